@@ -1,0 +1,44 @@
+# The doors of the project. CI calls the same recipes.
+PYTHON ?= python3
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+OUT    ?= build/demo
+
+.PHONY: install demo test lint fix bench docs clean
+install: $(VENV)/.dev  ## everything for development, in .venv
+
+$(VENV)/.run: pyproject.toml constraints.txt
+	@echo "setting up $(VENV) (once; PyTorch is the large part)"
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) --upgrade pip
+	$(PIP) --editable ".[examples]"
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.run
+	$(PIP) --group dev
+	@touch $@
+
+demo: $(VENV)/.run  ## plan and train a real model; ends with a report to open
+	$(BIN)/python examples/demo.py --out $(OUT)
+
+test: $(VENV)/.dev  ## the whole suite
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/.dev  ## style and types
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+fix: $(VENV)/.dev  ## let the formatter and the linter repair what they can
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+bench: $(VENV)/.dev  ## measurements, each against its peer in the same run
+	$(BIN)/python benchmarks/plan_digits.py
+
+docs: $(VENV)/.dev  ## the site, in build/site
+	$(BIN)/mkdocs build --strict --site-dir build/site
+
+clean:
+	rm -rf build $(VENV)

@@ -1,0 +1,70 @@
+"""Find, schedule, watch, steer and explain the learning rate of a training.
+
+Names are loaded when they are first used, so `import learnrate` costs next to nothing and pulls
+in neither torch nor numpy.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from learnrate._errors import ArgumentError as ArgumentError
+    from learnrate._errors import FileError as FileError
+    from learnrate._errors import LearnrateError as LearnrateError
+    from learnrate._errors import MissingExtraError as MissingExtraError
+    from learnrate._errors import ScheduleError as ScheduleError
+    from learnrate._errors import TaskError as TaskError
+    from learnrate._version import __version__ as __version__
+    from learnrate.planning import Plan as Plan
+    from learnrate.planning import plan as plan
+    from learnrate.range_test import RangeTest as RangeTest
+    from learnrate.range_test import find as find
+    from learnrate.schedules import Schedule as Schedule
+    from learnrate.schedules import schedule as schedule
+    from learnrate.task import Task as Task
+    from learnrate.task import load_task as load_task
+    from learnrate.training import Trained as Trained
+    from learnrate.training import train as train
+
+_HOMES = {
+    "ArgumentError": "_errors",
+    "FileError": "_errors",
+    "LearnrateError": "_errors",
+    "MissingExtraError": "_errors",
+    "Schedule": "schedules",
+    "ScheduleError": "_errors",
+    "Plan": "planning",
+    "RangeTest": "range_test",
+    "Task": "task",
+    "TaskError": "_errors",
+    "Trained": "training",
+    "__version__": "_version",
+    "find": "range_test",
+    "load_task": "task",
+    "plan": "planning",
+    "schedule": "schedules",
+    "train": "training",
+}
+
+__all__ = sorted(_HOMES)  # noqa: PLE0605 - a list of strings, built from the one table of names
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'learnrate' has no attribute {name!r}")
+    try:
+        value = getattr(import_module(f"learnrate.{_HOMES[name]}"), name)
+    except ModuleNotFoundError as error:
+        if error.name != "torch":
+            raise
+        from learnrate._errors import MissingExtraError  # noqa: PLC0415 - only on failure
+
+        raise MissingExtraError("torch", "torch", f"learnrate.{name}") from error
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,53 @@
+"""What can go wrong, as one tree.
+
+    LearnrateError
+    ├── ArgumentError      a value outside its rule (also a ValueError)
+    │   └── ScheduleError  a schedule that cannot be built, read or evaluated
+    ├── TaskError          a task that cannot be loaded or trained
+    ├── FileError          a file of ours that cannot be read or written
+    └── MissingExtraError  an optional package is not installed (also an ImportError)
+
+Every message says the argument as typed, the rule, the value, and the way out. The command line
+prints the message alone and exits with 2.
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "ArgumentError",
+    "FileError",
+    "LearnrateError",
+    "MissingExtraError",
+    "ScheduleError",
+    "TaskError",
+]
+
+
+class LearnrateError(Exception):
+    """Base of every error that is the caller's to mend."""
+
+
+class ArgumentError(LearnrateError, ValueError):
+    """A value outside the rule its argument states."""
+
+
+class ScheduleError(ArgumentError):
+    """A schedule that cannot be built, read or evaluated as asked."""
+
+
+class TaskError(LearnrateError):
+    """A task that cannot be loaded, or that cannot be trained as it is."""
+
+
+class FileError(LearnrateError):
+    """A file of ours that cannot be read (truncated, newer, edited out of range) or written."""
+
+
+class MissingExtraError(LearnrateError, ImportError):
+    """An optional package is needed here and not installed."""
+
+    def __init__(self, package: str, extra: str, purpose: str) -> None:
+        super().__init__(
+            f"{purpose} needs {package}, which is not installed. "
+            f"Install it with: pip install 'learnrate[{extra}]'"
+        )

@@ -1,0 +1,71 @@
+"""A progress bar for whatever takes longer than a moment."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Self
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+__all__ = ["ProgressBar"]
+
+_PATIENCE = 1.0
+
+
+class ProgressBar:
+    """Shows how far a budget of updates is spent, on standard error, once a second has passed.
+
+    Nothing is shown where standard error is neither a terminal nor a notebook.
+    """
+
+    def __init__(self, total: int, *, shown: bool = True) -> None:
+        self._total = total
+        self._shown = shown
+        self._began = time.monotonic()
+        self._live: _Bar | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._live is not None:
+            self._live.close()
+
+    def show(self, done: int, stage: str) -> None:
+        """Say that `done` updates are made and what is going on."""
+        if not self._shown:
+            return
+        if self._live is None and time.monotonic() - self._began > _PATIENCE:
+            self._live = _Bar(self._total)
+        if self._live is not None:
+            self._live.show(done, stage)
+
+
+class _Bar:
+    def __init__(self, total: int) -> None:
+        from rich.console import Console  # noqa: PLC0415 - slow to load, and only when shown
+        from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn  # noqa: PLC0415
+
+        self._progress = Progress(
+            BarColumn(bar_width=30),
+            TextColumn("{task.percentage:>3.0f}%"),
+            TimeRemainingColumn(),
+            TextColumn("{task.description}"),
+            console=Console(stderr=True),
+            transient=True,
+            refresh_per_second=5,
+        )
+        self._task = self._progress.add_task("", total=total)
+        self._progress.start()
+
+    def show(self, done: int, stage: str) -> None:
+        self._progress.update(self._task, completed=done, description=stage)
+
+    def close(self) -> None:
+        self._progress.stop()

@@ -1,0 +1,45 @@
+"""The application: one command a file, registered here."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from learnrate._version import __version__
+from learnrate.cli._find import find
+from learnrate.cli._plan import plan
+from learnrate.cli._show import show
+from learnrate.cli._train import train
+
+__all__ = ["app"]
+
+app = typer.Typer(
+    name="learnrate",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command()(plan)
+app.command()(train)
+app.command()(find)
+app.command()(show)
+
+
+def _print_version(value: bool) -> None:
+    if value:
+        typer.echo(f"learnrate {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def learnrate(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Find, schedule, watch, steer and explain the learning rate of a training.
+
+    TASK is file.py:name or module:name, where name is a learnrate.Task or a function returning one.
+    """

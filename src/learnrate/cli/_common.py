@@ -1,0 +1,69 @@
+"""What every command shares: its arguments' types, and how it prints."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from learnrate._errors import FileError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+__all__ = [
+    "JsonOption",
+    "SeedOption",
+    "StepsOption",
+    "TaskArgument",
+    "console",
+    "own_stdout",
+    "print_json",
+    "save_picture",
+]
+
+TaskArgument = Annotated[str, typer.Argument(metavar="TASK", help="file.py:name or module:name")]
+StepsOption = Annotated[
+    int | None,
+    typer.Option("--steps", help="Optimizer updates of a whole run; the task's own by default."),
+]
+SeedOption = Annotated[int, typer.Option("--seed", help="The same seed gives the same result.")]
+JsonOption = Annotated[
+    bool, typer.Option("--json", help="Print one JSON object on standard output, nothing else.")
+]
+
+
+def print_json(value: dict[str, Any]) -> None:
+    """Print one object."""
+    typer.echo(json.dumps(value, allow_nan=False))
+
+
+def console() -> Console:
+    """Standard output for people."""
+    from rich.console import Console  # noqa: PLC0415 - slow to load, and not for --json
+
+    return Console()
+
+
+@contextmanager
+def own_stdout() -> Iterator[None]:
+    """Keep standard output for the result: what the user's own code prints goes to standard error."""
+    with redirect_stdout(sys.stderr):
+        yield
+
+
+def save_picture(figure: Any, path: Path) -> None:
+    """Save a matplotlib figure.
+
+    Raises:
+        FileError: the ending is none that matplotlib knows, or the file cannot be written.
+    """
+    try:
+        figure.savefig(path, dpi=150, bbox_inches="tight")
+    except (OSError, ValueError) as error:
+        raise FileError(f"--png {path} cannot be written: {error}.") from error

@@ -1,0 +1,61 @@
+"""`learnrate find`: the range test."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from learnrate.cli._common import (
+    JsonOption,
+    SeedOption,
+    TaskArgument,
+    console,
+    own_stdout,
+    print_json,
+    save_picture,
+)
+
+__all__ = ["find"]
+
+
+def find(
+    task: TaskArgument,
+    low: Annotated[float, typer.Option(help="The first rate.")] = 1e-10,
+    high: Annotated[float, typer.Option(help="The last rate.")] = 10.0,
+    iters: Annotated[int, typer.Option(help="How many rates.")] = 200,
+    mode: Annotated[
+        str, typer.Option(help="exponential (equal factors) or linear (equal differences).")
+    ] = "exponential",
+    repeats: Annotated[int, typer.Option(help="How many runs, each with its own seed.")] = 3,
+    seed: SeedOption = 0,
+    png: Annotated[Path | None, typer.Option(help="Save the picture here.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Run a range test: the loss under a rate that rises until training breaks.
+
+    It is a cheap first look. For a rate to train with, use [bold]learnrate plan[/bold].
+
+    [dim]learnrate find examples/digits.py:task --png find.png[/dim]
+    """
+    import learnrate  # noqa: PLC0415 - loads torch, which --help does not need
+
+    with own_stdout():
+        found = learnrate.find(
+            learnrate.load_task(task),
+            low=low,
+            high=high,
+            iters=iters,
+            mode=mode,
+            repeats=repeats,
+            seed=seed,
+        )
+    if png is not None:
+        save_picture(found.plot().figure, png)
+    if as_json:
+        print_json(found.to_dict())
+        return
+    from learnrate.report import show_range_test  # noqa: PLC0415 - not for --json
+
+    show_range_test(console(), found)

@@ -1,0 +1,66 @@
+"""`learnrate plan`: a peak rate for a whole run, with its evidence."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from learnrate.cli._common import (
+    JsonOption,
+    SeedOption,
+    StepsOption,
+    TaskArgument,
+    console,
+    own_stdout,
+    print_json,
+)
+
+__all__ = ["plan"]
+
+
+def plan(
+    task: TaskArgument,
+    steps: StepsOption = None,
+    budget: Annotated[
+        float, typer.Option(help="The most it may cost, as a share of one whole run.")
+    ] = 0.5,
+    seed: SeedOption = 0,
+    out: Annotated[
+        Path,
+        typer.Option(help="Folder for plan.json, report.html and the trials made so far."),
+    ] = Path(),
+    as_json: JsonOption = False,
+) -> None:
+    """Find the peak rate for a whole run, with an interval, a schedule and a report.
+
+    Killed or interrupted, run it again with the same --out: nothing measured is measured again.
+
+    [dim]learnrate plan examples/digits.py:task --steps 2000 --out build/digits[/dim]
+    """
+    import learnrate  # noqa: PLC0415 - loads torch, which --help does not need
+    from learnrate._files import write_text  # noqa: PLC0415
+    from learnrate.planning import JOURNAL_NAME  # noqa: PLC0415
+    from learnrate.report import plan_page, show_plan  # noqa: PLC0415
+
+    try:
+        with own_stdout():
+            made = learnrate.plan(
+                learnrate.load_task(task), steps=steps, budget=budget, seed=seed, out=out
+            )
+    except KeyboardInterrupt:
+        typer.echo(
+            f"interrupted; finished trials are kept in {out / JOURNAL_NAME}. "
+            "Run the same command again to go on.",
+            err=True,
+        )
+        raise typer.Exit(130) from None
+    made.write(out / "plan.json")
+    write_text(out / "report.html", plan_page(made))
+    if as_json:
+        print_json(made.to_dict())
+        return
+    show_plan(console(), made)
+    typer.echo(f"\nplan    {out / 'plan.json'}\nreport  {out / 'report.html'}")
+    typer.echo(f"next    learnrate train {task} --plan {out / 'plan.json'}")

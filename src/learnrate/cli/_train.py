@@ -1,0 +1,71 @@
+"""`learnrate train`: the reference loop."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from learnrate._errors import ArgumentError
+from learnrate.cli._common import (
+    JsonOption,
+    SeedOption,
+    StepsOption,
+    TaskArgument,
+    console,
+    own_stdout,
+    print_json,
+)
+
+__all__ = ["train"]
+
+
+def train(
+    task: TaskArgument,
+    plan: Annotated[Path | None, typer.Option(help="A plan.json of learnrate plan.")] = None,
+    schedule: Annotated[
+        str | None,
+        typer.Option(help="A schedule's text, such as '3e-4 * warmup(5%) >> linear()'."),
+    ] = None,
+    steps: StepsOption = None,
+    seed: SeedOption = 0,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for train.json and the weights, model.pt.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Train a task under a plan or a schedule.
+
+    Ctrl-C ends it early and keeps what there is. The exit status is 1 if it diverged or failed.
+
+    [dim]learnrate train examples/digits.py:task --plan build/digits/plan.json[/dim]
+    """
+    if (plan is None) == (schedule is None):
+        raise ArgumentError("train needs --plan FILE or --schedule SPEC, one of the two.")
+    import learnrate  # noqa: PLC0415 - loads torch, which --help does not need
+    from learnrate._files import folder_for, write_json  # noqa: PLC0415
+    from learnrate.report import show_curve  # noqa: PLC0415
+
+    chosen = schedule if plan is None else learnrate.Plan.read(plan).schedule
+    assert chosen is not None  # noqa: S101 - one of the two is given
+    folder = None if out is None else folder_for(out)
+    with own_stdout():
+        trained = learnrate.train(learnrate.load_task(task), chosen, steps=steps, seed=seed)
+    if folder is not None:
+        write_json(folder / "train.json", trained.to_dict())
+        trained.save_weights(folder / "model.pt")
+    if as_json:
+        print_json(trained.to_dict())
+    else:
+        show_curve(console(), trained.curve, str(trained.schedule))
+    code = {"finished": 0, "interrupted": 130}.get(str(trained.curve.status), 1)
+    if code == 1:
+        advice = (
+            trained.curve.error or "the loss left for good: lower the rate, or run learnrate plan"
+        )
+        typer.echo(
+            f"learnrate train: {trained.curve.status} at step {trained.curve.steps}: {advice}",
+            err=True,
+        )
+    raise typer.Exit(code)

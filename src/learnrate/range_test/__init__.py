@@ -1,0 +1,7 @@
+"""The range test, and the rules that read it."""
+
+from learnrate.range_test._find import MEMORY, find, measure_repeat, rates_between
+from learnrate.range_test._result import RangeTest
+from learnrate.range_test._rules import RULES, smoothed
+
+__all__ = ["MEMORY", "RULES", "RangeTest", "find", "measure_repeat", "rates_between", "smoothed"]

@@ -1,0 +1,83 @@
+"""Rules that read one rate off a range test's curve: pure functions of arrays.
+
+Each takes `lr` (increasing, positive, shape (n,)) and the smooth loss at those rates (shape (n,),
+finite), and returns a rate.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+__all__ = ["RULES", "minimum", "slide", "smoothed", "steepest", "valley"]
+
+
+def smoothed(loss: np.ndarray, memory: float) -> np.ndarray:
+    r"""Exponential mean along the last axis, corrected for its short past.
+
+    $s_i = \sum_{j \le i} \beta^{i-j} x_j / \sum_{j \le i} \beta^{i-j}$ with $\beta$ = `memory`, in
+    [0, 1). A constant stays that constant. From the first non-finite value on, all are NaN.
+
+    Example:
+        >>> smoothed(np.array([2.0, 2.0, 5.0]), 0.5).round(3).tolist()
+        [2.0, 2.0, 3.714]
+    """
+    total = np.zeros(loss.shape[:-1])
+    weight = 0.0
+    result = np.empty(loss.shape)
+    for i in range(loss.shape[-1]):
+        total = memory * total + loss[..., i]
+        weight = memory * weight + 1.0
+        result[..., i] = total / weight
+    return np.where(np.isfinite(result), result, np.nan)
+
+
+def steepest(lr: np.ndarray, loss: np.ndarray) -> float:
+    """Where the loss falls fastest: argmin of d loss / d log lr, by central differences.
+
+    Smith 2017 (arXiv:1506.01186) reads the curve so; torch-lr-finder and ignite automate it.
+    Lightning 2.5.3 and later differentiate by lr instead, which favours tiny rates.
+    """
+    return float(lr[int(np.argmin(np.gradient(loss, np.log(lr))))])
+
+
+def minimum(lr: np.ndarray, loss: np.ndarray) -> float:
+    """A tenth of the rate at which the loss is lowest (fastai's `minimum`)."""
+    return float(lr[int(np.argmin(loss))]) / 10
+
+
+def valley(lr: np.ndarray, loss: np.ndarray) -> float:
+    """Half-way down the longest valley (fastai's default, `valley`).
+
+    The valley is the longest strictly decreasing subsequence of the loss; the answer lies a third
+    plus a sixth of its length behind its start, as fastai counts it.
+    """
+    length = np.ones(len(loss), dtype=int)
+    for i in range(1, len(loss)):
+        above = loss[:i] > loss[i]
+        if above.any():
+            length[i] = 1 + length[:i][above].max()
+    end = int(np.argmax(length))
+    start = end - int(length[end])
+    section = (end - start) / 3
+    index = start + int(section) + int(section / 2)
+    return float(lr[max(0, index)])
+
+
+def slide(lr: np.ndarray, loss: np.ndarray, *, width: int = 15, threshold: float = 0.005) -> float:
+    """Left of the explosion: slide a window down from the high end until its slopes agree.
+
+    The window spans `width` rates; it moves left while the loss differences at its two ends are
+    further apart than `threshold` (fastai's `slide`). Needs more than `width` rates; with fewer,
+    the window is as wide as they allow.
+    """
+    slope = np.gradient(loss)
+    right = len(loss) - 1
+    left = right - min(width, right)
+    found = left
+    while left >= 0 and abs(slope[right] - slope[left]) > threshold:
+        found = left
+        left, right = left - 1, right - 1
+    return float(lr[found])
+
+
+RULES = {"steepest": steepest, "valley": valley, "slide": slide, "minimum": minimum}

@@ -1,0 +1,108 @@
+"""The micro-batches of one seed, without end, and without disturbing anybody's draws."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch.utils.data import DataLoader
+
+from learnrate._errors import TaskError
+from learnrate.trials._random import derived_seed
+
+if TYPE_CHECKING:
+    from learnrate.task import Batch, Task
+
+__all__ = ["Batches", "kept_data_state"]
+
+
+class Batches:
+    """Pass after pass over a task's data, the same for the same seed whatever the model draws.
+
+    Construct it right after seeding the global generators: what the data draws from Python's and
+    NumPy's comes from there. Torch's generator is the data's own, because models draw from it too.
+    """
+
+    def __init__(self, task: Task, seed: int) -> None:
+        self._data = task.data
+        self._seed = seed
+        self._passes = 0
+        self._torch_state = torch.Generator().manual_seed(derived_seed(seed, 1)).get_state()
+        _seed_generators(self._data, derived_seed(seed, 2))
+        self._iterator: Iterator[Batch] = iter(())
+
+    def __iter__(self) -> Iterator[Batch]:
+        return self
+
+    def __next__(self) -> Batch:
+        outside = torch.get_rng_state()
+        torch.set_rng_state(self._torch_state)
+        try:
+            return self._pull()
+        finally:
+            self._torch_state = torch.get_rng_state()
+            torch.set_rng_state(outside)
+
+    def _pull(self) -> Batch:
+        for batch in self._iterator:
+            return batch
+        self._iterator = iter(self._next_pass())
+        for batch in self._iterator:
+            return batch
+        raise TaskError(
+            f"Task(data=...) gave no batch in pass {self._passes}; it must give at least one. "
+            "Is the dataset empty, or smaller than one batch under drop_last=True?"
+        )
+
+    def _next_pass(self) -> Iterable[Batch]:
+        self._passes += 1
+        if not isinstance(self._data, Iterable):
+            seed = self._seed if self._passes == 1 else derived_seed(self._seed, 3, self._passes)
+            return self._data(seed)
+        if isinstance(self._data, Iterator):
+            raise TaskError(
+                f"Task(data=...) is a {type(self._data).__name__}, which can be read only once; "
+                "every trial reads it again. Give a list, a DataLoader, or a function of a seed."
+            )
+        if isinstance(self._data, DataLoader):
+            return _detached(self._data)
+        return self._data
+
+
+def _detached(loader: DataLoader[Any]) -> DataLoader[Any]:
+    """A shallow copy, so that workers kept by the user's own loader stay at their position."""
+    twin = copy.copy(loader)
+    twin._iterator = None  # noqa: SLF001 - torch offers no other way to leave it alone
+    return twin
+
+
+def _generators(data: object) -> list[torch.Generator]:
+    """The generators a loader draws from: its own and its samplers'."""
+    holders = [data, getattr(data, "sampler", None), getattr(data, "batch_sampler", None)]
+    holders.append(getattr(holders[2], "sampler", None))
+    found = [getattr(holder, "generator", None) for holder in holders]
+    unique = {id(one): one for one in found if isinstance(one, torch.Generator)}
+    return list(unique.values())
+
+
+def _seed_generators(data: object, seed: int) -> None:
+    for generator in _generators(data):
+        generator.manual_seed(seed)
+
+
+@contextmanager
+def kept_data_state(data: object) -> Iterator[None]:
+    """Leave a loader's generators, and its position if it can state one, as they were."""
+    states = [(generator, generator.get_state()) for generator in _generators(data)]
+    keeps_position = hasattr(data, "state_dict") and hasattr(data, "load_state_dict")
+    position = copy.deepcopy(data.state_dict()) if keeps_position else None  # type: ignore[attr-defined]
+    try:
+        yield
+    finally:
+        for generator, state in states:
+            generator.set_state(state)
+        if keeps_position:
+            data.load_state_dict(position)  # type: ignore[attr-defined]

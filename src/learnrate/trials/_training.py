@@ -1,0 +1,194 @@
+"""One live training: a model, its optimizer and its batches, one update at a time."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import nn
+
+from learnrate._errors import TaskError
+from learnrate.task import blaming
+from learnrate.trials._batches import Batches, kept_data_state
+from learnrate.trials._random import kept_random_state, seed_everything
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from learnrate.task import Task
+
+__all__ = ["Training", "check_task", "preserved", "set_rates"]
+
+
+@contextmanager
+def preserved(task: Task) -> Iterator[None]:
+    """Leave the generators and the data's state as they were, also after an error or Ctrl-C.
+
+    Weights and optimizers need no such care: trainings work on copies.
+    """
+    with kept_random_state(), kept_data_state(task.data):
+        yield
+
+
+class Training:
+    """A task's model and optimizer under one seed. Draws from the global generators, seeded here.
+
+    Use inside `preserved(task)`, one at a time.
+    """
+
+    def __init__(self, task: Task, seed: int) -> None:
+        self._task = task
+        seed_everything(seed)
+        with blaming("the model or its optimizer could not be made"):
+            self.model = _build_model(task)
+            self.optimizer = task.optimizer_of(self.model)
+        self._device = task.device if task.device is None else torch.device(task.device)
+        self._device_type = next(iter(self.model.parameters())).device.type
+        self._scaler = torch.amp.GradScaler(self._device_type, enabled=task.amp == "float16")
+        self._ratios = rate_ratios(self.optimizer)
+        self._batches = Batches(task, seed)
+        self.model.train()
+
+    def update(self, lr: float) -> float:
+        """Make one optimizer update at rate `lr`; returns the mean loss of its micro-batches."""
+        set_rates(self.optimizer, lr, self._ratios)
+        self.optimizer.zero_grad(set_to_none=True)
+        losses = [self._accumulate() for _ in range(self._task.accumulate)]
+        if self._task.clip_norm is not None:
+            self._scaler.unscale_(self.optimizer)
+            nn.utils.clip_grad_norm_(self.model.parameters(), self._task.clip_norm)
+        self._scaler.step(self.optimizer)
+        self._scaler.update()
+        return float(sum(loss.item() for loss in losses) / len(losses))
+
+    def validate(self) -> float | None:
+        """The task's validation loss of the model as it is, or None without one."""
+        if self._task.validate is None:
+            return None
+        with kept_random_state(), torch.no_grad(), _evaluating(self.model):
+            return float(self._task.validate(self.model))
+
+    def _accumulate(self) -> torch.Tensor:
+        loss = self.loss()
+        self._scaler.scale(loss / self._task.accumulate).backward()
+        return loss.detach()
+
+    def loss(self) -> torch.Tensor:
+        """The loss of the next micro-batch."""
+        batch = next(self._batches)
+        if self._device is not None:
+            batch = _moved(batch, self._device)
+        with self._autocast():
+            return self._task.loss_of(self.model, batch)
+
+    def _autocast(self) -> contextlib.AbstractContextManager[Any]:
+        reduced = self._task.amp_type
+        if reduced is None:
+            return contextlib.nullcontext()
+        return torch.autocast(self._device_type, dtype=reduced)
+
+
+def rate_ratios(optimizer: torch.optim.Optimizer) -> list[float]:
+    """Each parameter group's rate as a share of the highest, as the user set them."""
+    rates = [float(group["lr"]) for group in optimizer.param_groups]
+    highest = max(rates)
+    return [rate / highest if highest > 0 else 1.0 for rate in rates]
+
+
+def set_rates(optimizer: torch.optim.Optimizer, lr: float, ratios: list[float]) -> None:
+    """Write `lr` to every parameter group, keeping their ratios; tensor rates stay tensors."""
+    for group, ratio in zip(optimizer.param_groups, ratios, strict=True):
+        if isinstance(group["lr"], torch.Tensor):
+            group["lr"].fill_(lr * ratio)
+        else:
+            group["lr"] = lr * ratio
+
+
+def check_task(task: Task) -> None:
+    """Try a task's first batch, so that what is wrong with it is said once and early.
+
+    Raises:
+        TaskError: the model has nothing to train, the factory returns one and the same module,
+            the data is empty or can be read only once, or the loss is not a finite scalar that
+            depends on the parameters.
+    """
+    with preserved(task):
+        training = Training(task, seed=0)
+        _check_fresh_models(task, training.model)
+        with blaming("the loss of the first batch could not be computed"):
+            loss = training.loss()
+    if not isinstance(loss, torch.Tensor):
+        raise TaskError(f"loss(model, batch) must return a tensor; got a {type(loss).__name__}.")
+    if loss.dim() != 0:
+        raise TaskError(
+            f"loss(model, batch) must be a scalar; got shape {tuple(loss.shape)}. "
+            "Average it, for example with .mean()."
+        )
+    if not torch.isfinite(loss):
+        raise TaskError(
+            f"the loss of the first batch is {loss.item()}, before any update; it must be finite. "
+            "No learning rate mends that: look at the data and at the model's first weights."
+        )
+    if not loss.requires_grad:
+        raise TaskError(
+            "the loss does not depend on the model's parameters (it has no gradient). "
+            "Is it computed under no_grad, or from detached values?"
+        )
+
+
+def _check_fresh_models(task: Task, first: nn.Module) -> None:
+    if not isinstance(task.model, nn.Module) and task.model() is first:
+        raise TaskError(
+            "Task(model=...) is a function that returned the same module twice. "
+            "Give the module itself (it is copied for each trial), or make a new one each time."
+        )
+
+
+def _build_model(task: Task) -> nn.Module:
+    model = _copied(task.model) if isinstance(task.model, nn.Module) else task.model()
+    if not isinstance(model, nn.Module):
+        raise TaskError(
+            f"Task(model=...) must make a torch.nn.Module; got a {type(model).__name__}."
+        )
+    if not any(parameter.requires_grad for parameter in model.parameters()):
+        raise TaskError(
+            "the model has no trainable parameter: every one is frozen (requires_grad=False), "
+            "or there is none."
+        )
+    return model if task.device is None else model.to(task.device)
+
+
+def _copied(model: nn.Module) -> nn.Module:
+    try:
+        return copy.deepcopy(model)
+    except Exception as error:
+        raise TaskError(
+            f"the model cannot be copied ({type(error).__name__}: {error}); every trial trains a "
+            "copy. Give a function that makes the model instead."
+        ) from error
+
+
+@contextmanager
+def _evaluating(model: nn.Module) -> Iterator[None]:
+    modes = [(module, module.training) for module in model.modules()]
+    model.eval()
+    try:
+        yield
+    finally:
+        for module, mode in modes:
+            module.training = mode
+
+
+def _moved(batch: Any, device: torch.device) -> Any:
+    if isinstance(batch, torch.Tensor):
+        return batch.to(device, non_blocking=True)
+    if isinstance(batch, dict):
+        return type(batch)({key: _moved(value, device) for key, value in batch.items()})
+    if isinstance(batch, tuple) and hasattr(batch, "_fields"):
+        return type(batch)(*(_moved(value, device) for value in batch))
+    if isinstance(batch, tuple | list):
+        return type(batch)(_moved(value, device) for value in batch)
+    return batch

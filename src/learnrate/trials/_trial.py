@@ -1,0 +1,167 @@
+"""A trial: one training of a task under one schedule and one seed. Its result: a curve."""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from learnrate._errors import ArgumentError
+from learnrate.trials._training import Training
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from learnrate.schedules import Schedule
+    from learnrate.task import Task
+
+__all__ = ["Curve", "DivergenceTest", "Status", "Trial", "Update", "run_trial"]
+
+
+class Status(StrEnum):
+    """How a trial ended."""
+
+    FINISHED = "finished"
+    DIVERGED = "diverged"
+    FAILED = "failed"
+    INTERRUPTED = "interrupted"
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A schedule bound to its total, and the seed of weights, batches and draws."""
+
+    schedule: Schedule
+    seed: int
+
+    def __post_init__(self) -> None:
+        if self.schedule.total is None:
+            raise ArgumentError(
+                f"a trial needs a schedule of known length; {self.schedule} has none. "
+                "Bind it with .over(total)."
+            )
+
+    @property
+    def total(self) -> int:
+        """How many updates the trial makes if it does not end early."""
+        assert self.schedule.total is not None  # noqa: S101 - checked at construction
+        return self.schedule.total
+
+
+@dataclass(frozen=True)
+class Update:
+    """What a hook is told after each optimizer update."""
+
+    step: int
+    total: int
+    lr: float
+    loss: float
+
+
+@dataclass(frozen=True)
+class Curve:
+    """What a trial recorded.
+
+    Attributes:
+        lr: the rate of each update made, shape (steps,).
+        loss: its mean training loss before the update, shape (steps,).
+        validation: the task's validation loss at the end, None without one or when not finished.
+        status: how the trial ended.
+        seconds: how long it took.
+        error: what a failed trial raised, else empty.
+    """
+
+    lr: np.ndarray
+    loss: np.ndarray
+    validation: float | None
+    status: Status
+    seconds: float
+    error: str = ""
+
+    @property
+    def steps(self) -> int:
+        """Updates made."""
+        return len(self.loss)
+
+    @property
+    def final(self) -> float:
+        """The loss the trial is judged by; infinite unless it finished.
+
+        The validation loss; without one, the mean training loss over the last tenth of the run.
+        """
+        if self.status is not Status.FINISHED:
+            return math.inf
+        if self.validation is not None:
+            return self.validation if math.isfinite(self.validation) else math.inf
+        return float(np.mean(self.loss[-max(1, self.steps // 10) :]))
+
+
+@dataclass
+class DivergenceTest:
+    """Says when a loss has left for good: not finite, or its smooth value far above its start.
+
+    The smooth value is an exponential mean over about ten updates, in which no loss counts for
+    more than `2.5 * factor` times the first one: a single early spike (a catapult) is not
+    divergence, half a dozen in a row are.
+    """
+
+    factor: float = 4.0
+    memory: float = 0.9
+    _first: float | None = field(default=None, init=False)
+    _smooth: float = field(default=0.0, init=False)
+
+    def diverged(self, loss: float) -> bool:
+        """Take the next loss; True once the run is past saving."""
+        if not math.isfinite(loss):
+            return True
+        if self._first is None:
+            self._first = self._smooth = abs(loss)
+        counted = min(loss, 2.5 * self.factor * self._first)
+        self._smooth = self.memory * self._smooth + (1 - self.memory) * counted
+        return self._smooth > self.factor * self._first
+
+
+def run_trial(
+    task: Task,
+    trial: Trial,
+    *,
+    on_update: Callable[[Update], None] | None = None,
+) -> tuple[Curve, Training | None]:
+    """Train `task` as `trial` says: its curve, and what was trained. Use inside `preserved(task)`.
+
+    A diverged trial ends at once. An error in the task's own code ends it as failed, with its
+    message kept; Ctrl-C ends it as interrupted, with the updates made until then.
+    """
+    began = time.perf_counter()
+    rates = trial.schedule.table()
+    losses: list[float] = []
+    status, error, validation, training = Status.FINISHED, "", None, None
+    test = DivergenceTest()
+    try:
+        training = Training(task, trial.seed)
+        for step, lr in enumerate(rates.tolist()):
+            losses.append(training.update(lr))
+            if on_update is not None:
+                on_update(Update(step, trial.total, lr, losses[-1]))
+            if test.diverged(losses[-1]):
+                status = Status.DIVERGED
+                break
+        else:
+            validation = training.validate()
+    except KeyboardInterrupt:
+        status = Status.INTERRUPTED
+    except Exception as raised:  # noqa: BLE001 - whatever the task's own code raises ends its trial
+        status, error = Status.FAILED, f"{type(raised).__name__}: {raised}"
+    curve = Curve(
+        lr=rates[: len(losses)],
+        loss=np.asarray(losses),
+        validation=validation,
+        status=status,
+        seconds=time.perf_counter() - began,
+        error=error,
+    )
+    return curve, training
