@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from learnrate.planning._surface import Observation, Surface
@@ -51,6 +52,8 @@ class Ladder:
 
     On each rung the first two trials straddle the best rate expected there; then the neighbour of
     the best is tried until both its sides are known, or the rung's share of the budget is spent.
+    What is left of the budget then goes to rates between those tried, on the longest rung that it
+    can pay for.
 
     Args:
         horizons: the rungs' lengths in updates, rising.
@@ -71,7 +74,7 @@ class Ladder:
         for rung, (steps, limit) in enumerate(zip(self.horizons, limits, strict=True)):
             here = [one for one in measured if one.proposal.rung == rung]
             if any(one.proposal.rung > rung for one in measured):
-                continue
+                continue  # climbed past: what is left of it is refinement
             if spent + steps > math.floor(limit * self.budget) and here:
                 continue
             if spent + steps > self.budget:
@@ -79,12 +82,31 @@ class Ladder:
             log_lr = self._next_rate(rung, here, measured)
             if log_lr is not None:
                 return Proposal(rung, steps, log_lr)
+        return self._refinement(measured, self.budget - spent)
+
+    def _refinement(self, measured: Sequence[Measured], left: int) -> Proposal | None:
+        seen = tuple(one.observation for one in measured)
+        if not any(math.isfinite(one.height) for one in seen):
+            return None
+        for rung in reversed(range(len(self.horizons))):
+            steps, spacing = self.horizons[rung], self._spacing(rung)
+            if steps > left:
+                continue
+            tried = [one.log_lr for one in seen if one.steps == steps]
+            centre = _surface(seen, self.total).location(steps)[0]
+            for offset in (0.0, -0.5, 0.5, -1.0, 1.0):
+                log_lr = centre + offset * spacing
+                if all(abs(log_lr - one) > 0.3 * spacing for one in tried):
+                    return Proposal(rung, steps, log_lr)
         return None
+
+    def _spacing(self, rung: int) -> float:
+        return _SPACINGS[len(_SPACINGS) - len(self.horizons) + rung]
 
     def _next_rate(
         self, rung: int, here: Sequence[Measured], measured: Sequence[Measured]
     ) -> float | None:
-        spacing = _SPACINGS[len(_SPACINGS) - len(self.horizons) :][rung]
+        spacing = self._spacing(rung)
         centre = self._centre(rung, measured)
         losses = {
             round((one.proposal.log_lr - centre) / spacing - 0.5): one.height for one in here
@@ -96,7 +118,7 @@ class Ladder:
         below = [one.observation for one in measured if one.proposal.rung < rung]
         if not any(math.isfinite(one.height) for one in below):
             return self.start
-        return Surface(tuple(below), self.total).location(self.horizons[rung])[0]
+        return _surface(tuple(below), self.total).location(self.horizons[rung])[0]
 
     def bracketed(self, rung: int, measured: Sequence[Measured]) -> bool:
         """Whether the best rate of a rung has a worse one on both sides."""
@@ -105,6 +127,12 @@ class Ladder:
         )
         losses = [loss for _, loss in here]
         return len(losses) >= 3 and 0 < losses.index(min(losses)) < len(losses) - 1
+
+
+@lru_cache(maxsize=8)
+def _surface(observations: tuple[Observation, ...], total: int) -> Surface:
+    """One posterior for the several questions put to it between two trials."""
+    return Surface(observations, total)
 
 
 def next_index(losses: dict[int, float]) -> int | None:
@@ -130,7 +158,10 @@ def next_index(losses: dict[int, float]) -> int | None:
 
 
 def ladder_for(total: int, budget: int, start: float) -> Ladder:
-    """Up to three rungs; fewer where the budget is too small for trials of at least 8 updates."""
-    lengths = {max(1, round(share * budget)) for share in _SHARES}
-    horizons = tuple(sorted(length for length in lengths if length >= _SHORTEST))
+    """Up to three rungs; fewer where the budget is too small for trials of at least 8 updates.
+
+    Where it is too small for any, one rung of two trials.
+    """
+    lengths = sorted({round(share * budget) for share in _SHARES})
+    horizons = tuple(length for length in lengths if length >= _SHORTEST) or (budget // 2,)
     return Ladder(horizons=horizons, budget=budget, total=total, start=start)

@@ -83,8 +83,8 @@ def plan(
     with ProgressBar(updates, shown=progress) as bar, preserved(task):
         bench = _Bench(task, fingerprint(task), journal, bar)
         bracket = bench.range_test(updates, seed)
-        if bracket.refusal:
-            raise TaskError(f"the range test found nothing to plan with: {bracket.refusal}")
+        if bracket.broken:
+            raise TaskError(bracket.refusal)
         ladder = _ladder_after(bracket, total, updates)
         scale = Scale.of(bracket.mean)
         measured: list[Measured] = []
@@ -113,8 +113,8 @@ def _ladder_after(bracket: RangeTest, total: int, updates: int) -> Ladder:
     tried = bracket.lr[: len(bracket.mean)]
     near = tried >= tried[-1] / _WITHIN
     lowest = float(tried[near][int(np.argmin(bracket.mean[near]))])
-    spent = int(bracket.reached.sum())
-    return ladder_for(total, updates - spent, math.log(lowest / _BELOW_LOWEST))
+    start = lowest / (_BELOW_LOWEST * math.sqrt(tried[1] / tried[0]))  # half a step of the test
+    return ladder_for(total, updates - int(bracket.reached.sum()), math.log(start))
 
 
 @dataclass
@@ -190,12 +190,7 @@ def _decided(
     budget: float,
     seed: int,
 ) -> Plan:
-    if not any(math.isfinite(one.height) for one in measured):
-        raise TaskError(
-            f"every one of {len(measured)} trials diverged, the lowest at rate "
-            f"{min((one.trial.lr for one in measured), default=math.nan):.2g}. "
-            "Plan with a larger budget or more steps, or look at what learnrate find shows."
-        )
+    _refuse_without_evidence(measured)
     surface = Surface(tuple(one.observation for one in measured), ladder.total)
     whole = surface.best(ladder.total)
     peak = min(surface.least_regret(), _ceiling(measured))
@@ -223,6 +218,22 @@ def _decided(
         seed=seed,
         version=__version__,
     )
+
+
+def _refuse_without_evidence(measured: list[Measured]) -> None:
+    finished = [one.trial.loss for one in measured if one.trial.loss is not None]
+    rates = [one.trial.lr for one in measured]
+    if not finished:
+        raise TaskError(
+            f"every one of {len(measured)} trials diverged, the lowest at rate "
+            f"{min(rates, default=math.nan):.2g}. "
+            "Plan with a larger budget or more steps, or look at what learnrate find shows."
+        )
+    if len(finished) > 2 and len(set(finished)) == 1:
+        raise TaskError(
+            f"{len(finished)} trials at rates from {min(rates):.2g} to {max(rates):.2g} all ended "
+            f"at the loss {finished[0]:.6g}: it does not depend on what the optimizer trains."
+        )
 
 
 def _ceiling(measured: list[Measured]) -> float:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
+import torch
 
 from learnrate._errors import ArgumentError
 from learnrate._progress import ProgressBar
@@ -186,8 +187,8 @@ def _as_number(step: Callable[[float], Any]) -> Step:
     def measured(lr: float) -> float:
         loss = step(lr)
         try:
-            return float(loss)
-        except (TypeError, ValueError) as error:
+            return float(loss.item() if isinstance(loss, torch.Tensor) else loss)
+        except (TypeError, ValueError, RuntimeError) as error:
             raise ArgumentError(
                 f"step(lr) must return the loss as a number; got {loss!r}."
             ) from error

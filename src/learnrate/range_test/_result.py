@@ -95,10 +95,15 @@ class RangeTest:
         lowest = ", ".join(f"{lr:.2g}" for lr in points)
         return f"the loss is lowest at {lowest} (one per repeat); a quarter of the lowest of them"
 
+    @property
+    def broken(self) -> bool:
+        """Whether the loss was not finite from the start, where no rate is to blame."""
+        return bool(self.reached.min() < max(2, min(5, len(self.lr) // 4)))
+
     @cached_property
     def refusal(self) -> str:
         """Why the curve supports no answer; empty where it does."""
-        if self.reached.min() < 5:
+        if self.broken:
             return (
                 f"the loss was not finite within the first {max(1, self.reached.min() + 1)} rates, "
                 f"from {self.lr[0]:.2g}: the fault is not the rate. Look at data and first weights."
@@ -131,7 +136,8 @@ class RangeTest:
         jumps = np.abs(np.diff(common[:, :half], axis=1))
         single = float(np.median(jumps)) / 0.954  # of a difference of two normal values
         averaged = (1 - self.memory) / (1 + self.memory)
-        return single * math.sqrt(averaged / common.shape[0])
+        rounding = 1e-9 * float(np.abs(self.mean).max())
+        return single * math.sqrt(averaged / common.shape[0]) + rounding
 
     def _lowest_points(self) -> np.ndarray:
         return np.asarray(self.lr[np.nanargmin(self.smooth, axis=1)])

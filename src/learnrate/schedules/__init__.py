@@ -1,0 +1,96 @@
+"""Schedules: step -> rate, as pure values."""
+
+from learnrate.schedules._abstract import Shape, Wrapper
+from learnrate.schedules._algebra import Chain, Product, Scaled
+from learnrate.schedules._base import Schedule
+from learnrate.schedules._cyclic import CosineRestarts, ExpRange, Triangular, Triangular2
+from learnrate.schedules._deadline import Deadline
+from learnrate.schedules._decays import (
+    InverseSqrt,
+    InverseTime,
+    MultiStep,
+    OneMinusSqrt,
+    OneMinusSquare,
+    Rex,
+    Saturating,
+)
+from learnrate.schedules._durations import Clock, Span
+from learnrate.schedules._json import from_json
+from learnrate.schedules._recipes import (
+    d2z,
+    decay_then_constant,
+    flat_cosine,
+    noam,
+    one_cycle,
+    one_cycle_momentum,
+    one_cycle_torch,
+    sgdr,
+    untuned_warmup,
+    warmup_cosine,
+    wsd,
+)
+from learnrate.schedules._shapes import (
+    Constant,
+    Cosine,
+    Exponential,
+    Linear,
+    Polynomial,
+    Step,
+    Warmup,
+)
+from learnrate.schedules._tables import FromFunction, Interpolated, Piecewise, Table
+from learnrate.schedules._text import schedule
+from learnrate.schedules._wrappers import Clamp, Cut, Delay, Noise, Repeat, Skip
+
+__all__ = [
+    "Chain",
+    "Clamp",
+    "Clock",
+    "Constant",
+    "Cosine",
+    "CosineRestarts",
+    "Cut",
+    "Deadline",
+    "Delay",
+    "ExpRange",
+    "Exponential",
+    "FromFunction",
+    "Interpolated",
+    "InverseSqrt",
+    "InverseTime",
+    "Linear",
+    "MultiStep",
+    "Noise",
+    "OneMinusSqrt",
+    "OneMinusSquare",
+    "Piecewise",
+    "Polynomial",
+    "Product",
+    "Repeat",
+    "Rex",
+    "Saturating",
+    "Scaled",
+    "Schedule",
+    "Shape",
+    "Skip",
+    "Span",
+    "Step",
+    "Table",
+    "Triangular",
+    "Triangular2",
+    "Warmup",
+    "Wrapper",
+    "d2z",
+    "decay_then_constant",
+    "flat_cosine",
+    "from_json",
+    "noam",
+    "one_cycle",
+    "one_cycle_momentum",
+    "one_cycle_torch",
+    "schedule",
+    "sgdr",
+    "untuned_warmup",
+    "warmup_cosine",
+    "wsd",
+]

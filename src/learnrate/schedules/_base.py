@@ -1,0 +1,394 @@
+"""What a schedule is: a pure value that maps a step to a rate."""
+
+from __future__ import annotations
+
+import re
+from abc import ABC, abstractmethod
+from dataclasses import MISSING, dataclass, fields, replace
+from fractions import Fraction
+from functools import cache
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    ClassVar,
+    cast,
+    get_type_hints,
+    overload,
+)
+
+import numpy as np
+import numpy.typing as npt
+
+from learnrate._errors import ScheduleError
+from learnrate.schedules._durations import Clock, Duration, Run, nearest, shortest
+from learnrate.schedules._fields import Kind, whole_number
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from learnrate.schedules._arithmetic import FloatArray, Value
+    from learnrate.schedules._deadline import Deadline
+
+__all__ = ["SHAPES", "FieldRule", "Schedule", "changed", "fields_of", "make", "spelled"]
+
+LAST_STEP = 2**53  # the last whole number up to which every float is exact
+BLOCK = 2**14  # steps evaluated at once: the intermediate arrays stay in the cache
+SHAPES: dict[str, type[Schedule]] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class FieldRule:
+    """One field of a schedule class: its name, its rule, its default in normal form."""
+
+    name: str
+    kind: Kind
+    default: object
+
+
+class Schedule(ABC):
+    """A pure value, step -> rate: frozen, comparable, hashable, picklable, readable.
+
+    `schedule(step)` takes the 0-based index of the update about to happen and gives a float; an
+    integer array gives a float64 array of its shape, the same numbers to the last bit. A *shape*
+    has peak 1; `3e-4 * shape` has peak 3e-4. `a.then(b)` joins; there is no `a >> b` in Python,
+    because Python would read `3e-4 * a >> b` as `(3e-4 * a) >> b`, where the text form reads
+    `3e-4 * (a >> b)`.
+
+    A new shape is one frozen, slotted dataclass deriving from `Shape`: its fields, annotated with
+    their rules, and `formula`. It registers itself under its name in snake case, and with that it
+    has a text form, JSON, durations and checks. A class is abstract or final.
+
+    Raises:
+        ScheduleError: a field breaks its rule, or a step is not a whole number of at least 0.
+    """
+
+    __slots__ = ("_ready", "_total")
+    __array_ufunc__: ClassVar[None] = None  # so that np.float64(3e-4) * shape is a schedule
+
+    name: ClassVar[str] = ""
+    operator: ClassVar[str] = ""  # how the text form writes it, if not as name(...)
+    _ready: bool
+    _total: int | None
+
+    def __init_subclass__(cls, *, abstract: bool = False) -> None:
+        super().__init_subclass__()
+        if abstract:
+            return
+        cls.name = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", cls.__name__).lower()
+        known = SHAPES.get(cls.name)
+        origin = (cls.__module__, cls.__qualname__)
+        if known is not None and (known.__module__, known.__qualname__) != origin:
+            raise TypeError(f"the name {cls.name!r} is taken by {known.__module__}")
+        if any(base in SHAPES.values() for base in cls.__mro__[1:]):
+            raise TypeError(f"{cls.__name__} derives from a final schedule; wrap it instead")
+        SHAPES[cls.name] = cls
+
+    def __post_init__(self) -> None:
+        owner = type(self).__name__
+        for rule in fields_of(type(self)):
+            value = rule.kind.check(owner, rule.name, getattr(self, rule.name))
+            object.__setattr__(self, rule.name, value)
+        self.prepare()
+        ready, total = self.measure()
+        object.__setattr__(self, "_ready", ready)
+        object.__setattr__(self, "_total", total)
+
+    # What a class supplies.
+
+    @abstractmethod
+    def formula(self, step: Value) -> Value:
+        """The value at a step, or at an array of steps, as floats; unchecked."""
+
+    @abstractmethod
+    def measure(self) -> tuple[bool, int | None]:
+        """Whether it can be evaluated as it is, and its length in steps where that is known."""
+
+    @abstractmethod
+    def extent(self, run: Run) -> Fraction | None:
+        """The exact length within a run; None takes what is left."""
+
+    @abstractmethod
+    def fit(self, start: Fraction, stop: Fraction, run: Run) -> Schedule | None:
+        """The schedule from the boundary nearest to `start` to that nearest to `stop`.
+
+        None where no step lies between them.
+        """
+
+    @property
+    @abstractmethod
+    def open_ended(self) -> bool:
+        """Whether it takes what is left of the run."""
+
+    def prepare(self) -> None:  # noqa: B027 - most classes need nothing here
+        """Rules between fields, and what a class computes once. Nothing by default."""
+
+    def lengthen(self, extra: int) -> Schedule | None:
+        """Itself with its stable phase `extra` steps longer; None where it has none."""
+        return None
+
+    def split(self) -> tuple[float | None, Schedule]:
+        """The factor and the shape under it: `(3e-4 * shape).split()`; None without one."""
+        return None, self
+
+    @overload
+    def __call__(self, step: int) -> float: ...
+    @overload
+    def __call__(self, step: npt.NDArray[np.integer[Any]]) -> FloatArray: ...
+    def __call__(self, step: int | npt.NDArray[np.integer[Any]]) -> float | FloatArray:
+        if not self._ready:
+            raise ScheduleError(
+                f"{self} is not bound to a run yet, so it has no value at a step. "
+                "Call .over(total) with the number of steps of the whole run."
+            )
+        if type(step) is int and 0 <= step <= LAST_STEP:
+            return float(self.formula(float(step)))
+        if isinstance(step, np.ndarray):
+            return self._many(step)
+        number = whole_number(step)
+        if number is None or not 0 <= number <= LAST_STEP:
+            raise ScheduleError(
+                "a step must be a whole number from 0 to 2**53, or an array of them; "
+                f"got {step!r}."[:200]
+            )
+        return float(self.formula(float(number)))
+
+    def _many(self, step: npt.NDArray[np.integer[Any]]) -> FloatArray:
+        if step.dtype.kind not in "iu":
+            raise ScheduleError(f"an array of steps must hold integers; got {step.dtype}.")
+        if step.size and not (step.min() >= 0 and step.max() <= LAST_STEP):
+            raise ScheduleError(
+                f"steps must be from 0 to 2**53; got {step.min()} to {step.max()}."
+            )
+        flat = np.ascontiguousarray(step).reshape(-1)
+        values = np.empty(flat.shape, dtype=np.float64)
+        for first in range(0, flat.size, BLOCK):
+            block = slice(first, first + BLOCK)
+            values[block] = self.formula(flat[block].astype(np.float64))
+        return values.reshape(step.shape)
+
+    def table(self, total: int | None = None) -> FloatArray:
+        """All values of a run of `total` steps, or of its own length."""
+        bound = self if total is None else self.over(total)
+        if bound.total is None:
+            raise ScheduleError(f"{self} has no length of its own; give table(total=...).")
+        return bound(np.arange(bound.total))
+
+    @property
+    def ready(self) -> bool:
+        """Whether it has a value at every step as it is; an open `constant()` has, unbound."""
+        return self._ready
+
+    @property
+    def bound(self) -> bool:
+        """Whether every duration is a number of steps and the whole length is known."""
+        return self._ready and self._total is not None
+
+    @property
+    def total(self) -> int | None:
+        """The length in steps, where it is known."""
+        return self._total
+
+    def over(self, total: int, *, clock: Clock | None = None) -> Schedule:
+        """The same schedule bound to a run of `total` steps: every duration a number of steps.
+
+        Shares become boundaries by cumulative rounding, so the parts always add up to `total`; a
+        part whose share rounds to no step is left out. Binding again over the same total changes
+        nothing.
+
+        Args:
+            total: Steps of the whole run, warm-up included.
+            clock: What a step stands for, for durations in epochs, samples or tokens.
+
+        Raises:
+            ScheduleError: the lengths exceed the total, or do not reach it.
+        """
+        number = whole_number(total)
+        if number is None or not 1 <= number <= LAST_STEP:
+            raise ScheduleError(
+                f"over(total=...) must be a whole number of at least 1; got {total!r}."
+            )
+        run = Run(number, Clock() if clock is None else clock)
+        extent = self.extent(run)
+        if extent is not None and nearest(extent) != number:
+            raise ScheduleError(self._misfit(nearest(extent), number))
+        bound = self.fit(Fraction(0), Fraction(number), run)
+        if bound is None:
+            raise ScheduleError(f"{self} has no step in a run of {number:,}.")
+        return bound
+
+    def _misfit(self, steps: int, total: int) -> str:
+        ways = "Write lengths as shares ('5%'), or leave one out to take what is left"
+        if self.bound and total > steps and self.lengthen(1) is not None:
+            ways += f", or continue its stable phase with .stretch({total})"
+        return f"{self} is {steps:,} steps and cannot be laid over {total:,}. {ways}."
+
+    def stretch(self, total: int) -> Schedule:
+        """Continue the stable (constant) phase, for a run of `total` steps, without a jump.
+
+        Until the stable phase used to end nothing changes; what follows it comes later.
+
+        Raises:
+            ScheduleError: it is not bound, `total` is not longer, or nothing is constant.
+        """
+        number = whole_number(total)
+        if not self.bound or self._total is None:
+            raise ScheduleError(f"{self} is not bound yet; call .over(total), then .stretch.")
+        if number is None or not self._total <= number <= LAST_STEP:
+            raise ScheduleError(
+                f"stretch(total=...) must be at least its length, {self._total:,}; got {total!r}. "
+                "For a shorter run write the lengths as shares and call .over(total)."
+            )
+        if number == self._total:
+            return self
+        longer = self.lengthen(number - self._total)
+        if longer is None:
+            raise ScheduleError(
+                f"{self} cannot be stretched without a jump: it has no constant part to continue. "
+                "Join one, as in warmup(5%) >> constant() >> linear(20%)."
+            )
+        return longer
+
+    def head(self, steps: int) -> Schedule:
+        """The first `steps` steps, holding the value reached after them."""
+        return make("cut", inner=self, steps=steps)
+
+    def cooldown(self, at: int, steps: int, shape: Schedule | None = None) -> Schedule:
+        """Branch a decay off at step `at`: the same until there, then down within `steps`.
+
+        Args:
+            at: The first step of the decay.
+            steps: How long the decay takes.
+            shape: The decay, `Linear()` by default; it scales the rate reached at `at`.
+        """
+        number = whole_number(at)
+        if number is None or number < 1:
+            raise ScheduleError(f"cooldown(at=...) must be a step of at least 1; got {at!r}.")
+        if self._total is not None and number > self._total:
+            raise ScheduleError(
+                f"cooldown(at=...) must be within its {self._total:,} steps; got {at!r}. "
+                "For a later one .stretch(total) it first."
+            )
+        decay = (make("linear") if shape is None else shape).over(steps)
+        value = self(number)
+        if value != 1.0:
+            decay = make("scaled", factor=value, inner=decay, ascend=value < 0)
+        return make("chain", parts=(self.head(number), decay))
+
+    def by_deadline(self, seconds: float, total: int | None = None) -> Deadline:
+        """The schedule read by elapsed time, for a run that must end within `seconds`."""
+        from learnrate.schedules._deadline import Deadline  # noqa: PLC0415 - it imports this module
+
+        return Deadline(self if total is None else self.over(total), seconds)
+
+    # Algebra. The classes are reached by name, because they derive from this one.
+
+    def then(self, *parts: Schedule) -> Schedule:
+        """This schedule, then the others; each part counts its steps from its own start."""
+        return make("chain", parts=(self, *parts))
+
+    def __mul__(self, other: object) -> Schedule:
+        if isinstance(other, Schedule):
+            return self._product(other)
+        if isinstance(other, bool) or not isinstance(other, int | float | np.number):
+            return NotImplemented
+        return make("scaled", factor=other, inner=self)
+
+    __rmul__ = __mul__
+
+    def _product(self, other: Schedule) -> Schedule:
+        left, first = self.split()
+        right, second = other.split()
+        product = make("product", parts=(first, second))
+        if left is None and right is None:
+            return product
+        factor = (1.0 if left is None else left) * (1.0 if right is None else right)
+        return make("scaled", factor=factor, inner=product, ascend=factor < 0)
+
+    def ascending(self) -> Schedule:
+        """The same rates with the other sign: gradient ascent, on purpose."""
+        factor, shape = self.split()
+        turned = -1.0 if factor is None else -factor
+        return make("scaled", factor=turned, inner=shape, ascend=turned < 0)
+
+    def clamp(self, low: float | None = None, high: float | None = None) -> Schedule:
+        """The same, but never below `low` and never above `high`."""
+        return make("clamp", inner=self, low=low, high=high)
+
+    def repeat(self, times: int) -> Schedule:
+        """The same, `times` times in a row."""
+        return make("repeat", inner=self, times=times)
+
+    def delay(self, steps: Duration) -> Schedule:
+        """The same, after waiting `steps` at its first value."""
+        return make("delay", inner=self, steps=steps)
+
+    def noisy(self, scale: float = 0.1, seed: int = 0) -> Schedule:
+        """The same, each value times a factor drawn from 1 - scale to 1 + scale."""
+        return make("noise", inner=self, scale=scale, seed=seed)
+
+    def __str__(self) -> str:
+        shown = []
+        for index, rule in enumerate(fields_of(type(self))):
+            value = getattr(self, rule.name)
+            if index == 0 and value != rule.default:
+                shown.append(spelled(value))
+            elif value != rule.default:
+                shown.append(f"{rule.name}={spelled(value)}")
+        return f"{self.name}({', '.join(shown)})"
+
+    def __repr__(self) -> str:
+        return f"schedule({str(self)!r})"
+
+    def to_json(self) -> str:
+        """The schedule as one line of JSON, with its format and version; see `from_json`."""
+        from learnrate.schedules._json import write  # noqa: PLC0415 - it imports this module
+
+        return write(self)
+
+    def __reduce__(self) -> tuple[Callable[..., Schedule], tuple[type[Schedule], dict[str, Any]]]:
+        return _rebuild, (
+            type(self),
+            {rule.name: getattr(self, rule.name) for rule in fields_of(type(self))},
+        )
+
+
+def make(name: str, /, **values: object) -> Schedule:
+    """A schedule by the name of its class in the text form."""
+    build = cast("Callable[..., Schedule]", SHAPES[name])
+    return build(**values)
+
+
+def changed(schedule: Schedule, **changes: object) -> Schedule:
+    """A copy with other fields."""
+    return cast("Schedule", replace(cast("Any", schedule), **changes))
+
+
+@cache
+def fields_of(cls: type[Schedule]) -> tuple[FieldRule, ...]:
+    """The fields a schedule class is built from, in order."""
+    hints = get_type_hints(cls, include_extras=True)
+    rules = []
+    for field in fields(cast("Any", cls)):
+        if not field.init:
+            continue
+        kind = hints[field.name].__metadata__[0]
+        default = field.default
+        if default is not MISSING:
+            default = kind.check(cls.__name__, field.name, default)
+        rules.append(FieldRule(field.name, kind, default))
+    return tuple(rules)
+
+
+def spelled(value: object) -> str:
+    """A value of a field in the text form."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float):
+        return shortest(value)
+    if isinstance(value, tuple):
+        return f"[{', '.join(spelled(each) for each in value)}]"
+    return str(value)
+
+
+def _rebuild(cls: Callable[..., Schedule], values: dict[str, Any]) -> Schedule:
+    return cls(**values)

@@ -1,0 +1,263 @@
+"""What may stand in a field of a schedule: one rule a kind, stated once in the annotation."""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING, Annotated, NoReturn, TypeAlias
+
+import numpy as np
+
+from learnrate._errors import ScheduleError
+from learnrate.schedules._durations import Duration, Span, nearest
+
+if TYPE_CHECKING:
+    from learnrate.schedules._durations import Run
+
+__all__ = [
+    "Ats",
+    "Factor",
+    "Flag",
+    "Floor",
+    "Kind",
+    "Length",
+    "Number",
+    "Period",
+    "PeriodRule",
+    "RefusedArgument",
+    "Steps",
+    "Values",
+    "Whole",
+    "Word",
+    "refuse",
+    "whole_number",
+]
+
+
+class RefusedArgument(ScheduleError):  # noqa: N818 - it reads as a sentence where it is caught
+    """One argument of one schedule broke its rule."""
+
+    def __init__(self, message: str, argument: str) -> None:
+        super().__init__(message)
+        self.argument = argument
+
+    def __reduce__(self) -> tuple[type[RefusedArgument], tuple[str, str]]:
+        return type(self), (str(self), self.argument)
+
+
+def refuse(owner: str, argument: str, rule: str, value: object, way_out: str = "") -> NoReturn:
+    """Raise the one error for an argument: as typed, the rule, the value, the way out."""
+    shown = str(value) if isinstance(value, Span) else repr(value)
+    shown = shown if len(shown) <= 80 else shown[:77] + "..."
+    message = f"{owner}({argument}=...) must be {rule}; got {shown}."
+    raise RefusedArgument(f"{message} {way_out}".rstrip(), argument)
+
+
+def whole_number(value: object) -> int | None:
+    """An int or a NumPy integer as an int; None for anything else, booleans included."""
+    if isinstance(value, int | np.integer) and not isinstance(value, bool):
+        return int(value)
+    return None
+
+
+class Kind(ABC):
+    """The rule of a field: checks and normalises a value, and binds it to a run."""
+
+    @abstractmethod
+    def check(self, owner: str, name: str, value: object) -> object:
+        """The value in its normal form, or a refusal that names `owner` and `name`."""
+
+    def ready(self, value: object) -> bool:
+        """Whether the value can be computed with as it is."""
+        return True
+
+    def resolve(self, value: object, run: Run) -> object:
+        """The value within a run: durations become steps."""
+        return value
+
+
+@dataclass(frozen=True, slots=True)
+class Number(Kind):
+    """A finite number within bounds; `low_out` leaves `low` itself out."""
+
+    low: float = -math.inf
+    high: float = math.inf
+    low_out: bool = False
+    optional: bool = False
+    way_out: str = ""
+
+    def check(self, owner: str, name: str, value: object) -> float | None:
+        """The value as a float."""
+        if value is None and self.optional:
+            return None
+        if isinstance(value, bool) or not isinstance(value, int | float | np.number):
+            refuse(owner, name, "a number", value)
+        try:
+            number = float(value) + 0.0  # -0.0 becomes 0.0
+        except (OverflowError, TypeError):
+            refuse(owner, name, "a finite number", value)
+        if not math.isfinite(number):
+            refuse(owner, name, "a finite number", value)
+        if not self.low <= number <= self.high or (self.low_out and number == self.low):
+            refuse(owner, name, self._rule(), value, self.way_out)
+        return number
+
+    def _rule(self) -> str:
+        low, high = f"{self.low:g}", f"{self.high:g}"
+        if self.low == -math.inf:
+            return f"at most {high}"
+        if self.high == math.inf:
+            return f"above {low}" if self.low_out else f"at least {low}"
+        return f"above {low} and at most {high}" if self.low_out else f"from {low} to {high}"
+
+
+@dataclass(frozen=True, slots=True)
+class Whole(Kind):
+    """A whole number of at least `low`."""
+
+    low: int = 0
+
+    def check(self, owner: str, name: str, value: object) -> int:
+        """The value as an int."""
+        number = whole_number(value)
+        if number is None or not self.low <= number < 2**63:
+            refuse(owner, name, f"a whole number of at least {self.low}", value)
+        return number
+
+
+@dataclass(frozen=True, slots=True)
+class Length(Kind):
+    """A duration: a whole number of steps, a share or other span, or None where allowed."""
+
+    optional: bool = True
+    low: int = 1
+
+    def check(self, owner: str, name: str, value: object) -> int | Span | None:
+        """The value as an int, a `Span` or None."""
+        if value is None and self.optional:
+            return None
+        if isinstance(value, str):
+            return _span(owner, name, value)
+        if isinstance(value, Span):
+            return value
+        number = whole_number(value)
+        if number is None:
+            rule = "a whole number of steps or a share such as '5%'"
+            refuse(owner, name, rule, value)
+        if number < self.low:
+            way_out = "Leave it out to take what is left of the run." if self.optional else ""
+            refuse(owner, name, f"at least {self.low}", value, way_out)
+        if number > 2**53:
+            refuse(owner, name, "at most 2**53", value)
+        return number
+
+    def ready(self, value: object) -> bool:
+        """Whether the length is a number of steps."""
+        return isinstance(value, int)
+
+    def resolve(self, value: object, run: Run) -> object:
+        """The length in steps."""
+        return nearest(run.exact(value)) if isinstance(value, Span) else value
+
+
+@dataclass(frozen=True, slots=True)
+class PeriodRule(Kind):
+    """How often something happens: a number of steps above 0, not rounded, or a span."""
+
+    def check(self, owner: str, name: str, value: object) -> float | Span:
+        """The value as a float or a `Span`."""
+        if isinstance(value, str):
+            return _span(owner, name, value)
+        if isinstance(value, Span):
+            return value
+        number = Number(low=0, low_out=True).check(owner, name, value)
+        return 0.0 if number is None else number
+
+    def ready(self, value: object) -> bool:
+        """Whether the period is a number of steps."""
+        return isinstance(value, float)
+
+    def resolve(self, value: object, run: Run) -> object:
+        """The period in steps."""
+        return float(run.exact(value)) if isinstance(value, Span) else value
+
+
+@dataclass(frozen=True, slots=True)
+class Word(Kind):
+    """One of a few words."""
+
+    words: tuple[str, ...]
+
+    def check(self, owner: str, name: str, value: object) -> str:
+        """The word itself."""
+        if isinstance(value, str) and value in self.words:
+            return value
+        refuse(owner, name, f"one of {', '.join(self.words)}", value)
+
+
+@dataclass(frozen=True, slots=True)
+class FlagRule(Kind):
+    """True or false."""
+
+    def check(self, owner: str, name: str, value: object) -> bool:
+        """The value as a bool."""
+        if isinstance(value, bool | np.bool_):
+            return bool(value)
+        refuse(owner, name, "true or false", value)
+
+
+@dataclass(frozen=True, slots=True)
+class Listed(Kind):
+    """A list whose every item obeys one rule; `rising` also asks that none goes back."""
+
+    item: Kind
+    least: int = 1
+    rising: bool = False
+
+    def check(self, owner: str, name: str, value: object) -> tuple[object, ...]:
+        """The items as a tuple."""
+        if isinstance(value, np.ndarray):
+            value = value.tolist()
+        if not isinstance(value, list | tuple) or len(value) < self.least:
+            refuse(owner, name, f"a list of at least {self.least}", value)
+        items = tuple(self.item.check(owner, name, each) for each in value)
+        if self.rising and any(_goes_back(left, right) for left, right in pairwise(items)):
+            refuse(owner, name, "in rising order, so that no pieces overlap", value)
+        return items
+
+    def ready(self, value: object) -> bool:
+        """Whether every item is ready."""
+        return isinstance(value, tuple) and all(self.item.ready(each) for each in value)
+
+    def resolve(self, value: object, run: Run) -> object:
+        """Every item within the run."""
+        items = value if isinstance(value, tuple) else ()
+        return tuple(self.item.resolve(each, run) for each in items)
+
+
+def _goes_back(left: object, right: object) -> bool:
+    if isinstance(left, int) and isinstance(right, int):
+        return right < left
+    if isinstance(left, Span) and isinstance(right, Span) and left.unit == right.unit:
+        return right.number < left.number
+    return False
+
+
+def _span(owner: str, name: str, text: str) -> Span:
+    try:
+        return Span.read(text)
+    except ScheduleError as error:
+        raise RefusedArgument(f"{owner}({name}=...): {error}", name) from None
+
+
+Steps: TypeAlias = Annotated[Duration, Length()]
+Period: TypeAlias = Annotated[float | str | Span, PeriodRule()]
+Floor: TypeAlias = Annotated[float, Number(low=0, high=1)]
+Flag: TypeAlias = Annotated[bool, FlagRule()]
+Ats: TypeAlias = Annotated[
+    tuple[int | str | Span, ...], Listed(Length(optional=False, low=0), rising=True)
+]
+Factor: TypeAlias = Annotated[float, Number(low=0, high=1, low_out=True)]
+Values: TypeAlias = Annotated[tuple[float, ...], Listed(Number(low=0))]

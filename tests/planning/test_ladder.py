@@ -1,0 +1,98 @@
+"""Which trial comes next: within the budget, towards the lowest loss, the same every time."""
+
+import math
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from learnrate.planning._ladder import Measured, ladder_for, next_index
+from learnrate.planning._result import RungTrial
+
+
+def climb(budget, total, start, height, cost=lambda proposal: proposal.steps):
+    """Climb a ladder on made-up heights; returns it with all it measured."""
+    ladder = ladder_for(total, budget, start)
+    measured = []
+    while (proposal := ladder.next(measured)) is not None:
+        trial = RungTrial(math.exp(proposal.log_lr), 0, 1.0, "finished", cost(proposal))
+        measured.append(Measured(proposal, height(proposal), trial))
+        assert len(measured) < 100
+    return ladder, measured
+
+
+def bowl(best):
+    return lambda proposal: (proposal.log_lr - best) ** 2 / 10
+
+
+@settings(derandomize=True, deadline=None, max_examples=12)
+@given(
+    budget=st.integers(20, 5000),
+    share=st.floats(0.05, 1.0),
+    off=st.floats(-4, 4),
+    saved=st.floats(0.05, 1.0),
+)
+def test_the_budget_is_kept_whatever_the_trials_say(budget, share, off, saved):
+    _, measured = climb(
+        budget, round(budget / share), off, bowl(0.0), lambda p: max(1, int(saved * p.steps))
+    )
+    assert sum(one.trial.updates for one in measured) <= budget
+
+
+def test_a_start_far_off_is_walked_to_the_lowest_loss():
+    for off in (-4.0, -2.0, 0.0, 2.0):
+        ladder, measured = climb(1000, 2000, off, bowl(0.0))
+        best = min(measured, key=lambda one: one.height)
+        assert abs(best.proposal.log_lr) < 0.8
+        assert ladder.bracketed(0, measured)
+
+
+def test_every_rung_is_tried_from_short_to_long():
+    ladder, measured = climb(1000, 2000, 0.5, bowl(0.0))
+    assert ladder.horizons == (50, 100, 200)
+    tried = [one.proposal.rung for one in measured]
+    assert list(dict.fromkeys(tried)) == [0, 1, 2]
+
+
+def test_what_is_left_of_the_budget_is_spent_where_it_pays_for_a_trial():
+    ladder, measured = climb(1000, 2000, 0.5, bowl(0.0))
+    spent = sum(one.trial.updates for one in measured)
+    assert 1000 - spent < ladder.horizons[0]
+
+
+def test_no_rate_is_tried_twice_on_a_rung():
+    _, measured = climb(1000, 2000, 0.5, bowl(0.0))
+    tried = [(one.proposal.rung, round(one.proposal.log_lr, 6)) for one in measured]
+    assert len(tried) == len(set(tried))
+
+
+def test_a_longer_rung_is_centred_where_the_shorter_ones_point():
+    _, measured = climb(1000, 2000, 2.0, bowl(0.0))
+    last = [one.proposal.log_lr for one in measured if one.proposal.rung == 2]
+    assert min(last) < 0.3
+    assert max(last) < 1.0
+
+
+def test_the_same_measurements_give_the_same_next_trial():
+    ladder, measured = climb(1000, 2000, 1.0, bowl(0.0))
+    for n in range(len(measured)):
+        assert ladder.next(measured[:n]) == measured[n].proposal
+
+
+def test_a_budget_too_small_for_three_rungs_climbs_fewer():
+    assert [len(ladder_for(1000, budget, 0.0).horizons) for budget in (500, 120, 45)] == [3, 2, 1]
+
+
+def test_from_a_rate_that_diverges_the_search_goes_down():
+    _, measured = climb(
+        1000, 2000, 3.0, lambda p: math.inf if p.log_lr > 0 else -p.log_lr, lambda p: 5
+    )
+    assert any(math.isfinite(one.height) for one in measured)
+
+
+@settings(derandomize=True)
+@given(best=st.integers(-4, 4))
+def test_the_search_on_a_grid_ends_with_both_sides_of_the_best_known(best):
+    losses = {}
+    while (index := next_index(losses)) is not None:
+        losses[index] = float((index - best) ** 2)
+    assert {best - 1, best, best + 1} <= set(losses)

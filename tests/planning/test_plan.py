@@ -1,0 +1,236 @@
+"""The plan, end to end on real training: right, within its budget, the same every time."""
+
+import json
+import math
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+import torch
+from sklearn.datasets import load_digits
+from torch import nn
+
+import learnrate
+from learnrate import ArgumentError, Task, TaskError
+from learnrate.planning import JOURNAL_NAME
+from learnrate.testing import quadratic_task
+
+PIXELS, LABELS = load_digits(return_X_y=True)
+X = torch.tensor(PIXELS, dtype=torch.float32) / 16
+Y = torch.tensor(LABELS)
+OPTIMIZERS = {
+    "adam": torch.optim.Adam,
+    "sgd": lambda model: torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9),
+}
+
+
+def digits_task(optimizer):
+    """A small network on real digits."""
+
+    def batches(seed):
+        order = torch.randperm(1300, generator=torch.Generator().manual_seed(seed))
+        return [(X[rows], Y[rows]) for rows in order.split(64)[:-1]]
+
+    def validate(model):
+        return nn.functional.cross_entropy(model(X[1300:]), Y[1300:]).item()
+
+    return Task(
+        model=lambda: nn.Sequential(nn.Linear(64, 64), nn.ReLU(), nn.Linear(64, 10)),
+        loss=nn.CrossEntropyLoss(),
+        data=batches,
+        optimizer=OPTIMIZERS[optimizer],
+        validate=validate,
+        steps=600,
+    )
+
+
+def validation_at(task, peak, seed=5):
+    text = f"{peak} * warmup(5%) >> linear()"
+    return learnrate.train(task, text, seed=seed, progress=False).curve.final
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_the_planned_peak_is_near_the_best_of_an_exhaustive_sweep(optimizer):
+    task = digits_task(optimizer)
+    made = learnrate.plan(task, budget=0.5)
+    low, high = (1e-4, 1e-1) if optimizer == "adam" else (1e-3, 1.0)
+    sweep = [low * (high / low) ** (i / 12) for i in range(13)]
+    best = min(validation_at(task, peak) for peak in sweep)
+    assert made.cost <= 0.5
+    assert made.low <= made.peak <= made.high
+    assert validation_at(task, made.peak) < 1.25 * best
+
+
+def test_the_schedule_is_the_peak_with_warm_up_and_decay_bound_to_the_total():
+    made = learnrate.plan(quadratic_task(), steps=400)
+    assert made.schedule == learnrate.schedule(f"{made.peak} * warmup(20) >> linear(380)")
+    assert made.schedule.total == made.total == 400
+
+
+@pytest.mark.parametrize("budget", [0.1, 0.25, 0.5, 1.0])
+def test_the_budget_is_kept(budget):
+    made = learnrate.plan(quadratic_task(), steps=1000, budget=budget)
+    assert 0 < made.cost <= budget
+    assert sum(trial.updates for rung in made.rungs for trial in rung.trials) <= budget * 1000
+
+
+def test_the_planned_peak_is_stable_where_stability_is_known():
+    made = learnrate.plan(quadratic_task(steepest=10.0), steps=800)
+    assert made.peak < 0.2
+
+
+def test_the_same_seed_gives_the_same_plan():
+    one, again = (learnrate.plan(quadratic_task(), steps=300, seed=4) for _ in range(2))
+    assert one.to_dict() == again.to_dict()
+
+
+def test_losses_below_zero_are_planned_too():
+    task = quadratic_task()
+    shifted = Task(
+        model=task.model,
+        loss=lambda model, batch: task.loss(model, batch) - 20.0,
+        data=task.data,
+        optimizer=task.optimizer,
+        validate=lambda model: task.validate(model) - 20.0,
+        steps=400,
+    )
+    made = learnrate.plan(shifted)
+    assert 0.001 < made.peak < 0.2
+    assert all(math.isfinite(loss) for rung in made.rungs for loss in rung.fit_loss)
+
+
+def test_a_small_budget_answers_but_says_that_it_is_weak():
+    made = learnrate.plan(quadratic_task(), steps=300, budget=0.1)
+    assert made.verdict == "weak"
+    assert "weak: " in made.reason
+
+
+def test_the_reason_states_the_rungs_the_drift_and_the_choice():
+    made = learnrate.plan(quadratic_task(), steps=1000)
+    for rung in made.rungs:
+        assert f"{rung.best:.2g} at {rung.steps:,} updates" in made.reason
+    assert f"horizon^{made.drift:.2f}" in made.reason
+    assert f"{made.peak:.2g} is chosen" in made.reason
+
+
+def test_a_plan_run_again_in_its_folder_measures_nothing_again(tmp_path):
+    updates = []
+
+    def counted(task):
+        def loss(model, batch):
+            updates.append(1)
+            return task.loss(model, batch)
+
+        return Task(
+            model=task.model,
+            loss=loss,
+            data=task.data,
+            optimizer=task.optimizer,
+            validate=task.validate,
+            steps=400,
+        )
+
+    task = counted(quadratic_task())
+    first = learnrate.plan(task, out=tmp_path)
+    made, updates[:] = len(updates), []
+    again = learnrate.plan(task, out=tmp_path)
+    assert again.to_dict() == first.to_dict()
+    assert made > 100
+    assert len(updates) <= 4  # the first batch, tried before anything else
+
+
+def test_another_task_in_the_same_folder_is_measured_anew(tmp_path):
+    one = learnrate.plan(quadratic_task(steepest=10.0), out=tmp_path)
+    other = learnrate.plan(quadratic_task(steepest=1000.0), out=tmp_path)
+    assert other.peak < one.peak / 10
+
+
+def test_a_record_cut_off_by_a_kill_is_measured_again(tmp_path):
+    first = learnrate.plan(quadratic_task(), out=tmp_path)
+    journal = tmp_path / JOURNAL_NAME
+    journal.write_bytes(journal.read_bytes()[:-25])
+    again = learnrate.plan(quadratic_task(), out=tmp_path)
+    assert again.to_dict() == first.to_dict()
+    assert learnrate.plan(quadratic_task(), out=tmp_path).to_dict() == first.to_dict()
+
+
+KILLED = """
+import sys, time, learnrate
+from learnrate.testing import quadratic_task
+task = quadratic_task(steps=3000)
+def slow(model, batch):
+    time.sleep(0.0005)
+    return task.loss(model, batch)
+same = learnrate.Task(model=task.model, loss=slow, data=task.data, optimizer=task.optimizer,
+                      validate=task.validate, steps=3000)
+learnrate.plan(same, out=sys.argv[1])
+"""
+
+
+def test_a_plan_killed_at_any_moment_goes_on_where_it_was(tmp_path):
+    journal = tmp_path / JOURNAL_NAME
+    process = subprocess.Popen([sys.executable, "-c", KILLED, str(tmp_path)])
+    deadline = time.monotonic() + 60
+    while not (journal.exists() and journal.read_text().count("\n") >= 4):
+        assert time.monotonic() < deadline
+        assert process.poll() is None, "the plan ended before it could be killed"
+        time.sleep(0.01)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    kept = journal.read_text().splitlines()
+    resumed = learnrate.plan(quadratic_task(steps=3000), out=tmp_path)
+    assert journal.read_text().splitlines()[: len(kept)] == kept
+    assert resumed.to_dict() == learnrate.plan(quadratic_task(steps=3000)).to_dict()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"steps": 0}, "steps must be a whole number of optimizer updates, at least 1; got 0"),
+        ({"budget": 0.0}, "budget must be a share of one run, above 0 and at most 1; got 0.0"),
+        ({"budget": 1.5}, "at most 1; got 1.5"),
+        ({"steps": 30}, "is 15 updates; a plan needs at least 20"),
+    ],
+)
+def test_a_bad_argument_is_named_with_its_rule_and_value(arguments, message):
+    with pytest.raises(ArgumentError, match=message):
+        learnrate.plan(quadratic_task(), **arguments)
+
+
+def test_a_task_without_a_length_needs_one():
+    with pytest.raises(ArgumentError, match="how long a whole run is must be stated"):
+        learnrate.plan(quadratic_task(steps=None))
+
+
+def test_a_loss_that_does_not_depend_on_the_rate_is_refused():
+    def loss(model, batch):
+        return 0.0 * model(batch).sum() + 2.3
+
+    task = quadratic_task()
+    flat = Task(model=task.model, loss=loss, data=task.data, steps=400)
+    with pytest.raises(TaskError, match="does not depend on what the optimizer trains"):
+        learnrate.plan(flat)
+
+
+def test_a_failing_trial_ends_the_plan_with_its_rate_and_seed():
+    task, calls = quadratic_task(), []
+
+    def loss(model, batch):
+        calls.append(1)
+        if len(calls) > 60:
+            raise RuntimeError("shapes do not match")
+        return task.loss(model, batch)
+
+    failing = Task(model=task.model, loss=loss, data=task.data, steps=400)
+    with pytest.raises(TaskError, match=r"the trial at rate .*RuntimeError: shapes do not match"):
+        learnrate.plan(failing)
+
+
+def test_json_has_neither_nan_nor_infinity():
+    made = learnrate.plan(quadratic_task(), steps=500)
+    assert json.loads(json.dumps(made.to_dict(), allow_nan=False)) == json.loads(
+        json.dumps(made.to_dict())
+    )

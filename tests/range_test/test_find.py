@@ -1,0 +1,146 @@
+"""The range test: what it measures, when it stops, when it refuses."""
+
+import math
+import re
+
+import numpy as np
+import pytest
+import torch
+
+import learnrate
+from learnrate import ArgumentError, RangeTest
+from learnrate.testing import quadratic_task
+
+
+@pytest.mark.parametrize("mode", ["exponential", "linear"])
+def test_the_rates_reach_from_low_to_high(mode):
+    found = learnrate.find(
+        step=lambda lr: 1.0 - 0.01 * lr, low=1e-10, high=10.0, iters=50, mode=mode, repeats=1
+    )
+    steps = np.diff(np.log(found.lr) if mode == "exponential" else found.lr)
+    assert (found.lr[0], found.lr[-1]) == pytest.approx((1e-10, 10.0), rel=1e-12)
+    assert steps == pytest.approx(np.full(49, steps[0]), rel=1e-6)
+
+
+def test_the_defaults_are_the_full_range_of_the_field():
+    found = learnrate.find(step=lambda lr: 1.0 / (1 + lr), repeats=1)
+    assert (found.lr[0], found.lr[-1], found.mode) == pytest.approx((1e-10, 10.0, "exponential"))
+
+
+def test_the_suggestion_is_stable_and_useful_on_a_problem_whose_limits_are_known():
+    found = learnrate.find(quadratic_task(steepest=10.0))
+    assert found.diverged_at is not None
+    assert found.diverged_at > 0.2 > found.suggestion > 0.002
+
+
+def test_the_same_seed_gives_the_same_result_and_another_seed_another():
+    one, again, other = (learnrate.find(quadratic_task(), iters=60, seed=s) for s in (1, 1, 2))
+    assert np.array_equal(one.loss, again.loss, equal_nan=True)
+    assert not np.array_equal(one.loss, other.loss, equal_nan=True)
+
+
+def test_repeats_differ_and_make_a_band():
+    found = learnrate.find(quadratic_task(noise=1.0), iters=60, repeats=4)
+    low, high = found.band
+    assert found.loss.shape == (4, 60)
+    assert (low <= found.mean).all()
+    assert (found.mean <= high).all()
+    assert (low < high).any()
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf])
+def test_a_repeat_ends_at_the_first_loss_that_is_not_finite(bad):
+    calls = []
+
+    def step(lr):
+        calls.append(lr)
+        return 1 - lr if lr < 0.1 else bad
+
+    found = learnrate.find(step=step, low=1e-6, high=1.0, iters=61, repeats=1)
+    first_bad = found.lr[found.lr >= 0.1][0]
+    assert calls[-1] == first_bad == found.diverged_at
+    assert np.isfinite(found.to_dict()["loss"]).all()
+
+
+def test_a_nan_never_becomes_the_suggestion():
+    found = learnrate.find(
+        step=lambda lr: 2 - 1 / (1 + 1e-3 / lr) if lr < 0.09 else math.nan, repeats=1
+    )
+    assert found.suggestion < 0.09
+
+
+def test_a_repeat_ends_when_the_loss_has_left():
+    found = learnrate.find(
+        step=lambda lr: 2 - 1.5 / (1 + 1e-3 / lr) + (lr / 0.1) ** 2, repeats=1, iters=200
+    )
+    assert 0.1 < found.diverged_at < 1.0
+
+
+@pytest.mark.parametrize(
+    ("losses", "reason"),
+    [
+        (lambda lr: math.nan, "not finite within the first"),
+        (lambda lr: 2.3, "the loss is flat"),
+        (lambda lr: 1 + lr, "the loss only rises"),
+        (lambda lr: 1.0 if lr < 1e-9 else math.inf, "the loss only rises|not finite"),
+    ],
+)
+def test_a_curve_that_supports_no_answer_is_refused_with_its_reason(losses, reason):
+    found = learnrate.find(step=losses, repeats=2)
+    assert found.suggestion is None
+    assert found.to_dict()["suggestion"] is None
+    assert re.search(reason, found.reason)
+
+
+def test_pure_noise_is_flat():
+    random = np.random.default_rng(0)
+    found = learnrate.find(step=lambda lr: 2.3 + 0.1 * random.standard_normal(), repeats=3)
+    assert found.suggestion is None
+
+
+def test_a_loop_of_ones_own_is_restored_between_repeats():
+    weight = torch.nn.Linear(1, 1)
+    optimizer = torch.optim.SGD(weight.parameters(), lr=0.1)
+    starts = []
+
+    def step(lr):
+        loss = (weight(torch.ones(1)) - 3).square().sum()
+        if not optimizer.state_dict()["param_groups"][0].get("seen"):
+            starts.append(loss.item())
+            optimizer.param_groups[0]["seen"] = True
+        optimizer.param_groups[0]["lr"] = lr
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    found = learnrate.find(step=step, state=[weight, optimizer], iters=40, repeats=3)
+    assert len(starts) == 3
+    assert len(set(starts)) == 1
+    assert isinstance(found, RangeTest)
+
+
+def test_every_rule_answers_by_name():
+    found = learnrate.find(quadratic_task(), low=1e-5, iters=120)
+    assert list(found.rules) == ["steepest", "valley", "slide", "minimum"]
+    assert all(1e-5 <= rate * 10.001 and rate <= 10 for rate in found.rules.values())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"low": -1e-3}, r"low must be a finite rate above 0; got -0.001"),
+        ({"low": 0.0}, "low must be a finite rate above 0; got 0.0"),
+        ({"high": math.inf}, "high must be a finite rate above 0; got inf"),
+        ({"low": 1.0, "high": 0.1}, r"low must be below high; got low=1.0, high=0.1"),
+        ({"iters": 9}, "iters must be a whole number, at least 10; got 9"),
+        ({"mode": "log"}, "mode must be 'exponential' or 'linear'; got 'log'"),
+        ({"repeats": 0}, "repeats must be a whole number, at least 1; got 0"),
+        ({"task": quadratic_task()}, "a task or step"),
+        ({"step": None}, "a task or step"),
+        ({"step": lambda lr: "high"}, r"step\(lr\) must return the loss as a number; got 'high'"),
+    ],
+)
+def test_a_bad_argument_is_named_with_its_rule_and_value(arguments, message):
+    with pytest.raises(ArgumentError, match=message):
+        learnrate.find(**({"step": lambda lr: 1.0} | arguments))

@@ -1,0 +1,146 @@
+"""Random schedules, made from the rules of their fields: a new shape is covered by itself."""
+
+from dataclasses import MISSING
+
+import pytest
+from hypothesis import HealthCheck, reject, settings
+from hypothesis import strategies as st
+
+from learnrate import ScheduleError
+from learnrate.schedules import Chain, Shape, schedule
+from learnrate.schedules._abstract import InnerRule
+from learnrate.schedules._base import SHAPES, fields_of
+from learnrate.schedules._fields import FlagRule, Length, Listed, Number, PeriodRule, Whole, Word
+
+settings.register_profile(
+    "learnrate",
+    derandomize=True,
+    deadline=None,
+    max_examples=60,
+    suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow],
+)
+settings.load_profile("learnrate")
+
+STEPS = st.integers(1, 300)
+SHARES = st.integers(1, 30).map(lambda share: f"{share}%")
+FIXED = {"from_function", "table"}  # need what no rule says
+
+
+def of_kind(kind, bound):  # noqa: PLR0911 - one line a kind
+    """Values that a rule allows; in steps only if `bound`."""
+    if isinstance(kind, Length):
+        return STEPS if bound else st.one_of(st.none() if kind.optional else STEPS, STEPS, SHARES)
+    if isinstance(kind, PeriodRule):
+        numbers = st.one_of(STEPS, st.floats(0.25, 400))
+        return numbers if bound else st.one_of(numbers, SHARES)
+    if isinstance(kind, Number):
+        low, high = max(kind.low, -50.0), min(kind.high, 50.0)
+        return st.floats(low, high, exclude_min=kind.low_out, allow_subnormal=False)
+    if isinstance(kind, Whole):
+        return st.integers(kind.low, 5)
+    if isinstance(kind, Word):
+        return st.sampled_from(kind.words)
+    if isinstance(kind, FlagRule):
+        return st.booleans()
+    if isinstance(kind, Listed) and kind.rising:
+        return st.lists(STEPS, min_size=1, max_size=4).map(lambda each: tuple(sorted(each)))
+    raise AssertionError(f"no values for {kind}")
+
+
+@st.composite
+def of_class(draw, cls, inner, bound):
+    """One schedule of a class, with some of its fields left at their defaults."""
+    values = {}
+    for rule in fields_of(cls):
+        if rule.name == "values":
+            size = len(values["at"]) + 1
+            values["values"] = draw(st.lists(st.floats(0, 1), min_size=size, max_size=size))
+        elif isinstance(rule.kind, InnerRule):
+            values[rule.name] = draw(inner)
+        elif bound or rule.name == "at" or rule.default is MISSING or draw(st.booleans()):
+            values[rule.name] = draw(of_kind(rule.kind, bound))
+    try:
+        return cls(**values)
+    except ScheduleError:  # a rule between fields, such as low <= high
+        reject()
+
+
+def shapes(bound=False):
+    names = [n for n, c in SHAPES.items() if issubclass(c, Shape) and n not in FIXED]
+    chosen = st.sampled_from(sorted(names))
+    return chosen.flatmap(lambda name: of_class(SHAPES[name], st.nothing(), bound))
+
+
+def wrapped(inner, bound):
+    names = ["clamp", "noise", "repeat", "delay"]
+    return st.sampled_from(names).flatmap(lambda name: of_class(SHAPES[name], inner, bound))
+
+
+def scaled(inner):
+    factors = st.floats(0, 10, allow_subnormal=False)
+    return st.builds(
+        lambda factor, each, turn: (
+            (factor * each).ascending() if turn and factor else factor * each
+        ),
+        factors,
+        inner,
+        st.booleans(),
+    )
+
+
+def _joined(parts):
+    try:
+        return Chain(tuple(parts))
+    except ScheduleError:
+        return parts[0]
+
+
+def _multiplied(left, right):
+    try:
+        return left * right
+    except ScheduleError:
+        return left
+
+
+def schedules(bound=False):
+    """Any schedule with a text form."""
+
+    def grow(inner):
+        return st.one_of(
+            wrapped(inner, bound),
+            scaled(inner),
+            st.lists(inner, min_size=2, max_size=4).map(_joined),
+            st.builds(_multiplied, inner, inner),
+        )
+
+    return st.recursive(shapes(bound), grow, max_leaves=5)
+
+
+@pytest.fixture(scope="session")
+def any_schedule():
+    """A strategy: any schedule, bound to a run or not."""
+    return schedules()
+
+
+@pytest.fixture(scope="session")
+def any_bound_schedule():
+    """A strategy: any schedule whose every duration is in steps."""
+    return schedules(bound=True).filter(lambda each: each.bound)
+
+
+@pytest.fixture(scope="session")
+def any_shape():
+    """A strategy: any single shape in steps."""
+    return shapes(bound=True)
+
+
+@pytest.fixture
+def refused():
+    """The message with which a text or a call is refused."""
+
+    def message(source):
+        with pytest.raises(ScheduleError) as caught:
+            source() if callable(source) else schedule(source)
+        return str(caught.value)
+
+    return message

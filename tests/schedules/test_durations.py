@@ -1,0 +1,136 @@
+"""Steps, shares, epochs, samples, tokens and deadlines."""
+
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from learnrate import ScheduleError
+from learnrate.schedules import Chain, Clock, Constant, Exponential, Linear, Span, Warmup, schedule
+from learnrate.schedules._durations import shortest
+
+
+@given(shares=st.lists(st.integers(1, 12), min_size=2, max_size=8), total=st.integers(1, 5000))
+def test_shares_become_boundaries_by_cumulative_rounding(shares, total):
+    parts = [*(Linear(f"{share}%") for share in shares), Constant()]
+    bound = Chain(tuple(parts)).over(total)
+    assert total == bound.total
+    exact = [sum(shares[: i + 1]) * Fraction(total, 100) for i in range(len(shares))]
+    expected = sorted({int(edge + Fraction(1, 2)) for edge in exact} - {0, total})
+    lengths = [part.total for part in getattr(bound, "parts", (bound,))]
+    assert expected == np.cumsum(lengths)[:-1].tolist()
+
+
+@given(before=st.integers(1, 50), after=st.integers(1, 50), total=st.integers(101, 3000))
+def test_the_open_part_takes_what_is_left_wherever_it_stands(before, after, total):
+    bound = schedule(f"warmup({before}) >> constant() >> linear({after})").over(total)
+    assert [before, total - before - after, after] == [part.total for part in bound.parts]
+
+
+@given(fixed=st.integers(1, 100), share=st.floats(0.1, 60), total=st.integers(200, 4000))
+def test_a_number_of_steps_is_never_rounded_by_the_shares_around_it(fixed, share, total):
+    chain = Chain((Linear(Span(share, "%")), Warmup(fixed), Constant()))
+    bound = chain.over(total)
+    assert fixed in [part.total for part in bound.parts if isinstance(part, Warmup)]
+
+
+@pytest.mark.parametrize("text", ["33.3% 33.3% 33.4%", "10% 20% 70%", "0.1% 99.9%"])
+def test_shares_that_add_up_to_the_whole_need_no_open_part(text):
+    chain = Chain(tuple(Linear(share) for share in text.split()))
+    assert [chain.over(total).total for total in (1, 7, 100, 99_999)] == [1, 7, 100, 99_999]
+
+
+def test_a_share_that_rounds_to_no_step_is_left_out():
+    assert str(schedule("warmup(5%) >> linear()").over(5)) == "linear(5)"
+    assert str(schedule("warmup(5%) >> linear()").over(1)) == "linear(1)"
+
+
+def test_binding_twice_is_binding_once():
+    bound = schedule("3e-4 * warmup(5%) >> exponential()").over(1000)
+    assert bound == bound.over(1000)
+    assert str(bound) == "3e-4 * warmup(50) >> exponential(950, every=10)"
+
+
+def test_periods_are_not_rounded_so_that_short_runs_decay_as_far_as_long_ones():
+    ends = [Exponential().over(total)(total) for total in (37, 149, 150, 10_000)]
+    assert pytest.approx(ends, rel=1e-12) == [0.95**100] * 4
+
+
+OVER = [
+    ("warmup(500) >> cosine(9500)", 2000, "warmup(500) >> cosine(9500) is 10,000 steps and cannot be laid over 2,000. Write lengths as shares ('5%'), or leave one out"),
+    ("warmup(5) >> constant(95)", 200, "or continue its stable phase with .stretch(200)."),
+    ("warmup(500) >> cosine()", 400, "leaves no step for cosine(): the other parts take 500 of 400."),
+    ("warmup(500) >> cosine()", 500, "leaves no step for cosine()"),
+    ("warmup(30%) >> linear(60%)", 1000, "is 900 steps and cannot be laid over 1,000."),
+    ("table([1, 0.5])", 3, "is 2 steps and cannot be laid over 3."),
+    ("warmup(2ep) >> cosine()", 1000, "2ep is counted in epochs; say how long one is with .over(total, clock=Clock(steps_per_epoch=...))"),
+    ("delay(linear(), steps=100)", 100, "waits 100 of 100 steps and leaves none for linear()"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "total", "expected"), OVER)
+def test_lengths_that_do_not_fit_are_one_clear_error(text, total, expected, refused):
+    assert expected in refused(lambda: schedule(text).over(total))
+
+
+@pytest.mark.parametrize("total", [0, -1, 2.0, True, "5", None])
+def test_a_total_is_a_whole_number_of_at_least_one(total):
+    with pytest.raises(ScheduleError, match="must be a whole number of at least 1"):
+        Linear().over(total)
+
+
+def test_a_chain_has_room_for_one_open_part_and_a_whole_of_shares(refused):
+    assert "has 2: cosine(), linear()" in refused("cosine() >> linear()")
+    message = refused("linear(60%) >> linear(50%)")
+    assert "must add up to at most 100%; linear(60%) >> linear(50%) has 110%." in message
+
+
+def test_a_schedule_says_whether_it_is_bound():
+    texts = [
+        "constant()",
+        "warmup(5) >> constant()",
+        "warmup(5) >> cosine(5)",
+        "linear()",
+        "linear(5%)",
+    ]
+    made = [schedule(text) for text in texts]
+    assert [each.bound for each in made] == [False, False, True, False, False]
+    assert [each.ready for each in made] == [True, True, True, False, False]
+    assert [each.total for each in made] == [None, None, 10, None, None]
+
+
+def test_epochs_samples_and_tokens_need_a_clock():
+    clock = Clock(steps_per_epoch=390, samples_per_step=128, tokens_per_step=4096)
+    text = "warmup(2ep) >> constant(128e3sa) >> linear(4.096e6tok) >> step(every=1ep)"
+    bound = schedule(text).over(5000, clock=clock)
+    assert str(bound) == "warmup(780) >> constant(1000) >> linear(1000) >> step(2220, every=390)"
+
+
+@pytest.mark.parametrize("value", [0, -1, float("nan"), float("inf"), True, "3"])
+def test_a_clock_counts_above_zero(value):
+    with pytest.raises(ScheduleError, match="must be finite and above 0"):
+        Clock(steps_per_epoch=value)
+
+
+@given(number=st.floats(1e-300, 1e300))
+def test_the_text_of_a_number_reads_back_as_it(number):
+    assert number == float(shortest(number))
+    assert -number == float(shortest(-number))
+    assert len(shortest(number)) <= len(repr(number))
+
+
+@given(elapsed=st.floats(0, 1e6), seconds=st.floats(1, 1e5))
+def test_a_deadline_reads_the_schedule_by_the_clock(elapsed, seconds):
+    base = schedule("3e-4 * warmup(5%) >> linear()")
+    timed = base.by_deadline(seconds, total=10_000)
+    assert 0 <= timed.step(elapsed) <= 10_000
+    assert base.over(10_000)(timed.step(elapsed)) == timed(elapsed)
+    assert 0.0 == timed(seconds) == timed(2 * seconds)
+
+
+def test_a_deadline_needs_a_length_and_a_time(refused):
+    assert "must be a bound schedule" in refused(lambda: Linear().by_deadline(60))
+    assert "must be finite and above 0" in refused(lambda: Linear(5).by_deadline(0))
+    assert "at least 0 seconds" in refused(lambda: Linear(5).by_deadline(60)(-1))

@@ -1,0 +1,86 @@
+"""JSON, and the files of every version ever written."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from learnrate.schedules import from_json, schedule
+
+WRITTEN = sorted((Path(__file__).parent / "written_by").glob("*/*.json"))
+
+
+def document(**changes):
+    return {
+        "format": "learnrate.schedule",
+        "version": 1,
+        "schedule": {"name": "linear", "steps": 5, "floor": 0.1},
+        **changes,
+    }
+
+
+def test_the_document_is_plain():
+    assert document() == json.loads(schedule("linear(5, floor=0.1)").to_json())
+    tree = json.loads(schedule("2 * warmup(5%) >> constant()").to_json())["schedule"]
+    assert [tree["name"], tree["factor"], tree["inner"]["name"]] == ["scaled", 2.0, "chain"]
+    assert tree["inner"]["parts"][0]["steps"] == "5%"
+
+
+def test_a_key_left_out_is_its_default():
+    tree = {"name": "linear", "steps": 5}
+    assert schedule("linear(5)") == from_json(json.dumps(document(schedule=tree)))
+
+
+@pytest.mark.parametrize("path", WRITTEN, ids=lambda path: f"{path.parent.name}-{path.stem}")
+def test_a_file_of_an_earlier_version_still_reads(path):
+    kept = json.loads(path.read_text())
+    made = from_json(json.dumps(kept["document"]))
+    assert schedule(kept["text"]) == made
+    steps = map(int, kept["values"])
+    values = [made(step) for step in steps]
+    assert list(kept["values"].values()) == pytest.approx(values, rel=1e-12)
+
+
+def test_files_of_this_version_are_kept():
+    assert len(WRITTEN) >= 30
+
+
+REFUSED = [
+    ("", "this is not JSON"),
+    ('{"format"', "It may be truncated."),
+    ("[]", 'it has no "format": "learnrate.schedule"'),
+    (document(format="other"), 'it has no "format"'),
+    (document(version=2), "this schedule has version 2; this learnrate reads up to 1."),
+    (document(version="1"), "must be a whole number; got '1'."),
+    (document(version=True), "must be a whole number; got True."),
+    (document(extra=1), "unknown key 'extra' beside 'schedule'."),
+    ({"format": "learnrate.schedule", "version": 1}, "has no key 'schedule'."),
+    (document(schedule=[]), "schedule must be an object with a 'name'."),
+    (document(schedule={"name": "nope"}), "has an unknown name 'nope'."),
+    (document(schedule={"name": "linear", "step": 5}), "(linear) has an unknown key 'step'."),
+    (document(schedule={"name": "linear", "steps": -5}), "Linear(steps=...) must be at least 1"),
+    (document(schedule={"name": "linear", "floor": "0"}), "Linear(floor=...) must be a number"),
+    (document(schedule={"name": "scaled", "factor": 1}), "(scaled) lacks a key it needs."),
+    (
+        document(schedule={"name": "chain", "parts": [{"name": "linear"}, {"name": "x"}]}),
+        "schedule.parts[1] has an unknown name 'x'.",
+    ),
+    (json.dumps(document()).replace("0.1", "NaN"), "a number must be finite; got NaN."),
+    (json.dumps(document()).replace("0.1", "1e999"), "must be a finite number; got inf."),
+    (json.dumps(document()).replace('"steps"', '"floor"'), "a key stands twice"),
+    ("[" * 100_000, "this is not JSON"),
+    (5, "a schedule's JSON is text; got int."),
+]
+
+
+@pytest.mark.parametrize(("source", "expected"), REFUSED)
+def test_a_damaged_file_is_one_clear_error(source, expected, refused):
+    text = json.dumps(source) if isinstance(source, dict) else source
+    assert expected in refused(lambda: from_json(text))
+
+
+def test_a_monstrous_nesting_is_refused(refused):
+    tree = {"name": "linear", "steps": 5}
+    for _ in range(150):
+        tree = {"name": "noise", "inner": tree}
+    assert "nested 100 deep" in refused(lambda: from_json(json.dumps(document(schedule=tree))))

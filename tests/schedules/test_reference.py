@@ -1,0 +1,208 @@
+"""Our schedules beside slow, plain references for what torch has not.
+
+Each reference is the formula of the paper or the peer, one step at a time.
+"""
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from learnrate.schedules import (
+    Constant,
+    CosineRestarts,
+    Interpolated,
+    InverseSqrt,
+    InverseTime,
+    Noise,
+    OneMinusSqrt,
+    OneMinusSquare,
+    Piecewise,
+    Rex,
+    Saturating,
+    Warmup,
+    noam,
+    one_cycle,
+    schedule,
+    untuned_warmup,
+)
+
+STEPS = st.integers(1, 60)
+FLOORS = st.sampled_from([0.0, 0.05, 0.5])
+
+
+def same(reference, ours, upto):
+    expected = [reference(step) for step in range(upto)]
+    actual = [ours(step) for step in range(upto)]
+    assert expected == pytest.approx(actual, rel=1e-12, abs=1e-15)
+
+
+@given(steps=STEPS, floor=FLOORS)
+def test_the_cooldowns_are_the_formulas_of_their_paper(steps, floor):
+    def cooldown(shape):
+        return lambda s: floor + (1 - floor) * shape(min(s / steps, 1))
+
+    same(cooldown(lambda x: 1 - math.sqrt(x)), OneMinusSqrt(steps, floor=floor), 3 * steps)
+    same(cooldown(lambda x: 1 - x**2), OneMinusSquare(steps, floor=floor), 3 * steps)
+    rex = cooldown(lambda x: (1 - x) / (0.5 + 0.5 * (1 - x)))
+    same(rex, Rex(steps, floor=floor), 3 * steps)
+
+
+@given(rate=st.floats(0, 3), every=STEPS)
+def test_inverse_time_is_kerass(rate, every):
+    same(lambda s: 1 / (1 + rate * s / every), InverseTime(rate=rate, every=every), 200)
+    stairs = InverseTime(rate=rate, every=every, staircase=True)
+    same(lambda s: 1 / (1 + rate * math.floor(s / every)), stairs, 200)
+
+
+@given(warmup=STEPS, timescale=STEPS)
+def test_inverse_sqrt_after_a_warmup_is_transformers(warmup, timescale):
+    def reference(step):
+        if step < warmup:
+            return step / max(1, warmup)
+        return 1 / math.sqrt((step + timescale - warmup) / timescale)
+
+    same(reference, Warmup(warmup, start=0).then(InverseSqrt(every=timescale)), 200)
+
+
+@given(warmup=st.integers(1, 40), rest=st.integers(1, 80))
+def test_linear_and_cosine_after_a_warmup_from_zero_are_transformers(warmup, rest):
+    total = warmup + rest
+
+    def linear(step):
+        if step < warmup:
+            return step / max(1, warmup)
+        return max(0.0, (total - step) / max(1, total - warmup))
+
+    def cosine(step):
+        if step < warmup:
+            return step / max(1, warmup)
+        return max(0.0, 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(1, total - warmup))))
+
+    same(linear, schedule(f"warmup({warmup}, start=0) >> linear({rest})"), total + 1)
+    expected = [cosine(step) for step in range(total + 1)]
+    ours = schedule(f"warmup({warmup}, start=0) >> cosine({rest})")
+    assert expected == pytest.approx([ours(s) for s in range(total + 1)], rel=1e-9, abs=1e-15)
+
+
+@given(warmup=st.integers(2, 60), width=st.sampled_from([64, 512]))
+def test_noam_is_the_formula_of_its_paper(warmup, width):
+    def reference(step):
+        return width**-0.5 * min((step + 1) ** -0.5, (step + 1) * warmup**-1.5)
+
+    same(reference, noam(warmup, width), 300)
+
+
+@given(every=STEPS, growth=st.sampled_from([1.0, 1.5, 2.0, 10.0]), decay=st.floats(0.1, 1))
+def test_cosine_restarts_are_kerass(every, growth, decay):
+    floor = 0.1
+
+    def reference(step):
+        cycle, begin, length = 0, 0.0, float(every)
+        while step >= begin + length:
+            begin, length, cycle = begin + length, length * growth, cycle + 1
+        half = 0.5 * decay**cycle * (1 + math.cos(math.pi * (step - begin) / length))
+        return (1 - floor) * half + floor
+
+    ours = CosineRestarts(every=every, growth=growth, decay=decay, floor=floor)
+    same(reference, ours, 400)
+
+
+def test_a_restart_is_not_missed_where_the_logarithm_rounds():
+    ours = CosineRestarts(every=1, growth=10.0)
+    starts = [sum(10**i for i in range(n)) for n in range(1, 12)]
+    assert [ours(start) for start in starts] == [1.0] * 11
+
+
+@given(period=STEPS)
+def test_the_warmups_of_pytorch_warmup(period):
+    same(lambda s: 1 - math.exp(-(s + 1) / period), Saturating(every=period), 200)
+    if period > 1:
+        linear = Warmup(period - 1, start=1 / period)
+        same(lambda s: min(1.0, (s + 1) / period), linear, 200)
+
+
+def test_the_untuned_warmup_takes_its_length_from_beta2():
+    same(lambda s: min(1.0, (s + 1) / 2000), untuned_warmup(0.999), 2500)
+    smooth = untuned_warmup(0.999, "exponential")
+    same(lambda s: 1 - math.exp(-(s + 1) * 0.001), smooth, 2500)
+
+
+@given(steps=STEPS, start=st.sampled_from([None, 0.01, 0.3]))
+def test_the_other_curves_of_a_warmup(steps, start):
+    first = 1 / (steps + 1) if start is None else start
+
+    def cosine(step):
+        return first + (1 - first) * (1 - math.cos(math.pi * min(step / steps, 1))) / 2
+
+    def exponential(step):
+        return first ** (1 - min(step / steps, 1))
+
+    same(cosine, Warmup(steps, start=start, curve="cosine"), 2 * steps)
+    same(exponential, Warmup(steps, start=start, curve="exponential"), 2 * steps)
+
+
+@given(at=st.lists(st.integers(1, 50), min_size=1, max_size=4).map(sorted), data=st.data())
+def test_piecewise_is_optaxs_and_inclusive_is_kerass(at, data):
+    size = len(at) + 1
+    values = data.draw(st.lists(st.floats(0, 1), min_size=size, max_size=size))
+    same(lambda s: values[sum(s >= b for b in at)], Piecewise(at=at, values=values), 60)
+    kept = Piecewise(at=at, values=values, inclusive=True)
+    same(lambda s: values[sum(s > b for b in at)], kept, 60)
+
+
+@given(
+    at=st.lists(st.integers(1, 50), min_size=1, max_size=4, unique=True).map(sorted),
+    curve=st.sampled_from(["linear", "cosine"]),
+    data=st.data(),
+)
+def test_interpolated_is_optaxs(at, curve, data):
+    size = len(at) + 1
+    values = data.draw(st.lists(st.floats(0.1, 1), min_size=size, max_size=size))
+    knots = [0, *at]
+
+    def reference(step):
+        for i, (low, high) in enumerate(zip(knots, at, strict=False)):
+            if low <= step < high:
+                x = (step - low) / (high - low)
+                x = (1 - math.cos(math.pi * x)) / 2 if curve == "cosine" else x
+                return values[i] + (values[i + 1] - values[i]) * x
+        return values[-1]
+
+    same(reference, Interpolated(at=at, values=values, curve=curve), 70)
+
+
+@given(total=st.integers(10, 200))
+def test_one_cycle_is_optaxs(total):
+    peak_at = int(0.3 * total)
+
+    def reference(step):
+        half = 0.5 * (1 - math.cos(math.pi * min(step / peak_at, 1)))
+        fall = 0.5 * (1 + math.cos(math.pi * min(max(step - peak_at, 0) / (total - peak_at), 1)))
+        return 0.04 + 0.96 * half if step < peak_at else 4e-6 + (1 - 4e-6) * fall
+
+    same(reference, one_cycle(peak_at).over(total), total + 20)
+
+
+def test_noise_is_splitmix64():
+    # The first outputs of the published generator for seed 0 are well known.
+    def splitmix(state):
+        z = (state + 0x9E3779B97F4A7C15) % 2**64
+        z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9 % 2**64
+        z = (z ^ (z >> 27)) * 0x94D049BB133111EB % 2**64
+        return z ^ (z >> 31)
+
+    assert splitmix(0) == 0xE220A8397B1DCDAF
+    ours = Noise(Constant(), scale=0.5)
+    for step in range(5):
+        unit = (splitmix(step * 0x9E3779B97F4A7C15 % 2**64) >> 11) / 2**53
+        assert 1 + 0.5 * (2 * unit - 1) == ours(step)
+
+
+def test_noise_is_uniform_and_differs_by_seed():
+    values = [Noise(Constant(), scale=1.0, seed=seed).table(20_000) for seed in (0, 1)]
+    for drawn in values:
+        assert drawn.mean() == pytest.approx(1, abs=0.02)
+        assert drawn.std() == pytest.approx(1 / math.sqrt(3), abs=0.01)
+    assert abs(((values[0] - 1) * (values[1] - 1)).mean()) < 0.01

@@ -1,0 +1,205 @@
+"""Our schedules beside torch's schedulers, at random parameters."""
+
+import math
+import warnings
+
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from learnrate.schedules import (
+    Constant,
+    Cosine,
+    CosineRestarts,
+    Exponential,
+    ExpRange,
+    FromFunction,
+    Linear,
+    MultiStep,
+    Polynomial,
+    Step,
+    Triangular,
+    Triangular2,
+    Warmup,
+    one_cycle_momentum,
+    one_cycle_torch,
+)
+
+torch = pytest.importorskip("torch")
+lr = torch.optim.lr_scheduler
+PEAK = 0.3
+STEPS = st.integers(2, 60)
+SHARES = st.floats(0.01, 0.99)
+FLOORS = st.sampled_from([0.0, 0.01, 0.1, 0.5])
+
+
+def rates(make, steps, key="lr"):
+    """What torch trains with at each step, from 0 to well past the end."""
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=PEAK, momentum=0.9)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        scheduler = make(optimizer)
+        found = []
+        for _ in range(steps):
+            found.append(optimizer.param_groups[0][key])
+            optimizer.step()
+            scheduler.step()
+    return found
+
+
+def same(expected, schedule, rel=1e-12):
+    """The same rates at every step; torch's recursions round at each, hence the small `abs`."""
+    actual = [schedule(step) for step in range(len(expected))]
+    assert expected == pytest.approx(actual, rel=rel, abs=1e-15)
+
+
+@given(steps=STEPS, start=SHARES)
+def test_an_explicit_start_is_torchs_linear_rise(steps, start):
+    expected = rates(lambda o: lr.LinearLR(o, start, 1.0, total_iters=steps), 3 * steps)
+    same(expected, PEAK * Warmup(steps, start=start))
+
+
+@given(steps=STEPS, floor=FLOORS)
+def test_linear_is_torchs_linear_fall(steps, floor):
+    expected = rates(lambda o: lr.LinearLR(o, 1.0, floor, total_iters=steps), 3 * steps)
+    same(expected, PEAK * Linear(steps, floor=floor), rel=1e-11)
+
+
+@given(steps=STEPS, factor=SHARES)
+def test_a_scaled_constant_then_a_constant_is_torchs_constant(steps, factor):
+    expected = rates(lambda o: lr.ConstantLR(o, factor, total_iters=steps), 3 * steps)
+    same(expected, PEAK * (factor * Constant(steps)).then(Constant()))
+
+
+@given(steps=STEPS, floor=FLOORS)
+def test_cosine_is_torchs_until_the_end_and_then_stays(steps, floor):
+    expected = rates(
+        lambda o: lr.CosineAnnealingLR(o, T_max=steps, eta_min=PEAK * floor), steps + 1
+    )
+    ours = PEAK * Cosine(steps, floor=floor)
+    same(expected, ours, rel=1e-10)
+    assert [ours(steps)] * 2 == [ours(steps + 1), ours(50 * steps)]
+
+
+@given(steps=STEPS, power=st.floats(0.3, 4))
+def test_polynomial_is_torchs(steps, power):
+    expected = rates(lambda o: lr.PolynomialLR(o, steps, power), 3 * steps)
+    same(expected, PEAK * Polynomial(steps, power=power), rel=1e-9)
+
+
+@given(factor=SHARES)
+def test_exponential_every_step_is_torchs(factor):
+    expected = rates(lambda o: lr.ExponentialLR(o, factor), 60)
+    same(expected, PEAK * Exponential(factor=factor, every=1))
+
+
+@given(every=STEPS, factor=SHARES)
+def test_step_is_torchs(every, factor):
+    expected = rates(lambda o: lr.StepLR(o, every, factor), 4 * every)
+    same(expected, PEAK * Step(factor=factor, every=every))
+
+
+@given(at=st.lists(st.integers(1, 80), min_size=1, max_size=4).map(sorted), factor=SHARES)
+def test_multi_step_is_torchs(at, factor):
+    expected = rates(lambda o: lr.MultiStepLR(o, at, factor), 100)
+    same(expected, PEAK * MultiStep(factor=factor, at=tuple(at)))
+
+
+@given(every=STEPS, growth=st.integers(1, 3), floor=FLOORS)
+def test_cosine_restarts_are_torchs(every, growth, floor):
+    expected = rates(
+        lambda o: lr.CosineAnnealingWarmRestarts(o, every, growth, eta_min=PEAK * floor),
+        14 * every,
+    )
+    same(expected, PEAK * CosineRestarts(every=every, growth=growth, floor=floor))
+
+
+@given(up=STEPS, down=STEPS, floor=FLOORS)
+def test_triangular_is_torchs_cyclic(up, down, floor):
+    expected = rates(
+        lambda o: lr.CyclicLR(o, PEAK * floor, PEAK, up, down, cycle_momentum=False),
+        3 * (up + down),
+    )
+    ours = PEAK * Triangular(every=up + down, rise=up / (up + down), floor=floor)
+    assert expected == pytest.approx([ours(s) for s in range(len(expected))], rel=1e-12, abs=1e-14)
+
+
+@given(up=STEPS, floor=FLOORS)
+def test_triangular2_is_torchs_cyclic(up, floor):
+    expected = rates(
+        lambda o: lr.CyclicLR(o, PEAK * floor, PEAK, up, mode="triangular2", cycle_momentum=False),
+        6 * up,
+    )
+    ours = PEAK * Triangular2(every=2 * up, floor=floor)
+    assert expected == pytest.approx([ours(s) for s in range(len(expected))], rel=1e-12, abs=1e-14)
+
+
+@given(up=STEPS, floor=FLOORS, per_step=st.floats(0.95, 1))
+def test_exp_range_is_torchs_cyclic(up, floor, per_step):
+    expected = rates(
+        lambda o: lr.CyclicLR(
+            o, PEAK * floor, PEAK, up, mode="exp_range", gamma=per_step, cycle_momentum=False
+        ),
+        6 * up,
+    )
+    ours = PEAK * ExpRange(every=2 * up, factor=per_step ** (2 * up), floor=floor)
+    assert expected == pytest.approx([ours(s) for s in range(len(expected))], rel=1e-11, abs=1e-14)
+
+
+@given(
+    warmup=st.integers(2, 40),
+    rest=st.integers(41, 90),
+    curve=st.sampled_from(["cos", "linear"]),
+    phases=st.sampled_from([2, 3]),
+)
+def test_one_cycle_torch_is_torchs_from_the_first_to_the_last_update(warmup, rest, curve, phases):
+    total = warmup + rest
+    share = warmup / total
+    assume(share * total == warmup)  # else torch's peak lies between two steps
+    expected = rates(
+        lambda o: lr.OneCycleLR(
+            o,
+            max_lr=PEAK,
+            total_steps=total,
+            pct_start=share,
+            anneal_strategy=curve,
+            three_phase=phases == 3,
+        ),
+        total - 1,
+    )
+    named = {"cos": "cosine", "linear": "linear"}[curve]
+    ours = PEAK * one_cycle_torch(total, warmup, curve=named, phases=phases)
+    assert total == ours.total
+    same(expected, ours, rel=1e-9)
+    assert ours(total - 1) == pytest.approx(PEAK / 25 / 1e4, rel=1e-12)
+
+
+def test_the_momentum_of_one_cycle_mirrors_torchs():
+    expected = rates(
+        lambda o: lr.OneCycleLR(o, max_lr=PEAK, total_steps=101, pct_start=31 / 101),
+        30,
+        key="momentum",
+    )
+    ours = one_cycle_momentum(30).over(100)
+    same(expected, ours)
+
+
+@given(warmup=STEPS, decay=STEPS)
+def test_a_chain_switches_where_torchs_sequence_does(warmup, decay):
+    expected = rates(
+        lambda o: lr.SequentialLR(
+            o,
+            [lr.LinearLR(o, 0.1, 1.0, warmup), lr.LinearLR(o, 1.0, 0.0, decay)],
+            milestones=[warmup],
+        ),
+        warmup + decay,
+    )
+    same(expected, PEAK * Warmup(warmup, start=0.1).then(Linear(decay)), rel=1e-9)
+
+
+def test_from_function_is_torchs_lambda():
+    def function(step):
+        return math.exp(-step / 7)
+
+    expected = rates(lambda o: lr.LambdaLR(o, function), 40)
+    same(expected, PEAK * FromFunction(function))

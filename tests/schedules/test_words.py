@@ -1,0 +1,39 @@
+"""One word per idea, one surface, no heavy imports."""
+
+import inspect
+import re
+import subprocess
+import sys
+
+import pytest
+
+import learnrate.schedules as room
+from learnrate.schedules._base import SHAPES
+
+BANNED = {"t", "count", "T_max", "alpha", "pct_start", "gamma", "milestones", "lr_end", "eta_min"}
+PUBLIC = [getattr(room, name) for name in room.__all__]
+OURS = [cls for cls in SHAPES.values() if cls.__module__.startswith("learnrate.")]
+
+
+@pytest.mark.parametrize("made", [*PUBLIC, *OURS], ids=lambda made: made.__name__)
+def test_no_parameter_has_a_second_word_for_an_idea(made):
+    functions = [made, *(f for _, f in inspect.getmembers(made, inspect.isfunction))]
+    for function in functions:
+        assert set() == BANNED & set(inspect.signature(function).parameters)
+
+
+def test_the_public_names_are_sorted_and_hold_every_shape():
+    assert sorted(room.__all__) == room.__all__
+    assert {cls.__name__ for cls in OURS} <= set(room.__all__)
+
+
+@pytest.mark.parametrize("cls", OURS, ids=lambda cls: cls.__name__)
+def test_every_schedule_says_its_formula_and_shows_itself(cls):
+    text = inspect.getdoc(cls)
+    assert re.search(r"value\(s\)", text)
+    assert ">>> " in text
+
+
+def test_importing_the_room_loads_neither_torch_nor_scipy():
+    code = "import sys, learnrate.schedules; sys.exit(bool({'torch', 'scipy'} & set(sys.modules)))"
+    subprocess.run([sys.executable, "-c", code], check=True)

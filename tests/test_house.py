@@ -1,0 +1,119 @@
+"""The house: who may import whom, what is public, what importing costs."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import learnrate
+
+SOURCE = Path(learnrate.__file__).parent
+
+# Private modules at the root (_errors, _files, _progress ...) are the foundation: anyone may.
+ARROWS = {
+    "schedules": set(),
+    "task": {"schedules"},
+    "trials": {"task", "schedules"},
+    "range_test": {"trials", "task"},
+    "planning": {"trials", "task", "schedules", "range_test"},
+    "training": {"trials", "task", "schedules"},
+    "report": {"schedules", "trials", "range_test", "planning", "training"},
+    "testing": {"task", "schedules"},
+    "cli": {"schedules", "task", "range_test", "planning", "training", "report"},
+}
+FOUNDATION = {"_axes": {"_errors"}, "_errors": set(), "_files": {"_errors"}, "_progress": set()}
+
+
+def rooms():
+    return sorted(
+        path.stem
+        for path in SOURCE.iterdir()
+        if (path.suffix == ".py" or (path / "__init__.py").exists()) and path.stem != "__init__"
+    )
+
+
+def imports_of(room):
+    """The rooms of ours that a room imports, anywhere in its code."""
+    folder = SOURCE / room
+    files = folder.rglob("*.py") if folder.is_dir() else [SOURCE / f"{room}.py"]
+    found = set()
+    for file in files:
+        for node in ast.walk(ast.parse(file.read_text())):
+            names = []
+            if isinstance(node, ast.ImportFrom):
+                assert node.level == 0, f"{file} imports relatively"
+                names = [node.module or ""]
+            elif isinstance(node, ast.Import):
+                names = [alias.name for alias in node.names]
+            found |= {name.split(".")[1] for name in names if name.startswith("learnrate.")}
+    return found - {room}
+
+
+@pytest.mark.parametrize("room", sorted(ARROWS))
+def test_a_room_imports_only_along_its_arrows(room):
+    foreign = {name for name in imports_of(room) if not name.startswith("_")}
+    assert foreign - ARROWS[room] == set()
+
+
+@pytest.mark.parametrize("module", sorted(FOUNDATION))
+def test_the_foundation_imports_only_itself(module):
+    assert imports_of(module) - FOUNDATION[module] == set()
+
+
+def test_every_room_has_its_arrows_stated():
+    assert {room for room in rooms() if not room.startswith("_")} == set(ARROWS)
+
+
+def test_the_public_names_are_the_list_in_the_tests():
+    listed = (Path(__file__).parent / "public_names.txt").read_text().split()
+    assert listed == sorted(learnrate.__all__)
+
+
+def test_every_public_name_can_be_used_and_is_documented():
+    undocumented = [
+        name
+        for name in learnrate.__all__
+        if name != "__version__" and not getattr(learnrate, name).__doc__
+    ]
+    assert undocumented == []
+
+
+def test_a_name_that_does_not_exist_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="no attribute 'fnid'"):
+        _ = learnrate.fnid
+
+
+def run_python(code):
+    return subprocess.run(
+        [sys.executable, "-c", code], check=True, capture_output=True, text=True
+    ).stdout
+
+
+def test_importing_learnrate_loads_nothing_heavy():
+    heavy = "{'torch', 'numpy', 'matplotlib', 'plotly', 'rich', 'typer'}"
+    assert run_python(f"import sys, learnrate; print({heavy} & set(sys.modules))") == "set()\n"
+
+
+def test_importing_schedules_loads_neither_torch_nor_scipy():
+    code = "import sys, learnrate.schedules; print({'torch', 'scipy'} & set(sys.modules))"
+    assert run_python(code) == "set()\n"
+
+
+def test_importing_learnrate_takes_under_a_tenth_of_a_second():
+    code = (
+        "import time; began = time.perf_counter(); import learnrate; "
+        "print(time.perf_counter() - began)"
+    )
+    assert min(float(run_python(code)) for _ in range(5)) < 0.1
+
+
+def test_without_torch_the_message_says_how_to_get_it():
+    code = (
+        "import sys; sys.modules['torch'] = None\n"
+        "import learnrate\n"
+        "try:\n    learnrate.Task\n"
+        "except learnrate.MissingExtraError as error:\n    print(error)"
+    )
+    assert "pip install 'learnrate[torch]'" in run_python(code)

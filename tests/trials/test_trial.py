@@ -1,0 +1,77 @@
+"""How a trial ends, and what its curve says."""
+
+import math
+
+import numpy as np
+import pytest
+
+from learnrate import ArgumentError
+from learnrate.schedules import Constant, Linear
+from learnrate.testing import quadratic_task
+from learnrate.trials import DivergenceTest, Status, Trial, preserved, run_trial
+
+
+def run(task, schedule, **hooks):
+    with preserved(task):
+        return run_trial(task, Trial(schedule, seed=0), **hooks)[0]
+
+
+def test_a_stable_rate_finishes_and_an_unstable_one_diverges_at_once():
+    task = quadratic_task(steepest=10.0, noise=0.0)
+    stable = run(task, 0.19 * Constant(300))
+    unstable = run(task, 0.21 * Constant(300))
+    assert (stable.status, stable.steps) == (Status.FINISHED, 300)
+    assert unstable.status is Status.DIVERGED
+    assert unstable.steps < 60
+    assert unstable.final == math.inf
+
+
+def test_the_curve_holds_the_rates_that_were_used():
+    schedule = 0.1 * Linear(40)
+    assert np.array_equal(run(quadratic_task(), schedule).lr, schedule.table())
+
+
+def test_without_validation_the_last_tenth_of_the_training_loss_judges():
+    curve = run(quadratic_task(validated=False), 0.05 * Constant(50))
+    assert curve.validation is None
+    assert curve.final == float(np.mean(curve.loss[-5:]))
+
+
+def test_an_error_in_the_users_code_fails_the_trial_and_keeps_its_message():
+    def hook(update):
+        if update.step == 3:
+            raise ValueError("the disk of the user")
+
+    curve = run(quadratic_task(), 0.01 * Constant(10), on_update=hook)
+    assert (curve.status, curve.steps) == (Status.FAILED, 4)
+    assert curve.error == "ValueError: the disk of the user"
+
+
+def test_ctrl_c_keeps_the_updates_made():
+    def hook(update):
+        if update.step == 3:
+            raise KeyboardInterrupt
+
+    curve = run(quadratic_task(), 0.01 * Constant(10), on_update=hook)
+    assert (curve.status, curve.steps, curve.final) == (Status.INTERRUPTED, 4, math.inf)
+
+
+def test_a_schedule_without_a_length_is_refused():
+    with pytest.raises(ArgumentError, match=r"Bind it with \.over\(total\)"):
+        Trial(Constant(), seed=0)
+
+
+def ends_at(losses):
+    test = DivergenceTest()
+    return next((i for i, loss in enumerate(losses) if test.diverged(loss)), None)
+
+
+def test_a_single_spike_is_not_divergence_and_a_persistent_one_is():
+    calm = [1.0] * 20
+    assert ends_at([*calm, 1e9, *calm]) is None
+    assert ends_at([*calm, *[100.0] * 10]) is not None
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
+def test_a_loss_that_is_not_finite_ends_the_trial(bad):
+    assert ends_at([1.0, 1.0, bad]) == 2
