@@ -20,6 +20,7 @@ ARROWS = {
     "planning": {"trials", "task", "schedules", "range_test"},
     "training": {"trials", "task", "schedules"},
     "report": {"schedules", "trials", "range_test", "planning", "training"},
+    "integrations": {"schedules", "trials"},
     "testing": {"task", "schedules"},
     "cli": {"schedules", "task", "range_test", "planning", "training", "report"},
 }

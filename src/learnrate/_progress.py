@@ -52,12 +52,14 @@ class _Bar:
         from rich.console import Console  # noqa: PLC0415 - slow to load, and only when shown
         from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn  # noqa: PLC0415
 
+        console = Console(stderr=True)
         self._progress = Progress(
             BarColumn(bar_width=30),
             TextColumn("{task.percentage:>3.0f}%"),
             TimeRemainingColumn(),
             TextColumn("{task.description}"),
-            console=Console(stderr=True),
+            console=console,
+            disable=not (console.is_terminal or console.is_jupyter),
             transient=True,
             refresh_per_second=5,
         )

@@ -63,7 +63,7 @@ class Task:
     Raises:
         ArgumentError: a value is outside its rule.
 
-    Example:
+    Examples:
         >>> import torch
         >>> x = torch.randn(64, 3)
         >>> task = Task(

@@ -65,7 +65,7 @@ def quadratic_task(
         steps: the run's length, or None.
         validated: whether the task has a validation loss.
 
-    Example:
+    Examples:
         >>> quadratic_task(steepest=10.0).steps
         400
     """

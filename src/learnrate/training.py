@@ -98,7 +98,7 @@ def train(
         ScheduleError: the schedule cannot be read or bound.
         TaskError: the task cannot be trained at all.
 
-    Example:
+    Examples:
         >>> import torch, learnrate
         >>> x = torch.randn(64, 3)
         >>> task = learnrate.Task(

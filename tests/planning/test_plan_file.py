@@ -26,7 +26,7 @@ def test_what_is_written_is_what_is_read(plan, written):
 
 
 def test_a_plan_prints_its_answer_and_its_cost(plan):
-    assert f"peak {plan.peak:.2g} ({plan.low:.2g} .. {plan.high:.2g})" in str(plan)
+    assert f"peak {plan.peak:.3g} ({plan.low:.2g} .. {plan.high:.2g})" in str(plan)
     assert f"Cost: {plan.cost:.0%} of one run of 500 updates." in str(plan)
 
 

@@ -10,7 +10,9 @@ from learnrate.planning._surface import Observation, Scale, Surface, linex
 TOTAL = 1600
 
 
-def made(best=0.01, drift=-0.3, cliff=1.2, depth=0.3, noise=0.0, seed=0, horizons=(50, 100, 200)):
+def made(
+    *, best=0.01, drift=-0.3, cliff=1.2, depth=0.3, noise=0.0, seed=0, horizons=(50, 100, 200)
+):
     """Losses of trials around the best rate of each horizon."""
     random = np.random.default_rng(seed)
     observations = []

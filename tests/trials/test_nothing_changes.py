@@ -152,8 +152,9 @@ def test_a_loader_that_states_its_position_gets_it_back():
         position = 0
 
         def __iter__(self):
-            for self.position in range(self.position, 4):
+            while self.position < 4:
                 yield X[:8], Y[:8]
+                self.position += 1
             self.position = 0
 
         def state_dict(self):

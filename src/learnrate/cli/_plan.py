@@ -57,10 +57,11 @@ def plan(
         )
         raise typer.Exit(130) from None
     made.write(out / "plan.json")
-    write_text(out / "report.html", plan_page(made))
+    command = f"learnrate train {task} --plan {out / 'plan.json'}"
+    write_text(out / "report.html", plan_page(made, command=command))
     if as_json:
         print_json(made.to_dict())
         return
     show_plan(console(), made)
     typer.echo(f"\nplan    {out / 'plan.json'}\nreport  {out / 'report.html'}")
-    typer.echo(f"next    learnrate train {task} --plan {out / 'plan.json'}")
+    typer.echo(f"next    {command}")

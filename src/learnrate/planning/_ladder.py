@@ -138,7 +138,7 @@ def _surface(observations: tuple[Observation, ...], total: int) -> Surface:
 def next_index(losses: dict[int, float]) -> int | None:
     """Where on a grid to look next for the lowest of `losses`; None when it is bracketed.
 
-    Example:
+    Examples:
         >>> next_index({}), next_index({-1: 2.0}), next_index({-1: 2.0, 0: 1.0})
         (-1, 0, 1)
         >>> next_index({-1: 2.0, 0: 1.0, 1: 3.0}) is None

@@ -102,7 +102,7 @@ class Plan:
 
     def __str__(self) -> str:
         return (
-            f"peak {self.peak:.2g} ({self.low:.2g} .. {self.high:.2g}), {self.schedule}; "
+            f"peak {self.peak:.3g} ({self.low:.2g} .. {self.high:.2g}), {self.schedule}; "
             f"verdict {self.verdict}: {self.reason} "
             f"Cost: {self.cost:.0%} of one run of {self.total:,} updates."
         )

@@ -99,7 +99,7 @@ class Scale:
 def linex(distance: np.ndarray, cliff: np.ndarray | float) -> np.ndarray:
     """The cost of being `distance` (log rate) from the optimum: 0 there, with curvature 1.
 
-    Example:
+    Examples:
         >>> linex(np.array([-1.0, 0.0, 1.0]), 1.0).round(3).tolist()
         [0.368, 0.0, 0.718]
     """
@@ -129,7 +129,7 @@ class Surface:
     def _weights(self) -> np.ndarray:
         """Posterior over (optimum, drift, cliff, depth), summing to 1."""
         shape = np.meshgrid(self._optima, _DRIFTS, _CLIFFS, _DEPTHS, indexing="ij")
-        log_weight = _log_prior(*shape)[..., None] + _log_normal(
+        log_weight = _log_prior(*shape[1:])[..., None] + _log_normal(
             np.log(_NOISES), np.log(0.04), 0.8
         )
         for rung in self._by_rung().values():
@@ -230,14 +230,11 @@ def _finite_heights(rung: Sequence[Observation]) -> np.ndarray:
     return np.asarray(np.where(np.isfinite(losses), losses, worst + 1.0))
 
 
-def _log_prior(
-    optimum: np.ndarray, drift: np.ndarray, cliff: np.ndarray, depth: np.ndarray
-) -> np.ndarray:
-    return (
+def _log_prior(drift: np.ndarray, cliff: np.ndarray, depth: np.ndarray) -> np.ndarray:
+    return np.asarray(
         _log_normal(drift, *DRIFT_PRIOR)
         + _log_normal(np.log(cliff), math.log(1.2), 0.5)
         + _log_normal(np.log(depth), math.log(0.2), 1.0)
-        + 0.0 * optimum
     )
 
 

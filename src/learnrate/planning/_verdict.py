@@ -26,7 +26,7 @@ def judge(
     seen = ", ".join(f"{rung.best:.2g} at {rung.steps:,} updates" for rung in rungs)
     reason = (
         f"The best rate was {seen}; it moves as horizon^{drift:.2f}, which puts it at "
-        f"{whole.best:.2g} for {total:,}. {peak:.2g} is chosen because too high costs "
+        f"{whole.best:.2g} for {total:,}. {peak:.3g} is chosen because too high costs "
         "more than too low."
     )
     if not doubts:

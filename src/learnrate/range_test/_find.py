@@ -79,7 +79,7 @@ def find(
             are given.
         TaskError: the task cannot be trained at all.
 
-    Example:
+    Examples:
         >>> weight = 1.0
         >>> def step(lr):
         ...     global weight

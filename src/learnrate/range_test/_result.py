@@ -17,7 +17,11 @@ if TYPE_CHECKING:
 __all__ = ["RangeTest"]
 
 _SAFETY = 4.0
-_SIGNIFICANT = 4.0
+_AT_THE_START = (
+    "the loss is lowest close to the first rate, {:.2g}: what lies below it was not tried. "
+    "Start lower, or use more iters."
+)
+_SIGNIFICANT = 6.0
 
 
 @dataclass(frozen=True)
@@ -84,7 +88,7 @@ class RangeTest:
         the repeats decides. None where the curve cannot support an answer; `reason` says why. It
         is a first look at what one short test can tell; `plan` answers for a whole run.
         """
-        return None if self.refusal else float(self._lowest_points().min()) / _SAFETY
+        return None if self.refusal else self._from_lowest()
 
     @property
     def reason(self) -> str:
@@ -111,7 +115,7 @@ class RangeTest:
         start, lowest = self._start_and_lowest()
         noise = self._noise()
         if start - lowest > _SIGNIFICANT * noise:
-            return ""
+            return "" if self._from_lowest() >= self.lr[0] else _AT_THE_START.format(self.lr[0])
         risen = float(np.nanmax(self.mean)) - start > _SIGNIFICANT * noise
         if risen or self.diverged_at is not None:
             return (
@@ -123,6 +127,9 @@ class RangeTest:
             f"({noise:.2g}). Raise the highest rate above {self.lr[-1]:.2g}, use more iters, or "
             "check that the loss depends on what the optimizer trains."
         )
+
+    def _from_lowest(self) -> float:
+        return float(self._lowest_points().min()) / _SAFETY
 
     def _start_and_lowest(self) -> tuple[float, float]:
         first = max(1, len(self.mean) // 10)

@@ -17,7 +17,7 @@ def smoothed(loss: np.ndarray, memory: float) -> np.ndarray:
     $s_i = \sum_{j \le i} \beta^{i-j} x_j / \sum_{j \le i} \beta^{i-j}$ with $\beta$ = `memory`, in
     [0, 1). A constant stays that constant. From the first non-finite value on, all are NaN.
 
-    Example:
+    Examples:
         >>> smoothed(np.array([2.0, 2.0, 5.0]), 0.5).round(3).tolist()
         [2.0, 2.0, 3.714]
     """

@@ -33,9 +33,10 @@ class Scaled(Wrapper):
     legitimate (unlearning, meta-learning) but never by accident: it needs `ascend=True`, or
     `.ascending()`, and is written `ascend(3e-4 * shape)`. 0 is allowed.
 
-    >>> from learnrate.schedules import Constant
-    >>> Scaled(3e-4, Constant())(0), (3e-4 * Constant()).ascending()(0)
-    (0.0003, -0.0003)
+    Examples:
+        >>> from learnrate.schedules import Constant
+        >>> Scaled(3e-4, Constant())(0), (3e-4 * Constant()).ascending()(0)
+        (0.0003, -0.0003)
     """
 
     factor: Annotated[float, Number()]
@@ -85,10 +86,11 @@ class Chain(Schedule):
     that begins there. At most one part may be without a length: it takes what is left of the run.
     After the end the last part stays at its last value. Chains within chains flatten.
 
-    >>> from learnrate.schedules import Constant, Linear, Warmup
-    >>> run = Warmup("10%").then(Constant(), Linear("20%")).over(1000)
-    >>> print(run)
-    warmup(100) >> constant(700) >> linear(200)
+    Examples:
+        >>> from learnrate.schedules import Constant, Linear, Warmup
+        >>> run = Warmup("10%").then(Constant(), Linear("20%")).over(1000)
+        >>> print(run)
+        warmup(100) >> constant(700) >> linear(200)
 
     torch's `SequentialLR` and optax's `join_schedules` switch at the same steps, given the starts
     as boundaries.
@@ -211,9 +213,10 @@ class Product(Schedule):
     A part without a length takes the length of the others. Factors move to the front:
     `(2 * a) * (3 * b)` is `6 * a * b`.
 
-    >>> from learnrate.schedules import Constant, Step, Warmup
-    >>> print(Warmup("5%").then(Constant()) * Step(every=1000))
-    warmup(5%) >> constant() * step(every=1000)
+    Examples:
+        >>> from learnrate.schedules import Constant, Step, Warmup
+        >>> print(Warmup("5%").then(Constant()) * Step(every=1000))
+        warmup(5%) >> constant() * step(every=1000)
     """
 
     parts: Parts

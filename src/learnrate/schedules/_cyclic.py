@@ -25,8 +25,9 @@ class CosineRestarts(Shape):
     a share of the first peak. 1 at s = 0. The end of the part ends the last cycle: where the
     cycles fit exactly the value stays at `floor`. It may stay open.
 
-    >>> [round(CosineRestarts(every=10, growth=2.0, decay=0.5)(s), 3) for s in (0, 5, 10, 20, 30)]
-    [1.0, 0.5, 0.5, 0.25, 0.25]
+    Examples:
+        >>> [round(CosineRestarts(every=10, growth=2.0, decay=0.5)(s), 3) for s in (0, 5, 10, 20, 30)]
+        [1.0, 0.5, 0.5, 0.25, 0.25]
 
     Ref: Loshchilov and Hutter 2017, "SGDR", arXiv:1608.03983.
 
@@ -78,8 +79,9 @@ class Triangular(Shape):
     the run. `rise` is the share of the cycle spent rising, `floor` a share of the peak. `floor` at
     s = 0; after its end the value stays. It may stay open.
 
-    >>> [Triangular(every=10, floor=0.2)(s) for s in (0, 5, 10, 15)]
-    [0.2, 1.0, 0.2, 1.0]
+    Examples:
+        >>> [Triangular(every=10, floor=0.2)(s) for s in (0, 5, 10, 15)]
+        [0.2, 1.0, 0.2, 1.0]
 
     Ref: Smith 2017, "Cyclical learning rates", arXiv:1506.01186.
 
@@ -109,8 +111,9 @@ class Triangular2(Shape):
     `every`, `rise` and `floor` as in `Triangular`. `floor` at s = 0; after its end the value
     stays. It may stay open.
 
-    >>> [Triangular2(every=10, floor=0.0)(s) for s in (0, 5, 15, 25)]
-    [0.0, 1.0, 0.5, 0.25]
+    Examples:
+        >>> [Triangular2(every=10, floor=0.0)(s) for s in (0, 5, 15, 25)]
+        [0.0, 1.0, 0.5, 0.25]
 
     Ref: Smith 2017, "Cyclical learning rates", arXiv:1506.01186. torch: `CyclicLR` with
     `mode="triangular2"`.
@@ -138,8 +141,9 @@ class ExpRange(Shape):
     `factor` is what the envelope loses within one cycle; `every`, `rise` and `floor` are as in
     `Triangular`. `floor` at s = 0; after its end the value stays. It may stay open.
 
-    >>> [round(ExpRange(every=10, factor=0.25, floor=0.0)(s), 4) for s in (0, 5, 10, 15)]
-    [0.0, 0.5, 0.0, 0.125]
+    Examples:
+        >>> [round(ExpRange(every=10, factor=0.25, floor=0.0)(s), 4) for s in (0, 5, 10, 15)]
+        [0.0, 0.5, 0.0, 0.125]
 
     Ref: Smith 2017, "Cyclical learning rates", arXiv:1506.01186. torch: `CyclicLR` with
     `mode="exp_range"`, whose `gamma` is per step: `factor = gamma^every`.

@@ -18,10 +18,11 @@ class Deadline:
     Both times are in seconds. The time is an argument and never read from the machine, so the same
     times give the same rates. From `seconds` on the value is the one after the last step.
 
-    >>> from learnrate.schedules import Linear
-    >>> by_eight = Linear(1000).by_deadline(seconds=8 * 3600)
-    >>> by_eight(0), by_eight(4 * 3600), by_eight(9 * 3600)
-    (1.0, 0.5, 0.0)
+    Examples:
+        >>> from learnrate.schedules import Linear
+        >>> by_eight = Linear(1000).by_deadline(seconds=8 * 3600)
+        >>> by_eight(0), by_eight(4 * 3600), by_eight(9 * 3600)
+        (1.0, 0.5, 0.0)
     """
 
     schedule: Schedule

@@ -31,8 +31,9 @@ class MultiStep(Shape):
     `at` holds steps from the start of the part, or shares of the run, in rising order. 1 before
     the first; the step itself is the first at the lower rate; after its end the last value stays.
 
-    >>> [MultiStep(factor=0.5, at=(10, 15))(s) for s in (9, 10, 15, 99)]
-    [1.0, 0.5, 0.25, 0.25]
+    Examples:
+        >>> [MultiStep(factor=0.5, at=(10, 15))(s) for s in (9, 10, 15, 99)]
+        [1.0, 0.5, 0.25, 0.25]
 
     torch's `MultiStepLR` is this one; a boundary listed twice counts twice here as there.
     """
@@ -62,8 +63,9 @@ class InverseTime(Shape):
     `every` is a number of steps (not rounded) or a share of the run; `rate` is at least 0. 1 at
     s = 0; after its end the last value stays. It may stay open: `inverse_time(every=100)`.
 
-    >>> [InverseTime(every=100)(s) for s in (0, 100, 300)]
-    [1.0, 0.5, 0.25]
+    Examples:
+        >>> [InverseTime(every=100)(s) for s in (0, 100, 300)]
+        [1.0, 0.5, 0.25]
 
     Keras's `InverseTimeDecay` is this one, with `decay_rate` for `rate` and `decay_steps` for
     `every`. torch and optax have none.
@@ -94,8 +96,9 @@ class InverseSqrt(Shape):
     1/2. 1 at s = 0; after its end the last value stays. It may stay open:
     `warmup(4000) >> inverse_sqrt(every=4000)` has a value at every step.
 
-    >>> [InverseSqrt(every=100)(s) for s in (0, 300)]
-    [1.0, 0.5]
+    Examples:
+        >>> [InverseSqrt(every=100)(s) for s in (0, 300)]
+        [1.0, 0.5]
 
     Ref: Vaswani et al. 2017, "Attention is all you need", arXiv:1706.03762; see `noam`.
 
@@ -121,8 +124,9 @@ class OneMinusSqrt(Shape):
     `steps` counts optimizer updates, `floor` is a share of the peak. 1 at s = 0, `floor` at
     s = steps, which is one past the last update of the part, and ever after.
 
-    >>> [OneMinusSqrt(4)(s) for s in (0, 1, 4)]
-    [1.0, 0.5, 0.0]
+    Examples:
+        >>> [OneMinusSqrt(4)(s) for s in (0, 1, 4)]
+        [1.0, 0.5, 0.0]
 
     Ref: Hägele et al. 2024, "Scaling laws and compute-optimal training beyond fixed training
     durations", arXiv:2405.18392: the best cool-down of a warm-up-stable-decay schedule.
@@ -148,8 +152,9 @@ class OneMinusSquare(Shape):
     `steps` counts optimizer updates, `floor` is a share of the peak. 1 at s = 0, `floor` at
     s = steps, which is one past the last update of the part, and ever after.
 
-    >>> [OneMinusSquare(4)(s) for s in (0, 2, 4)]
-    [1.0, 0.75, 0.0]
+    Examples:
+        >>> [OneMinusSquare(4)(s) for s in (0, 2, 4)]
+        [1.0, 0.75, 0.0]
 
     pytorch_optimizer's ramp goes to 0 and only its last value is the minimum: that is
     `one_minus_square(n) >> floor`. torch and optax have none.
@@ -173,8 +178,9 @@ class Rex(Shape):
     `steps` counts optimizer updates, `floor` is a share of the peak. 1 at s = 0, `floor` at
     s = steps, which is one past the last update of the part, and ever after.
 
-    >>> [round(Rex(4)(s), 4) for s in (0, 2, 4)]
-    [1.0, 0.6667, 0.0]
+    Examples:
+        >>> [round(Rex(4)(s), 4) for s in (0, 2, 4)]
+        [1.0, 0.6667, 0.0]
 
     Ref: Chen, Wolfe and Kyrillidis 2022, "REX: Revisiting budgeted training with an improved
     schedule", arXiv:2107.04197. torch, optax and Keras have none.
@@ -199,8 +205,9 @@ class Saturating(Shape):
     value is 63 %. It never reaches 1; after its end the last value stays. It may stay open:
     `saturating(every=1000) * cosine()`.
 
-    >>> round(Saturating(every=10)(9), 4)
-    0.6321
+    Examples:
+        >>> round(Saturating(every=10)(9), 4)
+        0.6321
 
     Ref: Ma and Yarats 2021, "On the adequacy of untuned warmup for adaptive optimization",
     arXiv:1910.04209. pytorch_warmup's `ExponentialWarmup(warmup_period=every)` is this one.

@@ -24,8 +24,9 @@ class Span:
 
     `unit` is `%` (of the whole run), `ep` (epochs), `sa` (samples) or `tok` (tokens).
 
-    >>> print(Span.read("5%"), Span.read("1e6sa"))
-    5% 1e6sa
+    Examples:
+        >>> print(Span.read("5%"), Span.read("1e6sa"))
+        5% 1e6sa
     """
 
     number: float
@@ -63,8 +64,9 @@ Duration: TypeAlias = int | str | Span | None
 class Clock:
     """What one step stands for, to read durations in epochs, samples and tokens.
 
-    >>> Clock(steps_per_epoch=390, samples_per_step=128).steps_of(Span(2, "ep"))
-    Fraction(780, 1)
+    Examples:
+        >>> Clock(steps_per_epoch=390, samples_per_step=128).steps_of(Span(2, "ep"))
+        Fraction(780, 1)
     """
 
     steps_per_epoch: float | None = None
@@ -122,8 +124,9 @@ def nearest(position: Fraction) -> int:
 def shortest(number: float) -> str:
     """A short decimal text that reads back as `number`; 10000 stays as it is.
 
-    >>> shortest(0.0003), shortest(0.01), shortest(1000.0), shortest(1e6)
-    ('3e-4', '0.01', '1000', '1e6')
+    Examples:
+        >>> shortest(0.0003), shortest(0.01), shortest(1000.0), shortest(1e6)
+        ('3e-4', '0.01', '1000', '1e6')
     """
     plain = repr(float(number)).removesuffix(".0")
     digits, _, exponent = plain.lower().partition("e")

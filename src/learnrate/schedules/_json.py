@@ -26,9 +26,10 @@ def write(schedule: Schedule) -> str:
 def from_json(text: str) -> Schedule:
     """The schedule that `Schedule.to_json` wrote.
 
-    >>> from_json((3e-4 * from_json('{"format": "learnrate.schedule", "version": 1, '
-    ...     '"schedule": {"name": "linear", "steps": 100}}')).to_json())
-    schedule('3e-4 * linear(100)')
+    Examples:
+        >>> from_json((3e-4 * from_json('{"format": "learnrate.schedule", "version": 1, '
+        ...     '"schedule": {"name": "linear", "steps": 100}}')).to_json())
+        schedule('3e-4 * linear(100)')
 
     Raises:
         ScheduleError: it is not JSON, not of this format, newer, or breaks a rule.

@@ -39,8 +39,9 @@ Curve = Literal["linear", "cosine"]
 def warmup_cosine(warmup: Duration = "5%", floor: float = 0.0) -> Schedule:
     """Warm up, then fall along a cosine for the rest of the run.
 
-    >>> warmup_cosine()
-    schedule('warmup(5%) >> cosine()')
+    Examples:
+        >>> warmup_cosine()
+        schedule('warmup(5%) >> cosine()')
     """
     return Warmup(warmup).then(Cosine(floor=floor))
 
@@ -48,8 +49,9 @@ def warmup_cosine(warmup: Duration = "5%", floor: float = 0.0) -> Schedule:
 def d2z(warmup: Duration = "10%") -> Schedule:
     """Warm up, then decay linearly to zero for the rest of the run.
 
-    >>> d2z()
-    schedule('warmup(10%) >> linear()')
+    Examples:
+        >>> d2z()
+        schedule('warmup(10%) >> linear()')
 
     Ref: Bergsma et al. 2025, "Straight to zero", arXiv:2502.15938.
     """
@@ -67,8 +69,9 @@ def wsd(
         shape: How it falls, without a length: `Linear()` by default, `Cosine()`,
             `OneMinusSqrt()` or `OneMinusSquare()`, with a floor or without.
 
-    >>> wsd(decay="10%")
-    schedule('warmup(5%) >> constant() >> linear(10%)')
+    Examples:
+        >>> wsd(decay="10%")
+        schedule('warmup(5%) >> constant() >> linear(10%)')
 
     Ref: Hu et al. 2024, "MiniCPM", arXiv:2404.06395; Hägele et al. 2024, arXiv:2405.18392.
     """
@@ -78,8 +81,9 @@ def wsd(
 def flat_cosine(flat: Duration = "75%", floor: float = 0.0) -> Schedule:
     """Stay at the peak, then fall along a cosine for the rest of the run.
 
-    >>> flat_cosine()
-    schedule('constant(75%) >> cosine()')
+    Examples:
+        >>> flat_cosine()
+        schedule('constant(75%) >> cosine()')
 
     fastai's `fit_flat_cos(pct_start=0.75)` is this one.
     """
@@ -93,8 +97,9 @@ def decay_then_constant(decay: Duration = "80%", shape: Schedule | None = None) 
         decay: How long the rate falls.
         shape: How it falls, without a length: `Linear(floor=0.1)` by default.
 
-    >>> decay_then_constant()
-    schedule('linear(80%, floor=0.1) >> (0.1 * constant())')
+    Examples:
+        >>> decay_then_constant()
+        schedule('linear(80%, floor=0.1) >> (0.1 * constant())')
     """
     fall = Linear(floor=0.1) if shape is None else shape
     return _lasting(fall, decay).then(fall.over(1)(1) * Constant())
@@ -113,8 +118,9 @@ def one_cycle(
     `cosine_onecycle_schedule`. fastai's floor is `max / div_final`: `floor=1e-5`. torch reaches
     both its ends one step earlier: `one_cycle_torch`.
 
-    >>> one_cycle().over(100)
-    schedule('warmup(30, start=0.04, curve=cosine) >> cosine(70, floor=4e-6)')
+    Examples:
+        >>> one_cycle().over(100)
+        schedule('warmup(30, start=0.04, curve=cosine) >> cosine(70, floor=4e-6)')
 
     Ref: Smith and Topin 2018, "Super-convergence", arXiv:1708.07120.
     """
@@ -127,9 +133,10 @@ def one_cycle_momentum(
 ) -> Schedule:
     """The momentum that goes with `one_cycle`: `high` while the rate is low, and the reverse.
 
-    >>> momentum = one_cycle_momentum().over(100)
-    >>> [round(momentum(s), 2) for s in (0, 30, 100)]
-    [0.95, 0.85, 0.95]
+    Examples:
+        >>> momentum = one_cycle_momentum().over(100)
+        >>> [round(momentum(s), 2) for s in (0, 30, 100)]
+        [0.95, 0.85, 0.95]
     """
     if not 0 <= low <= high or high == 0:
         raise ScheduleError(f"one_cycle_momentum needs 0 <= low <= high; got {low=}, {high=}.")
@@ -154,8 +161,9 @@ def one_cycle_torch(
     `start` is `1 / div_factor`, `floor` is `start / final_div_factor`; `phases=3` is
     `three_phase=True`, which falls to `start` before it falls to `floor`.
 
-    >>> one_cycle_torch(100, 30)
-    schedule('warmup(29, start=0.04, curve=cosine) >> cosine(70, floor=4e-6) >> (4e-6 * constant(1))')
+    Examples:
+        >>> one_cycle_torch(100, 30)
+        schedule('warmup(29, start=0.04, curve=cosine) >> cosine(70, floor=4e-6) >> (4e-6 * constant(1))')
     """
     fall = Cosine if curve == "cosine" else Linear
     least = warmup + 1 if phases == 2 else 2 * warmup
@@ -181,8 +189,9 @@ def sgdr(
 ) -> Schedule:
     """Cosine cycles with warm restarts, after a warm-up if one is given.
 
-    >>> sgdr(every="10%", growth=2.0, warmup="5%")
-    schedule('warmup(5%) >> cosine_restarts(every=10%, growth=2)')
+    Examples:
+        >>> sgdr(every="10%", growth=2.0, warmup="5%")
+        schedule('warmup(5%) >> cosine_restarts(every=10%, growth=2)')
 
     Ref: Loshchilov and Hutter 2017, "SGDR", arXiv:1608.03983.
     """
@@ -198,8 +207,9 @@ def noam(warmup: int = 4000, width: int | None = None) -> Schedule:
     The peak, 1, is at step `warmup - 1`. With `width` (the model's) the peak is
     1 / sqrt(width warmup), the rate of the paper.
 
-    >>> noam(4000)
-    schedule('warmup(3999, start=2.5e-4) >> inverse_sqrt(every=4000)')
+    Examples:
+        >>> noam(4000)
+        schedule('warmup(3999, start=2.5e-4) >> inverse_sqrt(every=4000)')
 
     Ref: Vaswani et al. 2017, "Attention is all you need", arXiv:1706.03762.
     """
@@ -226,10 +236,11 @@ def untuned_warmup(
     linear: value(s) = min((s + 1) / n, 1) with n = 2 / (1 - beta2), rounded; join it to what
     follows. exponential: value(s) = 1 - exp(-(s + 1) (1 - beta2)); multiply by it.
 
-    >>> untuned_warmup(0.99).then(Cosine())
-    schedule('warmup(199, start=5e-3) >> cosine()')
-    >>> untuned_warmup(0.99, "exponential") * Cosine()
-    schedule('saturating(every=100) * cosine()')
+    Examples:
+        >>> untuned_warmup(0.99).then(Cosine())
+        schedule('warmup(199, start=5e-3) >> cosine()')
+        >>> untuned_warmup(0.99, "exponential") * Cosine()
+        schedule('saturating(every=100) * cosine()')
 
     Ref: Ma and Yarats 2021, "On the adequacy of untuned warmup for adaptive optimization",
     arXiv:1910.04209. pytorch_warmup's `UntunedLinearWarmup` cuts n where this rounds it.

@@ -21,8 +21,9 @@ class Constant(Shape):
     `steps` counts optimizer updates; left out, it takes what is left of the run, and it may stay
     open: `warmup(500) >> constant()` has a value at every step. 1 before and after its end.
 
-    >>> (1e-3 * Constant())(0)
-    0.001
+    Examples:
+        >>> (1e-3 * Constant())(0)
+        0.001
 
     Differs from torch: `ConstantLR` holds a fraction of the rate for a while and then the rate;
     here that is `(0.3333 * constant(5)) >> constant()`.
@@ -54,8 +55,9 @@ class Linear(Shape):
     `steps` counts optimizer updates, `floor` is a share of the peak. 1 at s = 0, `floor` at
     s = steps, which is one past the last update of the part, and ever after.
 
-    >>> [Linear(4)(s) for s in (0, 1, 2, 3, 4, 5)]
-    [1.0, 0.75, 0.5, 0.25, 0.0, 0.0]
+    Examples:
+        >>> [Linear(4)(s) for s in (0, 1, 2, 3, 4, 5)]
+        [1.0, 0.75, 0.5, 0.25, 0.0, 0.0]
 
     Differs from torch: `LinearLR` rises by default and its factors are of the base rate; the decay
     `LinearLR(start_factor=1, end_factor=floor, total_iters=steps)` is this one. optax's
@@ -79,8 +81,9 @@ class Cosine(Shape):
     `steps` counts optimizer updates, `floor` is a share of the peak. 1 at s = 0, `floor` at
     s = steps, which is one past the last update of the part, and ever after.
 
-    >>> [round(Cosine(4, floor=0.1)(s), 4) for s in (0, 2, 4, 400)]
-    [1.0, 0.55, 0.1, 0.1]
+    Examples:
+        >>> [round(Cosine(4, floor=0.1)(s), 4) for s in (0, 2, 4, 400)]
+        [1.0, 0.55, 0.1, 0.1]
 
     Ref: Loshchilov and Hutter 2017, "SGDR", arXiv:1608.03983.
 
@@ -108,8 +111,9 @@ class Polynomial(Shape):
     `steps` counts optimizer updates, `floor` is a share of the peak, `power` is above 0. 1 at
     s = 0, `floor` at s = steps, which is one past the last update of the part, and ever after.
 
-    >>> [Polynomial(4, power=2.0)(s) for s in (0, 2, 4)]
-    [1.0, 0.25, 0.0]
+    Examples:
+        >>> [Polynomial(4, power=2.0)(s) for s in (0, 2, 4)]
+        [1.0, 0.25, 0.0]
 
     torch's `PolynomialLR(total_iters=steps)` is this with floor 0; optax, Keras (`cycle=False`)
     and transformers (`lr_end` as a rate) agree with it too.
@@ -135,8 +139,9 @@ class Exponential(Shape):
     1 at s = 0; after its end the last value stays. With the defaults, 0.95 for every 1 % of the
     run, a run ends at 0.95^100 = 0.6 % of its peak. It may stay open: `exponential(every=100)`.
 
-    >>> [Exponential(factor=0.5, every=10)(s) for s in (0, 10, 20)]
-    [1.0, 0.5, 0.25]
+    Examples:
+        >>> [Exponential(factor=0.5, every=10)(s) for s in (0, 10, 20)]
+        [1.0, 0.5, 0.25]
 
     torch's `ExponentialLR(gamma)` is `every=1`. optax's and Keras's exponential decay are this
     one, with `decay_rate` for `factor` and `transition_steps` or `decay_steps` for `every`.
@@ -168,8 +173,9 @@ class Step(Shape):
     the first at the lower rate; after its end the last value stays. It may stay open:
     `step(every=1000)`.
 
-    >>> [Step(factor=0.5, every=10)(s) for s in (0, 9, 10, 20)]
-    [1.0, 1.0, 0.5, 0.25]
+    Examples:
+        >>> [Step(factor=0.5, every=10)(s) for s in (0, 9, 10, 20)]
+        [1.0, 1.0, 0.5, 0.25]
 
     torch's `StepLR(step_size, gamma)` is this one. torch counts whatever calls `step()`, usually
     epochs; here write `every="1ep"` and give `.over` a clock.
@@ -198,10 +204,11 @@ class Warmup(Shape):
     (s + 1) / (steps + 1): no update is spent at rate 0, and the next part begins at the peak. 1 at
     s = steps, which is one past the last update of the part, and ever after.
 
-    >>> [Warmup(4)(s) for s in (0, 1, 3, 4)]
-    [0.2, 0.4, 0.8, 1.0]
-    >>> [Warmup(4, start=0.0)(s) for s in (0, 1, 3, 4)]
-    [0.0, 0.25, 0.75, 1.0]
+    Examples:
+        >>> [Warmup(4)(s) for s in (0, 1, 3, 4)]
+        [0.2, 0.4, 0.8, 1.0]
+        >>> [Warmup(4, start=0.0)(s) for s in (0, 1, 3, 4)]
+        [0.0, 0.25, 0.75, 1.0]
 
     Differs from transformers and optax, which start at exactly 0: write `start=0`. torch's
     `LinearLR(start_factor=f, total_iters=n)` is `warmup(n, start=f)`, timm's `warmup_lr_init` is

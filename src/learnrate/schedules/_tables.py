@@ -28,8 +28,9 @@ class Piecewise(Shape):
     `at` holds steps from the start of the part, or shares of the run, in rising order; `values`
     are shares of the peak, one more than there are boundaries. After its end the last value stays.
 
-    >>> [Piecewise(at=(10, 20), values=(1, 0.5, 0.1))(s) for s in (9, 10, 20)]
-    [1.0, 0.5, 0.1]
+    Examples:
+        >>> [Piecewise(at=(10, 20), values=(1, 0.5, 0.1))(s) for s in (9, 10, 20)]
+        [1.0, 0.5, 0.1]
 
     torch and optax switch at the boundary, as here. Keras's `PiecewiseConstantDecay` keeps the old
     value on the boundary itself: `inclusive=True`. optax multiplies its scales cumulatively: a
@@ -66,8 +67,9 @@ class Interpolated(Shape):
     the start of the part, or shares of the run, in rising order. `values` are shares of the peak.
     After the last, and after its end, the value stays.
 
-    >>> [Interpolated(at=(10, 20), values=(0, 1, 0.5))(s) for s in (0, 5, 10, 15, 99)]
-    [0.0, 0.5, 1.0, 0.75, 0.5]
+    Examples:
+        >>> [Interpolated(at=(10, 20), values=(0, 1, 0.5))(s) for s in (0, 5, 10, 15, 99)]
+        [0.0, 0.5, 1.0, 0.75, 0.5]
 
     optax's `piecewise_interpolate_schedule` is this one, with its scales multiplied up into
     values. torch and Keras have none.
@@ -115,8 +117,9 @@ class Table(Schedule):
     `values` are shares of the peak; the table is as long as it has values, and fits no other
     length. After its end the last value stays.
 
-    >>> [Table((1.0, 0.5, 0.25))(s) for s in (0, 1, 2, 3)]
-    [1.0, 0.5, 0.25, 0.25]
+    Examples:
+        >>> [Table((1.0, 0.5, 0.25))(s) for s in (0, 1, 2, 3)]
+        [1.0, 0.5, 0.25, 0.25]
     """
 
     values: Values
@@ -177,8 +180,9 @@ class FromFunction(Shape):
     end the last value stays. It may stay open. A function has no text form and no JSON: write its
     values as a `Table` where that is needed. It pickles if the function does.
 
-    >>> [FromFunction(lambda step: 1 / (1 + step))(s) for s in (0, 1, 3)]
-    [1.0, 0.5, 0.25]
+    Examples:
+        >>> [FromFunction(lambda step: 1 / (1 + step))(s) for s in (0, 1, 3)]
+        [1.0, 0.5, 0.25]
 
     torch's `LambdaLR` is this one.
     """

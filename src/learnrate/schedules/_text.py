@@ -40,10 +40,11 @@ _TOKEN = re.compile(
 def schedule(source: str | float | Schedule) -> Schedule:
     """The schedule that `source` says: text, a bare number (a constant rate), or a schedule.
 
-    >>> schedule("3e-4 * warmup(500) >> cosine(9500, floor=0.1)")(500)
-    0.0003
-    >>> schedule(1e-3)
-    schedule('1e-3 * constant()')
+    Examples:
+        >>> schedule("3e-4 * warmup(500) >> cosine(9500, floor=0.1)")(500)
+        0.0003
+        >>> schedule(1e-3)
+        schedule('1e-3 * constant()')
 
     Raises:
         ScheduleError: the text is not a schedule; the message points at the wrong character.

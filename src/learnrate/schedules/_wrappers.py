@@ -31,8 +31,9 @@ class Clamp(Wrapper):
     `low` and `high` are in the units of the inner schedule: rates around `3e-4 * shape`, shares of
     the peak around `shape`. Left out, that side is open.
 
-    >>> [Clamp((1e-3 * make("linear", steps=10)), low=2e-4)(s) for s in (0, 5, 9)]
-    [0.001, 0.0005, 0.0002]
+    Examples:
+        >>> [Clamp((1e-3 * make("linear", steps=10)), low=2e-4)(s) for s in (0, 5, 9)]
+        [0.001, 0.0005, 0.0002]
     """
 
     inner: Inner
@@ -61,9 +62,10 @@ class Noise(Wrapper):
     u depends on `seed` and the step alone, so the same step always has the same noise, in any
     order, on any machine. `scale` is above 0 and at most 1. After the end the last value stays.
 
-    >>> noisy = Noise(make("constant"), seed=1)
-    >>> noisy(7) == noisy(7), 0.9 <= noisy(7) <= 1.1
-    (True, True)
+    Examples:
+        >>> noisy = Noise(make("constant"), seed=1)
+        >>> noisy(7) == noisy(7), 0.9 <= noisy(7) <= 1.1
+        (True, True)
 
     timm draws its noise per epoch and adds it within a range of epochs; here join schedules.
     """
@@ -87,8 +89,9 @@ class Cut(Wrapper):
 
     The inner schedule must be bound, or have a value at every step.
 
-    >>> [Cut(make("linear", steps=10), 5)(s) for s in (0, 5, 9)]
-    [1.0, 0.5, 0.5]
+    Examples:
+        >>> [Cut(make("linear", steps=10), 5)(s) for s in (0, 5, 9)]
+        [1.0, 0.5, 0.5]
     """
 
     inner: Inner
@@ -138,8 +141,9 @@ class Skip(Wrapper):
 
     The inner schedule must be bound, or have a value at every step; the whole is shorter by it.
 
-    >>> [Skip(make("linear", steps=10), 5)(s) for s in (0, 4, 5)]
-    [0.5, 0.09999999999999998, 0.0]
+    Examples:
+        >>> [Skip(make("linear", steps=10), 5)(s) for s in (0, 4, 5)]
+        [0.5, 0.09999999999999998, 0.0]
 
     timm without `warmup_prefix` starts its cosine under the warm-up, and jumps after it:
     `warmup(5, start=0) >> skip(cosine(100), steps=5)`.
@@ -191,8 +195,9 @@ class Delay(Wrapper):
 
     `steps` is a number of steps or a share of the run; the whole is longer by it.
 
-    >>> [Delay(make("linear", steps=4), 10)(s) for s in (0, 10, 12, 14)]
-    [1.0, 1.0, 0.5, 0.0]
+    Examples:
+        >>> [Delay(make("linear", steps=4), 10)(s) for s in (0, 10, 12, 14)]
+        [1.0, 1.0, 0.5, 0.0]
     """
 
     inner: Inner
@@ -246,8 +251,9 @@ class Repeat(Wrapper):
     An inner schedule without a length takes its share of what is left of the run. Where that is
     not a whole number of steps, binding writes the copies out, each rounded to its boundaries.
 
-    >>> print(Repeat(make("cosine"), 4).over(1000))
-    repeat(cosine(250), times=4)
+    Examples:
+        >>> print(Repeat(make("cosine"), 4).over(1000))
+        repeat(cosine(250), times=4)
     """
 
     inner: Inner

@@ -1,0 +1,11 @@
+"""Pictures of results: one self-contained HTML page, and tables and plots for the terminal.
+
+Importing this loads neither plotly nor rich nor plotext; showing something does.
+"""
+
+from __future__ import annotations
+
+from learnrate.report._page import plan_page
+from learnrate.report._terminal import show_curve, show_plan, show_range_test, show_schedules
+
+__all__ = ["plan_page", "show_curve", "show_plan", "show_range_test", "show_schedules"]

@@ -1,0 +1,188 @@
+"""One self-contained HTML page for a plan: the answer first, then the evidence, stage by stage."""
+
+from __future__ import annotations
+
+import json
+from html import escape
+from importlib.resources import files
+from string import Template
+from typing import TYPE_CHECKING
+
+from learnrate._axes import rate_text
+from learnrate.report import _words as words
+from learnrate.report._figures import plan_figures
+from learnrate.report._tables import rules_table, trials_table
+from learnrate.report._theme import DARK, LIGHT, variables
+
+if TYPE_CHECKING:
+    from learnrate.planning import Plan
+
+__all__ = ["plan_page"]
+
+_COMMAND = "learnrate train TASK --plan plan.json"
+
+
+def plan_page(plan: Plan, *, command: str = _COMMAND) -> str:
+    """The report of a plan as one HTML file: it loads nothing, so it can be kept and sent.
+
+    Args:
+        plan: what to show.
+        command: the shell command that trains with it.
+    """
+    from plotly.offline import get_plotlyjs  # noqa: PLC0415 - 5 MB, read when a page is made
+
+    island = {"themes": {"light": LIGHT, "dark": DARK}, "figures": plan_figures(plan)}
+    return Template(_asset("page.html")).substitute(
+        title=escape(f"{plan.task}: peak {rate_text(plan.peak)} (learnrate plan)"),
+        light=variables(LIGHT),
+        dark=variables(DARK),
+        style=_asset("page.css"),
+        body=_header(plan, command) + _main(plan) + _footer(plan),
+        figures=_json(island),
+        plotly=get_plotlyjs(),
+        script=_asset("page.js"),
+    )
+
+
+def _asset(name: str) -> str:
+    return files("learnrate.report").joinpath(name).read_text(encoding="utf-8")
+
+
+def _json(value: object) -> str:
+    """JSON that cannot end the script element it stands in."""
+    text = json.dumps(value, allow_nan=False, separators=(",", ":"))
+    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+
+
+def _header(plan: Plan, command: str) -> str:
+    verdict = escape(str(plan.verdict))
+    return f"""<a class="skip" href="#evidence">Skip to the evidence</a>
+<header>
+<p class="over">learnrate plan</p>
+<h1>{escape(plan.task)}</h1>
+<div class="answer">
+<section aria-labelledby="answer">
+<h2 id="answer">The answer</h2>
+<p class="peak">{rate_text(plan.peak)}<small>peak learning rate</small></p>
+<p>{escape(words.about_interval(plan))}</p>
+<p><strong class="verdict verdict-{verdict}">verdict: {verdict}</strong>
+{escape(words.about_verdict(plan))}</p>
+<p>Cost: {escape(words.about_cost(plan))}</p>
+</section>
+<section aria-labelledby="use">
+<h2 id="use">How to use it</h2>
+{_copyable("Schedule", str(plan.schedule))}
+{_copyable("Python, in your own training loop", _snippet(plan))}
+{_copyable("Shell (TASK as given to learnrate plan)", command)}
+</section>
+</div>
+</header>
+"""
+
+
+def _snippet(plan: Plan) -> str:
+    return (
+        "from learnrate.schedules import schedule\n"
+        f'lr = schedule("{plan.schedule}")\n'
+        "for group in optimizer.param_groups:\n"
+        '    group["lr"] = lr(step)  # before each optimizer.step()'
+    )
+
+
+def _copyable(title: str, text: str) -> str:
+    name, place = escape(title), f"copy-{title.partition(' ')[0].lower()}"
+    return (
+        f'<div class="copy"><h3 id="{place}">{name}</h3>'
+        f'<button type="button" hidden aria-live="polite" aria-describedby="{place}">Copy</button>'
+        f'<pre tabindex="0" role="region" aria-labelledby="{place}"><code>{escape(text)}</code></pre></div>'
+    )
+
+
+def _main(plan: Plan) -> str:
+    return f"""<main id="evidence">
+<h2>What was decided, and why</h2>
+<p class="reason">{escape(plan.reason)}</p>
+{_range_test(plan)}
+{_rungs(plan)}
+<h2>3. Extrapolation: from short trials to the whole run</h2>
+<p>{escape(words.about_drift(plan))} {escape(words.about_chosen(plan))}</p>
+{_figure("extrapolation", words.about_drift(plan), _EXTRAPOLATION_KEY)}
+<h2>4. Schedule</h2>
+<p>{escape(words.about_schedule(plan))}</p>
+{_figure("schedule", words.about_schedule(plan), "")}
+<h2>Cost, trial by trial</h2>
+{trials_table(plan)}
+</main>
+"""
+
+
+def _range_test(plan: Plan) -> str:
+    text = words.about_range_test(plan)
+    key = _RANGE_TEST_KEY + ("" if plan.range_test["diverged_at"] is None else _DIVERGED_AT)
+    return f"""<h2>1. Range test: a first look</h2>
+<p>{escape(text)}</p>
+{_figure("range-test", text, key)}
+<details>
+<summary>What the rules of the field read off this curve</summary>
+{rules_table(plan)}
+</details>"""
+
+
+def _rungs(plan: Plan) -> str:
+    cards = "\n".join(
+        f"""<article>
+<h3>Rung {index}: {rung.steps:,} updates</h3>
+<p>{escape(words.about_rung(rung))}</p>
+{_figure(f"rung-{index}", words.about_rung(rung), "")}
+</article>"""
+        for index, rung in enumerate(plan.rungs, 1)
+    )
+    diverged = any(trial.loss is None for rung in plan.rungs for trial in rung.trials)
+    key = _RUNG_KEY + (_DIVERGED if diverged else "")
+    return f"""<h2>2. Rungs: short trials, each a whole training in small</h2>
+<p>A trial warms up and decays like the real run, only shorter, and is judged by its final loss.
+The curve is what all trials together say the loss does as the rate changes.</p>
+<div class="rungs">
+{cards}
+</div>
+{_key(key)}"""
+
+
+_DIVERGED_AT = '<li><i class="diverged" aria-hidden="true">┊</i>diverged</li>'
+_DIVERGED = '<li><i class="diverged" aria-hidden="true">&times;</i>diverged</li>'
+_RANGE_TEST_KEY = (
+    '<li><i class="measured" aria-hidden="true">━</i>training loss, smooth</li>'
+    '<li><i class="tried" aria-hidden="true">&nbsp;</i>the rates tried next</li>'
+)
+_RUNG_KEY = (
+    '<li><i class="measured" aria-hidden="true">●</i>a trial</li>'
+    '<li><i class="measured" aria-hidden="true">━</i>fit</li>'
+    '<li><i class="best" aria-hidden="true">┃</i>best rate</li>'
+    '<li><i class="span" aria-hidden="true">&nbsp;</i>its 80 % interval</li>'
+)
+_EXTRAPOLATION_KEY = (
+    '<li><i class="best" aria-hidden="true">◆</i>best rate of a rung</li>'
+    '<li><i class="span" aria-hidden="true">&nbsp;</i>80 % interval</li>'
+    '<li><i class="chosen" aria-hidden="true">★</i>chosen peak for the whole run</li>'
+)
+
+
+def _figure(name: str, described: str, key: str) -> str:
+    place = f'<div class="plot" id="{name}" role="img" aria-label="{escape(described)}"></div>'
+    caption = f"<figcaption>{_key(key)}</figcaption>" if key else ""
+    return (
+        f"<figure>{place}{caption}"
+        "<noscript><p>The plot needs JavaScript; its figures are in the table of trials.</p>"
+        "</noscript></figure>"
+    )
+
+
+def _key(items: str) -> str:
+    return f'<ul class="key" aria-label="What the marks mean">{items}</ul>'
+
+
+def _footer(plan: Plan) -> str:
+    return (
+        f"<footer>Made by learnrate {escape(plan.version)} with seed {plan.seed}; "
+        "the same seed gives the same plan.</footer>\n"
+    )

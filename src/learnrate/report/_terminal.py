@@ -1,0 +1,199 @@
+"""Results in the terminal: tables by rich, small plots by plotext, both loaded when used.
+
+Nothing but a console is assumed: without colour, without a terminal and in an encoding that knows
+only ASCII the same figures are printed.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from learnrate._axes import rate_text
+from learnrate.report import _words as words
+from learnrate.report._text_plot import LINE_COLOURS, TextPlot, show_plot
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import ArrayLike
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    from learnrate.planning import Plan
+    from learnrate.range_test import RangeTest
+    from learnrate.trials import Curve
+
+__all__ = ["show_curve", "show_plan", "show_range_test", "show_schedules"]
+
+_VERDICT_STYLES = {"ok": "bold green", "weak": "bold yellow"}
+_STATUS_STYLES = {"finished": "bold green", "interrupted": "bold yellow"}
+_MOST_POINTS = 2000
+
+
+def show_plan(console: Console, plan: Plan, *, command: str | None = None) -> None:
+    """Print a plan: the answer, the rungs it rests on, what it cost, and why.
+
+    Args:
+        console: where to print.
+        plan: what to print.
+        command: the shell command to go on with, if it should be named.
+    """
+    from rich.panel import Panel  # noqa: PLC0415 - slow to load
+
+    lines = _text(
+        console,
+        ("peak      ", ""),
+        (rate_text(plan.peak), "bold cyan"),
+        (f"   80 % interval {rate_text(plan.low, 2)} to {rate_text(plan.high, 2)}\n", ""),
+        (f"schedule  {plan.schedule}\n", ""),
+        ("verdict   ", ""),
+        (str(plan.verdict), _VERDICT_STYLES[str(plan.verdict)]),
+        (f"   {words.about_verdict(plan)}\n", ""),
+        (f"cost      {words.about_cost(plan)}", ""),
+    )
+    title = _text(console, (f"plan: {plan.task}", "bold"))
+    console.print(Panel(lines, title=title, title_align="left", expand=False))
+    console.print(_rungs_table(console, plan))
+    console.print(_text(console, (plan.reason, "")))
+    if command is not None:
+        console.print(_text(console, ("\nnext  ", "dim"), (command, "bold")), soft_wrap=True)
+
+
+def _rungs_table(console: Console, plan: Plan) -> Table:
+    table = _table(console, "rung", "updates", "best rate", "80 % interval", "trials")
+    for index, rung in enumerate(plan.rungs, 1):
+        diverged = sum(trial.loss is None for trial in rung.trials)
+        table.add_row(
+            str(index),
+            f"{rung.steps:,}",
+            rate_text(rung.best, 2),
+            f"{rate_text(rung.low, 2)} .. {rate_text(rung.high, 2)}",
+            f"{len(rung.trials)}, {diverged} diverged" if diverged else str(len(rung.trials)),
+        )
+    table.add_row(
+        "run",
+        f"{plan.total:,}",
+        rate_text(plan.peak),
+        f"{rate_text(plan.low, 2)} .. {rate_text(plan.high, 2)}",
+        "",
+        style="bold",
+    )
+    return table
+
+
+def show_range_test(console: Console, test: RangeTest) -> None:
+    """Print a range test: the curve with the suggestion marked, the rules, the reason."""
+    if len(test.mean) > 1:
+        show_plot(console, _range_test_plot(test))
+    if test.suggestion is None:
+        console.print(_text(console, ("no suggestion: ", "bold yellow"), (test.reason, "")))
+        return
+    table = _table(console, "rule", "rate")
+    table.add_row("suggestion", rate_text(test.suggestion, 2), style="bold yellow")
+    for name, lr in test.rules.items():
+        table.add_row(name, "-" if lr is None else rate_text(lr, 2))
+    if test.diverged_at is not None:
+        table.add_row("diverged at", rate_text(test.diverged_at, 2), style="magenta")
+    console.print(table)
+    console.print(_text(console, (f"suggestion: {test.reason}.", "")))
+
+
+def _range_test_plot(test: RangeTest) -> TextPlot:
+    start, lowest = float(test.mean[0]), float(test.mean.min())
+    highest = min(float(test.mean.max()), start + 0.5 * (start - lowest))
+    if test.refusal:
+        highest = float(test.mean.max())
+    plot = TextPlot("learning rate", "training loss", log_x=test.mode != "linear")
+    if test.suggestion is not None:
+        plot.y_title += f" (dotted line: suggestion {rate_text(test.suggestion, 2)})"
+    plot.lines.append((test.lr[: len(test.mean)], test.mean))
+    if highest > lowest:
+        plot.y_limits = lowest, highest
+    if test.suggestion is not None:
+        plot.marks.append((test.suggestion, "yellow"))
+    return plot
+
+
+def show_schedules(console: Console, schedules: Sequence[tuple[str, ArrayLike]]) -> None:
+    """Print schedules given as (label, one rate per step): a plot, and their main values."""
+    plot = TextPlot("step", "learning rate")
+    table = _table(
+        console, "schedule", "first", "peak", "at step", "last", "steps", wrap_first=True
+    )
+    for index, (label, values) in enumerate(schedules):
+        rates = np.asarray(values, dtype=float)
+        plot.lines.append(_sampled(rates))
+        top = int(np.abs(rates).argmax())
+        row = (rates[0], rates[top], top, rates[-1])
+        table.add_row(
+            _text(console, (label, LINE_COLOURS[index % len(LINE_COLOURS)])),
+            *(f"{one:,}" if isinstance(one, int) else rate_text(float(one)) for one in row),
+            f"{len(rates):,}",
+        )
+    show_plot(console, plot)
+    console.print(table)
+
+
+def show_curve(console: Console, curve: Curve, label: str = "") -> None:
+    """Print a training that ended: its loss, and how it ended."""
+    finite = curve.loss[np.isfinite(curve.loss)]
+    if len(finite) > 1:
+        plot = TextPlot("step", "training loss", lines=[_sampled(_smooth(finite))])
+        show_plot(console, plot)
+    table = _table(
+        console, "schedule", "status", "updates", "final loss", "validation", wrap_first=True
+    )
+    last = finite[-max(1, len(finite) // 10) :]
+    status = str(curve.status)
+    table.add_row(
+        _text(console, (label or "-", "")),
+        _text(console, (status, _STATUS_STYLES.get(status, "bold red"))),
+        f"{curve.steps:,}",
+        f"{last.mean():.4g}" if len(last) else "-",
+        "-" if curve.validation is None else f"{curve.validation:.4g}",
+    )
+    console.print(table)
+    if curve.error:
+        console.print(_text(console, (curve.error, "red")))
+
+
+def _smooth(loss: np.ndarray) -> np.ndarray:
+    """A running mean over about a fiftieth of the run, of whatever lies within it."""
+    width = max(1, len(loss) // 50)
+    sums = np.cumsum(np.concatenate([np.zeros(1), loss]))
+    ends = np.arange(1, len(loss) + 1)
+    starts = np.maximum(0, ends - width)
+    return np.asarray((sums[ends] - sums[starts]) / (ends - starts))
+
+
+def _sampled(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    even = np.linspace(0, len(values) - 1, min(len(values), _MOST_POINTS)).round().astype(int)
+    steps = np.union1d(even, [int(values.argmax()), int(values.argmin())])
+    return steps.astype(float), values[steps]
+
+
+def _table(console: Console, first: str, *others: str, wrap_first: bool = False) -> Table:
+    from rich import box  # noqa: PLC0415 - slow to load
+    from rich.table import Table  # noqa: PLC0415
+
+    lines = None if console.options.ascii_only else box.SIMPLE_HEAD
+    table = Table(box=lines, pad_edge=False, header_style="bold")
+    table.add_column(first, overflow="fold", no_wrap=not wrap_first)
+    for name in others:
+        table.add_column(name, justify="right", overflow="fold")
+    return table
+
+
+def _text(console: Console, *parts: tuple[str, str]) -> Text:
+    """Styled text without markup, in characters the console's encoding has."""
+    from rich.text import Text  # noqa: PLC0415 - slow to load
+
+    known = [(_encodable(console, part), style) for part, style in parts]
+    return Text.assemble(*known)
+
+
+def _encodable(console: Console, text: str) -> str:
+    return text.encode(console.encoding, "replace").decode(console.encoding)

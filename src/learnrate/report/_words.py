@@ -1,0 +1,136 @@
+"""What each stage of a plan saw and did, in sentences. Plain text; the caller escapes it."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from learnrate._axes import rate_text
+
+if TYPE_CHECKING:
+    from learnrate.planning import Plan, Rung
+
+__all__ = [
+    "about_chosen",
+    "about_cost",
+    "about_drift",
+    "about_interval",
+    "about_range_test",
+    "about_rung",
+    "about_schedule",
+    "about_verdict",
+    "range_test_updates",
+    "spent",
+]
+
+
+def spent(plan: Plan) -> int:
+    """The updates of the range test and of all trials."""
+    return round(plan.cost * plan.total)
+
+
+def range_test_updates(plan: Plan) -> int:
+    """The updates the range test took: what the trials did not."""
+    trials = sum(trial.updates for rung in plan.rungs for trial in rung.trials)
+    return max(0, spent(plan) - trials)
+
+
+def about_interval(plan: Plan) -> str:
+    """The interval, as a probability."""
+    return (
+        f"With a probability of 80 % the best rate lies between {rate_text(plan.low, 2)} "
+        f"and {rate_text(plan.high, 2)}."
+    )
+
+
+def about_verdict(plan: Plan) -> str:
+    """What the verdict means for the reader."""
+    if plan.verdict == "ok":
+        return "the evidence carries the answer"
+    return "the evidence is poor; the reason below says what would help"
+
+
+def about_cost(plan: Plan) -> str:
+    """What was spent, of what was allowed."""
+    trials = sum(len(rung.trials) for rung in plan.rungs)
+    return (
+        f"{plan.cost:.0%} of one run: {spent(plan):,} updates in a range test and {trials} "
+        f"trials. The budget was {plan.budget:.0%}."
+    )
+
+
+def about_range_test(plan: Plan) -> str:
+    """The first look: where the loss fell, where it left, and what that was used for."""
+    found = plan.range_test
+    lowest = found["lr"][min(range(len(found["loss"])), key=found["loss"].__getitem__)]
+    left = found["diverged_at"]
+    end = (
+        "Training did not diverge."
+        if left is None
+        else f"Training diverged at {rate_text(left, 2)} (dotted line)."
+    )
+    return (
+        f"One short training whose rate rises with every update, from "
+        f"{rate_text(found['lr'][0], 2)} to {rate_text(found['lr'][-1], 2)}. "
+        f"The loss was lowest near {rate_text(lowest, 2)}. {end} This only brackets the rate: "
+        "a rate good for a moment is usually too high for a whole run."
+    )
+
+
+def about_rung(rung: Rung) -> str:
+    """What the trials of one length said."""
+    diverged = sum(trial.loss is None for trial in rung.trials)
+    ended = f"; {diverged} did not finish" if diverged else ""
+    sides = (
+        "A worse trial lies on both sides of the best one."
+        if rung.bracketed
+        else "The best trial has no worse one on both sides, so the other rungs decide with it."
+    )
+    return (
+        f"{_count(len(rung.trials), 'trial')} of {rung.steps:,} updates{ended}. "
+        f"Best rate {rate_text(rung.best, 2)}, "
+        f"80 % interval {rate_text(rung.low, 2)} to {rate_text(rung.high, 2)}. {sides}"
+    )
+
+
+def about_drift(plan: Plan) -> str:
+    """How the best rate moves with the horizon, and how far the evidence had to be stretched."""
+    doubling = 2.0**plan.drift
+    if abs(plan.drift) < 0.02:
+        moves = "The best rate hardly moves with the length of training."
+    else:
+        moves = (
+            f"The best rate moves as horizon^{plan.drift:.2f}: each doubling of the length of "
+            f"training multiplies it by {doubling:.2f}."
+        )
+    factor = plan.total / plan.rungs[-1].steps
+    return (
+        f"{moves} The whole run is {factor:.1f} times longer than the longest trial, "
+        "so the interval widens on the way to it."
+    )
+
+
+def about_chosen(plan: Plan) -> str:
+    """Why the peak is not simply the best estimate."""
+    middle = math.sqrt(plan.low * plan.high)
+    if plan.peak >= 0.97 * middle:
+        return f"The peak {rate_text(plan.peak)} is the middle of the interval."
+    return (
+        f"The peak {rate_text(plan.peak)} lies below the middle of the interval, "
+        f"{rate_text(middle, 2)}, on purpose: a rate too high costs more than one too low."
+    )
+
+
+def about_schedule(plan: Plan) -> str:
+    """The course of the rate, from its own values."""
+    values = plan.schedule.table()
+    top = int(values.argmax())
+    return (
+        f"The rate starts at {rate_text(float(values[0]), 2)}, is highest, "
+        f"{rate_text(float(values[top]))}, at step {top:,}, and ends at "
+        f"{rate_text(float(values[-1]), 2)}, {plan.total:,} updates in all."
+    )
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

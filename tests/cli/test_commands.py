@@ -1,0 +1,232 @@
+"""The command line: what is printed, where files lie, and the exit status."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+import learnrate
+from learnrate.cli import main
+
+TASKS = """
+import torch
+from learnrate import Task
+from learnrate.testing import quadratic_task
+print("something the user's file prints")
+task = quadratic_task()
+endless = quadratic_task(steps=10_000_000)
+unstable = quadratic_task(steepest=1000.0)
+empty = Task(model=torch.nn.Linear(3, 1), loss=torch.nn.MSELoss(), data=[], steps=100)
+frozen = Task(model=torch.nn.Linear(3, 1).requires_grad_(False), loss=torch.nn.MSELoss(),
+              data=[(torch.zeros(2, 3), torch.zeros(2, 1))], steps=100)
+vector = Task(model=torch.nn.Linear(3, 1), loss=lambda m, b: m(b), data=[torch.zeros(2, 3)], steps=100)
+nan = Task(model=torch.nn.Linear(3, 1), loss=lambda m, b: m(b).mean() * float("nan"),
+           data=[torch.zeros(2, 3)], steps=100)
+"""
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch, capsys):
+    """Run a command in a folder with a task file; its exit status, standard output and error."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "t.py").write_text(TASKS)
+
+    def call(*arguments):
+        monkeypatch.setattr(sys, "argv", ["learnrate", *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        printed = capsys.readouterr()
+        return ended.value.code or 0, printed.out, printed.err
+
+    return call
+
+
+def test_plan_prints_one_object_and_leaves_its_files(run, tmp_path):
+    code, out, _ = run(
+        "plan", "t.py:task", "--steps", 500, "--budget", 0.5, "--out", "here", "--json"
+    )
+    printed = json.loads(out)
+    assert code == 0
+    assert {"peak", "low", "high", "schedule", "total", "cost", "verdict", "reason"} <= set(
+        printed
+    )
+    assert {"steps", "best", "low", "high"} <= set(printed["rungs"][0])
+    assert printed == json.loads((tmp_path / "here" / "plan.json").read_text())
+    assert (tmp_path / "here" / "report.html").read_text().startswith("<!doctype html>")
+
+
+def test_plan_for_people_shows_the_answer_and_the_next_command(run):
+    code, out, _ = run("plan", "t.py:task", "--steps", 500)
+    plan = learnrate.Plan.read("plan.json")
+    assert code == 0
+    assert f"{plan.peak:.3g}" in out
+    assert "learnrate train t.py:task --plan plan.json" in out
+
+
+def test_a_plan_is_trained_with(run):
+    run("plan", "t.py:task", "--steps", 300)
+    code, out, _ = run("train", "t.py:task", "--plan", "plan.json", "--json")
+    printed = json.loads(out)
+    assert code == 0
+    assert printed["schedule"] == str(learnrate.Plan.read("plan.json").schedule)
+    assert printed["steps"] == len(printed["curve"]) == 300
+    assert printed["validation"] < 0.1
+    assert set(printed["curve"][0]) == {"step", "lr", "loss"}
+
+
+def test_train_takes_a_schedule_and_leaves_weights(run, tmp_path):
+    code, out, _ = run(
+        "train",
+        "t.py:task",
+        "--schedule",
+        "0.1 * warmup(5%) >> linear()",
+        "--steps",
+        200,
+        "--out",
+        "o",
+    )
+    assert code == 0
+    assert "finished" in out
+    assert (tmp_path / "o" / "model.pt").stat().st_size > 0
+    assert json.loads((tmp_path / "o" / "train.json").read_text())["steps"] == 200
+
+
+def test_a_training_that_diverges_exits_with_1_and_says_what_to_do(run):
+    code, out, err = run("train", "t.py:unstable", "--schedule", "1.0", "--json")
+    printed = json.loads(out)
+    assert (code, printed["status"], printed["validation"]) == (1, "diverged", None)
+    assert "lower the rate" in err
+
+
+def test_find_prints_one_object(run):
+    code, out, _ = run("find", "t.py:task", "--iters", 60, "--repeats", 2, "--json")
+    printed = json.loads(out)
+    assert code == 0
+    assert set(printed) == {"suggestion", "reason", "rules", "diverged_at", "lr", "loss"}
+    assert set(printed["rules"]) == {"steepest", "valley", "slide", "minimum"}
+    assert len(printed["lr"]) == len(printed["loss"])
+
+
+def test_a_refused_range_test_prints_null_and_its_reason(run):
+    code, out, _ = run("find", "t.py:task", "--low", 1e-10, "--high", 1e-9, "--json")
+    printed = json.loads(out)
+    assert (code, printed["suggestion"]) == (0, None)
+    assert "flat" in printed["reason"]
+
+
+def test_find_for_people_shows_rules_and_saves_a_picture(run, tmp_path):
+    code, out, _ = run("find", "t.py:task", "--iters", 80, "--png", "find.png")
+    assert code == 0
+    assert "valley" in out
+    assert (tmp_path / "find.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_show_prints_every_rate(run):
+    code, out, _ = run("show", "3e-4 * warmup(10%) >> linear()", "--steps", 50, "--json")
+    printed = json.loads(out)
+    expected = learnrate.schedule("3e-4 * warmup(5) >> linear(45)")
+    assert code == 0
+    assert printed == {
+        "schedule": str(expected),
+        "total": 50,
+        "lr": expected.table().tolist(),
+    }
+
+
+def test_show_reads_a_plan_and_draws(run, tmp_path):
+    run("plan", "t.py:task", "--steps", 300)
+    code, out, _ = run("show", "plan.json")
+    assert code == 0
+    assert "warmup(15) >> linear(285)" in out
+    assert run("show", "plan.json", "--png", "s.png")[0] == 0
+    assert (tmp_path / "s.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_show_compares_several(run):
+    code, out, _ = run("show", "constant()", "0.5 * linear()", "--steps", 20, "--json")
+    assert code == 0
+    assert [one["total"] for one in json.loads(out)["schedules"]] == [20, 20]
+
+
+@pytest.mark.parametrize("command", ["plan", "train", "find", "show"])
+def test_every_command_has_help_with_an_example(run, command):
+    code, out, _ = run(command, "--help")
+    assert code == 0
+    assert f"learnrate {command}" in out
+
+
+BAD = {
+    "a file that is not there": (["plan", "absent.py:task"], "there is no file 'absent.py'"),
+    "a name that is not there": (["plan", "t.py:tsk"], "Did you mean 'task'"),
+    "no length": (["plan", "t.py:task", "--steps", "0"], "at least 1; got 0"),
+    "a negative length": (["train", "t.py:task", "--schedule", "1", "--steps", "-3"], "got -3"),
+    "a budget out of range": (["plan", "t.py:task", "--budget", "2"], "at most 1; got 2"),
+    "an empty loader": (["plan", "t.py:empty"], "gave no batch"),
+    "a frozen model": (["find", "t.py:frozen"], "no trainable parameter"),
+    "a loss that is not a scalar": (["find", "t.py:vector"], "must be a scalar"),
+    "a loss that is not finite": (["plan", "t.py:nan"], "before any update; it must be finite"),
+    "a negative range": (
+        ["find", "t.py:task", "--low", "-1"],
+        "low must be a finite rate above 0",
+    ),
+    "a reversed range": (
+        ["find", "t.py:task", "--low", "1", "--high", "0.1"],
+        "low must be below",
+    ),
+    "an unknown mode": (["find", "t.py:task", "--mode", "log"], "'exponential' or 'linear'"),
+    "not a number": (["plan", "t.py:task", "--steps", "many"], "as an integer"),
+    "an unknown option": (["plan", "t.py:task", "--stpes", "3"], "No such option"),
+    "a typo in a spec": (["show", "3e-4 * warmpu(5)", "--steps", "9"], "warmup"),
+    "a spec without a length": (["show", "linear()"], "say how long the run is with --steps"),
+    "neither plan nor schedule": (["train", "t.py:task"], "--plan FILE or --schedule SPEC"),
+    "both of them": (
+        ["train", "t.py:task", "--plan", "p.json", "--schedule", "1"],
+        "--plan FILE or --schedule SPEC",
+    ),
+    "a plan that is not there": (["train", "t.py:task", "--plan", "p.json"], "cannot be read"),
+    "an image of no known kind": (
+        ["show", "constant()", "--steps", "9", "--png", "x.abc"],
+        "cannot be written",
+    ),
+}
+
+
+@pytest.mark.parametrize(("arguments", "message"), BAD.values(), ids=BAD)
+def test_misuse_is_one_clear_error_with_exit_2_and_no_file(run, tmp_path, arguments, message):
+    code, out, err = run(*arguments)
+    said = " ".join(err.replace("│", " ").split())
+    assert code == 2
+    assert message in said
+    assert "Traceback" not in err
+    assert out == ""
+    assert [path.name for path in tmp_path.iterdir() if path.suffix in {".json", ".html"}] == []
+
+
+def test_a_typo_in_a_spec_is_pointed_at(run):
+    _, _, err = run("show", "3e-4 * warmup(5) >> cosin(9)", "--steps", "14")
+    lines = err.splitlines()
+    spec = next(i for i, line in enumerate(lines) if "cosin(9)" in line and "^" in lines[i + 1])
+    assert lines[spec + 1].index("^") == lines[spec].index("cosin(9)")
+
+
+def test_ctrl_c_keeps_what_a_training_has(tmp_path):
+    (tmp_path / "t.py").write_text(TASKS)
+    command = [sys.executable, "-c", "from learnrate.cli import main; main()"]
+    process = subprocess.Popen(
+        [*command, "train", "t.py:endless", "--schedule", "0.01", "--out", "o"],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    time.sleep(6)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    kept = json.loads((tmp_path / "o" / "train.json").read_text())
+    assert process.returncode == 130, err
+    assert kept["status"] == "interrupted"
+    assert kept["steps"] > 0
+    assert "interrupted" in out

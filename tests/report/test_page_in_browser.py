@@ -1,0 +1,131 @@
+import itertools
+import os
+import shutil
+import time
+
+import pytest
+
+from learnrate.report import plan_page
+
+CHROMIUM = shutil.which("chromium")
+NEEDED = os.environ.get("LEARNRATE_BROWSER") == "required" or "CI" in os.environ
+
+pytestmark = pytest.mark.skipif(
+    CHROMIUM is None and not NEEDED, reason="chromium is not installed"
+)
+
+
+@pytest.fixture(scope="module")
+def browser():
+    from playwright.sync_api import sync_playwright
+
+    assert CHROMIUM is not None, "the tests in a browser are required and chromium is not there"
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield started
+        started.close()
+
+
+class Visit:
+    """A page opened without network, and everything it complained about or asked for."""
+
+    def __init__(self, browser, file, *, width=1280, theme="light"):
+        self.context = browser.new_context(
+            viewport={"width": width, "height": 900}, color_scheme=theme, offline=True
+        )
+        self.complaints, self.asked = [], []
+        self.page = self.context.new_page()
+        self.page.on("console", lambda message: self.complaints.append(message.text))
+        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        self.page.on("dialog", lambda dialog: (self.complaints.append("dialog"), dialog.dismiss()))
+        self.page.on("request", lambda request: self.asked.append(request.url))
+        self.page.goto(file.as_uri())
+        self.until("document.querySelectorAll('.plot .main-svg').length >= 10")
+
+    def until(self, expression):
+        # Not wait_for_function: it evaluates text inside the page, which the page forbids.
+        deadline = time.monotonic() + 20
+        while not self.page.evaluate(expression):
+            assert time.monotonic() < deadline, f"never true: {expression}"
+            self.page.wait_for_timeout(50)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.context.close()
+
+
+@pytest.fixture
+def file(plan, tmp_path):
+    path = tmp_path / "report.html"
+    path.write_text(plan_page(plan), encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("width", [360, 1280, 2560])
+def test_the_page_draws_itself_alone_and_fits_the_window(browser, file, width, theme):
+    with Visit(browser, file, width=width, theme=theme) as visit:
+        shown = visit.page.evaluate("document.documentElement.scrollWidth")
+        plots = visit.page.eval_on_selector_all(
+            ".plot", "all => all.map(one => one.querySelectorAll('.main-svg').length > 0)"
+        )
+    assert shown == width
+    assert plots == [True] * 5
+    assert visit.complaints == []
+    assert [url for url in visit.asked if not url.startswith(("file:", "data:"))] == []
+
+
+def test_the_plots_follow_the_theme_when_it_changes(browser, file):
+    colour = "getComputedStyle(document.querySelector('#schedule .xtick text')).fill"
+    with Visit(browser, file, theme="light") as visit:
+        before = visit.page.evaluate(colour)
+        visit.page.emulate_media(color_scheme="dark")
+        visit.until(f"{colour} !== '{before}'")
+        after = visit.page.evaluate(colour)
+    assert (before, after) == ("rgb(27, 31, 36)", "rgb(232, 234, 237)")
+
+
+def test_a_task_named_like_a_script_is_shown_and_not_run(browser, hostile_plan, tmp_path):
+    path = tmp_path / "hostile.html"
+    path.write_text(plan_page(hostile_plan), encoding="utf-8")
+    with Visit(browser, path) as visit:
+        heading = visit.page.inner_text("h1")
+        images = visit.page.locator("main img, header img").count()
+    assert heading == "<script>alert(1)</script>"
+    assert images == 0
+    assert visit.complaints == []
+
+
+def test_the_schedule_is_copied_by_its_button_from_the_keyboard(browser, file, plan):
+    with Visit(browser, file) as visit:
+        button = visit.page.locator(".copy button").first
+        button.focus()
+        visit.page.keyboard.press("Enter")
+        visit.until("/Copied|Selected/.test(document.querySelector('.copy button').textContent)")
+        marked = visit.page.locator(".copy code").first.inner_text()
+    assert marked == str(plan.schedule)
+
+
+def test_headings_tables_and_plots_have_names_for_a_screen_reader(browser, file):
+    with Visit(browser, file) as visit:
+        levels = visit.page.eval_on_selector_all(
+            "h1, h2, h3", "all => all.map(one => Number(one.tagName[1]))"
+        )
+        unnamed = visit.page.locator(".plot:not([role=img][aria-label])").count()
+        scopes = visit.page.eval_on_selector_all("th", "all => all.every(one => one.scope)")
+        captions = visit.page.locator("table > caption").count()
+    assert levels[0] == 1
+    assert all(after - before <= 1 for before, after in itertools.pairwise(levels))
+    assert unnamed == 0
+    assert scopes
+    assert captions == 2
+
+
+def test_the_page_prints_in_light_colours(browser, file):
+    with Visit(browser, file, theme="dark") as visit:
+        visit.page.evaluate("dispatchEvent(new Event('beforeprint'))")
+        colour = "getComputedStyle(document.querySelector('#schedule .xtick text')).fill"
+        printed = visit.page.evaluate(colour)
+    assert printed == "rgb(27, 31, 36)"

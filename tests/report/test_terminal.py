@@ -1,0 +1,110 @@
+import io
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from learnrate.report import show_curve, show_plan, show_range_test, show_schedules
+from learnrate.schedules import schedule
+from learnrate.trials import Curve, Status
+
+WIDTHS = pytest.mark.parametrize("width", [60, 120])
+
+
+def printed(show, *arguments, width=100, encoding="utf-8", **options):
+    raw = io.BytesIO()
+    file = io.TextIOWrapper(raw, encoding=encoding, newline="\n")
+    show(Console(file=file, width=width), *arguments, **options)
+    file.flush()
+    return raw.getvalue().decode(encoding)
+
+
+def joined(text):
+    return " ".join(text.replace("│", " ").replace("|", " ").split())
+
+
+def curve_of(losses, status=Status.FINISHED, **options):
+    losses = np.array(losses)
+    values = {"validation": 0.25, "seconds": 1.0} | options
+    return Curve(lr=np.full(len(losses), 0.1), loss=losses, status=status, **values)
+
+
+@WIDTHS
+def test_a_plan_shows_its_figures_at_any_width(plan, width):
+    text = printed(show_plan, plan, width=width, command="learnrate train TASK")
+    for figure in ("0.0123", "0.0071 to 0.031", "0.0071 .. 0.031", "0.027 .. 0.06", "1,000"):
+        assert figure in joined(text)
+    assert "4, 1 diverged" in text
+    assert "next learnrate train TASK" in joined(text)
+    assert max(len(line) for line in text.splitlines()) <= width
+
+
+@WIDTHS
+def test_a_range_test_shows_its_suggestion_and_rules_at_any_width(test_of_rates, width):
+    text = printed(show_range_test, test_of_rates, width=width)
+    assert f"{test_of_rates.suggestion:.2g}" in text
+    assert all(name in text for name in test_of_rates.rules)
+    assert "a quarter of the lowest of them" in joined(text)
+    assert max(len(line) for line in text.splitlines()) <= width
+
+
+def test_a_refused_range_test_says_why(flat_test):
+    assert f"no suggestion: {flat_test.reason}" in joined(printed(show_range_test, flat_test))
+
+
+@WIDTHS
+def test_schedules_show_first_peak_and_last_rate_at_any_width(width):
+    bound = schedule("0.001 * warmup(10) >> linear(90)")
+    text = printed(show_schedules, [(str(bound), bound.table()), ("flat", [0.5])], width=width)
+    assert "0.001" in text
+    assert "flat" in text
+    assert max(len(line) for line in text.splitlines()) <= width
+
+
+@WIDTHS
+def test_a_training_shows_how_it_ended_at_any_width(width):
+    text = printed(show_curve, curve_of(np.linspace(2, 1, 200)), "0.1", width=width)
+    assert all(said in text for said in ("finished", "200", "0.25"))
+    assert max(len(line) for line in text.splitlines()) <= width
+
+
+@pytest.mark.parametrize("losses", [[], [1.0], [1.0, 1.0], [1.0, np.nan], [2.0, 1.0, np.inf]])
+def test_a_training_of_any_length_can_be_shown(losses):
+    curve = curve_of(losses, Status.FAILED, validation=None, error="RuntimeError: [broken]")
+    assert "RuntimeError: [broken]" in printed(show_curve, curve)
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "cp1252"])
+def test_a_poor_encoding_gets_plain_characters(plan, hostile_plan, test_of_rates, encoding):
+    for text in (
+        printed(show_plan, plan, encoding=encoding),
+        printed(show_plan, hostile_plan, encoding=encoding),
+        printed(show_range_test, test_of_rates, encoding=encoding),
+        printed(show_schedules, [("é", [0.1, 0.2])], encoding=encoding),
+        printed(show_curve, curve_of([2.0, 1.0]), encoding=encoding),
+    ):
+        assert "\x1b" not in text
+
+
+def test_markup_in_a_task_name_is_printed_as_it_is(hostile_plan):
+    assert "<script>alert(1)</script>" in printed(show_plan, hostile_plan)
+
+
+def test_no_color_is_obeyed_on_a_terminal(plan, test_of_rates, monkeypatch):
+    monkeypatch.setenv("NO_COLOR", "1")
+    file = io.StringIO()
+    console = Console(file=file, width=80, force_terminal=True)
+    show_plan(console, plan)
+    show_range_test(console, test_of_rates)
+    assert "\x1b[3" not in file.getvalue().replace("\x1b[3m", "")
+
+
+def test_importing_the_reports_loads_nothing_to_draw_with():
+    heavy = "{'rich', 'plotext', 'plotly', 'matplotlib', 'torch'}"
+    code = f"import sys, learnrate.report; sys.exit(str({heavy} & set(sys.modules)))"
+    done = subprocess.run(
+        [sys.executable, "-c", code], check=False, capture_output=True, text=True
+    )
+    assert done.stderr.strip() == "set()"

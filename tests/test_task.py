@@ -1,0 +1,127 @@
+"""Tasks: from what people have, and what is refused."""
+
+import functools
+
+import pytest
+import torch
+from torch import nn
+
+from learnrate import ArgumentError, Task, TaskError, load_task
+
+DATA = [(torch.zeros(2, 3), torch.zeros(2, 1))]
+
+
+def make(**changes):
+    return Task(**({"model": nn.Linear(3, 1), "loss": nn.MSELoss(), "data": DATA} | changes))
+
+
+def test_the_optimizer_is_adamw_unless_another_is_given():
+    model = nn.Linear(3, 1)
+    assert type(make().optimizer_of(model)) is torch.optim.AdamW
+
+
+@pytest.mark.parametrize(
+    "optimizer",
+    [
+        torch.optim.SGD,
+        functools.partial(torch.optim.SGD, lr=0.1),
+        lambda model: torch.optim.SGD(model.parameters(), lr=0.1),
+    ],
+)
+def test_an_optimizer_is_a_class_a_partial_of_one_or_a_function_of_the_model(optimizer):
+    made = make(optimizer=optimizer).optimizer_of(nn.Linear(3, 1))
+    assert type(made) is torch.optim.SGD
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"model": 3}, r"Task\(model=...\) must be a module or a function making one; got 3"),
+        ({"loss": "mse"}, r"Task\(loss=...\) must be a criterion module or loss"),
+        ({"data": 5}, r"Task\(data=...\) must be a DataLoader, an iterable"),
+        ({"optimizer": "adam"}, r"Task\(optimizer=...\) must be an optimizer class"),
+        ({"optimizer": torch.optim.SGD(nn.Linear(1, 1).parameters(), lr=1)}, "lambda model"),
+        ({"validate": 0.1}, r"Task\(validate=...\) must be a function of the model"),
+        ({"steps": 0}, r"Task\(steps=...\) must be at least 1; got 0"),
+        ({"steps": 2.5}, r"Task\(steps=...\) must be at least 1; got 2.5"),
+        ({"clip_norm": 0.0}, r"Task\(clip_norm=...\) must be a finite number above 0"),
+        ({"accumulate": 0}, r"Task\(accumulate=...\) must be at least 1; got 0"),
+        ({"amp": "fp8"}, r"Task\(amp=...\) must be 'bfloat16', 'float16' or None; got 'fp8'"),
+    ],
+)
+def test_a_bad_field_is_named_with_its_rule_and_value(changes, message):
+    with pytest.raises(ArgumentError, match=message):
+        make(**changes)
+
+
+TASK_FILE = """
+import torch, learnrate
+from helper import LR
+def make():
+    return learnrate.Task(model=torch.nn.Linear(3, 1), loss=torch.nn.MSELoss(),
+                          data=[(torch.zeros(2, 3), torch.zeros(2, 1))], steps=7)
+task = make()
+named = learnrate.Task(model=torch.nn.Linear(3, 1), loss=torch.nn.MSELoss(), data=[1], name="mine")
+number = 3
+def broken():
+    raise RuntimeError("no data set here")
+"""
+
+
+@pytest.fixture
+def file(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(tmp_path)  # undone after the test, with what loading adds
+    (tmp_path / "helper.py").write_text("LR = 0.1\n")
+    path = tmp_path / "my_task.py"
+    path.write_text(TASK_FILE)
+    return path
+
+
+@pytest.mark.parametrize("name", ["task", "make"])
+def test_a_task_is_loaded_from_a_file_by_the_name_of_a_value_or_a_function(file, name):
+    found = load_task(f"{file}:{name}")
+    assert (found.steps, found.name) == (7, f"{file}:{name}")
+
+
+def test_a_name_that_was_given_is_kept(file):
+    assert load_task(f"{file}:named").name == "mine"
+
+
+def test_a_task_is_loaded_from_a_module(file):
+    assert load_task("my_task:task").steps == 7
+
+
+@pytest.mark.parametrize(
+    ("spec", "message"),
+    [
+        ("task.py", r"TASK must be file\.py:name or module:name; got 'task\.py'"),
+        ("{file}:", "TASK must be file"),
+        ("absent.py:task", r"there is no file 'absent\.py'"),
+        ("absent_module:task", "module 'absent_module' does not import: ModuleNotFoundError"),
+        ("{file}:tsak", "has no 'tsak'. Did you mean 'task'"),
+        ("{file}:number", "must be a learnrate.Task, or a function .* got a int"),
+        (
+            "{file}:broken",
+            r"could not be called: RuntimeError: no data set here at .*my_task\.py:11",
+        ),
+    ],
+)
+def test_a_task_that_cannot_be_loaded_is_one_clear_error(file, spec, message):
+    with pytest.raises(TaskError, match=message):
+        load_task(spec.format(file=file))
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ("def f(:\n", r"does not import: SyntaxError: .*bad\.py:1"),
+        ("1 / 0\n", r"does not import: ZeroDivisionError: division by zero at .*bad\.py:1"),
+        ("raise SystemExit(3)\n", "does not import: SystemExit: 3"),
+        ("import absent_package\n", "No module named 'absent_package'"),
+    ],
+)
+def test_a_file_that_does_not_import_says_where(tmp_path, source, message):
+    path = tmp_path / "bad.py"
+    path.write_text(source)
+    with pytest.raises(TaskError, match=message):
+        load_task(f"{path}:task")
