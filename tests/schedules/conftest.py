@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from learnrate import ScheduleError
 from learnrate.schedules import Chain, Shape, schedule
 from learnrate.schedules._abstract import InnerRule
-from learnrate.schedules._base import SHAPES, fields_of
 from learnrate.schedules._fields import FlagRule, Length, Listed, Number, PeriodRule, Whole, Word
+from learnrate.schedules._registry import SHAPES, fields_of
 
 settings.register_profile(
     "learnrate",

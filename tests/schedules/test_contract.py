@@ -1,7 +1,7 @@
 import pytest
 
 from learnrate.schedules import FromFunction, schedule
-from learnrate.schedules._base import SHAPES
+from learnrate.schedules._registry import SHAPES
 from learnrate.testing import ScheduleContract
 
 TEXTS = """

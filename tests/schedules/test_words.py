@@ -8,7 +8,7 @@ import sys
 import pytest
 
 import learnrate.schedules as room
-from learnrate.schedules._base import SHAPES
+from learnrate.schedules._registry import SHAPES
 
 BANNED = {"t", "count", "T_max", "alpha", "pct_start", "gamma", "milestones", "lr_end", "eta_min"}
 PUBLIC = [getattr(room, name) for name in room.__all__]

@@ -24,26 +24,35 @@ def show(
         int | None, typer.Option("--steps", help="The length of the run, in optimizer updates.")
     ] = None,
     png: Annotated[Path | None, typer.Option(help="Save an image here.")] = None,
+    html: Annotated[Path | None, typer.Option(help="Save a page for the browser here.")] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Draw one or several schedules in the terminal, or into an image.
+    """Draw one or several schedules: in the terminal, into an image, into a page.
 
     [dim]learnrate show "3e-4 * warmup(5%) >> cosine(floor=0.1)" --steps 2000[/dim]
     """
     if steps is not None and steps < 1:
         raise ArgumentError(f"--steps must be a whole number, at least 1; got {steps}.")
     bound = [_bound(spec, steps) for spec in specs]
+    drawn = [(str(one), one.table()) for one in bound]
     if png is not None:
-        _save(bound, png)
+        from learnrate._axes import draw_schedules  # noqa: PLC0415 - loads matplotlib
+
+        save_picture(draw_schedules(drawn).figure, png)
+    if html is not None:
+        from learnrate._files import write_text  # noqa: PLC0415
+        from learnrate.report import schedules_page  # noqa: PLC0415
+
+        write_text(html, schedules_page(drawn))
     if as_json:
         described = [_described(one) for one in bound]
         print_json(described[0] if len(described) == 1 else {"schedules": described})
-    elif png is None:
-        from learnrate.report import show_schedules  # noqa: PLC0415 - not for --json
+        return
+    from learnrate.report import show_schedules  # noqa: PLC0415 - not for --json
 
-        show_schedules(console(), [(str(one), one.table()) for one in bound])
-    else:
-        typer.echo(f"image  {png}")
+    show_schedules(console(), drawn)
+    for saved in filter(None, (png, html)):
+        typer.echo(f"saved {saved}")
 
 
 def _bound(spec: str, steps: int | None) -> Schedule:
@@ -66,10 +75,3 @@ def _bound(spec: str, steps: int | None) -> Schedule:
 
 def _described(one: Schedule) -> dict[str, Any]:
     return {"schedule": str(one), "total": one.total, "lr": one.table().tolist()}
-
-
-def _save(bound: list[Schedule], png: Path) -> None:
-    from learnrate._axes import draw_schedules  # noqa: PLC0415 - loads matplotlib
-
-    axes = draw_schedules([(str(one), one.table()) for one in bound])
-    save_picture(axes.figure, png)

@@ -17,11 +17,21 @@ if TYPE_CHECKING:
 
     from learnrate.planning import Plan, Rung
 
-__all__ = ["extrapolation", "plan_figures", "range_test", "rung", "schedule"]
+__all__ = [
+    "Figure",
+    "extrapolation",
+    "line_style",
+    "plan_figures",
+    "range_test",
+    "rung",
+    "schedules",
+]
 
 Figure = dict[str, Any]
 
 _MOST_POINTS = 1000
+_LINES = ("chosen", "measured", "best", "diverged")
+_DASHES = ("solid", "dash", "dot")
 _BAND_EDGE = {"width": 0}
 
 
@@ -30,7 +40,7 @@ def plan_figures(plan: Plan) -> dict[str, Figure]:
     figures = {
         "range-test": range_test(plan),
         "extrapolation": extrapolation(plan),
-        "schedule": schedule(plan),
+        "schedule": schedules([plan.schedule.table()]),
     }
     limits = _rates_drawn(plan)
     figures.update({f"rung-{i}": rung(one, limits) for i, one in enumerate(plan.rungs, 1)})
@@ -102,19 +112,33 @@ def extrapolation(plan: Plan) -> Figure:
     )
 
 
-def schedule(plan: Plan) -> Figure:
-    """The rate over the run."""
-    values = plan.schedule.table()
-    even = np.linspace(0, len(values) - 1, min(len(values), _MOST_POINTS)).round().astype(int)
-    corners = [int(values.argmax()), int(values.argmin())]
-    steps = np.union1d(even, corners)
-    line = _line(steps.tolist(), values[steps].tolist(), "@chosen", "step %{x:,}<br>rate %{y:.3g}")
-    top = float(values.max())
+def schedules(tables: Sequence[np.ndarray]) -> Figure:
+    """The rates of one or several schedules over their runs, in the order of `line_style`."""
+    lines = [_rates_line(values, *line_style(index)) for index, values in enumerate(tables)]
+    low = min(float(values.min()) for values in tables)
+    high = max(float(values.max()) for values in tables)
+    room = 0.12 * (max(high, 0.0) - min(low, 0.0)) or 1.0
+    longest = max(len(values) for values in tables)
     return _figure(
-        [line],
-        x=_axis("step", [0, len(values) * 1.01]) | {"tickformat": ","},
-        y=_axis("learning rate", [min(0.0, float(values.min())), top * 1.12]),
+        lines,
+        x=_axis("step", [0, longest * 1.01]) | {"tickformat": ","},
+        y=_axis("learning rate", [min(0.0, low * 1.12), max(high, 0.0) + room])
+        | {"tickformat": ".3~g"},
     )
+
+
+def line_style(index: int) -> tuple[str, str]:
+    """The colour and the dash of the line with this index: every pair of four differs in colour."""
+    return _LINES[index % len(_LINES)], _DASHES[index // len(_LINES) % len(_DASHES)]
+
+
+def _rates_line(values: np.ndarray, colour: str, dash: str) -> dict[str, Any]:
+    even = np.linspace(0, len(values) - 1, min(len(values), _MOST_POINTS)).round().astype(int)
+    steps = np.union1d(even, [int(values.argmax()), int(values.argmin())])
+    hover = "step %{x:,}<br>rate %{y:.3g}"
+    line = _line(steps.tolist(), values[steps].tolist(), f"@{colour}", hover)
+    line["line"]["dash"] = dash
+    return line
 
 
 def _rates_drawn(plan: Plan) -> tuple[float, float]:

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from html import escape
-from importlib.resources import files
-from string import Template
 from typing import TYPE_CHECKING
 
 from learnrate._axes import rate_text
 from learnrate.report import _words as words
 from learnrate.report._figures import plan_figures
+from learnrate.report._shell import copyable, figure, key_of, whole_page
 from learnrate.report._tables import rules_table, trials_table
-from learnrate.report._theme import DARK, LIGHT, variables
 
 if TYPE_CHECKING:
     from learnrate.planning import Plan
@@ -29,29 +26,11 @@ def plan_page(plan: Plan, *, command: str = _COMMAND) -> str:
         plan: what to show.
         command: the shell command that trains with it.
     """
-    from plotly.offline import get_plotlyjs  # noqa: PLC0415 - 5 MB, read when a page is made
-
-    island = {"themes": {"light": LIGHT, "dark": DARK}, "figures": plan_figures(plan)}
-    return Template(_asset("page.html")).substitute(
-        title=escape(f"{plan.task}: peak {rate_text(plan.peak)} (learnrate plan)"),
-        light=variables(LIGHT),
-        dark=variables(DARK),
-        style=_asset("page.css"),
+    return whole_page(
+        title=f"{plan.task}: peak {rate_text(plan.peak)} (learnrate plan)",
         body=_header(plan, command) + _main(plan) + _footer(plan),
-        figures=_json(island),
-        plotly=get_plotlyjs(),
-        script=_asset("page.js"),
+        figures=plan_figures(plan),
     )
-
-
-def _asset(name: str) -> str:
-    return files("learnrate.report").joinpath(name).read_text(encoding="utf-8")
-
-
-def _json(value: object) -> str:
-    """JSON that cannot end the script element it stands in."""
-    text = json.dumps(value, allow_nan=False, separators=(",", ":"))
-    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
 
 def _header(plan: Plan, command: str) -> str:
@@ -71,9 +50,9 @@ def _header(plan: Plan, command: str) -> str:
 </section>
 <section aria-labelledby="use">
 <h2 id="use">How to use it</h2>
-{_copyable("Schedule", str(plan.schedule))}
-{_copyable("Python, in your own training loop", _snippet(plan))}
-{_copyable("Shell (TASK as given to learnrate plan)", command)}
+{copyable("Schedule", str(plan.schedule))}
+{copyable("Python, in your own training loop", _snippet(plan))}
+{copyable("Shell (TASK as given to learnrate plan)", command)}
 </section>
 </div>
 </header>
@@ -89,15 +68,6 @@ def _snippet(plan: Plan) -> str:
     )
 
 
-def _copyable(title: str, text: str) -> str:
-    name, place = escape(title), f"copy-{title.partition(' ')[0].lower()}"
-    return (
-        f'<div class="copy"><h3 id="{place}">{name}</h3>'
-        f'<button type="button" hidden aria-live="polite" aria-describedby="{place}">Copy</button>'
-        f'<pre tabindex="0" role="region" aria-labelledby="{place}"><code>{escape(text)}</code></pre></div>'
-    )
-
-
 def _main(plan: Plan) -> str:
     return f"""<main id="evidence">
 <h2>What was decided, and why</h2>
@@ -106,10 +76,10 @@ def _main(plan: Plan) -> str:
 {_rungs(plan)}
 <h2>3. Extrapolation: from short trials to the whole run</h2>
 <p>{escape(words.about_drift(plan))} {escape(words.about_chosen(plan))}</p>
-{_figure("extrapolation", words.about_drift(plan), _EXTRAPOLATION_KEY)}
+{figure("extrapolation", words.about_drift(plan), _EXTRAPOLATION_KEY)}
 <h2>4. Schedule</h2>
 <p>{escape(words.about_schedule(plan))}</p>
-{_figure("schedule", words.about_schedule(plan), "")}
+{figure("schedule", words.about_schedule(plan), "")}
 <h2>Cost, trial by trial</h2>
 {trials_table(plan)}
 </main>
@@ -121,7 +91,7 @@ def _range_test(plan: Plan) -> str:
     key = _RANGE_TEST_KEY + ("" if plan.range_test["diverged_at"] is None else _DIVERGED_AT)
     return f"""<h2>1. Range test: a first look</h2>
 <p>{escape(text)}</p>
-{_figure("range-test", text, key)}
+{figure("range-test", text, key)}
 <details>
 <summary>What the rules of the field read off this curve</summary>
 {rules_table(plan)}
@@ -133,7 +103,7 @@ def _rungs(plan: Plan) -> str:
         f"""<article>
 <h3>Rung {index}: {rung.steps:,} updates</h3>
 <p>{escape(words.about_rung(rung))}</p>
-{_figure(f"rung-{index}", words.about_rung(rung), "")}
+{figure(f"rung-{index}", words.about_rung(rung), "")}
 </article>"""
         for index, rung in enumerate(plan.rungs, 1)
     )
@@ -145,7 +115,7 @@ The curve is what all trials together say the loss does as the rate changes.</p>
 <div class="rungs">
 {cards}
 </div>
-{_key(key)}"""
+{key_of(key)}"""
 
 
 _DIVERGED_AT = '<li><i class="diverged" aria-hidden="true">┊</i>diverged</li>'
@@ -165,20 +135,6 @@ _EXTRAPOLATION_KEY = (
     '<li><i class="span" aria-hidden="true">&nbsp;</i>80 % interval</li>'
     '<li><i class="chosen" aria-hidden="true">★</i>chosen peak for the whole run</li>'
 )
-
-
-def _figure(name: str, described: str, key: str) -> str:
-    place = f'<div class="plot" id="{name}" role="img" aria-label="{escape(described)}"></div>'
-    caption = f"<figcaption>{_key(key)}</figcaption>" if key else ""
-    return (
-        f"<figure>{place}{caption}"
-        "<noscript><p>The plot needs JavaScript; its figures are in the table of trials.</p>"
-        "</noscript></figure>"
-    )
-
-
-def _key(items: str) -> str:
-    return f'<ul class="key" aria-label="What the marks mean">{items}</ul>'
 
 
 def _footer(plan: Plan) -> str:

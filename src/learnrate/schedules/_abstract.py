@@ -7,9 +7,10 @@ from typing import Annotated, ClassVar, TypeAlias
 import numpy as np
 
 from learnrate.schedules._arithmetic import FloatArray, Value, least
-from learnrate.schedules._base import Schedule, changed, fields_of
+from learnrate.schedules._base import Schedule
 from learnrate.schedules._durations import Duration, Run, Span, nearest
 from learnrate.schedules._fields import Kind, refuse
+from learnrate.schedules._registry import changed, fields_of
 
 __all__ = ["Inner", "InnerRule", "Shape", "Wrapper", "ends", "progress", "until"]
 

@@ -14,9 +14,10 @@ import numpy as np
 from learnrate._errors import ScheduleError
 from learnrate.schedules._abstract import Inner, InnerRule, Wrapper
 from learnrate.schedules._arithmetic import FloatArray, Value
-from learnrate.schedules._base import Schedule, changed
+from learnrate.schedules._base import Schedule
 from learnrate.schedules._durations import Run, Span, nearest, shortest
 from learnrate.schedules._fields import Flag, Listed, Number, refuse
+from learnrate.schedules._registry import changed
 
 __all__ = ["Chain", "Product", "Scaled"]
 

@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
-from dataclasses import MISSING, dataclass, fields, replace
 from fractions import Fraction
-from functools import cache
 from typing import (
     TYPE_CHECKING,
     Any,
     ClassVar,
-    cast,
-    get_type_hints,
     overload,
 )
 
@@ -20,29 +16,22 @@ import numpy as np
 import numpy.typing as npt
 
 from learnrate._errors import ScheduleError
-from learnrate.schedules._durations import Clock, Duration, Run, nearest, shortest
-from learnrate.schedules._fields import Kind, whole_number
+from learnrate.schedules._durations import Clock, Duration, Run, nearest
+from learnrate.schedules._fields import whole_number
+from learnrate.schedules._registry import SHAPES, fields_of, make, rebuilt, spelled
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from matplotlib.axes import Axes
+
     from learnrate.schedules._arithmetic import FloatArray, Value
     from learnrate.schedules._deadline import Deadline
 
-__all__ = ["SHAPES", "FieldRule", "Schedule", "changed", "fields_of", "make", "spelled"]
+__all__ = ["Schedule"]
 
 LAST_STEP = 2**53  # the last whole number up to which every float is exact
 BLOCK = 2**14  # steps evaluated at once: the intermediate arrays stay in the cache
-SHAPES: dict[str, type[Schedule]] = {}
-
-
-@dataclass(frozen=True, slots=True)
-class FieldRule:
-    """One field of a schedule class: its name, its rule, its default in normal form."""
-
-    name: str
-    kind: Kind
-    default: object
 
 
 class Schedule(ABC):
@@ -322,6 +311,12 @@ class Schedule(ABC):
         """The same, after waiting `steps` at its first value."""
         return make("delay", inner=self, steps=steps)
 
+    def plot(self, axes: Axes | None = None, *, total: int | None = None) -> Axes:
+        """Draw it over a run of `total` steps, or of its own length; needs the extra `plot`."""
+        from learnrate._axes import draw_schedules  # noqa: PLC0415 - matplotlib is optional
+
+        return draw_schedules([(str(self), self.table(total))], axes)
+
     def noisy(self, scale: float = 0.1, seed: int = 0) -> Schedule:
         """The same, each value times a factor drawn from 1 - scale to 1 + scale."""
         return make("noise", inner=self, scale=scale, seed=seed)
@@ -346,49 +341,7 @@ class Schedule(ABC):
         return write(self)
 
     def __reduce__(self) -> tuple[Callable[..., Schedule], tuple[type[Schedule], dict[str, Any]]]:
-        return _rebuild, (
+        return rebuilt, (
             type(self),
             {rule.name: getattr(self, rule.name) for rule in fields_of(type(self))},
         )
-
-
-def make(name: str, /, **values: object) -> Schedule:
-    """A schedule by the name of its class in the text form."""
-    build = cast("Callable[..., Schedule]", SHAPES[name])
-    return build(**values)
-
-
-def changed(schedule: Schedule, **changes: object) -> Schedule:
-    """A copy with other fields."""
-    return cast("Schedule", replace(cast("Any", schedule), **changes))
-
-
-@cache
-def fields_of(cls: type[Schedule]) -> tuple[FieldRule, ...]:
-    """The fields a schedule class is built from, in order."""
-    hints = get_type_hints(cls, include_extras=True)
-    rules = []
-    for field in fields(cast("Any", cls)):
-        if not field.init:
-            continue
-        kind = hints[field.name].__metadata__[0]
-        default = field.default
-        if default is not MISSING:
-            default = kind.check(cls.__name__, field.name, default)
-        rules.append(FieldRule(field.name, kind, default))
-    return tuple(rules)
-
-
-def spelled(value: object) -> str:
-    """A value of a field in the text form."""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, float):
-        return shortest(value)
-    if isinstance(value, tuple):
-        return f"[{', '.join(spelled(each) for each in value)}]"
-    return str(value)
-
-
-def _rebuild(cls: Callable[..., Schedule], values: dict[str, Any]) -> Schedule:
-    return cls(**values)

@@ -6,8 +6,9 @@ import json
 from typing import Any, NoReturn, TypeAlias
 
 from learnrate._errors import ScheduleError
-from learnrate.schedules._base import SHAPES, Schedule, fields_of, make
+from learnrate.schedules._base import Schedule
 from learnrate.schedules._durations import Span
+from learnrate.schedules._registry import SHAPES, fields_of, make
 
 __all__ = ["from_json", "write"]
 

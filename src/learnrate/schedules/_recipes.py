@@ -9,10 +9,10 @@ import math
 from typing import TYPE_CHECKING, Literal
 
 from learnrate._errors import ScheduleError
-from learnrate.schedules._base import changed
 from learnrate.schedules._cyclic import CosineRestarts
 from learnrate.schedules._decays import InverseSqrt, Saturating
 from learnrate.schedules._fields import whole_number
+from learnrate.schedules._registry import changed
 from learnrate.schedules._shapes import Constant, Cosine, Linear, Warmup
 
 if TYPE_CHECKING:

@@ -6,8 +6,9 @@ from typing import Annotated
 
 from learnrate.schedules._abstract import Shape, progress, until
 from learnrate.schedules._arithmetic import Value, cos, floor, highest, least, power, powers
-from learnrate.schedules._base import Schedule, changed
+from learnrate.schedules._base import Schedule
 from learnrate.schedules._fields import Factor, Flag, Floor, Number, Period, Steps, Word, refuse
+from learnrate.schedules._registry import changed
 
 __all__ = ["Constant", "Cosine", "Exponential", "Linear", "Polynomial", "Step", "Warmup"]
 

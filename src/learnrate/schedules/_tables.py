@@ -12,9 +12,10 @@ import numpy as np
 from learnrate._errors import ScheduleError
 from learnrate.schedules._abstract import Shape, ends, until
 from learnrate.schedules._arithmetic import FloatArray, Value, choose, cos, least
-from learnrate.schedules._base import Schedule, changed
+from learnrate.schedules._base import Schedule
 from learnrate.schedules._durations import Run, nearest
 from learnrate.schedules._fields import Ats, Flag, Kind, Steps, Values, Word, refuse
+from learnrate.schedules._registry import changed
 
 __all__ = ["FromFunction", "Interpolated", "Piecewise", "Table"]
 

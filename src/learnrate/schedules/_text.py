@@ -19,8 +19,9 @@ from typing import TYPE_CHECKING, NoReturn, cast
 import numpy as np
 
 from learnrate._errors import ScheduleError
-from learnrate.schedules._base import SHAPES, Schedule, fields_of, make
+from learnrate.schedules._base import Schedule
 from learnrate.schedules._durations import UNITS, Span
+from learnrate.schedules._registry import SHAPES, fields_of, make
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -11,9 +11,10 @@ import numpy as np
 from learnrate._errors import ScheduleError
 from learnrate.schedules._abstract import Inner, Wrapper
 from learnrate.schedules._arithmetic import FloatArray, Value, floor, highest, least
-from learnrate.schedules._base import Schedule, changed, make
+from learnrate.schedules._base import Schedule
 from learnrate.schedules._durations import Duration, Run, Span, nearest
 from learnrate.schedules._fields import Factor, Length, Number, Whole, refuse
+from learnrate.schedules._registry import changed, make
 
 __all__ = ["Clamp", "Cut", "Delay", "Noise", "Repeat", "Skip"]
 
