@@ -16,7 +16,7 @@ $(VENV)/.run: pyproject.toml constraints.txt
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.run
-	$(PIP) --group dev
+	$(PIP) --editable ".[all]" --group dev
 	@touch $@
 
 demo: $(VENV)/.run  ## plan and train a real model; ends with a report to open

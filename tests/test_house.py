@@ -21,6 +21,7 @@ ARROWS = {
     "training": {"trials", "task", "schedules"},
     "report": {"schedules", "trials", "range_test", "planning", "training"},
     "integrations": {"schedules", "trials"},
+    "steer": {"schedules"},
     "testing": {"task", "schedules"},
     "cli": {"schedules", "task", "range_test", "planning", "training", "report"},
 }

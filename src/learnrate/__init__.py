@@ -17,6 +17,12 @@ if TYPE_CHECKING:
     from learnrate._errors import ScheduleError as ScheduleError
     from learnrate._errors import TaskError as TaskError
     from learnrate._version import __version__ as __version__
+    from learnrate.integrations.keras import to_keras as to_keras
+    from learnrate.integrations.lightning import to_lightning as to_lightning
+    from learnrate.integrations.optax import to_optax as to_optax
+    from learnrate.integrations.torch import from_torch as from_torch
+    from learnrate.integrations.torch import to_torch as to_torch
+    from learnrate.integrations.transformers import to_transformers as to_transformers
     from learnrate.planning import Plan as Plan
     from learnrate.planning import plan as plan
     from learnrate.range_test import RangeTest as RangeTest
@@ -42,9 +48,15 @@ _HOMES = {
     "Trained": "training",
     "__version__": "_version",
     "find": "range_test",
+    "from_torch": "integrations.torch",
     "load_task": "task",
     "plan": "planning",
     "schedule": "schedules",
+    "to_keras": "integrations.keras",
+    "to_lightning": "integrations.lightning",
+    "to_optax": "integrations.optax",
+    "to_torch": "integrations.torch",
+    "to_transformers": "integrations.transformers",
     "train": "training",
 }
 

@@ -99,7 +99,8 @@ def legend_below(axes: Axes, columns: int = 3) -> None:
     """A legend under the axes, where it hides nothing."""
     axes.legend(
         loc="upper center",
-        bbox_to_anchor=(0.5, -0.14),
+        bbox_to_anchor=(0.5, 0.0),
+        borderaxespad=4.0,  # in font sizes: clear of the axis label whatever the height
         ncols=columns,
         frameon=False,
         fontsize="small",

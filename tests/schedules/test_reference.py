@@ -142,6 +142,11 @@ def test_the_other_curves_of_a_warmup(steps, start):
     same(cosine, Warmup(steps, start=start, curve="cosine"), 2 * steps)
     same(exponential, Warmup(steps, start=start, curve="exponential"), 2 * steps)
 
+    def one_minus_sqrt(step):
+        return first + (1 - first) * (1 - math.sqrt(1 - min(step / steps, 1)))
+
+    same(one_minus_sqrt, Warmup(steps, start=start, curve="one_minus_sqrt"), 2 * steps)
+
 
 @given(at=st.lists(st.integers(1, 50), min_size=1, max_size=4).map(sorted), data=st.data())
 def test_piecewise_is_optaxs_and_inclusive_is_kerass(at, data):

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from learnrate.schedules._abstract import Shape, progress, until
-from learnrate.schedules._arithmetic import Value, cos, floor, highest, least, power, powers
+from learnrate.schedules._arithmetic import Value, cos, floor, highest, least, power, powers, sqrt
 from learnrate.schedules._base import Schedule
 from learnrate.schedules._fields import Factor, Flag, Floor, Number, Period, Steps, Word, refuse
 from learnrate.schedules._registry import changed
@@ -77,10 +77,10 @@ class Linear(Shape):
 class Cosine(Shape):
     """Fall from the peak to `floor` along half a cosine.
 
-        value(s) = floor + (1 - floor) (1 + cos(pi x)) / 2,   x = min(s / steps, 1)
+        value(s) = floor + (1 - floor) ((1 + cos(pi x)) / 2)^power,   x = min(s / steps, 1)
 
-    `steps` counts optimizer updates, `floor` is a share of the peak. 1 at s = 0, `floor` at
-    s = steps, which is one past the last update of the part, and ever after.
+    `steps` counts optimizer updates, `floor` is a share of the peak, `power` is above 0. 1 at
+    s = 0, `floor` at s = steps, which is one past the last update of the part, and ever after.
 
     Examples:
         >>> [round(Cosine(4, floor=0.1)(s), 4) for s in (0, 2, 4, 400)]
@@ -89,18 +89,19 @@ class Cosine(Shape):
     Ref: Loshchilov and Hutter 2017, "SGDR", arXiv:1608.03983.
 
     Differs from torch: `CosineAnnealingLR` climbs back to the peak after `T_max`; this stays at
-    the floor, as optax and Keras do (their `alpha` is `floor`). torch's `eta_min` is a rate,
+    the floor, as optax and Keras do (their `alpha` is `floor`, optax's `exponent` is `power`). torch's `eta_min` is a rate,
     `floor` a share of the peak. To reach the floor at the last update instead of one past it,
     write `cosine(n - 1, floor=f) >> f`.
     """
 
     steps: Steps = None
     floor: Floor = 0.0
+    power: Annotated[float, Number(low=0, low_out=True)] = 1.0
 
     def formula(self, step: Value) -> Value:
         """The value at a step."""
         fall = (1.0 + cos(math.pi * progress(step, self.steps))) * 0.5
-        return self.floor + (1.0 - self.floor) * fall
+        return self.floor + (1.0 - self.floor) * power(fall, self.power)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -197,9 +198,10 @@ class Step(Shape):
 class Warmup(Shape):
     """Rise to the peak.
 
-        linear:       value(s) = start + (1 - start) x,   x = min(s / steps, 1)
-        cosine:       value(s) = start + (1 - start) (1 - cos(pi x)) / 2
-        exponential:  value(s) = start^(1 - x)
+        linear:          value(s) = start + (1 - start) x,   x = min(s / steps, 1)
+        cosine:          value(s) = start + (1 - start) (1 - cos(pi x)) / 2
+        one_minus_sqrt:  value(s) = start + (1 - start) (1 - sqrt(1 - x))
+        exponential:     value(s) = start^(1 - x)
 
     `start` is a share of the peak. Left out it is 1 / (steps + 1), so that the linear warm-up is
     (s + 1) / (steps + 1): no update is spent at rate 0, and the next part begins at the peak. 1 at
@@ -218,7 +220,7 @@ class Warmup(Shape):
 
     steps: Steps = None
     start: Annotated[float | None, Number(low=0, high=1, optional=True)] = None
-    curve: Annotated[str, Word(("linear", "cosine", "exponential"))] = "linear"
+    curve: Annotated[str, Word(("linear", "cosine", "one_minus_sqrt", "exponential"))] = "linear"
 
     def prepare(self) -> None:
         """An exponential rise has no beginning at 0."""
@@ -235,6 +237,8 @@ class Warmup(Shape):
             return powers(start, 1.0 - x)
         if self.curve == "cosine":
             x = (1.0 - cos(math.pi * x)) * 0.5
+        elif self.curve == "one_minus_sqrt":
+            x = 1.0 - sqrt(1.0 - x)
         return start + (1.0 - start) * x
 
 

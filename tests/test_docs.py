@@ -1,4 +1,4 @@
-"""The README cannot lie: its snippets and commands run, in its order, in an empty folder."""
+"""The README and the how-to pages cannot lie: their snippets and commands run, in an empty folder."""
 
 import re
 import subprocess
@@ -7,12 +7,14 @@ from pathlib import Path
 
 import pytest
 
-README = (Path(__file__).parent.parent / "README.md").read_text()
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text()
+PAGES = sorted((ROOT / "docs" / "how-to").glob("*.md"))
 COMMAND = [sys.executable, "-c", "from learnrate.cli import main; main()"]
 
 
-def blocks(language):
-    return re.findall(rf"```{language}\n(.*?)```", README, flags=re.DOTALL)
+def blocks(language, text=README):
+    return re.findall(rf"```{language}\n(.*?)```", text, flags=re.DOTALL)
 
 
 def shell_lines():
@@ -52,7 +54,20 @@ def test_every_snippet_of_the_readme_runs(folder, index):
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.parametrize(
+    "snippet",
+    [
+        pytest.param(snippet, id=f"{page.stem}-{index}")
+        for page in PAGES
+        for index, snippet in enumerate(blocks("python", page.read_text()))
+    ],
+)
+def test_every_snippet_of_the_how_to_pages_runs(folder, snippet):
+    done = run([sys.executable, "-W", "ignore", "-c", snippet], folder)
+    assert done.returncode == 0, done.stderr
+
+
 def test_every_make_target_named_exists():
-    makefile = (Path(__file__).parent.parent / "Makefile").read_text()
+    makefile = (ROOT / "Makefile").read_text()
     named = set(re.findall(r"make ([a-z]+)", README)) - {"is"}
     assert named <= set(re.findall(r"^([a-z]+):", makefile, flags=re.MULTILINE))

@@ -1,0 +1,144 @@
+"""Which of our shapes says what a torch scheduler says. Every claim is checked by its caller."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from torch.optim import lr_scheduler as theirs
+
+from learnrate._errors import ScheduleError
+from learnrate.schedules import (
+    Constant,
+    Cosine,
+    CosineRestarts,
+    Exponential,
+    ExpRange,
+    FromFunction,
+    Linear,
+    MultiStep,
+    Polynomial,
+    Schedule,
+    Step,
+    Triangular,
+    Triangular2,
+    Warmup,
+    one_cycle_torch,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["closed_form"]
+
+
+def closed_form(scheduler: theirs.LRScheduler, group: int) -> Schedule | None:
+    """Our shape for one group of a scheduler, in rates; None where we have none."""
+    write = _FORMS.get(type(scheduler))  # a subclass may mean something else
+    if write is None:
+        return None
+    try:
+        return write(scheduler, group)
+    except (ScheduleError, ZeroDivisionError):  # a growing rate, or one outside our rules
+        return None
+
+
+def _base(scheduler: Any, group: int) -> float:
+    return float(scheduler.base_lrs[group])
+
+
+def _times(factor: float, shape: Schedule) -> Schedule:
+    return shape if factor == 1 else factor * shape
+
+
+def _share(part: float, whole: float) -> float:
+    # Tenths are not exact in binary; 15 figures are what a double holds.
+    return float(f"{part / whole:.15g}")
+
+
+def _constant(scheduler: Any, group: int) -> Schedule:
+    held = _times(scheduler.factor, Constant(scheduler.total_iters))
+    return _base(scheduler, group) * held.then(Constant())
+
+
+def _linear(scheduler: Any, group: int) -> Schedule:
+    first, last, steps = scheduler.start_factor, scheduler.end_factor, scheduler.total_iters
+    if first <= last:
+        line = _times(last, Warmup(steps, start=_share(first, last)))
+    else:
+        line = _times(first, Linear(steps, floor=_share(last, first)))
+    return _base(scheduler, group) * line.then(_times(last, Constant()))
+
+
+def _step(scheduler: Any, group: int) -> Schedule:
+    return _base(scheduler, group) * Step(factor=scheduler.gamma, every=scheduler.step_size)
+
+
+def _multi_step(scheduler: Any, group: int) -> Schedule:
+    at = tuple(sorted(scheduler.milestones.elements()))
+    return _base(scheduler, group) * MultiStep(factor=scheduler.gamma, at=at)
+
+
+def _exponential(scheduler: Any, group: int) -> Schedule:
+    return _base(scheduler, group) * Exponential(factor=scheduler.gamma, every=1)
+
+
+def _polynomial(scheduler: Any, group: int) -> Schedule:
+    fall = Polynomial(scheduler.total_iters, power=scheduler.power)
+    return _base(scheduler, group) * fall.then(0.0 * Constant())
+
+
+def _cosine(scheduler: Any, group: int) -> Schedule:
+    base = _base(scheduler, group)
+    return base * Cosine(scheduler.T_max, floor=_share(scheduler.eta_min, base))
+
+
+def _restarts(scheduler: Any, group: int) -> Schedule:
+    base = _base(scheduler, group)
+    floor = _share(scheduler.eta_min, base)
+    return base * CosineRestarts(every=scheduler.T_0, growth=scheduler.T_mult, floor=floor)
+
+
+def _cyclic(scheduler: Any, group: int) -> Schedule:
+    low, high = _base(scheduler, group), float(scheduler.max_lrs[group])
+    every, rise, floor = scheduler.total_size, scheduler.step_ratio, _share(low, high)
+    if scheduler._scale_fn_custom is not None:  # noqa: SLF001 - torch keeps it nowhere else
+        raise ScheduleError("a function of its own")
+    if scheduler.mode == "triangular":
+        return high * Triangular(every=every, rise=rise, floor=floor)
+    if scheduler.mode == "triangular2":
+        return high * Triangular2(every=every, rise=rise, floor=floor)
+    return high * ExpRange(every=every, factor=scheduler.gamma**every, rise=rise, floor=floor)
+
+
+def _one_cycle(scheduler: Any, group: int) -> Schedule:
+    phases: list[Any] = scheduler._schedule_phases  # noqa: SLF001 - torch keeps it nowhere else
+    values = scheduler.optimizer.param_groups[group]
+    peak = float(values["max_lr"])
+    return peak * one_cycle_torch(
+        scheduler.total_steps,
+        round(phases[0]["end_step"]) + 1,
+        start=_share(float(values["initial_lr"]), peak),
+        floor=_share(float(values["min_lr"]), peak),
+        curve="cosine" if scheduler._anneal_func_type == "cos" else "linear",  # noqa: SLF001
+        phases=3 if len(phases) == 3 else 2,
+    )
+
+
+def _lambda(scheduler: Any, group: int) -> Schedule:
+    function: Callable[[int], float] = scheduler.lr_lambdas[group]
+    return _base(scheduler, group) * FromFunction(function)
+
+
+_FORMS: dict[type, Callable[[Any, int], Schedule]] = {
+    theirs.ConstantLR: _constant,
+    theirs.LinearLR: _linear,
+    theirs.StepLR: _step,
+    theirs.MultiStepLR: _multi_step,
+    theirs.ExponentialLR: _exponential,
+    theirs.PolynomialLR: _polynomial,
+    theirs.CosineAnnealingLR: _cosine,
+    theirs.CosineAnnealingWarmRestarts: _restarts,
+    theirs.CyclicLR: _cyclic,
+    theirs.OneCycleLR: _one_cycle,
+    theirs.LambdaLR: _lambda,
+}

@@ -1,0 +1,80 @@
+"""Keras 3: our schedules as its learning-rate schedules, on any of its backends."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from learnrate._errors import ArgumentError, MissingExtraError
+from learnrate.integrations._check import bound_schedule
+from learnrate.schedules import schedule as read
+
+try:
+    import keras
+except ImportError as error:
+    raise MissingExtraError("keras", "keras", "learnrate.integrations.keras") from error
+
+if TYPE_CHECKING:
+    from learnrate.schedules import Schedule
+
+__all__ = ["KerasSchedule", "to_keras"]
+
+
+def to_keras(
+    schedule: Schedule, total: int | None = None, *, accumulate: int = 1
+) -> KerasSchedule:
+    """A Keras learning-rate schedule, for `keras.optimizers.Adam(to_keras(schedule))`.
+
+    It is saved with the model, by its text; a program that loads such a model imports this module
+    first. The rates are laid down in a table of 4 bytes a step (Keras's float type), which every
+    update looks up.
+
+    Args:
+        schedule: The rate of each step. After its end it stays at its last value.
+        total: Steps to bind it to, if it is not bound yet.
+        accumulate: The optimizer's `gradient_accumulation_steps`. Keras hands its schedules the
+            count of micro-batches; a step here is an update.
+
+    Raises:
+        ArgumentError: it is not bound and no `total` is given; or `accumulate` is below 1.
+    """
+    bound = bound_schedule("to_keras(schedule=...)", schedule, total)
+    return KerasSchedule(bound, accumulate)
+
+
+@keras.saving.register_keras_serializable(package="learnrate")
+class KerasSchedule(keras.optimizers.schedules.LearningRateSchedule):  # type: ignore[misc]
+    """What `to_keras` gives, and what Keras saves."""
+
+    def __init__(self, schedule: Schedule | str, accumulate: int = 1) -> None:
+        super().__init__()
+        if isinstance(accumulate, bool) or not isinstance(accumulate, int) or accumulate < 1:
+            raise ArgumentError(
+                f"to_keras(accumulate=...) must be a whole number of at least 1; got {accumulate!r}."
+            )
+        self.schedule = read(schedule) if isinstance(schedule, str) else schedule
+        self.accumulate = accumulate
+        self._last = self.schedule.total or 0
+        # Made here and not when called, because a call may be traced.
+        table = self.schedule(np.arange(self._last + 1))
+        self._table = keras.ops.convert_to_tensor(table, dtype=keras.config.floatx())
+
+    def __call__(self, step: Any) -> Any:
+        """The rate as a tensor of the backend."""
+        ops = keras.ops
+        at = ops.cast(ops.convert_to_tensor(step), "int32")
+        at = ops.clip(ops.floor_divide(at, self.accumulate), 0, self._last)
+        return ops.take(self._table, at)
+
+    def get_config(self) -> dict[str, Any]:
+        """The schedule as text.
+
+        Raises:
+            ScheduleError: it holds a function, which has no text form.
+        """
+        self.schedule.to_json()  # refuses what cannot be written, and says why
+        return {"schedule": str(self.schedule), "accumulate": self.accumulate}
+
+    def __repr__(self) -> str:
+        return f"to_keras({self.schedule!r})"

@@ -1,0 +1,229 @@
+"""Our schedules in optax, and optax's schedules as ours."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from learnrate import ArgumentError
+from learnrate.schedules import (
+    Chain,
+    Constant,
+    Cosine,
+    Exponential,
+    Interpolated,
+    Linear,
+    Piecewise,
+    Polynomial,
+    Warmup,
+    noam,
+    one_cycle,
+)
+
+jax = pytest.importorskip("jax")
+optax = pytest.importorskip("optax")
+jnp = jax.numpy
+from learnrate.integrations.optax import to_optax  # noqa: E402 - after the skip
+
+PEAK = 0.3
+RUN = 3e-2 * Warmup(5).then(Cosine(15, floor=0.1))
+STEPS = st.integers(2, 60)
+SHARES = st.floats(0.01, 0.99)
+FLOORS = st.sampled_from([0.0, 0.01, 0.1, 0.5])
+few = settings(derandomize=True, deadline=None, max_examples=15)
+
+
+# Ours in theirs.
+
+
+@pytest.fixture
+def double():
+    with jax.enable_x64(True):
+        yield
+
+
+def test_an_optimizer_of_optax_trains_at_our_rates():
+    weights, grads = jnp.array(0.0, jnp.float32), jnp.array(1.0, jnp.float32)
+    optimizer = optax.sgd(to_optax(RUN))
+
+    @jax.jit
+    def update(weights, state):
+        updates, state = optimizer.update(grads, state, weights)
+        return optax.apply_updates(weights, updates), state, updates
+
+    state, rates = optimizer.init(weights), []
+    for _ in range(24):
+        weights, state, updates = update(weights, state)
+        rates.append(-float(updates))
+    assert rates == pytest.approx([RUN(step) for step in range(24)], rel=1e-6)
+
+
+def test_it_can_be_jitted_mapped_and_scanned_over():
+    ours, steps = to_optax(RUN), jnp.arange(30)
+    expected = np.float32(RUN(np.arange(30)))
+    _, scanned = jax.lax.scan(lambda step, _: (step + 1, ours(step)), 0, None, length=30)
+    assert expected.tolist() == ours(steps).tolist()
+    assert expected.tolist() == jax.vmap(jax.jit(ours))(steps).tolist()
+    assert expected.tolist() == scanned.tolist()
+    assert expected.dtype == ours(3).dtype
+
+
+def test_in_double_precision_it_is_ours_to_the_last_bit(double):
+    assert [float(to_optax(RUN)(step)) for step in range(30)] == [RUN(s) for s in range(30)]
+
+
+def test_the_precision_is_that_of_the_trace():
+    ours = to_optax(RUN)
+    single = ours(3).dtype
+    with jax.enable_x64(True):
+        assert (jnp.float32, jnp.float64) == (single, ours(3).dtype)
+
+
+def test_past_the_end_and_before_the_start_it_holds():
+    ours = to_optax(1.0 * Linear(4, floor=0.25))
+    assert [float(ours(step)) for step in (-7, 0, 4, 2**31 - 1)] == [1.0, 1.0, 0.25, 0.25]
+
+
+def test_optax_can_join_it():
+    joined = optax.join_schedules([to_optax(RUN), optax.constant_schedule(0.5)], [7])
+    expected = [*(RUN(step) for step in range(7)), 0.5]
+    assert expected == pytest.approx([float(joined(step)) for step in range(8)], rel=1e-6)
+
+
+def test_one_without_an_end_asks_for_one():
+    with pytest.raises(ArgumentError, match="Give total="):
+        to_optax(noam(10))
+    assert float(to_optax(noam(10), total=100)(50)) == pytest.approx(noam(10)(50), rel=1e-6)
+
+
+def test_it_prints_as_what_it_is():
+    assert repr(to_optax(RUN)) == f"to_optax(schedule('{RUN}'))"
+
+
+# Theirs as ours: at every step, and far past the end.
+
+
+def same(theirs, ours, last):
+    """The same rates, in double precision."""
+    with jax.enable_x64(True):
+        steps = [*range(last + 3), 10 * last, 10**6]
+        expected = [float(theirs(jnp.asarray(step))) for step in steps]
+    assert expected == pytest.approx([ours(step) for step in steps], rel=1e-12, abs=1e-17)
+
+
+@few
+@given(steps=STEPS, floor=FLOORS)
+def test_linear_is_theirs(steps, floor):
+    same(optax.linear_schedule(PEAK, PEAK * floor, steps), PEAK * Linear(steps, floor), steps)
+
+
+@few
+@given(steps=STEPS, floor=FLOORS, power=st.sampled_from([0.5, 1.0, 2.0, 3.7]), wait=STEPS)
+def test_polynomial_is_theirs_and_delay_is_their_transition_begin(steps, floor, power, wait):
+    theirs = optax.polynomial_schedule(PEAK, PEAK * floor, power, steps, transition_begin=wait)
+    ours = PEAK * Polynomial(steps, power, floor).delay(wait)
+    same(theirs, ours, steps + wait)
+
+
+@few
+@given(steps=STEPS, floor=FLOORS, power=st.sampled_from([0.5, 1.0, 2.0, 3.3]))
+def test_cosine_is_theirs(steps, floor, power):
+    theirs = optax.cosine_decay_schedule(PEAK, steps, alpha=floor, exponent=power)
+    same(theirs, PEAK * Cosine(steps, floor, power), steps)
+
+
+@few
+@given(every=STEPS, factor=SHARES, staircase=st.booleans(), floor=FLOORS)
+def test_exponential_is_theirs_and_floor_is_their_end_value(every, factor, staircase, floor):
+    theirs = optax.exponential_decay(
+        PEAK, every, factor, staircase=staircase, end_value=PEAK * floor if floor else None
+    )
+    ours = PEAK * Exponential(factor=factor, every=every, staircase=staircase, floor=floor)
+    same(theirs, ours, 5 * every)
+
+
+@few
+@given(steps=STEPS, rate=st.floats(1.01, 2))
+def test_a_growing_exponential_of_theirs_is_an_exponential_warmup(steps, rate):
+    peak = PEAK * rate**steps
+    theirs = optax.exponential_decay(PEAK, 1, rate, end_value=peak)
+    same(theirs, peak * Warmup(steps, start=rate**-steps, curve="exponential"), steps)
+
+
+@few
+@given(
+    at=st.lists(STEPS, min_size=1, max_size=3, unique=True).map(sorted),
+    scales=st.lists(SHARES, min_size=3, max_size=3),
+)
+def test_piecewise_scales_of_theirs_multiply_up_to_our_values(at, scales):
+    scales = dict(zip(at, scales, strict=False))
+    values = tuple(np.cumprod([1.0, *scales.values()]).tolist())
+    theirs = optax.piecewise_constant_schedule(PEAK, scales)
+    same(theirs, PEAK * Piecewise(at=tuple(at), values=values), at[-1])
+    for kind in ("linear", "cosine"):
+        theirs = optax.piecewise_interpolate_schedule(kind, PEAK, scales)
+        same(theirs, PEAK * Interpolated(at=tuple(at), values=values, curve=kind), at[-1])
+
+
+@few
+@given(steps=st.integers(20, 90), share=st.floats(0.1, 0.9), div=st.floats(2, 50))
+def test_one_cycle_is_theirs(steps, share, div):
+    theirs = optax.cosine_onecycle_schedule(steps, PEAK, share, div, 1e4)
+    ours = one_cycle(int(share * steps), start=1 / div, floor=1 / div / 1e4).over(steps)
+    same(theirs, PEAK * ours, steps)
+
+
+@few
+@given(steps=st.integers(20, 90), div=st.floats(2, 50), final=st.floats(2, 1e4))
+def test_their_linear_one_cycle_is_three_straight_lines(steps, div, final):
+    theirs = optax.linear_onecycle_schedule(steps, PEAK, 0.3, 0.85, div, final)
+    at = (int(0.3 * steps), int(0.85 * steps), steps)
+    ours = Interpolated(at=at, values=(1 / div, 1.0, 1 / div, 1 / div / final))
+    same(theirs, PEAK * ours, steps)
+
+
+@few
+@given(warmup=STEPS, rest=STEPS, start=st.sampled_from([0.0, 0.1]), floor=FLOORS)
+def test_warmup_and_cosine_is_theirs_whose_decay_steps_include_the_warmup(
+    warmup, rest, start, floor
+):
+    theirs = optax.warmup_cosine_decay_schedule(
+        PEAK * start, PEAK, warmup, warmup + rest, PEAK * floor
+    )
+    same(theirs, PEAK * Warmup(warmup, start).then(Cosine(rest, floor)), warmup + rest)
+
+
+@few
+@given(warmup=STEPS, every=STEPS, factor=SHARES)
+def test_warmup_and_exponential_is_theirs(warmup, every, factor):
+    theirs = optax.warmup_exponential_decay_schedule(0.0, PEAK, warmup, every, factor)
+    ours = Warmup(warmup, start=0.0).then(Exponential(factor=factor, every=every))
+    same(theirs, PEAK * ours, warmup + 3 * every)
+
+
+def test_a_warmup_then_a_constant_is_theirs():
+    theirs = optax.warmup_constant_schedule(0.0, PEAK, 9)
+    same(theirs, PEAK * Warmup(9, start=0.0).then(Constant()), 9)
+
+
+@few
+@given(cycles=st.lists(st.tuples(STEPS, STEPS, SHARES), min_size=1, max_size=3))
+def test_their_sgdr_is_a_chain_of_warmups_and_cosines(cycles):
+    theirs = optax.sgdr_schedule(
+        [
+            {
+                "init_value": 0.0,
+                "peak_value": PEAK * peak,
+                "warmup_steps": warmup,
+                "decay_steps": warmup + rest,
+                "end_value": 0.0,
+            }
+            for warmup, rest, peak in cycles
+        ]
+    )
+    parts = [
+        each
+        for warmup, rest, peak in cycles
+        for each in (peak * Warmup(warmup, start=0.0), peak * Cosine(rest))
+    ]
+    same(theirs, PEAK * Chain(tuple(parts)), sum(warmup + rest for warmup, rest, _ in cycles))

@@ -1,0 +1,268 @@
+"""Our schedules in transformers' Trainer, and its schedules as ours."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from learnrate import ArgumentError
+from learnrate.schedules import (
+    Constant,
+    Cosine,
+    CosineRestarts,
+    InverseSqrt,
+    Linear,
+    OneMinusSqrt,
+    Polynomial,
+    Warmup,
+    warmup_cosine,
+)
+
+torch = pytest.importorskip("torch")
+transformers = pytest.importorskip("transformers")
+pytest.importorskip("accelerate")
+from learnrate.integrations.transformers import (  # noqa: E402 - after the skip
+    schedule_trainer,
+    to_transformers,
+)
+
+PEAK = 0.3
+RUN = 3e-2 * Warmup(2).then(Cosine(6, floor=0.1))
+few = settings(derandomize=True, deadline=None, max_examples=20)
+
+
+# Ours in theirs: a tiny GPT-2, made here, trained by the Trainer.
+
+
+@pytest.fixture
+def model():
+    transformers.set_seed(0)
+    sizes = {"vocab_size": 11, "n_positions": 8, "n_embd": 8, "n_layer": 1, "n_head": 2}
+    tokens = {"bos_token_id": 0, "eos_token_id": 0}
+    return transformers.GPT2LMHeadModel(transformers.GPT2Config(**sizes, **tokens))
+
+
+@pytest.fixture
+def arguments(tmp_path):
+    def make(**changes):
+        values = {
+            "output_dir": str(tmp_path),
+            "max_steps": 8,
+            "per_device_train_batch_size": 2,
+            "gradient_accumulation_steps": 3,
+            "learning_rate": 7.0,
+            "logging_steps": 1,
+            "save_steps": 4,
+            "report_to": "none",
+            "disable_tqdm": True,
+            "use_cpu": True,
+            "dataloader_pin_memory": False,
+        }
+        return transformers.TrainingArguments(**{**values, **changes})
+
+    return make
+
+
+DATA = [
+    {"input_ids": torch.arange(6) + i % 4, "labels": torch.arange(6) + i % 4} for i in range(60)
+]
+
+
+class Rates(transformers.TrainerCallback):
+    """The rate each update is made with."""
+
+    def __init__(self):
+        self.found = []
+
+    def on_pre_optimizer_step(self, args, state, control, optimizer=None, **_):
+        self.found.append([group["lr"] for group in optimizer.param_groups])
+
+
+def test_the_trainer_makes_every_update_at_our_rate(model, arguments):
+    optimizer = torch.optim.SGD(model.parameters(), lr=1.0)
+    seen = Rates()
+    trainer = transformers.Trainer(
+        model,
+        arguments(),
+        train_dataset=DATA,
+        callbacks=[seen],
+        optimizers=to_transformers(RUN, optimizer),
+    )
+    trainer.train()
+    assert seen.found == [[RUN(step)] for step in range(8)]
+    logged = [entry["learning_rate"] for entry in trainer.state.log_history[:-1]]
+    assert logged[:3] == pytest.approx([RUN(step) for step in (0, 1, 2)])
+
+
+def test_a_trainer_is_given_a_schedule_of_shares_and_keeps_its_own_optimizer(model, arguments):
+    seen = Rates()
+    decaying = arguments(weight_decay=0.1)
+    trainer = transformers.Trainer(model, decaying, train_dataset=DATA, callbacks=[seen])
+    assert schedule_trainer(1e-2 * warmup_cosine("25%"), trainer) is trainer
+    trainer.train()
+    ours = (1e-2 * warmup_cosine("25%")).over(8)
+    assert seen.found == [[ours(step)] * 2 for step in range(8)]
+    assert [g["weight_decay"] for g in trainer.optimizer.param_groups] == [0.1, 0.0]
+
+
+def test_it_resumes_from_a_checkpoint_of_the_trainer(model, arguments, tmp_path):
+    def trainer(seen):
+        made = transformers.Trainer(model, arguments(), train_dataset=DATA, callbacks=[seen])
+        return schedule_trainer(RUN, made)
+
+    trainer(Rates()).train()
+    seen = Rates()
+    trainer(seen).train(resume_from_checkpoint=str(tmp_path / "checkpoint-4"))
+    assert seen.found == [[RUN(step)] * 2 for step in range(4, 8)]
+
+
+def test_a_trainer_with_a_scheduler_is_refused(model, arguments):
+    pair = to_transformers(RUN, torch.optim.SGD(model.parameters(), lr=1.0))
+    trainer = transformers.Trainer(model, arguments(), train_dataset=DATA, optimizers=pair)
+    with pytest.raises(ArgumentError, match="no scheduler yet; this one was given TorchSchedule"):
+        schedule_trainer(RUN, trainer)
+
+
+# Theirs as ours: at every step, at the end, and far past it.
+
+WARMUPS = st.integers(1, 30)
+RESTS = st.integers(2, 60)
+SHARES = st.sampled_from([0.0, 0.01, 0.1, 0.5])
+
+
+def theirs(name, warmup=None, total=None, **options):
+    """The factor of `get_scheduler` times the peak, by step."""
+    optimizer = torch.optim.SGD([torch.zeros(1)], lr=PEAK)
+    scheduler = transformers.get_scheduler(
+        name,
+        optimizer,
+        num_warmup_steps=warmup,
+        num_training_steps=total,
+        scheduler_specific_kwargs=options,
+    )
+    return lambda step: PEAK * scheduler.lr_lambdas[0](step)
+
+
+def same(expected, ours, steps):
+    steps = list(steps)
+    actual = [ours(step) for step in steps]
+    assert [expected(step) for step in steps] == pytest.approx(actual, rel=1e-12, abs=1e-16)
+
+
+def to_far_past(total):
+    return [*range(total + 3), 10 * total, 10**6]
+
+
+def test_constant_is_theirs():
+    same(theirs("constant"), PEAK * Constant(), range(9))
+
+
+@few
+@given(warmup=WARMUPS)
+def test_a_warmup_from_zero_then_a_constant_is_theirs(warmup):
+    ours = PEAK * Warmup(warmup, start=0.0).then(Constant())
+    same(theirs("constant_with_warmup", warmup), ours, to_far_past(warmup))
+
+
+@few
+@given(warmup=WARMUPS, rest=RESTS)
+def test_linear_is_theirs_after_a_warmup_from_zero(warmup, rest):
+    total = warmup + rest
+    ours = PEAK * Warmup(warmup, start=0.0).then(Linear(rest))
+    same(theirs("linear", warmup, total), ours, to_far_past(total))
+
+
+@few
+@given(warmup=WARMUPS, rest=RESTS, floor=SHARES)
+def test_cosine_is_theirs_until_its_end_where_theirs_climbs_again(warmup, rest, floor):
+    total = warmup + rest
+    ours = PEAK * Warmup(warmup, start=0.0).then(Cosine(rest, floor=floor))
+    least = theirs("cosine_with_min_lr", warmup, total, min_lr_rate=floor)
+    same(least, ours, range(total + 1))
+    if floor == 0:
+        same(theirs("cosine", warmup, total), ours, range(total + 1))
+        assert theirs("cosine", warmup, total)(total + rest) == pytest.approx(PEAK)
+        assert ours(total + rest) == 0.0
+
+
+@few
+@given(warmup=WARMUPS, cycles=st.sampled_from([1, 2, 4]), length=st.integers(1, 20))
+def test_cosine_restarts_are_theirs(warmup, cycles, length):
+    rest = cycles * length
+    expected = theirs("cosine_with_restarts", warmup, warmup + rest, num_cycles=cycles)
+    cosines = CosineRestarts(rest, every=length)
+    same(expected, PEAK * Warmup(warmup, start=0.0).then(cosines), to_far_past(warmup + rest))
+
+
+@few
+@given(warmup=WARMUPS, rest=RESTS, floor=SHARES, power=st.sampled_from([0.5, 1.0, 2.0, 3.7]))
+def test_polynomial_is_theirs_and_floor_is_their_lr_end_as_a_share(warmup, rest, floor, power):
+    total = warmup + rest
+    expected = theirs("polynomial", warmup, total, lr_end=PEAK * floor, power=power)
+    ours = PEAK * Warmup(warmup, start=0.0).then(Polynomial(rest, power, floor))
+    same(expected, ours, to_far_past(total))
+
+
+@few
+@given(warmup=WARMUPS, every=st.integers(1, 500))
+def test_inverse_sqrt_is_theirs_and_every_is_their_timescale(warmup, every):
+    ours = PEAK * Warmup(warmup, start=0.0).then(InverseSqrt(every=warmup))
+    same(theirs("inverse_sqrt", warmup), ours, to_far_past(warmup))
+    optimizer = torch.optim.SGD([torch.zeros(1)], lr=PEAK)
+    scheduler = transformers.get_inverse_sqrt_schedule(optimizer, warmup, timescale=every)
+    ours = PEAK * Warmup(warmup, start=0.0).then(InverseSqrt(every=every))
+    same(lambda step: PEAK * scheduler.lr_lambdas[0](step), ours, to_far_past(warmup))
+
+
+@few
+@given(warmup=WARMUPS, half=st.integers(1, 20))
+def test_their_cosine_of_more_waves_is_down_and_up_again(warmup, half):
+    expected = theirs("cosine_with_min_lr", warmup, warmup + 3 * half, num_cycles=1.5, min_lr=0.03)
+    down = Cosine(half, floor=0.1)
+    up = Warmup(half, start=0.1, curve="cosine")
+    ours = PEAK * Warmup(warmup, start=0.0).then(down, up, down)
+    same(expected, ours, range(warmup + 3 * half + 1))
+
+
+@few
+@given(warmup=st.integers(2, 30), rest=RESTS, floor=SHARES, start=st.sampled_from([None, 0.2]))
+def test_their_cosine_whose_warmup_ends_at_the_peak_is_one_step_shorter(
+    warmup, rest, floor, start
+):
+    total = warmup + rest
+    expected = theirs(
+        "cosine_warmup_with_min_lr", warmup, total, min_lr_rate=floor, warmup_lr_rate=start
+    )
+    rise = Warmup(warmup - 1, start=1 / warmup if start is None else start)
+    ours = PEAK * rise.then(Cosine(rest, floor=floor))
+    assert ours.total == total - 1
+    same(expected, ours, range(total))
+
+
+@few
+@given(
+    warmup=WARMUPS,
+    stable=RESTS,
+    rest=RESTS,
+    floor=SHARES,
+    rise=st.sampled_from(["linear", "cosine", "1-sqrt"]),
+    fall=st.sampled_from([("linear", Linear), ("cosine", Cosine), ("1-sqrt", OneMinusSqrt)]),
+)
+def test_warmup_stable_decay_is_theirs(  # noqa: PLR0917 - each is drawn
+    warmup, stable, rest, floor, rise, fall
+):
+    total = warmup + stable + rest
+    name, shape = fall
+    expected = theirs(
+        "warmup_stable_decay",
+        warmup,
+        total,
+        num_decay_steps=rest,
+        warmup_type=rise,
+        decay_type=name,
+        min_lr_ratio=floor,
+    )
+    curve = rise.replace("1-sqrt", "one_minus_sqrt")
+    ours = Warmup(warmup, start=floor, curve=curve).then(
+        Constant(stable), shape(rest, floor=floor)
+    )
+    same(expected, PEAK * ours, to_far_past(total))
