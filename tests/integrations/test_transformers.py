@@ -27,7 +27,7 @@ from learnrate.integrations.transformers import (  # noqa: E402 - after the skip
 
 PEAK = 0.3
 RUN = 3e-2 * Warmup(2).then(Cosine(6, floor=0.1))
-few = settings(derandomize=True, deadline=None, max_examples=20)
+few = settings(max_examples=20)
 
 
 # Ours in theirs: a tiny GPT-2, made here, trained by the Trainer.

@@ -24,7 +24,7 @@ def bowl(best):
     return lambda proposal: (proposal.log_lr - best) ** 2 / 10
 
 
-@settings(derandomize=True, deadline=None, max_examples=12)
+@settings(max_examples=12)
 @given(
     budget=st.integers(20, 5000),
     share=st.floats(0.05, 1.0),
@@ -89,7 +89,6 @@ def test_from_a_rate_that_diverges_the_search_goes_down():
     assert any(math.isfinite(one.height) for one in measured)
 
 
-@settings(derandomize=True)
 @given(best=st.integers(-4, 4))
 def test_the_search_on_a_grid_ends_with_both_sides_of_the_best_known(best):
     losses = {}

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from learnrate.range_test import RULES, smoothed
@@ -60,7 +60,6 @@ REFERENCES = {
 
 
 @pytest.mark.parametrize("name", RULES)
-@settings(derandomize=True, deadline=None)
 @given(loss=curves)
 def test_a_rule_answers_as_its_reference_does(name, loss):
     lr = rates(len(loss))
@@ -89,7 +88,6 @@ def test_a_rule_depends_on_log_rates_not_on_their_unit(name):
     assert RULES[name](100 * lr, loss) == pytest.approx(100 * RULES[name](lr, loss), rel=1e-9)
 
 
-@settings(derandomize=True, deadline=None)
 @given(value=st.floats(-100, 100), memory=st.floats(0, 0.99), n=st.integers(1, 50))
 def test_smoothing_a_constant_gives_that_constant_from_the_first_value_on(value, memory, n):
     assert smoothed(np.full(n, value), memory) == pytest.approx(np.full(n, value), abs=1e-9)

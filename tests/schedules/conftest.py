@@ -3,7 +3,7 @@
 from dataclasses import MISSING
 
 import pytest
-from hypothesis import HealthCheck, reject, settings
+from hypothesis import reject
 from hypothesis import strategies as st
 
 from learnrate import ScheduleError
@@ -11,15 +11,6 @@ from learnrate.schedules import Chain, Shape, schedule
 from learnrate.schedules._abstract import InnerRule
 from learnrate.schedules._fields import FlagRule, Length, Listed, Number, PeriodRule, Whole, Word
 from learnrate.schedules._registry import SHAPES, fields_of
-
-settings.register_profile(
-    "learnrate",
-    derandomize=True,
-    deadline=None,
-    max_examples=60,
-    suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow],
-)
-settings.load_profile("learnrate")
 
 STEPS = st.integers(1, 300)
 SHARES = st.integers(1, 30).map(lambda share: f"{share}%")

@@ -173,7 +173,10 @@ REFUSED = [
     (lambda: Exponential(factor=1.1), "(factor=...) must be above 0 and at most 1; got 1.1."),
     (lambda: Exponential(every=0), "Exponential(every=...) must be above 0; got 0."),
     (lambda: Exponential(staircase=1), "Exponential(staircase=...) must be true or false; got 1."),
-    (lambda: Warmup(5, curve="tanh"), "must be one of linear, cosine, one_minus_sqrt, exponential; got 'tanh'."),
+    (
+        lambda: Warmup(5, curve="tanh"),
+        "must be one of linear, cosine, one_minus_sqrt, exponential; got 'tanh'.",
+    ),
     (lambda: Warmup(5, start=0, curve="exponential"), "Warmup(start=...) must be above 0 with"),
     (lambda: MultiStep(at=(5, 3)), "in rising order, so that no pieces overlap; got (5, 3)."),
     (lambda: MultiStep(at=("50%", "20%")), "in rising order"),

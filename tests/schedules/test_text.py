@@ -65,7 +65,11 @@ POINTED = [
     ("xyzzy()", 0, "unknown schedule 'xyzzy'; known: clamp, constant, cosine,"),
     ("linear(0)", 7, "Linear(steps=...) must be at least 1; got 0."),
     ("linear(10, floor=2)", 17, "Linear(floor=...) must be from 0 to 1; got 2."),
-    ("warmup(5, curve=tanh)", 16, "must be one of linear, cosine, one_minus_sqrt, exponential; got 'tanh'."),
+    (
+        "warmup(5, curve=tanh)",
+        16,
+        "must be one of linear, cosine, one_minus_sqrt, exponential; got 'tanh'.",
+    ),
     ("linear(110%)", 7, "a share of the run must be at most 100%; got 110%."),
     ("linear(5x)", 8, "a duration is a whole number of steps, or text such as '5%'"),
     ("-3 * linear()", 0, "For gradient ascent write ascend(3 * ...)."),
