@@ -18,7 +18,7 @@ ARROWS = {
     "trials": {"task", "schedules"},
     "range_test": {"trials", "task"},
     "planning": {"trials", "task", "schedules", "range_test"},
-    "training": {"trials", "task", "schedules"},
+    "training": {"trials", "task", "schedules", "steer"},
     "report": {"schedules", "trials", "range_test", "planning", "training"},
     "integrations": {"schedules", "trials"},
     "steer": {"schedules"},

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,10 +13,11 @@ from learnrate._errors import ArgumentError
 from learnrate._files import number_or_none, write_bytes
 from learnrate._progress import ProgressBar
 from learnrate.schedules import Schedule, schedule
-from learnrate.trials import Curve, Training, Trial, Update, check_task, preserved, run_trial
+from learnrate.steer import Change, Controlled, Controller
+from learnrate.trials import Curve, Trial, Update, check_task, preserved, run_trial
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from learnrate.task import Task
 
@@ -28,13 +29,16 @@ class Trained:
     """What a training gave.
 
     Attributes:
-        schedule: what it followed, bound to its total.
+        schedule: what it followed, bound to its total, with the changes that controllers made:
+            training under it repeats the run.
+        changes: what controllers changed, when and why.
         curve: rates and losses of the updates made, the validation loss, and how it ended.
         model: the trained copy; None if it could not be made.
         optimizer: the optimizer that trained it, with its state; None likewise.
     """
 
     schedule: Schedule
+    changes: tuple[Change, ...]
     curve: Curve
     model: torch.nn.Module | None
     optimizer: torch.optim.Optimizer | None
@@ -62,6 +66,7 @@ class Trained:
             "status": str(self.curve.status),
             "error": self.curve.error,
             "loss": number_or_none(final),
+            "changes": [asdict(change) for change in self.changes],
             "validation": number_or_none(self.curve.validation),
             "seconds": self.curve.seconds,
             "curve": [
@@ -76,6 +81,7 @@ def train(
     lr_schedule: Schedule | str | float,
     *,
     steps: int | None = None,
+    controllers: Iterable[Controller[Any]] = (),
     seed: int = 0,
     progress: bool = True,
 ) -> Trained:
@@ -90,6 +96,8 @@ def train(
         lr_schedule: a schedule, its text form, or a number for a constant rate. Unless it is bound
             to a length already, it is bound to `steps`.
         steps: the run in optimizer updates; the schedule's own length, else the task's, by default.
+        controllers: closed loops that multiply the schedule by what the training loss shows, such
+            as `learnrate.steer.Plateau()`.
         seed: of weights, data and draws.
         progress: show a bar on standard error.
 
@@ -112,9 +120,18 @@ def train(
     bound = _bound(schedule(lr_schedule), task, steps)
     check_task(task)
     trial = Trial(bound, seed)
+    rates = Controlled(bound, controllers)
     with ProgressBar(trial.total, shown=progress) as bar, preserved(task):
-        curve, training = run_trial(task, trial, on_update=_shown_on(bar))
-    return _trained(bound, curve, training)
+        curve, training = run_trial(
+            task, trial, on_update=_told(rates, bar), rate=rates.lr if rates.controllers else None
+        )
+    return Trained(
+        schedule=rates.realised(),
+        changes=rates.changes,
+        curve=curve,
+        model=None if training is None else training.model,
+        optimizer=None if training is None else training.optimizer,
+    )
 
 
 def _bound(given: Schedule, task: Task, steps: int | None) -> Schedule:
@@ -128,18 +145,11 @@ def _bound(given: Schedule, task: Task, steps: int | None) -> Schedule:
     return given
 
 
-def _shown_on(bar: ProgressBar) -> Callable[[Update], None]:
-    def show(update: Update) -> None:
+def _told(rates: Controlled, bar: ProgressBar) -> Callable[[Update], None]:
+    def tell(update: Update) -> None:
+        if rates.controllers:
+            rates.observe(update.step, update.loss)
         text = f"step {update.step + 1:,}, rate {update.lr:.2e}, loss {update.loss:.4g}"
         bar.show(update.step + 1, text)
 
-    return show
-
-
-def _trained(bound: Schedule, curve: Curve, training: Training | None) -> Trained:
-    return Trained(
-        schedule=bound,
-        curve=curve,
-        model=None if training is None else training.model,
-        optimizer=None if training is None else training.optimizer,
-    )
+    return tell

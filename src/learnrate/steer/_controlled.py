@@ -76,6 +76,11 @@ class Controlled:
         self._next = 0
 
     @property
+    def controllers(self) -> Mapping[str, Controller[Any]]:
+        """The controllers by name."""
+        return self._controllers
+
+    @property
     def changes(self) -> tuple[Change, ...]:
         """All changes so far, in order."""
         return tuple(self._changes)

@@ -130,21 +130,26 @@ def run_trial(
     trial: Trial,
     *,
     on_update: Callable[[Update], None] | None = None,
+    rate: Callable[[int], float] | None = None,
 ) -> tuple[Curve, Training | None]:
     """Train `task` as `trial` says: its curve, and what was trained. Use inside `preserved(task)`.
 
     A diverged trial ends at once. An error in the task's own code ends it as failed, with its
-    message kept; Ctrl-C ends it as interrupted, with the updates made until then.
+    message kept; Ctrl-C ends it as interrupted, with the updates made until then. A closed loop
+    gives `rate`, which is asked for each step's rate in place of the trial's schedule.
     """
     began = time.perf_counter()
-    rates = trial.schedule.table()
+    planned = trial.schedule.table().tolist()
+    rates: list[float] = []
     losses: list[float] = []
     status, error, validation, training = Status.FINISHED, "", None, None
     test = DivergenceTest()
     try:
         training = Training(task, trial.seed)
-        for step, lr in enumerate(rates.tolist()):
+        for step, planned_lr in enumerate(planned):
+            lr = planned_lr if rate is None else rate(step)
             losses.append(training.update(lr))
+            rates.append(lr)
             if on_update is not None:
                 on_update(Update(step, trial.total, lr, losses[-1]))
             if test.diverged(losses[-1]):
@@ -157,7 +162,7 @@ def run_trial(
     except Exception as raised:  # noqa: BLE001 - whatever the task's own code raises ends its trial
         status, error = Status.FAILED, f"{type(raised).__name__}: {raised}"
     curve = Curve(
-        lr=rates[: len(losses)],
+        lr=np.asarray(rates),
         loss=np.asarray(losses),
         validation=validation,
         status=status,

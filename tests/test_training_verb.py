@@ -1,0 +1,61 @@
+"""train: the reference loop, with and without closed loops."""
+
+import numpy as np
+import pytest
+
+import learnrate
+from learnrate import ArgumentError
+from learnrate.schedules import Constant
+from learnrate.steer import Bounded, Plateau
+from learnrate.testing import quadratic_task
+
+
+def test_a_text_a_number_and_a_value_are_the_same_schedule():
+    task = quadratic_task(steps=40)
+    finals = [
+        learnrate.train(task, given).curve.final for given in (0.05, "0.05", 0.05 * Constant(40))
+    ]
+    assert finals[0] == finals[1] == finals[2]
+
+
+def test_the_same_seed_repeats_the_run_to_the_bit():
+    one, again = (learnrate.train(quadratic_task(), 0.05, seed=3).curve for _ in range(2))
+    assert np.array_equal(one.loss, again.loss)
+
+
+def test_another_length_than_the_schedules_is_refused():
+    with pytest.raises(ArgumentError, match="is 40 steps long and steps=50 was asked for"):
+        learnrate.train(quadratic_task(), 0.05 * Constant(40), steps=50)
+
+
+def test_without_controllers_the_schedule_is_what_was_given():
+    trained = learnrate.train(quadratic_task(steps=40), "0.05 * warmup(10%) >> linear()")
+    assert str(trained.schedule) == "0.05 * warmup(4) >> linear(36)"
+    assert trained.changes == ()
+
+
+@pytest.fixture(scope="module")
+def controlled():
+    controllers = [
+        Bounded(Plateau(window=100, improvement=0.2, warmup=50, cooldown=50), lowest=0.01)
+    ]
+    return learnrate.train(
+        quadratic_task(noise=0.3), "0.1 * warmup(50) >> constant()", steps=1500,
+        controllers=controllers,
+    )  # fmt: skip
+
+
+def test_a_plateau_after_a_warm_up_cuts_the_rate_and_says_why(controlled):
+    first = controlled.changes[0]
+    assert controlled.curve.lr[60] == 0.1
+    assert controlled.curve.lr[first.step] == pytest.approx(0.01)
+    assert first.reason
+    assert controlled.to_dict()["changes"][0]["step"] == first.step
+    assert controlled.curve.lr.min() >= 0.1 * 0.01 / 51
+
+
+def test_training_under_the_realised_schedule_repeats_the_run(controlled):
+    text = str(controlled.schedule)
+    again = learnrate.train(quadratic_task(noise=0.3), text)
+    assert np.array_equal(again.curve.lr, controlled.curve.lr)
+    assert np.array_equal(again.curve.loss, controlled.curve.loss)
