@@ -10,6 +10,7 @@ make demo runs this. It does in one go what these commands do one by one:
 import argparse
 from pathlib import Path
 
+import torch
 from rich.console import Console
 
 import learnrate
@@ -24,6 +25,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default=Path("build/demo"))
     out = parser.parse_args().out
+    torch.set_num_threads(1)  # so small a network gains nothing from more
     task = learnrate.load_task(str(Path(__file__).with_name("digits.py")) + ":task")
 
     plan = learnrate.plan(task, budget=0.5, out=out)
