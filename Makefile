@@ -35,6 +35,8 @@ fix: $(VENV)/.dev  ## let the formatter and the linter repair what they can
 	$(BIN)/ruff format
 
 bench: $(VENV)/.dev  ## measurements, each against its peer in the same run
+	$(BIN)/python benchmarks/overhead.py
+	$(BIN)/python benchmarks/throughput.py
 	$(BIN)/python benchmarks/plan_digits.py
 
 docs: $(VENV)/.dev  ## the site, in build/site

@@ -41,7 +41,7 @@ def test_every_command_of_the_readme_runs(folder):
     import shlex
 
     lines = shell_lines()
-    assert len(lines) == 4
+    assert len(lines) == 5
     for line in lines:
         done = run([*COMMAND, *shlex.split(line)[1:]], folder)
         assert done.returncode == 0, (line, done.stderr)

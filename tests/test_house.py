@@ -18,12 +18,13 @@ ARROWS = {
     "trials": {"task", "schedules"},
     "range_test": {"trials", "task"},
     "planning": {"trials", "task", "schedules", "range_test"},
+    "sweeping": {"trials", "task", "schedules"},
     "training": {"trials", "task", "schedules", "steer"},
-    "report": {"schedules", "trials", "range_test", "planning", "training"},
+    "report": {"schedules", "trials", "range_test", "planning", "sweeping", "training"},
     "integrations": {"schedules", "trials"},
     "steer": {"schedules"},
     "testing": {"task", "schedules"},
-    "cli": {"schedules", "task", "range_test", "planning", "training", "report"},
+    "cli": {"schedules", "task", "range_test", "planning", "sweeping", "training", "report"},
 }
 FOUNDATION = {"_axes": {"_errors"}, "_errors": set(), "_files": {"_errors"}, "_progress": set()}
 

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from learnrate.range_test import find as find
     from learnrate.schedules import Schedule as Schedule
     from learnrate.schedules import schedule as schedule
+    from learnrate.sweeping import Sweep as Sweep
+    from learnrate.sweeping import sweep as sweep
     from learnrate.task import Task as Task
     from learnrate.task import load_task as load_task
     from learnrate.training import Trained as Trained
@@ -43,6 +45,7 @@ _HOMES = {
     "ScheduleError": "_errors",
     "Plan": "planning",
     "RangeTest": "range_test",
+    "Sweep": "sweeping",
     "Task": "task",
     "TaskError": "_errors",
     "Trained": "training",
@@ -52,6 +55,7 @@ _HOMES = {
     "load_task": "task",
     "plan": "planning",
     "schedule": "schedules",
+    "sweep": "sweeping",
     "to_keras": "integrations.keras",
     "to_lightning": "integrations.lightning",
     "to_optax": "integrations.optax",

@@ -11,6 +11,7 @@ from torch.utils.data import DataLoader, TensorDataset
 
 import learnrate
 from learnrate import Task
+from learnrate.sweeping import sweep
 
 X = torch.randn(64, 6, generator=torch.Generator().manual_seed(0))
 Y = (X.sum(1) > 0).long()
@@ -82,7 +83,9 @@ VERBS = {
     "find": lambda task: learnrate.find(task, iters=30, repeats=2),
     "plan": lambda task: learnrate.plan(task, budget=0.5),
     "train": lambda task: learnrate.train(task, "0.01 * warmup(10%) >> linear()", steps=30),
+    "sweep": lambda task: sweep(task, [0.001, 0.01], seeds=2, steps=30, engine="vectorised"),
 }
+KEEP_WHAT_THERE_IS = (VERBS["train"], VERBS["sweep"])
 
 
 @pytest.fixture
@@ -106,7 +109,7 @@ def test_nothing_changes_when_it_fails_or_is_interrupted(user, verb, error):
     except (ValueError, KeyboardInterrupt, learnrate.TaskError):
         pass
     else:
-        assert verb is VERBS["train"]  # which keeps what there is
+        assert verb in KEEP_WHAT_THERE_IS
     assert user.fingerprint() == before
 
 

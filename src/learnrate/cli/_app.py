@@ -10,6 +10,7 @@ from learnrate._version import __version__
 from learnrate.cli._find import find
 from learnrate.cli._plan import plan
 from learnrate.cli._show import show
+from learnrate.cli._sweep import sweep
 from learnrate.cli._train import train
 
 __all__ = ["app"]
@@ -25,6 +26,7 @@ app.command()(plan)
 app.command()(train)
 app.command()(find)
 app.command()(show)
+app.command()(sweep)
 
 
 def _print_version(value: bool) -> None:

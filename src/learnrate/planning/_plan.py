@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -14,7 +13,6 @@ from learnrate._errors import ArgumentError, TaskError
 from learnrate._files import folder_for, number_or_none
 from learnrate._progress import ProgressBar
 from learnrate._version import __version__
-from learnrate.planning._journal import Journal, fingerprint
 from learnrate.planning._ladder import Ladder, Measured, Proposal, ladder_for
 from learnrate.planning._result import Plan, Rung, RungTrial
 from learnrate.planning._surface import Scale, Surface
@@ -22,12 +20,15 @@ from learnrate.planning._verdict import judge
 from learnrate.range_test import MEMORY, RangeTest, measure_repeat, rates_between
 from learnrate.schedules import Linear, Schedule, Warmup
 from learnrate.trials import (
+    Curve,
+    Journal,
     Status,
     Training,
     Trial,
     Update,
     check_task,
     derived_seed,
+    fingerprint,
     preserved,
     run_trial,
 )
@@ -79,9 +80,9 @@ def plan(
     total = task.total(steps)
     updates = _updates(total, budget)
     check_task(task)
-    journal = Journal(None if out is None else folder_for(Path(out)) / JOURNAL_NAME)
+    path = None if out is None else folder_for(Path(out)) / JOURNAL_NAME
     with ProgressBar(updates, shown=progress) as bar, preserved(task):
-        bench = _Bench(task, fingerprint(task), journal, bar)
+        bench = _Bench(task, Journal(path, fingerprint(task)), bar)
         bracket = bench.range_test(updates, seed)
         if bracket.broken:
             raise TaskError(bracket.refusal)
@@ -122,7 +123,6 @@ class _Bench:
     """Trains what is asked for, unless the journal has it; counts what it cost."""
 
     task: Task
-    identity: str
     journal: Journal
     bar: ProgressBar
     spent: int = 0
@@ -130,12 +130,11 @@ class _Bench:
     def range_test(self, updates: int, seed: int) -> RangeTest:
         iters = int(np.clip(round(_BRACKET_SHARE * updates), *_BRACKET_ITERS))
         lrs = rates_between(*_BRACKET, iters, "exponential")
-        key = self._key("range test", str(iters), seed)
-        record = self.journal.get(key)
+        record = self.journal.get("range test", iters, seed)
         if record is None:
             losses = measure_repeat(Training(self.task, seed).update, lrs, self._show_rate)
             record = {"loss": [number_or_none(loss) for loss in losses.tolist()]}
-            self.journal.add(key, record)
+            self.journal.add("range test", iters, seed, record)
         losses = np.array([[math.nan if one is None else one for one in record["loss"]]])
         found = RangeTest(lr=lrs, loss=losses, mode="exponential", seed=seed, memory=MEMORY)
         self.spent += int(found.reached[0])
@@ -144,15 +143,20 @@ class _Bench:
     def trial(self, proposal: Proposal, seed: int) -> RungTrial:
         peak = float(f"{math.exp(proposal.log_lr):.4g}")
         trial = Trial(_schedule(peak, proposal.steps), derived_seed(seed, 20, proposal.rung))
-        key = self._key(str(trial.schedule), str(trial.total), trial.seed)
-        record = self.journal.get(key)
-        if record is None:
-            record = self._run(trial, peak)
-            self.journal.add(key, record)
-        self.spent += record["updates"]
-        return RungTrial(lr=peak, seed=trial.seed, **record)
+        curve = self.journal.curve(trial)
+        if curve is None:
+            curve = self._run(trial, peak)
+            self.journal.keep(trial, curve)
+        self.spent += curve.steps
+        return RungTrial(
+            lr=peak,
+            seed=trial.seed,
+            loss=number_or_none(curve.final),
+            status=str(curve.status),
+            updates=curve.steps,
+        )
 
-    def _run(self, trial: Trial, peak: float) -> dict[str, Any]:
+    def _run(self, trial: Trial, peak: float) -> Curve:
         def show(update: Update) -> None:
             stage = f"trial of {trial.total} updates at {peak:.2g}, loss {update.loss:.4g}"
             self.bar.show(self.spent + update.step + 1, stage)
@@ -162,17 +166,10 @@ class _Bench:
             raise KeyboardInterrupt
         if curve.status is Status.FAILED:
             raise TaskError(f"the trial at rate {peak:.3g}, seed {trial.seed}: {curve.error}")
-        return {
-            "loss": number_or_none(curve.final),
-            "status": str(curve.status),
-            "updates": curve.steps,
-        }
+        return curve
 
     def _show_rate(self, lr: float, loss: float, /) -> None:
         self.bar.show(self.spent, f"range test: rate {lr:.1e}, loss {loss:.4g}")
-
-    def _key(self, what: str, detail: str, seed: int) -> str:
-        return hashlib.sha256(f"{self.identity}|{what}|{detail}|{seed}".encode()).hexdigest()[:24]
 
 
 def _schedule(peak: float, total: int) -> Schedule:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from learnrate.report._page import plan_page
 from learnrate.report._schedules_page import schedules_page
+from learnrate.report._sweep import show_sweep
 from learnrate.report._terminal import show_curve, show_plan, show_range_test, show_schedules
 
 __all__ = [
@@ -16,4 +17,5 @@ __all__ = [
     "show_plan",
     "show_range_test",
     "show_schedules",
+    "show_sweep",
 ]

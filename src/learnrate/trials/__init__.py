@@ -1,22 +1,38 @@
 """Trials: short or whole trainings of a task, and the engines that run many of them."""
 
+from learnrate.trials._auto import ENGINES, Choice, Timing, choose_engine
+from learnrate.trials._engines import Engine, Sequential
+from learnrate.trials._journal import Journal, fingerprint
 from learnrate.trials._kept import kept_state
+from learnrate.trials._probe import Probe, probe
 from learnrate.trials._random import derived_seed, kept_random_state, seed_everything
 from learnrate.trials._training import Training, check_task, preserved
 from learnrate.trials._trial import Curve, DivergenceTest, Status, Trial, Update, run_trial
+from learnrate.trials._vectorised import Vectorised
 
 __all__ = [
+    "ENGINES",
+    "Choice",
     "Curve",
     "DivergenceTest",
+    "Engine",
+    "Journal",
+    "Probe",
+    "Sequential",
     "Status",
+    "Timing",
     "Training",
     "Trial",
     "Update",
+    "Vectorised",
     "check_task",
+    "choose_engine",
     "derived_seed",
+    "fingerprint",
     "kept_random_state",
     "kept_state",
     "preserved",
+    "probe",
     "run_trial",
     "seed_everything",
 ]

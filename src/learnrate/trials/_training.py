@@ -18,7 +18,7 @@ from learnrate.trials._random import kept_random_state, seed_everything
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from learnrate.task import Task
+    from learnrate.task import Batch, Task
 
 __all__ = ["Training", "check_task", "preserved", "set_rates"]
 
@@ -78,9 +78,15 @@ class Training:
 
     def loss(self) -> torch.Tensor:
         """The loss of the next micro-batch."""
+        return self.loss_of(self.next_batch())
+
+    def next_batch(self) -> Batch:
+        """The next micro-batch, on the task's device."""
         batch = next(self._batches)
-        if self._device is not None:
-            batch = _moved(batch, self._device)
+        return batch if self._device is None else _moved(batch, self._device)
+
+    def loss_of(self, batch: Batch) -> torch.Tensor:
+        """The loss of a micro-batch, in the task's precision."""
         with self._autocast():
             return self._task.loss_of(self.model, batch)
 

@@ -1,0 +1,6 @@
+"""Sweeping: the same training at many rates and seeds, as a table, a picture and a best rate."""
+
+from learnrate.sweeping._result import Sweep, SweptTrial
+from learnrate.sweeping._sweep import JOURNAL_NAME, rates_in, sweep
+
+__all__ = ["JOURNAL_NAME", "Sweep", "SweptTrial", "rates_in", "sweep"]

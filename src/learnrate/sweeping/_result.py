@@ -1,0 +1,164 @@
+"""A sweep as a value: its trials, the best rate, and how it was run."""
+
+from __future__ import annotations
+
+import csv
+import io
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from learnrate._axes import rate_text
+from learnrate._files import number_or_none, write_text
+from learnrate.sweeping._estimate import best_rate
+from learnrate.trials import Status
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from learnrate.sweeping._estimate import BestRate
+    from learnrate.trials import Choice, Curve
+
+__all__ = ["Sweep", "SweptTrial"]
+
+_ROUNDING = 1 + 1e-9
+_COLUMNS = ("lr", "seed", "loss", "steps", "status")
+
+
+@dataclass(frozen=True)
+class SweptTrial:
+    """One trial of a sweep: its peak rate, its seed and its whole curve."""
+
+    lr: float
+    seed: int
+    curve: Curve
+
+    @property
+    def loss(self) -> float | None:
+        """The final loss, the validation's if the task has one; None unless finished."""
+        return number_or_none(self.curve.final)
+
+    @property
+    def steps(self) -> int:
+        """Updates made."""
+        return self.curve.steps
+
+    @property
+    def status(self) -> Status:
+        """How it ended: finished, diverged or failed."""
+        return self.curve.status
+
+    def to_dict(self) -> dict[str, Any]:
+        """The trial as one row, without its curve."""
+        return {
+            "lr": self.lr,
+            "seed": self.seed,
+            "loss": self.loss,
+            "steps": self.steps,
+            "status": str(self.status),
+        }
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """The final losses of a task over a grid of rates and seeds.
+
+    Attributes:
+        trials: every trial, by rate and then by seed.
+        choice: which engine ran them, why, and what was measured to choose it.
+        resumed: how many trials were known already and not run again.
+        total: the updates of one trial.
+        task: what was trained.
+        notes: what a person should know: trials that an engine could not take, and why.
+    """
+
+    trials: tuple[SweptTrial, ...]
+    choice: Choice
+    resumed: int
+    total: int
+    task: str
+    notes: tuple[str, ...] = ()
+
+    @property
+    def engine(self) -> str:
+        """The engine that ran the trials: sequential or vectorised."""
+        return self.choice.engine
+
+    @cached_property
+    def lrs(self) -> np.ndarray:
+        """The rates tried, increasing, shape (rates,)."""
+        return np.array(sorted({trial.lr for trial in self.trials}))
+
+    @cached_property
+    def losses(self) -> np.ndarray:
+        """The final loss of each rate and seed, shape (rates, seeds); infinite if not finished."""
+        finals = np.array([trial.curve.final for trial in self.trials])
+        return finals.reshape(len(self.lrs), -1)
+
+    @cached_property
+    def _estimate(self) -> BestRate | None:
+        return best_rate(self.lrs, self.losses)
+
+    @property
+    def best(self) -> float | None:
+        """The rate of lowest mean loss, refined between grid points; None if no trial finished."""
+        return None if self._estimate is None else self._estimate.best
+
+    @property
+    def low(self) -> float | None:
+        """The lower end of an 80 % interval for the best rate."""
+        return None if self._estimate is None else self._estimate.low
+
+    @property
+    def high(self) -> float | None:
+        """The upper end of an 80 % interval for the best rate."""
+        return None if self._estimate is None else self._estimate.high
+
+    @property
+    def failed(self) -> tuple[SweptTrial, ...]:
+        """The trials in which the task's own code raised."""
+        return tuple(trial for trial in self.trials if trial.status is Status.FAILED)
+
+    @property
+    def advice(self) -> str:
+        """What to do about a best rate that the grid does not enclose; empty if it does."""
+        if self.best is None:
+            return "no trial finished: start the rates lower, or look at the errors."
+        lowest, highest = float(self.lrs[0]), float(self.lrs[-1])
+        if self.best <= lowest * _ROUNDING:
+            return f"the lowest rate tried, {rate_text(lowest)}, is the best: start lower."
+        if self.best * _ROUNDING >= highest:
+            return f"the highest rate tried, {rate_text(highest)}, is the best: go higher."
+        return ""
+
+    def plot(self, axes: Axes | None = None) -> Axes:
+        """Draw final loss against rate on matplotlib axes; needs the extra `plot`."""
+        from learnrate.sweeping._picture import draw  # noqa: PLC0415 - matplotlib is optional
+
+        return draw(self, axes)
+
+    def to_dict(self) -> dict[str, Any]:
+        """What `learnrate sweep --json` prints, without NaN."""
+        return {
+            "trials": [trial.to_dict() for trial in self.trials],
+            "best": self.best,
+            "low": self.low,
+            "high": self.high,
+            "engine": self.engine,
+            "resumed": self.resumed,
+        }
+
+    def to_csv(self, path: str | Path) -> None:
+        """Write one line a trial: lr, seed, loss (empty unless finished), steps, status.
+
+        Raises:
+            FileError: it cannot be written.
+        """
+        text = io.StringIO()
+        writer = csv.DictWriter(text, _COLUMNS, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(trial.to_dict() for trial in self.trials)
+        write_text(Path(path), text.getvalue())

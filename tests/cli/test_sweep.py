@@ -1,0 +1,90 @@
+"""`learnrate sweep`: what is printed, where files lie, and the exit status."""
+
+import json
+import sys
+
+import pytest
+
+from learnrate.cli import main
+
+TASKS = """
+from learnrate.testing import quadratic_task
+print("something the user's file prints")
+task = quadratic_task()
+unstable = quadratic_task(steepest=1e6)
+"""
+SHORT = ("--lr", "1e-3:1:4", "--seeds", "2", "--steps", "40")
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "t.py").write_text(TASKS)
+
+    def call(*arguments):
+        monkeypatch.setattr(sys, "argv", ["learnrate", "sweep", *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        printed = capsys.readouterr()
+        return ended.value.code or 0, printed.out, printed.err
+
+    return call
+
+
+def test_it_prints_one_object(run):
+    code, out, _ = run("t.py:task", *SHORT, "--json")
+    printed = json.loads(out)
+    assert code == 0
+    assert list(printed) == ["trials", "best", "low", "high", "engine", "resumed"]
+    assert [trial["lr"] for trial in printed["trials"][::2]] == [0.001, 0.01, 0.1, 1.0]
+    assert printed["trials"][-1]["status"] == "diverged"
+    assert printed["low"] <= printed["best"] <= printed["high"]
+
+
+def test_for_people_it_shows_the_table_and_leaves_what_is_asked_for(run, tmp_path):
+    code, out, _ = run("t.py:task", *SHORT, "--png", "s.png", "--csv", "s.csv")
+    assert code == 0
+    assert "2 diverged" in out
+    assert "80 % interval" in out
+    assert "Engine sequential" in out
+    assert (tmp_path / "s.png").read_bytes().startswith(b"\x89PNG")
+    assert (tmp_path / "s.csv").read_text().count("\n") == 9
+
+
+def test_run_again_it_resumes(run):
+    run("t.py:task", *SHORT, "--out", "here", "--json")
+    _, out, _ = run("t.py:task", *SHORT, "--out", "here", "--json", "--engine", "vectorised")
+    assert json.loads(out)["resumed"] == 8
+    assert "8 of them known from before" in " ".join(
+        run("t.py:task", *SHORT, "--out", "here")[1].split()
+    )
+
+
+def test_where_nothing_finishes_it_exits_with_1(run):
+    code, out, err = run("t.py:unstable", "--lr", "0.1,1", "--steps", "40", "--json")
+    assert (code, json.loads(out)["best"]) == (1, None)
+    assert "start the rates lower" in err
+
+
+BAD = {
+    "an empty grid": (["--lr", ""], "lr must be"),
+    "a reversed grid": (["--lr", "1:1e-3:5"], "0 < low < high"),
+    "rates that fall": (["--lr", "0.1,0.01"], "got 0.01 after 0.1"),
+    "an engine": (["--engine", "fast"], "engine must be one of"),
+    "no seeds": (["--seeds", "0"], "at least 1; got 0"),
+    "no length": (["--steps", "0"], "at least 1; got 0"),
+}
+
+
+@pytest.mark.parametrize(("arguments", "message"), BAD.values(), ids=BAD)
+def test_misuse_is_one_clear_error_with_exit_2(run, arguments, message):
+    code, out, err = run("t.py:task", *arguments)
+    assert code == 2
+    assert message in " ".join(err.split())
+    assert out == ""
+
+
+def test_help_has_an_example(run):
+    code, out, _ = run("--help")
+    assert code == 0
+    assert "learnrate sweep examples/digits.py:task" in " ".join(out.replace("│", " ").split())

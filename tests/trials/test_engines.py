@@ -1,0 +1,381 @@
+"""Every engine gives the same curves, or says why it does not."""
+
+import functools
+import time
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from learnrate import Task, schedule
+from learnrate.testing import quadratic_task
+from learnrate.trials import (
+    Curve,
+    Sequential,
+    Status,
+    Trial,
+    Vectorised,
+    choose_engine,
+    preserved,
+    probe,
+)
+from learnrate.trials import _auto as auto
+from learnrate.trials import _stack as stack
+from learnrate.trials import _vectorised as vectorised
+
+X = torch.randn(48, 6, generator=torch.Generator().manual_seed(1))
+Y = (X.sum(1) > 0).long()
+BATCHES = [(X[i : i + 8], Y[i : i + 8]) for i in range(0, 48, 8)]
+SHAPE = schedule("warmup(10%) >> linear()")
+RATES = (0.001, 0.01, 0.1)
+
+
+class Recurrent(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.cell = nn.GRU(3, 5, batch_first=True)
+        self.head = nn.Linear(5, 2)
+
+    def forward(self, x):
+        return self.head(self.cell(x.view(len(x), 2, 3))[0][:, -1])
+
+
+class Attention(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.embed = nn.Linear(3, 8)
+        self.block = nn.TransformerEncoderLayer(8, 2, 16, dropout=0.0, batch_first=True)
+        self.head = nn.Linear(8, 2)
+
+    def forward(self, x):
+        return self.head(self.block(self.embed(x.view(len(x), 2, 3))).mean(1))
+
+
+class Tied(nn.Module):
+    """One weight in two places, one parameter frozen, one a scalar."""
+
+    def __init__(self):
+        super().__init__()
+        self.first, self.second = nn.Linear(6, 6), nn.Linear(6, 6)
+        self.second.weight = self.first.weight
+        self.first.bias.requires_grad_(False)
+        self.gain = nn.Parameter(torch.tensor(1.5))
+
+    def forward(self, x):
+        return self.gain * self.second(torch.tanh(self.first(x)))[:, :2]
+
+
+def dense():
+    return nn.Sequential(nn.Linear(6, 7), nn.Tanh(), nn.Linear(7, 2))
+
+
+def convolution():
+    return nn.Sequential(
+        nn.Unflatten(1, (1, 6)),
+        nn.Conv1d(1, 4, 3),
+        nn.GroupNorm(2, 4),
+        nn.Flatten(),
+        nn.Linear(16, 2),
+    )
+
+
+def task(**changes):
+    settings = {
+        "model": dense,
+        "loss": nn.CrossEntropyLoss(),
+        "data": BATCHES,
+        "validate": lambda model: float(nn.functional.cross_entropy(model(X), Y)),
+    }
+    return Task(**(settings | changes))
+
+
+def groups(model):
+    return torch.optim.SGD(
+        [
+            {"params": model[2].parameters(), "lr": 0.01, "momentum": 0.5},
+            {"params": model[0].parameters(), "lr": 0.1, "weight_decay": 0.1},
+        ]
+    )
+
+
+def trials(rates=RATES, seeds=(0, 5), steps=25):
+    return [Trial((rate * SHAPE).over(steps), seed) for seed in seeds for rate in rates]
+
+
+def curves(one, engine, asked):
+    with preserved(one):
+        return dict(engine.run(one, asked))
+
+
+SAME = {
+    "dense": {},
+    "float64": {"model": lambda: dense().double(), "data": [(x.double(), y) for x, y in BATCHES],
+                "validate": None},
+    "convolution, group norm": {"model": convolution},
+    "recurrent": {"model": Recurrent},
+    "attention": {"model": Attention},
+    "tied, frozen and scalar": {"model": Tied},
+    "clipped": {"clip_norm": 0.05},
+    "accumulated": {"accumulate": 3},
+    "clipped and accumulated": {"clip_norm": 0.05, "accumulate": 2},
+    "parameter groups": {"optimizer": groups},
+    "adagrad": {"optimizer": torch.optim.Adagrad},
+    "rmsprop": {"optimizer": torch.optim.RMSprop},
+    "sgd": {"optimizer": functools.partial(torch.optim.SGD, momentum=0.9, nesterov=True)},
+    "on a device": {"device": "cpu"},
+    "one module": {"model": dense()},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("changes", SAME.values(), ids=SAME)
+def test_the_same_seed_gives_the_same_curve(changes):
+    one, engine = task(**changes), Vectorised()
+    assert probe(one, trials()[0]).refusal == ""
+    expected, actual = (curves(one, by, trials()) for by in (Sequential(), engine))
+    assert engine.notes == []
+    assert list(expected) == list(actual)
+    for trial, curve in expected.items():
+        assert np.array_equal(curve.lr, actual[trial].lr)
+        assert np.allclose(curve.loss, actual[trial].loss, rtol=1e-3, atol=1e-5)
+        assert curve.final == pytest.approx(actual[trial].final, rel=1e-3)
+        assert curve.status is actual[trial].status is Status.FINISHED
+
+
+def test_the_data_of_a_shuffling_loader_are_the_same():
+    dataset = torch.utils.data.TensorDataset(X, Y)
+    one = task(data=torch.utils.data.DataLoader(dataset, batch_size=8, shuffle=True))
+    expected, actual = (curves(one, by, trials()) for by in (Sequential(), Vectorised(2)))
+    assert all(np.allclose(expected[t].loss, actual[t].loss, rtol=2e-4) for t in expected)
+
+
+def test_reduced_precision_follows_within_its_own_noise():
+    one = task(amp="bfloat16", validate=None)
+    expected, actual = (curves(one, by, trials()) for by in (Sequential(), Vectorised()))
+    assert all(np.allclose(expected[t].loss, actual[t].loss, rtol=0.1) for t in expected)
+
+
+def test_a_diverged_trial_leaves_and_the_others_go_on_as_before():
+    one = quadratic_task(steepest=10.0, steps=100)
+    asked = trials(rates=(0.01, 0.5, 0.1, 3.0), steps=100)
+    expected, actual = (curves(one, by, asked) for by in (Sequential(), Vectorised()))
+    ends = [(expected[t].status, expected[t].steps) for t in asked]
+    assert ends == [(actual[t].status, actual[t].steps) for t in asked]
+    assert [status for status, _ in ends[:4]] == ["finished", "diverged", "finished", "diverged"]
+    assert all(np.allclose(expected[t].loss, actual[t].loss, rtol=1e-3, atol=1e-6) for t in asked)
+
+
+def test_dropout_in_a_stack_has_the_distribution_it_has_alone():
+    one = Task(
+        model=nn.Sequential(nn.Dropout(0.5), nn.Linear(6, 1)),
+        loss=lambda model, batch: model(batch[0]).square().mean(),
+        data=BATCHES,
+    )
+
+    def first_losses(engine, rates, seeds):
+        return np.array(
+            [c.loss[0] for c in curves(one, engine, trials(rates, seeds, steps=1)).values()]
+        )
+
+    alone = first_losses(Sequential(), (1e-3,), tuple(range(300)))
+    stacked = first_losses(Vectorised(), tuple(np.geomspace(1e-9, 1e-8, 300)), (0,))
+    error = np.hypot(alone.std(), stacked.std()) / np.sqrt(300)
+    assert abs(alone.mean() - stacked.mean()) < 4 * error
+    assert stacked.std() == pytest.approx(alone.std(), rel=0.25)
+    assert len(set(stacked.tolist())) == 300
+
+
+class Decides(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Linear(6, 2)
+
+    def forward(self, x):
+        out = self.layer(x)
+        return out if out.sum() > 0 else -out
+
+
+class Counts(Decides):
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("seen", torch.zeros(1))
+
+    def forward(self, x):
+        self.seen += len(x)
+        return self.layer(x)
+
+
+class Remembers(Decides):
+    """Keeps its weight outside of its parameters, where a stack cannot replace it."""
+
+    def forward(self, x):
+        return self.kept(x)
+
+    def __init__(self):
+        super().__init__()
+        self.kept = functools.partial(nn.functional.linear, weight=self.layer.weight)
+
+
+class HalfUsed(Decides):
+    def __init__(self):
+        super().__init__()
+        self.unused = nn.Linear(3, 3)
+
+    def forward(self, x):
+        return self.layer(x)
+
+
+NOT_STACKED = {
+    "batch norm": (
+        {"model": lambda: nn.Sequential(nn.BatchNorm1d(6), nn.Linear(6, 2))},
+        "BatchNorm1d '0' keeps running statistics",
+    ),
+    "a buffer": ({"model": Counts}, "writes to the buffer 'seen'"),
+    "control flow": ({"model": Decides}, "does not run under torch.vmap"),
+    "hidden weights": ({"model": Remembers}, "no gradient"),
+    "an unused part": ({"model": HalfUsed}, "no gradient"),
+    "an optimizer": ({"optimizer": torch.optim.Adamax}, "Adamax, has no stacked form"),
+    "float16": ({"amp": "float16"}, "keeps one scale a model"),
+    "others clipped": (
+        {"clip_norm": 1.0, "optimizer": lambda m: torch.optim.SGD(m[0].parameters(), lr=0.1)},
+        "parameters that its optimizer does not train",
+    ),
+}
+
+
+@pytest.mark.parametrize(("changes", "why"), NOT_STACKED.values(), ids=NOT_STACKED)
+def test_what_cannot_be_stacked_runs_alone_and_says_why(changes, why):
+    one = task(**changes)
+    choice, engine = choose_engine(one, trials(), "vectorised")
+    assert (choice.engine, engine.name) == ("sequential", "sequential")
+    assert why in choice.reason
+
+
+def test_a_stack_that_raises_is_run_one_by_one_and_only_the_failing_trial_fails():
+    class Fragile(nn.Module):
+        """Raises where its weights are large: in vmap on the look, alone on the one trial."""
+
+        def __init__(self):
+            super().__init__()
+            self.layer = nn.Linear(6, 2)
+            self.calls = 0
+
+        def forward(self, x):
+            self.calls += 1
+            if self.calls > 5 and float(self.layer.weight.detach().abs().max()) > 2.0:
+                raise ValueError("too large")
+            return self.layer(x)
+
+    one = task(model=Fragile, optimizer=torch.optim.Adam, validate=None)
+    engine = Vectorised()
+    actual = curves(one, engine, trials(rates=(0.01, 0.9), seeds=(3,)))
+    assert [c.status for c in actual.values()] == [Status.FINISHED, Status.FAILED]
+    assert "ValueError: too large" in [c.error for c in actual.values()]
+    assert "2 trials of seed 3 ran one after another: RuntimeError" in engine.notes[0]
+
+
+def test_a_validation_that_raises_fails_its_trial_only():
+    def validate(model):
+        if float(model[0].weight.detach().abs().max()) > 1.0:
+            raise ValueError("too large")
+        return 1.0
+
+    one = task(validate=validate, optimizer=torch.optim.Adam)
+    expected, actual = (
+        curves(one, by, trials(rates=(0.001, 0.3))) for by in (Sequential(), Vectorised())
+    )
+    assert [c.error for c in expected.values()] == [c.error for c in actual.values()]
+    assert {c.status for c in actual.values()} == {Status.FINISHED, Status.FAILED}
+
+
+def test_ctrl_c_ends_every_engine():
+    def interrupt(updates, stage):
+        if updates >= 9:
+            raise KeyboardInterrupt
+
+    one = task()
+    for engine in (Sequential(), Vectorised()):
+        with preserved(one), pytest.raises(KeyboardInterrupt):
+            list(engine.run(one, trials(), interrupt))
+
+
+def test_a_stack_too_large_for_memory_is_halved(monkeypatch):
+    class Narrow(stack.Stack):
+        def __init__(self, task, seed, width):
+            if width > 2:
+                raise torch.OutOfMemoryError("no memory")
+            super().__init__(task, seed, width)
+
+    one, rates = task(), tuple(np.geomspace(0.001, 0.1, 7))
+    expected = curves(one, Sequential(), trials(rates))
+    monkeypatch.setattr(vectorised, "Stack", Narrow)
+    engine = Vectorised()
+    actual = curves(one, engine, trials(rates))
+    assert {t: c.steps for t, c in actual.items()} == {t: c.steps for t, c in expected.items()}
+    assert "did not fit into memory" in engine.notes[0]
+
+
+def test_auto_takes_the_fastest_and_keeps_its_figures(monkeypatch):
+    monkeypatch.setattr(auto, "_SHORT", 0.0)
+    choice, engine = choose_engine(task(), trials(tuple(np.geomspace(1e-3, 0.1, 20))), "auto")
+    fastest = min(choice.timings, key=lambda one: one.seconds)
+    assert choice.engine == engine.name == fastest.engine == "vectorised"
+    assert {one.width for one in choice.timings} == {1, 4, 16, 20}
+    assert "times as fast" in choice.reason
+
+
+def test_auto_keeps_to_one_by_one_where_a_stack_is_slower(monkeypatch):
+    class Slow(stack.Stack):
+        def update(self, lr):
+            time.sleep(0.02)
+            return super().update(lr)
+
+    monkeypatch.setattr(auto, "_SHORT", 0.0)
+    monkeypatch.setattr(auto, "Stack", Slow)
+    choice, _ = choose_engine(task(), trials(), "auto")
+    assert choice.engine == "sequential"
+    assert [one.engine for one in choice.timings[1:]].count("vectorised") > 0
+
+
+@pytest.mark.parametrize(
+    ("asked", "reason"),
+    [
+        (trials(), "too little to be worth measuring"),
+        (trials(rates=(0.1,)), "no two trials share a seed"),
+        ([], "nothing to run"),
+    ],
+)
+def test_auto_does_not_measure_what_measuring_cannot_pay_for(asked, reason):
+    choice, _ = choose_engine(task(), asked, "auto")
+    assert choice.engine == "sequential"
+    assert reason in choice.reason
+
+
+def test_auto_leaves_an_error_of_the_tasks_to_its_trials():
+    def loss(model, batch):
+        raise ValueError("theirs")
+
+    choice, engine = choose_engine(task(loss=loss), trials(), "auto")
+    assert choice.engine == "sequential"
+    assert "raised ValueError: theirs" in choice.reason
+    assert {c.error for c in curves(task(loss=loss), engine, trials()).values()} == {
+        "ValueError: theirs"
+    }
+
+
+def test_choosing_changes_nothing(monkeypatch):
+    monkeypatch.setattr(auto, "_SHORT", 0.0)
+    model = dense()
+    one = task(model=model)
+    before = [p.clone() for p in model.parameters()], torch.get_rng_state()
+    threads = torch.get_num_threads()
+    choose_engine(one, trials(), "auto")
+    assert all(torch.equal(a, b) for a, b in zip(before[0], model.parameters(), strict=True))
+    assert torch.equal(before[1], torch.get_rng_state())
+    assert torch.get_num_threads() == threads
+
+
+def test_a_curve_is_a_value():
+    curve = next(iter(curves(task(), Vectorised(), trials()).values()))
+    assert isinstance(curve, Curve)
+    assert curve.seconds > 0
