@@ -114,6 +114,7 @@ def test_the_reason_states_the_rungs_the_drift_and_the_choice():
         assert f"{rung.best:.2g} at {rung.steps:,} updates" in made.reason
     assert f"horizon^{made.drift:.2f}" in made.reason
     assert f"{made.peak:.3g} is chosen" in made.reason
+    assert f"expected to end {made.expected_regret:.0%} above the best" in made.reason
 
 
 def test_a_plan_run_again_in_its_folder_measures_nothing_again(tmp_path):

@@ -1,12 +1,15 @@
 """plan.json: round trip, and one clear error for every way it can be spoiled."""
 
 import json
+from pathlib import Path
 
 import pytest
 
 import learnrate
 from learnrate import FileError, Plan
 from learnrate.testing import quadratic_task
+
+WRITTEN = sorted((Path(__file__).parent.parent / "written_by").glob("*/plan.json"))
 
 
 @pytest.fixture(scope="module")
@@ -23,6 +26,12 @@ def written(plan, tmp_path):
 
 def test_what_is_written_is_what_is_read(plan, written):
     assert Plan.read(written).to_dict() == plan.to_dict()
+
+
+@pytest.mark.parametrize("path", WRITTEN, ids=lambda path: path.parent.name)
+def test_a_plan_written_by_an_older_version_is_read_for_ever(path):
+    again = json.dumps(Plan.read(path).to_dict())
+    assert json.loads(again) == json.loads(path.read_text())
 
 
 def test_a_plan_prints_its_answer_and_its_cost(plan):

@@ -93,6 +93,23 @@ def test_the_rate_of_least_regret_minimises_the_expected_linex_regret():
     assert math.log(surface.least_regret()) == pytest.approx(tried[np.argmin(regret)], abs=0.03)
 
 
+def test_the_expected_regret_is_lowest_about_where_the_rate_is_chosen():
+    surface = made(noise=0.05)
+    chosen = surface.least_regret()
+    factors = [0.1, 0.3, 1.0, 3.0, 10.0]
+    regrets = [surface.expected_regret(factor * chosen) for factor in factors]
+    assert min(regrets) == regrets[2]
+    assert 0 < regrets[2] < 0.1
+
+
+def test_trials_that_hardly_differ_leave_the_rate_open_but_cost_little():
+    flat = made(depth=0.02, noise=0.01)
+    steep = made(depth=1.0, noise=0.01)
+    wide = flat.best(TOTAL).high / flat.best(TOTAL).low
+    assert wide > steep.best(TOTAL).high / steep.best(TOTAL).low
+    assert flat.expected_regret(flat.least_regret()) < 0.1
+
+
 def test_a_scaled_problem_has_a_scaled_answer():
     one, other = made(), made(best=0.1)
     assert other.best(TOTAL).best == pytest.approx(10 * one.best(TOTAL).best, rel=0.06)

@@ -72,6 +72,7 @@ def plan(test_of_rates):
         reason="The best rate was 0.04 at 20 updates and 0.03 at 80.",
         rungs=(make_rung(20, 0.04), make_rung(80, 0.03)),
         drift=-0.21,
+        expected_regret=0.08,
         range_test=test_of_rates.to_dict(),
         task="a tiny task",
         seed=3,

@@ -7,7 +7,7 @@ import pytest
 
 from learnrate.schedules import from_json, schedule
 
-WRITTEN = sorted((Path(__file__).parent / "written_by").glob("*/*.json"))
+WRITTEN = sorted((Path(__file__).parent.parent / "written_by").glob("*/schedules/*.json"))
 
 
 def document(**changes):

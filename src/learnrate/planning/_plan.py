@@ -196,8 +196,9 @@ def _decided(
         for index in range(len(ladder.horizons))
         if any(one.proposal.rung == index for one in measured)
     )
-    verdict, reason = judge(rungs, whole, peak, surface.drift, ladder.total)
     peak = float(f"{peak:.3g}")
+    regret = surface.expected_regret(peak)
+    verdict, reason = judge(rungs, surface, peak, regret, scale)
     return Plan(
         peak=peak,
         low=min(whole.low, peak),
@@ -210,6 +211,7 @@ def _decided(
         reason=reason,
         rungs=rungs,
         drift=surface.drift,
+        expected_regret=regret,
         range_test=bracket.to_dict(),
         task=task.name,
         seed=seed,

@@ -78,6 +78,8 @@ class Plan:
         reason: what was decided and why, in words.
         rungs: the trials, by rising length.
         drift: how the log of the best rate moves per e-fold of horizon.
+        expected_regret: how far above the best loss the run is expected to end, as a share of it
+            (of the improvement, where losses go below zero); what not knowing better costs.
         range_test: rates and losses of the first look, as `RangeTest.to_dict` gives them.
         task: the task's name.
         seed: the seed of the plan.
@@ -95,6 +97,7 @@ class Plan:
     reason: str
     rungs: tuple[Rung, ...]
     drift: float
+    expected_regret: float
     range_test: dict[str, Any]
     task: str
     seed: int
@@ -136,6 +139,7 @@ class Plan:
             "rungs": rungs,
             "trials": trials,
             "drift": self.drift,
+            "expected_regret": self.expected_regret,
             "range_test": self.range_test,
             "task": self.task,
             "seed": self.seed,
@@ -210,6 +214,7 @@ def _checked(found: Any) -> Plan:
         reason=str(found["reason"]),
         rungs=tuple(_rung(one, found["trials"]) for one in found["rungs"]),
         drift=float(found["drift"]),
+        expected_regret=float(found["expected_regret"]),
         range_test=dict(found["range_test"]),
         task=str(found["task"]),
         seed=int(found["seed"]),

@@ -9,38 +9,45 @@ from learnrate.planning._result import Rung, Verdict
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from learnrate.planning._surface import Estimate
+    from learnrate.planning._surface import Scale, Surface
 
 __all__ = ["judge"]
 
-_WIDE = 10.0
+_COSTLY = 0.25
 _SHORT = 16
 _DISTANT = 32.0
 
 
 def judge(
-    rungs: Sequence[Rung], whole: Estimate, peak: float, drift: float, total: int
+    rungs: Sequence[Rung], surface: Surface, peak: float, regret: float, scale: Scale
 ) -> tuple[Verdict, str]:
     """The verdict on a plan, and its reason: what was seen, what was done with it, what is weak."""
-    doubts = _doubts(rungs, whole, total)
+    total = surface.total
+    doubts = _doubts(rungs, regret, total)
     seen = ", ".join(f"{rung.best:.2g} at {rung.steps:,} updates" for rung in rungs)
     reason = (
-        f"The best rate was {seen}; it moves as horizon^{drift:.2f}, which puts it at "
-        f"{whole.best:.2g} for {total:,}. {peak:.3g} is chosen because too high costs "
-        "more than too low."
+        f"The best rate was {seen}; it moves as horizon^{surface.drift:.2f}, which puts it at "
+        f"{surface.best(total).best:.2g} for {total:,}. {peak:.3g} is chosen because too high costs "
+        f"more than too low; it is expected to end {_cost(regret, scale)} the best."
     )
     if not doubts:
         return Verdict.OK, reason
     return Verdict.WEAK, f"{reason} The evidence is weak: {'; '.join(doubts)}."
 
 
-def _doubts(rungs: Sequence[Rung], whole: Estimate, total: int) -> list[str]:
+def _cost(regret: float, scale: Scale) -> str:
+    if scale.logarithmic:
+        return f"{regret:.0%} above"
+    return f"{regret:.0%} of the improvement short of"
+
+
+def _doubts(rungs: Sequence[Rung], regret: float, total: int) -> list[str]:
     doubts = []
     longest = rungs[-1].steps
-    if whole.high / whole.low > _WIDE:
+    if regret > _COSTLY:
         doubts.append(
-            f"the interval spans a factor {whole.high / whole.low:.0f}: trials hardly differ, or "
-            "their noise hides it (a larger budget, or a validation loss on more data)"
+            "the trials leave the rate that uncertain (a larger budget, or a validation loss on "
+            "more data)"
         )
     if len(rungs) < 2:
         doubts.append("only one horizon could be afforded, so its drift is assumed (more budget)")
