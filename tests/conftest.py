@@ -1,8 +1,14 @@
 """Shared by all tests."""
 
+import os
+
 import pytest
 import torch
 from hypothesis import HealthCheck, settings
+
+os.environ.setdefault("KERAS_BACKEND", "torch")  # read once, when Keras is first imported
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 
 settings.register_profile(
     "learnrate",

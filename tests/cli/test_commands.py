@@ -212,6 +212,33 @@ def test_a_typo_in_a_spec_is_pointed_at(run):
     assert lines[spec + 1].index("^") == lines[spec].index("cosin(9)")
 
 
+WITHOUT_TORCH = (
+    "import sys; sys.modules['torch'] = None\n"
+    "from learnrate.cli import main; sys.argv[0] = 'learnrate'; main()"
+)
+
+
+def run_without_torch(*arguments):
+    command = [sys.executable, "-c", WITHOUT_TORCH, *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize("command", ["plan", "find", "sweep"])
+def test_without_torch_a_command_that_trains_says_how_to_get_it(command):
+    done = run_without_torch(command, "t.py:task")
+    assert done.returncode == 2
+    assert "pip install 'learnrate[torch]'" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_without_torch_schedules_and_plans_are_shown(run, tmp_path):
+    run("plan", "t.py:task", "--steps", 300)
+    for spec in (["1e-3 * linear()", "--steps", 30], [tmp_path / "plan.json"]):
+        done = run_without_torch("show", *spec, "--json")
+        assert done.returncode == 0, done.stderr
+        assert json.loads(done.stdout)["lr"]
+
+
 def test_ctrl_c_keeps_what_a_training_has(tmp_path):
     (tmp_path / "t.py").write_text(TASKS)
     command = [sys.executable, "-c", "from learnrate.cli import main; main()"]

@@ -1,12 +1,6 @@
 """Shared by the tests of the integrations."""
 
-import os
-
 import pytest
-
-os.environ.setdefault("KERAS_BACKEND", "torch")  # read once, when Keras is first imported
-os.environ.setdefault("HF_HUB_OFFLINE", "1")
-os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 
 
 @pytest.fixture

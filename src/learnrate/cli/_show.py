@@ -59,7 +59,7 @@ def _bound(spec: str, steps: int | None) -> Schedule:
     from learnrate.schedules import schedule  # noqa: PLC0415 - loads numpy
 
     if spec.endswith(".json"):
-        from learnrate.planning import Plan  # noqa: PLC0415 - loads torch
+        from learnrate.planning import Plan  # noqa: PLC0415 - not for a text
 
         found = Plan.read(spec).schedule
     else:

@@ -12,7 +12,9 @@ from learnrate.schedules import schedule as read
 
 try:
     import keras
-except ImportError as error:
+except ModuleNotFoundError as error:
+    if error.name != "keras":
+        raise  # it is there, and lacks something itself: its backend
     raise MissingExtraError("keras", "keras", "learnrate.integrations.keras") from error
 
 if TYPE_CHECKING:

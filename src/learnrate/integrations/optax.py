@@ -11,7 +11,9 @@ from learnrate.integrations._check import bound_schedule
 
 try:
     import jax
-except ImportError as error:
+except ModuleNotFoundError as error:
+    if error.name != "jax":
+        raise  # it is there, and lacks something itself
     raise MissingExtraError("jax", "optax", "learnrate.integrations.optax") from error
 
 import jax.numpy as jnp

@@ -11,7 +11,9 @@ from learnrate.integrations._check import ready_schedule
 
 try:
     import torch
-except ImportError as error:
+except ModuleNotFoundError as error:
+    if error.name != "torch":
+        raise  # it is there, and lacks something itself
     raise MissingExtraError("torch", "torch", "learnrate.integrations.torch") from error
 
 from torch.optim.lr_scheduler import LRScheduler
