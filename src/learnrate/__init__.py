@@ -9,6 +9,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from learnrate._errors import needing
+
 if TYPE_CHECKING:
     from learnrate._errors import ArgumentError as ArgumentError
     from learnrate._errors import FileError as FileError
@@ -70,14 +72,8 @@ __all__ = sorted(_HOMES)  # noqa: PLE0605 - a list of strings, built from the on
 def __getattr__(name: str) -> object:
     if name not in _HOMES:
         raise AttributeError(f"module 'learnrate' has no attribute {name!r}")
-    try:
+    with needing("torch", "torch", f"learnrate.{name}"):
         value = getattr(import_module(f"learnrate.{_HOMES[name]}"), name)
-    except ModuleNotFoundError as error:
-        if error.name != "torch":
-            raise
-        from learnrate._errors import MissingExtraError  # noqa: PLC0415 - only on failure
-
-        raise MissingExtraError("torch", "torch", f"learnrate.{name}") from error
     globals()[name] = value
     return value
 

@@ -9,7 +9,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from learnrate._errors import MissingExtraError
+from learnrate._errors import needing
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -69,10 +69,8 @@ def new_figure(width: float = 8.0, height: float = 4.5) -> Figure:
     Raises:
         MissingExtraError: matplotlib is not installed.
     """
-    try:
+    with needing("matplotlib", "plot", "A picture"):
         from matplotlib import pyplot as plt  # noqa: PLC0415 - optional, and slow to load
-    except ModuleNotFoundError as error:
-        raise MissingExtraError("matplotlib", "plot", "A picture") from error
     return plt.figure(figsize=(width, height), layout="constrained")
 
 

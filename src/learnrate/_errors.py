@@ -13,6 +13,12 @@ prints the message alone and exits with 2.
 
 from __future__ import annotations
 
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 __all__ = [
     "ArgumentError",
     "FileError",
@@ -20,6 +26,7 @@ __all__ = [
     "MissingExtraError",
     "ScheduleError",
     "TaskError",
+    "needing",
 ]
 
 
@@ -51,3 +58,20 @@ class MissingExtraError(LearnrateError, ImportError):
             f"{purpose} needs {package}, which is not installed. "
             f"Install it with: pip install 'learnrate[{extra}]'"
         )
+
+
+@contextmanager
+def needing(package: str, extra: str, purpose: str) -> Iterator[None]:
+    """Imports within say how to get `package` where it is not installed.
+
+    One that is installed and lacks something itself (Keras its backend, say) raises its own error.
+
+    Raises:
+        MissingExtraError: the package is not installed.
+    """
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if error.name != package:
+            raise
+        raise MissingExtraError(package, extra, purpose) from error

@@ -9,21 +9,14 @@ __all__ = ["main"]
 
 def main() -> None:
     """Run `learnrate`; the exit status is 0, 1 for a job that failed, 2 for misuse."""
-    from learnrate._errors import LearnrateError, MissingExtraError  # noqa: PLC0415 - kept cheap
+    from learnrate._errors import LearnrateError, needing  # noqa: PLC0415 - kept cheap
     from learnrate.cli._app import app  # noqa: PLC0415
 
     try:
-        app()
+        with needing("torch", "torch", "this command"):
+            app()
     except LearnrateError as error:
-        _refuse(error)
-    except ModuleNotFoundError as error:
-        if error.name != "torch":
-            raise
-        _refuse(MissingExtraError("torch", "torch", "this command"))
+        print(f"learnrate: {error}", file=sys.stderr)  # noqa: T201 - the command line prints
+        sys.exit(2)
     except BrokenPipeError:
         sys.exit(1)
-
-
-def _refuse(error: Exception) -> None:
-    print(f"learnrate: {error}", file=sys.stderr)  # noqa: T201 - the command line prints
-    sys.exit(2)

@@ -6,16 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from learnrate._errors import ArgumentError, MissingExtraError
+from learnrate._errors import ArgumentError, needing
 from learnrate.integrations._check import bound_schedule
 from learnrate.schedules import schedule as read
 
-try:
+with needing("keras", "keras", "learnrate.integrations.keras"):
     import keras
-except ModuleNotFoundError as error:
-    if error.name != "keras":
-        raise  # it is there, and lacks something itself: its backend
-    raise MissingExtraError("keras", "keras", "learnrate.integrations.keras") from error
 
 if TYPE_CHECKING:
     from learnrate.schedules import Schedule

@@ -6,15 +6,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from learnrate._errors import MissingExtraError
+from learnrate._errors import needing
 from learnrate.integrations._check import bound_schedule
 
-try:
+with needing("jax", "optax", "learnrate.integrations.optax"):
     import jax
-except ModuleNotFoundError as error:
-    if error.name != "jax":
-        raise  # it is there, and lacks something itself
-    raise MissingExtraError("jax", "optax", "learnrate.integrations.optax") from error
 
 import jax.numpy as jnp
 

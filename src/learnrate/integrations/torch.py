@@ -6,15 +6,11 @@ import warnings
 from typing import TYPE_CHECKING, Any
 from weakref import ref
 
-from learnrate._errors import ArgumentError, MissingExtraError
+from learnrate._errors import ArgumentError, needing
 from learnrate.integrations._check import ready_schedule
 
-try:
+with needing("torch", "torch", "learnrate.integrations.torch"):
     import torch
-except ModuleNotFoundError as error:
-    if error.name != "torch":
-        raise  # it is there, and lacks something itself
-    raise MissingExtraError("torch", "torch", "learnrate.integrations.torch") from error
 
 from torch.optim.lr_scheduler import LRScheduler
 

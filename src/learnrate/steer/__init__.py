@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from learnrate._errors import needing
 from learnrate.steer._controlled import Controlled
 from learnrate.steer._controller import (
     Bounded,
@@ -42,12 +43,6 @@ __all__ = [
 def __getattr__(name: str) -> object:
     if name != "measured_step":
         raise AttributeError(f"module 'learnrate.steer' has no attribute {name!r}")
-    try:
+    with needing("torch", "torch", "learnrate.steer.measured_step"):
         from learnrate.steer._signals import measured_step  # noqa: PLC0415 - it loads torch
-    except ModuleNotFoundError as error:
-        if error.name != "torch":
-            raise
-        from learnrate._errors import MissingExtraError  # noqa: PLC0415 - only on failure
-
-        raise MissingExtraError("torch", "torch", "learnrate.steer.measured_step") from error
     return measured_step
