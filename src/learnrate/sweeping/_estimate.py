@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-__all__ = ["BestRate", "best_rate"]
+__all__ = ["BestRate", "best_rate", "mean_losses"]
 
 _RESAMPLES = 400
 _CENTRAL = (0.1, 0.9)
@@ -44,16 +44,16 @@ def best_rate(lrs: np.ndarray, losses: np.ndarray) -> BestRate | None:
     if not np.isfinite(losses).any():
         return None
     logs = np.log(lrs)
-    best = _lowest(logs, _mean(losses))
+    best = _lowest(logs, mean_losses(losses))
     draws = np.random.default_rng(0).integers(losses.shape[1], size=(_RESAMPLES, losses.shape[1]))
-    resampled = [_lowest(logs, _mean(losses[:, draw])) for draw in np.unique(draws, axis=0)]
+    resampled = [_lowest(logs, mean_losses(losses[:, draw])) for draw in np.unique(draws, axis=0)]
     low, high = np.quantile(resampled, _CENTRAL)
     half = 0.5 * float(np.diff(logs).max()) if len(logs) > 1 else 0.0
     ends = min(low, best - half), max(high, best + half)
     return BestRate(*(float(np.exp(one)) for one in (best, *ends)))
 
 
-def _mean(losses: np.ndarray) -> np.ndarray:
+def mean_losses(losses: np.ndarray) -> np.ndarray:
     """Over seeds; where no rate finished with all of them, over the seeds that finished."""
     mean = losses.mean(axis=1)
     if np.isfinite(mean).any():

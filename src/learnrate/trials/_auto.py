@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import heapq
+import math
 import time
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
 from learnrate.trials._engines import Engine, Observe, Sequential, nothing
-from learnrate.trials._probe import first_line, probe
+from learnrate.trials._probe import Probe, first_line, probe
+from learnrate.trials._processes import Forked, available_cores, in_processes
 from learnrate.trials._stack import Stack
 from learnrate.trials._training import Training, preserved
 from learnrate.trials._vectorised import Vectorised, is_out_of_memory, stackable
@@ -32,6 +36,7 @@ _SHORT = 1.0  # seconds: below, measuring costs what it could save
 _SHARE = 0.05  # of the sweep's time alone, that measuring may take
 _LONGEST = 0.4  # seconds a candidate
 _FEWEST = 3
+_ALONE = Probe("no two of them share a seed")
 _DROPOUT = (
     "The model draws random numbers while it trains (dropout?): in a stack every trial draws its "
     "own, of the same distribution as alone but not the same numbers."
@@ -44,15 +49,17 @@ class Timing:
 
     Attributes:
         engine: its name.
-        width: how many trials at once.
-        threads: of torch.
-        seconds: one update of one trial.
+        width: how many trials at once in a process.
+        threads: of torch in a process.
+        seconds: one update of one trial, in a process; several processes measured at once.
+        processes: how many at once.
     """
 
     engine: str
     width: int
     threads: int
     seconds: float
+    processes: int = 1
 
 
 @dataclass(frozen=True)
@@ -63,7 +70,8 @@ class Choice:
         engine: its name.
         reason: one sentence.
         width: how many trials a stack holds; 1 for the sequential engine.
-        threads: torch's threads while it runs.
+        threads: torch's threads while it runs, in each process.
+        processes: how many run at once.
         timings: the candidates measured; empty where none was.
     """
 
@@ -71,6 +79,7 @@ class Choice:
     reason: str
     width: int = 1
     threads: int = field(default_factory=torch.get_num_threads)
+    processes: int = 1
     timings: tuple[Timing, ...] = ()
 
 
@@ -78,61 +87,123 @@ def choose_engine(task: Task, trials: Sequence[Trial], engine: str) -> tuple[Cho
     """The engine for `trials`: as asked, or for `"auto"` the fastest of those that can run them.
 
     A few updates of each candidate are timed on copies: alone and in stacks of several widths,
-    with torch's threads and with one. Nothing of the user's is changed.
+    with torch's threads, with one, and in a process for every core. Nothing of the user's is
+    changed.
     """
     if engine == "sequential" or not trials:
         return Choice("sequential", "as asked." if trials else "nothing to run."), Sequential()
-    largest = max(stackable(trials), key=len)
-    if engine == "auto" and len(largest) == 1:
-        return Choice("sequential", "no two trials share a seed."), Sequential()
     try:
-        return _tried(task, largest, sum(trial.total for trial in trials), engine)
+        return _tried(task, trials, engine)
     except Exception as error:  # noqa: BLE001 - the task's own code; its trial will say it again
         return Choice("sequential", f"trying it out raised {first_line(error)}."), Sequential()
 
 
-def _tried(task: Task, trials: list[Trial], updates: int, engine: str) -> tuple[Choice, Engine]:
-    """The choice for the trials of one seed, if nothing raises."""
-    alone = _timed(task, trials, 1, torch.get_num_threads(), 0.0) if engine == "auto" else None
-    if alone is not None and alone.seconds * updates < _SHORT:
-        reason = (
-            f"all take about {alone.seconds * updates:.1f} s; too little to be worth measuring."
-        )
+def _tried(task: Task, trials: Sequence[Trial], engine: str) -> tuple[Choice, Engine]:
+    """The choice, if nothing raises."""
+    largest = max(stackable(trials), key=len)
+    if engine == "vectorised":
+        probed = probe(task, largest[0])
+        if probed.refusal:
+            reason = f"trials cannot be stacked, because {probed.refusal}."
+            return Choice("sequential", reason), Sequential()
+        choice = Choice("vectorised", "as asked.", width=len(largest))
+        return choice, _chosen(choice, trials, probed)
+    alone = _timed(task, largest, 1, torch.get_num_threads(), 0.0)
+    expected = alone.seconds * sum(trial.total for trial in trials)
+    if expected < _SHORT:
+        reason = f"all take about {expected:.1f} s; too little to be worth measuring."
         return Choice("sequential", reason, timings=(alone,)), Sequential()
-    probed = probe(task, trials[0])
+    probed = probe(task, largest[0]) if len(largest) > 1 else _ALONE
+    choice = _measured(task, trials, [] if probed.refusal else largest, alone)
     if probed.refusal:
-        reason = f"trials cannot be stacked, because {probed.refusal}."
-        return Choice("sequential", reason), Sequential()
-    if alone is None:
-        choice = Choice("vectorised", "as asked.", width=len(trials))
-    else:
-        choice = _measured(task, trials, alone, alone.seconds * updates)
-    return choice, _with_threads(choice, note=_DROPOUT if probed.random else "")
+        said = f"{choice.reason} Trials cannot be stacked, because {probed.refusal}."
+        choice = replace(choice, reason=said)
+    return choice, _chosen(choice, trials, probed)
 
 
-def _measured(task: Task, trials: list[Trial], alone: Timing, expected: float) -> Choice:
+def _measured(task: Task, trials: Sequence[Trial], group: list[Trial], alone: Timing) -> Choice:
+    """Time every candidate: stacks of `group`, in one process and in as many as there are cores."""
+    cores = min(available_cores(), len(trials))
+    widths = [1, *_widths(len(group))]
+    shared = [1, *_widths(math.ceil(len(group) / cores))] if cores > 1 else []
     threads = sorted({1, torch.get_num_threads()})
-    widths = sorted({width for width in _WIDTHS if width < len(trials)} | {len(trials)})
-    limit = min(_LONGEST, _SHARE * expected / (len(threads) * (len(widths) + 1)))
+    expected = alone.seconds * sum(trial.total for trial in trials)
+    limit = min(_LONGEST, _SHARE * expected / (len(threads) * len(widths) + len(shared)))
+    own = group or list(trials)
     timings = [alone]
-    for width in (1, *widths):
+    for width in widths:
         try:
-            timings.extend(_timed(task, trials, width, n, limit) for n in threads)
+            timings.extend(_timed(task, own, width, count, limit) for count in threads)
         except Exception as error:
             if not is_out_of_memory(error):
                 raise
             break
-    single = min((one for one in timings if one.width == 1), key=lambda one: one.seconds)
-    stacks = [one for one in timings if one.width > 1]
-    best = min(stacks, key=lambda one: one.seconds, default=single)
-    chosen = best if best.seconds < _WORTH * single.seconds else single
-    return Choice(chosen.engine, _why(single, best), chosen.width, chosen.threads, tuple(timings))
+    fork = 0.0
+    with suppress(Exception):  # a task that cannot be run in a fork runs in this process
+        fork = _seconds_of(lambda: in_processes(lambda: None, cores))
+        timings.extend(_timed_at_once(task, own, width, cores, limit) for width in shared)
+    single = min((one for one in timings if _plain(one)), key=lambda one: one.seconds)
+    longest = _expected(single, trials, fork)
+    best = min(timings, key=lambda one: _expected(one, trials, fork))
+    chosen = best if _expected(best, trials, fork) < _WORTH * longest else single
+    return Choice(
+        chosen.engine,
+        _why(single, best, longest / _expected(best, trials, fork)),
+        chosen.width,
+        chosen.threads,
+        chosen.processes,
+        tuple(timings),
+    )
 
 
-def _why(single: Timing, best: Timing) -> str:
+def _plain(one: Timing) -> bool:
+    return one.width == one.processes == 1
+
+
+def _widths(trials: int) -> list[int]:
+    """The widths of stack worth trying for as many trials of one seed."""
+    return sorted({width for width in (*_WIDTHS, trials) if 1 < width <= trials})
+
+
+def _expected(one: Timing, trials: Sequence[Trial], fork: float) -> float:
+    """Seconds the trials would take, each part given to the process that is free first."""
+    free = [fork * (one.processes > 1)] * one.processes
+    for part in _parts(trials, one.width):
+        heapq.heapreplace(free, free[0] + one.seconds * sum(trial.total for trial in part))
+    return max(free)
+
+
+def _parts(trials: Sequence[Trial], width: int) -> list[list[Trial]]:
+    """The trials in stacks of about equal size; each takes high rates, which end early, and low."""
+    parts: list[list[Trial]] = []
+    for group in stackable(trials):
+        count = math.ceil(len(group) / width)
+        parts.extend(group[first::count] for first in range(count))
+    return sorted(parts, key=len, reverse=True)
+
+
+def _why(single: Timing, best: Timing, ratio: float) -> str:
     alone = f"{single.seconds * 1e3:.3g} ms an update alone"
-    stacked = f"{best.seconds * 1e3:.3g} ms each in a stack of {best.width}"
-    return f"{alone}, {stacked} ({single.seconds / best.seconds:.1f} times as fast)."
+    stack = f"in a stack of {best.width}" if best.width > 1 else "alone"
+    several = f" in each of {best.processes} processes" if best.processes > 1 else ""
+    return (
+        f"{alone}, {best.seconds * 1e3:.3g} ms each {stack}{several} ({ratio:.1f} times as fast)."
+    )
+
+
+def _timed_at_once(
+    task: Task, trials: list[Trial], width: int, processes: int, limit: float
+) -> Timing:
+    """One update of one trial where every core has a process: the slowest of them."""
+    timings = in_processes(lambda: _timed(task, trials, width, 1, limit), processes)
+    slowest = max(one.seconds for one in timings)
+    return replace(timings[0], seconds=slowest, processes=processes)
+
+
+def _seconds_of(function: Callable[[], object]) -> float:
+    began = time.perf_counter()
+    function()
+    return time.perf_counter() - began
 
 
 def _timed(task: Task, trials: list[Trial], width: int, threads: int, limit: float) -> Timing:
@@ -200,7 +271,10 @@ class _Chosen:
             yield from self._engine.run(task, trials, observe)
 
 
-def _with_threads(choice: Choice, note: str) -> Engine:
-    if choice.engine == "sequential":
-        return _Chosen(Sequential(), choice.threads, "")
-    return _Chosen(Vectorised(choice.width), choice.threads, note)
+def _chosen(choice: Choice, trials: Sequence[Trial], probed: Probe) -> Engine:
+    stacked = choice.engine == "vectorised"
+    make: Callable[[], Engine] = partial(Vectorised, choice.width) if stacked else Sequential
+    engine = make()
+    if choice.processes > 1:
+        engine = Forked(make, _parts(trials, choice.width), choice.processes)
+    return _Chosen(engine, choice.threads, _DROPOUT if stacked and probed.random else "")

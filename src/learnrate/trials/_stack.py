@@ -76,7 +76,7 @@ class Stack:
 
     def keep(self, positions: list[int]) -> None:
         """Drop every trial but those at `positions`; the others are compacted."""
-        index = torch.tensor(positions, device=self._values.device)
+        index = torch.tensor(positions, dtype=torch.long, device=self._values.device)
         for _, _, rule in self._rules:
             rule.keep(index)
         self._hold(self._values[index])
