@@ -1,5 +1,6 @@
 """Processes of this machine: the same curves, also when one of them dies."""
 
+import itertools
 import os
 import signal
 import subprocess
@@ -63,7 +64,7 @@ def alike(actual, expected):
 def test_the_same_seed_gives_the_same_curve(engine, width):
     asked = trials(rates=(0.001, 0.01, 1e6))
     parts = auto._parts(asked, width)
-    assert sorted(map(id, sum(parts, []))) == sorted(map(id, asked))
+    assert sorted(map(id, itertools.chain.from_iterable(parts))) == sorted(map(id, asked))
     forked = Forked(engine, parts, 2)
     assert alike(curves(task(), forked, asked), curves(task(), Sequential(), asked))
     assert forked.notes == []
@@ -75,10 +76,11 @@ def test_progress_counts_every_update():
         return nn.functional.cross_entropy(model(batch[0]), batch[1])
 
     asked, ended, seen = trials(), 0, []
-    one = task(slow)
-    for trial, _ in Forked(Sequential, auto._parts(asked, 1), 2).run(
-        one, asked, lambda going, stage: seen.append(ended + going)
-    ):
+
+    def observe(going, stage):
+        seen.append(ended + going)
+
+    for trial, _ in Forked(Sequential, auto._parts(asked, 1), 2).run(task(slow), asked, observe):
         ended += trial.total
     assert ended == sum(trial.total for trial in asked)
     assert max(seen) <= ended
