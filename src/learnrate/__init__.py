@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from learnrate.task import load_task as load_task
     from learnrate.training import Trained as Trained
     from learnrate.training import train as train
+    from learnrate.trials import RayEngine as RayEngine
 
 _HOMES = {
     "ArgumentError": "_errors",
@@ -47,6 +48,7 @@ _HOMES = {
     "ScheduleError": "_errors",
     "Plan": "planning",
     "RangeTest": "range_test",
+    "RayEngine": "trials",
     "Sweep": "sweeping",
     "Task": "task",
     "TaskError": "_errors",

@@ -16,6 +16,7 @@ from torch import nn
 from learnrate import Task, schedule
 from learnrate.trials import Sequential, Status, Trial, Vectorised, choose_engine, preserved
 from learnrate.trials import _auto as auto
+from learnrate.trials._parts import parts_of
 from learnrate.trials._processes import Forked, available_cores, in_processes
 
 X = torch.randn(48, 6, generator=torch.Generator().manual_seed(1))
@@ -63,7 +64,7 @@ def alike(actual, expected):
 @pytest.mark.parametrize("width", [1, 2, 3])
 def test_the_same_seed_gives_the_same_curve(engine, width):
     asked = trials(rates=(0.001, 0.01, 1e6))
-    parts = auto._parts(asked, width)
+    parts = parts_of(asked, width)
     assert sorted(map(id, itertools.chain.from_iterable(parts))) == sorted(map(id, asked))
     forked = Forked(engine, parts, 2)
     assert alike(curves(task(), forked, asked), curves(task(), Sequential(), asked))
@@ -80,7 +81,7 @@ def test_progress_counts_every_update():
     def observe(going, stage):
         seen.append(ended + going)
 
-    for trial, _ in Forked(Sequential, auto._parts(asked, 1), 2).run(task(slow), asked, observe):
+    for trial, _ in Forked(Sequential, parts_of(asked, 1), 2).run(task(slow), asked, observe):
         ended += trial.total
     assert ended == sum(trial.total for trial in asked)
     assert max(seen) <= ended
@@ -96,7 +97,7 @@ def test_what_a_killed_process_had_not_ended_runs_in_this_one():
         return nn.functional.cross_entropy(model(batch[0]), batch[1])
 
     asked = trials(rates=(0.001, 0.01, 3.0))
-    engine = Forked(Sequential, auto._parts(asked, 1), 2)
+    engine = Forked(Sequential, parts_of(asked, 1), 2)
     expected = curves(task(), Sequential(), asked)
     assert alike(curves(task(deadly), engine, asked), expected)
     assert engine.notes == ["2 trials ran one after another: the process they were in died"]
@@ -109,7 +110,7 @@ def test_a_trial_that_raises_fails_alone():
         return nn.functional.cross_entropy(model(batch[0]), batch[1])
 
     asked = trials(rates=(0.001, 3.0))
-    made = curves(task(fails), Forked(Sequential, auto._parts(asked, 1), 2), asked)
+    made = curves(task(fails), Forked(Sequential, parts_of(asked, 1), 2), asked)
     ends = [(made[trial].status, made[trial].error) for trial in asked]
     assert ends == [(Status.FINISHED, ""), (Status.FAILED, "ValueError: theirs")] * 2
 
@@ -120,7 +121,7 @@ def test_notes_come_back():
         return loss if float(loss.detach()) > 0 else -loss
 
     asked = trials()
-    engine = Forked(Vectorised, auto._parts(asked, 3), 2)
+    engine = Forked(Vectorised, parts_of(asked, 3), 2)
     curves(task(branches), engine, asked)
     assert len(engine.notes) == 2
     assert all("ran one after another" in note for note in engine.notes)
@@ -134,7 +135,8 @@ def test_ctrl_c_ends_every_process_at_once(tmp_path):
         from learnrate.testing import quadratic_task
         from learnrate import Task, schedule
         from learnrate.trials import Sequential, Trial
-        from learnrate.trials._processes import Forked
+        from learnrate.trials._parts import parts_of
+from learnrate.trials._processes import Forked
 
         task = quadratic_task(steps=5)
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from learnrate._errors import ArgumentError
 from learnrate.cli._common import (
     JsonOption,
     SeedOption,
@@ -17,6 +18,9 @@ from learnrate.cli._common import (
     print_json,
     save_picture,
 )
+
+if TYPE_CHECKING:
+    from learnrate import RayEngine
 
 __all__ = ["sweep"]
 
@@ -32,8 +36,30 @@ def sweep(
         str, typer.Option(help="The schedule's shape, with peak 1.")
     ] = "warmup(5%) >> linear()",
     engine: Annotated[
-        str, typer.Option(help="sequential, vectorised, or auto: whichever is faster here.")
+        str,
+        typer.Option(help="sequential, vectorised, ray, or auto: whichever is faster here."),
     ] = "auto",
+    address: Annotated[
+        str | None,
+        typer.Option(
+            help="Of a Ray cluster: host:port, ray://host:port or auto.", show_default=False
+        ),
+    ] = None,
+    cpus: Annotated[
+        float | None, typer.Option(help="Cores of each of Ray's tasks; 1.", show_default=False)
+    ] = None,
+    gpus: Annotated[
+        float | None,
+        typer.Option(help="Devices of each, as 0.25 for a quarter; 0.", show_default=False),
+    ] = None,
+    halving: Annotated[
+        int | None,
+        typer.Option(
+            help="Successive halving: try all rates in short trials first, and let one in so many "
+            "go on to trials so many times as long.",
+            show_default=False,
+        ),
+    ] = None,
     seed: SeedOption = 0,
     out: Annotated[Path | None, typer.Option(help="Folder for the trials made so far.")] = None,
     png: Annotated[Path | None, typer.Option(help="Save the picture here.")] = None,
@@ -58,7 +84,8 @@ def sweep(
                 seeds=seeds,
                 steps=steps,
                 shape=shape,
-                engine=engine,
+                engine=_engine(engine, address=address, cpus=cpus, gpus=gpus),
+                halving=halving,
                 seed=seed,
                 out=out,
             )
@@ -80,6 +107,19 @@ def sweep(
     if made.best is None:
         typer.echo(f"learnrate: {made.advice}", err=True)
         raise typer.Exit(1)
+
+
+def _engine(name: str, **options: str | float | None) -> str | RayEngine:
+    given = {option: value for option, value in options.items() if value is not None}
+    if name == "ray":
+        from learnrate import RayEngine  # noqa: PLC0415 - loads torch
+
+        return RayEngine(**given)  # type: ignore[arg-type]
+    if given:
+        raise ArgumentError(
+            f"--{next(iter(given))} is of --engine ray alone; the engine asked for is {name!r}."
+        )
+    return name
 
 
 def _interrupted(out: Path | None) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from typing import TYPE_CHECKING
 
@@ -46,7 +47,9 @@ def _show_answer(console: Console, sweep: Sweep) -> None:
 
 
 def _how(sweep: Sweep) -> str:
-    counted = f"{len(sweep.trials)} trials of {sweep.total:,} updates"
+    counted = " and ".join(
+        f"{len(sweep.at_length(length))} trials of {length:,} updates" for length in sweep.lengths
+    )
     known = f", {sweep.resumed} of them known from before" if sweep.resumed else ""
     return f"{counted}{known}. Engine {sweep.engine}: {sweep.choice.reason}"
 
@@ -67,24 +70,29 @@ def _plot(sweep: Sweep, whole: np.ndarray) -> TextPlot:
 
 
 def _rates_table(console: Console, sweep: Sweep) -> Table:
+    """Every rate with the longest of its trials."""
     table = _table(console, "rate", "mean loss", "lowest", "highest", "trials")
-    seeds = len(sweep.trials) // len(sweep.lrs)
     nearest = None
     if sweep.best is not None:
-        nearest = int(np.argmin(np.abs(np.log(sweep.lrs) - np.log(sweep.best))))
-    for index, rate in enumerate(sweep.lrs.tolist()):
-        own = sweep.trials[index * seeds : (index + 1) * seeds]
-        losses = [trial.loss for trial in own if trial.loss is not None]
+        nearest = sweep.lrs[np.argmin(np.abs(np.log(sweep.lrs) - np.log(sweep.best)))]
+    longest: dict[float, list[SweptTrial]] = {}
+    for length in sweep.lengths:
+        for rate, own in itertools.groupby(sweep.at_length(length), lambda trial: trial.lr):
+            longest[rate] = list(own)
+    for rate, trials in sorted(longest.items()):
+        losses = [trial.loss for trial in trials if trial.loss is not None]
         figures = [np.mean(losses), min(losses), max(losses)] if losses else []
         cells = [f"{figure:.4g}" for figure in figures] or ["-"] * 3
-        style = "bold cyan" if index == nearest else None
-        table.add_row(rate_text(rate), *cells, _ends(own), style=style)
+        style = "bold cyan" if rate == nearest else None
+        table.add_row(rate_text(rate), *cells, _ends(trials, sweep.total), style=style)
     return table
 
 
-def _ends(trials: tuple[SweptTrial, ...]) -> str:
+def _ends(trials: list[SweptTrial], total: int) -> str:
     """How the trials of one rate ended: their number, or how many of each kind."""
+    length = trials[0].total
+    dropped = f" of {length:,} updates" if length < total else ""
     counts = Counter(str(trial.status) for trial in trials)
     if set(counts) == {"finished"}:
-        return str(len(trials))
-    return ", ".join(f"{count} {status}" for status, count in sorted(counts.items()))
+        return f"{len(trials)}{dropped}"
+    return ", ".join(f"{count} {status}" for status, count in sorted(counts.items())) + dropped

@@ -10,6 +10,7 @@ from learnrate._axes import (
     CHOSEN,
     DIVERGED,
     MEASURED,
+    QUIET,
     Mark,
     axes_or_new,
     legend_below,
@@ -18,6 +19,7 @@ from learnrate._axes import (
     rate_text,
     style,
 )
+from learnrate.sweeping._result import final_losses
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -35,7 +37,8 @@ def draw(sweep: Sweep, axes: Axes | None = None) -> Axes:
     """
     axes = axes_or_new(axes)
     style(axes, _title(sweep), x="peak learning rate", y="final loss")
-    lowest, highest = float(sweep.lrs[0]), float(sweep.lrs[-1])
+    rates = [trial.lr for trial in sweep.trials]
+    lowest, highest = min(rates), max(rates)
     axes.set_xlim(lowest / 1.3, highest * 1.3)
     log_axis(axes.xaxis, lowest / 1.3, highest * 1.3)
     _losses(axes, sweep)
@@ -55,6 +58,8 @@ def _title(sweep: Sweep) -> str:
 
 
 def _losses(axes: Axes, sweep: Sweep) -> None:
+    for length in sweep.lengths[:-1]:
+        _shorter(axes, sweep, length)
     whole = np.isfinite(sweep.losses).all(axis=1)
     if not whole.any():
         return
@@ -77,6 +82,24 @@ def _losses(axes: Axes, sweep: Sweep) -> None:
     if low > 0 and high > 20 * max(first, low):
         axes.set_yscale("log")
     legend_below(axes)
+
+
+def _shorter(axes: Axes, sweep: Sweep, length: int) -> None:
+    """The mean losses of a shorter rung of successive halving."""
+    trials = sweep.at_length(length)
+    rates = np.array(sorted({trial.lr for trial in trials}))
+    losses = final_losses(trials)
+    whole = np.isfinite(losses).all(axis=1)
+    axes.plot(
+        rates[whole],
+        losses[whole].mean(axis=1),
+        "o-",
+        color=QUIET,
+        markersize=3,
+        linewidth=1,
+        alpha=0.4 + 0.5 * length / sweep.total,
+        label=f"{length:,} updates",
+    )
 
 
 def _not_finished(axes: Axes, sweep: Sweep) -> None:

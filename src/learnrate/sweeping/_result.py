@@ -17,12 +17,14 @@ from learnrate.sweeping._estimate import best_rate
 from learnrate.trials import Status
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from matplotlib.axes import Axes
 
     from learnrate.sweeping._estimate import BestRate
     from learnrate.trials import Choice, Curve
 
-__all__ = ["Sweep", "SweptTrial"]
+__all__ = ["Sweep", "SweptTrial", "final_losses"]
 
 _ROUNDING = 1 + 1e-9
 _COLUMNS = ("lr", "seed", "loss", "steps", "status")
@@ -30,11 +32,12 @@ _COLUMNS = ("lr", "seed", "loss", "steps", "status")
 
 @dataclass(frozen=True)
 class SweptTrial:
-    """One trial of a sweep: its peak rate, its seed and its whole curve."""
+    """One trial of a sweep: its peak rate, its seed, its whole curve and its planned length."""
 
     lr: float
     seed: int
     curve: Curve
+    total: int
 
     @property
     def loss(self) -> float | None:
@@ -62,15 +65,22 @@ class SweptTrial:
         }
 
 
+def final_losses(trials: Sequence[SweptTrial]) -> np.ndarray:
+    """Of trials by rate and then by seed: shape (rates, seeds), infinite if not finished."""
+    finals = np.array([trial.curve.final for trial in trials])
+    return finals.reshape(len({trial.lr for trial in trials}), -1)
+
+
 @dataclass(frozen=True)
 class Sweep:
     """The final losses of a task over a grid of rates and seeds.
 
     Attributes:
-        trials: every trial, by rate and then by seed.
+        trials: every trial, by rate and then by seed; under successive halving those of the
+            shortest length first.
         choice: which engine ran them, why, and what was measured to choose it.
         resumed: how many trials were known already and not run again.
-        total: the updates of one trial.
+        total: the updates of one trial at full length.
         task: what was trained.
         notes: what a person should know: trials that an engine could not take, and why.
     """
@@ -87,16 +97,24 @@ class Sweep:
         """The engine that ran the trials: sequential or vectorised."""
         return self.choice.engine
 
+    @property
+    def lengths(self) -> tuple[int, ...]:
+        """The lengths of trials, increasing; one, unless by successive halving."""
+        return tuple(sorted({trial.total for trial in self.trials}))
+
+    def at_length(self, length: int) -> tuple[SweptTrial, ...]:
+        """The trials of a length, by rate and then by seed."""
+        return tuple(trial for trial in self.trials if trial.total == length)
+
     @cached_property
     def lrs(self) -> np.ndarray:
-        """The rates tried, increasing, shape (rates,)."""
-        return np.array(sorted({trial.lr for trial in self.trials}))
+        """The rates tried at full length, increasing, shape (rates,)."""
+        return np.array(sorted({trial.lr for trial in self.at_length(self.total)}))
 
     @cached_property
     def losses(self) -> np.ndarray:
-        """The final loss of each rate and seed, shape (rates, seeds); infinite if not finished."""
-        finals = np.array([trial.curve.final for trial in self.trials])
-        return finals.reshape(len(self.lrs), -1)
+        """Their final losses with each seed, shape (rates, seeds); infinite if not finished."""
+        return final_losses(self.at_length(self.total))
 
     @cached_property
     def _estimate(self) -> BestRate | None:

@@ -14,12 +14,14 @@ from learnrate._files import folder_for
 from learnrate._progress import ProgressBar
 from learnrate.schedules import Schedule
 from learnrate.schedules import schedule as read_schedule
-from learnrate.sweeping._result import Sweep, SweptTrial
+from learnrate.sweeping._halving import added, kept, rungs
+from learnrate.sweeping._result import Sweep, SweptTrial, final_losses
 from learnrate.trials import (
     ENGINES,
     Choice,
     Curve,
     Journal,
+    RayEngine,
     Trial,
     check_task,
     choose_engine,
@@ -29,7 +31,7 @@ from learnrate.trials import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from learnrate.task import Task
 
@@ -45,7 +47,8 @@ def sweep(
     seeds: int = 3,
     steps: int | None = None,
     shape: str | Schedule = "warmup(5%) >> linear()",
-    engine: str = "auto",
+    engine: str | RayEngine = "auto",
+    halving: int | None = None,
     seed: int = 0,
     out: str | Path | None = None,
     progress: bool = True,
@@ -61,7 +64,11 @@ def sweep(
         seeds: how many trainings at each rate; the same seeds at every rate.
         steps: updates of each trial; the task's own by default.
         shape: the schedule's shape, with peak 1; each trial's schedule is its rate times this.
-        engine: `"sequential"`, `"vectorised"`, or `"auto"`, which times both and takes the faster.
+        engine: `"sequential"`, `"vectorised"`, `"auto"`, which times both in one process and in
+            several and takes the fastest, or `"ray"`; a `RayEngine` says where, with what.
+        halving: successive halving: all rates are tried in short trials first, and the best one in
+            so many goes on to trials so many times as long, until those of `steps` updates. Each
+            trial has the whole schedule over its own length. None tries all at full length.
         seed: the same seed gives the same sweep.
         out: a folder in which every trial is kept as soon as it has ended; run again with the same
             folder and none of those is run again. Several sweeps may share it.
@@ -79,58 +86,95 @@ def sweep(
         (6, True)
     """
     rates = _checked_rates(lr)
-    trials = _trials(rates, _checked_seeds(seeds), seed, _checked_shape(shape), task.total(steps))
-    if engine not in ENGINES:
+    count, shape_of_one, total = _checked_seeds(seeds), _checked_shape(shape), task.total(steps)
+    own = [seed, *(derived_seed(seed, 30, index) for index in range(1, count))]
+    if not isinstance(engine, RayEngine) and engine not in ENGINES:
         raise ArgumentError(f"engine must be one of {', '.join(ENGINES)}; got {engine!r}.")
     check_task(task)
     path = None if out is None else folder_for(Path(out)) / JOURNAL_NAME
-    journal = Journal(path, fingerprint(task))
-    known = {trial: curve for trial in trials if (curve := journal.curve(trial)) is not None}
-    resumed = len(known)
-    missing = [trial for trial in trials if trial not in known]
-    choice, notes = _run(task, missing, known, journal, engine, progress=progress)
+    runner = _Runner(task, Journal(path, fingerprint(task)), engine, progress=progress)
+    tried = _descend(
+        lambda some, length: runner.tried(some, own, shape_of_one, length),
+        rates,
+        [total] if halving is None else rungs(total, len(rates), _checked_factor(halving)),
+        halving or 1,
+    )
     return Sweep(
-        trials=tuple(
-            SweptTrial(rate, trial.seed, known[trial])
-            for rate, trial in zip(np.repeat(rates, seeds).tolist(), trials, strict=True)
-        ),
-        choice=choice,
-        resumed=resumed,
-        total=trials[0].total,
+        trials=tuple(tried),
+        choice=runner.choice,
+        resumed=runner.resumed,
+        total=total,
         task=task.name,
-        notes=notes,
+        notes=tuple(dict.fromkeys(runner.notes)),
     )
 
 
-def _run(
-    task: Task,
-    missing: list[Trial],
-    known: dict[Trial, Curve],
-    journal: Journal,
-    engine: str,
-    *,
-    progress: bool,
-) -> tuple[Choice, tuple[str, ...]]:
-    """Run what is missing, keeping each curve as soon as there is one."""
-    updates = sum(trial.total for trial in missing)
-    ended = count = 0
-    with ProgressBar(updates, shown=progress) as bar, preserved(task):
-        choice, chosen = choose_engine(task, missing, engine)
-
-        def observe(going: int, stage: str, /) -> None:
-            bar.show(ended + going, f"{count} of {len(missing)} trials; {stage}")
-
-        for trial, curve in chosen.run(task, missing, observe):
-            journal.keep(trial, curve)
-            known[trial] = curve
-            ended, count = ended + trial.total, count + 1
-            observe(0, f"the last one {curve.status}")
-    return choice, tuple(chosen.notes)
+def _descend(
+    run: Callable[[list[float], int], list[SweptTrial]],
+    rates: list[float],
+    lengths: list[int],
+    factor: int,
+) -> list[SweptTrial]:
+    """Run the grid at each length in turn, with the rates that are left; every trial made."""
+    before: list[SweptTrial] = []
+    left = list(range(len(rates)))
+    last = run(rates, lengths[0])
+    for length in lengths[1:]:
+        left = [left[at] for at in kept(final_losses(last), factor)]
+        before += last
+        last = run([rates[at] for at in left], length)
+    while (beside := added(left, final_losses(last), len(rates))) is not None:
+        left = sorted([*left, beside])
+        last = sorted([*last, *run([rates[beside]], lengths[-1])], key=lambda trial: trial.lr)
+    return before + last
 
 
-def _trials(rates: list[float], seeds: int, seed: int, shape: Schedule, total: int) -> list[Trial]:
-    own = [seed, *(derived_seed(seed, 30, index) for index in range(1, seeds))]
-    return [Trial((rate * shape).over(total), one) for rate in rates for one in own]
+class _Runner:
+    """Runs trials that the journal does not know, keeping each curve as soon as there is one."""
+
+    def __init__(
+        self, task: Task, journal: Journal, engine: str | RayEngine, *, progress: bool
+    ) -> None:
+        self.resumed = 0
+        self.choice = Choice("sequential", "nothing to run.")
+        self.notes: list[str] = []
+        self._task = task
+        self._journal = journal
+        self._engine = engine
+        self._progress = progress
+
+    def tried(
+        self, rates: list[float], seeds: list[int], shape: Schedule, length: int
+    ) -> list[SweptTrial]:
+        """Every rate with every seed, by rate and then by seed."""
+        asked = [
+            (rate, Trial((rate * shape).over(length), seed)) for rate in rates for seed in seeds
+        ]
+        curves = self._curves([trial for _, trial in asked])
+        return [SweptTrial(rate, trial.seed, curves[trial], length) for rate, trial in asked]
+
+    def _curves(self, trials: list[Trial]) -> dict[Trial, Curve]:
+        known = {trial: found for trial in trials if (found := self._journal.curve(trial))}
+        missing = [trial for trial in trials if trial not in known]
+        self.resumed += len(known)
+        ended = 0
+        bar = ProgressBar(sum(trial.total for trial in missing), shown=self._progress)
+        with bar, preserved(self._task):
+            choice, engine = choose_engine(self._task, missing, self._engine)
+
+            def observe(going: int, stage: str, /) -> None:
+                said = f"{len(known)} of {len(trials)} trials of {trials[0].total:,} updates"
+                bar.show(ended + going, f"{said}; {stage}")
+
+            for trial, curve in engine.run(self._task, missing, observe):
+                self._journal.keep(trial, curve)
+                known[trial] = curve
+                ended += trial.total
+                observe(0, f"the last one {curve.status}")
+        if missing:
+            self.choice = choice
+            self.notes.extend(engine.notes)
+        return known
 
 
 def _checked_rates(lr: Sequence[float]) -> list[float]:
@@ -157,6 +201,15 @@ def _checked_seeds(seeds: int) -> int:
             f"got {seeds!r}."
         )
     return seeds
+
+
+def _checked_factor(halving: int) -> int:
+    if not isinstance(halving, int) or isinstance(halving, bool) or halving < 2:
+        raise ArgumentError(
+            "halving must be a whole number of at least 2, of which one rate in so many goes on; "
+            f"got {halving!r}. Example: halving=3"
+        )
+    return halving
 
 
 def _checked_shape(shape: str | Schedule) -> Schedule:

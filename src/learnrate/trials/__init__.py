@@ -6,6 +6,7 @@ from learnrate.trials._journal import Journal, fingerprint
 from learnrate.trials._kept import kept_state
 from learnrate.trials._probe import Probe, probe
 from learnrate.trials._random import derived_seed, kept_random_state, seed_everything
+from learnrate.trials._ray import RayEngine
 from learnrate.trials._training import Training, check_task, preserved
 from learnrate.trials._trial import Curve, DivergenceTest, Status, Trial, Update, run_trial
 from learnrate.trials._vectorised import Vectorised
@@ -18,6 +19,7 @@ __all__ = [
     "Engine",
     "Journal",
     "Probe",
+    "RayEngine",
     "Sequential",
     "Status",
     "Timing",

@@ -14,11 +14,13 @@ import numpy as np
 import torch
 
 from learnrate.trials._engines import Engine, Observe, Sequential, nothing
+from learnrate.trials._parts import parts_of, stackable
 from learnrate.trials._probe import Probe, first_line, probe
 from learnrate.trials._processes import Forked, available_cores, in_processes
+from learnrate.trials._ray import RayEngine
 from learnrate.trials._stack import Stack
 from learnrate.trials._training import Training, preserved
-from learnrate.trials._vectorised import Vectorised, is_out_of_memory, stackable
+from learnrate.trials._vectorised import Vectorised, is_out_of_memory
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -28,7 +30,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ENGINES", "Choice", "Timing", "choose_engine"]
 
-ENGINES = ("auto", "sequential", "vectorised")
+ENGINES = ("auto", "sequential", "vectorised", "ray")
 
 _WIDTHS = (4, 16, 64)
 _WORTH = 0.95  # a stack must save this much before its rarer paths are taken
@@ -83,19 +85,35 @@ class Choice:
     timings: tuple[Timing, ...] = ()
 
 
-def choose_engine(task: Task, trials: Sequence[Trial], engine: str) -> tuple[Choice, Engine]:
+def choose_engine(
+    task: Task, trials: Sequence[Trial], engine: str | RayEngine
+) -> tuple[Choice, Engine]:
     """The engine for `trials`: as asked, or for `"auto"` the fastest of those that can run them.
 
     A few updates of each candidate are timed on copies: alone and in stacks of several widths,
     with torch's threads, with one, and in a process for every core. Nothing of the user's is
-    changed.
+    changed. Ray is taken only when asked for, with stacks of the width that is fastest here.
     """
+    if engine == "ray" or isinstance(engine, RayEngine):
+        return _on_ray(task, trials, engine if isinstance(engine, RayEngine) else RayEngine())
     if engine == "sequential" or not trials:
         return Choice("sequential", "as asked." if trials else "nothing to run."), Sequential()
     try:
         return _tried(task, trials, engine)
     except Exception as error:  # noqa: BLE001 - the task's own code; its trial will say it again
         return Choice("sequential", f"trying it out raised {first_line(error)}."), Sequential()
+
+
+def _on_ray(task: Task, trials: Sequence[Trial], engine: RayEngine) -> tuple[Choice, Engine]:
+    """Ray, each of its tasks a stack of the width that is fastest in one process here."""
+    here, _ = choose_engine(task, trials, "auto")
+    timings = [one for one in here.timings if one.processes == 1]
+    alone = min((one.seconds for one in timings if one.width == 1), default=0.0)
+    best = min(timings, key=lambda one: one.seconds, default=None)
+    width = best.width if best is not None and best.seconds < _WORTH * alone else 1
+    stacked = f"up to {width} trials in each task" if width > 1 else "one trial in each task"
+    choice = Choice("ray", f"as asked, {stacked}.", width=width, timings=here.timings)
+    return choice, replace(engine, width=width)
 
 
 def _tried(task: Task, trials: Sequence[Trial], engine: str) -> tuple[Choice, Engine]:
@@ -168,18 +186,9 @@ def _widths(trials: int) -> list[int]:
 def _expected(one: Timing, trials: Sequence[Trial], fork: float) -> float:
     """Seconds the trials would take, each part given to the process that is free first."""
     free = [fork * (one.processes > 1)] * one.processes
-    for part in _parts(trials, one.width):
+    for part in parts_of(trials, one.width):
         heapq.heapreplace(free, free[0] + one.seconds * sum(trial.total for trial in part))
     return max(free)
-
-
-def _parts(trials: Sequence[Trial], width: int) -> list[list[Trial]]:
-    """The trials in stacks of about equal size; each takes high rates, which end early, and low."""
-    parts: list[list[Trial]] = []
-    for group in stackable(trials):
-        count = math.ceil(len(group) / width)
-        parts.extend(group[first::count] for first in range(count))
-    return sorted(parts, key=len, reverse=True)
 
 
 def _why(single: Timing, best: Timing, ratio: float) -> str:
@@ -276,5 +285,5 @@ def _chosen(choice: Choice, trials: Sequence[Trial], probed: Probe) -> Engine:
     make: Callable[[], Engine] = partial(Vectorised, choice.width) if stacked else Sequential
     engine = make()
     if choice.processes > 1:
-        engine = Forked(make, _parts(trials, choice.width), choice.processes)
+        engine = Forked(make, parts_of(trials, choice.width), choice.processes)
     return _Chosen(engine, choice.threads, _DROPOUT if stacked and probed.random else "")

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from learnrate.trials._engines import Observe, Sequential, nothing
+from learnrate.trials._parts import stackable
 from learnrate.trials._probe import first_line
 from learnrate.trials._stack import Stack
 from learnrate.trials._trial import Curve, DivergenceTest, Status, Trial
@@ -73,14 +74,6 @@ class Vectorised:
         )
         yield from self._stacked(task, left[:half], observe)
         yield from self._stacked(task, left[half:], observe)
-
-
-def stackable(trials: Sequence[Trial]) -> list[list[Trial]]:
-    """The trials by seed and length, in the order of their first."""
-    groups: dict[tuple[int, int], list[Trial]] = {}
-    for trial in trials:
-        groups.setdefault((trial.seed, trial.total), []).append(trial)
-    return list(groups.values())
 
 
 def is_out_of_memory(error: BaseException) -> bool:

@@ -1,0 +1,242 @@
+"""The engine that runs trials on a Ray cluster, or in Ray's processes on one machine."""
+
+from __future__ import annotations
+
+import logging
+import math
+import os
+import socket
+import sys
+import sysconfig
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from learnrate._errors import ArgumentError, TaskError, needing
+from learnrate.trials._engines import Engine, Observe, Sequential, nothing
+from learnrate.trials._parts import parts_of
+from learnrate.trials._probe import first_line
+from learnrate.trials._training import preserved
+from learnrate.trials._trial import Curve, Status
+from learnrate.trials._vectorised import Vectorised
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from types import ModuleType
+
+    from learnrate.task import Task
+    from learnrate.trials._trial import Trial
+
+__all__ = ["RayEngine"]
+
+_RETRIES = 3  # of a part whose process or node was lost
+_ANSWER = 5.0  # seconds an address has to answer
+_LOOK = 0.5  # seconds between two looks at Ctrl-C
+
+
+@dataclass(frozen=True)
+class RayEngine:
+    """Runs trials as tasks of Ray: on a cluster, or in Ray's processes on this machine.
+
+    The task is sent with the modules of yours that it is made of; learnrate, PyTorch and whatever
+    else is installed here must be installed on the cluster. Trials of one seed share a Ray task,
+    vectorised, where they can be stacked; there are never fewer parts than the cluster has room
+    for. What a lost process or node had not ended runs again elsewhere. A Ray that runs already in
+    this process is used and left running.
+
+    Args:
+        address: of a cluster: `host:port`, `ray://host:port` or `"auto"` for the one this machine
+            belongs to. By default Ray starts on this machine alone, and ends with the trials.
+        cpus: cores for each Ray task, above 0; its torch has as many threads, at least one.
+        gpus: devices for each Ray task, 0 or more; 0.25 lets four share one.
+
+    Raises:
+        ArgumentError: an argument is outside its rule.
+
+    Examples:
+        >>> RayEngine(gpus=0.25)
+        RayEngine(address=None, cpus=1.0, gpus=0.25)
+    """
+
+    address: str | None = None
+    cpus: float = 1.0
+    gpus: float = 0.0
+    width: int = field(default=1, repr=False)
+    notes: list[str] = field(default_factory=list, repr=False, compare=False)
+    name = "ray"
+
+    def __post_init__(self) -> None:
+        if not 0 < self.cpus < math.inf:
+            raise ArgumentError(f"cpus must be a number of cores above 0; got {self.cpus!r}.")
+        if not 0 <= self.gpus < math.inf:
+            raise ArgumentError(f"gpus must be a number of devices, 0 or more; got {self.gpus!r}.")
+        if self.gpus > 1 and self.gpus != int(self.gpus):
+            raise ArgumentError(
+                f"gpus above 1 must be a whole number, as Ray gives no more than one device in "
+                f"fractions; got {self.gpus!r}."
+            )
+
+    def run(
+        self, task: Task, trials: Sequence[Trial], observe: Observe = nothing
+    ) -> Iterator[tuple[Trial, Curve]]:
+        """Each trial with its curve as soon as its part has ended.
+
+        Raises:
+            ArgumentError: nothing answers at the address, or the cluster has no room for one task.
+            TaskError: the task cannot be sent.
+            MissingExtraError: Ray is not installed.
+        """
+        with needing("ray", "ray", "the engine 'ray'"):
+            import ray  # noqa: PLC0415 - optional
+        sent = _packed(task)
+        with _connected(ray, self.address):
+            slots = self._slots(ray.cluster_resources())
+            parts = parts_of(trials, min(self.width, math.ceil(len(trials) / slots)))
+            remote = ray.remote(
+                num_cpus=self.cpus,
+                num_gpus=self.gpus,
+                max_retries=_RETRIES,
+                retry_exceptions=False,
+            )(_run_part)
+            shared = ray.put(sent)
+            going = {
+                remote.remote(shared, part, self.width > 1, self.cpus): part for part in parts
+            }
+            try:
+                yield from self._collected(ray, going, observe)
+            finally:
+                for left in going:
+                    ray.cancel(left, force=True)
+
+    def _collected(
+        self, ray: ModuleType, going: dict[Any, list[Trial]], observe: Observe
+    ) -> Iterator[tuple[Trial, Curve]]:
+        while going:
+            observe(0, f"Ray runs {sum(len(part) for part in going.values())} more")
+            ended, _ = ray.wait(list(going), timeout=_LOOK)
+            for one in ended:
+                part = going.pop(one)
+                try:
+                    made, notes = ray.get(one)
+                except ray.exceptions.RayError as error:
+                    made, notes = [_failed(error) for _ in part], []
+                self.notes.extend(note for note in notes if note not in self.notes)
+                yield from zip(part, made, strict=True)
+
+    def _slots(self, resources: dict[str, float]) -> int:
+        """How many parts the cluster runs at once."""
+        slots = resources.get("CPU", 0.0) // self.cpus
+        if self.gpus:
+            slots = min(slots, resources.get("GPU", 0.0) // self.gpus)
+        if slots < 1:
+            raise ArgumentError(
+                f"no room on the Ray cluster for one task of {self.cpus:g} cpus and "
+                f"{self.gpus:g} gpus: it has {resources.get('CPU', 0.0):g} and "
+                f"{resources.get('GPU', 0.0):g}. Ask for less."
+            )
+        return int(slots)
+
+
+def _run_part(
+    sent: bytes, part: list[Trial], stacked: bool, cpus: float
+) -> tuple[list[Curve], list[str]]:
+    """On a worker: the curves of a part, in its order, and the notes on them."""
+    from ray import cloudpickle  # noqa: PLC0415 - only where Ray is
+
+    torch.set_num_threads(max(1, int(cpus)))
+    task = cloudpickle.loads(sent)
+    engine: Engine = Vectorised() if stacked and len(part) > 1 else Sequential()
+    with preserved(task):
+        ended = dict(engine.run(task, part))
+    return [ended[trial] for trial in part], list(engine.notes)
+
+
+def _failed(error: Exception) -> Curve:
+    return Curve(
+        lr=np.empty(0),
+        loss=np.empty(0),
+        validation=None,
+        status=Status.FAILED,
+        seconds=0.0,
+        error=first_line(error),
+    )
+
+
+@contextmanager
+def _connected(ray: ModuleType, address: str | None) -> Iterator[None]:
+    if ray.is_initialized():
+        yield
+        return
+    if address is not None:
+        _check_answer(address)
+    settings: dict[str, Any] = {} if address is not None else {"include_dashboard": False}
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # Ray's coming default
+    try:
+        ray.init(address or "local", log_to_driver=False, logging_level=logging.ERROR, **settings)
+    except (ConnectionError, ValueError, RuntimeError) as error:
+        raise ArgumentError(
+            f"Ray cannot be reached at address {address!r}: {first_line(error)}. "
+            "Start it there with `ray start --head`, or leave the address out to run here."
+        ) from error
+    try:
+        yield
+    finally:
+        ray.shutdown()
+
+
+def _check_answer(address: str) -> None:
+    """Ray itself waits for minutes for an address that nobody answers."""
+    if address in {"auto", "local"}:
+        return
+    host, separator, port = address.removeprefix("ray://").rpartition(":")
+    if not (separator and host and port.isdecimal()):
+        raise ArgumentError(
+            f"address must be host:port, ray://host:port or auto; got {address!r}. "
+            "Example: --address 10.0.0.1:6379"
+        )
+    try:
+        socket.create_connection((host, int(port)), timeout=_ANSWER).close()
+    except (OSError, OverflowError) as error:
+        raise ArgumentError(
+            f"nobody answers at the Ray address {address!r} ({error}). Is the head node up "
+            "(`ray start --head`, `ray status`) and its port reachable from here?"
+        ) from error
+
+
+def _packed(task: Task) -> bytes:
+    """The task as bytes, with the modules of the user's that it is made of."""
+    from ray import cloudpickle  # noqa: PLC0415 - optional
+
+    own = [module for module in list(sys.modules.values()) if _is_users(module)]
+    for module in own:
+        cloudpickle.register_pickle_by_value(module)
+    try:
+        return bytes(cloudpickle.dumps(task))
+    except Exception as error:
+        raise TaskError(
+            f"the task cannot be sent to Ray's workers: {first_line(error)}. Make what cannot be "
+            "pickled (an open file, a lock, a connection) inside the functions that use it, or "
+            "run with another engine."
+        ) from error
+    finally:
+        for module in own:
+            cloudpickle.unregister_pickle_by_value(module)
+
+
+def _is_users(module: ModuleType) -> bool:
+    """Whether a module is a file of the user's, which a cluster does not have."""
+    name, file = getattr(module, "__name__", None), getattr(module, "__file__", None)
+    if not name or not file or name == "__main__" or sys.modules.get(name) is not module:
+        return False
+    if name.partition(".")[0] == "learnrate":
+        return False
+    return not any(Path(file).is_relative_to(place) for place in _INSTALLED)
+
+
+_INSTALLED = {
+    Path(sysconfig.get_path(kind)) for kind in ("stdlib", "platstdlib", "purelib", "platlib")
+}

@@ -1,0 +1,261 @@
+"""Ray: the same curves on a real cluster of two nodes, also when one of them is killed."""
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+
+import numpy as np
+import pytest
+import ray
+import torch
+from ray.cluster_utils import Cluster
+from torch import nn
+
+from learnrate import ArgumentError, RayEngine, Task, TaskError, schedule
+from learnrate.sweeping import JOURNAL_NAME, sweep
+from learnrate.trials import Sequential, Status, Trial, choose_engine, preserved
+
+X = torch.randn(48, 6, generator=torch.Generator().manual_seed(1))
+Y = (X.sum(1) > 0).long()
+BATCHES = [(X[i : i + 8], Y[i : i + 8]) for i in range(0, 48, 8)]
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    made = Cluster(
+        initialize_head=True,
+        head_node_args={"num_cpus": 1, "object_store_memory": 80_000_000},
+    )
+    made.add_node(num_cpus=1, object_store_memory=80_000_000)
+    made.wait_for_nodes()
+    yield made
+    made.shutdown()
+
+
+def dense():
+    return nn.Sequential(nn.Linear(6, 7), nn.Tanh(), nn.Linear(7, 2))
+
+
+def task(loss=None, **changes):
+    criterion = nn.CrossEntropyLoss()
+    settings = {
+        "model": dense,
+        "loss": loss or (lambda model, batch: criterion(model(batch[0]), batch[1])),
+        "data": BATCHES,
+        "validate": lambda model: float(criterion(model(X), Y)),
+    }
+    return Task(**(settings | changes))
+
+
+def trials(rates=(0.001, 0.01, 0.1), seeds=(0, 5), steps=25):
+    shape = schedule("warmup(10%) >> linear()")
+    return [Trial((rate * shape).over(steps), seed) for seed in seeds for rate in rates]
+
+
+def curves(one, engine, asked):
+    with preserved(one):
+        return dict(engine.run(one, asked))
+
+
+def assert_alike(actual, expected):
+    assert actual.keys() == expected.keys()
+    for trial, curve in expected.items():
+        assert actual[trial].error == ""
+        assert actual[trial].status is curve.status
+        assert np.allclose(actual[trial].loss, curve.loss, rtol=1e-4)
+        assert actual[trial].final == pytest.approx(curve.final, rel=1e-4)
+
+
+@pytest.mark.parametrize("width", [1, 3])
+def test_the_same_seed_gives_the_same_curve(cluster, width):
+    asked = trials(rates=(0.001, 0.01, 1e6))
+    engine = RayEngine(cluster.address, width=width)
+    assert_alike(curves(task(), engine, asked), curves(task(), Sequential(), asked))
+    assert engine.notes == []
+    assert not ray.is_initialized()
+
+
+def test_a_ray_that_runs_already_is_used_and_left_running(cluster):
+    ray.init(cluster.address, log_to_driver=False)
+    try:
+        asked = trials(seeds=(0,))
+        assert_alike(curves(task(), RayEngine(), asked), curves(task(), Sequential(), asked))
+        assert ray.is_initialized()
+    finally:
+        ray.shutdown()
+
+
+def test_a_node_killed_in_the_middle_loses_nothing(cluster, tmp_path):
+    """The second node dies, with what it runs, once it has begun; a third is not there."""
+    doomed = cluster.add_node(num_cpus=2, object_store_memory=80_000_000)
+    cluster.wait_for_nodes()
+    places = tmp_path / "places"
+    places.mkdir()
+
+    def validate(model):
+        (places / f"{os.getpid()}-{time.monotonic_ns()}").touch()
+        time.sleep(0.3)
+        return float(nn.functional.cross_entropy(model(X), Y))
+
+    def kill():
+        end = time.monotonic() + 60
+        while len(list(places.iterdir())) < 5 and time.monotonic() < end:
+            time.sleep(0.02)
+        cluster.remove_node(doomed, allow_graceful=False)
+
+    killer = threading.Thread(target=kill)
+    killer.start()
+    asked = trials(rates=tuple(np.geomspace(0.001, 0.1, 12)), seeds=(0,))
+    found = curves(task(validate=validate), RayEngine(cluster.address), asked)
+    killer.join()
+    assert_alike(found, curves(task(), Sequential(), asked))
+    assert len(list(places.iterdir())) > 12  # some ran twice
+
+
+def test_a_trial_that_raises_fails_alone_and_is_not_repeated(cluster, tmp_path):
+    def fails(model, batch):
+        if float(model[0].weight.detach().abs().max()) > 1.5:
+            with (tmp_path / "raised").open("a") as file:
+                file.write("x")
+            raise ValueError("theirs")
+        return nn.functional.cross_entropy(model(batch[0]), batch[1])
+
+    asked = trials(rates=(0.001, 3.0), seeds=(0,))
+    found = curves(task(fails), RayEngine(cluster.address), asked)
+    assert [found[trial].status for trial in asked] == [Status.FINISHED, Status.FAILED]
+    assert found[asked[1]].error == "ValueError: theirs"
+    assert (tmp_path / "raised").read_text() == "x"
+
+
+def test_a_worker_that_always_dies_is_a_failed_trial(cluster):
+    home = os.getpid()
+
+    def deadly(model, batch):
+        if os.getpid() != home:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return nn.functional.cross_entropy(model(batch[0]), batch[1])
+
+    found = curves(task(deadly), RayEngine(cluster.address), trials((0.01,), (0,)))
+    (only,) = found.values()
+    assert only.status is Status.FAILED
+    assert only.error.startswith("WorkerCrashedError")
+
+
+def test_modules_of_the_users_own_travel_with_the_task(cluster, tmp_path, monkeypatch):
+    (tmp_path / "their_losses.py").write_text(
+        "from torch import nn\ndef loss(m, b):\n    return nn.functional.cross_entropy(m(b[0]), b[1])\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    import their_losses
+
+    asked = trials(seeds=(0,))
+    found = curves(task(their_losses.loss), RayEngine(cluster.address), asked)
+    assert_alike(found, curves(task(), Sequential(), asked))
+
+
+def test_the_sweep_streams_into_its_journal(cluster, tmp_path):
+    made = sweep(
+        task(),
+        [0.001, 0.01, 0.1],
+        seeds=2,
+        steps=25,
+        engine=RayEngine(cluster.address),
+        out=tmp_path,
+        progress=False,
+    )
+    assert made.engine == "ray"
+    assert made.choice.reason.startswith("as asked, one trial in each task")
+    assert (tmp_path / JOURNAL_NAME).read_bytes().count(b"\n") == 6
+
+
+CTRL_C = """
+import os, pathlib, sys, time
+from learnrate import RayEngine
+from learnrate.cli import main
+sys.argv = ["learnrate", "sweep", f"{sys.argv[1]}/theirs.py:task", "--lr", "0.001,0.01,0.1",
+            "--seeds", "2", "--steps", "5", "--engine", "ray", "--address", sys.argv[2],
+            "--out", f"{sys.argv[1]}/out"]
+main()
+"""
+
+
+def test_ctrl_c_cancels_and_keeps_what_has_ended(cluster, tmp_path):
+    (tmp_path / "theirs.py").write_text(
+        textwrap.dedent(f"""
+        import pathlib, time
+        from learnrate import Task
+        from learnrate.testing import quadratic_task
+
+        made = quadratic_task()
+        seen = pathlib.Path({str(tmp_path)!r}) / "seen"
+
+        def validate(model):
+            with seen.open("a") as file:
+                file.write("x")
+            time.sleep(0.05 if len(seen.read_text()) < 3 else 600)
+            return made.validate(model)
+
+        task = Task(model=made.model, loss=made.loss, data=made.data, validate=validate)
+        """)
+    )
+    journal = tmp_path / "out" / JOURNAL_NAME
+    job = subprocess.Popen(
+        [sys.executable, "-c", CTRL_C, str(tmp_path), cluster.address], stderr=subprocess.PIPE
+    )
+    end = time.monotonic() + 60
+    while not (journal.exists() and journal.read_bytes().count(b"\n") >= 2):
+        assert time.monotonic() < end
+        assert job.poll() is None, job.stderr.read().decode()
+        time.sleep(0.05)
+    job.send_signal(signal.SIGINT)
+    _, said = job.communicate(timeout=30)
+    assert job.returncode == 130
+    assert said.decode().strip().startswith("interrupted; finished trials are kept")
+    assert "Traceback" not in said.decode()
+
+
+@pytest.mark.parametrize(
+    ("address", "said"),
+    [
+        ("127.0.0.1:9", "nobody answers at the Ray address '127.0.0.1:9'"),
+        ("ray://127.0.0.1:9", "nobody answers"),
+        ("somewhere", "host:port, ray://host:port or auto; got 'somewhere'"),
+    ],
+)
+def test_an_address_that_nobody_answers(address, said):
+    with pytest.raises(ArgumentError, match=said.replace("(", r"\(")):
+        curves(task(), RayEngine(address), trials())
+
+
+@pytest.mark.parametrize(
+    "changes", [{"cpus": 0}, {"cpus": float("nan")}, {"gpus": -1}, {"gpus": 1.5}]
+)
+def test_resources_outside_their_rule(changes):
+    with pytest.raises(ArgumentError, match=f"{next(iter(changes))} "):
+        RayEngine(**changes)
+
+
+def test_no_room_for_one_task(cluster):
+    with pytest.raises(ArgumentError, match=r"no room on the Ray cluster .* Ask for less"):
+        curves(task(), RayEngine(cluster.address, gpus=1), trials())
+
+
+def test_a_task_that_cannot_be_sent():
+    lock = threading.Lock()
+
+    def loss(model, batch):
+        with lock:
+            return nn.functional.cross_entropy(model(batch[0]), batch[1])
+
+    with pytest.raises(TaskError, match=r"cannot be sent to Ray's workers: TypeError.*lock"):
+        curves(task(loss), RayEngine("127.0.0.1:9"), trials())
+
+
+def test_ray_is_asked_for_by_name_and_never_chosen():
+    choice, engine = choose_engine(task(), trials(), "ray")
+    assert engine == RayEngine()
+    assert choice.engine == "ray"
