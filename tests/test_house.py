@@ -26,7 +26,13 @@ ARROWS = {
     "testing": {"task", "schedules"},
     "cli": {"schedules", "task", "range_test", "planning", "sweeping", "training", "report"},
 }
-FOUNDATION = {"_axes": {"_errors"}, "_errors": set(), "_files": {"_errors"}, "_progress": set()}
+FOUNDATION = {
+    "_axes": {"_errors"},
+    "_errors": set(),
+    "_files": {"_errors", "_ranks"},
+    "_progress": {"_ranks"},
+    "_ranks": set(),
+}
 
 
 def rooms():

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from learnrate._errors import ArgumentError as ArgumentError
     from learnrate._errors import FileError as FileError
     from learnrate._errors import LearnrateError as LearnrateError
+    from learnrate._errors import LostRankError as LostRankError
     from learnrate._errors import MissingExtraError as MissingExtraError
     from learnrate._errors import ScheduleError as ScheduleError
     from learnrate._errors import TaskError as TaskError
@@ -43,6 +44,7 @@ _HOMES = {
     "ArgumentError": "_errors",
     "FileError": "_errors",
     "LearnrateError": "_errors",
+    "LostRankError": "_errors",
     "MissingExtraError": "_errors",
     "Schedule": "schedules",
     "ScheduleError": "_errors",

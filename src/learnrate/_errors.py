@@ -5,10 +5,11 @@
     │   └── ScheduleError  a schedule that cannot be built, read or evaluated
     ├── TaskError          a task that cannot be loaded or trained
     ├── FileError          a file of ours that cannot be read or written
+    ├── LostRankError      another process of a distributed job has ended (exit status 1)
     └── MissingExtraError  an optional package is not installed (also an ImportError)
 
 Every message says the argument as typed, the rule, the value, and the way out. The command line
-prints the message alone and exits with 2.
+prints the message alone and exits with 2, or with 1 where a job failed while it ran.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ __all__ = [
     "ArgumentError",
     "FileError",
     "LearnrateError",
+    "LostRankError",
     "MissingExtraError",
     "ScheduleError",
     "TaskError",
@@ -48,6 +50,10 @@ class TaskError(LearnrateError):
 
 class FileError(LearnrateError):
     """A file of ours that cannot be read (truncated, newer, edited out of range) or written."""
+
+
+class LostRankError(LearnrateError):
+    """Another process of a distributed job ended or cannot be reached; the job cannot go on."""
 
 
 class MissingExtraError(LearnrateError, ImportError):

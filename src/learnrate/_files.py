@@ -10,6 +10,7 @@ import tempfile
 from typing import TYPE_CHECKING, Any
 
 from learnrate._errors import FileError
+from learnrate._ranks import is_first_rank
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,9 +21,13 @@ __all__ = ["folder_for", "number_or_none", "read_json", "write_bytes", "write_js
 def write_bytes(path: Path, content: bytes) -> None:
     """Write `path` whole or leave it as it was, also on a full disk or when killed.
 
+    Of several ranks the first one writes for all.
+
     Raises:
         FileError: it cannot be written.
     """
+    if not is_first_rank():
+        return
     try:
         handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     except OSError as error:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Self
 
+from learnrate._ranks import is_first_rank
+
 if TYPE_CHECKING:
     from types import TracebackType
 
@@ -16,12 +18,13 @@ _PATIENCE = 1.0
 class ProgressBar:
     """Shows how far a budget of updates is spent, on standard error, once a second has passed.
 
-    Nothing is shown where standard error is neither a terminal nor a notebook.
+    Nothing is shown where standard error is neither a terminal nor a notebook, and of several
+    ranks the first one shows it for all.
     """
 
     def __init__(self, total: int, *, shown: bool = True) -> None:
         self._total = total
-        self._shown = shown
+        self._shown = shown and is_first_rank()
         self._began = time.monotonic()
         self._live: _Bar | None = None
 

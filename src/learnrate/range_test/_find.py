@@ -19,6 +19,7 @@ from learnrate.trials import (
     kept_random_state,
     kept_state,
     preserved,
+    ranks,
     seed_everything,
 )
 
@@ -187,10 +188,11 @@ def _as_number(step: Callable[[float], Any]) -> Step:
     def measured(lr: float) -> float:
         loss = step(lr)
         try:
-            return float(loss.item() if isinstance(loss, torch.Tensor) else loss)
+            number = float(loss.item() if isinstance(loss, torch.Tensor) else loss)
         except (TypeError, ValueError, RuntimeError) as error:
             raise ArgumentError(
                 f"step(lr) must return the loss as a number; got {loss!r}."
             ) from error
+        return ranks().mean(number)
 
     return measured

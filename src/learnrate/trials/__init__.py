@@ -1,6 +1,7 @@
 """Trials: short or whole trainings of a task, and the engines that run many of them."""
 
 from learnrate.trials._auto import ENGINES, Choice, Timing, choose_engine
+from learnrate.trials._distributed import ranks
 from learnrate.trials._engines import Engine, Sequential
 from learnrate.trials._journal import Journal, fingerprint
 from learnrate.trials._kept import kept_state
@@ -35,6 +36,7 @@ __all__ = [
     "kept_state",
     "preserved",
     "probe",
+    "ranks",
     "run_trial",
     "seed_everything",
 ]

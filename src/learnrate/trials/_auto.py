@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from learnrate._ranks import rank_and_size
 from learnrate.trials._engines import Engine, Observe, Sequential, nothing
 from learnrate.trials._parts import parts_of, stackable
 from learnrate.trials._probe import Probe, first_line, probe
@@ -94,6 +95,8 @@ def choose_engine(
     with torch's threads, with one, and in a process for every core. Nothing of the user's is
     changed. Ray is taken only when asked for, with stacks of the width that is fastest here.
     """
+    if rank_and_size()[1] > 1:
+        return Choice("sequential", "all ranks train each trial together."), Sequential()
     if engine == "ray" or isinstance(engine, RayEngine):
         return _on_ray(task, trials, engine if isinstance(engine, RayEngine) else RayEngine())
     if engine == "sequential" or not trials:

@@ -8,9 +8,10 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, DistributedSampler
 
 from learnrate._errors import TaskError
+from learnrate._ranks import rank_and_size
 from learnrate.trials._random import derived_seed
 
 if TYPE_CHECKING:
@@ -21,6 +22,9 @@ __all__ = ["Batches", "kept_data_state"]
 
 class Batches:
     """Pass after pass over a task's data, the same for the same seed whatever the model draws.
+
+    Several ranks read the same data in the same order and take its batches in turns, unless a
+    `DistributedSampler` gives each its own already.
 
     Construct it right after seeding the global generators: what the data draws from Python's and
     NumPy's comes from there. Torch's generator is the data's own, because models draw from it too.
@@ -33,6 +37,11 @@ class Batches:
         self._torch_state = torch.Generator().manual_seed(derived_seed(seed, 1)).get_state()
         _seed_generators(self._data, derived_seed(seed, 2))
         self._iterator: Iterator[Batch] = iter(())
+        rank, size = rank_and_size()
+        shared = size > 1 and not isinstance(
+            getattr(task.data, "sampler", None), DistributedSampler
+        )
+        self._turns, self._own_turn = (size, rank) if shared else (1, 0)
 
     def __iter__(self) -> Iterator[Batch]:
         return self
@@ -41,7 +50,7 @@ class Batches:
         outside = torch.get_rng_state()
         torch.set_rng_state(self._torch_state)
         try:
-            return self._pull()
+            return [self._pull() for _ in range(self._turns)][self._own_turn]
         finally:
             self._torch_state = torch.get_rng_state()
             torch.set_rng_state(outside)

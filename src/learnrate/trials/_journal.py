@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from learnrate._errors import FileError
+from learnrate._ranks import is_first_rank
+from learnrate.trials._distributed import ranks
 from learnrate.trials._training import Training, preserved
 from learnrate.trials._trial import Curve, Status, Trial
 
@@ -43,11 +45,11 @@ class Journal:
         self._refresh()
 
     def get(self, what: str, length: int, seed: int) -> dict[str, Any] | None:
-        """The record of a measurement, if it was made before."""
+        """The record of a measurement, if it was made before; the first rank's on every rank."""
         key = self._key(what, length, seed)
         if key not in self._records:
             self._refresh()
-        return self._records.get(key)
+        return ranks().agreed(self._records.get(key))
 
     def add(self, what: str, length: int, seed: int, record: dict[str, Any]) -> None:
         """Keep the record of a measurement.
@@ -57,7 +59,7 @@ class Journal:
         """
         key = self._key(what, length, seed)
         self._records[key] = record
-        if self._path is not None:
+        if self._path is not None and is_first_rank():
             _append(self._path, json.dumps({"key": key, **record}, allow_nan=False))
 
     def curve(self, trial: Trial) -> Curve | None:

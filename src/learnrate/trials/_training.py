@@ -13,7 +13,8 @@ from torch import nn
 from learnrate._errors import TaskError
 from learnrate.task import blaming
 from learnrate.trials._batches import Batches, kept_data_state
-from learnrate.trials._random import kept_random_state, seed_everything
+from learnrate.trials._distributed import ranks
+from learnrate.trials._random import derived_seed, kept_random_state, seed_everything
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,7 +37,8 @@ def preserved(task: Task) -> Iterator[None]:
 class Training:
     """A task's model and optimizer under one seed. Draws from the global generators, seeded here.
 
-    Use inside `preserved(task)`, one at a time.
+    Use inside `preserved(task)`, one at a time. Where several ranks were started, as by torchrun,
+    they train one model together: gradients, losses and validation are averaged over them.
     """
 
     def __init__(self, task: Task, seed: int) -> None:
@@ -50,26 +52,47 @@ class Training:
         self._scaler = torch.amp.GradScaler(self._device_type, enabled=task.amp == "float16")
         self._ratios = rate_ratios(self.optimizer)
         self._batches = Batches(task, seed)
+        self._ranks = ranks()
+        self._parameters = _differentiable(self.model, self.optimizer)
+        if self._ranks.size > 1:
+            self._ranks.start_equal([*self.model.parameters(), *self.model.buffers()])
+            torch.manual_seed(derived_seed(seed, 4, self._ranks.rank))  # what the model draws
         self.model.train()
 
     def update(self, lr: float) -> float:
         """Make one optimizer update at rate `lr`; returns the mean loss of its micro-batches."""
         set_rates(self.optimizer, lr, self._ratios)
         self.optimizer.zero_grad(set_to_none=True)
-        losses = [self._accumulate() for _ in range(self._task.accumulate)]
+        loss = self._differentiated()
         if self._task.clip_norm is not None:
             self._scaler.unscale_(self.optimizer)
             nn.utils.clip_grad_norm_(self.model.parameters(), self._task.clip_norm)
         self._scaler.step(self.optimizer)
         self._scaler.update()
-        return float(sum(loss.item() for loss in losses) / len(losses))
+        return loss
 
     def validate(self) -> float | None:
         """The task's validation loss of the model as it is, or None without one."""
         if self._task.validate is None:
             return None
-        with kept_random_state(), torch.no_grad(), _evaluating(self.model):
-            return float(self._task.validate(self.model))
+        self._ranks.start_equal(self.model.buffers())
+        loss, error = 0.0, None
+        try:
+            with kept_random_state(), torch.no_grad(), _evaluating(self.model):
+                loss = float(self._task.validate(self.model))
+        except Exception as raised:  # noqa: BLE001 - raised again once every rank knows
+            error = raised
+        return self._ranks.mean(loss, error)
+
+    def _differentiated(self) -> float:
+        """The mean loss of the next micro-batches; its gradient is in the parameters."""
+        loss, error = 0.0, None
+        try:
+            losses = [self._accumulate() for _ in range(self._task.accumulate)]
+            loss = float(sum(one.item() for one in losses) / len(losses))
+        except Exception as raised:  # noqa: BLE001 - raised again once every rank knows
+            error = raised
+        return self._ranks.average_gradients(self._parameters, loss, error)
 
     def _accumulate(self) -> torch.Tensor:
         loss = self.loss()
@@ -95,6 +118,13 @@ class Training:
         if reduced is None:
             return contextlib.nullcontext()
         return torch.autocast(self._device_type, dtype=reduced)
+
+
+def _differentiable(model: nn.Module, optimizer: torch.optim.Optimizer) -> list[torch.Tensor]:
+    """What gets a gradient, of the model and of the optimizer, each once."""
+    held = [*model.parameters()]
+    held += [one for group in optimizer.param_groups for one in group["params"]]
+    return list({id(one): one for one in held if one.requires_grad}.values())
 
 
 def rate_ratios(optimizer: torch.optim.Optimizer) -> list[float]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from learnrate._errors import ArgumentError
+from learnrate._errors import ArgumentError, LostRankError
 from learnrate.trials._training import Training
 
 if TYPE_CHECKING:
@@ -137,6 +137,9 @@ def run_trial(
     A diverged trial ends at once. An error in the task's own code ends it as failed, with its
     message kept; Ctrl-C ends it as interrupted, with the updates made until then. A closed loop
     gives `rate`, which is asked for each step's rate in place of the trial's schedule.
+
+    Raises:
+        LostRankError: another rank of a distributed job has ended.
     """
     began = time.perf_counter()
     planned = trial.schedule.table().tolist()
@@ -159,6 +162,8 @@ def run_trial(
             validation = training.validate()
     except KeyboardInterrupt:
         status = Status.INTERRUPTED
+    except LostRankError:
+        raise
     except Exception as raised:  # noqa: BLE001 - whatever the task's own code raises ends its trial
         status, error = Status.FAILED, f"{type(raised).__name__}: {raised}"
     curve = Curve(
