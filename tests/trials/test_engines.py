@@ -70,6 +70,11 @@ def dense():
     return nn.Sequential(nn.Linear(6, 7), nn.Tanh(), nn.Linear(7, 2))
 
 
+def matrices():
+    """Weights without biases, which is all that Muon trains."""
+    return nn.Sequential(nn.Linear(6, 7, bias=False), nn.Tanh(), nn.Linear(7, 2, bias=False))
+
+
 def convolution():
     return nn.Sequential(
         nn.Unflatten(1, (1, 6)),
@@ -122,6 +127,7 @@ SAME = {
     "parameter groups": {"optimizer": groups},
     "adagrad": {"optimizer": torch.optim.Adagrad},
     "rmsprop": {"optimizer": torch.optim.RMSprop},
+    "muon": {"model": matrices, "optimizer": torch.optim.Muon},
     "sgd": {"optimizer": functools.partial(torch.optim.SGD, momentum=0.9, nesterov=True)},
     "on a device": {"device": "cpu"},
     "one module": {"model": dense()},

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
-from torch.optim import SGD, Adagrad, Adam, AdamW, RMSprop
+from torch.optim import SGD, Adagrad, Adam, AdamW, Muon, RMSprop
 
 from learnrate.trials._flat_optimizers import rule_for, unsupported
 
@@ -70,6 +70,37 @@ def test_a_hundred_updates_equal_torchs_own(make, settings):
     expected = alone(make, settings, start, 100)
     actual = stacked(make, settings, start, 100)
     assert float((expected - actual).abs().max()) < 1e-6
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{}, {"nesterov": False, "weight_decay": 0.0}, {"adjust_lr_fn": "match_rms_adamw"}],
+    ids=str,
+)
+def test_a_hundred_updates_equal_torchs_muon_bit_for_bit(settings):
+    shapes = [(4, 6), (5, 3)]
+    starts = [torch.linspace(-2, 2, a * b, dtype=torch.float64).view(a, b) for a, b in shapes]
+
+    def made():
+        weights = [nn.Parameter(start.clone()) for start in starts]
+        return weights, Muon(weights, lr=0.1, **settings)
+
+    ends = []
+    for rate in RATES:
+        weights, optimizer = made()
+        for step in range(100):
+            optimizer.param_groups[0]["lr"] = rate / (1 + step)
+            for weight in weights:
+                weight.grad = gradients(weight.detach(), step)
+            optimizer.step()
+        ends.append(torch.cat([weight.detach().reshape(-1) for weight in weights]))
+    _, optimizer = made()
+    rule = rule_for(optimizer, optimizer.param_groups[0])
+    assert rule.shaped
+    values = torch.cat([start.reshape(-1) for start in starts]).repeat(len(RATES), 1)
+    for step in range(100):
+        rule.update(values, gradients(values, step), np.array(RATES) / (1 + step))
+    assert torch.equal(values, torch.stack(ends))
 
 
 @pytest.mark.parametrize("amsgrad", [False, True])

@@ -135,8 +135,7 @@ def test_ctrl_c_ends_every_process_at_once(tmp_path):
         from learnrate.testing import quadratic_task
         from learnrate import Task, schedule
         from learnrate.trials import Sequential, Trial
-        from learnrate.trials._parts import parts_of
-from learnrate.trials._processes import Forked
+        from learnrate.trials._processes import Forked
 
         task = quadratic_task(steps=5)
 
@@ -153,7 +152,7 @@ from learnrate.trials._processes import Forked
     seen.mkdir()
     job = subprocess.Popen([sys.executable, script, seen], stderr=subprocess.PIPE)
     end = time.monotonic() + 60
-    while len(list(seen.iterdir())) < 2 and time.monotonic() < end:
+    while len(list(seen.iterdir())) < 2 and time.monotonic() < end and job.poll() is None:
         time.sleep(0.05)
     children = [int(path.name) for path in seen.iterdir()]
     assert len(children) == 2

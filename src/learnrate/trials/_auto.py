@@ -15,13 +15,14 @@ import torch
 
 from learnrate._ranks import rank_and_size
 from learnrate.trials._engines import Engine, Observe, Sequential, nothing
+from learnrate.trials._memory import Room, is_out_of_memory, measured_room
 from learnrate.trials._parts import parts_of, stackable
 from learnrate.trials._probe import Probe, first_line, probe
 from learnrate.trials._processes import Forked, available_cores, in_processes
 from learnrate.trials._ray import RayEngine
 from learnrate.trials._stack import Stack
 from learnrate.trials._training import Training, preserved
-from learnrate.trials._vectorised import Vectorised, is_out_of_memory
+from learnrate.trials._vectorised import Vectorised
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -123,12 +124,7 @@ def _tried(task: Task, trials: Sequence[Trial], engine: str) -> tuple[Choice, En
     """The choice, if nothing raises."""
     largest = max(stackable(trials), key=len)
     if engine == "vectorised":
-        probed = probe(task, largest[0])
-        if probed.refusal:
-            reason = f"trials cannot be stacked, because {probed.refusal}."
-            return Choice("sequential", reason), Sequential()
-        choice = Choice("vectorised", "as asked.", width=len(largest))
-        return choice, _chosen(choice, trials, probed)
+        return _stacked(task, trials, largest)
     alone = _timed(task, largest, 1, torch.get_num_threads(), 0.0)
     expected = alone.seconds * sum(trial.total for trial in trials)
     if expected < _SHORT:
@@ -142,11 +138,25 @@ def _tried(task: Task, trials: Sequence[Trial], engine: str) -> tuple[Choice, En
     return choice, _chosen(choice, trials, probed)
 
 
+def _stacked(task: Task, trials: Sequence[Trial], largest: list[Trial]) -> tuple[Choice, Engine]:
+    """Stacks as wide as memory allows, if there can be stacks."""
+    probed = probe(task, largest[0])
+    if probed.refusal:
+        reason = f"trials cannot be stacked, because {probed.refusal}."
+        return Choice("sequential", reason), Sequential()
+    room = measured_room(task, largest[0], len(largest))
+    width = room.widest(len(largest))
+    reason = "as asked" if width == len(largest) else f"as asked; {room.said(len(largest))}"
+    choice = Choice("vectorised", f"{reason}.", width=width)
+    return choice, _chosen(choice, trials, probed)
+
+
 def _measured(task: Task, trials: Sequence[Trial], group: list[Trial], alone: Timing) -> Choice:
     """Time every candidate: stacks of `group`, in one process and in as many as there are cores."""
     cores = min(available_cores(), len(trials))
-    widths = [1, *_widths(len(group))]
-    shared = [1, *_widths(math.ceil(len(group) / cores))] if cores > 1 else []
+    room = measured_room(task, group[0], len(group)) if group else Room(0.0, None)
+    widths = [1, *_widths(room.widest(len(group)))]
+    shared = [1, *_widths(room.widest(math.ceil(len(group) / cores), cores))] if cores > 1 else []
     threads = sorted({1, torch.get_num_threads()})
     expected = alone.seconds * sum(trial.total for trial in trials)
     limit = min(_LONGEST, _SHARE * expected / (len(threads) * len(widths) + len(shared)))

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import torch
+from torch.optim._muon import muon
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,7 +22,13 @@ _PER_TRIAL_OPTIONS = ("differentiable",)
 
 
 class Rule(Protocol):
-    """One parameter group's updates and their state."""
+    """One parameter group's updates and their state.
+
+    Attributes:
+        shaped: whether it needs each parameter's own shape, rows in memory one after another.
+    """
+
+    shaped: bool
 
     def update(self, values: torch.Tensor, gradient: torch.Tensor, lr: np.ndarray) -> None:
         """Change `values`, shape (trials, n), in place; `gradient` may be overwritten.
@@ -38,6 +45,8 @@ class Rule(Protocol):
 
 class _Stateful:
     """A rule whose state starts as zeros and is dropped with its trials."""
+
+    shaped = False
 
     def __init__(self, settings: Mapping[str, Any]) -> None:
         self._set = settings
@@ -150,6 +159,34 @@ class _Adagrad(_Stateful):
         values.addcmul_(step, _column(-rate, values))
 
 
+class _Muon(_Stateful):
+    shaped = True
+
+    def update(self, values: torch.Tensor, gradient: torch.Tensor, lr: np.ndarray) -> None:
+        """By torch's own, trial by trial: its matrix products are in bfloat16, and rounding counts."""
+        momentum = self._zeros("momentum", gradient)
+        settings = {
+            name: self._set[name]
+            for name in ("nesterov", "ns_coefficients", "ns_steps", "eps", "adjust_lr_fn")
+        }
+        for own, slope, buffer, rate in zip(values, gradient, momentum, lr.tolist(), strict=True):
+            muon(
+                self._matrices(own),
+                self._matrices(slope),
+                self._matrices(buffer),
+                lr=rate,
+                weight_decay=float(self._set["weight_decay"]),
+                momentum=float(self._set["momentum"]),
+                has_complex=False,
+                **settings,
+            )
+
+    def _matrices(self, row: torch.Tensor) -> list[torch.Tensor]:
+        shapes = [one.shape for one in self._set["params"] if one.requires_grad]
+        parts = row.split([shape.numel() for shape in shapes])
+        return [part.view(shape) for part, shape in zip(parts, shapes, strict=True)]
+
+
 def _column(per_trial: np.ndarray, like: torch.Tensor) -> torch.Tensor:
     """One number a trial, shape (trials, 1), in the type and on the device of `like`."""
     return torch.from_numpy(np.ascontiguousarray(per_trial)).to(like)[:, None]
@@ -161,6 +198,7 @@ _RULES: dict[type[torch.optim.Optimizer], type[_Stateful]] = {
     torch.optim.AdamW: _Adam,
     torch.optim.RMSprop: _RMSprop,
     torch.optim.Adagrad: _Adagrad,
+    torch.optim.Muon: _Muon,
 }
 
 

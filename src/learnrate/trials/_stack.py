@@ -51,7 +51,14 @@ class Stack:
         for group in optimizer.param_groups:
             start, end = end, end + sum(p.numel() for p in group["params"] if p.requires_grad)
             self._rules.append((start, end, rule_for(optimizer, group)))
+        if any(rule.shaped for _, _, rule in self._rules):
+            self._laid_out = True
         self._hold(self._started(width))
+
+    @property
+    def device(self) -> torch.device:
+        """Where it is trained."""
+        return self._values.device
 
     @property
     def width(self) -> int:

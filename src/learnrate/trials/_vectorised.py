@@ -6,9 +6,9 @@ import time
 from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 
 from learnrate.trials._engines import Observe, Sequential, nothing
+from learnrate.trials._memory import is_out_of_memory
 from learnrate.trials._parts import stackable
 from learnrate.trials._probe import first_line
 from learnrate.trials._stack import Stack
@@ -74,13 +74,6 @@ class Vectorised:
         )
         yield from self._stacked(task, left[:half], observe)
         yield from self._stacked(task, left[half:], observe)
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an allocation failed, on whatever device."""
-    if isinstance(error, MemoryError | torch.OutOfMemoryError):
-        return True
-    return isinstance(error, RuntimeError) and "not enough memory" in str(error)
 
 
 def _run_stack(task: Task, trials: list[Trial], observe: Observe) -> Iterator[tuple[Trial, Curve]]:
