@@ -34,9 +34,14 @@ fix: $(VENV)/.dev  ## let the formatter and the linter repair what they can
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-bench: $(VENV)/.dev  ## measurements, each against its peer in the same run
+$(VENV)/.bench: $(VENV)/.dev
+	$(PIP) --group bench
+	@touch $@
+
+bench: $(VENV)/.bench  ## measurements, each against its peer in the same run
 	$(BIN)/python benchmarks/overhead.py
-	$(BIN)/python benchmarks/throughput.py
+	$(BIN)/python benchmarks/throughput.py --page docs/speed.md
+	$(BIN)/python benchmarks/tuners.py --page docs/speed.md
 	$(BIN)/python benchmarks/plan_digits.py
 
 docs: $(VENV)/.dev  ## the site, in build/site
