@@ -108,6 +108,7 @@ def start_ray() -> None:
     import ray  # noqa: PLC0415 - a peer
 
     ray.init(
+        "local",
         num_cpus=len(os.sched_getaffinity(0)),
         include_dashboard=False,
         log_to_driver=False,
