@@ -24,7 +24,16 @@ ARROWS = {
     "integrations": {"schedules", "trials"},
     "steer": {"schedules"},
     "testing": {"task", "schedules"},
-    "cli": {"schedules", "task", "range_test", "planning", "sweeping", "training", "report"},
+    "cli": {
+        "schedules",
+        "task",
+        "trials",
+        "range_test",
+        "planning",
+        "sweeping",
+        "training",
+        "report",
+    },
 }
 FOUNDATION = {
     "_axes": {"_errors"},

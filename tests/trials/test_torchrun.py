@@ -10,8 +10,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from torch import distributed
 
-from learnrate import train
+from learnrate import sweep, train
 
 HERE = Path(__file__).parent
 LAUNCH = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
@@ -28,22 +29,33 @@ def launched(*arguments, **settings):
 
 
 @pytest.fixture(scope="module")
-def both(tmp_path_factory):
-    """What each of two ranks says."""
+def said_by_each(tmp_path_factory):
+    """What each of two ranks says, and where they wrote."""
     folder = tmp_path_factory.mktemp("ranks")
     job = launched(str(HERE / "torchrun_job.py"), str(folder))
     _, said = job.communicate(timeout=240)
     assert job.returncode == 0, said
-    first, second = (json.loads((folder / f"{rank}.json").read_text()) for rank in (0, 1))
-    first["folder"] = folder
-    return first, second
+    return [json.loads((folder / f"{rank}.json").read_text()) for rank in (0, 1)], folder
+
+
+@pytest.fixture(scope="module")
+def both(said_by_each):
+    """What must be the same on both."""
+    (first, second), _ = said_by_each
+    return first[0], second[0]
+
+
+@pytest.fixture(scope="module")
+def data(said_by_each):
+    """What each was given to train on."""
+    (first, second), _ = said_by_each
+    return first[1]["data"], second[1]["data"]
 
 
 def test_every_decision_and_every_loss_is_the_same_on_both(both):
-    first, second = ({name: one[name] for name in one if name != "folder"} for one in both)
-    for verb in ("plan", "sweep"):
-        assert first[verb] == second[verb]
-    assert first == second
+    first, second = both
+    for verb in first:
+        assert first[verb] == second[verb], verb
 
 
 def test_the_rate_is_the_same_at_every_step(both):
@@ -67,8 +79,8 @@ def test_what_one_rank_does_not_use_is_still_averaged(both):
     assert both[0]["branching"][-1] < both[0]["branching"][0]
 
 
-def test_only_the_first_rank_writes(both):
-    folder = both[0]["folder"]
+def test_only_the_first_rank_writes(both, said_by_each):
+    _, folder = said_by_each
     assert (folder / "plan-0" / "plan.trials.jsonl").exists()
     assert not (folder / "plan-1" / "plan.trials.jsonl").exists()
     records = (folder / "sweep" / "sweep.trials.jsonl").read_text().splitlines()
@@ -78,8 +90,62 @@ def test_only_the_first_rank_writes(both):
 
 def test_a_rank_that_raises_fails_the_trial_on_all(both):
     status, steps, error = both[0]["failed"]
-    assert (status, error) == ("failed", "RuntimeError: rank 1: ValueError: a bad record")
+    assert (status, error) == ("failed", "rank 1: ValueError: a bad record")
     assert steps < 40
+
+
+def test_a_rank_that_cannot_make_its_model_fails_that_trial_alone_on_all(both):
+    first, second, third = both[0]["not made"]
+    assert second[0] == "failed"
+    assert second[1].startswith("rank 1: ")
+    assert "MemoryError: no room" in second[1]
+    alone = [
+        train(task(16), f"{lr} * warmup(5%) >> linear()", steps=20, progress=False).curve.final
+        for lr in (0.001, 0.1)
+    ]
+    assert [first[2], third[2]] == pytest.approx(alone, rel=1e-9)
+
+
+def test_what_fails_alike_on_all_is_said_without_a_rank(both):
+    assert both[0]["sparse"].startswith("a sparse gradient cannot be averaged")
+
+
+def test_each_batch_is_used_once_a_pass_also_where_passes_do_not_divide_evenly(data):
+    for name, count in (("in turns", 5), ("shuffled", 10)):
+        updates = zip(data[0][name], data[1][name], strict=True)
+        in_order = [example for update in updates for batch in update for example in batch]
+        passes = [in_order[at : at + count] for at in range(0, len(in_order), count)]
+        assert [sorted(one) for one in passes] == [list(range(count))] * 2
+
+
+def test_a_distributed_sampler_is_taken_as_it_is_and_shuffles_each_pass(data):
+    for name, passes in (("split", 2), ("split by a function", 1)):
+        orders = []
+        for at in range(0, 2 * passes, 2):
+            given = [batch for one in data for batch in one[name][at : at + 2]]
+            orders.append([example for batch in given for example in batch])
+            assert sorted(orders[-1]) == list(range(16))
+        assert len(set(map(tuple, orders))) == passes
+    assert [one["epoch"] for one in data] == [0, 0]
+
+
+def test_a_journal_of_one_process_is_not_one_of_two(said_by_each):
+    _, folder = said_by_each
+    one = sweep(task(), [0.001], seeds=1, steps=30, out=folder / "sweep", progress=False)
+    assert one.resumed == 0
+
+
+def test_a_process_group_of_one_changes_nothing(monkeypatch):
+    plain = train(task(), 0.05, steps=5, progress=False).curve.loss
+    distributed.init_process_group("gloo", store=distributed.HashStore(), rank=0, world_size=1)
+    try:
+        for name in ("all_reduce", "broadcast", "broadcast_object_list", "all_gather_object"):
+            monkeypatch.delattr(distributed, name)
+        alone = train(task(), 0.05, steps=5, progress=False).curve.loss
+        assert distributed.is_initialized()
+    finally:
+        distributed.destroy_process_group()
+    assert np.array_equal(plain, alone)
 
 
 def test_a_loop_of_ones_own_is_judged_by_the_mean_loss(both):
@@ -123,14 +189,62 @@ def test_a_rank_that_is_killed_ends_the_job_with_a_message(tmp_path):
     assert "Signal 9 (SIGKILL)" in said or "has lost another rank" in said
 
 
-def test_the_command_prints_once(tmp_path):
-    (tmp_path / "job.py").write_text(
-        "from learnrate.testing import quadratic_task\ntask = quadratic_task(steps=100)\n"
-    )
-    job = launched("-m", "learnrate", "find", str(tmp_path / "job.py:task"), "--json")
-    printed, said = job.communicate(timeout=60)
+COMMANDS = """
+import sys
+from learnrate.cli import main
+
+for arguments in (
+    "plan job.py:task --steps 300 --out plans --json",
+    "train job.py:task --plan plans/plan.json --out run --json",
+    "sweep job.py:task --lr 0.01,0.1 --seeds 1 --steps 50 --json",
+    "find job.py:sampled --iters 20 --repeats 1 --png find.png --json",
+    "train job.py:unstable --schedule 0.1 --json",
+):
+    sys.argv = ["learnrate", *arguments.split()]
+    try:
+        main()
+    except SystemExit as ended:
+        print("status", ended.code or 0, file=sys.stderr)
+"""
+
+JOB = """
+from torch import nn, ones
+from torch.utils.data import DataLoader, DistributedSampler, TensorDataset
+from learnrate import Task
+from learnrate.testing import quadratic_task
+
+print("something the user's file prints")
+task = quadratic_task(steps=300)
+unstable = quadratic_task(steps=100, steepest=1000.0)
+examples = TensorDataset(ones(16, 3), ones(16, 1))
+sampled = Task(
+    model=nn.Linear(3, 1),
+    loss=nn.MSELoss(),
+    data=DataLoader(examples, batch_size=4, sampler=DistributedSampler(examples)),
+)
+"""
+
+
+def test_every_command_prints_once_and_writes_once(tmp_path):
+    (tmp_path / "job.py").write_text(JOB)
+    (tmp_path / "commands.py").write_text(COMMANDS)
+    job = launched("commands.py", cwd=tmp_path)
+    printed, said = job.communicate(timeout=120)
     assert job.returncode == 0, said
-    assert json.loads(printed)["suggestion"] > 0
+    planned, trained, swept, found, diverged = map(json.loads, printed.splitlines())
+    assert trained["schedule"] == planned["schedule"]
+    assert (trained["status"], trained["steps"]) == ("finished", 300)
+    assert swept["best"] == pytest.approx(0.1)
+    assert swept["engine"] == "sequential"
+    assert len(found["lr"]) == 20
+    assert diverged["status"] == "diverged"
+    assert said.count("learnrate train: diverged") == 1
+    assert said.count("the user's file prints") == 10  # the user's own, on both ranks
+    assert sorted(line for line in said.splitlines() if line.startswith("status")) == [
+        *["status 0"] * 8,
+        *["status 1"] * 2,
+    ]
+    assert {"plans", "run", "find.png"} <= {path.name for path in tmp_path.iterdir()}
 
 
 def test_misuse_is_said_and_ends_the_job(tmp_path):

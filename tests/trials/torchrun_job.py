@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import nn
+from torch.utils.data import DataLoader, DistributedSampler
 
 from learnrate import Task, find, plan, sweep, train
 
@@ -86,6 +87,65 @@ def fails_on_one_rank():
     return train(task(loss=loss), 0.1, steps=100, progress=False).curve
 
 
+def fails_to_be_made():
+    """A sweep in which one rank cannot make the model of the second trial."""
+    rank, made = int(os.environ.get("RANK", "0")), [0]
+
+    def model():
+        made[0] += 1
+        if rank == 1 and made[0] == 5:  # two are made by the check, one for the fingerprint
+            raise MemoryError("no room")
+        return Model()
+
+    swept = sweep(task(model=model), [0.001, 0.01, 0.1], seeds=1, steps=20, progress=False)
+    return [[str(one.curve.status), one.curve.error, one.curve.final] for one in swept.trials]
+
+
+def sparse():
+    model = nn.Sequential(nn.Embedding(5, 3, sparse=True), nn.Flatten(), nn.Linear(3, 2))
+    data = [(torch.tensor([[1], [2]]), torch.tensor([0, 1]))]
+    one = Task(model=model, loss=nn.CrossEntropyLoss(), data=data, optimizer=torch.optim.SGD)
+    return train(one, 0.1, steps=3, progress=False).curve.error
+
+
+def normalised():
+    """The running mean after a run without validation, in half precision and its scaler."""
+    model = nn.Sequential(nn.Linear(6, 4), nn.BatchNorm1d(4), nn.Linear(4, 2))
+    data = [(x.float(), y) for x, y in batches(8)]
+    one = task(model=model, data=data, validate=None, amp="float16")
+    trained = train(one, 0.1, steps=30, progress=False)
+    return [trained.model[1].running_mean.tolist(), trained.to_dict()]
+
+
+def used(data, steps):
+    """The examples of each update of this rank."""
+    seen = []
+
+    def loss(model, batch):
+        seen.append(batch.tolist())
+        return model.weight.square().sum()
+
+    one = Task(model=nn.Linear(1, 1), loss=loss, data=data, steps=steps)
+    train(one, 0.1, progress=False)
+    return seen[1:]  # the first one is of the check
+
+
+def split(rank):
+    return DataLoader(range(16), batch_size=4, sampler=DistributedSampler(range(16), 2, rank))
+
+
+def data_of_ranks():
+    rank = int(os.environ.get("RANK", "0"))
+    loader = split(rank)
+    return {
+        "in turns": used([torch.tensor([i]) for i in range(5)], 5),
+        "shuffled": used(DataLoader(range(10), batch_size=2, shuffle=True), 5),
+        "split": used(loader, 4),
+        "epoch": loader.sampler.epoch,
+        "split by a function": used(lambda seed: split(rank), 2),
+    }
+
+
 def step_losses():
     """Any loop: each rank's own losses, of which the range test sees the mean."""
     rank = int(os.environ.get("RANK", "0"))
@@ -124,8 +184,12 @@ def main():
         ),
         "step": np.unique(step_losses()).tolist(),
         "kept": bool(torch.equal(random_before, torch.get_rng_state())),
+        "not made": fails_to_be_made(),
+        "sparse": sparse(),
+        "normalised": normalised(),
     }
-    (folder / f"{rank}.json").write_text(json.dumps(says))
+    own = {"data": data_of_ranks()}
+    (folder / f"{rank}.json").write_text(json.dumps([says, own]))
 
 
 if __name__ == "__main__":

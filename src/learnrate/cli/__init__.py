@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 __all__ = ["main"]
 
@@ -15,11 +20,13 @@ def main() -> None:
     from learnrate._ranks import rank_and_size  # noqa: PLC0415
     from learnrate.cli._app import app  # noqa: PLC0415
 
-    rank, _ = rank_and_size()
-    if rank > 0:  # the first one prints for all
-        sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - until the end
+    rank, size = rank_and_size()
     try:
-        with needing("torch", "torch", "this command"):
+        with needing("torch", "torch", "this command"), _speaking_first(rank):
+            if size > 1:
+                from learnrate.trials import ranks  # noqa: PLC0415
+
+                ranks()  # before the task is loaded: a DistributedSampler asks for its rank
             app()
     except LearnrateError as error:
         name = f"learnrate, rank {rank}" if rank else "learnrate"
@@ -27,3 +34,17 @@ def main() -> None:
         sys.exit(1 if isinstance(error, LostRankError) else 2)
     except BrokenPipeError:
         sys.exit(1)
+
+
+@contextmanager
+def _speaking_first(rank: int) -> Iterator[None]:
+    """Of several ranks the first one prints for all; errors that end a rank are its own to say."""
+    if rank == 0:
+        yield
+        return
+    with (
+        Path(os.devnull).open("w", encoding="utf-8") as nowhere,
+        redirect_stdout(nowhere),
+        redirect_stderr(nowhere),
+    ):
+        yield

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stdout
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from learnrate._errors import FileError
+from learnrate._ranks import is_first_rank
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -52,17 +53,23 @@ def console() -> Console:
 
 @contextmanager
 def own_stdout() -> Iterator[None]:
-    """Keep standard output for the result: what the user's own code prints goes to standard error."""
-    with redirect_stdout(sys.stderr):
+    """Keep standard output for the result: what the user's own code prints goes to standard error.
+
+    So it does on ranks that print nothing of ours.
+    """
+    theirs = sys.stderr if is_first_rank() else sys.__stderr__
+    with redirect_stdout(theirs), redirect_stderr(theirs):
         yield
 
 
 def save_picture(figure: Any, path: Path) -> None:
-    """Save a matplotlib figure.
+    """Save a matplotlib figure; of several ranks the first one does.
 
     Raises:
         FileError: the ending is none that matplotlib knows, or the file cannot be written.
     """
+    if not is_first_rank():
+        return
     try:
         figure.savefig(path, dpi=150, bbox_inches="tight")
     except (OSError, ValueError) as error:

@@ -1,7 +1,7 @@
 """Trials: short or whole trainings of a task, and the engines that run many of them."""
 
 from learnrate.trials._auto import ENGINES, Choice, Timing, choose_engine
-from learnrate.trials._distributed import ranks
+from learnrate.trials._distributed import RankError, ranks
 from learnrate.trials._engines import Engine, Sequential
 from learnrate.trials._journal import Journal, fingerprint
 from learnrate.trials._kept import kept_state
@@ -20,6 +20,7 @@ __all__ = [
     "Engine",
     "Journal",
     "Probe",
+    "RankError",
     "RayEngine",
     "Sequential",
     "Status",

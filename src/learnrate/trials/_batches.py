@@ -23,8 +23,8 @@ __all__ = ["Batches", "kept_data_state"]
 class Batches:
     """Pass after pass over a task's data, the same for the same seed whatever the model draws.
 
-    Several ranks read the same data in the same order and take its batches in turns, unless a
-    `DistributedSampler` gives each its own already.
+    Several ranks read the same data in the same order and take its batches in turns, across passes,
+    unless a `DistributedSampler` gives each its own already; that one is told each new pass.
 
     Construct it right after seeding the global generators: what the data draws from Python's and
     NumPy's comes from there. Torch's generator is the data's own, because models draw from it too.
@@ -37,11 +37,9 @@ class Batches:
         self._torch_state = torch.Generator().manual_seed(derived_seed(seed, 1)).get_state()
         _seed_generators(self._data, derived_seed(seed, 2))
         self._iterator: Iterator[Batch] = iter(())
-        rank, size = rank_and_size()
-        shared = size > 1 and not isinstance(
-            getattr(task.data, "sampler", None), DistributedSampler
-        )
-        self._turns, self._own_turn = (size, rank) if shared else (1, 0)
+        self._rank, self._ranks = rank_and_size()
+        self._read = 0
+        self._split = False
 
     def __iter__(self) -> Iterator[Batch]:
         return self
@@ -50,15 +48,24 @@ class Batches:
         outside = torch.get_rng_state()
         torch.set_rng_state(self._torch_state)
         try:
-            return [self._pull() for _ in range(self._turns)][self._own_turn]
+            return self._pull_own()
         finally:
             self._torch_state = torch.get_rng_state()
             torch.set_rng_state(outside)
 
+    def _pull_own(self) -> Batch:
+        while True:
+            batch = self._pull()
+            turn, self._read = self._read % self._ranks, self._read + 1
+            if turn == self._rank or self._split:
+                return batch
+
     def _pull(self) -> Batch:
         for batch in self._iterator:
             return batch
-        self._iterator = iter(self._next_pass())
+        data = self._next_pass()
+        self._split = bool(_splitters(data))
+        self._iterator = iter(data)
         for batch in self._iterator:
             return batch
         raise TaskError(
@@ -76,6 +83,9 @@ class Batches:
                 f"Task(data=...) is a {type(self._data).__name__}, which can be read only once; "
                 "every trial reads it again. Give a list, a DataLoader, or a function of a seed."
             )
+        if self._ranks > 1:
+            for sampler in _splitters(self._data):
+                sampler.set_epoch(derived_seed(self._seed, 5, self._passes))
         if isinstance(self._data, DataLoader):
             return _detached(self._data)
         return self._data
@@ -88,11 +98,20 @@ def _detached(loader: DataLoader[Any]) -> DataLoader[Any]:
     return twin
 
 
+def _samplers(data: object) -> list[Any]:
+    """A loader's samplers, of examples and of batches."""
+    batches = getattr(data, "batch_sampler", None)
+    return [getattr(data, "sampler", None), batches, getattr(batches, "sampler", None)]
+
+
+def _splitters(data: object) -> list[DistributedSampler[Any]]:
+    """The samplers that give each rank its own part."""
+    return [one for one in _samplers(data) if isinstance(one, DistributedSampler)]
+
+
 def _generators(data: object) -> list[torch.Generator]:
     """The generators a loader draws from: its own and its samplers'."""
-    holders = [data, getattr(data, "sampler", None), getattr(data, "batch_sampler", None)]
-    holders.append(getattr(holders[2], "sampler", None))
-    found = [getattr(holder, "generator", None) for holder in holders]
+    found = [getattr(holder, "generator", None) for holder in (data, *_samplers(data))]
     unique = {id(one): one for one in found if isinstance(one, torch.Generator)}
     return list(unique.values())
 
@@ -104,7 +123,8 @@ def _seed_generators(data: object, seed: int) -> None:
 
 @contextmanager
 def kept_data_state(data: object) -> Iterator[None]:
-    """Leave a loader's generators, and its position if it can state one, as they were."""
+    """Leave a loader's generators, epoch, and position if it can state one, as they were."""
+    epochs = [(sampler, sampler.epoch) for sampler in _splitters(data)]
     states = [(generator, generator.get_state()) for generator in _generators(data)]
     keeps_position = hasattr(data, "state_dict") and hasattr(data, "load_state_dict")
     position = copy.deepcopy(data.state_dict()) if keeps_position else None  # type: ignore[attr-defined]
@@ -113,5 +133,7 @@ def kept_data_state(data: object) -> Iterator[None]:
     finally:
         for generator, state in states:
             generator.set_state(state)
+        for sampler, epoch in epochs:
+            sampler.epoch = epoch
         if keeps_position:
             data.load_state_dict(position)  # type: ignore[attr-defined]

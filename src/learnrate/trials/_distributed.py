@@ -16,17 +16,21 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import torch
 from torch import distributed
 
-from learnrate._errors import LostRankError
+from learnrate._errors import LearnrateError, LostRankError, TaskError
 from learnrate._ranks import rank_and_size
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-__all__ = ["Ranks", "ranks"]
+__all__ = ["RankError", "Ranks", "ranks"]
 
 _Value = TypeVar("_Value")
 
 _PATIENCE = timedelta(minutes=10)  # for a rank that neither answers nor ends
+
+
+class RankError(TaskError):
+    """A rank failed; every rank raises this, with the same words."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +49,7 @@ class Ranks:
         away. All goes in one exchange, with the loss and with whether a rank failed.
 
         Raises:
-            RuntimeError: a rank gave an error; the message is the same on every rank.
+            RankError: a rank gave an error.
             LostRankError: a rank cannot be reached.
         """
         if self.size == 1:
@@ -68,10 +72,27 @@ class Ranks:
         """A number averaged over ranks.
 
         Raises:
-            RuntimeError: a rank gave an error; the message is the same on every rank.
+            RankError: a rank gave an error.
             LostRankError: a rank cannot be reached.
         """
         return self.average_gradients((), value, error)
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """Leave the block with every other rank; an error in it on one is raised on all.
+
+        Raises:
+            RankError: the block raised on some rank.
+            LostRankError: a rank cannot be reached.
+        """
+        error = None
+        try:
+            yield
+        except Exception as raised:
+            if self.size == 1:
+                raise
+            error = raised
+        self.mean(0.0, error)
 
     def agreed(self, value: _Value) -> _Value:
         """What the first rank has, on every rank."""
@@ -97,10 +118,11 @@ class Ranks:
         double = any(one.dtype == torch.float64 for one in parameters) or not parameters
         kind = torch.float64 if double else torch.float32
         device = parameters[0].device if parameters else _device()
-        present = [float(one.grad is not None) for one in parameters]
+        gradients = [one.grad if error is None else None for one in parameters]
+        present = [float(gradient is not None) for gradient in gradients]
         parts = [
-            (torch.zeros_like(one) if one.grad is None else one.grad).reshape(-1).to(kind)
-            for one in parameters
+            (torch.zeros_like(one) if gradient is None else gradient).reshape(-1).to(kind)
+            for one, gradient in zip(parameters, gradients, strict=True)
         ]
         told = [float(error is not None), loss if error is None else 0.0, *present]
         return torch.cat([torch.tensor(told, dtype=kind, device=device), *parts])
@@ -110,11 +132,13 @@ class Ranks:
             distributed.all_reduce(buffer)
 
     def _raise_together(self, error: Exception | None) -> None:
-        own = "" if error is None else f"rank {self.rank}: {type(error).__name__}: {error}"
         said = [""] * self.size
         with _losing_ranks(self.rank):
-            distributed.all_gather_object(said, own)
-        raise RuntimeError("; ".join(one for one in said if one)) from error
+            distributed.all_gather_object(said, "" if error is None else _words(error))
+        if len(set(said)) == 1:
+            raise RankError(said[0]) from error
+        named = (f"rank {rank}: {words}" for rank, words in enumerate(said) if words)
+        raise RankError("; ".join(named)) from error
 
 
 def ranks() -> Ranks:
@@ -126,11 +150,17 @@ def ranks() -> Ranks:
     rank, size = rank_and_size()
     if size > 1 and not distributed.is_initialized():
         if torch.cuda.is_available():
-            torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
+            # Where a launcher shows each rank one device, that one.
+            local = int(os.environ.get("LOCAL_RANK", "0")) % torch.cuda.device_count()
+            torch.cuda.set_device(local)
         with _losing_ranks(rank):
             distributed.init_process_group(timeout=_PATIENCE)
         atexit.register(_leave)
     return Ranks(rank, size)
+
+
+def _words(error: Exception) -> str:
+    return str(error) if isinstance(error, LearnrateError) else f"{type(error).__name__}: {error}"
 
 
 def _leave() -> None:

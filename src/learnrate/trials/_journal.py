@@ -109,12 +109,14 @@ def fingerprint(task: Task) -> str:
     with preserved(task):
         training = Training(task, seed=0)
         first_loss = float(training.loss().detach())
-    described = (
+    described = [
         repr(training.model),
         repr(training.optimizer),
         f"{first_loss:.5g}",
         f"{task.clip_norm} {task.accumulate} {task.amp}",
-    )
+    ]
+    if training.ranks.size > 1:  # another batch, so another task
+        described.append(f"{training.ranks.size} ranks")
     return hashlib.sha256("\n".join(described).encode()).hexdigest()[:16]
 
 

@@ -43,8 +43,9 @@ class Training:
 
     def __init__(self, task: Task, seed: int) -> None:
         self._task = task
+        self.ranks = ranks()  # before the model is made: it gives this rank its device
         seed_everything(seed)
-        with blaming("the model or its optimizer could not be made"):
+        with self.ranks.together(), blaming("the model or its optimizer could not be made"):
             self.model = _build_model(task)
             self.optimizer = task.optimizer_of(self.model)
         self._device = task.device if task.device is None else torch.device(task.device)
@@ -52,47 +53,51 @@ class Training:
         self._scaler = torch.amp.GradScaler(self._device_type, enabled=task.amp == "float16")
         self._ratios = rate_ratios(self.optimizer)
         self._batches = Batches(task, seed)
-        self._ranks = ranks()
         self._parameters = _differentiable(self.model, self.optimizer)
-        if self._ranks.size > 1:
-            self._ranks.start_equal([*self.model.parameters(), *self.model.buffers()])
-            torch.manual_seed(derived_seed(seed, 4, self._ranks.rank))  # what the model draws
+        if self.ranks.size > 1:
+            self.ranks.start_equal([*self.model.parameters(), *self.model.buffers()])
+            torch.manual_seed(derived_seed(seed, 4, self.ranks.rank))  # what the model draws
         self.model.train()
 
     def update(self, lr: float) -> float:
         """Make one optimizer update at rate `lr`; returns the mean loss of its micro-batches."""
         set_rates(self.optimizer, lr, self._ratios)
         self.optimizer.zero_grad(set_to_none=True)
-        loss = self._differentiated()
+        losses = self._accumulated() if self.ranks.size == 1 else [self._averaged()]
         if self._task.clip_norm is not None:
             self._scaler.unscale_(self.optimizer)
             nn.utils.clip_grad_norm_(self.model.parameters(), self._task.clip_norm)
         self._scaler.step(self.optimizer)
         self._scaler.update()
-        return loss
+        return _mean(losses)  # read last, so that a device is not waited for before its update
 
     def validate(self) -> float | None:
         """The task's validation loss of the model as it is, or None without one."""
+        self.ranks.start_equal(self.model.buffers())
         if self._task.validate is None:
             return None
-        self._ranks.start_equal(self.model.buffers())
         loss, error = 0.0, None
         try:
             with kept_random_state(), torch.no_grad(), _evaluating(self.model):
                 loss = float(self._task.validate(self.model))
         except Exception as raised:  # noqa: BLE001 - raised again once every rank knows
             error = raised
-        return self._ranks.mean(loss, error)
+        return self.ranks.mean(loss, error)
 
-    def _differentiated(self) -> float:
-        """The mean loss of the next micro-batches; its gradient is in the parameters."""
+    def _accumulated(self) -> list[torch.Tensor]:
+        """The losses of the next micro-batches; their mean's gradient is in the parameters."""
+        return [self._accumulate() for _ in range(self._task.accumulate)]
+
+    def _averaged(self) -> torch.Tensor:
+        """As `_accumulated`, the mean loss and the gradients averaged over ranks."""
         loss, error = 0.0, None
         try:
-            losses = [self._accumulate() for _ in range(self._task.accumulate)]
-            loss = float(sum(one.item() for one in losses) / len(losses))
+            loss = _mean(self._accumulated())
+            _refuse_sparse(self._parameters)
         except Exception as raised:  # noqa: BLE001 - raised again once every rank knows
             error = raised
-        return self._ranks.average_gradients(self._parameters, loss, error)
+        loss = self.ranks.average_gradients(self._parameters, loss, error)
+        return torch.tensor(loss, dtype=torch.float64)
 
     def _accumulate(self) -> torch.Tensor:
         loss = self.loss()
@@ -127,6 +132,18 @@ def _differentiable(model: nn.Module, optimizer: torch.optim.Optimizer) -> list[
     return list({id(one): one for one in held if one.requires_grad}.values())
 
 
+def _mean(losses: list[torch.Tensor]) -> float:
+    return float(sum(loss.item() for loss in losses) / len(losses))
+
+
+def _refuse_sparse(parameters: list[torch.Tensor]) -> None:
+    if any(one.grad is not None and one.grad.is_sparse for one in parameters):
+        raise TaskError(
+            "a sparse gradient cannot be averaged over ranks: give the embedding sparse=False, "
+            "or train in one process."
+        )
+
+
 def rate_ratios(optimizer: torch.optim.Optimizer) -> list[float]:
     """Each parameter group's rate as a share of the highest, as the user set them."""
     rates = [float(group["lr"]) for group in optimizer.param_groups]
@@ -153,9 +170,14 @@ def check_task(task: Task) -> None:
     """
     with preserved(task):
         training = Training(task, seed=0)
-        _check_fresh_models(task, training.model)
-        with blaming("the loss of the first batch could not be computed"):
-            loss = training.loss()
+        with training.ranks.together():
+            _check_fresh_models(task, training.model)
+            with blaming("the loss of the first batch could not be computed"):
+                loss = training.loss()
+            _check_loss(loss)
+
+
+def _check_loss(loss: object) -> None:
     if not isinstance(loss, torch.Tensor):
         raise TaskError(f"loss(model, batch) must return a tensor; got a {type(loss).__name__}.")
     if loss.dim() != 0:

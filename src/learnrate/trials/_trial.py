@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from learnrate._errors import ArgumentError, LostRankError
+from learnrate.trials._distributed import RankError, ranks
 from learnrate.trials._training import Training
 
 if TYPE_CHECKING:
@@ -164,14 +165,21 @@ def run_trial(
         status = Status.INTERRUPTED
     except LostRankError:
         raise
-    except Exception as raised:  # noqa: BLE001 - whatever the task's own code raises ends its trial
+    except RankError as raised:
+        status, error = Status.FAILED, str(raised)
+    except Exception as raised:
+        if ranks().size > 1:  # no other rank knows: they would go on with this trial
+            raise
         status, error = Status.FAILED, f"{type(raised).__name__}: {raised}"
+    seconds = time.perf_counter() - began
+    if status is not Status.INTERRUPTED:  # Ctrl-C does not find all ranks at one place
+        seconds = ranks().agreed(seconds)
     curve = Curve(
         lr=np.asarray(rates),
         loss=np.asarray(losses),
         validation=validation,
         status=status,
-        seconds=time.perf_counter() - began,
+        seconds=seconds,
         error=error,
     )
     return curve, training
