@@ -236,7 +236,7 @@ def test_every_command_prints_once_and_writes_once(tmp_path):
     assert (trained["status"], trained["steps"]) == ("finished", 300)
     assert swept["best"] == pytest.approx(0.1)
     assert swept["engine"] == "sequential"
-    assert len(found["lr"]) == 20
+    assert found["suggestion"] > 0
     assert diverged["status"] == "diverged"
     assert said.count("learnrate train: diverged") == 1
     assert said.count("the user's file prints") == 10  # the user's own, on both ranks
