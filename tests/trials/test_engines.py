@@ -6,15 +6,15 @@ import time
 import numpy as np
 import pytest
 import torch
+from engine_task import BATCHES, X, Y, curves, dense, task, trials
 from torch import nn
 
-from learnrate import Task, schedule
+from learnrate import Task
 from learnrate.testing import quadratic_task
 from learnrate.trials import (
     Curve,
     Sequential,
     Status,
-    Trial,
     Vectorised,
     choose_engine,
     preserved,
@@ -23,12 +23,6 @@ from learnrate.trials import (
 from learnrate.trials import _auto as auto
 from learnrate.trials import _stack as stack
 from learnrate.trials import _vectorised as vectorised
-
-X = torch.randn(48, 6, generator=torch.Generator().manual_seed(1))
-Y = (X.sum(1) > 0).long()
-BATCHES = [(X[i : i + 8], Y[i : i + 8]) for i in range(0, 48, 8)]
-SHAPE = schedule("warmup(10%) >> linear()")
-RATES = (0.001, 0.01, 0.1)
 
 
 class Recurrent(nn.Module):
@@ -66,10 +60,6 @@ class Tied(nn.Module):
         return self.gain * self.second(torch.tanh(self.first(x)))[:, :2]
 
 
-def dense():
-    return nn.Sequential(nn.Linear(6, 7), nn.Tanh(), nn.Linear(7, 2))
-
-
 def matrices():
     """Weights without biases, which is all that Muon trains."""
     return nn.Sequential(nn.Linear(6, 7, bias=False), nn.Tanh(), nn.Linear(7, 2, bias=False))
@@ -85,16 +75,6 @@ def convolution():
     )
 
 
-def task(**changes):
-    settings = {
-        "model": dense,
-        "loss": nn.CrossEntropyLoss(),
-        "data": BATCHES,
-        "validate": lambda model: float(nn.functional.cross_entropy(model(X), Y)),
-    }
-    return Task(**(settings | changes))
-
-
 def groups(model):
     return torch.optim.SGD(
         [
@@ -102,15 +82,6 @@ def groups(model):
             {"params": model[0].parameters(), "lr": 0.1, "weight_decay": 0.1},
         ]
     )
-
-
-def trials(rates=RATES, seeds=(0, 5), steps=25):
-    return [Trial((rate * SHAPE).over(steps), seed) for seed in seeds for rate in rates]
-
-
-def curves(one, engine, asked):
-    with preserved(one):
-        return dict(engine.run(one, asked))
 
 
 SAME = {

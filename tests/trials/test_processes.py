@@ -11,53 +11,15 @@ import time
 import numpy as np
 import pytest
 import torch
+from engine_task import assert_alike, curves, task, trials
 from torch import nn
 
-from learnrate import Task, schedule
-from learnrate.trials import Sequential, Status, Trial, Vectorised, choose_engine, preserved
+from learnrate.trials import Sequential, Status, Vectorised, choose_engine
 from learnrate.trials import _auto as auto
 from learnrate.trials._parts import parts_of
 from learnrate.trials._processes import Forked, available_cores, in_processes
 
-X = torch.randn(48, 6, generator=torch.Generator().manual_seed(1))
-Y = (X.sum(1) > 0).long()
-BATCHES = [(X[i : i + 8], Y[i : i + 8]) for i in range(0, 48, 8)]
-
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux forks safely enough")
-
-
-def dense():
-    return nn.Sequential(nn.Linear(6, 7), nn.Tanh(), nn.Linear(7, 2))
-
-
-def task(loss=None):
-    """Its functions are local, which nothing can pickle."""
-    criterion = nn.CrossEntropyLoss()
-    return Task(
-        model=dense,
-        loss=loss or (lambda model, batch: criterion(model(batch[0]), batch[1])),
-        data=BATCHES,
-        validate=lambda model: float(criterion(model(X), Y)),
-    )
-
-
-def trials(rates=(0.001, 0.01, 0.1), seeds=(0, 5), steps=25):
-    shape = schedule("warmup(10%) >> linear()")
-    return [Trial((rate * shape).over(steps), seed) for seed in seeds for rate in rates]
-
-
-def curves(one, engine, asked):
-    with preserved(one):
-        return dict(engine.run(one, asked))
-
-
-def alike(actual, expected):
-    return actual.keys() == expected.keys() and all(
-        np.allclose(actual[trial].loss, curve.loss, rtol=1e-4)
-        and actual[trial].final == pytest.approx(curve.final, rel=1e-4)
-        and actual[trial].status is curve.status
-        for trial, curve in expected.items()
-    )
 
 
 @pytest.mark.parametrize("engine", [Sequential, Vectorised])
@@ -66,8 +28,8 @@ def test_the_same_seed_gives_the_same_curve(engine, width):
     asked = trials(rates=(0.001, 0.01, 1e6))
     parts = parts_of(asked, width)
     assert sorted(map(id, itertools.chain.from_iterable(parts))) == sorted(map(id, asked))
-    forked = Forked(engine, parts, 2)
-    assert alike(curves(task(), forked, asked), curves(task(), Sequential(), asked))
+    forked = Forked(engine, width, 2)
+    assert_alike(curves(task(), forked, asked), curves(task(), Sequential(), asked))
     assert forked.notes == []
 
 
@@ -81,7 +43,7 @@ def test_progress_counts_every_update():
     def observe(going, stage):
         seen.append(ended + going)
 
-    for trial, _ in Forked(Sequential, parts_of(asked, 1), 2).run(task(slow), asked, observe):
+    for trial, _ in Forked(Sequential, 1, 2).run(task(loss=slow), asked, observe):
         ended += trial.total
     assert ended == sum(trial.total for trial in asked)
     assert max(seen) <= ended
@@ -97,9 +59,9 @@ def test_what_a_killed_process_had_not_ended_runs_in_this_one():
         return nn.functional.cross_entropy(model(batch[0]), batch[1])
 
     asked = trials(rates=(0.001, 0.01, 3.0))
-    engine = Forked(Sequential, parts_of(asked, 1), 2)
+    engine = Forked(Sequential, 1, 2)
     expected = curves(task(), Sequential(), asked)
-    assert alike(curves(task(deadly), engine, asked), expected)
+    assert_alike(curves(task(loss=deadly), engine, asked), expected)
     assert engine.notes == ["2 trials ran one after another: the process they were in died"]
 
 
@@ -110,7 +72,7 @@ def test_a_trial_that_raises_fails_alone():
         return nn.functional.cross_entropy(model(batch[0]), batch[1])
 
     asked = trials(rates=(0.001, 3.0))
-    made = curves(task(fails), Forked(Sequential, parts_of(asked, 1), 2), asked)
+    made = curves(task(loss=fails), Forked(Sequential, 1, 2), asked)
     ends = [(made[trial].status, made[trial].error) for trial in asked]
     assert ends == [(Status.FINISHED, ""), (Status.FAILED, "ValueError: theirs")] * 2
 
@@ -121,8 +83,8 @@ def test_notes_come_back():
         return loss if float(loss.detach()) > 0 else -loss
 
     asked = trials()
-    engine = Forked(Vectorised, parts_of(asked, 3), 2)
-    curves(task(branches), engine, asked)
+    engine = Forked(Vectorised, 3, 2)
+    curves(task(loss=branches), engine, asked)
     assert len(engine.notes) == 2
     assert all("ran one after another" in note for note in engine.notes)
 
@@ -145,7 +107,7 @@ def test_ctrl_c_ends_every_process_at_once(tmp_path):
 
         task = Task(model=task.model, loss=task.loss, data=task.data, validate=validate)
         trials = [Trial((lr * schedule("linear()")).over(5), 0) for lr in (0.001, 0.01)]
-        list(Forked(Sequential, [[one] for one in trials], 2).run(task, trials))
+        list(Forked(Sequential, 1, 2).run(task, trials))
         """)
     )
     seen = tmp_path / "seen"

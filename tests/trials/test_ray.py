@@ -11,17 +11,13 @@ import time
 import numpy as np
 import pytest
 import ray
-import torch
+from engine_task import X, Y, assert_alike, curves, task, trials
 from ray.cluster_utils import Cluster
 from torch import nn
 
-from learnrate import ArgumentError, RayEngine, Task, TaskError, schedule
+from learnrate import ArgumentError, RayEngine, TaskError
 from learnrate.sweeping import JOURNAL_NAME, sweep
-from learnrate.trials import Sequential, Status, Trial, choose_engine, preserved
-
-X = torch.randn(48, 6, generator=torch.Generator().manual_seed(1))
-Y = (X.sum(1) > 0).long()
-BATCHES = [(X[i : i + 8], Y[i : i + 8]) for i in range(0, 48, 8)]
+from learnrate.trials import Sequential, Status, choose_engine
 
 
 @pytest.fixture(scope="module")
@@ -34,40 +30,6 @@ def cluster():
     made.wait_for_nodes()
     yield made
     made.shutdown()
-
-
-def dense():
-    return nn.Sequential(nn.Linear(6, 7), nn.Tanh(), nn.Linear(7, 2))
-
-
-def task(loss=None, **changes):
-    criterion = nn.CrossEntropyLoss()
-    settings = {
-        "model": dense,
-        "loss": loss or (lambda model, batch: criterion(model(batch[0]), batch[1])),
-        "data": BATCHES,
-        "validate": lambda model: float(criterion(model(X), Y)),
-    }
-    return Task(**(settings | changes))
-
-
-def trials(rates=(0.001, 0.01, 0.1), seeds=(0, 5), steps=25):
-    shape = schedule("warmup(10%) >> linear()")
-    return [Trial((rate * shape).over(steps), seed) for seed in seeds for rate in rates]
-
-
-def curves(one, engine, asked):
-    with preserved(one):
-        return dict(engine.run(one, asked))
-
-
-def assert_alike(actual, expected):
-    assert actual.keys() == expected.keys()
-    for trial, curve in expected.items():
-        assert actual[trial].error == ""
-        assert actual[trial].status is curve.status
-        assert np.allclose(actual[trial].loss, curve.loss, rtol=1e-4)
-        assert actual[trial].final == pytest.approx(curve.final, rel=1e-4)
 
 
 @pytest.mark.parametrize("width", [1, 3])
@@ -125,7 +87,7 @@ def test_a_trial_that_raises_fails_alone_and_is_not_repeated(cluster, tmp_path):
         return nn.functional.cross_entropy(model(batch[0]), batch[1])
 
     asked = trials(rates=(0.001, 3.0), seeds=(0,))
-    found = curves(task(fails), RayEngine(cluster.address), asked)
+    found = curves(task(loss=fails), RayEngine(cluster.address), asked)
     assert [found[trial].status for trial in asked] == [Status.FINISHED, Status.FAILED]
     assert found[asked[1]].error == "ValueError: theirs"
     assert (tmp_path / "raised").read_text() == "x"
@@ -139,7 +101,7 @@ def test_a_worker_that_always_dies_is_a_failed_trial(cluster):
             os.kill(os.getpid(), signal.SIGKILL)
         return nn.functional.cross_entropy(model(batch[0]), batch[1])
 
-    found = curves(task(deadly), RayEngine(cluster.address), trials((0.01,), (0,)))
+    found = curves(task(loss=deadly), RayEngine(cluster.address), trials((0.01,), (0,)))
     (only,) = found.values()
     assert only.status is Status.FAILED
     assert only.error.startswith("WorkerCrashedError")
@@ -153,7 +115,7 @@ def test_modules_of_the_users_own_travel_with_the_task(cluster, tmp_path, monkey
     import their_losses
 
     asked = trials(seeds=(0,))
-    found = curves(task(their_losses.loss), RayEngine(cluster.address), asked)
+    found = curves(task(loss=their_losses.loss), RayEngine(cluster.address), asked)
     assert_alike(found, curves(task(), Sequential(), asked))
 
 
@@ -252,7 +214,7 @@ def test_a_task_that_cannot_be_sent():
             return nn.functional.cross_entropy(model(batch[0]), batch[1])
 
     with pytest.raises(TaskError, match=r"cannot be sent to Ray's workers: TypeError.*lock"):
-        curves(task(loss), RayEngine("127.0.0.1:9"), trials())
+        curves(task(loss=loss), RayEngine("127.0.0.1:9"), trials())
 
 
 def test_ray_is_asked_for_by_name_and_never_chosen():

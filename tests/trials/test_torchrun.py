@@ -11,16 +11,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from torch import distributed
+from torchrun_job import task
 
 from learnrate import sweep, train
 
 HERE = Path(__file__).parent
 LAUNCH = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-
-sys.path.insert(0, str(HERE))
-from torchrun_job import task  # noqa: E402 - the file that the ranks run
-
-sys.path.pop(0)
 
 
 def launched(*arguments, **settings):

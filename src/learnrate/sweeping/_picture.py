@@ -19,7 +19,7 @@ from learnrate._axes import (
     rate_text,
     style,
 )
-from learnrate.sweeping._result import final_losses
+from learnrate.sweeping._result import final_losses, tried_rates
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -37,8 +37,8 @@ def draw(sweep: Sweep, axes: Axes | None = None) -> Axes:
     """
     axes = axes_or_new(axes)
     style(axes, _title(sweep), x="peak learning rate", y="final loss")
-    rates = [trial.lr for trial in sweep.trials]
-    lowest, highest = min(rates), max(rates)
+    rates = tried_rates(sweep.trials)
+    lowest, highest = float(rates[0]), float(rates[-1])
     axes.set_xlim(lowest / 1.3, highest * 1.3)
     log_axis(axes.xaxis, lowest / 1.3, highest * 1.3)
     _losses(axes, sweep)
@@ -87,7 +87,7 @@ def _losses(axes: Axes, sweep: Sweep) -> None:
 def _shorter(axes: Axes, sweep: Sweep, length: int) -> None:
     """The mean losses of a shorter rung of successive halving."""
     trials = sweep.at_length(length)
-    rates = np.array(sorted({trial.lr for trial in trials}))
+    rates = tried_rates(trials)
     losses = final_losses(trials)
     whole = np.isfinite(losses).all(axis=1)
     axes.plot(

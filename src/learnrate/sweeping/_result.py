@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from learnrate.sweeping._estimate import BestRate
     from learnrate.trials import Choice, Curve
 
-__all__ = ["Sweep", "SweptTrial", "final_losses"]
+__all__ = ["Sweep", "SweptTrial", "final_losses", "tried_rates"]
 
 _ROUNDING = 1 + 1e-9
 _COLUMNS = ("lr", "seed", "loss", "steps", "status")
@@ -68,7 +68,12 @@ class SweptTrial:
 def final_losses(trials: Sequence[SweptTrial]) -> np.ndarray:
     """Of trials by rate and then by seed: shape (rates, seeds), infinite if not finished."""
     finals = np.array([trial.curve.final for trial in trials])
-    return finals.reshape(len({trial.lr for trial in trials}), -1)
+    return finals.reshape(len(tried_rates(trials)), -1)
+
+
+def tried_rates(trials: Sequence[SweptTrial]) -> np.ndarray:
+    """The rates of trials, each once, increasing, shape (rates,)."""
+    return np.array(sorted({trial.lr for trial in trials}))
 
 
 @dataclass(frozen=True)
@@ -94,7 +99,7 @@ class Sweep:
 
     @property
     def engine(self) -> str:
-        """The engine that ran the trials: sequential or vectorised."""
+        """The engine that ran the trials: sequential, vectorised or ray."""
         return self.choice.engine
 
     @property
@@ -109,7 +114,7 @@ class Sweep:
     @cached_property
     def lrs(self) -> np.ndarray:
         """The rates tried at full length, increasing, shape (rates,)."""
-        return np.array(sorted({trial.lr for trial in self.at_length(self.total)}))
+        return tried_rates(self.at_length(self.total))
 
     @cached_property
     def losses(self) -> np.ndarray:

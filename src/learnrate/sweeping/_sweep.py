@@ -86,19 +86,17 @@ def sweep(
         (6, True)
     """
     rates = _checked_rates(lr)
-    count, shape_of_one, total = _checked_seeds(seeds), _checked_shape(shape), task.total(steps)
+    count, shaped, total = _checked_seeds(seeds), _checked_shape(shape), task.total(steps)
     own = [seed, *(derived_seed(seed, 30, index) for index in range(1, count))]
+    factor = 1 if halving is None else _checked_factor(halving)
     if not isinstance(engine, RayEngine) and engine not in ENGINES:
         raise ArgumentError(f"engine must be one of {', '.join(ENGINES)}; got {engine!r}.")
     check_task(task)
     path = None if out is None else folder_for(Path(out)) / JOURNAL_NAME
-    runner = _Runner(task, Journal(path, fingerprint(task)), engine, progress=progress)
-    tried = _descend(
-        lambda some, length: runner.tried(some, own, shape_of_one, length),
-        rates,
-        [total] if halving is None else rungs(total, len(rates), _checked_factor(halving)),
-        halving or 1,
-    )
+    journal = Journal(path, fingerprint(task))
+    runner = _Runner(task, own, shaped, journal, engine, progress=progress)
+    lengths = [total] if halving is None else rungs(total, len(rates), factor)
+    tried = _descend(runner.tried, rates, lengths, factor)
     return Sweep(
         trials=tuple(tried),
         choice=runner.choice,
@@ -133,22 +131,31 @@ class _Runner:
     """Runs trials that the journal does not know, keeping each curve as soon as there is one."""
 
     def __init__(
-        self, task: Task, journal: Journal, engine: str | RayEngine, *, progress: bool
+        self,
+        task: Task,
+        seeds: list[int],
+        shape: Schedule,
+        journal: Journal,
+        engine: str | RayEngine,
+        *,
+        progress: bool,
     ) -> None:
         self.resumed = 0
         self.choice = Choice("sequential", "nothing to run.")
         self.notes: list[str] = []
         self._task = task
+        self._seeds = seeds
+        self._shape = shape
         self._journal = journal
         self._engine = engine
         self._progress = progress
 
-    def tried(
-        self, rates: list[float], seeds: list[int], shape: Schedule, length: int
-    ) -> list[SweptTrial]:
+    def tried(self, rates: list[float], length: int) -> list[SweptTrial]:
         """Every rate with every seed, by rate and then by seed."""
         asked = [
-            (rate, Trial((rate * shape).over(length), seed)) for rate in rates for seed in seeds
+            (rate, Trial((rate * self._shape).over(length), seed))
+            for rate in rates
+            for seed in self._seeds
         ]
         curves = self._curves([trial for _, trial in asked])
         return [SweptTrial(rate, trial.seed, curves[trial], length) for rate, trial in asked]

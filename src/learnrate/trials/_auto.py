@@ -124,7 +124,7 @@ def _tried(task: Task, trials: Sequence[Trial], engine: str) -> tuple[Choice, En
     """The choice, if nothing raises."""
     largest = max(stackable(trials), key=len)
     if engine == "vectorised":
-        return _stacked(task, trials, largest)
+        return _stacked(task, largest)
     alone = _timed(task, largest, 1, torch.get_num_threads(), 0.0)
     expected = alone.seconds * sum(trial.total for trial in trials)
     if expected < _SHORT:
@@ -135,10 +135,10 @@ def _tried(task: Task, trials: Sequence[Trial], engine: str) -> tuple[Choice, En
     if probed.refusal:
         said = f"{choice.reason} Trials cannot be stacked, because {probed.refusal}."
         choice = replace(choice, reason=said)
-    return choice, _chosen(choice, trials, probed)
+    return choice, _chosen(choice, probed)
 
 
-def _stacked(task: Task, trials: Sequence[Trial], largest: list[Trial]) -> tuple[Choice, Engine]:
+def _stacked(task: Task, largest: list[Trial]) -> tuple[Choice, Engine]:
     """Stacks as wide as memory allows, if there can be stacks."""
     probed = probe(task, largest[0])
     if probed.refusal:
@@ -148,7 +148,7 @@ def _stacked(task: Task, trials: Sequence[Trial], largest: list[Trial]) -> tuple
     width = room.widest(len(largest))
     reason = "as asked" if width == len(largest) else f"as asked; {room.said(len(largest))}"
     choice = Choice("vectorised", f"{reason}.", width=width)
-    return choice, _chosen(choice, trials, probed)
+    return choice, _chosen(choice, probed)
 
 
 def _measured(task: Task, trials: Sequence[Trial], group: list[Trial], alone: Timing) -> Choice:
@@ -293,10 +293,10 @@ class _Chosen:
             yield from self._engine.run(task, trials, observe)
 
 
-def _chosen(choice: Choice, trials: Sequence[Trial], probed: Probe) -> Engine:
+def _chosen(choice: Choice, probed: Probe) -> Engine:
     stacked = choice.engine == "vectorised"
     make: Callable[[], Engine] = partial(Vectorised, choice.width) if stacked else Sequential
     engine = make()
     if choice.processes > 1:
-        engine = Forked(make, parts_of(trials, choice.width), choice.processes)
+        engine = Forked(make, choice.width, choice.processes)
     return _Chosen(engine, choice.threads, _DROPOUT if stacked and probed.random else "")

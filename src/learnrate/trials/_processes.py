@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import torch
 
 from learnrate.trials._engines import Engine, Observe, Sequential, nothing
+from learnrate.trials._parts import parts_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -39,26 +40,25 @@ class Forked:
 
     Args:
         engine: makes what runs a part; its random draws and curves are as in one process.
-        parts: the trials, split; each part runs at once.
+        width: how many trials a part holds at most.
         processes: how many at a time.
     """
 
-    def __init__(
-        self, engine: Callable[[], Engine], parts: Sequence[list[Trial]], processes: int
-    ) -> None:
+    def __init__(self, engine: Callable[[], Engine], width: int, processes: int) -> None:
         self.name = engine().name
         self.notes: list[str] = []
         self._engine = engine
-        self._parts = parts
-        self._processes = min(processes, len(parts))
+        self._width = width
+        self._processes = processes
 
     def run(
         self, task: Task, trials: Sequence[Trial], observe: Observe = nothing
     ) -> Iterator[tuple[Trial, Curve]]:
-        """Each trial with its curve as soon as it has ended; `trials` are those of the parts."""
-        waiting = deque(self._parts)
+        """Each trial with its curve as soon as it has ended."""
+        waiting = deque(parts_of(trials, self._width))
         lost: list[Trial] = []
-        workers = [_Worker(task, self._engine) for _ in range(self._processes)]
+        processes = min(self._processes, len(waiting))
+        workers = [_Worker(task, self._engine) for _ in range(processes)]
         try:
             for worker in workers:
                 worker.begin(waiting.popleft())

@@ -45,14 +45,12 @@ class Stack:
         self._slots = _slots(self.training.model, self._parameters)
         self._sizes = [parameter.numel() for parameter in self._parameters]
         self._orders = [tuple(range(parameter.dim())) for parameter in self._parameters]
-        self._laid_out = False
         self._rules: list[tuple[int, int, Rule]] = []
         end = 0
         for group in optimizer.param_groups:
             start, end = end, end + sum(p.numel() for p in group["params"] if p.requires_grad)
             self._rules.append((start, end, rule_for(optimizer, group)))
-        if any(rule.shaped for _, _, rule in self._rules):
-            self._laid_out = True
+        self._laid_out = any(rule.shaped for _, _, rule in self._rules)
         self._hold(self._started(width))
 
     @property

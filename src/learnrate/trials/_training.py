@@ -76,13 +76,14 @@ class Training:
         self.ranks.start_equal(self.model.buffers())
         if self._task.validate is None:
             return None
-        loss, error = 0.0, None
-        try:
-            with kept_random_state(), torch.no_grad(), _evaluating(self.model):
-                loss = float(self._task.validate(self.model))
-        except Exception as raised:  # noqa: BLE001 - raised again once every rank knows
-            error = raised
-        return self.ranks.mean(loss, error)
+        with (
+            self.ranks.together(),
+            kept_random_state(),
+            torch.no_grad(),
+            _evaluating(self.model),
+        ):
+            loss = float(self._task.validate(self.model))
+        return self.ranks.mean(loss)
 
     def _accumulated(self) -> list[torch.Tensor]:
         """The losses of the next micro-batches; their mean's gradient is in the parameters."""
