@@ -23,6 +23,7 @@ ARROWS = {
     "report": {"schedules", "trials", "range_test", "planning", "sweeping", "training"},
     "integrations": {"schedules", "trials"},
     "steer": {"schedules"},
+    "watch": {"schedules"},
     "testing": {"task", "schedules"},
     "cli": {
         "schedules",

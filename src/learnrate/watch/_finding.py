@@ -1,0 +1,52 @@
+"""A finding: what is wrong with a rate, the evidence, and what to do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["Finding", "Severity"]
+
+
+class Severity(StrEnum):
+    """How much a finding matters."""
+
+    ERROR = "error"
+    WARNING = "warning"
+    ADVICE = "advice"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """A worded verdict on a run.
+
+    Attributes:
+        code: the rule's stable name, such as `LR101`; it has a page in the docs.
+        severity: how much it matters.
+        step: the update it was first true of; None where it is about the run as a whole.
+        message: what is the matter, in one sentence with its figures.
+        evidence: the numbers and steps it rests on, as JSON values by name.
+        remedy: what to do next, in one sentence.
+    """
+
+    code: str
+    severity: Severity
+    step: int | None
+    message: str
+    evidence: Mapping[str, Any]
+    remedy: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """The finding as JSON values."""
+        return {
+            "code": self.code,
+            "severity": str(self.severity),
+            "step": self.step,
+            "message": self.message,
+            "evidence": dict(self.evidence),
+            "remedy": self.remedy,
+        }

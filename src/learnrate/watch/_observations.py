@@ -1,0 +1,90 @@
+"""What was recorded of one run: columns of numbers, a row an update."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from learnrate._errors import ArgumentError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from learnrate.schedules import Schedule
+
+__all__ = ["COLUMNS", "Observations"]
+
+COLUMNS = (
+    "lr",
+    "loss",
+    "validation",
+    "gradient_norm",
+    "update_ratio",
+    "clipped",
+    "seconds",
+)
+"""What a row may hold beside its step; `Observations` says what each means."""
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Observations:
+    """What was recorded of one run, a column a quantity, a row an update.
+
+    Args:
+        run: what the run is called.
+        step: (n,) whole numbers, strictly increasing: the 0-based updates that have a row.
+        columns: (n,) float arrays by name, nan where a row has no value. A column that was never
+            recorded is absent. Names are those of `COLUMNS`: `lr`, the highest rate of the
+            parameter groups, as the update used it; `loss` of the training batch; `validation`
+            loss; `gradient_norm` before clipping; `update_ratio`, the norm of the update over
+            that of the parameters; `clipped`, the share of updates since the row before whose
+            gradient was clipped; `seconds` the update took.
+        total: the updates of the whole run as planned, if known.
+        schedule: what the rate should have followed, if known.
+        facts: further JSON values by name, such as `optimizer`, `steps_per_epoch`, `clip_norm`.
+
+    Raises:
+        ArgumentError: a column is unknown or of another length, or steps do not increase.
+
+    Examples:
+        >>> seen = Observations(run="a", step=[0, 1], columns={"loss": [2.0, 1.5]})
+        >>> seen.column("loss").tolist(), seen.has("lr")
+        ([2.0, 1.5], False)
+    """
+
+    run: str
+    step: np.ndarray
+    columns: Mapping[str, np.ndarray]
+    total: int | None = None
+    schedule: Schedule | None = None
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        step = np.asarray(self.step, dtype=np.int64)
+        if step.ndim != 1 or (step.size and (step[0] < 0 or (np.diff(step) <= 0).any())):
+            raise ArgumentError(
+                "Observations(step=...) must be whole numbers of at least 0 that strictly increase."
+            )
+        columns = {name: np.asarray(held, dtype=float) for name, held in self.columns.items()}
+        for name, held in columns.items():
+            if name not in COLUMNS:
+                raise ArgumentError(
+                    f"Observations(columns=...) must be among {', '.join(COLUMNS)}; got {name!r}."
+                )
+            if held.shape != step.shape:
+                raise ArgumentError(
+                    f"Observations(columns[{name!r}]) must have a value for each of the "
+                    f"{step.size} steps; got shape {held.shape}."
+                )
+        object.__setattr__(self, "step", step)
+        object.__setattr__(self, "columns", columns)
+
+    def has(self, name: str) -> bool:
+        """Whether a column has a value anywhere."""
+        return name in self.columns and not np.isnan(self.columns[name]).all()
+
+    def column(self, name: str) -> np.ndarray:
+        """The column of that name; all nan where it was never recorded."""
+        return self.columns.get(name, np.full(self.step.shape, np.nan))
