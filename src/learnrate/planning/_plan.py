@@ -26,7 +26,6 @@ from learnrate.trials import (
     Training,
     Trial,
     Update,
-    check_task,
     derived_seed,
     fingerprint,
     preserved,
@@ -79,10 +78,10 @@ def plan(
     """
     total = task.total(steps)
     updates = _updates(total, budget)
-    check_task(task)
+    identity = fingerprint(task)
     path = None if out is None else folder_for(Path(out)) / JOURNAL_NAME
     with ProgressBar(updates, shown=progress) as bar, preserved(task):
-        bench = _Bench(task, Journal(path, fingerprint(task)), bar)
+        bench = _Bench(task, Journal(path, identity), bar)
         bracket = bench.range_test(updates, seed)
         if bracket.broken:
             raise TaskError(bracket.refusal)

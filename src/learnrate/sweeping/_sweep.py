@@ -23,7 +23,6 @@ from learnrate.trials import (
     Journal,
     RayEngine,
     Trial,
-    check_task,
     choose_engine,
     derived_seed,
     fingerprint,
@@ -91,9 +90,9 @@ def sweep(
     factor = 1 if halving is None else _checked_factor(halving)
     if not isinstance(engine, RayEngine) and engine not in ENGINES:
         raise ArgumentError(f"engine must be one of {', '.join(ENGINES)}; got {engine!r}.")
-    check_task(task)
+    identity = fingerprint(task)
     path = None if out is None else folder_for(Path(out)) / JOURNAL_NAME
-    journal = Journal(path, fingerprint(task))
+    journal = Journal(path, identity)
     runner = _Runner(task, own, shaped, journal, engine, progress=progress)
     lengths = [total] if halving is None else rungs(total, len(rates), factor)
     tried = _descend(runner.tried, rates, lengths, factor)

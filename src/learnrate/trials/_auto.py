@@ -39,7 +39,8 @@ _WORTH = 0.95  # a stack must save this much before its rarer paths are taken
 _SHORT = 1.0  # seconds: below, measuring costs what it could save
 _SHARE = 0.05  # of the sweep's time alone, that measuring may take
 _LONGEST = 0.4  # seconds a candidate
-_FEWEST = 3
+_FEWEST = 3  # updates timed, after
+_WARM = 2  # that are not
 _ALONE = Probe("no two of them share a seed")
 _DROPOUT = (
     "The model draws random numbers while it trains (dropout?): in a stack every trial draws its "
@@ -127,8 +128,12 @@ def _tried(
     largest = max(stackable(trials), key=len)
     if engine == "vectorised":
         return _stacked(task, largest)
+    updates = sum(trial.total for trial in trials)
+    if _SHARE * updates <= _FEWEST + _WARM:
+        reason = f"{updates} updates in all; too few to be worth measuring."
+        return Choice("sequential", reason), Sequential()
     alone = _timed(task, largest, 1, torch.get_num_threads(), 0.0)
-    expected = alone.seconds * sum(trial.total for trial in trials)
+    expected = alone.seconds * updates
     if expected < _SHORT:
         reason = f"all take about {expected:.1f} s; too little to be worth measuring."
         return Choice("sequential", reason, timings=(alone,)), Sequential()
@@ -235,8 +240,8 @@ def _timed(task: Task, trials: list[Trial], width: int, threads: int, limit: flo
     """The fastest update among a few: what the machine's other work adds is not the engine's."""
     with preserved(task), _threads(threads):
         update = _update_of(task, trials[:width])
-        update()
-        update()
+        for _ in range(_WARM):
+            update()
         began = last = time.perf_counter()
         fastest, count = np.inf, 0
         while count < _FEWEST or last - began < limit:
