@@ -238,7 +238,7 @@ def _read_state(state: Mapping[str, Any] | str | Path) -> Mapping[str, Any]:
 def _state_parts(state: Mapping[str, Any]) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
     """The model's part and the optimizer's, empty without one."""
     weights = next((state[key] for key in _MODEL_KEYS if key in state), state)
-    moments = next((state[key] for key in _OPTIMIZER_KEYS if key in state), {})
+    moments: Mapping[str, Any] = next((state[key] for key in _OPTIMIZER_KEYS if key in state), {})
     if not (
         isinstance(weights, Mapping)
         and weights

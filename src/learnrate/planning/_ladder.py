@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["Ladder", "Measured", "Proposal", "ladder_for"]
 
 _SHORTEST = 8
-_SHARES = (1 / 20, 1 / 10, 1 / 5)  # each rung's length, as a share of the whole budget
+_LONGEST = 1 / 3.5  # of the budget: the longest rung
 _LIMITS = (0.40, 0.72, 1.0)  # what may be spent after each rung, as a share of the budget
 _SPACINGS = tuple(math.log(10.0) * decades for decades in (0.5, 0.3, 0.25))
 _MOST = 9  # trials on one rung: four and a half decades at half a decade apart
@@ -158,10 +158,12 @@ def next_index(losses: dict[int, float]) -> int | None:
 
 
 def ladder_for(total: int, budget: int, start: float) -> Ladder:
-    """Up to three rungs; fewer where the budget is too small for trials of at least 8 updates.
+    """Three rungs, each twice as long as the one before; fewer where there are not 8 updates for it.
 
-    Where it is too small for any, one rung of two trials.
+    Lengths are halvings of the whole run, so that plans of other budgets share trials. Where the
+    budget is too small for any, one rung of two trials.
     """
-    lengths = sorted({round(share * budget) for share in _SHARES})
+    longest = math.floor(math.log2(_LONGEST * budget / total))
+    lengths = sorted({round(total * 2.0 ** (longest - halvings)) for halvings in range(3)})
     horizons = tuple(length for length in lengths if length >= _SHORTEST) or (budget // 2,)
     return Ladder(horizons=horizons, budget=budget, total=total, start=start)
