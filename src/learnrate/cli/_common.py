@@ -17,15 +17,20 @@ from learnrate._ranks import is_first_rank
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from learnrate.task import Task
+
 __all__ = [
     "JsonOption",
     "SeedOption",
+    "ShapeOption",
+    "StartOption",
     "StepsOption",
     "TaskArgument",
     "console",
     "own_stdout",
     "print_json",
     "save_picture",
+    "task_from",
 ]
 
 TaskArgument = Annotated[str, typer.Argument(metavar="TASK", help="file.py:name or module:name")]
@@ -33,10 +38,29 @@ StepsOption = Annotated[
     int | None,
     typer.Option("--steps", help="Optimizer updates of a whole run; the task's own by default."),
 ]
+StartOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--start",
+        help="A checkpoint to start from: a state_dict, or {model: ..., optimizer: ...}.",
+        show_default=False,
+    ),
+]
+ShapeOption = Annotated[
+    str, typer.Option("--shape", help="The schedule's shape, with peak 1, in shares of the run.")
+]
 SeedOption = Annotated[int, typer.Option("--seed", help="The same seed gives the same result.")]
 JsonOption = Annotated[
     bool, typer.Option("--json", help="Print one JSON object on standard output, nothing else.")
 ]
+
+
+def task_from(spec: str, start: Path | None) -> Task:
+    """The task that TASK names, from a checkpoint on where there is one."""
+    from learnrate.task import load_task  # noqa: PLC0415 - loads torch, which --help does not need
+
+    loaded = load_task(spec)
+    return loaded if start is None else loaded.starting_from(start)
 
 
 def print_json(value: dict[str, Any]) -> None:
