@@ -1,6 +1,6 @@
 """The rate beyond what can be tried: laws of the literature, and a law fitted to your own runs."""
 
-from learnrate.scaling._fit import Exponent, Fit, Scaled, fit
+from learnrate.scaling._fit import Exponent, Fit, Scaled, Verdict, fit
 from learnrate.scaling._laws import (
     AdamSettings,
     adam_batch,
@@ -13,7 +13,7 @@ from learnrate.scaling._laws import (
     surge_batch,
     token_horizon,
 )
-from learnrate.scaling._optima import Optimum
+from learnrate.scaling._optima import Optimum, find_optima
 from learnrate.scaling._runs import Runs, read_runs
 
 __all__ = [
@@ -23,7 +23,9 @@ __all__ = [
     "Optimum",
     "Runs",
     "Scaled",
+    "Verdict",
     "adam_batch",
+    "find_optima",
     "fit",
     "linear_batch",
     "mup_width",

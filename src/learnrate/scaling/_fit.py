@@ -14,7 +14,7 @@ import numpy as np
 from learnrate._axes import rate_text
 from learnrate._errors import ArgumentError
 from learnrate._progress import ProgressBar
-from learnrate.scaling._law import RESAMPLES, Law, Points, fit_law
+from learnrate.scaling._law import Law, Points, fit_law
 from learnrate.scaling._optima import Optimum, find_optima
 from learnrate.scaling._runs import FACTORS, Runs, read_runs
 
@@ -31,6 +31,7 @@ _TAIL = 0.9  # of both ends: an 80 % interval
 _SAME = 1.1  # a factor this near is not asked to change
 _TOGETHER = 0.97  # correlation above which two factors cannot be told apart
 _WIDE = 4.0  # an interval with ends so many times apart is no answer
+_DRIFT = 0.1  # standard deviation of an exponent's change over a factor e beyond the table
 _EDGE_ERROR = math.log(2.0)  # standard error of a best rate that is not enclosed
 
 
@@ -131,8 +132,9 @@ class Fit:
         """The best rate for a run with these factors.
 
         A factor that is the same in the whole table may be left out. The interval holds what the
-        resampled tables and the groups' scatter leave open; beyond the table it widens with the
-        uncertainty of the exponents.
+        resampled tables and the groups' scatter leave open. Beyond the table it widens with the
+        uncertainty of the exponents, and because they may change there: by 0.1 (one standard
+        deviation) for every factor e beyond, about what second-order terms of tables are.
 
         Raises:
             ArgumentError: a factor is unknown, not a finite number above 0, or missing.
@@ -145,8 +147,8 @@ class Fit:
             ...         runs["loss"].append(1 + math.log(lr / (0.01 * batch**0.5 / 2)) ** 2)
             ...         runs["B"].append(batch)
             >>> scaled = fit(runs).at(B=256)
-            >>> f"{scaled.lr:.3f}, {scaled.exponents['B'].value:.2f}, {scaled.verdict}"
-            '0.079, 0.49, ok'
+            >>> f"{scaled.lr:.2f}, {scaled.exponents['B'].value:.2f}, {scaled.verdict}"
+            '0.08, 0.49, ok'
         """
         asked = self._asked(factors)
         lr, low, high = self.expected(asked)
@@ -163,9 +165,12 @@ class Fit:
 
     def expected(self, factors: Mapping[str, float]) -> tuple[float, float, float]:
         """The best rate and the ends of its 80 % interval, for all factors and without a verdict."""
-        row = self.law.points.rows(self._logs(factors)[None])[0]
-        middle, error = self.law.value(row)
-        spread = self._quantile * math.hypot(error, self.scatter)
+        z = self._logs(factors)
+        middle, error = self.law.value(self.law.points.rows(z[None])[0])
+        low, high = self.law.points.ends
+        beyond = np.maximum(low - z, 0.0) + np.maximum(z - high, 0.0)
+        drift = 0.5 * _DRIFT * float(np.linalg.norm(beyond**2))
+        spread = self._quantile * math.hypot(error, self.scatter, drift)
         return math.exp(middle), math.exp(middle - spread), math.exp(middle + spread)
 
     def plot(self, scaled: Scaled, factor: str, axes: Axes | None = None) -> Axes:
@@ -301,6 +306,7 @@ def fit(
     *,
     columns: Mapping[str, str] | None = None,
     also: Sequence[str] = (),
+    resamples: int = 200,
     progress: bool = True,
 ) -> Fit:
     """Fit how the best rate depends on model, data and batch, from a table of runs.
@@ -317,13 +323,16 @@ def fit(
         table: a CSV file, columns by name, or what `read_runs` returned.
         columns: which column is what, as {"loss": "smooth loss", "B": "bs"}; see `read_runs`.
         also: further factors, found under the very same name.
+        resamples: how many tables the uncertainty is taken from; 0 takes it from the fit alone.
         progress: whether a progress bar is shown when it takes longer than a moment.
 
     Raises:
         ArgumentError: a column is not there, a value is outside its rule, or no group has three
-            rates with a finite loss.
+            rates with a finite loss; or `resamples` is below 0.
         FileError: the file cannot be read.
     """
+    if resamples < 0:
+        raise ArgumentError(f"resamples must be a whole number, at least 0; got {resamples!r}.")
     runs = table if isinstance(table, Runs) else read_runs(table, columns, also=also)
     found = find_optima(runs)
     if not found:
@@ -337,8 +346,8 @@ def fit(
     z = np.log([[one.factors[name] for name in runs.factors] for one in used])
     errors = [_EDGE_ERROR if one.edge else one.sd for one in used]
     points = Points(z, np.log([one.lr for one in used]), np.array(errors))
-    with ProgressBar(RESAMPLES, shown=progress) as bar:
-        law = fit_law(points, lambda done: bar.show(done, "resampling the table"))
+    with ProgressBar(resamples, shown=progress) as bar:
+        law = fit_law(points, resamples, lambda done: bar.show(done, "resampling the table"))
     return Fit(runs, tuple(enclosed), tuple(edges), law)
 
 

@@ -16,14 +16,14 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["RESAMPLES", "Law", "Points", "fit_law"]
+__all__ = ["Law", "Points", "fit_law"]
 
 _EXPONENT = 0.5  # prior standard deviation of an exponent: those published lie in -0.8 .. 1
 _BEND = 0.25  # of the change of an exponent over a factor e
 _SCATTER = 0.15  # first guess of the groups' scatter about the law, worth three groups
 _WORTH = 0.05  # by how much a term must lower the error on blocks left out
 _HUBER = 1.345
-RESAMPLES = 200
+_NEVER_FAR = 0.02  # least scale of outliers: where most groups fit exactly, 2 % is not far
 _FEWEST_BLOCKS = 5
 
 
@@ -76,6 +76,11 @@ class Points:
             if _FEWEST_BLOCKS <= own.max() + 1 <= found.max():
                 found = own
         return found
+
+    @cached_property
+    def members(self) -> list[np.ndarray]:
+        """The groups of each block."""
+        return [np.flatnonzero(self.blocks == one) for one in range(int(self.blocks.max()) + 1)]
 
     def rows(self, z: np.ndarray) -> np.ndarray:
         """What the coefficients are multiplied with at z: 1, first order, every second order."""
@@ -133,7 +138,7 @@ class _Solved:
     inverse: np.ndarray
 
 
-def fit_law(points: Points, observe: Callable[[int], None]) -> Law:
+def fit_law(points: Points, resamples: int, observe: Callable[[int], None]) -> Law:
     """Fit the law, choose its second-order terms, and resample it over blocks of groups.
 
     A term is taken if it lowers the squared error on blocks left out by 5 %, the best one first.
@@ -143,14 +148,15 @@ def fit_law(points: Points, observe: Callable[[int], None]) -> Law:
 
     Args:
         points: the best rates.
-        observe: told how many of the `RESAMPLES` are made.
+        resamples: how many tables are drawn.
+        observe: told how many are done.
     """
     rows = points.rows(points.z)
     weights = 1.0 / (points.sd**2 + _SCATTER**2)
-    terms = _chosen(points, rows, weights, np.unique(points.blocks))
+    terms = _chosen(points, rows, weights)
     for _ in range(2):
-        solved, weights, scatter = _robust(points, rows, terms, weights)
-        terms = _chosen(points, rows, weights, np.unique(points.blocks))
+        _, weights, _ = _robust(points, rows, terms, weights)
+        terms = _chosen(points, rows, weights)
     solved, weights, scatter = _robust(points, rows, terms, weights)
     own = _columns(points, terms)
     covariance = np.zeros((rows.shape[1],) * 2)
@@ -162,7 +168,7 @@ def fit_law(points: Points, observe: Callable[[int], None]) -> Law:
         covariance,
         scatter,
         len(points.y) - len(own),
-        _resampled(points, rows, weights, observe),
+        _resampled(points, rows, weights, resamples, observe),
     )
 
 
@@ -175,7 +181,7 @@ def _robust(
     for _ in range(12):
         solved = _solve(points, rows[:, own], points.y, weights)
         off = points.y - rows[:, own] @ solved.coefficients
-        scale = max(1.4826 * float(np.median(np.abs(off))), 1e-9)
+        scale = max(1.4826 * float(np.median(np.abs(off))), _NEVER_FAR)
         trust = 1.0 / np.maximum(1.0, np.abs(off) / (_HUBER * scale))
         mean = float(np.sum(trust * (off**2 - points.sd**2)) / np.sum(trust))
         excess = max(0.0, mean) * len(off)  # of spare groups: a fit takes up its share of scatter
@@ -196,40 +202,34 @@ def _spread(values: np.ndarray, own: list[int], count: int) -> np.ndarray:
 
 
 def _solve(points: Points, rows: np.ndarray, y: np.ndarray, weights: np.ndarray) -> _Solved:
-    first = points.z.shape[1]
-    bends = rows.shape[1] - 1 - first
-    prior = np.diag([1e-9, *[_EXPONENT**-2] * first, *[_BEND**-2] * bends])
-    inverse = np.linalg.inv(rows.T @ (rows * weights[:, None]) + prior)
+    inverse = np.linalg.inv(rows.T @ (rows * weights[:, None]) + _prior(points, rows.shape[1]))
     return _Solved(inverse @ (rows.T @ (weights * y)), inverse)
 
 
-def _error_left_out(
-    points: Points, rows: np.ndarray, weights: np.ndarray, blocks: np.ndarray
-) -> float:
-    """The weighted squared error on each block, predicted from the others (in closed form)."""
-    solved = _solve(points, rows, points.y, weights)
-    roots = np.sqrt(weights)
-    heavy = rows * roots[:, None]
-    off = (points.y - rows @ solved.coefficients) * roots
-    total = 0.0
-    for block in blocks:
-        own = (points.blocks == block) & (weights > 0)
-        leverage = heavy[own] @ solved.inverse @ heavy[own].T
-        left_out = np.linalg.solve(np.eye(len(leverage)) - leverage, off[own])
-        total += float(left_out @ left_out)
-    return total
+def _prior(points: Points, count: int) -> np.ndarray:
+    """The precision of the first `count` coefficients before anything is seen."""
+    first = points.z.shape[1]
+    return np.diag([1e-9, *[_EXPONENT**-2] * first, *[_BEND**-2] * (count - 1 - first)])
 
 
-def _chosen(
-    points: Points, rows: np.ndarray, weights: np.ndarray, blocks: np.ndarray
-) -> list[int]:
+def _chosen(points: Points, rows: np.ndarray, weights: np.ndarray) -> list[int]:
+    """The second-order terms that predict blocks left out better, the best first."""
+    heavy = rows * weights[:, None]
+    products = np.array([rows[own].T @ heavy[own] for own in points.members])
+    moments = np.array([heavy[own].T @ points.y[own] for own in points.members])
+
+    def error(terms: list[int]) -> float:
+        """The weighted squared error on each block, predicted from the others."""
+        own = _columns(points, terms)
+        each, sums = products[:, own][:, :, own], moments[:, own]
+        others = each.sum(axis=0) + _prior(points, len(own)) - each
+        solved = np.linalg.solve(others, (sums.sum(axis=0) - sums)[..., None])[..., 0]
+        off = points.y - np.sum(rows[:, own] * solved[points.blocks], axis=1)
+        return float(np.sum(weights * off**2))
+
     terms: list[int] = []
-    if len(blocks) < _FEWEST_BLOCKS:
+    if sum(bool(weights[own].any()) for own in points.members) < _FEWEST_BLOCKS:
         return terms
-
-    def error(candidate: list[int]) -> float:
-        return _error_left_out(points, rows[:, _columns(points, candidate)], weights, blocks)
-
     lowest = error(terms)
     while len(_columns(points, terms)) + 3 < len(points.y):
         left = [term for term in range(len(points.bends)) if term not in terms]
@@ -241,18 +241,22 @@ def _chosen(
 
 
 def _resampled(
-    points: Points, rows: np.ndarray, weights: np.ndarray, observe: Callable[[int], None]
+    points: Points,
+    rows: np.ndarray,
+    weights: np.ndarray,
+    resamples: int,
+    observe: Callable[[int], None],
 ) -> np.ndarray:
     """Coefficients over tables whose blocks are drawn with replacement."""
-    count = int(points.blocks.max()) + 1
-    if count < _FEWEST_BLOCKS:
+    count = len(points.members)
+    if count < _FEWEST_BLOCKS or not resamples:
         return np.empty((0, rows.shape[1]))
     random = np.random.default_rng(0)
     found = []
-    for done in range(RESAMPLES):
+    for done in range(resamples):
         times = np.bincount(random.integers(count, size=count), minlength=count)
         drawn = weights * times[points.blocks]
-        terms = _chosen(points, rows, drawn, np.flatnonzero(times))
+        terms = _chosen(points, rows, drawn)
         own = _columns(points, terms)
         solved = _solve(points, rows[:, own], points.y, drawn)
         found.append(_spread(solved.coefficients, own, rows.shape[1]))
