@@ -166,7 +166,10 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=Path(folder), help=f"folder of {FILE}")
     parser.add_argument("--page", type=Path, help="page of the docs to redraw the table in")
     arguments = parser.parse_args()
-    text = report(read_runs(arguments.data / FILE, COLUMNS))
+    file = arguments.data / FILE
+    if not file.exists():
+        raise SystemExit(f"{file} is not there: name its folder by --data or LEARNRATE_DATA.")
+    text = report(read_runs(file, COLUMNS))
     print(text)
     if arguments.page is not None:
         write_section(arguments.page, "steplaw", text)
