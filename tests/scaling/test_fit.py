@@ -217,6 +217,7 @@ ASKED = {
     "an unknown factor": ({"N": 1e8, "B": 64, "D": 1}, "D is no factor of this fit; it has N, B"),
     "zero": ({"N": 0, "B": 64}, "N must be a finite number above 0; got 0"),
     "a negative": ({"N": 1e8, "B": -1}, "B must be a finite number above 0"),
+    "another unit": ({"N": 1e300, "B": 64}, "over a million times .* Is the unit the same"),
     "nan": ({"N": math.nan, "B": 64}, "N must be a finite number above 0; got nan"),
 }
 

@@ -23,17 +23,16 @@ def show_scaled(console: Console, fit: Fit, scaled: Scaled) -> None:
     """Print the answer: a plot of the law, its exponents, the rate, and whether to trust it."""
     if fit.varied:
         show_plot(console, _plot(fit, scaled))
-    table = _table(
-        console, "factor", "column", "in the table", "asked", "exponent", "80 % interval"
-    )
-    for name, (low, high) in fit.ranges.items():
+    table = _table(console, "factor", "in the table", "asked", "exponent", "80 % interval")
+    for name, spanned in fit.ranges.items():
+        column = fit.runs.columns[name]
+        label = name if column == name else f"{name} ({column})"
+        span = " .. ".join(rate_text(end, 4) for end in spanned[: 1 + (name in fit.varied)])
         power = scaled.exponents[name]
-        span = rate_text(low, 4) if name not in fit.varied else f"{low:.4g} .. {high:.4g}"
         powers = ("-", "-")
         if power is not None:
             powers = f"{power.value:+.2f}", f"{power.low:+.2f} .. {power.high:+.2f}"
-        column = _text(console, (fit.runs.columns[name], "")).plain
-        table.add_row(name, column, span, rate_text(scaled.at[name], 4), *powers)
+        table.add_row(_text(console, (label, "")), span, rate_text(scaled.at[name], 4), *powers)
     console.print(table)
     ends = f"   80 % interval {rate_text(scaled.low, 2)} to {rate_text(scaled.high, 2)}"
     lr = (rate_text(scaled.lr), "bold cyan")
@@ -53,6 +52,7 @@ def _plot(fit: Fit, scaled: Scaled) -> TextPlot:
     title = f"best rate{' at ' * bool(others)}{others}, 80 % interval (dotted line: asked)"
     plot = TextPlot(name, title, log_x=True)
     plot.lines.extend((places, line) for line in lines)
+    plot.y_limits = float(lines.min()), min(float(lines.max()), 3.0 * float(lines[0].max()))
     plot.marks.append((asked, "yellow"))
     return plot
 

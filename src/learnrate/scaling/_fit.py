@@ -30,6 +30,7 @@ __all__ = ["Exponent", "Fit", "Scaled", "Verdict", "fit"]
 _TAIL = 0.9  # of both ends: an 80 % interval
 _SAME = 1.1  # a factor this near is not asked to change
 _TOGETHER = 0.97  # correlation above which two factors cannot be told apart
+_FARTHEST = 1e6
 _WIDE = 4.0  # an interval with ends so many times apart is no answer
 _DRIFT = 0.1  # standard deviation of an exponent's change over a factor e beyond the table
 _EDGE_ERROR = math.log(2.0)  # standard error of a best rate that is not enclosed
@@ -137,7 +138,8 @@ class Fit:
         deviation) for every factor e beyond, about what second-order terms of tables are.
 
         Raises:
-            ArgumentError: a factor is unknown, not a finite number above 0, or missing.
+            ArgumentError: a factor is unknown, not a finite number above 0, or missing; or over a
+                million times beyond the table.
 
         Examples:
             >>> runs = {"lr": [], "loss": [], "B": []}
@@ -224,9 +226,16 @@ class Fit:
                     f"has: {name}=..."
                 )
             asked[name] = float(factors.get(name, low))
+            if max(asked[name] / high, low / asked[name]) > _FARTHEST:
+                raise ArgumentError(
+                    f"{name}={asked[name]:.4g} is over a million times beyond the table, which spans "
+                    f"{low:.4g} to {high:.4g}; nothing can be said there. Is the unit the same?"
+                )
         return asked
 
     def _support(self) -> str:
+        if not self.varied:
+            return "these are the runs of the table: nothing is scaled."
         groups = f"{len(self.optima)} of {len(self.optima) + len(self.edges)} groups"
         return f"{groups} enclose their best rate; they scatter {_percent(self.scatter)} about the law."
 
