@@ -146,9 +146,8 @@ def step_law(parameters: float, tokens: float) -> float:
 
         lr = 1.79 * N^-0.713 * D^0.307
 
-    N: parameters without embeddings, D: training tokens. Fitted with AdamW on dense models from 60
-    million to 1 billion parameters and 2 to 100 billion tokens, one recipe. It does not know the
-    batch: the rate is meant for `step_law_batch(D)`, and at another batch size the exponent of D
+    N: parameters without embeddings, D: training tokens. Fitted with AdamW, one recipe, on models
+    up to 1 billion parameters and 100 billion tokens. It does not know the batch: the rate is meant for `step_law_batch(D)`, and at another batch size the exponent of D
     differs, down to negative at small batches.
 
     Raises:
