@@ -134,10 +134,11 @@ def reason(scaled):
 
 
 def test_one_group_answers_for_itself_alone():
-    one = fitted(table({"N": (1e8,), "B": (128,)}))
-    here, there = one.at(N=1e8, B=128), one.at(N=1e9, B=128)
-    assert here.lr == pytest.approx(law({"N": 1e8, "B": 128}), rel=1e-3)
-    assert (here.verdict, here.exponents) == (Verdict.OK, {"N": None, "B": None})
+    own = {"N": 1e8, "D": 4e9, "B": 128}
+    one = fitted(table({name: (value,) for name, value in own.items()}))
+    here, there = one.at(**own), one.at(**own | {"N": 1e9})
+    assert here.lr == pytest.approx(law(own), rel=1e-3)
+    assert (here.verdict, here.exponents) == (Verdict.OK, dict.fromkeys(own))
     assert "N is always 1e+08 in the table, and 1e+09 is asked" in reason(there)
     assert there.high / there.low > 2 * here.high / here.low
 

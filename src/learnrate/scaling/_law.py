@@ -112,7 +112,7 @@ class Law:
         coefficients: one for each column of `points.rows`; 0 where not chosen.
         covariance: theirs, given the terms.
         scatter: standard deviation of a group's ln lr* about the law, beyond its own error.
-        spare: groups beyond coefficients.
+        spare: groups beyond coefficients, at least 0.
         draws: coefficients of resampled tables with terms chosen anew, shape (resamples, ...).
     """
 
@@ -167,7 +167,7 @@ def fit_law(points: Points, resamples: int, observe: Callable[[int], None]) -> L
         _spread(solved.coefficients, own, rows.shape[1]),
         covariance,
         scatter,
-        len(points.y) - len(own),
+        max(0, len(points.y) - len(own)),
         _resampled(points, rows, weights, resamples, observe),
     )
 

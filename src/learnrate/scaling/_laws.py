@@ -147,8 +147,9 @@ def step_law(parameters: float, tokens: float) -> float:
         lr = 1.79 * N^-0.713 * D^0.307
 
     N: parameters without embeddings, D: training tokens. Fitted with AdamW, one recipe, on models
-    up to 1 billion parameters and 100 billion tokens. It does not know the batch: the rate is meant for `step_law_batch(D)`, and at another batch size the exponent of D
-    differs, down to negative at small batches.
+    up to 1 billion parameters and 100 billion tokens. It does not know the batch: the rate is meant
+    for `step_law_batch(D)`, and at another batch size the exponent of D differs, down to negative
+    at small batches.
 
     Raises:
         ArgumentError: an argument is not a finite number above 0.
