@@ -9,6 +9,7 @@ import typer
 from learnrate._version import __version__
 from learnrate.cli._find import find
 from learnrate.cli._plan import plan
+from learnrate.cli._scale import scale
 from learnrate.cli._show import show
 from learnrate.cli._sweep import sweep
 from learnrate.cli._train import train
@@ -27,6 +28,7 @@ app.command()(train)
 app.command()(find)
 app.command()(show)
 app.command()(sweep)
+app.command()(scale)
 
 
 def _print_version(value: bool) -> None:
