@@ -212,6 +212,11 @@ class Surface:
         """The expected steepness of the loss above the optimum."""
         return float((self._weights.sum(axis=(0, 1, 3)) * _CLIFFS).sum())
 
+    @cached_property
+    def noise(self) -> float:
+        """The expected standard deviation of a trial's height."""
+        return float((self._weights.sum(axis=(0, 1, 2)) * _NOISES).sum())
+
     def depth(self, steps: int) -> float:
         """The expected curvature of the height at the optimum of a horizon.
 
