@@ -1,0 +1,25 @@
+"""The store: runs, points, findings and edits, remembered in SQLite or PostgreSQL."""
+
+from learnrate.store._records import (
+    LOST_AFTER,
+    Attempt,
+    EditStatus,
+    Points,
+    RunStatus,
+    Snapshot,
+    StoredEdit,
+    StoredRun,
+)
+from learnrate.store._store import Store
+
+__all__ = [
+    "LOST_AFTER",
+    "Attempt",
+    "EditStatus",
+    "Points",
+    "RunStatus",
+    "Snapshot",
+    "Store",
+    "StoredEdit",
+    "StoredRun",
+]
