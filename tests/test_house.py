@@ -19,12 +19,13 @@ ARROWS = {
     "range_test": {"trials", "task"},
     "planning": {"trials", "task", "schedules", "range_test"},
     "sweeping": {"trials", "task", "schedules"},
-    "training": {"trials", "task", "schedules", "steer"},
+    "training": {"trials", "task", "schedules", "steer", "store"},
     "report": {"schedules", "trials", "range_test", "planning", "sweeping", "training"},
     "integrations": {"schedules", "trials"},
-    "steer": {"schedules"},
+    "steer": {"schedules", "watch", "store", "integrations"},
+    "store": {"schedules", "watch"},
     "watch": {"schedules"},
-    "testing": {"task", "schedules"},
+    "testing": {"task", "schedules", "store", "watch"},
     "cli": {
         "schedules",
         "task",
@@ -34,6 +35,7 @@ ARROWS = {
         "sweeping",
         "training",
         "report",
+        "store",
     },
 }
 FOUNDATION = {

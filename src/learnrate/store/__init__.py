@@ -1,5 +1,6 @@
 """The store: runs, points, findings and edits, remembered in SQLite or PostgreSQL."""
 
+from learnrate.store._recorder import Recorder
 from learnrate.store._records import (
     LOST_AFTER,
     Attempt,
@@ -17,6 +18,7 @@ __all__ = [
     "Attempt",
     "EditStatus",
     "Points",
+    "Recorder",
     "RunStatus",
     "Snapshot",
     "Store",

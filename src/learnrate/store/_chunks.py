@@ -82,13 +82,18 @@ def joined(parts: Iterable[tuple[int, Rows]], begins: Mapping[int, int]) -> Poin
 
     A row stands unless a later attempt began at its step or before.
     """
-    taken: list[tuple[int, Rows]] = []
-    for attempt, (step, columns) in parts:
-        end = min((first for later, first in begins.items() if later > attempt), default=None)
-        if end is not None and len(step) and step[-1] >= end:
-            rows = int(np.searchsorted(step, end))
-            step, columns = step[:rows], {name: held[:rows] for name, held in columns.items()}
-        taken.append((attempt, (step, columns)))
-    step, columns = stacked(rows for _, rows in taken)
-    attempt = np.repeat([number for number, _ in taken], [len(rows[0]) for _, rows in taken])
-    return Points(step=step, columns=columns, attempt=attempt.astype(np.int64))
+    taken: list[Rows] = []
+    numbers: list[np.ndarray] = [np.empty(0, dtype=np.int64)]
+    for attempt, rows in parts:
+        ends = [first for later, first in begins.items() if later > attempt]
+        kept = _before(rows, min(ends)) if ends else rows
+        taken.append(kept)
+        numbers.append(np.full(len(kept[0]), attempt, dtype=np.int64))
+    step, columns = stacked(taken)
+    return Points(step=step, columns=columns, attempt=np.concatenate(numbers))
+
+
+def _before(rows: Rows, end: int) -> Rows:
+    step, columns = rows
+    count = int(np.searchsorted(step, end))
+    return step[:count], {name: held[:count] for name, held in columns.items()}

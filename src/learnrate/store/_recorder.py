@@ -9,7 +9,6 @@ import time
 import warnings
 from collections import deque
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,8 +17,8 @@ from learnrate._errors import LearnrateError
 from learnrate.store._backlog import Backlog
 from learnrate.store._chunks import merged
 from learnrate.store._place import shown, url_of
-from learnrate.store._records import RunStatus, new_id
-from learnrate.store._sink import Sink
+from learnrate.store._records import RunStatus
+from learnrate.store._sink import Sink, Turn
 from learnrate.store._writes import described
 from learnrate.watch import COLUMNS, Finding, Observations
 
@@ -39,15 +38,6 @@ _EVERY = 0.5  # seconds between writes, so that a killed process loses less than
 _BEAT = 5.0  # seconds between signs of life where nothing else is written
 _SLOWEST = 10.0  # seconds between tries while the store cannot be written
 _PATIENCE = 2.0  # seconds one try waits for other writers
-
-
-@dataclass(frozen=True)
-class _Turn:
-    """Between the rows of two attempts: where the next one begins, and of which run."""
-
-    run: str | None
-    begins: int
-    reason: str
 
 
 class Recorder:
@@ -92,24 +82,29 @@ class Recorder:
         self.observers: list[Observer] = []
         self.findings: list[Finding] = []
         self.step = 0
-        self._about = {"total": total, "schedule": schedule, "facts": dict(facts or {})}
+        self._about: dict[str, Any] = {
+            "total": total,
+            "schedule": schedule,
+            "facts": dict(facts or {}),
+        }
         self._names, self._numbers = tuple(names), numbers
         self._arrived: deque[Any] = deque()
         self.add = self._arrived.append  # one call less for every update
         self._backlog = Backlog(keep)
         fields = described(name, total, schedule, limits or {}, facts or {})
-        self._sink = Sink(url, new_id(), fields, _PATIENCE)
-        self._lock = threading.Lock()
+        self._sink = Sink(url, fields, _PATIENCE)
         self._wake, self._ended = threading.Event(), threading.Event()
         self._warned, self._complained = False, False
         self._owner = os.getpid()
         self._deadline: float | None = None
         self._thread = threading.Thread(target=self._work, name="learnrate", daemon=True)
+        self._wake.set()  # so that the run is there at once
         self._thread.start()
 
     add: Callable[[tuple[int, tuple[Any, ...], Mapping[str, Any] | None]], None]
     """Take a row: the step, values in the order of `names` (None where there is none), and
-    further columns by name or None."""
+    further columns by name or None. A value that is not a number is recorded as infinite, since
+    nan says that there is none."""
 
     @property
     def run(self) -> str:
@@ -121,9 +116,9 @@ class Recorder:
 
         A run of ours that has no points yet is given up for the one that is named.
         """
-        self._arrived.append(_Turn(run, begins, reason))
+        self._arrived.append(Turn(begins, reason, run))
         if run is not None:
-            self.flush(_SLOWEST)  # so that `run` is the one from here on
+            self.flush(_PATIENCE)  # so that `run` is the one from here on
 
     def add_finding(self, finding: Finding) -> None:
         """Keep a finding, and write it at once."""
@@ -210,11 +205,18 @@ class Recorder:
         for name in {name for row in rows if row[2] for name in row[2]}:
             by_name[name] = tuple((row[2] or {}).get(name) for row in rows)
         columns = {
-            name: np.array(self._numbers(held), dtype=float)
+            name: self._column(held)
             for name, held in by_name.items()
             if any(value is not None for value in held)
         }
         return merged([(step, columns)])
+
+    def _column(self, held: Sequence[Any]) -> np.ndarray:
+        column = np.array(self._numbers(held), dtype=float)  # None becomes nan
+        if np.isnan(column).any():
+            given = np.array([value is not None for value in held])
+            column[np.isnan(column) & given] = np.inf
+        return column
 
     def _show(self, rows: Rows) -> None:
         if not self.observers:

@@ -172,7 +172,7 @@ class Store:
         if run in found:
             return run
         if run and len(found) == 1:
-            return found[0]
+            return str(found[0])
         if run and found:
             raise ArgumentError(f"{run!r} is the beginning of {_listed(found)}; give more of it.")
         raise ArgumentError(f"there is no run {run!r} in {self.place}; {self._known()}.")

@@ -148,9 +148,7 @@ def add_finding(connection: Connection, run: str, finding: Finding) -> None:
 def put_snapshot(connection: Connection, run: str, step: int, place: str) -> None:
     """A snapshot's place, in place of the one of that step."""
     remove_snapshot(connection, run, step)
-    connection.execute(
-        insert(snapshots).values(run=run, step=step, place=place, time=time.time())
-    )
+    connection.execute(insert(snapshots).values(run=run, step=step, place=place, time=time.time()))
 
 
 def remove_snapshot(connection: Connection, run: str, step: int) -> None:
