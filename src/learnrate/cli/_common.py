@@ -19,8 +19,10 @@ if TYPE_CHECKING:
 
 __all__ = [
     "JsonOption",
+    "RunArgument",
     "SeedOption",
     "StepsOption",
+    "StoreOption",
     "TaskArgument",
     "console",
     "own_stdout",
@@ -37,10 +39,22 @@ SeedOption = Annotated[int, typer.Option("--seed", help="The same seed gives the
 JsonOption = Annotated[
     bool, typer.Option("--json", help="Print one JSON object on standard output, nothing else.")
 ]
+RunArgument = Annotated[
+    str,
+    typer.Argument(metavar="RUN", help="A run's id, the beginning of one, or last: the newest."),
+]
+StoreOption = Annotated[
+    str | None,
+    typer.Option(
+        "--store",
+        help="A file or postgresql:// URL; LEARNRATE_STORE or ./learnrate.db by default.",
+        show_default=False,
+    ),
+]
 
 
-def print_json(value: dict[str, Any]) -> None:
-    """Print one object."""
+def print_json(value: dict[str, Any] | list[dict[str, Any]]) -> None:
+    """Print one object, or a list of them."""
     typer.echo(json.dumps(value, allow_nan=False))
 
 

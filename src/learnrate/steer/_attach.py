@@ -48,6 +48,7 @@ def attach(
     every: int = 1,
     gradient_every: int | None = None,
     update_every: int | None = None,
+    planned: Schedule | None = None,
     facts: Mapping[str, Any] | None = None,
     limits: Mapping[str, Any] | None = None,
 ) -> Run:
@@ -92,6 +93,7 @@ def attach(
             split over processes it is not measured, since that takes an exchange; give it to
             `run.step`.
         update_every: the same for the update ratio.
+        planned: with `schedule=None`, the schedule that the rates should follow, for the record.
         facts: JSON values to remember, such as `{"batch_size": 64}`.
         limits: what edits may not exceed, as JSON values.
 
@@ -121,6 +123,8 @@ def attach(
     _check_counts(total=total, every=every)
     _check_counts(0, step=step, gradient_every=gradient_every, update_every=update_every)
     _check_clipping(clip_norm, optimizers)
+    if planned is not None and schedule is not None:
+        refuse("attach", "planned", "None unless schedule=None", str(planned))
     if isinstance(schedule, LRScheduler):
         step = max(step, position(schedule))
     bound = None if schedule is None else _bound(schedule, total)
@@ -135,7 +139,7 @@ def attach(
             store.url if isinstance(store, Store) else None if store is True else store,
             name=name or _script(),
             total=total,
-            schedule=bound,
+            schedule=planned if bound is None else bound,
             limits=limits,
             facts={**_facts(optimizers, model, clip_norm), **(facts or {})},
             numbers=floats,

@@ -79,15 +79,16 @@ class Measures:
             weights, cost = seen
             self._timed(self._ratio, step, update, lambda: self._compare(optimizer, weights), cost)
 
-    def take(self, given: Any, *, row: bool) -> tuple[Any, Any, Any]:
+    def take(self, given: Any, clipped: Any, *, row: bool) -> tuple[Any, Any, Any]:
         """Norm, ratio, and how many updates since the last row were clipped; None where unknown.
 
-        `given` is the norm as the training's own clipping found it, or None.
+        `given` and `clipped` are what the training's own clipping found, or None.
         """
         norm = given if given is not None else _together(self._norms)
         self._norms = []
-        if norm is not None and self._clip_norm is not None:
+        if clipped is None and norm is not None and self._clip_norm is not None:
             clipped = norm > self._clip_norm
+        if clipped is not None:
             self._clips = clipped if self._clips is None else self._clips + clipped
         if not row:
             return None, None, None

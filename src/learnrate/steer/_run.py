@@ -127,6 +127,7 @@ class Run:
         loss: Any = None,
         *,
         gradient_norm: Any = None,
+        clipped: Any = None,
         signals: Mapping[str, float] | None = None,
         updated: bool | None = None,
     ) -> None:
@@ -140,6 +141,7 @@ class Run:
                 and read later, without waiting for it, unless controllers need it now.
             gradient_norm: before clipping, where you clip by yourself: what `clip_grad_norm_`
                 gives.
+            clipped: whether you clipped.
             signals: for controllers; see `measured_step`.
             updated: whether an update was made, where the optimizer cannot be asked, because its
                 step is part of a captured graph.
@@ -153,7 +155,7 @@ class Run:
         now = time.perf_counter()
         step, self._updated, self._missed = self._step, False, 0
         if self.recorder is not None:
-            self._record(self.recorder, step, loss, gradient_norm, now)
+            self._record(self.recorder, step, loss, (gradient_norm, clipped), now)
         if self.controlled is not None:
             value = None if loss is None else float(loss)
             self.controlled.observe(step, value, **(signals or {}))
@@ -286,7 +288,7 @@ class Run:
         return before, after
 
     def _record(
-        self, recorder: Recorder, step: int, loss: Any, gradient_norm: Any, now: float
+        self, recorder: Recorder, step: int, loss: Any, clipping: tuple[Any, Any], now: float
     ) -> None:
         if self._called is not None:
             took = now - self._called
@@ -295,7 +297,7 @@ class Run:
         self._called = now
         recorder.step = step + 1
         row = step % self._every == 0
-        norm, ratio, clips = self._measures.take(gradient_norm, row=row)
+        norm, ratio, clips = self._measures.take(*clipping, row=row)
         if not row:
             return
         if loss is not None:

@@ -1,5 +1,6 @@
 """The store: runs, points, findings and edits, remembered in SQLite or PostgreSQL."""
 
+from learnrate.store._export import write_table
 from learnrate.store._recorder import Recorder
 from learnrate.store._records import (
     LOST_AFTER,
@@ -24,4 +25,5 @@ __all__ = [
     "Store",
     "StoredEdit",
     "StoredRun",
+    "write_table",
 ]

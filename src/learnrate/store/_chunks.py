@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from learnrate.store._records import Points
+from learnrate.watch import COLUMNS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -90,7 +91,14 @@ def joined(parts: Iterable[tuple[int, Rows]], begins: Mapping[int, int]) -> Poin
         taken.append(kept)
         numbers.append(np.full(len(kept[0]), attempt, dtype=np.int64))
     step, columns = stacked(taken)
-    return Points(step=step, columns=columns, attempt=np.concatenate(numbers))
+    names = [name for name in COLUMNS if name in columns]
+    names += sorted((name for name in columns if name not in COLUMNS), key=_group)
+    ordered = {name: columns[name] for name in names}
+    return Points(step=step, columns=ordered, attempt=np.concatenate(numbers))
+
+
+def _group(name: str) -> int:
+    return int(name[3:-1])  # lr[12]
 
 
 def _before(rows: Rows, end: int) -> Rows:

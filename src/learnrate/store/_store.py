@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
 __all__ = ["Store"]
 
 _BULK = 8192  # rows of one block where a whole run is written at once
+_GROUP = re.compile(r"lr\[\d+\]")
 _NAMED = 5  # runs that a message names
 
 
@@ -234,7 +236,7 @@ class Store:
         Raises:
             ArgumentError: steps do not increase, or a column is unknown or of another length.
         """
-        known = {name: held for name, held in columns.items() if not name.startswith("lr[")}
+        known = {name: held for name, held in columns.items() if not _GROUP.fullmatch(name)}
         checked = Observations(run=run, step=step, columns=known)
         whole = {name: np.asarray(held, dtype=float) for name, held in columns.items()}
         with self.writing() as connection:
