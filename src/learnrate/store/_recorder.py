@@ -147,26 +147,30 @@ class Recorder:
     # In the thread
 
     def _work(self) -> None:
-        pause, beat = _EVERY, 0.0
+        pause, beat = _EVERY, -_BEAT
+        waiting: list[threading.Event] = []
         while True:
             self._wake.wait(pause)
             self._wake.clear()
-            waiting = self._take()
+            waiting += self._take()
             due = time.monotonic() - beat >= _BEAT
             if self._backlog or due or waiting:
                 written = self._write()
                 pause = _EVERY if written else min(2 * pause, _SLOWEST)
-                beat = time.monotonic() if written else beat
                 if written:
+                    beat = time.monotonic()
                     for marker in waiting:
                         marker.set()
+                    waiting.clear()
             if self._deadline is not None:
                 if not self._backlog and not self._arrived:
                     break
                 if time.monotonic() > self._deadline:
-                    self._give_up()
                     break
                 pause = min(pause, _EVERY)
+        lost = self._backlog.rows + self._backlog.lost
+        if lost:
+            _say(f"{lost} points of the run {self.run} could not be written to {self.place}.")
         self._sink.close()
         self._ended.set()
 
@@ -242,10 +246,6 @@ class Recorder:
             self._warn(f"the store {self.place} fails ({type(error).__name__}: {error}).")
             return False
         return True
-
-    def _give_up(self) -> None:
-        rows = self._backlog.rows + self._backlog.lost
-        _say(f"{rows} points of the run {self.run} could not be written to {self.place}.")
 
     def _warn(self, message: str) -> None:
         if not self._warned:
