@@ -85,8 +85,6 @@ def test_sixteen_processes_make_a_store_and_write_at_once(tmp_path):
             pid = os.fork()
             if pid == 0:
                 store = Store(sys.argv[1])
-                if child == 0:
-                    os.write(write, store.new_run(name="shared").encode() * 16)
                 shared = os.read(read, 11).decode()
                 recorder = Recorder(sys.argv[1], names=("loss",), name=str(child))
                 for step in range(300):
@@ -97,6 +95,7 @@ def test_sixteen_processes_make_a_store_and_write_at_once(tmp_path):
                 recorder.close("finished")
                 os._exit(0)
             children.append(pid)
+        os.write(write, Store(sys.argv[1]).new_run(name="shared").encode() * 16)
         sys.exit(any([os.waitpid(pid, 0)[1] for pid in children]))
     """
     process = started(code, tmp_path / "a.db")

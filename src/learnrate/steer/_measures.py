@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["Cadence", "Measures", "is_sharded"]
 
 _SHARE = 0.004  # of the run's time, for each of the two measurements
-_SAMPLE = 65_536  # weights: their ratio of norms is then known to a percent or two
+_SAMPLE = 65_536  # weights: their ratio of norms is then known to some percent
 
 
 class Cadence:
@@ -58,9 +58,9 @@ class Measures:
     def __init__(self, clip_norm: float | None, gradient: Cadence, ratio: Cadence) -> None:
         self._clip_norm = clip_norm
         self._gradient, self._ratio = gradient, ratio
-        self._norms: list[torch.Tensor] = []
+        self._norms: dict[int, torch.Tensor] = {}
         self._weights: dict[int, tuple[torch.Tensor, float]] = {}
-        self._moved: list[tuple[torch.Tensor, torch.Tensor]] = []
+        self._moved: dict[int, tuple[torch.Tensor, torch.Tensor]] = {}
         self._clips: Any = None
 
     def before(self, optimizer: Optimizer, step: int, update: float | None, *, row: bool) -> None:
@@ -79,23 +79,30 @@ class Measures:
             weights, cost = seen
             self._timed(self._ratio, step, update, lambda: self._compare(optimizer, weights), cost)
 
+    def discard(self, optimizer: Optimizer) -> None:
+        """It was not made after all."""
+        for held in (self._norms, self._weights, self._moved):
+            held.pop(id(optimizer), None)
+
     def take(self, given: Any, clipped: Any, *, row: bool) -> tuple[Any, Any, Any]:
         """Norm, ratio, and how many updates since the last row were clipped; None where unknown.
 
         `given` and `clipped` are what the training's own clipping found, or None.
         """
-        norm = given if given is not None else _together(self._norms)
-        self._norms = []
+        norm = given if given is not None else _together(list(self._norms.values()))
+        self._norms.clear()
         if clipped is None and norm is not None and self._clip_norm is not None:
             clipped = norm > self._clip_norm
         if clipped is not None:
+            clipped = clipped * 1  # flags of tensors do not add up
             self._clips = clipped if self._clips is None else self._clips + clipped
         if not row:
             return None, None, None
         ratio = None
         if self._moved:
-            moved, weights = zip(*self._moved, strict=True)
-            ratio, self._moved = _together(list(moved)) / _together(list(weights)), []
+            moved, weights = zip(*self._moved.values(), strict=True)
+            ratio = _together(list(moved)) / _together(list(weights))
+            self._moved.clear()
         clips, self._clips = self._clips, None
         return norm, ratio, clips
 
@@ -105,12 +112,12 @@ class Measures:
         if gradients:
             norm = _unscaled(optimizer, get_total_norm(gradients))
             clip_grads_with_norm_(parameters, clip_norm, norm)
-            self._norms.append(norm)
+            self._norms[id(optimizer)] = norm
 
     def _norm(self, optimizer: Optimizer) -> None:
         gradients = [each.grad for each in _parameters(optimizer) if each.grad is not None]
         if gradients:
-            self._norms.append(_unscaled(optimizer, get_total_norm(gradients)))
+            self._norms[id(optimizer)] = _unscaled(optimizer, get_total_norm(gradients))
 
     def _look(self, optimizer: Optimizer) -> None:
         began = time.perf_counter()
@@ -122,7 +129,7 @@ class Measures:
         if weights.shape == before.shape:  # else a group was added meanwhile
             moved = before.sub_(weights).mul_(scale)
             norms = torch.linalg.vector_norm(moved), torch.linalg.vector_norm(weights * scale)
-            self._moved.append(norms)
+            self._moved[id(optimizer)] = norms
 
     def _timed(
         self,
