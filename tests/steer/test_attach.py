@@ -455,7 +455,8 @@ def test_how_a_run_ended_is_said(place):
 def test_a_script_that_ends_without_a_word_leaves_its_status(tmp_path):
     code = """
         import os, sys, torch, learnrate
-        torch.optim.SGD([torch.nn.Parameter(torch.ones(1))], lr=0.1).step()  # imports for seconds
+        torch.optim.SGD([torch.nn.Parameter(torch.ones(1))], lr=0.1)  # imports for seconds
+        attach = learnrate.attach
         endings = {
             "finished": (2, "pass"),
             "failed": (2, "raise ValueError"),
@@ -470,7 +471,7 @@ def test_a_script_that_ends_without_a_word_leaves_its_status(tmp_path):
             sys.exit()
         weight = torch.nn.Parameter(torch.ones(1))
         optimizer = torch.optim.SGD([weight], lr=0.1)
-        run = learnrate.attach(optimizer, 0.1, total=2, name=name)
+        run = attach(optimizer, 0.1, total=2, name=name)
         for step in range(steps):
             weight.grad = torch.ones(1)
             optimizer.step()

@@ -157,7 +157,7 @@ class Run:
         if self.recorder is not None:
             self._record(self.recorder, step, loss, (gradient_norm, clipped), now)
         if self.controlled is not None:
-            value = None if loss is None else float(loss)
+            value = loss.item() if isinstance(loss, torch.Tensor) else loss
             self.controlled.observe(step, value, **(signals or {}))
         self._step = step = step + 1
         self._rates.turn(step)
