@@ -554,3 +554,28 @@ def test_rates_that_are_tensors_stay_the_same_tensors():
             assert held.item() == pytest.approx(read("0.1 * linear(4)")(step))
             run.step(make_update(model, optimizer))
     assert optimizer.param_groups[0]["lr"] is held
+
+
+def test_our_own_torch_scheduler_is_taken_over_by_its_schedule():
+    optimizer = SGD(make_model().parameters(), lr=0.1)
+    scheduler = to_torch(read("0.2 * linear(10)"), optimizer, step=3)
+    with learnrate.attach(optimizer, scheduler, store=False) as run:
+        assert run.schedule == read("0.2 * linear(10)")
+        assert (run.next_step, run.lr) == (3, read("0.2 * linear(10)")(3))
+
+
+def test_an_edit_between_two_updates_holds_for_the_second():
+    model = make_model()
+    optimizer = SGD(model.parameters(), lr=0.1)
+    with learnrate.attach(optimizer, 0.1, store=False, total=9, controllers=[Manual()]) as run:
+        for _ in range(4):
+            run.step(make_update(model, optimizer))
+        run.controlled.edit(HALVED)
+        make_update(model, optimizer)
+        assert optimizer.param_groups[0]["lr"] == 0.05 == run.controlled.lr(4)
+
+
+def test_facts_that_are_no_json_are_refused(place):
+    optimizer = SGD(make_model().parameters(), lr=0.1)
+    with pytest.raises(ArgumentError, match=r"facts=.* must hold JSON values"):
+        learnrate.attach(optimizer, 0.1, store=place, total=4, facts={"model": object()})

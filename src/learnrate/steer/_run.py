@@ -244,10 +244,10 @@ class Run:
             )
         if (state["controlled"] is None) != (self.controlled is None):
             raise ArgumentError("this state was saved with other controllers than the run has.")
-        if self.controlled is not None:
-            self.controlled.load_state_dict(state["controlled"])
         if state["rates"] and ours is not None:
             self._rates.load_state_dict(state["rates"])
+        if self.controlled is not None:
+            self.controlled.load_state_dict(state["controlled"])
         self._step = self._begins = state["step"]
         self._row_step, self._row_time, self._updated = self._step - 1, None, False
         self._rates.turn(self._step)

@@ -241,6 +241,12 @@ class Store:
         whole = {name: np.asarray(held, dtype=float) for name, held in columns.items()}
         with self.writing() as connection:
             number = writes.last_attempt(connection, run) if attempt is None else attempt
+            last = writes.last_step(connection, run, number)
+            if len(checked.step) and checked.step[0] <= last:
+                raise ArgumentError(
+                    f"write_points(step=...) must begin after {last}, the last step of this "
+                    f"attempt; got {checked.step[0]}. To write steps again, begin_attempt first."
+                )
             for at in range(0, len(checked.step), _BULK):
                 part = {name: held[at : at + _BULK] for name, held in whole.items()}
                 rows: Rows = (checked.step[at : at + _BULK], part)
