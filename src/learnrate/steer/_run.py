@@ -115,7 +115,7 @@ class Run:
 
     @property
     def observers(self) -> list[Observer]:
-        """Who is shown the new rows, about twice a second, in the recorder's thread.
+        """Who is shown the new rows, about once a second, in the recorder's thread.
 
         Each is called with them as `Observations` and may return findings, which are stored. What
         an observer raises is reported once and stops nothing.
