@@ -18,6 +18,7 @@ from learnrate import ArgumentError, ScheduleError, Store
 from learnrate.integrations.torch import to_torch
 from learnrate.schedules import schedule as read
 from learnrate.steer import Action, Edit, Manual, Plateau
+from learnrate.store._tables import runs
 
 
 def make_model(seed=0):
@@ -298,6 +299,7 @@ def test_an_update_that_a_gradient_scaler_skips_is_no_step(place, fused):
             scaler.update()
             run.step(loss)
     seen = seen_of(place, run)
+    assert np.isfinite(seen.column("gradient_norm")).all()
     assert seen.step.tolist() == list(range(5))
     assert run.skipped == 1
     assert (seen.column("gradient_norm") < 10).all()  # the gradient's own, not the scaled one's
@@ -396,6 +398,26 @@ def test_a_resumed_run_goes_on_to_the_bit_and_in_the_store(place, loaded_last):
     assert found.columns["loss"].tolist() == [loss for _, loss in whole]
 
 
+def test_a_run_that_another_process_is_at_is_left_to_it(place):
+    model = make_model()
+    optimizer = SGD(model.parameters(), lr=0.1)
+    run = learnrate.attach(optimizer, 0.1, store=place, total=4)
+    run.step(make_update(model, optimizer))
+    state = run.state_dict()
+    run.finish()
+    store = Store(place)
+    with store.writing() as connection:
+        theirs = {"status": "running", "pid": os.getppid()}
+        connection.execute(runs.update().where(runs.c.id == run.id).values(theirs))
+    with learnrate.attach(optimizer, 0.1, store=place, total=4) as other:
+        other.load_state_dict(state)
+        other.step(make_update(model, optimizer))
+    assert other.id != run.id
+    assert store.observations(other.id).step.tolist() == [1]
+    assert store.observations(run.id).step.tolist() == [0]
+    assert store.run(run.id).live
+
+
 def _saved(value, path):
     torch.save(value, path)
     return path
@@ -415,6 +437,8 @@ def test_another_schedule_on_resuming_is_said_out_loud_or_refused(place):
     run.load_state_dict(state, change_schedule=True)
     assert run.lr == read("0.05 * linear(10)")(1)
     run.finish()
+    reasons = [attempt.reason for attempt in Store(place).attempts(run.id)]
+    assert reasons == ["started", "resumed; before under 0.1 * linear(10)"]
 
 
 @pytest.mark.parametrize(
