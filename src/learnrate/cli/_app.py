@@ -7,8 +7,10 @@ from typing import Annotated
 import typer
 
 from learnrate._version import __version__
+from learnrate.cli._export import export
 from learnrate.cli._find import find
 from learnrate.cli._plan import plan
+from learnrate.cli._runs import runs
 from learnrate.cli._scale import scale
 from learnrate.cli._show import show
 from learnrate.cli._sweep import sweep
@@ -29,6 +31,8 @@ app.command()(find)
 app.command()(show)
 app.command()(sweep)
 app.command()(scale)
+app.command()(runs)
+app.command()(export)
 
 
 def _print_version(value: bool) -> None:

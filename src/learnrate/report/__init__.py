@@ -6,6 +6,7 @@ Importing this loads neither plotly nor rich nor plotext; showing something does
 from __future__ import annotations
 
 from learnrate.report._page import plan_page
+from learnrate.report._runs import show_runs
 from learnrate.report._scaled import show_scaled
 from learnrate.report._schedules_page import schedules_page
 from learnrate.report._sweep import show_sweep
@@ -17,6 +18,7 @@ __all__ = [
     "show_curve",
     "show_plan",
     "show_range_test",
+    "show_runs",
     "show_scaled",
     "show_schedules",
     "show_sweep",
