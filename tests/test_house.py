@@ -20,7 +20,16 @@ ARROWS = {
     "planning": {"trials", "task", "schedules", "range_test"},
     "sweeping": {"trials", "task", "schedules"},
     "training": {"trials", "task", "schedules", "steer"},
-    "report": {"schedules", "trials", "range_test", "planning", "sweeping", "training"},
+    "report": {
+        "schedules",
+        "trials",
+        "range_test",
+        "planning",
+        "sweeping",
+        "training",
+        "meta",
+    },
+    "meta": {"task", "trials"},
     "integrations": {"schedules", "trials"},
     "steer": {"schedules"},
     "watch": {"schedules"},
@@ -33,6 +42,7 @@ ARROWS = {
         "planning",
         "sweeping",
         "training",
+        "meta",
         "report",
     },
 }
@@ -118,6 +128,11 @@ def test_importing_learnrate_loads_nothing_heavy():
 def test_importing_schedules_loads_neither_torch_nor_scipy():
     code = "import sys, learnrate.schedules; print({'torch', 'scipy'} & set(sys.modules))"
     assert run_python(code) == "set()\n"
+
+
+def test_importing_the_theory_of_meta_learning_loads_no_torch():
+    code = "import sys, learnrate.meta.theory; print('torch' in sys.modules)"
+    assert run_python(code) == "False\n"
 
 
 def test_importing_learnrate_takes_under_a_tenth_of_a_second():

@@ -8,6 +8,7 @@ import typer
 
 from learnrate._version import __version__
 from learnrate.cli._find import find
+from learnrate.cli._meta import meta
 from learnrate.cli._plan import plan
 from learnrate.cli._show import show
 from learnrate.cli._sweep import sweep
@@ -27,6 +28,7 @@ app.command()(train)
 app.command()(find)
 app.command()(show)
 app.command()(sweep)
+app.add_typer(meta)
 
 
 def _print_version(value: bool) -> None:

@@ -96,7 +96,11 @@ class FewShot:
         queries: int,
         groups: np.ndarray | Sequence[Any] | None = None,
     ) -> None:
-        for name, value, least in (("ways", ways, 2), ("shots", shots, 1), ("queries", queries, 1)):
+        for name, value, least in (
+            ("ways", ways, 2),
+            ("shots", shots, 1),
+            ("queries", queries, 1),
+        ):
             if not isinstance(value, int) or isinstance(value, bool) or value < least:
                 raise ArgumentError(
                     f"FewShot({name}=...) must be a whole number, at least {least}; got {value!r}."
@@ -209,7 +213,9 @@ def _read(dataset: Any) -> tuple[torch.Tensor, np.ndarray]:
         raise ArgumentError(
             "FewShot needs labels=..., or a Dataset whose items are pairs (input, label)."
         )
-    return torch.stack([torch.as_tensor(x) for x, _ in pairs]), np.array([int(y) for _, y in pairs])
+    return torch.stack([torch.as_tensor(x) for x, _ in pairs]), np.array(
+        [int(y) for _, y in pairs]
+    )
 
 
 def _group_of_each(

@@ -195,7 +195,7 @@ def gradient(learner: Learner, weights: Weights, rates: Rates, episode: Episode)
         slopes = torch.autograd.grad(outer.sum() / each, leaves, allow_unused=True)
         for total, slope in zip(totals, slopes, strict=True):
             if slope is not None:
-                total += slope
+                total.add_(slope)
     found = torch.cat(query).reshape(trials, each)
     named = dict(zip(weights, totals[: len(weights)], strict=True))
     learned = dict(zip(rates.values, totals[len(weights) :], strict=False))
@@ -297,9 +297,7 @@ def adapted(
             name: _spread(one.detach(), rows, len(own)).requires_grad_()
             for name, one in weights.items()
         }
-        ended, losses = learner.descend(
-            begun, own.support, rates, rows, steps, second_order=False
-        )
+        ended, losses = learner.descend(begun, own.support, rates, rows, steps, second_order=False)
         ended = {name: one.detach() for name, one in ended.items()}
         with torch.no_grad():
             query, metric = learner.outer(ended, own.query), learner.metric(ended, own.query)

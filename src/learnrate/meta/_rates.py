@@ -138,7 +138,7 @@ def _per_step(given: Any, steps: int, argument: str) -> torch.Tensor | None:
 
 def _tensor(given: Any, argument: str) -> torch.Tensor:
     try:
-        tensor = torch.as_tensor(given, dtype=torch.get_default_dtype())
+        tensor = torch.as_tensor(given, dtype=torch.float64)
     except (TypeError, ValueError, RuntimeError) as error:
         raise ArgumentError(
             f"{argument} must be a number, one a step, a mapping from names to those, or "
@@ -158,8 +158,10 @@ def _by_name(
         own = [name for name in parameters if name == key or name.startswith(f"{key}.")]
         if not own:
             names = ", ".join(parameters)
-            raise ArgumentError(f"{argument}: {key!r} is no parameter adapted and no module of one. "
-                                f"There are: {names}.")
+            raise ArgumentError(
+                f"{argument}: {key!r} is no parameter adapted and no module of one. "
+                f"There are: {names}."
+            )
         for name in own:
             values[name] = _fitted(one, name, parameters[name], steps, argument)
     missing = [name for name in parameters if name not in values]
@@ -202,7 +204,7 @@ def _shaped(
 ) -> dict[str, torch.Tensor]:
     """With a leading dimension of trials, and ones to broadcast against any parameter."""
     if set(values) != {_SHARED}:
-        return {name: one[None] for name, one in values.items()}
+        return {name: one[None].to(parameters[name]) for name, one in values.items()}
     shared = values[_SHARED]
     return {
         name: shared.reshape(1, -1, *[1] * parameter.dim()).to(parameter)
@@ -225,7 +227,8 @@ def _leaves(
                 f"{argument}=Learned(per={spec.per!r}) starts at a number"
                 f"{' or one a step' if times > 1 else ''}; got {spec.start!r}."
             )
-        return {_SHARED: values[_SHARED].expand(times).clone()[None]}
+        first = next(iter(parameters.values()))
+        return {_SHARED: values[_SHARED].expand(times).clone()[None].to(first)}
     leaves = {}
     for name, own in _shaped(values, parameters).items():
         shape = tuple(parameters[name].shape)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import math
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -262,7 +263,7 @@ def _checked(name: str, rates: Sequence[float]) -> list[float]:
         made = [float(rate) for rate in rates]
     except (TypeError, ValueError):
         made = []
-    increasing = all(a < b for a, b in zip(made, made[1:], strict=False))
+    increasing = all(a < b for a, b in itertools.pairwise(made))
     if not made or not increasing or not all(map(math.isfinite, made)):
         raise ArgumentError(
             f"{name} must be one or more increasing finite rates, of any sign; got {rates!r}. "
@@ -291,7 +292,8 @@ def grid_in(text: str, option: str) -> list[float]:
         else:
             low, high, number = parts
             made = [
-                float(f"{one:.6g}") + 0.0 for one in np.linspace(float(low), float(high), int(number))
+                float(f"{one:.6g}") + 0.0
+                for one in np.linspace(float(low), float(high), int(number))
             ]
     except ValueError as error:
         raise ArgumentError(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -22,6 +21,10 @@ ALGORITHMS = ("maml", "first-order", "reptile", "anil")
 _WHOLE = ("inner_steps", "batch", "steps", "test_count")
 
 Loss = nn.Module | Callable[[nn.Module, Any], torch.Tensor]
+
+
+def _adam(tensors: list[torch.Tensor]) -> torch.optim.Optimizer:
+    return torch.optim.Adam(tensors, lr=1e-3)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,7 +52,7 @@ class MetaTask:
             the loss), or `"anil"`, which adapts the head alone.
         head: the module that ANIL adapts, by name; None for the last one that has parameters.
         optimizer: of the weights before adaptation and of learned rates: a class, a partial of
-            one, or a function of a list of tensors.
+            one, or a function of a list of tensors; Adam at 1e-3 by default.
         batch: episodes of a meta-update.
         steps: meta-updates of a whole run.
         test_count: episodes that a test draws.
@@ -87,7 +90,7 @@ class MetaTask:
     adapt_steps: int | None = None
     algorithm: str = "maml"
     head: str | None = None
-    optimizer: Callable[..., torch.optim.Optimizer] = functools.partial(torch.optim.Adam, lr=1e-3)
+    optimizer: Callable[..., torch.optim.Optimizer] = _adam
     batch: int = 16
     steps: int = 1000
     test_count: int = 100

@@ -122,9 +122,7 @@ def train(
         given = task.adapt_lr if adapt_lr is None else adapt_lr
         population = Population(task, [(task.inner_lr if inner_lr is None else inner_lr, seed)])
         rates = (
-            None
-            if given is None
-            else population.learner.rates(given, task.test_steps, "adapt_lr")
+            None if given is None else population.learner.rates(given, task.test_steps, "adapt_lr")
         )
         losses, shares, interrupted = _run(population, total, progress=progress)
         failure = population.failed[0]

@@ -5,6 +5,7 @@ Importing this loads neither plotly nor rich nor plotext; showing something does
 
 from __future__ import annotations
 
+from learnrate.report._meta import show_meta_sweep, show_meta_trained, show_theory
 from learnrate.report._page import plan_page
 from learnrate.report._schedules_page import schedules_page
 from learnrate.report._sweep import show_sweep
@@ -14,8 +15,11 @@ __all__ = [
     "plan_page",
     "schedules_page",
     "show_curve",
+    "show_meta_sweep",
+    "show_meta_trained",
     "show_plan",
     "show_range_test",
     "show_schedules",
     "show_sweep",
+    "show_theory",
 ]

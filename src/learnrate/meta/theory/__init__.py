@@ -9,7 +9,17 @@ that of sigma = nu = 1, which `FIGURE_3` therefore has (losses scale with the sq
 shape is the same).
 """
 
+from learnrate.meta.theory._picture import draw_theory
 from learnrate.meta.theory._problem import FIGURE_2, FIGURE_3, Regression
 from learnrate.meta.theory._simulate import Optimum, Paired, Simulation, simulate
 
-__all__ = ["FIGURE_2", "FIGURE_3", "Optimum", "Paired", "Regression", "Simulation", "simulate"]
+__all__ = [
+    "FIGURE_2",
+    "FIGURE_3",
+    "Optimum",
+    "Paired",
+    "Regression",
+    "Simulation",
+    "draw_theory",
+    "simulate",
+]

@@ -27,7 +27,7 @@ __all__ = ["Optimum", "Paired", "Simulation", "simulate"]
 _CHUNK_BYTES = 64e6
 _MOST_BYTES = 2e9
 _FOLDS = 20
-_SEARCHED = np.linspace(-3.0, 3.0, 61)
+_SEARCHED = np.linspace(-3.0, 3.0, 31)
 
 
 @dataclass(frozen=True)
