@@ -192,17 +192,22 @@ def swept(
         "best": best,
         "share": advice.share,
         "share_error": advice.error,
+        "advice": advice.regime.name.lower(),
     }
 
 
-def isotropic_share() -> dict[str, float]:
+def isotropic_share() -> dict[str, Any]:
     """What `advise` measures on the isotropic problem."""
     source = meta.MixedRegression(dim=60, shots=30, queries=30, sigma=1.0, nu=0.5)
     task = meta.MetaTask(
         model=lambda: nn.Linear(60, 1, bias=False), loss=nn.MSELoss(), episodes=source
     )
     found = meta.advise(task)
-    return {"share": found.share, "share_error": found.error}
+    return {
+        "share": found.share,
+        "share_error": found.error,
+        "advice": found.regime.name.lower(),
+    }
 
 
 REGIMES: dict[str, Callable[[Path], dict[str, Any]]] = {

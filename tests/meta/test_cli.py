@@ -115,10 +115,13 @@ def test_a_sweep_of_which_nothing_finishes_exits_with_1(run):
 
 
 def test_advice_says_the_regime_and_the_command_to_go_on_with(run):
-    code, out, _ = run("advise", "t.py:sines", "--json")
+    code, out, _ = run("advise", "t.py:sines", "--probe", 5, "--json")
     assert code == 0
     assert set(json.loads(out)) >= {"diversity", "noise", "share", "error", "regime", "advice"}
-    assert "learnrate meta sweep t.py:sines --inner-lr -" in run("advise", "t.py:sines")[1]
+    assert (
+        "learnrate meta sweep t.py:sines --inner-lr -"
+        in run("advise", "t.py:sines", "--probe", 0)[1]
+    )
 
 
 BAD = {

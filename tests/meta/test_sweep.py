@@ -8,7 +8,16 @@ import torch
 from torch import nn
 
 from learnrate import ArgumentError
-from learnrate.meta import Learned, MetaTask, MixedRegression, Sinusoids, advise, sweep, train
+from learnrate.meta import (
+    FewShot,
+    Learned,
+    MetaTask,
+    MixedRegression,
+    Sinusoids,
+    advise,
+    sweep,
+    train,
+)
 
 TASK = MetaTask(
     model=lambda: nn.Sequential(nn.Linear(1, 10), nn.Tanh(), nn.Linear(10, 1)),
@@ -127,12 +136,25 @@ def regression(**changed):
 
 
 def test_advice_tells_noise_from_diversity():
-    noisy = advise(regression(sigma=3.0, nu=0.1))
-    diverse = advise(regression(sigma=0.0, nu=30.0))
+    noisy = advise(regression(sigma=3.0, nu=0.1), probe=0)
+    diverse = advise(regression(sigma=0.0, nu=30.0), probe=0)
     assert noisy.regime.name == "NOISE"
     assert diverse.regime.name == "DIVERSE"
     assert noisy.share < 0.05
     assert diverse.share > 0.4
+
+
+def test_where_classes_are_numbered_anew_the_probe_corrects_the_share():
+    """One example a class, all noise to the share; nothing can be learnt without an inner step."""
+    corners = 3 * torch.eye(8).repeat_interleave(40, 0)
+    generator = torch.Generator().manual_seed(0)
+    points = corners + torch.randn(320, 8, generator=generator)
+    source = FewShot(points, np.repeat(np.arange(8), 40), ways=4, shots=1, queries=5)
+    task = MetaTask(
+        model=lambda: nn.Linear(8, 4), loss=nn.CrossEntropyLoss(), episodes=source, batch=4,
+        optimizer=lambda tensors: torch.optim.Adam(tensors, lr=1e-2),
+    )  # fmt: skip
+    assert advise(task, probe=60).regime.name == "DIVERSE"
 
 
 def test_what_advice_measures_is_its_closed_form():
@@ -145,6 +167,8 @@ def test_what_advice_measures_is_its_closed_form():
         nn.init.zeros_(made.weight)
         return made
 
-    found = advise(MetaTask(model=model, loss=nn.MSELoss(), episodes=source), episodes=4000)
+    found = advise(
+        MetaTask(model=model, loss=nn.MSELoss(), episodes=source), episodes=4000, probe=0
+    )
     assert found.diversity == pytest.approx(4 * nu**2, rel=0.1)
     assert found.noise == pytest.approx(4 * (nu**2 * (p + 1) / n + sigma**2 * p / n), rel=0.1)

@@ -146,6 +146,9 @@ def train(
 def advise(
     tasks: TasksArgument,
     episodes: Annotated[int, typer.Option(help="How many episodes to measure.")] = 200,
+    probe: Annotated[
+        int, typer.Option(help="Meta-updates of a short training at either sign; 0 for none.")
+    ] = 100,
     seed: SeedOption = 0,
     as_json: JsonOption = False,
 ) -> None:
@@ -156,14 +159,20 @@ def advise(
     from learnrate import meta as room  # noqa: PLC0415 - loads torch, which --help does not need
 
     with own_stdout():
-        found = room.advise(room.load_meta_task(tasks), episodes=episodes, seed=seed)
+        found = room.advise(room.load_meta_task(tasks), episodes=episodes, probe=probe, seed=seed)
     if as_json:
         print_json(found.to_dict())
         return
+    tried = ""
+    if found.probe is not None:
+        tried = (
+            f"after {probe} meta-updates the loss at inner_lr {found.scale:.2g} is "
+            f"{found.probe:.3g} +- {found.probe_error:.2g} above that at {-found.scale:.2g}\n"
+        )
     typer.echo(
         f"task diversity {found.diversity:.3g}, noise {found.noise:.3g}: "
         f"{found.share:.0%} +- {found.error:.0%} of an episode's gradient is its task's own\n"
-        f"{found.regime}\n"
+        f"{tried}{found.regime}\n"
         f"next    learnrate meta sweep {tasks} --inner-lr {found.grid} "
         f"--adapt-lr 0:{2 * found.scale:.2g}:9"
     )
