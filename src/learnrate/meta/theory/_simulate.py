@@ -234,7 +234,7 @@ def _solved_under(draws: _Draws, rate: float, start: float) -> np.ndarray:
     """The squared norm of start + (B'B)^-1 B'r."""
     solved = np.linalg.solve(_at(draws.gram, rate), _at(draws.right, rate)[..., None])[..., 0]
     solved[:, 0] += start
-    return np.einsum("rk,rk->r", solved, solved)
+    return np.asarray(np.einsum("rk,rk->r", solved, solved))
 
 
 def _paired(values: np.ndarray) -> Paired:
