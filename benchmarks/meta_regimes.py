@@ -123,7 +123,7 @@ def linearised(nu: float, centre: float, sigma: float, dim: int, runs: int) -> d
 
 def accuracy(model: nn.Module, batch: tuple[torch.Tensor, torch.Tensor]) -> torch.Tensor:
     """The share of the query that is classified right."""
-    return (model(batch[0]).argmax(-1) == batch[1]).float().mean()
+    return torch.as_tensor((model(batch[0]).argmax(-1) == batch[1]).float().mean())
 
 
 def small_network() -> nn.Module:

@@ -16,6 +16,7 @@ import importlib
 import json
 import os
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -75,7 +76,7 @@ def rows(episode: meta.Episode) -> list[tuple[Any, Any, Any, Any]]:
 
 def by_loop(model: nn.Module, criterion: nn.Module, episode: meta.Episode) -> Slopes:
     """Plain double backward."""
-    first = dict(model.named_parameters())
+    first: dict[str, torch.Tensor] = dict(model.named_parameters())
     total = torch.zeros(())
     for x, y, far, asked in rows(episode):
         loss = criterion(functional_call(model, first, (x,)), y)
@@ -133,9 +134,9 @@ def measured(name: str) -> dict[str, Any]:
         "learnrate": lambda: list(meta.meta_gradient(task, model, episode).values()),
         "loop": lambda: by_loop(model, criterion, episode),
     }
-    for peer, gradient in PEERS.items():
+    for peer, theirs in PEERS.items():
         if importable(peer):
-            ways[peer] = lambda gradient=gradient: gradient(model, criterion, episode)  # type: ignore[misc]  # bound here
+            ways[peer] = partial(theirs, model, criterion, episode)
     found = {way: gradient() for way, gradient in ways.items()}
     seconds = dict.fromkeys(ways, float("inf"))
     for _ in range(ROUNDS):
@@ -145,9 +146,9 @@ def measured(name: str) -> dict[str, Any]:
             seconds[way] = min(seconds[way], time.perf_counter() - began)
     fastest = min(own for way, own in seconds.items() if way != "learnrate")
     apart = max(
-        float((ours - theirs).abs().max())
-        for way, slopes in found.items()
-        for ours, theirs in zip(found["learnrate"], slopes, strict=True)
+        float((own - other).abs().max())
+        for slopes in found.values()
+        for own, other in zip(found["learnrate"], slopes, strict=True)
     )
     return {
         "episodes_per_second": {way: EPISODES / own for way, own in seconds.items()},

@@ -27,7 +27,8 @@ INKS = {"light": "#1B1F24", "dark": "#E8EAED"}
 TITLES = {
     "isotropic": "Isotropic regression",
     "alike": "Linearised net, tasks alike",
-    "diverse_3": "Linearised net, diverse tasks",
+    "diverse_3": "Linearised net, diverse, 3 inputs",
+    "diverse": "The same, 20 inputs",
     "sines": "Sine waves",
     "omniglot_1": "Omniglot, 5-way 1-shot",
     "omniglot_5": "Omniglot, 5-way 5-shot",

@@ -111,11 +111,11 @@ class FewShot:
         self._inputs = torch.as_tensor(inputs)
         self._labels = np.asarray(labels)
         self._groups = None if groups is None else np.asarray(groups)
-        for name, value in (("labels", self._labels), ("groups", self._groups)):
-            if value is not None and value.shape != (len(self._inputs),):
+        for name, given in (("labels", self._labels), ("groups", self._groups)):
+            if given is not None and given.shape != (len(self._inputs),):
                 raise ArgumentError(
                     f"FewShot({name}=...) must have one entry an example, shape "
-                    f"({len(self._inputs)},); got shape {value.shape}."
+                    f"({len(self._inputs)},); got shape {given.shape}."
                 )
         self._members = _members(self._labels, shots + queries)
         self._pools = self._grouped()

@@ -111,7 +111,7 @@ class Population:
 
     def _drawn(self, source: Any, count: int, purpose: int, step: int) -> Episode:
         """Each trial's episodes, by rows; drawn once a seed."""
-        drawn = {
+        drawn: dict[int, Episode] = {
             seed: source.draw(count, derived_seed(seed, purpose, step))
             for seed in dict.fromkeys(self._seeds)
         }
