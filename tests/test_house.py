@@ -21,6 +21,7 @@ ARROWS = {
     "planning": {"trials", "task", "schedules", "range_test"},
     "sweeping": {"trials", "task", "schedules"},
     "training": {"trials", "task", "schedules", "steer", "store"},
+    "meta": {"task", "trials"},
     "report": {
         "schedules",
         "scaling",
@@ -29,6 +30,7 @@ ARROWS = {
         "planning",
         "sweeping",
         "training",
+        "meta",
         "store",
     },
     "integrations": {"schedules", "trials"},
@@ -45,6 +47,7 @@ ARROWS = {
         "planning",
         "sweeping",
         "training",
+        "meta",
         "report",
         "store",
     },
@@ -131,6 +134,11 @@ def test_importing_learnrate_loads_nothing_heavy():
 def test_importing_schedules_loads_neither_torch_nor_scipy():
     code = "import sys, learnrate.schedules; print({'torch', 'scipy'} & set(sys.modules))"
     assert run_python(code) == "set()\n"
+
+
+def test_importing_the_theory_of_meta_learning_loads_no_torch():
+    code = "import sys, learnrate.meta.theory; print('torch' in sys.modules)"
+    assert run_python(code) == "False\n"
 
 
 def test_importing_learnrate_takes_under_a_tenth_of_a_second():

@@ -9,6 +9,7 @@ import typer
 from learnrate._version import __version__
 from learnrate.cli._export import export
 from learnrate.cli._find import find
+from learnrate.cli._meta import meta
 from learnrate.cli._plan import plan
 from learnrate.cli._runs import runs
 from learnrate.cli._scale import scale
@@ -33,6 +34,7 @@ app.command()(sweep)
 app.command()(scale)
 app.command()(runs)
 app.command()(export)
+app.add_typer(meta)
 
 
 def _print_version(value: bool) -> None:

@@ -5,6 +5,7 @@ Importing this loads neither plotly nor rich nor plotext; showing something does
 
 from __future__ import annotations
 
+from learnrate.report._meta import show_meta_sweep, show_meta_trained, show_theory
 from learnrate.report._page import plan_page
 from learnrate.report._runs import show_runs
 from learnrate.report._scaled import show_scaled
@@ -16,10 +17,13 @@ __all__ = [
     "plan_page",
     "schedules_page",
     "show_curve",
+    "show_meta_sweep",
+    "show_meta_trained",
     "show_plan",
     "show_range_test",
     "show_runs",
     "show_scaled",
     "show_schedules",
     "show_sweep",
+    "show_theory",
 ]
