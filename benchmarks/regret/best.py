@@ -15,6 +15,7 @@ import numpy as np
 __all__ = ["Best", "best_of"]
 
 _WINDOW = 0.5 * math.log(10) * 1.001
+_HIGHEST = 0.2  # above the lowest mean, in log loss: what is higher stands on a cliff
 _TRUST = 0.3  # how much of a point's height above the lowest may be the parabola's own error
 
 
@@ -83,11 +84,12 @@ def best_of(table: dict[str, Any]) -> Best:
     if np.isnan(means).all():
         raise ValueError("no rate finished with every seed")
     lowest = int(np.nanargmin(means))
-    near = ~np.isnan(means) & (abs(log_lr - log_lr[lowest]) <= _WINDOW)
+    beside = abs(log_lr - log_lr[lowest]) <= _WINDOW
+    near = beside & (np.nan_to_num(means - means[lowest], nan=math.inf) <= _HIGHEST)
     levels = logs[near] - means[near, None]  # what is left is each seed's level, and noise
     seed_level = levels.mean(axis=0)
-    noise = _noise(levels - seed_level)
     height = means[near] - means[lowest]
+    noise = _noise(levels - seed_level, height)
     spread = np.hypot(noise / math.sqrt(logs.shape[1]), _TRUST * height) + 1e-9
     place, value, error, reach = _vertex(log_lr[near] - log_lr[lowest], means[near], spread)
     return Best(
@@ -102,10 +104,15 @@ def best_of(table: dict[str, Any]) -> Best:
     )
 
 
-def _noise(residuals: np.ndarray) -> float:
-    """A robust deviation: rates near the cliff are noisier than the best one."""
-    freedom = (residuals.shape[1] - 1) / residuals.shape[1]
-    return float(np.sqrt(np.median((residuals**2).mean(axis=1)) / freedom))
+def _noise(residuals: np.ndarray, height: np.ndarray) -> float:
+    """The deviation of what is left of (rates, seeds), for the lower half of the rates.
+
+    Higher ones stand nearer to a cliff, where runs differ more.
+    """
+    rates, seeds = residuals.shape
+    kept = residuals[np.argsort(height)[: max(3, (rates + 1) // 2)]]
+    freedom = kept.size * (1 - 1 / rates) * (1 - 1 / seeds)  # the levels were taken out
+    return math.sqrt((kept**2).sum() / max(1.0, freedom))
 
 
 def _vertex(x: np.ndarray, y: np.ndarray, spread: np.ndarray) -> tuple[float, float, float, float]:

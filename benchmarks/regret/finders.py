@@ -19,7 +19,6 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 from torch.utils.data import DataLoader, IterableDataset
 
 from learnrate.range_test import RangeTest
@@ -29,6 +28,8 @@ from .methods import Method, Pick
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    import torch
 
     from learnrate import Task
 
@@ -90,7 +91,7 @@ def _torch_lr_finder(cell: Cell, task: Task, seed: int) -> Pick:
 
 def _lightning(cell: Cell, task: Task, seed: int) -> Pick:
     import lightning.pytorch as pl  # noqa: PLC0415 - a peer
-    from lightning.pytorch.tuner import Tuner  # noqa: PLC0415
+    from lightning.pytorch.tuner.tuning import Tuner  # noqa: PLC0415
 
     logging.getLogger("lightning.pytorch").setLevel(logging.CRITICAL)
 
@@ -149,7 +150,7 @@ def _fastai_test(cell: Cell, seed: int) -> RangeTest:
 
 
 def _fastai(rule: str) -> Callable[[Cell, Task, int], Pick]:
-    def pick(cell: Cell, task: Task, seed: int) -> Pick:
+    def pick(cell: Cell, _: Task, seed: int) -> Pick:
         test = _fastai_test(cell, seed)
         rate = test.rules[rule]
         return Pick(rate, int(test.reached[0]) / cell.total, "" if rate else "too short a curve")

@@ -24,7 +24,7 @@ def _always(rate: float) -> Callable[[Cell, Task, int], Pick]:
     return lambda _cell, _task, _seed: Pick(rate, 0.0)
 
 
-def _torch_default(cell: Cell, task: Task, seed: int) -> Pick:
+def _torch_default(cell: Cell, _task: Task, _seed: int) -> Pick:
     defaults = {"sgd": 1e-3, "adam": 1e-3, "adamw": 1e-3, "rmsprop": 1e-2, "adagrad": 1e-2}
     return Pick(defaults[cell.optimizer], 0.0)
 

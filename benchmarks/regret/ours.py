@@ -29,7 +29,7 @@ def _version(*rooms: str) -> str:
 
 
 def _planned(budget: float) -> Callable[[Cell, Task, int], Pick]:
-    def pick(cell: Cell, task: Task, seed: int) -> Pick:
+    def pick(_: Cell, task: Task, seed: int) -> Pick:
         try:
             plan = learnrate.plan(task, budget=budget, seed=seed, progress=False)
         except learnrate.LearnrateError as refusal:

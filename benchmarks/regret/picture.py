@@ -39,9 +39,12 @@ def draw(judged: Sequence[Score], folder: Path) -> None:
     """Write `regret-light.svg` and `regret-dark.svg`."""
     folder.mkdir(parents=True, exist_ok=True)
     for name, (ink, seen, apart, middle) in COLOURS.items():
-        look = {"svg.hashsalt": "learnrate", "text.color": ink, "axes.edgecolor": ink}
-        look |= {"axes.labelcolor": ink, "xtick.color": ink, "ytick.color": ink}
-        with mpl.rc_context(look):
+        with mpl.rc_context():
+            mpl.rc("svg", hashsalt="learnrate")
+            mpl.rc("text", color=ink)
+            mpl.rc("axes", edgecolor=ink, labelcolor=ink)
+            mpl.rc("xtick", color=ink)
+            mpl.rc("ytick", color=ink)
             figure = plt.figure(figsize=(9, 8), layout="constrained")
             _draw(figure.add_subplot(), judged, seen, apart, middle)
             path = folder / f"regret-{name}.svg"

@@ -1,7 +1,7 @@
 """Optuna's samplers and pruners at the cost of a plan of budget 0.5, rates log-uniform in 1e-6 to 10.
 
 TPE has 16 trials of a thirty-second of the run or 8 of a sixteenth. Hyperband's resource is a
-trial's length, from T/64 to T/4: a trial goes on, from its start and over a longer length, until it
+trial's length, from T/64 to T/16: a trial goes on, from its start and over a longer length, until it
 is pruned. Each trial is annealed over its own length, as a plan's are.
 """
 
@@ -80,7 +80,7 @@ def _tpe(share: int) -> Callable[[Cell, Task, int], Pick]:
 def _hyperband(cell: Cell, task: Task, seed: int) -> Pick:
     import optuna  # noqa: PLC0415 - a peer
 
-    lengths = sorted({max(_FEWEST, cell.total // share) for share in (64, 32, 16, 8, 4)})
+    lengths = sorted({max(_FEWEST, cell.total // share) for share in (64, 32, 16)})
     pruner = optuna.pruners.HyperbandPruner(
         min_resource=lengths[0], max_resource=lengths[-1], reduction_factor=2
     )

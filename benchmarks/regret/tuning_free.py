@@ -14,8 +14,6 @@ from dataclasses import replace
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
-import torch
-
 from learnrate import schedule
 from learnrate.trials import DivergenceTest, Training, preserved
 
@@ -24,6 +22,8 @@ from .truth import SHAPE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    import torch
 
     from learnrate import Task
 
@@ -34,31 +34,36 @@ if TYPE_CHECKING:
 __all__ = ["METHODS"]
 
 
-def _prodigy(cell: Cell, parameters: list[torch.nn.Parameter]) -> torch.optim.Optimizer:
+def _prodigy(_: Cell, parameters: list[torch.nn.Parameter]) -> torch.optim.Optimizer:
     from prodigyopt import Prodigy  # noqa: PLC0415 - a peer
 
-    return Prodigy(parameters)
+    made: torch.optim.Optimizer = Prodigy(parameters)
+    return made
 
 
 def _d_adaptation(cell: Cell, parameters: list[torch.nn.Parameter]) -> torch.optim.Optimizer:
     from dadaptation import DAdaptAdam, DAdaptSGD  # noqa: PLC0415 - a peer
 
-    if cell.optimizer == "sgd":
-        return DAdaptSGD(parameters, momentum=0.9)
-    return DAdaptAdam(parameters)
+    sgd = cell.optimizer == "sgd"
+    made: torch.optim.Optimizer = (
+        DAdaptSGD(parameters, momentum=0.9) if sgd else DAdaptAdam(parameters)
+    )
+    return made
 
 
-def _dog(cell: Cell, parameters: list[torch.nn.Parameter]) -> torch.optim.Optimizer:
+def _dog(_: Cell, parameters: list[torch.nn.Parameter]) -> torch.optim.Optimizer:
     from dog import DoG  # noqa: PLC0415 - a peer
 
-    return DoG(parameters)
+    made: torch.optim.Optimizer = DoG(parameters)
+    return made
 
 
 def _schedule_free(cell: Cell, parameters: list[torch.nn.Parameter]) -> torch.optim.Optimizer:
     from schedulefree import AdamWScheduleFree, SGDScheduleFree  # noqa: PLC0415 - a peer
 
     form = SGDScheduleFree if cell.optimizer == "sgd" else AdamWScheduleFree
-    return form(parameters, warmup_steps=cell.total // 20)
+    made: torch.optim.Optimizer = form(parameters, warmup_steps=cell.total // 20)
+    return made
 
 
 def _run(make: Make, shape: str | None) -> Callable[[Cell, Task, int], float]:
