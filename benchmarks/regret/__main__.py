@@ -34,6 +34,7 @@ def main() -> None:
     elif asked.command == "rows":
         wanted = rows.Asked(asked.methods, asked.again, asked.seeds, asked.judges)
         each(cells, partial(rows.measure, wanted), asked.jobs)
+        rows.tidy()
     else:
         table.show(cells, asked.page)
 

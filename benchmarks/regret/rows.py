@@ -7,6 +7,7 @@ and first weights are compared; all runs of a cell are made at once, in stacks. 
 
 from __future__ import annotations
 
+import fcntl
 import json
 import math
 import os
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
     from .cells import Cell
 
-__all__ = ["ROWS", "Asked", "finite", "measure", "read"]
+__all__ = ["ROWS", "Asked", "finite", "measure", "read", "tidy"]
 
 ROWS = RESULTS / "rows.jsonl"
 PICKS = SCRATCH / "picks.jsonl"  # so that a killed job need not ask a method twice
@@ -66,7 +67,7 @@ def measure(asked: Asked, cell: Cell) -> str:
     known = read()
     wanted = [
         (method, seed)
-        for method in chosen_methods(asked.methods)
+        for method in chosen_methods(asked.methods or asked.again)
         if method.applies(cell)
         for seed in SEEDS[: min(asked.seeds, method.seeds)]
     ]
@@ -81,7 +82,13 @@ def measure(asked: Asked, cell: Cell) -> str:
     if not missing:
         return "nothing to add"
     task = cell.task()
-    picked = [row for one in missing if (row := _picked(cell, task, *one, forced)) is not None]
+    answers = (known, read(PICKS))
+    picked = [
+        (None if method.name in forced else _answered(cell, method, seed, answers))
+        or _picked(cell, task, method, seed)
+        for method, seed in missing
+        if method.pick is not None
+    ]
     finals = _finals(cell, task, picked, judges)
     for row in picked:
         if row["rate"] is not None:
@@ -114,15 +121,20 @@ def _holds(row: dict[str, Any] | None, method: Method, judges: list[int]) -> boo
     return method.pick is None or row["rate"] is None or len(row["finals"]) >= len(judges)
 
 
-def _picked(
-    cell: Cell, task: Task, method: Method, seed: int, forced: set[str]
+def _answered(
+    cell: Cell, method: Method, seed: int, answers: Iterable[dict[Key, dict[str, Any]]]
 ) -> dict[str, Any] | None:
-    """A row without its runs; None for a method that has no rate to pick."""
-    if method.pick is None:
-        return None
-    known = read(PICKS).get((cell.name, method.name, seed))
-    if known is not None and known["version"] == method.version and method.name not in forced:
-        return known
+    """What this version of the method has answered already, without its runs."""
+    for known in answers:
+        row = known.get((cell.name, method.name, seed))
+        if row is not None and row["version"] == method.version:
+            return row | {"finals": {}}
+    return None
+
+
+def _picked(cell: Cell, task: Task, method: Method, seed: int) -> dict[str, Any]:
+    """A row without its runs."""
+    assert method.pick is not None
     began = time.perf_counter()
     pick = method.pick(cell, task, seed)
     row = _row(cell, method, seed, pick, time.perf_counter() - began)
@@ -183,8 +195,21 @@ def _append(path: Path, row: dict[str, Any]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     text = json.dumps(row, allow_nan=False) + "\n"
     with path.open("ab", buffering=0) as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
         file.write(text.encode())
         os.fsync(file.fileno())
+
+
+def tidy(path: Path = ROWS) -> None:
+    """Drop the rows that later ones replaced, and sort the rest."""
+    if not path.exists():
+        return
+    with path.open("r+") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)  # nobody appends while the file is written anew
+        kept = read(path)
+        file.seek(0)
+        file.writelines(json.dumps(kept[key]) + "\n" for key in sorted(kept))
+        file.truncate()
 
 
 def finite(value: float | None) -> float:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from .cells import Cell
 
-__all__ = ["Score", "Summary", "bests", "scores", "summaries"]
+__all__ = ["Score", "Summary", "bests", "quantile", "scores", "summaries"]
 
 _DEAD = 1.0  # an excess above this, a loss of more than twice the best: it did not learn
 
@@ -120,8 +120,8 @@ def _summary(method: str, own: Sequence[Score]) -> Summary:
         diverged=0.0 if none else float(np.isinf(answered).mean()),
         dead=0.0 if none else float((np.isfinite(answered) & (answered > _DEAD)).mean()),
         ratios=(min(ratios), max(ratios)) if ratios else None,
-        median=math.inf if none else _quantile(answered, 0.5),
-        ninth=math.inf if none else _quantile(answered, 0.9),
+        median=math.inf if none else quantile(answered, 0.5),
+        ninth=math.inf if none else quantile(answered, 0.9),
         worst=math.inf if none else float(answered.max()),
         cost=float(np.mean([one.cost for one in own])),
         coverage=float(np.mean(covered)) if covered else None,
@@ -129,6 +129,6 @@ def _summary(method: str, own: Sequence[Score]) -> Summary:
     )
 
 
-def _quantile(values: np.ndarray, share: float) -> float:
+def quantile(values: np.ndarray, share: float) -> float:
     """The smallest value that at least this share of them does not exceed; infinities are fine."""
     return float(np.quantile(values, share, method="inverted_cdf"))

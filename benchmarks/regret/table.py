@@ -10,7 +10,7 @@ from _page import table, write_section
 
 from . import truth
 from .best import best_of
-from .scores import scores, summaries
+from .scores import bests, quantile, scores, summaries
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,6 +39,7 @@ def show(cells: Sequence[Cell], page: Path | None) -> None:
     judged = scores(cells)
     parts = {
         "cells": _cells(cells),
+        "ratios": _ratios(cells),
         "methods": _methods(judged, "every cell"),
         "held-out": _methods([one for one in judged if one.cell.held_out], "cells kept apart"),
         "seen": _methods([one for one in judged if not one.cell.held_out], "the other cells"),
@@ -120,6 +121,20 @@ def _cells(cells: Sequence[Cell]) -> str:
 
 def _drift(tables: list[dict[str, object]]) -> str:
     return ", ".join(f"{best_of(one).rate:.2g}" for one in tables[1:])
+
+
+def _ratios(cells: Sequence[Cell]) -> str:
+    """What a rate so many times the best one costs, read off the truth of every cell."""
+    known, lines = [*bests(cells).values()], []
+    for times in (1 / 8, 1 / 4, 1 / 2, 1, 2, 4, 8):
+        read = [best.expected(best.rate * times) for best in known]
+        costs = np.array([cost for cost in read if cost is not None])
+        if len(costs):
+            middle, ninth = (quantile(costs, share) for share in (0.5, 0.9))
+            worst = float(costs.max())
+            name = f"{times:g}" if times >= 1 else f"1/{1 / times:g}"
+            lines.append([name, *map(percent, (middle, ninth, worst)), str(len(costs))])
+    return table(["rate / best", "median excess", "90th percentile", "worst", "cells"], lines)
 
 
 def _intervals(judged: Sequence[Score]) -> str:
