@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Score", "Summary", "bests", "quantile", "scores", "summaries"]
 
-_DEAD = 1.0  # an excess above this, a loss of more than twice the best: it did not learn
+_TWICE = 1.0  # the excess of a loss twice the best
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class Summary:
     rows: int
     refused: int
     diverged: float
-    dead: float
+    twice: float
     ratios: tuple[float, float] | None
     median: float
     ninth: float
@@ -118,7 +118,7 @@ def _summary(method: str, own: Sequence[Score]) -> Summary:
         rows=len(own),
         refused=len(own) - len(answered),
         diverged=0.0 if none else float(np.isinf(answered).mean()),
-        dead=0.0 if none else float((np.isfinite(answered) & (answered > _DEAD)).mean()),
+        twice=0.0 if none else float((np.isfinite(answered) & (answered > _TWICE)).mean()),
         ratios=(min(ratios), max(ratios)) if ratios else None,
         median=math.inf if none else quantile(answered, 0.5),
         ninth=math.inf if none else quantile(answered, 0.9),

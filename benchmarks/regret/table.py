@@ -23,11 +23,12 @@ __all__ = ["show"]
 
 _HEADER = [
     "method",
+    "rows",
     "median excess",
     "90th percentile",
     "worst",
     "diverged",
-    "did not learn",
+    "over twice",
     "no answer",
     "rate / best",
     "cost",
@@ -75,11 +76,12 @@ def _line(one: Summary) -> list[str]:
     ratios = "" if one.ratios is None else f"{one.ratios[0]:.2g} to {one.ratios[1]:.2g}"
     return [
         one.method,
+        str(one.rows),
         percent(one.median),
         percent(one.ninth),
         percent(one.worst),
         _share(one.diverged),
-        _share(one.dead),
+        _share(one.twice),
         _share(one.refused / one.rows),
         ratios,
         f"{one.cost:.2f}",
