@@ -42,6 +42,7 @@ FOUNDATION = {
     "_files": {"_errors", "_ranks"},
     "_progress": {"_ranks"},
     "_ranks": set(),
+    "_statistics": set(),
 }
 
 

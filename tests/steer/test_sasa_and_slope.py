@@ -8,7 +8,7 @@ import pytest
 from learnrate import ArgumentError
 from learnrate.steer import LossSlope, Observation, SasaPlus, replay
 from learnrate.steer._series import Series
-from learnrate.steer._statistics import mean_half_width
+from learnrate._statistics import mean_half_width
 
 BOTH = pytest.mark.parametrize("kind", [SasaPlus, LossSlope])
 

@@ -10,7 +10,7 @@ from scipy import stats
 
 from learnrate import ArgumentError
 from learnrate.steer._series import BATCHES, Series
-from learnrate.steer._statistics import (
+from learnrate._statistics import (
     fitted_line,
     mean_half_width,
     normal_tail,

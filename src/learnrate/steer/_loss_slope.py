@@ -8,7 +8,7 @@ from typing import final
 from learnrate.steer._controller import Controller, Decision, Observation
 from learnrate.steer._evidence import NOT_OPTIMAL, Evidence, EvidenceState
 from learnrate.steer._sampling import check_sampling, sampled
-from learnrate.steer._statistics import fitted_line
+from learnrate._statistics import fitted_line
 
 __all__ = ["LossSlope"]
 

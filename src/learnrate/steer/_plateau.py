@@ -16,7 +16,7 @@ from learnrate.steer._evidence import (
     check_waits,
 )
 from learnrate.steer._record import finite, refuse, share, whole
-from learnrate.steer._statistics import fitted_line, rising_rank_p
+from learnrate._statistics import fitted_line, rising_rank_p
 
 if TYPE_CHECKING:
     from learnrate.steer._series import Series

@@ -15,7 +15,7 @@ from learnrate._errors import ArgumentError
 from learnrate.steer._controller import Controller, Decision, Observation
 from learnrate.steer._evidence import NOT_OPTIMAL, Evidence, EvidenceState
 from learnrate.steer._sampling import check_sampling, sampled
-from learnrate.steer._statistics import halves, mean_half_width
+from learnrate._statistics import halves, mean_half_width
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -1,0 +1,461 @@
+"""The runs of the corpus: healthy ones, and one fault injected in each of the others.
+
+Which run is for development and which for the test was fixed here before any rule had seen one:
+`digits`, `digits-deep` and `shakespeare` with seeds below 10 are for development; every other task,
+and other seeds, batch sizes and optimizers of these, are for the test. Whether a fault took is
+decided by comparing losses with the healthy twin of the run, never by a rule.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from _watch_training import Training, train
+
+from learnrate.schedules import Schedule, schedule
+from learnrate.watch import Observations
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+COSINE = "warmup(5%) >> cosine()"
+TEXTS = (COSINE, "warmup(5%) >> linear()", "warmup(10%) >> constant() >> linear(30%)")
+HEALTHY_TEXTS = (
+    COSINE,
+    "warmup(5%) >> linear()",
+    "warmup(5%) >> constant() >> linear(25%)",
+    "warmup(10%) >> cosine(floor=0.1)",
+    "multi_step(factor=0.1, at=[50%, 75%])",
+    "warmup(30%) >> cosine()",
+    "cosine_restarts(every=33.4%)",
+    "polynomial(power=2)",
+    "warmup(5%) >> constant() >> one_minus_sqrt(20%)",
+    "exponential()",
+    "triangular(every=25%)",
+    "warmup(10%) >> rex()",
+)
+PEAKS = {
+    ("digits", "sgd"): 0.7,
+    ("digits", "momentum"): 0.1,
+    ("digits", "adamw"): 0.01,
+    ("digits-deep", "sgd"): 0.3,
+    ("digits-deep", "momentum"): 0.05,
+    ("digits-deep", "adamw"): 0.005,
+    ("digits-deep", "nesterov"): 0.05,
+    ("fashion", "sgd"): 0.2,
+    ("fashion", "momentum"): 0.03,
+    ("fashion", "adamw"): 0.003,
+    ("fashion", "adam"): 0.003,
+    ("fashion-cnn", "sgd"): 0.2,
+    ("fashion-cnn", "momentum"): 0.03,
+    ("fashion-cnn", "adamw"): 0.01,
+    ("adult", "sgd"): 0.3,
+    ("adult", "momentum"): 0.03,
+    ("adult", "adamw"): 0.003,
+    ("adult-linear", "sgd"): 0.5,
+    ("shakespeare", "momentum"): 0.1,
+    ("shakespeare", "adamw"): 0.01,
+}
+TOTALS = {"shakespeare": 300, "fashion-cnn": 600}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Base:
+    """What a run trains when nothing is wrong."""
+
+    task: str
+    optimizer: str
+    seed: int
+    batch: int = 64
+    text: str = COSINE
+    known: bool = True  # whether the log says which schedule was meant
+    index: int = 0  # of the run among those of its fault
+
+    @property
+    def total(self) -> int:
+        """Updates of the whole run."""
+        return TOTALS.get(self.task, 800)
+
+    @property
+    def peak(self) -> float:
+        """The rate that a short sweep found best, or the next lower one."""
+        return PEAKS[self.task, self.optimizer]
+
+    @property
+    def meant(self) -> Schedule:
+        """The schedule that the run should follow."""
+        return (self.peak * schedule(self.text)).over(self.total)
+
+
+@dataclass(frozen=True)
+class Made:
+    """What a run left behind: what a log of it holds, and whether the fault took."""
+
+    columns: dict[str, np.ndarray]
+    facts: dict[str, Any]
+    total: int
+    meant: Schedule | None = None
+    took: bool = True
+    note: str = ""
+
+    def observations(self, name: str) -> Observations:
+        """As the rules see it."""
+        return Observations(
+            run=name,
+            step=np.arange(len(self.columns["loss"])),
+            columns=self.columns,
+            total=self.total,
+            schedule=self.meant,
+            facts=self.facts,
+        )
+
+
+def trained(base: Base, rates: np.ndarray | None = None, **wrong: Any) -> Made:
+    """Train a base, with what is wrong with it."""
+    rates = base.meant.table() if rates is None else rates
+    made = {"task": base.task, "optimizer": base.optimizer, "seed": base.seed, "batch": base.batch}
+    columns, facts = train(Training(**(made | {"rates": rates} | wrong)))
+    return Made(columns, facts, len(rates))
+
+
+def level(made: Made, start: float, stop: float) -> float:
+    """The median loss over a share of the planned run; inf where it was not finite or over."""
+    loss = made.columns["loss"][int(start * made.total) : int(stop * made.total)]
+    return float(np.median(loss)) if len(loss) else math.inf
+
+
+def first(made: Made) -> float:
+    """The loss before training."""
+    return float(np.median(made.columns["loss"][:3]))
+
+
+def left(made: Made) -> bool:
+    """Whether it ends no better than it began."""
+    return not level(made, 0.95, 1.0) < first(made)
+
+
+def healthy(base: Base) -> Made:
+    """Nothing is wrong; a third also say which schedule was meant, a quarter are still running."""
+    made = replace(trained(base), meant=base.meant if base.known else None)
+    if base.index % 4 == 3:
+        seen = int(0.6 * base.total)
+        made = replace(made, columns={name: held[:seen] for name, held in made.columns.items()})
+    return made
+
+
+def escalated(
+    base: Base, factors: tuple[float, ...], took: Callable[[Made], bool], **wrong: Any
+) -> Made:
+    """The run at the first factor on its rate at which the fault took."""
+    made = None
+    for factor in factors:
+        made = trained(base, factor * base.meant.table(), **wrong)
+        if took(made):
+            return replace(made, note=f"rate x{factor:g}")
+    assert made is not None
+    return replace(made, took=False)
+
+
+def too_high(base: Base) -> Made:
+    """LR101: the rate is so high that the run ends no better than it began."""
+    return escalated(base, (10, 30, 100, 300, 1000, 1e4), left)
+
+
+def not_a_number(base: Base) -> Made:
+    """LR101: the weights become NaN in the middle."""
+    rates = base.meant.table()
+    rates[int((0.3 + 0.1 * (base.index % 4)) * len(rates))] = math.nan
+    made = trained(base, rates)
+    made.columns["lr"][:] = base.meant.table()[: len(made.columns["lr"])]
+    return made
+
+
+def lost(made: Made) -> bool:
+    """Whether it ends with hardly anything learned."""
+    return not level(made, 0.95, 1.0) < 0.8 * first(made)
+
+
+def kicked(base: Base) -> Made:
+    """LR102: one bad batch in every tenth or so of the run throws the weights."""
+    every = base.total // (8 + base.index)
+    made = trained(base)
+    for force in (3, 6, 10, 20, 40):
+        made = trained(base, kick=every, force=force)
+        loss, places = made.columns["loss"], range(every, base.total - 4, every)
+        if len(loss) < base.total or lost(made):
+            break
+        after = np.array([np.median(loss[at : at + 3]) for at in places])
+        before = np.array([np.median(loss[at - 12 : at - 1]) for at in places])
+        jumps = after - before > 0.15 * (first(made) - level(made, 0.95, 1.0))
+        if int(jumps.sum()) >= 4:
+            return replace(made, note=f"force x{force:g}")
+    return replace(made, took=False)
+
+
+def hot(base: Base) -> Made:
+    """LR103: the rate is too high for progress, and not high enough to diverge."""
+    twin = trained(base)
+    fall = first(twin) - level(twin, 0.95, 1.0)
+
+    def took(made: Made) -> bool:
+        middle, end = level(made, 0.4, 0.6), level(made, 0.95, 1.0)
+        return middle > level(twin, 0.4, 0.6) + 0.2 * fall and end < first(made) - 0.2 * fall
+
+    return escalated(base, (2, 3, 4, 6, 8, 12, 16, 24, 32), took)
+
+
+def beyond(base: Base) -> Made:
+    """LR104: the rate stays above 2 / sharpness, measured while it trains."""
+    limit = 2.0 if base.optimizer == "sgd" else 3.8
+
+    def took(made: Made) -> bool:
+        ratios = [made.columns["lr"][at] * value / limit for at, value in made.facts["sharpness"]]
+        return float(np.median(ratios)) > 1.3 and not lost(made)
+
+    every = base.total // 25
+    return escalated(base, (1, 1.5, 2, 3, 4, 6, 8, 12, 16, 32), took, sharpness_every=every)
+
+
+def clipped(base: Base) -> Made:
+    """LR105: gradients are clipped to a fifth of their usual norm."""
+    norm = float(np.median(trained(base).columns["gradient_norm"]))
+    made = trained(base, clip=norm / (5 + 2 * base.index))
+    return replace(made, took=bool(made.columns["clipped"].mean() > 0.6))
+
+
+def slow(base: Base) -> Made:
+    """LR201: a hundredth of the rate."""
+    twin = trained(base)
+    made = trained(base, 0.01 * base.meant.table())
+    lost = level(made, 0.95, 1.0) - level(twin, 0.95, 1.0)
+    return replace(made, took=lost > 0.25 * (first(twin) - level(twin, 0.95, 1.0)))
+
+
+def frozen(base: Base) -> Made:
+    """LR202: a rate of 0, or an optimizer that holds copies of the weights."""
+    if base.index % 2:
+        return trained(base, frozen=True)
+    return trained(base, 0.0 * base.meant.table())
+
+
+def plateau(base: Base) -> Made:
+    """LR301: a constant rate, seen when the loss has stopped falling and time is left."""
+    total = 4 * base.total
+    seen = int(0.6 * total)
+    rates = base.peak * schedule("warmup(2%) >> constant()").over(total).table()
+    made = trained(base, rates[:seen], noise=0.3)
+    columns = {name: values[:seen] for name, values in made.columns.items()}
+    early, late = (np.mean(columns["loss"][a:b]) for a, b in ((seen // 2, seen * 3 // 4), (seen * 3 // 4, seen)))
+    return replace(made, total=total, took=bool(abs(early - late) < 0.01 * early))
+
+
+def constant(base: Base) -> Made:
+    """LR302: the rate stays at its peak to the end."""
+    return trained(replace(base, text="warmup(5%) >> constant()"))
+
+
+def ended(base: Base) -> Made:
+    """LR303: the schedule was told a total that is too small."""
+    short = int((0.5 + 0.1 * (base.index % 4)) * base.total)
+    meant = (base.peak * schedule(base.text)).over(short)
+    made = trained(base, meant(np.arange(base.total)))
+    return replace(made, meant=meant if base.known else None)
+
+
+def cold(base: Base) -> Made:
+    """LR304: no warm-up at a rate that needs one; with one the same rate trains well."""
+    bare, warm = replace(base, text="cosine()"), replace(base, text="warmup(10%) >> cosine()")
+    made, usual = trained(bare), trained(warm)
+    fall = first(usual) - level(usual, 0.95, 1.0)
+    for factor in (1, 1.5, 2, 3, 4, 6):
+        for spread in (1.0, 2.0, 3.0):
+            made = trained(bare, factor * bare.meant.table(), spread=spread)
+            twin = trained(warm, factor * warm.meant.table(), spread=spread)
+            early = made.columns["loss"][: base.total // 10]
+            high = max(np.median(early[at : at + 5]) for at in range(len(early) - 5))
+            rose = high > first(made) + 0.2 * (first(made) - level(made, 0.95, 1.0))
+            good = level(twin, 0.95, 1.0) < first(usual) - 0.8 * fall
+            if rose and good and level(made, 0.3, 0.4) < first(made) - 0.4 * fall:
+                return replace(made, note=f"rate x{factor:g}, weights x{spread:g}")
+    return replace(made, took=False)
+
+
+def resumed(base: Base) -> Made:
+    """LR305: after an interruption the rate goes on elsewhere: from the start, higher, lower."""
+    at = int((0.5 + 0.1 * (base.index % 3)) * base.total)
+    rates = base.meant.table()
+    wrong = (rates[: base.total - at], 6.0 * rates[at:], 0.3 * rates[at:])
+    rates = np.concatenate([rates[:at], wrong[base.index % 3]])
+    made = trained(base, rates)
+    facts = made.facts | ({"resumed_at": [at]} if base.index % 3 else {})
+    return replace(made, facts=facts, meant=base.meant if base.known else None)
+
+
+def climbed(base: Base) -> Made:
+    """LR306: torch's cosine, whose T_max is shorter than the run."""
+    half = (0.55 + 0.1 * (base.index % 4)) * base.total
+    steps = np.arange(base.total)
+    return trained(base, base.peak * 0.5 * (1.0 + np.cos(np.pi * steps / half)))
+
+
+def per_epoch(base: Base) -> Made:
+    """LR307: a schedule over batches that is stepped once an epoch, or the reverse."""
+    few = 20 * base.batch
+    meant, steps = base.meant, np.arange(base.total)
+    if base.index % 2 == 0:
+        rates = meant(steps // 20)
+    else:
+        epochs = base.total // 20
+        rates = (base.peak * schedule("cosine(floor=0.01)")).over(epochs)(steps)
+    made = trained(base, rates, examples=few)
+    return replace(made, meant=meant if base.known else None)
+
+
+def not_applied(base: Base) -> Made:
+    """LR308: the schedule is set, and the optimizer keeps another rate."""
+    if base.index % 2 == 0:
+        made = trained(base, np.full(base.total, base.peak))
+        return replace(made, meant=base.meant)
+    made = trained(base, np.full(base.total, 0.5 * base.peak))
+    made.columns["lr"][:] = base.meant.table()
+    return made
+
+
+def overfitted(base: Base) -> Made:
+    """LR401: few examples, a part of them with wrong labels."""
+    made = trained(base, examples=300, wrong=0.3)
+    seen = made.columns["validation"]
+    seen = seen[~np.isnan(seen)]
+    return replace(made, took=bool(np.median(seen[-3:]) > 1.15 * seen.min()))
+
+
+def at_chance(base: Base) -> Made:
+    """LR402: labels that have nothing to do with the inputs, or inputs that hold nothing."""
+    return trained(base, blank=True) if base.index % 2 else trained(base, noise=1.0)
+
+
+FAULTS: dict[str, tuple[Callable[[Base], Made], ...]] = {
+    "LR101": (too_high, not_a_number),
+    "LR102": (kicked,),
+    "LR103": (hot,),
+    "LR104": (beyond,),
+    "LR105": (clipped,),
+    "LR201": (slow,),
+    "LR202": (frozen,),
+    "LR301": (plateau,),
+    "LR302": (constant,),
+    "LR303": (ended,),
+    "LR304": (cold,),
+    "LR305": (resumed,),
+    "LR306": (climbed,),
+    "LR307": (per_epoch,),
+    "LR308": (not_applied,),
+    "LR401": (overfitted,),
+    "LR402": (at_chance,),
+}
+DEVELOPMENT = (
+    ("digits", "momentum", 0, 64),
+    ("digits-deep", "adamw", 1, 64),
+    ("shakespeare", "adamw", 2, 32),
+    ("digits", "sgd", 3, 64),
+)
+TEST = (
+    ("fashion", "momentum", 10, 64),
+    ("fashion-cnn", "adamw", 11, 64),
+    ("adult", "sgd", 12, 128),
+    ("digits-deep", "nesterov", 13, 32),
+    ("fashion", "adam", 14, 128),
+    ("shakespeare", "momentum", 15, 16),
+)
+# A fault shows only where its cause can act; these say on which tasks it was injected instead.
+ELSEWHERE: dict[str, dict[str, tuple[tuple[str, str, int, int], ...]]] = {
+    "LR102": {
+        "development": (
+            ("digits", "momentum", 0, 64),
+            ("digits", "sgd", 3, 64),
+            ("digits-deep", "momentum", 1, 64),
+        ),
+        "test": (
+            ("fashion", "momentum", 10, 64),
+            ("fashion-cnn", "momentum", 11, 64),
+            ("adult", "sgd", 12, 128),
+            ("digits-deep", "nesterov", 13, 32),
+            ("fashion", "sgd", 14, 128),
+            ("shakespeare", "momentum", 15, 16),
+        ),
+    },
+    "LR104": {
+        "development": (("digits", "sgd", 0, 700), ("adult-linear", "sgd", 1, 700)),
+        "test": (
+            ("adult-linear", "sgd", 10, 500),
+            ("fashion", "sgd", 11, 500),
+            ("adult", "sgd", 12, 500),
+            ("digits-deep", "sgd", 13, 700),
+        ),
+    },
+    "LR401": {
+        "development": (("digits", "momentum", 0, 64), ("digits-deep", "adamw", 1, 64)),
+        "test": (
+            ("fashion", "momentum", 10, 64),
+            ("fashion-cnn", "adamw", 11, 64),
+            ("adult", "adamw", 12, 64),
+            ("digits-deep", "nesterov", 13, 32),
+            ("fashion", "adam", 14, 64),
+        ),
+    },
+}
+
+
+@dataclass(frozen=True)
+class Case:
+    """A run of the corpus: its name, its split, its fault ("" for a healthy one), how to make it."""
+
+    name: str
+    split: str
+    code: str
+    base: Base
+    make: Callable[[Base], Made]
+
+
+def cases() -> Iterator[Case]:
+    """Every run of the corpus, in a fixed order."""
+    for split, count in (("development", 16), ("test", 36)):
+        for index in range(count):
+            yield _healthy(split, index)
+    for code, faults in FAULTS.items():
+        for split, usual in (("development", DEVELOPMENT), ("test", TEST)):
+            bases = ELSEWHERE.get(code, {}).get(split, usual)
+            for index, (task, optimizer, seed, batch) in enumerate(bases):
+                base = Base(
+                    task=task,
+                    optimizer=optimizer,
+                    seed=seed,
+                    batch=batch,
+                    text=TEXTS[index % len(TEXTS)],
+                    known=index % 3 == 0,
+                    index=index,
+                )
+                fault = faults[index % len(faults)]
+                name = f"{code}-{split}-{index}-{task}-{optimizer}"
+                yield Case(name, split, code, base, fault)
+
+
+def _healthy(split: str, index: int) -> Case:
+    own = (*DEVELOPMENT, ("digits-deep", "momentum", 4, 64))
+    other = (*TEST, ("digits", "adamw", 16, 128), ("adult", "adamw", 17, 64), ("fashion-cnn", "momentum", 18, 32))
+    task, optimizer, seed, batch = (own if split == "development" else other)[
+        index % (len(own) if split == "development" else len(other))
+    ]
+    base = Base(
+        task=task,
+        optimizer=optimizer,
+        seed=seed + 100 * (index + 1),
+        batch=batch,
+        text=HEALTHY_TEXTS[index % len(HEALTHY_TEXTS)],
+        known=index % 3 == 0,
+        index=index,
+    )
+    return Case(f"healthy-{split}-{index}-{task}-{optimizer}", split, "", base, healthy)

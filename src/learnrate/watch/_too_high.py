@@ -1,0 +1,432 @@
+"""LR101 to LR105: the rate is too high."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from learnrate._axes import rate_text
+from learnrate.watch._finding import Finding, Severity
+from learnrate.watch._reading import Track, share_text
+from learnrate.watch._rule import Rule, RuleOptions
+
+if TYPE_CHECKING:
+    from learnrate.watch._reading import Reading
+
+__all__ = [
+    "BEYOND_EDGE",
+    "CLIPPED",
+    "DIVERGED",
+    "OSCILLATING",
+    "SPIKES",
+    "BeyondEdgeOptions",
+    "ClippedOptions",
+    "DivergedOptions",
+    "OscillatingOptions",
+    "SpikesOptions",
+]
+
+
+@dataclass(frozen=True, kw_only=True)
+class DivergedOptions(RuleOptions):
+    """Thresholds of LR101.
+
+    Attributes:
+        rise: the share of its fall that the loss must have lost again at the end.
+        noise: and by how many times what levels are uncertain by.
+        least: and as a share of its lowest level, so that a loss that never fell needs more.
+        rows: losses in a row that are not finite, where the run goes on.
+    """
+
+    rise: float = 0.5
+    noise: float = 8.0
+    least: float = 0.1
+    rows: float = 3
+
+
+def _diverged(reading: Reading, options: DivergedOptions) -> Finding | None:
+    loss = reading.loss
+    finite = np.flatnonzero(np.isfinite(loss.value))
+    first = int(finite[-1]) + 1 if finite.size else 0
+    bad = loss.value.size - first
+    if bad >= (1 if reading.finished or not reading.live else options.rows):
+        last = float(loss.value[first - 1]) if first else None
+        return _left(
+            reading,
+            int(loss.step[first]),
+            "The loss is not finite from step {step:,} on"
+            + ("." if last is None else f"; before it was {last:.3g}."),
+            {"not_finite_rows": bad, "last_finite": last},
+        )
+    if finite.size < 20:
+        return None
+    levels = reading.levels
+    best, end = reading.best, float(levels.value[-3:].min())
+    rise = end - best
+    if rise <= max(
+        options.rise * reading.fall, options.noise * reading.wobble, options.least * abs(best)
+    ):
+        return None
+    middle = best + 0.5 * rise
+    step = int(levels.step[int(np.flatnonzero(levels.value < middle)[-1]) + 1]) if (
+        levels.value < middle
+    ).any() else int(levels.step[0])
+    return _left(
+        reading,
+        step,
+        f"The loss left for good near step {{step:,}}: from {best:.3g} at best to {end:.3g} at "
+        f"the end, having started at {reading.start:.3g}.",
+        {"start": reading.start, "best": best, "end": end},
+    )
+
+
+def _left(reading: Reading, step: int, message: str, evidence: dict[str, object]) -> Finding:
+    rate = reading.rate_at(step)
+    at = "" if rate is None else f" The rate was {rate_text(rate, 2)}."
+    early = step < 0.1 * reading.length
+    lower = "the peak rate" if rate is None else f"the peak rate to {rate_text(reading.peak / 4, 2)}"
+    return Finding(
+        code=DIVERGED.code,
+        severity=DIVERGED.severity,
+        step=step,
+        message=message.format(step=step) + at,
+        evidence=evidence | {"rate": rate},
+        remedy=(
+            f"Lower {lower} or less"
+            + (" and warm up over the first 5 to 10 % of the run" if early else "")
+            + "; go on from a checkpoint before that step. A single bad batch does this too: look "
+            "at the data of that step."
+        ),
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class SpikesOptions(RuleOptions):
+    """Thresholds of LR102.
+
+    Attributes:
+        height: how far the loss must rise above its course, as a share of its whole fall.
+        noise: and in units of the scatter about its course there.
+        count: spikes that recur.
+        apart: the share of the run that they must spread over.
+    """
+
+    height: float = 0.1
+    noise: float = 7.0
+    count: float = 3
+    apart: float = 0.2
+
+
+def _spikes(reading: Reading, options: SpikesOptions) -> Finding | None:
+    found = spikes(reading, options.height, options.noise)
+    if len(found) < options.count:
+        return None
+    steps = [step for step, _ in found]
+    if steps[-1] - steps[0] < options.apart * reading.seen:
+        return None
+    highest = max(height for _, height in found)
+    rate = reading.rate_at(steps[0])
+    return Finding(
+        code=SPIKES.code,
+        severity=SPIKES.severity,
+        step=steps[0],
+        message=(
+            f"The loss spikes again and again, {len(found)} times from step {steps[0]:,} to step "
+            f"{steps[-1]:,}, by up to {highest:.3g} above its course, and recovers each time."
+        ),
+        evidence={
+            "count": len(found),
+            "steps": steps[:20],
+            "highest": highest,
+            "rate_at_first": rate,
+        },
+        remedy=(
+            "Lower the peak rate by half, or clip gradients at their usual norm; if spikes come at "
+            "the same batches in every run, look at that data."
+        ),
+    )
+
+
+def spikes(reading: Reading, height: float, noise: float) -> list[tuple[int, float]]:
+    """Rises above the course of the loss that last at least two rows: their steps and heights.
+
+    The course is the line through medians of short stretches; the loss is first smoothed by a
+    median of three, so that a single batch that is hard, as every data set has, is no spike.
+    """
+    loss = reading.finite
+    n = loss.value.size
+    stretch = max(12, n // 60)
+    if n < 4 * stretch:
+        return []
+    smooth = loss.value.copy()
+    smooth[1:-1] = np.median(np.lib.stride_tricks.sliding_window_view(loss.value, 3), axis=1)
+    edges = np.arange(0, n - stretch + 1, stretch)
+    parts = smooth[: edges.size * stretch].reshape(edges.size, stretch)
+    quartile = np.quantile(parts, 0.35, axis=1)  # lower than the median: a spike must not lift it
+    places = edges + stretch / 2
+    course = np.interp(np.arange(n), places, quartile)
+    over = smooth - course
+    scatter = 1.4826 * np.median(np.abs(parts - quartile[:, None]), axis=1)
+    calm = np.minimum(scatter, np.median(scatter[max(0, scatter.size // 4) :]) * 3.0)
+    least = np.maximum(height * reading.fall, noise * np.interp(np.arange(n), places, calm))
+    high = np.flatnonzero(over > least)
+    high = high[high >= max(stretch, n // 20)]  # the beginning is LR304's
+    if not high.size:
+        return []
+    groups = np.split(high, np.flatnonzero(np.diff(high) > stretch) + 1)
+    return [
+        (int(loss.step[group[0]]), float(over[group].max()))
+        for group in groups
+        if group.size >= 2 and group.size < 0.1 * n
+    ]
+
+
+@dataclass(frozen=True, kw_only=True)
+class OscillatingOptions(RuleOptions):
+    """Thresholds of LR103.
+
+    Attributes:
+        back: the share of its whole fall that the loss must have lost again on the way.
+        noise: and by how many times what levels are uncertain by.
+        turns: the correlation of neighbouring losses, negative, from which they bounce.
+        size: the scatter of losses that bounce, as a share of the whole fall.
+    """
+
+    back: float = 0.25
+    noise: float = 6.0
+    turns: float = 0.6
+    size: float = 0.05
+
+
+def _oscillating(reading: Reading, options: OscillatingOptions) -> Finding | None:
+    levels, fall = reading.levels, reading.fall
+    if fall <= 0:
+        return None
+    lowest = np.minimum.accumulate(np.minimum(levels.value, reading.start))
+    back = levels.value - lowest
+    at = int(np.argmax(back))
+    if back[at] > max(options.back * fall, options.noise * reading.wobble):
+        step = int(levels.step[int(np.argmin(levels.value[: at + 1]))])
+        message = (
+            f"The loss swings: from {float(lowest[at]):.3g} near step {step:,} it went back up to "
+            f"{float(levels.value[at]):.3g} near step {int(levels.step[at]):,}, "
+            f"{share_text(float(back[at]) / fall)} of all that the run gained."
+        )
+        return _swing(reading, step, message, {"low": float(lowest[at]), "high": float(levels.value[at])})
+    late = reading.finite.value[reading.finite.value.size // 2 :]
+    change = np.diff(late) - np.diff(late).mean()
+    scatter = float(np.std(change)) / 2.0
+    if scatter < options.size * fall or change.size < 20:
+        return None
+    turns = float((change[1:] * change[:-1]).sum() / (change * change).sum())
+    # Changes of independent values have -1/2, of a bounce between two values -1.
+    if turns > -(0.5 + 0.5 * options.turns):
+        return None
+    step = int(reading.finite.step[reading.finite.value.size // 2])
+    message = (
+        f"The loss bounces from one update to the next by {2 * scatter:.2g}, "
+        f"{share_text(2 * scatter / fall)} of all that the run gained, over the last half."
+    )
+    return _swing(reading, step, message, {"bounce": 2 * scatter, "correlation": turns})
+
+
+def _swing(reading: Reading, step: int, message: str, evidence: dict[str, object]) -> Finding:
+    rate = reading.rate_at(step)
+    lower = "the peak rate" if rate is None else f"the peak rate to {rate_text(reading.peak / 3, 2)}"
+    return Finding(
+        code=OSCILLATING.code,
+        severity=OSCILLATING.severity,
+        step=step,
+        message=message,
+        evidence=evidence | {"fall": reading.fall, "rate": rate},
+        remedy=f"Lower {lower}, a third; with Adam, a lower beta2 (0.95) or a longer warm-up helps.",
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class BeyondEdgeOptions(RuleOptions):
+    """Thresholds of LR104.
+
+    Attributes:
+        ratio: of the rate times the sharpness to what the optimizer is stable up to. Trainings
+            hover at 1 by themselves, up to 1.05 measured.
+        share: of the measurements from the third on, or of the last half, that must lie above.
+        measured: measurements without which nothing is said.
+    """
+
+    ratio: float = 1.2
+    share: float = 0.5
+    measured: float = 5
+
+
+def _sharpness(reading: Reading) -> Track | None:
+    held = reading.facts.get("sharpness")
+    pairs = np.asarray(held, dtype=float) if isinstance(held, list | tuple | np.ndarray) else None
+    if pairs is None or pairs.ndim != 2 or pairs.shape[1] != 2:
+        return None
+    pairs = pairs[np.isfinite(pairs).all(axis=1)]
+    return Track(pairs[:, 0], pairs[:, 1])
+
+
+def _stable_up_to(reading: Reading) -> float | None:
+    """The rate times sharpness at which the optimizer is at the edge of stability."""
+    name = str(reading.facts.get("optimizer", "")).lower()
+    beta = float(reading.facts.get("momentum", 0.9))
+    if "adam" in name or "rms" in name:
+        first = float(reading.facts.get("beta1", 0.9))
+        return (2 + 2 * first) / (1 - first) if reading.facts.get("preconditioned") else None
+    if name == "sgd" and "momentum" not in reading.facts:
+        return 2.0
+    return 2.0 + 2.0 * beta if any(word in name for word in ("sgd", "momentum")) else None
+
+
+def _edge_lacks(reading: Reading) -> str | None:
+    sharp = _sharpness(reading)
+    if sharp is None:
+        return "no sharpness was measured (facts['sharpness'], pairs of a step and an eigenvalue)"
+    if sharp.step.size < BeyondEdgeOptions().measured:
+        return f"only {sharp.step.size} measurements of the sharpness"
+    if _stable_up_to(reading) is None:
+        return (
+            "the optimizer's stability limit is not known (facts['optimizer']; for Adam the "
+            "sharpness must be preconditioned, facts['preconditioned'])"
+        )
+    return None
+
+
+def _beyond_edge(reading: Reading, options: BeyondEdgeOptions) -> Finding | None:
+    sharp, limit = _sharpness(reading), _stable_up_to(reading)
+    assert sharp is not None  # noqa: S101 - `lacks` was asked before
+    assert limit is not None  # noqa: S101
+    rates = np.array([reading.rate_at(step) or 0.0 for step in sharp.step])
+    ratios = rates * sharp.value / limit
+    over = ratios > options.ratio
+    late = over[over.size // 2 :]
+    if over[2:].mean() < options.share and late.mean() < options.share:
+        return None
+    at = int(np.argmax(over))
+    return Finding(
+        code=BEYOND_EDGE.code,
+        severity=BEYOND_EDGE.severity,
+        step=int(sharp.step[at]),
+        message=(
+            f"The rate is beyond the edge of stability: rate times sharpness is a median "
+            f"{float(np.median(ratios[over])):.2g} times the limit {limit:.3g} in "
+            f"{int(over.sum())} of {over.size} measurements from step {int(sharp.step[at]):,} on."
+        ),
+        evidence={
+            "limit": limit,
+            "median_ratio": float(np.median(ratios)),
+            "highest_ratio": float(ratios.max()),
+            "measurements": int(over.size),
+            "above": int(over.sum()),
+        },
+        remedy=(
+            f"Lower the rate by a factor of {float(np.median(ratios[over])):.2g}, or warm up for "
+            "longer, so that the curvature can adapt first."
+        ),
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClippedOptions(RuleOptions):
+    """Thresholds of LR105.
+
+    Attributes:
+        share: of the updates that may be clipped. Google's tuning playbook: above half, lower the
+            rate.
+        after: the share of the run that is left out at its beginning.
+    """
+
+    share: float = 0.5
+    after: float = 0.1
+
+
+def _clipped(reading: Reading, options: ClippedOptions) -> Finding | None:
+    late = reading.clipped.since(options.after * reading.seen)
+    if late.value.size < 10:
+        return None
+    share = float(late.value.mean())
+    if share <= options.share:
+        return None
+    norms = reading.track("gradient_norm").since(options.after * reading.seen).value
+    norms = norms[np.isfinite(norms)]
+    limit = reading.facts.get("clip_norm")
+    usual = float(np.quantile(norms, 0.9)) if norms.size else None
+    raise_to = "" if usual is None else f" (about {usual:.2g})"
+    return Finding(
+        code=CLIPPED.code,
+        severity=CLIPPED.severity,
+        step=int(late.step[0]),
+        message=(
+            f"{share_text(share)} of the updates are clipped: their size is set by the clipping "
+            "and the rate together, not by the gradient."
+        ),
+        evidence={"share": share, "clip_norm": limit, "gradient_norm_90": usual},
+        remedy=(
+            f"Clip at the 90th percentile of the gradient norm{raise_to}; if the run is unstable "
+            "without, lower the rate instead."
+        ),
+    )
+
+
+def _clip_lacks(reading: Reading) -> str | None:
+    if reading.clipped.value.size:
+        return None
+    return "neither clipped was recorded nor gradient_norm with facts['clip_norm']"
+
+
+DIVERGED = Rule(
+    code="LR101",
+    title="the loss diverged",
+    severity=Severity.ERROR,
+    needs=("loss",),
+    options=DivergedOptions(),
+    check=_diverged,
+    rows=1,
+    explains=frozenset(
+        {"LR102", "LR103", "LR104", "LR105", "LR201", "LR202", "LR301", "LR302", "LR304"}
+        | {"LR401", "LR402"}
+    ),
+)
+SPIKES = Rule(
+    code="LR102",
+    title="the loss spikes again and again",
+    severity=Severity.WARNING,
+    needs=("loss",),
+    options=SpikesOptions(),
+    check=_spikes,
+    rows=60,
+    explains=frozenset({"LR103"}),
+)
+OSCILLATING = Rule(
+    code="LR103",
+    title="the loss swings back by a large part of what was gained",
+    severity=Severity.WARNING,
+    needs=("loss",),
+    options=OscillatingOptions(),
+    check=_oscillating,
+    explains=frozenset({"LR301", "LR201", "LR302"}),
+)
+BEYOND_EDGE = Rule(
+    code="LR104",
+    title="the rate is beyond the edge of stability",
+    severity=Severity.WARNING,
+    needs=("lr",),
+    options=BeyondEdgeOptions(),
+    check=_beyond_edge,
+    lacks=_edge_lacks,
+    explains=frozenset({"LR102", "LR103", "LR304"}),
+)
+CLIPPED = Rule(
+    code="LR105",
+    title="most updates are clipped",
+    severity=Severity.WARNING,
+    needs=(),
+    options=ClippedOptions(),
+    check=_clipped,
+    lacks=_clip_lacks,
+    explains=frozenset({"LR201"}),
+)
