@@ -56,6 +56,8 @@ PEAKS = {
     ("adult", "momentum"): 0.03,
     ("adult", "adamw"): 0.003,
     ("adult-linear", "sgd"): 0.5,
+    ("adult-linear", "momentum"): 0.05,
+    ("adult-linear", "nesterov"): 0.05,
     ("shakespeare", "momentum"): 0.1,
     ("shakespeare", "adamw"): 0.01,
 }
@@ -182,14 +184,15 @@ def kicked(base: Base) -> Made:
     """LR102: one bad batch in every tenth or so of the run throws the weights."""
     every = base.total // (8 + base.index)
     made = trained(base)
-    for force in (3, 6, 10, 20, 40):
+    for force in (1, 2, 3, 6, 10, 20, 40):
         made = trained(base, kick=every, force=force)
         loss, places = made.columns["loss"], range(every, base.total - 4, every)
         if len(loss) < base.total or lost(made):
             break
         after = np.array([np.median(loss[at : at + 3]) for at in places])
         before = np.array([np.median(loss[at - 12 : at - 1]) for at in places])
-        jumps = after - before > 0.15 * (first(made) - level(made, 0.95, 1.0))
+        fall = first(made) - float(np.min(before))
+        jumps = (after - before > 0.15 * fall) & (before < first(made) - 0.7 * fall)
         if int(jumps.sum()) >= 4:
             return replace(made, note=f"force x{force:g}")
     return replace(made, took=False)
@@ -213,10 +216,9 @@ def beyond(base: Base) -> Made:
 
     def took(made: Made) -> bool:
         ratios = [made.columns["lr"][at] * value / limit for at, value in made.facts["sharpness"]]
-        return float(np.median(ratios)) > 1.3 and not lost(made)
+        return float(np.median(ratios[: len(ratios) // 2])) > 1.3 and not lost(made)
 
-    every = base.total // 25
-    return escalated(base, (1, 1.5, 2, 3, 4, 6, 8, 12, 16, 32), took, sharpness_every=every)
+    return escalated(base, (4, 8, 16, 32), took, sharpness_every=base.total // 20)
 
 
 def clipped(base: Base) -> Made:
@@ -270,8 +272,8 @@ def cold(base: Base) -> Made:
     bare, warm = replace(base, text="cosine()"), replace(base, text="warmup(10%) >> cosine()")
     made, usual = trained(bare), trained(warm)
     fall = first(usual) - level(usual, 0.95, 1.0)
-    for factor in (1, 1.5, 2, 3, 4, 6):
-        for spread in (1.0, 2.0, 3.0):
+    for factor in (1, 2, 4):
+        for spread in (3.0, 1.0):
             made = trained(bare, factor * bare.meant.table(), spread=spread)
             twin = trained(warm, factor * warm.meant.table(), spread=spread)
             early = made.columns["loss"][: base.total // 10]
@@ -388,12 +390,12 @@ ELSEWHERE: dict[str, dict[str, tuple[tuple[str, str, int, int], ...]]] = {
         ),
     },
     "LR104": {
-        "development": (("digits", "sgd", 0, 700), ("adult-linear", "sgd", 1, 700)),
+        "development": (("adult-linear", "sgd", 0, 500), ("adult-linear", "momentum", 1, 500)),
         "test": (
-            ("adult-linear", "sgd", 10, 500),
-            ("fashion", "sgd", 11, 500),
+            ("adult-linear", "sgd", 10, 128),
+            ("adult-linear", "momentum", 11, 250),
             ("adult", "sgd", 12, 500),
-            ("digits-deep", "sgd", 13, 700),
+            ("adult-linear", "nesterov", 13, 1000),
         ),
     },
     "LR401": {

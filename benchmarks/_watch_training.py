@@ -217,7 +217,7 @@ def train(one: Training) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         if kicked:
             wanted = replaced(wanted, 1.0, classes, drawn)
         if one.sharpness_every and step % one.sharpness_every == 0:
-            sharp.append([step, sharpness(model, (x[:1000], y[:1000]))])
+            sharp.append([step, sharpness(model, (x[:500], y[:500]))])
         for group in optimizer.param_groups:
             group["lr"] = float(one.rates[step])
         loss = nn.functional.cross_entropy(model(data), wanted.flatten())

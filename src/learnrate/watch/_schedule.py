@@ -45,7 +45,7 @@ class PlateauOptions(RuleOptions):
     """
 
     window: float = 0.6
-    progress: float = 0.05
+    progress: float = 0.08
     significance: float = 0.02
     left: float = 0.1
     held: float = 0.02

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -107,20 +108,25 @@ class SpikesOptions(RuleOptions):
     """Thresholds of LR102.
 
     Attributes:
-        height: how far the loss must rise above its course, as a share of its whole fall.
-        noise: and in units of the scatter about its course there.
+        height: how far the loss must rise above its lowest course so far, as a share of its whole
+            fall; it has recovered at half of that.
+        noise: and in units of the scatter of neighbouring losses.
         count: spikes that recur.
         apart: the share of the run that they must spread over.
+        longest: the share of the run that a spike may last; a longer one is a swing, LR103.
+        early: the share of the run at its beginning whose spikes are LR304's.
     """
 
     height: float = 0.1
-    noise: float = 7.0
+    noise: float = 6.0
     count: float = 3
     apart: float = 0.2
+    longest: float = 0.2
+    early: float = 0.05
 
 
 def _spikes(reading: Reading, options: SpikesOptions) -> Finding | None:
-    found = spikes(reading, options.height, options.noise)
+    found = spikes(reading, options)
     if len(found) < options.count:
         return None
     steps = [step for step, _ in found]
@@ -149,38 +155,41 @@ def _spikes(reading: Reading, options: SpikesOptions) -> Finding | None:
     )
 
 
-def spikes(reading: Reading, height: float, noise: float) -> list[tuple[int, float]]:
-    """Rises above the course of the loss that last at least two rows: their steps and heights.
+def spikes(reading: Reading, options: SpikesOptions) -> list[tuple[int, float]]:
+    """Rises above the lowest course so far that end again: their first steps, and their heights.
 
-    The course is the line through medians of short stretches; the loss is first smoothed by a
-    median of three, so that a single batch that is hard, as every data set has, is no spike.
+    The loss is smoothed by a median of three, so that a single hard batch, as every data set has,
+    is no spike; the lowest course is the lowest median of nine so far.
     """
     loss = reading.finite
-    n = loss.value.size
-    stretch = max(12, n // 60)
-    if n < 4 * stretch:
-        return []
-    smooth = loss.value.copy()
-    smooth[1:-1] = np.median(np.lib.stride_tricks.sliding_window_view(loss.value, 3), axis=1)
-    edges = np.arange(0, n - stretch + 1, stretch)
-    parts = smooth[: edges.size * stretch].reshape(edges.size, stretch)
-    quartile = np.quantile(parts, 0.35, axis=1)  # lower than the median: a spike must not lift it
-    places = edges + stretch / 2
-    course = np.interp(np.arange(n), places, quartile)
-    over = smooth - course
-    scatter = 1.4826 * np.median(np.abs(parts - quartile[:, None]), axis=1)
-    calm = np.minimum(scatter, np.median(scatter[max(0, scatter.size // 4) :]) * 3.0)
-    least = np.maximum(height * reading.fall, noise * np.interp(np.arange(n), places, calm))
-    high = np.flatnonzero(over > least)
-    high = high[high >= max(stretch, n // 20)]  # the beginning is LR304's
-    if not high.size:
-        return []
-    groups = np.split(high, np.flatnonzero(np.diff(high) > stretch) + 1)
-    return [
-        (int(loss.step[group[0]]), float(over[group].max()))
-        for group in groups
-        if group.size >= 2 and group.size < 0.1 * n
-    ]
+    width = np.lib.stride_tricks.sliding_window_view
+    smooth = np.median(width(np.pad(loss.value, 1, mode="edge"), 3), axis=1)
+    course = np.median(width(np.pad(loss.value, (8, 0), mode="edge"), 9), axis=1)
+    over = smooth - np.minimum.accumulate(course)
+    scatter = 1.4826 * float(np.median(np.abs(np.diff(loss.value)))) / math.sqrt(2.0)
+    least = max(options.height * reading.fall, options.noise * scatter)
+    found = []
+    for first, last in _above(over, least, 0.5 * least):
+        if (
+            last < over.size
+            and 2 <= last - first <= options.longest * over.size
+            and first >= options.early * over.size
+        ):
+            found.append((int(loss.step[first]), float(over[first:last].max())))
+    return found
+
+
+def _above(over: np.ndarray, high: float, low: float) -> list[tuple[int, int]]:
+    """Where values go above `high` and come back below `low`: half-open pairs of indices."""
+    ups, downs = np.flatnonzero(over > high), np.flatnonzero(over < low)
+    pairs: list[tuple[int, int]] = []
+    at = 0
+    while (index := int(np.searchsorted(ups, at))) < ups.size:
+        first = int(ups[index])
+        end = int(np.searchsorted(downs, first))
+        at = int(downs[end]) if end < downs.size else over.size
+        pairs.append((first, at))
+    return pairs
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -204,7 +213,7 @@ def _oscillating(reading: Reading, options: OscillatingOptions) -> Finding | Non
     levels, fall = reading.levels, reading.fall
     if fall <= 0:
         return None
-    lowest = np.minimum.accumulate(np.minimum(levels.value, reading.start))
+    lowest = np.minimum.accumulate(levels.value)
     back = levels.value - lowest
     at = int(np.argmax(back))
     if back[at] > max(options.back * fall, options.noise * reading.wobble):
