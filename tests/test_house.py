@@ -20,7 +20,7 @@ ARROWS = {
     "planning": {"trials", "task", "schedules", "range_test"},
     "sweeping": {"trials", "task", "schedules"},
     "training": {"trials", "task", "schedules", "steer"},
-    "report": {"schedules", "trials", "range_test", "planning", "sweeping", "training"},
+    "report": {"schedules", "trials", "range_test", "planning", "sweeping", "training", "watch"},
     "integrations": {"schedules", "trials"},
     "steer": {"schedules"},
     "watch": {"schedules"},
@@ -34,6 +34,7 @@ ARROWS = {
         "sweeping",
         "training",
         "report",
+        "watch",
     },
 }
 FOUNDATION = {

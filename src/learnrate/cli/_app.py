@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from learnrate._version import __version__
+from learnrate.cli._diagnose import diagnose
 from learnrate.cli._find import find
 from learnrate.cli._plan import plan
 from learnrate.cli._show import show
@@ -27,6 +28,7 @@ app.command()(train)
 app.command()(find)
 app.command()(show)
 app.command()(sweep)
+app.command()(diagnose)
 
 
 def _print_version(value: bool) -> None:

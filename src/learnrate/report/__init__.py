@@ -5,15 +5,18 @@ Importing this loads neither plotly nor rich nor plotext; showing something does
 
 from __future__ import annotations
 
+from learnrate.report._findings import findings_page, show_findings
 from learnrate.report._page import plan_page
 from learnrate.report._schedules_page import schedules_page
 from learnrate.report._sweep import show_sweep
 from learnrate.report._terminal import show_curve, show_plan, show_range_test, show_schedules
 
 __all__ = [
+    "findings_page",
     "plan_page",
     "schedules_page",
     "show_curve",
+    "show_findings",
     "show_plan",
     "show_range_test",
     "show_schedules",

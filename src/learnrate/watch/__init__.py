@@ -4,6 +4,7 @@ from learnrate.watch._diagnose import RULES, Diagnosis, Options, diagnose
 from learnrate.watch._finding import Finding, Severity
 from learnrate.watch._observations import COLUMNS, Observations
 from learnrate.watch._rule import Rule
+from learnrate.watch._watcher import Watcher
 
 __all__ = [
     "COLUMNS",
@@ -14,5 +15,6 @@ __all__ = [
     "Options",
     "Rule",
     "Severity",
+    "Watcher",
     "diagnose",
 ]

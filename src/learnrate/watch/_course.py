@@ -422,6 +422,7 @@ JUMPED = Rule(
     options=JumpedOptions(),
     check=_jumped,
     explains=frozenset({"LR102", "LR103", "LR302", "LR303", "LR304", "LR306", "LR308"}),
+    shows=("lr",),
 )
 CLIMBED = Rule(
     code="LR306",
@@ -431,6 +432,7 @@ CLIMBED = Rule(
     options=ClimbedOptions(),
     check=_climbed,
     explains=frozenset({"LR102", "LR103", "LR302", "LR308"}),
+    shows=("lr",),
 )
 WRONG_CLOCK = Rule(
     code="LR307",
@@ -442,6 +444,7 @@ WRONG_CLOCK = Rule(
     explains=frozenset(
         {"LR201", "LR202", "LR301", "LR302", "LR303", "LR304", "LR305", "LR306", "LR308"}
     ),
+    shows=("lr",),
 )
 NOT_APPLIED = Rule(
     code="LR308",
@@ -456,4 +459,5 @@ NOT_APPLIED = Rule(
         else "neither the schedule that was meant nor update_ratio was recorded"
     ),
     explains=frozenset({"LR201", "LR301", "LR302"}),
+    shows=("lr",),
 )

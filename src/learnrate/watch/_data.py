@@ -129,6 +129,7 @@ OVERFITTING = Rule(
     check=_overfitting,
     rows=8,
     explains=frozenset({"LR301", "LR302"}),
+    shows=("validation", "loss"),
 )
 AT_CHANCE = Rule(
     code="LR402",

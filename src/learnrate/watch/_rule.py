@@ -44,6 +44,7 @@ class Rule:
         lacks: what else is missing in a reading, as a sentence; None where nothing is.
         rows: rows of its first needed column without which it says nothing.
         explains: codes whose findings on the same run follow from this one.
+        shows: the columns that a picture of its finding draws.
     """
 
     code: str
@@ -55,6 +56,7 @@ class Rule:
     lacks: Callable[[Reading], str | None] = lambda _: None
     rows: int = 20
     explains: frozenset[str] = frozenset()
+    shows: tuple[str, ...] = ("loss",)
 
 
 def checked(rule: Rule, reading: Reading, options: RuleOptions) -> Finding | str | None:

@@ -291,6 +291,7 @@ NEVER_DECAYED = Rule(
     needs=("lr", "loss"),
     options=NeverDecayedOptions(),
     check=_never_decayed,
+    shows=("lr",),
 )
 ENDED_EARLY = Rule(
     code="LR303",
@@ -300,6 +301,7 @@ ENDED_EARLY = Rule(
     options=EndedEarlyOptions(),
     check=_ended_early,
     explains=frozenset({"LR201", "LR202", "LR301"}),
+    shows=("lr",),
 )
 NO_WARMUP = Rule(
     code="LR304",

@@ -438,4 +438,5 @@ CLIPPED = Rule(
     check=_clipped,
     lacks=_clip_lacks,
     explains=frozenset({"LR201"}),
+    shows=("gradient_norm", "clipped"),
 )
