@@ -211,14 +211,18 @@ def hot(base: Base) -> Made:
 
 
 def beyond(base: Base) -> Made:
-    """LR104: the rate stays above 2 / sharpness, measured while it trains."""
+    """LR104: the rate comes up to 2 / sharpness, measured while it trains, and progress suffers."""
     limit = 2.0 if base.optimizer == "sgd" else 3.8
+    twin = trained(base)
+    fall = first(twin) - level(twin, 0.95, 1.0)
 
     def took(made: Made) -> bool:
         ratios = [made.columns["lr"][at] * value / limit for at, value in made.facts["sharpness"]]
-        return float(np.median(ratios[: len(ratios) // 2])) > 1.3 and not lost(made)
+        worse = level(made, 0.1, 0.4) > level(twin, 0.1, 0.4) + 0.25 * fall
+        return float(np.mean(np.array(ratios) >= 1.0)) >= 0.25 and worse and not lost(made)
 
-    return escalated(base, (4, 8, 16, 32), took, sharpness_every=base.total // 20)
+    factors = (3, 4, 6, 8, 12, 16, 24, 32, 48)
+    return escalated(base, factors, took, sharpness_every=base.total // 20)
 
 
 def clipped(base: Base) -> Made:

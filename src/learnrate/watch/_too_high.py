@@ -16,6 +16,8 @@ from learnrate.watch._rule import Rule, RuleOptions
 if TYPE_CHECKING:
     from learnrate.watch._reading import Reading
 
+_TURNS = 2000  # parts of a long run whose extremes stand for it where turns are looked for
+
 __all__ = [
     "BEYOND_EDGE",
     "CLIPPED",
@@ -108,31 +110,37 @@ class SpikesOptions(RuleOptions):
     """Thresholds of LR102.
 
     Attributes:
-        height: how far the loss must rise above its lowest course so far, as a share of its whole
-            fall; it has recovered at half of that.
+        height: how far the loss must rise from its last low, as a share of its whole fall.
+        back: the share of such a rise that it must then fall, to have recovered.
         noise: and in units of the scatter of neighbouring losses.
         count: spikes that recur.
         apart: the share of the run that they must spread over.
         longest: the share of the run that a spike may last; a longer one is a swing, LR103.
         early: the share of the run at its beginning whose spikes are LR304's.
+        progress: the share of its whole fall that the loss must have made when it spikes, in the
+            median; a loss that spikes instead of falling swings, LR103.
     """
 
-    height: float = 0.1
+    height: float = 0.15
+    back: float = 0.6
     noise: float = 6.0
     count: float = 3
     apart: float = 0.2
     longest: float = 0.2
     early: float = 0.05
+    progress: float = 0.6
 
 
 def _spikes(reading: Reading, options: SpikesOptions) -> Finding | None:
     found = spikes(reading, options)
     if len(found) < options.count:
         return None
-    steps = [step for step, _ in found]
+    if np.median([made for _, _, made in found]) < options.progress * reading.fall:
+        return None
+    steps = [step for step, _, _ in found]
     if steps[-1] - steps[0] < options.apart * reading.seen:
         return None
-    highest = max(height for _, height in found)
+    highest = max(height for _, height, _ in found)
     rate = reading.rate_at(steps[0])
     return Finding(
         code=SPIKES.code,
@@ -140,7 +148,7 @@ def _spikes(reading: Reading, options: SpikesOptions) -> Finding | None:
         step=steps[0],
         message=(
             f"The loss spikes again and again, {len(found)} times from step {steps[0]:,} to step "
-            f"{steps[-1]:,}, by up to {highest:.3g} above its course, and recovers each time."
+            f"{steps[-1]:,}, by up to {highest:.3g}, and recovers each time."
         ),
         evidence={
             "count": len(found),
@@ -155,41 +163,67 @@ def _spikes(reading: Reading, options: SpikesOptions) -> Finding | None:
     )
 
 
-def spikes(reading: Reading, options: SpikesOptions) -> list[tuple[int, float]]:
-    """Rises above the lowest course so far that end again: their first steps, and their heights.
+def spikes(reading: Reading, options: SpikesOptions) -> list[tuple[int, float, float]]:
+    """Rises of the loss that are followed by a fall: step and height of each top, and the low.
+
+    The low is given as what the loss had gained by then.
 
     The loss is smoothed by a median of three, so that a single hard batch, as every data set has,
-    is no spike; the lowest course is the lowest median of nine so far.
+    is no spike.
     """
     loss = reading.finite
-    width = np.lib.stride_tricks.sliding_window_view
-    smooth = np.median(width(np.pad(loss.value, 1, mode="edge"), 3), axis=1)
-    course = np.median(width(np.pad(loss.value, (8, 0), mode="edge"), 9), axis=1)
-    over = smooth - np.minimum.accumulate(course)
+    padded = np.pad(loss.value, 1, mode="edge")
+    smooth = np.median(np.lib.stride_tricks.sliding_window_view(padded, 3), axis=1)
     scatter = 1.4826 * float(np.median(np.abs(np.diff(loss.value)))) / math.sqrt(2.0)
     least = max(options.height * reading.fall, options.noise * scatter)
-    found = []
-    for first, last in _above(over, least, 0.5 * least):
-        if (
-            last < over.size
-            and 2 <= last - first <= options.longest * over.size
-            and first >= options.early * over.size
-        ):
-            found.append((int(loss.step[first]), float(over[first:last].max())))
+    n = smooth.size
+    rows = extremes(smooth, _TURNS)
+    return [
+        (int(loss.step[top]), height, reading.start - float(smooth[low]))
+        for low, top, end, height in _turns(smooth, rows, least, options.back)
+        if end - low <= options.longest * n and top >= options.early * n
+    ]
+
+
+def extremes(values: np.ndarray, parts: int) -> np.ndarray:
+    """The places of the lowest and the highest value of each of `parts` parts, in order.
+
+    Examples:
+        >>> extremes(np.array([3.0, 1.0, 2.0, 5.0, 4.0, 6.0]), 2).tolist()
+        [0, 1, 4, 5]
+    """
+    n = values.size
+    if n <= 2 * parts:
+        return np.arange(n)
+    width = n // parts
+    held = values[: width * parts].reshape(parts, width)
+    first = width * np.arange(parts)
+    rest = np.arange(width * parts, n)
+    return np.unique(np.concatenate([first + held.argmin(axis=1), first + held.argmax(axis=1), rest]))
+
+
+def _turns(
+    values: np.ndarray, rows: np.ndarray, least: float, back: float
+) -> list[tuple[int, int, int, float]]:
+    """Rises by `least` or more, each with its low, its top, and where a share of it is lost."""
+    found: list[tuple[int, int, int, float]] = []
+    low = top = int(rows[0])
+    risen = False
+    for row in rows.tolist():
+        value = values[row]
+        if not risen:
+            if value < values[low]:
+                low = row
+            if value - values[low] >= least:
+                risen, top = True, row
+            continue
+        if value > values[top]:
+            top = row
+        height = float(values[top] - values[low])
+        if values[top] - value >= back * height:
+            found.append((low, top, row, height))
+            risen, low = False, row
     return found
-
-
-def _above(over: np.ndarray, high: float, low: float) -> list[tuple[int, int]]:
-    """Where values go above `high` and come back below `low`: half-open pairs of indices."""
-    ups, downs = np.flatnonzero(over > high), np.flatnonzero(over < low)
-    pairs: list[tuple[int, int]] = []
-    at = 0
-    while (index := int(np.searchsorted(ups, at))) < ups.size:
-        first = int(ups[index])
-        end = int(np.searchsorted(downs, first))
-        at = int(downs[end]) if end < downs.size else over.size
-        pairs.append((first, at))
-    return pairs
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -213,17 +247,16 @@ def _oscillating(reading: Reading, options: OscillatingOptions) -> Finding | Non
     levels, fall = reading.levels, reading.fall
     if fall <= 0:
         return None
-    lowest = np.minimum.accumulate(levels.value)
-    back = levels.value - lowest
-    at = int(np.argmax(back))
-    if back[at] > max(options.back * fall, options.noise * reading.wobble):
-        step = int(levels.step[int(np.argmin(levels.value[: at + 1]))])
+    back, low, high = _drawn_up(reading)
+    if back > max(options.back * fall, options.noise * reading.wobble):
+        step = int(levels.step[low])
+        bottom, top = (float(levels.value[at]) for at in (low, high))
         message = (
-            f"The loss swings: from {float(lowest[at]):.3g} near step {step:,} it went back up to "
-            f"{float(levels.value[at]):.3g} near step {int(levels.step[at]):,}, "
-            f"{share_text(float(back[at]) / fall)} of all that the run gained."
+            f"The loss swings: from {bottom:.3g} near step {step:,} it went back up to {top:.3g} "
+            f"near step {int(levels.step[high]):,}, {share_text(back / fall)} of all that the run "
+            "gained."
         )
-        return _swing(reading, step, message, {"low": float(lowest[at]), "high": float(levels.value[at])})
+        return _swing(reading, step, message, {"low": bottom, "high": top})
     late = reading.finite.value[reading.finite.value.size // 2 :]
     change = np.diff(late) - np.diff(late).mean()
     scatter = float(np.std(change)) / 2.0
@@ -241,6 +274,18 @@ def _oscillating(reading: Reading, options: OscillatingOptions) -> Finding | Non
     return _swing(reading, step, message, {"bounce": 2 * scatter, "correlation": turns})
 
 
+def _drawn_up(reading: Reading) -> tuple[float, int, int]:
+    """The largest rise from a lower level to a later one, and which levels they are.
+
+    Levels are smoothed by a median of three: what lasts a sixtieth of the run is a spike, no swing.
+    """
+    padded = np.pad(reading.levels.value, 1, mode="edge")
+    smooth = np.median(np.lib.stride_tricks.sliding_window_view(padded, 3), axis=1)
+    back = smooth - np.minimum.accumulate(smooth)
+    at = int(np.argmax(back))
+    return float(back[at]), int(np.argmin(smooth[: at + 1])), at
+
+
 def _swing(reading: Reading, step: int, message: str, evidence: dict[str, object]) -> Finding:
     rate = reading.rate_at(step)
     lower = "the peak rate" if rate is None else f"the peak rate to {rate_text(reading.peak / 3, 2)}"
@@ -256,17 +301,26 @@ def _swing(reading: Reading, step: int, message: str, evidence: dict[str, object
 
 @dataclass(frozen=True, kw_only=True)
 class BeyondEdgeOptions(RuleOptions):
-    """Thresholds of LR104.
+    """Thresholds of LR104, of the rate times the sharpness over what the optimizer is stable up to.
+
+    At the edge itself, a ratio of 1, training hovers by itself and may go well (Cohen et al. 2021
+    and 2022, who call it the edge of stability), so that a ratio near 1 counts only where the loss
+    swings.
 
     Attributes:
-        ratio: of the rate times the sharpness to what the optimizer is stable up to. Trainings
-            hover at 1 by themselves, up to 1.05 measured.
-        share: of the measurements from the third on, or of the last half, that must lie above.
+        ratio: at or above it an update overshoots along the sharpest direction.
+        share: of the measurements that must lie there, where the loss swings.
+        back: the share of its whole fall that a loss that swings has lost again on the way.
+        far: a ratio that no training keeps up by itself; up to 1.05 was measured at the edge.
+        far_share: of the measurements that must lie above that, whatever the loss does.
         measured: measurements without which nothing is said.
     """
 
-    ratio: float = 1.2
-    share: float = 0.5
+    ratio: float = 1.0
+    share: float = 0.2
+    back: float = 0.15
+    far: float = 1.2
+    far_share: float = 0.5
     measured: float = 5
 
 
@@ -311,9 +365,11 @@ def _beyond_edge(reading: Reading, options: BeyondEdgeOptions) -> Finding | None
     assert limit is not None  # noqa: S101
     rates = np.array([reading.rate_at(step) or 0.0 for step in sharp.step])
     ratios = rates * sharp.value / limit
-    over = ratios > options.ratio
-    late = over[over.size // 2 :]
-    if over[2:].mean() < options.share and late.mean() < options.share:
+    over = ratios >= options.ratio
+    swings = _drawn_up(reading)[0] > options.back * reading.fall
+    if not (swings and over.mean() >= options.share) and (
+        np.mean(ratios > options.far) < options.far_share
+    ):
         return None
     at = int(np.argmax(over))
     return Finding(
@@ -321,9 +377,10 @@ def _beyond_edge(reading: Reading, options: BeyondEdgeOptions) -> Finding | None
         severity=BEYOND_EDGE.severity,
         step=int(sharp.step[at]),
         message=(
-            f"The rate is beyond the edge of stability: rate times sharpness is a median "
-            f"{float(np.median(ratios[over])):.2g} times the limit {limit:.3g} in "
-            f"{int(over.sum())} of {over.size} measurements from step {int(sharp.step[at]):,} on."
+            f"The rate is at or beyond the edge of stability: in {int(over.sum())} of {over.size} "
+            f"measurements, from step {int(sharp.step[at]):,} on, rate times sharpness is "
+            f"{float(np.median(ratios[over])):.2g} times the limit {limit:.3g} (median)"
+            + (", and the loss swings." if swings else ".")
         ),
         evidence={
             "limit": limit,
@@ -333,7 +390,7 @@ def _beyond_edge(reading: Reading, options: BeyondEdgeOptions) -> Finding | None
             "above": int(over.sum()),
         },
         remedy=(
-            f"Lower the rate by a factor of {float(np.median(ratios[over])):.2g}, or warm up for "
+            f"Lower the peak rate to {rate_text(reading.peak / 3, 2)}, a third, or warm up for "
             "longer, so that the curvature can adapt first."
         ),
     )
@@ -423,7 +480,7 @@ BEYOND_EDGE = Rule(
     code="LR104",
     title="the rate is beyond the edge of stability",
     severity=Severity.WARNING,
-    needs=("lr",),
+    needs=("lr", "loss"),
     options=BeyondEdgeOptions(),
     check=_beyond_edge,
     lacks=_edge_lacks,

@@ -25,6 +25,7 @@ _LIMIT = 2048 * MIB
 _WAY_OUT = "Thin it out, to every tenth row for example, and read that."
 _SEPARATORS = ",\t;|"
 _BLOCK = 20_000
+_NUMBERS = frozenset({int, float})  # and not bool, which is an int to isinstance
 
 
 def is_csv(path: Path) -> bool:
@@ -155,21 +156,18 @@ def read_jsonl(path: Path, names: Names) -> list[Observations]:
         if row == 0:
             counter = step_name(list(held), names, str(path))
         step = held.get(counter, row) if counter is not None else row
-        if not _numeric(step):
+        if type(step) not in _NUMBERS:
             continue
         for name, value in held.items():
-            if name == counter or not _numeric(value):
-                continue
-            if name not in series:
-                series[name] = Series()
-            series[name].add(float(step), float(value))
+            if type(value) in _NUMBERS and name != counter:
+                one = series.get(name)
+                if one is None:
+                    one = series[name] = Series()
+                one.steps.append(step)
+                one.values.append(value)
     if row < 0:
         raise FileError(f"{path} holds no JSON objects.")
     return [assembled(str(path), series, names, where=str(path), facts=_unit(counter))]
-
-
-def _numeric(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _objects(path: Path, size: int) -> Iterator[dict[str, Any]]:
@@ -196,7 +194,7 @@ def _objects(path: Path, size: int) -> Iterator[dict[str, Any]]:
 
 
 def _flat(held: dict[str, Any]) -> dict[str, Any]:
-    if not any(isinstance(value, dict) for value in held.values()):
+    if dict not in map(type, held.values()):
         return held
     flat: dict[str, Any] = {}
     for name, value in held.items():
