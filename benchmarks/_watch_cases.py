@@ -1,9 +1,10 @@
 """The runs of the corpus: healthy ones, and one fault injected in each of the others.
 
-Which run is for development and which for the test was fixed here before any rule had seen one:
-`digits`, `digits-deep` and `shakespeare` with seeds below 10 are for development; every other task,
-and other seeds, batch sizes and optimizers of these, are for the test. Whether a fault took is
-decided by comparing losses with the healthy twin of the run, never by a rule.
+Rules and thresholds were made on two rounds of development runs, `first` (digits and Shakespeare)
+and `second` (Fashion-MNIST and Adult as well). The `test` runs have other seeds, optimizers, batch
+sizes and pairings; they were written down, trained and diagnosed once, after the last change to a
+rule. Whether a fault took is decided by comparing losses with the healthy twin of the run, never by
+a rule.
 """
 
 from __future__ import annotations
@@ -41,6 +42,7 @@ PEAKS = {
     ("digits", "sgd"): 0.7,
     ("digits", "momentum"): 0.1,
     ("digits", "adamw"): 0.01,
+    ("digits", "nesterov"): 0.1,
     ("digits-deep", "sgd"): 0.3,
     ("digits-deep", "momentum"): 0.05,
     ("digits-deep", "adamw"): 0.005,
@@ -163,7 +165,7 @@ def escalated(
 
 def too_high(base: Base) -> Made:
     """LR101: the rate is so high that the run ends no better than it began."""
-    return escalated(base, (10, 30, 100, 300, 1000, 1e4), left)
+    return escalated(base, (30, 300, 3000), left)
 
 
 def not_a_number(base: Base) -> Made:
@@ -184,7 +186,7 @@ def kicked(base: Base) -> Made:
     """LR102: one bad batch in every tenth or so of the run throws the weights."""
     every = base.total // (8 + base.index)
     made = trained(base)
-    for force in (1, 2, 3, 6, 10, 20, 40):
+    for force in (1, 3, 6, 12, 30):
         made = trained(base, kick=every, force=force)
         loss, places = made.columns["loss"], range(every, base.total - 4, every)
         if len(loss) < base.total or lost(made):
@@ -207,7 +209,7 @@ def hot(base: Base) -> Made:
         middle, end = level(made, 0.4, 0.6), level(made, 0.95, 1.0)
         return middle > level(twin, 0.4, 0.6) + 0.2 * fall and end < first(made) - 0.2 * fall
 
-    return escalated(base, (2, 3, 4, 6, 8, 12, 16, 24, 32), took)
+    return escalated(base, (3, 6, 12, 24), took)
 
 
 def beyond(base: Base) -> Made:
@@ -221,7 +223,7 @@ def beyond(base: Base) -> Made:
         worse = level(made, 0.1, 0.4) > level(twin, 0.1, 0.4) + 0.25 * fall
         return float(np.mean(np.array(ratios) >= 1.0)) >= 0.25 and worse and not lost(made)
 
-    factors = (3, 4, 6, 8, 12, 16, 24, 32, 48)
+    factors = (4, 8, 16, 32)
     return escalated(base, factors, took, sharpness_every=base.total // 20)
 
 
@@ -276,7 +278,7 @@ def cold(base: Base) -> Made:
     bare, warm = replace(base, text="cosine()"), replace(base, text="warmup(10%) >> cosine()")
     made, usual = trained(bare), trained(warm)
     fall = first(usual) - level(usual, 0.95, 1.0)
-    for factor in (1, 2, 4):
+    for factor in (1, 3):
         for spread in (3.0, 1.0):
             made = trained(bare, factor * bare.meant.table(), spread=spread)
             twin = trained(warm, factor * warm.meant.table(), spread=spread)
@@ -308,16 +310,16 @@ def climbed(base: Base) -> Made:
 
 
 def per_epoch(base: Base) -> Made:
-    """LR307: a schedule over batches that is stepped once an epoch, or the reverse."""
-    few = 20 * base.batch
+    """LR307: a schedule over batches stepped once an epoch of 20, or the reverse."""
     meant, steps = base.meant, np.arange(base.total)
     if base.index % 2 == 0:
         rates = meant(steps // 20)
     else:
         epochs = base.total // 20
         rates = (base.peak * schedule("cosine(floor=0.01)")).over(epochs)(steps)
-    made = trained(base, rates, examples=few)
-    return replace(made, meant=meant if base.known else None)
+    made = trained(base, rates)
+    facts = made.facts | {"steps_per_epoch": 20}
+    return replace(made, facts=facts, meant=meant if base.known else None)
 
 
 def not_applied(base: Base) -> Made:
@@ -340,7 +342,8 @@ def overfitted(base: Base) -> Made:
 
 def at_chance(base: Base) -> Made:
     """LR402: labels that have nothing to do with the inputs, or inputs that hold nothing."""
-    return trained(base, blank=True) if base.index % 2 else trained(base, noise=1.0)
+    blank = base.index % 2 == 1 and base.task != "shakespeare"  # which still counts letters
+    return trained(base, blank=True) if blank else trained(base, noise=1.0)
 
 
 FAULTS: dict[str, tuple[Callable[[Base], Made], ...]] = {
@@ -362,13 +365,14 @@ FAULTS: dict[str, tuple[Callable[[Base], Made], ...]] = {
     "LR401": (overfitted,),
     "LR402": (at_chance,),
 }
-DEVELOPMENT = (
+Kind = tuple[str, str, int, int]  # task, optimizer, seed, batch
+FIRST: tuple[Kind, ...] = (
     ("digits", "momentum", 0, 64),
     ("digits-deep", "adamw", 1, 64),
     ("shakespeare", "adamw", 2, 32),
     ("digits", "sgd", 3, 64),
 )
-TEST = (
+SECOND: tuple[Kind, ...] = (
     ("fashion", "momentum", 10, 64),
     ("fashion-cnn", "adamw", 11, 64),
     ("adult", "sgd", 12, 128),
@@ -376,15 +380,38 @@ TEST = (
     ("fashion", "adam", 14, 128),
     ("shakespeare", "momentum", 15, 16),
 )
-# A fault shows only where its cause can act; these say on which tasks it was injected instead.
-ELSEWHERE: dict[str, dict[str, tuple[tuple[str, str, int, int], ...]]] = {
+TEST: tuple[Kind, ...] = (
+    ("fashion", "adamw", 30, 32),
+    ("adult", "momentum", 31, 64),
+    ("digits", "nesterov", 32, 32),
+    ("fashion-cnn", "sgd", 33, 128),
+    ("shakespeare", "adamw", 34, 16),
+)
+HEALTHY: dict[str, tuple[int, tuple[Kind, ...]]] = {
+    "first": (16, (*FIRST, ("digits-deep", "momentum", 4, 64))),
+    "second": (
+        36,
+        (
+            *SECOND,
+            ("digits", "adamw", 16, 128),
+            ("adult", "adamw", 17, 64),
+            ("fashion-cnn", "momentum", 18, 32),
+        ),
+    ),
+    "test": (
+        33,
+        (*TEST, ("fashion", "sgd", 35, 64), ("digits-deep", "momentum", 36, 128)),
+    ),
+}
+# A fault shows only where its cause can act; these say where it was injected instead.
+ELSEWHERE: dict[str, dict[str, tuple[Kind, ...]]] = {
     "LR102": {
-        "development": (
+        "first": (
             ("digits", "momentum", 0, 64),
             ("digits", "sgd", 3, 64),
             ("digits-deep", "momentum", 1, 64),
         ),
-        "test": (
+        "second": (
             ("fashion", "momentum", 10, 64),
             ("fashion-cnn", "momentum", 11, 64),
             ("adult", "sgd", 12, 128),
@@ -392,26 +419,62 @@ ELSEWHERE: dict[str, dict[str, tuple[tuple[str, str, int, int], ...]]] = {
             ("fashion", "sgd", 14, 128),
             ("shakespeare", "momentum", 15, 16),
         ),
+        "test": (
+            ("fashion-cnn", "sgd", 30, 128),
+            ("adult", "momentum", 31, 64),
+            ("digits", "nesterov", 32, 32),
+            ("digits-deep", "sgd", 33, 64),
+            ("digits", "sgd", 34, 32),
+        ),
     },
     "LR104": {
-        "development": (("adult-linear", "sgd", 0, 500), ("adult-linear", "momentum", 1, 500)),
-        "test": (
+        "first": (("adult-linear", "sgd", 0, 500), ("adult-linear", "momentum", 1, 500)),
+        "second": (
             ("adult-linear", "sgd", 10, 128),
             ("adult-linear", "momentum", 11, 250),
             ("adult", "sgd", 12, 500),
             ("adult-linear", "nesterov", 13, 1000),
         ),
+        "test": (
+            ("adult-linear", "sgd", 30, 250),
+            ("adult-linear", "momentum", 31, 128),
+            ("adult-linear", "nesterov", 32, 500),
+            ("adult-linear", "sgd", 33, 1000),
+        ),
+    },
+    "LR304": {
+        "first": (("digits", "sgd", 3, 64), ("shakespeare", "adamw", 2, 32)),
+        "second": SECOND,
+        "test": (
+            ("digits", "sgd", 30, 32),
+            ("fashion", "momentum", 31, 64),
+            ("shakespeare", "adamw", 32, 16),
+            ("digits", "momentum", 33, 128),
+            ("adult", "momentum", 34, 64),
+        ),
     },
     "LR401": {
-        "development": (("digits", "momentum", 0, 64), ("digits-deep", "adamw", 1, 64)),
-        "test": (
+        "first": (("digits", "momentum", 0, 64), ("digits-deep", "adamw", 1, 64)),
+        "second": (
             ("fashion", "momentum", 10, 64),
             ("fashion-cnn", "adamw", 11, 64),
             ("adult", "adamw", 12, 64),
             ("digits-deep", "nesterov", 13, 32),
             ("fashion", "adam", 14, 64),
         ),
+        "test": (
+            ("fashion", "adamw", 30, 32),
+            ("adult", "adamw", 31, 32),
+            ("digits", "nesterov", 32, 32),
+            ("fashion-cnn", "momentum", 33, 64),
+            ("digits-deep", "momentum", 34, 64),
+        ),
     },
+}
+# What is true of a run with that fault as well, and neither right nor wrong to say.
+ALSO: dict[str, frozenset[str]] = {
+    "LR102": frozenset({"LR103"}),
+    "LR103": frozenset({"LR102"}),
 }
 
 
@@ -428,40 +491,28 @@ class Case:
 
 def cases() -> Iterator[Case]:
     """Every run of the corpus, in a fixed order."""
-    for split, count in (("development", 16), ("test", 36)):
+    for split, (count, kinds) in HEALTHY.items():
         for index in range(count):
-            yield _healthy(split, index)
+            task, optimizer, seed, batch = kinds[index % len(kinds)]
+            kind = (task, optimizer, seed + 100 * (index + 1), batch)
+            base = _base(kind, HEALTHY_TEXTS[index % len(HEALTHY_TEXTS)], index)
+            yield Case(f"healthy-{split}-{index}-{task}-{optimizer}", split, "", base, healthy)
     for code, faults in FAULTS.items():
-        for split, usual in (("development", DEVELOPMENT), ("test", TEST)):
-            bases = ELSEWHERE.get(code, {}).get(split, usual)
-            for index, (task, optimizer, seed, batch) in enumerate(bases):
-                base = Base(
-                    task=task,
-                    optimizer=optimizer,
-                    seed=seed,
-                    batch=batch,
-                    text=TEXTS[index % len(TEXTS)],
-                    known=index % 3 == 0,
-                    index=index,
-                )
-                fault = faults[index % len(faults)]
-                name = f"{code}-{split}-{index}-{task}-{optimizer}"
-                yield Case(name, split, code, base, fault)
+        for split, usual in (("first", FIRST), ("second", SECOND), ("test", TEST)):
+            for index, kind in enumerate(ELSEWHERE.get(code, {}).get(split, usual)):
+                base = _base(kind, TEXTS[index % len(TEXTS)], index)
+                name = f"{code}-{split}-{index}-{base.task}-{base.optimizer}"
+                yield Case(name, split, code, base, faults[index % len(faults)])
 
 
-def _healthy(split: str, index: int) -> Case:
-    own = (*DEVELOPMENT, ("digits-deep", "momentum", 4, 64))
-    other = (*TEST, ("digits", "adamw", 16, 128), ("adult", "adamw", 17, 64), ("fashion-cnn", "momentum", 18, 32))
-    task, optimizer, seed, batch = (own if split == "development" else other)[
-        index % (len(own) if split == "development" else len(other))
-    ]
-    base = Base(
+def _base(kind: Kind, text: str, index: int) -> Base:
+    task, optimizer, seed, batch = kind
+    return Base(
         task=task,
         optimizer=optimizer,
-        seed=seed + 100 * (index + 1),
+        seed=seed,
         batch=batch,
-        text=HEALTHY_TEXTS[index % len(HEALTHY_TEXTS)],
+        text=text,
         known=index % 3 == 0,
         index=index,
     )
-    return Case(f"healthy-{split}-{index}-{task}-{optimizer}", split, "", base, healthy)

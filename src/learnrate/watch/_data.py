@@ -87,10 +87,12 @@ class AtChanceOptions(RuleOptions):
     Attributes:
         share: by how much of the chance level the loss may lie below it.
         above: by how much above; a rate too high for what is learned keeps it a little above.
+        significance: of the rank test by which the second half still falls.
     """
 
     share: float = 0.02
     above: float = 0.1
+    significance: float = 0.01
 
 
 def _at_chance(reading: Reading, options: AtChanceOptions) -> Finding | None:
@@ -104,6 +106,9 @@ def _at_chance(reading: Reading, options: AtChanceOptions) -> Finding | None:
         return None
     if reading.best < (1.0 - options.share) * chance - 2.0 * slack:
         return None
+    falls = rising_rank_p(_thinned(-late)) < options.significance
+    if falls and chance - reading.end > reading.wobble and high <= reading.start:
+        return None  # it has begun to learn: LR201 speaks
     return Finding(
         code=AT_CHANCE.code,
         severity=AT_CHANCE.severity,
@@ -128,7 +133,7 @@ OVERFITTING = Rule(
     options=OverfittingOptions(),
     check=_overfitting,
     rows=8,
-    explains=frozenset({"LR301", "LR302"}),
+    explains=frozenset({"LR201", "LR301", "LR302"}),
     shows=("validation", "loss"),
 )
 AT_CHANCE = Rule(
@@ -143,5 +148,5 @@ AT_CHANCE = Rule(
         if reading.chance is not None
         else "neither the chance loss nor the number of classes is known"
     ),
-    explains=frozenset({"LR103", "LR201", "LR301", "LR302"}),
+    explains=frozenset({"LR103", "LR201", "LR301", "LR302", "LR401"}),
 )

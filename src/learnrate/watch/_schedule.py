@@ -310,5 +310,5 @@ NO_WARMUP = Rule(
     needs=("loss", "lr"),
     options=NoWarmupOptions(),
     check=_no_warmup,
-    explains=frozenset({"LR102", "LR103", "LR104"}),
+    explains=frozenset({"LR102", "LR103"}),
 )

@@ -40,12 +40,15 @@ class DivergedOptions(RuleOptions):
         rise: the share of its fall that the loss must have lost again at the end.
         noise: and by how many times what levels are uncertain by.
         least: and as a share of its lowest level, so that a loss that never fell needs more.
+        above: the share of its start by which the loss must lie above it in the median of the run,
+            for a run that ends no better than it began.
         rows: losses in a row that are not finite, where the run goes on.
     """
 
     rise: float = 0.5
     noise: float = 8.0
     least: float = 0.1
+    above: float = 0.25
     rows: float = 3
 
 
@@ -68,6 +71,16 @@ def _diverged(reading: Reading, options: DivergedOptions) -> Finding | None:
     levels = reading.levels
     best, end = reading.best, float(levels.value[-3:].min())
     rise = end - best
+    usual = float(np.median(levels.value[levels.value.size // 10 :]))
+    if usual - reading.start > options.above * abs(reading.start) and end >= 0.95 * reading.start:
+        step = int(levels.step[int(np.argmax(levels.value > reading.start))])
+        return _left(
+            reading,
+            step,
+            f"The loss lay far above its start, {reading.start:.3g}, from about step {{step:,}} "
+            f"on, at {usual:.3g} in the median, and ends at {end:.3g}.",
+            {"start": reading.start, "median": usual, "end": end},
+        )
     if rise <= max(
         options.rise * reading.fall, options.noise * reading.wobble, options.least * abs(best)
     ):
@@ -465,7 +478,7 @@ SPIKES = Rule(
     options=SpikesOptions(),
     check=_spikes,
     rows=60,
-    explains=frozenset({"LR103"}),
+    explains=frozenset({"LR103", "LR201"}),
 )
 OSCILLATING = Rule(
     code="LR103",

@@ -30,7 +30,7 @@ class TooSlowOptions(RuleOptions):
         seen: the share of the run that must be over.
     """
 
-    second_half: float = 0.25
+    second_half: float = 0.2
     last_quarter: float = 0.045
     seen: float = 0.25
 
