@@ -120,7 +120,12 @@ class Made:
 def trained(base: Base, rates: np.ndarray | None = None, **wrong: Any) -> Made:
     """Train a base, with what is wrong with it."""
     rates = base.meant.table() if rates is None else rates
-    made = {"task": base.task, "optimizer": base.optimizer, "seed": base.seed, "batch": base.batch}
+    made: dict[str, Any] = {
+        "task": base.task,
+        "optimizer": base.optimizer,
+        "seed": base.seed,
+        "batch": base.batch,
+    }
     columns, facts = train(Training(**(made | {"rates": rates} | wrong)))
     return Made(columns, facts, len(rates))
 
@@ -256,7 +261,10 @@ def plateau(base: Base) -> Made:
     rates = base.peak * schedule("warmup(2%) >> constant()").over(total).table()
     made = trained(base, rates[:seen], noise=0.3)
     columns = {name: values[:seen] for name, values in made.columns.items()}
-    early, late = (np.mean(columns["loss"][a:b]) for a, b in ((seen // 2, seen * 3 // 4), (seen * 3 // 4, seen)))
+    early, late = (
+        np.mean(columns["loss"][a:b])
+        for a, b in ((seen // 2, seen * 3 // 4), (seen * 3 // 4, seen))
+    )
     return replace(made, total=total, took=bool(abs(early - late) < 0.01 * early))
 
 

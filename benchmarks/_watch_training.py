@@ -7,6 +7,7 @@ import math
 import os
 from dataclasses import dataclass
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -108,7 +109,7 @@ def dense(*widths: int) -> Callable[[], nn.Module]:
 
     def made() -> nn.Module:
         layers: list[nn.Module] = []
-        for inputs, outputs in zip(widths, widths[1:], strict=False):
+        for inputs, outputs in pairwise(widths):
             layers += [nn.Linear(inputs, outputs), nn.ReLU()]
         return nn.Sequential(*layers[:-1])
 
@@ -186,14 +187,16 @@ OPTIMIZERS: dict[str, Callable[[Any], torch.optim.Optimizer]] = {
 }
 
 
-def train(one: Training) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+def train(  # noqa: C901, PLR0915 - one loop, all that can go wrong in it
+    one: Training,
+) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     """Train, and give the columns of every update, and the facts; it ends 20 updates after NaN."""
     load, make, classes = TASKS[one.task]
     torch.manual_seed(one.seed)
     model = make()
     with torch.no_grad():
         for weight in model.parameters():
-            weight *= one.spread
+            weight.mul_(one.spread)
     (x, y), check = load()
     drawn = torch.Generator().manual_seed(one.seed + 1)
     x, y = x[: one.examples], y[: one.examples]

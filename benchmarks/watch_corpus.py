@@ -124,7 +124,11 @@ def drawn(scores: dict[str, dict[str, Any]], bare: dict[str, dict[str, Any]]) ->
             f"{code}, {titles[code]}" if code in titles else "**all**",
             str(one["runs"]),
             str(one["right"]),
-            *(_share(held[name]) for held in (one, bare[code]) for name in ("recall", "precision")),
+            *(
+                _share(held[name])
+                for held in (one, bare[code])
+                for name in ("recall", "precision")
+            ),
         ]
         for code, one in scores.items()
         if code != "healthy"
@@ -164,7 +168,9 @@ def main() -> None:
     bare = scored(rows, split, "found_bare")
     if chosen.page:
         write_section(chosen.page, "watch-corpus", drawn(scores, bare))
-    print(json.dumps({"found": scores, "found_bare": bare}) if chosen.json else drawn(scores, bare))
+    print(
+        json.dumps({"found": scores, "found_bare": bare}) if chosen.json else drawn(scores, bare)
+    )
 
 
 if __name__ == "__main__":

@@ -99,7 +99,8 @@ def test_a_rate_above_two_over_the_sharpness_is_beyond_the_edge(runs):
 
 
 @pytest.mark.parametrize(
-    ("optimizer", "more"), [("sgd", {}), ("sgd", {"momentum": 0.9}), ("adam", {"preconditioned": True})]
+    ("optimizer", "more"),
+    [("sgd", {}), ("sgd", {"momentum": 0.9}), ("adam", {"preconditioned": True})],
 )
 def test_at_the_edge_of_each_optimizer_nothing_is_said(runs, optimizer, more):
     limit = {"sgd": 3.8 if more else 2.0, "adam": 38.0}[optimizer]

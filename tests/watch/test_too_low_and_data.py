@@ -83,9 +83,7 @@ def test_validation_that_rises_with_the_training_loss_is_no_overfitting(runs):
     loss = runs.loss()
     loss[160:] += np.linspace(0, 0.3, 240)
     course = np.concatenate([np.linspace(2.0, 0.9, 8), np.linspace(0.92, 1.4, 12)])
-    assert "LR401" not in runs.codes(
-        loss=loss, lr=runs.rate(), validation=validated(runs, course)
-    )
+    assert "LR401" not in runs.codes(loss=loss, lr=runs.rate(), validation=validated(runs, course))
 
 
 def test_a_loss_flat_at_chance_is_said_where_chance_is_known(runs):

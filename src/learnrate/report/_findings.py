@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from html import escape
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -49,9 +50,7 @@ def show_findings(console: Console, observations: Observations, diagnosis: Diagn
         severity = str(one.severity)
         title = _RULES[one.code].title
         console.print(
-            _text(
-                console, ("\n" + one.code, _STYLES[severity]), (f" {severity}: {title}", "bold")
-            )
+            _text(console, ("\n" + one.code, _STYLES[severity]), (f" {severity}: {title}", "bold"))
         )
         console.print(_text(console, (one.message, "")))
         console.print(_text(console, ("do  ", "dim"), (one.remedy, "")))
@@ -115,7 +114,7 @@ def _thinned(step: np.ndarray, value: np.ndarray) -> tuple[np.ndarray, np.ndarra
         return step.astype(float), value
     edges = np.linspace(0, step.size, _MOST_POINTS // 2 + 1).astype(int)
     kept = set()
-    for a, b in zip(edges[:-1], edges[1:], strict=True):
+    for a, b in pairwise(edges):
         kept |= {a + int(np.argmin(value[a:b])), a + int(np.argmax(value[a:b]))}
     at = np.array(sorted(kept))
     return step[at].astype(float), value[at]
@@ -152,7 +151,7 @@ def _run(
     for one in diagnosis.findings:
         severity = str(one.severity)
         parts.append(
-            f'<article><h3>{one.code}: {escape(_RULES[one.code].title)} '
+            f"<article><h3>{one.code}: {escape(_RULES[one.code].title)} "
             f'<strong class="verdict {_CLASSES[severity]}">{severity}</strong></h3>'
             f"<p>{escape(one.message)}</p><p><strong>What to do.</strong> {escape(one.remedy)}</p>"
         )

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
 from learnrate._errors import ArgumentError
-from learnrate.watch import _course, _data, _schedule, _too_high, _too_low
+from learnrate.watch import _applied, _course, _data, _limits, _schedule, _too_high, _too_low
 from learnrate.watch._finding import Finding, Severity
 from learnrate.watch._reading import Reading
 from learnrate.watch._rule import Rule, checked
@@ -22,8 +22,8 @@ RULES: tuple[Rule, ...] = (
     _too_high.DIVERGED,
     _too_high.SPIKES,
     _too_high.OSCILLATING,
-    _too_high.BEYOND_EDGE,
-    _too_high.CLIPPED,
+    _limits.BEYOND_EDGE,
+    _limits.CLIPPED,
     _too_low.TOO_SLOW,
     _too_low.NOT_LEARNING,
     _schedule.PLATEAU,
@@ -32,8 +32,8 @@ RULES: tuple[Rule, ...] = (
     _schedule.NO_WARMUP,
     _course.JUMPED,
     _course.CLIMBED,
-    _course.WRONG_CLOCK,
-    _course.NOT_APPLIED,
+    _applied.WRONG_CLOCK,
+    _applied.NOT_APPLIED,
     _data.OVERFITTING,
     _data.AT_CHANCE,
 )
@@ -54,8 +54,8 @@ class Options:
     diverged: _too_high.DivergedOptions = field(default_factory=_too_high.DivergedOptions)
     spikes: _too_high.SpikesOptions = field(default_factory=_too_high.SpikesOptions)
     oscillating: _too_high.OscillatingOptions = field(default_factory=_too_high.OscillatingOptions)
-    beyond_edge: _too_high.BeyondEdgeOptions = field(default_factory=_too_high.BeyondEdgeOptions)
-    clipped: _too_high.ClippedOptions = field(default_factory=_too_high.ClippedOptions)
+    beyond_edge: _limits.BeyondEdgeOptions = field(default_factory=_limits.BeyondEdgeOptions)
+    clipped: _limits.ClippedOptions = field(default_factory=_limits.ClippedOptions)
     too_slow: _too_low.TooSlowOptions = field(default_factory=_too_low.TooSlowOptions)
     not_learning: _too_low.NotLearningOptions = field(default_factory=_too_low.NotLearningOptions)
     plateau: _schedule.PlateauOptions = field(default_factory=_schedule.PlateauOptions)
@@ -66,8 +66,8 @@ class Options:
     no_warmup: _schedule.NoWarmupOptions = field(default_factory=_schedule.NoWarmupOptions)
     jumped: _course.JumpedOptions = field(default_factory=_course.JumpedOptions)
     climbed: _course.ClimbedOptions = field(default_factory=_course.ClimbedOptions)
-    wrong_clock: _course.WrongClockOptions = field(default_factory=_course.WrongClockOptions)
-    not_applied: _course.NotAppliedOptions = field(default_factory=_course.NotAppliedOptions)
+    wrong_clock: _applied.WrongClockOptions = field(default_factory=_applied.WrongClockOptions)
+    not_applied: _applied.NotAppliedOptions = field(default_factory=_applied.NotAppliedOptions)
     overfitting: _data.OverfittingOptions = field(default_factory=_data.OverfittingOptions)
     at_chance: _data.AtChanceOptions = field(default_factory=_data.AtChanceOptions)
 
@@ -151,7 +151,9 @@ def chosen_rules(only: Iterable[str] | None, ignore: Iterable[str]) -> tuple[Rul
     wanted = known if only is None else set(only)
     left_out = set(ignore)
     for code in sorted((wanted | left_out) - known):
-        raise ArgumentError(f"no rule has the code {code!r}; there are {', '.join(sorted(known))}.")
+        raise ArgumentError(
+            f"no rule has the code {code!r}; there are {', '.join(sorted(known))}."
+        )
     return tuple(rule for rule in RULES if rule.code in wanted - left_out)
 
 
@@ -167,9 +169,7 @@ def examined(reading: Reading, options: Options, rules: Iterable[Rule] = RULES) 
         elif said is not None:
             found[rule.code] = said
             explains[rule.code] = rule.explains
-    explained = {
-        code: cause for code in found for cause in explains if code in explains[cause]
-    }
+    explained = {code: cause for code in found for cause in explains if code in explains[cause]}
     left = [one for code, one in found.items() if code not in explained]
     return Diagnosis(
         run=reading.observations.run,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from functools import cached_property
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -190,7 +191,7 @@ def levels_of(track: Track, count: int) -> Track:
     if n <= count:
         return track
     edges = np.linspace(0, n, count + 1).astype(int)
-    medians = [np.median(track.value[a:b]) for a, b in zip(edges[:-1], edges[1:], strict=True)]
+    medians = [np.median(track.value[a:b]) for a, b in pairwise(edges)]
     return Track(track.step[edges[:-1]], np.array(medians))
 
 

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from learnrate._errors import ArgumentError
-from learnrate.watch._finding import Finding, Severity
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from learnrate.watch._finding import Finding, Severity
     from learnrate.watch._reading import Reading
 
 __all__ = ["Rule", "RuleOptions", "checked"]

@@ -172,7 +172,9 @@ def ended_at(reading: Reading, floor: float) -> int | None:
         return None
     first = int(moved[-1]) + 1
     before = rate.value[max(0, first - 4) : first]
-    jumped = before[-1] > 3.0 * max(last, 0.02 * reading.peak) and np.ptp(before) < 0.01 * before[-1]
+    jumped = (
+        before[-1] > 3.0 * max(last, 0.02 * reading.peak) and np.ptp(before) < 0.01 * before[-1]
+    )
     return None if jumped and last > 0 else int(rate.step[first])
 
 
@@ -184,7 +186,11 @@ def _ended_early(reading: Reading, options: EndedEarlyOptions) -> Finding | None
     if step is None and schedule is not None and schedule.bound and _followed(reading):
         total = int(schedule.total or 0)
         tail = reading.rate.since(total).value
-        if tail.size > 1 and tail.max() <= 0.5 * reading.peak and np.ptp(tail) < 1e-6 * reading.peak:
+        if (
+            tail.size > 1
+            and tail.max() <= 0.5 * reading.peak
+            and np.ptp(tail) < 1e-6 * reading.peak
+        ):
             step = total
     if step is None:
         return None
@@ -201,7 +207,12 @@ def _ended_early(reading: Reading, options: EndedEarlyOptions) -> Finding | None
             f"updates ({share_text(trained / reading.length)} of the run) were made at a rate of "
             f"{rate_text(last, 2)}."
         ),
-        evidence={"ended": step, "updates_after": trained, "rate_after": last, "peak": reading.peak},
+        evidence={
+            "ended": step,
+            "updates_after": trained,
+            "rate_after": last,
+            "peak": reading.peak,
+        },
         remedy=(
             f"Give the schedule the real length of the run, {reading.length:,} updates: count "
             "optimizer updates over all epochs, not micro-batches of one process."

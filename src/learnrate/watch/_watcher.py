@@ -63,7 +63,7 @@ class Watcher:
         only: Iterable[str] | None = None,
         ignore: Iterable[str] = (),
     ) -> None:
-        self._about = {"run": run, "total": total, "schedule": schedule}
+        self._run, self._total, self._schedule = run, total, schedule
         self._facts = dict(facts or {})
         self._options = options or Options()
         self._rules = chosen_rules(only, ignore)
@@ -104,7 +104,8 @@ class Watcher:
         found = [
             one
             for one in diagnosis.findings
-            if one.code not in self._said and (one.code == "LR101" or one.code in self._seen_before)
+            if one.code not in self._said
+            and (one.code == "LR101" or one.code in self._seen_before)
         ]
         self._seen_before = set(diagnosis.codes())
         self._said |= {one.code for one in found}
@@ -120,7 +121,12 @@ class Watcher:
         """What the rules say now, whether it was said before or not."""
         columns = {name: held[: self._rows] for name, held in self._columns.items()}
         observations = Observations(
-            step=self._step[: self._rows], columns=columns, facts=self._facts, **self._about
+            run=self._run,
+            step=self._step[: self._rows],
+            columns=columns,
+            total=self._total,
+            schedule=self._schedule,
+            facts=self._facts,
         )
         return examined(Reading(observations, live=live), self._options, self._rules)
 

@@ -171,7 +171,9 @@ def mlflow():
     for run in folder.glob("mlruns/*/*/metrics"):
         target = HERE / "mlruns" / (run.parent / "tags" / "mlflow.runName").read_text()
         shutil.rmtree(target, ignore_errors=True)
-        shutil.copytree(run.parent, target, ignore=shutil.ignore_patterns("mlflow.user", "*source*"))
+        shutil.copytree(
+            run.parent, target, ignore=shutil.ignore_patterns("mlflow.user", "*source*")
+        )
         meta = (target / "meta.yaml").read_text().replace(str(folder), "/srv")
         (target / "meta.yaml").write_text(
             "\n".join(line for line in meta.splitlines() if not line.startswith("user_id"))

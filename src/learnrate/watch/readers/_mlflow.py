@@ -88,7 +88,9 @@ def _read_folder(path: Path, names: Names) -> list[Observations]:
     if not series:
         raise FileError(f"{path} holds no metrics.")
     run = path / "tags" / "mlflow.runName"
-    name = run.read_text(encoding="utf-8", errors="replace").strip() if run.is_file() else path.name
+    name = (
+        run.read_text(encoding="utf-8", errors="replace").strip() if run.is_file() else path.name
+    )
     return [assembled(f"{path.parent.name}/{name}", series, names, where=str(path))]
 
 

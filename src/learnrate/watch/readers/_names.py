@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING
 
 from learnrate._errors import FileError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 __all__ = ["STEP_NAMES", "Names", "step_name"]
 
@@ -59,7 +63,9 @@ class Names:
                 continue
             given = getattr(self, one.name)
             if given is None:
-                found[one.name] = _GUESSES[one.name](series, where)
+                found[one.name] = (
+                    _loss(series, where) if one.name == "loss" else _GUESSES[one.name](series)
+                )
             elif given in series:
                 found[one.name] = [given]
             else:
@@ -118,11 +124,9 @@ def _loss(series: list[str], where: str) -> list[str]:
     return []
 
 
-def _validation(series: list[str], where: str) -> list[str]:
+def _validation(series: list[str]) -> list[str]:
     held = [
-        name
-        for name in series
-        if _LOSS.search(name.lower()) and _VALIDATION.search(name.lower())
+        name for name in series if _LOSS.search(name.lower()) and _VALIDATION.search(name.lower())
     ]
     for mark in ("val", "eval"):
         narrowed = [name for name in held if mark in name.lower()]
@@ -134,21 +138,20 @@ def _validation(series: list[str], where: str) -> list[str]:
     return shortest[:1]
 
 
-def _rate(series: list[str], where: str) -> list[str]:
+def _rate(series: list[str]) -> list[str]:
     return [name for name in series if _RATE.search(name.lower())]
 
 
-def _norm(series: list[str], where: str) -> list[str]:
+def _norm(series: list[str]) -> list[str]:
     held = [name for name in series if _NORM.search(name.lower()) or name == "gradient_norm"]
     return sorted(held, key=len)[:1]
 
 
-_GUESSES = {
-    "loss": _loss,
+_GUESSES: dict[str, Callable[[list[str]], list[str]]] = {
     "lr": _rate,
     "validation": _validation,
     "gradient_norm": _norm,
-    "update_ratio": lambda series, where: [one for one in series if one == "update_ratio"],
-    "clipped": lambda series, where: [one for one in series if one == "clipped"],
-    "seconds": lambda series, where: [one for one in series if one == "seconds"],
+    "update_ratio": lambda series: [one for one in series if one == "update_ratio"],
+    "clipped": lambda series: [one for one in series if one == "clipped"],
+    "seconds": lambda series: [one for one in series if one == "seconds"],
 }

@@ -11,7 +11,7 @@ from learnrate.watch.readers._lightning import LIGHTNING
 from learnrate.watch.readers._mlflow import MLFLOW_DATABASE, MLFLOW_FOLDER
 from learnrate.watch.readers._names import Names
 from learnrate.watch.readers._reader import Reader
-from learnrate.watch.readers._tables import is_csv, is_jsonl, read_csv, read_jsonl
+from learnrate.watch.readers._tables import header_of, is_csv, is_jsonl, read_csv, read_jsonl
 from learnrate.watch.readers._tensorboard import TENSORBOARD
 from learnrate.watch.readers._transformers import TRANSFORMERS
 
@@ -46,7 +46,7 @@ def read_runs(
     readers: Sequence[Reader] = READERS,
     problem: Callable[[str], None] | None = None,
 ) -> list[Observations]:
-    """The runs in a log, or in all logs of a folder.
+    r"""The runs in a log, or in all logs of a folder.
 
     Args:
         path: a file or a folder. Of a folder, files that no reader knows are passed over.
@@ -63,7 +63,7 @@ def read_runs(
         >>> import tempfile
         >>> from pathlib import Path
         >>> log = Path(tempfile.mkdtemp()) / "log.csv"
-        >>> _ = log.write_text("step,train_loss,lr\\n0,2.0,0.1\\n1,1.5,0.1\\n")
+        >>> _ = log.write_text("step,train_loss,lr\n0,2.0,0.1\n1,1.5,0.1\n")
         >>> [one.column("loss").tolist() for one in read_runs(log)]
         [[2.0, 1.5]]
     """
@@ -133,8 +133,6 @@ def _other_table(path: Path, reader: Reader) -> bool:
     """Whether a plain table found in a folder is no log: most tables of the world are not."""
     if reader.read is not read_csv or reader is KERAS:
         return False
-    from learnrate.watch.readers._tables import header_of  # noqa: PLC0415
-
     try:
         return not Names().columns(header_of(path), str(path))
     except FileError:

@@ -74,15 +74,11 @@ def assembled(
     return Observations(run=run, step=every, columns=columns, total=total, facts=facts or {})
 
 
-def _latest(
-    series: Series, resumed: set[int], where: str
-) -> tuple[np.ndarray, np.ndarray]:
+def _latest(series: Series, resumed: set[int], where: str) -> tuple[np.ndarray, np.ndarray]:
     """Steps, strictly increasing, with the value written last of each."""
     steps, values = np.asarray(series.steps), np.asarray(series.values)
     if not np.isfinite(steps).all() or (steps < 0).any() or (steps != np.floor(steps)).any():
-        bad = next(
-            step for step in steps.tolist() if not (step >= 0 and step == step // 1)
-        )
+        bad = next(step for step in steps.tolist() if not (step >= 0 and step == step // 1))
         raise FileError(f"{where}: a step must be a whole number of at least 0; got {bad:g}.")
     if (steps > 2**53).any():
         raise FileError(f"{where}: the step {steps.max():g} is larger than any run's.")

@@ -139,7 +139,9 @@ def _rows(path: Path, size: int) -> Iterator[list[str]]:
                 if cells:
                     yield cells
         except csv.Error as error:
-            raise FileError(f"{path} is no CSV from line {reader.line_num} on: {error}.") from error
+            raise FileError(
+                f"{path} is no CSV from line {reader.line_num} on: {error}."
+            ) from error
 
 
 def read_jsonl(path: Path, names: Names) -> list[Observations]:
