@@ -19,6 +19,10 @@ def test_straight_in_the_sum_of_rates_is_too_slow_under_any_schedule(runs):
     assert runs.codes(loss=loss, lr=lr) == ["LR201"]
 
 
+def test_a_loss_that_falls_to_a_tenth_was_not_slow(runs):
+    assert runs.codes(loss=np.linspace(2.0, 0.2, 400), total=400) == []
+
+
 def test_a_loss_that_slows_down_is_not_too_slow(runs):
     assert runs.codes(loss=runs.loss(over=60.0), lr=runs.rate()) == []
 

@@ -27,11 +27,14 @@ class TooSlowOptions(RuleOptions):
         second_half: the share of the fall that the second half of all learning (half of the sum of
             rates) must have brought; a straight fall has 0.5, one that slows down less.
         last_quarter: the same of the last quarter, where a straight fall has 0.25.
+        left: the share of its start that a loss above 0 must still have; one that fell to less
+            was not slow, whatever its course.
         seen: the share of the run that must be over.
     """
 
     second_half: float = 0.2
     last_quarter: float = 0.045
+    left: float = 0.25
     seen: float = 0.25
 
 
@@ -44,7 +47,7 @@ def _too_slow(reading: Reading, options: TooSlowOptions) -> Finding | None:
     marks = np.interp([0.5, 0.75, 1.0], clock, levels.value)
     end = float(np.median(levels.value[-3:]))
     fall = reading.start - end
-    if fall <= 4.0 * reading.wobble:
+    if fall <= 4.0 * reading.wobble or 0.0 < end < options.left * reading.start:
         return None
     half, quarter = float(marks[0] - end) / fall, float(marks[1] - end) / fall
     if half < options.second_half or quarter < options.last_quarter:

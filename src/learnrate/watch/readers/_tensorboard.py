@@ -34,7 +34,8 @@ def _claims(path: Path) -> bool:
 
 def _read(path: Path, names: Names) -> list[Observations]:
     with needing("tensorboard", "tensorboard", "Reading event files"):
-        from tensorboard.backend.event_processing import event_file_loader  # noqa: PLC0415 - optional
+        import tensorboard  # noqa: F401, PLC0415 - optional
+    from tensorboard.backend.event_processing import event_file_loader  # noqa: PLC0415
     files = _files(path)
     sizes = [within(file, _LIMIT, _WAY_OUT) for file in files]
     series: dict[str, Series] = {}
