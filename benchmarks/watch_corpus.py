@@ -2,14 +2,15 @@
 
     python benchmarks/watch_corpus.py [--data DIR] [--split test] [--json] [--page docs/findings/measured.md]
 
-Trains the runs of `_watch_cases.py` that are not in build/watch_corpus yet (seconds each; a killed
+Trains the runs of `_watch_runs.py` that are not in build/watch_corpus yet (seconds each; a killed
 corpus goes on where it was), diagnoses every run that is there, writes a line a run into
 `watch_corpus.csv` beside this script, and prints the table, or redraws it in a page. Data:
 `LEARNRATE_DATA` or --data (Adult, Shakespeare), Debian's dataset-fashion-mnist, and digits.
 
 A run counts for its code if the fault was injected and took, which is decided by losses alone.
 Recall: of these, the share in which the code is found. Precision: of all findings of the code, in
-healthy runs too, the share that are of runs with that fault.
+healthy runs too, the share that are of runs with that fault; what `ALSO` says to be true of a run
+as well is left out of that.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ BARE = ("lr", "loss", "validation")  # what most logs hold
 
 def made(split: str | None) -> None:
     """Train what is missing."""
-    from _watch_cases import cases  # noqa: PLC0415 - reads LEARNRATE_DATA
+    from _watch_runs import cases  # noqa: PLC0415 - reads LEARNRATE_DATA
 
     CACHE.mkdir(parents=True, exist_ok=True)
     for case in cases():
@@ -52,7 +53,7 @@ def made(split: str | None) -> None:
 
 def diagnosed() -> list[dict[str, Any]]:
     """A row a run: what was injected, whether it took, and what was found with which columns."""
-    from _watch_cases import cases  # noqa: PLC0415 - as above
+    from _watch_runs import cases  # noqa: PLC0415 - as above
 
     rows = []
     for case in cases():
@@ -84,13 +85,19 @@ def diagnosed() -> list[dict[str, Any]]:
 
 def scored(rows: list[dict[str, Any]], split: str, column: str) -> dict[str, dict[str, Any]]:
     """Runs, finds, recall and precision by code; `all` pools them, `healthy` counts false ones."""
+    from _watch_runs import ALSO  # noqa: PLC0415 - as above
+
     counted = [row for row in rows if row["split"] == split and row["took"]]
     severity = {rule.code: str(rule.severity) for rule in RULES}
     scores: dict[str, dict[str, Any]] = {}
     sums = [0, 0, 0]
     for rule in RULES:
         with_fault = [row for row in counted if row["injected"] == rule.code]
-        found = [row for row in counted if rule.code in row[column].split()]
+        found = [
+            row
+            for row in counted
+            if rule.code in row[column].split() and rule.code not in ALSO.get(row["injected"], ())
+        ]
         right = sum(row["injected"] == rule.code for row in found)
         scores[rule.code] = _score(len(with_fault), len(found), right)
         sums = [a + b for a, b in zip(sums, (len(with_fault), len(found), right), strict=True)]
@@ -150,14 +157,16 @@ def main() -> None:
     """Train, diagnose, count."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", help="where Adult and Shakespeare lie")
-    parser.add_argument("--split", choices=("development", "test"), help="only these runs")
+    parser.add_argument("--split", choices=("first", "second", "test"), help="only these runs")
+    parser.add_argument("--no-training", action="store_true", help="diagnose what is there")
     parser.add_argument("--json", action="store_true", help="print the scores as JSON")
     parser.add_argument("--page", type=Path, help="redraw the table in this page")
     chosen = parser.parse_args()
     if chosen.data:
         os.environ["LEARNRATE_DATA"] = chosen.data
     torch.set_num_threads(1)
-    made(chosen.split)
+    if not chosen.no_training:
+        made(chosen.split)
     rows = diagnosed()
     with (HERE / "watch_corpus.csv").open("w", newline="") as file:
         writer = csv.DictWriter(file, fieldnames=list(rows[0]), lineterminator="\n")

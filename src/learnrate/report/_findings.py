@@ -163,7 +163,7 @@ def _run(
             parts.append(key_of(_key(lines, one)))
         parts.append("</article>")
     if diagnosis.not_run:
-        parts.append(f'<p class="reason">{escape(_not_run(diagnosis).capitalize())}</p>')
+        parts.append(f'<p class="reason">{escape("C" + _not_run(diagnosis)[1:])}</p>')
     return "\n".join(parts)
 
 
