@@ -27,7 +27,8 @@ class Watcher:
     """Diagnoses a run while it goes on, from what it is fed.
 
     A look costs time that grows with the rows seen, and the next one is due when there are a tenth
-    more, so that a row costs the same however long the run is: 5 to 20 microseconds measured.
+    more, so that a row costs the same however long the run is. Measured over 2,000 to 100,000
+    rows: 5 to 30 microseconds a row in batches of 32, 30 to 130 one by one.
     Losses that are not finite are looked at when the third comes in a row. A finding is given once
     in a run, and, LR101 apart, only when two looks in a row agree on it.
 
