@@ -36,6 +36,7 @@ def _read(path: Path, names: Names) -> list[Observations]:
     with needing("tensorboard", "tensorboard", "Reading event files"):
         import tensorboard  # noqa: F401, PLC0415 - optional
     from tensorboard.backend.event_processing import event_file_loader  # noqa: PLC0415
+
     files = _files(path)
     sizes = [within(file, _LIMIT, _WAY_OUT) for file in files]
     series: dict[str, Series] = {}
