@@ -44,6 +44,7 @@ bench: $(VENV)/.bench  ## measurements, each against its peer in the same run
 	$(BIN)/python benchmarks/tuners.py --page docs/speed.md
 	$(BIN)/python benchmarks/plan_digits.py
 	$(BIN)/python benchmarks/meta_throughput.py
+	$(BIN)/python benchmarks/watch_corpus.py --page docs/findings/measured.md
 
 regret: $(VENV)/.bench  ## every finder against exhaustive sweeps; what is stored is not measured again
 	PYTHONPATH=benchmarks $(BIN)/python -m regret truth

@@ -32,6 +32,7 @@ ARROWS = {
         "training",
         "meta",
         "store",
+        "watch",
     },
     "integrations": {"schedules", "trials"},
     "steer": {"schedules", "watch", "store", "integrations"},
@@ -50,6 +51,7 @@ ARROWS = {
         "meta",
         "report",
         "store",
+        "watch",
     },
 }
 FOUNDATION = {
@@ -58,6 +60,7 @@ FOUNDATION = {
     "_files": {"_errors", "_ranks"},
     "_progress": {"_ranks"},
     "_ranks": set(),
+    "_statistics": set(),
 }
 
 

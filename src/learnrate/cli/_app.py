@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from learnrate._version import __version__
+from learnrate.cli._diagnose import diagnose
 from learnrate.cli._export import export
 from learnrate.cli._find import find
 from learnrate.cli._meta import meta
@@ -35,6 +36,7 @@ app.command()(scale)
 app.command()(runs)
 app.command()(export)
 app.add_typer(meta)
+app.command()(diagnose)
 
 
 def _print_version(value: bool) -> None:
