@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from learnrate.cli import main
+from learnrate.store import Store
 
 LOGS = Path(__file__).parents[1] / "watch" / "logs"
 
@@ -147,3 +148,36 @@ def test_without_tensorboard_the_message_says_how_to_get_it(run, monkeypatch):
     code, _, err = run(LOGS / "tensorboard")
     assert code == 2
     assert "pip install 'learnrate[tensorboard]'" in err
+
+
+@pytest.fixture
+def stored(tmp_path):
+    """A store with a run that diverged and a healthy one."""
+    store = Store(tmp_path / "runs.db")
+    step = np.arange(300)
+    healthy = 0.2 + 2.0 * np.exp(-step / 30)
+    for name, loss in {"bad": np.where(step < 100, healthy, np.inf), "good": healthy}.items():
+        made = store.new_run(name=name, total=300, schedule=None, limits={}, facts={})
+        columns = {"loss": loss, "lr": 0.1 * (1 - step / 300)}
+        store.write_points(made, step, columns)
+        store.set_status(made, "finished")
+    return store
+
+
+def test_a_stored_run_is_diagnosed_by_its_id_or_as_the_last(run, stored):
+    bad = stored.runs()[1].id
+    code, out, _ = run("--run", bad, "--store", "runs.db", "--json")
+    assert (code, {one["run"] for one in json.loads(out)}) == (1, {bad})
+    assert [one["code"] for one in json.loads(out)] == ["LR101"]
+    assert run("--run", "last", "--store", "runs.db", "--json")[:2] == (0, "[]\n")
+
+
+def test_a_store_is_a_log_like_any_other_and_all_its_runs_are_read(run, stored):
+    code, out, _ = run("runs.db", "--json")
+    assert (code, [one["run"] for one in json.loads(out)]) == (1, [stored.runs()[1].id])
+
+
+def test_neither_a_path_nor_a_run_is_misuse(run):
+    code, _, err = run()
+    assert code == 2
+    assert "--run last" in err

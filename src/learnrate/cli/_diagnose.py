@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from learnrate._errors import ArgumentError
-from learnrate.cli._common import console
+from learnrate.cli._common import StoreOption, console
 
 if TYPE_CHECKING:
     from learnrate.schedules import Schedule
@@ -22,13 +22,19 @@ NameOption = typer.Option(metavar="NAME", rich_help_panel="What the log calls it
 
 def diagnose(
     paths: Annotated[
-        list[Path],
+        list[Path] | None,
         typer.Argument(
-            metavar="PATH...",
-            help="Logs, or folders of them: TensorBoard, transformers, Lightning, Keras, MLflow, "
-            "CSV, JSON lines.",
+            metavar="[PATH]...",
+            help="Logs, or folders of them: a learnrate store, TensorBoard, transformers, "
+            "Lightning, Keras, MLflow, CSV, JSON lines.",
+            show_default=False,
         ),
-    ],
+    ] = None,
+    run: Annotated[
+        list[str] | None,
+        typer.Option(metavar="RUN", help="A run of the store, or last; may be repeated."),
+    ] = None,
+    store: StoreOption = None,
     only: Annotated[
         list[str] | None, typer.Option(metavar="CODE", help="Run this rule; may be repeated.")
     ] = None,
@@ -61,6 +67,10 @@ def diagnose(
 
     [dim]learnrate diagnose runs/ lightning_logs/version_3/metrics.csv[/dim]
     """
+    if not paths and not run:
+        raise ArgumentError(
+            "diagnose needs a PATH of a log, or --run RUN of the store; --run last is the newest."
+        )
     from learnrate.watch import diagnose as rules  # noqa: PLC0415 - loads numpy
     from learnrate.watch.readers import Names  # noqa: PLC0415
 
@@ -69,7 +79,7 @@ def diagnose(
     if classes is not None and classes < 2:
         raise ArgumentError(f"--classes must be at least 2; got {classes}.")
     diagnosed = []
-    for observations in _runs(paths, names):
+    for observations in [*_stored(run or [], store), *_runs(paths or [], names)]:
         known = _known(observations, total, meant, classes)
         diagnosed.append((known, rules(known, only=only or None, ignore=ignore or ())))
     if html is not None:
@@ -85,13 +95,29 @@ def diagnose(
     raise typer.Exit(int(any(diagnosis.failed for _, diagnosis in diagnosed)))
 
 
+def _stored(runs: list[str], place: str | None) -> list[Observations]:
+    if not runs:
+        return []
+    from learnrate.store import Store  # noqa: PLC0415 - loads SQLAlchemy
+
+    store = Store(place, create=False)
+    return [store.observations(store.resolve(run)) for run in runs]
+
+
 def _runs(paths: list[Path], names: Any) -> list[Observations]:
-    from learnrate.watch.readers import read_runs  # noqa: PLC0415
+    if not paths:
+        return []
+    from learnrate.store import STORE  # noqa: PLC0415 - loads SQLAlchemy
+    from learnrate.watch.readers import READERS, read_runs  # noqa: PLC0415
 
     def complain(sentence: str) -> None:
         typer.echo(f"learnrate diagnose: left out: {sentence}", err=True)
 
-    return [one for path in paths for one in read_runs(path, names, problem=complain)]
+    return [
+        one
+        for path in paths
+        for one in read_runs(path, names, readers=(STORE, *READERS), problem=complain)
+    ]
 
 
 def _schedule(text: str | None, total: int | None) -> Schedule | None:
