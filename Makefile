@@ -42,7 +42,6 @@ bench: $(VENV)/.bench  ## measurements, each against its peer in the same run
 	$(BIN)/python benchmarks/overhead.py
 	$(BIN)/python benchmarks/throughput.py --page docs/speed.md
 	$(BIN)/python benchmarks/tuners.py --page docs/speed.md
-	$(BIN)/python benchmarks/plan_digits.py
 	$(BIN)/python benchmarks/meta_throughput.py
 	$(BIN)/python benchmarks/watch_corpus.py --page docs/findings/measured.md
 
