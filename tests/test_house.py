@@ -14,6 +14,7 @@ SOURCE = Path(learnrate.__file__).parent
 # Private modules at the root (_errors, _files, _progress ...) are the foundation: anyone may.
 ARROWS = {
     "schedules": set(),
+    "scaling": set(),
     "task": {"schedules"},
     "trials": {"task", "schedules"},
     "range_test": {"trials", "task"},
@@ -22,6 +23,7 @@ ARROWS = {
     "training": {"trials", "task", "schedules", "steer", "store"},
     "report": {
         "schedules",
+        "scaling",
         "trials",
         "range_test",
         "planning",
@@ -36,6 +38,7 @@ ARROWS = {
     "testing": {"task", "schedules", "store", "watch"},
     "cli": {
         "schedules",
+        "scaling",
         "task",
         "trials",
         "range_test",

@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import nn
 
+import learnrate
 from learnrate import ArgumentError, Task, TaskError, load_task
 
 DATA = [(torch.zeros(2, 3), torch.zeros(2, 1))]
@@ -125,3 +126,72 @@ def test_a_file_that_does_not_import_says_where(tmp_path, source, message):
     path.write_text(source)
     with pytest.raises(TaskError, match=message):
         load_task(f"{path}:task")
+
+
+def trained():
+    model = nn.Linear(3, 1)
+    optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
+    model(torch.ones(2, 3)).sum().backward()
+    optimizer.step()
+    return model, optimizer
+
+
+@pytest.mark.parametrize("saved", [True, False])
+def test_a_task_starts_from_a_checkpoint(tmp_path, saved):
+    model, optimizer = trained()
+    state = {"model": model.state_dict(), "optimizer": optimizer.state_dict()}
+    if saved:
+        torch.save(state, tmp_path / "checkpoint.pt")
+        state = tmp_path / "checkpoint.pt"
+    task = make(model=lambda: nn.Linear(3, 1), optimizer=torch.optim.Adam).starting_from(state)
+    started = task.model()
+    assert torch.equal(started.weight, model.weight)
+    moments = task.optimizer_of(started).state[started.weight]["exp_avg"]
+    assert torch.equal(moments, optimizer.state[model.weight]["exp_avg"])
+
+
+def test_rates_decayed_by_the_time_of_the_checkpoint_are_not_taken_over():
+    model, optimizer = trained()
+    optimizer.param_groups[0]["lr"] = 0.0
+    state = {"model": model.state_dict(), "optimizer": optimizer.state_dict()}
+    factory = functools.partial(torch.optim.Adam, lr=0.02)
+    task = make(model=model, optimizer=factory).starting_from(state)
+    assert task.optimizer_of(task.model()).param_groups[0]["lr"] == 0.02
+
+
+def test_training_from_a_checkpoint_changes_neither_it_nor_the_tasks_own_model():
+    model, _ = trained()
+    state = {name: value.clone() for name, value in model.state_dict().items()}
+    own = nn.Linear(3, 1)
+    before = own.weight.clone()
+    started = make(model=own).starting_from(state).model()
+    with torch.no_grad():
+        started.weight.add_(1.0)
+    assert torch.equal(state["weight"], model.weight)
+    assert torch.equal(own.weight, before)
+
+
+@pytest.mark.parametrize(
+    ("state", "message"),
+    [
+        ({}, "got the keys none"),
+        ({"epoch": 3}, "got the keys 'epoch'"),
+        ({"model": nn.Linear(1, 1)}, "needs a model's state_dict"),
+        ("nowhere.pt", "the checkpoint 'nowhere.pt' cannot be read: No such file"),
+    ],
+)
+def test_what_is_no_checkpoint_is_refused(state, message):
+    with pytest.raises(TaskError, match=message):
+        make().starting_from(state)
+
+
+def test_a_file_that_is_no_checkpoint_is_refused(tmp_path):
+    (tmp_path / "checkpoint.pt").write_text("not one")
+    with pytest.raises(TaskError, match="is no checkpoint of tensors"):
+        make().starting_from(tmp_path / "checkpoint.pt")
+
+
+def test_a_checkpoint_of_another_model_is_said_where_training_starts():
+    task = make(steps=3).starting_from(nn.Linear(4, 1).state_dict())
+    with pytest.raises(TaskError, match=r"could not be made: RuntimeError.*Linear"):
+        learnrate.train(task, 0.1, progress=False)

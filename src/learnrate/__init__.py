@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from learnrate.integrations.transformers import to_transformers as to_transformers
     from learnrate.planning import Plan as Plan
     from learnrate.planning import plan as plan
+    from learnrate.planning import replan as replan
     from learnrate.range_test import RangeTest as RangeTest
     from learnrate.range_test import find as find
     from learnrate.schedules import Schedule as Schedule
@@ -68,6 +69,7 @@ _HOMES = {
     "from_torch": "integrations.torch",
     "load_task": "task",
     "plan": "planning",
+    "replan": "planning",
     "schedule": "schedules",
     "sweep": "sweeping",
     "to_keras": "integrations.keras",

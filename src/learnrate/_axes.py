@@ -109,10 +109,10 @@ def rate_text(rate: float, digits: int = 3) -> str:
     """A rate for people.
 
     Examples:
-        >>> rate_text(0.0173), rate_text(1e-10), rate_text(2.345e-5, digits=2)
-        ('0.0173', '1e-10', '2.3e-5')
+        >>> rate_text(0.0173), rate_text(1e-10), rate_text(2.345e-5, digits=2), rate_text(2e10)
+        ('0.0173', '1e-10', '2.3e-5', '2e10')
     """
-    return f"{rate:.{digits}g}".replace("e-0", "e-").replace("e+0", "e")
+    return f"{rate:.{digits}g}".replace("e-0", "e-").replace("e+0", "e").replace("e+", "e")
 
 
 def rate_ticks(low: float, high: float, most: int = 7) -> list[float]:

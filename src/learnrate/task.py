@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import copy
 import difflib
 import functools
 import importlib
 import importlib.util
 import math
+import pickle
 import sys
 import traceback
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Batch", "Task", "blaming", "load_task"]
 
+_MODEL_KEYS = ("model", "model_state_dict", "state_dict")
+_OPTIMIZER_KEYS = ("optimizer", "optimizer_state_dict")
 _AMP_TYPES = {"bfloat16": torch.bfloat16, "float16": torch.float16}
 
 Batch = Any
@@ -171,6 +175,81 @@ class Task:
                 f"optimizer(model) must return a torch.optim.Optimizer; got a {type(made).__name__}."
             )
         return made
+
+    def starting_from(self, state: Mapping[str, Any] | str | Path) -> Task:
+        """The same task from a checkpoint on: its weights, and its optimizer's state if it has one.
+
+        Every training of it starts there. Rates keep their ratios as the optimizer factory sets
+        them: what a schedule had decayed them to by then is not taken over.
+
+        Args:
+            state: a model's `state_dict`, or a mapping with one under `"model"` and perhaps its
+                optimizer's under `"optimizer"` (`"model_state_dict"`, `"state_dict"` and
+                `"optimizer_state_dict"` too), or the path of a file that torch saved one in.
+
+        Raises:
+            TaskError: it is no such state, or cannot be read. One that does not fit the model
+                raises where a training starts.
+
+        Examples:
+            >>> import torch
+            >>> task = Task(model=lambda: torch.nn.Linear(2, 1), loss=torch.nn.MSELoss(), data=[])
+            >>> trained = torch.nn.Linear(2, 1)
+            >>> bool((task.starting_from(trained.state_dict()).model().bias == trained.bias).all())
+            True
+        """
+        weights, moments = _state_parts(_read_state(state))
+
+        def model() -> nn.Module:
+            made = copy.deepcopy(self.model) if isinstance(self.model, nn.Module) else self.model()
+            made.load_state_dict(weights)
+            return made
+
+        def optimizer(model: nn.Module) -> torch.optim.Optimizer:
+            made = self.optimizer_of(model)
+            rates = [group["lr"] for group in made.param_groups]
+            made.load_state_dict(copy.deepcopy(dict(moments)))
+            for group, lr in zip(made.param_groups, rates, strict=True):
+                group["lr"] = lr
+            return made
+
+        return replace(self, model=model, optimizer=optimizer if moments else self.optimizer)
+
+
+def _read_state(state: Mapping[str, Any] | str | Path) -> Mapping[str, Any]:
+    if isinstance(state, Mapping):
+        return state
+    try:
+        read = torch.load(state, map_location="cpu", weights_only=True)
+    except OSError as error:
+        raise TaskError(
+            f"the checkpoint {str(state)!r} cannot be read: {error.strerror}."
+        ) from error
+    except (RuntimeError, ValueError, pickle.UnpicklingError) as error:
+        raise TaskError(
+            f"{str(state)!r} is no checkpoint of tensors and plain values that torch.load reads. "
+            "Save model.state_dict() and optimizer.state_dict() with torch.save."
+        ) from error
+    if not isinstance(read, Mapping):
+        raise TaskError(f"{str(state)!r} holds a {type(read).__name__}, not a state_dict.")
+    return read
+
+
+def _state_parts(state: Mapping[str, Any]) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+    """The model's part and the optimizer's, empty without one."""
+    weights = next((state[key] for key in _MODEL_KEYS if key in state), state)
+    moments: Mapping[str, Any] = next((state[key] for key in _OPTIMIZER_KEYS if key in state), {})
+    if not (
+        isinstance(weights, Mapping)
+        and weights
+        and all(isinstance(name, str) for name in weights)
+        and any(isinstance(value, torch.Tensor) for value in weights.values())
+    ):
+        raise TaskError(
+            "starting_from(state) needs a model's state_dict, or one under 'model'; "
+            f"got the keys {', '.join(map(repr, list(state)[:5])) or 'none'}."
+        )
+    return weights, moments
 
 
 def _takes_parameters(factory: Callable[..., object]) -> bool:

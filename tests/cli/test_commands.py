@@ -14,10 +14,18 @@ from learnrate.cli import main
 TASKS = """
 import torch
 from learnrate import Task
+from dataclasses import replace
 from learnrate.testing import quadratic_task
 print("something the user's file prints")
 task = quadratic_task()
-endless = quadratic_task(steps=10_000_000)
+
+def told(model, batch, seen=[]):
+    seen.append(1)
+    if len(seen) == 50:
+        open("began", "w").close()
+    return task.loss(model, batch)
+
+endless = replace(quadratic_task(steps=10_000_000), loss=told)
 unstable = quadratic_task(steepest=1000.0)
 empty = Task(model=torch.nn.Linear(3, 1), loss=torch.nn.MSELoss(), data=[], steps=100)
 frozen = Task(model=torch.nn.Linear(3, 1).requires_grad_(False), loss=torch.nn.MSELoss(),
@@ -249,7 +257,10 @@ def test_ctrl_c_keeps_what_a_training_has(tmp_path):
         stderr=subprocess.PIPE,
         text=True,
     )
-    time.sleep(6)
+    end = time.monotonic() + 60
+    while not (tmp_path / "began").exists():
+        assert time.monotonic() < end
+        time.sleep(0.05)
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=60)
     kept = json.loads((tmp_path / "o" / "train.json").read_text())

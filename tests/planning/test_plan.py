@@ -14,7 +14,7 @@ from sklearn.datasets import load_digits
 from torch import nn
 
 import learnrate
-from learnrate import ArgumentError, Task, TaskError
+from learnrate import ArgumentError, ScheduleError, Task, TaskError
 from learnrate.planning import JOURNAL_NAME
 from learnrate.testing import quadratic_task
 
@@ -85,6 +85,38 @@ def test_the_planned_peak_is_stable_where_stability_is_known():
 def test_the_same_seed_gives_the_same_plan():
     one, again = (learnrate.plan(quadratic_task(), steps=300, seed=4) for _ in range(2))
     assert one.to_dict() == again.to_dict()
+
+
+def test_another_shape_is_that_of_every_trial_and_of_the_schedule(tmp_path):
+    made = learnrate.plan(quadratic_task(), steps=400, shape="cosine()", out=tmp_path)
+    assert made.schedule == learnrate.schedule(f"{made.peak} * cosine(400)")
+    default = learnrate.plan(quadratic_task(), steps=400, out=tmp_path)
+    shared = {trial.lr: trial.loss for trial in default.rungs[0].trials}
+    assert any(shared.get(one.lr, one.loss) != one.loss for one in made.rungs[0].trials)
+
+
+@pytest.mark.parametrize(
+    ("shape", "message"),
+    [("0.1 * linear()", "without the factor 0.1"), ("linear(50)", "which is 50 steps long")],
+)
+def test_a_shape_states_neither_peak_nor_length(shape, message):
+    with pytest.raises(ScheduleError, match=message):
+        learnrate.plan(quadratic_task(), shape=shape)
+
+
+def test_the_rest_of_a_run_is_planned_from_its_state():
+    """Near its end a noisy quadratic wants another rate than at its start; trials start there."""
+    task = quadratic_task(steps=400)
+    half = learnrate.train(task, "0.02 * warmup(20) >> constant(180)", progress=False)
+    state = {"model": half.model.state_dict(), "optimizer": half.optimizer.state_dict()}
+    before = {name: value.clone() for name, value in state["model"].items()}
+    made = learnrate.replan(task, state, remaining=200, budget=0.5)
+    assert made.schedule == learnrate.schedule(f"{made.peak} * linear(200)")
+    assert made.cost <= 0.5
+    ended = learnrate.train(task.starting_from(state), made.schedule, progress=False).curve.final
+    fresh = learnrate.train(task, made.schedule, progress=False).curve.final
+    assert ended < fresh
+    assert all(torch.equal(state["model"][name], value) for name, value in before.items())
 
 
 def test_losses_below_zero_are_planned_too():

@@ -11,9 +11,17 @@ TOTAL = 1600
 
 
 def made(
-    *, best=0.01, drift=-0.3, cliff=1.2, depth=0.3, noise=0.0, seed=0, horizons=(50, 100, 200)
+    *,
+    best=0.01,
+    drift=-0.3,
+    cliff=1.2,
+    depth=0.3,
+    noise=0.0,
+    seed=0,
+    horizons=(50, 100, 200),
+    expected=1.0,
 ):
-    """Losses of trials around the best rate of each horizon."""
+    """Losses of trials around the best rate of each horizon, `expected` times it."""
     random = np.random.default_rng(seed)
     observations = []
     for steps in horizons:
@@ -23,7 +31,7 @@ def made(
             observations.append(
                 Observation(steps, optimum + offset, height + noise * random.standard_normal())
             )
-    return Surface(tuple(observations), TOTAL)
+    return Surface(tuple(observations), TOTAL, math.log(expected * best))
 
 
 def test_the_cost_of_distance_is_zero_at_the_optimum_with_curvature_one():
@@ -82,7 +90,7 @@ def test_the_rate_of_least_regret_lies_below_the_middle_and_within_the_stated_fa
         assert math.exp(-0.5) <= ratio < 1.0
 
 
-def test_the_rate_of_least_regret_minimises_the_expected_linex_regret():
+def test_the_rate_of_least_regret_makes_six_tenths_of_the_shift_that_linex_asks_for():
     surface = made(noise=0.05)
     middle, spread = surface.location(TOTAL)
     truths = middle + spread * np.random.default_rng(0).standard_normal(100_000)
@@ -90,7 +98,8 @@ def test_the_rate_of_least_regret_minimises_the_expected_linex_regret():
     regret = [
         np.mean(np.exp(surface.cliff * (x - truths)) - surface.cliff * (x - truths)) for x in tried
     ]
-    assert math.log(surface.least_regret()) == pytest.approx(tried[np.argmin(regret)], abs=0.03)
+    asked = tried[np.argmin(regret)] - middle
+    assert math.log(surface.least_regret()) - middle == pytest.approx(0.6 * asked, abs=0.02)
 
 
 def test_the_expected_regret_is_lowest_about_where_the_rate_is_chosen():
@@ -110,6 +119,26 @@ def test_trials_that_hardly_differ_leave_the_rate_open_but_cost_little():
     assert flat.expected_regret(flat.least_regret()) < 0.1
 
 
+def test_where_trials_say_little_the_range_test_is_believed():
+    vague = made(depth=0.02, noise=0.05, horizons=(50,), expected=3.0).best(TOTAL)
+    assert vague.best == pytest.approx(0.03, rel=0.4)
+
+
+def test_where_trials_say_much_a_range_test_that_is_off_is_not_believed():
+    assert made(expected=3.0).best(TOTAL).best == pytest.approx(0.01, rel=0.35)
+
+
+def test_each_rung_has_its_own_depth():
+    flat, steep = made(depth=0.1).observations[:4], made(depth=0.9).observations[4:]
+    surface = Surface((*flat, *steep), TOTAL, math.log(0.01))
+    assert surface.depth(200) > 2 * surface.depth(50)
+
+
+def test_a_run_longer_than_any_trial_is_expected_to_mind_the_rate_less():
+    surface = made()
+    assert surface.depth(TOTAL) == pytest.approx(surface.depth(200) * (200 / TOTAL) ** 0.4)
+
+
 def test_a_scaled_problem_has_a_scaled_answer():
     one, other = made(), made(best=0.1)
     assert other.best(TOTAL).best == pytest.approx(10 * one.best(TOTAL).best, rel=0.06)
@@ -119,8 +148,8 @@ def test_a_diverged_trial_pushes_the_best_rate_down_not_up():
     finished = made().observations
     optimum = math.log(0.01) - 0.3 * math.log(200 / TOTAL)
     diverged = Observation(200, optimum + 0.8, math.inf)
-    without = Surface(finished, TOTAL).best(200).best
-    assert Surface((*finished, diverged), TOTAL).best(200).best <= without
+    without = Surface(finished, TOTAL, math.log(0.01)).best(200).best
+    assert Surface((*finished, diverged), TOTAL, math.log(0.01)).best(200).best <= without
 
 
 @pytest.mark.parametrize(("start", "lowest"), [(2.3, 0.4), (1.5, -3.0)])

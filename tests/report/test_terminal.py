@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from learnrate.report import show_curve, show_plan, show_range_test, show_schedules
+from learnrate.report import show_curve, show_plan, show_range_test, show_scaled, show_schedules
+from learnrate.scaling import fit
 from learnrate.schedules import schedule
 from learnrate.trials import Curve, Status
 
@@ -108,3 +109,22 @@ def test_importing_the_reports_loads_nothing_to_draw_with():
         [sys.executable, "-c", code], check=False, capture_output=True, text=True
     )
     assert done.stderr.strip() == "set()"
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "ascii"])
+@WIDTHS
+def test_a_scaled_rate_shows_its_exponents_and_verdict_at_any_width(width, encoding):
+    runs = {"lr": [], "loss": [], "B": []}
+    for batch in (16, 32, 64, 128):
+        for lr in (0.01, 0.02, 0.04, 0.08, 0.16):
+            runs["lr"].append(lr)
+            runs["loss"].append(1 + np.log(lr / (0.005 * batch**0.5)) ** 2)
+            runs["B"].append(batch)
+    fitted = fit(runs, progress=False, resamples=0)
+    scaled = fitted.at(B=1e5)
+    text = printed(show_scaled, fitted, scaled, width=width, encoding=encoding)
+    assert "16 .. 128" in joined(text)
+    assert "1e5" in text
+    assert "+0.49" in text
+    assert f"verdict weak {scaled.reason}" in joined(text)
+    assert max(len(line) for line in text.splitlines()) <= width

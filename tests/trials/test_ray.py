@@ -1,7 +1,9 @@
 """Ray: the same curves on a real cluster of two nodes, also when one of them is killed."""
 
+import faulthandler
 import os
 import signal
+import socket
 import subprocess
 import sys
 import textwrap
@@ -191,6 +193,37 @@ def test_ctrl_c_cancels_and_keeps_what_has_ended(cluster, tmp_path):
 def test_an_address_that_nobody_answers(address, said):
     with pytest.raises(ArgumentError, match=said.replace("(", r"\(")):
         curves(task(), RayEngine(address), trials())
+
+
+@pytest.mark.parametrize("said", [b"", b"HTTP/1.1 400 Bad Request\r\n\r\n"])
+def test_an_address_where_something_else_answers(said):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def answer():
+            connection, _ = server.accept()
+            with connection:
+                connection.recv(1000)
+                connection.sendall(said)
+
+        threading.Thread(target=answer, daemon=True).start()
+        address = f"127.0.0.1:{server.getsockname()[1]}"
+        with pytest.raises(ArgumentError, match="something other than Ray answers"):
+            curves(task(), RayEngine(address), trials())
+
+
+def test_the_process_that_starts_ray_is_left_as_it_was(cluster):
+    def theirs(number, frame):
+        raise AssertionError
+
+    before = signal.signal(signal.SIGTERM, theirs)
+    dumps, settings = faulthandler.is_enabled(), dict(os.environ)
+    try:
+        curves(task(), RayEngine(cluster.address), trials((0.01,), (0,)))
+        assert signal.getsignal(signal.SIGTERM) is theirs
+        assert faulthandler.is_enabled() is dumps
+        assert dict(os.environ) == settings
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 @pytest.mark.parametrize(

@@ -17,10 +17,14 @@ from learnrate._ranks import is_first_rank
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from learnrate.task import Task
+
 __all__ = [
     "JsonOption",
     "RunArgument",
     "SeedOption",
+    "ShapeOption",
+    "StartOption",
     "StepsOption",
     "StoreOption",
     "TaskArgument",
@@ -28,12 +32,24 @@ __all__ = [
     "own_stdout",
     "print_json",
     "save_picture",
+    "task_from",
 ]
 
 TaskArgument = Annotated[str, typer.Argument(metavar="TASK", help="file.py:name or module:name")]
 StepsOption = Annotated[
     int | None,
     typer.Option("--steps", help="Optimizer updates of a whole run; the task's own by default."),
+]
+StartOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--start",
+        help="A checkpoint to start from: a state_dict, or {model: ..., optimizer: ...}.",
+        show_default=False,
+    ),
+]
+ShapeOption = Annotated[
+    str, typer.Option("--shape", help="The schedule's shape, with peak 1, in shares of the run.")
 ]
 SeedOption = Annotated[int, typer.Option("--seed", help="The same seed gives the same result.")]
 JsonOption = Annotated[
@@ -53,8 +69,21 @@ StoreOption = Annotated[
 ]
 
 
+<<<<<<< HEAD
 def print_json(value: dict[str, Any] | list[dict[str, Any]]) -> None:
     """Print one object, or a list of them."""
+=======
+def task_from(spec: str, start: Path | None) -> Task:
+    """The task that TASK names, from a checkpoint on where there is one."""
+    from learnrate.task import load_task  # noqa: PLC0415 - loads torch, which --help does not need
+
+    loaded = load_task(spec)
+    return loaded if start is None else loaded.starting_from(start)
+
+
+def print_json(value: dict[str, Any]) -> None:
+    """Print one object."""
+>>>>>>> main
     typer.echo(json.dumps(value, allow_nan=False))
 
 

@@ -10,11 +10,14 @@ import typer
 from learnrate.cli._common import (
     JsonOption,
     SeedOption,
+    ShapeOption,
+    StartOption,
     StepsOption,
     TaskArgument,
     console,
     own_stdout,
     print_json,
+    task_from,
 )
 
 __all__ = ["plan"]
@@ -26,6 +29,8 @@ def plan(
     budget: Annotated[
         float, typer.Option(help="The most it may cost, as a share of one whole run.")
     ] = 0.5,
+    shape: ShapeOption = "warmup(5%) >> linear()",
+    start: StartOption = None,
     seed: SeedOption = 0,
     out: Annotated[
         Path,
@@ -47,7 +52,12 @@ def plan(
     try:
         with own_stdout():
             made = learnrate.plan(
-                learnrate.load_task(task), steps=steps, budget=budget, seed=seed, out=out
+                task_from(task, start),
+                steps=steps,
+                budget=budget,
+                shape=shape,
+                seed=seed,
+                out=out,
             )
     except KeyboardInterrupt:
         typer.echo(
@@ -58,6 +68,7 @@ def plan(
         raise typer.Exit(130) from None
     made.write(out / "plan.json")
     command = f"learnrate train {task} --plan {out / 'plan.json'}"
+    command += "" if start is None else f" --start {start}"
     write_text(out / "report.html", plan_page(made, command=command))
     if as_json:
         print_json(made.to_dict())

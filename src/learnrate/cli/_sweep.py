@@ -11,6 +11,7 @@ from learnrate._errors import ArgumentError
 from learnrate.cli._common import (
     JsonOption,
     SeedOption,
+    ShapeOption,
     StepsOption,
     TaskArgument,
     console,
@@ -32,9 +33,7 @@ def sweep(
     ] = "1e-5:1:13",
     seeds: Annotated[int, typer.Option(help="How many trainings at each rate.")] = 3,
     steps: StepsOption = None,
-    shape: Annotated[
-        str, typer.Option(help="The schedule's shape, with peak 1.")
-    ] = "warmup(5%) >> linear()",
+    shape: ShapeOption = "warmup(5%) >> linear()",
     engine: Annotated[
         str,
         typer.Option(help="sequential, vectorised, ray, or auto: whichever is faster here."),

@@ -11,12 +11,14 @@ from learnrate._errors import ArgumentError
 from learnrate.cli._common import (
     JsonOption,
     SeedOption,
+    StartOption,
     StepsOption,
     StoreOption,
     TaskArgument,
     console,
     own_stdout,
     print_json,
+    task_from,
 )
 
 __all__ = ["train"]
@@ -30,6 +32,7 @@ def train(
         typer.Option(help="A schedule's text, such as '3e-4 * warmup(5%) >> linear()'."),
     ] = None,
     steps: StepsOption = None,
+    start: StartOption = None,
     seed: SeedOption = 0,
     out: Annotated[
         Path | None, typer.Option(help="Folder for train.json and the weights, model.pt.")
@@ -56,6 +59,7 @@ def train(
     assert chosen is not None  # noqa: S101 - one of the two is given
     folder = None if out is None else folder_for(out)
     with own_stdout():
+<<<<<<< HEAD
         trained = learnrate.train(
             learnrate.load_task(task),
             chosen,
@@ -63,6 +67,9 @@ def train(
             seed=seed,
             store=False if no_store else store,
         )
+=======
+        trained = learnrate.train(task_from(task, start), chosen, steps=steps, seed=seed)
+>>>>>>> main
     if folder is not None:
         write_json(folder / "train.json", trained.to_dict())
         trained.save_weights(folder / "model.pt")

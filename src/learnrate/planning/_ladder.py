@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from learnrate.planning._surface import Observation, Surface
+from learnrate.planning._surface import DRIFT_PRIOR, Observation, Surface
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,9 +17,10 @@ if TYPE_CHECKING:
 __all__ = ["Ladder", "Measured", "Proposal", "ladder_for"]
 
 _SHORTEST = 8
-_SHARES = (1 / 20, 1 / 10, 1 / 5)  # each rung's length, as a share of the whole budget
-_LIMITS = (0.40, 0.72, 1.0)  # what may be spent after each rung, as a share of the budget
-_SPACINGS = tuple(math.log(10.0) * decades for decades in (0.5, 0.3, 0.25))
+_FIRST = 14  # trials of the first rung's length that the whole budget would pay for
+_BRACKET = 4  # of them are made: two, and a neighbour on either side
+_LAST = 2  # trials of the second rung, as long as what is left allows
+_SPACINGS = tuple(math.log(10.0) * decades for decades in (0.5, 0.4))
 _MOST = 9  # trials on one rung: four and a half decades at half a decade apart
 
 
@@ -48,65 +49,79 @@ class Measured:
 
 @dataclass(frozen=True)
 class Ladder:
-    """Rungs of rising length, within a budget of updates.
+    """A short rung and a long one, within a budget of updates.
 
     On each rung the first two trials straddle the best rate expected there; then the neighbour of
-    the best is tried until both its sides are known, or the rung's share of the budget is spent.
+    the best is tried until both its sides are known, or the rung's part of the budget is spent.
     What is left of the budget then goes to rates between those tried, on the longest rung that it
     can pay for.
 
     Args:
         horizons: the rungs' lengths in updates, rising.
+        limits: how many updates may have been made at the end of each rung.
         budget: how many updates all trials together may make.
         total: the length of the whole run.
-        start: log of the rate around which the first rung begins.
+        expected: log of the rate at which the range test puts the best of the whole run.
     """
 
     horizons: tuple[int, ...]
+    limits: tuple[int, ...]
     budget: int
     total: int
-    start: float
+    expected: float
 
     def next(self, measured: Sequence[Measured]) -> Proposal | None:
         """The next trial, or None when the ladder is climbed or the budget spent."""
         spent = sum(one.trial.updates for one in measured)
-        limits = _LIMITS[len(_LIMITS) - len(self.horizons) :]
-        for rung, (steps, limit) in enumerate(zip(self.horizons, limits, strict=True)):
+        for rung, (steps, limit) in enumerate(zip(self.horizons, self.limits, strict=True)):
             here = [one for one in measured if one.proposal.rung == rung]
             if any(one.proposal.rung > rung for one in measured):
                 continue  # climbed past: what is left of it is refinement
-            if spent + steps > math.floor(limit * self.budget) and here:
-                continue
-            if spent + steps > self.budget:
+            if spent + steps > (limit if here else self.budget):
                 continue
             log_lr = self._next_rate(rung, here, measured)
             if log_lr is not None:
                 return Proposal(rung, steps, log_lr)
         return self._refinement(measured, self.budget - spent)
 
+    def extended(self, measured: Sequence[Measured]) -> Ladder:
+        """The climbed ladder with the budget of the two further trials that would help most.
+
+        They are twice as long as the longest so far where it is the horizon that leaves the best
+        rate uncertain, and as long where it is the trials' own noise.
+        """
+        seen = tuple(one.observation for one in measured)
+        surface = _surface(seen, self.total, self.expected)
+        longest = self.horizons[-1]
+        here, whole = (surface.location(steps)[1] for steps in (longest, self.total))
+        spent = sum(one.trial.updates for one in measured)
+        if whole**2 > 2 * here**2 and 2 * longest <= self.total:
+            budget = spent + 4 * longest
+            horizons, limits = (*self.horizons, 2 * longest), (*self.limits, budget)
+            return replace(self, horizons=horizons, limits=limits, budget=budget)
+        budget = spent + 2 * longest
+        return replace(self, limits=(*self.limits[:-1], budget), budget=budget)
+
     def _refinement(self, measured: Sequence[Measured], left: int) -> Proposal | None:
         seen = tuple(one.observation for one in measured)
         if not any(math.isfinite(one.height) for one in seen):
             return None
         for rung in reversed(range(len(self.horizons))):
-            steps, spacing = self.horizons[rung], self._spacing(rung)
+            steps, spacing = self.horizons[rung], _spacing(rung)
             if steps > left:
                 continue
             tried = [one.log_lr for one in seen if one.steps == steps]
-            centre = _surface(seen, self.total).location(steps)[0]
+            centre = _surface(seen, self.total, self.expected).location(steps)[0]
             for offset in (0.0, -0.5, 0.5, -1.0, 1.0):
                 log_lr = centre + offset * spacing
                 if all(abs(log_lr - one) > 0.3 * spacing for one in tried):
                     return Proposal(rung, steps, log_lr)
         return None
 
-    def _spacing(self, rung: int) -> float:
-        return _SPACINGS[len(_SPACINGS) - len(self.horizons) + rung]
-
     def _next_rate(
         self, rung: int, here: Sequence[Measured], measured: Sequence[Measured]
     ) -> float | None:
-        spacing = self._spacing(rung)
+        spacing = _spacing(rung)
         centre = self._centre(rung, measured)
         losses = {
             round((one.proposal.log_lr - centre) / spacing - 0.5): one.height for one in here
@@ -117,8 +132,8 @@ class Ladder:
     def _centre(self, rung: int, measured: Sequence[Measured]) -> float:
         below = [one.observation for one in measured if one.proposal.rung < rung]
         if not any(math.isfinite(one.height) for one in below):
-            return self.start
-        return _surface(tuple(below), self.total).location(self.horizons[rung])[0]
+            return self.expected + DRIFT_PRIOR[0] * math.log(self.horizons[rung] / self.total)
+        return _surface(tuple(below), self.total, self.expected).location(self.horizons[rung])[0]
 
     def bracketed(self, rung: int, measured: Sequence[Measured]) -> bool:
         """Whether the best rate of a rung has a worse one on both sides."""
@@ -129,10 +144,14 @@ class Ladder:
         return len(losses) >= 3 and 0 < losses.index(min(losses)) < len(losses) - 1
 
 
+def _spacing(rung: int) -> float:
+    return _SPACINGS[min(rung, len(_SPACINGS) - 1)]
+
+
 @lru_cache(maxsize=8)
-def _surface(observations: tuple[Observation, ...], total: int) -> Surface:
+def _surface(observations: tuple[Observation, ...], total: int, expected: float) -> Surface:
     """One posterior for the several questions put to it between two trials."""
-    return Surface(observations, total)
+    return Surface(observations, total, expected)
 
 
 def next_index(losses: dict[int, float]) -> int | None:
@@ -157,11 +176,17 @@ def next_index(losses: dict[int, float]) -> int | None:
     return None
 
 
-def ladder_for(total: int, budget: int, start: float) -> Ladder:
-    """Up to three rungs; fewer where the budget is too small for trials of at least 8 updates.
+def ladder_for(total: int, budget: int, expected: float) -> Ladder:
+    """Four short trials, then two that are as long as the rest of the budget allows.
 
-    Where it is too small for any, one rung of two trials.
+    One rung where the second would not be twice as long as the first: of four trials, or of two
+    where four would have less than 8 updates.
     """
-    lengths = sorted({round(share * budget) for share in _SHARES})
-    horizons = tuple(length for length in lengths if length >= _SHORTEST) or (budget // 2,)
-    return Ladder(horizons=horizons, budget=budget, total=total, start=start)
+    first = max(_SHORTEST, budget // _FIRST)
+    last = (budget - _BRACKET * first) // _LAST
+    only = budget // _BRACKET
+    horizons: tuple[int, ...] = (only if only >= _SHORTEST else budget // 2,)
+    limits: tuple[int, ...] = (budget,)
+    if last >= 2 * first:
+        horizons, limits = (first, last), (_BRACKET * first, budget)
+    return Ladder(horizons=horizons, limits=limits, budget=budget, total=total, expected=expected)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -14,11 +14,12 @@ from learnrate._files import folder_for, number_or_none
 from learnrate._progress import ProgressBar
 from learnrate._version import __version__
 from learnrate.planning._ladder import Ladder, Measured, Proposal, ladder_for
-from learnrate.planning._result import Plan, Rung, RungTrial
+from learnrate.planning._result import Further, Plan, Rung, RungTrial, Verdict
 from learnrate.planning._surface import Scale, Surface
 from learnrate.planning._verdict import judge
 from learnrate.range_test import MEMORY, RangeTest, measure_repeat, rates_between
-from learnrate.schedules import Linear, Schedule, Warmup
+from learnrate.schedules import Schedule
+from learnrate.schedules import shape as read_shape
 from learnrate.trials import (
     Curve,
     Journal,
@@ -26,7 +27,6 @@ from learnrate.trials import (
     Training,
     Trial,
     Update,
-    check_task,
     derived_seed,
     fingerprint,
     preserved,
@@ -34,16 +34,21 @@ from learnrate.trials import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from learnrate.task import Task
 
-__all__ = ["JOURNAL_NAME", "plan"]
+__all__ = ["JOURNAL_NAME", "plan", "replan"]
 
 JOURNAL_NAME = "plan.trials.jsonl"
+SHAPE = "warmup(5%) >> linear()"
 _BRACKET = (1e-7, 10.0)
 _BRACKET_SHARE = 0.08
 _BRACKET_ITERS = (10, 100)
-_BELOW_LOWEST = 2.0  # the first rung starts this factor below the range test's lowest loss
-_WITHIN = 100.0  # which is looked for this far below where the test ended; further down is noise
+_WITHIN = (
+    100.0  # the lowest loss is looked for this far below where the test ended; lower is noise
+)
+_BELOW = 35.0  # the best rate lies this factor below the middle of where it is lowest and ended
 
 
 def plan(
@@ -51,14 +56,16 @@ def plan(
     *,
     steps: int | None = None,
     budget: float = 0.5,
+    shape: str | Schedule = SHAPE,
+    more: int = 0,
     seed: int = 0,
     out: str | Path | None = None,
     progress: bool = True,
 ) -> Plan:
     """Find the peak rate for a whole run, with an interval, for a share of that run's cost.
 
-    A range test brackets the rate; trials at up to three rising horizons, each annealed to zero
-    after 5 % warm-up, locate the best rate at each; their joint fit is extrapolated to the whole
+    A range test brackets the rate; trials at up to three rising horizons, each with the whole
+    shape of the run (by default 5 % warm-up, then linearly to 0), locate the best rate at each; their joint fit is extrapolated to the whole
     run with its uncertainty, and the peak with the least expected regret is chosen. Nothing of
     yours is changed, also when the plan fails or is interrupted.
 
@@ -66,6 +73,10 @@ def plan(
         task: what to train.
         steps: the whole run in optimizer updates; the task's own by default.
         budget: the most that all trials may cost, as a share of one run, in (0, 1].
+        shape: the schedule's shape, with peak 1, in shares of the run.
+        more: how many times to go on after the budget is spent, each time with the two trials that
+            help most; a plan with the verdict `weak` says what the next two cost. With the same
+            `out` only these are trained.
         seed: the same seed gives the same plan.
         out: a folder in which every finished trial is kept at once; run again with the same folder
             and nothing measured is measured again.
@@ -78,22 +89,76 @@ def plan(
         KeyboardInterrupt: on Ctrl-C; what was measured is kept in `out`.
     """
     total = task.total(steps)
-    updates = _updates(total, budget)
-    check_task(task)
+    updates, shaped = _updates(total, budget), read_shape(shape)
+    if not isinstance(more, int) or isinstance(more, bool) or more < 0:
+        raise ArgumentError(f"more must be a whole number of at least 0; got {more!r}.")
+    identity = fingerprint(task)
     path = None if out is None else folder_for(Path(out)) / JOURNAL_NAME
     with ProgressBar(updates, shown=progress) as bar, preserved(task):
-        bench = _Bench(task, Journal(path, fingerprint(task)), bar)
+        bench = _Bench(task, Journal(path, identity), bar, shaped)
         bracket = bench.range_test(updates, seed)
         if bracket.broken:
             raise TaskError(bracket.refusal)
-        ladder = _ladder_after(bracket, total, updates)
+        left = updates - int(bracket.reached.sum())
+        ladder = ladder_for(total, left, _expected(bracket))
         scale = Scale.of(bracket.mean)
-        measured: list[Measured] = []
-        while (proposal := ladder.next(measured)) is not None:
-            trial = bench.trial(proposal, seed)
-            measured.append(Measured(proposal, scale.height(trial.loss), trial))
-    cost = bench.spent / total
-    return _decided(task, ladder, measured, bracket, scale, cost=cost, budget=budget, seed=seed)
+        measured = bench.climbed(ladder, [], scale, seed)
+        for _ in range(more if any(math.isfinite(one.height) for one in measured) else 0):
+            ladder = ladder.extended(measured)
+            measured = bench.climbed(ladder, measured, scale, seed)
+    return _decided(bench, ladder, measured, bracket, scale, budget=budget, seed=seed)
+
+
+def replan(
+    task: Task,
+    state: Mapping[str, Any] | str | Path,
+    *,
+    remaining: int,
+    budget: float = 0.25,
+    shape: str | Schedule = "linear()",
+    seed: int = 0,
+    out: str | Path | None = None,
+    progress: bool = True,
+) -> Plan:
+    """Plan the rest of a run from where it stands: its weights and its optimizer's state.
+
+    Every trial starts there, is as long as a part of what remains, and decays to 0. The state is
+    not changed. `learnrate.plan(task.starting_from(state), ...)` is the same with a warm-up, for
+    an optimizer that starts afresh.
+
+    Args:
+        task: what is trained.
+        state: what `Task.starting_from` takes: `{"model": model.state_dict(), "optimizer":
+            optimizer.state_dict()}`, or the path of a file that torch saved this in.
+        remaining: how many updates are left.
+        budget: the most that all trials may cost, as a share of what remains, in (0, 1].
+        shape: of the rest of the schedule, with peak 1.
+        seed: the same seed gives the same plan.
+        out: as for `plan`.
+        progress: show a bar on standard error.
+
+    Raises:
+        ArgumentError: an argument is outside its rule.
+        TaskError: the state fits no such task, or the task cannot be trained from there.
+
+    Examples:
+        >>> import learnrate
+        >>> from learnrate.testing import quadratic_task
+        >>> task = quadratic_task(steps=400)
+        >>> half = learnrate.train(task, "0.02 * warmup(20) >> constant(180)", progress=False)
+        >>> state = {"model": half.model.state_dict(), "optimizer": half.optimizer.state_dict()}
+        >>> learnrate.replan(task, state, remaining=200, progress=False).schedule.total
+        200
+    """
+    return plan(
+        task.starting_from(state),
+        steps=remaining,
+        budget=budget,
+        shape=shape,
+        seed=seed,
+        out=out,
+        progress=progress,
+    )
 
 
 def _updates(total: int, budget: float) -> int:
@@ -110,12 +175,12 @@ def _updates(total: int, budget: float) -> int:
     return updates
 
 
-def _ladder_after(bracket: RangeTest, total: int, updates: int) -> Ladder:
+def _expected(bracket: RangeTest) -> float:
+    """Log of the rate at which the range test puts the best of the whole run."""
     tried = bracket.lr[: len(bracket.mean)]
     near = tried >= tried[-1] / _WITHIN
     lowest = float(tried[near][int(np.argmin(bracket.mean[near]))])
-    start = lowest / (_BELOW_LOWEST * math.sqrt(tried[1] / tried[0]))  # half a step of the test
-    return ladder_for(total, updates - int(bracket.reached.sum()), math.log(start))
+    return math.log(math.sqrt(lowest * tried[-1]) / _BELOW)
 
 
 @dataclass
@@ -125,6 +190,7 @@ class _Bench:
     task: Task
     journal: Journal
     bar: ProgressBar
+    shape: Schedule
     spent: int = 0
 
     def range_test(self, updates: int, seed: int) -> RangeTest:
@@ -140,9 +206,20 @@ class _Bench:
         self.spent += int(found.reached[0])
         return found
 
+    def climbed(
+        self, ladder: Ladder, measured: list[Measured], scale: Scale, seed: int
+    ) -> list[Measured]:
+        """What was measured, with all that the ladder asks for after it."""
+        measured = list(measured)
+        while (proposal := ladder.next(measured)) is not None:
+            trial = self.trial(proposal, seed)
+            measured.append(Measured(proposal, scale.height(trial.loss), trial))
+        return measured
+
     def trial(self, proposal: Proposal, seed: int) -> RungTrial:
         peak = float(f"{math.exp(proposal.log_lr):.4g}")
-        trial = Trial(_schedule(peak, proposal.steps), derived_seed(seed, 20, proposal.rung))
+        schedule = (peak * self.shape).over(proposal.steps)
+        trial = Trial(schedule, derived_seed(seed, 20, proposal.steps))
         curve = self.journal.curve(trial)
         if curve is None:
             curve = self._run(trial, peak)
@@ -172,23 +249,18 @@ class _Bench:
         self.bar.show(self.spent, f"range test: rate {lr:.1e}, loss {loss:.4g}")
 
 
-def _schedule(peak: float, total: int) -> Schedule:
-    return (peak * Warmup("5%").then(Linear())).over(total)
-
-
 def _decided(
-    task: Task,
+    bench: _Bench,
     ladder: Ladder,
     measured: list[Measured],
     bracket: RangeTest,
     scale: Scale,
     *,
-    cost: float,
     budget: float,
     seed: int,
 ) -> Plan:
     _refuse_without_evidence(measured)
-    surface = Surface(tuple(one.observation for one in measured), ladder.total)
+    surface = Surface(tuple(one.observation for one in measured), ladder.total, ladder.expected)
     whole = surface.best(ladder.total)
     peak = min(surface.least_regret(), _ceiling(measured))
     rungs = tuple(
@@ -199,24 +271,36 @@ def _decided(
     peak = float(f"{peak:.3g}")
     regret = surface.expected_regret(peak)
     verdict, reason = judge(rungs, surface, peak, regret, scale)
+    further = _further(ladder, measured) if verdict is Verdict.WEAK else None
+    if further is not None:
+        reason += (
+            f" What would help most: two trials of {further.steps:,} updates, {further.cost:.0%} "
+            "of a run (more=1, --more 1)."
+        )
     return Plan(
         peak=peak,
         low=min(whole.low, peak),
         high=max(whole.high, peak),
-        schedule=_schedule(peak, ladder.total),
+        schedule=(peak * bench.shape).over(ladder.total),
         total=ladder.total,
-        cost=cost,
+        cost=bench.spent / ladder.total,
         budget=budget,
         verdict=verdict,
         reason=reason,
         rungs=rungs,
         drift=surface.drift,
         expected_regret=regret,
+        further=further,
         range_test=bracket.to_dict(),
-        task=task.name,
+        task=bench.task.name,
         seed=seed,
         version=__version__,
     )
+
+
+def _further(ladder: Ladder, measured: list[Measured]) -> Further:
+    steps = ladder.extended(measured).horizons[-1]
+    return Further(steps, 2 * steps / ladder.total)
 
 
 def _refuse_without_evidence(measured: list[Measured]) -> None:

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 from learnrate._errors import FileError, ScheduleError
 from learnrate._files import read_json, write_json
+from learnrate.planning._shapes import ShapeTrial
 from learnrate.schedules import Schedule, schedule
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["Plan", "Rung", "RungTrial", "Verdict"]
+__all__ = ["Further", "Plan", "Rung", "RungTrial", "Verdict"]
 
 _FORMAT = "learnrate.plan"
 _VERSION = 1
@@ -37,6 +38,19 @@ class RungTrial:
     loss: float | None
     status: str
     updates: int
+
+
+@dataclass(frozen=True)
+class Further:
+    """The trials that would help a weak plan most, for the least: two of `steps` updates.
+
+    Attributes:
+        steps: the length of each, in updates.
+        cost: of both, as a share of one run.
+    """
+
+    steps: int
+    cost: float
 
 
 @dataclass(frozen=True)
@@ -80,6 +94,8 @@ class Plan:
         drift: how the log of the best rate moves per e-fold of horizon.
         expected_regret: how far above the best loss the run is expected to end, as a share of it
             (of the improvement, where losses go below zero); what not knowing better costs.
+        further: the two trials to make next where the verdict is weak; `more=1` makes them.
+        shapes: the short trials that compared warm-ups and decays; empty where none were.
         range_test: rates and losses of the first look, as `RangeTest.to_dict` gives them.
         task: the task's name.
         seed: the seed of the plan.
@@ -102,6 +118,8 @@ class Plan:
     task: str
     seed: int
     version: str
+    further: Further | None = None
+    shapes: tuple[ShapeTrial, ...] = ()
 
     def __str__(self) -> str:
         return (
@@ -140,6 +158,8 @@ class Plan:
             "trials": trials,
             "drift": self.drift,
             "expected_regret": self.expected_regret,
+            "further": None if self.further is None else asdict(self.further),
+            "shapes": [asdict(one) for one in self.shapes],
             "range_test": self.range_test,
             "task": self.task,
             "seed": self.seed,
@@ -219,6 +239,23 @@ def _checked(found: Any) -> Plan:
         task=str(found["task"]),
         seed=int(found["seed"]),
         version=str(found["version"]),
+        further=_further(found.get("further")),
+        shapes=tuple(_shape_trial(one) for one in found.get("shapes", [])),
+    )
+
+
+def _further(found: dict[str, Any] | None) -> Further | None:
+    return None if found is None else Further(int(found["steps"]), float(found["cost"]))
+
+
+def _shape_trial(found: dict[str, Any]) -> ShapeTrial:
+    return ShapeTrial(
+        warmup=str(found["warmup"]),
+        decay=str(found["decay"]),
+        shape=str(found["shape"]),
+        lr=float(found["lr"]),
+        loss=None if found["loss"] is None else float(found["loss"]),
+        updates=int(found["updates"]),
     )
 
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 __all__ = ["judge"]
 
-_COSTLY = 0.25
+_COSTLY = 0.05
 _SHORT = 16
 _DISTANT = 32.0
 

@@ -39,7 +39,7 @@ from learnrate.schedules._shapes import (
     Warmup,
 )
 from learnrate.schedules._tables import FromFunction, Interpolated, Piecewise, Table
-from learnrate.schedules._text import schedule
+from learnrate.schedules._text import schedule, shape
 from learnrate.schedules._wrappers import Clamp, Cut, Delay, Noise, Repeat, Skip
 
 __all__ = [
@@ -90,6 +90,7 @@ __all__ = [
     "one_cycle_torch",
     "schedule",
     "sgdr",
+    "shape",
     "untuned_warmup",
     "warmup_cosine",
     "wsd",

@@ -26,7 +26,7 @@ from learnrate.schedules._registry import SHAPES, fields_of, make
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["schedule"]
+__all__ = ["schedule", "shape"]
 
 _DEEPEST = 40
 _WIDEST = 88
@@ -59,6 +59,31 @@ def schedule(source: str | float | Schedule) -> Schedule:
             f"a schedule is text, a number or a Schedule; got {type(source).__name__}."
         )
     return source * make("constant")
+
+
+def shape(source: str | Schedule) -> Schedule:
+    """The shape of runs of any length: a schedule that states neither its peak nor its length.
+
+    Raises:
+        ScheduleError: it states one of them, or the text is not a schedule.
+
+    Examples:
+        >>> shape("warmup(5%) >> linear()")
+        schedule('warmup(5%) >> linear()')
+    """
+    found = schedule(source)
+    peak, bare = found.split()
+    if peak is not None:
+        raise ScheduleError(
+            f"a shape has peak 1, because each trial has its own rate; got {found}. "
+            f"Write it without the factor {peak:g}."
+        )
+    if bare.total is not None:
+        raise ScheduleError(
+            f"a shape must fit runs of any length; got {found}, which is {bare.total} steps long. "
+            "Give shares of the run, such as warmup(5%)."
+        )
+    return found
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from learnrate._errors import ArgumentError
 from learnrate._files import folder_for
 from learnrate._progress import ProgressBar
 from learnrate.schedules import Schedule
-from learnrate.schedules import schedule as read_schedule
+from learnrate.schedules import shape as read_shape
 from learnrate.sweeping._halving import added, kept, rungs
 from learnrate.sweeping._result import Sweep, SweptTrial, final_losses
 from learnrate.trials import (
@@ -23,7 +23,6 @@ from learnrate.trials import (
     Journal,
     RayEngine,
     Trial,
-    check_task,
     choose_engine,
     derived_seed,
     fingerprint,
@@ -86,14 +85,14 @@ def sweep(
         (6, True)
     """
     rates = _checked_rates(lr)
-    count, shaped, total = _checked_seeds(seeds), _checked_shape(shape), task.total(steps)
+    count, shaped, total = _checked_seeds(seeds), read_shape(shape), task.total(steps)
     own = [seed, *(derived_seed(seed, 30, index) for index in range(1, count))]
     factor = 1 if halving is None else _checked_factor(halving)
     if not isinstance(engine, RayEngine) and engine not in ENGINES:
         raise ArgumentError(f"engine must be one of {', '.join(ENGINES)}; got {engine!r}.")
-    check_task(task)
+    identity = fingerprint(task)
     path = None if out is None else folder_for(Path(out)) / JOURNAL_NAME
-    journal = Journal(path, fingerprint(task))
+    journal = Journal(path, identity)
     runner = _Runner(task, own, shaped, journal, engine, progress=progress)
     lengths = [total] if halving is None else rungs(total, len(rates), factor)
     tried = _descend(runner.tried, rates, lengths, factor)
@@ -217,10 +216,6 @@ def _checked_factor(halving: int) -> int:
             f"got {halving!r}. Example: halving=3"
         )
     return halving
-
-
-def _checked_shape(shape: str | Schedule) -> Schedule:
-    return read_schedule(shape) if isinstance(shape, str) else shape
 
 
 def rates_in(text: str) -> list[float]:

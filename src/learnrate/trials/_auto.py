@@ -39,7 +39,8 @@ _WORTH = 0.95  # a stack must save this much before its rarer paths are taken
 _SHORT = 1.0  # seconds: below, measuring costs what it could save
 _SHARE = 0.05  # of the sweep's time alone, that measuring may take
 _LONGEST = 0.4  # seconds a candidate
-_FEWEST = 3
+_FEWEST = 3  # updates timed, after
+_WARM = 2  # that are not
 _ALONE = Probe("no two of them share a seed")
 _DROPOUT = (
     "The model draws random numbers while it trains (dropout?): in a stack every trial draws its "
@@ -103,35 +104,41 @@ def choose_engine(
     if engine == "sequential" or not trials:
         return Choice("sequential", "as asked." if trials else "nothing to run."), Sequential()
     try:
-        return _tried(task, trials, engine)
+        return _tried(task, trials, engine, min(available_cores(), len(trials)))
     except Exception as error:  # noqa: BLE001 - the task's own code; its trial will say it again
         return Choice("sequential", f"trying it out raised {first_line(error)}."), Sequential()
 
 
 def _on_ray(task: Task, trials: Sequence[Trial], engine: RayEngine) -> tuple[Choice, Engine]:
     """Ray, each of its tasks a stack of the width that is fastest in one process here."""
-    here, _ = choose_engine(task, trials, "auto")
-    timings = [one for one in here.timings if one.processes == 1]
-    alone = min((one.seconds for one in timings if one.width == 1), default=0.0)
-    best = min(timings, key=lambda one: one.seconds, default=None)
-    width = best.width if best is not None and best.seconds < _WORTH * alone else 1
+    width = 1
+    timings: tuple[Timing, ...] = ()
+    with suppress(Exception):  # the task's own code; its trial will say it again
+        here, _ = _tried(task, trials, "auto", processes=1)
+        width, timings = here.width, here.timings
     stacked = f"up to {width} trials in each task" if width > 1 else "one trial in each task"
-    choice = Choice("ray", f"as asked, {stacked}.", width=width, timings=here.timings)
+    choice = Choice("ray", f"as asked, {stacked}.", width=width, timings=timings)
     return choice, replace(engine, width=width)
 
 
-def _tried(task: Task, trials: Sequence[Trial], engine: str) -> tuple[Choice, Engine]:
-    """The choice, if nothing raises."""
+def _tried(
+    task: Task, trials: Sequence[Trial], engine: str, processes: int
+) -> tuple[Choice, Engine]:
+    """The choice among engines in up to so many processes, if nothing raises."""
     largest = max(stackable(trials), key=len)
     if engine == "vectorised":
         return _stacked(task, largest)
+    updates = sum(trial.total for trial in trials)
+    if _SHARE * updates <= _FEWEST + _WARM:
+        reason = f"{updates} updates in all; too few to be worth measuring."
+        return Choice("sequential", reason), Sequential()
     alone = _timed(task, largest, 1, torch.get_num_threads(), 0.0)
-    expected = alone.seconds * sum(trial.total for trial in trials)
+    expected = alone.seconds * updates
     if expected < _SHORT:
         reason = f"all take about {expected:.1f} s; too little to be worth measuring."
         return Choice("sequential", reason, timings=(alone,)), Sequential()
     probed = probe(task, largest[0]) if len(largest) > 1 else _ALONE
-    choice = _measured(task, trials, [] if probed.refusal else largest, alone)
+    choice = _measured(task, trials, [] if probed.refusal else largest, alone, processes)
     if probed.refusal:
         said = f"{choice.reason} Trials cannot be stacked, because {probed.refusal}."
         choice = replace(choice, reason=said)
@@ -151,9 +158,10 @@ def _stacked(task: Task, largest: list[Trial]) -> tuple[Choice, Engine]:
     return choice, _chosen(choice, probed)
 
 
-def _measured(task: Task, trials: Sequence[Trial], group: list[Trial], alone: Timing) -> Choice:
-    """Time every candidate: stacks of `group`, in one process and in as many as there are cores."""
-    cores = min(available_cores(), len(trials))
+def _measured(
+    task: Task, trials: Sequence[Trial], group: list[Trial], alone: Timing, cores: int
+) -> Choice:
+    """Time every candidate: stacks of `group`, in one process and in one for each of the cores."""
     room = measured_room(task, group[0], len(group)) if group else Room(0.0, None)
     widths = [1, *_widths(room.widest(len(group)))]
     shared = [1, *_widths(room.widest(math.ceil(len(group) / cores), cores))] if cores > 1 else []
@@ -232,8 +240,8 @@ def _timed(task: Task, trials: list[Trial], width: int, threads: int, limit: flo
     """The fastest update among a few: what the machine's other work adds is not the engine's."""
     with preserved(task), _threads(threads):
         update = _update_of(task, trials[:width])
-        update()
-        update()
+        for _ in range(_WARM):
+            update()
         began = last = time.perf_counter()
         fastest, count = np.inf, 0
         while count < _FEWEST or last - began < limit:

@@ -15,7 +15,7 @@ import numpy as np
 from learnrate._errors import FileError
 from learnrate._ranks import is_first_rank
 from learnrate.trials._distributed import ranks
-from learnrate.trials._training import Training, preserved
+from learnrate.trials._training import check_task
 from learnrate.trials._trial import Curve, Status, Trial
 
 if TYPE_CHECKING:
@@ -105,10 +105,12 @@ class Journal:
 
 
 def fingerprint(task: Task) -> str:
-    """What tells one task from another: its modules, optimizer, first loss and options."""
-    with preserved(task):
-        training = Training(task, seed=0)
-        first_loss = float(training.loss().detach())
+    """What tells one task from another: its modules, optimizer, first loss and options.
+
+    Raises:
+        TaskError: the task cannot be trained; see `check_task`.
+    """
+    training, first_loss = check_task(task)
     described = [
         repr(training.model),
         repr(training.optimizer),

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import faulthandler
 import logging
 import math
 import os
+import signal
 import socket
 import sys
 import sysconfig
+import threading
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -36,6 +39,8 @@ __all__ = ["RayEngine"]
 _RETRIES = 3  # of a part whose process or node was lost
 _ANSWER = 5.0  # seconds an address has to answer
 _LOOK = 0.5  # seconds between two looks at Ctrl-C
+_HELLO = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes((0, 0, 0, 4, 0, 0, 0, 0, 0))
+_SETTINGS = 4  # the kind of the first frame a server sends (RFC 9113, 3.4)
 
 
 @dataclass(frozen=True)
@@ -174,22 +179,42 @@ def _connected(ray: ModuleType, address: str | None) -> Iterator[None]:
     if address is not None:
         _check_answer(address)
     settings: dict[str, Any] = {} if address is not None else {"include_dashboard": False}
-    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # Ray's coming default
-    try:
-        ray.init(address or "local", log_to_driver=False, logging_level=logging.ERROR, **settings)
-    except (ConnectionError, ValueError, RuntimeError) as error:
-        raise ArgumentError(
-            f"Ray cannot be reached at address {address!r}: {first_line(error)}. "
-            "Start it there with `ray start --head`, or leave the address out to run here."
-        ) from error
+    with _unchanged_process():
+        os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # Ray's coming default
+        try:
+            ray.init(
+                address or "local", log_to_driver=False, logging_level=logging.ERROR, **settings
+            )
+        except (ConnectionError, ValueError, RuntimeError) as error:
+            raise ArgumentError(
+                f"Ray cannot be reached at address {address!r}: {first_line(error)}. "
+                "Start it there with `ray start --head`, or leave the address out to run here."
+            ) from error
+        try:
+            yield
+        finally:
+            ray.shutdown()
+
+
+@contextmanager
+def _unchanged_process() -> Iterator[None]:
+    """Put back what Ray changes in the process that starts it and leaves changed."""
+    handler, dumps = signal.getsignal(signal.SIGTERM), faulthandler.is_enabled()
+    settings = {name: value for name, value in os.environ.items() if name.startswith("RAY_")}
     try:
         yield
     finally:
-        ray.shutdown()
+        for name in [name for name in os.environ if name.startswith("RAY_")]:
+            del os.environ[name]
+        os.environ.update(settings)
+        if handler is not None and threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, handler)
+        if faulthandler.is_enabled() and not dumps:
+            faulthandler.disable()
 
 
 def _check_answer(address: str) -> None:
-    """Ray itself waits for minutes for an address that nobody answers."""
+    """Ray itself waits for minutes for an address where nobody answers, or somebody else does."""
     if address in {"auto", "local"}:
         return
     host, separator, port = address.removeprefix("ray://").rpartition(":")
@@ -199,12 +224,27 @@ def _check_answer(address: str) -> None:
             "Example: --address 10.0.0.1:6379"
         )
     try:
-        socket.create_connection((host, int(port)), timeout=_ANSWER).close()
+        with socket.create_connection((host, int(port)), timeout=_ANSWER) as connection:
+            answered = os.environ.get("RAY_USE_TLS") == "1" or _speaks_http2(connection)
     except (OSError, OverflowError) as error:
         raise ArgumentError(
             f"nobody answers at the Ray address {address!r} ({error}). Is the head node up "
             "(`ray start --head`, `ray status`) and its port reachable from here?"
         ) from error
+    if not answered:
+        raise ArgumentError(
+            f"something other than Ray answers at the address {address!r}. `ray status` on the "
+            "head node prints its port; a cluster's is 6379 and its client's 10001 by default."
+        )
+
+
+def _speaks_http2(connection: socket.socket) -> bool:
+    """Whether the other side answers as every gRPC server does, which Ray's head node is."""
+    connection.sendall(_HELLO)
+    answer = b""
+    while len(answer) < 4 and (got := connection.recv(16)):
+        answer += got
+    return len(answer) >= 4 and answer[3] == _SETTINGS
 
 
 def _packed(task: Task) -> bytes:

@@ -164,8 +164,11 @@ def set_rates(optimizer: torch.optim.Optimizer, lr: float, ratios: list[float]) 
             group["lr"] = lr * ratio
 
 
-def check_task(task: Task) -> None:
+def check_task(task: Task) -> tuple[Training, float]:
     """Try a task's first batch, so that what is wrong with it is said once and early.
+
+    Returns:
+        What was tried, under seed 0, and its loss on that batch.
 
     Raises:
         TaskError: the model has nothing to train, the factory returns one and the same module,
@@ -179,6 +182,7 @@ def check_task(task: Task) -> None:
             with blaming("the loss of the first batch could not be computed"):
                 loss = training.loss()
             _check_loss(loss)
+    return training, float(loss.detach())
 
 
 def _check_loss(loss: object) -> None:
