@@ -20,7 +20,7 @@ ARROWS = {
     "range_test": {"trials", "task"},
     "planning": {"trials", "task", "schedules", "range_test"},
     "sweeping": {"trials", "task", "schedules"},
-    "training": {"trials", "task", "schedules", "steer"},
+    "training": {"trials", "task", "schedules", "steer", "store"},
     "report": {
         "schedules",
         "scaling",
@@ -29,11 +29,13 @@ ARROWS = {
         "planning",
         "sweeping",
         "training",
+        "store",
     },
     "integrations": {"schedules", "trials"},
-    "steer": {"schedules"},
+    "steer": {"schedules", "watch", "store", "integrations"},
+    "store": {"schedules", "watch"},
     "watch": {"schedules"},
-    "testing": {"task", "schedules"},
+    "testing": {"task", "schedules", "store", "watch"},
     "cli": {
         "schedules",
         "scaling",
@@ -44,6 +46,7 @@ ARROWS = {
         "sweeping",
         "training",
         "report",
+        "store",
     },
 }
 FOUNDATION = {

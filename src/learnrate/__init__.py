@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from learnrate._errors import LostRankError as LostRankError
     from learnrate._errors import MissingExtraError as MissingExtraError
     from learnrate._errors import ScheduleError as ScheduleError
+    from learnrate._errors import StoreError as StoreError
     from learnrate._errors import TaskError as TaskError
     from learnrate._version import __version__ as __version__
     from learnrate.integrations.keras import to_keras as to_keras
@@ -33,6 +34,9 @@ if TYPE_CHECKING:
     from learnrate.range_test import find as find
     from learnrate.schedules import Schedule as Schedule
     from learnrate.schedules import schedule as schedule
+    from learnrate.steer import Run as Run
+    from learnrate.steer import attach as attach
+    from learnrate.store import Store as Store
     from learnrate.sweeping import Sweep as Sweep
     from learnrate.sweeping import sweep as sweep
     from learnrate.task import Task as Task
@@ -52,11 +56,15 @@ _HOMES = {
     "Plan": "planning",
     "RangeTest": "range_test",
     "RayEngine": "trials",
+    "Run": "steer",
+    "Store": "store",
+    "StoreError": "_errors",
     "Sweep": "sweeping",
     "Task": "task",
     "TaskError": "_errors",
     "Trained": "training",
     "__version__": "_version",
+    "attach": "steer",
     "find": "range_test",
     "from_torch": "integrations.torch",
     "load_task": "task",

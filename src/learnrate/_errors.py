@@ -5,6 +5,7 @@
     │   └── ScheduleError  a schedule that cannot be built, read or evaluated
     ├── TaskError          a task that cannot be loaded or trained
     ├── FileError          a file of ours that cannot be read or written
+    ├── StoreError         a store that cannot be opened, read or written
     ├── LostRankError      another process of a distributed job has ended (exit status 1)
     └── MissingExtraError  an optional package is not installed (also an ImportError)
 
@@ -27,6 +28,7 @@ __all__ = [
     "LostRankError",
     "MissingExtraError",
     "ScheduleError",
+    "StoreError",
     "TaskError",
     "needing",
 ]
@@ -50,6 +52,10 @@ class TaskError(LearnrateError):
 
 class FileError(LearnrateError):
     """A file of ours that cannot be read (truncated, newer, edited out of range) or written."""
+
+
+class StoreError(LearnrateError):
+    """A store that is not there, or cannot be opened, read or written."""
 
 
 class LostRankError(LearnrateError):

@@ -1,24 +1,29 @@
 """Public fakes and contracts, for tests of ours and of yours.
 
 `quadratic_task` is a task whose right answers are known; `ScheduleContract` is what every schedule
-promises, as tests to inherit.
+promises, `StoreContract` what a store does on every database, as tests to inherit.
 """
 
 # ruff: noqa: S101, D102 - tests are made of asserts, and their names are sentences
 
 from __future__ import annotations
 
+import contextlib
 import math
 import pickle
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from torch import nn
 
+from learnrate._errors import ArgumentError
 from learnrate.schedules import from_json
 from learnrate.schedules import schedule as read
+from learnrate.store import EditStatus, Recorder, RunStatus, Store
 from learnrate.task import Task
+from learnrate.watch import Finding, Severity
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,7 +32,7 @@ if TYPE_CHECKING:
 
     from learnrate.schedules import Schedule
 
-__all__ = ["ScheduleContract", "quadratic_task"]
+__all__ = ["ScheduleContract", "StoreContract", "quadratic_task"]
 
 _FAR = 10**9
 
@@ -191,3 +196,164 @@ def _same_bits(schedule: Schedule, steps: npt.NDArray[np.integer[Any]]) -> None:
     assert many.shape == steps.shape
     assert many.dtype == np.float64
     assert each.tobytes() == np.ascontiguousarray(many).tobytes(), (schedule, steps)
+
+
+class StoreContract:
+    """Tests that hold for a store on every database. Inherit, and supply `make`.
+
+        class TestOurServer(StoreContract):
+            def make(self):
+                return "postgresql://..."
+
+    `make` gives the place of another empty store at every call. Call `super().setup_method()` if
+    you override that.
+    """
+
+    def make(self) -> str:
+        """The place of an empty store."""
+        raise NotImplementedError
+
+    def setup_method(self) -> None:
+        self.store = Store(self.make())
+
+    def teardown_method(self) -> None:
+        self.store.close()
+
+    def test_a_run_comes_back_as_it_was_written(self) -> None:
+        schedule = read("3e-4 * warmup(10) >> cosine(90, floor=0.1)")
+        run = self.store.new_run(
+            name='a "name"; with % all', total=100, schedule=schedule, facts={"seed": 1}
+        )
+        found = self.store.run(run)
+        assert (found.id, found.name, found.total) == (run, 'a "name"; with % all', 100)
+        assert (found.schedule, found.facts, found.step) == (schedule, {"seed": 1}, 0)
+        assert found.live
+
+    def test_points_come_back_to_the_bit(self) -> None:
+        run = self.store.new_run()
+        rng = np.random.default_rng(0)
+        step = np.cumsum(rng.integers(1, 4, size=20_000))
+        columns = {"lr": rng.normal(size=20_000), "loss": rng.normal(size=20_000)}
+        columns["validation"] = np.where(rng.random(20_000) < 0.01, columns["loss"], np.nan)
+        self.store.write_points(run, step, columns)
+        found = self.store.observations(run)
+        assert np.array_equal(found.step, step)
+        assert all(found.columns[name].tobytes() == columns[name].tobytes() for name in columns)
+        assert self.store.run(run).step == step[-1] + 1
+
+    def test_only_the_points_after_a_step_can_be_asked_for(self) -> None:
+        run = self.store.new_run()
+        self.store.write_points(run, [0, 2, 4, 6], {"loss": [3.0, 2.0, 1.0, 0.0]})
+        assert self.store.points(run, after=2).step.tolist() == [4, 6]
+        assert self.store.points(run, after=6).step.tolist() == []
+
+    def test_what_is_not_finite_comes_back(self) -> None:
+        run = self.store.new_run()
+        self.store.write_points(run, [0, 1, 2], {"loss": [math.inf, -math.inf, 1e308]})
+        assert self.store.observations(run).column("loss").tolist() == [math.inf, -math.inf, 1e308]
+
+    def test_the_latest_attempt_stands_from_where_it_begins(self) -> None:
+        run = self.store.new_run()
+        self.store.write_points(run, np.arange(10), {"loss": np.zeros(10)})
+        self.store.begin_attempt(run, 6, "rolled back")
+        self.store.write_points(run, [6, 7], {"loss": [1.0, 1.0]})
+        found = self.store.points(run)
+        assert found.step.tolist() == list(range(8))
+        assert found.attempt.tolist() == [0] * 6 + [1] * 2
+        assert found.columns["loss"].tolist() == [0.0] * 6 + [1.0] * 2
+        assert [each.begins for each in self.store.attempts(run)] == [0, 6]
+
+    def test_a_recorder_writes_what_it_is_given(self) -> None:
+        recorder = Recorder(self.store.url, names=("lr", "loss", "validation"), name="recorded")
+        for step in range(1500):
+            recorder.add((step, (0.1, float(step), None), None))
+        assert recorder.flush()
+        recorder.add((1499, (None, None, 7.0), None))
+        recorder.add((1500, (0.1, math.nan, None), {"lr[0]": 0.1, "lr[1]": 0.3}))
+        recorder.step = 1501
+        recorder.close(RunStatus.FINISHED)
+        found = self.store.points(recorder.run)
+        assert found.step.tolist() == list(range(1501))
+        assert found.columns["loss"].tolist() == [*map(float, range(1500)), math.inf]
+        assert found.columns["validation"][1499] == 7.0
+        assert found.columns["lr[1]"][1500] == 0.3
+        assert self.store.run(recorder.run).status is RunStatus.FINISHED
+        assert self.store.run(recorder.run).step == 1501
+
+    def test_edits_are_numbered_in_order_however_many_ask_at_once(self) -> None:
+        run = self.store.new_run()
+
+        def ask(number: int) -> None:
+            for _ in range(5):
+                self.store.add_edit(run, "scale", {"by": number}, author=f"{number}", reason="why")
+
+        with ThreadPoolExecutor(4) as pool:
+            list(pool.map(ask, range(4)))
+        found = self.store.edits(run)
+        assert [edit.sequence for edit in found] == list(range(1, 21))
+        assert sorted(edit.author for edit in found) == sorted("0123" * 5)
+        assert self.store.edits(run, after=18) == found[18:]
+
+    def test_an_edit_is_answered_once(self) -> None:
+        run = self.store.new_run()
+        asked = self.store.add_edit(run, "set", 0.1, group=1, author="me")
+        assert self.store.edits(run, status="pending") == [asked]
+        assert self.store.answer_edit(run, 1, EditStatus.APPLIED, step=7, answer="done")
+        assert not self.store.answer_edit(run, 1, EditStatus.REFUSED)
+        (answered,) = self.store.edits(run)
+        assert (answered.status, answered.step, answered.answer) == ("applied", 7, "done")
+
+    def test_a_run_that_has_ended_takes_no_edit(self) -> None:
+        run = self.store.new_run()
+        self.store.set_status(run, RunStatus.FINISHED)
+        with _raising(ArgumentError, "is finished; only a running one"):
+            self.store.add_edit(run, "stop", author="me")
+        assert self.store.edits(run) == []
+
+    def test_runs_are_found_by_the_beginning_of_their_name_and_by_last(self) -> None:
+        with _raising(ArgumentError, "no run in"):
+            self.store.resolve("last")
+        first, second = self.store.new_run(), self.store.new_run()
+        assert [run.id for run in self.store.runs()] == [second, first]
+        assert self.store.resolve(first[:-1]) == first
+        assert self.store.resolve("last") == second
+        self.store.set_status(second, RunStatus.FAILED)
+        assert self.store.resolve("last", live=True) == first
+        with _raising(ArgumentError, f"the newest are {second}, {first}"):
+            self.store.resolve("%")
+
+    def test_findings_and_snapshots_come_back(self) -> None:
+        run = self.store.new_run()
+        found = Finding(
+            code="LR101",
+            severity=Severity.ERROR,
+            step=3,
+            message="it diverged",
+            evidence={"loss": [1.0, 1e9]},
+            remedy="lower the rate",
+        )
+        self.store.add_finding(run, found)
+        self.store.add_snapshot(run, 3, "a")
+        self.store.add_snapshot(run, 3, "b")
+        assert self.store.findings(run) == [found]
+        assert [(each.step, each.place) for each in self.store.snapshots(run)] == [(3, "b")]
+
+    def test_a_deleted_run_leaves_nothing_behind(self) -> None:
+        run, other = self.store.new_run(), self.store.new_run()
+        for each in (run, other):
+            self.store.write_points(each, [0], {"loss": [1.0]})
+            self.store.add_edit(each, "hold", author="me")
+        self.store.delete_run(run)
+        assert [each.id for each in self.store.runs()] == [other]
+        assert len(self.store.points(run).step) == len(self.store.edits(run)) == 0
+        assert len(self.store.points(other).step) == len(self.store.edits(other)) == 1
+
+
+@contextlib.contextmanager
+def _raising(kind: type[Exception], part: str) -> Iterator[None]:
+    try:
+        yield
+    except kind as error:
+        assert part in str(error), error  # noqa: PT017 - pytest need not be there
+    else:
+        raise AssertionError(f"no {kind.__name__} was raised")

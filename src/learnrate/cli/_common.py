@@ -21,10 +21,12 @@ if TYPE_CHECKING:
 
 __all__ = [
     "JsonOption",
+    "RunArgument",
     "SeedOption",
     "ShapeOption",
     "StartOption",
     "StepsOption",
+    "StoreOption",
     "TaskArgument",
     "console",
     "own_stdout",
@@ -53,8 +55,24 @@ SeedOption = Annotated[int, typer.Option("--seed", help="The same seed gives the
 JsonOption = Annotated[
     bool, typer.Option("--json", help="Print one JSON object on standard output, nothing else.")
 ]
+RunArgument = Annotated[
+    str,
+    typer.Argument(metavar="RUN", help="A run's id, the beginning of one, or last: the newest."),
+]
+StoreOption = Annotated[
+    str | None,
+    typer.Option(
+        "--store",
+        help="A file or postgresql:// URL; LEARNRATE_STORE or ./learnrate.db by default.",
+        show_default=False,
+    ),
+]
 
 
+<<<<<<< HEAD
+def print_json(value: dict[str, Any] | list[dict[str, Any]]) -> None:
+    """Print one object, or a list of them."""
+=======
 def task_from(spec: str, start: Path | None) -> Task:
     """The task that TASK names, from a checkpoint on where there is one."""
     from learnrate.task import load_task  # noqa: PLC0415 - loads torch, which --help does not need
@@ -65,6 +83,7 @@ def task_from(spec: str, start: Path | None) -> Task:
 
 def print_json(value: dict[str, Any]) -> None:
     """Print one object."""
+>>>>>>> main
     typer.echo(json.dumps(value, allow_nan=False))
 
 

@@ -13,6 +13,7 @@ from learnrate.cli._common import (
     SeedOption,
     StartOption,
     StepsOption,
+    StoreOption,
     TaskArgument,
     console,
     own_stdout,
@@ -36,9 +37,11 @@ def train(
     out: Annotated[
         Path | None, typer.Option(help="Folder for train.json and the weights, model.pt.")
     ] = None,
+    store: StoreOption = None,
+    no_store: Annotated[bool, typer.Option("--no-store", help="Do not record the run.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Train a task under a plan or a schedule.
+    """Train a task under a plan or a schedule, and record the run.
 
     Ctrl-C ends it early and keeps what there is. The exit status is 1 if it diverged or failed.
 
@@ -46,6 +49,8 @@ def train(
     """
     if (plan is None) == (schedule is None):
         raise ArgumentError("train needs --plan FILE or --schedule SPEC, one of the two.")
+    if store is not None and no_store:
+        raise ArgumentError("train takes --store PLACE or --no-store, not both.")
     import learnrate  # noqa: PLC0415 - loads torch, which --help does not need
     from learnrate._files import folder_for, write_json  # noqa: PLC0415
     from learnrate.report import show_curve  # noqa: PLC0415
@@ -54,7 +59,17 @@ def train(
     assert chosen is not None  # noqa: S101 - one of the two is given
     folder = None if out is None else folder_for(out)
     with own_stdout():
+<<<<<<< HEAD
+        trained = learnrate.train(
+            learnrate.load_task(task),
+            chosen,
+            steps=steps,
+            seed=seed,
+            store=False if no_store else store,
+        )
+=======
         trained = learnrate.train(task_from(task, start), chosen, steps=steps, seed=seed)
+>>>>>>> main
     if folder is not None:
         write_json(folder / "train.json", trained.to_dict())
         trained.save_weights(folder / "model.pt")
@@ -62,6 +77,8 @@ def train(
         print_json(trained.to_dict())
     else:
         show_curve(console(), trained.curve, str(trained.schedule))
+        if trained.run is not None:
+            typer.echo(f"recorded as {trained.run}; learnrate runs lists it")
     code = {"finished": 0, "interrupted": 130}.get(str(trained.curve.status), 1)
     if code == 1:
         advice = (

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     Rates = npt.NDArray[np.float64]
 
-__all__ = ["from_torch"]
+__all__ = ["from_torch", "position"]
 
 _LOOKED_AT = 1000  # updates compared where no total is given
 _CLOSE = 1e-9  # torch's recursions round at every update
@@ -57,7 +57,7 @@ def from_torch(
     _refuse_closed_loop(scheduler)
     own_total = getattr(scheduler, "total_steps", None)
     total = own_total if total is None else total
-    now = _position(scheduler)
+    now = position(scheduler)
     if total is not None and total <= now:
         raise ArgumentError(
             f"from_torch(total=...) must be beyond the scheduler's step, {now}; got {total!r}."
@@ -89,7 +89,7 @@ def _refuse_closed_loop(scheduler: object) -> None:
         )
 
 
-def _position(scheduler: Any) -> int:
+def position(scheduler: Any) -> int:
     """How many steps it has made; a chained scheduler has no count but those of its parts."""
     while not hasattr(scheduler, "last_epoch"):
         scheduler = scheduler._schedulers[0]  # noqa: SLF001 - torch keeps them nowhere else

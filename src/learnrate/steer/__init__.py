@@ -1,5 +1,9 @@
-"""Steer: closed-loop controllers, which multiply a schedule by what a run shows."""
+"""Steer: what changes a run: `attach`, and closed-loop controllers that multiply a schedule.
 
+`attach`, `Run` and `measured_step` load torch, when they are used.
+"""
+
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 from learnrate._errors import needing
@@ -19,7 +23,11 @@ from learnrate.steer._plateau import Plateau
 from learnrate.steer._sasa_plus import SasaPlus
 
 if TYPE_CHECKING:
+    from learnrate.steer._attach import attach
+    from learnrate.steer._run import Run
     from learnrate.steer._signals import measured_step
+
+_TORCH = {"Run": "_run", "attach": "_attach", "measured_step": "_signals"}
 
 __all__ = [
     "Action",
@@ -33,16 +41,18 @@ __all__ = [
     "Manual",
     "Observation",
     "Plateau",
+    "Run",
     "SasaPlus",
     "State",
+    "attach",
     "measured_step",
     "replay",
 ]
 
 
 def __getattr__(name: str) -> object:
-    if name != "measured_step":
+    if name not in _TORCH:
         raise AttributeError(f"module 'learnrate.steer' has no attribute {name!r}")
-    with needing("torch", "torch", "learnrate.steer.measured_step"):
-        from learnrate.steer._signals import measured_step  # noqa: PLC0415 - it loads torch
-    return measured_step
+    with needing("torch", "torch", f"learnrate.steer.{name}"):
+        module = import_module(f"learnrate.steer.{_TORCH[name]}")
+    return getattr(module, name)

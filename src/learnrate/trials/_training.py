@@ -48,6 +48,7 @@ class Training:
         with self.ranks.together(), blaming("the model or its optimizer could not be made"):
             self.model = _build_model(task)
             self.optimizer = task.optimizer_of(self.model)
+        self.gradient_norm: torch.Tensor | None = None  # of the last update, before clipping
         self._device = task.device if task.device is None else torch.device(task.device)
         self._device_type = next(iter(self.model.parameters())).device.type
         self._scaler = torch.amp.GradScaler(self._device_type, enabled=task.amp == "float16")
@@ -66,7 +67,9 @@ class Training:
         losses = self._accumulated() if self.ranks.size == 1 else [self._averaged()]
         if self._task.clip_norm is not None:
             self._scaler.unscale_(self.optimizer)
-            nn.utils.clip_grad_norm_(self.model.parameters(), self._task.clip_norm)
+            self.gradient_norm = nn.utils.clip_grad_norm_(
+                self.model.parameters(), self._task.clip_norm
+            )
         self._scaler.step(self.optimizer)
         self._scaler.update()
         return _mean(losses)  # read last, so that a device is not waited for before its update

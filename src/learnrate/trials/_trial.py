@@ -130,14 +130,15 @@ def run_trial(
     task: Task,
     trial: Trial,
     *,
+    on_start: Callable[[Training], object] = id,
     on_update: Callable[[Update], None] | None = None,
     rate: Callable[[int], float] | None = None,
 ) -> tuple[Curve, Training | None]:
     """Train `task` as `trial` says: its curve, and what was trained. Use inside `preserved(task)`.
 
     A diverged trial ends at once. An error in the task's own code ends it as failed, with its
-    message kept; Ctrl-C ends it as interrupted, with the updates made until then. A closed loop
-    gives `rate`, which is asked for each step's rate in place of the trial's schedule.
+    message kept; Ctrl-C ends it as interrupted, with the updates made until then. `on_start` is
+    told what will be trained, before the first update. A closed loop gives `rate`, which is asked for each step's rate in place of the trial's schedule.
 
     Raises:
         LostRankError: another rank of a distributed job has ended.
@@ -150,6 +151,7 @@ def run_trial(
     test = DivergenceTest()
     try:
         training = Training(task, trial.seed)
+        on_start(training)
         for step, planned_lr in enumerate(planned):
             lr = planned_lr if rate is None else rate(step)
             losses.append(training.update(lr))

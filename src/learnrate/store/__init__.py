@@ -1,0 +1,29 @@
+"""The store: runs, points, findings and edits, remembered in SQLite or PostgreSQL."""
+
+from learnrate.store._export import write_table
+from learnrate.store._recorder import Recorder
+from learnrate.store._records import (
+    LOST_AFTER,
+    Attempt,
+    EditStatus,
+    Points,
+    RunStatus,
+    Snapshot,
+    StoredEdit,
+    StoredRun,
+)
+from learnrate.store._store import Store
+
+__all__ = [
+    "LOST_AFTER",
+    "Attempt",
+    "EditStatus",
+    "Points",
+    "Recorder",
+    "RunStatus",
+    "Snapshot",
+    "Store",
+    "StoredEdit",
+    "StoredRun",
+    "write_table",
+]
