@@ -89,7 +89,7 @@ def attach(
             Where you clip by yourself, leave it out and say `run.step(loss, gradient_norm=...)`.
         every: updates from one recorded row to the next.
         gradient_every: updates from one measurement of the gradient's norm to the next, 0 for
-            none. By default as often as 0.4 % of the run's time allows. Where parameters are
+            none. By default as often as 0.25 % of the run's time allows. Where parameters are
             split over processes it is not measured, since that takes an exchange; give it to
             `run.step`.
         update_every: the same for the update ratio.
@@ -130,6 +130,7 @@ def attach(
     bound = None if schedule is None else _bound(schedule, total)
     total = total if bound is None or bound.total is None else bound.total
     controlled = _controlled(bound, controllers)
+    rates = _rates(optimizers, bound, controlled)
     first = rank_and_size()[0] == 0
     sharded = any(is_sharded(each) for each in _parameters(optimizers))
     gradient = Cadence(0 if sharded or not first else gradient_every)
@@ -149,7 +150,7 @@ def attach(
             recorder.go_on(step, "started")
     return Run(
         optimizers=optimizers,
-        rates=_rates(optimizers, bound, controlled),
+        rates=rates,
         schedule=bound,
         controlled=controlled,
         recorder=recorder,
