@@ -106,7 +106,9 @@ def loss_of(model: nn.Module, batch: Any) -> torch.Tensor:
 def asked(name: str, lr: float, data: tuple[torch.Tensor, ...]) -> list[Case]:
     """The verdicts along one run at a constant rate."""
     torch.manual_seed(0)
-    model = nn.Sequential(nn.Linear(64, 64), nn.ReLU(), nn.Linear(64, 64), nn.ReLU(), nn.Linear(64, 10))
+    model = nn.Sequential(
+        nn.Linear(64, 64), nn.ReLU(), nn.Linear(64, 64), nn.ReLU(), nn.Linear(64, 10)
+    )
     optimizer = OPTIMIZERS[name](model.parameters(), lr=lr)
     x, y, *_ = data
     own = torch.Generator().manual_seed(1)
@@ -137,7 +139,7 @@ def train(
         pick = torch.randint(len(x), (BATCH,), generator=own)
         optimizer.param_groups[0]["lr"] = rate(step)
         optimizer.zero_grad()
-        loss_of(model, (x[pick], y[pick])).backward()  # type: ignore[no-untyped-call]
+        loss_of(model, (x[pick], y[pick])).backward()
         optimizer.step()
 
 
@@ -178,7 +180,13 @@ def summary(cases: list[Case]) -> str:
     """How often verdicts were right."""
     header = ["the rest of the run says", "lower", "raise", "keep", "unclear"]
     rows = [
-        [truth, *(str(sum(c.truth == truth and c.verdict == said for c in cases)) for said in header[1:])]
+        [
+            truth,
+            *(
+                str(sum(c.truth == truth and c.verdict == said for c in cases))
+                for said in header[1:]
+            ),
+        ]
         for truth in ("lower", "raise", "keep")
     ]
     return table(header, rows)

@@ -31,7 +31,9 @@ ARROWS = {
         "training",
         "store",
     },
-    "integrations": {"schedules", "trials"},
+    # integrations and steer need each other: attach takes torch's schedulers, callbacks attach
+    "integrations": {"schedules", "trials", "steer", "store", "watch"},
+    "probing": {"trials", "scaling", "watch"},
     "steer": {"schedules", "watch", "store", "integrations"},
     "store": {"schedules", "watch"},
     "watch": {"schedules"},

@@ -2,6 +2,7 @@
 
 from learnrate.probing._alpha import NormalisedStep, normalised_step
 from learnrate.probing._noise import NoiseScale, noise_scale, pooled
+from learnrate.probing._probes import Probed, Probes
 from learnrate.probing._result import Result
 from learnrate.probing._sharpness import Sharpness, sharpness
 from learnrate.probing._what_if import Direction, Gain, WhatIf, what_if
@@ -11,6 +12,8 @@ __all__ = [
     "Gain",
     "NoiseScale",
     "NormalisedStep",
+    "Probed",
+    "Probes",
     "Result",
     "Sharpness",
     "WhatIf",

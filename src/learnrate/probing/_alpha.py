@@ -145,7 +145,7 @@ def _ends(
     """Loss, gradient and place."""
     optimizer.zero_grad()
     loss = loss_at("normalised_step", loss_of, model, batch)
-    loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
+    loss.backward()
     slopes = flat(torch.zeros_like(one) if one.grad is None else one.grad for one in parameters)
     return float(loss.detach()), slopes, flat(parameters)
 

@@ -59,6 +59,8 @@ def edge_of(optimizer: Optimizer, parameters: list[nn.Parameter]) -> Edge:
     groups = optimizer.param_groups
     lr = max(float(group["lr"]) for group in groups)
     kind = next((one for one in _KINDS if type(optimizer) is one), None)
+    if any(group.get("maximize") for group in groups):
+        kind = None
     limit, scale_of = _KINDS[kind] if kind is not None else (_unknown, _even)
     limits = {limit(group) for group in groups if any(_is_in(group, one) for one in parameters)}
     if len(limits) > 1:
@@ -104,11 +106,11 @@ def _rmsprop_limit(group: dict[str, Any]) -> float | None:
     return 2 + 2 * float(group["momentum"])
 
 
-def _unknown(group: dict[str, Any]) -> float | None:
+def _unknown(_group: dict[str, Any]) -> float | None:
     return None
 
 
-def _even(optimizer: Optimizer, parameter: nn.Parameter, group: dict[str, Any]) -> torch.Tensor:
+def _even(_optimizer: Optimizer, parameter: nn.Parameter, _group: dict[str, Any]) -> torch.Tensor:
     return parameter.detach().new_ones(())
 
 
@@ -118,7 +120,7 @@ def _adam_scale(
     state = _state(optimizer, parameter)
     first, second = (float(one) for one in group["betas"])
     updates = float(state["step"])
-    mean = state["max_exp_avg_sq" if group["amsgrad"] else "exp_avg_sq"]
+    mean: torch.Tensor = state["max_exp_avg_sq" if group["amsgrad"] else "exp_avg_sq"]
     root = (mean / (1 - second**updates)).sqrt()
     return 1 / ((1 - first**updates) * (root + float(group["eps"])))
 
@@ -127,7 +129,7 @@ def _rmsprop_scale(
     optimizer: Optimizer, parameter: nn.Parameter, group: dict[str, Any]
 ) -> torch.Tensor:
     state = _state(optimizer, parameter)
-    mean = state["square_avg"]
+    mean: torch.Tensor = state["square_avg"]
     if group["centered"]:
         mean = mean - state["grad_avg"].square()
     return 1 / (mean.sqrt() + float(group["eps"]))

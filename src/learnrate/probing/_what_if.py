@@ -239,7 +239,8 @@ def what_if(
         before = trial.losses()
         if not np.isfinite(before).all():
             raise TaskError(f"what_if: the loss is {before.mean():g} already; it must be finite.")
-        held, annealed = [], []
+        held: list[np.ndarray] = []
+        annealed: list[np.ndarray] = []
         for factor in tried:
             restore()
             for losses, found in zip(
@@ -308,7 +309,8 @@ class _Trial:
                 float(loss_at("what_if", self._loss_of, self._model, one)) for one in self._judging
             ]
         torch.set_rng_state(state)
-        return np.nan_to_num(np.array(found), nan=math.inf)
+        losses: np.ndarray = np.nan_to_num(np.array(found), nan=math.inf)
+        return losses
 
     def _update(self, batch: Any) -> bool:
         self.cost += 1.0
@@ -316,7 +318,7 @@ class _Trial:
         loss = loss_at("what_if", self._loss_of, self._model, batch)
         if not torch.isfinite(loss):
             return False
-        loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
+        loss.backward()
         if self._clip_norm is not None:
             torch.nn.utils.clip_grad_norm_(self._parameters, self._clip_norm)
         self._optimizer.step()

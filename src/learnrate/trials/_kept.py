@@ -68,9 +68,9 @@ def _module_restorer(module: nn.Module) -> Callable[[], None]:
         with torch.no_grad():
             for tensor, value in tensors:
                 tensor.copy_(value)
-            for parameter, gradient, value in gradients:
-                if gradient is not None:
-                    gradient.copy_(value)
+            for parameter, gradient, slopes in gradients:
+                if gradient is not None and slopes is not None:
+                    gradient.copy_(slopes)
                 parameter.grad = gradient
         for part, mode in modes:
             part.training = mode
