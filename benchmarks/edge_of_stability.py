@@ -15,16 +15,16 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from _page import table, write_section
 from torch import nn
 
-from _page import table, write_section
 from learnrate.probing import Sharpness, sharpness
 
 RUNS = (
     ("gradient descent", 0.4, 2.0),
     ("gradient descent", 0.2, 2.0),
     ("gradient descent", 0.1, 2.0),
-    ("heavy ball, b = 0.9", 0.02, 3.8),
+    ("heavy ball, b = 0.9", 0.2, 3.8),
     ("Adam, b1 = 0.9", 0.003, 38.0),
     ("Adam, b1 = 0.9", 0.01, 38.0),
 )

@@ -22,11 +22,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+from _page import table, write_section
 from scipy.stats import ttest_rel
 from sklearn.datasets import load_digits
 from torch import nn
 
-from _page import table, write_section
 from learnrate.probing import what_if
 
 if TYPE_CHECKING:

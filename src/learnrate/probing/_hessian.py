@@ -38,7 +38,9 @@ def hessian(
     """
     loss = loss_at(call, loss_of, model, batch)
     if not torch.isfinite(loss):
-        raise TaskError(f"{call}: the loss of the batch is {float(loss)}; it must be finite.")
+        raise TaskError(
+            f"{call}: the loss of the batch is {float(loss.detach())}; it must be finite."
+        )
     gradients = torch.autograd.grad(
         loss, parameters, create_graph=True, allow_unused=True, materialize_grads=True
     )

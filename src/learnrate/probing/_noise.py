@@ -237,14 +237,14 @@ def noise_scale(
 
 
 def _moments(inner: np.ndarray, size: int) -> tuple[float, float]:
-    """|G|^2 and tr(S), from the inner products of the batches' gradients.
+    """|G|^2 and tr(S), from the inner products of the batches' gradients."""
+    return _from_sums(float(inner.sum()), float(np.trace(inner)), len(inner), size)
 
-    The same as the formula with |G'|^2: their mean off the diagonal is |G|^2 without noise.
-    """
-    count = len(inner)
-    small = float(np.trace(inner)) / count
-    squared = (float(inner.sum()) - count * small) / (count * (count - 1))
-    return squared, size * (small - squared)
+
+def _from_sums(whole: float, trace: float, count: int, size: int) -> tuple[float, float]:
+    """The same as the formula with |G'|^2: the mean off the diagonal is |G|^2 without noise."""
+    squared = (whole - trace) / (count * (count - 1))
+    return squared, size * (trace / count - squared)
 
 
 def _ratio(trace: float, squared: float) -> float:
@@ -255,10 +255,11 @@ def _jackknifed(inner: np.ndarray, size: int) -> float | None:
     count = len(inner)
     if count < 3:
         return None
+    whole, diagonal, sums = float(inner.sum()), np.diag(inner), inner.sum(axis=0)
     logs = []
-    for at in range(count):
-        rest = np.delete(np.delete(inner, at, axis=0), at, axis=1)
-        squared, trace = _moments(rest, size)
+    for own, along in zip(diagonal.tolist(), sums.tolist(), strict=True):
+        left = whole - 2 * along + own
+        squared, trace = _from_sums(left, float(diagonal.sum()) - own, count - 1, size)
         if squared <= 0 or trace <= 0:
             return None
         logs.append(math.log(trace / squared))

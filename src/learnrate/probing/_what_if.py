@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Direction", "Gain", "WhatIf", "what_if"]
 
+_AWAY = 2.0  # times the loss before: the present rate makes it run away
+
 
 class Direction(StrEnum):
     """Which way the rate should go; the value is the advice."""
@@ -103,6 +105,8 @@ class WhatIf(Result):
 
     def _reason(self) -> str:
         if self.verdict is Direction.LOWER:
+            if not self._ahead(self.annealed_gains, lower=True):
+                return "At the present rate the loss runs away, and at a lower one it does not."
             return (
                 "A lower rate is ahead even once all are annealed to 0, which takes away what a "
                 "lower rate gains by less noise alone."
@@ -119,6 +123,9 @@ class WhatIf(Result):
             )
         return "No difference that bias or chance does not explain."
 
+    def _ahead(self, gains: tuple[Gain, ...], *, lower: bool) -> bool:
+        return _wins(gains, self.level, lower=lower)
+
     def finding(self, step: int) -> Finding | None:
         """The verdict as a finding, where the rate should change: LR106 or LR203.
 
@@ -128,14 +135,15 @@ class WhatIf(Result):
         if self.verdict not in {Direction.LOWER, Direction.RAISE}:
             return None
         lower = self.verdict is Direction.LOWER
-        best = _best(self.annealed_gains if lower else self.held_gains, lower=lower)
+        after = lower and self._ahead(self.annealed_gains, lower=True)
+        best = _best(self.annealed_gains if after else self.held_gains, lower=lower)
         return Finding(
             code="LR106" if lower else "LR203",
             severity=Severity.WARNING if lower else Severity.ADVICE,
             step=step,
             message=(
                 f"Tried from here, {best.factor:g} times the rate is ahead by {-best.mean:.2g} in "
-                f"loss (p = {best.p:.1g}), {'even after an anneal' if lower else 'even before one'}."
+                f"loss (p = {best.p:.1g}), {'even after an anneal' if after else 'before any anneal'}."
             ),
             evidence=self.to_dict(),
             remedy=(
@@ -175,7 +183,8 @@ def what_if(
     the rest of the run, because it has come further and its noise is taken away. So each direction
     is believed only against its bias:
 
-        lower   a lower factor wins after the anneal
+        lower   a lower factor wins after the anneal, or before it where the present rate has
+                doubled the loss meanwhile
         raise   a higher factor wins before it
         keep    a lower factor wins before the anneal and not after it
         unclear otherwise
@@ -248,6 +257,7 @@ def what_if(
             ):
                 losses.append(found)
     now_gains, then_gains = _gains(tried, held), _gains(tried, annealed)
+    runs_away = bool(held[tried.index(1.0)].mean() > _AWAY * before.mean())
     return WhatIf(
         lr=lr,
         factors=tried,
@@ -260,7 +270,7 @@ def what_if(
         held_gains=now_gains,
         annealed_gains=then_gains,
         level=level,
-        verdict=_verdict(now_gains, then_gains, level),
+        verdict=_verdict(now_gains, then_gains, level, runs_away=runs_away),
         cost=trial.cost,
         seconds=now() - began,
     )
@@ -399,16 +409,21 @@ def _p(mean: float, error: float, size: int) -> float:
     return float(2.0 * stdtr(size - 1, -abs(mean) / error))
 
 
-def _verdict(held: tuple[Gain, ...], annealed: tuple[Gain, ...], level: float) -> Direction:
-    def wins(gains: tuple[Gain, ...], *, lower: bool) -> bool:
-        return any(one.mean < 0 and one.p < level for one in gains if (one.factor < 1) is lower)
-
-    lower, higher = wins(annealed, lower=True), wins(held, lower=False)
+def _verdict(
+    held: tuple[Gain, ...], annealed: tuple[Gain, ...], level: float, *, runs_away: bool
+) -> Direction:
+    now = _wins(held, level, lower=True)
+    lower = _wins(annealed, level, lower=True) or (now and runs_away)
+    higher = _wins(held, level, lower=False)
     if lower != higher:
         return Direction.LOWER if lower else Direction.RAISE
-    if not lower and wins(held, lower=True):
+    if not lower and now:
         return Direction.KEEP
     return Direction.UNCLEAR
+
+
+def _wins(gains: tuple[Gain, ...], level: float, *, lower: bool) -> bool:
+    return any(one.mean < 0 and one.p < level for one in gains if (one.factor < 1) is lower)
 
 
 def _best(gains: tuple[Gain, ...], *, lower: bool) -> Gain:
