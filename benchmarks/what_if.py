@@ -114,11 +114,11 @@ def asked(name: str, lr: float, data: tuple[torch.Tensor, ...]) -> list[Case]:
     own = torch.Generator().manual_seed(1)
     found, at = [], 0
     for step in TIMES:
-        train(model, optimizer, data, own, lambda _: lr, range(at, step))
+        train(model, optimizer, data, own, rate=lambda _: lr, steps=range(at, step))
         at = step
         picks = torch.randperm(len(x), generator=own)[: 30 * BATCH].split(BATCH)
         verdict = what_if(model, optimizer, loss_of, [(x[one], y[one]) for one in picks])
-        truth, gain = rest(model, optimizer, name, lr, step, data)
+        truth, gain = rest(model, optimizer, data, name=name, lr=lr, step=step)
         found.append(
             Case(name, lr, step, verdict.verdict.name.lower(), truth, gain, verdict.words)
         )
@@ -130,6 +130,7 @@ def train(
     optimizer: Optimizer,
     data: tuple[torch.Tensor, ...],
     own: torch.Generator,
+    *,
     rate: Callable[[int], float],
     steps: range,
 ) -> None:
@@ -146,10 +147,11 @@ def train(
 def rest(
     model: nn.Module,
     optimizer: Optimizer,
+    data: tuple[torch.Tensor, ...],
+    *,
     name: str,
     lr: float,
     step: int,
-    data: tuple[torch.Tensor, ...],
 ) -> tuple[str, float]:
     """Which way would have been right, and by how much in final loss."""
     final = np.empty((len(FACTORS), REPEATS))
@@ -160,7 +162,7 @@ def rest(
             its.load_state_dict(copy.deepcopy(optimizer.state_dict()))
             own = torch.Generator().manual_seed(100 + seed)
             rate = lambda at, peak=factor * lr: peak * (TOTAL - at) / (TOTAL - step)  # noqa: E731
-            train(other, its, data, own, rate, range(step, TOTAL))
+            train(other, its, data, own, rate=rate, steps=range(step, TOTAL))
             with torch.no_grad():
                 final[row, seed] = float(loss_of(other, data[2:]))
     final = np.nan_to_num(final, nan=math.inf)

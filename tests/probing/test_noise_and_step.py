@@ -57,7 +57,7 @@ def test_on_a_known_quadratic_it_is_the_known_noise_scale():
 
 
 def test_the_jackknifes_error_is_the_spread_between_measurements():
-    found = [noise_scale(Place(), loss_of, drawn(40, 4, seed)) for seed in range(150)]
+    found = [noise_scale(Place(), loss_of, drawn(40, 4, seed)) for seed in range(80)]
     spread = float(np.std([math.log(one.noise) for one in found]))
     said = float(np.median([one.error for one in found]))
     assert 0.7 < said / spread < 1.4
@@ -65,12 +65,12 @@ def test_the_jackknifes_error_is_the_spread_between_measurements():
 
 @pytest.mark.parametrize("batch", [1, 4, 64, 1024])
 def test_the_best_rate_of_one_step_is_that_of_a_grid(batch):
-    found = noise_scale(Place(), loss_of, drawn(100, 64, 5), curvature=True)
+    found = noise_scale(Place(), loss_of, drawn(300, 16, 5), curvature=True)
     gradient = CURVATURES * START
     cross = (CURVATURES * gradient**2).sum() + (CURVATURES**3 * SPREAD**2).sum() / batch
     grid = torch.logspace(-3, 1, 4001, dtype=torch.float64)
     after = -grid * (gradient @ gradient) + 0.5 * grid**2 * cross
-    assert found.lr(batch) == pytest.approx(float(grid[after.argmin()]), rel=0.06)
+    assert found.lr(batch) == pytest.approx(float(grid[after.argmin()]), rel=0.1)
 
 
 def test_it_is_the_two_batch_formula():

@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from learnrate._errors import ArgumentError
+from learnrate.integrations._check import length_of
 from learnrate.integrations.keras import KerasSchedule, keras, to_keras
 from learnrate.schedules import schedule as read
 from learnrate.store import Recorder, RunStatus, Store
@@ -114,4 +115,4 @@ class LearnrateCallback(keras.callbacks.Callback):  # type: ignore[misc]  # kera
 
     def _total(self) -> int | None:
         steps, epochs = (self.params or {}).get("steps"), (self.params or {}).get("epochs")
-        return steps * epochs if steps and epochs else None
+        return length_of(self.schedule, steps * epochs if steps and epochs else None)

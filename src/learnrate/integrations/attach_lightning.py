@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from torch.nn.utils import get_total_norm
 
 from learnrate._errors import ArgumentError, needing
+from learnrate.integrations._check import length_of
 from learnrate.steer import Run, attach
 from learnrate.store import RunStatus
 
@@ -32,7 +33,8 @@ class LearnrateCallback(Callback):
     measured at every tenth update. `run` is the run, from the start of training on.
 
     Args:
-        schedule: as of `attach`; shares are of the Trainer's own number of updates.
+        schedule: as of `attach`; shares are of the Trainer's own number of updates, unless it has a
+            length of its own.
         validation: the logged value that is recorded as validation loss.
         sinks: called with what is recorded, such as a `TensorBoardSink`.
         **options: further arguments of `attach`, such as `store`, `controllers`, `probes`.
@@ -68,7 +70,7 @@ class LearnrateCallback(Callback):
             list(trainer.optimizers),
             self._schedule,
             **{
-                "total": total,
+                "total": length_of(self._schedule, total),
                 "step": trainer.global_step // max(1, len(trainer.optimizers)),
                 "model": pl_module,
                 "gradient_every": 0,  # they are there only once the step has begun

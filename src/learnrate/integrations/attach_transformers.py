@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from learnrate._errors import ArgumentError, needing
+from learnrate.integrations._check import length_of
 from learnrate.steer import Run, attach
 from learnrate.watch import COLUMNS
 
@@ -30,7 +31,8 @@ class LearnrateCallback(TrainerCallback):  # type: ignore[misc]  # transformers 
     `logging_steps=1` for every update's. `run` is the run, from the start of training on.
 
     Args:
-        schedule: as of `attach`; shares are of the Trainer's own number of updates.
+        schedule: as of `attach`; shares are of the Trainer's own number of updates, unless it has a
+            length of its own.
         sinks: called with what is recorded, such as a `TensorBoardSink`.
         **options: further arguments of `attach`, such as `store`, `probes`.
 
@@ -58,7 +60,7 @@ class LearnrateCallback(TrainerCallback):  # type: ignore[misc]  # transformers 
             held["optimizer"],
             self._schedule,
             **{
-                "total": state.max_steps,
+                "total": length_of(self._schedule, state.max_steps),
                 "step": state.global_step,
                 "model": held["model"],
                 "gradient_every": 0,  # the Trainer has clipped it by then

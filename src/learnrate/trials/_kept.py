@@ -94,7 +94,10 @@ def _optimizer_restorer(optimizer: Optimizer) -> Callable[[], None]:
             for one, held in state.items():
                 optimizer.state[one] = held()
             for group, held in zip(optimizer.param_groups, groups, strict=True):
-                group.update(held())
+                kept = held()
+                for name in group.keys() - kept.keys() - {"params"}:
+                    del group[name]
+                group.update(kept)
         vars(optimizer).update(flags)
 
     return put_back
