@@ -34,7 +34,9 @@ ARROWS = {
         "store",
         "watch",
     },
-    "integrations": {"schedules", "trials"},
+    # integrations and steer need each other: attach takes torch's schedulers, callbacks attach
+    "integrations": {"schedules", "trials", "steer", "store", "watch"},
+    "probing": {"trials", "scaling", "watch"},
     "steer": {"schedules", "watch", "store", "integrations"},
     "store": {"schedules", "watch"},
     "watch": {"schedules"},

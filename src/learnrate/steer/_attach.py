@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from learnrate.steer._controller import Controller
     from learnrate.steer._rates import Rates
+    from learnrate.steer._run import Probing
 
 __all__ = ["attach"]
 
@@ -51,6 +52,7 @@ def attach(
     planned: Schedule | None = None,
     facts: Mapping[str, Any] | None = None,
     limits: Mapping[str, Any] | None = None,
+    probes: Probing | None = None,
 ) -> Run:
     """Train under a schedule in a loop of your own, and record it.
 
@@ -96,6 +98,8 @@ def attach(
         planned: with `schedule=None`, the schedule that the rates should follow, for the record.
         facts: JSON values to remember, such as `{"batch_size": 64}`.
         limits: what edits may not exceed, as JSON values.
+        probes: `learnrate.probing.Probes`, which puts questions to the live training within a
+            share of its time; for one optimizer. What it finds is recorded with the run.
 
     Raises:
         ArgumentError: a value outside its rule, or an optimizer that has a run already.
@@ -123,6 +127,8 @@ def attach(
     _check_counts(total=total, every=every)
     _check_counts(0, step=step, gradient_every=gradient_every, update_every=update_every)
     _check_clipping(clip_norm, optimizers)
+    if probes is not None and len(optimizers) > 1:
+        refuse("attach", "probes", "None for several optimizers", probes)
     if planned is not None and schedule is not None:
         refuse("attach", "planned", "None unless schedule=None", str(planned))
     if isinstance(schedule, LRScheduler):
@@ -159,6 +165,7 @@ def attach(
         total=total,
         step=step,
         every=every,
+        probes=probes,
     )
 
 

@@ -7,7 +7,7 @@ import sys
 import time
 import warnings
 import weakref
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 import torch
 
@@ -15,6 +15,7 @@ from learnrate._errors import ArgumentError, ScheduleError
 from learnrate.schedules import from_json
 from learnrate.steer._record import whole
 from learnrate.store import RunStatus
+from learnrate.watch import COLUMNS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 
     Observer = Callable[[Observations], Iterable[Finding] | None]
 
-__all__ = ["ATTACHED", "Run"]
+__all__ = ["ATTACHED", "Probing", "Run"]
 
 ATTACHED = "_learnrate_run"  # of an optimizer: who writes its rates
 
@@ -42,6 +43,33 @@ _FORMAT = "learnrate.run"
 _VERSION = 1
 _PATIENT = 1000  # calls without an update before something must be wrong
 _SMOOTH = 0.1  # how much the last update counts in the time an update takes
+
+
+class Probed(Protocol):
+    """An answer of `Probing`."""
+
+    @property
+    def columns(self) -> Mapping[str, float]:
+        """What to record, by name."""
+        ...
+
+    @property
+    def findings(self) -> Iterable[Finding]:
+        """What follows from it."""
+        ...
+
+    @property
+    def seconds(self) -> float:
+        """It took."""
+        ...
+
+
+class Probing(Protocol):
+    """Puts questions to the live training, such as `learnrate.probing.Probes`."""
+
+    def __call__(self, step: int, optimizer: Optimizer, /) -> Probed | None:
+        """Ask what is due before the update of a step, if anything is; leave all as it was."""
+        ...
 
 
 class Run:
@@ -71,12 +99,14 @@ class Run:
         total: int | None,
         step: int,
         every: int,
+        probes: Probing | None = None,
     ) -> None:
         self.schedule, self.total = schedule, total
         self.controlled, self.recorder = controlled, recorder
         self.skipped = 0
         self._rates, self._measures, self._floats = rates, measures, floats
         self._every, self._step, self._begins = every, step, step
+        self._probes = probes
         self._updated, self._missed = False, 0
         self._seconds: float | None = None  # what an update takes
         self._called: float | None = None
@@ -162,6 +192,8 @@ class Run:
             self.controlled.observe(step, value, **(signals or {}))
         self._step = step = step + 1
         self._rates.turn(step)
+        if self._probes is not None and step != self.total:
+            self._probe(self._probes, step)
 
     def validation(self, loss: Any) -> None:
         """Record a validation loss of the model as it is, after the last update."""
@@ -311,6 +343,20 @@ class Run:
         self._row_time, self._row_step = now, step
         lr, groups = self._rates.used()
         recorder.add((step, (lr, loss, None, norm, ratio, clipped, seconds), groups))
+
+    def _probe(self, probes: Probing, step: int) -> None:
+        """Let a question be asked if one is due, and record the answer; its time is not ours."""
+        found = probes(step, self._optimizers[0])
+        if found is None:
+            return
+        if self._called is not None:
+            self._called += found.seconds
+        if self._row_time is not None:
+            self._row_time += found.seconds
+        if self.recorder is not None:
+            self.recorder.add((step, (None,) * len(COLUMNS), found.columns))
+            for finding in found.findings:
+                self.recorder.add_finding(finding)
 
     def _kept(self, loss: Any) -> Any:
         """A number, or what a device will know later."""
