@@ -5,12 +5,15 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from learnrate._errors import ArgumentError
+from learnrate._errors import ArgumentError, needing
 from learnrate.integrations._check import length_of
-from learnrate.integrations.keras import KerasSchedule, keras, to_keras
+from learnrate.integrations.keras import KerasSchedule, to_keras
 from learnrate.schedules import schedule as read
 from learnrate.store import Recorder, RunStatus, Store
 from learnrate.watch import COLUMNS
+
+with needing("keras", "keras", "learnrate.integrations.attach_keras"):
+    import keras
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
