@@ -22,7 +22,7 @@ __all__ = ["LearnrateCallback"]
 _LOGGED = {"loss": "loss", "grad_norm": "gradient_norm"}
 
 
-class LearnrateCallback(TrainerCallback):  # type: ignore[misc]  # transformers leaves it untyped
+class LearnrateCallback(TrainerCallback):
     """Attaches a run: `Trainer(..., callbacks=[LearnrateCallback("3e-4 * cosine()")])`.
 
     Rates are set and updates recorded as by `learnrate.attach`. With `schedule=None` those of the

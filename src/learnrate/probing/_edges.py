@@ -122,7 +122,8 @@ def _adam_scale(
     updates = float(state["step"])
     mean: torch.Tensor = state["max_exp_avg_sq" if group["amsgrad"] else "exp_avg_sq"]
     root = (mean / (1 - second**updates)).sqrt()
-    return 1 / ((1 - first**updates) * (root + float(group["eps"])))
+    scale: torch.Tensor = 1 / ((1 - first**updates) * (root + float(group["eps"])))
+    return scale
 
 
 def _rmsprop_scale(
