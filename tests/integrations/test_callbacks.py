@@ -203,7 +203,8 @@ def test_keras_trains_at_the_schedule_and_records(tmp_path):
                 losses.append(float(model.train_on_batch(x[part], y[part])))
                 model.reset_metrics()
         else:
-            callback = LearnrateCallback(SCHEDULE, store=place)
+            shares = "3e-2 * warmup(25%) >> cosine(floor=0.1)"
+            callback = LearnrateCallback(shares, store=place)
             model.compile(keras.optimizers.SGD(0.5), "mse")
             model.fit(
                 x,

@@ -52,23 +52,25 @@ class LearnrateCallback(keras.callbacks.Callback):  # type: ignore[misc]  # kera
         sinks: Iterable[Callable[..., Any]] = (),
     ) -> None:
         super().__init__()
-        self.schedule = None if schedule is None else read(schedule)
+        self._given = None if schedule is None else read(schedule)
+        self.schedule: Schedule | None = None
         self.recorder: Recorder | None = None
         self._store = store.url if isinstance(store, Store) else store
         self._name, self._sinks = name, tuple(sinks)
         self._step = self._seen = 0
         self._mean = 0.0
 
-    def set_model(self, model: Any) -> None:
+    def set_params(self, params: Any) -> None:
         """Take the optimizer's rate over, before anything is compiled."""
-        super().set_model(model)
+        super().set_params(params)
+        model = self.model
         if getattr(model, "steps_per_execution", 1) not in {1, None}:
             raise ArgumentError(
                 "LearnrateCallback needs compile(steps_per_execution=1), since Keras shows a "
                 f"callback only one update of each execution; got {model.steps_per_execution}."
             )
-        if self.schedule is not None:
-            model.optimizer.learning_rate = to_keras(self.schedule, self._total())
+        if self._given is not None and "epochs" in params:  # else it is no training
+            model.optimizer.learning_rate = to_keras(self._given, self._total())
 
     def on_train_begin(self, logs: Any = None) -> None:
         """Begin the run."""
@@ -118,4 +120,4 @@ class LearnrateCallback(keras.callbacks.Callback):  # type: ignore[misc]  # kera
 
     def _total(self) -> int | None:
         steps, epochs = (self.params or {}).get("steps"), (self.params or {}).get("epochs")
-        return length_of(self.schedule, steps * epochs if steps and epochs else None)
+        return length_of(self._given, steps * epochs if steps and epochs else None)
