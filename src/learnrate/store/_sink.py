@@ -69,6 +69,11 @@ class Sink:
         """The run's id."""
         return self._at.run
 
+    @property
+    def begun(self) -> bool:
+        """Whether the run is in the store."""
+        return self._at.attempt is not None
+
     def write(self, items: Sequence[Any], step: int) -> None:
         """Write rows, turns, findings and a status in order, and that `step` is about to happen.
 
