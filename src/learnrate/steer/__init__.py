@@ -19,6 +19,7 @@ from learnrate.steer._controller import (
 )
 from learnrate.steer._edited import Edited, edited
 from learnrate.steer._edits import Edit, Kind, edit_in
+from learnrate.steer._guard import Guard
 from learnrate.steer._limits import Limits
 from learnrate.steer._loss_slope import LossSlope
 from learnrate.steer._plateau import Plateau
@@ -40,6 +41,7 @@ __all__ = [
     "Decision",
     "Edit",
     "Edited",
+    "Guard",
     "Kind",
     "Limits",
     "LossSlope",

@@ -172,7 +172,7 @@ class Sink:
             writes.delete_run(connection, at.run)
         if row is None:
             return self._begun(connection, _At(run))
-        kept = {name: self._fields[name] for name in ("host", "pid", "total", "schedule")}
+        kept = {name: self._fields[name] for name in ("host", "pid", "total")}
         connection.execute(
             update(runs).where(runs.c.id == run).values(**kept, status=str(RunStatus.RUNNING))
         )

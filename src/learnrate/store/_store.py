@@ -216,6 +216,11 @@ class Store:
         with self.writing() as connection:
             connection.execute(update(runs).where(runs.c.id == run).values(values))
 
+    def set_total(self, run: str, total: int | None) -> None:
+        """Say how many updates a run is to have, where that has changed."""
+        with self.writing() as connection:
+            connection.execute(update(runs).where(runs.c.id == run).values(total=total))
+
     def delete_run(self, run: str) -> None:
         """Forget a run, with all that belongs to it."""
         with self.writing() as connection:
