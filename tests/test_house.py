@@ -47,6 +47,7 @@ ARROWS = {
         "training",
         "report",
         "store",
+        "steer",
     },
 }
 FOUNDATION = {

@@ -200,7 +200,7 @@ def test_a_factor_on_top_survives_every_torch_scheduler(name):
             plateau = isinstance(scheduler, lr_scheduler.ReduceLROnPlateau)
             scheduler.step(1.0) if plateau else scheduler.step()
             run.step(1.0)
-            if halved and step == 2:
+            if halved and step == 3:
                 run.steer("scale 0.5", reason="too high")
         rates[halved] = np.array(used)
         run.finish()

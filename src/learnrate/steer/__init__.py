@@ -23,6 +23,7 @@ from learnrate.steer._guard import Guard
 from learnrate.steer._limits import Limits
 from learnrate.steer._loss_slope import LossSlope
 from learnrate.steer._plateau import Plateau
+from learnrate.steer._replayed import Replay, replayed
 from learnrate.steer._request import edits_of, preview, ratios_of, request
 from learnrate.steer._sasa_plus import SasaPlus
 
@@ -47,6 +48,7 @@ __all__ = [
     "LossSlope",
     "Observation",
     "Plateau",
+    "Replay",
     "Run",
     "SasaPlus",
     "State",
@@ -58,6 +60,7 @@ __all__ = [
     "preview",
     "ratios_of",
     "replay",
+    "replayed",
     "request",
 ]
 

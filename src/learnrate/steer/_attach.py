@@ -162,7 +162,11 @@ def attach(
             total=total,
             schedule=planned if bound is None else bound,
             limits=limits.to_dict(),
-            facts={**_facts(optimizers, model, clip_norm), **(facts or {})},
+            facts={
+                **_facts(optimizers, model, clip_norm),
+                **({"foreign": True} if bound is None else {}),
+                **(facts or {}),
+            },
             numbers=floats,
         )
         recorder.step = step

@@ -93,9 +93,9 @@ class Run:
         self._optimizers = tuple(optimizers)
         self._hooks = self._hooked()
         self._end = (
-            None if recorder is None else weakref.finalize(
-            self, _ended, recorder, steering.fate, steering.agreement
-        )
+            None
+            if recorder is None
+            else weakref.finalize(self, _ended, recorder, steering.fate, steering.agreement)
         )
         rates.turn(step)
         self._move(steering.begin(step))
@@ -126,10 +126,17 @@ class Run:
         return self._steering.fate.stopped
 
     @property
+    def gave_up(self) -> bool:
+        """Whether the guard stopped it."""
+        return self._steering.fate.gave_up
+
+    @property
     def done(self) -> bool:
         """Whether the loop should end: all updates are made, or the run was stopped."""
         total = self._steering.fate.total
-        return self._steering.fate.stopped is not None or (total is not None and self._step >= total)
+        return self._steering.fate.stopped is not None or (
+            total is not None and self._step >= total
+        )
 
     @property
     def snapshots(self) -> list[int]:

@@ -191,7 +191,9 @@ class Steering:
                 raise ArgumentError("this run has no what-if probe: attach with probe=.")
             answer = self.probe()
         else:
-            self.fate.stopped = f"stopped by {edit.author}" + (f": {edit.reason}" * bool(edit.reason))
+            self.fate.stopped = f"stopped by {edit.author}" + (
+                f": {edit.reason}" * bool(edit.reason)
+            )
         if edit.kind not in RATE_KINDS | {Kind.ROLLBACK}:
             self.edited = self.edited.with_edit(made)
         self.position += 1
