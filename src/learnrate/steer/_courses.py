@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from learnrate._errors import ArgumentError, ScheduleError
+from learnrate._errors import ArgumentError
 from learnrate.schedules import (
     Chain,
     Constant,
@@ -221,7 +221,7 @@ def _stretched(schedule: Schedule, total: int, at: int) -> Schedule:
             f"stretch needs a total above the {schedule.total:,} steps the run has; got {total:,}. "
             "To end sooner, decay."
         )
-    longer = _lengthened(schedule, extra)
+    longer = _lengthened(schedule, extra, at)
     past = np.arange(at + 1)
     if longer is not None and np.array_equal(longer(past), schedule(past)):
         return longer
@@ -229,16 +229,14 @@ def _stretched(schedule: Schedule, total: int, at: int) -> Schedule:
     return _joined(held, at + extra, _rest(schedule, at))
 
 
-def _lengthened(schedule: Schedule, extra: int) -> Schedule | None:
-    """Its stable phase longer; factors on top are of steps, which stay."""
+def _lengthened(schedule: Schedule, extra: int, at: int) -> Schedule | None:
+    """Its stable phase longer, under factors that are past."""
     if isinstance(schedule, Scaled):
-        inner = _lengthened(schedule.inner, extra)
+        inner = _lengthened(schedule.inner, extra, at)
         return None if inner is None else Scaled(schedule.factor, inner, ascend=schedule.ascend)
     if isinstance(schedule, Product):
-        parts = [one if one.total is None else one.lengthen(extra) for one in schedule.parts]
-        known = [one for one in parts if one is not None]
-        try:
-            return Product(tuple(known)) if len(known) == len(parts) else None
-        except ScheduleError:
-            return None
+        main, *factors = schedule.parts
+        past = all(isinstance(one, Piecewise) and _goes_on(one, at) for one in factors)
+        longer = main.lengthen(extra) if past else None
+        return None if longer is None else Product((longer, *factors))
     return schedule.lengthen(extra)

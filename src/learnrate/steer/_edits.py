@@ -110,7 +110,7 @@ class Edit:
     def __post_init__(self) -> None:
         if self.kind not in list(Kind):
             close = difflib.get_close_matches(str(self.kind), list(Kind), n=1)
-            hint = f"did you mean {close[0]!r}? " if close else ""
+            hint = f"did you mean '{close[0]}'? " if close else ""
             raise ArgumentError(
                 f"there is no edit {str(self.kind)!r}; {hint}There are {', '.join(Kind)}."
             )
