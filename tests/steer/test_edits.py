@@ -288,7 +288,7 @@ def test_limits_name_the_bound_that_an_edit_exceeds():
         check("set 0.01")
     with pytest.raises(ArgumentError, match="ben may not edit this run; its limits name ann"):
         check("hold", author="ben")
-    with pytest.raises(ArgumentError, match="lead to the rate 0.9"):
+    with pytest.raises(ArgumentError, match=r"lead to the rate 0.9"):
         check("follow '0.9 * warmup(90) >> linear()'")
 
 

@@ -164,7 +164,7 @@ def test_limits_hold_for_a_request_and_again_where_it_is_applied(place):
     steered = Steered(place, limits=Limits(highest=0.15, authors=("ann", "ben"))).train(9)
     run, store = steered.run, Store(place)
     run.recorder.flush()
-    with pytest.raises(ArgumentError, match="lead to the rate 0.2; this run allows 0.15"):
+    with pytest.raises(ArgumentError, match=r"lead to the rate 0.2; this run allows 0.15"):
         request(store, run.id, "scale", 2.0, author="ann")
     with pytest.raises(ArgumentError, match="carl may not edit this run"):
         request(store, run.id, "hold", author="carl")
@@ -209,7 +209,7 @@ def test_a_run_that_has_ended_cannot_be_edited(place):
     steered.run.finish()
     with pytest.raises(ArgumentError, match=r"has ended \(finished\)"):
         request(Store(place), steered.run.id, "hold", author="ann")
-    with pytest.raises(ArgumentError, match="no run in .* is running"):
+    with pytest.raises(ArgumentError, match=r"no run in .* is running"):
         request(Store(place), "last", "hold", author="ann")
     with pytest.raises(ArgumentError, match="the run has ended"):
         steered.run.steer("hold")
@@ -272,7 +272,7 @@ EDITS = {
 }
 
 
-def drive(scheduler, optimizer, run, steps, asked, used):
+def drive(scheduler, optimizer, run, *, steps, asked, used):
     """Updates without a model: only the rates count here."""
     for step in steps:
         if step in asked and run is not None:
@@ -324,9 +324,9 @@ def expected(plain, edit):
 @pytest.mark.parametrize("name", SCHEDULERS)
 def test_every_edit_survives_every_torch_scheduler_and_a_resume(name, edit):
     scheduler, optimizer, _ = begin(name, attached=False)
-    plain = np.array(drive(scheduler, optimizer, None, range(20), {}, []))
+    plain = np.array(drive(scheduler, optimizer, None, steps=range(20), asked={}, used=[]))
     scheduler, optimizer, run = begin(name, attached=True)
-    used = drive(scheduler, optimizer, run, range(10), EDITS[edit], [])
+    used = drive(scheduler, optimizer, run, steps=range(10), asked=EDITS[edit], used=[])
     saved = json.loads(json.dumps(run.state_dict()))
     states = scheduler.state_dict(), optimizer.state_dict()
     for with_optimizer in (True, False):
@@ -338,7 +338,7 @@ def test_every_edit_survives_every_torch_scheduler_and_a_resume(name, edit):
             for group, rate in zip(other.param_groups, optimizer.param_groups, strict=True):
                 group["lr"] = rate["lr"]
         resumed.load_state_dict(saved)
-        rates = drive(again, other, resumed, range(10, 20), {}, list(used))
+        rates = drive(again, other, resumed, steps=range(10, 20), asked={}, used=list(used))
         np.testing.assert_allclose(rates, expected(plain, edit), rtol=1e-12)
         resumed.finish()
     run.finish()
@@ -355,12 +355,12 @@ def test_a_schedule_of_ours_keeps_every_edit_whatever_scheduler_is_still_stepped
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         run = learnrate.attach(optimizer, base, store=False)
-        drive(scheduler, optimizer, run, range(10), EDITS[edit], used)
+        drive(scheduler, optimizer, run, steps=range(10), asked=EDITS[edit], used=used)
         saved = json.loads(json.dumps(run.state_dict()))
         run.finish()
         resumed = learnrate.attach(optimizer, base, store=False)
         resumed.load_state_dict(saved)  # without any other state
-        drive(scheduler, optimizer, resumed, range(10, 14), {}, used)
+        drive(scheduler, optimizer, resumed, steps=range(10, 14), asked={}, used=used)
     plain = base.table()[:14, None] * np.array([1.0, 0.1])
     np.testing.assert_allclose(used, expected(plain, edit)[:14], rtol=1e-12)
 

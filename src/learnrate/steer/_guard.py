@@ -23,7 +23,8 @@ class Guard:
     Every `every` updates the state is kept, the last `keep` of them. When the loss is not finite,
     or lies far above the usual for `patience` updates in a row, the run goes back to a state from
     before that, with the rate times `factor`. The data goes on, so the batches in between are not
-    seen again. After `times` such rescues the run stops, with advice.
+    seen again; where trouble follows at once, it is the data's, and the rate is left. After `times`
+    such rescues the run stops, with advice.
 
     Far above the usual: by more than `spike` robust standard deviations of the last `window` good
     losses over their median, and by more than a half of its size.

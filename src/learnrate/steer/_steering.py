@@ -76,7 +76,8 @@ class Steering:
     _targets: set[int] = field(init=False, default_factory=set)
     _watchman: Watchman | None = field(init=False, default=None)
     _cadence: int = field(init=False, default=0)
-    _trouble_at: int = field(init=False, default=-1)
+    _trouble_at: int = field(init=False, default=-(2**53))
+    _back_at: int = field(init=False, default=-(2**53))
 
     def __post_init__(self) -> None:
         self.edited = Edited(self.base, (), self.rates.ratios)
@@ -267,29 +268,26 @@ class Steering:
             return step
         earlier = [each for each in self.snapshots.steps if each <= step - 1 - guard.patience]
         found = earlier or self.snapshots.steps[:1]
-        again = self._trouble_at >= 0 and step <= self._trouble_at + max(self._cadence, 10)
+        at_once = (
+            0 <= step - self._back_at <= 2 * guard.patience
+        )  # the data's fault, not the rate's
+        again = step <= self._trouble_at + max(self._cadence, 10) and not at_once
         if again and len(found) > 1:
             self._drop(found.pop())  # it has been tried, and did not help
         if self.rescues >= guard.times or not found:
             self._give_up(why, step)
             return step
         self.rescues += 1
-        self._trouble_at = step
-        target, in_force = found[-1], self._highest(step - 1)
-        back = Edit(kind=Kind.ROLLBACK, value=target, author=AUTOMATIC, reason=f"{why}", step=step)
-        after = self._by_itself(back)
+        self._trouble_at, self._back_at = step, found[-1]
+        in_force = self._highest(step - 1)
+        after = self._by_itself(_of_guard(Kind.ROLLBACK, found[-1], why, step))
         undone = self._highest(step - 1)
-        lower = min(1.0, in_force / undone) if undone > 0 and in_force > 0 else 1.0
-        why = f"{why}; rescue {self.rescues} of {guard.times}"
-        self._by_itself(
-            Edit(
-                kind=Kind.SCALE,
-                value=guard.factor * lower,
-                author=AUTOMATIC,
-                reason=why,
-                step=after,
-            )
-        )
+        factor = 1.0 if at_once else guard.factor
+        if undone > 0:
+            factor *= min(1.0, in_force / undone) or 1.0
+        if factor < 1.0:
+            why = f"{why}; rescue {self.rescues} of {guard.times}"
+            self._by_itself(_of_guard(Kind.SCALE, factor, why, after))
         return after
 
     def _highest(self, step: int) -> float:
@@ -368,3 +366,7 @@ class Steering:
 
 def _forgetting(step: int) -> Callable[[Store, str], None]:
     return lambda store, run: store.remove_snapshot(run, step)
+
+
+def _of_guard(kind: Kind, value: float, why: str, step: int) -> Edit:
+    return Edit(kind=kind, value=value, author=AUTOMATIC, reason=why, step=step)
