@@ -77,6 +77,7 @@ class Steering:
     _watchman: Watchman | None = field(init=False, default=None)
     _cadence: int = field(init=False, default=0)
     _trouble_at: int = field(init=False, default=-(2**53))
+    _blamed: bool = field(init=False, default=False)
     _back_at: int = field(init=False, default=-(2**53))
 
     def __post_init__(self) -> None:
@@ -266,11 +267,10 @@ class Steering:
         guard = watchman.guard
         if why is None or self._repeated or self.fate.stopped is not None:
             return step
-        earlier = [each for each in self.snapshots.steps if each <= step - 1 - guard.patience]
+        earlier = [each for each in self.snapshots.steps if each < step - 1 - guard.patience]
         found = earlier or self.snapshots.steps[:1]
-        at_once = (
-            0 <= step - self._back_at <= 2 * guard.patience
-        )  # the data's fault, not the rate's
+        at_once = 0 <= step - self._back_at <= 2 * guard.patience + 2 and not self._blamed
+        self._blamed = at_once  # the data is; a second time in a row it is the rate after all
         again = step <= self._trouble_at + max(self._cadence, 10) and not at_once
         if again and len(found) > 1:
             self._drop(found.pop())  # it has been tried, and did not help
