@@ -61,7 +61,7 @@ def loop(place, checkpoint, trace, kill):
             if step % 10 == 0:
                 parts = {"model": model, "optimizer": optimizer, "run": run}
                 torch.save({name: one.state_dict() for name, one in parts.items()}, f"{saved}.new")
-                os.replace(f"{saved}.new", saved)
+                Path(f"{saved}.new").replace(saved)
             if step == int(kill):
                 os.kill(os.getpid(), signal.SIGKILL)
             rate = run.lr
@@ -70,7 +70,7 @@ def loop(place, checkpoint, trace, kill):
             file.flush()
             run.step(loss)
     run.finish()
-    print(json.dumps([value.tolist() for value in model.parameters()]))
+    sys.stdout.write(json.dumps([value.tolist() for value in model.parameters()]))
 
 
 def ranks(place, folder):

@@ -221,8 +221,10 @@ def test_a_training_is_steered_from_the_shell_and_repeated_to_the_bit(tmp_path):
     (tmp_path / "job.py").write_text(TASK)
     place = tmp_path / "a.db"
     training = subprocess.Popen(
-        [*COMMAND, "train", f"{tmp_path}/job.py:task", "--schedule", "0.05 * linear()"]
-        + ["--store", str(place), "--json"],
+        [
+            *(*COMMAND, "train", f"{tmp_path}/job.py:task", "--schedule", "0.05 * linear()"),
+            *("--store", str(place), "--json"),
+        ],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
