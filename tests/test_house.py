@@ -54,6 +54,7 @@ ARROWS = {
         "report",
         "store",
         "watch",
+        "steer",
     },
 }
 FOUNDATION = {

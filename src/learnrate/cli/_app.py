@@ -12,9 +12,11 @@ from learnrate.cli._export import export
 from learnrate.cli._find import find
 from learnrate.cli._meta import meta
 from learnrate.cli._plan import plan
+from learnrate.cli._replay import replay
 from learnrate.cli._runs import runs
 from learnrate.cli._scale import scale
 from learnrate.cli._show import show
+from learnrate.cli._steer import steer
 from learnrate.cli._sweep import sweep
 from learnrate.cli._train import train
 
@@ -37,6 +39,8 @@ app.command()(runs)
 app.command()(export)
 app.add_typer(meta)
 app.command()(diagnose)
+app.command()(steer)
+app.command()(replay)
 
 
 def _print_version(value: bool) -> None:
