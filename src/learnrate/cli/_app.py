@@ -10,11 +10,8 @@ from learnrate._version import __version__
 from learnrate.cli._export import export
 from learnrate.cli._find import find
 from learnrate.cli._plan import plan
-<<<<<<< HEAD
 from learnrate.cli._runs import runs
-=======
 from learnrate.cli._scale import scale
->>>>>>> main
 from learnrate.cli._show import show
 from learnrate.cli._sweep import sweep
 from learnrate.cli._train import train
@@ -33,12 +30,9 @@ app.command()(train)
 app.command()(find)
 app.command()(show)
 app.command()(sweep)
-<<<<<<< HEAD
 app.command()(runs)
 app.command()(export)
-=======
 app.command()(scale)
->>>>>>> main
 
 
 def _print_version(value: bool) -> None:

@@ -69,10 +69,6 @@ StoreOption = Annotated[
 ]
 
 
-<<<<<<< HEAD
-def print_json(value: dict[str, Any] | list[dict[str, Any]]) -> None:
-    """Print one object, or a list of them."""
-=======
 def task_from(spec: str, start: Path | None) -> Task:
     """The task that TASK names, from a checkpoint on where there is one."""
     from learnrate.task import load_task  # noqa: PLC0415 - loads torch, which --help does not need
@@ -81,9 +77,8 @@ def task_from(spec: str, start: Path | None) -> Task:
     return loaded if start is None else loaded.starting_from(start)
 
 
-def print_json(value: dict[str, Any]) -> None:
-    """Print one object."""
->>>>>>> main
+def print_json(value: dict[str, Any] | list[dict[str, Any]]) -> None:
+    """Print one object, or a list of them."""
     typer.echo(json.dumps(value, allow_nan=False))
 
 

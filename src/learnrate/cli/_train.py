@@ -59,17 +59,13 @@ def train(
     assert chosen is not None  # noqa: S101 - one of the two is given
     folder = None if out is None else folder_for(out)
     with own_stdout():
-<<<<<<< HEAD
         trained = learnrate.train(
-            learnrate.load_task(task),
+            task_from(task, start),
             chosen,
             steps=steps,
             seed=seed,
             store=False if no_store else store,
         )
-=======
-        trained = learnrate.train(task_from(task, start), chosen, steps=steps, seed=seed)
->>>>>>> main
     if folder is not None:
         write_json(folder / "train.json", trained.to_dict())
         trained.save_weights(folder / "model.pt")

@@ -6,11 +6,8 @@ Importing this loads neither plotly nor rich nor plotext; showing something does
 from __future__ import annotations
 
 from learnrate.report._page import plan_page
-<<<<<<< HEAD
 from learnrate.report._runs import show_runs
-=======
 from learnrate.report._scaled import show_scaled
->>>>>>> main
 from learnrate.report._schedules_page import schedules_page
 from learnrate.report._sweep import show_sweep
 from learnrate.report._terminal import show_curve, show_plan, show_range_test, show_schedules
@@ -21,11 +18,8 @@ __all__ = [
     "show_curve",
     "show_plan",
     "show_range_test",
-<<<<<<< HEAD
     "show_runs",
-=======
     "show_scaled",
->>>>>>> main
     "show_schedules",
     "show_sweep",
 ]
