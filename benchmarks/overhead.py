@@ -1,8 +1,10 @@
-"""What a schedule costs: one update of the rates beside torch's schedulers, and a long table.
+"""What a schedule and a record cost an update, beside torch's schedulers and others' writers.
 
     python benchmarks/overhead.py [--json]
 
-All contenders run in one process, turn by turn, so that whatever else the machine does meets them
+Three figures: one update of the rates, and a long table; one update whose rate is set and whose
+rate and loss are recorded; and all that a run can record, as a share of an update of 10 ms. All
+contenders run in one process, turn by turn, so that whatever else the machine does meets them
 alike; a figure is the median over the turns, and a ratio the median of the ratios within a turn.
 The ratio that counts is ours to the fastest of torch's.
 """
@@ -13,12 +15,15 @@ import argparse
 import json
 import statistics
 import sys
+import tempfile
 import time
+import warnings
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch.optim import lr_scheduler
 
+import learnrate
 from learnrate.integrations.torch import to_torch
 from learnrate.schedules import Cosine, Warmup
 
@@ -26,6 +31,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from torch.optim import SGD
+
+    Writer = tuple[Callable[[], None], Callable[[], None]]
 
 TOTAL = 1_000_000
 RATE = 0.1
@@ -47,6 +54,12 @@ CONTENDERS: dict[str, Callable[[SGD], Any]] = {
 }
 
 
+RECORD_TARGET, SHARE_TARGET = 20e-6, 0.01
+RECORD_TURNS, RECORD_UPDATES = 31, 100
+UPDATE = 0.010  # seconds, of which most is not ours
+BOTH, MLFLOW = "learnrate run.step", "MLflow, two metrics"
+
+
 def main() -> None:
     """Measure, and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -55,8 +68,13 @@ def main() -> None:
     torch.set_num_threads(1)
     results = {str(groups): measure(groups) for groups in (1, 20)}
     table = table_seconds()
+    with tempfile.TemporaryDirectory() as folder:
+        records = record_seconds(folder)
+        share = share_of_an_update(folder)
     if as_json:
-        json.dump({"groups": results, "million_step_table_s": table}, sys.stdout, indent=2)
+        found = {"groups": results, "million_step_table_s": table}
+        found |= {"record_s": records, "share_of_10_ms": share}
+        json.dump(found, sys.stdout, indent=2)
         print()
         return
     for groups, result in results.items():
@@ -64,6 +82,7 @@ def main() -> None:
     verdict = "met" if table <= TABLE_TARGET else "missed"
     print(f"a table of {TOTAL:,} steps: {table * 1e3:.1f} ms")
     print(f"  target: at most {TABLE_TARGET * 1e3:.0f} ms, {verdict}")
+    show_records(records, share)
 
 
 def measure(groups: int) -> dict[str, Any]:
@@ -108,6 +127,114 @@ def table_seconds() -> float:
         SCHEDULE.table()
         found.append(time.perf_counter() - began)
     return statistics.median(found)
+
+
+def record_seconds(folder: str) -> dict[str, float]:
+    """Seconds an update for its rate and the record of rate and loss; others' set no rate."""
+    makers = {BOTH: a_run, "TensorBoard, two scalars": in_tensorboard, MLFLOW: in_mlflow}
+    made = {name: make(folder) for name, make in makers.items()}
+    contenders = {name: step for name, (step, _) in made.items()}
+    contenders["torch CosineAnnealingLR, no record"] = prepared(CONTENDERS["CosineAnnealingLR"], 1)
+    turns: list[dict[str, float]] = []
+    for _ in range(RECORD_TURNS):
+        turns.append({})
+        for name, step in contenders.items():
+            updates = RECORD_UPDATES if name != MLFLOW else 3
+            began = time.perf_counter()
+            for _ in range(updates):
+                step()
+            turns[-1][name] = (time.perf_counter() - began) / updates
+            time.sleep(0.02)  # what each has left to a thread of its own
+    for _, close in made.values():
+        close()
+    return {name: statistics.median(turn[name] for turn in turns) for name in contenders}
+
+
+def a_run(folder: str) -> Writer:
+    """What a loop calls to set the rate and to record it with the loss, and what ends that."""
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=RATE)
+    run = learnrate.attach(optimizer, SCHEDULE, store=f"{folder}/runs.db")
+    loss = torch.tensor(1.0)
+    return lambda: run.step(loss, updated=True), run.finish
+
+
+def in_tensorboard(folder: str) -> Writer:
+    """The same for TensorBoard, where the rate is recorded only."""
+    from torch.utils.tensorboard import SummaryWriter  # noqa: PLC0415 - a peer, loaded here alone
+
+    writer = SummaryWriter(f"{folder}/tensorboard")
+    count, loss = iter(range(TOTAL)), torch.tensor(1.0)
+
+    def step() -> None:
+        at = next(count)
+        writer.add_scalar("lr", RATE, at)
+        writer.add_scalar("loss", loss, at)
+
+    return step, writer.close
+
+
+def in_mlflow(folder: str) -> Writer:
+    """The same for MLflow, into its own default database."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import mlflow  # noqa: PLC0415 - a peer, loaded here alone
+
+        mlflow.set_tracking_uri(f"sqlite:///{folder}/mlflow.db")
+        mlflow.start_run()
+    count, loss = iter(range(TOTAL)), torch.tensor(1.0)
+
+    def step() -> None:
+        mlflow.log_metrics({"lr": RATE, "loss": loss.item()}, step=next(count))
+
+    return step, mlflow.end_run
+
+
+def share_of_an_update(folder: str) -> float:
+    """Processor time that a run with everything on adds to an update of 10 ms, as a share of it.
+
+    Most of the update is asleep, so that what is added shows; every thread's time counts.
+    """
+    shares = []
+    for _ in range(5):
+        plain, recorded = (processor_seconds(folder, attached=on) for on in (False, True))
+        shares.append((recorded - plain) / UPDATE)
+    return statistics.median(shares)
+
+
+def processor_seconds(folder: str, *, attached: bool, updates: int = 150) -> float:
+    """Of an update of 10 ms."""
+    torch.manual_seed(0)
+    parameters = [torch.nn.Parameter(torch.randn(100, 500)) for _ in range(20)]
+    for parameter in parameters:
+        parameter.grad = 1e-3 * torch.randn_like(parameter)
+    optimizer = torch.optim.SGD(parameters, lr=RATE)
+    loss = torch.tensor(1.0)
+    run = learnrate.attach(optimizer, SCHEDULE, store=f"{folder}/all.db") if attached else None
+    began = 0.0
+    for step in range(updates + 50):
+        if step == 50:
+            began = time.process_time()
+        start = time.perf_counter()
+        optimizer.step()
+        if run is not None:
+            run.step(loss)
+        time.sleep(max(0.0, UPDATE - (time.perf_counter() - start)))
+    found = (time.process_time() - began) / updates
+    if run is not None:
+        run.finish()
+    return found
+
+
+def show_records(records: dict[str, float], share: float) -> None:
+    """What recording costs."""
+    print("one update, its rate and its record")
+    for name, seconds in sorted(records.items(), key=lambda pair: pair[1]):
+        print(f"  {name:36} {seconds * 1e6:9.2f} us")
+    verdict = "met" if records[BOTH] <= RECORD_TARGET else "missed"
+    print(f"  target: at most {RECORD_TARGET * 1e6:.0f} us, {verdict}")
+    verdict = "met" if share <= SHARE_TARGET else "missed"
+    print(f"everything on, of an update of 10 ms with a million weights: {share:.2%}")
+    print(f"  target: at most {SHARE_TARGET:.0%}, {verdict}")
 
 
 def show(groups: str, result: dict[str, Any]) -> None:

@@ -89,7 +89,7 @@ def attach(
             Where you clip by yourself, leave it out and say `run.step(loss, gradient_norm=...)`.
         every: updates from one recorded row to the next.
         gradient_every: updates from one measurement of the gradient's norm to the next, 0 for
-            none. By default as often as 0.4 % of the run's time allows. Where parameters are
+            none. By default as often as 0.25 % of the run's time allows. Where parameters are
             split over processes it is not measured, since that takes an exchange; give it to
             `run.step`.
         update_every: the same for the update ratio.

@@ -135,7 +135,7 @@ class Recorder:
         self._wake.set()
         return marker.wait(wait)
 
-    def close(self, status: RunStatus | str, wait: float = 10.0) -> None:
+    def close(self, status: RunStatus | str, wait: float = 5.0) -> None:
         """Write what is left and how the run ended, for so many seconds at most."""
         if os.getpid() != self._owner or self._deadline is not None:
             return  # a fork's copy, or closed already

@@ -1,0 +1,113 @@
+"""The commands of the store: train records, runs lists, export writes."""
+
+import csv
+import json
+import sys
+
+import pytest
+from pyarrow import parquet
+
+from learnrate import Store
+from learnrate.cli import main
+
+TASKS = """\
+from learnrate.testing import quadratic_task
+
+task = quadratic_task()
+unstable = quadratic_task(steepest=1000.0)
+"""
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch, capsys):
+    """Run a command in a folder with a task file; its exit status, standard output and error."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("LEARNRATE_STORE", raising=False)
+    (tmp_path / "t.py").write_text(TASKS)
+
+    def call(*arguments):
+        monkeypatch.setattr(sys, "argv", ["learnrate", *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        printed = capsys.readouterr()
+        return ended.value.code or 0, printed.out, printed.err
+
+    return call
+
+
+TRAIN = ("train", "t.py:task", "--schedule", "0.05 * linear()", "--steps", 30, "--json")
+
+
+def test_train_records_the_run_and_its_losses_are_the_same_without(run, tmp_path):
+    _, out, _ = run(*TRAIN, "--no-store")
+    assert not (tmp_path / "learnrate.db").exists()
+    without = json.loads(out)
+    _, out, _ = run(*TRAIN)
+    within = json.loads(out)
+    assert [point["loss"] for point in within["curve"]] == [p["loss"] for p in without["curve"]]
+    assert without["run"] is None
+    seen = Store(create=False).observations(within["run"])
+    assert seen.column("loss").tolist() == [point["loss"] for point in within["curve"]]
+    assert seen.column("lr").tolist() == [point["lr"] for point in within["curve"]]
+    assert seen.column("validation")[-1] == within["validation"]
+    assert str(seen.schedule) == within["schedule"]
+    assert seen.facts["seed"] == 0
+
+
+def test_runs_lists_what_was_trained_the_newest_first(run):
+    run(*TRAIN)
+    run("train", "t.py:unstable", "--schedule", "0.1 * constant()", "--steps", 50)
+    code, out, _ = run("runs", "--json")
+    listed = json.loads(out)
+    assert code == 0
+    assert {"run", "status", "step", "total", "lr", "loss"} <= set(listed[0])
+    assert [(each["status"], each["total"]) for each in listed] == [
+        ("diverged", 50),
+        ("finished", 30),
+    ]
+    assert listed[1]["step"] == 30
+    code, out, _ = run("runs")
+    assert code == 0
+    assert all(each["run"] in out for each in listed)
+
+
+def test_export_writes_both_kinds_of_table(run, tmp_path):
+    run(*TRAIN, "--store", tmp_path / "mine.db")
+    store = Store(tmp_path / "mine.db", create=False)
+    points = store.points(store.resolve("last"))
+    for name in ("a.csv", "a.parquet"):
+        code, out, _ = run("export", "last", "--to", name, "--store", "mine.db")
+        assert (code, out.split()[0]) == (0, "30")
+    with (tmp_path / "a.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [float(row["loss"]) for row in rows] == points.columns["loss"].tolist()
+    assert [row["validation"] for row in rows[:-1]] == [""] * 29
+    table = parquet.read_table(tmp_path / "a.parquet").to_pydict()
+    assert table["step"] == points.step.tolist()
+    assert table["lr"] == points.columns["lr"].tolist()
+    assert table["validation"][:-1] == [None] * 29
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("runs",), "there is no store"),
+        (("runs", "--store", "t.py"), "is not a database"),
+        (("export", "last", "--to", "a.csv", "--store", "mysql://a/b"), "postgresql://"),
+        ((*TRAIN, "--store", "a.db", "--no-store"), "not both"),
+    ],
+)
+def test_misuse_is_one_sentence_and_leaves_nothing(run, tmp_path, arguments, words):
+    code, out, err = run(*arguments)
+    assert (code, out) == (2, "")
+    assert words in err
+    assert err.count("\n") == 1
+    assert [path.name for path in tmp_path.iterdir() if "db" in path.name] == []
+
+
+def test_a_run_that_is_not_there_or_a_kind_that_is_none_is_refused(run):
+    run(*TRAIN)
+    code, _, err = run("export", "nobody", "--to", "a.csv")
+    assert (code, "there is no run 'nobody'" in err) == (2, True)
+    code, _, err = run("export", "last", "--to", "a.txt")
+    assert (code, "must end in .csv or .parquet" in err) == (2, True)
