@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from learnrate._version import __version__
+from learnrate.cli._dashboard import dashboard
 from learnrate.cli._export import export
 from learnrate.cli._find import find
 from learnrate.cli._plan import plan
@@ -32,6 +33,7 @@ app.command()(show)
 app.command()(sweep)
 app.command()(runs)
 app.command()(export)
+app.command()(dashboard)
 app.command()(scale)
 
 

@@ -5,15 +5,23 @@ Importing this loads neither plotly nor rich nor plotext; showing something does
 
 from __future__ import annotations
 
-from learnrate.report._page import plan_page
+from learnrate.report._figures import plan_figures, range_test
+from learnrate.report._page import plan_body, plan_page, range_test_body
 from learnrate.report._runs import show_runs
 from learnrate.report._scaled import show_scaled
 from learnrate.report._schedules_page import schedules_page
 from learnrate.report._sweep import show_sweep
 from learnrate.report._terminal import show_curve, show_plan, show_range_test, show_schedules
+from learnrate.report._theme import DARK, LIGHT, variables
 
 __all__ = [
+    "DARK",
+    "LIGHT",
+    "plan_body",
+    "plan_figures",
     "plan_page",
+    "range_test",
+    "range_test_body",
     "schedules_page",
     "show_curve",
     "show_plan",
@@ -22,4 +30,5 @@ __all__ = [
     "show_scaled",
     "show_schedules",
     "show_sweep",
+    "variables",
 ]
