@@ -33,7 +33,10 @@ app.command()(show)
 app.command()(sweep)
 app.command()(runs)
 app.command()(export)
+<<<<<<< HEAD
 app.command()(dashboard)
+=======
+>>>>>>> steer
 app.command()(scale)
 
 
