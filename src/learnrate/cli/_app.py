@@ -33,10 +33,7 @@ app.command()(show)
 app.command()(sweep)
 app.command()(runs)
 app.command()(export)
-<<<<<<< HEAD
 app.command()(dashboard)
-=======
->>>>>>> steer
 app.command()(scale)
 
 
