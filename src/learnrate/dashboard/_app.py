@@ -18,6 +18,7 @@ from learnrate.dashboard._curves import PointsKept
 from learnrate.dashboard._folder import Folder
 from learnrate.dashboard._guard import Guard, error_body
 from learnrate.dashboard._pages import error_page, pages
+from learnrate.dashboard._plotly import style_hashes
 from learnrate.dashboard._state import Held
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ def make_app(store: Store, access: Access, *, author: str, plans: Path | None = 
     app.include_router(pages)
     static = str(files("learnrate.dashboard").joinpath("static"))
     app.mount("/static", _Static(directory=static), name="static")
-    app.add_middleware(Guard, access=access)
+    app.add_middleware(Guard, access=access, styles=style_hashes())
     app.add_exception_handler(HTTPException, _refused)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(LearnrateError, _failed)

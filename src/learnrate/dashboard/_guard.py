@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, urlencode
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
     from learnrate.dashboard._access import Access
@@ -16,15 +18,7 @@ __all__ = ["Guard", "error_body"]
 
 _LARGEST_BODY = 64 * 1024
 _READING = {"GET", "HEAD"}
-_EMPTY_STYLE = "'sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU='"
-"""Of an empty style element, which plotly makes and fills through the CSSOM; no other passes."""
-
 _HEADERS = {
-    "content-security-policy": (
-        f"default-src 'none'; script-src 'self'; style-src 'self' {_EMPTY_STYLE}; "
-        "img-src 'self' data:; connect-src 'self'; form-action 'self'; "
-        "frame-ancestors 'none'; base-uri 'none'"
-    ),
     "x-content-type-options": "nosniff",
     "x-frame-options": "DENY",
     "referrer-policy": "no-referrer",
@@ -43,10 +37,17 @@ class Guard:
     Args:
         app: what it guards.
         access: what a request must show.
+        styles: style elements that scripts of ours may make, as their hashes.
     """
 
-    def __init__(self, app: ASGIApp, access: Access) -> None:
+    def __init__(self, app: ASGIApp, access: Access, styles: Sequence[str] = ()) -> None:
         self._app, self._access = app, access
+        policy = (
+            f"default-src 'none'; script-src 'self'; style-src 'self' {' '.join(styles)}; "
+            "img-src 'self' data:; connect-src 'self'; form-action 'self'; "
+            "frame-ancestors 'none'; base-uri 'none'"
+        )
+        self._headers = {"content-security-policy": policy, **_HEADERS}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -57,7 +58,7 @@ class Guard:
             return
 
         async def sent(message: Message) -> None:
-            await send(_with_headers(message))
+            await send(_with_headers(message, self._headers))
 
         refused = self._refusal(scope)
         if refused is not None:
@@ -155,11 +156,11 @@ def _named(access: Access) -> str:
     return f"{names}, or an address in numbers" if access.addresses else names
 
 
-def _with_headers(message: Message) -> Message:
+def _with_headers(message: Message, headers: Mapping[str, str]) -> Message:
     if message["type"] != "http.response.start":
         return message
     held = {name.lower() for name, _ in message.get("headers", [])}
-    more = [(k.encode(), v.encode()) for k, v in _HEADERS.items() if k.encode() not in held]
+    more = [(k.encode(), v.encode()) for k, v in headers.items() if k.encode() not in held]
     if b"cache-control" not in held:
         more.append((b"cache-control", b"no-store"))
     return {**message, "headers": [*message.get("headers", []), *more]}

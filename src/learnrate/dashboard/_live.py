@@ -10,6 +10,7 @@ from fastapi.sse import ServerSentEvent
 
 from learnrate._errors import LearnrateError
 from learnrate.dashboard._models import RunSummary
+from learnrate.store import EditStatus
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -63,7 +64,7 @@ def run_state(store: Store, run: str) -> State:
     counts = {
         "findings": len(store.findings(run)),
         "edits": len(edits),
-        "answered": sum(edit.step is not None or edit.answer != "" for edit in edits),
+        "answered": sum(edit.status is not EditStatus.PENDING for edit in edits),
         "attempts": len(store.attempts(run)),
         "snapshots": len(store.snapshots(run)),
     }

@@ -16,6 +16,7 @@ from learnrate._axes import rate_text
 from learnrate._errors import ArgumentError
 from learnrate._version import __version__
 from learnrate.dashboard._api import matching
+from learnrate.dashboard._plotly import PLOTLY, script
 from learnrate.report import DARK, LIGHT, variables
 from learnrate.store import RunStatus
 
@@ -50,14 +51,8 @@ def _environment() -> Environment:
         "count": lambda number: "" if number is None else f"{number:,}",
         "when": _when,
     }
-    made.globals |= {"version": __version__, "plotly": _plotly_version()}
+    made.globals |= {"version": __version__, "plotly": PLOTLY}
     return made
-
-
-def _plotly_version() -> str:
-    from plotly import __version__ as found  # noqa: PLC0415 - loads little
-
-    return str(found)
 
 
 _TEMPLATES = _environment()
@@ -164,8 +159,7 @@ def plan_page(asked: Request, key: str) -> HTMLResponse:
 @pages.get("/static/plotly.js")
 def plotly_script() -> FileResponse:
     """plotly.js as the installed plotly package brings it: nothing comes from elsewhere."""
-    file = files("plotly").joinpath("package_data", "plotly.min.js")
-    return FileResponse(str(file), media_type="text/javascript", headers=_FOR_GOOD)
+    return FileResponse(script(), media_type="text/javascript", headers=_FOR_GOOD)
 
 
 @pages.get("/static/theme.css")

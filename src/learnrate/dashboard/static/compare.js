@@ -1,6 +1,6 @@
 // Several runs in the same plots.
 import { ask, byId, short } from "./common.js";
-import { SERIES, described, draw, line, painted } from "./plots.js";
+import { SERIES, described, draw, line, painted, ready } from "./plots.js";
 
 const rows = [...document.querySelectorAll("tr[data-run]")];
 const COLUMNS = ["loss", "validation", "lr"];
@@ -37,4 +37,5 @@ byId("against").addEventListener("change", paint);
 addEventListener("colours", paint);
 const query = COLUMNS.map((name) => `column=${name}`).join("&");
 found = await Promise.all(rows.map((row) => ask(`/api/runs/${row.dataset.run}/curves?${query}&points=600`)));
+await ready;
 paint();

@@ -1,6 +1,6 @@
 // A plan or a range test: the report's figures, drawn here, and its texts to copy.
 import { ask, byId } from "./common.js";
-import { painted } from "./plots.js";
+import { painted, ready } from "./plots.js";
 
 const figures = await ask(`/api/plans/${byId("plan").dataset.plan}/figures`);
 const paint = () => {
@@ -9,6 +9,7 @@ const paint = () => {
     Plotly.react(id, data, { ...layout, autosize: true }, { displayModeBar: false, responsive: true });
   }
 };
+await ready;
 paint();
 addEventListener("colours", paint);
 

@@ -1,6 +1,12 @@
 // Drawing with plotly in the colours of the page. Only numbers and words of ours go into a plot:
 // plotly reads some of its text as HTML.
 
+/** Until plotly is there: it is large, and loads beside the data. */
+export const ready =
+  window.Plotly !== undefined
+    ? Promise.resolve()
+    : new Promise((resolve) => document.getElementById("plotly").addEventListener("load", resolve));
+
 const colours = () => {
   const style = getComputedStyle(document.documentElement);
   return (name) => style.getPropertyValue(`--${name}`).trim();

@@ -1,6 +1,6 @@
 // One run: its curves, live; its findings and edits; the controls.
 import { Refused, ask, byId, clock, count, element, follow, news, oneAtATime, send, short } from "./common.js";
-import { described, draw, line } from "./plots.js";
+import { described, draw, line, ready } from "./plots.js";
 
 const run = byId("run").dataset.run;
 const api = `/api/runs/${run}`;
@@ -42,7 +42,7 @@ const shownRange = (withAhead) => {
 };
 
 const paint = () => {
-  if (about === null || seen === null || window.Plotly === undefined) return;
+  if (about === null || seen === null || window.Plotly === undefined) return; // drawn when it is
   const { curves } = seen;
   const log = byId("log").checked;
   const common = { marks: marks(), log, zoomed: show };
@@ -119,6 +119,13 @@ const show = (wanted) => {
   byId("first").value = wanted === null ? "" : wanted[0];
   byId("last").value = wanted === null ? "" : wanted[1];
   load();
+};
+
+/** What tells whether there is something new, of a RunDetail and of a `state` event alike. */
+const known = (state) => {
+  const sizes = ["findings", "edits", "attempts", "snapshots"].map((name) => state[name].length ?? state[name]);
+  const answered = state.answered ?? state.edits.filter((edit) => edit.status !== "pending").length;
+  return JSON.stringify([state.run.updated, state.run.status, answered, ...sizes]);
 };
 
 // Words
@@ -312,5 +319,8 @@ byId("whole").addEventListener("click", () => show(null));
 byId("log").addEventListener("change", paint);
 byId("figures").addEventListener("toggle", figures);
 addEventListener("colours", paint);
-follow(`${api}/events`, load);
+follow(`${api}/events`, (state) => {
+  if (about === null || known(about) !== known(state)) load();
+});
 load();
+ready.then(paint);
