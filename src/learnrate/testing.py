@@ -263,6 +263,13 @@ class StoreContract:
         assert found.columns["loss"].tolist() == [0.0] * 6 + [1.0] * 2
         assert [each.begins for each in self.store.attempts(run)] == [0, 6]
 
+    def test_an_attempt_has_no_step_twice(self) -> None:
+        run = self.store.new_run()
+        self.store.write_points(run, [0, 1], {"loss": [1.0, 1.0]})
+        with _raising(ArgumentError, "must begin after 1"):
+            self.store.write_points(run, [1, 2], {"loss": [1.0, 1.0]})
+        assert self.store.points(run).step.tolist() == [0, 1]
+
     def test_a_recorder_writes_what_it_is_given(self) -> None:
         recorder = Recorder(self.store.url, names=("lr", "loss", "validation"), name="recorded")
         for step in range(1500):

@@ -18,6 +18,7 @@ from learnrate import ArgumentError, ScheduleError, Store
 from learnrate.integrations.torch import to_torch
 from learnrate.schedules import schedule as read
 from learnrate.steer import Action, Edit, Manual, Plateau
+from learnrate.store._tables import runs
 
 
 def make_model(seed=0):
@@ -298,6 +299,7 @@ def test_an_update_that_a_gradient_scaler_skips_is_no_step(place, fused):
             scaler.update()
             run.step(loss)
     seen = seen_of(place, run)
+    assert np.isfinite(seen.column("gradient_norm")).all()
     assert seen.step.tolist() == list(range(5))
     assert run.skipped == 1
     assert (seen.column("gradient_norm") < 10).all()  # the gradient's own, not the scaled one's
@@ -396,6 +398,26 @@ def test_a_resumed_run_goes_on_to_the_bit_and_in_the_store(place, loaded_last):
     assert found.columns["loss"].tolist() == [loss for _, loss in whole]
 
 
+def test_a_run_that_another_process_is_at_is_left_to_it(place):
+    model = make_model()
+    optimizer = SGD(model.parameters(), lr=0.1)
+    run = learnrate.attach(optimizer, 0.1, store=place, total=4)
+    run.step(make_update(model, optimizer))
+    state = run.state_dict()
+    run.finish()
+    store = Store(place)
+    with store.writing() as connection:
+        theirs = {"status": "running", "pid": os.getppid()}
+        connection.execute(runs.update().where(runs.c.id == run.id).values(theirs))
+    with learnrate.attach(optimizer, 0.1, store=place, total=4) as other:
+        other.load_state_dict(state)
+        other.step(make_update(model, optimizer))
+    assert other.id != run.id
+    assert store.observations(other.id).step.tolist() == [1]
+    assert store.observations(run.id).step.tolist() == [0]
+    assert store.run(run.id).live
+
+
 def _saved(value, path):
     torch.save(value, path)
     return path
@@ -415,6 +437,8 @@ def test_another_schedule_on_resuming_is_said_out_loud_or_refused(place):
     run.load_state_dict(state, change_schedule=True)
     assert run.lr == read("0.05 * linear(10)")(1)
     run.finish()
+    reasons = [attempt.reason for attempt in Store(place).attempts(run.id)]
+    assert reasons == ["started", "resumed; before under 0.1 * linear(10)"]
 
 
 @pytest.mark.parametrize(
@@ -554,3 +578,28 @@ def test_rates_that_are_tensors_stay_the_same_tensors():
             assert held.item() == pytest.approx(read("0.1 * linear(4)")(step))
             run.step(make_update(model, optimizer))
     assert optimizer.param_groups[0]["lr"] is held
+
+
+def test_our_own_torch_scheduler_is_taken_over_by_its_schedule():
+    optimizer = SGD(make_model().parameters(), lr=0.1)
+    scheduler = to_torch(read("0.2 * linear(10)"), optimizer, step=3)
+    with learnrate.attach(optimizer, scheduler, store=False) as run:
+        assert run.schedule == read("0.2 * linear(10)")
+        assert (run.next_step, run.lr) == (3, read("0.2 * linear(10)")(3))
+
+
+def test_an_edit_between_two_updates_holds_for_the_second():
+    model = make_model()
+    optimizer = SGD(model.parameters(), lr=0.1)
+    with learnrate.attach(optimizer, 0.1, store=False, total=9, controllers=[Manual()]) as run:
+        for _ in range(4):
+            run.step(make_update(model, optimizer))
+        run.controlled.edit(HALVED)
+        make_update(model, optimizer)
+        assert optimizer.param_groups[0]["lr"] == 0.05 == run.controlled.lr(4)
+
+
+def test_facts_that_are_no_json_are_refused(place):
+    optimizer = SGD(make_model().parameters(), lr=0.1)
+    with pytest.raises(ArgumentError, match=r"facts=.* must hold JSON values"):
+        learnrate.attach(optimizer, 0.1, store=place, total=4, facts={"model": object()})

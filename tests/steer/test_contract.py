@@ -14,14 +14,35 @@ from learnrate import ArgumentError
 from learnrate.steer import (
     Bounded,
     Controller,
-    Edit,
+    Decision,
     LossSlope,
-    Manual,
     Observation,
     Plateau,
     SasaPlus,
+    State,
     replay,
 )
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Scripted(Controller[State]):
+    """Multiplies by given factors, an observation a factor."""
+
+    factors: tuple[float, ...] = ()
+
+    def start(self):
+        return State()
+
+    def read(self, document):
+        return State.from_dict(document)
+
+    def decide(self, state, observation):
+        at = observation.step + 1
+        times = self.factors[at] if at < len(self.factors) else 1.0
+        after = state.factor * times
+        reason = f"times {times}" if after != state.factor else ""
+        return State(factor=after), Decision(after, reason)
+
 
 CONTROLLERS = {
     "plateau": Plateau(window=20, factor=0.5),
@@ -29,12 +50,8 @@ CONTROLLERS = {
     "both ways": Plateau(window=20, factor=0.5, factor_on_progress=1.5),
     "sasa": SasaPlus(min_samples=40, test_every=8, factor=0.5),
     "slope": LossSlope(min_samples=40, test_every=8, factor=0.5),
-    "manual": Manual(),
     "bounded": Bounded(Plateau(window=20, factor=0.5), lowest=0.3),
-    "bounded manual": Bounded(Manual(), lowest=0.1, highest=3.0),
 }
-HALVE = Edit(step=90, action="scale", value=0.5, author="ann", reason="too noisy")
-DOUBLE = Edit(step=95, action="set", value=2.0, author="ben", reason="too slow")
 
 every_controller = pytest.mark.parametrize(
     "controller", CONTROLLERS.values(), ids=CONTROLLERS.keys()
@@ -42,14 +59,13 @@ every_controller = pytest.mark.parametrize(
 
 
 def full_run(n=400, seed=0):
-    """Losses that fall, then stay, with signals that swing about 0, and two edits."""
+    """Losses that fall, then stay, with signals that swing about 0."""
     rng = np.random.default_rng(seed)
     run = []
     for step in range(n):
         loss = 2.0 - min(step, 80) / 80 + 0.05 * rng.standard_normal()
         signals = {"inner": rng.standard_normal() + 0.01, "squared": 0.0, "lr": 0.1}
-        edits = (HALVE, DOUBLE) if step == 10 else ()
-        run.append(Observation(step=step, loss=loss, signals=signals, edits=edits))
+        run.append(Observation(step=step, loss=loss, signals=signals))
     return run
 
 
@@ -112,7 +128,7 @@ def test_what_is_not_finite_never_changes_the_rate(controller, value, decisions)
 def test_interspersed_nan_is_no_evidence(name, decisions):
     # Every second update is NaN: the decisions about the others are those without them.
     controller = CONTROLLERS[name]
-    run = [dataclasses.replace(each, edits=()) for each in full_run()]
+    run = full_run()
     broken = {"inner": math.nan, "squared": 0.0, "lr": 0.1}
     doubled = []
     for each in run:
@@ -161,46 +177,29 @@ def test_a_raise_without_end_is_stopped_with_the_way_out(observed):
     factors=st.lists(st.floats(0.0, 1e6), min_size=1, max_size=30),
     lowest=st.floats(0.0, 1.0),
     highest=st.floats(1.0, 100.0),
-    action=st.sampled_from(["scale", "set"]),
 )
-def test_bounded_stays_bounded(factors, lowest, highest, action):
-    controller = Bounded(Manual(), lowest=lowest, highest=highest)
+def test_bounded_stays_bounded(factors, lowest, highest):
+    controller = Bounded(Scripted(tuple(factors)), lowest=lowest, highest=highest)
     state = controller.start()
-    for step, factor in enumerate(factors):
-        edit = Edit(step=step, action=action, value=factor, author="ann", reason="try")
+    for step in range(len(factors)):
         before = state.factor
-        state, decision = controller.decide(state, Observation(step=step - 1, edits=(edit,)))
+        state, decision = controller.decide(state, Observation(step=step - 1))
         assert lowest <= decision.factor <= highest
         assert decision.factor == state.factor
         assert decision.changed or decision.factor == before
 
 
 def test_after_refused_cuts_a_raise_still_raises():
-    cut = [
-        Edit(step=step, action="scale", value=0.1, author="ann", reason="noisy")
-        for step in range(10)
-    ]
-    rise = Edit(step=10, action="scale", value=2.0, author="ann", reason="slow")
-    run = [Observation(step=step - 1, edits=(edit,)) for step, edit in enumerate([*cut, rise])]
-    changes = replay(Bounded(Manual(), lowest=0.05), run)
+    controller = Bounded(Scripted((0.1,) * 10 + (2.0,)), lowest=0.05)
+    changes = replay(controller, [Observation(step=step - 1) for step in range(11)])
     assert [(change.step, change.after) for change in changes] == [(0, 0.1), (1, 0.05), (10, 0.1)]
     assert changes[1].reason.endswith("(bounded at lowest=0.05)")
-
-
-def test_a_hold_passes_the_bounds_with_its_reason():
-    edits = (
-        Edit(step=0, action="scale", value=9.0, author="ann", reason="bold"),
-        Edit(step=0, action="hold", author="ann", reason="leave it"),
-    )
-    (change,) = replay(Bounded(Manual(), highest=1.0), [Observation(step=-1, edits=edits)])
-    assert (change.after, change.hold) == (1.0, True)
-    assert "leave it" in change.reason
 
 
 def test_a_concrete_controller_is_final():
     with pytest.raises(TypeError, match="final; wrap it instead"):
 
-        class Other(Manual):
+        class Other(Plateau):
             pass
 
 
@@ -224,7 +223,7 @@ def test_a_controller_without_its_rules_cannot_be_made():
 )
 def test_bounds_that_exclude_the_start_are_refused(options, message):
     with pytest.raises(ArgumentError, match=message):
-        Bounded(Manual(), **options)
+        Bounded(Plateau(), **options)
 
 
 def test_only_a_controller_can_be_bounded():
@@ -250,7 +249,7 @@ def test_an_observation_takes_whatever_becomes_a_number():
 
 def test_replayed_steps_must_rise(observed):
     with pytest.raises(ArgumentError, match="must rise in steps; got 3 after 3"):
-        replay(Manual(), [*observed([1.0] * 4), Observation(step=3)])
+        replay(Plateau(), [*observed([1.0] * 4), Observation(step=3)])
 
 
 @settings(max_examples=25, deadline=None)
@@ -258,7 +257,7 @@ def test_replayed_steps_must_rise(observed):
 @pytest.mark.parametrize("name", ["plateau", "both ways", "slope"])
 def test_the_scale_of_the_loss_does_not_matter(name, exponent, seed):
     # A power of two scales without rounding, so the decisions agree to the bit.
-    run = [dataclasses.replace(each, edits=()) for each in full_run(250, seed)]
+    run = full_run(250, seed)
     scaled = [dataclasses.replace(each, loss=each.loss * 2.0**exponent) for each in run]
     expected = [(change.step, change.after) for change in replay(CONTROLLERS[name], run)]
     found = replay(CONTROLLERS[name], scaled)

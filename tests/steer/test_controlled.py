@@ -7,7 +7,7 @@ import pytest
 
 from learnrate import ArgumentError, schedule
 from learnrate.schedules import Constant, Schedule, from_json
-from learnrate.steer import Bounded, Controlled, Edit, LossSlope, Manual, Plateau
+from learnrate.steer import Bounded, Controlled, LossSlope, Plateau
 
 SCHEDULES = {
     "open": schedule("3e-4 * warmup(50) >> constant()"),
@@ -26,7 +26,6 @@ def controllers():
     return {
         "training": Plateau(window=20, factor=0.3, warmup=50),
         "validation": Bounded(LossSlope(min_samples=40, test_every=8, factor=0.7), lowest=0.2),
-        "person": Manual(),
     }
 
 
@@ -35,16 +34,10 @@ def losses(n=400):
     return (2.0 - np.minimum(np.arange(n), 100) / 100 + 0.02 * rng.standard_normal(n)).tolist()
 
 
-def edit(step, action="scale", value=0.9):
-    return Edit(step=step, action=action, value=value, author="ann", reason="a try")
-
-
 def drive(rates, steps):
     """Run steps of a training; gives the rates that were used."""
     used = []
     for step in steps:
-        if step == 30:
-            rates.edit(edit(30), edit(120), edit(200, "hold", None), edit(260, "release", None))
         used.append(rates.lr(step))
         rates.observe(step, losses()[step])
     return used
@@ -54,7 +47,7 @@ def drive(rates, steps):
 def test_the_realised_schedule_gives_the_rates_that_were_used_to_the_bit(base):
     rates = Controlled(base, controllers())
     used = drive(rates, range(400))
-    assert {change.controller for change in rates.changes} == {"training", "validation", "person"}
+    assert {change.controller for change in rates.changes} == {"training", "validation"}
     realised = rates.realised(400)
     assert isinstance(realised, Schedule)
     assert [realised(step) for step in range(400)] == used
@@ -111,32 +104,15 @@ def test_warm_up_and_plateau_survive_together():
 
 
 def test_every_change_says_what_by_whom_and_why():
-    rates = Controlled(schedule("0.1 * constant()"), [Manual()])
-    (change,) = rates.edit(edit(0, value=0.5))
+    rates = Controlled(schedule("0.1 * constant()"), {"slow": Plateau(window=20, factor=0.5)})
+    for step in range(20):
+        changes = rates.observe(step, 1.0)
+    (change,) = changes
     assert change == rates.changes[0]
-    assert (change.step, change.before, change.after) == (0, 1.0, 0.5)
-    assert (change.controller, change.reason) == ("Manual", "ann: scale 0.5 (a try)")
+    assert (change.step, change.before, change.after) == (20, 1.0, 0.5)
+    assert change.controller == "slow"
+    assert change.reason
     assert rates.factor == 0.5
-
-
-def test_an_edit_takes_effect_at_its_step_whatever_is_measured():
-    rates = Controlled(schedule("0.1 * constant()"), [Plateau(window=20), Manual()])
-    rates.edit(edit(7, value=0.5))
-    used = []
-    for step in range(12):
-        used.append(rates.lr(step))
-        rates.observe(step)
-    assert used == [0.1] * 7 + [0.05] * 5
-
-
-def test_while_held_no_controller_changes_the_rate():
-    rates = Controlled(schedule("0.1 * constant()"), [Plateau(window=20), Manual()])
-    rates.edit(edit(10, "hold", None), edit(100, "release", None))
-    for step in range(120):
-        rates.observe(step, 1.0)
-    automatic = [change.step for change in rates.changes if change.controller == "Plateau"]
-    assert automatic == [110]  # 10 losses before the hold and 10 after it
-    assert [change.hold for change in rates.changes] == [True, False, False]
 
 
 def test_two_changes_at_one_step_are_two_entries_and_one_piece():
@@ -169,20 +145,6 @@ def test_a_step_that_was_told_is_not_told_again():
     with pytest.raises(ArgumentError, match="at least 6, the step after the last one told; got 5"):
         rates.observe(5, 1.0)
     assert rates.state_dict() == saved
-
-
-def test_an_edit_that_comes_too_late_changes_nothing():
-    rates = Controlled(Constant(), [Manual()])
-    rates.observe(5)
-    saved = rates.state_dict()
-    with pytest.raises(ArgumentError, match="at least 6, the next update"):
-        rates.edit(edit(8), edit(3))
-    assert rates.state_dict() == saved
-
-
-def test_without_a_manual_nobody_listens():
-    with pytest.raises(ArgumentError, match=r"got Plateau. Add Manual\(\) to controllers="):
-        Controlled(Constant(), [Plateau()]).edit(edit(3))
 
 
 @pytest.mark.parametrize(

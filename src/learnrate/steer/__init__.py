@@ -1,4 +1,4 @@
-"""Steer: what changes a run: `attach`, and closed-loop controllers that multiply a schedule.
+"""Steer: what changes a run: `attach`, edits of people and of the guard, closed-loop controllers.
 
 `attach`, `Run` and `measured_step` load torch, when they are used.
 """
@@ -17,9 +17,12 @@ from learnrate.steer._controller import (
     State,
     replay,
 )
+from learnrate.steer._edited import Edited, edited
+from learnrate.steer._edits import Edit, Kind, edit_in
+from learnrate.steer._limits import Limits
 from learnrate.steer._loss_slope import LossSlope
-from learnrate.steer._manual import Action, Edit, Manual
 from learnrate.steer._plateau import Plateau
+from learnrate.steer._request import edits_of, preview, ratios_of, request
 from learnrate.steer._sasa_plus import SasaPlus
 
 if TYPE_CHECKING:
@@ -30,23 +33,30 @@ if TYPE_CHECKING:
 _TORCH = {"Run": "_run", "attach": "_attach", "measured_step": "_signals"}
 
 __all__ = [
-    "Action",
     "Bounded",
     "Change",
     "Controlled",
     "Controller",
     "Decision",
     "Edit",
+    "Edited",
+    "Kind",
+    "Limits",
     "LossSlope",
-    "Manual",
     "Observation",
     "Plateau",
     "Run",
     "SasaPlus",
     "State",
     "attach",
+    "edit_in",
+    "edited",
+    "edits_of",
     "measured_step",
+    "preview",
+    "ratios_of",
     "replay",
+    "request",
 ]
 
 

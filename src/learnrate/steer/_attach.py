@@ -130,6 +130,7 @@ def attach(
     bound = None if schedule is None else _bound(schedule, total)
     total = total if bound is None or bound.total is None else bound.total
     controlled = _controlled(bound, controllers)
+    rates = _rates(optimizers, bound, controlled)
     first = rank_and_size()[0] == 0
     sharded = any(is_sharded(each) for each in _parameters(optimizers))
     gradient = Cadence(0 if sharded or not first else gradient_every)
@@ -149,7 +150,7 @@ def attach(
             recorder.go_on(step, "started")
     return Run(
         optimizers=optimizers,
-        rates=_rates(optimizers, bound, controlled),
+        rates=rates,
         schedule=bound,
         controlled=controlled,
         recorder=recorder,

@@ -15,8 +15,6 @@ from learnrate.steer._record import refuse, whole
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from learnrate.steer._manual import Edit
-
 __all__ = ["Controlled"]
 
 _FORMAT = "learnrate.controlled"
@@ -31,8 +29,7 @@ class Controlled:
     Controllers never see the schedule and the schedule never sees them, so both survive together:
     warm up, then cut at plateaus, under any decay. Ask for `lr(step)`, make the update, then tell
     `observe` what came of it; what it decides holds from the next step on. Every change is kept in
-    `changes` with its reason. While a person holds the rate, automatic controllers are not asked
-    and see nothing; when released they go on with the evidence they had. In a run of several
+    `changes` with its reason. In a run of several
     processes give every one of them the same loss (the mean over all), and they decide alike.
 
     Plateaus after a warm-up are what users of torch and transformers have asked for
@@ -115,8 +112,7 @@ class Controlled:
     ) -> tuple[Change, ...]:
         """Tell what came of an update; gives the changes that hold from the next step on.
 
-        Call it after every update, with loss None where none was measured, so that a person's
-        edits take effect at the very step they name.
+        Loss None says that none was measured.
 
         Args:
             step: the update that was made; later than the last one told.
@@ -132,48 +128,21 @@ class Controlled:
                 f"observe(step=...) must be at least {self._next}, the step after the last one "
                 f"told; got {step}. To resume, load the state that was saved at that step."
             )
-        return self._ask(observation, self._controllers)
-
-    def edit(self, *edits: Edit) -> tuple[Change, ...]:
-        """Hand in what people ask for; gives the changes that hold from the next step on.
-
-        Raises:
-            ArgumentError: an edit's step has passed, or no controller listens to people. Nothing
-                is changed.
-        """
-        people = {name: c for name, c in self._controllers.items() if not c.automatic}
-        if not people:
-            raise ArgumentError(
-                "edit() needs a controller that listens to people; got "
-                f"{', '.join(self._controllers) or 'none'}. Add Manual() to controllers=."
-            )
-        first = dict(list(people.items())[:1])
-        return self._ask(Observation(step=self._next - 1, edits=edits), first)
-
-    def _ask(
-        self, observation: Observation, asked: Mapping[str, Controller[Any]]
-    ) -> tuple[Change, ...]:
         states, changes = dict(self._states), []
-        held = False
-        for name in sorted(asked, key=lambda name: asked[name].automatic):  # people first
-            controller = asked[name]
-            if held and controller.automatic:
-                continue
+        for name, controller in self._controllers.items():
             before = math.prod(state.factor for state in states.values())
             states[name], decision = controller.decide(states[name], observation)
-            held = held or decision.hold
             if decision.changed:
                 after = math.prod(state.factor for state in states.values())
                 change = Change(
-                    step=observation.step + 1,
+                    step=step + 1,
                     before=before,
                     after=after,
                     controller=name,
                     reason=decision.reason,
-                    hold=decision.hold,
                 )
                 changes.append(change)
-        self._states, self._next = states, observation.step + 1
+        self._states, self._next = states, step + 1
         self._changes += changes
         return tuple(changes)
 

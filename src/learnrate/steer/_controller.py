@@ -6,15 +6,13 @@ import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, final
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, final
 
 from learnrate._errors import ArgumentError
 from learnrate.steer._record import Record, finite, refuse
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
-
-    from learnrate.steer._manual import Edit
 
 __all__ = ["Bounded", "Change", "Controller", "Decision", "Observation", "State", "replay"]
 
@@ -28,7 +26,6 @@ class Observation:
         loss: its loss, or any number to be lowered (a validation loss); None where none was
             measured. It may be NaN or infinite: what a run says is recorded as it is.
         signals: further numbers by name, such as those of `measured_step`.
-        edits: what people asked for since the last observation, in the order they did.
 
     Raises:
         ArgumentError: the step is not a whole number of at least -1, or a value is no number.
@@ -41,7 +38,6 @@ class Observation:
     step: int
     loss: float | None = None
     signals: Mapping[str, float] = field(default_factory=dict, hash=False)
-    edits: tuple[Edit, ...] = ()
 
     def __post_init__(self) -> None:
         if isinstance(self.step, bool) or not isinstance(self.step, int) or self.step < -1:
@@ -52,7 +48,7 @@ class Observation:
         object.__setattr__(self, "signals", MappingProxyType(numbers))
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _observation, (self.step, self.loss, dict(self.signals), self.edits)
+        return _observation, (self.step, self.loss, dict(self.signals))
 
 
 def _number(name: str, value: Any) -> float:
@@ -63,10 +59,8 @@ def _number(name: str, value: Any) -> float:
         refuse("Observation", name, "a number", value, way_out)
 
 
-def _observation(
-    step: int, loss: float | None, signals: dict[str, float], edits: tuple[Edit, ...]
-) -> Observation:
-    return Observation(step=step, loss=loss, signals=signals, edits=edits)
+def _observation(step: int, loss: float | None, signals: dict[str, float]) -> Observation:
+    return Observation(step=step, loss=loss, signals=signals)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,13 +70,11 @@ class Decision:
     Attributes:
         factor: what the schedule is multiplied with from the next update on: all changes so far
             multiplied up, not the last one; at least 0.
-        reason: why the factor (or `hold`) changed, in words; empty where nothing did.
-        hold: whether automatic controllers must leave the rate alone from the next update on.
+        reason: why the factor changed, in words; empty where it did not.
     """
 
     factor: float
     reason: str = ""
-    hold: bool = False
 
     @property
     def changed(self) -> bool:
@@ -130,12 +122,10 @@ class Controller(ABC, Generic[S]):
         >>> policy = Plateau(window=20)
         >>> state, decision = policy.decide(policy.start(), Observation(step=0, loss=1.0))
         >>> decision
-        Decision(factor=1.0, reason='', hold=False)
+        Decision(factor=1.0, reason='')
     """
 
     __slots__ = ()
-
-    automatic: ClassVar[bool] = True  # False for a person, whose hold stops the automatic ones
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
@@ -178,12 +168,11 @@ class Bounded(Controller[S]):
         ArgumentError: not 0 <= lowest <= 1 <= highest, or what is wrapped is no controller.
 
     Examples:
-        >>> from learnrate.steer import Edit, Manual
-        >>> policy = Bounded(Manual(), lowest=0.1)
-        >>> edit = Edit(step=0, action="scale", value=0.01, author="ann", reason="too noisy")
-        >>> _, decision = policy.decide(policy.start(), Observation(step=-1, edits=(edit,)))
-        >>> decision.factor
-        0.1
+        >>> from learnrate.steer import Plateau
+        >>> policy = Bounded(Plateau(window=10, factor=0.01), lowest=0.1)
+        >>> flat = [Observation(step=step, loss=1.0) for step in range(10)]
+        >>> [change.after for change in replay(policy, flat)]
+        [0.1]
     """
 
     controller: Controller[S]
@@ -200,11 +189,6 @@ class Bounded(Controller[S]):
             way_out = "It is a share of the schedule, not a rate."
             finite("Bounded", "highest", self.highest, 1.0, way_out)
 
-    @property
-    def automatic(self) -> bool:  # type: ignore[override]  # as what is wrapped
-        """Whether what is wrapped is automatic."""
-        return self.controller.automatic
-
     def start(self) -> S:
         """The state of what is wrapped."""
         return self.controller.start()
@@ -218,17 +202,13 @@ class Bounded(Controller[S]):
             return after, decision
         side = "lowest" if factor > decision.factor else "highest"
         reason = f"{decision.reason} (bounded at {side}={factor:g})"
-        if factor == state.factor and decision.hold == _held(state):
+        if factor == state.factor:
             reason = ""
         return replace(after, factor=factor), replace(decision, factor=factor, reason=reason)
 
     def read(self, document: object) -> S:
         """The state of what is wrapped."""
         return self.controller.read(document)
-
-
-def _held(state: State) -> bool:
-    return bool(getattr(state, "held", False))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -241,7 +221,6 @@ class Change(Record):
         after: the factor from then on, of all controllers together.
         controller: the name of the one that decided.
         reason: why, in words.
-        hold: whether automatic controllers are held from then on.
     """
 
     step: int
@@ -249,7 +228,6 @@ class Change(Record):
     after: float
     controller: str
     reason: str
-    hold: bool = False
 
 
 def replay(controller: Controller[S], observations: Iterable[Observation]) -> tuple[Change, ...]:
@@ -284,7 +262,6 @@ def replay(controller: Controller[S], observations: Iterable[Observation]) -> tu
                     after=decision.factor,
                     controller=name,
                     reason=decision.reason,
-                    hold=decision.hold,
                 )
             )
     return tuple(changes)

@@ -1,4 +1,4 @@
-"""What automatic controllers have in common: when evidence counts, and what is left out of it."""
+"""What controllers have in common: when evidence counts, and what is left out of it."""
 
 from __future__ import annotations
 

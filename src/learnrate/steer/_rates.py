@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
 
+from learnrate._errors import ArgumentError
 from learnrate.integrations._torch_dials import Dial, Group
 from learnrate.schedules import Constant
 
@@ -79,13 +80,15 @@ class Owned:
             dial.reference = reference
             dial.follow(optimizer.param_groups)
         self._value_at = self._dials[0].value if value is None else value
-        self._foreign = 0
+        self._closed_loop = value is not None
+        self._step = self._foreign = 0
         self.value: float = 0.0
         self._used = 0.0
 
     def turn(self, step: int) -> None:
         """Write the rates of a step."""
-        self.value = value = self._value_at(step)
+        self._step, self.value = step, self._value_at(step)
+        value = self.value
         for dial, optimizer in zip(self._dials, self._optimizers, strict=True):
             groups, ratios = optimizer.param_groups, dial.ratios
             if len(groups) > len(ratios):
@@ -101,6 +104,8 @@ class Owned:
     def before(self, number: int) -> None:
         """Write the rates again where somebody else has written."""
         dial, groups = self._dials[number], self._optimizers[number].param_groups
+        if self._closed_loop:  # somebody may have edited it since
+            self.value = self._value_at(self._step)
         self._used = value = self.value
         if len(groups) > len(dial.ratios):
             dial.follow(groups)
@@ -110,7 +115,7 @@ class Owned:
                 dial.write(group, value * ratios[i])  # asking a device costs more than telling it
             elif group["lr"] != value * ratios[i]:
                 group["lr"] = value * ratios[i]
-                foreign = True
+                foreign = not self._closed_loop
             i += 1  # noqa: SIM113 - as above
         if foreign or self._foreign:
             self._notice(foreign)
@@ -130,7 +135,16 @@ class Owned:
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take up the shares."""
+        """Take up the shares.
+
+        Raises:
+            ArgumentError: they are of another number of optimizers.
+        """
+        if len(state["ratios"]) != len(self._dials):
+            raise ArgumentError(
+                f"this state is of {len(state['ratios'])} optimizers; the run has "
+                f"{len(self._dials)}. Attach to as many."
+            )
         for dial, ratios in zip(self._dials, state["ratios"], strict=True):
             dial.reference, dial.ratios = state["reference"], list(ratios)
 

@@ -115,10 +115,11 @@ class Run:
 
     @property
     def observers(self) -> list[Observer]:
-        """Who is shown the new rows, about twice a second, in the recorder's thread.
+        """Who is shown the new rows, about once a second, in the recorder's thread.
 
         Each is called with them as `Observations` and may return findings, which are stored. What
-        an observer raises is reported once and stops nothing.
+        an observer raises is reported once and stops nothing. Where nothing is recorded, nobody
+        is shown anything.
         """
         return [] if self.recorder is None else self.recorder.observers
 
@@ -244,16 +245,18 @@ class Run:
             )
         if (state["controlled"] is None) != (self.controlled is None):
             raise ArgumentError("this state was saved with other controllers than the run has.")
-        if self.controlled is not None:
-            self.controlled.load_state_dict(state["controlled"])
         if state["rates"] and ours is not None:
             self._rates.load_state_dict(state["rates"])
+        if self.controlled is not None:
+            self.controlled.load_state_dict(state["controlled"])
         self._step = self._begins = state["step"]
         self._row_step, self._row_time, self._updated = self._step - 1, None, False
         self._rates.turn(self._step)
         if self.recorder is not None:
             self.recorder.step = self._step
             other = state["run"] if state["run"] != self.id else None
+            if saved != ours:
+                reason = f"{reason}; before under {_shown(saved)}"
             self.recorder.go_on(self._step, reason, other)
 
     # In the loop
@@ -278,12 +281,12 @@ class Run:
 
         def after(optimizer: Optimizer, _args: Any, _kwargs: Any) -> None:
             rates.after(number)
+            found = getattr(optimizer, "found_inf", None)  # a GradScaler leaves it to the kernel
+            if found is not None and found.item():
+                measures.discard(optimizer)
+                return
             measures.after(optimizer, self._step, self._seconds)
-            found = getattr(
-                optimizer, "found_inf", None
-            )  # where a GradScaler leaves it to a kernel
-            if found is None or not found.item():
-                self._updated = True
+            self._updated = True
 
         return before, after
 

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Recorder"]
 
-_EVERY = 0.5  # seconds between writes, so that a killed process loses less than one of points
+_EVERY = 0.7  # seconds between writes, so that a killed process loses less than one of points
 _BEAT = 5.0  # seconds between signs of life where nothing else is written
 _SLOWEST = 10.0  # seconds between tries while the store cannot be written
 _PATIENCE = 2.0  # seconds one try waits for other writers
@@ -44,7 +44,7 @@ class Recorder:
     """Writes the points of one run, off the training's path.
 
     `add` only appends to a list. A thread turns rows into numbers, shows them to `observers`, and
-    writes every half second; a process killed at any moment loses at most one second of points.
+    writes every 0.7 seconds; a process killed at any moment loses at most one second of points.
     Where the store cannot be written (a full disk, a lock, a damaged file), it warns once, keeps
     up to `keep` rows, and writes them when that is possible again. Nothing of this is raised.
 

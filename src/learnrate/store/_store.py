@@ -26,18 +26,19 @@ from learnrate.store._records import (
     StoredEdit,
     StoredRun,
     new_id,
-    seen_alive,
 )
+from learnrate.store._rows import edit_of, finding_of, run_of
 from learnrate.store._tables import attempts, edits, findings, points, runs, snapshots
-from learnrate.watch import COLUMNS, Finding, Observations, Severity
+from learnrate.watch import COLUMNS, Observations
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-    from sqlalchemy import Connection, Row
+    from sqlalchemy import Connection
 
     from learnrate.schedules import Schedule
+    from learnrate.watch import Finding
 
 __all__ = ["Store"]
 
@@ -148,13 +149,13 @@ class Store:
         """All runs, or so many of them, the newest first."""
         query = select(runs).order_by(runs.c.started.desc(), runs.c.id).limit(newest)
         with self._reading() as connection:
-            return [_run(row) for row in connection.execute(query)]
+            return [run_of(row) for row in connection.execute(query)]
 
     def run(self, run: str) -> StoredRun:
         """One run by its id, the beginning of one, or `last`; see `resolve`."""
         with self._reading() as connection:
             row = connection.execute(select(runs).where(runs.c.id == self.resolve(run))).one()
-        return _run(row)
+        return run_of(row)
 
     def resolve(self, run: str, *, live: bool = False) -> str:
         """The id that is meant.
@@ -185,7 +186,7 @@ class Store:
             query = query.where(runs.c.status == RunStatus.RUNNING)
         with self._reading() as connection:
             for row in connection.execute(query):
-                if not live or _run(row).live:
+                if not live or run_of(row).live:
                     return str(row.id)
         if live:
             raise ArgumentError(f"no run in {self.place} is running; {self._known()}.")
@@ -241,6 +242,12 @@ class Store:
         whole = {name: np.asarray(held, dtype=float) for name, held in columns.items()}
         with self.writing() as connection:
             number = writes.last_attempt(connection, run) if attempt is None else attempt
+            last = writes.last_step(connection, run, number)
+            if len(checked.step) and checked.step[0] <= last:
+                raise ArgumentError(
+                    f"write_points(step=...) must begin after {last}, the last step of this "
+                    f"attempt; got {checked.step[0]}. To write steps again, begin_attempt first."
+                )
             for at in range(0, len(checked.step), _BULK):
                 part = {name: held[at : at + _BULK] for name, held in whole.items()}
                 rows: Rows = (checked.step[at : at + _BULK], part)
@@ -292,17 +299,7 @@ class Store:
         """The findings of a run, in the order they were made."""
         query = select(findings).where(findings.c.run == run).order_by(findings.c.id)
         with self._reading() as connection:
-            return [
-                Finding(
-                    code=row.code,
-                    severity=Severity(row.severity),
-                    step=row.step,
-                    message=row.message,
-                    evidence=json.loads(row.evidence),
-                    remedy=row.remedy,
-                )
-                for row in connection.execute(query)
-            ]
+            return [finding_of(row) for row in connection.execute(query)]
 
     def add_edit(
         self,
@@ -325,9 +322,9 @@ class Store:
             ).one_or_none()
             if row is None:
                 raise ArgumentError(f"there is no run {run!r} in {self.place}.")
-            if not _run(row).live:
+            if not run_of(row).live:
                 raise ArgumentError(
-                    f"the run {run} is {_run(row).status}; only a running one can be edited."
+                    f"the run {run} is {run_of(row).status}; only a running one can be edited."
                 )
             last = select(func.max(edits.c.sequence)).where(edits.c.run == run)
             values = {
@@ -360,7 +357,7 @@ class Store:
         if status is not None:
             query = query.where(edits.c.status == str(EditStatus(status)))
         with self._reading() as connection:
-            return [_edit(row) for row in connection.execute(query.order_by(edits.c.sequence))]
+            return [edit_of(row) for row in connection.execute(query.order_by(edits.c.sequence))]
 
     def answer_edit(
         self,
@@ -397,35 +394,6 @@ class Store:
                 Snapshot(run=row.run, step=row.step, place=row.place, time=row.time)
                 for row in connection.execute(query)
             ]
-
-
-def _run(row: Row[Any]) -> StoredRun:
-    status = RunStatus(row.status)
-    if status is RunStatus.RUNNING and not seen_alive(row.host, row.pid, row.updated):
-        status = RunStatus.LOST
-    return StoredRun(
-        id=row.id,
-        name=row.name,
-        status=status,
-        started=row.started,
-        updated=row.updated,
-        step=row.step,
-        total=row.total,
-        lr=row.lr,
-        loss=row.loss,
-        schedule_json=row.schedule,
-        limits=json.loads(row.limits),
-        facts=json.loads(row.facts),
-        host=row.host,
-        pid=row.pid,
-    )
-
-
-def _edit(row: Row[Any]) -> StoredEdit:
-    fields = {**row._mapping}  # noqa: SLF001 - SQLAlchemy's public name for it
-    return StoredEdit(
-        **{**fields, "value": json.loads(row.value), "status": EditStatus(row.status)}
-    )
 
 
 def _listed(ids: list[str]) -> str:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from sqlalchemy import delete, func, insert, select, update
 
-from learnrate._errors import ScheduleError
+from learnrate._errors import ArgumentError, ScheduleError
 from learnrate._files import number_or_none
 from learnrate.store._chunks import Rows, pack
 from learnrate.store._records import RunStatus
@@ -32,6 +32,7 @@ __all__ = [
     "delete_run",
     "described",
     "last_attempt",
+    "last_step",
     "put_block",
     "put_snapshot",
     "remove_snapshot",
@@ -47,7 +48,11 @@ def described(
     limits: Mapping[str, Any],
     facts: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """A new run of this process, as the table's fields."""
+    """A new run of this process, as the table's fields.
+
+    Raises:
+        ArgumentError: limits or facts are no JSON values.
+    """
     text, told = None, dict(facts)
     if schedule is not None:
         try:
@@ -63,11 +68,18 @@ def described(
         "step": 0,
         "total": total,
         "schedule": text,
-        "limits": json.dumps(dict(limits)),
-        "facts": json.dumps(told),
+        "limits": _json("limits", dict(limits)),
+        "facts": _json("facts", told),
         "host": socket.gethostname(),
         "pid": os.getpid(),
     }
+
+
+def _json(argument: str, value: dict[str, Any]) -> str:
+    try:
+        return json.dumps(value)
+    except (TypeError, ValueError) as error:
+        raise ArgumentError(f"{argument}={{...}} must hold JSON values: {error}.") from None
 
 
 def add_run(connection: Connection, run: str, fields: Mapping[str, Any], begins: int) -> None:
@@ -94,6 +106,13 @@ def last_attempt(connection: Connection, run: str) -> int:
     """The number of a run's latest attempt."""
     query = select(func.max(attempts.c.attempt)).where(attempts.c.run == run)
     return int(connection.execute(query).scalar() or 0)
+
+
+def last_step(connection: Connection, run: str, attempt: int) -> int:
+    """The last step of an attempt that has a row; -1 without any."""
+    chosen = (points.c.run == run, points.c.attempt == attempt)
+    last = connection.execute(select(func.max(points.c.last)).where(*chosen)).scalar()
+    return -1 if last is None else int(last)
 
 
 def delete_run(connection: Connection, run: str) -> None:
