@@ -34,7 +34,8 @@ def dashboard(
         bool, typer.Option("--no-browser", help="Only print the address.")
     ] = False,
     as_json: Annotated[
-        bool, typer.Option("--json", help='Print one JSON object, {"url": ...}, and go on serving.')
+        bool,
+        typer.Option("--json", help='Print one JSON object, {"url": ...}, and go on serving.'),
     ] = False,
 ) -> None:
     """Show the runs of a store in the browser, live, and steer those that are running.

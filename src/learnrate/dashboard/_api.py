@@ -14,12 +14,12 @@ from learnrate.dashboard._live import changes, list_state, run_state
 from learnrate.dashboard._models import (
     Ahead,
     AttemptShown,
+    Change,
     Column,
     Curves,
     EditRequest,
     EditShown,
     FindingShown,
-    Kind,
     PlanShown,
     Problem,
     RunDetail,
@@ -122,9 +122,7 @@ def detail(held: Held, about: StoredRun) -> RunDetail:
         findings=[FindingShown(**finding.to_dict()) for finding in store.findings(run)],
         edits=[EditShown.of(edit) for edit in store.edits(run)],
         attempts=[
-            AttemptShown(
-                attempt=one.attempt, begins=one.begins, time=one.time, reason=one.reason
-            )
+            AttemptShown(attempt=one.attempt, begins=one.begins, time=one.time, reason=one.reason)
             for one in store.attempts(run)
         ],
         snapshots=[SnapshotShown(step=one.step, time=one.time) for one in store.snapshots(run)],
@@ -134,6 +132,7 @@ def detail(held: Held, about: StoredRun) -> RunDetail:
 @api.get("/runs/{run}/curves")
 def show_curves(
     asked: Request,
+    *,
     run: RunName,
     column: Annotated[list[Column], Query(min_length=1, max_length=len(Column))],
     points: Most = 1000,
@@ -164,8 +163,9 @@ def show_table(
 @api.get("/runs/{run}/ahead")
 def show_ahead(
     asked: Request,
+    *,
     run: RunName,
-    kind: Kind | None = None,
+    kind: Change | None = None,
     value: Annotated[float | None, Query(allow_inf_nan=False)] = None,
     shape: Annotated[str | None, Query(max_length=500)] = None,
     group: Annotated[int | None, Query(ge=0, le=10_000)] = None,

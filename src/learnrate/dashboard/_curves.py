@@ -6,7 +6,7 @@ import math
 from collections import OrderedDict
 from dataclasses import dataclass
 from threading import Lock
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from tsdownsample import MinMaxLTTBDownsampler
@@ -25,6 +25,7 @@ _RUNS_KEPT = 6
 _OVERLAP = 1024  # rows read again: a validation loss may join a row that was there already
 _STRETCHES = 4  # points drawn for each mean of a stretch
 _NAMED = 100
+_DOWNSAMPLER: Any = MinMaxLTTBDownsampler()  # type: ignore[no-untyped-call]  # it has no types
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,12 +117,14 @@ def thinned(step: np.ndarray, value: np.ndarray, most: int) -> Curve:
     known = np.isfinite(value)
     step, value = np.ascontiguousarray(step[known]), np.ascontiguousarray(value[known])
     if len(step) > most:
-        chosen = MinMaxLTTBDownsampler().downsample(step, value, n_out=most)
+        chosen = _DOWNSAMPLER.downsample(step, value, n_out=most)
         step, value = step[chosen], value[chosen]
     return Curve(step=step.tolist(), value=value.tolist())
 
 
-def table(points: Points, *, rows: int, first: int | None = None, last: int | None = None) -> TableShown:
+def table(
+    points: Points, *, rows: int, first: int | None = None, last: int | None = None
+) -> TableShown:
     """Evenly spaced rows, the first and the last among them."""
     held = _rows(points, first, last)
     step = points.step[held]

@@ -62,31 +62,38 @@ class Guard:
 
         refused = self._refusal(scope)
         if refused is not None:
-            await _answer(sent, *refused)
+            await _answer(sent, *refused, program=_for_programs(scope))
         elif (place := self._entered(scope)) is not None:
             await _redirect(sent, place, self._cookie(scope))
         else:
             await self._app(scope, receive, sent)
 
-    def _refusal(self, scope: Scope) -> tuple[int, str, bool] | None:
-        """Status, words, and whether a program asks; None where the request may pass."""
+    def _refusal(self, scope: Scope) -> tuple[int, str] | None:
+        """Status and words; None where the request may pass."""
         held = _headers(scope)
-        program = scope["path"].startswith(("/api", "/openapi"))
-        reading = scope["method"] in _READING
-        if len(held["host"]) != 1 or not self._access.is_ours(held["host"][0]):
-            return 403, f"This dashboard answers to {_named(self._access)} only.", program
-        ours = f"{scope['scheme']}://{held['host'][0]}".lower()
-        if any(origin.lower() != ours for origin in held["origin"]):
-            return 403, "Another site's page may not speak to this dashboard.", program
-        foreign = set(held["sec-fetch-site"]) - {"same-origin", "none"}
-        if foreign and (program or not reading):
-            return 403, "Another site's page may not speak to this dashboard.", program
+        if (words := self._stranger(scope, held)) is not None:
+            return 403, words
         if not self._known(scope, held):
-            return 401, _CLOSED, program
-        if self._access.read_only and not reading:
-            return 403, "This dashboard is read-only; start one without --read-only.", program
-        if not reading and not _small(held):
-            return 413, f"A request may have {_LARGEST_BODY:,} bytes, and must say so.", program
+            return 401, _CLOSED
+        if scope["method"] in _READING:
+            return None
+        if self._access.read_only:
+            return 403, "This dashboard is read-only; start one without --read-only."
+        if not _small(held):
+            return 413, f"A request may have {_LARGEST_BODY:,} bytes, and must say so."
+        return None
+
+    def _stranger(self, scope: Scope, held: dict[str, list[str]]) -> str | None:
+        """Why a request comes from a page that is not ours, if it does."""
+        if len(held["host"]) != 1 or not self._access.is_ours(held["host"][0]):
+            return f"This dashboard answers to {_named(self._access)} only."
+        ours = f"{scope['scheme']}://{held['host'][0]}".lower()
+        following_a_link = scope["method"] in _READING and not _for_programs(scope)
+        foreign = bool(set(held["sec-fetch-site"]) - {"same-origin", "none"})
+        if any(one.lower() != ours for one in held["origin"]) or (
+            foreign and not following_a_link
+        ):
+            return "Another site's page may not speak to this dashboard."
         return None
 
     def _known(self, scope: Scope, held: dict[str, list[str]]) -> bool:
@@ -112,7 +119,7 @@ class Guard:
         if not _tokens(scope):
             return None
         query = [pair for pair in _query(scope) if pair[0] != "token"]
-        path = "/" + scope["path"].lstrip("/")  # //elsewhere would be another site
+        path: str = "/" + scope["path"].lstrip("/")  # //elsewhere would be another site
         return path + (f"?{urlencode(query)}" if query else "")
 
     def _cookie(self, scope: Scope) -> str:
@@ -166,7 +173,12 @@ def _with_headers(message: Message, headers: Mapping[str, str]) -> Message:
     return {**message, "headers": [*message.get("headers", []), *more]}
 
 
-async def _answer(send: Send, status: int, words: str, program: bool) -> None:  # noqa: FBT001
+def _for_programs(scope: Scope) -> bool:
+    """Whether an answer is JSON."""
+    return bool(scope["path"].startswith(("/api", "/openapi")))
+
+
+async def _answer(send: Send, status: int, words: str, *, program: bool) -> None:
     body = json.dumps(error_body(words)) if program else f"{words}\n"
     kind = "application/json" if program else "text/plain; charset=utf-8"
     await _send(send, status, body.encode(), [("content-type", kind)])

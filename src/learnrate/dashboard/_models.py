@@ -13,13 +13,13 @@ from learnrate.watch import Severity
 __all__ = [
     "Ahead",
     "AttemptShown",
+    "Change",
     "Column",
     "Curve",
     "Curves",
     "EditRequest",
     "EditShown",
     "FindingShown",
-    "Kind",
     "PlanShown",
     "Problem",
     "RunDetail",
@@ -30,8 +30,8 @@ __all__ = [
 ]
 
 
-class Kind(StrEnum):
-    """What an edit changes."""
+class Change(StrEnum):
+    """What a page can ask for: the edits of `steer.Kind` that take a number or nothing."""
 
     SCALE = "scale"
     SET = "set"
@@ -178,7 +178,9 @@ class Curves(BaseModel):
     first: int | None = Field(description="the first step recorded")
     last: int | None = Field(description="the last step recorded")
     curves: dict[str, Curve]
-    not_finite: list[int] = Field(description="steps whose loss was not a finite number; the first 100")
+    not_finite: list[int] = Field(
+        description="steps whose loss was not a finite number; the first 100"
+    )
 
 
 class TableShown(BaseModel):
@@ -193,7 +195,7 @@ class EditRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    kind: Kind
+    kind: Change
     value: float | None = Field(
         default=None,
         allow_inf_nan=False,
@@ -213,6 +215,7 @@ class Ahead(BaseModel):
 
     step: list[int]
     before: list[float]
+    after_step: list[int] = Field(description="as the edit may change the length of the run")
     after: list[float] | None
     refused: str | None = Field(description="why the edit cannot be made, if so")
     text: str | None = Field(description="the schedule with the edit, if it has a text")
@@ -226,4 +229,3 @@ class PlanShown(BaseModel):
     kind: str = Field(description="plan, range test, or unreadable")
     title: str
     summary: str
-
