@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import APIRouter, Body, HTTPException, Path, Query, Request
@@ -31,8 +32,6 @@ from learnrate.dashboard._models import (
 from learnrate.store import RunStatus
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
     from learnrate.dashboard._state import Held
     from learnrate.store import StoredRun
 

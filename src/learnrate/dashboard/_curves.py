@@ -108,7 +108,7 @@ def curves(
 
 
 def thinned(step: np.ndarray, value: np.ndarray, most: int) -> Curve:
-    """The finite values, at most about `most` of them: lowest and highest stay.
+    """The finite values, at most about `most` of them, chosen so that peaks stay.
 
     Examples:
         >>> thinned(np.arange(3), np.array([1.0, np.nan, 3.0]), most=10)
