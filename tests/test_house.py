@@ -36,6 +36,7 @@ ARROWS = {
     "store": {"schedules", "watch"},
     "watch": {"schedules"},
     "testing": {"task", "schedules", "store", "watch"},
+    "dashboard": {"schedules", "watch", "store", "steer", "planning", "report"},
     "cli": {
         "schedules",
         "scaling",
@@ -47,6 +48,7 @@ ARROWS = {
         "training",
         "report",
         "store",
+        "dashboard",
     },
 }
 FOUNDATION = {
