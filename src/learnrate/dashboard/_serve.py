@@ -83,27 +83,26 @@ def serve(
             "Say --allow-network if that is what you want; "
             f"an SSH tunnel (ssh -L {port}:127.0.0.1:{port} HOST) needs no such thing."
         )
-    listening = _listening(host, port)
-    at = listening.getsockname()[1]
-    access = access_for(host, at, store.place, read_only=read_only)
-    app = make_app(store, access, author=getpass.getuser(), plans=plans)
-    url = f"http://{_in_url(host)}:{at}/?token={access.token}"
+    with _listening(host, port) as listening:
+        at = listening.getsockname()[1]
+        access = access_for(host, at, store.place, read_only=read_only)
+        app = make_app(store, access, author=getpass.getuser(), plans=plans)
+        url = f"http://{_in_url(host)}:{at}/?token={access.token}"
 
-    def started() -> None:
-        say(url)
-        if browser:  # its own thread: some browsers keep the caller waiting
-            threading.Thread(target=webbrowser.open, args=(url,), daemon=True).start()
+        def started() -> None:
+            say(url)
+            if browser:  # its own thread: some browsers keep the caller waiting
+                threading.Thread(target=webbrowser.open, args=(url,), daemon=True).start()
 
-    config = uvicorn.Config(
-        app,
-        log_level="warning",
-        access_log=False,
-        server_header=False,
-        proxy_headers=False,
-        timeout_graceful_shutdown=_PATIENCE,
-        ws="none",
-    )
-    with listening:
+        config = uvicorn.Config(
+            app,
+            log_level="warning",
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,
+            timeout_graceful_shutdown=_PATIENCE,
+            ws="none",
+        )
         _Server(config, app, started).run(sockets=[listening])
 
 
@@ -115,8 +114,12 @@ def _listening(host: str, port: int) -> socket.socket:
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
         made = socket.socket(family, kind, protocol)
-        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        made.bind(address)
+        try:
+            made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            made.bind(address)
+        except OSError:
+            made.close()
+            raise
     except OSError as error:
         raise ArgumentError(
             f"--host {host} --port {port} cannot be had: {error.strerror or error}. "

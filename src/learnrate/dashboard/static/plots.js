@@ -70,12 +70,12 @@ const positive = (data) => data.every((one) => one.y.every((value) => value > 0)
  * Draw lines against the step.
  * marks: [{step, label, colour, dash}], range: [first, last] or null, log: whether the values are.
  */
-export const draw = (place, data, { marks = [], range = null, log = false, y = "", x = "step", zoomed = null } = {}) => {
+export const draw = (place, data, { marks = [], range = null, log = false, y = "", x = "step", zero = false, zoomed = null } = {}) => {
   const seen = range === null ? marks : marks.filter((mark) => mark.step >= range[0] && mark.step <= range[1]);
   const logarithmic = log && positive(data);
   const layout = {
     xaxis: { ...axis(x), tickformat: x === "step" ? ",~r" : ".0%", ...(range === null ? {} : { range, autorange: false }) },
-    yaxis: { ...axis(y), type: logarithmic ? "log" : "linear", exponentformat: "e", fixedrange: true, nticks: 6 },
+    yaxis: { ...axis(y), type: logarithmic ? "log" : "linear", exponentformat: "e", rangemode: zero ? "tozero" : "normal", fixedrange: true, nticks: 6 },
     shapes: seen.map(upright),
     annotations: seen.length > 40 ? [] : seen.map(label),
     margin: { l: 12, r: 14, t: 20, b: 12 },

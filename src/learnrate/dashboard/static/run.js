@@ -5,7 +5,7 @@ import { described, draw, line, ready } from "./plots.js";
 const run = byId("run").dataset.run;
 const api = `/api/runs/${run}`;
 const COLUMNS = ["loss", "validation", "lr", "gradient_norm", "update_ratio"];
-const SEVERITY = { error: "@diverged", warning: "@warn", advice: "@quiet" };
+const SMALL = { gradient_norm: "Gradient norm", update_ratio: "Update ratio" };
 
 let about = null; // RunDetail
 let seen = null; // Curves
@@ -19,7 +19,7 @@ const marks = () => {
     .filter((edit) => edit.step !== null)
     .map((edit) => ({ step: edit.step, label: `E${edit.sequence}`, colour: "@chosen-text", dash: "solid" }));
   const findings = about.findings
-    .map((finding, index) => ({ step: finding.step, label: `F${index + 1}`, colour: SEVERITY[finding.severity], dash: "dot" }))
+    .map((finding, index) => ({ step: finding.step, label: `F${index + 1}`, colour: "@diverged-text", dash: "dot" }))
     .filter((mark) => mark.step !== null);
   const attempts = about.attempts
     .slice(1)
@@ -39,6 +39,13 @@ const shownRange = (withAhead) => {
   if (range !== null) return range;
   const ends = [0, seen.last ?? 0, ...(withAhead && coming ? coming.step.slice(-1) : [])];
   return [Math.min(seen.first ?? 0, ...ends), Math.max(...ends, 1)];
+};
+
+// Loss and rate first; what is below them once they are on the screen.
+let waiting = null;
+const later = (work) => {
+  clearTimeout(waiting);
+  waiting = setTimeout(work, 30);
 };
 
 const paint = () => {
@@ -65,19 +72,23 @@ const paint = () => {
   if (ahead) rates.push(line({ step: coming.step, value: coming.before }, "rate ahead", "@measured", { dash: "dot" }));
   const prepared = ahead && coming.after !== null;
   if (prepared) rates.push(line({ step: coming.after_step, value: coming.after }, "with the edit", "@chosen", { width: 2.5 }));
-  draw(byId("plot-lr"), rates, { ...common, log: false, range: shownRange(true), y: "rate" });
+  draw(byId("plot-lr"), rates, { ...common, log: false, range: shownRange(true), y: "rate", zero: true });
   key("key-lr", [
     ["measured", "━", "used"],
     ...(ahead ? [["measured", "┅", "ahead"]] : []),
     ...(prepared ? [["chosen", "━", "ahead with the edit being prepared"]] : []),
   ]);
-  for (const [name, title] of [["gradient_norm", "gradient norm"], ["update_ratio", "update ratio"]]) {
-    draw(byId(`plot-${name}`), [line(curves[name], title, "@measured", { width: 1.5 })], { ...common, range: shownRange(false), y: title });
-  }
-  const named = { loss: "Loss", lr: "Rate", gradient_norm: "Gradient norm", update_ratio: "Update ratio" };
-  for (const [name, title] of Object.entries(named)) {
+  for (const [name, title] of Object.entries({ loss: "Loss", lr: "Rate", ...SMALL })) {
     byId(`plot-${name}`).setAttribute("aria-label", `${described(title, curves[name], short)}. The table below has figures.`);
   }
+  later(() => {
+    for (const [name, title] of Object.entries(SMALL)) {
+      byId(`plot-${name}`).closest("figure").hidden = curves[name].step.length === 0;
+      if (curves[name].step.length === 0) continue;
+      const data = [line(curves[name], title.toLowerCase(), "@measured", { width: 1.5 })];
+      draw(byId(`plot-${name}`), data, { ...common, range: shownRange(false), y: title.toLowerCase() });
+    }
+  });
   key("marks-key", [
     ...(about.edits.some((edit) => edit.step !== null) ? [["chosen", "│", "E: an edit"]] : []),
     ...(about.findings.some((finding) => finding.step !== null) ? [["diverged", "┊", "F: a finding"]] : []),
