@@ -36,7 +36,7 @@ def test_the_mean_of_stretches_is_that_of_numpy(tmp_path):
     run = store.new_run(name="a")
     loss = np.random.default_rng(1).normal(size=8000)
     store.write_points(run, np.arange(8000), {"loss": loss})
-    found = curves(run, PointsKept(store).of(run), [Column.LOSS], most=400)
+    found = curves(run, PointsKept(store).of(store.run(run)), [Column.LOSS], most=400)
     assert found.curves["loss_mean"].value == pytest.approx(loss.reshape(100, 80).mean(axis=1))
 
 
@@ -44,25 +44,25 @@ def test_a_loss_that_is_not_finite_is_named_and_not_drawn(tmp_path):
     store = Store(tmp_path / "a.db")
     run = store.new_run(name="a")
     store.write_points(run, [0, 1, 2], {"loss": [1.0, np.inf, 3.0]})
-    found = curves(run, PointsKept(store).of(run), [Column.LOSS], most=50)
+    found = curves(run, PointsKept(store).of(store.run(run)), [Column.LOSS], most=50)
     assert found.curves["loss"].step == [0, 2]
     assert found.not_finite == [1]
 
 
 def test_points_kept_are_those_of_the_store_while_a_run_grows_and_is_rolled_back(tmp_path):
     store = Store(tmp_path / "a.db")
-    run, kept = store.new_run(name="a"), None
+    run = store.new_run(name="a")
     kept = PointsKept(store)
     for begin in range(0, 6000, 1500):
         step = np.arange(begin, begin + 1500)
         store.write_points(run, step, {"loss": np.sqrt(step), "lr": 1.0 / (1 + step)})
-        same(kept.of(run), store.points(run))
+        same(kept.of(store.run(run)), store.points(run))
     store.write_points(run, [6000], {"loss": [1.0], "validation": [0.5]})
-    same(kept.of(run), store.points(run))
+    same(kept.of(store.run(run)), store.points(run))
     store.begin_attempt(run, 4000, "rolled back")
     store.write_points(run, [4000, 4001], {"loss": [7.0, 8.0]})
-    same(kept.of(run), store.points(run))
-    assert kept.of(run).step[-1] == 4001
+    same(kept.of(store.run(run)), store.points(run))
+    assert kept.of(store.run(run)).step[-1] == 4001
 
 
 def same(found, expected):

@@ -141,7 +141,7 @@ def show_curves(
     """Curves of a run between two steps, thinned for a screen."""
     held = _held(asked)
     about = _run(held, run)
-    kept = held.points.of(about.id)
+    kept = held.points.of(about)
     return curves(about.id, kept, column, most=points, first=first, last=last)
 
 
@@ -155,7 +155,7 @@ def show_table(
 ) -> TableShown:
     """Evenly spaced rows of a run: what the pictures show, in figures."""
     held = _held(asked)
-    kept = held.points.of(_run(held, run).id)
+    kept = held.points.of(_run(held, run))
     return table(kept, rows=rows, first=first, last=last)
 
 

@@ -17,7 +17,7 @@ from learnrate.store import Points
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from learnrate.store import Store
+    from learnrate.store import Store, StoredRun
 
 __all__ = ["PointsKept", "curves", "table", "thinned"]
 
@@ -32,6 +32,7 @@ _DOWNSAMPLER: Any = MinMaxLTTBDownsampler()  # type: ignore[no-untyped-call]  # 
 class _Kept:
     points: Points
     attempts: int
+    updated: float
 
 
 class PointsKept:
@@ -46,18 +47,20 @@ class PointsKept:
         self._kept: OrderedDict[str, _Kept] = OrderedDict()
         self._lock = Lock()
 
-    def of(self, run: str) -> Points:
+    def of(self, run: StoredRun) -> Points:
         """All points of a run, up to now."""
         with self._lock:
-            known = self._kept.get(run)
-        attempts = len(self._store.attempts(run))
+            known = self._kept.get(run.id)
+        attempts = len(self._store.attempts(run.id))
+        if known is not None and (known.attempts, known.updated) == (attempts, run.updated):
+            return known.points
         if known is None or known.attempts != attempts or len(known.points.step) < _OVERLAP:
-            found = self._store.points(run)
+            found = self._store.points(run.id)
         else:
-            found = self._read_on(run, known.points)
+            found = self._read_on(run.id, known.points)
         with self._lock:
-            self._kept[run] = _Kept(found, attempts)
-            self._kept.move_to_end(run)
+            self._kept[run.id] = _Kept(found, attempts, run.updated)
+            self._kept.move_to_end(run.id)
             while len(self._kept) > _RUNS_KEPT:
                 self._kept.popitem(last=False)
         return found

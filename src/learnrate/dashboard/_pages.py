@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["error_page", "pages"]
 
-_LISTED = 1000
+_LISTED = 200
 _COMPARED = 8
 _FOR_GOOD = {"cache-control": "private, max-age=31536000, immutable"}
 _ASK_AGAIN = {"cache-control": "private, no-cache"}

@@ -10,6 +10,7 @@ const SMALL = { gradient_norm: "Gradient norm", update_ratio: "Update ratio" };
 let about = null; // RunDetail
 let seen = null; // Curves
 let coming = null; // Ahead
+let told = null; // the last `state` event
 let range = null; // what the curves show: null, or [first, last]
 
 // What is drawn
@@ -123,6 +124,7 @@ const load = oneAtATime(async () => {
   paint();
   prepare();
   await figures();
+  if (told !== null && told.run.updated > about.run.updated) load(); // came while this was read
 });
 
 const show = (wanted) => {
@@ -161,13 +163,13 @@ const words = (edit) => {
   return `${edit.kind}${shown === null ? "" : ` ${shown}`}${edit.group === null ? "" : ` of group ${edit.group}`}`;
 };
 
-const told = new Map(); // status of each edit as last said
+const stood = new Map(); // status of each edit as last said
 const lists = () => {
   const edits = [...about.edits].reverse().map((edit) => {
     const became = { pending: "waits for the run", applied: `took effect at step ${count(edit.step)}`, refused: "refused" }[edit.status];
-    const before = told.get(edit.sequence);
+    const before = stood.get(edit.sequence);
     if (before !== undefined && before !== edit.status) news(`${words(edit)}: ${became}. ${edit.answer}`);
-    told.set(edit.sequence, edit.status);
+    stood.set(edit.sequence, edit.status);
     return element(
       "li",
       { class: `event event-${edit.status}`, value: edit.sequence },
@@ -331,7 +333,8 @@ byId("log").addEventListener("change", paint);
 byId("figures").addEventListener("toggle", figures);
 addEventListener("colours", paint);
 follow(`${api}/events`, (state) => {
-  if (about === null || known(about) !== known(state)) load();
+  told = state;
+  if (about !== null && known(about) !== known(state)) load();
 });
 load();
 ready.then(paint);
