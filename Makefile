@@ -22,8 +22,8 @@ $(VENV)/.dev: $(VENV)/.run
 demo: $(VENV)/.run  ## plan and train a real model; ends with a report to open
 	$(BIN)/python examples/demo.py --out $(OUT)
 
-test: $(VENV)/.dev  ## the whole suite
-	$(BIN)/python -m pytest
+test: $(VENV)/.dev  ## the whole suite, a file at a time on every core
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 
 lint: $(VENV)/.dev  ## style and types
 	$(BIN)/ruff check

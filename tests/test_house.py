@@ -49,6 +49,7 @@ ARROWS = {
         "report",
         "store",
         "dashboard",
+        "steer",
     },
 }
 FOUNDATION = {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -13,12 +13,12 @@ from learnrate._errors import ArgumentError
 from learnrate._files import number_or_none, write_bytes
 from learnrate._progress import ProgressBar
 from learnrate.schedules import Schedule, schedule
-from learnrate.steer import Change, Controlled, Controller, attach
+from learnrate.steer import Change, Controlled, Controller, Edit, Guard, Limits, attach
 from learnrate.store import RunStatus
 from learnrate.trials import Curve, Status, Trial, Update, check_task, preserved, run_trial
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
     from types import TracebackType
 
     from learnrate.steer import Run
@@ -34,13 +34,14 @@ class Trained:
     """What a training gave.
 
     Attributes:
-        schedule: what it followed, bound to its total, with the changes that controllers made:
-            training under it repeats the run.
+        schedule: what it followed, bound to its total, with all edits and what controllers changed:
+            training under it repeats a run without rollbacks.
         changes: what controllers changed, when and why.
         curve: rates and losses of the updates made, the validation loss, and how it ended.
         model: the trained copy; None if it could not be made.
         optimizer: the optimizer that trained it, with its state; None likewise.
         run: what the run is called in the store; None where it was not recorded.
+        edits: all that took effect, of people, controllers and the guard, in order.
     """
 
     schedule: Schedule
@@ -49,6 +50,7 @@ class Trained:
     model: torch.nn.Module | None
     optimizer: torch.optim.Optimizer | None
     run: str | None = None
+    edits: tuple[Edit, ...] = ()
 
     def save_weights(self, path: str | Path) -> None:
         """Save the model's `state_dict`, whole or not at all; nothing when no model was made.
@@ -75,6 +77,7 @@ class Trained:
             "error": self.curve.error,
             "loss": number_or_none(final),
             "changes": [asdict(change) for change in self.changes],
+            "edits": [edit.to_dict() for edit in self.edits],
             "validation": number_or_none(self.curve.validation),
             "seconds": self.curve.seconds,
             "curve": [
@@ -92,6 +95,9 @@ def train(
     controllers: Iterable[Controller[Any]] = (),
     seed: int = 0,
     store: str | Path | Store | bool | None = False,
+    guard: Guard | bool = False,
+    limits: Limits | Mapping[str, Any] | None = None,
+    edits: Iterable[Edit] = (),
     progress: bool = True,
 ) -> Trained:
     """Train a copy of the task's model under a schedule.
@@ -111,6 +117,9 @@ def train(
         store: where to record the run: a file or URL, None for the default store (see
             `learnrate.Store`), False for nowhere. The losses are the same.
         progress: show a bar on standard error.
+        guard: go back and lower the rate when the loss leaves for good; see `attach`.
+        limits: what edits of people may not exceed; see `attach`.
+        edits: to be made again, each at its step, as `learnrate.steer.replayed` gives them.
 
     Raises:
         ArgumentError: the run has no stated length, or the schedule has another one.
@@ -131,27 +140,33 @@ def train(
     bound = _bound(schedule(lr_schedule), task, steps)
     check_task(task)
     trial = Trial(bound, seed)
-    rates = Controlled(bound, controllers)
+    loops = list(controllers)
+    options = {
+        "controllers": loops,
+        "limits": Limits.of(limits),
+        "guard": guard,
+        "edits": tuple(edits),
+        "store": store,
+    }
+    Controlled(bound, loops)  # refused here, not as a failed training
     with (
         ProgressBar(trial.total, shown=progress) as bar,
         preserved(task),
-        _Recording(task, trial, store) as recording,
+        _Steered(task, trial, options) as steered,
     ):
         curve, training = run_trial(
-            task,
-            trial,
-            on_start=recording.start,
-            on_update=_told(rates, bar, recording),
-            rate=rates.lr if rates.controllers else None,
+            task, trial, on_start=steered.start, on_update=_told(steered, bar)
         )
-        recording.end(curve)
+        curve = steered.end(curve)
+    run = steered.run
     return Trained(
-        schedule=rates.realised(),
-        changes=rates.changes,
+        schedule=bound if run is None else run.edited.schedule,
+        changes=() if run is None else run.changes,
         curve=curve,
         model=None if training is None else training.model,
         optimizer=None if training is None else training.optimizer,
-        run=recording.id,
+        run=None if run is None else run.id,
+        edits=() if run is None else run.edited.edits,
     )
 
 
@@ -166,25 +181,22 @@ def _bound(given: Schedule, task: Task, steps: int | None) -> Schedule:
     return given
 
 
-def _told(rates: Controlled, bar: ProgressBar, recording: _Recording) -> Callable[[Update], None]:
+def _told(steered: _Steered, bar: ProgressBar) -> Callable[[Update], None]:
     def tell(update: Update) -> None:
-        recording.update(update)
-        if rates.controllers:
-            rates.observe(update.step, update.loss)
+        steered.update(update)
         text = f"step {update.step + 1:,}, rate {update.lr:.2e}, loss {update.loss:.4g}"
         bar.show(update.step + 1, text)
 
     return tell
 
 
-class _Recording:
-    """A trial's run in the store, or nothing at all. The trial sets its rates itself."""
+class _Steered:
+    """A trial as a run: its rates are set, its edits taken, and it is recorded if it is to be."""
 
-    def __init__(self, task: Task, trial: Trial, store: str | Path | Store | bool | None) -> None:
-        self._task, self._trial, self._store = task, trial, store
+    def __init__(self, task: Task, trial: Trial, options: dict[str, Any]) -> None:
+        self._task, self._trial, self._options = task, trial, options
         self._training: Training | None = None
-        self._run: Run | None = None
-        self.id: str | None = None
+        self.run: Run | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -195,40 +207,40 @@ class _Recording:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self._run is not None:  # an error, or Ctrl-C outside the trial: else it has ended
-            self._run.__exit__(kind, error, trace)
+        if self.run is not None:  # an error, or Ctrl-C outside the trial: else it has ended
+            self.run.__exit__(kind, error, trace)
 
-    def start(self, training: Training) -> None:
-        if self._store is False or training.ranks.rank > 0:
-            return
+    def start(self, training: Training) -> Run:
         task, clip_norm = self._task, self._task.clip_norm
         facts = {"seed": self._trial.seed, "accumulate": task.accumulate, "clip_norm": clip_norm}
         self._training = training
-        self._run = attach(
+        self.run = attach(
             training.optimizer,
-            None,
-            store=self._store,
+            self._trial.schedule,
             name=task.name,
-            total=self._trial.total,
             model=training.model,
             gradient_every=None if clip_norm is None else 0,
-            planned=self._trial.schedule,
             facts={name: value for name, value in facts.items() if value is not None},
+            also={"scaler": training.scaler} if training.scaler.is_enabled() else None,
+            **self._options,
         )
-        self.id = self._run.id
+        return self.run
 
     def update(self, update: Update) -> None:
-        if self._run is None or self._training is None:
-            return
+        assert self.run is not None  # noqa: S101 - started before
+        assert self._training is not None  # noqa: S101 - likewise
         norm, clip_norm = self._training.gradient_norm, self._task.clip_norm
         clipped = None if norm is None or clip_norm is None else norm > clip_norm
-        self._run.step(update.loss, gradient_norm=norm, clipped=clipped, updated=True)
+        self.run.step(update.loss, gradient_norm=norm, clipped=clipped, updated=True)
 
-    def end(self, curve: Curve) -> None:
-        if self._run is None:
-            return
+    def end(self, curve: Curve) -> Curve:
+        """Write how it ended; a run that the guard gave up has diverged."""
+        if self.run is None:
+            return curve
         if curve.validation is not None:
-            self._run.validation(curve.validation)
+            self.run.validation(curve.validation)
+        if self.run.gave_up:
+            curve = replace(curve, status=Status.DIVERGED)
         stopped = curve.status is Status.INTERRUPTED
-        self._run.finish(RunStatus.STOPPED if stopped else RunStatus(str(curve.status)))
-        self.id = self._run.id
+        self.run.finish(RunStatus.STOPPED if stopped else RunStatus(str(curve.status)))
+        return curve

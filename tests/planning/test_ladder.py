@@ -107,7 +107,7 @@ def test_an_extension_is_two_longer_trials_where_the_horizon_is_what_is_not_know
 
 
 def test_an_extension_is_two_more_trials_of_the_same_length_where_they_nearly_are_the_run():
-    ladder, measured = climb(1000, 1000, 0.0, bowl(0.0))
+    ladder, measured = climb(1000, 700, 0.0, bowl(0.0))
     assert ladder.extended(measured).horizons == ladder.horizons
     assert ladder.extended(measured).next(measured).steps == ladder.horizons[-1]
 

@@ -119,6 +119,42 @@ def test_the_rest_of_a_run_is_planned_from_its_state():
     assert all(torch.equal(state["model"][name], value) for name, value in before.items())
 
 
+def test_more_trials_go_beyond_the_budget_and_train_nothing_again(tmp_path):
+    first = learnrate.plan(quadratic_task(), steps=1000, budget=0.1, out=tmp_path)
+    journal = (tmp_path / JOURNAL_NAME).read_text()
+    assert first.verdict == "weak"
+    assert f"two trials of {first.further.steps:,} updates" in first.reason
+    further = learnrate.plan(quadratic_task(), steps=1000, budget=0.1, out=tmp_path, more=1)
+    assert first.cost < further.cost <= first.cost + first.further.cost + 1e-9
+    added = (tmp_path / JOURNAL_NAME).read_text().removeprefix(journal)
+    assert added.count("\n") >= 1
+    assert further.high / further.low < first.high / first.low
+
+
+def test_warm_up_and_decay_are_compared_on_request():
+    made = learnrate.plan(quadratic_task(), steps=2000, compare_shapes=True)
+    shapes = [one.shape for one in made.shapes]
+    assert shapes[0] == "warmup(5%) >> linear()"
+    assert len(set(shapes)) == 6
+    assert len({one.lr for one in made.shapes}) == 2  # a stable phase is tried at half the rate
+    assert "warm-up" in made.reason
+    assert made.cost <= 0.5 + 6 * made.shapes[0].updates / 2000
+    assert str(made.schedule.split()[1]).count(">>") <= 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"compare_shapes": True, "shape": "cosine()"}, "leave out one"),
+        ({"compare_shapes": True, "steps": 100}, "at least 256 updates"),
+        ({"more": -1}, "more must be a whole number of at least 0; got -1"),
+    ],
+)
+def test_what_cannot_be_compared_or_continued_is_refused(arguments, message):
+    with pytest.raises(ArgumentError, match=message):
+        learnrate.plan(quadratic_task(), **arguments)
+
+
 def test_losses_below_zero_are_planned_too():
     task = quadratic_task()
     shifted = Task(

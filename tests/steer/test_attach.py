@@ -17,7 +17,7 @@ import learnrate
 from learnrate import ArgumentError, ScheduleError, Store
 from learnrate.integrations.torch import to_torch
 from learnrate.schedules import schedule as read
-from learnrate.steer import Action, Edit, Manual, Plateau
+from learnrate.steer import Plateau
 from learnrate.store._tables import runs
 
 
@@ -170,7 +170,6 @@ def test_a_row_every_few_updates_has_the_share_that_was_clipped(place):
     assert seen.column("clipped").tolist() == [0.0, 0.75, 0.0]
 
 
-HALVED = Edit(step=4, action=Action.SCALE, value=0.5, author="ann", reason="too high")
 TORCH_SCHEDULERS = {
     "StepLR": lambda o: lr_scheduler.StepLR(o, 5),
     "ExponentialLR": lambda o: lr_scheduler.ExponentialLR(o, 0.9),
@@ -191,7 +190,7 @@ def test_a_factor_on_top_survives_every_torch_scheduler(name):
         model = make_model()
         optimizer = SGD(groups_of(model, 0.1, 0.01), momentum=0.9)
         scheduler = TORCH_SCHEDULERS[name](optimizer)
-        run = learnrate.attach(optimizer, None, store=False, controllers=[Manual()])
+        run = learnrate.attach(optimizer, None, store=False)
         used = []
         optimizer.register_step_post_hook(
             lambda o, *_, run=run, used=used: used.append(run._rates._used[0])
@@ -202,7 +201,7 @@ def test_a_factor_on_top_survives_every_torch_scheduler(name):
             scheduler.step(1.0) if plateau else scheduler.step()
             run.step(1.0)
             if halved and step == 3:
-                run.controlled.edit(HALVED)
+                run.steer("scale 0.5", reason="too high")
         rates[halved] = np.array(used)
         run.finish()
     assert rates[False].shape == (20, 2)
@@ -591,12 +590,12 @@ def test_our_own_torch_scheduler_is_taken_over_by_its_schedule():
 def test_an_edit_between_two_updates_holds_for_the_second():
     model = make_model()
     optimizer = SGD(model.parameters(), lr=0.1)
-    with learnrate.attach(optimizer, 0.1, store=False, total=9, controllers=[Manual()]) as run:
+    with learnrate.attach(optimizer, 0.1, store=False, total=9) as run:
         for _ in range(4):
             run.step(make_update(model, optimizer))
-        run.controlled.edit(HALVED)
+        run.steer("scale 0.5", reason="too high")
         make_update(model, optimizer)
-        assert optimizer.param_groups[0]["lr"] == 0.05 == run.controlled.lr(4)
+        assert optimizer.param_groups[0]["lr"] == 0.05 == run.lr
 
 
 def test_facts_that_are_no_json_are_refused(place):

@@ -11,9 +11,11 @@ from learnrate.cli._dashboard import dashboard
 from learnrate.cli._export import export
 from learnrate.cli._find import find
 from learnrate.cli._plan import plan
+from learnrate.cli._replay import replay
 from learnrate.cli._runs import runs
 from learnrate.cli._scale import scale
 from learnrate.cli._show import show
+from learnrate.cli._steer import steer
 from learnrate.cli._sweep import sweep
 from learnrate.cli._train import train
 
@@ -32,6 +34,8 @@ app.command()(find)
 app.command()(show)
 app.command()(sweep)
 app.command()(runs)
+app.command()(steer)
+app.command()(replay)
 app.command()(export)
 app.command()(dashboard)
 app.command()(scale)

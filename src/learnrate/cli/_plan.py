@@ -10,7 +10,6 @@ import typer
 from learnrate.cli._common import (
     JsonOption,
     SeedOption,
-    ShapeOption,
     StartOption,
     StepsOption,
     TaskArgument,
@@ -29,7 +28,28 @@ def plan(
     budget: Annotated[
         float, typer.Option(help="The most it may cost, as a share of one whole run.")
     ] = 0.5,
-    shape: ShapeOption = "warmup(5%) >> linear()",
+    shape: Annotated[
+        str | None,
+        typer.Option(
+            help="The schedule's shape, with peak 1, in shares of the run. "
+            "[dim]\\[default: warmup(5%) >> linear()][/dim]",
+            show_default=False,
+        ),
+    ] = None,
+    compare_shapes: Annotated[
+        bool,
+        typer.Option(
+            "--compare-shapes",
+            help="Choose warm-up and decay too, by six short trials beside the budget.",
+        ),
+    ] = False,
+    more: Annotated[
+        int,
+        typer.Option(
+            help="How many times to go on with two more trials, beside the budget, where the "
+            "verdict was weak; with the same --out only these are trained."
+        ),
+    ] = 0,
     start: StartOption = None,
     seed: SeedOption = 0,
     out: Annotated[
@@ -56,6 +76,8 @@ def plan(
                 steps=steps,
                 budget=budget,
                 shape=shape,
+                compare_shapes=compare_shapes,
+                more=more,
                 seed=seed,
                 out=out,
             )

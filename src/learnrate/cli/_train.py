@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -31,6 +31,18 @@ def train(
         str | None,
         typer.Option(help="A schedule's text, such as '3e-4 * warmup(5%) >> linear()'."),
     ] = None,
+    replay: Annotated[
+        str | None,
+        typer.Option(
+            metavar="RUN",
+            help="Repeat a recorded run: its schedule, its edits, its seed.",
+            show_default=False,
+        ),
+    ] = None,
+    guard: Annotated[
+        bool,
+        typer.Option("--guard", help="Go back and lower the rate when the loss leaves for good."),
+    ] = False,
     steps: StepsOption = None,
     start: StartOption = None,
     seed: SeedOption = 0,
@@ -41,22 +53,31 @@ def train(
     no_store: Annotated[bool, typer.Option("--no-store", help="Do not record the run.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Train a task under a plan or a schedule, and record the run.
+    """Train a task under a plan, a schedule or as before, and record the run.
 
     Ctrl-C ends it early and keeps what there is. The exit status is 1 if it diverged or failed.
 
     [dim]learnrate train examples/digits.py:task --plan build/digits/plan.json[/dim]
     """
-    if (plan is None) == (schedule is None):
-        raise ArgumentError("train needs --plan FILE or --schedule SPEC, one of the two.")
+    if sum(given is not None for given in (plan, schedule, replay)) != 1:
+        raise ArgumentError(
+            "train needs --plan FILE or --schedule SPEC or --replay RUN, one of them."
+        )
     if store is not None and no_store:
         raise ArgumentError("train takes --store PLACE or --no-store, not both.")
     import learnrate  # noqa: PLC0415 - loads torch, which --help does not need
     from learnrate._files import folder_for, write_json  # noqa: PLC0415
     from learnrate.report import show_curve  # noqa: PLC0415
+    from learnrate.steer import replayed  # noqa: PLC0415
 
-    chosen = schedule if plan is None else learnrate.Plan.read(plan).schedule
-    assert chosen is not None  # noqa: S101 - one of the two is given
+    chosen: Any = schedule
+    edits: tuple[Any, ...] = ()
+    if plan is not None:
+        chosen = learnrate.Plan.read(plan).schedule
+    if replay is not None:
+        found = replayed(learnrate.Store(store, create=False), replay)
+        chosen, edits = found.base, found.edits
+        seed = seed if found.seed is None else found.seed
     folder = None if out is None else folder_for(out)
     with own_stdout():
         trained = learnrate.train(
@@ -65,6 +86,8 @@ def train(
             steps=steps,
             seed=seed,
             store=False if no_store else store,
+            guard=guard,
+            edits=edits,
         )
     if folder is not None:
         write_json(folder / "train.json", trained.to_dict())
@@ -75,7 +98,7 @@ def train(
         show_curve(console(), trained.curve, str(trained.schedule))
         if trained.run is not None:
             typer.echo(f"recorded as {trained.run}; learnrate runs lists it")
-    code = {"finished": 0, "interrupted": 130}.get(str(trained.curve.status), 1)
+    code = {"finished": 0, "stopped": 0, "interrupted": 130}.get(str(trained.curve.status), 1)
     if code == 1:
         advice = (
             trained.curve.error or "the loss left for good: lower the rate, or run learnrate plan"

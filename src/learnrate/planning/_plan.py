@@ -3,48 +3,41 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from learnrate._errors import ArgumentError, TaskError
-from learnrate._files import folder_for, number_or_none
+from learnrate._files import folder_for
 from learnrate._progress import ProgressBar
 from learnrate._version import __version__
-from learnrate.planning._ladder import Ladder, Measured, Proposal, ladder_for
-from learnrate.planning._result import Further, Plan, Rung, RungTrial, Verdict
+from learnrate.planning._bench import BRACKET_ITERS, Bench
+from learnrate.planning._ladder import Ladder, Measured, ladder_for
+from learnrate.planning._result import Further, Plan, Rung, Verdict
+from learnrate.planning._shapes import SHORTEST, chosen
 from learnrate.planning._surface import Scale, Surface
 from learnrate.planning._verdict import judge
-from learnrate.range_test import MEMORY, RangeTest, measure_repeat, rates_between
 from learnrate.schedules import Schedule
 from learnrate.schedules import shape as read_shape
 from learnrate.trials import (
-    Curve,
     Journal,
     Status,
-    Training,
-    Trial,
-    Update,
-    derived_seed,
     fingerprint,
     preserved,
-    run_trial,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from learnrate.range_test import RangeTest
     from learnrate.task import Task
 
 __all__ = ["JOURNAL_NAME", "plan", "replan"]
 
 JOURNAL_NAME = "plan.trials.jsonl"
 SHAPE = "warmup(5%) >> linear()"
-_BRACKET = (1e-7, 10.0)
-_BRACKET_SHARE = 0.08
-_BRACKET_ITERS = (10, 100)
 _WITHIN = (
     100.0  # the lowest loss is looked for this far below where the test ended; lower is noise
 )
@@ -56,7 +49,8 @@ def plan(
     *,
     steps: int | None = None,
     budget: float = 0.5,
-    shape: str | Schedule = SHAPE,
+    shape: str | Schedule | None = None,
+    compare_shapes: bool = False,
     more: int = 0,
     seed: int = 0,
     out: str | Path | None = None,
@@ -73,7 +67,11 @@ def plan(
         task: what to train.
         steps: the whole run in optimizer updates; the task's own by default.
         budget: the most that all trials may cost, as a share of one run, in (0, 1].
-        shape: the schedule's shape, with peak 1, in shares of the run.
+        shape: the schedule's shape, with peak 1, in shares of the run; 5 % warm-up and a linear
+            decay to 0 by default.
+        compare_shapes: choose warm-up (none, 2, 5, 10 %) and decay (linear, cosine, constant and
+            then linear) by six further short trials, which cost about a fifth of a run beside the
+            budget; differences within the noise do not count.
         more: how many times to go on after the budget is spent, each time with the two trials that
             help most; a plan with the verdict `weak` says what the next two cost. With the same
             `out` only these are trained.
@@ -89,13 +87,15 @@ def plan(
         KeyboardInterrupt: on Ctrl-C; what was measured is kept in `out`.
     """
     total = task.total(steps)
-    updates, shaped = _updates(total, budget), read_shape(shape)
+    updates, shaped = _updates(total, budget), read_shape(SHAPE if shape is None else shape)
+    if compare_shapes:
+        _refuse_to_compare(total, shape)
     if not isinstance(more, int) or isinstance(more, bool) or more < 0:
         raise ArgumentError(f"more must be a whole number of at least 0; got {more!r}.")
     identity = fingerprint(task)
     path = None if out is None else folder_for(Path(out)) / JOURNAL_NAME
     with ProgressBar(updates, shown=progress) as bar, preserved(task):
-        bench = _Bench(task, Journal(path, identity), bar, shaped)
+        bench = Bench(task, Journal(path, identity), bar, shaped)
         bracket = bench.range_test(updates, seed)
         if bracket.broken:
             raise TaskError(bracket.refusal)
@@ -106,7 +106,8 @@ def plan(
         for _ in range(more if any(math.isfinite(one.height) for one in measured) else 0):
             ladder = ladder.extended(measured)
             measured = bench.climbed(ladder, measured, scale, seed)
-    return _decided(bench, ladder, measured, bracket, scale, budget=budget, seed=seed)
+        made = _decided(bench, ladder, measured, bracket, scale, budget=budget, seed=seed)
+        return _reshaped(made, bench, ladder, measured, scale) if compare_shapes else made
 
 
 def replan(
@@ -167,10 +168,10 @@ def _updates(total: int, budget: float) -> int:
             f"budget must be a share of one run, above 0 and at most 1; got {budget!r}."
         )
     updates = math.floor(budget * total)
-    if updates < 2 * _BRACKET_ITERS[0]:
+    if updates < 2 * BRACKET_ITERS[0]:
         raise ArgumentError(
             f"budget {budget} of {total} steps is {updates} updates; a plan needs at least "
-            f"{2 * _BRACKET_ITERS[0]}. Raise the budget or plan for a longer run."
+            f"{2 * BRACKET_ITERS[0]}. Raise the budget or plan for a longer run."
         )
     return updates
 
@@ -183,74 +184,8 @@ def _expected(bracket: RangeTest) -> float:
     return math.log(math.sqrt(lowest * tried[-1]) / _BELOW)
 
 
-@dataclass
-class _Bench:
-    """Trains what is asked for, unless the journal has it; counts what it cost."""
-
-    task: Task
-    journal: Journal
-    bar: ProgressBar
-    shape: Schedule
-    spent: int = 0
-
-    def range_test(self, updates: int, seed: int) -> RangeTest:
-        iters = int(np.clip(round(_BRACKET_SHARE * updates), *_BRACKET_ITERS))
-        lrs = rates_between(*_BRACKET, iters, "exponential")
-        record = self.journal.get("range test", iters, seed)
-        if record is None:
-            losses = measure_repeat(Training(self.task, seed).update, lrs, self._show_rate)
-            record = {"loss": [number_or_none(loss) for loss in losses.tolist()]}
-            self.journal.add("range test", iters, seed, record)
-        losses = np.array([[math.nan if one is None else one for one in record["loss"]]])
-        found = RangeTest(lr=lrs, loss=losses, mode="exponential", seed=seed, memory=MEMORY)
-        self.spent += int(found.reached[0])
-        return found
-
-    def climbed(
-        self, ladder: Ladder, measured: list[Measured], scale: Scale, seed: int
-    ) -> list[Measured]:
-        """What was measured, with all that the ladder asks for after it."""
-        measured = list(measured)
-        while (proposal := ladder.next(measured)) is not None:
-            trial = self.trial(proposal, seed)
-            measured.append(Measured(proposal, scale.height(trial.loss), trial))
-        return measured
-
-    def trial(self, proposal: Proposal, seed: int) -> RungTrial:
-        peak = float(f"{math.exp(proposal.log_lr):.4g}")
-        schedule = (peak * self.shape).over(proposal.steps)
-        trial = Trial(schedule, derived_seed(seed, 20, proposal.steps))
-        curve = self.journal.curve(trial)
-        if curve is None:
-            curve = self._run(trial, peak)
-            self.journal.keep(trial, curve)
-        self.spent += curve.steps
-        return RungTrial(
-            lr=peak,
-            seed=trial.seed,
-            loss=number_or_none(curve.final),
-            status=str(curve.status),
-            updates=curve.steps,
-        )
-
-    def _run(self, trial: Trial, peak: float) -> Curve:
-        def show(update: Update) -> None:
-            stage = f"trial of {trial.total} updates at {peak:.2g}, loss {update.loss:.4g}"
-            self.bar.show(self.spent + update.step + 1, stage)
-
-        curve, _ = run_trial(self.task, trial, on_update=show)
-        if curve.status is Status.INTERRUPTED:
-            raise KeyboardInterrupt
-        if curve.status is Status.FAILED:
-            raise TaskError(f"the trial at rate {peak:.3g}, seed {trial.seed}: {curve.error}")
-        return curve
-
-    def _show_rate(self, lr: float, loss: float, /) -> None:
-        self.bar.show(self.spent, f"range test: rate {lr:.1e}, loss {loss:.4g}")
-
-
 def _decided(
-    bench: _Bench,
+    bench: Bench,
     ladder: Ladder,
     measured: list[Measured],
     bracket: RangeTest,
@@ -295,6 +230,40 @@ def _decided(
         task=bench.task.name,
         seed=seed,
         version=__version__,
+    )
+
+
+def _refuse_to_compare(total: int, shape: object) -> None:
+    if shape is not None:
+        raise ArgumentError(
+            f"compare_shapes chooses the shape, and shape={str(shape)!r} was given; leave out one."
+        )
+    if total < 4 * SHORTEST:
+        raise ArgumentError(
+            f"compare_shapes needs a run of at least {4 * SHORTEST} updates, of which a short "
+            f"trial still has a warm-up; got {total}."
+        )
+
+
+def _reshaped(
+    made: Plan, bench: Bench, ladder: Ladder, measured: list[Measured], scale: Scale
+) -> Plan:
+    """The plan with the warm-up and the decay that short trials favour."""
+    surface = Surface(tuple(one.observation for one in measured), ladder.total, ladder.expected)
+    steps = max(SHORTEST, ladder.horizons[0])
+    tried = bench.compared(surface.best(steps).best, steps, made.seed)
+    heights = {one: scale.height(trial.loss) for one, trial in tried.items()}
+    taken, said = chosen(heights, surface.noise)
+    peak = float(f"{made.peak * taken.factor:.3g}")
+    return replace(
+        made,
+        peak=peak,
+        low=min(made.low * taken.factor, peak),
+        high=max(made.high * taken.factor, peak),
+        schedule=(peak * taken.shape).over(made.total),
+        cost=bench.spent / made.total,
+        reason=f"{made.reason} In trials of {steps:,} updates, {said}",
+        shapes=tuple(tried.values()),
     )
 
 

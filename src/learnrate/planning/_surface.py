@@ -38,7 +38,7 @@ _MISFIT = 0.5  # how far the model may be off, as a share of the height above th
 _DRIFT_OF_DRIFT = 0.15  # how far the drift may change, per e-fold of horizon beyond the longest
 _FLATTENING = 0.4  # the curvature at the optimum falls as horizon to this power
 _CAUTION = 0.6  # of what linex says; near the optimum, losses rise about as steeply below as above
-_NORMAL_80 = 1.2816  # half-width of a central 80 % interval, in standard deviations
+_QUANTILE_80 = 1.476  # half-width of a central 80 % interval: of t with as many freedoms as trials
 
 _DRIFTS = np.arange(-0.9, 0.61, 0.1)
 _CLIFFS = np.array([0.7, 1.0, 1.4, 2.0, 3.0])
@@ -212,6 +212,11 @@ class Surface:
         """The expected steepness of the loss above the optimum."""
         return float((self._weights.sum(axis=(0, 1, 3)) * _CLIFFS).sum())
 
+    @cached_property
+    def noise(self) -> float:
+        """The expected standard deviation of a trial's height."""
+        return float((self._weights.sum(axis=(0, 1, 2)) * _NOISES).sum())
+
     def depth(self, steps: int) -> float:
         """The expected curvature of the height at the optimum of a horizon.
 
@@ -241,7 +246,7 @@ class Surface:
     def best(self, steps: int) -> Estimate:
         """The best peak rate of a run of `steps` updates."""
         middle, spread = self.location(steps)
-        low, high = middle - _NORMAL_80 * spread, middle + _NORMAL_80 * spread
+        low, high = middle - _QUANTILE_80 * spread, middle + _QUANTILE_80 * spread
         return Estimate(math.exp(middle), math.exp(low), math.exp(high))
 
     def least_regret(self) -> float:

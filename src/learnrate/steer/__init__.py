@@ -19,9 +19,11 @@ from learnrate.steer._controller import (
 )
 from learnrate.steer._edited import Edited, edited
 from learnrate.steer._edits import Edit, Kind, edit_in
+from learnrate.steer._guard import Guard
 from learnrate.steer._limits import Limits
 from learnrate.steer._loss_slope import LossSlope
 from learnrate.steer._plateau import Plateau
+from learnrate.steer._replayed import Replay, replayed
 from learnrate.steer._request import edits_of, preview, ratios_of, request
 from learnrate.steer._sasa_plus import SasaPlus
 
@@ -40,11 +42,13 @@ __all__ = [
     "Decision",
     "Edit",
     "Edited",
+    "Guard",
     "Kind",
     "Limits",
     "LossSlope",
     "Observation",
     "Plateau",
+    "Replay",
     "Run",
     "SasaPlus",
     "State",
@@ -56,6 +60,7 @@ __all__ = [
     "preview",
     "ratios_of",
     "replay",
+    "replayed",
     "request",
 ]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,12 +16,18 @@ from learnrate.integrations._torch_adopt import position
 from learnrate.integrations.torch import TorchSchedule, from_torch
 from learnrate.schedules import Constant, Schedule
 from learnrate.schedules import schedule as read
+from learnrate.steer._agreement import agreement
 from learnrate.steer._controlled import Controlled
 from learnrate.steer._floats import Floats
+from learnrate.steer._guard import Guard
+from learnrate.steer._limits import Limits
+from learnrate.steer._mailbox import Mailbox
 from learnrate.steer._measures import Cadence, Measures, is_sharded
 from learnrate.steer._rates import Borrowed, Owned
 from learnrate.steer._record import finite, refuse, whole
 from learnrate.steer._run import ATTACHED, Run
+from learnrate.steer._snapshots import Snapshots
+from learnrate.steer._steering import Fate, Steering
 from learnrate.store import Recorder, Store
 
 if TYPE_CHECKING:
@@ -29,9 +35,11 @@ if TYPE_CHECKING:
     from torch.optim import Optimizer
 
     from learnrate.steer._controller import Controller
-    from learnrate.steer._rates import Rates
+    from learnrate.steer._edits import Edit
 
 __all__ = ["attach"]
+
+_CONTROLLERS = "learnrate.controllers"
 
 
 def attach(
@@ -50,7 +58,11 @@ def attach(
     update_every: int | None = None,
     planned: Schedule | None = None,
     facts: Mapping[str, Any] | None = None,
-    limits: Mapping[str, Any] | None = None,
+    limits: Limits | Mapping[str, Any] | None = None,
+    guard: Guard | bool = False,
+    also: Mapping[str, Any] | None = None,
+    edits: Iterable[Edit] = (),
+    probe: Callable[[], str] | None = None,
 ) -> Run:
     """Train under a schedule in a loop of your own, and record it.
 
@@ -95,7 +107,13 @@ def attach(
         update_every: the same for the update ratio.
         planned: with `schedule=None`, the schedule that the rates should follow, for the record.
         facts: JSON values to remember, such as `{"batch_size": 64}`.
-        limits: what edits may not exceed, as JSON values.
+        limits: what edits may not exceed: `Limits`, or the same as a mapping.
+        guard: go back and lower the rate when the loss leaves for good; True for the defaults of
+            `Guard`. Several ranks must be given the same loss.
+        also: by name, what a rollback is to restore beside model and optimizers: whatever has
+            `state_dict` and `load_state_dict`, such as a GradScaler or averaged weights.
+        edits: to be made again, each at its step, as `learnrate.steer.replayed` gives them.
+        probe: what to do for the edit `probe`; gives its finding in words.
 
     Raises:
         ArgumentError: a value outside its rule, or an optimizer that has a run already.
@@ -130,8 +148,10 @@ def attach(
     bound = None if schedule is None else _bound(schedule, total)
     total = total if bound is None or bound.total is None else bound.total
     controlled = _controlled(bound, controllers)
-    rates = _rates(optimizers, bound, controlled)
-    first = rank_and_size()[0] == 0
+    rates = Borrowed(optimizers) if bound is None else Owned(optimizers, bound)
+    limits = Limits.of(limits)
+    rank, size = rank_and_size()
+    first = rank == 0
     sharded = any(is_sharded(each) for each in _parameters(optimizers))
     gradient = Cadence(0 if sharded or not first else gradient_every)
     floats, recorder = Floats(), None
@@ -141,13 +161,39 @@ def attach(
             name=name or _script(),
             total=total,
             schedule=planned if bound is None else bound,
-            limits=limits,
-            facts={**_facts(optimizers, model, clip_norm), **(facts or {})},
+            limits=limits.to_dict(),
+            facts={
+                **_facts(optimizers, model, clip_norm),
+                **({"foreign": True} if bound is None else {}),
+                **(facts or {}),
+            },
             numbers=floats,
         )
         recorder.step = step
         if step > 0:
             recorder.go_on(step, "started")
+    kept = {**(also or {}), **({} if controlled is None else {_CONTROLLERS: controlled})}
+    watch = Guard() if guard is True else guard or None
+    agreed = agreement(rank, size)
+    steering = Steering(
+        base=bound,
+        fate=Fate(total),
+        rates=rates,
+        limits=limits,
+        snapshots=Snapshots(
+            optimizers,
+            model,
+            kept,
+            1 if watch is None else watch.keep,
+            None if watch is None else watch.folder,
+        ),
+        guard=watch,
+        recorder=recorder,
+        mailbox=None if recorder is None else Mailbox(recorder, agreed),
+        agreement=agreed,
+        probe=probe,
+    )
+    steering.repeat(edits)
     return Run(
         optimizers=optimizers,
         rates=rates,
@@ -156,7 +202,7 @@ def attach(
         recorder=recorder,
         floats=floats,
         measures=Measures(clip_norm, gradient, Cadence(update_every)),
-        total=total,
+        steering=steering,
         step=step,
         every=every,
     )
@@ -230,14 +276,6 @@ def _controlled(
 ) -> Controlled | None:
     given = controllers if isinstance(controllers, Mapping) else list(controllers)
     return Controlled(Constant() if bound is None else bound, given) if given else None
-
-
-def _rates(
-    optimizers: list[Optimizer], bound: Schedule | None, controlled: Controlled | None
-) -> Rates:
-    if bound is None:
-        return Borrowed(optimizers, lambda: 1.0 if controlled is None else controlled.factor)
-    return Owned(optimizers, bound, None if controlled is None else controlled.lr)
 
 
 def _facts(

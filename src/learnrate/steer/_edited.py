@@ -137,7 +137,7 @@ class Edited:
         total, made = self.total, {}
         for group in touched:
             course = self._courses[None] if group is None else self.course(group)
-            now = course.schedule(edit.step)
+            now = course.schedule(edit.step or 0)
             if self.base is None:
                 now = max(rates) if group is None else rates[group] / (self._ratio(group) or 1.0)
             made[group] = applied(course, edit, now, total)

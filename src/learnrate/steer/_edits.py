@@ -131,7 +131,9 @@ class Edit:
         whole("Edit", "group", self.group, 0)
         if self.kind not in _OF_A_GROUP:
             known = ", ".join(sorted(_OF_A_GROUP))
-            raise ArgumentError(f"{self.kind} is for all groups; for one of them there are {known}.")
+            raise ArgumentError(
+                f"{self.kind} is for all groups; for one of them there are {known}."
+            )
 
     @property
     def shape(self) -> Schedule:
@@ -187,7 +189,9 @@ class Edit:
         """
         keys = {"kind", "value", "group", "step", "author", "reason", "before"}
         if not isinstance(document, dict) or document.keys() != keys:
-            raise ArgumentError(f"an edit has the keys {', '.join(sorted(keys))}; got {document!r}.")
+            raise ArgumentError(
+                f"an edit has the keys {', '.join(sorted(keys))}; got {document!r}."
+            )
         return cls(**document)
 
 

@@ -54,7 +54,7 @@ class Limits:
             object.__setattr__(self, "factor", float(self.factor))
         if self.authors is None:
             return
-        names = self.authors
+        names: Any = self.authors
         if isinstance(names, str) or not all(isinstance(one, str) and one for one in names):
             refuse("Limits", "authors", "names", names)
         object.__setattr__(self, "authors", tuple(names))

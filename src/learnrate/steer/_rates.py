@@ -12,11 +12,12 @@ from learnrate.integrations._torch_dials import Dial, Group
 from learnrate.schedules import Constant
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from torch.optim import Optimizer
 
     from learnrate.schedules import Schedule
+    from learnrate.steer._edited import Edited
 
 __all__ = ["Borrowed", "Owned", "Rates"]
 
@@ -33,6 +34,19 @@ class Rates(Protocol):
     @property
     def value(self) -> Rate:
         """The highest group's rate at the update about to happen."""
+        ...
+
+    @property
+    def ratios(self) -> tuple[float, ...]:
+        """Each group's share of the highest rate, over all optimizers in order."""
+        ...
+
+    def present(self) -> tuple[float, ...]:
+        """Each group's rate at the update about to happen."""
+        ...
+
+    def follow(self, edited: Edited) -> None:
+        """Take the rates from an edited schedule, from the next `turn` on."""
         ...
 
     def turn(self, step: int) -> None:
@@ -63,69 +77,95 @@ class Rates(Protocol):
 class Owned:
     """Rates of a schedule: the highest group follows it, the others keep their share of it.
 
-    They are written when a step becomes the next one, so that they can be seen, and once more
-    right before the update, so that no other writer counts.
+    A group with edits of its own follows what they made of its schedule. Rates are written when a
+    step becomes the next one, so that they can be seen, and once more right before the update, so
+    that no other writer counts.
     """
 
-    def __init__(
-        self,
-        optimizers: Sequence[Optimizer],
-        schedule: Schedule,
-        value: Callable[[int], float] | None = None,
-    ) -> None:
+    def __init__(self, optimizers: Sequence[Optimizer], schedule: Schedule) -> None:
         self._optimizers = tuple(optimizers)
         self._dials = [Dial("lr", schedule) for _ in optimizers]
         reference = _highest_base(optimizers)
         for dial, optimizer in zip(self._dials, optimizers, strict=True):
             dial.reference = reference
             dial.follow(optimizer.param_groups)
-        self._value_at = self._dials[0].value if value is None else value
-        self._closed_loop = value is not None
-        self._step = self._foreign = 0
+        self._main = Dial("lr", schedule)
+        self._own: dict[int, Dial] = {}  # by a group's number over all optimizers
+        self._targets: list[list[float]] = [[] for _ in optimizers]
+        self._foreign = 0
         self.value: float = 0.0
-        self._used = 0.0
+        self._used: tuple[float, dict[str, Rate] | None] = (0.0, None)
+
+    @property
+    def ratios(self) -> tuple[float, ...]:
+        """Each group's share, as it was built."""
+        return tuple(ratio for dial in self._dials for ratio in dial.ratios)
+
+    def present(self) -> tuple[float, ...]:
+        """The rates that were written."""
+        return tuple(rate for each in self._targets for rate in each)
+
+    def follow(self, edited: Edited) -> None:
+        """Take the rates from an edited schedule, from the next `turn` on."""
+        self._main = Dial("lr", edited.schedule)
+        self._own = {
+            group: Dial("lr", edited.course(group).schedule) for group in edited.own_groups
+        }
 
     def turn(self, step: int) -> None:
         """Write the rates of a step."""
-        self._step, self.value = step, self._value_at(step)
-        value = self.value
-        for dial, optimizer in zip(self._dials, self._optimizers, strict=True):
-            groups, ratios = optimizer.param_groups, dial.ratios
-            if len(groups) > len(ratios):
+        self.value = value = self._main.value(step)
+        for number, dial in enumerate(self._dials):
+            groups = self._optimizers[number].param_groups
+            if len(groups) > len(dial.ratios):
                 dial.follow(groups)
-            i = 0
-            for group in groups:
+            self._targets[number] = [value * ratio for ratio in dial.ratios]
+        if self._own:
+            self._turn_own(step)
+        for number, optimizer in enumerate(self._optimizers):
+            for group, rate in zip(optimizer.param_groups, self._targets[number], strict=False):
                 if type(group["lr"]) is float:
-                    group["lr"] = value * ratios[i]
+                    group["lr"] = rate
                 else:
-                    dial.write(group, value * ratios[i])
-                i += 1  # noqa: SIM113 - enumerate() costs more than the rest of the loop
+                    self._dials[number].write(group, rate)
+
+    def _turn_own(self, step: int) -> None:
+        at = 0
+        for number, dial in enumerate(self._dials):
+            for i, ratio in enumerate(dial.ratios):
+                own = self._own.get(at)
+                if own is not None:
+                    self._targets[number][i] = own.value(step) * ratio
+                at += 1
+        self.value = max(self.present(), key=abs)
 
     def before(self, number: int) -> None:
         """Write the rates again where somebody else has written."""
         dial, groups = self._dials[number], self._optimizers[number].param_groups
-        if self._closed_loop:  # somebody may have edited it since
-            self.value = self._value_at(self._step)
-        self._used = value = self.value
-        if len(groups) > len(dial.ratios):
+        targets = self._targets[number]
+        if len(groups) > len(targets):
             dial.follow(groups)
-        ratios, foreign, i = dial.ratios, False, 0
-        for group in groups:
+            targets += [self.value * ratio for ratio in dial.ratios[len(targets) :]]
+        self._used = (self.value, self._each() if self._own else None)
+        foreign = False
+        for group, rate in zip(groups, targets, strict=False):
             if type(group["lr"]) is not float:
-                dial.write(group, value * ratios[i])  # asking a device costs more than telling it
-            elif group["lr"] != value * ratios[i]:
-                group["lr"] = value * ratios[i]
-                foreign = not self._closed_loop
-            i += 1  # noqa: SIM113 - as above
+                dial.write(group, rate)  # asking a device costs more than telling it
+            elif group["lr"] != rate:
+                group["lr"] = rate
+                foreign = True
         if foreign or self._foreign:
             self._notice(foreign)
+
+    def _each(self) -> dict[str, Rate]:
+        return {f"lr[{i}]": rate for i, rate in enumerate(self.present())}
 
     def after(self, number: int) -> None:
         """Nothing: the rates stay."""
 
     def used(self) -> tuple[Rate, dict[str, Rate] | None]:
-        """The schedule's value."""
-        return self._used, None
+        """The schedule's value, and each group's where one has edits of its own."""
+        return self._used
 
     def state_dict(self) -> dict[str, Any]:
         """What each group's share is."""
@@ -161,15 +201,16 @@ class Owned:
 
 
 class Borrowed:
-    """Rates that somebody else writes, times a factor that lasts for the update alone.
+    """Rates that somebody else writes, as edits change them for the update alone.
 
     Afterwards they are as they were, so that a scheduler which works out its next rate from the
     present one finds its own.
     """
 
-    def __init__(self, optimizers: Sequence[Optimizer], factor: Callable[[], float]) -> None:
+    def __init__(self, optimizers: Sequence[Optimizer]) -> None:
         self._optimizers = tuple(optimizers)
-        self._factor = factor
+        self._edited: Edited | None = None
+        self._step = 0
         reference = _highest_base(optimizers) or 1.0
         self._ratios = [
             float(group["initial_lr"]) / reference
@@ -181,26 +222,52 @@ class Borrowed:
 
     @property
     def value(self) -> Rate:
-        """The highest rate as it stands, times the factor."""
+        """The highest rate, as edited."""
+        return max(self.present())
+
+    @property
+    def ratios(self) -> tuple[float, ...]:
+        """Each group's share, as it was built."""
+        groups = sum(len(optimizer.param_groups) for optimizer in self._optimizers)
+        return (*self._ratios, *[1.0] * (groups - len(self._ratios)))
+
+    def present(self) -> tuple[float, ...]:
+        """The rates as they stand, as edited."""
         groups = [group for optimizer in self._optimizers for group in optimizer.param_groups]
-        return max(float(group["lr"]) for group in groups) * self._factor()
+        return tuple(self._changed(at, float(group["lr"])) for at, group in enumerate(groups))
+
+    def follow(self, edited: Edited) -> None:
+        """Change the rates as an edited schedule says."""
+        self._edited = edited if edited.edits else None
 
     def turn(self, step: int) -> None:
-        """Nothing: somebody else writes them."""
+        """Nothing to write: somebody else does."""
+        self._step = step
+
+    def _changed(self, at: int, rate: Any) -> Any:
+        """A group's rate as edited: theirs times a factor, or one that is held."""
+        if self._edited is None:
+            return rate
+        course = self._edited.course(at)
+        value = course.schedule(self._step)
+        if not course.absolute:
+            return rate if value == 1.0 else rate * value
+        return value * (self._ratios[at] if at < len(self._ratios) else 1.0)
 
     def before(self, number: int) -> None:
-        """Multiply."""
-        groups, factor = self._optimizers[number].param_groups, self._factor()
+        """Write the rates as edited."""
+        groups = self._optimizers[number].param_groups
         if self._lent[number] is not None:  # the update before ended in an error
             self.after(number)
-        if factor != 1.0:
+        if self._edited is not None:
+            first = sum(len(each.param_groups) for each in self._optimizers[:number])
             self._lent[number] = [_kept(group) for group in groups]
-            for group in groups:
-                _write(group, group["lr"] * factor)
+            for at, group in enumerate(groups, first):
+                _write(group, self._changed(at, group["lr"]))
         self._used[number] = [_read(group) for group in groups]
 
     def after(self, number: int) -> None:
-        """Take the factor off again."""
+        """Give them back as they were."""
         lent, self._lent[number] = self._lent[number], None
         if lent is not None:
             for group, rate in zip(self._optimizers[number].param_groups, lent, strict=False):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import getpass
+import os
 from typing import TYPE_CHECKING, Any
 
 from learnrate._errors import ArgumentError
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
     from learnrate.schedules import Schedule
     from learnrate.store import StoredEdit, StoredRun
 
-__all__ = ["edits_of", "preview", "ratios_of", "request"]
+__all__ = ["as_edit", "edits_of", "login", "no_snapshot", "preview", "ratios_of", "request"]
 
 
 def request(
@@ -96,12 +98,10 @@ def preview(
     return made.schedule if group is None else made.group(group)
 
 
-def edits_of(
-    stored: Iterable[StoredEdit | Edit], step: int | None = None
-) -> tuple[Edit, ...]:
+def edits_of(stored: Iterable[StoredEdit | Edit], step: int | None = None) -> tuple[Edit, ...]:
     """The edits of a stored run that took effect, in order; with a step also the pending ones."""
     found = []
-    for one in stored:
+    for one in _in_order(stored):
         if isinstance(one, Edit):
             found.append(one)
             continue
@@ -110,6 +110,14 @@ def edits_of(
             continue
         found.append(as_edit(one, at))
     return tuple(found)
+
+
+def _in_order(stored: Iterable[StoredEdit | Edit]) -> list[StoredEdit | Edit]:
+    """As they took effect, those that have not yet behind them."""
+    return sorted(
+        stored,
+        key=lambda one: 0 if isinstance(one, Edit) else one.position or 2**62 + one.sequence,
+    )
 
 
 def as_edit(stored: StoredEdit, step: int | None = None) -> Edit:
@@ -159,6 +167,14 @@ def _check_snapshot(store: Store, run: StoredRun, step: int) -> None:
     steps = sorted(one.step for one in store.snapshots(run.id))
     if step not in steps:
         raise ArgumentError(no_snapshot(step, steps))
+
+
+def login() -> str:
+    """Who is at it: LEARNRATE_AUTHOR, else who is logged in."""
+    try:
+        return os.environ.get("LEARNRATE_AUTHOR") or getpass.getuser()
+    except (OSError, KeyError):  # a container without a name for its user
+        return "somebody"
 
 
 def no_snapshot(step: int, steps: Sequence[int]) -> str:

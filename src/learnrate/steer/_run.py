@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
+import threading
 import time
 import warnings
 import weakref
@@ -11,10 +12,13 @@ from typing import TYPE_CHECKING, Any, Self
 
 import torch
 
-from learnrate._errors import ArgumentError, ScheduleError
+from learnrate._errors import ArgumentError, ScheduleError, StoreError
+from learnrate._ranks import rank_and_size
 from learnrate.schedules import from_json
+from learnrate.steer._edits import Edit, Kind, edit_in
 from learnrate.steer._record import whole
-from learnrate.store import RunStatus
+from learnrate.steer._request import login, request
+from learnrate.store import RunStatus, Store
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -24,11 +28,14 @@ if TYPE_CHECKING:
     from torch.utils.hooks import RemovableHandle
 
     from learnrate.schedules import Schedule
+    from learnrate.steer._agreement import Agreement
     from learnrate.steer._controlled import Controlled
     from learnrate.steer._controller import Change
+    from learnrate.steer._edited import Edited
     from learnrate.steer._floats import Floats
     from learnrate.steer._measures import Measures
     from learnrate.steer._rates import Rates
+    from learnrate.steer._steering import Fate, Steering
     from learnrate.store import Recorder
     from learnrate.watch import Finding, Observations
 
@@ -51,8 +58,7 @@ class Run:
     rate of the next update is set, and what the last one did is recorded.
 
     Attributes:
-        schedule: what the rate follows; None where a torch scheduler decides.
-        total: updates of the whole run, if known.
+        schedule: what was planned; None where a torch scheduler decides.
         controlled: the schedule with its controllers; None without any.
         recorder: writes to the store; None where nothing is recorded (other ranks).
         skipped: updates that were not made, as a GradScaler skips some.
@@ -68,14 +74,15 @@ class Run:
         recorder: Recorder | None,
         floats: Floats,
         measures: Measures,
-        total: int | None,
+        steering: Steering,
         step: int,
         every: int,
     ) -> None:
-        self.schedule, self.total = schedule, total
+        self.schedule = schedule
         self.controlled, self.recorder = controlled, recorder
         self.skipped = 0
         self._rates, self._measures, self._floats = rates, measures, floats
+        self._steering, self._owner = steering, threading.get_ident()
         self._every, self._step, self._begins = every, step, step
         self._updated, self._missed = False, 0
         self._seconds: float | None = None  # what an update takes
@@ -85,8 +92,13 @@ class Run:
         self._loss: Any = None
         self._optimizers = tuple(optimizers)
         self._hooks = self._hooked()
-        self._end = None if recorder is None else weakref.finalize(self, _ended, recorder, total)
+        self._end = (
+            None
+            if recorder is None
+            else weakref.finalize(self, _ended, recorder, steering.fate, steering.agreement)
+        )
         rates.turn(step)
+        self._move(steering.begin(step))
 
     @property
     def id(self) -> str | None:
@@ -97,6 +109,39 @@ class Run:
     def next_step(self) -> int:
         """The update about to happen: as many were made."""
         return self._step
+
+    @property
+    def total(self) -> int | None:
+        """Updates of the whole run as edited, if known."""
+        return self._steering.fate.total
+
+    @property
+    def edited(self) -> Edited:
+        """The schedule with the edits that took effect; `run.edited.schedule` is the whole."""
+        return self._steering.edited
+
+    @property
+    def stopped(self) -> str | None:
+        """Why the run should end early, in words: a person said so, or the guard gave up."""
+        return self._steering.fate.stopped
+
+    @property
+    def gave_up(self) -> bool:
+        """Whether the guard stopped it."""
+        return self._steering.fate.gave_up
+
+    @property
+    def done(self) -> bool:
+        """Whether the loop should end: all updates are made, or the run was stopped."""
+        total = self._steering.fate.total
+        return self._steering.fate.stopped is not None or (
+            total is not None and self._step >= total
+        )
+
+    @property
+    def snapshots(self) -> list[int]:
+        """The steps that one can go back to."""
+        return self._steering.snapshots.steps
 
     @property
     def lr(self) -> float:
@@ -157,11 +202,77 @@ class Run:
         step, self._updated, self._missed = self._step, False, 0
         if self.recorder is not None:
             self._record(self.recorder, step, loss, (gradient_norm, clipped), now)
-        if self.controlled is not None:
+        value = None
+        if self.controlled is not None or self._steering.awaits_loss:
             value = loss.item() if isinstance(loss, torch.Tensor) else loss
-            self.controlled.observe(step, value, **(signals or {}))
-        self._step = step = step + 1
+        if self.controlled is not None and not self.edited.held:
+            for change in self.controlled.observe(step, value, **(signals or {})):
+                self._steering.controlled(
+                    step + 1, change.before, change.after, change.controller, change.reason
+                )
+        self._move(self._steering.advance(step + 1, value))
+
+    def _move(self, step: int) -> None:
+        if step <= self._step and self._row_step >= step:  # a rollback
+            self._row_step, self._row_time, self._updated = step - 1, None, False
+            self._begins = step
+        self._step = step
         self._rates.turn(step)
+
+    def steer(
+        self,
+        words: str,
+        *,
+        group: int | None = None,
+        author: str | None = None,
+        reason: str = "",
+    ) -> None:
+        """Edit this run, as `learnrate steer` does from a shell; it takes effect before the next update.
+
+            run.steer("scale 0.5", reason="the loss is flat")
+
+        It is stored first. Of several ranks the first one is asked, and all apply it.
+
+        Args:
+            words: what to do; see `learnrate.steer.Edit`.
+            group: the parameter group it is for; None for all.
+            author: who asks; LEARNRATE_AUTHOR, or who is logged in, by default.
+            reason: why.
+
+        Raises:
+            ArgumentError: it is no edit, or does not fit, or the run's limits forbid it.
+            StoreError: the store cannot be written.
+        """
+        edit = edit_in(words, group=group, author=author or login(), reason=reason)
+        if rank_and_size()[0] > 0:
+            return
+        if not self._hooks:
+            raise ArgumentError("run.steer(): the run has ended.")
+        mailbox = self._steering.mailbox
+        if self.recorder is None or mailbox is None:
+            self._steering.try_out(edit, self._step)
+            self._steering.ask(edit)
+            self._heed()
+            return
+        self.recorder.flush()
+        store = Store(self.recorder.url, create=False)
+        request(
+            store,
+            self.recorder.run,
+            str(edit.kind),
+            edit.value,
+            group=group,
+            author=edit.author,
+            reason=reason,
+        )
+        store.close()
+        mailbox.fetch()
+        self._heed()
+
+    def _heed(self) -> None:
+        """Take edits up at once, where the loop itself asks for them."""
+        if threading.get_ident() == self._owner:
+            self._move(self._steering.advance(self._step, None))
 
     def validation(self, loss: Any) -> None:
         """Record a validation loss of the model as it is, after the last update."""
@@ -184,9 +295,13 @@ class Run:
             if getattr(optimizer, ATTACHED, None) is self:
                 delattr(optimizer, ATTACHED)
         self._hooks = []
+        if self._steering.agreement is not None:
+            self._steering.agreement.close()
         if self.recorder is not None and self._end is not None and self._end.detach():
             lost = self._loss is not None and not math.isfinite(float(self._loss))
-            self.recorder.close(status or (RunStatus.DIVERGED if lost else RunStatus.FINISHED))
+            lost = lost or self._steering.fate.gave_up
+            early = RunStatus.FINISHED if self.stopped is None else RunStatus.STOPPED
+            self.recorder.close(status or (RunStatus.DIVERGED if lost else early))
 
     def __enter__(self) -> Self:
         return self
@@ -210,13 +325,19 @@ class Run:
             "version": _VERSION,
             "run": self.id,
             "step": self._step,
-            "schedule": _text(self.schedule),
+            "schedule": _text(self._steering.base),
+            "steering": self._steering.state_dict(),
             "rates": self._rates.state_dict(),
             "controlled": None if self.controlled is None else self.controlled.state_dict(),
         }
 
     def load_state_dict(
-        self, state: dict[str, Any], *, change_schedule: bool = False, reason: str = "resumed"
+        self,
+        state: dict[str, Any],
+        *,
+        change_schedule: bool = False,
+        later_edits: bool = True,
+        reason: str = "resumed",
     ) -> None:
         """Go on where a state was saved: the same step, rates, controllers, and run in the store.
 
@@ -225,11 +346,16 @@ class Run:
         attempt, which stands in place of what was recorded from this step on. A run that another
         process is still at is left to it: this one then stays a run of its own.
 
+        Edits that took effect after the state was saved take effect again, each at its step, so
+        that a run which was killed goes on as it would have.
+
         Args:
             state: what `state_dict` gave.
             change_schedule: go on under the schedule this run was attached with, although the
-                state was saved under another one.
-            reason: what to note of the attempt.
+                state was saved under another one. The change is stored as the edit `follow`.
+            later_edits: whether edits that took effect after the state was saved do so again;
+                False undoes them, which is stored as a rollback.
+            reason: what to note of the attempt, and of the changed schedule.
 
         Raises:
             ArgumentError: it is no such state, or of another schedule or other controllers.
@@ -249,15 +375,40 @@ class Run:
             self._rates.load_state_dict(state["rates"])
         if self.controlled is not None:
             self.controlled.load_state_dict(state["controlled"])
-        self._step = self._begins = state["step"]
-        self._row_step, self._row_time, self._updated = self._step - 1, None, False
-        self._rates.turn(self._step)
+        step = self._begins = state["step"]
+        self._row_step, self._row_time, self._updated = step - 1, None, False
+        base = _base(saved, self.schedule)
+        self._steering.load_state_dict(state["steering"], base)
         if self.recorder is not None:
-            self.recorder.step = self._step
+            self.recorder.step = step
             other = state["run"] if state["run"] != self.id else None
             if saved != ours:
                 reason = f"{reason}; before under {_shown(saved)}"
-            self.recorder.go_on(self._step, reason, other)
+            self.recorder.go_on(step, reason, other)
+            self._take_up(step, later=later_edits, reason=reason)
+        if saved != ours and base is not self.schedule:
+            follow = Edit(
+                kind=Kind.FOLLOW, value=str(self.schedule), author=login(), reason=reason
+            )
+            self._steering.ask(follow)
+        self._step = step
+        self._rates.turn(step)
+        self._move(self._steering.begin(step))
+
+    def _take_up(self, step: int, *, later: bool, reason: str) -> None:
+        """Look up what the store knows of edits after the state."""
+        steering = self._steering
+        assert self.recorder is not None  # noqa: S101 - asked before
+        try:
+            store = Store(self.recorder.url, create=False, wait=2.0)
+            steering.take_up(store.edits(self.recorder.run), step, later=later, reason=reason)
+            store.close()
+        except StoreError as error:
+            warnings.warn(
+                f"edits after step {step} are not known: {error}", RuntimeWarning, stacklevel=3
+            )
+        if steering.mailbox is not None:
+            steering.mailbox.begin(steering.sequence)
 
     # In the loop
 
@@ -342,6 +493,16 @@ class Run:
             )
 
 
+def _base(saved: str | None, ours: Schedule | None) -> Schedule | None:
+    """What the saved edits are edits of; ours where that cannot be told any more."""
+    if saved is None or ours is None:
+        return ours
+    try:
+        return from_json(saved)
+    except ScheduleError:  # it held a function
+        return ours
+
+
 def _text(schedule: Schedule | None) -> str | None:
     if schedule is None:
         return None
@@ -361,7 +522,16 @@ def _shown(text: str | None) -> str:
 
 
 def _check_state(state: object) -> None:
-    keys = {"format", "version", "run", "step", "schedule", "rates", "controlled"}
+    keys = {
+        "format",
+        "version",
+        "run",
+        "step",
+        "schedule",
+        "steering",
+        "rates",
+        "controlled",
+    }
     if not isinstance(state, dict) or state.get("format") != _FORMAT:
         raise ArgumentError(f"load_state_dict needs what state_dict gave ('format': '{_FORMAT}').")
     if state.get("version") != _VERSION:
@@ -375,11 +545,13 @@ def _check_state(state: object) -> None:
     whole("load_state_dict", "step", state["step"], 0)
 
 
-def _ended(recorder: Recorder, total: int | None) -> None:
+def _ended(recorder: Recorder, fate: Fate, agreement: Agreement | None) -> None:
     """The script ended, or dropped the run, without a word: say how it looks."""
+    if agreement is not None:
+        agreement.close()
     error = getattr(sys, "last_exc", None) or getattr(sys, "last_value", None)
-    status = RunStatus.STOPPED
-    if total is None or recorder.step >= total:
+    status = RunStatus.DIVERGED if fate.gave_up else RunStatus.STOPPED
+    if fate.stopped is None and (fate.total is None or recorder.step >= fate.total):
         status = RunStatus.FINISHED
     if error is not None and not hasattr(sys, "ps1"):  # a prompt keeps errors that were survived
         stopped = isinstance(error, KeyboardInterrupt)

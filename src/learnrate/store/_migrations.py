@@ -57,7 +57,11 @@ def _first_tables(connection: Connection) -> None:
         connection.execute(text(statement))
 
 
-_MIGRATIONS: tuple[Callable[[Connection], None], ...] = (_first_tables,)
+def _order_of_edits(connection: Connection) -> None:
+    connection.execute(text("ALTER TABLE edits ADD COLUMN position BIGINT"))
+
+
+_MIGRATIONS: tuple[Callable[[Connection], None], ...] = (_first_tables, _order_of_edits)
 LATEST = len(_MIGRATIONS)
 
 

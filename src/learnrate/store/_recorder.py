@@ -79,7 +79,9 @@ class Recorder:
     ) -> None:
         url = url_of(place)
         self.place = shown(url)
+        self.url = url.render_as_string(hide_password=False)
         self.observers: list[Observer] = []
+        self.errand: Callable[[], None] | None = None  # called in the thread, twice a second
         self.findings: list[Finding] = []
         self.step = 0
         self._about: dict[str, Any] = {
@@ -120,6 +122,10 @@ class Recorder:
         if run is not None:
             self.flush(_PATIENCE)  # so that `run` is the one from here on
 
+    def wake(self) -> None:
+        """Let the thread do now what it would do within half a second."""
+        self._wake.set()
+
     def add_finding(self, finding: Finding) -> None:
         """Keep a finding, and write it at once."""
         self.findings.append(finding)
@@ -153,6 +159,7 @@ class Recorder:
             self._wake.wait(pause)
             self._wake.clear()
             waiting += self._take()
+            self._go_on_errand()
             due = time.monotonic() - beat >= _BEAT
             if self._backlog or due or waiting:
                 written = self._write()
@@ -173,6 +180,16 @@ class Recorder:
             _say(f"{lost} points of the run {self.run} could not be written to {self.place}.")
         self._sink.close()
         self._ended.set()
+
+    def _go_on_errand(self) -> None:
+        if self.errand is None or not self._sink.begun:
+            return
+        try:
+            self.errand()
+        except LearnrateError as error:
+            self._warn(f"{error} Training goes on, and edits wait until that is mended.")
+        except Exception as error:  # noqa: BLE001 - as for observers
+            self._complain(f"{self.errand!r} raised {type(error).__name__}: {error}")
 
     def _take(self) -> list[threading.Event]:
         """Move what has arrived to the backlog; gives who waits for it to be written."""

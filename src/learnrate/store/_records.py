@@ -162,6 +162,7 @@ class StoredEdit:
         status: pending, applied or refused.
         step: the update it took effect at, once applied.
         answer: what the run had to say to it.
+        position: 1, 2, ... in the order in which the run's edits took effect, once applied.
     """
 
     run: str
@@ -175,6 +176,7 @@ class StoredEdit:
     status: EditStatus
     step: int | None
     answer: str
+    position: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

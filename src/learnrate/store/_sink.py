@@ -69,6 +69,11 @@ class Sink:
         """The run's id."""
         return self._at.run
 
+    @property
+    def begun(self) -> bool:
+        """Whether the run is in the store."""
+        return self._at.attempt is not None
+
     def write(self, items: Sequence[Any], step: int) -> None:
         """Write rows, turns, findings and a status in order, and that `step` is about to happen.
 
@@ -167,7 +172,7 @@ class Sink:
             writes.delete_run(connection, at.run)
         if row is None:
             return self._begun(connection, _At(run))
-        kept = {name: self._fields[name] for name in ("host", "pid", "total", "schedule")}
+        kept = {name: self._fields[name] for name in ("host", "pid", "total")}
         connection.execute(
             update(runs).where(runs.c.id == run).values(**kept, status=str(RunStatus.RUNNING))
         )

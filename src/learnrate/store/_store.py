@@ -216,6 +216,11 @@ class Store:
         with self.writing() as connection:
             connection.execute(update(runs).where(runs.c.id == run).values(values))
 
+    def set_total(self, run: str, total: int | None) -> None:
+        """Say how many updates a run is to have, where that has changed."""
+        with self.writing() as connection:
+            connection.execute(update(runs).where(runs.c.id == run).values(total=total))
+
     def delete_run(self, run: str) -> None:
         """Forget a run, with all that belongs to it."""
         with self.writing() as connection:
@@ -310,12 +315,18 @@ class Store:
         group: int | None = None,
         author: str,
         reason: str = "",
+        step: int | None = None,
+        answer: str = "",
+        position: int | None = None,
     ) -> StoredEdit:
         """Ask a run for a change: on disk when this returns, pending until the run answers.
+
+        With `step`, `answer` and `position`, a change that the run made by itself is noted.
 
         Raises:
             ArgumentError: there is no such run, or it has ended.
         """
+        status = EditStatus.PENDING if step is None else EditStatus.APPLIED
         with self.writing() as connection:
             row = connection.execute(
                 select(runs).where(runs.c.id == run).with_for_update()
@@ -336,12 +347,13 @@ class Store:
                 "author": author,
                 "time": time.time(),
                 "reason": reason,
-                "status": str(EditStatus.PENDING),
-                "step": None,
-                "answer": "",
+                "status": str(status),
+                "step": step,
+                "answer": answer,
+                "position": position,
             }
             connection.execute(insert(edits).values(values))
-        return StoredEdit(**{**values, "value": value, "status": EditStatus.PENDING})
+        return StoredEdit(**{**values, "value": value, "status": status})
 
     def edits(
         self, run: str, *, after: int = 0, status: EditStatus | str | None = None
@@ -367,9 +379,15 @@ class Store:
         *,
         step: int | None = None,
         answer: str = "",
+        position: int | None = None,
     ) -> bool:
         """Say what became of a pending edit; False where it had been answered already."""
-        values = {"status": str(EditStatus(status)), "step": step, "answer": answer}
+        values = {
+            "status": str(EditStatus(status)),
+            "step": step,
+            "answer": answer,
+            "position": position,
+        }
         chosen = (edits.c.run == run, edits.c.sequence == sequence)
         with self.writing() as connection:
             pending = edits.c.status == str(EditStatus.PENDING)

@@ -77,6 +77,7 @@ edits = Table(
     Column("status", Text, nullable=False),
     Column("step", BigInteger),
     Column("answer", Text, nullable=False),
+    Column("position", BigInteger),
 )
 
 snapshots = Table(

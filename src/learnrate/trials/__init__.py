@@ -9,12 +9,13 @@ from learnrate.trials._probe import Probe, probe
 from learnrate.trials._random import derived_seed, kept_random_state, seed_everything
 from learnrate.trials._ray import RayEngine
 from learnrate.trials._training import Training, check_task, preserved
-from learnrate.trials._trial import Curve, DivergenceTest, Status, Trial, Update, run_trial
+from learnrate.trials._trial import Course, Curve, DivergenceTest, Status, Trial, Update, run_trial
 from learnrate.trials._vectorised import Vectorised
 
 __all__ = [
     "ENGINES",
     "Choice",
+    "Course",
     "Curve",
     "DivergenceTest",
     "Engine",

@@ -51,7 +51,7 @@ class Training:
         self.gradient_norm: torch.Tensor | None = None  # of the last update, before clipping
         self._device = task.device if task.device is None else torch.device(task.device)
         self._device_type = next(iter(self.model.parameters())).device.type
-        self._scaler = torch.amp.GradScaler(self._device_type, enabled=task.amp == "float16")
+        self.scaler = torch.amp.GradScaler(self._device_type, enabled=task.amp == "float16")
         self._ratios = rate_ratios(self.optimizer)
         self._batches = Batches(task, seed)
         self._parameters = _differentiable(self.model, self.optimizer)
@@ -60,18 +60,22 @@ class Training:
             torch.manual_seed(derived_seed(seed, 4, self.ranks.rank))  # what the model draws
         self.model.train()
 
-    def update(self, lr: float) -> float:
-        """Make one optimizer update at rate `lr`; returns the mean loss of its micro-batches."""
-        set_rates(self.optimizer, lr, self._ratios)
+    def update(self, lr: float | None) -> float:
+        """Make one optimizer update at rate `lr`; returns the mean loss of its micro-batches.
+
+        None leaves the rates to whoever sets them.
+        """
+        if lr is not None:
+            set_rates(self.optimizer, lr, self._ratios)
         self.optimizer.zero_grad(set_to_none=True)
         losses = self._accumulated() if self.ranks.size == 1 else [self._averaged()]
         if self._task.clip_norm is not None:
-            self._scaler.unscale_(self.optimizer)
+            self.scaler.unscale_(self.optimizer)
             self.gradient_norm = nn.utils.clip_grad_norm_(
                 self.model.parameters(), self._task.clip_norm
             )
-        self._scaler.step(self.optimizer)
-        self._scaler.update()
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
         return _mean(losses)  # read last, so that a device is not waited for before its update
 
     def validate(self) -> float | None:
@@ -105,7 +109,7 @@ class Training:
 
     def _accumulate(self) -> torch.Tensor:
         loss = self.loss()
-        self._scaler.scale(loss / self._task.accumulate).backward()
+        self.scaler.scale(loss / self._task.accumulate).backward()
         return loss.detach()
 
     def loss(self) -> torch.Tensor:

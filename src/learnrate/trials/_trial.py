@@ -6,7 +6,7 @@ import math
 import time
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
@@ -20,16 +20,60 @@ if TYPE_CHECKING:
     from learnrate.schedules import Schedule
     from learnrate.task import Task
 
-__all__ = ["Curve", "DivergenceTest", "Status", "Trial", "Update", "run_trial"]
+__all__ = ["Course", "Curve", "DivergenceTest", "Status", "Trial", "Update", "run_trial"]
 
 
 class Status(StrEnum):
-    """How a trial ended."""
+    """How a trial ended; stopped is by somebody's wish, interrupted by Ctrl-C."""
 
     FINISHED = "finished"
     DIVERGED = "diverged"
     FAILED = "failed"
     INTERRUPTED = "interrupted"
+    STOPPED = "stopped"
+
+
+class Course(Protocol):
+    """Which update a trial makes next, at what rate; a `Run` is one, and may go back."""
+
+    @property
+    def next_step(self) -> int:
+        """The update about to happen."""
+        ...
+
+    @property
+    def lr(self) -> float:
+        """Its rate."""
+        ...
+
+    @property
+    def done(self) -> bool:
+        """Whether there is none."""
+        ...
+
+    @property
+    def stopped(self) -> str | None:
+        """Why it is done before its total, in words; None where it is not."""
+        ...
+
+
+class _Planned:
+    """A schedule from its first step to its last."""
+
+    stopped = None
+
+    def __init__(self, trial: Trial) -> None:
+        self._rates = trial.schedule.table().tolist()
+        self.next_step = 0
+
+    @property
+    def lr(self) -> float:
+        rate: float = self._rates[self.next_step]
+        return rate
+
+    @property
+    def done(self) -> bool:
+        return self.next_step >= len(self._rates)
 
 
 @dataclass(frozen=True)
@@ -130,38 +174,37 @@ def run_trial(
     task: Task,
     trial: Trial,
     *,
-    on_start: Callable[[Training], object] = id,
+    on_start: Callable[[Training], Course] | None = None,
     on_update: Callable[[Update], None] | None = None,
-    rate: Callable[[int], float] | None = None,
 ) -> tuple[Curve, Training | None]:
     """Train `task` as `trial` says: its curve, and what was trained. Use inside `preserved(task)`.
 
     A diverged trial ends at once. An error in the task's own code ends it as failed, with its
     message kept; Ctrl-C ends it as interrupted, with the updates made until then. `on_start` is
-    told what will be trained, before the first update. A closed loop gives `rate`, which is asked for each step's rate in place of the trial's schedule.
+    told what will be trained, before the first update, and may give the course to take in place of
+    the trial's schedule: it sets the rates, and moves on in `on_update`. Where it goes back to an earlier step, the
+    curve is that of the updates that count.
 
     Raises:
         LostRankError: another rank of a distributed job has ended.
     """
     began = time.perf_counter()
-    planned = trial.schedule.table().tolist()
     rates: list[float] = []
     losses: list[float] = []
     status, error, validation, training = Status.FINISHED, "", None, None
-    test = DivergenceTest()
     try:
         training = Training(task, trial.seed)
-        on_start(training)
-        for step, planned_lr in enumerate(planned):
-            lr = planned_lr if rate is None else rate(step)
-            losses.append(training.update(lr))
-            rates.append(lr)
+        planned = _Planned(trial)
+        course: Course = planned if on_start is None else on_start(training)
+
+        def tell(update: Update) -> None:
+            planned.next_step = update.step + 1
             if on_update is not None:
-                on_update(Update(step, trial.total, lr, losses[-1]))
-            if test.diverged(losses[-1]):
-                status = Status.DIVERGED
-                break
-        else:
+                on_update(update)
+
+        status = _drive(training, course, (rates, losses), tell, trial.total)
+        error = course.stopped or ""
+        if status is not Status.DIVERGED:
             validation = training.validate()
     except KeyboardInterrupt:
         status = Status.INTERRUPTED
@@ -185,3 +228,25 @@ def run_trial(
         error=error,
     )
     return curve, training
+
+
+def _drive(
+    training: Training,
+    course: Course,
+    curve: tuple[list[float], list[float]],
+    tell: Callable[[Update], None],
+    total: int,
+) -> Status:
+    """Make the updates of a course, keeping rates and losses of those that count."""
+    rates, losses = curve
+    test = DivergenceTest()
+    while not course.done:
+        step, lr = course.next_step, course.lr
+        loss = training.update(lr if isinstance(course, _Planned) else None)
+        rates[step:], losses[step:] = [lr], [loss]
+        tell(Update(step, total, lr, loss))
+        if course.next_step <= step:
+            test = DivergenceTest()
+        elif test.diverged(loss):
+            return Status.DIVERGED
+    return Status.FINISHED if course.stopped is None else Status.STOPPED

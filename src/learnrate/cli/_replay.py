@@ -1,0 +1,30 @@
+"""`learnrate replay`: a run's schedule with its edits."""
+
+from __future__ import annotations
+
+import typer
+
+from learnrate.cli._common import JsonOption, RunArgument, StoreOption, console, print_json
+
+__all__ = ["replay"]
+
+
+def replay(run: RunArgument, store: StoreOption = None, as_json: JsonOption = False) -> None:
+    """Print the schedule of a run with the edits that took effect.
+
+    Train with it again: learnrate train TASK --replay RUN.
+
+    [dim]learnrate replay last --json[/dim]
+    """
+    from learnrate.steer import replayed  # noqa: PLC0415 - loads SQLAlchemy, which --help does not need
+    from learnrate.store import Store  # noqa: PLC0415
+
+    found = replayed(Store(store, create=False), run)
+    if as_json:
+        print_json(found.to_dict())
+        return
+    from learnrate.report import show_schedules  # noqa: PLC0415 - not for --json
+
+    show_schedules(console(), [(str(found.schedule), found.lr)])
+    for edit in found.edits:
+        typer.echo(str(edit))

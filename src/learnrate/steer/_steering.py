@@ -1,0 +1,370 @@
+"""Steering: what happens to a run between two updates, at the step about to happen."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from learnrate._errors import ArgumentError, LearnrateError
+from learnrate.steer._edited import Edited
+from learnrate.steer._edits import RATE_KINDS, Edit, Kind
+from learnrate.steer._guard import Guard, Watchman
+from learnrate.steer._limits import AUTOMATIC, Limits
+from learnrate.steer._request import as_edit, login, no_snapshot
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from learnrate.schedules import Schedule
+    from learnrate.steer._agreement import Agreement
+    from learnrate.steer._mailbox import Mailbox
+    from learnrate.steer._rates import Rates
+    from learnrate.steer._snapshots import Snapshots
+    from learnrate.store import Recorder, Store, StoredEdit
+
+__all__ = ["Fate", "Steering"]
+
+
+@dataclass
+class Fate:
+    """What ends a run: apart from it, so that one that is dropped can still be written off.
+
+    Attributes:
+        total: updates of the whole run as edited, if known.
+        stopped: why it should end before; None while it goes on.
+        gave_up: whether that was the guard.
+    """
+
+    total: int | None
+    stopped: str | None = None
+    gave_up: bool = False
+
+
+@dataclass
+class Steering:
+    """Applies edits, whoever they come from: one path, one order.
+
+    Edits come from people through the mailbox, from a list that is to be repeated, from
+    controllers, and from the guard. Each takes effect before the update that is about to happen,
+    and its answer is posted.
+
+    Attributes:
+        edited: the schedule with the edits so far.
+        fate: how long the run is to be, and whether it should end before.
+        position: how many edits took effect.
+        sequence: of the last stored edit that was answered.
+        rescues: how often the guard went back.
+    """
+
+    base: Schedule | None
+    fate: Fate
+    rates: Rates
+    limits: Limits
+    snapshots: Snapshots
+    guard: Guard | None
+    recorder: Recorder | None
+    mailbox: Mailbox | None
+    agreement: Agreement | None
+    probe: Callable[[], str] | None
+    edited: Edited = field(init=False)
+    position: int = field(init=False, default=0)
+    sequence: int = field(init=False, default=0)
+    rescues: int = field(init=False, default=0)
+    _repeated: deque[tuple[int, Edit]] = field(init=False, default_factory=deque)
+    _asked: deque[tuple[int, Edit]] = field(init=False, default_factory=deque)
+    _targets: set[int] = field(init=False, default_factory=set)
+    _watchman: Watchman | None = field(init=False, default=None)
+    _cadence: int = field(init=False, default=0)
+    _trouble_at: int = field(init=False, default=-1)
+
+    def __post_init__(self) -> None:
+        self.edited = Edited(self.base, (), self.rates.ratios)
+        if self.guard is not None:
+            self._watchman = Watchman(self.guard)
+            self._cadence = self.guard.cadence(self.fate.total)
+
+    def begin(self, step: int) -> int:
+        """Before the first update, or one after a resume; gives the step to make."""
+        return self.advance(step, None)
+
+    def ask(self, edit: Edit) -> None:
+        """Take an edit that no store knows, at the next step."""
+        self._asked.append((0, edit))
+
+    def repeat(self, edits: Iterable[Edit], position: int = 0) -> None:
+        """Apply these again, each at its own step; they are answered already."""
+        self._repeated = deque(enumerate(edits, position + 1))
+        self._targets = {edit.value for _, edit in self._repeated if edit.kind is Kind.ROLLBACK}
+
+    @property
+    def awaits_loss(self) -> bool:
+        """Whether it needs every loss as a number."""
+        return self._watchman is not None
+
+    def advance(self, step: int, loss: float | None) -> int:
+        """A step is about to happen, after an update with this loss; gives the step to make."""
+        if self._watchman is not None and loss is not None:
+            step = self._guarded(self._watchman, step, loss)
+        step = self._again(step)
+        if self.agreement is not None:
+            document = self.agreement.due(step)
+            if document is not None:
+                self._asked.append((document["sequence"], Edit.from_dict(document["edit"])))
+        while self._asked:
+            step = self._answered(*self._asked.popleft(), step)
+        while self.mailbox is not None and self.mailbox.arrived:
+            step = self._answered(*self.mailbox.arrived.popleft(), step)
+        due = self._cadence and step % self._cadence == 0 and step not in self.snapshots.steps
+        if due and self._calm():
+            self._take(step, asked=False)
+        if step in self._targets and step not in self.snapshots.steps:
+            self._take(step, asked=True)
+        return step
+
+    def controlled(self, step: int, before: float, after: float, who: str, why: str) -> None:
+        """A controller changed its factor: an edit like any other."""
+        if after <= 0:
+            raise ArgumentError(f"{who} lowered its factor to 0; keep it above with Bounded(...).")
+        edit = Edit(kind=Kind.SCALE, value=after / before, author=who, reason=why, step=step)
+        self._by_itself(edit)
+
+    # Edits
+
+    def _answered(self, sequence: int, edit: Edit, step: int) -> int:
+        try:
+            made, after, answer = self._apply(edit, step)
+        except LearnrateError as error:
+            self._refuse(sequence, str(error))
+        else:
+            step = after
+            if self.mailbox is not None and sequence:
+                self.mailbox.applied(sequence, made, self.position, answer)
+            elif self.mailbox is not None:
+                self.mailbox.note(made, self.position, answer)
+        self.sequence = max(self.sequence, sequence)
+        return step
+
+    def _refuse(self, sequence: int, why: str) -> None:
+        if self.mailbox is not None and sequence:
+            self.mailbox.refused(sequence, why)
+
+    def _by_itself(self, edit: Edit) -> int:
+        """An edit of the run's own; gives the step after it."""
+        assert edit.step is not None  # noqa: S101 - the callers say it
+        made, step, answer = self._apply(edit, edit.step)
+        if self.mailbox is not None:
+            self.mailbox.note(made, self.position, answer)
+        return step
+
+    def _again(self, step: int) -> int:
+        """Repeat what is due. A refusal is impossible: it was applied before to the same run."""
+        while self._repeated and (self._repeated[0][1].step or 0) <= step:
+            position, edit = self._repeated.popleft()
+            _, step, _ = self._apply(edit, step, bounded=False)
+            self.position = position
+        return step
+
+    def _apply(self, edit: Edit, step: int, *, bounded: bool = True) -> tuple[Edit, int, str]:
+        """Make an edit at a step: as it was made, the step to go on at, and what to answer.
+
+        Raises:
+            LearnrateError: it cannot be made. Nothing is changed.
+        """
+        if len(self.rates.ratios) != len(self.edited.ratios):  # a group was added
+            self.edited = Edited(self.base, self.edited.edits, self.rates.ratios)
+        made = edit.at(step, self.rates.present() if self.base is None else ())
+        if bounded and edit.author != AUTOMATIC:
+            self.limits.check_author(edit.author)
+        after, answer = step, ""
+        if edit.kind in RATE_KINDS:
+            answer = self._change(made, bounded=bounded)
+        elif edit.kind is Kind.ROLLBACK:
+            after = self._roll_back(made)
+            answer = f"back from step {step}"
+        elif edit.kind is Kind.SNAPSHOT:
+            if not self._take(step, asked=True):
+                raise ArgumentError("the weights are not finite, so no snapshot is kept.")
+            answer = self.snapshots.place(step)
+        elif edit.kind is Kind.PROBE:
+            if self.probe is None:
+                raise ArgumentError("this run has no what-if probe: attach with probe=.")
+            answer = self.probe()
+        else:
+            self.fate.stopped = f"stopped by {edit.author}" + (
+                f": {edit.reason}" * bool(edit.reason)
+            )
+        if edit.kind not in RATE_KINDS | {Kind.ROLLBACK}:
+            self.edited = self.edited.with_edit(made)
+        self.position += 1
+        return made, after, answer
+
+    def _change(self, edit: Edit, *, bounded: bool) -> str:
+        assert edit.step is not None  # noqa: S101 - it was given one
+        after = self.edited.with_edit(edit)
+        if bounded:
+            self.limits.check(edit, self.edited, after)
+        was = max(edit.before or self.edited.rates(edit.step), key=abs)
+        self._follow(after)
+        self.rates.turn(edit.step)
+        now = max(self.rates.present(), key=abs)
+        return f"rate {was:.4g} -> {now:.4g}"
+
+    def _follow(self, edited: Edited) -> None:
+        self.edited = edited
+        self.rates.follow(edited)
+        total = edited.total
+        if total is not None and total != self.fate.total:
+            self.fate.total = total
+            if self.mailbox is not None:
+                self.mailbox.post(lambda store, run: store.set_total(run, total))
+
+    def _roll_back(self, edit: Edit) -> int:
+        target: int = edit.value
+        if target not in self.snapshots.steps:
+            raise ArgumentError(no_snapshot(target, self.snapshots.steps))
+        undone = self.edited.with_edit(edit)
+        self.snapshots.restore(target)
+        for step in self.snapshots.steps:
+            if step > target:
+                self._drop(step)
+        self._follow(undone)
+        if self._watchman is not None:
+            self._watchman.rolled_back()
+        if self.recorder is not None:
+            self.recorder.step = target
+            self.recorder.go_on(target, f"{edit.words} by {edit.author}")
+        return target
+
+    # Snapshots
+
+    def _take(self, step: int, *, asked: bool) -> bool:
+        taken, gone = self.snapshots.take(step, asked=asked)
+        if self.mailbox is None:
+            return taken
+        for each in gone:
+            self.mailbox.post(_forgetting(each))
+        if taken:
+            place = self.snapshots.place(step)
+            self.mailbox.post(lambda store, run: store.add_snapshot(run, step, place))
+        return taken
+
+    def _drop(self, step: int) -> None:
+        self.snapshots.drop(step)
+        if self.mailbox is not None:
+            self.mailbox.post(_forgetting(step))
+
+    def _calm(self) -> bool:
+        return self._watchman is None or self._watchman.calm
+
+    # The guard
+
+    def _guarded(self, watchman: Watchman, step: int, loss: float) -> int:
+        """Look at a loss, and go back where it left for good."""
+        why = watchman.trouble(loss)
+        guard = watchman.guard
+        if why is None or self._repeated or self.fate.stopped is not None:
+            return step
+        earlier = [each for each in self.snapshots.steps if each <= step - 1 - guard.patience]
+        found = earlier or self.snapshots.steps[:1]
+        again = self._trouble_at >= 0 and step <= self._trouble_at + max(self._cadence, 10)
+        if again and len(found) > 1:
+            self._drop(found.pop())  # it has been tried, and did not help
+        if self.rescues >= guard.times or not found:
+            self._give_up(why, step)
+            return step
+        self.rescues += 1
+        self._trouble_at = step
+        target, in_force = found[-1], self._highest(step - 1)
+        back = Edit(kind=Kind.ROLLBACK, value=target, author=AUTOMATIC, reason=f"{why}", step=step)
+        after = self._by_itself(back)
+        undone = self._highest(step - 1)
+        lower = min(1.0, in_force / undone) if undone > 0 and in_force > 0 else 1.0
+        why = f"{why}; rescue {self.rescues} of {guard.times}"
+        self._by_itself(
+            Edit(
+                kind=Kind.SCALE,
+                value=guard.factor * lower,
+                author=AUTOMATIC,
+                reason=why,
+                step=after,
+            )
+        )
+        return after
+
+    def _highest(self, step: int) -> float:
+        """The highest rate of an update, or the factor where the rates are somebody else's."""
+        return max(map(abs, self.edited.rates(max(step, 0))), default=0.0)
+
+    def _give_up(self, why: str, step: int) -> None:
+        self.fate.gave_up = True
+        self.fate.stopped = (
+            f"{why} at step {step - 1}, after {self.rescues} rescues. Lower the peak rate or run "
+            "learnrate plan; if the loss leaves at the same data each time, look at the data."
+        )
+
+    # Resuming
+
+    def state_dict(self) -> dict[str, Any]:
+        """The edits and counters, as JSON values."""
+        return {
+            "edits": [edit.to_dict() for edit in self.edited.edits],
+            "position": self.position,
+            "sequence": self.sequence,
+            "rescues": self.rescues,
+        }
+
+    def load_state_dict(self, state: dict[str, Any], base: Schedule | None) -> None:
+        """Take up the edits, over the schedule that the state was saved under."""
+        self.base = base
+        edits = tuple(Edit.from_dict(each) for each in state["edits"])
+        self._follow(Edited(base, edits, self.rates.ratios))
+        self.position, self.sequence = state["position"], state["sequence"]
+        self.rescues = state["rescues"]
+        self._asked.clear()
+
+    def take_up(
+        self, stored: Iterable[StoredEdit], step: int, *, later: bool, reason: str
+    ) -> None:
+        """Edits that took effect after the state was saved: again, each at its step, or undone.
+
+        Where one went back to before the state, the state is of a course that was given up; then
+        what stands of the later edits is taken.
+        """
+        found = [one for one in stored if (one.position or 0) > self.position]
+        if not found:
+            return
+        found.sort(key=lambda one: one.position or 0)
+        edits = [as_edit(one, one.step) for one in found]
+        self.sequence = max(self.sequence, *(one.sequence for one in found))
+        last = found[-1].position or 0
+        if not later:
+            self.position = last + 1
+            reached = max(edit.step or 0 for edit in edits)
+            undo = Edit(
+                kind=Kind.ROLLBACK, value=step, author=login(), reason=reason, step=reached
+            )
+            if self.mailbox is not None:
+                self.mailbox.note(undo, self.position, "resumed without later edits")
+        elif any(edit.kind is Kind.ROLLBACK and edit.value < step for edit in edits):
+            self._follow(Edited(self.base, (*self.edited.edits, *edits), self.rates.ratios))
+            self.position = last
+        else:
+            self.repeat([edit for edit in edits if edit.kind is not Kind.STOP], self.position)
+
+    def try_out(self, edit: Edit, step: int) -> None:
+        """Refuse at once what would be refused at the next step.
+
+        Raises:
+            ArgumentError: it would be.
+        """
+        self.limits.check_author(edit.author)
+        if edit.kind is Kind.ROLLBACK and edit.value not in self.snapshots.steps:
+            raise ArgumentError(no_snapshot(edit.value, self.snapshots.steps))
+        if edit.kind in RATE_KINDS:
+            made = edit.at(step, self.rates.present() if self.base is None else ())
+            self.limits.check(made, self.edited, self.edited.with_edit(made))
+
+
+def _forgetting(step: int) -> Callable[[Store, str], None]:
+    return lambda store, run: store.remove_snapshot(run, step)
