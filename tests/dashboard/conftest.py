@@ -18,7 +18,10 @@ def _own_secret(tmp_path_factory):
 def runs(tmp_path_factory):
     """A store, and its runs by what they are."""
     store = Store(tmp_path_factory.mktemp("store") / "runs.db")
-    found = {"hostile": recorded(store, HOSTILE), "diverged": recorded(store, "bad", status="diverged")}
+    found = {
+        "hostile": recorded(store, HOSTILE),
+        "diverged": recorded(store, "bad", status="diverged"),
+    }
     finding = Finding(
         code="LR101",
         severity=Severity.WARNING,

@@ -85,7 +85,11 @@ def recorded(store, name, *, rows=1000, status="finished", **more):
     validation = np.full(rows, np.nan)
     validation[::100] = 0.4
     columns = {"lr": course(step), "loss": 2 * np.exp(-step / 500) + 0.3 + noise}
-    columns |= {"validation": validation, "gradient_norm": 1 + noise, "update_ratio": 1e-3 + 0 * noise}
+    columns |= {
+        "validation": validation,
+        "gradient_norm": 1 + noise,
+        "update_ratio": 1e-3 + 0 * noise,
+    }
     store.write_points(run, step, columns)
     if status != "running":
         store.set_status(run, status)

@@ -8,7 +8,9 @@ from learnrate.dashboard._models import Column
 from learnrate.store import Store
 
 
-@given(st.lists(st.floats(allow_nan=True, allow_infinity=True), max_size=400), st.integers(50, 100))
+@given(
+    st.lists(st.floats(allow_nan=True, allow_infinity=True), max_size=400), st.integers(50, 100)
+)
 def test_thinning_keeps_the_first_and_the_last_and_invents_nothing(values, most):
     value = np.array(values, dtype=float)
     step = np.arange(len(value)) * 3

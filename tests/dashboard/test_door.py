@@ -1,6 +1,5 @@
 """Who is let in, and who is not."""
 
-import os
 import stat
 
 import pytest
@@ -48,7 +47,8 @@ def test_the_way_on_never_leads_to_another_site(served):
 
 
 @pytest.mark.parametrize(
-    "host", ["evil.example", "evil.example:80", "127.0.0.1.evil.example", "localhost.", "", "10.0.0.1"]
+    "host",
+    ["evil.example", "evil.example:80", "127.0.0.1.evil.example", "localhost.", "", "10.0.0.1"],
 )
 def test_another_host_name_is_refused_even_with_the_token(served, host):
     status, _, text = served.raw("GET", "/api/runs", {**served.bearer, "Host": host})
@@ -63,7 +63,13 @@ def test_this_machine_may_be_called_by_its_names_at_any_port(served, host):
 
 @pytest.mark.parametrize(
     "origin",
-    ["https://evil.example", "null", "http://127.0.0.1:1", "http://localhost", "https://127.0.0.1"],
+    [
+        "https://evil.example",
+        "null",
+        "http://127.0.0.1:1",
+        "http://localhost",
+        "https://127.0.0.1",
+    ],
 )
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_a_page_of_another_origin_is_refused(served, runs, origin, method):
@@ -158,7 +164,7 @@ def test_a_secret_that_is_damaged_is_not_used(monkeypatch, tmp_path, left):
     file = tmp_path / "learnrate" / "dashboard.key"
     file.parent.mkdir()
     file.write_bytes(left)
-    os.chmod(file, 0o600)
+    file.chmod(0o600)
     keys = {access_for("127.0.0.1", 1, "a", read_only=False).key for _ in range(2)}
     assert len(keys) == 2
 
