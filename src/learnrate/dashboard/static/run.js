@@ -95,6 +95,7 @@ const paint = () => {
     ...(about.findings.some((finding) => finding.step !== null) ? [["diverged", "┊", "F: a finding"]] : []),
     ...(about.attempts.length > 1 ? [["best", "╎", "↺ resumed or rolled back"]] : []),
   ]);
+  if (byId("run").dataset.drawn === undefined) performance.mark("drawn");
   byId("run").dataset.drawn = String(seen.last ?? -1);
 };
 
