@@ -18,6 +18,7 @@ from learnrate.store import Store
 CHROMIUM = shutil.which("chromium")
 NEEDED = os.environ.get("LEARNRATE_BROWSER") == "required" or "CI" in os.environ
 TRAINER = Path(__file__).parent / "trainer.py"
+PLAN = Path(__file__).parents[1] / "written_by" / "0.1" / "plan.json"
 
 pytestmark = pytest.mark.skipif(
     CHROMIUM is None and not NEEDED, reason="chromium is not installed"
@@ -67,6 +68,11 @@ def shown(tmp_path_factory, start):
     folder = tmp_path_factory.mktemp("shown")
     store = Store(folder / "runs.db")
     found = [recorded(store, HOSTILE), recorded(store, "second", rows=1500)]
+    shutil.copy(PLAN, folder / "plan.json")
+    rising = json.loads(PLAN.read_text())["range_test"]
+    (folder / f"{HOSTILE.partition('/')[0]}.json").write_text(json.dumps(rising))
+    (folder / "cut.json").write_text('{"format": "learnrate.plan", "format_version": 1}')
+    (folder / "other.json").write_text("[1, 2]")
     _, url = dashboard(start, store, "--port", "0", "--plans", folder)
     return store, found, url
 
@@ -196,6 +202,24 @@ def test_runs_are_searched_chosen_and_compared(browser, shown):
         visit.drawn()
         assert visit.page.locator("#plot-loss .scatterlayer .trace").count() == 2
         assert visit.complaints == []
+
+
+def test_plans_and_range_tests_of_a_folder_are_shown_with_their_figures(browser, shown):
+    _, _, url = shown
+    with Visit(browser, url, "/plans") as visit:
+        kinds = visit.page.locator("tbody td:nth-child(2)").all_inner_texts()
+        assert sorted(kinds) == ["plan", "range test", "unreadable"]
+        for kind in ("plan", "range test"):
+            visit.page.locator("tr", has=visit.page.get_by_text(kind, exact=True)).locator(
+                "a"
+            ).click()
+            plots = "document.querySelectorAll('.plot').length"
+            visit.until(f"document.querySelectorAll('.plot .main-svg').length >= 2 * {plots}")
+            assert visit.page.locator("img").count() == 0
+            visit.page.goto(visit.base + "/plans")
+        assert visit.complaints == []
+        visit.page.click("a:text-is('cut.json')")
+        assert "lacks a part" in visit.text("main")
 
 
 def test_a_training_is_watched_its_rate_lowered_with_a_reason_and_rolled_back(

@@ -2,7 +2,7 @@
 import { ask, byId } from "./common.js";
 import { painted, ready } from "./plots.js";
 
-const figures = await ask(`/api/plans/${byId("plan").dataset.plan}/figures`);
+const figures = await ask(`/api/plans/${byId("main").dataset.plan}/figures`);
 const paint = () => {
   for (const [id, figure] of Object.entries(figures)) {
     const { data, layout } = painted(figure);
