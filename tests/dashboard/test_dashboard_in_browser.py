@@ -213,8 +213,8 @@ def test_plans_and_range_tests_of_a_folder_are_shown_with_their_figures(browser,
             visit.page.locator("tr", has=visit.page.get_by_text(kind, exact=True)).locator(
                 "a"
             ).click()
-            plots = "document.querySelectorAll('.plot').length"
-            visit.until(f"document.querySelectorAll('.plot .main-svg').length >= 2 * {plots}")
+            plots = "[...document.querySelectorAll('.plot')]"
+            visit.until(f"{plots}.length && {plots}.every(one => one.querySelector('.main-svg'))")
             assert visit.page.locator("img").count() == 0
             visit.page.goto(visit.base + "/plans")
         assert visit.complaints == []

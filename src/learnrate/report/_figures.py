@@ -312,7 +312,7 @@ def _beside(x: float, y: float, text: str) -> dict[str, Any]:
         "xanchor": "right",
         "yanchor": "top",
         "xshift": -12,
-        "text": f"<b>{text}</b>",
+        "text": text,
         "showarrow": False,
-        "font": {"color": "@chosen-text"},
+        "font": {"color": "@chosen-text", "weight": 700},
     }

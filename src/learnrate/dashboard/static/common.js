@@ -118,7 +118,10 @@ export const follow = (path, changed) => {
   addEventListener("pagehide", () => source.close());
 };
 
-/** Calls `work` at once, and then at most once at a time: a call meanwhile is made up for after it. */
+/**
+ * Calls `work` at once, and then one at a time: a call meanwhile is made up for after it, with a
+ * pause as long again, so that drawing leaves the page time to be used on a slow machine too.
+ */
 export const oneAtATime = (work) => {
   let busy = false;
   let again = false;
@@ -131,7 +134,10 @@ export const oneAtATime = (work) => {
     try {
       do {
         again = false;
+        const began = performance.now();
         await work();
+        const pause = Math.min(3000, Math.max(200, performance.now() - began));
+        if (again) await new Promise((resolve) => setTimeout(resolve, pause));
       } while (again);
     } catch (error) {
       if (!(error instanceof Refused || error instanceof TypeError)) throw error;
