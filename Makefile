@@ -43,6 +43,7 @@ bench: $(VENV)/.bench  ## measurements, each against its peer in the same run
 	$(BIN)/python benchmarks/throughput.py --page docs/speed.md
 	$(BIN)/python benchmarks/tuners.py --page docs/speed.md
 	$(BIN)/python benchmarks/plan_digits.py
+	$(BIN)/python benchmarks/dashboard.py
 
 docs: $(VENV)/.dev  ## the site, in build/site
 	$(BIN)/mkdocs build --strict --site-dir build/site
