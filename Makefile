@@ -43,12 +43,15 @@ bench: $(VENV)/.bench  ## measurements, each against its peer in the same run
 	$(BIN)/python benchmarks/throughput.py --page docs/speed.md
 	$(BIN)/python benchmarks/tuners.py --page docs/speed.md
 	$(BIN)/python benchmarks/meta_throughput.py
-	$(BIN)/python benchmarks/watch_corpus.py --page docs/findings/measured.md
+	$(BIN)/python benchmarks/dashboard.py
 
 regret: $(VENV)/.bench  ## every finder against exhaustive sweeps; what is stored is not measured again
 	PYTHONPATH=benchmarks $(BIN)/python -m regret truth
 	PYTHONPATH=benchmarks $(BIN)/python -m regret rows
 	PYTHONPATH=benchmarks $(BIN)/python -m regret table --page docs/regret.md
+
+corpus: $(VENV)/.bench  ## runs with faults and without, and what the findings say of them
+	$(BIN)/python benchmarks/watch_corpus.py --page docs/findings/measured.md
 
 docs: $(VENV)/.dev  ## the site, in build/site
 	$(BIN)/mkdocs build --strict --site-dir build/site

@@ -41,6 +41,7 @@ ARROWS = {
     "store": {"schedules", "watch"},
     "watch": {"schedules"},
     "testing": {"task", "schedules", "store", "watch"},
+    "dashboard": {"schedules", "watch", "store", "steer", "planning", "report"},
     "cli": {
         "schedules",
         "scaling",
@@ -54,6 +55,7 @@ ARROWS = {
         "report",
         "store",
         "watch",
+        "dashboard",
         "steer",
     },
 }

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from learnrate._version import __version__
+from learnrate.cli._dashboard import dashboard
 from learnrate.cli._diagnose import diagnose
 from learnrate.cli._export import export
 from learnrate.cli._find import find
@@ -41,6 +42,7 @@ app.add_typer(meta)
 app.command()(diagnose)
 app.command()(steer)
 app.command()(replay)
+app.command()(dashboard)
 
 
 def _print_version(value: bool) -> None:

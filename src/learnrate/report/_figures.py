@@ -38,7 +38,7 @@ _BAND_EDGE = {"width": 0}
 def plan_figures(plan: Plan) -> dict[str, Figure]:
     """Every figure of a plan's page, by the id of its place."""
     figures = {
-        "range-test": range_test(plan),
+        "range-test": range_test(plan.range_test, _rates_tried(plan)),
         "extrapolation": extrapolation(plan),
         "schedule": schedules([plan.schedule.table()]),
     }
@@ -47,19 +47,24 @@ def plan_figures(plan: Plan) -> dict[str, Figure]:
     return figures
 
 
-def range_test(plan: Plan) -> Figure:
-    """The loss under a rising rate, and where the trials went from there."""
-    found = plan.range_test
+def range_test(found: dict[str, Any], rates: Sequence[float] = ()) -> Figure:
+    """The loss under a rising rate, and where trials went from there.
+
+    Args:
+        found: what `RangeTest.to_dict` gave.
+        rates: of the trials, if there were any.
+    """
     lr, loss = found["lr"], found["loss"]
     low, high = _fall(loss)
-    rates = [trial.lr for one in plan.rungs for trial in one.trials]
-    tried = min(rates), max(rates)
-    shapes = [_span(*tried, "@tried")]
-    notes = [_note(math.sqrt(tried[0] * tried[1]), "tried next", "@measured")]
+    shapes, notes, last = [], [], lr[-1]
+    if rates:
+        first, last = min(rates), max(last, *rates)
+        shapes.append(_span(first, max(rates), "@tried"))
+        notes.append(_note(math.sqrt(first * max(rates)), "tried next", "@measured"))
     if found["diverged_at"] is not None:
         shapes.append(_upright(found["diverged_at"], "@diverged", "dot"))
+        last = max(last, found["diverged_at"])
     line = _line(lr, loss, "@measured", "rate %{x:.2g}<br>loss %{y:.4g}")
-    last = max(lr[-1], found["diverged_at"] or 0.0, tried[1])
     return _figure(
         [line],
         x=_log_axis("learning rate", lr[0], last),
@@ -141,9 +146,13 @@ def _rates_line(values: np.ndarray, colour: str, dash: str) -> dict[str, Any]:
     return line
 
 
+def _rates_tried(plan: Plan) -> list[float]:
+    return [trial.lr for one in plan.rungs for trial in one.trials]
+
+
 def _rates_drawn(plan: Plan) -> tuple[float, float]:
     drawn = [lr for one in plan.rungs for lr in (*one.fit_lr, one.low, one.high)]
-    rates = drawn + [trial.lr for one in plan.rungs for trial in one.trials]
+    rates = drawn + _rates_tried(plan)
     return min(rates), max(rates)
 
 
@@ -303,7 +312,7 @@ def _beside(x: float, y: float, text: str) -> dict[str, Any]:
         "xanchor": "right",
         "yanchor": "top",
         "xshift": -12,
-        "text": f"<b>{text}</b>",
+        "text": text,
         "showarrow": False,
-        "font": {"color": "@chosen-text"},
+        "font": {"color": "@chosen-text", "weight": 700},
     }

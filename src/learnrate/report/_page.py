@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from html import escape
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from learnrate._axes import rate_text
 from learnrate.report import _words as words
@@ -14,7 +14,7 @@ from learnrate.report._tables import rules_table, trials_table
 if TYPE_CHECKING:
     from learnrate.planning import Plan
 
-__all__ = ["plan_page"]
+__all__ = ["plan_body", "plan_page", "range_test_body"]
 
 _COMMAND = "learnrate train TASK --plan plan.json"
 
@@ -28,9 +28,33 @@ def plan_page(plan: Plan, *, command: str = _COMMAND) -> str:
     """
     return whole_page(
         title=f"{plan.task}: peak {rate_text(plan.peak)} (learnrate plan)",
-        body=_header(plan, command) + _main(plan) + _footer(plan),
+        body=plan_body(plan, command=command),
         figures=plan_figures(plan),
     )
+
+
+def plan_body(plan: Plan, *, command: str = _COMMAND) -> str:
+    """The report of a plan as HTML without what a page has around it, for a page of another kind."""
+    return _header(plan, command) + _main(plan) + _footer(plan)
+
+
+def range_test_body(name: str, found: dict[str, Any]) -> str:
+    """A range test as HTML, from what `RangeTest.to_dict` gave; its figure is `range-test`."""
+    text = words.about_rising_rate(found)
+    answer = found["suggestion"]
+    shown = "no suggestion" if answer is None else rate_text(answer)
+    key = _CURVE_KEY + ("" if found["diverged_at"] is None else _DIVERGED_AT)
+    return f"""<header><p class="over">learnrate find</p><h1>{escape(name)}</h1></header>
+<main>
+<p class="peak">{escape(shown)}<small>a first look; a plan answers for a whole run</small></p>
+<p>{escape(str(found["reason"]))}</p>
+<h2>The curve</h2>
+<p>{escape(text)}</p>
+{figure("range-test", text, key)}
+<h2>What the rules of the field read off it</h2>
+{rules_table(found["rules"], answer, "the suggestion")}
+</main>
+"""
 
 
 def _header(plan: Plan, command: str) -> str:
@@ -94,7 +118,7 @@ def _range_test(plan: Plan) -> str:
 {figure("range-test", text, key)}
 <details>
 <summary>What the rules of the field read off this curve</summary>
-{rules_table(plan)}
+{rules_table(plan.range_test["rules"], plan.peak, "the chosen peak")}
 </details>"""
 
 
@@ -120,8 +144,8 @@ The curve is what all trials together say the loss does as the rate changes.</p>
 
 _DIVERGED_AT = '<li><i class="diverged" aria-hidden="true">┊</i>diverged</li>'
 _DIVERGED = '<li><i class="diverged" aria-hidden="true">&times;</i>diverged</li>'
-_RANGE_TEST_KEY = (
-    '<li><i class="measured" aria-hidden="true">━</i>training loss, smooth</li>'
+_CURVE_KEY = '<li><i class="measured" aria-hidden="true">━</i>training loss, smooth</li>'
+_RANGE_TEST_KEY = _CURVE_KEY + (
     '<li><i class="tried" aria-hidden="true">&nbsp;</i>the rates tried next</li>'
 )
 _RUNG_KEY = (

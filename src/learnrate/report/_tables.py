@@ -9,23 +9,33 @@ from learnrate._axes import rate_text
 from learnrate.report import _words as words
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from learnrate.planning import Plan, Rung, RungTrial
 
 __all__ = ["rules_table", "trials_table"]
 
 
-def rules_table(plan: Plan) -> str:
-    """What each rule of the field would have answered, beside the chosen peak."""
+def rules_table(rules: Mapping[str, float | None], beside: float | None, called: str) -> str:
+    """What each rule of the field would have answered, beside another answer.
+
+    Args:
+        rules: rates by the rule's name; None where a rule has no answer.
+        beside: the other answer; without it its column is left out.
+        called: what that one is called.
+    """
     rows = "".join(
         f'<tr><th scope="row">{escape(name)}</th><td>{rate_text(lr, 2)}</td>'
-        f"<td>{rate_text(lr / plan.peak, 2)}</td></tr>"
-        for name, lr in plan.range_test["rules"].items()
+        + ("" if beside is None else f"<td>{rate_text(lr / beside, 2)}</td>")
+        + "</tr>"
+        for name, lr in rules.items()
         if lr is not None
     )
+    last = "" if beside is None else f'<th scope="col">times {escape(called)}</th>'
     return _scrollable(
         "Rules of the field",
         '<thead><tr><th scope="col">rule</th><th scope="col">rate</th>'
-        f'<th scope="col">times the chosen peak</th></tr></thead><tbody>{rows}</tbody>',
+        f"{last}</tr></thead><tbody>{rows}</tbody>",
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from learnrate._axes import rate_text
 
@@ -16,6 +16,7 @@ __all__ = [
     "about_drift",
     "about_interval",
     "about_range_test",
+    "about_rising_rate",
     "about_rung",
     "about_schedule",
     "about_verdict",
@@ -61,7 +62,14 @@ def about_cost(plan: Plan) -> str:
 
 def about_range_test(plan: Plan) -> str:
     """The first look: where the loss fell, where it left, and what that was used for."""
-    found = plan.range_test
+    return (
+        f"{about_rising_rate(plan.range_test)} This only brackets the rate: "
+        "a rate good for a moment is usually too high for a whole run."
+    )
+
+
+def about_rising_rate(found: dict[str, Any]) -> str:
+    """A range test as `RangeTest.to_dict` gives it: where the loss fell, and where it left."""
     lowest = found["lr"][min(range(len(found["loss"])), key=found["loss"].__getitem__)]
     left = found["diverged_at"]
     end = (
@@ -72,8 +80,7 @@ def about_range_test(plan: Plan) -> str:
     return (
         f"One short training whose rate rises with every update, from "
         f"{rate_text(found['lr'][0], 2)} to {rate_text(found['lr'][-1], 2)}. "
-        f"The loss was lowest near {rate_text(lowest, 2)}. {end} This only brackets the rate: "
-        "a rate good for a moment is usually too high for a whole run."
+        f"The loss was lowest near {rate_text(lowest, 2)}. {end}"
     )
 
 

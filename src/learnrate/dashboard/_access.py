@@ -1,0 +1,118 @@
+"""Who may speak to the dashboard: the token, the cookie, and the names it answers to.
+
+The token stands in the printed URL and opens the door once: the answer is a cookie. The cookie's
+value follows from a secret file of the user's, so that a page left open finds its way back to a
+dashboard that was started anew.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hmac
+import ipaddress
+import os
+import secrets
+import socket
+from dataclasses import dataclass
+from pathlib import Path
+
+__all__ = ["Access", "access_for", "is_loopback"]
+
+_SECRET_BYTES = 32
+_LOOPBACK = frozenset({"localhost", "127.0.0.1", "[::1]"})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Access:
+    """What a request must show.
+
+    Attributes:
+        token: what the printed URL carries, and programs send as `Authorization: Bearer`.
+        cookie: the cookie's name; it holds the port, since browsers share cookies over ports.
+        key: the cookie's value.
+        names: the host names that are ours, lower-case. A page elsewhere can make a name of its
+            own point at this machine (DNS rebinding), but its requests then carry that name.
+        addresses: whether any address in numbers is ours too; it cannot be rebound.
+        read_only: whether nothing may be changed.
+    """
+
+    token: str
+    cookie: str
+    key: str
+    names: frozenset[str]
+    addresses: bool = False
+    read_only: bool = False
+
+    def is_ours(self, host: str) -> bool:
+        """Whether a Host header, with or without a port, names this dashboard."""
+        name = _without_port(host).lower()
+        if name in self.names:
+            return True
+        return self.addresses and _address(name) is not None
+
+    def has_token(self, text: str) -> bool:
+        """Whether it is the token, compared in constant time."""
+        return hmac.compare_digest(text.encode(), self.token.encode())
+
+    def has_key(self, text: str) -> bool:
+        """Whether it is the cookie's value, compared in constant time."""
+        return hmac.compare_digest(text.encode(), self.key.encode())
+
+
+def access_for(host: str, port: int, place: str, *, read_only: bool) -> Access:
+    """The access to one dashboard: a new token, and a key that a restart keeps.
+
+    Args:
+        host: the address it listens at.
+        port: its port.
+        place: the store it shows; another store has another key.
+        read_only: whether nothing may be changed.
+    """
+    about = f"{port} {place}".encode()
+    names = set(_LOOPBACK)
+    if not is_loopback(host):
+        names |= {host.lower(), socket.gethostname().lower(), socket.getfqdn().lower()}
+    return Access(
+        token=secrets.token_urlsafe(24),
+        cookie=f"learnrate-{port}",
+        key=hmac.digest(_secret(), about, "sha256").hex(),
+        names=frozenset(names),
+        addresses=not is_loopback(host),
+        read_only=read_only,
+    )
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach a dashboard that listens there."""
+    address = _address(host)
+    return host.lower() == "localhost" if address is None else address.is_loopback
+
+
+def _address(name: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    try:
+        return ipaddress.ip_address(name.removeprefix("[").removesuffix("]"))
+    except ValueError:
+        return None
+
+
+def _without_port(host: str) -> str:
+    if host.startswith("["):  # [::1]:80
+        return host.partition("]")[0] + "]"
+    return host.partition(":")[0]
+
+
+def _secret() -> bytes:
+    """The user's own secret, made at the first use; one for this start where none can be kept."""
+    state = os.environ.get("XDG_STATE_HOME") or str(Path.home() / ".local" / "state")
+    file = Path(state) / "learnrate" / "dashboard.key"
+    with contextlib.suppress(OSError):
+        file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with contextlib.suppress(FileExistsError):
+            handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with os.fdopen(handle, "wb") as new:
+                new.write(secrets.token_bytes(_SECRET_BYTES))
+        held = file.read_bytes()
+        private = file.stat().st_mode & 0o077 == 0
+        if len(held) == _SECRET_BYTES and private:
+            return held
+    return secrets.token_bytes(_SECRET_BYTES)

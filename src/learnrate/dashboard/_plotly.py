@@ -1,0 +1,34 @@
+"""plotly.js as the installed plotly package brings it."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from functools import cache
+from importlib.metadata import version
+from importlib.resources import files
+from pathlib import Path
+
+__all__ = ["PLOTLY", "script", "style_hashes"]
+
+PLOTLY = version("plotly")
+"""Of the package: what changes when the script does."""
+
+_STYLE = re.compile(r"\.textContent='([^'\\]*)'")
+
+
+def script() -> Path:
+    """The file."""
+    return Path(str(files("plotly").joinpath("package_data", "plotly.min.js")))
+
+
+@cache
+def style_hashes() -> tuple[str, ...]:
+    """The style elements it makes, as a content security policy allows them one by one.
+
+    The first is empty, to be filled through the CSSOM, which no policy restricts.
+    """
+    styles = ["", *_STYLE.findall(script().read_text(encoding="utf-8"))]
+    digests = (hashlib.sha256(style.encode()).digest() for style in styles)
+    return tuple(f"'sha256-{base64.b64encode(digest).decode()}'" for digest in digests)

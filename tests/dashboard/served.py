@@ -1,0 +1,96 @@
+"""A real server for a store, on a port of its own, and a client that says exactly what it is told."""
+
+import contextlib
+import http.client
+import json
+import socket
+import threading
+import time
+
+import numpy as np
+import uvicorn
+
+import learnrate
+from learnrate.dashboard import access_for, make_app
+
+HOSTILE = "<img src=x onerror=alert(1)> & <b>bold</b>"
+TOTAL = 2000
+
+
+class Served:
+    """A dashboard that is being served, and how to speak to it."""
+
+    def __init__(self, app, access, port):
+        self.app, self.access, self.port = app, access, port
+        self.base = f"http://127.0.0.1:{port}"
+        self.url = f"{self.base}/?token={access.token}"
+        self.bearer = {"Authorization": f"Bearer {access.token}"}
+
+    def raw(self, method, path, headers=(), body=None):
+        """Status, headers and body of a request with these headers alone, and Host unless given."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+        pairs = list(dict(headers).items())
+        connection.putrequest(method, path, skip_host=any(k.lower() == "host" for k, _ in pairs))
+        for name, value in pairs:
+            connection.putheader(name, value)
+        data = b"" if body is None else json.dumps(body).encode()
+        if method == "POST":
+            connection.putheader("Content-Type", "application/json")
+            if "Content-Length" not in dict(headers):
+                connection.putheader("Content-Length", str(len(data)))
+        connection.endheaders(data or None)
+        answer = connection.getresponse()
+        text = answer.read().decode()
+        connection.close()
+        return answer.status, answer.headers, text
+
+    def ask(self, path, method="GET", body=None, **headers):
+        """Status and JSON of a request with the token."""
+        status, _, text = self.raw(method, path, {**self.bearer, **headers}, body)
+        return status, json.loads(text)
+
+
+@contextlib.contextmanager
+def serving(store, **options):
+    """Serve a store within."""
+    host = options.pop("host", "127.0.0.1")
+    read_only = options.pop("read_only", False)
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        port = listening.getsockname()[1]
+        access = access_for(host, port, store.place, read_only=read_only)
+        app = make_app(store, access, author="the owner", **options)
+        server = uvicorn.Server(uvicorn.Config(app, log_level="error", ws="none"))
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
+        thread.start()
+        while not server.started:
+            assert thread.is_alive()
+            time.sleep(0.01)
+        yield Served(app, access, port)
+        app.state.held.stop.said = server.should_exit = True
+        thread.join(30)
+        assert not thread.is_alive()
+
+
+def recorded(store, name, *, rows=1000, status="finished", **more):
+    """A run with all columns; of those that are running this process is the one at work."""
+    course = learnrate.schedule("1e-3 * warmup(5%) >> cosine()").over(TOTAL)
+    facts = {"optimizer": "AdamW", "group_lr": [1e-3]}
+    limits = {"highest": 0.01, "factor": 50.0}
+    run = store.new_run(
+        name=name, total=TOTAL, schedule=course, facts=facts, limits=limits, **more
+    )
+    step = np.arange(rows)
+    noise = np.random.default_rng(0).normal(0, 0.02, rows)
+    validation = np.full(rows, np.nan)
+    validation[::100] = 0.4
+    columns = {"lr": course(step), "loss": 2 * np.exp(-step / 500) + 0.3 + noise}
+    columns |= {
+        "validation": validation,
+        "gradient_norm": 1 + noise,
+        "update_ratio": 1e-3 + 0 * noise,
+    }
+    store.write_points(run, step, columns)
+    if status != "running":
+        store.set_status(run, status)
+    return run

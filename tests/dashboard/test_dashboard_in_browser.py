@@ -1,0 +1,313 @@
+"""The pages in a real browser, with the dashboard and a training as processes of their own."""
+
+import itertools
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from served import HOSTILE, recorded
+
+from learnrate.store import Store
+
+CHROMIUM = shutil.which("chromium")
+NEEDED = os.environ.get("LEARNRATE_BROWSER") == "required" or "CI" in os.environ
+TRAINER = Path(__file__).parent / "trainer.py"
+PLAN = Path(__file__).parents[1] / "written_by" / "0.1" / "plan.json"
+
+pytestmark = pytest.mark.skipif(
+    CHROMIUM is None and not NEEDED, reason="chromium is not installed"
+)
+
+
+@pytest.fixture(scope="module")
+def browser():
+    from playwright.sync_api import sync_playwright
+
+    assert CHROMIUM is not None, "the tests in a browser are required and chromium is not there"
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield started
+        started.close()
+
+
+@pytest.fixture(scope="module")
+def start():
+    """Starts the command line, and ends what is left."""
+    started = []
+
+    def start(*words):
+        process = subprocess.Popen(
+            [sys.executable, *map(str, words)], stdout=subprocess.PIPE, text=True
+        )
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        process.kill()
+        process.wait()
+        process.stdout.close()
+
+
+def dashboard(start, store, *more):
+    """The process, and the address it prints."""
+    words = ["-m", "learnrate", "dashboard", "--store", store.place, "--no-browser", "--json"]
+    process = start(*words, *more)
+    return process, json.loads(process.stdout.readline())["url"]
+
+
+@pytest.fixture(scope="module")
+def shown(tmp_path_factory, start):
+    """A store with three runs, a dashboard that shows it, its address."""
+    folder = tmp_path_factory.mktemp("shown")
+    store = Store(folder / "runs.db")
+    found = [recorded(store, HOSTILE), recorded(store, "second", rows=1500)]
+    shutil.copy(PLAN, folder / "plan.json")
+    rising = json.loads(PLAN.read_text())["range_test"]
+    (folder / f"{HOSTILE.partition('/')[0]}.json").write_text(json.dumps(rising))
+    (folder / "cut.json").write_text('{"format": "learnrate.plan", "format_version": 1}')
+    (folder / "other.json").write_text("[1, 2]")
+    _, url = dashboard(start, store, "--port", "0", "--plans", folder)
+    return store, found, url
+
+
+class Visit:
+    """A page, and everything it complained about or asked for."""
+
+    def __init__(self, browser, url, path="/", *, width=1280, theme="light"):
+        self.base = url.partition("/?")[0]
+        self.context = browser.new_context(
+            viewport={"width": width, "height": 900}, color_scheme=theme
+        )
+        self.complaints, self.asked = [], []
+        self.page = self.context.new_page()
+        self.page.on("console", lambda message: self.complaints.append(message.text))
+        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        self.page.on("dialog", lambda dialog: (self.complaints.append("dialog"), dialog.dismiss()))
+        self.page.on("request", lambda request: self.asked.append(request.url))
+        self.page.goto(url)
+        self.page.goto(self.base + path)
+
+    def until(self, expression, seconds=30):
+        # Not wait_for_function: it evaluates text inside the page, which the page forbids.
+        deadline = time.monotonic() + seconds
+        while not (found := self.page.evaluate(expression)):
+            assert time.monotonic() < deadline, f"never true: {expression}; {self.complaints}"
+            self.page.wait_for_timeout(50)
+        return found
+
+    def drawn(self):
+        self.until("Boolean(document.querySelector('[data-drawn]'))")
+
+    def text(self, selector):
+        return self.page.inner_text(selector)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.context.close()
+
+
+@pytest.mark.parametrize(("width", "theme"), [(360, "dark"), (1280, "light"), (2560, "dark")])
+def test_every_page_draws_itself_alone_and_fits_the_window(browser, shown, width, theme):
+    _, (first, second), url = shown
+    with Visit(browser, url, width=width, theme=theme) as visit:
+        for path in ("/", f"/run/{first}", f"/compare?run={first}&run={second}", "/plans"):
+            visit.page.goto(visit.base + path)
+            if path.startswith(("/run", "/compare")):
+                visit.drawn()
+            assert visit.page.evaluate("document.documentElement.scrollWidth") == width, path
+        ours = [one for one in visit.asked if one.startswith((visit.base, "data:", "blob:"))]
+        assert visit.complaints == []
+        assert visit.asked == ours
+
+
+def test_a_run_named_like_html_is_shown_as_it_is_named(browser, shown):
+    store, (run, _), url = shown
+    store.set_status(run, "running")
+    store.add_edit(run, "hold", author=HOSTILE, reason=HOSTILE)
+    store.set_status(run, "finished")
+    with Visit(browser, url, f"/run/{run}") as visit:
+        visit.drawn()
+        assert visit.text("h1") == HOSTILE
+        assert visit.text("#edits").count(HOSTILE) == 2
+        assert visit.page.locator("img").count() == 0
+        visit.page.goto(visit.base)
+        assert visit.page.get_by_text(HOSTILE).count() == 1
+        assert visit.complaints == []
+
+
+def test_the_page_can_be_used_from_the_keyboard_and_heard(browser, shown):
+    _, (run, _), url = shown
+    with Visit(browser, url, f"/run/{run}") as visit:
+        visit.drawn()
+        page = visit.page
+        levels = page.eval_on_selector_all("h1, h2, h3", "all => all.map(e => +e.tagName[1])")
+        assert levels[0] == 1
+        assert all(b - a <= 1 for a, b in itertools.pairwise(levels))
+        unnamed = (
+            "all => all.filter(e => !(e.labels?.length || e.ariaLabel || e.textContent.trim()))"
+        )
+        assert page.eval_on_selector_all("input, select, textarea, button", f"{unnamed}") == []
+        assert "2.3" in page.get_attribute("#plot-loss", "aria-label")
+        page.keyboard.press("Tab")
+        assert page.evaluate("document.activeElement.textContent") == "Skip to the content"
+        page.focus("#figures summary")
+        page.keyboard.press("Enter")
+        visit.until("document.querySelectorAll('#figures-table tbody tr').length === 25")
+        assert page.eval_on_selector_all("th", "all => all.every(one => one.scope)")
+        page.fill("#first", "100")
+        page.fill("#last", "200")
+        page.keyboard.press("Enter")
+        visit.until(
+            "document.querySelector('#figures-table th[scope=row]')?.textContent === '100'"
+        )
+
+
+def test_colours_follow_the_system_and_the_button(browser, shown):
+    _, (run, _), url = shown
+    fill = "getComputedStyle(document.querySelector('#plot-loss .xtick text')).fill"
+    with Visit(browser, url, f"/run/{run}") as visit:
+        visit.drawn()
+        light = visit.page.evaluate(fill)
+        visit.page.emulate_media(color_scheme="dark")
+        visit.until(f"{fill} !== '{light}'")
+        visit.page.click("#theme")  # to light, whatever the system says
+        visit.until(f"{fill} === '{light}'")
+        visit.page.reload()
+        visit.drawn()
+        assert visit.page.evaluate(fill) == light
+        assert visit.complaints == []
+
+
+def test_runs_are_searched_chosen_and_compared(browser, shown):
+    _, (first, second), url = shown
+    with Visit(browser, url) as visit:
+        visit.page.fill("[name=search]", "second")
+        visit.page.keyboard.press("Enter")
+        visit.page.wait_for_url("**/?search=second**")
+        assert visit.page.locator("#rows tr").count() == 1
+        visit.page.goto(visit.base)
+        assert visit.page.is_disabled("#compare")
+        for run in (first, second):
+            visit.page.check(f"input[value={run}]")
+        visit.page.click("#compare")
+        visit.drawn()
+        assert visit.page.locator("#plot-loss .scatterlayer .trace").count() == 2
+        assert visit.complaints == []
+
+
+def test_plans_and_range_tests_of_a_folder_are_shown_with_their_figures(browser, shown):
+    _, _, url = shown
+    with Visit(browser, url, "/plans") as visit:
+        kinds = visit.page.locator("tbody td:nth-child(2)").all_inner_texts()
+        assert sorted(kinds) == ["plan", "range test", "unreadable"]
+        for kind in ("plan", "range test"):
+            visit.page.locator("tr", has=visit.page.get_by_text(kind, exact=True)).locator(
+                "a"
+            ).click()
+            plots = "[...document.querySelectorAll('.plot')]"
+            visit.until(f"{plots}.length && {plots}.every(one => one.querySelector('.main-svg'))")
+            assert visit.page.locator("img").count() == 0
+            visit.page.goto(visit.base + "/plans")
+        assert visit.complaints == []
+        visit.page.click("a:text-is('cut.json')")
+        assert "lacks a part" in visit.text("main")
+
+
+def test_a_training_is_watched_its_rate_lowered_with_a_reason_and_rolled_back(
+    browser, tmp_path, start
+):
+    store = Store(tmp_path / "runs.db")
+    trainer = start(TRAINER, store.place, 100_000)
+    run = trainer.stdout.readline().strip()
+    _, url = dashboard(start, store, "--port", "0")
+    with Visit(browser, url) as visit:
+        visit.page.click(f"a:text-is('{run}')")
+        visit.drawn()
+        moved = "Number(document.querySelector('#step').textContent.replaceAll(',', ''))"
+        begun = visit.page.evaluate(moved)
+        visit.until(f"{moved} > {begun + 60}")
+
+        page = visit.page
+        page.select_option("#kind", "snapshot")
+        page.click("#ask")
+        visit.until("document.querySelector('#edits').textContent.includes('took effect')")
+        (kept,) = store.snapshots(run)
+
+        page.select_option("#kind", "scale")
+        page.fill("#value", "0.2")
+        said = "document.querySelector('#ahead').textContent"
+        visit.until(f"{said} === 'The rate goes from 0.05 to 0.01.'")
+        page.fill("#reason", "the loss is flat")
+        page.fill("#author", "ann")
+        page.click("#ask")
+        visit.until("document.querySelector('#lr').textContent === '0.01'")
+        edit = store.edits(run)[-1]
+        assert (edit.kind, edit.value, edit.author) == ("scale", 0.2, "ann")
+        assert edit.reason == "the loss is flat"
+        visit.until("document.querySelector('#plot-lr').textContent.includes('E2')")
+        points = store.points(run)
+        lowered = points.columns["lr"][points.step >= edit.step]
+        assert set(lowered.round(12)) == {0.01}
+
+        page.fill("#value", "40")
+        page.click("#ask")
+        refused = "document.querySelector('#refused').textContent"
+        visit.until(f"{refused}.includes('allows 0.1 at most')")
+        assert len(store.edits(run)) == 2
+
+        page.select_option("#kind", "rollback")
+        visit.until(f"document.querySelector('#value').value === '{kept.step}'")
+        page.click("#ask")
+        visit.until("document.querySelector('#facts').textContent.includes('from step')")
+        visit.until("document.querySelector('#lr').textContent === '0.05'")
+        assert [one.begins for one in store.attempts(run)] == [0, kept.step]
+
+        page.select_option("#kind", "stop")
+        page.click("#ask")
+        visit.until("document.querySelector('#status').textContent === 'stopped'")
+        assert page.is_hidden("#steer")
+        assert "stopped" in visit.text("#ended")
+        assert [one for one in visit.complaints if "409 (Conflict)" not in one] == []
+    assert trainer.wait(20) == 0
+    assert [edit.status for edit in store.edits(run)] == ["applied"] * 4
+    assert store.run(run).status == "stopped"
+
+
+def test_a_page_says_that_the_dashboard_was_killed_and_comes_back_with_it(
+    browser, tmp_path, start
+):
+    store = Store(tmp_path / "runs.db")
+    run = recorded(store, "a", status="running")
+    process, url = dashboard(start, store, "--port", "0")
+    port = url.partition("/?")[0].rpartition(":")[2]
+    with Visit(browser, url, f"/run/{run}") as visit:
+        visit.drawn()
+        visit.page.fill("#reason", "half-written")
+        visit.page.fill("#value", "0.5")
+        visit.page.click("#ask")
+        visit.until("document.querySelector('#edits').textContent.includes('waits')")
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        visit.until("document.querySelector('#lost').textContent.includes('Contact')")
+        assert visit.page.is_visible("#lost")
+        visit.page.click("#ask")
+        visit.until(
+            "document.querySelector('#refused').textContent.includes('nothing was changed')"
+        )
+        store.write_points(run, [1000], {"loss": [0.125]})
+        dashboard(start, store, "--port", port)
+        visit.until(
+            "document.querySelector('#lost').hidden && document.querySelector('#contact').textContent === 'live'"
+        )
+        visit.until("document.querySelector('#loss').textContent === '0.125'")
+    (edit,) = store.edits(run)
+    assert edit.reason == "half-written"
