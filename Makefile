@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 OUT    ?= build/demo
 
-.PHONY: install demo test lint fix bench regret docs clean
+.PHONY: install demo test lint fix bench regret corpus docs clean
 install: $(VENV)/.dev  ## everything for development, in .venv
 
 $(VENV)/.run: pyproject.toml constraints.txt
