@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 OUT    ?= build/demo
 
-.PHONY: install demo test lint fix bench docs clean
+.PHONY: install demo test lint fix bench regret docs clean
 install: $(VENV)/.dev  ## everything for development, in .venv
 
 $(VENV)/.run: pyproject.toml constraints.txt
@@ -42,7 +42,13 @@ bench: $(VENV)/.bench  ## measurements, each against its peer in the same run
 	$(BIN)/python benchmarks/overhead.py
 	$(BIN)/python benchmarks/throughput.py --page docs/speed.md
 	$(BIN)/python benchmarks/tuners.py --page docs/speed.md
-	$(BIN)/python benchmarks/plan_digits.py
+	$(BIN)/python benchmarks/meta_throughput.py
+	$(BIN)/python benchmarks/watch_corpus.py --page docs/findings/measured.md
+
+regret: $(VENV)/.bench  ## every finder against exhaustive sweeps; what is stored is not measured again
+	PYTHONPATH=benchmarks $(BIN)/python -m regret truth
+	PYTHONPATH=benchmarks $(BIN)/python -m regret rows
+	PYTHONPATH=benchmarks $(BIN)/python -m regret table --page docs/regret.md
 
 docs: $(VENV)/.dev  ## the site, in build/site
 	$(BIN)/mkdocs build --strict --site-dir build/site

@@ -7,6 +7,7 @@ import torch
 from hypothesis import HealthCheck, settings
 
 os.environ.setdefault("KERAS_BACKEND", "torch")  # read once, when Keras is first imported
+os.environ.pop("LEARNRATE_STORE", None)  # whose runs are not for tests
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 

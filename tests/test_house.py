@@ -21,6 +21,7 @@ ARROWS = {
     "planning": {"trials", "task", "schedules", "range_test"},
     "sweeping": {"trials", "task", "schedules"},
     "training": {"trials", "task", "schedules", "steer", "store"},
+    "meta": {"task", "trials"},
     "report": {
         "schedules",
         "scaling",
@@ -29,9 +30,13 @@ ARROWS = {
         "planning",
         "sweeping",
         "training",
+        "meta",
         "store",
+        "watch",
     },
-    "integrations": {"schedules", "trials"},
+    # integrations and steer need each other: attach takes torch's schedulers, callbacks attach
+    "integrations": {"schedules", "trials", "steer", "store", "watch"},
+    "probing": {"trials", "scaling", "watch"},
     "steer": {"schedules", "watch", "store", "integrations"},
     "store": {"schedules", "watch"},
     "watch": {"schedules"},
@@ -45,9 +50,11 @@ ARROWS = {
         "planning",
         "sweeping",
         "training",
+        "meta",
         "report",
         "store",
         "steer",
+        "watch",
     },
 }
 FOUNDATION = {
@@ -56,6 +63,7 @@ FOUNDATION = {
     "_files": {"_errors", "_ranks"},
     "_progress": {"_ranks"},
     "_ranks": set(),
+    "_statistics": set(),
 }
 
 
@@ -132,6 +140,11 @@ def test_importing_learnrate_loads_nothing_heavy():
 def test_importing_schedules_loads_neither_torch_nor_scipy():
     code = "import sys, learnrate.schedules; print({'torch', 'scipy'} & set(sys.modules))"
     assert run_python(code) == "set()\n"
+
+
+def test_importing_the_theory_of_meta_learning_loads_no_torch():
+    code = "import sys, learnrate.meta.theory; print('torch' in sys.modules)"
+    assert run_python(code) == "False\n"
 
 
 def test_importing_learnrate_takes_under_a_tenth_of_a_second():

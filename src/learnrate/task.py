@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
 from torch import nn
@@ -25,7 +25,7 @@ from learnrate._errors import ArgumentError, LearnrateError, TaskError
 if TYPE_CHECKING:
     from types import ModuleType
 
-__all__ = ["Batch", "Task", "blaming", "load_task"]
+__all__ = ["Batch", "Task", "blaming", "load_object", "load_task"]
 
 _MODEL_KEYS = ("model", "model_state_dict", "state_dict")
 _OPTIMIZER_KEYS = ("optimizer", "optimizer_state_dict")
@@ -33,6 +33,8 @@ _AMP_TYPES = {"bfloat16": torch.bfloat16, "float16": torch.float16}
 
 Batch = Any
 """Whatever the data yields and the loss takes: a tuple, a dict, a tensor, an object."""
+
+Made = TypeVar("Made")
 
 LossFunction = Callable[[nn.Module, Batch], torch.Tensor]
 
@@ -276,6 +278,21 @@ def load_task(spec: str) -> Task:
         TaskError: the file or module is not there or does not import, `name` is not in it, or
             what it names is not a task.
     """
+    made = load_object(spec, Task, "learnrate.Task")
+    return made if made.name != "task" else replace(made, name=spec)
+
+
+def load_object(spec: str, kind: type[Made], called: str) -> Made:
+    """Load what `"file.py:name"` or `"module:name"` names: a `kind`, or a function returning one.
+
+    Args:
+        spec: the place and the name.
+        kind: what it must be.
+        called: what `kind` is called in messages.
+
+    Raises:
+        TaskError: as `load_task` raises it.
+    """
     place, separator, name = spec.rpartition(":")
     if not (separator and place and name.isidentifier()):
         raise TaskError(
@@ -287,20 +304,17 @@ def load_task(spec: str) -> Task:
         near = difflib.get_close_matches(name, vars(module), n=1)
         hint = f" Did you mean {near[0]!r}?" if near else ""
         raise TaskError(f"{place} has no {name!r}.{hint}")
-    return _as_task(getattr(module, name), spec)
-
-
-def _as_task(found: object, spec: str) -> Task:
+    found = getattr(module, name)
     made = found
-    if not isinstance(found, Task) and callable(found):
+    if not isinstance(found, kind) and callable(found):
         with blaming(f"{spec} could not be called"):
             made = found()
-    if not isinstance(made, Task):
+    if not isinstance(made, kind):
         raise TaskError(
-            f"{spec} must be a learnrate.Task, or a function without arguments returning one; "
+            f"{spec} must be a {called}, or a function without arguments returning one; "
             f"got a {type(made).__name__}."
         )
-    return made if made.name != "task" else replace(made, name=spec)
+    return made
 
 
 def _import_file(path: Path) -> ModuleType:

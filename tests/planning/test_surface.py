@@ -73,8 +73,11 @@ def test_the_drift_is_shrunk_towards_what_is_published():
 
 
 def test_noise_widens_the_interval():
-    calm, noisy = made().best(TOTAL), made(noise=0.15, seed=1).best(TOTAL)
-    assert noisy.high / noisy.low > calm.high / calm.low
+    def width(noise):
+        found = [made(noise=noise, seed=seed).best(TOTAL) for seed in range(4)]
+        return sum(one.high / one.low for one in found)
+
+    assert width(0.0) < width(0.1) < width(0.2)
 
 
 def test_further_beyond_the_longest_trial_the_interval_is_wider():
@@ -90,7 +93,7 @@ def test_the_rate_of_least_regret_lies_below_the_middle_and_within_the_stated_fa
         assert math.exp(-0.5) <= ratio < 1.0
 
 
-def test_the_rate_of_least_regret_makes_six_tenths_of_the_shift_that_linex_asks_for():
+def test_the_rate_of_least_regret_makes_eight_tenths_of_the_shift_that_linex_asks_for():
     surface = made(noise=0.05)
     middle, spread = surface.location(TOTAL)
     truths = middle + spread * np.random.default_rng(0).standard_normal(100_000)
@@ -99,7 +102,7 @@ def test_the_rate_of_least_regret_makes_six_tenths_of_the_shift_that_linex_asks_
         np.mean(np.exp(surface.cliff * (x - truths)) - surface.cliff * (x - truths)) for x in tried
     ]
     asked = tried[np.argmin(regret)] - middle
-    assert math.log(surface.least_regret()) - middle == pytest.approx(0.6 * asked, abs=0.02)
+    assert math.log(surface.least_regret()) - middle == pytest.approx(0.8 * asked, abs=0.03)
 
 
 def test_the_expected_regret_is_lowest_about_where_the_rate_is_chosen():

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from learnrate import ArgumentError
+from learnrate._statistics import mean_half_width
 from learnrate.steer import LossSlope, Observation, SasaPlus, replay
 from learnrate.steer._series import Series
-from learnrate.steer._statistics import mean_half_width
 
 BOTH = pytest.mark.parametrize("kind", [SasaPlus, LossSlope])
 

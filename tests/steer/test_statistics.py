@@ -9,8 +9,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from learnrate import ArgumentError
-from learnrate.steer._series import BATCHES, Series
-from learnrate.steer._statistics import (
+from learnrate._statistics import (
     fitted_line,
     mean_half_width,
     normal_tail,
@@ -18,6 +17,7 @@ from learnrate.steer._statistics import (
     student_quantile,
     student_tail,
 )
+from learnrate.steer._series import BATCHES, Series
 
 numbers = st.lists(st.floats(-1e3, 1e3).map(lambda x: round(x, 3)), min_size=10, max_size=32)
 

@@ -7,8 +7,10 @@ from typing import Annotated
 import typer
 
 from learnrate._version import __version__
+from learnrate.cli._diagnose import diagnose
 from learnrate.cli._export import export
 from learnrate.cli._find import find
+from learnrate.cli._meta import meta
 from learnrate.cli._plan import plan
 from learnrate.cli._replay import replay
 from learnrate.cli._runs import runs
@@ -32,11 +34,13 @@ app.command()(train)
 app.command()(find)
 app.command()(show)
 app.command()(sweep)
+app.command()(scale)
 app.command()(runs)
+app.command()(export)
+app.add_typer(meta)
+app.command()(diagnose)
 app.command()(steer)
 app.command()(replay)
-app.command()(export)
-app.command()(scale)
 
 
 def _print_version(value: bool) -> None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from learnrate._errors import ArgumentError
 from learnrate.schedules import Schedule
+from learnrate.schedules import schedule as read
 
-__all__ = ["bound_schedule", "ready_schedule"]
+__all__ = ["bound_schedule", "length_of", "ready_schedule"]
 
 
 def ready_schedule(call: str, value: object) -> Schedule:
@@ -34,3 +35,9 @@ def bound_schedule(call: str, value: object, total: int | None) -> Schedule:
             f"{schedule}. Give total=, the number of steps of the run."
         )
     return schedule
+
+
+def length_of(schedule: Schedule | str | float | None, updates: int | None) -> int | None:
+    """What to bind a schedule to: its own length, if it has one, and else that of the training."""
+    own = None if schedule is None else read(schedule).total
+    return updates if own is None else own

@@ -38,10 +38,8 @@ __all__ = ["JOURNAL_NAME", "plan", "replan"]
 
 JOURNAL_NAME = "plan.trials.jsonl"
 SHAPE = "warmup(5%) >> linear()"
-_WITHIN = (
-    100.0  # the lowest loss is looked for this far below where the test ended; lower is noise
-)
-_BELOW = 35.0  # the best rate lies this factor below the middle of where it is lowest and ended
+_WITHIN = 1e3  # how far below where the test ended its lowest loss may lie; lower is noise
+_BELOW = 30.0  # the best rate lies this factor below the middle of where it is lowest and ended
 
 
 def plan(

@@ -34,10 +34,11 @@ __all__ = ["Estimate", "Observation", "Scale", "Surface", "linex"]
 # Fitted to exhaustive sweeps at five horizons of the development cells of benchmarks/regret.
 DRIFT_PRIOR = (-0.22, 0.2)
 _EXPECTED_SPREAD = 0.8  # of the best rate around where the range test puts it: a factor 2.2
-_MISFIT = 0.5  # how far the model may be off, as a share of the height above the rung's lowest
-_DRIFT_OF_DRIFT = 0.15  # how far the drift may change, per e-fold of horizon beyond the longest
+_MISFIT = 0.3  # how far the model may be off, as a share of the height above the rung's lowest
+_FAR = 0.3  # heights above the rung's lowest beyond which their logarithms count
+_DRIFT_OF_DRIFT = 0.18  # how far the drift may change, per e-fold of horizon beyond the longest
 _FLATTENING = 0.4  # the curvature at the optimum falls as horizon to this power
-_CAUTION = 0.6  # of what linex says; near the optimum, losses rise about as steeply below as above
+_CAUTION = 0.8  # of what linex says; near the optimum, losses rise about as steeply below as above
 _QUANTILE_80 = 1.476  # half-width of a central 80 % interval: of t with as many freedoms as trials
 
 _DRIFTS = np.arange(-0.9, 0.61, 0.1)
@@ -254,7 +255,7 @@ class Surface:
 
         Under linex regret and a normal belief with mean $m$ and deviation $s$ it is
         $\exp(m - a s^2/2)$ (Zellner 1986): the less is known, the lower. Measured regret is not as
-        lopsided near the optimum, so 0.6 of that shift is made, and at most 0.5, a factor 0.6.
+        lopsided near the optimum, so 0.8 of that shift is made, and at most 0.5, a factor 0.6.
         """
         middle, spread = self.location(self.total)
         return math.exp(middle - min(0.5, _CAUTION * self.cliff * spread**2 / 2))
@@ -307,12 +308,16 @@ def _log_sum_exp(values: np.ndarray, axis: int) -> np.ndarray:
 def _finite_heights(rung: Sequence[Observation]) -> np.ndarray:
     """Heights of a rung; a diverged trial counts as one e-fold above the worst that finished.
 
-    What a diverged trial says is that it lies beyond the cliff; how far, nobody can know.
+    What a diverged trial says is that it lies beyond the cliff; how far, nobody can know. Likewise
+    for one that finished far above the lowest: beyond 0.3, heights grow as their logarithm.
     """
     losses = np.array([one.height for one in rung])
     finite = losses[np.isfinite(losses)]
     worst = float(finite.max()) if finite.size else 0.0
-    return np.asarray(np.where(np.isfinite(losses), losses, worst + 1.0))
+    heights = np.where(np.isfinite(losses), losses, worst + 1.0)
+    above = heights - heights.min()
+    far = _FAR * (1.0 + np.log(np.maximum(above, _FAR) / _FAR))
+    return np.asarray(heights.min() + np.minimum(above, far))
 
 
 def _log_normal(value: np.ndarray, mean: float, deviation: float) -> np.ndarray:

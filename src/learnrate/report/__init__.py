@@ -5,6 +5,8 @@ Importing this loads neither plotly nor rich nor plotext; showing something does
 
 from __future__ import annotations
 
+from learnrate.report._findings import findings_page, show_findings
+from learnrate.report._meta import show_meta_sweep, show_meta_trained, show_theory
 from learnrate.report._page import plan_page
 from learnrate.report._runs import show_runs
 from learnrate.report._scaled import show_scaled
@@ -13,13 +15,18 @@ from learnrate.report._sweep import show_sweep
 from learnrate.report._terminal import show_curve, show_plan, show_range_test, show_schedules
 
 __all__ = [
+    "findings_page",
     "plan_page",
     "schedules_page",
     "show_curve",
+    "show_findings",
+    "show_meta_sweep",
+    "show_meta_trained",
     "show_plan",
     "show_range_test",
     "show_runs",
     "show_scaled",
     "show_schedules",
     "show_sweep",
+    "show_theory",
 ]

@@ -25,10 +25,11 @@ def show_runs(console: Console, runs: Sequence[StoredRun]) -> None:
     from rich.text import Text  # noqa: PLC0415
 
     table = Table(box=None, pad_edge=False)
-    for name in ("run", "name", "status"):
-        table.add_column(name)
+    table.add_column("run", no_wrap=True)
+    table.add_column("name")
+    table.add_column("status", no_wrap=True)
     for name in ("step", "total", "lr", "loss", "started"):
-        table.add_column(name, justify="right")
+        table.add_column(name, justify="right", no_wrap=True)
     for run in runs:
         table.add_row(
             Text(run.id, "bold"),

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
     from learnrate.steer._controller import Controller
     from learnrate.steer._edits import Edit
+    from learnrate.steer._run import Probing
 
 __all__ = ["attach"]
 
@@ -63,6 +64,7 @@ def attach(
     also: Mapping[str, Any] | None = None,
     edits: Iterable[Edit] = (),
     probe: Callable[[], str] | None = None,
+    probes: Probing | None = None,
 ) -> Run:
     """Train under a schedule in a loop of your own, and record it.
 
@@ -114,6 +116,8 @@ def attach(
             `state_dict` and `load_state_dict`, such as a GradScaler or averaged weights.
         edits: to be made again, each at its step, as `learnrate.steer.replayed` gives them.
         probe: what to do for the edit `probe`; gives its finding in words.
+        probes: `learnrate.probing.Probes`, which puts questions to the live training within a
+            share of its time; for one optimizer. What it finds is recorded with the run.
 
     Raises:
         ArgumentError: a value outside its rule, or an optimizer that has a run already.
@@ -141,6 +145,8 @@ def attach(
     _check_counts(total=total, every=every)
     _check_counts(0, step=step, gradient_every=gradient_every, update_every=update_every)
     _check_clipping(clip_norm, optimizers)
+    if probes is not None and len(optimizers) > 1:
+        refuse("attach", "probes", "None for several optimizers", probes)
     if planned is not None and schedule is not None:
         refuse("attach", "planned", "None unless schedule=None", str(planned))
     if isinstance(schedule, LRScheduler):
@@ -205,6 +211,7 @@ def attach(
         steering=steering,
         step=step,
         every=every,
+        probes=probes,
     )
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import final
 
+from learnrate._statistics import fitted_line
 from learnrate.steer._controller import Controller, Decision, Observation
 from learnrate.steer._evidence import NOT_OPTIMAL, Evidence, EvidenceState
 from learnrate.steer._sampling import check_sampling, sampled
-from learnrate.steer._statistics import fitted_line
 
 __all__ = ["LossSlope"]
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from statistics import median
 from typing import TYPE_CHECKING, final
 
+from learnrate._statistics import fitted_line, rising_rank_p
 from learnrate.steer._controller import Controller, Decision, Observation
 from learnrate.steer._evidence import (
     NOT_OPTIMAL,
@@ -16,7 +17,6 @@ from learnrate.steer._evidence import (
     check_waits,
 )
 from learnrate.steer._record import finite, refuse, share, whole
-from learnrate.steer._statistics import fitted_line, rising_rank_p
 
 if TYPE_CHECKING:
     from learnrate.steer._series import Series

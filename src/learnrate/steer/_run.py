@@ -8,7 +8,7 @@ import threading
 import time
 import warnings
 import weakref
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 import torch
 
@@ -19,6 +19,7 @@ from learnrate.steer._edits import Edit, Kind, edit_in
 from learnrate.steer._record import whole
 from learnrate.steer._request import login, request
 from learnrate.store import RunStatus, Store
+from learnrate.watch import COLUMNS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
 
     Observer = Callable[[Observations], Iterable[Finding] | None]
 
-__all__ = ["ATTACHED", "Run"]
+__all__ = ["ATTACHED", "Probing", "Run"]
 
 ATTACHED = "_learnrate_run"  # of an optimizer: who writes its rates
 
@@ -49,6 +50,33 @@ _FORMAT = "learnrate.run"
 _VERSION = 1
 _PATIENT = 1000  # calls without an update before something must be wrong
 _SMOOTH = 0.1  # how much the last update counts in the time an update takes
+
+
+class Probed(Protocol):
+    """An answer of `Probing`."""
+
+    @property
+    def columns(self) -> Mapping[str, float]:
+        """What to record, by name."""
+        ...
+
+    @property
+    def findings(self) -> Iterable[Finding]:
+        """What follows from it."""
+        ...
+
+    @property
+    def seconds(self) -> float:
+        """It took."""
+        ...
+
+
+class Probing(Protocol):
+    """Puts questions to the live training, such as `learnrate.probing.Probes`."""
+
+    def __call__(self, step: int, optimizer: Optimizer, /) -> Probed | None:
+        """Ask what is due before the update of a step, if anything is; leave all as it was."""
+        ...
 
 
 class Run:
@@ -77,6 +105,7 @@ class Run:
         steering: Steering,
         step: int,
         every: int,
+        probes: Probing | None = None,
     ) -> None:
         self.schedule = schedule
         self.controlled, self.recorder = controlled, recorder
@@ -84,6 +113,7 @@ class Run:
         self._rates, self._measures, self._floats = rates, measures, floats
         self._steering, self._owner = steering, threading.get_ident()
         self._every, self._step, self._begins = every, step, step
+        self._probes = probes
         self._updated, self._missed = False, 0
         self._seconds: float | None = None  # what an update takes
         self._called: float | None = None
@@ -210,7 +240,10 @@ class Run:
                 self._steering.controlled(
                     step + 1, change.before, change.after, change.controller, change.reason
                 )
-        self._move(self._steering.advance(step + 1, value))
+        step = self._steering.advance(step + 1, value)
+        if self._probes is not None and step != self.total:
+            self._probe(self._probes, step)
+        self._move(step)
 
     def _move(self, step: int) -> None:
         if step <= self._step and self._row_step >= step:  # a rollback
@@ -462,6 +495,20 @@ class Run:
         self._row_time, self._row_step = now, step
         lr, groups = self._rates.used()
         recorder.add((step, (lr, loss, None, norm, ratio, clipped, seconds), groups))
+
+    def _probe(self, probes: Probing, step: int) -> None:
+        """Let a question be asked if one is due, and record the answer; its time is not ours."""
+        found = probes(step, self._optimizers[0])
+        if found is None:
+            return
+        if self._called is not None:
+            self._called += found.seconds
+        if self._row_time is not None:
+            self._row_time += found.seconds
+        if self.recorder is not None:
+            self.recorder.add((step, (None,) * len(COLUMNS), found.columns))
+            for finding in found.findings:
+                self.recorder.add_finding(finding)
 
     def _kept(self, loss: Any) -> Any:
         """A number, or what a device will know later."""

@@ -12,10 +12,10 @@ from statistics import fmean
 from typing import TYPE_CHECKING, final
 
 from learnrate._errors import ArgumentError
+from learnrate._statistics import halves, mean_half_width
 from learnrate.steer._controller import Controller, Decision, Observation
 from learnrate.steer._evidence import NOT_OPTIMAL, Evidence, EvidenceState
 from learnrate.steer._sampling import check_sampling, sampled
-from learnrate.steer._statistics import halves, mean_half_width
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

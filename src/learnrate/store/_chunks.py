@@ -97,8 +97,8 @@ def joined(parts: Iterable[tuple[int, Rows]], begins: Mapping[int, int]) -> Poin
     return Points(step=step, columns=ordered, attempt=np.concatenate(numbers))
 
 
-def _group(name: str) -> int:
-    return int(name[3:-1])  # lr[12]
+def _group(name: str) -> tuple[int, str]:
+    return (int(name[3:-1]), "") if name.startswith("lr[") else (-1, name)  # lr[12]
 
 
 def _before(rows: Rows, end: int) -> Rows:

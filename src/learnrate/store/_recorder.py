@@ -179,6 +179,7 @@ class Recorder:
         if lost:
             _say(f"{lost} points of the run {self.run} could not be written to {self.place}.")
         self._sink.close()
+        self._let_go()
         self._ended.set()
 
     def _go_on_errand(self) -> None:
@@ -244,6 +245,10 @@ class Recorder:
             return
         step, columns = rows
         known = {name: held for name, held in columns.items() if name in COLUMNS}
+        full = np.any([~np.isnan(held) for held in known.values()], axis=0)
+        if not np.any(full):  # rows of what probes found alone
+            return
+        step, known = step[full], {name: held[full] for name, held in known.items()}
         seen = Observations(run=self.run, step=step, columns=known, **self._about)
         for observer in list(self.observers):
             try:
@@ -251,6 +256,13 @@ class Recorder:
                     self.findings.append(finding)
                     self._backlog.put(finding)
             except Exception as error:  # noqa: BLE001 - who watches must not stop the training
+                self._complain(f"{observer!r} raised {type(error).__name__}: {error}")
+
+    def _let_go(self) -> None:
+        for observer in self.observers:
+            try:
+                getattr(observer, "close", lambda: None)()
+            except Exception as error:  # noqa: BLE001 - as above
                 self._complain(f"{observer!r} raised {type(error).__name__}: {error}")
 
     def _write(self) -> bool:

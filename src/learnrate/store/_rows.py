@@ -5,13 +5,17 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from learnrate.store._records import EditStatus, RunStatus, StoredEdit, StoredRun, seen_alive
 from learnrate.watch import Finding, Severity
 
 if TYPE_CHECKING:
     from sqlalchemy import Row
 
-__all__ = ["edit_of", "finding_of", "run_of"]
+    from learnrate.store._records import Points
+
+__all__ = ["edit_of", "finding_of", "run_of", "sharpness_of"]
 
 
 def run_of(row: Row[Any]) -> StoredRun:
@@ -55,3 +59,17 @@ def finding_of(row: Row[Any]) -> Finding:
         evidence=json.loads(row.evidence),
         remedy=row.remedy,
     )
+
+
+def sharpness_of(points: Points) -> dict[str, Any]:
+    """What a sharpness probe measured, as facts that rules read; empty without any.
+
+    The eigenvalues of P^-1 H, which count with Adam, where there are any.
+    """
+    for name, scaled in (("preconditioned_sharpness", True), ("sharpness", False)):
+        if name in points.columns:
+            held = points.columns[name]
+            known = ~np.isnan(held)
+            pairs = zip(points.step[known].tolist(), held[known].tolist(), strict=True)
+            return {"sharpness": [list(pair) for pair in pairs], "preconditioned": scaled}
+    return {}

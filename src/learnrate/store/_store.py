@@ -27,7 +27,7 @@ from learnrate.store._records import (
     StoredRun,
     new_id,
 )
-from learnrate.store._rows import edit_of, finding_of, run_of
+from learnrate.store._rows import edit_of, finding_of, run_of, sharpness_of
 from learnrate.store._tables import attempts, edits, findings, points, runs, snapshots
 from learnrate.watch import COLUMNS, Observations
 
@@ -281,7 +281,8 @@ class Store:
     def observations(self, run: str) -> Observations:
         """All that was recorded of a run, as the rules read it.
 
-        Where groups do not keep their ratio, `lr` is the highest of them.
+        Where groups do not keep their ratio, `lr` is the highest of them. What a sharpness probe
+        recorded is under `facts["sharpness"]`, pairs of a step and an eigenvalue.
         """
         found, about = self.points(run), self.run(run)
         return Observations(
@@ -290,7 +291,7 @@ class Store:
             columns={name: held for name, held in found.columns.items() if name in COLUMNS},
             total=about.total,
             schedule=about.schedule,
-            facts=about.facts,
+            facts={**about.facts, **sharpness_of(found)},
         )
 
     # Findings, edits, snapshots

@@ -1,6 +1,7 @@
 """Trials: short or whole trainings of a task, and the engines that run many of them."""
 
 from learnrate.trials._auto import ENGINES, Choice, Timing, choose_engine
+from learnrate.trials._batchable import batchable
 from learnrate.trials._distributed import RankError, ranks
 from learnrate.trials._engines import Engine, Sequential
 from learnrate.trials._journal import Journal, fingerprint
@@ -30,6 +31,7 @@ __all__ = [
     "Trial",
     "Update",
     "Vectorised",
+    "batchable",
     "check_task",
     "choose_engine",
     "derived_seed",

@@ -1,4 +1,4 @@
-"""The tests that controllers rest on, in plain Python: a few dozen numbers each."""
+"""Tests on short series, in plain Python: controllers and findings rest on them."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def _lag_one(values: Sequence[float]) -> float:
     return min(max(0.0, lagged / power + 2.0 / n), 0.95)
 
 
-def rising_rank_p(values: Sequence[float]) -> float:
+def rising_rank_p(values: Sequence[float], *, independent: bool = False) -> float:
     """One-sided p-value of the Mann-Kendall rank test: chance of so much rise without a trend.
 
         S = sum over i < j of sign(y_j - y_i),   z = (S - sign S) / sqrt(v c)
@@ -102,6 +102,11 @@ def rising_rank_p(values: Sequence[float]) -> float:
     c is by how much correlated neighbours inflate the variance, r the lag-one correlation about a
     straight line, taken as 0 where it is negative. Ranks bound what one outlier can do: it takes
     part in n - 1 of n (n - 1) / 2 comparisons, wherever it lies and however large it is.
+
+    Args:
+        values: in their order.
+        independent: take c as 1, for values whose errors are known to be independent: a curved
+            course then does not pass for correlated noise.
 
     Ref: Mann 1945, "Nonparametric tests against trend"; Kendall 1975, "Rank correlation methods";
     the correction by lag-one correlation: Yue and Wang 2004, "The Mann-Kendall test modified by
@@ -119,7 +124,7 @@ def rising_rank_p(values: Sequence[float]) -> float:
         variance -= ties * (ties - 1) * (2 * ties + 5) / 18
     if variance <= 0 or score == 0:
         return 0.5
-    rho = _lag_one(values)
+    rho = 0.0 if independent else _lag_one(values)
     continuous = score - math.copysign(1.0, score)
     return normal_tail(continuous / math.sqrt(variance * (1 + rho) / (1 - rho)))
 

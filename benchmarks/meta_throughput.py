@@ -1,0 +1,186 @@
+"""Episodes per second of meta-gradients, second order, against the peers, in one run.
+
+    python benchmarks/meta_throughput.py [--only sines,omniglot] [--threads 2] [--json]
+
+Batches of 16 episodes through one inner step. `loop` is double backward written by hand, an episode
+at a time. TorchOpt and learn2learn take part where they can be imported: `pip install torchopt`
+works as it is. learn2learn 0.2.0 does not install on Python 3.11 (its dependency qpth is refused by
+pip, and its own C sources are of an older Python), so it is measured only where someone has built it.
+All are timed in turns, several times over; the fastest of each counts.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import json
+import os
+import time
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import nn
+from torch.func import functional_call
+
+from learnrate import meta
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+EPISODES, ROUNDS, LR = 16, 7, 0.1
+TARGETS = {"sines": 3.0, "omniglot": 1.5}
+Slopes = list[torch.Tensor]
+
+
+class Block(nn.Module):
+    """A strided convolution with the batch's statistics."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.body = nn.Sequential(
+            nn.Conv2d(channels, 64, 3, stride=2, padding=1),
+            nn.BatchNorm2d(64, track_running_stats=False),
+            nn.ReLU(),
+        )
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Half as high, half as wide."""
+        return torch.as_tensor(self.body(x))
+
+
+def omniglot() -> tuple[nn.Module, nn.Module, meta.Episode]:
+    """The four-layer network, 5-way 1-shot; random images serve for time."""
+    model = nn.Sequential(
+        Block(1), Block(64), Block(64), Block(64), nn.AdaptiveAvgPool2d(1), nn.Flatten(),
+        nn.Linear(64, 5),
+    )  # fmt: skip
+    x = torch.randn(2, EPISODES, 5, 1, 28, 28)
+    y = torch.arange(5).expand(EPISODES, 5)
+    return model, nn.CrossEntropyLoss(), meta.Episode((x[0], y), (x[1], y))
+
+
+def sines() -> tuple[nn.Module, nn.Module, meta.Episode]:
+    """The network of 40-40 units on sine waves from 10 points."""
+    model = nn.Sequential(
+        nn.Linear(1, 40), nn.ReLU(), nn.Linear(40, 40), nn.ReLU(), nn.Linear(40, 1)
+    )
+    return model, nn.MSELoss(), meta.Sinusoids().draw(EPISODES, 0)
+
+
+def rows(episode: meta.Episode) -> list[tuple[Any, Any, Any, Any]]:
+    """Each episode's support and query."""
+    (x, y), (far, asked) = episode.support, episode.query
+    return [(x[at], y[at], far[at], asked[at]) for at in range(len(episode))]
+
+
+def by_loop(model: nn.Module, criterion: nn.Module, episode: meta.Episode) -> Slopes:
+    """Plain double backward."""
+    first: dict[str, torch.Tensor] = dict(model.named_parameters())
+    total = torch.zeros(())
+    for x, y, far, asked in rows(episode):
+        loss = criterion(functional_call(model, first, (x,)), y)
+        slopes = torch.autograd.grad(loss, list(first.values()), create_graph=True)
+        own = {name: p - LR * s for (name, p), s in zip(first.items(), slopes, strict=True)}
+        total = total + criterion(functional_call(model, own, (far,)), asked)
+    return list(torch.autograd.grad(total / len(episode), list(first.values())))
+
+
+def by_torchopt(model: nn.Module, criterion: nn.Module, episode: meta.Episode) -> Slopes:
+    """TorchOpt's differentiable SGD, as its MAML example has it."""
+    torchopt = importlib.import_module("torchopt")
+    inner = torchopt.MetaSGD(model, lr=LR)
+    weights = list(model.parameters())
+    state = torchopt.extract_state_dict(model, by="reference", detach_buffers=True)
+    optimizer = torchopt.extract_state_dict(inner, by="reference")
+    total = torch.zeros(())
+    for x, y, far, asked in rows(episode):
+        inner.step(criterion(model(x), y))
+        total = total + criterion(model(far), asked)
+        torchopt.recover_state_dict(model, state)
+        torchopt.recover_state_dict(inner, optimizer)
+    return list(torch.autograd.grad(total / len(episode), weights))
+
+
+def by_learn2learn(model: nn.Module, criterion: nn.Module, episode: meta.Episode) -> Slopes:
+    """learn2learn's MAML, as its examples have it."""
+    wrapped = importlib.import_module("learn2learn").algorithms.MAML(model, lr=LR)
+    total = torch.zeros(())
+    for x, y, far, asked in rows(episode):
+        learner = wrapped.clone()
+        learner.adapt(criterion(learner(x), y))
+        total = total + criterion(learner(far), asked)
+    return list(torch.autograd.grad(total / len(episode), list(model.parameters())))
+
+
+PEERS = {"torchopt": by_torchopt, "learn2learn": by_learn2learn}
+
+
+def importable(name: str) -> bool:
+    """Whether a peer is there and whole."""
+    try:
+        importlib.import_module(name)
+    except (ImportError, RuntimeError, AttributeError):
+        return False
+    return True
+
+
+def measured(name: str) -> dict[str, Any]:
+    """Episodes a second of each, the ratio to the faster peer, and how gradients agree."""
+    torch.manual_seed(0)
+    model, criterion, episode = {"sines": sines, "omniglot": omniglot}[name]()
+    task = meta.MetaTask(model=model, loss=criterion, episodes=meta.Sinusoids(), inner_lr=LR)
+    ways: dict[str, Callable[[], Slopes]] = {
+        "learnrate": lambda: list(meta.meta_gradient(task, model, episode).values()),
+        "loop": lambda: by_loop(model, criterion, episode),
+    }
+    for peer, theirs in PEERS.items():
+        if importable(peer):
+            ways[peer] = partial(theirs, model, criterion, episode)
+    found = {way: gradient() for way, gradient in ways.items()}
+    seconds = dict.fromkeys(ways, float("inf"))
+    for _ in range(ROUNDS):
+        for way, gradient in ways.items():
+            began = time.perf_counter()
+            gradient()
+            seconds[way] = min(seconds[way], time.perf_counter() - began)
+    fastest = min(own for way, own in seconds.items() if way != "learnrate")
+    apart = max(
+        float((own - other).abs().max())
+        for slopes in found.values()
+        for own, other in zip(found["learnrate"], slopes, strict=True)
+    )
+    return {
+        "episodes_per_second": {way: EPISODES / own for way, own in seconds.items()},
+        "ratio": fastest / seconds["learnrate"],
+        "target": TARGETS[name],
+        "largest_difference": apart,
+    }
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("--only", default="sines,omniglot")
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--json", action="store_true")
+    asked = parser.parse_args()
+    torch.set_num_threads(asked.threads)
+    load = os.getloadavg()[0]
+    made = {name: measured(name) for name in asked.only.split(",")}
+    if asked.json:
+        print(json.dumps({"load": load, "rows": made}))
+        return
+    print(f"{EPISODES} episodes, {asked.threads} threads, load {load:.1f} before")
+    for name, row in made.items():
+        speeds = ", ".join(f"{way} {own:.0f}" for way, own in row["episodes_per_second"].items())
+        print(
+            f"{name}: {speeds} episodes/s; {row['ratio']:.2f} times the fastest peer "
+            f"(wanted {row['target']}); gradients within {row['largest_difference']:.1e}"
+        )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""The regret table: how far every finder's rate is from the best one."""

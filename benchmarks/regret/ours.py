@@ -1,0 +1,57 @@
+"""Our own methods: the plan at three budgets, and the range test's suggestion."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import learnrate
+
+from .methods import Method, Pick
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from learnrate import Task
+
+    from .cells import Cell
+
+__all__ = ["METHODS"]
+
+
+def _version(*rooms: str) -> str:
+    """Of the code in some rooms of the library, so that a change of the method shows."""
+    home = Path(learnrate.__file__).parent
+    files = sorted(path for room in rooms for path in (home / room).glob("*.py"))
+    digest = hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()
+    return f"{learnrate.__version__}+{digest[:8]}"
+
+
+def _planned(budget: float) -> Callable[[Cell, Task, int], Pick]:
+    def pick(_: Cell, task: Task, seed: int) -> Pick:
+        try:
+            plan = learnrate.plan(task, budget=budget, seed=seed, progress=False)
+        except learnrate.LearnrateError as refusal:
+            return Pick(None, 0.0, str(refusal))
+        return Pick(plan.peak, plan.cost, str(plan.verdict), plan.low, plan.high)
+
+    return pick
+
+
+def _suggested(cell: Cell, task: Task, seed: int) -> Pick:
+    test = learnrate.find(task, seed=seed, progress=False)
+    return Pick(test.suggestion, float(test.reached.sum()) / cell.total, test.refusal)
+
+
+METHODS = [
+    *(
+        Method(
+            name=f"plan, budget {budget}",
+            version=_version("planning", "range_test"),
+            pick=_planned(budget),
+        )
+        for budget in (0.5, 0.25, 0.1)
+    ),
+    Method(name="find, our suggestion", version=_version("range_test"), pick=_suggested),
+]

@@ -1,0 +1,217 @@
+"""Rows: each method picks rates with seeds of its own, and whole runs are made at those rates.
+
+A row is one cell, method and seed. Its runs have the seeds of the truth, so that the same batches
+and first weights are compared; all runs of a cell are made at once, in stacks. Rows are appended to
+`results/rows.jsonl`; a later row of the same cell, method and seed replaces the earlier one.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import math
+import os
+import time
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from learnrate import sweep
+from learnrate._files import number_or_none
+
+from . import truth
+from .methods import SEEDS, Method, Pick, chosen_methods
+from .places import RESULTS, SCRATCH, made_by
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from learnrate import Task
+
+    from .cells import Cell
+
+__all__ = ["ROWS", "Asked", "finite", "measure", "read", "tidy"]
+
+ROWS = RESULTS / "rows.jsonl"
+PICKS = SCRATCH / "picks.jsonl"  # so that a killed job need not ask a method twice
+
+Key = tuple[str, str, int]
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Which rows are wanted.
+
+    Attributes:
+        methods: words in their names, parted by commas.
+        again: words in the names of methods to be measured again in any case.
+        seeds: how many of the methods' seeds.
+        judges: how many of the truth's seeds whole runs are made with.
+    """
+
+    methods: str = ""
+    again: str = ""
+    seeds: int = len(SEEDS)
+    judges: int = 99
+
+
+def read(path: Path = ROWS) -> dict[Key, dict[str, Any]]:
+    """The rows there are, by cell, method and seed."""
+    lines = path.read_text().splitlines() if path.exists() else []
+    rows = [json.loads(line) for line in lines if line.endswith("}")]  # not one cut off by a kill
+    return {_key(row): row for row in rows}
+
+
+def measure(asked: Asked, cell: Cell) -> str:
+    """Add the rows of a cell that are missing; says how many."""
+    known = read()
+    wanted = [
+        (method, seed)
+        for method in chosen_methods(asked.methods or asked.again)
+        if method.applies(cell)
+        for seed in SEEDS[: min(asked.seeds, method.seeds)]
+    ]
+    forced = {one.name for one in chosen_methods(asked.again)} if asked.again else set()
+    judges = _judges(cell)[: asked.judges]
+    missing = [
+        (method, seed)
+        for method, seed in wanted
+        if method.name in forced
+        or not _holds(known.get((cell.name, method.name, seed)), method, judges)
+    ]
+    if not missing:
+        return "nothing to add"
+    task = cell.task()
+    answers = (known, read(PICKS))
+    picked = [
+        (None if method.name in forced else _answered(cell, method, seed, answers))
+        or _picked(cell, task, method, seed)
+        for method, seed in missing
+        if method.pick is not None
+    ]
+    finals = _finals(cell, task, picked, judges)
+    for row in picked:
+        if row["rate"] is not None:
+            row["finals"] = {
+                str(seed): number_or_none(finals[row["rate"], seed]) for seed in judges
+            }
+        _append(ROWS, row | made_by())
+    trained = [one for one in missing if one[0].train is not None]
+    for method, seed in trained:
+        _append(ROWS, _trained(cell, task, method, seed) | made_by())
+    return f"{len(picked) + len(trained)} rows added"
+
+
+def _judges(cell: Cell) -> list[int]:
+    """The truth's seeds.
+
+    Raises:
+        ValueError: there is no truth yet.
+    """
+    known = truth.read(cell)
+    if known is None:
+        raise ValueError(f"{cell.name} has no truth yet; run the command truth first")
+    return list(known["tables"][0]["seeds"])
+
+
+def _holds(row: dict[str, Any] | None, method: Method, judges: list[int]) -> bool:
+    """Whether a row is what would be measured now, with runs enough."""
+    if row is None or row["version"] != method.version:
+        return False
+    return method.pick is None or row["rate"] is None or len(row["finals"]) >= len(judges)
+
+
+def _answered(
+    cell: Cell, method: Method, seed: int, answers: Iterable[dict[Key, dict[str, Any]]]
+) -> dict[str, Any] | None:
+    """What this version of the method has answered already, without its runs."""
+    for known in answers:
+        row = known.get((cell.name, method.name, seed))
+        if row is not None and row["version"] == method.version:
+            return row | {"finals": {}}
+    return None
+
+
+def _picked(cell: Cell, task: Task, method: Method, seed: int) -> dict[str, Any]:
+    """A row without its runs."""
+    assert method.pick is not None
+    began = time.perf_counter()
+    pick = method.pick(cell, task, seed)
+    row = _row(cell, method, seed, pick, time.perf_counter() - began)
+    _append(PICKS, row)
+    return row
+
+
+def _row(cell: Cell, method: Method, seed: int, pick: Pick, seconds: float) -> dict[str, Any]:
+    answer = asdict(pick)
+    if pick.rate is not None:
+        answer["rate"] = float(f"{pick.rate:.4g}")
+    return {
+        "cell": cell.name,
+        "method": method.name,
+        "seed": seed,
+        "version": method.version,
+        **answer,
+        "cost": round(pick.cost, 4),
+        "seconds": round(seconds, 2),
+        "finals": {},
+    }
+
+
+def _finals(
+    cell: Cell, task: Task, picked: Iterable[dict[str, Any]], judges: list[int]
+) -> dict[tuple[float, int], float]:
+    """The loss of a whole run at every picked rate with every judge's seed."""
+    rates = sorted({row["rate"] for row in picked if row["rate"] is not None})
+    if not rates:
+        return {}
+    made = sweep(
+        task,
+        rates,
+        seeds=len(judges),
+        shape=truth.SHAPE,
+        out=truth.scratch_of(cell),
+        progress=False,
+    )
+    return {(trial.lr, trial.seed): trial.curve.final for trial in made.trials}
+
+
+def _trained(cell: Cell, task: Task, method: Method, seed: int) -> dict[str, Any]:
+    """A row of a method that trains without a rate: one run, with a seed of the truth."""
+    assert method.train is not None
+    began = time.perf_counter()
+    judge = _judges(cell)[SEEDS.index(seed)]
+    loss = method.train(cell, task, judge)
+    row = _row(cell, method, seed, Pick(None, 0.0), time.perf_counter() - began)
+    return row | {"finals": {str(judge): number_or_none(loss)}}
+
+
+def _key(row: dict[str, Any]) -> Key:
+    return row["cell"], row["method"], row["seed"]
+
+
+def _append(path: Path, row: dict[str, Any]) -> None:
+    """In one write, so that processes may share the file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    text = json.dumps(row, allow_nan=False) + "\n"
+    with path.open("ab", buffering=0) as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        file.write(text.encode())
+        os.fsync(file.fileno())
+
+
+def tidy(path: Path = ROWS) -> None:
+    """Drop the rows that later ones replaced, and sort the rest."""
+    if not path.exists():
+        return
+    with path.open("r+") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)  # nobody appends while the file is written anew
+        kept = read(path)
+        file.seek(0)
+        file.writelines(json.dumps(kept[key]) + "\n" for key in sorted(kept))
+        file.truncate()
+
+
+def finite(value: float | None) -> float:
+    """What JSON keeps as null was infinite."""
+    return math.inf if value is None else value

@@ -1,0 +1,150 @@
+"""The truth of a cell: an exhaustive sweep at full length, and the same at shorter horizons.
+
+Rates are a sixth of a decade apart. The grid spans at least 2.5 decades and grows until the lowest
+mean loss lies a decade above its lower end, and either three rates below its upper end or below a
+rate that diverges. Every trial has 5 % warm-up and a linear decay to 0 over its own length.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from learnrate import sweep
+from learnrate._files import number_or_none, write_text
+
+from .places import RESULTS, SCRATCH, made_by
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from learnrate import Task
+    from learnrate.sweeping import SweptTrial
+
+    from .cells import Cell
+
+__all__ = ["SHAPE", "measure", "path_of", "read", "scratch_of"]
+
+SHAPE = "warmup(5%) >> linear()"
+PER_DECADE = 6
+SHARES = (32, 16, 8, 4)  # of the horizons beside the whole run
+HORIZON_SEEDS = 2
+_FEWEST_STEPS = 8
+_BELOW, _ABOVE = 6, 3  # rates that must lie on either side of the best
+_START = (-9, 6)  # the first grid, in rates from where the cell says
+_HIGHEST = 2 * PER_DECADE  # no rate above 100 is tried
+
+
+def path_of(cell: Cell) -> Path:
+    """The file of a cell's truth."""
+    return RESULTS / "truth" / f"{cell.name}.json"
+
+
+def scratch_of(cell: Cell) -> Path:
+    """The folder in which every trial of a cell is kept."""
+    return SCRATCH / cell.name
+
+
+def read(cell: Cell) -> dict[str, Any] | None:
+    """What is known of a cell's truth; None before anything is."""
+    path = path_of(cell)
+    return json.loads(path.read_text()) if path.exists() else None
+
+
+def measure(cell: Cell) -> str:
+    """Measure what is not known yet, writing after every table; says what was found."""
+    known = read(cell)
+    if known is not None and known["complete"]:
+        return "known"
+    task, tables = cell.task(), []
+    for steps, seeds in _lengths(cell):
+        tables.append(_table(cell, task, steps, seeds))
+        _write(cell, tables, complete=False)
+    _write(cell, tables, complete=True)
+    best = min(tables[0]["lr"], key=lambda lr: _mean_at(tables[0], lr))
+    return f"lowest mean loss {_mean_at(tables[0], best):.4g} at {best:.3g}"
+
+
+def _lengths(cell: Cell) -> list[tuple[int, int]]:
+    shorter = {max(_FEWEST_STEPS, cell.total // share): HORIZON_SEEDS for share in SHARES}
+    return [(cell.total, cell.seeds), *sorted(shorter.items(), reverse=True)]
+
+
+def _table(cell: Cell, task: Task, steps: int, seeds: int) -> dict[str, Any]:
+    """The final losses over a grid that encloses the best rate."""
+    middle = round(PER_DECADE * math.log10(cell.around))
+    low, high = middle + _START[0], middle + _START[1]
+    while True:
+        made = sweep(
+            task,
+            [_rate(at) for at in range(low, high + 1)],
+            seeds=seeds,
+            steps=steps,
+            shape=SHAPE,
+            out=scratch_of(cell),
+            progress=False,
+        )
+        if made.failed:
+            raise RuntimeError(made.failed[0].curve.error)
+        lower, higher = _missing(made.losses.mean(axis=1))
+        higher = min(higher, _HIGHEST - high)
+        if not lower and not higher:
+            return _as_table(made.trials, made.losses, steps)
+        low, high = low - lower, high + higher
+
+
+def _missing(means: np.ndarray) -> tuple[int, int]:
+    """How many rates the grid lacks below and above; a mean is infinite where a trial diverged."""
+    best = int(np.argmin(means))
+    bounded = bool(np.isinf(means[best:]).any())
+    above = len(means) - 1 - best
+    return max(0, _BELOW - best), 0 if bounded else max(0, _ABOVE - above)
+
+
+def _rate(at: int) -> float:
+    return float(f"{10 ** (at / PER_DECADE):.4g}")
+
+
+def _as_table(trials: tuple[SweptTrial, ...], losses: np.ndarray, steps: int) -> dict[str, Any]:
+    rates = sorted({trial.lr for trial in trials})
+    ends = [_last_tenth(trial.curve.loss, finite=trial.loss is not None) for trial in trials]
+    width = losses.shape[1]
+    return {
+        "steps": steps,
+        "seeds": [trial.seed for trial in trials[:width]],
+        "lr": rates,
+        "loss": [[_short(loss) for loss in row] for row in losses.tolist()],
+        "train": [ends[start : start + width] for start in range(0, len(ends), width)],
+    }
+
+
+def _last_tenth(losses: np.ndarray, *, finite: bool) -> float | None:
+    return _short(float(losses[-max(1, len(losses) // 10) :].mean())) if finite else None
+
+
+def _short(value: float) -> float | None:
+    return number_or_none(float(f"{value:.6g}"))
+
+
+def _mean_at(table: dict[str, Any], lr: float) -> float:
+    row = table["loss"][table["lr"].index(lr)]
+    return math.inf if None in row else float(np.mean(row))
+
+
+def _write(cell: Cell, tables: list[dict[str, Any]], *, complete: bool) -> None:
+    """One line a table, so that a change of the data can be read as one."""
+    head = {
+        "cell": cell.name,
+        "held_out": cell.held_out,
+        "shape": SHAPE,
+        "complete": complete,
+        "made_by": made_by(),
+    }
+    lines = [f' "{key}": {json.dumps(value)},' for key, value in head.items()]
+    body = ",\n".join(f"  {json.dumps(table, allow_nan=False)}" for table in tables)
+    path = path_of(cell)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_text(path, "\n".join(["{", *lines, f' "tables": [\n{body}\n ]', "}"]) + "\n")

@@ -1,0 +1,116 @@
+"""Optuna's samplers and pruners at the cost of a plan of budget 0.5, rates log-uniform in 1e-6 to 10.
+
+TPE has 16 trials of a thirty-second of the run or 8 of a sixteenth. Hyperband's resource is a
+trial's length, from T/64 to T/16: a trial goes on, from its start and over a longer length, until it
+is pruned. Each trial is annealed over its own length, as a plan's are.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+from learnrate import schedule
+from learnrate.trials import Trial, preserved, run_trial
+
+from .methods import Method, Pick
+from .truth import SHAPE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from learnrate import Task
+
+    from .cells import Cell
+
+__all__ = ["METHODS"]
+
+_BUDGET = 0.5
+_RANGE = (1e-6, 10.0)
+_FEWEST = 8
+_WORST = 1e6  # what a diverged trial reports; samplers take no infinities
+
+
+@dataclass
+class _Bench:
+    """Trains at a rate over a length, and counts the updates."""
+
+    task: Task
+    seed: int
+    allowed: int
+    spent: int = field(default=0)
+
+    def loss(self, rate: float, steps: int) -> float:
+        peak = float(f"{rate:.4g}")
+        curve, _ = run_trial(self.task, Trial((peak * schedule(SHAPE)).over(steps), self.seed))
+        self.spent += curve.steps
+        return curve.final if math.isfinite(curve.final) else _WORST
+
+    def affords(self, steps: int) -> bool:
+        return self.spent + steps <= self.allowed
+
+
+def _study(**options: Any) -> Any:
+    import optuna  # noqa: PLC0415 - a peer
+
+    optuna.logging.set_verbosity(logging.ERROR)
+    return optuna.create_study(**options)
+
+
+def _tpe(share: int) -> Callable[[Cell, Task, int], Pick]:
+    def pick(cell: Cell, task: Task, seed: int) -> Pick:
+        import optuna  # noqa: PLC0415 - a peer
+
+        bench = _Bench(task, seed, int(_BUDGET * cell.total))
+        steps = max(_FEWEST, cell.total // share)
+        study = _study(sampler=optuna.samplers.TPESampler(seed=seed))
+        with preserved(task):
+            while bench.affords(steps):
+                trial = study.ask()
+                rate = trial.suggest_float("lr", *_RANGE, log=True)
+                study.tell(trial, bench.loss(rate, steps))
+        return Pick(study.best_params["lr"], bench.spent / cell.total)
+
+    return pick
+
+
+def _hyperband(cell: Cell, task: Task, seed: int) -> Pick:
+    import optuna  # noqa: PLC0415 - a peer
+
+    lengths = sorted({max(_FEWEST, cell.total // share) for share in (64, 32, 16)})
+    pruner = optuna.pruners.HyperbandPruner(
+        min_resource=lengths[0], max_resource=lengths[-1], reduction_factor=2
+    )
+    study = _study(sampler=optuna.samplers.TPESampler(seed=seed), pruner=pruner)
+    bench = _Bench(task, seed, int(_BUDGET * cell.total))
+    reached: list[tuple[int, float, float]] = []  # the longer a trial was, the more it counts
+    with preserved(task):
+        while bench.affords(lengths[0]):
+            trial = study.ask()
+            rate = trial.suggest_float("lr", *_RANGE, log=True)
+            ended = optuna.trial.TrialState.COMPLETE
+            loss = _WORST
+            for steps in lengths:
+                if not bench.affords(steps):
+                    break
+                loss = bench.loss(rate, steps)
+                trial.report(loss, steps)
+                reached.append((-steps, loss, rate))
+                if trial.should_prune():
+                    ended = optuna.trial.TrialState.PRUNED
+                    break
+            study.tell(trial, loss if ended.name == "COMPLETE" else None, state=ended)
+    finite = [one for one in reached if one[1] < _WORST]
+    if not finite:
+        return Pick(None, bench.spent / cell.total, "every trial diverged")
+    return Pick(min(finite)[2], bench.spent / cell.total)
+
+
+METHODS = [
+    Method(name="Optuna TPE, 16 of T/32", version=version("optuna"), pick=_tpe(32)),
+    Method(name="Optuna TPE, 8 of T/16", version=version("optuna"), pick=_tpe(16)),
+    Method(name="Optuna Hyperband", version=version("optuna"), pick=_hyperband),
+]

@@ -1,0 +1,121 @@
+"""Optimizers that promise to need no rate, each at its defaults.
+
+Prodigy decays linearly to 0 without warm-up (which it advises against unless a safeguard is set);
+D-Adaptation keeps the schedule of the cell, as its authors say; DoG is judged by its averaged
+weights, which they call crucial; schedule-free by its evaluation weights, after 5 % warm-up. The
+forms for SGD are taken where the cell has SGD.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from dataclasses import replace
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+from learnrate import schedule
+from learnrate.trials import DivergenceTest, Training, preserved
+
+from .methods import Method
+from .truth import SHAPE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import torch
+
+    from learnrate import Task
+
+    from .cells import Cell
+
+    Make = Callable[[Cell, list[torch.nn.Parameter]], torch.optim.Optimizer]
+
+__all__ = ["METHODS"]
+
+
+def _prodigy(_: Cell, parameters: list[torch.nn.Parameter]) -> torch.optim.Optimizer:
+    from prodigyopt import Prodigy  # noqa: PLC0415 - a peer
+
+    made: torch.optim.Optimizer = Prodigy(parameters)
+    return made
+
+
+def _d_adaptation(cell: Cell, parameters: list[torch.nn.Parameter]) -> torch.optim.Optimizer:
+    from dadaptation import DAdaptAdam, DAdaptSGD  # noqa: PLC0415 - a peer
+
+    sgd = cell.optimizer == "sgd"
+    made: torch.optim.Optimizer = (
+        DAdaptSGD(parameters, momentum=0.9) if sgd else DAdaptAdam(parameters)
+    )
+    return made
+
+
+def _dog(_: Cell, parameters: list[torch.nn.Parameter]) -> torch.optim.Optimizer:
+    from dog import DoG  # noqa: PLC0415 - a peer
+
+    made: torch.optim.Optimizer = DoG(parameters)
+    return made
+
+
+def _schedule_free(cell: Cell, parameters: list[torch.nn.Parameter]) -> torch.optim.Optimizer:
+    from schedulefree import AdamWScheduleFree, SGDScheduleFree  # noqa: PLC0415 - a peer
+
+    form = SGDScheduleFree if cell.optimizer == "sgd" else AdamWScheduleFree
+    made: torch.optim.Optimizer = form(parameters, warmup_steps=cell.total // 20)
+    return made
+
+
+def _run(make: Make, shape: str | None) -> Callable[[Cell, Task, int], float]:
+    """A whole run; the rate is the optimizer's own default, times a shape if there is one."""
+
+    def train(cell: Cell, task: Task, seed: int) -> float:
+        own = replace(task, optimizer=lambda model: make(cell, list(model.parameters())))
+        with preserved(own), contextlib.redirect_stdout(None):
+            training = Training(own, seed)
+            default = float(training.optimizer.param_groups[0]["lr"])
+            factors = [1.0] * cell.total
+            if shape is not None:
+                factors = schedule(shape).over(cell.total).table().tolist()
+            averager = _averager(training)
+            _mode(training.optimizer, "train")
+            test = DivergenceTest()
+            for factor in factors:
+                if test.diverged(training.update(default * factor)):
+                    return math.inf
+                if averager is not None:
+                    averager.step()
+            _mode(training.optimizer, "eval")
+            if averager is not None:
+                training.model = averager.averaged_model
+            loss = training.validate()
+        assert loss is not None
+        return loss if math.isfinite(loss) else math.inf
+
+    return train
+
+
+def _averager(training: Training) -> Any:
+    """The average of the weights that DoG is to be judged by; None for the others."""
+    if type(training.optimizer).__name__ != "DoG":
+        return None
+    from dog import PolynomialDecayAverager  # noqa: PLC0415 - a peer
+
+    return PolynomialDecayAverager(training.model)
+
+
+def _mode(optimizer: torch.optim.Optimizer, name: str) -> None:
+    """Schedule-free keeps two sets of weights, and is told which one is wanted."""
+    change = getattr(optimizer, name, None)
+    if change is not None:
+        change()
+
+
+METHODS = [
+    Method(name="Prodigy", version=version("prodigyopt"), train=_run(_prodigy, "linear()")),
+    Method(name="D-Adaptation", version=version("dadaptation"), train=_run(_d_adaptation, SHAPE)),
+    Method(name="DoG", version=version("dog-optimizer"), train=_run(_dog, None)),
+    Method(
+        name="schedule-free", version=version("schedulefree"), train=_run(_schedule_free, None)
+    ),
+]

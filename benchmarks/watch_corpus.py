@@ -1,0 +1,186 @@
+"""How good the findings are: recall and precision per code, over runs trained for real.
+
+    python benchmarks/watch_corpus.py [--data DIR] [--split test] [--json] [--page docs/findings/measured.md]
+
+Trains the runs of `_watch_runs.py` that are not in build/watch_corpus yet (seconds each; a killed
+corpus goes on where it was), diagnoses every run that is there, writes a line a run into
+`watch_corpus.csv` beside this script, and prints the table, or redraws it in a page. Data:
+`LEARNRATE_DATA` or --data (Adult, Shakespeare), Debian's dataset-fashion-mnist, and digits.
+
+A run counts for its code if the fault was injected and took, which is decided by losses alone.
+Recall: of these, the share in which the code is found. Precision: of all findings of the code, in
+healthy runs too, the share that are of runs with that fault; what `ALSO` says to be true of a run
+as well is left out of that.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import os
+import pickle
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+from _page import table, write_section
+
+from learnrate.watch import RULES, diagnose
+
+HERE = Path(__file__).parent
+CACHE = Path("build/watch_corpus")
+BARE = ("lr", "loss", "validation")  # what most logs hold
+
+
+def made(split: str | None) -> None:
+    """Train what is missing."""
+    from _watch_runs import cases  # noqa: PLC0415 - reads LEARNRATE_DATA
+
+    CACHE.mkdir(parents=True, exist_ok=True)
+    for case in cases():
+        file = CACHE / f"{case.name}.pkl"
+        if file.exists() or (split is not None and case.split != split):
+            continue
+        began = time.perf_counter()
+        held = pickle.dumps(case.make(case.base))
+        temporary = file.with_suffix(".part")
+        temporary.write_bytes(held)
+        temporary.replace(file)
+        print(f"{case.name}: {time.perf_counter() - began:.1f} s", flush=True)
+
+
+def diagnosed() -> list[dict[str, Any]]:
+    """A row a run: what was injected, whether it took, and what was found with which columns."""
+    from _watch_runs import cases  # noqa: PLC0415 - as above
+
+    rows = []
+    for case in cases():
+        file = CACHE / f"{case.name}.pkl"
+        if not file.exists():
+            continue
+        run = pickle.loads(file.read_bytes())
+        seen = run.observations(case.name)
+        held = {name: values for name, values in run.columns.items() if name in BARE}
+        facts = {name: value for name, value in run.facts.items() if name == "resumed_at"}
+        bare = type(seen)(
+            run=case.name, step=seen.step, columns=held, total=seen.total, facts=facts
+        )
+        rows.append(
+            {
+                "run": case.name,
+                "split": case.split,
+                "injected": case.code,
+                "took": run.took,
+                "note": run.note,
+                "start": f"{run.columns['loss'][:3].mean():.4g}",
+                "end": f"{run.columns['loss'][-40:].mean():.4g}",
+                "found": " ".join(diagnose(seen).codes()),
+                "found_bare": " ".join(diagnose(bare).codes()),
+            }
+        )
+    return rows
+
+
+def scored(rows: list[dict[str, Any]], split: str, column: str) -> dict[str, dict[str, Any]]:
+    """Runs, finds, recall and precision by code; `all` pools them, `healthy` counts false ones."""
+    from _watch_runs import ALSO  # noqa: PLC0415 - as above
+
+    counted = [row for row in rows if row["split"] == split and row["took"]]
+    severity = {rule.code: str(rule.severity) for rule in RULES}
+    scores: dict[str, dict[str, Any]] = {}
+    sums = [0, 0, 0]
+    for rule in RULES:
+        with_fault = [row for row in counted if row["injected"] == rule.code]
+        found = [
+            row
+            for row in counted
+            if rule.code in row[column].split() and rule.code not in ALSO.get(row["injected"], ())
+        ]
+        right = sum(row["injected"] == rule.code for row in found)
+        scores[rule.code] = _score(len(with_fault), len(found), right)
+        sums = [a + b for a, b in zip(sums, (len(with_fault), len(found), right), strict=True)]
+    scores["all"] = _score(*sums)
+    healthy = [row for row in counted if not row["injected"]]
+    wrong = [[severity[code] for code in row[column].split()] for row in healthy]
+    scores["healthy"] = {
+        "runs": len(healthy),
+        "with_a_finding": sum(bool(one) for one in wrong),
+        "with_an_error": sum("error" in one for one in wrong),
+    }
+    return scores
+
+
+def _score(runs: int, found: int, right: int) -> dict[str, Any]:
+    return {
+        "runs": runs,
+        "found": found,
+        "right": right,
+        "recall": right / runs if runs else None,
+        "precision": right / found if found else None,
+    }
+
+
+def drawn(scores: dict[str, dict[str, Any]], bare: dict[str, dict[str, Any]]) -> str:
+    """The tables of a page."""
+    titles = {rule.code: rule.title for rule in RULES}
+    header = ["code", "runs", "found", "recall", "precision", "recall, bare", "precision, bare"]
+    rows = [
+        [
+            f"{code}, {titles[code]}" if code in titles else "**all**",
+            str(one["runs"]),
+            str(one["right"]),
+            *(
+                _share(held[name])
+                for held in (one, bare[code])
+                for name in ("recall", "precision")
+            ),
+        ]
+        for code, one in scores.items()
+        if code != "healthy"
+    ]
+    healthy, plain = scores["healthy"], bare["healthy"]
+    return (
+        f"{table(header, rows)}\n\n"
+        f"Of {healthy['runs']} healthy runs, {healthy['with_a_finding']} have a finding and "
+        f"{healthy['with_an_error']} one of severity error; with bare logs "
+        f"{plain['with_a_finding']} and {plain['with_an_error']}."
+    )
+
+
+def _share(value: float | None) -> str:
+    return "-" if value is None else f"{value:.2f}"
+
+
+def main() -> None:
+    """Train, diagnose, count."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", help="where Adult and Shakespeare lie")
+    parser.add_argument("--split", choices=("first", "second", "test"), help="only these runs")
+    parser.add_argument("--no-training", action="store_true", help="diagnose what is there")
+    parser.add_argument("--json", action="store_true", help="print the scores as JSON")
+    parser.add_argument("--page", type=Path, help="redraw the table in this page")
+    chosen = parser.parse_args()
+    if chosen.data:
+        os.environ["LEARNRATE_DATA"] = chosen.data
+    torch.set_num_threads(1)
+    if not chosen.no_training:
+        made(chosen.split)
+    rows = diagnosed()
+    with (HERE / "watch_corpus.csv").open("w", newline="") as file:
+        writer = csv.DictWriter(file, fieldnames=list(rows[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+    split = chosen.split or "test"
+    scores = scored(rows, split, "found")
+    bare = scored(rows, split, "found_bare")
+    if chosen.page:
+        write_section(chosen.page, "watch-corpus", drawn(scores, bare))
+    print(
+        json.dumps({"found": scores, "found_bare": bare}) if chosen.json else drawn(scores, bare)
+    )
+
+
+if __name__ == "__main__":
+    main()

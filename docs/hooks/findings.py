@@ -1,0 +1,116 @@
+"""Draws a run for every finding's page while the site is built; the rule must find it there."""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING, Any
+
+import matplotlib as mpl
+
+mpl.use("svg")
+
+import numpy as np
+from matplotlib import pyplot as plt
+from mkdocs.structure.files import File
+
+from learnrate import schedules
+from learnrate._axes import CHOSEN, DIVERGED, MEASURED, style
+from learnrate.watch import RULES, Finding, Observations, diagnose
+
+if TYPE_CHECKING:
+    from mkdocs.config.defaults import MkDocsConfig
+    from mkdocs.structure.files import Files
+
+N = 600
+STEPS = np.arange(N)
+INKS = {"light": "#1B1F24", "dark": "#E8EAED"}
+NOISE = np.random.default_rng(0).standard_normal(N)
+LOSS = 0.2 + 2.1 * np.exp(-STEPS / 50) + 0.03 * NOISE
+MEANT = (0.1 * schedules.schedule("warmup(10%) >> cosine()")).over(N)
+RATE = MEANT.table()
+
+
+def _cosine(half: int) -> np.ndarray:
+    return 0.05 * (1.0 + np.cos(np.pi * STEPS / half))
+
+
+def _added(first: int, last: int, height: float) -> np.ndarray:
+    return LOSS + np.where((first <= STEPS) & (last > STEPS), height, 0.0)
+
+
+def _spikes() -> np.ndarray:
+    return LOSS + sum(1.2 * np.exp(-(STEPS - at) / 6) * (at <= STEPS) for at in (180, 300, 430))
+
+
+def _validation() -> np.ndarray:
+    held = np.full(N, np.nan)
+    held[19::20] = 0.6 + 1.7 * np.exp(-STEPS[19::20] / 60) + 0.0012 * STEPS[19::20]
+    return held
+
+
+RUNS: dict[str, dict[str, Any]] = {
+    "LR101": {"loss": np.where(STEPS < 350, LOSS, 2.6 + 0.1 * NOISE), "lr": RATE},
+    "LR102": {"loss": _spikes(), "lr": RATE},
+    "LR103": {"loss": _added(220, 330, 0.9), "lr": RATE},
+    "LR104": {
+        "loss": _added(220, 330, 0.9),
+        "lr": RATE,
+        "facts": {"optimizer": "sgd", "sharpness": [[at, 24.0] for at in range(0, N, 40)]},
+    },
+    "LR105": {
+        "loss": LOSS,
+        "lr": RATE,
+        "gradient_norm": 2.0 + 0.4 * NOISE,
+        "facts": {"clip_norm": 1.0},
+    },
+    "LR201": {"loss": 2.3 - 0.4 * np.cumsum(RATE) / RATE.sum() + 0.02 * NOISE, "lr": RATE},
+    "LR202": {"loss": 2.3 + 0.03 * NOISE, "lr": 0.0 * RATE},
+    "LR301": {"loss": 0.6 + 1.7 * np.exp(-STEPS / 20) + 0.03 * NOISE, "lr": 0.1 + 0.0 * RATE}
+    | {"total": 1000},
+    "LR302": {"loss": LOSS, "lr": np.minimum(0.1, 0.1 * (STEPS + 1) / 60)},
+    "LR303": {"loss": LOSS, "lr": _cosine(400) * (STEPS < 400)},
+    "LR304": {"loss": _added(3, 20, 2.0), "lr": _cosine(N)},
+    "LR305": {"loss": LOSS, "lr": np.where(STEPS < 300, 1.0, 3.0) * _cosine(N)},
+    "LR306": {"loss": LOSS, "lr": _cosine(420)},
+    "LR307": {"loss": LOSS, "lr": MEANT(STEPS // 20), "schedule": MEANT, "total": N},
+    "LR308": {"loss": LOSS, "lr": 0.1 + 0.0 * RATE, "schedule": MEANT, "total": N},
+    "LR401": {"loss": LOSS - 0.0003 * STEPS, "lr": RATE, "validation": _validation()},
+    "LR402": {"loss": 2.303 + 0.02 * NOISE, "lr": RATE, "facts": {"classes": 10}},
+}
+
+
+def on_files(files: Files, config: MkDocsConfig) -> Files:
+    """Add the pictures of the findings' pages."""
+    for rule in RULES:
+        known = dict(RUNS[rule.code])
+        facts = known.pop("facts", {})
+        about = {name: known.pop(name, None) for name in ("total", "schedule")}
+        seen = Observations(run=rule.code, step=STEPS, facts=facts, columns=known, **about)
+        found = {one.code: one for one in diagnose(seen).findings}
+        if set(found) != {rule.code}:
+            raise ValueError(f"the run drawn for {rule.code} has the findings {sorted(found)}")
+        for theme, ink in INKS.items():
+            picture = f"findings/{rule.code}-{theme}.svg"
+            content = _drawn(seen, found[rule.code], rule.shows, ink)
+            files.append(File.generated(config, picture, content=content))
+    return files
+
+
+def _drawn(seen: Observations, found: Finding, shows: tuple[str, ...], ink: str) -> bytes:
+    coloured = ("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color")
+    with mpl.rc_context(dict.fromkeys(coloured, ink)):
+        axes = plt.figure(figsize=(7, 2.6)).add_subplot()
+        drawn = [name for name in shows if seen.has(name)]
+        for name, colour in zip(drawn, (MEASURED, CHOSEN), strict=False):
+            held = seen.column(name)
+            there = ~np.isnan(held)
+            axes.plot(seen.step[there], held[there], color=colour, linewidth=1.4, label=name)
+        style(axes, "", x="step", y=" and ".join(drawn))
+        if found.step is not None:
+            axes.axvline(found.step, color=DIVERGED, linestyle=":", linewidth=1.8)
+        if len(drawn) > 1:
+            axes.legend(frameon=False)
+        buffer = io.BytesIO()
+        axes.figure.savefig(buffer, format="svg", bbox_inches="tight", transparent=True)
+    plt.close(axes.figure)
+    return buffer.getvalue()

@@ -1,0 +1,162 @@
+"""`learnrate diagnose`: what was wrong with the rate, from logs that are there already."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from learnrate._errors import ArgumentError
+from learnrate.cli._common import StoreOption, console
+
+if TYPE_CHECKING:
+    from learnrate.schedules import Schedule
+    from learnrate.watch import Diagnosis, Observations
+
+__all__ = ["diagnose"]
+
+NameOption = typer.Option(metavar="NAME", rich_help_panel="What the log calls it")
+
+
+def diagnose(
+    paths: Annotated[
+        list[Path] | None,
+        typer.Argument(
+            metavar="[PATH]...",
+            help="Logs, or folders of them: a learnrate store, TensorBoard, transformers, "
+            "Lightning, Keras, MLflow, CSV, JSON lines.",
+            show_default=False,
+        ),
+    ] = None,
+    run: Annotated[
+        list[str] | None,
+        typer.Option(metavar="RUN", help="A run of the store, or last; may be repeated."),
+    ] = None,
+    store: StoreOption = None,
+    only: Annotated[
+        list[str] | None, typer.Option(metavar="CODE", help="Run this rule; may be repeated.")
+    ] = None,
+    ignore: Annotated[
+        list[str] | None, typer.Option(metavar="CODE", help="Leave this rule out; the same.")
+    ] = None,
+    total: Annotated[
+        int | None, typer.Option(help="The updates of the whole run, where the log has it not.")
+    ] = None,
+    schedule: Annotated[
+        str | None,
+        typer.Option(metavar="SPEC", help="What the rate should have followed, as a text."),
+    ] = None,
+    classes: Annotated[
+        int | None, typer.Option(help="How many classes are told apart: says what chance is.")
+    ] = None,
+    loss: Annotated[str | None, NameOption] = None,
+    lr: Annotated[str | None, NameOption] = None,
+    validation: Annotated[str | None, NameOption] = None,
+    gradient_norm: Annotated[str | None, NameOption] = None,
+    step: Annotated[str | None, NameOption] = None,
+    html: Annotated[Path | None, typer.Option(help="Save a page for the browser here.")] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON list of findings, nothing else.")
+    ] = False,
+) -> None:
+    """Say in words what was wrong with the learning rate of runs that were logged.
+
+    The exit status is 1 if a finding is an error, so that it serves in CI.
+
+    [dim]learnrate diagnose runs/ lightning_logs/version_3/metrics.csv[/dim]
+    """
+    if not paths and not run:
+        raise ArgumentError(
+            "diagnose needs a PATH of a log, or --run RUN of the store; --run last is the newest."
+        )
+    from learnrate.watch import diagnose as rules  # noqa: PLC0415 - loads numpy
+    from learnrate.watch.readers import Names  # noqa: PLC0415
+
+    names = Names(loss=loss, lr=lr, validation=validation, gradient_norm=gradient_norm, step=step)
+    meant = _schedule(schedule, total)
+    if classes is not None and classes < 2:
+        raise ArgumentError(f"--classes must be at least 2; got {classes}.")
+    diagnosed = []
+    for observations in [*_stored(run or [], store), *_runs(paths or [], names)]:
+        known = _known(observations, total, meant, classes)
+        diagnosed.append((known, rules(known, only=only or None, ignore=ignore or ())))
+    if html is not None:
+        from learnrate._files import write_text  # noqa: PLC0415
+        from learnrate.report import findings_page  # noqa: PLC0415 - loads plotly
+
+        write_text(html, findings_page(diagnosed))
+    if as_json:
+        found = [one for _, diagnosis in diagnosed for one in diagnosis.to_list()]
+        typer.echo(json.dumps(found, allow_nan=False))
+    else:
+        _show(diagnosed, html)
+    raise typer.Exit(int(any(diagnosis.failed for _, diagnosis in diagnosed)))
+
+
+def _stored(runs: list[str], place: str | None) -> list[Observations]:
+    if not runs:
+        return []
+    from learnrate.store import Store  # noqa: PLC0415 - loads SQLAlchemy
+
+    store = Store(place, create=False)
+    return [store.observations(store.resolve(run)) for run in runs]
+
+
+def _runs(paths: list[Path], names: Any) -> list[Observations]:
+    if not paths:
+        return []
+    from learnrate.store import STORE  # noqa: PLC0415 - loads SQLAlchemy
+    from learnrate.watch.readers import READERS, read_runs  # noqa: PLC0415
+
+    def complain(sentence: str) -> None:
+        typer.echo(f"learnrate diagnose: left out: {sentence}", err=True)
+
+    return [
+        one
+        for path in paths
+        for one in read_runs(path, names, readers=(STORE, *READERS), problem=complain)
+    ]
+
+
+def _schedule(text: str | None, total: int | None) -> Schedule | None:
+    from learnrate.schedules import schedule  # noqa: PLC0415
+
+    if total is not None and total < 1:
+        raise ArgumentError(f"--total must be at least 1; got {total}.")
+    if text is None:
+        return None
+    found = schedule(text)
+    return found if found.ready or total is None else found.over(total)
+
+
+def _known(
+    observations: Observations, total: int | None, meant: Schedule | None, classes: int | None
+) -> Observations:
+    """A run with what was said about it on the command line."""
+    from dataclasses import replace  # noqa: PLC0415
+
+    if total is not None:
+        observations = replace(observations, total=total)
+    if meant is not None:
+        if not meant.ready and observations.total is None:
+            raise ArgumentError(
+                f"--schedule {str(meant)!r} has no length of its own, and the log of "
+                f"{observations.run} does not say how long the run is; add --total N."
+            )
+        bound = meant if meant.ready else meant.over(observations.total)  # type: ignore[arg-type]  # known by now
+        observations = replace(observations, schedule=bound)
+    if classes is not None:
+        observations = replace(observations, facts=dict(observations.facts) | {"classes": classes})
+    return observations
+
+
+def _show(diagnosed: list[tuple[Observations, Diagnosis]], html: Path | None) -> None:
+    from learnrate.report import show_findings  # noqa: PLC0415 - not for --json
+
+    to = console()
+    for observations, diagnosis in diagnosed:
+        show_findings(to, observations, diagnosis)
+    if html is not None:
+        typer.echo(f"saved {html}")

@@ -1,0 +1,307 @@
+"""The loss over both rates: meta-training at every inner rate, adaptation at every other."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import math
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from learnrate._errors import ArgumentError
+from learnrate._files import folder_for, number_or_none
+from learnrate._progress import ProgressBar
+from learnrate.meta._optimum import best_point
+from learnrate.meta._population import Population
+from learnrate.meta._rates import Learned
+from learnrate.meta._train import checked_count
+from learnrate.trials import Journal, derived_seed, kept_random_state, seed_everything
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from matplotlib.axes import Axes
+
+    from learnrate.meta._optimum import BestPoint
+    from learnrate.meta._task import MetaTask
+
+__all__ = ["JOURNAL_NAME", "MetaSweep", "grid_in", "sweep"]
+
+JOURNAL_NAME = "meta.jsonl"
+_WIDTH = 64  # trials in one stack
+
+
+@dataclass(frozen=True)
+class MetaSweep:
+    """The test loss over the rate of meta-training and the rate of adaptation.
+
+    Attributes:
+        inner_lrs: increasing, shape (inner,).
+        adapt_lrs: increasing, shape (adapt,).
+        losses: with each seed, shape (inner, adapt, seeds); infinite where it diverged.
+        failures: what diverged and where, in words.
+        steps: meta-updates of each trial.
+        resumed: how many trials were known already.
+        task: what was meta-trained.
+    """
+
+    inner_lrs: np.ndarray
+    adapt_lrs: np.ndarray
+    losses: np.ndarray
+    failures: tuple[str, ...]
+    steps: int
+    resumed: int
+    task: str
+
+    @cached_property
+    def best(self) -> BestPoint | None:
+        """The pair of rates of lowest mean loss, with an 80 % interval of each; None if none."""
+        return best_point(self.inner_lrs, self.adapt_lrs, self.losses)
+
+    @property
+    def mean(self) -> np.ndarray:
+        """The mean loss over seeds, shape (inner, adapt)."""
+        return np.asarray(self.losses.mean(axis=2))
+
+    @property
+    def advice(self) -> str:
+        """What to do about an optimum at the edge of the grid; empty if it lies within."""
+        if self.best is None:
+            return "no trial finished: bring the inner rates nearer to 0."
+        said = []
+        for name, found, rates in (
+            ("inner_lr", self.best.inner_lr, self.inner_lrs),
+            ("adapt_lr", self.best.adapt_lr, self.adapt_lrs),
+        ):
+            if len(rates) > 1 and found.best in {rates[0], rates[-1]}:
+                side = "lower" if found.best == rates[0] else "higher"
+                said.append(f"the best {name}, {found.best:g}, is at the grid's end: go {side}.")
+        return " ".join(said)
+
+    def plot(self, axes: Axes | None = None) -> Axes:
+        """Draw the map of the loss over both rates; needs the extra `plot`."""
+        from learnrate.meta._picture import draw_map  # noqa: PLC0415 - matplotlib is optional
+
+        return draw_map(self, axes)
+
+    def to_dict(self) -> dict[str, Any]:
+        """What `learnrate meta sweep --json` prints, without NaN."""
+        rows = [
+            {
+                "inner_lr": float(inner),
+                "adapt_lr": float(adapt),
+                "loss": number_or_none(float(self.mean[i, a])),
+                "losses": [number_or_none(float(one)) for one in self.losses[i, a]],
+            }
+            for i, inner in enumerate(self.inner_lrs)
+            for a, adapt in enumerate(self.adapt_lrs)
+        ]
+        return {
+            "best": None if self.best is None else self.best.to_dict(),
+            "rows": rows,
+            "steps": self.steps,
+            "seeds": self.losses.shape[2],
+            "resumed": self.resumed,
+            "failures": list(self.failures),
+            "task": self.task,
+        }
+
+
+def sweep(
+    task: MetaTask,
+    inner_lr: Sequence[float],
+    adapt_lr: Sequence[float],
+    *,
+    seeds: int = 3,
+    steps: int | None = None,
+    seed: int = 0,
+    out: str | Path | None = None,
+    progress: bool = True,
+) -> MetaSweep:
+    """Meta-train at every inner rate with every seed, and test each at every adaptation rate.
+
+    All rates and seeds train at once, in stacks of 64, as long as the optimizer treats every number
+    by itself (SGD, Adam and their kin do); else one after another. Every inner rate sees the same
+    first weights and the same episodes, so that differences between rates are paired.
+
+    Args:
+        task: what is meta-trained; its own rates are not used.
+        inner_lr: the rates of meta-training, increasing, of any sign.
+        adapt_lr: the rates of adaptation at test time, likewise.
+        seeds: trainings at each inner rate, at least 1.
+        steps: meta-updates; the task's by default.
+        seed: of the first.
+        out: a folder to keep finished stacks in; a killed sweep goes on from there.
+        progress: whether to show a bar when it takes long.
+
+    Raises:
+        ArgumentError: a value is outside its rule.
+
+    Examples:
+        >>> import torch
+        >>> from learnrate.meta import MetaTask, MixedRegression, sweep
+        >>> task = MetaTask(
+        ...     model=lambda: torch.nn.Linear(4, 1, bias=False),
+        ...     loss=torch.nn.MSELoss(),
+        ...     episodes=MixedRegression(dim=4, shots=5, queries=5),
+        ... )
+        >>> sweep(task, [-0.1, 0.0, 0.1], [0.0, 0.1], seeds=2, steps=5).losses.shape
+        (3, 2, 2)
+    """
+    inner, adapt = _checked("inner_lr", inner_lr), _checked("adapt_lr", adapt_lr)
+    total = checked_count("steps", task.steps if steps is None else steps)
+    count = checked_count("seeds", seeds)
+    if isinstance(task.inner_lr, Learned):
+        raise ArgumentError(
+            "a sweep sets the inner rate, and this task learns it: MetaTask(inner_lr=...)."
+        )
+    own = [seed, *(derived_seed(seed, 42, index) for index in range(1, count))]
+    path = None if out is None else folder_for(Path(out)) / JOURNAL_NAME
+    with kept_random_state():
+        seed_everything(seed)
+        runner = _Runner(task, adapt, total, path, progress=progress)
+        runner.run([(rate, one) for one in own for rate in inner])
+    losses = [[runner.losses(rate, one) for one in own] for rate in inner]
+    return MetaSweep(
+        np.array(inner),
+        np.array(adapt),
+        np.array(losses).transpose(0, 2, 1),
+        tuple(runner.failures),
+        total,
+        runner.resumed,
+        task.name,
+    )
+
+
+class _Runner:
+    """Runs the trials that the journal does not know, a stack at a time."""
+
+    def __init__(
+        self, task: MetaTask, adapt: list[float], total: int, path: Path | None, *, progress: bool
+    ) -> None:
+        self.resumed = 0
+        self.failures: list[str] = []
+        self._task = task
+        self._adapt = adapt
+        self._total = total
+        self._progress = progress
+        self._journal = Journal(path, _identity(task))
+
+    def losses(self, rate: float, seed: int) -> list[float]:
+        """A trial's mean test loss at every adaptation rate."""
+        record = self._journal.get(self._what(rate), self._total, seed)
+        assert record is not None  # noqa: S101 - every trial was run
+        return [math.inf if one is None else float(one) for one in record["losses"]]
+
+    def run(self, trials: list[tuple[float, int]]) -> None:
+        """Train those that are not known."""
+        missing = [one for one in trials if self._known(*one) is None]
+        self.resumed = len(trials) - len(missing)
+        width = _WIDTH if missing and Population(self._task, missing[:1]).stackable else 1
+        with ProgressBar(len(missing) * self._total, shown=self._progress) as bar:
+            for start in range(0, len(missing), width):
+                stack = missing[start : start + width]
+                self._train(stack, bar, start * self._total)
+        for trial in trials:
+            failure = (self._known(*trial) or {}).get("failure")
+            if failure:
+                self.failures.append(f"inner_lr {trial[0]:g}, seed {trial[1]}: {failure}")
+
+    def _train(self, stack: list[tuple[float, int]], bar: ProgressBar, before: int) -> None:
+        population = Population(self._task, stack)
+        for step in range(self._total):
+            loss = population.update(step)
+            if all(population.failed):
+                break
+            lowest = float(loss[torch.isfinite(loss)].min())
+            done = before + (step + 1) * len(stack)
+            bar.show(done, f"{len(stack)} at once, lowest outer loss {lowest:.4g}")
+        tested = [
+            population.test(
+                population.learner.rates(rate, self._task.test_steps, "adapt_lr"),
+                self._task.test_steps,
+            )[0].mean(dim=1)
+            for rate in self._adapt
+        ]
+        means = torch.stack(tested, dim=1)
+        for at, (rate, seed) in enumerate(stack):
+            failure = population.failed[at]
+            figures = [None if failure else number_or_none(float(one)) for one in means[at]]
+            record = {"losses": figures, "failure": failure}
+            self._journal.add(self._what(rate), self._total, seed, record)
+
+    def _known(self, rate: float, seed: int) -> dict[str, Any] | None:
+        return self._journal.get(self._what(rate), self._total, seed)
+
+    def _what(self, rate: float) -> str:
+        return f"inner {rate!r} adapt {self._adapt!r}"
+
+
+def _identity(task: MetaTask) -> str:
+    """What tells one meta-task from another: its parts and the first losses they give."""
+    plain = replace(task, inner_lr=0.01, adapt_lr=None)
+    population = Population(plain, [(0.0, 0)])
+    loss = population.update(0)
+    tested, _ = population.test(None, 1)
+    parts = [
+        repr(population.learner.model),
+        repr(population.optimizer),
+        f"{float(loss):.5g} {float(tested.mean()):.5g}",
+        f"{task.algorithm} {task.head} {task.inner_steps} {task.test_steps}",
+        f"{task.batch} {task.test_count}",
+    ]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
+
+
+def _checked(name: str, rates: Sequence[float]) -> list[float]:
+    try:
+        made = [float(rate) for rate in rates]
+    except (TypeError, ValueError):
+        made = []
+    increasing = all(a < b for a, b in itertools.pairwise(made))
+    if not made or not increasing or not all(map(math.isfinite, made)):
+        raise ArgumentError(
+            f"{name} must be one or more increasing finite rates, of any sign; got {rates!r}. "
+            f"Example: {name}=[-0.1, 0.0, 0.1]"
+        )
+    return made
+
+
+def grid_in(text: str, option: str) -> list[float]:
+    """The rates that an option names: `low:high:count`, equal steps apart, or a list with commas.
+
+    Raises:
+        ArgumentError: it is neither, or not increasing.
+
+    Examples:
+        >>> grid_in("-0.1:0.5:4", "--inner-lr")
+        [-0.1, 0.1, 0.3, 0.5]
+        >>> grid_in("-0.1,0,0.1", "--inner-lr")
+        [-0.1, 0.0, 0.1]
+    """
+    way_out = f"Examples: {option} -0.1:0.5:13 or {option} -0.1,0,0.1"
+    parts = text.split(":")
+    try:
+        if len(parts) == 1:
+            made = [float(part) for part in text.split(",")]
+        else:
+            low, high, number = parts
+            made = [
+                float(f"{one:.6g}") + 0.0
+                for one in np.linspace(float(low), float(high), int(number))
+            ]
+    except ValueError as error:
+        raise ArgumentError(
+            f"{option} must be low:high:count or rates with commas; got {text!r}. {way_out}"
+        ) from error
+    try:
+        return _checked(option, made)
+    except ArgumentError as error:
+        raise ArgumentError(
+            f"{option} must be increasing finite rates; got {text!r}. {way_out}"
+        ) from error

@@ -1,0 +1,110 @@
+"""Meta-learning in the terminal."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from learnrate._axes import rate_text
+from learnrate.report._terminal import _table, _text
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from learnrate.meta import MetaSweep, MetaTrained
+
+__all__ = ["show_meta_sweep", "show_meta_trained", "show_theory"]
+
+
+def show_meta_sweep(console: Console, sweep: MetaSweep) -> None:
+    """Print the loss over both rates, the best pair, and what diverged."""
+    heads = [f"adapt {rate_text(float(rate))}" for rate in sweep.adapt_lrs]
+    table = _table(console, "inner_lr", *heads)
+    lowest = float(np.min(sweep.mean))
+    for rate, losses in zip(sweep.inner_lrs, sweep.mean, strict=True):
+        cells = [
+            _text(console, ("-" if not np.isfinite(one) else f"{one:.4g}",
+                            "bold cyan" if one == lowest else ""))
+            for one in losses
+        ]  # fmt: skip
+        table.add_row(rate_text(float(rate)), *cells)
+    console.print(table)
+    if sweep.best is not None:
+        inner, adapt = sweep.best.inner_lr, sweep.best.adapt_lr
+        console.print(
+            _text(
+                console,
+                ("best inner_lr  ", ""),
+                (rate_text(inner.best), "bold cyan"),
+                (
+                    f"   80 % interval {rate_text(inner.low, 2)} to {rate_text(inner.high, 2)}\n",
+                    "",
+                ),
+                ("best adapt_lr  ", ""),
+                (rate_text(adapt.best), "bold cyan"),
+                (f"   80 % interval {rate_text(adapt.low, 2)} to {rate_text(adapt.high, 2)}", ""),
+            )
+        )
+    if sweep.advice:
+        console.print(_text(console, (sweep.advice, "bold yellow")))
+    for failure in sweep.failures:
+        console.print(_text(console, (failure, "red")))
+    seeds = sweep.losses.shape[2]
+    known = f", {sweep.resumed} known from before" if sweep.resumed else ""
+    trials = len(sweep.inner_lrs) * seeds
+    said = f"{trials} meta-trainings of {sweep.steps:,} updates, {seeds} seeds{known}."
+    console.print(_text(console, (said, "dim")))
+
+
+def show_meta_trained(console: Console, trained: MetaTrained) -> None:
+    """Print the loss after adaptation, and the learned rates below 0."""
+    parts = [
+        (f"{trained.status}", "bold"),
+        (f" after {len(trained.losses):,} meta-updates; test loss ", ""),
+        (f"{trained.loss:.4g}", "bold cyan"),
+        (f" +- {trained.error:.2g}", ""),
+    ]
+    if trained.metric is not None:
+        parts.append((f", metric {trained.metric:.4g}", ""))
+    console.print(_text(console, *parts))
+    if not trained.negative:
+        return
+    last = trained.negative[-1].step
+    table = _table(console, "learned rates of", "below 0", "of", "mean")
+    for one in trained.negative:
+        if one.step == last:
+            table.add_row(one.layer, str(one.negative), str(one.count), f"{one.mean:.3g}")
+    console.print(table)
+
+
+def show_theory(console: Console, answer: dict[str, Any]) -> None:
+    """Print the optima and losses of the formula, with the simulation's beside them."""
+    drawn = answer.get("simulated")
+    table = _table(console, answer["regime"], "formula", *(["simulated"] if drawn else []))
+    rows: list[tuple[str, Any, Any]] = []
+    for word in ("best", "worst"):
+        found = None if drawn is None else drawn["inner_lr"]
+        beside = None if found is None else (found[word], found[f"{word}_error"])
+        rows.append((f"{word} inner_lr", answer["inner_lr"][word], beside))
+    given = answer["adapt_lr"]["at_inner_lr"]
+    beside = None if drawn is None else (drawn["adapt_lr"]["best"], None)
+    rows.append((f"best adapt_lr, inner_lr {given:g}", answer["adapt_lr"]["best"], beside))
+    for word, loss in answer["loss"].items():
+        found = None if drawn is None else drawn["loss"][word]
+        beside = None if found is None else (found["mean"], found["error"])
+        rows.append((f"loss at inner_lr {word}", loss, beside))
+    for name, formula, simulated in rows:
+        cells = ["any" if formula is None else f"{formula:.4f}"]
+        if simulated is not None:
+            value, error = simulated
+            cells.append(f"{value:.4f}" + ("" if error is None else f" +- {error:.4f}"))
+        table.add_row(name, *cells)
+    console.print(table)
+    if drawn is not None:
+        gain = drawn["gain"]
+        said = (
+            f"loss at inner_lr {gain['inner_lr']:g} less that at {gain['over']:g}, run by run: "
+            f"{gain['mean']:.4f} +- {gain['error']:.4f} over {drawn['runs']:,} runs"
+        )
+        console.print(_text(console, (said, "")))

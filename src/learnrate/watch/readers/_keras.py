@@ -1,0 +1,21 @@
+"""Keras's CSVLogger: a row an epoch, the epoch in the first column, validation as val_loss."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from learnrate.watch.readers._reader import Reader
+from learnrate.watch.readers._tables import header_of, is_csv, read_csv
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+__all__ = ["KERAS"]
+
+
+def _claims(path: Path) -> bool:
+    header = header_of(path)
+    return is_csv(path) and header[0] == "epoch" and "step" not in header and "loss" in header
+
+
+KERAS = Reader(name="Keras CSV log", claims=_claims, read=read_csv)

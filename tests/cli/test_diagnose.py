@@ -1,0 +1,183 @@
+"""`learnrate diagnose`: what is printed, what is refused, and the exit status."""
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from learnrate.cli import main
+from learnrate.store import Store
+
+LOGS = Path(__file__).parents[1] / "watch" / "logs"
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch, capsys):
+    """Run the command; its exit status, standard output and error."""
+    monkeypatch.chdir(tmp_path)
+
+    def call(*arguments):
+        monkeypatch.setattr(sys, "argv", ["learnrate", "diagnose", *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        printed = capsys.readouterr()
+        return ended.value.code or 0, printed.out, printed.err
+
+    return call
+
+
+@pytest.fixture
+def table(tmp_path):
+    """Write a table of 200 rows with this loss and rate; by default a healthy run."""
+
+    def write(name="log.csv", **columns):
+        step = np.arange(200)
+        loss = 0.2 + 2.0 * np.exp(-step / 20)
+        held = {"step": step, "loss": loss, "lr": 0.1 * (1 - step / 200)} | columns
+        lines = zip(*held.values(), strict=True)
+        rows = [",".join(f"{value:g}" for value in row) for row in lines]
+        path = tmp_path / name
+        path.write_text("\n".join([",".join(held), *rows]) + "\n")
+        return path
+
+    return write
+
+
+def test_a_healthy_run_is_said_to_be_one_and_exits_with_0(run, table):
+    code, out, _ = run(table())
+    assert code == 0
+    assert "200 rows: nothing found" in " ".join(out.split())
+    assert "could not be told" in out
+
+
+def test_a_finding_is_said_in_words_with_a_remedy_and_a_plot(run, table):
+    code, out, _ = run(table(lr=np.full(200, 0.1)))
+    assert code == 0  # a warning
+    assert "LR302 warning: the rate never decayed" in out
+    assert "do  Let the rate fall to 0" in out
+    assert "learning rate (mark: step 0)" in out
+
+
+def test_an_error_exits_with_1(run, table):
+    code, out, _ = run(table(loss=np.where(np.arange(200) < 150, 1.0, np.nan)))
+    assert code == 1
+    assert "LR101 error: the loss diverged" in out
+
+
+def test_json_is_one_list_of_findings_and_nothing_else(run, table):
+    table(lr=np.full(200, 0.1))
+    code, out, _ = run("log.csv", "--json")
+    (one,) = json.loads(out)
+    assert code == 0
+    assert list(one) == ["run", "code", "severity", "step", "message", "evidence", "remedy"]
+    assert (one["run"], one["code"], one["severity"]) == ("log.csv", "LR302", "warning")
+    assert run(table("healthy.csv"), "--json")[1] == "[]\n"
+
+
+def test_rules_are_chosen_and_left_out(run, table):
+    table(lr=np.full(200, 0.1))
+    assert run("log.csv", "--ignore", "LR302", "--json")[1] == "[]\n"
+    assert run("log.csv", "--only", "LR101", "--only", "LR201", "--json")[1] == "[]\n"
+
+
+def test_what_the_log_lacks_can_be_said(run, table):
+    table(lr=np.full(200, 0.1), loss=2.3 + 0.01 * np.cos(np.arange(200)))
+    found = json.loads(run("log.csv", "--classes", 10, "--json")[1])
+    assert [one["code"] for one in found] == ["LR402"]
+    code, out, _ = run(
+        "log.csv", "--schedule", "0.1 * cosine()", "--total", 200, "--only", "LR308", "--json"
+    )
+    assert [one["code"] for one in json.loads(out)] == ["LR308"]
+    assert code == 1
+
+
+def test_names_that_a_log_uses_can_be_said(run, tmp_path):
+    rows = "\n".join(f"{step},{2.0 - step / 100},0.1" for step in range(100))
+    (tmp_path / "odd.csv").write_text(f"n,apples,pears\n{rows}\n")
+    code, out, _ = run("odd.csv", "--step", "n", "--loss", "apples", "--lr", "pears")
+    assert code == 0
+    assert "100 rows" in out
+
+
+def test_a_page_is_saved_that_loads_nothing(run, table, tmp_path):
+    table(lr=np.full(200, 0.1))
+    code, out, _ = run("log.csv", LOGS / "keras.csv", "--html", "page.html")
+    assert code == 0
+    assert "saved page.html" in out
+    page = (tmp_path / "page.html").read_text()
+    assert "<h1>1 finding in 2 runs</h1>" in page
+    assert 'id="run-0-LR302"' in page
+    assert "<script src" not in page
+
+
+def test_of_a_folder_what_cannot_be_read_is_told_and_the_rest_is_read(run, table, tmp_path):
+    table("good.csv")
+    (tmp_path / "bad.jsonl").write_text("nonsense\n")
+    code, out, err = run(tmp_path)
+    assert code == 0
+    assert "good.csv" in out
+    assert err.startswith("learnrate diagnose: left out: ")
+    assert "bad.jsonl, line 1, is no JSON object" in err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["nowhere"], "nowhere is not there"),
+        (["notes.txt"], "is no log that can be read"),
+        (["log.csv", "--only", "LR1"], "no rule has the code 'LR1'"),
+        (["log.csv", "--loss", "cost"], "no series 'cost' (--loss)"),
+        (["log.csv", "--total", "0"], "--total must be at least 1; got 0"),
+        (["log.csv", "--classes", "1"], "--classes must be at least 2; got 1"),
+        (["log.csv", "--schedule", "0.1 * cosine()"], "add --total N"),
+    ],
+)
+def test_misuse_is_one_clear_sentence_and_exits_with_2(run, table, tmp_path, arguments, message):
+    table()
+    (tmp_path / "notes.txt").write_text("dear diary\n")
+    code, out, err = run(*arguments)
+    assert (code, out) == (2, "")
+    assert message in err.replace("\n", " ")
+    assert err.count("\n") == 1
+
+
+def test_without_tensorboard_the_message_says_how_to_get_it(run, monkeypatch):
+    monkeypatch.setitem(sys.modules, "tensorboard", None)
+    code, _, err = run(LOGS / "tensorboard")
+    assert code == 2
+    assert "pip install 'learnrate[tensorboard]'" in err
+
+
+@pytest.fixture
+def stored(tmp_path):
+    """A store with a run that diverged and a healthy one."""
+    store = Store(tmp_path / "runs.db")
+    step = np.arange(300)
+    healthy = 0.2 + 2.0 * np.exp(-step / 30)
+    for name, loss in {"bad": np.where(step < 100, healthy, np.inf), "good": healthy}.items():
+        made = store.new_run(name=name, total=300, schedule=None, limits={}, facts={})
+        columns = {"loss": loss, "lr": 0.1 * (1 - step / 300)}
+        store.write_points(made, step, columns)
+        store.set_status(made, "finished")
+    return store
+
+
+def test_a_stored_run_is_diagnosed_by_its_id_or_as_the_last(run, stored):
+    bad = stored.runs()[1].id
+    code, out, _ = run("--run", bad, "--store", "runs.db", "--json")
+    assert (code, {one["run"] for one in json.loads(out)}) == (1, {bad})
+    assert [one["code"] for one in json.loads(out)] == ["LR101"]
+    assert run("--run", "last", "--store", "runs.db", "--json")[:2] == (0, "[]\n")
+
+
+def test_a_store_is_a_log_like_any_other_and_all_its_runs_are_read(run, stored):
+    code, out, _ = run("runs.db", "--json")
+    assert (code, [one["run"] for one in json.loads(out)]) == (1, [stored.runs()[1].id])
+
+
+def test_neither_a_path_nor_a_run_is_misuse(run):
+    code, _, err = run()
+    assert code == 2
+    assert "--run last" in err

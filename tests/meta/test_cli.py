@@ -1,0 +1,150 @@
+"""`learnrate meta`: what is printed, where files lie, and the exit status."""
+
+import json
+import sys
+
+import pytest
+
+from learnrate.cli import main
+
+TASKS = """
+import torch
+from torch import nn
+from learnrate.meta import Learned, MetaTask, Sinusoids
+print("something the user's file prints")
+sines = MetaTask(
+    model=lambda: nn.Sequential(nn.Linear(1, 8), nn.Tanh(), nn.Linear(8, 1)),
+    loss=nn.MSELoss(), episodes=Sinusoids(), batch=4, steps=8, test_count=10,
+)
+learned = MetaTask(
+    model=lambda: nn.Linear(1, 1), loss=nn.MSELoss(), episodes=Sinusoids(), steps=20,
+    inner_lr=Learned(start=0.01),
+)
+number = 3
+"""
+FIGURE_2 = (
+    "--n-train 30 --n-val 2 --n-adapt 20 --tasks 3 --dim 60 --sigma 1 --nu 0.5 --adapt-lr 0.2"
+)
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "t.py").write_text(TASKS)
+
+    def call(*arguments):
+        monkeypatch.setattr(sys, "argv", ["learnrate", "meta", *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        printed = capsys.readouterr()
+        return ended.value.code or 0, printed.out, printed.err
+
+    return call
+
+
+def test_theory_prints_the_optima_as_one_object(run):
+    code, out, _ = run("theory", *FIGURE_2.split(), "--json")
+    printed = json.loads(out)
+    assert code == 0
+    assert {"inner_lr", "adapt_lr", "loss", "regime"} <= set(printed)
+    assert printed["inner_lr"]["best"] == pytest.approx(-1.01, abs=0.01)
+    assert printed["inner_lr"]["worst"] == pytest.approx(0.49, abs=0.01)
+    assert printed["adapt_lr"]["best"] == pytest.approx(0.09, abs=0.001)
+    assert printed["regime"] == "over-parameterised"
+
+
+def test_theory_simulates_beside_the_formula_and_draws_the_figure(run, tmp_path):
+    code, out, _ = run("theory", "--simulate", 500, "--plot", "f.png", "--json")
+    assert code == 0
+    assert json.loads(out)["simulated"]["gain"]["mean"] < 0
+    assert (tmp_path / "f.png").read_bytes().startswith(b"\x89PNG")
+    code, out, _ = run("theory", "--figure", 3, "--simulate", 20)
+    assert code == 0
+    assert "under-parameterised" in out
+
+
+@pytest.mark.parametrize("form", [["--inner-lr", "-0.02:0.02:3"], ["--inner-lr=-0.02:0.02:3"]])
+def test_a_grid_may_begin_with_a_minus(run, form, tmp_path):
+    code, out, _ = run(
+        "sweep", "t.py:sines", *form, "--adapt-lr", "-0.01,0.01", "--seeds", 1,
+        "--png", "m.png", "--json",
+    )  # fmt: skip
+    printed = json.loads(out)
+    assert code == 0
+    assert [row["inner_lr"] for row in printed["rows"][::2]] == [-0.02, 0.0, 0.02]
+    assert printed["rows"][0]["adapt_lr"] == -0.01
+    assert printed["best"]["inner_lr"]["low"] < printed["best"]["inner_lr"]["high"]
+    assert (tmp_path / "m.png").exists()
+
+
+def test_for_people_a_sweep_is_a_table_and_resumes(run):
+    grid = ["--inner-lr", "-0.01,0.01", "--adapt-lr", "0,0.01", "--seeds", 2, "--out", "here"]
+    assert "80 % interval" in run("sweep", "t.py:sines", *grid)[1]
+    assert "4 known from before" in " ".join(run("sweep", "t.py:sines", *grid)[1].split())
+
+
+def test_training_takes_a_negative_rate_and_leaves_its_files(run, tmp_path):
+    code, out, _ = run(
+        "train", "t.py:sines", "--inner-lr", "-0.01", "--adapt-lr", "0.01", "--out", "o", "--json"
+    )
+    assert code == 0
+    assert json.loads(out)["status"] == "finished"
+    assert json.loads((tmp_path / "o" / "meta.json").read_text())["loss"] > 0
+    assert (tmp_path / "o" / "model.pt").exists()
+
+
+def test_training_shows_the_learned_rates_below_zero(run, tmp_path):
+    code, out, _ = run("train", "t.py:learned", "--png", "r.png")
+    assert code == 0
+    assert "below 0" in out
+    assert (tmp_path / "r.png").exists()
+
+
+def test_a_training_that_diverges_exits_with_1_and_says_where(run):
+    code, _, err = run("train", "t.py:sines", "--inner-lr", "1e30")
+    assert code == 1
+    assert "at meta-update 0 the loss of episode 0 of 4" in err
+
+
+def test_a_sweep_of_which_nothing_finishes_exits_with_1(run):
+    code, _, err = run(
+        "sweep", "t.py:sines", "--inner-lr", "1e30", "--adapt-lr", "0.1", "--seeds", 1
+    )
+    assert code == 1
+    assert "bring the inner rates nearer to 0" in err
+
+
+def test_advice_says_the_regime_and_the_command_to_go_on_with(run):
+    code, out, _ = run("advise", "t.py:sines", "--probe", 5, "--json")
+    assert code == 0
+    assert set(json.loads(out)) >= {"diversity", "noise", "share", "error", "regime", "advice"}
+    assert (
+        "learnrate meta sweep t.py:sines --inner-lr -"
+        in run("advise", "t.py:sines", "--probe", 0)[1]
+    )
+
+
+BAD = {
+    "a reversed grid": (["sweep", "t.py:sines", "--inner-lr", "0.1:-0.1:5"], "--inner-lr must be"),
+    "no grid": (["sweep", "t.py:sines", "--adapt-lr", "fast"], "--adapt-lr must be low:high"),
+    "not a meta-task": (["train", "t.py:number"], "must be a learnrate.meta.MetaTask"),
+    "no such name": (["advise", "t.py:sine"], "Did you mean 'sines'?"),
+    "no such figure": (["theory", "--figure", "4"], "--figure must be 2 or 3"),
+    "the threshold": (["theory", "--dim", "6"], "dim must differ"),
+    "rates that were not learned": (["train", "t.py:sines", "--png", "r.png"], "were learned"),
+}
+
+
+@pytest.mark.parametrize(("arguments", "message"), BAD.values(), ids=BAD)
+def test_misuse_is_one_clear_error_with_exit_2(run, arguments, message):
+    code, out, err = run(*arguments)
+    assert code == 2
+    assert message in " ".join(err.split())
+    assert out == ""
+
+
+@pytest.mark.parametrize("command", ["sweep", "train", "advise", "theory"])
+def test_help_has_an_example(run, command):
+    code, out, _ = run(command, "--help")
+    assert code == 0
+    assert f"learnrate meta {command}" in " ".join(out.replace("│", " ").split())

@@ -1,0 +1,65 @@
+"""Where a store is."""
+
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+
+from learnrate import ArgumentError, MissingExtraError, Store, StoreError
+from learnrate.schedules import schedule
+
+WRITTEN = Path(__file__).parent.parent / "written_by"
+
+
+def test_without_a_place_it_is_where_the_environment_says_or_here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("LEARNRATE_STORE", str(tmp_path / "there.db"))
+    assert Store().place == str(tmp_path / "there.db")
+    monkeypatch.delenv("LEARNRATE_STORE")
+    assert Store().place == str(tmp_path / "learnrate.db")
+    assert Store(f"sqlite:///{tmp_path}/there.db", create=False).runs() == []
+
+
+@pytest.mark.parametrize("place", ["mysql://a/b", "sqlite://", "nonsense://", "://"])
+def test_a_place_of_no_kind_known_here_is_refused(place):
+    with pytest.raises(ArgumentError, match="must be a file, sqlite:///FILE or postgresql://"):
+        Store(place)
+
+
+def test_a_password_is_not_shown(monkeypatch):
+    with pytest.raises(StoreError) as raised:
+        Store("postgresql://me:secret@127.0.0.1:1/db", wait=2)
+    assert "cannot be reached" in str(raised.value)
+    assert "me:***@127.0.0.1" in str(raised.value)
+    assert "secret" not in str(raised.value)
+
+
+def test_without_its_driver_the_message_says_how_to_get_it(monkeypatch):
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+    with pytest.raises(MissingExtraError, match=r"pip install 'learnrate\[postgres\]'"):
+        Store("postgresql://me@here/db")
+
+
+def test_a_folder_that_is_not_there_is_said(tmp_path):
+    with pytest.raises(StoreError, match="its folder is not there"):
+        Store(tmp_path / "none" / "a.db")
+
+
+@pytest.mark.parametrize("file", sorted(WRITTEN.glob("*/store.db")), ids=lambda f: f.parent.name)
+def test_a_store_that_an_older_version_wrote_is_read_and_written(tmp_path, file):
+    shutil.copy(file, tmp_path / "a.db")
+    store = Store(tmp_path / "a.db", create=False)
+    (run,) = store.runs()
+    seen = store.observations(run.id)
+    assert (run.name, run.status, run.total, run.step) == ("old", "finished", 8, 6)
+    assert run.schedule == schedule("0.1 * warmup(2) >> linear(6)")
+    assert seen.step.tolist() == list(range(6))
+    assert seen.column("loss").tolist() == [5.0, 4.0, 3.0, 2.5, 2.0, 1.5]
+    assert store.points(run.id).attempt.tolist() == [0, 0, 0, 1, 1, 1]
+    assert [found.code for found in store.findings(run.id)] == ["LR101"]
+    assert [(edit.kind, edit.value, edit.status) for edit in store.edits(run.id)] == [
+        ("scale", 0.5, "applied")
+    ]
+    assert [each.place for each in store.snapshots(run.id)] == ["snapshots/3.pt"]
+    assert store.new_run(name="new") in [each.id for each in store.runs()]

@@ -1,0 +1,238 @@
+"""What holds of all rules together, and of the rules while a run goes on."""
+
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from learnrate import ArgumentError
+from learnrate.watch import RULES, Observations, Options, Watcher, diagnose
+from learnrate.watch._reading import Reading
+from learnrate.watch._too_high import SpikesOptions
+from learnrate.watch._too_low import TooSlowOptions
+
+DOCS = Path(__file__).parents[2] / "docs" / "findings"
+
+
+def faulty(runs, kind):
+    loss, lr, facts = runs.loss(), runs.rate(), {}
+    if kind == "diverged":
+        loss[250:] = 2.3
+    elif kind == "never decayed":
+        lr = np.full(400, 0.1)
+    elif kind == "swings":
+        loss[150:240] += 0.7
+    elif kind == "slow":
+        loss = 2.3 - 0.4 * np.cumsum(lr) / lr.sum() + 0.01 * runs.loss(floor=0.0, over=1e-3)
+    elif kind == "chance":
+        loss, facts = 2.3 + 0.02 * runs.loss(noise=1.0, over=1e-3), {}
+    return {"loss": loss, "lr": lr, "facts": facts}
+
+
+KINDS = ("healthy", "diverged", "never decayed", "swings", "slow", "chance")
+
+
+@given(kind=st.sampled_from(KINDS), power=st.integers(-12, 12))
+def test_the_unit_of_the_loss_changes_nothing(runs, kind, power):
+    known = faulty(runs, kind)
+    scaled = known | {"loss": 2.0**power * known["loss"]}
+    assert runs.codes(**scaled) == runs.codes(**known)
+
+
+@given(kind=st.sampled_from(KINDS), power=st.integers(-12, 12))
+def test_the_unit_of_the_rate_changes_nothing(runs, kind, power):
+    known = faulty(runs, kind)
+    assert runs.codes(**known | {"lr": 2.0**power * known["lr"]}) == runs.codes(**known)
+
+
+@given(extra=st.integers(1, 400), seed=st.integers(0, 9))
+def test_a_healthy_tail_makes_no_error(runs, extra, seed):
+    n = 400 + extra
+    said = runs.said(loss=runs.loss(n=n, seed=seed), lr=runs.rate(n=n))
+    assert not said.failed
+
+
+@given(kind=st.sampled_from(KINDS), every=st.integers(2, 5))
+def test_rows_without_a_value_are_no_evidence(runs, kind, every):
+    known = faulty(runs, kind)
+    n = every * 400
+    spread = {name: np.full(n, np.nan) for name in ("loss", "lr")}
+    for name, held in spread.items():
+        held[::every] = known[name]
+    assert runs.codes(**spread) == runs.codes(**known)
+
+
+@given(
+    values=st.lists(
+        st.one_of(st.floats(-1e30, 1e30), st.just(math.inf), st.just(math.nan)), max_size=120
+    ),
+    rates=st.lists(st.one_of(st.floats(-10, 10), st.just(math.nan)), max_size=120),
+)
+def test_any_columns_at_all_are_diagnosed_into_plain_json(values, rates):
+    n = min(len(values), len(rates))
+    seen = Observations(
+        run="any",
+        step=np.arange(n),
+        columns={"loss": values[:n], "lr": rates[:n], "validation": values[:n]},
+        facts={"classes": 10},
+    )
+    for one in diagnose(seen).to_list():
+        json.dumps(one, allow_nan=False)
+        assert set(one) == {"run", "code", "severity", "step", "message", "evidence", "remedy"}
+
+
+def test_one_cause_is_one_finding_and_what_follows_is_named(runs):
+    said = runs.said(**faulty(runs, "diverged"))
+    assert said.codes() == ["LR101"]
+    assert said.explained["LR103"] == "LR101"
+
+
+def test_no_rule_explains_one_that_explains_it():
+    from graphlib import TopologicalSorter
+
+    graph = {rule.code: rule.explains for rule in RULES}
+    assert set(TopologicalSorter(graph).static_order()) == set(graph)
+
+
+def test_findings_come_gravest_first(runs):
+    loss = runs.loss()
+    loss[390:] = np.inf
+    said = runs.said(loss=loss, lr=runs.rate(), clipped=np.ones(400), only=["LR105", "LR101"])
+    assert said.codes() == ["LR101"]
+    said = runs.said(loss=runs.loss(), lr=np.full(400, 0.1), clipped=np.ones(400))
+    assert said.codes() == ["LR105", "LR302"]
+
+
+def test_a_log_without_rates_says_which_rules_could_not_run(runs):
+    said = runs.said(loss=runs.loss())
+    assert said.findings == ()
+    without = {code for code, why in said.not_run.items() if why == "no lr was recorded"}
+    assert without == {"LR104", "LR301", "LR302", "LR303", "LR304", "LR305", "LR306", "LR307"} | {
+        "LR308"
+    }
+
+
+def test_too_few_rows_are_said_and_not_judged(runs):
+    said = runs.said(loss=runs.loss(n=10), lr=runs.rate(n=10))
+    assert said.findings == ()
+    assert said.not_run["LR103"] == "only 10 rows of loss; it takes 20"
+
+
+def test_an_empty_run_has_no_finding():
+    said = diagnose(Observations(run="empty", step=[], columns={}))
+    assert said.findings == ()
+    assert set(said.not_run) == {rule.code for rule in RULES}
+
+
+def test_rules_can_be_chosen_and_left_out(runs):
+    known = faulty(runs, "never decayed")
+    assert runs.said(**known, only=["LR101"]).codes() == []
+    seen = runs.observed(**known)
+    assert diagnose(seen, ignore=["LR302"]).codes() == []
+    with pytest.raises(ArgumentError, match="no rule has the code 'LR999'"):
+        diagnose(seen, only=["LR999"])
+
+
+def test_thresholds_are_options(runs):
+    known = faulty(runs, "slow")
+    assert runs.codes(**known) == ["LR201"]
+    assert runs.codes(**known, options=Options(too_slow=TooSlowOptions(second_half=0.9))) == []
+
+
+def test_every_rule_has_its_own_record_of_options():
+    assert {type(Options().of(rule)) for rule in RULES} == {type(rule.options) for rule in RULES}
+    assert len({type(rule.options) for rule in RULES}) == len(RULES)
+
+
+def test_a_threshold_that_is_no_number_is_refused():
+    with pytest.raises(ArgumentError, match=r"SpikesOptions\(height=\.\.\.\) must be a finite"):
+        SpikesOptions(height=-1.0)
+
+
+def test_every_rule_has_a_page_and_every_page_a_rule():
+    pages = {page.stem for page in DOCS.glob("LR*.md")}
+    assert pages == {rule.code for rule in RULES}
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.code)
+def test_the_page_of_a_rule_names_its_title_and_every_threshold(rule):
+    text = (DOCS / f"{rule.code}.md").read_text()
+    assert text.startswith(f"# {rule.code}: {rule.title}\n")
+    for name, value in vars(rule.options).items():
+        assert f"`{name}`, {value:g}" in text, name
+    for heading in ("## What it means", "## When it is said", "## What to do"):
+        assert heading in text
+
+
+def fed(watcher, known, size=20):
+    said = []
+    for first in range(0, 400, size):
+        rows = slice(first, first + size)
+        columns = {name: known[name][rows] for name in ("loss", "lr")}
+        said += [(first + size, one.code) for one in watcher.feed(np.arange(400)[rows], columns)]
+    return said
+
+
+def test_a_watcher_says_a_finding_once_and_soon(runs):
+    known = faulty(runs, "diverged")
+    known["loss"][260:] = np.inf
+    said = fed(Watcher("a", total=400), known)
+    assert [code for _, code in said] == ["LR101"]
+    assert 260 < said[0][0] <= 280
+
+
+def test_a_watcher_is_silent_about_a_healthy_run_from_beginning_to_end(runs):
+    watcher = Watcher("a", total=400)
+    assert fed(watcher, faulty(runs, "healthy")) == []
+    assert watcher.finish() == ()
+
+
+def test_what_is_true_at_the_end_alone_is_said_at_the_end(runs):
+    watcher = Watcher("a")
+    known = faulty(runs, "never decayed")
+    assert [code for _, code in fed(watcher, known) if code == "LR302"] == []
+    assert [one.code for one in watcher.finish()] == ["LR302"]
+    assert watcher.finish() == ()
+
+
+def test_rows_fed_one_by_one_or_in_bulk_give_the_same_diagnosis(runs):
+    known = faulty(runs, "swings")
+    one, many = Watcher("a", total=400), Watcher("a", total=400)
+    fed(one, known, size=1)
+    fed(many, known, size=400)
+    assert one.diagnosis().to_list() == many.diagnosis().to_list()
+    expected = runs.said(**known, total=400).codes()
+    assert one.diagnosis().codes() == expected == ["LR103"]
+
+
+def test_a_watcher_fed_an_earlier_step_takes_it_for_a_resume(runs):
+    watcher = Watcher("a", total=400)
+    lr = 0.05 * (1 + np.cos(np.pi * np.arange(400) / 400))
+    watcher.feed(np.arange(250), {"loss": runs.loss()[:250], "lr": lr[:250]})
+    watcher.feed(np.arange(200, 400), {"loss": runs.loss()[200:], "lr": 3 * lr[200:]})
+    (found,) = watcher.finish()
+    assert (found.code, found.step) == ("LR305", 200)
+    assert found.evidence["resume_known"]
+
+
+@pytest.mark.parametrize(
+    ("step", "columns", "why"),
+    [
+        ([3, 3], {"loss": [1.0, 1.0]}, "strictly increase"),
+        ([1], {"grad": [1.0]}, "must be among"),
+        ([1, 2], {"loss": [1.0]}, "for each of the 2 steps"),
+    ],
+)
+def test_rows_that_cannot_be_are_refused(step, columns, why):
+    with pytest.raises(ArgumentError, match=why):
+        Watcher("a").feed(step, columns)
+
+
+def test_a_reading_of_a_million_rows_stands_for_them_with_sixty_levels():
+    n = 1_000_000
+    seen = Observations(run="a", step=np.arange(n), columns={"loss": np.linspace(2, 1, n)})
+    assert Reading(seen).levels.value.size == 60

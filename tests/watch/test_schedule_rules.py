@@ -1,0 +1,214 @@
+"""When the rate decays, ends and warms up, and whether it took the course it was meant to."""
+
+import numpy as np
+import pytest
+
+from learnrate.schedules import schedule
+from learnrate.watch import Severity
+
+STEPS = np.arange(400)
+
+
+def cosine(total, steps=STEPS, peak=0.1):
+    """torch's closed form, which climbs past its end."""
+    return peak * 0.5 * (1.0 + np.cos(np.pi * steps / total))
+
+
+def standing(noise=0.02, n=600):
+    """A loss that falls for 80 updates and then stands."""
+    drawn = np.random.default_rng(0).standard_normal(n)
+    return 0.5 + 1.8 * np.exp(-np.arange(n) / 20) + noise * drawn
+
+
+def test_a_loss_that_stands_at_a_constant_rate_is_a_plateau(runs):
+    (found,) = runs.said(loss=standing(), lr=np.full(600, 0.1), total=1000).findings
+    assert found.code == "LR301"
+    assert found.evidence["updates_left"] == 400
+    assert found.evidence["p"] < 0.02
+
+
+def test_a_loss_that_falls_is_no_plateau(runs):
+    loss = standing() + np.linspace(1.0, 0.0, 600)
+    assert runs.codes(loss=loss, lr=np.full(600, 0.1), total=1000) == []
+
+
+def test_a_plateau_whose_decay_is_planned_is_none(runs):
+    planned = schedule("0.1 * constant() >> linear(20%)").over(1000)
+    known = {"loss": standing(), "lr": np.full(600, 0.1), "total": 1000}
+    assert runs.codes(**known, schedule=planned) == []
+    assert runs.codes(**known, schedule=schedule("0.1 * constant()")) == ["LR301"]
+
+
+def test_at_the_end_of_a_run_there_is_no_plateau_to_decay_from(runs):
+    assert runs.codes(loss=standing(), lr=np.full(600, 0.1), total=600) == ["LR302"]
+
+
+def test_a_rate_that_stays_at_its_peak_never_decayed(runs):
+    (found,) = runs.said(loss=runs.loss(), lr=np.full(400, 0.1)).findings
+    assert (found.code, found.evidence["peak"]) == ("LR302", 0.1)
+
+
+def test_a_rate_that_fell_to_a_third_decayed(runs):
+    assert runs.codes(loss=runs.loss(), lr=np.linspace(0.1, 0.033, 400)) == []
+
+
+def test_a_rate_that_is_still_rising_is_a_range_test(runs):
+    assert runs.codes(loss=runs.loss(), lr=np.geomspace(1e-6, 0.1, 400)) == []
+
+
+def test_a_schedule_that_stands_at_zero_ended_early(runs):
+    lr = cosine(250) * (STEPS < 250)
+    (found,) = runs.said(loss=runs.loss(), lr=lr).findings
+    assert (found.code, found.step) == ("LR303", 250)
+    assert found.evidence["updates_after"] == 150
+
+
+def test_a_schedule_that_ends_in_the_last_twentieth_ended_in_time(runs):
+    lr = cosine(385) * (STEPS < 385)
+    assert runs.codes(loss=runs.loss(), lr=lr) == []
+
+
+def test_the_last_stage_of_a_step_decay_is_no_end(runs):
+    lr = np.where(STEPS < 200, 0.1, np.where(STEPS < 300, 0.01, 0.001))
+    assert runs.codes(loss=runs.loss(), lr=lr) == []
+
+
+def test_a_floor_is_an_end_where_the_schedule_that_was_meant_says_so(runs):
+    meant = schedule("0.1 * cosine(floor=0.1)").over(250)
+    lr = meant(STEPS)
+    assert runs.codes(loss=runs.loss(), lr=lr) == []
+    assert runs.codes(loss=runs.loss(), lr=lr, schedule=meant, total=400) == ["LR303"]
+
+
+def burst(runs, size):
+    loss = runs.loss()
+    loss[3:12] += size
+    return loss
+
+
+def test_a_loss_that_bursts_at_the_first_full_rate_lacks_a_warm_up(runs):
+    (found,) = runs.said(loss=burst(runs, 1.5), lr=cosine(400)).findings
+    assert found.code == "LR304"
+    assert "no warm-up" in found.message
+    assert found.evidence["highest"] > 3.0
+
+
+def test_a_burst_while_the_rate_still_warms_up_is_not_its_fault(runs):
+    assert "LR304" not in runs.codes(loss=burst(runs, 1.5), lr=runs.rate(warm=60))
+
+
+def test_without_a_burst_no_warm_up_is_missed(runs):
+    assert runs.codes(loss=burst(runs, 0.1), lr=cosine(400)) == []
+
+
+def jumped(factor, at=200):
+    return np.where(at > STEPS, 1.0, factor) * cosine(400)
+
+
+@pytest.mark.parametrize(("factor", "facts"), [(3.0, {}), (0.4, {"resumed_at": [200]})])
+def test_a_rate_that_leaps_in_the_middle_of_its_decay_jumped(runs, factor, facts):
+    (found,) = runs.said(loss=runs.loss(), lr=jumped(factor), facts=facts).findings
+    assert (found.code, found.step) == ("LR305", 200)
+    assert found.evidence["resume_known"] is bool(facts)
+    assert found.severity is (Severity.ERROR if facts else Severity.WARNING)
+
+
+def test_a_second_warm_up_after_a_fall_is_a_restart_of_the_schedule(runs):
+    lr = np.concatenate([runs.rate()[:200], runs.rate()[:200]])
+    assert runs.codes(loss=runs.loss(), lr=lr) == ["LR305"]
+
+
+@pytest.mark.parametrize(
+    "facts", [{"resumed_at": [200]}, {}], ids=["resumed", "no interruption known"]
+)
+def test_a_rate_that_goes_on_where_it_was_did_not_jump(runs, facts):
+    assert runs.codes(loss=runs.loss(), lr=cosine(400), facts=facts) == []
+
+
+def test_a_warm_restart_from_the_floor_is_no_jump(runs):
+    lr = cosine(100, STEPS % 100)
+    assert runs.codes(loss=runs.loss(), lr=lr) == []
+
+
+def test_a_jump_that_a_person_made_is_no_finding(runs):
+    assert runs.codes(loss=runs.loss(), lr=jumped(3.0), facts={"edits": [200]}) == []
+
+
+def test_where_the_schedule_is_known_any_jump_off_it_is_an_error(runs):
+    meant = schedule("0.1 * cosine()").over(400)
+    said = runs.said(loss=runs.loss(), lr=jumped(1.3), schedule=meant, total=400)
+    assert [one.code for one in said.findings] == ["LR305"]
+    assert said.findings[0].evidence["meant"] == pytest.approx(0.05)
+
+
+@pytest.mark.parametrize("half", [220, 300, 350])
+def test_a_cosine_past_its_end_climbed_back(runs, half):
+    (found,) = runs.said(loss=runs.loss(), lr=cosine(half)).findings
+    assert found.code == "LR306"
+    assert abs(found.step - half) <= 1
+
+
+def test_a_cosine_that_reaches_its_end_did_not(runs):
+    assert runs.codes(loss=runs.loss(), lr=cosine(399)) == []
+
+
+def test_cycles_that_begin_with_a_rise_are_cycles(runs):
+    triangular = schedule("0.1 * triangular(every=25%)").over(400).table()
+    assert runs.codes(loss=runs.loss(), lr=triangular) == []
+
+
+MEANT = schedule("0.1 * warmup(10%) >> cosine()").over(400)
+
+
+def test_a_schedule_over_updates_stepped_once_an_epoch_is_on_the_wrong_clock(runs):
+    lr = MEANT(STEPS // 20)
+    known = {"loss": runs.loss(), "lr": lr, "total": 400}
+    (found,) = runs.said(**known, schedule=MEANT).findings
+    assert (found.code, found.evidence["updates_per_change"]) == ("LR307", 20)
+    assert runs.codes(**known) == ["LR307"]
+
+
+def test_a_schedule_over_epochs_stepped_once_an_epoch_is_right(runs):
+    lr = schedule("0.1 * cosine()").over(20)(STEPS // 20)
+    assert runs.codes(loss=runs.loss(), lr=lr, total=400) == []
+
+
+def test_a_schedule_over_epochs_stepped_at_every_update_is_through_at_once(runs):
+    lr = schedule("0.1 * cosine(floor=0.01)").over(20)(STEPS)
+    (found,) = runs.said(loss=runs.loss(), lr=lr, total=400).findings
+    assert (found.code, found.step) == ("LR307", 20)
+
+
+def test_torchs_cosine_over_epochs_stepped_at_every_update_swings(runs):
+    assert runs.codes(loss=runs.loss(), lr=cosine(20), total=400) == ["LR307"]
+
+
+def test_a_rate_that_does_not_follow_its_schedule_was_not_applied(runs):
+    lr = np.full(400, 0.1)
+    (found,) = runs.said(loss=runs.loss(), lr=lr, schedule=MEANT, total=400).findings
+    assert (found.code, found.severity) == ("LR308", Severity.ERROR)
+    assert "stayed at 0.1" in found.message
+
+
+def test_ten_times_the_rate_that_was_set_was_not_applied_either(runs):
+    assert runs.codes(loss=runs.loss(), lr=10 * MEANT.table(), schedule=MEANT) == ["LR308"]
+
+
+def test_a_rate_that_follows_its_schedule_was_applied(runs):
+    rounded = np.array([float(f"{rate:.3g}") for rate in MEANT.table()])
+    assert runs.codes(loss=runs.loss(), lr=rounded, schedule=MEANT, total=400) == []
+
+
+def test_updates_that_do_not_follow_the_rate_tell_that_it_is_not_theirs(runs):
+    noise = np.exp(0.1 * np.random.default_rng(0).standard_normal(400))
+    known = {"loss": runs.loss(), "lr": runs.rate(), "facts": {"optimizer": "adamw"}}
+    assert runs.codes(**known, update_ratio=1e-3 * noise) == ["LR308"]
+    assert runs.codes(**known, update_ratio=1e-2 * runs.rate() * noise) == []
+
+
+def test_the_updates_of_sgd_are_compared_per_gradient(runs):
+    norm = np.geomspace(10.0, 0.1, 400)
+    known = {"loss": runs.loss(), "lr": runs.rate(), "gradient_norm": norm}
+    facts = {"optimizer": "sgd"}
+    assert runs.codes(**known, facts=facts, update_ratio=1e-3 * norm) == ["LR308"]
+    assert runs.codes(**known, facts=facts, update_ratio=1e-2 * norm * runs.rate()) == []

@@ -1,0 +1,148 @@
+"""Rates that are too high: the smallest series that shows it, and the nearest one that does not."""
+
+import numpy as np
+import pytest
+
+from learnrate.watch import Severity
+
+
+def test_a_healthy_run_has_no_finding(runs):
+    assert runs.codes(loss=runs.loss(), lr=runs.rate(), total=400) == []
+
+
+def test_a_loss_that_is_not_finite_at_the_end_diverged(runs):
+    loss = runs.loss()
+    loss[390:] = np.inf
+    (found,) = runs.said(loss=loss, lr=runs.rate()).findings
+    assert (found.code, found.step, found.severity) == ("LR101", 390, Severity.ERROR)
+    assert found.evidence["not_finite_rows"] == 10
+    assert "step 390" in found.message
+
+
+def test_one_loss_that_is_not_finite_on_the_way_is_no_divergence(runs):
+    loss = runs.loss()
+    loss[200] = np.inf
+    assert runs.codes(loss=loss, lr=runs.rate()) == []
+
+
+def test_a_loss_that_left_and_stays_away_diverged(runs):
+    loss = runs.loss()
+    loss[250:] = 2.3
+    (found,) = runs.said(loss=loss, lr=runs.rate()).findings
+    assert found.code == "LR101"
+    assert 240 <= found.step <= 260
+
+
+def test_a_loss_that_comes_back_did_not_diverge(runs):
+    loss = runs.loss()
+    loss[250:300] = 2.3
+    assert runs.codes(loss=loss, lr=runs.rate()) == ["LR103"]
+
+
+def spiked(runs, at, height=1.0, length=6):
+    loss = runs.loss()
+    for first in at:
+        loss[first : first + length] += height
+    return loss
+
+
+def test_three_spikes_recur(runs):
+    (found,) = runs.said(loss=spiked(runs, (120, 200, 300)), lr=runs.rate()).findings
+    assert found.code == "LR102"
+    assert np.allclose(found.evidence["steps"], [123, 203, 303], atol=3)
+    assert found.evidence["highest"] == pytest.approx(1.0, abs=0.2)
+
+
+@pytest.mark.parametrize(
+    ("at", "height", "length"),
+    [((120, 200), 1.0, 6), ((120, 200, 300), 0.1, 6), ((120, 200, 300), 1.0, 1)],
+    ids=["two spikes", "low ones", "single hard batches"],
+)
+def test_what_is_less_than_that_does_not_recur(runs, at, height, length):
+    assert runs.codes(loss=spiked(runs, at, height, length), lr=runs.rate()) == []
+
+
+def test_a_loss_that_swings_back_by_a_third_of_its_fall_oscillates(runs):
+    loss = runs.loss()
+    loss[150:240] += 0.7
+    (found,) = runs.said(loss=loss, lr=runs.rate()).findings
+    assert found.code == "LR103"
+    assert found.evidence["high"] - found.evidence["low"] == pytest.approx(0.7, abs=0.1)
+
+
+def test_a_swing_by_a_tenth_does_not(runs):
+    loss = runs.loss()
+    loss[150:240] += 0.2
+    assert runs.codes(loss=loss, lr=runs.rate()) == []
+
+
+def test_a_loss_that_bounces_every_update_oscillates(runs):
+    bounce = 0.2 * (-1.0) ** np.arange(400)
+    assert runs.codes(loss=runs.loss() + bounce, lr=runs.rate()) == ["LR103"]
+
+
+def test_noise_of_that_size_does_not_bounce(runs):
+    assert runs.codes(loss=runs.loss(noise=0.2), lr=runs.rate()) == []
+
+
+def sharp(ratio, limit=2.0, rate=0.1):
+    return [[step, ratio * limit / rate] for step in range(0, 400, 40)]
+
+
+def test_a_rate_above_two_over_the_sharpness_is_beyond_the_edge(runs):
+    facts = {"optimizer": "sgd", "sharpness": sharp(1.5)}
+    (found,) = runs.said(
+        loss=runs.loss(), lr=np.full(400, 0.1), facts=facts, only=["LR104"]
+    ).findings
+    assert found.evidence["median_ratio"] == pytest.approx(1.5)
+    assert found.evidence["limit"] == 2.0
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "more"),
+    [("sgd", {}), ("sgd", {"momentum": 0.9}), ("adam", {"preconditioned": True})],
+)
+def test_at_the_edge_of_each_optimizer_nothing_is_said(runs, optimizer, more):
+    limit = {"sgd": 3.8 if more else 2.0, "adam": 38.0}[optimizer]
+    facts = {"optimizer": optimizer, "sharpness": sharp(1.05, limit)} | more
+    known = {"loss": runs.loss(), "lr": np.full(400, 0.1), "only": ["LR104"]}
+    assert runs.said(facts=facts, **known).findings == ()
+    beyond = facts | {"sharpness": sharp(1.3, limit)}
+    assert runs.said(facts=beyond, **known).codes() == ["LR104"]
+
+
+@pytest.mark.parametrize(
+    ("facts", "why"),
+    [
+        ({}, "no sharpness was measured"),
+        ({"sharpness": [[0, 1.0]], "optimizer": "sgd"}, "only 1 measurements"),
+        ({"sharpness": [[s, 1.0] for s in range(9)], "optimizer": "adam"}, "preconditioned"),
+    ],
+)
+def test_without_a_sharpness_that_can_be_judged_the_edge_is_not_told(runs, facts, why):
+    said = runs.said(loss=runs.loss(), lr=runs.rate(), facts=facts)
+    assert why in said.not_run["LR104"]
+
+
+def test_updates_that_are_mostly_clipped_are_said(runs):
+    clipped = np.tile([1.0, 1.0, 0.0], 134)[:400]
+    (found,) = runs.said(loss=runs.loss(), lr=runs.rate(), clipped=clipped).findings
+    assert found.code == "LR105"
+    assert found.evidence["share"] == pytest.approx(2 / 3, abs=0.01)
+
+
+def test_clipping_can_be_told_from_the_norms_and_the_limit(runs):
+    norm = np.full(400, 3.0)
+    known = {"loss": runs.loss(), "lr": runs.rate(), "gradient_norm": norm}
+    assert runs.codes(**known, facts={"clip_norm": 1.0}) == ["LR105"]
+    assert runs.codes(**known, facts={"clip_norm": 4.0}) == []
+
+
+def test_a_third_of_the_updates_clipped_is_usual(runs):
+    clipped = np.tile([1.0, 0.0, 0.0], 134)[:400]
+    assert runs.codes(loss=runs.loss(), lr=runs.rate(), clipped=clipped) == []
+
+
+def test_clipping_at_the_beginning_alone_is_usual(runs):
+    clipped = (np.arange(400) < 40).astype(float)
+    assert runs.codes(loss=runs.loss(), lr=runs.rate(), clipped=clipped) == []

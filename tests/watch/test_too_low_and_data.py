@@ -1,0 +1,104 @@
+"""Rates that are too low, and losses that speak of the data."""
+
+import math
+
+import numpy as np
+
+
+def test_a_loss_that_falls_in_a_straight_line_is_too_slow(runs):
+    loss = 2.3 - 0.001 * np.arange(400) + 0.02 * np.random.default_rng(0).standard_normal(400)
+    (found,) = runs.said(loss=loss, total=400).findings
+    assert found.code == "LR201"
+    assert 0.4 < found.evidence["second_half_share"] < 0.6
+
+
+def test_straight_in_the_sum_of_rates_is_too_slow_under_any_schedule(runs):
+    lr = runs.rate()
+    noise = 0.01 * np.random.default_rng(0).standard_normal(400)
+    loss = 2.3 - 0.4 * np.cumsum(lr) / lr.sum() + noise
+    assert runs.codes(loss=loss, lr=lr) == ["LR201"]
+
+
+def test_a_loss_that_falls_to_a_tenth_was_not_slow(runs):
+    assert runs.codes(loss=np.linspace(2.0, 0.2, 400), total=400) == []
+
+
+def test_a_loss_that_slows_down_is_not_too_slow(runs):
+    assert runs.codes(loss=runs.loss(over=60.0), lr=runs.rate()) == []
+
+
+def test_early_in_a_run_nothing_is_too_slow(runs):
+    loss = 2.3 - 0.001 * np.arange(80)
+    assert runs.codes(loss=loss, total=1000) == []
+
+
+def test_a_rate_of_zero_learns_nothing(runs):
+    loss = 2.3 + 0.02 * np.random.default_rng(0).standard_normal(400)
+    (found,) = runs.said(loss=loss, lr=np.zeros(400)).findings
+    assert found.code == "LR202"
+    assert "the rate is 0 in 100 % of the rows" in found.message
+
+
+def test_updates_of_no_size_learn_nothing(runs):
+    loss = 2.3 + 0.02 * np.random.default_rng(0).standard_normal(400)
+    said = runs.said(loss=loss, lr=runs.rate(), update_ratio=np.zeros(400))
+    assert "LR202" in said.codes()
+    assert "the optimizer holds" in said.findings[0].remedy
+
+
+def test_a_loss_that_never_moves_learns_nothing(runs):
+    loss = 2.3 + 0.02 * np.random.default_rng(0).standard_normal(400)
+    assert runs.codes(loss=loss, lr=runs.rate()) == ["LR202"]
+
+
+def test_a_loss_that_falls_by_a_tenth_learns_something(runs):
+    loss = 2.3 - 0.23 * (1 - np.exp(-np.arange(400) / 50))
+    loss += 0.02 * np.random.default_rng(0).standard_normal(400)
+    assert runs.codes(loss=loss, lr=runs.rate()) == []
+
+
+def validated(runs, course):
+    held = np.full(400, np.nan)
+    held[19::20] = course
+    return held
+
+
+def test_validation_that_rises_while_training_falls_overfits(runs):
+    loss = runs.loss(over=50.0, floor=0.0, noise=0.01)
+    course = np.concatenate([np.linspace(2.0, 0.9, 8), np.linspace(0.92, 1.4, 12)])
+    (found,) = runs.said(loss=loss, lr=runs.rate(), validation=validated(runs, course)).findings
+    assert (found.code, found.step) == ("LR401", 159)
+    assert math.isclose(found.evidence["lowest_validation"], 0.9)
+
+
+def test_validation_that_rises_by_little_does_not(runs):
+    course = np.concatenate([np.linspace(2.0, 0.9, 8), np.linspace(0.9, 0.93, 12)])
+    loss = runs.loss(over=50.0, floor=0.0, noise=0.01)
+    assert runs.codes(loss=loss, lr=runs.rate(), validation=validated(runs, course)) == []
+
+
+def test_a_validation_loss_near_zero_may_double(runs):
+    course = np.concatenate([np.linspace(2.0, 0.02, 8), np.linspace(0.02, 0.04, 12)])
+    loss = runs.loss(over=50.0, floor=0.0, noise=0.001)
+    assert runs.codes(loss=loss, lr=runs.rate(), validation=validated(runs, course)) == []
+
+
+def test_validation_that_rises_with_the_training_loss_is_no_overfitting(runs):
+    loss = runs.loss()
+    loss[160:] += np.linspace(0, 0.3, 240)
+    course = np.concatenate([np.linspace(2.0, 0.9, 8), np.linspace(0.92, 1.4, 12)])
+    assert "LR401" not in runs.codes(loss=loss, lr=runs.rate(), validation=validated(runs, course))
+
+
+def test_a_loss_flat_at_chance_is_said_where_chance_is_known(runs):
+    loss = math.log(10) + 0.02 * np.random.default_rng(0).standard_normal(400)
+    (found,) = runs.said(loss=loss, lr=runs.rate(), facts={"classes": 10}).findings
+    assert found.code == "LR402"
+    assert found.evidence["chance"] == math.log(10)
+    (same,) = runs.said(loss=loss, lr=runs.rate(), facts={"chance": math.log(10)}).findings
+    assert same.code == "LR402"
+
+
+def test_a_loss_a_twentieth_below_chance_is_not_at_chance(runs):
+    loss = 0.95 * math.log(10) + 0.02 * np.random.default_rng(0).standard_normal(400)
+    assert "LR402" not in runs.codes(loss=loss, lr=runs.rate(), facts={"classes": 10})
