@@ -602,3 +602,32 @@ def test_facts_that_are_no_json_are_refused(place):
     optimizer = SGD(make_model().parameters(), lr=0.1)
     with pytest.raises(ArgumentError, match=r"facts=.* must hold JSON values"):
         learnrate.attach(optimizer, 0.1, store=place, total=4, facts={"model": object()})
+
+
+def test_the_rules_look_at_a_run_while_it_goes_on(tmp_path):
+    weight = torch.nn.Parameter(torch.ones(3))
+    optimizer = torch.optim.SGD([weight], lr=0.1)
+    with learnrate.attach(optimizer, 0.1, total=400, store=tmp_path / "a.db") as run:
+        for step in range(200):
+            optimizer.step()
+            run.step(1.0 / (1 + step) if step < 150 else math.nan)
+            if step % 20 == 0:
+                run.recorder.flush()
+                run.validation(1.0)
+        run.recorder.flush()
+        assert [one.code for one in run.findings] == ["LR101"]
+    stored = learnrate.Store(tmp_path / "a.db").findings(run.id)
+    assert [one.code for one in stored] == ["LR101"]
+    assert stored[0].step >= 150
+
+
+def test_a_run_that_is_not_watched_has_no_findings(tmp_path):
+    weight = torch.nn.Parameter(torch.ones(3))
+    optimizer = torch.optim.SGD([weight], lr=0.1)
+    settings = {"total": 400, "store": tmp_path / "a.db", "watch": False}
+    with learnrate.attach(optimizer, 0.1, **settings) as run:
+        for _ in range(100):
+            optimizer.step()
+            run.step(math.nan)
+        run.recorder.flush()
+        assert run.findings == ()

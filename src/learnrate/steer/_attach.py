@@ -21,6 +21,7 @@ from learnrate.steer._controlled import Controlled
 from learnrate.steer._floats import Floats
 from learnrate.steer._guard import Guard
 from learnrate.steer._limits import Limits
+from learnrate.steer._live import Live
 from learnrate.steer._mailbox import Mailbox
 from learnrate.steer._measures import Cadence, Measures, is_sharded
 from learnrate.steer._rates import Borrowed, Owned
@@ -60,6 +61,7 @@ def attach(
     planned: Schedule | None = None,
     facts: Mapping[str, Any] | None = None,
     limits: Limits | Mapping[str, Any] | None = None,
+    watch: bool = True,
     probes: Probing | None = None,
     guard: Guard | bool = False,
     also: Mapping[str, Any] | None = None,
@@ -109,6 +111,8 @@ def attach(
         update_every: the same for the update ratio.
         planned: with `schedule=None`, the schedule that the rates should follow, for the record.
         facts: JSON values to remember, such as `{"batch_size": 64}`.
+        watch: look at what is recorded with the rules of `learnrate.watch`, in the recorder's
+            thread; what they find is in `run.findings` and in the store.
         probes: `learnrate.probing.Probes`, which puts questions to the live training within a
             share of its time; for one optimizer. What it finds is recorded with the run.
         limits: what edits may not exceed: `Limits`, or the same as a mapping.
@@ -175,11 +179,13 @@ def attach(
             },
             numbers=floats,
         )
+        if watch:
+            recorder.observers.append(Live())
         recorder.step = step
         if step > 0:
             recorder.go_on(step, "started")
     kept = {**(also or {}), **({} if controlled is None else {_CONTROLLERS: controlled})}
-    watch = Guard() if guard is True else guard or None
+    guarding = Guard() if guard is True else guard or None
     agreed = agreement(rank, size)
     steering = Steering(
         base=bound,
@@ -190,10 +196,10 @@ def attach(
             optimizers,
             model,
             kept,
-            1 if watch is None else watch.keep,
-            None if watch is None else watch.folder,
+            1 if guarding is None else guarding.keep,
+            None if guarding is None else guarding.folder,
         ),
-        guard=watch,
+        guard=guarding,
         recorder=recorder,
         mailbox=None if recorder is None else Mailbox(recorder, agreed),
         agreement=agreed,

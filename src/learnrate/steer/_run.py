@@ -240,7 +240,10 @@ class Run:
                 self._steering.controlled(
                     step + 1, change.before, change.after, change.controller, change.reason
                 )
-        self._move(self._steering.advance(step + 1, value))
+        step = self._steering.advance(step + 1, value)
+        if self._probes is not None and step != self.total:
+            self._probe(self._probes, step)
+        self._move(step)
 
     def _move(self, step: int) -> None:
         if step <= self._step and self._row_step >= step:  # a rollback
@@ -248,8 +251,6 @@ class Run:
             self._begins = step
         self._step = step
         self._rates.turn(step)
-        if self._probes is not None and step != self.total:
-            self._probe(self._probes, step)
 
     def steer(
         self,

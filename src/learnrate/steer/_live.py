@@ -1,0 +1,50 @@
+"""The rules of watch, fed with what a run records while it records it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from learnrate.watch import Watcher
+
+if TYPE_CHECKING:
+    from learnrate.watch import Finding, Observations
+
+__all__ = ["Live"]
+
+
+class Live:
+    """An observer of a recorder: gives each finding once, when it holds."""
+
+    def __init__(self) -> None:
+        self._watcher: Watcher | None = None
+        self._last = -1
+
+    def __call__(self, seen: Observations) -> tuple[Finding, ...]:
+        """The findings that these new rows bring."""
+        if self._watcher is None:
+            self._watcher = Watcher(
+                seen.run, total=seen.total, schedule=seen.schedule, facts=seen.facts
+            )
+        step, columns = _without_late_validation(seen, self._last)
+        if not step.size:
+            return ()
+        self._last = int(step[-1])
+        return self._watcher.feed(step, columns)
+
+
+def _without_late_validation(
+    seen: Observations, last: int
+) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """The rows, a validation of an update that was seen before moved to the next one.
+
+    As a row of its own at an old step it would read as a resume.
+    """
+    late = (seen.step <= last) & np.isnan(seen.column("loss"))
+    columns = {name: held[~late] for name, held in seen.columns.items()}
+    values = seen.column("validation")[late]
+    if late.any() and not late.all() and np.isnan(columns["validation"][0]):
+        columns["validation"] = columns["validation"].copy()
+        columns["validation"][0] = values[-1]
+    return seen.step[~late], columns
