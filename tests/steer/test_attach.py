@@ -605,15 +605,19 @@ def test_facts_that_are_no_json_are_refused(place):
 
 
 def test_the_rules_look_at_a_run_while_it_goes_on(tmp_path):
-    weight = torch.nn.Parameter(torch.ones(3))
-    optimizer = torch.optim.SGD([weight], lr=0.1)
-    with learnrate.attach(optimizer, 0.1, total=400, store=tmp_path / "a.db") as run:
+    weight = torch.nn.Parameter(torch.linspace(1, 2, 3))
+    optimizer = torch.optim.SGD([weight], lr=0.02)
+    schedule = "0.02 * warmup(10) >> linear(390)"
+    with learnrate.attach(optimizer, schedule, store=tmp_path / "a.db") as run:
         for step in range(200):
+            optimizer.zero_grad()
+            loss = weight.square().sum() + 0.1
+            loss.backward()
             optimizer.step()
-            run.step(1.0 / (1 + step) if step < 150 else math.nan)
+            run.step(loss if step < 150 else math.nan)
             if step % 20 == 0:
                 run.recorder.flush()
-                run.validation(1.0)
+                run.validation(loss.item())
         run.recorder.flush()
         assert [one.code for one in run.findings] == ["LR101"]
     stored = learnrate.Store(tmp_path / "a.db").findings(run.id)
@@ -630,4 +634,4 @@ def test_a_run_that_is_not_watched_has_no_findings(tmp_path):
             optimizer.step()
             run.step(math.nan)
         run.recorder.flush()
-        assert run.findings == ()
+        assert run.findings == []

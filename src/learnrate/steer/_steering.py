@@ -77,7 +77,6 @@ class Steering:
     _watchman: Watchman | None = field(init=False, default=None)
     _cadence: int = field(init=False, default=0)
     _trouble_at: int = field(init=False, default=-(2**53))
-    _blamed: bool = field(init=False, default=False)
     _back_at: int = field(init=False, default=-(2**53))
 
     def __post_init__(self) -> None:
@@ -269,8 +268,7 @@ class Steering:
             return step
         earlier = [each for each in self.snapshots.steps if each < step - 1 - guard.patience]
         found = earlier or self.snapshots.steps[:1]
-        at_once = 0 <= step - self._back_at <= 2 * guard.patience + 2 and not self._blamed
-        self._blamed = at_once  # the data is; a second time in a row it is the rate after all
+        at_once = 0 <= step - self._back_at <= 2 * guard.patience + 2
         again = step <= self._trouble_at + max(self._cadence, 10) and not at_once
         if again and len(found) > 1:
             self._drop(found.pop())  # it has been tried, and did not help
