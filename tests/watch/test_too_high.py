@@ -99,11 +99,15 @@ def test_a_rate_above_two_over_the_sharpness_is_beyond_the_edge(runs):
 
 
 @pytest.mark.parametrize(
-    ("optimizer", "more"),
-    [("sgd", {}), ("sgd", {"momentum": 0.9}), ("adam", {"preconditioned": True})],
+    ("optimizer", "more", "limit"),
+    [
+        ("sgd", {}, 2.0),
+        ("sgd", {"momentum": 0.9}, 3.8),
+        ("adam", {"preconditioned": True}, 38.0),
+        ("adam", {"preconditioned": True, "betas": [0.8, 0.99]}, 18.0),
+    ],
 )
-def test_at_the_edge_of_each_optimizer_nothing_is_said(runs, optimizer, more):
-    limit = {"sgd": 3.8 if more else 2.0, "adam": 38.0}[optimizer]
+def test_at_the_edge_of_each_optimizer_nothing_is_said(runs, optimizer, more, limit):
     facts = {"optimizer": optimizer, "sharpness": sharp(1.05, limit)} | more
     known = {"loss": runs.loss(), "lr": np.full(400, 0.1), "only": ["LR104"]}
     assert runs.said(facts=facts, **known).findings == ()

@@ -58,7 +58,7 @@ def _stable_up_to(reading: Reading) -> float | None:
     name = str(reading.facts.get("optimizer", "")).lower()
     beta = float(reading.facts.get("momentum", 0.9))
     if "adam" in name or "rms" in name:
-        first = float(reading.facts.get("beta1", 0.9))
+        first = float(reading.facts.get("betas", (0.9,))[0])
         return (2 + 2 * first) / (1 - first) if reading.facts.get("preconditioned") else None
     if name == "sgd" and "momentum" not in reading.facts:
         return 2.0
