@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import torch
+from _tasks import Residual
 from torch import nn
 
 __all__ = ["GRUText", "TransformerText", "cnn", "digits_cnn", "mlp", "resnet"]
@@ -42,25 +43,6 @@ def cnn(classes: int = 10) -> nn.Sequential:
         nn.Flatten(),
         nn.Linear(784, classes),
     )
-
-
-class Residual(nn.Module):
-    """Two convolutions with GroupNorm beside a shortcut."""
-
-    def __init__(self, channels: int, wider: int, stride: int) -> None:
-        super().__init__()
-        self.body = nn.Sequential(
-            nn.Conv2d(channels, wider, 3, stride, 1, bias=False),
-            nn.GroupNorm(4, wider),
-            nn.ReLU(),
-            nn.Conv2d(wider, wider, 3, 1, 1, bias=False),
-            nn.GroupNorm(4, wider),
-        )
-        self.shortcut = nn.Conv2d(channels, wider, 1, stride, bias=False)
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """The wider features."""
-        return torch.relu(self.body(x) + self.shortcut(x))
 
 
 def resnet() -> nn.Sequential:
