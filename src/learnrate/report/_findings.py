@@ -44,7 +44,8 @@ def show_findings(console: Console, observations: Observations, diagnosis: Diagn
     said = "nothing found" if not count else f"{count} finding{'s' if count > 1 else ''}"
     style = "bold green" if not count else "bold"
     console.print(
-        _text(console, (diagnosis.run, "bold"), (f"  {steps:,} rows: ", ""), (said, style))
+        _text(console, (diagnosis.run, "bold"), (f"  {steps:,} rows: ", ""), (said, style)),
+        soft_wrap=True,  # so that a path can be copied
     )
     for one in diagnosis.findings:
         severity = str(one.severity)
