@@ -42,7 +42,9 @@ ARROWS = {
     "watch": {"schedules"},
     "testing": {"task", "schedules", "store", "watch"},
     "dashboard": {"schedules", "watch", "store", "steer", "planning", "report"},
+    "glossary": {"schedules"},
     "cli": {
+        "glossary",
         "schedules",
         "scaling",
         "task",

@@ -9,6 +9,7 @@ import typer
 from learnrate._version import __version__
 from learnrate.cli._dashboard import dashboard
 from learnrate.cli._diagnose import diagnose
+from learnrate.cli._explain import explain
 from learnrate.cli._export import export
 from learnrate.cli._find import find
 from learnrate.cli._meta import meta
@@ -43,6 +44,7 @@ app.command()(diagnose)
 app.command()(steer)
 app.command()(replay)
 app.command()(dashboard)
+app.command()(explain)
 
 
 def _print_version(value: bool) -> None:
