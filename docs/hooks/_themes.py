@@ -1,0 +1,39 @@
+"""Pictures for a light and a dark page: the same drawing, in the ink of either."""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING
+
+import matplotlib as mpl
+
+mpl.use("svg")
+
+from matplotlib import pyplot as plt
+from mkdocs.structure.files import File
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from matplotlib.figure import Figure
+    from mkdocs.config.defaults import MkDocsConfig
+    from mkdocs.structure.files import Files
+
+INKS = {"light": "#1B1F24", "dark": "#E8EAED"}
+GROUNDS = {"light": "#FFFFFF", "dark": "#1E2129"}
+_COLOURED = ("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color")
+
+
+def add_picture(
+    files: Files, config: MkDocsConfig, place: str, draw: Callable[[], Figure]
+) -> None:
+    """Add `place-light.svg` and `place-dark.svg`: transparent, labels on the page's ground."""
+    for theme, ink in INKS.items():
+        with mpl.rc_context(
+            {**dict.fromkeys(_COLOURED, ink), "axes.facecolor": GROUNDS[theme], "svg.hashsalt": ""}
+        ):
+            figure = draw()
+            buffer = io.BytesIO()
+            figure.savefig(buffer, format="svg", bbox_inches="tight", transparent=True)
+            plt.close(figure)
+        files.append(File.generated(config, f"{place}-{theme}.svg", content=buffer.getvalue()))

@@ -1,0 +1,80 @@
+"""What an idea gives its page, and what its drawings share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from learnrate._axes import SERIES, legend_below, log_axis, new_figure, rate_text, style
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from ideas._bench import Swept
+
+WIDTH, HEIGHT = 7.0, 3.2
+
+
+@dataclass(frozen=True)
+class Idea:
+    """Pictures by name, drawn on demand, and figures by name, as the page shall write them."""
+
+    drawings: Mapping[str, Callable[[], Figure]]
+    figures: Mapping[str, str] = field(default_factory=dict)
+
+
+def picture(panels: int = 1, height: float = HEIGHT) -> list[Axes]:
+    """Axes side by side in a new figure of a page's width."""
+    figure = new_figure(WIDTH, height)
+    return [figure.add_subplot(1, panels, at + 1) for at in range(panels)]
+
+
+def figure_of(axes: Axes) -> Any:
+    """The figure that axes are in."""
+    return axes.get_figure(root=True)
+
+
+def draw_sweeps(
+    axes: Axes,
+    swept: Mapping[str, Swept],
+    *,
+    title: str = "",
+    ceiling: float = 2.6,
+    x: str = "peak rate",
+    scaled: Sequence[float] = (),
+) -> None:
+    """Final losses against rates, a line a sweep, with a mark at each one's best rate.
+
+    `scaled` multiplies the rates of each line. Losses above `ceiling` are cut off.
+    """
+    factors = scaled or [1.0] * len(swept)
+    for (label, one), colour, factor in zip(swept.items(), SERIES, factors, strict=False):
+        shown = np.minimum(one.validation, 2 * ceiling)
+        axes.plot(factor * one.lr, shown, color=colour, label=label, linewidth=1.6)
+        axes.plot(
+            [factor * one.best],
+            [float(np.interp(np.log(one.best), np.log(one.lr), shown))],
+            "o",
+            color=colour,
+            markersize=7,
+        )
+    style(axes, title, x=x, y="validation loss")
+    every = np.concatenate(
+        [factor * one.lr for one, factor in zip(swept.values(), factors, strict=True)]
+    )
+    log_axis(axes.xaxis, float(every.min()), float(every.max()))
+    axes.set_xlim(every.min(), every.max())
+    log_axis(axes.yaxis, 0.08, ceiling)
+    axes.set_ylim(0.9 * min(float(one.validation.min()) for one in swept.values()), ceiling)
+    if len(swept) > 1:
+        legend_below(axes)
+
+
+def written(rate: float) -> str:
+    """A rate in a sentence, to two figures."""
+    return rate_text(rate, 2)

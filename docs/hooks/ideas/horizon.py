@@ -1,0 +1,120 @@
+"""The horizon: how the best rate moves with the length, and why greedy tuning cuts too early."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+from ideas._bench import Setting, rates, sweep
+from ideas._idea import Idea, draw_sweeps, figure_of, legend_below, log_axis, picture, style, written
+from ideas.wrong_rate import TRUTH
+
+from learnrate._axes import CHOSEN, DIVERGED, MEASURED, QUIET
+
+LENGTHS = (50, 100, 200, 400, 800)
+GRID = rates(2**-7, 2, 2)
+CUT, END = 150, 1500
+
+
+def measure() -> Idea:
+    """Sweeps of five lengths, the stored ones of the benchmark, and a noisy quadratic."""
+    swept = {f"{n} updates": sweep(Setting(steps=n, batch=8), GRID) for n in LENGTHS}
+    drifts = [drift(json.loads(path.read_text())) for path in sorted(TRUTH.glob("*.json"))]
+    greedy = {name: quadratic(table) for name, table in courses().items()}
+    bests = [one.best for one in swept.values()]
+
+    def lengths():  # noqa: ANN202 - a drawing
+        (axes,) = picture(height=3.6)
+        draw_sweeps(axes, swept)
+        return figure_of(axes)
+
+    def cells():  # noqa: ANN202 - a drawing
+        (axes,) = picture(height=3.6)
+        for small, colour in ((True, MEASURED), (False, CHOSEN)):
+            label = "batch 32 or smaller" if small else "batch 64 or larger"
+            for batch, shares, moved in drifts:
+                if (batch <= 32) == small:
+                    axes.plot(shares, moved, color=colour, linewidth=1.1, alpha=0.7, label=label)
+                    label = ""
+        axes.axhline(1.0, color=QUIET, linewidth=0.8)
+        style(axes, "", x="length, as a share of the run", y="its best rate / the run's")
+        log_axis(axes.xaxis, 1 / 35, 1)
+        axes.set_xticks([1 / 32, 1 / 16, 1 / 8, 1 / 4, 1], ["1/32", "1/16", "1/8", "1/4", "1"])
+        axes.set_yscale("log")
+        log_axis(axes.yaxis, 0.1, 20)
+        legend_below(axes)
+        return figure_of(axes)
+
+    def cuts():  # noqa: ANN202 - a drawing
+        (axes,) = picture(height=3.6)
+        for (name, loss), colour in zip(
+            greedy.items(), (MEASURED, DIVERGED, CHOSEN), strict=True
+        ):
+            axes.plot(loss, color=colour, label=name, linewidth=1.6)
+        axes.axvline(CUT, color=QUIET, linestyle=":", linewidth=1.2)
+        style(axes, "", x="step", y="expected loss")
+        axes.set_ylim(0, 8)
+        legend_below(axes)
+        return figure_of(axes)
+
+    small = [moved[2] for batch, _, moved in drifts if batch <= 32]  # at an eighth of the run
+    soon, late = CUT + 40, END - 1
+    cut, kept, planned = greedy.values()
+    return Idea(
+        {"horizon-lengths": lengths, "horizon-cells": cells, "horizon-greedy": cuts},
+        {
+            "shortest": written(bests[0]),
+            "longest": written(bests[-1]),
+            "exponent": f"{np.polyfit(np.log(LENGTHS), np.log(bests), 1)[0]:.2f}",
+            "higher": str(sum(one > 1 for one in small)),
+            "lower": str(sum(one < 1 for one in small)),
+            "small": str(len(small)),
+            "soon": f"{kept[soon] / cut[soon]:.1f}",
+            "late": f"{cut[late] / planned[late]:.1f}",
+        },
+    )
+
+
+def drift(cell: dict) -> tuple[int, list[float], list[float]]:
+    """Of a benchmark cell: its batch, lengths as shares of the run, best rates over the run's."""
+    batch = next(
+        int(part[1:]) for part in cell["cell"].split("-") if part[0] == "b" and part[1:].isdigit()
+    )
+    bests = [table["lr"][int(np.argmin(_means(table["loss"])))] for table in cell["tables"]]
+    total = cell["tables"][0]["steps"]
+    shares = [table["steps"] / total for table in cell["tables"]]
+    return batch, shares, [best / bests[0] for best in bests]
+
+
+def _means(losses: list[list[float | None]]) -> list[float]:
+    return [
+        float(np.mean([np.inf if one is None else one for one in row])) if row else np.inf
+        for row in losses
+    ]
+
+
+def courses() -> dict[str, np.ndarray]:
+    """Three schedules that are the same until step CUT."""
+    high, low = 1.0, 0.1
+    steps = np.arange(END)
+    return {
+        "cut now": np.where(steps < CUT, high, low),
+        "never cut": np.full(END, high),
+        "decay over what is left": np.where(
+            steps < CUT, high, high * (END - steps) / (END - CUT)
+        ),
+    }
+
+
+def quadratic(lr: np.ndarray) -> np.ndarray:
+    """The expected loss of SGD on 200 directions of curvature h = 1/i and gradient noise h.
+
+    e <- (1 - lr h)^2 e + lr^2 h, exactly, for the mean square error e of each direction.
+    """
+    curvature = 1.0 / np.arange(1, 201)
+    error = np.full(200, 8.0)
+    losses = []
+    for rate in lr:
+        losses.append(float(curvature @ error) / 2)
+        error = (1 - rate * curvature) ** 2 * error + rate**2 * curvature
+    return np.array(losses)

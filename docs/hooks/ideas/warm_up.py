@@ -1,0 +1,69 @@
+"""Warm-up: what it does to the rates that can be borne."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from ideas._bench import Setting, rates, sweep
+from ideas._idea import Idea, draw_sweeps, figure_of, legend_below, picture, style, written
+
+from learnrate._axes import SERIES
+
+if TYPE_CHECKING:
+    from ideas._bench import Swept
+
+SHAPES = {
+    "no warm-up": "linear()",
+    "warm-up of 5 %": "warmup(5%) >> linear()",
+    "of 20 %": "warmup(20%) >> linear()",
+}
+GRID = rates(2**-10, 2**-2, 2)
+BEARABLE = 0.4  # far from the loss at chance, 2.3, and from the lowest, 0.15
+
+
+def measure() -> Idea:
+    """Sweep Adam on a network of six hidden layers under three warm-ups."""
+    swept = {
+        name: sweep(
+            Setting(
+                shape=shape, optimizer="adam", depth=6, batch=64, steps=200, seeds=4
+            ),
+            GRID,
+        )
+        for name, shape in SHAPES.items()
+    }
+    borne = [bearable(one) for one in swept.values()]
+    at = int(np.argmin(abs(np.log(GRID / borne[0])))) + 1
+
+    def sweeps():  # noqa: ANN202 - a drawing
+        (axes,) = picture(height=3.6)
+        draw_sweeps(axes, swept)
+        return figure_of(axes)
+
+    def courses():  # noqa: ANN202 - a drawing
+        (axes,) = picture()
+        for (name, one), colour in zip(swept.items(), SERIES, strict=False):
+            axes.plot(one.loss[:, at], color=colour, label=name, linewidth=1.4)
+        style(axes, "", x="step", y="training loss")
+        axes.set_ylim(0, 6)
+        legend_below(axes)
+        return figure_of(axes)
+
+    return Idea(
+        {"warm-up-sweeps": sweeps, "warm-up-courses": courses},
+        {
+            "bare": written(borne[0]),
+            "warmed": written(borne[-1]),
+            "times": f"{borne[-1] / borne[0]:.1f}",
+            "at": written(GRID[at]),
+        },
+    )
+
+
+def bearable(swept: Swept) -> float:
+    """The rate above the best one at which the loss rises through BEARABLE."""
+    best = int(np.argmin(swept.validation))
+    above = best + int(np.argmax(swept.validation[best:] > BEARABLE))
+    losses = np.log(swept.validation[above - 1 : above + 1])
+    return float(np.exp(np.interp(np.log(BEARABLE), losses, np.log(swept.lr[above - 1 : above + 1]))))
