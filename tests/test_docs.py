@@ -113,12 +113,16 @@ def run_pages(top, jobs):
                 command, env=environment, stdout=out, stderr=subprocess.STDOUT
             )
     found = {}
-    for name, process in started.items():
-        process.wait(timeout=400)
-        said = (top / f"{name}.txt").read_text()
-        print(said)
-        assert process.returncode == 0, said
-        found |= json.loads((top / f"{name}-result.json").read_text())
+    try:
+        for name, process in started.items():
+            process.wait(timeout=500)
+            said = (top / f"{name}.txt").read_text()
+            print(said)
+            assert process.returncode == 0, said
+            found |= json.loads((top / f"{name}-result.json").read_text())
+    finally:
+        for process in started.values():
+            process.kill()
     return found
 
 

@@ -1,0 +1,98 @@
+"""Follows every internal link and anchor of the built site; one that leads nowhere ends the build."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, field
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import unquote, urlsplit
+
+from mkdocs.exceptions import PluginError
+
+if TYPE_CHECKING:
+    from mkdocs.config.defaults import MkDocsConfig
+
+_LOG = logging.getLogger("mkdocs.hooks.links")
+_POINTERS = {"a": "href", "link": "href", "img": "src", "script": "src", "source": "src"}
+
+
+@dataclass
+class Checked:
+    """How many links were followed, and what is wrong with which, as (page, link, reason)."""
+
+    links: int = 0
+    anchors: int = 0
+    pages: int = 0
+    broken: list[tuple[str, str, str]] = field(default_factory=list)
+
+
+class _Page(HTMLParser):
+    """The links of a page, and the anchors that it has."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.links: list[str] = []
+        self.anchors: set[str] = {""}
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        known = dict(attrs)
+        self.anchors |= {known[name] or "" for name in ("id", "name") if name in known}
+        address = known.get(_POINTERS.get(tag, ""))
+        if address:
+            self.links.append(address)
+
+
+def on_post_build(config: MkDocsConfig) -> None:
+    """Check the site.
+
+    Raises:
+        PluginError: a link leads nowhere.
+    """
+    found = check(Path(config.site_dir))
+    if found.broken:
+        listed = "\n".join(f"  {page}: {link}: {why}" for page, link, why in found.broken)
+        raise PluginError(f"{len(found.broken)} links of the site lead nowhere:\n{listed}")
+    _LOG.info(
+        "%s internal links of %s pages lead somewhere, %s of them to an anchor",
+        f"{found.links:,}",
+        found.pages,
+        f"{found.anchors:,}",
+    )
+
+
+def check(site: Path) -> Checked:
+    """Follow the links of every page below a folder. Other sites are not asked."""
+    pages = {path: _Page(path.read_text(encoding="utf-8")) for path in site.rglob("*.html")}
+    found = Checked(pages=len(pages))
+    for path, page in sorted(pages.items()):
+        for link in page.links:
+            parts = urlsplit(link)
+            if parts.scheme or parts.netloc:
+                continue
+            found.links += 1
+            found.anchors += bool(parts.fragment)
+            why = _wrong(site, path, unquote(parts.path), unquote(parts.fragment), pages)
+            if why:
+                found.broken.append((str(path.relative_to(site)), link, why))
+    return found
+
+
+def _wrong(
+    site: Path, page: Path, place: str, anchor: str, pages: dict[Path, _Page]
+) -> str | None:
+    """Why a link leads nowhere, or None."""
+    start = site if place.startswith("/") else page.parent
+    target = (start / place.lstrip("/")).resolve() if place else page
+    if target.is_dir():
+        target /= "index.html"
+    if not target.is_relative_to(site.resolve()) and place:
+        return "it leaves the site"
+    if not target.exists():
+        return "there is no such file"
+    known = pages.get(target)
+    if known is not None and anchor not in known.anchors:
+        return f"the page has no anchor {anchor!r}"
+    return None
