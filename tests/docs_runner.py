@@ -78,7 +78,7 @@ def main():
                 found[item["id"]] = run_item(item)
                 took = time.process_time() - began
                 if took > 1:
-                    print(f"{item['id']}: {took:.1f} s of processor", flush=True)
+                    sys.stdout.write(f"{item['id']}: {took:.1f} s of processor\n")
         os.environ.clear()
         os.environ.update(before)
     results.write_text(json.dumps(found))
@@ -98,7 +98,7 @@ def run_item(item):
     try:
         with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
             exec(compile(text, item["id"], "exec"), {"__name__": "__main__"})
-    except BaseException:
+    except BaseException:  # noqa: BLE001 - a snippet may do anything
         return f"{said.getvalue()[-2000:]}\n{traceback.format_exc()}"
     return None
 
@@ -149,7 +149,7 @@ def answered(words):
             command()
         except SystemExit as ended:
             code = ended.code or 0
-        except BaseException:
+        except BaseException:  # noqa: BLE001 - and so may a command
             code = 70
             traceback.print_exc()
     return code, printed.getvalue(), said.getvalue()
@@ -164,14 +164,16 @@ def parsed(words):
     try:
         group = typer.main.get_command(app)
         group.commands[words[0]].make_context(words[0], words[1:])
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - whatever it is, it is the result
         return 2, "", f"{words}: {error!r}"
     return 0, "", ""
 
 
 def installable(words):
     """Whether every extra of ours that is named exists."""
-    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"][
+        "optional-dependencies"
+    ]
     named = re.findall(r"(?:learnrate|\.)\[([\w,]+)\]", " ".join(words))
     missing = {one for each in named for one in each.split(",")} - set(extras)
     return (1, "", f"no extras {missing}") if missing else (0, "", "")

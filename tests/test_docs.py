@@ -23,7 +23,7 @@ SHORTENED = {
     r"\bsteps=[12]000,": "steps=100,",
     r"--steps 2000\b": "--steps 200",
     r"--simulate 20000": "--simulate 100",
-    r"\b250 500 1000 2000\b": "25 50 100 200",
+    r"\b250 500 1000 2000\b": "20 40 80",
     r"--seeds 3 --steps 300": "--seeds 1 --steps 40",
     r"--lr 1e-4:1:13 ": "--lr 1e-4:1:5 ",
     r"0:0.5:6 --seeds 3": "0:0.5:3 --seeds 1",
@@ -57,7 +57,9 @@ def items(page):
         for kind, code in found
     ]
     if page.parent == TERMS:
-        found += [("bash", line) for line in re.findall(r"^    (learnrate .*)$", text, re.MULTILINE)]
+        found += [
+            ("bash", line) for line in re.findall(r"^    (learnrate .*)$", text, re.MULTILINE)
+        ]
     return [
         {"id": f"{page.relative_to(ROOT)}-{at}", "kind": kind, "text": shortened(code)}
         for at, (kind, code) in enumerate(found)
@@ -117,7 +119,6 @@ def run_pages(top, jobs):
         for name, process in started.items():
             process.wait(timeout=500)
             said = (top / f"{name}.txt").read_text()
-            print(said)
             assert process.returncode == 0, said
             found |= json.loads((top / f"{name}-result.json").read_text())
     finally:
@@ -149,11 +150,13 @@ def table(tokens):
     """Runs over model size, data and batch, from a law, as a table that `learnrate scale` reads."""
     noise = np.random.default_rng(0)
     rows = ["lr,loss,smooth loss,N,D,B,bs,depth"]
-    for N, D, B in itertools.product((1e7, 3e7, 1e8), tokens, (32, 128, 512)):
+    for size, data, batch in itertools.product((1e7, 3e7, 1e8), tokens, (32, 128, 512)):
         for lr in np.geomspace(3e-4, 3e-2, 9):
-            off = np.log(lr / 3e-3) + 0.5 * np.log(N / 3e7) - 0.2 * np.log(B / 128)
+            off = np.log(lr / 3e-3) + 0.5 * np.log(size / 3e7) - 0.2 * np.log(batch / 128)
             loss = 2.5 + 0.02 * off**2 + 0.001 * noise.standard_normal()
-            rows.append(f"{lr},{loss},{loss},{N},{D},{B},{B},{round((N / 1e6) ** 0.5)}")
+            rows.append(
+                f"{lr},{loss},{loss},{size},{data},{batch},{batch},{round((size / 1e6) ** 0.5)}"
+            )
     return "\n".join(rows) + "\n"
 
 

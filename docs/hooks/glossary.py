@@ -26,7 +26,9 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Add a page a word, and their list."""
     words = sorted((one for one in pages() if one.kind == "word"), key=_alphabetical)
     listed = "\n".join(f"- **[{one.word}]({one.slug}.md)**: {one.summary}" for one in words)
-    files.append(File.generated(config, "glossary/index.md", content=_INTRODUCTION + listed + "\n"))
+    files.append(
+        File.generated(config, "glossary/index.md", content=_INTRODUCTION + listed + "\n")
+    )
     for one in words:
         files.append(File.generated(config, f"glossary/{one.slug}.md", content=linked(one)))
     return files

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
@@ -87,8 +88,10 @@ def sweep(setting: Setting, lr: Sequence[float] | np.ndarray) -> Swept:
     x, y, held_x, held_y = digits()
     peaks = torch.tensor(np.asarray(lr), dtype=torch.float32).repeat_interleave(setting.seeds)
     weights = _first_weights(setting, len(np.asarray(lr)))
-    first = [torch.zeros_like(each) for each in weights]
-    second = [torch.zeros_like(each) for each in weights]
+    moments = (
+        [torch.zeros_like(each) for each in weights],
+        [torch.zeros_like(each) for each in weights],
+    )
     table = schedules.schedule(setting.shape).over(setting.steps).table()
     draws = [torch.Generator().manual_seed(seed) for seed in range(setting.seeds)]
     losses = []
@@ -99,7 +102,9 @@ def sweep(setting: Setting, lr: Sequence[float] | np.ndarray) -> Swept:
         loss = _losses(weights, x[rows], y[rows])
         gradients = torch.autograd.grad(setting.scale * loss.sum(), weights)
         losses.append(loss.detach())
-        _update(setting, weights, gradients, first, second, (peaks * height)[:, None, None], step)
+        _update(
+            setting, weights, gradients, moments, lr=(peaks * height)[:, None, None], step=step
+        )
     with torch.no_grad():
         final = _losses(weights, held_x.expand(len(peaks), -1, -1), held_y.expand(len(peaks), -1))
     by_seed = final.reshape(-1, setting.seeds).double().mean(1).numpy()
@@ -111,7 +116,7 @@ def _first_weights(setting: Setting, count: int) -> list[torch.Tensor]:
     """One matrix a layer, its last row the bias, shape (trainings, inputs + 1, outputs)."""
     sizes = [64, *[setting.width] * setting.depth, 10]
     layers = []
-    for inputs, outputs in zip(sizes, sizes[1:], strict=False):
+    for inputs, outputs in itertools.pairwise(sizes):
         drawn = [
             torch.randn(
                 inputs + 1, outputs, generator=torch.Generator().manual_seed(1000 * seed + outputs)
@@ -139,12 +144,12 @@ def _update(
     setting: Setting,
     weights: list[torch.Tensor],
     gradients: Sequence[torch.Tensor],
-    first: list[torch.Tensor],
-    second: list[torch.Tensor],
+    moments: tuple[list[torch.Tensor], list[torch.Tensor]],
+    *,
     lr: torch.Tensor,
     step: int,
 ) -> None:
-    for weight, gradient, mean, square in zip(weights, gradients, first, second, strict=True):
+    for weight, gradient, mean, square in zip(weights, gradients, *moments, strict=True):
         weight.mul_(1 - lr * setting.decay)
         if setting.optimizer == "sgd":
             mean.mul_(setting.momentum).add_(gradient)

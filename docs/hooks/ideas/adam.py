@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from ideas._bench import Setting, rates, sweep
 from ideas._idea import Idea, draw_sweeps, figure_of, picture, written
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 SCALES = (0.01, 1.0, 100.0)
 GRIDS = {"sgd": rates(2**-13, 2**8, 1), "adam": rates(2**-13, 2**-1, 1)}
@@ -13,13 +18,15 @@ def measure() -> Idea:
     """Sweep both optimizers under the loss, a hundredth of it, and a hundred times it."""
     swept = {
         optimizer: {
-            f"loss times {scale:g}": sweep(Setting(optimizer=optimizer, scale=scale, steps=200), grid)
+            f"loss times {scale:g}": sweep(
+                Setting(optimizer=optimizer, scale=scale, steps=200), grid
+            )
             for scale in SCALES
         }
         for optimizer, grid in GRIDS.items()
     }
 
-    def drawn():  # noqa: ANN202 - a drawing
+    def drawn() -> Figure:
         left, right = picture(2, height=3.8)
         draw_sweeps(left, swept["sgd"], title="SGD with momentum")
         draw_sweeps(right, swept["adam"], title="Adam")
@@ -28,7 +35,9 @@ def measure() -> Idea:
             axes.get_legend().remove()
         figure = figure_of(left)
         handles, labels = left.get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside lower center", ncols=3, frameon=False, fontsize="small")
+        figure.legend(
+            handles, labels, loc="outside lower center", ncols=3, frameon=False, fontsize="small"
+        )
         return figure
 
     return Idea(

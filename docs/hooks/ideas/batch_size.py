@@ -2,13 +2,27 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import torch
-from ideas._bench import Setting, digits, rates, sweep
-from ideas._idea import Idea, draw_sweeps, figure_of, legend_below, log_axis, picture, style, written
 
+from ideas._bench import Setting, digits, rates, sweep
+from ideas._idea import (
+    Idea,
+    draw_sweeps,
+    figure_of,
+    legend_below,
+    log_axis,
+    picture,
+    style,
+    written,
+)
 from learnrate._axes import CHOSEN, MEASURED, QUIET
 from learnrate.probing import noise_scale
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 BATCHES = (2, 4, 8, 16, 32, 64, 128, 256)
 
@@ -27,13 +41,13 @@ def measure() -> Idea:
     most, noise = fitted(sizes, bests)
     measured = noise_scales((0, 50, 150))
 
-    def sweeps():  # noqa: ANN202 - a drawing
+    def sweeps() -> Figure:
         (axes,) = picture(height=3.6)
         draw_sweeps(axes, {f"batch {batch}": swept[batch] for batch in (2, 8, 32, 256)})
         legend_below(axes, columns=4)
         return figure_of(axes)
 
-    def law():  # noqa: ANN202 - a drawing
+    def law() -> Figure:
         (axes,) = picture(height=3.6)
         line = np.geomspace(2, 256, 60)
         axes.plot(sizes, bests, "o", color=MEASURED, markersize=7, label="best rate, measured")
@@ -77,9 +91,7 @@ def noise_scales(steps: tuple[int, ...]) -> list[float]:
     """The simple noise scale of the same network after so many updates at rate 0.5, batch 32."""
     x, y, _, _ = digits()
     torch.manual_seed(0)
-    model = torch.nn.Sequential(
-        torch.nn.Linear(64, 32), torch.nn.ReLU(), torch.nn.Linear(32, 10)
-    )
+    model = torch.nn.Sequential(torch.nn.Linear(64, 32), torch.nn.ReLU(), torch.nn.Linear(32, 10))
     optimizer = torch.optim.SGD(model.parameters(), lr=0.5)
     found = []
     for step in range(max(steps) + 1):

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
+
 from ideas._bench import Setting, rates, sweep
 from ideas._idea import (
     Idea,
@@ -14,9 +17,11 @@ from ideas._idea import (
     style,
     written,
 )
-
 from learnrate import schedules
 from learnrate._axes import SERIES
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 TOTAL = 400
 SHAPES = {
@@ -47,7 +52,7 @@ def measure() -> Idea:
         name: np.array([bound(peak * table) for peak in peaks]) for name, table in tables.items()
     }
 
-    def refinement():  # noqa: ANN202 - a drawing
+    def refinement() -> Figure:
         norms, rates_ = picture(2)
         for (name, norm), colour in zip(NORMS.items(), SERIES, strict=False):
             norms.plot(norm, color=colour, label=name, linewidth=1.6)
@@ -57,7 +62,7 @@ def measure() -> Idea:
         legend_below(norms, columns=1)
         return figure_of(norms)
 
-    def bounded():  # noqa: ANN202 - a drawing
+    def bounded() -> Figure:
         (axes,) = picture(height=3.6)
         for (name, heights), colour in zip(bounds.items(), SERIES, strict=False):
             axes.plot(peaks, heights, color=colour, label=name, linewidth=1.6)
@@ -69,7 +74,7 @@ def measure() -> Idea:
         legend_below(axes, columns=2)
         return figure_of(axes)
 
-    def real():  # noqa: ANN202 - a drawing
+    def real() -> Figure:
         (axes,) = picture(height=3.8)
         draw_sweeps(axes, swept, ceiling=1.0)
         legend_below(axes, columns=2)

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-import torch
-from ideas._idea import Idea, figure_of, legend_below, picture, style
+from typing import TYPE_CHECKING
 
+import torch
+
+from ideas._idea import Idea, figure_of, legend_below, picture, style
 from learnrate._axes import QUIET, SERIES
 from learnrate.probing import sharpness
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 RATES = (0.4, 0.2, 0.1)
 STEPS, EVERY = 1500, 50
@@ -17,10 +22,12 @@ def measure() -> Idea:
     torch.set_num_threads(1)
     courses = {lr: course(lr) for lr in RATES}
 
-    def drawn():  # noqa: ANN202 - a drawing
+    def drawn() -> Figure:
         (axes,) = picture(height=3.6)
         for (lr, held), colour in zip(courses.items(), SERIES, strict=False):
-            axes.plot(range(0, STEPS + 1, EVERY), held, color=colour, label=f"rate {lr:g}", linewidth=1.6)
+            axes.plot(
+                range(0, STEPS + 1, EVERY), held, color=colour, label=f"rate {lr:g}", linewidth=1.6
+            )
             axes.axhline(2 / lr, color=colour, linestyle=":", linewidth=1.2)
         axes.plot([], [], color=QUIET, linestyle=":", label="2 / rate")
         style(axes, "", x="step", y="sharpness")

@@ -3,13 +3,26 @@
 from __future__ import annotations
 
 import json
+from typing import TYPE_CHECKING
 
 import numpy as np
-from ideas._bench import Setting, rates, sweep
-from ideas._idea import Idea, draw_sweeps, figure_of, legend_below, log_axis, picture, style, written
-from ideas.wrong_rate import TRUTH
 
+from ideas._bench import Setting, rates, sweep
+from ideas._idea import (
+    Idea,
+    draw_sweeps,
+    figure_of,
+    legend_below,
+    log_axis,
+    picture,
+    style,
+    written,
+)
+from ideas.wrong_rate import TRUTH
 from learnrate._axes import CHOSEN, DIVERGED, MEASURED, QUIET
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 LENGTHS = (50, 100, 200, 400, 800)
 GRID = rates(2**-7, 2, 2)
@@ -23,12 +36,12 @@ def measure() -> Idea:
     greedy = {name: quadratic(table) for name, table in courses().items()}
     bests = [one.best for one in swept.values()]
 
-    def lengths():  # noqa: ANN202 - a drawing
+    def lengths() -> Figure:
         (axes,) = picture(height=3.6)
         draw_sweeps(axes, swept)
         return figure_of(axes)
 
-    def cells():  # noqa: ANN202 - a drawing
+    def cells() -> Figure:
         (axes,) = picture(height=3.6)
         for small, colour in ((True, MEASURED), (False, CHOSEN)):
             label = "batch 32 or smaller" if small else "batch 64 or larger"
@@ -45,11 +58,9 @@ def measure() -> Idea:
         legend_below(axes)
         return figure_of(axes)
 
-    def cuts():  # noqa: ANN202 - a drawing
+    def cuts() -> Figure:
         (axes,) = picture(height=3.6)
-        for (name, loss), colour in zip(
-            greedy.items(), (MEASURED, DIVERGED, CHOSEN), strict=True
-        ):
+        for (name, loss), colour in zip(greedy.items(), (MEASURED, DIVERGED, CHOSEN), strict=True):
             axes.plot(loss, color=colour, label=name, linewidth=1.6)
         axes.axvline(CUT, color=QUIET, linestyle=":", linewidth=1.2)
         style(axes, "", x="step", y="expected loss")
@@ -100,9 +111,7 @@ def courses() -> dict[str, np.ndarray]:
     return {
         "cut now": np.where(steps < CUT, high, low),
         "never cut": np.full(END, high),
-        "decay over what is left": np.where(
-            steps < CUT, high, high * (END - steps) / (END - CUT)
-        ),
+        "decay over what is left": np.where(steps < CUT, high, high * (END - steps) / (END - CUT)),
     }
 
 

@@ -2,27 +2,38 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from ideas._bench import Setting, rates, sweep
 from ideas._idea import Idea, draw_sweeps, figure_of, picture, written
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 BETAS = (0.0, 0.5, 0.9, 0.97)
 
 
 def measure() -> Idea:
     """Sweep SGD under four momenta."""
-    swept = {f"momentum {beta:g}": sweep(Setting(momentum=beta), rates(2**-10, 4, 2)) for beta in BETAS}
+    swept = {
+        f"momentum {beta:g}": sweep(Setting(momentum=beta), rates(2**-10, 4, 2)) for beta in BETAS
+    }
     effective = [1 / (1 - beta) for beta in BETAS]
 
-    def drawn():  # noqa: ANN202 - a drawing
+    def drawn() -> Figure:
         by_rate, by_effect = picture(2, height=3.8)
         draw_sweeps(by_rate, swept, title="By its number")
-        draw_sweeps(by_effect, swept, title="By what it does", x="rate / (1 - momentum)", scaled=effective)
+        draw_sweeps(
+            by_effect, swept, title="By what it does", x="rate / (1 - momentum)", scaled=effective
+        )
         by_effect.set_ylabel("")
         by_effect.get_legend().remove()
         by_rate.get_legend().remove()
         figure = figure_of(by_rate)
         handles, labels = by_rate.get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside lower center", ncols=4, frameon=False, fontsize="small")
+        figure.legend(
+            handles, labels, loc="outside lower center", ncols=4, frameon=False, fontsize="small"
+        )
         return figure
 
     return Idea(

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
+
 from ideas._bench import Setting, rates, sweep
 from ideas._idea import Idea, draw_sweeps, figure_of, legend_below, picture, style, written
-
 from learnrate._axes import CHOSEN, DIVERGED, MEASURED
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 GRID = rates(2**-12, 8, 2)
 
@@ -22,7 +27,7 @@ def measure() -> Idea:
         f"too high, {written(swept.lr[high])}": (high, DIVERGED),
     }
 
-    def courses():  # noqa: ANN202 - a drawing
+    def courses() -> Figure:
         (axes,) = picture()
         for label, (at, colour) in shown.items():
             smooth = np.convolve(swept.loss[:, at], np.ones(10) / 10, mode="valid")
@@ -32,7 +37,7 @@ def measure() -> Idea:
         legend_below(axes)
         return figure_of(axes)
 
-    def curve():  # noqa: ANN202 - a drawing
+    def curve() -> Figure:
         (axes,) = picture()
         draw_sweeps(axes, {"digits": swept})
         for at, colour in shown.values():

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from ideas._bench import Setting, digits, rates, sweep
-from ideas._idea import Idea, figure_of, legend_below, log_axis, picture, style, written
 
 import learnrate
+from ideas._bench import Setting, digits, rates, sweep
+from ideas._idea import Idea, figure_of, legend_below, log_axis, picture, style, written
 from learnrate._axes import QUIET, SERIES
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 LENGTHS = (30, 100, 300, 1000)
 
@@ -26,7 +30,7 @@ def measure() -> Idea:
     steepest = {length: test.rules["steepest"] for length, test in tests.items()}
     best = sweep(Setting(), rates(2**-12, 8, 2)).best
 
-    def drawn():  # noqa: ANN202 - a drawing
+    def drawn() -> Figure:
         (axes,) = picture(height=3.6)
         for (length, test), colour in zip(tests.items(), SERIES, strict=False):
             axes.plot(

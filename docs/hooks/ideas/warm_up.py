@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+
 from ideas._bench import Setting, rates, sweep
 from ideas._idea import Idea, draw_sweeps, figure_of, legend_below, picture, style, written
-
 from learnrate._axes import SERIES
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
     from ideas._bench import Swept
 
 SHAPES = {
@@ -26,9 +28,7 @@ def measure() -> Idea:
     """Sweep Adam on a network of six hidden layers under three warm-ups."""
     swept = {
         name: sweep(
-            Setting(
-                shape=shape, optimizer="adam", depth=6, batch=64, steps=200, seeds=4
-            ),
+            Setting(shape=shape, optimizer="adam", depth=6, batch=64, steps=200, seeds=4),
             GRID,
         )
         for name, shape in SHAPES.items()
@@ -36,12 +36,12 @@ def measure() -> Idea:
     borne = [bearable(one) for one in swept.values()]
     at = int(np.argmin(abs(np.log(GRID / borne[0])))) + 1
 
-    def sweeps():  # noqa: ANN202 - a drawing
+    def sweeps() -> Figure:
         (axes,) = picture(height=3.6)
         draw_sweeps(axes, swept)
         return figure_of(axes)
 
-    def courses():  # noqa: ANN202 - a drawing
+    def courses() -> Figure:
         (axes,) = picture()
         for (name, one), colour in zip(swept.items(), SERIES, strict=False):
             axes.plot(one.loss[:, at], color=colour, label=name, linewidth=1.4)
@@ -66,4 +66,6 @@ def bearable(swept: Swept) -> float:
     best = int(np.argmin(swept.validation))
     above = best + int(np.argmax(swept.validation[best:] > BEARABLE))
     losses = np.log(swept.validation[above - 1 : above + 1])
-    return float(np.exp(np.interp(np.log(BEARABLE), losses, np.log(swept.lr[above - 1 : above + 1]))))
+    return float(
+        np.exp(np.interp(np.log(BEARABLE), losses, np.log(swept.lr[above - 1 : above + 1])))
+    )

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
+
 from ideas._bench import Setting, rates, sweep
 from ideas._idea import (
     Idea,
@@ -14,8 +17,10 @@ from ideas._idea import (
     style,
     written,
 )
-
 from learnrate._axes import CHOSEN, MEASURED, QUIET
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 LR, DECAY, STEPS = 1e-3, 1.0, 700
 DECAYS = (0.1, 0.5, 2.0)
@@ -26,22 +31,28 @@ def measure() -> Idea:
     sizes = np.geomspace(0.1, 100, 25)
     left = {penalty: remaining(sizes, penalty=penalty) for penalty in (False, True)}
     swept = {
-        f"decay {decay:g}": sweep(Setting(optimizer="adam", decay=decay), rates(2**-11, 2**-2, 1.5))
+        f"decay {decay:g}": sweep(
+            Setting(optimizer="adam", decay=decay), rates(2**-11, 2**-2, 1.5)
+        )
         for decay in DECAYS
     }
 
-    def kinds():  # noqa: ANN202 - a drawing
+    def kinds() -> Figure:
         (axes,) = picture()
-        axes.plot(sizes, left[False], "o-", color=MEASURED, label="AdamW: decay apart from the gradient")
+        axes.plot(
+            sizes, left[False], "o-", color=MEASURED, label="AdamW: decay apart from the gradient"
+        )
         axes.plot(sizes, left[True], "o-", color=CHOSEN, label="Adam: penalty in the gradient")
-        axes.axhline(np.exp(-LR * DECAY * STEPS), color=QUIET, linestyle=":", label="exp(-lr wd steps)")
+        axes.axhline(
+            np.exp(-LR * DECAY * STEPS), color=QUIET, linestyle=":", label="exp(-lr wd steps)"
+        )
         style(axes, "", x="size of the weight's gradients", y="share of the weight left")
         log_axis(axes.xaxis, 0.1, 100)
         axes.set_ylim(0, 1.1)
         legend_below(axes, columns=2)
         return figure_of(axes)
 
-    def sweeps():  # noqa: ANN202 - a drawing
+    def sweeps() -> Figure:
         (axes,) = picture(height=3.6)
         draw_sweeps(axes, swept)
         return figure_of(axes)

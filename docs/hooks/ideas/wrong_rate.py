@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-from ideas._idea import Idea, figure_of, legend_below, log_axis, picture, style
 
+from ideas._idea import Idea, figure_of, legend_below, log_axis, picture, style
 from learnrate._axes import CHOSEN, DIVERGED, QUIET
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 TRUTH = Path(__file__).parents[3] / "benchmarks" / "regret" / "results" / "truth"
 FACTORS = (1 / 16, 1 / 8, 1 / 4, 1 / 2, 1, 2, 4, 8)
@@ -21,7 +25,7 @@ def measure() -> Idea:
     table = np.array([np.interp(np.log(grid), x, y, left=np.nan, right=np.nan) for x, y in curves])
     middle, fifth = (quantile(table, share) for share in (0.5, 0.8))
 
-    def drawn():  # noqa: ANN202 - a drawing
+    def drawn() -> Figure:
         (axes,) = picture(height=3.6)
         for row in table:
             axes.plot(grid, 1 + row, color=QUIET, linewidth=0.8, alpha=0.6)

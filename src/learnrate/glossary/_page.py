@@ -67,10 +67,10 @@ def key(name: str) -> str:
 
 
 def term(text: str, slug: str) -> Page:
-    """A page of the glossary: a title, `Also:` with other names, a summary, a body, `See also:`.
+    r"""A page of the glossary: a title, `Also:` with other names, a summary, a body, `See also:`.
 
     Examples:
-        >>> page = term("# peak\\n\\nAlso: top.\\n\\nThe highest.\\n\\nSee also: floor.", "peak")
+        >>> page = term("# peak\n\nAlso: top.\n\nThe highest.\n\nSee also: floor.", "peak")
         >>> page.names, page.summary, page.see
         (('peak', 'top'), 'The highest.', ('floor',))
     """

@@ -1,0 +1,144 @@
+"""learnrate explain: every word has its page, in the terminal and as JSON."""
+
+import json
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+from learnrate import schedules
+from learnrate.cli import main
+from learnrate.glossary import look_up, pages
+from learnrate.watch import RULES
+
+ROOT = Path(__file__).parents[2]
+
+HOUSE = """lr peak floor step steps total schedule controller task trial engine, range test, plan, finding,
+edit, store, claim"""
+FIELD = """warm-up, decay, restart, cyclic, 1cycle, plateau, range test, peak, floor, momentum, batch size,
+noise scale, edge of stability, sharpness, catapult, weight decay, muP, horizon, annealing, cool-down,
+WSD, schedule-free, D-Adaptation, Prodigy, DoG, gradient clipping, loss spike, regret, Adam, AdamW, SGD,
+RMSprop, super-convergence, divergence, overfitting, early stopping, fine-tuning, hypergradient"""
+
+
+@pytest.fixture
+def explain(monkeypatch, capsys):
+    """Run the command; its exit status, standard output and error."""
+
+    def call(*arguments):
+        monkeypatch.setenv("COLUMNS", "100")
+        monkeypatch.setattr(sys, "argv", ["learnrate", "explain", *arguments])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        printed = capsys.readouterr()
+        return ended.value.code or 0, printed.out, printed.err
+
+    return call
+
+
+def words():
+    house = re.split(
+        r",\s*|\s(?=lr|peak|floor|step|total|schedule|controller|task|trial|engine)", HOUSE
+    )
+    return sorted({*filter(None, house), *re.split(r",\s*", FIELD)})
+
+
+@pytest.mark.parametrize("word", words())
+def test_every_word_of_the_house_and_of_the_field_has_a_page(word):
+    page, *_ = look_up(word)
+    assert page.kind == "word"
+    assert len(page.text.split()) > 30
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.code)
+def test_every_finding_has_its_page_under_its_code(rule):
+    (page,) = look_up(rule.code.lower())
+    assert (page.word, page.kind, page.summary) == (rule.code, "finding", rule.title)
+
+
+def test_every_shape_of_a_schedule_has_a_page_under_its_name_in_the_text_form():
+    shapes = schedules.Shape.__subclasses__()
+    assert len(shapes) > 15
+    for shape in shapes:
+        assert shape.name in {page.word for page in look_up(shape.name)}
+
+
+def test_every_recipe_has_a_page():
+    for name in ("d2z", "wsd", "sgdr", "noam", "warmup_cosine", "one_cycle"):
+        assert name in {page.word for page in look_up(name)}
+
+
+def test_every_word_that_a_page_points_at_has_a_page():
+    for page in pages():
+        for word in page.see:
+            assert look_up(word), page.word
+
+
+def test_no_two_words_share_a_name():
+    named = [name.casefold() for page in pages() if page.kind == "word" for name in page.names]
+    assert len(named) == len(set(named))
+
+
+def test_a_page_is_printed_without_pictures_and_without_links_to_other_pages(explain):
+    status, out, _ = explain("LR101")
+    assert status == 0
+    assert "the loss diverged" in out
+    assert "svg" not in out
+    assert ".md" not in out
+
+
+def test_a_word_of_several_parts_needs_no_quotes_and_capitals_do_not_matter(explain):
+    status, out, _ = explain("Edge", "of", "Stability")
+    assert status == 0
+    assert "lr * sharpness" in out
+
+
+def test_the_shape_follows_the_word_that_it_is_named_after(explain):
+    status, out, _ = explain("warmup")
+    assert status == 0
+    assert out.index("The first updates of a run") < out.index("warmup(steps")
+
+
+def test_without_a_word_all_are_listed_with_a_line_each(explain):
+    status, out, _ = explain()
+    assert status == 0
+    for page in pages():
+        assert re.search(rf"^{re.escape(page.word)}\s", out, flags=re.MULTILINE), page.word
+
+
+def test_json_has_the_whole_page(explain):
+    status, out, _ = explain("noise scale", "--json")
+    (page,) = json.loads(out)
+    assert status == 0
+    assert page["word"] == "noise scale"
+    assert "critical batch size" in page["names"]
+    assert page["see"] == ["batch size", "probe"]
+    assert page["text"].startswith("# noise scale\n")
+
+
+def test_json_without_a_word_lists_all_without_their_texts(explain):
+    _, out, _ = explain("--json")
+    listed = json.loads(out)
+    assert len(listed) == len(pages())
+    assert all(set(one) == {"word", "kind", "summary", "names", "see"} for one in listed)
+
+
+def test_an_unknown_word_exits_with_2_and_names_the_nearest(explain):
+    status, out, err = explain("momentun")
+    assert (status, out) == (2, "")
+    assert err == (
+        "learnrate: no page is about 'momentun'. The nearest are momentum, one_cycle_momentum. "
+        "learnrate explain without a word lists all.\n"
+    )
+
+
+def test_a_word_that_resembles_none_is_said_without_guesses(explain):
+    status, _, err = explain("xyzzy")
+    assert status == 2
+    assert "nearest" not in err
+
+
+def test_a_wheel_takes_the_findings_pages_along():
+    declared = (ROOT / "pyproject.toml").read_text()
+    assert '"docs/findings" = "learnrate/glossary/findings"' in declared
