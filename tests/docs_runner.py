@@ -193,8 +193,8 @@ def live_run():
 
     def train():
         while not run.done and not ended.is_set():
-            if run.next_step == 1000:
-                run.steer("snapshot", reason="to go back to")
+            if run.next_step == 999:
+                run.steer("snapshot", reason="kept at 1000")
             optimizer.zero_grad()
             loss = weight(torch.ones(1, 1)).square().mean()
             loss.backward()
