@@ -1,10 +1,8 @@
 """The site: its links are followed, its pictures computed, its reference complete."""
 
 import importlib
-import importlib.util
 import inspect
 import re
-import sys
 from collections import Counter
 from pathlib import Path
 
@@ -15,20 +13,11 @@ import learnrate
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
-HOOKS = DOCS / "hooks"
 PUBLIC = (
     "schedules scaling meta meta.theory probing steer store watch watch.readers testing glossary"
 )
 
 pytest.importorskip("mkdocs")
-
-
-@pytest.fixture(scope="module")
-def hooks():
-    """The folder of the hooks, from which they import each other, as mkdocs lets them."""
-    sys.path.insert(0, str(HOOKS))
-    yield
-    sys.path.remove(str(HOOKS))
 
 
 # Links
@@ -40,7 +29,7 @@ def page(folder, name, body):
 
 
 @pytest.fixture
-def check(hooks):
+def check():
     return importlib.import_module("links").check
 
 
@@ -130,7 +119,7 @@ def test_every_public_class_and_function_is_in_the_reference_once():
 
 
 @pytest.fixture(scope="module")
-def ideas(hooks):
+def ideas():
     return importlib.import_module("ideas")
 
 

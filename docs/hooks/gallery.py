@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import io
+from functools import partial
 from typing import TYPE_CHECKING
 
-import matplotlib as mpl
-
-mpl.use("svg")
-
-from matplotlib import pyplot as plt
 from mkdocs.structure.files import File
 
+from _themes import INKS, add_picture
 from learnrate import schedules
 from learnrate._axes import draw_schedules
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
     from mkdocs.config.defaults import MkDocsConfig
     from mkdocs.structure.files import Files
 
 TOTAL = 1000
-INKS = {"light": "#1B1F24", "dark": "#E8EAED"}
 
 SHAPES = {
     "Constant": ["constant()"],
@@ -79,9 +75,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 
 def _entry(name: str, specs: list[schedules.Schedule], files: Files, config: MkDocsConfig) -> str:
-    for theme, ink in INKS.items():
-        picture = f"schedules/gallery/{name}-{theme}.svg"
-        files.append(File.generated(config, picture, content=_drawn(specs, ink)))
+    add_picture(files, config, f"schedules/gallery/{name}", partial(_drawn, specs))
     summary = (getattr(schedules, name).__doc__ or "").strip().splitlines()[0]
     written = "\n".join(str(one) for one in specs)
     return (
@@ -95,17 +89,13 @@ def _entry(name: str, specs: list[schedules.Schedule], files: Files, config: MkD
     )
 
 
-def _drawn(specs: list[schedules.Schedule], ink: str) -> bytes:
-    coloured = ("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color")
-    with mpl.rc_context(dict.fromkeys(coloured, ink)):
-        axes = draw_schedules([(str(one), one.table(TOTAL)) for one in specs])
-        axes.set_title("", loc="left")
-        axes.set_ylim(bottom=0.0, top=1.05 * max(float(one.table(TOTAL).max()) for one in specs))
-        axes.figure.set_size_inches(7, 3)
-        buffer = io.BytesIO()
-        axes.figure.savefig(buffer, format="svg", bbox_inches="tight", transparent=True)
-    plt.close(axes.figure)
-    return buffer.getvalue()
+def _drawn(specs: list[schedules.Schedule]) -> Figure:
+    axes = draw_schedules([(str(one), one.table(TOTAL)) for one in specs])
+    axes.set_title("", loc="left")
+    axes.set_ylim(bottom=0.0, top=1.05 * max(float(one.table(TOTAL).max()) for one in specs))
+    figure = axes.get_figure(root=True)
+    figure.set_size_inches(7, 3)
+    return figure
 
 
 _INTRODUCTION = f"""Every picture is drawn from the code when the site is built, over a run of {TOTAL:,}

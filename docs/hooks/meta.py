@@ -2,18 +2,11 @@
 
 from __future__ import annotations
 
-import io
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import matplotlib as mpl
-
-mpl.use("svg")
-
-from matplotlib import pyplot as plt
-from mkdocs.structure.files import File
-
+from _themes import add_picture
 from learnrate._axes import CHOSEN, MEASURED, QUIET, new_figure, style
 from learnrate.meta import theory
 
@@ -23,7 +16,6 @@ if TYPE_CHECKING:
     from mkdocs.structure.files import Files
 
 RESULTS = Path(__file__).parents[2] / "benchmarks" / "results" / "meta_regimes.json"
-INKS = {"light": "#1B1F24", "dark": "#E8EAED"}
 TITLES = {
     "isotropic": "Isotropic regression",
     "alike": "Linearised net, tasks alike",
@@ -42,14 +34,8 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
         "figure-3": lambda: theory.draw_theory(theory.FIGURE_3, inner_lr=0.2, adapt_lr=0.2),
         "regimes": lambda: regimes(json.loads(RESULTS.read_text())),
     }
-    coloured = ("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color")
-    for theme, ink in INKS.items():
-        ground = {"axes.facecolor": "white" if theme == "light" else "#1E2129"}
-        with mpl.rc_context({**dict.fromkeys(coloured, ink), **ground}):
-            for name, draw in drawings.items():
-                files.append(
-                    File.generated(config, f"why/meta/{name}-{theme}.svg", content=_svg(draw()))
-                )
+    for name, draw in drawings.items():
+        add_picture(files, config, f"why/meta/{name}", draw)
     return files
 
 
@@ -73,10 +59,3 @@ def regimes(kept: dict[str, Any]) -> Figure:
                 markersize=5,
             )
     return figure
-
-
-def _svg(figure: Figure) -> bytes:
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="svg", bbox_inches="tight", transparent=True)
-    plt.close(figure)
-    return buffer.getvalue()

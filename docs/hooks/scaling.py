@@ -8,19 +8,13 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import matplotlib as mpl
-
-mpl.use("svg")
-
-from matplotlib import pyplot as plt
-from mkdocs.structure.files import File
+from _themes import add_picture
 
 if TYPE_CHECKING:
     from mkdocs.config.defaults import MkDocsConfig
     from mkdocs.structure.files import Files
 
 PAGE = "how-to/scaling.md"
-INKS = {"light": "#1B1F24", "dark": "#E8EAED"}
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
@@ -30,18 +24,5 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     names: dict[str, Any] = {}
     with contextlib.redirect_stdout(io.StringIO()):
         exec(snippet, names)  # noqa: S102 - our own page
-    for theme, ink in INKS.items():
-        picture = f"how-to/scaling-{theme}.svg"
-        files.append(File.generated(config, picture, content=drawn(names, ink)))
+    add_picture(files, config, "how-to/scaling", lambda: names["fitted"].figure(names["scaled"]))
     return files
-
-
-def drawn(names: dict[str, Any], ink: str) -> bytes:
-    """The figure of what the snippet fitted and asked, as SVG."""
-    coloured = ("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color")
-    with mpl.rc_context(dict.fromkeys(coloured, ink)):
-        figure = names["fitted"].figure(names["scaled"])
-        buffer = io.BytesIO()
-        figure.savefig(buffer, format="svg", transparent=True)
-    plt.close(figure)
-    return buffer.getvalue()
