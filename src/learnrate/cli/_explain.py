@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 __all__ = ["explain"]
 
 _WIDTH = 88  # beyond it lines are hard to read
-_HEADINGS = {"word": "Words", "finding": "Findings", "schedule": "Schedules"}
+_HEADINGS = {"word": "Words", "finding": "Findings", "claim": "Claims", "schedule": "Schedules"}
 
 
 def explain(
