@@ -4,7 +4,7 @@
     python fine_tuning.py                  # scikit-learn's digits; half a minute on one core
 
 A network learns digits and is saved. Then the images come from another scanner: fainter, noisy and a
-pixel to the right, and only 50 have labels. The rate is planned anew, from the checkpoint on.
+pixel to the right, and only 150 have labels. The rate is planned anew, from the checkpoint on.
 Everything is written to --out: plan.json, report.html, runs.db, pretrained.pt.
 """
 
@@ -30,15 +30,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--steps", type=int, default=100, help="optimizer updates of fine-tuning")
-    parser.add_argument("--labels", type=int, default=50, help="images to fine-tune with")
+    parser.add_argument("--steps", type=int, default=200, help="optimizer updates of fine-tuning")
+    parser.add_argument("--labels", type=int, default=150, help="images to fine-tune with")
     parser.add_argument("--out", type=Path, default=Path("build/fine_tuning"))
     asked = parser.parse_args()
     asked.out.mkdir(parents=True, exist_ok=True)
     store, checkpoint = asked.out / "runs.db", asked.out / "pretrained.pt"
 
     clean, few, held_out = read_digits(asked.labels)
-    before = task_of(clean, clean, 5 * asked.steps, 32, "pre-training")
+    before = task_of(clean, clean, 3 * asked.steps, 32, "pre-training")
     pretrained = learnrate.train(before, "1e-2 * warmup(5%) >> linear()", store=store)
     pretrained.save_weights(checkpoint)
     loss, right = evaluate(pretrained.model, held_out)
