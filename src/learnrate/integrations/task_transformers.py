@@ -64,7 +64,7 @@ def task_of(trainer: Any, *, steps: int | None = None) -> Task:
     )
     return Task(
         model=trainer.model if trainer.model_init is None else trainer.call_model_init,
-        loss=lambda model, batch: trainer.compute_loss(model, dict(batch)),
+        loss=lambda model, batch: _loss_of(trainer, model, batch),
         data=train,
         optimizer=lambda model: _optimizer_of(trainer, model),
         validate=None if trainer.eval_dataset is None else _evaluation(trainer),
@@ -98,6 +98,13 @@ def _check(trainer: Any) -> None:
         )
 
 
+def _loss_of(trainer: Any, model: torch.nn.Module, batch: Any) -> torch.Tensor:
+    """As the Trainer takes it of one micro-batch, by its own count of tokens."""
+    (inputs,), items = trainer.get_batch_samples(iter([batch]), 1, trainer.args.device)
+    loss: torch.Tensor = trainer.compute_loss(model, dict(inputs), num_items_in_batch=items)
+    return loss
+
+
 def _optimizer_of(trainer: Any, model: torch.nn.Module) -> torch.optim.Optimizer:
     """What the Trainer would make for its own model."""
     try:
@@ -112,7 +119,7 @@ def _evaluation(trainer: Any) -> Callable[[torch.nn.Module], float]:
         total, examples = 0.0, 0
         for batch in trainer.get_eval_dataloader():  # which moves batches to the device
             size = len(next(iter(batch.values())))
-            total += size * float(trainer.compute_loss(model, dict(batch)))
+            total += size * float(_loss_of(trainer, model, batch))
             examples += size
         return total / examples
 
@@ -125,4 +132,5 @@ def _total(args: Any, prepared: Any) -> int | None:
     if not hasattr(prepared, "__len__"):
         return None
     of_epoch = max(1, math.ceil(len(prepared) / args.gradient_accumulation_steps))
-    return int(math.ceil(args.num_train_epochs * of_epoch))
+    total: int = math.ceil(args.num_train_epochs * of_epoch)
+    return total
