@@ -8,6 +8,8 @@ Everything is written to --out: plan.json, report.html, and runs.db with the run
 """
 
 import argparse
+import inspect
+import itertools
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -74,18 +76,18 @@ def fit(
     model: nn.Module, train: torch.Tensor, schedule: learnrate.Schedule, name: str, store: Path
 ) -> None:
     """An ordinary loop; `run` sets the rate, records, watches, and obeys `learnrate steer`."""
-    optimizer, seed = torch.optim.AdamW(model.parameters()), 0
+    optimizer = torch.optim.AdamW(model.parameters())
+    passes = (batches(train, seed) for seed in itertools.count())
     with learnrate.attach(optimizer, schedule, name=name, store=store, model=model) as run:
-        while not run.done:
-            for batch in batches(train, seed := seed + 1):
-                optimizer.zero_grad()
-                loss = loss_of(model, batch)
-                loss.backward()
-                norm = nn.utils.clip_grad_norm_(model.parameters(), CLIP_NORM)
-                optimizer.step()
-                run.step(loss, gradient_norm=norm, clipped=norm > CLIP_NORM)
-                if run.done:
-                    break
+        for batch in itertools.chain.from_iterable(passes):
+            optimizer.zero_grad()
+            loss = loss_of(model, batch)
+            loss.backward()
+            norm = nn.utils.clip_grad_norm_(model.parameters(), CLIP_NORM)
+            optimizer.step()
+            run.step(loss, gradient_norm=norm, clipped=norm > CLIP_NORM)
+            if run.done:
+                break
     for finding in run.findings:
         print(f"  {finding.code}: {finding.message} {finding.remedy}")
 
@@ -142,8 +144,7 @@ def write(model: nn.Module, length: int) -> list[int]:
 
 def library_text() -> str:
     """A text that every machine has."""
-    files = [Path(argparse.__file__), *sorted(Path(json.__file__).parent.glob("*.py"))]
-    return "".join(file.read_text(encoding="utf-8") for file in files)
+    return "".join(inspect.getsource(one) for one in (argparse, json.decoder, json.encoder))
 
 
 if __name__ == "__main__":

@@ -8,7 +8,9 @@ Everything is written to --out by the first rank: plan.json, report.html, runs.d
 """
 
 import argparse
+import itertools
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import torch
@@ -38,7 +40,8 @@ def main() -> None:
         dist.init_process_group("gloo")  # nccl on GPUs
 
     train, held_out = digits()
-    sampler = DistributedSampler(train, size, rank, drop_last=True)
+    sampler: DistributedSampler[tuple[torch.Tensor, ...]]
+    sampler = DistributedSampler(train, size, rank, drop_last=True)  # each rank its own share
     loader = DataLoader(train, batch_size=BATCH, sampler=sampler, drop_last=True)
     task = learnrate.Task(
         model=make_model,
@@ -85,19 +88,23 @@ def fit(
     parallel = DistributedDataParallel(model) if dist.is_initialized() else model
     optimizer, criterion = torch.optim.AdamW(parallel.parameters()), nn.CrossEntropyLoss()
     with learnrate.attach(optimizer, schedule, name=name, store=store, model=model) as run:
-        epoch = 0
-        while not run.done:
-            if isinstance(loader.sampler, DistributedSampler):
-                loader.sampler.set_epoch(epoch := epoch + 1)  # another order each pass
-            for images, labels in loader:
-                optimizer.zero_grad()
-                loss = criterion(parallel(images), labels)
-                loss.backward()
-                optimizer.step()
-                run.step(loss)
-                if run.done:
-                    break
+        for images, labels in passes(loader):
+            optimizer.zero_grad()
+            loss = criterion(parallel(images), labels)
+            loss.backward()
+            optimizer.step()
+            run.step(loss)
+            if run.done:
+                break
     return [f"{one.code}: {one.message} {one.remedy}" for one in run.findings]
+
+
+def passes(loader: DataLoader[tuple[torch.Tensor, ...]]) -> Iterator[tuple[torch.Tensor, ...]]:
+    """Batches, pass after pass, each in another order."""
+    for number in itertools.count():
+        if isinstance(loader.sampler, DistributedSampler):
+            loader.sampler.set_epoch(number)
+        yield from loader
 
 
 def make_model() -> nn.Module:

@@ -78,16 +78,17 @@ def fit(
     store: Path,
 ) -> None:
     """An ordinary loop; `run` sets the rate, records, watches, and obeys `learnrate steer`."""
-    optimizer, criterion, batches = make_optimizer(model), nn.CrossEntropyLoss(), endless(loader)
+    optimizer, criterion = make_optimizer(model), nn.CrossEntropyLoss()
+    model.train()
     with learnrate.attach(optimizer, schedule, name=name, store=store, model=model) as run:
-        while not run.done:
-            images, labels = next(batches)
-            model.train()
+        for images, labels in endless(loader):
             optimizer.zero_grad()
             loss = criterion(model(images), labels)
             loss.backward()
             optimizer.step()
             run.step(loss)
+            if run.done:
+                break
     for finding in run.findings:
         print(f"  {finding.code}: {finding.message} {finding.remedy}")
 

@@ -9,12 +9,12 @@ Everything is written to --out: plan.json, report.html, and runs.db with the run
 
 import argparse
 import json
+import logging
 from pathlib import Path
 from typing import Any
 
 import torch
 from transformers import GPT2Config, GPT2LMHeadModel, PrinterCallback, Trainer, TrainingArguments
-from transformers.utils import logging
 
 import learnrate
 from learnrate.integrations.attach_transformers import LearnrateCallback
@@ -34,7 +34,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=300, help="optimizer updates of a whole run")
     parser.add_argument("--out", type=Path, default=Path("build/transformers_trainer"))
     asked = parser.parse_args()
-    logging.set_verbosity_error()
+    logging.getLogger("transformers").setLevel(logging.ERROR)
     rows, store = read_rows(asked.text), asked.out / "runs.db"
 
     task = task_of(trainer_for(rows, asked.steps, asked.out))

