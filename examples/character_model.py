@@ -98,9 +98,7 @@ class Characters(nn.Module):
     def __init__(self, letters: int, width: int = 64) -> None:
         super().__init__()
         self.letters, self.places = nn.Embedding(letters, width), nn.Embedding(CONTEXT, width)
-        layer = nn.TransformerEncoderLayer(
-            width, 4, 4 * width, dropout=0.0, batch_first=True, norm_first=True
-        )
+        layer = nn.TransformerEncoderLayer(width, 4, 256, 0.0, batch_first=True, norm_first=True)
         self.layers = nn.TransformerEncoder(layer, 2, nn.LayerNorm(width), False)
         self.scores = nn.Linear(width, letters)
 
