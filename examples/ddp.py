@@ -57,8 +57,9 @@ def main() -> None:
     if rank == 0:
         plan.write(asked.out / "plan.json")
         (asked.out / "report.html").write_text(plan_page(plan), encoding="utf-8")
-        print(f"{plan}\n\nAn update sees {size} x {BATCH} images. While it trains, from another ")
-        print(f"shell: learnrate steer last scale 0.5 --store {store}  (all ranks obey)\n")
+        print(f"{plan}\n\nAn update sees {size} x {BATCH} images; an edit is obeyed by all ranks.")
+        steer = f"learnrate steer last scale 0.5 --store {store}"
+        print(f"While it trains, from another shell: {steer}\n")
 
     for name, peak in (("planned", plan.peak), ("default", DEFAULT_RATE)):
         torch.manual_seed(1)  # the same first weights for both

@@ -2,7 +2,7 @@
 
     pip install 'learnrate[examples,keras]'
     python keras_model.py                  # scikit-learn's digits; half a minute on one core
-    KERAS_BACKEND=jax python keras_model.py
+    KERAS_BACKEND=jax python keras_model.py   # with jax installed
 
 The range test is the classic quick look (`learnrate.find`), which needs no more than a function that
 makes one update at a given rate. Written to --out: find.json, and runs.db with the runs.
