@@ -131,12 +131,13 @@ class _Trial:
                 part.log, part.log_dict = self.log, self.log_dict  # type: ignore[method-assign]
 
     def log(self, name: str, value: Any, *args: Any, **options: Any) -> None:
-        """Keep a value; Lightning's options say where to show it."""
-        self.logged[name] = value
+        """Keep a value, without its graph; Lightning's options say where to show it."""
+        self.logged[name] = value.detach() if isinstance(value, torch.Tensor) else value
 
     def log_dict(self, dictionary: Any, *args: Any, **options: Any) -> None:
         """Keep several."""
-        self.logged.update(dictionary)
+        for name, value in dictionary.items():
+            self.log(name, value)
 
 
 def _training_loss(model: Any, batch: Any) -> torch.Tensor:
