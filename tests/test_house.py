@@ -35,7 +35,7 @@ ARROWS = {
         "watch",
     },
     # integrations and steer need each other: attach takes torch's schedulers, callbacks attach
-    "integrations": {"schedules", "trials", "steer", "store", "watch"},
+    "integrations": {"schedules", "task", "trials", "steer", "store", "watch"},
     "probing": {"trials", "scaling", "watch"},
     "steer": {"schedules", "watch", "store", "integrations"},
     "store": {"schedules", "watch"},

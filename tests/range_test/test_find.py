@@ -33,6 +33,20 @@ def test_the_suggestion_is_stable_and_useful_on_a_problem_whose_limits_are_known
     assert found.diverged_at > 0.2 > found.suggestion > 0.002
 
 
+def test_a_range_test_says_in_words_what_it_suggests_and_why():
+    found = learnrate.find(quadratic_task(steepest=10.0), iters=60)
+    said = str(found)
+    assert said.startswith(f"suggestion {found.suggestion:.3g}: {found.reason}")
+    assert said.endswith(f"diverged at {found.diverged_at:.2g}.")
+    endless = learnrate.find(step=lambda lr: 1 / (1 + lr), iters=60, repeats=1)
+    assert str(endless).endswith("; did not diverge.")
+
+
+def test_a_range_test_that_refuses_says_why():
+    flat = learnrate.find(step=lambda lr: 1.0, iters=60, repeats=1)
+    assert str(flat) == f"no suggestion: {flat.reason}"
+
+
 def test_the_same_seed_gives_the_same_result_and_another_seed_another():
     one, again, other = (learnrate.find(quadratic_task(), iters=60, seed=s) for s in (1, 1, 2))
     assert np.array_equal(one.loss, again.loss, equal_nan=True)

@@ -6,5 +6,10 @@
     from learnrate.integrations.transformers import schedule_trainer, to_transformers
     from learnrate.integrations.lightning import to_lightning
 
+A task of what a framework holds already, for `learnrate.plan`:
+
+    from learnrate.integrations.task_lightning import task_of
+    from learnrate.integrations.task_transformers import task_of
+
 Importing this package imports none of them.
 """

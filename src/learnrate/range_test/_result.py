@@ -128,6 +128,13 @@ class RangeTest:
             "check that the loss depends on what the optimizer trains."
         )
 
+    def __str__(self) -> str:
+        if self.refusal:
+            return f"no suggestion: {self.reason}"
+        end = self.diverged_at
+        ended = "did not diverge" if end is None else f"diverged at {end:.2g}"
+        return f"suggestion {self.suggestion:.3g}: {self.reason}; {ended}."
+
     def _from_lowest(self) -> float:
         return float(self._lowest_points().min()) / _SAFETY
 

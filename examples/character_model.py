@@ -1,0 +1,149 @@
+"""A character language model in a PyTorch loop of your own: a small transformer, clipped gradients.
+
+    pip install 'learnrate[examples]'      # torch
+    python character_model.py              # the sources of Python's standard library; two minutes
+    python character_model.py --text shakespeare.txt --steps 3000
+
+Everything is written to --out: plan.json, report.html, and runs.db with the runs.
+"""
+
+import argparse
+import inspect
+import itertools
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import torch
+from torch import nn
+
+import learnrate
+from learnrate.report import plan_page
+
+CONTEXT, BATCH, PASS = 64, 32, 100  # characters, sequences, batches
+DEFAULT_RATE = 1e-3  # torch.optim.AdamW's own
+CLIP_NORM = 1.0
+
+
+def main() -> None:
+    """Describe the task, plan, train at the planned and the default rate, write some text."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--text", type=Path, help="what to learn; Python's json and argparse else")
+    parser.add_argument("--steps", type=int, default=500, help="optimizer updates of a whole run")
+    parser.add_argument("--out", type=Path, default=Path("build/character_model"))
+    asked = parser.parse_args()
+
+    text = asked.text.read_text(encoding="utf-8") if asked.text else library_text()
+    alphabet = sorted(set(text))
+    codes = torch.tensor([alphabet.index(one) for one in text])
+    train, held_out = codes[: int(0.9 * len(codes))], codes[int(0.9 * len(codes)) :]
+    fixed = list(batches(held_out, seed=0, count=8))  # what every model is judged by
+    task = learnrate.Task(
+        model=lambda: Characters(len(alphabet)),
+        loss=loss_of,
+        data=lambda seed: batches(train, seed),
+        optimizer=torch.optim.AdamW,
+        validate=lambda model: evaluate(model, fixed),
+        steps=asked.steps,
+        clip_norm=CLIP_NORM,
+        name="character model",
+    )
+
+    plan = learnrate.plan(task, budget=0.5, out=asked.out)  # costs half a run; resumes if killed
+    plan.write(asked.out / "plan.json")
+    (asked.out / "report.html").write_text(plan_page(plan), encoding="utf-8")
+    print(f"{plan}\n")
+
+    store = asked.out / "runs.db"
+    print(f"While it trains, from another shell: learnrate steer last scale 0.5 --store {store}\n")
+    for name, peak in (("planned", plan.peak), ("default", DEFAULT_RATE)):
+        torch.manual_seed(1)  # the same first weights for both
+        model = Characters(len(alphabet))
+        before = evaluate(model, fixed)
+        fit(model, train, peak / plan.peak * plan.schedule, name, store)
+        after = evaluate(model, fixed)
+        print(f"{name} peak {peak:.2g}: held-out loss {before:.3f} -> {after:.3f} a character")
+        torch.save(model.state_dict(), asked.out / f"{name}.pt")
+        print(f"  it writes: {''.join(alphabet[one] for one in write(model, 80))!r}\n")
+
+    print(f"report     {asked.out / 'report.html'}  (open it in a browser)")
+    print(f"dashboard  learnrate dashboard --store {store} --plans {asked.out}")
+
+
+def fit(
+    model: nn.Module, train: torch.Tensor, schedule: learnrate.Schedule, name: str, store: Path
+) -> None:
+    """An ordinary loop; `run` sets the rate, records, watches, and obeys `learnrate steer`."""
+    optimizer = torch.optim.AdamW(model.parameters())
+    passes = (batches(train, seed) for seed in itertools.count())
+    with learnrate.attach(optimizer, schedule, name=name, store=store, model=model) as run:
+        for batch in itertools.chain.from_iterable(passes):
+            optimizer.zero_grad()
+            loss = loss_of(model, batch)
+            loss.backward()
+            norm = nn.utils.clip_grad_norm_(model.parameters(), CLIP_NORM)
+            optimizer.step()
+            run.step(loss, gradient_norm=norm, clipped=norm > CLIP_NORM)
+            if run.done:
+                break
+    for finding in run.findings:
+        print(f"  {finding.code}: {finding.message} {finding.remedy}")
+
+
+class Characters(nn.Module):
+    """Two layers of causal attention over the last characters; scores of the next one."""
+
+    def __init__(self, letters: int, width: int = 64) -> None:
+        super().__init__()
+        self.letters, self.places = nn.Embedding(letters, width), nn.Embedding(CONTEXT, width)
+        layer = nn.TransformerEncoderLayer(width, 4, 256, 0.0, batch_first=True, norm_first=True)
+        self.layers = nn.TransformerEncoder(layer, 2, nn.LayerNorm(width), False)
+        self.scores = nn.Linear(width, letters)
+
+    def forward(self, codes: torch.Tensor) -> torch.Tensor:
+        """Batch x length codes to batch x length x letters scores."""
+        length = codes.shape[1]
+        held = self.letters(codes) + self.places.weight[:length]
+        later = nn.Transformer.generate_square_subsequent_mask(length, device=codes.device)
+        scores: torch.Tensor = self.scores(self.layers(held, mask=later, is_causal=True))
+        return scores
+
+
+def batches(codes: torch.Tensor, seed: int, count: int = PASS) -> Iterator[torch.Tensor]:
+    """Random places of the text, a character longer than the context."""
+    draws = torch.Generator().manual_seed(seed)
+    for _ in range(count):
+        begins = torch.randint(len(codes) - CONTEXT, (BATCH, 1), generator=draws)
+        yield codes[begins + torch.arange(CONTEXT + 1)]
+
+
+def loss_of(model: nn.Module, batch: torch.Tensor) -> torch.Tensor:
+    """Cross-entropy of each next character, in nats."""
+    return nn.functional.cross_entropy(model(batch[:, :-1]).flatten(0, 1), batch[:, 1:].flatten())
+
+
+@torch.no_grad()
+def evaluate(model: nn.Module, fixed: list[torch.Tensor]) -> float:
+    """The mean loss of some batches."""
+    return sum(loss_of(model, batch).item() for batch in fixed) / len(fixed)
+
+
+@torch.no_grad()
+def write(model: nn.Module, length: int) -> list[int]:
+    """Characters drawn one after another."""
+    codes = torch.zeros(1, 1, dtype=torch.long)
+    for _ in range(length):
+        chances = model(codes[:, -CONTEXT:])[0, -1].softmax(0)
+        codes = torch.cat([codes, chances.multinomial(1)[None]], dim=1)
+    return codes[0, 1:].tolist()
+
+
+def library_text() -> str:
+    """A text that every machine has."""
+    return "".join(inspect.getsource(one) for one in (argparse, json.decoder, json.encoder))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,120 @@
+"""A transformers Trainer: a tiny GPT-2 with random weights learns bytes of Python source.
+
+    pip install 'learnrate[examples,transformers]'
+    python transformers_trainer.py         # nothing is downloaded; two minutes on one core
+    python transformers_trainer.py --text shakespeare.txt --steps 3000
+
+Everything is written to --out: plan.json, report.html, and runs.db with the runs.
+"""
+
+import argparse
+import json
+import logging
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import GPT2Config, GPT2LMHeadModel, PrinterCallback, Trainer, TrainingArguments
+
+import learnrate
+from learnrate.integrations.attach_transformers import LearnrateCallback
+from learnrate.integrations.task_transformers import task_of
+from learnrate.report import plan_page
+
+CONTEXT = 64  # bytes
+DEFAULT_RATE = 5e-5  # TrainingArguments' own
+
+
+def main() -> None:
+    """Plan, train at the planned and the default rate, say what came out."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--text", type=Path, help="what to learn; Python's json and argparse else")
+    parser.add_argument("--steps", type=int, default=300, help="optimizer updates of a whole run")
+    parser.add_argument("--out", type=Path, default=Path("build/transformers_trainer"))
+    asked = parser.parse_args()
+    logging.getLogger("transformers").setLevel(logging.ERROR)
+    rows, store = read_rows(asked.text), asked.out / "runs.db"
+
+    task = task_of(trainer_for(rows, asked.steps, asked.out))
+    plan = learnrate.plan(task, budget=0.5, out=asked.out)  # costs half a run; resumes if killed
+    plan.write(asked.out / "plan.json")
+    (asked.out / "report.html").write_text(plan_page(plan), encoding="utf-8")
+    print(f"{plan}\n")
+
+    print(f"While it trains, from another shell: learnrate steer last scale 0.5 --store {store}\n")
+    for name, peak in (("planned", plan.peak), ("default", DEFAULT_RATE)):
+        callback = LearnrateCallback(peak / plan.peak * plan.schedule, name=name, store=store)
+        trainer = trainer_for(rows, asked.steps, asked.out, callback)
+        before = trainer.evaluate()["eval_loss"]
+        trainer.train()
+        after = trainer.evaluate()["eval_loss"]
+        print(f"{name} peak {peak:.2g}: held-out loss {before:.3f} -> {after:.3f} a byte")
+        for finding in [] if callback.run is None else callback.run.findings:
+            print(f"  {finding.code}: {finding.message} {finding.remedy}")
+
+    print(f"\nreport     {asked.out / 'report.html'}  (open it in a browser)")
+    print(f"dashboard  learnrate dashboard --store {store} --plans {asked.out}")
+
+
+def make_model() -> GPT2LMHeadModel:
+    """A GPT-2 of two layers whose tokens are bytes; new weights, no hub."""
+    return GPT2LMHeadModel(
+        GPT2Config(
+            vocab_size=256,
+            n_positions=CONTEXT,
+            n_embd=64,
+            n_layer=2,
+            n_head=4,
+            resid_pdrop=0.0,
+            embd_pdrop=0.0,
+            attn_pdrop=0.0,
+            bos_token_id=0,
+            eos_token_id=0,
+        )
+    )
+
+
+def trainer_for(
+    rows: list[dict[str, torch.Tensor]], steps: int, out: Path, *callbacks: LearnrateCallback
+) -> Trainer:
+    """A Trainer of one run, as one writes it without learnrate."""
+    arguments = TrainingArguments(
+        output_dir=str(out),
+        max_steps=steps,
+        per_device_train_batch_size=16,
+        per_device_eval_batch_size=64,
+        weight_decay=0.01,
+        max_grad_norm=1.0,
+        logging_steps=1,  # so that the loss of every update is recorded
+        seed=1,
+        use_cpu=True,
+        dataloader_pin_memory=False,
+        save_strategy="no",
+        report_to="none",
+        disable_tqdm=True,
+    )
+    train, held_out = rows[: int(0.9 * len(rows))], rows[int(0.9 * len(rows)) :]
+    trainer = Trainer(
+        model_init=make_model,
+        args=arguments,
+        train_dataset=train,
+        eval_dataset=held_out,
+        callbacks=list(callbacks),
+    )
+    trainer.remove_callback(PrinterCallback)  # what it prints is in the store
+    return trainer
+
+
+def read_rows(file: Path | None) -> list[dict[str, Any]]:
+    """A text that every machine has, or a file, cut into rows of bytes."""
+    files = [file] if file else [Path(argparse.__file__), *Path(json.__file__).parent.glob("*.py")]
+    text = b"".join(one.read_bytes() for one in sorted(files))
+    codes = torch.frombuffer(bytearray(text), dtype=torch.uint8).long()
+    rows = codes[: len(codes) // CONTEXT * CONTEXT].reshape(-1, CONTEXT)
+    return [{"input_ids": row, "labels": row} for row in rows]
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,136 @@
+"""transformers: a task made from a Trainer that has not trained yet."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+from torch.utils.data import DataLoader, IterableDataset
+
+from learnrate._errors import ArgumentError
+from learnrate.task import Task
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import torch
+
+__all__ = ["task_of"]
+
+_SAMPLING = ("random", "sequential")
+
+
+def task_of(trainer: Any, *, steps: int | None = None) -> Task:
+    """A task of a transformers Trainer, for `learnrate.plan`, `find` and `sweep`.
+
+        trainer = Trainer(model, args, train_dataset=..., eval_dataset=...)
+        plan = learnrate.plan(task_of(trainer))
+
+    Trials use the Trainer's own `compute_loss`, `create_optimizer` (so the groups with and without
+    weight decay), collator and batch size, clipping, accumulation and precision, on copies of its
+    model, or on models of its `model_init`. They are judged by the mean loss over `eval_dataset`,
+    as `evaluate()` takes it. The losses of accumulated micro-batches are averaged, where a Trainer
+    weighs them by their tokens. The Trainer is left as it was.
+
+    Args:
+        trainer: a Trainer, or of a class derived from it.
+        steps: updates of the whole run; `max_steps`, or those of `num_train_epochs`, by default.
+
+    Raises:
+        ArgumentError: the trainer has an optimizer already, several evaluation sets, no training
+            set, or draws batches other than at random or in sequence.
+
+    Examples:
+        >>> import torch
+        >>> from transformers import GPT2Config, GPT2LMHeadModel, Trainer, TrainingArguments
+        >>> model = GPT2LMHeadModel(GPT2Config(vocab_size=11, n_positions=8, n_embd=8, n_layer=1,
+        ...     n_head=2, bos_token_id=0, eos_token_id=0))
+        >>> rows = [{"input_ids": torch.arange(6), "labels": torch.arange(6)}] * 32
+        >>> args = TrainingArguments(max_steps=50, use_cpu=True, report_to="none")
+        >>> task_of(Trainer(model, args, train_dataset=rows)).steps
+        50
+    """
+    args = trainer.args
+    _check(trainer)
+    prepared = trainer.get_train_dataloader()  # for its collator, and for its length on this rank
+    ordered = isinstance(prepared.dataset, IterableDataset)
+    train = DataLoader(
+        prepared.dataset,
+        batch_size=args.train_batch_size,
+        shuffle=not ordered and args.train_sampling_strategy == "random",
+        collate_fn=prepared.collate_fn,
+        drop_last=args.dataloader_drop_last,
+        num_workers=args.dataloader_num_workers,
+    )
+    return Task(
+        model=trainer.model if trainer.model_init is None else trainer.call_model_init,
+        loss=lambda model, batch: _loss_of(trainer, model, batch),
+        data=train,
+        optimizer=lambda model: _optimizer_of(trainer, model),
+        validate=None if trainer.eval_dataset is None else _evaluation(trainer),
+        steps=_total(args, prepared) if steps is None else steps,
+        clip_norm=args.max_grad_norm or None,
+        accumulate=args.gradient_accumulation_steps,
+        amp="bfloat16" if args.bf16 else "float16" if args.fp16 else None,
+        device=args.device,
+        name=type(trainer.model).__name__,
+    )
+
+
+def _check(trainer: Any) -> None:
+    if trainer.train_dataset is None:
+        raise ArgumentError("task_of(trainer=...) must have a train_dataset; got None.")
+    if trainer.optimizer is not None:
+        raise ArgumentError(
+            "task_of(trainer=...) must have no optimizer yet, since that holds one model's "
+            f"parameters; got {type(trainer.optimizer).__name__}. Ask before train(), and say "
+            "Trainer(optimizer_cls_and_kwargs=...) instead of optimizers=(...)."
+        )
+    if isinstance(trainer.eval_dataset, dict):
+        raise ArgumentError(
+            "task_of(trainer=...) must have one eval_dataset to judge by; got "
+            f"{sorted(trainer.eval_dataset)}."
+        )
+    if trainer.args.train_sampling_strategy not in _SAMPLING:
+        raise ArgumentError(
+            "task_of(trainer=...) must have train_sampling_strategy 'random' or 'sequential'; "
+            f"got {trainer.args.train_sampling_strategy!r}."
+        )
+
+
+def _loss_of(trainer: Any, model: torch.nn.Module, batch: Any) -> torch.Tensor:
+    """As the Trainer takes it of one micro-batch, by its own count of tokens."""
+    (inputs,), items = trainer.get_batch_samples(iter([batch]), 1, trainer.args.device)
+    loss: torch.Tensor = trainer.compute_loss(model, dict(inputs), num_items_in_batch=items)
+    return loss
+
+
+def _optimizer_of(trainer: Any, model: torch.nn.Module) -> torch.optim.Optimizer:
+    """What the Trainer would make for its own model."""
+    try:
+        made: torch.optim.Optimizer = trainer.create_optimizer(model)
+    finally:
+        trainer.optimizer = None
+    return made
+
+
+def _evaluation(trainer: Any) -> Callable[[torch.nn.Module], float]:
+    def evaluate(model: torch.nn.Module) -> float:
+        total, examples = 0.0, 0
+        for batch in trainer.get_eval_dataloader():  # which moves batches to the device
+            size = len(next(iter(batch.values())))
+            total += size * float(_loss_of(trainer, model, batch))
+            examples += size
+        return total / examples
+
+    return evaluate
+
+
+def _total(args: Any, prepared: Any) -> int | None:
+    if args.max_steps > 0:
+        return int(args.max_steps)
+    if not hasattr(prepared, "__len__"):
+        return None
+    of_epoch = max(1, math.ceil(len(prepared) / args.gradient_accumulation_steps))
+    total: int = math.ceil(args.num_train_epochs * of_epoch)
+    return total
