@@ -1,0 +1,125 @@
+"""The tasks that claims train: small real ones, whose trials can be stacked."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+import torch
+from torch import nn
+
+from learnrate.claims import _data as data
+from learnrate.task import Task
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from learnrate.claims._data import Examples
+
+__all__ = [
+    "OPTIMIZERS",
+    "cnn",
+    "digits_cnn",
+    "digits_mlp",
+    "fashion_cnn",
+    "fashion_mlp",
+    "mlp",
+    "task_on",
+]
+
+# The rates are place-holders: schedules overwrite them.
+OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
+    "SGD": partial(torch.optim.SGD, lr=0.1),
+    "SGD momentum": partial(torch.optim.SGD, lr=0.1, momentum=0.9),
+    "Adam": torch.optim.Adam,
+    "AdamW": torch.optim.AdamW,
+    "RMSprop": torch.optim.RMSprop,
+}
+
+
+def mlp(inputs: int, width: int, classes: int = 10, *, layers: int = 2) -> nn.Sequential:
+    """Hidden layers with ReLU, and a last one without."""
+    made: list[nn.Module] = []
+    for _ in range(layers):
+        made += [nn.Linear(inputs, width), nn.ReLU()]
+        inputs = width
+    return nn.Sequential(*made, nn.Linear(width, classes))
+
+
+def cnn(side: int, width: int = 8, classes: int = 10) -> nn.Sequential:
+    """Two convolutions over `side` x `side` pixels in grey, given in a row."""
+    strides = (1, 2) if side < 16 else (2, 2)
+    rest = -(-side // (strides[0] * strides[1]))
+    return nn.Sequential(
+        nn.Unflatten(1, (1, side, side)),
+        nn.Conv2d(1, width, 3, stride=strides[0], padding=1),
+        nn.ReLU(),
+        nn.Conv2d(width, 2 * width, 3, stride=strides[1], padding=1),
+        nn.ReLU(),
+        nn.Flatten(),
+        nn.Linear(2 * width * rest * rest, classes),
+    )
+
+
+def task_on(
+    examples: Examples,
+    model: Callable[[], nn.Module],
+    optimizer: str | Callable[..., torch.optim.Optimizer] = "Adam",
+    *,
+    batch: int = 64,
+    steps: int = 400,
+    called: str = "network",
+) -> Task:
+    """A classifier on examples, judged by its cross-entropy on those held out.
+
+    Args:
+        examples: what it learns from.
+        model: makes the network.
+        optimizer: a name in `OPTIMIZERS`, or a factory as `Task` takes it.
+        batch: examples an update.
+        steps: updates of a whole run.
+        called: what the network is called.
+    """
+    criterion = nn.CrossEntropyLoss()
+    named = isinstance(optimizer, str)
+    return Task(
+        model=model,
+        loss=criterion,
+        data=examples.batches(batch),
+        optimizer=OPTIMIZERS[optimizer] if isinstance(optimizer, str) else optimizer,
+        validate=lambda network: criterion(network(examples.held_x), examples.held_y).item(),
+        steps=steps,
+        name=f"{examples.name} {called}" + (f", {optimizer}" if named else ""),
+    )
+
+
+def digits_mlp(
+    optimizer: str = "Adam", *, width: int = 64, batch: int = 64, steps: int = 400
+) -> Task:
+    """Two hidden layers on digits."""
+    return task_on(
+        data.digits(), partial(mlp, 64, width), optimizer, batch=batch, steps=steps, called="MLP"
+    )
+
+
+def digits_cnn(optimizer: str = "Adam", *, batch: int = 64, steps: int = 400) -> Task:
+    """Two convolutions on digits."""
+    return task_on(
+        data.digits(), partial(cnn, 8), optimizer, batch=batch, steps=steps, called="CNN"
+    )
+
+
+def fashion_mlp(
+    optimizer: str = "Adam", *, width: int = 64, batch: int = 64, steps: int = 800
+) -> Task:
+    """Two hidden layers on Fashion-MNIST."""
+    return task_on(
+        data.fashion(), partial(mlp, 784, width), optimizer, batch=batch, steps=steps, called="MLP"
+    )
+
+
+def fashion_cnn(optimizer: str = "Adam", *, batch: int = 64, steps: int = 800) -> Task:
+    """Two convolutions on Fashion-MNIST."""
+    return task_on(
+        data.fashion(), partial(cnn, 28), optimizer, batch=batch, steps=steps, called="CNN"
+    )
