@@ -5,10 +5,10 @@ they decide, all fixed before the first run. What a test found is kept, whether 
 """
 
 from learnrate.claims._claim import Case, Claim, Figure, Line, Measured, Verdict
+from learnrate.claims._outcome import Judged, Outcome
 from learnrate.claims._registry import claim_named, claims
 from learnrate.claims._results import read_result, write_result
 from learnrate.claims._run import run_claim
-from learnrate.claims._tested import Judged, Tested
 
 __all__ = [
     "Case",
@@ -17,7 +17,7 @@ __all__ = [
     "Judged",
     "Line",
     "Measured",
-    "Tested",
+    "Outcome",
     "Verdict",
     "claim_named",
     "claims",

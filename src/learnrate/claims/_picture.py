@@ -21,12 +21,12 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure as Picture
 
     from learnrate.claims._claim import Figure
-    from learnrate.claims._tested import Judged, Tested
+    from learnrate.claims._outcome import Judged, Outcome
 
 __all__ = ["draw"]
 
 
-def draw(tested: Tested) -> Picture:
+def draw(tested: Outcome) -> Picture:
     """The cases of each figure with its claimed range, and the curves at their right.
 
     Raises:
@@ -86,7 +86,7 @@ def _limit(axes: Axes, low: float, high: float, *, factors: bool) -> None:
     axes.set_xlim(low - room, high + room)
 
 
-def _draw_lines(axes: Axes, tested: Tested) -> None:
+def _draw_lines(axes: Axes, tested: Outcome) -> None:
     for index, line in enumerate(tested.lines):
         colour, dashes = SERIES[index % len(SERIES)], "-" if index < len(SERIES) else "--"
         marker = "o" if len(line.x) < 30 else None

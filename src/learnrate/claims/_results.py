@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from learnrate._files import folder_for, read_json, write_json
-from learnrate.claims._tested import Tested
+from learnrate.claims._outcome import Outcome
 
 if TYPE_CHECKING:
     from learnrate.claims._claim import Claim
@@ -19,7 +19,7 @@ SHIPPED = Path(__file__).parent / "results"
 
 def read_result(
     claim: Claim, folder: Path = SHIPPED, *, full: bool | None = None
-) -> Tested | None:
+) -> Outcome | None:
     """What a test of a claim found, as kept in `folder`; None where none is kept.
 
     Args:
@@ -36,11 +36,11 @@ def read_result(
     kept = read_json(path)
     for kind in ("full", "quick") if full is None else (("full",) if full else ("quick",)):
         if kind in kept:
-            return Tested.from_dict(claim, kept[kind])
+            return Outcome.from_dict(claim, kept[kind])
     return None
 
 
-def write_result(tested: Tested, folder: Path) -> Path:
+def write_result(tested: Outcome, folder: Path) -> Path:
     """Keep what a test found in `folder`, beside that of the other kind; the file's path.
 
     Raises:

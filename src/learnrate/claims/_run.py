@@ -13,8 +13,8 @@ from learnrate._errors import ArgumentError
 from learnrate._version import __version__
 from learnrate.claims._bench import Bench, seeds_from
 from learnrate.claims._claim import Claim
+from learnrate.claims._outcome import Outcome, judged, verdict_of
 from learnrate.claims._registry import claim_named
-from learnrate.claims._tested import Tested, judged, verdict_of
 
 if TYPE_CHECKING:
     from learnrate.claims._claim import Case
@@ -30,7 +30,7 @@ def run_claim(
     full: bool = False,
     seed: int = 0,
     progress: bool = True,
-) -> Tested:
+) -> Outcome:
     """Test a claim: on its own tasks, or on one of yours.
 
     Nothing of yours is changed. The same seed gives the same figures on the same machine.
@@ -60,7 +60,7 @@ def run_claim(
     cases = tuple(
         judged(_checked(chosen, case), chosen.figure(case.figure)) for case in measured.cases
     )
-    return Tested(
+    return Outcome(
         claim=chosen,
         cases=cases,
         verdict=verdict_of(cases, chosen.figures),

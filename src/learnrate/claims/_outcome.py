@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from matplotlib.figure import Figure as Picture
 
-__all__ = ["Judged", "Tested", "judged", "verdict_of"]
+__all__ = ["Judged", "Outcome", "judged", "verdict_of"]
 
 _CONFIDENCE = 0.95
 
@@ -65,7 +65,7 @@ def verdict_of(cases: Sequence[Judged], figures: Sequence[Figure]) -> Verdict:
 
 
 @dataclass(frozen=True)
-class Tested:
+class Outcome:
     """A claim's test.
 
     Attributes:
@@ -123,7 +123,7 @@ class Tested:
         }
 
     @classmethod
-    def from_dict(cls, claim: Claim, kept: Mapping[str, Any]) -> Tested:
+    def from_dict(cls, claim: Claim, kept: Mapping[str, Any]) -> Outcome:
         """What `to_dict` gave.
 
         Raises:
