@@ -97,9 +97,7 @@ def _page(claim: Claim, tested: Outcome | None) -> str:
         lines += ["| figure | measured on | value | 95 % interval | claimed | |"]
         lines += ["|---|---|---:|---:|---:|---|"]
         lines += [_row(tested, at) for at in range(len(tested.cases))]
-        kind = "The full test" if tested.full else "The quick test"
-        made = ", ".join(f"{name} {value}" for name, value in tested.made.items())
-        lines += ["", f"{kind}: {tested.seeds} seeds, {tested.seconds:.0f} s; {made}.", ""]
+        lines += ["", f"{tested.how[0].upper()}{tested.how[1:]}.", ""]
     if claim.remark:
         lines += ["## What the verdict leaves out", "", claim.remark, ""]
     lines += ["## Test it", "", "```bash", f"learnrate claims run {claim.name}", "```", ""]

@@ -14,8 +14,15 @@ from learnrate._errors import TaskError
 from learnrate._progress import ProgressBar
 from learnrate.schedules import Schedule
 from learnrate.schedules import shape as read_shape
-from learnrate.trials import Curve, Status, Trial, choose_engine, derived_seed, preserved
-from learnrate.trials._processes import available_cores
+from learnrate.trials import (
+    Curve,
+    Status,
+    Trial,
+    available_cores,
+    choose_engine,
+    derived_seed,
+    preserved,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence

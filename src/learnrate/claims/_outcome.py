@@ -95,6 +95,16 @@ class Outcome:
         """The first case that decides: the figure by which the claim is known."""
         return next(one for one in self.cases if self.claim.figure(one.figure).decides)
 
+    @property
+    def how(self) -> str:
+        """With what, on what and when it was made, in a clause."""
+        made = self.made
+        kind = "full test" if self.full else "quick test"
+        return (
+            f"{kind}, {self.seeds} seeds, {self.seconds:.1f} s; learnrate {made['learnrate']}, "
+            f"torch {made['torch']}, {made['machine']}, {made['date']}"
+        )
+
     def plot(self) -> Picture:
         """Draw the cases with the claimed range, and the curves beside them; needs `plot`."""
         from learnrate.claims._picture import draw  # noqa: PLC0415 - matplotlib is optional

@@ -72,7 +72,7 @@ def _draw_cases(axes: Axes, figure: Figure, cases: list[Judged]) -> None:
             alpha=0.12,
             linewidth=0,
         )
-        axes.set_title(f"claimed: {figure.claimed}", loc="right", fontsize="small", color=BEST)
+        axes.set_title(f"claimed: {figure.claimed}", loc="right", fontsize="small")
 
 
 def _limit(axes: Axes, low: float, high: float, *, factors: bool) -> None:

@@ -15,6 +15,7 @@ from learnrate.claims._bench import Bench, seeds_from
 from learnrate.claims._claim import Claim
 from learnrate.claims._outcome import Outcome, judged, verdict_of
 from learnrate.claims._registry import claim_named
+from learnrate.trials import available_cores
 
 if TYPE_CHECKING:
     from learnrate.claims._claim import Case
@@ -98,6 +99,6 @@ def _made() -> dict[str, str]:
     return {
         "learnrate": __version__,
         "torch": torch.__version__,
-        "machine": f"{platform.machine()}, {torch.get_num_threads()} threads",
+        "machine": f"{platform.machine()}, {available_cores()} cores",
         "date": dt.datetime.now(dt.UTC).date().isoformat(),
     }

@@ -65,9 +65,7 @@ def show_claim(console: Console, claim: Claim, tested: Outcome | None) -> None:
         console.print(f"not tested yet: learnrate claims run {claim.name}")
         return
     _show_cases(console, tested)
-    made = ", ".join(f"{name} {value}" for name, value in tested.made.items())
-    kind = "full test" if tested.full else "quick test"
-    console.print(Text(f"{kind}, {tested.seeds} seeds, {tested.seconds:.1f} s; {made}\n", "dim"))
+    console.print(Text(f"{tested.how}\n", "dim"))
 
 
 def _show_cases(console: Console, tested: Outcome) -> None:
