@@ -16,17 +16,19 @@ from learnrate.claims._watched import Watched, watched
 from learnrate.schedules import Constant
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from learnrate.claims._bench import Bench
     from learnrate.task import Task
 
 # Of each optimizer: its rate, and coefficients from barely noticed to too much.
-OPTIMIZERS = {
+OPTIMIZERS: dict[str, tuple[Callable[..., torch.optim.Optimizer], float, tuple[float, ...]]] = {
     "SGD momentum": (partial(torch.optim.SGD, lr=0.1, momentum=0.9), 0.05, (3e-3, 1e-2, 3e-2)),
     "AdamW": (torch.optim.AdamW, 3e-3, (0.1, 0.3, 1.0)),
 }
 
 
-def _task(optimizer: partial[torch.optim.Optimizer], full: bool) -> Task:
+def _task(optimizer: Callable[..., torch.optim.Optimizer], full: bool) -> Task:
     examples = fashion().first(1000) if full else digits().first(100)
     network = partial(mlp, 784, 64) if full else partial(mlp, 64, 32)
     return task_on(examples, network, optimizer, batch=50, steps=3000 if full else 600)
