@@ -66,9 +66,9 @@ def _read(task: Task, seed: int) -> tuple[np.ndarray, np.ndarray]:
                 steps.append(
                     _flat(m for m, one in zip(moved, held, strict=True) if one.grad is not None)
                 )
-    gradient, step = np.array(gradients), np.array(steps)
-    used = (np.abs(gradient) > 0).all(axis=0) & (np.abs(step) > 0).all(axis=0)
-    return gradient[:, used], step[:, used]
+    gradient, moves = np.array(gradients), np.array(steps)
+    used = (gradient != 0).all(axis=0) & (moves != 0).all(axis=0)
+    return gradient[:, used], moves[:, used]
 
 
 def _flat(tensors: Iterator[torch.Tensor]) -> np.ndarray:
