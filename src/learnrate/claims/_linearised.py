@@ -44,12 +44,15 @@ class Linearised:
         centre: the share of w and b that all tasks have in common.
         scatter: the share of their own.
         noise: standard deviation of z.
+        level: whether the mean of a task's labels, |w|^2 + b^2, is taken off them: it differs
+            little from task to task, and so is something that all have in common.
     """
 
     dim: int
     centre: float
     scatter: float
     noise: float
+    level: bool = False
 
     def losses(self, rates: list[float], seed: int, runs: int, tests: int = 30) -> np.ndarray:
         """The test loss at each inner rate, the mean of `runs` drawings; shape (rates,)."""
@@ -83,9 +86,11 @@ class Linearised:
         slope = self.centre * common[0] + self.scatter * own[0]
         bias = self.centre * common[1] + self.scatter * own[1]
 
+        mean = slope @ slope + bias**2 if self.level else 0.0
+
         def draw(count: int) -> _Pair:
             x = rng.standard_normal((count, self.dim))
-            labels = (x @ slope + bias) ** 2 + self.noise * rng.standard_normal(count)
+            labels = (x @ slope + bias) ** 2 - mean + self.noise * rng.standard_normal(count)
             return network.features(x), labels
 
         return draw(points[0]), draw(points[1])

@@ -79,9 +79,10 @@ def _watch(task: Task, schedule: Schedule, seed: int, marks: int) -> Watched:
 def at_equal_training_loss(one: Watched, other: Watched, levels: int = 5) -> float:
     """The validation loss of one training over the other's where their training losses are equal.
 
-    The geometric mean over levels from where both have left their start to the lowest that both
-    reach; each training's validation loss is interpolated in the logarithms. A run that falls
-    below a level and rises again is read where it first reached it. NaN if they share no level.
+    The geometric mean over levels from half way down, in the logarithm, to the lowest that both
+    reach: above there nothing is overfitted yet. Each training's validation loss is interpolated in
+    the logarithms. A run that falls below a level and rises again is read where it first reached
+    it. NaN if they share no level.
 
     Examples:
         >>> fall = np.array([2.0, 1.0, 0.5, 0.25])
@@ -95,7 +96,7 @@ def at_equal_training_loss(one: Watched, other: Watched, levels: int = 5) -> flo
     bottom = max(first[0][-1], second[0][-1])
     if not bottom < top:
         return math.nan
-    asked = np.linspace(bottom, top, levels, endpoint=False)
+    asked = np.linspace(bottom, (top + bottom) / 2, levels)
     ratios = _validation_at(first, asked) - _validation_at(second, asked)
     return float(np.exp(ratios.mean()))
 

@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
 DECAY = 5e-3
 FORMS = {
-    "SGD": (0.0, DECAY),
-    "SGD, momentum 0.9": (0.9, DECAY),
-    "SGD, momentum 0.9, a tenth of the penalty": (0.9, DECAY / 10),
+    "plain SGD": (0.0, DECAY),
+    "momentum 0.9": (0.9, DECAY),
+    "momentum 0.9, penalty / 10": (0.9, DECAY / 10),
 }
 
 
@@ -66,7 +66,7 @@ def _measure(bench: Bench) -> Measured:
     cases = []
     for at, name in enumerate(FORMS):
         own = found[at * len(bench.seeds) : (at + 1) * len(bench.seeds)]
-        figure = "distance" if "tenth" not in name else "distance at a tenth"
+        figure = "distance" if "/" not in name else "scaled"
         cases.append(Case(figure, name, [apart for apart, _ in own]))
         cases.append(Case("loss", name, [ratio for _, ratio in own]))
     return Measured(cases)
@@ -87,12 +87,12 @@ CLAIM = Claim(
     figures=(
         Figure(
             name="distance",
-            says="distance between the two last weights over the way they came",
+            says="between the two last weights, over the way they came",
             high=1e-6,
         ),
         Figure(
-            name="distance at a tenth",
-            says="the same with the penalty times 1 - momentum, which has the same pull in the end",
+            name="scaled",
+            says="the same, the penalty times 1 - momentum",
         ),
         Figure(name="loss", says="validation loss, decayed over penalised", unit="x"),
     ),

@@ -115,10 +115,10 @@ CLAIM = Claim(
     figures=(
         Figure(
             name="distance",
-            says="from decoupled's last weights to the nearest penalty's, over the way",
+            says="between the last weights of both, over the way",
             low=0.1,
         ),
-        Figure(name="to itself", says="the same to a run whose first weights are 1e-6 apart"),
+        Figure(name="to itself", says="the same to a run begun 1e-6 apart"),
         Figure(
             name="factor",
             says="coefficient that doubles the loss, decoupled over penalty",

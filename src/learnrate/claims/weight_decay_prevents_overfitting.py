@@ -93,7 +93,7 @@ CLAIM = Claim(
         Figure(name="rise without", says="last over lowest validation loss, no decay", unit="x"),
         Figure(
             name="lowest",
-            says="lowest validation loss, with decay over without: what early stopping would get",
+            says="lowest validation loss, with decay over without",
             unit="x",
         ),
     ),
@@ -102,7 +102,7 @@ CLAIM = Claim(
     full_seeds=6,
     remark=(
         "A smaller gap is not a better network: too much decay closes it by learning less. Early "
-        "stopping gets the lowest loss of either run."
+        "stopping gets the lowest loss of either run, which stands beside."
     ),
     axes=("step", "validation loss"),
     log="",
