@@ -84,10 +84,11 @@ CLAIM = Claim(
         "regression"
     ),
     design=(
-        "MAML with one inner step at seven rates on the theorem's regression, on a two-layer ReLU "
-        "network in its linear regime with labels (w.x + b)^2 (one noisy task over and over; tasks "
-        "drawn anew each time, of 20 and of 3 inputs, and with the mean label of each taken off), and in full on a small trained network and "
-        "sine waves. The same draws at every rate; the rates compared are chosen on other seeds."
+        "MAML with one inner step at seven rates: on the theorem's regression; on a two-layer ReLU "
+        "network in its linear regime with labels (w.x + b)^2, one noisy task over and over or tasks "
+        "drawn anew each time, also with each one's mean label taken off; in full on sine waves with "
+        "a small trained network. The same draws at every rate; the rates compared are chosen on "
+        "other seeds."
     ),
     figures=(
         Figure(
