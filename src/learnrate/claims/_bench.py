@@ -5,7 +5,7 @@ from __future__ import annotations
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import get_context
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import torch
@@ -107,18 +107,22 @@ class Bench:
         return self.losses(task, [(rate * shaped).over(total) for rate in rates])
 
     def each(self, function: Callable[[_Item], _Result], items: Sequence[_Item]) -> list[_Result]:
-        """What a function of a module gives for each item, on every core, in their order.
+        """What a function gives for each item, on every core, in their order.
 
         For trainings that the engines do not know. Each process has one thread and draws from
-        generators of its own: seed them in `function`.
+        generators of its own: seed them in `function`. Processes are forked, so only the results
+        need be of a kind that can be pickled.
         """
         with ProgressBar(len(items), shown=self.progress) as bar:
             cores = min(available_cores(), len(items))
             with ProcessPoolExecutor(
-                cores, mp_context=get_context("fork"), initializer=_one_thread
+                cores,
+                mp_context=get_context("fork"),
+                initializer=_begin,
+                initargs=(lambda at: function(items[at]),),
             ) as pool:
-                results = []
-                for done, result in enumerate(pool.map(function, items), 1):
+                results: list[_Result] = []
+                for done, result in enumerate(pool.map(_called, range(len(items))), 1):
                     results.append(result)
                     bar.show(done, f"{self.label}: {done} of {len(items)}")
                 return results
@@ -135,5 +139,13 @@ def start_loss(curve: Curve) -> float:
     return final if np.isfinite(final) else float(curve.loss[0])
 
 
-def _one_thread() -> None:
+_own: list[Callable[[int], Any]] = []  # of a forked process: what it is to call
+
+
+def _begin(function: Callable[[int], Any]) -> None:
     torch.set_num_threads(1)
+    _own[:] = [function]
+
+
+def _called(at: int) -> Any:
+    return _own[0](at)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-__all__ = ["best_of_others", "best_rates", "excess", "geometric_grid"]
+__all__ = ["best_of_others", "best_rates", "excess", "geometric_grid", "highest_usable"]
 
 
 def geometric_grid(low: float, high: float, per_decade: int = 3) -> list[float]:
@@ -74,4 +74,33 @@ def best_rates(rates: np.ndarray, losses: np.ndarray) -> np.ndarray:
             bend = before - 2.0 * lowest + after
             shift = 0.5 * (before - after) / bend if bend > 0 else 0.0
         found.append(np.exp(logs[at] + gap * shift))
+    return np.array(found)
+
+
+def highest_usable(rates: np.ndarray, losses: np.ndarray, start: float) -> np.ndarray:
+    """The highest rate of each seed whose loss is at most half of `start`, the loss of a guess.
+
+    Between that rate and the next it is where the loss, in log lr, crosses the half. A seed whose
+    every loss is above the half gets the lowest rate, one whose last is below the highest.
+
+    Args:
+        rates: increasing, shape (rates,).
+        losses: shape (rates, seeds).
+        start: such as ln 10 for ten classes.
+
+    Examples:
+        >>> rates = np.array([0.01, 0.1, 1.0])
+        >>> highest_usable(rates, np.array([[0.5], [0.5], [1.5]]), 2.0).round(4)
+        array([0.3162])
+    """
+    half, logs = 0.5 * start, np.log(rates)
+    found = []
+    for column in losses.T:
+        below = np.flatnonzero(column <= half)
+        at = int(below[-1]) if len(below) else 0
+        if len(below) and at + 1 < len(rates):
+            share = (half - column[at]) / (column[at + 1] - column[at])
+            found.append(np.exp(logs[at] + share * (logs[at + 1] - logs[at])))
+        else:
+            found.append(rates[at])
     return np.array(found)
