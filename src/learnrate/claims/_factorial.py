@@ -14,7 +14,7 @@ from learnrate.trials import kept_random_state, seed_everything
 if TYPE_CHECKING:
     import numpy as np
 
-__all__ = ["Cell", "main_effects", "trained"]
+__all__ = ["Cell", "main_effects", "trained", "tuned_alone"]
 
 
 @dataclass(frozen=True)
@@ -103,3 +103,15 @@ def main_effects(results: np.ndarray) -> list[float]:
         tuple(axis for axis in range(results.ndim) if axis != one) for one in range(results.ndim)
     ]
     return [float(results.mean(axis=rest).var()) / whole for rest in others]
+
+
+def tuned_alone(results: np.ndarray) -> list[float]:
+    """For each axis, how far the mean result falls if it is tuned alone and the others are drawn.
+
+    Examples:
+        >>> import numpy as np
+        >>> tuned_alone(np.array([[0.0, 1.0], [2.0, 3.0]]))
+        [1.0, 0.5]
+    """
+    whole = float(results.mean())
+    return [whole - float(results.min(axis=axis).mean()) for axis in range(results.ndim)]

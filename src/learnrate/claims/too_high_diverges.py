@@ -30,6 +30,7 @@ def _measure(bench: Bench) -> Measured:
         far = np.array(_FACTORS) >= _FAR
         cases += [
             Case("above", task.name, above[far].mean(axis=0).tolist()),
+            Case("stuck", task.name, (above & (ends < 1.1 * start))[far].mean(axis=0).tolist()),
             Case("infinite", task.name, np.isinf(ends[far]).mean(axis=0).tolist()),
             Case("threshold", task.name, [_lowest(row) for row in above.T]),
         ]
@@ -62,6 +63,7 @@ CLAIM = Claim(
             low=0.95,
             unit="%",
         ),
+        Figure(name="stuck", says="share of them that end at most a tenth above it", unit="%"),
         Figure(name="infinite", says="share of them whose loss is not finite", unit="%"),
         Figure(
             name="threshold",
@@ -80,7 +82,8 @@ CLAIM = Claim(
     axes=("rate over the best one", "loss at the end over that at the start"),
     log="xy",
     remark=(
-        "Adam's steps have a size of about lr whatever the gradient, so its loss climbs but does not "
-        "go to infinity. A network whose ReLUs have died learns nothing and ends near its start."
+        "To end above the start need not be to explode: a network whose ReLUs have died guesses, and "
+        "stays at its start. Adam's steps have a size of about lr whatever the gradient, so its loss "
+        "does not go to infinity."
     ),
 )

@@ -64,13 +64,13 @@ CLAIM = Claim(
         Figure(
             name="early",
             says="loss at the higher rate over that at the better, after a tenth",
-            high=1.0,
+            high=0.99,
             unit="x",
         ),
         Figure(
             name="end",
             says="loss at the higher rate over that at the better, at the end",
-            low=1.0,
+            low=1.01,
             unit="x",
         ),
         Figure(
@@ -81,11 +81,14 @@ CLAIM = Claim(
     ),
     measure=_measure,
     tasks=lambda full: [
-        make(optimizer, batch=8, steps=2000 if full else 1000)
+        make(optimizer, batch=8, steps=2000 if full else 600)
         for make in ((digits_mlp, fashion_mlp) if full else (digits_mlp,))
         for optimizer in ("SGD", "SGD momentum", "Adam")
     ],
     axes=("update", "training loss"),
     log="xy",
-    remark="Decay has both: it starts at the high rate and leaves it.",
+    remark=(
+        "One and the same rate may lead early and at the end; the saying is of two, so a hundredth is "
+        "asked for at either place. Decay has both: it starts at the high rate and leaves it."
+    ),
 )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from learnrate.claims._claim import Case, Claim, Figure, Line, Measured
-from learnrate.claims._factorial import Cell, main_effects, trained
+from learnrate.claims._factorial import Cell, main_effects, trained, tuned_alone
 
 if TYPE_CHECKING:
     from learnrate.claims._bench import Bench
@@ -41,6 +41,12 @@ def _measure(bench: Bench) -> Measured:
             Case("share", f"{name}, {axis}", column.tolist())
             for axis, column in zip(_AXES, shares.T, strict=True)
         ]
+        cases.append(Case("share", f"{name}, interactions", (1.0 - shares.sum(axis=1)).tolist()))
+        gains = np.exp(-np.array([tuned_alone(one) for one in logs]))
+        cases += [
+            Case("tuned alone", f"{name}, {axis}", column.tolist())
+            for axis, column in zip(_AXES, gains.T, strict=True)
+        ]
         mean = np.exp(logs.mean(axis=(0, 1, 2, 4)))
         lines += [
             Line(f"{name}, momentum {momentum:g}", _RATES, column.tolist())
@@ -60,8 +66,9 @@ CLAIM = Claim(
     design=(
         "Every combination of four rates (1e-3 to 1), three batch sizes (16 to 256), three widths "
         "(16 to 128), three weight decays (0 to 1e-2) and three momenta (0.5 to 0.99) trains a "
-        "hidden layer with SGD for 4 passes over the data, linear to 0. A hyper-parameter's share is the variance "
-        "of ln validation loss between the means at its levels, of the variance over all."
+        "hidden layer with SGD for 4 passes over the data, the rate linear to 0. A hyper-parameter's "
+        "share is the variance of ln validation loss between the means at its levels, of the "
+        "variance over all."
     ),
     figures=(
         Figure(
@@ -71,6 +78,11 @@ CLAIM = Claim(
             unit="%",
         ),
         Figure(name="share", says="share of the variance explained by itself", unit="%"),
+        Figure(
+            name="tuned alone",
+            says="loss with the best level of it over the mean loss, the others drawn at random",
+            unit="x",
+        ),
     ),
     measure=_measure,
     seeds=3,
