@@ -16,7 +16,7 @@ from learnrate.probing import noise_scale
 from learnrate.trials import Training, preserved
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from learnrate.claims._bench import Bench
     from learnrate.claims._data import Examples
@@ -29,11 +29,12 @@ _LARGE = (32, 64, 128, 256)
 _PASSES = 4
 
 BATCH_DESIGN = (
-    "A network trains with {optimizer} at batches of 4 to 256 examples and at rates three a decade: "
-    "5 % warm-up, linear to 0, 4 passes over the data at every batch size (as Goyal et al. "
-    "compare, so that a larger batch makes fewer updates). The best rate is that of the lowest "
-    "validation loss; the exponent is the slope of its logarithm against the batch's, from 4 to 32 "
-    "and from 32 to 256. Beside it the same at one number of updates, that of batch 32."
+    "A network trains with {optimizer} at batches of 4 to 256 examples and at rates three a "
+    "decade: 5 % warm-up, linear to 0, 4 passes over the data at every batch size (as Goyal et "
+    "al. compare, so that a larger batch makes fewer updates). The best rate is that of the "
+    "lowest validation loss; the exponent is the slope of its logarithm against the batch's, "
+    "from 4 to 32 and from 32 to 256. Beside it the same at one number of updates, that of "
+    "batch 32."
 )
 
 BATCH_AXES = ("batch", "best rate")
@@ -50,27 +51,25 @@ def batch_figures(low: float, high: float, beyond: float = math.inf) -> tuple[Fi
     )
 
 
-def measure_batches(
-    optimizers: Sequence[str], low: float, high: float
-) -> Callable[[Bench], Measured]:
-    """Measures the exponents for each optimizer, on rates from `low` to `high`."""
-    rates = geometric_grid(low, high)
-
-    def best(bench: Bench, task: Task) -> np.ndarray:
-        return best_rates(np.array(rates), bench.sweep(task, rates))
+def measure_batches(grids: Mapping[str, tuple[float, float]]) -> Callable[[Bench], Measured]:
+    """Measures the exponents for each optimizer, on rates from its first to its second."""
 
     def measure(bench: Bench) -> Measured:
         cases, lines = [], []
+
+        def best(task: Task) -> np.ndarray:
+            return best_rates(np.array(rates), bench.sweep(task, rates))
+
         for examples in (
             [data.digits(), data.fashion().first(4800)] if bench.full else [data.digits()]
         ):
-            for optimizer in optimizers:
+            for optimizer, (low, high) in grids.items():
+                rates = geometric_grid(low, high)
                 passes = {
-                    size: best(bench, _task(examples, optimizer, size))
-                    for size in (*_SMALL, *_LARGE)
+                    size: best(_task(examples, optimizer, size)) for size in (*_SMALL, *_LARGE)
                 }
                 updates = {
-                    size: best(bench, _task(examples, optimizer, size, like=_SMALL[-1]))
+                    size: best(_task(examples, optimizer, size, like=_SMALL[-1]))
                     for size in _SMALL
                 }
                 where = f"{examples.name}, {optimizer}"

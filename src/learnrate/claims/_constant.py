@@ -66,9 +66,9 @@ def best_constant(bench: Bench, task: Task, rates: Sequence[float], total: int) 
 
 
 def all_losses(bench: Bench, task: Task, lr: float, total: int) -> np.ndarray:
-    """The training loss before each update at a constant rate, shape (seeds, total), come what may.
+    """The training loss before each update at a constant rate, shape (seeds, total).
 
-    Trials end where they diverge; these go on. From the first loss that is not finite on, all are
+    Trials end where they diverge; these go on, come what may. From the first loss that is not finite on, all are
     infinite.
     """
     losses = np.full((len(bench.seeds), total), np.inf)

@@ -19,8 +19,8 @@ _SHARES = (16, 4, 1)
 
 HORIZON_DESIGN = (
     "Each network trains with batches of {batch} over the whole run, over a quarter and over a "
-    "sixteenth of it, at rates three a decade: 5 % warm-up, linear to 0, so that each length has a "
-    "whole schedule of its own. The best rate is that of the lowest final loss."
+    "sixteenth of it, at rates three a decade: 5 % warm-up, linear to 0, so that each length "
+    "has a whole schedule of its own. The best rate is that of the lowest final loss."
 )
 
 HORIZON_FIGURES = (

@@ -52,10 +52,10 @@ CLAIM = Claim(
     statement="Cutting the rate where progress slows looks good at once and loses in the end.",
     source="Wu et al., Understanding short-horizon bias, 2018, arXiv:1803.02021",
     design=(
-        "A run at a constant rate is branched after an eighth of its length: one branch goes on at "
-        "a tenth of the rate, the other stays and falls to 0 over the last fifth. The rate is the "
-        "best for the second, on other seeds. Compared are the validation losses soon after the "
-        "branch, a sixth of the way, and at the end."
+        "A run at a constant rate is branched after an eighth of its length: one branch goes on "
+        "at a tenth of the rate, the other stays and falls to 0 over the last fifth. The rate "
+        "is the best for the second, on other seeds. Compared are the validation losses soon "
+        "after the branch, a sixth of the way, and at the end."
     ),
     figures=(
         Figure(
@@ -75,7 +75,7 @@ CLAIM = Claim(
     axes=("update", "training loss"),
     log="y",
     remark=(
-        "A loss that falls when the rate is cut is no evidence that the cut came at the right time: "
-        "it falls at any time."
+        "A loss that falls when the rate is cut is no evidence that the cut came at the right "
+        "time: it falls at any time."
     ),
 )

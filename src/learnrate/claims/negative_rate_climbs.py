@@ -39,7 +39,8 @@ CLAIM = Claim(
     statement="A negative learning rate climbs: plain training gets worse with it.",
     source="The update rule itself: w <- w - lr * step.",
     design=(
-        "Each network makes 50 updates at minus the rate that a range test suggests. Its training loss over the last tenth is compared with the first; what is more than a "
+        "Each network makes 50 updates at minus the rate that a range test suggests. Its "
+        "training loss over the last tenth is compared with the first; what is more than a "
         "million times as high, or not finite, counts as a million times."
     ),
     figures=(
@@ -59,8 +60,8 @@ CLAIM = Claim(
     axes=("update", "training loss over its start"),
     log="y",
     remark=(
-        "Plain training: the inner rate of meta-learning has a negative optimum in some settings "
-        "(Bernacchia, 2021, arXiv:2102.00940). A schedule is negative only on purpose: "
+        "Plain training: the inner rate of meta-learning has a negative optimum in some "
+        "settings (Bernacchia, 2021, arXiv:2102.00940). A schedule is negative only on purpose: "
         "ascend(0.01 * constant())."
     ),
 )

@@ -44,15 +44,15 @@ def _answers(task: Task, seed: int, length: int) -> list[float]:
 CLAIM = Claim(
     name="range-test-depends-on-its-length",
     topic="range test",
-    statement="The rate that a range test suggests depends on the test's length: the longer, the lower.",
+    statement="The rate that a range test suggests depends on its length: the longer, the lower.",
     source=(
         "Logs of Smith & Topin, Super-convergence, 2017, arXiv:1708.07120, in "
         "github.com/lnsmith54/super-convergence"
     ),
     design=(
         "Range tests of 50, 100, 200, 400 and 800 updates from 1e-5 to 10, with the same first "
-        "weights. The slope is that of ln suggestion against ln length. The rule is a tenth of the rate with "
-        "the lowest smooth loss; steepest fall and valley stand beside it."
+        "weights. The slope is that of ln suggestion against ln length. The rule is a tenth of "
+        "the rate with the lowest smooth loss; steepest fall and valley stand beside it."
     ),
     figures=(
         Figure(name="slope", says="d ln suggestion / d ln length, by the lowest loss", high=-0.1),
@@ -67,9 +67,9 @@ CLAIM = Claim(
     axes=("updates in the test", "suggested rate"),
     log="xy",
     remark=(
-        "In Smith's logs of ResNet-56, 0 to 3, the smoothed training loss is lowest at 1.86 in the "
-        "test of 5,000 updates and at 0.18 to 0.57 in those of 20,000 and 100,000: a slope of -0.4 "
-        "to -1. The smoothing spans the same number of updates at every length, so the longer test "
-        "is also the one that blurs the rate less."
+        "In Smith's logs of ResNet-56, 0 to 3, the smoothed training loss is lowest at 1.86 in "
+        "the test of 5,000 updates and at 0.18 to 0.57 in those of 20,000 and 100,000: a slope "
+        "of -0.4 to -1. The smoothing spans the same number of updates at every length, so the "
+        "longer test is also the one that blurs the rate less."
     ),
 )

@@ -64,9 +64,9 @@ CLAIM = Claim(
     ),
     source="Common advice, after Smith, Cyclical learning rates, 2017, arXiv:1506.01186",
     design=(
-        "A range test of 200 rates from 1e-10 to 10, in equal factors and in equal differences. The "
-        "loss, smoothed, is flat until a tenth of its fall is done, and falls until it is lowest. "
-        "Shares are of the updates that the test makes before it ends."
+        "A range test of 200 rates from 1e-10 to 10, in equal factors and in equal differences. "
+        "The loss, smoothed, is flat until a tenth of its fall is done, and falls until it is "
+        "lowest. Shares are of the updates that the test makes before it ends."
     ),
     figures=(
         Figure(name="flat", says="share of the test that is flat", low=0.1, unit="%"),
@@ -90,8 +90,8 @@ CLAIM = Claim(
     axes=("lr", "training loss, smoothed"),
     log="x",
     remark=(
-        "A part is read as: at least a tenth of the test. In equal differences the second rate is "
-        "0.05 already, so all decades below are gone in one update: the flat part is a matter of "
-        "the exponential mode."
+        "A part is read as: at least a tenth of the test. In equal differences the second rate "
+        "is 0.05 already, so all decades below are gone in one update: the flat part is a "
+        "matter of the exponential mode."
     ),
 )

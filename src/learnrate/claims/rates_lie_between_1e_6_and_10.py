@@ -59,13 +59,14 @@ CLAIM = Claim(
     topic="defaults",
     statement="The sensible range of learning rates is 1e-6 to 10.",
     source=(
-        "Common advice; Bengio, 2012, arXiv:1206.5533: below 1 and above 1e-6 for a network with "
-        "standardised inputs"
+        "Common advice; Bengio, 2012, arXiv:1206.5533: below 1 and above 1e-6 for a network "
+        "with standardised inputs"
     ),
     design=(
-        "Networks of no, one and four hidden layers train 100 updates with each of four optimizers "
-        "at rates from 1e-9 to 1000, one a decade: 5 % warm-up, linear to 0. The best rate is that "
-        "of the lowest validation loss. Two of them also train on inputs a thousand times too large."
+        "Networks of no, one and four hidden layers train 100 updates with each of four "
+        "optimizers at rates from 1e-9 to 1000, one a decade: 5 % warm-up, linear to 0. The "
+        "best rate is that of the lowest validation loss. Two of them also train on inputs a "
+        "thousand times too large."
     ),
     figures=(
         Figure(name="best", says="the best rate", low=1e-6, high=10.0, unit="x"),
@@ -76,7 +77,7 @@ CLAIM = Claim(
     seeds=3,
     full_seeds=5,
     remark=(
-        "It holds for inputs and weights of size about 1. The best rate of SGD falls with the scale "
-        "of the inputs, under a squared loss with its square; Adam's hardly does."
+        "It holds for inputs and weights of size about 1. The best rate of SGD falls with the "
+        "scale of the inputs, under a squared loss with its square; Adam's hardly does."
     ),
 )

@@ -48,7 +48,8 @@ CLAIM = Claim(
     ),
     design=(
         "Range tests of 60 updates from 1e-4 to 10 on a residual network with BatchNorm (7 "
-        "convolutions, SGD with momentum 0.9, batch 512), read by four rules and by the lowest loss."
+        "convolutions, SGD with momentum 0.9, batch 512), read by four rules and by the lowest "
+        "loss."
     ),
     figures=(
         Figure(name="suggestion", says="the rate that is read off", low=0.5, high=2.0, unit="x"),
@@ -58,7 +59,7 @@ CLAIM = Claim(
     full_seeds=4,
     axes=("lr", "training loss, smoothed"),
     remark=(
-        "A small network of the same kind, on small images: not ResNet-56, which trains too long for "
-        "a claim. The rules differ among themselves by more than the saying allows."
+        "A small network of the same kind, on small images: not ResNet-56, which trains too "
+        "long for a claim. The rules differ among themselves by more than the saying allows."
     ),
 )

@@ -31,5 +31,8 @@ CLAIM = Claim(
     full_seeds=8,
     axes=HORIZON_AXES,
     log="xy",
-    remark="Theory for a linear decay has the best rate fall with the square root of the length: a factor of 4 here.",
+    remark=(
+        "For a linear decay theory has the best rate fall with the square root of the length: a "
+        "factor of 4 here."
+    ),
 )

@@ -53,8 +53,9 @@ CLAIM = Claim(
     source="Goodfellow, Bengio & Courville, Deep learning, 2016, section 11.4.1",
     design=(
         "Each network trains at the best constant rate and at 3 to 1000 times it, with the same "
-        "seeds, and is never stopped. A run has diverged if its training loss, over the last tenth, "
-        "is above the first one or not finite. Far too high is 30 times the best and more."
+        "seeds, and is never stopped. A run has diverged if its training loss, over the last "
+        "tenth, is above the first one or not finite. Far too high is 30 times the best and "
+        "more."
     ),
     figures=(
         Figure(
@@ -82,8 +83,8 @@ CLAIM = Claim(
     axes=("rate over the best one", "loss at the end over that at the start"),
     log="xy",
     remark=(
-        "To end above the start need not be to explode: a network whose ReLUs have died guesses, and "
-        "stays at its start. Adam's steps have a size of about lr whatever the gradient, so its loss "
-        "does not go to infinity."
+        "To end above the start need not be to explode: a network whose ReLUs have died "
+        "guesses, and stays at its start. Adam's steps have a size of about lr whatever the "
+        "gradient, so its loss does not go to infinity."
     ),
 )

@@ -52,13 +52,13 @@ def _best_for_others(losses: np.ndarray) -> np.ndarray:
 CLAIM = Claim(
     name="too-high-settles-fast-at-worse",
     topic="extremes",
-    statement="A learning rate that is too high learns fast at first and settles at something worse.",
-    source="Stanford CS231n, course notes, Neural networks 3, the loss under low, good and high rates",
+    statement="A rate that is too high learns fast at first and settles at something worse.",
+    source="Stanford CS231n, course notes, Neural networks 3: low, good and high rates",
     design=(
-        "Each network trains at constant rates, three a decade, with small batches. Compared are the "
-        "rate with the lowest training loss after a tenth of the run and the one with the lowest at "
-        "the end; both are chosen on the other seeds, and the losses are means over a twentieth of "
-        "the run."
+        "Each network trains at constant rates, three a decade, with small batches. Compared "
+        "are the rate with the lowest training loss after a tenth of the run and the one with "
+        "the lowest at the end; both are chosen on the other seeds, and the losses are means "
+        "over a twentieth of the run."
     ),
     figures=(
         Figure(
@@ -88,7 +88,8 @@ CLAIM = Claim(
     axes=("update", "training loss"),
     log="xy",
     remark=(
-        "One and the same rate may lead early and at the end; the saying is of two, so a hundredth is "
-        "asked for at either place. Decay has both: it starts at the high rate and leaves it."
+        "One and the same rate may lead early and at the end; the saying is of two, so a "
+        "hundredth is asked for at either place. Decay has both: it starts at the high rate and "
+        "leaves it."
     ),
 )

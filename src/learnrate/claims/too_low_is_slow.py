@@ -60,9 +60,9 @@ CLAIM = Claim(
     statement="A learning rate that is too low learns slowly.",
     source="Goodfellow, Bengio & Courville, Deep learning, 2016, sections 8.3.1 and 11.4.1",
     design=(
-        "Each network trains at the constant rate that is best over the first sixteenth of a run, "
-        "and at a tenth of it, with the same seeds. Counted are the updates to the training loss, "
-        "smoothed, which the better rate has after that sixteenth."
+        "Each network trains at the constant rate that is best over the first sixteenth of a "
+        "run, and at a tenth of it, with the same seeds. Counted are the updates to the "
+        "training loss, smoothed, which the better rate has after that sixteenth."
     ),
     figures=(
         Figure(
@@ -81,8 +81,8 @@ CLAIM = Claim(
     axes=("update", "training loss"),
     log="xy",
     remark=(
-        "Slow is read as: at least three times as many updates. Sixteen at most can be seen in a run. "
-        "What is slow at first need not be worse in the end: at a constant rate the lower one "
-        "ends lower, if there is time."
+        "Slow is read as: at least three times as many updates. Sixteen at most can be seen in "
+        "a run. What is slow at first need not be worse in the end: at a constant rate the "
+        "lower one ends lower, if there is time."
     ),
 )

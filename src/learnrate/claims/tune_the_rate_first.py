@@ -64,11 +64,11 @@ CLAIM = Claim(
         "section 11.4.1"
     ),
     design=(
-        "Every combination of four rates (1e-3 to 1), three batch sizes (16 to 256), three widths "
-        "(16 to 128), three weight decays (0 to 1e-2) and three momenta (0.5 to 0.99) trains a "
-        "hidden layer with SGD for 4 passes over the data, the rate linear to 0. A hyper-parameter's "
-        "share is the variance of ln validation loss between the means at its levels, of the "
-        "variance over all."
+        "Every combination of four rates (1e-3 to 1), three batch sizes (16 to 256), three "
+        "widths (16 to 128), three weight decays (0 to 1e-2) and three momenta (0.5 to 0.99) "
+        "trains a hidden layer with SGD for 4 passes over the data, the rate linear to 0. A "
+        "hyper-parameter's share is the variance of ln validation loss between the means at its "
+        "levels, of the variance over all."
     ),
     figures=(
         Figure(
@@ -89,8 +89,8 @@ CLAIM = Claim(
     full_seeds=6,
     log="xy",
     remark=(
-        "The shares are those of the ranges: a rate known to a factor of 2 explains little. Most of "
-        "what is left is interaction, of rate and momentum above all: what SGD feels is "
+        "The shares are those of the ranges: a rate known to a factor of 2 explains little. "
+        "Most of what is left is interaction, of rate and momentum above all: what SGD feels is "
         "lr / (1 - momentum)."
     ),
 )
