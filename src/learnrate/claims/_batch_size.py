@@ -61,7 +61,7 @@ def measure_batches(grids: Mapping[str, tuple[float, float]]) -> Callable[[Bench
             return best_rates(np.array(rates), bench.sweep(task, rates))
 
         for examples in (
-            [data.digits(), data.fashion().first(4800)] if bench.full else [data.digits()]
+            [data.digits(), data.fashion().first(2400)] if bench.full else [data.digits()]
         ):
             for optimizer, (low, high) in grids.items():
                 rates = geometric_grid(low, high)

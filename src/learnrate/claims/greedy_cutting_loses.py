@@ -76,6 +76,7 @@ CLAIM = Claim(
     log="y",
     remark=(
         "A loss that falls when the rate is cut is no evidence that the cut came at the right "
-        "time: it falls at any time."
+        "time: it falls at any time. Against a run that never decays the cut one may stay ahead "
+        "for long."
     ),
 )

@@ -22,13 +22,13 @@ CLAIM = Claim(
     figures=batch_figures(0.75, 1.25, beyond=0.75),
     measure=measure_batches({"SGD": (0.01, 10.0), "SGD momentum": (1e-3, 1.0)}),
     seeds=4,
-    full_seeds=8,
+    full_seeds=6,
     axes=BATCH_AXES,
     log="xy",
     remark=(
         "Linear is read as: an exponent of 0.75 to 1.25, and below 0.75 beyond. At one number "
-        "of updates it is less: there a larger batch sees more data, and only the noise bounds "
-        "the rate differently. Half-way through, the noise scale of these runs is 20 to 200 "
-        "examples."
+        "of updates it is less: there a larger batch sees more data. The noise scale stands "
+        "beside it, because the saying is silent on where it ends; it grows while a network "
+        "learns."
     ),
 )

@@ -32,7 +32,8 @@ CLAIM = Claim(
     axes=HORIZON_AXES,
     log="xy",
     remark=(
-        "For a linear decay theory has the best rate fall with the square root of the length: a "
-        "factor of 4 here."
+        "Theory for a linear decay has the best rate fall with the square root of the length: a "
+        "factor of 4 here. The published baselines of DeepOBS (arXiv:1903.05499), at constant "
+        "rates and by training loss, give a slope of -0.45."
     ),
 )

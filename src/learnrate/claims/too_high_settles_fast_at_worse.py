@@ -81,7 +81,7 @@ CLAIM = Claim(
     ),
     measure=_measure,
     tasks=lambda full: [
-        make(optimizer, batch=8, steps=2000 if full else 600)
+        make(optimizer, batch=8, steps=1500 if full else 600)
         for make in ((digits_mlp, fashion_mlp) if full else (digits_mlp,))
         for optimizer in ("SGD", "SGD momentum", "Adam")
     ],

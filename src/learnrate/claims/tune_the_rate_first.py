@@ -90,7 +90,7 @@ CLAIM = Claim(
     log="xy",
     remark=(
         "The shares are those of the ranges: a rate known to a factor of 2 explains little. "
-        "Most of what is left is interaction, of rate and momentum above all: what SGD feels is "
+        "Most of the variance is interaction, of rate and momentum above all: what SGD feels is "
         "lr / (1 - momentum)."
     ),
 )
