@@ -24,6 +24,7 @@ __all__ = [
     "fashion_cnn",
     "fashion_mlp",
     "mlp",
+    "residual",
     "task_on",
 ]
 
@@ -59,6 +60,60 @@ def cnn(side: int, width: int = 8, classes: int = 10) -> nn.Sequential:
         nn.Flatten(),
         nn.Linear(2 * width * rest * rest, classes),
     )
+
+
+class _Block(nn.Module):
+    """Two convolutions beside a shortcut, each with BatchNorm."""
+
+    def __init__(self, inputs: int, outputs: int, stride: int) -> None:
+        super().__init__()
+        self.main = nn.Sequential(
+            nn.Conv2d(inputs, outputs, 3, stride=stride, padding=1, bias=False),
+            nn.BatchNorm2d(outputs),
+            nn.ReLU(),
+            nn.Conv2d(outputs, outputs, 3, padding=1, bias=False),
+            nn.BatchNorm2d(outputs),
+        )
+        self.shortcut = nn.Identity() if inputs == outputs else _Shortcut(outputs, stride)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.relu(self.main(x) + self.shortcut(x))
+
+
+class _Shortcut(nn.Module):
+    """Every other pixel, and zeros for the new channels, as in He et al. (2015)."""
+
+    def __init__(self, outputs: int, stride: int) -> None:
+        super().__init__()
+        self.outputs = outputs
+        self.stride = stride
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        thinned = x[:, :, :: self.stride, :: self.stride]
+        return nn.functional.pad(thinned, (0, 0, 0, 0, 0, self.outputs - x.shape[1]))
+
+
+def residual(
+    shape: tuple[int, int, int], width: int = 8, classes: int = 10, *, blocks: int = 1
+) -> nn.Sequential:
+    """A residual network for images of (channels, height, width), flat or not: three stages.
+
+    He et al., Deep residual learning, 2015, arXiv:1512.03385: `width=16, blocks=9` is ResNet-56.
+    """
+    made: list[nn.Module] = [
+        nn.Flatten(),
+        nn.Unflatten(1, shape),
+        nn.Conv2d(shape[0], width, 3, padding=1, bias=False),
+        nn.BatchNorm2d(width),
+        nn.ReLU(),
+    ]
+    inputs = width
+    for stage in range(3):
+        for block in range(blocks):
+            outputs = width * 2**stage
+            made.append(_Block(inputs, outputs, 2 if stage > 0 and block == 0 else 1))
+            inputs = outputs
+    return nn.Sequential(*made, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(inputs, classes))
 
 
 def task_on(
