@@ -24,6 +24,7 @@ __all__ = [
     "fashion_cnn",
     "fashion_mlp",
     "mlp",
+    "noisy_digits_mlp",
     "task_on",
 ]
 
@@ -99,6 +100,20 @@ def digits_mlp(
     """Two hidden layers on digits."""
     return task_on(
         data.digits(), partial(mlp, 64, width), optimizer, batch=batch, steps=steps, called="MLP"
+    )
+
+
+def noisy_digits_mlp(
+    optimizer: str = "Adam", *, width: int = 32, batch: int = 32, steps: int = 300
+) -> Task:
+    """Two hidden layers on digits under noise that is new in every batch."""
+    return task_on(
+        data.noisy_digits(),
+        partial(mlp, 64, width),
+        optimizer,
+        batch=batch,
+        steps=steps,
+        called="MLP",
     )
 
 
