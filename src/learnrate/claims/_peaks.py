@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import takewhile
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -24,7 +25,7 @@ __all__ = [
     "at_own_best",
     "contest",
     "decay_tasks",
-    "shape_lines",
+    "peak_lines",
     "suitable_rate",
 ]
 
@@ -75,7 +76,12 @@ class Peaks:
 
 
 def at_own_best(
-    bench: Bench, task: Task, shapes: Mapping[str, str], *, steps: int | None = None
+    bench: Bench,
+    task: Task,
+    shapes: Mapping[str, str],
+    *,
+    steps: int | None = None,
+    above: int = 1,
 ) -> Peaks:
     """Train under each shape at peaks around what suits it.
 
@@ -84,9 +90,10 @@ def at_own_best(
         task: what to train.
         shapes: of peak 1, in text form, by name; the last one is looked at first.
         steps: of a run; the task's own by default.
+        above: how many peaks lie above the one that is found first.
     """
     middle = suitable_rate(bench, task, list(shapes.values())[-1], steps=steps)
-    rates = [middle * 2.0**power for power in range(-3, 2)]
+    rates = [middle * 2.0**power for power in range(-3, above + 1)]
     losses = _swept(bench, task, rates, shapes, steps)
     for _ in range(_WIDENED):
         lowest = {int(rows.mean(axis=1).argmin()) for rows in losses.values()}
@@ -136,23 +143,30 @@ def contest(
     shapes = {**challengers, **against}
 
     def measure(bench: Bench) -> Measured:
-        cases, lines = [], []
-        for task in bench.tasks:
-            peaks = at_own_best(bench, task, shapes)
-            for name in challengers:
-                where = f"{name}: {task.name}" if len(challengers) > 1 else task.name
-                cases.append(Case(figure, where, peaks.over(name, other)))
-            lines += shape_lines(peaks, task.name)
-        return Measured(cases, lines[: 6 // len(shapes) * len(shapes)])
+        found = [(task, at_own_best(bench, task, shapes)) for task in bench.tasks]
+        cases = [
+            Case(figure, f"{name}: {task.name}", peaks.over(name, other))
+            for task, peaks in found
+            for name in challengers
+        ]
+        return Measured(cases, peak_lines(found))
 
     return measure
 
 
-def shape_lines(peaks: Peaks, where: str) -> list[Line]:
-    """The loss of each schedule against its peak."""
+def peak_lines(found: Sequence[tuple[Task, Peaks]]) -> list[Line]:
+    """The loss of each schedule against its peak, of as many tasks as six curves allow."""
+    shown = found[: max(1, 6 // len(found[0][1].losses))]
+    words = [task.name.split() for task, _ in shown]
+    common = len(list(takewhile(lambda same: len(set(same)) == 1, zip(*words, strict=False))))
     return [
-        Line(f"{name}: {where}", peaks.rates.tolist(), losses.mean(axis=1).tolist())
-        for name, losses in peaks.losses.items()
+        Line(
+            ": ".join([name, *filter(None, [" ".join(words[at][common:])])]),
+            peaks.rates.tolist(),
+            losses.mean(axis=1).tolist(),
+        )
+        for at, (_, peaks) in enumerate(shown)
+        for name, losses in list(peaks.losses.items())[:6]
     ]
 
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "OPTIMIZERS",
+    "batch_norm_cnn",
     "cnn",
     "digits_cnn",
     "digits_mlp",
@@ -25,6 +26,7 @@ __all__ = [
     "fashion_mlp",
     "mlp",
     "noisy_digits_mlp",
+    "row_transformer",
     "task_on",
 ]
 
@@ -60,6 +62,53 @@ def cnn(side: int, width: int = 8, classes: int = 10) -> nn.Sequential:
         nn.Flatten(),
         nn.Linear(2 * width * rest * rest, classes),
     )
+
+
+def batch_norm_cnn(side: int, width: int = 8, classes: int = 10) -> nn.Sequential:
+    """Three convolutions over `side` x `side` pixels in grey, given in a row, with BatchNorm."""
+    made: list[nn.Module] = [nn.Unflatten(1, (1, side, side))]
+    for inputs, outputs, stride in ((1, width, 2), (width, width, 1), (width, 2 * width, 2)):
+        made += [
+            nn.Conv2d(inputs, outputs, 3, stride=stride, padding=1, bias=False),
+            nn.BatchNorm2d(outputs),
+            nn.ReLU(),
+        ]
+    return nn.Sequential(
+        *made, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(2 * width, classes)
+    )
+
+
+class _Rows(nn.Module):
+    """A transformer that reads an image row by row."""
+
+    def __init__(self, side: int, width: int, layers: int, classes: int) -> None:
+        super().__init__()
+        self.side = side
+        self.rows = nn.Linear(side, width)
+        self.places = nn.Parameter(0.02 * torch.randn(side, width))
+        self.layers = nn.ModuleList(
+            nn.TransformerEncoderLayer(width, 2, 2 * width, dropout=0.0, batch_first=True)
+            for _ in range(layers)
+        )
+        self.last = nn.Linear(width, classes)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.rows(x.unflatten(1, (self.side, self.side))) + self.places
+        for layer in self.layers:
+            x = layer(x)
+        logits: torch.Tensor = self.last(x.mean(dim=1))
+        return logits
+
+
+def row_transformer(
+    side: int, width: int = 16, classes: int = 10, *, layers: int = 2
+) -> nn.Module:
+    """A transformer over the rows of `side` x `side` pixels in grey, given in a row.
+
+    Its layers normalise after each addition, as in Vaswani et al., Attention is all you need, 2017,
+    arXiv:1706.03762.
+    """
+    return _Rows(side, width, layers, classes)
 
 
 def task_on(

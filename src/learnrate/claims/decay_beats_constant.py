@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from learnrate.claims._claim import Case, Claim, Figure, Measured
-from learnrate.claims._peaks import PEAKS_DESIGN, at_own_best, decay_tasks, shape_lines
+from learnrate.claims._peaks import PEAKS_DESIGN, at_own_best, decay_tasks, peak_lines
 
 if TYPE_CHECKING:
     from learnrate.claims._bench import Bench
@@ -14,16 +14,15 @@ _SHAPES = {"constant": "warmup(5%) >> constant()", "linear to 0": "warmup(5%) >>
 
 
 def _measure(bench: Bench) -> Measured:
-    cases, lines = [], []
-    for task in bench.tasks:
-        peaks = at_own_best(bench, task, _SHAPES)
-        ends = ("linear to 0", "constant")
-        cases += [
-            Case("loss ratio", task.name, peaks.over(*ends)),
-            Case("peak ratio", task.name, peaks.peak_over(*ends)),
-        ]
-        lines += shape_lines(peaks, task.name)
-    return Measured(sorted(cases, key=lambda case: case.figure), lines[:6])
+    found = [(task, at_own_best(bench, task, _SHAPES)) for task in bench.tasks]
+    ends = ("linear to 0", "constant")
+    return Measured(
+        [
+            *(Case("loss ratio", task.name, peaks.over(*ends)) for task, peaks in found),
+            *(Case("peak ratio", task.name, peaks.peak_over(*ends)) for task, peaks in found),
+        ],
+        peak_lines(found),
+    )
 
 
 CLAIM = Claim(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from learnrate.claims._claim import Case, Claim, Figure, Measured
-from learnrate.claims._peaks import PEAKS_DESIGN, at_own_best, decay_tasks, shape_lines
+from learnrate.claims._peaks import PEAKS_DESIGN, at_own_best, decay_tasks, peak_lines
 
 if TYPE_CHECKING:
     from learnrate.claims._bench import Bench
@@ -18,19 +18,15 @@ _SHAPES = {
 
 
 def _measure(bench: Bench) -> Measured:
-    cases, lines = [], []
-    for task in bench.tasks:
-        peaks = at_own_best(bench, task, _SHAPES)
-        cases += [
-            Case(
-                "loss ratio",
-                f"{curve}: {task.name}",
-                peaks.over(f"{curve} to 0%", f"{curve} to 10%"),
-            )
-            for curve in ("cosine", "linear")
-        ]
-        lines += shape_lines(peaks, task.name)
-    return Measured(cases, lines[:4])
+    found = [(task, at_own_best(bench, task, _SHAPES)) for task in bench.tasks]
+    cases = [
+        Case(
+            "loss ratio", f"{curve}: {task.name}", peaks.over(f"{curve} to 0%", f"{curve} to 10%")
+        )
+        for task, peaks in found
+        for curve in ("cosine", "linear")
+    ]
+    return Measured(cases, peak_lines(found))
 
 
 CLAIM = Claim(

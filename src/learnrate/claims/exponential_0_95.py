@@ -6,7 +6,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from learnrate.claims._claim import Case, Claim, Figure, Measured
-from learnrate.claims._peaks import PEAKS_DESIGN, at_own_best, decay_tasks, shape_lines
+from learnrate.claims._peaks import PEAKS_DESIGN, at_own_best, decay_tasks, peak_lines
 from learnrate.claims._tasks import noisy_digits_mlp
 from learnrate.trials import preserved
 
@@ -27,21 +27,19 @@ def _epoch(task: Task) -> float:
 
 
 def _measure(bench: Bench) -> Measured:
-    cases, lines = [], []
+    name = f"{_FACTOR} an epoch"
+    ratios, shares, found = [], [], []
     for task in bench.tasks:
         epoch = _epoch(task)
         epochs = task.total() / epoch
-        name = f"{_FACTOR} an epoch"
         shape = f"warmup(5%) >> exponential(factor={_FACTOR}, every={epoch:g}, staircase=true)"
         peaks = at_own_best(bench, task, {name: shape, **_LINEAR})
         where = f"{task.name}, {epochs:.0f} epochs"
         share = _FACTOR ** int(0.95 * epochs)  # its part begins after the warm-up
-        cases += [
-            Case("loss ratio", where, peaks.over(name, *_LINEAR)),
-            Case("final share", where, [share] * len(bench.seeds)),
-        ]
-        lines += shape_lines(peaks, where)
-    return Measured(sorted(cases, key=lambda case: case.figure == "final share"), lines[:6])
+        ratios.append(Case("loss ratio", where, peaks.over(name, *_LINEAR)))
+        shares.append(Case("final share", where, [share] * len(bench.seeds)))
+        found.append((task, peaks))
+    return Measured([*ratios, *shares], peak_lines(found))
 
 
 CLAIM = Claim(

@@ -8,7 +8,7 @@ import numpy as np
 
 from learnrate.claims._claim import Case, Claim, Figure, Measured
 from learnrate.claims._measures import rank_agreement
-from learnrate.claims._peaks import DECAYS, PEAKS_DESIGN, at_own_best, decay_tasks, shape_lines
+from learnrate.claims._peaks import DECAYS, PEAKS_DESIGN, at_own_best, decay_tasks, peak_lines
 
 if TYPE_CHECKING:
     from learnrate.claims._bench import Bench
@@ -23,27 +23,24 @@ _LOSER = {"constant": "linear", "linear": "constant"}
 
 
 def _measure(bench: Bench) -> Measured:
-    cases, lines = [], []
+    lost, agreed, seeds, found = [], [], [], []
     for task in bench.tasks:
         peaks = at_own_best(bench, task, _SHAPES)
         own = np.array([peaks.best(name) for name in _SHAPES])
         for whose, judged in _LOSER.items():
             row = peaks.row(whose)
             there = np.array([peaks.losses[name][row] for name in _SHAPES])
-            lost = peaks.losses[judged][row] / peaks.best(judged)
+            share = peaks.losses[judged][row] / peaks.best(judged)
             where = f"at {whose}'s best: {task.name}"
-            cases += [
-                Case("loss of sharing", f"{judged} {where}", lost.tolist()),
-                Case("agreement", where, rank_agreement(there, own).tolist()),
-            ]
-        cases.append(
+            lost.append(Case("loss of sharing", f"{judged} {where}", share.tolist()))
+            agreed.append(Case("agreement", where, rank_agreement(there, own).tolist()))
+        seeds.append(
             Case(
                 "agreement of seeds", f"own peaks: {task.name}", rank_agreement(own, own).tolist()
             )
         )
-        lines += shape_lines(peaks, task.name)
-    order = ("loss of sharing", "agreement", "agreement of seeds")
-    return Measured(sorted(cases, key=lambda case: order.index(case.figure)), lines[:6])
+        found.append((task, peaks))
+    return Measured([*lost, *agreed, *seeds], peak_lines(found))
 
 
 CLAIM = Claim(
