@@ -21,7 +21,15 @@ from learnrate._errors import FileError, needing
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-__all__ = ["Examples", "cifar", "digits", "fashion", "shakespeare"]
+__all__ = [
+    "Examples",
+    "NoisyExamples",
+    "cifar",
+    "digits",
+    "fashion",
+    "noisy_digits",
+    "shakespeare",
+]
 
 _FASHION = Path("/usr/share/datasets/fashion-mnist")
 
@@ -61,6 +69,28 @@ class Examples:
         return replace(self, x=self.x[:count], y=self.y[:count])
 
 
+@dataclass(frozen=True)
+class NoisyExamples(Examples):
+    """Examples whose inputs get new Gaussian noise in every batch, so that none comes twice.
+
+    Attributes:
+        spread: the noise's standard deviation.
+    """
+
+    spread: float = 1.0
+
+    def batches(self, size: int) -> Callable[[int], Iterator[Pair]]:
+        """A pass in an order of the seed's own, with noise of its own."""
+        still = super().batches(size)
+
+        def one_pass(seed: int) -> Iterator[Pair]:
+            noise = torch.Generator().manual_seed(seed + 1)
+            for x, y in still(seed):
+                yield x + self.spread * torch.randn(x.shape, generator=noise), y
+
+        return one_pass
+
+
 @cache
 def digits() -> Examples:
     """scikit-learn's 1,797 digits of 8 x 8 pixels, 600 of them held out."""
@@ -72,6 +102,19 @@ def digits() -> Examples:
     order = torch.randperm(len(x), generator=torch.Generator().manual_seed(0))
     train, held = order[600:], order[:600]
     return Examples(x[train], y[train], x[held], y[held], "digits")
+
+
+@cache
+def noisy_digits() -> NoisyExamples:
+    """Digits under new noise in every batch; those held out four times over, with noise that stays.
+
+    A small set is soon known by heart, and its gradients are then no longer noisy: what a decay is
+    for cannot be seen on it. This one cannot be learned by heart.
+    """
+    known = digits()
+    held_x, held_y = known.held_x.repeat(4, 1), known.held_y.repeat(4)
+    noise = torch.randn(held_x.shape, generator=torch.Generator().manual_seed(0))
+    return NoisyExamples(known.x, known.y, held_x + noise, held_y, "noisy digits")
 
 
 @cache

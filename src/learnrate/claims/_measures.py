@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-__all__ = ["best_of_others", "best_rates", "excess", "geometric_grid", "highest_usable"]
+__all__ = [
+    "best_of_others",
+    "best_rates",
+    "excess",
+    "geometric_grid",
+    "highest_below",
+    "rank_agreement",
+]
 
 
 def geometric_grid(low: float, high: float, per_decade: int = 3) -> list[float]:
@@ -77,30 +84,55 @@ def best_rates(rates: np.ndarray, losses: np.ndarray) -> np.ndarray:
     return np.array(found)
 
 
-def highest_usable(rates: np.ndarray, losses: np.ndarray, start: float) -> np.ndarray:
-    """The highest rate of each seed whose loss is at most half of `start`, the loss of a guess.
-
-    Between that rate and the next it is where the loss, in log lr, crosses the half. A seed whose
-    every loss is above the half gets the lowest rate, one whose last is below the highest.
+def rank_agreement(seen: np.ndarray, reference: np.ndarray) -> np.ndarray:
+    """For each seed Spearman's correlation of what it ranks with what the other seeds rank.
 
     Args:
-        rates: increasing, shape (rates,).
+        seen: losses, shape (things, seeds).
+        reference: losses of the same things, of which the other seeds' mean is taken.
+
+    Examples:
+        >>> losses = np.array([[1.0, 1.1], [2.0, 2.1], [3.0, 1.9]])
+        >>> rank_agreement(losses, losses)
+        array([0.5, 0.5])
+    """
+    others = reference.sum(axis=1, keepdims=True) - reference
+    columns = zip(seen.T, others.T, strict=True)
+    return np.array([np.corrcoef(_ranks(one), _ranks(other))[0, 1] for one, other in columns])
+
+
+def _ranks(values: np.ndarray) -> np.ndarray:
+    """Places in rising order; equal values share the mean of theirs."""
+    below = (values[:, None] > values[None, :]).sum(axis=1)
+    same = (values[:, None] == values[None, :]).sum(axis=1)
+    return np.asarray(below + 0.5 * (same - 1))
+
+
+def highest_below(rates: np.ndarray, losses: np.ndarray, levels: np.ndarray) -> np.ndarray:
+    """The highest rate up to which each seed's loss stays below its level, from its lowest loss on.
+
+    Between two rates it is taken from the straight line in log lr; past the grid it is its end.
+
+    Args:
+        rates: rising, shape (rates,).
         losses: shape (rates, seeds).
-        start: such as ln 10 for ten classes.
+        levels: shape (seeds,).
 
     Examples:
         >>> rates = np.array([0.01, 0.1, 1.0])
-        >>> highest_usable(rates, np.array([[0.5], [0.5], [1.5]]), 2.0).round(4)
-        array([0.3162])
+        >>> highest_below(rates, np.array([[1.0], [0.5], [2.5]]), np.array([1.5])).round(3)
+        array([0.316])
     """
-    half, logs = 0.5 * start, np.log(rates)
     found = []
-    for column in losses.T:
-        below = np.flatnonzero(column <= half)
-        at = int(below[-1]) if len(below) else 0
-        if len(below) and at + 1 < len(rates):
-            share = (half - column[at]) / (column[at + 1] - column[at])
-            found.append(np.exp(logs[at] + share * (logs[at + 1] - logs[at])))
-        else:
-            found.append(rates[at])
+    logs = np.log(rates)
+    for column, level in zip(losses.T, levels, strict=True):
+        at = int(column.argmin())
+        while at + 1 < len(rates) and column[at + 1] < level:
+            at += 1
+        share = 0.0
+        if at + 1 < len(rates):
+            share = max(0.0, (level - column[at]) / (column[at + 1] - column[at]))
+        found.append(
+            float(np.exp(logs[at] + share * (logs[min(at + 1, len(rates) - 1)] - logs[at])))
+        )
     return np.array(found)

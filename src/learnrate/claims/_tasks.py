@@ -18,13 +18,16 @@ if TYPE_CHECKING:
 
 __all__ = [
     "OPTIMIZERS",
+    "batch_norm_cnn",
     "cnn",
     "digits_cnn",
     "digits_mlp",
     "fashion_cnn",
     "fashion_mlp",
     "mlp",
+    "noisy_digits_mlp",
     "residual",
+    "row_transformer",
     "task_on",
 ]
 
@@ -116,6 +119,53 @@ def residual(
     return nn.Sequential(*made, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(inputs, classes))
 
 
+def batch_norm_cnn(side: int, width: int = 8, classes: int = 10) -> nn.Sequential:
+    """Three convolutions over `side` x `side` pixels in grey, given in a row, with BatchNorm."""
+    made: list[nn.Module] = [nn.Unflatten(1, (1, side, side))]
+    for inputs, outputs, stride in ((1, width, 2), (width, width, 1), (width, 2 * width, 2)):
+        made += [
+            nn.Conv2d(inputs, outputs, 3, stride=stride, padding=1, bias=False),
+            nn.BatchNorm2d(outputs),
+            nn.ReLU(),
+        ]
+    return nn.Sequential(
+        *made, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(2 * width, classes)
+    )
+
+
+class _Rows(nn.Module):
+    """A transformer that reads an image row by row."""
+
+    def __init__(self, side: int, width: int, layers: int, classes: int) -> None:
+        super().__init__()
+        self.side = side
+        self.rows = nn.Linear(side, width)
+        self.places = nn.Parameter(0.02 * torch.randn(side, width))
+        self.layers = nn.ModuleList(
+            nn.TransformerEncoderLayer(width, 2, 2 * width, dropout=0.0, batch_first=True)
+            for _ in range(layers)
+        )
+        self.last = nn.Linear(width, classes)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.rows(x.unflatten(1, (self.side, self.side))) + self.places
+        for layer in self.layers:
+            x = layer(x)
+        logits: torch.Tensor = self.last(x.mean(dim=1))
+        return logits
+
+
+def row_transformer(
+    side: int, width: int = 16, classes: int = 10, *, layers: int = 2
+) -> nn.Module:
+    """A transformer over the rows of `side` x `side` pixels in grey, given in a row.
+
+    Its layers normalise after each addition, as in Vaswani et al., Attention is all you need, 2017,
+    arXiv:1706.03762.
+    """
+    return _Rows(side, width, layers, classes)
+
+
 def task_on(
     examples: Examples,
     model: Callable[[], nn.Module],
@@ -154,6 +204,20 @@ def digits_mlp(
     """Two hidden layers on digits."""
     return task_on(
         data.digits(), partial(mlp, 64, width), optimizer, batch=batch, steps=steps, called="MLP"
+    )
+
+
+def noisy_digits_mlp(
+    optimizer: str = "Adam", *, width: int = 32, batch: int = 32, steps: int = 300
+) -> Task:
+    """Two hidden layers on digits under noise that is new in every batch."""
+    return task_on(
+        data.noisy_digits(),
+        partial(mlp, 64, width),
+        optimizer,
+        batch=batch,
+        steps=steps,
+        called="MLP",
     )
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from learnrate.claims._claim import Case, Figure, Line, Measured
-from learnrate.claims._measures import best_of_others, best_rates, geometric_grid, highest_usable
+from learnrate.claims._measures import best_of_others, best_rates, geometric_grid, highest_below
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -58,10 +58,11 @@ def measure_usable(
 
     def measure(bench: Bench) -> Measured:
         rates = np.array(geometric_grid(lowest, highest, 4))
+        half = np.full(len(bench.seeds), 0.5 * math.log(10))  # of what a guess among ten loses
         cases, lines = [], []
         for without, own in pairs(bench.full):
             plain, changed = (bench.sweep(task, rates, "constant()") for task in (without, own))
-            usable = [highest_usable(rates, one, math.log(10)) for one in (plain, changed)]
+            usable = [highest_below(rates, one, half) for one in (plain, changed)]
             best = [best_rates(rates, one) for one in (plain, changed)]
             losses = best_of_others(changed) / best_of_others(plain)
             cases += [

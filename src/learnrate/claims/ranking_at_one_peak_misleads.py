@@ -1,0 +1,79 @@
+"""Schedules compared at one peak for all."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from learnrate.claims._claim import Case, Claim, Figure, Measured
+from learnrate.claims._measures import rank_agreement
+from learnrate.claims._peaks import DECAYS, PEAKS_DESIGN, at_own_best, decay_tasks, peak_lines
+
+if TYPE_CHECKING:
+    from learnrate.claims._bench import Bench
+
+_SHAPES = {
+    "constant": "warmup(5%) >> constant()",
+    "cosine to 10 %": "warmup(5%) >> cosine(floor=0.1)",
+    **DECAYS,
+}
+_LOSER = {"constant": "linear", "linear": "constant"}
+"""Whose best peak all share, and who is judged there."""
+
+
+def _measure(bench: Bench) -> Measured:
+    lost, agreed, seeds, found = [], [], [], []
+    for task in bench.tasks:
+        peaks = at_own_best(bench, task, _SHAPES)
+        own = np.array([peaks.best(name) for name in _SHAPES])
+        for whose, judged in _LOSER.items():
+            row = peaks.row(whose)
+            there = np.array([peaks.losses[name][row] for name in _SHAPES])
+            share = peaks.losses[judged][row] / peaks.best(judged)
+            where = f"at {whose}'s best: {task.name}"
+            lost.append(Case("loss of sharing", f"{judged} {where}", share.tolist()))
+            agreed.append(Case("agreement", where, rank_agreement(there, own).tolist()))
+        seeds.append(
+            Case(
+                "agreement of seeds", f"own peaks: {task.name}", rank_agreement(own, own).tolist()
+            )
+        )
+        found.append((task, peaks))
+    return Measured([*lost, *agreed, *seeds], peak_lines(found))
+
+
+CLAIM = Claim(
+    name="ranking-at-one-peak-misleads",
+    topic="decay",
+    statement="Schedules compared at one peak for all are ranked wrongly.",
+    source=(
+        "Common practice is the contrary; that tuning decides a comparison: Choi et al. 2019, On "
+        "empirical comparisons of optimizers, arXiv:1910.05446"
+    ),
+    design=(
+        "Six schedules at the peak that suits the constant rate, at the one that suits linear to "
+        "zero, and each at its own. Agreement is Spearman's between their losses with one seed at "
+        "the shared peak, and their mean losses with the other seeds at their own. "
+        f"{PEAKS_DESIGN}"
+    ),
+    figures=(
+        Figure(
+            name="loss of sharing",
+            says="loss at the shared peak over that at its own",
+            low=1.02,
+            unit="x",
+        ),
+        Figure(name="agreement", says="rank correlation with the ranking at own peaks", high=0.9),
+        Figure(name="agreement of seeds", says="the same of the ranking at own peaks by one seed"),
+    ),
+    measure=_measure,
+    seeds=4,
+    full_seeds=8,
+    tasks=decay_tasks,
+    remark=(
+        "Seeds alone make rankings disagree, by what the last figure shows; an agreement no lower "
+        "than that one is not a shared peak's fault."
+    ),
+    axes=("peak", "validation loss"),
+)
