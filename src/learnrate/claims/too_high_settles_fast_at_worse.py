@@ -21,7 +21,7 @@ def _measure(bench: Bench) -> Measured:
     seeds = np.arange(len(bench.seeds))
     for task in bench.tasks:
         total = task.total()
-        rates = rates_around(bench, task, 0.03, 10.0)
+        rates = rates_around(bench, task, 0.05, 4.0)
         smooth = windowed(constant_losses(bench, task, rates, total), max(2, total // 20))
         early, end = smooth[..., total // 10 - 1], smooth[..., -1]
         high, good = _best_for_others(early), _best_for_others(end)
@@ -81,7 +81,7 @@ CLAIM = Claim(
     ),
     measure=_measure,
     tasks=lambda full: [
-        make(optimizer, batch=8, steps=1500 if full else 600)
+        make(optimizer, batch=8, steps=1500 if full else 1000)
         for make in ((digits_mlp, fashion_mlp) if full else (digits_mlp,))
         for optimizer in ("SGD", "SGD momentum", "Adam")
     ],
