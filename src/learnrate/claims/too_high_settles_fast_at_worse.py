@@ -24,7 +24,9 @@ def _measure(bench: Bench) -> Measured:
     for task in bench.tasks:
         total = task.total()
         rates = rates_around(bench, task, 0.05, 4.0)
-        early = bench.losses(task, [(rate * Constant()).over(total // 10) for rate in rates])
+        early = bench.losses(
+            task, [(rate * Constant()).over(max(1, total // 10)) for rate in rates]
+        )
         rows = bench.curves(task, [(rate * Constant()).over(total) for rate in rates])
         end = np.array([[start_loss(curve) for curve in row] for row in rows])
         high, good = _best_for_others(early), _best_for_others(end)
