@@ -23,6 +23,7 @@ __all__ = [
     "all_losses",
     "best_constant",
     "constant_losses",
+    "filled",
     "rates_around",
     "suggested_rate",
     "windowed",
@@ -68,8 +69,8 @@ def best_constant(bench: Bench, task: Task, rates: Sequence[float], total: int) 
 def all_losses(bench: Bench, task: Task, lr: float, total: int) -> np.ndarray:
     """The training loss before each update at a constant rate, shape (seeds, total).
 
-    Trials end where they diverge; these go on, come what may. From the first loss that is not finite on, all are
-    infinite.
+    Trials end where they diverge; these go on, come what may. From the first loss that is not
+    finite on, all are infinite.
     """
     losses = np.full((len(bench.seeds), total), np.inf)
     bar = ProgressBar(len(bench.seeds) * total, shown=bench.progress)

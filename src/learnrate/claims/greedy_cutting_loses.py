@@ -25,7 +25,7 @@ def _measure(bench: Bench) -> Measured:
     others = replace(bench, seeds=seeds_from(bench.seeds[0], 3))
     for task in bench.tasks:
         total = task.total()
-        at, soon = total // 8, total // 6
+        at, soon = max(1, total // 8), max(2, total // 6)
         rates = rates_around(bench, task, 0.3, 10.0)
         tuned = others.sweep(task, rates, _STAYS).mean(axis=1)
         peak = rates[int(tuned.argmin())]

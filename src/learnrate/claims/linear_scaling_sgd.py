@@ -20,7 +20,7 @@ CLAIM = Claim(
     ),
     design=BATCH_DESIGN.format(optimizer="SGD, without momentum and with 0.9,"),
     figures=batch_figures(0.75, 1.25, beyond=0.75),
-    measure=measure_batches({"SGD": (0.01, 10.0), "SGD momentum": (1e-3, 1.0)}),
+    measure=measure_batches({"SGD": (0.0215, 2.0), "SGD momentum": (2.15e-3, 1.0)}),
     seeds=4,
     full_seeds=6,
     axes=BATCH_AXES,

@@ -45,6 +45,7 @@ CLAIM = Claim(
     full_seeds=5,
     remark=(
         "Good is read as: at most a quarter above the best. Momentum of 0.9 makes ten times the "
-        "step, so the two rates of the saying are one rate, without momentum and with it."
+        "step, so 0.01 with it is about 0.1 without. The better of the two is the one that is "
+        "better on all seeds together."
     ),
 )

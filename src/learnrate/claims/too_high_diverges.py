@@ -74,7 +74,7 @@ CLAIM = Claim(
     ),
     measure=_measure,
     tasks=lambda full: [
-        make(optimizer, steps=200)
+        make(optimizer, steps=100)
         for make in ((digits_mlp, fashion_mlp) if full else (digits_mlp,))
         for optimizer in ("SGD", "SGD momentum", "Adam")
     ],
