@@ -20,13 +20,13 @@ if TYPE_CHECKING:
     from learnrate.task import Task
 
 __all__ = [
+    "DECAYS",
     "PEAKS_DESIGN",
     "Peaks",
     "at_own_best",
     "contest",
     "decay_tasks",
     "peak_lines",
-    "suitable_rate",
 ]
 
 DECAYS = {
@@ -92,7 +92,7 @@ def at_own_best(
         steps: of a run; the task's own by default.
         above: how many peaks lie above the one that is found first.
     """
-    middle = suitable_rate(bench, task, list(shapes.values())[-1], steps=steps)
+    middle = _suitable_rate(bench, task, list(shapes.values())[-1], steps=steps)
     rates = [middle * 2.0**power for power in range(-3, above + 1)]
     losses = _swept(bench, task, rates, shapes, steps)
     for _ in range(_WIDENED):
@@ -107,7 +107,7 @@ def at_own_best(
     return Peaks(np.array(rates), losses)
 
 
-def suitable_rate(bench: Bench, task: Task, shape: str, *, steps: int | None = None) -> float:
+def _suitable_rate(bench: Bench, task: Task, shape: str, *, steps: int | None = None) -> float:
     """The best of rates over six decades in runs of a quarter of the length, with one seed.
 
     Within a factor of a few of the best one: what a grid is laid around.
@@ -159,15 +159,12 @@ def peak_lines(found: Sequence[tuple[Task, Peaks]]) -> list[Line]:
     shown = found[: max(1, 6 // len(found[0][1].losses))]
     words = [task.name.split() for task, _ in shown]
     common = len(list(takewhile(lambda same: len(set(same)) == 1, zip(*words, strict=False))))
-    return [
-        Line(
-            ": ".join([name, *filter(None, [" ".join(words[at][common:])])]),
-            peaks.rates.tolist(),
-            losses.mean(axis=1).tolist(),
-        )
-        for at, (_, peaks) in enumerate(shown)
-        for name, losses in list(peaks.losses.items())[:6]
-    ]
+    lines = []
+    for (_, peaks), own in zip(shown, words, strict=True):
+        for name, losses in list(peaks.losses.items())[:6]:
+            label = " ".join([f"{name}:", *own[common:]]) if own[common:] else name
+            lines.append(Line(label, peaks.rates.tolist(), losses.mean(axis=1).tolist()))
+    return lines
 
 
 def decay_tasks(full: bool) -> Sequence[Task]:

@@ -24,8 +24,8 @@ CLAIM = Claim(
     ),
     measure=contest(
         {
-            "1 %, then constant": "warmup(5%) >> linear(70%, floor=0.01) >> (0.01 * constant())",
-            "10 %, then constant": "warmup(5%) >> linear(70%, floor=0.1) >> (0.1 * constant())",
+            "to 1 %": "warmup(5%) >> linear(70%, floor=0.01) >> (0.01 * constant())",
+            "to 10 %": "warmup(5%) >> linear(70%, floor=0.1) >> (0.1 * constant())",
         },
         {"linear": DECAYS["linear"]},
     ),
