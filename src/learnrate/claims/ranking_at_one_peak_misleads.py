@@ -27,15 +27,17 @@ def _measure(bench: Bench) -> Measured:
     for task in bench.tasks:
         peaks = at_own_best(bench, task, _SHAPES)
         own = np.array([peaks.best(name) for name in _SHAPES])
+        by_seeds = rank_agreement(own, own)
         for whose, loser in _LOSERS.items():
             row = peaks.row(whose)
             there = np.array([peaks.losses[name][row] for name in _SHAPES])
             share = peaks.losses[loser][row] / peaks.best(loser)
+            lost = by_seeds - rank_agreement(there, own)
             cases += [
                 Case(f"{loser} there", task.name, share.tolist()),
-                Case(f"agreement at {whose}'s", task.name, rank_agreement(there, own).tolist()),
+                Case(f"ranking at {whose}'s", task.name, lost.tolist()),
             ]
-        cases.append(Case("agreement of seeds", task.name, rank_agreement(own, own).tolist()))
+        cases.append(Case("agreement of seeds", task.name, by_seeds.tolist()))
         found.append((task, peaks))
     return Measured(cases, peak_lines(found))
 
@@ -50,9 +52,9 @@ CLAIM = Claim(
     ),
     design=(
         "Six schedules at the peak that suits the constant rate, at the one that suits linear to "
-        "zero, and each at its own. Agreement is Spearman's between their losses with one seed at "
-        "the shared peak, and their mean losses with the other seeds at their own. "
-        f"{PEAKS_DESIGN}"
+        "zero, and each at its own. Spearman's correlation of one seed's losses with the other "
+        "seeds' at own peaks, at own peaks less at the shared one, is what sharing costs beyond "
+        f"what seeds do. {PEAKS_DESIGN}"
     ),
     figures=(
         *(
@@ -66,21 +68,24 @@ CLAIM = Claim(
         ),
         *(
             Figure(
-                name=f"agreement at {whose}'s",
-                says=f"rank correlation, all at the best peak of {whose} against each at its own",
-                high=0.9,
+                name=f"ranking at {whose}'s",
+                says=f"rank correlation that is lost, all at the best peak of {whose}",
+                low=0.0,
             )
             for whose in _LOSERS
         ),
-        Figure(name="agreement of seeds", says="the same of one seed's ranking at own peaks"),
+        Figure(
+            name="agreement of seeds",
+            says="rank correlation of one seed with the others, each schedule at its own peak",
+        ),
     ),
     measure=_measure,
-    seeds=4,
-    full_seeds=8,
+    seeds=8,
+    full_seeds=12,
     tasks=decay_tasks,
     remark=(
-        "Seeds alone make rankings disagree, by what the last figure shows; an agreement no lower "
-        "than that one is not a shared peak's fault."
+        "The peak of the better schedule misleads less: what decays is judged there nearly at its "
+        "own, and only the constant rate is wronged."
     ),
     axes=("peak", "validation loss"),
 )
