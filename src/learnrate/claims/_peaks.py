@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import takewhile
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from learnrate.claims._claim import Case, Line, Measured
+from learnrate.claims._data import noisy_digits
 from learnrate.claims._measures import best_of_others, best_rates, geometric_grid
-from learnrate.claims._tasks import digits_cnn, fashion_mlp, noisy_digits_mlp
+from learnrate.claims._tasks import cnn, fashion_mlp, noisy_digits_mlp, task_on
 from learnrate.schedules import shape as read_shape
 
 if TYPE_CHECKING:
@@ -172,4 +174,7 @@ def decay_tasks(full: bool) -> Sequence[Task]:
     quick = [noisy_digits_mlp(optimizer) for optimizer in ("SGD momentum", "Adam")]
     if not full:
         return quick
-    return [*quick, digits_cnn("SGD momentum"), fashion_mlp("SGD momentum"), fashion_mlp("Adam")]
+    convolutions = task_on(
+        noisy_digits(), partial(cnn, 8), "SGD momentum", batch=32, steps=300, called="CNN"
+    )
+    return [*quick, convolutions, fashion_mlp("SGD momentum"), fashion_mlp("Adam")]
