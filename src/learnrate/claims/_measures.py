@@ -129,10 +129,8 @@ def highest_below(rates: np.ndarray, losses: np.ndarray, levels: np.ndarray) -> 
         at = int(column.argmin())
         while at + 1 < len(rates) and column[at + 1] < level:
             at += 1
-        share = 0.0
-        if at + 1 < len(rates):
-            share = max(0.0, (level - column[at]) / (column[at + 1] - column[at]))
-        found.append(
-            float(np.exp(logs[at] + share * (logs[min(at + 1, len(rates) - 1)] - logs[at])))
-        )
+        end = min(at + 1, len(rates) - 1)
+        here, there = column[at], column[end]
+        share = (level - here) / (there - here) if here < level <= there else 0.0
+        found.append(np.exp(logs[at] + share * (logs[end] - logs[at])))
     return np.array(found)

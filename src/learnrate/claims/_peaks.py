@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import takewhile
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from learnrate.claims._claim import Case, Line, Measured
+from learnrate.claims._data import noisy_digits
 from learnrate.claims._measures import best_of_others, best_rates, geometric_grid
-from learnrate.claims._tasks import digits_cnn, fashion_mlp, noisy_digits_mlp
+from learnrate.claims._tasks import cnn, fashion_mlp, noisy_digits_mlp, task_on
 from learnrate.schedules import shape as read_shape
 
 if TYPE_CHECKING:
@@ -20,13 +22,13 @@ if TYPE_CHECKING:
     from learnrate.task import Task
 
 __all__ = [
+    "DECAYS",
     "PEAKS_DESIGN",
     "Peaks",
     "at_own_best",
     "contest",
     "decay_tasks",
     "peak_lines",
-    "suitable_rate",
 ]
 
 DECAYS = {
@@ -92,7 +94,7 @@ def at_own_best(
         steps: of a run; the task's own by default.
         above: how many peaks lie above the one that is found first.
     """
-    middle = suitable_rate(bench, task, list(shapes.values())[-1], steps=steps)
+    middle = _suitable_rate(bench, task, list(shapes.values())[-1], steps=steps)
     rates = [middle * 2.0**power for power in range(-3, above + 1)]
     losses = _swept(bench, task, rates, shapes, steps)
     for _ in range(_WIDENED):
@@ -107,7 +109,7 @@ def at_own_best(
     return Peaks(np.array(rates), losses)
 
 
-def suitable_rate(bench: Bench, task: Task, shape: str, *, steps: int | None = None) -> float:
+def _suitable_rate(bench: Bench, task: Task, shape: str, *, steps: int | None = None) -> float:
     """The best of rates over six decades in runs of a quarter of the length, with one seed.
 
     Within a factor of a few of the best one: what a grid is laid around.
@@ -159,15 +161,12 @@ def peak_lines(found: Sequence[tuple[Task, Peaks]]) -> list[Line]:
     shown = found[: max(1, 6 // len(found[0][1].losses))]
     words = [task.name.split() for task, _ in shown]
     common = len(list(takewhile(lambda same: len(set(same)) == 1, zip(*words, strict=False))))
-    return [
-        Line(
-            ": ".join([name, *filter(None, [" ".join(words[at][common:])])]),
-            peaks.rates.tolist(),
-            losses.mean(axis=1).tolist(),
-        )
-        for at, (_, peaks) in enumerate(shown)
-        for name, losses in list(peaks.losses.items())[:6]
-    ]
+    lines = []
+    for (_, peaks), own in zip(shown, words, strict=True):
+        for name, losses in list(peaks.losses.items())[:6]:
+            label = " ".join([f"{name}:", *own[common:]]) if own[common:] else name
+            lines.append(Line(label, peaks.rates.tolist(), losses.mean(axis=1).tolist()))
+    return lines
 
 
 def decay_tasks(full: bool) -> Sequence[Task]:
@@ -175,4 +174,7 @@ def decay_tasks(full: bool) -> Sequence[Task]:
     quick = [noisy_digits_mlp(optimizer) for optimizer in ("SGD momentum", "Adam")]
     if not full:
         return quick
-    return [*quick, digits_cnn("SGD momentum"), fashion_mlp("SGD momentum"), fashion_mlp("Adam")]
+    convolutions = task_on(
+        noisy_digits(), partial(cnn, 8), "SGD momentum", batch=32, steps=300, called="CNN"
+    )
+    return [*quick, convolutions, fashion_mlp("SGD momentum"), fashion_mlp("Adam")]

@@ -24,13 +24,13 @@ CLAIM = Claim(
     ),
     measure=contest(
         {
-            "1 %, then constant": "warmup(5%) >> linear(70%, floor=0.01) >> (0.01 * constant())",
-            "10 %, then constant": "warmup(5%) >> linear(70%, floor=0.1) >> (0.1 * constant())",
+            "to 1 %": "warmup(5%) >> linear(70%, floor=0.01) >> (0.01 * constant())",
+            "to 10 %": "warmup(5%) >> linear(70%, floor=0.1) >> (0.1 * constant())",
         },
         {"linear": DECAYS["linear"]},
     ),
-    seeds=4,
-    full_seeds=8,
+    seeds=8,
+    full_seeds=12,
     tasks=decay_tasks,
     remark="What the constant part is good for is another matter: its length can be left open.",
     axes=("peak", "validation loss"),

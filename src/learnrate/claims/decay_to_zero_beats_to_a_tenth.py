@@ -41,8 +41,8 @@ CLAIM = Claim(
         ),
     ),
     measure=_measure,
-    seeds=4,
-    full_seeds=8,
+    seeds=8,
+    full_seeds=12,
     tasks=decay_tasks,
     remark=(
         "A tenth is the habit in pre-training of language models. There the gain is small too: "

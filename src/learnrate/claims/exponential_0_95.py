@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -34,11 +35,11 @@ def _measure(bench: Bench) -> Measured:
         epochs = task.total() / epoch
         shape = f"warmup(5%) >> exponential(factor={_FACTOR}, every={epoch:g}, staircase=true)"
         peaks = at_own_best(bench, task, {name: shape, **_LINEAR})
-        where = f"{task.name}, {epochs:.0f} epochs"
+        named = replace(task, name=f"{task.name}, {epochs:.0f} epochs")
         share = _FACTOR ** int(0.95 * epochs)  # its part begins after the warm-up
-        ratios.append(Case("loss ratio", where, peaks.over(name, *_LINEAR)))
-        shares.append(Case("final share", where, [share] * len(bench.seeds)))
-        found.append((task, peaks))
+        ratios.append(Case("loss ratio", named.name, peaks.over(name, *_LINEAR)))
+        shares.append(Case("final share", named.name, [share] * len(bench.seeds)))
+        found.append((named, peaks))
     return Measured([*ratios, *shares], peak_lines(found))
 
 
