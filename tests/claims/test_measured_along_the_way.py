@@ -43,10 +43,11 @@ def test_runs_that_share_no_training_loss_have_no_ratio():
     assert math.isnan(at_equal_training_loss(run([2.0, 1.5], [1, 1]), run([1.0, 0.5], [1, 1])))
 
 
-def test_the_highest_usable_rate_ignores_a_hole_below_it_and_bounds_at_the_ends():
-    rates = np.array([0.01, 0.1, 1.0])
-    losses = np.array([[0.5, 2.0, 0.5], [2.0, 2.0, 0.5], [0.5, 2.0, 0.5]])
-    assert highest_usable(rates, losses, 2.0).tolist() == [1.0, 0.01, 1.0]
+def test_the_highest_usable_rate_is_the_first_crossing_above_the_best_one():
+    rates = np.array([0.01, 0.1, 1.0, 10.0])
+    learns, lucky, never = [3.0, 0.2, 0.5, 0.9], [0.5, 0.4, 1.6, 0.6], [2.0, 1.9, 2.0, 2.0]
+    found = highest_usable(rates, np.array([learns, lucky, never]).T, 2.0)
+    assert found == pytest.approx([10.0, math.sqrt(0.1), 0.01])
 
 
 def test_a_watched_training_ends_with_the_losses_of_the_training_itself():

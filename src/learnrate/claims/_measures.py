@@ -78,10 +78,10 @@ def best_rates(rates: np.ndarray, losses: np.ndarray) -> np.ndarray:
 
 
 def highest_usable(rates: np.ndarray, losses: np.ndarray, start: float) -> np.ndarray:
-    """The highest rate of each seed whose loss is at most half of `start`, the loss of a guess.
+    """Up to which rate each seed learns: its loss is at most half of `start`, the loss of a guess.
 
-    Between that rate and the next it is where the loss, in log lr, crosses the half. A seed whose
-    every loss is above the half gets the lowest rate, one whose last is below the highest.
+    From the seed's best rate upwards it is where the loss first crosses the half, between two rates
+    in log lr. A seed that crosses nowhere gets the highest rate, one that learns at none the lowest.
 
     Args:
         rates: increasing, shape (rates,).
@@ -90,17 +90,19 @@ def highest_usable(rates: np.ndarray, losses: np.ndarray, start: float) -> np.nd
 
     Examples:
         >>> rates = np.array([0.01, 0.1, 1.0])
-        >>> highest_usable(rates, np.array([[0.5], [0.5], [1.5]]), 2.0).round(4)
+        >>> highest_usable(rates, np.array([[0.5], [0.4], [1.6]]), 2.0).round(4)
         array([0.3162])
     """
     half, logs = 0.5 * start, np.log(rates)
     found = []
     for column in losses.T:
-        below = np.flatnonzero(column <= half)
-        at = int(below[-1]) if len(below) else 0
-        if len(below) and at + 1 < len(rates):
-            share = (half - column[at]) / (column[at + 1] - column[at])
-            found.append(np.exp(logs[at] + share * (logs[at + 1] - logs[at])))
+        best = int(column.argmin())
+        above = best + np.flatnonzero(column[best:] > half)
+        if not len(above):
+            found.append(rates[-1])
+        elif above[0] == best:
+            found.append(rates[0])
         else:
-            found.append(rates[at])
+            ends = slice(above[0] - 1, above[0] + 1)
+            found.append(np.exp(np.interp(half, column[ends], logs[ends])))
     return np.array(found)

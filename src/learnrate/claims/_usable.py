@@ -19,8 +19,9 @@ if TYPE_CHECKING:
 __all__ = ["USABLE_DESIGN", "measure_usable", "usable_figures"]
 
 USABLE_DESIGN = (
-    "Each network trains with and without {what} at constant rates, four a decade, the same seeds at "
-    "every rate. Usable is a rate after which the validation loss is at most half of a guess's, ln 10."
+    "Each network trains with and without {what} at constant rates, three a decade, the same seeds at "
+    "every rate. Upwards from the best rate, a rate is usable as long as the validation loss ends at half of "
+    "a guess's, ln 10, at most."
 )
 
 
@@ -57,7 +58,7 @@ def measure_usable(
     """
 
     def measure(bench: Bench) -> Measured:
-        rates = np.array(geometric_grid(lowest, highest, 4))
+        rates = np.array(geometric_grid(lowest, highest, 3))
         cases, lines = [], []
         for without, own in pairs(bench.full):
             plain, changed = (bench.sweep(task, rates, "constant()") for task in (without, own))

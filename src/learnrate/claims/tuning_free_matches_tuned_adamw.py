@@ -139,4 +139,5 @@ CLAIM = Claim(
         "run, so a short run is hard on them. Schedule-free has a rate, 2.5e-3 by default, which its "
         "authors advise to tune."
     ),
+    log="xy",
 )
