@@ -9,7 +9,7 @@ from torch import nn
 
 from learnrate.claims._claim import Claim
 from learnrate.claims._data import digits, fashion
-from learnrate.claims._tasks import task_on
+from learnrate.claims._tasks import OPTIMIZERS, task_on
 from learnrate.claims._usable import USABLE_DESIGN, measure_usable, usable_figures
 
 if TYPE_CHECKING:
@@ -34,8 +34,8 @@ def _pairs(full: bool) -> list[tuple[Task, Task]]:
 
     def task(layers: int, *, normed: bool) -> Task:
         network = partial(_network, inputs, width, layers, normed=normed)
-        called = f"MLP, {layers} hidden layers"
-        return task_on(examples, network, "SGD", batch=100, steps=steps, called=called)
+        called = f"MLP of {layers} layers"
+        return task_on(examples, network, OPTIMIZERS["SGD"], batch=100, steps=steps, called=called)
 
     return [(task(layers, normed=False), task(layers, normed=True)) for layers in (2, 4)]
 

@@ -21,7 +21,7 @@ def _pairs(full: bool) -> list[tuple[Task, Task]]:
     deep = partial(mlp, 64, 32, layers=5)
     tasks = [
         digits_mlp("SGD momentum", width=32, steps=200),
-        task_on(digits(), deep, "SGD momentum", steps=200, called="MLP of 5 hidden layers"),
+        task_on(digits(), deep, "SGD momentum", steps=200, called="deep MLP"),
         digits_mlp("AdamW", width=32, steps=200),
     ]
     if full:

@@ -108,7 +108,7 @@ CLAIM = Claim(
         ),
         Figure(
             name="cost",
-            says="fine-tuning's loss at scratch's best rate over that at its own",
+            says="loss at scratch's best rate over that at its own",
             unit="x",
         ),
         Figure(name="worth", says="best loss, fine-tuned over from scratch", unit="x"),
