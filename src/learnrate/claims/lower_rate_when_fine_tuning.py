@@ -91,9 +91,9 @@ def _begun(kind: str, full: bool) -> nn.Sequential:
 def _measure(bench: Bench) -> Measured:
     """The best rates from scratch and from what was learned before, and what the former costs."""
     cases, lines = [], []
-    for name, (kind, optimizer, *ends) in KINDS.items():
+    for name, (kind, optimizer, lowest, highest) in KINDS.items():
         examples = _examples(kind, then=True, full=bench.full)
-        rates = np.array(geometric_grid(*ends, 3))
+        rates = np.array(geometric_grid(lowest, highest, 3))
         scratch, tuned = (
             bench.sweep(
                 task_on(
