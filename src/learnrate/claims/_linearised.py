@@ -44,8 +44,8 @@ class Linearised:
         centre: the share of w and b that all tasks have in common.
         scatter: the share of their own.
         noise: standard deviation of z.
-        level: whether the mean of a task's labels, |w|^2 + b^2, is taken off them: it differs
-            little from task to task, and so is something that all have in common.
+        level: whether the mean label of all tasks is taken off, which an inner step would else
+            find in every task alike.
     """
 
     dim: int
@@ -74,6 +74,12 @@ class Linearised:
     def _drawn_weights(self, rng: np.random.Generator) -> _Weights:
         return rng.standard_normal(self.dim) / math.sqrt(self.dim), float(rng.standard_normal())
 
+    def _mean(self, common: _Weights) -> float:
+        """Of the labels of all tasks, which have these weights in common."""
+        return float(
+            self.centre**2 * (common[0] @ common[0] + common[1] ** 2) + 2 * self.scatter**2
+        )
+
     def _task(
         self,
         rng: np.random.Generator,
@@ -86,7 +92,7 @@ class Linearised:
         slope = self.centre * common[0] + self.scatter * own[0]
         bias = self.centre * common[1] + self.scatter * own[1]
 
-        mean = slope @ slope + bias**2 if self.level else 0.0
+        mean = self._mean(common) if self.level else 0.0
 
         def draw(count: int) -> _Pair:
             x = rng.standard_normal((count, self.dim))

@@ -57,7 +57,7 @@ def measure_usable(
     """
 
     def measure(bench: Bench) -> Measured:
-        rates = np.array(geometric_grid(lowest, highest, 4))
+        rates = np.array(geometric_grid(lowest, highest, 3))
         half = np.full(len(bench.seeds), 0.5 * math.log(10))  # of what a guess among ten loses
         cases, lines = [], []
         for without, own in pairs(bench.full):

@@ -9,7 +9,7 @@ from torch import nn
 
 from learnrate.claims._claim import Claim
 from learnrate.claims._data import digits, fashion
-from learnrate.claims._tasks import task_on
+from learnrate.claims._tasks import OPTIMIZERS, task_on
 from learnrate.claims._usable import USABLE_DESIGN, measure_usable, usable_figures
 
 if TYPE_CHECKING:
@@ -30,14 +30,14 @@ def _network(inputs: int, width: int, layers: int, *, normed: bool) -> nn.Sequen
 
 def _pairs(full: bool) -> list[tuple[Task, Task]]:
     examples, inputs = (fashion(), 784) if full else (digits(), 64)
-    steps, width = (600, 64) if full else (150, 32)
+    steps, width = (600, 64) if full else (250, 32)
 
     def task(layers: int, *, normed: bool) -> Task:
         network = partial(_network, inputs, width, layers, normed=normed)
-        called = f"MLP, {layers} hidden layers"
-        return task_on(examples, network, "SGD", batch=100, steps=steps, called=called)
+        called = f"MLP of {layers} layers"
+        return task_on(examples, network, OPTIMIZERS["SGD"], batch=100, steps=steps, called=called)
 
-    return [(task(layers, normed=False), task(layers, normed=True)) for layers in (2, 5)]
+    return [(task(layers, normed=False), task(layers, normed=True)) for layers in (2, 4)]
 
 
 CLAIM = Claim(
@@ -47,8 +47,8 @@ CLAIM = Claim(
     source="Ioffe and Szegedy 2015, arXiv:1502.03167; Bjorck et al. 2018, arXiv:1806.02375",
     design=USABLE_DESIGN.format(what="BatchNorm before every ReLU (SGD, batch 100)"),
     figures=usable_figures("BatchNorm", low=3.0),
-    measure=measure_usable(_pairs, 1e-2, 100.0),
-    seeds=3,
+    measure=measure_usable(_pairs, 0.03, 30.0),
+    seeds=4,
     full_seeds=5,
     remark=(
         "Weights before a BatchNorm have no scale of their own: a large step makes them long, and the "

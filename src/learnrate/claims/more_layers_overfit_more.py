@@ -49,12 +49,12 @@ def _measure(bench: Bench) -> Measured:
         gaps.append(own - training)
         trained.append(training)
     name = "Fashion-MNIST" if bench.full else "digits"
-    where = f"{name}, {depths[-1]} hidden layers against 1"
+    where = f"{name}, {depths[-1]} hidden against 1"
     cases = [
         Case("gap", where, (gaps[-1] / gaps[0]).tolist()),
         Case("test loss", where, (held[-1] / held[0]).tolist()),
         *(
-            Case("training loss", f"{name}, {depth} hidden layers", row.tolist())
+            Case("training loss", f"{name}, {depth} hidden", row.tolist())
             for depth, row in zip(depths, trained, strict=True)
         ),
     ]

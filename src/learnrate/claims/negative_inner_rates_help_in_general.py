@@ -25,7 +25,7 @@ DIVERSE: dict[str, Any] = {"centre": 0.0, "scatter": 1.0, "noise": 1.0}
 NETWORKS = {
     "one noisy task, 20 inputs": Linearised(20, centre=1.0, scatter=0.0, noise=1.0),
     "diverse tasks, 20 inputs": Linearised(20, **DIVERSE),
-    "diverse tasks of mean 0, 20 inputs": Linearised(20, **DIVERSE, level=True),
+    "diverse tasks, their mean off, 20 inputs": Linearised(20, **DIVERSE, level=True),
     "diverse tasks, 3 inputs": Linearised(3, **DIVERSE),
 }
 
@@ -86,7 +86,7 @@ CLAIM = Claim(
     design=(
         "MAML with one inner step at seven rates: on the theorem's regression; on a two-layer ReLU "
         "network in its linear regime with labels (w.x + b)^2, one noisy task over and over or tasks "
-        "drawn anew each time, also with each one's mean label taken off; in full on sine waves with "
+        "drawn anew each time, also with the mean label of all taken off; in full on sine waves with "
         "a small trained network. The same draws at every rate; the rates compared are chosen on "
         "other seeds."
     ),

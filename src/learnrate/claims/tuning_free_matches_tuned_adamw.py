@@ -102,7 +102,7 @@ def _measure(bench: Bench) -> Measured:
 
 
 def _tasks(full: bool) -> Sequence[Task]:
-    tasks = [digits_mlp(steps=300), digits_cnn(steps=300)]
+    tasks = [digits_mlp(steps=600)]
     if full:
         tasks = [digits_mlp(steps=1600), digits_cnn(steps=800), fashion_cnn(steps=800)]
     return [replace(task, name=task.name.replace(", Adam", "")) for task in tasks]
@@ -139,4 +139,5 @@ CLAIM = Claim(
         "run, so a short run is hard on them. Schedule-free has a rate, 2.5e-3 by default, which its "
         "authors advise to tune."
     ),
+    log="xy",
 )
