@@ -19,8 +19,9 @@ if TYPE_CHECKING:
 __all__ = ["USABLE_DESIGN", "measure_usable", "usable_figures"]
 
 USABLE_DESIGN = (
-    "Each network trains with and without {what} at constant rates, four a decade, the same seeds at "
-    "every rate. Usable is a rate after which the validation loss is at most half of a guess's, ln 10."
+    "Each network trains with and without {what} at constant rates, three a decade, the same seeds at "
+    "every rate. Upwards from the best rate, a rate is usable as long as the validation loss ends below half "
+    "of a guess's, ln 10."
 )
 
 
