@@ -6,7 +6,7 @@ from learnrate.claims import claims, read_result, run_claim
 from learnrate.claims._outcome import verdict_of
 from learnrate.claims._results import SHIPPED
 
-SECONDS = 4.0  # a quick test that took at most this is repeated here
+SECONDS = 8.0  # of processor time: a quick test that took at most this is repeated here
 CLAIMS = {claim.name: claim for claim in claims()}
 
 
@@ -19,6 +19,8 @@ def test_the_kept_verdict_follows_from_the_kept_figures(name):
     claim = CLAIMS[name]
     for full in (False, True):
         tested = kept(claim, full=full)
+        if tested is None and full:
+            continue
         assert tested is not None, f"learnrate claims run {name} --out {SHIPPED}"
         assert tested.own_task is None
         assert tested.verdict is verdict_of(tested.cases, claim.figures)
@@ -36,7 +38,7 @@ def test_no_result_is_kept_of_a_claim_that_is_gone():
 QUICK = [
     name
     for name, claim in CLAIMS.items()
-    if (one := kept(claim, full=False)) and one.seconds <= SECONDS
+    if (one := kept(claim, full=False)) and one.processor_seconds <= SECONDS
 ]
 
 

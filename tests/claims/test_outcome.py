@@ -78,7 +78,16 @@ def an_outcome():
     lines = (Line("a", [1.0, 2.0], [3.0, 4.0]),)
     made = {"learnrate": "0.1.0"}
     return Outcome(
-        claim, (case,), Verdict.HOLDS, 2, 1.25, full=False, own_task=None, lines=lines, made=made
+        claim,
+        (case,),
+        Verdict.HOLDS,
+        2,
+        1.25,
+        2.5,
+        full=False,
+        own_task=None,
+        lines=lines,
+        made=made,
     )
 
 

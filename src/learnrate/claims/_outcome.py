@@ -74,6 +74,7 @@ class Outcome:
         verdict: what they say.
         seeds: trainings of each kind.
         seconds: how long the test took.
+        processor_seconds: how much of the machine it took, all processes together.
         full: whether it was the full one.
         own_task: the name of the person's own task, None on ours.
         lines: the curves of the picture.
@@ -85,6 +86,7 @@ class Outcome:
     verdict: Verdict
     seeds: int
     seconds: float
+    processor_seconds: float
     full: bool
     own_task: str | None
     lines: tuple[Line, ...]
@@ -101,7 +103,7 @@ class Outcome:
         made = self.made
         kind = "full test" if self.full else "quick test"
         return (
-            f"{kind}, {self.seeds} seeds, {self.seconds:.1f} s; learnrate {made['learnrate']}, "
+            f"{kind}, {self.seeds} seeds, {self.processor_seconds:.0f} s of processor time; learnrate {made['learnrate']}, "
             f"torch {made['torch']}, {made['machine']}, {made['date']}"
         )
 
@@ -123,6 +125,7 @@ class Outcome:
             "interval": [leading.low, leading.high],
             "seeds": self.seeds,
             "seconds": round(self.seconds, 2),
+            "processor_seconds": round(self.processor_seconds, 2),
             "full": self.full,
             "task": self.own_task,
             "cases": [vars(case) for case in self.cases],
@@ -146,6 +149,7 @@ class Outcome:
                 verdict=Verdict(kept["verdict"]),
                 seeds=kept["seeds"],
                 seconds=kept["seconds"],
+                processor_seconds=kept["processor_seconds"],
                 full=kept["full"],
                 own_task=kept["task"],
                 lines=tuple(Line(**line) for line in kept["lines"]),

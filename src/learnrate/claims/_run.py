@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import os
 import platform
 import time
 from typing import TYPE_CHECKING
@@ -54,7 +55,7 @@ def run_claim(
         'holds'
     """
     chosen = claim if isinstance(claim, Claim) else claim_named(claim)
-    began = time.perf_counter()
+    began, spent = time.perf_counter(), _processor_seconds()
     seeds = seeds_from(seed, chosen.full_seeds if full else chosen.seeds)
     tasks = _tasks(chosen, task, full=full)
     measured = chosen.measure(Bench(seeds, full, tasks, chosen.name, progress))
@@ -67,6 +68,7 @@ def run_claim(
         verdict=verdict_of(cases, chosen.figures),
         seeds=len(seeds),
         seconds=time.perf_counter() - began,
+        processor_seconds=_processor_seconds() - spent,
         full=full,
         own_task=None if task is None else task.name,
         lines=tuple(measured.lines),
@@ -93,6 +95,11 @@ def _checked(claim: Claim, case: Case) -> Case:
         f"{claim.name}: {case.figure} on {case.where} is not finite"
     )
     return case
+
+
+def _processor_seconds() -> float:
+    """Of this process and of those it started that have ended."""
+    return sum(os.times()[:4])
 
 
 def _made() -> dict[str, str]:
