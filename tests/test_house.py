@@ -33,6 +33,20 @@ ARROWS = {
         "meta",
         "store",
         "watch",
+        "claims",
+    },
+    # claims test what is said with the verbs themselves
+    "claims": {
+        "schedules",
+        "scaling",
+        "task",
+        "trials",
+        "range_test",
+        "sweeping",
+        "planning",
+        "probing",
+        "meta",
+        "steer",
     },
     # integrations and steer need each other: attach takes torch's schedulers, callbacks attach
     "integrations": {"schedules", "task", "trials", "steer", "store", "watch"},
@@ -59,6 +73,7 @@ ARROWS = {
         "watch",
         "dashboard",
         "steer",
+        "claims",
     },
 }
 FOUNDATION = {

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from learnrate._version import __version__
+from learnrate.cli._claims import claims
 from learnrate.cli._dashboard import dashboard
 from learnrate.cli._diagnose import diagnose
 from learnrate.cli._explain import explain
@@ -41,6 +42,7 @@ app.command()(runs)
 app.command()(export)
 app.add_typer(meta)
 app.command()(diagnose)
+app.add_typer(claims)
 app.command()(steer)
 app.command()(replay)
 app.command()(dashboard)

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from learnrate._errors import ArgumentError
-from learnrate.glossary._page import Page, documented, finding, key, term
+from learnrate._files import read_json
+from learnrate.glossary._page import Page, claim, documented, finding, key, term
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,6 +36,12 @@ def _findings() -> Iterator[Page]:
         yield finding(path.read_text(encoding="utf-8"), path.stem)
 
 
+def _claims() -> Iterator[Page]:
+    for path in sorted((_HERE.parent / "claims" / "results").glob("*.json")):
+        kept = read_json(path)
+        yield claim(kept.get("full", kept.get("quick")))
+
+
 def _schedules() -> Iterator[Page]:
     from learnrate import schedules  # noqa: PLC0415 - loads numpy
 
@@ -48,12 +55,12 @@ def _schedules() -> Iterator[Page]:
 
 
 # A further kind of page is one more function here. The order is that of answers to one word.
-_SOURCES = (_terms, _findings, _schedules)
+_SOURCES = (_terms, _findings, _claims, _schedules)
 
 
 @cache
 def pages() -> tuple[Page, ...]:
-    """All pages: the words, the findings, the schedules."""
+    """All pages: the words, the findings, the claims, the schedules."""
     return tuple(page for source in _SOURCES for page in source())
 
 

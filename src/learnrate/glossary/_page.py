@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["Page", "documented", "finding", "key", "term"]
+__all__ = ["Page", "claim", "documented", "finding", "key", "term"]
 
 _PICTURE = re.compile(r"^!\[.*\n", flags=re.MULTILINE)
 _NEAR_LINK = re.compile(r"\[([^\]]+)\]\((?!https?://)[^)]*\)")
@@ -23,7 +23,7 @@ class Page:
 
     Attributes:
         word: its name.
-        kind: `word`, `finding` or `schedule`.
+        kind: `word`, `finding`, `claim` or `schedule`.
         summary: one line.
         source: the whole page as it is written, in Markdown, with links to other pages.
         names: everything it is found by, its name first.
@@ -92,6 +92,24 @@ def finding(text: str, slug: str) -> Page:
     """A finding's page: its title is the code and what is found."""
     code, _, found = text.split("\n", 1)[0].removeprefix("# ").partition(": ")
     return Page(word=code, kind="finding", summary=found, source=text, names=(code,), slug=slug)
+
+
+def claim(kept: dict[str, Any]) -> Page:
+    """A claim's page, from what its test found."""
+    name, said, verdict = kept["name"], kept["statement"], kept["verdict"]
+    body = (
+        f"> {said}",
+        f"Source: {kept['source']}",
+        f"Verdict: **{verdict}**.",
+        f"`learnrate claims show {name}` has the figures, `learnrate claims run {name}` tests it.",
+    )
+    return Page(
+        word=name,
+        kind="claim",
+        summary=f"{said} ({verdict})",
+        source="\n\n".join((f"# {name}", *body)) + "\n",
+        names=(name,),
+    )
 
 
 def documented(value: Callable[..., object], *names: str) -> Page:

@@ -5,6 +5,7 @@ Importing this loads neither plotly nor rich nor plotext; showing something does
 
 from __future__ import annotations
 
+from learnrate.report._claims import interval_text, show_claim, show_claims
 from learnrate.report._figures import plan_figures, range_test
 from learnrate.report._findings import findings_page, show_findings
 from learnrate.report._meta import show_meta_sweep, show_meta_trained, show_theory
@@ -20,12 +21,15 @@ __all__ = [
     "DARK",
     "LIGHT",
     "findings_page",
+    "interval_text",
     "plan_body",
     "plan_figures",
     "plan_page",
     "range_test",
     "range_test_body",
     "schedules_page",
+    "show_claim",
+    "show_claims",
     "show_curve",
     "show_findings",
     "show_meta_sweep",

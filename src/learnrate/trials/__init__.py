@@ -7,6 +7,7 @@ from learnrate.trials._engines import Engine, Sequential
 from learnrate.trials._journal import Journal, fingerprint
 from learnrate.trials._kept import kept_state
 from learnrate.trials._probe import Probe, probe
+from learnrate.trials._processes import available_cores
 from learnrate.trials._random import derived_seed, kept_random_state, seed_everything
 from learnrate.trials._ray import RayEngine
 from learnrate.trials._training import Training, check_task, preserved
@@ -31,6 +32,7 @@ __all__ = [
     "Trial",
     "Update",
     "Vectorised",
+    "available_cores",
     "batchable",
     "check_task",
     "choose_engine",

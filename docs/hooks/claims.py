@@ -1,0 +1,111 @@
+"""Writes a page a claim while the site is built: statement, verdict, picture, design, figures."""
+
+from __future__ import annotations
+
+from itertools import groupby
+from typing import TYPE_CHECKING
+
+from mkdocs.structure.files import File
+
+from _themes import INKS, add_picture
+from learnrate.claims import Claim, Outcome, claims, read_result
+from learnrate.report import interval_text
+
+if TYPE_CHECKING:
+    from mkdocs.config.defaults import MkDocsConfig
+    from mkdocs.structure.files import Files
+
+SAYS = {True: "bears it out", False: "speaks against it", None: "open"}
+INTRODUCTION = """# Claims
+
+What is commonly said about learning rates, each with the training that tests it. The design, the
+figure and the rule that decides were fixed before the first run, and a claim that is lost stays.
+Every figure has a 95 % interval over seeds; a claim holds where the whole interval of every case lies
+in the range it states, and holds in part where that is so for some.
+
+```bash
+learnrate claims
+learnrate claims show {example}
+learnrate claims run {example}
+```
+
+`--task my_task.py:task` tests one on your own model, `--full` with more seeds and larger data. The
+tasks are small, so a verdict here is about small networks: what would change it on large ones is in
+each page's remark.
+"""
+
+
+def on_config(config: MkDocsConfig) -> MkDocsConfig:
+    """Put every claim under the navigation's entry for claims."""
+    for entry in config.nav or []:
+        if isinstance(entry, dict) and "Claims" in entry:
+            entry["Claims"] = ["claims/index.md", *(f"claims/{one.name}.md" for one in claims())]
+    return config
+
+
+def on_files(files: Files, config: MkDocsConfig) -> Files:
+    """Add the claims' pages and pictures."""
+    found = [(claim, read_result(claim)) for claim in claims()]
+    files.append(File.generated(config, "claims/index.md", content=_index(found)))
+    for claim, tested in found:
+        files.append(
+            File.generated(config, f"claims/{claim.name}.md", content=_page(claim, tested))
+        )
+        if tested is None:
+            continue
+        add_picture(files, config, f"claims/{claim.name}", tested.plot)
+    return files
+
+
+def _index(found: list[tuple[Claim, Outcome | None]]) -> str:
+    lines = [INTRODUCTION.format(example="zero-learns-nothing")]
+    for topic, group in groupby(found, lambda one: one[0].topic):
+        lines += ["", f"## {topic.capitalize()}", "", "| claim | verdict | leading figure |"]
+        lines += ["|---|---|---:|"]
+        for claim, tested in group:
+            said = f"[{claim.statement}]({claim.name}.md)"
+            verdict = "not tested" if tested is None else f"**{tested.verdict}**"
+            lines.append(f"| {said} | {verdict} | {'' if tested is None else _leading(tested)} |")
+    return "\n".join(lines) + "\n"
+
+
+def _leading(tested: Outcome) -> str:
+    case = tested.leading
+    return f"{tested.claim.figure(case.figure).text(case.value)} ({interval_text(tested, case)})"
+
+
+def _page(claim: Claim, tested: Outcome | None) -> str:
+    lines = [f"# {claim.name}", "", f"> {claim.statement}", "", f"Source: {claim.source}", ""]
+    if tested is not None:
+        lines += [f"Verdict: **{tested.verdict}**", ""]
+        lines += [
+            f"![What was measured, against what is claimed]({claim.name}-{theme}.svg#only-{theme})"
+            for theme in INKS
+        ]
+    lines += ["", "## How it is tested", "", claim.design, ""]
+    lines += [f"Rule, fixed before the first run: {claim.rule}.", ""]
+    if tested is not None:
+        lines += ["| figure | measured on | value | 95 % interval | claimed | |"]
+        lines += ["|---|---|---:|---:|---:|---|"]
+        lines += [_row(tested, at) for at in range(len(tested.cases))]
+        lines += ["", f"{tested.how[0].upper()}{tested.how[1:]}.", ""]
+    if claim.remark:
+        lines += ["## What the verdict leaves out", "", claim.remark, ""]
+    lines += ["## Test it", "", "```bash", f"learnrate claims run {claim.name}", "```", ""]
+    if claim.tasks is not None:
+        lines += ["On a model of yours, add `--task my_task.py:task`.", ""]
+    return "\n".join(lines)
+
+
+def _row(tested: Outcome, at: int) -> str:
+    case = tested.cases[at]
+    figure = tested.claim.figure(case.figure)
+    cells = (
+        f"{case.figure}: {figure.says}",
+        case.where,
+        figure.text(case.value),
+        interval_text(tested, case),
+        figure.claimed,
+        SAYS[case.bears_out] if figure.decides else "",
+    )
+    return f"| {' | '.join(cells)} |"

@@ -1,0 +1,244 @@
+"""The tasks that claims train: small real ones, whose trials can be stacked."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+import torch
+from torch import nn
+
+from learnrate.claims import _data as data
+from learnrate.task import Task
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from learnrate.claims._data import Examples
+
+__all__ = [
+    "OPTIMIZERS",
+    "batch_norm_cnn",
+    "cnn",
+    "digits_cnn",
+    "digits_mlp",
+    "fashion_cnn",
+    "fashion_mlp",
+    "mlp",
+    "noisy_digits_mlp",
+    "residual",
+    "row_transformer",
+    "task_on",
+]
+
+# The rates are place-holders: schedules overwrite them.
+OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
+    "SGD": partial(torch.optim.SGD, lr=0.1),
+    "SGD momentum": partial(torch.optim.SGD, lr=0.1, momentum=0.9),
+    "Adam": torch.optim.Adam,
+    "AdamW": torch.optim.AdamW,
+    "RMSprop": torch.optim.RMSprop,
+}
+
+
+def mlp(inputs: int, width: int, classes: int = 10, *, layers: int = 2) -> nn.Sequential:
+    """Hidden layers with ReLU, and a last one without."""
+    made: list[nn.Module] = []
+    for _ in range(layers):
+        made += [nn.Linear(inputs, width), nn.ReLU()]
+        inputs = width
+    return nn.Sequential(*made, nn.Linear(width, classes))
+
+
+def cnn(side: int, width: int = 8, classes: int = 10) -> nn.Sequential:
+    """Two convolutions over `side` x `side` pixels in grey, given in a row."""
+    strides = (1, 2) if side < 16 else (2, 2)
+    rest = -(-side // (strides[0] * strides[1]))
+    return nn.Sequential(
+        nn.Unflatten(1, (1, side, side)),
+        nn.Conv2d(1, width, 3, stride=strides[0], padding=1),
+        nn.ReLU(),
+        nn.Conv2d(width, 2 * width, 3, stride=strides[1], padding=1),
+        nn.ReLU(),
+        nn.Flatten(),
+        nn.Linear(2 * width * rest * rest, classes),
+    )
+
+
+class _Block(nn.Module):
+    """Two convolutions beside a shortcut, each with BatchNorm."""
+
+    def __init__(self, inputs: int, outputs: int, stride: int) -> None:
+        super().__init__()
+        self.main = nn.Sequential(
+            nn.Conv2d(inputs, outputs, 3, stride=stride, padding=1, bias=False),
+            nn.BatchNorm2d(outputs),
+            nn.ReLU(),
+            nn.Conv2d(outputs, outputs, 3, padding=1, bias=False),
+            nn.BatchNorm2d(outputs),
+        )
+        self.shortcut = nn.Identity() if inputs == outputs else _Shortcut(outputs, stride)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.relu(self.main(x) + self.shortcut(x))
+
+
+class _Shortcut(nn.Module):
+    """Every other pixel, and zeros for the new channels, as in He et al. (2015)."""
+
+    def __init__(self, outputs: int, stride: int) -> None:
+        super().__init__()
+        self.outputs = outputs
+        self.stride = stride
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        thinned = x[:, :, :: self.stride, :: self.stride]
+        return nn.functional.pad(thinned, (0, 0, 0, 0, 0, self.outputs - x.shape[1]))
+
+
+def residual(
+    shape: tuple[int, int, int], width: int = 8, classes: int = 10, *, blocks: int = 1
+) -> nn.Sequential:
+    """A residual network for images of (channels, height, width), flat or not: three stages.
+
+    He et al., Deep residual learning, 2015, arXiv:1512.03385: `width=16, blocks=9` is ResNet-56.
+    """
+    made: list[nn.Module] = [
+        nn.Flatten(),
+        nn.Unflatten(1, shape),
+        nn.Conv2d(shape[0], width, 3, padding=1, bias=False),
+        nn.BatchNorm2d(width),
+        nn.ReLU(),
+    ]
+    inputs = width
+    for stage in range(3):
+        for block in range(blocks):
+            outputs = width * 2**stage
+            made.append(_Block(inputs, outputs, 2 if stage > 0 and block == 0 else 1))
+            inputs = outputs
+    return nn.Sequential(*made, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(inputs, classes))
+
+
+def batch_norm_cnn(side: int, width: int = 8, classes: int = 10) -> nn.Sequential:
+    """Three convolutions over `side` x `side` pixels in grey, given in a row, with BatchNorm."""
+    made: list[nn.Module] = [nn.Unflatten(1, (1, side, side))]
+    for inputs, outputs, stride in ((1, width, 2), (width, width, 1), (width, 2 * width, 2)):
+        made += [
+            nn.Conv2d(inputs, outputs, 3, stride=stride, padding=1, bias=False),
+            nn.BatchNorm2d(outputs),
+            nn.ReLU(),
+        ]
+    return nn.Sequential(
+        *made, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(2 * width, classes)
+    )
+
+
+class _Rows(nn.Module):
+    """A transformer that reads an image row by row."""
+
+    def __init__(self, side: int, width: int, layers: int, classes: int) -> None:
+        super().__init__()
+        self.side = side
+        self.rows = nn.Linear(side, width)
+        self.places = nn.Parameter(0.02 * torch.randn(side, width))
+        self.layers = nn.ModuleList(
+            nn.TransformerEncoderLayer(width, 2, 2 * width, dropout=0.0, batch_first=True)
+            for _ in range(layers)
+        )
+        self.last = nn.Linear(width, classes)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.rows(x.unflatten(1, (self.side, self.side))) + self.places
+        for layer in self.layers:
+            x = layer(x)
+        logits: torch.Tensor = self.last(x.mean(dim=1))
+        return logits
+
+
+def row_transformer(
+    side: int, width: int = 16, classes: int = 10, *, layers: int = 2
+) -> nn.Module:
+    """A transformer over the rows of `side` x `side` pixels in grey, given in a row.
+
+    Its layers normalise after each addition, as in Vaswani et al., Attention is all you need, 2017,
+    arXiv:1706.03762.
+    """
+    return _Rows(side, width, layers, classes)
+
+
+def task_on(
+    examples: Examples,
+    model: Callable[[], nn.Module],
+    optimizer: str | Callable[..., torch.optim.Optimizer] = "Adam",
+    *,
+    batch: int = 64,
+    steps: int = 400,
+    called: str = "network",
+) -> Task:
+    """A classifier on examples, judged by its cross-entropy on those held out.
+
+    Args:
+        examples: what it learns from.
+        model: makes the network.
+        optimizer: a name in `OPTIMIZERS`, or a factory as `Task` takes it.
+        batch: examples an update.
+        steps: updates of a whole run.
+        called: what the network is called.
+    """
+    criterion = nn.CrossEntropyLoss()
+    named = isinstance(optimizer, str)
+    return Task(
+        model=model,
+        loss=criterion,
+        data=examples.batches(batch),
+        optimizer=OPTIMIZERS[optimizer] if isinstance(optimizer, str) else optimizer,
+        validate=lambda network: criterion(network(examples.held_x), examples.held_y).item(),
+        steps=steps,
+        name=f"{examples.name} {called}" + (f", {optimizer}" if named else ""),
+    )
+
+
+def digits_mlp(
+    optimizer: str = "Adam", *, width: int = 64, batch: int = 64, steps: int = 400
+) -> Task:
+    """Two hidden layers on digits."""
+    return task_on(
+        data.digits(), partial(mlp, 64, width), optimizer, batch=batch, steps=steps, called="MLP"
+    )
+
+
+def noisy_digits_mlp(
+    optimizer: str = "Adam", *, width: int = 32, batch: int = 32, steps: int = 300
+) -> Task:
+    """Two hidden layers on digits under noise that is new in every batch."""
+    return task_on(
+        data.noisy_digits(),
+        partial(mlp, 64, width),
+        optimizer,
+        batch=batch,
+        steps=steps,
+        called="MLP",
+    )
+
+
+def digits_cnn(optimizer: str = "Adam", *, batch: int = 64, steps: int = 400) -> Task:
+    """Two convolutions on digits."""
+    return task_on(
+        data.digits(), partial(cnn, 8), optimizer, batch=batch, steps=steps, called="CNN"
+    )
+
+
+def fashion_mlp(
+    optimizer: str = "Adam", *, width: int = 64, batch: int = 64, steps: int = 800
+) -> Task:
+    """Two hidden layers on Fashion-MNIST."""
+    return task_on(
+        data.fashion(), partial(mlp, 784, width), optimizer, batch=batch, steps=steps, called="MLP"
+    )
+
+
+def fashion_cnn(optimizer: str = "Adam", *, batch: int = 64, steps: int = 800) -> Task:
+    """Two convolutions on Fashion-MNIST."""
+    return task_on(
+        data.fashion(), partial(cnn, 28), optimizer, batch=batch, steps=steps, called="CNN"
+    )

@@ -1,0 +1,48 @@
+"""Gradient clipping and the highest rate."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING
+
+from learnrate.claims._claim import Claim
+from learnrate.claims._data import digits
+from learnrate.claims._tasks import digits_cnn, digits_mlp, fashion_cnn, mlp, task_on
+from learnrate.claims._usable import USABLE_DESIGN, measure_usable, usable_figures
+
+if TYPE_CHECKING:
+    from learnrate.task import Task
+
+NORM = 1.0
+
+
+def _pairs(full: bool) -> list[tuple[Task, Task]]:
+    deep = partial(mlp, 64, 32, layers=5)
+    tasks = [
+        digits_mlp("SGD momentum", width=32, steps=200),
+        task_on(digits(), deep, "SGD momentum", steps=200, called="deep MLP"),
+        digits_mlp("AdamW", width=32, steps=200),
+    ]
+    if full:
+        tasks += [digits_cnn("SGD momentum"), fashion_cnn("SGD momentum", steps=500)]
+    return [(task, replace(task, clip_norm=NORM)) for task in tasks]
+
+
+CLAIM = Claim(
+    name="gradient-clipping-allows-higher-rates",
+    topic="extremes",
+    statement="Clipping the gradient norm allows higher learning rates.",
+    source=(
+        "Pascanu, Mikolov and Bengio 2013, arXiv:1211.5063; Zhang et al. 2020, arXiv:1905.11881"
+    ),
+    design=USABLE_DESIGN.format(what=f"clipping to a norm of {NORM:g}"),
+    figures=usable_figures("clipping", low=2.0),
+    measure=measure_usable(_pairs, 3e-3, 10.0),
+    seeds=4,
+    full_seeds=6,
+    remark=(
+        "A higher rate that can be used is not a better one: the best rates and losses stand beside. "
+        "Adam divides by the gradient's own size, so clipping every step alike changes nothing there."
+    ),
+)

@@ -1,0 +1,98 @@
+"""Claims in the terminal: the list with its verdicts, and one with its evidence."""
+
+from __future__ import annotations
+
+from itertools import groupby
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rich.console import Console
+
+    from learnrate.claims import Claim, Judged, Outcome
+
+__all__ = ["interval_text", "show_claim", "show_claims"]
+
+_STYLES = {"holds": "bold green", "holds in part": "bold yellow", "does not hold": "bold red"}
+_SAYS = {True: ("bears it out", "green"), False: ("speaks against it", "red"), None: ("open", "")}
+
+
+def show_claims(console: Console, found: Sequence[tuple[Claim, Outcome | None]]) -> None:
+    """Print the list of claims by topic, each with its verdict and its leading figure."""
+    from rich.table import Table  # noqa: PLC0415 - slow to load
+    from rich.text import Text  # noqa: PLC0415
+
+    for topic, group in groupby(found, lambda one: one[0].topic):
+        table = Table(box=None, pad_edge=False, show_header=False)
+        table.add_column(no_wrap=True, width=max(len(claim.name) for claim, _ in found))
+        table.add_column(no_wrap=True, width=13)
+        table.add_column(ratio=1)
+        for claim, tested in group:
+            verdict = "not tested" if tested is None else str(tested.verdict)
+            table.add_row(
+                Text(claim.name, "bold"),
+                Text(verdict, _STYLES.get(verdict, "dim")),
+                Text(claim.statement),
+            )
+        console.print(Text(f"\n{topic}", "cyan"))
+        console.print(table)
+    console.print("\nlearnrate claims show NAME says more; learnrate claims run NAME tests it.")
+
+
+def show_claim(console: Console, claim: Claim, tested: Outcome | None) -> None:
+    """Print one claim: what is said and by whom, the rule, and what its test found."""
+    from rich.table import Table  # noqa: PLC0415 - slow to load
+    from rich.text import Text  # noqa: PLC0415
+
+    console.print(Text(claim.name, "bold"))
+    console.print(Text(f"“{claim.statement}”"))
+    about = Table.grid(padding=(0, 2))
+    for label, content in (
+        ("source", claim.source),
+        ("design", claim.design),
+        ("rule", f"holds where {claim.rule}."),
+        ("remark", claim.remark),
+    ):
+        if content:
+            about.add_row(Text(label, "dim"), Text(content))
+    if tested is not None:
+        verdict = str(tested.verdict)
+        where = f" for {tested.own_task}" if tested.own_task else ""
+        about.add_row(Text("verdict", "dim"), Text.assemble((verdict, _STYLES[verdict]), where))
+    console.print(about)
+    if tested is None:
+        console.print(f"not tested yet: learnrate claims run {claim.name}")
+        return
+    _show_cases(console, tested)
+    console.print(Text(f"{tested.how}\n", "dim"))
+
+
+def _show_cases(console: Console, tested: Outcome) -> None:
+    from rich.table import Table  # noqa: PLC0415 - slow to load
+    from rich.text import Text  # noqa: PLC0415
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in ("figure", "measured on"):
+        table.add_column(name)
+    for name in ("value", "95 % interval", "claimed"):
+        table.add_column(name, justify="right")
+    table.add_column("")
+    for case in tested.cases:
+        figure = tested.claim.figure(case.figure)
+        said, style = _SAYS[case.bears_out] if figure.decides else ("", "")
+        table.add_row(
+            case.figure,
+            case.where,
+            figure.text(case.value),
+            interval_text(tested, case),
+            figure.claimed,
+            Text(said, style),
+        )
+    console.print(table)
+
+
+def interval_text(tested: Outcome, case: Judged) -> str:
+    """A case's interval for people, in the unit of its figure."""
+    figure = tested.claim.figure(case.figure)
+    return f"{figure.text(case.low)} .. {figure.text(case.high)}"

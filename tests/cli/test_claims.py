@@ -1,0 +1,78 @@
+"""`learnrate claims`: the list, one claim, its test on our data and on a person's task."""
+
+import json
+import sys
+
+import pytest
+
+from learnrate.cli import main
+
+TASK = """
+import torch, learnrate
+x = torch.randn(64, 4, generator=torch.Generator().manual_seed(0))
+task = learnrate.Task(
+    model=lambda: torch.nn.Linear(4, 1),
+    loss=torch.nn.MSELoss(),
+    data=[(x, x.sum(1, keepdim=True))],
+    steps=20,
+)
+"""
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine.py").write_text(TASK)
+
+    def call(*arguments):
+        monkeypatch.setattr(sys, "argv", ["learnrate", "claims", *arguments])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        printed = capsys.readouterr()
+        return ended.value.code or 0, printed.out, printed.err
+
+    return call
+
+
+def test_the_list_names_every_claim_with_its_verdict(run):
+    listed = json.loads(run("--json")[1])
+    keys = {"name", "statement", "source", "verdict", "figure", "interval", "seeds", "seconds"}
+    assert all(set(claim) == keys for claim in listed)
+    assert {claim["verdict"] for claim in listed} <= {"holds", "holds in part", "does not hold"}
+    _, printed, _ = run()
+    assert all(claim["name"] in printed for claim in listed)
+
+
+def test_a_claim_is_tested_on_a_persons_task_and_kept(run, tmp_path):
+    _, out, _ = run(
+        "run", "zero-learns-nothing", "--task", "mine.py:task", "--out", "kept", "--json"
+    )
+    (tested,) = json.loads(out)
+    assert tested["verdict"] == "holds"
+    assert tested["task"] == "mine.py:task"
+    assert tested["interval"] == [0.0, 0.0]
+    _, shown, _ = run("show", "zero-learns-nothing", "--results", "kept")
+    assert "holds for mine.py:task" in shown
+    assert (tmp_path / "kept" / "zero-learns-nothing.json").exists()
+
+
+def test_the_picture_is_saved(run, tmp_path):
+    code, _, _ = run("run", "zero-learns-nothing", "--task", "mine.py:task", "--png", "claim.png")
+    assert code == 0
+    assert (tmp_path / "claim.png").read_bytes()[:4] == b"\x89PNG"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["run", "zero-learns-nothin"], "Did you mean 'zero-learns-nothing'"),
+        (["run", "zero-learns-nothing", "--steps", "5"], "no task is given"),
+        (["run", "adam-3e-4", "zero-learns-nothing", "--png", "a.png"], "one claim's picture"),
+        (["run", "zero-learns-nothing", "--task", "mine.py:nothing"], "has no 'nothing'"),
+        (["show", "nonsense"], "must be one of the"),
+    ],
+)
+def test_misuse_says_what_is_wrong_and_exits_with_2(run, arguments, said):
+    code, _, error = run(*arguments)
+    assert code == 2
+    assert said in error
