@@ -178,5 +178,6 @@ def _worst(judged: Sequence[Score]) -> str:
             continue
         worst = max(own, key=lambda score: score.excess or 0.0)
         ratio = "" if worst.ratio is None else f"{worst.ratio:.2g}"
-        lines.append([one.method, worst.cell.name, ratio, percent(worst.excess or 0.0)])
-    return table(["method", "worst in", "rate / best", "excess"], lines)
+        excess, error = percent(worst.excess or 0.0), percent(worst.error) if worst.error else ""
+        lines.append([one.method, worst.cell.name, ratio, excess, error])
+    return table(["method", "worst in", "rate / best", "excess", "its error"], lines)

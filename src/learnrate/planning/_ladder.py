@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 __all__ = ["Ladder", "Measured", "Proposal", "ladder_for"]
 
 _SHORTEST = 8
-_FIRST = 14  # trials of the first rung's length that the whole budget would pay for
-_BRACKET = 4  # of them are made: two, and a neighbour on either side
+_FIRST = 28  # trials of the first rung's length that the whole budget would pay for
+_BRACKET = 3  # of them are made: two, and the neighbour of the better one
 _LAST = 2  # trials of the second rung, as long as what is left allows
-_SPACINGS = tuple(math.log(10.0) * decades for decades in (0.5, 0.4))
+_SPACINGS = tuple(math.log(10.0) * decades for decades in (0.5, 0.6))
 _MOST = 9  # trials on one rung: four and a half decades at half a decade apart
 
 
@@ -177,12 +177,13 @@ def next_index(losses: dict[int, float]) -> int | None:
 
 
 def ladder_for(total: int, budget: int, expected: float) -> Ladder:
-    """Four short trials, then two that are as long as the rest of the budget allows.
+    """Three short trials, then two that are as long as the rest of the budget allows.
 
-    One rung where the second would not be twice as long as the first: of four trials, or of two
-    where four would have less than 8 updates.
+    A short one has a twenty-eighth of the budget, and no less than its square root or 8 updates: a
+    dozen say little. One rung where the second would not be twice as long as the first: of three
+    trials, or of two where three would have less than 8 updates.
     """
-    first = max(_SHORTEST, budget // _FIRST)
+    first = max(_SHORTEST, math.isqrt(budget), budget // _FIRST)
     last = (budget - _BRACKET * first) // _LAST
     only = budget // _BRACKET
     horizons: tuple[int, ...] = (only if only >= _SHORTEST else budget // 2,)

@@ -56,10 +56,11 @@ def plan(
 ) -> Plan:
     """Find the peak rate for a whole run, with an interval, for a share of that run's cost.
 
-    A range test brackets the rate; trials at up to three rising horizons, each with the whole
-    shape of the run (by default 5 % warm-up, then linearly to 0), locate the best rate at each; their joint fit is extrapolated to the whole
-    run with its uncertainty, and the peak with the least expected regret is chosen. Nothing of
-    yours is changed, also when the plan fails or is interrupted.
+    A range test brackets the rate; trials of a short and a long horizon, each with the whole shape
+    of the run (by default 5 % warm-up, then linearly to 0), locate the best rate at both; their
+    joint fit is extrapolated to the whole run with its uncertainty, and the peak with the least
+    expected regret is chosen. Nothing of yours is changed, also when the plan fails or is
+    interrupted.
 
     Args:
         task: what to train.
@@ -249,7 +250,8 @@ def _reshaped(
     """The plan with the warm-up and the decay that short trials favour."""
     surface = Surface(tuple(one.observation for one in measured), ladder.total, ladder.expected)
     steps = max(SHORTEST, ladder.horizons[0])
-    tried = bench.compared(surface.best(steps).best, steps, made.seed)
+    highest = max(one.trial.lr for one in measured if one.trial.loss is not None)
+    tried = bench.compared(min(surface.best(steps).best, highest), steps, made.seed)
     heights = {one: scale.height(trial.loss) for one, trial in tried.items()}
     taken, said = chosen(heights, surface.noise)
     peak = float(f"{made.peak * taken.factor:.3g}")

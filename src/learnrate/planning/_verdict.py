@@ -57,9 +57,14 @@ def _doubts(rungs: Sequence[Rung], regret: float, total: int) -> list[str]:
         doubts.append(
             f"the run is {total / longest:.0f} times longer than the longest trial (more budget)"
         )
-    if not any(rung.bracketed for rung in rungs):
+    if not any(_enclosed(rung) for rung in rungs):
         edges = ", ".join(f"{rung.trials[0].lr:.2g} to {rung.trials[-1].lr:.2g}" for rung in rungs)
         doubts.append(
-            f"the lowest loss lay at the edge of the rates tried ({edges}) (more budget)"
+            f"the best rate lay at or beyond the edge of the rates tried ({edges}) (more budget)"
         )
     return doubts
+
+
+def _enclosed(rung: Rung) -> bool:
+    """Whether lower and higher rates than the best of a horizon were tried there."""
+    return rung.trials[0].lr < rung.best < rung.trials[-1].lr

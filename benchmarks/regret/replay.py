@@ -1,0 +1,163 @@
+"""What the plan would answer, replayed on the stored sweeps.
+
+A plan's range test is real, and kept; the loss of each of its trials is read off the sweeps at the
+two lengths nearest to it, one stored seed each; the excess of the rate it picks is read off the
+sweep of whole runs. So a change of the method is judged in seconds, over many draws, before any row
+is measured. Cells that are kept apart are not replayed: nothing may be chosen by looking at them.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from _page import table
+
+from learnrate._progress import ProgressBar
+from learnrate.planning._bench import Bench
+from learnrate.planning._ladder import ladder_for
+from learnrate.planning._plan import SHAPE, _decided, _expected
+from learnrate.planning._result import RungTrial
+from learnrate.planning._surface import Scale
+from learnrate.schedules import shape
+from learnrate.trials import Journal, fingerprint, preserved
+
+from . import truth
+from .best import best_of
+from .scores import quantile
+from .table import percent
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from learnrate.planning._ladder import Proposal
+    from learnrate.planning._result import Plan
+
+    from .best import Best
+    from .cells import Cell
+
+__all__ = ["Answer", "answers", "replayed_loss", "show"]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One replayed plan: its rate over the best one, the excess there, and its interval."""
+
+    cell: str
+    ratio: float
+    excess: float
+    covered: bool
+    width: float
+    verdict: str
+
+
+@dataclass
+class _Replay(Bench):
+    """A bench whose trials are read off tables instead of being trained."""
+
+    tables: Sequence[dict[str, Any]] = ()
+
+    def trial(self, proposal: Proposal, seed: int) -> RungTrial:
+        loss = replayed_loss(self.tables, proposal.steps, proposal.log_lr, seed)
+        self.spent += proposal.steps
+        return RungTrial(
+            lr=math.exp(proposal.log_lr),
+            seed=seed,
+            loss=loss,
+            status="finished" if loss is not None else "diverged",
+            updates=proposal.steps,
+        )
+
+
+def replayed_loss(
+    tables: Sequence[dict[str, Any]], steps: int, log_lr: float, seed: int
+) -> float | None:
+    """The loss of a trial, between those of two stored lengths; None where it would diverge."""
+    lengths = sorted(tables, key=lambda one: one["steps"])
+    place = np.interp(
+        math.log(steps), np.log([one["steps"] for one in lengths]), np.arange(len(lengths))
+    )
+    low, share = int(place), place % 1
+    random = np.random.default_rng([seed, steps])
+    logs = [
+        _read_off(one, log_lr, int(random.integers(len(one["seeds"]))))
+        for one in lengths[low : low + 2]
+    ]
+    height = logs[0] if len(logs) == 1 or not share else logs[0] + share * (logs[1] - logs[0])
+    return math.exp(height) if math.isfinite(height) else None
+
+
+def _read_off(one: dict[str, Any], log_lr: float, column: int) -> float:
+    losses = [math.inf if row[column] is None else row[column] for row in one["loss"]]
+    logs, rates = np.log(losses), np.log(one["lr"])
+    if log_lr < rates[0]:
+        return float(logs[0] + (logs[1] - logs[0]) * (log_lr - rates[0]) / (rates[1] - rates[0]))
+    above = min(int(np.searchsorted(rates, log_lr)), len(rates) - 1)
+    if not np.isfinite(logs[max(0, above - 1) : above + 1]).all():
+        return math.inf
+    return float(np.interp(log_lr, rates, logs))
+
+
+def answers(cell: Cell, budget: float, seeds: int) -> list[Answer]:
+    """What plans with seeds of their own answer for a cell.
+
+    Raises:
+        ValueError: the cell is kept apart, or has no truth yet.
+    """
+    known = truth.read(cell)
+    if cell.held_out or known is None:
+        raise ValueError(f"{cell.name} is kept apart, or has no truth yet")
+    task, best = cell.task(), best_of(known["tables"][0])
+    journal = Journal(truth.scratch_of(cell) / "replay.jsonl", fingerprint(task))
+    found = []
+    for seed in range(seeds):
+        with ProgressBar(1, shown=False) as bar, preserved(task):
+            bench = _Replay(task, journal, bar, shape(SHAPE), tables=known["tables"])
+            found.append(_answer(cell, best, _planned(bench, cell.total, budget, seed)))
+    return found
+
+
+def _planned(bench: _Replay, total: int, budget: float, seed: int) -> Plan:
+    updates = math.floor(budget * total)
+    bracket = bench.range_test(updates, seed)
+    ladder = ladder_for(total, updates - int(bracket.reached.sum()), _expected(bracket))
+    scale = Scale.of(bracket.mean)
+    measured = bench.climbed(ladder, [], scale, seed)
+    return _decided(bench, ladder, measured, bracket, scale, budget=budget, seed=seed)
+
+
+def _answer(cell: Cell, best: Best, plan: Plan) -> Answer:
+    rates = np.exp(best.log_lr)
+    excess = best.expected(float(np.clip(plan.peak, rates[0] * 1.001, rates[-1] * 0.999)))
+    assert excess is not None
+    return Answer(
+        cell=cell.name,
+        ratio=plan.peak / best.rate,
+        excess=excess,
+        covered=plan.low <= best.rate <= plan.high,
+        width=plan.high / plan.low,
+        verdict=str(plan.verdict),
+    )
+
+
+def show(cells: Sequence[Cell], budget: float, seeds: int) -> None:
+    """Print one line a cell, and one for all."""
+    found = {one.name: answers(one, budget, seeds) for one in cells if not one.held_out}
+    lines = [[name, *_line(own)] for name, own in found.items()]
+    lines.append(["all", *_line([one for own in found.values() for one in own])])
+    header = ["cell", "rate / best", "median excess", "90th percentile", "worst", "interval holds"]
+    print(table([*header, "median width", "weak"], lines))
+
+
+def _line(own: Sequence[Answer]) -> list[str]:
+    excess = np.array([one.excess for one in own])
+    ratios = [one.ratio for one in own]
+    return [
+        f"{min(ratios):.2g} to {max(ratios):.2g}",
+        *(percent(quantile(excess, share)) for share in (0.5, 0.9, 1.0)),
+        percent(float(np.mean([one.covered for one in own]))),
+        f"{np.median([one.width for one in own]):.1f}",
+        f"{sum(one.verdict == 'weak' for one in own)} of {len(own)}",
+    ]

@@ -1,0 +1,42 @@
+"""The verdict is weak where the evidence is, and says why."""
+
+import math
+
+import pytest
+
+from learnrate.planning._result import Rung, RungTrial, Verdict
+from learnrate.planning._surface import Observation, Scale, Surface
+from learnrate.planning._verdict import judge
+
+SURFACE = Surface(
+    tuple(Observation(200, math.log(rate), abs(math.log(rate))) for rate in (0.3, 1.0, 3.0)),
+    800,
+    0,
+)
+
+
+def rung(best, rates=(0.3, 3.0), steps=200):
+    """Trials of one length, with the best rate that the fit puts there."""
+    trials = tuple(RungTrial(rate, 0, 1.0, "finished", steps) for rate in rates)
+    return Rung(steps, best, best / 2, best * 2, False, trials, (), ())
+
+
+def verdict(*rungs, regret=0.01):
+    return judge(rungs, SURFACE, 1.0, regret, Scale(2.0, 0.5))
+
+
+@pytest.mark.parametrize("best", [0.31, 1.0, 2.9])
+def test_a_best_rate_between_those_tried_needs_no_bracket(best):
+    assert verdict(rung(9.0, steps=50), rung(best))[0] is Verdict.OK
+
+
+@pytest.mark.parametrize("best", [0.2, 0.3, 3.0, 5.0])
+def test_a_best_rate_beyond_those_tried_is_weak(best):
+    found, reason = verdict(rung(best, steps=50), rung(best))
+    assert found is Verdict.WEAK
+    assert "beyond the edge of the rates tried (0.3 to 3, 0.3 to 3)" in reason
+
+
+def test_a_costly_uncertainty_and_a_single_horizon_are_weak():
+    assert "that uncertain" in verdict(rung(1.0, steps=50), rung(1.0), regret=0.06)[1]
+    assert "only one horizon" in verdict(rung(1.0))[1]
