@@ -45,7 +45,7 @@ def _measure(bench: Bench) -> Measured:
 
 
 def _tasks(full: bool) -> Sequence[Task]:
-    made = [(data.noisy_digits(), 8, 400)]
+    made: list[tuple[data.Examples, int, int]] = [(data.noisy_digits(), 8, 400)]
     if full:
         made.append((data.fashion(), 28, 600))
     return [
