@@ -105,8 +105,8 @@ CLAIM = Claim(
         ),
     ),
     measure=_measure,
-    seeds=4,
-    full_seeds=6,
+    seeds=6,
+    full_seeds=8,
     tasks=_tasks,
     remark=(
         "A higher peak is not yet a lower loss: see the last figure. What needs a warm-up most, a "
