@@ -113,3 +113,11 @@ def test_what_is_printed_is_json_and_leads_with_the_deciding_figure():
     assert printed["interval"][0] < printed["figure"] < printed["interval"][1]
     assert printed["verdict"] == "holds"
     assert all(math.isfinite(end) for end in printed["interval"])
+
+
+def test_an_outcome_is_open_only_where_no_case_decides():
+    known = an_outcome()
+    crossing = replace(known.cases[0], bears_out=None)
+    assert not known.is_open
+    assert replace(known, cases=(crossing, crossing)).is_open
+    assert not replace(known, cases=(crossing, known.cases[0])).is_open

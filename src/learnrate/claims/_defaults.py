@@ -26,11 +26,12 @@ DEFAULT_DESIGN = (
 
 
 def default_tasks(optimizer: str) -> Callable[[bool], Sequence[Task]]:
-    """Short and longer runs on digits; Fashion-MNIST beside them in the full test."""
+    """Short runs on digits; longer ones, and Fashion-MNIST beside them, in the full test."""
 
     def tasks(full: bool) -> Sequence[Task]:
-        quick = [digits_mlp(optimizer), digits_cnn(optimizer)]
-        return [*quick, fashion_mlp(optimizer), fashion_cnn(optimizer)] if full else quick
+        if not full:
+            return [digits_mlp(optimizer, steps=300), digits_cnn(optimizer, steps=200)]
+        return [make(optimizer) for make in (digits_mlp, digits_cnn, fashion_mlp, fashion_cnn)]
 
     return tasks
 

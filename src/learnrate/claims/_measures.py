@@ -34,8 +34,8 @@ def best_of_others(losses: np.ndarray) -> np.ndarray:
         losses: shape (rates, seeds), at least two seeds.
 
     Examples:
-        >>> best_of_others(np.array([[1.0, 1.2, 1.1], [0.9, 1.3, 1.2]]))
-        array([1. , 1.3, 1.1])
+        >>> best_of_others(np.array([[1.0, 1.2, 1.1], [0.8, 1.3, 1.2]]))
+        array([1. , 1.3, 1.2])
     """
     others = losses.sum(axis=1, keepdims=True) - losses
     columns = np.arange(losses.shape[1])

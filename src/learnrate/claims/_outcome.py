@@ -98,6 +98,13 @@ class Outcome:
         return next(one for one in self.cases if self.claim.figure(one.figure).decides)
 
     @property
+    def is_open(self) -> bool:
+        """Whether no case decides either way: every interval has a bound inside."""
+        return all(
+            one.bears_out is None for one in self.cases if self.claim.figure(one.figure).decides
+        )
+
+    @property
     def how(self) -> str:
         """With what, on what and when it was made, in a clause."""
         made = self.made

@@ -21,6 +21,8 @@ CLAIM = Claim(
     ),
     measure=measure_default((1e-3,), around=1e-2),
     tasks=default_tasks("Adam"),
+    seeds=3,
+    full_seeds=5,
     remark=(
         "Good is read as: at most a quarter above the best. These runs are short, and a short "
         "run wants a higher rate than a long one."

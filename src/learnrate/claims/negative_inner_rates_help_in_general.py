@@ -25,7 +25,7 @@ DIVERSE: dict[str, Any] = {"centre": 0.0, "scatter": 1.0, "noise": 1.0}
 NETWORKS = {
     "one noisy task, 20 inputs": Linearised(20, centre=1.0, scatter=0.0, noise=1.0),
     "diverse tasks, 20 inputs": Linearised(20, **DIVERSE),
-    "diverse tasks, their mean off, 20 inputs": Linearised(20, **DIVERSE, level=True),
+    "diverse tasks, mean off, 20 inputs": Linearised(20, **DIVERSE, level=True),
     "diverse tasks, 3 inputs": Linearised(3, **DIVERSE),
 }
 

@@ -29,9 +29,9 @@ def _measure(bench: Bench) -> Measured:
         step = whole.best("step")
         reached = {name: (short.best(name) / step).tolist() for name in ("1cycle", "linear")}
         cases += [
-            Case("in a quarter", f"1cycle: {task.name}", reached["1cycle"]),
-            Case("same length", f"1cycle: {task.name}", short.over("1cycle", "step")),
-            Case("without a cycle", f"linear: {task.name}", reached["linear"]),
+            Case("in a quarter", task.name, reached["1cycle"]),
+            Case("same length", task.name, short.over("1cycle", "step")),
+            Case("without a cycle", task.name, reached["linear"]),
         ]
         lines += [
             Line(label, peaks.rates.tolist(), losses.mean(axis=1).tolist())

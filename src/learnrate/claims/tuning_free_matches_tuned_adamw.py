@@ -131,8 +131,8 @@ CLAIM = Claim(
         ),
     ),
     measure=_measure,
-    seeds=4,
-    full_seeds=6,
+    seeds=6,
+    full_seeds=8,
     tasks=_tasks,
     remark=(
         "AdamW's rate cost a sweep of ten runs, theirs none. All of them find their scale during the "

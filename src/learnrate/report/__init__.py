@@ -5,7 +5,7 @@ Importing this loads neither plotly nor rich nor plotext; showing something does
 
 from __future__ import annotations
 
-from learnrate.report._claims import interval_text, show_claim, show_claims
+from learnrate.report._claims import OPEN, interval_text, show_claim, show_claims
 from learnrate.report._figures import plan_figures, range_test
 from learnrate.report._findings import findings_page, show_findings
 from learnrate.report._meta import show_meta_sweep, show_meta_trained, show_theory
@@ -20,6 +20,7 @@ from learnrate.report._theme import DARK, LIGHT, variables
 __all__ = [
     "DARK",
     "LIGHT",
+    "OPEN",
     "findings_page",
     "interval_text",
     "plan_body",
