@@ -1,7 +1,9 @@
 """What holds of all rules together, and of the rules while a run goes on."""
 
+import ast
 import json
 import math
+import re
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import learnrate
 from learnrate import ArgumentError
 from learnrate.watch import RULES, Observations, Options, Watcher, diagnose
 from learnrate.watch._reading import Reading
@@ -153,9 +156,22 @@ def test_a_threshold_that_is_no_number_is_refused():
         SpikesOptions(height=-1.0)
 
 
-def test_every_rule_has_a_page_and_every_page_a_rule():
+def test_every_code_that_can_be_said_has_a_page_and_every_page_a_code():
+    """Rules and probes alike: whatever names a code in the source, outside of its words."""
+    package = Path(learnrate.__file__).parent
+    trees = [ast.parse(file.read_text()) for file in package.rglob("*.py")]
+    words = [
+        node.value for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Constant)
+    ]
+    codes = {word for word in words if isinstance(word, str) and re.fullmatch(r"LR\d+", word)}
+    assert codes >= {rule.code for rule in RULES} | {"LR106", "LR203"}
     pages = {page.stem for page in DOCS.glob("LR*.md")}
-    assert pages == {rule.code for rule in RULES}
+    assert pages == codes
+    index = (DOCS / "index.md").read_text()
+    site = (DOCS.parents[1] / "mkdocs.yml").read_text()
+    for code in codes:
+        assert f"[{code}]({code}.md)" in index
+        assert f"findings/{code}.md" in site
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.code)

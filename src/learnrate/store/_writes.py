@@ -173,7 +173,7 @@ def summarise(connection: Connection, run: str, values: Mapping[str, Any]) -> bo
 def add_finding(connection: Connection, run: str, finding: Finding) -> None:
     """A finding."""
     fields = finding.to_dict()
-    fields["evidence"] = json.dumps(fields["evidence"])
+    fields["evidence"] = json.dumps(fields["evidence"], allow_nan=False)
     connection.execute(insert(findings).values(run=run, time=time.time(), **fields))
 
 

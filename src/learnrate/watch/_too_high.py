@@ -133,6 +133,10 @@ class SpikesOptions(RuleOptions):
         early: the share of the run at its beginning whose spikes are LR304's.
         progress: the share of its whole fall that the loss must have made when it spikes, in the
             median; a loss that spikes instead of falling swings, LR103.
+        off: how far above its best so far a loss is off its course, as a share of its whole fall.
+        away: the share of the run that it may be; a loss that is away for longer swings, LR103.
+            Runs with bad batches were away for up to 0.31 of it, runs at a rate too high for at
+            least 0.43.
     """
 
     height: float = 0.15
@@ -143,6 +147,8 @@ class SpikesOptions(RuleOptions):
     longest: float = 0.2
     early: float = 0.05
     progress: float = 0.6
+    off: float = 0.2
+    away: float = 0.35
 
 
 def _spikes(reading: Reading, options: SpikesOptions) -> Finding | None:
@@ -152,6 +158,8 @@ def _spikes(reading: Reading, options: SpikesOptions) -> Finding | None:
     if np.median([made for _, _, made in found]) < options.progress * reading.fall:
         return None
     steps = [step for step, _, _ in found]
+    if _away(reading, options) > options.away:
+        return None
     if steps[-1] - steps[0] < options.apart * reading.seen:
         return None
     highest = max(height for _, height, _ in found)
@@ -175,6 +183,13 @@ def _spikes(reading: Reading, options: SpikesOptions) -> Finding | None:
             "the same batches in every run, look at that data."
         ),
     )
+
+
+def _away(reading: Reading, options: SpikesOptions) -> float:
+    """The share of the run, after its first tenth, in which the loss is off its course."""
+    levels = reading.levels.value
+    above = levels - np.minimum.accumulate(levels)
+    return float(np.mean(above[levels.size // 10 :] > options.off * reading.fall))
 
 
 def spikes(reading: Reading, options: SpikesOptions) -> list[tuple[int, float, float]]:
@@ -338,7 +353,7 @@ SPIKES = Rule(
     options=SpikesOptions(),
     check=_spikes,
     rows=60,
-    explains=frozenset({"LR103", "LR201"}),
+    explains=frozenset({"LR103", "LR201", "LR304"}),
 )
 OSCILLATING = Rule(
     code="LR103",
