@@ -198,7 +198,7 @@ def hot(base: Base) -> Made:
         middle, end = level(made, 0.4, 0.6), level(made, 0.95, 1.0)
         return middle > level(twin, 0.4, 0.6) + 0.2 * fall and end < first(made) - 0.2 * fall
 
-    return escalated(base, (2, 3, 4, 6, 9, 12, 18, 24), took)
+    return escalated(base, (4, 9, 18), took)
 
 
 def beyond(base: Base) -> Made:
@@ -274,7 +274,7 @@ def cold(base: Base) -> Made:
     bare, warm = replace(base, text="cosine()"), replace(base, text="warmup(10%) >> cosine()")
     made, usual = trained(bare), trained(warm)
     fall = first(usual) - level(usual, 0.95, 1.0)
-    for factor in (2, 4, 8, 16):
+    for factor in (8, 16):
         made = trained(bare, factor * bare.meant.table())
         loss = made.columns["loss"]
         gained = loss[0] - level(made, 0.95, 1.0)

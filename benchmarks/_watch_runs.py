@@ -167,10 +167,9 @@ ELSEWHERE: dict[str, dict[str, tuple[Kind, ...]]] = {
         "test": (
             ("fashion", "adamw", 50, 32),
             ("digits", "adamw", 51, 128),
-            ("adult", "adamw", 52, 128),
-            ("fashion", "adam", 53, 64),
-            ("shakespeare", "adamw", 54, 16),
-            ("digits-deep", "adamw", 55, 32),
+            ("fashion", "adam", 52, 64),
+            ("fashion-cnn", "adamw", 53, 32),
+            ("fashion", "adamw", 54, 128),
         ),
     },
     "LR401": {

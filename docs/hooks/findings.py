@@ -16,7 +16,7 @@ from matplotlib import pyplot as plt
 from mkdocs.structure.files import File
 
 from learnrate import schedules
-from learnrate._axes import CHOSEN, DIVERGED, MEASURED, style
+from learnrate._axes import CHOSEN, DIVERGED, MEASURED, log_axis, style
 from learnrate.probing import WhatIf, what_if
 from learnrate.watch import RULES, Finding, Observations, diagnose
 
@@ -169,6 +169,7 @@ def _trial(axes: Axes, tried: WhatIf) -> None:
     for (label, losses, colour), marker in zip(kinds, "os", strict=True):
         axes.plot(places, losses, marker=marker, color=colour, linewidth=1.4, label=label)
     axes.set_xticks(places, [f"{factor:g}x" for factor in tried.factors])
-    axes.set_yscale("log")
+    losses = [*tried.held, *tried.annealed]
+    log_axis(axes.yaxis, 0.8 * min(losses), 1.2 * max(losses))
     style(axes, "", x="the present rate, times", y="loss")
     axes.legend(frameon=False)

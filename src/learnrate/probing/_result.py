@@ -50,6 +50,8 @@ def _plain(value: Any) -> Any:
         return value.name.lower()
     if hasattr(value, "__dataclass_fields__"):
         return {one.name: _plain(getattr(value, one.name)) for one in fields(value)}
+    if isinstance(value, dict):
+        return {name: _plain(one) for name, one in value.items()}
     if isinstance(value, tuple | list):
         return [_plain(one) for one in value]
     return json_value(value)

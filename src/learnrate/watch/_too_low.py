@@ -46,10 +46,8 @@ def _too_slow(reading: Reading, options: TooSlowOptions) -> Finding | None:
         return None
     marks = np.interp([0.5, 0.75, 1.0], clock, levels.value)
     end = float(np.median(levels.value[-3:]))
-    # What falls from the start to chance is how frequent labels are, learned at any rate.
-    start = min(reading.start, reading.chance or reading.start)
-    fall = start - end
-    if fall <= 4.0 * reading.wobble or 0.0 < end < options.left * start:
+    fall = reading.start - end
+    if fall <= 4.0 * reading.wobble or 0.0 < end < options.left * reading.start:
         return None
     half, quarter = float(marks[0] - end) / fall, float(marks[1] - end) / fall
     if half < options.second_half or quarter < options.last_quarter:
