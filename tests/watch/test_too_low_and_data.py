@@ -102,3 +102,18 @@ def test_a_loss_flat_at_chance_is_said_where_chance_is_known(runs):
 def test_a_loss_a_twentieth_below_chance_is_not_at_chance(runs):
     loss = 0.95 * math.log(10) + 0.02 * np.random.default_rng(0).standard_normal(400)
     assert "LR402" not in runs.codes(loss=loss, lr=runs.rate(), facts={"classes": 10})
+
+
+def test_a_loss_that_falls_all_the_way_to_chance_is_not_flat(runs):
+    loss = np.linspace(3.5, 2.3, 400) + 0.02 * np.random.default_rng(0).standard_normal(400)
+    known = {"loss": loss, "lr": runs.rate()}
+    assert runs.codes(**known, facts={"chance": 2.4}) == ["LR201"]
+    loss[200:] = 2.4 + 0.02 * np.random.default_rng(0).standard_normal(200)
+    assert runs.codes(**known, facts={"chance": 2.4}) == ["LR402"]
+
+
+def test_early_in_a_run_nothing_is_flat_at_chance_yet(runs):
+    loss = math.log(10) + 0.02 * np.random.default_rng(0).standard_normal(80)
+    known = {"loss": loss, "lr": runs.rate(n=80), "facts": {"classes": 10}, "only": ["LR402"]}
+    assert runs.codes(**known, total=1000) == []
+    assert runs.codes(**known, total=400) == ["LR402"]

@@ -90,15 +90,19 @@ class AtChanceOptions(RuleOptions):
         significance: of the rank test by which the second half still falls.
         falls: how far it must then have fallen, in units of what a level is uncertain by, to be no
             longer flat wherever it lies.
+        seen: the share of the run that must be over.
     """
 
     share: float = 0.02
     above: float = 0.1
     significance: float = 0.01
     falls: float = 4.0
+    seen: float = 0.1
 
 
 def _at_chance(reading: Reading, options: AtChanceOptions) -> Finding | None:
+    if reading.seen < options.seen * reading.length:
+        return None
     chance = reading.chance
     assert chance is not None  # noqa: S101 - `lacks` was asked before
     levels = reading.levels.value

@@ -266,17 +266,20 @@ class OscillatingOptions(RuleOptions):
         noise: and by how many times what levels are uncertain by.
         turns: the correlation of neighbouring losses, negative, from which they bounce.
         size: the scatter of losses that bounce, as a share of the whole fall.
+        seen: the share of the run that must be over; how a burst at the beginning ends, LR304, is
+            not known before.
     """
 
     back: float = 0.25
     noise: float = 6.0
     turns: float = 0.6
     size: float = 0.05
+    seen: float = 0.25
 
 
 def _oscillating(reading: Reading, options: OscillatingOptions) -> Finding | None:
     levels, fall = reading.levels, reading.fall
-    if fall <= 0:
+    if fall <= 0 or reading.seen < options.seen * reading.length:
         return None
     back, low, high = drawn_up(reading)
     if back > max(options.back * fall, options.noise * reading.wobble):
