@@ -243,7 +243,7 @@ def train(  # noqa: C901, PLR0915 - one loop, all that can go wrong in it
     facts = {
         "optimizer": one.optimizer,
         "classes": classes,
-        "chance": chance(load),
+        "chance": chance(load, max(one.wrong, one.noise)),
         "steps_per_epoch": len(x) // one.batch,
     }
     if one.clip is not None:
@@ -264,10 +264,11 @@ def replaced(
 
 
 @cache
-def chance(load: Callable[[], Split]) -> float:
-    """The loss of a model that knows how frequent labels are, and nothing else."""
-    shares = torch.bincount(load()[0][1].flatten()).double()
-    shares = shares[shares > 0] / shares.sum()
+def chance(load: Callable[[], Split], noise: float = 0.0) -> float:
+    """The loss of a model that knows how frequent labels are, a share drawn anew, and no more."""
+    counts = torch.bincount(load()[0][1].flatten()).double()
+    shares = (1.0 - noise) * counts / counts.sum() + noise / counts.numel()
+    shares = shares[shares > 0]
     return float(-(shares * shares.log()).sum())
 
 

@@ -180,7 +180,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", help="where Adult and Shakespeare lie")
     parser.add_argument(
-        "--split", choices=("first", "second", "third", "test"), help="only these runs"
+        "--split", choices=("first", "second", "third", "fourth", "test"), help="only these runs"
     )
     parser.add_argument("--no-training", action="store_true", help="diagnose what is there")
     parser.add_argument("--json", action="store_true", help="print the scores as JSON")

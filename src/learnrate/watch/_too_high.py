@@ -263,7 +263,8 @@ class OscillatingOptions(RuleOptions):
 
     Attributes:
         back: the share of its whole fall that the loss must have lost again on the way.
-        noise: and by how many times what levels are uncertain by.
+        noise: and by how many times what levels are uncertain by. Healthy runs that swung by so
+            much did by up to 3 times, runs at a rate too high by 4.5 or more.
         turns: the correlation of neighbouring losses, negative, from which they bounce.
         size: the scatter of losses that bounce, as a share of the whole fall.
         seen: the share of the run that must be over; how a burst at the beginning ends, LR304, is
@@ -271,7 +272,7 @@ class OscillatingOptions(RuleOptions):
     """
 
     back: float = 0.25
-    noise: float = 6.0
+    noise: float = 4.0
     turns: float = 0.6
     size: float = 0.05
     seen: float = 0.25
