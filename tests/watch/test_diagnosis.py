@@ -220,6 +220,24 @@ def test_rows_fed_one_by_one_or_in_bulk_give_the_same_diagnosis(runs):
     assert one.diagnosis().codes() == expected == ["LR103"]
 
 
+@pytest.mark.parametrize("kind", ["swings", "slow", "never decayed", "healthy"])
+def test_a_run_fed_row_by_row_comes_to_what_is_found_in_it_as_a_whole(runs, kind):
+    known = faulty(runs, kind)
+    watcher = Watcher("a", total=400)
+    said = [code for _, code in fed(watcher, known, size=1)]
+    said += [one.code for one in watcher.finish()]
+    assert said == runs.said(**known, total=400).codes()
+
+
+def test_a_spike_that_two_looks_do_not_share_is_no_divergence(runs):
+    """A loss that left and comes back is not said to have diverged while it is away."""
+    loss = runs.loss()
+    for at in (118, 200, 300):
+        loss[at : at + 8] += 2.0
+    said = fed(Watcher("a", total=400), {"loss": loss, "lr": runs.rate()}, size=1)
+    assert "LR101" not in [code for _, code in said]
+
+
 def test_a_watcher_fed_an_earlier_step_takes_it_for_a_resume(runs):
     watcher = Watcher("a", total=400)
     lr = 0.05 * (1 + np.cos(np.pi * np.arange(400) / 400))
