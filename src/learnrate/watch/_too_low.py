@@ -108,12 +108,14 @@ class NotLearningOptions(RuleOptions):
         share: of the rows in which the rate is 0, or the ratio below that.
         significance: of the rank test by which a loss still falls.
         fall: the share of its start by which a loss must have fallen to count as learning.
+        seen: the share of the run that must be over, where the loss alone speaks.
     """
 
     ratio: float = 1e-8
     share: float = 0.9
     significance: float = 0.01
     fall: float = 0.01
+    seen: float = 0.1
 
 
 def _not_learning(reading: Reading, options: NotLearningOptions) -> Finding | None:
@@ -162,6 +164,8 @@ def _at_chance(reading: Reading) -> bool:
 
 def _flat(reading: Reading, options: NotLearningOptions) -> bool:
     """Whether the loss shows neither a falling trend nor a fall, from its first row on."""
+    if reading.seen < options.seen * reading.length:
+        return False
     least = options.fall
     levels = levels_of(reading.finite, 24).value
     low, high = levels[-8:].mean(), max(reading.start, levels[:3].mean())
