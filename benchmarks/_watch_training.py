@@ -45,7 +45,7 @@ class Training:
         force: see `kick`.
         frozen: whether the optimizer holds copies of the weights, so that nothing is learned.
         blank: whether the inputs hold nothing.
-        spread: what the initial weights are multiplied with.
+        shuffled: whether the labels of a batch are those of its other examples.
         sharpness_every: updates between measurements of the largest curvature; 0 for none.
     """
 
@@ -62,7 +62,7 @@ class Training:
     force: float = 1.0
     frozen: bool = False
     blank: bool = False
-    spread: float = 1.0
+    shuffled: bool = False
     sharpness_every: int = 0
 
 
@@ -194,9 +194,6 @@ def train(  # noqa: C901, PLR0915 - one loop, all that can go wrong in it
     load, make, classes = TASKS[one.task]
     torch.manual_seed(one.seed)
     model = make()
-    with torch.no_grad():
-        for weight in model.parameters():
-            weight.mul_(one.spread)
     (x, y), check = load()
     drawn = torch.Generator().manual_seed(one.seed + 1)
     x, y = x[: one.examples], y[: one.examples]
@@ -216,6 +213,8 @@ def train(  # noqa: C901, PLR0915 - one loop, all that can go wrong in it
             order = torch.randperm(len(x), generator=drawn)
         rows, order = order[: one.batch], order[one.batch :]
         data, wanted = x[rows], replaced(y[rows], one.noise, classes, drawn)
+        if one.shuffled:
+            wanted = wanted.flatten()[torch.randperm(wanted.numel(), generator=drawn)]
         kicked = bool(one.kick) and step % one.kick == one.kick - 1
         if kicked:
             wanted = replaced(wanted, 1.0, classes, drawn)
@@ -244,6 +243,7 @@ def train(  # noqa: C901, PLR0915 - one loop, all that can go wrong in it
     facts = {
         "optimizer": one.optimizer,
         "classes": classes,
+        "chance": chance(load, max(one.wrong, one.noise)),
         "steps_per_epoch": len(x) // one.batch,
     }
     if one.clip is not None:
@@ -261,6 +261,15 @@ def replaced(
         return labels
     random = torch.randint(classes, labels.shape, generator=drawn)
     return torch.where(torch.rand(labels.shape, generator=drawn) < share, random, labels)
+
+
+@cache
+def chance(load: Callable[[], Split], noise: float = 0.0) -> float:
+    """The loss of a model that knows how frequent labels are, a share drawn anew, and no more."""
+    counts = torch.bincount(load()[0][1].flatten()).double()
+    shares = (1.0 - noise) * counts / counts.sum() + noise / counts.numel()
+    shares = shares[shares > 0]
+    return float(-(shares * shares.log()).sum())
 
 
 def recorded(value: float) -> float:

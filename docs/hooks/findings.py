@@ -1,8 +1,9 @@
-"""Draws a run for every finding's page while the site is built; the rule must find it there."""
+"""Draws a run, or a probe, for every finding's page while the site is built; it must be found there."""
 
 from __future__ import annotations
 
 import io
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import matplotlib as mpl
@@ -10,14 +11,19 @@ import matplotlib as mpl
 mpl.use("svg")
 
 import numpy as np
+import torch
 from matplotlib import pyplot as plt
 from mkdocs.structure.files import File
 
 from learnrate import schedules
-from learnrate._axes import CHOSEN, DIVERGED, MEASURED, style
+from learnrate._axes import CHOSEN, DIVERGED, MEASURED, log_axis, style
+from learnrate.probing import WhatIf, what_if
 from learnrate.watch import RULES, Finding, Observations, diagnose
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from matplotlib.axes import Axes
     from mkdocs.config.defaults import MkDocsConfig
     from mkdocs.structure.files import Files
 
@@ -79,38 +85,91 @@ RUNS: dict[str, dict[str, Any]] = {
 }
 
 
+PROBED = {"LR106": 0.205, "LR203": 0.002}  # rates at which a probe finds that
+
+
 def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Add the pictures of the findings' pages."""
     for rule in RULES:
-        known = dict(RUNS[rule.code])
-        facts = known.pop("facts", {})
-        about = {name: known.pop(name, None) for name in ("total", "schedule")}
-        seen = Observations(run=rule.code, step=STEPS, facts=facts, columns=known, **about)
-        found = {one.code: one for one in diagnose(seen).findings}
-        if set(found) != {rule.code}:
-            raise ValueError(f"the run drawn for {rule.code} has the findings {sorted(found)}")
-        for theme, ink in INKS.items():
-            picture = f"findings/{rule.code}-{theme}.svg"
-            content = _drawn(seen, found[rule.code], rule.shows, ink)
-            files.append(File.generated(config, picture, content=content))
+        seen, found = _found(rule.code)
+        draw = partial(_curve, seen=seen, found=found, shows=rule.shows)
+        _add(files, config, rule.code, draw)
+    for code, lr in PROBED.items():
+        tried = _tried(lr)
+        said = tried.finding(0)
+        if said is None or said.code != code:
+            raise ValueError(f"the probe drawn for {code} found {said}")
+        _add(files, config, code, partial(_trial, tried=tried))
     return files
 
 
-def _drawn(seen: Observations, found: Finding, shows: tuple[str, ...], ink: str) -> bytes:
+def _found(code: str) -> tuple[Observations, Finding]:
+    """The run drawn for a rule, and what it finds there."""
+    known = dict(RUNS[code])
+    facts = known.pop("facts", {})
+    about = {name: known.pop(name, None) for name in ("total", "schedule")}
+    seen = Observations(run=code, step=STEPS, facts=facts, columns=known, **about)
+    found = diagnose(seen).findings
+    if [one.code for one in found] != [code]:
+        raise ValueError(f"the run drawn for {code} has the findings {found}")
+    return seen, found[0]
+
+
+def _tried(lr: float) -> WhatIf:
+    """A what-if probe on a noisy bowl, which is stable up to a rate of 0.2."""
+    curvatures = torch.logspace(-2, 1, 8)
+    place = torch.nn.Module()
+    place.at = torch.nn.Parameter(torch.ones(8))
+    drawn = torch.Generator().manual_seed(0)
+    batches = [0.1 * torch.randn(8, generator=drawn) for _ in range(90)]
+    optimizer = torch.optim.SGD(place.parameters(), lr=lr)
+
+    def loss_of(model: torch.nn.Module, batch: torch.Tensor) -> torch.Tensor:
+        return 0.5 * (curvatures * (model.at - batch).square()).sum()
+
+    return what_if(place, optimizer, loss_of, batches)
+
+
+def _add(files: Files, config: MkDocsConfig, code: str, draw: Callable[[Axes], None]) -> None:
+    for theme, ink in INKS.items():
+        content = _drawn(draw, ink)
+        files.append(File.generated(config, f"findings/{code}-{theme}.svg", content=content))
+
+
+def _drawn(draw: Callable[[Axes], None], ink: str) -> bytes:
     coloured = ("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color")
     with mpl.rc_context(dict.fromkeys(coloured, ink)):
         axes = plt.figure(figsize=(7, 2.6)).add_subplot()
-        drawn = [name for name in shows if seen.has(name)]
-        for name, colour in zip(drawn, (MEASURED, CHOSEN), strict=False):
-            held = seen.column(name)
-            there = ~np.isnan(held)
-            axes.plot(seen.step[there], held[there], color=colour, linewidth=1.4, label=name)
-        style(axes, "", x="step", y=" and ".join(drawn))
-        if found.step is not None:
-            axes.axvline(found.step, color=DIVERGED, linestyle=":", linewidth=1.8)
-        if len(drawn) > 1:
-            axes.legend(frameon=False)
+        draw(axes)
         buffer = io.BytesIO()
         axes.figure.savefig(buffer, format="svg", bbox_inches="tight", transparent=True)
     plt.close(axes.figure)
     return buffer.getvalue()
+
+
+def _curve(axes: Axes, seen: Observations, found: Finding, shows: tuple[str, ...]) -> None:
+    drawn = [name for name in shows if seen.has(name)]
+    for name, colour in zip(drawn, (MEASURED, CHOSEN), strict=False):
+        held = seen.column(name)
+        there = ~np.isnan(held)
+        axes.plot(seen.step[there], held[there], color=colour, linewidth=1.4, label=name)
+    style(axes, "", x="step", y=" and ".join(drawn))
+    if found.step is not None:
+        axes.axvline(found.step, color=DIVERGED, linestyle=":", linewidth=1.8)
+    if len(drawn) > 1:
+        axes.legend(frameon=False)
+
+
+def _trial(axes: Axes, tried: WhatIf) -> None:
+    places = np.arange(len(tried.factors))
+    kinds = (
+        ("at that rate", tried.held, MEASURED),
+        ("after an anneal to 0", tried.annealed, CHOSEN),
+    )
+    for (label, losses, colour), marker in zip(kinds, "os", strict=True):
+        axes.plot(places, losses, marker=marker, color=colour, linewidth=1.4, label=label)
+    axes.set_xticks(places, [f"{factor:g}x" for factor in tried.factors])
+    losses = [*tried.held, *tried.annealed]
+    log_axis(axes.yaxis, 0.8 * min(losses), 1.2 * max(losses))
+    style(axes, "", x="the present rate, times", y="loss")
+    axes.legend(frameon=False)

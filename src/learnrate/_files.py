@@ -7,6 +7,7 @@ import json
 import math
 import os
 import tempfile
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from learnrate._errors import FileError
@@ -15,7 +16,15 @@ from learnrate._ranks import is_first_rank
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["folder_for", "number_or_none", "read_json", "write_bytes", "write_json", "write_text"]
+__all__ = [
+    "folder_for",
+    "json_value",
+    "number_or_none",
+    "read_json",
+    "write_bytes",
+    "write_json",
+    "write_text",
+]
 
 
 def write_bytes(path: Path, content: bytes) -> None:
@@ -85,6 +94,22 @@ def folder_for(out: Path) -> Path:
     except OSError as error:
         raise FileError(f"the folder {out} cannot be made: {error.strerror}.") from error
     return out
+
+
+def json_value(value: Any) -> Any:
+    """A value as JSON has it: null for a number that is not finite, lists for tuples.
+
+    Examples:
+        >>> json_value({"best": 0.5, "losses": (1.0, math.inf)})
+        {'best': 0.5, 'losses': [1.0, None]}
+    """
+    if isinstance(value, float):
+        return float(value) if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {str(name): json_value(one) for name, one in value.items()}
+    if isinstance(value, tuple | list):
+        return [json_value(one) for one in value]
+    return value
 
 
 def number_or_none(value: float | None) -> float | None:

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
+import learnrate
 from learnrate.cli import main
 from learnrate.store import Store
 
@@ -181,3 +183,38 @@ def test_neither_a_path_nor_a_run_is_misuse(run):
     code, _, err = run()
     assert code == 2
     assert "--run last" in err
+
+
+def refuse_constant(name):
+    raise AssertionError(f"{name} is no JSON")
+
+
+def test_a_real_run_that_left_for_nan_is_whole_json(run, tmp_path):
+    torch.manual_seed(0)
+    model = torch.nn.Sequential(torch.nn.Linear(8, 32), torch.nn.Tanh(), torch.nn.Linear(32, 1))
+    optimizer = torch.optim.SGD(model.parameters(), lr=1.0)
+    x = torch.randn(200, 32, 8)
+    place, unlimited = tmp_path / "a.db", {"clip_norm": float("inf")}
+    with learnrate.attach(optimizer, 30.0, total=200, store=place, facts=unlimited) as live:
+        for batch in x:
+            optimizer.zero_grad()
+            loss = (model(batch) - batch.sum(1, keepdim=True)).pow(2).mean()
+            loss.backward()
+            optimizer.step()
+            live.step(loss, clipped=True)
+    code, out, _ = run("--run", "last", "--store", place, "--json")
+    found = {one["code"]: one for one in json.loads(out, parse_constant=refuse_constant)}
+    assert code == 1
+    assert found["LR101"]["evidence"]["not_finite_rows"] > 100
+    code, out, _ = run("--run", "last", "--store", place, "--json", "--only", "LR105")
+    (clipped,) = json.loads(out, parse_constant=refuse_constant)
+    assert clipped["evidence"]["clip_norm"] is None
+    live_ones = Store(place).findings(live.id)
+    assert [one.code for one in live_ones] == ["LR101"]
+
+
+def test_a_table_of_losses_that_are_no_numbers_is_whole_json(run, table):
+    loss = np.where(np.arange(200) < 120, 1.0, np.nan)
+    code, out, _ = run(table(loss=loss, lr=np.where(loss == 1.0, 0.1, np.inf)), "--json")
+    (found,) = json.loads(out, parse_constant=refuse_constant)
+    assert (code, found["code"], found["step"]) == (1, "LR101", 120)

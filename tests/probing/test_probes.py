@@ -8,7 +8,9 @@ from torch import nn
 
 import learnrate
 from learnrate import ArgumentError
-from learnrate.probing import Probes
+from learnrate.probing import Probed, Probes, sharpness
+from learnrate.schedules import Constant
+from learnrate.watch import diagnose
 
 X = torch.randn(30, 64, 16, generator=torch.Generator().manual_seed(3))
 BATCHES = [(x, x.sum(1, keepdim=True)) for x in X]
@@ -100,9 +102,60 @@ def test_a_what_if_verdict_is_a_finding_when_two_agree_and_only_once(tmp_path):
     with learnrate.attach(optimizer, 1e-4, total=1000, store=place, probes=probes) as run:
         train(model, optimizer, 600, lambda _, loss: run.step(loss))
     assert len(probes.results) > 2
-    assert [one.code for one in learnrate.Store(place).findings(run.id)] == ["LR203"]
+    codes = [one.code for one in learnrate.Store(place).findings(run.id)]
+    assert [code for code in codes if code in {"LR106", "LR203"}] == ["LR203"]
     assert probes.results[0].findings == ()
     assert probes.results[1].findings[0].code == "LR203"
+
+
+WHOLE = (X[:8].flatten(0, 1), X[:8].flatten(0, 1).sum(1, keepdim=True))
+
+
+class EveryTwenty:
+    """Measures the sharpness at every twentieth update, whatever time that takes."""
+
+    def __init__(self, model):
+        self.model = model
+
+    def __call__(self, step, optimizer):
+        if step % 20:
+            return None
+        found = sharpness(self.model, loss_of, WHOLE, optimizer, products=12)
+        columns = {"preconditioned_sharpness": found.eigenvalue, "edge_ratio": found.ratio}
+        return Probed(step=step, result=found, columns=columns, findings=(), seconds=0.0)
+
+
+@pytest.mark.parametrize(
+    ("then", "codes"),
+    [(0.03, []), (1.0, ["LR104"])],
+)
+def test_a_real_run_under_adam_is_judged_by_its_preconditioned_sharpness(tmp_path, then, codes):
+    """At full batch Adam climbs to 38 / lr by itself and hovers there, which is no fault."""
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(16, 32), nn.Tanh(), nn.Linear(32, 1))
+    optimizer = torch.optim.Adam(model.parameters(), betas=(0.9, 0.9))
+    place, probes = tmp_path / "a.db", EveryTwenty(model)
+    schedule = (0.03 * Constant(120)).then(then * Constant(120))
+    shown = []
+    with learnrate.attach(optimizer, schedule, store=place, probes=probes) as run:
+        run.observers.append(lambda rows: shown.append(rows.facts.get("edge_ratio", [])))
+        for _ in range(240):
+            optimizer.zero_grad()
+            loss = loss_of(model, WHOLE)
+            loss.backward()
+            optimizer.step()
+            run.step(loss)
+    seen = learnrate.Store(place).observations(run.id)
+    ratios = [ratio for _, ratio in seen.facts["edge_ratio"]]
+    assert len(ratios) == 11
+    assert shown[-1] == seen.facts["edge_ratio"][: len(shown[-1])] != []
+    assert ratios[0] < 0.1
+    assert 0.9 < max(ratios[3:6]) < 1.3
+    said = diagnose(seen, only=["LR104"])
+    assert said.not_run == {}
+    assert said.codes() == codes
+    if codes:
+        assert said.findings[0].evidence["limit"] == pytest.approx(38.0)
 
 
 def test_a_probe_that_fails_is_given_up_and_training_goes_on():

@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import learnrate
 from learnrate import ArgumentError
 from learnrate.watch import RULES, Observations, Options, Watcher, diagnose
 from learnrate.watch._reading import Reading
@@ -153,9 +155,18 @@ def test_a_threshold_that_is_no_number_is_refused():
         SpikesOptions(height=-1.0)
 
 
-def test_every_rule_has_a_page_and_every_page_a_rule():
+def test_every_code_that_can_be_said_has_a_page_and_every_page_a_code():
+    """Rules and probes alike: whatever names a code in the source, outside of its words."""
+    sources = Path(learnrate.__file__).parent.rglob("*.py")
+    codes = {code for one in sources for code in re.findall(r'"(LR\d+)"', one.read_text())}
+    assert codes >= {rule.code for rule in RULES} | {"LR106", "LR203"}
     pages = {page.stem for page in DOCS.glob("LR*.md")}
-    assert pages == {rule.code for rule in RULES}
+    assert pages == codes
+    index = (DOCS / "index.md").read_text()
+    site = (DOCS.parents[1] / "mkdocs.yml").read_text()
+    for code in codes:
+        assert f"[{code}]({code}.md)" in index
+        assert f"findings/{code}.md" in site
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.code)
@@ -207,6 +218,24 @@ def test_rows_fed_one_by_one_or_in_bulk_give_the_same_diagnosis(runs):
     assert one.diagnosis().to_list() == many.diagnosis().to_list()
     expected = runs.said(**known, total=400).codes()
     assert one.diagnosis().codes() == expected == ["LR103"]
+
+
+@pytest.mark.parametrize("kind", ["swings", "slow", "never decayed", "healthy"])
+def test_a_run_fed_row_by_row_comes_to_what_is_found_in_it_as_a_whole(runs, kind):
+    known = faulty(runs, kind)
+    watcher = Watcher("a", total=400)
+    said = [code for _, code in fed(watcher, known, size=1)]
+    said += [one.code for one in watcher.finish()]
+    assert said == runs.said(**known, total=400).codes()
+
+
+def test_a_spike_that_two_looks_do_not_share_is_no_divergence(runs):
+    """A loss that left and comes back is not said to have diverged while it is away."""
+    loss = runs.loss()
+    for at in (118, 200, 300):
+        loss[at : at + 8] += 2.0
+    said = fed(Watcher("a", total=400), {"loss": loss, "lr": runs.rate()}, size=1)
+    assert "LR101" not in [code for _, code in said]
 
 
 def test_a_watcher_fed_an_earlier_step_takes_it_for_a_resume(runs):

@@ -46,6 +46,26 @@ def test_an_event_file_cut_off_in_a_record_holds_what_came_before(tmp_path):
     assert seen.column("loss")[:10] == pytest.approx([loss_of(s) for s in range(10)], rel=1e-6)
 
 
+def test_an_event_file_with_a_wrong_byte_in_its_middle_is_refused(tmp_path):
+    held = bytearray((LOGS / "tensorboard" / "events.out.tfevents.0").read_bytes())
+    held[len(held) // 2] ^= 0xFF
+    (tmp_path / "events.out.tfevents.0").write_bytes(held)
+    with pytest.raises(FileError, match=r"damaged at byte [\d,]+: .*head -c \d+ events"):
+        read_runs(tmp_path)
+
+
+def test_an_event_file_is_read_alike_by_tensorboard_itself(tmp_path):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    file = tmp_path / "events.out.tfevents.0"
+    file.write_bytes((LOGS / "tensorboard" / "events.out.tfevents.0").read_bytes())
+    theirs = EventAccumulator(str(file)).Reload()
+    (seen,) = read_runs(file)
+    for tag, column in (("train/loss", "loss"), ("train/lr", "lr")):
+        held = theirs.Scalars(tag)
+        assert [one.value for one in held] == seen.column(column)[: len(held)].tolist()
+
+
 @pytest.mark.parametrize("content", [b"", b"\x00" * 500, bytes(range(256)) * 40])
 def test_what_only_has_the_name_of_an_event_file_is_refused(tmp_path, content):
     file = tmp_path / "events.out.tfevents.1"

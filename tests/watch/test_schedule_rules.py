@@ -32,6 +32,13 @@ def test_a_loss_that_falls_is_no_plateau(runs):
     assert runs.codes(loss=loss, lr=np.full(600, 0.1), total=1000) == []
 
 
+def test_a_loss_that_still_falls_by_a_third_of_its_fall_is_no_plateau(runs):
+    for share, codes in ((0.05, ["LR301"]), (0.33, [])):
+        fall = share * np.clip((np.arange(600) - 240) / 360, 0.0, 1.0)
+        loss = standing() * (1 - share) + (1 - fall)
+        assert runs.codes(loss=loss, lr=np.full(600, 0.1), total=1000) == codes
+
+
 def test_a_plateau_whose_decay_is_planned_is_none(runs):
     planned = schedule("0.1 * constant() >> linear(20%)").over(1000)
     known = {"loss": standing(), "lr": np.full(600, 0.1), "total": 1000}
@@ -91,6 +98,14 @@ def test_a_loss_that_bursts_at_the_first_full_rate_lacks_a_warm_up(runs):
     assert found.code == "LR304"
     assert "no warm-up" in found.message
     assert found.evidence["highest"] > 3.0
+
+
+def test_a_burst_that_is_there_by_the_third_row_is_one(runs):
+    loss = burst(runs, 1.5)
+    loss[1:3] = [4.0, 5.0]  # the median of the first three rows is no start then
+    (found,) = runs.said(loss=loss, lr=cosine(400)).findings
+    assert found.code == "LR304"
+    assert found.evidence["start"] == loss[0]
 
 
 def test_a_burst_while_the_rate_still_warms_up_is_not_its_fault(runs):

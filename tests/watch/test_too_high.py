@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from learnrate.watch import Severity
+from learnrate.watch import Severity, Watcher
 
 
 def test_a_healthy_run_has_no_finding(runs):
@@ -62,6 +62,27 @@ def test_what_is_less_than_that_does_not_recur(runs, at, height, length):
     assert runs.codes(loss=spiked(runs, at, height, length), lr=runs.rate()) == []
 
 
+def test_rises_that_last_most_of_the_run_are_no_spikes_but_a_swing(runs):
+    at, rise = (100, 180, 260, 340), 1.0
+    assert runs.codes(loss=spiked(runs, at, rise, length=14), lr=runs.rate()) == ["LR102"]
+    assert runs.codes(loss=spiked(runs, at, rise, length=50), lr=runs.rate()) == ["LR103"]
+
+
+def test_recurring_spikes_are_no_missing_warm_up_although_the_first_comes_early(runs):
+    lr = 0.05 * (1 + np.cos(np.pi * np.arange(400) / 400))
+    said = runs.said(loss=spiked(runs, (4, 120, 200, 300), 2.0, length=10), lr=lr)
+    assert said.codes() == ["LR102"]
+    assert said.explained["LR304"] == "LR102"
+
+
+def test_a_swing_in_the_first_quarter_of_a_run_that_goes_on_is_not_judged_yet(runs):
+    loss = runs.loss()
+    loss[150:240] += 0.7
+    known = {"loss": loss, "lr": runs.rate(), "only": ["LR103"]}
+    assert runs.codes(**known, total=400) == ["LR103"]
+    assert runs.codes(**known, total=2000) == []
+
+
 def test_a_loss_that_swings_back_by_a_third_of_its_fall_oscillates(runs):
     loss = runs.loss()
     loss[150:240] += 0.7
@@ -105,6 +126,8 @@ def test_a_rate_above_two_over_the_sharpness_is_beyond_the_edge(runs):
         ("sgd", {"momentum": 0.9}, 3.8),
         ("adam", {"preconditioned": True}, 38.0),
         ("adam", {"preconditioned": True, "betas": [0.8, 0.99]}, 18.0),
+        ("SGD", {"momentum": 0.9, "nesterov": True}, 3.8 / 2.8),
+        ("RMSprop", {"preconditioned": True, "momentum": 0.0}, 2.0),
     ],
 )
 def test_at_the_edge_of_each_optimizer_nothing_is_said(runs, optimizer, more, limit):
@@ -150,3 +173,26 @@ def test_a_third_of_the_updates_clipped_is_usual(runs):
 def test_clipping_at_the_beginning_alone_is_usual(runs):
     clipped = (np.arange(400) < 40).astype(float)
     assert runs.codes(loss=runs.loss(), lr=runs.rate(), clipped=clipped) == []
+
+
+def test_what_the_probe_knew_of_the_optimizer_stands(runs):
+    """Weight decay, groups and dampening are in its ratio; the facts alone would say 0.5."""
+    known = {"loss": runs.loss(), "lr": np.full(400, 0.1), "only": ["LR104"]}
+    facts = {"optimizer": "sgd", "sharpness": sharp(0.5)}
+    assert runs.codes(**known, facts=facts) == []
+    ratios = [[step, 1.5] for step, _ in sharp(0.5)]
+    (found,) = runs.said(**known, facts=facts | {"edge_ratio": ratios}).findings
+    assert found.evidence["median_ratio"] == 1.5
+    # and it is enough where nothing is known of the optimizer
+    assert runs.codes(**known, facts={"edge_ratio": ratios}) == ["LR104"]
+
+
+def test_a_watcher_judges_by_measurements_that_come_while_it_is_fed(runs):
+    watcher = Watcher("a", total=400, facts={"optimizer": "Adam", "preconditioned": True})
+    known = {"loss": runs.loss(), "lr": np.full(400, 0.1)}
+    said = []
+    for first in range(0, 400, 20):
+        rows = {name: held[first : first + 20] for name, held in known.items()}
+        measured = [one for one in sharp(1.5, limit=38.0) if one[0] < first + 20]
+        said += watcher.feed(np.arange(first, first + 20), rows, {"sharpness": measured})
+    assert [one.code for one in said] == ["LR104"]

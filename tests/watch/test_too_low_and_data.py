@@ -23,6 +23,14 @@ def test_a_loss_that_falls_to_a_tenth_was_not_slow(runs):
     assert runs.codes(loss=np.linspace(2.0, 0.2, 400), total=400) == []
 
 
+def test_a_loss_that_its_noise_holds_up_until_the_decay_is_not_too_slow(runs):
+    """The rate is too high then: a fall at once, a stand, and the rest when the rate comes down."""
+    step = np.arange(400)
+    loss = 2.3 - 0.8 * (1 - np.exp(-step / 4)) - 0.4 * np.clip((step - 240) / 160, 0.0, 1.0)
+    loss += 0.02 * np.random.default_rng(0).standard_normal(400)
+    assert runs.codes(loss=loss, lr=runs.rate()) == []
+
+
 def test_a_loss_that_slows_down_is_not_too_slow(runs):
     assert runs.codes(loss=runs.loss(over=60.0), lr=runs.rate()) == []
 
@@ -49,6 +57,12 @@ def test_updates_of_no_size_learn_nothing(runs):
 def test_a_loss_that_never_moves_learns_nothing(runs):
     loss = 2.3 + 0.02 * np.random.default_rng(0).standard_normal(400)
     assert runs.codes(loss=loss, lr=runs.rate()) == ["LR202"]
+
+
+def test_early_in_a_run_a_loss_that_has_not_moved_yet_is_no_finding(runs):
+    loss = 2.3 + 0.02 * np.random.default_rng(0).standard_normal(80)
+    assert runs.codes(loss=loss, lr=runs.rate(n=80), total=1000) == []
+    assert runs.codes(loss=loss, lr=np.zeros(80), total=1000) == ["LR202"]
 
 
 def test_a_loss_that_falls_by_a_tenth_learns_something(runs):
@@ -102,3 +116,18 @@ def test_a_loss_flat_at_chance_is_said_where_chance_is_known(runs):
 def test_a_loss_a_twentieth_below_chance_is_not_at_chance(runs):
     loss = 0.95 * math.log(10) + 0.02 * np.random.default_rng(0).standard_normal(400)
     assert "LR402" not in runs.codes(loss=loss, lr=runs.rate(), facts={"classes": 10})
+
+
+def test_a_loss_that_falls_all_the_way_to_chance_is_not_flat(runs):
+    loss = np.linspace(3.5, 2.3, 400) + 0.02 * np.random.default_rng(0).standard_normal(400)
+    known = {"loss": loss, "lr": runs.rate()}
+    assert runs.codes(**known, facts={"chance": 2.4}) == ["LR201"]
+    loss[200:] = 2.4 + 0.02 * np.random.default_rng(0).standard_normal(200)
+    assert runs.codes(**known, facts={"chance": 2.4}) == ["LR402"]
+
+
+def test_early_in_a_run_nothing_is_flat_at_chance_yet(runs):
+    loss = math.log(10) + 0.02 * np.random.default_rng(0).standard_normal(80)
+    known = {"loss": loss, "lr": runs.rate(n=80), "facts": {"classes": 10}, "only": ["LR402"]}
+    assert runs.codes(**known, total=1000) == []
+    assert runs.codes(**known, total=400) == ["LR402"]

@@ -5,7 +5,8 @@ from learnrate.probing._noise import NoiseScale, noise_scale, pooled
 from learnrate.probing._probes import Probed, Probes
 from learnrate.probing._result import Result
 from learnrate.probing._sharpness import Sharpness, sharpness
-from learnrate.probing._what_if import Direction, Gain, WhatIf, what_if
+from learnrate.probing._verdict import Direction, Gain, WhatIf
+from learnrate.probing._what_if import what_if
 
 __all__ = [
     "Direction",

@@ -9,6 +9,7 @@ import torch
 from torch.optim import SGD, Adam, AdamW, RMSprop
 
 from learnrate._errors import ArgumentError
+from learnrate.watch._stability import adam_limit, rmsprop_limit, sgd_limit
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -91,19 +92,19 @@ def _is_in(group: dict[str, Any], parameter: nn.Parameter) -> bool:
 
 
 def _sgd_limit(group: dict[str, Any]) -> float | None:
-    momentum = float(group["momentum"])
-    if group["nesterov"]:
-        return (2 + 2 * momentum) / (1 + 2 * momentum)
-    return (2 + 2 * momentum) / (1 - float(group["dampening"]) if momentum else 1.0)
+    return sgd_limit(
+        float(group["momentum"]),
+        dampening=float(group["dampening"]),
+        nesterov=bool(group["nesterov"]),
+    )
 
 
 def _adam_limit(group: dict[str, Any]) -> float | None:
-    beta = float(group["betas"][0])
-    return (2 + 2 * beta) / (1 - beta)
+    return adam_limit(float(group["betas"][0]))
 
 
 def _rmsprop_limit(group: dict[str, Any]) -> float | None:
-    return 2 + 2 * float(group["momentum"])
+    return rmsprop_limit(float(group["momentum"]))
 
 
 def _unknown(_group: dict[str, Any]) -> float | None:

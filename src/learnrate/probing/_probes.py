@@ -15,7 +15,8 @@ from learnrate.probing._alpha import NormalisedStep, normalised_step
 from learnrate.probing._fork import check_model, now
 from learnrate.probing._noise import NoiseScale, noise_scale
 from learnrate.probing._sharpness import Sharpness, sharpness
-from learnrate.probing._what_if import Direction, WhatIf, what_if
+from learnrate.probing._verdict import Direction, WhatIf
+from learnrate.probing._what_if import what_if
 from learnrate.trials import kept_random_state
 
 if TYPE_CHECKING:

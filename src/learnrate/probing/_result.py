@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-import math
 from dataclasses import dataclass, fields
 from enum import Enum
 from typing import Any, ClassVar
+
+from learnrate._files import json_value
 
 __all__ = ["Result"]
 
@@ -45,14 +46,12 @@ class Result:
 
 
 def _plain(value: Any) -> Any:
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
     if isinstance(value, Enum):
         return value.name.lower()
+    if hasattr(value, "__dataclass_fields__"):
+        return {one.name: _plain(getattr(value, one.name)) for one in fields(value)}
     if isinstance(value, dict):
-        return {str(key): _plain(one) for key, one in value.items()}
+        return {name: _plain(one) for name, one in value.items()}
     if isinstance(value, tuple | list):
         return [_plain(one) for one in value]
-    if isinstance(value, Result) or hasattr(value, "__dataclass_fields__"):
-        return {one.name: _plain(getattr(value, one.name)) for one in fields(value)}
-    return value
+    return json_value(value)

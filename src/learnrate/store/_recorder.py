@@ -18,6 +18,7 @@ from learnrate.store._backlog import Backlog
 from learnrate.store._chunks import merged
 from learnrate.store._place import shown, url_of
 from learnrate.store._records import RunStatus
+from learnrate.store._rows import sharpness_of
 from learnrate.store._sink import Sink, Turn
 from learnrate.store._writes import described
 from learnrate.watch import COLUMNS, Finding, Observations
@@ -89,6 +90,7 @@ class Recorder:
             "schedule": schedule,
             "facts": dict(facts or {}),
         }
+        self._measured: dict[str, Any] = {}  # by probes of the sharpness
         self._names, self._numbers = tuple(names), numbers
         self._arrived: deque[Any] = deque()
         self.add = self._arrived.append  # one call less for every update
@@ -244,12 +246,16 @@ class Recorder:
         if not self.observers:
             return
         step, columns = rows
+        for name, found in sharpness_of(columns, step).items():
+            before = self._measured.get(name, []) if isinstance(found, list) else None
+            self._measured[name] = found if before is None else [*before, *found]
         known = {name: held for name, held in columns.items() if name in COLUMNS}
         full = np.any([~np.isnan(held) for held in known.values()], axis=0)
         if not np.any(full):  # rows of what probes found alone
             return
         step, known = step[full], {name: held[full] for name, held in known.items()}
-        seen = Observations(run=self.run, step=step, columns=known, **self._about)
+        about = {**self._about, "facts": {**self._about["facts"], **self._measured}}
+        seen = Observations(run=self.run, step=step, columns=known, **about)
         for observer in list(self.observers):
             try:
                 for finding in observer(seen) or ():

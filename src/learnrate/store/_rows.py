@@ -6,16 +6,26 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from sqlalchemy import select
 
-from learnrate.store._records import EditStatus, RunStatus, StoredEdit, StoredRun, seen_alive
+from learnrate.store._chunks import joined, unpack
+from learnrate.store._records import (
+    EditStatus,
+    Points,
+    RunStatus,
+    StoredEdit,
+    StoredRun,
+    seen_alive,
+)
+from learnrate.store._tables import attempts, points
 from learnrate.watch import Finding, Severity
 
 if TYPE_CHECKING:
-    from sqlalchemy import Row
+    from collections.abc import Mapping
 
-    from learnrate.store._records import Points
+    from sqlalchemy import Connection, Row
 
-__all__ = ["edit_of", "finding_of", "run_of", "sharpness_of"]
+__all__ = ["edit_of", "finding_of", "points_in", "run_of", "sharpness_of"]
 
 
 def run_of(row: Row[Any]) -> StoredRun:
@@ -49,6 +59,22 @@ def edit_of(row: Row[Any]) -> StoredEdit:
     )
 
 
+def points_in(connection: Connection, run: str, after: int) -> Points:
+    """The rows of a run that stand, later than a step."""
+    query = (
+        select(points)
+        .where(points.c.run == run, points.c.last > after)
+        .order_by(points.c.attempt, points.c.first)
+    )
+    begun = select(attempts.c.attempt, attempts.c.begins).where(attempts.c.run == run)
+    begins = {row.attempt: row.begins for row in connection.execute(begun)}
+    blocks = [(row.attempt, unpack(row.columns, row.data)) for row in connection.execute(query)]
+    found = joined(blocks, begins)
+    rows = int(np.searchsorted(found.step, after, side="right"))
+    columns = {name: held[rows:] for name, held in found.columns.items()}
+    return Points(step=found.step[rows:], columns=columns, attempt=found.attempt[rows:])
+
+
 def finding_of(row: Row[Any]) -> Finding:
     """A line of `findings`."""
     return Finding(
@@ -61,15 +87,22 @@ def finding_of(row: Row[Any]) -> Finding:
     )
 
 
-def sharpness_of(points: Points) -> dict[str, Any]:
+def sharpness_of(columns: Mapping[str, np.ndarray], step: np.ndarray) -> dict[str, Any]:
     """What a sharpness probe measured, as facts that rules read; empty without any.
 
-    The eigenvalues of P^-1 H, which count with Adam, where there are any.
+    The eigenvalues of P^-1 H, which count with Adam, where there are any; and the rate times
+    sharpness over the optimizer's limit, where the probe knew that.
     """
+    found: dict[str, Any] = {}
     for name, scaled in (("preconditioned_sharpness", True), ("sharpness", False)):
-        if name in points.columns:
-            held = points.columns[name]
-            known = ~np.isnan(held)
-            pairs = zip(points.step[known].tolist(), held[known].tolist(), strict=True)
-            return {"sharpness": [list(pair) for pair in pairs], "preconditioned": scaled}
-    return {}
+        if name in columns:
+            found = {"sharpness": _pairs(step, columns[name]), "preconditioned": scaled}
+            break
+    if "edge_ratio" in columns:
+        found["edge_ratio"] = _pairs(step, columns["edge_ratio"])
+    return found
+
+
+def _pairs(step: np.ndarray, held: np.ndarray) -> list[list[float]]:
+    known = ~np.isnan(held)
+    return [list(pair) for pair in zip(step[known].tolist(), held[known].tolist(), strict=True)]

@@ -9,12 +9,11 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import select, update
 from sqlalchemy.exc import IntegrityError
 
 from learnrate._errors import ArgumentError, StoreError
 from learnrate.store import _writes as writes
-from learnrate.store._chunks import Rows, joined, unpack
 from learnrate.store._migrations import LATEST, migrate, version_of
 from learnrate.store._place import engine_of, shown, speaking_plainly, there, url_of
 from learnrate.store._records import (
@@ -27,8 +26,8 @@ from learnrate.store._records import (
     StoredRun,
     new_id,
 )
-from learnrate.store._rows import edit_of, finding_of, run_of, sharpness_of
-from learnrate.store._tables import attempts, edits, findings, points, runs, snapshots
+from learnrate.store._rows import edit_of, finding_of, points_in, run_of, sharpness_of
+from learnrate.store._tables import attempts, edits, findings, runs, snapshots
 from learnrate.watch import COLUMNS, Observations
 
 if TYPE_CHECKING:
@@ -42,7 +41,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Store"]
 
-_BULK = 8192  # rows of one block where a whole run is written at once
 _GROUP = re.compile(r"lr\[\d+\]")
 _NAMED = 5  # runs that a message names
 
@@ -253,36 +251,20 @@ class Store:
                     f"write_points(step=...) must begin after {last}, the last step of this "
                     f"attempt; got {checked.step[0]}. To write steps again, begin_attempt first."
                 )
-            for at in range(0, len(checked.step), _BULK):
-                part = {name: held[at : at + _BULK] for name, held in whole.items()}
-                rows: Rows = (checked.step[at : at + _BULK], part)
-                writes.put_block(connection, run, number, rows)
             if len(checked.step):
-                writes.summarise(connection, run, writes.summary((checked.step, whole)))
+                writes.put_rows(connection, run, number, (checked.step, whole))
 
     def points(self, run: str, *, after: int = -1) -> Points:
         """The rows that stand, later than a step: those of the latest attempt at each step."""
-        query = (
-            select(points)
-            .where(points.c.run == run, points.c.last > after)
-            .order_by(points.c.attempt, points.c.first)
-        )
         with self._reading() as connection:
-            begun = select(attempts.c.attempt, attempts.c.begins).where(attempts.c.run == run)
-            begins = {row.attempt: row.begins for row in connection.execute(begun)}
-            blocks = [
-                (row.attempt, unpack(row.columns, row.data)) for row in connection.execute(query)
-            ]
-        found = joined(blocks, begins)
-        rows = int(np.searchsorted(found.step, after, side="right"))
-        columns = {name: held[rows:] for name, held in found.columns.items()}
-        return Points(step=found.step[rows:], columns=columns, attempt=found.attempt[rows:])
+            return points_in(connection, run, after)
 
     def observations(self, run: str) -> Observations:
         """All that was recorded of a run, as the rules read it.
 
         Where groups do not keep their ratio, `lr` is the highest of them. What a sharpness probe
-        recorded is under `facts["sharpness"]`, pairs of a step and an eigenvalue.
+        recorded is under `facts["sharpness"]`, pairs of a step and an eigenvalue, and
+        `facts["edge_ratio"]`.
         """
         found, about = self.points(run), self.run(run)
         return Observations(
@@ -291,7 +273,7 @@ class Store:
             columns={name: held for name, held in found.columns.items() if name in COLUMNS},
             total=about.total,
             schedule=about.schedule,
-            facts={**about.facts, **sharpness_of(found)},
+            facts={**about.facts, **sharpness_of(found.columns, found.step)},
         )
 
     # Findings, edits, snapshots
@@ -328,6 +310,18 @@ class Store:
             ArgumentError: there is no such run, or it has ended.
         """
         status = EditStatus.PENDING if step is None else EditStatus.APPLIED
+        fields = {
+            "kind": kind,
+            "value": json.dumps(value),
+            "group": group,
+            "author": author,
+            "time": time.time(),
+            "reason": reason,
+            "status": str(status),
+            "step": step,
+            "answer": answer,
+            "position": position,
+        }
         with self.writing() as connection:
             row = connection.execute(
                 select(runs).where(runs.c.id == run).with_for_update()
@@ -338,23 +332,10 @@ class Store:
                 raise ArgumentError(
                     f"the run {run} is {run_of(row).status}; only a running one can be edited."
                 )
-            last = select(func.max(edits.c.sequence)).where(edits.c.run == run)
-            values = {
-                "run": run,
-                "sequence": (connection.execute(last).scalar() or 0) + 1,
-                "kind": kind,
-                "value": json.dumps(value),
-                "group": group,
-                "author": author,
-                "time": time.time(),
-                "reason": reason,
-                "status": str(status),
-                "step": step,
-                "answer": answer,
-                "position": position,
-            }
-            connection.execute(insert(edits).values(values))
-        return StoredEdit(**{**values, "value": value, "status": status})
+            sequence = writes.put_edit(connection, run, fields)
+        return StoredEdit(
+            **{**fields, "run": run, "sequence": sequence, "value": value, "status": status}
+        )
 
     def edits(
         self, run: str, *, after: int = 0, status: EditStatus | str | None = None

@@ -34,11 +34,15 @@ __all__ = [
     "last_attempt",
     "last_step",
     "put_block",
+    "put_edit",
+    "put_rows",
     "put_snapshot",
     "remove_snapshot",
     "summarise",
     "summary",
 ]
+
+_BULK = 8192  # rows of one block where a whole run is written at once
 
 
 def described(
@@ -138,6 +142,15 @@ def put_block(connection: Connection, run: str, attempt: int, rows: Rows) -> Non
     )
 
 
+def put_rows(connection: Connection, run: str, attempt: int, rows: Rows) -> None:
+    """Many rows at once, such as a whole run; the run's line follows."""
+    step, columns = rows
+    for at in range(0, len(step), _BULK):
+        part = {name: held[at : at + _BULK] for name, held in columns.items()}
+        put_block(connection, run, attempt, (step[at : at + _BULK], part))
+    summarise(connection, run, summary(rows))
+
+
 def summary(rows: Rows) -> dict[str, Any]:
     """What a list of runs shows of the last of some rows."""
     step, columns = rows
@@ -160,8 +173,16 @@ def summarise(connection: Connection, run: str, values: Mapping[str, Any]) -> bo
 def add_finding(connection: Connection, run: str, finding: Finding) -> None:
     """A finding."""
     fields = finding.to_dict()
-    fields["evidence"] = json.dumps(fields["evidence"])
+    fields["evidence"] = json.dumps(fields["evidence"], allow_nan=False)
     connection.execute(insert(findings).values(run=run, time=time.time(), **fields))
+
+
+def put_edit(connection: Connection, run: str, fields: Mapping[str, Any]) -> int:
+    """An edit; gives its number within the run, from 1 on."""
+    last = connection.execute(select(func.max(edits.c.sequence)).where(edits.c.run == run))
+    sequence = (last.scalar() or 0) + 1
+    connection.execute(insert(edits).values(run=run, sequence=sequence, **fields))
+    return sequence
 
 
 def put_snapshot(connection: Connection, run: str, step: int, place: str) -> None:

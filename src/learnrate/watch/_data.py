@@ -88,14 +88,21 @@ class AtChanceOptions(RuleOptions):
         share: by how much of the chance level the loss may lie below it.
         above: by how much above; a rate too high for what is learned keeps it a little above.
         significance: of the rank test by which the second half still falls.
+        falls: how far it must then have fallen, in units of what a level is uncertain by, to be no
+            longer flat wherever it lies.
+        seen: the share of the run that must be over.
     """
 
     share: float = 0.02
     above: float = 0.1
     significance: float = 0.01
+    falls: float = 4.0
+    seen: float = 0.1
 
 
 def _at_chance(reading: Reading, options: AtChanceOptions) -> Finding | None:
+    if reading.seen < options.seen * reading.length:
+        return None
     chance = reading.chance
     assert chance is not None  # noqa: S101 - `lacks` was asked before
     levels = reading.levels.value
@@ -107,8 +114,9 @@ def _at_chance(reading: Reading, options: AtChanceOptions) -> Finding | None:
     if reading.best < (1.0 - options.share) * chance - 2.0 * slack:
         return None
     falls = rising_rank_p(_thinned(-late)) < options.significance
-    if falls and chance - reading.end > reading.wobble and high <= reading.start:
-        return None  # it has begun to learn: LR201 speaks
+    below = chance - reading.end > reading.wobble and high <= reading.start
+    if falls and (below or _fallen(late) > options.falls * reading.wobble):
+        return None  # it learns, or is on its way to chance: LR201 speaks
     return Finding(
         code=AT_CHANCE.code,
         severity=AT_CHANCE.severity,
@@ -123,6 +131,11 @@ def _at_chance(reading: Reading, options: AtChanceOptions) -> Finding | None:
             "to fit one batch. If that works, the rate is far off: run learnrate find."
         ),
     )
+
+
+def _fallen(levels: np.ndarray) -> float:
+    """From the first five levels to the last five."""
+    return float(levels[:5].mean() - levels[-5:].mean())
 
 
 OVERFITTING = Rule(

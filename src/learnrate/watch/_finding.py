@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
+from learnrate._files import json_value
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -41,12 +43,12 @@ class Finding:
     remedy: str
 
     def to_dict(self) -> dict[str, Any]:
-        """The finding as JSON values."""
+        """The finding as JSON values; None for a number in its evidence that is not finite."""
         return {
             "code": self.code,
             "severity": str(self.severity),
             "step": self.step,
             "message": self.message,
-            "evidence": dict(self.evidence),
+            "evidence": json_value(self.evidence),
             "remedy": self.remedy,
         }

@@ -11,6 +11,7 @@ from learnrate._axes import rate_text
 from learnrate.watch._finding import Finding, Severity
 from learnrate.watch._reading import Track, share_text
 from learnrate.watch._rule import Rule, RuleOptions
+from learnrate.watch._stability import adam_limit, rmsprop_limit, sgd_limit
 from learnrate.watch._too_high import drawn_up
 
 if TYPE_CHECKING:
@@ -44,8 +45,9 @@ class BeyondEdgeOptions(RuleOptions):
     measured: float = 5
 
 
-def _sharpness(reading: Reading) -> Track | None:
-    held = reading.facts.get("sharpness")
+def _measured(reading: Reading, fact: str) -> Track | None:
+    """A fact that is pairs of a step and a number."""
+    held = reading.facts.get(fact)
     pairs = np.asarray(held, dtype=float) if isinstance(held, list | tuple | np.ndarray) else None
     if pairs is None or pairs.ndim != 2 or pairs.shape[1] != 2:
         return None
@@ -55,23 +57,42 @@ def _sharpness(reading: Reading) -> Track | None:
 
 def _stable_up_to(reading: Reading) -> float | None:
     """The rate times sharpness at which the optimizer is at the edge of stability."""
-    name = str(reading.facts.get("optimizer", "")).lower()
-    beta = float(reading.facts.get("momentum", 0.9))
+    facts = reading.facts
+    name = str(facts.get("optimizer", "")).lower()
     if "adam" in name or "rms" in name:
-        first = float(reading.facts.get("betas", (0.9,))[0])
-        return (2 + 2 * first) / (1 - first) if reading.facts.get("preconditioned") else None
-    if name == "sgd" and "momentum" not in reading.facts:
-        return 2.0
-    return 2.0 + 2.0 * beta if any(word in name for word in ("sgd", "momentum")) else None
+        if not facts.get("preconditioned"):
+            return None
+        if "rms" in name:
+            return rmsprop_limit(float(facts.get("momentum", 0.0)))
+        return adam_limit(float(facts.get("betas", (0.9,))[0]))
+    if not any(word in name for word in ("sgd", "momentum", "nesterov")):
+        return None
+    return sgd_limit(
+        float(facts.get("momentum", 0.0 if name == "sgd" else 0.9)),
+        dampening=float(facts.get("dampening", 0.0)),
+        nesterov="nesterov" in name or bool(facts.get("nesterov")),
+    )
+
+
+def _ratios(reading: Reading) -> Track | None:
+    """The rate times the sharpness over the limit, as a probe gave it or by the facts."""
+    known = _measured(reading, "edge_ratio")
+    if known is not None:
+        return known
+    sharp, limit = _measured(reading, "sharpness"), _stable_up_to(reading)
+    if sharp is None or limit is None:
+        return None
+    rates = np.array([reading.rate_at(step) or 0.0 for step in sharp.step])
+    return Track(sharp.step, rates * sharp.value / limit)
 
 
 def _edge_lacks(reading: Reading) -> str | None:
-    sharp = _sharpness(reading)
+    sharp = _measured(reading, "edge_ratio") or _measured(reading, "sharpness")
     if sharp is None:
         return "no sharpness was measured (facts['sharpness'], pairs of a step and an eigenvalue)"
     if sharp.step.size < BeyondEdgeOptions().measured:
         return f"only {sharp.step.size} measurements of the sharpness"
-    if _stable_up_to(reading) is None:
+    if _ratios(reading) is None:
         return (
             "the optimizer's stability limit is not known (facts['optimizer']; for Adam the "
             "sharpness must be preconditioned, facts['preconditioned'])"
@@ -80,32 +101,31 @@ def _edge_lacks(reading: Reading) -> str | None:
 
 
 def _beyond_edge(reading: Reading, options: BeyondEdgeOptions) -> Finding | None:
-    sharp, limit = _sharpness(reading), _stable_up_to(reading)
-    assert sharp is not None  # noqa: S101 - `lacks` was asked before
-    assert limit is not None  # noqa: S101
-    rates = np.array([reading.rate_at(step) or 0.0 for step in sharp.step])
-    ratios = rates * sharp.value / limit
-    over = ratios >= options.ratio
+    ratios = _ratios(reading)
+    assert ratios is not None  # noqa: S101 - `lacks` was asked before
+    over = ratios.value >= options.ratio
     swings = drawn_up(reading)[0] > options.back * reading.fall
     if not (swings and over.mean() >= options.share) and (
-        np.mean(ratios > options.far) < options.far_share
+        np.mean(ratios.value > options.far) < options.far_share
     ):
         return None
-    at = int(np.argmax(over))
+    step = int(ratios.step[int(np.argmax(over))])
+    limit = _stable_up_to(reading)
+    is_limit = "" if limit is None else f" {limit:.3g}"
     return Finding(
         code=BEYOND_EDGE.code,
         severity=BEYOND_EDGE.severity,
-        step=int(sharp.step[at]),
+        step=step,
         message=(
             f"The rate is at or beyond the edge of stability: in {int(over.sum())} of {over.size} "
-            f"measurements, from step {int(sharp.step[at]):,} on, rate times sharpness is "
-            f"{float(np.median(ratios[over])):.2g} times the limit {limit:.3g} (median)"
+            f"measurements, from step {step:,} on, rate times sharpness is "
+            f"{float(np.median(ratios.value[over])):.2g} times the limit{is_limit} (median)"
             + (", and the loss swings." if swings else ".")
         ),
         evidence={
             "limit": limit,
-            "median_ratio": float(np.median(ratios)),
-            "highest_ratio": float(ratios.max()),
+            "median_ratio": float(np.median(ratios.value)),
+            "highest_ratio": float(ratios.value.max()),
             "measurements": int(over.size),
             "above": int(over.sum()),
         },

@@ -38,16 +38,18 @@ class Observations:
         columns: (n,) float arrays by name, nan where a row has no value. A column that was never
             recorded is absent. Names are those of `COLUMNS`: `lr`, the highest rate of the
             parameter groups, as the update used it; `loss` of the training batch; `validation`
-            loss; `gradient_norm` before clipping, these three inf where they were not finite; `update_ratio`, the norm of the update over
-            that of the parameters; `clipped`, the share of updates since the row before whose
-            gradient was clipped; `seconds` the update took.
+            loss; `gradient_norm` before clipping, these three inf where they were not finite;
+            `update_ratio`, the norm of the update over that of the parameters; `clipped`, the share
+            of updates since the row before whose gradient was clipped; `seconds` the update took.
         total: the updates of the whole run as planned, if known.
         schedule: what the rate should have followed, if known.
         facts: further JSON values by name. Rules read `optimizer`, `momentum`, `clip_norm`,
             `steps_per_epoch`, `classes` or `chance` (the loss of a model that knows nothing),
             `sharpness` (pairs of a step and the largest eigenvalue of the Hessian) with
-            `preconditioned`, `resumed_at` (steps at which the run went on after an interruption)
-            and `edits` (steps at which a person or a controller changed the rate).
+            `preconditioned`, `betas`, `nesterov` and `dampening`, or `edge_ratio` (pairs of a step
+            and the rate times that over what the optimizer is stable up to), `resumed_at` (steps at
+            which the run went on after an interruption) and `edits` (steps at which a person or a
+            controller changed the rate).
 
     Raises:
         ArgumentError: a column is unknown or of another length, or steps do not increase.

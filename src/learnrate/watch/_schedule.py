@@ -38,14 +38,15 @@ class PlateauOptions(RuleOptions):
     Attributes:
         window: the share of the rows seen that is looked at, the most recent ones.
         progress: the share of the whole fall, or of the loss where that is less, that the loss
-            must have fallen by over the window; less must be shown.
+            must have fallen by over the window; less must be shown. Runs at a constant rate that
+            were still worth it fell by 0.2 or more, runs on a plateau by up to 0.1.
         significance: nominal chance of showing it where the progress is just that.
         left: the share of the run that must be left, for a decay to be of use.
         held: by what share the rate may vary within the window.
     """
 
     window: float = 0.6
-    progress: float = 0.08
+    progress: float = 0.15
     significance: float = 0.02
     left: float = 0.1
     held: float = 0.02
@@ -253,13 +254,14 @@ def _no_warmup(reading: Reading, options: NoWarmupOptions) -> Finding | None:
         return None
     smooth = np.median(np.lib.stride_tricks.sliding_window_view(early.value, 3), axis=1)
     at = int(np.argmax(smooth))
-    rise = float(smooth[at]) - reading.start
+    start = min(reading.start, float(early.value[0]))  # the rise may be there by the third row
+    rise, fall = float(smooth[at]) - start, start - reading.best
     scatter = 1.4826 * float(np.median(np.abs(np.diff(early.value)))) / np.sqrt(2.0)
-    if rise < options.rise * reading.fall or rise < options.noise * scatter:
+    if rise < options.rise * fall or rise < options.noise * scatter:
         return None
     step = int(early.step[at + 1])
     third = float(np.interp(reading.seen / 3, reading.levels.step, reading.levels.value))
-    if reading.warm > step or third > reading.start - options.recovered * reading.fall:
+    if reading.warm > step or third > start - options.recovered * fall:
         return None
     warmed = reading.warm - int(reading.rate.step[0])
     had = f"a warm-up of only {warmed:,} updates" if warmed > 1 else "no warm-up"
@@ -269,10 +271,10 @@ def _no_warmup(reading: Reading, options: NoWarmupOptions) -> Finding | None:
         step=step,
         message=(
             f"The run began with {had} at {rate_text(reading.peak, 2)}, and the loss rose from "
-            f"{reading.start:.3g} to {float(smooth[at]):.3g} by step {step:,} before it fell."
+            f"{start:.3g} to {float(smooth[at]):.3g} by step {step:,} before it fell."
         ),
         evidence={
-            "start": reading.start,
+            "start": start,
             "highest": float(smooth[at]),
             "warmup_updates": warmed,
             "peak": reading.peak,
@@ -321,5 +323,5 @@ NO_WARMUP = Rule(
     needs=("loss", "lr"),
     options=NoWarmupOptions(),
     check=_no_warmup,
-    explains=frozenset({"LR102", "LR103"}),
+    explains=frozenset({"LR103"}),
 )

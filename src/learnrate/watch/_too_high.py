@@ -133,6 +133,10 @@ class SpikesOptions(RuleOptions):
         early: the share of the run at its beginning whose spikes are LR304's.
         progress: the share of its whole fall that the loss must have made when it spikes, in the
             median; a loss that spikes instead of falling swings, LR103.
+        off: how far above its best so far a loss is off its course, as a share of its whole fall.
+        away: the share of the run that it may be; a loss that is away for longer swings, LR103.
+            Runs with bad batches were away for up to 0.31 of it, runs at a rate too high for at
+            least 0.43.
     """
 
     height: float = 0.15
@@ -143,6 +147,8 @@ class SpikesOptions(RuleOptions):
     longest: float = 0.2
     early: float = 0.05
     progress: float = 0.6
+    off: float = 0.2
+    away: float = 0.35
 
 
 def _spikes(reading: Reading, options: SpikesOptions) -> Finding | None:
@@ -152,6 +158,8 @@ def _spikes(reading: Reading, options: SpikesOptions) -> Finding | None:
     if np.median([made for _, _, made in found]) < options.progress * reading.fall:
         return None
     steps = [step for step, _, _ in found]
+    if _away(reading, options) > options.away:
+        return None
     if steps[-1] - steps[0] < options.apart * reading.seen:
         return None
     highest = max(height for _, height, _ in found)
@@ -175,6 +183,13 @@ def _spikes(reading: Reading, options: SpikesOptions) -> Finding | None:
             "the same batches in every run, look at that data."
         ),
     )
+
+
+def _away(reading: Reading, options: SpikesOptions) -> float:
+    """The share of the run, after its first tenth, in which the loss is off its course."""
+    levels = reading.levels.value
+    above = levels - np.minimum.accumulate(levels)
+    return float(np.mean(above[levels.size // 10 :] > options.off * reading.fall))
 
 
 def spikes(reading: Reading, options: SpikesOptions) -> list[tuple[int, float, float]]:
@@ -248,20 +263,24 @@ class OscillatingOptions(RuleOptions):
 
     Attributes:
         back: the share of its whole fall that the loss must have lost again on the way.
-        noise: and by how many times what levels are uncertain by.
+        noise: and by how many times what levels are uncertain by. Healthy runs that swung by so
+            much did by up to 3 times, runs at a rate too high by 4.5 or more.
         turns: the correlation of neighbouring losses, negative, from which they bounce.
         size: the scatter of losses that bounce, as a share of the whole fall.
+        seen: the share of the run that must be over; how a burst at the beginning ends, LR304, is
+            not known before.
     """
 
     back: float = 0.25
-    noise: float = 6.0
+    noise: float = 4.0
     turns: float = 0.6
     size: float = 0.05
+    seen: float = 0.25
 
 
 def _oscillating(reading: Reading, options: OscillatingOptions) -> Finding | None:
     levels, fall = reading.levels, reading.fall
-    if fall <= 0:
+    if fall <= 0 or reading.seen < options.seen * reading.length:
         return None
     back, low, high = drawn_up(reading)
     if back > max(options.back * fall, options.noise * reading.wobble):
@@ -338,7 +357,7 @@ SPIKES = Rule(
     options=SpikesOptions(),
     check=_spikes,
     rows=60,
-    explains=frozenset({"LR103", "LR201"}),
+    explains=frozenset({"LR103", "LR201", "LR304"}),
 )
 OSCILLATING = Rule(
     code="LR103",

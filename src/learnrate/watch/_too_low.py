@@ -26,14 +26,19 @@ class TooSlowOptions(RuleOptions):
     Attributes:
         second_half: the share of the fall that the second half of all learning (half of the sum of
             rates) must have brought; a straight fall has 0.5, one that slows down less.
-        last_quarter: the same of the last quarter, where a straight fall has 0.25.
+        quarter: the same of each of its last three quarters, where a straight fall has 0.25; a
+            loss that stands or rises in between is kept up by its noise, and the rate too high.
+        first: the share that its first twentieth may have brought, where a straight fall has 0.05.
+            Of runs at a hundredth of the rate it brought up to 0.16, of healthy runs and of those
+            at a rate too high 0.24 or more.
         left: the share of its start that a loss above 0 must still have; one that fell to less
             was not slow, whatever its course.
         seen: the share of the run that must be over.
     """
 
     second_half: float = 0.2
-    last_quarter: float = 0.045
+    quarter: float = 0.045
+    first: float = 0.2
     left: float = 0.25
     seen: float = 0.25
 
@@ -44,13 +49,15 @@ def _too_slow(reading: Reading, options: TooSlowOptions) -> Finding | None:
     levels, clock = reading.levels, _learning(reading)
     if clock is None:
         return None
-    marks = np.interp([0.5, 0.75, 1.0], clock, levels.value)
+    marks = np.interp([0.05, 0.25, 0.5, 0.75], clock, levels.value)
     end = float(np.median(levels.value[-3:]))
     fall = reading.start - end
     if fall <= 4.0 * reading.wobble or 0.0 < end < options.left * reading.start:
         return None
-    half, quarter = float(marks[0] - end) / fall, float(marks[1] - end) / fall
-    if half < options.second_half or quarter < options.last_quarter:
+    first = float(reading.start - marks[0]) / fall
+    quarters = -np.diff([*marks[1:], end]) / fall
+    half = float(quarters[1:].sum())
+    if half < options.second_half or quarters.min() < options.quarter or first > options.first:
         return None
     return Finding(
         code=TOO_SLOW.code,
@@ -65,7 +72,8 @@ def _too_slow(reading: Reading, options: TooSlowOptions) -> Finding | None:
             "start": reading.start,
             "end": end,
             "second_half_share": half,
-            "last_quarter_share": quarter,
+            "first_twentieth_share": first,
+            "last_quarter_share": float(quarters[-1]),
             "peak": reading.peak if reading.rate.step.size else None,
         },
         remedy="Raise the peak rate about tenfold, or let learnrate plan find it.",
@@ -100,12 +108,14 @@ class NotLearningOptions(RuleOptions):
         share: of the rows in which the rate is 0, or the ratio below that.
         significance: of the rank test by which a loss still falls.
         fall: the share of its start by which a loss must have fallen to count as learning.
+        seen: the share of the run that must be over, where the loss alone speaks.
     """
 
     ratio: float = 1e-8
     share: float = 0.9
     significance: float = 0.01
     fall: float = 0.01
+    seen: float = 0.1
 
 
 def _not_learning(reading: Reading, options: NotLearningOptions) -> Finding | None:
@@ -154,6 +164,8 @@ def _at_chance(reading: Reading) -> bool:
 
 def _flat(reading: Reading, options: NotLearningOptions) -> bool:
     """Whether the loss shows neither a falling trend nor a fall, from its first row on."""
+    if reading.seen < options.seen * reading.length:
+        return False
     least = options.fall
     levels = levels_of(reading.finite, 24).value
     low, high = levels[-8:].mean(), max(reading.start, levels[:3].mean())
