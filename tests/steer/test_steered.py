@@ -154,12 +154,6 @@ def test_a_rollback_to_nowhere_names_the_steps_there_are(place):
     steered.run.finish()
 
 
-def test_a_probe_answers_in_words(place):
-    steered = Steered(place, probe=lambda: "half the rate is better").train(9, {4: "probe"})
-    steered.run.finish()
-    assert Store(place).edits(steered.run.id)[0].answer == "half the rate is better"
-
-
 def test_limits_hold_for_a_request_and_again_where_it_is_applied(place):
     steered = Steered(place, limits=Limits(highest=0.15, authors=("ann", "ben"))).train(9)
     run, store = steered.run, Store(place)

@@ -41,6 +41,7 @@ class Change(StrEnum):
     STRETCH = "stretch"
     ROLLBACK = "rollback"
     SNAPSHOT = "snapshot"
+    PROBE = "probe"
     STOP = "stop"
 
 
