@@ -122,7 +122,7 @@ def train(
         progress: show a bar on standard error.
         guard: go back and lower the rate when the loss leaves for good; see `attach`.
         limits: what edits of people may not exceed; see `attach`.
-        edits: to be made again, each at its step, as `learnrate.steer.replayed` gives them.
+        edits: to be made again, each at its step: what `learnrate.steer.replayed(...).again` has.
 
     Raises:
         ArgumentError: the run has no stated length, or the schedule has another one.

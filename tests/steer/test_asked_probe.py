@@ -26,7 +26,7 @@ def loss_of(model, batch):
 class Asked:
     """A run in a loop of its own, with words by the step at which the loop says them."""
 
-    def __init__(self, place, schedule, asked, loss=loss_of, probed=True, lr=0.1):
+    def __init__(self, place, schedule, asked, *, loss=loss_of, probed=True, lr=0.1):
         torch.manual_seed(0)
         self.model = torch.nn.Linear(6, 1)
         self.optimizer = SGD(self.model.parameters(), lr=lr)
@@ -175,6 +175,7 @@ def test_train_asks_on_the_batches_to_come_and_ends_at_the_same_bits(tmp_path, d
     again = replayed(store, probed.run)
     assert [one.kind for one in again.edits] == [Kind.PROBE]
     repeated = learnrate.train(
-        task_of(data(), **more), again.base, edits=again.edits, progress=False
+        task_of(data(), **more), again.base, edits=again.again, store=place, progress=False
     )
+    assert replayed(store, repeated.run).edits == again.edits
     assert np.array_equal(repeated.curve.loss, plain.curve.loss)

@@ -378,12 +378,16 @@ def test_a_replay_has_the_rates_of_the_run_to_the_bit_rollbacks_included(place):
     seen = store.observations(found.run)
     assert found.lr.tolist() == seen.column("lr").tolist()
     assert found.schedule.table().tolist() == found.lr.tolist()
-    again = Steered(False, edits=found.edits, schedule=found.base).train(999)
+    again = Steered(place, edits=found.again, schedule=found.base).train(999)
     assert again.used == steered.used
     assert all(
         torch.equal(one, other)
         for one, other in zip(steered.model.parameters(), again.model.parameters(), strict=True)
     )
+    again.run.finish()
+    repeated = replayed(store, again.run.id)  # whose record says the same, and by whom
+    assert (repeated.edits, repeated.schedule) == (found.edits, found.schedule)
+    assert [one.begins for one in store.attempts(again.run.id)] == [0, 12]
 
 
 def test_a_replay_of_a_torch_schedulers_run_is_the_table_of_its_rates(place):
@@ -400,6 +404,8 @@ def test_a_replay_of_a_torch_schedulers_run_is_the_table_of_its_rates(place):
     found = replayed(Store(place), run.id)
     np.testing.assert_allclose(found.lr, 0.1 * 0.9 ** np.arange(8) * ([1] * 5 + [0.5] * 3))
     assert found.schedule.table().tolist() == found.lr.tolist()
+    again = Steered(False, schedule=found.base, edits=found.again).train(99)
+    assert [rates[0] for rates in again.used] == found.lr.tolist()
 
 
 # What goes wrong

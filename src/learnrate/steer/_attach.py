@@ -122,7 +122,7 @@ def attach(
             `Guard`. Several ranks must be given the same loss.
         also: by name, what a rollback is to restore beside model and optimizers: whatever has
             `state_dict` and `load_state_dict`, such as a GradScaler or averaged weights.
-        edits: to be made again, each at its step, as `learnrate.steer.replayed` gives them.
+        edits: to be made again, each at its step: what `learnrate.steer.replayed(...).again` has.
 
     Raises:
         ArgumentError: a value outside its rule, or an optimizer that has a run already.

@@ -80,7 +80,7 @@ class Mailbox:
 
         def write(store: Store, run: str) -> None:
             if any(one.position == position for one in store.edits(run)):
-                return  # it was written, although the connection was lost before it said so
+                return  # it is there: of a resumed run, or the connection was lost before it said so
             store.add_edit(
                 run,
                 str(edit.kind),

@@ -121,15 +121,28 @@ class Steering:
             document = self.agreement.due(step)
             if document is not None:
                 self._asked.append((document["sequence"], Edit.from_dict(document["edit"])))
-        while self._asked:
-            step = self._answered(*self._asked.popleft(), step)
-        while self.mailbox is not None and self.mailbox.arrived:
-            step = self._answered(*self.mailbox.arrived.popleft(), step)
+        step = self._asked_for(step)
         due = self._cadence and step % self._cadence == 0 and step not in self.snapshots.steps
         if due and self._calm():
             self._take(step, asked=False)
         if step in self._targets and step not in self.snapshots.steps:
             self._take(step, asked=True)
+        return step
+
+    def _asked_for(self, step: int) -> int:
+        """Take up what people asked for; the answers are on disk before the update is made.
+
+        Else a job killed right after it would go on, once resumed, with the edit at another step.
+        """
+        mailbox, answered = self.mailbox, False
+        while self._asked:
+            step = self._answered(*self._asked.popleft(), step)
+            answered = True
+        while mailbox is not None and mailbox.arrived:
+            step = self._answered(*mailbox.arrived.popleft(), step)
+            answered = True
+        if answered and mailbox is not None:
+            mailbox.fetch()
         return step
 
     def controlled(self, step: int, before: float, after: float, who: str, why: str) -> None:
@@ -168,11 +181,16 @@ class Steering:
         return step
 
     def _again(self, step: int) -> int:
-        """Repeat what is due. A refusal is impossible: it was applied before to the same run."""
+        """Repeat what is due. A refusal is impossible: it was applied before to the same run.
+
+        Of a resumed run the store has them; of one that repeats another they are noted.
+        """
         while self._repeated and (self._repeated[0][1].step or 0) <= step:
             position, edit = self._repeated.popleft()
-            _, step, _ = self._apply(edit, step, again=True)
+            made, step, answer = self._apply(edit, step, again=True)
             self.position = position
+            if self.mailbox is not None:
+                self.mailbox.note(made, position, answer)
         return step
 
     def _apply(self, edit: Edit, step: int, *, again: bool = False) -> tuple[Edit, int, str]:
@@ -199,7 +217,7 @@ class Steering:
                 raise ArgumentError("the weights are not finite, so no snapshot is kept.")
             answer = self.snapshots.place(step)
         elif edit.kind is Kind.PROBE:
-            answer = "" if again else self._probe(step)
+            answer = "not asked again" if again else self._probe(step)
         else:
             self.fate.stopped = f"stopped by {edit.author}" + (
                 f": {edit.reason}" * bool(edit.reason)
