@@ -1,6 +1,6 @@
 // One run: its curves, live; its findings and edits; the controls.
 import { Refused, ask, byId, clock, count, element, follow, news, oneAtATime, send, short } from "./common.js";
-import { described, draw, line, ready } from "./plots.js";
+import { described, draw, line, paintTwice } from "./plots.js";
 
 const run = byId("run").dataset.run;
 const api = `/api/runs/${run}`;
@@ -50,7 +50,7 @@ const later = (work) => {
 };
 
 const paint = () => {
-  if (about === null || seen === null || window.Plotly === undefined) return; // drawn when it is
+  if (about === null || seen === null) return;
   const { curves } = seen;
   const log = byId("log").checked;
   const common = { marks: marks(), log, zoomed: show };
@@ -80,7 +80,7 @@ const paint = () => {
     ...(prepared ? [["chosen", "━", "ahead with the edit being prepared"]] : []),
   ]);
   for (const [name, title] of Object.entries({ loss: "Loss", lr: "Rate", ...SMALL })) {
-    byId(`plot-${name}`).setAttribute("aria-label", `${described(title, curves[name], short)}. The table below has figures.`);
+    byId(`plot-${name}`).setAttribute("aria-label", `${described(title, curves[name])}. The table below has figures.`);
   }
   later(() => {
     for (const [name, title] of Object.entries(SMALL)) {
@@ -95,6 +95,10 @@ const paint = () => {
     ...(about.findings.some((finding) => finding.step !== null) ? [["diverged", "┊", "F: a finding"]] : []),
     ...(about.attempts.length > 1 ? [["best", "╎", "↺ resumed or rolled back"]] : []),
   ]);
+  if (window.Plotly === undefined) {
+    performance.mark("sketched");
+    return;
+  }
   if (byId("run").dataset.drawn === undefined) performance.mark("drawn");
   byId("run").dataset.drawn = String(seen.last ?? -1);
 };
@@ -122,7 +126,7 @@ const load = oneAtATime(async () => {
   [about, seen, coming] = await Promise.all([ask(api), ask(`${api}/curves?${columns}${query}`), ask(aheadPath())]);
   summary(about.run);
   lists();
-  paint();
+  paintTwice(paint);
   prepare();
   await figures();
   if (told !== null && told.run.updated > about.run.updated) load(); // came while this was read
@@ -338,4 +342,3 @@ follow(`${api}/events`, (state) => {
   if (about !== null && known(about) !== known(state)) load();
 });
 load();
-ready.then(paint);
