@@ -12,7 +12,7 @@ from learnrate.steer._request import as_edit
 from learnrate.store import EditStatus, Store
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from learnrate.steer._agreement import Agreement
     from learnrate.steer._edits import Edit
@@ -116,21 +116,28 @@ class Mailbox:
     def _exchange(self) -> None:
         """In the recorder's thread."""
         run = self._recorder.run
-        if self._store is None:
-            self._store = Store(self._recorder.url, create=False, wait=_PATIENCE)
         if run != self._run:
             self._seen, self._run = 0, run
         waiting = [self._waiting.popleft() for _ in range(len(self._waiting))]
         while self._posted:
             with suppress(ArgumentError):  # the run was deleted: nobody waits for the answer
-                self._posted[0](self._store, run)
+                self._posted[0](self._opened(), run)
             self._posted.popleft()
-        for edit in self._store.edits(run, after=self._seen):
+        if self._recorder.newest_edit() > self._seen:
+            self._read(self._opened().edits(run, after=self._seen))
+        for done in waiting:
+            done.set()
+
+    def _opened(self) -> Store:
+        if self._store is None:
+            self._store = Store(self._recorder.url, create=False, wait=_PATIENCE)
+        return self._store
+
+    def _read(self, stored: Iterable[StoredEdit]) -> None:
+        for edit in stored:
             self._seen = edit.sequence
             if edit.status is EditStatus.PENDING:
                 self._receive(edit)
-        for done in waiting:
-            done.set()
 
 
 def _ignored(_done: object) -> None:

@@ -113,6 +113,14 @@ class Recorder:
         """The run's id."""
         return self._sink.run
 
+    def newest_edit(self) -> int:
+        """The sequence number of the run's newest edit; for the errand, and its thread, alone.
+
+        Raises:
+            StoreError: the store cannot be read.
+        """
+        return self._sink.newest_edit()
+
     def go_on(self, begins: int, reason: str, run: str | None = None) -> None:
         """What comes is another attempt, which begins at a step; of another run if one is named.
 
