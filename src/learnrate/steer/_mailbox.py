@@ -40,7 +40,7 @@ class Mailbox:
         self._store: Store | None = None
         self._seen = 0
         self._run: str | None = None
-        recorder.errand = self._exchange
+        recorder.errand = self
 
     def begin(self, seen: int) -> None:
         """Start after the edit of that sequence number, of the run that is now recorded."""
@@ -113,8 +113,13 @@ class Mailbox:
         else:
             self._agreement.offer({"sequence": stored.sequence, "edit": edit.to_dict()})
 
-    def _exchange(self) -> None:
-        """In the recorder's thread."""
+    def close(self) -> None:
+        """Let go of the store; in the recorder's thread too."""
+        if self._store is not None:
+            self._store.close()
+
+    def __call__(self) -> None:
+        """In the recorder's thread: post, then look for edits."""
         run = self._recorder.run
         if run != self._run:
             self._seen, self._run = 0, run

@@ -81,7 +81,7 @@ class Recorder:
         self.place = shown(url)
         self.url = url.render_as_string(hide_password=False)
         self.observers: list[Observer] = []
-        self.errand: Callable[[], None] | None = None  # called in the thread, twice a second
+        self.errand: Callable[[], None] | None = None  # called in the thread, about once a second
         self.findings: list[Finding] = []
         self.step = 0
         self._about: dict[str, Any] = {
@@ -267,7 +267,7 @@ class Recorder:
                 self._complain(f"{observer!r} raised {type(error).__name__}: {error}")
 
     def _let_go(self) -> None:
-        for observer in self.observers:
+        for observer in filter(None, (*self.observers, self.errand)):
             try:
                 getattr(observer, "close", lambda: None)()
             except Exception as error:  # noqa: BLE001 - as above

@@ -123,6 +123,7 @@ class Sink:
         """Let go of the database."""
         for connection in filter(None, (self._connection, self._looking)):
             with suppress(SQLAlchemyError):
+                connection.invalidate()  # to be closed, not kept for later
                 connection.close()
         self._connection = self._looking = None
         self._engine.dispose()

@@ -118,6 +118,22 @@ const figures = async () => {
   );
 };
 
+const replay = async () => {
+  if (!byId("replay").open) return;
+  try {
+    const { schedule, total, edits, command } = await ask(`${api}/replay`);
+    const rows = [
+      [`its schedule with ${edits.length === 1 ? "its edit" : `its ${edits.length} edits`}, ${count(total)} updates`, element("code", {}, schedule)],
+      ...(edits.length ? [["edits, in order", element("ol", {}, ...edits.map((words) => element("li", {}, words)))]] : []),
+      ["to repeat it, rollbacks included", element("code", {}, command)],
+    ];
+    byId("replay-said").textContent = "";
+    byId("replay-shown").replaceChildren(...rows.flatMap(([term, what]) => [element("dt", {}, term), element("dd", {}, what)]));
+  } catch (error) {
+    byId("replay-said").textContent = error instanceof Refused ? error.message : "The dashboard cannot be reached.";
+  }
+};
+
 // Reading
 
 const load = oneAtATime(async () => {
@@ -128,7 +144,7 @@ const load = oneAtATime(async () => {
   lists();
   paintTwice(paint);
   prepare();
-  await figures();
+  await Promise.all([figures(), replay()]);
   if (told !== null && told.run.updated > about.run.updated) load(); // came while this was read
 });
 
@@ -336,6 +352,7 @@ byId("view").addEventListener("submit", (event) => {
 byId("whole").addEventListener("click", () => show(null));
 byId("log").addEventListener("change", paint);
 byId("figures").addEventListener("toggle", figures);
+byId("replay").addEventListener("toggle", replay);
 addEventListener("colours", paint);
 follow(`${api}/events`, (state) => {
   told = state;
