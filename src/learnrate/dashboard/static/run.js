@@ -291,10 +291,14 @@ const prepare = () => {
 
 const preview = oneAtATime(async () => {
   coming = await ask(aheadPath());
-  byId("refused").textContent = "";
   paint();
   prepare();
 });
+
+const changed = () => {
+  byId("refused").textContent = ""; // of the edit as it was; now, as a refusal may come before the preview
+  preview();
+};
 
 const chosen = () => {
   const known = VALUES[form.kind.value];
@@ -308,7 +312,7 @@ const chosen = () => {
   }
   if (about !== null) {
     prepare();
-    preview();
+    changed();
   }
 };
 
@@ -339,7 +343,7 @@ if (form !== null) {
   form.author.value = localStorage.getItem("learnrate-author") ?? "";
   form.author.addEventListener("change", () => localStorage.setItem("learnrate-author", form.author.value));
   form.kind.addEventListener("change", chosen);
-  for (const field of [form.value, form.shape, form.group]) field.addEventListener("input", preview);
+  for (const field of [form.value, form.shape, form.group]) field.addEventListener("input", changed);
   form.addEventListener("submit", asked);
   chosen();
 }
