@@ -16,6 +16,8 @@ import learnrate
 from learnrate import ArgumentError, Store, StoreError
 from learnrate.schedules import schedule as read
 from learnrate.steer import Edited, Limits, Plateau, edits_of, ratios_of, replayed, request
+from learnrate.steer._replayed import observations_as_edited
+from learnrate.watch import diagnose
 
 X = torch.randn(16, 5, generator=torch.Generator().manual_seed(1))
 SCHEDULE = "0.1 * warmup(4) >> constant(36) >> linear(20)"
@@ -406,6 +408,20 @@ def test_a_replay_of_a_torch_schedulers_run_is_the_table_of_its_rates(place):
     assert found.schedule.table().tolist() == found.lr.tolist()
     again = Steered(False, schedule=found.base, edits=found.again).train(99)
     assert [rates[0] for rates in again.used] == found.lr.tolist()
+
+
+def test_what_a_person_changed_is_no_finding_live_nor_afterwards(place):
+    schedule = "0.1 * warmup(10) >> linear(290)"
+    edits = {60: ["scale 0.8", "scale 0.9"], 150: "hold", 200: "decay 60"}
+    steered = Steered(place, schedule).train(999, edits)
+    steered.run.finish()
+    store = Store(place)
+    of_the_rate = {"LR301", "LR302", "LR303", "LR304", "LR305", "LR306", "LR308"}
+    assert of_the_rate & {one.code for one in store.findings(steered.run.id)} == set()
+    seen = observations_as_edited(store, steered.run.id)
+    assert of_the_rate & {one.code for one in diagnose(seen).findings} == set()
+    unaware = diagnose(store.observations(steered.run.id)).findings
+    assert of_the_rate & {one.code for one in unaware} != set()
 
 
 # What goes wrong

@@ -180,8 +180,6 @@ def attach(
             },
             numbers=floats,
         )
-        if watch:
-            recorder.observers.append(Live())
         recorder.step = step
         if step > 0:
             recorder.go_on(step, "started")
@@ -211,6 +209,8 @@ def attach(
         agreement=agreed,
         probe=None if questions is None else questions.asked,
     )
+    if recorder is not None and watch:
+        recorder.observers.append(Live(lambda: steering.edited))
     steering.repeat(edits)
     return Run(
         optimizers=optimizers,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,8 +16,9 @@ from learnrate.steer._request import edits_of, ratios_of
 if TYPE_CHECKING:
     from learnrate.schedules import Schedule
     from learnrate.store import Store
+    from learnrate.watch import Observations
 
-__all__ = ["Replay", "replayed"]
+__all__ = ["Replay", "observations_as_edited", "replayed"]
 
 
 @dataclass(frozen=True)
@@ -93,6 +94,19 @@ def replayed(store: Store, run: str) -> Replay:
     highest = np.max(np.abs(each), axis=0) if whole.own_groups else whole.schedule(steps)
     seed = found.facts.get("seed")
     return Replay(found.id, base, edits, edits, whole.schedule, highest, seed)
+
+
+def observations_as_edited(store: Store, run: str) -> Observations:
+    """What was recorded of a run, to be compared with its schedule as it was edited."""
+    seen, found = store.observations(run), store.run(run)
+    edits = edits_of(store.edits(run))
+    if not edits:
+        return seen
+    facts = {**seen.facts, "edits": [edit.step for edit in edits]}
+    if found.schedule is None or found.facts.get("foreign"):
+        return replace(seen, facts=facts)
+    whole = Edited(found.schedule, edits, ratios_of(found))
+    return replace(seen, schedule=whole.schedule, facts=facts)
 
 
 def _recorded(store: Store, run: str, edits: tuple[Edit, ...]) -> Replay:
