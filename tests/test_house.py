@@ -20,7 +20,7 @@ ARROWS = {
     "range_test": {"trials", "task"},
     "planning": {"trials", "task", "schedules", "range_test"},
     "sweeping": {"trials", "task", "schedules"},
-    "training": {"trials", "task", "schedules", "steer", "store"},
+    "training": {"trials", "task", "schedules", "steer", "store", "probing"},
     "meta": {"task", "trials"},
     "report": {
         "schedules",

@@ -12,6 +12,8 @@ import torch
 from learnrate._errors import ArgumentError
 from learnrate._files import number_or_none, write_bytes
 from learnrate._progress import ProgressBar
+from learnrate._ranks import rank_and_size
+from learnrate.probing import Probes
 from learnrate.schedules import Schedule, schedule
 from learnrate.steer import Change, Controlled, Controller, Edit, Guard, Limits, attach
 from learnrate.store import RunStatus
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from types import TracebackType
 
+    from learnrate.probing import Probed
     from learnrate.steer import Run
     from learnrate.store import Store
     from learnrate.task import Task
@@ -119,7 +122,7 @@ def train(
         progress: show a bar on standard error.
         guard: go back and lower the rate when the loss leaves for good; see `attach`.
         limits: what edits of people may not exceed; see `attach`.
-        edits: to be made again, each at its step, as `learnrate.steer.replayed` gives them.
+        edits: to be made again, each at its step: what `learnrate.steer.replayed(...).again` has.
 
     Raises:
         ArgumentError: the run has no stated length, or the schedule has another one.
@@ -190,6 +193,53 @@ def _told(steered: _Steered, bar: ProgressBar) -> Callable[[Update], None]:
     return tell
 
 
+_PROBED = 30  # updates' batches that the what-if probe is given, of which the last third judges
+
+
+class _WhatIf:
+    """The what-if probe of a training, on the batches that it is trained on next."""
+
+    def __init__(self, task: Task, training: Training) -> None:
+        self._task, self._training = task, training
+
+    def __call__(self, _step: int, _optimizer: torch.optim.Optimizer) -> None:
+        """Nothing is asked but by a person."""
+
+    def ask(self, step: int, optimizer: torch.optim.Optimizer) -> Probed:
+        """Which way the rate should go.
+
+        Raises:
+            ArgumentError: this training cannot be probed; or as `Probes.ask`.
+            TaskError: as `Probes.ask`.
+        """
+        if rank_and_size()[1] > 1:
+            raise ArgumentError(
+                "several ranks train this run, and a probe works in one process alone. Save a "
+                "checkpoint, and ask learnrate.probing.what_if there."
+            )
+        if self._training.scaler.is_enabled():
+            raise ArgumentError(
+                "this run scales its float16 gradients, which the what-if probe does not; "
+                "bfloat16 needs no scaling, and can be probed."
+            )
+        size = self._task.accumulate
+        ahead = self._training.batches_ahead(_PROBED * size)
+        batches = [ahead[first : first + size] for first in range(0, len(ahead), size)]
+        criterion = [self._task.loss] if isinstance(self._task.loss, torch.nn.Module) else []
+        probes = Probes(
+            self._training.model,
+            self._loss_of,
+            batches,
+            only=[],
+            clip_norm=self._task.clip_norm,
+            also=criterion,
+        )
+        return probes.ask(step, optimizer)
+
+    def _loss_of(self, _model: torch.nn.Module, batch: list[Any]) -> torch.Tensor:
+        return torch.stack([self._training.loss_of(one) for one in batch]).mean()
+
+
 class _Steered:
     """A trial as a run: its rates are set, its edits taken, and it is recorded if it is to be."""
 
@@ -222,6 +272,7 @@ class _Steered:
             gradient_every=None if clip_norm is None else 0,
             facts={name: value for name, value in facts.items() if value is not None},
             also={"scaler": training.scaler} if training.scaler.is_enabled() else None,
+            probes=_WhatIf(task, training),
             **self._options,
         )
         return self.run

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from served import HOSTILE, recorded
 
+from learnrate.steer import replayed
 from learnrate.store import Store
 
 CHROMIUM = shutil.which("chromium")
@@ -222,7 +223,7 @@ def test_plans_and_range_tests_of_a_folder_are_shown_with_their_figures(browser,
         assert "lacks a part" in visit.text("main")
 
 
-def test_a_training_is_watched_its_rate_lowered_with_a_reason_and_rolled_back(
+def test_a_training_is_watched_its_rate_lowered_with_a_reason_rolled_back_and_replayed(  # noqa: PLR0915 - one visit
     browser, tmp_path, start
 ):
     store = Store(tmp_path / "runs.db")
@@ -276,8 +277,20 @@ def test_a_training_is_watched_its_rate_lowered_with_a_reason_and_rolled_back(
         visit.until("document.querySelector('#status').textContent === 'stopped'")
         assert page.is_hidden("#steer")
         assert "stopped" in visit.text("#ended")
+
+        page.click("#replay summary")
+        repeat = f"learnrate train TASK --replay {run}"
+        visit.until(f"document.querySelector('#replay').textContent.includes('{repeat}')")
+        whole = replayed(store, run)
+        assert visit.text("#replay code >> nth=0") == str(whole.schedule)
+        said = page.locator("#replay li").all_inner_texts()
+        assert said == [str(edit) for edit in whole.edits]
+        assert "scale 0.2 at step" in said[1]
+        assert said[1].endswith("by ann: the loss is flat")
         assert [one for one in visit.complaints if "409 (Conflict)" not in one] == []
     assert trainer.wait(20) == 0
+    used = store.observations(run)
+    assert whole.lr.tolist() == used.column("lr").tolist()
     assert [edit.status for edit in store.edits(run)] == ["applied"] * 4
     assert store.run(run).status == "stopped"
 

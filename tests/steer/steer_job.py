@@ -1,6 +1,6 @@
 """What tests start in processes of their own: a training whose every draw follows from the step.
 
-python steer_job.py loop STORE CHECKPOINT TRACE KILL     until it is done, or killed at a step
+python steer_job.py loop STORE CHECKPOINT TRACE KILLS    killed at STEP.PHASE,..., each time resumed
 torchrun steer_job.py ranks STORE FOLDER                 two ranks, steered while they train
 """
 
@@ -44,7 +44,29 @@ def update(model, optimizer, step):
     return loss
 
 
-def loop(place, checkpoint, trace, kill):
+def loop(place, checkpoint, trace, kills):
+    """Each attempt is a process of its own, forked from one that has loaded everything."""
+    torch.optim.AdamW([torch.zeros(1)])  # torch loads much of itself here
+    learnrate.Store(place).close()
+    for kill in [*filter(None, kills.split(",")), None]:
+        child = os.fork()
+        if child == 0:
+            attempt(place, checkpoint, trace, kill)
+            sys.stdout.flush()
+            os._exit(0)
+        _, status = os.waitpid(child, 0)
+        ended = os.waitstatus_to_exitcode(status)
+        if ended != (0 if kill is None else -signal.SIGKILL):
+            raise SystemExit(f"killed at {kill}, it ended with {ended}")
+
+
+def attempt(place, checkpoint, trace, kill):
+    """Until it is done, or killed in a step: before its update, after it, or after its trace."""
+
+    def here(phase):
+        if f"{step}.{phase}" == kill:
+            os.kill(os.getpid(), signal.SIGKILL)
+
     model, optimizer, run = make(place)
     saved = Path(checkpoint)
     if saved.exists():
@@ -62,12 +84,13 @@ def loop(place, checkpoint, trace, kill):
                 parts = {"model": model, "optimizer": optimizer, "run": run}
                 torch.save({name: one.state_dict() for name, one in parts.items()}, f"{saved}.new")
                 Path(f"{saved}.new").replace(saved)
-            if step == int(kill):
-                os.kill(os.getpid(), signal.SIGKILL)
+            here(0)
             rate = run.lr
             loss = update(model, optimizer, step)
+            here(1)
             file.write(json.dumps([step, rate, loss.item()]) + "\n")
             file.flush()
+            here(2)
             run.step(loss)
     run.finish()
     sys.stdout.write(json.dumps([value.tolist() for value in model.parameters()]))

@@ -191,7 +191,7 @@ def test_the_reference_loop_obeys_the_guard_and_its_replay_repeats_it(tmp_path):
     assert {edit.author for edit in saved.edits} == {"guard"}
     found = learnrate.steer.replayed(store, saved.run)
     again = learnrate.train(
-        poisoned_task(), found.base, edits=found.edits, seed=found.seed, progress=False
+        poisoned_task(), found.base, edits=found.again, seed=found.seed, progress=False
     )
     assert again.curve.loss.tolist() == saved.curve.loss.tolist()
     assert again.curve.lr.tolist() == saved.curve.lr.tolist() == found.lr.tolist()

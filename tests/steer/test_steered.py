@@ -16,6 +16,8 @@ import learnrate
 from learnrate import ArgumentError, Store, StoreError
 from learnrate.schedules import schedule as read
 from learnrate.steer import Edited, Limits, Plateau, edits_of, ratios_of, replayed, request
+from learnrate.steer._replayed import observations_as_edited
+from learnrate.watch import diagnose
 
 X = torch.randn(16, 5, generator=torch.Generator().manual_seed(1))
 SCHEDULE = "0.1 * warmup(4) >> constant(36) >> linear(20)"
@@ -152,12 +154,6 @@ def test_a_rollback_to_nowhere_names_the_steps_there_are(place):
     with pytest.raises(ArgumentError, match="no snapshot of step 4; there are those of 3, 6"):
         steered.run.steer("rollback 4")
     steered.run.finish()
-
-
-def test_a_probe_answers_in_words(place):
-    steered = Steered(place, probe=lambda: "half the rate is better").train(9, {4: "probe"})
-    steered.run.finish()
-    assert Store(place).edits(steered.run.id)[0].answer == "half the rate is better"
 
 
 def test_limits_hold_for_a_request_and_again_where_it_is_applied(place):
@@ -384,12 +380,16 @@ def test_a_replay_has_the_rates_of_the_run_to_the_bit_rollbacks_included(place):
     seen = store.observations(found.run)
     assert found.lr.tolist() == seen.column("lr").tolist()
     assert found.schedule.table().tolist() == found.lr.tolist()
-    again = Steered(False, edits=found.edits, schedule=found.base).train(999)
+    again = Steered(place, edits=found.again, schedule=found.base).train(999)
     assert again.used == steered.used
     assert all(
         torch.equal(one, other)
         for one, other in zip(steered.model.parameters(), again.model.parameters(), strict=True)
     )
+    again.run.finish()
+    repeated = replayed(store, again.run.id)  # whose record says the same, and by whom
+    assert (repeated.edits, repeated.schedule) == (found.edits, found.schedule)
+    assert [one.begins for one in store.attempts(again.run.id)] == [0, 12]
 
 
 def test_a_replay_of_a_torch_schedulers_run_is_the_table_of_its_rates(place):
@@ -406,6 +406,22 @@ def test_a_replay_of_a_torch_schedulers_run_is_the_table_of_its_rates(place):
     found = replayed(Store(place), run.id)
     np.testing.assert_allclose(found.lr, 0.1 * 0.9 ** np.arange(8) * ([1] * 5 + [0.5] * 3))
     assert found.schedule.table().tolist() == found.lr.tolist()
+    again = Steered(False, schedule=found.base, edits=found.again).train(99)
+    assert [rates[0] for rates in again.used] == found.lr.tolist()
+
+
+def test_what_a_person_changed_is_no_finding_live_nor_afterwards(place):
+    schedule = "0.1 * warmup(10) >> linear(290)"
+    edits = {60: ["scale 0.8", "scale 0.9"], 150: "hold", 200: "decay 60"}
+    steered = Steered(place, schedule).train(999, edits)
+    steered.run.finish()
+    store = Store(place)
+    of_the_rate = {"LR301", "LR302", "LR303", "LR304", "LR305", "LR306", "LR308"}
+    assert of_the_rate & {one.code for one in store.findings(steered.run.id)} == set()
+    seen = observations_as_edited(store, steered.run.id)
+    assert of_the_rate & {one.code for one in diagnose(seen).findings} == set()
+    unaware = diagnose(store.observations(steered.run.id)).findings
+    assert of_the_rate & {one.code for one in unaware} != set()
 
 
 # What goes wrong

@@ -23,44 +23,64 @@ def postgres_folder():
 POSTGRES = postgres_folder()
 
 
+class Server:
+    """A server that can be stopped, and started again."""
+
+    def __init__(self, folder, owner):
+        self.folder, self._owner = folder, owner
+        self._count = itertools.count()
+
+    def call(self, name, *arguments):
+        done = subprocess.run(
+            [POSTGRES / name, *arguments],
+            check=False,
+            cwd=self.folder,
+            stdout=subprocess.PIPE if name != "pg_ctl" else subprocess.DEVNULL,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=120,
+            **self._owner,
+        )
+        assert done.returncode == 0, done.stdout
+
+    def start(self):
+        options = f"-k {self.folder} -c listen_addresses='' -c fsync=off -c max_connections=60"
+        log = self.folder / "log"
+        self.call("pg_ctl", "-D", self.folder / "data", "-w", "-l", log, "-o", options, "start")
+
+    def stop(self):
+        self.call("pg_ctl", "-D", self.folder / "data", "-m", "immediate", "stop")
+
+    def database(self):
+        name = f"store{next(self._count)}"
+        self.call("createdb", "-h", self.folder, "-U", "learnrate", name)
+        return f"postgresql://learnrate@/{name}?host={self.folder}"
+
+
 @pytest.fixture(scope="session")
-def postgres():
-    """Gives the URL of another empty database at every call."""
+def server():
+    """A running server."""
     if POSTGRES is None and not NEEDED:
         pytest.skip("PostgreSQL is not installed")
     assert POSTGRES is not None, "the tests of PostgreSQL are required and it is not installed"
     folder = Path(tempfile.mkdtemp(prefix="learnrate-pg-"))  # a socket's path must be short
     folder.chmod(0o755)
-    data = folder / "data"
     owner = {}
     if os.geteuid() == 0:  # it refuses to run as root
         names = [entry.pw_name for entry in pwd.getpwall()]
         owner["user"] = "postgres" if "postgres" in names else "nobody"
         shutil.chown(folder, owner["user"])
 
-    def call(name, *arguments):
-        done = subprocess.run(
-            [POSTGRES / name, *arguments],
-            check=False,
-            cwd=folder,
-            stdout=subprocess.PIPE if name != "pg_ctl" else subprocess.DEVNULL,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=120,
-            **owner,
-        )
-        assert done.returncode == 0, done.stdout
-
-    call("initdb", "-D", data, "-U", "learnrate", "--auth=trust", "--no-sync", "-E", "UTF8")
-    options = f"-k {folder} -c listen_addresses='' -c fsync=off -c max_connections=60"
-    call("pg_ctl", "-D", data, "-w", "-l", folder / "log", "-o", options, "start")
-    count = itertools.count()
-
-    def database():
-        name = f"store{next(count)}"
-        call("createdb", "-h", folder, "-U", "learnrate", name)
-        return f"postgresql://learnrate@/{name}?host={folder}"
-
-    yield database
-    call("pg_ctl", "-D", data, "-m", "immediate", "stop")
+    found = Server(folder, owner)
+    options = ("-U", "learnrate", "--auth=trust", "--no-sync", "-E", "UTF8")
+    found.call("initdb", "-D", folder / "data", *options)
+    found.start()
+    yield found
+    found.stop()
     shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="session")
+def postgres(server):
+    """Gives the URL of another empty database at every call."""
+    return server.database

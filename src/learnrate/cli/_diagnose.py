@@ -98,10 +98,11 @@ def diagnose(
 def _stored(runs: list[str], place: str | None) -> list[Observations]:
     if not runs:
         return []
+    from learnrate.steer._replayed import observations_as_edited  # noqa: PLC0415 - as below
     from learnrate.store import Store  # noqa: PLC0415 - loads SQLAlchemy
 
     store = Store(place, create=False)
-    return [store.observations(store.resolve(run)) for run in runs]
+    return [observations_as_edited(store, store.resolve(run)) for run in runs]
 
 
 def _runs(paths: list[Path], names: Any) -> list[Observations]:

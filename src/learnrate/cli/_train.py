@@ -76,7 +76,7 @@ def train(
         chosen = learnrate.Plan.read(plan).schedule
     if replay is not None:
         found = replayed(learnrate.Store(store, create=False), replay)
-        chosen, edits = found.base, found.edits
+        chosen, edits = found.base, found.again
         seed = seed if found.seed is None else found.seed
     folder = None if out is None else folder_for(out)
     with own_stdout():

@@ -23,12 +23,14 @@ from learnrate.dashboard._models import (
     FindingShown,
     PlanShown,
     Problem,
+    ReplayShown,
     RunDetail,
     RunList,
     RunSummary,
     SnapshotShown,
     TableShown,
 )
+from learnrate.steer import replayed
 from learnrate.store import RunStatus
 
 if TYPE_CHECKING:
@@ -177,6 +179,24 @@ def show_ahead(
     if kind is not None:
         edit = EditRequest(kind=kind, value=value, shape=shape, group=group)
     return ahead(held.store, about, edit, held.author, points)
+
+
+@api.get("/runs/{run}/replay")
+def show_replay(asked: Request, run: RunName) -> ReplayShown:
+    """A run as it was steered, and how to repeat it."""
+    held = _held(asked)
+    about = _run(held, run)
+    try:
+        found = replayed(held.store, about.id)
+    except ArgumentError as error:
+        raise HTTPException(409, str(error)) from error
+    return ReplayShown(
+        run=found.run,
+        total=found.total,
+        schedule=str(found.schedule),
+        edits=[str(edit) for edit in found.edits],
+        command=f"learnrate train TASK --replay {found.run}",
+    )
 
 
 @api.post("/runs/{run}/edits", status_code=201)

@@ -22,6 +22,7 @@ __all__ = [
     "FindingShown",
     "PlanShown",
     "Problem",
+    "ReplayShown",
     "RunDetail",
     "RunList",
     "RunSummary",
@@ -41,6 +42,7 @@ class Change(StrEnum):
     STRETCH = "stretch"
     ROLLBACK = "rollback"
     SNAPSHOT = "snapshot"
+    PROBE = "probe"
     STOP = "stop"
 
 
@@ -219,6 +221,16 @@ class Ahead(BaseModel):
     after: list[float] | None
     refused: str | None = Field(description="why the edit cannot be made, if so")
     text: str | None = Field(description="the schedule with the edit, if it has a text")
+
+
+class ReplayShown(BaseModel):
+    """A run as it was steered: what repeats it."""
+
+    run: str
+    total: int = Field(description="updates of the run as it stands")
+    schedule: str = Field(description="the schedule with its edits, as one text")
+    edits: list[str] = Field(description="all that took effect, in order, in words")
+    command: str = Field(description="what repeats it in a shell, with the task in place of TASK")
 
 
 class PlanShown(BaseModel):

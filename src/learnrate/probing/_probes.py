@@ -57,6 +57,11 @@ class Probed:
     findings: tuple[Finding, ...]
     seconds: float
 
+    @property
+    def words(self) -> str:
+        """What the probe gave, in words."""
+        return self.result.words
+
 
 class Probes:
     """Puts questions to a live training, in turn, within a stated share of its time.
@@ -175,12 +180,37 @@ class Probes:
             return None
         self._known[name] = took
         self._order.append(name)
+        return self._kept(step, result, took, self._findings(result, step))
+
+    def ask(self, step: int, optimizer: Optimizer) -> Probed:
+        """Ask the what-if probe now, whatever the share allows: somebody wants to know.
+
+        A verdict for another rate becomes a finding at once, if it was not one before. With
+        `only=[]` nothing else is ever asked.
+
+        Args:
+            step: the update about to happen.
+            optimizer: what trains the model.
+
+        Raises:
+            ArgumentError: there are too few batches, or the rate is 0.
+            TaskError: the loss is no number, or not finite.
+        """
+        began = now()
+        self._draw()
+        result = self._ask("what_if", optimizer)
+        assert isinstance(result, WhatIf)  # noqa: S101 - what was asked
+        took = now() - began
+        self.spent += took
+        self._last = result.verdict
+        return self._kept(step, result, took, self._once(result.finding(step)))
+
+    def _kept(
+        self, step: int, result: Result, seconds: float, findings: tuple[Finding, ...]
+    ) -> Probed:
+        columns = _columns(result)
         found = Probed(
-            step=step,
-            result=result,
-            columns=_columns(result),
-            findings=self._findings(result, step),
-            seconds=took,
+            step=step, result=result, columns=columns, findings=findings, seconds=seconds
         )
         self.results.append(found)
         return found
@@ -189,7 +219,7 @@ class Probes:
     def waiting(self) -> str:
         """What is waited for, and how long that takes."""
         if not self._order:
-            return "No probe is left: all were given up."
+            return "No probe comes by itself: all were given up, or only=[] was said."
         name = self._order[0]
         if self._began is None or name not in self._known:
             return f"{name} comes next; what it takes is not known yet."
@@ -209,9 +239,7 @@ class Probes:
 
     def _asked(self, name: str, optimizer: Optimizer) -> Result | None:
         try:
-            if not self._held:
-                with kept_random_state():
-                    self._held = list(islice(self._source, _DRAWN))
+            self._draw()
             return self._ask(name, optimizer)
         except Exception as error:  # noqa: BLE001 - a question must not stop the training
             warnings.warn(
@@ -220,6 +248,11 @@ class Probes:
                 stacklevel=3,
             )
             return None
+
+    def _draw(self) -> None:
+        if not self._held:
+            with kept_random_state():
+                self._held = list(islice(self._source, _DRAWN))
 
     def _ask(self, name: str, optimizer: Optimizer) -> Result:
         options: dict[str, Any] = {"also": self._also, **self._options.get(name, {})}
@@ -242,7 +275,9 @@ class Probes:
         if not isinstance(result, WhatIf):
             return ()
         agreed, self._last = result.verdict is self._last, result.verdict
-        found = result.finding(step) if agreed else None
+        return self._once(result.finding(step) if agreed else None)
+
+    def _once(self, found: Finding | None) -> tuple[Finding, ...]:
         if found is None or found.code in self._said:
             return ()
         self._said.add(found.code)

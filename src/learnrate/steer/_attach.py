@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,8 +24,10 @@ from learnrate.steer._limits import Limits
 from learnrate.steer._live import Live
 from learnrate.steer._mailbox import Mailbox
 from learnrate.steer._measures import Cadence, Measures, is_sharded
+from learnrate.steer._questions import Questions
 from learnrate.steer._rates import Borrowed, Owned
 from learnrate.steer._record import finite, refuse, whole
+from learnrate.steer._recording import Recording
 from learnrate.steer._run import ATTACHED, Run
 from learnrate.steer._snapshots import Snapshots
 from learnrate.steer._steering import Fate, Steering
@@ -37,7 +39,7 @@ if TYPE_CHECKING:
 
     from learnrate.steer._controller import Controller
     from learnrate.steer._edits import Edit
-    from learnrate.steer._run import Probing
+    from learnrate.steer._questions import Probing
 
 __all__ = ["attach"]
 
@@ -66,7 +68,6 @@ def attach(
     guard: Guard | bool = False,
     also: Mapping[str, Any] | None = None,
     edits: Iterable[Edit] = (),
-    probe: Callable[[], str] | None = None,
 ) -> Run:
     """Train under a schedule in a loop of your own, and record it.
 
@@ -114,14 +115,14 @@ def attach(
         watch: look at what is recorded with the rules of `learnrate.watch`, in the recorder's
             thread; what they find is in `run.findings` and in the store.
         probes: `learnrate.probing.Probes`, which puts questions to the live training within a
-            share of its time; for one optimizer. What it finds is recorded with the run.
+            share of its time, and answers the edit `probe`; for one optimizer. What it finds is
+            recorded with the run.
         limits: what edits may not exceed: `Limits`, or the same as a mapping.
         guard: go back and lower the rate when the loss leaves for good; True for the defaults of
             `Guard`. Several ranks must be given the same loss.
         also: by name, what a rollback is to restore beside model and optimizers: whatever has
             `state_dict` and `load_state_dict`, such as a GradScaler or averaged weights.
-        edits: to be made again, each at its step, as `learnrate.steer.replayed` gives them.
-        probe: what to do for the edit `probe`; gives its finding in words.
+        edits: to be made again, each at its step: what `learnrate.steer.replayed(...).again` has.
 
     Raises:
         ArgumentError: a value outside its rule, or an optimizer that has a run already.
@@ -179,14 +180,17 @@ def attach(
             },
             numbers=floats,
         )
-        if watch:
-            recorder.observers.append(Live())
         recorder.step = step
         if step > 0:
             recorder.go_on(step, "started")
     kept = {**(also or {}), **({} if controlled is None else {_CONTROLLERS: controlled})}
     guarding = Guard() if guard is True else guard or None
     agreed = agreement(rank, size)
+    measures = Measures(clip_norm, gradient, Cadence(update_every))
+    recording = Recording(recorder, rates, measures, floats, every=every, step=step)
+    questions = None
+    if probes is not None:
+        questions = Questions(probes, optimizers[0], rates, recording)
     steering = Steering(
         base=bound,
         fate=Fate(total),
@@ -203,21 +207,20 @@ def attach(
         recorder=recorder,
         mailbox=None if recorder is None else Mailbox(recorder, agreed),
         agreement=agreed,
-        probe=probe,
+        probe=None if questions is None else questions.asked,
     )
+    if recorder is not None and watch:
+        recorder.observers.append(Live(lambda: steering.edited))
     steering.repeat(edits)
     return Run(
         optimizers=optimizers,
         rates=rates,
         schedule=bound,
         controlled=controlled,
-        recorder=recorder,
-        floats=floats,
-        measures=Measures(clip_norm, gradient, Cadence(update_every)),
+        recording=recording,
         steering=steering,
         step=step,
-        every=every,
-        probes=probes,
+        questions=questions,
     )
 
 

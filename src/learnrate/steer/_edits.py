@@ -131,8 +131,10 @@ class Edit:
         whole("Edit", "group", self.group, 0)
         if self.kind not in _OF_A_GROUP:
             known = ", ".join(sorted(_OF_A_GROUP))
+            length = self.kind in RATE_KINDS
+            why = ", since it changes how long the run is" if length else ""
             raise ArgumentError(
-                f"{self.kind} is for all groups; for one of them there are {known}."
+                f"{self.kind} is for all groups{why}; for one of them there are {known}."
             )
 
     @property

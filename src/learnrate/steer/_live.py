@@ -9,15 +9,23 @@ import numpy as np
 from learnrate.watch import Watcher
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from learnrate.steer._edited import Edited
     from learnrate.watch import Finding, Observations
 
 __all__ = ["Live"]
 
 
 class Live:
-    """An observer of a recorder: gives each finding once, when it holds."""
+    """An observer of a recorder: gives each finding once, when it holds.
 
-    def __init__(self) -> None:
+    Args:
+        edited: gives the schedule with its edits so far, which the rates are to follow.
+    """
+
+    def __init__(self, edited: Callable[[], Edited]) -> None:
+        self._edited, self._known = edited, edited()
         self._watcher: Watcher | None = None
         self._last = -1
 
@@ -27,11 +35,21 @@ class Live:
             self._watcher = Watcher(
                 seen.run, total=seen.total, schedule=seen.schedule, facts=seen.facts
             )
+        self._replan(self._watcher)
         step, columns = _without_late_validation(seen, self._last)
         if not step.size:
             return ()
         self._last = int(step[-1])
         return self._watcher.feed(step, columns)
+
+    def _replan(self, watcher: Watcher) -> None:
+        edited = self._edited()
+        if edited is self._known:
+            return
+        self._known = edited
+        steps = [edit.step for edit in edited.edits if edit.step is not None]
+        schedule = None if edited.base is None else edited.schedule
+        watcher.replan(schedule=schedule, total=edited.total, edits=steps)
 
 
 def _without_late_validation(

@@ -12,7 +12,7 @@ from learnrate.steer._request import as_edit
 from learnrate.store import EditStatus, Store
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from learnrate.steer._agreement import Agreement
     from learnrate.steer._edits import Edit
@@ -40,7 +40,7 @@ class Mailbox:
         self._store: Store | None = None
         self._seen = 0
         self._run: str | None = None
-        recorder.errand = self._exchange
+        recorder.errand = self
 
     def begin(self, seen: int) -> None:
         """Start after the edit of that sequence number, of the run that is now recorded."""
@@ -80,7 +80,7 @@ class Mailbox:
 
         def write(store: Store, run: str) -> None:
             if any(one.position == position for one in store.edits(run)):
-                return  # it was written, although the connection was lost before it said so
+                return  # it is there: of a resumed run, or the connection was lost before it said so
             store.add_edit(
                 run,
                 str(edit.kind),
@@ -113,24 +113,36 @@ class Mailbox:
         else:
             self._agreement.offer({"sequence": stored.sequence, "edit": edit.to_dict()})
 
-    def _exchange(self) -> None:
-        """In the recorder's thread."""
+    def close(self) -> None:
+        """Let go of the store; in the recorder's thread too."""
+        if self._store is not None:
+            self._store.close()
+
+    def __call__(self) -> None:
+        """In the recorder's thread: post, then look for edits."""
         run = self._recorder.run
-        if self._store is None:
-            self._store = Store(self._recorder.url, create=False, wait=_PATIENCE)
         if run != self._run:
             self._seen, self._run = 0, run
         waiting = [self._waiting.popleft() for _ in range(len(self._waiting))]
         while self._posted:
             with suppress(ArgumentError):  # the run was deleted: nobody waits for the answer
-                self._posted[0](self._store, run)
+                self._posted[0](self._opened(), run)
             self._posted.popleft()
-        for edit in self._store.edits(run, after=self._seen):
+        if self._recorder.newest_edit() > self._seen:
+            self._read(self._opened().edits(run, after=self._seen))
+        for done in waiting:
+            done.set()
+
+    def _opened(self) -> Store:
+        if self._store is None:
+            self._store = Store(self._recorder.url, create=False, wait=_PATIENCE)
+        return self._store
+
+    def _read(self, stored: Iterable[StoredEdit]) -> None:
+        for edit in stored:
             self._seen = edit.sequence
             if edit.status is EditStatus.PENDING:
                 self._receive(edit)
-        for done in waiting:
-            done.set()
 
 
 def _ignored(_done: object) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,8 +16,9 @@ from learnrate.steer._request import edits_of, ratios_of
 if TYPE_CHECKING:
     from learnrate.schedules import Schedule
     from learnrate.store import Store
+    from learnrate.watch import Observations
 
-__all__ = ["Replay", "replayed"]
+__all__ = ["Replay", "observations_as_edited", "replayed"]
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,9 @@ class Replay:
         run: its id.
         base: the schedule it began with; where a scheduler of its own set the rates, those that
             were recorded, as a table.
-        edits: all that took effect, in order; for `attach(..., edits=...)` or `train`.
+        edits: all that took effect, in order.
+        again: of them what `attach(..., edits=...)` or `train` is to make again over `base`: all,
+            or none where `base` is a table of rates that has them in it.
         schedule: the base with its edits, as one schedule.
         lr: the highest rate of each update of the run as it stands, rollbacks counted in.
         seed: of the training, if it was one of `learnrate train`.
@@ -37,6 +40,7 @@ class Replay:
     run: str
     base: Schedule
     edits: tuple[Edit, ...]
+    again: tuple[Edit, ...]
     schedule: Schedule
     lr: np.ndarray
     seed: int | None = None
@@ -63,7 +67,7 @@ def replayed(store: Store, run: str) -> Replay:
     """A recorded run with the edits that took effect.
 
     The rates are those the run had, to the bit, since both come from the same schedule. Training
-    with `base` and `edits` repeats the run, rollbacks included; training under `schedule` has the
+    with `base` and `again` repeats the run, rollbacks included; training under `schedule` has the
     rates of the updates that count.
 
     Args:
@@ -89,7 +93,20 @@ def replayed(store: Store, run: str) -> Replay:
     ]
     highest = np.max(np.abs(each), axis=0) if whole.own_groups else whole.schedule(steps)
     seed = found.facts.get("seed")
-    return Replay(found.id, base, edits, whole.schedule, highest, seed)
+    return Replay(found.id, base, edits, edits, whole.schedule, highest, seed)
+
+
+def observations_as_edited(store: Store, run: str) -> Observations:
+    """What was recorded of a run, to be compared with its schedule as it was edited."""
+    seen, found = store.observations(run), store.run(run)
+    edits = edits_of(store.edits(run))
+    if not edits:
+        return seen
+    facts = {**seen.facts, "edits": [edit.step for edit in edits]}
+    if found.schedule is None or found.facts.get("foreign"):
+        return replace(seen, facts=facts)
+    whole = Edited(found.schedule, edits, ratios_of(found))
+    return replace(seen, schedule=whole.schedule, facts=facts)
 
 
 def _recorded(store: Store, run: str, edits: tuple[Edit, ...]) -> Replay:
@@ -102,4 +119,4 @@ def _recorded(store: Store, run: str, edits: tuple[Edit, ...]) -> Replay:
             "recorded, so it cannot be replayed."
         )
     table = Table(tuple(rates[known].tolist()))
-    return Replay(run, table, edits, table, rates[known])
+    return Replay(run, table, edits, (), table, rates[known])

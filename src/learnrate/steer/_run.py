@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import math
 import sys
 import threading
 import time
 import warnings
 import weakref
-from typing import TYPE_CHECKING, Any, Protocol, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import torch
 
-from learnrate._errors import ArgumentError, ScheduleError, StoreError
+from learnrate._errors import ArgumentError, StoreError
 from learnrate._ranks import rank_and_size
-from learnrate.schedules import from_json
 from learnrate.steer._edits import Edit, Kind, edit_in
-from learnrate.steer._record import whole
 from learnrate.steer._request import login, request
+from learnrate.steer._state import FORMAT, VERSION, check_state, saved_base, shown, text_of
 from learnrate.store import RunStatus, Store
-from learnrate.watch import COLUMNS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -33,50 +30,20 @@ if TYPE_CHECKING:
     from learnrate.steer._controlled import Controlled
     from learnrate.steer._controller import Change
     from learnrate.steer._edited import Edited
-    from learnrate.steer._floats import Floats
-    from learnrate.steer._measures import Measures
+    from learnrate.steer._questions import Questions
     from learnrate.steer._rates import Rates
+    from learnrate.steer._recording import Recording
     from learnrate.steer._steering import Fate, Steering
     from learnrate.store import Recorder
     from learnrate.watch import Finding, Observations
 
     Observer = Callable[[Observations], Iterable[Finding] | None]
 
-__all__ = ["ATTACHED", "Probing", "Run"]
+__all__ = ["ATTACHED", "Run"]
 
 ATTACHED = "_learnrate_run"  # of an optimizer: who writes its rates
 
-_FORMAT = "learnrate.run"
-_VERSION = 1
 _PATIENT = 1000  # calls without an update before something must be wrong
-_SMOOTH = 0.1  # how much the last update counts in the time an update takes
-
-
-class Probed(Protocol):
-    """An answer of `Probing`."""
-
-    @property
-    def columns(self) -> Mapping[str, float]:
-        """What to record, by name."""
-        ...
-
-    @property
-    def findings(self) -> Iterable[Finding]:
-        """What follows from it."""
-        ...
-
-    @property
-    def seconds(self) -> float:
-        """It took."""
-        ...
-
-
-class Probing(Protocol):
-    """Puts questions to the live training, such as `learnrate.probing.Probes`."""
-
-    def __call__(self, step: int, optimizer: Optimizer, /) -> Probed | None:
-        """Ask what is due before the update of a step, if anything is; leave all as it was."""
-        ...
 
 
 class Run:
@@ -99,33 +66,24 @@ class Run:
         rates: Rates,
         schedule: Schedule | None,
         controlled: Controlled | None,
-        recorder: Recorder | None,
-        floats: Floats,
-        measures: Measures,
+        recording: Recording,
         steering: Steering,
         step: int,
-        every: int,
-        probes: Probing | None = None,
+        questions: Questions | None = None,
     ) -> None:
         self.schedule = schedule
-        self.controlled, self.recorder = controlled, recorder
+        self.controlled, self.recorder = controlled, recording.recorder
         self.skipped = 0
-        self._rates, self._measures, self._floats = rates, measures, floats
+        self._rates, self._recording, self._questions = rates, recording, questions
         self._steering, self._owner = steering, threading.get_ident()
-        self._every, self._step, self._begins = every, step, step
-        self._probes = probes
+        self._step = step
         self._updated, self._missed = False, 0
-        self._seconds: float | None = None  # what an update takes
-        self._called: float | None = None
-        self._row_time: float | None = None
-        self._row_step = step - 1
-        self._loss: Any = None
         self._optimizers = tuple(optimizers)
         self._hooks = self._hooked()
         self._end = (
             None
-            if recorder is None
-            else weakref.finalize(self, _ended, recorder, steering.fate, steering.agreement)
+            if self.recorder is None
+            else weakref.finalize(self, _ended, self.recorder, steering.fate, steering.agreement)
         )
         rates.turn(step)
         self._move(steering.begin(step))
@@ -230,8 +188,7 @@ class Run:
             return
         now = time.perf_counter()
         step, self._updated, self._missed = self._step, False, 0
-        if self.recorder is not None:
-            self._record(self.recorder, step, loss, (gradient_norm, clipped), now)
+        self._recording.update(step, loss, (gradient_norm, clipped), now)
         value = None
         if self.controlled is not None or self._steering.awaits_loss:
             value = loss.item() if isinstance(loss, torch.Tensor) else loss
@@ -240,15 +197,13 @@ class Run:
                 self._steering.controlled(
                     step + 1, change.before, change.after, change.controller, change.reason
                 )
-        step = self._steering.advance(step + 1, value)
-        if self._probes is not None and step != self.total:
-            self._probe(self._probes, step)
-        self._move(step)
+        self._move(self._steering.advance(step + 1, value))
+        if self._questions is not None and not self.done:
+            self._questions.due(self._step)
 
     def _move(self, step: int) -> None:
-        if step <= self._step and self._row_step >= step:  # a rollback
-            self._row_step, self._row_time, self._updated = step - 1, None, False
-            self._begins = step
+        if self._recording.move(step):  # a rollback
+            self._updated = False
         self._step = step
         self._rates.turn(step)
 
@@ -309,10 +264,7 @@ class Run:
 
     def validation(self, loss: Any) -> None:
         """Record a validation loss of the model as it is, after the last update."""
-        if self.recorder is not None:
-            step = max(self._step - 1, self._begins)
-            nothing = (None, None, None, None)
-            self.recorder.add((step, (None, None, self._kept(loss), *nothing), None))
+        self._recording.validation(self._step, loss)
 
     def finish(self, status: RunStatus | str | None = None) -> None:
         """End the run: what is left is written, the optimizers are let go.
@@ -331,8 +283,7 @@ class Run:
         if self._steering.agreement is not None:
             self._steering.agreement.close()
         if self.recorder is not None and self._end is not None and self._end.detach():
-            lost = self._loss is not None and not math.isfinite(float(self._loss))
-            lost = lost or self._steering.fate.gave_up
+            lost = self._recording.lost or self._steering.fate.gave_up
             early = RunStatus.FINISHED if self.stopped is None else RunStatus.STOPPED
             self.recorder.close(status or (RunStatus.DIVERGED if lost else early))
 
@@ -354,11 +305,11 @@ class Run:
     def state_dict(self) -> dict[str, Any]:
         """All that is needed to go on to the bit, as JSON values; see `load_state_dict`."""
         return {
-            "format": _FORMAT,
-            "version": _VERSION,
+            "format": FORMAT,
+            "version": VERSION,
             "run": self.id,
             "step": self._step,
-            "schedule": _text(self._steering.base),
+            "schedule": text_of(self._steering.base),
             "steering": self._steering.state_dict(),
             "rates": self._rates.state_dict(),
             "controlled": None if self.controlled is None else self.controlled.state_dict(),
@@ -394,12 +345,12 @@ class Run:
             ArgumentError: it is no such state, or of another schedule or other controllers.
                 Nothing is changed.
         """
-        _check_state(state)
-        saved, ours = state["schedule"], _text(self.schedule)
+        check_state(state)
+        saved, ours = state["schedule"], text_of(self.schedule)
         if saved != ours and not change_schedule:
             raise ArgumentError(
-                f"this state was saved under {_shown(saved)}, and the run was attached with "
-                f"{_shown(ours)}. Attach with the same schedule, or say "
+                f"this state was saved under {shown(saved)}, and the run was attached with "
+                f"{shown(ours)}. Attach with the same schedule, or say "
                 "load_state_dict(state, change_schedule=True) to go on under the new one."
             )
         if (state["controlled"] is None) != (self.controlled is None):
@@ -408,15 +359,15 @@ class Run:
             self._rates.load_state_dict(state["rates"])
         if self.controlled is not None:
             self.controlled.load_state_dict(state["controlled"])
-        step = self._begins = state["step"]
-        self._row_step, self._row_time, self._updated = step - 1, None, False
-        base = _base(saved, self.schedule)
+        step, self._updated = state["step"], False
+        self._recording.go_on(step)
+        base = saved_base(saved, self.schedule)
         self._steering.load_state_dict(state["steering"], base)
         if self.recorder is not None:
             self.recorder.step = step
             other = state["run"] if state["run"] != self.id else None
             if saved != ours:
-                reason = f"{reason}; before under {_shown(saved)}"
+                reason = f"{reason}; before under {shown(saved)}"
             self.recorder.go_on(step, reason, other)
             self._take_up(step, later=later_edits, reason=reason)
         if saved != ours and base is not self.schedule:
@@ -455,75 +406,22 @@ class Run:
         return handles
 
     def _around(self, number: int) -> tuple[Callable[..., None], Callable[..., None]]:
-        rates, measures, recording = self._rates, self._measures, self.recorder is not None
+        rates, recording = self._rates, self._recording
 
         def before(optimizer: Optimizer, _args: Any, _kwargs: Any) -> None:
             rates.before(number)
-            step = self._step
-            row = recording and step % self._every == 0
-            measures.before(optimizer, step, self._seconds, row=row)
+            recording.before(optimizer, self._step)
 
         def after(optimizer: Optimizer, _args: Any, _kwargs: Any) -> None:
             rates.after(number)
             found = getattr(optimizer, "found_inf", None)  # a GradScaler leaves it to the kernel
             if found is not None and found.item():
-                measures.discard(optimizer)
+                recording.discard(optimizer)
                 return
-            measures.after(optimizer, self._step, self._seconds)
+            recording.after(optimizer, self._step)
             self._updated = True
 
         return before, after
-
-    def _record(
-        self, recorder: Recorder, step: int, loss: Any, clipping: tuple[Any, Any], now: float
-    ) -> None:
-        if self._called is not None:
-            took = now - self._called
-            known = self._seconds
-            self._seconds = took if known is None else known + _SMOOTH * (took - known)
-        self._called = now
-        recorder.step = step + 1
-        row = step % self._every == 0
-        norm, ratio, clips = self._measures.take(*clipping, row=row)
-        if not row:
-            return
-        if loss is not None:
-            self._loss = loss = self._kept(loss)
-        count = step - self._row_step
-        seconds = None if self._row_time is None else (now - self._row_time) / count
-        clipped = None if clips is None else clips / count
-        self._row_time, self._row_step = now, step
-        lr, groups = self._rates.used()
-        recorder.add((step, (lr, loss, None, norm, ratio, clipped, seconds), groups))
-
-    def _probe(self, probes: Probing, step: int) -> None:
-        """Let a question be asked if one is due, and record the answer; its time is not ours."""
-        found = probes(step, self._optimizers[0])
-        if found is None:
-            return
-        if self._called is not None:
-            self._called += found.seconds
-        if self._row_time is not None:
-            self._row_time += found.seconds
-        if self.recorder is not None:
-            self.recorder.add((step, (None,) * len(COLUMNS), found.columns))
-            for finding in found.findings:
-                self.recorder.add_finding(finding)
-
-    def _kept(self, loss: Any) -> Any:
-        """A number, or what a device will know later."""
-        if type(loss) is float:
-            return loss
-        if isinstance(loss, torch.Tensor) and loss.numel() == 1:
-            return loss.item() if loss.device.type == "cpu" else self._floats.later(loss)
-        try:
-            return float(loss)
-        except (TypeError, ValueError, RuntimeError):
-            shown = f"shape {tuple(loss.shape)}" if hasattr(loss, "shape") else repr(loss)[:80]
-            raise ArgumentError(
-                f"run.step(loss=...) must be a number or a tensor of one; got {shown}. "
-                "Average it, for example with .mean()."
-            ) from None
 
     def _no_update(self) -> None:
         if not self._hooks:
@@ -538,58 +436,6 @@ class Run:
                 UserWarning,
                 stacklevel=3,
             )
-
-
-def _base(saved: str | None, ours: Schedule | None) -> Schedule | None:
-    """What the saved edits are edits of; ours where that cannot be told any more."""
-    if saved is None or ours is None:
-        return ours
-    try:
-        return from_json(saved)
-    except ScheduleError:  # it held a function
-        return ours
-
-
-def _text(schedule: Schedule | None) -> str | None:
-    if schedule is None:
-        return None
-    try:
-        return schedule.to_json()
-    except ScheduleError:  # it holds a function
-        return str(schedule)
-
-
-def _shown(text: str | None) -> str:
-    if text is None:
-        return "a torch scheduler's rates"
-    try:
-        return str(from_json(text))
-    except ScheduleError:
-        return text
-
-
-def _check_state(state: object) -> None:
-    keys = {
-        "format",
-        "version",
-        "run",
-        "step",
-        "schedule",
-        "steering",
-        "rates",
-        "controlled",
-    }
-    if not isinstance(state, dict) or state.get("format") != _FORMAT:
-        raise ArgumentError(f"load_state_dict needs what state_dict gave ('format': '{_FORMAT}').")
-    if state.get("version") != _VERSION:
-        raise ArgumentError(
-            f"this state has version {state.get('version')!r}; this learnrate reads {_VERSION}. "
-            "Install a newer one."
-        )
-    for key in sorted(keys ^ state.keys(), key=str):
-        known = "needs" if key in keys else "has no"
-        raise ArgumentError(f"the state of a run {known} the key {key!r}.")
-    whole("load_state_dict", "step", state["step"], 0)
 
 
 def _ended(recorder: Recorder, fate: Fate, agreement: Agreement | None) -> None:

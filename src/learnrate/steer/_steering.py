@@ -25,6 +25,15 @@ if TYPE_CHECKING:
 
 __all__ = ["Fate", "Steering"]
 
+_NO_PROBE = (
+    "this run has no what-if probe. Attach with probes=learnrate.probing.Probes(model, loss_of, "
+    "batches, only=[]), which asks when it is asked alone, or train with learnrate train."
+)
+_NO_PROBE_OF_RANKS = (
+    "several ranks train this run, and a probe works in one process alone. Save a checkpoint, and "
+    "ask learnrate.probing.what_if there."
+)
+
 
 @dataclass
 class Fate:
@@ -66,7 +75,7 @@ class Steering:
     recorder: Recorder | None
     mailbox: Mailbox | None
     agreement: Agreement | None
-    probe: Callable[[], str] | None
+    probe: Callable[[int], str] | None
     edited: Edited = field(init=False)
     position: int = field(init=False, default=0)
     sequence: int = field(init=False, default=0)
@@ -112,15 +121,28 @@ class Steering:
             document = self.agreement.due(step)
             if document is not None:
                 self._asked.append((document["sequence"], Edit.from_dict(document["edit"])))
-        while self._asked:
-            step = self._answered(*self._asked.popleft(), step)
-        while self.mailbox is not None and self.mailbox.arrived:
-            step = self._answered(*self.mailbox.arrived.popleft(), step)
+        step = self._asked_for(step)
         due = self._cadence and step % self._cadence == 0 and step not in self.snapshots.steps
         if due and self._calm():
             self._take(step, asked=False)
         if step in self._targets and step not in self.snapshots.steps:
             self._take(step, asked=True)
+        return step
+
+    def _asked_for(self, step: int) -> int:
+        """Take up what people asked for; the answers are on disk before the update is made.
+
+        Else a job killed right after it would go on, once resumed, with the edit at another step.
+        """
+        mailbox, answered = self.mailbox, False
+        while self._asked:
+            step = self._answered(*self._asked.popleft(), step)
+            answered = True
+        while mailbox is not None and mailbox.arrived:
+            step = self._answered(*mailbox.arrived.popleft(), step)
+            answered = True
+        if answered and mailbox is not None:
+            mailbox.fetch()
         return step
 
     def controlled(self, step: int, before: float, after: float, who: str, why: str) -> None:
@@ -159,15 +181,22 @@ class Steering:
         return step
 
     def _again(self, step: int) -> int:
-        """Repeat what is due. A refusal is impossible: it was applied before to the same run."""
+        """Repeat what is due. A refusal is impossible: it was applied before to the same run.
+
+        Of a resumed run the store has them; of one that repeats another they are noted.
+        """
         while self._repeated and (self._repeated[0][1].step or 0) <= step:
             position, edit = self._repeated.popleft()
-            _, step, _ = self._apply(edit, step, bounded=False)
+            made, step, answer = self._apply(edit, step, again=True)
             self.position = position
+            if self.mailbox is not None:
+                self.mailbox.note(made, position, answer)
         return step
 
-    def _apply(self, edit: Edit, step: int, *, bounded: bool = True) -> tuple[Edit, int, str]:
+    def _apply(self, edit: Edit, step: int, *, again: bool = False) -> tuple[Edit, int, str]:
         """Make an edit at a step: as it was made, the step to go on at, and what to answer.
+
+        One that is made again was within the limits, and what a probe answered changes nothing.
 
         Raises:
             LearnrateError: it cannot be made. Nothing is changed.
@@ -175,11 +204,11 @@ class Steering:
         if len(self.rates.ratios) != len(self.edited.ratios):  # a group was added
             self.edited = Edited(self.base, self.edited.edits, self.rates.ratios)
         made = edit.at(step, self.rates.present() if self.base is None else ())
-        if bounded and edit.author != AUTOMATIC:
+        if not again and edit.author != AUTOMATIC:
             self.limits.check_author(edit.author)
         after, answer = step, ""
         if edit.kind in RATE_KINDS:
-            answer = self._change(made, bounded=bounded)
+            answer = self._change(made, bounded=not again)
         elif edit.kind is Kind.ROLLBACK:
             after = self._roll_back(made)
             answer = f"back from step {step}"
@@ -188,9 +217,7 @@ class Steering:
                 raise ArgumentError("the weights are not finite, so no snapshot is kept.")
             answer = self.snapshots.place(step)
         elif edit.kind is Kind.PROBE:
-            if self.probe is None:
-                raise ArgumentError("this run has no what-if probe: attach with probe=.")
-            answer = self.probe()
+            answer = "not asked again" if again else self._probe(step)
         else:
             self.fate.stopped = f"stopped by {edit.author}" + (
                 f": {edit.reason}" * bool(edit.reason)
@@ -199,6 +226,11 @@ class Steering:
             self.edited = self.edited.with_edit(made)
         self.position += 1
         return made, after, answer
+
+    def _probe(self, step: int) -> str:
+        if self.probe is None:
+            raise ArgumentError(_NO_PROBE if self.agreement is None else _NO_PROBE_OF_RANKS)
+        return self.probe(step)
 
     def _change(self, edit: Edit, *, bounded: bool) -> str:
         assert edit.step is not None  # noqa: S101 - it was given one

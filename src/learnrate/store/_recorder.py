@@ -82,7 +82,7 @@ class Recorder:
         self.place = shown(url)
         self.url = url.render_as_string(hide_password=False)
         self.observers: list[Observer] = []
-        self.errand: Callable[[], None] | None = None  # called in the thread, twice a second
+        self.errand: Callable[[], None] | None = None  # called in the thread, about once a second
         self.findings: list[Finding] = []
         self.step = 0
         self._about: dict[str, Any] = {
@@ -114,6 +114,14 @@ class Recorder:
     def run(self) -> str:
         """The run's id."""
         return self._sink.run
+
+    def newest_edit(self) -> int:
+        """The sequence number of the run's newest edit; for the errand, and its thread, alone.
+
+        Raises:
+            StoreError: the store cannot be read.
+        """
+        return self._sink.newest_edit()
 
     def go_on(self, begins: int, reason: str, run: str | None = None) -> None:
         """What comes is another attempt, which begins at a step; of another run if one is named.
@@ -265,7 +273,7 @@ class Recorder:
                 self._complain(f"{observer!r} raised {type(error).__name__}: {error}")
 
     def _let_go(self) -> None:
-        for observer in self.observers:
+        for observer in filter(None, (*self.observers, self.errand)):
             try:
                 getattr(observer, "close", lambda: None)()
             except Exception as error:  # noqa: BLE001 - as above

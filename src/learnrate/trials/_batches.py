@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -40,11 +41,21 @@ class Batches:
         self._rank, self._ranks = rank_and_size()
         self._read = 0
         self._split = False
+        self._ahead: deque[Batch] = deque()
 
     def __iter__(self) -> Iterator[Batch]:
         return self
 
     def __next__(self) -> Batch:
+        return self._ahead.popleft() if self._ahead else self._drawn()
+
+    def ahead(self, count: int) -> list[Batch]:
+        """The next so many, which are still to come: they are drawn now and held until then."""
+        while len(self._ahead) < count:
+            self._ahead.append(self._drawn())
+        return list(self._ahead)[:count]
+
+    def _drawn(self) -> Batch:
         outside = torch.get_rng_state()
         torch.set_rng_state(self._torch_state)
         try:

@@ -118,7 +118,13 @@ class Training:
 
     def next_batch(self) -> Batch:
         """The next micro-batch, on the task's device."""
-        batch = next(self._batches)
+        return self._placed(next(self._batches))
+
+    def batches_ahead(self, count: int) -> list[Batch]:
+        """The next so many micro-batches, likewise; they are trained on afterwards all the same."""
+        return [self._placed(batch) for batch in self._batches.ahead(count)]
+
+    def _placed(self, batch: Batch) -> Batch:
         return batch if self._device is None else _moved(batch, self._device)
 
     def loss_of(self, batch: Batch) -> torch.Tensor:

@@ -74,6 +74,19 @@ class Watcher:
         self._said: set[str] = set()
         self._seen_before: set[str] = set()
 
+    def replan(
+        self, *, schedule: Schedule | None, total: int | None, edits: Iterable[int]
+    ) -> None:
+        """Somebody edited the run: from now on it is compared with what was made of the schedule.
+
+        Args:
+            schedule: with the edits, its past as it was; None where it is not known.
+            total: the updates of the whole run.
+            edits: the steps at which they took effect.
+        """
+        self._schedule, self._total = schedule, total
+        self._facts["edits"] = list(edits)
+
     def feed(
         self,
         step: Sequence[int] | np.ndarray,

@@ -1,6 +1,6 @@
 // Several runs in the same plots.
-import { ask, byId, short } from "./common.js";
-import { SERIES, described, draw, line, painted, ready } from "./plots.js";
+import { ask, byId } from "./common.js";
+import { SERIES, described, draw, line, painted, paintTwice } from "./plots.js";
 
 const rows = [...document.querySelectorAll("tr[data-run]")];
 const COLUMNS = ["loss", "validation", "lr"];
@@ -27,9 +27,9 @@ const paint = () => {
     place.closest("figure").hidden = drawn.length === 0;
     if (drawn.length === 0) continue;
     draw(place, drawn, { log: byId("log").checked && column !== "lr", x: share ? "share of the run" : "step", y: column === "lr" ? "rate" : column === "loss" ? "loss" : "validation loss" });
-    place.setAttribute("aria-label", found.map(({ curves, run }) => described(run, curves[column], short)).join(". "));
+    place.setAttribute("aria-label", found.map(({ curves, run }) => described(run, curves[column])).join(". "));
   }
-  document.body.dataset.drawn = "yes";
+  if (window.Plotly !== undefined) document.body.dataset.drawn = "yes";
 };
 
 byId("log").addEventListener("change", paint);
@@ -37,5 +37,4 @@ byId("against").addEventListener("change", paint);
 addEventListener("colours", paint);
 const query = COLUMNS.map((name) => `column=${name}`).join("&");
 found = await Promise.all(rows.map((row) => ask(`/api/runs/${row.dataset.run}/curves?${query}&points=600`)));
-await ready;
-paint();
+paintTwice(paint);

@@ -1,6 +1,6 @@
 // A plan or a range test: the report's figures, drawn here, and its texts to copy.
 import { ask, byId } from "./common.js";
-import { painted, ready } from "./plots.js";
+import { painted, plotly } from "./plots.js";
 
 const figures = await ask(`/api/plans/${byId("main").dataset.plan}/figures`);
 const paint = () => {
@@ -9,7 +9,7 @@ const paint = () => {
     Plotly.react(id, data, { ...layout, autosize: true }, { displayModeBar: false, responsive: true });
   }
 };
-await ready;
+await plotly();
 paint();
 addEventListener("colours", paint);
 

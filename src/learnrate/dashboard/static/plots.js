@@ -1,11 +1,23 @@
 // Drawing with plotly in the colours of the page. Only numbers and words of ours go into a plot:
 // plotly reads some of its text as HTML.
+import { count, element, short } from "./common.js";
 
-/** Until plotly is there: it is large, and loads beside the data. */
-export const ready =
-  window.Plotly !== undefined
-    ? Promise.resolve()
-    : new Promise((resolve) => document.getElementById("plotly").addEventListener("load", resolve));
+let loading = null;
+/** Until plotly is there: it is large, and to read it keeps the page from all else meanwhile. */
+export const plotly = () => {
+  loading ??= new Promise((resolve) => {
+    const script = element("script", { src: document.getElementById("plotly").href });
+    script.addEventListener("load", resolve);
+    document.head.append(script);
+  });
+  return loading;
+};
+
+/** Paint now, which without plotly is a sketch, and again with it once that is on the screen. */
+export const paintTwice = (paint) => {
+  paint();
+  if (window.Plotly === undefined) requestAnimationFrame(() => setTimeout(() => plotly().then(paint)));
+};
 
 const colours = () => {
   const style = getComputedStyle(document.documentElement);
@@ -64,6 +76,32 @@ const label = (mark) => ({
   font: { color: mark.colour, size: 12 },
 });
 
+/** The lines with the ends of their axes, until plotly draws them. */
+const sketch = (place, data, { range, logarithmic, zero }) => {
+  const [width, height, left, top] = [place.clientWidth, place.clientHeight, 64, 20];
+  const drawn = (name, attributes, ...children) => {
+    const made = document.createElementNS("http://www.w3.org/2000/svg", name);
+    for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
+    made.append(...children);
+    return made;
+  };
+  const ends = (values) => values.reduce(([low, high], v) => [Math.min(low, v), Math.max(high, v)], [Infinity, -Infinity]);
+  const [x0, x1] = range ?? ends(data.flatMap((one) => one.x));
+  const [y0, y1] = ends([...data.flatMap((one) => one.y), ...(zero ? [0] : [])]);
+  if (!(x1 >= x0 && y1 >= y0)) return;
+  const share = (v, low, high) => (high > low ? (v - low) / (high - low) : 0.5);
+  const across = (x) => left + share(x, x0, x1) * (width - left - 14);
+  const level = logarithmic ? Math.log : (y) => y;
+  const up = (y) => height - 40 - share(level(y), level(y0), level(y1)) * (height - 40 - top);
+  const path = (one) => one.x.map((x, at) => `${at ? "L" : "M"}${across(x).toFixed(1)} ${up(one.y[at]).toFixed(1)}`).join("");
+  const lines = data.map((one) =>
+    drawn("path", { d: path(one), fill: "none", stroke: one.line.color, "stroke-width": one.line.width, opacity: one.opacity ?? 1, "stroke-dasharray": one.line.dash === "solid" ? "none" : "3 3" }),
+  );
+  const text = (x, y, words, anchor) => drawn("text", { x, y, "text-anchor": anchor, fill: data[0].colour, "font-size": 13 }, words);
+  const words = [text(left - 8, up(y0), short(y0), "end"), text(left - 8, up(y1) + 10, short(y1), "end"), text(left, height - 14, count(x0), "middle"), text(width - 14, height - 14, count(x1), "end")];
+  place.replaceChildren(drawn("svg", { width, height, "aria-hidden": "true" }, ...lines, ...words));
+};
+
 const positive = (data) => data.every((one) => one.y.every((value) => value > 0));
 
 /**
@@ -73,6 +111,10 @@ const positive = (data) => data.every((one) => one.y.every((value) => value > 0)
 export const draw = (place, data, { marks = [], range = null, log = false, y = "", x = "step", zero = false, zoomed = null } = {}) => {
   const seen = range === null ? marks : marks.filter((mark) => mark.step >= range[0] && mark.step <= range[1]);
   const logarithmic = log && positive(data);
+  if (window.Plotly === undefined) {
+    sketch(place, painted(data.map((one) => ({ ...one, colour: "@ink" }))), { range, logarithmic, zero });
+    return;
+  }
   const layout = {
     xaxis: { ...axis(x), tickformat: x === "step" ? ",~r" : ".0%", ...(range === null ? {} : { range, autorange: false }) },
     yaxis: { ...axis(y), type: logarithmic ? "log" : "linear", exponentformat: "e", rangemode: zero ? "tozero" : "normal", fixedrange: true, nticks: 6 },
@@ -89,6 +131,7 @@ export const draw = (place, data, { marks = [], range = null, log = false, y = "
   };
   const figure = painted({ data, layout });
   const first = place.data === undefined;
+  if (first) place.replaceChildren();
   Plotly.react(place, figure.data, figure.layout, { displayModeBar: false, responsive: true });
   if (!first || zoomed === null) return;
   place.on("plotly_relayout", (change) => {
@@ -99,7 +142,7 @@ export const draw = (place, data, { marks = [], range = null, log = false, y = "
 };
 
 /** What a plot shows in a sentence, for those who do not see it. */
-export const described = (title, curve, short) => {
+export const described = (title, curve) => {
   if (curve === undefined || curve.step.length === 0) return `${title}: nothing recorded`;
   const [a, b] = [0, curve.step.length - 1];
   const values = curve.value.reduce(([low, high], v) => [Math.min(low, v), Math.max(high, v)], [Infinity, -Infinity]);

@@ -1,6 +1,6 @@
 // One run: its curves, live; its findings and edits; the controls.
 import { Refused, ask, byId, clock, count, element, follow, news, oneAtATime, send, short } from "./common.js";
-import { described, draw, line, ready } from "./plots.js";
+import { described, draw, line, paintTwice } from "./plots.js";
 
 const run = byId("run").dataset.run;
 const api = `/api/runs/${run}`;
@@ -50,7 +50,7 @@ const later = (work) => {
 };
 
 const paint = () => {
-  if (about === null || seen === null || window.Plotly === undefined) return; // drawn when it is
+  if (about === null || seen === null) return;
   const { curves } = seen;
   const log = byId("log").checked;
   const common = { marks: marks(), log, zoomed: show };
@@ -80,7 +80,7 @@ const paint = () => {
     ...(prepared ? [["chosen", "━", "ahead with the edit being prepared"]] : []),
   ]);
   for (const [name, title] of Object.entries({ loss: "Loss", lr: "Rate", ...SMALL })) {
-    byId(`plot-${name}`).setAttribute("aria-label", `${described(title, curves[name], short)}. The table below has figures.`);
+    byId(`plot-${name}`).setAttribute("aria-label", `${described(title, curves[name])}. The table below has figures.`);
   }
   later(() => {
     for (const [name, title] of Object.entries(SMALL)) {
@@ -95,6 +95,10 @@ const paint = () => {
     ...(about.findings.some((finding) => finding.step !== null) ? [["diverged", "┊", "F: a finding"]] : []),
     ...(about.attempts.length > 1 ? [["best", "╎", "↺ resumed or rolled back"]] : []),
   ]);
+  if (window.Plotly === undefined) {
+    performance.mark("sketched");
+    return;
+  }
   if (byId("run").dataset.drawn === undefined) performance.mark("drawn");
   byId("run").dataset.drawn = String(seen.last ?? -1);
 };
@@ -114,6 +118,22 @@ const figures = async () => {
   );
 };
 
+const replay = async () => {
+  if (!byId("replay").open) return;
+  try {
+    const { schedule, total, edits, command } = await ask(`${api}/replay`);
+    const rows = [
+      [`its schedule with ${edits.length === 1 ? "its edit" : `its ${edits.length} edits`}, ${count(total)} updates`, element("code", {}, schedule)],
+      ...(edits.length ? [["edits, in order", element("ol", {}, ...edits.map((words) => element("li", {}, words)))]] : []),
+      ["to repeat it, rollbacks included", element("code", {}, command)],
+    ];
+    byId("replay-said").textContent = "";
+    byId("replay-shown").replaceChildren(...rows.flatMap(([term, what]) => [element("dt", {}, term), element("dd", {}, what)]));
+  } catch (error) {
+    byId("replay-said").textContent = error instanceof Refused ? error.message : "The dashboard cannot be reached.";
+  }
+};
+
 // Reading
 
 const load = oneAtATime(async () => {
@@ -122,9 +142,9 @@ const load = oneAtATime(async () => {
   [about, seen, coming] = await Promise.all([ask(api), ask(`${api}/curves?${columns}${query}`), ask(aheadPath())]);
   summary(about.run);
   lists();
-  paint();
+  paintTwice(paint);
   prepare();
-  await figures();
+  await Promise.all([figures(), replay()]);
   if (told !== null && told.run.updated > about.run.updated) load(); // came while this was read
 });
 
@@ -271,10 +291,14 @@ const prepare = () => {
 
 const preview = oneAtATime(async () => {
   coming = await ask(aheadPath());
-  byId("refused").textContent = "";
   paint();
   prepare();
 });
+
+const changed = () => {
+  byId("refused").textContent = ""; // of the edit as it was; now, as a refusal may come before the preview
+  preview();
+};
 
 const chosen = () => {
   const known = VALUES[form.kind.value];
@@ -288,7 +312,7 @@ const chosen = () => {
   }
   if (about !== null) {
     prepare();
-    preview();
+    changed();
   }
 };
 
@@ -319,7 +343,7 @@ if (form !== null) {
   form.author.value = localStorage.getItem("learnrate-author") ?? "";
   form.author.addEventListener("change", () => localStorage.setItem("learnrate-author", form.author.value));
   form.kind.addEventListener("change", chosen);
-  for (const field of [form.value, form.shape, form.group]) field.addEventListener("input", preview);
+  for (const field of [form.value, form.shape, form.group]) field.addEventListener("input", changed);
   form.addEventListener("submit", asked);
   chosen();
 }
@@ -332,10 +356,10 @@ byId("view").addEventListener("submit", (event) => {
 byId("whole").addEventListener("click", () => show(null));
 byId("log").addEventListener("change", paint);
 byId("figures").addEventListener("toggle", figures);
+byId("replay").addEventListener("toggle", replay);
 addEventListener("colours", paint);
 follow(`${api}/events`, (state) => {
   told = state;
   if (about !== null && known(about) !== known(state)) load();
 });
 load();
-ready.then(paint);
