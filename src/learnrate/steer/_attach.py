@@ -106,7 +106,7 @@ def attach(
             Where you clip by yourself, leave it out and say `run.step(loss, gradient_norm=...)`.
         every: updates from one recorded row to the next.
         gradient_every: updates from one measurement of the gradient's norm to the next, 0 for
-            none. By default as often as 0.25 % of the run's time allows. Where parameters are
+            none. By default as often as 0.1 % of the run's time allows. Where parameters are
             split over processes it is not measured, since that takes an exchange; give it to
             `run.step`.
         update_every: the same for the update ratio.
@@ -303,7 +303,7 @@ def _facts(
         "group_lr": [float(group.get("initial_lr", group["lr"])) for group in groups],
         "parameters": sum(each.numel() for each in _parameters(optimizers)),
     }
-    for key in ("betas", "momentum", "weight_decay"):
+    for key in ("betas", "momentum", "dampening", "nesterov", "weight_decay"):
         if key in groups[0]:
             found[key] = _plain(groups[0][key])
     if model is not None:

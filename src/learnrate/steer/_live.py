@@ -40,7 +40,7 @@ class Live:
         if not step.size:
             return ()
         self._last = int(step[-1])
-        return self._watcher.feed(step, columns)
+        return self._watcher.feed(step, columns, seen.facts)
 
     def _replan(self, watcher: Watcher) -> None:
         edited = self._edited()

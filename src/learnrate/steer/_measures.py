@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Cadence", "Measures", "is_sharded"]
 
-_SHARE = 0.0025  # of the run's time, for each of the two measurements
+_SHARE = 0.001  # of the run's time, for each of the two measurements
 _SAMPLE = 65_536  # weights: their ratio of norms is then known to some percent
 
 
