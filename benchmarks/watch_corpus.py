@@ -22,12 +22,17 @@ import os
 import pickle
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from _page import table, write_section
 
 from learnrate.watch import RULES, Observations, Watcher, diagnose
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from learnrate.watch import Finding
 
 HERE = Path(__file__).parent
 CACHE = Path("build/watch_corpus")
@@ -86,10 +91,13 @@ def diagnosed() -> list[dict[str, Any]]:
 
 def said_live(seen: Observations) -> list[str]:
     """The codes that a watcher says of a run that is fed to it row by row."""
-    happens = {"sharpness": lambda held: held[0], "resumed_at": lambda held: held}
+    happens: dict[str, Callable[[Any], int]] = {
+        "sharpness": lambda held: int(held[0]),
+        "resumed_at": int,
+    }
     known = {name: held for name, held in seen.facts.items() if name not in happens}
     watcher = Watcher(seen.run, total=seen.total, schedule=seen.schedule, facts=known)
-    said = []
+    said: list[Finding] = []
     for row, step in enumerate(seen.step.tolist()):
         columns = {name: held[row : row + 1] for name, held in seen.columns.items()}
         new = {
