@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import io
 from functools import partial
 from typing import TYPE_CHECKING, Any
-
-import matplotlib as mpl
-
-mpl.use("svg")
 
 import numpy as np
 import torch
 from matplotlib import pyplot as plt
-from mkdocs.structure.files import File
 
+from _themes import add_picture
 from learnrate import schedules
 from learnrate._axes import CHOSEN, DIVERGED, MEASURED, log_axis, style
 from learnrate.probing import WhatIf, what_if
@@ -24,12 +19,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
     from mkdocs.config.defaults import MkDocsConfig
     from mkdocs.structure.files import Files
 
 N = 600
 STEPS = np.arange(N)
-INKS = {"light": "#1B1F24", "dark": "#E8EAED"}
 NOISE = np.random.default_rng(0).standard_normal(N)
 LOSS = 0.2 + 2.1 * np.exp(-STEPS / 50) + 0.03 * NOISE
 MEANT = (0.1 * schedules.schedule("warmup(10%) >> cosine()")).over(N)
@@ -93,13 +88,14 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     for rule in RULES:
         seen, found = _found(rule.code)
         draw = partial(_curve, seen=seen, found=found, shows=rule.shows)
-        _add(files, config, rule.code, draw)
+        add_picture(files, config, f"findings/{rule.code}", partial(_picture, draw))
     for code, lr in PROBED.items():
         tried = _tried(lr)
         said = tried.finding(0)
         if said is None or said.code != code:
             raise ValueError(f"the probe drawn for {code} found {said}")
-        _add(files, config, code, partial(_trial, tried=tried))
+        draw = partial(_trial, tried=tried)
+        add_picture(files, config, f"findings/{code}", partial(_picture, draw))
     return files
 
 
@@ -130,21 +126,10 @@ def _tried(lr: float) -> WhatIf:
     return what_if(place, optimizer, loss_of, batches)
 
 
-def _add(files: Files, config: MkDocsConfig, code: str, draw: Callable[[Axes], None]) -> None:
-    for theme, ink in INKS.items():
-        content = _drawn(draw, ink)
-        files.append(File.generated(config, f"findings/{code}-{theme}.svg", content=content))
-
-
-def _drawn(draw: Callable[[Axes], None], ink: str) -> bytes:
-    coloured = ("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color")
-    with mpl.rc_context(dict.fromkeys(coloured, ink)):
-        axes = plt.figure(figsize=(7, 2.6)).add_subplot()
-        draw(axes)
-        buffer = io.BytesIO()
-        axes.figure.savefig(buffer, format="svg", bbox_inches="tight", transparent=True)
-    plt.close(axes.figure)
-    return buffer.getvalue()
+def _picture(draw: Callable[[Axes], None]) -> Figure:
+    axes = plt.figure(figsize=(7, 2.6)).add_subplot()
+    draw(axes)
+    return axes.figure
 
 
 def _curve(axes: Axes, seen: Observations, found: Finding, shows: tuple[str, ...]) -> None:
