@@ -10,6 +10,7 @@ this process, so that nothing is imported twice. What cannot be run here is chec
 
 import contextlib
 import io
+import itertools
 import json
 import os
 import re
@@ -185,10 +186,21 @@ def live_run():
     import torch
 
     import learnrate
+    from learnrate.probing import Probes
+
+    def loss_of(model, batch):
+        return model(batch).square().mean()
 
     weight = torch.nn.Linear(1, 1)
     optimizer = torch.optim.SGD(weight.parameters(), lr=0.1)
-    run = learnrate.attach(optimizer, "1e-3 * linear()", total=10_000, model=weight, name="live")
+    run = learnrate.attach(
+        optimizer,
+        "1e-3 * linear()",
+        total=10_000,
+        model=weight,
+        name="live",
+        probes=Probes(weight, loss_of, itertools.repeat(torch.ones(1, 1)), only=[]),
+    )
     ended = threading.Event()
 
     def train():
@@ -196,7 +208,7 @@ def live_run():
             if run.next_step == 999:
                 run.steer("snapshot", reason="kept at 1000")
             optimizer.zero_grad()
-            loss = weight(torch.ones(1, 1)).square().mean()
+            loss = loss_of(weight, torch.ones(1, 1))
             loss.backward()
             optimizer.step()
             run.step(loss)

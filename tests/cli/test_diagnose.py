@@ -145,8 +145,19 @@ def test_misuse_is_one_clear_sentence_and_exits_with_2(run, table, tmp_path, arg
     assert err.count("\n") == 1
 
 
+class WithoutTensorboard:
+    """What importing finds where the package is not installed."""
+
+    @staticmethod
+    def find_spec(name, path=None, target=None):
+        if name == "tensorboard":
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+
 def test_without_tensorboard_the_message_says_how_to_get_it(run, monkeypatch):
-    monkeypatch.setitem(sys.modules, "tensorboard", None)
+    for name in [name for name in sys.modules if name.partition(".")[0] == "tensorboard"]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setattr(sys, "meta_path", [WithoutTensorboard, *sys.meta_path])
     code, _, err = run(LOGS / "tensorboard")
     assert code == 2
     assert "pip install 'learnrate[tensorboard]'" in err

@@ -210,7 +210,7 @@ def attach(
         probe=None if questions is None else questions.asked,
     )
     if recorder is not None and watch:
-        recorder.observers.append(Live(lambda: steering.edited))
+        recorder.observers.append(Live(steering))
     steering.repeat(edits)
     return Run(
         optimizers=optimizers,

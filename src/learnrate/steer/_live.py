@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -9,9 +10,7 @@ import numpy as np
 from learnrate.watch import Watcher
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from learnrate.steer._edited import Edited
+    from learnrate.steer._steering import Steering
     from learnrate.watch import Finding, Observations
 
 __all__ = ["Live"]
@@ -21,11 +20,12 @@ class Live:
     """An observer of a recorder: gives each finding once, when it holds.
 
     Args:
-        edited: gives the schedule with its edits so far, which the rates are to follow.
+        steering: has the schedule with its edits so far, which the rates are to follow. It is held
+            weakly: a recorder's thread must not keep a run alive that nobody has any more.
     """
 
-    def __init__(self, edited: Callable[[], Edited]) -> None:
-        self._edited, self._known = edited, edited()
+    def __init__(self, steering: Steering) -> None:
+        self._steering, self._known = weakref.ref(steering), steering.edited
         self._watcher: Watcher | None = None
         self._last = -1
 
@@ -43,10 +43,10 @@ class Live:
         return self._watcher.feed(step, columns, seen.facts)
 
     def _replan(self, watcher: Watcher) -> None:
-        edited = self._edited()
-        if edited is self._known:
+        steering = self._steering()
+        if steering is None or steering.edited is self._known:
             return
-        self._known = edited
+        edited = self._known = steering.edited
         steps = [edit.step for edit in edited.edits if edit.step is not None]
         schedule = None if edited.base is None else edited.schedule
         watcher.replan(schedule=schedule, total=edited.total, edits=steps)

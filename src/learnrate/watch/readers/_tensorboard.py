@@ -41,7 +41,11 @@ def _claims(path: Path) -> bool:
 
 
 def _read(path: Path, names: Names) -> list[Observations]:
-    with needing("tensorboard", "tensorboard", "Reading event files"):
+    purpose = "Reading event files"
+    with (
+        needing("tensorboard", "tensorboard", purpose),
+        needing("google_crc32c", "tensorboard", purpose),
+    ):
         from google.protobuf.message import DecodeError  # noqa: PLC0415 - optional, all of them
         from google_crc32c import value as crc  # noqa: PLC0415
         from tensorboard.compat.proto.event_pb2 import Event  # noqa: PLC0415
