@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 OUT    ?= build/demo
 
-.PHONY: install demo test lint fix bench regret corpus docs clean
+.PHONY: install demo test lint fix bench regret corpus claims docs clean
 install: $(VENV)/.dev  ## everything for development, in .venv
 
 $(VENV)/.run: pyproject.toml constraints.txt
@@ -54,6 +54,9 @@ regret: $(VENV)/.bench  ## every finder against exhaustive sweeps; what is store
 
 corpus: $(VENV)/.bench  ## runs with faults and without, and what the findings say of them
 	$(BIN)/python benchmarks/watch_corpus.py --page docs/findings/measured.md
+
+claims: $(VENV)/.dev  ## what is said about learning rates, tested again; minutes
+	$(BIN)/learnrate claims run all --out src/learnrate/claims/results
 
 docs: $(VENV)/.dev  ## the site, in build/site
 	$(BIN)/mkdocs build --strict --site-dir build/site

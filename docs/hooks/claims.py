@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from mkdocs.structure.files import File
 
 from _themes import INKS, add_picture
-from learnrate.claims import Claim, Outcome, claims, read_result
+from learnrate.claims import Claim, Figure, Outcome, claims, read_result
 from learnrate.report import OPEN, interval_text
 
 if TYPE_CHECKING:
@@ -83,10 +83,13 @@ def _page(claim: Claim, tested: Outcome | None) -> str:
             for theme in INKS
         ]
     lines += ["", "## How it is tested", "", claim.design, ""]
-    lines += [f"Rule, fixed before the first run: {claim.rule}.", ""]
     if tested is not None:
-        lines += ["| figure | measured on | value | 95 % interval | claimed | |"]
-        lines += ["|---|---|---:|---:|---:|---|"]
+        lines += [_about(figure) for figure in claim.figures]
+        lines += [
+            "",
+            "| figure | measured on | value | 95 % interval | |",
+            "|---|---|---:|---:|---|",
+        ]
         lines += [_row(tested, at) for at in range(len(tested.cases))]
         lines += ["", f"{tested.how[0].upper()}{tested.how[1:]}.", ""]
     if claim.remark:
@@ -97,15 +100,19 @@ def _page(claim: Claim, tested: Outcome | None) -> str:
     return "\n".join(lines)
 
 
+def _about(figure: Figure) -> str:
+    claimed = f"; claimed: {figure.claimed}" if figure.decides else "; reported, decides nothing"
+    return f"- **{figure.name}**: {figure.says}{claimed}"
+
+
 def _row(tested: Outcome, at: int) -> str:
     case = tested.cases[at]
     figure = tested.claim.figure(case.figure)
     cells = (
-        f"{case.figure}: {figure.says}",
+        case.figure,
         case.where,
         figure.text(case.value),
         interval_text(tested, case),
-        figure.claimed,
         SAYS[case.bears_out] if figure.decides else "",
     )
     return f"| {' | '.join(cells)} |"
