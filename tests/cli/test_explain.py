@@ -58,7 +58,8 @@ def test_every_finding_has_its_page_under_its_code(rule):
 
 
 def test_every_shape_of_a_schedule_has_a_page_under_its_name_in_the_text_form():
-    shapes = schedules.Shape.__subclasses__()
+    known = schedules.Shape.__subclasses__()
+    shapes = [shape for shape in known if shape.__module__.startswith("learnrate.")]
     assert len(shapes) > 15
     for shape in shapes:
         assert shape.name in {page.word for page in look_up(shape.name)}

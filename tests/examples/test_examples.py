@@ -32,7 +32,7 @@ SMALL = {
     "character_model": ["--steps", "40"],
     "tabular": ["--steps", "40"],
     "fine_tuning": ["--steps", "40"],
-    "transformers_trainer": ["--steps", "90"],
+    "transformers_trainer": ["--steps", "100"],
     "lightning_module": ["--steps", "40"],
     "keras_model": ["--epochs", "1", "--iters", "40"],
     "ddp": ["--steps", "40"],
