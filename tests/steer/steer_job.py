@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 import torch
+import torch.distributed.nn  # ahead of the group, which it would keep alive past its end
 from torch import distributed
 
 import learnrate

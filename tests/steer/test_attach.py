@@ -19,6 +19,7 @@ from learnrate.integrations.torch import to_torch
 from learnrate.schedules import schedule as read
 from learnrate.steer import Plateau
 from learnrate.store._tables import runs
+from learnrate.watch import diagnose
 
 
 def make_model(seed=0):
@@ -623,6 +624,23 @@ def test_the_rules_look_at_a_run_while_it_goes_on(tmp_path):
     stored = learnrate.Store(tmp_path / "a.db").findings(run.id)
     assert [one.code for one in stored] == ["LR101"]
     assert stored[0].step >= 150
+
+
+@pytest.mark.parametrize(("status", "more"), [(None, {"LR201"}), ("stopped", set())])
+def test_the_end_of_a_run_is_looked_at_too(tmp_path, status, more):
+    weight = torch.nn.Parameter(torch.linspace(1, 2, 3))
+    optimizer = torch.optim.SGD([weight], lr=1e-4)
+    run = learnrate.attach(optimizer, "1e-4 * linear(70)", store=tmp_path / "a.db")
+    for _ in range(70):  # enough for one look, and a warning needs two while the run goes on
+        optimizer.zero_grad()
+        loss = weight.square().sum()
+        loss.backward()
+        optimizer.step()
+        run.step(loss)
+    run.finish(status)
+    stored = learnrate.Store(tmp_path / "a.db")
+    assert {one.code for one in stored.findings(run.id)} == more
+    assert "LR201" in diagnose(stored.observations(run.id)).codes()
 
 
 def test_a_run_that_is_not_watched_has_no_findings(tmp_path):

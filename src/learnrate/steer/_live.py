@@ -42,6 +42,13 @@ class Live:
         self._last = int(step[-1])
         return self._watcher.feed(step, columns, seen.facts)
 
+    def finish(self) -> tuple[Finding, ...]:
+        """The findings that the run's end brings: what one look is enough for once it is over."""
+        if self._watcher is None:
+            return ()
+        self._replan(self._watcher)
+        return self._watcher.finish()
+
     def _replan(self, watcher: Watcher) -> None:
         steering = self._steering()
         if steering is None or steering.edited is self._known:

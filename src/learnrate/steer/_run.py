@@ -150,9 +150,10 @@ class Run:
     def observers(self) -> list[Observer]:
         """Who is shown the new rows, about once a second, in the recorder's thread.
 
-        Each is called with them as `Observations` and may return findings, which are stored. What
-        an observer raises is reported once and stops nothing. Where nothing is recorded, nobody
-        is shown anything.
+        Each is called with them as `Observations` and may return findings, which are stored. One
+        with a method `finish` is asked for more when the run is over, one with `close` is told
+        when nothing comes any more. What an observer raises is reported once and stops nothing.
+        Where nothing is recorded, nobody is shown anything.
         """
         return [] if self.recorder is None else self.recorder.observers
 

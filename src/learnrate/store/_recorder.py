@@ -39,6 +39,7 @@ _EVERY = 0.7  # seconds between writes, so that a killed process loses less than
 _BEAT = 5.0  # seconds between signs of life where nothing else is written
 _SLOWEST = 10.0  # seconds between tries while the store cannot be written
 _PATIENCE = 2.0  # seconds one try waits for other writers
+_OVER = (RunStatus.FINISHED, RunStatus.DIVERGED)  # one that stopped or failed may be resumed
 
 
 class Recorder:
@@ -215,8 +216,10 @@ class Recorder:
             rows = []
             if isinstance(item, threading.Event):
                 waiting.append(item)
-            else:
-                self._backlog.put(item)
+                continue
+            if item in _OVER:
+                self._ask_observers("finish")
+            self._backlog.put(item)
         self._take_rows(rows)
         return waiting
 
@@ -264,9 +267,12 @@ class Recorder:
         step, known = step[full], {name: held[full] for name, held in known.items()}
         about = {**self._about, "facts": {**self._about["facts"], **self._measured}}
         seen = Observations(run=self.run, step=step, columns=known, **about)
+        self._ask_observers("__call__", seen)
+
+    def _ask_observers(self, method: str, *seen: Observations) -> None:
         for observer in list(self.observers):
             try:
-                for finding in observer(seen) or ():
+                for finding in getattr(observer, method, _nothing)(*seen) or ():
                     self.findings.append(finding)
                     self._backlog.put(finding)
             except Exception as error:  # noqa: BLE001 - who watches must not stop the training
@@ -275,7 +281,7 @@ class Recorder:
     def _let_go(self) -> None:
         for observer in filter(None, (*self.observers, self.errand)):
             try:
-                getattr(observer, "close", lambda: None)()
+                getattr(observer, "close", _nothing)()
             except Exception as error:  # noqa: BLE001 - as above
                 self._complain(f"{observer!r} raised {type(error).__name__}: {error}")
 
@@ -299,6 +305,10 @@ class Recorder:
         if not self._complained:
             self._complained = True
             _say(message)
+
+
+def _nothing() -> tuple[()]:
+    return ()
 
 
 def _say(message: str) -> None:

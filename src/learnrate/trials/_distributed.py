@@ -7,6 +7,7 @@ of them. A rank that cannot go on says so in the same exchange, so that none wai
 from __future__ import annotations
 
 import atexit
+import importlib
 import os
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -153,6 +154,9 @@ def ranks() -> Ranks:
             # Where a launcher shows each rank one device, that one.
             local = int(os.environ.get("LOCAL_RANK", "0")) % torch.cuda.device_count()
             torch.cuda.set_device(local)
+        # Imported after the group it would keep it, and its threads, alive: a thread of gloo's that
+        # lets go of a tensor while Python ends aborts the process.
+        importlib.import_module("torch.distributed.nn")
         with _losing_ranks(rank):
             distributed.init_process_group(timeout=_PATIENCE)
         atexit.register(_leave)
