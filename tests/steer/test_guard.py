@@ -1,7 +1,9 @@
 """The guard: injected faults on real small trainings end where the clean ones do."""
 
+import json
 import math
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -215,9 +217,40 @@ def test_one_wild_loss_is_no_trouble_and_a_few_in_a_row_are():
     assert watchman.trouble(math.nan) == "the loss is nan"
 
 
+def by_heart():
+    """Losses of a run that has learned its data by heart: a thousandth one moment, 1e-8 the next."""
+    draws = np.random.default_rng(0).normal(size=3000)
+    return [2.3 * math.exp(-step / 100) + 1e-6 * math.exp(3 * draws[step]) for step in range(3000)]
+
+
+def test_the_wild_losses_of_a_run_that_has_learned_all_are_let_be_and_a_rise_is_not():
+    watchman = Watchman(Guard())
+    assert {watchman.trouble(loss) for loss in by_heart()} == {None}
+    assert [watchman.trouble(0.2) for _ in range(3)][:2] == [None, None]
+    assert not watchman.calm
+
+
+def test_what_it_has_seen_is_saved_as_json():
+    losses = [*by_heart()[:777], 0.3, 0.3]
+    one, other = Watchman(Guard()), Watchman(Guard())
+    for loss in losses:
+        one.trouble(loss)
+    other.load_state_dict(json.loads(json.dumps(one.state_dict())))
+    assert other == one
+    assert "above" in other.trouble(0.3)
+
+
 @pytest.mark.parametrize(
     "options",
-    [{"every": 0}, {"keep": 0}, {"factor": 1.0}, {"times": -1}, {"spike": 0.5}, {"folder": 3}],
+    [
+        {"every": 0},
+        {"lost": 0.0},
+        {"keep": 0},
+        {"factor": 1.0},
+        {"times": -1},
+        {"spike": 0.5},
+        {"folder": 3},
+    ],
 )
 def test_a_guard_outside_its_rules_is_refused(options):
     with pytest.raises(ArgumentError, match=r"Guard\("):

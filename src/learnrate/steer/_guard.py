@@ -7,12 +7,14 @@ from collections import deque
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 from learnrate.steer._record import finite, refuse, share, whole
 
 __all__ = ["Guard", "Watchman"]
 
 _FEWEST = 10  # good losses before a spike can be told
+_LEAST = 1e-12  # above a loss that never changes
 _RENEWED = 10  # good losses from one look at what is usual to the next
 
 
@@ -26,8 +28,9 @@ class Guard:
     seen again; where trouble follows at once, it is the data's, and the rate is left. After `times`
     such rescues the run stops, with advice.
 
-    Far above the usual: by more than `spike` robust standard deviations of the last `window` good
-    losses over their median, and by more than a half of its size.
+    Far above the usual: over the median of the last `window` good losses by more than `spike` of
+    their robust standard deviations, by more than a half of that median's size, and by more than
+    `lost` of all that the run has gained, so that one that has learned its data by heart is let be.
 
     Args:
         every: updates from one kept state to the next; None for a fiftieth of the run, 1 to 1000.
@@ -38,6 +41,7 @@ class Guard:
         patience: updates in a row that make a spike a persistent one.
         spike: how far out a loss is, in robust standard deviations.
         window: good losses that say what is usual.
+        lost: how much of the fall from the first losses must be lost again, a share above 0.
 
     Raises:
         ArgumentError: a value outside its rule.
@@ -51,6 +55,7 @@ class Guard:
     patience: int = 3
     spike: float = 8.0
     window: int = 100
+    lost: float = 0.05
 
     def __post_init__(self) -> None:
         for name, low in (("keep", 1), ("times", 0), ("patience", 1), ("window", _FEWEST)):
@@ -58,6 +63,7 @@ class Guard:
         if self.every is not None:
             whole("Guard", "every", self.every, 1)
         share("Guard", "factor", self.factor)
+        share("Guard", "lost", self.lost)
         finite("Guard", "spike", self.spike, 1.0)
         if self.folder is not None and not isinstance(self.folder, str | Path):
             refuse("Guard", "folder", "a folder, or None", self.folder)
@@ -75,6 +81,7 @@ class Watchman:
 
     guard: Guard
     _good: deque[float] = field(init=False)
+    _first: float | None = field(init=False, default=None)
     _limit: float = field(init=False, default=math.inf)
     _since: int = field(init=False, default=0)
     _out: int = field(init=False, default=0)
@@ -109,8 +116,27 @@ class Watchman:
         """The losses that were out are no more."""
         self._out = 0
 
+    def state_dict(self) -> dict[str, Any]:
+        """What it has seen, as JSON values."""
+        return {
+            "good": list(self._good),
+            "first": self._first,
+            "limit": None if self._limit == math.inf else self._limit,
+            "since": self._since,
+            "out": self._out,
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on where a state was saved."""
+        self._good.clear()
+        self._good.extend(state["good"])
+        self._first, self._since, self._out = state["first"], state["since"], state["out"]
+        self._limit = math.inf if state["limit"] is None else state["limit"]
+
     def _renew(self) -> None:
         middle = median(self._good)
+        self._first = middle if self._first is None else self._first
         spread = 1.4826 * median(abs(loss - middle) for loss in self._good)
-        self._limit = middle + max(self.guard.spike * spread, 0.5 * abs(middle), 1e-12)
+        gained = self.guard.lost * abs(self._first - middle)
+        self._limit = middle + max(self.guard.spike * spread, 0.5 * abs(middle), gained, _LEAST)
         self._since = 0

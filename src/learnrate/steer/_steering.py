@@ -340,6 +340,7 @@ class Steering:
             "position": self.position,
             "sequence": self.sequence,
             "rescues": self.rescues,
+            "watchman": None if self._watchman is None else self._watchman.state_dict(),
         }
 
     def load_state_dict(self, state: dict[str, Any], base: Schedule | None) -> None:
@@ -349,6 +350,8 @@ class Steering:
         self._follow(Edited(base, edits, self.rates.ratios))
         self.position, self.sequence = state["position"], state["sequence"]
         self.rescues = state["rescues"]
+        if self._watchman is not None and state["watchman"] is not None:
+            self._watchman.load_state_dict(state["watchman"])
         self._asked.clear()
 
     def take_up(
