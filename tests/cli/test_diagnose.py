@@ -54,6 +54,25 @@ def test_a_healthy_run_is_said_to_be_one_and_exits_with_0(run, table):
     assert "could not be told" in out
 
 
+def test_a_store_that_is_read_as_a_log_is_held_against_what_its_runs_were_steered_to(
+    run, tmp_path
+):
+    weight = torch.nn.Parameter(torch.linspace(1, 2, 3))
+    optimizer = torch.optim.SGD([weight], lr=0.1)
+    place, schedule = tmp_path / "a.db", "0.1 * constant(60) >> linear(140)"
+    with learnrate.attach(optimizer, schedule, store=place, gradient_every=0) as steered:
+        while not steered.done:
+            if steered.next_step == 100:
+                steered.steer("follow 0.04 * cosine(200)", author="ann")
+            optimizer.zero_grad()
+            loss = weight.square().sum() + 0.1
+            loss.backward()
+            optimizer.step()
+            steered.step(loss)
+    code, out, _ = run(place, "--json")
+    assert (code, json.loads(out)) == (0, [])
+
+
 def test_a_finding_is_said_in_words_with_a_remedy_and_a_plot(run, table):
     code, out, _ = run(table(lr=np.full(200, 0.1)))
     assert code == 0  # a warning

@@ -272,6 +272,15 @@ def test_a_training_is_watched_its_rate_lowered_with_a_reason_rolled_back_and_re
         visit.until("document.querySelector('#lr').textContent === '0.05'")
         assert [one.begins for one in store.attempts(run)] == [0, kept.step]
 
+        page.select_option("#kind", "follow")
+        page.click("#ask")
+        visit.until(f"{refused}.startsWith('Schedule: a text is needed')")
+        page.fill("#value", "0.02 * linear(100000)")
+        visit.until(f"{said}.startsWith('The rate goes from 0.05 to 0.0')")
+        page.click("#ask")
+        visit.until("document.querySelector('#edits').textContent.includes('follow')")
+        visit.until("Number(document.querySelector('#lr').textContent) < 0.02")
+
         page.select_option("#kind", "stop")
         page.click("#ask")
         visit.until("document.querySelector('#status').textContent === 'stopped'")
@@ -291,7 +300,7 @@ def test_a_training_is_watched_its_rate_lowered_with_a_reason_rolled_back_and_re
     assert trainer.wait(20) == 0
     used = store.observations(run)
     assert whole.lr.tolist() == used.column("lr").tolist()
-    assert [edit.status for edit in store.edits(run)] == ["applied"] * 4
+    assert [edit.status for edit in store.edits(run)] == ["applied"] * 5
     assert store.run(run).status == "stopped"
 
 

@@ -221,6 +221,14 @@ def test_updates_that_do_not_follow_the_rate_tell_that_it_is_not_theirs(runs):
     assert runs.codes(**known, update_ratio=1e-2 * runs.rate() * noise) == []
 
 
+@pytest.mark.parametrize(("last", "codes"), [(1e-8, []), (1e-3, ["LR308"])])
+def test_updates_of_a_gradient_that_has_vanished_tell_nothing(runs, last, codes):
+    norm = np.geomspace(1.0, last, 400)  # the data are known by heart, and Adam's epsilon rules
+    known = {"lr": runs.rate(), "facts": {"optimizer": "adamw"}, "gradient_norm": norm}
+    ratio = 1e-3 * norm / (norm + 30 * last)
+    assert runs.codes(loss=runs.loss(), update_ratio=ratio, **known) == codes
+
+
 def test_the_updates_of_sgd_are_compared_per_gradient(runs):
     norm = np.geomspace(10.0, 0.1, 400)
     known = {"loss": runs.loss(), "lr": runs.rate(), "gradient_norm": norm}

@@ -108,7 +108,7 @@ def _stored(runs: list[str], place: str | None) -> list[Observations]:
 def _runs(paths: list[Path], names: Any) -> list[Observations]:
     if not paths:
         return []
-    from learnrate.store import STORE  # noqa: PLC0415 - loads SQLAlchemy
+    from learnrate.steer import STORE  # noqa: PLC0415 - loads SQLAlchemy
     from learnrate.watch.readers import READERS, read_runs  # noqa: PLC0415
 
     def complain(sentence: str) -> None:

@@ -169,6 +169,7 @@ def show_ahead(
     kind: Change | None = None,
     value: Annotated[float | None, Query(allow_inf_nan=False)] = None,
     shape: Annotated[str | None, Query(max_length=500)] = None,
+    schedule: Annotated[str | None, Query(max_length=10_000)] = None,
     group: Annotated[int | None, Query(ge=0, le=10_000)] = None,
     points: Most = 500,
 ) -> Ahead:
@@ -177,7 +178,7 @@ def show_ahead(
     about = _run(held, run)
     edit = None
     if kind is not None:
-        edit = EditRequest(kind=kind, value=value, shape=shape, group=group)
+        edit = EditRequest(kind=kind, value=value, shape=shape, schedule=schedule, group=group)
     return ahead(held.store, about, edit, held.author, points)
 
 

@@ -92,6 +92,8 @@ def _with(store: Store, run: StoredRun, before: Edited, asked: EditRequest, auth
 
 def _value(asked: EditRequest) -> Any:
     """The value of an edit, as `steer.Edit` takes it."""
+    if asked.kind is Change.FOLLOW:
+        return asked.schedule
     value: Any = asked.value
     if asked.kind in _COUNTED and value is not None and value.is_integer():
         value = int(value)

@@ -32,7 +32,7 @@ __all__ = [
 
 
 class Change(StrEnum):
-    """What a page can ask for: the edits of `steer.Kind` that take a number or nothing."""
+    """What a page can ask for: the edits of `steer.Kind`."""
 
     SCALE = "scale"
     SET = "set"
@@ -40,6 +40,7 @@ class Change(StrEnum):
     RELEASE = "release"
     DECAY = "decay"
     STRETCH = "stretch"
+    FOLLOW = "follow"
     ROLLBACK = "rollback"
     SNAPSHOT = "snapshot"
     PROBE = "probe"
@@ -206,6 +207,9 @@ class EditRequest(BaseModel):
     )
     shape: str | None = Field(
         default=None, max_length=500, description="of a decay: its text, 1 to its floor"
+    )
+    schedule: str | None = Field(
+        default=None, max_length=10_000, description="follow: the text of another schedule"
     )
     group: int | None = Field(default=None, ge=0, le=10_000, description="of parameters; else all")
     reason: str = Field(default="", max_length=2000)

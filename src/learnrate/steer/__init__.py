@@ -23,6 +23,7 @@ from learnrate.steer._guard import Guard
 from learnrate.steer._limits import Limits
 from learnrate.steer._loss_slope import LossSlope
 from learnrate.steer._plateau import Plateau
+from learnrate.steer._reader import STORE
 from learnrate.steer._replayed import Replay, replayed
 from learnrate.steer._request import edits_of, preview, ratios_of, request
 from learnrate.steer._sasa_plus import SasaPlus
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 _TORCH = {"Run": "_run", "attach": "_attach", "measured_step": "_signals"}
 
 __all__ = [
+    "STORE",
     "Bounded",
     "Change",
     "Controlled",

@@ -231,6 +231,8 @@ def edit_in(
     kind: Any = name
     if name == Kind.DECAY and len(rest) == 2 and shape is None:
         shape = rest.pop()
+    if name == Kind.FOLLOW:
+        rest = [" ".join(rest)] if rest else []
     if len(rest) > 1:
         raise ArgumentError(f"{name} takes one value; got {' '.join(rest)}.")
     if shape is not None and name != Kind.DECAY:

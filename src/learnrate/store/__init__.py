@@ -1,7 +1,6 @@
 """The store: runs, points, findings and edits, remembered in SQLite or PostgreSQL."""
 
 from learnrate.store._export import write_table
-from learnrate.store._reader import STORE
 from learnrate.store._recorder import Recorder
 from learnrate.store._records import (
     LOST_AFTER,
@@ -17,7 +16,6 @@ from learnrate.store._store import Store
 
 __all__ = [
     "LOST_AFTER",
-    "STORE",
     "Attempt",
     "EditStatus",
     "Points",

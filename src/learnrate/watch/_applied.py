@@ -136,12 +136,15 @@ class NotAppliedOptions(RuleOptions):
         range: by which factor the rate must vary, for updates to be compared with it.
         follows: the power of the rate with which updates must grow; it is near 1 where the rate
             is applied and near 0 where it is not.
+        vanished: rows whose gradient is below this share of the largest count for nothing: Adam's
+            updates shrink with gradients that come near its epsilon, whatever the rate.
     """
 
     share: float = 0.7
     still: float = 0.1
     range: float = 5.0
     follows: float = 0.7
+    vanished: float = 1e-4
 
 
 def _not_applied(reading: Reading, options: NotAppliedOptions) -> Finding | None:
@@ -209,6 +212,8 @@ def _power(reading: Reading, options: NotAppliedOptions) -> float | None:
     lr = np.abs(seen.column("lr"))
     late = seen.step >= max(reading.warm, int(0.1 * reading.seen))
     there = np.isfinite(ratio) & (ratio > 0) & np.isfinite(lr) & (lr > 1e-3 * reading.peak) & late
+    if np.isfinite(norm).any():
+        there &= ~(norm < options.vanished * np.max(norm[np.isfinite(norm)]))
     limit = reading.facts.get("clip_norm")
     clipped = norm if limit is None else np.minimum(norm, float(limit))
     name = str(reading.facts.get("optimizer", "")).lower()

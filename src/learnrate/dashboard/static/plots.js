@@ -102,15 +102,18 @@ const sketch = (place, data, { range, logarithmic, zero }) => {
   place.replaceChildren(drawn("svg", { width, height, "aria-hidden": "true" }, ...lines, ...words));
 };
 
-const positive = (data) => data.every((one) => one.y.every((value) => value > 0));
+// A loss of 0 has no place on a logarithmic axis and is left out there; one below 0 makes the axis linear.
+const logarithmed = (data) => data.some((one) => one.y.some((value) => value > 0)) && !data.some((one) => one.y.some((value) => value < 0));
+const positive = (one) => ({ ...one, x: one.x.filter((_, at) => one.y[at] > 0), y: one.y.filter((value) => value > 0) });
 
 /**
  * Draw lines against the step.
  * marks: [{step, label, colour, dash}], range: [first, last] or null, log: whether the values are.
  */
-export const draw = (place, data, { marks = [], range = null, log = false, y = "", x = "step", zero = false, zoomed = null } = {}) => {
+export const draw = (place, given, { marks = [], range = null, log = false, y = "", x = "step", zero = false, zoomed = null } = {}) => {
   const seen = range === null ? marks : marks.filter((mark) => mark.step >= range[0] && mark.step <= range[1]);
-  const logarithmic = log && positive(data);
+  const logarithmic = log && logarithmed(given);
+  const data = logarithmic ? given.map(positive) : given;
   if (window.Plotly === undefined) {
     sketch(place, painted(data.map((one) => ({ ...one, colour: "@ink" }))), { range, logarithmic, zero });
     return;

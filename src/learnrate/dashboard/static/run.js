@@ -237,13 +237,17 @@ const VALUES = {
   set: ["Rate", "the highest rate of the next update", "", []],
   decay: ["Steps", "from the rate it has down to the end of the run", "", []],
   stretch: ["Total", "updates of the whole run", "", []],
+  follow: ["Schedule", "its text; the rate is the one it has at each step", "", ["1e-3 * linear()", "1e-3 * cosine()"]],
   rollback: ["Step", "weights, optimizer and schedule as they were before it", "", []],
 };
 
 const edit = () => {
   const kind = form.kind.value;
   const made = { kind };
-  if (kind in VALUES) {
+  if (kind === "follow") {
+    made.schedule = form.value.value.trim();
+    if (made.schedule === "") return { ...made, missing: "Schedule: a text is needed, such as 1e-3 * linear()." };
+  } else if (kind in VALUES) {
     const text = form.value.value.trim().replace(",", ".");
     const number = text === "" ? NaN : Number(text);
     if (!Number.isFinite(number)) return { ...made, missing: `${VALUES[kind][0]}: a number is needed.` };
@@ -307,6 +311,7 @@ const chosen = () => {
   if (known !== undefined) {
     byId("value-label").textContent = known[0];
     byId("value-help").textContent = known[1];
+    form.value.inputMode = form.kind.value === "follow" ? "text" : "decimal";
     form.value.value = form.kind.value === "rollback" ? String(about?.snapshots.at(-1)?.step ?? "") : known[2];
     byId("values").replaceChildren(...known[3].map((value) => element("option", { value })));
   }

@@ -1,4 +1,4 @@
-"""A store in SQLite as one more kind of log: every run in it, as the rules read it."""
+"""A store in SQLite as one more kind of log: every run in it, against its schedule as edited."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import sqlite3
 from typing import TYPE_CHECKING
 
 from learnrate._errors import FileError, StoreError
-from learnrate.store._store import Store
+from learnrate.steer._replayed import observations_as_edited
+from learnrate.store import Store
 from learnrate.store._tables import schema
 from learnrate.watch.readers import Reader
 
@@ -36,7 +37,7 @@ def _claims(path: Path) -> bool:
 def _read(path: Path, _: Names) -> list[Observations]:
     try:
         store = Store(path, create=False)
-        runs = [store.observations(run.id) for run in reversed(store.runs())]
+        runs = [observations_as_edited(store, run.id) for run in reversed(store.runs())]
     except StoreError as error:
         raise FileError(str(error)) from error
     return runs
