@@ -7,8 +7,9 @@ import sys
 import pytest
 from pyarrow import parquet
 
-from learnrate import Store
+from learnrate import Store, schedule
 from learnrate.cli import main
+from learnrate.watch import Finding, Severity
 
 TASKS = """\
 from learnrate.testing import quadratic_task
@@ -69,6 +70,39 @@ def test_runs_lists_what_was_trained_the_newest_first(run):
     code, out, _ = run("runs")
     assert code == 0
     assert all(each["run"] in out for each in listed)
+
+
+def test_one_run_is_shown_with_what_was_asked_of_it_and_what_was_found(run):
+    store = Store("learnrate.db")
+    made = store.new_run(total=30, schedule=schedule("0.05 * linear(30)"))
+    store.add_edit(made, "scale", 0.5, author="ann", reason="too high")
+    store.add_edit(made, "rollback", 7, author="ben")
+    store.answer_edit(made, 1, "applied", step=12, answer="rate 0.03 -> 0.015", position=1)
+    store.answer_edit(made, 2, "refused", answer="there is no snapshot of step 7")
+    finding = Finding(
+        code="LR301",
+        severity=Severity.ADVICE,
+        step=20,
+        message="It is flat.",
+        evidence={},
+        remedy="Decay.",
+    )
+    store.add_finding(made, finding)
+    (shown,) = json.loads(run("runs", "last", "--json")[1])
+    assert shown["run"] == made
+    assert shown["schedule"] == "0.05 * linear(30)"
+    assert [(edit["kind"], edit["status"], edit["step"]) for edit in shown["edits"]] == [
+        ("scale", "applied", 12),
+        ("rollback", "refused", None),
+    ]
+    assert shown["findings"] == [finding.to_dict()]
+    code, out, _ = run("runs", made[:4])
+    said = " ".join(out.split())
+    assert code == 0
+    assert "E1 scale 0.5: applied at step 12; asked by ann at" in said
+    assert "too high; rate 0.03 -> 0.015" in said
+    assert "E2 rollback 7: refused; asked by ben at" in said
+    assert "LR301 advice from step 20: It is flat. Decay." in said
 
 
 def test_export_writes_both_kinds_of_table(run, tmp_path):

@@ -1,4 +1,4 @@
-"""The runs of a store, in the terminal."""
+"""The runs of a store, or one of them, in the terminal."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from learnrate.store import StoredRun
+    from learnrate.store import StoredEdit, StoredRun
+    from learnrate.watch import Finding
 
-__all__ = ["show_runs"]
+__all__ = ["show_run", "show_runs"]
 
 _STYLES = {"running": "bold cyan", "finished": "green", "diverged": "bold red", "failed": "red"}
 
@@ -42,3 +43,39 @@ def show_runs(console: Console, runs: Sequence[StoredRun]) -> None:
             time.strftime("%Y-%m-%d %H:%M", time.localtime(run.started)),
         )
     console.print(table if runs else "no runs yet")
+
+
+def show_run(
+    console: Console, run: StoredRun, edits: Sequence[StoredEdit], findings: Sequence[Finding]
+) -> None:
+    """Print what a run follows, what was asked of it, and what was found."""
+    from rich.text import Text  # noqa: PLC0415 - slow to load
+
+    console.print()
+    console.print(Text(f"schedule  {run.schedule or 'of another scheduler'}"))
+    for edit in edits:
+        where = "" if edit.step is None else f" at step {edit.step:,}"
+        group = "" if edit.group is None else f" for group {edit.group}"
+        value = "" if edit.value is None else f" {_value_text(edit.value)}"
+        asked = time.strftime("%H:%M:%S", time.localtime(edit.time))
+        console.print(
+            Text(f"E{edit.sequence} {edit.kind}{value}", "bold").append(
+                f"{group}: {edit.status}{where}; asked by {edit.author} at {asked}"
+                f"{f', {edit.reason}' if edit.reason else ''}"
+                f"{f'; {edit.answer}' if edit.answer else ''}",
+                "not bold",
+            )
+        )
+    for finding in findings:
+        where = "" if finding.step is None else f" from step {finding.step:,}"
+        console.print(
+            Text(f"{finding.code} {finding.severity}", "bold").append(
+                f"{where}: {finding.message} {finding.remedy}", "not bold"
+            )
+        )
+
+
+def _value_text(value: object) -> str:
+    if isinstance(value, dict):
+        return " ".join(map(str, value.values()))
+    return f"{value:g}" if isinstance(value, float) else str(value)
