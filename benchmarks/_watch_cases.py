@@ -282,6 +282,8 @@ def cold(base: Base) -> Made:
         high = max(np.median(early[at : at + 3]) for at in range(len(early) - 3))
         if high < loss[0] + 0.2 * gained or level(made, 0.3, 0.4) > loss[0] - 0.4 * gained:
             continue
+        if lost(made):  # it died, and no warm-up is what it lacks most
+            continue
         twin = trained(warm, factor * warm.meant.table())
         if level(twin, 0.95, 1.0) < first(usual) - 0.8 * fall:
             return replace(made, note=f"rate x{factor}")
