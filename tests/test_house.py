@@ -20,7 +20,7 @@ ARROWS = {
     "range_test": {"trials", "task"},
     "planning": {"trials", "task", "schedules", "range_test"},
     "sweeping": {"trials", "task", "schedules"},
-    "training": {"trials", "task", "schedules", "steer", "store", "probing"},
+    "training": {"trials", "task", "schedules", "steer", "store", "probing", "watch"},
     "meta": {"task", "trials"},
     "report": {
         "schedules",

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from learnrate.store import Store
     from learnrate.task import Task
     from learnrate.trials import Training
+    from learnrate.watch import Finding
 
 __all__ = ["Trained", "train"]
 
@@ -45,6 +46,7 @@ class Trained:
         optimizer: the optimizer that trained it, with its state; None likewise.
         run: what the run is called in the store; None where it was not recorded.
         edits: all that took effect, of people, controllers and the guard, in order.
+        findings: what the rules said of the run as it was recorded.
     """
 
     schedule: Schedule
@@ -54,6 +56,7 @@ class Trained:
     optimizer: torch.optim.Optimizer | None
     run: str | None = None
     edits: tuple[Edit, ...] = ()
+    findings: tuple[Finding, ...] = ()
 
     def save_weights(self, path: str | Path) -> None:
         """Save the model's `state_dict`, whole or not at all; nothing when no model was made.
@@ -81,6 +84,7 @@ class Trained:
             "loss": number_or_none(final),
             "changes": [asdict(change) for change in self.changes],
             "edits": [edit.to_dict() for edit in self.edits],
+            "findings": [finding.to_dict() for finding in self.findings],
             "validation": number_or_none(self.curve.validation),
             "seconds": self.curve.seconds,
             "curve": [
@@ -170,6 +174,7 @@ def train(
         optimizer=None if training is None else training.optimizer,
         run=None if run is None else run.id,
         edits=() if run is None else run.edited.edits,
+        findings=() if run is None else tuple(run.findings),
     )
 
 

@@ -55,6 +55,15 @@ def test_train_records_the_run_and_its_losses_are_the_same_without(run, tmp_path
     assert seen.facts["seed"] == 0
 
 
+def test_train_says_what_was_found(run):
+    slow = ("train", "t.py:task", "--schedule", "1e-5 * linear()", "--steps", 80)
+    (finding,) = json.loads(run(*slow, "--json")[1])["findings"]
+    assert finding["code"] == "LR202"
+    said = " ".join(run(*slow)[1].split())
+    assert f"LR202 error: {finding['message']}" in said
+    assert json.loads(run(*slow, "--no-store", "--json")[1])["findings"] == []
+
+
 def test_runs_lists_what_was_trained_the_newest_first(run):
     run(*TRAIN)
     run("train", "t.py:unstable", "--schedule", "0.1 * constant()", "--steps", 50)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from learnrate.store import StoredEdit, StoredRun
     from learnrate.watch import Finding
 
-__all__ = ["show_run", "show_runs"]
+__all__ = ["show_found", "show_run", "show_runs"]
 
 _STYLES = {"running": "bold cyan", "finished": "green", "diverged": "bold red", "failed": "red"}
 
@@ -66,6 +66,13 @@ def show_run(
                 "not bold",
             )
         )
+    show_found(console, findings)
+
+
+def show_found(console: Console, findings: Sequence[Finding]) -> None:
+    """Print what was found in a run, a paragraph each."""
+    from rich.text import Text  # noqa: PLC0415 - slow to load
+
     for finding in findings:
         where = "" if finding.step is None else f" from step {finding.step:,}"
         console.print(
