@@ -3,6 +3,7 @@
 import math
 
 import numpy as np
+import pytest
 
 
 def test_a_loss_that_falls_in_a_straight_line_is_too_slow(runs):
@@ -111,6 +112,13 @@ def test_a_loss_flat_at_chance_is_said_where_chance_is_known(runs):
     assert found.evidence["chance"] == math.log(10)
     (same,) = runs.said(loss=loss, lr=runs.rate(), facts={"chance": math.log(10)}).findings
     assert same.code == "LR402"
+
+
+@pytest.mark.parametrize(("ratio", "codes"), [(1e-4, ["LR201"]), (1e-2, ["LR402"])])
+def test_flat_at_chance_is_the_rates_where_the_weights_have_hardly_moved(runs, ratio, codes):
+    loss = 2.3 + 0.02 * np.random.default_rng(0).standard_normal(runs.n)
+    known = {"loss": loss, "lr": runs.rate(), "update_ratio": ratio * runs.rate() / 0.1}
+    assert runs.codes(**known, facts={"classes": 10, "optimizer": "adam"}) == codes
 
 
 def test_a_loss_a_twentieth_below_chance_is_not_at_chance(runs):

@@ -90,6 +90,9 @@ class AtChanceOptions(RuleOptions):
         significance: of the rank test by which the second half still falls.
         falls: how far it must then have fallen, in units of what a level is uncertain by, to be no
             longer flat wherever it lies.
+        moved: by how much of their size the weights must have moved, the sizes of all updates
+            added up, before a flat loss says something of the data. Runs whose labels are
+            shuffled had moved by 1 or more, those at a hundredth of the rate by 0.02 to 0.4.
         seen: the share of the run that must be over.
     """
 
@@ -97,12 +100,15 @@ class AtChanceOptions(RuleOptions):
     above: float = 0.1
     significance: float = 0.01
     falls: float = 4.0
+    moved: float = 0.25
     seen: float = 0.1
 
 
 def _at_chance(reading: Reading, options: AtChanceOptions) -> Finding | None:
     if reading.seen < options.seen * reading.length:
         return None
+    if reading.moved is not None and reading.moved < options.moved:
+        return None  # LR201 speaks
     chance = reading.chance
     assert chance is not None  # noqa: S101 - `lacks` was asked before
     levels = reading.levels.value

@@ -93,6 +93,13 @@ class Reading:
             return Track(norms.step, (norms.value > limit).astype(float))
         return Track(norms.step[:0], norms.value[:0])
 
+    @cached_property
+    def moved(self) -> float | None:
+        """The sizes of all updates so far, summed, as a share of the weights'; None if unrecorded."""
+        ratio = self.track("update_ratio").value
+        ratio = ratio[np.isfinite(ratio)]
+        return float(ratio.mean()) * self.seen if ratio.size else None
+
     @property
     def chance(self) -> float | None:
         """The loss of a model that knows nothing, where the facts say it or count the classes."""

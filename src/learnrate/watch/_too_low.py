@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 __all__ = ["NOT_LEARNING", "TOO_SLOW", "NotLearningOptions", "TooSlowOptions"]
 
 
+_RAISE = "Raise the peak rate about tenfold, or let learnrate plan find it."
+
+
 @dataclass(frozen=True, kw_only=True)
 class TooSlowOptions(RuleOptions):
     """Thresholds of LR201.
@@ -33,6 +36,8 @@ class TooSlowOptions(RuleOptions):
             at a rate too high 0.24 or more.
         left: the share of its start that a loss above 0 must still have; one that fell to less
             was not slow, whatever its course.
+        moved: a loss that does not fall visibly is a slow one's if all updates added up moved the
+            weights by less than this share of their size; see LR402.
         seen: the share of the run that must be over.
     """
 
@@ -40,14 +45,43 @@ class TooSlowOptions(RuleOptions):
     quarter: float = 0.045
     first: float = 0.2
     left: float = 0.25
+    moved: float = 0.25
     seen: float = 0.25
 
 
 def _too_slow(reading: Reading, options: TooSlowOptions) -> Finding | None:
-    if reading.seen < options.seen * reading.length or reading.fall <= 0:
+    if reading.seen < options.seen * reading.length:
         return None
+    if reading.moved is not None and reading.moved < options.moved:
+        level = float(np.median(reading.levels.value[-3:]))
+        if abs(reading.start - level) <= 4.0 * reading.wobble:
+            return _hardly_moved(reading, reading.moved)
+    return _straight(reading, options)
+
+
+def _hardly_moved(reading: Reading, moved: float) -> Finding:
+    return Finding(
+        code=TOO_SLOW.code,
+        severity=TOO_SLOW.severity,
+        step=None,
+        message=(
+            f"The loss stays near {reading.start:.3g}, and the weights where they are: "
+            f"{reading.seen:,} updates moved them by {share_text(moved)} of their size at most."
+        ),
+        evidence={
+            "start": reading.start,
+            "end": reading.end,
+            "moved": moved,
+            "peak": reading.peak if reading.rate.step.size else None,
+        },
+        remedy=_RAISE,
+    )
+
+
+def _straight(reading: Reading, options: TooSlowOptions) -> Finding | None:
+    """A loss that falls as the sum of the rates, which is to say that it has hardly begun."""
     levels, clock = reading.levels, _learning(reading)
-    if clock is None:
+    if clock is None or reading.fall <= 0:
         return None
     marks = np.interp([0.05, 0.25, 0.5, 0.75], clock, levels.value)
     end = float(np.median(levels.value[-3:]))
@@ -76,7 +110,7 @@ def _too_slow(reading: Reading, options: TooSlowOptions) -> Finding | None:
             "last_quarter_share": float(quarters[-1]),
             "peak": reading.peak if reading.rate.step.size else None,
         },
-        remedy="Raise the peak rate about tenfold, or let learnrate plan find it.",
+        remedy=_RAISE,
     )
 
 
