@@ -60,6 +60,13 @@ def test_a_loss_that_never_moves_learns_nothing(runs):
     assert runs.codes(loss=loss, lr=runs.rate()) == ["LR202"]
 
 
+@pytest.mark.parametrize(("ratio", "codes"), [(1e-6, ["LR202"]), (0.1, [])])
+def test_a_loss_that_stays_while_the_weights_move_far_is_not_of_a_rate_too_low(runs, ratio, codes):
+    loss = 5.0 + 0.001 * np.random.default_rng(0).standard_normal(runs.n)
+    known = {"loss": loss, "lr": runs.rate(), "update_ratio": ratio * runs.rate() / 0.1}
+    assert runs.codes(**known, only=["LR202"]) == codes
+
+
 def test_early_in_a_run_a_loss_that_has_not_moved_yet_is_no_finding(runs):
     loss = 2.3 + 0.02 * np.random.default_rng(0).standard_normal(80)
     assert runs.codes(loss=loss, lr=runs.rate(n=80), total=1000) == []

@@ -142,6 +142,8 @@ class NotLearningOptions(RuleOptions):
         share: of the rows in which the rate is 0, or the ratio below that.
         significance: of the rank test by which a loss still falls.
         fall: the share of its start by which a loss must have fallen to count as learning.
+        moved: a flat loss is said to be the rate's only where all updates added up moved the
+            weights by less than this share of their size, if that was recorded; see LR402.
         seen: the share of the run that must be over, where the loss alone speaks.
     """
 
@@ -149,6 +151,7 @@ class NotLearningOptions(RuleOptions):
     share: float = 0.9
     significance: float = 0.01
     fall: float = 0.01
+    moved: float = 0.25
     seen: float = 0.1
 
 
@@ -199,6 +202,8 @@ def _at_chance(reading: Reading) -> bool:
 def _flat(reading: Reading, options: NotLearningOptions) -> bool:
     """Whether the loss shows neither a falling trend nor a fall, from its first row on."""
     if reading.seen < options.seen * reading.length:
+        return False
+    if reading.moved is not None and reading.moved >= options.moved:
         return False
     least = options.fall
     levels = levels_of(reading.finite, 24).value
