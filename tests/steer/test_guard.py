@@ -10,7 +10,7 @@ from torch import nn
 
 import learnrate
 from learnrate import ArgumentError, Store, Task
-from learnrate.steer import Guard
+from learnrate.steer import Guard, replayed
 from learnrate.steer._guard import Watchman
 
 STEPS = 400
@@ -123,6 +123,9 @@ def test_after_its_rescues_it_stops_with_advice(tmp_path):
     assert "after 2 rescues. Lower the peak rate or run learnrate plan" in loop.run.stopped
     assert Store(tmp_path / "a.db").run(loop.run.id).status == "diverged"
     assert len([one for one in loop.run.edited.edits if one.kind == "scale"]) == 2
+    again = replayed(store := Store(tmp_path / "a.db"), loop.run.id)  # ends where it was given up
+    assert again.lr.tolist() == store.observations(loop.run.id).column("lr").tolist()
+    assert (again.edits[-1].kind, again.edits[-1].author) == ("stop", "guard")
 
 
 def test_the_rate_after_a_rescue_is_below_what_it_was(tmp_path):

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import sqlite3
 from typing import TYPE_CHECKING
 
 from learnrate._errors import FileError, StoreError
 from learnrate.steer._replayed import observations_as_edited
-from learnrate.store import Store
-from learnrate.store._tables import schema
+from learnrate.store import Store, is_store
 from learnrate.watch.readers import Reader
 
 if TYPE_CHECKING:
@@ -20,27 +18,12 @@ if TYPE_CHECKING:
 __all__ = ["STORE"]
 
 
-def _claims(path: Path) -> bool:
-    if not path.is_file():
-        return False
-    try:
-        database = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)
-        try:
-            found = database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
-            return set(schema.tables) <= {name for (name,) in found}
-        finally:
-            database.close()
-    except sqlite3.Error:
-        return False
-
-
 def _read(path: Path, _: Names) -> list[Observations]:
     try:
         store = Store(path, create=False)
-        runs = [observations_as_edited(store, run.id) for run in reversed(store.runs())]
+        return [observations_as_edited(store, run.id) for run in reversed(store.runs())]
     except StoreError as error:
         raise FileError(str(error)) from error
-    return runs
 
 
-STORE = Reader(name="learnrate store", claims=_claims, read=_read)
+STORE = Reader(name="learnrate store", claims=is_store, read=_read)

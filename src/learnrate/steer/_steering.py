@@ -325,6 +325,7 @@ class Steering:
         return max(map(abs, self.edited.rates(max(step, 0))), default=0.0)
 
     def _give_up(self, why: str, step: int) -> None:
+        self._by_itself(_of_guard(Kind.STOP, None, why, step))  # so that a replay ends here too
         self.fate.gave_up = True
         self.fate.stopped = (
             f"{why} at step {step - 1}, after {self.rescues} rescues. Lower the peak rate or run "
@@ -401,5 +402,5 @@ def _forgetting(step: int) -> Callable[[Store, str], None]:
     return lambda store, run: store.remove_snapshot(run, step)
 
 
-def _of_guard(kind: Kind, value: float, why: str, step: int) -> Edit:
+def _of_guard(kind: Kind, value: float | None, why: str, step: int) -> Edit:
     return Edit(kind=kind, value=value, author=AUTOMATIC, reason=why, step=step)

@@ -1,6 +1,7 @@
 """The store: runs, points, findings and edits, remembered in SQLite or PostgreSQL."""
 
 from learnrate.store._export import write_table
+from learnrate.store._is_store import is_store
 from learnrate.store._recorder import Recorder
 from learnrate.store._records import (
     LOST_AFTER,
@@ -25,5 +26,6 @@ __all__ = [
     "Store",
     "StoredEdit",
     "StoredRun",
+    "is_store",
     "write_table",
 ]
