@@ -14,7 +14,16 @@ __all__ = ["is_store"]
 
 
 def is_store(path: Path) -> bool:
-    """Whether a file is a SQLite database with the tables of a store. Nothing is raised."""
+    """Whether a file is a SQLite database with the tables of a store. Nothing is raised.
+
+    Args:
+        path: of a file, which need not exist.
+
+    Examples:
+        >>> from pathlib import Path
+        >>> is_store(Path("no-such.db"))
+        False
+    """
     if not path.is_file():
         return False
     try:
