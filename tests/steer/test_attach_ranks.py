@@ -33,6 +33,7 @@ JOB = """
         state = run.state_dict()
     with open(f"{folder}/{rank}.txt", "w") as file:
         print(rates, run.id, state["step"], file=file)
+    del model  # which holds the group, and so its threads
     distributed.destroy_process_group()
     if rank == 0:
         sys.exit(os.wait()[1])
