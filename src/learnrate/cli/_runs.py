@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from learnrate.cli._common import JsonOption, StoreOption, console, print_json
-
-if TYPE_CHECKING:
-    from learnrate.store import StoredEdit
 
 __all__ = ["runs"]
 
@@ -43,7 +40,7 @@ def runs(
         listed = [one.to_dict() for one in found]
         if run is not None:
             listed[0]["schedule"] = None if found[0].schedule is None else str(found[0].schedule)
-            listed[0]["edits"] = [_fields(edit) for edit in edits]
+            listed[0]["edits"] = [edit.to_dict() for edit in edits]
             listed[0]["findings"] = [finding.to_dict() for finding in findings]
         print_json(listed)
         return
@@ -52,8 +49,3 @@ def runs(
     show_runs(console(), found)
     if run is not None:
         show_run(console(), found[0], edits, findings)
-
-
-def _fields(edit: StoredEdit) -> dict[str, object]:
-    names = ("kind", "value", "group", "author", "time", "reason", "status", "step", "answer")
-    return {name: getattr(edit, name) for name in names}

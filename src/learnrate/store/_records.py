@@ -178,6 +178,11 @@ class StoredEdit:
     answer: str
     position: int | None = None
 
+    def to_dict(self) -> dict[str, Any]:
+        """What `learnrate runs RUN --json` prints of it."""
+        names = ("kind", "value", "group", "author", "time", "reason", "status", "step", "answer")
+        return {name: getattr(self, name) for name in names}
+
 
 @dataclass(frozen=True, kw_only=True)
 class Snapshot:
