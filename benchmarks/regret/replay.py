@@ -17,10 +17,10 @@ from _page import table
 
 from learnrate._progress import ProgressBar
 from learnrate.planning._bench import Bench
+from learnrate.planning._heights import Scale
 from learnrate.planning._ladder import ladder_for
 from learnrate.planning._plan import SHAPE, _decided, _expected
 from learnrate.planning._result import RungTrial
-from learnrate.planning._surface import Scale
 from learnrate.schedules import shape
 from learnrate.trials import Journal, fingerprint, preserved
 
@@ -94,6 +94,11 @@ def _read_off(one: dict[str, Any], log_lr: float, column: int) -> float:
     logs, rates = np.log(losses), np.log(one["lr"])
     if log_lr < rates[0]:
         return float(logs[0] + (logs[1] - logs[0]) * (log_lr - rates[0]) / (rates[1] - rates[0]))
+    if log_lr > rates[-1] and np.isfinite(logs[-1]):
+        lowest = int(np.argmin(logs))
+        steepest = max(0.0, float(logs[-1] - logs[-2]) / float(rates[-1] - rates[-2]))
+        mean = float(logs[-1] - logs[lowest]) / max(float(rates[-1] - rates[lowest]), 1e-9)
+        return float(logs[-1] + max(steepest, mean) * (log_lr - rates[-1]))
     above = min(int(np.searchsorted(rates, log_lr)), len(rates) - 1)
     if not np.isfinite(logs[max(0, above - 1) : above + 1]).all():
         return math.inf

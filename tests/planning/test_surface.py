@@ -5,7 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from learnrate.planning._surface import Observation, Scale, Surface, linex
+from learnrate.planning._heights import Observation, Scale, linex
+from learnrate.planning._surface import Surface
 
 TOTAL = 1600
 

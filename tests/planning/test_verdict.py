@@ -4,8 +4,9 @@ import math
 
 import pytest
 
+from learnrate.planning._heights import Observation, Scale
 from learnrate.planning._result import Rung, RungTrial, Verdict
-from learnrate.planning._surface import Observation, Scale, Surface
+from learnrate.planning._surface import Surface
 from learnrate.planning._verdict import judge
 
 SURFACE = Surface(

@@ -27,7 +27,7 @@ from learnrate.trials import (
 
 if TYPE_CHECKING:
     from learnrate._progress import ProgressBar
-    from learnrate.planning._surface import Scale
+    from learnrate.planning._heights import Scale
     from learnrate.schedules import Schedule
     from learnrate.task import Task
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from learnrate.planning._surface import DRIFT_PRIOR, Observation, Surface
+from learnrate.planning._heights import Observation
+from learnrate.planning._surface import DRIFT_PRIOR, Surface
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

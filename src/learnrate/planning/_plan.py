@@ -14,10 +14,11 @@ from learnrate._files import folder_for
 from learnrate._progress import ProgressBar
 from learnrate._version import __version__
 from learnrate.planning._bench import BRACKET_ITERS, Bench
+from learnrate.planning._heights import Scale
 from learnrate.planning._ladder import Ladder, Measured, ladder_for
 from learnrate.planning._result import Further, Plan, Rung, Verdict
 from learnrate.planning._shapes import SHORTEST, chosen
-from learnrate.planning._surface import Scale, Surface
+from learnrate.planning._surface import Surface
 from learnrate.planning._verdict import judge
 from learnrate.schedules import Schedule
 from learnrate.schedules import shape as read_shape

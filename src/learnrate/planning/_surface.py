@@ -1,19 +1,25 @@
 r"""What trials at several horizons say about the best rate of a whole run. Pure arithmetic.
 
-The final loss $L$ of an annealed trial of $h$ updates at peak rate $\eta$ is modelled as
+The final height $H$ (`Scale`) of an annealed trial of $h$ updates at peak rate $\eta$ is modelled as
 
-$$\ln L = c_h + k_h\,\ell_a\big(\ln\eta - \mu - b \ln (h/T)\big), \qquad
-  \ell_a(u) = (e^{a u} - a u - 1)/a^2$$
+$$H = c_h + k_h\,\ell_a\big(\ln\eta - \mu_h\big), \qquad
+  \mu_h = \mu + b \ln (h/T) \pm 8/h, \qquad \ell_a(u) = (e^{a u} - a u - 1)/a^2$$
 
-(or $L$ as a share of the improvement, where it goes below zero), with one level $c_h$ and one depth
-$k_h$ a horizon, and $\mu$ the log of the best peak of the whole run of $T$ updates.
-$\ell_a$ is the linex loss (Varian 1975): linear far below the optimum and a cliff above it, as
-published sweeps are (a quarter of the best rate costs about 1 %, four times costs 4 % or the run:
-arXiv:2503.04715, data). Beyond 0.3 above the lowest, only a height's logarithm counts, modelled and
-measured alike. $b$ is how the best rate drifts with the horizon; it is estimated, and
-shrunk towards what our own sweeps show, -0.26 with deviation 0.15 (DeepOBS baselines: median -0.45,
-plain SGD -0.08; arXiv:2409.19913: -0.32 at a fixed batch). $\mu$ is shrunk towards where a range
-test puts it.
+with one level $c_h$ and one depth $k_h$ a horizon, and $\mu$ the log of the best peak of the whole
+run of $T$ updates. $\ell_a$ is the linex loss (Varian 1975): linear far below the optimum and a cliff
+above it, as published sweeps are (a quarter of the best rate costs about 1 %, four times costs 4 %
+or the run: arXiv:2503.04715, data). Beyond 0.3 above the lowest, only a height's logarithm counts,
+modelled and measured alike.
+
+$b$ is how the best rate drifts with the horizon; it is estimated, and shrunk towards what our own
+sweeps show, -0.2 with deviation 0.15 (DeepOBS baselines: median -0.45, plain SGD -0.08;
+arXiv:2409.19913: -0.32 at a fixed batch). A run of a dozen updates has no warm-up to speak of, and
+its best rate strays from any such line. $\mu$ is shrunk towards where a range test puts it.
+
+How steep all this is, the horizons tell. Below the optimum a higher rate does what more updates do,
+so the height falls about as fast with the one as with the other: in our own sweeps the depth is 0.75
+of the slope, the fall of the lowest height for an e-fold of horizon, within a factor 1.8 where depths
+themselves differ by a factor 100. The noise of a trial is about 0.15 of the slope.
 
 The posterior is summed over a grid: no sampling, so the same trials give the same answer.
 """
@@ -27,38 +33,36 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from learnrate.planning._heights import eased, linex
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["Estimate", "Observation", "Scale", "Surface", "linex"]
+    from learnrate.planning._heights import Observation
 
-# Fitted to exhaustive sweeps at five horizons of the development cells of benchmarks/regret.
-DRIFT_PRIOR = (-0.26, 0.15)
+__all__ = ["DRIFT_PRIOR", "Estimate", "Surface"]
+
+# Fitted to exhaustive sweeps at five horizons of the development cells of benchmarks/regret. A prior
+# is a mean, or the middle of a factor, and the deviation of its logarithm.
+DRIFT_PRIOR = (-0.2, 0.15)
+_CLIFF_PRIOR = (1.2, 0.5)
+_DEPTH_OF_SLOPE = (0.75, 0.8)
+_NOISE_OF_SLOPE = (0.15, 0.8)
+_USUAL_SLOPE = 0.27  # where there is one horizon only
+_LEAST_SLOPE = 0.03  # of what still learns; a fall of nothing is noise
+_STRAY = 8.0  # over the horizon: how far the log of its best rate lies from the line
 _EXPECTED_SPREAD = 0.8  # of the best rate around where the range test puts it: a factor 2.2
-_MISFIT = 0.15  # how far the model may be off, as a share of the height above the rung's lowest
-_FAR = 0.3  # heights above the lowest beyond which their logarithms count
+_MISFIT = 0.25  # how far the model may be off, as a share of the height above the rung's lowest
 _DRIFT_OF_DRIFT = 0.18  # how far the drift may change, per e-fold of horizon beyond the longest
-_FLATTENING = 0.4  # the curvature at the optimum falls as horizon to this power
+_FLATTENING = 0.3  # the curvature at the optimum falls as horizon to this power
 _CAUTION = 0.8  # of what linex says; near the optimum, losses rise about as steeply below as above
-_QUANTILE_80 = 1.638  # half-width of a central 80 % interval: of t with three degrees of freedom
+_QUANTILE_80 = 1.533  # half-width of a central 80 % interval: of t with four degrees of freedom
 
 _DRIFTS = np.arange(-0.9, 0.61, 0.1)
 _CLIFFS = np.array([0.7, 1.0, 1.4, 2.0, 3.0])
-_DEPTHS = np.geomspace(0.02, 2.0, 10)
+_DEPTHS = np.geomspace(0.005, 4.0, 14)
 _NOISES = np.array([0.005, 0.01, 0.02, 0.04, 0.08, 0.16])
 _GRID_STEP = 0.1
-
-
-@dataclass(frozen=True)
-class Observation:
-    """One trial: its length in updates, the log of its peak rate, the height of its final loss.
-
-    Heights are on the `Scale` of the task; infinite for a trial that diverged.
-    """
-
-    steps: int
-    log_lr: float
-    height: float
 
 
 @dataclass(frozen=True)
@@ -71,91 +75,61 @@ class Estimate:
 
 
 @dataclass(frozen=True)
-class Scale:
-    """Losses as heights: their logs, as long as the task's losses stay above zero.
-
-    For losses that go below zero, the share of the improvement first seen, below 0.
-
-    Args:
-        start: the loss before training.
-        lowest: the lowest loss first seen.
-    """
-
-    start: float
-    lowest: float
-
-    @classmethod
-    def of(cls, curve: np.ndarray) -> Scale:
-        """The scale of a task, from the smooth losses of a range test."""
-        return cls(float(curve[0]), float(curve.min()))
-
-    @property
-    def logarithmic(self) -> bool:
-        """Whether heights are logs of losses, so that their differences are relative."""
-        return self.lowest > 0
-
-    def height(self, loss: float | None) -> float:
-        """The height of a loss; infinite for None, a trial that did not finish."""
-        if loss is None:
-            return math.inf
-        if self.logarithmic:
-            return math.log(max(loss, 1e-12 * self.start))
-        return (loss - self.start) / (self.start - self.lowest)
-
-    def loss(self, height: np.ndarray) -> np.ndarray:
-        """The losses at heights: the inverse of `height`."""
-        if self.logarithmic:
-            return np.asarray(np.exp(height))
-        return np.asarray(self.start + height * (self.start - self.lowest))
-
-
-def linex(distance: np.ndarray, cliff: np.ndarray | float) -> np.ndarray:
-    """The cost of being `distance` (log rate) from the optimum: 0 there, with curvature 1.
-
-    Examples:
-        >>> linex(np.array([-1.0, 0.0, 1.0]), 1.0).round(3).tolist()
-        [0.368, 0.0, 0.718]
-    """
-    u = np.clip(distance, -12.0, 8.0 / cliff)  # as far as anything is told apart
-    return np.asarray((np.exp(cliff * u) - cliff * u - 1.0) / np.square(cliff))
-
-
-def eased(above: np.ndarray) -> np.ndarray:
-    """Heights above the lowest, with their logarithm counted beyond 0.3: far off is far off.
-
-    Examples:
-        >>> eased(np.array([0.0, 0.2, 0.3, 3.0])).round(3).tolist()
-        [0.0, 0.2, 0.3, 0.991]
-    """
-    far = _FAR * (1.0 + np.log(np.maximum(above, _FAR) / _FAR))
-    return np.asarray(np.minimum(above, far))
-
-
-@dataclass(frozen=True)
 class _Rung:
     """What the trials of one length say: a log-likelihood over (optimum, cliff, depth, noise)."""
 
     optima: np.ndarray
     log_likelihood: np.ndarray
+    log_prior_depth: np.ndarray
+    stray: float
 
     @cached_property
     def marginal(self) -> np.ndarray:
         """Over (optimum, cliff, noise): each rung has a depth of its own, which is summed out."""
-        return _log_sum_exp(self.log_likelihood + _LOG_PRIOR_DEPTH[:, None], axis=2)
+        return _log_sum_exp(self.log_likelihood + self.log_prior_depth[:, None], axis=2)
 
-    def shifted(self, optima: np.ndarray) -> np.ndarray:
-        """`marginal` at other optima, which lie within its own."""
-        place = (optima - self.optima[0]) / _GRID_STEP
-        below = np.clip(place.astype(int), 0, len(self.optima) - 2)
-        share = (place - below)[:, None, None]
-        return np.asarray((1 - share) * self.marginal[below] + share * self.marginal[below + 1])
+    @cached_property
+    def _strays(self) -> np.ndarray:
+        """From each place on the line to each optimum: how likely the one is, given the other."""
+        distance = self.optima - self.optima[:, None]
+        weight = np.exp(_log_normal(distance, 0.0, self.stray))
+        return np.asarray(weight / weight.sum(axis=1, keepdims=True))
 
-    def depth(self, optimum: float) -> float:
+    @cached_property
+    def _of_line(self) -> np.ndarray:
+        """`marginal`, given where the line is at this horizon instead of where its optimum is."""
+        highest = self.marginal.max(axis=0)
+        likelihood = np.tensordot(self._strays, np.exp(self.marginal - highest), axes=1)
+        return np.asarray(np.log(likelihood + 1e-300) + highest)
+
+    def given_line(self, first: float, count: int) -> np.ndarray:
+        """The log-likelihood of `count` places of the line, the lowest `first`, within the optima."""
+        below, share = self._place(first)
+        return np.asarray(
+            (1 - share) * self._of_line[below : below + count]
+            + share * self._of_line[below + 1 : below + count + 1]
+        )
+
+    def optimum(self, lines: Sequence[tuple[float, np.ndarray]]) -> np.ndarray:
+        """Posterior over the optimum, from weights of the line: each with its lowest place."""
+        weight = np.zeros_like(self.marginal)
+        for first, line in lines:
+            below, share = self._place(first)
+            weight[below : below + len(line)] += (1 - share) * line
+            weight[below + 1 : below + len(line) + 1] += share * line
+        prior = np.tensordot(self._strays.T, weight, axes=1)
+        return np.asarray((prior * np.exp(self.marginal - self.marginal.max())).sum(axis=(1, 2)))
+
+    def _place(self, rate: float) -> tuple[int, float]:
+        place = (rate - float(self.optima[0])) / _GRID_STEP
+        return int(place), place % 1
+
+    def depth(self, optimum: float, log_prior_noise: np.ndarray) -> float:
         """The expected depth, if the best rate of the rung is known."""
         at = int(np.clip(round((optimum - self.optima[0]) / _GRID_STEP), 0, len(self.optima) - 1))
-        log_weight = self.log_likelihood[at] + _LOG_PRIOR_CLIFF[:, None, None] + _LOG_PRIOR_NOISE
+        log_weight = self.log_likelihood[at] + _LOG_PRIOR_CLIFF[:, None, None] + log_prior_noise
         weight = np.exp(log_weight - log_weight.max()).sum(axis=(0, 2))
-        weight = weight * np.exp(_LOG_PRIOR_DEPTH)
+        weight = weight * np.exp(self.log_prior_depth)
         return float((weight * _DEPTHS).sum() / weight.sum())
 
 
@@ -186,6 +160,36 @@ class Surface:
         return rungs
 
     @cached_property
+    def slope(self) -> float | None:
+        """How much the lowest height falls for an e-fold of horizon, at least 0.03.
+
+        None where trials of fewer than two horizons finished.
+        """
+        lowest = {n: min(one.height for one in rung) for n, rung in self._by_steps.items()}
+        finished = sorted(n for n, height in lowest.items() if math.isfinite(height))
+        if len(finished) < 2:
+            return None
+        first, last = finished[0], finished[-1]
+        return max(_LEAST_SLOPE, (lowest[first] - lowest[last]) / math.log(last / first))
+
+    def _of_slope(self, values: np.ndarray, share: float, deviation: float) -> np.ndarray:
+        """The log prior of what is about `share` of the slope."""
+        slope = _USUAL_SLOPE if self.slope is None else self.slope
+        return _log_normal(np.log(values), math.log(share * slope), deviation)
+
+    @cached_property
+    def _log_prior_noise(self) -> np.ndarray:
+        return self._of_slope(_NOISES, *_NOISE_OF_SLOPE)
+
+    def _log_prior_depth(self, steps: int) -> np.ndarray:
+        share, deviation = _DEPTH_OF_SLOPE
+        return self._of_slope(_DEPTHS, share * self._flattened(steps), deviation)
+
+    def _flattened(self, steps: int) -> float:
+        """The depth at a horizon over that at the longest tried: longer runs mind the rate less."""
+        return float((max(self._by_steps) / steps) ** _FLATTENING)
+
+    @cached_property
     def _rungs(self) -> dict[int, _Rung]:
         widest = max(map(abs, _DRIFTS)) * math.log(self.total / min(self._by_steps))
         optima = np.arange(
@@ -194,23 +198,34 @@ class Surface:
             _GRID_STEP,
         )
         return {
-            steps: _Rung(optima, _log_likelihood(trials, optima))
+            steps: _Rung(
+                optima,
+                _log_likelihood(trials, optima),
+                self._log_prior_depth(steps),
+                _STRAY / steps,
+            )
             for steps, trials in self._by_steps.items()
         }
+
+    def _lines(self, steps: int) -> np.ndarray:
+        """The lowest place of the line at a horizon, for each drift."""
+        return np.asarray(self._optima[0] + _DRIFTS * math.log(steps / self.total))
+
+    def _log_weights(self, without: int | None = None) -> np.ndarray:
+        """Over (optimum, drift, cliff, noise), of all rungs or without one, to a constant."""
+        prior = _log_normal(_DRIFTS, *DRIFT_PRIOR)[:, None, None]
+        prior = prior + _LOG_PRIOR_CLIFF[:, None] + self._log_prior_noise
+        first = _log_normal(self._optima, self.expected, _EXPECTED_SPREAD)
+        log_weight = first[:, None, None, None] + prior
+        for steps, rung in self._rungs.items():
+            for at, line in enumerate(self._lines(steps) if steps != without else ()):
+                log_weight[:, at] += rung.given_line(line, len(self._optima))
+        return np.asarray(log_weight)
 
     @cached_property
     def _weights(self) -> np.ndarray:
         """Posterior over (optimum, drift, cliff, noise), summing to 1."""
-        prior = _log_normal(_DRIFTS, *DRIFT_PRIOR)[:, None, None]
-        prior = prior + _LOG_PRIOR_CLIFF[:, None] + _LOG_PRIOR_NOISE
-        first = _log_normal(self._optima, self.expected, _EXPECTED_SPREAD)
-        log_weight = first[:, None, None, None] + prior
-        for steps, rung in self._rungs.items():
-            away = math.log(steps / self.total)
-            for at, drift in enumerate(_DRIFTS):
-                log_weight[:, at] += rung.shifted(self._optima + drift * away)
-        weight = np.exp(log_weight - log_weight.max())
-        return np.asarray(weight / weight.sum())
+        return _summing_to_one(self._log_weights())
 
     # What the posterior says.
 
@@ -232,28 +247,30 @@ class Surface:
     def depth(self, steps: int) -> float:
         """The expected curvature of the height at the optimum of a horizon.
 
-        Of one that was not tried, that of the longest trials, flattened: longer runs mind the rate
-        less.
+        Of one that was not tried, that of the longest trials, flattened.
         """
         tried = steps if steps in self._rungs else max(self._rungs)
-        depth = self._rungs[tried].depth(self.location(tried)[0])
-        return float(depth * (tried / steps) ** _FLATTENING)
+        depth = self._rungs[tried].depth(self.location(tried)[0], self._log_prior_noise)
+        return depth if tried == steps else depth * self._flattened(steps)
 
     def location(self, steps: int) -> tuple[float, float]:
         """Middle and standard deviation of the log of the best rate of a run of `steps`."""
-        offset = math.log(steps / self.total)
-        joint = self._weights.sum(axis=(2, 3))
-        values = (self._optima[:, None] + _DRIFTS[None, :] * offset).ravel()
-        order = np.argsort(values, kind="stable")
-        below = np.cumsum(joint.ravel()[order])
-        low, middle, high = np.interp([0.16, 0.5, 0.84], below, values[order])
-        spread = math.hypot((high - low) / 2, self._beyond(steps), _GRID_STEP / 2)
-        return float(middle), spread
+        if steps in self._rungs:
+            return self._location_tried(steps)
+        values = self._lines(steps) + (self._optima - self._optima[0])[:, None]
+        middle, spread = _middle(values.ravel(), self._weights.sum(axis=(2, 3)).ravel())
+        return middle, math.hypot(spread, self._beyond(steps), _STRAY / steps, _GRID_STEP / 2)
+
+    def _location_tried(self, steps: int) -> tuple[float, float]:
+        weights = _summing_to_one(self._log_weights(without=steps))
+        lines = [(line, weights[:, at]) for at, line in enumerate(self._lines(steps).tolist())]
+        rung = self._rungs[steps]
+        middle, spread = _middle(rung.optima, rung.optimum(lines))
+        return middle, math.hypot(spread, self._beyond(steps), _GRID_STEP / 2)
 
     def _beyond(self, steps: int) -> float:
         """How uncertain the drift's own change makes the best rate beyond the longest trial."""
-        longest = max(one.steps for one in self.observations)
-        return _DRIFT_OF_DRIFT * max(0.0, math.log(steps / longest))
+        return _DRIFT_OF_DRIFT * max(0.0, math.log(steps / max(self._by_steps)))
 
     def best(self, steps: int) -> Estimate:
         """The best peak rate of a run of `steps` updates."""
@@ -310,12 +327,6 @@ def _log_likelihood(trials: Sequence[Observation], optima: np.ndarray) -> np.nda
     return np.asarray(-0.5 * squares - 0.5 * np.log(variance).sum(-1))
 
 
-def _log_sum_exp(values: np.ndarray, axis: int) -> np.ndarray:
-    highest = values.max(axis=axis, keepdims=True)
-    summed = np.log(np.exp(values - highest).sum(axis=axis, keepdims=True)) + highest
-    return np.asarray(summed.squeeze(axis))
-
-
 def _finite_heights(rung: Sequence[Observation]) -> np.ndarray:
     """Heights of a rung; a diverged trial counts as one e-fold above the worst that finished.
 
@@ -329,10 +340,27 @@ def _finite_heights(rung: Sequence[Observation]) -> np.ndarray:
     return np.asarray(heights.min() + eased(heights - heights.min()))
 
 
+def _middle(values: np.ndarray, weight: np.ndarray) -> tuple[float, float]:
+    """The median of weighted values, and half of what lies between their 16th and 84th per cent."""
+    order = np.argsort(values, kind="stable")
+    below = np.cumsum(weight[order])
+    low, middle, high = np.interp(np.array([0.16, 0.5, 0.84]) * below[-1], below, values[order])
+    return float(middle), float(high - low) / 2
+
+
+def _summing_to_one(log_weight: np.ndarray) -> np.ndarray:
+    weight = np.exp(log_weight - log_weight.max())
+    return np.asarray(weight / weight.sum())
+
+
+def _log_sum_exp(values: np.ndarray, axis: int) -> np.ndarray:
+    highest = values.max(axis=axis, keepdims=True)
+    summed = np.log(np.exp(values - highest).sum(axis=axis, keepdims=True)) + highest
+    return np.asarray(summed.squeeze(axis))
+
+
 def _log_normal(value: np.ndarray, mean: float, deviation: float) -> np.ndarray:
     return np.asarray(-0.5 * ((value - mean) / deviation) ** 2)
 
 
-_LOG_PRIOR_CLIFF = _log_normal(np.log(_CLIFFS), math.log(1.2), 0.5)
-_LOG_PRIOR_DEPTH = _log_normal(np.log(_DEPTHS), math.log(0.2), 1.0)
-_LOG_PRIOR_NOISE = _log_normal(np.log(_NOISES), math.log(0.03), 0.8)
+_LOG_PRIOR_CLIFF = _log_normal(np.log(_CLIFFS), math.log(_CLIFF_PRIOR[0]), _CLIFF_PRIOR[1])

@@ -9,7 +9,8 @@ from learnrate.planning._result import Rung, Verdict
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from learnrate.planning._surface import Scale, Surface
+    from learnrate.planning._heights import Scale
+    from learnrate.planning._surface import Surface
 
 __all__ = ["judge"]
 
