@@ -73,7 +73,23 @@ def test_no_rate_is_tried_twice_on_a_rung():
 def test_a_longer_rung_is_centred_where_the_shorter_ones_point():
     _, measured = climb(1000, 2000, 2.0, bowl(0.0))
     last = [one.proposal.log_lr for one in measured if one.proposal.rung == 1]
-    assert abs(sum(last) / len(last)) < 0.75
+    assert abs(sum(last) / len(last)) < 1.0  # of 2.0, before anything is measured
+
+
+def test_where_longer_trials_end_hardly_lower_a_lower_rate_is_tried():
+    def plateau(p):
+        return 1.0 - 0.2 * math.log(p.steps) if p.log_lr < -3.0 else 0.9 + 0.01 * p.log_lr**2
+
+    _, measured = climb(1000, 2000, 0.0, plateau)
+    rates = [one.proposal.log_lr for one in measured if one.proposal.rung == 1]
+    assert len(rates) == 2
+    assert rates[1] < rates[0]
+
+
+def test_where_longer_trials_end_lower_the_best_rate_is_straddled():
+    _, measured = climb(1000, 2000, 0.0, lambda p: bowl(0.0)(p) - 0.2 * math.log(p.steps))
+    rates = [one.proposal.log_lr for one in measured if one.proposal.rung == 1]
+    assert rates[0] < 0.0 < rates[1]
 
 
 def test_the_same_measurements_give_the_same_next_trial():

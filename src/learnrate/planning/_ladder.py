@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from learnrate.planning._heights import Observation
-from learnrate.planning._surface import DRIFT_PRIOR, Surface
+from learnrate.planning._surface import DRIFT_PRIOR, LEAST_SLOPE, Surface
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -54,6 +54,7 @@ class Ladder:
 
     On each rung the first two trials straddle the best rate expected there; then the neighbour of
     the best is tried until both its sides are known, or the rung's part of the budget is spent.
+    Where the first long trial ends hardly lower than the short ones, the second is lower instead.
     What is left of the budget then goes to rates between those tried, on the longest rung that it
     can pay for.
 
@@ -127,8 +128,14 @@ class Ladder:
         losses = {
             round((one.proposal.log_lr - centre) / spacing - 0.5): one.height for one in here
         }
-        index = next_index(losses)
+        index = -2 if set(losses) == {-1} and self._stalled(rung, measured) else next_index(losses)
         return None if index is None else centre + (index + 0.5) * spacing
+
+    def _stalled(self, rung: int, measured: Sequence[Measured]) -> bool:
+        """Whether longer trials end hardly lower than shorter ones: all rates may be too high."""
+        upto = tuple(one.observation for one in measured if one.proposal.rung <= rung)
+        slope = _surface(upto, self.total, self.expected).slope
+        return slope is not None and slope <= LEAST_SLOPE
 
     def _centre(self, rung: int, measured: Sequence[Measured]) -> float:
         below = [one.observation for one in measured if one.proposal.rung < rung]
@@ -164,9 +171,8 @@ def next_index(losses: dict[int, float]) -> int | None:
         >>> next_index({-1: 2.0, 0: 1.0, 1: 3.0}) is None
         True
     """
-    for first in (-1, 0):
-        if first not in losses:
-            return first
+    if len(losses) < 2:
+        return 0 if -1 in losses else -1
     if len(losses) >= _MOST:
         return None
     # Of equals (two that diverged, say) the lowest rate is the one to look around.

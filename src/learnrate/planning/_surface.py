@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
     from learnrate.planning._heights import Observation
 
-__all__ = ["DRIFT_PRIOR", "Estimate", "Surface"]
+__all__ = ["DRIFT_PRIOR", "LEAST_SLOPE", "Estimate", "Surface"]
 
 # Fitted to exhaustive sweeps at five horizons of the development cells of benchmarks/regret. A prior
 # is a mean, or the middle of a factor, and the deviation of its logarithm.
@@ -49,7 +49,7 @@ _CLIFF_PRIOR = (1.2, 0.5)
 _DEPTH_OF_SLOPE = (0.75, 0.8)
 _NOISE_OF_SLOPE = (0.15, 0.8)
 _USUAL_SLOPE = 0.27  # where there is one horizon only
-_LEAST_SLOPE = 0.03  # of what still learns; a fall of nothing is noise
+LEAST_SLOPE = 0.03  # of what still learns; a fall of nothing is noise
 _STRAY = 8.0  # over the horizon: how far the log of its best rate lies from the line
 _EXPECTED_SPREAD = 0.8  # of the best rate around where the range test puts it: a factor 2.2
 _MISFIT = 0.25  # how far the model may be off, as a share of the height above the rung's lowest
@@ -170,7 +170,7 @@ class Surface:
         if len(finished) < 2:
             return None
         first, last = finished[0], finished[-1]
-        return max(_LEAST_SLOPE, (lowest[first] - lowest[last]) / math.log(last / first))
+        return max(LEAST_SLOPE, (lowest[first] - lowest[last]) / math.log(last / first))
 
     def _of_slope(self, values: np.ndarray, share: float, deviation: float) -> np.ndarray:
         """The log prior of what is about `share` of the slope."""

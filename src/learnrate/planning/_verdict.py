@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from learnrate.planning._result import Rung, Verdict
+from learnrate.planning._surface import LEAST_SLOPE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,7 +25,7 @@ def judge(
 ) -> tuple[Verdict, str]:
     """The verdict on a plan, and its reason: what was seen, what was done with it, what is weak."""
     total = surface.total
-    doubts = _doubts(rungs, regret, total)
+    doubts = _doubts(rungs, surface, regret)
     seen = ", ".join(f"{rung.best:.2g} at {rung.steps:,} updates" for rung in rungs)
     reason = (
         f"The best rate was {seen}; it moves as horizon^{surface.drift:.2f}, which puts it at "
@@ -42,9 +43,9 @@ def _cost(regret: float, scale: Scale) -> str:
     return f"{regret:.0%} of the improvement short of"
 
 
-def _doubts(rungs: Sequence[Rung], regret: float, total: int) -> list[str]:
+def _doubts(rungs: Sequence[Rung], surface: Surface, regret: float) -> list[str]:
     doubts = []
-    longest = rungs[-1].steps
+    longest, total = rungs[-1].steps, surface.total
     if regret > _COSTLY:
         doubts.append(
             "the trials leave the rate that uncertain (a larger budget, or a validation loss on "
@@ -57,6 +58,11 @@ def _doubts(rungs: Sequence[Rung], regret: float, total: int) -> list[str]:
     elif total / longest > _DISTANT:
         doubts.append(
             f"the run is {total / longest:.0f} times longer than the longest trial (more budget)"
+        )
+    if surface.slope is not None and surface.slope <= LEAST_SLOPE:
+        doubts.append(
+            "trials of more updates ended hardly lower, so that all rates tried may be too high, or "
+            "nothing is left to learn (more budget, or fewer steps)"
         )
     if not any(_enclosed(rung) for rung in rungs):
         edges = ", ".join(f"{rung.trials[0].lr:.2g} to {rung.trials[-1].lr:.2g}" for rung in rungs)
