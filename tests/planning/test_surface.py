@@ -138,6 +138,40 @@ def test_each_rung_has_its_own_depth():
     assert surface.depth(200) > 2 * surface.depth(50)
 
 
+@pytest.mark.parametrize("slope", [0.05, 0.2, 1.0])
+def test_the_slope_is_the_fall_of_the_lowest_height_for_an_e_fold_of_horizon(slope):
+    seen = tuple(
+        Observation(steps, at, abs(at) - slope * math.log(steps))
+        for steps in (50, 400)
+        for at in (-1.0, 0.0, 1.0)
+    )
+    assert Surface(seen, TOTAL, 0.0).slope == pytest.approx(slope)
+
+
+def test_one_horizon_has_no_slope():
+    assert Surface(made().observations[:4], TOTAL, 0.0).slope is None
+
+
+def test_where_more_updates_hardly_help_so_are_trials_that_hardly_differ_taken_for_flat():
+    def width(slope):
+        seen = [
+            Observation(steps, math.log(rate), rise - slope * math.log(steps))
+            for steps in (50, 300)
+            for rate, rise in ((0.005, 0.01), (0.02, 0.0))
+        ]
+        whole = Surface(tuple(seen), TOTAL, math.log(0.01)).best(TOTAL)
+        return whole.high / whole.low
+
+    assert width(0.04) > 1.5 * width(1.0)
+
+
+def test_a_run_of_a_dozen_updates_says_little_of_a_long_one():
+    def drift(horizons):
+        return made(drift=0.4, horizons=horizons).drift
+
+    assert abs(drift((8, 200)) + 0.2) < abs(drift((50, 200)) + 0.2)
+
+
 def test_a_run_longer_than_any_trial_is_expected_to_mind_the_rate_less():
     surface = made()
     assert surface.depth(TOTAL) == pytest.approx(surface.depth(200) * (200 / TOTAL) ** 0.3)

@@ -41,3 +41,16 @@ def test_a_best_rate_beyond_those_tried_is_weak(best):
 def test_a_costly_uncertainty_and_a_single_horizon_are_weak():
     assert "that uncertain" in verdict(rung(1.0, steps=50), rung(1.0), regret=0.06)[1]
     assert "only one horizon" in verdict(rung(1.0))[1]
+
+
+@pytest.mark.parametrize(("fall", "expected"), [(0.02, Verdict.WEAK), (0.2, Verdict.OK)])
+def test_longer_trials_that_end_hardly_lower_are_weak(fall, expected):
+    seen = tuple(
+        Observation(steps, math.log(rate), abs(math.log(rate)) - fall * math.log(steps))
+        for steps in (50, 200)
+        for rate in (0.3, 1.0, 3.0)
+    )
+    rungs = [rung(1.0, steps=50), rung(1.0)]
+    found, reason = judge(rungs, Surface(seen, 800, 0), 1.0, 0.01, Scale(2.0, 0.5))
+    assert found is expected
+    assert ("ended hardly lower" in reason) is (expected is Verdict.WEAK)
