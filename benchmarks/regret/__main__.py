@@ -4,11 +4,13 @@
     PYTHONPATH=benchmarks python -m regret rows     # each method's rates, and whole runs at them
     PYTHONPATH=benchmarks python -m regret table    # the summary, from what is stored
     PYTHONPATH=benchmarks python -m regret replay   # the plan on the stored sweeps: a minute or two
+    PYTHONPATH=benchmarks python -m regret steepness    # depth and noise against slope, in the sweeps
 
 Every command takes `--cells WORD,WORD` (cells whose names hold a word). The first two take
 `--data FOLDER` (or LEARNRATE_DATA) and `--jobs N` processes; `rows` also `--methods WORD,WORD`,
 `--again WORD,WORD`, `--seeds N` and `--judges N`; `table` writes pages and pictures with `--page`;
-`replay` takes `--data`, `--seeds` and `--budget`, and leaves out the cells that are kept apart.
+`replay` takes `--data`, `--seeds` and `--budget`, and leaves out the cells that are kept apart,
+as `steepness` does.
 What is known is not measured again, and a killed command goes on where it was. `make regret`
 installs the peers and runs all three.
 """
@@ -22,7 +24,7 @@ from pathlib import Path
 
 import torch
 
-from . import replay, rows, table, truth
+from . import replay, rows, steepness, table, truth
 from .cells import chosen_cells
 from .workers import each
 
@@ -42,13 +44,15 @@ def main() -> None:
     elif asked.command == "replay":
         torch.set_num_threads(1)
         replay.show(cells, asked.budget, asked.seeds)
+    elif asked.command == "steepness":
+        steepness.show(cells)
     else:
         table.show(cells, asked.page)
 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="regret", description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("command", choices=["truth", "rows", "table", "replay"])
+    parser.add_argument("command", choices=["truth", "rows", "table", "replay", "steepness"])
     parser.add_argument("--cells", default="", help="words in names, parted by commas")
     parser.add_argument("--data", help="the folder of the data sets")
     parser.add_argument("--jobs", type=int, default=2, help="processes, of one thread each")
