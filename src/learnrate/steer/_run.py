@@ -14,9 +14,9 @@ from learnrate._errors import ArgumentError, StoreError
 from learnrate._ranks import rank_and_size
 from learnrate.steer._edits import Edit, Kind, edit_in
 from learnrate.steer._ending import dropped, status_of
-from learnrate.steer._request import login, request
+from learnrate.steer._request import login
 from learnrate.steer._state import FORMAT, VERSION, check_state, saved_base, shown, text_of
-from learnrate.store import RunStatus, Store
+from learnrate.store import RunStatus
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -236,24 +236,11 @@ class Run:
         if not self._hooks:
             raise ArgumentError("run.steer(): the run has ended.")
         mailbox = self._steering.mailbox
-        if self.recorder is None or mailbox is None:
+        if mailbox is None:
             self._steering.try_out(edit, self._step)
             self._steering.ask(edit)
-            self._heed()
-            return
-        self.recorder.flush()
-        store = Store(self.recorder.url, create=False)
-        request(
-            store,
-            self.recorder.run,
-            str(edit.kind),
-            edit.value,
-            group=group,
-            author=edit.author,
-            reason=reason,
-        )
-        store.close()
-        mailbox.fetch()
+        else:
+            mailbox.request(edit)
         self._heed()
 
     def _heed(self) -> None:
@@ -379,18 +366,15 @@ class Run:
 
     def _take_up(self, step: int, *, later: bool, reason: str) -> None:
         """Look up what the store knows of edits after the state."""
-        steering = self._steering
-        assert self.recorder is not None  # noqa: S101 - asked before
+        steering, mailbox = self._steering, self._steering.mailbox
+        assert mailbox is not None  # noqa: S101 - who records has one
         try:
-            store = Store(self.recorder.url, create=False, wait=2.0)
-            steering.take_up(store.edits(self.recorder.run), step, later=later, reason=reason)
-            store.close()
+            steering.take_up(mailbox.stored(), step, later=later, reason=reason)
         except StoreError as error:
             warnings.warn(
                 f"edits after step {step} are not known: {error}", RuntimeWarning, stacklevel=3
             )
-        if steering.mailbox is not None:
-            steering.mailbox.begin(steering.sequence)
+        mailbox.begin(steering.sequence)
 
     # In the loop
 
