@@ -114,6 +114,23 @@ def test_one_run_is_shown_with_what_was_asked_of_it_and_what_was_found(run):
     assert "LR301 advice from step 20: It is flat. Decay." in said
 
 
+def test_edits_are_worded_as_they_are_typed_also_of_a_kind_that_is_not_known_here(run):
+    store = Store("learnrate.db")
+    made = store.new_run()
+    for kind, value in [
+        ("follow", "3e-4 * linear()"),
+        ("decay", {"steps": 500, "shape": "cosine()"}),
+        ("scale", 0.123456789),
+        ("ponder", [1, 2]),
+    ]:
+        store.add_edit(made, kind, value, author="ann")
+    said = " ".join(run("runs", "last")[1].split())
+    assert "E1 follow '3e-4 * linear()': pending" in said
+    assert "E2 decay 500 'cosine()': pending" in said
+    assert "E3 scale 0.123456789: pending" in said
+    assert "E4 ponder [1, 2]: pending" in said
+
+
 def test_export_writes_both_kinds_of_table(run, tmp_path):
     run(*TRAIN, "--store", tmp_path / "mine.db")
     store = Store(tmp_path / "mine.db", create=False)

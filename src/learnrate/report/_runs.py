@@ -56,10 +56,9 @@ def show_run(
     for edit in edits:
         where = "" if edit.step is None else f" at step {edit.step:,}"
         group = "" if edit.group is None else f" for group {edit.group}"
-        value = "" if edit.value is None else f" {_value_text(edit.value)}"
         asked = time.strftime("%H:%M:%S", time.localtime(edit.time))
         console.print(
-            Text(f"E{edit.sequence} {edit.kind}{value}", "bold").append(
+            Text(f"E{edit.sequence} {edit.words}", "bold").append(
                 f"{group}: {edit.status}{where}; asked by {edit.author} at {asked}"
                 f"{f', {edit.reason}' if edit.reason else ''}"
                 f"{f'; {edit.answer}' if edit.answer else ''}",
@@ -80,9 +79,3 @@ def show_found(console: Console, findings: Sequence[Finding]) -> None:
                 f"{where}: {finding.message} {finding.remedy}", "not bold"
             )
         )
-
-
-def _value_text(value: object) -> str:
-    if isinstance(value, dict):
-        return " ".join(map(str, value.values()))
-    return f"{value:g}" if isinstance(value, float) else str(value)
