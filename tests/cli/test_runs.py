@@ -60,7 +60,8 @@ def test_train_says_what_was_found(run):
     (finding,) = json.loads(run(*slow, "--json")[1])["findings"]
     assert finding["code"] == "LR202"
     said = " ".join(run(*slow)[1].split())
-    assert f"LR202 error: {finding['message']}" in said
+    assert "LR202 error: nothing is learned" in said
+    assert f"{finding['message']} do {finding['remedy']}" in said
     assert json.loads(run(*slow, "--no-store", "--json")[1])["findings"] == []
 
 
@@ -111,7 +112,31 @@ def test_one_run_is_shown_with_what_was_asked_of_it_and_what_was_found(run):
     assert "E1 scale 0.5: applied at step 12; asked by ann at" in said
     assert "too high; rate 0.03 -> 0.015" in said
     assert "E2 rollback 7: refused; asked by ben at" in said
-    assert "LR301 advice from step 20: It is flat. Decay." in said
+    assert "LR301 advice: a plateau: decay now (from step 20) It is flat. do Decay." in said
+
+
+def test_a_finding_of_an_observer_of_ones_own_is_shown_too(run):
+    store = Store("learnrate.db")
+    own = {"step": None, "evidence": {}, "message": "It is odd.", "remedy": "Look."}
+    store.add_finding(store.new_run(), Finding(code="MY1", severity=Severity.WARNING, **own))
+    assert "MY1 warning It is odd. do Look." in " ".join(run("runs", "last")[1].split())
+
+
+def test_edits_are_worded_as_they_are_typed_also_of_a_kind_that_is_not_known_here(run):
+    store = Store("learnrate.db")
+    made = store.new_run()
+    for kind, value in [
+        ("follow", "3e-4 * linear()"),
+        ("decay", {"steps": 500, "shape": "cosine()"}),
+        ("scale", 0.123456789),
+        ("ponder", [1, 2]),
+    ]:
+        store.add_edit(made, kind, value, author="ann")
+    said = " ".join(run("runs", "last")[1].split())
+    assert "E1 follow '3e-4 * linear()': pending" in said
+    assert "E2 decay 500 'cosine()': pending" in said
+    assert "E3 scale 0.123456789: pending" in said
+    assert "E4 ponder [1, 2]: pending" in said
 
 
 def test_export_writes_both_kinds_of_table(run, tmp_path):

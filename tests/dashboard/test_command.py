@@ -1,10 +1,13 @@
 """`learnrate dashboard` from the shell: what it refuses, in a sentence and with status 2."""
 
+import contextlib
 import json
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
+import urllib.request
 
 import pytest
 from served import recorded
@@ -33,10 +36,28 @@ def place(tmp_path_factory):
     return file
 
 
+@contextlib.contextmanager
+def served(place):
+    """The command in a process of its own, and the address it says."""
+    command = [sys.executable, "-m", "learnrate", "dashboard", "--no-browser", "--json"]
+    process = subprocess.Popen(
+        [*command, "--store", str(place), "--port", "0"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        yield process, json.loads(process.stdout.readline())["url"]
+    finally:
+        process.kill()
+        process.wait(30)
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["--store", "/nowhere/runs.db"], "there is no store"),
+        (["--store", "/nowhere/runs.db"], "its folder is not there"),
+        (["--store", "/nowhere/runs.db", "--read-only"], "there is no store"),
         (["--host", "0.0.0.0"], "every machine that reaches this one ask"),
         (["--host", "0.0.0.0"], "--allow-network"),
         (["--port", "70000"], "0 to 65535"),
@@ -59,17 +80,31 @@ def test_a_port_that_is_taken_is_refused_and_the_way_out_said(run, place):
     assert "--port 0" in errors
 
 
+def test_started_before_the_first_run_it_makes_an_empty_store_and_says_where_it_looks(tmp_path):
+    place = tmp_path / "later.db"
+    with served(place) as (process, url):
+        address, _, token = url.partition("?token=")
+        asked = urllib.request.Request(address, headers={"Authorization": f"Bearer {token}"})
+        with urllib.request.urlopen(asked, timeout=30) as page:
+            assert f"No runs in <code>{place}</code> yet" in page.read().decode()
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=30)
+    assert Store(place, create=False).runs() == []
+
+
+def test_a_database_of_something_else_is_not_made_a_store(run, tmp_path):
+    with sqlite3.connect(tmp_path / "other.db") as other:
+        other.execute("CREATE TABLE theirs (x)")
+    other.close()
+    code, errors = run("--store", str(tmp_path / "other.db"))
+    assert code == 2
+    assert "no store of learnrate" in errors
+
+
 def test_ctrl_c_ends_it_quietly_and_the_address_is_one_json_object(place):
-    command = [sys.executable, "-m", "learnrate", "dashboard", "--no-browser", "--json"]
-    process = subprocess.Popen(
-        [*command, "--store", str(place), "--port", "0"],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    url = json.loads(process.stdout.readline())["url"]
-    assert url.startswith("http://127.0.0.1:")
-    process.send_signal(signal.SIGINT)
-    out, errors = process.communicate(timeout=30)
+    with served(place) as (process, url):
+        assert url.startswith("http://127.0.0.1:")
+        process.send_signal(signal.SIGINT)
+        out, errors = process.communicate(timeout=30)
     assert (out, errors) == ("", "")
     assert process.returncode in {0, 130, -signal.SIGINT}

@@ -8,7 +8,8 @@ from torch import nn
 
 from learnrate import ArgumentError
 from learnrate.meta import Learned, MetaTask, Sinusoids, adapt, meta_gradient, train
-from learnrate.meta._inner import Learner, gradient
+from learnrate.meta._inner import gradient
+from learnrate.meta._learner import Learner
 
 
 def model():

@@ -11,7 +11,7 @@ from torch import nn
 import learnrate
 from learnrate import ArgumentError, Store, Task
 from learnrate.steer import Guard, replayed
-from learnrate.steer._guard import Watchman
+from learnrate.steer._guard import Watchman, WayBack
 
 STEPS = 400
 
@@ -231,6 +231,21 @@ def test_the_wild_losses_of_a_run_that_has_learned_all_are_let_be_and_a_rise_is_
     assert {watchman.trouble(loss) for loss in by_heart()} == {None}
     assert [watchman.trouble(0.2) for _ in range(3)][:2] == [None, None]
     assert not watchman.calm
+
+
+def test_the_way_back_is_the_last_state_from_before_the_trouble():
+    watchman = Watchman(Guard(patience=3), total=1000)  # a state every 20 updates
+    assert watchman.way_back(64, [20, 40, 60]) == WayBack(40, useless=None, at_once=False)
+    assert watchman.way_back(3, [2]) == WayBack(2, useless=None, at_once=False)
+    assert watchman.way_back(3, []) == WayBack(None, useless=None, at_once=False)
+
+
+def test_where_trouble_comes_back_soon_a_state_further_back_is_tried():
+    watchman = Watchman(Guard(patience=3), total=1000)
+    watchman.rescued(64, 40)
+    assert watchman.way_back(44, [20, 40]) == WayBack(20, useless=None, at_once=True)
+    assert watchman.way_back(60, [20, 40]) == WayBack(20, useless=40, at_once=False)
+    assert watchman.way_back(90, [20, 40]) == WayBack(40, useless=None, at_once=False)
 
 
 def test_what_it_has_seen_is_saved_as_json():

@@ -41,20 +41,22 @@ def dashboard(
     """Show the runs of a store in the browser, live, and steer those that are running.
 
     Only this machine can reach it, with the token in the address it prints. Ctrl-C ends it; the
-    runs go on.
+    runs go on. Where there is no store yet, an empty one is made and waits for the first run.
 
     [dim]learnrate dashboard --store runs.db --plans plans[/dim]
     """
     from learnrate.dashboard import serve  # noqa: PLC0415 - loads a web framework
     from learnrate.store import Store  # noqa: PLC0415 - loads SQLAlchemy
+    from learnrate.store._place import there, url_of  # noqa: PLC0415 - likewise
 
-    held = Store(store, create=False)
+    new = not read_only and not there(url_of(store))
+    held = Store(store, create=new)  # a database of something else is never made a store
 
     def say(url: str) -> None:
         if as_json:
             print_json({"url": url})
         else:
-            typer.echo(f"{held.place} at {url}")
+            typer.echo(f"{held.place}{' (new, no runs yet)' if new else ''} at {url}")
 
     serve(
         held,

@@ -105,7 +105,6 @@ def runs_page(
         search=search,
         status=status,
         statuses=known,
-        first=first,
         older=urlencode(more) if first + _LISTED < len(found) else "",
     )
 

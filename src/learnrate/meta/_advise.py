@@ -11,7 +11,8 @@ import numpy as np
 import torch
 
 from learnrate._files import number_or_none
-from learnrate.meta._inner import Learner, adapted
+from learnrate.meta._inner import adapted
+from learnrate.meta._learner import Learner
 from learnrate.meta._sweep import sweep
 from learnrate.meta._train import checked_count
 from learnrate.trials import derived_seed, kept_random_state, seed_everything

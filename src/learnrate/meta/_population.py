@@ -12,7 +12,8 @@ import torch
 from torch.utils._pytree import tree_map
 
 from learnrate.meta._episodes import Episode
-from learnrate.meta._inner import Learner, adapted, gradient, where_not_finite
+from learnrate.meta._inner import adapted, gradient, where_not_finite
+from learnrate.meta._learner import Learner
 from learnrate.meta._rates import Learned, Rates
 from learnrate.trials import derived_seed
 

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from learnrate.report._claims import OPEN, interval_text, show_claim, show_claims
 from learnrate.report._figures import plan_figures, range_test
-from learnrate.report._findings import findings_page, show_findings
+from learnrate.report._findings import findings_page, show_findings, show_found
 from learnrate.report._meta import show_meta_sweep, show_meta_trained, show_theory
 from learnrate.report._page import plan_body, plan_page, range_test_body
-from learnrate.report._runs import show_found, show_run, show_runs
+from learnrate.report._runs import show_run, show_runs
 from learnrate.report._scaled import show_scaled
 from learnrate.report._schedules_page import schedules_page
 from learnrate.report._sweep import show_sweep

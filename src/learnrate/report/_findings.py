@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from learnrate.watch import Diagnosis, Finding, Observations
 
-__all__ = ["findings_page", "show_findings"]
+__all__ = ["findings_page", "show_findings", "show_found"]
 
 _STYLES = {"error": "bold red", "warning": "bold yellow", "advice": "bold cyan"}
 _CLASSES = {"error": "verdict-bad", "warning": "verdict-weak", "advice": "verdict-ok"}
@@ -48,19 +48,37 @@ def show_findings(console: Console, observations: Observations, diagnosis: Diagn
         soft_wrap=True,  # so that a path can be copied
     )
     for one in diagnosis.findings:
-        severity = str(one.severity)
-        title = _RULES[one.code].title
-        console.print(
-            _text(console, ("\n" + one.code, _STYLES[severity]), (f" {severity}: {title}", "bold"))
-        )
-        console.print(_text(console, (one.message, "")))
-        console.print(_text(console, ("do  ", "dim"), (one.remedy, "")))
+        _show_finding(console, one)
         plot = _plot(observations, one)
         if plot is not None:
             show_plot(console, plot, height=9)
     if diagnosis.not_run:
         console.print(_text(console, (f"\n{_not_run(diagnosis)}", "dim")))
     console.print()
+
+
+def show_found(console: Console, findings: Sequence[Finding]) -> None:
+    """Print findings in words alone, where the run they are of has been shown."""
+    for one in findings:
+        _show_finding(console, one)
+    if findings:
+        console.print()
+
+
+def _show_finding(console: Console, finding: Finding) -> None:
+    severity = str(finding.severity)
+    where = "" if finding.step is None else f" (from step {finding.step:,})"
+    title = f": {_RULES[finding.code].title}" if finding.code in _RULES else ""
+    console.print(
+        _text(
+            console,
+            ("\n" + finding.code, _STYLES.get(severity, "bold")),
+            (f" {severity}{title}", "bold"),
+            (where, ""),
+        )
+    )
+    console.print(_text(console, (finding.message, "")))
+    console.print(_text(console, ("do  ", "dim"), (finding.remedy, "")))
 
 
 def _not_run(diagnosis: Diagnosis) -> str:

@@ -6,6 +6,7 @@ import time
 from typing import TYPE_CHECKING
 
 from learnrate._axes import rate_text
+from learnrate.report._findings import show_found
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from learnrate.store import StoredEdit, StoredRun
     from learnrate.watch import Finding
 
-__all__ = ["show_found", "show_run", "show_runs"]
+__all__ = ["show_run", "show_runs"]
 
 _STYLES = {"running": "bold cyan", "finished": "green", "diverged": "bold red", "failed": "red"}
 
@@ -56,10 +57,9 @@ def show_run(
     for edit in edits:
         where = "" if edit.step is None else f" at step {edit.step:,}"
         group = "" if edit.group is None else f" for group {edit.group}"
-        value = "" if edit.value is None else f" {_value_text(edit.value)}"
         asked = time.strftime("%H:%M:%S", time.localtime(edit.time))
         console.print(
-            Text(f"E{edit.sequence} {edit.kind}{value}", "bold").append(
+            Text(f"E{edit.sequence} {edit.words}", "bold").append(
                 f"{group}: {edit.status}{where}; asked by {edit.author} at {asked}"
                 f"{f', {edit.reason}' if edit.reason else ''}"
                 f"{f'; {edit.answer}' if edit.answer else ''}",
@@ -67,22 +67,3 @@ def show_run(
             )
         )
     show_found(console, findings)
-
-
-def show_found(console: Console, findings: Sequence[Finding]) -> None:
-    """Print what was found in a run, a paragraph each."""
-    from rich.text import Text  # noqa: PLC0415 - slow to load
-
-    for finding in findings:
-        where = "" if finding.step is None else f" from step {finding.step:,}"
-        console.print(
-            Text(f"{finding.code} {finding.severity}", "bold").append(
-                f"{where}: {finding.message} {finding.remedy}", "not bold"
-            )
-        )
-
-
-def _value_text(value: object) -> str:
-    if isinstance(value, dict):
-        return " ".join(map(str, value.values()))
-    return f"{value:g}" if isinstance(value, float) else str(value)

@@ -13,6 +13,7 @@ from learnrate._errors import ArgumentError
 from learnrate.schedules import Schedule, shape
 from learnrate.schedules import schedule as read
 from learnrate.steer._record import whole
+from learnrate.store._records import words_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -155,14 +156,7 @@ class Edit:
     @property
     def words(self) -> str:
         """What it does, as it is typed: `edit_in` reads it."""
-        shown = self.value
-        if isinstance(shown, dict):
-            shown = f"{shown['steps']} {shlex.quote(shown['shape'])}"
-        elif isinstance(shown, str):
-            shown = shlex.quote(shown)
-        elif isinstance(shown, float):
-            shown = f"{shown!r}" if float(f"{shown:g}") != shown else f"{shown:g}"
-        return str(self.kind) if shown is None else f"{self.kind} {shown}"
+        return words_of(self.kind, self.value)
 
     def __str__(self) -> str:
         group = "" if self.group is None else f" of group {self.group}"

@@ -11,11 +11,12 @@ from typing import Any
 
 from learnrate.steer._record import finite, refuse, share, whole
 
-__all__ = ["Guard", "Watchman"]
+__all__ = ["Guard", "Watchman", "WayBack"]
 
 _FEWEST = 10  # good losses before a spike can be told
 _LEAST = 1e-12  # above a loss that never changes
 _RENEWED = 10  # good losses from one look at what is usual to the next
+_NEVER = -(2**53)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,19 +76,44 @@ class Guard:
         return 200 if total is None else min(max(total // 50, 1), 1000)
 
 
+@dataclass(frozen=True, slots=True)
+class WayBack:
+    """Where a run in trouble can go back to.
+
+    Attributes:
+        target: the step of the kept state; None without any.
+        useless: a state that has been tried and did not help, if any.
+        at_once: whether trouble followed right after the last rescue: then it is the data's.
+    """
+
+    target: int | None
+    useless: int | None
+    at_once: bool
+
+
 @dataclass
 class Watchman:
-    """Looks at one loss after the other, for a guard."""
+    """Looks at one loss after the other, for a guard, and knows the way back.
+
+    Attributes:
+        guard: says how.
+        total: updates of the whole run as planned, if known.
+    """
 
     guard: Guard
+    total: int | None = None
+    _cadence: int = field(init=False)
     _good: deque[float] = field(init=False)
     _first: float | None = field(init=False, default=None)
     _limit: float = field(init=False, default=math.inf)
     _since: int = field(init=False, default=0)
     _out: int = field(init=False, default=0)
+    _trouble_at: int = field(init=False, default=_NEVER)
+    _back_at: int = field(init=False, default=_NEVER)
 
     def __post_init__(self) -> None:
         self._good = deque(maxlen=self.guard.window)
+        self._cadence = self.guard.cadence(self.total)
 
     @property
     def calm(self) -> bool:
@@ -111,6 +137,22 @@ class Watchman:
         if len(self._good) >= _FEWEST and (self._since >= _RENEWED or self._limit == math.inf):
             self._renew()
         return None
+
+    def due(self, step: int) -> bool:
+        """Whether the state before a step is to be kept: not amid losses that are far out."""
+        return self.calm and step % self._cadence == 0
+
+    def way_back(self, step: int, kept: list[int]) -> WayBack:
+        """Where to go from trouble before a step, with states of these steps kept, in order."""
+        found = [each for each in kept if each < step - 1 - self.guard.patience] or kept[:1]
+        at_once = 0 <= step - self._back_at <= 2 * self.guard.patience + 2
+        again = step <= self._trouble_at + max(self._cadence, 10) and not at_once
+        useless = found.pop() if again and len(found) > 1 else None
+        return WayBack(found[-1] if found else None, useless, at_once)
+
+    def rescued(self, step: int, target: int) -> None:
+        """Trouble before a step is answered by going back to another."""
+        self._trouble_at, self._back_at = step, target
 
     def rolled_back(self) -> None:
         """The losses that were out are no more."""

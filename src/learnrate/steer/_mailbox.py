@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from contextlib import suppress
+from contextlib import closing, suppress
 from typing import TYPE_CHECKING
 
 from learnrate._errors import ArgumentError, LearnrateError
-from learnrate.steer._request import as_edit
+from learnrate.steer._request import as_edit, request
 from learnrate.store import EditStatus, Store
 
 if TYPE_CHECKING:
@@ -94,6 +94,35 @@ class Mailbox:
             )
 
         self.post(write)
+
+    def request(self, edit: Edit) -> None:
+        """Ask for an edit from within, as other processes do: stored first, then taken in.
+
+        Raises:
+            ArgumentError: it does not fit, or the run's limits forbid it.
+            StoreError: the store cannot be written.
+        """
+        self._recorder.flush()
+        with closing(Store(self._recorder.url, create=False)) as store:
+            request(
+                store,
+                self._recorder.run,
+                str(edit.kind),
+                edit.value,
+                group=edit.group,
+                author=edit.author,
+                reason=edit.reason,
+            )
+        self.fetch()
+
+    def stored(self) -> list[StoredEdit]:
+        """The run's edits that the store knows.
+
+        Raises:
+            StoreError: it cannot be read.
+        """
+        with closing(Store(self._recorder.url, create=False, wait=_PATIENCE)) as store:
+            return store.edits(self._recorder.run)
 
     def fetch(self, wait: float = _PATIENCE) -> bool:
         """Exchange now, and wait for it; whether it was done."""

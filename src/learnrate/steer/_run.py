@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import threading
 import time
 import warnings
@@ -14,9 +13,10 @@ import torch
 from learnrate._errors import ArgumentError, StoreError
 from learnrate._ranks import rank_and_size
 from learnrate.steer._edits import Edit, Kind, edit_in
-from learnrate.steer._request import login, request
+from learnrate.steer._ending import dropped, status_of
+from learnrate.steer._request import login
 from learnrate.steer._state import FORMAT, VERSION, check_state, saved_base, shown, text_of
-from learnrate.store import RunStatus, Store
+from learnrate.store import RunStatus
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -26,15 +26,13 @@ if TYPE_CHECKING:
     from torch.utils.hooks import RemovableHandle
 
     from learnrate.schedules import Schedule
-    from learnrate.steer._agreement import Agreement
     from learnrate.steer._controlled import Controlled
     from learnrate.steer._controller import Change
     from learnrate.steer._edited import Edited
     from learnrate.steer._questions import Questions
     from learnrate.steer._rates import Rates
     from learnrate.steer._recording import Recording
-    from learnrate.steer._steering import Fate, Steering
-    from learnrate.store import Recorder
+    from learnrate.steer._steering import Steering
     from learnrate.watch import Finding, Observations
 
     Observer = Callable[[Observations], Iterable[Finding] | None]
@@ -83,7 +81,7 @@ class Run:
         self._end = (
             None
             if self.recorder is None
-            else weakref.finalize(self, _ended, self.recorder, steering.fate, steering.agreement)
+            else weakref.finalize(self, dropped, self.recorder, steering.fate, steering.agreement)
         )
         rates.turn(step)
         self._move(steering.begin(step))
@@ -238,24 +236,11 @@ class Run:
         if not self._hooks:
             raise ArgumentError("run.steer(): the run has ended.")
         mailbox = self._steering.mailbox
-        if self.recorder is None or mailbox is None:
+        if mailbox is None:
             self._steering.try_out(edit, self._step)
             self._steering.ask(edit)
-            self._heed()
-            return
-        self.recorder.flush()
-        store = Store(self.recorder.url, create=False)
-        request(
-            store,
-            self.recorder.run,
-            str(edit.kind),
-            edit.value,
-            group=group,
-            author=edit.author,
-            reason=reason,
-        )
-        store.close()
-        mailbox.fetch()
+        else:
+            mailbox.request(edit)
         self._heed()
 
     def _heed(self) -> None:
@@ -300,8 +285,7 @@ class Run:
         if error is None:
             self.finish()
         else:
-            stopped = isinstance(error, KeyboardInterrupt)
-            self.finish(RunStatus.STOPPED if stopped else RunStatus.FAILED)
+            self.finish(status_of(error))
 
     def state_dict(self) -> dict[str, Any]:
         """All that is needed to go on to the bit, as JSON values; see `load_state_dict`."""
@@ -382,18 +366,15 @@ class Run:
 
     def _take_up(self, step: int, *, later: bool, reason: str) -> None:
         """Look up what the store knows of edits after the state."""
-        steering = self._steering
-        assert self.recorder is not None  # noqa: S101 - asked before
+        steering, mailbox = self._steering, self._steering.mailbox
+        assert mailbox is not None  # noqa: S101 - who records has one
         try:
-            store = Store(self.recorder.url, create=False, wait=2.0)
-            steering.take_up(store.edits(self.recorder.run), step, later=later, reason=reason)
-            store.close()
+            steering.take_up(mailbox.stored(), step, later=later, reason=reason)
         except StoreError as error:
             warnings.warn(
                 f"edits after step {step} are not known: {error}", RuntimeWarning, stacklevel=3
             )
-        if steering.mailbox is not None:
-            steering.mailbox.begin(steering.sequence)
+        mailbox.begin(steering.sequence)
 
     # In the loop
 
@@ -437,17 +418,3 @@ class Run:
                 UserWarning,
                 stacklevel=3,
             )
-
-
-def _ended(recorder: Recorder, fate: Fate, agreement: Agreement | None) -> None:
-    """The script ended, or dropped the run, without a word: say how it looks."""
-    if agreement is not None:
-        agreement.close()
-    error = getattr(sys, "last_exc", None) or getattr(sys, "last_value", None)
-    status = RunStatus.DIVERGED if fate.gave_up else RunStatus.STOPPED
-    if fate.stopped is None and (fate.total is None or recorder.step >= fate.total):
-        status = RunStatus.FINISHED
-    if error is not None and not hasattr(sys, "ps1"):  # a prompt keeps errors that were survived
-        stopped = isinstance(error, KeyboardInterrupt)
-        status = RunStatus.STOPPED if stopped else RunStatus.FAILED
-    recorder.close(status)

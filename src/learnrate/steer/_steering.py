@@ -84,15 +84,11 @@ class Steering:
     _asked: deque[tuple[int, Edit]] = field(init=False, default_factory=deque)
     _targets: set[int] = field(init=False, default_factory=set)
     _watchman: Watchman | None = field(init=False, default=None)
-    _cadence: int = field(init=False, default=0)
-    _trouble_at: int = field(init=False, default=-(2**53))
-    _back_at: int = field(init=False, default=-(2**53))
 
     def __post_init__(self) -> None:
         self.edited = Edited(self.base, (), self.rates.ratios)
         if self.guard is not None:
-            self._watchman = Watchman(self.guard)
-            self._cadence = self.guard.cadence(self.fate.total)
+            self._watchman = Watchman(self.guard, self.fate.total)
 
     def begin(self, step: int) -> int:
         """Before the first update, or one after a resume; gives the step to make."""
@@ -122,8 +118,8 @@ class Steering:
             if document is not None:
                 self._asked.append((document["sequence"], Edit.from_dict(document["edit"])))
         step = self._asked_for(step)
-        due = self._cadence and step % self._cadence == 0 and step not in self.snapshots.steps
-        if due and self._calm():
+        due = self._watchman is not None and self._watchman.due(step)
+        if due and step not in self.snapshots.steps:
             self._take(step, asked=False)
         if step in self._targets and step not in self.snapshots.steps:
             self._take(step, asked=True)
@@ -287,36 +283,29 @@ class Steering:
         if self.mailbox is not None:
             self.mailbox.post(_forgetting(step))
 
-    def _calm(self) -> bool:
-        return self._watchman is None or self._watchman.calm
-
     # The guard
 
     def _guarded(self, watchman: Watchman, step: int, loss: float) -> int:
         """Look at a loss, and go back where it left for good."""
         why = watchman.trouble(loss)
-        guard = watchman.guard
         if why is None or self._repeated or self.fate.stopped is not None:
             return step
-        earlier = [each for each in self.snapshots.steps if each < step - 1 - guard.patience]
-        found = earlier or self.snapshots.steps[:1]
-        at_once = 0 <= step - self._back_at <= 2 * guard.patience + 2
-        again = step <= self._trouble_at + max(self._cadence, 10) and not at_once
-        if again and len(found) > 1:
-            self._drop(found.pop())  # it has been tried, and did not help
-        if self.rescues >= guard.times or not found:
+        way = watchman.way_back(step, self.snapshots.steps)
+        if way.useless is not None:
+            self._drop(way.useless)
+        if self.rescues >= watchman.guard.times or way.target is None:
             self._give_up(why, step)
             return step
         self.rescues += 1
-        self._trouble_at, self._back_at = step, found[-1]
+        watchman.rescued(step, way.target)
         in_force = self._highest(step - 1)
-        after = self._by_itself(_of_guard(Kind.ROLLBACK, found[-1], why, step))
+        after = self._by_itself(_of_guard(Kind.ROLLBACK, way.target, why, step))
         undone = self._highest(step - 1)
-        factor = 1.0 if at_once else guard.factor
+        factor = 1.0 if way.at_once else watchman.guard.factor
         if undone > 0:
             factor *= min(1.0, in_force / undone) or 1.0
         if factor < 1.0:
-            why = f"{why}; rescue {self.rescues} of {guard.times}"
+            why = f"{why}; rescue {self.rescues} of {watchman.guard.times}"
             self._by_itself(_of_guard(Kind.SCALE, factor, why, after))
         return after
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import shlex
 import socket
 import time
 from dataclasses import dataclass
@@ -31,6 +32,7 @@ __all__ = [
     "StoredRun",
     "new_id",
     "seen_alive",
+    "words_of",
 ]
 
 LOST_AFTER = 60.0
@@ -178,6 +180,11 @@ class StoredEdit:
     answer: str
     position: int | None = None
 
+    @property
+    def words(self) -> str:
+        """What was asked for, as `learnrate steer` takes it."""
+        return words_of(self.kind, self.value)
+
     def to_dict(self) -> dict[str, Any]:
         """What `learnrate runs RUN --json` prints of it."""
         names = ("kind", "value", "group", "author", "time", "reason", "status", "step", "answer")
@@ -192,6 +199,19 @@ class Snapshot:
     step: int
     place: str
     time: float
+
+
+def words_of(kind: str, value: Any) -> str:
+    """An edit as it is typed; its kind need not be known."""
+    values = value.values() if isinstance(value, dict) else () if value is None else (value,)
+    return " ".join([str(kind), *map(_word, values)])
+
+
+def _word(value: object) -> str:
+    if isinstance(value, float):
+        short = f"{value:g}"
+        return short if float(short) == value else repr(value)
+    return shlex.quote(value) if isinstance(value, str) else str(value)
 
 
 def new_id() -> str:

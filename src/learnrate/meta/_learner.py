@@ -1,0 +1,179 @@
+"""The inner loop, for many episodes of one or of several trials at once.
+
+Episodes and trials share one leading dimension of rows: `torch.vmap` runs the model on every row's
+own weights, and the gradient of the summed losses is every row's own gradient, because no row
+depends on another. Second order is autograd's, through the updates themselves.
+"""
+
+from __future__ import annotations
+
+import copy
+import warnings
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import nn
+from torch.func import functional_call
+
+from learnrate._errors import ArgumentError, TaskError
+from learnrate.meta._rates import Rates, make_rates
+from learnrate.trials import batchable, kept_random_state, seed_everything
+
+if TYPE_CHECKING:
+    from learnrate.meta._task import Loss, MetaTask
+
+__all__ = ["Learner", "Weights", "spread"]
+
+Weights = dict[str, torch.Tensor]
+
+
+class _Objective(nn.Module):
+    """A model with its loss, as one module that takes a batch."""
+
+    def __init__(self, model: nn.Module, loss: Loss) -> None:
+        super().__init__()
+        self.model = model
+        self.loss = loss
+
+    def forward(self, batch: Any) -> torch.Tensor:
+        if not isinstance(self.loss, nn.Module):
+            return self.loss(self.model, batch)
+        if not (isinstance(batch, tuple | list) and len(batch) == 2):
+            raise TaskError(
+                f"loss={type(self.loss).__name__}() needs batches that are pairs (inputs, target); "
+                f"this one is a {type(batch).__name__}. Write a function loss(model, batch)."
+            )
+        return torch.as_tensor(self.loss(self.model(batch[0]), batch[1]))
+
+
+class Learner:
+    """A meta-task's model of one seed, run on weights that are given.
+
+    Args:
+        task: what is meta-trained.
+        model: the module; None to make the task's with `seed`.
+        seed: of the first weights, where the task's model is a function.
+
+    Raises:
+        ArgumentError: the model keeps running statistics, has nothing to train, or no such head.
+    """
+
+    def __init__(self, task: MetaTask, model: nn.Module | None = None, seed: int = 0) -> None:
+        self.task = task
+        self.model = _made(task, seed) if model is None else model
+        _refuse_running_statistics(self.model)
+        self.weights: Weights = {
+            name: one for name, one in self.model.named_parameters() if one.requires_grad
+        }
+        if not self.weights:
+            raise ArgumentError("MetaTask(model=...) has no parameter that requires a gradient.")
+        self.adapted = _adapted_names(task, self.model, list(self.weights))
+        self._batchable = batchable(self.model)
+        self._inner = _Objective(self.model, task.loss)
+        self._outer = _Objective(self.model, task.outer_loss or task.loss)
+        self._metric = None if task.metric is None else _Objective(self.model, task.metric)
+
+    def rates(self, spec: Any, steps: int, argument: str) -> Rates:
+        """Rates of one trial, for what is adapted."""
+        own = {name: self.weights[name] for name in self.adapted}
+        return make_rates(spec, own, steps, argument)
+
+    def inner(self, weights: Weights, batch: Any) -> torch.Tensor:
+        """The inner loss of every row, shape (rows,)."""
+        return self._run(self._inner, weights, batch)
+
+    def outer(self, weights: Weights, batch: Any) -> torch.Tensor:
+        """The outer loss of every row, shape (rows,)."""
+        return self._run(self._outer, weights, batch)
+
+    def metric(self, weights: Weights, batch: Any) -> torch.Tensor | None:
+        """The task's metric of every row, if it has one."""
+        return None if self._metric is None else self._run(self._metric, weights, batch)
+
+    def descend(
+        self,
+        weights: Weights,
+        batch: Any,
+        rates: Rates,
+        rows: torch.Tensor | None,
+        steps: int,
+        *,
+        second_order: bool,
+    ) -> tuple[Weights, torch.Tensor]:
+        """Every row's weights after the inner loop, and the losses before each step (steps, rows).
+
+        The updates stay in the graph of `weights` and `rates`; their gradients do if
+        `second_order`.
+        """
+        losses = []
+        for step in range(steps):
+            loss = self.inner(weights, batch)
+            losses.append(loss.detach())
+            own = [weights[name] for name in self.adapted]
+            slopes = torch.autograd.grad(
+                loss.sum(), own, create_graph=second_order, allow_unused=True
+            )
+            weights = dict(weights)
+            for name, value, slope in zip(self.adapted, own, slopes, strict=True):
+                if slope is not None:
+                    weights[name] = value - _broadcast(rates.at(name, step, rows), slope) * slope
+        return weights, torch.stack(losses)
+
+    def _run(self, objective: _Objective, weights: Weights, batch: Any) -> torch.Tensor:
+        def of_one_row(values: Weights, part: Any) -> torch.Tensor:
+            named = {f"model.{name}": value for name, value in values.items()}
+            return torch.as_tensor(functional_call(objective, named, (part,)))
+
+        with self._batchable, warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "There is a performance drop")
+            losses = torch.vmap(of_one_row, randomness="different")(weights, batch)
+        if losses.dim() != 1:
+            raise TaskError(
+                f"a loss must be one number an episode; got shape {tuple(losses.shape[1:])}. "
+                "Average it over the examples."
+            )
+        return losses
+
+
+def spread(leaf: torch.Tensor, rows: torch.Tensor | None, count: int) -> torch.Tensor:
+    """Each row's copy of its trial's weights, in the graph."""
+    return leaf.expand(count, *leaf.shape[1:]) if rows is None else leaf[rows]
+
+
+def _broadcast(rate: torch.Tensor, slope: torch.Tensor) -> torch.Tensor:
+    """Rates shared by all parameters have a dimension of rows alone."""
+    return rate if rate.dim() == slope.dim() else rate.reshape(-1, *[1] * (slope.dim() - 1))
+
+
+def _made(task: MetaTask, seed: int) -> nn.Module:
+    if isinstance(task.model, nn.Module):
+        return copy.deepcopy(task.model)
+    with kept_random_state():
+        seed_everything(seed)
+        made = task.model()
+    if not isinstance(made, nn.Module):
+        raise TaskError(f"model() must return a torch.nn.Module; got a {type(made).__name__}.")
+    return made
+
+
+def _refuse_running_statistics(model: nn.Module) -> None:
+    for name, part in model.named_modules():
+        if getattr(part, "running_mean", None) is not None:
+            kind = type(part).__name__
+            raise ArgumentError(
+                f"{kind} {name!r} keeps running statistics, which every episode of an inner loop "
+                f"would mix into all others. Write {kind}(..., track_running_stats=False), which "
+                "takes the statistics of each batch, or GroupNorm, which needs none."
+            )
+
+
+def _adapted_names(task: MetaTask, model: nn.Module, names: list[str]) -> list[str]:
+    if task.algorithm != "anil":
+        return names
+    last = names[-1].rpartition(".")[0]
+    head = last if task.head is None else task.head
+    own = [name for name in names if name.startswith(f"{head}." if head else "")]
+    if not own:
+        modules = ", ".join(name for name, _ in model.named_modules() if name)
+        raise ArgumentError(f"MetaTask(head={head!r}) is no module with parameters: {modules}.")
+    return own
