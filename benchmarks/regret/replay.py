@@ -127,8 +127,9 @@ def answers(cell: Cell, budget: float, seeds: int) -> list[Answer]:
 def _planned(bench: _Replay, total: int, budget: float, seed: int) -> Plan:
     updates = math.floor(budget * total)
     bracket = bench.range_test(updates, seed)
-    ladder = ladder_for(total, updates - int(bracket.reached.sum()), _expected(bracket))
     scale = Scale.of(bracket.mean)
+    left = updates - int(bracket.reached.sum())
+    ladder = ladder_for(total, left, _expected(bracket), scale.height(scale.start))
     measured = bench.climbed(ladder, [], scale, seed)
     return _decided(bench, ladder, measured, bracket, scale, budget=budget, seed=seed)
 

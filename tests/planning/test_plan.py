@@ -118,11 +118,11 @@ def test_the_rest_of_a_run_is_planned_from_its_state():
 
 
 def test_more_trials_go_beyond_the_budget_and_train_nothing_again(tmp_path):
-    first = learnrate.plan(quadratic_task(), steps=1000, budget=0.1, out=tmp_path)
+    first = learnrate.plan(quadratic_task(), steps=2000, budget=0.1, out=tmp_path)
     journal = (tmp_path / JOURNAL_NAME).read_text()
     assert first.verdict == "weak"
     assert f"two trials of {first.further.steps:,} updates" in first.reason
-    further = learnrate.plan(quadratic_task(), steps=1000, budget=0.1, out=tmp_path, more=1)
+    further = learnrate.plan(quadratic_task(), steps=2000, budget=0.1, out=tmp_path, more=1)
     assert first.cost < further.cost <= first.cost + first.further.cost + 1e-9
     added = (tmp_path / JOURNAL_NAME).read_text().removeprefix(journal)
     assert added.count("\n") >= 1

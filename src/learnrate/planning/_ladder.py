@@ -64,6 +64,7 @@ class Ladder:
         budget: how many updates all trials together may make.
         total: the length of the whole run.
         expected: log of the rate at which the range test puts the best of the whole run.
+        start: the height before training.
     """
 
     horizons: tuple[int, ...]
@@ -71,6 +72,7 @@ class Ladder:
     budget: int
     total: int
     expected: float
+    start: float = math.inf
 
     def next(self, measured: Sequence[Measured]) -> Proposal | None:
         """The next trial, or None when the ladder is climbed or the budget spent."""
@@ -86,6 +88,11 @@ class Ladder:
                 return Proposal(rung, steps, log_lr)
         return self._refinement(measured, self.budget - spent)
 
+    def surface(self, measured: Sequence[Measured]) -> Surface:
+        """What was measured says of the whole run."""
+        seen = tuple(one.observation for one in measured)
+        return _surface(seen, self.total, self.expected, self.start)
+
     def extended(self, measured: Sequence[Measured]) -> Ladder:
         """The climbed ladder with the budget of the two further trials that would help most.
 
@@ -93,7 +100,7 @@ class Ladder:
         rate uncertain, and as long where it is the trials' own noise.
         """
         seen = tuple(one.observation for one in measured)
-        surface = _surface(seen, self.total, self.expected)
+        surface = _surface(seen, self.total, self.expected, self.start)
         longest = self.horizons[-1]
         here, whole = (surface.location(steps)[1] for steps in (longest, self.total))
         spent = sum(one.trial.updates for one in measured)
@@ -113,7 +120,7 @@ class Ladder:
             if steps > left:
                 continue
             tried = [one.log_lr for one in seen if one.steps == steps]
-            centre = _surface(seen, self.total, self.expected).location(steps)[0]
+            centre = _surface(seen, self.total, self.expected, self.start).location(steps)[0]
             for offset in (0.0, -0.5, 0.5, -1.0, 1.0):
                 log_lr = centre + offset * spacing
                 if all(abs(log_lr - one) > 0.3 * spacing for one in tried):
@@ -134,14 +141,16 @@ class Ladder:
     def _stalled(self, rung: int, measured: Sequence[Measured]) -> bool:
         """Whether longer trials end hardly lower than shorter ones: all rates may be too high."""
         upto = tuple(one.observation for one in measured if one.proposal.rung <= rung)
-        slope = _surface(upto, self.total, self.expected).slope
+        slope = _surface(upto, self.total, self.expected, self.start).slope
         return slope is not None and slope <= LEAST_SLOPE
 
     def _centre(self, rung: int, measured: Sequence[Measured]) -> float:
         below = [one.observation for one in measured if one.proposal.rung < rung]
         if not any(math.isfinite(one.height) for one in below):
             return self.expected + DRIFT_PRIOR[0] * math.log(self.horizons[rung] / self.total)
-        return _surface(tuple(below), self.total, self.expected).location(self.horizons[rung])[0]
+        return _surface(tuple(below), self.total, self.expected, self.start).location(
+            self.horizons[rung]
+        )[0]
 
     def bracketed(self, rung: int, measured: Sequence[Measured]) -> bool:
         """Whether the best rate of a rung has a worse one on both sides."""
@@ -157,9 +166,11 @@ def _spacing(rung: int) -> float:
 
 
 @lru_cache(maxsize=8)
-def _surface(observations: tuple[Observation, ...], total: int, expected: float) -> Surface:
+def _surface(
+    observations: tuple[Observation, ...], total: int, expected: float, start: float
+) -> Surface:
     """One posterior for the several questions put to it between two trials."""
-    return Surface(observations, total, expected)
+    return Surface(observations, total, expected, start)
 
 
 def next_index(losses: dict[int, float]) -> int | None:
@@ -183,7 +194,7 @@ def next_index(losses: dict[int, float]) -> int | None:
     return None
 
 
-def ladder_for(total: int, budget: int, expected: float) -> Ladder:
+def ladder_for(total: int, budget: int, expected: float, start: float = math.inf) -> Ladder:
     """Three short trials, then two that are as long as the rest of the budget allows.
 
     A short one has a twenty-eighth of the budget, and no less than its square root or 8 updates: a
@@ -197,4 +208,4 @@ def ladder_for(total: int, budget: int, expected: float) -> Ladder:
     limits: tuple[int, ...] = (budget,)
     if last >= 2 * first:
         horizons, limits = (first, last), (_BRACKET * first, budget)
-    return Ladder(horizons=horizons, limits=limits, budget=budget, total=total, expected=expected)
+    return Ladder(horizons, limits, budget=budget, total=total, expected=expected, start=start)

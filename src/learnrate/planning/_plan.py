@@ -18,7 +18,6 @@ from learnrate.planning._heights import Scale
 from learnrate.planning._ladder import Ladder, Measured, ladder_for
 from learnrate.planning._result import Further, Plan, Rung, Verdict
 from learnrate.planning._shapes import SHORTEST, chosen
-from learnrate.planning._surface import Surface
 from learnrate.planning._verdict import judge
 from learnrate.schedules import Schedule
 from learnrate.schedules import shape as read_shape
@@ -32,6 +31,7 @@ from learnrate.trials import (
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from learnrate.planning._surface import Surface
     from learnrate.range_test import RangeTest
     from learnrate.task import Task
 
@@ -100,8 +100,8 @@ def plan(
         if bracket.broken:
             raise TaskError(bracket.refusal)
         left = updates - int(bracket.reached.sum())
-        ladder = ladder_for(total, left, _expected(bracket))
         scale = Scale.of(bracket.mean)
+        ladder = ladder_for(total, left, _expected(bracket), scale.height(scale.start))
         measured = bench.climbed(ladder, [], scale, seed)
         for _ in range(more if any(math.isfinite(one.height) for one in measured) else 0):
             ladder = ladder.extended(measured)
@@ -195,7 +195,7 @@ def _decided(
     seed: int,
 ) -> Plan:
     _refuse_without_evidence(measured)
-    surface = Surface(tuple(one.observation for one in measured), ladder.total, ladder.expected)
+    surface = ladder.surface(measured)
     whole = surface.best(ladder.total)
     peak = min(surface.least_regret(), _ceiling(measured))
     rungs = tuple(
@@ -249,7 +249,7 @@ def _reshaped(
     made: Plan, bench: Bench, ladder: Ladder, measured: list[Measured], scale: Scale
 ) -> Plan:
     """The plan with the warm-up and the decay that short trials favour."""
-    surface = Surface(tuple(one.observation for one in measured), ladder.total, ladder.expected)
+    surface = ladder.surface(measured)
     steps = max(SHORTEST, ladder.horizons[0])
     highest = max(one.trial.lr for one in measured if one.trial.loss is not None)
     tried = bench.compared(min(surface.best(steps).best, highest), steps, made.seed)

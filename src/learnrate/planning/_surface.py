@@ -3,7 +3,7 @@ r"""What trials at several horizons say about the best rate of a whole run. Pure
 The final height $H$ (`Scale`) of an annealed trial of $h$ updates at peak rate $\eta$ is modelled as
 
 $$H = c_h + k_h\,\ell_a\big(\ln\eta - \mu_h\big), \qquad
-  \mu_h = \mu + b \ln (h/T) \pm 8/h, \qquad \ell_a(u) = (e^{a u} - a u - 1)/a^2$$
+  \mu_h = \mu + b \ln (h/T) \pm s_h, \qquad \ell_a(u) = (e^{a u} - a u - 1)/a^2$$
 
 with one level $c_h$ and one depth $k_h$ a horizon, and $\mu$ the log of the best peak of the whole
 run of $T$ updates. $\ell_a$ is the linex loss (Varian 1975): linear far below the optimum and a cliff
@@ -13,8 +13,9 @@ modelled and measured alike.
 
 $b$ is how the best rate drifts with the horizon; it is estimated, and shrunk towards what our own
 sweeps show, -0.2 with deviation 0.15 (DeepOBS baselines: median -0.45, plain SGD -0.08;
-arXiv:2409.19913: -0.32 at a fixed batch). A run of a dozen updates has no warm-up to speak of, and
-its best rate strays from any such line. $\mu$ is shrunk towards where a range test puts it.
+arXiv:2409.19913: -0.32 at a fixed batch). Trials that have hardly begun to learn stray from any such
+line: what bounds their rate is divergence. $s_h$ is 1.5 over their progress, the fall of the lowest
+height since the start in units of the slope below, and at most 1.5. $\mu$ is shrunk towards where a range test puts it.
 
 How steep all this is, the horizons tell. Below the optimum a higher rate does what more updates do,
 so the height falls about as fast with the one as with the other: in our own sweeps the depth is 0.75
@@ -50,13 +51,13 @@ _DEPTH_OF_SLOPE = (0.75, 0.8)
 _NOISE_OF_SLOPE = (0.15, 0.8)
 _USUAL_SLOPE = 0.27  # where there is one horizon only
 LEAST_SLOPE = 0.03  # of what still learns; a fall of nothing is noise
-_STRAY = 8.0  # over the horizon: how far the log of its best rate lies from the line
+_STRAY = (1.5, 1.5)  # over a rung's progress, and at most: how far its best rate lies off the line
 _EXPECTED_SPREAD = 0.8  # of the best rate around where the range test puts it: a factor 2.2
 _MISFIT = 0.25  # how far the model may be off, as a share of the height above the rung's lowest
 _DRIFT_OF_DRIFT = 0.18  # how far the drift may change, per e-fold of horizon beyond the longest
 _FLATTENING = 0.3  # the curvature at the optimum falls as horizon to this power
 _CAUTION = 0.8  # of what linex says; near the optimum, losses rise about as steeply below as above
-_QUANTILE_80 = 1.533  # half-width of a central 80 % interval: of t with four degrees of freedom
+_QUANTILE_80 = 1.397  # half-width of a central 80 % interval: of t with eight degrees of freedom
 
 _DRIFTS = np.arange(-0.9, 0.61, 0.1)
 _CLIFFS = np.array([0.7, 1.0, 1.4, 2.0, 3.0])
@@ -141,11 +142,13 @@ class Surface:
         observations: at least one that did not diverge.
         total: the length of the whole run, in updates.
         expected: log of the rate at which the range test puts the best of the whole run.
+        start: the height before training.
     """
 
     observations: tuple[Observation, ...]
     total: int
     expected: float
+    start: float = math.inf
 
     @cached_property
     def _optima(self) -> np.ndarray:
@@ -202,10 +205,21 @@ class Surface:
                 optima,
                 _log_likelihood(trials, optima),
                 self._log_prior_depth(steps),
-                _STRAY / steps,
+                self._stray(steps),
             )
             for steps, trials in self._by_steps.items()
         }
+
+    def _stray(self, steps: int) -> float:
+        """How far the log of the best rate of a horizon may lie off the line.
+
+        Trials that have hardly begun to learn are bounded by what diverges, not by what learns best.
+        """
+        slope = _USUAL_SLOPE if self.slope is None else self.slope
+        lowest = min(one.height for one in self._by_steps[steps])
+        share, most = _STRAY
+        progress = (self.start - lowest) / slope
+        return min(most, max(0.01, share / max(progress, 1e-3)))
 
     def _lines(self, steps: int) -> np.ndarray:
         """The lowest place of the line at a horizon, for each drift."""
@@ -259,7 +273,7 @@ class Surface:
             return self._location_tried(steps)
         values = self._lines(steps) + (self._optima - self._optima[0])[:, None]
         middle, spread = _middle(values.ravel(), self._weights.sum(axis=(2, 3)).ravel())
-        return middle, math.hypot(spread, self._beyond(steps), _STRAY / steps, _GRID_STEP / 2)
+        return middle, math.hypot(spread, self._beyond(steps), _GRID_STEP / 2)
 
     def _location_tried(self, steps: int) -> tuple[float, float]:
         weights = _summing_to_one(self._log_weights(without=steps))
