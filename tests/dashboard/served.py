@@ -34,7 +34,7 @@ class Served:
         for name, value in pairs:
             connection.putheader(name, value)
         data = b"" if body is None else json.dumps(body).encode()
-        if method == "POST":
+        if method == "POST" or data:
             connection.putheader("Content-Type", "application/json")
             if "Content-Length" not in dict(headers):
                 connection.putheader("Content-Length", str(len(data)))
@@ -60,7 +60,8 @@ def serving(store, **options):
         port = listening.getsockname()[1]
         access = access_for(host, port, store.place, read_only=read_only)
         app = make_app(store, access, author="the owner", **options)
-        server = uvicorn.Server(uvicorn.Config(app, log_level="error", ws="none"))
+        config = uvicorn.Config(app, log_level="error", ws="none", http="h11", loop="asyncio")
+        server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
         thread.start()
         while not server.started:

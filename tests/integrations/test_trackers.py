@@ -1,6 +1,9 @@
 """What a run records, read back from the trackers' own files."""
 
+import contextlib
 import json
+import socket
+import sqlite3
 import struct
 import subprocess
 import sys
@@ -113,6 +116,72 @@ def logged(folder):
             }
 
 
+@pytest.fixture(scope="module")
+def trackio_folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("trackio")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TRACKIO_DIR", str(folder))  # which trackio reads once, when it is imported
+        for name in ("HF_TOKEN", "TRACKIO_SPACE_ID", "TRACKIO_SERVER_URL"):
+            patch.delenv(name, raising=False)
+        yield folder
+
+
+def kept(folder, project, name):
+    """A value by step, of the one run of a Trackio project."""
+    with contextlib.closing(sqlite3.connect(folder / f"{project}.db")) as database:
+        held = database.execute("SELECT step, metrics FROM metrics").fetchall()
+        assert database.execute("SELECT count(DISTINCT run_id) FROM metrics").fetchone() == (1,)
+    rows = ((step, json.loads(metrics)) for step, metrics in held)
+    return {step: values[name] for step, values in rows if name in values}
+
+
+@pytest.fixture
+def connections(monkeypatch):
+    """Where sockets were connected to, or listened."""
+    found = []
+    for name in ("connect", "connect_ex", "bind"):
+        monkeypatch.setattr(socket.socket, name, lambda _, place: found.append(place))
+    return found
+
+
+def test_trackio_has_every_row_in_its_folder_and_nothing_is_sent(
+    trackio_folder, trained, connections, capsys
+):
+    from learnrate.integrations.trackio import TrackioSink
+
+    seen = trained(TrackioSink(project="p"))
+    assert "Run finished" in capsys.readouterr().out
+    for name in ("lr", "loss", "validation"):
+        found = kept(trackio_folder, "p", f"learnrate/{name}")
+        assert found == pytest.approx(expected(seen, name))
+    assert connections == []
+
+
+def test_a_trackio_run_of_ones_own_goes_on_beside_the_sinks(trackio_folder, trained):
+    import trackio
+
+    from learnrate.integrations.trackio import TrackioSink
+
+    trackio.init("mine", embed=False, auto_log_cpu=False, auto_log_gpu=False)
+    seen = trained(TrackioSink(project="beside"))
+    trackio.log({"epoch": 3})
+    trackio.finish()
+    assert kept(trackio_folder, "mine", "epoch") == {0: 3}
+    assert len(kept(trackio_folder, "beside", "learnrate/lr")) == len(seen.step)
+
+
+def test_a_trackio_run_that_is_handed_over_is_not_finished(trackio_folder, trained, capsys):
+    import trackio
+
+    from learnrate.integrations.trackio import TrackioSink
+
+    run = trackio.init("handed", embed=False, auto_log_cpu=False, auto_log_gpu=False)
+    seen = trained(TrackioSink(run, prefix=""))
+    assert "Run finished" not in capsys.readouterr().out
+    trackio.finish()
+    assert kept(trackio_folder, "handed", "loss") == pytest.approx(expected(seen, "loss"))
+
+
 def test_a_tracker_that_fails_stops_nothing(trained):
     class Broken:
         def __call__(self, seen):
@@ -132,6 +201,7 @@ def test_a_tracker_that_fails_stops_nothing(trained):
         ("tensorboard", "TensorBoardSink('x')"),
         ("mlflow", "MlflowSink()"),
         ("wandb", "WandbSink()"),
+        ("trackio", "TrackioSink()"),
     ],
 )
 def test_without_its_package_a_sink_says_how_to_get_it(package, sink):

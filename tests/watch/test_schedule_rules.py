@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from learnrate.schedules import schedule
-from learnrate.watch import Severity
+from learnrate.watch import Severity, Watcher
 
 STEPS = np.arange(400)
 
@@ -128,6 +128,31 @@ def test_a_rate_that_leaps_in_the_middle_of_its_decay_jumped(runs, factor, facts
     assert found.severity is (Severity.ERROR if facts else Severity.WARNING)
 
 
+@pytest.mark.parametrize(
+    ("epochs", "by_epoch"), [(2, False), (3, False), (5, False), (3, True), (5, True)]
+)
+def test_a_warm_up_that_is_stepped_once_an_epoch_does_not_jump(runs, epochs, by_epoch):
+    warm = 20 * epochs
+    late = STEPS // 20 * 20 if by_epoch else STEPS
+    lr = np.where(warm > STEPS, 0.1 * (STEPS // 20 + 1) / epochs, cosine(400 - warm, late - warm))
+    assert runs.codes(loss=runs.loss(), lr=lr) == []
+
+
+def said_row_by_row(watcher, **columns):
+    said = []
+    for step in STEPS.tolist():
+        rows = {name: values[step : step + 1] for name, values in columns.items()}
+        said += [(step, one.code) for one in watcher.feed([step], rows)]
+    return said
+
+
+def test_one_leap_from_a_rate_that_stood_still_is_a_jump_once_no_second_one_follows(runs):
+    lr = np.where(STEPS < 100, 0.03, 0.1)
+    assert runs.codes(loss=runs.loss(), lr=lr) == ["LR305"]
+    ((step, code),) = said_row_by_row(Watcher("a", total=400), loss=runs.loss(), lr=lr)
+    assert (code, 200 < step < 320) == ("LR305", True)
+
+
 def test_a_second_warm_up_after_a_fall_is_a_restart_of_the_schedule(runs):
     lr = np.concatenate([runs.rate()[:200], runs.rate()[:200]])
     assert runs.codes(loss=runs.loss(), lr=lr) == ["LR305"]
@@ -196,6 +221,25 @@ def test_a_schedule_over_epochs_stepped_at_every_update_is_through_at_once(runs)
 
 def test_torchs_cosine_over_epochs_stepped_at_every_update_swings(runs):
     assert runs.codes(loss=runs.loss(), lr=cosine(20), total=400) == ["LR307"]
+
+
+@pytest.mark.parametrize(
+    "lr",
+    [MEANT(STEPS // 20), schedule("0.1 * cosine(floor=0.01)").over(20)(STEPS)],
+    ids=["updates stepped by epochs", "epochs stepped by updates"],
+)
+def test_where_the_schedule_is_known_a_wrong_clock_is_said_while_the_run_is_young(runs, lr):
+    watcher = Watcher("a", total=400, schedule=MEANT)
+    ((step, code),) = said_row_by_row(watcher, loss=runs.loss(), lr=lr)
+    assert (code, step < 100) == ("LR307", True)
+    assert watcher.finish() == ()
+
+
+def test_a_known_schedule_that_is_followed_to_an_early_end_is_no_wrong_clock_yet(runs):
+    meant = schedule("0.1 * cosine(floor=0.01)").over(20)
+    watcher = Watcher("a", total=400, schedule=meant)
+    said = said_row_by_row(watcher, loss=runs.loss(), lr=meant(STEPS))
+    assert [code for step, code in said if step < 100] == []
 
 
 def test_a_rate_that_does_not_follow_its_schedule_was_not_applied(runs):

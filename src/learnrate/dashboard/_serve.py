@@ -102,6 +102,9 @@ def serve(
             proxy_headers=False,
             timeout_graceful_shutdown=_PATIENCE,
             ws="none",
+            # the ones it was tested on, whatever a tracker has brought beside them
+            http="h11",
+            loop="asyncio",
         )
         _Server(config, app, started).run(sockets=[listening])
 

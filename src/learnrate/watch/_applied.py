@@ -38,7 +38,8 @@ class WrongClockOptions(RuleOptions):
 def _wrong_clock(reading: Reading, options: WrongClockOptions) -> Finding | None:
     if reading.peak == 0:
         return None
-    found = _stair(reading, options) if reading.finished else None
+    decided = reading.finished or reading.meant is not None
+    found = _stair(reading, options) if decided else None
     if found is not None:
         held, last = found
         return _clock_finding(
@@ -83,7 +84,10 @@ def _stair(reading: Reading, options: WrongClockOptions) -> tuple[int, float] | 
     changes = rate.step[1:][np.abs(np.diff(rate.value)) > 1e-12 * reading.peak]
     gaps = np.diff(changes)
     rows = float(np.median(np.diff(rate.step))) if rate.step.size > 1 else 1.0
-    if gaps.size < 3 or gaps.min() < max(options.held, 3.0 * rows):
+    # Where the schedule is known its values decide, and a look at few steps is enough.
+    if gaps.size < (3 if reading.meant is None else 2) or gaps.min() < max(
+        options.held, 3.0 * rows
+    ):
         return None
     held = float(np.median(gaps))
     if np.mean(np.abs(gaps - held) <= max(1.0, rows, 0.02 * held)) < 0.9:
@@ -105,16 +109,21 @@ def _stair(reading: Reading, options: WrongClockOptions) -> tuple[int, float] | 
 def _too_soon(reading: Reading, options: WrongClockOptions) -> int | None:
     """The step at which a schedule ended that much before the run, or first turned."""
     limit = max(options.early * reading.length, 10.0)
-    if reading.seen < 3 * limit:
+    rate, meant = reading.rate, reading.meant
+    waited = reading.seen >= 3 * limit
+    far_from_its_end = meant is not None and meant[-1] > 0.05 * meant.max()
+    if not waited and not far_from_its_end:
         return None
-    rate = reading.rate
     step = ended_at(reading, 0.015)
     if step is None:
         small = np.flatnonzero(rate.value > 1e-3 * reading.peak)
         after = int(small[-1]) + 1
         step = int(rate.step[after]) if after < rate.step.size else None
     if step is not None:
-        return step if 0 < step <= limit else None
+        stands = waited or reading.seen >= 1.5 * step
+        return step if 0 < step <= limit and stands else None
+    if not waited:
+        return None
     top = int(np.argmax(rate.value))
     below = np.flatnonzero(rate.value[top:] <= 0.05 * reading.peak)
     if not below.size or rate.step[top] > limit / 2:

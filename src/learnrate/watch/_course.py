@@ -122,11 +122,31 @@ def _unexplained(reading: Reading, options: JumpedOptions) -> int | None:
     leaps = (after >= options.factor * before) & (before > options.floor * reading.peak) & falling
     drops = (after < 0.2 * before) & (before > options.floor * reading.peak)
     for at in np.flatnonzero(leaps | drops) + 1:
+        if _is_stair(reading, int(at)):
+            continue
         if edited & set(range(int(reading.rate.step[at - 1]), int(reading.rate.step[at]) + 1)):
             continue
         if leaps[at - 1] or rate[at:].max() >= 0.5 * rate[at - 1]:
             return int(at)
     return None
+
+
+def _is_stair(reading: Reading, at: int) -> bool:
+    """Whether a first rise goes up at a row by one of its even steps, as a warm-up by epochs does.
+
+    While the run goes on that is open until the rate has stood for as long as before the leap.
+    """
+    rate = reading.rate.value
+    if (np.diff(rate[: at + 1]) < 0).any():
+        return False
+    moved = np.flatnonzero(np.abs(np.diff(rate)) > 1e-9 * reading.peak) + 1
+    held = np.diff(moved, prepend=0)
+    place = int(np.searchsorted(moved, at))
+    before = int(held[place])
+    beside = held[[one for one in (place - 1, place + 1) if 0 <= one < held.size]]
+    if before > 1 and (np.abs(beside - before) <= max(1.0, 0.02 * before)).any():
+        return True
+    return reading.live and place + 1 == moved.size and rate.size - at <= before + 1
 
 
 @dataclass(frozen=True, kw_only=True)
