@@ -9,8 +9,8 @@
 Every command takes `--cells WORD,WORD` (cells whose names hold a word). The first two take
 `--data FOLDER` (or LEARNRATE_DATA) and `--jobs N` processes; `rows` also `--methods WORD,WORD`,
 `--again WORD,WORD`, `--seeds N` and `--judges N`; `table` writes pages and pictures with `--page`;
-`replay` takes `--data`, `--seeds` and `--budget`, and leaves out the cells that are kept apart,
-as `steepness` does.
+`replay` takes `--data`, `--seeds`, `--budget` and `--training` (its trials are trained, in ten
+minutes), and leaves out the cells that are kept apart, as `steepness` does.
 What is known is not measured again, and a killed command goes on where it was. `make regret`
 installs the peers and runs all three.
 """
@@ -43,7 +43,7 @@ def main() -> None:
         rows.tidy()
     elif asked.command == "replay":
         torch.set_num_threads(1)
-        replay.show(cells, asked.budget, asked.seeds)
+        replay.show(cells, asked.budget, asked.seeds, training=asked.training)
     elif asked.command == "steepness":
         steepness.show(cells)
     else:
@@ -61,6 +61,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--seeds", type=int, default=3, help="of each method's own")
     parser.add_argument("--judges", type=int, default=99, help="runs at each rate, at most")
     parser.add_argument("--budget", type=float, default=0.5, help="of the plans replayed")
+    parser.add_argument("--training", action="store_true", help="train the trials of a replay")
     parser.add_argument("--page", type=Path, help="write the tables into this page")
     return parser.parse_args()
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from _page import table
 
+import learnrate
 from learnrate._progress import ProgressBar
 from learnrate.planning._bench import Bench
 from learnrate.planning._heights import Scale
@@ -32,13 +33,14 @@ from .table import percent
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from learnrate import Task
     from learnrate.planning._ladder import Proposal
     from learnrate.planning._result import Plan
 
     from .best import Best
     from .cells import Cell
 
-__all__ = ["Answer", "answers", "replayed_loss", "show"]
+__all__ = ["Answer", "answers", "replayed_loss", "show", "trained"]
 
 
 @dataclass(frozen=True)
@@ -105,16 +107,37 @@ def _read_off(one: dict[str, Any], log_lr: float, column: int) -> float:
     return float(np.interp(log_lr, rates, logs))
 
 
+def trained(cell: Cell, budget: float, seeds: int) -> list[Answer]:
+    """What plans answer whose trials are trained; only the excess is read off.
+
+    The sweeps' shortest runs are a thirty-second of a whole one, and a plan's may be shorter.
+
+    Raises:
+        ValueError: the cell is kept apart, or has no truth yet.
+    """
+    task, known = _replayed(cell)
+    best = best_of(known["tables"][0])
+    plans = [
+        learnrate.plan(task, budget=budget, seed=seed, progress=False) for seed in range(seeds)
+    ]
+    return [_answer(cell, best, plan) for plan in plans]
+
+
+def _replayed(cell: Cell) -> tuple[Task, dict[str, Any]]:
+    known = truth.read(cell)
+    if cell.held_out or known is None:
+        raise ValueError(f"{cell.name} is kept apart, or has no truth yet")
+    return cell.task(), known
+
+
 def answers(cell: Cell, budget: float, seeds: int) -> list[Answer]:
     """What plans with seeds of their own answer for a cell.
 
     Raises:
         ValueError: the cell is kept apart, or has no truth yet.
     """
-    known = truth.read(cell)
-    if cell.held_out or known is None:
-        raise ValueError(f"{cell.name} is kept apart, or has no truth yet")
-    task, best = cell.task(), best_of(known["tables"][0])
+    task, known = _replayed(cell)
+    best = best_of(known["tables"][0])
     journal = Journal(truth.scratch_of(cell) / "replay.jsonl", fingerprint(task))
     found = []
     for seed in range(seeds):
@@ -148,9 +171,10 @@ def _answer(cell: Cell, best: Best, plan: Plan) -> Answer:
     )
 
 
-def show(cells: Sequence[Cell], budget: float, seeds: int) -> None:
+def show(cells: Sequence[Cell], budget: float, seeds: int, *, training: bool) -> None:
     """Print one line a cell, and one for all."""
-    found = {one.name: answers(one, budget, seeds) for one in cells if not one.held_out}
+    answered = trained if training else answers
+    found = {one.name: answered(one, budget, seeds) for one in cells if not one.held_out}
     lines = [[name, *_line(own)] for name, own in found.items()]
     lines.append(["all", *_line([one for own in found.values() for one in own])])
     header = ["cell", "rate / best", "median excess", "90th percentile", "worst", "interval holds"]
