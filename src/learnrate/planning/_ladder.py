@@ -89,7 +89,7 @@ class Ladder:
         return self._refinement(measured, self.budget - spent)
 
     def surface(self, measured: Sequence[Measured]) -> Surface:
-        """What was measured says of the whole run."""
+        """What was measured, as a posterior over the best rate of the whole run."""
         seen = tuple(one.observation for one in measured)
         return _surface(seen, self.total, self.expected, self.start)
 
@@ -99,8 +99,7 @@ class Ladder:
         They are twice as long as the longest so far where it is the horizon that leaves the best
         rate uncertain, and as long where it is the trials' own noise.
         """
-        seen = tuple(one.observation for one in measured)
-        surface = _surface(seen, self.total, self.expected, self.start)
+        surface = self.surface(measured)
         longest = self.horizons[-1]
         here, whole = (surface.location(steps)[1] for steps in (longest, self.total))
         spent = sum(one.trial.updates for one in measured)
@@ -112,15 +111,14 @@ class Ladder:
         return replace(self, limits=(*self.limits[:-1], budget), budget=budget)
 
     def _refinement(self, measured: Sequence[Measured], left: int) -> Proposal | None:
-        seen = tuple(one.observation for one in measured)
-        if not any(math.isfinite(one.height) for one in seen):
+        if not any(math.isfinite(one.height) for one in measured):
             return None
         for rung in reversed(range(len(self.horizons))):
             steps, spacing = self.horizons[rung], _spacing(rung)
             if steps > left:
                 continue
-            tried = [one.log_lr for one in seen if one.steps == steps]
-            centre = _surface(seen, self.total, self.expected, self.start).location(steps)[0]
+            tried = [one.proposal.log_lr for one in measured if one.proposal.steps == steps]
+            centre = self.surface(measured).location(steps)[0]
             for offset in (0.0, -0.5, 0.5, -1.0, 1.0):
                 log_lr = centre + offset * spacing
                 if all(abs(log_lr - one) > 0.3 * spacing for one in tried):
@@ -140,17 +138,14 @@ class Ladder:
 
     def _stalled(self, rung: int, measured: Sequence[Measured]) -> bool:
         """Whether longer trials end hardly lower than shorter ones: all rates may be too high."""
-        upto = tuple(one.observation for one in measured if one.proposal.rung <= rung)
-        slope = _surface(upto, self.total, self.expected, self.start).slope
+        slope = self.surface([one for one in measured if one.proposal.rung <= rung]).slope
         return slope is not None and slope <= LEAST_SLOPE
 
     def _centre(self, rung: int, measured: Sequence[Measured]) -> float:
-        below = [one.observation for one in measured if one.proposal.rung < rung]
+        below = [one for one in measured if one.proposal.rung < rung]
         if not any(math.isfinite(one.height) for one in below):
             return self.expected + DRIFT_PRIOR[0] * math.log(self.horizons[rung] / self.total)
-        return _surface(tuple(below), self.total, self.expected, self.start).location(
-            self.horizons[rung]
-        )[0]
+        return self.surface(below).location(self.horizons[rung])[0]
 
     def bracketed(self, rung: int, measured: Sequence[Measured]) -> bool:
         """Whether the best rate of a rung has a worse one on both sides."""

@@ -175,10 +175,13 @@ class Surface:
         first, last = finished[0], finished[-1]
         return max(LEAST_SLOPE, (lowest[first] - lowest[last]) / math.log(last / first))
 
+    @property
+    def _assumed_slope(self) -> float:
+        return _USUAL_SLOPE if self.slope is None else self.slope
+
     def _of_slope(self, values: np.ndarray, share: float, deviation: float) -> np.ndarray:
         """The log prior of what is about `share` of the slope."""
-        slope = _USUAL_SLOPE if self.slope is None else self.slope
-        return _log_normal(np.log(values), math.log(share * slope), deviation)
+        return _log_normal(np.log(values), math.log(share * self._assumed_slope), deviation)
 
     @cached_property
     def _log_prior_noise(self) -> np.ndarray:
@@ -215,10 +218,9 @@ class Surface:
 
         Trials that have hardly begun to learn are bounded by what diverges, not by what learns best.
         """
-        slope = _USUAL_SLOPE if self.slope is None else self.slope
         lowest = min(one.height for one in self._by_steps[steps])
         share, most = _STRAY
-        progress = (self.start - lowest) / slope
+        progress = (self.start - lowest) / self._assumed_slope
         return min(most, max(0.01, share / max(progress, 1e-3)))
 
     def _lines(self, steps: int) -> np.ndarray:
@@ -269,18 +271,21 @@ class Surface:
 
     def location(self, steps: int) -> tuple[float, float]:
         """Middle and standard deviation of the log of the best rate of a run of `steps`."""
-        if steps in self._rungs:
-            return self._location_tried(steps)
-        values = self._lines(steps) + (self._optima - self._optima[0])[:, None]
-        middle, spread = _middle(values.ravel(), self._weights.sum(axis=(2, 3)).ravel())
+        values, weight = self._line(steps) if steps not in self._rungs else self._optimum(steps)
+        middle, spread = _middle(values, weight)
         return middle, math.hypot(spread, self._beyond(steps), _GRID_STEP / 2)
 
-    def _location_tried(self, steps: int) -> tuple[float, float]:
+    def _line(self, steps: int) -> tuple[np.ndarray, np.ndarray]:
+        """Places of the line at a horizon, and their weights."""
+        values = self._lines(steps) + (self._optima - self._optima[0])[:, None]
+        return values.ravel(), self._weights.sum(axis=(2, 3)).ravel()
+
+    def _optimum(self, steps: int) -> tuple[np.ndarray, np.ndarray]:
+        """Optima of a horizon that was tried, and their weights."""
         weights = _summing_to_one(self._log_weights(without=steps))
         lines = [(line, weights[:, at]) for at, line in enumerate(self._lines(steps).tolist())]
         rung = self._rungs[steps]
-        middle, spread = _middle(rung.optima, rung.optimum(lines))
-        return middle, math.hypot(spread, self._beyond(steps), _GRID_STEP / 2)
+        return rung.optima, rung.optimum(lines)
 
     def _beyond(self, steps: int) -> float:
         """How uncertain the drift's own change makes the best rate beyond the longest trial."""
