@@ -59,8 +59,8 @@ class MlflowSink:
         """Log rows."""
         now = int(1000 * time.time())
         metrics = [
-            self._metric(self._prefix + name, value, now, step)
-            for step, values in rows(seen)
+            self._metric(name, value, now, step)
+            for step, values in rows(seen, self._prefix)
             for name, value in values.items()
         ]
         for at in range(0, len(metrics), _MOST):

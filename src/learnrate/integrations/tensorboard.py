@@ -41,9 +41,9 @@ class TensorBoardSink:
 
     def __call__(self, seen: Observations, /) -> None:
         """Write rows."""
-        for step, values in rows(seen):
+        for step, values in rows(seen, self._prefix):
             for name, value in values.items():
-                self._writer.add_scalar(self._prefix + name, value, step)
+                self._writer.add_scalar(name, value, step)
         self._writer.flush()
 
     def close(self) -> None:

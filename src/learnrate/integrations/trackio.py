@@ -62,9 +62,8 @@ class TrackioSink:
 
     def __call__(self, seen: Observations, /) -> None:
         """Log rows."""
-        for step, values in rows(seen):
-            named = {self._prefix + name: value for name, value in values.items()}
-            self.run.log(named, step=step)
+        for step, values in rows(seen, self._prefix):
+            self.run.log(values, step=step)
 
     def close(self) -> None:
         """Finish the run, if it was made here."""

@@ -43,9 +43,8 @@ class WandbSink:
 
     def __call__(self, seen: Observations, /) -> None:
         """Log rows."""
-        for step, values in rows(seen):
-            named = {self._prefix + name: value for name, value in values.items()}
-            self.run.log({**named, f"{self._prefix}step": step})
+        for step, values in rows(seen, self._prefix):
+            self.run.log({**values, f"{self._prefix}step": step})
 
     def close(self) -> None:
         """Finish the run, if it was made here."""
