@@ -14,6 +14,7 @@ NOT_DRAWN = {
     "FromFunction": "what it draws is the function's",
     "Table": "what it draws is the table's",
     "Skip": "a piece of another schedule",
+    "Shortened": "another schedule in fewer steps",
     "Cut": "a piece of another schedule",
     "Scaled": "every picture is one",
     "Chain": "most pictures are one",

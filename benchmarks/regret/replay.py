@@ -142,7 +142,9 @@ def answers(cell: Cell, budget: float, seeds: int) -> list[Answer]:
     found = []
     for seed in range(seeds):
         with ProgressBar(1, shown=False) as bar, preserved(task):
-            bench = _Replay(task, journal, bar, shape(SHAPE), tables=known["tables"])
+            bench = _Replay(
+                task, journal, bar, shape(SHAPE).over(cell.total), tables=known["tables"]
+            )
             found.append(_answer(cell, best, _planned(bench, cell.total, budget, seed)))
     return found
 

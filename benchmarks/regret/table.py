@@ -116,7 +116,7 @@ def _cells(cells: Sequence[Cell]) -> str:
         "loss there",
         "its error",
         "noise of a run",
-        "best at T/4, T/8, T/16, T/32",
+        f"best at {', '.join(f'T/{share}' for share in reversed(truth.SHARES))}",
     ]
     return table(header, lines)
 

@@ -2,7 +2,8 @@
 
 Rates are a sixth of a decade apart. The grid spans at least 2.5 decades and grows until the lowest
 mean loss lies a decade above its lower end, and either three rates below its upper end or below a
-rate that diverges. Every trial has 5 % warm-up and a linear decay to 0 over its own length.
+rate that diverges. A whole run has 5 % warm-up and a linear decay to 0; a shorter one has what a
+plan's trial of its length has, a warm-up as long as the whole run's (`Schedule.shortened`).
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from learnrate import sweep
+from learnrate import shape, sweep
 from learnrate._files import number_or_none, write_text
 
 from .places import RESULTS, SCRATCH, made_by
@@ -30,8 +31,8 @@ __all__ = ["SHAPE", "measure", "path_of", "read", "scratch_of"]
 
 SHAPE = "warmup(5%) >> linear()"
 PER_DECADE = 6
-SHARES = (32, 16, 8, 4)  # of the horizons beside the whole run
-HORIZON_SEEDS = 2
+SHARES = (56, 32, 16, 8, 4)  # of the horizons beside the whole run
+HORIZON_SEEDS = 3
 _FEWEST_STEPS = 8
 _BELOW, _ABOVE = 6, 3  # rates that must lie on either side of the best
 _START = (-9, 6)  # the first grid, in rates from where the cell says
@@ -83,7 +84,7 @@ def _table(cell: Cell, task: Task, steps: int, seeds: int) -> dict[str, Any]:
             [_rate(at) for at in range(low, high + 1)],
             seeds=seeds,
             steps=steps,
-            shape=SHAPE,
+            shape=_shape(cell, steps),
             out=scratch_of(cell),
             progress=False,
         )
@@ -94,6 +95,11 @@ def _table(cell: Cell, task: Task, steps: int, seeds: int) -> dict[str, Any]:
         if not lower and not higher:
             return _as_table(made.trials, made.losses, steps)
         low, high = low - lower, high + higher
+
+
+def _shape(cell: Cell, steps: int) -> str:
+    warmup = shape(SHAPE).over(cell.total).shortened(steps).warmup_steps
+    return f"warmup({warmup}) >> linear()"
 
 
 def _missing(means: np.ndarray) -> tuple[int, int]:

@@ -17,6 +17,7 @@ import learnrate
 from learnrate import ArgumentError, ScheduleError, Task, TaskError
 from learnrate.planning import JOURNAL_NAME
 from learnrate.testing import quadratic_task
+from learnrate.trials import run_trial
 
 PIXELS, LABELS = load_digits(return_X_y=True)
 ORDER = torch.randperm(len(LABELS), generator=torch.Generator().manual_seed(0))
@@ -115,6 +116,24 @@ def test_the_rest_of_a_run_is_planned_from_its_state():
     fresh = learnrate.train(task, made.schedule, progress=False).curve.final
     assert ended < fresh
     assert all(torch.equal(state["model"][name], value) for name, value in before.items())
+
+
+@pytest.mark.parametrize("shape", [None, "warmup(50) >> cosine()"])
+def test_trials_warm_up_as_long_as_the_run_they_stand_for(shape, monkeypatch):
+    trained = []
+
+    def noted(task, trial, **options):
+        trained.append(trial.schedule)
+        return run_trial(task, trial, **options)
+
+    monkeypatch.setattr("learnrate.planning._bench.run_trial", noted)
+    made = learnrate.plan(quadratic_task(), steps=1000, shape=shape)
+    assert made.schedule.warmup_steps == 50
+    warmups = {one.total: one.warmup_steps for one in trained}
+    assert {*warmups} == {rung.steps for rung in made.rungs}
+    for steps, warmup in warmups.items():
+        assert warmup == min(50, round(0.3 * steps))
+    assert max(warmups.values()) == 50
 
 
 def test_more_trials_go_beyond_the_budget_and_train_nothing_again(tmp_path):
@@ -226,6 +245,7 @@ def test_a_record_cut_off_by_a_kill_is_measured_again(tmp_path):
 
 KILLED = """
 import sys, time, learnrate
+from learnrate.trials import run_trial
 from learnrate.testing import quadratic_task
 task = quadratic_task(steps=3000)
 def slow(model, batch):

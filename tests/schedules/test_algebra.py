@@ -172,6 +172,67 @@ def test_a_skip_leaves_the_first_steps_out(skipped, step):
         Skip(Cosine(100), 100)
 
 
+@given(total=st.integers(10, 5000), data=st.data())
+def test_a_shortened_run_keeps_its_warm_up_and_hurries_through_the_rest(total, data):
+    whole = schedule("3e-4 * warmup(5%) >> constant(45%) >> linear()").over(total)
+    steps = data.draw(st.integers(1, total))
+    trial = whole.shortened(steps)
+    warmup = trial.warmup_steps
+    assert trial.total == trial.over(steps).total == steps
+    assert warmup == min(whole.warmup_steps, round(0.3 * steps))
+    left, pace = steps - warmup, (total - whole.warmup_steps) / (steps - warmup)
+    if warmup == whole.warmup_steps:
+        assert trial.table()[:warmup].tolist() == whole.table()[:warmup].tolist()
+    else:
+        expected = 3e-4 * np.arange(1, warmup + 1) / (warmup + 1)
+        assert trial.table()[:warmup] == pytest.approx(expected)
+    expected = [whole.formula(whole.warmup_steps + pace * step) for step in range(left)]
+    assert trial.table()[warmup:] == pytest.approx(expected, abs=1e-15)
+    assert whole.shortened(total).table().tolist() == whole.table().tolist()
+
+
+@given(steps=st.integers(1, 1000))
+def test_what_has_no_warm_up_is_shortened_as_if_it_were_laid_over_fewer_steps(steps):
+    assert Cosine().over(1000).shortened(steps).table() == pytest.approx(
+        Cosine().over(steps).table(), abs=1e-12
+    )
+
+
+def test_a_warm_up_that_is_longer_than_three_tenths_of_a_run_keeps_its_share():
+    whole = schedule("warmup(40%) >> cosine()").over(1000)
+    assert whole.shortened(100).warmup_steps == 40
+    assert whole.shortened(100).shortened(50).warmup_steps == 20
+
+
+@pytest.mark.parametrize(
+    ("text", "steps"),
+    [
+        ("3e-4 * warmup(20) >> cosine(100)", 20),
+        ("clamp(warmup(20) >> cosine(100), high=0.5)", 20),
+        ("noise(repeat(warmup(3) >> cosine(9), times=4))", 3),
+        ("(warmup(20) >> constant(80)) * rex(100)", 20),
+        ("cut(warmup(20) >> cosine(100), steps=10)", 10),
+        ("skip(warmup(20) >> cosine(100), steps=5)", 15),
+        ("delay(warmup(20) >> cosine(100), steps=5)", 25),
+        ("delay(cosine(100), steps=5)", 0),
+        ("cosine(60) >> warmup(40)", 0),
+        ("warmup(5%) >> cosine()", 0),
+    ],
+)
+def test_a_schedule_knows_how_long_it_warms_up(text, steps):
+    assert schedule(text).warmup_steps == steps
+
+
+def test_shortening_needs_a_length_and_fewer_steps(refused):
+    assert "is not bound yet" in refused(lambda: schedule(TRAPEZOID).shortened(50))
+    whole = schedule(TRAPEZOID).over(100)
+    assert "must be at most the length, 100; got 101" in refused(lambda: whole.shortened(101))
+    assert "must be a whole number of at least 1; got 0" in refused(lambda: whole.shortened(0))
+    assert "must be a whole number of at least 1; got '9'" in refused(lambda: whole.shortened("9"))
+    message = refused(lambda: schedule("shortened(warmup(5) >> linear(95), steps=50, warmup=6)"))
+    assert "warmup" in message and "at most the inner warm-up, 5; got 6" in message
+
+
 TRAPEZOID = "3e-4 * warmup(5%) >> constant() >> linear(20%)"
 
 

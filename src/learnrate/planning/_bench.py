@@ -40,7 +40,15 @@ BRACKET_ITERS = (10, 100)
 
 @dataclass
 class Bench:
-    """Trains what is asked for, unless the journal has it; counts what it cost."""
+    """Trains what is asked for, unless the journal has it; counts what it cost.
+
+    Args:
+        task: what to train.
+        journal: keeps every trial.
+        bar: shows what is trained.
+        shape: of the whole run, bound to it, with peak 1.
+        spent: the updates made so far.
+    """
 
     task: Task
     journal: Journal
@@ -73,7 +81,8 @@ class Bench:
 
     def trial(self, proposal: Proposal, seed: int) -> RungTrial:
         peak = float(f"{math.exp(proposal.log_lr):.4g}")
-        trial = self._trial(peak, self.shape, proposal.steps, seed)
+        schedule = peak * self.shape.shortened(proposal.steps)
+        trial = Trial(schedule, _seed(seed, proposal.steps))
         curve = self._curve(trial, peak)
         return RungTrial(
             lr=peak,
@@ -88,14 +97,11 @@ class Bench:
         made = {}
         for one in candidates():
             peak = float(f"{rate * one.factor:.4g}")
-            curve = self._curve(self._trial(peak, one.shape, steps, seed), peak)
+            curve = self._curve(Trial((peak * one.shape).over(steps), _seed(seed, steps)), peak)
             loss = number_or_none(curve.final)
             text = str(one.shape)
             made[one] = ShapeTrial(one.warmup, one.decay, text, peak, loss, curve.steps)
         return made
-
-    def _trial(self, peak: float, shape: Schedule, steps: int, seed: int) -> Trial:
-        return Trial((peak * shape).over(steps), derived_seed(seed, 20, steps))
 
     def _curve(self, trial: Trial, peak: float) -> Curve:
         curve = self.journal.curve(trial)
@@ -119,3 +125,8 @@ class Bench:
 
     def _show_rate(self, lr: float, loss: float, /) -> None:
         self.bar.show(self.spent, f"range test: rate {lr:.1e}, loss {loss:.4g}")
+
+
+def _seed(seed: int, steps: int) -> int:
+    """Trials of one length share their batches, which removes most noise from comparing them."""
+    return derived_seed(seed, 20, steps)

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Ladder", "Measured", "Proposal", "ladder_for"]
 
-_SHORTEST = 8
+_SHORTEST, _SHARE = 16, 8  # updates of a first trial, where the budget pays for eight of them
+_FEWEST = 8  # updates of any trial
 _FIRST = 28  # trials of the first rung's length that the whole budget would pay for
 _BRACKET = 3  # of them are made: two, and the neighbour of the better one
 _LAST = 2  # trials of the second rung, as long as what is left allows
@@ -192,14 +193,16 @@ def next_index(losses: dict[int, float]) -> int | None:
 def ladder_for(total: int, budget: int, expected: float, start: float = math.inf) -> Ladder:
     """Three short trials, then two that are as long as the rest of the budget allows.
 
-    A short one has a twenty-eighth of the budget, and no less than its square root or 8 updates: a
-    dozen say little. One rung where the second would not be twice as long as the first: of three
-    trials, or of two where three would have less than 8 updates.
+    A short one has a twenty-eighth of the budget, and no less than its square root, or 16 updates
+    where these are at most an eighth of the budget: a dozen say little. One rung where the second
+    would not be twice as long as the first: of three trials, or of two where three would have less
+    than 8 updates.
     """
-    first = max(_SHORTEST, math.isqrt(budget), budget // _FIRST)
+    shortest = max(_FEWEST, min(_SHORTEST, budget // _SHARE))
+    first = max(shortest, math.isqrt(budget), budget // _FIRST)
     last = (budget - _BRACKET * first) // _LAST
     only = budget // _BRACKET
-    horizons: tuple[int, ...] = (only if only >= _SHORTEST else budget // 2,)
+    horizons: tuple[int, ...] = (only if only >= _FEWEST else budget // 2,)
     limits: tuple[int, ...] = (budget,)
     if last >= 2 * first:
         horizons, limits = (first, last), (_BRACKET * first, budget)

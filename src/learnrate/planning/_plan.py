@@ -57,9 +57,10 @@ def plan(
 ) -> Plan:
     """Find the peak rate for a whole run, with an interval, for a share of that run's cost.
 
-    A range test brackets the rate; trials of a short and a long horizon, each with the whole shape
-    of the run (by default 5 % warm-up, then linearly to 0), locate the best rate at both; their
-    joint fit is extrapolated to the whole run with its uncertainty, and the peak with the least
+    A range test brackets the rate; trials of a short and a long horizon locate the best rate at
+    both, each a run in few updates: with a warm-up as long as the whole run's, but for no more than
+    30 % of the trial, and all the rest of the shape (`Schedule.shortened`). Their joint fit is
+    extrapolated to the whole run with its uncertainty, and the peak with the least
     expected regret is chosen. Nothing of yours is changed, also when the plan fails or is
     interrupted.
 
@@ -67,8 +68,7 @@ def plan(
         task: what to train.
         steps: the whole run in optimizer updates; the task's own by default.
         budget: the most that all trials may cost, as a share of one run, in (0, 1].
-        shape: the schedule's shape, with peak 1, in shares of the run; 5 % warm-up and a linear
-            decay to 0 by default.
+        shape: the schedule's shape, with peak 1; 5 % warm-up and a linear decay to 0 by default.
         compare_shapes: choose warm-up (none, 2, 5, 10 %) and decay (linear, cosine, constant and
             then linear) by six further short trials, which cost about a fifth of a run beside the
             budget; differences within the noise do not count.
@@ -87,7 +87,8 @@ def plan(
         KeyboardInterrupt: on Ctrl-C; what was measured is kept in `out`.
     """
     total = task.total(steps)
-    updates, shaped = _updates(total, budget), read_shape(SHAPE if shape is None else shape)
+    updates = _updates(total, budget)
+    shaped = read_shape(SHAPE if shape is None else shape).over(total)
     if compare_shapes:
         _refuse_to_compare(total, shape)
     if not isinstance(more, int) or isinstance(more, bool) or more < 0:
@@ -216,7 +217,7 @@ def _decided(
         peak=peak,
         low=min(whole.low, peak),
         high=max(whole.high, peak),
-        schedule=(peak * bench.shape).over(ladder.total),
+        schedule=peak * bench.shape,
         total=ladder.total,
         cost=bench.spent / ladder.total,
         budget=budget,

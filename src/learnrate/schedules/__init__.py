@@ -40,7 +40,7 @@ from learnrate.schedules._shapes import (
 )
 from learnrate.schedules._tables import FromFunction, Interpolated, Piecewise, Table
 from learnrate.schedules._text import schedule, shape
-from learnrate.schedules._wrappers import Clamp, Cut, Delay, Noise, Repeat, Skip
+from learnrate.schedules._wrappers import Clamp, Cut, Delay, Noise, Repeat, Shortened, Skip
 
 __all__ = [
     "Chain",
@@ -72,6 +72,7 @@ __all__ = [
     "Scaled",
     "Schedule",
     "Shape",
+    "Shortened",
     "Skip",
     "Span",
     "Step",

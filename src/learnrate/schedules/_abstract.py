@@ -80,6 +80,11 @@ class Wrapper(Schedule, abstract=True):
         inner = self.inner.fit(start, stop, run)
         return None if inner is None else changed(self, inner=inner)
 
+    @property
+    def warmup_steps(self) -> int:
+        """As the inner schedule."""
+        return self.inner.warmup_steps
+
     def lengthen(self, extra: int) -> Schedule | None:
         """The wrapper around the longer inner schedule."""
         inner = self.inner.lengthen(extra)

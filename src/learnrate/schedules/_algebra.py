@@ -186,6 +186,11 @@ class Chain(Schedule):
         lengths = [left if extent is None else extent for extent in extents]
         return [*accumulate(lengths[:-1], initial=start), stop]
 
+    @property
+    def warmup_steps(self) -> int:
+        """Those of the first part."""
+        return self.parts[0].warmup_steps
+
     def lengthen(self, extra: int) -> Schedule | None:
         """Itself with its last stable part longer."""
         for index in reversed(range(len(self.parts))):
@@ -251,6 +256,11 @@ class Product(Schedule):
         for part in self.parts[1:]:
             value = value * part.formula(step)
         return value
+
+    @property
+    def warmup_steps(self) -> int:
+        """Those of the factor that warms up longest."""
+        return max(part.warmup_steps for part in self.parts)
 
     @property
     def open_ended(self) -> bool:

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 __all__ = ["Schedule"]
 
 LAST_STEP = 2**53  # the last whole number up to which every float is exact
+LONGEST_WARMUP = 0.3  # of a trial, where its run's is longer
 BLOCK = 2**14  # steps evaluated at once: the intermediate arrays stay in the cache
 
 
@@ -240,6 +241,34 @@ class Schedule(ABC):
     def head(self, steps: int) -> Schedule:
         """The first `steps` steps, holding the value reached after them."""
         return make("cut", inner=self, steps=steps)
+
+    @property
+    def warmup_steps(self) -> int:
+        """How many steps the warm-up takes that it begins with; 0 without one, or unbound."""
+        return 0
+
+    def shortened(self, steps: int) -> Schedule:
+        """The run in `steps` steps, for a trial that stands for it: what follows the warm-up faster.
+
+        How many updates a warm-up takes decides which rates a network survives, so it keeps them,
+        but for no more than 30 % of the trial, or its share of the run where that is more.
+
+        Raises:
+            ScheduleError: it is not bound, or `steps` is not from 1 to its length.
+
+        Examples:
+            >>> from learnrate.schedules import Linear, Warmup
+            >>> run = Warmup("5%").then(Linear()).over(1000)
+            >>> trial = run.shortened(200)
+            >>> [round(trial(s), 2) for s in (0, 49, 50, 125)], trial(49) == run(49)
+            ([0.02, 0.98, 1.0, 0.5], True)
+        """
+        if not self.bound or self._total is None:
+            raise ScheduleError(f"{self} is not bound yet; call .over(total), then .shortened.")
+        kept = self.warmup_steps
+        share = max(LONGEST_WARMUP, kept / self._total)
+        number = whole_number(steps) or 0  # what is no number is refused by the class
+        return make("shortened", inner=self, steps=steps, warmup=min(kept, round(share * number)))
 
     def cooldown(self, at: int, steps: int, shape: Schedule | None = None) -> Schedule:
         """Branch a decay off at step `at`: the same until there, then down within `steps`.

@@ -227,6 +227,11 @@ class Warmup(Shape):
         if self.curve == "exponential" and self.start == 0:
             refuse("Warmup", "start", "above 0 with curve=exponential", self.start)
 
+    @property
+    def warmup_steps(self) -> int:
+        """All of them."""
+        return self.steps if isinstance(self.steps, int) else 0
+
     def formula(self, step: Value) -> Value:
         """The value at a step."""
         if self.start is None and self.curve == "linear":

@@ -10,13 +10,13 @@ import numpy as np
 
 from learnrate._errors import ScheduleError
 from learnrate.schedules._abstract import Inner, Wrapper
-from learnrate.schedules._arithmetic import FloatArray, Value, floor, highest, least
+from learnrate.schedules._arithmetic import FloatArray, Value, choose, floor, highest, least
 from learnrate.schedules._base import Schedule
 from learnrate.schedules._durations import Duration, Run, Span, nearest
 from learnrate.schedules._fields import Factor, Length, Number, Whole, refuse
 from learnrate.schedules._registry import changed, make
 
-__all__ = ["Clamp", "Cut", "Delay", "Noise", "Repeat", "Skip"]
+__all__ = ["Clamp", "Cut", "Delay", "Noise", "Repeat", "Shortened", "Skip"]
 
 Bound = Annotated[float | None, Number(optional=True)]
 Wait = Annotated[Duration, Length(optional=False)]
@@ -121,6 +121,11 @@ class Cut(Wrapper):
         steps = nearest(stop) - nearest(start)
         return changed(self, steps=steps) if steps else None
 
+    @property
+    def warmup_steps(self) -> int:
+        """What is left of the inner warm-up."""
+        return min(self.inner.warmup_steps, self.total or 0)
+
     def lengthen(self, extra: int) -> Schedule | None:
         """Never: it ends where it was cut."""
         return None
@@ -174,6 +179,11 @@ class Skip(Wrapper):
         steps = nearest(stop) - nearest(start)
         inner = self.inner.fit(Fraction(0), Fraction(steps + self.steps), run)
         return None if steps == 0 or inner is None else changed(self, inner=inner)
+
+    @property
+    def warmup_steps(self) -> int:
+        """What is left of the inner warm-up."""
+        return max(0, self.inner.warmup_steps - self.steps)
 
     def lengthen(self, extra: int) -> Schedule | None:
         """Never: its stable phase may be what was skipped."""
@@ -229,6 +239,12 @@ class Delay(Wrapper):
         if steps == 0 or inner is None:
             return self.inner.fit(start, stop, run)
         return changed(self, inner=inner, steps=steps)
+
+    @property
+    def warmup_steps(self) -> int:
+        """The inner warm-up, and the wait before it."""
+        inner = self.inner.warmup_steps
+        return cast("int", self.steps) + inner if inner and self.bound else 0
 
     def head(self, steps: int) -> Schedule:
         """The wait, and what is left for the head of the inner schedule."""
@@ -296,6 +312,77 @@ class Repeat(Wrapper):
         length = cast("int", self.inner.total)
         cycle = least(floor(step / length), self.times - 1.0)
         return self.inner.formula(step - cycle * length)
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Shortened(Wrapper):
+    """A run in fewer steps, its warm-up at a pace of its own.
+
+        value(s) = inner((s + 1) (W + 1) / (warmup + 1) - 1)        for s < warmup
+        value(s) = inner(W + (s - warmup) (T - W) / (steps - warmup))   after that
+
+    The inner schedule must be bound to its T steps; it begins with a warm-up of W of them, of which
+    the shorter run has `warmup`. `Schedule.shortened(steps)` chooses that.
+
+    Examples:
+        >>> run = make("warmup", steps=10).then(make("linear", steps=90))
+        >>> [Shortened(run, 40, warmup=10)(s) == run(s) for s in (0, 9, 10)]
+        [True, True, True]
+        >>> Shortened(run, 40, warmup=10)(25)
+        0.5
+    """
+
+    inner: Inner
+    steps: Annotated[int, Whole(low=1)]
+    warmup: Annotated[int, Whole()] = 0
+
+    def prepare(self) -> None:
+        """Something to shorten, and a warm-up within both."""
+        total = self.inner.total
+        if not self.inner.bound or total is None:
+            refuse("Shortened", "inner", "bound", str(self.inner), "Call .over(total) first.")
+        if self.steps > total:
+            refuse("Shortened", "steps", f"at most the length, {total:,}", self.steps)
+        most = min(self.inner.warmup_steps, self.steps)
+        if self.warmup > most:
+            refuse("Shortened", "warmup", f"at most the inner warm-up, {most:,}", self.warmup)
+
+    def measure(self) -> tuple[bool, int | None]:
+        """As long as `steps`."""
+        return True, self.steps
+
+    @property
+    def open_ended(self) -> bool:
+        """Never."""
+        return False
+
+    @property
+    def warmup_steps(self) -> int:
+        """Its own."""
+        return self.warmup
+
+    def extent(self, run: Run) -> Fraction | None:
+        """As long as `steps`."""
+        return Fraction(self.steps)
+
+    def fit(self, start: Fraction, stop: Fraction, run: Run) -> Schedule | None:
+        """Itself: its steps are given."""
+        return self if nearest(stop) > nearest(start) else None
+
+    def lengthen(self, extra: int) -> Schedule | None:
+        """Never: it stands for a run of one length."""
+        return None
+
+    def head(self, steps: int) -> Schedule:
+        """Itself, cut."""
+        return make("cut", inner=self, steps=steps)
+
+    def formula(self, step: Value) -> Value:
+        """The value at a step."""
+        whole, kept, own = float(self.inner.total or 0), self.inner.warmup_steps, self.warmup
+        rising = (step + 1.0) * ((kept + 1.0) / (own + 1.0)) - 1.0
+        after = kept + (step - own) * ((whole - kept) / max(1.0, float(self.steps - own)))
+        return self.inner.formula(choose(step < own, rising, after))
 
 
 def _uniform(step: Value, seed: int) -> Value:
