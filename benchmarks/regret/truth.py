@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from learnrate import shape, sweep
+from learnrate import sweep
 from learnrate._files import number_or_none, write_text
+from learnrate.schedules import shape
 
 from .places import RESULTS, SCRATCH, made_by
 

@@ -230,7 +230,8 @@ def test_shortening_needs_a_length_and_fewer_steps(refused):
     assert "must be a whole number of at least 1; got 0" in refused(lambda: whole.shortened(0))
     assert "must be a whole number of at least 1; got '9'" in refused(lambda: whole.shortened("9"))
     message = refused(lambda: schedule("shortened(warmup(5) >> linear(95), steps=50, warmup=6)"))
-    assert "warmup" in message and "at most the inner warm-up, 5; got 6" in message
+    assert "warmup" in message
+    assert "at most the inner warm-up, 5; got 6" in message
 
 
 TRAPEZOID = "3e-4 * warmup(5%) >> constant() >> linear(20%)"
