@@ -56,7 +56,8 @@ _EXPECTED_SPREAD = 1.0  # of the best rate around where the range test puts it: 
 _MISFIT = 0.25  # how far the model may be off, as a share of the height above the rung's lowest
 _DRIFT_OF_DRIFT = 0.16  # how far the drift may change, per e-fold of horizon beyond the longest
 _FLATTENING = 0.3  # the curvature at the optimum falls as horizon to this power
-_QUANTILE_80 = 1.397  # half-width of a central 80 % interval: of t with eight degrees of freedom
+_UNSEEN = 0.001  # in height: what tells rates of a whole run apart that no shorter trial shows
+_QUANTILE_80 = 1.282  # half-width of a central 80 % interval, in standard deviations
 
 _DRIFTS = np.arange(-0.9, 0.61, 0.1)
 _CLIFFS = np.array([0.7, 1.0, 1.4, 2.0, 3.0])
@@ -290,11 +291,18 @@ class Surface:
         """How uncertain the drift's own change makes the best rate beyond the longest trial."""
         return _DRIFT_OF_DRIFT * max(0.0, math.log(steps / max(self._by_steps)))
 
+    def _flat(self, steps: int) -> float:
+        """How far off the log of the best rate of a longer run may lie at no visible cost.
+
+        Among rates that cost the same, overfitting and the validation set's own luck choose.
+        """
+        return 0.0 if steps in self._rungs else math.sqrt(2 * _UNSEEN / self.depth(steps))
+
     def best(self, steps: int) -> Estimate:
         """The best peak rate of a run of `steps` updates."""
         middle, spread = self.location(steps)
-        low, high = middle - _QUANTILE_80 * spread, middle + _QUANTILE_80 * spread
-        return Estimate(math.exp(middle), math.exp(low), math.exp(high))
+        reach = _QUANTILE_80 * math.hypot(spread, self._flat(steps))
+        return Estimate(*(math.exp(middle + shift) for shift in (0.0, -reach, reach)))
 
     def least_regret(self) -> float:
         r"""The peak rate of the whole run with the least expected regret.
