@@ -15,8 +15,7 @@ $b$ is how the best rate drifts with the horizon, if trials warm up as long as t
 estimated, and shrunk towards what our own sweeps show, -0.2 with deviation 0.15 (DeepOBS baselines: median -0.45, plain SGD -0.08;
 arXiv:2409.19913: -0.32 at a fixed batch). Trials that have hardly begun to learn stray from any such
 line: what bounds their rate is divergence. $s_h$ is 1.5 over their progress, the fall of the lowest
-height since the start in units of the slope below, and at most 1.5; what of it is a lasting deviation of
-0.7 the whole run keeps. $\mu$ is shrunk towards where a range test puts it.
+height since the start in units of the slope below, and at most 1.5. $\mu$ is shrunk towards where a range test puts it.
 
 How steep all this is, the horizons tell. Below the optimum a higher rate does what more updates do,
 so the height falls about as fast with the one as with the other: in our own sweeps the depth is 0.75
@@ -36,7 +35,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from learnrate.planning._heights import eased, linex
-from learnrate.planning._weights import log_normal, log_sum_exp, middle, summing_to_one
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -54,7 +52,6 @@ _NOISE_OF_SLOPE = (0.15, 0.8)
 _USUAL_SLOPE = 0.27  # where there is one horizon only
 LEAST_SLOPE = 0.03  # of what still learns; a fall of nothing is noise
 _STRAY = (1.5, 1.5)  # over a rung's progress, and at most: how far its best rate lies off the line
-_LASTING = 0.7  # of how far a rung lies off the line: the deviation of what longer runs keep
 _EXPECTED_SPREAD = 1.0  # of the best rate around where the range test puts it: a factor 2.7
 _MISFIT = 0.25  # how far the model may be off, as a share of the height above the rung's lowest
 _DRIFT_OF_DRIFT = 0.16  # how far the drift may change, per e-fold of horizon beyond the longest
@@ -62,8 +59,6 @@ _FLATTENING = 0.3  # the curvature at the optimum falls as horizon to this power
 _UNSEEN = 0.001  # in height: what tells rates of a whole run apart that no shorter trial shows
 _QUANTILE_80 = 1.397  # half-width of a central 80 % interval: of t with eight degrees of freedom
 
-_NORMAL_POINTS, _NORMAL_WEIGHTS = np.polynomial.hermite_e.hermegauss(15)
-_NORMAL_WEIGHTS = _NORMAL_WEIGHTS / _NORMAL_WEIGHTS.sum()
 _DRIFTS = np.arange(-0.9, 0.61, 0.1)
 _CLIFFS = np.array([0.7, 1.0, 1.4, 2.0, 3.0])
 _DEPTHS = np.geomspace(0.005, 4.0, 14)
@@ -92,13 +87,13 @@ class _Rung:
     @cached_property
     def marginal(self) -> np.ndarray:
         """Over (optimum, cliff, noise): each rung has a depth of its own, which is summed out."""
-        return log_sum_exp(self.log_likelihood + self.log_prior_depth[:, None], axis=2)
+        return _log_sum_exp(self.log_likelihood + self.log_prior_depth[:, None], axis=2)
 
     @cached_property
     def _strays(self) -> np.ndarray:
         """From each place on the line to each optimum: how likely the one is, given the other."""
         distance = self.optima - self.optima[:, None]
-        weight = np.exp(log_normal(distance, 0.0, self.stray))
+        weight = np.exp(_log_normal(distance, 0.0, self.stray))
         return np.asarray(weight / weight.sum(axis=1, keepdims=True))
 
     @cached_property
@@ -186,7 +181,7 @@ class Surface:
 
     def _of_slope(self, values: np.ndarray, share: float, deviation: float) -> np.ndarray:
         """The log prior of what is about `share` of the slope."""
-        return log_normal(np.log(values), math.log(share * self._assumed_slope), deviation)
+        return _log_normal(np.log(values), math.log(share * self._assumed_slope), deviation)
 
     @cached_property
     def _log_prior_noise(self) -> np.ndarray:
@@ -234,9 +229,9 @@ class Surface:
 
     def _log_weights(self, without: int | None = None) -> np.ndarray:
         """Over (optimum, drift, cliff, noise), of all rungs or without one, to a constant."""
-        prior = log_normal(_DRIFTS, *DRIFT_PRIOR)[:, None, None]
+        prior = _log_normal(_DRIFTS, *DRIFT_PRIOR)[:, None, None]
         prior = prior + _LOG_PRIOR_CLIFF[:, None] + self._log_prior_noise
-        first = log_normal(self._optima, self.expected, _EXPECTED_SPREAD)
+        first = _log_normal(self._optima, self.expected, _EXPECTED_SPREAD)
         log_weight = first[:, None, None, None] + prior
         for steps, rung in self._rungs.items():
             for at, line in enumerate(self._lines(steps) if steps != without else ()):
@@ -246,7 +241,7 @@ class Surface:
     @cached_property
     def _weights(self) -> np.ndarray:
         """Posterior over (optimum, drift, cliff, noise), summing to 1."""
-        return summing_to_one(self._log_weights())
+        return _summing_to_one(self._log_weights())
 
     # What the posterior says.
 
@@ -254,11 +249,6 @@ class Surface:
     def drift(self) -> float:
         """The expected drift of the log best rate per e-fold of horizon."""
         return float((self._weights.sum(axis=(0, 2, 3)) * _DRIFTS).sum())
-
-    @cached_property
-    def _drift_spread(self) -> float:
-        weight = self._weights.sum(axis=(0, 2, 3))
-        return math.sqrt(float((weight * (_DRIFTS - self.drift) ** 2).sum()))
 
     @cached_property
     def cliff(self) -> float:
@@ -281,28 +271,9 @@ class Surface:
 
     def location(self, steps: int) -> tuple[float, float]:
         """Middle and standard deviation of the log of the best rate of a run of `steps`."""
-        if steps in self._rungs:
-            best, spread = middle(*self._optimum(steps))
-            return best, math.hypot(spread, _GRID_STEP / 2)
-        best, spread = self._between(steps)
-        return best, math.hypot(spread, self._beyond(steps), _GRID_STEP / 2)
-
-    def _between(self, steps: int) -> tuple[float, float]:
-        """Of a length that was not tried: between the line and the nearest rung, moved by the drift.
-
-        How far that rung lies off the line lasts in part: the share is that of a lasting deviation
-        beside the one of its own length.
-        """
-        tried = min(self._rungs, key=lambda one: abs(math.log(steps / one)))
-        folds = math.log(steps / tried)
-        lasting = 1 / (1 + (self._rungs[tried].stray / _LASTING) ** 2)
-        own, own_spread = middle(*self._optimum(tried))
-        line, line_spread = middle(*self._line(steps))
-        moved = math.hypot(own_spread, self._drift_spread * folds)
-        return (
-            lasting * (own + self.drift * folds) + (1 - lasting) * line,
-            lasting * moved + (1 - lasting) * line_spread,
-        )
+        values, weight = self._line(steps) if steps not in self._rungs else self._optimum(steps)
+        middle, spread = _middle(values, weight)
+        return middle, math.hypot(spread, self._beyond(steps), _GRID_STEP / 2)
 
     def _line(self, steps: int) -> tuple[np.ndarray, np.ndarray]:
         """Places of the line at a horizon, and their weights."""
@@ -311,7 +282,7 @@ class Surface:
 
     def _optimum(self, steps: int) -> tuple[np.ndarray, np.ndarray]:
         """Optima of a horizon that was tried, and their weights."""
-        weights = summing_to_one(self._log_weights(without=steps))
+        weights = _summing_to_one(self._log_weights(without=steps))
         lines = [(line, weights[:, at]) for at, line in enumerate(self._lines(steps).tolist())]
         rung = self._rungs[steps]
         return rung.optima, rung.optimum(lines)
@@ -329,9 +300,9 @@ class Surface:
 
     def best(self, steps: int) -> Estimate:
         """The best peak rate of a run of `steps` updates."""
-        log_best, spread = self.location(steps)
+        middle, spread = self.location(steps)
         reach = _QUANTILE_80 * math.hypot(spread, self._flat(steps))
-        return Estimate(*(math.exp(log_best + shift) for shift in (0.0, -reach, reach)))
+        return Estimate(*(math.exp(middle + shift) for shift in (0.0, -reach, reach)))
 
     def least_regret(self) -> float:
         r"""The peak rate of the whole run with the least expected regret.
@@ -341,9 +312,9 @@ class Surface:
         only far from the optimum, so $s$ of that shift is made where $s$ is below 1, and at most
         0.5, a factor 0.6.
         """
-        log_best, spread = self.location(self.total)
+        middle, spread = self.location(self.total)
         shift = self.cliff * spread**2 / 2 * min(1.0, spread)
-        return math.exp(log_best - min(0.5, shift))
+        return math.exp(middle - min(0.5, shift))
 
     def expected_regret(self, lr: float) -> float:
         """The height that training the whole run at `lr` is expected to lose to the best rate.
@@ -351,20 +322,23 @@ class Surface:
         On the log scale of losses 0.05 is 5 %. Where trials hardly differ, a wide interval costs
         little; this says how much.
         """
-        log_best, spread = self.location(self.total)
-        distance = (math.log(lr) - log_best - spread * _NORMAL_POINTS)[:, None]
-        cost = eased(self.depth(self.total) * linex(distance, _CLIFFS))
-        return float((_NORMAL_WEIGHTS[:, None] * self._weights.sum(axis=(0, 1, 3)) * cost).sum())
+        beyond = self._beyond(self.total)
+        weight, depth = self._weights.sum(axis=(1, 3)), self.depth(self.total)
+        regret = 0.0
+        for shift, share in ((-1.2247 * beyond, 0.3), (0.0, 0.4), (1.2247 * beyond, 0.3)):
+            distance = (math.log(lr) - self._optima + shift)[:, None]
+            regret += share * float((weight * eased(depth * linex(distance, _CLIFFS))).sum())
+        return regret
 
     def fitted(self, steps: int, log_lr: np.ndarray) -> np.ndarray:
         """The modelled height over `log_lr` at a horizon that was tried."""
         rung, depth = self._by_steps[steps], self.depth(steps)
-        best, _ = self.location(steps)
-        shape = eased(depth * linex(np.array([one.log_lr for one in rung]) - best, self.cliff))
+        middle, _ = self.location(steps)
+        shape = eased(depth * linex(np.array([one.log_lr for one in rung]) - middle, self.cliff))
         seen = _finite_heights(rung)
         precision = 1.0 / (0.04**2 + (_MISFIT * (seen - seen.min())) ** 2)
         level = float((precision * (seen - shape)).sum() / precision.sum())
-        return np.asarray(level + eased(depth * linex(log_lr - best, self.cliff)))
+        return np.asarray(level + eased(depth * linex(log_lr - middle, self.cliff)))
 
 
 def _log_likelihood(trials: Sequence[Observation], optima: np.ndarray) -> np.ndarray:
@@ -394,4 +368,27 @@ def _finite_heights(rung: Sequence[Observation]) -> np.ndarray:
     return np.asarray(heights.min() + eased(heights - heights.min()))
 
 
-_LOG_PRIOR_CLIFF = log_normal(np.log(_CLIFFS), math.log(_CLIFF_PRIOR[0]), _CLIFF_PRIOR[1])
+def _middle(values: np.ndarray, weight: np.ndarray) -> tuple[float, float]:
+    """The median of weighted values, and half of what lies between their 16th and 84th per cent."""
+    order = np.argsort(values, kind="stable")
+    below = np.cumsum(weight[order])
+    low, middle, high = np.interp(np.array([0.16, 0.5, 0.84]) * below[-1], below, values[order])
+    return float(middle), float(high - low) / 2
+
+
+def _summing_to_one(log_weight: np.ndarray) -> np.ndarray:
+    weight = np.exp(log_weight - log_weight.max())
+    return np.asarray(weight / weight.sum())
+
+
+def _log_sum_exp(values: np.ndarray, axis: int) -> np.ndarray:
+    highest = values.max(axis=axis, keepdims=True)
+    summed = np.log(np.exp(values - highest).sum(axis=axis, keepdims=True)) + highest
+    return np.asarray(summed.squeeze(axis))
+
+
+def _log_normal(value: np.ndarray, mean: float, deviation: float) -> np.ndarray:
+    return np.asarray(-0.5 * ((value - mean) / deviation) ** 2)
+
+
+_LOG_PRIOR_CLIFF = _log_normal(np.log(_CLIFFS), math.log(_CLIFF_PRIOR[0]), _CLIFF_PRIOR[1])
