@@ -31,7 +31,7 @@ def plan(
     shape: Annotated[
         str | None,
         typer.Option(
-            help="The schedule's shape, with peak 1, in shares of the run. "
+            help="The schedule's shape, with peak 1, such as 'warmup(500) >> cosine()'. "
             "[dim]\\[default: warmup(5%) >> linear()][/dim]",
             show_default=False,
         ),

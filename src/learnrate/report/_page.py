@@ -134,7 +134,8 @@ def _rungs(plan: Plan) -> str:
     diverged = any(trial.loss is None for rung in plan.rungs for trial in rung.trials)
     key = _RUNG_KEY + (_DIVERGED if diverged else "")
     return f"""<h2>2. Rungs: short trials, each a whole training in small</h2>
-<p>A trial warms up and decays like the real run, only shorter, and is judged by its final loss.
+<p>A trial warms up as long as the real run (at most 30 % of its updates), decays like it, only faster,
+and is judged by its final loss.
 The curve is what all trials together say the loss does as the rate changes.</p>
 <div class="rungs">
 {cards}
