@@ -11,11 +11,12 @@ above it, as published sweeps are (a quarter of the best rate costs about 1 %, f
 or the run: arXiv:2503.04715, data). Beyond 0.3 above the lowest, only a height's logarithm counts,
 modelled and measured alike.
 
-$b$ is how the best rate drifts with the horizon, if trials warm up as long as the whole run; it is
-estimated, and shrunk towards what our own sweeps show, -0.2 with deviation 0.15 (DeepOBS baselines: median -0.45, plain SGD -0.08;
-arXiv:2409.19913: -0.32 at a fixed batch). Trials that have hardly begun to learn stray from any such
-line: what bounds their rate is divergence. $s_h$ is 1.5 over their progress, the fall of the lowest
-height since the start in units of the slope below, and at most 1.5. $\mu$ is shrunk towards where a range test puts it.
+$b$ is how the best rate drifts with the horizon, where trials warm up as long as the whole run; it is
+estimated, and shrunk towards what our own sweeps show, -0.2 with deviation 0.15 (DeepOBS baselines:
+median -0.45, plain SGD -0.08; arXiv:2409.19913: -0.32 at a fixed batch). Trials that have hardly begun
+to learn stray from any such line: what bounds their rate is divergence. $s_h$ is 1.5 over their
+progress, the fall of the lowest height since the start in units of the slope below, and at most 1.5.
+$\mu$ is shrunk towards where a range test puts it.
 
 How steep all this is, the horizons tell. Below the optimum a higher rate does what more updates do,
 so the height falls about as fast with the one as with the other: in our own sweeps the depth is 0.75

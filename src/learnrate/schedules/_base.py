@@ -253,6 +253,9 @@ class Schedule(ABC):
         How many updates a warm-up takes decides which rates a network survives, so it keeps them,
         but for no more than 30 % of the trial, or its share of the run where that is more.
 
+        Args:
+            steps: Steps of the trial, from 1 to the schedule's own length.
+
         Raises:
             ScheduleError: it is not bound, or `steps` is not from 1 to its length.
 
