@@ -43,11 +43,13 @@ def test_they_take_turns_within_their_share_of_the_time():
     probes = Probes(model, loss_of, BATCHES, share=0.2, options=QUICK)
     began = time.perf_counter()
     train(model, optimizer, 1500, lambda step, _: probes(step, optimizer))
-    share = probes.spent / (time.perf_counter() - began)
+    elapsed = time.perf_counter() - began
     kinds = [one.result.kind for one in probes.results]
     assert kinds[:4] == ["sharpness", "noise_scale", "normalised_step", "what_if"]
     assert kinds[4:8] == kinds[:4][: len(kinds) - 4]
-    assert 0.02 < share < 0.25  # the last probe may have taken longer than it ever did
+    assert probes.spent > 0.02 * elapsed
+    # the last probe may have taken longer than it ever did
+    assert probes.spent - probes.results[-1].seconds <= 0.2 * elapsed
     assert "comes next" in probes.waiting
 
 
@@ -99,8 +101,11 @@ def test_a_what_if_verdict_is_a_finding_when_two_agree_and_only_once(tmp_path):
         model, loss_of, BATCHES, share=0.5, only=["what_if"], options={"what_if": {"steps": 3}}
     )
     place = tmp_path / "a.db"
-    with learnrate.attach(optimizer, 1e-4, total=1000, store=place, probes=probes) as run:
-        train(model, optimizer, 600, lambda _, loss: run.step(loss))
+    with learnrate.attach(optimizer, 1e-4, total=10_000, store=place, probes=probes) as run:
+        for _ in range(100):  # how many probes fit within their share, the machine's load decides
+            train(model, optimizer, 100, lambda _, loss: run.step(loss))
+            if len(probes.results) > 2:
+                break
     assert len(probes.results) > 2
     codes = [one.code for one in learnrate.Store(place).findings(run.id)]
     assert [code for code in codes if code in {"LR106", "LR203"}] == ["LR203"]
