@@ -110,7 +110,7 @@ def _read_off(one: dict[str, Any], log_lr: float, column: int) -> float:
 def trained(cell: Cell, budget: float, seeds: int) -> list[Answer]:
     """What plans answer whose trials are trained; only the excess is read off.
 
-    The sweeps' shortest runs are a thirty-second of a whole one, and a plan's may be shorter.
+    A plan's trials are of lengths between those of the sweeps; here none is read off.
 
     Raises:
         ValueError: the cell is kept apart, or has no truth yet.

@@ -245,7 +245,6 @@ def test_a_record_cut_off_by_a_kill_is_measured_again(tmp_path):
 
 KILLED = """
 import sys, time, learnrate
-from learnrate.trials import run_trial
 from learnrate.testing import quadratic_task
 task = quadratic_task(steps=3000)
 def slow(model, batch):

@@ -16,6 +16,7 @@ from learnrate.schedules._decays import (
 )
 from learnrate.schedules._durations import Clock, Span
 from learnrate.schedules._json import from_json
+from learnrate.schedules._pieces import Cut, Shortened, Skip
 from learnrate.schedules._recipes import (
     d2z,
     decay_then_constant,
@@ -40,7 +41,7 @@ from learnrate.schedules._shapes import (
 )
 from learnrate.schedules._tables import FromFunction, Interpolated, Piecewise, Table
 from learnrate.schedules._text import schedule, shape
-from learnrate.schedules._wrappers import Clamp, Cut, Delay, Noise, Repeat, Shortened, Skip
+from learnrate.schedules._wrappers import Clamp, Delay, Noise, Repeat
 
 __all__ = [
     "Chain",

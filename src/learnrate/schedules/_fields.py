@@ -253,6 +253,7 @@ def _span(owner: str, name: str, text: str) -> Span:
 
 
 Steps: TypeAlias = Annotated[Duration, Length()]
+Wait: TypeAlias = Annotated[Duration, Length(optional=False)]
 Period: TypeAlias = Annotated[float | str | Span, PeriodRule()]
 Floor: TypeAlias = Annotated[float, Number(low=0, high=1)]
 Flag: TypeAlias = Annotated[bool, FlagRule()]
