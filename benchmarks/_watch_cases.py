@@ -63,7 +63,7 @@ class Base:
     index: int = 0  # of the run among those of its fault
 
     @property
-    def total(self) -> int:
+    def total_steps(self) -> int:
         """Updates of the whole run."""
         return TOTALS.get(self.task, 800)
 
@@ -75,7 +75,7 @@ class Base:
     @property
     def meant(self) -> Schedule:
         """The schedule that the run should follow."""
-        return (self.peak * schedule(self.text)).over(self.total)
+        return (self.peak * schedule(self.text)).over(self.total_steps)
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ class Made:
 
     columns: dict[str, np.ndarray]
     facts: dict[str, Any]
-    total: int
+    total_steps: int
     meant: Schedule | None = None
     took: bool = True
     note: str = ""
@@ -95,7 +95,7 @@ class Made:
             run=name,
             step=np.arange(len(self.columns["loss"])),
             columns=self.columns,
-            total=self.total,
+            total_steps=self.total_steps,
             schedule=self.meant,
             facts=self.facts,
         )
@@ -116,7 +116,7 @@ def trained(base: Base, rates: np.ndarray | None = None, **wrong: Any) -> Made:
 
 def level(made: Made, start: float, stop: float) -> float:
     """The median loss over a share of the planned run; inf where it was not finite or over."""
-    loss = made.columns["loss"][int(start * made.total) : int(stop * made.total)]
+    loss = made.columns["loss"][int(start * made.total_steps) : int(stop * made.total_steps)]
     return float(np.median(loss)) if len(loss) else math.inf
 
 
@@ -134,7 +134,7 @@ def healthy(base: Base) -> Made:
     """Nothing is wrong; a third also say which schedule was meant, a quarter are still running."""
     made = replace(trained(base), meant=base.meant if base.known else None)
     if base.index % 4 == 3:
-        seen = int(0.6 * base.total)
+        seen = int(0.6 * base.total_steps)
         made = replace(made, columns={name: held[:seen] for name, held in made.columns.items()})
     return made
 
@@ -173,12 +173,12 @@ def lost(made: Made) -> bool:
 
 def kicked(base: Base) -> Made:
     """LR102: one bad batch in every tenth or so of the run throws the weights."""
-    every = base.total // (8 + base.index)
+    every = base.total_steps // (8 + base.index)
     made = trained(base)
     for force in (1, 3, 6, 12, 30):
         made = trained(base, kick=every, force=force)
-        loss, places = made.columns["loss"], range(every, base.total - 4, every)
-        if len(loss) < base.total or lost(made):
+        loss, places = made.columns["loss"], range(every, base.total_steps - 4, every)
+        if len(loss) < base.total_steps or lost(made):
             break
         after = np.array([np.median(loss[at : at + 3]) for at in places])
         before = np.array([np.median(loss[at - 12 : at - 1]) for at in places])
@@ -213,7 +213,7 @@ def beyond(base: Base) -> Made:
         return float(np.mean(np.array(ratios) >= 1.0)) >= 0.25 and worse and not lost(made)
 
     factors = (4, 8, 16, 32)
-    return escalated(base, factors, took, sharpness_every=base.total // 20)
+    return escalated(base, factors, took, sharpness_every=base.total_steps // 20)
 
 
 def clipped(base: Base) -> Made:
@@ -243,9 +243,9 @@ def plateau(base: Base) -> Made:
 
     It took if the last quarter of what is seen brought less than a twentieth of the whole fall.
     """
-    total = 4 * base.total
-    seen = int(0.6 * total)
-    rates = base.peak * schedule("warmup(2%) >> constant()").over(total).table()
+    total_steps = 4 * base.total_steps
+    seen = int(0.6 * total_steps)
+    rates = base.peak * schedule("warmup(2%) >> constant()").over(total_steps).table()
     made = trained(base, rates[:seen], noise=0.3)
     columns = {name: values[:seen] for name, values in made.columns.items()}
     third, fourth = (
@@ -253,7 +253,9 @@ def plateau(base: Base) -> Made:
         for a, b in ((seen // 2, seen * 3 // 4), (seen * 3 // 4, seen))
     )
     fall = columns["loss"][0] - fourth
-    return replace(made, columns=columns, total=total, took=bool(third - fourth < 0.05 * fall))
+    return replace(
+        made, columns=columns, total_steps=total_steps, took=bool(third - fourth < 0.05 * fall)
+    )
 
 
 def constant(base: Base) -> Made:
@@ -263,9 +265,9 @@ def constant(base: Base) -> Made:
 
 def ended(base: Base) -> Made:
     """LR303: the schedule was told a total that is too small."""
-    short = int((0.5 + 0.1 * (base.index % 4)) * base.total)
+    short = int((0.5 + 0.1 * (base.index % 4)) * base.total_steps)
     meant = (base.peak * schedule(base.text)).over(short)
-    made = trained(base, meant(np.arange(base.total)))
+    made = trained(base, meant(np.arange(base.total_steps)))
     return replace(made, meant=meant if base.known else None)
 
 
@@ -278,7 +280,7 @@ def cold(base: Base) -> Made:
         made = trained(bare, factor * bare.meant.table())
         loss = made.columns["loss"]
         gained = loss[0] - level(made, 0.95, 1.0)
-        early = loss[: base.total // 10]
+        early = loss[: base.total_steps // 10]
         high = max(np.median(early[at : at + 3]) for at in range(len(early) - 3))
         if high < loss[0] + 0.2 * gained or level(made, 0.3, 0.4) > loss[0] - 0.4 * gained:
             continue
@@ -292,9 +294,9 @@ def cold(base: Base) -> Made:
 
 def resumed(base: Base) -> Made:
     """LR305: after an interruption the rate goes on elsewhere: from the start, higher, lower."""
-    at = int((0.5 + 0.1 * (base.index % 3)) * base.total)
+    at = int((0.5 + 0.1 * (base.index % 3)) * base.total_steps)
     rates = base.meant.table()
-    wrong = (rates[: base.total - at], 6.0 * rates[at:], 0.3 * rates[at:])
+    wrong = (rates[: base.total_steps - at], 6.0 * rates[at:], 0.3 * rates[at:])
     rates = np.concatenate([rates[:at], wrong[base.index % 3]])
     made = trained(base, rates)
     facts = made.facts | ({"resumed_at": [at]} if base.index % 3 else {})
@@ -303,18 +305,18 @@ def resumed(base: Base) -> Made:
 
 def climbed(base: Base) -> Made:
     """LR306: torch's cosine, whose T_max is shorter than the run."""
-    half = (0.55 + 0.1 * (base.index % 4)) * base.total
-    steps = np.arange(base.total)
+    half = (0.55 + 0.1 * (base.index % 4)) * base.total_steps
+    steps = np.arange(base.total_steps)
     return trained(base, base.peak * 0.5 * (1.0 + np.cos(np.pi * steps / half)))
 
 
 def per_epoch(base: Base) -> Made:
     """LR307: a schedule over batches stepped once an epoch of 20, or the reverse."""
-    meant, steps = base.meant, np.arange(base.total)
+    meant, steps = base.meant, np.arange(base.total_steps)
     if base.index % 2 == 0:
         rates = meant(steps // 20)
     else:
-        epochs = base.total // 20
+        epochs = base.total_steps // 20
         rates = (base.peak * schedule("cosine(floor=0.01)")).over(epochs)(steps)
     made = trained(base, rates)
     facts = made.facts | {"steps_per_epoch": 20}
@@ -324,9 +326,9 @@ def per_epoch(base: Base) -> Made:
 def not_applied(base: Base) -> Made:
     """LR308: the schedule is set, and the optimizer keeps another rate."""
     if base.index % 2 == 0:
-        made = trained(base, np.full(base.total, base.peak))
+        made = trained(base, np.full(base.total_steps, base.peak))
         return replace(made, meant=base.meant)
-    made = trained(base, np.full(base.total, 0.5 * base.peak))
+    made = trained(base, np.full(base.total_steps, 0.5 * base.peak))
     made.columns["lr"][:] = base.meant.table()
     return made
 

@@ -202,13 +202,13 @@ def train(  # noqa: C901, PLR0915 - one loop, all that can go wrong in it
     weights = list(model.parameters())
     held = [weight.detach().clone() for weight in weights] if one.frozen else weights
     optimizer = OPTIMIZERS[one.optimizer](held)
-    total = len(one.rates)
+    total_steps = len(one.rates)
     names = ("lr", "loss", "validation", "gradient_norm", "update_ratio", "clipped")
-    columns = {name: np.full(total, np.nan) for name in names}
+    columns = {name: np.full(total_steps, np.nan) for name in names}
     sharp: list[list[float]] = []
     order = torch.empty(0, dtype=torch.long)
     done = 0
-    for step in range(total):
+    for step in range(total_steps):
         if len(order) < one.batch:
             order = torch.randperm(len(x), generator=drawn)
         rows, order = order[: one.batch], order[one.batch :]
@@ -235,7 +235,7 @@ def train(  # noqa: C901, PLR0915 - one loop, all that can go wrong in it
         columns["update_ratio"][step] = moved
         if one.clip is not None:
             columns["clipped"][step] = norm > one.clip
-        if step % max(1, total // 20) == max(1, total // 20) - 1:
+        if step % max(1, total_steps // 20) == max(1, total_steps // 20) - 1:
             columns["validation"][step] = recorded(evaluated(model, check))
         done = step + 1
         if done > 20 and not np.isfinite(columns["loss"][done - 20 : done]).any():

@@ -70,10 +70,10 @@ def filled(store: Store, runs: int, points: int) -> str:
     """Runs with a few points each, and one with many; its id."""
     course = learnrate.schedule("1e-3 * warmup(5%) >> cosine()")
     for index in range(runs - 1):
-        run = store.new_run(name=f"run {index}", total=1000, schedule=course.over(1000))
+        run = store.new_run(name=f"run {index}", total_steps=1000, schedule=course.over(1000))
         store.write_points(run, np.arange(10), {"loss": np.ones(10), "lr": np.ones(10)})
         store.set_status(run, "finished")
-    big = store.new_run(name="long", total=points, schedule=course.over(points))
+    big = store.new_run(name="long", total_steps=points, schedule=course.over(points))
     step, rng = np.arange(points), np.random.default_rng(0)
     columns = {name: np.exp(rng.normal(0.0, 0.3, points)) for name in COLUMNS}
     columns["lr"] = course.over(points)(step)

@@ -151,7 +151,7 @@ def omniglot(data: Path, shots: int) -> meta.MetaTask:
         test=test,
         optimizer=lambda tensors: torch.optim.Adam(tensors, lr=3e-3),
         batch=4,
-        steps=150,
+        total_steps=150,
         test_count=60,
         at_once=64,
         name=f"Omniglot, 5-way {shots}-shot",
@@ -168,7 +168,7 @@ def sines(noise: float = 0.0) -> meta.MetaTask:
         episodes=meta.Sinusoids(shots=10, queries=10, noise=noise),
         test=meta.Sinusoids(shots=10, queries=40, noise=noise),
         batch=16,
-        steps=600,
+        total_steps=600,
         test_count=200,
         name="sine waves",
     )
@@ -238,7 +238,7 @@ def learned(_: Path) -> dict[str, Any]:
     task = sines()
     made = meta.train(task, inner_lr=meta.Learned(start=0.01, per="parameter"))
     return {
-        "said": f"Meta-SGD on sine waves, {task.steps} meta-updates",
+        "said": f"Meta-SGD on sine waves, {task.total_steps} meta-updates",
         "loss": made.loss,
         "negative": [one.to_dict() for one in made.negative],
     }

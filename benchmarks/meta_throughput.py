@@ -77,13 +77,13 @@ def rows(episode: meta.Episode) -> list[tuple[Any, Any, Any, Any]]:
 def by_loop(model: nn.Module, criterion: nn.Module, episode: meta.Episode) -> Slopes:
     """Plain double backward."""
     first: dict[str, torch.Tensor] = dict(model.named_parameters())
-    total = torch.zeros(())
+    loss_sum = torch.zeros(())
     for x, y, far, asked in rows(episode):
         loss = criterion(functional_call(model, first, (x,)), y)
         slopes = torch.autograd.grad(loss, list(first.values()), create_graph=True)
         own = {name: p - LR * s for (name, p), s in zip(first.items(), slopes, strict=True)}
-        total = total + criterion(functional_call(model, own, (far,)), asked)
-    return list(torch.autograd.grad(total / len(episode), list(first.values())))
+        loss_sum = loss_sum + criterion(functional_call(model, own, (far,)), asked)
+    return list(torch.autograd.grad(loss_sum / len(episode), list(first.values())))
 
 
 def by_torchopt(model: nn.Module, criterion: nn.Module, episode: meta.Episode) -> Slopes:
@@ -93,24 +93,24 @@ def by_torchopt(model: nn.Module, criterion: nn.Module, episode: meta.Episode) -
     weights = list(model.parameters())
     state = torchopt.extract_state_dict(model, by="reference", detach_buffers=True)
     optimizer = torchopt.extract_state_dict(inner, by="reference")
-    total = torch.zeros(())
+    loss_sum = torch.zeros(())
     for x, y, far, asked in rows(episode):
         inner.step(criterion(model(x), y))
-        total = total + criterion(model(far), asked)
+        loss_sum = loss_sum + criterion(model(far), asked)
         torchopt.recover_state_dict(model, state)
         torchopt.recover_state_dict(inner, optimizer)
-    return list(torch.autograd.grad(total / len(episode), weights))
+    return list(torch.autograd.grad(loss_sum / len(episode), weights))
 
 
 def by_learn2learn(model: nn.Module, criterion: nn.Module, episode: meta.Episode) -> Slopes:
     """learn2learn's MAML, as its examples have it."""
     wrapped = importlib.import_module("learn2learn").algorithms.MAML(model, lr=LR)
-    total = torch.zeros(())
+    loss_sum = torch.zeros(())
     for x, y, far, asked in rows(episode):
         learner = wrapped.clone()
         learner.adapt(criterion(learner(x), y))
-        total = total + criterion(learner(far), asked)
-    return list(torch.autograd.grad(total / len(episode), list(model.parameters())))
+        loss_sum = loss_sum + criterion(learner(far), asked)
+    return list(torch.autograd.grad(loss_sum / len(episode), list(model.parameters())))
 
 
 PEERS = {"torchopt": by_torchopt, "learn2learn": by_learn2learn}

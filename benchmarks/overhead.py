@@ -29,8 +29,8 @@ from scipy.stats import binom
 from torch.optim import lr_scheduler
 
 import learnrate
-from learnrate.integrations.torch import to_torch
 from learnrate.schedules import Cosine, Warmup
+from learnrate.torch_scheduler import to_torch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

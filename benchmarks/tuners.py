@@ -1,6 +1,6 @@
 """The same trials by tuners, and how the time of a sweep grows with the number of trials.
 
-    python benchmarks/tuners.py [--json] [--steps 200] [--page docs/speed.md]
+    python benchmarks/tuners.py [--json] [--total-steps 200] [--page docs/speed.md]
 
 Two tables, both of whole jobs from the first line to the last, measuring and set-up included, of
 the dense network of `throughput.py` at batch 8, AdamW and one seed. The first: 16 rates by a plain
@@ -69,7 +69,7 @@ def plain(rates: list[float], steps: int) -> None:
 def ours(rates: list[float], steps: int) -> str:
     """The sweep, and what it says of its engine."""
     made = sweep(
-        tasks("cpu")["mlp-8"], rates, seeds=1, steps=steps, shape="linear()", progress=False
+        tasks("cpu")["mlp-8"], rates, seeds=1, total_steps=steps, shape="linear()", progress=False
     )
     return f"{made.choice.engine}, {made.choice.processes} x {made.choice.width}"
 
@@ -161,7 +161,7 @@ def main() -> None:
     """Print the tables."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--json", action="store_true")
-    parser.add_argument("--steps", type=int, default=200)
+    parser.add_argument("--total-steps", type=int, default=200)
     parser.add_argument("--page", type=Path, help="write the tables into this page")
     asked = parser.parse_args()
     warnings.simplefilter("ignore")  # the peers' own

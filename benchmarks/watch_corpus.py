@@ -70,7 +70,7 @@ def diagnosed() -> list[dict[str, Any]]:
         held = {name: values for name, values in run.columns.items() if name in BARE}
         facts = {name: value for name, value in run.facts.items() if name == "resumed_at"}
         bare = type(seen)(
-            run=case.name, step=seen.step, columns=held, total=seen.total, facts=facts
+            run=case.name, step=seen.step, columns=held, total_steps=seen.total_steps, facts=facts
         )
         rows.append(
             {
@@ -96,7 +96,7 @@ def said_live(seen: Observations) -> list[str]:
         "resumed_at": int,
     }
     known = {name: held for name, held in seen.facts.items() if name not in happens}
-    watcher = Watcher(seen.run, total=seen.total, schedule=seen.schedule, facts=known)
+    watcher = Watcher(seen.run, total_steps=seen.total_steps, schedule=seen.schedule, facts=known)
     said: list[Finding] = []
     for row, step in enumerate(seen.step.tolist()):
         columns = {name: held[row : row + 1] for name, held in seen.columns.items()}

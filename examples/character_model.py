@@ -2,7 +2,7 @@
 
     pip install 'learnrate[examples]'      # torch
     python character_model.py              # the sources of Python's standard library; two minutes
-    python character_model.py --text shakespeare.txt --steps 3000
+    python character_model.py --text shakespeare.txt --total-steps 3000
 
 Everything is written to --out: plan.json, report.html, and runs.db with the runs.
 """
@@ -31,7 +31,9 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--text", type=Path, help="what to learn; Python's json and argparse else")
-    parser.add_argument("--steps", type=int, default=500, help="optimizer updates of a whole run")
+    parser.add_argument(
+        "--total-steps", type=int, default=500, help="optimizer updates of a whole run"
+    )
     parser.add_argument("--out", type=Path, default=Path("build/character_model"))
     asked = parser.parse_args()
 
@@ -46,7 +48,7 @@ def main() -> None:
         data=lambda seed: batches(train, seed),
         optimizer=torch.optim.AdamW,
         validate=lambda model: evaluate(model, fixed),
-        steps=asked.steps,
+        total_steps=asked.steps,
         clip_norm=CLIP_NORM,
         name="character model",
     )

@@ -33,7 +33,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--steps", type=int, default=400, help="optimizer updates of a whole run")
+    parser.add_argument(
+        "--total-steps", type=int, default=400, help="optimizer updates of a whole run"
+    )
     parser.add_argument("--out", type=Path, default=Path("build/ddp"))
     asked = parser.parse_args()
     rank, size = int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
@@ -50,7 +52,7 @@ def main() -> None:
         data=loader,
         optimizer=torch.optim.AdamW,
         validate=lambda model: evaluate(model, held_out)[0],
-        steps=asked.steps,
+        total_steps=asked.steps,
         name=f"ddp, {size} ranks",
     )
     plan = learnrate.plan(task, budget=0.5, out=asked.out)  # ranks train together, decide alike

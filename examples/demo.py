@@ -38,7 +38,7 @@ def main() -> None:
         "default rate, same shape": learnrate.schedule(DEFAULT_RATE) * plan.schedule.split()[1],
         "default rate, constant": learnrate.schedule(DEFAULT_RATE),
     }
-    print(f"\nvalidation loss after {plan.total:,} updates, mean of {len(SEEDS)} seeds")
+    print(f"\nvalidation loss after {plan.total_steps:,} updates, mean of {len(SEEDS)} seeds")
     losses = {name: mean_validation(task, schedule) for name, schedule in runs.items()}
     for name, loss in losses.items():
         against = (

@@ -2,7 +2,7 @@
 
 Plan, train and look:
 
-    learnrate plan  examples/digits.py:task --steps 2000 --out build/digits
+    learnrate plan  examples/digits.py:task --total-steps 2000 --out build/digits
     learnrate train examples/digits.py:task --plan build/digits/plan.json
 """
 
@@ -52,7 +52,7 @@ task = learnrate.Task(
     data=loader,
     optimizer=torch.optim.Adam,
     validate=validation_loss,
-    steps=2000,
+    total_steps=2000,
     name="digits CNN, Adam",
 )
 
@@ -62,6 +62,6 @@ sgd = learnrate.Task(
     data=loader,
     optimizer=make_sgd,
     validate=validation_loss,
-    steps=2000,
+    total_steps=2000,
     name="digits CNN, SGD momentum",
 )

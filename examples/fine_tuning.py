@@ -30,7 +30,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--steps", type=int, default=200, help="optimizer updates of fine-tuning")
+    parser.add_argument(
+        "--total-steps", type=int, default=200, help="optimizer updates of fine-tuning"
+    )
     parser.add_argument("--labels", type=int, default=150, help="images to fine-tune with")
     parser.add_argument("--out", type=Path, default=Path("build/fine_tuning"))
     asked = parser.parse_args()
@@ -78,7 +80,7 @@ def task_of(
         data=DataLoader(train, batch_size=batch, shuffle=True, drop_last=True),
         optimizer=make_optimizer,
         validate=lambda model: evaluate(model, judge)[0],
-        steps=steps,
+        total_steps=steps,
         name=name,
     )
 

@@ -2,7 +2,7 @@
 
     pip install 'learnrate[examples]'      # torch, scikit-learn
     python image_classifier.py             # scikit-learn's digits; under a minute on one core
-    python image_classifier.py --data cifar10.npz --steps 2000
+    python image_classifier.py --data cifar10.npz --total-steps 2000
 
 An .npz holds x_train, y_train, x_test and y_test: images N x height x width x channels as bytes,
 labels from 0. Everything is written to --out: plan.json, report.html, and runs.db with the runs.
@@ -31,7 +31,9 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--data", type=Path, help="an .npz of images; digits without it")
-    parser.add_argument("--steps", type=int, default=600, help="optimizer updates of a whole run")
+    parser.add_argument(
+        "--total-steps", type=int, default=600, help="optimizer updates of a whole run"
+    )
     parser.add_argument("--out", type=Path, default=Path("build/image_classifier"))
     asked = parser.parse_args()
 
@@ -44,7 +46,7 @@ def main() -> None:
         data=loader,
         optimizer=make_optimizer,
         validate=lambda model: evaluate(model, test)[0],
-        steps=asked.steps,
+        total_steps=asked.steps,
         name="image classifier",
     )
 

@@ -80,7 +80,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--steps", type=int, default=400, help="optimizer updates of a whole run")
+    parser.add_argument(
+        "--total-steps", type=int, default=400, help="optimizer updates of a whole run"
+    )
     parser.add_argument("--out", type=Path, default=Path("build/lightning_module"))
     asked = parser.parse_args()
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)

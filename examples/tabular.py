@@ -2,7 +2,7 @@
 
     pip install 'learnrate[examples]'      # torch, scikit-learn
     python tabular.py                      # breast-cancer data of scikit-learn; half a minute
-    python tabular.py --csv my.csv --steps 3000
+    python tabular.py --csv my.csv --total-steps 3000
 
 A CSV has a header, numbers only, and the class (0, 1, ...) in its last column. Everything is written
 to --out: plan.json, report.html, runs.db with the runs, and model.pt.
@@ -32,7 +32,9 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--csv", type=Path, help="a table of numbers; scikit-learn's without it")
-    parser.add_argument("--steps", type=int, default=300, help="optimizer updates of a whole run")
+    parser.add_argument(
+        "--total-steps", type=int, default=300, help="optimizer updates of a whole run"
+    )
     parser.add_argument("--out", type=Path, default=Path("build/tabular"))
     asked = parser.parse_args()
 
@@ -44,7 +46,7 @@ def main() -> None:
         data=DataLoader(train, batch_size=32, shuffle=True, drop_last=True),
         optimizer=torch.optim.AdamW,
         validate=lambda model: evaluate(model, test)[0],
-        steps=asked.steps,
+        total_steps=asked.steps,
         name="tabular",
     )
 

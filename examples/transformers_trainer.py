@@ -2,7 +2,7 @@
 
     pip install 'learnrate[examples,transformers]'
     python transformers_trainer.py         # nothing is downloaded; two minutes on one core
-    python transformers_trainer.py --text shakespeare.txt --steps 3000
+    python transformers_trainer.py --text shakespeare.txt --total-steps 3000
 
 Everything is written to --out: plan.json, report.html, and runs.db with the runs.
 """
@@ -31,7 +31,9 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--text", type=Path, help="what to learn; Python's json and argparse else")
-    parser.add_argument("--steps", type=int, default=300, help="optimizer updates of a whole run")
+    parser.add_argument(
+        "--total-steps", type=int, default=300, help="optimizer updates of a whole run"
+    )
     parser.add_argument("--out", type=Path, default=Path("build/transformers_trainer"))
     asked = parser.parse_args()
     logging.getLogger("transformers").setLevel(logging.ERROR)

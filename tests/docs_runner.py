@@ -196,7 +196,7 @@ def live_run():
     run = learnrate.attach(
         optimizer,
         "1e-3 * linear()",
-        total=10_000,
+        total_steps=10_000,
         model=weight,
         name="live",
         probes=Probes(weight, loss_of, itertools.repeat(torch.ones(1, 1)), only=[]),

@@ -21,10 +21,10 @@ PAGES = [ROOT / "README.md", *sorted(DOCS.rglob("*.md")), *sorted(TERMS.glob("*.
 # Runs as long as a page makes them would take minutes; what is shown is the same with fewer updates.
 SHORTENED = {
     r"\bsteps=[12]000,": "steps=100,",
-    r"--steps 2000\b": "--steps 200",
+    r"--total-steps 2000\b": "--total-steps 200",
     r"--simulate 20000": "--simulate 100",
     r"\b250 500 1000 2000\b": "20 40 80",
-    r"--seeds 3 --steps 300": "--seeds 1 --steps 40",
+    r"--seeds 3 --total-steps 300": "--seeds 1 --total-steps 40",
     r"--lr 1e-4:1:13 ": "--lr 1e-4:1:5 ",
     r"0:0.5:6 --seeds 3": "0:0.5:3 --seeds 1",
 }

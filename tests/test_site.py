@@ -137,11 +137,11 @@ def test_the_refined_schedule_of_constant_gradients_is_a_straight_line_to_zero(i
 
 def test_the_bound_of_a_constant_rate_is_that_of_the_sums_written_out(ideas):
     rate = np.array([0.3, 0.2, 0.4, 0.1])
-    total = (1 + (rate**2).sum()) / (2 * rate.sum())
+    bound = (1 + (rate**2).sum()) / (2 * rate.sum())
     for k in range(3):
         tail, after = rate[k:].sum(), rate[k + 1 :].sum()
-        total += rate[k] / after * (rate[k:] ** 2).sum() / tail / 2
-    assert ideas.decay.bound(rate) == pytest.approx(total, rel=1e-12)
+        bound += rate[k] / after * (rate[k:] ** 2).sum() / tail / 2
+    assert ideas.decay.bound(rate) == pytest.approx(bound, rel=1e-12)
 
 
 def test_the_noisy_quadratic_is_the_mean_of_simulated_descents(ideas):

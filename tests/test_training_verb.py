@@ -5,13 +5,13 @@ import pytest
 
 import learnrate
 from learnrate import ArgumentError
+from learnrate.controllers import Bounded, Plateau
 from learnrate.schedules import Constant
-from learnrate.steer import Bounded, Plateau
 from learnrate.testing import quadratic_task
 
 
 def test_a_text_a_number_and_a_value_are_the_same_schedule():
-    task = quadratic_task(steps=40)
+    task = quadratic_task(total_steps=40)
     finals = [
         learnrate.train(task, given).curve.final for given in (0.05, "0.05", 0.05 * Constant(40))
     ]
@@ -25,11 +25,11 @@ def test_the_same_seed_repeats_the_run_to_the_bit():
 
 def test_another_length_than_the_schedules_is_refused():
     with pytest.raises(ArgumentError, match="is 40 steps long and steps=50 was asked for"):
-        learnrate.train(quadratic_task(), 0.05 * Constant(40), steps=50)
+        learnrate.train(quadratic_task(), 0.05 * Constant(40), total_steps=50)
 
 
 def test_without_controllers_the_schedule_is_what_was_given():
-    trained = learnrate.train(quadratic_task(steps=40), "0.05 * warmup(10%) >> linear()")
+    trained = learnrate.train(quadratic_task(total_steps=40), "0.05 * warmup(10%) >> linear()")
     assert str(trained.schedule) == "0.05 * warmup(4) >> linear(36)"
     assert trained.changes == ()
 
@@ -40,7 +40,7 @@ def controlled():
         Bounded(Plateau(window=100, improvement=0.2, warmup=50, cooldown=50), lowest=0.01)
     ]
     return learnrate.train(
-        quadratic_task(noise=0.3), "0.1 * warmup(50) >> constant()", steps=1500,
+        quadratic_task(noise=0.3), "0.1 * warmup(50) >> constant()", total_steps=1500,
         controllers=controllers,
     )  # fmt: skip
 

@@ -117,7 +117,7 @@ class Cell:
         work: what is trained, a name in `WORKS`.
         optimizer: a name in `OPTIMIZERS`.
         batch: examples an update.
-        total: updates of a whole run.
+        total_steps: updates of a whole run.
         around: a rate near which the truth is looked for first; the grid grows from there.
         held_out: kept out of every fit.
     """
@@ -125,14 +125,14 @@ class Cell:
     work: str
     optimizer: str
     batch: int
-    total: int
+    total_steps: int
     around: float
     held_out: bool = False
 
     @property
     def name(self) -> str:
         """What files and tables call it."""
-        return f"{self.work}-{self.optimizer}-b{self.batch}-t{self.total}"
+        return f"{self.work}-{self.optimizer}-b{self.batch}-t{self.total_steps}"
 
     @property
     def seeds(self) -> int:
@@ -154,7 +154,7 @@ class Cell:
             data=source.batches(self.batch),
             optimizer=OPTIMIZERS[self.optimizer],
             validate=validate,
-            steps=self.total,
+            total_steps=self.total_steps,
             clip_norm=work.clip_norm,
             name=self.name,
         )

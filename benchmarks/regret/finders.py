@@ -81,7 +81,7 @@ def _torch_lr_finder(cell: Cell, task: Task, seed: int) -> Pick:
         model = task.model()
         finder = LRFinder(model, task.optimizer_of(model), task.loss, device="cpu")
         finder.range_test(_loader(task, seed), start_lr=1e-7, end_lr=10, num_iter=_ITERS)
-        cost = len(finder.history["lr"]) / cell.total
+        cost = len(finder.history["lr"]) / cell.total_steps
         figure, axes = plt.subplots()
         answer = finder.plot(ax=axes)
         plt.close(figure)
@@ -126,14 +126,14 @@ def _lightning(cell: Cell, task: Task, seed: int) -> Pick:
         found = Tuner(trainer).lr_find(module, train_dataloaders=_loader(task, seed))
         rate = None if found is None else found.suggestion()
         tried = 0 if found is None else len(found.results["lr"])
-    return Pick(rate, tried / cell.total, "" if rate else "no suggestion")
+    return Pick(rate, tried / cell.total_steps, "" if rate else "no suggestion")
 
 
 @lru_cache(maxsize=8)  # one test serves four rules
 def _fastai_test(cell: Cell, seed: int) -> RangeTest:
     lrs = np.geomspace(1e-7, 10, _ITERS)
     losses = np.full(_ITERS, math.nan)
-    memory, total, weight, lowest = 0.98, 0.0, 0.0, math.inf
+    memory, weighted_sum, weight, lowest = 0.98, 0.0, 0.0, math.inf
     task = cell.task()
     with preserved(task):
         training = Training(task, seed)
@@ -142,9 +142,9 @@ def _fastai_test(cell: Cell, seed: int) -> RangeTest:
             if not math.isfinite(loss):
                 break
             losses[at] = loss
-            total, weight = memory * total + loss, memory * weight + 1
-            lowest = min(lowest, total / weight)
-            if total / weight > 4 * lowest:
+            weighted_sum, weight = memory * weighted_sum + loss, memory * weight + 1
+            lowest = min(lowest, weighted_sum / weight)
+            if weighted_sum / weight > 4 * lowest:
                 break
     return RangeTest(lr=lrs, loss=losses[None], mode="exponential", seed=seed, memory=memory)
 
@@ -153,7 +153,9 @@ def _fastai(rule: str) -> Callable[[Cell, Task, int], Pick]:
     def pick(cell: Cell, _: Task, seed: int) -> Pick:
         test = _fastai_test(cell, seed)
         rate = test.rules[rule]
-        return Pick(rate, int(test.reached[0]) / cell.total, "" if rate else "too short a curve")
+        return Pick(
+            rate, int(test.reached[0]) / cell.total_steps, "" if rate else "too short a curve"
+        )
 
     return pick
 

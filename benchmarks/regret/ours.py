@@ -41,7 +41,7 @@ def _planned(budget: float) -> Callable[[Cell, Task, int], Pick]:
 
 def _suggested(cell: Cell, task: Task, seed: int) -> Pick:
     test = learnrate.find(task, seed=seed, progress=False)
-    return Pick(test.suggestion, float(test.reached.sum()) / cell.total, test.refusal)
+    return Pick(test.suggestion, float(test.reached.sum()) / cell.total_steps, test.refusal)
 
 
 METHODS = [

@@ -143,18 +143,18 @@ def answers(cell: Cell, budget: float, seeds: int) -> list[Answer]:
     for seed in range(seeds):
         with ProgressBar(1, shown=False) as bar, preserved(task):
             bench = _Replay(
-                task, journal, bar, shape(SHAPE).over(cell.total), tables=known["tables"]
+                task, journal, bar, shape(SHAPE).over(cell.total_steps), tables=known["tables"]
             )
-            found.append(_answer(cell, best, _planned(bench, cell.total, budget, seed)))
+            found.append(_answer(cell, best, _planned(bench, cell.total_steps, budget, seed)))
     return found
 
 
-def _planned(bench: _Replay, total: int, budget: float, seed: int) -> Plan:
-    updates = math.floor(budget * total)
+def _planned(bench: _Replay, total_steps: int, budget: float, seed: int) -> Plan:
+    updates = math.floor(budget * total_steps)
     bracket = bench.range_test(updates, seed)
     scale = Scale.of(bracket.mean)
     left = updates - int(bracket.reached.sum())
-    ladder = ladder_for(total, left, _expected(bracket), scale.height(scale.start))
+    ladder = ladder_for(total_steps, left, _expected(bracket), scale.height(scale.start))
     measured = bench.climbed(ladder, [], scale, seed)
     return _decided(bench, ladder, measured, bracket, scale, budget=budget, seed=seed)
 

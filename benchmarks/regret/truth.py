@@ -71,8 +71,8 @@ def measure(cell: Cell) -> str:
 
 
 def _lengths(cell: Cell) -> list[tuple[int, int]]:
-    shorter = {max(_FEWEST_STEPS, cell.total // share): HORIZON_SEEDS for share in SHARES}
-    return [(cell.total, cell.seeds), *sorted(shorter.items(), reverse=True)]
+    shorter = {max(_FEWEST_STEPS, cell.total_steps // share): HORIZON_SEEDS for share in SHARES}
+    return [(cell.total_steps, cell.seeds), *sorted(shorter.items(), reverse=True)]
 
 
 def _table(cell: Cell, task: Task, steps: int, seeds: int) -> dict[str, Any]:
@@ -84,7 +84,7 @@ def _table(cell: Cell, task: Task, steps: int, seeds: int) -> dict[str, Any]:
             task,
             [_rate(at) for at in range(low, high + 1)],
             seeds=seeds,
-            steps=steps,
+            total_steps=steps,
             shape=_shape(cell, steps),
             out=scratch_of(cell),
             progress=False,
@@ -99,7 +99,7 @@ def _table(cell: Cell, task: Task, steps: int, seeds: int) -> dict[str, Any]:
 
 
 def _shape(cell: Cell, steps: int) -> str:
-    warmup = shape(SHAPE).over(cell.total).shortened(steps).warmup_steps
+    warmup = shape(SHAPE).over(cell.total_steps).shortened(steps).warmup_steps
     return f"warmup({warmup}) >> linear()"
 
 

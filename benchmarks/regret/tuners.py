@@ -64,15 +64,15 @@ def _tpe(share: int) -> Callable[[Cell, Task, int], Pick]:
     def pick(cell: Cell, task: Task, seed: int) -> Pick:
         import optuna  # noqa: PLC0415 - a peer
 
-        bench = _Bench(task, seed, int(_BUDGET * cell.total))
-        steps = max(_FEWEST, cell.total // share)
+        bench = _Bench(task, seed, int(_BUDGET * cell.total_steps))
+        steps = max(_FEWEST, cell.total_steps // share)
         study = _study(sampler=optuna.samplers.TPESampler(seed=seed))
         with preserved(task):
             while bench.affords(steps):
                 trial = study.ask()
                 rate = trial.suggest_float("lr", *_RANGE, log=True)
                 study.tell(trial, bench.loss(rate, steps))
-        return Pick(study.best_params["lr"], bench.spent / cell.total)
+        return Pick(study.best_params["lr"], bench.spent / cell.total_steps)
 
     return pick
 
@@ -80,12 +80,12 @@ def _tpe(share: int) -> Callable[[Cell, Task, int], Pick]:
 def _hyperband(cell: Cell, task: Task, seed: int) -> Pick:
     import optuna  # noqa: PLC0415 - a peer
 
-    lengths = sorted({max(_FEWEST, cell.total // share) for share in (64, 32, 16)})
+    lengths = sorted({max(_FEWEST, cell.total_steps // share) for share in (64, 32, 16)})
     pruner = optuna.pruners.HyperbandPruner(
         min_resource=lengths[0], max_resource=lengths[-1], reduction_factor=2
     )
     study = _study(sampler=optuna.samplers.TPESampler(seed=seed), pruner=pruner)
-    bench = _Bench(task, seed, int(_BUDGET * cell.total))
+    bench = _Bench(task, seed, int(_BUDGET * cell.total_steps))
     reached: list[tuple[int, float, float]] = []  # the longer a trial was, the more it counts
     with preserved(task):
         while bench.affords(lengths[0]):
@@ -105,8 +105,8 @@ def _hyperband(cell: Cell, task: Task, seed: int) -> Pick:
             study.tell(trial, loss if ended.name == "COMPLETE" else None, state=ended)
     finite = [one for one in reached if one[1] < _WORST]
     if not finite:
-        return Pick(None, bench.spent / cell.total, "every trial diverged")
-    return Pick(min(finite)[2], bench.spent / cell.total)
+        return Pick(None, bench.spent / cell.total_steps, "every trial diverged")
+    return Pick(min(finite)[2], bench.spent / cell.total_steps)
 
 
 METHODS = [

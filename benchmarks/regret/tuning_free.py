@@ -62,7 +62,7 @@ def _schedule_free(cell: Cell, parameters: list[torch.nn.Parameter]) -> torch.op
     from schedulefree import AdamWScheduleFree, SGDScheduleFree  # noqa: PLC0415 - a peer
 
     form = SGDScheduleFree if cell.optimizer == "sgd" else AdamWScheduleFree
-    made: torch.optim.Optimizer = form(parameters, warmup_steps=cell.total // 20)
+    made: torch.optim.Optimizer = form(parameters, warmup_steps=cell.total_steps // 20)
     return made
 
 
@@ -74,9 +74,9 @@ def _run(make: Make, shape: str | None) -> Callable[[Cell, Task, int], float]:
         with preserved(own), contextlib.redirect_stdout(None):
             training = Training(own, seed)
             default = float(training.optimizer.param_groups[0]["lr"])
-            factors = [1.0] * cell.total
+            factors = [1.0] * cell.total_steps
             if shape is not None:
-                factors = schedule(shape).over(cell.total).table().tolist()
+                factors = schedule(shape).over(cell.total_steps).table().tolist()
             averager = _averager(training)
             _mode(training.optimizer, "train")
             test = DivergenceTest()

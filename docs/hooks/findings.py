@@ -67,14 +67,14 @@ RUNS: dict[str, dict[str, Any]] = {
     "LR201": {"loss": 2.3 - 0.4 * np.cumsum(RATE) / RATE.sum() + 0.02 * NOISE, "lr": RATE},
     "LR202": {"loss": 2.3 + 0.03 * NOISE, "lr": 0.0 * RATE},
     "LR301": {"loss": 0.6 + 1.7 * np.exp(-STEPS / 20) + 0.03 * NOISE, "lr": 0.1 + 0.0 * RATE}
-    | {"total": 1000},
+    | {"total_steps": 1000},
     "LR302": {"loss": LOSS, "lr": np.minimum(0.1, 0.1 * (STEPS + 1) / 60)},
     "LR303": {"loss": LOSS, "lr": _cosine(400) * (STEPS < 400)},
     "LR304": {"loss": _added(3, 20, 2.0), "lr": _cosine(N)},
     "LR305": {"loss": LOSS, "lr": np.where(STEPS < 300, 1.0, 3.0) * _cosine(N)},
     "LR306": {"loss": LOSS, "lr": _cosine(420)},
-    "LR307": {"loss": LOSS, "lr": MEANT(STEPS // 20), "schedule": MEANT, "total": N},
-    "LR308": {"loss": LOSS, "lr": 0.1 + 0.0 * RATE, "schedule": MEANT, "total": N},
+    "LR307": {"loss": LOSS, "lr": MEANT(STEPS // 20), "schedule": MEANT, "total_steps": N},
+    "LR308": {"loss": LOSS, "lr": 0.1 + 0.0 * RATE, "schedule": MEANT, "total_steps": N},
     "LR401": {"loss": LOSS - 0.0003 * STEPS, "lr": RATE, "validation": _validation()},
     "LR402": {"loss": 2.303 + 0.02 * NOISE, "lr": RATE, "facts": {"classes": 10}},
 }
@@ -103,7 +103,7 @@ def _found(code: str) -> tuple[Observations, Finding]:
     """The run drawn for a rule, and what it finds there."""
     known = dict(RUNS[code])
     facts = known.pop("facts", {})
-    about = {name: known.pop(name, None) for name in ("total", "schedule")}
+    about = {name: known.pop(name, None) for name in ("total_steps", "schedule")}
     seen = Observations(run=code, step=STEPS, facts=facts, columns=known, **about)
     found = diagnose(seen).findings
     if [one.code for one in found] != [code]:

@@ -100,5 +100,5 @@ def _drawn(specs: list[schedules.Schedule]) -> Figure:
 
 _INTRODUCTION = f"""Every picture is drawn from the code when the site is built, over a run of {TOTAL:,}
 updates. A shape has peak 1; `3e-4 * shape` has peak 3e-4. Compare your own with
-`learnrate show "SPEC" "SPEC" --steps N --html FILE`.
+`learnrate show "SPEC" "SPEC" --total-steps N --html FILE`.
 """

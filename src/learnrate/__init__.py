@@ -24,23 +24,23 @@ if TYPE_CHECKING:
     from learnrate.integrations.keras import to_keras as to_keras
     from learnrate.integrations.lightning import to_lightning as to_lightning
     from learnrate.integrations.optax import to_optax as to_optax
-    from learnrate.integrations.torch import from_torch as from_torch
-    from learnrate.integrations.torch import to_torch as to_torch
     from learnrate.integrations.transformers import to_transformers as to_transformers
     from learnrate.planning import Plan as Plan
     from learnrate.planning import plan as plan
     from learnrate.planning import replan as replan
     from learnrate.range_test import RangeTest as RangeTest
     from learnrate.range_test import find as find
+    from learnrate.run import Run as Run
+    from learnrate.run import attach as attach
     from learnrate.schedules import Schedule as Schedule
     from learnrate.schedules import schedule as schedule
-    from learnrate.steer import Run as Run
-    from learnrate.steer import attach as attach
     from learnrate.store import Store as Store
     from learnrate.sweeping import Sweep as Sweep
     from learnrate.sweeping import sweep as sweep
     from learnrate.task import Task as Task
     from learnrate.task import load_task as load_task
+    from learnrate.torch_scheduler import from_torch as from_torch
+    from learnrate.torch_scheduler import to_torch as to_torch
     from learnrate.training import Trained as Trained
     from learnrate.training import train as train
     from learnrate.trials import RayEngine as RayEngine
@@ -56,7 +56,7 @@ _HOMES = {
     "Plan": "planning",
     "RangeTest": "range_test",
     "RayEngine": "trials",
-    "Run": "steer",
+    "Run": "run",
     "Store": "store",
     "StoreError": "_errors",
     "Sweep": "sweeping",
@@ -64,9 +64,9 @@ _HOMES = {
     "TaskError": "_errors",
     "Trained": "training",
     "__version__": "_version",
-    "attach": "steer",
+    "attach": "run",
     "find": "range_test",
-    "from_torch": "integrations.torch",
+    "from_torch": "torch_scheduler",
     "load_task": "task",
     "plan": "planning",
     "replan": "planning",
@@ -75,7 +75,7 @@ _HOMES = {
     "to_keras": "integrations.keras",
     "to_lightning": "integrations.lightning",
     "to_optax": "integrations.optax",
-    "to_torch": "integrations.torch",
+    "to_torch": "torch_scheduler",
     "to_transformers": "integrations.transformers",
     "train": "training",
 }

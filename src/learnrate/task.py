@@ -58,7 +58,8 @@ class Task:
             their ratio; a schedule sets the highest of them. AdamW by default.
         validate: `validate(model) -> float`, lower is better; called in evaluation mode without
             gradients. Without one, the training loss at the end of a run stands in for it.
-        steps: how many optimizer updates a whole run has; verbs that need it can be given another.
+        total_steps: how many optimizer updates a whole run has; verbs that need it can be given
+            another.
         clip_norm: the gradient norm is clipped to this before each update; None is no clipping.
         accumulate: micro-batches per update; their losses are averaged.
         amp: `"bfloat16"` or `"float16"` runs the loss under `torch.autocast`, float16 with a
@@ -76,9 +77,9 @@ class Task:
         ...     model=lambda: torch.nn.Linear(3, 1),
         ...     loss=torch.nn.MSELoss(),
         ...     data=[(x, x.sum(1, keepdim=True))],
-        ...     steps=100,
+        ...     total_steps=100,
         ... )
-        >>> task.steps
+        >>> task.total_steps
         100
     """
 
@@ -87,7 +88,7 @@ class Task:
     data: Iterable[Batch] | Callable[[int], Iterable[Batch]]
     optimizer: Callable[..., torch.optim.Optimizer] = torch.optim.AdamW
     validate: Callable[[nn.Module], float] | None = None
-    steps: int | None = None
+    total_steps: int | None = None
     clip_norm: float | None = None
     accumulate: int = 1
     amp: str | None = None
@@ -118,7 +119,12 @@ class Task:
             "a function of the model, or None",
             self.validate,
         )
-        _require(self.steps is None or _whole(self.steps), "steps", "at least 1", self.steps)
+        _require(
+            self.total_steps is None or _whole(self.total_steps),
+            "total_steps",
+            "at least 1",
+            self.total_steps,
+        )
         _require(
             self.clip_norm is None or 0 < self.clip_norm < math.inf,
             "clip_norm",
@@ -133,23 +139,24 @@ class Task:
             self.amp,
         )
 
-    def total(self, steps: int | None = None) -> int:
-        """The length of a run: `steps` if given, else the task's own.
+    def run_length(self, total_steps: int | None = None) -> int:
+        """The length of a run: `total_steps` if given, else the task's own.
 
         Raises:
-            ArgumentError: `steps` is below 1, or neither states one.
+            ArgumentError: `total_steps` is below 1, or neither states one.
         """
-        if steps is None and self.steps is None:
+        if total_steps is None and self.total_steps is None:
             raise ArgumentError(
-                "steps: how long a whole run is must be stated, in optimizer updates; "
-                "give steps=... (--steps N) or set Task(steps=...)."
+                "total_steps: the length of a whole run must be stated, in optimizer updates; "
+                "give total_steps=... (--total-steps N) or set Task(total_steps=...)."
             )
-        chosen = self.steps if steps is None else steps
-        if not _whole(chosen):
+        length = self.total_steps if total_steps is None else total_steps
+        if not _whole(length):
             raise ArgumentError(
-                f"steps must be a whole number of optimizer updates, at least 1; got {chosen!r}."
+                "total_steps must be a whole number of optimizer updates, at least 1; "
+                f"got {length!r}."
             )
-        return int(chosen)  # type: ignore[arg-type]  # _whole has excluded None
+        return int(length)  # type: ignore[arg-type]  # _whole has excluded None
 
     @property
     def amp_type(self) -> torch.dtype | None:

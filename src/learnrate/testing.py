@@ -53,7 +53,7 @@ def quadratic_task(
     dim: int = 8,
     steepest: float = 10.0,
     noise: float = 0.1,
-    steps: int | None = 400,
+    total_steps: int | None = 400,
     validated: bool = True,
 ) -> Task:
     r"""A noisy quadratic under plain SGD, whose stable rates are known exactly.
@@ -67,11 +67,11 @@ def quadratic_task(
         dim: how many parameters, at least 2.
         steepest: the largest curvature, above 0.
         noise: standard deviation of the batches, at least 0.
-        steps: the run's length, or None.
+        total_steps: the run's length, or None.
         validated: whether the task has a validation loss.
 
     Examples:
-        >>> quadratic_task(steepest=10.0).steps
+        >>> quadratic_task(steepest=10.0).total_steps
         400
     """
     curvature = torch.logspace(-2, 0, dim) * steepest
@@ -93,7 +93,7 @@ def quadratic_task(
         data=batches,
         optimizer=lambda model: torch.optim.SGD(model.parameters(), lr=0.1),
         validate=validate if validated else None,
-        steps=steps,
+        total_steps=total_steps,
         name="noisy quadratic",
     )
 
@@ -116,8 +116,18 @@ class ScheduleContract:
         raise NotImplementedError
 
     def _steps(self) -> list[int]:
-        total = self.make().total or 200
-        near = {0, 1, 2, total // 3, total // 2, total - 1, total, total + 1, 3 * total}
+        total_steps = self.make().total_steps or 200
+        near = {
+            0,
+            1,
+            2,
+            total_steps // 3,
+            total_steps // 2,
+            total_steps - 1,
+            total_steps,
+            total_steps + 1,
+            3 * total_steps,
+        }
         return sorted(step for step in near if step >= 0)
 
     def test_the_same_step_has_the_same_value_in_any_order(self) -> None:
@@ -133,7 +143,7 @@ class ScheduleContract:
 
     def test_arrays_have_the_same_values_to_the_last_bit(self) -> None:
         schedule = self.make()
-        longest = min(schedule.total or 1000, 1000) + 50
+        longest = min(schedule.total_steps or 1000, 1000) + 50
         for length in (0, 1, 2, 3, 7, 8, longest):
             steps = np.arange(length)
             _same_bits(schedule, steps)
@@ -144,8 +154,8 @@ class ScheduleContract:
 
     def test_past_its_end_it_stays_at_its_last_value(self) -> None:
         schedule = self.make()
-        if schedule.total is not None:
-            held = [schedule(schedule.total + more) for more in (0, 1, 10, 1000, _FAR)]
+        if schedule.total_steps is not None:
+            held = [schedule(schedule.total_steps + more) for more in (0, 1, 10, 1000, _FAR)]
             assert held == held[:1] * 5
 
     def test_equal_schedules_compare_and_hash_equal(self) -> None:
@@ -186,8 +196,8 @@ class ScheduleContract:
 
     def test_binding_it_to_its_own_length_changes_nothing(self) -> None:
         schedule = self.make()
-        if schedule.total is not None:
-            assert schedule == schedule.over(schedule.total)
+        if schedule.total_steps is not None:
+            assert schedule == schedule.over(schedule.total_steps)
 
 
 def _same_bits(schedule: Schedule, steps: npt.NDArray[np.integer[Any]]) -> None:
@@ -222,10 +232,10 @@ class StoreContract:
     def test_a_run_comes_back_as_it_was_written(self) -> None:
         schedule = read("3e-4 * warmup(10) >> cosine(90, floor=0.1)")
         run = self.store.new_run(
-            name='a "name"; with % all', total=100, schedule=schedule, facts={"seed": 1}
+            name='a "name"; with % all', total_steps=100, schedule=schedule, facts={"seed": 1}
         )
         found = self.store.run(run)
-        assert (found.id, found.name, found.total) == (run, 'a "name"; with % all', 100)
+        assert (found.id, found.name, found.total_steps) == (run, 'a "name"; with % all', 100)
         assert (found.schedule, found.facts, found.step) == (schedule, {"seed": 1}, 0)
         assert found.live
 

@@ -13,9 +13,11 @@ from learnrate._errors import ArgumentError
 from learnrate._files import number_or_none, write_bytes
 from learnrate._progress import ProgressBar
 from learnrate._ranks import rank_and_size
+from learnrate.controllers import Controlled, Controller, RateChange
+from learnrate.edits import Edit, Limits
 from learnrate.probing import Probes
+from learnrate.run import Guard, attach
 from learnrate.schedules import Schedule, schedule
-from learnrate.steer import Change, Controlled, Controller, Edit, Guard, Limits, attach
 from learnrate.store import RunStatus
 from learnrate.trials import Curve, Status, Trial, Update, check_task, preserved, run_trial
 
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from learnrate.probing import Probed
-    from learnrate.steer import Run
+    from learnrate.run import Run
     from learnrate.store import Store
     from learnrate.task import Task
     from learnrate.trials import Training
@@ -50,7 +52,7 @@ class Trained:
     """
 
     schedule: Schedule
-    changes: tuple[Change, ...]
+    changes: tuple[RateChange, ...]
     curve: Curve
     model: torch.nn.Module | None
     optimizer: torch.optim.Optimizer | None
@@ -78,7 +80,7 @@ class Trained:
             "run": self.run,
             "schedule": str(self.schedule),
             "steps": self.curve.steps,
-            "total": self.schedule.total,
+            "total_steps": self.schedule.total_steps,
             "status": str(self.curve.status),
             "error": self.curve.error,
             "loss": number_or_none(final),
@@ -98,7 +100,7 @@ def train(
     task: Task,
     lr_schedule: Schedule | str | float,
     *,
-    steps: int | None = None,
+    total_steps: int | None = None,
     controllers: Iterable[Controller[Any]] = (),
     seed: int = 0,
     store: str | Path | Store | bool | None = False,
@@ -116,17 +118,17 @@ def train(
     Args:
         task: what to train.
         lr_schedule: a schedule, its text form, or a number for a constant rate. Unless it is bound
-            to a length already, it is bound to `steps`.
-        steps: the run in optimizer updates; the schedule's own length, else the task's, by default.
+            to a length already, it is bound to `total_steps`.
+        total_steps: the run in optimizer updates; the schedule's own length, else the task's, by default.
         controllers: closed loops that multiply the schedule by what the training loss shows, such
-            as `learnrate.steer.Plateau()`.
+            as `learnrate.controllers.Plateau()`.
         seed: of weights, data and draws.
         store: where to record the run: a file or URL, None for the default store (see
             `learnrate.Store`), False for nowhere. The losses are the same.
         progress: show a bar on standard error.
         guard: go back and lower the rate when the loss leaves for good; see `attach`.
         limits: what edits of people may not exceed; see `attach`.
-        edits: to be made again, each at its step: what `learnrate.steer.replayed(...).again` has.
+        edits: to be made again, each at its step: what `learnrate.steering.replayed(...).again` has.
 
     Raises:
         ArgumentError: the run has no stated length, or the schedule has another one.
@@ -141,10 +143,10 @@ def train(
         ...     loss=torch.nn.MSELoss(),
         ...     data=[(x, x.sum(1, keepdim=True))],
         ... )
-        >>> learnrate.train(task, "0.1 * warmup(5%) >> linear()", steps=50).curve.steps
+        >>> learnrate.train(task, "0.1 * warmup(5%) >> linear()", total_steps=50).curve.steps
         50
     """
-    bound = _bound(schedule(lr_schedule), task, steps)
+    bound = _bound(schedule(lr_schedule), task, total_steps)
     check_task(task)
     trial = Trial(bound, seed)
     loops = list(controllers)
@@ -157,7 +159,7 @@ def train(
     }
     Controlled(bound, loops)  # refused here, not as a failed training
     with (
-        ProgressBar(trial.total, shown=progress) as bar,
+        ProgressBar(trial.total_steps, shown=progress) as bar,
         preserved(task),
         _Steered(task, trial, options) as steered,
     ):
@@ -178,12 +180,12 @@ def train(
     )
 
 
-def _bound(given: Schedule, task: Task, steps: int | None) -> Schedule:
-    if given.total is None:
-        return given.over(task.total(steps))
-    if steps is not None and steps != given.total:
+def _bound(given: Schedule, task: Task, total_steps: int | None) -> Schedule:
+    if given.total_steps is None:
+        return given.over(task.run_length(total_steps))
+    if total_steps is not None and total_steps != given.total_steps:
         raise ArgumentError(
-            f"the schedule {given} is {given.total} steps long and steps={steps} was asked for; "
+            f"the schedule {given} is {given.total_steps} steps long, but {total_steps=} was given; "
             "give one of the two, or a schedule in shares of the run."
         )
     return given

@@ -29,7 +29,7 @@ def test_a_sweep_has_a_row_a_rate_and_a_column_a_seed_as_single_trials_give_them
 
 
 def test_a_run_that_diverges_counts_with_the_loss_it_began_with():
-    task = quadratic_task(steps=50)
+    task = quadratic_task(total_steps=50)
     diverged, still = bench().losses(
         task, [(1e6 * Constant()).over(50), (0.0 * Constant()).over(50)]
     )
@@ -57,7 +57,7 @@ def test_a_task_that_raises_is_refused_with_what_it_raised():
         raise RuntimeError("the labels are missing")
 
     task = learnrate.Task(
-        model=lambda: torch.nn.Linear(1, 1), loss=loss, data=[torch.ones(1)], steps=2
+        model=lambda: torch.nn.Linear(1, 1), loss=loss, data=[torch.ones(1)], total_steps=2
     )
     with pytest.raises(learnrate.TaskError, match="the labels are missing"):
         bench().sweep(task, [0.1])

@@ -60,7 +60,7 @@ def test_a_watched_training_ends_with_the_losses_of_the_training_itself():
         data=[(x, 3 * x)],
         optimizer=lambda model: torch.optim.SGD(model.parameters(), lr=0.1),
         validate=lambda model: criterion(model(x), 3 * x).item(),
-        steps=40,
+        total_steps=40,
     )
     bound = (0.1 * schedule("constant()")).over(40)
     ((found,),) = watched(Bench((1,), progress=False), [(task, bound)], marks=10)

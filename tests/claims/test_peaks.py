@@ -52,7 +52,7 @@ def test_the_grid_is_widened_until_every_schedule_has_its_best_within():
         data=[torch.ones(())],
         optimizer=torch.optim.SGD,
         validate=lambda model: float(torch.log2(model.moved) - 5.0) ** 2 + 0.1,
-        steps=32,
+        total_steps=32,
         name="weight",
     )
     shapes = {"short": "polynomial(power=31)", "whole": "constant()"}

@@ -66,7 +66,7 @@ def test_the_picture_is_saved(run, tmp_path):
     ("arguments", "said"),
     [
         (["run", "zero-learns-nothin"], "Did you mean 'zero-learns-nothing'"),
-        (["run", "zero-learns-nothing", "--steps", "5"], "no task is given"),
+        (["run", "zero-learns-nothing", "--total-steps", "5"], "no task is given"),
         (["run", "adam-3e-4", "zero-learns-nothing", "--png", "a.png"], "one claim's picture"),
         (["run", "zero-learns-nothing", "--task", "mine.py:nothing"], "has no 'nothing'"),
         (["show", "nonsense"], "must be one of the"),

@@ -25,7 +25,7 @@ def told(model, batch, seen=[]):
         open("began", "w").close()
     return task.loss(model, batch)
 
-endless = replace(quadratic_task(steps=10_000_000), loss=told)
+endless = replace(quadratic_task(total_steps=10_000_000), loss=told)
 unstable = quadratic_task(steepest=1000.0)
 empty = Task(model=torch.nn.Linear(3, 1), loss=torch.nn.MSELoss(), data=[], steps=100)
 frozen = Task(model=torch.nn.Linear(3, 1).requires_grad_(False), loss=torch.nn.MSELoss(),
@@ -54,11 +54,11 @@ def run(tmp_path, monkeypatch, capsys):
 
 def test_plan_prints_one_object_and_leaves_its_files(run, tmp_path):
     code, out, _ = run(
-        "plan", "t.py:task", "--steps", 500, "--budget", 0.5, "--out", "here", "--json"
+        "plan", "t.py:task", "--total-steps", 500, "--budget", 0.5, "--out", "here", "--json"
     )
     printed = json.loads(out)
     assert code == 0
-    assert {"peak", "low", "high", "schedule", "total", "cost", "verdict", "reason"} <= set(
+    assert {"peak", "low", "high", "schedule", "total_steps", "cost", "verdict", "reason"} <= set(
         printed
     )
     assert {"steps", "best", "low", "high"} <= set(printed["rungs"][0])
@@ -67,7 +67,7 @@ def test_plan_prints_one_object_and_leaves_its_files(run, tmp_path):
 
 
 def test_plan_for_people_shows_the_answer_and_the_next_command(run):
-    code, out, _ = run("plan", "t.py:task", "--steps", 500)
+    code, out, _ = run("plan", "t.py:task", "--total-steps", 500)
     plan = learnrate.Plan.read("plan.json")
     assert code == 0
     assert f"{plan.peak:.3g}" in out
@@ -75,7 +75,7 @@ def test_plan_for_people_shows_the_answer_and_the_next_command(run):
 
 
 def test_a_plan_is_trained_with(run):
-    run("plan", "t.py:task", "--steps", 300)
+    run("plan", "t.py:task", "--total-steps", 300)
     code, out, _ = run("train", "t.py:task", "--plan", "plan.json", "--json")
     printed = json.loads(out)
     assert code == 0
@@ -91,7 +91,7 @@ def test_train_takes_a_schedule_and_leaves_weights(run, tmp_path):
         "t.py:task",
         "--schedule",
         "0.1 * warmup(5%) >> linear()",
-        "--steps",
+        "--total-steps",
         200,
         "--out",
         "o",
@@ -133,19 +133,19 @@ def test_find_for_people_shows_rules_and_saves_a_picture(run, tmp_path):
 
 
 def test_show_prints_every_rate(run):
-    code, out, _ = run("show", "3e-4 * warmup(10%) >> linear()", "--steps", 50, "--json")
+    code, out, _ = run("show", "3e-4 * warmup(10%) >> linear()", "--total-steps", 50, "--json")
     printed = json.loads(out)
     expected = learnrate.schedule("3e-4 * warmup(5) >> linear(45)")
     assert code == 0
     assert printed == {
         "schedule": str(expected),
-        "total": 50,
+        "total_steps": 50,
         "lr": expected.table().tolist(),
     }
 
 
 def test_show_reads_a_plan_and_draws(run, tmp_path):
-    run("plan", "t.py:task", "--steps", 300)
+    run("plan", "t.py:task", "--total-steps", 300)
     code, out, _ = run("show", "plan.json")
     assert code == 0
     assert "warmup(15)" in out
@@ -155,9 +155,9 @@ def test_show_reads_a_plan_and_draws(run, tmp_path):
 
 
 def test_show_compares_several(run):
-    code, out, _ = run("show", "constant()", "0.5 * linear()", "--steps", 20, "--json")
+    code, out, _ = run("show", "constant()", "0.5 * linear()", "--total-steps", 20, "--json")
     assert code == 0
-    assert [one["total"] for one in json.loads(out)["schedules"]] == [20, 20]
+    assert [one["total_steps"] for one in json.loads(out)["schedules"]] == [20, 20]
 
 
 @pytest.mark.parametrize("command", ["plan", "train", "find", "show"])
@@ -170,8 +170,11 @@ def test_every_command_has_help_with_an_example(run, command):
 BAD = {
     "a file that is not there": (["plan", "absent.py:task"], "there is no file 'absent.py'"),
     "a name that is not there": (["plan", "t.py:tsk"], "Did you mean 'task'"),
-    "no length": (["plan", "t.py:task", "--steps", "0"], "at least 1; got 0"),
-    "a negative length": (["train", "t.py:task", "--schedule", "1", "--steps", "-3"], "got -3"),
+    "no length": (["plan", "t.py:task", "--total-steps", "0"], "at least 1; got 0"),
+    "a negative length": (
+        ["train", "t.py:task", "--schedule", "1", "--total-steps", "-3"],
+        "got -3",
+    ),
     "a budget out of range": (["plan", "t.py:task", "--budget", "2"], "at most 1; got 2"),
     "an empty loader": (["plan", "t.py:empty"], "gave no batch"),
     "a frozen model": (["find", "t.py:frozen"], "no trainable parameter"),
@@ -186,10 +189,13 @@ BAD = {
         "low must be below",
     ),
     "an unknown mode": (["find", "t.py:task", "--mode", "log"], "'exponential' or 'linear'"),
-    "not a number": (["plan", "t.py:task", "--steps", "many"], "as an integer"),
+    "not a number": (["plan", "t.py:task", "--total-steps", "many"], "as an integer"),
     "an unknown option": (["plan", "t.py:task", "--stpes", "3"], "No such option"),
-    "a typo in a spec": (["show", "3e-4 * warmpu(5)", "--steps", "9"], "warmup"),
-    "a spec without a length": (["show", "linear()"], "say how long the run is with --steps"),
+    "a typo in a spec": (["show", "3e-4 * warmpu(5)", "--total-steps", "9"], "warmup"),
+    "a spec without a length": (
+        ["show", "linear()"],
+        "say how long the run is with --total-steps",
+    ),
     "neither plan nor schedule": (["train", "t.py:task"], "--plan FILE or --schedule SPEC"),
     "both of them": (
         ["train", "t.py:task", "--plan", "p.json", "--schedule", "1"],
@@ -197,7 +203,7 @@ BAD = {
     ),
     "a plan that is not there": (["train", "t.py:task", "--plan", "p.json"], "cannot be read"),
     "an image of no known kind": (
-        ["show", "constant()", "--steps", "9", "--png", "x.abc"],
+        ["show", "constant()", "--total-steps", "9", "--png", "x.abc"],
         "cannot be written",
     ),
 }
@@ -215,7 +221,7 @@ def test_misuse_is_one_clear_error_with_exit_2_and_no_file(run, tmp_path, argume
 
 
 def test_a_typo_in_a_spec_is_pointed_at(run):
-    _, _, err = run("show", "3e-4 * warmup(5) >> cosin(9)", "--steps", "14")
+    _, _, err = run("show", "3e-4 * warmup(5) >> cosin(9)", "--total-steps", "14")
     lines = err.splitlines()
     spec = next(i for i, line in enumerate(lines) if "cosin(9)" in line and "^" in lines[i + 1])
     assert lines[spec + 1].index("^") == lines[spec].index("cosin(9)")
@@ -241,8 +247,8 @@ def test_without_torch_a_command_that_trains_says_how_to_get_it(command):
 
 
 def test_without_torch_schedules_and_plans_are_shown(run, tmp_path):
-    run("plan", "t.py:task", "--steps", 300)
-    for spec in (["1e-3 * linear()", "--steps", 30], [tmp_path / "plan.json"]):
+    run("plan", "t.py:task", "--total-steps", 300)
+    for spec in (["1e-3 * linear()", "--total-steps", 30], [tmp_path / "plan.json"]):
         done = run_without_torch("show", *spec, "--json")
         assert done.returncode == 0, done.stderr
         assert json.loads(done.stdout)["lr"]

@@ -108,7 +108,14 @@ def test_what_the_log_lacks_can_be_said(run, table):
     found = json.loads(run("log.csv", "--classes", 10, "--json")[1])
     assert [one["code"] for one in found] == ["LR402"]
     code, out, _ = run(
-        "log.csv", "--schedule", "0.1 * cosine()", "--total", 200, "--only", "LR308", "--json"
+        "log.csv",
+        "--schedule",
+        "0.1 * cosine()",
+        "--total-steps",
+        200,
+        "--only",
+        "LR308",
+        "--json",
     )
     assert [one["code"] for one in json.loads(out)] == ["LR308"]
     assert code == 1
@@ -150,9 +157,9 @@ def test_of_a_folder_what_cannot_be_read_is_told_and_the_rest_is_read(run, table
         (["notes.txt"], "is no log that can be read"),
         (["log.csv", "--only", "LR1"], "no rule has the code 'LR1'"),
         (["log.csv", "--loss", "cost"], "no series 'cost' (--loss)"),
-        (["log.csv", "--total", "0"], "--total must be at least 1; got 0"),
+        (["log.csv", "--total-steps", "0"], "--total-steps must be at least 1; got 0"),
         (["log.csv", "--classes", "1"], "--classes must be at least 2; got 1"),
-        (["log.csv", "--schedule", "0.1 * cosine()"], "add --total N"),
+        (["log.csv", "--schedule", "0.1 * cosine()"], "add --total-steps N"),
     ],
 )
 def test_misuse_is_one_clear_sentence_and_exits_with_2(run, table, tmp_path, arguments, message):
@@ -189,7 +196,7 @@ def stored(tmp_path):
     step = np.arange(300)
     healthy = 0.2 + 2.0 * np.exp(-step / 30)
     for name, loss in {"bad": np.where(step < 100, healthy, np.inf), "good": healthy}.items():
-        made = store.new_run(name=name, total=300, schedule=None, limits={}, facts={})
+        made = store.new_run(name=name, total_steps=300, schedule=None, limits={}, facts={})
         columns = {"loss": loss, "lr": 0.1 * (1 - step / 300)}
         store.write_points(made, step, columns)
         store.set_status(made, "finished")
@@ -225,7 +232,7 @@ def test_a_real_run_that_left_for_nan_is_whole_json(run, tmp_path):
     optimizer = torch.optim.SGD(model.parameters(), lr=1.0)
     x = torch.randn(200, 32, 8)
     place, unlimited = tmp_path / "a.db", {"clip_norm": float("inf")}
-    with learnrate.attach(optimizer, 30.0, total=200, store=place, facts=unlimited) as live:
+    with learnrate.attach(optimizer, 30.0, total_steps=200, store=place, facts=unlimited) as live:
         for batch in x:
             optimizer.zero_grad()
             loss = (model(batch) - batch.sum(1, keepdim=True)).pow(2).mean()

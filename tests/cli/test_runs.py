@@ -36,7 +36,7 @@ def run(tmp_path, monkeypatch, capsys):
     return call
 
 
-TRAIN = ("train", "t.py:task", "--schedule", "0.05 * linear()", "--steps", 30, "--json")
+TRAIN = ("train", "t.py:task", "--schedule", "0.05 * linear()", "--total-steps", 30, "--json")
 
 
 def test_train_records_the_run_and_its_losses_are_the_same_without(run, tmp_path):
@@ -56,7 +56,7 @@ def test_train_records_the_run_and_its_losses_are_the_same_without(run, tmp_path
 
 
 def test_train_says_what_was_found(run):
-    slow = ("train", "t.py:task", "--schedule", "1e-5 * linear()", "--steps", 80)
+    slow = ("train", "t.py:task", "--schedule", "1e-5 * linear()", "--total-steps", 80)
     (finding,) = json.loads(run(*slow, "--json")[1])["findings"]
     assert finding["code"] == "LR202"
     said = " ".join(run(*slow)[1].split())
@@ -67,12 +67,12 @@ def test_train_says_what_was_found(run):
 
 def test_runs_lists_what_was_trained_the_newest_first(run):
     run(*TRAIN)
-    run("train", "t.py:unstable", "--schedule", "0.1 * constant()", "--steps", 50)
+    run("train", "t.py:unstable", "--schedule", "0.1 * constant()", "--total-steps", 50)
     code, out, _ = run("runs", "--json")
     listed = json.loads(out)
     assert code == 0
-    assert {"run", "status", "step", "total", "lr", "loss"} <= set(listed[0])
-    assert [(each["status"], each["total"]) for each in listed] == [
+    assert {"run", "status", "step", "total_steps", "lr", "loss"} <= set(listed[0])
+    assert [(each["status"], each["total_steps"]) for each in listed] == [
         ("diverged", 50),
         ("finished", 30),
     ]
@@ -84,7 +84,7 @@ def test_runs_lists_what_was_trained_the_newest_first(run):
 
 def test_one_run_is_shown_with_what_was_asked_of_it_and_what_was_found(run):
     store = Store("learnrate.db")
-    made = store.new_run(total=30, schedule=schedule("0.05 * linear(30)"))
+    made = store.new_run(total_steps=30, schedule=schedule("0.05 * linear(30)"))
     store.add_edit(made, "scale", 0.5, author="ann", reason="too high")
     store.add_edit(made, "rollback", 7, author="ben")
     store.answer_edit(made, 1, "applied", step=12, answer="rate 0.03 -> 0.015", position=1)

@@ -13,7 +13,7 @@ print("something the user's file prints")
 task = quadratic_task()
 unstable = quadratic_task(steepest=1e6)
 """
-SHORT = ("--lr", "1e-3:1:4", "--seeds", "2", "--steps", "40")
+SHORT = ("--lr", "1e-3:1:4", "--seeds", "2", "--total-steps", "40")
 
 
 @pytest.fixture
@@ -61,7 +61,7 @@ def test_run_again_it_resumes(run):
 
 
 def test_where_nothing_finishes_it_exits_with_1(run):
-    code, out, err = run("t.py:unstable", "--lr", "0.1,1", "--steps", "40", "--json")
+    code, out, err = run("t.py:unstable", "--lr", "0.1,1", "--total-steps", "40", "--json")
     assert (code, json.loads(out)["best"]) == (1, None)
     assert "start the rates lower" in err
 
@@ -72,7 +72,7 @@ BAD = {
     "rates that fall": (["--lr", "0.1,0.01"], "got 0.01 after 0.1"),
     "an engine": (["--engine", "fast"], "engine must be one of"),
     "no seeds": (["--seeds", "0"], "at least 1; got 0"),
-    "no length": (["--steps", "0"], "at least 1; got 0"),
+    "no length": (["--total-steps", "0"], "at least 1; got 0"),
 }
 
 

@@ -79,7 +79,7 @@ def recorded(store, name, *, rows=1000, status="finished", **more):
     facts = {"optimizer": "AdamW", "group_lr": [1e-3]}
     limits = {"highest": 0.01, "factor": 50.0}
     run = store.new_run(
-        name=name, total=TOTAL, schedule=course, facts=facts, limits=limits, **more
+        name=name, total_steps=TOTAL, schedule=course, facts=facts, limits=limits, **more
     )
     step = np.arange(rows)
     noise = np.random.default_rng(0).normal(0, 0.02, rows)

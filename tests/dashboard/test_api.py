@@ -28,7 +28,11 @@ def test_runs_are_listed_the_newest_first_as_the_store_has_them(served, runs):
     assert found["found"] == len(found["runs"])
     hostile = next(one for one in found["runs"] if one["run"] == runs[1]["hostile"])
     assert hostile["name"] == HOSTILE
-    assert (hostile["status"], hostile["step"], hostile["total"]) == ("finished", 1000, TOTAL)
+    assert (hostile["status"], hostile["step"], hostile["total_steps"]) == (
+        "finished",
+        1000,
+        TOTAL,
+    )
 
 
 @pytest.mark.parametrize(

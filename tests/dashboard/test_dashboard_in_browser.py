@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from served import HOSTILE, recorded
 
-from learnrate.steer import replayed
+from learnrate.steering import replayed
 from learnrate.store import Store
 
 CHROMIUM = shutil.which("chromium")

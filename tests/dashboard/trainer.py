@@ -11,12 +11,12 @@ import torch
 import learnrate
 
 
-def main(place, total):
+def main(place, total_steps):
     torch.manual_seed(0)
     torch.set_num_threads(1)
     weight = torch.nn.Parameter(torch.full((8,), 3.0))
     optimizer = torch.optim.SGD([weight], lr=0.05)
-    course = f"0.05 * constant({total})"
+    course = f"0.05 * constant({total_steps})"
     limits = {"highest": 0.1}
     run = learnrate.attach(
         optimizer, course, store=place, name="<i>watched</i>", limits=limits, gradient_every=1

@@ -28,14 +28,14 @@ PYTHON = {
     "ddp": ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"],
 }
 SMALL = {
-    "image_classifier": ["--steps", "40"],
-    "character_model": ["--steps", "40"],
-    "tabular": ["--steps", "40"],
-    "fine_tuning": ["--steps", "40"],
-    "transformers_trainer": ["--steps", "100"],
-    "lightning_module": ["--steps", "40"],
+    "image_classifier": ["--total-steps", "40"],
+    "character_model": ["--total-steps", "40"],
+    "tabular": ["--total-steps", "40"],
+    "fine_tuning": ["--total-steps", "40"],
+    "transformers_trainer": ["--total-steps", "100"],
+    "lightning_module": ["--total-steps", "40"],
     "keras_model": ["--epochs", "1", "--iters", "40"],
-    "ddp": ["--steps", "40"],
+    "ddp": ["--total-steps", "40"],
 }
 PLANNED = sorted(SMALL.keys() - {"keras_model"})
 
@@ -88,7 +88,7 @@ def test_its_runs_are_in_the_store_and_their_loss_falls(ran, name):
     falls = []
     for run in found.runs:
         loss = found.store.observations(run.id).column("loss")
-        assert len(loss) == run.total
+        assert len(loss) == run.total_steps
         assert np.isfinite(loss).all()
         falls.append(np.mean(loss[-5:]) / np.mean(loss[:5]))
     assert min(falls) < 0.8

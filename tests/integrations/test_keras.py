@@ -111,9 +111,9 @@ def test_a_function_cannot_be_saved_and_says_so():
 
 
 def test_one_without_an_end_asks_for_one():
-    with pytest.raises(ArgumentError, match="Give total="):
+    with pytest.raises(ArgumentError, match="Give total_steps="):
         to_keras(noam(10))
-    assert to_keras(noam(10), total=100).schedule.total == 100
+    assert to_keras(noam(10), total_steps=100).schedule.total_steps == 100
 
 
 @pytest.mark.parametrize("accumulate", [0, 1.5, True])

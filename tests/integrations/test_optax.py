@@ -91,9 +91,9 @@ def test_optax_can_join_it():
 
 
 def test_one_without_an_end_asks_for_one():
-    with pytest.raises(ArgumentError, match="Give total="):
+    with pytest.raises(ArgumentError, match="Give total_steps="):
         to_optax(noam(10))
-    assert float(to_optax(noam(10), total=100)(50)) == pytest.approx(noam(10)(50), rel=1e-6)
+    assert float(to_optax(noam(10), total_steps=100)(50)) == pytest.approx(noam(10)(50), rel=1e-6)
 
 
 def test_it_prints_as_what_it_is():

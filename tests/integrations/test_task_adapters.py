@@ -14,7 +14,7 @@ def weights(model):
 
 
 def losses_at(task, lr, seed=0):
-    return learnrate.train(task, lr, steps=2, seed=seed, progress=False).curve.loss.tolist()
+    return learnrate.train(task, lr, total_steps=2, seed=seed, progress=False).curve.loss.tolist()
 
 
 # Lightning
@@ -82,7 +82,7 @@ def test_a_task_of_a_module_trains_as_the_trainer_does(lightning, make_module, b
     task = task_of(
         module, train, trainer=trainer_of(lightning, tmp_path, **options), validation=held_out
     )
-    assert (task.steps, task.accumulate, task.clip_norm) == (8, 2, 0.5)
+    assert (task.total_steps, task.accumulate, task.clip_norm) == (8, 2, 0.5)
     ours = learnrate.train(task, SCHEDULE, progress=False)
     assert torch.equal(weights(module), first)
     callback = LearnrateCallback(SCHEDULE, store=False)
@@ -111,7 +111,7 @@ def test_a_datamodule_and_epochs_say_the_rest(lightning, make_module, batches, t
     trainer = trainer_of(lightning, tmp_path, max_epochs=3, accumulate_grad_batches=2)
     task = task_of(make_module, rows, trainer=trainer)
     assert rows.stage == "fit"
-    assert task.steps == 3 * 10  # 19 batches of an epoch, two an update
+    assert task.total_steps == 3 * 10  # 19 batches of an epoch, two an update
     assert task.validate is not None
     assert losses_at(task, 0.1, seed=1) != losses_at(task, 0.1, seed=2)
     assert losses_at(task, 0.1, seed=1) == losses_at(task, 0.1, seed=1)
@@ -124,11 +124,11 @@ def test_groups_keep_the_rates_they_were_built_with_under_a_warmup(make_module, 
         def configure_optimizers(self):
             groups = [{"params": [self.layer.weight]}, {"params": [self.layer.bias], "lr": 0.05}]
             optimizer = torch.optim.SGD(groups, lr=0.5)
-            total = self.trainer.estimated_stepping_batches
-            rise = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: step / total)
+            total_steps = self.trainer.estimated_stepping_batches
+            rise = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: step / total_steps)
             return [optimizer], [{"scheduler": rise, "interval": "step"}]
 
-    task = task_of(WarmedUp(), batches[0], steps=10)
+    task = task_of(WarmedUp(), batches[0], total_steps=10)
     made = task.optimizer_of(task.model())
     assert [group["lr"] for group in made.param_groups] == [0.5, 0.05]
 
@@ -144,7 +144,7 @@ def test_a_module_within_a_module_may_log_too(lightning, make_module, batches):
         def training_step(self, batch, batch_idx):
             return self.inner.training_step(batch, batch_idx)["loss"]
 
-    assert len(losses_at(task_of(Outer(), batches[0], steps=2), 0.1)) == 2
+    assert len(losses_at(task_of(Outer(), batches[0], total_steps=2), 0.1)) == 2
 
 
 def test_what_cannot_be_a_task_is_refused(lightning, make_module, batches, tmp_path):
@@ -184,7 +184,7 @@ def test_a_trial_says_what_the_module_lacks(make_module, batches, change, said):
     from learnrate.integrations.task_lightning import task_of
 
     broken = type("Broken", (make_module,), change)
-    task = task_of(broken(), batches[0], validation=batches[1], steps=2)
+    task = task_of(broken(), batches[0], validation=batches[1], total_steps=2)
     with pytest.raises(TaskError, match=said):
         learnrate.trials.check_task(task)[0].validate()
 
@@ -240,7 +240,7 @@ def test_a_task_of_a_trainer_trains_as_the_trainer_does(make_trainer):
     trainer = make_trainer(max_grad_norm=2.0, optim="sgd")  # Adam would blow rounding up
     first = weights(trainer.model).clone()
     task = task_of(trainer)
-    assert (task.steps, task.clip_norm, task.name) == (8, 2.0, "GPT2LMHeadModel")
+    assert (task.total_steps, task.clip_norm, task.name) == (8, 2.0, "GPT2LMHeadModel")
     ours = learnrate.train(task, SCHEDULE, progress=False)
     assert trainer.optimizer is None
     assert torch.equal(weights(trainer.model), first)
@@ -263,7 +263,7 @@ def test_epochs_accumulation_and_model_init_say_the_rest(make_trainer):
             train_sampling_strategy="random",
         )
     )
-    assert (task.steps, task.accumulate) == (30, 2)
+    assert (task.total_steps, task.accumulate) == (30, 2)
     assert losses_at(task, 1e-2, seed=1) != losses_at(task, 1e-2, seed=2)
     assert losses_at(task, 1e-2, seed=1) == losses_at(task, 1e-2, seed=1)
 

@@ -9,7 +9,7 @@ from learnrate import ArgumentError, Schedule
 from learnrate.schedules import FromFunction, Skip, Table, from_json
 
 torch = pytest.importorskip("torch")
-from learnrate.integrations.torch import from_torch, to_torch  # noqa: E402 - after the skip
+from learnrate.torch_scheduler import from_torch, to_torch  # noqa: E402 - after the skip
 
 lr = torch.optim.lr_scheduler
 TOTAL = 40
@@ -93,7 +93,7 @@ def test_an_adopted_scheduler_trains_with_the_same_rates(name, build, theirs, tr
 def test_it_is_a_value_of_ours_that_can_be_written_down(name, build):
     schedule = from_torch(build(name)[1], TOTAL)
     assert isinstance(schedule, Schedule)
-    assert schedule.total == TOTAL
+    assert schedule.total_steps == TOTAL
     assert schedule == from_json(schedule.to_json())
 
 
@@ -277,7 +277,7 @@ def test_a_closed_loop_is_refused(make_optimizer):
 
 
 @pytest.mark.parametrize(
-    ("make", "total", "match"),
+    ("make", "total_steps", "match"),
     [
         (lambda o: lr.MultiplicativeLR(o, lambda _: 0.9), None, "must be given for a Multipl"),
         (lambda o: lr.CosineAnnealingLR(o, 10), None, "must be given for a CosineAnn"),
@@ -285,9 +285,9 @@ def test_a_closed_loop_is_refused(make_optimizer):
         (lambda o: lr.StepLR(o, 10), 0, "beyond the scheduler's step, 0; got 0"),
     ],
 )
-def test_a_total_that_cannot_be_is_refused(make, total, match, make_optimizer):
+def test_a_total_that_cannot_be_is_refused(make, total_steps, match, make_optimizer):
     with pytest.raises(ArgumentError, match=match):
-        from_torch(make(make_optimizer(0.1)), total)
+        from_torch(make(make_optimizer(0.1)), total_steps)
 
 
 def test_what_torch_does_with_an_edit_differs_from_scheduler_to_scheduler(build, trained_at):

@@ -11,7 +11,7 @@ from learnrate import ArgumentError
 from learnrate.schedules import Constant, Cosine, FromFunction, Linear, Step, Warmup, one_cycle
 
 torch = pytest.importorskip("torch")
-from learnrate.integrations.torch import TorchSchedule, to_torch  # noqa: E402 - after the skip
+from learnrate.torch_scheduler import TorchSchedule, to_torch  # noqa: E402 - after the skip
 
 RATE = 3e-2 * Warmup(5).then(Cosine(15, floor=0.1))
 TOTAL = 20
@@ -318,4 +318,4 @@ def test_a_torch_sequence_may_hold_it(make_optimizer, trained_at):
 
 
 def test_its_class_is_named_in_the_module():
-    assert TorchSchedule.__module__ == "learnrate.integrations.torch"
+    assert TorchSchedule.__module__ == "learnrate.torch_scheduler._scheduler"

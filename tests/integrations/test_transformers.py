@@ -129,14 +129,14 @@ RESTS = st.integers(2, 60)
 SHARES = st.sampled_from([0.0, 0.01, 0.1, 0.5])
 
 
-def theirs(name, warmup=None, total=None, **options):
+def theirs(name, warmup=None, total_steps=None, **options):
     """The factor of `get_scheduler` times the peak, by step."""
     optimizer = torch.optim.SGD([torch.zeros(1)], lr=PEAK)
     scheduler = transformers.get_scheduler(
         name,
         optimizer,
         num_warmup_steps=warmup,
-        num_training_steps=total,
+        num_training_steps=total_steps,
         scheduler_specific_kwargs=options,
     )
     return lambda step: PEAK * scheduler.lr_lambdas[0](step)
@@ -148,8 +148,8 @@ def same(expected, ours, steps):
     assert [expected(step) for step in steps] == pytest.approx(actual, rel=1e-12, abs=1e-16)
 
 
-def to_far_past(total):
-    return [*range(total + 3), 10 * total, 10**6]
+def to_far_past(total_steps):
+    return [*range(total_steps + 3), 10 * total_steps, 10**6]
 
 
 def test_constant_is_theirs():
@@ -166,22 +166,22 @@ def test_a_warmup_from_zero_then_a_constant_is_theirs(warmup):
 @few
 @given(warmup=WARMUPS, rest=RESTS)
 def test_linear_is_theirs_after_a_warmup_from_zero(warmup, rest):
-    total = warmup + rest
+    total_steps = warmup + rest
     ours = PEAK * Warmup(warmup, start=0.0).then(Linear(rest))
-    same(theirs("linear", warmup, total), ours, to_far_past(total))
+    same(theirs("linear", warmup, total_steps), ours, to_far_past(total_steps))
 
 
 @few
 @given(warmup=WARMUPS, rest=RESTS, floor=SHARES)
 def test_cosine_is_theirs_until_its_end_where_theirs_climbs_again(warmup, rest, floor):
-    total = warmup + rest
+    total_steps = warmup + rest
     ours = PEAK * Warmup(warmup, start=0.0).then(Cosine(rest, floor=floor))
-    least = theirs("cosine_with_min_lr", warmup, total, min_lr_rate=floor)
-    same(least, ours, range(total + 1))
+    least = theirs("cosine_with_min_lr", warmup, total_steps, min_lr_rate=floor)
+    same(least, ours, range(total_steps + 1))
     if floor == 0:
-        same(theirs("cosine", warmup, total), ours, range(total + 1))
-        assert theirs("cosine", warmup, total)(total + rest) == pytest.approx(PEAK)
-        assert ours(total + rest) == 0.0
+        same(theirs("cosine", warmup, total_steps), ours, range(total_steps + 1))
+        assert theirs("cosine", warmup, total_steps)(total_steps + rest) == pytest.approx(PEAK)
+        assert ours(total_steps + rest) == 0.0
 
 
 @few
@@ -196,10 +196,10 @@ def test_cosine_restarts_are_theirs(warmup, cycles, length):
 @few
 @given(warmup=WARMUPS, rest=RESTS, floor=SHARES, power=st.sampled_from([0.5, 1.0, 2.0, 3.7]))
 def test_polynomial_is_theirs_and_floor_is_their_lr_end_as_a_share(warmup, rest, floor, power):
-    total = warmup + rest
-    expected = theirs("polynomial", warmup, total, lr_end=PEAK * floor, power=power)
+    total_steps = warmup + rest
+    expected = theirs("polynomial", warmup, total_steps, lr_end=PEAK * floor, power=power)
     ours = PEAK * Warmup(warmup, start=0.0).then(Polynomial(rest, power, floor))
-    same(expected, ours, to_far_past(total))
+    same(expected, ours, to_far_past(total_steps))
 
 
 @few
@@ -228,14 +228,14 @@ def test_their_cosine_of_more_waves_is_down_and_up_again(warmup, half):
 def test_their_cosine_whose_warmup_ends_at_the_peak_is_one_step_shorter(
     warmup, rest, floor, start
 ):
-    total = warmup + rest
+    total_steps = warmup + rest
     expected = theirs(
-        "cosine_warmup_with_min_lr", warmup, total, min_lr_rate=floor, warmup_lr_rate=start
+        "cosine_warmup_with_min_lr", warmup, total_steps, min_lr_rate=floor, warmup_lr_rate=start
     )
     rise = Warmup(warmup - 1, start=1 / warmup if start is None else start)
     ours = PEAK * rise.then(Cosine(rest, floor=floor))
-    assert ours.total == total - 1
-    same(expected, ours, range(total))
+    assert ours.total_steps == total_steps - 1
+    same(expected, ours, range(total_steps))
 
 
 @few
@@ -250,12 +250,12 @@ def test_their_cosine_whose_warmup_ends_at_the_peak_is_one_step_shorter(
 def test_warmup_stable_decay_is_theirs(  # noqa: PLR0917 - each is drawn
     warmup, stable, rest, floor, rise, fall
 ):
-    total = warmup + stable + rest
+    total_steps = warmup + stable + rest
     name, shape = fall
     expected = theirs(
         "warmup_stable_decay",
         warmup,
-        total,
+        total_steps,
         num_decay_steps=rest,
         warmup_type=rise,
         decay_type=name,
@@ -265,4 +265,4 @@ def test_warmup_stable_decay_is_theirs(  # noqa: PLR0917 - each is drawn
     ours = Warmup(warmup, start=floor, curve=curve).then(
         Constant(stable), shape(rest, floor=floor)
     )
-    same(expected, PEAK * ours, to_far_past(total))
+    same(expected, PEAK * ours, to_far_past(total_steps))

@@ -48,7 +48,7 @@ def plain_gradient(model, criterion, episode, rates, *, second_order=True, adapt
     """By a loop over episodes with double backward, one episode at a time."""
     first = dict(model.named_parameters())
     names = adapted or list(first)
-    total = 0.0
+    loss_sum = 0.0
     for at in range(len(episode)):
         own = dict(first)
         for rate in rates:
@@ -60,10 +60,10 @@ def plain_gradient(model, criterion, episode, rates, *, second_order=True, adapt
             )
             for name, slope in zip(names, slopes, strict=True):
                 own[name] = own[name] - rate * slope
-        total = total + criterion(
+        loss_sum = loss_sum + criterion(
             functional_call(model, own, episode.query[0][at]), episode.query[1][at]
         )
-    slopes = torch.autograd.grad(total / len(episode), list(first.values()))
+    slopes = torch.autograd.grad(loss_sum / len(episode), list(first.values()))
     return dict(zip(first, slopes, strict=True))
 
 
@@ -195,7 +195,7 @@ def test_an_inner_rate_that_is_too_high_says_where_it_left():
     made = train(
         MetaTask(model=lambda: nn.Linear(1, 1), loss=nn.MSELoss(), episodes=Sinusoids()),
         inner_lr=1e30,
-        steps=3,
+        total_steps=3,
     )
     assert str(made.status) == "diverged"
     assert made.failure.startswith("at meta-update 0 the loss of episode 0 of 16 is inf after 1")

@@ -79,7 +79,7 @@ def test_meta_sgd_learns_a_rate_a_weight_and_counts_the_negative_ones():
         inner_lr=Learned(start=0.001),
         optimizer=lambda tensors: torch.optim.Adam(tensors, lr=3e-3),
     )
-    made = train(small, steps=40)
+    made = train(small, total_steps=40)
     first = [one for one in made.negative if one.step == 0]
     last = [one for one in made.negative if one.step == 40]
     assert [one.count for one in last] == [8, 8, 8, 1]

@@ -24,7 +24,7 @@ TASK = MetaTask(
     loss=nn.MSELoss(),
     episodes=Sinusoids(shots=5, queries=5),
     batch=4,
-    steps=12,
+    total_steps=12,
     test_count=10,
 )
 INNER, ADAPT = [-0.02, 0.0, 0.02], [0.0, 0.01]
@@ -94,7 +94,7 @@ def test_in_noisy_isotropic_regression_the_sweep_finds_a_negative_optimum():
             test=MixedRegression(dim=60, shots=20, queries=50, sigma=1.0, nu=0.5),
             optimizer=lambda tensors: torch.optim.SGD(tensors, lr=0.01),
             batch=3,
-            steps=80,
+            total_steps=80,
             test_count=100,
         )
         losses.append(sweep(task, [-1.0, 0.5], [0.2], seeds=1, seed=seed).losses[:, 0, 0])

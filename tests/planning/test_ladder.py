@@ -9,9 +9,9 @@ from learnrate.planning._ladder import Measured, ladder_for, next_index
 from learnrate.planning._result import RungTrial
 
 
-def climb(budget, total, start, height, cost=lambda proposal: proposal.steps):
+def climb(budget, total_steps, start, height, cost=lambda proposal: proposal.steps):
     """Climb a ladder on made-up heights; returns it with all it measured."""
-    ladder = ladder_for(total, budget, start)
+    ladder = ladder_for(total_steps, budget, start)
     measured = []
     while (proposal := ladder.next(measured)) is not None:
         trial = RungTrial(math.exp(proposal.log_lr), 0, 1.0, "finished", cost(proposal))

@@ -45,7 +45,7 @@ def digits_task(optimizer):
         data=batches,
         optimizer=OPTIMIZERS[optimizer],
         validate=validate,
-        steps=600,
+        total_steps=600,
     )
 
 
@@ -64,32 +64,32 @@ def test_planned_peaks_are_near_the_best_of_an_exhaustive_sweep(optimizer):
 
 
 def test_the_schedule_is_the_peak_with_warm_up_and_decay_bound_to_the_total():
-    made = learnrate.plan(quadratic_task(), steps=400)
+    made = learnrate.plan(quadratic_task(), total_steps=400)
     assert made.schedule == learnrate.schedule(f"{made.peak} * warmup(20) >> linear(380)")
-    assert made.schedule.total == made.total == 400
+    assert made.schedule.total_steps == made.total_steps == 400
 
 
 @pytest.mark.parametrize("budget", [0.1, 0.25, 0.5, 1.0])
 def test_the_budget_is_kept(budget):
-    made = learnrate.plan(quadratic_task(), steps=1000, budget=budget)
+    made = learnrate.plan(quadratic_task(), total_steps=1000, budget=budget)
     assert 0 < made.cost <= budget
     assert sum(trial.updates for rung in made.rungs for trial in rung.trials) <= budget * 1000
 
 
 def test_the_planned_peak_is_stable_where_stability_is_known():
-    made = learnrate.plan(quadratic_task(steepest=10.0), steps=800)
+    made = learnrate.plan(quadratic_task(steepest=10.0), total_steps=800)
     assert made.peak < 0.2
 
 
 def test_the_same_seed_gives_the_same_plan():
-    one, again = (learnrate.plan(quadratic_task(), steps=300, seed=4) for _ in range(2))
+    one, again = (learnrate.plan(quadratic_task(), total_steps=300, seed=4) for _ in range(2))
     assert one.to_dict() == again.to_dict()
 
 
 def test_another_shape_is_that_of_every_trial_and_of_the_schedule(tmp_path):
-    made = learnrate.plan(quadratic_task(), steps=400, shape="cosine()", out=tmp_path)
+    made = learnrate.plan(quadratic_task(), total_steps=400, shape="cosine()", out=tmp_path)
     assert made.schedule == learnrate.schedule(f"{made.peak} * cosine(400)")
-    default = learnrate.plan(quadratic_task(), steps=400, out=tmp_path)
+    default = learnrate.plan(quadratic_task(), total_steps=400, out=tmp_path)
     shared = {trial.lr: trial.loss for trial in default.rungs[0].trials}
     assert any(shared.get(one.lr, one.loss) != one.loss for one in made.rungs[0].trials)
 
@@ -105,7 +105,7 @@ def test_a_shape_states_neither_peak_nor_length(shape, message):
 
 def test_the_rest_of_a_run_is_planned_from_its_state():
     """Near its end a noisy quadratic wants another rate than at its start; trials start there."""
-    task = quadratic_task(steps=400)
+    task = quadratic_task(total_steps=400)
     half = learnrate.train(task, "0.02 * warmup(20) >> constant(180)", progress=False)
     state = {"model": half.model.state_dict(), "optimizer": half.optimizer.state_dict()}
     before = {name: value.clone() for name, value in state["model"].items()}
@@ -127,9 +127,9 @@ def test_trials_warm_up_as_long_as_the_run_they_stand_for(shape, monkeypatch):
         return run_trial(task, trial, **options)
 
     monkeypatch.setattr("learnrate.planning._bench.run_trial", noted)
-    made = learnrate.plan(quadratic_task(), steps=1000, shape=shape)
+    made = learnrate.plan(quadratic_task(), total_steps=1000, shape=shape)
     assert made.schedule.warmup_steps == 50
-    warmups = {one.total: one.warmup_steps for one in trained}
+    warmups = {one.total_steps: one.warmup_steps for one in trained}
     assert {*warmups} == {rung.steps for rung in made.rungs}
     for steps, warmup in warmups.items():
         assert warmup == min(50, round(0.3 * steps))
@@ -137,11 +137,11 @@ def test_trials_warm_up_as_long_as_the_run_they_stand_for(shape, monkeypatch):
 
 
 def test_more_trials_go_beyond_the_budget_and_train_nothing_again(tmp_path):
-    first = learnrate.plan(quadratic_task(), steps=2000, budget=0.1, out=tmp_path)
+    first = learnrate.plan(quadratic_task(), total_steps=2000, budget=0.1, out=tmp_path)
     journal = (tmp_path / JOURNAL_NAME).read_text()
     assert first.verdict == "weak"
     assert f"two trials of {first.further.steps:,} updates" in first.reason
-    further = learnrate.plan(quadratic_task(), steps=2000, budget=0.1, out=tmp_path, more=1)
+    further = learnrate.plan(quadratic_task(), total_steps=2000, budget=0.1, out=tmp_path, more=1)
     assert first.cost < further.cost <= first.cost + first.further.cost + 1e-9
     added = (tmp_path / JOURNAL_NAME).read_text().removeprefix(journal)
     assert added.count("\n") >= 1
@@ -149,7 +149,7 @@ def test_more_trials_go_beyond_the_budget_and_train_nothing_again(tmp_path):
 
 
 def test_warm_up_and_decay_are_compared_on_request():
-    made = learnrate.plan(quadratic_task(), steps=2000, compare_shapes=True)
+    made = learnrate.plan(quadratic_task(), total_steps=2000, compare_shapes=True)
     shapes = [one.shape for one in made.shapes]
     assert shapes[0] == "warmup(5%) >> linear()"
     assert len(set(shapes)) == 6
@@ -180,7 +180,7 @@ def test_losses_below_zero_are_planned_too():
         data=task.data,
         optimizer=task.optimizer,
         validate=lambda model: task.validate(model) - 20.0,
-        steps=400,
+        total_steps=400,
     )
     made = learnrate.plan(shifted)
     assert 0.001 < made.peak < 0.2
@@ -188,13 +188,13 @@ def test_losses_below_zero_are_planned_too():
 
 
 def test_a_small_budget_answers_but_says_that_it_is_weak():
-    made = learnrate.plan(quadratic_task(), steps=300, budget=0.1)
+    made = learnrate.plan(quadratic_task(), total_steps=300, budget=0.1)
     assert made.verdict == "weak"
     assert "weak: " in made.reason
 
 
 def test_the_reason_states_the_rungs_the_drift_and_the_choice():
-    made = learnrate.plan(quadratic_task(), steps=1000)
+    made = learnrate.plan(quadratic_task(), total_steps=1000)
     for rung in made.rungs:
         assert f"{rung.best:.2g} at {rung.steps:,} updates" in made.reason
     assert f"horizon^{made.drift:.2f}" in made.reason
@@ -216,7 +216,7 @@ def test_a_plan_run_again_in_its_folder_measures_nothing_again(tmp_path):
             data=task.data,
             optimizer=task.optimizer,
             validate=task.validate,
-            steps=400,
+            total_steps=400,
         )
 
     task = counted(quadratic_task())
@@ -246,7 +246,7 @@ def test_a_record_cut_off_by_a_kill_is_measured_again(tmp_path):
 KILLED = """
 import sys, time, learnrate
 from learnrate.testing import quadratic_task
-task = quadratic_task(steps=3000)
+task = quadratic_task(total_steps=3000)
 def slow(model, batch):
     time.sleep(0.0005)
     return task.loss(model, batch)
@@ -267,9 +267,9 @@ def test_a_plan_killed_at_any_moment_goes_on_where_it_was(tmp_path):
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
     kept = journal.read_text().splitlines()
-    resumed = learnrate.plan(quadratic_task(steps=3000), out=tmp_path)
+    resumed = learnrate.plan(quadratic_task(total_steps=3000), out=tmp_path)
     assert journal.read_text().splitlines()[: len(kept)] == kept
-    assert resumed.to_dict() == learnrate.plan(quadratic_task(steps=3000)).to_dict()
+    assert resumed.to_dict() == learnrate.plan(quadratic_task(total_steps=3000)).to_dict()
 
 
 @pytest.mark.parametrize(
@@ -288,7 +288,7 @@ def test_a_bad_argument_is_named_with_its_rule_and_value(arguments, message):
 
 def test_a_task_without_a_length_needs_one():
     with pytest.raises(ArgumentError, match="how long a whole run is must be stated"):
-        learnrate.plan(quadratic_task(steps=None))
+        learnrate.plan(quadratic_task(total_steps=None))
 
 
 def test_a_loss_that_does_not_depend_on_the_rate_is_refused():
@@ -296,7 +296,7 @@ def test_a_loss_that_does_not_depend_on_the_rate_is_refused():
         return 0.0 * model(batch).sum() + 2.3
 
     task = quadratic_task()
-    flat = Task(model=task.model, loss=loss, data=task.data, steps=400)
+    flat = Task(model=task.model, loss=loss, data=task.data, total_steps=400)
     with pytest.raises(TaskError, match="does not depend on what the optimizer trains"):
         learnrate.plan(flat)
 
@@ -310,13 +310,13 @@ def test_a_failing_trial_ends_the_plan_with_its_rate_and_seed():
             raise RuntimeError("shapes do not match")
         return task.loss(model, batch)
 
-    failing = Task(model=task.model, loss=loss, data=task.data, steps=400)
+    failing = Task(model=task.model, loss=loss, data=task.data, total_steps=400)
     with pytest.raises(TaskError, match=r"the trial at rate .*RuntimeError: shapes do not match"):
         learnrate.plan(failing)
 
 
 def test_json_has_neither_nan_nor_infinity():
-    made = learnrate.plan(quadratic_task(), steps=500)
+    made = learnrate.plan(quadratic_task(), total_steps=500)
     assert json.loads(json.dumps(made.to_dict(), allow_nan=False)) == json.loads(
         json.dumps(made.to_dict())
     )

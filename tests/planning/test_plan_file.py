@@ -14,7 +14,7 @@ WRITTEN = sorted((Path(__file__).parent.parent / "written_by").glob("*/plan.json
 
 @pytest.fixture(scope="module")
 def plan():
-    return learnrate.plan(quadratic_task(), steps=500)
+    return learnrate.plan(quadratic_task(), total_steps=500)
 
 
 @pytest.fixture
@@ -57,7 +57,7 @@ def test_a_file_cut_off_anywhere_is_refused(written):
         ({"peak": 1e6}, "peak must lie from low to high"),
         ({"low": 0}, "low must be a finite rate above 0; got 0"),
         ({"high": True}, "high must be a finite rate above 0; got True"),
-        ({"total": 499}, "is 500 updates long, and total says 499"),
+        ({"total_steps": 499}, "is 500 updates long, and total says 499"),
         ({"schedule": "100 * constant(500)"}, "its schedule reaches 100.0, above its peak"),
         ({"schedule": "0.1 * constnt(500)"}, "its schedule cannot be used"),
         ({"verdict": "perhaps"}, "'perhaps' is not a valid Verdict"),

@@ -101,7 +101,7 @@ def test_a_what_if_verdict_is_a_finding_when_two_agree_and_only_once(tmp_path):
         model, loss_of, BATCHES, share=0.5, only=["what_if"], options={"what_if": {"steps": 3}}
     )
     place = tmp_path / "a.db"
-    with learnrate.attach(optimizer, 1e-4, total=10_000, store=place, probes=probes) as run:
+    with learnrate.attach(optimizer, 1e-4, total_steps=10_000, store=place, probes=probes) as run:
         for _ in range(100):  # how many probes fit within their share, the machine's load decides
             train(model, optimizer, 100, lambda _, loss: run.step(loss))
             if len(probes.results) > 2:
@@ -216,4 +216,4 @@ def test_several_optimizers_cannot_be_probed():
     _, other = make()
     probes = Probes(model, loss_of, BATCHES)
     with pytest.raises(ArgumentError, match="probes"):
-        learnrate.attach([optimizer, other], 0.1, total=10, store=False, probes=probes)
+        learnrate.attach([optimizer, other], 0.1, total_steps=10, store=False, probes=probes)

@@ -65,7 +65,7 @@ def plan(test_of_rates):
         low=0.0071,
         high=0.031,
         schedule=schedule("0.0123 * warmup(50) >> linear(950)"),
-        total=1000,
+        total_steps=1000,
         cost=0.5,
         budget=0.6,
         verdict=Verdict.OK,

@@ -84,7 +84,7 @@ def test_a_plan_has_three_panels_with_every_rung_and_the_peak(plan):
     assert "chosen peak" in labels_of(extrapolation)
     assert [text.get_text() for text in extrapolation.texts] == ["0.0123"]
     assert schedule.get_title(loc="left") == str(plan.schedule)
-    assert len(schedule.lines[0].get_xdata()) == plan.total
+    assert len(schedule.lines[0].get_xdata()) == plan.total_steps
 
 
 def test_schedules_are_drawn_by_label_one_line_each():

@@ -116,7 +116,7 @@ def test_sweeps_of_several_lengths_joined_by_cat_are_fitted(tmp_path):
     texts = []
     options = {"seeds": 1, "engine": "sequential", "progress": False}
     for steps in (20, 40, 80, 160):
-        made = sweep(task, np.geomspace(0.01, 3, 6), steps=steps, **options)
+        made = sweep(task, np.geomspace(0.01, 3, 6), total_steps=steps, **options)
         made.to_csv(tmp_path / "one.csv")
         texts.append((tmp_path / "one.csv").read_text())
     assert "diverged" in texts[0]

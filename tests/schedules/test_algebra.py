@@ -45,7 +45,7 @@ def test_unordered_steps_have_the_values_of_ordered_ones(sizes, data):
 def test_chains_flatten_and_count_their_length():
     a, b, c = Warmup(3), Constant(4), Linear(5)
     assert a.then(b, c) == a.then(b).then(c) == a.then(b.then(c)) == Chain((a, b, c))
-    assert a.then(b, c).total == 12
+    assert a.then(b, c).total_steps == 12
 
 
 def test_there_is_no_shift_operator_in_python():
@@ -130,7 +130,7 @@ def test_a_clamp_bounds_values_in_their_units():
 @given(wait=STEPS, step=st.integers(0, 400))
 def test_a_delay_waits_at_the_first_value(wait, step):
     assert Cosine(100)(max(step - wait, 0)) == Cosine(100).delay(wait)(step)
-    assert wait + 100 == Delay(Cosine(100), wait).total
+    assert wait + 100 == Delay(Cosine(100), wait).total_steps
 
 
 @given(times=st.integers(1, 5), step=st.integers(0, 300))
@@ -140,11 +140,11 @@ def test_a_repeat_begins_again(times, step):
     assert expected == made(step)
 
 
-@given(times=st.integers(1, 5), total=st.integers(20, 300))
-def test_copies_that_cannot_be_equal_are_written_out(times, total):
-    made = Repeat(Cosine(), times).over(total)
-    assert total == made.total
-    assert isinstance(made, Repeat) or total % times
+@given(times=st.integers(1, 5), total_steps=st.integers(20, 300))
+def test_copies_that_cannot_be_equal_are_written_out(times, total_steps):
+    made = Repeat(Cosine(), times).over(total_steps)
+    assert total_steps == made.total_steps
+    assert isinstance(made, Repeat) or total_steps % times
 
 
 @given(seed=st.integers(0, 9), scale=st.floats(0.01, 1))
@@ -166,21 +166,21 @@ def test_a_cut_holds_the_value_reached():
 def test_a_skip_leaves_the_first_steps_out(skipped, step):
     made = Skip(Cosine(100), skipped)
     assert Cosine(100)(step + skipped) == made(step)
-    assert 100 - skipped == made.total
+    assert 100 - skipped == made.total_steps
     assert made == made.over(100 - skipped)
     with pytest.raises(ScheduleError, match="less than the length, 100; got 100"):
         Skip(Cosine(100), 100)
 
 
-@given(total=st.integers(10, 5000), data=st.data())
-def test_a_shortened_run_keeps_its_warm_up_and_hurries_through_the_rest(total, data):
-    whole = schedule("3e-4 * warmup(5%) >> constant(45%) >> linear()").over(total)
-    steps = data.draw(st.integers(1, total))
+@given(total_steps=st.integers(10, 5000), data=st.data())
+def test_a_shortened_run_keeps_its_warm_up_and_hurries_through_the_rest(total_steps, data):
+    whole = schedule("3e-4 * warmup(5%) >> constant(45%) >> linear()").over(total_steps)
+    steps = data.draw(st.integers(1, total_steps))
     trial = whole.shortened(steps)
     warmup = trial.warmup_steps
-    assert trial.total == trial.over(steps).total == steps
+    assert trial.total_steps == trial.over(steps).total_steps == steps
     assert warmup == min(whole.warmup_steps, round(0.3 * steps))
-    left, pace = steps - warmup, (total - whole.warmup_steps) / (steps - warmup)
+    left, pace = steps - warmup, (total_steps - whole.warmup_steps) / (steps - warmup)
     if warmup == whole.warmup_steps:
         assert trial.table()[:warmup].tolist() == whole.table()[:warmup].tolist()
     else:
@@ -188,7 +188,7 @@ def test_a_shortened_run_keeps_its_warm_up_and_hurries_through_the_rest(total, d
         assert trial.table()[:warmup] == pytest.approx(expected)
     expected = [whole.formula(whole.warmup_steps + pace * step) for step in range(left)]
     assert trial.table()[warmup:] == pytest.approx(expected, abs=1e-15)
-    assert whole.shortened(total).table().tolist() == whole.table().tolist()
+    assert whole.shortened(total_steps).table().tolist() == whole.table().tolist()
 
 
 @given(steps=st.integers(1, 1000))
@@ -237,16 +237,19 @@ def test_shortening_needs_a_length_and_fewer_steps(refused):
 TRAPEZOID = "3e-4 * warmup(5%) >> constant() >> linear(20%)"
 
 
-@given(total=st.integers(20, 2000), extra=st.integers(0, 2000))
-def test_stretching_changes_nothing_until_the_stable_phase_used_to_end(total, extra):
-    before = schedule(TRAPEZOID).over(total)
-    after = before.stretch(total + extra)
-    assert total + extra == after.total
-    decay = before.split()[1].parts[-1].total
-    steps = np.arange(total - decay)
+@given(total_steps=st.integers(20, 2000), extra=st.integers(0, 2000))
+def test_stretching_changes_nothing_until_the_stable_phase_used_to_end(total_steps, extra):
+    before = schedule(TRAPEZOID).over(total_steps)
+    after = before.stretch(total_steps + extra)
+    assert total_steps + extra == after.total_steps
+    decay = before.split()[1].parts[-1].total_steps
+    steps = np.arange(total_steps - decay)
     assert before(steps).tolist() == after(steps).tolist()
     last = np.arange(decay + 1)
-    assert before(last + total - decay).tolist() == after(last + total + extra - decay).tolist()
+    assert (
+        before(last + total_steps - decay).tolist()
+        == after(last + total_steps + extra - decay).tolist()
+    )
 
 
 def test_stretching_needs_a_stable_phase_a_length_and_a_longer_run(refused):
@@ -254,7 +257,7 @@ def test_stretching_needs_a_stable_phase_a_length_and_a_longer_run(refused):
     assert "cannot be stretched without a jump: it has no constant part to continue" in message
     assert "is not bound yet" in refused(lambda: schedule(TRAPEZOID).stretch(200))
     message = refused(lambda: schedule(TRAPEZOID).over(100).stretch(50))
-    assert "stretch(total=...) must be at least its length, 100; got 50." in message
+    assert "stretch(total_steps=...) must be at least its length, 100; got 50." in message
 
 
 @given(at=st.integers(60, 700), steps=STEPS)
@@ -263,7 +266,7 @@ def test_a_cooldown_branches_off_without_a_jump(at, steps):
     made = base.cooldown(at, steps)
     until = np.arange(at + 1)
     assert base(until).tolist() == made(until).tolist()
-    assert at + steps == made.total
+    assert at + steps == made.total_steps
     assert made(at + steps) == 0.0
 
 

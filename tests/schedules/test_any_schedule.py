@@ -40,16 +40,16 @@ def test_one_step_and_many_agree_to_the_last_bit(any_bound_schedule, data, first
     assert each[::-3].tobytes() == made(steps[::-3]).tobytes()
 
 
-@given(data=st.data(), total=st.integers(1, 3000))
-def test_binding_gives_exactly_the_total_or_one_clear_error(any_schedule, data, total):
+@given(data=st.data(), total_steps=st.integers(1, 3000))
+def test_binding_gives_exactly_the_total_or_one_clear_error(any_schedule, data, total_steps):
     made = data.draw(any_schedule)
     try:
-        bound = made.over(total)
+        bound = made.over(total_steps)
     except ScheduleError:
         return
     assert bound.bound
-    assert total == bound.total
-    assert bound == bound.over(total)
+    assert total_steps == bound.total_steps
+    assert bound == bound.over(total_steps)
     assert bound == schedule(str(bound))
     assert np.isfinite(bound.table()).all()
 
@@ -57,7 +57,9 @@ def test_binding_gives_exactly_the_total_or_one_clear_error(any_schedule, data, 
 @given(data=st.data())
 def test_past_its_end_any_schedule_stays_at_its_last_value(any_bound_schedule, data):
     made = data.draw(any_bound_schedule)
-    assert [made(made.total)] * 3 == [made(made.total + more) for more in (1, 100, 10**9)]
+    assert [made(made.total_steps)] * 3 == [
+        made(made.total_steps + more) for more in (1, 100, 10**9)
+    ]
 
 
 @given(data=st.data())

@@ -12,34 +12,43 @@ from learnrate.schedules import Chain, Clock, Constant, Exponential, Linear, Spa
 from learnrate.schedules._durations import shortest
 
 
-@given(shares=st.lists(st.integers(1, 12), min_size=2, max_size=8), total=st.integers(1, 5000))
-def test_shares_become_boundaries_by_cumulative_rounding(shares, total):
+@given(
+    shares=st.lists(st.integers(1, 12), min_size=2, max_size=8), total_steps=st.integers(1, 5000)
+)
+def test_shares_become_boundaries_by_cumulative_rounding(shares, total_steps):
     parts = [*(Linear(f"{share}%") for share in shares), Constant()]
-    bound = Chain(tuple(parts)).over(total)
-    assert total == bound.total
-    exact = [sum(shares[: i + 1]) * Fraction(total, 100) for i in range(len(shares))]
-    expected = sorted({int(edge + Fraction(1, 2)) for edge in exact} - {0, total})
-    lengths = [part.total for part in getattr(bound, "parts", (bound,))]
+    bound = Chain(tuple(parts)).over(total_steps)
+    assert total_steps == bound.total_steps
+    exact = [sum(shares[: i + 1]) * Fraction(total_steps, 100) for i in range(len(shares))]
+    expected = sorted({int(edge + Fraction(1, 2)) for edge in exact} - {0, total_steps})
+    lengths = [part.total_steps for part in getattr(bound, "parts", (bound,))]
     assert expected == np.cumsum(lengths)[:-1].tolist()
 
 
-@given(before=st.integers(1, 50), after=st.integers(1, 50), total=st.integers(101, 3000))
-def test_the_open_part_takes_what_is_left_wherever_it_stands(before, after, total):
-    bound = schedule(f"warmup({before}) >> constant() >> linear({after})").over(total)
-    assert [before, total - before - after, after] == [part.total for part in bound.parts]
+@given(before=st.integers(1, 50), after=st.integers(1, 50), total_steps=st.integers(101, 3000))
+def test_the_open_part_takes_what_is_left_wherever_it_stands(before, after, total_steps):
+    bound = schedule(f"warmup({before}) >> constant() >> linear({after})").over(total_steps)
+    assert [before, total_steps - before - after, after] == [
+        part.total_steps for part in bound.parts
+    ]
 
 
-@given(fixed=st.integers(1, 100), share=st.floats(0.1, 60), total=st.integers(200, 4000))
-def test_a_number_of_steps_is_never_rounded_by_the_shares_around_it(fixed, share, total):
+@given(fixed=st.integers(1, 100), share=st.floats(0.1, 60), total_steps=st.integers(200, 4000))
+def test_a_number_of_steps_is_never_rounded_by_the_shares_around_it(fixed, share, total_steps):
     chain = Chain((Linear(Span(share, "%")), Warmup(fixed), Constant()))
-    bound = chain.over(total)
-    assert fixed in [part.total for part in bound.parts if isinstance(part, Warmup)]
+    bound = chain.over(total_steps)
+    assert fixed in [part.total_steps for part in bound.parts if isinstance(part, Warmup)]
 
 
 @pytest.mark.parametrize("text", ["33.3% 33.3% 33.4%", "10% 20% 70%", "0.1% 99.9%"])
 def test_shares_that_add_up_to_the_whole_need_no_open_part(text):
     chain = Chain(tuple(Linear(share) for share in text.split()))
-    assert [chain.over(total).total for total in (1, 7, 100, 99_999)] == [1, 7, 100, 99_999]
+    assert [chain.over(total_steps).total_steps for total_steps in (1, 7, 100, 99_999)] == [
+        1,
+        7,
+        100,
+        99_999,
+    ]
 
 
 def test_a_share_that_rounds_to_no_step_is_left_out():
@@ -54,7 +63,7 @@ def test_binding_twice_is_binding_once():
 
 
 def test_periods_are_not_rounded_so_that_short_runs_decay_as_far_as_long_ones():
-    ends = [Exponential().over(total)(total) for total in (37, 149, 150, 10_000)]
+    ends = [Exponential().over(total_steps)(total_steps) for total_steps in (37, 149, 150, 10_000)]
     assert pytest.approx(ends, rel=1e-12) == [0.95**100] * 4
 
 
@@ -65,20 +74,20 @@ OVER = [
     ("warmup(500) >> cosine()", 500, "leaves no step for cosine()"),
     ("warmup(30%) >> linear(60%)", 1000, "is 900 steps and cannot be laid over 1,000."),
     ("table([1, 0.5])", 3, "is 2 steps and cannot be laid over 3."),
-    ("warmup(2ep) >> cosine()", 1000, "2ep is counted in epochs; say how long one is with .over(total, clock=Clock(steps_per_epoch=...))"),
+    ("warmup(2ep) >> cosine()", 1000, "2ep is counted in epochs; say how long one is with .over(total_steps, clock=Clock(steps_per_epoch=...))"),
     ("delay(linear(), steps=100)", 100, "waits 100 of 100 steps and leaves none for linear()"),
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("text", "total", "expected"), OVER)
-def test_lengths_that_do_not_fit_are_one_clear_error(text, total, expected, refused):
-    assert expected in refused(lambda: schedule(text).over(total))
+@pytest.mark.parametrize(("text", "total_steps", "expected"), OVER)
+def test_lengths_that_do_not_fit_are_one_clear_error(text, total_steps, expected, refused):
+    assert expected in refused(lambda: schedule(text).over(total_steps))
 
 
-@pytest.mark.parametrize("total", [0, -1, 2.0, True, "5", None])
-def test_a_total_is_a_whole_number_of_at_least_one(total):
+@pytest.mark.parametrize("total_steps", [0, -1, 2.0, True, "5", None])
+def test_a_total_is_a_whole_number_of_at_least_one(total_steps):
     with pytest.raises(ScheduleError, match="must be a whole number of at least 1"):
-        Linear().over(total)
+        Linear().over(total_steps)
 
 
 def test_a_chain_has_room_for_one_open_part_and_a_whole_of_shares(refused):
@@ -98,7 +107,7 @@ def test_a_schedule_says_whether_it_is_bound():
     made = [schedule(text) for text in texts]
     assert [each.bound for each in made] == [False, False, True, False, False]
     assert [each.ready for each in made] == [True, True, True, False, False]
-    assert [each.total for each in made] == [None, None, 10, None, None]
+    assert [each.total_steps for each in made] == [None, None, 10, None, None]
 
 
 def test_epochs_samples_and_tokens_need_a_clock():
@@ -124,7 +133,7 @@ def test_the_text_of_a_number_reads_back_as_it(number):
 @given(elapsed=st.floats(0, 1e6), seconds=st.floats(1, 1e5))
 def test_a_deadline_reads_the_schedule_by_the_clock(elapsed, seconds):
     base = schedule("3e-4 * warmup(5%) >> linear()")
-    timed = base.by_deadline(seconds, total=10_000)
+    timed = base.by_deadline(seconds, total_steps=10_000)
     assert 0 <= timed.step(elapsed) <= 10_000
     assert base.over(10_000)(timed.step(elapsed)) == timed(elapsed)
     assert 0.0 == timed(seconds) == timed(2 * seconds)

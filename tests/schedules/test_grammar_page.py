@@ -17,7 +17,7 @@ EXAMPLES = re.findall(
 def test_every_example_on_the_page_reads_binds_and_prints_as_written(text):
     made = schedule(text)
     assert made == schedule(str(made))
-    assert made.over(10_000).total == 10_000
+    assert made.over(10_000).total_steps == 10_000
 
 
 def test_the_page_has_examples():

@@ -68,22 +68,26 @@ def test_inverse_sqrt_after_a_warmup_is_transformers(warmup, timescale):
 
 @given(warmup=st.integers(1, 40), rest=st.integers(1, 80))
 def test_linear_and_cosine_after_a_warmup_from_zero_are_transformers(warmup, rest):
-    total = warmup + rest
+    total_steps = warmup + rest
 
     def linear(step):
         if step < warmup:
             return step / max(1, warmup)
-        return max(0.0, (total - step) / max(1, total - warmup))
+        return max(0.0, (total_steps - step) / max(1, total_steps - warmup))
 
     def cosine(step):
         if step < warmup:
             return step / max(1, warmup)
-        return max(0.0, 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(1, total - warmup))))
+        return max(
+            0.0, 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(1, total_steps - warmup)))
+        )
 
-    same(linear, schedule(f"warmup({warmup}, start=0) >> linear({rest})"), total + 1)
-    expected = [cosine(step) for step in range(total + 1)]
+    same(linear, schedule(f"warmup({warmup}, start=0) >> linear({rest})"), total_steps + 1)
+    expected = [cosine(step) for step in range(total_steps + 1)]
     ours = schedule(f"warmup({warmup}, start=0) >> cosine({rest})")
-    assert expected == pytest.approx([ours(s) for s in range(total + 1)], rel=1e-9, abs=1e-15)
+    assert expected == pytest.approx(
+        [ours(s) for s in range(total_steps + 1)], rel=1e-9, abs=1e-15
+    )
 
 
 @given(warmup=st.integers(2, 60), width=st.sampled_from([64, 512]))
@@ -178,16 +182,18 @@ def test_interpolated_is_optaxs(at, curve, data):
     same(reference, Interpolated(at=at, values=values, curve=curve), 70)
 
 
-@given(total=st.integers(10, 200))
-def test_one_cycle_is_optaxs(total):
-    peak_at = int(0.3 * total)
+@given(total_steps=st.integers(10, 200))
+def test_one_cycle_is_optaxs(total_steps):
+    peak_at = int(0.3 * total_steps)
 
     def reference(step):
         half = 0.5 * (1 - math.cos(math.pi * min(step / peak_at, 1)))
-        fall = 0.5 * (1 + math.cos(math.pi * min(max(step - peak_at, 0) / (total - peak_at), 1)))
+        fall = 0.5 * (
+            1 + math.cos(math.pi * min(max(step - peak_at, 0) / (total_steps - peak_at), 1))
+        )
         return 0.04 + 0.96 * half if step < peak_at else 4e-6 + (1 - 4e-6) * fall
 
-    same(reference, one_cycle(peak_at).over(total), total + 20)
+    same(reference, one_cycle(peak_at).over(total_steps), total_steps + 20)
 
 
 def test_noise_is_splitmix64():

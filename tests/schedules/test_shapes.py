@@ -195,8 +195,11 @@ REFUSED = [
     (lambda: Linear(5)(np.array([True])), "an array of steps must hold integers; got bool."),
     (lambda: Linear(5)(np.array([3, -1])), "steps must be from 0 to 2**53; got -1 to 3."),
     (lambda: Linear()(3), "linear() is not bound to a run yet"),
-    (lambda: Linear("5%")(3), "Call .over(total) with the number of steps of the whole run."),
-    (lambda: Constant().table(), "has no length of its own; give table(total=...)."),
+    (
+        lambda: Linear("5%")(3),
+        "Call .over(total_steps) with the number of steps of the whole run.",
+    ),
+    (lambda: Constant().table(), "has no length of its own; give table(total_steps=...)."),
 ]
 
 

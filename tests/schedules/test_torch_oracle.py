@@ -153,25 +153,25 @@ def test_exp_range_is_torchs_cyclic(up, floor, per_step):
     phases=st.sampled_from([2, 3]),
 )
 def test_one_cycle_torch_is_torchs_from_the_first_to_the_last_update(warmup, rest, curve, phases):
-    total = warmup + rest
-    share = warmup / total
-    assume(share * total == warmup)  # else torch's peak lies between two steps
+    total_steps = warmup + rest
+    share = warmup / total_steps
+    assume(share * total_steps == warmup)  # else torch's peak lies between two steps
     expected = rates(
         lambda o: lr.OneCycleLR(
             o,
             max_lr=PEAK,
-            total_steps=total,
+            total_steps=total_steps,
             pct_start=share,
             anneal_strategy=curve,
             three_phase=phases == 3,
         ),
-        total - 1,
+        total_steps - 1,
     )
     named = {"cos": "cosine", "linear": "linear"}[curve]
-    ours = PEAK * one_cycle_torch(total, warmup, curve=named, phases=phases)
-    assert total == ours.total
+    ours = PEAK * one_cycle_torch(total_steps, warmup, curve=named, phases=phases)
+    assert total_steps == ours.total_steps
     same(expected, ours, rel=1e-9)
-    assert ours(total - 1) == pytest.approx(PEAK / 25 / 1e4, rel=1e-12)
+    assert ours(total_steps - 1) == pytest.approx(PEAK / 25 / 1e4, rel=1e-12)
 
 
 def test_the_momentum_of_one_cycle_mirrors_torchs():

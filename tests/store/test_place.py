@@ -52,7 +52,7 @@ def test_a_store_that_an_older_version_wrote_is_read_and_written(tmp_path, file)
     store = Store(tmp_path / "a.db", create=False)
     (run,) = store.runs()
     seen = store.observations(run.id)
-    assert (run.name, run.status, run.total, run.step) == ("old", "finished", 8, 6)
+    assert (run.name, run.status, run.total_steps, run.step) == ("old", "finished", 8, 6)
     assert run.schedule == schedule("0.1 * warmup(2) >> linear(6)")
     assert seen.step.tolist() == list(range(6))
     assert seen.column("loss").tolist() == [5.0, 4.0, 3.0, 2.5, 2.0, 1.5]

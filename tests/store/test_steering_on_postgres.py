@@ -7,7 +7,7 @@ import torch
 
 import learnrate
 from learnrate import Store, StoreError
-from learnrate.steer import request
+from learnrate.steering import request
 
 SOON = 20.0  # seconds: a run looks less often while the server cannot be reached, up to 10 s apart
 

@@ -19,15 +19,15 @@ def swept(**changes):
 
 
 @given(
-    total=st.integers(1, 10_000),
+    total_steps=st.integers(1, 10_000),
     rates=st.integers(1, 200),
     factor=st.integers(2, 5),
 )
-def test_rungs_increase_to_the_total_and_none_is_too_short(total, rates, factor):
-    lengths = rungs(total, rates, factor)
-    assert lengths[-1] == total
+def test_rungs_increase_to_the_total_and_none_is_too_short(total_steps, rates, factor):
+    lengths = rungs(total_steps, rates, factor)
+    assert lengths[-1] == total_steps
     assert lengths == sorted(set(lengths))
-    assert min(lengths) >= min(20, total)
+    assert min(lengths) >= min(20, total_steps)
     assert len(lengths) == 1 or rates > 3
 
 
@@ -71,7 +71,7 @@ def test_trials_at_full_length_are_those_of_a_whole_sweep(whole, halved):
     losses = {(one.lr, one.seed): one.loss for one in whole.trials}
     assert {(one.lr, one.seed): one.loss for one in full}.items() <= losses.items()
     assert halved.losses.shape == (len(full) // 2, 2)
-    assert halved.total == 360
+    assert halved.total_steps == 360
 
 
 def test_a_short_rung_has_the_whole_schedule():

@@ -156,7 +156,7 @@ import sys, time
 from learnrate.sweeping import sweep
 from learnrate.testing import quadratic_task
 import dataclasses
-task = quadratic_task(steps=40)
+task = quadratic_task(total_steps=40)
 slow = lambda model: time.sleep(0.05) or task.validate(model)
 sweep(dataclasses.replace(task, validate=slow), [0.001 * (i + 1) for i in range(60)],
       seeds=1, engine=sys.argv[2], out=sys.argv[1], progress=False)

@@ -133,7 +133,7 @@ def test_reduced_precision_follows_within_its_own_noise():
 
 
 def test_a_diverged_trial_leaves_and_the_others_go_on_as_before():
-    one = quadratic_task(steepest=10.0, steps=100)
+    one = quadratic_task(steepest=10.0, total_steps=100)
     asked = trials(rates=(0.01, 0.5, 0.1, 3.0), steps=100)
     expected, actual = (curves(one, by, asked) for by in (Sequential(), Vectorised()))
     ends = [(expected[t].status, expected[t].steps) for t in asked]

@@ -82,7 +82,7 @@ def test_torn_and_foreign_lines_are_ignored_and_what_follows_is_whole(tmp_path):
 
 def test_a_record_that_holds_no_curve_is_no_curve(tmp_path):
     journal = Journal(tmp_path / "j", "task")
-    journal.add(str(TRIAL.schedule), TRIAL.total, TRIAL.seed, {"curve": "%%%", "loss": 1.0})
+    journal.add(str(TRIAL.schedule), TRIAL.total_steps, TRIAL.seed, {"curve": "%%%", "loss": 1.0})
     assert journal.curve(TRIAL) is None
 
 

@@ -62,7 +62,7 @@ class Everything:
             data=self.loader,
             optimizer=torch.optim.Adam,
             validate=lambda model: float(nn.functional.cross_entropy(model(X), Y)),
-            steps=200,
+            total_steps=200,
         )
 
 
@@ -82,8 +82,8 @@ class FailsAfter:
 VERBS = {
     "find": lambda task: learnrate.find(task, iters=30, repeats=2),
     "plan": lambda task: learnrate.plan(task, budget=0.5),
-    "train": lambda task: learnrate.train(task, "0.01 * warmup(10%) >> linear()", steps=30),
-    "sweep": lambda task: sweep(task, [0.001, 0.01], seeds=2, steps=30, engine="vectorised"),
+    "train": lambda task: learnrate.train(task, "0.01 * warmup(10%) >> linear()", total_steps=30),
+    "sweep": lambda task: sweep(task, [0.001, 0.01], seeds=2, total_steps=30, engine="vectorised"),
 }
 KEEP_WHAT_THERE_IS = (VERBS["train"], VERBS["sweep"])
 
@@ -145,7 +145,7 @@ def test_a_loader_in_mid_pass_with_lasting_workers_stays_where_it_is():
     batches = iter(loader)
     first = next(batches)[0]
     task = Task(model=nn.Linear(6, 2), loss=nn.CrossEntropyLoss(), data=loader)
-    learnrate.train(task, 0.01, steps=6)
+    learnrate.train(task, 0.01, total_steps=6)
     rest = torch.cat([first, *(batch[0] for batch in batches)])
     assert torch.equal(rest, X)
 
@@ -169,7 +169,7 @@ def test_a_loader_that_states_its_position_gets_it_back():
     data = Positioned()
     data.position = 2
     task = Task(model=nn.Linear(6, 2), loss=nn.CrossEntropyLoss(), data=data)
-    learnrate.train(task, 0.01, steps=5)
+    learnrate.train(task, 0.01, total_steps=5)
     assert data.position == 2
 
 

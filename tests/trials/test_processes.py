@@ -44,8 +44,8 @@ def test_progress_counts_every_update():
         seen.append(ended + going)
 
     for trial, _ in Forked(Sequential, 1, 2).run(task(loss=slow), asked, observe):
-        ended += trial.total
-    assert ended == sum(trial.total for trial in asked)
+        ended += trial.total_steps
+    assert ended == sum(trial.total_steps for trial in asked)
     assert max(seen) <= ended
     assert len({value for value in seen if value % 25}) > 1
 
@@ -99,7 +99,7 @@ def test_ctrl_c_ends_every_process_at_once(tmp_path):
         from learnrate.trials import Sequential, Trial
         from learnrate.trials._processes import Forked
 
-        task = quadratic_task(steps=5)
+        task = quadratic_task(total_steps=5)
 
         def validate(model):
             (pathlib.Path(sys.argv[1]) / str(os.getpid())).touch()

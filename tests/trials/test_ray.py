@@ -126,7 +126,7 @@ def test_the_sweep_streams_into_its_journal(cluster, tmp_path):
         task(),
         [0.001, 0.01, 0.1],
         seeds=2,
-        steps=25,
+        total_steps=25,
         engine=RayEngine(cluster.address),
         out=tmp_path,
         progress=False,
@@ -141,7 +141,7 @@ import os, pathlib, sys, time
 from learnrate import RayEngine
 from learnrate.cli import main
 sys.argv = ["learnrate", "sweep", f"{sys.argv[1]}/theirs.py:task", "--lr", "0.001,0.01,0.1",
-            "--seeds", "2", "--steps", "5", "--engine", "ray", "--address", sys.argv[2],
+            "--seeds", "2", "--total-steps", "5", "--engine", "ray", "--address", sys.argv[2],
             "--out", f"{sys.argv[1]}/out"]
 main()
 """

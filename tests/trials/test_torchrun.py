@@ -62,12 +62,12 @@ def test_the_rate_is_the_same_at_every_step(both):
 
 
 def test_two_ranks_train_as_one_process_with_their_batches_together(both):
-    alone = train(task(16), "0.05 * warmup(5%) >> linear()", steps=60, progress=False)
+    alone = train(task(16), "0.05 * warmup(5%) >> linear()", total_steps=60, progress=False)
     assert np.allclose(both[0]["loss"], alone.curve.loss, rtol=1e-9, atol=0)
     assert both[0]["validation"] == pytest.approx(alone.curve.validation, rel=1e-9)
     weights = [float(one.detach().sum()) for one in alone.model.parameters()]
     assert both[0]["weights"] == pytest.approx(weights, rel=1e-8)
-    clipped = train(task(16, clip_norm=0.05, accumulate=2), 0.05, steps=20, progress=False)
+    clipped = train(task(16, clip_norm=0.05, accumulate=2), 0.05, total_steps=20, progress=False)
     assert np.allclose(both[0]["clipped"], clipped.curve.loss, rtol=1e-9, atol=0)
 
 
@@ -96,7 +96,9 @@ def test_a_rank_that_cannot_make_its_model_fails_that_trial_alone_on_all(both):
     assert second[1].startswith("rank 1: ")
     assert "MemoryError: no room" in second[1]
     alone = [
-        train(task(16), f"{lr} * warmup(5%) >> linear()", steps=20, progress=False).curve.final
+        train(
+            task(16), f"{lr} * warmup(5%) >> linear()", total_steps=20, progress=False
+        ).curve.final
         for lr in (0.001, 0.1)
     ]
     assert [first[2], third[2]] == pytest.approx(alone, rel=1e-9)
@@ -127,17 +129,17 @@ def test_a_distributed_sampler_is_taken_as_it_is_and_shuffles_each_pass(data):
 
 def test_a_journal_of_one_process_is_not_one_of_two(said_by_each):
     _, folder = said_by_each
-    one = sweep(task(), [0.001], seeds=1, steps=30, out=folder / "sweep", progress=False)
+    one = sweep(task(), [0.001], seeds=1, total_steps=30, out=folder / "sweep", progress=False)
     assert one.resumed == 0
 
 
 def test_a_process_group_of_one_changes_nothing(monkeypatch):
-    plain = train(task(), 0.05, steps=5, progress=False).curve.loss
+    plain = train(task(), 0.05, total_steps=5, progress=False).curve.loss
     distributed.init_process_group("gloo", store=distributed.HashStore(), rank=0, world_size=1)
     try:
         for name in ("all_reduce", "broadcast", "broadcast_object_list", "all_gather_object"):
             monkeypatch.delattr(distributed, name)
-        alone = train(task(), 0.05, steps=5, progress=False).curve.loss
+        alone = train(task(), 0.05, total_steps=5, progress=False).curve.loss
         assert distributed.is_initialized()
     finally:
         distributed.destroy_process_group()
@@ -190,9 +192,9 @@ import sys
 from learnrate.cli import main
 
 for arguments in (
-    "plan job.py:task --steps 300 --out plans --json",
+    "plan job.py:task --total-steps 300 --out plans --json",
     "train job.py:task --plan plans/plan.json --out run --json",
-    "sweep job.py:task --lr 0.01,0.1 --seeds 1 --steps 50 --json",
+    "sweep job.py:task --lr 0.01,0.1 --seeds 1 --total-steps 50 --json",
     "find job.py:sampled --iters 20 --repeats 1 --png find.png --json",
     "train job.py:unstable --schedule 0.1 --json",
 ):
@@ -210,8 +212,8 @@ from learnrate import Task
 from learnrate.testing import quadratic_task
 
 print("something the user's file prints")
-task = quadratic_task(steps=300)
-unstable = quadratic_task(steps=100, steepest=1000.0)
+task = quadratic_task(total_steps=300)
+unstable = quadratic_task(total_steps=100, steepest=1000.0)
 examples = TensorDataset(ones(16, 3), ones(16, 1))
 sampled = Task(
     model=nn.Linear(3, 1),

@@ -59,7 +59,7 @@ def rates_of_each_step(one):
         optimizer.register_step_pre_hook(lambda o, a, k: seen.append(o.param_groups[0]["lr"]))
         return optimizer
 
-    train(dataclasses.replace(one, optimizer=made), "0.1 * warmup(5%) >> linear()", steps=40)
+    train(dataclasses.replace(one, optimizer=made), "0.1 * warmup(5%) >> linear()", total_steps=40)
     return seen
 
 
@@ -84,7 +84,7 @@ def fails_on_one_rank():
             raise ValueError("a bad record")
         return nn.functional.cross_entropy(model(batch[0]), batch[1])
 
-    return train(task(loss=loss), 0.1, steps=100, progress=False).curve
+    return train(task(loss=loss), 0.1, total_steps=100, progress=False).curve
 
 
 def fails_to_be_made():
@@ -97,7 +97,7 @@ def fails_to_be_made():
             raise MemoryError("no room")
         return Model()
 
-    swept = sweep(task(model=model), [0.001, 0.01, 0.1], seeds=1, steps=20, progress=False)
+    swept = sweep(task(model=model), [0.001, 0.01, 0.1], seeds=1, total_steps=20, progress=False)
     return [[str(one.curve.status), one.curve.error, one.curve.final] for one in swept.trials]
 
 
@@ -105,7 +105,7 @@ def sparse():
     model = nn.Sequential(nn.Embedding(5, 3, sparse=True), nn.Flatten(), nn.Linear(3, 2))
     data = [(torch.tensor([[1], [2]]), torch.tensor([0, 1]))]
     one = Task(model=model, loss=nn.CrossEntropyLoss(), data=data, optimizer=torch.optim.SGD)
-    return train(one, 0.1, steps=3, progress=False).curve.error
+    return train(one, 0.1, total_steps=3, progress=False).curve.error
 
 
 def normalised():
@@ -113,7 +113,7 @@ def normalised():
     model = nn.Sequential(nn.Linear(6, 4), nn.BatchNorm1d(4), nn.Linear(4, 2))
     data = [(x.float(), y) for x, y in batches(8)]
     one = task(model=model, data=data, validate=None, amp="float16")
-    trained = train(one, 0.1, steps=30, progress=False)
+    trained = train(one, 0.1, total_steps=30, progress=False)
     return [trained.model[1].running_mean.tolist(), trained.to_dict()]
 
 
@@ -125,7 +125,7 @@ def used(data, steps):
         seen.append(batch.tolist())
         return model.weight.square().sum()
 
-    one = Task(model=nn.Linear(1, 1), loss=loss, data=data, steps=steps)
+    one = Task(model=nn.Linear(1, 1), loss=loss, data=data, total_steps=steps)
     train(one, 0.1, progress=False)
     return seen[1:]  # the first one is of the check
 
@@ -156,31 +156,31 @@ def main():
     folder = Path(sys.argv[1])
     rank = int(os.environ.get("RANK", "0"))
     random_before = torch.get_rng_state()
-    trained = train(task(), "0.05 * warmup(5%) >> linear()", steps=60, progress=False)
+    trained = train(task(), "0.05 * warmup(5%) >> linear()", total_steps=60, progress=False)
     clipped = task(clip_norm=0.05, accumulate=2)
     found = find(task(), iters=60, repeats=2, progress=False)
     planned = plan(task(), out=folder / f"plan-{rank}", progress=False)
     swept = sweep(
-        task(), [0.001, 0.01, 0.1], seeds=2, steps=30, out=folder / "sweep", progress=False
+        task(), [0.001, 0.01, 0.1], seeds=2, total_steps=30, out=folder / "sweep", progress=False
     )
     raised = fails_on_one_rank()
-    uses = train(branching(), 0.05, steps=20, progress=False)
+    uses = train(branching(), 0.05, total_steps=20, progress=False)
     says = {
         "loss": trained.curve.loss.tolist(),
         "validation": trained.curve.validation,
         "weights": [float(one.detach().sum()) for one in trained.model.parameters()],
-        "clipped": train(clipped, 0.05, steps=20, progress=False).curve.loss.tolist(),
+        "clipped": train(clipped, 0.05, total_steps=20, progress=False).curve.loss.tolist(),
         "rates": rates_of_each_step(task()),
         "find": found.to_dict(),
         "plan": planned.to_dict(),
         "sweep": swept.to_dict(),
         "again": sweep(
-            task(), [0.001, 0.01], seeds=2, steps=30, out=folder / "sweep", progress=False
+            task(), [0.001, 0.01], seeds=2, total_steps=30, out=folder / "sweep", progress=False
         ).resumed,
         "failed": [str(raised.status), raised.steps, raised.error],
         "branching": uses.curve.loss.tolist(),
         "same draws": float(
-            train(task(model=dropped), 0.05, steps=20, progress=False).curve.loss[-1]
+            train(task(model=dropped), 0.05, total_steps=20, progress=False).curve.loss[-1]
         ),
         "step": np.unique(step_losses()).tolist(),
         "kept": bool(torch.equal(random_before, torch.get_rng_state())),

@@ -23,13 +23,13 @@ class Runs:
         fall = 0.5 * (1.0 + np.cos(np.pi * np.clip((step - warm) / (n - warm), 0.0, 1.0)))
         return peak * np.where(step < warm, rise, fall)
 
-    def observed(self, *, total=None, schedule=None, facts=None, **columns):
+    def observed(self, *, total_steps=None, schedule=None, facts=None, **columns):
         n = max(len(values) for values in columns.values())
         return Observations(
             run="by hand",
             step=np.arange(n),
             columns={name: np.asarray(values, dtype=float) for name, values in columns.items()},
-            total=total,
+            total_steps=total_steps,
             schedule=schedule,
             facts=facts or {},
         )

@@ -191,13 +191,13 @@ def fed(watcher, known, size=20):
 def test_a_watcher_says_a_finding_once_and_soon(runs):
     known = faulty(runs, "diverged")
     known["loss"][260:] = np.inf
-    said = fed(Watcher("a", total=400), known)
+    said = fed(Watcher("a", total_steps=400), known)
     assert [code for _, code in said] == ["LR101"]
     assert 260 < said[0][0] <= 280
 
 
 def test_a_watcher_is_silent_about_a_healthy_run_from_beginning_to_end(runs):
-    watcher = Watcher("a", total=400)
+    watcher = Watcher("a", total_steps=400)
     assert fed(watcher, faulty(runs, "healthy")) == []
     assert watcher.finish() == ()
 
@@ -212,21 +212,21 @@ def test_what_is_true_at_the_end_alone_is_said_at_the_end(runs):
 
 def test_rows_fed_one_by_one_or_in_bulk_give_the_same_diagnosis(runs):
     known = faulty(runs, "swings")
-    one, many = Watcher("a", total=400), Watcher("a", total=400)
+    one, many = Watcher("a", total_steps=400), Watcher("a", total_steps=400)
     fed(one, known, size=1)
     fed(many, known, size=400)
     assert one.diagnosis().to_list() == many.diagnosis().to_list()
-    expected = runs.said(**known, total=400).codes()
+    expected = runs.said(**known, total_steps=400).codes()
     assert one.diagnosis().codes() == expected == ["LR103"]
 
 
 @pytest.mark.parametrize("kind", ["swings", "slow", "never decayed", "healthy"])
 def test_a_run_fed_row_by_row_comes_to_what_is_found_in_it_as_a_whole(runs, kind):
     known = faulty(runs, kind)
-    watcher = Watcher("a", total=400)
+    watcher = Watcher("a", total_steps=400)
     said = [code for _, code in fed(watcher, known, size=1)]
     said += [one.code for one in watcher.finish()]
-    assert said == runs.said(**known, total=400).codes()
+    assert said == runs.said(**known, total_steps=400).codes()
 
 
 def test_a_spike_that_two_looks_do_not_share_is_no_divergence(runs):
@@ -234,12 +234,12 @@ def test_a_spike_that_two_looks_do_not_share_is_no_divergence(runs):
     loss = runs.loss()
     for at in (118, 200, 300):
         loss[at : at + 8] += 2.0
-    said = fed(Watcher("a", total=400), {"loss": loss, "lr": runs.rate()}, size=1)
+    said = fed(Watcher("a", total_steps=400), {"loss": loss, "lr": runs.rate()}, size=1)
     assert "LR101" not in [code for _, code in said]
 
 
 def test_a_watcher_fed_an_earlier_step_takes_it_for_a_resume(runs):
-    watcher = Watcher("a", total=400)
+    watcher = Watcher("a", total_steps=400)
     lr = 0.05 * (1 + np.cos(np.pi * np.arange(400) / 400))
     watcher.feed(np.arange(250), {"loss": runs.loss()[:250], "lr": lr[:250]})
     watcher.feed(np.arange(200, 400), {"loss": runs.loss()[200:], "lr": 3 * lr[200:]})

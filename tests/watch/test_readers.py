@@ -76,7 +76,7 @@ def test_what_only_has_the_name_of_an_event_file_is_refused(tmp_path, content):
 
 def test_transformers_last_checkpoint_holds_all_of_the_run():
     (seen,) = read_runs(LOGS / "transformers")
-    assert (seen.step.tolist(), seen.total) == (list(range(40)), 40)
+    assert (seen.step.tolist(), seen.total_steps) == (list(range(40)), 40)
     assert seen.facts == {"steps_per_epoch": 8}
     expected = [0.01 * (40 - step) / 40 for step in range(40)]
     assert seen.column("lr") == pytest.approx(expected, rel=1e-6)  # as each update used it

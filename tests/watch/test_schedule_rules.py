@@ -9,9 +9,9 @@ from learnrate.watch import Severity, Watcher
 STEPS = np.arange(400)
 
 
-def cosine(total, steps=STEPS, peak=0.1):
+def cosine(total_steps, steps=STEPS, peak=0.1):
     """torch's closed form, which climbs past its end."""
-    return peak * 0.5 * (1.0 + np.cos(np.pi * steps / total))
+    return peak * 0.5 * (1.0 + np.cos(np.pi * steps / total_steps))
 
 
 def standing(noise=0.02, n=600):
@@ -21,7 +21,7 @@ def standing(noise=0.02, n=600):
 
 
 def test_a_loss_that_stands_at_a_constant_rate_is_a_plateau(runs):
-    (found,) = runs.said(loss=standing(), lr=np.full(600, 0.1), total=1000).findings
+    (found,) = runs.said(loss=standing(), lr=np.full(600, 0.1), total_steps=1000).findings
     assert found.code == "LR301"
     assert found.evidence["updates_left"] == 400
     assert found.evidence["p"] < 0.02
@@ -29,25 +29,25 @@ def test_a_loss_that_stands_at_a_constant_rate_is_a_plateau(runs):
 
 def test_a_loss_that_falls_is_no_plateau(runs):
     loss = standing() + np.linspace(1.0, 0.0, 600)
-    assert runs.codes(loss=loss, lr=np.full(600, 0.1), total=1000) == []
+    assert runs.codes(loss=loss, lr=np.full(600, 0.1), total_steps=1000) == []
 
 
 def test_a_loss_that_still_falls_by_a_third_of_its_fall_is_no_plateau(runs):
     for share, codes in ((0.05, ["LR301"]), (0.33, [])):
         fall = share * np.clip((np.arange(600) - 240) / 360, 0.0, 1.0)
         loss = standing() * (1 - share) + (1 - fall)
-        assert runs.codes(loss=loss, lr=np.full(600, 0.1), total=1000) == codes
+        assert runs.codes(loss=loss, lr=np.full(600, 0.1), total_steps=1000) == codes
 
 
 def test_a_plateau_whose_decay_is_planned_is_none(runs):
     planned = schedule("0.1 * constant() >> linear(20%)").over(1000)
-    known = {"loss": standing(), "lr": np.full(600, 0.1), "total": 1000}
+    known = {"loss": standing(), "lr": np.full(600, 0.1), "total_steps": 1000}
     assert runs.codes(**known, schedule=planned) == []
     assert runs.codes(**known, schedule=schedule("0.1 * constant()")) == ["LR301"]
 
 
 def test_at_the_end_of_a_run_there_is_no_plateau_to_decay_from(runs):
-    assert runs.codes(loss=standing(), lr=np.full(600, 0.1), total=600) == ["LR302"]
+    assert runs.codes(loss=standing(), lr=np.full(600, 0.1), total_steps=600) == ["LR302"]
 
 
 def test_a_rate_that_stays_at_its_peak_never_decayed(runs):
@@ -84,7 +84,7 @@ def test_a_floor_is_an_end_where_the_schedule_that_was_meant_says_so(runs):
     meant = schedule("0.1 * cosine(floor=0.1)").over(250)
     lr = meant(STEPS)
     assert runs.codes(loss=runs.loss(), lr=lr) == []
-    assert runs.codes(loss=runs.loss(), lr=lr, schedule=meant, total=400) == ["LR303"]
+    assert runs.codes(loss=runs.loss(), lr=lr, schedule=meant, total_steps=400) == ["LR303"]
 
 
 def burst(runs, size):
@@ -149,7 +149,7 @@ def said_row_by_row(watcher, **columns):
 def test_one_leap_from_a_rate_that_stood_still_is_a_jump_once_no_second_one_follows(runs):
     lr = np.where(STEPS < 100, 0.03, 0.1)
     assert runs.codes(loss=runs.loss(), lr=lr) == ["LR305"]
-    ((step, code),) = said_row_by_row(Watcher("a", total=400), loss=runs.loss(), lr=lr)
+    ((step, code),) = said_row_by_row(Watcher("a", total_steps=400), loss=runs.loss(), lr=lr)
     assert (code, 200 < step < 320) == ("LR305", True)
 
 
@@ -176,7 +176,7 @@ def test_a_jump_that_a_person_made_is_no_finding(runs):
 
 def test_where_the_schedule_is_known_any_jump_off_it_is_an_error(runs):
     meant = schedule("0.1 * cosine()").over(400)
-    said = runs.said(loss=runs.loss(), lr=jumped(1.3), schedule=meant, total=400)
+    said = runs.said(loss=runs.loss(), lr=jumped(1.3), schedule=meant, total_steps=400)
     assert [one.code for one in said.findings] == ["LR305"]
     assert said.findings[0].evidence["meant"] == pytest.approx(0.05)
 
@@ -202,7 +202,7 @@ MEANT = schedule("0.1 * warmup(10%) >> cosine()").over(400)
 
 def test_a_schedule_over_updates_stepped_once_an_epoch_is_on_the_wrong_clock(runs):
     lr = MEANT(STEPS // 20)
-    known = {"loss": runs.loss(), "lr": lr, "total": 400}
+    known = {"loss": runs.loss(), "lr": lr, "total_steps": 400}
     (found,) = runs.said(**known, schedule=MEANT).findings
     assert (found.code, found.evidence["updates_per_change"]) == ("LR307", 20)
     assert runs.codes(**known) == ["LR307"]
@@ -210,17 +210,17 @@ def test_a_schedule_over_updates_stepped_once_an_epoch_is_on_the_wrong_clock(run
 
 def test_a_schedule_over_epochs_stepped_once_an_epoch_is_right(runs):
     lr = schedule("0.1 * cosine()").over(20)(STEPS // 20)
-    assert runs.codes(loss=runs.loss(), lr=lr, total=400) == []
+    assert runs.codes(loss=runs.loss(), lr=lr, total_steps=400) == []
 
 
 def test_a_schedule_over_epochs_stepped_at_every_update_is_through_at_once(runs):
     lr = schedule("0.1 * cosine(floor=0.01)").over(20)(STEPS)
-    (found,) = runs.said(loss=runs.loss(), lr=lr, total=400).findings
+    (found,) = runs.said(loss=runs.loss(), lr=lr, total_steps=400).findings
     assert (found.code, found.step) == ("LR307", 20)
 
 
 def test_torchs_cosine_over_epochs_stepped_at_every_update_swings(runs):
-    assert runs.codes(loss=runs.loss(), lr=cosine(20), total=400) == ["LR307"]
+    assert runs.codes(loss=runs.loss(), lr=cosine(20), total_steps=400) == ["LR307"]
 
 
 @pytest.mark.parametrize(
@@ -229,7 +229,7 @@ def test_torchs_cosine_over_epochs_stepped_at_every_update_swings(runs):
     ids=["updates stepped by epochs", "epochs stepped by updates"],
 )
 def test_where_the_schedule_is_known_a_wrong_clock_is_said_while_the_run_is_young(runs, lr):
-    watcher = Watcher("a", total=400, schedule=MEANT)
+    watcher = Watcher("a", total_steps=400, schedule=MEANT)
     ((step, code),) = said_row_by_row(watcher, loss=runs.loss(), lr=lr)
     assert (code, step < 100) == ("LR307", True)
     assert watcher.finish() == ()
@@ -237,14 +237,14 @@ def test_where_the_schedule_is_known_a_wrong_clock_is_said_while_the_run_is_youn
 
 def test_a_known_schedule_that_is_followed_to_an_early_end_is_no_wrong_clock_yet(runs):
     meant = schedule("0.1 * cosine(floor=0.01)").over(20)
-    watcher = Watcher("a", total=400, schedule=meant)
+    watcher = Watcher("a", total_steps=400, schedule=meant)
     said = said_row_by_row(watcher, loss=runs.loss(), lr=meant(STEPS))
     assert [code for step, code in said if step < 100] == []
 
 
 def test_a_rate_that_does_not_follow_its_schedule_was_not_applied(runs):
     lr = np.full(400, 0.1)
-    (found,) = runs.said(loss=runs.loss(), lr=lr, schedule=MEANT, total=400).findings
+    (found,) = runs.said(loss=runs.loss(), lr=lr, schedule=MEANT, total_steps=400).findings
     assert (found.code, found.severity) == ("LR308", Severity.ERROR)
     assert "stayed at 0.1" in found.message
 
@@ -255,7 +255,7 @@ def test_ten_times_the_rate_that_was_set_was_not_applied_either(runs):
 
 def test_a_rate_that_follows_its_schedule_was_applied(runs):
     rounded = np.array([float(f"{rate:.3g}") for rate in MEANT.table()])
-    assert runs.codes(loss=runs.loss(), lr=rounded, schedule=MEANT, total=400) == []
+    assert runs.codes(loss=runs.loss(), lr=rounded, schedule=MEANT, total_steps=400) == []
 
 
 def test_updates_that_do_not_follow_the_rate_tell_that_it_is_not_theirs(runs):

@@ -7,7 +7,7 @@ from learnrate.watch import Severity, Watcher
 
 
 def test_a_healthy_run_has_no_finding(runs):
-    assert runs.codes(loss=runs.loss(), lr=runs.rate(), total=400) == []
+    assert runs.codes(loss=runs.loss(), lr=runs.rate(), total_steps=400) == []
 
 
 def test_a_loss_that_is_not_finite_at_the_end_diverged(runs):
@@ -79,8 +79,8 @@ def test_a_swing_in_the_first_quarter_of_a_run_that_goes_on_is_not_judged_yet(ru
     loss = runs.loss()
     loss[150:240] += 0.7
     known = {"loss": loss, "lr": runs.rate(), "only": ["LR103"]}
-    assert runs.codes(**known, total=400) == ["LR103"]
-    assert runs.codes(**known, total=2000) == []
+    assert runs.codes(**known, total_steps=400) == ["LR103"]
+    assert runs.codes(**known, total_steps=2000) == []
 
 
 def test_a_loss_that_swings_back_by_a_third_of_its_fall_oscillates(runs):
@@ -188,7 +188,7 @@ def test_what_the_probe_knew_of_the_optimizer_stands(runs):
 
 
 def test_a_watcher_judges_by_measurements_that_come_while_it_is_fed(runs):
-    watcher = Watcher("a", total=400, facts={"optimizer": "Adam", "preconditioned": True})
+    watcher = Watcher("a", total_steps=400, facts={"optimizer": "Adam", "preconditioned": True})
     known = {"loss": runs.loss(), "lr": np.full(400, 0.1)}
     said = []
     for first in range(0, 400, 20):

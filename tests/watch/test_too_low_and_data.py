@@ -8,7 +8,7 @@ import pytest
 
 def test_a_loss_that_falls_in_a_straight_line_is_too_slow(runs):
     loss = 2.3 - 0.001 * np.arange(400) + 0.02 * np.random.default_rng(0).standard_normal(400)
-    (found,) = runs.said(loss=loss, total=400).findings
+    (found,) = runs.said(loss=loss, total_steps=400).findings
     assert found.code == "LR201"
     assert 0.4 < found.evidence["second_half_share"] < 0.6
 
@@ -21,7 +21,7 @@ def test_straight_in_the_sum_of_rates_is_too_slow_under_any_schedule(runs):
 
 
 def test_a_loss_that_falls_to_a_tenth_was_not_slow(runs):
-    assert runs.codes(loss=np.linspace(2.0, 0.2, 400), total=400) == []
+    assert runs.codes(loss=np.linspace(2.0, 0.2, 400), total_steps=400) == []
 
 
 def test_a_loss_that_its_noise_holds_up_until_the_decay_is_not_too_slow(runs):
@@ -38,7 +38,7 @@ def test_a_loss_that_slows_down_is_not_too_slow(runs):
 
 def test_early_in_a_run_nothing_is_too_slow(runs):
     loss = 2.3 - 0.001 * np.arange(80)
-    assert runs.codes(loss=loss, total=1000) == []
+    assert runs.codes(loss=loss, total_steps=1000) == []
 
 
 def test_a_rate_of_zero_learns_nothing(runs):
@@ -69,8 +69,8 @@ def test_a_loss_that_stays_while_the_weights_move_far_is_not_of_a_rate_too_low(r
 
 def test_early_in_a_run_a_loss_that_has_not_moved_yet_is_no_finding(runs):
     loss = 2.3 + 0.02 * np.random.default_rng(0).standard_normal(80)
-    assert runs.codes(loss=loss, lr=runs.rate(n=80), total=1000) == []
-    assert runs.codes(loss=loss, lr=np.zeros(80), total=1000) == ["LR202"]
+    assert runs.codes(loss=loss, lr=runs.rate(n=80), total_steps=1000) == []
+    assert runs.codes(loss=loss, lr=np.zeros(80), total_steps=1000) == ["LR202"]
 
 
 def test_a_loss_that_falls_by_a_tenth_learns_something(runs):
@@ -144,5 +144,5 @@ def test_a_loss_that_falls_all_the_way_to_chance_is_not_flat(runs):
 def test_early_in_a_run_nothing_is_flat_at_chance_yet(runs):
     loss = math.log(10) + 0.02 * np.random.default_rng(0).standard_normal(80)
     known = {"loss": loss, "lr": runs.rate(n=80), "facts": {"classes": 10}, "only": ["LR402"]}
-    assert runs.codes(**known, total=1000) == []
-    assert runs.codes(**known, total=400) == ["LR402"]
+    assert runs.codes(**known, total_steps=1000) == []
+    assert runs.codes(**known, total_steps=400) == ["LR402"]

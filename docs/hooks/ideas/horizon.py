@@ -92,8 +92,8 @@ def drift(cell: dict) -> tuple[int, list[float], list[float]]:
         int(part[1:]) for part in cell["cell"].split("-") if part[0] == "b" and part[1:].isdigit()
     )
     bests = [table["lr"][int(np.argmin(_means(table["loss"])))] for table in cell["tables"]]
-    total = cell["tables"][0]["steps"]
-    shares = [table["steps"] / total for table in cell["tables"]]
+    total_steps = cell["tables"][0]["steps"]
+    shares = [table["steps"] / total_steps for table in cell["tables"]]
     return batch, shares, [best / bests[0] for best in bests]
 
 

@@ -107,7 +107,7 @@ def _noise(task: Task, lr: float, seed: int) -> float:
     """The gradient noise scale half-way through a run at a constant rate, in examples."""
     with preserved(task):
         training = Training(task, seed)
-        for _ in range(task.total() // 2):
+        for _ in range(task.run_length() // 2):
             training.update(lr / 2)
         batches = [training.next_batch() for _ in range(36)]
         # Where the gradient is lost in the noise: more than all that was looked at.

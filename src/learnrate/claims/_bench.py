@@ -63,7 +63,7 @@ class Bench:
         trials = [Trial(one, seed) for one in schedules for seed in self.seeds]
         found: dict[Trial, Curve] = {}
         ended = 0
-        bar = ProgressBar(sum(trial.total for trial in trials), shown=self.progress)
+        bar = ProgressBar(sum(trial.total_steps for trial in trials), shown=self.progress)
         with bar, preserved(task):
             _, engine = choose_engine(task, trials, "auto")
 
@@ -74,7 +74,7 @@ class Bench:
                 if curve.status is Status.FAILED:
                     raise TaskError(f"{task.name} cannot be trained: {curve.error}")
                 found[trial] = curve
-                ended += trial.total
+                ended += trial.total_steps
         count = len(self.seeds)
         made = [found[trial] for trial in trials]
         return [made[at : at + count] for at in range(0, len(made), count)]
@@ -93,7 +93,7 @@ class Bench:
         rates: Iterable[float],
         shape: str | Schedule = "warmup(5%) >> linear()",
         *,
-        steps: int | None = None,
+        total_steps: int | None = None,
     ) -> np.ndarray:
         """The final loss at each peak with each seed, shape (rates, seeds), as `losses` gives it.
 
@@ -101,10 +101,10 @@ class Bench:
             task: what to train.
             rates: the peaks.
             shape: of every schedule, with peak 1.
-            steps: of a run; the task's own by default.
+            total_steps: of a run; the task's own by default.
         """
-        shaped, total = read_shape(shape), task.total(steps)
-        return self.losses(task, [(rate * shaped).over(total) for rate in rates])
+        shaped, total_steps = read_shape(shape), task.run_length(total_steps)
+        return self.losses(task, [(rate * shaped).over(total_steps) for rate in rates])
 
     def each(self, function: Callable[[_Item], _Result], items: Sequence[_Item]) -> list[_Result]:
         """What a function gives for each item, on every core, in their order.

@@ -42,47 +42,51 @@ def rates_around(bench: Bench, task: Task, below: float, above: float) -> list[f
     return geometric_grid(middle * below, middle * above)
 
 
-def constant_losses(bench: Bench, task: Task, rates: Sequence[float], total: int) -> np.ndarray:
-    """The training loss before each update at each constant rate, shape (rates, seeds, total).
+def constant_losses(
+    bench: Bench, task: Task, rates: Sequence[float], total_steps: int
+) -> np.ndarray:
+    """The training loss before each update at each constant rate, shape (rates, seeds, total_steps).
 
     A run that diverged stays at the loss it began with: it has learned nothing.
     """
     return np.array(
         [
-            [filled(curve, total) for curve in row]
-            for row in bench.curves(task, [(rate * Constant()).over(total) for rate in rates])
+            [filled(curve, total_steps) for curve in row]
+            for row in bench.curves(
+                task, [(rate * Constant()).over(total_steps) for rate in rates]
+            )
         ]
     )
 
 
-def filled(curve: Curve, total: int) -> np.ndarray:
-    """A curve's training losses; if it diverged, what it began with at each of `total` updates."""
-    return curve.loss if np.isfinite(curve.final) else np.full(total, curve.loss[0])
+def filled(curve: Curve, total_steps: int) -> np.ndarray:
+    """A curve's training losses; if it diverged, what it began with at each of `total_steps` updates."""
+    return curve.loss if np.isfinite(curve.final) else np.full(total_steps, curve.loss[0])
 
 
-def best_constant(bench: Bench, task: Task, rates: Sequence[float], total: int) -> float:
+def best_constant(bench: Bench, task: Task, rates: Sequence[float], total_steps: int) -> float:
     """The constant rate with the lowest training loss over the last tenth, all seeds together."""
-    losses = constant_losses(bench, task, rates, total)
-    return rates[int(losses[..., -max(1, total // 10) :].mean(axis=(1, 2)).argmin())]
+    losses = constant_losses(bench, task, rates, total_steps)
+    return rates[int(losses[..., -max(1, total_steps // 10) :].mean(axis=(1, 2)).argmin())]
 
 
-def all_losses(bench: Bench, task: Task, lr: float, total: int) -> np.ndarray:
-    """The training loss before each update at a constant rate, shape (seeds, total).
+def all_losses(bench: Bench, task: Task, lr: float, total_steps: int) -> np.ndarray:
+    """The training loss before each update at a constant rate, shape (seeds, total_steps).
 
     Trials end where they diverge; these go on, come what may. From the first loss that is not
     finite on, all are infinite.
     """
-    losses = np.full((len(bench.seeds), total), np.inf)
-    bar = ProgressBar(len(bench.seeds) * total, shown=bench.progress)
+    losses = np.full((len(bench.seeds), total_steps), np.inf)
+    bar = ProgressBar(len(bench.seeds) * total_steps, shown=bench.progress)
     with bar, preserved(task):
         for row, seed in enumerate(bench.seeds):
             training = Training(task, seed)
-            for step in range(total):
+            for step in range(total_steps):
                 loss = training.update(lr)
                 if not np.isfinite(loss):
                     break
                 losses[row, step] = loss
-                bar.show(row * total + step + 1, f"{bench.label}: {task.name} at {lr:.2g}")
+                bar.show(row * total_steps + step + 1, f"{bench.label}: {task.name} at {lr:.2g}")
     return losses
 
 

@@ -44,15 +44,15 @@ def measure_edge(
     """
 
     def measure(bench: Bench) -> Measured:
-        total = full_steps if bench.full else steps
+        total_steps = full_steps if bench.full else steps
         items = [(rate, seed) for rate in rates for seed in bench.seeds]
-        found = bench.each(lambda item: _followed(optimizer, *item, total), items)
+        found = bench.each(lambda item: _followed(optimizer, *item, total_steps), items)
         cases, lines = [], []
         for at, rate in enumerate(rates):
             own = np.array(found[at * len(bench.seeds) : (at + 1) * len(bench.seeds)])
             ends = own[:, -_MARKS // 3 :].mean(axis=1)
             cases.append(Case("product", f"lr {rate:g}", ends.tolist()))
-            marks = [(mark + 1) * total // _MARKS for mark in range(_MARKS)]
+            marks = [(mark + 1) * total_steps // _MARKS for mark in range(_MARKS)]
             lines.append(Line(f"lr {rate:g}", marks, own.mean(axis=0).tolist()))
         return Measured(cases, lines)
 

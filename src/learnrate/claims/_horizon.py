@@ -41,10 +41,10 @@ def measure_horizon(bench: Bench) -> Measured:
     cases, lines = [], []
     for task in bench.tasks:
         rates = rates_around(bench, task, 0.1, 30.0)
-        lengths = [max(2, task.total() // share) for share in _SHARES]
+        lengths = [max(2, task.run_length() // share) for share in _SHARES]
         best = np.array(
             [
-                best_rates(np.array(rates), bench.sweep(task, rates, steps=length))
+                best_rates(np.array(rates), bench.sweep(task, rates, total_steps=length))
                 for length in lengths
             ]
         )

@@ -115,17 +115,17 @@ def _suitable_rate(bench: Bench, task: Task, shape: str, *, steps: int | None = 
     Within a factor of a few of the best one: what a grid is laid around.
     """
     look = replace(bench, seeds=bench.seeds[:1])
-    short = max(20, task.total(steps) // 4)
-    return _LOOK[int(look.sweep(task, _LOOK, shape, steps=short).argmin())]
+    short = max(20, task.run_length(steps) // 4)
+    return _LOOK[int(look.sweep(task, _LOOK, shape, total_steps=short).argmin())]
 
 
 def _swept(
     bench: Bench, task: Task, rates: Sequence[float], shapes: Mapping[str, str], steps: int | None
 ) -> dict[str, np.ndarray]:
     """Every shape at every peak, all at once, for what is trained together is stacked."""
-    total = task.total(steps)
+    total_steps = task.run_length(steps)
     schedules = [
-        (rate * read_shape(shape)).over(total) for shape in shapes.values() for rate in rates
+        (rate * read_shape(shape)).over(total_steps) for shape in shapes.values() for rate in rates
     ]
     losses = bench.losses(task, schedules)
     return dict(zip(shapes, losses.reshape(len(shapes), len(rates), -1), strict=True))

@@ -86,7 +86,7 @@ def _tasks(claim: Claim, task: Task | None, *, full: bool) -> tuple[Task, ...]:
         return ()
     if task is None:
         return tuple(claim.tasks(full))
-    task.total()  # refuses one without a length
+    task.run_length()  # refuses one without a length
     return (task,)
 
 

@@ -193,7 +193,7 @@ def task_on(
         data=examples.batches(batch),
         optimizer=OPTIMIZERS[optimizer] if isinstance(optimizer, str) else optimizer,
         validate=lambda network: criterion(network(examples.held_x), examples.held_y).item(),
-        steps=steps,
+        total_steps=steps,
         name=f"{examples.name} {called}" + (f", {optimizer}" if named else ""),
     )
 

@@ -23,7 +23,7 @@ def _epoch(task: Task) -> float:
     """Updates in a pass over the data; those of the run where a pass is longer."""
     with preserved(task):
         data = task.data(0) if callable(task.data) else task.data
-        batches = sum(1 for _ in islice(data, task.total() * task.accumulate))
+        batches = sum(1 for _ in islice(data, task.run_length() * task.accumulate))
     return batches / task.accumulate
 
 
@@ -32,7 +32,7 @@ def _measure(bench: Bench) -> Measured:
     ratios, shares, found = [], [], []
     for task in bench.tasks:
         epoch = _epoch(task)
-        epochs = task.total() / epoch
+        epochs = task.run_length() / epoch
         shape = f"warmup(5%) >> exponential(factor={_FACTOR}, every={epoch:g}, staircase=true)"
         peaks = at_own_best(bench, task, {name: shape, **_LINEAR})
         named = replace(task, name=f"{task.name}, {epochs:.0f} epochs")

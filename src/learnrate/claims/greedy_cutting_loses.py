@@ -24,13 +24,13 @@ def _measure(bench: Bench) -> Measured:
     cases, lines = [], []
     others = replace(bench, seeds=seeds_from(bench.seeds[0], 3))
     for task in bench.tasks:
-        total = task.total()
-        at, soon = max(1, total // 8), max(2, total // 6)
+        total_steps = task.run_length()
+        at, soon = max(1, total_steps // 8), max(2, total_steps // 6)
         rates = rates_around(bench, task, 0.3, 10.0)
         tuned = others.sweep(task, rates, _STAYS).mean(axis=1)
         peak = rates[int(tuned.argmin())]
         cut = peak * shape(f"constant({at}) >> (0.1 * constant())")
-        ends = [cut.over(total), (peak * shape(_STAYS)).over(total)]
+        ends = [cut.over(total_steps), (peak * shape(_STAYS)).over(total_steps)]
         schedules = [cut.over(soon), (peak * Constant()).over(soon), *ends]
         rows = bench.curves(task, schedules)
         losses = np.array([[start_loss(curve) for curve in row] for row in rows])
@@ -39,9 +39,9 @@ def _measure(bench: Bench) -> Measured:
             Case("end", task.name, (losses[2] / losses[3]).tolist()),
         ]
         for label, row in zip(("cut", "stays"), rows[2:], strict=True):
-            mean = np.mean([filled(curve, total) for curve in row], axis=0)
-            y = windowed(mean, max(2, total // 50))
-            shown = np.linspace(0, total - 1, 50).astype(int)
+            mean = np.mean([filled(curve, total_steps) for curve in row], axis=0)
+            y = windowed(mean, max(2, total_steps // 50))
+            shown = np.linspace(0, total_steps - 1, 50).astype(int)
             lines.append(Line(f"{task.name}, {label}", (shown + 1).tolist(), y[shown].tolist()))
     return Measured(cases, lines[:6])
 

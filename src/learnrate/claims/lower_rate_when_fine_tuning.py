@@ -74,7 +74,7 @@ def _pretrained(kind: str, full: bool) -> nn.Sequential:
     task = task_on(examples, network, "AdamW", steps=800 if full else 300)
     with preserved(task):
         training = Training(task, seed=0)
-        for lr in (3e-3 * schedule("linear()")).over(task.total()).table().tolist():
+        for lr in (3e-3 * schedule("linear()")).over(task.run_length()).table().tolist():
             training.update(lr)
     assert isinstance(training.model, nn.Sequential)  # noqa: S101 - as made
     return training.model

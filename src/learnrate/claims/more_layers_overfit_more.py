@@ -38,7 +38,9 @@ def _measure(bench: Bench) -> Measured:
     held, gaps, trained = [], [], []
     for depth in depths:
         task = _task(depth, bench.full)
-        shaped = [(rate * schedule("warmup(5%) >> linear()")).over(task.total()) for rate in rates]
+        shaped = [
+            (rate * schedule("warmup(5%) >> linear()")).over(task.run_length()) for rate in rates
+        ]
         curves = bench.curves(task, shaped)
         losses = np.array([[start_loss(curve) for curve in row] for row in curves])
         learned = np.array([[curve.loss[-20:].mean() for curve in row] for row in curves])

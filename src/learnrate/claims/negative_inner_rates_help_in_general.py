@@ -45,7 +45,7 @@ def _sines(seed: int) -> np.ndarray:
         episodes=meta.Sinusoids(shots=10, queries=10),
         test=meta.Sinusoids(shots=10, queries=40),
         batch=16,
-        steps=300,
+        total_steps=300,
         test_count=100,
         name="sine waves",
     )

@@ -20,15 +20,19 @@ def _measure(bench: Bench) -> Measured:
     """The training loss at the end of a run at minus the suggested rate over that at its start."""
     cases, lines = [], []
     for task in bench.tasks:
-        total = task.total()
+        total_steps = task.run_length()
         lr = -suggested_rate(bench, task)
-        losses = all_losses(bench, task, lr, total)
+        losses = all_losses(bench, task, lr, total_steps)
         over = np.minimum(losses / losses[:, :1], _CEILING)
         cases.append(
-            Case("climb", task.name, over[:, -max(1, total // 10) :].mean(axis=1).tolist())
+            Case("climb", task.name, over[:, -max(1, total_steps // 10) :].mean(axis=1).tolist())
         )
         lines.append(
-            Line(task.name, list(range(1, total + 1)), np.exp(np.log(over).mean(axis=0)).tolist())
+            Line(
+                task.name,
+                list(range(1, total_steps + 1)),
+                np.exp(np.log(over).mean(axis=0)).tolist(),
+            )
         )
     return Measured(cases, lines[:6])
 

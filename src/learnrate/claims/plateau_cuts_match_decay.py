@@ -27,8 +27,8 @@ SHARES = (0.1, 0.1**0.5, 1.0)
 
 def _cut(task: Task, peak_and_seed: tuple[float, int]) -> tuple[float, int]:
     """The final loss under torch's scheduler at its defaults, and how often it cut the rate."""
-    (lr, seed), total = peak_and_seed, task.total()
-    every = max(1, total // READINGS)
+    (lr, seed), total_steps = peak_and_seed, task.run_length()
+    every = max(1, total_steps // READINGS)
     losses: list[float] = []
     test = DivergenceTest()
     with preserved(task):
@@ -36,7 +36,7 @@ def _cut(task: Task, peak_and_seed: tuple[float, int]) -> tuple[float, int]:
         for group in training.optimizer.param_groups:
             group["lr"] = lr
         scheduler = ReduceLROnPlateau(training.optimizer)
-        for step in range(1, total + 1):
+        for step in range(1, total_steps + 1):
             losses.append(training.update(None))
             if test.diverged(losses[-1]):
                 return losses[0], 0
@@ -46,7 +46,7 @@ def _cut(task: Task, peak_and_seed: tuple[float, int]) -> tuple[float, int]:
         final = training.validate()
         cuts = round(math.log10(lr / training.optimizer.param_groups[0]["lr"]))
     if final is None:
-        final = float(np.mean(losses[-max(1, total // 10) :]))
+        final = float(np.mean(losses[-max(1, total_steps // 10) :]))
     return final if math.isfinite(final) else losses[0], cuts
 
 
@@ -72,7 +72,7 @@ def _measure(bench: Bench) -> Measured:
 def _tasks(full: bool) -> Sequence[Task]:
     quick = [digits_mlp("SGD momentum"), digits_mlp("AdamW")]
     if full:
-        quick = [replace(task, steps=1600) for task in quick]
+        quick = [replace(task, total_steps=1600) for task in quick]
         return [*quick, digits_cnn("AdamW", steps=800), fashion_cnn("AdamW")]
     return quick
 

@@ -43,7 +43,7 @@ def _valley() -> Task:
         model=_Valley,
         loss=lambda model, batch: model(batch),
         data=[torch.tensor([1.0, 100.0])],
-        steps=300,
+        total_steps=300,
         name="valley, curvatures 1 and 100",
     )
 
@@ -51,15 +51,15 @@ def _valley() -> Task:
 def _read(task: Task, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """The gradients and steps of every weight that has both, shape (READ, weights)."""
     own = replace(task, optimizer=partial(torch.optim.RMSprop, lr=LR))
-    total = own.total()
+    total_steps = own.run_length()
     gradients, steps = [], []
     with preserved(own):
         training = Training(own, seed)
         held = list(training.model.parameters())
-        for step in range(total):
+        for step in range(total_steps):
             before = [one.detach().clone() for one in held]
             training.update(LR)
-            if step >= total - READ:
+            if step >= total_steps - READ:
                 with torch.no_grad():
                     moved = [one - old for one, old in zip(held, before, strict=True)]
                 gradients.append(_flat(one.grad for one in held if one.grad is not None))

@@ -29,13 +29,13 @@ def _measure(bench: Bench) -> Measured:
     """Validation loss at equal training loss, over that of the best constant rate."""
     cases, lines = [], []
     for task in bench.tasks:
-        total = task.total()
+        total_steps = task.run_length()
         rates = geometric_grid(1e-4, 1.0, 2)
         losses = bench.sweep(task, rates, "constant()")
         best = rates[int(losses.mean(axis=1).argmin())]
         kinds = {"best rate": (1.0, "constant()", 1), **OTHERS}
         runs = [
-            (task, (best * share * schedule(shape)).over(times * total))
+            (task, (best * share * schedule(shape)).over(times * total_steps))
             for share, shape, times in kinds.values()
         ]
         found = dict(zip(kinds, watched(bench, runs), strict=True))

@@ -25,7 +25,7 @@ def _measure(bench: Bench) -> Measured:
     lines: list[Line] = []
     for task in bench.tasks:
         whole = at_own_best(bench, task, {"step": DECAYS["step"]})
-        short = at_own_best(bench, task, _SHORT, steps=max(4, task.total() // 4))
+        short = at_own_best(bench, task, _SHORT, steps=max(4, task.run_length() // 4))
         step = whole.best("step")
         reached = {name: (short.best(name) / step).tolist() for name in ("1cycle", "linear")}
         cases += [

@@ -21,11 +21,13 @@ def _measure(bench: Bench) -> Measured:
     """Of the runs at rates far above the best: how many end above their start."""
     cases, lines = [], []
     for task in bench.tasks:
-        total = task.total()
-        best = best_constant(bench, task, rates_around(bench, task, 0.1, 10.0), total)
-        runs = np.stack([all_losses(bench, task, best * factor, total) for factor in _FACTORS])
+        total_steps = task.run_length()
+        best = best_constant(bench, task, rates_around(bench, task, 0.1, 10.0), total_steps)
+        runs = np.stack(
+            [all_losses(bench, task, best * factor, total_steps) for factor in _FACTORS]
+        )
         start = runs[0, :, :1].mean(axis=0)
-        ends = runs[:, :, -max(1, total // 10) :].mean(axis=2)
+        ends = runs[:, :, -max(1, total_steps // 10) :].mean(axis=2)
         above = ends > start
         far = np.array(_FACTORS) >= _FAR
         cases += [

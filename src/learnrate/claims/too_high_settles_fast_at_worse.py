@@ -22,12 +22,12 @@ def _measure(bench: Bench) -> Measured:
     cases, lines = [], []
     seeds = np.arange(len(bench.seeds))
     for task in bench.tasks:
-        total = task.total()
+        total_steps = task.run_length()
         rates = rates_around(bench, task, 0.05, 4.0)
         early = bench.losses(
-            task, [(rate * Constant()).over(max(1, total // 10)) for rate in rates]
+            task, [(rate * Constant()).over(max(1, total_steps // 10)) for rate in rates]
         )
-        rows = bench.curves(task, [(rate * Constant()).over(total) for rate in rates])
+        rows = bench.curves(task, [(rate * Constant()).over(total_steps) for rate in rates])
         end = np.array([[start_loss(curve) for curve in row] for row in rows])
         high, good = _best_for_others(early), _best_for_others(end)
         cases += [
@@ -38,9 +38,9 @@ def _measure(bench: Bench) -> Measured:
             ),
         ]
         for at in dict.fromkeys((int(high[0]), int(good[0]))):
-            mean = np.mean([filled(curve, total) for curve in rows[at]], axis=0)
-            y = windowed(mean, max(2, total // 20))
-            shown = np.unique(np.geomspace(1, total, 60).astype(int)) - 1
+            mean = np.mean([filled(curve, total_steps) for curve in rows[at]], axis=0)
+            y = windowed(mean, max(2, total_steps // 20))
+            shown = np.unique(np.geomspace(1, total_steps, 60).astype(int)) - 1
             label = f"{task.name}, {rate_text(rates[at])}"
             lines.append(Line(label, (shown + 1).tolist(), y[shown].tolist()))
     return Measured(cases, lines[:6])

@@ -19,25 +19,25 @@ def _measure(bench: Bench) -> Measured:
     """How many times as many updates a tenth of the best rate needs to where that is early on."""
     cases, lines = [], []
     for task in bench.tasks:
-        total = task.total()
-        early = max(2, total // 16)
+        total_steps = task.run_length()
+        early = max(2, total_steps // 16)
         best = best_constant(bench, task, rates_around(bench, task, 0.1, 10.0), early)
         pair = [best, best / 10]
-        losses = windowed(constant_losses(bench, task, pair, total), max(2, early // 4))
+        losses = windowed(constant_losses(bench, task, pair, total_steps), max(2, early // 4))
         fast, slow = losses
         # Where the whole run is too short it counts as just enough: a lower bound.
         needed = [
-            _first_below(own, goal, total)
+            _first_below(own, goal, total_steps)
             for own, goal in zip(slow, fast[:, early - 1], strict=True)
         ]
         taken = [
-            _first_below(own, goal, total)
+            _first_below(own, goal, total_steps)
             for own, goal in zip(fast, fast[:, early - 1], strict=True)
         ]
         cases.append(
             Case("slowdown", task.name, [a / b for a, b in zip(needed, taken, strict=True)])
         )
-        shown = np.unique(np.geomspace(1, total, 60).astype(int)) - 1
+        shown = np.unique(np.geomspace(1, total_steps, 60).astype(int)) - 1
         lines += [
             Line(
                 f"{task.name}, {rate_text(rate)}",
@@ -49,9 +49,9 @@ def _measure(bench: Bench) -> Measured:
     return Measured(cases, lines[:6])
 
 
-def _first_below(losses: np.ndarray, goal: float, total: int) -> int:
+def _first_below(losses: np.ndarray, goal: float, total_steps: int) -> int:
     reached = np.flatnonzero(losses <= goal)
-    return int(reached[0]) + 1 if len(reached) else total
+    return int(reached[0]) + 1 if len(reached) else total_steps
 
 
 CLAIM = Claim(

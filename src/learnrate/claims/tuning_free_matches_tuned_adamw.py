@@ -37,18 +37,24 @@ OPTIMIZERS: dict[str, tuple[str, str, str | None]] = {
 RATES = geometric_grid(1e-4, 0.1, 3)
 
 
-def _made(name: str, total: int, parameters: Iterator[nn.Parameter]) -> torch.optim.Optimizer:
+def _made(
+    name: str, total_steps: int, parameters: Iterator[nn.Parameter]
+) -> torch.optim.Optimizer:
     package, kind, _ = OPTIMIZERS[name]
-    settings = {"warmup_steps": total // 20} if name == "schedule-free" else {}
+    settings = {"warmup_steps": total_steps // 20} if name == "schedule-free" else {}
     made: torch.optim.Optimizer = getattr(import_module(package), kind)(parameters, **settings)
     return made
 
 
 def _final(task: Task, name: str, seed: int) -> float:
     """The validation loss after a whole run; that of the first batch where it diverges."""
-    total, shape = task.total(), OPTIMIZERS[name][2]
-    factors = [1.0] * total if shape is None else schedule(shape).over(total).table().tolist()
-    own = replace(task, optimizer=lambda model: _made(name, total, model.parameters()))
+    total_steps, shape = task.run_length(), OPTIMIZERS[name][2]
+    factors = (
+        [1.0] * total_steps
+        if shape is None
+        else schedule(shape).over(total_steps).table().tolist()
+    )
+    own = replace(task, optimizer=lambda model: _made(name, total_steps, model.parameters()))
     with preserved(own), contextlib.redirect_stdout(None):
         training = Training(own, seed)
         default = float(training.optimizer.param_groups[0]["lr"])
@@ -66,7 +72,7 @@ def _final(task: Task, name: str, seed: int) -> float:
         if averager is not None:
             training.model = averager.averaged_model
         held = training.validate()
-    final = float(np.mean(losses[-max(1, total // 10) :])) if held is None else held
+    final = float(np.mean(losses[-max(1, total_steps // 10) :])) if held is None else held
     return final if math.isfinite(final) else losses[0]
 
 

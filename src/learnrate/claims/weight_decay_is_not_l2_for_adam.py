@@ -44,7 +44,7 @@ def _ends(task: Task, seed: int, disturbed: float = 0.0) -> tuple[torch.Tensor, 
         training = Training(task, seed)
         first = _weights(training.model)
         nn.utils.vector_to_parameters(first * (1.0 + disturbed), training.model.parameters())
-        for _ in range(task.total()):
+        for _ in range(task.run_length()):
             training.update(LR)
         return first, _weights(training.model)
 

@@ -47,7 +47,7 @@ def _measure(bench: Bench) -> Measured:
     cases, lines = [], []
     for name, (factory, rate, decays) in OPTIMIZERS.items():
         tasks = [_task(partial(factory, weight_decay=decay), bench.full) for decay in (0, *decays)]
-        runs = [(task, (rate * Constant()).over(task.total())) for task in tasks]
+        runs = [(task, (rate * Constant()).over(task.run_length())) for task in tasks]
         without, *decayed = watched(bench, runs)
         ends = np.array([[run.validation[-1] for run in row] for row in decayed])
         chosen = [

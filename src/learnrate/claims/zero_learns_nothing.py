@@ -17,7 +17,7 @@ def _measure(bench: Bench) -> Measured:
     still = 0.0 * Constant()
     cases = []
     for task in bench.tasks:
-        first, last = bench.losses(task, [still.over(1), still.over(task.total())])
+        first, last = bench.losses(task, [still.over(1), still.over(task.run_length())])
         cases.append(Case("change", task.name, (last / first - 1.0).tolist()))
     return Measured(cases)
 

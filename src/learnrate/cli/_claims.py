@@ -11,7 +11,7 @@ from learnrate._errors import ArgumentError
 from learnrate.cli._common import (
     JsonOption,
     SeedOption,
-    StepsOption,
+    TotalStepsOption,
     console,
     own_stdout,
     print_json,
@@ -89,7 +89,7 @@ def run(
         str | None,
         typer.Option("--task", help="Test it on your own: file.py:name or module:name."),
     ] = None,
-    steps: StepsOption = None,
+    total_steps: TotalStepsOption = None,
     seed: SeedOption = 0,
     out: Annotated[
         Path | None, typer.Option(help="Keep the results in this folder.", show_default=False)
@@ -107,11 +107,11 @@ def run(
     chosen = list(known()) if names == ["all"] else [claim_named(name) for name in names]
     if png is not None and len(chosen) > 1:
         raise ArgumentError(f"--png is one claim's picture; {len(chosen)} claims are asked for.")
-    if steps is not None and task is None:
-        raise ArgumentError("--steps is the length of a run of --task; no task is given.")
+    if total_steps is not None and task is None:
+        raise ArgumentError("--total-steps is the length of a run of --task; no task is given.")
     made = []
     try:
-        own = _own(task, steps)
+        own = _own(task, total_steps)
         for claim in chosen:
             with own_stdout():
                 tested = run_claim(claim, task=own, full=full, seed=seed)
@@ -129,7 +129,7 @@ def run(
         print_json([tested.to_dict() for tested in made])
 
 
-def _own(task: str | None, steps: int | None) -> Any:
+def _own(task: str | None, total_steps: int | None) -> Any:
     if task is None:
         return None
     from dataclasses import replace  # noqa: PLC0415
@@ -138,7 +138,7 @@ def _own(task: str | None, steps: int | None) -> Any:
 
     with own_stdout():
         loaded = load_task(task)
-    return loaded if steps is None else replace(loaded, steps=steps)
+    return loaded if total_steps is None else replace(loaded, total_steps=total_steps)
 
 
 def _print(tested: Outcome) -> None:

@@ -25,9 +25,9 @@ __all__ = [
     "SeedOption",
     "ShapeOption",
     "StartOption",
-    "StepsOption",
     "StoreOption",
     "TaskArgument",
+    "TotalStepsOption",
     "console",
     "own_stdout",
     "print_json",
@@ -36,9 +36,11 @@ __all__ = [
 ]
 
 TaskArgument = Annotated[str, typer.Argument(metavar="TASK", help="file.py:name or module:name")]
-StepsOption = Annotated[
+TotalStepsOption = Annotated[
     int | None,
-    typer.Option("--steps", help="Optimizer updates of a whole run; the task's own by default."),
+    typer.Option(
+        "--total-steps", help="Optimizer updates of a whole run; the task's own by default."
+    ),
 ]
 StartOption = Annotated[
     Path | None,

@@ -46,8 +46,11 @@ def dashboard(
     [dim]learnrate dashboard --store runs.db --plans plans[/dim]
     """
     from learnrate.dashboard import serve  # noqa: PLC0415 - loads a web framework
-    from learnrate.store import Store  # noqa: PLC0415 - loads SQLAlchemy
-    from learnrate.store._place import there, url_of  # noqa: PLC0415 - likewise
+    from learnrate.store import (  # noqa: PLC0415 - likewise
+        Store,
+        there,
+        url_of,
+    )
 
     new = not read_only and not there(url_of(store))
     held = Store(store, create=new)  # a database of something else is never made a store

@@ -41,7 +41,7 @@ def diagnose(
     ignore: Annotated[
         list[str] | None, typer.Option(metavar="CODE", help="Leave this rule out; the same.")
     ] = None,
-    total: Annotated[
+    total_steps: Annotated[
         int | None, typer.Option(help="The updates of the whole run, where the log has it not.")
     ] = None,
     schedule: Annotated[
@@ -75,12 +75,12 @@ def diagnose(
     from learnrate.watch.readers import Names  # noqa: PLC0415
 
     names = Names(loss=loss, lr=lr, validation=validation, gradient_norm=gradient_norm, step=step)
-    meant = _schedule(schedule, total)
+    meant = _schedule(schedule, total_steps)
     if classes is not None and classes < 2:
         raise ArgumentError(f"--classes must be at least 2; got {classes}.")
     diagnosed = []
     for observations in [*_stored(run or [], store), *_runs(paths or [], names)]:
-        known = _known(observations, total, meant, classes)
+        known = _known(observations, total_steps, meant, classes)
         diagnosed.append((known, rules(known, only=only or None, ignore=ignore or ())))
     if html is not None:
         from learnrate._files import write_text  # noqa: PLC0415
@@ -98,7 +98,7 @@ def diagnose(
 def _stored(runs: list[str], place: str | None) -> list[Observations]:
     if not runs:
         return []
-    from learnrate.steer._replayed import observations_as_edited  # noqa: PLC0415 - as below
+    from learnrate.steering import observations_as_edited  # noqa: PLC0415 - as below
     from learnrate.store import Store  # noqa: PLC0415 - loads SQLAlchemy
 
     store = Store(place, create=False)
@@ -108,7 +108,7 @@ def _stored(runs: list[str], place: str | None) -> list[Observations]:
 def _runs(paths: list[Path], names: Any) -> list[Observations]:
     if not paths:
         return []
-    from learnrate.steer import STORE  # noqa: PLC0415 - loads SQLAlchemy
+    from learnrate.steering import STORE  # noqa: PLC0415 - loads SQLAlchemy
     from learnrate.watch.readers import READERS, read_runs  # noqa: PLC0415
 
     def complain(sentence: str) -> None:
@@ -121,32 +121,35 @@ def _runs(paths: list[Path], names: Any) -> list[Observations]:
     ]
 
 
-def _schedule(text: str | None, total: int | None) -> Schedule | None:
+def _schedule(text: str | None, total_steps: int | None) -> Schedule | None:
     from learnrate.schedules import schedule  # noqa: PLC0415
 
-    if total is not None and total < 1:
-        raise ArgumentError(f"--total must be at least 1; got {total}.")
+    if total_steps is not None and total_steps < 1:
+        raise ArgumentError(f"--total-steps must be at least 1; got {total_steps}.")
     if text is None:
         return None
     found = schedule(text)
-    return found if found.ready or total is None else found.over(total)
+    return found if found.ready or total_steps is None else found.over(total_steps)
 
 
 def _known(
-    observations: Observations, total: int | None, meant: Schedule | None, classes: int | None
+    observations: Observations,
+    total_steps: int | None,
+    meant: Schedule | None,
+    classes: int | None,
 ) -> Observations:
     """A run with what was said about it on the command line."""
     from dataclasses import replace  # noqa: PLC0415
 
-    if total is not None:
-        observations = replace(observations, total=total)
+    if total_steps is not None:
+        observations = replace(observations, total_steps=total_steps)
     if meant is not None:
-        if not meant.ready and observations.total is None:
+        if not meant.ready and observations.total_steps is None:
             raise ArgumentError(
                 f"--schedule {str(meant)!r} has no length of its own, and the log of "
-                f"{observations.run} does not say how long the run is; add --total N."
+                f"{observations.run} does not say how long the run is; add --total-steps N."
             )
-        bound = meant if meant.ready else meant.over(observations.total)  # type: ignore[arg-type]  # known by now
+        bound = meant if meant.ready else meant.over(observations.total_steps)  # type: ignore[arg-type]  # known by now
         observations = replace(observations, schedule=bound)
     if classes is not None:
         observations = replace(observations, facts=dict(observations.facts) | {"classes": classes})

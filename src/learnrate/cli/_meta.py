@@ -36,8 +36,8 @@ TasksArgument = Annotated[
         metavar="TASKS", help="file.py:name or module:name of a learnrate.meta.MetaTask"
     ),
 ]
-StepsOption = Annotated[
-    int | None, typer.Option("--steps", help="Meta-updates; the task's own by default.")
+TotalStepsOption = Annotated[
+    int | None, typer.Option("--total-steps", help="Meta-updates; the task's own by default.")
 ]
 
 
@@ -51,7 +51,7 @@ def sweep(
         str, typer.Option(help="Rates of adaptation at test time, likewise.")
     ] = "0:0.2:9",
     seeds: Annotated[int, typer.Option(help="Meta-trainings at each inner rate.")] = 3,
-    steps: StepsOption = None,
+    total_steps: TotalStepsOption = None,
     seed: SeedOption = 0,
     out: Annotated[Path | None, typer.Option(help="Folder for what is finished so far.")] = None,
     png: Annotated[Path | None, typer.Option(help="Save the map of the loss here.")] = None,
@@ -65,13 +65,15 @@ def sweep(
     [dim]learnrate meta sweep tasks.py:sines --inner-lr -0.1:0.5:13 --adapt-lr 0:0.5:6 --seeds 3[/dim]
     """
     from learnrate import meta as room  # noqa: PLC0415 - loads torch, which --help does not need
-    from learnrate.meta._sweep import grid_in  # noqa: PLC0415
+    from learnrate.meta import grid_in  # noqa: PLC0415
 
     inner, adapt = grid_in(inner_lr, "--inner-lr"), grid_in(adapt_lr, "--adapt-lr")
     try:
         with own_stdout():
             task = room.load_meta_task(tasks)
-            made = room.sweep(task, inner, adapt, seeds=seeds, steps=steps, seed=seed, out=out)
+            made = room.sweep(
+                task, inner, adapt, seeds=seeds, total_steps=total_steps, seed=seed, out=out
+            )
     except KeyboardInterrupt:
         kept = "nothing is kept without --out" if out is None else f"what is finished is in {out}"
         typer.echo(f"interrupted; {kept}.", err=True)
@@ -102,7 +104,7 @@ def train(
         float | None,
         typer.Option(help="The rate at test time; the task's own.", show_default=False),
     ] = None,
-    steps: StepsOption = None,
+    total_steps: TotalStepsOption = None,
     seed: SeedOption = 0,
     out: Annotated[
         Path | None, typer.Option(help="Folder for meta.json and the weights, model.pt.")
@@ -124,7 +126,9 @@ def train(
     folder = None if out is None else folder_for(out)
     with own_stdout():
         task = room.load_meta_task(tasks)
-        made = room.train(task, inner_lr=inner_lr, adapt_lr=adapt_lr, steps=steps, seed=seed)
+        made = room.train(
+            task, inner_lr=inner_lr, adapt_lr=adapt_lr, total_steps=total_steps, seed=seed
+        )
     if png is not None:
         save_picture(made.plot_rates().figure, png)
     if folder is not None:

@@ -11,8 +11,8 @@ from learnrate.cli._common import (
     JsonOption,
     SeedOption,
     StartOption,
-    StepsOption,
     TaskArgument,
+    TotalStepsOption,
     console,
     own_stdout,
     print_json,
@@ -24,7 +24,7 @@ __all__ = ["plan"]
 
 def plan(
     task: TaskArgument,
-    steps: StepsOption = None,
+    total_steps: TotalStepsOption = None,
     budget: Annotated[
         float, typer.Option(help="The most it may cost, as a share of one whole run.")
     ] = 0.5,
@@ -62,7 +62,7 @@ def plan(
 
     Killed or interrupted, run it again with the same --out: nothing measured is measured again.
 
-    [dim]learnrate plan examples/digits.py:task --steps 2000 --out build/digits[/dim]
+    [dim]learnrate plan examples/digits.py:task --total-steps 2000 --out build/digits[/dim]
     """
     import learnrate  # noqa: PLC0415 - loads torch, which --help does not need
     from learnrate._files import write_text  # noqa: PLC0415
@@ -73,7 +73,7 @@ def plan(
         with own_stdout():
             made = learnrate.plan(
                 task_from(task, start),
-                steps=steps,
+                total_steps=total_steps,
                 budget=budget,
                 shape=shape,
                 compare_shapes=compare_shapes,

@@ -16,7 +16,7 @@ def replay(run: RunArgument, store: StoreOption = None, as_json: JsonOption = Fa
 
     [dim]learnrate replay last --json[/dim]
     """
-    from learnrate.steer import replayed  # noqa: PLC0415 - loads SQLAlchemy, which --help does not need
+    from learnrate.steering import replayed  # noqa: PLC0415 - loads SQLAlchemy, which --help does not need
     from learnrate.store import Store  # noqa: PLC0415
 
     found = replayed(Store(store, create=False), run)

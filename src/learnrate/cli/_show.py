@@ -20,8 +20,9 @@ def show(
     specs: Annotated[
         list[str], typer.Argument(metavar="SPEC...", help="A schedule's text, or a plan.json.")
     ],
-    steps: Annotated[
-        int | None, typer.Option("--steps", help="The length of the run, in optimizer updates.")
+    total_steps: Annotated[
+        int | None,
+        typer.Option("--total-steps", help="The length of the run, in optimizer updates."),
     ] = None,
     png: Annotated[Path | None, typer.Option(help="Save an image here.")] = None,
     html: Annotated[Path | None, typer.Option(help="Save a page for the browser here.")] = None,
@@ -29,11 +30,13 @@ def show(
 ) -> None:
     """Draw one or several schedules: in the terminal, into an image, into a page.
 
-    [dim]learnrate show "3e-4 * warmup(5%) >> cosine(floor=0.1)" --steps 2000[/dim]
+    [dim]learnrate show "3e-4 * warmup(5%) >> cosine(floor=0.1)" --total-steps 2000[/dim]
     """
-    if steps is not None and steps < 1:
-        raise ArgumentError(f"--steps must be a whole number, at least 1; got {steps}.")
-    bound = [_bound(spec, steps) for spec in specs]
+    if total_steps is not None and total_steps < 1:
+        raise ArgumentError(
+            f"--total-steps must be a whole number, at least 1; got {total_steps}."
+        )
+    bound = [_bound(spec, total_steps) for spec in specs]
     drawn = [(str(one), one.table()) for one in bound]
     if png is not None:
         from learnrate._axes import draw_schedules  # noqa: PLC0415 - loads matplotlib
@@ -55,7 +58,7 @@ def show(
         typer.echo(f"saved {saved}")
 
 
-def _bound(spec: str, steps: int | None) -> Schedule:
+def _bound(spec: str, total_steps: int | None) -> Schedule:
     from learnrate.schedules import schedule  # noqa: PLC0415 - loads numpy
 
     if spec.endswith(".json"):
@@ -64,14 +67,14 @@ def _bound(spec: str, steps: int | None) -> Schedule:
         found = Plan.read(spec).schedule
     else:
         found = schedule(spec)
-    if steps is not None:
-        return found.over(steps)
-    if found.total is None:
+    if total_steps is not None:
+        return found.over(total_steps)
+    if found.total_steps is None:
         raise ArgumentError(
-            f"{spec!r} has no length of its own; say how long the run is with --steps N."
+            f"{spec!r} has no length of its own; say how long the run is with --total-steps N."
         )
     return found
 
 
 def _described(one: Schedule) -> dict[str, Any]:
-    return {"schedule": str(one), "total": one.total, "lr": one.table().tolist()}
+    return {"schedule": str(one), "total_steps": one.total_steps, "lr": one.table().tolist()}

@@ -59,8 +59,8 @@ def steer(
 
     [dim]learnrate steer last scale 0.5 --reason "the loss is flat"[/dim]
     """
-    from learnrate.steer import edit_in, request  # noqa: PLC0415 - loads SQLAlchemy
-    from learnrate.steer._request import login  # noqa: PLC0415
+    from learnrate.edits import edit_in  # noqa: PLC0415 - loads SQLAlchemy
+    from learnrate.steering import login, request  # noqa: PLC0415
     from learnrate.store import Store  # noqa: PLC0415
 
     asked = edit_in(edit, shape=shape, group=group, author=author or login(), reason=reason)

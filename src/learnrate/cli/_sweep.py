@@ -12,8 +12,8 @@ from learnrate.cli._common import (
     JsonOption,
     SeedOption,
     ShapeOption,
-    StepsOption,
     TaskArgument,
+    TotalStepsOption,
     console,
     own_stdout,
     print_json,
@@ -32,7 +32,7 @@ def sweep(
         str, typer.Option(help="The peak rates: low:high:count, equal factors apart, or a,b,c.")
     ] = "1e-5:1:13",
     seeds: Annotated[int, typer.Option(help="How many trainings at each rate.")] = 3,
-    steps: StepsOption = None,
+    total_steps: TotalStepsOption = None,
     shape: ShapeOption = "warmup(5%) >> linear()",
     engine: Annotated[
         str,
@@ -69,7 +69,7 @@ def sweep(
 
     Killed or interrupted, run it again with the same --out: no finished trial is repeated.
 
-    [dim]learnrate sweep examples/digits.py:task --lr 1e-5:1:13 --steps 500 --out build/sweep[/dim]
+    [dim]learnrate sweep examples/digits.py:task --lr 1e-5:1:13 --total-steps 500 --out build/sweep[/dim]
     """
     import learnrate  # noqa: PLC0415 - loads torch, which --help does not need
     from learnrate import sweeping  # noqa: PLC0415
@@ -81,7 +81,7 @@ def sweep(
                 learnrate.load_task(task),
                 rates,
                 seeds=seeds,
-                steps=steps,
+                total_steps=total_steps,
                 shape=shape,
                 engine=_engine(engine, address=address, cpus=cpus, gpus=gpus),
                 halving=halving,

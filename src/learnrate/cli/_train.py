@@ -12,9 +12,9 @@ from learnrate.cli._common import (
     JsonOption,
     SeedOption,
     StartOption,
-    StepsOption,
     StoreOption,
     TaskArgument,
+    TotalStepsOption,
     console,
     own_stdout,
     print_json,
@@ -43,7 +43,7 @@ def train(
         bool,
         typer.Option("--guard", help="Go back and lower the rate when the loss leaves for good."),
     ] = False,
-    steps: StepsOption = None,
+    total_steps: TotalStepsOption = None,
     start: StartOption = None,
     seed: SeedOption = 0,
     out: Annotated[
@@ -68,7 +68,7 @@ def train(
     import learnrate  # noqa: PLC0415 - loads torch, which --help does not need
     from learnrate._files import folder_for, write_json  # noqa: PLC0415
     from learnrate.report import show_curve, show_found  # noqa: PLC0415
-    from learnrate.steer import replayed  # noqa: PLC0415
+    from learnrate.steering import replayed  # noqa: PLC0415
 
     chosen: Any = schedule
     edits: tuple[Any, ...] = ()
@@ -83,7 +83,7 @@ def train(
         trained = learnrate.train(
             task_from(task, start),
             chosen,
-            steps=steps,
+            total_steps=total_steps,
             seed=seed,
             store=False if no_store else store,
             guard=guard,

@@ -30,7 +30,7 @@ from learnrate.dashboard._models import (
     SnapshotShown,
     TableShown,
 )
-from learnrate.steer import replayed
+from learnrate.steering import replayed
 from learnrate.store import RunStatus
 
 if TYPE_CHECKING:
@@ -193,7 +193,7 @@ def show_replay(asked: Request, run: RunName) -> ReplayShown:
         raise HTTPException(409, str(error)) from error
     return ReplayShown(
         run=found.run,
-        total=found.total,
+        total_steps=found.total_steps,
         schedule=str(found.schedule),
         edits=[str(edit) for edit in found.edits],
         command=f"learnrate train TASK --replay {found.run}",

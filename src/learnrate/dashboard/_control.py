@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from learnrate import steer
+from learnrate import steering
 from learnrate._errors import ArgumentError
 from learnrate.dashboard._models import Ahead, Change
-from learnrate.steer import Edit, Edited, Kind, Limits, edits_of, ratios_of
+from learnrate.edits import Edit, Edited, EditKind, Limits
+from learnrate.steering import edits_of, ratios_of
 
 if TYPE_CHECKING:
     from learnrate.dashboard._models import EditRequest
@@ -34,7 +35,7 @@ def request(store: Store, run: str, asked: EditRequest, author: str) -> StoredEd
     Raises:
         ArgumentError: the run has ended, or the edit cannot be made.
     """
-    return steer.request(
+    return steering.request(
         store,
         run,
         str(asked.kind),
@@ -75,11 +76,13 @@ def ahead(
 
 
 def _with(store: Store, run: StoredRun, before: Edited, asked: EditRequest, author: str) -> Edited:
-    """With the edit, as `steer.request` would check it."""
+    """With the edit, as `steering.request` would check it."""
     named = asked.author.strip() or author
-    edit = Edit(kind=Kind(str(asked.kind)), value=_value(asked), group=asked.group, author=named)
+    edit = Edit(
+        kind=EditKind(str(asked.kind)), value=_value(asked), group=asked.group, author=named
+    )
     steps = [one.step for one in store.snapshots(run.id)]
-    if edit.kind is Kind.ROLLBACK and edit.value not in steps:
+    if edit.kind is EditKind.ROLLBACK and edit.value not in steps:
         listed = ", ".join(map(str, steps)) or "none"
         raise ArgumentError(f"there is no snapshot of step {edit.value}; there are: {listed}.")
     if run.schedule is None:
@@ -91,7 +94,7 @@ def _with(store: Store, run: StoredRun, before: Edited, asked: EditRequest, auth
 
 
 def _value(asked: EditRequest) -> Any:
-    """The value of an edit, as `steer.Edit` takes it."""
+    """The value of an edit, as `edits.Edit` takes it."""
     if asked.kind is Change.FOLLOW:
         return asked.schedule
     value: Any = asked.value
@@ -106,7 +109,7 @@ def _of(edited: Edited, group: int | None) -> Schedule:
 
 def _rates(schedule: Schedule, begin: int, most: int) -> tuple[list[int], list[float]]:
     """So many of the rates from a step to the end."""
-    end = schedule.total
+    end = schedule.total_steps
     if end is None or end <= begin:
         return [], []
     steps = np.unique(np.linspace(begin, end - 1, min(most, end - begin)).round().astype(int))

@@ -130,7 +130,9 @@ class Folder:
             plan = Plan.read(path)
         except FileError as error:
             return Document(self._shown(path, "unreadable", path.stem, str(error)), str(error))
-        said = f"peak {rate_text(plan.peak)} for {plan.total:,} updates; verdict {plan.verdict}"
+        said = (
+            f"peak {rate_text(plan.peak)} for {plan.total_steps:,} updates; verdict {plan.verdict}"
+        )
         return Document(self._shown(path, "plan", plan.task, said), plan)
 
     def _shown(self, path: Path, kind: str, title: str, summary: str) -> PlanShown:

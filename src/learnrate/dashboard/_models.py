@@ -72,7 +72,7 @@ class RunSummary(BaseModel):
     name: str
     status: RunStatus
     step: int
-    total: int | None
+    total_steps: int | None
     lr: float | None
     loss: float | None
     started: float = Field(description="seconds since 1970")
@@ -86,7 +86,7 @@ class RunSummary(BaseModel):
             name=run.name,
             status=run.status,
             step=run.step,
-            total=run.total,
+            total_steps=run.total_steps,
             lr=run.lr,
             loss=run.loss,
             started=run.started,
@@ -231,7 +231,7 @@ class ReplayShown(BaseModel):
     """A run as it was steered: what repeats it."""
 
     run: str
-    total: int = Field(description="updates of the run as it stands")
+    total_steps: int = Field(description="updates of the run as it stands")
     schedule: str = Field(description="the schedule with its edits, as one text")
     edits: list[str] = Field(description="all that took effect, in order, in words")
     command: str = Field(description="what repeats it in a shell, with the task in place of TASK")

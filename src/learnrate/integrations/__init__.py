@@ -1,6 +1,6 @@
 """Our schedules in other people's frameworks, one module a framework, each behind its extra.
 
-    from learnrate.integrations.torch import to_torch, from_torch
+    from learnrate.torch_scheduler import to_torch, from_torch
     from learnrate.integrations.optax import to_optax
     from learnrate.integrations.keras import to_keras
     from learnrate.integrations.transformers import schedule_trainer, to_transformers

@@ -70,7 +70,7 @@ class LearnrateCallback(keras.callbacks.Callback):  # type: ignore[misc]  # kera
                 f"callback only one update of each execution; got {model.steps_per_execution}."
             )
         if self._given is not None and "epochs" in params:  # else it is no training
-            model.optimizer.learning_rate = to_keras(self._given, self._total())
+            model.optimizer.learning_rate = to_keras(self._given, self._total_steps())
 
     def on_train_begin(self, logs: Any = None) -> None:
         """Begin the run."""
@@ -80,7 +80,7 @@ class LearnrateCallback(keras.callbacks.Callback):  # type: ignore[misc]  # kera
         self.recorder = Recorder(
             self._store,
             name=self._name,
-            total=self._total(),
+            total_steps=self._total_steps(),
             schedule=self.schedule,
             facts={"optimizer": type(self.model.optimizer).__name__, "model": self.model.name},
         )
@@ -118,6 +118,6 @@ class LearnrateCallback(keras.callbacks.Callback):  # type: ignore[misc]  # kera
             self.recorder.step = self._step + 1
             self.recorder.add((step, tuple(values.get(name) for name in COLUMNS), None))
 
-    def _total(self) -> int | None:
+    def _total_steps(self) -> int | None:
         steps, epochs = (self.params or {}).get("steps"), (self.params or {}).get("epochs")
         return length_of(self._given, steps * epochs if steps and epochs else None)

@@ -9,7 +9,7 @@ from torch.nn.utils import get_total_norm
 
 from learnrate._errors import ArgumentError, needing
 from learnrate.integrations._check import length_of
-from learnrate.steer import Run, attach
+from learnrate.run import Run, attach
 from learnrate.store import RunStatus
 
 with needing("lightning", "lightning", "learnrate.integrations.attach_lightning"):
@@ -65,12 +65,12 @@ class LearnrateCallback(Callback):
     def on_train_start(self, trainer: Any, pl_module: Any) -> None:
         """Attach."""
         updates = trainer.estimated_stepping_batches
-        total = int(updates) if math.isfinite(updates) else None
+        total_steps = int(updates) if math.isfinite(updates) else None
         self.run = attach(
             list(trainer.optimizers),
             self._schedule,
             **{
-                "total": length_of(self._schedule, total),
+                "total_steps": length_of(self._schedule, total_steps),
                 "step": trainer.global_step // max(1, len(trainer.optimizers)),
                 "model": pl_module,
                 "gradient_every": 0,  # they are there only once the step has begun

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from learnrate._errors import ArgumentError, needing
 from learnrate.integrations._check import length_of
-from learnrate.steer import Run, attach
+from learnrate.run import Run, attach
 from learnrate.watch import COLUMNS
 
 with needing("transformers", "transformers", "learnrate.integrations.attach_transformers"):
@@ -60,7 +60,7 @@ class LearnrateCallback(TrainerCallback):
             held["optimizer"],
             self._schedule,
             **{
-                "total": length_of(self._schedule, state.max_steps),
+                "total_steps": length_of(self._schedule, state.max_steps),
                 "step": state.global_step,
                 "model": held["model"],
                 "gradient_every": 0,  # the Trainer has clipped it by then

@@ -20,7 +20,7 @@ __all__ = ["KerasSchedule", "to_keras"]
 
 
 def to_keras(
-    schedule: Schedule, total: int | None = None, *, accumulate: int = 1
+    schedule: Schedule, total_steps: int | None = None, *, accumulate: int = 1
 ) -> KerasSchedule:
     """A Keras learning-rate schedule, for `keras.optimizers.Adam(to_keras(schedule))`.
 
@@ -30,14 +30,14 @@ def to_keras(
 
     Args:
         schedule: The rate of each step. After its end it stays at its last value.
-        total: Steps to bind it to, if it is not bound yet.
+        total_steps: Steps to bind it to, if it is not bound yet.
         accumulate: The optimizer's `gradient_accumulation_steps`. Keras hands its schedules the
             count of micro-batches; a step here is an update.
 
     Raises:
-        ArgumentError: it is not bound and no `total` is given; or `accumulate` is below 1.
+        ArgumentError: it is not bound and no `total_steps` is given; or `accumulate` is below 1.
     """
-    bound = bound_schedule("to_keras(schedule=...)", schedule, total)
+    bound = bound_schedule("to_keras(schedule=...)", schedule, total_steps)
     return KerasSchedule(bound, accumulate)
 
 
@@ -53,7 +53,7 @@ class KerasSchedule(keras.optimizers.schedules.LearningRateSchedule):  # type: i
             )
         self.schedule = read(schedule) if isinstance(schedule, str) else schedule
         self.accumulate = accumulate
-        self._last = self.schedule.total or 0
+        self._last = self.schedule.total_steps or 0
         # Made here and not when called, because a call may be traced.
         table = self.schedule(np.arange(self._last + 1))
         self._table = keras.ops.convert_to_tensor(table, dtype=keras.config.floatx())

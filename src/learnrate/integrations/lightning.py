@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from learnrate.integrations.torch import to_torch
+from learnrate.torch_scheduler import to_torch
 
 if TYPE_CHECKING:
     from torch.optim import Optimizer

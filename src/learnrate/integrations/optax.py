@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["OptaxSchedule", "to_optax"]
 
 
-def to_optax(schedule: Schedule, total: int | None = None) -> OptaxSchedule:
+def to_optax(schedule: Schedule, total_steps: int | None = None) -> OptaxSchedule:
     """An optax schedule, for `optax.adamw(to_optax(schedule))` and wherever optax takes one.
 
     It can be jitted, mapped and scanned over. The rates are laid down in a table, which a
@@ -30,12 +30,12 @@ def to_optax(schedule: Schedule, total: int | None = None) -> OptaxSchedule:
 
     Args:
         schedule: The rate of each step. After its end it stays at its last value.
-        total: Steps to bind it to, if it is not bound yet.
+        total_steps: Steps to bind it to, if it is not bound yet.
 
     Raises:
-        ArgumentError: it is not bound, and no `total` is given.
+        ArgumentError: it is not bound, and no `total_steps` is given.
     """
-    return OptaxSchedule(bound_schedule("to_optax(schedule=...)", schedule, total))
+    return OptaxSchedule(bound_schedule("to_optax(schedule=...)", schedule, total_steps))
 
 
 class OptaxSchedule:
@@ -43,7 +43,7 @@ class OptaxSchedule:
 
     def __init__(self, schedule: Schedule) -> None:
         self.schedule = schedule
-        self._last = schedule.total or 0
+        self._last = schedule.total_steps or 0
         self._table = schedule(np.arange(self._last + 1))
 
     def __call__(self, count: jax.typing.ArrayLike) -> jax.Array:

@@ -34,7 +34,7 @@ def task_of(
     trainer: Trainer | None = None,
     validation: Iterable[Any] | None = None,
     monitor: str = "val_loss",
-    steps: int | None = None,
+    total_steps: int | None = None,
 ) -> Task:
     """A task of a LightningModule, for `learnrate.plan`, `find` and `sweep`.
 
@@ -54,7 +54,7 @@ def task_of(
             changed. One device, no clipping, full precision, and `steps` without it.
         validation: batches to validate with, where `data` is none that has them.
         monitor: the logged value that trials are judged by; lower is better.
-        steps: updates of the whole run; those of the trainer by default.
+        total_steps: updates of the whole run; those of the trainer by default.
 
     Raises:
         ArgumentError: the module optimizes by hand, there is no training data, the trainer
@@ -73,7 +73,7 @@ def task_of(
         ...         return (self.layer(batch) - batch.sum(1, keepdim=True)).square().mean()
         ...     def configure_optimizers(self):
         ...         return torch.optim.Adam(self.parameters())
-        >>> task = task_of(Line(), [torch.randn(8, 3)], steps=50)
+        >>> task = task_of(Line(), [torch.randn(8, 3)], total_steps=50)
         >>> learnrate.train(task, 0.1, progress=False).curve.steps
         50
     """
@@ -85,9 +85,9 @@ def task_of(
         )
     train, held_out = _loaders(sample, data, validation)
     facts = _facts_of(trainer, train)
-    total = facts.pop("steps") if steps is None else steps
-    facts.pop("steps", None)
-    trial = _Trial(total, trainer)
+    length = facts.pop("steps")
+    total_steps = length if total_steps is None else total_steps
+    trial = _Trial(total_steps, trainer)
 
     def model() -> LightningModule:
         made = copy.deepcopy(module) if isinstance(module, LightningModule) else module()
@@ -100,7 +100,7 @@ def task_of(
         data=train,
         optimizer=_optimizer_of,
         validate=None if held_out is None else _validation(held_out, monitor),
-        steps=total,
+        total_steps=total_steps,
         name=type(sample).__name__,
         **facts,
     )
@@ -109,9 +109,9 @@ def task_of(
 class _Trial:
     """What `self.trainer` is in a trial, and where `self.log` goes."""
 
-    def __init__(self, total: int | None, trainer: Trainer | None) -> None:
-        if total is not None:
-            self.estimated_stepping_batches = self.max_steps = total
+    def __init__(self, total_steps: int | None, trainer: Trainer | None) -> None:
+        if total_steps is not None:
+            self.estimated_stepping_batches = self.max_steps = total_steps
         self.accumulate_grad_batches = getattr(trainer, "accumulate_grad_batches", 1)
         self.max_epochs = getattr(trainer, "max_epochs", None)
         self.current_epoch = self.global_step = 0
@@ -158,13 +158,13 @@ def _validation(batches: Iterable[Any], monitor: str) -> Callable[[Any], float]:
         trial = model.trainer
         trial.training, trial.validating, trial.logged = False, True, {}
         model.on_validation_epoch_start()
-        total, examples = 0.0, 0
+        weighted_sum, examples = 0.0, 0
         for index, batch in enumerate(batches):
             trial.logged.pop(monitor, None)
             _called(model.validation_step, _transferred(model, batch), index)
             if monitor in trial.logged:
                 size = extract_batch_size(batch)
-                total += size * _number(trial.logged[monitor], monitor)
+                weighted_sum += size * _number(trial.logged[monitor], monitor)
                 examples += size
         trial.logged.pop(monitor, None)
         model.on_validation_epoch_end()
@@ -177,7 +177,7 @@ def _validation(batches: Iterable[Any], monitor: str) -> Callable[[Any], float]:
                 f"validation logged {names}, and no {monitor!r}. Log it with self.log, or name "
                 "another value with task_of(monitor=...)."
             )
-        return total / examples
+        return weighted_sum / examples
 
     return validate
 

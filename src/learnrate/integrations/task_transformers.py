@@ -20,7 +20,7 @@ __all__ = ["task_of"]
 _SAMPLING = ("random", "sequential")
 
 
-def task_of(trainer: Any, *, steps: int | None = None) -> Task:
+def task_of(trainer: Any, *, total_steps: int | None = None) -> Task:
     """A task of a transformers Trainer, for `learnrate.plan`, `find` and `sweep`.
 
         trainer = Trainer(model, args, train_dataset=..., eval_dataset=...)
@@ -34,7 +34,7 @@ def task_of(trainer: Any, *, steps: int | None = None) -> Task:
 
     Args:
         trainer: a Trainer, or of a class derived from it.
-        steps: updates of the whole run; `max_steps`, or those of `num_train_epochs`, by default.
+        total_steps: updates of the whole run; `max_steps`, or those of `num_train_epochs`, by default.
 
     Raises:
         ArgumentError: the trainer has an optimizer already, several evaluation sets, no training
@@ -47,7 +47,7 @@ def task_of(trainer: Any, *, steps: int | None = None) -> Task:
         ...     n_head=2, bos_token_id=0, eos_token_id=0))
         >>> rows = [{"input_ids": torch.arange(6), "labels": torch.arange(6)}] * 32
         >>> args = TrainingArguments(max_steps=50, use_cpu=True, report_to="none")
-        >>> task_of(Trainer(model, args, train_dataset=rows)).steps
+        >>> task_of(Trainer(model, args, train_dataset=rows)).total_steps
         50
     """
     args = trainer.args
@@ -68,7 +68,7 @@ def task_of(trainer: Any, *, steps: int | None = None) -> Task:
         data=train,
         optimizer=lambda model: _optimizer_of(trainer, model),
         validate=None if trainer.eval_dataset is None else _evaluation(trainer),
-        steps=_total(args, prepared) if steps is None else steps,
+        total_steps=(_total_steps(args, prepared) if total_steps is None else total_steps),
         clip_norm=args.max_grad_norm or None,
         accumulate=args.gradient_accumulation_steps,
         amp="bfloat16" if args.bf16 else "float16" if args.fp16 else None,
@@ -116,21 +116,21 @@ def _optimizer_of(trainer: Any, model: torch.nn.Module) -> torch.optim.Optimizer
 
 def _evaluation(trainer: Any) -> Callable[[torch.nn.Module], float]:
     def evaluate(model: torch.nn.Module) -> float:
-        total, examples = 0.0, 0
+        weighted_sum, examples = 0.0, 0
         for batch in trainer.get_eval_dataloader():  # which moves batches to the device
             size = len(next(iter(batch.values())))
-            total += size * float(_loss_of(trainer, model, batch))
+            weighted_sum += size * float(_loss_of(trainer, model, batch))
             examples += size
-        return total / examples
+        return weighted_sum / examples
 
     return evaluate
 
 
-def _total(args: Any, prepared: Any) -> int | None:
+def _total_steps(args: Any, prepared: Any) -> int | None:
     if args.max_steps > 0:
         return int(args.max_steps)
     if not hasattr(prepared, "__len__"):
         return None
     of_epoch = max(1, math.ceil(len(prepared) / args.gradient_accumulation_steps))
-    total: int = math.ceil(args.num_train_epochs * of_epoch)
-    return total
+    total_steps: int = math.ceil(args.num_train_epochs * of_epoch)
+    return total_steps

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from learnrate._errors import ArgumentError
-from learnrate.integrations.torch import TorchSchedule, to_torch
+from learnrate.torch_scheduler import TorchSchedule, to_torch
 
 if TYPE_CHECKING:
     from torch.optim import Optimizer

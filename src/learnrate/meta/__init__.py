@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from learnrate.meta._learned import negative_shares as negative_shares
     from learnrate.meta._rates import Learned as Learned
     from learnrate.meta._sweep import MetaSweep as MetaSweep
+    from learnrate.meta._sweep import grid_in as grid_in
     from learnrate.meta._sweep import sweep as sweep
     from learnrate.meta._task import MetaTask as MetaTask
     from learnrate.meta._task import load_meta_task as load_meta_task
@@ -46,6 +47,7 @@ _HOMES = {
     "Sinusoids": "_families",
     "adapt": "_inner",
     "advise": "_advise",
+    "grid_in": "_sweep",
     "load_meta_task": "_task",
     "meta_gradient": "_inner",
     "negative_shares": "_learned",

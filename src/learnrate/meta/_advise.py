@@ -142,7 +142,7 @@ def _probed(
     """How much worse the positive sign is, and the standard error; None where one diverged."""
     plain = replace(task, inner_lr=0.0, adapt_lr=None)
     found = sweep(
-        plain, [-scale, scale], [scale], seeds=3, steps=steps, seed=seed, progress=False
+        plain, [-scale, scale], [scale], seeds=3, total_steps=steps, seed=seed, progress=False
     ).losses[:, 0]
     if not np.isfinite(found).all():
         return None, None
@@ -166,8 +166,8 @@ def _parts(near: torch.Tensor, far: torch.Tensor) -> tuple[float, float]:
     count = len(near)
     shared = float((near * far).sum(1).mean())
     # The product of two means holds count of count^2 products of an episode with itself.
-    total = float((near.mean(0) * far.mean(0)).sum())
-    common = (total - shared / count) * count / (count - 1)
+    dot_product = float((near.mean(0) * far.mean(0)).sum())
+    common = (dot_product - shared / count) * count / (count - 1)
     return max(0.0, shared - common), max(0.0, float(near.square().sum(1).mean()) - shared)
 
 

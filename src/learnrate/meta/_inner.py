@@ -79,15 +79,15 @@ def gradient(learner: Learner, weights: Weights, rates: Rates, episode: Episode)
                 query.append(learner.outer(ended, own.query))
                 moved = [begun[name] - ended[name] for name in weights]
                 target = torch.zeros(len(index), dtype=torch.long) if rows is None else rows
-                for total, move in zip(totals, moved, strict=True):
-                    total.index_add_(0, target, move / each)
+                for summed, move in zip(totals, moved, strict=True):
+                    summed.index_add_(0, target, move / each)
             continue
         outer = learner.outer(ended, own.query)
         query.append(outer.detach())
         slopes = torch.autograd.grad(outer.sum() / each, leaves, allow_unused=True)
-        for total, slope in zip(totals, slopes, strict=True):
+        for summed, slope in zip(totals, slopes, strict=True):
             if slope is not None:
-                total.add_(slope)
+                summed.add_(slope)
     found = torch.cat(query).reshape(trials, each)
     named = dict(zip(weights, totals[: len(weights)], strict=True))
     learned = dict(zip(rates.values, totals[len(weights) :], strict=False))

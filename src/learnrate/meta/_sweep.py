@@ -118,7 +118,7 @@ def sweep(
     adapt_lr: Sequence[float],
     *,
     seeds: int = 3,
-    steps: int | None = None,
+    total_steps: int | None = None,
     seed: int = 0,
     out: str | Path | None = None,
     progress: bool = True,
@@ -134,7 +134,7 @@ def sweep(
         inner_lr: the rates of meta-training, increasing, of any sign.
         adapt_lr: the rates of adaptation at test time, likewise.
         seeds: trainings at each inner rate, at least 1.
-        steps: meta-updates; the task's by default.
+        total_steps: meta-updates; the task's by default.
         seed: of the first.
         out: a folder to keep finished stacks in; a killed sweep goes on from there.
         progress: whether to show a bar when it takes long.
@@ -150,11 +150,13 @@ def sweep(
         ...     loss=torch.nn.MSELoss(),
         ...     episodes=MixedRegression(dim=4, shots=5, queries=5),
         ... )
-        >>> sweep(task, [-0.1, 0.0, 0.1], [0.0, 0.1], seeds=2, steps=5).losses.shape
+        >>> sweep(task, [-0.1, 0.0, 0.1], [0.0, 0.1], seeds=2, total_steps=5).losses.shape
         (3, 2, 2)
     """
     inner, adapt = _checked("inner_lr", inner_lr), _checked("adapt_lr", adapt_lr)
-    total = checked_count("steps", task.steps if steps is None else steps)
+    total_steps = checked_count(
+        "total_steps", task.total_steps if total_steps is None else total_steps
+    )
     count = checked_count("seeds", seeds)
     if isinstance(task.inner_lr, Learned):
         raise ArgumentError(
@@ -164,7 +166,7 @@ def sweep(
     path = None if out is None else folder_for(Path(out)) / JOURNAL_NAME
     with kept_random_state():
         seed_everything(seed)
-        runner = _Runner(task, adapt, total, path, progress=progress)
+        runner = _Runner(task, adapt, total_steps, path, progress=progress)
         runner.run([(rate, one) for one in own for rate in inner])
     losses = [[runner.losses(rate, one) for one in own] for rate in inner]
     return MetaSweep(
@@ -172,7 +174,7 @@ def sweep(
         np.array(adapt),
         np.array(losses).transpose(0, 2, 1),
         tuple(runner.failures),
-        total,
+        total_steps,
         runner.resumed,
         task.name,
     )
@@ -182,19 +184,25 @@ class _Runner:
     """Runs the trials that the journal does not know, a stack at a time."""
 
     def __init__(
-        self, task: MetaTask, adapt: list[float], total: int, path: Path | None, *, progress: bool
+        self,
+        task: MetaTask,
+        adapt: list[float],
+        total_steps: int,
+        path: Path | None,
+        *,
+        progress: bool,
     ) -> None:
         self.resumed = 0
         self.failures: list[str] = []
         self._task = task
         self._adapt = adapt
-        self._total = total
+        self._total_steps = total_steps
         self._progress = progress
         self._journal = Journal(path, _identity(task))
 
     def losses(self, rate: float, seed: int) -> list[float]:
         """A trial's mean test loss at every adaptation rate."""
-        record = self._journal.get(self._what(rate), self._total, seed)
+        record = self._journal.get(self._what(rate), self._total_steps, seed)
         assert record is not None  # noqa: S101 - every trial was run
         return [math.inf if one is None else float(one) for one in record["losses"]]
 
@@ -203,10 +211,10 @@ class _Runner:
         missing = [one for one in trials if self._known(*one) is None]
         self.resumed = len(trials) - len(missing)
         width = _WIDTH if missing and Population(self._task, missing[:1]).stackable else 1
-        with ProgressBar(len(missing) * self._total, shown=self._progress) as bar:
+        with ProgressBar(len(missing) * self._total_steps, shown=self._progress) as bar:
             for start in range(0, len(missing), width):
                 stack = missing[start : start + width]
-                self._train(stack, bar, start * self._total)
+                self._train(stack, bar, start * self._total_steps)
         for trial in trials:
             failure = (self._known(*trial) or {}).get("failure")
             if failure:
@@ -214,7 +222,7 @@ class _Runner:
 
     def _train(self, stack: list[tuple[float, int]], bar: ProgressBar, before: int) -> None:
         population = Population(self._task, stack)
-        for step in range(self._total):
+        for step in range(self._total_steps):
             loss = population.update(step)
             if all(population.failed):
                 break
@@ -233,10 +241,10 @@ class _Runner:
             failure = population.failed[at]
             figures = [None if failure else number_or_none(float(one)) for one in means[at]]
             record = {"losses": figures, "failure": failure}
-            self._journal.add(self._what(rate), self._total, seed, record)
+            self._journal.add(self._what(rate), self._total_steps, seed, record)
 
     def _known(self, rate: float, seed: int) -> dict[str, Any] | None:
-        return self._journal.get(self._what(rate), self._total, seed)
+        return self._journal.get(self._what(rate), self._total_steps, seed)
 
     def _what(self, rate: float) -> str:
         return f"inner {rate!r} adapt {self._adapt!r}"

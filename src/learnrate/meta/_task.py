@@ -18,7 +18,7 @@ from learnrate.task import load_object
 __all__ = ["ALGORITHMS", "MetaTask", "load_meta_task"]
 
 ALGORITHMS = ("maml", "first-order", "reptile", "anil")
-_WHOLE = ("inner_steps", "batch", "steps", "test_count")
+_WHOLE = ("inner_steps", "batch", "total_steps", "test_count")
 
 Loss = nn.Module | Callable[[nn.Module, Any], torch.Tensor]
 
@@ -54,7 +54,7 @@ class MetaTask:
         optimizer: of the weights before adaptation and of learned rates: a class, a partial of
             one, or a function of a list of tensors; Adam at 1e-3 by default.
         batch: episodes of a meta-update.
-        steps: meta-updates of a whole run.
+        total_steps: meta-updates of a whole run.
         test_count: episodes that a test draws.
         at_once: the most episodes in one vectorised pass, for memory; None for no limit.
         name: what reports call it.
@@ -92,7 +92,7 @@ class MetaTask:
     head: str | None = None
     optimizer: Callable[..., torch.optim.Optimizer] = _adam
     batch: int = 16
-    steps: int = 1000
+    total_steps: int = 1000
     test_count: int = 100
     at_once: int | None = None
     name: str = "meta-task"

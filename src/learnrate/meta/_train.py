@@ -89,7 +89,7 @@ def train(
     *,
     inner_lr: RateSpec | Learned | None = None,
     adapt_lr: RateSpec | None = None,
-    steps: int | None = None,
+    total_steps: int | None = None,
     seed: int = 0,
     progress: bool = True,
 ) -> MetaTrained:
@@ -99,7 +99,7 @@ def train(
         task: what is meta-trained; it is left as it was.
         inner_lr: the inner loop's rate; the task's by default.
         adapt_lr: the rate at test time; the task's by default.
-        steps: meta-updates; the task's by default.
+        total_steps: meta-updates; the task's by default.
         seed: of the first weights and the episodes.
         progress: whether to show a bar when it takes long.
 
@@ -113,10 +113,12 @@ def train(
         >>> task = MetaTask(
         ...     model=lambda: torch.nn.Linear(1, 1), loss=torch.nn.MSELoss(), episodes=Sinusoids()
         ... )
-        >>> train(task, inner_lr=-0.01, adapt_lr=0.01, steps=5).losses.shape
+        >>> train(task, inner_lr=-0.01, adapt_lr=0.01, total_steps=5).losses.shape
         (5,)
     """
-    total = checked_count("steps", task.steps if steps is None else steps)
+    total_steps = checked_count(
+        "total_steps", task.total_steps if total_steps is None else total_steps
+    )
     with kept_random_state():
         seed_everything(seed)
         given = task.adapt_lr if adapt_lr is None else adapt_lr
@@ -124,7 +126,7 @@ def train(
         rates = (
             None if given is None else population.learner.rates(given, task.test_steps, "adapt_lr")
         )
-        losses, shares, interrupted = _run(population, total, progress=progress)
+        losses, shares, interrupted = _run(population, total_steps, progress=progress)
         failure = population.failed[0]
         loss, metric = population.test(rates, task.test_steps)
     _put_into(population)
@@ -158,17 +160,17 @@ def checked_count(name: str, value: object) -> int:
 
 
 def _run(
-    population: Population, total: int, *, progress: bool
+    population: Population, total_steps: int, *, progress: bool
 ) -> tuple[list[float], list[NegativeShare], bool]:
     losses: list[float] = []
     shares: list[NegativeShare] = []
-    every = max(1, total // _LOOKS)
+    every = max(1, total_steps // _LOOKS)
     learned = population.rates.learned
     if learned:
         shares += negative_shares(population.rates)
-    with ProgressBar(total, shown=progress) as bar:
+    with ProgressBar(total_steps, shown=progress) as bar:
         try:
-            for step in range(total):
+            for step in range(total_steps):
                 losses.append(float(population.update(step)[0]))
                 if population.failed[0] is not None:
                     break

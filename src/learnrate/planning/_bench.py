@@ -113,7 +113,7 @@ class Bench:
 
     def _run(self, trial: Trial, peak: float) -> Curve:
         def show(update: Update) -> None:
-            stage = f"trial of {trial.total} updates at {peak:.2g}, loss {update.loss:.4g}"
+            stage = f"trial of {trial.total_steps} updates at {peak:.2g}, loss {update.loss:.4g}"
             self.bar.show(self.spent + update.step + 1, stage)
 
         curve, _ = run_trial(self.task, trial, on_update=show)

@@ -63,7 +63,7 @@ class Ladder:
         horizons: the rungs' lengths in updates, rising.
         limits: how many updates may have been made at the end of each rung.
         budget: how many updates all trials together may make.
-        total: the length of the whole run.
+        total_steps: the length of the whole run.
         expected: log of the rate at which the range test puts the best of the whole run.
         start: the height before training.
     """
@@ -71,7 +71,7 @@ class Ladder:
     horizons: tuple[int, ...]
     limits: tuple[int, ...]
     budget: int
-    total: int
+    total_steps: int
     expected: float
     start: float = math.inf
 
@@ -92,7 +92,7 @@ class Ladder:
     def surface(self, measured: Sequence[Measured]) -> Surface:
         """What was measured, as a posterior over the best rate of the whole run."""
         seen = tuple(one.observation for one in measured)
-        return _surface(seen, self.total, self.expected, self.start)
+        return _surface(seen, self.total_steps, self.expected, self.start)
 
     def extended(self, measured: Sequence[Measured]) -> Ladder:
         """The climbed ladder with the budget of the two further trials that would help most.
@@ -102,9 +102,9 @@ class Ladder:
         """
         surface = self.surface(measured)
         longest = self.horizons[-1]
-        here, whole = (surface.location(steps)[1] for steps in (longest, self.total))
+        here, whole = (surface.location(steps)[1] for steps in (longest, self.total_steps))
         spent = sum(one.trial.updates for one in measured)
-        if whole**2 > 2 * here**2 and 2 * longest <= self.total:
+        if whole**2 > 2 * here**2 and 2 * longest <= self.total_steps:
             budget = spent + 4 * longest
             horizons, limits = (*self.horizons, 2 * longest), (*self.limits, budget)
             return replace(self, horizons=horizons, limits=limits, budget=budget)
@@ -145,7 +145,9 @@ class Ladder:
     def _centre(self, rung: int, measured: Sequence[Measured]) -> float:
         below = [one for one in measured if one.proposal.rung < rung]
         if not any(math.isfinite(one.height) for one in below):
-            return self.expected + DRIFT_PRIOR[0] * math.log(self.horizons[rung] / self.total)
+            return self.expected + DRIFT_PRIOR[0] * math.log(
+                self.horizons[rung] / self.total_steps
+            )
         return self.surface(below).location(self.horizons[rung])[0]
 
     def bracketed(self, rung: int, measured: Sequence[Measured]) -> bool:
@@ -163,10 +165,10 @@ def _spacing(rung: int) -> float:
 
 @lru_cache(maxsize=8)
 def _surface(
-    observations: tuple[Observation, ...], total: int, expected: float, start: float
+    observations: tuple[Observation, ...], total_steps: int, expected: float, start: float
 ) -> Surface:
     """One posterior for the several questions put to it between two trials."""
-    return Surface(observations, total, expected, start)
+    return Surface(observations, total_steps, expected, start)
 
 
 def next_index(losses: dict[int, float]) -> int | None:
@@ -190,7 +192,7 @@ def next_index(losses: dict[int, float]) -> int | None:
     return None
 
 
-def ladder_for(total: int, budget: int, expected: float, start: float = math.inf) -> Ladder:
+def ladder_for(total_steps: int, budget: int, expected: float, start: float = math.inf) -> Ladder:
     """Three short trials, then two that are as long as the rest of the budget allows.
 
     A short one has a twenty-eighth of the budget, and no less than its square root, or 16 updates
@@ -206,4 +208,6 @@ def ladder_for(total: int, budget: int, expected: float, start: float = math.inf
     limits: tuple[int, ...] = (budget,)
     if last >= 2 * first:
         horizons, limits = (first, last), (_BRACKET * first, budget)
-    return Ladder(horizons, limits, budget=budget, total=total, expected=expected, start=start)
+    return Ladder(
+        horizons, limits, budget=budget, total_steps=total_steps, expected=expected, start=start
+    )

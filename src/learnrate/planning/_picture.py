@@ -128,22 +128,24 @@ def _fit_at_best(rung: Rung) -> float:
 
 def draw_extrapolation(plan: Plan, axes: Axes) -> None:
     """Best rate against horizon, with its interval, from the rungs to the whole run."""
-    steps = [rung.steps for rung in plan.rungs] + [plan.total]
+    steps = [rung.steps for rung in plan.rungs] + [plan.total_steps]
     lows = [rung.low for rung in plan.rungs] + [plan.low]
     highs = [rung.high for rung in plan.rungs] + [plan.high]
     middles = [rung.best for rung in plan.rungs] + [math.sqrt(plan.low * plan.high)]
     style(axes, "Extrapolation to the whole run", x="updates", y="best peak learning rate")
-    log_axis(axes.xaxis, min(steps) / 1.3, plan.total * 1.6)
+    log_axis(axes.xaxis, min(steps) / 1.3, plan.total_steps * 1.6)
     log_axis(axes.yaxis, min(lows) / 1.3, max(highs) * 1.3)
     axes.fill_between(
         steps, lows, highs, color=BEST, alpha=0.15, linewidth=0, label="80 % interval"
     )
     axes.plot(steps, middles, "--", color=BEST, linewidth=1.2)
     axes.plot(steps[:-1], middles[:-1], "D", color=BEST, markersize=6, label="best rate of a rung")
-    axes.plot([plan.total], [plan.peak], "*", color=CHOSEN, markersize=15, label="chosen peak")
+    axes.plot(
+        [plan.total_steps], [plan.peak], "*", color=CHOSEN, markersize=15, label="chosen peak"
+    )
     axes.annotate(
         rate_text(plan.peak),
-        (plan.total, plan.peak),
+        (plan.total_steps, plan.peak),
         xytext=(-10, -4),
         textcoords="offset points",
         ha="right",
@@ -151,6 +153,6 @@ def draw_extrapolation(plan: Plan, axes: Axes) -> None:
         color=CHOSEN,
         fontweight="bold",
     )
-    axes.set_xlim(min(steps) / 1.3, plan.total * 1.6)
+    axes.set_xlim(min(steps) / 1.3, plan.total_steps * 1.6)
     axes.set_ylim(min(lows) / 1.3, max(highs) * 1.3)
     legend_below(axes)

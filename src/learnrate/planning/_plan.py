@@ -46,7 +46,7 @@ _BELOW = 30.0  # the best rate lies this factor below the middle of where it is 
 def plan(
     task: Task,
     *,
-    steps: int | None = None,
+    total_steps: int | None = None,
     budget: float = 0.5,
     shape: str | Schedule | None = None,
     compare_shapes: bool = False,
@@ -66,7 +66,7 @@ def plan(
 
     Args:
         task: what to train.
-        steps: the whole run in optimizer updates; the task's own by default.
+        total_steps: the whole run in optimizer updates; the task's own by default.
         budget: the most that all trials may cost, as a share of one run, in (0, 1].
         shape: the schedule's shape, with peak 1; 5 % warm-up and a linear decay to 0 by default.
         compare_shapes: choose warm-up (none, 2, 5, 10 %) and decay (linear, cosine, constant and
@@ -81,16 +81,16 @@ def plan(
         progress: show a bar on standard error.
 
     Raises:
-        ArgumentError: `steps` or `budget` is outside its rule, or together too small to try
+        ArgumentError: `total_steps` or `budget` is outside its rule, or together too small to try
             anything.
         TaskError: the task cannot be trained, or nothing it does lowers the loss.
         KeyboardInterrupt: on Ctrl-C; what was measured is kept in `out`.
     """
-    total = task.total(steps)
-    updates = _updates(total, budget)
-    shaped = read_shape(SHAPE if shape is None else shape).over(total)
+    total_steps = task.run_length(total_steps)
+    updates = _updates(total_steps, budget)
+    shaped = read_shape(SHAPE if shape is None else shape).over(total_steps)
     if compare_shapes:
-        _refuse_to_compare(total, shape)
+        _refuse_to_compare(total_steps, shape)
     if not isinstance(more, int) or isinstance(more, bool) or more < 0:
         raise ArgumentError(f"more must be a whole number of at least 0; got {more!r}.")
     identity = fingerprint(task)
@@ -102,7 +102,7 @@ def plan(
             raise TaskError(bracket.refusal)
         left = updates - int(bracket.reached.sum())
         scale = Scale.of(bracket.mean)
-        ladder = ladder_for(total, left, _expected(bracket), scale.height(scale.start))
+        ladder = ladder_for(total_steps, left, _expected(bracket), scale.height(scale.start))
         measured = bench.climbed(ladder, [], scale, seed)
         for _ in range(more if any(math.isfinite(one.height) for one in measured) else 0):
             ladder = ladder.extended(measured)
@@ -146,15 +146,15 @@ def replan(
     Examples:
         >>> import learnrate
         >>> from learnrate.testing import quadratic_task
-        >>> task = quadratic_task(steps=400)
+        >>> task = quadratic_task(total_steps=400)
         >>> half = learnrate.train(task, "0.02 * warmup(20) >> constant(180)", progress=False)
         >>> state = {"model": half.model.state_dict(), "optimizer": half.optimizer.state_dict()}
-        >>> learnrate.replan(task, state, remaining=200, progress=False).schedule.total
+        >>> learnrate.replan(task, state, remaining=200, progress=False).schedule.total_steps
         200
     """
     return plan(
         task.starting_from(state),
-        steps=remaining,
+        total_steps=remaining,
         budget=budget,
         shape=shape,
         seed=seed,
@@ -163,15 +163,15 @@ def replan(
     )
 
 
-def _updates(total: int, budget: float) -> int:
+def _updates(total_steps: int, budget: float) -> int:
     if not (isinstance(budget, int | float) and 0 < budget <= 1):
         raise ArgumentError(
             f"budget must be a share of one run, above 0 and at most 1; got {budget!r}."
         )
-    updates = math.floor(budget * total)
+    updates = math.floor(budget * total_steps)
     if updates < 2 * BRACKET_ITERS[0]:
         raise ArgumentError(
-            f"budget {budget} of {total} steps is {updates} updates; a plan needs at least "
+            f"budget {budget} of {total_steps} steps is {updates} updates; a plan needs at least "
             f"{2 * BRACKET_ITERS[0]}. Raise the budget or plan for a longer run."
         )
     return updates
@@ -197,7 +197,7 @@ def _decided(
 ) -> Plan:
     _refuse_without_evidence(measured)
     surface = ladder.surface(measured)
-    whole = surface.best(ladder.total)
+    whole = surface.best(ladder.total_steps)
     peak = min(surface.least_regret(), _ceiling(measured))
     rungs = tuple(
         _rung(index, surface, ladder, measured, scale)
@@ -218,8 +218,8 @@ def _decided(
         low=min(whole.low, peak),
         high=max(whole.high, peak),
         schedule=peak * bench.shape,
-        total=ladder.total,
-        cost=bench.spent / ladder.total,
+        total_steps=ladder.total_steps,
+        cost=bench.spent / ladder.total_steps,
         budget=budget,
         verdict=verdict,
         reason=reason,
@@ -234,15 +234,15 @@ def _decided(
     )
 
 
-def _refuse_to_compare(total: int, shape: object) -> None:
+def _refuse_to_compare(total_steps: int, shape: object) -> None:
     if shape is not None:
         raise ArgumentError(
             f"compare_shapes chooses the shape, and shape={str(shape)!r} was given; leave out one."
         )
-    if total < 4 * SHORTEST:
+    if total_steps < 4 * SHORTEST:
         raise ArgumentError(
             f"compare_shapes needs a run of at least {4 * SHORTEST} updates, of which a short "
-            f"trial still has a warm-up; got {total}."
+            f"trial still has a warm-up; got {total_steps}."
         )
 
 
@@ -262,8 +262,8 @@ def _reshaped(
         peak=peak,
         low=min(made.low * taken.factor, peak),
         high=max(made.high * taken.factor, peak),
-        schedule=(peak * taken.shape).over(made.total),
-        cost=bench.spent / made.total,
+        schedule=(peak * taken.shape).over(made.total_steps),
+        cost=bench.spent / made.total_steps,
         reason=f"{made.reason} In trials of {steps:,} updates, {said}",
         shapes=tuple(tried.values()),
     )
@@ -271,7 +271,7 @@ def _reshaped(
 
 def _further(ladder: Ladder, measured: list[Measured]) -> Further:
     steps = ladder.extended(measured).horizons[-1]
-    return Further(steps, 2 * steps / ladder.total)
+    return Further(steps, 2 * steps / ladder.total_steps)
 
 
 def _refuse_without_evidence(measured: list[Measured]) -> None:

@@ -84,8 +84,8 @@ class Plan:
         peak: the rate with the least expected regret.
         low: the lower end of the central 80 % interval of the best rate.
         high: its upper end.
-        schedule: warm-up and decay bound to `total`, at `peak`.
-        total: the run's length in updates.
+        schedule: warm-up and decay bound to `total_steps`, at `peak`.
+        total_steps: the run's length in updates.
         cost: the updates of all trials, as a share of one run.
         budget: the share that was allowed.
         verdict: `ok`, or `weak` where the evidence is poor.
@@ -106,7 +106,7 @@ class Plan:
     low: float
     high: float
     schedule: Schedule
-    total: int
+    total_steps: int
     cost: float
     budget: float
     verdict: Verdict
@@ -125,7 +125,7 @@ class Plan:
         return (
             f"peak {self.peak:.3g} ({self.low:.2g} .. {self.high:.2g}), {self.schedule}; "
             f"verdict {self.verdict}: {self.reason} "
-            f"Cost: {self.cost:.0%} of one run of {self.total:,} updates."
+            f"Cost: {self.cost:.0%} of one run of {self.total_steps:,} updates."
         )
 
     def plot(self) -> Figure:
@@ -149,7 +149,7 @@ class Plan:
             "low": self.low,
             "high": self.high,
             "schedule": str(self.schedule),
-            "total": self.total,
+            "total_steps": self.total_steps,
             "cost": self.cost,
             "budget": self.budget,
             "verdict": str(self.verdict),
@@ -213,9 +213,9 @@ def _checked(found: Any) -> Plan:
     )
     bound = schedule(found["schedule"])
     _expect(
-        bound.total == found["total"],
-        f"its schedule {found['schedule']!r} is {bound.total} updates long, and total says "
-        f"{found['total']!r}.",
+        bound.total_steps == found["total_steps"],
+        f"its schedule {found['schedule']!r} is {bound.total_steps} updates long, and total says "
+        f"{found['total_steps']!r}.",
     )
     highest = float(bound.table().max())
     _expect(
@@ -227,7 +227,7 @@ def _checked(found: Any) -> Plan:
         low=float(found["low"]),
         high=float(found["high"]),
         schedule=bound,
-        total=int(found["total"]),
+        total_steps=int(found["total_steps"]),
         cost=float(found["cost"]),
         budget=float(found["budget"]),
         verdict=Verdict(found["verdict"]),

@@ -141,13 +141,13 @@ class Surface:
 
     Args:
         observations: at least one that did not diverge.
-        total: the length of the whole run, in updates.
+        total_steps: the length of the whole run, in updates.
         expected: log of the rate at which the range test puts the best of the whole run.
         start: the height before training.
     """
 
     observations: tuple[Observation, ...]
-    total: int
+    total_steps: int
     expected: float
     start: float = math.inf
 
@@ -198,7 +198,7 @@ class Surface:
 
     @cached_property
     def _rungs(self) -> dict[int, _Rung]:
-        widest = max(map(abs, _DRIFTS)) * math.log(self.total / min(self._by_steps))
+        widest = max(map(abs, _DRIFTS)) * math.log(self.total_steps / min(self._by_steps))
         optima = np.arange(
             self._optima[0] - widest - _GRID_STEP,
             self._optima[-1] + widest + 2 * _GRID_STEP,
@@ -226,7 +226,7 @@ class Surface:
 
     def _lines(self, steps: int) -> np.ndarray:
         """The lowest place of the line at a horizon, for each drift."""
-        return np.asarray(self._optima[0] + _DRIFTS * math.log(steps / self.total))
+        return np.asarray(self._optima[0] + _DRIFTS * math.log(steps / self.total_steps))
 
     def _log_weights(self, without: int | None = None) -> np.ndarray:
         """Over (optimum, drift, cliff, noise), of all rungs or without one, to a constant."""
@@ -313,7 +313,7 @@ class Surface:
         only far from the optimum, so $s$ of that shift is made where $s$ is below 1, and at most
         0.5, a factor 0.6.
         """
-        middle, spread = self.location(self.total)
+        middle, spread = self.location(self.total_steps)
         shift = self.cliff * spread**2 / 2 * min(1.0, spread)
         return math.exp(middle - min(0.5, shift))
 
@@ -323,8 +323,8 @@ class Surface:
         On the log scale of losses 0.05 is 5 %. Where trials hardly differ, a wide interval costs
         little; this says how much.
         """
-        beyond = self._beyond(self.total)
-        weight, depth = self._weights.sum(axis=(1, 3)), self.depth(self.total)
+        beyond = self._beyond(self.total_steps)
+        weight, depth = self._weights.sum(axis=(1, 3)), self.depth(self.total_steps)
         regret = 0.0
         for shift, share in ((-1.2247 * beyond, 0.3), (0.0, 0.4), (1.2247 * beyond, 0.3)):
             distance = (math.log(lr) - self._optima + shift)[:, None]

@@ -24,12 +24,12 @@ def judge(
     rungs: Sequence[Rung], surface: Surface, peak: float, regret: float, scale: Scale
 ) -> tuple[Verdict, str]:
     """The verdict on a plan, and its reason: what was seen, what was done with it, what is weak."""
-    total = surface.total
+    total_steps = surface.total_steps
     doubts = _doubts(rungs, surface, regret)
     seen = ", ".join(f"{rung.best:.2g} at {rung.steps:,} updates" for rung in rungs)
     reason = (
         f"The best rate was {seen}; it moves as horizon^{surface.drift:.2f}, which puts it at "
-        f"{surface.best(total).best:.2g} for {total:,}. {peak:.3g} is chosen because too high costs "
+        f"{surface.best(total_steps).best:.2g} for {total_steps:,}. {peak:.3g} is chosen because too high costs "
         f"more than too low; it is expected to end {_cost(regret, scale)} the best."
     )
     if not doubts:
@@ -45,7 +45,7 @@ def _cost(regret: float, scale: Scale) -> str:
 
 def _doubts(rungs: Sequence[Rung], surface: Surface, regret: float) -> list[str]:
     doubts = []
-    longest, total = rungs[-1].steps, surface.total
+    longest, total_steps = rungs[-1].steps, surface.total_steps
     if regret > _COSTLY:
         doubts.append(
             "the trials leave the rate that uncertain (a larger budget, or a validation loss on "
@@ -55,9 +55,9 @@ def _doubts(rungs: Sequence[Rung], surface: Surface, regret: float) -> list[str]
         doubts.append("only one horizon could be afforded, so its drift is assumed (more budget)")
     if longest < _SHORT:
         doubts.append(f"the longest trial had only {longest} updates (more steps or budget)")
-    elif total / longest > _DISTANT:
+    elif total_steps / longest > _DISTANT:
         doubts.append(
-            f"the run is {total / longest:.0f} times longer than the longest trial (more budget)"
+            f"the run is {total_steps / longest:.0f} times longer than the longest trial (more budget)"
         )
     if surface.slope is not None and surface.slope <= LEAST_SLOPE:
         doubts.append(

@@ -9,7 +9,7 @@ import torch
 from torch.optim import SGD, Adam, AdamW, RMSprop
 
 from learnrate._errors import ArgumentError
-from learnrate.watch._stability import adam_limit, rmsprop_limit, sgd_limit
+from learnrate.watch import adam_limit, rmsprop_limit, sgd_limit
 
 if TYPE_CHECKING:
     from collections.abc import Callable

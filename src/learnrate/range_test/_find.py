@@ -156,7 +156,7 @@ def _of_loop(
 def measure_repeat(step: Step, lrs: np.ndarray, observe: Observe) -> np.ndarray:
     """The loss at each rate, NaN from where the run diverged, shape of `lrs`."""
     losses = np.full(len(lrs), np.nan)
-    total = weight = 0.0
+    weighted_sum = weight = 0.0
     start = lowest = math.inf
     for i, lr in enumerate(lrs.tolist()):
         loss = step(lr)
@@ -164,8 +164,8 @@ def measure_repeat(step: Step, lrs: np.ndarray, observe: Observe) -> np.ndarray:
         if not math.isfinite(loss):
             break
         losses[i] = loss
-        total, weight = MEMORY * total + loss, MEMORY * weight + 1
-        smooth = total / weight
+        weighted_sum, weight = MEMORY * weighted_sum + loss, MEMORY * weight + 1
+        smooth = weighted_sum / weight
         start = smooth if i == 0 else start
         lowest = min(lowest, smooth)
         if smooth > max(start, lowest + (_DIVERGED - 1) * abs(lowest)):

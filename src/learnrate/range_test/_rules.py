@@ -21,13 +21,13 @@ def smoothed(loss: np.ndarray, memory: float) -> np.ndarray:
         >>> smoothed(np.array([2.0, 2.0, 5.0]), 0.5).round(3).tolist()
         [2.0, 2.0, 3.714]
     """
-    total = np.zeros(loss.shape[:-1])
+    weighted_sum = np.zeros(loss.shape[:-1])
     weight = 0.0
     result = np.empty(loss.shape)
     for i in range(loss.shape[-1]):
-        total = memory * total + loss[..., i]
+        weighted_sum = memory * weighted_sum + loss[..., i]
         weight = memory * weight + 1.0
-        result[..., i] = total / weight
+        result[..., i] = weighted_sum / weight
     return np.where(np.isfinite(result), result, np.nan)
 
 

@@ -96,7 +96,7 @@ def rung(one: Rung, limits: tuple[float, float]) -> Figure:
 
 def extrapolation(plan: Plan) -> Figure:
     """Best rate against horizon, with its interval, from the rungs to the whole run."""
-    steps = [one.steps for one in plan.rungs] + [plan.total]
+    steps = [one.steps for one in plan.rungs] + [plan.total_steps]
     lows = [one.low for one in plan.rungs] + [plan.low]
     highs = [one.high for one in plan.rungs] + [plan.high]
     middles = [one.best for one in plan.rungs] + [math.sqrt(plan.low * plan.high)]
@@ -107,13 +107,13 @@ def extrapolation(plan: Plan) -> Figure:
     middle["line"] |= {"dash": "dash", "width": 1.5}
     rungs = _points(steps[:-1], middles[:-1], "@best", "diamond", 11)
     rungs["hovertemplate"] = "%{x:,} updates<br>best rate %{y:.2g}<extra></extra>"
-    peak = _points([plan.total], [plan.peak], "@chosen", "star", 17)
+    peak = _points([plan.total_steps], [plan.peak], "@chosen", "star", 17)
     peak["hovertemplate"] = "%{x:,} updates<br>chosen peak %{y:.3g}<extra></extra>"
     return _figure(
         [edge, band, middle, rungs, peak],
-        x=_log_axis("updates", steps[0] / 1.2, plan.total * 1.3, most=6),
+        x=_log_axis("updates", steps[0] / 1.2, plan.total_steps * 1.3, most=6),
         y=_log_axis("best peak learning rate", min(lows) / 1.2, max(highs) * 1.2),
-        annotations=[_beside(plan.total, plan.peak, f"peak {rate_text(plan.peak)}")],
+        annotations=[_beside(plan.total_steps, plan.peak, f"peak {rate_text(plan.peak)}")],
     )
 
 

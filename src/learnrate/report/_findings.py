@@ -152,13 +152,15 @@ def findings_page(diagnosed: Sequence[tuple[Observations, Diagnosis]]) -> str:
     )
     count = sum(len(diagnosis.findings) for _, diagnosis in diagnosed)
     failed = sum(diagnosis.failed for _, diagnosis in diagnosed)
-    total = f"{len(diagnosed)} run{'s' if len(diagnosed) != 1 else ''}"
+    runs_text = f"{len(diagnosed)} run{'s' if len(diagnosed) != 1 else ''}"
     body = f"""<header><p class="over">learnrate diagnose</p>
-<h1>{count} finding{"s" if count != 1 else ""} in {total}</h1>
-<p>{failed} of {total} with an error.</p></header>
+<h1>{count} finding{"s" if count != 1 else ""} in {runs_text}</h1>
+<p>{failed} of {runs_text} with an error.</p></header>
 <main>{runs}</main>
 """
-    return whole_page(title=f"{total} diagnosed (learnrate diagnose)", body=body, figures=figures)
+    return whole_page(
+        title=f"{runs_text} diagnosed (learnrate diagnose)", body=body, figures=figures
+    )
 
 
 def _run(

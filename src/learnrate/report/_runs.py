@@ -30,7 +30,7 @@ def show_runs(console: Console, runs: Sequence[StoredRun]) -> None:
     table.add_column("run", no_wrap=True)
     table.add_column("name")
     table.add_column("status", no_wrap=True)
-    for name in ("step", "total", "lr", "loss", "started"):
+    for name in ("step", "total_steps", "lr", "loss", "started"):
         table.add_column(name, justify="right", no_wrap=True)
     for run in runs:
         table.add_row(
@@ -38,7 +38,7 @@ def show_runs(console: Console, runs: Sequence[StoredRun]) -> None:
             Text(run.name),
             Text(str(run.status), _STYLES.get(str(run.status), "yellow")),
             f"{run.step:,}",
-            "" if run.total is None else f"{run.total:,}",
+            "" if run.total_steps is None else f"{run.total_steps:,}",
             "" if run.lr is None else rate_text(run.lr),
             "" if run.loss is None else f"{run.loss:.4g}",
             time.strftime("%Y-%m-%d %H:%M", time.localtime(run.started)),

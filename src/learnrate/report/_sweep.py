@@ -84,14 +84,14 @@ def _rates_table(console: Console, sweep: Sweep) -> Table:
         figures = [np.mean(losses), min(losses), max(losses)] if losses else []
         cells = [f"{figure:.4g}" for figure in figures] or ["-"] * 3
         style = "bold cyan" if rate == nearest else None
-        table.add_row(rate_text(rate), *cells, _ends(trials, sweep.total), style=style)
+        table.add_row(rate_text(rate), *cells, _ends(trials, sweep.total_steps), style=style)
     return table
 
 
-def _ends(trials: list[SweptTrial], total: int) -> str:
+def _ends(trials: list[SweptTrial], total_steps: int) -> str:
     """How the trials of one rate ended: their number, or how many of each kind."""
-    length = trials[0].total
-    dropped = f" of {length:,} updates" if length < total else ""
+    length = trials[0].total_steps
+    dropped = f" of {length:,} updates" if length < total_steps else ""
     counts = Counter(str(trial.status) for trial in trials)
     if set(counts) == {"finished"}:
         return f"{len(trials)}{dropped}"

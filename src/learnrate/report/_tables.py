@@ -53,7 +53,7 @@ def trials_table(plan: Plan) -> str:
     rungs = "".join(_rung_rows(index, rung) for index, rung in enumerate(plan.rungs, 1))
     foot = (
         f'<tfoot><tr><th scope="row" colspan="3">Together, {plan.cost:.0%} of one run of '
-        f"{plan.total:,} updates</th><td>{words.spent(plan):,}</td></tr></tfoot>"
+        f"{plan.total_steps:,} updates</th><td>{words.spent(plan):,}</td></tr></tfoot>"
     )
     return _scrollable("Trials and what they cost", head + first + rungs + foot)
 

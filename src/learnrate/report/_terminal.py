@@ -75,7 +75,7 @@ def _rungs_table(console: Console, plan: Plan) -> Table:
         )
     table.add_row(
         "run",
-        f"{plan.total:,}",
+        f"{plan.total_steps:,}",
         rate_text(plan.peak),
         f"{rate_text(plan.low, 2)} .. {rate_text(plan.high, 2)}",
         "",

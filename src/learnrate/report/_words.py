@@ -27,7 +27,7 @@ __all__ = [
 
 def spent(plan: Plan) -> int:
     """The updates of the range test and of all trials."""
-    return round(plan.cost * plan.total)
+    return round(plan.cost * plan.total_steps)
 
 
 def range_test_updates(plan: Plan) -> int:
@@ -110,7 +110,7 @@ def about_drift(plan: Plan) -> str:
             f"The best rate moves as horizon^{plan.drift:.2f}: each doubling of the length of "
             f"training multiplies it by {doubling:.2f}."
         )
-    factor = plan.total / plan.rungs[-1].steps
+    factor = plan.total_steps / plan.rungs[-1].steps
     return (
         f"{moves} The whole run is {factor:.1f} times longer than the longest trial, "
         "so the interval widens on the way to it."
@@ -135,7 +135,7 @@ def about_schedule(plan: Plan) -> str:
     return (
         f"The rate starts at {rate_text(float(values[0]), 2)}, is highest, "
         f"{rate_text(float(values[top]))}, at step {top:,}, and ends at "
-        f"{rate_text(float(values[-1]), 2)}, {plan.total:,} updates in all."
+        f"{rate_text(float(values[-1]), 2)}, {plan.total_steps:,} updates in all."
     )
 
 

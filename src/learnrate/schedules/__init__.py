@@ -17,6 +17,7 @@ from learnrate.schedules._decays import (
 from learnrate.schedules._durations import Clock, Span
 from learnrate.schedules._json import from_json
 from learnrate.schedules._pieces import Cut, Shortened, Skip
+from learnrate.schedules._ready import ready_schedule
 from learnrate.schedules._recipes import (
     d2z,
     decay_then_constant,
@@ -90,6 +91,7 @@ __all__ = [
     "one_cycle",
     "one_cycle_momentum",
     "one_cycle_torch",
+    "ready_schedule",
     "schedule",
     "sgdr",
     "shape",

@@ -64,7 +64,7 @@ class Wrapper(Schedule, abstract=True):
 
     def measure(self) -> tuple[bool, int | None]:
         """As the inner schedule."""
-        return self.inner.ready, self.inner.total
+        return self.inner.ready, self.inner.total_steps
 
     @property
     def open_ended(self) -> bool:

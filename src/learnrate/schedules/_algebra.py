@@ -118,14 +118,14 @@ class Chain(Schedule):
                 f"the shares of a chain must add up to at most 100%; {self} has "
                 f"{shortest(sum(shares))}%."
             )
-        lengths = [float(part.total or 0) for part in flat]
+        lengths = [float(part.total_steps or 0) for part in flat]
         object.__setattr__(self, "_starts", tuple(accumulate([0.0, *lengths[:-1]])))
 
     def measure(self) -> tuple[bool, int | None]:
         """Ready when all parts are, and all but the last have their length."""
         *first, last = self.parts
         ready = all(part.bound for part in first) and last.ready
-        lengths = [part.total for part in self.parts if part.total is not None]
+        lengths = [part.total_steps for part in self.parts if part.total_steps is not None]
         return ready, sum(lengths) if len(lengths) == len(self.parts) else None
 
     def formula(self, step: Value) -> Value:
@@ -238,7 +238,7 @@ class Product(Schedule):
             way_out = "Write a * b, which moves the factors to the front."
             refuse("Product", "parts", "without factors", self.parts, way_out)
         object.__setattr__(self, "parts", tuple(flat))
-        lengths = {part.total for part in flat if part.total is not None}
+        lengths = {part.total_steps for part in flat if part.total_steps is not None}
         if len(lengths) > 1:
             shown = ", ".join(f"{length:,}" for length in sorted(lengths))
             raise ScheduleError(
@@ -247,7 +247,7 @@ class Product(Schedule):
 
     def measure(self) -> tuple[bool, int | None]:
         """Ready when all parts are; as long as those with a length."""
-        lengths = [part.total for part in self.parts if part.total is not None]
+        lengths = [part.total_steps for part in self.parts if part.total_steps is not None]
         return all(part.ready for part in self.parts), lengths[0] if lengths else None
 
     def formula(self, step: Value) -> Value:

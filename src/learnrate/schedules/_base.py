@@ -52,13 +52,13 @@ class Schedule(ABC):
         ScheduleError: a field breaks its rule, or a step is not a whole number of at least 0.
     """
 
-    __slots__ = ("_ready", "_total")
+    __slots__ = ("_ready", "_total_steps")
     __array_ufunc__: ClassVar[None] = None  # so that np.float64(3e-4) * shape is a schedule
 
     name: ClassVar[str] = ""
     operator: ClassVar[str] = ""  # how the text form writes it, if not as name(...)
     _ready: bool
-    _total: int | None
+    _total_steps: int | None
 
     def __init_subclass__(cls, *, abstract: bool = False) -> None:
         super().__init_subclass__()
@@ -79,9 +79,9 @@ class Schedule(ABC):
             value = rule.kind.check(owner, rule.name, getattr(self, rule.name))
             object.__setattr__(self, rule.name, value)
         self.prepare()
-        ready, total = self.measure()
+        ready, total_steps = self.measure()
         object.__setattr__(self, "_ready", ready)
-        object.__setattr__(self, "_total", total)
+        object.__setattr__(self, "_total_steps", total_steps)
 
     # What a class supplies.
 
@@ -128,7 +128,7 @@ class Schedule(ABC):
         if not self._ready:
             raise ScheduleError(
                 f"{self} is not bound to a run yet, so it has no value at a step. "
-                "Call .over(total) with the number of steps of the whole run."
+                "Call .over(total_steps) with the number of steps of the whole run."
             )
         if type(step) is int and 0 <= step <= LAST_STEP:
             return float(self.formula(float(step)))
@@ -156,12 +156,12 @@ class Schedule(ABC):
             values[block] = self.formula(flat[block].astype(np.float64))
         return values.reshape(step.shape)
 
-    def table(self, total: int | None = None) -> FloatArray:
-        """All values of a run of `total` steps, or of its own length."""
-        bound = self if total is None else self.over(total)
-        if bound.total is None:
-            raise ScheduleError(f"{self} has no length of its own; give table(total=...).")
-        return bound(np.arange(bound.total))
+    def table(self, total_steps: int | None = None) -> FloatArray:
+        """All values of a run of `total_steps` steps, or of its own length."""
+        bound = self if total_steps is None else self.over(total_steps)
+        if bound.total_steps is None:
+            raise ScheduleError(f"{self} has no length of its own; give table(total_steps=...).")
+        return bound(np.arange(bound.total_steps))
 
     @property
     def ready(self) -> bool:
@@ -171,31 +171,31 @@ class Schedule(ABC):
     @property
     def bound(self) -> bool:
         """Whether every duration is a number of steps and the whole length is known."""
-        return self._ready and self._total is not None
+        return self._ready and self._total_steps is not None
 
     @property
-    def total(self) -> int | None:
+    def total_steps(self) -> int | None:
         """The length in steps, where it is known."""
-        return self._total
+        return self._total_steps
 
-    def over(self, total: int, *, clock: Clock | None = None) -> Schedule:
-        """The same schedule bound to a run of `total` steps: every duration a number of steps.
+    def over(self, total_steps: int, *, clock: Clock | None = None) -> Schedule:
+        """The same schedule bound to a run of `total_steps` steps: every duration a number of steps.
 
-        Shares become boundaries by cumulative rounding, so the parts always add up to `total`; a
+        Shares become boundaries by cumulative rounding, so the parts always add up to `total_steps`; a
         part whose share rounds to no step is left out. Binding again over the same total changes
         nothing.
 
         Args:
-            total: Steps of the whole run, warm-up included.
+            total_steps: Steps of the whole run, warm-up included.
             clock: What a step stands for, for durations in epochs, samples or tokens.
 
         Raises:
             ScheduleError: the lengths exceed the total, or do not reach it.
         """
-        number = whole_number(total)
+        number = whole_number(total_steps)
         if number is None or not 1 <= number <= LAST_STEP:
             raise ScheduleError(
-                f"over(total=...) must be a whole number of at least 1; got {total!r}."
+                f"over(total_steps=...) must be a whole number of at least 1; got {total_steps!r}."
             )
         run = Run(number, Clock() if clock is None else clock)
         extent = self.extent(run)
@@ -206,31 +206,33 @@ class Schedule(ABC):
             raise ScheduleError(f"{self} has no step in a run of {number:,}.")
         return bound
 
-    def _misfit(self, steps: int, total: int) -> str:
+    def _misfit(self, steps: int, total_steps: int) -> str:
         ways = "Write lengths as shares ('5%'), or leave one out to take what is left"
-        if self.bound and total > steps and self.lengthen(1) is not None:
-            ways += f", or continue its stable phase with .stretch({total})"
-        return f"{self} is {steps:,} steps and cannot be laid over {total:,}. {ways}."
+        if self.bound and total_steps > steps and self.lengthen(1) is not None:
+            ways += f", or continue its stable phase with .stretch({total_steps})"
+        return f"{self} is {steps:,} steps and cannot be laid over {total_steps:,}. {ways}."
 
-    def stretch(self, total: int) -> Schedule:
-        """Continue the stable (constant) phase, for a run of `total` steps, without a jump.
+    def stretch(self, total_steps: int) -> Schedule:
+        """Continue the stable (constant) phase, for a run of `total_steps` steps, without a jump.
 
         Until the stable phase used to end nothing changes; what follows it comes later.
 
         Raises:
-            ScheduleError: it is not bound, `total` is not longer, or nothing is constant.
+            ScheduleError: it is not bound, `total_steps` is not longer, or nothing is constant.
         """
-        number = whole_number(total)
-        if not self.bound or self._total is None:
-            raise ScheduleError(f"{self} is not bound yet; call .over(total), then .stretch.")
-        if number is None or not self._total <= number <= LAST_STEP:
+        number = whole_number(total_steps)
+        if not self.bound or self._total_steps is None:
             raise ScheduleError(
-                f"stretch(total=...) must be at least its length, {self._total:,}; got {total!r}. "
-                "For a shorter run write the lengths as shares and call .over(total)."
+                f"{self} is not bound yet; call .over(total_steps), then .stretch."
             )
-        if number == self._total:
+        if number is None or not self._total_steps <= number <= LAST_STEP:
+            raise ScheduleError(
+                f"stretch(total_steps=...) must be at least its length, {self._total_steps:,}; got {total_steps!r}. "
+                "For a shorter run write the lengths as shares and call .over(total_steps)."
+            )
+        if number == self._total_steps:
             return self
-        longer = self.lengthen(number - self._total)
+        longer = self.lengthen(number - self._total_steps)
         if longer is None:
             raise ScheduleError(
                 f"{self} cannot be stretched without a jump: it has no constant part to continue. "
@@ -266,10 +268,12 @@ class Schedule(ABC):
             >>> [round(trial(s), 2) for s in (0, 49, 50, 125)], trial(49) == run(49)
             ([0.02, 0.98, 1.0, 0.5], True)
         """
-        if not self.bound or self._total is None:
-            raise ScheduleError(f"{self} is not bound yet; call .over(total), then .shortened.")
+        if not self.bound or self._total_steps is None:
+            raise ScheduleError(
+                f"{self} is not bound yet; call .over(total_steps), then .shortened."
+            )
         kept = self.warmup_steps
-        share = max(LONGEST_WARMUP, kept / self._total)
+        share = max(LONGEST_WARMUP, kept / self._total_steps)
         number = whole_number(steps) or 0  # what is no number is refused by the class
         return make("shortened", inner=self, steps=steps, warmup=min(kept, round(share * number)))
 
@@ -284,10 +288,10 @@ class Schedule(ABC):
         number = whole_number(at)
         if number is None or number < 1:
             raise ScheduleError(f"cooldown(at=...) must be a step of at least 1; got {at!r}.")
-        if self._total is not None and number > self._total:
+        if self._total_steps is not None and number > self._total_steps:
             raise ScheduleError(
-                f"cooldown(at=...) must be within its {self._total:,} steps; got {at!r}. "
-                "For a later one .stretch(total) it first."
+                f"cooldown(at=...) must be within its {self._total_steps:,} steps; got {at!r}. "
+                "For a later one .stretch(total_steps) it first."
             )
         decay = (make("linear") if shape is None else shape).over(steps)
         value = self(number)
@@ -295,11 +299,11 @@ class Schedule(ABC):
             decay = make("scaled", factor=value, inner=decay, ascend=value < 0)
         return make("chain", parts=(self.head(number), decay))
 
-    def by_deadline(self, seconds: float, total: int | None = None) -> Deadline:
+    def by_deadline(self, seconds: float, total_steps: int | None = None) -> Deadline:
         """The schedule read by elapsed time, for a run that must end within `seconds`."""
         from learnrate.schedules._deadline import Deadline  # noqa: PLC0415 - it imports this module
 
-        return Deadline(self if total is None else self.over(total), seconds)
+        return Deadline(self if total_steps is None else self.over(total_steps), seconds)
 
     # Algebra. The classes are reached by name, because they derive from this one.
 
@@ -343,11 +347,11 @@ class Schedule(ABC):
         """The same, after waiting `steps` at its first value."""
         return make("delay", inner=self, steps=steps)
 
-    def plot(self, axes: Axes | None = None, *, total: int | None = None) -> Axes:
-        """Draw it over a run of `total` steps, or of its own length; needs the extra `plot`."""
+    def plot(self, axes: Axes | None = None, *, total_steps: int | None = None) -> Axes:
+        """Draw it over a run of `total_steps` steps, or of its own length; needs the extra `plot`."""
         from learnrate._axes import draw_schedules  # noqa: PLC0415 - matplotlib is optional
 
-        return draw_schedules([(str(self), self.table(total))], axes)
+        return draw_schedules([(str(self), self.table(total_steps))], axes)
 
     def noisy(self, scale: float = 0.1, seed: int = 0) -> Schedule:
         """The same, each value times a factor drawn from 1 - scale to 1 + scale."""

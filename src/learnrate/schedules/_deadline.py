@@ -32,7 +32,7 @@ class Deadline:
         if not self.schedule.bound:
             raise ScheduleError(
                 "Deadline(schedule=...) must be a bound schedule; got "
-                f"{self.schedule}. Give a resolution: .by_deadline(seconds, total=10_000)."
+                f"{self.schedule}. Give a resolution: .by_deadline(seconds, total_steps=10_000)."
             )
         if not _real(self.seconds) or not 0 < self.seconds < math.inf:
             raise ScheduleError(
@@ -47,8 +47,8 @@ class Deadline:
         """The step of the schedule that stands for `elapsed` seconds."""
         if not _real(elapsed) or not elapsed >= 0:
             raise ScheduleError(f"elapsed must be at least 0 seconds; got {elapsed!r}.")
-        total = self.schedule.total or 0
-        return math.floor(total * min(elapsed / self.seconds, 1.0))
+        total_steps = self.schedule.total_steps or 0
+        return math.floor(total_steps * min(elapsed / self.seconds, 1.0))
 
 
 def _real(value: object) -> bool:

@@ -96,15 +96,15 @@ class Clock:
         missing = {"ep": "steps_per_epoch", "sa": "samples_per_step", "tok": "tokens_per_step"}
         raise ScheduleError(
             f"{span} is counted in {UNITS[span.unit]}; say how long one is with "
-            f".over(total, clock=Clock({missing[span.unit]}=...))."
+            f".over(total_steps, clock=Clock({missing[span.unit]}=...))."
         )
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """The run that a schedule is laid over: `total` steps, and what a step stands for."""
+    """The run that a schedule is laid over: `total_steps` steps, and what a step stands for."""
 
-    total: int
+    total_steps: int
     clock: Clock
 
     def exact(self, duration: int | Span) -> Fraction:
@@ -112,7 +112,7 @@ class Run:
         if isinstance(duration, int):
             return Fraction(duration)
         if duration.unit == "%":
-            return _exact(duration.number) * self.total / 100
+            return _exact(duration.number) * self.total_steps / 100
         return self.clock.steps_of(duration)
 
 

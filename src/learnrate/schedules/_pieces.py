@@ -33,7 +33,7 @@ class Cut(Wrapper):
     def prepare(self) -> None:
         """Something to cut."""
         if not self.inner.ready:
-            refuse("Cut", "inner", "bound", str(self.inner), "Call .over(total) first.")
+            refuse("Cut", "inner", "bound", str(self.inner), "Call .over(total_steps) first.")
 
     def measure(self) -> tuple[bool, int | None]:
         """As long as `steps`."""
@@ -56,7 +56,7 @@ class Cut(Wrapper):
     @property
     def warmup_steps(self) -> int:
         """What is left of the inner warm-up."""
-        return min(self.inner.warmup_steps, self.total or 0)
+        return min(self.inner.warmup_steps, self.total_steps or 0)
 
     def lengthen(self, extra: int) -> Schedule | None:
         """Never: it ends where it was cut."""
@@ -93,18 +93,23 @@ class Skip(Wrapper):
     def prepare(self) -> None:
         """Something left."""
         if not self.inner.ready:
-            refuse("Skip", "inner", "bound", str(self.inner), "Call .over(total) first.")
-        if self.inner.total is not None and self.steps >= self.inner.total:
-            refuse("Skip", "steps", f"less than the length, {self.inner.total:,}", self.steps)
+            refuse("Skip", "inner", "bound", str(self.inner), "Call .over(total_steps) first.")
+        if self.inner.total_steps is not None and self.steps >= self.inner.total_steps:
+            refuse(
+                "Skip", "steps", f"less than the length, {self.inner.total_steps:,}", self.steps
+            )
 
     def measure(self) -> tuple[bool, int | None]:
         """What is left of the inner schedule."""
-        return True, None if self.inner.total is None else self.inner.total - self.steps
+        return (
+            True,
+            None if self.inner.total_steps is None else self.inner.total_steps - self.steps,
+        )
 
     def extent(self, run: Run) -> Fraction | None:
         """What is left of the inner schedule."""
-        total = self.inner.total
-        return None if total is None else Fraction(total - self.steps)
+        total_steps = self.inner.total_steps
+        return None if total_steps is None else Fraction(total_steps - self.steps)
 
     def fit(self, start: Fraction, stop: Fraction, run: Run) -> Schedule | None:
         """The rest of an inner schedule that is longer by what is skipped."""
@@ -154,11 +159,13 @@ class Shortened(Wrapper):
 
     def prepare(self) -> None:
         """Something to shorten, and a warm-up within both."""
-        total = self.inner.total
-        if not self.inner.bound or total is None:
-            refuse("Shortened", "inner", "bound", str(self.inner), "Call .over(total) first.")
-        if self.steps > total:
-            refuse("Shortened", "steps", f"at most the length, {total:,}", self.steps)
+        total_steps = self.inner.total_steps
+        if not self.inner.bound or total_steps is None:
+            refuse(
+                "Shortened", "inner", "bound", str(self.inner), "Call .over(total_steps) first."
+            )
+        if self.steps > total_steps:
+            refuse("Shortened", "steps", f"at most the length, {total_steps:,}", self.steps)
         most = min(self.inner.warmup_steps, self.steps)
         if self.warmup > most:
             refuse("Shortened", "warmup", f"at most the inner warm-up, {most:,}", self.warmup)
@@ -195,7 +202,7 @@ class Shortened(Wrapper):
 
     def formula(self, step: Value) -> Value:
         """The value at a step."""
-        whole, kept, own = float(self.inner.total or 0), self.inner.warmup_steps, self.warmup
+        whole, kept, own = float(self.inner.total_steps or 0), self.inner.warmup_steps, self.warmup
         rising = (step + 1.0) * ((kept + 1.0) / (own + 1.0)) - 1.0
         after = kept + (step - own) * ((whole - kept) / max(1.0, float(self.steps - own)))
         return self.inner.formula(choose(step < own, rising, after))

@@ -146,7 +146,7 @@ def one_cycle_momentum(
 
 
 def one_cycle_torch(
-    total: int,
+    total_steps: int,
     warmup: int,
     *,
     start: float = 1 / 25,
@@ -156,8 +156,8 @@ def one_cycle_torch(
 ) -> Schedule:
     """The 1cycle policy exactly as `torch.optim.lr_scheduler.OneCycleLR` has it.
 
-    The peak is at step `warmup - 1`, and the last update, `total - 1`, is at `floor`: torch counts
-    intervals between updates where `one_cycle` counts updates. `warmup` is `pct_start * total`,
+    The peak is at step `warmup - 1`, and the last update, `total_steps - 1`, is at `floor`: torch counts
+    intervals between updates where `one_cycle` counts updates. `warmup` is `pct_start * total_steps`,
     `start` is `1 / div_factor`, `floor` is `start / final_div_factor`; `phases=3` is
     `three_phase=True`, which falls to `start` before it falls to `floor`.
 
@@ -167,15 +167,15 @@ def one_cycle_torch(
     """
     fall = Cosine if curve == "cosine" else Linear
     least = warmup + 1 if phases == 2 else 2 * warmup
-    if not warmup >= 2 or not least <= total:
+    if not warmup >= 2 or not least <= total_steps:
         raise ScheduleError(
-            f"one_cycle_torch needs warmup >= 2 and total >= {least}; got {total=}, {warmup=}."
+            f"one_cycle_torch needs warmup >= 2 and total >= {least}; got {total_steps=}, {warmup=}."
         )
     rise = Warmup(warmup - 1, start=start, curve=curve)
     last = floor * Constant(1)
     if phases == 2:
-        return rise.then(fall(total - warmup, floor=floor), last)
-    left = total - 1 - 2 * (warmup - 1)
+        return rise.then(fall(total_steps - warmup, floor=floor), last)
+    left = total_steps - 1 - 2 * (warmup - 1)
     return rise.then(fall(warmup - 1, floor=start), start * fall(left, floor=floor / start), last)
 
 

@@ -78,9 +78,9 @@ def shape(source: str | Schedule) -> Schedule:
             f"a shape has peak 1, because each trial has its own rate; got {found}. "
             f"Write it without the factor {peak:g}."
         )
-    if bare.total is not None:
+    if bare.total_steps is not None:
         raise ScheduleError(
-            f"a shape must fit runs of any length; got {found}, which is {bare.total} steps long. "
+            f"a shape must fit runs of any length; got {found}, which is {bare.total_steps} steps long. "
             "Give shares of the run, such as warmup(5%)."
         )
     return found

@@ -76,7 +76,9 @@ class Noise(Wrapper):
 
     def formula(self, step: Value) -> Value:
         """The value at a step."""
-        held = step if self.inner.total is None else least(step, float(self.inner.total))
+        held = (
+            step if self.inner.total_steps is None else least(step, float(self.inner.total_steps))
+        )
         noise = _uniform(held, self.seed) * 2.0 - 1.0
         return self.inner.formula(held) * (1.0 + self.scale * noise)
 
@@ -101,7 +103,7 @@ class Delay(Wrapper):
         """The wait and the inner schedule."""
         if not isinstance(self.steps, int):
             return False, None
-        length = self.inner.total
+        length = self.inner.total_steps
         return self.inner.ready, None if length is None else self.steps + length
 
     def extent(self, run: Run) -> Fraction | None:
@@ -161,7 +163,7 @@ class Repeat(Wrapper):
 
     def measure(self) -> tuple[bool, int | None]:
         """`times` the inner schedule."""
-        length = self.inner.total
+        length = self.inner.total_steps
         return self.inner.bound, None if length is None else length * self.times
 
     def extent(self, run: Run) -> Fraction | None:
@@ -192,7 +194,7 @@ class Repeat(Wrapper):
 
     def formula(self, step: Value) -> Value:
         """The value at a step."""
-        length = cast("int", self.inner.total)
+        length = cast("int", self.inner.total_steps)
         cycle = least(floor(step / length), self.times - 1.0)
         return self.inner.formula(step - cycle * length)
 

@@ -2,6 +2,7 @@
 
 from learnrate.store._export import write_table
 from learnrate.store._is_store import is_store
+from learnrate.store._place import there, url_of
 from learnrate.store._recorder import Recorder
 from learnrate.store._records import (
     LOST_AFTER,
@@ -27,5 +28,7 @@ __all__ = [
     "StoredEdit",
     "StoredRun",
     "is_store",
+    "there",
+    "url_of",
     "write_table",
 ]

@@ -61,7 +61,15 @@ def _order_of_edits(connection: Connection) -> None:
     connection.execute(text("ALTER TABLE edits ADD COLUMN position BIGINT"))
 
 
-_MIGRATIONS: tuple[Callable[[Connection], None], ...] = (_first_tables, _order_of_edits)
+def _length_of_runs(connection: Connection) -> None:
+    connection.execute(text("ALTER TABLE runs RENAME COLUMN total TO total_steps"))
+
+
+_MIGRATIONS: tuple[Callable[[Connection], None], ...] = (
+    _first_tables,
+    _order_of_edits,
+    _length_of_runs,
+)
 LATEST = len(_MIGRATIONS)
 
 

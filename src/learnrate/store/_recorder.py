@@ -54,7 +54,7 @@ class Recorder:
         place: of the store; see `Store`.
         names: the columns of a row, in the order of its values.
         name: what the run is called.
-        total: updates of the whole run, if known.
+        total_steps: updates of the whole run, if known.
         schedule: what the rate follows, if known.
         limits: what edits may not exceed, as JSON values by name.
         facts: further JSON values by name.
@@ -72,7 +72,7 @@ class Recorder:
         *,
         names: Sequence[str] = COLUMNS,
         name: str = "run",
-        total: int | None = None,
+        total_steps: int | None = None,
         schedule: Schedule | None = None,
         limits: Mapping[str, Any] | None = None,
         facts: Mapping[str, Any] | None = None,
@@ -87,7 +87,7 @@ class Recorder:
         self.findings: list[Finding] = []
         self.step = 0
         self._about: dict[str, Any] = {
-            "total": total,
+            "total_steps": total_steps,
             "schedule": schedule,
             "facts": dict(facts or {}),
         }
@@ -96,7 +96,7 @@ class Recorder:
         self._arrived: deque[Any] = deque()
         self.add = self._arrived.append  # one call less for every update
         self._backlog = Backlog(keep)
-        fields = described(name, total, schedule, limits or {}, facts or {})
+        fields = described(name, total_steps, schedule, limits or {}, facts or {})
         self._sink = Sink(url, fields, _PATIENCE)
         self._wake, self._ended = threading.Event(), threading.Event()
         self._warned, self._complained = False, False

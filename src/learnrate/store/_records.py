@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import secrets
-import shlex
 import socket
 import time
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from learnrate._files import number_or_none
+from learnrate.edits import words_of
 from learnrate.schedules import from_json
 
 if TYPE_CHECKING:
@@ -32,7 +32,6 @@ __all__ = [
     "StoredRun",
     "new_id",
     "seen_alive",
-    "words_of",
 ]
 
 LOST_AFTER = 60.0
@@ -72,7 +71,7 @@ class StoredRun:
         started: when, in seconds since 1970.
         updated: when it last wrote.
         step: the update about to happen when it last wrote: as many were made.
-        total: the updates of the whole run as planned, if known.
+        total_steps: the updates of the whole run as planned, if known.
         lr: the rate of the last update recorded, if any.
         loss: the last loss recorded; None where there is none or it is not a number.
         schedule_json: what the rate follows, if stored, as `Schedule.to_json` wrote it.
@@ -88,7 +87,7 @@ class StoredRun:
     started: float
     updated: float
     step: int
-    total: int | None
+    total_steps: int | None
     lr: float | None
     loss: float | None
     schedule_json: str | None
@@ -114,7 +113,7 @@ class StoredRun:
             "name": self.name,
             "status": str(self.status),
             "step": self.step,
-            "total": self.total,
+            "total_steps": self.total_steps,
             "lr": number_or_none(self.lr),
             "loss": number_or_none(self.loss),
             "started": self.started,
@@ -199,19 +198,6 @@ class Snapshot:
     step: int
     place: str
     time: float
-
-
-def words_of(kind: str, value: Any) -> str:
-    """An edit as it is typed; its kind need not be known."""
-    values = value.values() if isinstance(value, dict) else () if value is None else (value,)
-    return " ".join([str(kind), *map(_word, values)])
-
-
-def _word(value: object) -> str:
-    if isinstance(value, float):
-        short = f"{value:g}"
-        return short if float(short) == value else repr(value)
-    return shlex.quote(value) if isinstance(value, str) else str(value)
 
 
 def new_id() -> str:

@@ -40,7 +40,7 @@ def run_of(row: Row[Any]) -> StoredRun:
         started=row.started,
         updated=row.updated,
         step=row.step,
-        total=row.total,
+        total_steps=row.total_steps,
         lr=row.lr,
         loss=row.loss,
         schedule_json=row.schedule,

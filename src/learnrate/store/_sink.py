@@ -195,7 +195,7 @@ class Sink:
             writes.delete_run(connection, at.run)
         if row is None:
             return self._begun(connection, _At(run))
-        kept = {name: self._fields[name] for name in ("host", "pid", "total")}
+        kept = {name: self._fields[name] for name in ("host", "pid", "total_steps")}
         connection.execute(
             update(runs).where(runs.c.id == run).values(**kept, status=str(RunStatus.RUNNING))
         )

@@ -66,7 +66,7 @@ class Store:
         >>> import tempfile, pathlib
         >>> folder = tempfile.TemporaryDirectory()
         >>> store = Store(pathlib.Path(folder.name) / "runs.db")
-        >>> run = store.new_run(name="first", total=2)
+        >>> run = store.new_run(name="first", total_steps=2)
         >>> store.write_points(run, [0, 1], {"lr": [0.1, 0.05], "loss": [2.0, 1.5]})
         >>> store.observations(run).column("loss").tolist()
         [2.0, 1.5]
@@ -124,14 +124,14 @@ class Store:
         self,
         *,
         name: str = "run",
-        total: int | None = None,
+        total_steps: int | None = None,
         schedule: Schedule | None = None,
         limits: Mapping[str, Any] | None = None,
         facts: Mapping[str, Any] | None = None,
         begins: int = 0,
     ) -> str:
         """Add a run that starts now, in this process, and give its id."""
-        fields = writes.described(name, total, schedule, limits or {}, facts or {})
+        fields = writes.described(name, total_steps, schedule, limits or {}, facts or {})
         while True:
             run = new_id()
             try:
@@ -214,10 +214,12 @@ class Store:
         with self.writing() as connection:
             connection.execute(update(runs).where(runs.c.id == run).values(values))
 
-    def set_total(self, run: str, total: int | None) -> None:
+    def set_total(self, run: str, total_steps: int | None) -> None:
         """Say how many updates a run is to have, where that has changed."""
         with self.writing() as connection:
-            connection.execute(update(runs).where(runs.c.id == run).values(total=total))
+            connection.execute(
+                update(runs).where(runs.c.id == run).values(total_steps=total_steps)
+            )
 
     def delete_run(self, run: str) -> None:
         """Forget a run, with all that belongs to it."""
@@ -271,7 +273,7 @@ class Store:
             run=run,
             step=found.step,
             columns={name: held for name, held in found.columns.items() if name in COLUMNS},
-            total=about.total,
+            total_steps=about.total_steps,
             schedule=about.schedule,
             facts={**about.facts, **sharpness_of(found.columns, found.step)},
         )

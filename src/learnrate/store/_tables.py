@@ -18,7 +18,7 @@ runs = Table(
     Column("started", Double, nullable=False),
     Column("updated", Double, nullable=False),
     Column("step", BigInteger, nullable=False),
-    Column("total", BigInteger),
+    Column("total_steps", BigInteger),
     Column("lr", Double),
     Column("loss", Double),
     Column("schedule", Text),

@@ -47,7 +47,7 @@ _BULK = 8192  # rows of one block where a whole run is written at once
 
 def described(
     name: str,
-    total: int | None,
+    total_steps: int | None,
     schedule: Schedule | None,
     limits: Mapping[str, Any],
     facts: Mapping[str, Any],
@@ -70,7 +70,7 @@ def described(
         "started": now,
         "updated": now,
         "step": 0,
-        "total": total,
+        "total_steps": total_steps,
         "schedule": text,
         "limits": _json("limits", dict(limits)),
         "facts": _json("facts", told),

@@ -14,15 +14,15 @@ _FEWEST_RATES = 3  # the best and a neighbour on either side, which enclose it
 _SHORTEST = 20  # updates; below, a warm-up of 5 % is less than one
 
 
-def rungs(total: int, rates: int, factor: int) -> list[int]:
-    """The lengths of the trials, increasing; the last is `total`.
+def rungs(total_steps: int, rates: int, factor: int) -> list[int]:
+    """The lengths of the trials, increasing; the last is `total_steps`.
 
     Each is `factor` times the one before, and leaves a `factor`-th of the rates, so that every
     rung costs about the same. There are no more than it takes to come down to three rates, and
     none is shorter than 20 updates.
 
     Args:
-        total: updates of a whole trial.
+        total_steps: updates of a whole trial.
         rates: how many there are at first.
         factor: at least 2.
 
@@ -32,7 +32,7 @@ def rungs(total: int, rates: int, factor: int) -> list[int]:
         >>> rungs(900, 3, 3)
         [900]
     """
-    lengths = [total]
+    lengths = [total_steps]
     while rates > _FEWEST_RATES and lengths[0] // factor >= _SHORTEST:
         rates = math.ceil(rates / factor)
         lengths.insert(0, lengths[0] // factor)

@@ -97,7 +97,7 @@ def _shorter(axes: Axes, sweep: Sweep, length: int) -> None:
         color=QUIET,
         markersize=3,
         linewidth=1,
-        alpha=0.4 + 0.5 * length / sweep.total,
+        alpha=0.4 + 0.5 * length / sweep.total_steps,
         label=f"{length:,} updates",
     )
 

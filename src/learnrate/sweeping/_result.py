@@ -37,7 +37,7 @@ class SweptTrial:
     lr: float
     seed: int
     curve: Curve
-    total: int
+    total_steps: int
 
     @property
     def loss(self) -> float | None:
@@ -85,7 +85,7 @@ class Sweep:
             shortest length first.
         choice: which engine ran them, why, and what was measured to choose it.
         resumed: how many trials were known already and not run again.
-        total: the updates of one trial at full length.
+        total_steps: the updates of one trial at full length.
         task: what was trained.
         notes: what a person should know: trials that an engine could not take, and why.
     """
@@ -93,7 +93,7 @@ class Sweep:
     trials: tuple[SweptTrial, ...]
     choice: Choice
     resumed: int
-    total: int
+    total_steps: int
     task: str
     notes: tuple[str, ...] = ()
 
@@ -105,21 +105,21 @@ class Sweep:
     @property
     def lengths(self) -> tuple[int, ...]:
         """The lengths of trials, increasing; one, unless by successive halving."""
-        return tuple(sorted({trial.total for trial in self.trials}))
+        return tuple(sorted({trial.total_steps for trial in self.trials}))
 
     def at_length(self, length: int) -> tuple[SweptTrial, ...]:
         """The trials of a length, by rate and then by seed."""
-        return tuple(trial for trial in self.trials if trial.total == length)
+        return tuple(trial for trial in self.trials if trial.total_steps == length)
 
     @cached_property
     def lrs(self) -> np.ndarray:
         """The rates tried at full length, increasing, shape (rates,)."""
-        return tried_rates(self.at_length(self.total))
+        return tried_rates(self.at_length(self.total_steps))
 
     @cached_property
     def losses(self) -> np.ndarray:
         """Their final losses with each seed, shape (rates, seeds); infinite if not finished."""
-        return final_losses(self.at_length(self.total))
+        return final_losses(self.at_length(self.total_steps))
 
     @cached_property
     def _estimate(self) -> BestRate | None:

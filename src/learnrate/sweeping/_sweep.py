@@ -44,7 +44,7 @@ def sweep(
     lr: Sequence[float],
     *,
     seeds: int = 3,
-    steps: int | None = None,
+    total_steps: int | None = None,
     shape: str | Schedule = "warmup(5%) >> linear()",
     engine: str | RayEngine = "auto",
     halving: int | None = None,
@@ -61,12 +61,12 @@ def sweep(
         task: what to train.
         lr: the peak rates, increasing, above 0.
         seeds: how many trainings at each rate; the same seeds at every rate.
-        steps: updates of each trial; the task's own by default.
+        total_steps: updates of each trial; the task's own by default.
         shape: the schedule's shape, with peak 1; each trial's schedule is its rate times this.
         engine: `"sequential"`, `"vectorised"`, `"auto"`, which times both in one process and in
             several and takes the fastest, or `"ray"`; a `RayEngine` says where, with what.
         halving: successive halving: all rates are tried in short trials first, and the best one in
-            so many goes on to trials so many times as long, until those of `steps` updates. Each
+            so many goes on to trials so many times as long, until those of `total_steps` updates. Each
             trial has the whole schedule over its own length. None tries all at full length.
         seed: the same seed gives the same sweep.
         out: a folder in which every trial is kept as soon as it has ended; run again with the same
@@ -80,12 +80,13 @@ def sweep(
 
     Examples:
         >>> from learnrate.testing import quadratic_task
-        >>> made = sweep(quadratic_task(steps=50), [0.001, 0.01, 0.1], seeds=2)
+        >>> made = sweep(quadratic_task(total_steps=50), [0.001, 0.01, 0.1], seeds=2)
         >>> len(made.trials), made.best > 0.01
         (6, True)
     """
     rates = _checked_rates(lr)
-    count, shaped, total = _checked_seeds(seeds), read_shape(shape), task.total(steps)
+    count, shaped = _checked_seeds(seeds), read_shape(shape)
+    total_steps = task.run_length(total_steps)
     own = [seed, *(derived_seed(seed, 30, index) for index in range(1, count))]
     factor = 1 if halving is None else _checked_factor(halving)
     if not isinstance(engine, RayEngine) and engine not in ENGINES:
@@ -94,13 +95,13 @@ def sweep(
     path = None if out is None else folder_for(Path(out)) / JOURNAL_NAME
     journal = Journal(path, identity)
     runner = _Runner(task, own, shaped, journal, engine, progress=progress)
-    lengths = [total] if halving is None else rungs(total, len(rates), factor)
+    lengths = [total_steps] if halving is None else rungs(total_steps, len(rates), factor)
     tried = _descend(runner.tried, rates, lengths, factor)
     return Sweep(
         trials=tuple(tried),
         choice=runner.choice,
         resumed=runner.resumed,
-        total=total,
+        total_steps=total_steps,
         task=task.name,
         notes=tuple(dict.fromkeys(runner.notes)),
     )
@@ -164,18 +165,18 @@ class _Runner:
         missing = [trial for trial in trials if trial not in known]
         self.resumed += len(known)
         ended = 0
-        bar = ProgressBar(sum(trial.total for trial in missing), shown=self._progress)
+        bar = ProgressBar(sum(trial.total_steps for trial in missing), shown=self._progress)
         with bar, preserved(self._task):
             choice, engine = choose_engine(self._task, missing, self._engine)
 
             def observe(going: int, stage: str, /) -> None:
-                said = f"{len(known)} of {len(trials)} trials of {trials[0].total:,} updates"
+                said = f"{len(known)} of {len(trials)} trials of {trials[0].total_steps:,} updates"
                 bar.show(ended + going, f"{said}; {stage}")
 
             for trial, curve in engine.run(self._task, missing, observe):
                 self._journal.keep(trial, curve)
                 known[trial] = curve
-                ended += trial.total
+                ended += trial.total_steps
                 observe(0, f"the last one {curve.status}")
         if missing:
             self.choice = choice

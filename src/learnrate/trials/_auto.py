@@ -128,7 +128,7 @@ def _tried(
     largest = max(stackable(trials), key=len)
     if engine == "vectorised":
         return _stacked(task, largest)
-    updates = sum(trial.total for trial in trials)
+    updates = sum(trial.total_steps for trial in trials)
     if _SHARE * updates <= _FEWEST + _WARM:
         reason = f"{updates} updates in all; too few to be worth measuring."
         return Choice("sequential", reason), Sequential()
@@ -166,7 +166,7 @@ def _measured(
     widths = [1, *_widths(room.widest(len(group)))]
     shared = [1, *_widths(room.widest(math.ceil(len(group) / cores), cores))] if cores > 1 else []
     threads = sorted({1, torch.get_num_threads()})
-    expected = alone.seconds * sum(trial.total for trial in trials)
+    expected = alone.seconds * sum(trial.total_steps for trial in trials)
     limit = min(_LONGEST, _SHARE * expected / (len(threads) * len(widths) + len(shared)))
     own = group or list(trials)
     timings = [alone]
@@ -208,7 +208,7 @@ def _expected(one: Timing, trials: Sequence[Trial], fork: float) -> float:
     """Seconds the trials would take, each part given to the process that is free first."""
     free = [fork * (one.processes > 1)] * one.processes
     for part in parts_of(trials, one.width):
-        heapq.heapreplace(free, free[0] + one.seconds * sum(trial.total for trial in part))
+        heapq.heapreplace(free, free[0] + one.seconds * sum(trial.total_steps for trial in part))
     return max(free)
 
 

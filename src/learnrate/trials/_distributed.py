@@ -63,9 +63,9 @@ class Ranks:
             self._raise_together(error)
         present = buffer[2 : 2 + len(parameters)].tolist()
         ends = buffer[2 + len(parameters) :].split([one.numel() for one in parameters])
-        for parameter, count, total in zip(parameters, present, ends, strict=True):
+        for parameter, count, total_steps in zip(parameters, present, ends, strict=True):
             if count:
-                mean = (total / self.size).view_as(parameter).to(parameter.dtype)
+                mean = (total_steps / self.size).view_as(parameter).to(parameter.dtype)
                 parameter.grad = mean if parameter.grad is None else parameter.grad.copy_(mean)
         return float(buffer[1]) / self.size
 

@@ -64,7 +64,7 @@ class Journal:
 
     def curve(self, trial: Trial) -> Curve | None:
         """The whole curve of a trial that was run before, if it finished or diverged."""
-        record = self.get(str(trial.schedule), trial.total, trial.seed)
+        record = self.get(str(trial.schedule), trial.total_steps, trial.seed)
         return None if record is None else _unpacked(record, trial)
 
     def keep(self, trial: Trial, curve: Curve) -> None:
@@ -74,7 +74,7 @@ class Journal:
             FileError: it cannot be written.
         """
         if curve.status in {Status.FINISHED, Status.DIVERGED}:
-            self.add(str(trial.schedule), trial.total, trial.seed, _packed(curve))
+            self.add(str(trial.schedule), trial.total_steps, trial.seed, _packed(curve))
 
     def _key(self, what: str, length: int, seed: int) -> str:
         described = f"{self._identity}|{what}|{length}|{seed}"

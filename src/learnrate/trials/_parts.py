@@ -17,7 +17,7 @@ def stackable(trials: Sequence[Trial]) -> list[list[Trial]]:
     """The trials by seed and length, in the order of their first."""
     groups: dict[tuple[int, int], list[Trial]] = {}
     for trial in trials:
-        groups.setdefault((trial.seed, trial.total), []).append(trial)
+        groups.setdefault((trial.seed, trial.total_steps), []).append(trial)
     return list(groups.values())
 
 

@@ -80,7 +80,7 @@ def _compared(task: Task, trial: Trial) -> Probe:
 
 def _rates(trial: Trial) -> list[float]:
     """Its highest rate at each of a few updates; a warm-up's first rates would change nothing."""
-    return [float(np.max(trial.schedule.table()))] * min(_UPDATES, trial.total)
+    return [float(np.max(trial.schedule.table()))] * min(_UPDATES, trial.total_steps)
 
 
 def _stated(task: Task, training: Training) -> str:

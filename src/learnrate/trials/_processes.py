@@ -140,7 +140,7 @@ class _Worker:
         else:
             trial, curve = content
             self.left.remove(trial)
-            self.going = max(0, self.going - trial.total)
+            self.going = max(0, self.going - trial.total_steps)
             yield trial, curve
 
     def give_up(self) -> list[Trial]:

@@ -129,8 +129,8 @@ class Stack:
         with self._batchable, warnings.catch_warnings():
             warnings.filterwarnings("ignore", "There is a performance drop")  # auto measures it
             losses = torch.vmap(loss_of_one, randomness="different")(self._leaves)
-        total = losses.sum() / self._task.accumulate
-        gradients = torch.autograd.grad(total, self._leaves, allow_unused=True)
+        loss = losses.sum() / self._task.accumulate
+        gradients = torch.autograd.grad(loss, self._leaves, allow_unused=True)
         if any(gradient is None for gradient in gradients):
             raise StackError("a parameter gets no gradient, and so is not to be updated at all")
         if not self._laid_out:

@@ -84,17 +84,17 @@ class Trial:
     seed: int
 
     def __post_init__(self) -> None:
-        if self.schedule.total is None:
+        if self.schedule.total_steps is None:
             raise ArgumentError(
                 f"a trial needs a schedule of known length; {self.schedule} has none. "
-                "Bind it with .over(total)."
+                "Bind it with .over(total_steps)."
             )
 
     @property
-    def total(self) -> int:
+    def total_steps(self) -> int:
         """How many updates the trial makes if it does not end early."""
-        assert self.schedule.total is not None  # noqa: S101 - checked at construction
-        return self.schedule.total
+        assert self.schedule.total_steps is not None  # noqa: S101 - checked at construction
+        return self.schedule.total_steps
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,7 @@ class Update:
     """What a hook is told after each optimizer update."""
 
     step: int
-    total: int
+    total_steps: int
     lr: float
     loss: float
 
@@ -202,7 +202,7 @@ def run_trial(
             if on_update is not None:
                 on_update(update)
 
-        status = _drive(training, course, (rates, losses), tell, trial.total)
+        status = _drive(training, course, (rates, losses), tell, trial.total_steps)
         error = course.stopped or ""
         if status is not Status.DIVERGED:
             validation = training.validate()
@@ -235,7 +235,7 @@ def _drive(
     course: Course,
     curve: tuple[list[float], list[float]],
     tell: Callable[[Update], None],
-    total: int,
+    total_steps: int,
 ) -> Status:
     """Make the updates of a course, keeping rates and losses of those that count."""
     rates, losses = curve
@@ -244,7 +244,7 @@ def _drive(
         step, lr = course.next_step, course.lr
         loss = training.update(lr if isinstance(course, _Planned) else None)
         rates[step:], losses[step:] = [lr], [loss]
-        tell(Update(step, total, lr, loss))
+        tell(Update(step, total_steps, lr, loss))
         if course.next_step <= step:
             test = DivergenceTest()
         elif test.diverged(loss):

@@ -94,7 +94,7 @@ def _run_stack(task: Task, trials: list[Trial], observe: Observe) -> Iterator[tu
             error=error,
         )
 
-    for step in range(trials[0].total):
+    for step in range(trials[0].total_steps):
         for at, loss in zip(alive, stack.update(rates[alive, step]), strict=True):
             losses[at].append(loss)
         gone = {at for at in alive if tests[at].diverged(losses[at][-1])}

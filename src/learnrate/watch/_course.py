@@ -87,8 +87,10 @@ def _left_the_schedule(reading: Reading, options: JumpedOptions) -> int | None:
     if at < max(4, 0.03 * same.size) or same[at:].mean() > 0.5:
         return None
     schedule = reading.observations.schedule
-    total = schedule.total if schedule is not None and schedule.total else reading.length
-    if reading.rate.step[at] >= total:  # past its end: LR303's and LR306's
+    total_steps = (
+        schedule.total_steps if schedule is not None and schedule.total_steps else reading.length
+    )
+    if reading.rate.step[at] >= total_steps:  # past its end: LR303's and LR306's
         return None
     rate = reading.rate.value
     before, after = float(rate[at - 1]), float(rate[at])

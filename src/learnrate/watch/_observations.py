@@ -41,7 +41,7 @@ class Observations:
             loss; `gradient_norm` before clipping, these three inf where they were not finite;
             `update_ratio`, the norm of the update over that of the parameters; `clipped`, the share
             of updates since the row before whose gradient was clipped; `seconds` the update took.
-        total: the updates of the whole run as planned, if known.
+        total_steps: the updates of the whole run as planned, if known.
         schedule: what the rate should have followed, if known.
         facts: further JSON values by name. Rules read `optimizer`, `momentum`, `clip_norm`,
             `steps_per_epoch`, `classes` or `chance` (the loss of a model that knows nothing),
@@ -63,7 +63,7 @@ class Observations:
     run: str
     step: np.ndarray
     columns: Mapping[str, np.ndarray]
-    total: int | None = None
+    total_steps: int | None = None
     schedule: Schedule | None = None
     facts: Mapping[str, Any] = field(default_factory=dict)
 

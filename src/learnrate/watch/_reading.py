@@ -117,17 +117,17 @@ class Reading:
     @property
     def length(self) -> int:
         """Updates of the whole run: the total where it is known, else what was seen."""
-        return max(self.seen, self.observations.total or 0)
+        return max(self.seen, self.observations.total_steps or 0)
 
     @cached_property
     def finished(self) -> bool:
         """Whether the last row is the end of the run, give or take two rows."""
-        total = self.observations.total
-        if total is None:
+        total_steps = self.observations.total_steps
+        if total_steps is None:
             return not self.live
         steps = self.observations.step
         spacing = float(np.median(np.diff(steps[-50:]))) if steps.size > 1 else 1.0
-        return self.seen + 2.0 * spacing >= total
+        return self.seen + 2.0 * spacing >= total_steps
 
     @cached_property
     def levels(self) -> Track:
@@ -186,8 +186,8 @@ class Reading:
         schedule = self.observations.schedule
         if schedule is None or not self.rate.step.size:
             return None
-        if not schedule.ready and self.observations.total is not None:
-            schedule = schedule.over(self.observations.total)
+        if not schedule.ready and self.observations.total_steps is not None:
+            schedule = schedule.over(self.observations.total_steps)
         return np.abs(schedule(self.rate.step)) if schedule.ready else None
 
 

@@ -33,7 +33,7 @@ _MEANS = 24  # batch means under a trend test, as many as controllers use
 
 @dataclass(frozen=True, kw_only=True)
 class PlateauOptions(RuleOptions):
-    """Thresholds of LR301; the test is that of `learnrate.steer.Plateau`.
+    """Thresholds of LR301; the test is that of `learnrate.controllers.Plateau`.
 
     Attributes:
         window: the share of the rows seen that is looked at, the most recent ones.
@@ -70,8 +70,8 @@ def _plateau(reading: Reading, options: PlateauOptions) -> Finding | None:
     if asked <= 0 or p >= options.significance:
         return None
     rate = float(rates[-1])
-    total = reading.observations.total
-    rest = "" if total is None else f", and {total - reading.seen:,} updates are left"
+    total_steps = reading.observations.total_steps
+    rest = "" if total_steps is None else f", and {total_steps - reading.seen:,} updates are left"
     return Finding(
         code=PLATEAU.code,
         severity=PLATEAU.severity,
@@ -87,7 +87,7 @@ def _plateau(reading: Reading, options: PlateauOptions) -> Finding | None:
             "rate": rate,
             "progress_refuted": asked,
             "p": p,
-            "updates_left": None if total is None else total - reading.seen,
+            "updates_left": None if total_steps is None else total_steps - reading.seen,
         },
         remedy="Begin the decay now: let the rate fall to 0 over what is left of the run.",
     )
@@ -95,11 +95,11 @@ def _plateau(reading: Reading, options: PlateauOptions) -> Finding | None:
 
 def _will_decay(reading: Reading) -> bool:
     """Whether the schedule that was meant says that the rate will fall by half or more."""
-    schedule, total = reading.observations.schedule, reading.observations.total
-    if schedule is None or total is None:
+    schedule, total_steps = reading.observations.schedule, reading.observations.total_steps
+    if schedule is None or total_steps is None:
         return False
-    bound = schedule if schedule.ready else schedule.over(total)
-    return abs(bound(total - 1)) < 0.5 * abs(bound(reading.seen - 1))
+    bound = schedule if schedule.ready else schedule.over(total_steps)
+    return abs(bound(total_steps - 1)) < 0.5 * abs(bound(reading.seen - 1))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -185,14 +185,14 @@ def _ended_early(reading: Reading, options: EndedEarlyOptions) -> Finding | None
     step = ended_at(reading, options.floor)
     schedule = reading.observations.schedule
     if step is None and schedule is not None and schedule.bound and _followed(reading):
-        total = int(schedule.total or 0)
-        tail = reading.rate.since(total).value
+        total_steps = int(schedule.total_steps or 0)
+        tail = reading.rate.since(total_steps).value
         if (
             tail.size > 1
             and tail.max() <= 0.5 * reading.peak
             and np.ptp(tail) < 1e-6 * reading.peak
         ):
-            step = total
+            step = total_steps
     if step is None:
         return None
     trained = reading.seen - step

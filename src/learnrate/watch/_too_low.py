@@ -126,10 +126,10 @@ def _learning(reading: Reading) -> np.ndarray | None:
         spans = np.diff(rate.step, append=2 * rate.step[-1] - rate.step[-2])
         sums = np.concatenate([[0.0], np.cumsum(rate.value * spans)])
         clock = np.interp(steps, np.append(rate.step, rate.step[-1] + spans[-1]), sums)
-        total = sums[-1]
+        whole = sums[-1]
     else:
-        clock, total = steps - steps[0], float(reading.seen - steps[0])
-    return None if total <= 0 else clock / total
+        clock, whole = steps - steps[0], float(reading.seen - steps[0])
+    return None if whole <= 0 else clock / whole
 
 
 @dataclass(frozen=True, kw_only=True)

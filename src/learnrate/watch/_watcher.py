@@ -33,7 +33,7 @@ class Watcher:
 
     Args:
         run: what the run is called.
-        total: the updates of the whole run as planned, if known.
+        total_steps: the updates of the whole run as planned, if known.
         schedule: what the rate should follow, if known.
         facts: as `Observations` has them.
         options: the thresholds; their defaults where None.
@@ -44,7 +44,7 @@ class Watcher:
         ArgumentError: a code that no rule has.
 
     Examples:
-        >>> watcher = Watcher("a", total=1000)
+        >>> watcher = Watcher("a", total_steps=1000)
         >>> watcher.feed([0, 1], {"loss": [2.3, 2.2], "lr": [0.1, 0.1]})
         ()
         >>> nan = float("nan")
@@ -56,14 +56,14 @@ class Watcher:
         self,
         run: str,
         *,
-        total: int | None = None,
+        total_steps: int | None = None,
         schedule: Schedule | None = None,
         facts: Mapping[str, Any] | None = None,
         options: Options | None = None,
         only: Iterable[str] | None = None,
         ignore: Iterable[str] = (),
     ) -> None:
-        self._run, self._total, self._schedule = run, total, schedule
+        self._run, self._total_steps, self._schedule = run, total_steps, schedule
         self._facts = dict(facts or {})
         self._options = options or Options()
         self._rules = chosen_rules(only, ignore)
@@ -75,16 +75,16 @@ class Watcher:
         self._seen_before: set[str] = set()
 
     def replan(
-        self, *, schedule: Schedule | None, total: int | None, edits: Iterable[int]
+        self, *, schedule: Schedule | None, total_steps: int | None, edits: Iterable[int]
     ) -> None:
         """Somebody edited the run: from now on it is compared with what was made of the schedule.
 
         Args:
             schedule: with the edits, its past as it was; None where it is not known.
-            total: the updates of the whole run.
+            total_steps: the updates of the whole run.
             edits: the steps at which they took effect.
         """
-        self._schedule, self._total = schedule, total
+        self._schedule, self._total_steps = schedule, total_steps
         self._facts["edits"] = list(edits)
 
     def feed(
@@ -143,7 +143,7 @@ class Watcher:
             run=self._run,
             step=self._step[: self._rows],
             columns=columns,
-            total=self._total,
+            total_steps=self._total_steps,
             schedule=self._schedule,
             facts=self._facts,
         )

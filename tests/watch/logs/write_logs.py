@@ -21,8 +21,8 @@ def loss_of(step):
     return 0.2 + 2.1 * math.exp(-step / 12)
 
 
-def rate_of(step, total=80):
-    return 0.1 * 0.5 * (1.0 + math.cos(math.pi * step / total))
+def rate_of(step, total_steps=80):
+    return 0.1 * 0.5 * (1.0 + math.cos(math.pi * step / total_steps))
 
 
 def tensorboard():

@@ -119,15 +119,15 @@ class Simulation:
             rates = np.linspace(centre - step, centre + step, 5)
         values = sign * np.stack([self.spreads(float(a)) for a in rates])
         folds = np.array_split(np.arange(self.runs), min(_FOLDS, self.runs))
-        total = values.sum(axis=1)
+        sums = values.sum(axis=1)
         without = [
-            _vertex(rates, (total - values[:, fold].sum(axis=1)) / (self.runs - len(fold)))
+            _vertex(rates, (sums - values[:, fold].sum(axis=1)) / (self.runs - len(fold)))
             for fold in folds
             if len(fold) < self.runs
         ]
         number = len(without)
         spread = math.sqrt((number - 1) * float(np.var(without))) if number > 1 else math.inf
-        return Optimum(_vertex(rates, total / self.runs), spread)
+        return Optimum(_vertex(rates, sums / self.runs), spread)
 
 
 def simulate(

@@ -39,7 +39,7 @@ def assembled(
     names: Names,
     *,
     where: str,
-    total: int | None = None,
+    total_steps: int | None = None,
     facts: dict[str, Any] | None = None,
 ) -> Observations:
     """The observations in some series.
@@ -71,7 +71,9 @@ def assembled(
         columns[column] = values
     if resumed:
         facts = (facts or {}) | {"resumed_at": sorted(resumed)}
-    return Observations(run=run, step=every, columns=columns, total=total, facts=facts or {})
+    return Observations(
+        run=run, step=every, columns=columns, total_steps=total_steps, facts=facts or {}
+    )
 
 
 def _latest(series: Series, resumed: set[int], where: str) -> tuple[np.ndarray, np.ndarray]:

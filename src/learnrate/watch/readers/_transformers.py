@@ -67,7 +67,7 @@ def _read(path: Path, names: Names) -> list[Observations]:
             {name: held for name, held in series.items() if not name.startswith("train_")},
             names,
             where=str(state_file),
-            total=_whole(state.get("max_steps")),
+            total_steps=_whole(state.get("max_steps")),
             facts=_facts(state),
         )
     ]
@@ -78,9 +78,9 @@ def _whole(value: object) -> int | None:
 
 
 def _facts(state: dict[str, Any]) -> dict[str, Any]:
-    total, epochs = _whole(state.get("max_steps")), state.get("num_train_epochs")
-    if total and isinstance(epochs, int | float) and epochs > 0:
-        return {"steps_per_epoch": max(1, round(total / epochs))}
+    total_steps, epochs = _whole(state.get("max_steps")), state.get("num_train_epochs")
+    if total_steps and isinstance(epochs, int | float) and epochs > 0:
+        return {"steps_per_epoch": max(1, round(total_steps / epochs))}
     return {}
 
 

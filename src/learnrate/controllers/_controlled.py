@@ -1,0 +1,266 @@
+"""Controlled: a schedule, and the controllers that multiply it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from learnrate._errors import ArgumentError
+from learnrate._record import refuse, whole
+from learnrate.controllers._controller import Controller, ControllerState, Observation, RateChange
+from learnrate.schedules import Cut, Piecewise, Schedule
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+__all__ = ["Controlled"]
+
+_FORMAT = "learnrate.controlled"
+_VERSION = 1
+
+
+class Controlled:
+    """A schedule times the factors of its controllers.
+
+        lr(step) = peak * (shape(step) * (f_1 * f_2 * ...)),   peak * shape the schedule
+
+    Controllers never see the schedule and the schedule never sees them, so both survive together:
+    warm up, then cut at plateaus, under any decay. Ask for `lr(step)`, make the update, then tell
+    `observe` what came of it; what it decides holds from the next step on. Every change is kept in
+    `changes` with its reason. In a run of several
+    processes give every one of them the same loss (the mean over all), and they decide alike.
+
+    Plateaus after a warm-up are what users of torch and transformers have asked for
+    (pytorch#68978, transformers#29417): there the two schedulers overwrite each other.
+
+    Args:
+        schedule: bound to a run, or with a value at every step (`warmup(500) >> constant()`).
+        controllers: by name, for the record; without names each is called by its class.
+
+    Raises:
+        ArgumentError: the schedule is not bound, a controller is none, or a name is there twice.
+
+    Examples:
+        >>> from learnrate import schedule
+        >>> from learnrate.controllers import Plateau
+        >>> rates = Controlled(
+        ...     schedule("0.1 * warmup(50) >> constant()"), [Plateau(window=30, warmup=50)]
+        ... )
+        >>> for step in range(100):
+        ...     lr = rates.lr(step)
+        ...     loss = 1.0  # your update at this rate
+        ...     changes = rates.observe(step, loss)
+        >>> [(change.step, change.after) for change in rates.changes]
+        [(80, 0.1)]
+        >>> print(rates.realised(100))
+        0.1 * cut(warmup(50) >> constant(), steps=100) * piecewise(at=[80])
+    """
+
+    def __init__(
+        self,
+        schedule: Schedule,
+        controllers: Mapping[str, Controller[Any]] | Iterable[Controller[Any]] = (),
+    ) -> None:
+        self.schedule = _ready(schedule)
+        self._peak, self._shape = schedule.split()
+        self._controllers = _named(controllers)
+        self._states: dict[str, ControllerState] = {
+            name: controller.start() for name, controller in self._controllers.items()
+        }
+        self._changes: list[RateChange] = []
+        self._next = 0
+
+    @property
+    def controllers(self) -> Mapping[str, Controller[Any]]:
+        """The controllers by name."""
+        return self._controllers
+
+    @property
+    def changes(self) -> tuple[RateChange, ...]:
+        """All changes so far, in order."""
+        return tuple(self._changes)
+
+    @property
+    def next_step(self) -> int:
+        """The step after the last one observed."""
+        return self._next
+
+    @property
+    def factor(self) -> float:
+        """What the schedule is multiplied with at the next step."""
+        return math.prod(state.factor for state in self._states.values())
+
+    def lr(self, step: int) -> float:
+        """The rate of a step: past ones as they were, coming ones with the factor as it is now.
+
+        Raises:
+            ScheduleError: the step is not a whole number of at least 0.
+        """
+        value = self._shape(step) * self._factor_at(step)
+        return value if self._peak is None else self._peak * value
+
+    def _factor_at(self, step: int) -> float:
+        for change in reversed(self._changes):
+            if change.step <= step:
+                return change.after
+        return 1.0
+
+    def observe(
+        self, step: int, loss: float | None = None, **signals: float
+    ) -> tuple[RateChange, ...]:
+        """Tell what came of an update; gives the changes that hold from the next step on.
+
+        Loss None says that none was measured.
+
+        Args:
+            step: the update that was made; later than the last one told.
+            loss: what it gave, a number or a tensor of one.
+            signals: further numbers, such as those of `measured_step`.
+
+        Raises:
+            ArgumentError: the step was told already, or a value is no number. Nothing is changed.
+        """
+        observation = Observation(step=step, loss=loss, signals=signals)
+        if step < self._next:
+            raise ArgumentError(
+                f"observe(step=...) must be at least {self._next}, the step after the last one "
+                f"told; got {step}. To resume, load the state that was saved at that step."
+            )
+        states, changes = dict(self._states), []
+        for name, controller in self._controllers.items():
+            before = math.prod(state.factor for state in states.values())
+            states[name], decision = controller.decide(states[name], observation)
+            if decision.changed:
+                after = math.prod(state.factor for state in states.values())
+                change = RateChange(
+                    step=step + 1,
+                    before=before,
+                    after=after,
+                    controller=name,
+                    reason=decision.reason,
+                )
+                changes.append(change)
+        self._states, self._next = states, step + 1
+        self._changes += changes
+        return tuple(changes)
+
+    def realised(self, total_steps: int | None = None) -> Schedule:
+        """The run as it was steered, as a plain schedule: the same rates to the last bit.
+
+        Args:
+            total_steps: how many steps it is to have; by default the schedule's own length, else the
+                steps observed so far. Past the last change its factor stays.
+
+        Raises:
+            ArgumentError: the total is not a whole number of at least 1.
+        """
+        steps = (
+            total_steps
+            if total_steps is not None
+            else self._shape.total_steps or max(self._next, 1)
+        )
+        whole("realised", "total_steps", steps, 1)
+        shape = self._shape if self._shape.total_steps == steps else Cut(self._shape, steps)
+        after = {change.step: change.after for change in self._changes if change.step < steps}
+        if after:
+            shape = shape * Piecewise(at=tuple(after), values=(1.0, *after.values()))
+        if self._peak is None:
+            return shape
+        scaled = abs(self._peak) * shape
+        return scaled.ascending() if self._peak < 0 else scaled
+
+    def state_dict(self) -> dict[str, Any]:
+        """All that is needed to go on to the bit, as JSON values; see `load_state_dict`."""
+        return {
+            "format": _FORMAT,
+            "version": _VERSION,
+            "next_step": self._next,
+            "controllers": {
+                name: {"controller": repr(controller), "state": self._states[name].to_dict()}
+                for name, controller in self._controllers.items()
+            },
+            "changes": [asdict(change) for change in self._changes],
+        }
+
+    def load_state_dict(self, document: object) -> None:
+        """Go on where `state_dict` was taken. The schedule is the caller's, and not in it.
+
+        Raises:
+            ArgumentError: it is not such a state, or of other controllers. Nothing is changed.
+        """
+        saved = _checked(document)
+        entries = saved["controllers"]
+        if list(entries) != list(self._controllers):
+            raise ArgumentError(
+                f"this state is of the controllers {', '.join(entries) or 'none'}; this run has "
+                f"{', '.join(self._controllers) or 'none'}. Build it with the same ones."
+            )
+        states = {name: self._read(name, entry) for name, entry in entries.items()}
+        changes = [RateChange.from_dict(change) for change in saved["changes"]]
+        self._states, self._changes, self._next = states, changes, saved["next_step"]
+
+    def _read(self, name: str, entry: Any) -> ControllerState:
+        controller = self._controllers[name]
+        if not isinstance(entry, dict) or entry.keys() != {"controller", "state"}:
+            raise ArgumentError(f"the entry of {name} must have the keys controller and state.")
+        if entry["controller"] != repr(controller):
+            raise ArgumentError(
+                f"the state of {name} was saved by {entry['controller']}; this run has "
+                f"{controller!r}. Build it with the same options."
+            )
+        state: ControllerState = controller.read(entry["state"])
+        return state
+
+
+def _ready(schedule: object) -> Schedule:
+    if not isinstance(schedule, Schedule):
+        way_out = "Read text with learnrate.schedule('3e-4 * warmup(500) >> constant()')."
+        refuse("Controlled", "schedule", "a schedule", schedule, way_out)
+    if not schedule.ready:
+        way_out = "Call .over(total_steps) with the number of steps of the whole run."
+        refuse("Controlled", "schedule", "bound to a run", schedule, way_out)
+    return schedule
+
+
+def _named(
+    controllers: Mapping[str, Controller[Any]] | Iterable[Controller[Any]],
+) -> dict[str, Controller[Any]]:
+    if isinstance(controllers, Mapping):
+        named = dict(controllers)
+    else:
+        given = [(_name(controller), controller) for controller in controllers]
+        named = dict(given)
+        if len(named) < len(given):
+            names = [name for name, _ in given]
+            way_out = "Name them: {'training loss': Plateau(), 'validation': Plateau()}."
+            refuse("Controlled", "controllers", "of different classes, or named", names, way_out)
+    for name, controller in named.items():
+        if not isinstance(controller, Controller):
+            refuse("Controlled", f"controllers[{name!r}]", "a controller", controller)
+    return named
+
+
+def _name(controller: object) -> str:
+    inner = getattr(controller, "controller", None)
+    return type(controller).__name__ if inner is None else _name(inner)
+
+
+def _checked(document: object) -> dict[str, Any]:
+    if not isinstance(document, dict) or document.get("format") != _FORMAT:
+        raise ArgumentError(f"load_state_dict needs what state_dict gave ('format': '{_FORMAT}').")
+    version = document.get("version")
+    if version != _VERSION:
+        raise ArgumentError(
+            f"this state has version {version!r}; this learnrate reads {_VERSION}. "
+            "Install a newer one."
+        )
+    keys = {"format", "version", "next_step", "controllers", "changes"}
+    for key in sorted(keys ^ document.keys(), key=str):
+        known = "needs" if key in keys else "has no"
+        raise ArgumentError(f"the state of a Controlled {known} the key {key!r}.")
+    whole("load_state_dict", "next_step", document["next_step"], 0)
+    if not isinstance(document["controllers"], dict) or not isinstance(document["changes"], list):
+        raise ArgumentError("controllers must be a dictionary and changes a list in this state.")
+    return document

@@ -1,0 +1,277 @@
+"""The contract of closed-loop control: observations in, factors out, nothing else touched."""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, final
+
+from learnrate._errors import ArgumentError
+from learnrate._record import Record, finite, refuse
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+__all__ = [
+    "Bounded",
+    "Controller",
+    "ControllerState",
+    "Decision",
+    "Observation",
+    "RateChange",
+    "replay",
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observation:
+    """What is known after one optimizer update.
+
+    Attributes:
+        step: 0-based index of the update that was made; -1 before the first one.
+        loss: its loss, or any number to be lowered (a validation loss); None where none was
+            measured. It may be NaN or infinite: what a run says is recorded as it is.
+        signals: further numbers by name, such as those of `measured_step`.
+
+    Raises:
+        ArgumentError: the step is not a whole number of at least -1, or a value is no number.
+
+    Examples:
+        >>> Observation(step=3, loss=0.25, signals={"lr": 0.1}).signals["lr"]
+        0.1
+    """
+
+    step: int
+    loss: float | None = None
+    signals: Mapping[str, float] = field(default_factory=dict, hash=False)
+
+    def __post_init__(self) -> None:
+        if isinstance(self.step, bool) or not isinstance(self.step, int) or self.step < -1:
+            refuse("Observation", "step", "a whole number of at least -1", self.step)
+        if self.loss is not None:
+            object.__setattr__(self, "loss", _number("loss", self.loss))
+        numbers = {name: _number(name, value) for name, value in self.signals.items()}
+        object.__setattr__(self, "signals", MappingProxyType(numbers))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _observation, (self.step, self.loss, dict(self.signals))
+
+
+def _number(name: str, value: Any) -> float:
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        way_out = "Give one number: the mean over a batch, for example."
+        refuse("Observation", name, "a number", value, way_out)
+
+
+def _observation(step: int, loss: float | None, signals: dict[str, float]) -> Observation:
+    return Observation(step=step, loss=loss, signals=signals)
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What a controller answers.
+
+    Attributes:
+        factor: what the schedule is multiplied with from the next update on: all changes so far
+            multiplied up, not the last one; at least 0.
+        reason: why the factor changed, in words; empty where it did not.
+    """
+
+    factor: float
+    reason: str = ""
+
+    @property
+    def changed(self) -> bool:
+        """Whether there is something to record."""
+        return bool(self.reason)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ControllerState(Record):
+    """All a controller remembers: frozen, equal by value, written as JSON.
+
+    Attributes:
+        factor: what the schedule is multiplied with.
+
+    Raises:
+        ArgumentError: the factor is negative or not finite.
+    """
+
+    factor: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not 0.0 <= self.factor < math.inf:
+            way_out = "Keep a factor that is multiplied again and again within Bounded(...)."
+            refuse(
+                type(self).__name__,
+                "factor",
+                "a finite number of at least 0",
+                self.factor,
+                way_out,
+            )
+
+
+S = TypeVar("S", bound=ControllerState)
+
+
+class Controller(ABC, Generic[S]):
+    """A pure policy: options, and a rule from a state and an observation to a decision.
+
+    There is no optimizer in it. The same state and observation give the same decision, so a
+    controller can be asked about a stored run what it would have done (`replay`). A class is a
+    frozen dataclass and abstract or final: to change one, wrap it, as `Bounded` does.
+
+    Examples:
+        >>> from learnrate.controllers import Plateau
+        >>> policy = Plateau(window=20)
+        >>> state, decision = policy.decide(policy.start(), Observation(step=0, loss=1.0))
+        >>> decision
+        Decision(factor=1.0, reason='')
+    """
+
+    __slots__ = ()
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        for base in cls.__mro__[1:]:
+            if issubclass(base, Controller) and not getattr(base, "__abstractmethods__", True):
+                raise TypeError(
+                    f"{cls.__name__} derives from {base.__name__}, which is final; wrap it instead"
+                )
+
+    @abstractmethod
+    def start(self) -> S:
+        """The state before the first update; its factor is 1."""
+
+    @abstractmethod
+    def decide(self, state: S, observation: Observation) -> tuple[S, Decision]:
+        """The next state, and the factor from the next update on."""
+
+    @abstractmethod
+    def read(self, document: object) -> S:
+        """The state that `ControllerState.to_dict` wrote.
+
+        Raises:
+            ArgumentError: it is not a state of this controller.
+        """
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Bounded(Controller[S]):
+    """A controller whose factor stays between `lowest` and `highest`.
+
+        factor = min(max(factor of the controller, lowest), highest)
+
+    The bounds are of the factor, a share of the schedule, so they are followed through warm-up
+    and decay alike; 1, the factor at the start, lies between them. The controller goes on from the
+    bounded factor: after ten refused cuts a single raise still raises. It starts its evidence
+    afresh after a refused cut as after one that was made.
+
+    Raises:
+        ArgumentError: not 0 <= lowest <= 1 <= highest, or what is wrapped is no controller.
+
+    Examples:
+        >>> from learnrate.controllers import Plateau
+        >>> policy = Bounded(Plateau(window=10, factor=0.01), lowest=0.1)
+        >>> flat = [Observation(step=step, loss=1.0) for step in range(10)]
+        >>> [change.after for change in replay(policy, flat)]
+        [0.1]
+    """
+
+    controller: Controller[S]
+    lowest: float = 0.0
+    highest: float | None = None
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.controller, Controller):
+            refuse("Bounded", "controller", "a controller", self.controller)
+        finite("Bounded", "lowest", self.lowest, 0.0)
+        if self.lowest > 1:
+            refuse("Bounded", "lowest", "at most 1, the factor at the start", self.lowest)
+        if self.highest is not None:
+            way_out = "It is a share of the schedule, not a rate."
+            finite("Bounded", "highest", self.highest, 1.0, way_out)
+
+    def start(self) -> S:
+        """The state of what is wrapped."""
+        return self.controller.start()
+
+    def decide(self, state: S, observation: Observation) -> tuple[S, Decision]:
+        """The decision of what is wrapped, within the bounds."""
+        after, decision = self.controller.decide(state, observation)
+        factor = max(decision.factor, self.lowest)
+        factor = factor if self.highest is None else min(factor, self.highest)
+        if factor == decision.factor:
+            return after, decision
+        side = "lowest" if factor > decision.factor else "highest"
+        reason = f"{decision.reason} (bounded at {side}={factor:g})"
+        if factor == state.factor:
+            reason = ""
+        return replace(after, factor=factor), replace(decision, factor=factor, reason=reason)
+
+    def read(self, document: object) -> S:
+        """The state of what is wrapped."""
+        return self.controller.read(document)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RateChange(Record):
+    """One change of the factor, as it is stored and shown.
+
+    Attributes:
+        step: the first update made with the new factor.
+        before: the factor until then, of all controllers together.
+        after: the factor from then on, of all controllers together.
+        controller: the name of the one that decided.
+        reason: why, in words.
+    """
+
+    step: int
+    before: float
+    after: float
+    controller: str
+    reason: str
+
+
+def replay(
+    controller: Controller[S], observations: Iterable[Observation]
+) -> tuple[RateChange, ...]:
+    """What a controller would have decided on a stored run.
+
+    What it would have decided, not what would have come of it: after its first change the stored
+    losses are those of another run.
+
+    Raises:
+        ArgumentError: the steps do not rise.
+
+    Examples:
+        >>> from learnrate.controllers import Plateau
+        >>> flat = [Observation(step=step, loss=1.0) for step in range(40)]
+        >>> [change.step for change in replay(Plateau(window=30), flat)]
+        [30]
+    """
+    name = type(controller).__name__
+    state, changes, last = controller.start(), [], -2
+    for observation in observations:
+        if observation.step <= last:
+            raise ArgumentError(
+                f"replay(observations=...) must rise in steps; got {observation.step} after {last}."
+            )
+        last, before = observation.step, state.factor
+        state, decision = controller.decide(state, observation)
+        if decision.changed:
+            changes.append(
+                RateChange(
+                    step=last + 1,
+                    before=before,
+                    after=decision.factor,
+                    controller=name,
+                    reason=decision.reason,
+                )
+            )
+    return tuple(changes)

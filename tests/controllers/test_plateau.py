@@ -1,0 +1,152 @@
+"""Plateau: what it cuts, and what it leaves alone."""
+
+import math
+from itertools import pairwise
+
+import numpy as np
+import pytest
+import torch
+
+from learnrate import ArgumentError
+from learnrate.controllers import Plateau, replay
+
+STEADY = 2.0 * np.exp(-np.arange(1000) / 1000)  # falls by a tenth of a per cent an update
+
+
+def lucky(losses, at=20, to=0.01):
+    losses = list(losses)
+    losses[at] = to
+    return losses
+
+
+def torch_cuts(losses):
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=0.1)
+    scheduler = torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer)
+    rates = [0.1]
+    for loss in losses:
+        scheduler.step(loss)
+        rates.append(optimizer.param_groups[0]["lr"])
+    return sum(after < before for before, after in pairwise(rates))
+
+
+@pytest.mark.parametrize("window", [10, 20, 50, 200])
+def test_one_lucky_spike_in_a_steady_fall_cuts_torch_and_not_us(window, observed):
+    losses = lucky(STEADY)
+    assert torch_cuts(losses) >= 5
+    assert replay(Plateau(window=window, improvement=0.001), observed(losses)) == ()
+
+
+@pytest.mark.parametrize("at", [0, 3, 9, 12, 19, 25, 31])
+@pytest.mark.parametrize("to", [-1e6, 0.0, 1e6])
+def test_one_outlier_anywhere_never_cuts_a_steady_fall(at, to, observed):
+    policy = Plateau(window=20, improvement=0.005)
+    assert replay(policy, observed(lucky(STEADY[:200], at, to))) == ()
+
+
+def test_a_flat_loss_is_cut_after_one_window_with_the_reason(observed):
+    (change,) = replay(Plateau(window=30), observed([1.0] * 35))
+    assert (change.step, change.before, change.after) == (30, 1.0, 0.1)
+    assert change.reason.startswith("plateau: over the last 30 losses the trend is +0.00 % per 30")
+    assert "not to say that now is the best moment" in change.reason
+
+
+def test_a_rising_loss_is_cut_too(observed):
+    changes = replay(Plateau(window=30), observed([1.0 + 0.1 * step for step in range(31)]))
+    assert [change.step for change in changes] == [30]
+
+
+def test_a_loss_at_zero_has_nothing_to_gain(observed):
+    assert replay(Plateau(window=20), observed([0.0] * 200)) == ()
+
+
+def test_a_negative_loss_may_fall_for_ever(observed):
+    losses = [-1.0 - 0.01 * step for step in range(400)]
+    assert replay(Plateau(window=20), observed(losses)) == ()
+
+
+def test_steps_of_warm_up_and_cooldown_are_no_evidence(observed):
+    policy = Plateau(window=20, warmup=100, cooldown=50)
+    changes = replay(policy, observed([1.0] * 300))
+    assert [change.step for change in changes] == [120, 190, 260]
+
+
+def test_it_can_raise(observed):
+    changes = replay(Plateau(window=20, factor=2.0), observed([1.0] * 45))
+    assert [change.after for change in changes] == [2.0, 4.0]
+
+
+def test_it_can_raise_on_progress_and_lower_without(observed):
+    losses = [10.0 - 0.1 * min(step, 50) for step in range(70)]
+    policy = Plateau(window=20, factor=0.5, factor_on_progress=2.0)
+    changes = replay(policy, observed(losses))
+    assert [(change.step, change.after) for change in changes] == [(20, 2.0), (40, 4.0), (70, 2.0)]
+    assert changes[0].reason.startswith("progress: over the last 20 losses")
+
+
+def test_losses_that_were_left_out_are_said_in_the_reason(observed):
+    losses = [1.0, math.nan, 1.0, math.inf] + [1.0] * 18
+    (change,) = replay(Plateau(window=20), observed(losses))
+    assert "2 not finite left out" in change.reason
+
+
+def test_the_progress_asked_for_is_relative_and_per_window(observed):
+    losses = [1.0 - 0.0001 * step for step in range(400)]  # 0.2 % per 20 losses, 0.5 % per 50
+    assert replay(Plateau(window=20, improvement=0.003), observed(losses[:20])) != ()
+    assert replay(Plateau(window=20, improvement=0.001), observed(losses)) == ()
+
+
+@pytest.mark.parametrize("rho", [0.0, 0.5])
+@pytest.mark.parametrize("noise", [0.01, 0.1])
+@pytest.mark.parametrize("window", [20, 100])
+def test_progress_just_as_asked_is_cut_in_under_5_per_cent_of_test_windows(
+    window, noise, rho, observed, noisy
+):
+    # The hardest case: 1 % per window is asked for and 1 % per window is there.
+    falling = np.exp(-0.01 * np.arange(window) / window)
+    runs = 200
+    cut = sum(
+        bool(replay(Plateau(window=window), observed(noisy(falling, noise, seed, rho))))
+        for seed in range(runs)
+    )
+    assert cut / runs < 0.05
+
+
+def test_progress_well_above_the_asked_is_hardly_ever_cut_in_long_runs(observed, noisy):
+    falling = np.exp(-0.05 * np.arange(1000) / 100)
+    policy = Plateau(window=100)
+    cut = sum(bool(replay(policy, observed(noisy(falling, 0.05, seed)))) for seed in range(30))
+    assert cut <= 1
+
+
+@pytest.mark.parametrize(("noise", "windows"), [(0.005, 1.5), (0.02, 5), (0.1, 16)])
+def test_a_true_plateau_is_found_the_sooner_the_less_noise(noise, windows, observed, noisy):
+    window, onset = 100, 500
+    curve = np.exp(-0.05 * np.minimum(np.arange(3000), onset) / window)
+    delays = []
+    for seed in range(11):
+        changes = replay(Plateau(window=window), observed(noisy(curve, noise, seed)))
+        assert changes[0].step > onset
+        delays.append((changes[0].step - onset) / window)
+    assert np.median(delays) <= windows
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"factor": 1.0}, r"Plateau\(factor=...\) must be above 0 and not 1"),
+        ({"factor": 0.0}, "above 0 and not 1"),
+        ({"factor": -0.5}, "above 0 and not 1"),
+        ({"factor": math.nan}, r"Plateau\(factor=...\) must be a finite number; got nan"),
+        ({"factor_on_progress": 1}, r"Plateau\(factor_on_progress=...\)"),
+        ({"window": 9}, r"Plateau\(window=...\) must be a whole number of at least 10; got 9"),
+        ({"window": 20.0}, "got 20.0. Fewer losses show no trend."),
+        ({"improvement": 0.0}, r"Plateau\(improvement=...\) must be above 0; got 0.0"),
+        ({"significance": 0.5}, r"Plateau\(significance=...\) must be below 0.5"),
+        ({"significance": 0.0}, "above 0 and below 1"),
+        ({"warmup": -1}, r"Plateau\(warmup=...\) must be a whole number of at least 0; got -1"),
+        ({"cooldown": 1.5}, r"Plateau\(cooldown=...\)"),
+    ],
+)
+def test_options_outside_their_rules_are_refused(options, message):
+    with pytest.raises(ArgumentError, match=message):
+        Plateau(**options)

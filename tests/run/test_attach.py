@@ -1,0 +1,667 @@
+"""attach: the rates of a loop of one's own, and what is recorded of it."""
+
+import gc
+import math
+import os
+import subprocess
+import sys
+import textwrap
+import warnings
+
+import numpy as np
+import pytest
+import torch
+from torch.optim import SGD, Adam, AdamW, lr_scheduler
+
+import learnrate
+from learnrate import ArgumentError, ScheduleError, Store
+from learnrate.controllers import Plateau
+from learnrate.schedules import schedule as read
+from learnrate.store._tables import runs
+from learnrate.torch_scheduler import to_torch
+from learnrate.watch import diagnose
+
+
+def make_model(seed=0):
+    torch.manual_seed(seed)
+    return torch.nn.Sequential(torch.nn.Linear(5, 8), torch.nn.Tanh(), torch.nn.Linear(8, 1))
+
+
+X = torch.randn(16, 5, generator=torch.Generator().manual_seed(1))
+
+
+def make_update(model, optimizer, scale=1.0):
+    optimizer.zero_grad()
+    loss = scale * (model(X) - X.sum(1, keepdim=True)).square().mean()
+    loss.backward()
+    optimizer.step()
+    return loss
+
+
+def groups_of(model, *rates):
+    return [
+        {"params": layer.parameters(), "lr": rate}
+        for layer, rate in zip((model[0], model[2]), rates, strict=True)
+    ]
+
+
+@pytest.fixture
+def place(tmp_path):
+    return tmp_path / "runs.db"
+
+
+def seen_of(place, run):
+    return Store(place, create=False).observations(run.id)
+
+
+SCHEDULE = "0.1 * warmup(4) >> linear(16)"
+
+
+def test_every_update_is_made_at_the_schedules_rate_the_first_one_too(place):
+    model = make_model()
+    optimizer = SGD(groups_of(model, 0.01, 0.001))
+    used = []
+    with learnrate.attach(optimizer, SCHEDULE, store=place) as run:
+        for _ in range(20):
+            used.append([group["lr"] for group in optimizer.param_groups])
+            run.step(make_update(model, optimizer))
+    expected = read(SCHEDULE).table()
+    assert [each[0] for each in used] == expected.tolist()
+    assert [each[1] for each in used] == [rate * 0.1 for rate in expected.tolist()]
+    assert seen_of(place, run).column("lr").tolist() == expected.tolist()
+
+
+def test_it_is_the_same_training_as_under_a_scheduler_of_torch(place):
+    ends = []
+    for attached in (True, False):
+        model = make_model()
+        optimizer = AdamW(groups_of(model, 0.01, 0.001))
+        if attached:
+            run = learnrate.attach(optimizer, SCHEDULE, store=place)
+        else:
+            scheduler = to_torch(read(SCHEDULE), optimizer)
+        for _ in range(20):
+            loss = make_update(model, optimizer)
+            run.step(loss) if attached else scheduler.step()
+        ends.append([value.clone() for value in model.parameters()])
+    run.finish()
+    assert all(torch.equal(one, other) for one, other in zip(*ends, strict=True))
+
+
+def test_what_is_recorded_is_what_happened(place):
+    model = make_model()
+    optimizer = SGD(model.parameters(), lr=0.1, momentum=0.9)
+    losses, norms, ratios = [], [], []
+    with learnrate.attach(
+        optimizer,
+        "0.1",
+        store=place,
+        total_steps=12,
+        gradient_every=1,
+        update_every=1,
+        model=model,
+    ) as run:
+        for step in range(12):
+            before = torch.cat([value.detach().flatten() for value in model.parameters()])
+            loss = make_update(model, optimizer)
+            after = torch.cat([value.detach().flatten() for value in model.parameters()])
+            gradient = torch.cat([value.grad.flatten() for value in model.parameters()])
+            losses.append(loss.item())
+            norms.append(gradient.norm().item())
+            ratios.append(((after - before).norm() / after.norm()).item())
+            run.step(loss)
+            if step == 5:
+                run.validation(torch.tensor(0.25))
+    seen = seen_of(place, run)
+    assert seen.step.tolist() == list(range(12))
+    assert seen.column("loss").tolist() == losses
+    assert seen.column("gradient_norm") == pytest.approx(norms, rel=1e-6)
+    assert seen.column("update_ratio") == pytest.approx(ratios, rel=1e-4)
+    assert np.flatnonzero(~np.isnan(seen.column("validation"))).tolist() == [5]
+    assert (seen.column("seconds")[1:] > 0).all()
+    assert not seen.has("clipped")
+    assert seen.facts["optimizer"] == "SGD"
+    assert seen.facts["momentum"] == 0.9
+    assert seen.total_steps == 12
+
+
+def test_the_ratio_of_a_large_model_is_estimated_from_a_sample(place):
+    torch.manual_seed(0)
+    model = torch.nn.Sequential(torch.nn.Linear(400, 500), torch.nn.Linear(500, 7))
+    optimizer = SGD(model.parameters(), lr=0.05)
+    with learnrate.attach(optimizer, None, store=place, update_every=1) as run:
+        before = torch.cat([value.detach().flatten() for value in model.parameters()])
+        optimizer.zero_grad()
+        model(torch.randn(8, 400)).square().sum().backward()
+        optimizer.step()
+        run.step(0.0)
+    after = torch.cat([value.detach().flatten() for value in model.parameters()])
+    exact = ((after - before).norm() / after.norm()).item()
+    assert seen_of(place, run).column("update_ratio")[0] == pytest.approx(exact, rel=0.1)
+
+
+def test_it_clips_as_torch_does_and_records_the_norm_before(place):
+    ends = []
+    for attached in (True, False):
+        model = make_model()
+        optimizer = SGD(model.parameters(), lr=0.1)
+        norms = []
+        if attached:
+            run = learnrate.attach(optimizer, 0.1, store=place, clip_norm=1.0, total_steps=10)
+        for step in range(10):
+            optimizer.zero_grad()
+            loss = (3.0 if step % 2 else 0.01) * (model(X) - 1).square().mean()
+            loss.backward()
+            if not attached:
+                norms.append(torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0).item())
+            optimizer.step()
+            if attached:
+                run.step(loss)
+        ends.append([value.clone() for value in model.parameters()])
+    run.finish()
+    seen = seen_of(place, run)
+    assert all(torch.equal(one, other) for one, other in zip(*ends, strict=True))
+    assert seen.column("gradient_norm").tolist() == norms
+    assert seen.column("clipped").tolist() == [float(norm > 1.0) for norm in norms]
+    assert 0 < sum(norm > 1.0 for norm in norms) < 10
+
+
+def test_a_row_every_few_updates_has_the_share_that_was_clipped(place):
+    model = make_model()
+    optimizer = SGD(model.parameters(), lr=0.0)
+    with learnrate.attach(
+        optimizer, 0.0, store=place, clip_norm=1.0, total_steps=9, every=4
+    ) as run:
+        for step in range(9):
+            run.step(make_update(model, optimizer, scale=100.0 if step in {1, 2, 4} else 1e-6))
+    seen = seen_of(place, run)
+    assert seen.step.tolist() == [0, 4, 8]
+    assert seen.column("clipped").tolist() == [0.0, 0.75, 0.0]
+
+
+TORCH_SCHEDULERS = {
+    "StepLR": lambda o: lr_scheduler.StepLR(o, 5),
+    "ExponentialLR": lambda o: lr_scheduler.ExponentialLR(o, 0.9),
+    "CosineAnnealingLR": lambda o: lr_scheduler.CosineAnnealingLR(o, 20),
+    "OneCycleLR": lambda o: lr_scheduler.OneCycleLR(o, 0.1, total_steps=30),
+    "LambdaLR": lambda o: lr_scheduler.LambdaLR(o, lambda step: 1 / (1 + step)),
+    "MultiplicativeLR": lambda o: lr_scheduler.MultiplicativeLR(o, lambda step: 0.9),
+    "LinearLR": lambda o: lr_scheduler.LinearLR(o, total_iters=10),
+    "CyclicLR": lambda o: lr_scheduler.CyclicLR(o, 0.01, 0.1, 4, cycle_momentum=False),
+    "ReduceLROnPlateau": lambda o: lr_scheduler.ReduceLROnPlateau(o, patience=2),
+}
+
+
+@pytest.mark.parametrize("name", TORCH_SCHEDULERS)
+def test_a_factor_on_top_survives_every_torch_scheduler(name):
+    rates = {}
+    for halved in (False, True):
+        model = make_model()
+        optimizer = SGD(groups_of(model, 0.1, 0.01), momentum=0.9)
+        scheduler = TORCH_SCHEDULERS[name](optimizer)
+        run = learnrate.attach(optimizer, None, store=False)
+        used = []
+        optimizer.register_step_post_hook(
+            lambda o, *_, run=run, used=used: used.append(run._rates._used[0])
+        )
+        for step in range(20):
+            make_update(model, optimizer)
+            plateau = isinstance(scheduler, lr_scheduler.ReduceLROnPlateau)
+            scheduler.step(1.0) if plateau else scheduler.step()
+            run.step(1.0)
+            if halved and step == 3:
+                run.steer("scale 0.5", reason="too high")
+        rates[halved] = np.array(used)
+        run.finish()
+    assert rates[False].shape == (20, 2)
+    np.testing.assert_array_equal(rates[True][:4], rates[False][:4])
+    np.testing.assert_allclose(rates[True][4:], 0.5 * rates[False][4:], rtol=1e-12)
+
+
+def test_rates_that_leave_their_ratio_are_recorded_group_by_group(place):
+    model = make_model()
+    optimizer = SGD(groups_of(model, 0.1, 0.01))
+    scheduler = lr_scheduler.LambdaLR(optimizer, [lambda _: 1.0, lambda step: 1.0 + (step > 1)])
+    with learnrate.attach(optimizer, None, store=place) as run:
+        for _ in range(4):
+            loss = make_update(model, optimizer)
+            scheduler.step()
+            run.step(loss)
+    found = Store(place).points(run.id)
+    assert found.columns["lr"].tolist() == [0.1] * 4
+    assert np.isnan(found.columns["lr[1]"]).tolist() == [True, True, False, False]
+    assert found.columns["lr[1]"][2:].tolist() == [0.02, 0.02]
+
+
+def test_a_torch_scheduler_is_taken_over_from_where_it_stands(place):
+    expected = []
+    for adopted in (False, True):
+        model = make_model()
+        optimizer = SGD(model.parameters(), lr=0.1)
+        scheduler = lr_scheduler.CosineAnnealingLR(optimizer, 20)
+        for _ in range(5):
+            make_update(model, optimizer)
+            scheduler.step()
+        if adopted:
+            run = learnrate.attach(optimizer, scheduler, store=place, total_steps=20)
+            assert run.next_step == 5
+        for _ in range(5, 20):
+            if not adopted:
+                expected.append(optimizer.param_groups[0]["lr"])
+            loss = make_update(model, optimizer)
+            scheduler.step()  # goes on, and has no say any more
+            if adopted:
+                with warnings.catch_warnings():
+                    warnings.simplefilter("ignore")
+                    run.step(loss)
+    run.finish()
+    seen = seen_of(place, run)
+    assert seen.step.tolist() == list(range(5, 20))
+    np.testing.assert_allclose(seen.column("lr"), expected, rtol=1e-9)
+
+
+def test_who_else_keeps_writing_the_rate_is_told_once_and_has_no_say(place):
+    model = make_model()
+    optimizer = SGD(model.parameters(), lr=0.1)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        with learnrate.attach(optimizer, "0.1 * linear(10)", store=place) as run:
+            for _ in range(10):
+                optimizer.param_groups[0]["lr"] = 7.0
+                run.step(make_update(model, optimizer))
+    assert ["something else keeps" in str(warning.message) for warning in caught] == [True]
+    assert seen_of(place, run).column("lr").tolist() == read("0.1 * linear(10)").table().tolist()
+
+
+def test_calls_without_an_update_change_nothing(place):
+    model = make_model()
+    optimizer = SGD(model.parameters(), lr=0.1)
+    with learnrate.attach(optimizer, "0.1 * linear(10)", store=place) as run:
+        for micro in range(12):
+            loss = (model(X) - 1).square().mean()
+            (loss / 4).backward()
+            if micro % 4 == 3:
+                optimizer.step()
+                optimizer.zero_grad()
+            run.step(loss)
+    assert run.next_step == 3
+    assert run.skipped == 9
+    assert seen_of(place, run).step.tolist() == [0, 1, 2]
+
+
+@pytest.mark.parametrize("fused", [False, True])
+def test_an_update_that_a_gradient_scaler_skips_is_no_step(place, fused):
+    model = make_model()
+    optimizer = Adam(model.parameters(), lr=0.1, fused=fused)
+    scaler = torch.amp.GradScaler("cpu", init_scale=1024.0)
+    with learnrate.attach(
+        optimizer, "0.1 * linear(10)", store=place, clip_norm=0.5, total_steps=10
+    ) as run:
+        for step in range(6):
+            optimizer.zero_grad()
+            loss = (model(X) - 1).square().mean()
+            scaler.scale(loss).backward()
+            if step == 2:
+                model[0].weight.grad[0, 0] = math.inf
+            scaler.step(optimizer)
+            scaler.update()
+            run.step(loss)
+    seen = seen_of(place, run)
+    assert np.isfinite(seen.column("gradient_norm")).all()
+    assert seen.step.tolist() == list(range(5))
+    assert run.skipped == 1
+    assert (seen.column("gradient_norm") < 10).all()  # the gradient's own, not the scaled one's
+
+
+def test_several_optimizers_share_a_schedule_and_keep_their_ratio(place):
+    model = make_model()
+    one = SGD(model[0].parameters(), lr=0.4)
+    other = Adam(model[2].parameters(), lr=0.1)
+    with learnrate.attach([one, other], "0.8 * linear(4)", store=place, gradient_every=1) as run:
+        assert (one.param_groups[0]["lr"], other.param_groups[0]["lr"]) == (0.8, 0.2)
+        for _ in range(4):
+            one.zero_grad()
+            other.zero_grad()
+            loss = (model(X) - 1).square().mean()
+            loss.backward()
+            whole = torch.cat([value.grad.flatten() for value in model.parameters()]).norm()
+            one.step()
+            other.step()
+            run.step(loss)
+    seen = seen_of(place, run)
+    assert seen.column("lr").tolist() == read("0.8 * linear(4)").table().tolist()
+    assert seen.column("gradient_norm")[-1] == pytest.approx(whole.item(), rel=1e-6)
+
+
+def test_a_group_added_later_follows_from_its_first_update(place):
+    model = make_model()
+    optimizer = SGD(model[0].parameters(), lr=0.1)
+    with learnrate.attach(optimizer, "0.1 * linear(10)", store=False) as run:
+        run.step(make_update(model, optimizer))
+        optimizer.add_param_group({"params": model[2].parameters(), "lr": 0.05})
+        run.step(make_update(model, optimizer))
+        rates = [group["lr"] for group in optimizer.param_groups]
+    assert rates == [read("0.1 * linear(10)")(2), read("0.1 * linear(10)")(2) * 0.5]
+
+
+def test_controllers_multiply_and_what_they_changed_is_kept(place):
+    model = make_model()
+    optimizer = SGD(model.parameters(), lr=0.1)
+    plateau = Plateau(window=10, improvement=0.5, cooldown=0)
+    with learnrate.attach(
+        optimizer, 0.1, store=place, total_steps=40, controllers=[plateau], model=model
+    ) as run:
+        for _ in range(40):
+            make_update(model, optimizer, scale=0.0)
+            run.step(1.0)
+    assert run.changes
+    assert seen_of(place, run).column("lr").tolist() == [run.controlled.lr(s) for s in range(40)]
+
+
+@pytest.mark.parametrize("loaded_last", ["optimizer", "run"])
+def test_a_resumed_run_goes_on_to_the_bit_and_in_the_store(place, loaded_last):
+    def begin(store=place):
+        model = make_model()
+        optimizer = AdamW(groups_of(model, 0.01, 0.001))
+        plateau = Plateau(window=10, improvement=0.9, cooldown=0, factor=0.5)
+        options = {"store": store, "total_steps": 30, "controllers": [plateau]}
+        return model, optimizer, learnrate.attach(optimizer, "0.01 * linear()", **options)
+
+    def train(model, optimizer, run, steps):
+        return [
+            (run.lr, run.step(loss) or loss.item())
+            for loss in (make_update(model, optimizer) for _ in range(steps))
+        ]
+
+    model, optimizer, run = begin(False)
+    whole = train(model, optimizer, run, 30)
+    run.finish()
+
+    model, optimizer, run = begin()
+    first = train(model, optimizer, run, 12)
+    saved = [each.state_dict() for each in (model, optimizer, run)]
+    saved = torch.load(_saved(saved, place.parent / "checkpoint.pt"))
+    train(model, optimizer, run, 5)  # lost: the process was killed after its last checkpoint
+    name = run.id
+    run.finish("stopped")
+
+    model, optimizer, run = begin()
+    model.load_state_dict(saved[0])
+    order = ["run", "optimizer"] if loaded_last == "optimizer" else ["optimizer", "run"]
+    for each in order:
+        if each == "run":
+            run.load_state_dict(saved[2])
+        else:
+            optimizer.load_state_dict(saved[1])
+    rest = train(model, optimizer, run, 18)
+    run.finish()
+    assert first[-1] == whole[11]
+    assert [first[:-1], rest[:-1]] == [whole[:11], whole[12:29]]
+    assert run.id == name
+    store = Store(place)
+    assert [each.id for each in store.runs()] == [name]
+    found = store.points(name)
+    assert found.step.tolist() == list(range(30))
+    assert found.attempt.tolist() == [0] * 12 + [1] * 18
+    assert found.columns["loss"].tolist() == [loss for _, loss in whole]
+
+
+def test_a_run_that_another_process_is_at_is_left_to_it(place):
+    model = make_model()
+    optimizer = SGD(model.parameters(), lr=0.1)
+    run = learnrate.attach(optimizer, 0.1, store=place, total_steps=4)
+    run.step(make_update(model, optimizer))
+    state = run.state_dict()
+    run.finish()
+    store = Store(place)
+    with store.writing() as connection:
+        theirs = {"status": "running", "pid": os.getppid()}
+        connection.execute(runs.update().where(runs.c.id == run.id).values(theirs))
+    with learnrate.attach(optimizer, 0.1, store=place, total_steps=4) as other:
+        other.load_state_dict(state)
+        other.step(make_update(model, optimizer))
+    assert other.id != run.id
+    assert store.observations(other.id).step.tolist() == [1]
+    assert store.observations(run.id).step.tolist() == [0]
+    assert store.run(run.id).live
+
+
+def _saved(value, path):
+    torch.save(value, path)
+    return path
+
+
+def test_another_schedule_on_resuming_is_said_out_loud_or_refused(place):
+    model = make_model()
+    optimizer = SGD(model.parameters(), lr=0.1)
+    run = learnrate.attach(optimizer, "0.1 * linear(10)", store=place)
+    run.step(make_update(model, optimizer))
+    state = run.state_dict()
+    run.finish()
+    run = learnrate.attach(optimizer, "0.05 * linear(10)", store=place)
+    with pytest.raises(ArgumentError, match=r"saved under 0.1 \* linear\(10\).*change_schedule"):
+        run.load_state_dict(state)
+    assert run.next_step == 0
+    run.load_state_dict(state, change_schedule=True)
+    assert run.lr == read("0.05 * linear(10)")(1)
+    run.finish()
+    reasons = [attempt.reason for attempt in Store(place).attempts(run.id)]
+    assert reasons == ["started", "resumed; before under 0.1 * linear(10)"]
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"format": "x"}, "what state_dict gave"),
+        ({"version": 2}, "has version 2"),
+        ({"more": 1}, "has no the key 'more'|has no key 'more'"),
+        ({"step": -1}, "whole number of at least 0"),
+    ],
+)
+def test_a_state_that_is_none_is_refused(change, words):
+    run = learnrate.attach(SGD(make_model().parameters(), lr=0.1), "linear(4)", store=False)
+    with pytest.raises(ArgumentError, match=words):
+        run.load_state_dict({**run.state_dict(), **change})
+
+
+def test_how_a_run_ended_is_said(place):
+    model = make_model()
+
+    def end(how, loss=1.0):
+        optimizer = SGD(model.parameters(), lr=0.1)
+        with pytest.raises((ZeroDivisionError, KeyboardInterrupt, RuntimeError)):  # noqa: PT012
+            with learnrate.attach(optimizer, 0.1, store=place, total_steps=3) as run:
+                make_update(model, optimizer)
+                run.step(loss)
+                if how is not None:
+                    raise how
+            raise RuntimeError
+        return Store(place).run(run.id).status
+
+    assert end(None) == "finished"
+    assert end(None, math.nan) == "diverged"
+    assert end(ZeroDivisionError()) == "failed"
+    assert end(KeyboardInterrupt()) == "stopped"
+
+
+def test_a_script_that_ends_without_a_word_leaves_its_status(tmp_path):
+    code = """
+        import os, sys, torch, learnrate
+        torch.optim.SGD([torch.nn.Parameter(torch.ones(1))], lr=0.1)  # imports for seconds
+        attach = learnrate.attach
+        endings = {
+            "finished": (2, "pass"),
+            "failed": (2, "raise ValueError"),
+            "stopped": (2, "raise KeyboardInterrupt"),
+            "left early": (1, "sys.exit(3)"),
+        }
+        for name, (steps, ending) in endings.items():
+            if os.fork() == 0:
+                break
+            os.wait()
+        else:
+            sys.exit()
+        weight = torch.nn.Parameter(torch.ones(1))
+        optimizer = torch.optim.SGD([weight], lr=0.1)
+        run = attach(optimizer, 0.1, total_steps=2, name=name)
+        for step in range(steps):
+            weight.grad = torch.ones(1)
+            optimizer.step()
+            run.step(1.0)
+        exec(ending)
+    """
+    environment = {**os.environ, "LEARNRATE_STORE": str(tmp_path / "a.db")}
+    command = [sys.executable, "-c", textwrap.dedent(code)]
+    done = subprocess.run(command, check=True, capture_output=True, env=environment, text=True)
+    found = {run.name: (run.status, run.step) for run in Store(tmp_path / "a.db").runs()}
+    assert found == {
+        "finished": ("finished", 2),
+        "failed": ("failed", 2),
+        "stopped": ("stopped", 2),
+        "left early": ("stopped", 1),
+    }, done.stderr
+
+
+def test_a_run_that_is_dropped_is_ended_and_leaves_its_optimizer(place):
+    optimizer = SGD(make_model().parameters(), lr=0.1)
+    run = learnrate.attach(optimizer, 0.1, store=place, total_steps=10)
+    name = run.id
+    del run, optimizer
+    gc.collect()
+    assert Store(place).run(name).status == "stopped"
+
+
+def test_attaching_twice_is_refused_until_the_first_run_has_ended():
+    optimizer = SGD(make_model().parameters(), lr=0.1)
+    run = learnrate.attach(optimizer, 0.1, store=False, total_steps=10)
+    with pytest.raises(ArgumentError, match="has a run already"):
+        learnrate.attach(optimizer, 0.1, store=False, total_steps=10)
+    run.finish()
+    with pytest.raises(ArgumentError, match="the run has ended"):
+        run.step(1.0)
+    learnrate.attach(optimizer, 0.1, store=False, total_steps=10).finish()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "options", "words"),
+    [
+        (
+            (0.1,),
+            {"total_steps": 0},
+            r"attach\(total_steps=...\) must be a whole number of at least 1",
+        ),
+        (("linear()",), {}, "bound to a run"),
+        (("linear(10)",), {"total_steps": 11}, "the schedule's own length, 10"),
+        ((0.1,), {"total_steps": 5, "clip_norm": -1.0}, r"clip_norm=...\) must be above 0"),
+        ((0.1,), {"total_steps": 5, "every": 0}, r"attach\(every=...\)"),
+        ((0.1,), {"total_steps": 5, "store": "mysql://x/y"}, "must be a file, sqlite:///FILE or"),
+        ((0.1,), {"total_steps": 5, "planned": read("linear(4)")}, "None unless schedule=None"),
+    ],
+)
+def test_what_cannot_be_is_refused_and_leaves_the_optimizer_free(arguments, options, words):
+    optimizer = SGD(make_model().parameters(), lr=0.1)
+    with pytest.raises(ArgumentError, match=words):
+        learnrate.attach(optimizer, *arguments, **{"store": False, **options})
+    learnrate.attach(optimizer, 0.1, store=False, total_steps=4).finish()
+
+
+def test_what_is_no_optimizer_or_no_schedule_is_refused():
+    with pytest.raises(ArgumentError, match=r"attach\(optimizer=...\) must be a torch.optim"):
+        learnrate.attach("adam", 0.1, store=False)
+    with pytest.raises(ScheduleError):
+        learnrate.attach(SGD(make_model().parameters(), lr=0.1), "linnear(3)", store=False)
+
+
+def test_a_loss_that_is_no_number_is_refused_by_its_shape(place):
+    model = make_model()
+    optimizer = SGD(model.parameters(), lr=0.1)
+    with learnrate.attach(optimizer, 0.1, store=place, total_steps=4) as run:
+        make_update(model, optimizer)
+        with pytest.raises(ArgumentError, match=r"a tensor of one; got shape \(3,\)"):
+            run.step(torch.zeros(3))
+
+
+def test_rates_that_are_tensors_stay_the_same_tensors():
+    model = make_model()
+    optimizer = AdamW(model.parameters(), lr=torch.tensor(0.1), capturable=False, foreach=False)
+    held = optimizer.param_groups[0]["lr"]
+    with learnrate.attach(optimizer, "0.1 * linear(4)", store=False) as run:
+        for step in range(3):
+            assert held.item() == pytest.approx(read("0.1 * linear(4)")(step))
+            run.step(make_update(model, optimizer))
+    assert optimizer.param_groups[0]["lr"] is held
+
+
+def test_our_own_torch_scheduler_is_taken_over_by_its_schedule():
+    optimizer = SGD(make_model().parameters(), lr=0.1)
+    scheduler = to_torch(read("0.2 * linear(10)"), optimizer, step=3)
+    with learnrate.attach(optimizer, scheduler, store=False) as run:
+        assert run.schedule == read("0.2 * linear(10)")
+        assert (run.next_step, run.lr) == (3, read("0.2 * linear(10)")(3))
+
+
+def test_an_edit_between_two_updates_holds_for_the_second():
+    model = make_model()
+    optimizer = SGD(model.parameters(), lr=0.1)
+    with learnrate.attach(optimizer, 0.1, store=False, total_steps=9) as run:
+        for _ in range(4):
+            run.step(make_update(model, optimizer))
+        run.steer("scale 0.5", reason="too high")
+        make_update(model, optimizer)
+        assert optimizer.param_groups[0]["lr"] == 0.05 == run.lr
+
+
+def test_facts_that_are_no_json_are_refused(place):
+    optimizer = SGD(make_model().parameters(), lr=0.1)
+    with pytest.raises(ArgumentError, match=r"facts=.* must hold JSON values"):
+        learnrate.attach(optimizer, 0.1, store=place, total_steps=4, facts={"model": object()})
+
+
+def test_the_rules_look_at_a_run_while_it_goes_on(tmp_path):
+    weight = torch.nn.Parameter(torch.linspace(1, 2, 3))
+    optimizer = torch.optim.SGD([weight], lr=0.02)
+    schedule = "0.02 * warmup(10) >> linear(390)"
+    with learnrate.attach(optimizer, schedule, store=tmp_path / "a.db") as run:
+        for step in range(200):
+            optimizer.zero_grad()
+            loss = weight.square().sum() + 0.1
+            loss.backward()
+            optimizer.step()
+            run.step(loss if step < 150 else math.nan)
+            if step % 20 == 0:
+                run.recorder.flush()
+                run.validation(loss.item())
+        run.recorder.flush()
+        assert [one.code for one in run.findings] == ["LR101"]
+    stored = learnrate.Store(tmp_path / "a.db").findings(run.id)
+    assert [one.code for one in stored] == ["LR101"]
+    assert stored[0].step >= 150
+
+
+@pytest.mark.parametrize(("status", "more"), [(None, {"LR201"}), ("stopped", set())])
+def test_the_end_of_a_run_is_looked_at_too(tmp_path, status, more):
+    weight = torch.nn.Parameter(torch.linspace(1, 2, 3))
+    optimizer = torch.optim.SGD([weight], lr=1e-4)
+    run = learnrate.attach(optimizer, "1e-4 * linear(70)", store=tmp_path / "a.db")
+    for _ in range(70):  # enough for one look, and a warning needs two while the run goes on
+        optimizer.zero_grad()
+        loss = weight.square().sum()
+        loss.backward()
+        optimizer.step()
+        run.step(loss)
+    run.finish(status)
+    stored = learnrate.Store(tmp_path / "a.db")
+    assert {one.code for one in stored.findings(run.id)} == more
+    assert "LR201" in diagnose(stored.observations(run.id)).codes()
+
+
+def test_a_run_that_is_not_watched_has_no_findings(tmp_path):
+    weight = torch.nn.Parameter(torch.ones(3))
+    optimizer = torch.optim.SGD([weight], lr=0.1)
+    settings = {"total_steps": 400, "store": tmp_path / "a.db", "watch": False}
+    with learnrate.attach(optimizer, 0.1, **settings) as run:
+        for _ in range(100):
+            optimizer.step()
+            run.step(math.nan)
+        run.recorder.flush()
+        assert run.findings == []

@@ -1,0 +1,276 @@
+"""The guard: injected faults on real small trainings end where the clean ones do."""
+
+import json
+import math
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+import learnrate
+from learnrate import ArgumentError, Store, Task
+from learnrate.run import Guard
+from learnrate.run._guard import Watchman, WayBack
+from learnrate.steering import replayed
+
+STEPS = 400
+
+
+def make_data():
+    generator = torch.Generator().manual_seed(3)
+    x = torch.randn(512, 8, generator=generator)
+    target = torch.tanh(x @ torch.randn(8, 3, generator=generator)).sum(1, keepdim=True)
+    return x, target + 0.3 * torch.randn(512, 1, generator=generator)
+
+
+X, Y = make_data()
+INDEX = torch.Generator()
+
+
+class Loop:
+    """A loop of one's own: an MLP, batches that follow from how many were drawn."""
+
+    def __init__(self, store=False, **options):
+        torch.manual_seed(0)
+        self.model = nn.Sequential(nn.Linear(8, 16), nn.Tanh(), nn.Linear(16, 1))
+        self.optimizer = torch.optim.SGD(self.model.parameters(), lr=0.1, momentum=0.9)
+        self.run = learnrate.attach(
+            self.optimizer,
+            f"0.05 * warmup(20) >> constant() >> linear({STEPS // 2})",
+            total_steps=STEPS,
+            store=store,
+            model=self.model,
+            **options,
+        )
+        self.drawn = 0
+
+    def batch(self):
+        self.drawn += 1
+        index = torch.randint(512, (64,), generator=INDEX.manual_seed(self.drawn))
+        return X[index], Y[index]
+
+    def train(self, poison=None, edits=None):
+        edits = dict(edits or {})
+        while not self.run.done:
+            words = edits.pop(self.run.next_step, None)
+            if words is not None:
+                self.run.steer(words, author="ann", reason="a try")
+            x, y = self.batch()
+            if poison is not None:
+                x, y = poison(self.drawn, x, y)
+            self.optimizer.zero_grad()
+            loss = (self.model(x) - y).square().mean()
+            loss.backward()
+            self.optimizer.step()
+            self.run.step(loss)
+        self.run.finish()
+        return self
+
+    def loss(self):
+        with torch.no_grad():
+            return (self.model(X) - Y).square().mean().item()
+
+
+@pytest.fixture(scope="module")
+def clean():
+    return Loop().train().loss()
+
+
+def nan_at(*batches):
+    return lambda drawn, x, y: (x * math.nan, y) if drawn in batches else (x, y)
+
+
+def labels_of_nowhere(drawn, x, y):
+    return (x, 300.0 + 0.0 * y) if 150 <= drawn < 158 else (x, y)
+
+
+FAULTS = {
+    "nan": (nan_at(170), None),
+    "nan twice": (nan_at(120, 260), None),
+    "poisoned batches": (labels_of_nowhere, None),
+    "a rate of a hundred times": (None, {160: "scale 100"}),
+}
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_a_run_that_is_saved_ends_within_five_percent_of_the_clean_one(name, clean, tmp_path):
+    poison, edits = FAULTS[name]
+    loop = Loop(tmp_path / "a.db", guard=True).train(poison, edits)
+    assert loop.run.stopped is None
+    assert loop.loss() <= 1.05 * clean
+    made = [one for one in Store(tmp_path / "a.db").edits(loop.run.id) if one.author == "guard"]
+    assert [one.kind for one in made][:2] == ["rollback", "scale"]
+    assert all("the loss is" in one.reason for one in made)
+    assert loop.run.edited.schedule.table()[-1] < 0.05 * 0.51
+
+
+def test_without_a_guard_these_faults_ruin_the_run(clean):
+    for poison, edits in (FAULTS["nan"], FAULTS["a rate of a hundred times"]):
+        assert not Loop().train(poison, edits).loss() <= 1.05 * clean
+
+
+def test_a_clean_run_is_left_alone_to_the_bit(clean):
+    loop = Loop(guard=Guard(every=10)).train()
+    assert loop.run.edited.edits == ()
+    assert loop.loss() == clean
+
+
+def test_after_its_rescues_it_stops_with_advice(tmp_path):
+    loop = Loop(tmp_path / "a.db", guard=Guard(times=2)).train(
+        lambda drawn, x, y: (x * math.nan, y) if drawn >= 200 else (x, y)
+    )
+    assert loop.run.gave_up
+    assert "after 2 rescues. Lower the peak rate or run learnrate plan" in loop.run.stopped
+    assert Store(tmp_path / "a.db").run(loop.run.id).status == "diverged"
+    assert len([one for one in loop.run.edited.edits if one.kind == "scale"]) == 2
+    again = replayed(store := Store(tmp_path / "a.db"), loop.run.id)  # ends where it was given up
+    assert again.lr.tolist() == store.observations(loop.run.id).column("lr").tolist()
+    assert (again.edits[-1].kind, again.edits[-1].author) == ("stop", "guard")
+
+
+def test_the_rate_after_a_rescue_is_below_what_it_was(tmp_path):
+    loop = Loop(guard=Guard(every=20)).train(nan_at(130), {115: "scale 0.1"})
+    scale = loop.run.edited.edits[-1]
+    assert (scale.author, scale.kind) == ("guard", "scale")
+    assert loop.run.edited.schedule(129) == pytest.approx(0.05 * 0.1 * 0.5)
+
+
+@pytest.mark.parametrize("on_disk", [False, True])
+def test_a_ring_is_bounded_and_goes_back_to_the_bit(on_disk, tmp_path):
+    folder = tmp_path / "ring" if on_disk else None
+    loop = Loop(guard=Guard(every=10, keep=3, folder=folder))
+    states = {}
+    while loop.run.next_step < 95:
+        x, y = loop.batch()
+        if loop.run.next_step not in states:
+            states[loop.run.next_step] = [p.detach().clone() for p in loop.model.parameters()]
+        loop.optimizer.zero_grad()
+        loss = (loop.model(x) - y).square().mean()
+        loss.backward()
+        loop.optimizer.step()
+        loop.run.step(loss)
+    assert loop.run.snapshots == [70, 80, 90]
+    if on_disk:
+        assert sorted(path.name for path in folder.iterdir()) == [
+            f"step-{step}-rank-0.pt" for step in (70, 80, 90)
+        ]
+    loop.run.steer("rollback 80")
+    assert loop.run.snapshots == [70, 80]
+    assert all(
+        torch.equal(one, other)
+        for one, other in zip(states[80], loop.model.parameters(), strict=True)
+    )
+    loop.run.finish()
+
+
+def test_a_damaged_snapshot_is_an_error_that_changes_nothing(tmp_path):
+    loop = Loop(guard=Guard(every=50, folder=tmp_path))
+    before = [value.clone() for value in loop.model.parameters()]
+    (tmp_path / "step-0-rank-0.pt").write_bytes(b"cut short")
+    loop.run.steer("rollback 0")
+    assert loop.run.edited.edits == ()
+    assert all(
+        torch.equal(one, other) for one, other in zip(before, loop.model.parameters(), strict=True)
+    )
+    loop.run.finish()
+
+
+def poisoned_task(batches=32, bad=9):
+    data = [(X[at % 512 : at % 512 + 16], Y[at % 512 : at % 512 + 16]) for at in range(0, 512, 16)]
+    data = data * 8
+    data[200] = (data[200][0] * math.nan, data[200][1])
+    return Task(
+        model=lambda: nn.Sequential(nn.Linear(8, 16), nn.Tanh(), nn.Linear(16, 1)),
+        loss=nn.MSELoss(),
+        data=data,
+        optimizer=lambda model: torch.optim.SGD(model.parameters(), lr=0.05, momentum=0.9),
+        total_steps=240,
+    )
+
+
+def test_the_reference_loop_obeys_the_guard_and_its_replay_repeats_it(tmp_path):
+    store = Store(tmp_path / "a.db")
+    options = {"progress": False, "store": store, "seed": 4}
+    saved = learnrate.train(poisoned_task(), 0.05, guard=True, **options)
+    assert (saved.curve.status, saved.curve.steps) == ("finished", 240)
+    assert {edit.author for edit in saved.edits} == {"guard"}
+    found = learnrate.steering.replayed(store, saved.run)
+    again = learnrate.train(
+        poisoned_task(), found.base, edits=found.again, seed=found.seed, progress=False
+    )
+    assert again.curve.loss.tolist() == saved.curve.loss.tolist()
+    assert again.curve.lr.tolist() == saved.curve.lr.tolist() == found.lr.tolist()
+    assert all(
+        torch.equal(one, other)
+        for one, other in zip(saved.model.parameters(), again.model.parameters(), strict=True)
+    )
+    ruined = learnrate.train(poisoned_task(), 0.05, progress=False, seed=4)
+    assert ruined.curve.status == "diverged"
+
+
+def test_one_wild_loss_is_no_trouble_and_a_few_in_a_row_are():
+    watchman = Watchman(Guard(patience=3))
+    for at in range(30):
+        assert watchman.trouble(1.0 + 0.01 * (at % 5)) is None
+    assert watchman.trouble(9.0) is None
+    assert not watchman.calm
+    assert watchman.trouble(1.0) is None
+    assert [watchman.trouble(9.0) for _ in range(2)] == [None, None]
+    assert "above" in watchman.trouble(9.0)
+    assert watchman.trouble(math.nan) == "the loss is nan"
+
+
+def by_heart():
+    """Losses of a run that has learned its data by heart: a thousandth one moment, 1e-8 the next."""
+    draws = np.random.default_rng(0).normal(size=3000)
+    return [2.3 * math.exp(-step / 100) + 1e-6 * math.exp(3 * draws[step]) for step in range(3000)]
+
+
+def test_the_wild_losses_of_a_run_that_has_learned_all_are_let_be_and_a_rise_is_not():
+    watchman = Watchman(Guard())
+    assert {watchman.trouble(loss) for loss in by_heart()} == {None}
+    assert [watchman.trouble(0.2) for _ in range(3)][:2] == [None, None]
+    assert not watchman.calm
+
+
+def test_the_way_back_is_the_last_state_from_before_the_trouble():
+    watchman = Watchman(Guard(patience=3), total_steps=1000)  # a state every 20 updates
+    assert watchman.way_back(64, [20, 40, 60]) == WayBack(40, useless=None, at_once=False)
+    assert watchman.way_back(3, [2]) == WayBack(2, useless=None, at_once=False)
+    assert watchman.way_back(3, []) == WayBack(None, useless=None, at_once=False)
+
+
+def test_where_trouble_comes_back_soon_a_state_further_back_is_tried():
+    watchman = Watchman(Guard(patience=3), total_steps=1000)
+    watchman.rescued(64, 40)
+    assert watchman.way_back(44, [20, 40]) == WayBack(20, useless=None, at_once=True)
+    assert watchman.way_back(60, [20, 40]) == WayBack(20, useless=40, at_once=False)
+    assert watchman.way_back(90, [20, 40]) == WayBack(40, useless=None, at_once=False)
+
+
+def test_what_it_has_seen_is_saved_as_json():
+    losses = [*by_heart()[:777], 0.3, 0.3]
+    one, other = Watchman(Guard()), Watchman(Guard())
+    for loss in losses:
+        one.trouble(loss)
+    other.load_state_dict(json.loads(json.dumps(one.state_dict())))
+    assert other == one
+    assert "above" in other.trouble(0.3)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"every": 0},
+        {"lost": 0.0},
+        {"keep": 0},
+        {"factor": 1.0},
+        {"times": -1},
+        {"spike": 0.5},
+        {"folder": 3},
+    ],
+)
+def test_a_guard_outside_its_rules_is_refused(options):
+    with pytest.raises(ArgumentError, match=r"Guard\("):
+        Guard(**options)
