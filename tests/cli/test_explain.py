@@ -14,7 +14,7 @@ from learnrate.watch import RULES
 
 ROOT = Path(__file__).parents[2]
 
-HOUSE = """lr peak floor step steps total schedule controller task trial engine, range test, plan, finding,
+HOUSE = """lr peak floor step steps total_steps schedule controller task trial engine, range test, plan, finding,
 edit, store, claim"""
 FIELD = """warm-up, decay, restart, cyclic, 1cycle, plateau, range test, peak, floor, momentum, batch size,
 noise scale, edge of stability, sharpness, catapult, weight decay, muP, horizon, annealing, cool-down,
@@ -39,7 +39,7 @@ def explain(monkeypatch, capsys):
 
 def words():
     house = re.split(
-        r",\s*|\s(?=lr|peak|floor|step|total|schedule|controller|task|trial|engine)", HOUSE
+        r",\s*|\s(?=lr|peak|floor|step|total_steps|schedule|controller|task|trial|engine)", HOUSE
     )
     return sorted({*filter(None, house), *re.split(r",\s*", FIELD)})
 

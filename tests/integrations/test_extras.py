@@ -24,18 +24,18 @@ def test_importing_the_package_loads_no_framework():
 @pytest.mark.parametrize(
     ("module", "package", "extra"),
     [
-        ("torch", "torch", "torch"),
-        ("optax", "jax", "optax"),
-        ("keras", "keras", "keras"),
-        ("lightning", "torch", "torch"),
-        ("transformers", "torch", "torch"),
+        ("torch_scheduler", "torch", "torch"),
+        ("integrations.optax", "jax", "optax"),
+        ("integrations.keras", "keras", "keras"),
+        ("integrations.lightning", "torch", "torch"),
+        ("integrations.transformers", "torch", "torch"),
     ],
 )
 def test_without_its_package_the_message_says_how_to_get_it(module, package, extra):
     code = (
         f"import sys; sys.modules[{package!r}] = None\n"
         "import learnrate\n"
-        f"try:\n    import learnrate.integrations.{module}\n"
+        f"try:\n    import learnrate.{module}\n"
         "except learnrate.MissingExtraError as error:\n    print(error)"
     )
     assert f"pip install 'learnrate[{extra}]'" in run(code)

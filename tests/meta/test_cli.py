@@ -14,10 +14,10 @@ from learnrate.meta import Learned, MetaTask, Sinusoids
 print("something the user's file prints")
 sines = MetaTask(
     model=lambda: nn.Sequential(nn.Linear(1, 8), nn.Tanh(), nn.Linear(8, 1)),
-    loss=nn.MSELoss(), episodes=Sinusoids(), batch=4, steps=8, test_count=10,
+    loss=nn.MSELoss(), episodes=Sinusoids(), batch=4, total_steps=8, test_count=10,
 )
 learned = MetaTask(
-    model=lambda: nn.Linear(1, 1), loss=nn.MSELoss(), episodes=Sinusoids(), steps=20,
+    model=lambda: nn.Linear(1, 1), loss=nn.MSELoss(), episodes=Sinusoids(), total_steps=20,
     inner_lr=Learned(start=0.01),
 )
 number = 3

@@ -163,7 +163,7 @@ def test_warm_up_and_decay_are_compared_on_request():
     ("arguments", "message"),
     [
         ({"compare_shapes": True, "shape": "cosine()"}, "leave out one"),
-        ({"compare_shapes": True, "steps": 100}, "at least 256 updates"),
+        ({"compare_shapes": True, "total_steps": 100}, "at least 256 updates"),
         ({"more": -1}, "more must be a whole number of at least 0; got -1"),
     ],
 )
@@ -251,7 +251,7 @@ def slow(model, batch):
     time.sleep(0.0005)
     return task.loss(model, batch)
 same = learnrate.Task(model=task.model, loss=slow, data=task.data, optimizer=task.optimizer,
-                      validate=task.validate, steps=3000)
+                      validate=task.validate, total_steps=3000)
 learnrate.plan(same, out=sys.argv[1])
 """
 
@@ -275,10 +275,13 @@ def test_a_plan_killed_at_any_moment_goes_on_where_it_was(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"steps": 0}, "steps must be a whole number of optimizer updates, at least 1; got 0"),
+        (
+            {"total_steps": 0},
+            "total_steps must be a whole number of optimizer updates, at least 1; got 0",
+        ),
         ({"budget": 0.0}, "budget must be a share of one run, above 0 and at most 1; got 0.0"),
         ({"budget": 1.5}, "at most 1; got 1.5"),
-        ({"steps": 30}, "is 15 updates; a plan needs at least 20"),
+        ({"total_steps": 30}, "is 15 updates; a plan needs at least 20"),
     ],
 )
 def test_a_bad_argument_is_named_with_its_rule_and_value(arguments, message):
@@ -287,7 +290,7 @@ def test_a_bad_argument_is_named_with_its_rule_and_value(arguments, message):
 
 
 def test_a_task_without_a_length_needs_one():
-    with pytest.raises(ArgumentError, match="how long a whole run is must be stated"):
+    with pytest.raises(ArgumentError, match="the length of a whole run must be stated"):
         learnrate.plan(quadratic_task(total_steps=None))
 
 

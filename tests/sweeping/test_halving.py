@@ -13,7 +13,13 @@ RATES = [float(f"{lr:.4g}") for lr in np.geomspace(1e-3, 1.0, 13)]
 
 
 def swept(**changes):
-    settings = {"lr": RATES, "seeds": 2, "steps": 360, "engine": "sequential", "progress": False}
+    settings = {
+        "lr": RATES,
+        "seeds": 2,
+        "total_steps": 360,
+        "engine": "sequential",
+        "progress": False,
+    }
     settings |= changes
     return sweep(settings.pop("task", quadratic_task()), settings.pop("lr"), **settings)
 
@@ -83,12 +89,12 @@ def test_a_short_rung_has_the_whole_schedule():
 
 def test_a_few_rates_or_a_short_run_are_not_halved():
     assert swept(lr=RATES[:3], halving=3).lengths == (360,)
-    assert swept(steps=40, halving=3).lengths == (40,)
+    assert swept(total_steps=40, halving=3).lengths == (40,)
 
 
 def test_resumed_it_runs_nothing_again(tmp_path):
-    first = swept(halving=3, out=tmp_path, steps=90)
-    again = swept(halving=3, out=tmp_path, steps=90)
+    first = swept(halving=3, out=tmp_path, total_steps=90)
+    again = swept(halving=3, out=tmp_path, total_steps=90)
     assert again.resumed == len(first.trials)
     assert again.to_dict()["trials"] == first.to_dict()["trials"]
 

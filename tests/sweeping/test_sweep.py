@@ -23,7 +23,13 @@ RATES = [0.003, 0.01, 0.03, 0.1, 0.5]
 
 
 def swept(**changes):
-    settings = {"lr": RATES, "seeds": 2, "steps": 60, "engine": "sequential", "progress": False}
+    settings = {
+        "lr": RATES,
+        "seeds": 2,
+        "total_steps": 60,
+        "engine": "sequential",
+        "progress": False,
+    }
     settings |= changes
     return sweep(settings.pop("task", quadratic_task()), settings.pop("lr"), **settings)
 
@@ -126,7 +132,8 @@ def test_more_rates_run_only_what_is_new(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "changes", [{"steps": 50}, {"seed": 7}, {"shape": "cosine()"}, {"task": quadratic_task(dim=3)}]
+    "changes",
+    [{"total_steps": 50}, {"seed": 7}, {"shape": "cosine()"}, {"task": quadratic_task(dim=3)}],
 )
 def test_another_sweep_in_the_same_folder_shares_nothing(tmp_path, changes):
     swept(out=tmp_path)
@@ -236,7 +243,7 @@ BAD = {
     "an engine": ({"engine": "fast"}, "one of auto, sequential, vectorised, ray; got 'fast'"),
     "halving by one": ({"halving": 1}, "at least 2, of which one rate in so many goes on; got 1"),
     "no seeds": ({"seeds": 0}, "at least 1; got 0"),
-    "no steps": ({"steps": 0}, "at least 1; got 0"),
+    "no steps": ({"total_steps": 0}, "at least 1; got 0"),
     "a shape": ({"shape": "warmpu(3)"}, "warmup"),
 }
 

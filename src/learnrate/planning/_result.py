@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["Further", "Plan", "Rung", "RungTrial", "Verdict"]
 
 _FORMAT = "learnrate.plan"
-_VERSION = 1
+_VERSION = 2
 
 
 class Verdict(StrEnum):
@@ -197,10 +197,12 @@ def _checked(found: Any) -> Plan:
         "is not a plan of learnrate (no format 'learnrate.plan').",
     )
     _expect(
-        found["format_version"] == _VERSION,
-        f"has format version {found['format_version']!r}; this learnrate reads {_VERSION}. "
+        found["format_version"] in {1, _VERSION},
+        f"has format version {found['format_version']!r}; this learnrate reads up to {_VERSION}. "
         "Update learnrate, or make the plan again.",
     )
+    if found["format_version"] == 1:  # the length of the run was called `total`
+        found = {**found, "total_steps": found["total"]}
     for name in ("peak", "low", "high"):
         _expect(
             _is_number(found[name]) and 0 < found[name] < math.inf,

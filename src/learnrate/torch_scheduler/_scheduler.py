@@ -6,14 +6,11 @@ import warnings
 from typing import TYPE_CHECKING, Any
 from weakref import ref
 
-from learnrate._errors import ArgumentError, needing
-from learnrate.schedules import ready_schedule
-
-with needing("torch", "torch", "learnrate.torch_scheduler"):
-    import torch
-
+import torch
 from torch.optim.lr_scheduler import LRScheduler
 
+from learnrate._errors import ArgumentError
+from learnrate.schedules import ready_schedule
 from learnrate.torch_scheduler._adopt import from_torch
 from learnrate.torch_scheduler._dials import Dial
 

@@ -121,9 +121,9 @@ const figures = async () => {
 const replay = async () => {
   if (!byId("replay").open) return;
   try {
-    const { schedule, total, edits, command } = await ask(`${api}/replay`);
+    const { schedule, total_steps, edits, command } = await ask(`${api}/replay`);
     const rows = [
-      [`its schedule with ${edits.length === 1 ? "its edit" : `its ${edits.length} edits`}, ${count(total)} updates`, element("code", {}, schedule)],
+      [`its schedule with ${edits.length === 1 ? "its edit" : `its ${edits.length} edits`}, ${count(total_steps)} updates`, element("code", {}, schedule)],
       ...(edits.length ? [["edits, in order", element("ol", {}, ...edits.map((words) => element("li", {}, words)))]] : []),
       ["to repeat it, rollbacks included", element("code", {}, command)],
     ];
