@@ -59,7 +59,17 @@ ARROWS = {
         "controllers",
         "run",
     },
-    "integrations": {"schedules", "task", "trials", "run", "store", "watch"},
+    "integrations": {
+        "schedules",
+        "task",
+        "trials",
+        "edits",
+        "controllers",
+        "torch_scheduler",
+        "run",
+        "store",
+        "watch",
+    },
     "probing": {"trials", "scaling", "watch"},
     "edits": {"schedules"},
     "controllers": {"schedules"},
@@ -97,6 +107,8 @@ FOUNDATION = {
     "_files": {"_errors", "_ranks"},
     "_progress": {"_ranks"},
     "_ranks": set(),
+    "_record": {"_errors"},
+    "_records": {"_errors"},
     "_statistics": set(),
 }
 

@@ -22,7 +22,7 @@ def main(place, total_steps):
         optimizer, course, store=place, name="<i>watched</i>", limits=limits, gradient_every=1
     )
     run.recorder.flush()
-    print(run.id, flush=True)  # noqa: T201 - how its test learns the name
+    print(run.id, flush=True)
     while not run.done:
         optimizer.zero_grad()
         loss = (weight + torch.randn(8)).square().mean()

@@ -50,7 +50,7 @@ def whole(tmp_path_factory):
 
 def test_killed_at_any_step_it_goes_on_to_the_bit_with_its_edits(whole, tmp_path):
     seed = int(os.environ.get("LEARNRATE_KILLS", time.time_ns() % 10**9))
-    print(f"LEARNRATE_KILLS={seed} kills at the same steps again")  # noqa: T201 - shown if it fails
+    print(f"LEARNRATE_KILLS={seed} kills at the same steps again")
     draws = random.Random(seed)
     steps = [19, 57, *draws.sample(range(60), 6)]  # after the edit, before its checkpoint; the end
     done = loop(tmp_path, ",".join(f"{step}.{draws.randrange(3)}" for step in sorted(steps)))

@@ -1,5 +1,6 @@
 """Schedules: step -> rate, as pure values."""
 
+from learnrate._records import written_as_text
 from learnrate.schedules._abstract import Shape, Wrapper
 from learnrate.schedules._algebra import Chain, Product, Scaled
 from learnrate.schedules._base import Schedule
@@ -43,6 +44,8 @@ from learnrate.schedules._shapes import (
 from learnrate.schedules._tables import FromFunction, Interpolated, Piecewise, Table
 from learnrate.schedules._text import schedule, shape
 from learnrate.schedules._wrappers import Clamp, Delay, Noise, Repeat
+
+written_as_text(Schedule, schedule)
 
 __all__ = [
     "Chain",
