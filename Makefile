@@ -39,6 +39,7 @@ $(VENV)/.bench: $(VENV)/.dev
 	@touch $@
 
 bench: $(VENV)/.bench  ## measurements, each against its peer in the same run
+	$(BIN)/python benchmarks/import_time.py
 	$(BIN)/python benchmarks/overhead.py
 	$(BIN)/python benchmarks/throughput.py --page docs/speed.md
 	$(BIN)/python benchmarks/tuners.py --page docs/speed.md

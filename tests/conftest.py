@@ -1,10 +1,15 @@
 """Shared by all tests."""
 
 import os
+import signal
 
 import pytest
 import torch
 from hypothesis import HealthCheck, settings
+
+# A shell that starts the suite in its background has it, and what it starts, ignore Ctrl-C.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 os.environ.setdefault("KERAS_BACKEND", "torch")  # read once, when Keras is first imported
 os.environ.pop("LEARNRATE_STORE", None)  # whose runs are not for tests

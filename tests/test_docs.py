@@ -117,7 +117,7 @@ def run_pages(top, jobs):
     found = {}
     try:
         for name, process in started.items():
-            process.wait(timeout=500)
+            process.wait(timeout=1800)
             said = (top / f"{name}.txt").read_text()
             assert process.returncode == 0, said
             found |= json.loads((top / f"{name}-result.json").read_text())

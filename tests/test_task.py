@@ -43,8 +43,8 @@ def test_an_optimizer_is_a_class_a_partial_of_one_or_a_function_of_the_model(opt
         ({"optimizer": "adam"}, r"Task\(optimizer=...\) must be an optimizer class"),
         ({"optimizer": torch.optim.SGD(nn.Linear(1, 1).parameters(), lr=1)}, "lambda model"),
         ({"validate": 0.1}, r"Task\(validate=...\) must be a function of the model"),
-        ({"steps": 0}, r"Task\(steps=...\) must be at least 1; got 0"),
-        ({"steps": 2.5}, r"Task\(steps=...\) must be at least 1; got 2.5"),
+        ({"total_steps": 0}, r"Task\(total_steps=...\) must be at least 1; got 0"),
+        ({"total_steps": 2.5}, r"Task\(total_steps=...\) must be at least 1; got 2.5"),
         ({"clip_norm": 0.0}, r"Task\(clip_norm=...\) must be a finite number above 0"),
         ({"accumulate": 0}, r"Task\(accumulate=...\) must be at least 1; got 0"),
         ({"amp": "fp8"}, r"Task\(amp=...\) must be 'bfloat16', 'float16' or None; got 'fp8'"),
@@ -60,7 +60,7 @@ import torch, learnrate
 from helper import LR
 def make():
     return learnrate.Task(model=torch.nn.Linear(3, 1), loss=torch.nn.MSELoss(),
-                          data=[(torch.zeros(2, 3), torch.zeros(2, 1))], steps=7)
+                          data=[(torch.zeros(2, 3), torch.zeros(2, 1))], total_steps=7)
 task = make()
 named = learnrate.Task(model=torch.nn.Linear(3, 1), loss=torch.nn.MSELoss(), data=[1], name="mine")
 number = 3
@@ -81,7 +81,7 @@ def file(tmp_path, monkeypatch):
 @pytest.mark.parametrize("name", ["task", "make"])
 def test_a_task_is_loaded_from_a_file_by_the_name_of_a_value_or_a_function(file, name):
     found = load_task(f"{file}:{name}")
-    assert (found.steps, found.name) == (7, f"{file}:{name}")
+    assert (found.total_steps, found.name) == (7, f"{file}:{name}")
 
 
 def test_a_name_that_was_given_is_kept(file):
@@ -89,7 +89,7 @@ def test_a_name_that_was_given_is_kept(file):
 
 
 def test_a_task_is_loaded_from_a_module(file):
-    assert load_task("my_task:task").steps == 7
+    assert load_task("my_task:task").total_steps == 7
 
 
 @pytest.mark.parametrize(
@@ -192,6 +192,6 @@ def test_a_file_that_is_no_checkpoint_is_refused(tmp_path):
 
 
 def test_a_checkpoint_of_another_model_is_said_where_training_starts():
-    task = make(steps=3).starting_from(nn.Linear(4, 1).state_dict())
+    task = make(total_steps=3).starting_from(nn.Linear(4, 1).state_dict())
     with pytest.raises(TaskError, match=r"could not be made: RuntimeError.*Linear"):
         learnrate.train(task, 0.1, progress=False)

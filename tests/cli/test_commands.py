@@ -4,12 +4,12 @@ import json
 import signal
 import subprocess
 import sys
-import time
 
 import pytest
 
 import learnrate
 from learnrate.cli import main
+from processes import HANG, started, wait_until
 
 TASKS = """
 import torch
@@ -27,12 +27,12 @@ def told(model, batch, seen=[]):
 
 endless = replace(quadratic_task(total_steps=10_000_000), loss=told)
 unstable = quadratic_task(steepest=1000.0)
-empty = Task(model=torch.nn.Linear(3, 1), loss=torch.nn.MSELoss(), data=[], steps=100)
+empty = Task(model=torch.nn.Linear(3, 1), loss=torch.nn.MSELoss(), data=[], total_steps=100)
 frozen = Task(model=torch.nn.Linear(3, 1).requires_grad_(False), loss=torch.nn.MSELoss(),
-              data=[(torch.zeros(2, 3), torch.zeros(2, 1))], steps=100)
-vector = Task(model=torch.nn.Linear(3, 1), loss=lambda m, b: m(b), data=[torch.zeros(2, 3)], steps=100)
+              data=[(torch.zeros(2, 3), torch.zeros(2, 1))], total_steps=100)
+vector = Task(model=torch.nn.Linear(3, 1), loss=lambda m, b: m(b), data=[torch.zeros(2, 3)], total_steps=100)
 nan = Task(model=torch.nn.Linear(3, 1), loss=lambda m, b: m(b).mean() * float("nan"),
-           data=[torch.zeros(2, 3)], steps=100)
+           data=[torch.zeros(2, 3)], total_steps=100)
 """
 
 
@@ -257,19 +257,16 @@ def test_without_torch_schedules_and_plans_are_shown(run, tmp_path):
 def test_ctrl_c_keeps_what_a_training_has(tmp_path):
     (tmp_path / "t.py").write_text(TASKS)
     command = [sys.executable, "-c", "from learnrate.cli import main; main()"]
-    process = subprocess.Popen(
+    with started(
         [*command, "train", "t.py:endless", "--schedule", "0.01", "--out", "o"],
         cwd=tmp_path,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-    )
-    end = time.monotonic() + 60
-    while not (tmp_path / "began").exists():
-        assert time.monotonic() < end
-        time.sleep(0.05)
-    process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=60)
+    ) as process:
+        wait_until((tmp_path / "began").exists, process)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=HANG)
     kept = json.loads((tmp_path / "o" / "train.json").read_text())
     assert process.returncode == 130, err
     assert kept["status"] == "interrupted"

@@ -12,6 +12,7 @@ import uvicorn
 
 import learnrate
 from learnrate.dashboard import access_for, make_app
+from processes import HANG
 
 HOSTILE = "<img src=x onerror=alert(1)> & <b>bold</b>"
 TOTAL = 2000
@@ -28,7 +29,7 @@ class Served:
 
     def raw(self, method, path, headers=(), body=None):
         """Status, headers and body of a request with these headers alone, and Host unless given."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=HANG)
         pairs = list(dict(headers).items())
         connection.putrequest(method, path, skip_host=any(k.lower() == "host" for k, _ in pairs))
         for name, value in pairs:
@@ -69,7 +70,7 @@ def serving(store, **options):
             time.sleep(0.01)
         yield Served(app, access, port)
         app.state.held.stop.said = server.should_exit = True
-        thread.join(30)
+        thread.join(HANG)
         assert not thread.is_alive()
 
 

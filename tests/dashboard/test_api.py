@@ -10,6 +10,7 @@ import pytest
 from served import HOSTILE, TOTAL, recorded, serving
 
 from learnrate.store import EditStatus, Store
+from processes import HANG
 
 
 @pytest.fixture
@@ -134,7 +135,7 @@ def test_a_run_that_is_not_there_is_not_found(served, path):
 
 def events(served, path, until):
     """The events of a stream up to one that is as wanted."""
-    connection = http.client.HTTPConnection("127.0.0.1", served.port, timeout=30)
+    connection = http.client.HTTPConnection("127.0.0.1", served.port, timeout=HANG)
     connection.request("GET", path, headers=served.bearer)
     answer = connection.getresponse()
     assert answer.headers["content-type"].startswith("text/event-stream")
@@ -195,11 +196,11 @@ def test_open_pages_do_not_keep_the_server_from_ending(tmp_path):
     store = Store(tmp_path / "runs.db")
     recorded(store, "a")
     with serving(store) as served:
-        connection = http.client.HTTPConnection("127.0.0.1", served.port, timeout=30)
+        connection = http.client.HTTPConnection("127.0.0.1", served.port, timeout=HANG)
         connection.request("GET", "/api/events", headers=served.bearer)
         answer = connection.getresponse()
         assert answer.readline() == b"event: alive\n"
         began = time.monotonic()
-    assert time.monotonic() - began < 20  # it would be for ever
+    assert time.monotonic() - began < HANG  # it would be for ever
     assert answer.read().count(b"event: state") == 1  # and then the end
     connection.close()

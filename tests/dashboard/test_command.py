@@ -14,6 +14,7 @@ from served import recorded
 
 from learnrate.cli import main
 from learnrate.store import Store
+from processes import HANG, started
 
 
 @pytest.fixture
@@ -40,17 +41,13 @@ def place(tmp_path_factory):
 def served(place):
     """The command in a process of its own, and the address it says."""
     command = [sys.executable, "-m", "learnrate", "dashboard", "--no-browser", "--json"]
-    process = subprocess.Popen(
+    with started(
         [*command, "--store", str(place), "--port", "0"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-    )
-    try:
+    ) as process:
         yield process, json.loads(process.stdout.readline())["url"]
-    finally:
-        process.kill()
-        process.wait(30)
 
 
 @pytest.mark.parametrize(
@@ -85,10 +82,10 @@ def test_started_before_the_first_run_it_makes_an_empty_store_and_says_where_it_
     with served(place) as (process, url):
         address, _, token = url.partition("?token=")
         asked = urllib.request.Request(address, headers={"Authorization": f"Bearer {token}"})
-        with urllib.request.urlopen(asked, timeout=30) as page:
+        with urllib.request.urlopen(asked, timeout=HANG) as page:
             assert f"No runs in <code>{place}</code> yet" in page.read().decode()
         process.send_signal(signal.SIGINT)
-        process.communicate(timeout=30)
+        process.communicate(timeout=HANG)
     assert Store(place, create=False).runs() == []
 
 
@@ -105,6 +102,6 @@ def test_ctrl_c_ends_it_quietly_and_the_address_is_one_json_object(place):
     with served(place) as (process, url):
         assert url.startswith("http://127.0.0.1:")
         process.send_signal(signal.SIGINT)
-        out, errors = process.communicate(timeout=30)
+        out, errors = process.communicate(timeout=HANG)
     assert (out, errors) == ("", "")
     assert process.returncode in {0, 130, -signal.SIGINT}

@@ -15,6 +15,7 @@ from served import HOSTILE, recorded
 
 from learnrate.steering import replayed
 from learnrate.store import Store
+from processes import HANG, end
 
 CHROMIUM = shutil.which("chromium")
 NEEDED = os.environ.get("LEARNRATE_BROWSER") == "required" or "CI" in os.environ
@@ -44,16 +45,17 @@ def start():
 
     def start(*words):
         process = subprocess.Popen(
-            [sys.executable, *map(str, words)], stdout=subprocess.PIPE, text=True
+            [sys.executable, *map(str, words)],
+            stdout=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
         )
         started.append(process)
         return process
 
     yield start
     for process in started:
-        process.kill()
-        process.wait()
-        process.stdout.close()
+        end(process)
 
 
 def dashboard(start, store, *more):
@@ -95,7 +97,7 @@ class Visit:
         self.page.goto(url)
         self.page.goto(self.base + path)
 
-    def until(self, expression, seconds=30):
+    def until(self, expression, seconds=HANG):
         # Not wait_for_function: it evaluates text inside the page, which the page forbids.
         deadline = time.monotonic() + seconds
         while not (found := self.page.evaluate(expression)):
@@ -297,7 +299,7 @@ def test_a_training_is_watched_its_rate_lowered_with_a_reason_rolled_back_and_re
         assert "scale 0.2 at step" in said[1]
         assert said[1].endswith("by ann: the loss is flat")
         assert [one for one in visit.complaints if "409 (Conflict)" not in one] == []
-    assert trainer.wait(20) == 0
+    assert trainer.wait(HANG) == 0
     used = store.observations(run)
     assert whole.lr.tolist() == used.column("lr").tolist()
     assert [edit.status for edit in store.edits(run)] == ["applied"] * 5

@@ -60,7 +60,7 @@ def ran(tmp_path_factory):
             folder = tmp_path_factory.mktemp(name)
             command = [sys.executable, *PYTHON[name], str(EXAMPLES / f"{name}.py"), *SMALL[name]]
             done = subprocess.run(
-                command, check=False, cwd=folder, capture_output=True, text=True, timeout=300
+                command, check=False, cwd=folder, capture_output=True, text=True, timeout=1200
             )
             kept[name] = done, folder / "build" / name
         done, out = kept[name]

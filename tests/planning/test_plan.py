@@ -2,11 +2,7 @@
 
 import json
 import math
-import os
-import signal
-import subprocess
 import sys
-import time
 
 import pytest
 import torch
@@ -18,6 +14,7 @@ from learnrate import ArgumentError, ScheduleError, Task, TaskError
 from learnrate.planning import JOURNAL_NAME
 from learnrate.testing import quadratic_task
 from learnrate.trials import run_trial
+from processes import started, wait_until
 
 PIXELS, LABELS = load_digits(return_X_y=True)
 ORDER = torch.randperm(len(LABELS), generator=torch.Generator().manual_seed(0))
@@ -258,14 +255,14 @@ learnrate.plan(same, out=sys.argv[1])
 
 def test_a_plan_killed_at_any_moment_goes_on_where_it_was(tmp_path):
     journal = tmp_path / JOURNAL_NAME
-    process = subprocess.Popen([sys.executable, "-c", KILLED, str(tmp_path)])
-    deadline = time.monotonic() + 60
-    while not (journal.exists() and journal.read_text().count("\n") >= 4):
-        assert time.monotonic() < deadline
-        assert process.poll() is None, "the plan ended before it could be killed"
-        time.sleep(0.01)
-    os.kill(process.pid, signal.SIGKILL)
-    process.wait()
+    with started([sys.executable, "-c", KILLED, str(tmp_path)]) as process:
+        wait_until(
+            lambda: journal.exists() and journal.read_text().count("\n") >= 4,
+            process,
+            interval=0.01,
+        )
+        process.kill()
+        process.wait()
     kept = journal.read_text().splitlines()
     resumed = learnrate.plan(quadratic_task(total_steps=3000), out=tmp_path)
     assert journal.read_text().splitlines()[: len(kept)] == kept

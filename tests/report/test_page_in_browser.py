@@ -6,6 +6,7 @@ import time
 import pytest
 
 from learnrate.report import plan_page
+from processes import HANG
 
 CHROMIUM = shutil.which("chromium")
 NEEDED = os.environ.get("LEARNRATE_BROWSER") == "required" or "CI" in os.environ
@@ -44,7 +45,7 @@ class Visit:
 
     def until(self, expression):
         # Not wait_for_function: it evaluates text inside the page, which the page forbids.
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + HANG
         while not self.page.evaluate(expression):
             assert time.monotonic() < deadline, f"never true: {expression}"
             self.page.wait_for_timeout(50)

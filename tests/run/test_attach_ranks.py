@@ -1,11 +1,11 @@
 """attach under DDP: every rank has the rates, the first one records."""
 
-import subprocess
 import sys
 import textwrap
 
 from learnrate import Store
 from learnrate.schedules import schedule
+from processes import finished
 
 JOB = """
     import os, sys, torch, learnrate
@@ -42,7 +42,7 @@ JOB = """
 
 def test_every_rank_has_the_rates_and_the_first_one_records(tmp_path):
     command = [sys.executable, "-c", textwrap.dedent(JOB), tmp_path]
-    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=100)
+    done = finished(command)
     assert done.returncode == 0, done.stderr
     (run,) = Store(tmp_path / "a.db", create=False).runs()
     rates = schedule("0.1 * linear(6)").table().tolist()

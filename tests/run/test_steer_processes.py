@@ -16,6 +16,7 @@ import learnrate
 from learnrate import ArgumentError, Store
 from learnrate.edits import Edited
 from learnrate.steering import edits_of, replayed
+from processes import HANG, finished, started, wait_until
 
 JOB = str(Path(__file__).parent / "steer_job.py")
 COMMAND = [sys.executable, "-c", "from learnrate.cli import main; main()"]
@@ -24,14 +25,7 @@ ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}
 
 def loop(folder, kills=""):
     names = [folder / name for name in ("runs.db", "state.pt", "trace")]
-    return subprocess.run(
-        [sys.executable, JOB, "loop", *map(str, names), kills],
-        check=False,
-        capture_output=True,
-        text=True,
-        env=ENVIRONMENT,
-        timeout=120,
-    )
+    return finished([sys.executable, JOB, "loop", *map(str, names), kills], env=ENVIRONMENT)
 
 
 def trace_of(folder):
@@ -107,16 +101,12 @@ def test_killed_between_an_edit_and_its_answer_it_takes_the_edit_once(tmp_path, 
 
 def test_two_ranks_apply_every_edit_at_the_same_step(tmp_path):
     place = tmp_path / "a.db"
-    done = subprocess.run(
+    done = finished(
         [
             *(sys.executable, "-m", "torch.distributed.run", "--standalone"),
             *("--nproc-per-node", "2", JOB, "ranks", str(place), str(tmp_path)),
         ],
-        check=False,
-        capture_output=True,
-        text=True,
         env=ENVIRONMENT,
-        timeout=120,
     )
     assert done.returncode == 0, done.stderr[-3000:]
     first, second = (json.loads((tmp_path / f"{rank}.json").read_text()) for rank in (0, 1))
@@ -195,14 +185,7 @@ def test_edits_after_the_saved_state_are_made_again_unless_they_are_not_wanted(l
 
 
 def shell(*arguments, place):
-    return subprocess.run(
-        [*COMMAND, *map(str, arguments), "--store", str(place)],
-        check=False,
-        capture_output=True,
-        text=True,
-        env=ENVIRONMENT,
-        timeout=60,
-    )
+    return finished([*COMMAND, *map(str, arguments), "--store", str(place)], env=ENVIRONMENT)
 
 
 TASK = """
@@ -216,27 +199,14 @@ def slow(model, batch):
     time.sleep(0.01)
     return made.loss_of(model, batch)
 
-task = Task(model=made.model, loss=slow, data=made.data, optimizer=made.optimizer, steps=300)
-quick = Task(model=made.model, loss=made.loss_of, data=made.data, optimizer=made.optimizer, steps=300)
+task = Task(model=made.model, loss=slow, data=made.data, optimizer=made.optimizer, total_steps=300)
+quick = Task(model=made.model, loss=made.loss_of, data=made.data, optimizer=made.optimizer, total_steps=300)
 """
 
 
 def test_a_training_is_steered_from_the_shell_and_repeated_to_the_bit(tmp_path):
     (tmp_path / "job.py").write_text(TASK)
     place = tmp_path / "a.db"
-    training = subprocess.Popen(
-        [
-            *(*COMMAND, "train", f"{tmp_path}/job.py:task", "--schedule", "0.05 * linear()"),
-            *("--store", str(place), "--json"),
-        ],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=ENVIRONMENT,
-    )
-    end = time.monotonic() + 60
-    while not (place.exists() and Store(place).runs()) and time.monotonic() < end:
-        time.sleep(0.05)
     done = []
     asks = [
         threading.Thread(target=lambda words=words: done.append(shell(*words, place=place)))
@@ -245,11 +215,22 @@ def test_a_training_is_steered_from_the_shell_and_repeated_to_the_bit(tmp_path):
             ["steer", "last", "rollback", "7"],
         )
     ]
-    for ask in asks:
-        ask.start()
-    out, err = training.communicate(timeout=60)
-    for ask in asks:
-        ask.join()
+    with started(
+        [
+            *(*COMMAND, "train", f"{tmp_path}/job.py:task", "--schedule", "0.05 * linear()"),
+            *("--store", str(place), "--json"),
+        ],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=ENVIRONMENT,
+    ) as training:
+        wait_until(lambda: place.exists() and Store(place).runs(), training)
+        for ask in asks:
+            ask.start()
+        out, err = training.communicate(timeout=HANG)
+        for ask in asks:
+            ask.join()
     assert training.returncode == 0, err
     refused, applied = sorted(done, key=lambda one: -one.returncode)
     assert applied.returncode == 0, applied.stderr

@@ -20,6 +20,7 @@ from learnrate.schedules import schedule as read
 from learnrate.steering import edits_of, ratios_of, replayed, request
 from learnrate.steering._replayed import observations_as_edited
 from learnrate.watch import diagnose
+from processes import HANG
 
 X = torch.randn(16, 5, generator=torch.Generator().manual_seed(1))
 SCHEDULE = "0.1 * warmup(4) >> constant(36) >> linear(20)"
@@ -445,7 +446,7 @@ def test_a_store_that_is_gone_for_a_while_loses_no_edit_and_applies_none_twice(p
         return calls[-1]
 
     monkeypatch.setattr(Store, "answer_edit", lost_after_it_was_done)
-    end = time.monotonic() + 10
+    end = time.monotonic() + HANG
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         while len(calls) < 3 and time.monotonic() < end:

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from processes import HANG
+
 NEEDED = os.environ.get("LEARNRATE_POSTGRES") == "required" or "CI" in os.environ
 
 
@@ -38,7 +40,7 @@ class Server:
             stdout=subprocess.PIPE if name != "pg_ctl" else subprocess.DEVNULL,
             stderr=subprocess.STDOUT,
             text=True,
-            timeout=120,
+            timeout=HANG,
             **self._owner,
         )
         assert done.returncode == 0, done.stdout

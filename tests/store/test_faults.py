@@ -16,11 +16,12 @@ import pytest
 from learnrate import StoreError
 from learnrate.store import Recorder, Store
 from learnrate.watch import Finding, Severity
+from processes import HANG, started
 
 
-def started(code, *arguments):
+def started_python(code, *arguments):
     """A Python process that runs `code`; its output can be read line by line."""
-    return subprocess.Popen(
+    return started(
         [sys.executable, "-c", textwrap.dedent(code), *map(str, arguments)],
         stdout=subprocess.PIPE,
         text=True,
@@ -60,13 +61,12 @@ def test_a_killed_process_loses_less_than_a_second_of_points_and_no_finding(tmp_
                 print(recorder.run, flush=True)
             time.sleep(0.002)
     """
-    process = started(code, tmp_path / "a.db")
-    run = process.stdout.readline().strip()
-    time.sleep(1.3)
-    killed = time.time()
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    process.stdout.close()
+    with started_python(code, tmp_path / "a.db") as process:
+        run = process.stdout.readline().strip()
+        time.sleep(1.3)
+        killed = time.time()
+        process.send_signal(signal.SIGKILL)
+        process.wait()
     store = Store(tmp_path / "a.db", create=False)
     seen = store.observations(run)
     assert np.array_equal(seen.step, np.arange(len(seen.step)))
@@ -98,8 +98,8 @@ def test_sixteen_processes_make_a_store_and_write_at_once(tmp_path):
         os.write(write, Store(sys.argv[1]).new_run(name="shared").encode() * 16)
         sys.exit(any([os.waitpid(pid, 0)[1] for pid in children]))
     """
-    process = started(code, tmp_path / "a.db")
-    assert process.communicate(timeout=100)[0] == ""
+    with started_python(code, tmp_path / "a.db") as process:
+        assert process.communicate(timeout=HANG)[0] == ""
     assert process.returncode == 0
     store = Store(tmp_path / "a.db", create=False)
     (shared,) = (run for run in store.runs() if run.name == "shared")
@@ -190,7 +190,7 @@ def test_a_store_that_stays_away_costs_one_warning_more_at_the_end(tmp_path):
         given(recorder, range(30))
         began = time.monotonic()
         recorder.close("finished", wait=0.5)
-        assert time.monotonic() - began < 5
+        assert time.monotonic() - began < HANG
     assert "30 points of the run" in str(caught[-1].message)
     assert len(caught) == 2
 

@@ -9,7 +9,9 @@ import learnrate
 from learnrate import Store, StoreError
 from learnrate.steering import request
 
-SOON = 20.0  # seconds: a run looks less often while the server cannot be reached, up to 10 s apart
+SOON = (
+    300.0  # seconds: a run looks less often while the server cannot be reached, up to 10 s apart
+)
 
 
 class Training:

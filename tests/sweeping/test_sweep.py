@@ -3,9 +3,7 @@
 import csv
 import json
 import math
-import subprocess
 import sys
-import time
 
 import numpy as np
 import pytest
@@ -18,6 +16,7 @@ from learnrate.sweeping import _sweep as verb
 from learnrate.sweeping._estimate import best_rate
 from learnrate.testing import quadratic_task
 from learnrate.trials import Status
+from processes import HANG, started, wait_until
 
 RATES = [0.003, 0.01, 0.03, 0.1, 0.5]
 
@@ -170,21 +169,22 @@ sweep(dataclasses.replace(task, validate=slow), [0.001 * (i + 1) for i in range(
 """
 
 
-def started(folder, engine="sequential"):
-    return subprocess.Popen([sys.executable, "-c", SCRIPT, str(folder), engine])
+def sweep_of(folder, engine="sequential"):
+    """A process that sweeps into a folder, one slow trial after another."""
+    return started([sys.executable, "-c", SCRIPT, str(folder), engine])
 
 
 def test_killed_at_any_moment_it_repeats_no_finished_trial(tmp_path):
     journal = tmp_path / JOURNAL_NAME
-    process = started(tmp_path)
-    while not (journal.exists() and journal.read_bytes().count(b"\n") >= 5):
-        time.sleep(0.02)
-    process.kill()
-    process.wait()
+    with sweep_of(tmp_path) as process:
+        wait_until(lambda: journal.exists() and journal.read_bytes().count(b"\n") >= 5, process)
+        process.kill()
+        process.wait()
     before = journal.read_bytes()
     with journal.open("ab") as file:
         file.write(b'{"key": "torn off in the mid')
-    assert started(tmp_path).wait() == 0
+    with sweep_of(tmp_path) as process:
+        assert process.wait(HANG) == 0
     lines = journal.read_bytes().splitlines()
     whole = [json.loads(line) for line in lines if line.endswith(b"}")]
     assert journal.read_bytes().startswith(before[: before.rfind(b"\n") + 1])
@@ -192,8 +192,8 @@ def test_killed_at_any_moment_it_repeats_no_finished_trial(tmp_path):
 
 
 def test_two_sweeps_may_write_to_one_folder_at_once(tmp_path):
-    both = [started(tmp_path), started(tmp_path, "vectorised")]
-    assert [process.wait() for process in both] == [0, 0]
+    with sweep_of(tmp_path) as first, sweep_of(tmp_path, "vectorised") as second:
+        assert [first.wait(HANG), second.wait(HANG)] == [0, 0]
     records = [json.loads(line) for line in (tmp_path / JOURNAL_NAME).read_text().splitlines()]
     assert len({record["key"] for record in records}) == 60
 

@@ -18,6 +18,7 @@ from learnrate.trials import Sequential, Status, Vectorised, choose_engine
 from learnrate.trials import _auto as auto
 from learnrate.trials._parts import parts_of
 from learnrate.trials._processes import Forked, available_cores, in_processes
+from processes import HANG, started, wait_until
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux forks safely enough")
 
@@ -110,20 +111,17 @@ def test_ctrl_c_ends_every_process_at_once(tmp_path):
         list(Forked(Sequential, 1, 2).run(task, trials))
         """)
     )
-    seen = tmp_path / "seen"
-    seen.mkdir()
-    job = subprocess.Popen([sys.executable, script, seen], stderr=subprocess.PIPE)
-    end = time.monotonic() + 60
-    while len(list(seen.iterdir())) < 2 and time.monotonic() < end and job.poll() is None:
-        time.sleep(0.05)
-    children = [int(path.name) for path in seen.iterdir()]
-    assert len(children) == 2
-    job.send_signal(signal.SIGINT)
-    _, said = job.communicate(timeout=30)
-    assert said.decode().strip().endswith("KeyboardInterrupt")
-    for child in children:
-        with pytest.raises(ProcessLookupError):
-            os.kill(child, 0)
+    marks = tmp_path / "marks"
+    marks.mkdir()
+    with started([sys.executable, script, marks], stderr=subprocess.PIPE, text=True) as job:
+        wait_until(lambda: len(list(marks.iterdir())) == 2, job)
+        children = [int(path.name) for path in marks.iterdir()]
+        job.send_signal(signal.SIGINT)
+        _, errors = job.communicate(timeout=HANG)
+        assert errors.strip().endswith("KeyboardInterrupt")
+        for child in children:
+            with pytest.raises(ProcessLookupError):
+                os.kill(child, 0)
 
 
 def test_a_function_in_several_processes_at_once():

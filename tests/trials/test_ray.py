@@ -20,6 +20,7 @@ from torch import nn
 from learnrate import ArgumentError, RayEngine, TaskError
 from learnrate.sweeping import JOURNAL_NAME, sweep
 from learnrate.trials import Sequential, Status, choose_engine
+from processes import HANG, started, wait_until
 
 
 @pytest.fixture(scope="module")
@@ -66,9 +67,7 @@ def test_a_node_killed_in_the_middle_loses_nothing(cluster, tmp_path):
         return float(nn.functional.cross_entropy(model(X), Y))
 
     def kill():
-        end = time.monotonic() + 60
-        while len(list(places.iterdir())) < 5 and time.monotonic() < end:
-            time.sleep(0.02)
+        wait_until(lambda: len(list(places.iterdir())) >= 5)
         cluster.remove_node(doomed, allow_graceful=False)
 
     killer = threading.Thread(target=kill)
@@ -167,19 +166,14 @@ def test_ctrl_c_cancels_and_keeps_what_has_ended(cluster, tmp_path):
         """)
     )
     journal = tmp_path / "out" / JOURNAL_NAME
-    job = subprocess.Popen(
-        [sys.executable, "-c", CTRL_C, str(tmp_path), cluster.address], stderr=subprocess.PIPE
-    )
-    end = time.monotonic() + 60
-    while not (journal.exists() and journal.read_bytes().count(b"\n") >= 2):
-        assert time.monotonic() < end
-        assert job.poll() is None, job.stderr.read().decode()
-        time.sleep(0.05)
-    job.send_signal(signal.SIGINT)
-    _, said = job.communicate(timeout=30)
+    command = [sys.executable, "-c", CTRL_C, str(tmp_path), cluster.address]
+    with started(command, stderr=subprocess.PIPE, text=True) as job:
+        wait_until(lambda: journal.exists() and journal.read_bytes().count(b"\n") >= 2, job)
+        job.send_signal(signal.SIGINT)
+        _, errors = job.communicate(timeout=HANG)
     assert job.returncode == 130
-    assert said.decode().strip().startswith("interrupted; finished trials are kept")
-    assert "Traceback" not in said.decode()
+    assert errors.strip().startswith("interrupted; finished trials are kept")
+    assert "Traceback" not in errors
 
 
 @pytest.mark.parametrize(

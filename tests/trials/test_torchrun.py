@@ -14,14 +14,15 @@ from torch import distributed
 from torchrun_job import task
 
 from learnrate import sweep, train
+from processes import HANG, finished, started, wait_until
 
 HERE = Path(__file__).parent
 LAUNCH = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
 
 
 def launched(*arguments, **settings):
-    settings = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True} | settings
-    return subprocess.Popen([*LAUNCH, *arguments], **settings)
+    """Two ranks that run to their end: what they printed, and their status."""
+    return finished([*LAUNCH, *arguments], **settings)
 
 
 @pytest.fixture(scope="module")
@@ -29,8 +30,7 @@ def said_by_each(tmp_path_factory):
     """What each of two ranks says, and where they wrote."""
     folder = tmp_path_factory.mktemp("ranks")
     job = launched(str(HERE / "torchrun_job.py"), str(folder))
-    _, said = job.communicate(timeout=240)
-    assert job.returncode == 0, said
+    assert job.returncode == 0, job.stderr
     return [json.loads((folder / f"{rank}.json").read_text()) for rank in (0, 1)], folder
 
 
@@ -167,24 +167,21 @@ def loss(model, batch):
     time.sleep(0.01)
     return made.loss_of(model, batch)
 
-task = Task(model=made.model, loss=loss, data=made.data, steps=100_000)
+task = Task(model=made.model, loss=loss, data=made.data, total_steps=100_000)
 """
 
 
 def test_a_rank_that_is_killed_ends_the_job_with_a_message(tmp_path):
     (tmp_path / "slow.py").write_text(SLOW)
-    job = launched(
-        "-m", "learnrate", "train", str(tmp_path / "slow.py:task"), "--schedule", "0.001"
-    )
-    there = tmp_path / "rank-1"
-    end = time.monotonic() + 60
-    while not (there.exists() and there.read_text()) and time.monotonic() < end:
-        time.sleep(0.05)
-    time.sleep(0.5)
-    os.kill(int(there.read_text()), signal.SIGKILL)
-    _, said = job.communicate(timeout=60)
+    words = ["-m", "learnrate", "train", str(tmp_path / "slow.py:task"), "--schedule", "0.001"]
+    pid_file = tmp_path / "rank-1"
+    with started([*LAUNCH, *words], stderr=subprocess.PIPE, text=True) as job:
+        pid = wait_until(lambda: pid_file.exists() and pid_file.read_text(), job)
+        time.sleep(0.5)
+        os.kill(int(pid), signal.SIGKILL)
+        _, errors = job.communicate(timeout=HANG)
     assert job.returncode == 1
-    assert "Signal 9 (SIGKILL)" in said or "has lost another rank" in said
+    assert "Signal 9 (SIGKILL)" in errors or "has lost another rank" in errors
 
 
 COMMANDS = """
@@ -227,18 +224,18 @@ def test_every_command_prints_once_and_writes_once(tmp_path):
     (tmp_path / "job.py").write_text(JOB)
     (tmp_path / "commands.py").write_text(COMMANDS)
     job = launched("commands.py", cwd=tmp_path)
-    printed, said = job.communicate(timeout=120)
-    assert job.returncode == 0, said
-    planned, trained, swept, found, diverged = map(json.loads, printed.splitlines())
+    errors = job.stderr
+    assert job.returncode == 0, errors
+    planned, trained, swept, tested, diverged = map(json.loads, job.stdout.splitlines())
     assert trained["schedule"] == planned["schedule"]
     assert (trained["status"], trained["steps"]) == ("finished", 300)
     assert swept["best"] == pytest.approx(0.1)
     assert swept["engine"] == "sequential"
-    assert found["suggestion"] > 0
+    assert tested["suggestion"] > 0
     assert diverged["status"] == "diverged"
-    assert said.count("learnrate train: diverged") == 1
-    assert said.count("the user's file prints") == 10  # the user's own, on both ranks
-    assert sorted(line for line in said.splitlines() if line.startswith("status")) == [
+    assert errors.count("learnrate train: diverged") == 1
+    assert errors.count("the user's file prints") == 10  # the user's own, on both ranks
+    assert sorted(line for line in errors.splitlines() if line.startswith("status")) == [
         *["status 0"] * 8,
         *["status 1"] * 2,
     ]
@@ -247,7 +244,6 @@ def test_every_command_prints_once_and_writes_once(tmp_path):
 
 def test_misuse_is_said_and_ends_the_job(tmp_path):
     job = launched("-m", "learnrate", "find", str(tmp_path / "none.py:task"))
-    _, said = job.communicate(timeout=60)
     assert job.returncode == 1
-    assert "there is no file" in said
-    assert said.count("Traceback") <= 1  # torchrun's own
+    assert "there is no file" in job.stderr
+    assert job.stderr.count("Traceback") <= 1  # torchrun's own
