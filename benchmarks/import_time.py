@@ -34,10 +34,14 @@ def main() -> None:
         *((seconds_to_import("learnrate"), seconds_to_import("numpy")) for _ in range(turns)),
         strict=True,
     )
-    ratio = statistics.median(package / peer for package, peer in zip(learnrate, numpy, strict=True))
+    ratio = statistics.median(
+        package / peer for package, peer in zip(learnrate, numpy, strict=True)
+    )
     print(f"import learnrate  {statistics.median(learnrate) * 1e3:7.1f} ms")
     print(f"import numpy      {statistics.median(numpy) * 1e3:7.1f} ms")
-    print(f"  ratio {ratio:.2f}; target: at most {TARGET}, {'met' if ratio <= TARGET else 'missed'}")
+    print(
+        f"  ratio {ratio:.2f}; target: at most {TARGET}, {'met' if ratio <= TARGET else 'missed'}"
+    )
 
 
 if __name__ == "__main__":
