@@ -231,7 +231,7 @@ def share_of_polling(folder: str, *, updates: int = 500) -> float:
     run = learnrate.attach(optimizer, SCHEDULE, store=f"{folder}/polled.db")
     assert run.recorder is not None
     run.recorder.flush()
-    look, spent = run.recorder.errand, []
+    look, spent = run.recorder.background_task, []
     assert look is not None
 
     def timed_look() -> None:
@@ -239,7 +239,7 @@ def share_of_polling(folder: str, *, updates: int = 500) -> float:
         look()
         spent.append(time.thread_time() - began)
 
-    run.recorder.errand = timed_look
+    run.recorder.background_task = timed_look
     for _ in range(updates):
         run.step(1.0, updated=True)
         time.sleep(UPDATE)

@@ -1,4 +1,4 @@
-"""A PostgreSQL of our own, in a temporary folder, for the tests that need one."""
+"""A PostgreSQL server in a temporary folder, for the tests that need one."""
 
 import itertools
 import os
@@ -16,10 +16,10 @@ NEEDED = os.environ.get("LEARNRATE_POSTGRES") == "required" or "CI" in os.enviro
 
 
 def postgres_folder():
-    """Where its programs are: Debian keeps them out of the path."""
-    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
-    anywhere = shutil.which("initdb")
-    return found[-1].parent if found else anywhere and Path(anywhere).parent
+    """The folder of its programs, which Debian does not put on the path."""
+    programs = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
+    on_path = shutil.which("initdb")
+    return programs[-1].parent if programs else on_path and Path(on_path).parent
 
 
 POSTGRES = postgres_folder()
@@ -33,7 +33,7 @@ class Server:
         self._count = itertools.count()
 
     def call(self, name, *arguments):
-        done = subprocess.run(
+        process = subprocess.run(
             [POSTGRES / name, *arguments],
             check=False,
             cwd=self.folder,
@@ -43,7 +43,7 @@ class Server:
             timeout=HANG,
             **self._owner,
         )
-        assert done.returncode == 0, done.stdout
+        assert process.returncode == 0, process.stdout
 
     def start(self):
         options = f"-k {self.folder} -c listen_addresses='' -c fsync=off -c max_connections=60"
@@ -73,16 +73,16 @@ def server():
         owner["user"] = "postgres" if "postgres" in names else "nobody"
         shutil.chown(folder, owner["user"])
 
-    found = Server(folder, owner)
+    server = Server(folder, owner)
     options = ("-U", "learnrate", "--auth=trust", "--no-sync", "-E", "UTF8")
-    found.call("initdb", "-D", folder / "data", *options)
-    found.start()
-    yield found
-    found.stop()
+    server.call("initdb", "-D", folder / "data", *options)
+    server.start()
+    yield server
+    server.stop()
     shutil.rmtree(folder)
 
 
 @pytest.fixture(scope="session")
 def postgres(server):
-    """Gives the URL of another empty database at every call."""
+    """A function that makes an empty database and returns its URL."""
     return server.database

@@ -1,10 +1,10 @@
-"""Blocks of rows: what goes in comes out, and the latest attempt stands."""
+"""Blocks of rows come back as they were written, and the latest attempt counts."""
 
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from learnrate.store._chunks import joined, merged, pack, unpack
+from learnrate.store._chunks import join_attempts, merge_rows, pack, unpack
 
 values = st.floats(allow_nan=False, width=64) | st.none()
 steps = st.lists(st.integers(0, 10**15), min_size=1, max_size=20, unique=True).map(sorted)
@@ -18,11 +18,11 @@ def test_a_block_comes_back_to_the_bit(data):
         name: np.array(data.draw(st.lists(values, min_size=size, max_size=size)), dtype=float)
         for name in ("lr", "loss", "lr[3]")
     }
-    found, held = unpack(*pack(step, columns))
-    assert found.tolist() == step.tolist()
+    actual_step, actual_columns = unpack(*pack(step, columns))
+    assert actual_step.tolist() == step.tolist()
     for name, column in columns.items():
-        if name in held:
-            assert held[name].tobytes() == column.tobytes()
+        if name in actual_columns:
+            assert actual_columns[name].tobytes() == column.tobytes()
         else:
             assert np.isnan(column).all()
 
@@ -32,20 +32,22 @@ rows = st.lists(st.tuples(st.integers(0, 9), values, values), min_size=1, max_si
 
 @given(st.lists(rows, min_size=1, max_size=4))
 def test_rows_that_come_in_pieces_are_put_together_and_later_values_win(pieces):
-    parts, expected = [], {}
+    blocks, expected = [], {}
     for piece in pieces:
-        step, one, other = zip(*piece, strict=True)
-        parts.append((np.array(step), {"a": _column(one), "b": _column(other)}))
-        for at, first, second in piece:
-            kept = expected.setdefault(at, [None, None])
-            expected[at] = [
-                kept[i] if new is None else new for i, new in enumerate((first, second))
+        steps, first_values, second_values = zip(*piece, strict=True)
+        columns = {"a": _column(first_values), "b": _column(second_values)}
+        blocks.append((np.array(steps), columns))
+        for step, *new_values in piece:
+            old_values = expected.setdefault(step, [None, None])
+            expected[step] = [
+                old if new is None else new
+                for old, new in zip(old_values, new_values, strict=True)
             ]
-    step, columns = merged(parts)
+    step, columns = merge_rows(blocks)
     assert step.tolist() == sorted(expected)
-    for i, name in enumerate("ab"):
-        held = _column(expected[at][i] for at in sorted(expected))
-        assert np.array_equal(columns[name], held, equal_nan=True)
+    for index, name in enumerate("ab"):
+        expected_column = _column(expected[step][index] for step in sorted(expected))
+        assert np.array_equal(columns[name], expected_column, equal_nan=True)
 
 
 def _column(numbers):
@@ -53,19 +55,21 @@ def _column(numbers):
 
 
 @given(st.lists(st.tuples(st.integers(0, 30), st.integers(0, 20)), min_size=1, max_size=5))
-def test_what_stands_is_what_a_rerun_of_all_attempts_would_leave(attempts):
-    """The oracle replays the attempts one after another, forgetting what lies beyond each start."""
-    standing, parts, begins = {}, [], {}
+def test_the_valid_rows_are_those_that_a_rerun_of_all_attempts_leaves(attempts):
+    """The oracle replays the attempts in order, and deletes what lies beyond each first step."""
+    expected, blocks, first_steps = {}, [], {}
     for number, (first, length) in enumerate(attempts):
-        begins[number] = first
-        standing = {step: held for step, held in standing.items() if step < first}
+        first_steps[number] = first
+        expected = {step: attempt for step, attempt in expected.items() if step < first}
         step = np.arange(first, first + length)
-        standing |= dict.fromkeys(step.tolist(), number)
+        expected |= dict.fromkeys(step.tolist(), number)
         half = length // 2
-        cuts = [step[:half], step[half:]]
-        parts += [(number, (cut, {"loss": np.full(len(cut), number)})) for cut in cuts if len(cut)]
-    found = joined(parts, begins)
-    assert found.step.tolist() == sorted(standing)
-    assert found.attempt.tolist() == [standing[step] for step in sorted(standing)]
-    if standing:
-        assert found.columns["loss"].tolist() == found.attempt.tolist()
+        halves = [step[:half], step[half:]]
+        blocks += [
+            (number, (part, {"loss": np.full(len(part), number)})) for part in halves if len(part)
+        ]
+    points = join_attempts(blocks, first_steps)
+    assert points.step.tolist() == sorted(expected)
+    assert points.attempt.tolist() == [expected[step] for step in sorted(expected)]
+    if expected:
+        assert points.columns["loss"].tolist() == points.attempt.tolist()

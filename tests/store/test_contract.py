@@ -3,31 +3,12 @@
 import warnings
 
 import pytest
-from sqlalchemy import inspect
 
 from learnrate.store import Recorder
-from learnrate.store._tables import schema
 from learnrate.testing import StoreContract
 
 
-class Contract(StoreContract):
-    def test_the_migrations_make_the_tables_that_are_written(self):
-        with self.store.writing() as connection:
-            found = inspect(connection)
-            for name, table in schema.tables.items():
-                made = {column["name"]: column["nullable"] for column in found.get_columns(name)}
-                stated = {column.name: column.nullable for column in table.columns}
-                assert set(made) == set(stated)
-                assert found.get_pk_constraint(name)["constrained_columns"] == [
-                    column.name for column in table.primary_key
-                ]
-                keys = {column.name for column in table.primary_key}
-                assert {n: made[n] for n in made.keys() - keys} == {
-                    n: stated[n] for n in stated.keys() - keys
-                }
-
-
-class TestSqlite(Contract):
+class TestSqlite(StoreContract):
     @pytest.fixture(autouse=True)
     def _place(self, tmp_path):
         self.count = 0
@@ -42,7 +23,7 @@ class TestSqlite(Contract):
         return str(self.folder / f"{self.count}.db")
 
 
-class TestPostgres(Contract):
+class TestPostgres(StoreContract):
     @pytest.fixture(autouse=True)
     def _place(self, postgres):
         self.make = postgres
@@ -66,5 +47,5 @@ class TestPostgres(Contract):
             assert recorder.flush(20)
             recorder.close("finished")
         assert len(caught) == 1
-        assert "gives an error" not in str(caught[0].message)
+        assert "reports an error" not in str(caught[0].message)
         assert self.store.observations(recorder.run).step.tolist() == [0, 1]

@@ -1,4 +1,4 @@
-"""What goes wrong with a database never stops a training, and loses what it must at most."""
+"""A failing database never stops a training, and costs as few points as possible."""
 
 import os
 import resource
@@ -29,13 +29,14 @@ def started_python(code, *arguments):
 
 
 def recorded(place, rows, **options):
-    """A recorder that was given so many rows, and how long the slowest of them took."""
+    """A recorder with rows, and the seconds that adding the slowest of them took."""
     recorder = Recorder(place, names=("lr", "loss"), **options)
     assert recorder.flush()
-    return recorder, given(recorder, range(rows))
+    return recorder, add_rows(recorder, range(rows))
 
 
-def given(recorder, steps):
+def add_rows(recorder, steps):
+    """Add rows; the seconds that the slowest of them took."""
     slowest = 0.0
     for step in steps:
         began = time.thread_time()
@@ -49,10 +50,10 @@ def test_a_killed_process_loses_less_than_a_second_of_points_and_no_finding(tmp_
         import sys, time
         from learnrate.store import Recorder
         from learnrate.watch import Finding, Severity
-        found = Finding(code="LR101", severity=Severity.ERROR, step=0, message="", evidence={},
-                        remedy="")
+        finding = Finding(code="LR101", severity=Severity.ERROR, step=0, message="", evidence={},
+                          remedy="")
         recorder = Recorder(sys.argv[1], names=("seconds",))
-        recorder.add_finding(found)
+        recorder.add_finding(finding)
         recorder.flush()
         for step in range(10**6):
             recorder.add((step, (time.time(),), None))
@@ -68,9 +69,9 @@ def test_a_killed_process_loses_less_than_a_second_of_points_and_no_finding(tmp_
         process.send_signal(signal.SIGKILL)
         process.wait()
     store = Store(tmp_path / "a.db", create=False)
-    seen = store.observations(run)
-    assert np.array_equal(seen.step, np.arange(len(seen.step)))
-    assert killed - seen.column("seconds")[-1] < 1.0
+    observations = store.observations(run)
+    assert np.array_equal(observations.step, np.arange(len(observations.step)))
+    assert killed - observations.column("seconds")[-1] < 1.0
     assert [finding.code for finding in store.findings(run)] == ["LR101"]
     assert store.run(run).status == "lost"
 
@@ -107,17 +108,17 @@ def test_sixteen_processes_make_a_store_and_write_at_once(tmp_path):
     assert sorted(int(run.name) for run in runs) == list(range(16))
     assert {run.status for run in runs} == {"finished"}
     for run in runs:
-        seen = store.observations(run.id)
-        assert np.array_equal(seen.step, np.arange(300))
-        assert set(seen.column("loss")) == {float(run.name)}
+        observations = store.observations(run.id)
+        assert np.array_equal(observations.step, np.arange(300))
+        assert set(observations.column("loss")) == {float(run.name)}
     assert [edit.sequence for edit in store.edits(shared.id)] == list(range(1, 49))
 
 
-def test_another_process_that_locks_the_store_is_waited_for_off_the_path(tmp_path):
+def test_the_training_does_not_wait_for_another_process_that_locks_the_store(tmp_path):
     code = """
         import sqlite3, sys
-        held = sqlite3.connect(sys.argv[1], isolation_level=None)
-        held.execute("BEGIN IMMEDIATE")
+        connection = sqlite3.connect(sys.argv[1], isolation_level=None)
+        connection.execute("BEGIN IMMEDIATE")
         print("locked", flush=True)
         sys.stdin.read()
     """
@@ -131,7 +132,7 @@ def test_another_process_that_locks_the_store_is_waited_for_off_the_path(tmp_pat
             stdout=subprocess.PIPE,
         )
         assert locker.stdout.readline() == b"locked\n"
-        assert given(recorder, range(10, 2010)) < 0.05
+        assert add_rows(recorder, range(10, 2010)) < 0.05
         assert not recorder.flush(3.5)
         locker.communicate()
         assert recorder.flush(15)
@@ -150,7 +151,7 @@ def test_a_full_disk_keeps_points_in_memory_until_there_is_room(tmp_path):
         largest = max(file.stat().st_size for file in tmp_path.iterdir())
         try:
             resource.setrlimit(resource.RLIMIT_FSIZE, (largest + 4096, before[1]))
-            assert given(recorder, range(10, 20_010)) < 0.05
+            assert add_rows(recorder, range(10, 20_010)) < 0.05
             assert not recorder.flush(1.5)
         finally:
             resource.setrlimit(resource.RLIMIT_FSIZE, before)
@@ -161,33 +162,33 @@ def test_a_full_disk_keeps_points_in_memory_until_there_is_room(tmp_path):
     assert len(Store(tmp_path / "a.db").observations(recorder.run).step) == 20_010
 
 
-def test_no_more_points_are_kept_than_asked_for_and_the_oldest_go(tmp_path):
+def test_no_more_points_are_kept_than_keep_says_and_the_oldest_are_dropped(tmp_path):
     blocked = tmp_path / "a.db"
     blocked.mkdir()
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         recorder = Recorder(blocked, names=("lr", "loss"), keep=1000)
         for first in range(0, 5000, 500):
-            given(recorder, range(first, first + 500))
+            add_rows(recorder, range(first, first + 500))
             recorder.flush(0.05)
         blocked.rmdir()
         assert recorder.flush(15)
         recorder.close("finished")
-    kept = Store(blocked).observations(recorder.run).step
-    assert 0 < len(kept) <= 1000
-    assert kept[-1] == 4999
+    step = Store(blocked).observations(recorder.run).step
+    assert 0 < len(step) <= 1000
+    assert step[-1] == 4999
     assert [warning.category for warning in caught] == [RuntimeWarning] * len(caught)
     assert len(caught) == 2
     assert "4000 points" in str(caught[1].message)
 
 
-def test_a_store_that_stays_away_costs_one_warning_more_at_the_end(tmp_path):
+def test_a_store_that_stays_unreachable_costs_one_more_warning_at_the_end(tmp_path):
     blocked = tmp_path / "a.db"
     blocked.mkdir()
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         recorder = Recorder(blocked, names=("lr", "loss"))
-        given(recorder, range(30))
+        add_rows(recorder, range(30))
         began = time.monotonic()
         recorder.close("finished", wait=0.5)
         assert time.monotonic() - began < HANG
@@ -195,7 +196,7 @@ def test_a_store_that_stays_away_costs_one_warning_more_at_the_end(tmp_path):
     assert len(caught) == 2
 
 
-def test_a_file_overwritten_with_something_else_is_survived(tmp_path):
+def test_a_store_overwritten_with_another_file_is_written_again_once_that_is_gone(tmp_path):
     place = tmp_path / "a.db"
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
@@ -204,7 +205,7 @@ def test_a_file_overwritten_with_something_else_is_survived(tmp_path):
         for file in tmp_path.iterdir():
             file.unlink()
         place.write_bytes(b"no database at all " * 500)
-        assert given(recorder, range(10, 510)) < 0.05
+        assert add_rows(recorder, range(10, 510)) < 0.05
         assert not recorder.flush(1.0)
         place.unlink()
         assert recorder.flush(15)
@@ -216,12 +217,12 @@ def test_a_file_overwritten_with_something_else_is_survived(tmp_path):
     assert store.run(recorder.run).status == "finished"
 
 
-def test_a_store_deleted_under_a_run_is_made_anew(tmp_path):
+def test_a_store_that_is_deleted_during_a_run_is_made_again(tmp_path):
     recorder, _ = recorded(tmp_path / "a.db", 10)
     assert recorder.flush()
     for file in tmp_path.iterdir():
         file.unlink()
-    given(recorder, range(10, 20))
+    add_rows(recorder, range(10, 20))
     recorder.step = 20
     recorder.close("finished")
     store = Store(tmp_path / "a.db", create=False)
@@ -233,14 +234,14 @@ def test_a_store_deleted_under_a_run_is_made_anew(tmp_path):
     ("content", "words"),
     [
         (b"something else entirely " * 300, "is not a database"),
-        (None, "is a database, but no store of learnrate"),
+        (None, "is a database, but not a store of learnrate"),
     ],
 )
-def test_reading_what_is_no_store_is_said_in_one_sentence(tmp_path, content, words):
+def test_reading_a_file_that_is_not_a_store_is_refused_in_one_sentence(tmp_path, content, words):
     place = tmp_path / "a.db"
     if content is None:
         with sqlite3.connect(place) as other:
-            other.execute("CREATE TABLE theirs (x)")
+            other.execute("CREATE TABLE other (x)")
         other.close()
     else:
         place.write_bytes(content)
@@ -248,7 +249,7 @@ def test_reading_what_is_no_store_is_said_in_one_sentence(tmp_path, content, wor
         Store(place, create=False)
 
 
-def test_a_damaged_store_is_said_in_one_sentence(tmp_path):
+def test_reading_a_damaged_store_is_refused_in_one_sentence(tmp_path):
     store = Store(tmp_path / "a.db")
     run = store.new_run()
     store.write_points(run, np.arange(50_000), {"loss": np.arange(50_000.0)})
@@ -290,17 +291,17 @@ def test_a_store_that_may_only_be_read_can_be_read(tmp_path):
         recorder.add((0, (0.1,), None))
         recorder.close("finished", wait=0.2)
     """
-    folder = tmp_path / "theirs"
+    folder = tmp_path / "read-only"
     folder.mkdir()
     store = Store(folder / "a.db")
     store.write_points(store.new_run(), [0, 1], {"loss": [2.0, 1.0]})
     (folder / "a.db").chmod(0o444)
     folder.chmod(0o555)
-    above = [each for each in tmp_path.parents if each.stat().st_uid == os.getuid()]
-    modes = [(each, each.stat().st_mode) for each in [tmp_path, *above[:-1]]]
+    above = [parent for parent in tmp_path.parents if parent.stat().st_uid == os.getuid()]
+    modes = [(parent, parent.stat().st_mode) for parent in [tmp_path, *above[:-1]]]
     try:
-        for each, mode in modes:
-            each.chmod(mode | 0o055)
+        for parent, mode in modes:
+            parent.chmod(mode | 0o055)
         process = subprocess.run(
             [sys.executable, "-c", textwrap.dedent(code), folder / "a.db"],
             check=True,
@@ -308,27 +309,27 @@ def test_a_store_that_may_only_be_read_can_be_read(tmp_path):
             text=True,
         )
     finally:
-        for each, mode in modes:
-            each.chmod(mode)
+        for parent, mode in modes:
+            parent.chmod(mode)
         folder.chmod(0o755)
     points, refused = process.stdout.splitlines()
     assert points == "[0, 1]"
     assert "is read-only" in refused
     assert "is read-only" in process.stderr
-    assert "1 points" in process.stderr
+    assert "1 point of the run" in process.stderr
 
 
 def test_an_observer_that_raises_is_reported_once_and_stops_nothing(tmp_path):
-    shown = []
-    found = Finding(
+    shown_steps = []
+    finding = Finding(
         code="LR201", severity=Severity.ADVICE, step=0, message="", evidence={}, remedy=""
     )
 
-    def good(seen):
-        shown.extend(seen.step.tolist())
-        return [found]
+    def good(observations):
+        shown_steps.extend(observations.step.tolist())
+        return [finding]
 
-    def bad(seen):
+    def bad(observations):
         raise ZeroDivisionError("no")
 
     with warnings.catch_warnings(record=True) as caught:
@@ -339,7 +340,9 @@ def test_an_observer_that_raises_is_reported_once_and_stops_nothing(tmp_path):
             recorder.add((step, (0.1,), None))
             recorder.flush()
         recorder.close("finished")
-    assert shown == [0, 1]
+    assert shown_steps == [0, 1]
     assert len(caught) == 1
     assert "ZeroDivisionError: no" in str(caught[0].message)
-    assert Store(tmp_path / "a.db").findings(recorder.run) == [found, found] == recorder.findings
+    assert (
+        Store(tmp_path / "a.db").findings(recorder.run) == [finding, finding] == recorder.findings
+    )

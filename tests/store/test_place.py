@@ -12,7 +12,7 @@ from learnrate.schedules import schedule
 WRITTEN = Path(__file__).parent.parent / "written_by"
 
 
-def test_without_a_place_it_is_where_the_environment_says_or_here(tmp_path, monkeypatch):
+def test_the_default_place_is_that_of_the_environment_or_the_current_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("LEARNRATE_STORE", str(tmp_path / "there.db"))
     assert Store().place == str(tmp_path / "there.db")
@@ -22,7 +22,7 @@ def test_without_a_place_it_is_where_the_environment_says_or_here(tmp_path, monk
 
 
 @pytest.mark.parametrize("place", ["mysql://a/b", "sqlite://", "nonsense://", "://"])
-def test_a_place_of_no_kind_known_here_is_refused(place):
+def test_a_place_of_an_unknown_kind_is_refused(place):
     with pytest.raises(ArgumentError, match="must be a file, sqlite:///FILE or postgresql://"):
         Store(place)
 
@@ -41,8 +41,8 @@ def test_without_its_driver_the_message_says_how_to_get_it(monkeypatch):
         Store("postgresql://me@here/db")
 
 
-def test_a_folder_that_is_not_there_is_said(tmp_path):
-    with pytest.raises(StoreError, match="its folder is not there"):
+def test_the_message_names_a_folder_that_does_not_exist(tmp_path):
+    with pytest.raises(StoreError, match="its folder does not exist"):
         Store(tmp_path / "none" / "a.db")
 
 
@@ -51,15 +51,15 @@ def test_a_store_that_an_older_version_wrote_is_read_and_written(tmp_path, file)
     shutil.copy(file, tmp_path / "a.db")
     store = Store(tmp_path / "a.db", create=False)
     (run,) = store.runs()
-    seen = store.observations(run.id)
+    observations = store.observations(run.id)
     assert (run.name, run.status, run.total_steps, run.step) == ("old", "finished", 8, 6)
     assert run.schedule == schedule("0.1 * warmup(2) >> linear(6)")
-    assert seen.step.tolist() == list(range(6))
-    assert seen.column("loss").tolist() == [5.0, 4.0, 3.0, 2.5, 2.0, 1.5]
+    assert observations.step.tolist() == list(range(6))
+    assert observations.column("loss").tolist() == [5.0, 4.0, 3.0, 2.5, 2.0, 1.5]
     assert store.points(run.id).attempt.tolist() == [0, 0, 0, 1, 1, 1]
-    assert [found.code for found in store.findings(run.id)] == ["LR101"]
+    assert [finding.code for finding in store.findings(run.id)] == ["LR101"]
     assert [(edit.kind, edit.value, edit.status) for edit in store.edits(run.id)] == [
         ("scale", 0.5, "applied")
     ]
-    assert [each.place for each in store.snapshots(run.id)] == ["snapshots/3.pt"]
-    assert store.new_run(name="new") in [each.id for each in store.runs()]
+    assert [snapshot.place for snapshot in store.snapshots(run.id)] == ["snapshots/3.pt"]
+    assert store.new_run(name="new") in [stored.id for stored in store.runs()]

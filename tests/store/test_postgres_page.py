@@ -8,7 +8,7 @@ from pathlib import Path
 PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "postgres.md"
 
 
-def test_what_the_page_shows_runs_where_learnrate_store_names_a_server(
+def test_the_code_of_the_page_runs_if_learnrate_store_names_a_server(
     postgres, tmp_path, monkeypatch
 ):
     monkeypatch.setenv("LEARNRATE_STORE", postgres())
@@ -21,14 +21,14 @@ def test_what_the_page_shows_runs_where_learnrate_store_names_a_server(
         for line in lines
     )
     code = f"{snippet}\nimport sys\nfrom learnrate.cli import main\n{calls}"
-    done = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", code],
         cwd=tmp_path,
         capture_output=True,
         text=True,
         check=False,
     )
-    assert done.returncode == 0, done.stderr
-    assert "on this machine 50" in done.stdout
+    assert process.returncode == 0, process.stderr
+    assert "on this machine 50" in process.stdout
     assert (tmp_path / "run.csv").read_text().count("\n") == 51
     assert not (tmp_path / "learnrate.db").exists()

@@ -60,7 +60,10 @@ def test_training_goes_on_while_the_server_is_down_and_edits_take_effect_after_i
     training.until(0.025)
     run.finish("stopped")
     edits = store.edits(run.id)
-    assert [(one.author, one.status) for one in edits] == [("ann", "applied"), ("ben", "applied")]
+    assert [(edit.author, edit.status) for edit in edits] == [
+        ("ann", "applied"),
+        ("ben", "applied"),
+    ]
     for edit, rate in zip(edits, (0.05, 0.025), strict=True):
         assert (training.used[edit.step - 1], training.used[edit.step]) == (2 * rate, rate)
     assert store.observations(run.id).column("lr").tolist() == training.used

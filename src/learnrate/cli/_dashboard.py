@@ -48,11 +48,11 @@ def dashboard(
     from learnrate.dashboard import serve  # noqa: PLC0415 - loads a web framework
     from learnrate.store import (  # noqa: PLC0415 - likewise
         Store,
-        there,
+        store_exists,
         url_of,
     )
 
-    new = not read_only and not there(url_of(store))
+    new = not read_only and not store_exists(url_of(store))
     held = Store(store, create=new)  # a database of something else is never made a store
 
     def say(url: str) -> None:

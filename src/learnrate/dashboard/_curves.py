@@ -12,7 +12,7 @@ import numpy as np
 from tsdownsample import MinMaxLTTBDownsampler
 
 from learnrate.dashboard._models import Column, Curve, Curves, TableShown
-from learnrate.store import Points
+from learnrate.store import RecordedPoints
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -30,7 +30,7 @@ _DOWNSAMPLER: Any = MinMaxLTTBDownsampler()  # type: ignore[no-untyped-call]  # 
 
 @dataclass(frozen=True, eq=False)
 class _Kept:
-    points: Points
+    points: RecordedPoints
     attempts: int
     updated: float
 
@@ -47,7 +47,7 @@ class PointsKept:
         self._kept: OrderedDict[str, _Kept] = OrderedDict()
         self._lock = Lock()
 
-    def of(self, run: StoredRun) -> Points:
+    def of(self, run: StoredRun) -> RecordedPoints:
         """All points of a run, up to now."""
         with self._lock:
             known = self._kept.get(run.id)
@@ -65,11 +65,11 @@ class PointsKept:
                 self._kept.popitem(last=False)
         return found
 
-    def _read_on(self, run: str, known: Points) -> Points:
+    def _read_on(self, run: str, known: RecordedPoints) -> RecordedPoints:
         cut = len(known.step) - _OVERLAP
         new = self._store.points(run, after=int(known.step[cut - 1]) if cut else -1)
         names = dict.fromkeys([*known.columns, *new.columns])
-        return Points(
+        return RecordedPoints(
             step=np.concatenate([known.step[:cut], new.step]),
             columns={
                 name: np.concatenate([_column(known, name)[:cut], _column(new, name)])
@@ -79,14 +79,14 @@ class PointsKept:
         )
 
 
-def _column(points: Points, name: str) -> np.ndarray:
+def _column(points: RecordedPoints, name: str) -> np.ndarray:
     found = points.columns.get(name)
     return np.full(len(points.step), np.nan) if found is None else found
 
 
 def curves(
     run: str,
-    points: Points,
+    points: RecordedPoints,
     columns: Iterable[Column],
     *,
     most: int,
@@ -126,7 +126,7 @@ def thinned(step: np.ndarray, value: np.ndarray, most: int) -> Curve:
 
 
 def table(
-    points: Points, *, rows: int, first: int | None = None, last: int | None = None
+    points: RecordedPoints, *, rows: int, first: int | None = None, last: int | None = None
 ) -> TableShown:
     """Evenly spaced rows, the first and the last among them."""
     held = _rows(points, first, last)
@@ -139,7 +139,7 @@ def table(
     return TableShown(columns=["step", *names], rows=listed)
 
 
-def _rows(points: Points, first: int | None, last: int | None) -> slice:
+def _rows(points: RecordedPoints, first: int | None, last: int | None) -> slice:
     begin = 0 if first is None else int(np.searchsorted(points.step, first))
     end = len(points.step) if last is None else int(np.searchsorted(points.step, last, "right"))
     return slice(begin, max(begin, end))

@@ -181,7 +181,7 @@ def attach(
         )
         recorder.step = step
         if step > 0:
-            recorder.go_on(step, "started")
+            recorder.begin_attempt(step, "started")
     kept = {**(also or {}), **({} if controlled is None else {_CONTROLLERS: controlled})}
     guarding = Guard() if guard is True else guard or None
     agreed = agreement(rank, size)

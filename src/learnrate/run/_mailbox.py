@@ -40,7 +40,7 @@ class Mailbox:
         self._store: Store | None = None
         self._seen = 0
         self._run: str | None = None
-        recorder.errand = self
+        recorder.background_task = self
 
     def begin(self, seen: int) -> None:
         """Start after the edit of that sequence number, of the run that is now recorded."""

@@ -352,7 +352,7 @@ class Run:
             other = state["run"] if state["run"] != self.id else None
             if saved != ours:
                 reason = f"{reason}; before under {shown(saved)}"
-            self.recorder.go_on(step, reason, other)
+            self.recorder.begin_attempt(step, reason, other)
             self._take_up(step, later=later_edits, reason=reason)
         if saved != ours and base is not self.schedule:
             follow = Edit(

@@ -262,7 +262,7 @@ class Steering:
             self._watchman.rolled_back()
         if self.recorder is not None:
             self.recorder.step = target
-            self.recorder.go_on(target, f"{edit.words} by {edit.author}")
+            self.recorder.begin_attempt(target, f"{edit.words} by {edit.author}")
         return target
 
     # Snapshots

@@ -1,34 +1,35 @@
-"""The store: runs, points, findings and edits, remembered in SQLite or PostgreSQL."""
+"""The store: runs with their points, findings and edits, in SQLite or PostgreSQL."""
 
 from learnrate.store._export import write_table
-from learnrate.store._is_store import is_store
-from learnrate.store._place import there, url_of
+from learnrate.store._place import is_store, store_exists, url_of
 from learnrate.store._recorder import Recorder
 from learnrate.store._records import (
     LOST_AFTER,
     Attempt,
     EditStatus,
-    Points,
+    RecordedPoints,
     RunStatus,
     Snapshot,
     StoredEdit,
     StoredRun,
 )
+from learnrate.store._sink import Sink
 from learnrate.store._store import Store
 
 __all__ = [
     "LOST_AFTER",
     "Attempt",
     "EditStatus",
-    "Points",
+    "RecordedPoints",
     "Recorder",
     "RunStatus",
+    "Sink",
     "Snapshot",
     "Store",
     "StoredEdit",
     "StoredRun",
     "is_store",
-    "there",
+    "store_exists",
     "url_of",
     "write_table",
 ]

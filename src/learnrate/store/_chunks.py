@@ -1,4 +1,4 @@
-"""Rows of points as blocks of bytes: what a database holds, and the arrays they come from."""
+"""Rows of points as blocks of bytes, as a database holds them, and as arrays."""
 
 from __future__ import annotations
 
@@ -7,101 +7,107 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from learnrate.store._records import Points
+from learnrate.store._records import RecordedPoints
 from learnrate.watch import COLUMNS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-__all__ = ["CHUNK", "Rows", "joined", "merged", "pack", "unpack"]
+__all__ = ["CHUNK", "Rows", "join_attempts", "merge_rows", "pack", "unpack"]
 
 CHUNK = 512
-"""Rows of one block: small enough to be written anew as it fills, large enough to read fast."""
+"""Rows of one block: few enough to rewrite it as it fills, enough to read a run fast."""
 
 Rows = tuple[np.ndarray, dict[str, np.ndarray]]
-"""Steps and columns."""
+"""Steps, and columns by name."""
 
 
 def pack(step: np.ndarray, columns: Mapping[str, np.ndarray]) -> tuple[str, bytes]:
-    """Names and bytes of a block: the steps, then column after column, little-endian.
+    """The names and bytes of a block: the steps, then column after column, little-endian.
 
-    A column without any value is left out.
+    A column of nan only is left out.
     """
-    held = {name: column for name, column in columns.items() if not np.isnan(column).all()}
-    parts = [step.astype("<i8").tobytes(), *(held[n].astype("<f8").tobytes() for n in held)]
-    return json.dumps(list(held)), b"".join(parts)
+    recorded = {name: column for name, column in columns.items() if not np.isnan(column).all()}
+    parts = [column.astype("<f8").tobytes() for column in recorded.values()]
+    return json.dumps(list(recorded)), b"".join([step.astype("<i8").tobytes(), *parts])
 
 
 def unpack(names: str, data: bytes) -> Rows:
-    """What `pack` packed."""
-    listed = json.loads(names)
-    rows = len(data) // (8 * (len(listed) + 1))
-    table = np.frombuffer(data, dtype="<f8").reshape(len(listed) + 1, rows)
+    """The rows that `pack` packed."""
+    columns = json.loads(names)
+    rows = len(data) // (8 * (len(columns) + 1))
+    table = np.frombuffer(data, dtype="<f8").reshape(len(columns) + 1, rows)
     step = np.frombuffer(data, dtype="<i8", count=rows)
-    return step, dict(zip(listed, table[1:], strict=True))
+    return step, dict(zip(columns, table[1:], strict=True))
 
 
-def stacked(parts: Iterable[Rows]) -> Rows:
-    """Blocks under each other; nan where one has no such column."""
-    parts = list(parts)
-    if not parts:
+def stack_rows(blocks: Iterable[Rows]) -> Rows:
+    """Blocks one after another; nan where a block does not have a column."""
+    blocks = list(blocks)
+    if not blocks:
         return np.empty(0, dtype=np.int64), {}
-    step = np.concatenate([step for step, _ in parts])
+    step = np.concatenate([block_step for block_step, _ in blocks])
     columns: dict[str, np.ndarray] = {}
-    at = 0
-    for own, held in parts:
-        for name, column in held.items():
+    first_row = 0
+    for block_step, block_columns in blocks:
+        end_row = first_row + len(block_step)
+        for name, values in block_columns.items():
             if name not in columns:
                 columns[name] = np.full(len(step), np.nan)
-            columns[name][at : at + len(own)] = column
-        at += len(own)
+            columns[name][first_row:end_row] = values
+        first_row = end_row
     return step, columns
 
 
-def merged(parts: Iterable[Rows]) -> Rows:
-    """Blocks under each other, in order of steps, one row a step: a later value wins.
+def merge_rows(blocks: Iterable[Rows]) -> Rows:
+    """Blocks in order of steps, one row for each step; a later value replaces an earlier one.
 
     A row may come in pieces: its rate and loss first, a validation loss afterwards.
     """
-    step, columns = stacked(parts)
+    step, columns = stack_rows(blocks)
     if (np.diff(step) > 0).all():
         return step, columns
     order = np.argsort(step, kind="stable")
-    step = step[order]
-    kept, row = np.unique(step, return_inverse=True)
-    found = {}
+    unique_step, row = np.unique(step[order], return_inverse=True)
+    merged = {}
     for name, column in columns.items():
         values = column[order]
         known = ~np.isnan(values)
-        found[name] = np.full(len(kept), np.nan)
-        found[name][row[known]] = values[known]  # of several the last is kept
-    return kept, found
+        merged[name] = np.full(len(unique_step), np.nan)
+        merged[name][row[known]] = values[known]  # the last of several is kept
+    return unique_step, merged
 
 
-def joined(parts: Iterable[tuple[int, Rows]], begins: Mapping[int, int]) -> Points:
-    """The rows that stand, of blocks by attempt, in order of attempts and steps.
+def join_attempts(
+    blocks: Iterable[tuple[int, Rows]], first_steps: Mapping[int, int]
+) -> RecordedPoints:
+    """The rows of a run that are valid, in order of attempts and steps.
 
-    A row stands unless a later attempt began at its step or before.
+    A row is superseded if a later attempt began at its step or before.
+
+    Args:
+        blocks: the number of an attempt and rows of it, in order.
+        first_steps: the step at which each attempt began, by its number.
     """
-    taken: list[Rows] = []
-    numbers: list[np.ndarray] = [np.empty(0, dtype=np.int64)]
-    for attempt, rows in parts:
-        ends = [first for later, first in begins.items() if later > attempt]
-        kept = _before(rows, min(ends)) if ends else rows
-        taken.append(kept)
-        numbers.append(np.full(len(kept[0]), attempt, dtype=np.int64))
-    step, columns = stacked(taken)
+    valid_blocks: list[Rows] = []
+    attempts: list[np.ndarray] = [np.empty(0, dtype=np.int64)]
+    for attempt, rows in blocks:
+        ends = [first for later, first in first_steps.items() if later > attempt]
+        valid = _rows_before(rows, min(ends)) if ends else rows
+        valid_blocks.append(valid)
+        attempts.append(np.full(len(valid[0]), attempt, dtype=np.int64))
+    step, columns = stack_rows(valid_blocks)
     names = [name for name in COLUMNS if name in columns]
-    names += sorted((name for name in columns if name not in COLUMNS), key=_group)
+    names += sorted((name for name in columns if name not in COLUMNS), key=_sort_key)
     ordered = {name: columns[name] for name in names}
-    return Points(step=step, columns=ordered, attempt=np.concatenate(numbers))
+    return RecordedPoints(step=step, columns=ordered, attempt=np.concatenate(attempts))
 
 
-def _group(name: str) -> tuple[int, str]:
+def _sort_key(name: str) -> tuple[int, str]:
     return (int(name[3:-1]), "") if name.startswith("lr[") else (-1, name)  # lr[12]
 
 
-def _before(rows: Rows, end: int) -> Rows:
+def _rows_before(rows: Rows, end: int) -> Rows:
     step, columns = rows
     count = int(np.searchsorted(step, end))
-    return step[:count], {name: held[:count] for name, held in columns.items()}
+    return step[:count], {name: column[:count] for name, column in columns.items()}

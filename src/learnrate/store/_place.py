@@ -1,4 +1,4 @@
-"""Where a store is, and how to speak to its database."""
+"""Where a store is, and how its database is opened."""
 
 from __future__ import annotations
 
@@ -17,79 +17,115 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
 from learnrate._errors import ArgumentError, StoreError, needing
+from learnrate.store._tables import schema
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from sqlalchemy import Connection, Engine
 
-__all__ = ["DEFAULT", "VARIABLE", "engine_of", "shown", "speaking_plainly", "there", "url_of"]
+__all__ = [
+    "DEFAULT_PLACE",
+    "VARIABLE",
+    "display_place",
+    "engine_of",
+    "is_store",
+    "raising_store_errors",
+    "store_exists",
+    "url_of",
+]
 
 VARIABLE = "LEARNRATE_STORE"
-DEFAULT = "learnrate.db"
+DEFAULT_PLACE = "learnrate.db"
 
-_SAID = {  # what a database says, and what it means
+_EXPLANATIONS = {  # part of a database's own message: what the user is told
     "database is locked": "is locked by another process",
     "locktimeout": "is locked by another process",
     "locknotavailable": "is locked by another process",
     "disk is full": "cannot be written: the disk is full",
     "diskfull": "cannot be written: the disk is full",
-    "disk i/o error": "cannot be written or read: the disk fails, or is full",
+    "disk i/o error": "cannot be written or read: the disk fails or is full",
     "readonly database": "is read-only",
     "readonlysqltransaction": "is read-only",
-    "not a database": "is not a database; it was overwritten, or is a file of another kind",
+    "not a database": "is not a database: it was overwritten, or it is another kind of file",
     "malformed": "is damaged",
-    "no such table": "has other tables than ours; it is a database of something else",
-    "unable to open": "cannot be opened: its folder is not there, or may not be used",
+    "no such table": "does not have the tables of a learnrate store; another program wrote it",
+    "unable to open": "cannot be opened: its folder does not exist or is not accessible",
     "connection": "cannot be reached",
 }
 
 
 def url_of(place: str | Path | None) -> URL:
-    """The URL of a place: a file, a URL, or None for `LEARNRATE_STORE`, else ./learnrate.db.
+    """The URL of a store.
+
+    Args:
+        place: a file or a URL; None means the value of `LEARNRATE_STORE`, or ./learnrate.db.
 
     Raises:
-        ArgumentError: it names a database that is neither SQLite nor PostgreSQL.
+        ArgumentError: the database is neither SQLite nor PostgreSQL.
         MissingExtraError: PostgreSQL's driver is not installed.
     """
-    text = str(place if place is not None else os.environ.get(VARIABLE) or DEFAULT)
+    text = str(place if place is not None else os.environ.get(VARIABLE) or DEFAULT_PLACE)
     if "://" not in text:
         return URL.create("sqlite", database=str(Path(text).absolute()))
     try:
         url = make_url(text)
     except (UrlError, ValueError):
-        raise _no_store(text.partition("://")[0] + "://...") from None
+        raise _unknown_place(text.partition("://")[0] + "://...") from None
     backend = url.drivername.partition("+")[0]
     if backend == "sqlite" and url.database not in {None, "", ":memory:"}:
         return URL.create("sqlite", database=str(Path(str(url.database)).absolute()))
     if backend in {"postgresql", "postgres"}:
         with needing("psycopg", "postgres", "a PostgreSQL store"):
-            import psycopg  # noqa: F401, PLC0415 - optional; asked only whether it is there
+            import psycopg  # noqa: F401, PLC0415 - optional; only checked for here
         return url.set(drivername="postgresql+psycopg")
-    raise _no_store(url.render_as_string())
+    raise _unknown_place(url.render_as_string())
 
 
-def _no_store(given: str) -> ArgumentError:
+def _unknown_place(place: str) -> ArgumentError:
     return ArgumentError(
-        f"store=... must be a file, sqlite:///FILE or postgresql://...; got {given!r}."
+        f"store=... must be a file, sqlite:///FILE or postgresql://...; got {place!r}."
     )
 
 
-def shown(url: URL) -> str:
-    """A place as people know it, without its password."""
+def display_place(url: URL) -> str:
+    """The file, or the URL without its password."""
     return str(url.database) if url.drivername == "sqlite" else url.render_as_string()
 
 
-def there(url: URL) -> bool:
-    """Whether there is a file; of a server only asking it would tell."""
+def store_exists(url: URL) -> bool:
+    """Whether the file exists; True for a server, which would have to be contacted."""
     return url.drivername != "sqlite" or Path(str(url.database)).exists()
 
 
+def is_store(path: Path) -> bool:
+    """Whether a file is a SQLite database with the tables of a store; it never raises.
+
+    The file is not opened for writing.
+
+    Examples:
+        >>> from pathlib import Path
+        >>> is_store(Path("no-such.db"))
+        False
+    """
+    if not path.is_file():
+        return False
+    try:
+        database = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)
+        try:
+            names = database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
+            return set(schema.tables) <= {name for (name,) in names}
+        finally:
+            database.close()
+    except sqlite3.Error:
+        return False
+
+
 def engine_of(url: URL, *, wait: float = 10.0) -> Engine:
-    """An engine for a place.
+    """The SQLAlchemy engine of a store.
 
     Args:
-        url: of the place.
+        url: of the store, as `url_of` returns it.
         wait: seconds to wait for another process's lock, and for a server to answer.
     """
     if url.drivername != "sqlite":
@@ -97,45 +133,46 @@ def engine_of(url: URL, *, wait: float = 10.0) -> Engine:
         return sqlalchemy.create_engine(url, connect_args=options, pool_pre_ping=True)
     file = Path(str(url.database))
     engine = sqlalchemy.create_engine(
-        "sqlite://", creator=lambda: _opened(file, wait), poolclass=NullPool
+        "sqlite://", creator=lambda: _connect(file, wait), poolclass=NullPool
     )
     event.listen(engine, "begin", _begin)
     return engine
 
 
-def _opened(file: Path, wait: float) -> sqlite3.Connection:
+def _connect(file: Path, wait: float) -> sqlite3.Connection:
+    mode = _open_mode(file)
     connection = sqlite3.connect(
-        f"{file.as_uri()}{_mode(file)}",
+        f"{file.as_uri()}{mode}",
         uri=True,
         timeout=wait,
-        isolation_level=None,  # transactions begin and end where SQLAlchemy says, not sqlite3
+        isolation_level=None,  # SQLAlchemy begins and ends transactions, not sqlite3
         check_same_thread=False,
     )
-    if _mode(file) == "":
-        _keep_a_log(connection, wait)
-        connection.execute("PRAGMA synchronous = FULL")  # an edit stands once it is said to
+    if mode == "":
+        _enable_write_ahead_log(connection, wait)
+        connection.execute("PRAGMA synchronous = FULL")  # an edit that was accepted is on disk
     return connection
 
 
-def _mode(file: Path) -> str:
-    """How to open a file that cannot be written: as it is, with its log if somebody writes one."""
-    written = os.access(file, os.W_OK) if file.exists() else True
-    if written and os.access(file.parent, os.W_OK):
+def _open_mode(file: Path) -> str:
+    """Query of the URI: read-only, with the log if another process writes one, or read-write."""
+    writable = os.access(file, os.W_OK) if file.exists() else True
+    if writable and os.access(file.parent, os.W_OK):
         return ""
     return "?mode=ro" if Path(f"{file}-wal").exists() else "?immutable=1"
 
 
-def _keep_a_log(connection: sqlite3.Connection, wait: float) -> None:
-    """Write-ahead logging: who reads waits for nobody.
+def _enable_write_ahead_log(connection: sqlite3.Connection, wait: float) -> None:
+    """Turn on write-ahead logging, so that readers never wait for writers.
 
-    Only the first process to open a file has to change it, and SQLite does not wait there.
+    Only the first process to open a file changes it, and SQLite does not wait for that lock.
     """
-    until = time.monotonic() + wait
+    deadline = time.monotonic() + wait
     while True:
         try:
             connection.execute("PRAGMA journal_mode = WAL")
         except sqlite3.OperationalError as error:
-            if "locked" not in str(error) or time.monotonic() > until:
+            if "locked" not in str(error) or time.monotonic() > deadline:
                 connection.close()
                 raise
             time.sleep(0.02)
@@ -147,23 +184,23 @@ def _keep_a_log(connection: sqlite3.Connection, wait: float) -> None:
 
 
 def _begin(connection: Connection) -> None:
-    # Who wants to write says so first: two readers that both go on to write would lock for good.
+    # A writer locks at the start: two readers that both began to write would deadlock.
     writing = connection.get_execution_options().get("writing", False)
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
 
 
 @contextmanager
-def speaking_plainly(place: str) -> Iterator[None]:
-    """Within, what the database raises becomes a `StoreError` in words."""
+def raising_store_errors(place: str) -> Iterator[None]:
+    """Turn errors of the database into a `StoreError` that explains them."""
     try:
         yield
     except SQLAlchemyError as error:
-        raise StoreError(f"the store {place} {_in_words(error)}.") from error
+        raise StoreError(f"the store {place} {_explanation(error)}.") from error
 
 
-def _in_words(error: SQLAlchemyError) -> str:
+def _explanation(error: SQLAlchemyError) -> str:
     original = error.orig if isinstance(error, DBAPIError) else error
-    said = f"{type(original).__name__} {original}".lower()
-    line = str(original).strip().partition("\n")[0]
-    meant = next((words for part, words in _SAID.items() if part in said), "gives an error")
-    return f"{meant} ({line})"
+    text = f"{type(original).__name__} {original}".lower()
+    first_line = str(original).strip().partition("\n")[0]
+    explanations = (words for part, words in _EXPLANATIONS.items() if part in text)
+    return f"{next(explanations, 'reports an error')} ({first_line})"

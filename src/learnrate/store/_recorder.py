@@ -15,12 +15,12 @@ import numpy as np
 
 from learnrate._errors import LearnrateError
 from learnrate.store._backlog import Backlog
-from learnrate.store._chunks import merged
-from learnrate.store._place import shown, url_of
+from learnrate.store._chunks import merge_rows
+from learnrate.store._place import display_place, url_of
 from learnrate.store._records import RunStatus
 from learnrate.store._rows import sharpness_of
-from learnrate.store._sink import Sink, Turn
-from learnrate.store._writes import described
+from learnrate.store._run_writer import NewAttempt, RunWriter
+from learnrate.store._writes import run_fields
 from learnrate.watch import COLUMNS, Finding, Observations
 
 if TYPE_CHECKING:
@@ -29,40 +29,50 @@ if TYPE_CHECKING:
 
     from learnrate.schedules import Schedule
     from learnrate.store._chunks import Rows
+    from learnrate.store._sink import Sink
 
-    Observer = Callable[[Observations], Iterable[Finding] | None]
+    Observer = Sink | Callable[[Observations], Iterable[Finding] | None]
     Numbers = Callable[[Sequence[Any]], Sequence[float]]
+    Row = tuple[int, tuple[Any, ...], Mapping[str, Any] | None]
 
 __all__ = ["Recorder"]
 
-_EVERY = 0.7  # seconds between writes, so that a killed process loses less than one of points
-_BEAT = 5.0  # seconds between signs of life where nothing else is written
-_SLOWEST = 10.0  # seconds between tries while the store cannot be written
-_PATIENCE = 2.0  # seconds one try waits for other writers
-_OVER = (RunStatus.FINISHED, RunStatus.DIVERGED)  # one that stopped or failed may be resumed
+_WRITE_EVERY = 0.7  # seconds between writes: a killed process loses less than one of points
+_SIGN_OF_LIFE_EVERY = 5.0  # seconds between writes if there is nothing to write
+_LONGEST_PAUSE = 10.0  # seconds between attempts while the store cannot be written
+_LOCK_WAIT = 2.0  # seconds that one attempt waits for other writers
+_FINAL = (RunStatus.FINISHED, RunStatus.DIVERGED)  # a stopped or failed run may be resumed
 
 
 class Recorder:
-    """Writes the points of one run, off the training's path.
+    """Writes the points of one run in a thread of its own, so that training does not wait.
 
-    `add` only appends to a list. A thread turns rows into numbers, shows them to `observers`, and
-    writes every 0.7 seconds; a process killed at any moment loses at most one second of points.
-    Where the store cannot be written (a full disk, a lock, a damaged file), it warns once, keeps
-    up to `keep` rows, and writes them when that is possible again. Nothing of this is raised.
+    `add` only appends to a list. The thread converts rows to numbers, shows them to `observers`,
+    and writes every 0.7 seconds. A process that is killed loses at most one second of points. If
+    the store cannot be written (a full disk, a lock, a damaged file), the recorder warns once,
+    keeps up to `keep` rows, and writes them when the store can be written again. It raises no
+    exception for any of this.
 
     Args:
         place: of the store; see `Store`.
         names: the columns of a row, in the order of its values.
-        name: what the run is called.
-        total_steps: updates of the whole run, if known.
-        schedule: what the rate follows, if known.
-        limits: what edits may not exceed, as JSON values by name.
-        facts: further JSON values by name.
-        numbers: makes floats of one column's values, such as tensors; called in the thread.
-        keep: rows to hold while they cannot be written; beyond, the oldest are given up.
+        name: of the run.
+        total_steps: updates of the whole run; None if unknown.
+        schedule: of the rate; None if unknown.
+        limits: of edits, as JSON values by name.
+        facts: other JSON values by name.
+        numbers: converts the values of one column, such as tensors, to floats; it is called in
+            the thread.
+        keep: the most rows to keep while the store cannot be written; beyond that the oldest are
+            dropped.
+
+    Attributes:
+        observers: sinks, or functions of one argument, that receive the rows.
+        findings: what the observers returned so far.
+        step: the update about to happen; the owner sets it.
 
     Raises:
-        ArgumentError: the place is of no kind known here.
+        ArgumentError: the place is neither a file nor a URL of SQLite or PostgreSQL.
         MissingExtraError: PostgreSQL's driver is not installed.
     """
 
@@ -80,239 +90,261 @@ class Recorder:
         keep: int = 200_000,
     ) -> None:
         url = url_of(place)
-        self.place = shown(url)
+        self.place = display_place(url)
         self.url = url.render_as_string(hide_password=False)
         self.observers: list[Observer] = []
-        self.errand: Callable[[], None] | None = None  # called in the thread, about once a second
+        self.background_task: Callable[[], None] | None = None  # called about once a second
         self.findings: list[Finding] = []
         self.step = 0
-        self._about: dict[str, Any] = {
+        self._run_facts: dict[str, Any] = {
             "total_steps": total_steps,
             "schedule": schedule,
             "facts": dict(facts or {}),
         }
-        self._measured: dict[str, Any] = {}  # by probes of the sharpness
+        self._sharpness: dict[str, Any] = {}  # measured by probes
         self._names, self._numbers = tuple(names), numbers
-        self._arrived: deque[Any] = deque()
-        self.add = self._arrived.append  # one call less for every update
+        self._queue: deque[Any] = deque()
+        self.add = self._queue.append  # the fastest call for every update
         self._backlog = Backlog(keep)
-        fields = described(name, total_steps, schedule, limits or {}, facts or {})
-        self._sink = Sink(url, fields, _PATIENCE)
+        fields = run_fields(name, total_steps, schedule, limits or {}, facts or {})
+        self._writer = RunWriter(url, fields, _LOCK_WAIT)
         self._wake, self._ended = threading.Event(), threading.Event()
-        self._warned, self._complained = False, False
+        self._warned_of_store, self._warned_of_callback = False, False
         self._owner = os.getpid()
         self._deadline: float | None = None
         self._thread = threading.Thread(target=self._work, name="learnrate", daemon=True)
-        self._wake.set()  # so that the run is there at once
+        self._wake.set()  # so that the run is in the store at once
         self._thread.start()
 
-    add: Callable[[tuple[int, tuple[Any, ...], Mapping[str, Any] | None]], None]
-    """Take a row: the step, values in the order of `names` (None where there is none), and
-    further columns by name or None. A value that is not a number is recorded as infinite, since
-    nan says that there is none."""
+    add: Callable[[Row], None]
+    """Add a row: the step, the values in the order of `names` (None if missing), and other columns
+    by name or None. A value that is not a number is recorded as infinite, since nan means a missing
+    value."""
 
     @property
     def run(self) -> str:
         """The run's id."""
-        return self._sink.run
+        return self._writer.run
 
     def newest_edit(self) -> int:
-        """The sequence number of the run's newest edit; for the errand, and its thread, alone.
+        """The sequence number of the run's newest edit; 0 without any.
+
+        Call it only from `background_task`, in the recorder's thread.
 
         Raises:
             StoreError: the store cannot be read.
         """
-        return self._sink.newest_edit()
+        return self._writer.newest_edit()
 
-    def go_on(self, begins: int, reason: str, run: str | None = None) -> None:
-        """What comes is another attempt, which begins at a step; of another run if one is named.
+    def begin_attempt(self, first_step: int, reason: str, run: str | None = None) -> None:
+        """Record the following rows as a new attempt.
 
-        A run of ours that has no points yet is given up for the one that is named.
+        Args:
+            first_step: of the attempt; it supersedes what was recorded from this step on.
+            reason: why it begins, such as "resumed".
+            run: the id of another run to continue. The recorder's own run is deleted if it has
+                no points. If another process still writes that run, the own run goes on.
         """
-        self._arrived.append(Turn(begins, reason, run))
+        self._queue.append(NewAttempt(first_step, reason, run))
         if run is not None:
-            self.flush(_PATIENCE)  # so that `run` is the one from here on
+            self.flush(_LOCK_WAIT)  # so that `self.run` is the other run from here on
 
     def wake(self) -> None:
-        """Let the thread do now what it would do within half a second."""
+        """Let the thread work now, instead of within 0.7 seconds."""
         self._wake.set()
 
     def add_finding(self, finding: Finding) -> None:
-        """Keep a finding, and write it at once."""
+        """Add a finding to the run; it is written at once."""
         self.findings.append(finding)
-        self._arrived.append(finding)
+        self._queue.append(finding)
         self._wake.set()
 
     def flush(self, wait: float = 10.0) -> bool:
-        """Wait until what was added is written, or for so many seconds; whether it was."""
+        """Wait up to `wait` seconds until all rows added so far are written; whether they are."""
         if os.getpid() != self._owner:
             return False
-        marker = threading.Event()
-        self._arrived.append(marker)
+        written = threading.Event()
+        self._queue.append(written)
         self._wake.set()
-        return marker.wait(wait)
+        return written.wait(wait)
 
     def close(self, status: RunStatus | str, wait: float = 5.0) -> None:
-        """Write what is left and how the run ended, for so many seconds at most."""
+        """Write the remaining rows and how the run ended, and end the thread.
+
+        Args:
+            status: how the run ended.
+            wait: seconds to try for, if the store cannot be written.
+        """
         if os.getpid() != self._owner or self._deadline is not None:
-            return  # a fork's copy, or closed already
-        self._arrived.append(RunStatus(status))
+            return  # in a forked process, or closed before
+        self._queue.append(RunStatus(status))
         self._deadline = time.monotonic() + wait
         self._wake.set()
-        self._ended.wait(wait + _PATIENCE)
+        self._ended.wait(wait + _LOCK_WAIT)
 
-    # In the thread
+    # Everything below runs in the thread.
 
     def _work(self) -> None:
-        pause, beat = _EVERY, -_BEAT
-        waiting: list[threading.Event] = []
+        pause, last_write = _WRITE_EVERY, -_SIGN_OF_LIFE_EVERY
+        flushes: list[threading.Event] = []
         while True:
             self._wake.wait(pause)
             self._wake.clear()
-            waiting += self._take()
-            self._go_on_errand()
-            due = time.monotonic() - beat >= _BEAT
-            if self._backlog or due or waiting:
+            flushes += self._drain_queue()
+            self._run_background_task()
+            silent = time.monotonic() - last_write >= _SIGN_OF_LIFE_EVERY
+            if self._backlog or silent or flushes:
                 written = self._write()
-                pause = _EVERY if written else min(2 * pause, _SLOWEST)
+                pause = _WRITE_EVERY if written else min(2 * pause, _LONGEST_PAUSE)
                 if written:
-                    beat = time.monotonic()
-                    for marker in waiting:
-                        marker.set()
-                    waiting.clear()
+                    last_write = time.monotonic()
+                    for flush in flushes:
+                        flush.set()
+                    flushes.clear()
             if self._deadline is not None:
-                if not self._backlog and not self._arrived:
+                if not self._backlog and not self._queue:
                     break
                 if time.monotonic() > self._deadline:
                     break
-                pause = min(pause, _EVERY)
-        lost = self._backlog.rows + self._backlog.lost
+                pause = min(pause, _WRITE_EVERY)
+        lost = self._backlog.rows + self._backlog.lost_rows
         if lost:
-            _say(f"{lost} points of the run {self.run} could not be written to {self.place}.")
-        self._sink.close()
-        self._let_go()
+            points = "1 point" if lost == 1 else f"{lost} points"
+            _warn(f"{points} of the run {self.run} could not be written to {self.place}.")
+        self._writer.close()
+        self._close_observers()
         self._ended.set()
 
-    def _go_on_errand(self) -> None:
-        if self.errand is None or not self._sink.begun:
+    def _run_background_task(self) -> None:
+        if self.background_task is None or not self._writer.in_store:
             return
         try:
-            self.errand()
+            self.background_task()
         except LearnrateError as error:
-            self._warn(f"{error} Training goes on, and edits wait until that is mended.")
+            self._warn_of_store(f"{error} Training continues; edits wait until this is fixed.")
         except Exception as error:  # noqa: BLE001 - as for observers
-            self._complain(f"{self.errand!r} raised {type(error).__name__}: {error}")
+            self._warn_of_callback(_raised(self.background_task, error))
 
-    def _take(self) -> list[threading.Event]:
-        """Move what has arrived to the backlog; gives who waits for it to be written."""
-        waiting: list[threading.Event] = []
-        rows: list[Any] = []
-        for _ in range(len(self._arrived)):
-            item = self._arrived.popleft()
-            if type(item) is tuple:
-                rows.append(item)
+    def _drain_queue(self) -> list[threading.Event]:
+        """Move the queue to the backlog; returns the flushes that wait for it to be written."""
+        flushes: list[threading.Event] = []
+        rows: list[Row] = []
+        for _ in range(len(self._queue)):
+            record = self._queue.popleft()
+            if type(record) is tuple:
+                rows.append(record)
                 continue
             self._take_rows(rows)
             rows = []
-            if isinstance(item, threading.Event):
-                waiting.append(item)
+            if isinstance(record, threading.Event):
+                flushes.append(record)
                 continue
-            if item in _OVER:
-                self._ask_observers("finish")
-            self._backlog.put(item)
+            if record in _FINAL:
+                self._call_observers("finish")
+            self._backlog.put(record)
         self._take_rows(rows)
-        return waiting
+        return flushes
 
-    def _take_rows(self, rows: list[Any]) -> None:
+    def _take_rows(self, rows: list[Row]) -> None:
         if not rows:
             return
         try:
-            found = self._table(rows)
+            table = self._table(rows)
         except Exception as error:  # noqa: BLE001 - a value that is no number costs its rows only
-            self._complain(f"{len(rows)} rows cannot be recorded: {error}")
+            count = "1 row" if len(rows) == 1 else f"{len(rows)} rows"
+            self._warn_of_callback(f"{count} cannot be recorded: {error}")
             return
-        self._backlog.put(found)
-        self._show(found)
+        self._backlog.put(table)
+        self._show_observers(table)
 
-    def _table(self, rows: list[Any]) -> Rows:
+    def _table(self, rows: list[Row]) -> Rows:
         step = np.array([row[0] for row in rows], dtype=np.int64)
         by_name = dict(zip(self._names, zip(*(row[1] for row in rows), strict=True), strict=True))
         for name in {name for row in rows if row[2] for name in row[2]}:
             by_name[name] = tuple((row[2] or {}).get(name) for row in rows)
         columns = {
-            name: self._column(held)
-            for name, held in by_name.items()
-            if any(value is not None for value in held)
+            name: self._column(values)
+            for name, values in by_name.items()
+            if any(value is not None for value in values)
         }
-        return merged([(step, columns)])
+        return merge_rows([(step, columns)])
 
-    def _column(self, held: Sequence[Any]) -> np.ndarray:
-        column = np.array(self._numbers(held), dtype=float)  # None becomes nan
+    def _column(self, values: Sequence[Any]) -> np.ndarray:
+        column = np.array(self._numbers(values), dtype=float)  # None becomes nan
         if np.isnan(column).any():
-            given = np.array([value is not None for value in held])
-            column[np.isnan(column) & given] = np.inf
+            present = np.array([value is not None for value in values])
+            column[np.isnan(column) & present] = np.inf
         return column
 
-    def _show(self, rows: Rows) -> None:
+    def _show_observers(self, rows: Rows) -> None:
         if not self.observers:
             return
         step, columns = rows
-        for name, found in sharpness_of(columns, step).items():
-            before = self._measured.get(name, []) if isinstance(found, list) else None
-            self._measured[name] = found if before is None else [*before, *found]
-        known = {name: held for name, held in columns.items() if name in COLUMNS}
-        full = np.any([~np.isnan(held) for held in known.values()], axis=0)
-        if not np.any(full):  # rows of what probes found alone
+        for name, values in sharpness_of(columns, step).items():
+            earlier = self._sharpness.get(name, []) if isinstance(values, list) else None
+            self._sharpness[name] = values if earlier is None else [*earlier, *values]
+        known = {name: column for name, column in columns.items() if name in COLUMNS}
+        complete = np.any([~np.isnan(column) for column in known.values()], axis=0)
+        if not np.any(complete):  # only measurements of probes
             return
-        step, known = step[full], {name: held[full] for name, held in known.items()}
-        about = {**self._about, "facts": {**self._about["facts"], **self._measured}}
-        seen = Observations(run=self.run, step=step, columns=known, **about)
-        self._ask_observers("__call__", seen)
+        known = {name: column[complete] for name, column in known.items()}
+        facts = {**self._run_facts["facts"], **self._sharpness}
+        run_facts = {**self._run_facts, "facts": facts}
+        self._call_observers(
+            "__call__",
+            Observations(run=self.run, step=step[complete], columns=known, **run_facts),
+        )
 
-    def _ask_observers(self, method: str, *seen: Observations) -> None:
+    def _call_observers(self, method: str, *arguments: Observations) -> None:
         for observer in list(self.observers):
+            call = getattr(
+                observer, method, None
+            )  # a function does not have all methods of a sink
+            if call is None:
+                continue
             try:
-                for finding in getattr(observer, method, _nothing)(*seen) or ():
+                for finding in call(*arguments) or ():
                     self.findings.append(finding)
                     self._backlog.put(finding)
-            except Exception as error:  # noqa: BLE001 - who watches must not stop the training
-                self._complain(f"{observer!r} raised {type(error).__name__}: {error}")
+            except Exception as error:  # noqa: BLE001 - an observer must not stop the training
+                self._warn_of_callback(_raised(observer, error))
 
-    def _let_go(self) -> None:
-        for observer in filter(None, (*self.observers, self.errand)):
+    def _close_observers(self) -> None:
+        for observer in filter(None, (*self.observers, self.background_task)):
             try:
-                getattr(observer, "close", _nothing)()
+                if hasattr(observer, "close"):
+                    observer.close()
             except Exception as error:  # noqa: BLE001 - as above
-                self._complain(f"{observer!r} raised {type(error).__name__}: {error}")
+                self._warn_of_callback(_raised(observer, error))
 
     def _write(self) -> bool:
         try:
-            self._backlog.write(self._sink, self.step)
+            self._backlog.write(self._writer, self.step)
         except LearnrateError as error:
-            self._warn(f"{error} Training goes on; its points are kept and written later.")
+            self._warn_of_store(f"{error} Training continues; its points are written later.")
             return False
-        except Exception as error:  # noqa: BLE001 - whatever it is, the training goes on
-            self._warn(f"the store {self.place} fails ({type(error).__name__}: {error}).")
+        except Exception as error:  # noqa: BLE001 - whatever it is, training continues
+            self._warn_of_store(f"the store {self.place} fails ({type(error).__name__}: {error}).")
             return False
         return True
 
-    def _warn(self, message: str) -> None:
-        if not self._warned:
-            self._warned = True
-            _say(message)
+    def _warn_of_store(self, message: str) -> None:
+        if not self._warned_of_store:
+            self._warned_of_store = True
+            _warn(message)
 
-    def _complain(self, message: str) -> None:
-        if not self._complained:
-            self._complained = True
-            _say(message)
-
-
-def _nothing() -> tuple[()]:
-    return ()
+    def _warn_of_callback(self, message: str) -> None:
+        if not self._warned_of_callback:
+            self._warned_of_callback = True
+            _warn(message)
 
 
-def _say(message: str) -> None:
-    """Warn; where warnings are errors, say it all the same."""
+def _raised(callback: object, error: Exception) -> str:
+    return f"{callback!r} raised {type(error).__name__}: {error}"
+
+
+def _warn(message: str) -> None:
+    """Warn; if warnings are errors, print the message instead."""
     try:
         warnings.warn(f"learnrate: {message}", RuntimeWarning, stacklevel=2)
     except RuntimeWarning:

@@ -1,4 +1,4 @@
-"""What a store holds, as plain records."""
+"""The records of a store: runs, attempts, points, edits and snapshots."""
 
 from __future__ import annotations
 
@@ -25,23 +25,23 @@ __all__ = [
     "LOST_AFTER",
     "Attempt",
     "EditStatus",
-    "Points",
+    "RecordedPoints",
     "RunStatus",
     "Snapshot",
     "StoredEdit",
     "StoredRun",
+    "is_alive",
     "new_id",
-    "seen_alive",
 ]
 
 LOST_AFTER = 60.0
-"""Seconds without a sign of life after which a running run counts as lost."""
+"""Seconds without a write after which a running run counts as lost."""
 
 _CONSONANTS, _VOWELS = "bdfghklmnprstvz", "aeiou"
 
 
 class RunStatus(StrEnum):
-    """How a run is, or how it ended."""
+    """The state of a run: running, or how it ended."""
 
     RUNNING = "running"
     FINISHED = "finished"
@@ -52,7 +52,7 @@ class RunStatus(StrEnum):
 
 
 class EditStatus(StrEnum):
-    """What became of an edit."""
+    """The state of an edit: pending, or how the run answered it."""
 
     PENDING = "pending"
     APPLIED = "applied"
@@ -64,21 +64,21 @@ class StoredRun:
     """A run, without its points.
 
     Attributes:
-        id: what it is called in the store: short, readable, unique.
-        name: what its owner calls it; need not be unique.
-        status: `lost` is a run that said it was running and gives no sign of life: its process
-            is gone, or it has not written for `LOST_AFTER` seconds.
-        started: when, in seconds since 1970.
-        updated: when it last wrote.
-        step: the update about to happen when it last wrote: as many were made.
-        total_steps: the updates of the whole run as planned, if known.
-        lr: the rate of the last update recorded, if any.
-        loss: the last loss recorded; None where there is none or it is not a number.
-        schedule_json: what the rate follows, if stored, as `Schedule.to_json` wrote it.
-        limits: what edits may not exceed, as JSON values by name.
-        facts: further JSON values by name.
+        id: its short, readable, unique name in the store.
+        name: the name that its owner gave it; need not be unique.
+        status: `lost` means that the run was running and shows no sign of life: its process
+            does not exist any more, or it has not written for `LOST_AFTER` seconds.
+        started: time of its start, in seconds since 1970.
+        updated: time of its last write, in seconds since 1970.
+        step: the update about to happen at the last write, so the number of updates made.
+        total_steps: planned updates of the whole run, or None if unknown.
+        lr: the rate of the last recorded update, or None.
+        loss: the last recorded loss; None if there is none or it is not finite.
+        schedule_json: the schedule of the rate, as `Schedule.to_json` writes it, or None.
+        limits: the limits of edits, as JSON values by name.
+        facts: other JSON values by name.
         host: the machine it runs on.
-        pid: its process there.
+        pid: the process on that machine.
     """
 
     id: str
@@ -98,16 +98,16 @@ class StoredRun:
 
     @property
     def schedule(self) -> Schedule | None:
-        """What the rate follows, if stored."""
+        """The schedule of the rate, or None if none is stored."""
         return None if self.schedule_json is None else from_json(self.schedule_json)
 
     @property
     def live(self) -> bool:
-        """Whether it is running."""
+        """Whether the run is running."""
         return self.status is RunStatus.RUNNING
 
     def to_dict(self) -> dict[str, Any]:
-        """What `learnrate runs --json` prints of it."""
+        """The run as `learnrate runs --json` prints it."""
         return {
             "run": self.id,
             "name": self.name,
@@ -123,9 +123,15 @@ class StoredRun:
 
 @dataclass(frozen=True, kw_only=True)
 class Attempt:
-    """One stretch of a run: the first, or what followed a resume or a rollback.
+    """A part of a run: its start, or what followed a resume or a rollback.
 
-    From the step where it begins it stands in place of what earlier attempts recorded.
+    It supersedes what earlier attempts recorded from its first step on.
+
+    Attributes:
+        attempt: 0, 1, ... within the run.
+        begins: its first step.
+        time: when it began, in seconds since 1970.
+        reason: why it began.
     """
 
     attempt: int
@@ -135,11 +141,14 @@ class Attempt:
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Points:
-    """The rows of a run: steps strictly increasing, columns by name, the attempt of each row.
+class RecordedPoints:
+    """The recorded rows of a run.
 
-    Beside those of `watch.COLUMNS` there may be `lr[0]`, `lr[1]`, ...: the rates of parameter
-    groups that do not keep their ratio.
+    Attributes:
+        step: the step of each row, strictly increasing.
+        columns: the values of each row by name: those of `watch.COLUMNS`, and `lr[0]`, `lr[1]`,
+            ... for the rates of parameter groups that do not keep their ratio. nan if missing.
+        attempt: the number of the attempt that recorded each row.
     """
 
     step: np.ndarray
@@ -149,20 +158,20 @@ class Points:
 
 @dataclass(frozen=True, kw_only=True)
 class StoredEdit:
-    """A change that someone asked a run for, and what became of it.
+    """A requested change of a run, and the run's answer.
 
     Attributes:
         run: the run's id.
-        sequence: 1, 2, ... within the run, in the order they were asked for.
-        kind: what is to change.
-        value: by how much, a JSON value.
-        group: the parameter group it is for; None for all.
-        author: who asked.
-        time: when, in seconds since 1970.
-        reason: why.
+        sequence: 1, 2, ... within the run, in the order of the requests.
+        kind: the kind of change, as of `edits.EditKind`.
+        value: the value of the change, a JSON value.
+        group: the parameter group to change; None for all.
+        author: who requested it.
+        time: when it was requested, in seconds since 1970.
+        reason: why it was requested.
         status: pending, applied or refused.
-        step: the update it took effect at, once applied.
-        answer: what the run had to say to it.
+        step: the update at which it took effect, once applied.
+        answer: the run's answer in words.
         position: 1, 2, ... in the order in which the run's edits took effect, once applied.
     """
 
@@ -181,18 +190,25 @@ class StoredEdit:
 
     @property
     def words(self) -> str:
-        """What was asked for, as `learnrate steer` takes it."""
+        """The edit as it is typed after `learnrate steer RUN`."""
         return words_of(self.kind, self.value)
 
     def to_dict(self) -> dict[str, Any]:
-        """What `learnrate runs RUN --json` prints of it."""
+        """The edit as `learnrate runs RUN --json` prints it."""
         names = ("kind", "value", "group", "author", "time", "reason", "status", "step", "answer")
         return {name: getattr(self, name) for name in names}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Snapshot:
-    """Where the state of a run before an update is kept."""
+    """A saved state of a run.
+
+    Attributes:
+        run: the run's id.
+        step: the update before which the state was saved.
+        place: the file it was saved to.
+        time: when it was saved, in seconds since 1970.
+    """
 
     run: str
     step: int
@@ -201,23 +217,29 @@ class Snapshot:
 
 
 def new_id() -> str:
-    """Five syllables, such as `kobu-zarite`: 2 in a billion, and one can say them aloud."""
-    drawn = ["".join(map(secrets.choice, (_CONSONANTS, _VOWELS))) for _ in range(5)]
-    return f"{''.join(drawn[:2])}-{''.join(drawn[2:])}"
+    """Five random syllables that can be spoken, such as `kobu-zarite`, of 2 billion."""
+    syllables = ["".join(map(secrets.choice, (_CONSONANTS, _VOWELS))) for _ in range(5)]
+    return f"{''.join(syllables[:2])}-{''.join(syllables[2:])}"
 
 
-def seen_alive(host: str, pid: int, updated: float) -> bool:
-    """Whether a running run gives a sign of life."""
-    if host == socket.gethostname() and not _process_there(pid):
+def is_alive(host: str, pid: int, updated: float) -> bool:
+    """Whether a run that was running still is.
+
+    Args:
+        host: the machine it runs on; only on this machine is its process looked up.
+        pid: its process.
+        updated: time of its last write, in seconds since 1970.
+    """
+    if host == socket.gethostname() and not _process_exists(pid):
         return False
     return time.time() - updated <= LOST_AFTER
 
 
-def _process_there(pid: int) -> bool:
+def _process_exists(pid: int) -> bool:
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
         return False
-    except OSError:  # another user's
+    except OSError:  # it belongs to another user
         return True
     return True

@@ -1,4 +1,4 @@
-"""Lines of the tables as records."""
+"""Rows of the tables as records."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from sqlalchemy import select
 
-from learnrate.store._chunks import joined, unpack
+from learnrate.store._chunks import join_attempts, unpack
 from learnrate.store._records import (
     EditStatus,
-    Points,
+    RecordedPoints,
     RunStatus,
     StoredEdit,
     StoredRun,
-    seen_alive,
+    is_alive,
 )
 from learnrate.store._tables import attempts, points
 from learnrate.watch import Finding, Severity
@@ -29,9 +29,9 @@ __all__ = ["edit_of", "finding_of", "points_in", "run_of", "sharpness_of"]
 
 
 def run_of(row: Row[Any]) -> StoredRun:
-    """A line of `runs`; one that runs and gives no sign of life is lost."""
+    """A row of `runs`; a running one that shows no sign of life is lost."""
     status = RunStatus(row.status)
-    if status is RunStatus.RUNNING and not seen_alive(row.host, row.pid, row.updated):
+    if status is RunStatus.RUNNING and not is_alive(row.host, row.pid, row.updated):
         status = RunStatus.LOST
     return StoredRun(
         id=row.id,
@@ -52,31 +52,37 @@ def run_of(row: Row[Any]) -> StoredRun:
 
 
 def edit_of(row: Row[Any]) -> StoredEdit:
-    """A line of `edits`."""
-    fields = {**row._mapping}  # noqa: SLF001 - SQLAlchemy's public name for it
+    """A row of `edits`."""
+    fields = {**row._mapping}  # noqa: SLF001 - public in SQLAlchemy
     return StoredEdit(
         **{**fields, "value": json.loads(row.value), "status": EditStatus(row.status)}
     )
 
 
-def points_in(connection: Connection, run: str, after: int) -> Points:
-    """The rows of a run that stand, later than a step."""
+def points_in(connection: Connection, run: str, after: int) -> RecordedPoints:
+    """The valid rows of a run, those of the latest attempt at each step.
+
+    Args:
+        connection: to the database.
+        run: the run's id.
+        after: only rows of a later step.
+    """
     query = (
         select(points)
         .where(points.c.run == run, points.c.last > after)
         .order_by(points.c.attempt, points.c.first)
     )
-    begun = select(attempts.c.attempt, attempts.c.begins).where(attempts.c.run == run)
-    begins = {row.attempt: row.begins for row in connection.execute(begun)}
+    starts = select(attempts.c.attempt, attempts.c.begins).where(attempts.c.run == run)
+    first_steps = {row.attempt: row.begins for row in connection.execute(starts)}
     blocks = [(row.attempt, unpack(row.columns, row.data)) for row in connection.execute(query)]
-    found = joined(blocks, begins)
-    rows = int(np.searchsorted(found.step, after, side="right"))
-    columns = {name: held[rows:] for name, held in found.columns.items()}
-    return Points(step=found.step[rows:], columns=columns, attempt=found.attempt[rows:])
+    valid = join_attempts(blocks, first_steps)
+    rows = int(np.searchsorted(valid.step, after, side="right"))
+    columns = {name: column[rows:] for name, column in valid.columns.items()}
+    return RecordedPoints(step=valid.step[rows:], columns=columns, attempt=valid.attempt[rows:])
 
 
 def finding_of(row: Row[Any]) -> Finding:
-    """A line of `findings`."""
+    """A row of `findings`."""
     return Finding(
         code=row.code,
         severity=Severity(row.severity),
@@ -88,21 +94,21 @@ def finding_of(row: Row[Any]) -> Finding:
 
 
 def sharpness_of(columns: Mapping[str, np.ndarray], step: np.ndarray) -> dict[str, Any]:
-    """What a sharpness probe measured, as facts that rules read; empty without any.
+    """The measurements of a sharpness probe, as facts that rules read; empty without any.
 
-    The eigenvalues of P^-1 H, which count with Adam, where there are any; and the rate times
-    sharpness over the optimizer's limit, where the probe knew that.
+    These are the eigenvalues of P^-1 H, which matter for Adam, or else those of H; and the rate
+    times the sharpness over the optimizer's limit, if the probe knew it.
     """
-    found: dict[str, Any] = {}
+    facts: dict[str, Any] = {}
     for name, scaled in (("preconditioned_sharpness", True), ("sharpness", False)):
         if name in columns:
-            found = {"sharpness": _pairs(step, columns[name]), "preconditioned": scaled}
+            facts = {"sharpness": _pairs(step, columns[name]), "preconditioned": scaled}
             break
     if "edge_ratio" in columns:
-        found["edge_ratio"] = _pairs(step, columns["edge_ratio"])
-    return found
+        facts["edge_ratio"] = _pairs(step, columns["edge_ratio"])
+    return facts
 
 
-def _pairs(step: np.ndarray, held: np.ndarray) -> list[list[float]]:
-    known = ~np.isnan(held)
-    return [list(pair) for pair in zip(step[known].tolist(), held[known].tolist(), strict=True)]
+def _pairs(step: np.ndarray, column: np.ndarray) -> list[list[float]]:
+    known = ~np.isnan(column)
+    return [list(pair) for pair in zip(step[known].tolist(), column[known].tolist(), strict=True)]

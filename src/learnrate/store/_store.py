@@ -15,17 +15,24 @@ from sqlalchemy.exc import IntegrityError
 from learnrate._errors import ArgumentError, StoreError
 from learnrate.store import _writes as writes
 from learnrate.store._migrations import LATEST, migrate, version_of
-from learnrate.store._place import engine_of, shown, speaking_plainly, there, url_of
+from learnrate.store._place import (
+    display_place,
+    engine_of,
+    raising_store_errors,
+    store_exists,
+    url_of,
+)
 from learnrate.store._records import (
     Attempt,
     EditStatus,
-    Points,
+    RecordedPoints,
     RunStatus,
     Snapshot,
     StoredEdit,
     StoredRun,
     new_id,
 )
+from learnrate.store._resolve import resolve_run
 from learnrate.store._rows import edit_of, finding_of, points_in, run_of, sharpness_of
 from learnrate.store._tables import attempts, edits, findings, runs, snapshots
 from learnrate.watch import COLUMNS, Observations
@@ -42,25 +49,26 @@ if TYPE_CHECKING:
 __all__ = ["Store"]
 
 _GROUP = re.compile(r"lr\[\d+\]")
-_NAMED = 5  # runs that a message names
 
 
 class Store:
     """Where runs, points, findings and edits live: a SQLite file, or a PostgreSQL database.
 
-    Every method is one transaction, safe in any thread and any process; what a writing one
-    returned from is on disk. A training writes its points through `Recorder`, off its own path.
+    Every method is one transaction, and safe in any thread and any process. When a method that
+    writes has returned, its change is on disk. A training loop writes its points through a
+    `Recorder`, which does so in a thread of its own.
 
     Args:
-        place: a file, or a URL such as `postgresql://user@host/name`; by default what the
-            environment variable LEARNRATE_STORE says, else ./learnrate.db.
-        create: whether to make a store where there is none. An old one is upgraded in any case.
+        place: a file, or a URL such as `postgresql://user@host/name`. The default is the value of
+            the environment variable LEARNRATE_STORE, or ./learnrate.db if that is not set.
+        create: whether to make the store if it does not exist. A store of an older version is
+            upgraded in any case.
         wait: seconds to wait for other processes that write, and for a server to answer.
 
     Raises:
-        ArgumentError: the place is of no kind known here.
+        ArgumentError: the place is neither a file nor a URL of SQLite or PostgreSQL.
         MissingExtraError: PostgreSQL's driver is not installed.
-        StoreError: there is no store, or it cannot be opened; so in every method.
+        StoreError: the store does not exist or cannot be opened. Every method may raise it.
 
     Examples:
         >>> import tempfile, pathlib
@@ -77,15 +85,15 @@ class Store:
         self, place: str | Path | None = None, *, create: bool = True, wait: float = 10.0
     ) -> None:
         url = url_of(place)
-        self.place = shown(url)
+        self.place = display_place(url)
         self.url = url.render_as_string(hide_password=False)
         self._engine = engine_of(url, wait=wait)
-        if not create and not there(url):
+        if not create and not store_exists(url):
             raise StoreError(
                 f"there is no store {self.place}. Name another one with --store or "
                 "LEARNRATE_STORE, or record a run first."
             )
-        with speaking_plainly(self.place):
+        with raising_store_errors(self.place):
             if create:
                 migrate(self._engine, self.place)
             else:
@@ -95,24 +103,24 @@ class Store:
         with self._engine.connect() as connection:
             version = version_of(connection)
         if version == 0:
-            raise StoreError(f"{self.place} is a database, but no store of learnrate.")
+            raise StoreError(f"{self.place} is a database, but not a store of learnrate.")
         if version != LATEST:
             migrate(self._engine, self.place)
 
     def close(self) -> None:
-        """Give connections back; the store can still be used."""
+        """Close all connections; the store can still be used."""
         self._engine.dispose()
 
     @contextmanager
     def _reading(self) -> Iterator[Connection]:
-        with speaking_plainly(self.place), self._engine.connect() as connection:
+        with raising_store_errors(self.place), self._engine.connect() as connection:
             yield connection
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
-        """One transaction that writes, for the functions of `_writes`."""
+        """A transaction that writes, for the functions of `_writes`."""
         with (
-            speaking_plainly(self.place),
+            raising_store_errors(self.place),
             self._engine.connect().execution_options(writing=True) as connection,
             connection.begin(),
         ):
@@ -128,74 +136,63 @@ class Store:
         schedule: Schedule | None = None,
         limits: Mapping[str, Any] | None = None,
         facts: Mapping[str, Any] | None = None,
-        begins: int = 0,
+        first_step: int = 0,
     ) -> str:
-        """Add a run that starts now, in this process, and give its id."""
-        fields = writes.described(name, total_steps, schedule, limits or {}, facts or {})
+        """Add a run that starts now, in this process.
+
+        Args:
+            name: what its owner calls it; need not be unique.
+            total_steps: updates of the whole run; None if unknown.
+            schedule: of the rate.
+            limits: of edits, as JSON values by name.
+            facts: other JSON values by name.
+            first_step: the step it starts at.
+
+        Returns:
+            The run's id.
+
+        Raises:
+            ArgumentError: limits or facts are not JSON values.
+        """
+        fields = writes.run_fields(name, total_steps, schedule, limits or {}, facts or {})
         while True:
             run = new_id()
             try:
                 with self.writing() as connection:
-                    writes.add_run(connection, run, fields, begins)
+                    writes.add_run(connection, run, fields, first_step)
             except StoreError as error:
                 if isinstance(error.__cause__, IntegrityError):
-                    continue  # the name is taken
+                    continue  # another run has this id
                 raise
             return run
 
     def runs(self, *, newest: int | None = None) -> list[StoredRun]:
-        """All runs, or so many of them, the newest first."""
+        """All runs, the newest first; with `newest`, only that many."""
         query = select(runs).order_by(runs.c.started.desc(), runs.c.id).limit(newest)
         with self._reading() as connection:
             return [run_of(row) for row in connection.execute(query)]
 
     def run(self, run: str) -> StoredRun:
-        """One run by its id, the beginning of one, or `last`; see `resolve`."""
+        """The run of an id, of the beginning of an id, or the `last` one; see `resolve`."""
         with self._reading() as connection:
             row = connection.execute(select(runs).where(runs.c.id == self.resolve(run))).one()
         return run_of(row)
 
     def resolve(self, run: str, *, live: bool = False) -> str:
-        """The id that is meant.
+        """The id of a run.
 
         Args:
-            run: an id, the beginning of one that no other run shares, or `last`: the newest.
-            live: whether `last` is the newest one that is running.
+            run: an id, the beginning of exactly one id, or `last` for the newest run.
+            live: whether `last` means the newest running run.
 
         Raises:
-            ArgumentError: there is none, or there are several; the message names them.
+            ArgumentError: no run matches, or several do; the message names them.
         """
-        if run == "last":
-            return self._last(live=live)
-        query = select(runs.c.id).where(runs.c.id.startswith(run, autoescape=True))
         with self._reading() as connection:
-            found = sorted(connection.execute(query.limit(1000)).scalars())
-        if run in found:
-            return run
-        if run and len(found) == 1:
-            return str(found[0])
-        if run and found:
-            raise ArgumentError(f"{run!r} is the beginning of {_listed(found)}; give more of it.")
-        raise ArgumentError(f"there is no run {run!r} in {self.place}; {self._known()}.")
-
-    def _last(self, *, live: bool) -> str:
-        query = select(runs).order_by(runs.c.started.desc(), runs.c.id)
-        if live:
-            query = query.where(runs.c.status == RunStatus.RUNNING)
-        with self._reading() as connection:
-            for row in connection.execute(query):
-                if not live or run_of(row).live:
-                    return str(row.id)
-        if live:
-            raise ArgumentError(f"no run in {self.place} is running; {self._known()}.")
-        raise ArgumentError(f"there is no run in {self.place} yet.")
-
-    def _known(self) -> str:
-        ids = [run.id for run in self.runs(newest=_NAMED + 1)]
-        return f"the newest are {_listed(ids)}" if ids else "it has none yet"
+            return resolve_run(connection, run, live=live, place=self.place)
 
     def attempts(self, run: str) -> list[Attempt]:
-        """The stretches of a run, in order: the first, and one for each resume and rollback."""
+        """The attempts of a run, in order: its start, and one for each resume and rollback."""
         query = select(attempts).where(attempts.c.run == run).order_by(attempts.c.attempt)
         with self._reading() as connection:
             return [
@@ -203,26 +200,35 @@ class Store:
                 for row in connection.execute(query)
             ]
 
-    def begin_attempt(self, run: str, begins: int, reason: str) -> int:
-        """Go on with a run from a step; from there on, what was recorded before is superseded."""
+    def begin_attempt(self, run: str, first_step: int, reason: str) -> int:
+        """Continue a run from a step, and supersede what was recorded from that step on.
+
+        Args:
+            run: its id.
+            first_step: the first step of the new attempt.
+            reason: why it begins, such as "resumed".
+
+        Returns:
+            The attempt's number, from 0 on.
+        """
         with self.writing() as connection:
-            return writes.begin_attempt(connection, run, begins, reason)
+            return writes.begin_attempt(connection, run, first_step, reason)
 
     def set_status(self, run: str, status: RunStatus | str) -> None:
-        """Say how a run is, or how it ended."""
+        """Set the status of a run."""
         values = {"status": str(RunStatus(status)), "updated": time.time()}
         with self.writing() as connection:
             connection.execute(update(runs).where(runs.c.id == run).values(values))
 
     def set_total(self, run: str, total_steps: int | None) -> None:
-        """Say how many updates a run is to have, where that has changed."""
+        """Set the number of updates of a whole run, if it has changed."""
         with self.writing() as connection:
             connection.execute(
                 update(runs).where(runs.c.id == run).values(total_steps=total_steps)
             )
 
     def delete_run(self, run: str) -> None:
-        """Forget a run, with all that belongs to it."""
+        """Delete a run with its points, findings, edits and places of snapshots."""
         with self.writing() as connection:
             writes.delete_run(connection, run)
 
@@ -231,20 +237,20 @@ class Store:
     def write_points(
         self, run: str, step: Any, columns: Mapping[str, Any], *, attempt: int | None = None
     ) -> None:
-        """Write many rows at once, such as a whole run; the run's summary follows.
+        """Write many rows at once, such as a whole run.
 
         Args:
             run: its id.
             step: whole numbers, strictly increasing, later than those of the attempt so far.
-            columns: numbers by name (see `watch.COLUMNS`), nan where a row has none.
-            attempt: which stretch they belong to; the last by default.
+            columns: numbers by name (see `watch.COLUMNS`), nan for a missing value.
+            attempt: the number of the attempt they belong to; the last one by default.
 
         Raises:
             ArgumentError: steps do not increase, or a column is unknown or of another length.
         """
-        known = {name: held for name, held in columns.items() if not _GROUP.fullmatch(name)}
+        known = {name: column for name, column in columns.items() if not _GROUP.fullmatch(name)}
         checked = Observations(run=run, step=step, columns=known)
-        whole = {name: np.asarray(held, dtype=float) for name, held in columns.items()}
+        arrays = {name: np.asarray(column, dtype=float) for name, column in columns.items()}
         with self.writing() as connection:
             number = writes.last_attempt(connection, run) if attempt is None else attempt
             last = writes.last_step(connection, run, number)
@@ -254,39 +260,40 @@ class Store:
                     f"attempt; got {checked.step[0]}. To write steps again, begin_attempt first."
                 )
             if len(checked.step):
-                writes.put_rows(connection, run, number, (checked.step, whole))
+                writes.put_rows(connection, run, number, (checked.step, arrays))
 
-    def points(self, run: str, *, after: int = -1) -> Points:
-        """The rows that stand, later than a step: those of the latest attempt at each step."""
+    def points(self, run: str, *, after: int = -1) -> RecordedPoints:
+        """The rows of the latest attempt at each step; only those later than step `after`."""
         with self._reading() as connection:
             return points_in(connection, run, after)
 
     def observations(self, run: str) -> Observations:
-        """All that was recorded of a run, as the rules read it.
+        """Everything recorded of a run, as the rules read it.
 
-        Where groups do not keep their ratio, `lr` is the highest of them. What a sharpness probe
-        recorded is under `facts["sharpness"]`, pairs of a step and an eigenvalue, and
-        `facts["edge_ratio"]`.
+        If groups do not keep their ratio, `lr` is the highest rate of all groups. The
+        measurements of a sharpness probe are in `facts["sharpness"]`, as pairs of a step and an
+        eigenvalue, and in `facts["edge_ratio"]`.
         """
-        found, about = self.points(run), self.run(run)
+        points, stored_run = self.points(run), self.run(run)
+        columns = points.columns
         return Observations(
             run=run,
-            step=found.step,
-            columns={name: held for name, held in found.columns.items() if name in COLUMNS},
-            total_steps=about.total_steps,
-            schedule=about.schedule,
-            facts={**about.facts, **sharpness_of(found.columns, found.step)},
+            step=points.step,
+            columns={name: column for name, column in columns.items() if name in COLUMNS},
+            total_steps=stored_run.total_steps,
+            schedule=stored_run.schedule,
+            facts={**stored_run.facts, **sharpness_of(columns, points.step)},
         )
 
     # Findings, edits, snapshots
 
     def add_finding(self, run: str, finding: Finding) -> None:
-        """Keep a finding."""
+        """Add a finding to a run."""
         with self.writing() as connection:
             writes.add_finding(connection, run, finding)
 
     def findings(self, run: str) -> list[Finding]:
-        """The findings of a run, in the order they were made."""
+        """The findings of a run, in the order in which they were added."""
         query = select(findings).where(findings.c.run == run).order_by(findings.c.id)
         with self._reading() as connection:
             return [finding_of(row) for row in connection.execute(query)]
@@ -304,9 +311,19 @@ class Store:
         answer: str = "",
         position: int | None = None,
     ) -> StoredEdit:
-        """Ask a run for a change: on disk when this returns, pending until the run answers.
+        """Request a change of a running run; it is pending until the run answers.
 
-        With `step`, `answer` and `position`, a change that the run made by itself is noted.
+        Args:
+            run: its id.
+            kind: the kind of change, as of `edits.EditKind`.
+            value: the value of the change, a JSON value.
+            group: the parameter group to change; None for all.
+            author: who requests it.
+            reason: why.
+            step: the update at which it took effect, if the run made the change by itself; the
+                edit is then stored as applied.
+            answer: words of the run about such a change.
+            position: of such a change in the order in which edits took effect.
 
         Raises:
             ArgumentError: there is no such run, or it has ended.
@@ -342,12 +359,12 @@ class Store:
     def edits(
         self, run: str, *, after: int = 0, status: EditStatus | str | None = None
     ) -> list[StoredEdit]:
-        """The edits of a run in the order they were asked for.
+        """The edits of a run in the order in which they were requested.
 
         Args:
             run: its id.
-            after: only those of a later sequence number.
-            status: only those of this status.
+            after: only edits with a higher sequence number.
+            status: only edits with this status.
         """
         query = select(edits).where(edits.c.run == run, edits.c.sequence > after)
         if status is not None:
@@ -365,39 +382,55 @@ class Store:
         answer: str = "",
         position: int | None = None,
     ) -> bool:
-        """Say what became of a pending edit; False where it had been answered already."""
+        """Answer a pending edit.
+
+        Args:
+            run: the run's id.
+            sequence: the edit's number.
+            status: the new status.
+            step: the update at which it took effect, if it did.
+            answer: words of the run about it.
+            position: of the edit in the order in which edits took effect.
+
+        Returns:
+            False if the edit had been answered already; nothing is changed then.
+        """
         values = {
             "status": str(EditStatus(status)),
             "step": step,
             "answer": answer,
             "position": position,
         }
-        chosen = (edits.c.run == run, edits.c.sequence == sequence)
+        conditions = (
+            edits.c.run == run,
+            edits.c.sequence == sequence,
+            edits.c.status == str(EditStatus.PENDING),
+        )
         with self.writing() as connection:
-            pending = edits.c.status == str(EditStatus.PENDING)
-            done = connection.execute(update(edits).where(*chosen, pending).values(values))
-            return done.rowcount == 1
+            result = connection.execute(update(edits).where(*conditions).values(values))
+            return result.rowcount == 1
 
     def add_snapshot(self, run: str, step: int, place: str) -> None:
-        """Keep where the state before an update is; the one of that step before is forgotten."""
+        """Store where a state of a run was saved.
+
+        Args:
+            run: its id.
+            step: the update before which the state was saved; an earlier place is replaced.
+            place: the file.
+        """
         with self.writing() as connection:
             writes.put_snapshot(connection, run, step, place)
 
     def remove_snapshot(self, run: str, step: int) -> None:
-        """Forget a snapshot's place."""
+        """Remove the place of a snapshot; the file stays."""
         with self.writing() as connection:
             writes.remove_snapshot(connection, run, step)
 
     def snapshots(self, run: str) -> list[Snapshot]:
-        """Where the states of a run are kept, in order of steps."""
+        """The saved states of a run, in order of steps."""
         query = select(snapshots).where(snapshots.c.run == run).order_by(snapshots.c.step)
         with self._reading() as connection:
             return [
                 Snapshot(run=row.run, step=row.step, place=row.place, time=row.time)
                 for row in connection.execute(query)
             ]
-
-
-def _listed(ids: list[str]) -> str:
-    more = f" and {len(ids) - _NAMED} more" if len(ids) > _NAMED else ""
-    return ", ".join(ids[:_NAMED]) + more

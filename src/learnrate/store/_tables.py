@@ -1,13 +1,30 @@
-"""The tables as they are now; `_migrations` makes them, step by step."""
+"""The tables of a store, as they are now: a new store is made from these definitions.
+
+`_migrations` brings stores of older versions to the same form.
+"""
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, Double, LargeBinary, MetaData, Table, Text
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Double,
+    Identity,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+)
 
-__all__ = ["attempts", "edits", "findings", "points", "runs", "schema", "snapshots"]
+__all__ = ["attempts", "edits", "findings", "points", "runs", "schema", "snapshots", "version"]
 
 schema = MetaData()
-"""Times are seconds since 1970, JSON is text, and so both databases hold the same."""
+"""Times are seconds since 1970 and JSON is text, so that both databases hold the same values."""
+
+version = Table("learnrate", schema, Column("version", BigInteger, nullable=False))
+"""One row: the version of the tables."""
 
 runs = Table(
     "runs",
@@ -26,6 +43,7 @@ runs = Table(
     Column("facts", Text, nullable=False),
     Column("host", Text, nullable=False),
     Column("pid", BigInteger, nullable=False),
+    Index("runs_by_start", "started"),
 )
 
 attempts = Table(
@@ -52,7 +70,8 @@ points = Table(
 findings = Table(
     "findings",
     schema,
-    Column("id", BigInteger, primary_key=True),
+    # SQLite numbers rows by itself only in a primary key of type INTEGER.
+    Column("id", BigInteger().with_variant(Integer, "sqlite"), Identity(), primary_key=True),
     Column("run", Text, nullable=False),
     Column("code", Text, nullable=False),
     Column("severity", Text, nullable=False),
@@ -61,6 +80,7 @@ findings = Table(
     Column("evidence", Text, nullable=False),
     Column("remedy", Text, nullable=False),
     Column("time", Double, nullable=False),
+    Index("findings_by_run", "run"),
 )
 
 edits = Table(

@@ -1,4 +1,4 @@
-"""What is written, as functions of a connection whose transaction is the caller's."""
+"""Writing to the tables, within a transaction that the caller holds."""
 
 from __future__ import annotations
 
@@ -30,39 +30,46 @@ __all__ = [
     "add_run",
     "begin_attempt",
     "delete_run",
-    "described",
     "last_attempt",
     "last_step",
+    "latest_values",
     "put_block",
     "put_edit",
     "put_rows",
     "put_snapshot",
     "remove_snapshot",
-    "summarise",
-    "summary",
+    "run_fields",
+    "update_run",
 ]
 
-_BULK = 8192  # rows of one block where a whole run is written at once
+_BULK = 8192  # rows of one block if a whole run is written at once
 
 
-def described(
+def run_fields(
     name: str,
     total_steps: int | None,
     schedule: Schedule | None,
     limits: Mapping[str, Any],
     facts: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """A new run of this process, as the table's fields.
+    """The fields of a run that starts now, in this process.
+
+    Args:
+        name: of the run.
+        total_steps: updates of the whole run; None if unknown.
+        schedule: of the rate; one that holds a function is stored by its text among the facts.
+        limits: of edits, as JSON values by name.
+        facts: other JSON values by name.
 
     Raises:
-        ArgumentError: limits or facts are no JSON values.
+        ArgumentError: limits or facts are not JSON values.
     """
-    text, told = None, dict(facts)
+    text, stored_facts = None, dict(facts)
     if schedule is not None:
         try:
             text = schedule.to_json()
         except ScheduleError:  # it holds a function
-            told["schedule"] = str(schedule)
+            stored_facts["schedule"] = str(schedule)
     now = time.time()
     return {
         "name": name,
@@ -73,7 +80,7 @@ def described(
         "total_steps": total_steps,
         "schedule": text,
         "limits": _json("limits", dict(limits)),
-        "facts": _json("facts", told),
+        "facts": _json("facts", stored_facts),
         "host": socket.gethostname(),
         "pid": os.getpid(),
     }
@@ -86,21 +93,37 @@ def _json(argument: str, value: dict[str, Any]) -> str:
         raise ArgumentError(f"{argument}={{...}} must hold JSON values: {error}.") from None
 
 
-def add_run(connection: Connection, run: str, fields: Mapping[str, Any], begins: int) -> None:
-    """A run with its first attempt."""
+def add_run(connection: Connection, run: str, fields: Mapping[str, Any], first_step: int) -> None:
+    """Add a run with its first attempt.
+
+    Args:
+        connection: in a transaction.
+        run: the run's id.
+        fields: of the run, as `run_fields` returns them.
+        first_step: of the first attempt.
+    """
     connection.execute(insert(runs).values(id=run, **fields))
-    begin_attempt(connection, run, begins, "started")
+    begin_attempt(connection, run, first_step, "started")
 
 
-def begin_attempt(connection: Connection, run: str, begins: int, reason: str) -> int:
-    """One more attempt; gives its number, from 0 on."""
-    last = connection.execute(
-        select(func.max(attempts.c.attempt)).where(attempts.c.run == run)
-    ).scalar()
+def begin_attempt(connection: Connection, run: str, first_step: int, reason: str) -> int:
+    """Add an attempt to a run.
+
+    Args:
+        connection: in a transaction.
+        run: the run's id.
+        first_step: of the attempt; it supersedes what was recorded from this step on.
+        reason: why it begins.
+
+    Returns:
+        The attempt's number, from 0 on.
+    """
+    query = select(func.max(attempts.c.attempt)).where(attempts.c.run == run)
+    last = connection.execute(query).scalar()
     attempt = 0 if last is None else int(last) + 1
     connection.execute(
         insert(attempts).values(
-            run=run, attempt=attempt, begins=begins, time=time.time(), reason=reason
+            run=run, attempt=attempt, begins=first_step, time=time.time(), reason=reason
         )
     )
     return attempt
@@ -113,21 +136,28 @@ def last_attempt(connection: Connection, run: str) -> int:
 
 
 def last_step(connection: Connection, run: str, attempt: int) -> int:
-    """The last step of an attempt that has a row; -1 without any."""
+    """The last step that an attempt recorded; -1 if it recorded none."""
     chosen = (points.c.run == run, points.c.attempt == attempt)
     last = connection.execute(select(func.max(points.c.last)).where(*chosen)).scalar()
     return -1 if last is None else int(last)
 
 
 def delete_run(connection: Connection, run: str) -> None:
-    """A run and all that belongs to it."""
+    """Delete a run and everything that belongs to it."""
     connection.execute(delete(runs).where(runs.c.id == run))
     for table in (attempts, points, findings, edits, snapshots):
         connection.execute(delete(table).where(table.c.run == run))
 
 
 def put_block(connection: Connection, run: str, attempt: int, rows: Rows) -> None:
-    """A block of rows, in place of the one that began at the same step."""
+    """Write a block of rows; it replaces the one that begins at the same step.
+
+    Args:
+        connection: in a transaction.
+        run: the run's id.
+        attempt: the number of the attempt that recorded the rows.
+        rows: at least one.
+    """
     step, columns = rows
     first, (names, data) = int(step[0]), pack(step, columns)
     connection.execute(
@@ -143,42 +173,50 @@ def put_block(connection: Connection, run: str, attempt: int, rows: Rows) -> Non
 
 
 def put_rows(connection: Connection, run: str, attempt: int, rows: Rows) -> None:
-    """Many rows at once, such as a whole run; the run's line follows."""
+    """Write many rows at once, such as a whole run, and update the run's own row.
+
+    Args:
+        connection: in a transaction.
+        run: the run's id.
+        attempt: the number of the attempt that recorded the rows.
+        rows: at least one.
+    """
     step, columns = rows
-    for at in range(0, len(step), _BULK):
-        part = {name: held[at : at + _BULK] for name, held in columns.items()}
-        put_block(connection, run, attempt, (step[at : at + _BULK], part))
-    summarise(connection, run, summary(rows))
+    for first_row in range(0, len(step), _BULK):
+        block = slice(first_row, first_row + _BULK)
+        block_columns = {name: column[block] for name, column in columns.items()}
+        put_block(connection, run, attempt, (step[block], block_columns))
+    update_run(connection, run, latest_values(rows))
 
 
-def summary(rows: Rows) -> dict[str, Any]:
-    """What a list of runs shows of the last of some rows."""
+def latest_values(rows: Rows) -> dict[str, Any]:
+    """The step, rate and loss after the last of some rows, as a list of runs shows them."""
     step, columns = rows
-    found: dict[str, Any] = {"step": int(step[-1]) + 1}
+    values: dict[str, Any] = {"step": int(step[-1]) + 1}
     for name in ("lr", "loss"):
         known = columns.get(name, np.empty(0))
         known = known[~np.isnan(known)] if name == "lr" else known
         if len(known):
-            found[name] = number_or_none(float(known[-1]))
-    return found
+            values[name] = number_or_none(float(known[-1]))
+    return values
 
 
-def summarise(connection: Connection, run: str, values: Mapping[str, Any]) -> bool:
-    """Bring a run's line up to date, as a sign of life; False where there is no such run."""
-    changed = {**values, "updated": time.time()}
-    done = connection.execute(update(runs).where(runs.c.id == run).values(changed))
-    return done.rowcount == 1
+def update_run(connection: Connection, run: str, values: Mapping[str, Any]) -> bool:
+    """Update fields of a run, and the time of its last write; False if there is no such run."""
+    fields = {**values, "updated": time.time()}
+    result = connection.execute(update(runs).where(runs.c.id == run).values(fields))
+    return result.rowcount == 1
 
 
 def add_finding(connection: Connection, run: str, finding: Finding) -> None:
-    """A finding."""
+    """Add a finding to a run."""
     fields = finding.to_dict()
     fields["evidence"] = json.dumps(fields["evidence"], allow_nan=False)
     connection.execute(insert(findings).values(run=run, time=time.time(), **fields))
 
 
 def put_edit(connection: Connection, run: str, fields: Mapping[str, Any]) -> int:
-    """An edit; gives its number within the run, from 1 on."""
+    """Add an edit to a run; returns its number within the run, from 1 on."""
     last = connection.execute(select(func.max(edits.c.sequence)).where(edits.c.run == run))
     sequence = (last.scalar() or 0) + 1
     connection.execute(insert(edits).values(run=run, sequence=sequence, **fields))
@@ -186,11 +224,11 @@ def put_edit(connection: Connection, run: str, fields: Mapping[str, Any]) -> int
 
 
 def put_snapshot(connection: Connection, run: str, step: int, place: str) -> None:
-    """A snapshot's place, in place of the one of that step."""
+    """Add the place of a snapshot; it replaces that of the same step."""
     remove_snapshot(connection, run, step)
     connection.execute(insert(snapshots).values(run=run, step=step, place=place, time=time.time()))
 
 
 def remove_snapshot(connection: Connection, run: str, step: int) -> None:
-    """Forget one."""
+    """Delete the place of a snapshot."""
     connection.execute(delete(snapshots).where(snapshots.c.run == run, snapshots.c.step == step))

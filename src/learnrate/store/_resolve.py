@@ -1,0 +1,72 @@
+"""Finding the run that a user names by its id, the beginning of an id, or `last`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sqlalchemy import select
+
+from learnrate._errors import ArgumentError
+from learnrate.store._records import RunStatus
+from learnrate.store._rows import run_of
+from learnrate.store._tables import runs
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sqlalchemy import Connection
+
+__all__ = ["resolve_run"]
+
+_MOST_LISTED = 5  # ids that a message lists
+_MOST_MATCHES = 1000
+
+
+def resolve_run(connection: Connection, run: str, *, live: bool, place: str) -> str:
+    """The id of a run.
+
+    Args:
+        connection: to the database.
+        run: an id, the beginning of exactly one id, or `last` for the newest run.
+        live: whether `last` means the newest running run.
+        place: of the store, for messages.
+
+    Raises:
+        ArgumentError: no run matches, or several do; the message names them.
+    """
+    if run == "last":
+        return _last_run(connection, live=live, place=place)
+    query = select(runs.c.id).where(runs.c.id.startswith(run, autoescape=True))
+    ids = sorted(connection.execute(query.limit(_MOST_MATCHES)).scalars())
+    if run in ids:
+        return run
+    if run and len(ids) == 1:
+        return str(ids[0])
+    if run and ids:
+        raise ArgumentError(
+            f"{run!r} is the beginning of {_listed(ids)}; give more letters of the id."
+        )
+    raise ArgumentError(f"there is no run {run!r} in {place}; {_newest(connection)}.")
+
+
+def _last_run(connection: Connection, *, live: bool, place: str) -> str:
+    query = select(runs).order_by(runs.c.started.desc(), runs.c.id)
+    if live:
+        query = query.where(runs.c.status == RunStatus.RUNNING)
+    for row in connection.execute(query):
+        if not live or run_of(row).live:
+            return str(row.id)
+    if live:
+        raise ArgumentError(f"no run in {place} is running; {_newest(connection)}.")
+    raise ArgumentError(f"there is no run in {place} yet.")
+
+
+def _newest(connection: Connection) -> str:
+    query = select(runs.c.id).order_by(runs.c.started.desc(), runs.c.id).limit(_MOST_LISTED + 1)
+    ids = connection.execute(query).scalars().all()
+    return f"the newest are {_listed(ids)}" if ids else "the store has no runs yet"
+
+
+def _listed(ids: Sequence[str]) -> str:
+    more = f" and {len(ids) - _MOST_LISTED} more" if len(ids) > _MOST_LISTED else ""
+    return ", ".join(ids[:_MOST_LISTED]) + more
