@@ -216,7 +216,7 @@ def _checked(found: Any) -> Plan:
     bound = schedule(found["schedule"])
     _expect(
         bound.total_steps == found["total_steps"],
-        f"its schedule {found['schedule']!r} is {bound.total_steps} updates long, and total says "
+        f"its schedule {found['schedule']!r} is {bound.total_steps} updates long, and total_steps says "
         f"{found['total_steps']!r}.",
     )
     highest = float(bound.table().max())
