@@ -17,11 +17,11 @@ from _page import table
 
 import learnrate
 from learnrate._progress import ProgressBar
-from learnrate.planning._bench import Bench
-from learnrate.planning._heights import Scale
 from learnrate.planning._ladder import ladder_for
-from learnrate.planning._plan import SHAPE, _decided, _expected
+from learnrate.planning._loss_scale import LossScale
+from learnrate.planning._plan import SHAPE, _decide, _expected_log_lr
 from learnrate.planning._result import RungTrial
+from learnrate.planning._trainer import PlanTrainer
 from learnrate.schedules import shape
 from learnrate.trials import Journal, fingerprint, preserved
 
@@ -56,8 +56,8 @@ class Answer:
 
 
 @dataclass
-class _Replay(Bench):
-    """A bench whose trials are read off tables instead of being trained."""
+class _Replay(PlanTrainer):
+    """A plan's trainer whose trials are read off tables instead of being trained."""
 
     tables: Sequence[dict[str, Any]] = ()
 
@@ -142,21 +142,23 @@ def answers(cell: Cell, budget: float, seeds: int) -> list[Answer]:
     found = []
     for seed in range(seeds):
         with ProgressBar(1, shown=False) as bar, preserved(task):
-            bench = _Replay(
+            trainer = _Replay(
                 task, journal, bar, shape(SHAPE).over(cell.total_steps), tables=known["tables"]
             )
-            found.append(_answer(cell, best, _planned(bench, cell.total_steps, budget, seed)))
+            found.append(_answer(cell, best, _planned(trainer, cell.total_steps, budget, seed)))
     return found
 
 
-def _planned(bench: _Replay, total_steps: int, budget: float, seed: int) -> Plan:
+def _planned(trainer: _Replay, total_steps: int, budget: float, seed: int) -> Plan:
     updates = math.floor(budget * total_steps)
-    bracket = bench.range_test(updates, seed)
-    scale = Scale.of(bracket.mean)
-    left = updates - int(bracket.reached.sum())
-    ladder = ladder_for(total_steps, left, _expected(bracket), scale.height(scale.start))
-    measured = bench.climbed(ladder, [], scale, seed)
-    return _decided(bench, ladder, measured, bracket, scale, budget=budget, seed=seed)
+    range_test = trainer.range_test(updates, seed)
+    scale = LossScale.of(range_test.mean)
+    budget_left = updates - int(range_test.reached.sum())
+    ladder = ladder_for(
+        total_steps, budget_left, _expected_log_lr(range_test), scale.log_loss(scale.start)
+    )
+    trials = trainer.climb(ladder, [], scale, seed)
+    return _decide(trainer, ladder, trials, range_test, scale, budget=budget, seed=seed)
 
 
 def _answer(cell: Cell, best: Best, plan: Plan) -> Answer:

@@ -15,7 +15,7 @@ import numpy as np
 from _page import table
 from scipy.optimize import least_squares
 
-from learnrate.planning._heights import linex
+from learnrate.planning._loss_scale import linex
 
 from . import truth
 from .best import Best, best_of

@@ -12,6 +12,9 @@ from torch import nn
 import learnrate
 from learnrate import ArgumentError, ScheduleError, Task, TaskError
 from learnrate.planning import JOURNAL_NAME
+from learnrate.planning._ladder import LadderTrial, Proposal
+from learnrate.planning._plan import _highest_peak
+from learnrate.planning._result import RungTrial
 from learnrate.testing import quadratic_task
 from learnrate.trials import run_trial
 from processes import started, wait_until
@@ -51,44 +54,64 @@ def test_planned_peaks_are_near_the_best_of_an_exhaustive_sweep(optimizer):
     task = digits_task(optimizer)
     plans = [learnrate.plan(task, budget=0.5, seed=seed, progress=False) for seed in range(3)]
     low, high = (1e-4, 1e-1) if optimizer == "adam" else (1e-3, 1.0)
-    peaks = [made.peak for made in plans]
+    peaks = [plan.peak for plan in plans]
     rates = sorted({*peaks, *(low * (high / low) ** (i / 12) for i in range(13))})
     swept = learnrate.sweep(task, rates, seeds=3, engine="vectorised", seed=5, progress=False)
     losses = dict(zip(rates, swept.losses.mean(axis=1), strict=True))
-    assert all(made.cost <= 0.5 for made in plans)
-    assert all(made.low <= made.peak <= made.high for made in plans)
+    assert all(plan.cost <= 0.5 for plan in plans)
+    assert all(plan.low <= plan.peak <= plan.high for plan in plans)
     assert sum(losses[peak] for peak in peaks) / 3 < 1.25 * min(losses.values())
 
 
 def test_the_schedule_is_the_peak_with_warm_up_and_decay_bound_to_the_total():
-    made = learnrate.plan(quadratic_task(), total_steps=400)
-    assert made.schedule == learnrate.schedule(f"{made.peak} * warmup(20) >> linear(380)")
-    assert made.schedule.total_steps == made.total_steps == 400
+    plan = learnrate.plan(quadratic_task(), total_steps=400)
+    assert plan.schedule == learnrate.schedule(f"{plan.peak} * warmup(20) >> linear(380)")
+    assert plan.schedule.total_steps == plan.total_steps == 400
 
 
 @pytest.mark.parametrize("budget", [0.1, 0.25, 0.5, 1.0])
 def test_the_budget_is_kept(budget):
-    made = learnrate.plan(quadratic_task(), total_steps=1000, budget=budget)
-    assert 0 < made.cost <= budget
-    assert sum(trial.updates for rung in made.rungs for trial in rung.trials) <= budget * 1000
+    plan = learnrate.plan(quadratic_task(), total_steps=1000, budget=budget)
+    assert 0 < plan.cost <= budget
+    assert sum(trial.updates for rung in plan.rungs for trial in rung.trials) <= budget * 1000
 
 
 def test_the_planned_peak_is_stable_where_stability_is_known():
-    made = learnrate.plan(quadratic_task(steepest=10.0), total_steps=800)
-    assert made.peak < 0.2
+    plan = learnrate.plan(quadratic_task(steepest=10.0), total_steps=800)
+    assert plan.peak < 0.2
+
+
+@pytest.mark.parametrize(
+    ("losses", "highest"),
+    [
+        ({0.1: 2.0, 0.4: None, 1.6: None}, 0.2),
+        ({0.1: None}, 0.05),
+        ({0.1: 2.0, 0.4: 1.0}, math.inf),
+    ],
+)
+def test_no_peak_lies_above_half_of_the_lowest_rate_that_diverged(losses, highest):
+    trials = [
+        LadderTrial(
+            Proposal(0, 20, math.log(lr)),
+            math.inf if loss is None else math.log(loss),
+            RungTrial(lr, 0, loss, "diverged" if loss is None else "finished", 20),
+        )
+        for lr, loss in losses.items()
+    ]
+    assert _highest_peak(trials) == highest
 
 
 def test_the_same_seed_gives_the_same_plan():
-    one, again = (learnrate.plan(quadratic_task(), total_steps=300, seed=4) for _ in range(2))
-    assert one.to_dict() == again.to_dict()
+    first, second = (learnrate.plan(quadratic_task(), total_steps=300, seed=4) for _ in range(2))
+    assert first.to_dict() == second.to_dict()
 
 
 def test_another_shape_is_that_of_every_trial_and_of_the_schedule(tmp_path):
-    made = learnrate.plan(quadratic_task(), total_steps=400, shape="cosine()", out=tmp_path)
-    assert made.schedule == learnrate.schedule(f"{made.peak} * cosine(400)")
+    plan = learnrate.plan(quadratic_task(), total_steps=400, shape="cosine()", out=tmp_path)
+    assert plan.schedule == learnrate.schedule(f"{plan.peak} * cosine(400)")
     default = learnrate.plan(quadratic_task(), total_steps=400, out=tmp_path)
     shared = {trial.lr: trial.loss for trial in default.rungs[0].trials}
-    assert any(shared.get(one.lr, one.loss) != one.loss for one in made.rungs[0].trials)
+    assert any(shared.get(trial.lr, trial.loss) != trial.loss for trial in plan.rungs[0].trials)
 
 
 @pytest.mark.parametrize(
@@ -106,11 +129,11 @@ def test_the_rest_of_a_run_is_planned_from_its_state():
     half = learnrate.train(task, "0.02 * warmup(20) >> constant(180)", progress=False)
     state = {"model": half.model.state_dict(), "optimizer": half.optimizer.state_dict()}
     before = {name: value.clone() for name, value in state["model"].items()}
-    made = learnrate.replan(task, state, remaining=200, budget=0.5)
-    assert made.schedule == learnrate.schedule(f"{made.peak} * linear(200)")
-    assert made.cost <= 0.5
-    ended = learnrate.train(task.starting_from(state), made.schedule, progress=False).curve.final
-    fresh = learnrate.train(task, made.schedule, progress=False).curve.final
+    plan = learnrate.replan(task, state, remaining=200, budget=0.5)
+    assert plan.schedule == learnrate.schedule(f"{plan.peak} * linear(200)")
+    assert plan.cost <= 0.5
+    ended = learnrate.train(task.starting_from(state), plan.schedule, progress=False).curve.final
+    fresh = learnrate.train(task, plan.schedule, progress=False).curve.final
     assert ended < fresh
     assert all(torch.equal(state["model"][name], value) for name, value in before.items())
 
@@ -123,11 +146,11 @@ def test_trials_warm_up_as_long_as_the_run_they_stand_for(shape, monkeypatch):
         trained.append(trial.schedule)
         return run_trial(task, trial, **options)
 
-    monkeypatch.setattr("learnrate.planning._bench.run_trial", noted)
-    made = learnrate.plan(quadratic_task(), total_steps=1000, shape=shape)
-    assert made.schedule.warmup_steps == 50
-    warmups = {one.total_steps: one.warmup_steps for one in trained}
-    assert {*warmups} == {rung.steps for rung in made.rungs}
+    monkeypatch.setattr("learnrate.planning._trainer.run_trial", noted)
+    plan = learnrate.plan(quadratic_task(), total_steps=1000, shape=shape)
+    assert plan.schedule.warmup_steps == 50
+    warmups = {schedule.total_steps: schedule.warmup_steps for schedule in trained}
+    assert {*warmups} == {rung.steps for rung in plan.rungs}
     for steps, warmup in warmups.items():
         assert warmup == min(50, round(0.3 * steps))
     assert max(warmups.values()) == 50
@@ -146,14 +169,16 @@ def test_more_trials_go_beyond_the_budget_and_train_nothing_again(tmp_path):
 
 
 def test_warm_up_and_decay_are_compared_on_request():
-    made = learnrate.plan(quadratic_task(), total_steps=2000, compare_shapes=True)
-    shapes = [one.shape for one in made.shapes]
+    plan = learnrate.plan(quadratic_task(), total_steps=2000, compare_shapes=True)
+    shapes = [trial.shape for trial in plan.shapes]
     assert shapes[0] == "warmup(5%) >> linear()"
     assert len(set(shapes)) == 6
-    assert len({one.lr for one in made.shapes}) == 2  # a stable phase is tried at half the rate
-    assert "warm-up" in made.reason
-    assert made.cost <= 0.5 + 6 * made.shapes[0].updates / 2000
-    assert str(made.schedule.split()[1]).count(">>") <= 2
+    assert (
+        len({trial.lr for trial in plan.shapes}) == 2
+    )  # a stable phase is tried at half the rate
+    assert "warm-up" in plan.reason
+    assert plan.cost <= 0.5 + 6 * plan.shapes[0].updates / 2000
+    assert str(plan.schedule.split()[1]).count(">>") <= 2
 
 
 @pytest.mark.parametrize(
@@ -179,24 +204,24 @@ def test_losses_below_zero_are_planned_too():
         validate=lambda model: task.validate(model) - 20.0,
         total_steps=400,
     )
-    made = learnrate.plan(shifted)
-    assert 0.001 < made.peak < 0.2
-    assert all(math.isfinite(loss) for rung in made.rungs for loss in rung.fit_loss)
+    plan = learnrate.plan(shifted)
+    assert 0.001 < plan.peak < 0.2
+    assert all(math.isfinite(loss) for rung in plan.rungs for loss in rung.fit_loss)
 
 
 def test_a_small_budget_answers_but_says_that_it_is_weak():
-    made = learnrate.plan(quadratic_task(), total_steps=300, budget=0.1)
-    assert made.verdict == "weak"
-    assert "weak: " in made.reason
+    plan = learnrate.plan(quadratic_task(), total_steps=300, budget=0.1)
+    assert plan.verdict == "weak"
+    assert "weak: " in plan.reason
 
 
 def test_the_reason_states_the_rungs_the_drift_and_the_choice():
-    made = learnrate.plan(quadratic_task(), total_steps=1000)
-    for rung in made.rungs:
-        assert f"{rung.best:.2g} at {rung.steps:,} updates" in made.reason
-    assert f"horizon^{made.drift:.2f}" in made.reason
-    assert f"{made.peak:.3g} is chosen" in made.reason
-    assert f"expected to end {made.expected_regret:.0%} above the best" in made.reason
+    plan = learnrate.plan(quadratic_task(), total_steps=1000)
+    for rung in plan.rungs:
+        assert f"{rung.best:.2g} at {rung.steps:,} updates" in plan.reason
+    assert f"horizon^{plan.drift:.2f}" in plan.reason
+    assert f"{plan.peak:.3g} is chosen" in plan.reason
+    assert f"expected to end {plan.expected_regret:.0%} above the best" in plan.reason
 
 
 def test_a_plan_run_again_in_its_folder_measures_nothing_again(tmp_path):
@@ -218,17 +243,17 @@ def test_a_plan_run_again_in_its_folder_measures_nothing_again(tmp_path):
 
     task = counted(quadratic_task())
     first = learnrate.plan(task, out=tmp_path)
-    made, updates[:] = len(updates), []
+    first_updates, updates[:] = len(updates), []
     again = learnrate.plan(task, out=tmp_path)
     assert again.to_dict() == first.to_dict()
-    assert made > 100
+    assert first_updates > 100
     assert len(updates) <= 4  # the first batch, tried before anything else
 
 
 def test_another_task_in_the_same_folder_is_measured_anew(tmp_path):
-    one = learnrate.plan(quadratic_task(steepest=10.0), out=tmp_path)
-    other = learnrate.plan(quadratic_task(steepest=1000.0), out=tmp_path)
-    assert other.peak < one.peak / 10
+    gentle = learnrate.plan(quadratic_task(steepest=10.0), out=tmp_path)
+    steep = learnrate.plan(quadratic_task(steepest=1000.0), out=tmp_path)
+    assert steep.peak < gentle.peak / 10
 
 
 def test_a_record_cut_off_by_a_kill_is_measured_again(tmp_path):
@@ -263,9 +288,9 @@ def test_a_plan_killed_at_any_moment_goes_on_where_it_was(tmp_path):
         )
         process.kill()
         process.wait()
-    kept = journal.read_text().splitlines()
+    kept_lines = journal.read_text().splitlines()
     resumed = learnrate.plan(quadratic_task(total_steps=3000), out=tmp_path)
-    assert journal.read_text().splitlines()[: len(kept)] == kept
+    assert journal.read_text().splitlines()[: len(kept_lines)] == kept_lines
     assert resumed.to_dict() == learnrate.plan(quadratic_task(total_steps=3000)).to_dict()
 
 
@@ -316,7 +341,7 @@ def test_a_failing_trial_ends_the_plan_with_its_rate_and_seed():
 
 
 def test_json_has_neither_nan_nor_infinity():
-    made = learnrate.plan(quadratic_task(), total_steps=500)
-    assert json.loads(json.dumps(made.to_dict(), allow_nan=False)) == json.loads(
-        json.dumps(made.to_dict())
+    plan = learnrate.plan(quadratic_task(), total_steps=500)
+    assert json.loads(json.dumps(plan.to_dict(), allow_nan=False)) == json.loads(
+        json.dumps(plan.to_dict())
     )

@@ -53,7 +53,10 @@ def test_a_file_cut_off_anywhere_is_refused(written):
     ("changes", "message"),
     [
         ({"format": "something"}, "is not a plan of learnrate"),
-        ({"format_version": 3}, "format version 3; this learnrate reads up to 2. Update learnrate"),
+        (
+            {"format_version": 3},
+            "format version 3; this learnrate reads up to 2. Update learnrate",
+        ),
         ({"peak": -0.1}, "peak must be a finite rate above 0; got -0.1"),
         ({"peak": "fast"}, "peak must be a finite rate above 0; got 'fast'"),
         ({"peak": 1e6}, "peak must lie from low to high"),
@@ -62,7 +65,7 @@ def test_a_file_cut_off_anywhere_is_refused(written):
         ({"total_steps": 499}, "is 500 updates long, and total_steps says 499"),
         ({"schedule": "100 * constant(500)"}, "its schedule reaches 100.0, above its peak"),
         ({"schedule": "0.1 * constnt(500)"}, "its schedule cannot be used"),
-        ({"verdict": "perhaps"}, "'perhaps' is not a valid Verdict"),
+        ({"verdict": "perhaps"}, "'perhaps' is not a valid PlanVerdict"),
         ({"rungs": [{}]}, "is not a plan of learnrate, or lacks a part of one"),
     ],
 )
@@ -74,9 +77,9 @@ def test_a_file_edited_out_of_range_is_refused(written, changes, message):
 
 @pytest.mark.parametrize("missing", ["peak", "schedule", "rungs", "trials", "cost"])
 def test_a_missing_part_is_named(written, missing):
-    found = json.loads(written.read_text())
-    del found[missing]
-    written.write_text(json.dumps(found))
+    document = json.loads(written.read_text())
+    del document[missing]
+    written.write_text(json.dumps(document))
     with pytest.raises(FileError, match=missing):
         Plan.read(written)
 

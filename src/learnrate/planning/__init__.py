@@ -1,21 +1,21 @@
 """Planning: the peak rate of a whole run, from short trials, with its evidence.
 
-A plan can be read and shown without torch; making one loads it.
+Reading or showing a plan does not load torch; making one does.
 """
 
 from typing import TYPE_CHECKING
 
-from learnrate.planning._result import Plan, Rung, RungTrial, Verdict
+from learnrate.planning._result import Plan, PlanVerdict, Rung, RungTrial
 
 if TYPE_CHECKING:
     from learnrate.planning._plan import JOURNAL_NAME, plan, replan
 
-__all__ = ["JOURNAL_NAME", "Plan", "Rung", "RungTrial", "Verdict", "plan", "replan"]
+__all__ = ["JOURNAL_NAME", "Plan", "PlanVerdict", "Rung", "RungTrial", "plan", "replan"]
 
 
 def __getattr__(name: str) -> object:
     if name not in {"JOURNAL_NAME", "plan", "replan"}:
         raise AttributeError(f"module 'learnrate.planning' has no attribute {name!r}")
-    from learnrate.planning import _plan  # noqa: PLC0415 - it loads torch
+    from learnrate.planning import _plan  # noqa: PLC0415 - loads torch
 
     return getattr(_plan, name)

@@ -1,4 +1,4 @@
-"""The plan: a bracket by a range test, a ladder of short annealed trials, a decision."""
+"""The plan: a range test, a ladder of short annealed trials, a decision."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from learnrate._errors import ArgumentError, TaskError
 from learnrate._files import folder_for
 from learnrate._progress import ProgressBar
 from learnrate._version import __version__
-from learnrate.planning._bench import BRACKET_ITERS, Bench
-from learnrate.planning._heights import Scale
-from learnrate.planning._ladder import Ladder, Measured, ladder_for
-from learnrate.planning._result import Further, Plan, Rung, Verdict
-from learnrate.planning._shapes import SHORTEST, chosen
+from learnrate.planning._ladder import Ladder, LadderTrial, ladder_for
+from learnrate.planning._loss_scale import LossScale
+from learnrate.planning._result import FurtherTrials, Plan, PlanVerdict, Rung
+from learnrate.planning._shapes import MIN_STEPS, choose_shape
+from learnrate.planning._trainer import RANGE_TEST_STEPS, PlanTrainer
 from learnrate.planning._verdict import judge
 from learnrate.schedules import Schedule
 from learnrate.schedules import shape as read_shape
@@ -39,8 +39,8 @@ __all__ = ["JOURNAL_NAME", "plan", "replan"]
 
 JOURNAL_NAME = "plan.trials.jsonl"
 SHAPE = "warmup(5%) >> linear()"
-_WITHIN = 1e3  # how far below where the test ended its lowest loss may lie; lower is noise
-_BELOW = 30.0  # the best rate lies this factor below the middle of where it is lowest and ended
+_LOWEST_WITHIN = 1e3  # the lowest loss this factor below the last rate, or lower, is noise
+_BEST_BELOW = 30.0  # the best rate lies this factor below the middle of lowest and last rate
 
 
 def plan(
@@ -57,38 +57,38 @@ def plan(
 ) -> Plan:
     """Find the peak rate for a whole run, with an interval, for a share of that run's cost.
 
-    A range test brackets the rate; trials of a short and a long horizon locate the best rate at
-    both, each a run in few updates: with a warm-up as long as the whole run's, but for no more than
-    30 % of the trial, and all the rest of the shape (`Schedule.shortened`). Their joint fit is
-    extrapolated to the whole run with its uncertainty, and the peak with the least
-    expected regret is chosen. Nothing of yours is changed, also when the plan fails or is
-    interrupted.
+    A range test finds roughly where the best rate lies. Trials of a short and a long horizon then
+    locate the best rate of each. A trial is a whole run in few updates: its warm-up is as long as
+    that of the whole run, but at most 30 % of the trial, and the rest of the shape is kept
+    (`Schedule.shortened`). A joint fit extrapolates the best rate to the whole run, with its
+    uncertainty, and the peak with the least expected regret is chosen. The task is left as it was,
+    even if the plan fails or is interrupted.
 
     Args:
         task: what to train.
-        total_steps: the whole run in optimizer updates; the task's own by default.
+        total_steps: the length of the whole run, in optimizer updates; the task's by default.
         budget: the most that all trials may cost, as a share of one run, in (0, 1].
         shape: the schedule's shape, with peak 1; 5 % warm-up and a linear decay to 0 by default.
-        compare_shapes: choose warm-up (none, 2, 5, 10 %) and decay (linear, cosine, constant and
-            then linear) by six further short trials, which cost about a fifth of a run beside the
-            budget; differences within the noise do not count.
-        more: how many times to go on after the budget is spent, each time with the two trials that
-            help most; a plan with the verdict `weak` says what the next two cost. With the same
-            `out` only these are trained.
+        compare_shapes: whether to choose the warm-up (none, 2, 5 or 10 %) and the decay (linear,
+            cosine, or constant and then linear) by six further short trials. They cost about a
+            fifth of a run in addition to the budget. Differences within the noise do not count.
+        more: how many times to continue after the budget is spent, each time with the two trials
+            that help most. A plan with the verdict `weak` says what the next two would cost. With
+            the same `out`, only these are trained.
         seed: the same seed gives the same plan.
-        out: a folder in which every finished trial is kept at once; run again with the same folder
-            and nothing measured is measured again.
-        progress: show a bar on standard error.
+        out: a folder in which every finished trial is kept. A plan that is made again with the same
+            folder does not train these again.
+        progress: whether to show a progress bar on standard error.
 
     Raises:
-        ArgumentError: `total_steps` or `budget` is outside its rule, or together too small to try
-            anything.
-        TaskError: the task cannot be trained, or nothing it does lowers the loss.
-        KeyboardInterrupt: on Ctrl-C; what was measured is kept in `out`.
+        ArgumentError: `total_steps` or `budget` is outside its rule, or they are too small together
+            for a single trial.
+        TaskError: the task cannot be trained, or its loss never falls.
+        KeyboardInterrupt: on Ctrl-C; finished trials are kept in `out`.
     """
     total_steps = task.run_length(total_steps)
     updates = _updates(total_steps, budget)
-    shaped = read_shape(SHAPE if shape is None else shape).over(total_steps)
+    bound_shape = read_shape(SHAPE if shape is None else shape).over(total_steps)
     if compare_shapes:
         _refuse_to_compare(total_steps, shape)
     if not isinstance(more, int) or isinstance(more, bool) or more < 0:
@@ -96,19 +96,21 @@ def plan(
     identity = fingerprint(task)
     path = None if out is None else folder_for(Path(out)) / JOURNAL_NAME
     with ProgressBar(updates, shown=progress) as bar, preserved(task):
-        bench = Bench(task, Journal(path, identity), bar, shaped)
-        bracket = bench.range_test(updates, seed)
-        if bracket.broken:
-            raise TaskError(bracket.refusal)
-        left = updates - int(bracket.reached.sum())
-        scale = Scale.of(bracket.mean)
-        ladder = ladder_for(total_steps, left, _expected(bracket), scale.height(scale.start))
-        measured = bench.climbed(ladder, [], scale, seed)
-        for _ in range(more if any(math.isfinite(one.height) for one in measured) else 0):
-            ladder = ladder.extended(measured)
-            measured = bench.climbed(ladder, measured, scale, seed)
-        made = _decided(bench, ladder, measured, bracket, scale, budget=budget, seed=seed)
-        return _reshaped(made, bench, ladder, measured, scale) if compare_shapes else made
+        trainer = PlanTrainer(task, Journal(path, identity), bar, bound_shape)
+        range_test = trainer.range_test(updates, seed)
+        if range_test.broken:
+            raise TaskError(range_test.refusal)
+        budget_left = updates - int(range_test.reached.sum())
+        scale = LossScale.of(range_test.mean)
+        ladder = ladder_for(
+            total_steps, budget_left, _expected_log_lr(range_test), scale.log_loss(scale.start)
+        )
+        trials = trainer.climb(ladder, [], scale, seed)
+        for _ in range(more if any(math.isfinite(trial.log_loss) for trial in trials) else 0):
+            ladder = ladder.extended(trials)
+            trials = trainer.climb(ladder, trials, scale, seed)
+        plan = _decide(trainer, ladder, trials, range_test, scale, budget=budget, seed=seed)
+        return _with_best_shape(plan, trainer, ladder, trials, scale) if compare_shapes else plan
 
 
 def replan(
@@ -122,26 +124,26 @@ def replan(
     out: str | Path | None = None,
     progress: bool = True,
 ) -> Plan:
-    """Plan the rest of a run from where it stands: its weights and its optimizer's state.
+    """Plan the rest of a run from its present weights and optimizer state.
 
-    Every trial starts there, is as long as a part of what remains, and decays to 0. The state is
-    not changed. `learnrate.plan(task.starting_from(state), ...)` is the same with a warm-up, for
-    an optimizer that starts afresh.
+    Every trial starts from that state, is as long as a part of the remaining updates, and decays to
+    0. The state is not changed. `learnrate.plan(task.starting_from(state), ...)` does the same with
+    a warm-up, for an optimizer that starts afresh.
 
     Args:
         task: what is trained.
         state: what `Task.starting_from` takes: `{"model": model.state_dict(), "optimizer":
-            optimizer.state_dict()}`, or the path of a file that torch saved this in.
+            optimizer.state_dict()}`, or the path of a file in which torch saved this.
         remaining: how many updates are left.
         budget: the most that all trials may cost, as a share of what remains, in (0, 1].
-        shape: of the rest of the schedule, with peak 1.
+        shape: the shape of the rest of the schedule, with peak 1.
         seed: the same seed gives the same plan.
         out: as for `plan`.
-        progress: show a bar on standard error.
+        progress: whether to show a progress bar on standard error.
 
     Raises:
         ArgumentError: an argument is outside its rule.
-        TaskError: the state fits no such task, or the task cannot be trained from there.
+        TaskError: the state does not fit the task, or the task cannot be trained from it.
 
     Examples:
         >>> import learnrate
@@ -169,45 +171,44 @@ def _updates(total_steps: int, budget: float) -> int:
             f"budget must be a share of one run, above 0 and at most 1; got {budget!r}."
         )
     updates = math.floor(budget * total_steps)
-    if updates < 2 * BRACKET_ITERS[0]:
+    if updates < 2 * RANGE_TEST_STEPS[0]:
         raise ArgumentError(
             f"budget {budget} of {total_steps} steps is {updates} updates; a plan needs at least "
-            f"{2 * BRACKET_ITERS[0]}. Raise the budget or plan for a longer run."
+            f"{2 * RANGE_TEST_STEPS[0]}. Raise the budget or plan for a longer run."
         )
     return updates
 
 
-def _expected(bracket: RangeTest) -> float:
-    """Log of the rate at which the range test puts the best of the whole run."""
-    tried = bracket.lr[: len(bracket.mean)]
-    near = tried >= tried[-1] / _WITHIN
-    lowest = float(tried[near][int(np.argmin(bracket.mean[near]))])
-    return math.log(math.sqrt(lowest * tried[-1]) / _BELOW)
+def _expected_log_lr(range_test: RangeTest) -> float:
+    """The log of the best rate of the whole run, according to the range test."""
+    tried = range_test.lr[: len(range_test.mean)]
+    near = tried >= tried[-1] / _LOWEST_WITHIN
+    lowest = float(tried[near][int(np.argmin(range_test.mean[near]))])
+    return math.log(math.sqrt(lowest * tried[-1]) / _BEST_BELOW)
 
 
-def _decided(
-    bench: Bench,
+def _decide(
+    trainer: PlanTrainer,
     ladder: Ladder,
-    measured: list[Measured],
-    bracket: RangeTest,
-    scale: Scale,
+    trials: list[LadderTrial],
+    range_test: RangeTest,
+    scale: LossScale,
     *,
     budget: float,
     seed: int,
 ) -> Plan:
-    _refuse_without_evidence(measured)
-    surface = ladder.surface(measured)
-    whole = surface.best(ladder.total_steps)
-    peak = min(surface.least_regret(), _ceiling(measured))
+    _refuse_without_evidence(trials)
+    surface = ladder.surface(trials)
+    whole_run = surface.best(ladder.total_steps)
+    peak = float(f"{min(surface.least_regret(), _highest_peak(trials)):.3g}")
     rungs = tuple(
-        _rung(index, surface, ladder, measured, scale)
+        _rung(index, surface, ladder, trials, scale)
         for index in range(len(ladder.horizons))
-        if any(one.proposal.rung == index for one in measured)
+        if any(trial.proposal.rung == index for trial in trials)
     )
-    peak = float(f"{peak:.3g}")
     regret = surface.expected_regret(peak)
     verdict, reason = judge(rungs, surface, peak, regret, scale)
-    further = _further(ladder, measured) if verdict is Verdict.WEAK else None
+    further = _further(ladder, trials) if verdict is PlanVerdict.WEAK else None
     if further is not None:
         reason += (
             f" What would help most: two trials of {further.steps:,} updates, {further.cost:.0%} "
@@ -215,11 +216,11 @@ def _decided(
         )
     return Plan(
         peak=peak,
-        low=min(whole.low, peak),
-        high=max(whole.high, peak),
-        schedule=peak * bench.shape,
+        low=min(whole_run.low, peak),
+        high=max(whole_run.high, peak),
+        schedule=peak * trainer.shape,
         total_steps=ladder.total_steps,
-        cost=bench.spent / ladder.total_steps,
+        cost=trainer.spent / ladder.total_steps,
         budget=budget,
         verdict=verdict,
         reason=reason,
@@ -227,8 +228,8 @@ def _decided(
         drift=surface.drift,
         expected_regret=regret,
         further=further,
-        range_test=bracket.to_dict(),
-        task=bench.task.name,
+        range_test=range_test.to_dict(),
+        task=trainer.task.name,
         seed=seed,
         version=__version__,
     )
@@ -239,78 +240,80 @@ def _refuse_to_compare(total_steps: int, shape: object) -> None:
         raise ArgumentError(
             f"compare_shapes chooses the shape, and shape={str(shape)!r} was given; leave out one."
         )
-    if total_steps < 4 * SHORTEST:
+    if total_steps < 4 * MIN_STEPS:
         raise ArgumentError(
-            f"compare_shapes needs a run of at least {4 * SHORTEST} updates, of which a short "
-            f"trial still has a warm-up; got {total_steps}."
+            f"compare_shapes needs a run of at least {4 * MIN_STEPS} updates, so that short trials "
+            f"have a warm-up; got {total_steps}. Leave it out, or plan for a longer run."
         )
 
 
-def _reshaped(
-    made: Plan, bench: Bench, ladder: Ladder, measured: list[Measured], scale: Scale
+def _with_best_shape(
+    plan: Plan, trainer: PlanTrainer, ladder: Ladder, trials: list[LadderTrial], scale: LossScale
 ) -> Plan:
-    """The plan with the warm-up and the decay that short trials favour."""
-    surface = ladder.surface(measured)
-    steps = max(SHORTEST, ladder.horizons[0])
-    highest = max(one.trial.lr for one in measured if one.trial.loss is not None)
-    tried = bench.compared(min(surface.best(steps).best, highest), steps, made.seed)
-    heights = {one: scale.height(trial.loss) for one, trial in tried.items()}
-    taken, said = chosen(heights, surface.noise)
-    peak = float(f"{made.peak * taken.factor:.3g}")
+    """The plan with the warm-up and the decay that do best in short trials."""
+    surface = ladder.surface(trials)
+    steps = max(MIN_STEPS, ladder.horizons[0])
+    highest = max(trial.record.lr for trial in trials if trial.record.loss is not None)
+    shape_trials = trainer.compare_shapes(min(surface.best(steps).best, highest), steps, plan.seed)
+    log_losses = {
+        candidate: scale.log_loss(trial.loss) for candidate, trial in shape_trials.items()
+    }
+    candidate, shape_reason = choose_shape(log_losses, surface.noise)
+    peak = float(f"{plan.peak * candidate.factor:.3g}")
     return replace(
-        made,
+        plan,
         peak=peak,
-        low=min(made.low * taken.factor, peak),
-        high=max(made.high * taken.factor, peak),
-        schedule=(peak * taken.shape).over(made.total_steps),
-        cost=bench.spent / made.total_steps,
-        reason=f"{made.reason} In trials of {steps:,} updates, {said}",
-        shapes=tuple(tried.values()),
+        low=min(plan.low * candidate.factor, peak),
+        high=max(plan.high * candidate.factor, peak),
+        schedule=(peak * candidate.shape).over(plan.total_steps),
+        cost=trainer.spent / plan.total_steps,
+        reason=f"{plan.reason} In trials of {steps:,} updates, {shape_reason}",
+        shapes=tuple(shape_trials.values()),
     )
 
 
-def _further(ladder: Ladder, measured: list[Measured]) -> Further:
-    steps = ladder.extended(measured).horizons[-1]
-    return Further(steps, 2 * steps / ladder.total_steps)
+def _further(ladder: Ladder, trials: list[LadderTrial]) -> FurtherTrials:
+    steps = ladder.extended(trials).horizons[-1]
+    return FurtherTrials(steps, 2 * steps / ladder.total_steps)
 
 
-def _refuse_without_evidence(measured: list[Measured]) -> None:
-    finished = [one.trial.loss for one in measured if one.trial.loss is not None]
-    rates = [one.trial.lr for one in measured]
-    if not finished:
+def _refuse_without_evidence(trials: list[LadderTrial]) -> None:
+    losses = [trial.record.loss for trial in trials if trial.record.loss is not None]
+    rates = [trial.record.lr for trial in trials]
+    if not losses:
         raise TaskError(
-            f"every one of {len(measured)} trials diverged, the lowest at rate "
+            f"every one of {len(trials)} trials diverged, the lowest at rate "
             f"{min(rates, default=math.nan):.2g}. "
             "Plan with a larger budget or more steps, or look at what learnrate find shows."
         )
-    if len(finished) > 2 and len(set(finished)) == 1:
+    if len(losses) > 2 and len(set(losses)) == 1:
         raise TaskError(
-            f"{len(finished)} trials at rates from {min(rates):.2g} to {max(rates):.2g} all ended "
-            f"at the loss {finished[0]:.6g}: it does not depend on what the optimizer trains."
+            f"{len(losses)} trials at rates from {min(rates):.2g} to {max(rates):.2g} all ended "
+            f"at the loss {losses[0]:.6g}: it does not depend on what the optimizer trains."
         )
 
 
-def _ceiling(measured: list[Measured]) -> float:
+def _highest_peak(trials: list[LadderTrial]) -> float:
     """Half of the lowest rate that diverged: no peak lies above it."""
-    diverged = [one.trial.lr for one in measured if one.trial.status == Status.DIVERGED]
+    diverged = [trial.record.lr for trial in trials if trial.record.status == Status.DIVERGED]
     return min(diverged, default=math.inf) / 2
 
 
 def _rung(
-    index: int, surface: Surface, ladder: Ladder, measured: list[Measured], scale: Scale
+    index: int, surface: Surface, ladder: Ladder, trials: list[LadderTrial], scale: LossScale
 ) -> Rung:
-    own = [one.trial for one in measured if one.proposal.rung == index]
+    records = [trial.record for trial in trials if trial.proposal.rung == index]
     steps = ladder.horizons[index]
     best = surface.best(steps)
-    rates = [math.log(trial.lr) for trial in own]
-    drawn = np.linspace(min(rates) - 0.7, max(rates) + 0.7, 41)
+    log_lrs = [math.log(record.lr) for record in records]
+    fit_log_lr = np.linspace(min(log_lrs) - 0.7, max(log_lrs) + 0.7, 41)
     return Rung(
         steps=steps,
         best=best.best,
         low=best.low,
         high=best.high,
-        bracketed=ladder.bracketed(index, measured),
-        trials=tuple(sorted(own, key=lambda trial: trial.lr)),
-        fit_lr=tuple(np.exp(drawn).tolist()),
-        fit_loss=tuple(scale.loss(surface.fitted(steps, drawn)).tolist()),
+        bracketed=ladder.bracketed(index, trials),
+        trials=tuple(sorted(records, key=lambda record: record.lr)),
+        fit_lr=tuple(np.exp(fit_log_lr).tolist()),
+        fit_loss=tuple(scale.loss(surface.fitted(steps, fit_log_lr)).tolist()),
     )

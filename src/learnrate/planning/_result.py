@@ -16,14 +16,14 @@ from learnrate.schedules import Schedule, schedule
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["Further", "Plan", "Rung", "RungTrial", "Verdict"]
+__all__ = ["FurtherTrials", "Plan", "PlanVerdict", "Rung", "RungTrial"]
 
 _FORMAT = "learnrate.plan"
 _VERSION = 2
 
 
-class Verdict(StrEnum):
-    """Whether the evidence carries the answer."""
+class PlanVerdict(StrEnum):
+    """Whether the evidence supports the plan."""
 
     OK = "ok"
     WEAK = "weak"
@@ -31,7 +31,15 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True)
 class RungTrial:
-    """One trial of a rung: its peak rate, seed, final loss (None unless finished), and cost."""
+    """One trial of a rung.
+
+    Attributes:
+        lr: the peak rate.
+        seed: of the weights and the batches.
+        loss: the final loss; None if it did not finish.
+        status: `finished` or `diverged`.
+        updates: how many were made.
+    """
 
     lr: float
     seed: int
@@ -41,12 +49,12 @@ class RungTrial:
 
 
 @dataclass(frozen=True)
-class Further:
-    """The trials that would help a weak plan most, for the least: two of `steps` updates.
+class FurtherTrials:
+    """The two further trials that would help a weak plan most for their cost.
 
     Attributes:
         steps: the length of each, in updates.
-        cost: of both, as a share of one run.
+        cost: of both together, as a share of one run.
     """
 
     steps: int
@@ -55,14 +63,16 @@ class Further:
 
 @dataclass(frozen=True)
 class Rung:
-    """Trials of one length, and the best rate the evidence as a whole puts there.
+    """Trials of one length, and their best rate according to the joint fit.
 
     Attributes:
         steps: the trials' length in updates.
-        best: the best peak rate at this length, with its central 80 % interval `low` .. `high`.
+        best: the best peak rate at this length.
+        low: the lower end of its central 80 % interval.
+        high: the upper end.
         bracketed: whether the best trial has a worse one on both sides.
-        trials: what was trained.
-        fit_lr: rates, rising, over which the fitted loss is drawn.
+        trials: by rising rate.
+        fit_lr: rising rates at which the fitted loss is given.
         fit_loss: the fitted final loss at each of them.
     """
 
@@ -83,23 +93,23 @@ class Plan:
     Attributes:
         peak: the rate with the least expected regret.
         low: the lower end of the central 80 % interval of the best rate.
-        high: its upper end.
-        schedule: warm-up and decay bound to `total_steps`, at `peak`.
-        total_steps: the run's length in updates.
+        high: the upper end.
+        schedule: the shape at `peak`, bound to `total_steps`.
+        total_steps: the length of the whole run, in updates.
         cost: the updates of all trials, as a share of one run.
-        budget: the share that was allowed.
-        verdict: `ok`, or `weak` where the evidence is poor.
-        reason: what was decided and why, in words.
+        budget: the largest cost that was allowed.
+        verdict: `ok`, or `weak` if the evidence is poor.
+        reason: the decision and its reasons, in words.
         rungs: the trials, by rising length.
-        drift: how the log of the best rate moves per e-fold of horizon.
-        expected_regret: how far above the best loss the run is expected to end, as a share of it
-            (of the improvement, where losses go below zero); what not knowing better costs.
-        further: the two trials to make next where the verdict is weak; `more=1` makes them.
-        shapes: the short trials that compared warm-ups and decays; empty where none were.
-        range_test: rates and losses of the first look, as `RangeTest.to_dict` gives them.
+        drift: the change of the log of the best rate per e-fold of horizon.
+        expected_regret: how far above the best loss the run is expected to end, as a share of that
+            loss (of the improvement, if losses go below zero).
+        further: the two trials to make next if the verdict is weak; `more=1` makes them.
+        shapes: the short trials that compared warm-ups and decays; empty if there were none.
+        range_test: rates and losses of the range test, as `RangeTest.to_dict` gives them.
         task: the task's name.
         seed: the seed of the plan.
-        version: the learnrate that made it.
+        version: the version of learnrate that made the plan.
     """
 
     peak: float
@@ -109,7 +119,7 @@ class Plan:
     total_steps: int
     cost: float
     budget: float
-    verdict: Verdict
+    verdict: PlanVerdict
     reason: str
     rungs: tuple[Rung, ...]
     drift: float
@@ -118,7 +128,7 @@ class Plan:
     task: str
     seed: int
     version: str
-    further: Further | None = None
+    further: FurtherTrials | None = None
     shapes: tuple[ShapeTrial, ...] = ()
 
     def __str__(self) -> str:
@@ -232,7 +242,7 @@ def _checked(found: Any) -> Plan:
         total_steps=int(found["total_steps"]),
         cost=float(found["cost"]),
         budget=float(found["budget"]),
-        verdict=Verdict(found["verdict"]),
+        verdict=PlanVerdict(found["verdict"]),
         reason=str(found["reason"]),
         rungs=tuple(_rung(one, found["trials"]) for one in found["rungs"]),
         drift=float(found["drift"]),
@@ -246,8 +256,8 @@ def _checked(found: Any) -> Plan:
     )
 
 
-def _further(found: dict[str, Any] | None) -> Further | None:
-    return None if found is None else Further(int(found["steps"]), float(found["cost"]))
+def _further(found: dict[str, Any] | None) -> FurtherTrials | None:
+    return None if found is None else FurtherTrials(int(found["steps"]), float(found["cost"]))
 
 
 def _shape_trial(found: dict[str, Any]) -> ShapeTrial:

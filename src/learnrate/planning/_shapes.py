@@ -1,4 +1,4 @@
-"""Which warm-up and which decay: short trials at one rate and on the same batches. Pure."""
+"""Which warm-up and which decay to use, by short trials on the same batches. Pure arithmetic."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from learnrate.schedules import Schedule, shape
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-__all__ = ["SHORTEST", "Candidate", "ShapeTrial", "candidates", "chosen"]
+__all__ = ["MIN_STEPS", "Candidate", "ShapeTrial", "candidates", "choose_shape"]
 
-SHORTEST = 64  # updates; of fewer, a warm-up of 2 % is one update
-_SURE = 2.0  # standard deviations of a difference of two trials
-_LEAST = 0.01  # of the loss: what is less does not matter
+MIN_STEPS = 64  # of a trial; in a shorter one, a warm-up of 2 % is a single update
+_STD_MARGIN = 2.0  # standard deviations of a difference of two trials
+_MIN_GAIN = 0.01  # of the loss: a smaller difference does not matter
 
 _WARMUPS = {"no warm-up": 0.0, "2 % warm-up": 0.02, "5 % warm-up": 0.05, "10 % warm-up": 0.1}
 _DECAYS = {
     "linear": ("linear()", 1.0),
     "cosine": ("cosine()", 1.0),
-    # A stable phase wants about half the peak (Schaipp et al. 2025, arXiv:2501.18965, data).
+    # A constant phase needs about half the peak (Schaipp et al. 2025, arXiv:2501.18965, data).
     "constant, then linear over the last 20 %": ("constant({stable:g}%) >> linear()", 0.5),
 }
 _WARMUP, _DECAY = "5 % warm-up", "linear"
@@ -29,14 +29,14 @@ _WARMUP, _DECAY = "5 % warm-up", "linear"
 
 @dataclass(frozen=True)
 class Candidate:
-    """A warm-up and a decay by name, and their rate as a share of that under a linear decay."""
+    """A warm-up and a decay, by name."""
 
     warmup: str
     decay: str
 
     @property
     def factor(self) -> float:
-        """Its peak over that of 5 % warm-up and a linear decay."""
+        """The factor by which its peak differs from that of 5 % warm-up and a linear decay."""
         return _DECAYS[self.decay][1]
 
     @property
@@ -49,7 +49,16 @@ class Candidate:
 
 @dataclass(frozen=True)
 class ShapeTrial:
-    """A short trial of one warm-up and decay: what it ended at; None if it did not finish."""
+    """A short trial of one warm-up and decay.
+
+    Attributes:
+        warmup: the warm-up's name.
+        decay: the decay's name.
+        shape: the schedule's shape, as a text.
+        lr: the peak rate.
+        loss: the final loss; None if it did not finish.
+        updates: how many were made.
+    """
 
     warmup: str
     decay: str
@@ -60,10 +69,10 @@ class ShapeTrial:
 
 
 def candidates() -> list[Candidate]:
-    """The usual one first, then the others, each differing from it in one thing.
+    """The usual shape first, then the others, which differ from it in the warm-up or the decay.
 
     Examples:
-        >>> [str(one.shape) for one in candidates()][:2]
+        >>> [str(candidate.shape) for candidate in candidates()][:2]
         ['warmup(5%) >> linear()', 'linear()']
         >>> str(candidates()[-1].shape)
         'warmup(5%) >> constant(75%) >> linear()'
@@ -73,40 +82,51 @@ def candidates() -> list[Candidate]:
     return [Candidate(_WARMUP, _DECAY), *others]
 
 
-def chosen(heights: Mapping[Candidate, float], noise: float) -> tuple[Candidate, str]:
-    """The warm-up and decay to use, and why, in a sentence.
+def choose_shape(log_losses: Mapping[Candidate, float], noise: float) -> tuple[Candidate, str]:
+    """The warm-up and decay to use, and the reason, in one sentence.
 
-    Another than the usual one is taken where it ended lower by more than two standard deviations
-    of a difference of two trials, and by more than 1 % of the loss.
+    A candidate replaces the usual shape if it ended lower by more than two standard deviations of a
+    difference of two trials, and by more than 1 % of the loss.
 
     Args:
-        heights: of each candidate's trial, infinite where it did not finish; the usual one first.
-        noise: the standard deviation of a trial's height.
+        log_losses: of each candidate's trial, infinite if it did not finish; the usual shape first.
+        noise: the standard deviation of a trial's log loss.
     """
     usual = candidates()[0]
-    margin = max(_LEAST, _SURE * math.sqrt(2) * noise)
-    warmup, of_warmup = _best([one for one in heights if one.decay == _DECAY], heights, margin)
-    decay, of_decay = _best([one for one in heights if one.warmup == _WARMUP], heights, margin)
-    taken = Candidate(warmup.warmup, decay.decay)
-    kept = "the usual ones are kept" if taken == usual else f"taken: {taken.warmup}, {taken.decay}"
-    return taken, f"{of_warmup}; {of_decay}; {kept} (differences below {margin:.1%} are noise)."
+    margin = max(_MIN_GAIN, _STD_MARGIN * math.sqrt(2) * noise)
+    warmups = [candidate for candidate in log_losses if candidate.decay == _DECAY]
+    decays = [candidate for candidate in log_losses if candidate.warmup == _WARMUP]
+    warmup, warmup_reason = _best(warmups, log_losses, margin)
+    decay, decay_reason = _best(decays, log_losses, margin)
+    shape = Candidate(warmup.warmup, decay.decay)
+    decision = (
+        "the usual ones are kept" if shape == usual else f"taken: {shape.warmup}, {shape.decay}"
+    )
+    return shape, (
+        f"{warmup_reason}; {decay_reason}; {decision} (differences below {margin:.1%} are noise)."
+    )
 
 
 def _best(
-    among: Sequence[Candidate], heights: Mapping[Candidate, float], margin: float
+    varied: Sequence[Candidate], log_losses: Mapping[Candidate, float], margin: float
 ) -> tuple[Candidate, str]:
-    usual, varied = candidates()[0], "warm-up" if among[-1].decay == _DECAY else "decay"
-    best = min(among, key=lambda one: heights[one])
-    gains = {one: heights[usual] - heights[one] for one in among if one != usual}
+    """The best of candidates that differ in one part only, and the reason."""
+    usual, part = candidates()[0], "warm-up" if varied[-1].decay == _DECAY else "decay"
+    best = min(varied, key=log_losses.__getitem__)
+    gains = {
+        candidate: log_losses[usual] - log_losses[candidate]
+        for candidate in varied
+        if candidate != usual
+    }
     if all(abs(gain) <= margin for gain in gains.values()):
-        return usual, f"the {varied} does not matter"
-    name = best.warmup if varied == "warm-up" else best.decay
+        return usual, f"the {part} does not matter"
     if best == usual or gains[best] <= margin:
         worst = min(gains, key=gains.__getitem__)
-        other = worst.warmup if varied == "warm-up" else worst.decay
-        return usual, f"the {varied} matters ({other}: {_change(-gains[worst])}), none is better"
-    return best, f"the {varied} matters ({name}: {_change(-gains[best])})"
+        name = worst.warmup if part == "warm-up" else worst.decay
+        return usual, f"the {part} matters ({name}: {_change(-gains[worst])}), none is better"
+    name = best.warmup if part == "warm-up" else best.decay
+    return best, f"the {part} matters ({name}: {_change(-gains[best])})"
 
 
-def _change(height: float) -> str:
-    return "did not finish" if math.isinf(height) else f"{math.expm1(height):+.1%} loss"
+def _change(log_loss: float) -> str:
+    return "did not finish" if math.isinf(log_loss) else f"{math.expm1(log_loss):+.1%} loss"

@@ -1,29 +1,32 @@
-r"""What trials at several horizons say about the best rate of a whole run. Pure arithmetic.
+r"""What trials of several lengths say about the best rate of a whole run. Pure arithmetic.
 
-The final height $H$ (`Scale`) of an annealed trial of $h$ updates at peak rate $\eta$ is modelled as
+The final log loss $H$ (`LossScale`) of an annealed trial of $h$ updates at peak rate $\eta$ is
+modelled as
 
 $$H = c_h + k_h\,\ell_a\big(\ln\eta - \mu_h\big), \qquad
   \mu_h = \mu + b \ln (h/T) \pm s_h, \qquad \ell_a(u) = (e^{a u} - a u - 1)/a^2$$
 
-with one level $c_h$ and one depth $k_h$ a horizon, and $\mu$ the log of the best peak of the whole
-run of $T$ updates. $\ell_a$ is the linex loss (Varian 1975): linear far below the optimum and a cliff
-above it, as published sweeps are (a quarter of the best rate costs about 1 %, four times costs 4 %
-or the run: arXiv:2503.04715, data). Beyond 0.3 above the lowest, only a height's logarithm counts,
-modelled and measured alike.
+with one level $c_h$ and one depth $k_h$ for each length $h$, and $\mu$ the log of the best peak of
+the whole run of $T$ updates. $\ell_a$ is the linex loss (Varian 1975): linear far below the optimum
+and a cliff above it, like published sweeps (a quarter of the best rate costs about 1 %; four times
+the best rate costs 4 %, or the run: arXiv:2503.04715, data). Beyond 0.3 above the lowest log loss,
+measured and modelled log losses are both compressed logarithmically.
 
-$b$ is how the best rate drifts with the horizon, where trials warm up as long as the whole run; it is
-estimated, and shrunk towards what our own sweeps show, -0.2 with deviation 0.15 (DeepOBS baselines:
-median -0.45, plain SGD -0.08; arXiv:2409.19913: -0.32 at a fixed batch). Trials that have hardly begun
-to learn stray from any such line: what bounds their rate is divergence. $s_h$ is 1.5 over their
-progress, the fall of the lowest height since the start in units of the slope below, and at most 1.5.
-$\mu$ is shrunk towards where a range test puts it.
+$b$ is the drift of the best rate with the horizon, for trials that warm up as long as the whole run.
+It is estimated, and shrunk towards what our own sweeps show: -0.2 with standard deviation 0.15
+(DeepOBS baselines: median -0.45, plain SGD -0.08; arXiv:2409.19913: -0.32 at a fixed batch size).
+The best rates of trials that have hardly begun to learn lie off any such line, because divergence
+is what bounds them. $s_h$ is the standard deviation from the line: 1.5 over the progress of the
+trials, at most 1.5. Progress is the fall of the lowest log loss since the start, in units of the
+slope below. $\mu$ is shrunk towards the estimate of the range test.
 
-How steep all this is, the horizons tell. Below the optimum a higher rate does what more updates do,
-so the height falls about as fast with the one as with the other: in our own sweeps the depth is 0.75
-of the slope, the fall of the lowest height for an e-fold of horizon, within a factor 1.8 where depths
-themselves differ by a factor 100. The noise of a trial is about 0.15 of the slope.
+The horizons also tell how steep the losses are. Below the optimum, a higher rate does what more
+updates do, so the log loss falls about as fast with one as with the other. In our own sweeps the
+depth is 0.75 of the slope, the fall of the lowest log loss per e-fold of horizon, within a factor of
+1.8, while depths themselves differ by a factor of 100. The noise of a trial is about 0.15 of the
+slope.
 
-The posterior is summed over a grid: no sampling, so the same trials give the same answer.
+The posterior is summed over a grid, without sampling, so the same trials give the same answer.
 """
 
 from __future__ import annotations
@@ -35,30 +38,30 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from learnrate.planning._heights import eased, linex
+from learnrate.planning._loss_scale import compress, linex
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from learnrate.planning._heights import Observation
+    from learnrate.planning._loss_scale import TrialLoss
 
 __all__ = ["DRIFT_PRIOR", "LEAST_SLOPE", "Estimate", "Surface"]
 
 # Fitted to exhaustive sweeps at five horizons of the development cells of benchmarks/regret. A prior
-# is a mean, or the middle of a factor, and the deviation of its logarithm.
+# is a mean and a standard deviation; of a factor, its median and the standard deviation of its log.
 DRIFT_PRIOR = (-0.2, 0.15)
 _CLIFF_PRIOR = (1.2, 0.5)
 _DEPTH_OF_SLOPE = (0.75, 0.8)
 _NOISE_OF_SLOPE = (0.15, 0.8)
-_USUAL_SLOPE = 0.27  # where there is one horizon only
-LEAST_SLOPE = 0.03  # of what still learns; a fall of nothing is noise
-_STRAY = (1.5, 1.5)  # over a rung's progress, and at most: how far its best rate lies off the line
-_EXPECTED_SPREAD = 1.0  # of the best rate around where the range test puts it: a factor 2.7
+_USUAL_SLOPE = 0.27  # assumed if there is one horizon only
+LEAST_SLOPE = 0.03  # of a model that still learns; a smaller fall is noise
+_LINE_STD = (1.5, 1.5)  # of a best rate off the line: over the rung's progress, and at most
+_RANGE_TEST_STD = 1.0  # of the best rate around the range test's estimate: a factor of 2.7
 _MISFIT = 0.25  # how far the model may be off, as a share of the height above the rung's lowest
-_DRIFT_OF_DRIFT = 0.16  # how far the drift may change, per e-fold of horizon beyond the longest
-_FLATTENING = 0.3  # the curvature at the optimum falls as horizon to this power
-_UNSEEN = 0.001  # in height: what tells rates of a whole run apart that no shorter trial shows
-_QUANTILE_80 = 1.397  # half-width of a central 80 % interval: of t with eight degrees of freedom
+_DRIFT_CHANGE_STD = 0.16  # of the drift, per e-fold of horizon beyond the longest trial
+_FLATTENING = 0.3  # the curvature at the optimum falls as the horizon to this power
+_INDISTINGUISHABLE = 0.001  # log losses this close cannot be told apart by shorter trials
+_QUANTILE_80 = 1.397  # half-width of a central 80 % interval: Student's t, 8 degrees of freedom
 
 _DRIFTS = np.arange(-0.9, 0.61, 0.1)
 _CLIFFS = np.array([0.7, 1.0, 1.4, 2.0, 3.0])
@@ -77,59 +80,71 @@ class Estimate:
 
 
 @dataclass(frozen=True)
-class _Rung:
-    """What the trials of one length say: a log-likelihood over (optimum, cliff, depth, noise)."""
+class _RungLikelihood:
+    """What the trials of one length say.
+
+    Attributes:
+        optima: the log rates at which the optimum of this length may lie.
+        log_likelihood: over (optimum, cliff, depth, noise).
+        log_prior_depth: over depths.
+        line_std: the standard deviation of the optimum around the line through all lengths.
+    """
 
     optima: np.ndarray
     log_likelihood: np.ndarray
     log_prior_depth: np.ndarray
-    stray: float
+    line_std: float
 
     @cached_property
     def marginal(self) -> np.ndarray:
-        """Over (optimum, cliff, noise): each rung has a depth of its own, which is summed out."""
+        """Over (optimum, cliff, noise): each length has a depth of its own, which is summed out."""
         return _log_sum_exp(self.log_likelihood + self.log_prior_depth[:, None], axis=2)
 
     @cached_property
-    def _strays(self) -> np.ndarray:
-        """From each place on the line to each optimum: how likely the one is, given the other."""
+    def _optimum_given_line(self) -> np.ndarray:
+        """The probability of each optimum (column), given a place of the line (row)."""
         distance = self.optima - self.optima[:, None]
-        weight = np.exp(_log_normal(distance, 0.0, self.stray))
+        weight = np.exp(_log_normal(distance, 0.0, self.line_std))
         return np.asarray(weight / weight.sum(axis=1, keepdims=True))
 
     @cached_property
-    def _of_line(self) -> np.ndarray:
-        """`marginal`, given where the line is at this horizon instead of where its optimum is."""
+    def _log_likelihood_of_line(self) -> np.ndarray:
+        """`marginal`, over the places of the line at this length instead of its optima."""
         highest = self.marginal.max(axis=0)
-        likelihood = np.tensordot(self._strays, np.exp(self.marginal - highest), axes=1)
+        likelihood = np.tensordot(
+            self._optimum_given_line, np.exp(self.marginal - highest), axes=1
+        )
         return np.asarray(np.log(likelihood + 1e-300) + highest)
 
-    def given_line(self, first: float, count: int) -> np.ndarray:
-        """The log-likelihood of `count` places of the line, the lowest `first`, within the optima."""
-        below, share = self._place(first)
+    def given_line(self, lowest: float, count: int) -> np.ndarray:
+        """The log likelihood of `count` places of the line, the lowest of them at `lowest`."""
+        below, share = self._grid_place(lowest)
         return np.asarray(
-            (1 - share) * self._of_line[below : below + count]
-            + share * self._of_line[below + 1 : below + count + 1]
+            (1 - share) * self._log_likelihood_of_line[below : below + count]
+            + share * self._log_likelihood_of_line[below + 1 : below + count + 1]
         )
 
     def optimum(self, lines: Sequence[tuple[float, np.ndarray]]) -> np.ndarray:
-        """Posterior over the optimum, from weights of the line: each with its lowest place."""
+        """The posterior over the optimum, from weights of the line, each with its lowest place."""
         weight = np.zeros_like(self.marginal)
-        for first, line in lines:
-            below, share = self._place(first)
+        for lowest, line in lines:
+            below, share = self._grid_place(lowest)
             weight[below : below + len(line)] += (1 - share) * line
             weight[below + 1 : below + len(line) + 1] += share * line
-        prior = np.tensordot(self._strays.T, weight, axes=1)
+        prior = np.tensordot(self._optimum_given_line.T, weight, axes=1)
         return np.asarray((prior * np.exp(self.marginal - self.marginal.max())).sum(axis=(1, 2)))
 
-    def _place(self, rate: float) -> tuple[int, float]:
-        place = (rate - float(self.optima[0])) / _GRID_STEP
+    def _grid_place(self, log_lr: float) -> tuple[int, float]:
+        """The grid point below a log rate, and the share of the way to the next one."""
+        place = (log_lr - float(self.optima[0])) / _GRID_STEP
         return int(place), place % 1
 
     def depth(self, optimum: float, log_prior_noise: np.ndarray) -> float:
-        """The expected depth, if the best rate of the rung is known."""
-        at = int(np.clip(round((optimum - self.optima[0]) / _GRID_STEP), 0, len(self.optima) - 1))
-        log_weight = self.log_likelihood[at] + _LOG_PRIOR_CLIFF[:, None, None] + log_prior_noise
+        """The expected depth if the optimum is known."""
+        index = int(
+            np.clip(round((optimum - self.optima[0]) / _GRID_STEP), 0, len(self.optima) - 1)
+        )
+        log_weight = self.log_likelihood[index] + _LOG_PRIOR_CLIFF[:, None, None] + log_prior_noise
         weight = np.exp(log_weight - log_weight.max()).sum(axis=(0, 2))
         weight = weight * np.exp(self.log_prior_depth)
         return float((weight * _DEPTHS).sum() / weight.sum())
@@ -137,40 +152,42 @@ class _Rung:
 
 @dataclass(frozen=True)
 class Surface:
-    """The posterior over best rate, drift, cliff and noise, given `observations` of a run.
+    """The posterior over best rate, drift, cliff and noise, given the losses of trials.
 
     Args:
-        observations: at least one that did not diverge.
+        trial_losses: at least one that did not diverge.
         total_steps: the length of the whole run, in updates.
-        expected: log of the rate at which the range test puts the best of the whole run.
-        start: the height before training.
+        expected_log_lr: the log of the best rate of the whole run, according to the range test.
+        start: the log loss before training.
     """
 
-    observations: tuple[Observation, ...]
+    trial_losses: tuple[TrialLoss, ...]
     total_steps: int
-    expected: float
+    expected_log_lr: float
     start: float = math.inf
 
     @cached_property
     def _optima(self) -> np.ndarray:
-        seen = [self.expected, *(one.log_lr for one in self.observations)]
-        return np.arange(min(seen) - 3.0, max(seen) + 2.0, _GRID_STEP)
+        log_lrs = [self.expected_log_lr, *(trial.log_lr for trial in self.trial_losses)]
+        return np.arange(min(log_lrs) - 3.0, max(log_lrs) + 2.0, _GRID_STEP)
 
     @cached_property
-    def _by_steps(self) -> dict[int, list[Observation]]:
-        rungs: dict[int, list[Observation]] = {}
-        for one in self.observations:
-            rungs.setdefault(one.steps, []).append(one)
+    def _by_steps(self) -> dict[int, list[TrialLoss]]:
+        rungs: dict[int, list[TrialLoss]] = {}
+        for trial in self.trial_losses:
+            rungs.setdefault(trial.steps, []).append(trial)
         return rungs
 
     @cached_property
     def slope(self) -> float | None:
-        """How much the lowest height falls for an e-fold of horizon, at least 0.03.
+        """How much the lowest log loss falls per e-fold of horizon, at least 0.03.
 
-        None where trials of fewer than two horizons finished.
+        None if trials of fewer than two lengths finished.
         """
-        lowest = {n: min(one.height for one in rung) for n, rung in self._by_steps.items()}
-        finished = sorted(n for n, height in lowest.items() if math.isfinite(height))
+        lowest = {
+            steps: min(trial.log_loss for trial in rung) for steps, rung in self._by_steps.items()
+        }
+        finished = sorted(steps for steps, log_loss in lowest.items() if math.isfinite(log_loss))
         if len(finished) < 2:
             return None
         first, last = finished[0], finished[-1]
@@ -180,24 +197,24 @@ class Surface:
     def _assumed_slope(self) -> float:
         return _USUAL_SLOPE if self.slope is None else self.slope
 
-    def _of_slope(self, values: np.ndarray, share: float, deviation: float) -> np.ndarray:
-        """The log prior of what is about `share` of the slope."""
-        return _log_normal(np.log(values), math.log(share * self._assumed_slope), deviation)
+    def _log_prior_of_share(self, values: np.ndarray, share: float, log_std: float) -> np.ndarray:
+        """The log prior of a quantity that is about `share` of the slope."""
+        return _log_normal(np.log(values), math.log(share * self._assumed_slope), log_std)
 
     @cached_property
     def _log_prior_noise(self) -> np.ndarray:
-        return self._of_slope(_NOISES, *_NOISE_OF_SLOPE)
+        return self._log_prior_of_share(_NOISES, *_NOISE_OF_SLOPE)
 
     def _log_prior_depth(self, steps: int) -> np.ndarray:
-        share, deviation = _DEPTH_OF_SLOPE
-        return self._of_slope(_DEPTHS, share * self._flattened(steps), deviation)
+        share, log_std = _DEPTH_OF_SLOPE
+        return self._log_prior_of_share(_DEPTHS, share * self._relative_depth(steps), log_std)
 
-    def _flattened(self, steps: int) -> float:
-        """The depth at a horizon over that at the longest tried: longer runs mind the rate less."""
+    def _relative_depth(self, steps: int) -> float:
+        """The depth of a length over that of the longest trials: longer runs mind the rate less."""
         return float((max(self._by_steps) / steps) ** _FLATTENING)
 
     @cached_property
-    def _rungs(self) -> dict[int, _Rung]:
+    def _rungs(self) -> dict[int, _RungLikelihood]:
         widest = max(map(abs, _DRIFTS)) * math.log(self.total_steps / min(self._by_steps))
         optima = np.arange(
             self._optima[0] - widest - _GRID_STEP,
@@ -205,46 +222,48 @@ class Surface:
             _GRID_STEP,
         )
         return {
-            steps: _Rung(
+            steps: _RungLikelihood(
                 optima,
                 _log_likelihood(trials, optima),
                 self._log_prior_depth(steps),
-                self._stray(steps),
+                self._line_std(steps),
             )
             for steps, trials in self._by_steps.items()
         }
 
-    def _stray(self, steps: int) -> float:
-        """How far the log of the best rate of a horizon may lie off the line.
+    def _line_std(self, steps: int) -> float:
+        """The standard deviation of the log best rate of a length around the line.
 
-        Trials that have hardly begun to learn are bounded by what diverges, not by what learns best.
+        Trials that have hardly begun to learn are bounded by divergence, not by how well they learn.
         """
-        lowest = min(one.height for one in self._by_steps[steps])
-        share, most = _STRAY
+        lowest = min(trial.log_loss for trial in self._by_steps[steps])
+        share, most = _LINE_STD
         progress = (self.start - lowest) / self._assumed_slope
         return min(most, max(0.01, share / max(progress, 1e-3)))
 
     def _lines(self, steps: int) -> np.ndarray:
-        """The lowest place of the line at a horizon, for each drift."""
+        """The lowest place of the line at a length, for each drift."""
         return np.asarray(self._optima[0] + _DRIFTS * math.log(steps / self.total_steps))
 
     def _log_weights(self, without: int | None = None) -> np.ndarray:
-        """Over (optimum, drift, cliff, noise), of all rungs or without one, to a constant."""
+        """The log posterior over (optimum, drift, cliff, noise), to a constant.
+
+        Args:
+            without: a length whose trials are left out; None for the trials of all lengths.
+        """
         prior = _log_normal(_DRIFTS, *DRIFT_PRIOR)[:, None, None]
         prior = prior + _LOG_PRIOR_CLIFF[:, None] + self._log_prior_noise
-        first = _log_normal(self._optima, self.expected, _EXPECTED_SPREAD)
+        first = _log_normal(self._optima, self.expected_log_lr, _RANGE_TEST_STD)
         log_weight = first[:, None, None, None] + prior
         for steps, rung in self._rungs.items():
-            for at, line in enumerate(self._lines(steps) if steps != without else ()):
-                log_weight[:, at] += rung.given_line(line, len(self._optima))
+            for drift, line in enumerate(self._lines(steps) if steps != without else ()):
+                log_weight[:, drift] += rung.given_line(line, len(self._optima))
         return np.asarray(log_weight)
 
     @cached_property
     def _weights(self) -> np.ndarray:
-        """Posterior over (optimum, drift, cliff, noise), summing to 1."""
-        return _summing_to_one(self._log_weights())
-
-    # What the posterior says.
+        """The posterior over (optimum, drift, cliff, noise), summing to 1."""
+        return _normalised(self._log_weights())
 
     @cached_property
     def drift(self) -> float:
@@ -258,126 +277,131 @@ class Surface:
 
     @cached_property
     def noise(self) -> float:
-        """The expected standard deviation of a trial's height."""
+        """The expected standard deviation of a trial's log loss."""
         return float((self._weights.sum(axis=(0, 1, 2)) * _NOISES).sum())
 
     def depth(self, steps: int) -> float:
-        """The expected curvature of the height at the optimum of a horizon.
+        """The expected curvature of the log loss at the optimum of a length.
 
-        Of one that was not tried, that of the longest trials, flattened.
+        For a length that was not tried, it follows from the depth of the longest trials.
         """
         tried = steps if steps in self._rungs else max(self._rungs)
-        depth = self._rungs[tried].depth(self.location(tried)[0], self._log_prior_noise)
-        return depth if tried == steps else depth * self._flattened(steps)
+        depth = self._rungs[tried].depth(self.log_best(tried)[0], self._log_prior_noise)
+        return depth if tried == steps else depth * self._relative_depth(steps)
 
-    def location(self, steps: int) -> tuple[float, float]:
-        """Middle and standard deviation of the log of the best rate of a run of `steps`."""
+    def log_best(self, steps: int) -> tuple[float, float]:
+        """The log of the best rate of a run of `steps` updates: median and standard deviation."""
         values, weight = self._line(steps) if steps not in self._rungs else self._optimum(steps)
-        middle, spread = _middle(values, weight)
-        return middle, math.hypot(spread, self._beyond(steps), _GRID_STEP / 2)
+        median, std = _median_and_std(values, weight)
+        return median, math.hypot(std, self._drift_std(steps), _GRID_STEP / 2)
 
     def _line(self, steps: int) -> tuple[np.ndarray, np.ndarray]:
-        """Places of the line at a horizon, and their weights."""
+        """Places of the line at a length, and their weights."""
         values = self._lines(steps) + (self._optima - self._optima[0])[:, None]
         return values.ravel(), self._weights.sum(axis=(2, 3)).ravel()
 
     def _optimum(self, steps: int) -> tuple[np.ndarray, np.ndarray]:
-        """Optima of a horizon that was tried, and their weights."""
-        weights = _summing_to_one(self._log_weights(without=steps))
-        lines = [(line, weights[:, at]) for at, line in enumerate(self._lines(steps).tolist())]
+        """Optima of a length that was tried, and their weights."""
+        weights = _normalised(self._log_weights(without=steps))
+        lines = [
+            (line, weights[:, drift]) for drift, line in enumerate(self._lines(steps).tolist())
+        ]
         rung = self._rungs[steps]
         return rung.optima, rung.optimum(lines)
 
-    def _beyond(self, steps: int) -> float:
-        """How uncertain the drift's own change makes the best rate beyond the longest trial."""
-        return _DRIFT_OF_DRIFT * max(0.0, math.log(steps / max(self._by_steps)))
+    def _drift_std(self, steps: int) -> float:
+        """What a change of the drift beyond the longest trial adds to the standard deviation."""
+        return _DRIFT_CHANGE_STD * max(0.0, math.log(steps / max(self._by_steps)))
 
-    def _flat(self, steps: int) -> float:
-        """How far off the log of the best rate of a longer run may lie at no visible cost.
+    def _indistinguishable(self, steps: int) -> float:
+        """How far from the best log rate of a longer run the loss is too flat to tell.
 
-        Among rates that cost the same, overfitting and the validation set's own luck choose.
+        Among rates that cost the same, overfitting and the choice of validation set decide.
         """
-        return 0.0 if steps in self._rungs else math.sqrt(2 * _UNSEEN / self.depth(steps))
+        if steps in self._rungs:
+            return 0.0
+        return math.sqrt(2 * _INDISTINGUISHABLE / self.depth(steps))
 
     def best(self, steps: int) -> Estimate:
         """The best peak rate of a run of `steps` updates."""
-        middle, spread = self.location(steps)
-        reach = _QUANTILE_80 * math.hypot(spread, self._flat(steps))
-        return Estimate(*(math.exp(middle + shift) for shift in (0.0, -reach, reach)))
+        median, std = self.log_best(steps)
+        half = _QUANTILE_80 * math.hypot(std, self._indistinguishable(steps))
+        return Estimate(*(math.exp(median + shift) for shift in (0.0, -half, half)))
 
     def least_regret(self) -> float:
         r"""The peak rate of the whole run with the least expected regret.
 
-        Under linex regret and a normal belief with mean $m$ and deviation $s$ it is
+        Under linex regret and a normal belief with mean $m$ and standard deviation $s$ it is
         $\exp(m - a s^2/2)$ (Zellner 1986): the less is known, the lower. Measured regret is lopsided
-        only far from the optimum, so $s$ of that shift is made where $s$ is below 1, and at most
-        0.5, a factor 0.6.
+        only far from the optimum, so the shift is multiplied by $s$ if $s$ is below 1. It is at most
+        0.5, a factor of 0.6.
         """
-        middle, spread = self.location(self.total_steps)
-        shift = self.cliff * spread**2 / 2 * min(1.0, spread)
-        return math.exp(middle - min(0.5, shift))
+        median, std = self.log_best(self.total_steps)
+        shift = self.cliff * std**2 / 2 * min(1.0, std)
+        return math.exp(median - min(0.5, shift))
 
     def expected_regret(self, lr: float) -> float:
-        """The height that training the whole run at `lr` is expected to lose to the best rate.
+        """How far above the best log loss a whole run at `lr` is expected to end.
 
-        On the log scale of losses 0.05 is 5 %. Where trials hardly differ, a wide interval costs
-        little; this says how much.
+        On the log scale, 0.05 is 5 %. If trials hardly differ, a wide interval costs little; this
+        says how much.
         """
-        beyond = self._beyond(self.total_steps)
+        drift_std = self._drift_std(self.total_steps)
         weight, depth = self._weights.sum(axis=(1, 3)), self.depth(self.total_steps)
         regret = 0.0
-        for shift, share in ((-1.2247 * beyond, 0.3), (0.0, 0.4), (1.2247 * beyond, 0.3)):
+        for shift, share in ((-1.2247 * drift_std, 0.3), (0.0, 0.4), (1.2247 * drift_std, 0.3)):
             distance = (math.log(lr) - self._optima + shift)[:, None]
-            regret += share * float((weight * eased(depth * linex(distance, _CLIFFS))).sum())
+            regret += share * float((weight * compress(depth * linex(distance, _CLIFFS))).sum())
         return regret
 
     def fitted(self, steps: int, log_lr: np.ndarray) -> np.ndarray:
-        """The modelled height over `log_lr` at a horizon that was tried."""
+        """The modelled log loss over `log_lr`, for a length that was tried."""
         rung, depth = self._by_steps[steps], self.depth(steps)
-        middle, _ = self.location(steps)
-        shape = eased(depth * linex(np.array([one.log_lr for one in rung]) - middle, self.cliff))
-        seen = _finite_heights(rung)
-        precision = 1.0 / (0.04**2 + (_MISFIT * (seen - seen.min())) ** 2)
-        level = float((precision * (seen - shape)).sum() / precision.sum())
-        return np.asarray(level + eased(depth * linex(log_lr - middle, self.cliff)))
+        median, _ = self.log_best(steps)
+        tried = np.array([trial.log_lr for trial in rung])
+        shape = compress(depth * linex(tried - median, self.cliff))
+        measured = _finite_log_losses(rung)
+        precision = 1.0 / (0.04**2 + (_MISFIT * (measured - measured.min())) ** 2)
+        level = float((precision * (measured - shape)).sum() / precision.sum())
+        return np.asarray(level + compress(depth * linex(log_lr - median, self.cliff)))
 
 
-def _log_likelihood(trials: Sequence[Observation], optima: np.ndarray) -> np.ndarray:
+def _log_likelihood(trials: Sequence[TrialLoss], optima: np.ndarray) -> np.ndarray:
     """Of trials of one length, over (optimum, cliff, depth, noise); their level is fitted."""
-    tried = np.array([one.log_lr for one in trials])
+    tried = np.array([trial.log_lr for trial in trials])
     distance = tried - optima[:, None]
     cost = np.stack([linex(distance, cliff) for cliff in _CLIFFS], axis=1)
-    modelled = eased(_DEPTHS[:, None] * cost[:, :, None, :])[:, :, :, None, :]
-    seen = _finite_heights(trials)
-    variance = _NOISES[:, None] ** 2 + (_MISFIT * (seen - seen.min())) ** 2
+    modelled = compress(_DEPTHS[:, None] * cost[:, :, None, :])[:, :, :, None, :]
+    measured = _finite_log_losses(trials)
+    variance = _NOISES[:, None] ** 2 + (_MISFIT * (measured - measured.min())) ** 2
     precision = 1.0 / variance
-    level = (precision * (seen - modelled)).sum(-1) / precision.sum(-1)
-    squares = (precision * (seen - modelled - level[..., None]) ** 2).sum(-1)
+    level = (precision * (measured - modelled)).sum(-1) / precision.sum(-1)
+    squares = (precision * (measured - modelled - level[..., None]) ** 2).sum(-1)
     return np.asarray(-0.5 * squares - 0.5 * np.log(variance).sum(-1))
 
 
-def _finite_heights(rung: Sequence[Observation]) -> np.ndarray:
-    """Heights of a rung; a diverged trial counts as one e-fold above the worst that finished.
+def _finite_log_losses(trials: Sequence[TrialLoss]) -> np.ndarray:
+    """The log losses of trials of one length, compressed, with a finite one for divergence.
 
-    What a diverged trial says is that it lies beyond the cliff; how far, nobody can know. Likewise
-    for one that finished far above the lowest, which is `eased`.
+    A diverged trial counts as one e-fold above the worst that finished: it lies beyond the cliff,
+    and nobody can know how far.
     """
-    losses = np.array([one.height for one in rung])
+    losses = np.array([trial.log_loss for trial in trials])
     finite = losses[np.isfinite(losses)]
     worst = float(finite.max()) if finite.size else 0.0
-    heights = np.where(np.isfinite(losses), losses, worst + 1.0)
-    return np.asarray(heights.min() + eased(heights - heights.min()))
+    log_losses = np.where(np.isfinite(losses), losses, worst + 1.0)
+    return np.asarray(log_losses.min() + compress(log_losses - log_losses.min()))
 
 
-def _middle(values: np.ndarray, weight: np.ndarray) -> tuple[float, float]:
-    """The median of weighted values, and half of what lies between their 16th and 84th per cent."""
+def _median_and_std(values: np.ndarray, weight: np.ndarray) -> tuple[float, float]:
+    """The median of weighted values, and half the distance between their 16th and 84th percentile."""
     order = np.argsort(values, kind="stable")
     below = np.cumsum(weight[order])
-    low, middle, high = np.interp(np.array([0.16, 0.5, 0.84]) * below[-1], below, values[order])
-    return float(middle), float(high - low) / 2
+    low, median, high = np.interp(np.array([0.16, 0.5, 0.84]) * below[-1], below, values[order])
+    return float(median), float(high - low) / 2
 
 
-def _summing_to_one(log_weight: np.ndarray) -> np.ndarray:
+def _normalised(log_weight: np.ndarray) -> np.ndarray:
     weight = np.exp(log_weight - log_weight.max())
     return np.asarray(weight / weight.sum())
 
@@ -388,8 +412,8 @@ def _log_sum_exp(values: np.ndarray, axis: int) -> np.ndarray:
     return np.asarray(summed.squeeze(axis))
 
 
-def _log_normal(value: np.ndarray, mean: float, deviation: float) -> np.ndarray:
-    return np.asarray(-0.5 * ((value - mean) / deviation) ** 2)
+def _log_normal(value: np.ndarray, mean: float, std: float) -> np.ndarray:
+    return np.asarray(-0.5 * ((value - mean) / std) ** 2)
 
 
 _LOG_PRIOR_CLIFF = _log_normal(np.log(_CLIFFS), math.log(_CLIFF_PRIOR[0]), _CLIFF_PRIOR[1])

@@ -1,0 +1,100 @@
+"""Losses on a logarithmic scale, and how they rise around the best rate. Pure arithmetic."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+__all__ = ["LossScale", "TrialLoss", "compress", "linex"]
+
+_COMPRESS_BEYOND = 0.3  # above the lowest log loss
+
+
+@dataclass(frozen=True)
+class TrialLoss:
+    """The final loss of one trial, as the surface sees it.
+
+    Attributes:
+        steps: the trial's length in updates.
+        log_lr: the natural log of its peak rate.
+        log_loss: its final loss on the task's `LossScale`; infinite if it diverged.
+    """
+
+    steps: int
+    log_lr: float
+    log_loss: float
+
+
+@dataclass(frozen=True)
+class LossScale:
+    """The scale on which a plan compares losses: their natural logs.
+
+    Logs do not exist for losses at or below zero. If the range test shows such losses, the scale is
+    linear instead: the change of the loss since the start, as a share of the improvement that the
+    range test made. `log_loss` stands for both.
+
+    Args:
+        start: the loss before training.
+        lowest: the lowest loss of the range test.
+    """
+
+    start: float
+    lowest: float
+
+    @classmethod
+    def of(cls, curve: np.ndarray) -> LossScale:
+        """The scale of a task, from the smoothed losses of its range test."""
+        return cls(float(curve[0]), float(curve.min()))
+
+    @property
+    def logarithmic(self) -> bool:
+        """Whether this is the scale of logs, on which differences are relative."""
+        return self.lowest > 0
+
+    def log_loss(self, loss: float | None) -> float:
+        """A loss on this scale; infinite for None, the loss of a trial that did not finish."""
+        if loss is None:
+            return math.inf
+        if self.logarithmic:
+            return math.log(max(loss, 1e-12 * self.start))
+        return (loss - self.start) / (self.start - self.lowest)
+
+    def loss(self, log_loss: np.ndarray) -> np.ndarray:
+        """The inverse of `log_loss`."""
+        if self.logarithmic:
+            return np.asarray(np.exp(log_loss))
+        return np.asarray(self.start + log_loss * (self.start - self.lowest))
+
+
+def linex(distance: np.ndarray, cliff: np.ndarray | float) -> np.ndarray:
+    r"""The cost of a log rate at a distance from the optimum: 0 at the optimum, with curvature 1.
+
+    $\ell_a(u) = (e^{a u} - a u - 1)/a^2$: linear far below the optimum, exponential above it.
+
+    Args:
+        distance: the log of the rate over the best rate.
+        cliff: $a$, the steepness above the optimum.
+
+    Examples:
+        >>> linex(np.array([-1.0, 0.0, 1.0]), 1.0).round(3).tolist()
+        [0.368, 0.0, 0.718]
+    """
+    clipped = np.clip(distance, -12.0, 8.0 / cliff)  # beyond this, all rates are equally bad
+    return np.asarray((np.exp(cliff * clipped) - cliff * clipped - 1.0) / np.square(cliff))
+
+
+def compress(excess: np.ndarray) -> np.ndarray:
+    """Log losses above the lowest, compressed logarithmically beyond 0.3.
+
+    A trial far above the lowest loss says on which side the best rate lies, not how far away it is.
+
+    Examples:
+        >>> compress(np.array([0.0, 0.2, 0.3, 3.0])).round(3).tolist()
+        [0.0, 0.2, 0.3, 0.991]
+    """
+    compressed = _COMPRESS_BEYOND * (
+        1.0 + np.log(np.maximum(excess, _COMPRESS_BEYOND) / _COMPRESS_BEYOND)
+    )
+    return np.asarray(np.minimum(excess, compressed))
