@@ -3,8 +3,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from learnrate.planning import Plan
-from learnrate.planning._result import Rung, RungTrial, Verdict
+from learnrate.planning import Plan, PlanVerdict, Rung, RungTrial
 from learnrate.range_test import RangeTest
 from learnrate.schedules import schedule
 
@@ -68,7 +67,7 @@ def plan(test_of_rates):
         total_steps=1000,
         cost=0.5,
         budget=0.6,
-        verdict=Verdict.OK,
+        verdict=PlanVerdict.OK,
         reason="The best rate was 0.04 at 20 updates and 0.03 at 80.",
         rungs=(make_rung(20, 0.04), make_rung(80, 0.03)),
         drift=-0.21,
@@ -86,5 +85,5 @@ def hostile_plan(plan):
         plan,
         task="<script>alert(1)</script>",
         reason="</script><img src=x onerror=alert(2)> & \u2028 \U0001f600",
-        verdict=Verdict.WEAK,
+        verdict=PlanVerdict.WEAK,
     )
