@@ -22,7 +22,7 @@ HEALTHY_TEXTS = (
     "warmup(5%) >> linear()",
     "warmup(5%) >> constant() >> linear(25%)",
     "warmup(10%) >> cosine(floor=0.1)",
-    "multi_step(factor=0.1, at=[50%, 75%])",
+    "multi_step(factor=0.1, boundaries=[50%, 75%])",
     "warmup(30%) >> cosine()",
     "cosine_restarts(every=33.4%)",
     "polynomial(power=2)",

@@ -25,6 +25,7 @@ NOT_DRAWN = {
     "schedule": "reads a text",
     "shape": "reads a text",
     "from_json": "reads a document",
+    "ready_schedule": "checks a schedule",
 }
 
 

@@ -224,10 +224,10 @@ def at_a_restart(step, every, growth):
 def test_their_pieces_are_ours_with_boundaries_inclusive(at, values):
     values = values[: len(at) + 1]
     theirs = schedules.PiecewiseConstantDecay(at, [PEAK * value for value in values])
-    ours = PEAK * Piecewise(at=tuple(at), values=tuple(values), inclusive=True)
+    ours = PEAK * Piecewise(boundaries=tuple(at), values=tuple(values), inclusive=True)
     same(theirs, ours, at[-1])
     assert number(theirs(at[0])) == pytest.approx(PEAK * values[0], rel=1e-6)
-    exclusive = PEAK * Piecewise(at=tuple(at), values=tuple(values))
+    exclusive = PEAK * Piecewise(boundaries=tuple(at), values=tuple(values))
     assert exclusive(at[0]) == PEAK * values[1]
 
 

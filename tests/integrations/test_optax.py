@@ -159,10 +159,10 @@ def test_piecewise_scales_of_theirs_multiply_up_to_our_values(at, scales):
     scales = dict(zip(at, scales, strict=False))
     values = tuple(np.cumprod([1.0, *scales.values()]).tolist())
     theirs = optax.piecewise_constant_schedule(PEAK, scales)
-    same(theirs, PEAK * Piecewise(at=tuple(at), values=values), at[-1])
+    same(theirs, PEAK * Piecewise(boundaries=tuple(at), values=values), at[-1])
     for kind in ("linear", "cosine"):
         theirs = optax.piecewise_interpolate_schedule(kind, PEAK, scales)
-        same(theirs, PEAK * Interpolated(at=tuple(at), values=values, curve=kind), at[-1])
+        same(theirs, PEAK * Interpolated(boundaries=tuple(at), values=values, curve=kind), at[-1])
 
 
 @few
@@ -178,7 +178,7 @@ def test_one_cycle_is_theirs(steps, share, div):
 def test_their_linear_one_cycle_is_three_straight_lines(steps, div, final):
     theirs = optax.linear_onecycle_schedule(steps, PEAK, 0.3, 0.85, div, final)
     at = (int(0.3 * steps), int(0.85 * steps), steps)
-    ours = Interpolated(at=at, values=(1 / div, 1.0, 1 / div, 1 / div / final))
+    ours = Interpolated(boundaries=at, values=(1 / div, 1.0, 1 / div, 1 / div / final))
     same(theirs, PEAK * ours, steps)
 
 

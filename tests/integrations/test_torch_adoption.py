@@ -212,7 +212,7 @@ def test_the_momentum_it_cycles_can_be_adopted_too(name, build, trained_at):
     ("name", "text"),
     [
         ("StepLR", "0.1 * step(factor=0.3, every=10)"),
-        ("MultiStepLR", "0.1 * multi_step(factor=0.5, at=[5, 5, 20])"),
+        ("MultiStepLR", "0.1 * multi_step(factor=0.5, boundaries=[5, 5, 20])"),
         ("ConstantLR", "0.1 * (0.25 * constant(15)) >> constant()"),
         ("LinearLR", "0.1 * warmup(20, start=0.1) >> constant()"),
         ("LinearLR falling", "0.1 * linear(20, floor=0.2) >> (0.2 * constant())"),

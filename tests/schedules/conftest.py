@@ -1,4 +1,4 @@
-"""Random schedules, made from the rules of their fields: a new shape is covered by itself."""
+"""Random schedules, drawn from the rules of their fields, so that a new shape is covered at once."""
 
 from dataclasses import MISSING
 
@@ -14,7 +14,7 @@ from learnrate.schedules._registry import SHAPES, fields_of
 
 STEPS = st.integers(1, 300)
 SHARES = st.integers(1, 30).map(lambda share: f"{share}%")
-FIXED = {"from_function", "table"}  # need what no rule says
+FIXED = {"from_function", "table"}  # their rules do not say what to draw
 
 
 def of_kind(kind, bound):  # noqa: PLR0911 - one line a kind
@@ -26,7 +26,7 @@ def of_kind(kind, bound):  # noqa: PLR0911 - one line a kind
         return numbers if bound else st.one_of(numbers, SHARES)
     if isinstance(kind, Number):
         low, high = max(kind.low, -50.0), min(kind.high, 50.0)
-        return st.floats(low, high, exclude_min=kind.low_out, allow_subnormal=False)
+        return st.floats(low, high, exclude_min=kind.exclude_low, allow_subnormal=False)
     if isinstance(kind, Whole):
         return st.integers(kind.low, 5)
     if isinstance(kind, Word):
@@ -34,7 +34,7 @@ def of_kind(kind, bound):  # noqa: PLR0911 - one line a kind
     if isinstance(kind, FlagRule):
         return st.booleans()
     if isinstance(kind, Listed) and kind.rising:
-        return st.lists(STEPS, min_size=1, max_size=4).map(lambda each: tuple(sorted(each)))
+        return st.lists(STEPS, min_size=1, max_size=4).map(lambda steps: tuple(sorted(steps)))
     raise AssertionError(f"no values for {kind}")
 
 
@@ -44,11 +44,11 @@ def of_class(draw, cls, inner, bound):
     values = {}
     for rule in fields_of(cls):
         if rule.name == "values":
-            size = len(values["at"]) + 1
+            size = len(values["boundaries"]) + 1
             values["values"] = draw(st.lists(st.floats(0, 1), min_size=size, max_size=size))
         elif isinstance(rule.kind, InnerRule):
             values[rule.name] = draw(inner)
-        elif bound or rule.name == "at" or rule.default is MISSING or draw(st.booleans()):
+        elif bound or rule.name == "boundaries" or rule.default is MISSING or draw(st.booleans()):
             values[rule.name] = draw(of_kind(rule.kind, bound))
     try:
         return cls(**values)
@@ -70,8 +70,8 @@ def wrapped(inner, bound):
 def scaled(inner):
     factors = st.floats(0, 10, allow_subnormal=False)
     return st.builds(
-        lambda factor, each, turn: (
-            (factor * each).ascending() if turn and factor else factor * each
+        lambda factor, shape, ascend: (
+            (factor * shape).ascending() if ascend and factor else factor * shape
         ),
         factors,
         inner,
@@ -116,7 +116,7 @@ def any_schedule():
 @pytest.fixture(scope="session")
 def any_bound_schedule():
     """A strategy: any schedule whose every duration is in steps."""
-    return schedules(bound=True).filter(lambda each: each.bound)
+    return schedules(bound=True).filter(lambda drawn: drawn.bound)
 
 
 @pytest.fixture(scope="session")

@@ -28,10 +28,10 @@ from learnrate.schedules import (
 STEPS = st.integers(1, 200)
 
 
-@given(at=STEPS, step=st.integers(0, 600), rest=STEPS)
-def test_each_part_runs_on_its_own_clock(at, step, rest):
-    left, right = Warmup(at), Cosine(rest)
-    expected = left(step) if step < at else right(step - at)
+@given(boundary=STEPS, step=st.integers(0, 600), rest=STEPS)
+def test_each_part_counts_steps_from_its_own_start(boundary, step, rest):
+    left, right = Warmup(boundary), Cosine(rest)
+    expected = left(step) if step < boundary else right(step - boundary)
     assert expected == left.then(right)(step)
 
 
@@ -103,16 +103,16 @@ def test_a_product_is_the_product_of_the_values(step):
 
 def test_factors_of_a_product_move_to_the_front():
     a, b = Cosine(50), Step(every=7)
-    made = (2 * a) * (3 * b)
-    assert made == 6 * (a * b) == schedule("2 * cosine(50) * (3 * step(every=7))")
-    assert str(made) == "6 * cosine(50) * step(every=7)"
+    product = (2 * a) * (3 * b)
+    assert product == 6 * (a * b) == schedule("2 * cosine(50) * (3 * step(every=7))")
+    assert str(product) == "6 * cosine(50) * step(every=7)"
     with pytest.raises(ScheduleError, match=r"Write a \* b"):
         Product((2 * a, b))
 
 
 def test_a_part_of_a_product_without_a_length_takes_that_of_the_others():
-    made = (Warmup("10%").then(Linear()) * Step(every="50%")).over(100)
-    assert str(made) == "warmup(10) >> linear(90) * step(100, every=50)"
+    product = (Warmup("10%").then(Linear()) * Step(every="50%")).over(100)
+    assert str(product) == "warmup(10) >> linear(90) * step(100, every=50)"
 
 
 def test_the_schedules_of_a_product_are_equally_long(refused):
@@ -121,8 +121,8 @@ def test_the_schedules_of_a_product_are_equally_long(refused):
 
 
 def test_a_clamp_bounds_values_in_their_units():
-    made = (1e-3 * Linear(10)).clamp(low=2e-4, high=8e-4)
-    assert [made(0), made(5), made(10)] == [8e-4, 5e-4, 2e-4]
+    clamped = (1e-3 * Linear(10)).clamp(low=2e-4, high=8e-4)
+    assert [clamped(0), clamped(5), clamped(10)] == [8e-4, 5e-4, 2e-4]
     with pytest.raises(ScheduleError, match="at most high=0"):
         Clamp(Linear(5), low=0.2, high=0.1)
 
@@ -135,25 +135,25 @@ def test_a_delay_waits_at_the_first_value(wait, step):
 
 @given(times=st.integers(1, 5), step=st.integers(0, 300))
 def test_a_repeat_begins_again(times, step):
-    made = Cosine(40).repeat(times)
+    repeated = Cosine(40).repeat(times)
     expected = Cosine(40)(step % 40) if step < 40 * times else 0.0
-    assert expected == made(step)
+    assert expected == repeated(step)
 
 
 @given(times=st.integers(1, 5), total_steps=st.integers(20, 300))
 def test_copies_that_cannot_be_equal_are_written_out(times, total_steps):
-    made = Repeat(Cosine(), times).over(total_steps)
-    assert total_steps == made.total_steps
-    assert isinstance(made, Repeat) or total_steps % times
+    repeated = Repeat(Cosine(), times).over(total_steps)
+    assert total_steps == repeated.total_steps
+    assert isinstance(repeated, Repeat) or total_steps % times
 
 
 @given(seed=st.integers(0, 9), scale=st.floats(0.01, 1))
 def test_noise_stays_within_its_scale_and_depends_on_nothing_but_seed_and_step(seed, scale):
-    made = Noise(Constant(200), scale=scale, seed=seed)
-    values = made.table()
+    noisy = Noise(Constant(200), scale=scale, seed=seed)
+    values = noisy.table()
     assert (abs(values - 1) <= scale).all()
-    assert values[::-1].tolist() == [made(step) for step in range(199, -1, -1)]
-    assert made == Constant(200).noisy(scale, seed)
+    assert values[::-1].tolist() == [noisy(step) for step in range(199, -1, -1)]
+    assert noisy == Constant(200).noisy(scale, seed)
 
 
 def test_a_cut_holds_the_value_reached():
@@ -164,10 +164,10 @@ def test_a_cut_holds_the_value_reached():
 
 @given(skipped=st.integers(1, 99), step=st.integers(0, 200))
 def test_a_skip_leaves_the_first_steps_out(skipped, step):
-    made = Skip(Cosine(100), skipped)
-    assert Cosine(100)(step + skipped) == made(step)
-    assert 100 - skipped == made.total_steps
-    assert made == made.over(100 - skipped)
+    skipping = Skip(Cosine(100), skipped)
+    assert Cosine(100)(step + skipped) == skipping(step)
+    assert 100 - skipped == skipping.total_steps
+    assert skipping == skipping.over(100 - skipped)
     with pytest.raises(ScheduleError, match="less than the length, 100; got 100"):
         Skip(Cosine(100), 100)
 
@@ -224,7 +224,9 @@ def test_a_schedule_knows_how_long_it_warms_up(text, steps):
 
 
 def test_shortening_needs_a_length_and_fewer_steps(refused):
-    assert "is not bound yet" in refused(lambda: schedule(TRAPEZOID).shortened(50))
+    assert "is not bound; call .over(total_steps)" in refused(
+        lambda: schedule(TRAPEZOID).shortened(50)
+    )
     whole = schedule(TRAPEZOID).over(100)
     assert "must be at most the length, 100; got 101" in refused(lambda: whole.shortened(101))
     assert "must be a whole number of at least 1; got 0" in refused(lambda: whole.shortened(0))
@@ -254,27 +256,29 @@ def test_stretching_changes_nothing_until_the_stable_phase_used_to_end(total_ste
 
 def test_stretching_needs_a_stable_phase_a_length_and_a_longer_run(refused):
     message = refused(lambda: schedule("warmup(5) >> cosine(95)").stretch(200))
-    assert "cannot be stretched without a jump: it has no constant part to continue" in message
-    assert "is not bound yet" in refused(lambda: schedule(TRAPEZOID).stretch(200))
+    assert "cannot be stretched without a jump: it has no constant part to lengthen" in message
+    assert "is not bound; call .over(total_steps)" in refused(
+        lambda: schedule(TRAPEZOID).stretch(200)
+    )
     message = refused(lambda: schedule(TRAPEZOID).over(100).stretch(50))
     assert "stretch(total_steps=...) must be at least its length, 100; got 50." in message
 
 
-@given(at=st.integers(60, 700), steps=STEPS)
-def test_a_cooldown_branches_off_without_a_jump(at, steps):
+@given(step=st.integers(60, 700), steps=STEPS)
+def test_a_cooldown_branches_off_without_a_jump(step, steps):
     base = schedule(TRAPEZOID).over(1000)
-    made = base.cooldown(at, steps)
-    until = np.arange(at + 1)
-    assert base(until).tolist() == made(until).tolist()
-    assert at + steps == made.total_steps
-    assert made(at + steps) == 0.0
+    cooled = base.cooldown(step, steps)
+    until = np.arange(step + 1)
+    assert base(until).tolist() == cooled(until).tolist()
+    assert step + steps == cooled.total_steps
+    assert cooled(step + steps) == 0.0
 
 
 def test_a_cooldown_takes_any_shape_and_starts_anywhere():
     base = schedule(TRAPEZOID).over(1000)
-    made = base.cooldown(500, 100, OneMinusSqrt(floor=0.1))
+    cooled = base.cooldown(500, 100, OneMinusSqrt(floor=0.1))
     expected = "3e-4 * warmup(50) >> constant(450) >> one_minus_sqrt(100, floor=0.1)"
-    assert expected == str(made)
+    assert expected == str(cooled)
     midway = base.cooldown(900, 50)
     assert base(np.arange(900)).tolist() == midway(np.arange(900)).tolist()
     assert midway(900) == pytest.approx(base(900), rel=1e-12)
@@ -282,8 +286,8 @@ def test_a_cooldown_takes_any_shape_and_starts_anywhere():
 
 
 def test_a_cooldown_may_branch_off_an_endless_phase():
-    made = schedule("warmup(50) >> constant()").cooldown(10_000, 500)
-    assert str(made) == "warmup(50) >> constant(9950) >> linear(500)"
+    cooled = schedule("warmup(50) >> constant()").cooldown(10_000, 500)
+    assert str(cooled) == "warmup(50) >> constant(9950) >> linear(500)"
 
 
 def test_a_cooldown_begins_within_the_run(refused):

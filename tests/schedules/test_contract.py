@@ -14,7 +14,7 @@ polynomial(64, power=2)
 exponential(100, factor=0.93, every=7)
 exponential(100, factor=0.9, every=7.5, staircase=true, floor=0.3)
 step(90, factor=0.1, every=30)
-multi_step(90, factor=0.3, at=[10, 10, 50])
+multi_step(90, factor=0.3, boundaries=[10, 10, 50])
 inverse_time(80, rate=0.5, every=9)
 inverse_time(every=9, staircase=true)
 inverse_sqrt(120, every=40)
@@ -32,8 +32,8 @@ cosine_restarts(100, every=25)
 triangular(100, every=30, rise=0.3)
 triangular2(100, every=20)
 exp_range(100, every=20, factor=0.4, rise=1)
-piecewise(90, at=[10, 20], values=[1, 0.5, 0.2], inclusive=true)
-interpolated(90, at=[10, 10, 40], values=[0, 1, 0.5, 0], curve=cosine)
+piecewise(90, boundaries=[10, 20], values=[1, 0.5, 0.2], inclusive=true)
+interpolated(90, boundaries=[10, 10, 40], values=[0, 1, 0.5, 0], curve=cosine)
 table([0.1, 0.7, 0.3, 0.2])
 clamp(3e-4 * cosine(50), low=1e-5, high=2e-4)
 noise(warmup(10) >> cosine(80), scale=0.3, seed=7)
@@ -71,15 +71,15 @@ class TestFromFunction(ScheduleContract):
 
 
 def test_every_registered_class_is_under_the_contract():
-    seen = set()
+    covered = set()
 
     def collect(part):
-        seen.add(part.name)
+        covered.add(part.name)
         for child in (getattr(part, "inner", None), *getattr(part, "parts", ())):
             if child is not None:
                 collect(child)
 
     for text in TEXTS:
         collect(schedule(text))
-    own = {name for name, cls in SHAPES.items() if cls.__module__.startswith("learnrate.")}
-    assert own - {"from_function"} == seen
+    names = {name for name, cls in SHAPES.items() if cls.__module__.startswith("learnrate.")}
+    assert names - {"from_function"} == covered

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from learnrate import ScheduleError
 from learnrate.schedules import Chain, Clock, Constant, Exponential, Linear, Span, Warmup, schedule
-from learnrate.schedules._durations import shortest
+from learnrate.schedules._durations import number_text
 
 
 @given(
@@ -68,13 +68,13 @@ def test_periods_are_not_rounded_so_that_short_runs_decay_as_far_as_long_ones():
 
 
 OVER = [
-    ("warmup(500) >> cosine(9500)", 2000, "warmup(500) >> cosine(9500) is 10,000 steps and cannot be laid over 2,000. Write lengths as shares ('5%'), or leave one out"),
+    ("warmup(500) >> cosine(9500)", 2000, "warmup(500) >> cosine(9500) has 10,000 steps and does not fit a run of 2,000. Write lengths as shares ('5%'), or leave one out"),
     ("warmup(5) >> constant(95)", 200, "or continue its stable phase with .stretch(200)."),
     ("warmup(500) >> cosine()", 400, "leaves no step for cosine(): the other parts take 500 of 400."),
     ("warmup(500) >> cosine()", 500, "leaves no step for cosine()"),
-    ("warmup(30%) >> linear(60%)", 1000, "is 900 steps and cannot be laid over 1,000."),
-    ("table([1, 0.5])", 3, "is 2 steps and cannot be laid over 3."),
-    ("warmup(2ep) >> cosine()", 1000, "2ep is counted in epochs; say how long one is with .over(total_steps, clock=Clock(steps_per_epoch=...))"),
+    ("warmup(30%) >> linear(60%)", 1000, "has 900 steps and does not fit a run of 1,000."),
+    ("table([1, 0.5])", 3, "has 2 steps and does not fit a run of 3."),
+    ("warmup(2ep) >> cosine()", 1000, "2ep is counted in epochs. Give their length with .over(total_steps, clock=Clock(steps_per_epoch=...))"),
     ("delay(linear(), steps=100)", 100, "waits 100 of 100 steps and leaves none for linear()"),
 ]  # fmt: skip
 
@@ -104,10 +104,10 @@ def test_a_schedule_says_whether_it_is_bound():
         "linear()",
         "linear(5%)",
     ]
-    made = [schedule(text) for text in texts]
-    assert [each.bound for each in made] == [False, False, True, False, False]
-    assert [each.ready for each in made] == [True, True, True, False, False]
-    assert [each.total_steps for each in made] == [None, None, 10, None, None]
+    parsed = [schedule(text) for text in texts]
+    assert [part.bound for part in parsed] == [False, False, True, False, False]
+    assert [part.ready for part in parsed] == [True, True, True, False, False]
+    assert [part.total_steps for part in parsed] == [None, None, 10, None, None]
 
 
 def test_epochs_samples_and_tokens_need_a_clock():
@@ -125,9 +125,9 @@ def test_a_clock_counts_above_zero(value):
 
 @given(number=st.floats(1e-300, 1e300))
 def test_the_text_of_a_number_reads_back_as_it(number):
-    assert number == float(shortest(number))
-    assert -number == float(shortest(-number))
-    assert len(shortest(number)) <= len(repr(number))
+    assert number == float(number_text(number))
+    assert -number == float(number_text(-number))
+    assert len(number_text(number)) <= len(repr(number))
 
 
 @given(elapsed=st.floats(0, 1e6), seconds=st.floats(1, 1e5))

@@ -15,9 +15,9 @@ EXAMPLES = re.findall(
 
 @pytest.mark.parametrize("text", EXAMPLES)
 def test_every_example_on_the_page_reads_binds_and_prints_as_written(text):
-    made = schedule(text)
-    assert made == schedule(str(made))
-    assert made.over(10_000).total_steps == 10_000
+    parsed = schedule(text)
+    assert parsed == schedule(str(parsed))
+    assert parsed.over(10_000).total_steps == 10_000
 
 
 def test_the_page_has_examples():

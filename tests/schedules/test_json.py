@@ -33,12 +33,19 @@ def test_a_key_left_out_is_its_default():
 
 @pytest.mark.parametrize("path", WRITTEN, ids=lambda path: f"{path.parent.name}-{path.stem}")
 def test_a_file_of_an_earlier_version_still_reads(path):
-    kept = json.loads(path.read_text())
-    made = from_json(json.dumps(kept["document"]))
-    assert schedule(kept["text"]) == made
-    steps = map(int, kept["values"])
-    values = [made(step) for step in steps]
-    assert list(kept["values"].values()) == pytest.approx(values, rel=1e-12)
+    written = json.loads(path.read_text())
+    read = from_json(json.dumps(written["document"]))
+    assert schedule(written["text"]) == read
+    steps = map(int, written["values"])
+    values = [read(step) for step in steps]
+    assert list(written["values"].values()) == pytest.approx(values, rel=1e-12)
+
+
+def test_a_field_is_read_by_its_former_name():
+    tree = {"name": "multi_step", "at": [3, "50%"]}
+    read = from_json(json.dumps(document(schedule=tree)))
+    assert read == schedule("multi_step(boundaries=[3, 50%])")
+    assert json.loads(read.to_json())["schedule"]["boundaries"] == [3, "50%"]
 
 
 def test_files_of_this_version_are_kept():
@@ -58,6 +65,11 @@ REFUSED = [
     (document(schedule=[]), "schedule must be an object with a 'name'."),
     (document(schedule={"name": "nope"}), "has an unknown name 'nope'."),
     (document(schedule={"name": "linear", "step": 5}), "(linear) has an unknown key 'step'."),
+    (document(schedule={"name": "linear", "at": [5]}), "(linear) has an unknown key 'at'."),
+    (
+        document(schedule={"name": "multi_step", "at": [5], "boundaries": [6]}),
+        "(multi_step) has both 'boundaries' and its former name 'at'.",
+    ),
     (document(schedule={"name": "linear", "steps": -5}), "Linear(steps=...) must be at least 1"),
     (document(schedule={"name": "linear", "floor": "0"}), "Linear(floor=...) must be a number"),
     (document(schedule={"name": "scaled", "factor": 1}), "(scaled) lacks a key it needs."),
@@ -67,9 +79,9 @@ REFUSED = [
     ),
     (json.dumps(document()).replace("0.1", "NaN"), "a number must be finite; got NaN."),
     (json.dumps(document()).replace("0.1", "1e999"), "must be a finite number; got inf."),
-    (json.dumps(document()).replace('"steps"', '"floor"'), "a key stands twice"),
+    (json.dumps(document()).replace('"steps"', '"floor"'), "has the same key twice"),
     ("[" * 100_000, "this is not JSON"),
-    (5, "a schedule's JSON is text; got int."),
+    (5, "the JSON of a schedule must be text; got int."),
 ]
 
 

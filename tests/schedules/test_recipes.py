@@ -46,18 +46,21 @@ WRITTEN_OUT = [
 ]
 
 
-@pytest.mark.parametrize(("made", "expected"), WRITTEN_OUT)
-def test_a_recipe_is_what_it_says(made, expected):
-    assert expected == str(made)
+@pytest.mark.parametrize(("recipe", "expected"), WRITTEN_OUT)
+def test_a_recipe_is_what_it_says(recipe, expected):
+    assert expected == str(recipe)
 
 
 REFUSED = [
     (lambda: noam(1), "noam(warmup=...) must be a whole number of at least 2; got 1."),
     (lambda: noam(100, 0), "noam(width=...) must be a whole number of at least 1; got 0."),
     (lambda: untuned_warmup(1), "at least 0 and below 1; got 1."),
-    (lambda: one_cycle_torch(10, 10), "needs warmup >= 2 and total >= 11; got total_steps=10"),
+    (
+        lambda: one_cycle_torch(10, 10),
+        "needs warmup >= 2 and total_steps >= 11; got total_steps=10",
+    ),
     (lambda: one_cycle_momentum(low=0.9, high=0.8), "needs 0 <= low <= high"),
-    (lambda: wsd(shape=Cosine(5)), "must be without a length, such as Linear(); got cosine(5)."),
+    (lambda: wsd(shape=Cosine(5)), "must have no length, such as Linear(); got cosine(5)."),
     (lambda: wsd("70%", "40%"), "must add up to at most 100%"),
 ]
 

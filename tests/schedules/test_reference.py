@@ -1,6 +1,6 @@
-"""Our schedules beside slow, plain references for what torch has not.
+"""Schedules that torch does not have, against slow, plain references.
 
-Each reference is the formula of the paper or the peer, one step at a time.
+Each reference is the formula of the paper or of the other library, one step at a time.
 """
 
 import math
@@ -32,9 +32,9 @@ STEPS = st.integers(1, 60)
 FLOORS = st.sampled_from([0.0, 0.05, 0.5])
 
 
-def same(reference, ours, upto):
+def same(reference, schedule, upto):
     expected = [reference(step) for step in range(upto)]
-    actual = [ours(step) for step in range(upto)]
+    actual = [schedule(step) for step in range(upto)]
     assert expected == pytest.approx(actual, rel=1e-12, abs=1e-15)
 
 
@@ -84,9 +84,9 @@ def test_linear_and_cosine_after_a_warmup_from_zero_are_transformers(warmup, res
 
     same(linear, schedule(f"warmup({warmup}, start=0) >> linear({rest})"), total_steps + 1)
     expected = [cosine(step) for step in range(total_steps + 1)]
-    ours = schedule(f"warmup({warmup}, start=0) >> cosine({rest})")
+    chain = schedule(f"warmup({warmup}, start=0) >> cosine({rest})")
     assert expected == pytest.approx(
-        [ours(s) for s in range(total_steps + 1)], rel=1e-9, abs=1e-15
+        [chain(s) for s in range(total_steps + 1)], rel=1e-9, abs=1e-15
     )
 
 
@@ -109,14 +109,14 @@ def test_cosine_restarts_are_kerass(every, growth, decay):
         half = 0.5 * decay**cycle * (1 + math.cos(math.pi * (step - begin) / length))
         return (1 - floor) * half + floor
 
-    ours = CosineRestarts(every=every, growth=growth, decay=decay, floor=floor)
-    same(reference, ours, 400)
+    restarts = CosineRestarts(every=every, growth=growth, decay=decay, floor=floor)
+    same(reference, restarts, 400)
 
 
 def test_a_restart_is_not_missed_where_the_logarithm_rounds():
-    ours = CosineRestarts(every=1, growth=10.0)
+    restarts = CosineRestarts(every=1, growth=10.0)
     starts = [sum(10**i for i in range(n)) for n in range(1, 12)]
-    assert [ours(start) for start in starts] == [1.0] * 11
+    assert [restarts(start) for start in starts] == [1.0] * 11
 
 
 @given(period=STEPS)
@@ -152,34 +152,38 @@ def test_the_other_curves_of_a_warmup(steps, start):
     same(one_minus_sqrt, Warmup(steps, start=start, curve="one_minus_sqrt"), 2 * steps)
 
 
-@given(at=st.lists(st.integers(1, 50), min_size=1, max_size=4).map(sorted), data=st.data())
-def test_piecewise_is_optaxs_and_inclusive_is_kerass(at, data):
-    size = len(at) + 1
+@given(boundaries=st.lists(st.integers(1, 50), min_size=1, max_size=4).map(sorted), data=st.data())
+def test_piecewise_is_optaxs_and_inclusive_is_kerass(boundaries, data):
+    size = len(boundaries) + 1
     values = data.draw(st.lists(st.floats(0, 1), min_size=size, max_size=size))
-    same(lambda s: values[sum(s >= b for b in at)], Piecewise(at=at, values=values), 60)
-    kept = Piecewise(at=at, values=values, inclusive=True)
-    same(lambda s: values[sum(s > b for b in at)], kept, 60)
+    same(
+        lambda s: values[sum(s >= b for b in boundaries)],
+        Piecewise(boundaries=boundaries, values=values),
+        60,
+    )
+    inclusive = Piecewise(boundaries=boundaries, values=values, inclusive=True)
+    same(lambda s: values[sum(s > b for b in boundaries)], inclusive, 60)
 
 
 @given(
-    at=st.lists(st.integers(1, 50), min_size=1, max_size=4, unique=True).map(sorted),
+    boundaries=st.lists(st.integers(1, 50), min_size=1, max_size=4, unique=True).map(sorted),
     curve=st.sampled_from(["linear", "cosine"]),
     data=st.data(),
 )
-def test_interpolated_is_optaxs(at, curve, data):
-    size = len(at) + 1
+def test_interpolated_is_optaxs(boundaries, curve, data):
+    size = len(boundaries) + 1
     values = data.draw(st.lists(st.floats(0.1, 1), min_size=size, max_size=size))
-    knots = [0, *at]
+    knots = [0, *boundaries]
 
     def reference(step):
-        for i, (low, high) in enumerate(zip(knots, at, strict=False)):
+        for i, (low, high) in enumerate(zip(knots, boundaries, strict=False)):
             if low <= step < high:
                 x = (step - low) / (high - low)
                 x = (1 - math.cos(math.pi * x)) / 2 if curve == "cosine" else x
                 return values[i] + (values[i + 1] - values[i]) * x
         return values[-1]
 
-    same(reference, Interpolated(at=at, values=values, curve=curve), 70)
+    same(reference, Interpolated(boundaries=boundaries, values=values, curve=curve), 70)
 
 
 @given(total_steps=st.integers(10, 200))
@@ -205,10 +209,10 @@ def test_noise_is_splitmix64():
         return z ^ (z >> 31)
 
     assert splitmix(0) == 0xE220A8397B1DCDAF
-    ours = Noise(Constant(), scale=0.5)
+    noise = Noise(Constant(), scale=0.5)
     for step in range(5):
         unit = (splitmix(step * 0x9E3779B97F4A7C15 % 2**64) >> 11) / 2**53
-        assert 1 + 0.5 * (2 * unit - 1) == ours(step)
+        assert 1 + 0.5 * (2 * unit - 1) == noise(step)
 
 
 def test_noise_is_uniform_and_differs_by_seed():

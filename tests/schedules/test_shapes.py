@@ -50,7 +50,7 @@ JOINTS = {
     "exponential(every=10, factor=0.5, floor=0.1)": {0: 1, 10: 0.5, 30: 0.125, 40: 0.1, 900: 0.1},
     "exponential(40, every=10, factor=0.5, staircase=true)": {9: 1, 10: 0.5, 39: 0.125, 40: 0.125},
     "step(60, every=30)": {0: 1, 29: 1, 30: 0.1, 59: 0.1, 60: 0.1},
-    "multi_step(at=[3, 5])": {2: 1, 3: 0.1, 4: 0.1, 5: 0.01},
+    "multi_step(boundaries=[3, 5])": {2: 1, 3: 0.1, 4: 0.1, 5: 0.01},
     "inverse_time(every=10, rate=2)": {0: 1, 10: 1 / 3, 20: 1 / 5},
     "inverse_sqrt(every=10)": {0: 1, 30: 0.5, 80: 1 / 3},
     "one_minus_sqrt(16, floor=0.5)": {0: 1, 4: 0.75, 16: 0.5, 17: 0.5},
@@ -67,26 +67,26 @@ JOINTS = {
     "triangular(every=10, rise=0.2, floor=0)": {1: 0.5, 2: 1, 6: 0.5, 10: 0},
     "triangular2(every=10, floor=0.2)": {5: 1, 15: 0.6, 25: 0.4},
     "exp_range(every=10, factor=0.25, floor=0)": {0: 0, 5: 0.5, 10: 0, 15: 0.125},
-    "piecewise(at=[3, 5], values=[1, 0.5, 2])": {2: 1, 3: 0.5, 4: 0.5, 5: 2},
-    "piecewise(at=[3], values=[1, 0.5], inclusive=true)": {3: 1, 4: 0.5},
-    "interpolated(at=[4, 8], values=[0, 1, 0.5])": {0: 0, 2: 0.5, 4: 1, 6: 0.75, 8: 0.5, 9: 0.5},
-    "interpolated(at=[0, 4], values=[0.3, 1, 0])": {0: 1, 2: 0.5, 4: 0},
+    "piecewise(boundaries=[3, 5], values=[1, 0.5, 2])": {2: 1, 3: 0.5, 4: 0.5, 5: 2},
+    "piecewise(boundaries=[3], values=[1, 0.5], inclusive=true)": {3: 1, 4: 0.5},
+    "interpolated(boundaries=[4, 8], values=[0, 1, 0.5])": {0: 0, 2: 0.5, 4: 1, 6: 0.75, 8: 0.5, 9: 0.5},
+    "interpolated(boundaries=[0, 4], values=[0.3, 1, 0])": {0: 1, 2: 0.5, 4: 0},
     "table([0.1, 0.2])": {0: 0.1, 1: 0.2, 2: 0.2},
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("text", JOINTS)
 def test_the_closed_form_at_the_joints(text):
-    made = schedule(text)
+    shape = schedule(text)
     expected = list(JOINTS[text].values())
-    assert expected == pytest.approx([made(step) for step in JOINTS[text]], rel=1e-12, abs=1e-16)
+    assert expected == pytest.approx([shape(step) for step in JOINTS[text]], rel=1e-12, abs=1e-16)
 
 
 @pytest.mark.parametrize("shape", DECAYS)
 @given(steps=STEPS, floor=FLOORS)
 def test_a_decay_falls_from_its_peak_to_its_floor(shape, steps, floor):
-    made = shape(steps, floor=floor)
-    values = made(np.arange(steps + 2))
+    decay = shape(steps, floor=floor)
+    values = decay(np.arange(steps + 2))
     assert values[0] == pytest.approx(1, rel=1e-15)
     assert (np.diff(values) <= 1e-15).all()
     assert [floor] * 2 == values[-2:].tolist()
@@ -94,26 +94,26 @@ def test_a_decay_falls_from_its_peak_to_its_floor(shape, steps, floor):
 
 @given(steps=STEPS, curve=st.sampled_from(["linear", "cosine", "exponential"]))
 def test_a_warmup_rises_spends_no_update_at_zero_and_ends_at_the_peak(steps, curve):
-    made = Warmup(steps, curve=curve)
-    values = made.table()
+    warmup = Warmup(steps, curve=curve)
+    values = warmup.table()
     assert values[0] > 0
     assert (np.diff(values) > 0).all()
     assert values[-1] < 1
-    assert made(steps) == 1.0
+    assert warmup(steps) == 1.0
 
 
 @given(steps=STEPS, start=st.floats(0, 1))
 def test_a_warmup_with_a_start_begins_there(steps, start):
-    made = Warmup(steps, start=start)
-    assert [start, 1.0] == [made(0), pytest.approx(made(steps), rel=1e-15)]
+    warmup = Warmup(steps, start=start)
+    assert [start, 1.0] == [warmup(0), pytest.approx(warmup(steps), rel=1e-15)]
 
 
 @given(factor=st.floats(0.01, 1), every=st.floats(0.3, 50), step=st.integers(0, 300))
 def test_an_exponential_loses_its_factor_in_every_period(factor, every, step):
-    made = Exponential(factor=factor, every=every)
-    assert made(step) == pytest.approx(factor ** (step / every), rel=1e-12)
+    exponential = Exponential(factor=factor, every=every)
+    assert exponential(step) == pytest.approx(factor ** (step / every), rel=1e-12)
     stairs = Step(factor=factor, every=every)
-    assert stairs(step) >= made(step) * (1 - 1e-12)
+    assert stairs(step) >= exponential(step) * (1 - 1e-12)
 
 
 @given(values=st.lists(st.floats(0, 10), min_size=1, max_size=50))
@@ -123,15 +123,15 @@ def test_a_table_is_what_it_was_given(values):
 
 
 def test_a_function_gets_whole_steps_from_the_start_of_its_part():
-    seen = []
+    steps = []
 
     def function(step):
-        seen.append(step)
+        steps.append(step)
         return 0.5
 
     Constant(10).then(FromFunction(function))(13)
-    assert seen == [3]
-    assert type(seen[0]) is int
+    assert steps == [3]
+    assert type(steps[0]) is int
 
 
 def test_a_function_must_give_finite_numbers():
@@ -178,10 +178,19 @@ REFUSED = [
         "must be one of linear, cosine, one_minus_sqrt, exponential; got 'tanh'.",
     ),
     (lambda: Warmup(5, start=0, curve="exponential"), "Warmup(start=...) must be above 0 with"),
-    (lambda: MultiStep(at=(5, 3)), "in rising order, so that no pieces overlap; got (5, 3)."),
-    (lambda: MultiStep(at=("50%", "20%")), "in rising order"),
-    (lambda: MultiStep(at=()), "MultiStep(at=...) must be a list of at least 1; got ()."),
-    (lambda: Piecewise(at=(3,), values=(1,)), "one more than at=, which has 1; got (1.0,)."),
+    (
+        lambda: MultiStep(boundaries=(5, 3)),
+        "in rising order, so that no pieces overlap; got (5, 3).",
+    ),
+    (lambda: MultiStep(boundaries=("50%", "20%")), "in rising order"),
+    (
+        lambda: MultiStep(boundaries=()),
+        "MultiStep(boundaries=...) must be a list of at least 1 element; got ().",
+    ),
+    (
+        lambda: Piecewise(boundaries=(3,), values=(1,)),
+        "one more than boundaries=, which has 1; got (1.0,).",
+    ),
     (lambda: Interpolated(values=(1, -1, 0)), "Interpolated(values=...) must be at least 0"),
     (lambda: InverseTime(rate=-1), "InverseTime(rate=...) must be at least 0; got -1."),
     (lambda: Triangular(rise=0), "Triangular(rise=...) must be above 0 and at most 1; got 0."),
@@ -194,12 +203,12 @@ REFUSED = [
     (lambda: Linear(5)(np.array([1.0])), "an array of steps must hold integers; got float64."),
     (lambda: Linear(5)(np.array([True])), "an array of steps must hold integers; got bool."),
     (lambda: Linear(5)(np.array([3, -1])), "steps must be from 0 to 2**53; got -1 to 3."),
-    (lambda: Linear()(3), "linear() is not bound to a run yet"),
+    (lambda: Linear()(3), "linear() is not bound to a run, so it has no value at a step"),
     (
         lambda: Linear("5%")(3),
         "Call .over(total_steps) with the number of steps of the whole run.",
     ),
-    (lambda: Constant().table(), "has no length of its own; give table(total_steps=...)."),
+    (lambda: Constant().table(), "has no fixed length; give table(total_steps=...)."),
 ]
 
 

@@ -36,9 +36,9 @@ READ = [
 
 @pytest.mark.parametrize(("text", "expected"), READ)
 def test_a_text_reads_as_what_it_says(text, expected):
-    made = schedule(text)
-    assert expected is None or expected == made
-    assert made == schedule(str(made))
+    parsed = schedule(text)
+    assert expected is None or expected == parsed
+    assert parsed == schedule(str(parsed))
 
 
 CANONICAL = {
@@ -49,7 +49,7 @@ CANONICAL = {
     "linear(5) >> 0.1": "linear(5) >> (0.1 * constant())",
     "((linear(5)))": "linear(5)",
     "ascend(2 * linear())": "ascend(2 * linear())",
-    "multi_step(at=[30%,60%])": "multi_step(at=[30%, 60%])",
+    "multi_step(at=[30%,60%])": "multi_step(boundaries=[30%, 60%])",
 }
 
 
@@ -80,13 +80,20 @@ POINTED = [
     ("linear(5) linear(5)", 10, "expected '*', '>>' or the end here; found 'linear'."),
     ("(linear(5)", 10, "expected ')' to close the one at column 1; found the end."),
     ("linear", 6, "expected '(' after linear; found the end."),
-    ("5% * linear()", 0, "5% is a duration; a schedule or a number goes here."),
+    ("5% * linear()", 0, "5% is a duration; expected a schedule or a number here."),
     ("linear(5) > linear(5)", 10, "the character '>' has no meaning here."),
     ("chain(linear(5))", 0, "'chain' is written part >> part."),
     ("from_function(5)", 0, "a function has no text form"),
-    ("multi_step(at=[5, linear()])", 18, "a list holds numbers and durations; found 'linear'."),
+    (
+        "multi_step(boundaries=[5, linear()])",
+        26,
+        "a list holds numbers and durations; found 'linear'.",
+    ),
+    ("multi_step(boundaries=[5, 3])", 22, "in rising order"),
     ("multi_step(at=[5, 3])", 14, "in rising order"),
-    ("linear() >> cosine()", 0, "a chain has room for one part without a length"),
+    ("multi_step(at=[5], boundaries=[3])", 19, "multi_step has 'boundaries' twice."),
+    ("linear(at=[5])", 7, "unknown argument of linear 'at'"),
+    ("linear() >> cosine()", 0, "a chain may have one part without a length"),
     ("3e-4 *", 6, "expected a number or a schedule such as cosine(); found the end."),
     ("1e999", 0, "a number must be between -1e300 and 1e300."),
     ("", 0, "expected a number or a schedule such as cosine(); found the end."),
@@ -113,8 +120,8 @@ def test_an_error_in_a_long_text_shows_the_part_around_it(refused):
 
 
 def test_a_number_or_a_schedule_is_taken_as_it_is():
-    made = Linear(5)
-    assert made is schedule(made)
+    parsed = Linear(5)
+    assert parsed is schedule(parsed)
     assert Scaled(0.1, Constant()) == schedule(0.1) == schedule(np.float64(0.1))
     assert schedule(1) == schedule("1")
 
@@ -126,7 +133,7 @@ def test_anything_else_is_refused(source):
 
 
 def test_a_function_has_no_text_form(refused):
-    made = FromFunction(math.cos, 5)
-    assert str(made) == "from_function(<cos>, 5)"
+    parsed = FromFunction(math.cos, 5)
+    assert str(parsed) == "from_function(<cos>, 5)"
     assert "no text form" in refused(lambda: schedule("from_function()"))
-    assert "a function has no text form" in refused(made.to_json)
+    assert "a function has no text form" in refused(parsed.to_json)

@@ -1,4 +1,4 @@
-"""Our schedules beside torch's schedulers, at random parameters."""
+"""Every schedule gives the rates of torch's scheduler of that kind, at random parameters."""
 
 import math
 import warnings
@@ -39,12 +39,12 @@ def rates(make, steps, key="lr"):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         scheduler = make(optimizer)
-        found = []
+        trained = []
         for _ in range(steps):
-            found.append(optimizer.param_groups[0][key])
+            trained.append(optimizer.param_groups[0][key])
             optimizer.step()
             scheduler.step()
-    return found
+    return trained
 
 
 def same(expected, schedule, rel=1e-12):
@@ -76,9 +76,9 @@ def test_cosine_is_torchs_until_the_end_and_then_stays(steps, floor):
     expected = rates(
         lambda o: lr.CosineAnnealingLR(o, T_max=steps, eta_min=PEAK * floor), steps + 1
     )
-    ours = PEAK * Cosine(steps, floor=floor)
-    same(expected, ours, rel=1e-10)
-    assert [ours(steps)] * 2 == [ours(steps + 1), ours(50 * steps)]
+    schedule = PEAK * Cosine(steps, floor=floor)
+    same(expected, schedule, rel=1e-10)
+    assert [schedule(steps)] * 2 == [schedule(steps + 1), schedule(50 * steps)]
 
 
 @given(steps=STEPS, power=st.floats(0.3, 4))
@@ -99,10 +99,10 @@ def test_step_is_torchs(every, factor):
     same(expected, PEAK * Step(factor=factor, every=every))
 
 
-@given(at=st.lists(st.integers(1, 80), min_size=1, max_size=4).map(sorted), factor=SHARES)
-def test_multi_step_is_torchs(at, factor):
-    expected = rates(lambda o: lr.MultiStepLR(o, at, factor), 100)
-    same(expected, PEAK * MultiStep(factor=factor, at=tuple(at)))
+@given(boundaries=st.lists(st.integers(1, 80), min_size=1, max_size=4).map(sorted), factor=SHARES)
+def test_multi_step_is_torchs(boundaries, factor):
+    expected = rates(lambda o: lr.MultiStepLR(o, boundaries, factor), 100)
+    same(expected, PEAK * MultiStep(factor=factor, boundaries=tuple(boundaries)))
 
 
 @given(every=STEPS, growth=st.integers(1, 3), floor=FLOORS)
@@ -120,8 +120,10 @@ def test_triangular_is_torchs_cyclic(up, down, floor):
         lambda o: lr.CyclicLR(o, PEAK * floor, PEAK, up, down, cycle_momentum=False),
         3 * (up + down),
     )
-    ours = PEAK * Triangular(every=up + down, rise=up / (up + down), floor=floor)
-    assert expected == pytest.approx([ours(s) for s in range(len(expected))], rel=1e-12, abs=1e-14)
+    schedule = PEAK * Triangular(every=up + down, rise=up / (up + down), floor=floor)
+    assert expected == pytest.approx(
+        [schedule(s) for s in range(len(expected))], rel=1e-12, abs=1e-14
+    )
 
 
 @given(up=STEPS, floor=FLOORS)
@@ -130,8 +132,10 @@ def test_triangular2_is_torchs_cyclic(up, floor):
         lambda o: lr.CyclicLR(o, PEAK * floor, PEAK, up, mode="triangular2", cycle_momentum=False),
         6 * up,
     )
-    ours = PEAK * Triangular2(every=2 * up, floor=floor)
-    assert expected == pytest.approx([ours(s) for s in range(len(expected))], rel=1e-12, abs=1e-14)
+    schedule = PEAK * Triangular2(every=2 * up, floor=floor)
+    assert expected == pytest.approx(
+        [schedule(s) for s in range(len(expected))], rel=1e-12, abs=1e-14
+    )
 
 
 @given(up=STEPS, floor=FLOORS, per_step=st.floats(0.95, 1))
@@ -142,8 +146,10 @@ def test_exp_range_is_torchs_cyclic(up, floor, per_step):
         ),
         6 * up,
     )
-    ours = PEAK * ExpRange(every=2 * up, factor=per_step ** (2 * up), floor=floor)
-    assert expected == pytest.approx([ours(s) for s in range(len(expected))], rel=1e-11, abs=1e-14)
+    schedule = PEAK * ExpRange(every=2 * up, factor=per_step ** (2 * up), floor=floor)
+    assert expected == pytest.approx(
+        [schedule(s) for s in range(len(expected))], rel=1e-11, abs=1e-14
+    )
 
 
 @given(
@@ -168,10 +174,10 @@ def test_one_cycle_torch_is_torchs_from_the_first_to_the_last_update(warmup, res
         total_steps - 1,
     )
     named = {"cos": "cosine", "linear": "linear"}[curve]
-    ours = PEAK * one_cycle_torch(total_steps, warmup, curve=named, phases=phases)
-    assert total_steps == ours.total_steps
-    same(expected, ours, rel=1e-9)
-    assert ours(total_steps - 1) == pytest.approx(PEAK / 25 / 1e4, rel=1e-12)
+    schedule = PEAK * one_cycle_torch(total_steps, warmup, curve=named, phases=phases)
+    assert total_steps == schedule.total_steps
+    same(expected, schedule, rel=1e-9)
+    assert schedule(total_steps - 1) == pytest.approx(PEAK / 25 / 1e4, rel=1e-12)
 
 
 def test_the_momentum_of_one_cycle_mirrors_torchs():
@@ -180,8 +186,8 @@ def test_the_momentum_of_one_cycle_mirrors_torchs():
         30,
         key="momentum",
     )
-    ours = one_cycle_momentum(30).over(100)
-    same(expected, ours)
+    schedule = one_cycle_momentum(30).over(100)
+    same(expected, schedule)
 
 
 @given(warmup=STEPS, decay=STEPS)

@@ -32,7 +32,7 @@ __all__ = [
 ]
 
 DECAYS = {
-    "step": "warmup(5%) >> multi_step(at=[50%, 75%])",
+    "step": "warmup(5%) >> multi_step(boundaries=[50%, 75%])",
     "exponential": "warmup(5%) >> exponential(factor=0.01, every=95%)",
     "cosine": "warmup(5%) >> cosine()",
     "linear": "warmup(5%) >> linear()",

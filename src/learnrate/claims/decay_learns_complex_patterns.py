@@ -24,7 +24,7 @@ def _measure(bench: Bench) -> Measured:
     runs = [
         Patterns(schedule=(peak * shape).over(epochs), seed=seed, width=256 if bench.full else 128)
         for peak in peaks
-        for shape in (Constant(), MultiStep(at=(cut,)))
+        for shape in (Constant(), MultiStep(boundaries=(cut,)))
         for seed in bench.seeds
     ]
     scores = np.array(bench.each(patterns_run, runs))

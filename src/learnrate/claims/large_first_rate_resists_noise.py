@@ -30,7 +30,7 @@ def _measure(bench: Bench) -> Measured:
 
     rates = (_LARGE, 0.1, 0.03, _SMALL, 0.003) if bench.full else (_LARGE, _SMALL)
     kinds = {f"{lr:g}": run(lr) for lr in rates}
-    falling = _LARGE * MultiStep(at=(cut, 5 * epochs // 6))
+    falling = _LARGE * MultiStep(boundaries=(cut, 5 * epochs // 6))
     kinds[decayed] = run(_LARGE, schedule=falling.over(epochs))
     for lr in (_LARGE, _SMALL):
         kinds[f"{lr:g}, {without}"] = run(lr, weight_decay=0.0)

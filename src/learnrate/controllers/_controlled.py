@@ -55,7 +55,7 @@ class Controlled:
         >>> [(change.step, change.after) for change in rates.changes]
         [(80, 0.1)]
         >>> print(rates.realised(100))
-        0.1 * cut(warmup(50) >> constant(), steps=100) * piecewise(at=[80])
+        0.1 * cut(warmup(50) >> constant(), steps=100) * piecewise(boundaries=[80])
     """
 
     def __init__(
@@ -165,7 +165,7 @@ class Controlled:
         shape = self._shape if self._shape.total_steps == steps else Cut(self._shape, steps)
         after = {change.step: change.after for change in self._changes if change.step < steps}
         if after:
-            shape = shape * Piecewise(at=tuple(after), values=(1.0, *after.values()))
+            shape = shape * Piecewise(boundaries=tuple(after), values=(1.0, *after.values()))
         if self._peak is None:
             return shape
         scaled = abs(self._peak) * shape

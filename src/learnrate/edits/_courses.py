@@ -158,12 +158,12 @@ def _times(schedule: Schedule, factor: float, at: int) -> Schedule:
     *first, last = shape.parts if isinstance(shape, Product) else (shape,)
     if first and isinstance(last, Piecewise) and _goes_on(last, at):
         value = last.values[-1] * factor
-        kept = sum(each < at for each in last.at)  # type: ignore[operator]  # bound: ints
-        steps, values = (*last.at[:kept], at), (*last.values[: kept + 1], value)
-        factors = Piecewise(at=steps, values=values)
+        kept = sum(each < at for each in last.boundaries)  # type: ignore[operator]  # bound: ints
+        steps, values = (*last.boundaries[:kept], at), (*last.values[: kept + 1], value)
+        factors = Piecewise(boundaries=steps, values=values)
         shape = first[0] if len(first) == 1 else Product(tuple(first))
     else:
-        factors = Piecewise(at=(at,), values=(1.0, factor))
+        factors = Piecewise(boundaries=(at,), values=(1.0, factor))
     product = Product((shape, factors))
     return product if peak is None else Scaled(peak, product, ascend=peak < 0)
 
@@ -172,7 +172,7 @@ def _goes_on(pieces: Piecewise, at: int) -> bool:
     return (
         pieces.steps is None
         and not pieces.inclusive
-        and all(isinstance(each, int) and each <= at for each in pieces.at)
+        and all(isinstance(each, int) and each <= at for each in pieces.boundaries)
     )
 
 

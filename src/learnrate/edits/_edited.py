@@ -37,7 +37,7 @@ class Edited:
         >>> half = Edit(kind="scale", value=0.5, author="ann", step=40)
         >>> end = Edit(kind="decay", value=20, author="ann", step=60)
         >>> print(Edited(schedule("0.1 * warmup(10) >> constant(90)"), (half, end)).schedule)
-        (0.1 * cut(warmup(10) >> constant(90) * piecewise(at=[40], values=[1, 0.5]), steps=60)) >> (0.05 * linear(20))
+        (0.1 * cut(warmup(10) >> constant(90) * piecewise(boundaries=[40], values=[1, 0.5]), steps=60)) >> (0.05 * linear(20))
     """
 
     base: Schedule | None

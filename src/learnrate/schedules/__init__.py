@@ -1,11 +1,10 @@
-"""Schedules: step -> rate, as pure values."""
+"""Schedules: pure values that map a step to a rate."""
 
 from learnrate._records import written_as_text
 from learnrate.schedules._abstract import Shape, Wrapper
 from learnrate.schedules._algebra import Chain, Product, Scaled
 from learnrate.schedules._base import Schedule
 from learnrate.schedules._cyclic import CosineRestarts, ExpRange, Triangular, Triangular2
-from learnrate.schedules._deadline import Deadline
 from learnrate.schedules._decays import (
     InverseSqrt,
     InverseTime,
@@ -15,10 +14,9 @@ from learnrate.schedules._decays import (
     Rex,
     Saturating,
 )
-from learnrate.schedules._durations import Clock, Span
+from learnrate.schedules._durations import Clock, Deadline, Span
 from learnrate.schedules._json import from_json
 from learnrate.schedules._pieces import Cut, Shortened, Skip
-from learnrate.schedules._ready import ready_schedule
 from learnrate.schedules._recipes import (
     d2z,
     decay_then_constant,
@@ -42,7 +40,7 @@ from learnrate.schedules._shapes import (
     Warmup,
 )
 from learnrate.schedules._tables import FromFunction, Interpolated, Piecewise, Table
-from learnrate.schedules._text import schedule, shape
+from learnrate.schedules._text import ready_schedule, schedule, shape
 from learnrate.schedules._wrappers import Clamp, Delay, Noise, Repeat
 
 written_as_text(Schedule, schedule)

@@ -1,24 +1,30 @@
-"""The two kinds of schedules: shapes with a length of their own, and wrappers around others."""
+"""The two kinds of schedules: shapes with their own length, and wrappers around other schedules."""
 
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Annotated, ClassVar, TypeAlias
 
-import numpy as np
-
-from learnrate.schedules._arithmetic import FloatArray, Value, least
+from learnrate.schedules._arithmetic import Value, floor, minimum
 from learnrate.schedules._base import Schedule
-from learnrate.schedules._durations import Duration, Run, Span, nearest
-from learnrate.schedules._fields import Kind, refuse
-from learnrate.schedules._registry import changed, fields_of
+from learnrate.schedules._durations import Duration, RunLength, Span, round_half_up
+from learnrate.schedules._fields import FieldKind, refuse
+from learnrate.schedules._registry import copy_with, fields_of
 
-__all__ = ["Inner", "InnerRule", "Shape", "Wrapper", "ends", "progress", "until"]
+__all__ = [
+    "Inner",
+    "InnerRule",
+    "Shape",
+    "Wrapper",
+    "capped_step",
+    "progress",
+    "whole_periods",
+]
 
 
 class Shape(Schedule, abstract=True):
-    """A schedule with a duration of its own, `steps`, and peak 1.
+    """A schedule with its own duration, `steps`, and peak 1.
 
-    `endless` says that the formula does not need `steps`, so that it may be left open.
+    `endless` says that the formula does not need `steps`, so that `steps` may be left out.
     """
 
     __slots__ = ()
@@ -26,7 +32,7 @@ class Shape(Schedule, abstract=True):
     steps: Duration
 
     def measure(self) -> tuple[bool, int | None]:
-        """Ready once every duration is in steps."""
+        """It is ready once every duration is in steps."""
         ready = all(
             rule.kind.ready(getattr(self, rule.name))
             or (rule.name == "steps" and self.endless and self.steps is None)
@@ -36,16 +42,16 @@ class Shape(Schedule, abstract=True):
 
     @property
     def open_ended(self) -> bool:
-        """Whether `steps` is left open."""
+        """Whether `steps` is left out."""
         return self.steps is None
 
-    def extent(self, run: Run) -> Fraction | None:
+    def extent(self, run: RunLength) -> Fraction | None:
         """The exact length of `steps`."""
-        return run.exact(self.steps) if isinstance(self.steps, int | Span) else None
+        return run.exact_steps(self.steps) if isinstance(self.steps, int | Span) else None
 
-    def fit(self, start: Fraction, stop: Fraction, run: Run) -> Schedule | None:
-        """The shape over the steps between two positions."""
-        steps = nearest(stop) - nearest(start)
+    def fit(self, start: Fraction, stop: Fraction, run: RunLength) -> Schedule | None:
+        """The shape with as many steps as lie between two positions."""
+        steps = round_half_up(stop) - round_half_up(start)
         if steps == 0:
             return None
         resolved = {
@@ -53,11 +59,11 @@ class Shape(Schedule, abstract=True):
             for rule in fields_of(type(self))
             if rule.name != "steps"
         }
-        return changed(self, steps=steps, **resolved)
+        return copy_with(self, steps=steps, **resolved)
 
 
 class Wrapper(Schedule, abstract=True):
-    """A schedule around one other, `inner`, of the same length."""
+    """A schedule around another one, `inner`, of the same length."""
 
     __slots__ = ()
     inner: Schedule
@@ -71,14 +77,14 @@ class Wrapper(Schedule, abstract=True):
         """As the inner schedule."""
         return self.inner.open_ended
 
-    def extent(self, run: Run) -> Fraction | None:
+    def extent(self, run: RunLength) -> Fraction | None:
         """As the inner schedule."""
         return self.inner.extent(run)
 
-    def fit(self, start: Fraction, stop: Fraction, run: Run) -> Schedule | None:
-        """The wrapper around the inner schedule so bound."""
+    def fit(self, start: Fraction, stop: Fraction, run: RunLength) -> Schedule | None:
+        """The wrapper around the bound inner schedule."""
         inner = self.inner.fit(start, stop, run)
-        return None if inner is None else changed(self, inner=inner)
+        return None if inner is None else copy_with(self, inner=inner)
 
     @property
     def warmup_steps(self) -> int:
@@ -88,15 +94,15 @@ class Wrapper(Schedule, abstract=True):
     def lengthen(self, extra: int) -> Schedule | None:
         """The wrapper around the longer inner schedule."""
         inner = self.inner.lengthen(extra)
-        return None if inner is None else changed(self, inner=inner)
+        return None if inner is None else copy_with(self, inner=inner)
 
     def head(self, steps: int) -> Schedule:
         """The wrapper around the head of the inner schedule."""
-        return changed(self, inner=self.inner.head(steps))
+        return copy_with(self, inner=self.inner.head(steps))
 
 
 @dataclass(frozen=True, slots=True)
-class InnerRule(Kind):
+class InnerRule(FieldKind):
     """A schedule."""
 
     def check(self, owner: str, name: str, value: object) -> Schedule:
@@ -110,15 +116,17 @@ Inner: TypeAlias = Annotated[Schedule, InnerRule()]
 
 
 def progress(step: Value, steps: Duration) -> Value:
-    """How much of a bound duration has passed, 0 to 1."""
-    return least(step / steps, 1.0)  # type: ignore[operator]  # bound: an int
+    """How much of a bound duration has passed, from 0 to 1."""
+    return minimum(step / steps, 1.0)  # type: ignore[operator]  # bound: an int
 
 
-def until(step: Value, steps: Duration, back: float = 0.0) -> Value:
-    """The step, held at the end (less `back`) of a bound duration; as it is in an open one."""
-    return step if steps is None else least(step, steps - back)  # type: ignore[operator]  # bound
+def capped_step(step: Value, steps: Duration, before_end: float = 0.0) -> Value:
+    """The step, but at most `steps - before_end`; unchanged where `steps` is left out."""
+    if steps is None:
+        return step
+    return minimum(step, steps - before_end)  # type: ignore[operator]  # bound: an int
 
 
-def ends(at: tuple[object, ...]) -> FloatArray:
-    """The boundaries of a bound shape as an array."""
-    return np.array(at, dtype=np.float64)
+def whole_periods(step: Value, steps: Duration, every: object) -> Value:
+    """How many whole periods have passed; the number stays after the last update of the part."""
+    return floor(capped_step(step, steps, 1.0) / every)  # type: ignore[operator]  # bound

@@ -1,4 +1,4 @@
-"""Scaling, joining, multiplying: how schedules combine."""
+"""How schedules combine: scaling, joining and multiplying."""
 
 from bisect import bisect_right
 from collections.abc import Iterator
@@ -7,7 +7,7 @@ from fractions import Fraction
 from functools import reduce
 from itertools import accumulate
 from operator import mul
-from typing import Annotated, Any
+from typing import Annotated
 
 import numpy as np
 
@@ -15,13 +15,13 @@ from learnrate._errors import ScheduleError
 from learnrate.schedules._abstract import Inner, InnerRule, Wrapper
 from learnrate.schedules._arithmetic import FloatArray, Value
 from learnrate.schedules._base import Schedule
-from learnrate.schedules._durations import Run, Span, nearest, shortest
+from learnrate.schedules._durations import RunLength, Span, number_text, round_half_up
 from learnrate.schedules._fields import Flag, Listed, Number, refuse
-from learnrate.schedules._registry import changed
+from learnrate.schedules._registry import copy_with
 
 __all__ = ["Chain", "Product", "Scaled"]
 
-Parts = Annotated[tuple[Schedule, ...], Listed(InnerRule(), least=2)]
+Parts = Annotated[tuple[Schedule, ...], Listed(InnerRule(), min_length=2)]
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -30,9 +30,14 @@ class Scaled(Wrapper):
 
         value(s) = factor inner(s)
 
-    Scalings fold: `2 * (3 * shape)` is `6 * shape`. A negative factor is gradient ascent, which is
-    legitimate (unlearning, meta-learning) but never by accident: it needs `ascend=True`, or
-    `.ascending()`, and is written `ascend(3e-4 * shape)`. 0 is allowed.
+    Factors multiply: `2 * (3 * shape)` is `6 * shape`. A negative factor is gradient ascent
+    (unlearning, meta-learning). So that it is never an accident, it needs `ascend=True` or
+    `.ascending()`, and the text form is `ascend(3e-4 * shape)`.
+
+    Args:
+        factor: A finite number; 0 is allowed, and a number below 0 with `ascend`.
+        inner: The schedule to scale.
+        ascend: Whether the factor may be negative.
 
     Examples:
         >>> from learnrate.schedules import Constant
@@ -47,9 +52,9 @@ class Scaled(Wrapper):
     operator = "factor * schedule, or ascend(factor * schedule)"
 
     def prepare(self) -> None:
-        """Fold scalings; ask for the word where the factor is negative."""
+        """Multiply nested factors; refuse a negative one without `ascend`."""
         if self.factor < 0 and not self.ascend:
-            way_out = f"For gradient ascent write ascend({shortest(-self.factor)} * ...)."
+            way_out = f"For gradient ascent write ascend({number_text(-self.factor)} * ...)."
             refuse("Scaled", "factor", "at least 0", self.factor, way_out)
         factor, inner = self.inner.split()
         if factor is not None:
@@ -63,17 +68,23 @@ class Scaled(Wrapper):
         return self.factor * self.inner.formula(step)
 
     def split(self) -> tuple[float | None, Schedule]:
-        """The factor and what it scales."""
+        """The factor and the schedule that it scales."""
         return self.factor, self.inner
 
-    def cooldown(self, at: int, steps: int, shape: Schedule | None = None) -> Schedule:
-        """The factor times the inner schedule so cooled down."""
-        return changed(self, inner=self.inner.cooldown(at, steps, shape))
+    def cooldown(self, step: int, steps: int, shape: Schedule | None = None) -> Schedule:
+        """Cool the inner schedule down; see `Schedule.cooldown`.
+
+        Args:
+            step: The first step of the decay, from 1 to the schedule's length.
+            steps: Steps of the decay, at least 1.
+            shape: The decay without a length, `Linear()` by default.
+        """
+        return copy_with(self, inner=self.inner.cooldown(step, steps, shape))
 
     def __str__(self) -> str:
         if self.factor == -1.0:
             return f"ascend({self.inner})"
-        text = f"{shortest(abs(self.factor))} * {self.inner}"
+        text = f"{number_text(abs(self.factor))} * {self.inner}"
         return f"ascend({text})" if self.factor < 0 else text
 
 
@@ -83,9 +94,12 @@ class Chain(Schedule):
 
         value(s) = part_i(s - start_i)   for start_i <= s < start_(i+1)
 
-    Each part counts from its own start; intervals are half-open, so a boundary belongs to the part
-    that begins there. At most one part may be without a length: it takes what is left of the run.
-    After the end the last part stays at its last value. Chains within chains flatten.
+    Each part counts steps from its own start; a boundary belongs to the part that begins there. At
+    most one part may be without a length: it takes the rest of the run. After the end the last
+    value stays. Chains within chains are flattened.
+
+    Args:
+        parts: At least two schedules, in order.
 
     Examples:
         >>> from learnrate.schedules import Constant, Linear, Warmup
@@ -103,26 +117,27 @@ class Chain(Schedule):
     operator = "part >> part"
 
     def prepare(self) -> None:
-        """Flatten, check the lengths against each other, and remember where parts start."""
+        """Flatten the parts, check their lengths, and compute where they start."""
         flat = tuple(_flattened(self.parts))
         object.__setattr__(self, "parts", flat)
         open_parts = [str(part) for part in flat if part.open_ended]
         if len(open_parts) > 1:
             raise ScheduleError(
-                f"a chain has room for one part without a length; {self} has "
+                f"a chain may have one part without a length; {self} has "
                 f"{len(open_parts)}: {', '.join(open_parts)}. Give lengths to the others."
             )
-        shares = [s.number for s in map(_length, flat) if isinstance(s, Span) and s.unit == "%"]
+        spans = (getattr(part, "steps", None) for part in flat)
+        shares = [span.number for span in spans if isinstance(span, Span) and span.unit == "%"]
         if sum(map(Fraction, map(repr, shares))) > 100:
             raise ScheduleError(
                 f"the shares of a chain must add up to at most 100%; {self} has "
-                f"{shortest(sum(shares))}%."
+                f"{number_text(sum(shares))}%."
             )
         lengths = [float(part.total_steps or 0) for part in flat]
         object.__setattr__(self, "_starts", tuple(accumulate([0.0, *lengths[:-1]])))
 
     def measure(self) -> tuple[bool, int | None]:
-        """Ready when all parts are, and all but the last have their length."""
+        """It is ready if all parts are, and all but the last have a length."""
         *first, last = self.parts
         ready = all(part.bound for part in first) and last.ready
         lengths = [part.total_steps for part in self.parts if part.total_steps is not None]
@@ -152,59 +167,59 @@ class Chain(Schedule):
 
     @property
     def open_ended(self) -> bool:
-        """Whether one part is."""
+        """Whether one part takes the rest of the run."""
         return any(part.open_ended for part in self.parts)
 
-    def extent(self, run: Run) -> Fraction | None:
-        """The sum of the parts."""
+    def extent(self, run: RunLength) -> Fraction | None:
+        """The sum of the exact lengths of the parts."""
         extents = [part.extent(run) for part in self.parts]
         known = [extent for extent in extents if extent is not None]
         return sum(known, Fraction(0)) if len(known) == len(extents) else None
 
-    def fit(self, start: Fraction, stop: Fraction, run: Run) -> Schedule | None:
+    def fit(self, start: Fraction, stop: Fraction, run: RunLength) -> Schedule | None:
         """Every part between its own boundaries."""
         edges = self._edges(start, stop, run)
         fitted = [
             part.fit(low, high, run)
             for part, low, high in zip(self.parts, edges[:-1], edges[1:], strict=True)
         ]
-        left = tuple(part for part in fitted if part is not None)
-        if len(left) > 1:
-            return changed(self, parts=left)
-        return left[0] if left else None
+        parts = tuple(part for part in fitted if part is not None)
+        if len(parts) > 1:
+            return copy_with(self, parts=parts)
+        return parts[0] if parts else None
 
-    def _edges(self, start: Fraction, stop: Fraction, run: Run) -> list[Fraction]:
+    def _edges(self, start: Fraction, stop: Fraction, run: RunLength) -> list[Fraction]:
         extents = [part.extent(run) for part in self.parts]
-        taken = sum((extent for extent in extents if extent is not None), Fraction(0))
-        left = stop - start - taken
-        if None in extents and left <= 0:
+        fixed = sum((extent for extent in extents if extent is not None), Fraction(0))
+        rest = stop - start - fixed
+        if None in extents and rest <= 0:
             part = self.parts[extents.index(None)]
             raise ScheduleError(
-                f"{self} leaves no step for {part}: the other parts take {nearest(taken):,} of "
-                f"{nearest(stop - start):,}. Shorten them, or write them as shares ('5%')."
+                f"{self} leaves no step for {part}: the other parts take {round_half_up(fixed):,} "
+                f"of {round_half_up(stop - start):,}. Shorten them, or write them as shares ('5%')."
             )
-        lengths = [left if extent is None else extent for extent in extents]
+        lengths = [rest if extent is None else extent for extent in extents]
         return [*accumulate(lengths[:-1], initial=start), stop]
 
     @property
     def warmup_steps(self) -> int:
-        """Those of the first part."""
+        """The warm-up of the first part."""
         return self.parts[0].warmup_steps
 
     def lengthen(self, extra: int) -> Schedule | None:
-        """Itself with its last stable part longer."""
+        """The chain with its last stable part longer."""
         for index in reversed(range(len(self.parts))):
             longer = self.parts[index].lengthen(extra)
             if longer is not None:
                 parts = (*self.parts[:index], longer, *self.parts[index + 1 :])
-                return changed(self, parts=parts)
+                return copy_with(self, parts=parts)
         return None
 
     def head(self, steps: int) -> Schedule:
-        """The parts up to `steps`, the last of them shortened."""
+        """The parts up to `steps`; the last of them is cut."""
         index = bisect_right(self._starts, steps - 1.0) - 1
         last = self.parts[index].head(steps - int(self._starts[index]))
-        return changed(self, parts=(*self.parts[:index], last)) if index else last
+        return copy_with(self, parts=(*self.parts[:index], last)) if index else last
 
     def __str__(self) -> str:
         return " >> ".join(_atom(part) for part in self.parts)
@@ -212,12 +227,15 @@ class Chain(Schedule):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Product(Schedule):
-    """Schedules multiplied step by step, all on one clock: `a * b`.
+    """Schedules multiplied step by step; all count the same steps: `a * b`.
 
         value(s) = part_1(s) part_2(s) ...
 
     A part without a length takes the length of the others. Factors move to the front:
     `(2 * a) * (3 * b)` is `6 * a * b`.
+
+    Args:
+        parts: At least two schedules without factors, equally long or without a length.
 
     Examples:
         >>> from learnrate.schedules import Constant, Step, Warmup
@@ -230,7 +248,7 @@ class Product(Schedule):
     operator = "schedule * schedule"
 
     def prepare(self) -> None:
-        """Flatten; refuse factors inside and lengths that differ."""
+        """Flatten the parts; refuse factors inside and lengths that differ."""
         flat: list[Schedule] = []
         for part in self.parts:
             flat.extend(part.parts if isinstance(part, Product) else (part,))
@@ -246,7 +264,7 @@ class Product(Schedule):
             )
 
     def measure(self) -> tuple[bool, int | None]:
-        """Ready when all parts are; as long as those with a length."""
+        """It is ready if all parts are; its length is that of the parts with a length."""
         lengths = [part.total_steps for part in self.parts if part.total_steps is not None]
         return all(part.ready for part in self.parts), lengths[0] if lengths else None
 
@@ -259,29 +277,30 @@ class Product(Schedule):
 
     @property
     def warmup_steps(self) -> int:
-        """Those of the factor that warms up longest."""
+        """The longest warm-up of the parts."""
         return max(part.warmup_steps for part in self.parts)
 
     @property
     def open_ended(self) -> bool:
-        """Whether all parts are."""
+        """Whether all parts take the rest of the run."""
         return all(part.open_ended for part in self.parts)
 
-    def extent(self, run: Run) -> Fraction | None:
-        """The length of the parts that have one."""
-        known = {e for e in (part.extent(run) for part in self.parts) if e is not None}
-        if len({nearest(extent) for extent in known}) > 1:
-            shown = " and ".join(f"{nearest(extent):,}" for extent in sorted(known))
+    def extent(self, run: RunLength) -> Fraction | None:
+        """The exact length of the parts that have one."""
+        extents = [part.extent(run) for part in self.parts]
+        known = {extent for extent in extents if extent is not None}
+        if len({round_half_up(extent) for extent in known}) > 1:
+            shown = " and ".join(f"{round_half_up(extent):,}" for extent in sorted(known))
             raise ScheduleError(
                 f"the schedules of a product must be equally long; {self} has {shown} steps."
             )
         return min(known) if known else None
 
-    def fit(self, start: Fraction, stop: Fraction, run: Run) -> Schedule | None:
+    def fit(self, start: Fraction, stop: Fraction, run: RunLength) -> Schedule | None:
         """All parts between the same boundaries."""
         fitted = [part.fit(start, stop, run) for part in self.parts]
-        left = [part for part in fitted if part is not None]
-        return reduce(mul, left) if len(left) == len(fitted) else None
+        parts = [part for part in fitted if part is not None]
+        return reduce(mul, parts) if len(parts) == len(fitted) else None
 
     def __str__(self) -> str:
         return " * ".join(str(part) for part in self.parts)
@@ -290,10 +309,6 @@ class Product(Schedule):
 def _flattened(parts: tuple[Schedule, ...]) -> Iterator[Schedule]:
     for part in parts:
         yield from part.parts if isinstance(part, Chain) else (part,)
-
-
-def _length(part: Schedule) -> Any:
-    return getattr(part, "steps", None)
 
 
 def _atom(part: Schedule) -> str:

@@ -1,8 +1,8 @@
-"""The same numbers for one step and for many.
+"""Arithmetic that gives the same numbers for one step and for an array of steps.
 
-A formula is written once and runs on a Python float or on a float64 array, equal to the last bit.
-What IEEE 754 rounds exactly (+ - * / sqrt, comparisons, floor) may take the fast way of either
-kind; what it does not (cos, exp, power) goes through the one NumPy loop for both.
+A formula is written once and runs on a Python float or on a float64 array, with results that are
+equal to the last bit. Operations that IEEE 754 rounds exactly (+ - * / sqrt, comparisons, floor)
+use the fast version for either type; the others (cos, exp, power) use NumPy's loop for both.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ __all__ = [
     "cos",
     "exp",
     "floor",
-    "highest",
-    "least",
     "log",
+    "maximum",
+    "minimum",
     "power",
     "powers",
     "sqrt",
@@ -32,14 +32,14 @@ FloatArray: TypeAlias = npt.NDArray[np.float64]
 Value: TypeAlias = float | FloatArray
 
 
-def least(left: Value, right: Value) -> Value:
+def minimum(left: Value, right: Value) -> Value:
     """The smaller of two values."""
     if isinstance(left, float) and isinstance(right, float):
         return min(right, left)
     return cast("FloatArray", np.minimum(left, right))
 
 
-def highest(left: Value, right: Value) -> Value:
+def maximum(left: Value, right: Value) -> Value:
     """The larger of two values."""
     if isinstance(left, float) and isinstance(right, float):
         return max(right, left)
@@ -47,7 +47,7 @@ def highest(left: Value, right: Value) -> Value:
 
 
 def floor(value: Value) -> Value:
-    """The next whole number at or below."""
+    """The largest whole number that is not above the value."""
     return float(math.floor(value)) if isinstance(value, float) else np.floor(value)
 
 
@@ -72,8 +72,8 @@ def log(value: Value) -> Value:
 
 
 def power(base: Value, exponent: float) -> Value:
-    """The values to one fixed exponent."""
-    # Some loops of NumPy take a short way for these three, others call pow.
+    """Raise values to one exponent."""
+    # For these three, some of NumPy's loops have a shortcut and others call pow.
     if exponent == 1.0:
         return base
     if exponent == 2.0:
@@ -84,11 +84,11 @@ def power(base: Value, exponent: float) -> Value:
 
 
 def powers(base: float, exponent: Value) -> Value:
-    """One fixed base to the values."""
+    """Raise one base to the exponents given."""
     if base == 1.0:
         return 1.0
     if isinstance(exponent, float):
-        # Two exponents, because NumPy takes a short way (a square, a root) for a single one.
+        # Two exponents, because NumPy has a shortcut (a square, a root) for a single one.
         return float(np.power(base, np.array((exponent, 1.25)))[0])
     return cast("FloatArray", np.power(base, exponent))
 

@@ -5,20 +5,15 @@ from __future__ import annotations
 import re
 from abc import ABC, abstractmethod
 from fractions import Fraction
-from typing import (
-    TYPE_CHECKING,
-    Any,
-    ClassVar,
-    overload,
-)
+from typing import TYPE_CHECKING, Any, ClassVar, overload
 
 import numpy as np
 import numpy.typing as npt
 
 from learnrate._errors import ScheduleError
-from learnrate.schedules._durations import Clock, Duration, Run, nearest
+from learnrate.schedules._durations import Clock, Deadline, Duration, RunLength, round_half_up
 from learnrate.schedules._fields import whole_number
-from learnrate.schedules._registry import SHAPES, fields_of, make, rebuilt, spelled
+from learnrate.schedules._registry import SHAPES, fields_of, make, rebuild, text_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,27 +21,26 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from learnrate.schedules._arithmetic import FloatArray, Value
-    from learnrate.schedules._deadline import Deadline
 
 __all__ = ["Schedule"]
 
 LAST_STEP = 2**53  # the last whole number up to which every float is exact
-LONGEST_WARMUP = 0.3  # of a trial, where its run's is longer
-BLOCK = 2**14  # steps evaluated at once: the intermediate arrays stay in the cache
+LONGEST_WARMUP = 0.3  # of a trial, if the warm-up of its run is longer than that
+BLOCK = 2**14  # steps evaluated at once, so that the intermediate arrays stay in the cache
 
 
 class Schedule(ABC):
     """A pure value, step -> rate: frozen, comparable, hashable, picklable, readable.
 
-    `schedule(step)` takes the 0-based index of the update about to happen and gives a float; an
-    integer array gives a float64 array of its shape, the same numbers to the last bit. A *shape*
-    has peak 1; `3e-4 * shape` has peak 3e-4. `a.then(b)` joins; there is no `a >> b` in Python,
-    because Python would read `3e-4 * a >> b` as `(3e-4 * a) >> b`, where the text form reads
-    `3e-4 * (a >> b)`.
+    `schedule(step)` takes the 0-based index of the update about to happen and returns a float; an
+    integer array gives a float64 array of the same shape, with the same numbers to the last bit. A
+    *shape* has peak 1; `3e-4 * shape` has peak 3e-4. `a.then(b)` joins schedules. There is no
+    `a >> b` in Python, because Python reads `3e-4 * a >> b` as `(3e-4 * a) >> b`, while the text
+    form reads `3e-4 * (a >> b)`.
 
-    A new shape is one frozen, slotted dataclass deriving from `Shape`: its fields, annotated with
-    their rules, and `formula`. It registers itself under its name in snake case, and with that it
-    has a text form, JSON, durations and checks. A class is abstract or final.
+    A new shape is a frozen, slotted dataclass that derives from `Shape`: its fields, annotated
+    with their rules, and `formula`. It registers itself under its name in snake case, and so has a
+    text form, JSON, durations and checks. Every class is either abstract or final.
 
     Raises:
         ScheduleError: a field breaks its rule, or a step is not a whole number of at least 0.
@@ -56,7 +50,7 @@ class Schedule(ABC):
     __array_ufunc__: ClassVar[None] = None  # so that np.float64(3e-4) * shape is a schedule
 
     name: ClassVar[str] = ""
-    operator: ClassVar[str] = ""  # how the text form writes it, if not as name(...)
+    operator: ClassVar[str] = ""  # how the text form writes the class, if not as name(...)
     _ready: bool
     _total_steps: int | None
 
@@ -68,7 +62,7 @@ class Schedule(ABC):
         known = SHAPES.get(cls.name)
         origin = (cls.__module__, cls.__qualname__)
         if known is not None and (known.__module__, known.__qualname__) != origin:
-            raise TypeError(f"the name {cls.name!r} is taken by {known.__module__}")
+            raise TypeError(f"the name {cls.name!r} is already used in {known.__module__}")
         if any(base in SHAPES.values() for base in cls.__mro__[1:]):
             raise TypeError(f"{cls.__name__} derives from a final schedule; wrap it instead")
         SHAPES[cls.name] = cls
@@ -83,41 +77,44 @@ class Schedule(ABC):
         object.__setattr__(self, "_ready", ready)
         object.__setattr__(self, "_total_steps", total_steps)
 
-    # What a class supplies.
+    # To be defined by the classes.
 
     @abstractmethod
     def formula(self, step: Value) -> Value:
-        """The value at a step, or at an array of steps, as floats; unchecked."""
+        """The value at a step, or at an array of steps, given as floats; nothing is checked."""
 
     @abstractmethod
     def measure(self) -> tuple[bool, int | None]:
-        """Whether it can be evaluated as it is, and its length in steps where that is known."""
+        """Whether it can be evaluated as it is, and its length in steps if that is known."""
 
     @abstractmethod
-    def extent(self, run: Run) -> Fraction | None:
-        """The exact length within a run; None takes what is left."""
+    def extent(self, run: RunLength) -> Fraction | None:
+        """The exact length within a run; None means that it takes the rest of the run."""
 
     @abstractmethod
-    def fit(self, start: Fraction, stop: Fraction, run: Run) -> Schedule | None:
-        """The schedule from the boundary nearest to `start` to that nearest to `stop`.
+    def fit(self, start: Fraction, stop: Fraction, run: RunLength) -> Schedule | None:
+        """Bind the schedule to a part of a run; None if the part has no step.
 
-        None where no step lies between them.
+        Args:
+            start: Exact first boundary of the part, in steps; rounded to the nearest.
+            stop: Exact last boundary of the part, in steps; rounded to the nearest.
+            run: The run, for shares and for units other than steps.
         """
 
     @property
     @abstractmethod
     def open_ended(self) -> bool:
-        """Whether it takes what is left of the run."""
+        """Whether it takes the rest of the run."""
 
     def prepare(self) -> None:  # noqa: B027 - most classes need nothing here
-        """Rules between fields, and what a class computes once. Nothing by default."""
+        """Check rules between fields, and compute what is needed once. Does nothing by default."""
 
     def lengthen(self, extra: int) -> Schedule | None:
-        """Itself with its stable phase `extra` steps longer; None where it has none."""
+        """The schedule with its stable phase `extra` steps longer; None without such a phase."""
         return None
 
     def split(self) -> tuple[float | None, Schedule]:
-        """The factor and the shape under it: `(3e-4 * shape).split()`; None without one."""
+        """The factor and the shape of `factor * shape`; the factor is None if there is none."""
         return None, self
 
     @overload
@@ -127,7 +124,7 @@ class Schedule(ABC):
     def __call__(self, step: int | npt.NDArray[np.integer[Any]]) -> float | FloatArray:
         if not self._ready:
             raise ScheduleError(
-                f"{self} is not bound to a run yet, so it has no value at a step. "
+                f"{self} is not bound to a run, so it has no value at a step. "
                 "Call .over(total_steps) with the number of steps of the whole run."
             )
         if type(step) is int and 0 <= step <= LAST_STEP:
@@ -157,109 +154,120 @@ class Schedule(ABC):
         return values.reshape(step.shape)
 
     def table(self, total_steps: int | None = None) -> FloatArray:
-        """All values of a run of `total_steps` steps, or of its own length."""
+        """The rate of every step of a run.
+
+        Args:
+            total_steps: Steps of the run; by default the length that the schedule is bound to.
+
+        Raises:
+            ScheduleError: no length is known, or the schedule does not fit `total_steps`.
+        """
         bound = self if total_steps is None else self.over(total_steps)
         if bound.total_steps is None:
-            raise ScheduleError(f"{self} has no length of its own; give table(total_steps=...).")
+            raise ScheduleError(f"{self} has no fixed length; give table(total_steps=...).")
         return bound(np.arange(bound.total_steps))
 
     @property
     def ready(self) -> bool:
-        """Whether it has a value at every step as it is; an open `constant()` has, unbound."""
+        """Whether it has a value at every step; `constant()` has one without being bound."""
         return self._ready
 
     @property
     def bound(self) -> bool:
-        """Whether every duration is a number of steps and the whole length is known."""
+        """Whether every duration is a number of steps and the total length is known."""
         return self._ready and self._total_steps is not None
 
     @property
     def total_steps(self) -> int | None:
-        """The length in steps, where it is known."""
+        """The length in steps; None if it is not known."""
         return self._total_steps
 
     def over(self, total_steps: int, *, clock: Clock | None = None) -> Schedule:
-        """The same schedule bound to a run of `total_steps` steps: every duration a number of steps.
+        """Bind the schedule to a run: every duration becomes a number of steps.
 
-        Shares become boundaries by cumulative rounding, so the parts always add up to `total_steps`; a
-        part whose share rounds to no step is left out. Binding again over the same total changes
-        nothing.
+        Boundaries between parts are rounded, not their lengths, so the parts always add up to
+        `total_steps`; a part whose share rounds to no step is left out. Binding again to the same
+        length changes nothing.
 
         Args:
-            total_steps: Steps of the whole run, warm-up included.
-            clock: What a step stands for, for durations in epochs, samples or tokens.
+            total_steps: Steps of the whole run, warm-up included, at least 1.
+            clock: What a step stands for; needed for durations in epochs, samples or tokens.
 
         Raises:
-            ScheduleError: the lengths exceed the total, or do not reach it.
+            ScheduleError: the lengths of the parts do not add up to `total_steps`.
         """
         number = whole_number(total_steps)
         if number is None or not 1 <= number <= LAST_STEP:
             raise ScheduleError(
                 f"over(total_steps=...) must be a whole number of at least 1; got {total_steps!r}."
             )
-        run = Run(number, Clock() if clock is None else clock)
+        run = RunLength(number, Clock() if clock is None else clock)
         extent = self.extent(run)
-        if extent is not None and nearest(extent) != number:
-            raise ScheduleError(self._misfit(nearest(extent), number))
+        if extent is not None and round_half_up(extent) != number:
+            raise ScheduleError(self._length_error(round_half_up(extent), number))
         bound = self.fit(Fraction(0), Fraction(number), run)
         if bound is None:
             raise ScheduleError(f"{self} has no step in a run of {number:,}.")
         return bound
 
-    def _misfit(self, steps: int, total_steps: int) -> str:
-        ways = "Write lengths as shares ('5%'), or leave one out to take what is left"
+    def _length_error(self, steps: int, total_steps: int) -> str:
+        ways = "Write lengths as shares ('5%'), or leave one out so that it takes the rest"
         if self.bound and total_steps > steps and self.lengthen(1) is not None:
             ways += f", or continue its stable phase with .stretch({total_steps})"
-        return f"{self} is {steps:,} steps and cannot be laid over {total_steps:,}. {ways}."
+        return f"{self} has {steps:,} steps and does not fit a run of {total_steps:,}. {ways}."
 
     def stretch(self, total_steps: int) -> Schedule:
-        """Continue the stable (constant) phase, for a run of `total_steps` steps, without a jump.
+        """Lengthen the stable (constant) phase, so that the schedule fits a longer run.
 
-        Until the stable phase used to end nothing changes; what follows it comes later.
+        Nothing changes up to the former end of the stable phase; the parts after it start later.
+
+        Args:
+            total_steps: Steps of the longer run, at least the present length.
 
         Raises:
-            ScheduleError: it is not bound, `total_steps` is not longer, or nothing is constant.
+            ScheduleError: the schedule is not bound, `total_steps` is below its length, or it has
+                no constant part.
         """
         number = whole_number(total_steps)
         if not self.bound or self._total_steps is None:
-            raise ScheduleError(
-                f"{self} is not bound yet; call .over(total_steps), then .stretch."
-            )
+            raise ScheduleError(f"{self} is not bound; call .over(total_steps), then .stretch.")
         if number is None or not self._total_steps <= number <= LAST_STEP:
             raise ScheduleError(
-                f"stretch(total_steps=...) must be at least its length, {self._total_steps:,}; got {total_steps!r}. "
-                "For a shorter run write the lengths as shares and call .over(total_steps)."
+                f"stretch(total_steps=...) must be at least its length, {self._total_steps:,}; "
+                f"got {total_steps!r}. For a shorter run write the lengths as shares and call "
+                ".over(total_steps)."
             )
         if number == self._total_steps:
             return self
         longer = self.lengthen(number - self._total_steps)
         if longer is None:
             raise ScheduleError(
-                f"{self} cannot be stretched without a jump: it has no constant part to continue. "
-                "Join one, as in warmup(5%) >> constant() >> linear(20%)."
+                f"{self} cannot be stretched without a jump: it has no constant part to lengthen. "
+                "Add one, as in warmup(5%) >> constant() >> linear(20%)."
             )
         return longer
 
     def head(self, steps: int) -> Schedule:
-        """The first `steps` steps, holding the value reached after them."""
+        """The first `steps` steps, then the value reached there."""
         return make("cut", inner=self, steps=steps)
 
     @property
     def warmup_steps(self) -> int:
-        """How many steps the warm-up takes that it begins with; 0 without one, or unbound."""
+        """Steps of the warm-up that it begins with; 0 without one, or if it is not bound."""
         return 0
 
     def shortened(self, steps: int) -> Schedule:
-        """The run in `steps` steps, for a trial that stands for it: what follows the warm-up faster.
+        """The same schedule in fewer steps, for a trial that stands for the run.
 
-        How many updates a warm-up takes decides which rates a network survives, so it keeps them,
-        but for no more than 30 % of the trial, or its share of the run where that is more.
+        The number of warm-up updates decides which rates a network survives, so the warm-up keeps
+        its number of steps, but takes at most 30 % of the trial, or its share of the run if that
+        is larger. All that follows the warm-up is compressed.
 
         Args:
-            steps: Steps of the trial, from 1 to the schedule's own length.
+            steps: Steps of the trial, from 1 to the schedule's length.
 
         Raises:
-            ScheduleError: it is not bound, or `steps` is not from 1 to its length.
+            ScheduleError: the schedule is not bound, or `steps` is not from 1 to its length.
 
         Examples:
             >>> from learnrate.schedules import Linear, Warmup
@@ -269,29 +277,32 @@ class Schedule(ABC):
             ([0.02, 0.98, 1.0, 0.5], True)
         """
         if not self.bound or self._total_steps is None:
-            raise ScheduleError(
-                f"{self} is not bound yet; call .over(total_steps), then .shortened."
-            )
-        kept = self.warmup_steps
-        share = max(LONGEST_WARMUP, kept / self._total_steps)
-        number = whole_number(steps) or 0  # what is no number is refused by the class
-        return make("shortened", inner=self, steps=steps, warmup=min(kept, round(share * number)))
+            raise ScheduleError(f"{self} is not bound; call .over(total_steps), then .shortened.")
+        warmup = self.warmup_steps
+        share = max(LONGEST_WARMUP, warmup / self._total_steps)
+        number = whole_number(steps) or 0  # the class refuses anything but a whole number
+        warmup = min(warmup, round(share * number))
+        return make("shortened", inner=self, steps=steps, warmup=warmup)
 
-    def cooldown(self, at: int, steps: int, shape: Schedule | None = None) -> Schedule:
-        """Branch a decay off at step `at`: the same until there, then down within `steps`.
+    def cooldown(self, step: int, steps: int, shape: Schedule | None = None) -> Schedule:
+        """The same schedule up to `step`, then a decay over `steps` steps.
 
         Args:
-            at: The first step of the decay.
-            steps: How long the decay takes.
-            shape: The decay, `Linear()` by default; it scales the rate reached at `at`.
+            step: The first step of the decay, from 1 to the schedule's length.
+            steps: Steps of the decay, at least 1.
+            shape: The decay without a length, `Linear()` by default; it starts from the rate
+                reached at `step`.
+
+        Raises:
+            ScheduleError: `step` is outside the schedule, or `shape` does not fit `steps`.
         """
-        number = whole_number(at)
+        number = whole_number(step)
         if number is None or number < 1:
-            raise ScheduleError(f"cooldown(at=...) must be a step of at least 1; got {at!r}.")
+            raise ScheduleError(f"cooldown(step=...) must be a step of at least 1; got {step!r}.")
         if self._total_steps is not None and number > self._total_steps:
             raise ScheduleError(
-                f"cooldown(at=...) must be within its {self._total_steps:,} steps; got {at!r}. "
-                "For a later one .stretch(total_steps) it first."
+                f"cooldown(step=...) must be within its {self._total_steps:,} steps; got {step!r}. "
+                "For a later step call .stretch(total_steps) first."
             )
         decay = (make("linear") if shape is None else shape).over(steps)
         value = self(number)
@@ -300,15 +311,21 @@ class Schedule(ABC):
         return make("chain", parts=(self.head(number), decay))
 
     def by_deadline(self, seconds: float, total_steps: int | None = None) -> Deadline:
-        """The schedule read by elapsed time, for a run that must end within `seconds`."""
-        from learnrate.schedules._deadline import Deadline  # noqa: PLC0415 - it imports this module
+        """Read the schedule by elapsed time, for a run that must end within `seconds`.
 
+        Args:
+            seconds: How long the run may take, in seconds, finite and above 0.
+            total_steps: Binds the schedule to this number of steps first: the resolution in time.
+
+        Raises:
+            ScheduleError: the schedule is not bound, or `seconds` breaks its rule.
+        """
         return Deadline(self if total_steps is None else self.over(total_steps), seconds)
 
-    # Algebra. The classes are reached by name, because they derive from this one.
+    # Algebra. The classes derive from this one, so they are built by name.
 
     def then(self, *parts: Schedule) -> Schedule:
-        """This schedule, then the others; each part counts its steps from its own start."""
+        """Join this schedule and others in a row; each part counts steps from its own start."""
         return make("chain", parts=(self, *parts))
 
     def __mul__(self, other: object) -> Schedule:
@@ -330,21 +347,21 @@ class Schedule(ABC):
         return make("scaled", factor=factor, inner=product, ascend=factor < 0)
 
     def ascending(self) -> Schedule:
-        """The same rates with the other sign: gradient ascent, on purpose."""
+        """The same rates with the opposite sign, for gradient ascent."""
         factor, shape = self.split()
-        turned = -1.0 if factor is None else -factor
-        return make("scaled", factor=turned, inner=shape, ascend=turned < 0)
+        opposite = -1.0 if factor is None else -factor
+        return make("scaled", factor=opposite, inner=shape, ascend=opposite < 0)
 
     def clamp(self, low: float | None = None, high: float | None = None) -> Schedule:
-        """The same, but never below `low` and never above `high`."""
+        """Limit the rates to at least `low` and at most `high`; see `Clamp`."""
         return make("clamp", inner=self, low=low, high=high)
 
     def repeat(self, times: int) -> Schedule:
-        """The same, `times` times in a row."""
+        """The schedule `times` times in a row; see `Repeat`."""
         return make("repeat", inner=self, times=times)
 
     def delay(self, steps: Duration) -> Schedule:
-        """The same, after waiting `steps` at its first value."""
+        """Wait at the first value for `steps`, a duration; see `Delay`."""
         return make("delay", inner=self, steps=steps)
 
     def plot(self, axes: Axes | None = None, *, total_steps: int | None = None) -> Axes:
@@ -354,18 +371,17 @@ class Schedule(ABC):
         return draw_schedules([(str(self), self.table(total_steps))], axes)
 
     def noisy(self, scale: float = 0.1, seed: int = 0) -> Schedule:
-        """The same, each value times a factor drawn from 1 - scale to 1 + scale."""
+        """Multiply each rate by a random factor from 1 - scale to 1 + scale; see `Noise`."""
         return make("noise", inner=self, scale=scale, seed=seed)
 
     def __str__(self) -> str:
-        shown = []
+        arguments = []
         for index, rule in enumerate(fields_of(type(self))):
             value = getattr(self, rule.name)
-            if index == 0 and value != rule.default:
-                shown.append(spelled(value))
-            elif value != rule.default:
-                shown.append(f"{rule.name}={spelled(value)}")
-        return f"{self.name}({', '.join(shown)})"
+            if value != rule.default:
+                keyword = f"{rule.name}=" if index else ""
+                arguments.append(keyword + text_of(value))
+        return f"{self.name}({', '.join(arguments)})"
 
     def __repr__(self) -> str:
         return f"schedule({str(self)!r})"
@@ -377,7 +393,7 @@ class Schedule(ABC):
         return write(self)
 
     def __reduce__(self) -> tuple[Callable[..., Schedule], tuple[type[Schedule], dict[str, Any]]]:
-        return rebuilt, (
+        return rebuild, (
             type(self),
             {rule.name: getattr(self, rule.name) for rule in fields_of(type(self))},
         )

@@ -1,29 +1,44 @@
-"""Shapes that come back: restarts and triangles."""
+"""Shapes that repeat: restarts and triangles."""
 
 import math
 from dataclasses import dataclass
 from typing import Annotated
 
-from learnrate.schedules._abstract import Shape, until
-from learnrate.schedules._arithmetic import Value, choose, cos, floor, highest, least, log, powers
+from learnrate.schedules._abstract import Shape, capped_step
+from learnrate.schedules._arithmetic import (
+    Value,
+    choose,
+    cos,
+    floor,
+    log,
+    maximum,
+    minimum,
+    powers,
+)
 from learnrate.schedules._fields import Factor, Floor, Number, Period, Steps
 
 __all__ = ["CosineRestarts", "ExpRange", "Triangular", "Triangular2"]
 
-Rise = Annotated[float, Number(low=0, high=1, low_out=True)]
+Rise = Annotated[float, Number(low=0, high=1, exclude_low=True)]
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class CosineRestarts(Shape):
-    """Cosine after cosine: each falls to `floor`, the next begins at once at its own peak.
+    """Fall along a cosine to `floor`, jump back up, and repeat.
 
         value(s) = floor + (1 - floor) decay^i (1 + cos(pi x)) / 2
-        cycle i is every growth^i steps long; x is the share of it that has passed
+        cycle i has every growth^i steps; x is the share of it that has passed
 
-    `every` is the length of the first cycle, a number of steps (not rounded) or a share of the
-    run; each next cycle is `growth` times as long and reaches `decay` times as high above `floor`,
-    a share of the first peak. 1 at s = 0. The end of the part ends the last cycle: where the
-    cycles fit exactly the value stays at `floor`. It may stay open.
+    The last cycle ends with the part: if the cycles fit exactly, the value stays at `floor`. It may
+    stay without a length.
+
+    Args:
+        steps: Optimizer updates or a share of the run; by default the rest of the run.
+        every: Length of the first cycle: steps above 0, not rounded, or a share of the run.
+        growth: How many times as long each cycle is as the one before, from 1 to 100.
+        decay: How many times as high above `floor` each peak is as the one before, above 0 and at
+            most 1.
+        floor: Lowest value, a share of the first peak from 0 to 1.
 
     Examples:
         >>> [round(CosineRestarts(every=10, growth=2.0, decay=0.5)(s), 3) for s in (0, 5, 10, 20, 30)]
@@ -32,8 +47,8 @@ class CosineRestarts(Shape):
     Ref: Loshchilov and Hutter 2017, "SGDR", arXiv:1608.03983.
 
     torch's `CosineAnnealingWarmRestarts(T_0, T_mult)` is this with decay 1 and a whole `growth`.
-    Keras's `CosineDecayRestarts` is this with `first_decay_steps`, `t_mul`, `m_mul` and `alpha`
-    for `every`, `growth`, `decay` and `floor`.
+    Keras's `CosineDecayRestarts` calls `every`, `growth`, `decay` and `floor` `first_decay_steps`,
+    `t_mul`, `m_mul` and `alpha`.
     """
 
     steps: Steps = None
@@ -46,20 +61,20 @@ class CosineRestarts(Shape):
 
     def formula(self, step: Value) -> Value:
         """The value at a step."""
-        held = until(step, self.steps, 1.0) / self.every  # type: ignore[operator]  # bound
-        passed = until(step, self.steps) / self.every  # type: ignore[operator]  # bound
-        cycle, length = self._cycle(held)
-        before = cycle if self.growth == 1.0 else (length - 1.0) / (self.growth - 1.0)
-        x = least((passed - before) / length, 1.0)
+        last_update = capped_step(step, self.steps, 1.0) / self.every  # type: ignore[operator]
+        periods = capped_step(step, self.steps) / self.every  # type: ignore[operator]  # bound
+        cycle, length = self._cycle(last_update)
+        start = cycle if self.growth == 1.0 else (length - 1.0) / (self.growth - 1.0)
+        x = minimum((periods - start) / length, 1.0)
         height = (1.0 - self.floor) * powers(self.decay, cycle)
         return self.floor + height * ((1.0 + cos(math.pi * x)) * 0.5)
 
     def _cycle(self, periods: Value) -> tuple[Value, Value]:
-        """The cycle, and its length in first cycles."""
+        """The index of the cycle, and its length as a multiple of the first cycle's."""
         growth = self.growth
         if growth == 1.0:
             return floor(periods), 1.0
-        cycle = highest(floor(log(1.0 + periods * (growth - 1.0)) / math.log(growth)), 0.0)
+        cycle = maximum(floor(log(1.0 + periods * (growth - 1.0)) / math.log(growth)), 0.0)
         length = powers(growth, cycle)
         # The logarithm may miss a boundary by its last bit, so it is only the first guess.
         late = (length * growth - 1.0) / (growth - 1.0) <= periods
@@ -71,13 +86,17 @@ class CosineRestarts(Shape):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Triangular(Shape):
-    """Up and down in straight lines, over and over.
+    """Rise and fall on straight lines, again and again.
 
         value(s) = floor + (1 - floor) z;   z rises 0 -> 1 over `rise` of a cycle, then falls
 
-    `every` is the length of one cycle, up and down: a number of steps (not rounded) or a share of
-    the run. `rise` is the share of the cycle spent rising, `floor` a share of the peak. `floor` at
-    s = 0; after its end the value stays. It may stay open.
+    It is `floor` at s = 0. After its end the last value stays. It may stay without a length.
+
+    Args:
+        steps: Optimizer updates or a share of the run; by default the rest of the run.
+        every: Length of a cycle, rise and fall: steps above 0, not rounded, or a share of the run.
+        rise: The share of a cycle in which the value rises, above 0 and at most 1.
+        floor: Lowest value, a share of the peak from 0 to 1.
 
     Examples:
         >>> [Triangular(every=10, floor=0.2)(s) for s in (0, 5, 10, 15)]
@@ -104,12 +123,17 @@ class Triangular(Shape):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Triangular2(Shape):
-    """Up and down in straight lines, each peak half as far above the floor as the last.
+    """Rise and fall on straight lines; each peak is half as far above the floor as the one before.
 
-        value(s) = floor + (1 - floor) z / 2^i;   z and cycles as in `Triangular`
+        value(s) = floor + (1 - floor) z / 2^i;   z and cycle i as in `Triangular`
 
-    `every`, `rise` and `floor` as in `Triangular`. `floor` at s = 0; after its end the value
-    stays. It may stay open.
+    It is `floor` at s = 0. After its end the last value stays. It may stay without a length.
+
+    Args:
+        steps: Optimizer updates or a share of the run; by default the rest of the run.
+        every: Length of a cycle, rise and fall: steps above 0, not rounded, or a share of the run.
+        rise: The share of a cycle in which the value rises, above 0 and at most 1.
+        floor: Lowest value, a share of the first peak from 0 to 1.
 
     Examples:
         >>> [Triangular2(every=10, floor=0.0)(s) for s in (0, 5, 15, 25)]
@@ -134,12 +158,18 @@ class Triangular2(Shape):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class ExpRange(Shape):
-    """Up and down in straight lines under an exponential envelope.
+    """Rise and fall on straight lines below an exponentially falling bound.
 
         value(s) = floor + (1 - floor) z factor^(s / every);   z as in `Triangular`
 
-    `factor` is what the envelope loses within one cycle; `every`, `rise` and `floor` are as in
-    `Triangular`. `floor` at s = 0; after its end the value stays. It may stay open.
+    It is `floor` at s = 0. After its end the last value stays. It may stay without a length.
+
+    Args:
+        steps: Optimizer updates or a share of the run; by default the rest of the run.
+        every: Length of a cycle, rise and fall: steps above 0, not rounded, or a share of the run.
+        factor: What the bound is multiplied by in each cycle, above 0 and at most 1.
+        rise: The share of a cycle in which the value rises, above 0 and at most 1.
+        floor: Lowest value, a share of the peak from 0 to 1.
 
     Examples:
         >>> [round(ExpRange(every=10, factor=0.25, floor=0.0)(s), 4) for s in (0, 5, 10, 15)]
@@ -160,15 +190,15 @@ class ExpRange(Shape):
     def formula(self, step: Value) -> Value:
         """The value at a step."""
         _, height = _triangle(step, self.steps, self.every, self.rise)
-        passed = until(step, self.steps) / self.every  # type: ignore[operator]  # bound
-        return self.floor + (1.0 - self.floor) * height * powers(self.factor, passed)
+        periods = capped_step(step, self.steps) / self.every  # type: ignore[operator]  # bound
+        return self.floor + (1.0 - self.floor) * height * powers(self.factor, periods)
 
 
 def _triangle(step: Value, steps: object, every: object, rise: float) -> tuple[Value, Value]:
-    """The cycle, and the height within it: 0 at its ends, 1 after `rise` of it."""
-    cycles = until(step, steps) / every  # type: ignore[operator, arg-type]  # bound
+    """The index of the cycle, and the height within it: 0 at its ends, 1 after `rise` of it."""
+    cycles = capped_step(step, steps) / every  # type: ignore[operator, arg-type]  # bound
     cycle = floor(cycles)
     x = cycles - cycle
-    # rise = 1 never falls: the next cycle begins at the bottom.
+    # With rise = 1 there is no fall: the next cycle begins at the bottom.
     fall = (1.0 - x) / (1.0 - rise) if rise < 1.0 else 1.0
-    return cycle, least(x / rise, fall)
+    return cycle, minimum(x / rise, fall)

@@ -1,4 +1,4 @@
-"""Further decays. Each has peak 1 and counts steps from its own start."""
+"""More decays. Each has peak 1 and counts steps from its own start."""
 
 from bisect import bisect_right
 from dataclasses import dataclass
@@ -6,10 +6,9 @@ from typing import Annotated, cast
 
 import numpy as np
 
-from learnrate.schedules._abstract import Shape, ends, progress, until
+from learnrate.schedules._abstract import Shape, capped_step, progress, whole_periods
 from learnrate.schedules._arithmetic import Value, exp, powers, sqrt
-from learnrate.schedules._fields import Ats, Factor, Flag, Floor, Number, Period, Steps
-from learnrate.schedules._shapes import stairs
+from learnrate.schedules._fields import Boundaries, Factor, Flag, Floor, Number, Period, Steps
 
 __all__ = [
     "InverseSqrt",
@@ -24,51 +23,62 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True, repr=False)
 class MultiStep(Shape):
-    """Fall by `factor` at once at each step of `at`.
+    """Multiply the rate by `factor` at each boundary.
 
-        value(s) = factor^(number of `at` that are <= s)
+        value(s) = factor^(number of boundaries that are <= s)
 
-    `at` holds steps from the start of the part, or shares of the run, in rising order. 1 before
-    the first; the step itself is the first at the lower rate; after its end the last value stays.
+    A boundary is the first step at the lower rate. After its end the last value stays.
+
+    Args:
+        steps: Optimizer updates or a share of the run; by default the rest of the run.
+        factor: What the value is multiplied by, above 0 and at most 1.
+        boundaries: Steps from the start of the part, or shares of the run, in rising order.
 
     Examples:
-        >>> [MultiStep(factor=0.5, at=(10, 15))(s) for s in (9, 10, 15, 99)]
+        >>> [MultiStep(factor=0.5, boundaries=(10, 15))(s) for s in (9, 10, 15, 99)]
         [1.0, 0.5, 0.25, 0.25]
 
-    torch's `MultiStepLR` is this one; a boundary listed twice counts twice here as there.
+    torch's `MultiStepLR` gives the same rates; a boundary that is listed twice counts twice in both.
     """
 
     steps: Steps = None
     factor: Factor = 0.1
-    at: Ats = ("30%", "60%", "90%")
+    boundaries: Boundaries = ("30%", "60%", "90%")
 
     endless = True
 
     def formula(self, step: Value) -> Value:
         """The value at a step."""
-        held = until(step, self.steps, 1.0)
-        if isinstance(held, float):
-            passed: Value = float(bisect_right(cast("tuple[int, ...]", self.at), held))
+        step = capped_step(step, self.steps, 1.0)
+        boundaries = cast("tuple[int, ...]", self.boundaries)
+        if isinstance(step, float):
+            passed: Value = float(bisect_right(boundaries, step))
         else:
-            passed = np.searchsorted(ends(self.at), held, side="right").astype(np.float64)
+            array = np.array(boundaries, dtype=np.float64)
+            passed = np.searchsorted(array, step, side="right").astype(np.float64)
         return powers(self.factor, passed)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class InverseTime(Shape):
-    """Fall as one over the time passed.
+    """Fall in inverse proportion to the steps passed.
 
         value(s) = 1 / (1 + rate s / every),   or with floor(s / every) with `staircase`
 
-    `every` is a number of steps (not rounded) or a share of the run; `rate` is at least 0. 1 at
-    s = 0; after its end the last value stays. It may stay open: `inverse_time(every=100)`.
+    After its end the last value stays. It may stay without a length: `inverse_time(every=100)`.
+
+    Args:
+        steps: Optimizer updates or a share of the run; by default the rest of the run.
+        rate: How much 1 / value grows in each period, at least 0.
+        every: The period: steps above 0, not rounded, or a share of the run.
+        staircase: Whether the value falls at once at the end of each period.
 
     Examples:
         >>> [InverseTime(every=100)(s) for s in (0, 100, 300)]
         [1.0, 0.5, 0.25]
 
-    Keras's `InverseTimeDecay` is this one, with `decay_rate` for `rate` and `decay_steps` for
-    `every`. torch and optax have none.
+    Keras's `InverseTimeDecay` calls `rate` `decay_rate` and `every` `decay_steps`. torch and optax
+    have no such schedule.
     """
 
     steps: Steps = None
@@ -81,20 +91,23 @@ class InverseTime(Shape):
     def formula(self, step: Value) -> Value:
         """The value at a step."""
         if self.staircase:
-            return 1.0 / (1.0 + self.rate * stairs(step, self.steps, self.every))
-        periods = until(step, self.steps) / self.every  # type: ignore[operator]  # bound
+            return 1.0 / (1.0 + self.rate * whole_periods(step, self.steps, self.every))
+        periods = capped_step(step, self.steps) / self.every  # type: ignore[operator]  # bound
         return 1.0 / (1.0 + self.rate * periods)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class InverseSqrt(Shape):
-    """Fall as one over the square root of the time passed.
+    """Fall in inverse proportion to the square root of the steps passed.
 
         value(s) = sqrt(every / (s + every))
 
-    `every` is a number of steps (not rounded) or a share of the run: after `3 every` the value is
-    1/2. 1 at s = 0; after its end the last value stays. It may stay open:
-    `warmup(4000) >> inverse_sqrt(every=4000)` has a value at every step.
+    It is 1 at s = 0 and 1/2 after `3 every` steps. After its end the last value stays. It may stay
+    without a length: `warmup(4000) >> inverse_sqrt(every=4000)` has a value at every step.
+
+    Args:
+        steps: Optimizer updates or a share of the run; by default the rest of the run.
+        every: The time scale: steps above 0, not rounded, or a share of the run.
 
     Examples:
         >>> [InverseSqrt(every=100)(s) for s in (0, 300)]
@@ -112,7 +125,7 @@ class InverseSqrt(Shape):
 
     def formula(self, step: Value) -> Value:
         """The value at a step."""
-        return sqrt(self.every / (until(step, self.steps) + self.every))  # type: ignore[operator]
+        return sqrt(self.every / (capped_step(step, self.steps) + self.every))  # type: ignore[operator]
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -121,8 +134,11 @@ class OneMinusSqrt(Shape):
 
         value(s) = floor + (1 - floor) (1 - sqrt(x)),   x = min(s / steps, 1)
 
-    `steps` counts optimizer updates, `floor` is a share of the peak. 1 at s = 0, `floor` at
-    s = steps, which is one past the last update of the part, and ever after.
+    It is 1 at s = 0, and `floor` from s = steps on, which is one step after the last update.
+
+    Args:
+        steps: Optimizer updates or a share of the run; by default the rest of the run.
+        floor: Lowest value, a share of the peak from 0 to 1.
 
     Examples:
         >>> [OneMinusSqrt(4)(s) for s in (0, 1, 4)]
@@ -131,8 +147,8 @@ class OneMinusSqrt(Shape):
     Ref: Hägele et al. 2024, "Scaling laws and compute-optimal training beyond fixed training
     durations", arXiv:2405.18392: the best cool-down of a warm-up-stable-decay schedule.
 
-    pytorch_optimizer's ramp goes to 0 and only its last value is the minimum: that is
-    `one_minus_sqrt(n) >> floor`. torch and optax have none.
+    pytorch_optimizer's decay goes to 0, and its minimum holds only after the end: write
+    `one_minus_sqrt(n) >> floor` for that. torch and optax have no such schedule.
     """
 
     steps: Steps = None
@@ -149,15 +165,18 @@ class OneMinusSquare(Shape):
 
         value(s) = floor + (1 - floor) (1 - x^2),   x = min(s / steps, 1)
 
-    `steps` counts optimizer updates, `floor` is a share of the peak. 1 at s = 0, `floor` at
-    s = steps, which is one past the last update of the part, and ever after.
+    It is 1 at s = 0, and `floor` from s = steps on, which is one step after the last update.
+
+    Args:
+        steps: Optimizer updates or a share of the run; by default the rest of the run.
+        floor: Lowest value, a share of the peak from 0 to 1.
 
     Examples:
         >>> [OneMinusSquare(4)(s) for s in (0, 2, 4)]
         [1.0, 0.75, 0.0]
 
-    pytorch_optimizer's ramp goes to 0 and only its last value is the minimum: that is
-    `one_minus_square(n) >> floor`. torch and optax have none.
+    pytorch_optimizer's decay goes to 0, and its minimum holds only after the end: write
+    `one_minus_square(n) >> floor` for that. torch and optax have no such schedule.
     """
 
     steps: Steps = None
@@ -171,19 +190,22 @@ class OneMinusSquare(Shape):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Rex(Shape):
-    """Fall from the peak to `floor`, above the straight line all the way.
+    """Fall from the peak to `floor`, slowly first and faster near the end.
 
         value(s) = floor + (1 - floor) (1 - x) / (1 - x / 2),   x = min(s / steps, 1)
 
-    `steps` counts optimizer updates, `floor` is a share of the peak. 1 at s = 0, `floor` at
-    s = steps, which is one past the last update of the part, and ever after.
+    It is 1 at s = 0, and `floor` from s = steps on, which is one step after the last update.
+
+    Args:
+        steps: Optimizer updates or a share of the run; by default the rest of the run.
+        floor: Lowest value, a share of the peak from 0 to 1.
 
     Examples:
         >>> [round(Rex(4)(s), 4) for s in (0, 2, 4)]
         [1.0, 0.6667, 0.0]
 
     Ref: Chen, Wolfe and Kyrillidis 2022, "REX: Revisiting budgeted training with an improved
-    schedule", arXiv:2107.04197. torch, optax and Keras have none.
+    schedule", arXiv:2107.04197. torch, optax and Keras have no such schedule.
     """
 
     steps: Steps = None
@@ -197,20 +219,23 @@ class Rex(Shape):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Saturating(Shape):
-    """Rise towards the peak, ever more slowly: an exponential warm-up to multiply with.
+    """Rise towards the peak more and more slowly: an exponential warm-up for a product.
 
         value(s) = 1 - exp(-(s + 1) / every)
 
-    `every` is a number of steps (not rounded) or a share of the run: after `every` updates the
-    value is 63 %. It never reaches 1; after its end the last value stays. It may stay open:
-    `saturating(every=1000) * cosine()`.
+    The value is 63 % after `every` updates and never reaches 1. After its end the last value stays.
+    It may stay without a length: `saturating(every=1000) * cosine()`.
+
+    Args:
+        steps: Optimizer updates or a share of the run; by default the rest of the run.
+        every: The time scale: steps above 0, not rounded, or a share of the run.
 
     Examples:
         >>> round(Saturating(every=10)(9), 4)
         0.6321
 
     Ref: Ma and Yarats 2021, "On the adequacy of untuned warmup for adaptive optimization",
-    arXiv:1910.04209. pytorch_warmup's `ExponentialWarmup(warmup_period=every)` is this one.
+    arXiv:1910.04209. pytorch_warmup's `ExponentialWarmup(warmup_period=every)` gives the same rates.
     """
 
     steps: Steps = None
@@ -220,5 +245,5 @@ class Saturating(Shape):
 
     def formula(self, step: Value) -> Value:
         """The value at a step."""
-        periods = (until(step, self.steps) + 1.0) / self.every  # type: ignore[operator]  # bound
+        periods = (capped_step(step, self.steps) + 1.0) / self.every  # type: ignore[operator]  # bound
         return 1.0 - exp(-periods)

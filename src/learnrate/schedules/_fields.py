@@ -1,4 +1,4 @@
-"""What may stand in a field of a schedule: one rule a kind, stated once in the annotation."""
+"""What the fields of a schedule may hold: one rule for each kind, stated in the annotation."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from typing import TYPE_CHECKING, Annotated, NoReturn, TypeAlias
 import numpy as np
 
 from learnrate._errors import ScheduleError
-from learnrate.schedules._durations import Duration, Span, nearest
+from learnrate.schedules._durations import Duration, Span, round_half_up
 
 if TYPE_CHECKING:
-    from learnrate.schedules._durations import Run
+    from learnrate.schedules._durations import RunLength
 
 __all__ = [
-    "Ats",
+    "Boundaries",
     "Factor",
+    "FieldError",
+    "FieldKind",
     "Flag",
     "Floor",
-    "Kind",
     "Length",
     "Number",
     "Period",
     "PeriodRule",
-    "RefusedArgument",
     "Steps",
     "Values",
     "Whole",
@@ -36,23 +36,23 @@ __all__ = [
 ]
 
 
-class RefusedArgument(ScheduleError):  # noqa: N818 - it reads as a sentence where it is caught
-    """One argument of one schedule broke its rule."""
+class FieldError(ScheduleError):
+    """An argument of a schedule breaks its rule."""
 
     def __init__(self, message: str, argument: str) -> None:
         super().__init__(message)
         self.argument = argument
 
-    def __reduce__(self) -> tuple[type[RefusedArgument], tuple[str, str]]:
+    def __reduce__(self) -> tuple[type[FieldError], tuple[str, str]]:
         return type(self), (str(self), self.argument)
 
 
 def refuse(owner: str, argument: str, rule: str, value: object, way_out: str = "") -> NoReturn:
-    """Raise the one error for an argument: as typed, the rule, the value, the way out."""
+    """Raise the error for an argument: as typed, the rule, the value, the way out."""
     shown = str(value) if isinstance(value, Span) else repr(value)
     shown = shown if len(shown) <= 80 else shown[:77] + "..."
     message = f"{owner}({argument}=...) must be {rule}; got {shown}."
-    raise RefusedArgument(f"{message} {way_out}".rstrip(), argument)
+    raise FieldError(f"{message} {way_out}".rstrip(), argument)
 
 
 def whole_number(value: object) -> int | None:
@@ -62,29 +62,38 @@ def whole_number(value: object) -> int | None:
     return None
 
 
-class Kind(ABC):
+class FieldKind(ABC):
     """The rule of a field: checks and normalises a value, and binds it to a run."""
 
     @abstractmethod
     def check(self, owner: str, name: str, value: object) -> object:
-        """The value in its normal form, or a refusal that names `owner` and `name`."""
+        """Return the value in its normal form.
+
+        Args:
+            owner: Name of the schedule's class, for the error.
+            name: Name of the field, for the error.
+            value: What was given.
+
+        Raises:
+            FieldError: the value breaks the rule.
+        """
 
     def ready(self, value: object) -> bool:
-        """Whether the value can be computed with as it is."""
+        """Whether the value can be used as it is, without binding it to a run."""
         return True
 
-    def resolve(self, value: object, run: Run) -> object:
-        """The value within a run: durations become steps."""
+    def resolve(self, value: object, run: RunLength) -> object:
+        """Bind the value to a run: durations become steps."""
         return value
 
 
 @dataclass(frozen=True, slots=True)
-class Number(Kind):
-    """A finite number within bounds; `low_out` leaves `low` itself out."""
+class Number(FieldKind):
+    """A finite number from `low` to `high`; `exclude_low` refuses `low` itself."""
 
     low: float = -math.inf
     high: float = math.inf
-    low_out: bool = False
+    exclude_low: bool = False
     optional: bool = False
     way_out: str = ""
 
@@ -100,7 +109,7 @@ class Number(Kind):
             refuse(owner, name, "a finite number", value)
         if not math.isfinite(number):
             refuse(owner, name, "a finite number", value)
-        if not self.low <= number <= self.high or (self.low_out and number == self.low):
+        if not self.low <= number <= self.high or (self.exclude_low and number == self.low):
             refuse(owner, name, self._rule(), value, self.way_out)
         return number
 
@@ -109,12 +118,12 @@ class Number(Kind):
         if self.low == -math.inf:
             return f"at most {high}"
         if self.high == math.inf:
-            return f"above {low}" if self.low_out else f"at least {low}"
-        return f"above {low} and at most {high}" if self.low_out else f"from {low} to {high}"
+            return f"above {low}" if self.exclude_low else f"at least {low}"
+        return f"above {low} and at most {high}" if self.exclude_low else f"from {low} to {high}"
 
 
 @dataclass(frozen=True, slots=True)
-class Whole(Kind):
+class Whole(FieldKind):
     """A whole number of at least `low`."""
 
     low: int = 0
@@ -128,7 +137,7 @@ class Whole(Kind):
 
 
 @dataclass(frozen=True, slots=True)
-class Length(Kind):
+class Length(FieldKind):
     """A duration: a whole number of steps, a share or other span, or None where allowed."""
 
     optional: bool = True
@@ -139,7 +148,7 @@ class Length(Kind):
         if value is None and self.optional:
             return None
         if isinstance(value, str):
-            return _span(owner, name, value)
+            return _read_span(owner, name, value)
         if isinstance(value, Span):
             return value
         number = whole_number(value)
@@ -157,35 +166,35 @@ class Length(Kind):
         """Whether the length is a number of steps."""
         return isinstance(value, int)
 
-    def resolve(self, value: object, run: Run) -> object:
+    def resolve(self, value: object, run: RunLength) -> object:
         """The length in steps."""
-        return nearest(run.exact(value)) if isinstance(value, Span) else value
+        return round_half_up(run.exact_steps(value)) if isinstance(value, Span) else value
 
 
 @dataclass(frozen=True, slots=True)
-class PeriodRule(Kind):
+class PeriodRule(FieldKind):
     """How often something happens: a number of steps above 0, not rounded, or a span."""
 
     def check(self, owner: str, name: str, value: object) -> float | Span:
         """The value as a float or a `Span`."""
         if isinstance(value, str):
-            return _span(owner, name, value)
+            return _read_span(owner, name, value)
         if isinstance(value, Span):
             return value
-        number = Number(low=0, low_out=True).check(owner, name, value)
+        number = Number(low=0, exclude_low=True).check(owner, name, value)
         return 0.0 if number is None else number
 
     def ready(self, value: object) -> bool:
         """Whether the period is a number of steps."""
         return isinstance(value, float)
 
-    def resolve(self, value: object, run: Run) -> object:
+    def resolve(self, value: object, run: RunLength) -> object:
         """The period in steps."""
-        return float(run.exact(value)) if isinstance(value, Span) else value
+        return float(run.exact_steps(value)) if isinstance(value, Span) else value
 
 
 @dataclass(frozen=True, slots=True)
-class Word(Kind):
+class Word(FieldKind):
     """One of a few words."""
 
     words: tuple[str, ...]
@@ -198,7 +207,7 @@ class Word(Kind):
 
 
 @dataclass(frozen=True, slots=True)
-class FlagRule(Kind):
+class FlagRule(FieldKind):
     """True or false."""
 
     def check(self, owner: str, name: str, value: object) -> bool:
@@ -209,35 +218,36 @@ class FlagRule(Kind):
 
 
 @dataclass(frozen=True, slots=True)
-class Listed(Kind):
-    """A list whose every item obeys one rule; `rising` also asks that none goes back."""
+class Listed(FieldKind):
+    """A list whose elements obey one rule; with `rising`, none is below the one before it."""
 
-    item: Kind
-    least: int = 1
+    element: FieldKind
+    min_length: int = 1
     rising: bool = False
 
     def check(self, owner: str, name: str, value: object) -> tuple[object, ...]:
-        """The items as a tuple."""
+        """The elements as a tuple."""
         if isinstance(value, np.ndarray):
             value = value.tolist()
-        if not isinstance(value, list | tuple) or len(value) < self.least:
-            refuse(owner, name, f"a list of at least {self.least}", value)
-        items = tuple(self.item.check(owner, name, each) for each in value)
-        if self.rising and any(_goes_back(left, right) for left, right in pairwise(items)):
+        if not isinstance(value, list | tuple) or len(value) < self.min_length:
+            plural = "s" * (self.min_length > 1)
+            refuse(owner, name, f"a list of at least {self.min_length} element{plural}", value)
+        elements = tuple(self.element.check(owner, name, element) for element in value)
+        if self.rising and any(_falls(left, right) for left, right in pairwise(elements)):
             refuse(owner, name, "in rising order, so that no pieces overlap", value)
-        return items
+        return elements
 
     def ready(self, value: object) -> bool:
-        """Whether every item is ready."""
-        return isinstance(value, tuple) and all(self.item.ready(each) for each in value)
+        """Whether every element is ready."""
+        return isinstance(value, tuple) and all(self.element.ready(element) for element in value)
 
-    def resolve(self, value: object, run: Run) -> object:
-        """Every item within the run."""
-        items = value if isinstance(value, tuple) else ()
-        return tuple(self.item.resolve(each, run) for each in items)
+    def resolve(self, value: object, run: RunLength) -> object:
+        """Bind every element to the run."""
+        elements = value if isinstance(value, tuple) else ()
+        return tuple(self.element.resolve(element, run) for element in elements)
 
 
-def _goes_back(left: object, right: object) -> bool:
+def _falls(left: object, right: object) -> bool:
     if isinstance(left, int) and isinstance(right, int):
         return right < left
     if isinstance(left, Span) and isinstance(right, Span) and left.unit == right.unit:
@@ -245,11 +255,11 @@ def _goes_back(left: object, right: object) -> bool:
     return False
 
 
-def _span(owner: str, name: str, text: str) -> Span:
+def _read_span(owner: str, name: str, text: str) -> Span:
     try:
         return Span.read(text)
     except ScheduleError as error:
-        raise RefusedArgument(f"{owner}({name}=...): {error}", name) from None
+        raise FieldError(f"{owner}({name}=...): {error}", name) from None
 
 
 Steps: TypeAlias = Annotated[Duration, Length()]
@@ -257,8 +267,8 @@ Wait: TypeAlias = Annotated[Duration, Length(optional=False)]
 Period: TypeAlias = Annotated[float | str | Span, PeriodRule()]
 Floor: TypeAlias = Annotated[float, Number(low=0, high=1)]
 Flag: TypeAlias = Annotated[bool, FlagRule()]
-Ats: TypeAlias = Annotated[
+Boundaries: TypeAlias = Annotated[
     tuple[int | str | Span, ...], Listed(Length(optional=False, low=0), rising=True)
 ]
-Factor: TypeAlias = Annotated[float, Number(low=0, high=1, low_out=True)]
+Factor: TypeAlias = Annotated[float, Number(low=0, high=1, exclude_low=True)]
 Values: TypeAlias = Annotated[tuple[float, ...], Listed(Number(low=0))]

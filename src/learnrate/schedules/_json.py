@@ -1,4 +1,4 @@
-"""JSON: a tree of names and fields, with its format and version."""
+"""Schedules as JSON: a tree of names and fields, with its format and version."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from typing import Any, NoReturn, TypeAlias
 from learnrate._errors import ScheduleError
 from learnrate.schedules._base import Schedule
 from learnrate.schedules._durations import Span
-from learnrate.schedules._registry import SHAPES, fields_of, make
+from learnrate.schedules._registry import SHAPES, current_name, fields_of, make
 
 __all__ = ["from_json", "write"]
 
 FORMAT = "learnrate.schedule"
 VERSION = 1
-_DEEPEST = 100
+_MAX_DEPTH = 100
 _Json: TypeAlias = Any
 
 
@@ -25,7 +25,7 @@ def write(schedule: Schedule) -> str:
 
 
 def from_json(text: str) -> Schedule:
-    """The schedule that `Schedule.to_json` wrote.
+    """Read the schedule that `Schedule.to_json` wrote, in this version or an earlier one.
 
     Examples:
         >>> from_json((3e-4 * from_json('{"format": "learnrate.schedule", "version": 1, '
@@ -33,12 +33,13 @@ def from_json(text: str) -> Schedule:
         schedule('3e-4 * linear(100)')
 
     Raises:
-        ScheduleError: it is not JSON, not of this format, newer, or breaks a rule.
+        ScheduleError: the text is not JSON, has another format or a newer version, or a field
+            breaks its rule.
     """
     if not isinstance(text, str):
-        raise ScheduleError(f"a schedule's JSON is text; got {type(text).__name__}.")
+        raise ScheduleError(f"the JSON of a schedule must be text; got {type(text).__name__}.")
     try:
-        document = json.loads(text, object_pairs_hook=_once, parse_constant=_not_finite)
+        document = json.loads(text, object_pairs_hook=_unique, parse_constant=_refuse_constant)
     except ScheduleError:
         raise
     except (ValueError, RecursionError) as error:
@@ -51,7 +52,7 @@ def from_json(text: str) -> Schedule:
     if version > VERSION:
         raise ScheduleError(
             f"this schedule has version {version}; this learnrate reads up to {VERSION}. "
-            "Install a newer one."
+            "Install a newer learnrate."
         )
     unknown = sorted(document.keys() - {"format", "version", "schedule"})
     if unknown:
@@ -63,10 +64,11 @@ def from_json(text: str) -> Schedule:
 
 def _tree(value: object) -> _Json:
     if isinstance(value, Schedule):
-        pairs = {rule.name: getattr(value, rule.name) for rule in fields_of(type(value))}
-        return {"name": value.name, **{name: _tree(each) for name, each in pairs.items()}}
+        rules = fields_of(type(value))
+        fields = {rule.name: _tree(getattr(value, rule.name)) for rule in rules}
+        return {"name": value.name, **fields}
     if isinstance(value, tuple):
-        return [_tree(each) for each in value]
+        return [_tree(element) for element in value]
     if isinstance(value, Span):
         return str(value)
     if value is None or isinstance(value, bool | int | float | str):
@@ -75,19 +77,26 @@ def _tree(value: object) -> _Json:
 
 
 def _schedule(tree: _Json, where: str, depth: int) -> Schedule:
-    if depth > _DEEPEST:
-        raise ScheduleError(f"a schedule may be nested {_DEEPEST} deep; {where} is deeper.")
+    if depth > _MAX_DEPTH:
+        raise ScheduleError(f"a schedule may be nested {_MAX_DEPTH} deep; {where} is deeper.")
     if not isinstance(tree, dict) or not isinstance(tree.get("name"), str):
         raise ScheduleError(f"{where} must be an object with a 'name'.")
     cls = SHAPES.get(tree["name"])
     if cls is None:
         raise ScheduleError(f"{where} has an unknown name {tree['name']!r}.")
-    rules = fields_of(cls)
-    unknown = sorted(tree.keys() - {"name", *(rule.name for rule in rules)})
+    known = {rule.name for rule in fields_of(cls)}
+    values = {}
+    for key, value in tree.items():
+        name = current_name(cls, key)
+        if name != key and name in tree:
+            raise ScheduleError(
+                f"{where} ({cls.name}) has both {name!r} and its former name {key!r}."
+            )
+        if key != "name":
+            values[name] = _field(value, f"{where}.{key}", depth)
+    unknown = sorted(values.keys() - known)
     if unknown:
         raise ScheduleError(f"{where} ({cls.name}) has an unknown key {unknown[0]!r}.")
-    values = {name: _field(each, f"{where}.{name}", depth) for name, each in tree.items()}
-    del values["name"]
     try:
         return make(cls.name, **values)
     except TypeError:
@@ -100,16 +109,18 @@ def _field(value: _Json, where: str, depth: int) -> object:
     if isinstance(value, dict):
         return _schedule(value, where, depth + 1)
     if isinstance(value, list):
-        return tuple(_field(each, f"{where}[{i}]", depth + 1) for i, each in enumerate(value))
+        return tuple(
+            _field(element, f"{where}[{i}]", depth + 1) for i, element in enumerate(value)
+        )
     return value
 
 
-def _once(pairs: list[tuple[str, _Json]]) -> dict[str, _Json]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        raise ScheduleError("a key stands twice in one object of this JSON.")
-    return found
+def _unique(pairs: list[tuple[str, _Json]]) -> dict[str, _Json]:
+    tree = dict(pairs)
+    if len(tree) < len(pairs):
+        raise ScheduleError("an object of this JSON has the same key twice.")
+    return tree
 
 
-def _not_finite(word: str) -> NoReturn:
+def _refuse_constant(word: str) -> NoReturn:
     raise ScheduleError(f"a number must be finite; got {word}.")

@@ -1,26 +1,28 @@
-"""Pieces of one bound schedule: its beginning, its rest, the whole of it in fewer steps."""
+"""Parts of a bound schedule: its beginning, its rest, and all of it in fewer steps."""
 
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Annotated, cast
 
 from learnrate.schedules._abstract import Inner, Wrapper
-from learnrate.schedules._arithmetic import Value, choose, least
+from learnrate.schedules._arithmetic import Value, choose, minimum
 from learnrate.schedules._base import Schedule
-from learnrate.schedules._durations import Run, Span, nearest
+from learnrate.schedules._durations import RunLength, Span, round_half_up
 from learnrate.schedules._fields import Wait, Whole, refuse
-from learnrate.schedules._registry import changed, make
+from learnrate.schedules._registry import copy_with, make
 
 __all__ = ["Cut", "Shortened", "Skip"]
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Cut(Wrapper):
-    """The first `steps` steps of a schedule, holding the value reached after them.
+    """The first `steps` steps of a schedule; then the value reached there stays.
 
         value(s) = inner(min(s, steps))
 
-    The inner schedule must be bound, or have a value at every step.
+    Args:
+        inner: A schedule that is bound or has a value at every step.
+        steps: Optimizer updates, at least 1, or a share of the run.
 
     Examples:
         >>> [Cut(make("linear", steps=10), 5)(s) for s in (0, 5, 9)]
@@ -31,12 +33,12 @@ class Cut(Wrapper):
     steps: Wait
 
     def prepare(self) -> None:
-        """Something to cut."""
+        """The inner schedule must have a value at every step."""
         if not self.inner.ready:
             refuse("Cut", "inner", "bound", str(self.inner), "Call .over(total_steps) first.")
 
     def measure(self) -> tuple[bool, int | None]:
-        """As long as `steps`."""
+        """It is ready once `steps` is a number, which is its length."""
         return isinstance(self.steps, int), self.steps if isinstance(self.steps, int) else None
 
     @property
@@ -44,31 +46,31 @@ class Cut(Wrapper):
         """Never."""
         return False
 
-    def extent(self, run: Run) -> Fraction | None:
-        """As long as `steps`."""
-        return run.exact(cast("int | Span", self.steps))
+    def extent(self, run: RunLength) -> Fraction | None:
+        """The exact length of `steps`."""
+        return run.exact_steps(cast("int | Span", self.steps))
 
-    def fit(self, start: Fraction, stop: Fraction, run: Run) -> Schedule | None:
-        """The same cut, in steps."""
-        steps = nearest(stop) - nearest(start)
-        return changed(self, steps=steps) if steps else None
+    def fit(self, start: Fraction, stop: Fraction, run: RunLength) -> Schedule | None:
+        """The same with `steps` as a number."""
+        steps = round_half_up(stop) - round_half_up(start)
+        return copy_with(self, steps=steps) if steps else None
 
     @property
     def warmup_steps(self) -> int:
-        """What is left of the inner warm-up."""
+        """The inner warm-up, up to the cut."""
         return min(self.inner.warmup_steps, self.total_steps or 0)
 
     def lengthen(self, extra: int) -> Schedule | None:
-        """Never: it ends where it was cut."""
+        """None: it ends where it was cut."""
         return None
 
     def head(self, steps: int) -> Schedule:
-        """Itself, cut earlier."""
-        return changed(self, steps=steps)
+        """The same, cut earlier."""
+        return copy_with(self, steps=steps)
 
     def formula(self, step: Value) -> Value:
         """The value at a step."""
-        return self.inner.formula(least(step, float(cast("int", self.steps))))
+        return self.inner.formula(minimum(step, float(cast("int", self.steps))))
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -77,21 +79,25 @@ class Skip(Wrapper):
 
         value(s) = inner(s + steps)
 
-    The inner schedule must be bound, or have a value at every step; the whole is shorter by it.
+    It is shorter than the inner schedule by `steps`.
+
+    Args:
+        inner: A schedule that is bound or has a value at every step.
+        steps: Optimizer updates to leave out, at least 1 and fewer than the inner schedule has.
 
     Examples:
         >>> [Skip(make("linear", steps=10), 5)(s) for s in (0, 4, 5)]
         [0.5, 0.09999999999999998, 0.0]
 
-    timm without `warmup_prefix` starts its cosine under the warm-up, and jumps after it:
-    `warmup(5, start=0) >> skip(cosine(100), steps=5)`.
+    timm without `warmup_prefix` counts the cosine from the start of the warm-up, and jumps to it
+    afterwards: `warmup(5, start=0) >> skip(cosine(100), steps=5)`.
     """
 
     inner: Inner
     steps: Annotated[int, Whole(low=1)]
 
     def prepare(self) -> None:
-        """Something left."""
+        """The inner schedule must have a value at every step, and more than `steps` steps."""
         if not self.inner.ready:
             refuse("Skip", "inner", "bound", str(self.inner), "Call .over(total_steps) first.")
         if self.inner.total_steps is not None and self.steps >= self.inner.total_steps:
@@ -100,34 +106,32 @@ class Skip(Wrapper):
             )
 
     def measure(self) -> tuple[bool, int | None]:
-        """What is left of the inner schedule."""
-        return (
-            True,
-            None if self.inner.total_steps is None else self.inner.total_steps - self.steps,
-        )
+        """It is always ready; its length is the rest of the inner schedule."""
+        total_steps = self.inner.total_steps
+        return True, None if total_steps is None else total_steps - self.steps
 
-    def extent(self, run: Run) -> Fraction | None:
-        """What is left of the inner schedule."""
+    def extent(self, run: RunLength) -> Fraction | None:
+        """The length of the rest of the inner schedule."""
         total_steps = self.inner.total_steps
         return None if total_steps is None else Fraction(total_steps - self.steps)
 
-    def fit(self, start: Fraction, stop: Fraction, run: Run) -> Schedule | None:
-        """The rest of an inner schedule that is longer by what is skipped."""
-        steps = nearest(stop) - nearest(start)
+    def fit(self, start: Fraction, stop: Fraction, run: RunLength) -> Schedule | None:
+        """The rest of an inner schedule that is longer by `steps`."""
+        steps = round_half_up(stop) - round_half_up(start)
         inner = self.inner.fit(Fraction(0), Fraction(steps + self.steps), run)
-        return None if steps == 0 or inner is None else changed(self, inner=inner)
+        return None if steps == 0 or inner is None else copy_with(self, inner=inner)
 
     @property
     def warmup_steps(self) -> int:
-        """What is left of the inner warm-up."""
+        """The rest of the inner warm-up."""
         return max(0, self.inner.warmup_steps - self.steps)
 
     def lengthen(self, extra: int) -> Schedule | None:
-        """Never: its stable phase may be what was skipped."""
+        """None: its stable phase may be what was skipped."""
         return None
 
     def head(self, steps: int) -> Schedule:
-        """Itself, cut."""
+        """The same, cut."""
         return make("cut", inner=self, steps=steps)
 
     def formula(self, step: Value) -> Value:
@@ -137,13 +141,18 @@ class Skip(Wrapper):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Shortened(Wrapper):
-    """A run in fewer steps, its warm-up at a pace of its own.
+    """A bound schedule in fewer steps, with a given number of warm-up steps.
 
         value(s) = inner((s + 1) (W + 1) / (warmup + 1) - 1)        for s < warmup
         value(s) = inner(W + (s - warmup) (T - W) / (steps - warmup))   after that
 
-    The inner schedule must be bound to its T steps; it begins with a warm-up of W of them, of which
-    the shorter run has `warmup`. `Schedule.shortened(steps)` chooses that.
+    T is the length of the inner schedule and W the length of its warm-up.
+    `Schedule.shortened(steps)` chooses `warmup`.
+
+    Args:
+        inner: A bound schedule.
+        steps: Optimizer updates, from 1 to the length of the inner schedule.
+        warmup: Optimizer updates of the warm-up, at most the inner warm-up and `steps`.
 
     Examples:
         >>> run = make("warmup", steps=10).then(make("linear", steps=90))
@@ -158,7 +167,7 @@ class Shortened(Wrapper):
     warmup: Annotated[int, Whole()] = 0
 
     def prepare(self) -> None:
-        """Something to shorten, and a warm-up within both."""
+        """The inner schedule must be bound and longer, with at least as long a warm-up."""
         total_steps = self.inner.total_steps
         if not self.inner.bound or total_steps is None:
             refuse(
@@ -166,12 +175,12 @@ class Shortened(Wrapper):
             )
         if self.steps > total_steps:
             refuse("Shortened", "steps", f"at most the length, {total_steps:,}", self.steps)
-        most = min(self.inner.warmup_steps, self.steps)
-        if self.warmup > most:
-            refuse("Shortened", "warmup", f"at most the inner warm-up, {most:,}", self.warmup)
+        longest = min(self.inner.warmup_steps, self.steps)
+        if self.warmup > longest:
+            refuse("Shortened", "warmup", f"at most the inner warm-up, {longest:,}", self.warmup)
 
     def measure(self) -> tuple[bool, int | None]:
-        """As long as `steps`."""
+        """It is always ready; its length is `steps`."""
         return True, self.steps
 
     @property
@@ -181,28 +190,29 @@ class Shortened(Wrapper):
 
     @property
     def warmup_steps(self) -> int:
-        """Its own."""
+        """The warm-up that is given."""
         return self.warmup
 
-    def extent(self, run: Run) -> Fraction | None:
-        """As long as `steps`."""
+    def extent(self, run: RunLength) -> Fraction | None:
+        """The length, `steps`."""
         return Fraction(self.steps)
 
-    def fit(self, start: Fraction, stop: Fraction, run: Run) -> Schedule | None:
-        """Itself: its steps are given."""
-        return self if nearest(stop) > nearest(start) else None
+    def fit(self, start: Fraction, stop: Fraction, run: RunLength) -> Schedule | None:
+        """The schedule itself: its steps are fixed."""
+        return self if round_half_up(stop) > round_half_up(start) else None
 
     def lengthen(self, extra: int) -> Schedule | None:
-        """Never: it stands for a run of one length."""
+        """None: it stands for a run of one length."""
         return None
 
     def head(self, steps: int) -> Schedule:
-        """Itself, cut."""
+        """The same, cut."""
         return make("cut", inner=self, steps=steps)
 
     def formula(self, step: Value) -> Value:
         """The value at a step."""
-        whole, kept, own = float(self.inner.total_steps or 0), self.inner.warmup_steps, self.warmup
-        rising = (step + 1.0) * ((kept + 1.0) / (own + 1.0)) - 1.0
-        after = kept + (step - own) * ((whole - kept) / max(1.0, float(self.steps - own)))
-        return self.inner.formula(choose(step < own, rising, after))
+        inner_steps, inner_warmup = float(self.inner.total_steps or 0), self.inner.warmup_steps
+        rising = (step + 1.0) * ((inner_warmup + 1.0) / (self.warmup + 1.0)) - 1.0
+        pace = (inner_steps - inner_warmup) / max(1.0, float(self.steps - self.warmup))
+        after = inner_warmup + (step - self.warmup) * pace
+        return self.inner.formula(choose(step < self.warmup, rising, after))

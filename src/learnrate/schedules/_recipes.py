@@ -1,6 +1,7 @@
-"""Schedules of the field by their names: plain functions over shapes and joins.
+"""Well-known schedules by name: functions that combine shapes.
 
-All have peak 1; multiply by the rate. `floor`, `start` and `end` are shares of the peak.
+All have peak 1; multiply by the rate. `floor` and `start` are shares of the peak. A duration is a
+number of steps, or text such as `"5%"` (of the whole run).
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from learnrate._errors import ScheduleError
 from learnrate.schedules._cyclic import CosineRestarts
 from learnrate.schedules._decays import InverseSqrt, Saturating
 from learnrate.schedules._fields import whole_number
-from learnrate.schedules._registry import changed
+from learnrate.schedules._registry import copy_with
 from learnrate.schedules._shapes import Constant, Cosine, Linear, Warmup
 
 if TYPE_CHECKING:
@@ -39,6 +40,10 @@ Curve = Literal["linear", "cosine"]
 def warmup_cosine(warmup: Duration = "5%", floor: float = 0.0) -> Schedule:
     """Warm up, then fall along a cosine for the rest of the run.
 
+    Args:
+        warmup: Duration of the warm-up.
+        floor: Lowest value, a share of the peak from 0 to 1.
+
     Examples:
         >>> warmup_cosine()
         schedule('warmup(5%) >> cosine()')
@@ -61,13 +66,16 @@ def d2z(warmup: Duration = "10%") -> Schedule:
 def wsd(
     warmup: Duration = "5%", decay: Duration = "20%", shape: Schedule | None = None
 ) -> Schedule:
-    """Warm up, stay, cool down: warm-up-stable-decay, the trapezoid.
+    """Warm up, stay at the peak, then decay: warm-up-stable-decay, or trapezoidal.
 
     Args:
-        warmup: How long the rate rises.
-        decay: How long it falls at the end.
-        shape: How it falls, without a length: `Linear()` by default, `Cosine()`,
-            `OneMinusSqrt()` or `OneMinusSquare()`, with a floor or without.
+        warmup: Duration of the warm-up.
+        decay: Duration of the decay at the end.
+        shape: The decay without a length: `Linear()` by default, `Cosine()`, `OneMinusSqrt()` or
+            `OneMinusSquare()`, with a floor or without.
+
+    Raises:
+        ScheduleError: `shape` has a length, or the durations add up to more than 100 %.
 
     Examples:
         >>> wsd(decay="10%")
@@ -75,34 +83,43 @@ def wsd(
 
     Ref: Hu et al. 2024, "MiniCPM", arXiv:2404.06395; Hägele et al. 2024, arXiv:2405.18392.
     """
-    return Warmup(warmup).then(Constant(), _lasting(Linear() if shape is None else shape, decay))
+    return Warmup(warmup).then(
+        Constant(), _with_steps(Linear() if shape is None else shape, decay)
+    )
 
 
 def flat_cosine(flat: Duration = "75%", floor: float = 0.0) -> Schedule:
     """Stay at the peak, then fall along a cosine for the rest of the run.
 
+    Args:
+        flat: Duration of the peak.
+        floor: Lowest value, a share of the peak from 0 to 1.
+
     Examples:
         >>> flat_cosine()
         schedule('constant(75%) >> cosine()')
 
-    fastai's `fit_flat_cos(pct_start=0.75)` is this one.
+    fastai's `fit_flat_cos(pct_start=0.75)` gives the same rates.
     """
     return Constant(flat).then(Cosine(floor=floor))
 
 
 def decay_then_constant(decay: Duration = "80%", shape: Schedule | None = None) -> Schedule:
-    """Fall within a part of the run, then stay where the fall ended.
+    """Decay in a part of the run, then stay at the lowest rate.
 
     Args:
-        decay: How long the rate falls.
-        shape: How it falls, without a length: `Linear(floor=0.1)` by default.
+        decay: Duration of the decay.
+        shape: The decay without a length, `Linear(floor=0.1)` by default.
+
+    Raises:
+        ScheduleError: `shape` has a length.
 
     Examples:
         >>> decay_then_constant()
         schedule('linear(80%, floor=0.1) >> (0.1 * constant())')
     """
     fall = Linear(floor=0.1) if shape is None else shape
-    return _lasting(fall, decay).then(fall.over(1)(1) * Constant())
+    return _with_steps(fall, decay).then(fall.over(1)(1) * Constant())
 
 
 def one_cycle(
@@ -114,9 +131,15 @@ def one_cycle(
 ) -> Schedule:
     """Rise from `start` to the peak, then fall to `floor`: the 1cycle policy in two phases.
 
-    The defaults are optax's (`div_factor` 25, `final_div_factor` 1e4), and with them
-    `cosine_onecycle_schedule`. fastai's floor is `max / div_final`: `floor=1e-5`. torch reaches
-    both its ends one step earlier: `one_cycle_torch`.
+    The defaults are those of optax's `cosine_onecycle_schedule` (`div_factor` 25,
+    `final_div_factor` 1e4). fastai's floor is `max / div_final`: `floor=1e-5`. torch reaches the
+    peak and the floor one step earlier: see `one_cycle_torch`.
+
+    Args:
+        warmup: Duration of the rise; the fall takes the rest of the run.
+        start: First value, a share of the peak from 0 to 1.
+        floor: Last value, a share of the peak from 0 to 1.
+        curve: `cosine` or `linear`, for both phases.
 
     Examples:
         >>> one_cycle().over(100)
@@ -131,7 +154,16 @@ def one_cycle(
 def one_cycle_momentum(
     warmup: Duration = "30%", *, high: float = 0.95, low: float = 0.85, curve: Curve = "cosine"
 ) -> Schedule:
-    """The momentum that goes with `one_cycle`: `high` while the rate is low, and the reverse.
+    """The momentum for `one_cycle`: `high` when the rate is low, `low` when it is at its peak.
+
+    Args:
+        warmup: Duration of the rate's rise, in which the momentum falls.
+        high: Highest momentum, above 0.
+        low: Lowest momentum, from 0 to `high`.
+        curve: `cosine` or `linear`, for both phases.
+
+    Raises:
+        ScheduleError: `low` or `high` is outside its range.
 
     Examples:
         >>> momentum = one_cycle_momentum().over(100)
@@ -154,29 +186,39 @@ def one_cycle_torch(
     curve: Curve = "cosine",
     phases: Literal[2, 3] = 2,
 ) -> Schedule:
-    """The 1cycle policy exactly as `torch.optim.lr_scheduler.OneCycleLR` has it.
+    """The 1cycle policy exactly as in `torch.optim.lr_scheduler.OneCycleLR`.
 
-    The peak is at step `warmup - 1`, and the last update, `total_steps - 1`, is at `floor`: torch counts
-    intervals between updates where `one_cycle` counts updates. `warmup` is `pct_start * total_steps`,
-    `start` is `1 / div_factor`, `floor` is `start / final_div_factor`; `phases=3` is
-    `three_phase=True`, which falls to `start` before it falls to `floor`.
+    The peak is at step `warmup - 1`, and the last update, `total_steps - 1`, is at `floor`: torch
+    counts intervals between updates, while `one_cycle` counts updates.
+
+    Args:
+        total_steps: Steps of the whole run.
+        warmup: Steps of the rise, torch's `pct_start * total_steps`, at least 2.
+        start: First value, a share of the peak: torch's `1 / div_factor`.
+        floor: Last value, a share of the peak: torch's `start / final_div_factor`.
+        curve: `cosine` or `linear`, for all phases.
+        phases: 3 for torch's `three_phase=True`, which falls to `start` before it falls to `floor`.
+
+    Raises:
+        ScheduleError: `warmup` is below 2, or `total_steps` is too small for the phases.
 
     Examples:
         >>> one_cycle_torch(100, 30)
         schedule('warmup(29, start=0.04, curve=cosine) >> cosine(70, floor=4e-6) >> (4e-6 * constant(1))')
     """
     fall = Cosine if curve == "cosine" else Linear
-    least = warmup + 1 if phases == 2 else 2 * warmup
-    if not warmup >= 2 or not least <= total_steps:
+    shortest = warmup + 1 if phases == 2 else 2 * warmup
+    if not warmup >= 2 or not shortest <= total_steps:
         raise ScheduleError(
-            f"one_cycle_torch needs warmup >= 2 and total >= {least}; got {total_steps=}, {warmup=}."
+            f"one_cycle_torch needs warmup >= 2 and total_steps >= {shortest}; "
+            f"got {total_steps=}, {warmup=}."
         )
     rise = Warmup(warmup - 1, start=start, curve=curve)
     last = floor * Constant(1)
     if phases == 2:
         return rise.then(fall(total_steps - warmup, floor=floor), last)
-    left = total_steps - 1 - 2 * (warmup - 1)
-    return rise.then(fall(warmup - 1, floor=start), start * fall(left, floor=floor / start), last)
+    rest = total_steps - 1 - 2 * (warmup - 1)
+    return rise.then(fall(warmup - 1, floor=start), start * fall(rest, floor=floor / start), last)
 
 
 def sgdr(
@@ -188,6 +230,14 @@ def sgdr(
     warmup: Duration = None,
 ) -> Schedule:
     """Cosine cycles with warm restarts, after a warm-up if one is given.
+
+    Args:
+        every: Length of the first cycle, in steps or as a share of the run.
+        growth: How many times as long each cycle is as the one before, from 1 to 100.
+        decay: How many times as high above `floor` each peak is as the one before, above 0 and at
+            most 1.
+        floor: Lowest value, a share of the first peak from 0 to 1.
+        warmup: Duration of the warm-up; None for none.
 
     Examples:
         >>> sgdr(every="10%", growth=2.0, warmup="5%")
@@ -204,8 +254,13 @@ def noam(warmup: int = 4000, width: int | None = None) -> Schedule:
 
         value(s) = min((s + 1) / warmup, sqrt(warmup / (s + 1)))
 
-    The peak, 1, is at step `warmup - 1`. With `width` (the model's) the peak is
-    1 / sqrt(width warmup), the rate of the paper.
+    Args:
+        warmup: Steps of the warm-up, at least 2; the peak is at step `warmup - 1`.
+        width: Width of the model, at least 1. If given, the peak is 1 / sqrt(width warmup), the
+            rate of the paper; else it is 1.
+
+    Raises:
+        ScheduleError: `warmup` or `width` is outside its range.
 
     Examples:
         >>> noam(4000)
@@ -231,10 +286,18 @@ def noam(warmup: int = 4000, width: int | None = None) -> Schedule:
 def untuned_warmup(
     beta2: float = 0.999, curve: Literal["linear", "exponential"] = "linear"
 ) -> Schedule:
-    """The warm-up that Adam's `beta2` asks for: nothing to tune.
+    """A warm-up whose length follows from Adam's `beta2`, so that there is nothing to tune.
 
-    linear: value(s) = min((s + 1) / n, 1) with n = 2 / (1 - beta2), rounded; join it to what
-    follows. exponential: value(s) = 1 - exp(-(s + 1) (1 - beta2)); multiply by it.
+        linear:       value(s) = min((s + 1) / n, 1), n = 2 / (1 - beta2), rounded
+        exponential:  value(s) = 1 - exp(-(s + 1) (1 - beta2))
+
+    Args:
+        beta2: Adam's decay rate of the second moments, at least 0 and below 1.
+        curve: `linear`, to be joined with what follows, or `exponential`, to be multiplied with
+            another schedule.
+
+    Raises:
+        ScheduleError: `beta2` is outside its range.
 
     Examples:
         >>> untuned_warmup(0.99).then(Cosine())
@@ -243,26 +306,22 @@ def untuned_warmup(
         schedule('saturating(every=100) * cosine()')
 
     Ref: Ma and Yarats 2021, "On the adequacy of untuned warmup for adaptive optimization",
-    arXiv:1910.04209. pytorch_warmup's `UntunedLinearWarmup` cuts n where this rounds it.
+    arXiv:1910.04209. pytorch_warmup's `UntunedLinearWarmup` rounds n down.
     """
     if not 0 <= beta2 < 1:
         raise ScheduleError(
             f"untuned_warmup(beta2=...) must be at least 0 and below 1; got {beta2!r}."
         )
     if curve == "exponential":
-        return Saturating(every=_clean(1 / (1 - beta2)))
+        # 1 - 0.99 is not 0.01 in binary; nobody types more than 12 figures.
+        return Saturating(every=float(f"{1 / (1 - beta2):.12g}"))
     steps = max(round(2 / (1 - beta2)), 2)
     return Warmup(steps - 1, start=1 / steps)
 
 
-def _clean(number: float) -> float:
-    # 1 - 0.99 is not 0.01 in binary; 12 figures are more than anyone types.
-    return float(f"{number:.12g}")
-
-
-def _lasting(shape: Schedule, steps: Duration) -> Schedule:
+def _with_steps(shape: Schedule, steps: Duration) -> Schedule:
     if not shape.open_ended or not hasattr(shape, "steps"):
         raise ScheduleError(
-            f"the shape of a decay must be without a length, such as Linear(); got {shape}."
+            f"the shape of a decay must have no length, such as Linear(); got {shape}."
         )
-    return changed(shape, steps=steps)
+    return copy_with(shape, steps=steps)

@@ -1,4 +1,4 @@
-"""The schedule classes by their names, and the fields they are built from."""
+"""The schedule classes by name, and the fields they are built from."""
 
 from __future__ import annotations
 
@@ -6,42 +6,52 @@ from dataclasses import MISSING, dataclass, fields, replace
 from functools import cache
 from typing import TYPE_CHECKING, Any, cast, get_type_hints
 
-from learnrate.schedules._durations import shortest
+from learnrate.schedules._durations import number_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from learnrate.schedules._base import Schedule
-    from learnrate.schedules._fields import Kind
+    from learnrate.schedules._fields import FieldKind
 
-__all__ = ["SHAPES", "FieldRule", "changed", "fields_of", "make", "rebuilt", "spelled"]
+__all__ = [
+    "SHAPES",
+    "FieldRule",
+    "copy_with",
+    "current_name",
+    "fields_of",
+    "make",
+    "rebuild",
+    "text_of",
+]
 
 SHAPES: dict[str, type[Schedule]] = {}
+_RENAMED = {"at": "boundaries"}  # fields of texts and files that earlier versions wrote
 
 
 @dataclass(frozen=True, slots=True)
 class FieldRule:
-    """One field of a schedule class: its name, its rule, its default in normal form."""
+    """One field of a schedule class: its name, its rule, and its default in normal form."""
 
     name: str
-    kind: Kind
+    kind: FieldKind
     default: object
 
 
 def make(name: str, /, **values: object) -> Schedule:
-    """A schedule by the name of its class in the text form."""
+    """Build a schedule, given the name of its class in the text form."""
     build = cast("Callable[..., Schedule]", SHAPES[name])
     return build(**values)
 
 
-def changed(schedule: Schedule, **changes: object) -> Schedule:
-    """A copy with other fields."""
+def copy_with(schedule: Schedule, **changes: object) -> Schedule:
+    """A copy of a schedule with some fields changed."""
     return cast("Schedule", replace(cast("Any", schedule), **changes))
 
 
 @cache
 def fields_of(cls: type[Schedule]) -> tuple[FieldRule, ...]:
-    """The fields a schedule class is built from, in order."""
+    """The fields that a schedule class is built from, in order."""
     hints = get_type_hints(cls, include_extras=True)
     rules = []
     for field in fields(cast("Any", cls)):
@@ -55,17 +65,23 @@ def fields_of(cls: type[Schedule]) -> tuple[FieldRule, ...]:
     return tuple(rules)
 
 
-def spelled(value: object) -> str:
-    """A value of a field in the text form."""
+def current_name(cls: type[Schedule], name: str) -> str:
+    """The name that a field of `cls` has today, given the name in a text or file."""
+    renamed = _RENAMED.get(name, name)
+    return renamed if any(rule.name == renamed for rule in fields_of(cls)) else name
+
+
+def text_of(value: object) -> str:
+    """The text form of a field's value."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, float):
-        return shortest(value)
+        return number_text(value)
     if isinstance(value, tuple):
-        return f"[{', '.join(spelled(each) for each in value)}]"
+        return f"[{', '.join(map(text_of, value))}]"
     return str(value)
 
 
-def rebuilt(cls: Callable[..., Schedule], values: dict[str, Any]) -> Schedule:
-    """What a pickle calls to make a schedule anew, with its checks."""
+def rebuild(cls: Callable[..., Schedule], values: dict[str, Any]) -> Schedule:
+    """Build a schedule from its fields, with all checks; a pickle calls this."""
     return cls(**values)

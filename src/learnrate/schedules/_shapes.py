@@ -4,30 +4,32 @@ import math
 from dataclasses import dataclass
 from typing import Annotated
 
-from learnrate.schedules._abstract import Shape, progress, until
-from learnrate.schedules._arithmetic import Value, cos, floor, highest, least, power, powers, sqrt
+from learnrate.schedules._abstract import Shape, capped_step, progress, whole_periods
+from learnrate.schedules._arithmetic import Value, cos, maximum, minimum, power, powers, sqrt
 from learnrate.schedules._base import Schedule
 from learnrate.schedules._fields import Factor, Flag, Floor, Number, Period, Steps, Word, refuse
-from learnrate.schedules._registry import changed
+from learnrate.schedules._registry import copy_with
 
 __all__ = ["Constant", "Cosine", "Exponential", "Linear", "Polynomial", "Step", "Warmup"]
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Constant(Shape):
-    """Hold the peak.
+    """Stay at the peak.
 
         value(s) = 1
 
-    `steps` counts optimizer updates; left out, it takes what is left of the run, and it may stay
-    open: `warmup(500) >> constant()` has a value at every step. 1 before and after its end.
+    It may stay without a length: `warmup(500) >> constant()` has a value at every step.
+
+    Args:
+        steps: Optimizer updates or a share of the run; by default the rest of the run.
 
     Examples:
         >>> (1e-3 * Constant())(0)
         0.001
 
-    Differs from torch: `ConstantLR` holds a fraction of the rate for a while and then the rate;
-    here that is `(0.3333 * constant(5)) >> constant()`.
+    Differs from torch: `ConstantLR` uses a fraction of the rate for some steps and then the rate
+    itself, which is `(0.3333 * constant(5)) >> constant()` here.
     """
 
     steps: Steps = None
@@ -39,12 +41,12 @@ class Constant(Shape):
         return 1.0
 
     def lengthen(self, extra: int) -> Schedule | None:
-        """Itself, longer."""
-        return changed(self, steps=self.steps + extra) if isinstance(self.steps, int) else None
+        """The same with more steps."""
+        return copy_with(self, steps=self.steps + extra) if isinstance(self.steps, int) else None
 
     def head(self, steps: int) -> Schedule:
-        """Itself, ending after `steps`."""
-        return changed(self, steps=steps)
+        """The same with `steps` steps."""
+        return copy_with(self, steps=steps)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -53,16 +55,19 @@ class Linear(Shape):
 
         value(s) = floor + (1 - floor) (1 - x),   x = min(s / steps, 1)
 
-    `steps` counts optimizer updates, `floor` is a share of the peak. 1 at s = 0, `floor` at
-    s = steps, which is one past the last update of the part, and ever after.
+    It is 1 at s = 0, and `floor` from s = steps on, which is one step after the last update.
+
+    Args:
+        steps: Optimizer updates or a share of the run; by default the rest of the run.
+        floor: Lowest value, a share of the peak from 0 to 1.
 
     Examples:
         >>> [Linear(4)(s) for s in (0, 1, 2, 3, 4, 5)]
         [1.0, 0.75, 0.5, 0.25, 0.0, 0.0]
 
-    Differs from torch: `LinearLR` rises by default and its factors are of the base rate; the decay
-    `LinearLR(start_factor=1, end_factor=floor, total_iters=steps)` is this one. optax's
-    `linear_schedule(1, floor, steps)` and transformers' linear schedule after its warm-up are too.
+    Differs from torch: `LinearLR` rises by default, and its factors are shares of the base rate.
+    `LinearLR(start_factor=1, end_factor=floor, total_iters=steps)` gives the same rates, and so do
+    optax's `linear_schedule(1, floor, steps)` and transformers' linear schedule after its warm-up.
     """
 
     steps: Steps = None
@@ -79,8 +84,12 @@ class Cosine(Shape):
 
         value(s) = floor + (1 - floor) ((1 + cos(pi x)) / 2)^power,   x = min(s / steps, 1)
 
-    `steps` counts optimizer updates, `floor` is a share of the peak, `power` is above 0. 1 at
-    s = 0, `floor` at s = steps, which is one past the last update of the part, and ever after.
+    It is 1 at s = 0, and `floor` from s = steps on, which is one step after the last update.
+
+    Args:
+        steps: Optimizer updates or a share of the run; by default the rest of the run.
+        floor: Lowest value, a share of the peak from 0 to 1.
+        power: Exponent of the cosine, above 0; 1 is the usual cosine decay.
 
     Examples:
         >>> [round(Cosine(4, floor=0.1)(s), 4) for s in (0, 2, 4, 400)]
@@ -88,15 +97,15 @@ class Cosine(Shape):
 
     Ref: Loshchilov and Hutter 2017, "SGDR", arXiv:1608.03983.
 
-    Differs from torch: `CosineAnnealingLR` climbs back to the peak after `T_max`; this stays at
-    the floor, as optax and Keras do (their `alpha` is `floor`, optax's `exponent` is `power`). torch's `eta_min` is a rate,
-    `floor` a share of the peak. To reach the floor at the last update instead of one past it,
+    Differs from torch: `CosineAnnealingLR` rises to the peak again after `T_max`, and its `eta_min`
+    is a rate. This one stays at the floor, as optax and Keras do (their `alpha` is `floor`, optax's
+    `exponent` is `power`). To reach the floor at the last update instead of one step after it,
     write `cosine(n - 1, floor=f) >> f`.
     """
 
     steps: Steps = None
     floor: Floor = 0.0
-    power: Annotated[float, Number(low=0, low_out=True)] = 1.0
+    power: Annotated[float, Number(low=0, exclude_low=True)] = 1.0
 
     def formula(self, step: Value) -> Value:
         """The value at a step."""
@@ -106,47 +115,57 @@ class Cosine(Shape):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Polynomial(Shape):
-    """Fall from the peak to `floor` as a power of what is left.
+    """Fall from the peak to `floor` as a power of the remaining share of the steps.
 
         value(s) = floor + (1 - floor) (1 - x)^power,   x = min(s / steps, 1)
 
-    `steps` counts optimizer updates, `floor` is a share of the peak, `power` is above 0. 1 at
-    s = 0, `floor` at s = steps, which is one past the last update of the part, and ever after.
+    It is 1 at s = 0, and `floor` from s = steps on, which is one step after the last update.
+
+    Args:
+        steps: Optimizer updates or a share of the run; by default the rest of the run.
+        power: Exponent, above 0; 1 is a straight line.
+        floor: Lowest value, a share of the peak from 0 to 1.
 
     Examples:
         >>> [Polynomial(4, power=2.0)(s) for s in (0, 2, 4)]
         [1.0, 0.25, 0.0]
 
-    torch's `PolynomialLR(total_iters=steps)` is this with floor 0; optax, Keras (`cycle=False`)
-    and transformers (`lr_end` as a rate) agree with it too.
+    torch's `PolynomialLR(total_iters=steps)` gives the same rates with floor 0, and so do optax,
+    Keras (`cycle=False`) and transformers (`lr_end` is a rate).
     """
 
     steps: Steps = None
-    power: Annotated[float, Number(low=0, low_out=True)] = 1.0
+    power: Annotated[float, Number(low=0, exclude_low=True)] = 1.0
     floor: Floor = 0.0
 
     def formula(self, step: Value) -> Value:
         """The value at a step."""
-        left = 1.0 - progress(step, self.steps)
-        return self.floor + (1.0 - self.floor) * power(left, self.power)
+        remaining = 1.0 - progress(step, self.steps)
+        return self.floor + (1.0 - self.floor) * power(remaining, self.power)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Exponential(Shape):
-    """Fall by `factor` over every `every` steps, never below `floor`.
+    """Fall by `factor` in every period of `every` steps, never below `floor`.
 
         value(s) = max(floor, factor^(s / every)),   or factor^floor(s / every) with `staircase`
 
-    `every` is a number of steps (not rounded) or a share of the run, `floor` a share of the peak.
-    1 at s = 0; after its end the last value stays. With the defaults, 0.95 for every 1 % of the
-    run, a run ends at 0.95^100 = 0.6 % of its peak. It may stay open: `exponential(every=100)`.
+    With the defaults, 0.95 for every 1 % of the run, a run ends at 0.95^100 = 0.6 % of its peak.
+    After its end the last value stays. It may stay without a length: `exponential(every=100)`.
+
+    Args:
+        steps: Optimizer updates or a share of the run; by default the rest of the run.
+        factor: What the value is multiplied by in each period, above 0 and at most 1.
+        every: The period: steps above 0, not rounded, or a share of the run.
+        staircase: Whether the value falls at once at the end of each period.
+        floor: Lowest value, a share of the peak from 0 to 1.
 
     Examples:
         >>> [Exponential(factor=0.5, every=10)(s) for s in (0, 10, 20)]
         [1.0, 0.5, 0.25]
 
-    torch's `ExponentialLR(gamma)` is `every=1`. optax's and Keras's exponential decay are this
-    one, with `decay_rate` for `factor` and `transition_steps` or `decay_steps` for `every`.
+    torch's `ExponentialLR(gamma)` is this with `every=1`. The exponential decays of optax and Keras
+    call `factor` `decay_rate`, and `every` `transition_steps` or `decay_steps`.
     """
 
     steps: Steps = None
@@ -160,27 +179,33 @@ class Exponential(Shape):
     def formula(self, step: Value) -> Value:
         """The value at a step."""
         if self.staircase:
-            return highest(powers(self.factor, stairs(step, self.steps, self.every)), self.floor)
-        periods = until(step, self.steps) / self.every  # type: ignore[operator]  # bound
-        return highest(powers(self.factor, periods), self.floor)
+            return maximum(
+                powers(self.factor, whole_periods(step, self.steps, self.every)), self.floor
+            )
+        periods = capped_step(step, self.steps) / self.every  # type: ignore[operator]  # bound
+        return maximum(powers(self.factor, periods), self.floor)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Step(Shape):
-    """Fall by `factor` at once after every `every` steps.
+    """Multiply the rate by `factor` after every `every` steps.
 
         value(s) = factor^floor(s / every)
 
-    `every` is a number of steps (not rounded) or a share of the run. 1 at s = 0; step `every` is
-    the first at the lower rate; after its end the last value stays. It may stay open:
-    `step(every=1000)`.
+    It is 1 at s = 0; step `every` is the first at the lower rate. After its end the last value
+    stays. It may stay without a length: `step(every=1000)`.
+
+    Args:
+        steps: Optimizer updates or a share of the run; by default the rest of the run.
+        factor: What the value is multiplied by, above 0 and at most 1.
+        every: The period: steps above 0, not rounded, or a share of the run.
 
     Examples:
         >>> [Step(factor=0.5, every=10)(s) for s in (0, 9, 10, 20)]
         [1.0, 1.0, 0.5, 0.25]
 
-    torch's `StepLR(step_size, gamma)` is this one. torch counts whatever calls `step()`, usually
-    epochs; here write `every="1ep"` and give `.over` a clock.
+    torch's `StepLR(step_size, gamma)` gives the same rates. torch counts calls of `step()`, usually
+    one per epoch: write `every="1ep"` here and give `.over` a clock.
     """
 
     steps: Steps = None
@@ -191,7 +216,7 @@ class Step(Shape):
 
     def formula(self, step: Value) -> Value:
         """The value at a step."""
-        return powers(self.factor, stairs(step, self.steps, self.every))
+        return powers(self.factor, whole_periods(step, self.steps, self.every))
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -203,9 +228,15 @@ class Warmup(Shape):
         one_minus_sqrt:  value(s) = start + (1 - start) (1 - sqrt(1 - x))
         exponential:     value(s) = start^(1 - x)
 
-    `start` is a share of the peak. Left out it is 1 / (steps + 1), so that the linear warm-up is
-    (s + 1) / (steps + 1): no update is spent at rate 0, and the next part begins at the peak. 1 at
-    s = steps, which is one past the last update of the part, and ever after.
+    With the default `start` the linear warm-up is (s + 1) / (steps + 1): no update is spent at
+    rate 0, and the next part begins at the peak. It is 1 from s = steps on, which is one step after
+    the last update.
+
+    Args:
+        steps: Optimizer updates or a share of the run; by default the rest of the run.
+        start: First value, a share of the peak from 0 to 1; by default 1 / (steps + 1). It must be
+            above 0 if the curve is exponential.
+        curve: `linear`, `cosine`, `one_minus_sqrt` or `exponential`.
 
     Examples:
         >>> [Warmup(4)(s) for s in (0, 1, 3, 4)]
@@ -213,7 +244,7 @@ class Warmup(Shape):
         >>> [Warmup(4, start=0.0)(s) for s in (0, 1, 3, 4)]
         [0.0, 0.25, 0.75, 1.0]
 
-    Differs from transformers and optax, which start at exactly 0: write `start=0`. torch's
+    Differs from transformers and optax, which start at exactly 0: write `start=0` for that. torch's
     `LinearLR(start_factor=f, total_iters=n)` is `warmup(n, start=f)`, timm's `warmup_lr_init` is
     `start` as a rate. pytorch_warmup's linear warm-up, (s + 1) / n, is `warmup(n - 1, start=1/n)`.
     """
@@ -223,7 +254,7 @@ class Warmup(Shape):
     curve: Annotated[str, Word(("linear", "cosine", "one_minus_sqrt", "exponential"))] = "linear"
 
     def prepare(self) -> None:
-        """An exponential rise has no beginning at 0."""
+        """An exponential rise cannot start at 0."""
         if self.curve == "exponential" and self.start == 0:
             refuse("Warmup", "start", "above 0 with curve=exponential", self.start)
 
@@ -235,7 +266,7 @@ class Warmup(Shape):
     def formula(self, step: Value) -> Value:
         """The value at a step."""
         if self.start is None and self.curve == "linear":
-            return least((step + 1.0) / (self.steps + 1.0), 1.0)  # type: ignore[operator]  # bound
+            return minimum((step + 1.0) / (self.steps + 1.0), 1.0)  # type: ignore[operator]  # bound
         start = 1.0 / (self.steps + 1.0) if self.start is None else self.start  # type: ignore[operator]
         x = progress(step, self.steps)
         if self.curve == "exponential":
@@ -245,8 +276,3 @@ class Warmup(Shape):
         elif self.curve == "one_minus_sqrt":
             x = 1.0 - sqrt(1.0 - x)
         return start + (1.0 - start) * x
-
-
-def stairs(step: Value, steps: object, every: object) -> Value:
-    """How many whole periods have passed, held after the last update of the part."""
-    return floor(until(step, steps, 1.0) / every)  # type: ignore[operator, arg-type]  # bound

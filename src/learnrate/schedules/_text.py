@@ -18,18 +18,18 @@ from typing import TYPE_CHECKING, NoReturn, cast
 
 import numpy as np
 
-from learnrate._errors import ScheduleError
+from learnrate._errors import ArgumentError, ScheduleError
 from learnrate.schedules._base import Schedule
 from learnrate.schedules._durations import UNITS, Span
-from learnrate.schedules._registry import SHAPES, fields_of, make
+from learnrate.schedules._registry import SHAPES, current_name, fields_of, make
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["schedule", "shape"]
+__all__ = ["ready_schedule", "schedule", "shape"]
 
-_DEEPEST = 40
-_WIDEST = 88
+_MAX_DEPTH = 40
+_MAX_WIDTH = 88
 _TOKEN = re.compile(
     r"(?P<space>\s+)"
     r"|(?P<number>-?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?)(?P<unit>%|[a-zA-Z_]\w*)?"
@@ -39,7 +39,7 @@ _TOKEN = re.compile(
 
 
 def schedule(source: str | float | Schedule) -> Schedule:
-    """The schedule that `source` says: text, a bare number (a constant rate), or a schedule.
+    """Read a schedule from text or a number, which is a constant rate; a schedule is returned as is.
 
     Examples:
         >>> schedule("3e-4 * warmup(500) >> cosine(9500, floor=0.1)")(500)
@@ -56,41 +56,64 @@ def schedule(source: str | float | Schedule) -> Schedule:
         return _Reader(source).read()
     if isinstance(source, bool) or not isinstance(source, int | float | np.number):
         raise ScheduleError(
-            f"a schedule is text, a number or a Schedule; got {type(source).__name__}."
+            f"a schedule must be text, a number or a Schedule; got {type(source).__name__}."
         )
     return source * make("constant")
 
 
 def shape(source: str | Schedule) -> Schedule:
-    """The shape of runs of any length: a schedule that states neither its peak nor its length.
+    """Read a schedule that states neither its peak nor its length, for trials of any length.
 
     Raises:
-        ScheduleError: it states one of them, or the text is not a schedule.
+        ScheduleError: the schedule states its peak or its length, or the text is not a schedule.
 
     Examples:
         >>> shape("warmup(5%) >> linear()")
         schedule('warmup(5%) >> linear()')
     """
-    found = schedule(source)
-    peak, bare = found.split()
+    parsed = schedule(source)
+    peak, unscaled = parsed.split()
     if peak is not None:
         raise ScheduleError(
-            f"a shape has peak 1, because each trial has its own rate; got {found}. "
+            f"a shape must have peak 1, because each trial has its own rate; got {parsed}. "
             f"Write it without the factor {peak:g}."
         )
-    if bare.total_steps is not None:
+    if unscaled.total_steps is not None:
         raise ScheduleError(
-            f"a shape must fit runs of any length; got {found}, which is {bare.total_steps} steps long. "
-            "Give shares of the run, such as warmup(5%)."
+            f"a shape must fit runs of any length; got {parsed}, which is "
+            f"{unscaled.total_steps} steps long. Give shares of the run, such as warmup(5%)."
         )
-    return found
+    return parsed
+
+
+def ready_schedule(call: str, value: object) -> Schedule:
+    """Return the schedule itself if it has a value at every step; refuse anything else.
+
+    Args:
+        call: The argument as typed, such as `"attach(schedule=...)"`, for the error.
+        value: What was given.
+
+    Raises:
+        ArgumentError: the value is not a schedule, or is not bound to a run.
+    """
+    if not isinstance(value, Schedule):
+        raise ArgumentError(
+            f"{call} must be a schedule; got {value!r}. "
+            "Read text with learnrate.schedule('3e-4 * warmup(500) >> linear(9500)')."
+        )
+    if not value.ready:
+        raise ArgumentError(
+            f"{call} must be bound to a run; got {value}. "
+            "Call .over(total_steps) with the number of steps of the whole run."
+        )
+    return value
 
 
 @dataclass(frozen=True, slots=True)
 class _Token:
     kind: str
     text: str
-    at: int
+    position: int
     value: float | Span | None = None
 
 
@@ -104,44 +127,44 @@ class _Reader:
         self.tokens = self._tokens()
 
     def read(self) -> Schedule:
-        found = self._product()
+        product = self._product()
         if self.token.kind != "end":
             self._fail(f"expected '*', '>>' or the end here; found {self.token.text!r}.")
-        return found
+        return product
 
     # Tokens.
 
     def _tokens(self) -> list[_Token]:
-        tokens, at = [], 0
-        while at < len(self.text):
-            match = _TOKEN.match(self.text, at)
+        tokens, position = [], 0
+        while position < len(self.text):
+            match = _TOKEN.match(self.text, position)
             if match is None:
-                self._fail(f"the character {self.text[at]!r} has no meaning here.", at)
+                self._fail(f"the character {self.text[position]!r} has no meaning here.", position)
             if match.lastgroup != "space":
-                tokens.append(self._token(match, at))
-            at = match.end()
+                tokens.append(self._token(match, position))
+            position = match.end()
         return [*tokens, _Token("end", "the end", len(self.text.rstrip()))]
 
-    def _token(self, match: re.Match[str], at: int) -> _Token:
+    def _token(self, match: re.Match[str], position: int) -> _Token:
         if match["number"] is None:
             kind = "word" if match["word"] else "mark"
-            return _Token(kind, match[0], at)
+            return _Token(kind, match[0], position)
         number, unit = match["number"], match["unit"]
         if unit is None:
-            return _Token("number", match[0], at, self._number(number, at))
+            return _Token("number", match[0], position, self._number(number, position))
         try:
             span = Span.read(match[0])
         except ScheduleError as error:
-            self._fail(str(error), at if unit in UNITS else match.start("unit"))
-        return _Token("span", match[0], at, span)
+            self._fail(str(error), position if unit in UNITS else match.start("unit"))
+        return _Token("span", match[0], position, span)
 
-    def _number(self, text: str, at: int) -> float:
+    def _number(self, text: str, position: int) -> float:
         try:
             value: int | float = float(text) if re.search(r"[.eE]", text) else int(text)
         except ValueError:
-            self._fail("this number has too many digits.", at)
+            self._fail("this number has too many digits.", position)
         if abs(value) > 1e300:
-            self._fail("a number must be between -1e300 and 1e300.", at)
+            self._fail("a number must be between -1e300 and 1e300.", position)
         # So that linear(1e4) reads as 10,000 steps.
         return int(value) if "." not in text and abs(value) < 2**53 and value % 1 == 0 else value
 
@@ -149,43 +172,48 @@ class _Reader:
     def token(self) -> _Token:
         return self.tokens[self.next]
 
-    def _take(self, text: str) -> bool:
-        found = self.token.kind == "mark" and self.token.text == text
-        self.next += found
-        return found
+    @property
+    def following(self) -> _Token:
+        return self.tokens[min(self.next + 1, len(self.tokens) - 1)]
 
-    def _expect(self, text: str, why: str) -> None:
-        if not self._take(text):
-            self._fail(f"expected {text!r} {why}; found {self._shown()}.")
+    def _accept(self, mark: str) -> bool:
+        """Whether the next token is this mark; if so, step over it."""
+        accepted = self.token.kind == "mark" and self.token.text == mark
+        self.next += accepted
+        return accepted
 
-    def _shown(self) -> str:
+    def _expect(self, mark: str, place: str) -> None:
+        if not self._accept(mark):
+            self._fail(f"expected {mark!r} {place}; found {self._token_text()}.")
+
+    def _token_text(self) -> str:
         return self.token.text if self.token.kind == "end" else repr(self.token.text)
 
     # Grammar.
 
     def _product(self) -> Schedule:
         self.depth += 1
-        if self.depth > _DEEPEST:
-            self._fail(f"parentheses may be {_DEEPEST} deep.")
-        at = self.token.at
+        if self.depth > _MAX_DEPTH:
+            self._fail(f"parentheses may be {_MAX_DEPTH} deep.")
+        position = self.token.position
         factors = [self._chain()]
-        while self._take("*"):
+        while self._accept("*"):
             factors.append(self._chain())
         self.depth -= 1
-        if all(isinstance(each, int | float) for each in factors):
+        if all(isinstance(factor, int | float) for factor in factors):
             factors.append(make("constant"))
         # Numbers last, so that the first product is one of schedules.
-        factors.sort(key=lambda each: isinstance(each, int | float))
-        return self._guard(at, lambda: reduce(mul, cast("list[Schedule]", factors)))
+        factors.sort(key=lambda factor: isinstance(factor, int | float))
+        return self._build(position, lambda: reduce(mul, cast("list[Schedule]", factors)))
 
     def _chain(self) -> Schedule | float:
-        at = self.token.at
+        position = self.token.position
         parts = [self._atom()]
-        while self._take(">>"):
+        while self._accept(">>"):
             parts.append(self._atom())
         if len(parts) == 1:
             return parts[0]
-        return self._guard(at, lambda: make("chain", parts=tuple(map(schedule, parts))))
+        return self._build(position, lambda: make("chain", parts=tuple(map(schedule, parts))))
 
     def _atom(self) -> Schedule | float:
         token = self.token
@@ -195,12 +223,13 @@ class _Reader:
         if token.kind == "word":
             return self._call()
         if token.kind == "span":
-            self._fail(f"{token.text} is a duration; a schedule or a number goes here.")
-        if not self._take("("):
-            self._fail(f"expected a number or a schedule such as cosine(); found {self._shown()}.")
-        found = self._product()
-        self._expect(")", f"to close the one at column {token.at + 1}")
-        return found
+            self._fail(f"{token.text} is a duration; expected a schedule or a number here.")
+        if not self._accept("("):
+            expected = "a number or a schedule such as cosine()"
+            self._fail(f"expected {expected}; found {self._token_text()}.")
+        product = self._product()
+        self._expect(")", f"to close the one at column {token.position + 1}")
+        return product
 
     def _factor(self, token: _Token) -> float:
         value = cast("float", token.value)
@@ -208,7 +237,7 @@ class _Reader:
             self._fail(
                 f"a factor must be at least 0; got {token.text}. "
                 f"For gradient ascent write ascend({token.text[1:]} * ...).",
-                token.at,
+                token.position,
             )
         return value
 
@@ -219,108 +248,106 @@ class _Reader:
             return self._ascend(token)
         cls = SHAPES.get(token.text)
         if cls is None:
-            self._unknown("schedule", token, [n for n, c in SHAPES.items() if not c.operator])
+            names = [name for name, known in SHAPES.items() if not known.operator]
+            self._fail_unknown("schedule", token, names)
         if cls.operator:
-            self._fail(f"{token.text!r} is written {cls.operator}.", token.at)
+            self._fail(f"{token.text!r} is written {cls.operator}.", token.position)
         self._expect("(", f"after {token.text}")
-        values, places = self._arguments(cls)
+        values, positions = self._arguments(cls)
         try:
-            made = make(token.text, **values)
+            return make(token.text, **values)
         except ScheduleError as error:
             argument = getattr(error, "argument", "")
-            self._fail(str(error), places.get(argument, token.at))
-        return made
+            self._fail(str(error), positions.get(argument, token.position))
 
     def _ascend(self, token: _Token) -> Schedule:
         self._expect("(", "after ascend")
         inner = self._product()
         self._expect(")", "after the schedule to ascend")
-        return self._guard(token.at, inner.ascending)
+        return self._build(token.position, inner.ascending)
 
     def _arguments(self, cls: type[Schedule]) -> tuple[dict[str, object], dict[str, int]]:
+        """The arguments by name, and where in the text each value begins."""
         rules = fields_of(cls)
         values: dict[str, object] = {}
-        places: dict[str, int] = {}
-        while not self._take(")"):
+        positions: dict[str, int] = {}
+        while not self._accept(")"):
             if values:
                 self._expect(",", "or ')' between arguments")
-            name, at = self._name([rule.name for rule in rules], cls, values, places)
-            places[name] = self.token.at
+            name, position = self._name(cls, [rule.name for rule in rules], list(values))
+            positions[name] = self.token.position
             if name in values:
-                self._fail(f"{cls.name} has {name!r} twice.", at)
+                self._fail(f"{cls.name} has {name!r} twice.", position)
             values[name] = self._argument()
         for rule in rules:
             if rule.name not in values and rule.default is MISSING:
-                self._fail(f"{cls.name} needs {rule.name!r}.", self.tokens[self.next - 1].at)
-        return values, places
+                last = self.tokens[self.next - 1]
+                self._fail(f"{cls.name} needs {rule.name!r}.", last.position)
+        return values, positions
 
-    def _name(
-        self,
-        names: list[str],
-        cls: type[Schedule],
-        values: dict[str, object],
-        places: dict[str, int],
-    ) -> tuple[str, int]:
+    def _name(self, cls: type[Schedule], names: list[str], previous: list[str]) -> tuple[str, int]:
+        """The name of the next argument, and where in the text it begins."""
         token = self.token
-        after = self.tokens[min(self.next + 1, len(self.tokens) - 1)]
-        if token.kind == "word" and after.text == "=":
-            if token.text not in names:
-                self._unknown(f"argument of {cls.name}", token, names)
+        if token.kind == "word" and self.following.text == "=":
+            name = current_name(cls, token.text)
+            if name not in names:
+                self._fail_unknown(f"argument of {cls.name}", token, names)
             self.next += 2
-            return token.text, token.at
-        if list(values) != names[: len(values)]:
+            return name, token.position
+        if previous != names[: len(previous)]:
             self._fail("an argument without a name cannot follow one with a name.")
-        if len(values) == len(names):
+        if len(previous) == len(names):
             self._fail(f"{cls.name} takes at most {len(names)}: {', '.join(names)}.")
-        return names[len(values)], token.at
+        return names[len(previous)], token.position
 
     def _argument(self) -> object:
-        token, after = self.token, self.tokens[min(self.next + 1, len(self.tokens) - 1)]
-        if self._take("["):
+        token, following = self.token, self.following
+        if self._accept("["):
             return self._list()
-        if token.kind == "word" and after.text != "(":
+        if token.kind == "word" and following.text != "(":
             self.next += 1
             return {"true": True, "false": False}.get(token.text, token.text)
-        if token.kind == "span" or (token.kind == "number" and after.text not in ("*", ">>")):
+        if token.kind == "span" or (token.kind == "number" and following.text not in ("*", ">>")):
             self.next += 1
             return token.value
         return self._product()
 
     def _list(self) -> tuple[object, ...]:
-        items: list[object] = []
-        while not self._take("]"):
-            if items:
+        elements: list[object] = []
+        while not self._accept("]"):
+            if elements:
                 self._expect(",", "or ']' in a list")
             if self.token.kind not in ("number", "span"):
-                self._fail(f"a list holds numbers and durations; found {self._shown()}.")
-            items.append(self.token.value)
+                self._fail(f"a list holds numbers and durations; found {self._token_text()}.")
+            elements.append(self.token.value)
             self.next += 1
-        return tuple(items)
+        return tuple(elements)
 
     # Errors.
 
-    def _guard(self, at: int, build: Callable[[], Schedule]) -> Schedule:
+    def _build(self, position: int, build: Callable[[], Schedule]) -> Schedule:
+        """Call `build`; its error points at `position`."""
         try:
             return build()
         except ScheduleError as error:
-            self._fail(str(error), at)
+            self._fail(str(error), position)
 
-    def _unknown(self, what: str, token: _Token, known: list[str]) -> NoReturn:
-        close = get_close_matches(token.text, known, n=1)
-        hint = f"did you mean {close[0]!r}?" if close else f"known: {', '.join(sorted(known))}."
-        self._fail(f"unknown {what} {token.text!r}; {hint}", token.at)
+    def _fail_unknown(self, noun: str, token: _Token, names: list[str]) -> NoReturn:
+        close = get_close_matches(token.text, names, n=1)
+        hint = f"did you mean {close[0]!r}?" if close else f"known: {', '.join(sorted(names))}."
+        self._fail(f"unknown {noun} {token.text!r}; {hint}", token.position)
 
-    def _fail(self, message: str, at: int | None = None) -> NoReturn:
-        place = self.token.at if at is None else at
-        raise ScheduleError(f"{message}\n{_pointed(self.text, place)}") from None
+    def _fail(self, message: str, position: int | None = None) -> NoReturn:
+        position = self.token.position if position is None else position
+        raise ScheduleError(f"{message}\n{_with_caret(self.text, position)}") from None
 
 
-def _pointed(text: str, at: int) -> str:
-    """The line of `text` that holds the character, and a caret under it."""
-    begin = text.rfind("\n", 0, at) + 1
-    end = text.find("\n", at)
+def _with_caret(text: str, position: int) -> str:
+    """The line of `text` that has the character at `position`, and a caret under it."""
+    begin = text.rfind("\n", 0, position) + 1
+    end = text.find("\n", position)
     line = "".join(c if c.isprintable() else " " for c in text[begin : end if end >= 0 else None])
-    column = at - begin
-    first = max(0, min(column - _WIDEST // 2, len(line) - _WIDEST))
-    shown = line[first : first + _WIDEST]
+    column = position - begin
+    first = max(0, min(column - _MAX_WIDTH // 2, len(line) - _MAX_WIDTH))
+    shown = line[first : first + _MAX_WIDTH]
     return f"  {shown}\n  {' ' * (column - first)}^"

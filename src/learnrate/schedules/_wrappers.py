@@ -1,4 +1,4 @@
-"""Schedules around one other: bounded, delayed, repeated, noisy."""
+"""Schedules around another one: limited, delayed, repeated, noisy."""
 
 import math
 from dataclasses import dataclass
@@ -10,11 +10,11 @@ import numpy as np
 
 from learnrate._errors import ScheduleError
 from learnrate.schedules._abstract import Inner, Wrapper
-from learnrate.schedules._arithmetic import FloatArray, Value, floor, highest, least
+from learnrate.schedules._arithmetic import FloatArray, Value, floor, maximum, minimum
 from learnrate.schedules._base import Schedule
-from learnrate.schedules._durations import Run, Span, nearest
+from learnrate.schedules._durations import RunLength, Span, round_half_up
 from learnrate.schedules._fields import Factor, Number, Wait, Whole, refuse
-from learnrate.schedules._registry import changed, make
+from learnrate.schedules._registry import copy_with, make
 
 __all__ = ["Clamp", "Delay", "Noise", "Repeat"]
 
@@ -24,12 +24,15 @@ _MASK = 2**64 - 1
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Clamp(Wrapper):
-    """A schedule kept between two values.
+    """A schedule limited to a range.
 
         value(s) = min(max(inner(s), low), high)
 
-    `low` and `high` are in the units of the inner schedule: rates around `3e-4 * shape`, shares of
-    the peak around `shape`. Left out, that side is open.
+    Args:
+        inner: The schedule to limit.
+        low: The lowest value, in the units of the inner schedule: a rate for `3e-4 * shape`, a
+            share of the peak for `shape`. None for no limit.
+        high: The highest value, in the same units. None for no limit.
 
     Examples:
         >>> [Clamp((1e-3 * make("linear", steps=10)), low=2e-4)(s) for s in (0, 5, 9)]
@@ -41,7 +44,7 @@ class Clamp(Wrapper):
     high: Bound = None
 
     def prepare(self) -> None:
-        """The bounds in order."""
+        """`low` must not be above `high`."""
         if self.low is not None and self.high is not None and self.low > self.high:
             refuse("Clamp", "low", f"at most high={self.high!r}", self.low)
 
@@ -49,8 +52,8 @@ class Clamp(Wrapper):
         """The value at a step."""
         value = self.inner.formula(step)
         if self.low is not None:
-            value = highest(value, self.low)
-        return value if self.high is None else least(value, self.high)
+            value = maximum(value, self.low)
+        return value if self.high is None else minimum(value, self.high)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -59,15 +62,21 @@ class Noise(Wrapper):
 
         value(s) = inner(s) (1 + scale u_s),   u_s uniform in [-1, 1)
 
-    u depends on `seed` and the step alone, so the same step always has the same noise, in any
-    order, on any machine. `scale` is above 0 and at most 1. After the end the last value stays.
+    u depends on `seed` and the step only, so a step has the same noise in any order and on any
+    machine. After the end the last value stays.
+
+    Args:
+        inner: The schedule to multiply.
+        scale: The largest relative change, above 0 and at most 1.
+        seed: A whole number of at least 0.
 
     Examples:
         >>> noisy = Noise(make("constant"), seed=1)
         >>> noisy(7) == noisy(7), 0.9 <= noisy(7) <= 1.1
         (True, True)
 
-    timm draws its noise per epoch and adds it within a range of epochs; here join schedules.
+    timm draws its noise once per epoch and adds it in a range of epochs. For such a range, join
+    schedules with and without noise.
     """
 
     inner: Inner
@@ -76,11 +85,10 @@ class Noise(Wrapper):
 
     def formula(self, step: Value) -> Value:
         """The value at a step."""
-        held = (
-            step if self.inner.total_steps is None else least(step, float(self.inner.total_steps))
-        )
-        noise = _uniform(held, self.seed) * 2.0 - 1.0
-        return self.inner.formula(held) * (1.0 + self.scale * noise)
+        if self.inner.total_steps is not None:
+            step = minimum(step, float(self.inner.total_steps))
+        noise = _uniform(step, self.seed) * 2.0 - 1.0
+        return self.inner.formula(step) * (1.0 + self.scale * noise)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -89,7 +97,11 @@ class Delay(Wrapper):
 
         value(s) = inner(max(s - steps, 0))
 
-    `steps` is a number of steps or a share of the run; the whole is longer by it.
+    It is longer than the inner schedule by `steps`.
+
+    Args:
+        inner: The schedule to delay.
+        steps: Optimizer updates to wait, at least 1, or a share of the run.
 
     Examples:
         >>> [Delay(make("linear", steps=4), 10)(s) for s in (0, 10, 12, 14)]
@@ -100,30 +112,30 @@ class Delay(Wrapper):
     steps: Wait
 
     def measure(self) -> tuple[bool, int | None]:
-        """The wait and the inner schedule."""
+        """It is ready once `steps` is a number; its length is the wait and the inner schedule."""
         if not isinstance(self.steps, int):
             return False, None
         length = self.inner.total_steps
         return self.inner.ready, None if length is None else self.steps + length
 
-    def extent(self, run: Run) -> Fraction | None:
-        """The wait and the inner schedule."""
+    def extent(self, run: RunLength) -> Fraction | None:
+        """The exact length of the wait and the inner schedule."""
         inner = self.inner.extent(run)
-        return None if inner is None else inner + run.exact(cast("int | Span", self.steps))
+        return None if inner is None else inner + run.exact_steps(cast("int | Span", self.steps))
 
-    def fit(self, start: Fraction, stop: Fraction, run: Run) -> Schedule | None:
-        """The inner schedule after the wait; without a wait that rounds to no step."""
-        begin = start + run.exact(cast("int | Span", self.steps))
-        steps = nearest(begin) - nearest(start)
+    def fit(self, start: Fraction, stop: Fraction, run: RunLength) -> Schedule | None:
+        """The inner schedule after the wait; a wait that rounds to no step is left out."""
+        begin = start + run.exact_steps(cast("int | Span", self.steps))
+        steps = round_half_up(begin) - round_half_up(start)
         if begin >= stop:
             raise ScheduleError(
-                f"{self} waits {steps:,} of {nearest(stop - start):,} steps and leaves none for "
+                f"{self} waits {steps:,} of {round_half_up(stop - start):,} steps and leaves none for "
                 f"{self.inner}. Wait for a share ('5%') instead."
             )
         inner = self.inner.fit(begin, stop, run)
         if steps == 0 or inner is None:
             return self.inner.fit(start, stop, run)
-        return changed(self, inner=inner, steps=steps)
+        return copy_with(self, inner=inner, steps=steps)
 
     @property
     def warmup_steps(self) -> int:
@@ -132,16 +144,15 @@ class Delay(Wrapper):
         return cast("int", self.steps) + inner if inner and self.bound else 0
 
     def head(self, steps: int) -> Schedule:
-        """The wait, and what is left for the head of the inner schedule."""
-        left = steps - cast("int", self.steps)
-        inner = self.inner.head(left) if left > 0 else None
-        return (
-            make("cut", inner=self, steps=steps) if inner is None else changed(self, inner=inner)
-        )
+        """The wait, then the head of the inner schedule."""
+        rest = steps - cast("int", self.steps)
+        if rest <= 0:
+            return make("cut", inner=self, steps=steps)
+        return copy_with(self, inner=self.inner.head(rest))
 
     def formula(self, step: Value) -> Value:
         """The value at a step."""
-        return self.inner.formula(highest(step - cast("int", self.steps), 0.0))
+        return self.inner.formula(maximum(step - cast("int", self.steps), 0.0))
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -150,8 +161,12 @@ class Repeat(Wrapper):
 
         value(s) = inner(s - i n),   i = min(floor(s / n), times - 1), n steps long
 
-    An inner schedule without a length takes its share of what is left of the run. Where that is
-    not a whole number of steps, binding writes the copies out, each rounded to its boundaries.
+    An inner schedule without a length takes an equal share of the rest of the run. If that is not
+    a whole number of steps, binding gives a chain of copies whose boundaries are rounded.
+
+    Args:
+        inner: The schedule to repeat.
+        times: How many times it runs, a whole number of at least 1.
 
     Examples:
         >>> print(Repeat(make("cosine"), 4).over(1000))
@@ -162,22 +177,22 @@ class Repeat(Wrapper):
     times: Annotated[int, Whole(low=1)]
 
     def measure(self) -> tuple[bool, int | None]:
-        """`times` the inner schedule."""
+        """It is ready once the inner schedule is bound; its length is `times` as long."""
         length = self.inner.total_steps
         return self.inner.bound, None if length is None else length * self.times
 
-    def extent(self, run: Run) -> Fraction | None:
-        """`times` the inner schedule."""
+    def extent(self, run: RunLength) -> Fraction | None:
+        """`times` the exact length of the inner schedule."""
         inner = self.inner.extent(run)
         return None if inner is None else inner * self.times
 
-    def fit(self, start: Fraction, stop: Fraction, run: Run) -> Schedule | None:
-        """Copies of equal length; written out where they cannot be equal."""
+    def fit(self, start: Fraction, stop: Fraction, run: RunLength) -> Schedule | None:
+        """Copies of equal length; a chain of copies if their lengths cannot be equal."""
         length = (stop - start) / self.times
         edges = [start + length * i for i in range(self.times + 1)]
         if length.denominator == 1:
             inner = self.inner.fit(start, edges[1], run)
-            return None if inner is None else changed(self, inner=inner)
+            return None if inner is None else copy_with(self, inner=inner)
         fitted = (self.inner.fit(*pair, run) for pair in pairwise(edges))
         copies = [copy for copy in fitted if copy is not None]
         if len(copies) > 1:
@@ -185,22 +200,22 @@ class Repeat(Wrapper):
         return copies[0] if copies else None
 
     def lengthen(self, extra: int) -> Schedule | None:
-        """Never: the copies are equal."""
+        """None: the copies must stay equal."""
         return None
 
     def head(self, steps: int) -> Schedule:
-        """Itself, cut."""
+        """The same, cut."""
         return make("cut", inner=self, steps=steps)
 
     def formula(self, step: Value) -> Value:
         """The value at a step."""
         length = cast("int", self.inner.total_steps)
-        cycle = least(floor(step / length), self.times - 1.0)
+        cycle = minimum(floor(step / length), self.times - 1.0)
         return self.inner.formula(step - cycle * length)
 
 
 def _uniform(step: Value, seed: int) -> Value:
-    """A number in [0, 1) that depends on the step and the seed alone (SplitMix64).
+    """A number in [0, 1) that depends on the step and the seed only (SplitMix64).
 
     Ref: Steele, Lea and Flood 2014, "Fast splittable pseudorandom number generators".
     """
@@ -210,9 +225,9 @@ def _uniform(step: Value, seed: int) -> Value:
         bits = ((bits ^ (bits >> 30)) * 0xBF58476D1CE4E5B9) & _MASK
         bits = ((bits ^ (bits >> 27)) * 0x94D049BB133111EB) & _MASK
         return ((bits ^ (bits >> 31)) >> 11) * math.ldexp(1.0, -53)
-    many = step.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15) + np.uint64(offset)
-    many = (many ^ (many >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    many = (many ^ (many >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    high = (many ^ (many >> np.uint64(31))) >> np.uint64(11)
-    numbers: FloatArray = high.astype(np.float64) * math.ldexp(1.0, -53)
+    words = step.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15) + np.uint64(offset)
+    words = (words ^ (words >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    words = (words ^ (words >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    words = (words ^ (words >> np.uint64(31))) >> np.uint64(11)
+    numbers: FloatArray = words.astype(np.float64) * math.ldexp(1.0, -53)
     return numbers

@@ -88,7 +88,7 @@ def preview(
         >>> from learnrate.edits import edit_in
         >>> plan = schedule("0.1 * constant(50) >> linear(50)")
         >>> print(preview(plan, [], edit_in("scale 0.5", author="ann"), step=10))
-        0.1 * constant(50) >> linear(50) * piecewise(at=[10], values=[1, 0.5])
+        0.1 * constant(50) >> linear(50) * piecewise(boundaries=[10], values=[1, 0.5])
     """
     made = Edited(schedule, edits_of(edits, step), tuple(ratios))
     if edit is not None:

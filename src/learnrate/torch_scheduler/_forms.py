@@ -75,7 +75,7 @@ def _step(scheduler: Any, group: int) -> Schedule:
 
 def _multi_step(scheduler: Any, group: int) -> Schedule:
     at = tuple(sorted(scheduler.milestones.elements()))
-    return _base(scheduler, group) * MultiStep(factor=scheduler.gamma, at=at)
+    return _base(scheduler, group) * MultiStep(factor=scheduler.gamma, boundaries=at)
 
 
 def _exponential(scheduler: Any, group: int) -> Schedule:
