@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 OUT    ?= build/demo
 
-.PHONY: install demo test lint fix bench regret corpus claims docs clean
+.PHONY: install demo test lint fix dist smoke bench mutants regret corpus claims docs clean
 install: $(VENV)/.dev  ## everything for development, in .venv
 
 $(VENV)/.run: pyproject.toml constraints.txt
@@ -33,6 +33,16 @@ lint: $(VENV)/.dev  ## style and types
 fix: $(VENV)/.dev  ## let the formatter and the linter repair what they can
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
+
+dist: $(VENV)/.dev  ## wheel and source distribution, in dist
+	rm -rf dist
+	$(BIN)/python -m build --outdir dist
+
+smoke: dist  ## the wheel in fresh environments: no extra, then each extra alone; EXTRAS="none torch"
+	$(BIN)/python tests/smoke/environments.py dist/*.whl $(if $(EXTRAS),--extras $(EXTRAS))
+
+mutants: $(VENV)/.bench  ## do the tests notice 200 random mutations of the source; an hour
+	$(BIN)/python benchmarks/mutants.py
 
 $(VENV)/.bench: $(VENV)/.dev
 	$(PIP) --group bench

@@ -20,7 +20,7 @@ PAGES = [ROOT / "README.md", *sorted(DOCS.rglob("*.md")), *sorted(TERMS.glob("*.
 
 # Runs as long as a page makes them would take minutes; what is shown is the same with fewer updates.
 SHORTENED = {
-    r"\bsteps=[12]000,": "steps=100,",
+    r"\btotal_steps=[12]000,": "total_steps=100,",
     r"--total-steps 2000\b": "--total-steps 200",
     r"--simulate 20000": "--simulate 100",
     r"\b250 500 1000 2000\b": "20 40 80",
