@@ -30,7 +30,7 @@ ROOT = Path(__file__).parent.parent
 PARSED_ONLY = {
     "learnrate dashboard": "serves until it is stopped; tests/dashboard starts it",
     "--engine ray": "takes half a minute to start; tests/trials runs it on a cluster",
-    "--replay last": "trains as long as the run that was steered; tests/steer does",
+    "--replay last": "trains as long as the run that was steered; tests/run does",
 }
 
 # make is asked what it would do; scripts and extras must exist with the options named; a virtual
@@ -38,9 +38,9 @@ PARSED_ONLY = {
 PRELUDE = r"""
 learnrate() { _ask learnrate "$@"; }
 _ask() {
-  printf '%s\0' "$PWD" "$@" > request; printf '\n' >> request; mv request asked
+  printf '%s\0' "$PWD" "$@" > request.part; printf '\n' >> request.part; mv request.part request
   while [ ! -e answer ]; do sleep 0.02; done
-  local code; code=$(cat answer); rm answer; cat printed; cat said >&2; return "$code"
+  local code; code=$(cat answer); rm answer; cat stdout; cat stderr >&2; return "$code"
 }
 make() { command make -C "$ROOT" --dry-run "$@" > /dev/null; }
 python() {
@@ -64,25 +64,25 @@ torchrun() {
 
 def main():
     """Run every page, and write what went wrong by item: null where nothing did."""
-    job, results = (Path(one) for one in sys.argv[1:])
+    job, results = (Path(argument) for argument in sys.argv[1:])
     warnings.simplefilter("ignore")
-    found = {}
+    errors = {}
     for page in json.loads(job.read_text()):
         os.chdir(page["folder"])
         before = dict(os.environ)
-        for name in [one for one in sys.modules if one in {"my_task", "tasks"}]:
+        for name in sys.modules.keys() & {"my_task", "tasks"}:
             del sys.modules[name]  # each folder has its own
         sys.path[0] = page["folder"]
         with live_run() if page["steered"] else contextlib.nullcontext():
             for item in page["items"]:
                 began = time.process_time()
-                found[item["id"]] = run_item(item)
-                took = time.process_time() - began
-                if took > 1:
-                    sys.stdout.write(f"{item['id']}: {took:.1f} s of processor\n")
+                errors[item["id"]] = run_item(item)
+                seconds = time.process_time() - began
+                if seconds > 1:
+                    sys.stdout.write(f"{item['id']}: {seconds:.1f} s of processor\n")
         os.environ.clear()
         os.environ.update(before)
-    results.write_text(json.dumps(found))
+    results.write_text(json.dumps(errors))
 
 
 def run_item(item):
@@ -95,12 +95,12 @@ def run_item(item):
         Path(named[1]).write_text(text)
         if named[1].startswith("train"):
             return None  # started by the page's own command
-    said = io.StringIO()
+    output = io.StringIO()
     try:
-        with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
+        with contextlib.redirect_stdout(output), contextlib.redirect_stderr(output):
             exec(compile(text, item["id"], "exec"), {"__name__": "__main__"})
     except BaseException:  # noqa: BLE001 - a snippet may do anything
-        return f"{said.getvalue()[-2000:]}\n{traceback.format_exc()}"
+        return f"{output.getvalue()[-2000:]}\n{traceback.format_exc()}"
     return None
 
 
@@ -108,8 +108,8 @@ def run_block(text):
     """Run a shell block by bash, answering its calls of `learnrate`."""
     script = f"set -eu -o pipefail\n{PRELUDE}\n{text}"
     environment = {**os.environ, "ROOT": str(ROOT), "PYTHON": sys.executable}
-    for left in ("asked", "answer"):
-        Path(left).unlink(missing_ok=True)
+    for name in ("request", "answer"):
+        Path(name).unlink(missing_ok=True)
     bash = subprocess.Popen(
         ["bash", "-c", script],
         env=environment,
@@ -117,35 +117,35 @@ def run_block(text):
         stderr=subprocess.STDOUT,
         text=True,
     )
-    asked = Path("asked")
+    request = Path("request")
     while bash.poll() is None:
-        if not asked.exists():
+        if not request.exists():
             time.sleep(0.01)
             continue
-        _, *words = asked.read_text().removesuffix("\n").split("\0")[:-1]
-        asked.unlink()
-        code, printed, said = answered(words)
-        Path("printed").write_text(printed)
-        Path("said").write_text(said)
+        _, *words = request.read_text().removesuffix("\n").split("\0")[:-1]
+        request.unlink()
+        code, stdout, stderr = answer_to(words)
+        Path("stdout").write_text(stdout)
+        Path("stderr").write_text(stderr)
         Path("answer.part").write_text(str(code))
         Path("answer.part").rename("answer")
     output = bash.stdout.read()
     return None if bash.returncode == 0 else f"exit status {bash.returncode}\n{output[-3000:]}"
 
 
-def answered(words):
+def answer_to(words):
     """Exit status, standard output and standard error of a command."""
     if words[0] == "pip":
         return installable(words[1:])
     line = shlex.join(words)
-    if words[0] == "parse" or any(each in line for each in PARSED_ONLY):
+    if words[0] == "parse" or any(text in line for text in PARSED_ONLY):
         return parsed(words[1:])
-    printed, said = io.StringIO(), io.StringIO()
+    stdout, stderr = io.StringIO(), io.StringIO()
     code = 0
     sys.argv = words
     from learnrate.cli import main as command
 
-    with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(said):
+    with contextlib.redirect_stdout(stdout), contextlib.redirect_stderr(stderr):
         try:
             command()
         except SystemExit as ended:
@@ -153,7 +153,7 @@ def answered(words):
         except BaseException:  # noqa: BLE001 - and so may a command
             code = 70
             traceback.print_exc()
-    return code, printed.getvalue(), said.getvalue()
+    return code, stdout.getvalue(), stderr.getvalue()
 
 
 def parsed(words):
@@ -176,7 +176,7 @@ def installable(words):
         "optional-dependencies"
     ]
     named = re.findall(r"(?:learnrate|\.)\[([\w,]+)\]", " ".join(words))
-    missing = {one for each in named for one in each.split(",")} - set(extras)
+    missing = {extra for extras_named in named for extra in extras_named.split(",")} - set(extras)
     return (1, "", f"no extras {missing}") if missing else (0, "", "")
 
 

@@ -51,18 +51,18 @@ def items(page):
     """What a page shows, in order: Python snippets, and shell lines as blocks."""
     text = page.read_text()
     fenced = re.finditer(r"^```(python|bash|console)\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
-    found = [("bash" if each[1] == "console" else each[1], each[2]) for each in fenced]
-    found = [
+    snippets = [("bash" if match[1] == "console" else match[1], match[2]) for match in fenced]
+    snippets = [
         (kind, re.sub(r"^\$ ", "", code, flags=re.MULTILINE) if kind == "bash" else code)
-        for kind, code in found
+        for kind, code in snippets
     ]
     if page.parent == TERMS:
-        found += [
+        snippets += [
             ("bash", line) for line in re.findall(r"^    (learnrate .*)$", text, re.MULTILINE)
         ]
     return [
-        {"id": f"{page.relative_to(ROOT)}-{at}", "kind": kind, "text": shortened(code)}
-        for at, (kind, code) in enumerate(found)
+        {"id": f"{page.relative_to(ROOT)}-{index}", "kind": kind, "text": shortened(code)}
+        for index, (kind, code) in enumerate(snippets)
     ]
 
 
@@ -88,7 +88,7 @@ def results(tmp_path_factory):
     for page, shown in SHOWN.items():
         folder = top / "-".join(page.relative_to(ROOT).with_suffix("").parts)
         subprocess.run(["cp", "-r", str(model), str(folder)], check=True)
-        steered = any("learnrate steer " in one["text"] for one in shown)
+        steered = any("learnrate steer " in item["text"] for item in shown)
         heavy = page.stem in HEAVY and page.parent.name == "how-to"
         job = {"folder": str(folder), "items": shown, "steered": steered}
         if page.relative_to(ROOT).as_posix() not in ELSEWHERE:
@@ -107,24 +107,24 @@ def run_pages(top, jobs):
     }
     environment.pop("LEARNRATE_STORE", None)
     for name, pages in jobs.items():
-        job, result, said = (top / f"{name}{end}" for end in (".json", "-result.json", ".txt"))
+        job, result, output = (top / f"{name}{end}" for end in (".json", "-result.json", ".txt"))
         job.write_text(json.dumps(pages))
         command = [sys.executable, str(ROOT / "tests" / "docs_runner.py"), str(job), str(result)]
-        with said.open("w") as out:
+        with output.open("w") as out:
             started[name] = subprocess.Popen(
                 command, env=environment, stdout=out, stderr=subprocess.STDOUT
             )
-    found = {}
+    errors = {}
     try:
         for name, process in started.items():
             process.wait(timeout=1800)
-            said = (top / f"{name}.txt").read_text()
-            assert process.returncode == 0, said
-            found |= json.loads((top / f"{name}-result.json").read_text())
+            output = (top / f"{name}.txt").read_text()
+            assert process.returncode == 0, output
+            errors |= json.loads((top / f"{name}-result.json").read_text())
     finally:
         for process in started.values():
             process.kill()
-    return found
+    return errors
 
 
 def prepared(folder):
@@ -163,9 +163,9 @@ def table(tokens):
 @pytest.mark.parametrize(
     "item",
     [
-        pytest.param(one, id=one["id"])
+        pytest.param(item, id=item["id"])
         for page, shown in SHOWN.items()
-        for one in shown
+        for item in shown
         if page.relative_to(ROOT).as_posix() not in ELSEWHERE
     ],
 )

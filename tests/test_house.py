@@ -125,7 +125,7 @@ def imports_of(room):
     """The rooms of ours that a room imports, anywhere in its code."""
     folder = SOURCE / room
     files = folder.rglob("*.py") if folder.is_dir() else [SOURCE / f"{room}.py"]
-    found = set()
+    imported = set()
     for file in files:
         for node in ast.walk(ast.parse(file.read_text())):
             names = []
@@ -134,14 +134,35 @@ def imports_of(room):
                 names = [node.module or ""]
             elif isinstance(node, ast.Import):
                 names = [alias.name for alias in node.names]
-            found |= {name.split(".")[1] for name in names if name.startswith("learnrate.")}
-    return found - {room}
+            imported |= {name.split(".")[1] for name in names if name.startswith("learnrate.")}
+    return imported - {room}
 
 
 @pytest.mark.parametrize("room", sorted(ARROWS))
 def test_a_room_imports_only_along_its_arrows(room):
     foreign = {name for name in imports_of(room) if not name.startswith("_")}
     assert foreign - ARROWS[room] == set()
+
+
+def private_imports_of(file):
+    """The private modules of other rooms that a file imports."""
+    room = file.relative_to(SOURCE).parts[0].removesuffix(".py")
+    for node in ast.walk(ast.parse(file.read_text())):
+        parts = (node.module or "").split(".") if isinstance(node, ast.ImportFrom) else []
+        foreign = len(parts) > 2 and parts[0] == "learnrate" and parts[1] != room
+        if foreign and any(part.startswith("_") for part in parts[2:]):
+            yield node.module
+
+
+@pytest.mark.parametrize("room", sorted(ARROWS))
+def test_a_room_imports_no_private_module_of_another(room):
+    folder = SOURCE / room
+    files = folder.rglob("*.py") if folder.is_dir() else [SOURCE / f"{room}.py"]
+    assert {
+        file.name: list(private_imports_of(file))
+        for file in files
+        if any(private_imports_of(file))
+    } == {}
 
 
 @pytest.mark.parametrize("module", sorted(FOUNDATION))

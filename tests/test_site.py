@@ -14,7 +14,8 @@ import learnrate
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
 PUBLIC = (
-    "schedules scaling meta meta.theory probing steer store watch watch.readers testing glossary"
+    "schedules scaling meta meta.theory probing edits controllers steering run torch_scheduler store "
+    "watch watch.readers testing glossary"
 )
 
 pytest.importorskip("mkdocs")
@@ -37,8 +38,8 @@ def test_links_to_pages_folders_anchors_and_pictures_are_followed(check, tmp_pat
     page(tmp_path, "index.html", '<h1 id="top"></h1><a href="a/">a</a><a href="a/#here">h</a>')
     page(tmp_path, "a/index.html", '<p id="here"><a href="..">up</a><img src="../p.svg"></p>')
     (tmp_path / "p.svg").write_text("")
-    found = check(tmp_path)
-    assert (found.links, found.anchors, found.pages, found.broken) == (4, 1, 2, [])
+    result = check(tmp_path)
+    assert (result.links, result.anchors, result.pages, result.broken) == (4, 1, 2, [])
 
 
 def test_what_leads_nowhere_is_named_with_its_reason(check, tmp_path):
@@ -79,9 +80,9 @@ def documented():
     """What the reference's directives name: paths, and the objects behind them."""
     for path in sorted((DOCS / "reference").glob("*.md")):
         text = path.read_text() + "\n"
-        for found in re.finditer(r"^::: ([\w.]+)\n((?:    .*\n)*)", text, re.MULTILINE):
-            if not found[1].startswith("learnrate.integrations"):
-                yield from objects(found[1])
+        for directive in re.finditer(r"^::: ([\w.]+)\n((?:    .*\n)*)", text, re.MULTILINE):
+            if not directive[1].startswith("learnrate.integrations"):
+                yield from objects(directive[1])
 
 
 def objects(path):
@@ -150,9 +151,9 @@ def test_the_noisy_quadratic_is_the_mean_of_simulated_descents(ideas):
     curvature = 1 / np.arange(1, 201)
     draws = np.random.default_rng(0)
     weight = np.sqrt(8.0) * draws.choice([-1.0, 1.0], size=(2000, 200))
-    for each in rate[:-1]:
+    for lr in rate[:-1]:
         noise = np.sqrt(curvature) * draws.standard_normal(weight.shape)
-        weight -= each * (curvature * weight + noise)
+        weight -= lr * (curvature * weight + noise)
     simulated = (curvature * weight**2).sum(1).mean() / 2
     assert simulated == pytest.approx(expected[-1], rel=0.02)
 
@@ -175,18 +176,18 @@ def test_the_bench_learns_and_repeats_itself(ideas):
 def test_the_bench_trains_as_torch_does(ideas):
     torch = pytest.importorskip("torch")
     bench = importlib.import_module("ideas._bench")
-    for name, ours in (("sgd", bench.Setting()), ("adam", bench.Setting(optimizer="adam"))):
+    for name, setting in (("sgd", bench.Setting()), ("adam", bench.Setting(optimizer="adam"))):
         start = torch.ones(1, 3, 2)
         weights, moments = [start.clone()], ([start * 0], [start * 0])
-        theirs = torch.nn.Parameter(start.clone())
+        parameter = torch.nn.Parameter(start.clone())
         optimizer = (
-            torch.optim.SGD([theirs], lr=0.1, momentum=0.9)
+            torch.optim.SGD([parameter], lr=0.1, momentum=0.9)
             if name == "sgd"
-            else torch.optim.Adam([theirs], lr=0.1)
+            else torch.optim.Adam([parameter], lr=0.1)
         )
         for step in range(5):
             gradient = torch.randn(1, 3, 2, generator=torch.Generator().manual_seed(step))
-            theirs.grad = gradient.clone()
+            parameter.grad = gradient.clone()
             optimizer.step()
-            bench._update(ours, weights, [gradient], moments, lr=torch.tensor(0.1), step=step)
-        torch.testing.assert_close(weights[0], theirs.detach())
+            bench._update(setting, weights, [gradient], moments, lr=torch.tensor(0.1), step=step)
+        torch.testing.assert_close(weights[0], parameter.detach())
