@@ -1,4 +1,4 @@
-"""Runs made by hand: a loss that falls, a rate that warms up and decays, and what to change."""
+"""Artificial runs: a loss that falls, a rate that warms up and decays, and changes to them."""
 
 import numpy as np
 import pytest
@@ -13,8 +13,8 @@ class Runs:
 
     def loss(self, *, n=None, noise=0.02, seed=0, floor=0.2, over=30.0):
         n = n or self.n
-        drawn = np.random.default_rng(seed).standard_normal(n)
-        return floor + 2.1 * np.exp(-np.arange(n) / over) + noise * drawn
+        noise_values = np.random.default_rng(seed).standard_normal(n)
+        return floor + 2.1 * np.exp(-np.arange(n) / over) + noise * noise_values
 
     def rate(self, *, n=None, peak=0.1, warm=20):
         n = n or self.n
@@ -26,7 +26,7 @@ class Runs:
     def observed(self, *, total_steps=None, schedule=None, facts=None, **columns):
         n = max(len(values) for values in columns.values())
         return Observations(
-            run="by hand",
+            run="artificial",
             step=np.arange(n),
             columns={name: np.asarray(values, dtype=float) for name, values in columns.items()},
             total_steps=total_steps,
@@ -34,11 +34,11 @@ class Runs:
             facts=facts or {},
         )
 
-    def said(self, options=None, only=None, **known):
+    def diagnose(self, options=None, only=None, **known):
         return diagnose(self.observed(**known), options, only=only)
 
     def codes(self, **known):
-        return self.said(**known).codes()
+        return self.diagnose(**known).codes()
 
 
 @pytest.fixture(scope="session")

@@ -1,5 +1,6 @@
-"""What holds of all rules together, and of the rules while a run goes on."""
+"""What holds for all rules together, and for the rules while a run goes on."""
 
+import inspect
 import json
 import math
 import re
@@ -14,8 +15,8 @@ import learnrate
 from learnrate import ArgumentError
 from learnrate.watch import RULES, Observations, Options, Watcher, diagnose
 from learnrate.watch._reading import Reading
-from learnrate.watch._too_high import SpikesOptions
-from learnrate.watch._too_low import TooSlowOptions
+from learnrate.watch.rules.lr102 import SpikesOptions
+from learnrate.watch.rules.lr201 import TooSlowOptions
 
 DOCS = Path(__file__).parents[2] / "docs" / "findings"
 
@@ -54,8 +55,8 @@ def test_the_unit_of_the_rate_changes_nothing(runs, kind, power):
 @given(extra=st.integers(1, 400), seed=st.integers(0, 9))
 def test_a_healthy_tail_makes_no_error(runs, extra, seed):
     n = 400 + extra
-    said = runs.said(loss=runs.loss(n=n, seed=seed), lr=runs.rate(n=n))
-    assert not said.failed
+    diagnosis = runs.diagnose(loss=runs.loss(n=n, seed=seed), lr=runs.rate(n=n))
+    assert not diagnosis.failed
 
 
 @given(kind=st.sampled_from(KINDS), every=st.integers(2, 5))
@@ -63,8 +64,8 @@ def test_rows_without_a_value_are_no_evidence(runs, kind, every):
     known = faulty(runs, kind)
     n = every * 400
     spread = {name: np.full(n, np.nan) for name in ("loss", "lr")}
-    for name, held in spread.items():
-        held[::every] = known[name]
+    for name, column in spread.items():
+        column[::every] = known[name]
     assert runs.codes(**spread) == runs.codes(**known)
 
 
@@ -76,21 +77,21 @@ def test_rows_without_a_value_are_no_evidence(runs, kind, every):
 )
 def test_any_columns_at_all_are_diagnosed_into_plain_json(values, rates):
     n = min(len(values), len(rates))
-    seen = Observations(
+    observations = Observations(
         run="any",
         step=np.arange(n),
         columns={"loss": values[:n], "lr": rates[:n], "validation": values[:n]},
         facts={"classes": 10},
     )
-    for one in diagnose(seen).to_list():
-        json.dumps(one, allow_nan=False)
-        assert set(one) == {"run", "code", "severity", "step", "message", "evidence", "remedy"}
+    for finding in diagnose(observations).to_list():
+        json.dumps(finding, allow_nan=False)
+        assert set(finding) == {"run", "code", "severity", "step", "message", "evidence", "remedy"}
 
 
 def test_one_cause_is_one_finding_and_what_follows_is_named(runs):
-    said = runs.said(**faulty(runs, "diverged"))
-    assert said.codes() == ["LR101"]
-    assert said.explained["LR103"] == "LR101"
+    diagnosis = runs.diagnose(**faulty(runs, "diverged"))
+    assert diagnosis.codes() == ["LR101"]
+    assert diagnosis.explained["LR103"] == "LR101"
 
 
 def test_no_rule_explains_one_that_explains_it():
@@ -103,40 +104,42 @@ def test_no_rule_explains_one_that_explains_it():
 def test_findings_come_gravest_first(runs):
     loss = runs.loss()
     loss[390:] = np.inf
-    said = runs.said(loss=loss, lr=runs.rate(), clipped=np.ones(400), only=["LR105", "LR101"])
-    assert said.codes() == ["LR101"]
-    said = runs.said(loss=runs.loss(), lr=np.full(400, 0.1), clipped=np.ones(400))
-    assert said.codes() == ["LR105", "LR302"]
+    diagnosis = runs.diagnose(
+        loss=loss, lr=runs.rate(), clipped=np.ones(400), only=["LR105", "LR101"]
+    )
+    assert diagnosis.codes() == ["LR101"]
+    diagnosis = runs.diagnose(loss=runs.loss(), lr=np.full(400, 0.1), clipped=np.ones(400))
+    assert diagnosis.codes() == ["LR105", "LR302"]
 
 
 def test_a_log_without_rates_says_which_rules_could_not_run(runs):
-    said = runs.said(loss=runs.loss())
-    assert said.findings == ()
-    without = {code for code, why in said.not_run.items() if why == "no lr was recorded"}
+    diagnosis = runs.diagnose(loss=runs.loss())
+    assert diagnosis.findings == ()
+    without = {code for code, why in diagnosis.not_run.items() if why == "no lr was recorded"}
     assert without == {"LR104", "LR301", "LR302", "LR303", "LR304", "LR305", "LR306", "LR307"} | {
         "LR308"
     }
 
 
 def test_too_few_rows_are_said_and_not_judged(runs):
-    said = runs.said(loss=runs.loss(n=10), lr=runs.rate(n=10))
-    assert said.findings == ()
-    assert said.not_run["LR103"] == "only 10 rows of loss; it takes 20"
+    diagnosis = runs.diagnose(loss=runs.loss(n=10), lr=runs.rate(n=10))
+    assert diagnosis.findings == ()
+    assert diagnosis.not_run["LR103"] == "only 10 rows of loss; at least 20 are needed"
 
 
 def test_an_empty_run_has_no_finding():
-    said = diagnose(Observations(run="empty", step=[], columns={}))
-    assert said.findings == ()
-    assert set(said.not_run) == {rule.code for rule in RULES}
+    diagnosis = diagnose(Observations(run="empty", step=[], columns={}))
+    assert diagnosis.findings == ()
+    assert set(diagnosis.not_run) == {rule.code for rule in RULES}
 
 
 def test_rules_can_be_chosen_and_left_out(runs):
     known = faulty(runs, "never decayed")
-    assert runs.said(**known, only=["LR101"]).codes() == []
-    seen = runs.observed(**known)
-    assert diagnose(seen, ignore=["LR302"]).codes() == []
+    assert runs.diagnose(**known, only=["LR101"]).codes() == []
+    observations = runs.observed(**known)
+    assert diagnose(observations, ignore=["LR302"]).codes() == []
     with pytest.raises(ArgumentError, match="no rule has the code 'LR999'"):
-        diagnose(seen, only=["LR999"])
+        diagnose(observations, only=["LR999"])
 
 
 def test_thresholds_are_options(runs):
@@ -155,87 +158,116 @@ def test_a_threshold_that_is_no_number_is_refused():
         SpikesOptions(height=-1.0)
 
 
-def test_every_code_that_can_be_said_has_a_page_and_every_page_a_code():
-    """Rules and probes alike: whatever names a code in the source, outside of its words."""
+def test_every_code_in_the_source_has_a_page_and_every_page_a_code():
+    """Of rules and of probes; the site's index and navigation list the pages that exist."""
     sources = Path(learnrate.__file__).parent.rglob("*.py")
-    codes = {code for one in sources for code in re.findall(r'"(LR\d+)"', one.read_text())}
+    codes = {code for file in sources for code in re.findall(r'"(LR\d+)"', file.read_text())}
     assert codes >= {rule.code for rule in RULES} | {"LR106", "LR203"}
-    pages = {page.stem for page in DOCS.glob("LR*.md")}
-    assert pages == codes
-    index = (DOCS / "index.md").read_text()
-    site = (DOCS.parents[1] / "mkdocs.yml").read_text()
+    assert {page.stem for page in DOCS.glob("LR*.md")} == codes
     for code in codes:
-        assert f"[{code}]({code}.md)" in index
-        assert f"findings/{code}.md" in site
+        text = (DOCS / f"{code}.md").read_text()
+        assert re.match(rf"# {code}: .+\n", text)
+        assert re.search(r"^Severity: (error|warning|advice)\b", text, flags=re.MULTILINE)
+
+
+ATTRIBUTE = re.compile(r"^    (\w+): (.+?)(?=^    \w|\Z)", flags=re.DOTALL | re.MULTILINE)
+BULLET = re.compile(r"^- `(\w+)`, (\S+): (.+?)(?=^- |^$)", flags=re.DOTALL | re.MULTILINE)
+
+
+def joined(lines):
+    """A sentence on one line, without links to other findings."""
+    return re.sub(r"\[(LR\d+)\]\(LR\d+\.md\)", r"\1", " ".join(lines.split()))
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.code)
-def test_the_page_of_a_rule_names_its_title_and_every_threshold(rule):
+def test_the_page_of_a_rule_has_its_title_severity_and_needs(rule):
     text = (DOCS / f"{rule.code}.md").read_text()
     assert text.startswith(f"# {rule.code}: {rule.title}\n")
-    for name, value in vars(rule.options).items():
-        assert f"`{name}`, {value:g}" in text, name
-    for heading in ("## What it means", "## When it is said", "## What to do"):
+    assert f"\nSeverity: {rule.severity}" in text
+    rows = f"{rule.rows} row{'' if rule.rows == 1 else 's'}"
+    needs = ", ".join(f"`{name}`" for name in rule.needs)
+    assert not needs or f"Needs {needs} with at least {rows}." in " ".join(text.split())
+    for heading in ("## What it means", "## When it is reported", "## What to do"):
         assert heading in text
 
 
-def fed(watcher, known, size=20):
-    said = []
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.code)
+def test_the_page_of_a_rule_says_of_every_threshold_what_the_source_says(rule):
+    """A threshold is a sentence with a subject, the same in both places."""
+    attributes = inspect.getdoc(type(rule.options)).partition("Attributes:\n")[2]
+    page = (DOCS / f"{rule.code}.md").read_text()
+    in_source = [(name, joined(sentence)) for name, sentence in ATTRIBUTE.findall(attributes)]
+    on_page = [(name, joined(sentence)) for name, _, sentence in BULLET.findall(page)]
+    assert on_page == in_source
+    defaults = {name: f"{value:g}" for name, value in vars(rule.options).items()}
+    assert {name: value for name, value, _ in BULLET.findall(page)} == defaults
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.code)
+def test_the_example_run_of_a_rule_has_its_finding_and_no_other(rule):
+    (finding,) = diagnose(rule.example_run()).findings
+    assert (finding.code, finding.severity in (rule.severity, "warning")) == (rule.code, True)
+
+
+def reported(watcher, known, size=20):
+    findings = []
     for first in range(0, 400, size):
         rows = slice(first, first + size)
         columns = {name: known[name][rows] for name in ("loss", "lr")}
-        said += [(first + size, one.code) for one in watcher.feed(np.arange(400)[rows], columns)]
-    return said
+        new = watcher.feed(np.arange(400)[rows], columns)
+        findings += [(first + size, finding.code) for finding in new]
+    return findings
 
 
 def test_a_watcher_says_a_finding_once_and_soon(runs):
     known = faulty(runs, "diverged")
     known["loss"][260:] = np.inf
-    said = fed(Watcher("a", total_steps=400), known)
-    assert [code for _, code in said] == ["LR101"]
-    assert 260 < said[0][0] <= 280
+    ((rows, code),) = reported(Watcher("a", total_steps=400), known)
+    assert code == "LR101"
+    assert 260 < rows <= 280
 
 
 def test_a_watcher_is_silent_about_a_healthy_run_from_beginning_to_end(runs):
     watcher = Watcher("a", total_steps=400)
-    assert fed(watcher, faulty(runs, "healthy")) == []
+    assert reported(watcher, faulty(runs, "healthy")) == []
     assert watcher.finish() == ()
 
 
 def test_what_is_true_at_the_end_alone_is_said_at_the_end(runs):
     watcher = Watcher("a")
     known = faulty(runs, "never decayed")
-    assert [code for _, code in fed(watcher, known) if code == "LR302"] == []
-    assert [one.code for one in watcher.finish()] == ["LR302"]
+    assert [code for _, code in reported(watcher, known) if code == "LR302"] == []
+    assert [finding.code for finding in watcher.finish()] == ["LR302"]
     assert watcher.finish() == ()
 
 
 def test_rows_fed_one_by_one_or_in_bulk_give_the_same_diagnosis(runs):
     known = faulty(runs, "swings")
-    one, many = Watcher("a", total_steps=400), Watcher("a", total_steps=400)
-    fed(one, known, size=1)
-    fed(many, known, size=400)
-    assert one.diagnosis().to_list() == many.diagnosis().to_list()
-    expected = runs.said(**known, total_steps=400).codes()
-    assert one.diagnosis().codes() == expected == ["LR103"]
+    row_by_row, in_bulk = Watcher("a", total_steps=400), Watcher("a", total_steps=400)
+    reported(row_by_row, known, size=1)
+    reported(in_bulk, known, size=400)
+    assert row_by_row.diagnosis().to_list() == in_bulk.diagnosis().to_list()
+    expected = runs.diagnose(**known, total_steps=400).codes()
+    assert row_by_row.diagnosis().codes() == expected == ["LR103"]
 
 
 @pytest.mark.parametrize("kind", ["swings", "slow", "never decayed", "healthy"])
 def test_a_run_fed_row_by_row_comes_to_what_is_found_in_it_as_a_whole(runs, kind):
     known = faulty(runs, kind)
     watcher = Watcher("a", total_steps=400)
-    said = [code for _, code in fed(watcher, known, size=1)]
-    said += [one.code for one in watcher.finish()]
-    assert said == runs.said(**known, total_steps=400).codes()
+    codes = [code for _, code in reported(watcher, known, size=1)]
+    codes += [finding.code for finding in watcher.finish()]
+    assert codes == runs.diagnose(**known, total_steps=400).codes()
 
 
 def test_a_spike_that_two_looks_do_not_share_is_no_divergence(runs):
-    """A loss that left and comes back is not said to have diverged while it is away."""
+    """A loss that left and comes back is not diagnosis to have diverged while it is away."""
     loss = runs.loss()
-    for at in (118, 200, 300):
-        loss[at : at + 8] += 2.0
-    said = fed(Watcher("a", total_steps=400), {"loss": loss, "lr": runs.rate()}, size=1)
-    assert "LR101" not in [code for _, code in said]
+    for first in (118, 200, 300):
+        loss[first : first + 8] += 2.0
+    watcher = Watcher("a", total_steps=400)
+    findings = reported(watcher, {"loss": loss, "lr": runs.rate()}, size=1)
+    assert "LR101" not in [code for _, code in findings]
 
 
 def test_a_watcher_fed_an_earlier_step_takes_it_for_a_resume(runs):
@@ -243,9 +275,9 @@ def test_a_watcher_fed_an_earlier_step_takes_it_for_a_resume(runs):
     lr = 0.05 * (1 + np.cos(np.pi * np.arange(400) / 400))
     watcher.feed(np.arange(250), {"loss": runs.loss()[:250], "lr": lr[:250]})
     watcher.feed(np.arange(200, 400), {"loss": runs.loss()[200:], "lr": 3 * lr[200:]})
-    (found,) = watcher.finish()
-    assert (found.code, found.step) == ("LR305", 200)
-    assert found.evidence["resume_known"]
+    (finding,) = watcher.finish()
+    assert (finding.code, finding.step) == ("LR305", 200)
+    assert finding.evidence["resume_known"]
 
 
 @pytest.mark.parametrize(
@@ -263,5 +295,5 @@ def test_rows_that_cannot_be_are_refused(step, columns, why):
 
 def test_a_reading_of_a_million_rows_stands_for_them_with_sixty_levels():
     n = 1_000_000
-    seen = Observations(run="a", step=np.arange(n), columns={"loss": np.linspace(2, 1, n)})
-    assert Reading(seen).levels.value.size == 60
+    observations = Observations(run="a", step=np.arange(n), columns={"loss": np.linspace(2, 1, n)})
+    assert Reading(observations).levels.value.size == 60

@@ -8,14 +8,14 @@ from learnrate.watch import Observations
 
 
 def test_a_column_never_recorded_is_all_nan_and_not_there():
-    seen = Observations(run="a", step=[0, 3], columns={"loss": [2.0, 1.5]})
-    assert not seen.has("lr")
-    assert np.isnan(seen.column("lr")).all()
+    observations = Observations(run="a", step=[0, 3], columns={"loss": [2.0, 1.5]})
+    assert not observations.has("lr")
+    assert np.isnan(observations.column("lr")).all()
 
 
 def test_a_column_of_nothing_but_nan_is_not_there():
-    seen = Observations(run="a", step=[0, 1], columns={"lr": [np.nan, np.nan]})
-    assert not seen.has("lr")
+    observations = Observations(run="a", step=[0, 1], columns={"lr": [np.nan, np.nan]})
+    assert not observations.has("lr")
 
 
 @pytest.mark.parametrize("step", [[0, 0], [1, 0], [-1, 0], [[0, 1]]])

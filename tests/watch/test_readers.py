@@ -1,4 +1,4 @@
-"""Logs that the real tools wrote (see logs/write_logs.py), whole, cut off, and none at all."""
+"""Logs that the real tools wrote (see logs/write_logs.py): whole, cut off, and other files."""
 
 import gzip
 import json
@@ -28,28 +28,28 @@ def database(tmp_path):
 
 
 def test_tensorboards_files_of_a_resumed_run_are_one_run():
-    (seen,) = read_runs(LOGS / "tensorboard")
-    assert seen.step.tolist() == list(range(80))
-    assert seen.facts["resumed_at"] == [40]
+    (run,) = read_runs(LOGS / "tensorboard")
+    assert run.step.tolist() == list(range(80))
+    assert run.facts["resumed_at"] == [40]
     expected = [loss_of(step) + 0.001 * (step >= 40) for step in range(80)]
-    assert seen.column("loss") == pytest.approx(expected, rel=1e-6)
-    assert seen.column("lr")[0] == pytest.approx(0.1)
-    assert np.flatnonzero(~np.isnan(seen.column("validation"))).tolist() == list(range(7, 80, 8))
-    assert diagnose(seen).findings == ()
+    assert run.column("loss") == pytest.approx(expected, rel=1e-6)
+    assert run.column("lr")[0] == pytest.approx(0.1)
+    assert np.flatnonzero(~np.isnan(run.column("validation"))).tolist() == list(range(7, 80, 8))
+    assert diagnose(run).findings == ()
 
 
 def test_an_event_file_cut_off_in_a_record_holds_what_came_before(tmp_path):
     whole = (LOGS / "tensorboard" / "events.out.tfevents.0").read_bytes()
     (tmp_path / "events.out.tfevents.0").write_bytes(whole[: len(whole) // 2])
-    (seen,) = read_runs(tmp_path)
-    assert 15 < seen.step.size < 35
-    assert seen.column("loss")[:10] == pytest.approx([loss_of(s) for s in range(10)], rel=1e-6)
+    (run,) = read_runs(tmp_path)
+    assert 15 < run.step.size < 35
+    assert run.column("loss")[:10] == pytest.approx([loss_of(s) for s in range(10)], rel=1e-6)
 
 
 def test_an_event_file_with_a_wrong_byte_in_its_middle_is_refused(tmp_path):
-    held = bytearray((LOGS / "tensorboard" / "events.out.tfevents.0").read_bytes())
-    held[len(held) // 2] ^= 0xFF
-    (tmp_path / "events.out.tfevents.0").write_bytes(held)
+    content = bytearray((LOGS / "tensorboard" / "events.out.tfevents.0").read_bytes())
+    content[len(content) // 2] ^= 0xFF
+    (tmp_path / "events.out.tfevents.0").write_bytes(content)
     with pytest.raises(FileError, match=r"damaged at byte [\d,]+: .*head -c \d+ events"):
         read_runs(tmp_path)
 
@@ -59,28 +59,29 @@ def test_an_event_file_is_read_alike_by_tensorboard_itself(tmp_path):
 
     file = tmp_path / "events.out.tfevents.0"
     file.write_bytes((LOGS / "tensorboard" / "events.out.tfevents.0").read_bytes())
-    theirs = EventAccumulator(str(file)).Reload()
-    (seen,) = read_runs(file)
+    expected = EventAccumulator(str(file)).Reload()
+    (run,) = read_runs(file)
     for tag, column in (("train/loss", "loss"), ("train/lr", "lr")):
-        held = theirs.Scalars(tag)
-        assert [one.value for one in held] == seen.column(column)[: len(held)].tolist()
+        scalars = expected.Scalars(tag)
+        values = run.column(column)[: len(scalars)].tolist()
+        assert [scalar.value for scalar in scalars] == values
 
 
 @pytest.mark.parametrize("content", [b"", b"\x00" * 500, bytes(range(256)) * 40])
 def test_what_only_has_the_name_of_an_event_file_is_refused(tmp_path, content):
     file = tmp_path / "events.out.tfevents.1"
     file.write_bytes(content)
-    with pytest.raises(FileError, match=r"holds no scalars|is no event file"):
+    with pytest.raises(FileError, match=r"has no scalars|is not an event file"):
         read_runs(file)
 
 
 def test_transformers_last_checkpoint_holds_all_of_the_run():
-    (seen,) = read_runs(LOGS / "transformers")
-    assert (seen.step.tolist(), seen.total_steps) == (list(range(40)), 40)
-    assert seen.facts == {"steps_per_epoch": 8}
+    (run,) = read_runs(LOGS / "transformers")
+    assert (run.step.tolist(), run.total_steps) == (list(range(40)), 40)
+    assert run.facts == {"steps_per_epoch": 8}
     expected = [0.01 * (40 - step) / 40 for step in range(40)]
-    assert seen.column("lr") == pytest.approx(expected, rel=1e-6)  # as each update used it
-    assert {"loss", "validation", "gradient_norm"} < set(seen.columns)
+    assert run.column("lr") == pytest.approx(expected, rel=1e-6)  # as each update used it
+    assert {"loss", "validation", "gradient_norm"} < set(run.columns)
 
 
 def test_a_trainer_state_that_is_cut_off_or_another_json_is_refused(tmp_path):
@@ -93,25 +94,25 @@ def test_a_trainer_state_that_is_cut_off_or_another_json_is_refused(tmp_path):
     with pytest.raises(FileError, match="no list called log_history"):
         read_runs(state)
     state.write_text('{"log_history": [{"epoch": 1.0}]}')
-    with pytest.raises(FileError, match="holds no logged numbers"):
+    with pytest.raises(FileError, match="has no logged numbers"):
         read_runs(state)
 
 
 def test_lightnings_csv_has_its_rates_losses_and_validations_on_their_own_rows():
-    (seen,) = read_runs(LOGS / "lightning_logs")
-    assert seen.run.endswith("version_0")
-    assert seen.step[-1] == 79
-    assert np.isfinite(seen.column("loss")).sum() == 80
-    assert np.isfinite(seen.column("validation")).sum() == 8
-    assert seen.column("lr")[0] == pytest.approx(0.1)
+    (run,) = read_runs(LOGS / "lightning_logs")
+    assert run.run.endswith("version_0")
+    assert run.step[-1] == 79
+    assert np.isfinite(run.column("loss")).sum() == 80
+    assert np.isfinite(run.column("validation")).sum() == 8
+    assert run.column("lr")[0] == pytest.approx(0.1)
 
 
 def test_keras_has_a_row_an_epoch():
-    (seen,) = read_runs(LOGS / "keras.csv")
-    assert seen.step.tolist() == list(range(30))
-    assert set(seen.columns) == {"loss", "lr", "validation"}
-    assert seen.facts == {"step_unit": "epoch"}
-    assert diagnose(seen).findings == ()
+    (run,) = read_runs(LOGS / "keras.csv")
+    assert run.step.tolist() == list(range(30))
+    assert set(run.columns) == {"loss", "lr", "validation"}
+    assert run.facts == {"step_unit": "epoch"}
+    assert diagnose(run).findings == ()
 
 
 def test_mlflows_database_holds_its_runs_by_name(database):
@@ -123,23 +124,23 @@ def test_mlflows_database_holds_its_runs_by_name(database):
 
 
 def test_mlflows_folders_hold_the_same_as_its_database(database):
-    held = {one.run.split("/")[-1]: one for one in read_runs(LOGS / "mlruns")}
-    for one in read_runs(database):
-        same = held[one.run.split("/")[-1]]
-        assert same.step.tolist() == one.step.tolist()
-        assert np.array_equal(same.column("loss"), one.column("loss"))
+    by_name = {run.run.split("/")[-1]: run for run in read_runs(LOGS / "mlruns")}
+    for expected in read_runs(database):
+        actual = by_name[expected.run.split("/")[-1]]
+        assert actual.step.tolist() == expected.step.tolist()
+        assert np.array_equal(actual.column("loss"), expected.column("loss"))
 
 
 def test_a_metric_of_mlflow_that_is_cut_off_holds_what_came_before(tmp_path):
-    run = tmp_path / "run"
-    shutil.copytree(LOGS / "mlruns" / "first", run)
-    metric = run / "metrics" / "train_loss"
+    folder = tmp_path / "run"
+    shutil.copytree(LOGS / "mlruns" / "first", folder)
+    metric = folder / "metrics" / "train_loss"
     metric.write_text(metric.read_text()[:-6])
-    (seen,) = read_runs(run)
-    assert np.isfinite(seen.column("loss")).sum() == 79
+    (run,) = read_runs(folder)
+    assert np.isfinite(run.column("loss")).sum() == 79
     metric.write_text("no metric\n" + metric.read_text())
-    with pytest.raises(FileError, match="line 1, is none of MLflow's"):
-        read_runs(run)
+    with pytest.raises(FileError, match="line 1, must be a time, a value and a step"):
+        read_runs(folder)
 
 
 def test_another_database_is_no_log(tmp_path):
@@ -149,7 +150,7 @@ def test_another_database_is_no_log(tmp_path):
     path = tmp_path / "other.db"
     with closing(sqlite3.connect(path)) as other:
         other.execute("CREATE TABLE runs (x)")
-    with pytest.raises(FileError, match="is no log that can be read"):
+    with pytest.raises(FileError, match="is not a log that can be read"):
         read_runs(path)
 
 
@@ -163,45 +164,45 @@ TABLE = "step;train loss;learning rate;note\n0;2.0;0.1;a\n10;;0.1;\n20;1.5;nan;x
 
 
 def test_a_table_may_have_any_usual_separator_texts_and_empty_cells(tmp_path):
-    (seen,) = read_runs(written(tmp_path, TABLE))
-    assert seen.step.tolist() == [0, 10, 20, 30]
-    assert np.array_equal(seen.column("loss"), [2.0, np.nan, 1.5, np.inf], equal_nan=True)
-    assert np.array_equal(seen.column("lr"), [0.1, 0.1, np.nan, 0.1], equal_nan=True)
+    (run,) = read_runs(written(tmp_path, TABLE))
+    assert run.step.tolist() == [0, 10, 20, 30]
+    assert np.array_equal(run.column("loss"), [2.0, np.nan, 1.5, np.inf], equal_nan=True)
+    assert np.array_equal(run.column("lr"), [0.1, 0.1, np.nan, 0.1], equal_nan=True)
 
 
 def test_a_row_cut_off_is_left_out(tmp_path):
-    (seen,) = read_runs(written(tmp_path, "step,loss,lr\n0,2.0,0.1\n1,1.9"))
-    assert seen.column("loss").tolist() == [2.0, 1.9]
-    assert np.isnan(seen.column("lr")[1])
+    (run,) = read_runs(written(tmp_path, "step,loss,lr\n0,2.0,0.1\n1,1.9"))
+    assert run.column("loss").tolist() == [2.0, 1.9]
+    assert np.isnan(run.column("lr")[1])
 
 
 def test_steps_written_twice_hold_the_latest_value(tmp_path):
     log = "step,loss,lr\n0,9,1\n1,8,1\n2,7,1\n3,6,1\n4,5,1\n2,3,1\n3,2,1\n3,1,1\n"
-    (seen,) = read_runs(written(tmp_path, log))
-    assert seen.step.tolist() == [0, 1, 2, 3]
-    assert seen.column("loss").tolist() == [9, 8, 3, 1]
-    assert seen.facts["resumed_at"] == [2]
+    (run,) = read_runs(written(tmp_path, log))
+    assert run.step.tolist() == [0, 1, 2, 3]
+    assert run.column("loss").tolist() == [9, 8, 3, 1]
+    assert run.facts["resumed_at"] == [2]
 
 
 def test_json_lines_may_nest_and_end_in_the_middle(tmp_path):
     lines = [json.dumps({"step": step, "train": {"loss": 2.0 - step}}) for step in range(2)]
-    (seen,) = read_runs(written(tmp_path, "\n".join(lines) + '\n{"step": 2, "tr', "log.jsonl"))
-    assert seen.column("loss").tolist() == [2.0, 1.0]
+    (run,) = read_runs(written(tmp_path, "\n".join(lines) + '\n{"step": 2, "tr', "log.jsonl"))
+    assert run.column("loss").tolist() == [2.0, 1.0]
 
 
 @pytest.mark.parametrize(
     ("name", "text", "why"),
     [
         ("log.jsonl", '{"step": 1, "loss": 2}\nnonsense\n{"step": 2, "loss": 2}\n', "line 2, is"),
-        ("log.jsonl", "[1, 2]\n", "line 1, is no JSON object"),
-        ("log.jsonl", "", "holds no JSON objects"),
-        ("log.csv", "step,loss\n", "a header and no rows"),
+        ("log.jsonl", "[1, 2]\n", "line 1, is not a JSON object"),
+        ("log.jsonl", "", "has no JSON objects"),
+        ("log.csv", "step,loss\n", "has a header and no rows"),
         ("log.csv", "step,apples\n1,2\n", "no series that looks like a loss.*'apples'"),
         ("log.csv", "step,loss_a,loss_b\n1,2,3\n", "several series that may be the training loss"),
         ("log.csv", "step,loss\n-1,2\n", "whole number of at least 0; got -1"),
         ("log.csv", "step,loss\n0.5,2\n", "whole number of at least 0; got 0.5"),
-        ("log.csv", "1,2\n3,4\n", "is no log that can be read"),
-        ("log.pkl", "\x80\x04", "is no log that can be read"),
+        ("log.csv", "1,2\n3,4\n", "is not a log that can be read"),
+        ("log.pkl", "\x80\x04", "is not a log that can be read"),
     ],
 )
 def test_what_cannot_be_read_is_refused_with_the_reason(tmp_path, name, text, why):
@@ -211,8 +212,8 @@ def test_what_cannot_be_read_is_refused_with_the_reason(tmp_path, name, text, wh
 
 def test_names_that_are_given_are_taken_and_must_be_there(tmp_path):
     log = written(tmp_path, "n,a,b\n0,2.0,0.1\n1,1.0,0.2\n")
-    (seen,) = read_runs(log, Names(step="n", loss="a", lr="b"))
-    assert seen.column("loss").tolist() == [2.0, 1.0]
+    (run,) = read_runs(log, Names(step="n", loss="a", lr="b"))
+    assert run.column("loss").tolist() == [2.0, 1.0]
     with pytest.raises(FileError, match=r"no series 'c' \(--loss\); it has 'a', 'b'"):
         read_runs(log, Names(step="n", loss="c"))
     with pytest.raises(FileError, match=r"no column 'm' \(--step\)"):
@@ -220,8 +221,8 @@ def test_names_that_are_given_are_taken_and_must_be_there(tmp_path):
 
 
 def test_of_several_groups_the_highest_rate_counts(tmp_path):
-    (seen,) = read_runs(written(tmp_path, "step,loss,lr/0,lr/1\n0,1,0.1,0.2\n1,1,0.3,0.1\n"))
-    assert seen.column("lr").tolist() == [0.2, 0.3]
+    (run,) = read_runs(written(tmp_path, "step,loss,lr/0,lr/1\n0,1,0.1,0.2\n1,1,0.3,0.1\n"))
+    assert run.column("lr").tolist() == [0.2, 0.3]
 
 
 def test_a_log_too_large_to_read_is_refused_before_it_is(tmp_path):
@@ -237,19 +238,19 @@ def test_a_folder_gives_all_runs_in_it_and_tells_of_what_cannot_be_read(tmp_path
     shutil.copytree(LOGS, tmp_path / "all", ignore=shutil.ignore_patterns("*.py", "*.gz"))
     (tmp_path / "all" / "broken.jsonl").write_text("nonsense\n")
     (tmp_path / "all" / "data.csv").write_text("height,width\n1,2\n")
-    told = []
-    seen = read_runs(tmp_path / "all", problem=told.append)
-    assert len(seen) == 6  # tensorboard, transformers, lightning, keras, two of mlflow
-    assert len(told) == 1
-    assert "broken.jsonl, line 1" in told[0]
+    problems = []
+    found_runs = read_runs(tmp_path / "all", problem=problems.append)
+    assert len(found_runs) == 6  # tensorboard, transformers, lightning, keras, two of mlflow
+    (sentence,) = problems
+    assert "broken.jsonl, line 1" in sentence
     with pytest.raises(FileError, match=r"broken\.jsonl"):
         read_runs(tmp_path / "all")
 
 
 def test_a_folder_without_logs_and_a_path_that_is_not_there_are_refused(tmp_path):
-    with pytest.raises(FileError, match="holds no runs: nothing in it is a log"):
+    with pytest.raises(FileError, match="has no runs: it contains no log"):
         read_runs(tmp_path)
-    with pytest.raises(FileError, match="is not there"):
+    with pytest.raises(FileError, match="does not exist"):
         read_runs(tmp_path / "nowhere")
 
 
@@ -268,5 +269,5 @@ def test_summary_writers_log_is_read_as_it_was_written(tmp_path):
     with SummaryWriter(tmp_path) as writer:
         for step in range(3):
             writer.add_scalar("loss", float("nan") if step == 2 else 1.0, step, new_style=True)
-    (seen,) = read_runs(tmp_path)
-    assert seen.column("loss").tolist() == [1.0, 1.0, math.inf]
+    (run,) = read_runs(tmp_path)
+    assert run.column("loss").tolist() == [1.0, 1.0, math.inf]

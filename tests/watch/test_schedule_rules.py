@@ -16,15 +16,15 @@ def cosine(total_steps, steps=STEPS, peak=0.1):
 
 def standing(noise=0.02, n=600):
     """A loss that falls for 80 updates and then stands."""
-    drawn = np.random.default_rng(0).standard_normal(n)
-    return 0.5 + 1.8 * np.exp(-np.arange(n) / 20) + noise * drawn
+    noise_values = np.random.default_rng(0).standard_normal(n)
+    return 0.5 + 1.8 * np.exp(-np.arange(n) / 20) + noise * noise_values
 
 
 def test_a_loss_that_stands_at_a_constant_rate_is_a_plateau(runs):
-    (found,) = runs.said(loss=standing(), lr=np.full(600, 0.1), total_steps=1000).findings
-    assert found.code == "LR301"
-    assert found.evidence["updates_left"] == 400
-    assert found.evidence["p"] < 0.02
+    (finding,) = runs.diagnose(loss=standing(), lr=np.full(600, 0.1), total_steps=1000).findings
+    assert finding.code == "LR301"
+    assert finding.evidence["updates_left"] == 400
+    assert finding.evidence["p"] < 0.02
 
 
 def test_a_loss_that_falls_is_no_plateau(runs):
@@ -51,8 +51,8 @@ def test_at_the_end_of_a_run_there_is_no_plateau_to_decay_from(runs):
 
 
 def test_a_rate_that_stays_at_its_peak_never_decayed(runs):
-    (found,) = runs.said(loss=runs.loss(), lr=np.full(400, 0.1)).findings
-    assert (found.code, found.evidence["peak"]) == ("LR302", 0.1)
+    (finding,) = runs.diagnose(loss=runs.loss(), lr=np.full(400, 0.1)).findings
+    assert (finding.code, finding.evidence["peak"]) == ("LR302", 0.1)
 
 
 def test_a_rate_that_fell_to_a_third_decayed(runs):
@@ -65,9 +65,9 @@ def test_a_rate_that_is_still_rising_is_a_range_test(runs):
 
 def test_a_schedule_that_stands_at_zero_ended_early(runs):
     lr = cosine(250) * (STEPS < 250)
-    (found,) = runs.said(loss=runs.loss(), lr=lr).findings
-    assert (found.code, found.step) == ("LR303", 250)
-    assert found.evidence["updates_after"] == 150
+    (finding,) = runs.diagnose(loss=runs.loss(), lr=lr).findings
+    assert (finding.code, finding.step) == ("LR303", 250)
+    assert finding.evidence["updates_after"] == 150
 
 
 def test_a_schedule_that_ends_in_the_last_twentieth_ended_in_time(runs):
@@ -81,10 +81,10 @@ def test_the_last_stage_of_a_step_decay_is_no_end(runs):
 
 
 def test_a_floor_is_an_end_where_the_schedule_that_was_meant_says_so(runs):
-    meant = schedule("0.1 * cosine(floor=0.1)").over(250)
-    lr = meant(STEPS)
+    known = schedule("0.1 * cosine(floor=0.1)").over(250)
+    lr = known(STEPS)
     assert runs.codes(loss=runs.loss(), lr=lr) == []
-    assert runs.codes(loss=runs.loss(), lr=lr, schedule=meant, total_steps=400) == ["LR303"]
+    assert runs.codes(loss=runs.loss(), lr=lr, schedule=known, total_steps=400) == ["LR303"]
 
 
 def burst(runs, size):
@@ -94,18 +94,18 @@ def burst(runs, size):
 
 
 def test_a_loss_that_bursts_at_the_first_full_rate_lacks_a_warm_up(runs):
-    (found,) = runs.said(loss=burst(runs, 1.5), lr=cosine(400)).findings
-    assert found.code == "LR304"
-    assert "no warm-up" in found.message
-    assert found.evidence["highest"] > 3.0
+    (finding,) = runs.diagnose(loss=burst(runs, 1.5), lr=cosine(400)).findings
+    assert finding.code == "LR304"
+    assert "no warm-up" in finding.message
+    assert finding.evidence["highest"] > 3.0
 
 
 def test_a_burst_that_is_there_by_the_third_row_is_one(runs):
     loss = burst(runs, 1.5)
     loss[1:3] = [4.0, 5.0]  # the median of the first three rows is no start then
-    (found,) = runs.said(loss=loss, lr=cosine(400)).findings
-    assert found.code == "LR304"
-    assert found.evidence["start"] == loss[0]
+    (finding,) = runs.diagnose(loss=loss, lr=cosine(400)).findings
+    assert finding.code == "LR304"
+    assert finding.evidence["start"] == loss[0]
 
 
 def test_a_burst_while_the_rate_still_warms_up_is_not_its_fault(runs):
@@ -116,16 +116,16 @@ def test_without_a_burst_no_warm_up_is_missed(runs):
     assert runs.codes(loss=burst(runs, 0.1), lr=cosine(400)) == []
 
 
-def jumped(factor, at=200):
-    return np.where(at > STEPS, 1.0, factor) * cosine(400)
+def jumped(factor, step=200):
+    return np.where(step > STEPS, 1.0, factor) * cosine(400)
 
 
 @pytest.mark.parametrize(("factor", "facts"), [(3.0, {}), (0.4, {"resumed_at": [200]})])
 def test_a_rate_that_leaps_in_the_middle_of_its_decay_jumped(runs, factor, facts):
-    (found,) = runs.said(loss=runs.loss(), lr=jumped(factor), facts=facts).findings
-    assert (found.code, found.step) == ("LR305", 200)
-    assert found.evidence["resume_known"] is bool(facts)
-    assert found.severity is (Severity.ERROR if facts else Severity.WARNING)
+    (finding,) = runs.diagnose(loss=runs.loss(), lr=jumped(factor), facts=facts).findings
+    assert (finding.code, finding.step) == ("LR305", 200)
+    assert finding.evidence["resume_known"] is bool(facts)
+    assert finding.severity is (Severity.ERROR if facts else Severity.WARNING)
 
 
 @pytest.mark.parametrize(
@@ -138,18 +138,18 @@ def test_a_warm_up_that_is_stepped_once_an_epoch_does_not_jump(runs, epochs, by_
     assert runs.codes(loss=runs.loss(), lr=lr) == []
 
 
-def said_row_by_row(watcher, **columns):
-    said = []
+def reported_row_by_row(watcher, **columns):
+    reported = []
     for step in STEPS.tolist():
         rows = {name: values[step : step + 1] for name, values in columns.items()}
-        said += [(step, one.code) for one in watcher.feed([step], rows)]
-    return said
+        reported += [(step, finding.code) for finding in watcher.feed([step], rows)]
+    return reported
 
 
 def test_one_leap_from_a_rate_that_stood_still_is_a_jump_once_no_second_one_follows(runs):
     lr = np.where(STEPS < 100, 0.03, 0.1)
     assert runs.codes(loss=runs.loss(), lr=lr) == ["LR305"]
-    ((step, code),) = said_row_by_row(Watcher("a", total_steps=400), loss=runs.loss(), lr=lr)
+    ((step, code),) = reported_row_by_row(Watcher("a", total_steps=400), loss=runs.loss(), lr=lr)
     assert (code, 200 < step < 320) == ("LR305", True)
 
 
@@ -175,17 +175,19 @@ def test_a_jump_that_a_person_made_is_no_finding(runs):
 
 
 def test_where_the_schedule_is_known_any_jump_off_it_is_an_error(runs):
-    meant = schedule("0.1 * cosine()").over(400)
-    said = runs.said(loss=runs.loss(), lr=jumped(1.3), schedule=meant, total_steps=400)
-    assert [one.code for one in said.findings] == ["LR305"]
-    assert said.findings[0].evidence["meant"] == pytest.approx(0.05)
+    known = schedule("0.1 * cosine()").over(400)
+    (finding,) = runs.diagnose(
+        loss=runs.loss(), lr=jumped(1.3), schedule=known, total_steps=400
+    ).findings
+    assert finding.code == "LR305"
+    assert finding.evidence["meant"] == pytest.approx(0.05)
 
 
 @pytest.mark.parametrize("half", [220, 300, 350])
 def test_a_cosine_past_its_end_climbed_back(runs, half):
-    (found,) = runs.said(loss=runs.loss(), lr=cosine(half)).findings
-    assert found.code == "LR306"
-    assert abs(found.step - half) <= 1
+    (finding,) = runs.diagnose(loss=runs.loss(), lr=cosine(half)).findings
+    assert finding.code == "LR306"
+    assert abs(finding.step - half) <= 1
 
 
 def test_a_cosine_that_reaches_its_end_did_not(runs):
@@ -197,14 +199,14 @@ def test_cycles_that_begin_with_a_rise_are_cycles(runs):
     assert runs.codes(loss=runs.loss(), lr=triangular) == []
 
 
-MEANT = schedule("0.1 * warmup(10%) >> cosine()").over(400)
+KNOWN = schedule("0.1 * warmup(10%) >> cosine()").over(400)
 
 
 def test_a_schedule_over_updates_stepped_once_an_epoch_is_on_the_wrong_clock(runs):
-    lr = MEANT(STEPS // 20)
+    lr = KNOWN(STEPS // 20)
     known = {"loss": runs.loss(), "lr": lr, "total_steps": 400}
-    (found,) = runs.said(**known, schedule=MEANT).findings
-    assert (found.code, found.evidence["updates_per_change"]) == ("LR307", 20)
+    (finding,) = runs.diagnose(**known, schedule=KNOWN).findings
+    assert (finding.code, finding.evidence["updates_per_change"]) == ("LR307", 20)
     assert runs.codes(**known) == ["LR307"]
 
 
@@ -215,8 +217,8 @@ def test_a_schedule_over_epochs_stepped_once_an_epoch_is_right(runs):
 
 def test_a_schedule_over_epochs_stepped_at_every_update_is_through_at_once(runs):
     lr = schedule("0.1 * cosine(floor=0.01)").over(20)(STEPS)
-    (found,) = runs.said(loss=runs.loss(), lr=lr, total_steps=400).findings
-    assert (found.code, found.step) == ("LR307", 20)
+    (finding,) = runs.diagnose(loss=runs.loss(), lr=lr, total_steps=400).findings
+    assert (finding.code, finding.step) == ("LR307", 20)
 
 
 def test_torchs_cosine_over_epochs_stepped_at_every_update_swings(runs):
@@ -225,37 +227,37 @@ def test_torchs_cosine_over_epochs_stepped_at_every_update_swings(runs):
 
 @pytest.mark.parametrize(
     "lr",
-    [MEANT(STEPS // 20), schedule("0.1 * cosine(floor=0.01)").over(20)(STEPS)],
+    [KNOWN(STEPS // 20), schedule("0.1 * cosine(floor=0.01)").over(20)(STEPS)],
     ids=["updates stepped by epochs", "epochs stepped by updates"],
 )
 def test_where_the_schedule_is_known_a_wrong_clock_is_said_while_the_run_is_young(runs, lr):
-    watcher = Watcher("a", total_steps=400, schedule=MEANT)
-    ((step, code),) = said_row_by_row(watcher, loss=runs.loss(), lr=lr)
+    watcher = Watcher("a", total_steps=400, schedule=KNOWN)
+    ((step, code),) = reported_row_by_row(watcher, loss=runs.loss(), lr=lr)
     assert (code, step < 100) == ("LR307", True)
     assert watcher.finish() == ()
 
 
 def test_a_known_schedule_that_is_followed_to_an_early_end_is_no_wrong_clock_yet(runs):
-    meant = schedule("0.1 * cosine(floor=0.01)").over(20)
-    watcher = Watcher("a", total_steps=400, schedule=meant)
-    said = said_row_by_row(watcher, loss=runs.loss(), lr=meant(STEPS))
-    assert [code for step, code in said if step < 100] == []
+    known = schedule("0.1 * cosine(floor=0.01)").over(20)
+    watcher = Watcher("a", total_steps=400, schedule=known)
+    reported = reported_row_by_row(watcher, loss=runs.loss(), lr=known(STEPS))
+    assert [code for step, code in reported if step < 100] == []
 
 
 def test_a_rate_that_does_not_follow_its_schedule_was_not_applied(runs):
     lr = np.full(400, 0.1)
-    (found,) = runs.said(loss=runs.loss(), lr=lr, schedule=MEANT, total_steps=400).findings
-    assert (found.code, found.severity) == ("LR308", Severity.ERROR)
-    assert "stayed at 0.1" in found.message
+    (finding,) = runs.diagnose(loss=runs.loss(), lr=lr, schedule=KNOWN, total_steps=400).findings
+    assert (finding.code, finding.severity) == ("LR308", Severity.ERROR)
+    assert "stayed at 0.1" in finding.message
 
 
 def test_ten_times_the_rate_that_was_set_was_not_applied_either(runs):
-    assert runs.codes(loss=runs.loss(), lr=10 * MEANT.table(), schedule=MEANT) == ["LR308"]
+    assert runs.codes(loss=runs.loss(), lr=10 * KNOWN.table(), schedule=KNOWN) == ["LR308"]
 
 
 def test_a_rate_that_follows_its_schedule_was_applied(runs):
-    rounded = np.array([float(f"{rate:.3g}") for rate in MEANT.table()])
-    assert runs.codes(loss=runs.loss(), lr=rounded, schedule=MEANT, total_steps=400) == []
+    rounded = np.array([float(f"{rate:.3g}") for rate in KNOWN.table()])
+    assert runs.codes(loss=runs.loss(), lr=rounded, schedule=KNOWN, total_steps=400) == []
 
 
 def test_updates_that_do_not_follow_the_rate_tell_that_it_is_not_theirs(runs):
@@ -267,7 +269,7 @@ def test_updates_that_do_not_follow_the_rate_tell_that_it_is_not_theirs(runs):
 
 @pytest.mark.parametrize(("last", "codes"), [(1e-8, []), (1e-3, ["LR308"])])
 def test_updates_of_a_gradient_that_has_vanished_tell_nothing(runs, last, codes):
-    norm = np.geomspace(1.0, last, 400)  # the data are known by heart, and Adam's epsilon rules
+    norm = np.geomspace(1.0, last, 400)  # the data are memorised, and Adam's epsilon dominates
     known = {"lr": runs.rate(), "facts": {"optimizer": "adamw"}, "gradient_norm": norm}
     ratio = 1e-3 * norm / (norm + 30 * last)
     assert runs.codes(loss=runs.loss(), update_ratio=ratio, **known) == codes

@@ -13,10 +13,10 @@ def test_a_healthy_run_has_no_finding(runs):
 def test_a_loss_that_is_not_finite_at_the_end_diverged(runs):
     loss = runs.loss()
     loss[390:] = np.inf
-    (found,) = runs.said(loss=loss, lr=runs.rate()).findings
-    assert (found.code, found.step, found.severity) == ("LR101", 390, Severity.ERROR)
-    assert found.evidence["not_finite_rows"] == 10
-    assert "step 390" in found.message
+    (finding,) = runs.diagnose(loss=loss, lr=runs.rate()).findings
+    assert (finding.code, finding.step, finding.severity) == ("LR101", 390, Severity.ERROR)
+    assert finding.evidence["not_finite_rows"] == 10
+    assert "step 390" in finding.message
 
 
 def test_one_loss_that_is_not_finite_on_the_way_is_no_divergence(runs):
@@ -28,9 +28,9 @@ def test_one_loss_that_is_not_finite_on_the_way_is_no_divergence(runs):
 def test_a_loss_that_left_and_stays_away_diverged(runs):
     loss = runs.loss()
     loss[250:] = 2.3
-    (found,) = runs.said(loss=loss, lr=runs.rate()).findings
-    assert found.code == "LR101"
-    assert 240 <= found.step <= 260
+    (finding,) = runs.diagnose(loss=loss, lr=runs.rate()).findings
+    assert finding.code == "LR101"
+    assert 240 <= finding.step <= 260
 
 
 def test_a_loss_that_comes_back_did_not_diverge(runs):
@@ -39,40 +39,40 @@ def test_a_loss_that_comes_back_did_not_diverge(runs):
     assert runs.codes(loss=loss, lr=runs.rate()) == ["LR103"]
 
 
-def spiked(runs, at, height=1.0, length=6):
+def spiked(runs, firsts, height=1.0, length=6):
     loss = runs.loss()
-    for first in at:
+    for first in firsts:
         loss[first : first + length] += height
     return loss
 
 
 def test_three_spikes_recur(runs):
-    (found,) = runs.said(loss=spiked(runs, (120, 200, 300)), lr=runs.rate()).findings
-    assert found.code == "LR102"
-    assert np.allclose(found.evidence["steps"], [123, 203, 303], atol=3)
-    assert found.evidence["highest"] == pytest.approx(1.0, abs=0.2)
+    (finding,) = runs.diagnose(loss=spiked(runs, (120, 200, 300)), lr=runs.rate()).findings
+    assert finding.code == "LR102"
+    assert np.allclose(finding.evidence["steps"], [123, 203, 303], atol=3)
+    assert finding.evidence["highest"] == pytest.approx(1.0, abs=0.2)
 
 
 @pytest.mark.parametrize(
-    ("at", "height", "length"),
+    ("firsts", "height", "length"),
     [((120, 200), 1.0, 6), ((120, 200, 300), 0.1, 6), ((120, 200, 300), 1.0, 1)],
     ids=["two spikes", "low ones", "single hard batches"],
 )
-def test_what_is_less_than_that_does_not_recur(runs, at, height, length):
-    assert runs.codes(loss=spiked(runs, at, height, length), lr=runs.rate()) == []
+def test_what_is_less_than_that_does_not_recur(runs, firsts, height, length):
+    assert runs.codes(loss=spiked(runs, firsts, height, length), lr=runs.rate()) == []
 
 
 def test_rises_that_last_most_of_the_run_are_no_spikes_but_a_swing(runs):
-    at, rise = (100, 180, 260, 340), 1.0
-    assert runs.codes(loss=spiked(runs, at, rise, length=14), lr=runs.rate()) == ["LR102"]
-    assert runs.codes(loss=spiked(runs, at, rise, length=50), lr=runs.rate()) == ["LR103"]
+    firsts = (100, 180, 260, 340)
+    assert runs.codes(loss=spiked(runs, firsts, length=14), lr=runs.rate()) == ["LR102"]
+    assert runs.codes(loss=spiked(runs, firsts, length=50), lr=runs.rate()) == ["LR103"]
 
 
 def test_recurring_spikes_are_no_missing_warm_up_although_the_first_comes_early(runs):
     lr = 0.05 * (1 + np.cos(np.pi * np.arange(400) / 400))
-    said = runs.said(loss=spiked(runs, (4, 120, 200, 300), 2.0, length=10), lr=lr)
-    assert said.codes() == ["LR102"]
-    assert said.explained["LR304"] == "LR102"
+    diagnosis = runs.diagnose(loss=spiked(runs, (4, 120, 200, 300), 2.0, length=10), lr=lr)
+    assert diagnosis.codes() == ["LR102"]
+    assert diagnosis.explained["LR304"] == "LR102"
 
 
 def test_a_swing_in_the_first_quarter_of_a_run_that_goes_on_is_not_judged_yet(runs):
@@ -86,9 +86,9 @@ def test_a_swing_in_the_first_quarter_of_a_run_that_goes_on_is_not_judged_yet(ru
 def test_a_loss_that_swings_back_by_a_third_of_its_fall_oscillates(runs):
     loss = runs.loss()
     loss[150:240] += 0.7
-    (found,) = runs.said(loss=loss, lr=runs.rate()).findings
-    assert found.code == "LR103"
-    assert found.evidence["high"] - found.evidence["low"] == pytest.approx(0.7, abs=0.1)
+    (finding,) = runs.diagnose(loss=loss, lr=runs.rate()).findings
+    assert finding.code == "LR103"
+    assert finding.evidence["high"] - finding.evidence["low"] == pytest.approx(0.7, abs=0.1)
 
 
 def test_a_swing_by_a_tenth_does_not(runs):
@@ -112,11 +112,11 @@ def sharp(ratio, limit=2.0, rate=0.1):
 
 def test_a_rate_above_two_over_the_sharpness_is_beyond_the_edge(runs):
     facts = {"optimizer": "sgd", "sharpness": sharp(1.5)}
-    (found,) = runs.said(
+    (finding,) = runs.diagnose(
         loss=runs.loss(), lr=np.full(400, 0.1), facts=facts, only=["LR104"]
     ).findings
-    assert found.evidence["median_ratio"] == pytest.approx(1.5)
-    assert found.evidence["limit"] == 2.0
+    assert finding.evidence["median_ratio"] == pytest.approx(1.5)
+    assert finding.evidence["limit"] == 2.0
 
 
 @pytest.mark.parametrize(
@@ -133,29 +133,29 @@ def test_a_rate_above_two_over_the_sharpness_is_beyond_the_edge(runs):
 def test_at_the_edge_of_each_optimizer_nothing_is_said(runs, optimizer, more, limit):
     facts = {"optimizer": optimizer, "sharpness": sharp(1.05, limit)} | more
     known = {"loss": runs.loss(), "lr": np.full(400, 0.1), "only": ["LR104"]}
-    assert runs.said(facts=facts, **known).findings == ()
+    assert runs.diagnose(facts=facts, **known).findings == ()
     beyond = facts | {"sharpness": sharp(1.3, limit)}
-    assert runs.said(facts=beyond, **known).codes() == ["LR104"]
+    assert runs.diagnose(facts=beyond, **known).codes() == ["LR104"]
 
 
 @pytest.mark.parametrize(
     ("facts", "why"),
     [
         ({}, "no sharpness was measured"),
-        ({"sharpness": [[0, 1.0]], "optimizer": "sgd"}, "only 1 measurements"),
+        ({"sharpness": [[0, 1.0]], "optimizer": "sgd"}, "only 1 measurement of"),
         ({"sharpness": [[s, 1.0] for s in range(9)], "optimizer": "adam"}, "preconditioned"),
     ],
 )
 def test_without_a_sharpness_that_can_be_judged_the_edge_is_not_told(runs, facts, why):
-    said = runs.said(loss=runs.loss(), lr=runs.rate(), facts=facts)
-    assert why in said.not_run["LR104"]
+    diagnosis = runs.diagnose(loss=runs.loss(), lr=runs.rate(), facts=facts)
+    assert why in diagnosis.not_run["LR104"]
 
 
 def test_updates_that_are_mostly_clipped_are_said(runs):
     clipped = np.tile([1.0, 1.0, 0.0], 134)[:400]
-    (found,) = runs.said(loss=runs.loss(), lr=runs.rate(), clipped=clipped).findings
-    assert found.code == "LR105"
-    assert found.evidence["share"] == pytest.approx(2 / 3, abs=0.01)
+    (finding,) = runs.diagnose(loss=runs.loss(), lr=runs.rate(), clipped=clipped).findings
+    assert finding.code == "LR105"
+    assert finding.evidence["share"] == pytest.approx(2 / 3, abs=0.01)
 
 
 def test_clipping_can_be_told_from_the_norms_and_the_limit(runs):
@@ -181,8 +181,8 @@ def test_what_the_probe_knew_of_the_optimizer_stands(runs):
     facts = {"optimizer": "sgd", "sharpness": sharp(0.5)}
     assert runs.codes(**known, facts=facts) == []
     ratios = [[step, 1.5] for step, _ in sharp(0.5)]
-    (found,) = runs.said(**known, facts=facts | {"edge_ratio": ratios}).findings
-    assert found.evidence["median_ratio"] == 1.5
+    (finding,) = runs.diagnose(**known, facts=facts | {"edge_ratio": ratios}).findings
+    assert finding.evidence["median_ratio"] == 1.5
     # and it is enough where nothing is known of the optimizer
     assert runs.codes(**known, facts={"edge_ratio": ratios}) == ["LR104"]
 
@@ -190,9 +190,9 @@ def test_what_the_probe_knew_of_the_optimizer_stands(runs):
 def test_a_watcher_judges_by_measurements_that_come_while_it_is_fed(runs):
     watcher = Watcher("a", total_steps=400, facts={"optimizer": "Adam", "preconditioned": True})
     known = {"loss": runs.loss(), "lr": np.full(400, 0.1)}
-    said = []
+    findings = []
     for first in range(0, 400, 20):
-        rows = {name: held[first : first + 20] for name, held in known.items()}
-        measured = [one for one in sharp(1.5, limit=38.0) if one[0] < first + 20]
-        said += watcher.feed(np.arange(first, first + 20), rows, {"sharpness": measured})
-    assert [one.code for one in said] == ["LR104"]
+        rows = {name: column[first : first + 20] for name, column in known.items()}
+        measured = [pair for pair in sharp(1.5, limit=38.0) if pair[0] < first + 20]
+        findings += watcher.feed(np.arange(first, first + 20), rows, {"sharpness": measured})
+    assert [finding.code for finding in findings] == ["LR104"]

@@ -8,9 +8,9 @@ import pytest
 
 def test_a_loss_that_falls_in_a_straight_line_is_too_slow(runs):
     loss = 2.3 - 0.001 * np.arange(400) + 0.02 * np.random.default_rng(0).standard_normal(400)
-    (found,) = runs.said(loss=loss, total_steps=400).findings
-    assert found.code == "LR201"
-    assert 0.4 < found.evidence["second_half_share"] < 0.6
+    (finding,) = runs.diagnose(loss=loss, total_steps=400).findings
+    assert finding.code == "LR201"
+    assert 0.4 < finding.evidence["second_half_share"] < 0.6
 
 
 def test_straight_in_the_sum_of_rates_is_too_slow_under_any_schedule(runs):
@@ -43,16 +43,16 @@ def test_early_in_a_run_nothing_is_too_slow(runs):
 
 def test_a_rate_of_zero_learns_nothing(runs):
     loss = 2.3 + 0.02 * np.random.default_rng(0).standard_normal(400)
-    (found,) = runs.said(loss=loss, lr=np.zeros(400)).findings
-    assert found.code == "LR202"
-    assert "the rate is 0 in 100 % of the rows" in found.message
+    (finding,) = runs.diagnose(loss=loss, lr=np.zeros(400)).findings
+    assert finding.code == "LR202"
+    assert "the rate is 0 in 100 % of the rows" in finding.message
 
 
 def test_updates_of_no_size_learn_nothing(runs):
     loss = 2.3 + 0.02 * np.random.default_rng(0).standard_normal(400)
-    said = runs.said(loss=loss, lr=runs.rate(), update_ratio=np.zeros(400))
-    assert "LR202" in said.codes()
-    assert "the optimizer holds" in said.findings[0].remedy
+    diagnosis = runs.diagnose(loss=loss, lr=runs.rate(), update_ratio=np.zeros(400))
+    assert "LR202" in diagnosis.codes()
+    assert "the optimizer holds" in diagnosis.findings[0].remedy
 
 
 def test_a_loss_that_never_moves_learns_nothing(runs):
@@ -80,17 +80,19 @@ def test_a_loss_that_falls_by_a_tenth_learns_something(runs):
 
 
 def validated(runs, course):
-    held = np.full(400, np.nan)
-    held[19::20] = course
-    return held
+    validation = np.full(400, np.nan)
+    validation[19::20] = course
+    return validation
 
 
 def test_validation_that_rises_while_training_falls_overfits(runs):
     loss = runs.loss(over=50.0, floor=0.0, noise=0.01)
     course = np.concatenate([np.linspace(2.0, 0.9, 8), np.linspace(0.92, 1.4, 12)])
-    (found,) = runs.said(loss=loss, lr=runs.rate(), validation=validated(runs, course)).findings
-    assert (found.code, found.step) == ("LR401", 159)
-    assert math.isclose(found.evidence["lowest_validation"], 0.9)
+    (finding,) = runs.diagnose(
+        loss=loss, lr=runs.rate(), validation=validated(runs, course)
+    ).findings
+    assert (finding.code, finding.step) == ("LR401", 159)
+    assert math.isclose(finding.evidence["lowest_validation"], 0.9)
 
 
 def test_validation_that_rises_by_little_does_not(runs):
@@ -114,11 +116,13 @@ def test_validation_that_rises_with_the_training_loss_is_no_overfitting(runs):
 
 def test_a_loss_flat_at_chance_is_said_where_chance_is_known(runs):
     loss = math.log(10) + 0.02 * np.random.default_rng(0).standard_normal(400)
-    (found,) = runs.said(loss=loss, lr=runs.rate(), facts={"classes": 10}).findings
-    assert found.code == "LR402"
-    assert found.evidence["chance"] == math.log(10)
-    (same,) = runs.said(loss=loss, lr=runs.rate(), facts={"chance": math.log(10)}).findings
-    assert same.code == "LR402"
+    (finding,) = runs.diagnose(loss=loss, lr=runs.rate(), facts={"classes": 10}).findings
+    assert finding.code == "LR402"
+    assert finding.evidence["chance"] == math.log(10)
+    (by_chance,) = runs.diagnose(
+        loss=loss, lr=runs.rate(), facts={"chance": math.log(10)}
+    ).findings
+    assert by_chance.code == "LR402"
 
 
 @pytest.mark.parametrize(("ratio", "codes"), [(1e-4, ["LR201"]), (1e-2, ["LR402"])])

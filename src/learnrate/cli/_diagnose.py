@@ -1,4 +1,4 @@
-"""`learnrate diagnose`: what was wrong with the rate, from logs that are there already."""
+"""`learnrate diagnose`: what was wrong with the learning rate, from existing logs."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["diagnose"]
 
-NameOption = typer.Option(metavar="NAME", rich_help_panel="What the log calls it")
+NameOption = typer.Option(metavar="NAME", rich_help_panel="Names of the series in the log")
 
 
 def diagnose(
@@ -32,66 +32,74 @@ def diagnose(
     ] = None,
     run: Annotated[
         list[str] | None,
-        typer.Option(metavar="RUN", help="A run of the store, or last; may be repeated."),
+        typer.Option(metavar="RUN", help="A run in the store, or last; may be repeated."),
     ] = None,
     store: StoreOption = None,
     only: Annotated[
         list[str] | None, typer.Option(metavar="CODE", help="Run this rule; may be repeated.")
     ] = None,
     ignore: Annotated[
-        list[str] | None, typer.Option(metavar="CODE", help="Leave this rule out; the same.")
+        list[str] | None,
+        typer.Option(metavar="CODE", help="Leave this rule out; may be repeated."),
     ] = None,
     total_steps: Annotated[
-        int | None, typer.Option(help="The updates of the whole run, where the log has it not.")
+        int | None,
+        typer.Option(help="Updates of the whole run, if the log does not record them."),
     ] = None,
     schedule: Annotated[
         str | None,
-        typer.Option(metavar="SPEC", help="What the rate should have followed, as a text."),
+        typer.Option(
+            metavar="SPEC", help="The schedule that the rate should have followed, as a text."
+        ),
     ] = None,
     classes: Annotated[
-        int | None, typer.Option(help="How many classes are told apart: says what chance is.")
+        int | None, typer.Option(help="Number of classes; sets the chance-level loss.")
     ] = None,
     loss: Annotated[str | None, NameOption] = None,
     lr: Annotated[str | None, NameOption] = None,
     validation: Annotated[str | None, NameOption] = None,
     gradient_norm: Annotated[str | None, NameOption] = None,
     step: Annotated[str | None, NameOption] = None,
-    html: Annotated[Path | None, typer.Option(help="Save a page for the browser here.")] = None,
+    html: Annotated[Path | None, typer.Option(help="Save an HTML page here.")] = None,
     as_json: Annotated[
-        bool, typer.Option("--json", help="Print one JSON list of findings, nothing else.")
+        bool, typer.Option("--json", help="Print a JSON list of findings and nothing else.")
     ] = False,
 ) -> None:
-    """Say in words what was wrong with the learning rate of runs that were logged.
+    """Say in words what was wrong with the learning rate of logged runs.
 
-    The exit status is 1 if a finding is an error, so that it serves in CI.
+    The exit status is 1 if any finding is an error, for use in CI.
 
     [dim]learnrate diagnose runs/ lightning_logs/version_3/metrics.csv[/dim]
     """
     if not paths and not run:
         raise ArgumentError(
-            "diagnose needs a PATH of a log, or --run RUN of the store; --run last is the newest."
+            "diagnose needs the PATH of a log, or --run RUN for a run in the store; --run last is the "
+            "newest run."
         )
-    from learnrate.watch import diagnose as rules  # noqa: PLC0415 - loads numpy
+    from learnrate.watch import diagnose as diagnose_run  # noqa: PLC0415 - loads numpy
     from learnrate.watch.readers import Names  # noqa: PLC0415
 
     names = Names(loss=loss, lr=lr, validation=validation, gradient_norm=gradient_norm, step=step)
-    meant = _schedule(schedule, total_steps)
+    spec = _schedule(schedule, total_steps)
     if classes is not None and classes < 2:
         raise ArgumentError(f"--classes must be at least 2; got {classes}.")
     diagnosed = []
-    for observations in [*_stored(run or [], store), *_runs(paths or [], names)]:
-        known = _known(observations, total_steps, meant, classes)
-        diagnosed.append((known, rules(known, only=only or None, ignore=ignore or ())))
+    for logged in [*_stored(run or [], store), *_runs(paths or [], names)]:
+        observations = _completed(logged, total_steps, spec, classes)
+        diagnosis = diagnose_run(observations, only=only or None, ignore=ignore or ())
+        diagnosed.append((observations, diagnosis))
     if html is not None:
         from learnrate._files import write_text  # noqa: PLC0415
         from learnrate.report import findings_page  # noqa: PLC0415 - loads plotly
 
         write_text(html, findings_page(diagnosed))
     if as_json:
-        found = [one for _, diagnosis in diagnosed for one in diagnosis.to_list()]
-        typer.echo(json.dumps(found, allow_nan=False))
+        findings = [row for _, diagnosis in diagnosed for row in diagnosis.to_list()]
+        typer.echo(json.dumps(findings, allow_nan=False))
     else:
-        _show(diagnosed, html)
+        _show(diagnosed)
+        if html is not None:
+            typer.echo(f"saved {html}")
     raise typer.Exit(int(any(diagnosis.failed for _, diagnosis in diagnosed)))
 
 
@@ -111,13 +119,13 @@ def _runs(paths: list[Path], names: Any) -> list[Observations]:
     from learnrate.steering import STORE  # noqa: PLC0415 - loads SQLAlchemy
     from learnrate.watch.readers import READERS, read_runs  # noqa: PLC0415
 
-    def complain(sentence: str) -> None:
+    def warn(sentence: str) -> None:
         typer.echo(f"learnrate diagnose: left out: {sentence}", err=True)
 
     return [
-        one
+        run
         for path in paths
-        for one in read_runs(path, names, readers=(STORE, *READERS), problem=complain)
+        for run in read_runs(path, names, readers=(STORE, *READERS), problem=warn)
     ]
 
 
@@ -128,39 +136,39 @@ def _schedule(text: str | None, total_steps: int | None) -> Schedule | None:
         raise ArgumentError(f"--total-steps must be at least 1; got {total_steps}.")
     if text is None:
         return None
-    found = schedule(text)
-    return found if found.ready or total_steps is None else found.over(total_steps)
+    spec = schedule(text)
+    return spec if spec.ready or total_steps is None else spec.over(total_steps)
 
 
-def _known(
+def _completed(
     observations: Observations,
     total_steps: int | None,
-    meant: Schedule | None,
+    schedule: Schedule | None,
     classes: int | None,
 ) -> Observations:
-    """A run with what was said about it on the command line."""
+    """A run with what the command line adds to its log."""
     from dataclasses import replace  # noqa: PLC0415
 
     if total_steps is not None:
         observations = replace(observations, total_steps=total_steps)
-    if meant is not None:
-        if not meant.ready and observations.total_steps is None:
-            raise ArgumentError(
-                f"--schedule {str(meant)!r} has no length of its own, and the log of "
-                f"{observations.run} does not say how long the run is; add --total-steps N."
-            )
-        bound = meant if meant.ready else meant.over(observations.total_steps)  # type: ignore[arg-type]  # known by now
-        observations = replace(observations, schedule=bound)
+    if schedule is not None:
+        if not schedule.ready:
+            if observations.total_steps is None:
+                raise ArgumentError(
+                    f"--schedule {str(schedule)!r} has no length of its own, and the log of "
+                    f"{observations.run} does not record the length of the run; add "
+                    "--total-steps N."
+                )
+            schedule = schedule.over(observations.total_steps)
+        observations = replace(observations, schedule=schedule)
     if classes is not None:
         observations = replace(observations, facts=dict(observations.facts) | {"classes": classes})
     return observations
 
 
-def _show(diagnosed: list[tuple[Observations, Diagnosis]], html: Path | None) -> None:
+def _show(diagnosed: list[tuple[Observations, Diagnosis]]) -> None:
     from learnrate.report import show_findings  # noqa: PLC0415 - not for --json
 
-    to = console()
+    screen = console()
     for observations, diagnosis in diagnosed:
-        show_findings(to, observations, diagnosis)
-    if html is not None:
-        typer.echo(f"saved {html}")
+        show_findings(screen, observations, diagnosis)

@@ -1,9 +1,10 @@
-"""Watch: read a run, and say in words what its learning rate does wrong."""
+"""Watch: read a run, and say in words what is wrong with its learning rate."""
 
-from learnrate.watch._diagnose import RULES, Diagnosis, Options, diagnose
+from learnrate.watch._diagnose import Diagnosis, diagnose
 from learnrate.watch._finding import Finding, Severity
 from learnrate.watch._observations import COLUMNS, Observations
-from learnrate.watch._rule import Rule
+from learnrate.watch._registry import RULES, Options
+from learnrate.watch._rule import Rule, RuleOptions
 from learnrate.watch._stability import adam_limit, rmsprop_limit, sgd_limit
 from learnrate.watch._watcher import Watcher
 
@@ -15,6 +16,7 @@ __all__ = [
     "Observations",
     "Options",
     "Rule",
+    "RuleOptions",
     "Severity",
     "Watcher",
     "adam_limit",

@@ -1,4 +1,4 @@
-"""A finding: what is wrong with a rate, the evidence, and what to do."""
+"""A finding: what is wrong with a learning rate, the evidence, and what to do."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ class Severity(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """A worded verdict on a run.
+    """A verdict on a run in words.
 
     Attributes:
-        code: the rule's stable name, such as `LR101`; it has a page in the docs.
+        code: the stable code of the rule, such as `LR101`; it has a page in the docs.
         severity: how much it matters.
-        step: the update it was first true of; None where it is about the run as a whole.
-        message: what is the matter, in one sentence with its figures.
-        evidence: the numbers and steps it rests on, as JSON values by name.
+        step: the update from which it is true; None if it concerns the run as a whole.
+        message: what is wrong, in one sentence with its figures.
+        evidence: the numbers and steps that it rests on, as JSON values by name.
         remedy: what to do next, in one sentence.
     """
 
@@ -43,7 +43,7 @@ class Finding:
     remedy: str
 
     def to_dict(self) -> dict[str, Any]:
-        """The finding as JSON values; None for a number in its evidence that is not finite."""
+        """The finding as JSON values; numbers of the evidence that are not finite become None."""
         return {
             "code": self.code,
             "severity": str(self.severity),

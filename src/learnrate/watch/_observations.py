@@ -1,4 +1,4 @@
-"""What was recorded of one run: columns of numbers, a row an update."""
+"""What was recorded of one run: columns of numbers, one row per update."""
 
 from __future__ import annotations
 
@@ -25,38 +25,38 @@ COLUMNS = (
     "clipped",
     "seconds",
 )
-"""What a row may hold beside its step; `Observations` says what each means."""
+"""What a row may hold besides its step; `Observations` says what each column means."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Observations:
-    """What was recorded of one run, a column a quantity, a row an update.
+    """What was recorded of one run: one column per quantity, one row per update.
 
     Args:
-        run: what the run is called.
-        step: (n,) whole numbers, strictly increasing: the 0-based updates that have a row.
-        columns: (n,) float arrays by name, nan where a row has no value. A column that was never
+        run: the name of the run.
+        step: (n,) whole numbers of at least 0, strictly increasing: the updates that have a row.
+        columns: (n,) float arrays by name, NaN where a row has no value. A column that was never
             recorded is absent. Names are those of `COLUMNS`: `lr`, the highest rate of the
             parameter groups, as the update used it; `loss` of the training batch; `validation`
-            loss; `gradient_norm` before clipping, these three inf where they were not finite;
+            loss; `gradient_norm` before clipping, these three inf if they were not finite;
             `update_ratio`, the norm of the update over that of the parameters; `clipped`, the share
-            of updates since the row before whose gradient was clipped; `seconds` the update took.
+            of updates since the previous row whose gradient was clipped; `seconds` per update.
         total_steps: the updates of the whole run as planned, if known.
-        schedule: what the rate should have followed, if known.
+        schedule: the schedule that the rate should have followed, if known.
         facts: further JSON values by name. Rules read `optimizer`, `momentum`, `clip_norm`,
-            `steps_per_epoch`, `classes` or `chance` (the loss of a model that knows nothing),
+            `steps_per_epoch`, `classes` or `chance` (the loss of a model that has learned nothing),
             `sharpness` (pairs of a step and the largest eigenvalue of the Hessian) with
             `preconditioned`, `betas`, `nesterov` and `dampening`, or `edge_ratio` (pairs of a step
-            and the rate times that over what the optimizer is stable up to), `resumed_at` (steps at
-            which the run went on after an interruption) and `edits` (steps at which a person or a
-            controller changed the rate).
+            and the rate times the sharpness over the limit of the optimizer), `resumed_at` (steps
+            at which the run was resumed after an interruption) and `edits` (steps at which a person
+            or a controller changed the rate).
 
     Raises:
         ArgumentError: a column is unknown or of another length, or steps do not increase.
 
     Examples:
-        >>> seen = Observations(run="a", step=[0, 1], columns={"loss": [2.0, 1.5]})
-        >>> seen.column("loss").tolist(), seen.has("lr")
+        >>> observations = Observations(run="a", step=[0, 1], columns={"loss": [2.0, 1.5]})
+        >>> observations.column("loss").tolist(), observations.has("lr")
         ([2.0, 1.5], False)
     """
 
@@ -73,24 +73,24 @@ class Observations:
             raise ArgumentError(
                 "Observations(step=...) must be whole numbers of at least 0 that strictly increase."
             )
-        columns = {name: np.asarray(held, dtype=float) for name, held in self.columns.items()}
-        for name, held in columns.items():
+        columns = {name: np.asarray(column, dtype=float) for name, column in self.columns.items()}
+        for name, column in columns.items():
             if name not in COLUMNS:
                 raise ArgumentError(
                     f"Observations(columns=...) must be among {', '.join(COLUMNS)}; got {name!r}."
                 )
-            if held.shape != step.shape:
+            if column.shape != step.shape:
                 raise ArgumentError(
                     f"Observations(columns[{name!r}]) must have a value for each of the "
-                    f"{step.size} steps; got shape {held.shape}."
+                    f"{step.size} steps; got shape {column.shape}."
                 )
         object.__setattr__(self, "step", step)
         object.__setattr__(self, "columns", columns)
 
     def has(self, name: str) -> bool:
-        """Whether a column has a value anywhere."""
+        """Whether a column has a value in any row."""
         return name in self.columns and not np.isnan(self.columns[name]).all()
 
     def column(self, name: str) -> np.ndarray:
-        """The column of that name; all nan where it was never recorded."""
+        """A column by its name; all NaN if it was never recorded."""
         return self.columns.get(name, np.full(self.step.shape, np.nan))

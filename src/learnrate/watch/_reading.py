@@ -1,45 +1,31 @@
-"""What rules read off a run, worked out once: the loss's levels, the rate's course, the limits."""
+"""What the rules read of a run, computed once: levels of the loss, the rate, the schedule."""
 
 from __future__ import annotations
 
 import math
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from learnrate.watch._tracks import Track, levels_of, median_of_three, neighbour_std
 
 if TYPE_CHECKING:
     from learnrate.watch._observations import Observations
 
-__all__ = ["LEVELS", "Reading", "Track", "share_text"]
+__all__ = ["Reading"]
 
-LEVELS = 60  # medians that stand for a series: enough for its shape, few enough for rank tests
-_FIRST = 3  # losses that say where a run began
-
-
-class Track(NamedTuple):
-    """The rows of a column that have a value: their steps, and the values."""
-
-    step: np.ndarray
-    value: np.ndarray
-
-    def since(self, step: float) -> Track:
-        """The rows from a step on."""
-        first = int(np.searchsorted(self.step, step))
-        return Track(self.step[first:], self.value[first:])
-
-    def before(self, step: float) -> Track:
-        """The rows before a step."""
-        first = int(np.searchsorted(self.step, step))
-        return Track(self.step[:first], self.value[:first])
+_LEVELS = 60  # enough for the shape of a series, few enough for rank tests
+_FIRST_LOSSES = 3  # their median is the loss at the start
+_RATE_TOLERANCE = 0.02  # of the peak: closer rates are equal up to a log's rounding
 
 
 class Reading:
-    """A run as rules see it; everything is worked out when it is first asked for.
+    """A run as the rules see it; every quantity is computed when it is first used.
 
     Args:
         observations: what was recorded.
-        live: whether the run goes on; a run of unknown total is then never taken as finished.
+        live: whether the run goes on; a run whose total is unknown is then never finished.
     """
 
     def __init__(self, observations: Observations, *, live: bool = False) -> None:
@@ -48,14 +34,14 @@ class Reading:
 
     @property
     def facts(self) -> dict[str, Any]:
-        """What is known beside the columns."""
+        """What is known besides the columns."""
         return dict(self.observations.facts)
 
     def track(self, name: str) -> Track:
-        """A column without the rows that have no value; inf where a value was not finite."""
-        held = self.observations.column(name)
-        there = ~np.isnan(held)
-        return Track(self.observations.step[there], held[there])
+        """The rows of a column that have a value; inf if a value was not finite."""
+        column = self.observations.column(name)
+        has_value = ~np.isnan(column)
+        return Track(self.observations.step[has_value], column[has_value])
 
     @cached_property
     def loss(self) -> Track:
@@ -63,28 +49,24 @@ class Reading:
         return self.track("loss")
 
     @cached_property
-    def finite(self) -> Track:
+    def finite_loss(self) -> Track:
         """The training loss where it was finite."""
-        there = np.isfinite(self.loss.value)
-        return Track(self.loss.step[there], self.loss.value[there])
+        return self.loss.finite()
 
     @cached_property
     def rate(self) -> Track:
-        """The rate's size, where it was recorded and finite."""
-        held = self.track("lr")
-        there = np.isfinite(held.value)
-        return Track(held.step[there], np.abs(held.value[there]))
+        """The absolute value of the rate where it was finite."""
+        rate = self.track("lr").finite()
+        return Track(rate.step, np.abs(rate.value))
 
     @cached_property
     def validation(self) -> Track:
         """The validation loss where it was finite."""
-        held = self.track("validation")
-        there = np.isfinite(held.value)
-        return Track(held.step[there], held.value[there])
+        return self.track("validation").finite()
 
     @cached_property
     def clipped(self) -> Track:
-        """The share of updates clipped: as recorded, or by the norms and the limit."""
+        """The share of updates clipped, as recorded or from the norms and the clipping norm."""
         if self.observations.has("clipped"):
             return self.track("clipped")
         norms, limit = self.track("gradient_norm"), self.facts.get("clip_norm")
@@ -94,14 +76,13 @@ class Reading:
 
     @cached_property
     def moved(self) -> float | None:
-        """The sizes of all updates so far, summed, as a share of the weights'; None if unrecorded."""
-        ratio = self.track("update_ratio").value
-        ratio = ratio[np.isfinite(ratio)]
-        return float(ratio.mean()) * self.seen if ratio.size else None
+        """The norms of all updates summed, as a share of the weights'; None if not recorded."""
+        ratio = self.track("update_ratio").finite().value
+        return float(ratio.mean()) * self.steps_done if ratio.size else None
 
     @property
     def chance(self) -> float | None:
-        """The loss of a model that knows nothing, where the facts say it or count the classes."""
+        """The loss of a model that has learned nothing; None if the facts do not give it."""
         chance, classes = self.facts.get("chance"), self.facts.get("classes")
         if isinstance(chance, int | float) and math.isfinite(chance) and chance > 0:
             return float(chance)
@@ -110,70 +91,87 @@ class Reading:
         return None
 
     @property
-    def seen(self) -> int:
-        """Updates from the start to the last row."""
+    def steps_done(self) -> int:
+        """Updates from the start of the run to the last row."""
         return int(self.observations.step[-1]) + 1 if self.observations.step.size else 0
 
     @property
-    def length(self) -> int:
-        """Updates of the whole run: the total where it is known, else what was seen."""
-        return max(self.seen, self.observations.total_steps or 0)
+    def total_steps(self) -> int:
+        """Updates of the whole run as planned; those done if the plan is unknown or exceeded."""
+        return max(self.steps_done, self.observations.total_steps or 0)
 
     @cached_property
     def finished(self) -> bool:
-        """Whether the last row is the end of the run, give or take two rows."""
-        total_steps = self.observations.total_steps
-        if total_steps is None:
+        """Whether the last row is the end of the run, to within two rows."""
+        planned = self.observations.total_steps
+        if planned is None:
             return not self.live
         steps = self.observations.step
         spacing = float(np.median(np.diff(steps[-50:]))) if steps.size > 1 else 1.0
-        return self.seen + 2.0 * spacing >= total_steps
+        return self.steps_done + 2.0 * spacing >= planned
 
     @cached_property
     def levels(self) -> Track:
-        """At most 60 medians of neighbouring finite losses, at the steps of their first rows."""
-        return levels_of(self.finite, LEVELS)
+        """Medians of 60 equal parts of the finite losses, at the steps of their first rows."""
+        return levels_of(self.finite_loss, _LEVELS)
 
     @cached_property
-    def wobble(self) -> float:
-        """By how much a level is uncertain: a robust scale of what two neighbours differ by."""
-        steps = np.diff(self.levels.value)
-        if steps.size < 4:
+    def level_error(self) -> float:
+        """The standard error of a level, from the differences of neighbouring levels."""
+        levels = self.levels.value
+        if levels.size < 5:
             return 0.0
-        return float(1.4826 * np.median(np.abs(steps - np.median(steps))) / math.sqrt(2.0))
+        return neighbour_std(levels, around=float(np.median(np.diff(levels))))
 
     @cached_property
     def start(self) -> float:
-        """The loss at the beginning: the median of the first three rows."""
-        return float(np.median(self.finite.value[:_FIRST]))
+        """The loss at the start: the median of the first three rows."""
+        return float(np.median(self.finite_loss.value[:_FIRST_LOSSES]))
 
     @cached_property
     def best(self) -> float:
-        """The lowest level."""
+        """The lowest level, or the loss at the start if that is lower."""
         return min(self.start, float(self.levels.value.min()))
 
     @cached_property
     def end(self) -> float:
-        """The loss at the end: the median of the last five levels' rows."""
+        """The loss at the end: the median of the last five levels."""
         return float(np.median(self.levels.value[-5:]))
 
     @property
     def fall(self) -> float:
-        """From the start to the lowest level."""
+        """How far the loss fell from its start to its lowest level."""
         return self.start - self.best
+
+    @cached_property
+    def largest_rise(self) -> tuple[float, int, int]:
+        """The largest rise from a level to a later one, and the indices of the two.
+
+        Levels are smoothed by a median of three, so that a rise for a sixtieth of the run, a spike,
+        does not count.
+        """
+        smooth = median_of_three(self.levels.value)
+        rise = smooth - np.minimum.accumulate(smooth)
+        high = int(np.argmax(rise))
+        return float(rise[high]), int(np.argmin(smooth[: high + 1])), high
 
     @cached_property
     def peak(self) -> float:
         """The highest rate."""
         return float(self.rate.value.max())
 
+    @property
+    def peak_or_none(self) -> float | None:
+        """The highest rate; None if no rate was recorded."""
+        return self.peak if self.rate.step.size else None
+
     @cached_property
-    def warm(self) -> int:
-        """The step at which the rate first came within a twentieth of its peak."""
+    def warmup_end(self) -> int:
+        """The step at which the rate first reached 95 % of its peak."""
         return int(self.rate.step[int(np.argmax(self.rate.value >= 0.95 * self.peak))])
 
     def rate_at(self, step: float) -> float | None:
-        """The rate of the last row up to a step; None where no rate was recorded."""
+        """The rate of the last row up to a step; None if no rate was recorded."""
         rate = self.rate
         if not rate.step.size:
             return None
@@ -181,8 +179,8 @@ class Reading:
         return float(rate.value[max(0, index)])
 
     @cached_property
-    def meant(self) -> np.ndarray | None:
-        """What the schedule says at the rate's rows; None where no schedule is known."""
+    def scheduled(self) -> np.ndarray | None:
+        """The rates that the schedule prescribes at the rate's rows; None if it is not known."""
         schedule = self.observations.schedule
         if schedule is None or not self.rate.step.size:
             return None
@@ -190,27 +188,30 @@ class Reading:
             schedule = schedule.over(self.observations.total_steps)
         return np.abs(schedule(self.rate.step)) if schedule.ready else None
 
+    def rate_equals(self, rates: np.ndarray) -> np.ndarray:
+        """In which rows the recorded rate equals another, to within 2 % of the peak."""
+        tolerance = _RATE_TOLERANCE * max(self.peak, float(rates.max()))
+        return np.asarray(np.abs(self.rate.value - rates) <= tolerance)
 
-def levels_of(track: Track, count: int) -> Track:
-    """Medians of `count` neighbouring parts of a track, or its rows where there are fewer."""
-    n = track.value.size
-    if n <= count:
-        return track
-    edges = np.linspace(0, n, count + 1).astype(int)
-    sizes = np.diff(edges)
-    place = edges[:-1, None] + np.arange(sizes.max())
-    parts = np.where(place < edges[1:, None], track.value[np.minimum(place, n - 1)], np.inf)
-    parts.sort(axis=1)
-    rows = np.arange(count)
-    medians = 0.5 * (parts[rows, (sizes - 1) // 2] + parts[rows, sizes // 2])
-    return Track(track.step[edges[:-1]], medians)
+    def decay_end(self, floor: float) -> int | None:
+        """The step at which a decaying rate reached its last value; None if it did not.
 
+        A rate that stands still after a jump is a stage of a step decay and has not ended; a rate
+        of exactly 0 has ended, however it got there.
 
-def share_text(share: float) -> str:
-    """A share for people.
-
-    Examples:
-        >>> share_text(0.123), share_text(0.004)
-        ('12 %', '0.4 %')
-    """
-    return f"{100 * share:.2g} %" if share < 0.1 else f"{100 * share:.0f} %"
+        Args:
+            floor: the share of the peak at or below which the last value must lie.
+        """
+        rate = self.rate
+        last = float(rate.value[-1])
+        if last > floor * self.peak:
+            return None
+        changing = np.flatnonzero(np.abs(rate.value - last) > 1e-6 * self.peak)
+        if not changing.size or changing[-1] + 1 >= rate.value.size - 1:
+            return None
+        first = int(changing[-1]) + 1
+        before = rate.value[max(0, first - 4) : first]
+        jumped = (
+            before[-1] > 3.0 * max(last, 0.02 * self.peak) and np.ptp(before) < 0.01 * before[-1]
+        )
+        return None if jumped and last > 0 else int(rate.step[first])

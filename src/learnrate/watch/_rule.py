@@ -1,25 +1,28 @@
-"""What a rule is: a pure function from a reading and its options to a finding."""
+"""What a rule is: a pure function from a reading and its thresholds to a finding."""
 
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from learnrate._errors import ArgumentError
+from learnrate.watch._example import ExampleRun
+from learnrate.watch._finding import Finding, Severity
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
-    from learnrate.watch._finding import Finding, Severity
+    from learnrate.watch._observations import Observations
     from learnrate.watch._reading import Reading
 
-__all__ = ["Rule", "RuleOptions", "checked"]
+__all__ = ["Rule", "RuleOptions"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class RuleOptions:
-    """Base of the options of a rule: every threshold is a finite number of at least 0."""
+    """Base of the thresholds of a rule, each a finite number of at least 0."""
 
     def __post_init__(self) -> None:
         for name, value in vars(self).items():
@@ -32,41 +35,97 @@ class RuleOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class Rule:
-    """A rule: its stable code, what it says, what it needs, and how it decides.
+    """A rule: its code, what its finding means, what it needs, and how it decides.
 
     Attributes:
-        code: its stable name, such as `LR101`.
+        code: its stable code, such as `LR101`.
+        name: the name of its thresholds in `Options`, such as `diverged`.
         title: what its finding means, in a few words.
-        severity: of its findings.
-        needs: the columns it cannot do without.
-        options: its thresholds, at their defaults.
-        check: from a reading and options to what was found, or None.
-        lacks: what else is missing in a reading, as a sentence; None where nothing is.
-        rows: rows of its first needed column without which it says nothing.
+        severity: the severity of its findings.
+        needs: the columns that it cannot do without.
+        options: its thresholds at their defaults, a frozen dataclass derived from `RuleOptions`.
+        check: takes a reading and the thresholds, returns the finding or None.
+        example: makes, of a healthy run, one in which this rule and no other finds something; it is
+            drawn on the page of the finding.
+        lacks: says in a sentence what else a reading lacks; None if nothing is lacking.
+        rows: the least number of rows of the first needed column; with fewer the rule does not run.
         explains: codes whose findings on the same run follow from this one.
-        shows: the columns that a picture of its finding draws.
+        shows: the columns that a picture of the finding draws.
+
+    Raises:
+        TypeError: the code is not `LR` and three digits, the name is not an identifier, or the
+            options are missing.
     """
 
     code: str
+    name: str
     title: str
     severity: Severity
     needs: tuple[str, ...]
     options: RuleOptions
     check: Callable[[Reading, Any], Finding | None]
+    example: Callable[[ExampleRun], Observations]
     lacks: Callable[[Reading], str | None] = lambda _: None
     rows: int = 20
     explains: frozenset[str] = frozenset()
     shows: tuple[str, ...] = ("loss",)
 
+    def __post_init__(self) -> None:
+        if not re.fullmatch(r"LR\d{3}", self.code):
+            raise TypeError(f"Rule(code=...) must be LR and three digits; got {self.code!r}.")
+        if not self.name.isidentifier():
+            raise TypeError(f"rule {self.code}: name must be an identifier; got {self.name!r}.")
+        if not isinstance(self.options, RuleOptions):
+            raise TypeError(
+                f"rule {self.code}: options must be a dataclass derived from RuleOptions, with the "
+                f"default thresholds; got {self.options!r}."
+            )
 
-def checked(rule: Rule, reading: Reading, options: RuleOptions) -> Finding | str | None:
-    """What a rule says: a finding, None, or why it could not run."""
-    absent = [name for name in rule.needs if not reading.observations.has(name)]
-    if absent:
-        return f"no {' and no '.join(absent)} was recorded"
-    if rule.needs:
-        rows = reading.track(rule.needs[0]).value.size
-        if rows < rule.rows:
-            return f"only {rows} rows of {rule.needs[0]}; it takes {rule.rows}"
-    lacking = rule.lacks(reading)
-    return lacking if lacking is not None else rule.check(reading, options)
+    def example_run(self) -> Observations:
+        """A run in which this rule and no other finds something."""
+        return self.example(ExampleRun())
+
+    def finding(
+        self,
+        *,
+        step: int | None,
+        message: str,
+        evidence: Mapping[str, Any],
+        remedy: str,
+        severity: Severity | None = None,
+    ) -> Finding:
+        """A finding of this rule.
+
+        Args:
+            step: the update from which it is true; None if it concerns the run as a whole.
+            message: what is wrong, in one sentence with its figures.
+            evidence: the numbers and steps that it rests on, as JSON values by name.
+            remedy: what to do next, in one sentence.
+            severity: the rule's by default.
+        """
+        return Finding(
+            code=self.code,
+            severity=severity or self.severity,
+            step=step,
+            message=message,
+            evidence=evidence,
+            remedy=remedy,
+        )
+
+    def apply(self, reading: Reading, options: RuleOptions) -> Finding | str | None:
+        """The finding in a run, None if there is none, or a sentence why the rule cannot run.
+
+        Args:
+            reading: the run.
+            options: the thresholds of this rule.
+        """
+        missing = [name for name in self.needs if not reading.observations.has(name)]
+        if missing:
+            return f"no {' and no '.join(missing)} was recorded"
+        if self.needs:
+            rows = reading.track(self.needs[0]).value.size
+            if rows < self.rows:
+                rows_text = f"{rows} row" if rows == 1 else f"{rows} rows"
+                return f"only {rows_text} of {self.needs[0]}; at least {self.rows} are needed"
+        lacking = self.lacks(reading)
+        return lacking if lacking is not None else self.check(reading, options)

@@ -1,4 +1,4 @@
-"""Up to which rate times curvature an update is stable on a quadratic."""
+"""The rate times curvature up to which an optimizer is stable on a quadratic loss."""
 
 from __future__ import annotations
 
@@ -6,11 +6,16 @@ __all__ = ["adam_limit", "rmsprop_limit", "sgd_limit"]
 
 
 def sgd_limit(momentum: float = 0.0, *, dampening: float = 0.0, nesterov: bool = False) -> float:
-    """Gradient descent, with heavy-ball or Nesterov's momentum.
+    """The limit of gradient descent, with heavy-ball or Nesterov momentum.
 
         2                         without momentum
         (2 + 2 b) / (1 - d)       heavy ball b, dampening d
         (2 + 2 b) / (1 + 2 b)     Nesterov
+
+    Args:
+        momentum: b, from 0 to below 1.
+        dampening: d; without momentum it has no effect.
+        nesterov: whether the momentum is Nesterov's.
 
     Examples:
         >>> sgd_limit(), sgd_limit(0.9), round(sgd_limit(0.9, nesterov=True), 3)
@@ -22,7 +27,7 @@ def sgd_limit(momentum: float = 0.0, *, dampening: float = 0.0, nesterov: bool =
 
 
 def adam_limit(beta: float = 0.9) -> float:
-    """Adam, of the curvature P^-1 H: (2 + 2 b) / (1 - b) with b its first beta.
+    """The limit of Adam on the curvature P^-1 H: (2 + 2 b) / (1 - b) with b its first beta.
 
     Ref: Cohen et al. 2022, arXiv:2207.14484.
 
@@ -34,7 +39,7 @@ def adam_limit(beta: float = 0.9) -> float:
 
 
 def rmsprop_limit(momentum: float = 0.0) -> float:
-    """RMSprop, of the curvature P^-1 H: 2, or 2 + 2 b with momentum b.
+    """The limit of RMSprop on the curvature P^-1 H: 2, or 2 + 2 b with momentum b.
 
     Examples:
         >>> rmsprop_limit(), rmsprop_limit(0.5)

@@ -1,4 +1,4 @@
-"""Logs that other tools wrote, read as observations; a reader a kind of log."""
+"""Readers of logs that other tools wrote, one file for each kind of log."""
 
 from learnrate.watch.readers._names import Names
 from learnrate.watch.readers._read import READERS, read_runs

@@ -1,4 +1,4 @@
-"""Which series of a log is the loss, the rate, the validation loss: named, or guessed."""
+"""Which series of a log is the loss, the rate or the validation loss, named or guessed."""
 
 from __future__ import annotations
 
@@ -20,22 +20,23 @@ _VALIDATION = re.compile(r"(^|[^a-z])(val|valid|validation|eval|evaluation|test|
 _TRAINING = re.compile(r"(^|[^a-z])(train|training|batch)([^a-z]|$)")
 _LOSS = re.compile(r"(^|[^a-z])(loss|nll|cross[ _-]?entropy)([^a-z]|$)")
 _NORM = re.compile(r"(^|[^a-z])grad(ient|ients|s)?[ _/.-]*(total[ _-]?)?norm([^a-z]|$)")
+_TOTAL = re.compile(r"(^|[^a-z])total([^a-z]|$)")
 _PER_EPOCH = re.compile(r"(^|[^a-z])epoch([^a-z]|$)")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Names:
-    """The names that a log uses; None is guessed, and a guess that is not clear is refused.
+    """The names of the series in a log. A name of None is guessed; an unclear guess is refused.
 
     Attributes:
-        step: of the column with the step, in tables.
-        loss: of the training loss.
-        lr: of the rate.
-        validation: of the validation loss.
-        gradient_norm: of the gradient's norm before clipping.
-        update_ratio: of the norm of the update over that of the parameters.
-        clipped: of the share of updates clipped.
-        seconds: of the time an update took.
+        step: the column with the step, in tables.
+        loss: the training loss.
+        lr: the learning rate.
+        validation: the validation loss.
+        gradient_norm: the norm of the gradient before clipping.
+        update_ratio: the norm of the update over that of the parameters.
+        clipped: the share of updates whose gradient was clipped.
+        seconds: the seconds per update.
     """
 
     step: str | None = None
@@ -48,44 +49,51 @@ class Names:
     seconds: str | None = None
 
     def columns(self, series: list[str], where: str) -> dict[str, list[str]]:
-        """The series of a log by the column that they are; a rate may have several.
+        """The series of a log for each column; a rate may have several.
+
+        Args:
+            series: the names of all series in the log.
+            where: the log, for messages.
 
         Raises:
-            FileError: a name given is not in the log, or it is not clear which series is the loss.
+            FileError: a given name is not in the log, or it is not clear which series is the loss.
 
         Examples:
             >>> Names().columns(["train/loss", "val/loss", "lr-SGD/pg1", "lr-SGD/pg2"], "a log")
             {'loss': ['train/loss'], 'lr': ['lr-SGD/pg1', 'lr-SGD/pg2'], 'validation': ['val/loss']}
         """
-        found: dict[str, list[str]] = {}
-        for one in fields(self):
-            if one.name == "step":
-                continue
-            given = getattr(self, one.name)
-            if given is None:
-                found[one.name] = (
-                    _loss(series, where) if one.name == "loss" else _GUESSES[one.name](series)
+        columns: dict[str, list[str]] = {}
+        for column in (field.name for field in fields(self) if field.name != "step"):
+            name = getattr(self, column)
+            if name is None:
+                columns[column] = (
+                    _loss(series, where) if column == "loss" else _GUESSES[column](series)
                 )
-            elif given in series:
-                found[one.name] = [given]
+            elif name in series:
+                columns[column] = [name]
             else:
                 raise FileError(
-                    f"{where} has no series {given!r} (--{one.name.replace('_', '-')}); "
+                    f"{where} has no series {name!r} (--{column.replace('_', '-')}); "
                     f"it has {_listed(series)}."
                 )
-        if not found["loss"] and not found["lr"]:
+        if not columns["loss"] and not columns["lr"]:
             raise FileError(
                 f"{where} has no series that looks like a loss or a rate; it has "
                 f"{_listed(series)}. Name one with --loss NAME."
             )
-        return {name: held for name, held in found.items() if held}
+        return {column: matches for column, matches in columns.items() if matches}
 
 
 def step_name(header: list[str], names: Names, where: str) -> str | None:
-    """The column of a table that counts steps, or else epochs; None where there is none.
+    """The column of a table that counts steps, or else epochs; None if there is none.
+
+    Args:
+        header: the names of all columns.
+        names: the names that were given.
+        where: the table, for messages.
 
     Raises:
-        FileError: the name given is not in the table.
+        FileError: the given name is not in the table.
     """
     if names.step is not None:
         if names.step not in header:
@@ -103,39 +111,35 @@ def _listed(series: list[str]) -> str:
 
 
 def _loss(series: list[str], where: str) -> list[str]:
-    held = [
+    losses = [
         name
         for name in series
         if _LOSS.search(name.lower()) and not _VALIDATION.search(name.lower())
     ]
-    exact = [name for name in held if name.lower() in {"loss", "train_loss", "train/loss"}]
-    training = [name for name in held if _TRAINING.search(name.lower())]
-    for found in (exact, training, held):
-        steps = [name for name in found if not _PER_EPOCH.search(name.lower())] or found
-        whole = [name for name in steps if re.search(r"(^|[^a-z])total([^a-z]|$)", name.lower())]
-        for narrowed in (steps, whole):
-            if len(narrowed) == 1:
-                return narrowed
-    if held:
+    exact = [name for name in losses if name.lower() in {"loss", "train_loss", "train/loss"}]
+    training = [name for name in losses if _TRAINING.search(name.lower())]
+    for candidates in (exact, training, losses):
+        per_step = [name for name in candidates if not _PER_EPOCH.search(name.lower())]
+        per_step = per_step or candidates
+        totals = [name for name in per_step if _TOTAL.search(name.lower())]
+        for matches in (per_step, totals):
+            if len(matches) == 1:
+                return matches
+    if losses:
         raise FileError(
-            f"{where} has several series that may be the training loss: {_listed(held)}. "
+            f"{where} has several series that may be the training loss: {_listed(losses)}. "
             "Name one with --loss NAME."
         )
     return []
 
 
 def _validation(series: list[str]) -> list[str]:
-    held = [
+    losses = [
         name for name in series if _LOSS.search(name.lower()) and _VALIDATION.search(name.lower())
     ]
-    for mark in ("val", "eval"):
-        narrowed = [name for name in held if mark in name.lower()]
-        if narrowed:
-            held = narrowed
-            break
-    whole = [name for name in held if not re.search(r"test", name.lower())] or held
-    shortest = sorted(whole, key=lambda name: (not _PER_EPOCH.search(name.lower()), len(name)))
-    return shortest[:1]
+    losses = [name for name in losses if "val" in name.lower()] or losses
+    losses = [name for name in losses if "test" not in name.lower()] or losses
+    return sorted(losses, key=lambda name: (not _PER_EPOCH.search(name.lower()), len(name)))[:1]
 
 
 def _rate(series: list[str]) -> list[str]:
@@ -143,15 +147,19 @@ def _rate(series: list[str]) -> list[str]:
 
 
 def _norm(series: list[str]) -> list[str]:
-    held = [name for name in series if _NORM.search(name.lower()) or name == "gradient_norm"]
-    return sorted(held, key=len)[:1]
+    norms = [name for name in series if _NORM.search(name.lower()) or name == "gradient_norm"]
+    return sorted(norms, key=len)[:1]
+
+
+def _exactly(column: str) -> Callable[[list[str]], list[str]]:
+    return lambda series: [name for name in series if name == column]
 
 
 _GUESSES: dict[str, Callable[[list[str]], list[str]]] = {
     "lr": _rate,
     "validation": _validation,
     "gradient_norm": _norm,
-    "update_ratio": lambda series: [one for one in series if one == "update_ratio"],
-    "clipped": lambda series: [one for one in series if one == "clipped"],
-    "seconds": lambda series: [one for one in series if one == "seconds"],
+    "update_ratio": _exactly("update_ratio"),
+    "clipped": _exactly("clipped"),
+    "seconds": _exactly("seconds"),
 }

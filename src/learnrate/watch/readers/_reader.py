@@ -1,4 +1,4 @@
-"""What a reader is, and what all of them check."""
+"""What a reader is, and what all readers check."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from learnrate.watch._observations import Observations
     from learnrate.watch.readers._names import Names
 
-__all__ = ["MIB", "Reader", "first_bytes", "within"]
+__all__ = ["MIB", "Reader", "first_bytes", "size_within"]
 
 MIB = 2**20
 
@@ -24,18 +24,24 @@ class Reader:
     """How one kind of log is recognised and read.
 
     Attributes:
-        name: of the kind, for messages.
-        claims: whether a file or a folder is of this kind; it looks at names and first bytes only.
-        read: the runs in it. It raises FileError with a sentence where the log cannot be read.
+        name: the kind of log, for messages.
+        claims: whether a file or a folder is of this kind. It looks at names and first bytes only.
+        read: the runs in it. It raises `FileError` with a sentence if the log cannot be read.
+        any_tool: whether any tool may write this format, such as CSV; such readers are tried last.
+        is_log: whether a file of this kind that is found in a folder is a log; always by default.
+        nested: whether the folders inside of a log may be logs of their own.
     """
 
     name: str
     claims: Callable[[Path], bool]
     read: Callable[[Path, Names], list[Observations]]
+    any_tool: bool = False
+    is_log: Callable[[Path], bool] = lambda _: True
+    nested: bool = False
 
 
 def first_bytes(path: Path, count: int = 4096) -> bytes:
-    """The beginning of a file; nothing where it cannot be read."""
+    """The first bytes of a file; none if it cannot be read."""
     try:
         with path.open("rb") as file:
             return file.read(count)
@@ -43,11 +49,16 @@ def first_bytes(path: Path, count: int = 4096) -> bytes:
         return b""
 
 
-def within(path: Path, limit: int, way_out: str) -> int:
-    """The size of a file in bytes.
+def size_within(path: Path, limit: int, way_out: str) -> int:
+    """The size of a file in bytes, if it is not too large to read.
+
+    Args:
+        path: the file.
+        limit: the largest size in bytes that can be read in reasonable time and memory.
+        way_out: a sentence that says what to do with a larger one.
 
     Raises:
-        FileError: it is larger than can be read in reasonable time and memory, or not there.
+        FileError: the file is larger, or it does not exist.
     """
     try:
         size = path.stat().st_size

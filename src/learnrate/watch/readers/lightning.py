@@ -1,12 +1,12 @@
-"""Lightning's CSVLogger: metrics.csv in a folder of its version, sparse rows by global step."""
+"""Lightning's CSVLogger: metrics.csv in a folder per version, with sparse rows by global step."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from learnrate.watch.readers._csv import header_of, read_csv
 from learnrate.watch.readers._reader import Reader
-from learnrate.watch.readers._tables import header_of, read_csv
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from learnrate.watch._observations import Observations
     from learnrate.watch.readers._names import Names
 
-__all__ = ["LIGHTNING"]
+__all__ = ["READER"]
 
 
 def _claims(path: Path) -> bool:
@@ -22,7 +22,7 @@ def _claims(path: Path) -> bool:
 
 
 def _read(path: Path, names: Names) -> list[Observations]:
-    return [replace(one, run=str(path.parent)) for one in read_csv(path, names)]
+    return [replace(run, run=str(path.parent)) for run in read_csv(path, names)]
 
 
-LIGHTNING = Reader(name="Lightning CSV log", claims=_claims, read=_read)
+READER = Reader(name="Lightning CSV log", claims=_claims, read=_read)

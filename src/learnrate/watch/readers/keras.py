@@ -1,16 +1,16 @@
-"""Keras's CSVLogger: a row an epoch, the epoch in the first column, validation as val_loss."""
+"""Keras's CSVLogger: a row per epoch, the epoch in the first column, validation as val_loss."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from learnrate.watch.readers._csv import header_of, is_csv, read_csv
 from learnrate.watch.readers._reader import Reader
-from learnrate.watch.readers._tables import header_of, is_csv, read_csv
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["KERAS"]
+__all__ = ["READER"]
 
 
 def _claims(path: Path) -> bool:
@@ -18,4 +18,4 @@ def _claims(path: Path) -> bool:
     return is_csv(path) and header[0] == "epoch" and "step" not in header and "loss" in header
 
 
-KERAS = Reader(name="Keras CSV log", claims=_claims, read=read_csv)
+READER = Reader(name="Keras CSV log", claims=_claims, read=read_csv)

@@ -1,0 +1,85 @@
+"""Tracks: the rows of a column that have a value, and the statistics that rules take of them."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+__all__ = ["Track", "levels_of", "median_of_three", "neighbour_std", "share_text", "thinned"]
+
+_NORMAL = 1.4826  # standard deviation of a normal distribution over its median absolute deviation
+_RANK_TEST_VALUES = 32  # the cost of a rank test grows with their square
+
+
+class Track(NamedTuple):
+    """The rows of a column that have a value: their steps, and the values."""
+
+    step: np.ndarray
+    value: np.ndarray
+
+    def since(self, step: float) -> Track:
+        """The rows from a step on."""
+        first = int(np.searchsorted(self.step, step))
+        return Track(self.step[first:], self.value[first:])
+
+    def before(self, step: float) -> Track:
+        """The rows before a step."""
+        end = int(np.searchsorted(self.step, step))
+        return Track(self.step[:end], self.value[:end])
+
+    def finite(self) -> Track:
+        """The rows with a finite value."""
+        is_finite = np.isfinite(self.value)
+        return Track(self.step[is_finite], self.value[is_finite])
+
+
+def levels_of(track: Track, count: int) -> Track:
+    """Medians of `count` neighbouring parts of a track, or its rows if there are fewer."""
+    n = track.value.size
+    if n <= count:
+        return track
+    edges = np.linspace(0, n, count + 1).astype(int)
+    sizes = np.diff(edges)
+    indices = edges[:-1, None] + np.arange(sizes.max())
+    parts = np.where(indices < edges[1:, None], track.value[np.minimum(indices, n - 1)], np.inf)
+    parts.sort(axis=1)
+    rows = np.arange(count)
+    medians = 0.5 * (parts[rows, (sizes - 1) // 2] + parts[rows, sizes // 2])
+    return Track(track.step[edges[:-1]], medians)
+
+
+def median_of_three(values: np.ndarray) -> np.ndarray:
+    """Each value replaced by the median of itself and its two neighbours."""
+    padded = np.pad(values, 1, mode="edge")
+    return np.asarray(np.median(np.lib.stride_tricks.sliding_window_view(padded, 3), axis=1))
+
+
+def neighbour_std(values: np.ndarray, *, around: float = 0.0) -> float:
+    """Standard deviation of values around their course, from the differences of neighbours.
+
+    It is robust: the median absolute deviation of the differences, over the square root of 2.
+
+    Args:
+        values: at least two.
+        around: the difference of neighbours that the course itself makes.
+    """
+    deviations = np.abs(np.diff(values) - around)
+    return float(_NORMAL * np.median(deviations) / math.sqrt(2.0))
+
+
+def thinned(values: np.ndarray) -> list[float]:
+    """Means of at most 32 neighbouring parts, few enough for a rank test."""
+    parts = np.array_split(values, min(_RANK_TEST_VALUES, values.size))
+    return [float(part.mean()) for part in parts]
+
+
+def share_text(share: float) -> str:
+    """A share as a percentage.
+
+    Examples:
+        >>> share_text(0.123), share_text(0.004)
+        ('12 %', '0.4 %')
+    """
+    return f"{100 * share:.2g} %" if share < 0.1 else f"{100 * share:.0f} %"

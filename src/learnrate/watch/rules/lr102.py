@@ -1,0 +1,169 @@
+"""LR102: the loss spikes again and again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from learnrate.watch._finding import Finding, Severity
+from learnrate.watch._rule import Rule, RuleOptions
+from learnrate.watch._tracks import median_of_three, neighbour_std
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from learnrate.watch._example import ExampleRun
+    from learnrate.watch._observations import Observations
+    from learnrate.watch._reading import Reading
+
+__all__ = ["RULE", "SpikesOptions"]
+
+_PARTS = 2000  # of a long run; only the extremes of each part can be turning points
+
+
+@dataclass(frozen=True, kw_only=True)
+class SpikesOptions(RuleOptions):
+    """Thresholds of LR102.
+
+    Attributes:
+        height: a spike must rise from the last low by this share of the whole fall of the loss.
+        back: the loss must then fall by this share of the rise, to count as recovered.
+        noise: a spike must rise by this many standard deviations of neighbouring losses.
+        count: there must be this many spikes.
+        apart: the first and the last spike must be this share of the run apart.
+        longest: a spike may last for this share of the run; a longer one is a swing, LR103.
+        early: a spike within this first share of the run counts for LR304 instead.
+        progress: the loss must have made this share of its whole fall when it spikes, in the
+            median; a loss that spikes instead of falling swings, LR103.
+        off: a loss is off its course while it lies above its lowest level so far by more than this
+            share of its whole fall.
+        away: the loss may be off its course for this share of the run; a loss that is off for
+            longer swings, LR103. Runs with bad batches were off for up to 0.31 of the run, runs at
+            too high a rate for at least 0.43.
+    """
+
+    height: float = 0.15
+    back: float = 0.6
+    noise: float = 6.0
+    count: float = 3
+    apart: float = 0.2
+    longest: float = 0.2
+    early: float = 0.05
+    progress: float = 0.6
+    off: float = 0.2
+    away: float = 0.35
+
+
+class _Spike(NamedTuple):
+    """A rise of the loss that is followed by a fall, as rows: its low, its top, and its end."""
+
+    low: int
+    top: int
+    end: int
+    height: float
+
+
+def _check(reading: Reading, options: SpikesOptions) -> Finding | None:
+    loss = reading.finite_loss
+    smooth = median_of_three(loss.value)  # so that a single hard batch is not a spike
+    least = max(options.height * reading.fall, options.noise * neighbour_std(loss.value))
+    spikes = [
+        spike
+        for spike in _rises(smooth, _extremes(smooth, _PARTS), least, options.back)
+        if spike.end - spike.low <= options.longest * smooth.size
+        and spike.top >= options.early * smooth.size
+    ]
+    if len(spikes) < options.count:
+        return None
+    progress = np.median([reading.start - float(smooth[spike.low]) for spike in spikes])
+    if progress < options.progress * reading.fall or _share_off(reading, options) > options.away:
+        return None
+    steps = [int(loss.step[spike.top]) for spike in spikes]
+    if steps[-1] - steps[0] < options.apart * reading.steps_done:
+        return None
+    highest = max(spike.height for spike in spikes)
+    return RULE.finding(
+        step=steps[0],
+        message=(
+            f"The loss spikes again and again, {len(spikes)} times from step {steps[0]:,} to step "
+            f"{steps[-1]:,}, by up to {highest:.3g}, and recovers each time."
+        ),
+        evidence={
+            "count": len(spikes),
+            "steps": steps[:20],
+            "highest": highest,
+            "rate_at_first": reading.rate_at(steps[0]),
+        },
+        remedy=(
+            "Lower the peak rate by half, or clip gradients at their usual norm; if the spikes "
+            "come at the same batches in every run, check that data."
+        ),
+    )
+
+
+def _share_off(reading: Reading, options: SpikesOptions) -> float:
+    """The share of the run, after its first tenth, in which the loss is off its course."""
+    levels = reading.levels.value
+    above = levels - np.minimum.accumulate(levels)
+    return float(np.mean(above[levels.size // 10 :] > options.off * reading.fall))
+
+
+def _extremes(values: np.ndarray, parts: int) -> np.ndarray:
+    """The indices of the lowest and the highest value of each of `parts` parts, in order.
+
+    Examples:
+        >>> _extremes(np.array([3.0, 1.0, 2.0, 5.0, 4.0, 6.0]), 2).tolist()
+        [0, 1, 4, 5]
+    """
+    n = values.size
+    if n <= 2 * parts:
+        return np.arange(n)
+    width = n // parts
+    table = values[: width * parts].reshape(parts, width)
+    first = width * np.arange(parts)
+    rest = np.arange(width * parts, n)
+    return np.unique(
+        np.concatenate([first + table.argmin(axis=1), first + table.argmax(axis=1), rest])
+    )
+
+
+def _rises(values: np.ndarray, rows: np.ndarray, least: float, back: float) -> Iterator[_Spike]:
+    """Rises by `least` or more, each until the share `back` of it is lost again."""
+    low = top = int(rows[0])
+    risen = False
+    for row in rows.tolist():
+        value = values[row]
+        if not risen:
+            if value < values[low]:
+                low = row
+            if value - values[low] >= least:
+                risen, top = True, row
+            continue
+        if value > values[top]:
+            top = row
+        height = float(values[top] - values[low])
+        if values[top] - value >= back * height:
+            yield _Spike(low, top, row, height)
+            risen, low = False, row
+
+
+def _example(run: ExampleRun) -> Observations:
+    step = run.step
+    spikes = sum(1.2 * np.exp(-(step - first) / 6) * (first <= step) for first in (180, 300, 430))
+    return run.observed(loss=run.loss + spikes)
+
+
+RULE = Rule(
+    code="LR102",
+    name="spikes",
+    title="the loss spikes again and again",
+    severity=Severity.WARNING,
+    needs=("loss",),
+    options=SpikesOptions(),
+    check=_check,
+    example=_example,
+    rows=60,
+    explains=frozenset({"LR103", "LR201", "LR304"}),
+)

@@ -1,0 +1,100 @@
+"""LR103: the loss swings back by a large part of what was gained."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from learnrate._axes import rate_text
+from learnrate.watch._finding import Finding, Severity
+from learnrate.watch._rule import Rule, RuleOptions
+from learnrate.watch._tracks import share_text
+
+if TYPE_CHECKING:
+    from learnrate.watch._reading import Reading
+
+__all__ = ["RULE", "OscillatingOptions"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class OscillatingOptions(RuleOptions):
+    """Thresholds of LR103.
+
+    Attributes:
+        back: the loss must have risen on the way by more than this share of its whole fall.
+        noise: that rise must exceed this many standard errors of a level. Healthy runs that rose by
+            so much did so by up to 3 of them, runs at too high a rate by 4.5 or more.
+        turns: the correlation of neighbouring changes of the loss must have come this share of the
+            way from that of independent losses, -1/2, to that of a bounce between two values, -1.
+        size: the standard deviation of losses that bounce must be at least this share of the whole
+            fall.
+        seen: this share of the run must be over, because how a burst at the beginning, LR304, ends
+            is not known before.
+    """
+
+    back: float = 0.25
+    noise: float = 4.0
+    turns: float = 0.6
+    size: float = 0.05
+    seen: float = 0.25
+
+
+def _check(reading: Reading, options: OscillatingOptions) -> Finding | None:
+    levels, fall = reading.levels, reading.fall
+    if fall <= 0 or reading.steps_done < options.seen * reading.total_steps:
+        return None
+    rise, low, high = reading.largest_rise
+    if rise > max(options.back * fall, options.noise * reading.level_error):
+        step = int(levels.step[low])
+        bottom, top = float(levels.value[low]), float(levels.value[high])
+        message = (
+            f"The loss swings: from {bottom:.3g} near step {step:,} it rose to {top:.3g} near "
+            f"step {int(levels.step[high]):,}, by {share_text(rise / fall)} of all that the run "
+            "had gained."
+        )
+        return _finding(reading, step, message, {"low": bottom, "high": top})
+    half = reading.finite_loss.value.size // 2
+    late = reading.finite_loss.value[half:]
+    change = np.diff(late) - np.diff(late).mean()
+    std = float(np.std(change)) / 2.0
+    if std < options.size * fall or change.size < 20:
+        return None
+    correlation = float((change[1:] * change[:-1]).sum() / (change * change).sum())
+    # The changes of independent values have -1/2, those of a bounce between two values -1.
+    if correlation > -(0.5 + 0.5 * options.turns):
+        return None
+    message = (
+        f"The loss bounces from one update to the next by {2 * std:.2g}, "
+        f"{share_text(2 * std / fall)} of all that the run had gained, over the last half."
+    )
+    step = int(reading.finite_loss.step[half])
+    return _finding(reading, step, message, {"bounce": 2 * std, "correlation": correlation})
+
+
+def _finding(reading: Reading, step: int, message: str, evidence: dict[str, object]) -> Finding:
+    rate = reading.rate_at(step)
+    target = "" if rate is None else f" to {rate_text(reading.peak / 3, 2)}"
+    return RULE.finding(
+        step=step,
+        message=message,
+        evidence=evidence | {"fall": reading.fall, "rate": rate},
+        remedy=(
+            f"Lower the peak rate{target}, a third of it; with Adam, a lower beta2 (0.95) or a "
+            "longer warm-up helps too."
+        ),
+    )
+
+
+RULE = Rule(
+    code="LR103",
+    name="oscillating",
+    title="the loss swings back by a large part of what was gained",
+    severity=Severity.WARNING,
+    needs=("loss",),
+    options=OscillatingOptions(),
+    check=_check,
+    example=lambda run: run.observed(loss=run.raised_loss(220, 330, 0.9)),
+    explains=frozenset({"LR301", "LR201", "LR302"}),
+)

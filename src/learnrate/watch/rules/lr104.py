@@ -1,0 +1,159 @@
+"""LR104: the rate is beyond the edge of stability."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from learnrate._axes import rate_text
+from learnrate.watch._finding import Finding, Severity
+from learnrate.watch._rule import Rule, RuleOptions
+from learnrate.watch._stability import adam_limit, rmsprop_limit, sgd_limit
+from learnrate.watch._tracks import Track
+
+if TYPE_CHECKING:
+    from learnrate.watch._example import ExampleRun
+    from learnrate.watch._observations import Observations
+    from learnrate.watch._reading import Reading
+
+__all__ = ["RULE", "BeyondEdgeOptions"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class BeyondEdgeOptions(RuleOptions):
+    """Thresholds of LR104. The ratio is the rate times the sharpness over the optimizer's limit.
+
+    Training stays at a ratio of 1, the edge of stability (Cohen et al. 2021 and 2022), by itself
+    and may go well, so a ratio near 1 counts only if the loss swings.
+
+    Attributes:
+        ratio: a measurement is beyond the edge if the ratio is at least this.
+        share: if the loss swings, this share of the measurements must be beyond the edge.
+        back: the loss swings if it rose on the way by more than this share of its whole fall.
+        far: a measurement is far beyond the edge if the ratio exceeds this; no training stays there
+            by itself. Up to 1.05 was measured at the edge.
+        far_share: if the loss does not swing, this share of the measurements must be far beyond.
+        measured: there must be this many measurements.
+    """
+
+    ratio: float = 1.0
+    share: float = 0.2
+    back: float = 0.15
+    far: float = 1.2
+    far_share: float = 0.5
+    measured: float = 5
+
+
+def _measurements(reading: Reading, fact: str) -> Track | None:
+    """A fact that is pairs of a step and a number."""
+    value = reading.facts.get(fact)
+    pairs = (
+        np.asarray(value, dtype=float) if isinstance(value, list | tuple | np.ndarray) else None
+    )
+    if pairs is None or pairs.ndim != 2 or pairs.shape[1] != 2:
+        return None
+    pairs = pairs[np.isfinite(pairs).all(axis=1)]
+    return Track(pairs[:, 0], pairs[:, 1])
+
+
+def _stability_limit(reading: Reading) -> float | None:
+    """The rate times sharpness at which the optimizer is at the edge of stability."""
+    facts = reading.facts
+    name = str(facts.get("optimizer", "")).lower()
+    if "adam" in name or "rms" in name:
+        if not facts.get("preconditioned"):
+            return None
+        if "rms" in name:
+            return rmsprop_limit(float(facts.get("momentum", 0.0)))
+        return adam_limit(float(facts.get("betas", (0.9,))[0]))
+    if not any(word in name for word in ("sgd", "momentum", "nesterov")):
+        return None
+    return sgd_limit(
+        float(facts.get("momentum", 0.0 if name == "sgd" else 0.9)),
+        dampening=float(facts.get("dampening", 0.0)),
+        nesterov="nesterov" in name or bool(facts.get("nesterov")),
+    )
+
+
+def _ratios(reading: Reading) -> Track | None:
+    """The rate times the sharpness over the limit, from a probe or from the facts."""
+    probed = _measurements(reading, "edge_ratio")
+    if probed is not None:
+        return probed
+    sharpness, limit = _measurements(reading, "sharpness"), _stability_limit(reading)
+    if sharpness is None or limit is None:
+        return None
+    rates = np.array([reading.rate_at(step) or 0.0 for step in sharpness.step])
+    return Track(sharpness.step, rates * sharpness.value / limit)
+
+
+def _lacks(reading: Reading) -> str | None:
+    measurements = _measurements(reading, "edge_ratio") or _measurements(reading, "sharpness")
+    if measurements is None:
+        return "no sharpness was measured (facts['sharpness'], pairs of a step and an eigenvalue)"
+    count = measurements.step.size
+    if count < BeyondEdgeOptions().measured:
+        return f"only {count} measurement{'' if count == 1 else 's'} of the sharpness"
+    if _ratios(reading) is None:
+        return (
+            "the stability limit of the optimizer is not known (facts['optimizer']; for Adam the "
+            "sharpness must be preconditioned, facts['preconditioned'])"
+        )
+    return None
+
+
+def _check(reading: Reading, options: BeyondEdgeOptions) -> Finding | None:
+    ratios = _ratios(reading)
+    assert ratios is not None  # noqa: S101 - `_lacks` is called before
+    beyond = ratios.value >= options.ratio
+    swings = reading.largest_rise[0] > options.back * reading.fall
+    if not (swings and beyond.mean() >= options.share) and (
+        np.mean(ratios.value > options.far) < options.far_share
+    ):
+        return None
+    step = int(ratios.step[int(np.argmax(beyond))])
+    limit = _stability_limit(reading)
+    limit_text = "" if limit is None else f" {limit:.3g}"
+    return RULE.finding(
+        step=step,
+        message=(
+            f"The rate is at or beyond the edge of stability: in {int(beyond.sum())} of "
+            f"{beyond.size} measurements, from step {step:,} on, rate times sharpness is "
+            f"{float(np.median(ratios.value[beyond])):.2g} times the limit{limit_text} (median)"
+            + (", and the loss swings." if swings else ".")
+        ),
+        evidence={
+            "limit": limit,
+            "median_ratio": float(np.median(ratios.value)),
+            "highest_ratio": float(ratios.value.max()),
+            "measurements": int(beyond.size),
+            "above": int(beyond.sum()),
+        },
+        remedy=(
+            f"Lower the peak rate to {rate_text(reading.peak / 3, 2)}, a third of it, or warm up "
+            "for longer, so that the curvature can adapt first."
+        ),
+    )
+
+
+def _example(run: ExampleRun) -> Observations:
+    sharpness = [[step, 24.0] for step in range(0, run.total_steps, 40)]
+    return run.observed(
+        loss=run.raised_loss(220, 330, 0.9), facts={"optimizer": "sgd", "sharpness": sharpness}
+    )
+
+
+RULE = Rule(
+    code="LR104",
+    name="beyond_edge",
+    title="the rate is beyond the edge of stability",
+    severity=Severity.WARNING,
+    needs=("lr", "loss"),
+    options=BeyondEdgeOptions(),
+    check=_check,
+    example=_example,
+    lacks=_lacks,
+    explains=frozenset({"LR102", "LR103", "LR304"}),
+)

@@ -1,0 +1,111 @@
+"""LR301: a plateau, so it is time to decay."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from learnrate._axes import rate_text
+from learnrate._statistics import rising_rank_p
+from learnrate.watch._finding import Finding, Severity
+from learnrate.watch._rule import Rule, RuleOptions
+
+if TYPE_CHECKING:
+    from learnrate.watch._example import ExampleRun
+    from learnrate.watch._observations import Observations
+    from learnrate.watch._reading import Reading
+
+__all__ = ["RULE", "PlateauOptions"]
+
+_MEANS = 24  # batch means under the trend test, as many as the controllers use
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlateauOptions(RuleOptions):
+    """Thresholds of LR301; the test is that of `learnrate.controllers.Plateau`.
+
+    Attributes:
+        window: the test looks at this last share of the rows so far.
+        progress: the test must show that the loss fell by less, over the window, than this share of
+            its whole fall, or of the loss itself if that is smaller. Runs at a constant rate that
+            were still worth continuing fell by 0.2 or more, runs on a plateau by up to 0.1.
+        significance: the p-value of that test must be below this.
+        left: this share of the run must be left, for a decay to be of use.
+        held: the rate may vary by this share within the window.
+    """
+
+    window: float = 0.6
+    progress: float = 0.15
+    significance: float = 0.02
+    left: float = 0.1
+    held: float = 0.02
+
+
+def _check(reading: Reading, options: PlateauOptions) -> Finding | None:
+    if reading.finished or reading.steps_done > (1.0 - options.left) * reading.total_steps:
+        return None
+    rows = int(options.window * reading.finite_loss.value.size)
+    window = reading.finite_loss.value[-rows:]
+    since = int(reading.finite_loss.step[-rows])
+    rates = reading.rate.since(since).value
+    if not rates.size or rates.max() == 0 or rates.min() < (1.0 - options.held) * rates.max():
+        return None
+    if rates.max() < 0.5 * reading.peak or _will_decay(reading):
+        return None
+    means = np.array([part.mean() for part in np.array_split(window, min(_MEANS, rows))])
+    level = float(np.median(means))
+    progress = options.progress * min(reading.fall, abs(level))
+    p = rising_rank_p((means + progress * np.arange(means.size) / means.size).tolist())
+    if progress <= 0 or p >= options.significance:
+        return None
+    rate = float(rates[-1])
+    planned = reading.observations.total_steps
+    left = None if planned is None else planned - reading.steps_done
+    left_text = "" if left is None else f", and {left:,} updates are left"
+    return RULE.finding(
+        step=since,
+        message=(
+            f"The loss has stayed near {level:.4g} since about step {since:,} at a rate of "
+            f"{rate_text(rate, 2)}: it fell by less than {progress:.2g} in "
+            f"{reading.steps_done - since:,} updates (p={p:.2g}){left_text}."
+        ),
+        evidence={
+            "since": since,
+            "level": level,
+            "rate": rate,
+            "progress_refuted": progress,
+            "p": p,
+            "updates_left": left,
+        },
+        remedy="Begin the decay now: let the rate fall to 0 over what is left of the run.",
+    )
+
+
+def _will_decay(reading: Reading) -> bool:
+    """Whether the schedule, if known, lets the rate fall by half or more until the end."""
+    schedule, total_steps = reading.observations.schedule, reading.observations.total_steps
+    if schedule is None or total_steps is None:
+        return False
+    bound = schedule if schedule.ready else schedule.over(total_steps)
+    return abs(bound(total_steps - 1)) < 0.5 * abs(bound(reading.steps_done - 1))
+
+
+def _example(run: ExampleRun) -> Observations:
+    loss = 0.6 + 1.7 * np.exp(-run.step / 20) + 0.03 * run.noise
+    return run.observed(loss=loss, lr=np.full(run.total_steps, 0.1), total_steps=1000)
+
+
+RULE = Rule(
+    code="LR301",
+    name="plateau",
+    title="a plateau: decay now",
+    severity=Severity.WARNING,
+    needs=("loss", "lr"),
+    options=PlateauOptions(),
+    check=_check,
+    example=_example,
+    rows=60,
+    explains=frozenset({"LR302"}),
+)

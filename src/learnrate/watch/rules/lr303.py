@@ -1,0 +1,99 @@
+"""LR303: the schedule ended before the run did."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from learnrate._axes import rate_text
+from learnrate.watch._finding import Finding, Severity
+from learnrate.watch._rule import Rule, RuleOptions
+from learnrate.watch._tracks import share_text
+
+if TYPE_CHECKING:
+    from learnrate.watch._reading import Reading
+
+__all__ = ["RULE", "EndedEarlyOptions"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class EndedEarlyOptions(RuleOptions):
+    """Thresholds of LR303.
+
+    Attributes:
+        share: this share of the run must have been trained after the end of the schedule.
+        floor: a rate that stands still has ended if it is at most this share of its peak.
+        epochs: the schedule must have ended after this first share of the run; an earlier end means
+            a schedule in epochs, LR307.
+    """
+
+    share: float = 0.1
+    floor: float = 0.015
+    epochs: float = 0.1
+
+
+def _check(reading: Reading, options: EndedEarlyOptions) -> Finding | None:
+    if reading.peak == 0:
+        return None
+    step = reading.decay_end(options.floor)
+    if step is None:
+        step = _scheduled_end(reading)
+    if step is None:
+        return None
+    trained = reading.steps_done - step
+    if (
+        trained < options.share * reading.total_steps
+        or step < options.epochs * reading.total_steps
+    ):
+        return None
+    last = float(reading.rate.value[-1])
+    return RULE.finding(
+        step=step,
+        message=(
+            f"The schedule ended at step {step:,} of {reading.total_steps:,}: the last "
+            f"{trained:,} updates ({share_text(trained / reading.total_steps)} of the run) were "
+            f"made at a rate of {rate_text(last, 2)}."
+        ),
+        evidence={
+            "ended": step,
+            "updates_after": trained,
+            "rate_after": last,
+            "peak": reading.peak,
+        },
+        remedy=(
+            f"Give the schedule the real length of the run, {reading.total_steps:,} updates: count "
+            "optimizer updates over all epochs, not micro-batches of one process."
+        ),
+    )
+
+
+def _scheduled_end(reading: Reading) -> int | None:
+    """The step at which a known schedule that the rate follows ended at a floor; None if none."""
+    schedule = reading.observations.schedule
+    if schedule is None or not schedule.bound:
+        return None
+    scheduled = reading.scheduled
+    if scheduled is None or reading.rate_equals(scheduled).mean() <= 0.95:
+        return None
+    total_steps = int(schedule.total_steps or 0)
+    tail = reading.rate.since(total_steps).value
+    stands = (
+        tail.size > 1 and tail.max() <= 0.5 * reading.peak and np.ptp(tail) < 1e-6 * reading.peak
+    )
+    return total_steps if stands else None
+
+
+RULE = Rule(
+    code="LR303",
+    name="ended_early",
+    title="the schedule ended before the run did",
+    severity=Severity.WARNING,
+    needs=("lr",),
+    options=EndedEarlyOptions(),
+    check=_check,
+    example=lambda run: run.observed(lr=run.cosine(400) * (run.step < 400)),
+    explains=frozenset({"LR201", "LR202", "LR301"}),
+    shows=("lr",),
+)

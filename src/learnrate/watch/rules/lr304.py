@@ -1,0 +1,95 @@
+"""LR304: the warm-up is missing or too short."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from learnrate._axes import rate_text
+from learnrate.watch._finding import Finding, Severity
+from learnrate.watch._rule import Rule, RuleOptions
+from learnrate.watch._tracks import median_of_three, neighbour_std
+
+if TYPE_CHECKING:
+    from learnrate.watch._reading import Reading
+
+__all__ = ["RULE", "NoWarmupOptions"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class NoWarmupOptions(RuleOptions):
+    """Thresholds of LR304.
+
+    Attributes:
+        early: this first share of the run counts as its beginning.
+        rise: the loss must rise there above its start by this share of its whole fall.
+        noise: that rise must be this many standard deviations of neighbouring losses.
+        warm: the rate must have reached its peak within this first share of the run; a later peak
+            is not to blame.
+        recovered: at a third of the run the loss must have made this share of its whole fall; if
+            it has not, the rate is too high for more than the beginning.
+    """
+
+    early: float = 0.1
+    rise: float = 0.15
+    noise: float = 4.0
+    warm: float = 0.05
+    recovered: float = 0.5
+
+
+def _check(reading: Reading, options: NoWarmupOptions) -> Finding | None:
+    early = reading.finite_loss.before(options.early * reading.steps_done)
+    if early.value.size < 8 or reading.fall <= 0:
+        return None
+    if reading.warmup_end > options.warm * reading.total_steps:
+        return None
+    smooth = median_of_three(early.value)[1:-1]
+    top = int(np.argmax(smooth))
+    highest = float(smooth[top])
+    start = min(reading.start, float(early.value[0]))  # the rise may be there by the third row
+    rise, fall = highest - start, start - reading.best
+    if rise < options.rise * fall or rise < options.noise * neighbour_std(early.value):
+        return None
+    step = int(early.step[top + 1])
+    at_a_third = float(
+        np.interp(reading.steps_done / 3, reading.levels.step, reading.levels.value)
+    )
+    if reading.warmup_end > step or at_a_third > start - options.recovered * fall:
+        return None
+    warmup = reading.warmup_end - int(reading.rate.step[0])
+    warmup_text = f"a warm-up of only {warmup:,} updates" if warmup > 1 else "no warm-up"
+    return RULE.finding(
+        step=step,
+        message=(
+            f"The run began with {warmup_text} at {rate_text(reading.peak, 2)}, and the loss rose "
+            f"from {start:.3g} to {highest:.3g} by step {step:,} before it fell."
+        ),
+        evidence={
+            "start": start,
+            "highest": highest,
+            "warmup_updates": warmup,
+            "peak": reading.peak,
+        },
+        remedy=(
+            f"Warm up over {max(10, round(0.05 * reading.total_steps)):,} to "
+            f"{max(20, round(0.1 * reading.total_steps)):,} updates (5 to 10 % of the run), or "
+            "lower the peak."
+        ),
+    )
+
+
+RULE = Rule(
+    code="LR304",
+    name="no_warmup",
+    title="the warm-up is missing or too short",
+    severity=Severity.WARNING,
+    needs=("loss", "lr"),
+    options=NoWarmupOptions(),
+    check=_check,
+    example=lambda run: run.observed(
+        loss=run.raised_loss(3, 20, 2.0), lr=run.cosine(run.total_steps)
+    ),
+    explains=frozenset({"LR103"}),
+)

@@ -1,0 +1,149 @@
+"""LR307: the schedule is stepped per epoch instead of per batch, or the reverse."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from learnrate._axes import rate_text
+from learnrate.watch._finding import Finding, Severity
+from learnrate.watch._rule import Rule, RuleOptions
+
+if TYPE_CHECKING:
+    from learnrate.watch._reading import Reading
+
+__all__ = ["RULE", "WrongClockOptions"]
+
+_FLOOR = 0.015  # of the peak: a rate that stands still at or below it has ended
+
+
+@dataclass(frozen=True, kw_only=True)
+class WrongClockOptions(RuleOptions):
+    """Thresholds of LR307.
+
+    Attributes:
+        early: a schedule that ended within this first share of the run counts epochs.
+        held: a rate that changes evenly is stepped once an epoch if it stands still for at least
+            this many updates.
+        begun: a rate that has fallen by at most this share of its peak has hardly begun its decay.
+    """
+
+    early: float = 0.1
+    held: float = 5
+    begun: float = 0.2
+
+
+def _check(reading: Reading, options: WrongClockOptions) -> Finding | None:
+    if reading.peak == 0:
+        return None
+    decidable = reading.finished or reading.scheduled is not None
+    spacing = _updates_per_change(reading, options) if decidable else None
+    if spacing is not None:
+        last = float(reading.rate.value[-1])
+        return RULE.finding(
+            step=int(reading.rate.step[0]),
+            message=(
+                f"The schedule counts updates but was stepped once every {spacing:,} updates, "
+                f"apparently once an epoch: after {reading.steps_done:,} updates it is where it "
+                f"should have been after {reading.steps_done // spacing:,}, at a rate of "
+                f"{rate_text(last)}."
+            ),
+            evidence={"updates_per_change": spacing, "last": last, "peak": reading.peak},
+            remedy="Call the scheduler after every update, or give it its lengths in epochs.",
+        )
+    step = _early_end(reading, options)
+    if step is None:
+        return None
+    per_epoch = reading.facts.get("steps_per_epoch")
+    is_number = isinstance(per_epoch, int | float) and per_epoch >= 1
+    return RULE.finding(
+        step=step,
+        message=(
+            f"The schedule ended after {step:,} of {reading.total_steps:,} updates, as a schedule "
+            "does whose lengths are in epochs and which is stepped at every update."
+        ),
+        evidence={
+            "ended": step,
+            "length": reading.total_steps,
+            "steps_per_epoch": int(per_epoch) if is_number else None,
+        },
+        remedy="Call the scheduler once an epoch, or give it its lengths in updates.",
+    )
+
+
+def _updates_per_change(reading: Reading, options: WrongClockOptions) -> int | None:
+    """The updates between the changes of a rate that moves once an epoch and hardly decays."""
+    rate, scheduled = reading.rate, reading.scheduled
+    changes = rate.step[1:][np.abs(np.diff(rate.value)) > 1e-12 * reading.peak]
+    gaps = np.diff(changes)
+    row_spacing = float(np.median(np.diff(rate.step))) if rate.step.size > 1 else 1.0
+    # If the schedule is known its values decide, and few changes are enough.
+    if gaps.size < (3 if scheduled is None else 2) or gaps.min() < max(
+        options.held, 3.0 * row_spacing
+    ):
+        return None
+    gap = float(np.median(gaps))
+    if np.mean(np.abs(gaps - gap) <= max(1.0, row_spacing, 0.02 * gap)) < 0.9:
+        return None
+    if scheduled is not None:
+        schedule = reading.observations.schedule
+        assert schedule is not None  # noqa: S101 - it gave the scheduled rates
+        bound = schedule if schedule.ready else schedule.over(reading.total_steps)
+        per_epoch = np.abs(bound((rate.step // round(gap)).astype(np.int64)))
+        is_slow = (
+            reading.rate_equals(per_epoch).mean() > 0.9
+            and reading.rate_equals(scheduled).mean() < 0.9
+        )
+        return round(gap) if is_slow else None
+    only_rises = bool((np.diff(rate.value) >= 0).all())
+    hardly_decays = float(rate.value[-1]) >= (1.0 - options.begun) * reading.peak
+    return round(gap) if only_rises or hardly_decays else None
+
+
+def _early_end(reading: Reading, options: WrongClockOptions) -> int | None:
+    """The step, early in the run, at which a schedule ended or first turned up again."""
+    limit = max(options.early * reading.total_steps, 10.0)
+    rate, scheduled = reading.rate, reading.scheduled
+    well_past = reading.steps_done >= 3 * limit
+    must_not_end = scheduled is not None and scheduled[-1] > 0.05 * scheduled.max()
+    if not well_past and not must_not_end:
+        return None
+    step = reading.decay_end(_FLOOR)
+    if step is None:
+        above = np.flatnonzero(rate.value > 1e-3 * reading.peak)
+        after = int(above[-1]) + 1
+        step = int(rate.step[after]) if after < rate.step.size else None
+    if step is not None:
+        is_certain = well_past or reading.steps_done >= 1.5 * step
+        return step if 0 < step <= limit and is_certain else None
+    if not well_past:
+        return None
+    top = int(np.argmax(rate.value))
+    below = np.flatnonzero(rate.value[top:] <= 0.05 * reading.peak)
+    if not below.size or rate.step[top] > limit / 2:
+        return None
+    bottom = top + int(below[0])
+    back = np.flatnonzero(rate.value[bottom:] >= 0.95 * reading.peak)
+    if not back.size or rate.step[bottom + int(back[0])] > 2 * limit:
+        return None
+    return int(rate.step[bottom])
+
+
+RULE = Rule(
+    code="LR307",
+    name="wrong_clock",
+    title="stepped per epoch instead of per batch, or the reverse",
+    severity=Severity.ERROR,
+    needs=("lr",),
+    options=WrongClockOptions(),
+    check=_check,
+    example=lambda run: run.observed(
+        lr=run.schedule(run.step // 20), schedule=run.schedule, total_steps=run.total_steps
+    ),
+    explains=frozenset(
+        {"LR201", "LR202", "LR301", "LR302", "LR303", "LR304", "LR305", "LR306", "LR308"}
+    ),
+    shows=("lr",),
+)

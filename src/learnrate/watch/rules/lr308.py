@@ -1,0 +1,153 @@
+"""LR308: the rate was set and not applied."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from learnrate._axes import rate_text
+from learnrate.watch._finding import Finding, Severity
+from learnrate.watch._rule import Rule, RuleOptions
+from learnrate.watch._tracks import Track, levels_of, share_text
+
+if TYPE_CHECKING:
+    from learnrate.watch._reading import Reading
+
+__all__ = ["RULE", "NotAppliedOptions"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class NotAppliedOptions(RuleOptions):
+    """Thresholds of LR308.
+
+    Attributes:
+        share: the rate must differ from the schedule in this share of the rows.
+        still: the rate must differ from the schedule in this share of the rows if it never changes
+            while the schedule does.
+        range: the rate must vary by this factor for the updates to be compared with it.
+        follows: the updates must grow with a power of the rate below this; the power is near 1 if
+            the rate is applied and near 0 if it is not.
+        vanished: a row does not count if its gradient norm is below this share of the largest,
+            because Adam's updates shrink with gradients near its epsilon, whatever the rate.
+    """
+
+    share: float = 0.7
+    still: float = 0.1
+    range: float = 5.0
+    follows: float = 0.7
+    vanished: float = 1e-4
+
+
+def _check(reading: Reading, options: NotAppliedOptions) -> Finding | None:
+    scheduled = reading.scheduled
+    if scheduled is not None and scheduled.max() > 0:
+        differing = 1.0 - float(reading.rate_equals(scheduled).mean())
+        still = np.ptp(reading.rate.value) < 1e-6 * reading.peak < 0.2 * np.ptp(scheduled)
+        if differing >= (options.still if still else options.share):
+            return _off_schedule(reading, scheduled, differing)
+    power = _power(reading, options)
+    if power is None or power >= options.follows:
+        return None
+    lowest = float(reading.rate.value[reading.rate.value > 0].min())
+    return RULE.finding(
+        step=int(reading.rate.step[0]),
+        message=(
+            f"The rate in the log is not the rate that was applied: it varies from "
+            f"{rate_text(lowest, 2)} to {rate_text(reading.peak, 2)}, but the size of the updates "
+            f"does not follow it (they grow as rate^{power:.2f} instead of rate^1)."
+        ),
+        evidence={"power": power, "lowest": lowest, "peak": reading.peak},
+        remedy=(
+            "Log the rate of the optimizer's own parameter groups, and check that the scheduler "
+            "holds the optimizer that is stepped, not another one or one replaced on resume."
+        ),
+    )
+
+
+def _off_schedule(reading: Reading, scheduled: np.ndarray, differing: float) -> Finding:
+    rate = reading.rate
+    verb = "stayed" if np.ptp(rate.value) < 1e-6 * reading.peak else "peaked"
+    return RULE.finding(
+        step=int(rate.step[int(np.argmin(reading.rate_equals(scheduled)))]),
+        message=(
+            f"The schedule was set and not applied: in {share_text(differing)} of the rows the "
+            f"rate differs from it; it should peak at {rate_text(float(scheduled.max()))} and "
+            f"{verb} at {rate_text(reading.peak)}."
+        ),
+        evidence={
+            "share_of_rows_off": differing,
+            "peak": reading.peak,
+            "peak_meant": float(scheduled.max()),
+            "last": float(rate.value[-1]),
+            "last_meant": float(scheduled[-1]),
+        },
+        remedy=(
+            "Step the scheduler, create it for the optimizer that is used, and set the rate again "
+            "after a resume: a restored optimizer brings its old rate with it."
+        ),
+    )
+
+
+def _power(reading: Reading, options: NotAppliedOptions) -> float | None:
+    """The power of the rate with which the updates grow, for SGD per gradient; None if unknown."""
+    observations = reading.observations
+    if not observations.has("update_ratio") or reading.rate.step.size < 40 or reading.peak == 0:
+        return None
+    step = observations.step
+    ratio, norm = observations.column("update_ratio"), observations.column("gradient_norm")
+    lr = np.abs(observations.column("lr"))
+    counts = np.isfinite(ratio) & (ratio > 0) & np.isfinite(lr) & (lr > 1e-3 * reading.peak)
+    counts &= step >= max(reading.warmup_end, int(0.1 * reading.steps_done))
+    if np.isfinite(norm).any():
+        counts &= ~(norm < options.vanished * np.max(norm[np.isfinite(norm)]))
+    limit = reading.facts.get("clip_norm")
+    clipped_norm = norm if limit is None else np.minimum(norm, float(limit))
+    name = str(reading.facts.get("optimizer", "")).lower()
+    has_norm = counts & np.isfinite(norm) & (norm > 0)
+    powers = []
+    is_sgd = any(word in name for word in ("sgd", "momentum", "nesterov"))
+    if not is_sgd:
+        powers.append(_log_slope(lr[counts], ratio[counts], step[counts], options.range))
+    if (is_sgd or not name) and has_norm.sum() > 40:
+        per_gradient = ratio[has_norm] / clipped_norm[has_norm]
+        powers.append(_log_slope(lr[has_norm], per_gradient, step[has_norm], options.range))
+    known = [power for power in powers if power is not None]
+    return max(known) if known and len(known) == len(powers) else None
+
+
+def _log_slope(
+    lr: np.ndarray, size: np.ndarray, step: np.ndarray, least_range: float
+) -> float | None:
+    """The slope of log size over log rate, in medians; None if the rate hardly varies."""
+    if lr.size < 20:
+        return None
+    log_lr = np.log(levels_of(Track(step, lr), 40).value)
+    log_size = np.log(levels_of(Track(step, size), 40).value)
+    if np.ptp(log_lr) < np.log(least_range):
+        return None
+    return float(np.polyfit(log_lr, log_size, 1)[0])
+
+
+def _lacks(reading: Reading) -> str | None:
+    if reading.scheduled is not None or reading.observations.has("update_ratio"):
+        return None
+    return "the schedule is not known, and no update_ratio was recorded"
+
+
+RULE = Rule(
+    code="LR308",
+    name="not_applied",
+    title="the rate was set and not applied",
+    severity=Severity.ERROR,
+    needs=("lr",),
+    options=NotAppliedOptions(),
+    check=_check,
+    example=lambda run: run.observed(
+        lr=np.full(run.total_steps, 0.1), schedule=run.schedule, total_steps=run.total_steps
+    ),
+    lacks=_lacks,
+    explains=frozenset({"LR201", "LR301", "LR302"}),
+    shows=("lr",),
+)

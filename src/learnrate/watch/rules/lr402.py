@@ -1,0 +1,102 @@
+"""LR402: the loss is flat at chance."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from learnrate._statistics import rising_rank_p
+from learnrate.watch._finding import Finding, Severity
+from learnrate.watch._rule import Rule, RuleOptions
+from learnrate.watch._tracks import thinned
+
+if TYPE_CHECKING:
+    from learnrate.watch._reading import Reading
+
+__all__ = ["RULE", "AtChanceOptions"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class AtChanceOptions(RuleOptions):
+    """Thresholds of LR402. Chance is the loss of a model that has learned nothing.
+
+    Attributes:
+        share: the loss may lie below chance by this share of it.
+        above: the loss may lie above chance by this share of it; too high a rate for what is
+            learned keeps it a little above.
+        significance: the second half still falls if the p-value of a rank test is below this.
+        falls: a loss that still falls is not flat if it fell in the second half by more than this
+            many standard errors of a level.
+        moved: the norms of all updates must add up to this share of the norm of the weights, before
+            a flat loss is attributed to the data. They added up to 1 or more in runs with shuffled
+            labels, and to 0.02 to 0.4 in runs at a hundredth of the rate.
+        seen: this share of the run must be over.
+    """
+
+    share: float = 0.02
+    above: float = 0.1
+    significance: float = 0.01
+    falls: float = 4.0
+    moved: float = 0.25
+    seen: float = 0.1
+
+
+def _check(reading: Reading, options: AtChanceOptions) -> Finding | None:
+    if reading.steps_done < options.seen * reading.total_steps:
+        return None
+    if reading.moved is not None and reading.moved < options.moved:
+        return None  # LR201 applies
+    chance = reading.chance
+    assert chance is not None  # noqa: S101 - `_lacks` is called before
+    levels = reading.levels.value
+    late = levels[levels.size // 2 :]
+    lowest, median = float(late.min()), float(np.median(late))
+    slack = 2.0 * reading.level_error
+    if lowest < (1.0 - options.share) * chance - slack or median > (1.0 + options.above) * chance:
+        return None
+    if reading.best < (1.0 - options.share) * chance - 2.0 * slack:
+        return None
+    falls = rising_rank_p(thinned(-late)) < options.significance
+    below = chance - reading.end > reading.level_error and median <= reading.start
+    fallen = float(late[:5].mean() - late[-5:].mean())
+    if falls and (below or fallen > options.falls * reading.level_error):
+        return None  # it learns, or is on its way to chance: LR201 applies
+    return RULE.finding(
+        step=None,
+        message=(
+            f"The loss is flat at chance: {median:.4g} over the last half of the run, where a model "
+            f"that has learned nothing has {chance:.4g}."
+        ),
+        evidence={
+            "level": median,
+            "chance": chance,
+            "start": reading.start,
+            "best": reading.best,
+        },
+        remedy=(
+            "Check first that labels belong to their inputs and that inputs reach the model; try "
+            "to fit one batch. If that works, the rate is far off: run learnrate find."
+        ),
+    )
+
+
+def _lacks(reading: Reading) -> str | None:
+    if reading.chance is not None:
+        return None
+    return "neither the chance-level loss nor the number of classes is known"
+
+
+RULE = Rule(
+    code="LR402",
+    name="at_chance",
+    title="the loss is flat at chance",
+    severity=Severity.ERROR,
+    needs=("loss",),
+    options=AtChanceOptions(),
+    check=_check,
+    example=lambda run: run.observed(loss=2.303 + 0.02 * run.noise, facts={"classes": 10}),
+    lacks=_lacks,
+    explains=frozenset({"LR103", "LR201", "LR301", "LR302", "LR401"}),
+)
