@@ -37,24 +37,24 @@ def table(tmp_path):
     def write(name="log.csv", **columns):
         step = np.arange(200)
         loss = 0.2 + 2.0 * np.exp(-step / 20)
-        held = {"step": step, "loss": loss, "lr": 0.1 * (1 - step / 200)} | columns
-        lines = zip(*held.values(), strict=True)
+        table = {"step": step, "loss": loss, "lr": 0.1 * (1 - step / 200)} | columns
+        lines = zip(*table.values(), strict=True)
         rows = [",".join(f"{value:g}" for value in row) for row in lines]
         path = tmp_path / name
-        path.write_text("\n".join([",".join(held), *rows]) + "\n")
+        path.write_text("\n".join([",".join(table), *rows]) + "\n")
         return path
 
     return write
 
 
-def test_a_healthy_run_is_said_to_be_one_and_exits_with_0(run, table):
+def test_a_healthy_run_is_reported_as_such_and_exits_with_0(run, table):
     code, out, _ = run(table())
     assert code == 0
     assert "200 rows: nothing found" in " ".join(out.split())
     assert "could not be told" in out
 
 
-def test_a_store_that_is_read_as_a_log_is_held_against_what_its_runs_were_steered_to(
+def test_a_run_in_a_store_that_is_read_as_a_log_is_compared_with_its_schedule_as_edited(
     run, tmp_path
 ):
     weight = torch.nn.Parameter(torch.linspace(1, 2, 3))
@@ -73,7 +73,7 @@ def test_a_store_that_is_read_as_a_log_is_held_against_what_its_runs_were_steere
     assert (code, json.loads(out)) == (0, [])
 
 
-def test_a_finding_is_said_in_words_with_a_remedy_and_a_plot(run, table):
+def test_a_finding_is_reported_in_words_with_a_remedy_and_a_plot(run, table):
     code, out, _ = run(table(lr=np.full(200, 0.1)))
     assert code == 0  # a warning
     assert "LR302 warning: the rate never decayed" in out
@@ -90,10 +90,14 @@ def test_an_error_exits_with_1(run, table):
 def test_json_is_one_list_of_findings_and_nothing_else(run, table):
     table(lr=np.full(200, 0.1))
     code, out, _ = run("log.csv", "--json")
-    (one,) = json.loads(out)
+    (finding,) = json.loads(out)
     assert code == 0
-    assert list(one) == ["run", "code", "severity", "step", "message", "evidence", "remedy"]
-    assert (one["run"], one["code"], one["severity"]) == ("log.csv", "LR302", "warning")
+    assert list(finding) == ["run", "code", "severity", "step", "message", "evidence", "remedy"]
+    assert (finding["run"], finding["code"], finding["severity"]) == (
+        "log.csv",
+        "LR302",
+        "warning",
+    )
     assert run(table("healthy.csv"), "--json")[1] == "[]\n"
 
 
@@ -103,10 +107,10 @@ def test_rules_are_chosen_and_left_out(run, table):
     assert run("log.csv", "--only", "LR101", "--only", "LR201", "--json")[1] == "[]\n"
 
 
-def test_what_the_log_lacks_can_be_said(run, table):
+def test_what_the_log_lacks_can_be_added(run, table):
     table(lr=np.full(200, 0.1), loss=2.3 + 0.01 * np.cos(np.arange(200)))
-    found = json.loads(run("log.csv", "--classes", 10, "--json")[1])
-    assert [one["code"] for one in found] == ["LR402"]
+    findings = json.loads(run("log.csv", "--classes", 10, "--json")[1])
+    assert [finding["code"] for finding in findings] == ["LR402"]
     code, out, _ = run(
         "log.csv",
         "--schedule",
@@ -117,11 +121,11 @@ def test_what_the_log_lacks_can_be_said(run, table):
         "LR308",
         "--json",
     )
-    assert [one["code"] for one in json.loads(out)] == ["LR308"]
+    assert [finding["code"] for finding in json.loads(out)] == ["LR308"]
     assert code == 1
 
 
-def test_names_that_a_log_uses_can_be_said(run, tmp_path):
+def test_the_names_of_the_series_can_be_given(run, tmp_path):
     rows = "\n".join(f"{step},{2.0 - step / 100},0.1" for step in range(100))
     (tmp_path / "odd.csv").write_text(f"n,apples,pears\n{rows}\n")
     code, out, _ = run("odd.csv", "--step", "n", "--loss", "apples", "--lr", "pears")
@@ -140,21 +144,23 @@ def test_a_page_is_saved_that_loads_nothing(run, table, tmp_path):
     assert "<script src" not in page
 
 
-def test_of_a_folder_what_cannot_be_read_is_told_and_the_rest_is_read(run, table, tmp_path):
+def test_a_file_of_a_folder_that_cannot_be_read_is_reported_and_the_rest_is_read(
+    run, table, tmp_path
+):
     table("good.csv")
     (tmp_path / "bad.jsonl").write_text("nonsense\n")
     code, out, err = run(tmp_path)
     assert code == 0
     assert "good.csv" in out
     assert err.startswith("learnrate diagnose: left out: ")
-    assert "bad.jsonl, line 1, is no JSON object" in err
+    assert "bad.jsonl, line 1, is not a JSON object" in err
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["nowhere"], "nowhere is not there"),
-        (["notes.txt"], "is no log that can be read"),
+        (["nowhere"], "nowhere does not exist"),
+        (["notes.txt"], "is not a log that can be read"),
         (["log.csv", "--only", "LR1"], "no rule has the code 'LR1'"),
         (["log.csv", "--loss", "cost"], "no series 'cost' (--loss)"),
         (["log.csv", "--total-steps", "0"], "--total-steps must be at least 1; got 0"),
@@ -196,24 +202,24 @@ def stored(tmp_path):
     step = np.arange(300)
     healthy = 0.2 + 2.0 * np.exp(-step / 30)
     for name, loss in {"bad": np.where(step < 100, healthy, np.inf), "good": healthy}.items():
-        made = store.new_run(name=name, total_steps=300, schedule=None, limits={}, facts={})
+        run = store.new_run(name=name, total_steps=300, schedule=None, limits={}, facts={})
         columns = {"loss": loss, "lr": 0.1 * (1 - step / 300)}
-        store.write_points(made, step, columns)
-        store.set_status(made, "finished")
+        store.write_points(run, step, columns)
+        store.set_status(run, "finished")
     return store
 
 
 def test_a_stored_run_is_diagnosed_by_its_id_or_as_the_last(run, stored):
     bad = stored.runs()[1].id
     code, out, _ = run("--run", bad, "--store", "runs.db", "--json")
-    assert (code, {one["run"] for one in json.loads(out)}) == (1, {bad})
-    assert [one["code"] for one in json.loads(out)] == ["LR101"]
+    assert (code, {finding["run"] for finding in json.loads(out)}) == (1, {bad})
+    assert [finding["code"] for finding in json.loads(out)] == ["LR101"]
     assert run("--run", "last", "--store", "runs.db", "--json")[:2] == (0, "[]\n")
 
 
 def test_a_store_is_a_log_like_any_other_and_all_its_runs_are_read(run, stored):
     code, out, _ = run("runs.db", "--json")
-    assert (code, [one["run"] for one in json.loads(out)]) == (1, [stored.runs()[1].id])
+    assert (code, [finding["run"] for finding in json.loads(out)]) == (1, [stored.runs()[1].id])
 
 
 def test_neither_a_path_nor_a_run_is_misuse(run):
@@ -223,10 +229,10 @@ def test_neither_a_path_nor_a_run_is_misuse(run):
 
 
 def refuse_constant(name):
-    raise AssertionError(f"{name} is no JSON")
+    raise AssertionError(f"{name} is not JSON")
 
 
-def test_a_real_run_that_left_for_nan_is_whole_json(run, tmp_path):
+def test_a_real_run_that_diverged_to_nan_is_valid_json(run, tmp_path):
     torch.manual_seed(0)
     model = torch.nn.Sequential(torch.nn.Linear(8, 32), torch.nn.Tanh(), torch.nn.Linear(32, 1))
     optimizer = torch.optim.SGD(model.parameters(), lr=1.0)
@@ -240,18 +246,20 @@ def test_a_real_run_that_left_for_nan_is_whole_json(run, tmp_path):
             optimizer.step()
             live.step(loss, clipped=True)
     code, out, _ = run("--run", "last", "--store", place, "--json")
-    found = {one["code"]: one for one in json.loads(out, parse_constant=refuse_constant)}
+    findings = {
+        finding["code"]: finding for finding in json.loads(out, parse_constant=refuse_constant)
+    }
     assert code == 1
-    assert found["LR101"]["evidence"]["not_finite_rows"] > 100
+    assert findings["LR101"]["evidence"]["not_finite_rows"] > 100
     code, out, _ = run("--run", "last", "--store", place, "--json", "--only", "LR105")
     (clipped,) = json.loads(out, parse_constant=refuse_constant)
     assert clipped["evidence"]["clip_norm"] is None
-    live_ones = Store(place).findings(live.id)
-    assert [one.code for one in live_ones] == ["LR101"]
+    live_findings = Store(place).findings(live.id)
+    assert [finding.code for finding in live_findings] == ["LR101"]
 
 
-def test_a_table_of_losses_that_are_no_numbers_is_whole_json(run, table):
+def test_a_table_of_losses_that_are_not_finite_is_valid_json(run, table):
     loss = np.where(np.arange(200) < 120, 1.0, np.nan)
     code, out, _ = run(table(loss=loss, lr=np.where(loss == 1.0, 0.1, np.inf)), "--json")
-    (found,) = json.loads(out, parse_constant=refuse_constant)
-    assert (code, found["code"], found["step"]) == (1, "LR101", 120)
+    (finding,) = json.loads(out, parse_constant=refuse_constant)
+    assert (code, finding["code"], finding["step"]) == (1, "LR101", 120)

@@ -56,8 +56,8 @@ def _check(reading: Reading, options: WrongClockOptions) -> Finding | None:
     step = _early_end(reading, options)
     if step is None:
         return None
-    per_epoch = reading.facts.get("steps_per_epoch")
-    is_number = isinstance(per_epoch, int | float) and per_epoch >= 1
+    fact = reading.facts.get("steps_per_epoch")
+    steps_per_epoch = int(fact) if isinstance(fact, int | float) and fact >= 1 else None
     return RULE.finding(
         step=step,
         message=(
@@ -67,7 +67,7 @@ def _check(reading: Reading, options: WrongClockOptions) -> Finding | None:
         evidence={
             "ended": step,
             "length": reading.total_steps,
-            "steps_per_epoch": int(per_epoch) if is_number else None,
+            "steps_per_epoch": steps_per_epoch,
         },
         remedy="Call the scheduler once an epoch, or give it its lengths in updates.",
     )
