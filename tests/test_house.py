@@ -103,6 +103,7 @@ ARROWS = {
 }
 FOUNDATION = {
     "_axes": {"_errors"},
+    "_discovery": set(),
     "_errors": set(),
     "_files": {"_errors", "_ranks"},
     "_progress": {"_ranks"},

@@ -87,6 +87,15 @@ def test_an_error_exits_with_1(run, table):
     assert "LR101 error: the loss diverged" in out
 
 
+@pytest.mark.parametrize("order", [("bad.csv", "good.csv"), ("good.csv", "bad.csv")])
+def test_an_error_in_any_of_several_logs_exits_with_1(run, table, order):
+    table("good.csv")
+    table("bad.csv", loss=np.where(np.arange(200) < 150, 1.0, np.nan))
+    code, out, _ = run(*order, "--json")
+    assert (code, [finding["run"] for finding in json.loads(out)]) == (1, ["bad.csv"])
+    assert run("good.csv", "good.csv", "--json")[0] == 0
+
+
 def test_json_is_one_list_of_findings_and_nothing_else(run, table):
     table(lr=np.full(200, 0.1))
     code, out, _ = run("log.csv", "--json")

@@ -143,7 +143,28 @@ def test_a_metric_of_mlflow_that_is_cut_off_holds_what_came_before(tmp_path):
         read_runs(folder)
 
 
-def test_another_database_is_no_log(tmp_path):
+def test_mlflows_metrics_of_the_machine_are_not_read(database, tmp_path):
+    """They are sampled at steps of their own, and a name such as system/gpu_loss is not a loss."""
+    import sqlite3
+    from contextlib import closing
+
+    with closing(sqlite3.connect(database)) as writer, writer:
+        writer.execute(
+            "INSERT INTO metrics (key, value, timestamp, run_uuid, step, is_nan) "
+            "SELECT 'system/packet_loss', 9.0, 0, run_uuid, 1000, 0 FROM runs"
+        )
+    folder = tmp_path / "first"
+    shutil.copytree(LOGS / "mlruns" / "first", folder)
+    (folder / "metrics" / "system").mkdir()
+    (folder / "metrics" / "system" / "packet_loss").write_text("0 9.0 1000\n")
+    names = Names(validation="system/packet_loss")
+    for log in (database, folder):
+        assert read_runs(log)[0].step[-1] == 79
+        with pytest.raises(FileError, match=r"has no series 'system/packet_loss'"):
+            read_runs(log, names)
+
+
+def test_another_database_is_not_a_log(tmp_path):
     import sqlite3
     from contextlib import closing
 
@@ -208,6 +229,15 @@ def test_json_lines_may_nest_and_end_in_the_middle(tmp_path):
 def test_what_cannot_be_read_is_refused_with_the_reason(tmp_path, name, text, why):
     with pytest.raises(FileError, match=why):
         read_runs(written(tmp_path, text, name))
+
+
+def test_steps_are_read_up_to_the_largest_that_floats_count_exactly(tmp_path):
+    (run,) = read_runs(written(tmp_path, f"step,loss\n0,2\n{2**53},1\n"))
+    assert run.step.tolist() == [0, 2**53]
+    with pytest.raises(
+        FileError, match=r"series 'loss': a step must be at most 2\^53; got 9007199"
+    ):
+        read_runs(written(tmp_path, f"step,loss\n0,2\n{2**53 + 2},1\n"))
 
 
 def test_names_that_are_given_are_taken_and_must_be_there(tmp_path):

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from learnrate.watch import Severity, Watcher
+from learnrate.watch._reading import Reading
 
 
 def test_a_healthy_run_has_no_finding(runs):
@@ -31,6 +32,16 @@ def test_a_loss_that_left_and_stays_away_diverged(runs):
     (finding,) = runs.diagnose(loss=loss, lr=runs.rate()).findings
     assert finding.code == "LR101"
     assert 240 <= finding.step <= 260
+
+
+@pytest.mark.parametrize(("errors", "codes"), [(7.5, []), (8.5, ["LR101"])])
+def test_a_rise_must_exceed_eight_standard_errors_of_a_level(runs, errors, codes):
+    loss = np.random.default_rng(0).standard_normal(60)  # 60 rows are their own levels
+    loss[:3] = 3.0
+    loss[-6:] = loss.min() + errors * Reading(runs.observed(loss=loss)).level_error
+    reading = Reading(runs.observed(loss=loss))
+    assert (loss[-1] - reading.best) / reading.level_error == pytest.approx(errors, abs=0.4)
+    assert runs.codes(loss=loss, only=["LR101"]) == codes
 
 
 def test_a_loss_that_comes_back_did_not_diverge(runs):

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping  # noqa: TC003 - cattrs evaluates the annotation
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from learnrate._files import json_value
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from learnrate._records import to_dict
 
 __all__ = ["Finding", "Severity"]
 
@@ -44,11 +42,4 @@ class Finding:
 
     def to_dict(self) -> dict[str, Any]:
         """The finding as JSON values; numbers of the evidence that are not finite become None."""
-        return {
-            "code": self.code,
-            "severity": str(self.severity),
-            "step": self.step,
-            "message": self.message,
-            "evidence": json_value(self.evidence),
-            "remedy": self.remedy,
-        }
+        return to_dict(self)
