@@ -1,4 +1,4 @@
-"""Shared by the tests of steering."""
+"""Shared by the tests of controllers."""
 
 import numpy as np
 import pytest
@@ -23,8 +23,8 @@ def _noisy(falling, noise, seed, rho=0.0):
     rng = np.random.default_rng(seed)
     white = rng.standard_normal(len(falling))
     values = [white[0]]
-    for each in white[1:]:
-        values.append(rho * values[-1] + (1 - rho * rho) ** 0.5 * each)
+    for innovation in white[1:]:
+        values.append(rho * values[-1] + (1 - rho * rho) ** 0.5 * innovation)
     return (np.asarray(falling) * (1 + noise * np.array(values))).tolist()
 
 

@@ -1,4 +1,4 @@
-"""Plateau: what it cuts, and what it leaves alone."""
+"""Plateau: when it cuts the rate, and when it does not."""
 
 import math
 from itertools import pairwise
@@ -13,9 +13,9 @@ from learnrate.controllers import Plateau, replay
 STEADY = 2.0 * np.exp(-np.arange(1000) / 1000)  # falls by a tenth of a per cent an update
 
 
-def lucky(losses, at=20, to=0.01):
+def with_outlier(losses, step=20, loss=0.01):
     losses = list(losses)
-    losses[at] = to
+    losses[step] = loss
     return losses
 
 
@@ -30,24 +30,24 @@ def torch_cuts(losses):
 
 
 @pytest.mark.parametrize("window", [10, 20, 50, 200])
-def test_one_lucky_spike_in_a_steady_fall_cuts_torch_and_not_us(window, observed):
-    losses = lucky(STEADY)
+def test_one_low_outlier_in_a_steady_fall_makes_torch_cut_and_not_plateau(window, observed):
+    losses = with_outlier(STEADY)
     assert torch_cuts(losses) >= 5
     assert replay(Plateau(window=window, improvement=0.001), observed(losses)) == ()
 
 
-@pytest.mark.parametrize("at", [0, 3, 9, 12, 19, 25, 31])
-@pytest.mark.parametrize("to", [-1e6, 0.0, 1e6])
-def test_one_outlier_anywhere_never_cuts_a_steady_fall(at, to, observed):
+@pytest.mark.parametrize("step", [0, 3, 9, 12, 19, 25, 31])
+@pytest.mark.parametrize("loss", [-1e6, 0.0, 1e6])
+def test_one_outlier_anywhere_never_cuts_a_steady_fall(step, loss, observed):
     policy = Plateau(window=20, improvement=0.005)
-    assert replay(policy, observed(lucky(STEADY[:200], at, to))) == ()
+    assert replay(policy, observed(with_outlier(STEADY[:200], step, loss))) == ()
 
 
 def test_a_flat_loss_is_cut_after_one_window_with_the_reason(observed):
     (change,) = replay(Plateau(window=30), observed([1.0] * 35))
     assert (change.step, change.before, change.after) == (30, 1.0, 0.1)
     assert change.reason.startswith("plateau: over the last 30 losses the trend is +0.00 % per 30")
-    assert "not to say that now is the best moment" in change.reason
+    assert "does not show that now is the best moment" in change.reason
 
 
 def test_a_rising_loss_is_cut_too(observed):
@@ -83,13 +83,13 @@ def test_it_can_raise_on_progress_and_lower_without(observed):
     assert changes[0].reason.startswith("progress: over the last 20 losses")
 
 
-def test_losses_that_were_left_out_are_said_in_the_reason(observed):
+def test_the_reason_says_how_many_losses_were_left_out(observed):
     losses = [1.0, math.nan, 1.0, math.inf] + [1.0] * 18
     (change,) = replay(Plateau(window=20), observed(losses))
-    assert "2 not finite left out" in change.reason
+    assert "2 left out because they are not finite" in change.reason
 
 
-def test_the_progress_asked_for_is_relative_and_per_window(observed):
+def test_the_required_progress_is_relative_and_per_window(observed):
     losses = [1.0 - 0.0001 * step for step in range(400)]  # 0.2 % per 20 losses, 0.5 % per 50
     assert replay(Plateau(window=20, improvement=0.003), observed(losses[:20])) != ()
     assert replay(Plateau(window=20, improvement=0.001), observed(losses)) == ()
@@ -98,10 +98,10 @@ def test_the_progress_asked_for_is_relative_and_per_window(observed):
 @pytest.mark.parametrize("rho", [0.0, 0.5])
 @pytest.mark.parametrize("noise", [0.01, 0.1])
 @pytest.mark.parametrize("window", [20, 100])
-def test_progress_just_as_asked_is_cut_in_under_5_per_cent_of_test_windows(
+def test_progress_exactly_as_required_is_cut_in_under_5_per_cent_of_test_windows(
     window, noise, rho, observed, noisy
 ):
-    # The hardest case: 1 % per window is asked for and 1 % per window is there.
+    # The hardest case: 1 % per window is required, and the loss falls by 1 % per window.
     falling = np.exp(-0.01 * np.arange(window) / window)
     runs = 200
     cut = sum(

@@ -8,9 +8,9 @@ import pytest
 from learnrate import ArgumentError
 from learnrate._statistics import mean_half_width
 from learnrate.controllers import LossSlope, Observation, SasaPlus, replay
-from learnrate.controllers._series import Series
+from learnrate.controllers._evidence import BatchMeans
 
-BOTH = pytest.mark.parametrize("kind", [SasaPlus, LossSlope])
+both_tests = pytest.mark.parametrize("kind", [SasaPlus, LossSlope])
 
 
 def with_deltas(deltas, first=0):
@@ -29,7 +29,7 @@ def test_deltas_that_swing_about_0_are_stationary():
     assert change.step in range(200, 400, 20)
     assert change.after == 0.1
     assert "no more progress at this rate: over the last 1" in change.reason
-    assert "not to say that now is the best moment" in change.reason
+    assert "does not show that now is the best moment" in change.reason
 
 
 @pytest.mark.parametrize("shift", [0.5, -0.5])
@@ -59,23 +59,23 @@ def test_the_interval_is_of_batch_means_not_of_single_deltas(noisy):
     # Means of 600 values with correlation 0.9: how many 95 % intervals contain the true mean?
     by_batches = by_singles = 0
     for seed in range(100):
-        values, series = np.array(noisy([1.0] * 600, 1.0, seed, rho=0.9)) - 1.0, Series()
+        values, series = np.array(noisy([1.0] * 600, 1.0, seed, rho=0.9)) - 1.0, BatchMeans()
         for value in values.tolist():
-            series = series.added(value, keep=0.5, least=600)
+            series = series.added(value, keep=0.5, at_least=600)
         by_batches += abs(np.mean(series.means)) <= mean_half_width(series.means, 0.95)
         by_singles += abs(np.mean(values)) <= mean_half_width(values.tolist(), 0.95)
     assert by_batches >= 80
     assert by_singles <= 50
 
 
-def test_updates_without_signals_are_passed_over_and_half_a_set_is_refused():
+def test_updates_without_signals_are_skipped_and_an_incomplete_set_is_refused():
     policy = SasaPlus(min_samples=100, test_every=20)
     run = with_deltas(swinging(400))
-    sparse = [Observation(step=2 * each.step, signals=each.signals) for each in run]
-    between = [Observation(step=2 * each.step + 1, loss=1.0) for each in run]
-    both = sorted(sparse + between, key=lambda each: each.step)
+    sparse = [Observation(step=2 * row.step, signals=row.signals) for row in run]
+    between = [Observation(step=2 * row.step + 1, loss=1.0) for row in run]
+    mixed = sorted(sparse + between, key=lambda row: row.step)
     expected = [2 * change.step - 1 for change in replay(policy, run)]
-    assert [change.step for change in replay(policy, both)] == expected != []
+    assert [change.step for change in replay(policy, mixed)] == expected != []
     with pytest.raises(ArgumentError, match=r"lacks lr, squared. measured_step\(optimizer\)"):
         policy.decide(policy.start(), Observation(step=0, signals={"inner": 1.0}))
 
@@ -89,22 +89,20 @@ def test_a_falling_loss_shows_its_slope_and_is_left_alone(observed, noisy):
 @pytest.mark.parametrize("rho", [0.0, 0.8])
 def test_a_loss_that_stays_is_changed_at_the_first_test_in_most_runs(rho, observed, noisy):
     policy = LossSlope(min_samples=100, test_every=20)
-    found = [
-        replay(policy, observed(noisy([1.0] * 210, 0.1, seed, rho)))[:1] for seed in range(40)
-    ]
-    first = [bool(changes) and changes[0].step == 200 for changes in found]
-    assert np.mean(first) >= 0.75
+    runs = [replay(policy, observed(noisy([1.0] * 210, 0.1, seed, rho))) for seed in range(40)]
+    at_first_test = [bool(changes) and changes[0].step == 200 for changes in runs]
+    assert np.mean(at_first_test) >= 0.75
 
 
-def test_the_reason_of_the_slope_says_what_was_found(observed):
+def test_the_reason_gives_the_slope_and_the_losses_left_out(observed):
     losses = [1.0, math.nan] + [1.0] * 210
     (change,) = replay(LossSlope(min_samples=100, test_every=20), observed(losses))
     assert "over the last 100 losses the slope is +0 per loss" in change.reason
-    assert "1 not finite left out" in change.reason
-    assert "not to say that now is the best moment" in change.reason
+    assert "1 left out because they are not finite" in change.reason
+    assert "does not show that now is the best moment" in change.reason
 
 
-@BOTH
+@both_tests
 def test_warm_up_and_cooldown_are_no_evidence(kind, observed):
     policy = kind(min_samples=100, test_every=20, warmup=50, cooldown=30)
     run = [
@@ -116,7 +114,7 @@ def test_warm_up_and_cooldown_are_no_evidence(kind, observed):
     assert second in range(first + 230, first + 430, 20)
 
 
-@BOTH
+@both_tests
 @pytest.mark.parametrize(
     ("options", "message"),
     [

@@ -38,14 +38,14 @@ def detected(controllers, lr, seed, limit):
     """The first change of each controller on one run, in transients; infinite past the limit."""
     length = transient(lr)
     states = {name: controller.start() for name, controller in controllers.items()}
-    found = {}
+    detections = {}
     for observation in updates(lr, seed):
-        for name in controllers.keys() - found.keys():
+        for name in controllers.keys() - detections.keys():
             states[name], decision = controllers[name].decide(states[name], observation)
             if decision.changed:
-                found[name] = (observation.step + 1) / length
-        if len(found) == len(controllers) or observation.step > limit * length:
-            return {name: found.get(name, np.inf) for name in controllers}
+                detections[name] = (observation.step + 1) / length
+        if len(detections) == len(controllers) or observation.step > limit * length:
+            return {name: detections.get(name, np.inf) for name in controllers}
     raise AssertionError
 
 

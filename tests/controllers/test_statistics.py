@@ -17,7 +17,7 @@ from learnrate._statistics import (
     student_quantile,
     student_tail,
 )
-from learnrate.controllers._series import BATCHES, Series
+from learnrate.controllers._evidence import BATCHES, BatchMeans
 
 numbers = st.lists(st.floats(-1e3, 1e3).map(lambda x: round(x, 3)), min_size=10, max_size=32)
 
@@ -80,21 +80,25 @@ def test_the_rank_test_rejects_as_often_as_it_says_under_correlated_noise():
     assert rejected < 0.07
 
 
-def filled(values, keep=0.5, least=1):
-    series = Series()
+def filled(values, keep=0.5, at_least=1):
+    series = BatchMeans()
     for value in values:
-        series = series.added(value, keep=keep, least=least)
+        series = series.added(value, keep=keep, at_least=at_least)
     return series
 
 
-@given(n=st.integers(0, 3000), keep=st.sampled_from([0.125, 0.5]), least=st.sampled_from([1, 100]))
+@given(
+    n=st.integers(0, 3000),
+    keep=st.sampled_from([0.125, 0.5]),
+    at_least=st.sampled_from([1, 100]),
+)
 @settings(max_examples=30, deadline=None)
-def test_a_series_keeps_the_recent_values_in_few_batches(n, keep, least):
-    series = filled(map(float, range(n)), keep, least)
-    assert series.seen == n
+def test_a_series_keeps_the_recent_values_in_few_batches(n, keep, at_least):
+    series = filled(map(float, range(n)), keep, at_least)
+    assert series.count == n
     assert len(series.means) < 2 * BATCHES
-    assert series.length + series.filled >= min(n, max(least, keep * n))
-    assert series.length <= max(least, keep * n) + 3 * series.size
+    assert series.length + series.filled >= min(n, max(at_least, keep * n))
+    assert series.length <= max(at_least, keep * n) + 3 * series.size
     last = n - series.filled
     ends = [last - series.size * i for i in range(len(series.means))]
     expected = [end - (series.size + 1) / 2 for end in reversed(ends)]
@@ -103,13 +107,13 @@ def test_a_series_keeps_the_recent_values_in_few_batches(n, keep, least):
 
 @pytest.mark.parametrize("counts", [(0, 0, 0), (4, 4, 4), (4, -1, 0), (4, 3, 2)])
 def test_a_series_that_cannot_be_is_refused(counts):
-    size, filled, seen = counts
+    size, filled, count = counts
     with pytest.raises(ArgumentError, match="at least 1, below size, at least filled"):
-        Series(size=size, filled=filled, seen=seen)
+        BatchMeans(size=size, filled=filled, count=count)
 
 
 def test_a_series_always_has_enough_batches_for_a_test():
-    series = Series()
+    series = BatchMeans()
     for n in range(1, 2000):
-        series = series.added(1.0, keep=0.125, least=2 * BATCHES)
+        series = series.added(1.0, keep=0.125, at_least=2 * BATCHES)
         assert len(series.means) >= min(n, BATCHES)

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from learnrate._errors import ArgumentError
-from learnrate._record import refuse, whole
+from learnrate._checks import check_whole, refuse
 from learnrate.controllers._controller import Controller, ControllerState, Observation, RateChange
 from learnrate.schedules import Cut, Piecewise, Schedule
 
@@ -26,21 +25,23 @@ class Controlled:
 
         lr(step) = peak * (shape(step) * (f_1 * f_2 * ...)),   peak * shape the schedule
 
-    Controllers never see the schedule and the schedule never sees them, so both survive together:
-    warm up, then cut at plateaus, under any decay. Ask for `lr(step)`, make the update, then tell
-    `observe` what came of it; what it decides holds from the next step on. Every change is kept in
-    `changes` with its reason. In a run of several
-    processes give every one of them the same loss (the mean over all), and they decide alike.
+    Controllers and schedule do not depend on each other, so a run can warm up, then cut the rate at
+    plateaus, under any decay. Take the rate from `lr(step)`, make the update, then call `observe`
+    with its loss. What the controllers decide holds from the next step on. Every change is kept in
+    `changes` with its reason. In a run of several processes, give every process the same loss (the
+    mean over all of them), and they decide alike.
 
-    Plateaus after a warm-up are what users of torch and transformers have asked for
-    (pytorch#68978, transformers#29417): there the two schedulers overwrite each other.
+    In torch and transformers a plateau scheduler and a warm-up overwrite each other
+    (pytorch#68978, transformers#29417).
 
     Args:
         schedule: bound to a run, or with a value at every step (`warmup(500) >> constant()`).
-        controllers: by name, for the record; without names each is called by its class.
+        controllers: a mapping from names to controllers; in a list each controller is named after
+            its class.
 
     Raises:
-        ArgumentError: the schedule is not bound, a controller is none, or a name is there twice.
+        ArgumentError: the schedule is not bound, a controller is not a `Controller`, or two
+            controllers have the same name.
 
     Examples:
         >>> from learnrate import schedule
@@ -63,9 +64,9 @@ class Controlled:
         schedule: Schedule,
         controllers: Mapping[str, Controller[Any]] | Iterable[Controller[Any]] = (),
     ) -> None:
-        self.schedule = _ready(schedule)
+        self.schedule = _checked_schedule(schedule)
         self._peak, self._shape = schedule.split()
-        self._controllers = _named(controllers)
+        self._controllers = _by_name(controllers)
         self._states: dict[str, ControllerState] = {
             name: controller.start() for name, controller in self._controllers.items()
         }
@@ -89,11 +90,11 @@ class Controlled:
 
     @property
     def factor(self) -> float:
-        """What the schedule is multiplied with at the next step."""
+        """The number that the schedule is multiplied with at the next step."""
         return math.prod(state.factor for state in self._states.values())
 
     def lr(self, step: int) -> float:
-        """The rate of a step: past ones as they were, coming ones with the factor as it is now.
+        """The rate of a step: a past one as it was, a future one with the present factor.
 
         Raises:
             ScheduleError: the step is not a whole number of at least 0.
@@ -110,23 +111,25 @@ class Controlled:
     def observe(
         self, step: int, loss: float | None = None, **signals: float
     ) -> tuple[RateChange, ...]:
-        """Tell what came of an update; gives the changes that hold from the next step on.
-
-        Loss None says that none was measured.
+        """Show the loss of an update to the controllers.
 
         Args:
-            step: the update that was made; later than the last one told.
-            loss: what it gave, a number or a tensor of one.
+            step: the update that was made; later than the last one observed.
+            loss: its loss, a number or a tensor of one element; None if none was measured.
             signals: further numbers, such as those of `measured_step`.
 
+        Returns:
+            The changes that hold from the next step on.
+
         Raises:
-            ArgumentError: the step was told already, or a value is no number. Nothing is changed.
+            ArgumentError: the step was observed already, or a value is not a number. Nothing is
+                changed.
         """
         observation = Observation(step=step, loss=loss, signals=signals)
         if step < self._next:
             raise ArgumentError(
                 f"observe(step=...) must be at least {self._next}, the step after the last one "
-                f"told; got {step}. To resume, load the state that was saved at that step."
+                f"observed; got {step}. To resume, load the state that was saved at that step."
             )
         states, changes = dict(self._states), []
         for name, controller in self._controllers.items():
@@ -147,11 +150,11 @@ class Controlled:
         return tuple(changes)
 
     def realised(self, total_steps: int | None = None) -> Schedule:
-        """The run as it was steered, as a plain schedule: the same rates to the last bit.
+        """The rates of the run with all changes, as a plain schedule; they are the same to the bit.
 
         Args:
-            total_steps: how many steps it is to have; by default the schedule's own length, else the
-                steps observed so far. Past the last change its factor stays.
+            total_steps: the length of the result; by default that of the schedule, or the steps
+                observed so far if the schedule has no length. The last factor stays until the end.
 
         Raises:
             ArgumentError: the total is not a whole number of at least 1.
@@ -161,7 +164,7 @@ class Controlled:
             if total_steps is not None
             else self._shape.total_steps or max(self._next, 1)
         )
-        whole("realised", "total_steps", steps, 1)
+        check_whole("realised", "total_steps", steps, 1)
         shape = self._shape if self._shape.total_steps == steps else Cut(self._shape, steps)
         after = {change.step: change.after for change in self._changes if change.step < steps}
         if after:
@@ -172,7 +175,7 @@ class Controlled:
         return scaled.ascending() if self._peak < 0 else scaled
 
     def state_dict(self) -> dict[str, Any]:
-        """All that is needed to go on to the bit, as JSON values; see `load_state_dict`."""
+        """All that `load_state_dict` needs to continue bit for bit, as JSON values."""
         return {
             "format": _FORMAT,
             "version": _VERSION,
@@ -181,27 +184,28 @@ class Controlled:
                 name: {"controller": repr(controller), "state": self._states[name].to_dict()}
                 for name, controller in self._controllers.items()
             },
-            "changes": [asdict(change) for change in self._changes],
+            "changes": [change.to_dict() for change in self._changes],
         }
 
     def load_state_dict(self, document: object) -> None:
-        """Go on where `state_dict` was taken. The schedule is the caller's, and not in it.
+        """Continue where `state_dict` was called. The schedule is not part of the state.
 
         Raises:
-            ArgumentError: it is not such a state, or of other controllers. Nothing is changed.
+            ArgumentError: the document is not such a state, or a state of other controllers.
+                Nothing is changed.
         """
-        saved = _checked(document)
+        saved = _checked_state(document)
         entries = saved["controllers"]
         if list(entries) != list(self._controllers):
             raise ArgumentError(
-                f"this state is of the controllers {', '.join(entries) or 'none'}; this run has "
+                f"this state was saved with the controllers {', '.join(entries) or 'none'}; this run has "
                 f"{', '.join(self._controllers) or 'none'}. Build it with the same ones."
             )
-        states = {name: self._read(name, entry) for name, entry in entries.items()}
+        states = {name: self._read_state(name, entry) for name, entry in entries.items()}
         changes = [RateChange.from_dict(change) for change in saved["changes"]]
         self._states, self._changes, self._next = states, changes, saved["next_step"]
 
-    def _read(self, name: str, entry: Any) -> ControllerState:
+    def _read_state(self, name: str, entry: Any) -> ControllerState:
         controller = self._controllers[name]
         if not isinstance(entry, dict) or entry.keys() != {"controller", "state"}:
             raise ArgumentError(f"the entry of {name} must have the keys controller and state.")
@@ -214,9 +218,9 @@ class Controlled:
         return state
 
 
-def _ready(schedule: object) -> Schedule:
+def _checked_schedule(schedule: object) -> Schedule:
     if not isinstance(schedule, Schedule):
-        way_out = "Read text with learnrate.schedule('3e-4 * warmup(500) >> constant()')."
+        way_out = "Make a schedule of text with learnrate.schedule('3e-4 * warmup(500) >> constant()')."
         refuse("Controlled", "schedule", "a schedule", schedule, way_out)
     if not schedule.ready:
         way_out = "Call .over(total_steps) with the number of steps of the whole run."
@@ -224,16 +228,16 @@ def _ready(schedule: object) -> Schedule:
     return schedule
 
 
-def _named(
+def _by_name(
     controllers: Mapping[str, Controller[Any]] | Iterable[Controller[Any]],
 ) -> dict[str, Controller[Any]]:
     if isinstance(controllers, Mapping):
         named = dict(controllers)
     else:
-        given = [(_name(controller), controller) for controller in controllers]
-        named = dict(given)
-        if len(named) < len(given):
-            names = [name for name, _ in given]
+        pairs = [(_name(controller), controller) for controller in controllers]
+        named = dict(pairs)
+        if len(named) < len(pairs):
+            names = [name for name, _ in pairs]
             way_out = "Name them: {'training loss': Plateau(), 'validation': Plateau()}."
             refuse("Controlled", "controllers", "of different classes, or named", names, way_out)
     for name, controller in named.items():
@@ -247,9 +251,9 @@ def _name(controller: object) -> str:
     return type(controller).__name__ if inner is None else _name(inner)
 
 
-def _checked(document: object) -> dict[str, Any]:
+def _checked_state(document: object) -> dict[str, Any]:
     if not isinstance(document, dict) or document.get("format") != _FORMAT:
-        raise ArgumentError(f"load_state_dict needs what state_dict gave ('format': '{_FORMAT}').")
+        raise ArgumentError(f"load_state_dict needs the result of state_dict ('format': '{_FORMAT}').")
     version = document.get("version")
     if version != _VERSION:
         raise ArgumentError(
@@ -258,9 +262,9 @@ def _checked(document: object) -> dict[str, Any]:
         )
     keys = {"format", "version", "next_step", "controllers", "changes"}
     for key in sorted(keys ^ document.keys(), key=str):
-        known = "needs" if key in keys else "has no"
-        raise ArgumentError(f"the state of a Controlled {known} the key {key!r}.")
-    whole("load_state_dict", "next_step", document["next_step"], 0)
+        verb = "needs the" if key in keys else "has no"
+        raise ArgumentError(f"the state of a Controlled {verb} key {key!r}.")
+    check_whole("load_state_dict", "next_step", document["next_step"], 0)
     if not isinstance(document["controllers"], dict) or not isinstance(document["changes"], list):
         raise ArgumentError("controllers must be a dictionary and changes a list in this state.")
     return document

@@ -1,4 +1,4 @@
-"""The contract of closed-loop control: observations in, factors out, nothing else touched."""
+"""The contract of closed-loop control: observations in, factors out, no side effects."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, final
+from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, final
 
 from learnrate._errors import ArgumentError
-from learnrate._record import Record, finite, refuse
+from learnrate._checks import check_finite, refuse
+from learnrate._records import from_dict, to_dict
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -31,12 +32,12 @@ class Observation:
 
     Attributes:
         step: 0-based index of the update that was made; -1 before the first one.
-        loss: its loss, or any number to be lowered (a validation loss); None where none was
-            measured. It may be NaN or infinite: what a run says is recorded as it is.
+        loss: its loss, or another number that is to fall, such as a validation loss; None if none was
+            measured. It may be NaN or infinite.
         signals: further numbers by name, such as those of `measured_step`.
 
     Raises:
-        ArgumentError: the step is not a whole number of at least -1, or a value is no number.
+        ArgumentError: the step is not a whole number of at least -1, or a value is not a number.
 
     Examples:
         >>> Observation(step=3, loss=0.25, signals={"lr": 0.1}).signals["lr"]
@@ -56,7 +57,7 @@ class Observation:
         object.__setattr__(self, "signals", MappingProxyType(numbers))
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _observation, (self.step, self.loss, dict(self.signals))
+        return _make_observation, (self.step, self.loss, dict(self.signals))
 
 
 def _number(name: str, value: Any) -> float:
@@ -67,18 +68,18 @@ def _number(name: str, value: Any) -> float:
         refuse("Observation", name, "a number", value, way_out)
 
 
-def _observation(step: int, loss: float | None, signals: dict[str, float]) -> Observation:
+def _make_observation(step: int, loss: float | None, signals: dict[str, float]) -> Observation:
     return Observation(step=step, loss=loss, signals=signals)
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What a controller answers.
+    """The answer of a controller.
 
     Attributes:
-        factor: what the schedule is multiplied with from the next update on: all changes so far
-            multiplied up, not the last one; at least 0.
-        reason: why the factor changed, in words; empty where it did not.
+        factor: what the schedule is multiplied with from the next update on: the product of all
+            changes so far, not the last one; at least 0.
+        reason: why the factor changed, in words; empty if it did not change.
     """
 
     factor: float
@@ -86,13 +87,13 @@ class Decision:
 
     @property
     def changed(self) -> bool:
-        """Whether there is something to record."""
+        """Whether the factor changed."""
         return bool(self.reason)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ControllerState(Record):
-    """All a controller remembers: frozen, equal by value, written as JSON.
+class ControllerState:
+    """All that a controller remembers: frozen, equal by value, written as JSON.
 
     Attributes:
         factor: what the schedule is multiplied with.
@@ -105,7 +106,7 @@ class ControllerState(Record):
 
     def __post_init__(self) -> None:
         if not 0.0 <= self.factor < math.inf:
-            way_out = "Keep a factor that is multiplied again and again within Bounded(...)."
+            way_out = "Keep a factor that is multiplied repeatedly within Bounded(...)."
             refuse(
                 type(self).__name__,
                 "factor",
@@ -114,6 +115,19 @@ class ControllerState(Record):
                 way_out,
             )
 
+    def to_dict(self) -> dict[str, Any]:
+        """The state as JSON values."""
+        return to_dict(self)
+
+    @classmethod
+    def from_dict(cls, document: object) -> Self:
+        """The state that `to_dict` wrote.
+
+        Raises:
+            ArgumentError: the document is not such a state; the message names the key.
+        """
+        return from_dict(cls, document, all_keys=True)
+
 
 S = TypeVar("S", bound=ControllerState)
 
@@ -121,9 +135,9 @@ S = TypeVar("S", bound=ControllerState)
 class Controller(ABC, Generic[S]):
     """A pure policy: options, and a rule from a state and an observation to a decision.
 
-    There is no optimizer in it. The same state and observation give the same decision, so a
-    controller can be asked about a stored run what it would have done (`replay`). A class is a
-    frozen dataclass and abstract or final: to change one, wrap it, as `Bounded` does.
+    It holds no optimizer. The same state and observation give the same decision, so `replay` can
+    tell what a controller would have done on a stored run. A subclass is a frozen dataclass, and
+    abstract or final: to change a controller, wrap it, as `Bounded` does.
 
     Examples:
         >>> from learnrate.controllers import Plateau
@@ -156,7 +170,7 @@ class Controller(ABC, Generic[S]):
         """The state that `ControllerState.to_dict` wrote.
 
         Raises:
-            ArgumentError: it is not a state of this controller.
+            ArgumentError: the document is not a state of this controller.
         """
 
 
@@ -167,13 +181,18 @@ class Bounded(Controller[S]):
 
         factor = min(max(factor of the controller, lowest), highest)
 
-    The bounds are of the factor, a share of the schedule, so they are followed through warm-up
-    and decay alike; 1, the factor at the start, lies between them. The controller goes on from the
-    bounded factor: after ten refused cuts a single raise still raises. It starts its evidence
-    afresh after a refused cut as after one that was made.
+    The bounds apply to the factor, which is a share of the schedule, so they hold through warm-up
+    and decay alike. The factor at the start, 1, lies between them. The controller continues from
+    the bounded factor: after ten refused cuts a single raise still raises the rate. A refused cut
+    resets the evidence of the controller, as a cut does.
+
+    Args:
+        controller: the controller whose factor is bounded.
+        lowest: the smallest factor, from 0 to 1.
+        highest: the largest factor, at least 1; None for no bound.
 
     Raises:
-        ArgumentError: not 0 <= lowest <= 1 <= highest, or what is wrapped is no controller.
+        ArgumentError: not 0 <= lowest <= 1 <= highest, or `controller` is not a controller.
 
     Examples:
         >>> from learnrate.controllers import Plateau
@@ -190,19 +209,19 @@ class Bounded(Controller[S]):
     def __post_init__(self) -> None:
         if not isinstance(self.controller, Controller):
             refuse("Bounded", "controller", "a controller", self.controller)
-        finite("Bounded", "lowest", self.lowest, 0.0)
+        check_finite("Bounded", "lowest", self.lowest, 0.0)
         if self.lowest > 1:
             refuse("Bounded", "lowest", "at most 1, the factor at the start", self.lowest)
         if self.highest is not None:
             way_out = "It is a share of the schedule, not a rate."
-            finite("Bounded", "highest", self.highest, 1.0, way_out)
+            check_finite("Bounded", "highest", self.highest, 1.0, way_out)
 
     def start(self) -> S:
-        """The state of what is wrapped."""
+        """The first state of the wrapped controller."""
         return self.controller.start()
 
     def decide(self, state: S, observation: Observation) -> tuple[S, Decision]:
-        """The decision of what is wrapped, within the bounds."""
+        """The decision of the wrapped controller, within the bounds."""
         after, decision = self.controller.decide(state, observation)
         factor = max(decision.factor, self.lowest)
         factor = factor if self.highest is None else min(factor, self.highest)
@@ -215,19 +234,19 @@ class Bounded(Controller[S]):
         return replace(after, factor=factor), replace(decision, factor=factor, reason=reason)
 
     def read(self, document: object) -> S:
-        """The state of what is wrapped."""
+        """A saved state of the wrapped controller."""
         return self.controller.read(document)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RateChange(Record):
+class RateChange:
     """One change of the factor, as it is stored and shown.
 
     Attributes:
         step: the first update made with the new factor.
         before: the factor until then, of all controllers together.
         after: the factor from then on, of all controllers together.
-        controller: the name of the one that decided.
+        controller: the name of the controller that decided.
         reason: why, in words.
     """
 
@@ -237,14 +256,31 @@ class RateChange(Record):
     controller: str
     reason: str
 
+    def to_dict(self) -> dict[str, Any]:
+        """The change as JSON values."""
+        return to_dict(self)
+
+    @classmethod
+    def from_dict(cls, document: object) -> Self:
+        """The change that `to_dict` wrote.
+
+        Raises:
+            ArgumentError: the document is not such a change; the message names the key.
+        """
+        return from_dict(cls, document)
+
 
 def replay(
     controller: Controller[S], observations: Iterable[Observation]
 ) -> tuple[RateChange, ...]:
-    """What a controller would have decided on a stored run.
+    """The changes that a controller would have made on a stored run.
 
-    What it would have decided, not what would have come of it: after its first change the stored
-    losses are those of another run.
+    They do not tell how the run would have continued: after the first change the stored losses
+    are those of another run.
+
+    Args:
+        controller: the controller to ask.
+        observations: of the run, with rising steps.
 
     Raises:
         ArgumentError: the steps do not rise.

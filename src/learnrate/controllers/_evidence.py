@@ -1,22 +1,92 @@
-"""What controllers have in common: when evidence counts, and what is left out of it."""
+"""The evidence of a controller's test: recent values in batch means, and when they count."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field, replace
+from typing import Self, TypeVar
 
-from learnrate._record import Record, finite, refuse, whole
+from learnrate._checks import check_finite, check_whole, refuse
 from learnrate.controllers._controller import ControllerState
-from learnrate.controllers._series import Series
 
-__all__ = ["NOT_OPTIMAL", "Evidence", "EvidenceState", "check_factor", "check_waits"]
+__all__ = [
+    "BATCHES",
+    "NOT_OPTIMAL",
+    "BatchMeans",
+    "Evidence",
+    "EvidenceState",
+    "check_factor",
+    "check_waits",
+    "read_state",
+]
 
-NOT_OPTIMAL = "which is not to say that now is the best moment for what is left of the run"
+StateType = TypeVar("StateType", bound="EvidenceState")
+
+BATCHES = 16  # a test needs at least so many batch means; at most twice as many are kept
+
+NOT_OPTIMAL = "this does not show that now is the best moment for the rest of the run"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Evidence(Record):
-    """The numbers a test rests on.
+class BatchMeans:
+    """The most recent part of a series as 16 to 32 means of neighbouring values.
+
+    Neighbouring losses are correlated. Means of long enough batches are nearly independent, so
+    that textbook tests hold for them (Conway 1963; Schmeiser 1982, "Batch size effects in the
+    analysis of simulation output": 10 to 30 batches lose little). When 32 batches are full,
+    neighbours are merged and batches become twice as long. Memory stays the same however long the
+    run is, and batches outgrow any correlation time.
+
+    Attributes:
+        size: values in a batch.
+        means: of the full batches, oldest first.
+        partial: sum of the values of the batch being filled.
+        filled: number of values in `partial`.
+        count: values added since the series began, including those already forgotten.
+    """
+
+    size: int = 1
+    means: tuple[float, ...] = ()
+    partial: float = 0.0
+    filled: int = 0
+    count: int = 0
+
+    def __post_init__(self) -> None:
+        if self.size < 1 or not 0 <= self.filled < self.size or self.count < self.filled:
+            counts = (self.size, self.filled, self.count)
+            rule = "at least 1, below size, at least filled"
+            refuse("BatchMeans", "size, filled, count", rule, counts)
+
+    @property
+    def length(self) -> int:
+        """The number of values that the batch means stand for."""
+        return self.size * len(self.means)
+
+    def added(self, value: float, *, keep: float, at_least: int) -> BatchMeans:
+        """The series with one more value. Values that are no longer needed are forgotten.
+
+        Args:
+            value: a finite number.
+            keep: the share of all values so far that is kept, the most recent ones.
+            at_least: the number of values that are kept whatever `keep` says.
+        """
+        partial, filled = self.partial + value, self.filled + 1
+        if filled < self.size:
+            return replace(self, partial=partial, filled=filled, count=self.count + 1)
+        means = (*self.means, partial / self.size)
+        wanted = max(at_least, math.ceil(keep * (self.count + 1)))
+        surplus = self.size * len(means) - wanted
+        means = means[max(0, surplus // self.size) :]
+        size = self.size
+        if len(means) == 2 * BATCHES:
+            pairs = zip(means[::2], means[1::2], strict=True)
+            means, size = tuple((left + right) / 2 for left, right in pairs), 2 * size
+        return BatchMeans(size=size, means=means, count=self.count + 1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """The numbers that a test rests on.
 
     Attributes:
         wait: the first step whose number counts.
@@ -26,59 +96,91 @@ class Evidence(Record):
 
     wait: int = 0
     ignored: int = 0
-    series: Series = field(default_factory=Series)
+    series: BatchMeans = field(default_factory=BatchMeans)
 
-    def taken(self, step: int, value: float | None, *, keep: float, least: int) -> Evidence:
-        """The evidence with the number of one update, if there is one and it counts."""
+    def added(self, step: int, value: float | None, *, keep: float, at_least: int) -> Evidence:
+        """The evidence with the number of one update.
+
+        Args:
+            step: of the update.
+            value: its number; None if there is none. A number before `wait` does not count.
+            keep: see `BatchMeans.added`.
+            at_least: see `BatchMeans.added`.
+        """
         if value is None or step < self.wait:
             return self
         if not math.isfinite(value):
             return replace(self, ignored=self.ignored + 1)
-        return replace(self, series=self.series.added(value, keep=keep, least=least))
+        return replace(self, series=self.series.added(value, keep=keep, at_least=at_least))
 
-    def afresh(self, step: int, cooldown: int) -> Evidence:
-        """No evidence, from `cooldown` steps after the first update at the new rate on."""
+    def restarted(self, step: int, cooldown: int) -> Evidence:
+        """No evidence, until `cooldown` steps after the first update at the new rate."""
         return Evidence(wait=step + 1 + cooldown)
 
     @property
-    def left_out(self) -> str:
-        """What a reason must say about numbers that were left out, if any were."""
+    def note_on_ignored(self) -> str:
+        """What a reason says about numbers that were left out; empty if there are none."""
         if not self.ignored:
             return ""
-        return f"; {self.ignored} not finite left out"
+        return f"; {self.ignored} left out because they are not finite"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EvidenceState(ControllerState):
-    """The state of a test on a series.
+    """The state of a controller that tests a series.
 
     Attributes:
         evidence: the numbers since the last change.
-        actions: how many changes were made.
+        actions: the number of changes so far.
     """
 
     evidence: Evidence = field(default_factory=Evidence)
     actions: int = 0
 
-    def acted(self, factor: float, step: int, cooldown: int) -> EvidenceState:
-        """The state after a change by `factor`, with fresh evidence."""
+    def acted(self, factor: float, step: int, cooldown: int) -> Self:
+        """The state after a change, with no evidence.
+
+        Args:
+            factor: what the rate is multiplied with.
+            step: the last update at the old rate.
+            cooldown: steps after the change before numbers count again.
+        """
         return replace(
             self,
             factor=self.factor * factor,
-            evidence=self.evidence.afresh(step, cooldown),
+            evidence=self.evidence.restarted(step, cooldown),
             actions=self.actions + 1,
         )
 
 
+def read_state(state_type: type[StateType], document: object) -> StateType:
+    """The state that `ControllerState.to_dict` wrote, also one that an older learnrate wrote.
+
+    Args:
+        state_type: the class of the state.
+        document: a dictionary of JSON values.
+
+    Raises:
+        ArgumentError: the document is not such a state.
+    """
+    if isinstance(document, dict) and isinstance(document.get("evidence"), dict):
+        evidence = document["evidence"]
+        series = evidence.get("series")
+        if isinstance(series, dict) and "seen" in series:  # what `count` was called
+            series = {"count" if key == "seen" else key: series[key] for key in series}
+            document = {**document, "evidence": {**evidence, "series": series}}
+    return state_type.from_dict(document)
+
+
 def check_factor(owner: str, argument: str, value: object) -> None:
-    """Refuse what does not change a rate, or turns its sign."""
-    finite(owner, argument, value)
-    if value == 1 or value <= 0:  # type: ignore[operator]  # finite() let only numbers pass
+    """Raise ArgumentError for a factor that leaves the rate as it is or changes its sign."""
+    check_finite(owner, argument, value)
+    if value == 1 or value <= 0:  # type: ignore[operator]  # check_finite() let only numbers pass
         rule = "above 0 and not 1 (below 1 lowers the rate, above 1 raises it)"
         refuse(owner, argument, rule, value)
 
 
 def check_waits(owner: str, warmup: object, cooldown: object) -> None:
-    """Refuse waits that are no numbers of steps."""
-    whole(owner, "warmup", warmup, 0)
-    whole(owner, "cooldown", cooldown, 0)
+    """Raise ArgumentError for waits that are not numbers of steps."""
+    check_whole(owner, "warmup", warmup, 0)
+    check_whole(owner, "cooldown", cooldown, 0)

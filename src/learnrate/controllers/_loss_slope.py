@@ -3,37 +3,41 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import final
+from typing import TYPE_CHECKING, final
 
 from learnrate._statistics import fitted_line
-from learnrate.controllers._controller import Controller, Decision, Observation
-from learnrate.controllers._evidence import NOT_OPTIMAL, Evidence, EvidenceState
-from learnrate.controllers._sampling import check_sampling, sampled
+from learnrate.controllers._evidence import NOT_OPTIMAL
+from learnrate.controllers._recent_share import RecentShareTest
+
+if TYPE_CHECKING:
+    from learnrate.controllers._controller import Observation
+    from learnrate.controllers._evidence import EvidenceState
 
 __all__ = ["LossSlope"]
 
 
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LossSlope(Controller[EvidenceState]):
-    """Multiply the rate by `factor` once a regression no longer shows the loss falling.
+class LossSlope(RecentShareTest):
+    """Multiply the rate by `factor` once a regression no longer shows that the loss falls.
 
     The most recent share `keep` of the losses since the last change, in 16 to 32 batch means, is
-    regressed on time. With b the slope and e its error from the batch means, whose noise is nearly
-    independent where that of single losses is not,
+    regressed on time. Let b be the slope and e its standard error. The error is taken from the
+    batch means, because their noise is nearly independent and that of single losses is not. The
+    loss is shown to fall if
 
-        falling is shown where t = b / e < -t(confidence; n - 2), n the number of batch means
+        t = b / e < -t(confidence; n - 2), n the number of batch means
 
-    and the rate changes at a test where it is *not* shown. The test runs every `test_every` losses
-    once `min_samples` are kept. Scaling all losses or adding a constant changes nothing. NaN and
-    infinite losses are no evidence.
+    and the rate changes at a test that does *not* show it. The test runs every `test_every` losses
+    once `min_samples` losses are kept. Scaling all losses or adding a constant changes nothing.
+    NaN and infinite losses are ignored.
 
-    Because not being shown is not being refuted, slow progress under much noise looks like none:
-    the chance of a change while the loss still falls is that of missing the slope. Raise
-    `min_samples` for a noisy loss, or use `Plateau`, which acts on refuted progress alone.
+    A fall that is not shown is not refuted: slow progress under much noise looks like none. The
+    chance of a change while the loss still falls is the chance of missing the slope. Raise
+    `min_samples` for a noisy loss, or use `Plateau`, which acts only on refuted progress.
 
-    It answers "no more progress at this rate", *not* "a lower rate is the best now", which depends
-    on what is left of the run.
+    The answer is "no more progress at this rate", *not* "a lower rate is the best now". The latter
+    depends on how much of the run is left.
 
     Args:
         factor: what the rate is multiplied with: below 1 lowers it, above 1 raises it.
@@ -56,45 +60,20 @@ class LossSlope(Controller[EvidenceState]):
         [210, 310]
 
     Ref: the SLOPE test of SALSA (Zhang, Lang, Liu and Xiao 2020, "Statistical adaptive stochastic
-    gradient methods", arXiv:2002.10597), there on single losses taken as independent; batch means
+    gradient methods", arXiv:2002.10597), which takes single losses as independent; batch means
     from Conway 1963 and Schmeiser 1982.
     """
 
-    factor: float = 0.1
-    confidence: float = 0.95
-    keep: float = 0.5
-    min_samples: int = 1000
-    test_every: int = 100
-    warmup: int = 0
-    cooldown: int = 0
+    def _number_of(self, observation: Observation) -> float | None:
+        return observation.loss
 
-    def __post_init__(self) -> None:
-        check_sampling("LossSlope", self)
-
-    def start(self) -> EvidenceState:
-        """Factor 1, no evidence."""
-        return EvidenceState(evidence=Evidence(wait=self.warmup))
-
-    def read(self, document: object) -> EvidenceState:
-        """The state that `to_dict` wrote."""
-        return EvidenceState.from_dict(document)
-
-    def decide(
-        self, state: EvidenceState, observation: Observation
-    ) -> tuple[EvidenceState, Decision]:
-        """Take the loss of one update; answer when a test is due."""
-        state, due = sampled(self, state, observation.step, observation.loss)
-        if not due:
-            return state, Decision(state.factor)
-        evidence = state.evidence
-        line = fitted_line(evidence.series.means)
+    def _reason_to_change(self, state: EvidenceState) -> str | None:
+        series = state.evidence.series
+        line = fitted_line(series.means)
         if line.falling_p <= 1.0 - self.confidence:
-            return state, Decision(state.factor)
-        after = state.acted(self.factor, observation.step, self.cooldown)
-        reason = (
-            f"no more progress at this rate: over the last {evidence.series.length} losses the "
-            f"slope is {line.slope / evidence.series.size:+.2g} per loss, not shown to be falling "
-            f"(regression on batch means, p={line.falling_p:.2g}{evidence.left_out}); "
-            f"{NOT_OPTIMAL}"
+            return None
+        return (
+            f"no more progress at this rate: over the last {series.length} losses the slope is "
+            f"{line.slope / series.size:+.2g} per loss, not shown to be falling (regression on "
+            f"batch means, p={line.falling_p:.2g}{state.evidence.note_on_ignored}); {NOT_OPTIMAL}"
         )
-        return after, Decision(after.factor, reason)

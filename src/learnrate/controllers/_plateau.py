@@ -1,4 +1,4 @@
-"""Plateau: change the rate once a trend test shows that progress fell below what was asked for."""
+"""Plateau: change the rate once a trend test shows that progress is slower than required."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from statistics import median
 from typing import TYPE_CHECKING, final
 
-from learnrate._record import finite, refuse, share, whole
+from learnrate._checks import check_finite, check_share, check_whole, refuse
 from learnrate._statistics import fitted_line, rising_rank_p
 from learnrate.controllers._controller import Controller, Decision, Observation
 from learnrate.controllers._evidence import (
@@ -16,15 +16,16 @@ from learnrate.controllers._evidence import (
     EvidenceState,
     check_factor,
     check_waits,
+    read_state,
 )
 
 if TYPE_CHECKING:
-    from learnrate.controllers._series import Series
+    from learnrate.controllers._evidence import BatchMeans
 
 __all__ = ["Plateau", "PlateauState"]
 
 _KEEP = 0.5  # while undecided, the most recent half of the evidence is kept
-_GROWTH = 1.5  # and the next test waits for half as much again: few tests, little in common
+_GROWTH = 1.5  # each further test waits for half as much evidence again, so there are few tests
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +33,7 @@ class PlateauState(EvidenceState):
     """The state of `Plateau`.
 
     Attributes:
-        due: how many losses of evidence the next test waits for.
+        due: the number of losses that the next test waits for.
     """
 
     due: int
@@ -41,47 +42,49 @@ class PlateauState(EvidenceState):
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plateau(Controller[PlateauState]):
-    """Multiply the rate by `factor` once the loss falls more slowly than asked for.
+    """Multiply the rate by `factor` once the loss falls more slowly than required.
 
     What is refuted is *progress*, not its absence. With y_i the loss, m its median over the
     evidence, and i counting losses,
 
         z_i = y_i + i improvement |m| / window
 
-    rises where the loss falls by less than the share `improvement` per `window` losses. The
-    one-sided Mann-Kendall rank test on the z_i, in batch means and with its variance corrected for
-    correlated neighbours (`rising_rank_p` states it, with sources), decides:
+    rises if the loss falls by less than the share `improvement` per `window` losses. The one-sided
+    Mann-Kendall rank test on the z_i decides. It is made on batch means, with its variance
+    corrected for correlated neighbours (see `rising_rank_p` for the formula and its sources):
 
     - p < significance: a plateau. The factor is applied, evidence starts afresh.
-    - p < significance for the falling -z_i: the progress asked for is there. Evidence starts
+    - p < significance for the falling -z_i: the required progress is shown. Evidence starts
       afresh (and `factor_on_progress` is applied, if given).
-    - otherwise the noise hides the answer, and the evidence grows by half before the next test,
-      so that a noisy loss takes longer instead of being cut by chance.
+    - otherwise the noise hides the answer. The evidence grows by half before the next test, so a
+      noisy loss takes longer instead of causing a cut by chance.
 
-    Where the progress is just what was asked for, a test cuts with a chance of about
-    `significance`, whatever the noise; far less often where there is more of it. Measured at the
-    default 0.01, with 5 % noise of lag-one correlation 0 / 0.5 / 0.9: 0.5 / 1.3 / 2 % of windows
-    of 100 and of 200, but 0.2 / 1.4 / 6 % of windows of 20: the noise's memory must be short
-    against window / 16. One lucky or unlucky value has the weight of one rank. A plateau after
-    steady progress is found within 1 to 2 windows under 0.5 % noise, about 5 under 5 %, about 11
-    under 20 %: ask for more `improvement` or take longer windows. Losses that are NaN or
-    infinite are no evidence; a reason says how many were left out. Scaling all losses changes
-    nothing; a loss whose level is 0 has no relative progress and is never cut.
+    If the progress is exactly the required one, a test cuts with a chance of about `significance`,
+    whatever the noise; with more progress, far less often. Measured at the default 0.01, with 5 %
+    noise of lag-one correlation 0 / 0.5 / 0.9: 0.5 / 1.3 / 2 % of windows of 100 and of 200, but
+    0.2 / 1.4 / 6 % of windows of 20. The correlation time of the noise must be short against
+    window / 16. One lucky or unlucky value has the weight of one rank. A plateau after steady
+    progress is found within 1 to 2 windows under 0.5 % noise, about 5 under 5 %, about 11 under
+    20 %. To find it sooner, require more `improvement` or use longer windows. NaN and infinite
+    losses are ignored; a reason says how many were left out. Scaling all losses changes nothing. A
+    loss whose level is 0 has no relative progress and never causes a cut.
 
-    It answers "no more progress at this rate", *not* "a lower rate is the best now": a cut lowers
-    the loss at once almost always, and which moment is right depends on what is left of the run.
+    The answer is "no more progress at this rate", *not* "a lower rate is the best now". A cut
+    almost always lowers the loss at once; the best moment for it depends on how much of the run is
+    left.
 
     Args:
-        factor: what the rate is multiplied with at a plateau: below 1 lowers it, above 1 raises.
-        window: losses for a first test, at least 10. One loss an update: hundreds; one validation
-            an epoch: 10 to 20.
-        improvement: the progress asked for, as a share of the loss per `window` losses, above 0.
-        significance: nominal chance, per test, of cutting where the progress is just what was
-            asked for; above 0 and below one half.
+        factor: what the rate is multiplied with at a plateau: below 1 lowers it, above 1 raises
+            it.
+        window: losses before the first test, at least 10. Use hundreds for one loss per update, 10 to
+            20 for one validation per epoch.
+        improvement: the required progress, as a share of the loss per `window` losses, above 0.
+        significance: nominal chance, per test, of a cut although the progress is exactly the
+            required one; above 0 and below 0.5.
         warmup: steps before the first loss counts.
         cooldown: steps after a change before losses count again.
         factor_on_progress: what the rate is multiplied with when progress is shown; None leaves
-            it.
+            it unchanged.
 
     Raises:
         ArgumentError: an option is outside its rule.
@@ -93,9 +96,9 @@ class Plateau(Controller[PlateauState]):
         >>> [(change.step, round(change.after, 9)) for change in replay(Plateau(window=30), run)]
         [(135, 0.1), (165, 0.01), (195, 0.001)]
 
-    Differs from torch: `ReduceLROnPlateau`, and Keras's and optax's of that name, compare with the
-    best loss so far, so a single lucky loss makes all that follow look bad. torch counts NaN as a
-    bad epoch. transformers' GreedyLR raises and lowers by the same comparison.
+    Differs from torch: `ReduceLROnPlateau`, in torch, Keras and optax alike, compares with the best
+    loss so far, so a single lucky loss makes all later ones look bad. torch counts NaN as a bad
+    epoch. GreedyLR of transformers raises and lowers the rate by the same comparison.
     """
 
     factor: float = 0.1
@@ -108,12 +111,12 @@ class Plateau(Controller[PlateauState]):
 
     def __post_init__(self) -> None:
         check_factor("Plateau", "factor", self.factor)
-        whole("Plateau", "window", self.window, 10, "Fewer losses show no trend.")
-        finite("Plateau", "improvement", self.improvement)
+        check_whole("Plateau", "window", self.window, 10, "Fewer losses show no trend.")
+        check_finite("Plateau", "improvement", self.improvement)
         if not self.improvement > 0:
-            way_out = "Any noise refutes 'not rising'; for that question there is LossSlope."
+            way_out = "To ask whether the loss falls at all, use LossSlope."
             refuse("Plateau", "improvement", "above 0", self.improvement, way_out)
-        share("Plateau", "significance", self.significance)
+        check_share("Plateau", "significance", self.significance)
         if self.significance >= 0.5:
             refuse("Plateau", "significance", "below 0.5", self.significance, "0.01 is usual.")
         check_waits("Plateau", self.warmup, self.cooldown)
@@ -125,19 +128,22 @@ class Plateau(Controller[PlateauState]):
         return PlateauState(evidence=Evidence(wait=self.warmup), due=self.window)
 
     def read(self, document: object) -> PlateauState:
-        """The state that `to_dict` wrote."""
-        return PlateauState.from_dict(document)
+        """The state that `ControllerState.to_dict` wrote."""
+        return read_state(PlateauState, document)
 
     def decide(
         self, state: PlateauState, observation: Observation
     ) -> tuple[PlateauState, Decision]:
-        """Take the loss of one update; answer when a test is due."""
+        """Add the loss of one update; change the rate if a test is due and says so."""
         before = state.evidence
-        evidence = before.taken(observation.step, observation.loss, keep=_KEEP, least=self.window)
+        evidence = before.added(
+            observation.step, observation.loss, keep=_KEEP, at_least=self.window
+        )
         if evidence is before:
             return state, Decision(state.factor)
         state = replace(state, evidence=evidence)
-        if evidence.series.seen == before.series.seen or evidence.series.seen < state.due:
+        count = evidence.series.count
+        if count == before.series.count or count < state.due:
             return state, Decision(state.factor)
         return self._test(state, observation.step)
 
@@ -146,41 +152,35 @@ class Plateau(Controller[PlateauState]):
         tilted = self._tilted(series)
         p = rising_rank_p(tilted)
         if p < self.significance:
-            reason = f"plateau: {self._found(state.evidence, 'less', p)}; {NOT_OPTIMAL}"
+            reason = f"plateau: {self._trend_in_words(state.evidence, 'less', p)}; {NOT_OPTIMAL}"
             return self._acted(state, step, self.factor, reason)
         p = rising_rank_p([-value for value in tilted])
         if p >= self.significance:
-            due = math.ceil(_GROWTH * series.seen)
+            due = math.ceil(_GROWTH * series.count)
             return replace(state, due=due), Decision(state.factor)
         if self.factor_on_progress is not None:
-            reason = f"progress: {self._found(state.evidence, 'more', p)}"
+            reason = f"progress: {self._trend_in_words(state.evidence, 'more', p)}"
             return self._acted(state, step, self.factor_on_progress, reason)
-        fresh = state.evidence.afresh(step, cooldown=0)
+        fresh = state.evidence.restarted(step, cooldown=0)
         return replace(state, evidence=fresh, due=self.window), Decision(state.factor)
 
-    def _tilted(self, series: Series) -> list[float]:
-        asked = self.improvement * abs(median(series.means)) * series.size / self.window
-        return [mean + asked * index for index, mean in enumerate(series.means)]
+    def _tilted(self, series: BatchMeans) -> list[float]:
+        required = self.improvement * abs(median(series.means)) * series.size / self.window
+        return [mean + required * index for index, mean in enumerate(series.means)]
 
     def _acted(
         self, state: PlateauState, step: int, factor: float, reason: str
     ) -> tuple[PlateauState, Decision]:
-        after = replace(
-            state,
-            factor=state.factor * factor,
-            evidence=state.evidence.afresh(step, self.cooldown),
-            actions=state.actions + 1,
-            due=self.window,
-        )
+        after = replace(state.acted(factor, step, self.cooldown), due=self.window)
         return after, Decision(after.factor, reason)
 
-    def _found(self, evidence: Evidence, word: str, p: float) -> str:
+    def _trend_in_words(self, evidence: Evidence, word: str, p: float) -> str:
         series = evidence.series
         slope = fitted_line(series.means).slope / series.size * self.window
         trend = slope / (abs(median(series.means)) or 1.0)
         return (
-            f"over the last {series.length} losses the trend is {100 * trend:+.2f} % per {self.window}, "
-            f"significantly {word} progress than the {100 * self.improvement:.3g} % asked for "
-            f"(rank test, "
-            f"p={p:.2g}{evidence.left_out})"
+            f"over the last {series.length} losses the trend is {100 * trend:+.2f} % per "
+            f"{self.window}, significantly {word} progress than the "
+            f"{100 * self.improvement:.3g} % required (rank test, "
+            f"p={p:.2g}{evidence.note_on_ignored})"
         )

@@ -1,8 +1,8 @@
 """SASA+: change the rate once the parameters have become stationary at it.
 
-There is no test by the sign of successive gradients' inner product here (Pflug's): it is provably
-inadequate already on quadratics (Pesme, Dieuleveut and Flammarion 2020, arXiv:2007.00534), and in
-simulation it answers many transients late, or never.
+There is no test by the sign of the inner product of successive gradients (Pflug's test). It is
+provably inadequate already on quadratics (Pesme, Dieuleveut and Flammarion 2020,
+arXiv:2007.00534), and in simulation it detects many transients late, or never.
 """
 
 from __future__ import annotations
@@ -13,21 +13,21 @@ from typing import TYPE_CHECKING, final
 
 from learnrate._errors import ArgumentError
 from learnrate._statistics import halves, mean_half_width
-from learnrate.controllers._controller import Controller, Decision, Observation
-from learnrate.controllers._evidence import NOT_OPTIMAL, Evidence, EvidenceState
-from learnrate.controllers._sampling import check_sampling, sampled
+from learnrate.controllers._evidence import NOT_OPTIMAL
+from learnrate.controllers._recent_share import RecentShareTest
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from learnrate.controllers._controller import Observation
+    from learnrate.controllers._evidence import EvidenceState
 
 __all__ = ["SasaPlus"]
 
-_NAMES = ("inner", "lr", "squared")
+_SIGNALS = ("inner", "lr", "squared")
 
 
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SasaPlus(Controller[EvidenceState]):
+class SasaPlus(RecentShareTest):
     """Multiply the rate by `factor` once a necessary condition of stationarity is met.
 
     With an update x' = x - lr d, the squared norm of the parameters stays where it is on average
@@ -36,22 +36,22 @@ class SasaPlus(Controller[EvidenceState]):
         delta = <x', d> + (lr / 2) |d|^2,   E delta = 0 at stationarity
 
     and delta is (|x|^2 - |x'|^2) / (2 lr). The most recent share `keep` of the deltas since the
-    last change is held in 16 to 32 batch means. The rate changes at a test where
+    last change is kept in 16 to 32 batch means. The rate changes at a test where
 
-    - the t-interval of their mean, from the *batch means* and never from single deltas taken as
-      independent, contains 0 at `confidence`, and
+    - the t-interval of their mean contains 0 at `confidence`. It is computed from the *batch
+      means*, never from single deltas taken as independent; and
     - the means of both halves have the same sign (a mean that crosses 0 in the transient does not
-      count), and, before the first change, each half's mean lies within that width of 0 too.
+      count), and, before the first change, the mean of each half lies within that width of 0 too.
 
     The test runs every `test_every` updates once `min_samples` deltas are kept. Observations need
     the signals `inner` = <x', d>, `squared` = |d|^2 and `lr`; `measured_step` computes them.
-    Updates without signals are passed over; signals that are not finite are no evidence.
+    Updates without signals are skipped; signals that are not finite are ignored.
 
     It holds for any optimizer, d being what it subtracts per unit of rate, while the rate is
-    constant: give the length of a rising or falling phase as `warmup`. It is necessary, not
-    sufficient; where weights keep growing (scale-invariant layers without decay) it never comes.
-    It answers "no more progress at this rate", *not* "a lower rate is the best now", which depends
-    on what is left of the run.
+    constant: give the length of a rising or falling phase as `warmup`. The condition is necessary,
+    not sufficient. If weights keep growing (scale-invariant layers without decay), it is never
+    met. The answer is "no more progress at this rate", *not* "a lower rate is the best now". The
+    latter depends on how much of the run is left.
 
     Args:
         factor: what the rate is multiplied with: below 1 lowers it, above 1 raises it.
@@ -64,7 +64,7 @@ class SasaPlus(Controller[EvidenceState]):
 
     Raises:
         ArgumentError: an option is outside its rule, or an observation has some of the three
-            signals and not the others.
+            signals but not the others.
 
     Examples:
         >>> from learnrate.controllers import Observation, replay
@@ -81,67 +81,40 @@ class SasaPlus(Controller[EvidenceState]):
     Ref: Lang, Zhang and Xiao 2019, "Using statistics to automate stochastic optimization" (SASA,
     arXiv:1909.09785); Zhang, Lang, Liu and Xiao 2020, arXiv:2002.10597 (SASA+).
 
-    Differs from the authors' code (microsoft/statopt), whose default variance mode `mb` is not the
-    `bm` its test looks for, so that it silently takes the deltas as independent and its intervals
-    are too narrow; there `keep` is 1/8, and the batch length is the root of the sample.
+    Differs from the authors' code (microsoft/statopt). Its default variance mode is `mb`, but its
+    test looks for `bm`, so it silently takes the deltas as independent and its intervals are too
+    narrow. Its `keep` is 1/8, and its batch length is the square root of the sample.
     """
 
-    factor: float = 0.1
-    confidence: float = 0.95
-    keep: float = 0.5
-    min_samples: int = 1000
-    test_every: int = 100
-    warmup: int = 0
-    cooldown: int = 0
+    def _number_of(self, observation: Observation) -> float | None:
+        signals = observation.signals
+        present = [name for name in _SIGNALS if name in signals]
+        if not present:
+            return None
+        if len(present) < len(_SIGNALS):
+            missing = ", ".join(name for name in _SIGNALS if name not in signals)
+            raise ArgumentError(
+                f"SasaPlus needs the signals {', '.join(_SIGNALS)} together; an observation lacks "
+                f"{missing}. measured_step(optimizer) computes all three."
+            )
+        return signals["inner"] + 0.5 * signals["lr"] * signals["squared"]
 
-    def __post_init__(self) -> None:
-        check_sampling("SasaPlus", self)
-
-    def start(self) -> EvidenceState:
-        """Factor 1, no evidence."""
-        return EvidenceState(evidence=Evidence(wait=self.warmup))
-
-    def read(self, document: object) -> EvidenceState:
-        """The state that `to_dict` wrote."""
-        return EvidenceState.from_dict(document)
-
-    def decide(
-        self, state: EvidenceState, observation: Observation
-    ) -> tuple[EvidenceState, Decision]:
-        """Take the delta of one update; answer when a test is due."""
-        state, due = sampled(self, state, observation.step, _delta(observation.signals))
-        if not due:
-            return state, Decision(state.factor)
-        evidence = state.evidence
-        means = evidence.series.means
-        width = mean_half_width(means, self.confidence)
-        if not _stationary(means, width, first=state.actions == 0):
-            return state, Decision(state.factor)
-        after = state.acted(self.factor, observation.step, self.cooldown)
-        reason = (
-            f"no more progress at this rate: over the last {evidence.series.length} updates "
-            f"<x', d> + (lr/2)|d|^2 averages {fmean(means):.2g} +- {width:.2g} ({self.confidence:g} "
-            f"interval from batch means{evidence.left_out}), as at stationarity; {NOT_OPTIMAL}"
+    def _reason_to_change(self, state: EvidenceState) -> str | None:
+        series = state.evidence.series
+        width = mean_half_width(series.means, self.confidence)
+        if not _is_stationary(series.means, width, is_first=state.actions == 0):
+            return None
+        return (
+            f"no more progress at this rate: over the last {series.length} updates "
+            f"<x', d> + (lr/2)|d|^2 averages {fmean(series.means):.2g} +- {width:.2g} "
+            f"({self.confidence:g} interval from batch means{state.evidence.note_on_ignored}), as "
+            f"at stationarity; {NOT_OPTIMAL}"
         )
-        return after, Decision(after.factor, reason)
 
 
-def _stationary(means: tuple[float, ...], width: float, *, first: bool) -> bool:
+def _is_stationary(means: tuple[float, ...], width: float, *, is_first: bool) -> bool:
     early, late = halves(means)
     if not early * late > 0:
         return False
-    asked = (fmean(means), early, late) if first else (fmean(means),)
-    return all(abs(mean) <= width for mean in asked)
-
-
-def _delta(signals: Mapping[str, float]) -> float | None:
-    given = [name for name in _NAMES if name in signals]
-    if not given:
-        return None
-    if len(given) < len(_NAMES):
-        missing = ", ".join(name for name in _NAMES if name not in signals)
-        raise ArgumentError(
-            f"SasaPlus needs the signals {', '.join(_NAMES)} together; an observation lacks "
-            f"{missing}. measured_step(optimizer) computes all three."
-        )
-    return signals["inner"] + 0.5 * signals["lr"] * signals["squared"]
+    tested = (fmean(means), early, late) if is_first else (fmean(means),)
+    return all(abs(mean) <= width for mean in tested)

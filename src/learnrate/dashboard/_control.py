@@ -87,7 +87,7 @@ def _with(store: Store, run: StoredRun, before: Edited, asked: EditRequest, auth
         raise ArgumentError(f"there is no snapshot of step {edit.value}; there are: {listed}.")
     if run.schedule is None:
         return before
-    prepared = edit.at(run.step)
+    prepared = edit.at_step(run.step)
     after = before.with_edit(prepared)
     Limits.of(run.limits).check(prepared, before, after)
     return after
@@ -104,7 +104,7 @@ def _value(asked: EditRequest) -> Any:
 
 
 def _of(edited: Edited, group: int | None) -> Schedule:
-    return edited.schedule if group is None else edited.group(group)
+    return edited.schedule if group is None else edited.schedule_of(group)
 
 
 def _rates(schedule: Schedule, begin: int, most: int) -> tuple[list[int], list[float]]:

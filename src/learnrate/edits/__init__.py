@@ -1,12 +1,11 @@
-"""Changes to a running schedule, as data: a schedule with its edits is again a schedule.
+"""Edits: changes to a running schedule, as data. A schedule with its edits is again a schedule.
 
 Pure: standard library and numpy.
 """
 
-from learnrate.edits._edit import RATE_KINDS, Edit, EditKind, edit_in
+from learnrate.edits._edit import RATE_KINDS, Edit, EditKind, edit_in, words_of
 from learnrate.edits._edited import Edited, edited
 from learnrate.edits._limits import AUTOMATIC, Limits
-from learnrate.edits._words import words_of
 
 __all__ = [
     "AUTOMATIC",

@@ -9,20 +9,20 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from learnrate._checks import check_whole
 from learnrate._errors import ArgumentError
-from learnrate._record import whole
-from learnrate.edits._words import words_of
+from learnrate._records import from_dict, to_dict
 from learnrate.schedules import Schedule, shape
 from learnrate.schedules import schedule as read
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-__all__ = ["RATE_KINDS", "Edit", "EditKind", "edit_in", "standing"]
+__all__ = ["RATE_KINDS", "Edit", "EditKind", "edit_in", "in_force", "words_of"]
 
 
 class EditKind(StrEnum):
-    """What an edit does; the value is its word on the command line."""
+    """The kinds of edits; the value is the word on the command line."""
 
     SCALE = "scale"
     SET = "set"
@@ -48,7 +48,7 @@ RATE_KINDS = frozenset(
         EditKind.FOLLOW,
     }
 )
-"""Those that change the schedule. The others change the weights, or nothing."""
+"""The kinds that change the schedule. The others change the weights, or nothing."""
 
 _OF_A_GROUP = RATE_KINDS - {EditKind.STRETCH, EditKind.FOLLOW}
 _BARE = frozenset(
@@ -58,7 +58,7 @@ _VALUES = {
     EditKind.SCALE: "a factor above 0, such as 0.5",
     EditKind.SET: "a rate above 0, such as 1e-4",
     EditKind.DECAY: "the steps of the decay, at least 1, such as 1000",
-    EditKind.STRETCH: "the updates of the whole run, at least 1, such as 20000",
+    EditKind.STRETCH: "the total number of steps of the run, at least 1, such as 20000",
     EditKind.FOLLOW: "a schedule, such as '3e-4 * linear()'",
     EditKind.ROLLBACK: "the step to go back to, at least 0, such as 1000",
 }
@@ -66,33 +66,33 @@ _VALUES = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Edit:
-    """One change to a running schedule: what, for which group, from when on, who, why.
+    """One change to a running schedule, with its step, its author and its reason.
 
     | kind | value | from its step on |
     |---|---|---|
-    | scale | factor | the rate, and whatever is planned for later, times the factor |
-    | set | rate | as `scale`, by the factor that makes the highest rate of this step so high |
-    | hold | | the rate stays where it is, and controllers are not asked |
-    | release | | back to the schedule as it is at that step: a hold or a decay ends |
-    | decay | steps, or `{"steps": ..., "shape": ...}` | from the rate it has down to 0, and the run ends there (of one group: the group, not the run) |
-    | stretch | total | the stable phase lasts longer; where it is over or there is none, the rate stays for the extra steps and then goes on as planned |
-    | follow | a schedule's text | the rate that this schedule has at the step |
-    | rollback | step | weights, optimizer and schedule as they were before that update; edits that took effect later are undone, the data goes on |
-    | snapshot | | the state before this update is kept, for a rollback |
-    | probe | | the what-if probe is asked |
+    | scale | factor | all rates of the schedule are multiplied by the factor |
+    | set | rate | as `scale`, with the factor that makes the highest rate of this step the value |
+    | hold | | the rate stays as it is, and controllers are paused |
+    | release | | a hold or a decay ends; the rate is again that of the schedule at this step |
+    | decay | steps, or `{"steps": ..., "shape": ...}` | the rate falls from its present value to 0, and the run ends there (for one group: the group's decay ends there, not the run) |
+    | stretch | total_steps | the stable phase lasts longer; if it is over or there is none, the rate stays as it is for the additional steps and then continues as planned |
+    | follow | the text of a schedule | the rate is that of the other schedule at the same step |
+    | rollback | step | weights, optimizer and schedule are as they were before that update; edits that took effect later are undone; the data is not rewound |
+    | snapshot | | the state before this update is kept for a rollback |
+    | probe | | the what-if probe runs |
     | stop | | the run ends before this update |
 
-    Of several edits each finds the rate as the one before left it, so `scale` and `set` while the
-    rate is held change what is held, and what it will be after the release.
+    An edit applies to the schedule as the edits before it left it. While the rate is held, `scale`
+    and `set` change the held rate, and the rate after the release.
 
     Attributes:
-        kind: what to do.
-        value: by how much; None where the kind has none.
-        group: the parameter group it is for; None for all.
-        author: who.
+        kind: what the edit does.
+        value: the number or text that the kind needs; None if it needs none.
+        group: index of the parameter group; None for all groups.
+        author: who made the edit.
         reason: why; may be empty.
-        step: the first update made with it; None while it is not known.
-        before: each group's rate of that update without it, filled in by a run.
+        step: the first update with the edit; None while it is not known.
+        before: the rate of each group at that update without the edit; a run fills it in.
 
     Raises:
         ArgumentError: a value outside its rule.
@@ -118,46 +118,45 @@ class Edit:
                 f"there is no edit {str(self.kind)!r}; {hint}There are {', '.join(EditKind)}."
             )
         object.__setattr__(self, "kind", EditKind(self.kind))
-        object.__setattr__(self, "value", _checked(self.kind, self.value))
+        object.__setattr__(self, "value", _checked_value(self.kind, self.value))
         object.__setattr__(self, "before", tuple(map(float, self.before)))
         if not isinstance(self.author, str) or not self.author.strip():
-            raise ArgumentError(f"an edit needs its author, a text; got {self.author!r}.")
+            raise ArgumentError(f"an edit needs an author, as text; got {self.author!r}.")
         if not isinstance(self.reason, str):
-            raise ArgumentError(f"an edit's reason must be a text; got {self.reason!r}.")
+            raise ArgumentError(f"the reason of an edit must be text; got {self.reason!r}.")
         if self.step is not None:
-            whole("Edit", "step", self.step, 0)
+            check_whole("Edit", "step", self.step, 0)
         self._check_group()
 
     def _check_group(self) -> None:
         if self.group is None:
             return
-        whole("Edit", "group", self.group, 0)
+        check_whole("Edit", "group", self.group, 0)
         if self.kind not in _OF_A_GROUP:
-            known = ", ".join(sorted(_OF_A_GROUP))
-            length = self.kind in RATE_KINDS
-            why = ", since it changes how long the run is" if length else ""
+            kinds = ", ".join(sorted(_OF_A_GROUP))
+            reason = ", because it changes the length of the run"
+            reason = reason if self.kind in RATE_KINDS else ""
             raise ArgumentError(
-                f"{self.kind} is for all groups{why}; for one of them there are {known}."
+                f"{self.kind} applies to all groups{reason}; edits of one group are {kinds}."
             )
 
     @property
     def shape(self) -> Schedule:
         """The shape of a `decay`."""
-        given = self.value["shape"] if isinstance(self.value, dict) else "linear()"
-        return read(given)
+        return read(self.value["shape"] if isinstance(self.value, dict) else "linear()")
 
     @property
     def steps(self) -> int:
-        """How long a `decay` takes."""
+        """The duration of a `decay`."""
         return int(self.value["steps"] if isinstance(self.value, dict) else self.value)
 
-    def at(self, step: int, before: Sequence[float] = ()) -> Edit:
-        """The edit, taking effect at a step."""
+    def at_step(self, step: int, before: Sequence[float] = ()) -> Edit:
+        """The edit with the step it takes effect at, and the rates of the groups before it."""
         return replace(self, step=step, before=tuple(before))
 
     @property
     def words(self) -> str:
-        """What it does, as it is typed: `edit_in` reads it."""
+        """The edit as typed on the command line; `edit_in` reads it."""
         return words_of(self.kind, self.value)
 
     def __str__(self) -> str:
@@ -167,30 +166,30 @@ class Edit:
         return f"{self.words}{group}{step} by {self.author}{reason}"
 
     def to_dict(self) -> dict[str, Any]:
-        """The edit as JSON values; see `from_dict`."""
-        return {
-            "kind": str(self.kind),
-            "value": self.value,
-            "group": self.group,
-            "step": self.step,
-            "author": self.author,
-            "reason": self.reason,
-            "before": list(self.before),
-        }
+        """The edit as JSON values."""
+        return to_dict(self)
 
     @classmethod
-    def from_dict(cls, document: dict[str, Any]) -> Edit:
+    def from_dict(cls, document: object) -> Edit:
         """The edit that `to_dict` wrote.
 
         Raises:
-            ArgumentError: it is not what `to_dict` wrote.
+            ArgumentError: the document is not such an edit; the message names the key.
         """
-        keys = {"kind", "value", "group", "step", "author", "reason", "before"}
-        if not isinstance(document, dict) or document.keys() != keys:
-            raise ArgumentError(
-                f"an edit has the keys {', '.join(sorted(keys))}; got {document!r}."
-            )
-        return cls(**document)
+        return from_dict(cls, document, all_keys=True)
+
+
+def words_of(kind: str, value: Any) -> str:
+    """An edit of any kind, also an unknown one, as typed on the command line."""
+    values = value.values() if isinstance(value, dict) else () if value is None else (value,)
+    return " ".join([str(kind), *map(_word, values)])
+
+
+def _word(value: object) -> str:
+    if isinstance(value, float):
+        short = f"{value:g}"
+        return short if float(short) == value else repr(value)
+    return shlex.quote(value) if isinstance(value, str) else str(value)
 
 
 def edit_in(
@@ -201,29 +200,29 @@ def edit_in(
     author: str,
     reason: str = "",
 ) -> Edit:
-    """The edit that some words say, such as `"scale 0.5"` or `"decay 500 cosine()"`.
+    """Read an edit from text such as `"scale 0.5"` or `"decay 500 cosine()"`.
 
     Args:
-        words: one text, or the words as a shell gives them.
-        shape: of a `decay`.
-        group: the parameter group; None for all.
-        author: who asks.
+        words: the text, or its words as a shell splits them.
+        shape: the shape of a `decay`; linear by default.
+        group: index of the parameter group; None for all groups.
+        author: who makes the edit.
         reason: why.
 
     Raises:
-        ArgumentError: they say no edit, or a value outside its rule.
+        ArgumentError: the text is not an edit, or a value is outside its rule.
 
     Examples:
         >>> edit_in("set 1e-4", author="ann").value
         0.0001
     """
     try:
-        given = shlex.split(words) if isinstance(words, str) else list(words)
+        tokens = shlex.split(words) if isinstance(words, str) else list(words)
     except ValueError as error:
         raise ArgumentError(f"the edit {words!r} cannot be read: {error}.") from None
-    if not given:
+    if not tokens:
         raise ArgumentError(f"an edit is one of {', '.join(EditKind)}, with its value.")
-    name, *rest = given
+    name, *rest = tokens
     kind: Any = name
     if name == EditKind.DECAY and len(rest) == 2 and shape is None:
         shape = rest.pop()
@@ -232,70 +231,67 @@ def edit_in(
     if len(rest) > 1:
         raise ArgumentError(f"{name} takes one value; got {' '.join(rest)}.")
     if shape is not None and name != EditKind.DECAY:
-        raise ArgumentError(f"a shape is of decay alone; got {name} with {shape}.")
+        raise ArgumentError(f"only decay takes a shape; got {name} with the shape {shape}.")
     value: Any = rest[0] if rest else None
     if value is not None and name in set(EditKind) - {EditKind.FOLLOW}:
-        value = _number_in(EditKind(name), value)
+        value = _parsed_number(EditKind(name), value)
     if shape is not None:
         value = {"steps": value, "shape": shape}
     return Edit(kind=kind, value=value, group=group, author=author, reason=reason)
 
 
-def standing(edits: Iterable[Edit]) -> tuple[Edit, ...]:
+def in_force(edits: Iterable[Edit]) -> tuple[Edit, ...]:
     """The edits that change the schedule and were not undone by a rollback, in order."""
-    kept: list[Edit] = []
+    active: list[Edit] = []
     for edit in edits:
         if edit.kind is EditKind.ROLLBACK:
-            kept = [one for one in kept if one.step is not None and one.step <= edit.value]
+            active = [
+                earlier
+                for earlier in active
+                if earlier.step is not None and earlier.step <= edit.value
+            ]
         elif edit.kind in RATE_KINDS:
-            kept.append(edit)
-    return tuple(kept)
+            active.append(edit)
+    return tuple(active)
 
 
-def _number_in(kind: EditKind, word: str) -> float | int | str:
+def _parsed_number(kind: EditKind, word: str) -> float | int | str:
     try:
         number = float(word)
     except ValueError:
-        return word  # refused with the rule of its kind
+        return word  # the check of the kind refuses it
     counted = kind not in {EditKind.SCALE, EditKind.SET}
     return int(number) if counted and number.is_integer() else number
 
 
-def _checked(kind: EditKind, value: Any) -> Any:
+def _checked_value(kind: EditKind, value: Any) -> Any:
     if kind in _BARE:
         if value is not None:
             raise ArgumentError(f"{kind} takes no value; got {value!r}.")
         return None
     if kind is EditKind.FOLLOW:
-        return _text(kind, value)
+        if not isinstance(value, str | Schedule):
+            _refuse(kind, value)
+        return str(read(value))
     if kind is EditKind.DECAY and isinstance(value, dict):
         if value.keys() != {"steps", "shape"}:
             _refuse(kind, value)
-        steps, named = _count(kind, value["steps"], 1), str(shape(_called(value["shape"])))
-        return steps if named == "linear()" else {"steps": steps, "shape": named}
+        steps, text = _checked_count(kind, value["steps"], 1), value["shape"]
+        text = f"{text}()" if isinstance(text, str) and text.isidentifier() else text
+        text = str(shape(text))
+        return steps if text == "linear()" else {"steps": steps, "shape": text}
     if kind in {EditKind.SCALE, EditKind.SET}:
-        number = isinstance(value, int | float) and not isinstance(value, bool)
-        if not number or not math.isfinite(value) or value <= 0:
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        if not is_number or not math.isfinite(value) or value <= 0:
             _refuse(kind, value)
         return float(value)
-    return _count(kind, value, 0 if kind is EditKind.ROLLBACK else 1)
+    return _checked_count(kind, value, 0 if kind is EditKind.ROLLBACK else 1)
 
 
-def _count(kind: EditKind, value: Any, low: int) -> int:
+def _checked_count(kind: EditKind, value: Any, low: int) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or not low <= value < 2**53:
         _refuse(kind, value)
     return value
-
-
-def _text(kind: EditKind, value: Any) -> str:
-    if not isinstance(value, str | Schedule):
-        _refuse(kind, value)
-    return str(read(value))
-
-
-def _called(name: Any) -> Any:
-    """A shape's text; its name alone will do."""
-    return f"{name}()" if isinstance(name, str) and name.isidentifier() else name
 
 
 def _refuse(kind: EditKind, value: Any) -> NoReturn:

@@ -1,4 +1,4 @@
-"""A base schedule with its edits: again a schedule, and a pure value."""
+"""A base schedule with its edits is again a schedule, and a pure value."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from learnrate._errors import ArgumentError
-from learnrate.edits._courses import Course, applied
-from learnrate.edits._edit import RATE_KINDS, Edit, EditKind, standing
+from learnrate.edits._edit import RATE_KINDS, Edit, EditKind, in_force
+from learnrate.edits._group_schedule import GroupSchedule
 from learnrate.schedules import Constant, Schedule
 
 if TYPE_CHECKING:
@@ -20,17 +20,17 @@ __all__ = ["Edited", "edited"]
 class Edited:
     """A schedule with the edits that changed it, in the order in which they took effect.
 
-    `schedule` is the whole as a plain schedule: it has a text form and JSON, can be drawn, and
+    `schedule` is the result as a plain schedule: it has a text form and JSON, can be drawn, and
     goes into every framework. Training under it gives the rates of the edited run to the bit.
 
     Args:
-        base: what was planned, bound to the run; None where somebody else's scheduler sets the
-            rates. Then each edit must have its `before`.
-        edits: each with its step; a rollback undoes those that took effect after its target.
-        ratios: each parameter group's share of the highest rate.
+        base: the planned schedule, bound to the run; None if an external scheduler sets the rates.
+            Then each edit needs its `before`.
+        edits: each with its step; a rollback undoes the edits that took effect after its target.
+        ratios: for each parameter group, its share of the highest rate.
 
     Raises:
-        ArgumentError: an edit does not fit what the ones before made of the schedule.
+        ArgumentError: an edit does not fit the schedule with the edits before it.
 
     Examples:
         >>> from learnrate import schedule
@@ -43,39 +43,40 @@ class Edited:
     base: Schedule | None
     edits: tuple[Edit, ...] = ()
     ratios: tuple[float, ...] = (1.0,)
-    _courses: dict[int | None, Course] = field(init=False, repr=False, compare=False)
+    _groups: dict[int | None, GroupSchedule] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         start = Constant() if self.base is None else self.base
         if not start.ready:
             raise ArgumentError(f"edits need a schedule bound to its run; got {start}.")
         object.__setattr__(self, "edits", tuple(self.edits))
-        object.__setattr__(self, "_courses", {None: Course(start)})
-        for edit in standing(self.edits):
+        object.__setattr__(self, "_groups", {None: GroupSchedule(start)})
+        for edit in in_force(self.edits):
             self._apply(edit)
 
     def with_edit(self, edit: Edit) -> Edited:
-        """With one more edit, which takes effect last.
+        """The schedule with one more edit, which takes effect last.
 
         Raises:
             ArgumentError: the edit does not fit.
         """
-        made = Edited(self.base, (), self.ratios)
-        object.__setattr__(made, "edits", (*self.edits, edit))
+        edits = (*self.edits, edit)
         if edit.kind is EditKind.ROLLBACK:
-            return Edited(self.base, made.edits, self.ratios)
-        object.__setattr__(made, "_courses", dict(self._courses))
+            return Edited(self.base, edits, self.ratios)
+        result = Edited(self.base, (), self.ratios)
+        object.__setattr__(result, "edits", edits)
+        object.__setattr__(result, "_groups", dict(self._groups))
         if edit.kind in RATE_KINDS:
-            made._apply(edit)
-        return made
+            result._apply(edit)
+        return result
 
     @property
     def schedule(self) -> Schedule:
-        """What all groups follow that have no edits of their own, as the highest of them does.
+        """The schedule of the highest group, and with their share of all that have no own edits.
 
-        Under somebody else's scheduler, the factor of its rates.
+        Under an external scheduler, the factor of its rates.
         """
-        return self._courses[None].schedule
+        return self._groups[None].schedule
 
     @property
     def total_steps(self) -> int | None:
@@ -83,36 +84,36 @@ class Edited:
         return self.schedule.total_steps
 
     @property
-    def held(self) -> bool:
-        """Whether the rate of all groups is held, or decays by an edit."""
-        return self._courses[None].held
+    def is_held(self) -> bool:
+        """Whether an edit of all groups holds the rate or lets it decay."""
+        return self._groups[None].is_held
 
     @property
-    def own_groups(self) -> tuple[int, ...]:
+    def edited_groups(self) -> tuple[int, ...]:
         """The groups that have edits of their own."""
-        return tuple(sorted(group for group in self._courses if group is not None))
+        return tuple(sorted(group for group in self._groups if group is not None))
 
-    def course(self, group: int) -> Course:
-        """What a group follows, before its share."""
-        return self._courses.get(group, self._courses[None])
+    def group(self, group: int) -> GroupSchedule:
+        """The schedule of a parameter group, not multiplied by its share."""
+        return self._groups.get(group, self._groups[None])
 
-    def group(self, group: int) -> Schedule:
-        """A parameter group's own schedule: its rates, its share counted in."""
-        ratio, found = self._ratio(group), self.course(group).schedule
-        return found if ratio == 1.0 else ratio * found
+    def schedule_of(self, group: int) -> Schedule:
+        """The rates of a parameter group, as a schedule."""
+        ratio, schedule = self._ratio(group), self.group(group).schedule
+        return schedule if ratio == 1.0 else ratio * schedule
 
     def rates(self, step: int) -> tuple[float, ...]:
-        """Each group's rate at a step."""
+        """The rate of each group at a step."""
         return tuple(
-            self.course(group).schedule(step) * ratio for group, ratio in enumerate(self.ratios)
+            self.group(group).schedule(step) * ratio for group, ratio in enumerate(self.ratios)
         )
 
-    def highest(self, at: int) -> float:
+    def highest_rate(self, first_step: int) -> float:
         """The highest rate of any group from a step on."""
-        peaks = [
-            self.course(group).highest(at) * abs(ratio) for group, ratio in enumerate(self.ratios)
-        ]
-        return max(peaks)
+        return max(
+            self.group(group).highest_rate(first_step) * abs(ratio)
+            for group, ratio in enumerate(self.ratios)
+        )
 
     def _ratio(self, group: int) -> float:
         if group >= len(self.ratios):
@@ -127,37 +128,37 @@ class Edited:
         if edit.group is not None:
             self._ratio(edit.group)
         if self.base is None:
-            self._check_foreign(edit)
+            self._check_external(edit)
         rates = edit.before if self.base is None else self.rates(edit.step)
         if edit.kind is EditKind.SET:
             edit = self._as_scale(edit, rates)
-        touched: list[int | None] = [*self._courses] if edit.group is None else [edit.group]
+        touched: list[int | None] = [*self._groups] if edit.group is None else [edit.group]
         if (
             self.base is None
             and edit.kind in {EditKind.HOLD, EditKind.DECAY}
             and edit.group is None
         ):
-            touched = [None, *range(len(self.ratios))]  # theirs need not keep their shares
-        total_steps, made = self.total_steps, {}
+            touched = [None, *range(len(self.ratios))]  # an external scheduler may change the shares
+        total_steps, changed = self.total_steps, {}
         for group in touched:
-            course = self._courses[None] if group is None else self.course(group)
-            now = course.schedule(edit.step or 0)
+            before = self._groups[None] if group is None else self.group(group)
+            rate = before.schedule(edit.step or 0)
             if self.base is None:
-                now = max(rates) if group is None else rates[group] / (self._ratio(group) or 1.0)
-            made[group] = applied(course, edit, now, total_steps)
-        self._courses.update(made)
+                rate = max(rates) if group is None else rates[group] / (self._ratio(group) or 1.0)
+            changed[group] = before.with_edit(edit, rate, total_steps)
+        self._groups.update(changed)
 
-    def _check_foreign(self, edit: Edit) -> None:
+    def _check_external(self, edit: Edit) -> None:
         if edit.kind in {EditKind.STRETCH, EditKind.FOLLOW}:
             raise ArgumentError(
-                f"{edit.kind} needs a schedule of ours; this run's rates are set by a scheduler of "
-                "its own."
+                f"{edit.kind} needs a schedule of learnrate; an external scheduler sets the rates of "
+                "this run."
             )
         if len(edit.before) < len(self.ratios):
-            raise ArgumentError(f"the edit '{edit}' needs the rates of each group before it.")
+            raise ArgumentError(f"the edit '{edit}' needs the rate of each group before it.")
 
     def _as_scale(self, edit: Edit, rates: Sequence[float]) -> Edit:
-        """A `set` as the `scale` that it comes to."""
+        """A `set` as the `scale` that has the same effect."""
         sizes = [abs(rate) for rate in rates]
         group = sizes.index(max(sizes)) if edit.group is None else edit.group
         if sizes[group] == 0:
@@ -165,10 +166,10 @@ class Edited:
                 f"the rate is 0 at step {edit.step}, and no factor makes it {edit.value:g}. Follow "
                 "a schedule that has this rate instead."
             )
-        course = self.course(group)
+        before = self.group(group)
         factor = edit.value / sizes[group]
-        if self.base is not None or course.absolute:
-            factor = course.factor_to(edit.value, edit.step or 0, self.ratios[group])
+        if self.base is not None or before.absolute:
+            factor = before.factor_to_reach(edit.value, edit.step or 0, self.ratios[group])
         return replace(edit, kind=EditKind.SCALE, value=factor)
 
 

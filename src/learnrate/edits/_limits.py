@@ -1,12 +1,13 @@
-"""Limits: what edits of a run may not exceed."""
+"""Limits: the bounds that edits of a run must respect."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
+from learnrate._checks import check_finite, refuse
 from learnrate._errors import ArgumentError
-from learnrate._record import finite, refuse
+from learnrate._records import to_dict
 from learnrate.edits._edit import RATE_KINDS, Edit
 
 if TYPE_CHECKING:
@@ -17,21 +18,21 @@ if TYPE_CHECKING:
 __all__ = ["AUTOMATIC", "Limits"]
 
 AUTOMATIC = "guard"
-"""The author of the guard's edits. It is nobody's login, and every run that has one lets it in."""
+"""The author of the guard's edits. No limits apply to it."""
 
 _SLACK = 1.0 + 1e-12  # a bound that is met exactly is not exceeded by rounding
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """What people's edits of a run may not exceed; an edit beyond is refused with the reason.
+    """Bounds for the edits that people make; an edit beyond them is refused with the reason.
 
     Attributes:
-        highest: no edit may lead to a rate above it, then or later; None for no bound.
-        factor: the most by which one edit may change the rate of its step, up or down: 2 allows
-            half to double. None for no bound.
-        authors: who may edit; None for everybody. An author is who someone says to be: whoever can
-            write to the store can edit.
+        highest: no edit may lead to a rate above it, at its step or later; None for no bound.
+        factor: the largest factor by which one edit may change the rate of its step, up or down: 2
+            allows half to double. None for no bound.
+        authors: the people who may edit; None for everybody. Names of authors are not verified:
+            whoever can write to the store can edit.
 
     Raises:
         ArgumentError: a bound outside its rule.
@@ -47,52 +48,47 @@ class Limits:
 
     def __post_init__(self) -> None:
         if self.highest is not None:
-            finite("Limits", "highest", self.highest, 0.0)
+            check_finite("Limits", "highest", self.highest, 0.0)
             object.__setattr__(self, "highest", float(self.highest))
         if self.factor is not None:
-            finite("Limits", "factor", self.factor, 1.0)
+            check_finite("Limits", "factor", self.factor, 1.0)
             object.__setattr__(self, "factor", float(self.factor))
         if self.authors is None:
             return
         names: Any = self.authors
-        if isinstance(names, str) or not all(isinstance(one, str) and one for one in names):
+        if isinstance(names, str) or not all(isinstance(name, str) and name for name in names):
             refuse("Limits", "authors", "names", names)
         object.__setattr__(self, "authors", tuple(names))
 
     @classmethod
-    def of(cls, given: Limits | Mapping[str, Any] | None) -> Limits:
-        """The limits themselves, or from JSON values by name.
+    def of(cls, limits: Limits | Mapping[str, Any] | None) -> Limits:
+        """Limits from their JSON values; `Limits` are returned as they are.
 
         Raises:
-            ArgumentError: a name or a value is none of theirs.
+            ArgumentError: a name is unknown, or a value is outside its rule.
         """
-        if isinstance(given, Limits):
-            return given
+        if isinstance(limits, Limits):
+            return limits
         known = [field.name for field in fields(cls)]
-        for name in given or {}:
+        for name in limits or {}:
             if name not in known:
                 refuse("attach", "limits", f"of {', '.join(known)}", name)
-        return cls(**(given or {}))
+        return cls(**(limits or {}))
 
     def to_dict(self) -> dict[str, Any]:
-        """As JSON values, without bounds that are not there."""
-        found = {field.name: getattr(self, field.name) for field in fields(self)}
-        return {
-            name: list(value) if isinstance(value, tuple) else value
-            for name, value in found.items()
-            if value is not None
-        }
+        """The bounds that are set, as JSON values."""
+        return {name: bound for name, bound in to_dict(self).items() if bound is not None}
 
     def check(self, edit: Edit, before: Edited, after: Edited) -> None:
-        """Refuse an edit that exceeds them.
+        """Refuse an edit that exceeds the bounds.
 
         Args:
             edit: with its step.
-            before: the schedule without it.
-            after: the schedule with it.
+            before: the schedule without the edit.
+            after: the schedule with the edit.
 
         Raises:
-            ArgumentError: it does; the message says which bound.
+            ArgumentError: the edit exceeds a bound; the message says which.
         """
         self.check_author(edit.author)
         step = edit.step
@@ -103,25 +99,26 @@ class Limits:
         if self.factor is not None:
             self._check_factor(rates, _rates(after, step, rates))
         if self.highest is not None:
-            peak, was = after.highest(step) * scale, before.highest(step) * scale
-            if peak > self.highest * _SLACK and peak > was * _SLACK:
+            peak = after.highest_rate(step) * scale
+            peak_before = before.highest_rate(step) * scale
+            if peak > self.highest * _SLACK and peak > peak_before * _SLACK:
                 raise ArgumentError(
                     f"'{edit.words}' would lead to the rate {peak:.3g}; this run allows "
                     f"{self.highest:g} at most."
                 )
 
     def check_author(self, author: str) -> None:
-        """Refuse who may not edit.
+        """Refuse an author who may not edit.
 
         Raises:
-            ArgumentError: they may not.
+            ArgumentError: `authors` does not name the author.
         """
         if self.authors is not None and author not in {*self.authors, AUTOMATIC}:
-            named = ", ".join(self.authors) or "nobody"
-            raise ArgumentError(f"{author} may not edit this run; its limits name {named}.")
+            allowed = ", ".join(self.authors) or "nobody"
+            raise ArgumentError(f"{author} may not edit this run; its limits allow {allowed}.")
 
     def _check_factor(self, before: tuple[float, ...], after: tuple[float, ...]) -> None:
-        assert self.factor is not None  # noqa: S101 - asked before
+        assert self.factor is not None  # noqa: S101 - the caller checked it
         for old, new in zip(before, after, strict=False):
             if old == new:
                 continue
@@ -134,15 +131,15 @@ class Limits:
 
 
 def _absolute(edited: Edited) -> bool:
-    return any(edited.course(group).absolute for group in range(len(edited.ratios)))
+    return any(edited.group(group).absolute for group in range(len(edited.ratios)))
 
 
 def _rates(edited: Edited, step: int, before: tuple[float, ...]) -> tuple[float, ...]:
-    """Each group's rate with the edits; `before` is what a foreign scheduler's edit found."""
+    """The rate of each group with the edits; `before` are the rates of an external scheduler."""
     if edited.base is not None:
         return edited.rates(step)
     return tuple(
-        edited.course(group).schedule(step)
-        * (ratio if edited.course(group).absolute else before[group])
+        edited.group(group).schedule(step)
+        * (ratio if edited.group(group).absolute else before[group])
         for group, ratio in enumerate(edited.ratios)
     )

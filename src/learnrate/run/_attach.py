@@ -12,7 +12,7 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from learnrate._errors import ArgumentError
 from learnrate._ranks import rank_and_size
-from learnrate._record import finite, refuse, whole
+from learnrate._checks import check_finite, check_whole, refuse
 from learnrate.controllers import Controlled
 from learnrate.edits import Limits
 from learnrate.run._agreement import agreement
@@ -251,13 +251,13 @@ def _parameters(optimizers: list[Optimizer]) -> list[torch.Tensor]:
 def _check_counts(low: int = 1, **values: int | None) -> None:
     for argument, value in values.items():
         if value is not None:
-            whole("attach", argument, value, low)
+            check_whole("attach", argument, value, low)
 
 
 def _check_clipping(clip_norm: float | None, optimizers: list[Optimizer]) -> None:
     if clip_norm is None:
         return
-    finite("attach", "clip_norm", clip_norm)
+    check_finite("attach", "clip_norm", clip_norm)
     way_out = "Clip by yourself, and say run.step(loss, gradient_norm=...)."
     if clip_norm <= 0:
         refuse("attach", "clip_norm", "above 0", clip_norm)

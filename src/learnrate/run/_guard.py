@@ -9,7 +9,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from learnrate._record import finite, refuse, share, whole
+from learnrate._checks import check_finite, check_share, check_whole, refuse
 
 __all__ = ["Guard", "Watchman", "WayBack"]
 
@@ -60,12 +60,12 @@ class Guard:
 
     def __post_init__(self) -> None:
         for name, low in (("keep", 1), ("times", 0), ("patience", 1), ("window", _FEWEST)):
-            whole("Guard", name, getattr(self, name), low)
+            check_whole("Guard", name, getattr(self, name), low)
         if self.every is not None:
-            whole("Guard", "every", self.every, 1)
-        share("Guard", "factor", self.factor)
-        share("Guard", "lost", self.lost)
-        finite("Guard", "spike", self.spike, 1.0)
+            check_whole("Guard", "every", self.every, 1)
+        check_share("Guard", "factor", self.factor)
+        check_share("Guard", "lost", self.lost)
+        check_finite("Guard", "spike", self.spike, 1.0)
         if self.folder is not None and not isinstance(self.folder, str | Path):
             refuse("Guard", "folder", "a folder, or None", self.folder)
 

@@ -109,7 +109,7 @@ class Owned:
         """Take the rates from an edited schedule, from the next `turn` on."""
         self._main = Dial("lr", edited.schedule)
         self._own = {
-            group: Dial("lr", edited.course(group).schedule) for group in edited.own_groups
+            group: Dial("lr", edited.group(group).schedule) for group in edited.edited_groups
         }
 
     def turn(self, step: int) -> None:
@@ -248,7 +248,7 @@ class Borrowed:
         """A group's rate as edited: theirs times a factor, or one that is held."""
         if self._edited is None:
             return rate
-        course = self._edited.course(at)
+        course = self._edited.group(at)
         value = course.schedule(self._step)
         if not course.absolute:
             return rate if value == 1.0 else rate * value

@@ -190,7 +190,7 @@ class Run:
         value = None
         if self.controlled is not None or self._steering.awaits_loss:
             value = loss.item() if isinstance(loss, torch.Tensor) else loss
-        if self.controlled is not None and not self.edited.held:
+        if self.controlled is not None and not self.edited.is_held:
             for change in self.controlled.observe(step, value, **(signals or {})):
                 self._steering.controlled(
                     step + 1, change.before, change.after, change.controller, change.reason

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from learnrate._errors import ArgumentError, ScheduleError
-from learnrate._record import whole
+from learnrate._checks import check_whole
 from learnrate.schedules import from_json
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def check_state(state: object) -> None:
     for key in sorted(_KEYS ^ state.keys(), key=str):
         known = "needs" if key in _KEYS else "has no"
         raise ArgumentError(f"the state of a run {known} the key {key!r}.")
-    whole("load_state_dict", "step", state["step"], 0)
+    check_whole("load_state_dict", "step", state["step"], 0)
 
 
 def saved_base(saved: str | None, ours: Schedule | None) -> Schedule | None:

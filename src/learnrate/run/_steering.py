@@ -199,7 +199,7 @@ class Steering:
         """
         if len(self.rates.ratios) != len(self.edited.ratios):  # a group was added
             self.edited = Edited(self.base, self.edited.edits, self.rates.ratios)
-        made = edit.at(step, self.rates.present() if self.base is None else ())
+        made = edit.at_step(step, self.rates.present() if self.base is None else ())
         if not again and edit.author != AUTOMATIC:
             self.limits.check_author(edit.author)
         after, answer = step, ""
@@ -385,7 +385,7 @@ class Steering:
         if edit.kind is EditKind.ROLLBACK and edit.value not in self.snapshots.steps:
             raise ArgumentError(no_snapshot(edit.value, self.snapshots.steps))
         if edit.kind in RATE_KINDS:
-            made = edit.at(step, self.rates.present() if self.base is None else ())
+            made = edit.at_step(step, self.rates.present() if self.base is None else ())
             self.limits.check(made, self.edited, self.edited.with_edit(made))
 
 

@@ -92,8 +92,8 @@ def preview(
     """
     made = Edited(schedule, edits_of(edits, step), tuple(ratios))
     if edit is not None:
-        made = made.with_edit(edit.at(step) if edit.step is None else edit)
-    return made.schedule if group is None else made.group(group)
+        made = made.with_edit(edit.at_step(step) if edit.step is None else edit)
+    return made.schedule if group is None else made.schedule_of(group)
 
 
 def edits_of(stored: Iterable[StoredEdit | Edit], step: int | None = None) -> tuple[Edit, ...]:
@@ -149,7 +149,7 @@ def _check(store: Store, run: StoredRun, edit: Edit) -> None:
         return
     ratios = ratios_of(run)
     before = Edited(run.schedule, edits_of(store.edits(run.id), run.step), ratios)
-    prepared = edit.at(run.step)
+    prepared = edit.at_step(run.step)
     limits.check(prepared, before, before.with_edit(prepared))
 
 
@@ -158,7 +158,7 @@ def _check_foreign(run: StoredRun, edit: Edit) -> None:
     rates = tuple((run.lr or 1.0) * ratio for ratio in ratios_of(run))
     start = Edited(None, (), ratios_of(run))
     if edit.kind is not EditKind.RELEASE:
-        start.with_edit(edit.at(run.step, rates))
+        start.with_edit(edit.at_step(run.step, rates))
 
 
 def _check_snapshot(store: Store, run: StoredRun, step: int) -> None:

@@ -1,0 +1,52 @@
+"""Checks of arguments: every one raises the same kind of message."""
+
+from __future__ import annotations
+
+import math
+from typing import NoReturn
+
+from learnrate._errors import ArgumentError
+
+__all__ = ["check_finite", "check_share", "check_whole", "refuse"]
+
+
+def refuse(owner: str, argument: str, rule: str, value: object, way_out: str = "") -> NoReturn:
+    """Raise the error for an argument that breaks its rule.
+
+    Args:
+        owner: the function or class that was called.
+        argument: the name of its argument.
+        rule: what the argument must be, as in "must be ...".
+        value: what it was.
+        way_out: one or more full sentences that say what to do instead.
+
+    Raises:
+        ArgumentError: always.
+    """
+    shown = repr(value)
+    shown = shown if len(shown) <= 80 else shown[:77] + "..."
+    message = f"{owner}({argument}=...) must be {rule}; got {shown}. {way_out}"
+    raise ArgumentError(message.rstrip())
+
+
+def check_whole(owner: str, argument: str, value: object, low: int, way_out: str = "") -> None:
+    """Raise ArgumentError unless `value` is a whole number of at least `low`; see `refuse`."""
+    if isinstance(value, bool) or not isinstance(value, int) or value < low:
+        refuse(owner, argument, f"a whole number of at least {low}", value, way_out)
+
+
+def check_finite(
+    owner: str, argument: str, value: object, low: float = -math.inf, way_out: str = ""
+) -> None:
+    """Raise ArgumentError unless `value` is a finite number of at least `low`; see `refuse`."""
+    is_number = not isinstance(value, bool) and isinstance(value, int | float)
+    if not is_number or not math.isfinite(value) or value < low:  # type: ignore[arg-type,operator]  # a number by then
+        rule = "a finite number" if low == -math.inf else f"a finite number of at least {low:g}"
+        refuse(owner, argument, rule, value, way_out)
+
+
+def check_share(owner: str, argument: str, value: object, way_out: str = "") -> None:
+    """Raise ArgumentError unless `value` is strictly between 0 and 1; see `refuse`."""
+    check_finite(owner, argument, value, way_out=way_out)
+    if not 0 < value < 1:  # type: ignore[operator]  # check_finite() let only numbers pass
+        refuse(owner, argument, "above 0 and below 1", value, way_out)
