@@ -108,7 +108,8 @@ FOUNDATION = {
     "_files": {"_errors", "_ranks"},
     "_progress": {"_ranks"},
     "_ranks": set(),
-    "_record": {"_errors"},
+    "_checks": {"_errors"},
+    "_lazy": {"_errors"},
     "_records": {"_errors"},
     "_statistics": set(),
 }

@@ -119,3 +119,23 @@ def test_a_missing_key_is_named():
 def test_what_is_not_a_dictionary_is_refused():
     with pytest.raises(ArgumentError, match=r"Trial must be read from a dictionary; got \[1\]"):
         from_dict(Trial, [1])
+
+
+def test_a_key_with_a_default_may_be_missing_unless_all_keys_are_required():
+    document = {key: value for key, value in WRITTEN.items() if key != "name"}
+    assert from_dict(Result, document) == RESULT
+    with pytest.raises(ArgumentError, match="Result needs the key 'name'; was it cut short"):
+        from_dict(Result, document, all_keys=True)
+
+
+def test_the_error_of_a_records_own_check_is_passed_on_as_it_is():
+    @dataclass(frozen=True)
+    class Rate:
+        value: float
+
+        def __post_init__(self):
+            if self.value <= 0:
+                raise ArgumentError("Rate(value=...) must be above 0.")
+
+    with pytest.raises(ArgumentError, match=r"^Rate\(value=...\) must be above 0.$"):
+        from_dict(Rate, {"value": -1.0})

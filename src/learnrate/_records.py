@@ -31,6 +31,7 @@ _PRIMITIVES = {
     float: "a finite number",
     str: "text",
 }
+_CUT_SHORT = "was it cut short, or written by hand?"
 _READ_TEXT: dict[type, Callable[[str], Any]] = {}
 
 
@@ -62,7 +63,11 @@ def to_dict(record: Any, *, omit: Iterable[str] = ()) -> dict[str, Any]:
 
 
 def from_dict(
-    record_type: type[RecordType], document: object, where: str | None = None
+    record_type: type[RecordType],
+    document: object,
+    where: str | None = None,
+    *,
+    all_keys: bool = False,
 ) -> RecordType:
     """The record that `to_dict` wrote.
 
@@ -70,6 +75,7 @@ def from_dict(
         record_type: a dataclass.
         document: a dictionary of JSON values.
         where: what error messages call the document; the type's name by default.
+        all_keys: whether keys of fields that have a default must be there too.
 
     Raises:
         ArgumentError: it is not what `to_dict` wrote; the message names the key.
@@ -80,9 +86,21 @@ def from_dict(
     if not isinstance(document, dict):
         raise ArgumentError(f"{where} must be read from a dictionary; got {document!r}."[:200])
     try:
-        return _converter().structure(document, record_type)
+        record = _converter().structure(document, record_type)
     except BaseValidationError as error:
         raise ArgumentError(_first_problem(error, where)) from error
+    if all_keys:
+        _check_all_keys(to_dict(record), document, where)
+    return record
+
+
+def _check_all_keys(written: object, document: Any, where: str) -> None:
+    """Refuse a document that lacks a key that `to_dict` would have written."""
+    if isinstance(written, dict):
+        for key, value in written.items():
+            if key not in document:
+                raise ArgumentError(f"{where} needs the key {key!r}; {_CUT_SHORT}")
+            _check_all_keys(value, document[key], f"{where}.{key}")
 
 
 @cache
@@ -188,11 +206,12 @@ def _first_problem(error: Any, where: str) -> str:
     if isinstance(error, ForbiddenExtraKeysError):
         key = min(error.extra_fields, key=str)
         return f"{where} has no key {key!r}; was it written by a newer learnrate?"
+    if isinstance(error, ArgumentError):
+        return str(error)  # a record's own check, which names the argument
     if not isinstance(error, BaseValidationError):
         if isinstance(error, KeyError):
             return (
-                f"{where.rpartition('.')[0]} needs the key {error.args[0]!r}; "
-                "was it cut short, or written by hand?"
+                f"{where.rpartition('.')[0]} needs the key {error.args[0]!r}; {_CUT_SHORT}"
             )
         return f"{where} {error}."[:200]
     first = error.exceptions[0]

@@ -273,7 +273,7 @@ def test_misuse_is_one_sentence_exits_with_2_and_changes_nothing(tmp_path, capsy
     assert "a rate above 0" in said("steer", "last", "set", "0")
     assert "a rate above 0" in said("steer", "last", "set", "nan")
     assert "no snapshot of step 3, and none at all" in said("steer", "last", "rollback", "3")
-    assert "a shape is of decay alone" in said("steer", "last", "hold", "--shape", "cosine")
+    assert "only decay takes a shape" in said("steer", "last", "hold", "--shape", "cosine")
     assert "there is no group 3" in said("steer", "last", "hold", "--group", "3")
     assert "there is no run 'nobody'" in said("replay", "nobody")
     run.finish()
