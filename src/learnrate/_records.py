@@ -210,9 +210,7 @@ def _first_problem(error: Any, where: str) -> str:
         return str(error)  # a record's own check, which names the argument
     if not isinstance(error, BaseValidationError):
         if isinstance(error, KeyError):
-            return (
-                f"{where.rpartition('.')[0]} needs the key {error.args[0]!r}; {_CUT_SHORT}"
-            )
+            return f"{where.rpartition('.')[0]} needs the key {error.args[0]!r}; {_CUT_SHORT}"
         return f"{where} {error}."[:200]
     first = error.exceptions[0]
     for note in getattr(first, "__notes__", ()):

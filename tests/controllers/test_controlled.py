@@ -142,7 +142,9 @@ def test_a_step_that_was_observed_cannot_be_observed_again():
     rates = Controlled(Constant(), [Plateau(window=20)])
     rates.observe(5, 1.0)
     saved = rates.state_dict()
-    with pytest.raises(ArgumentError, match="at least 6, the step after the last one observed; got 5"):
+    with pytest.raises(
+        ArgumentError, match="at least 6, the step after the last one observed; got 5"
+    ):
         rates.observe(5, 1.0)
     assert rates.state_dict() == saved
 

@@ -100,7 +100,12 @@ def test_another_schedule_is_followed_from_where_the_run_is():
 
 def test_a_rollback_undoes_what_came_after_its_target():
     base = BASES["stable"]
-    edits = [edit_at(20, "scale 0.5"), edit_at(30, "scale 0.5"), edit_at(40, "rollback 25"), edit_at(27, "scale 0.1")]
+    edits = [
+        edit_at(20, "scale 0.5"),
+        edit_at(30, "scale 0.5"),
+        edit_at(40, "rollback 25"),
+        edit_at(27, "scale 0.1"),
+    ]
     expected = base.table() * np.repeat([1.0, 0.5, 0.05], [20, 7, 73])
     np.testing.assert_allclose(edited(base, edits).table(), expected, rtol=1e-14)
 
@@ -108,7 +113,11 @@ def test_a_rollback_undoes_what_came_after_its_target():
 def test_a_group_has_edits_of_its_own_and_shares_those_of_all():
     result = Edited(
         BASES["stable"],
-        (edit_at(20, "scale 0.5", group=1), edit_at(30, "scale 0.1"), edit_at(40, "set 3e-4", group=1)),
+        (
+            edit_at(20, "scale 0.5", group=1),
+            edit_at(30, "scale 0.1"),
+            edit_at(40, "set 3e-4", group=1),
+        ),
         ratios=(1.0, 0.1),
     )
     assert result.rates(25) == pytest.approx((0.1, 0.005))
@@ -301,7 +310,6 @@ def test_limits_outside_their_rules_are_refused(limits):
         Limits.of(limits)
 
 
-
 @pytest.mark.parametrize("key", ["author", "reason", "before"])
 def test_an_edit_that_was_cut_short_names_the_missing_key(key):
     document = edit_at(3, "scale 0.5").to_dict()
@@ -314,5 +322,5 @@ def test_a_saved_edit_with_an_unknown_key_or_a_bad_value_is_refused():
     document = edit_at(3, "scale 0.5").to_dict()
     with pytest.raises(ArgumentError, match="Edit has no key 'colour'"):
         Edit.from_dict({**document, "colour": 1})
-    with pytest.raises(ArgumentError, match="^scale needs a factor above 0, such as 0.5; got -1"):
+    with pytest.raises(ArgumentError, match=r"^scale needs a factor above 0, such as 0.5; got -1"):
         Edit.from_dict({**document, "value": -1})

@@ -6,8 +6,8 @@ import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from learnrate._errors import ArgumentError
 from learnrate._checks import check_whole, refuse
+from learnrate._errors import ArgumentError
 from learnrate.controllers._controller import Controller, ControllerState, Observation, RateChange
 from learnrate.schedules import Cut, Piecewise, Schedule
 
@@ -220,7 +220,9 @@ class Controlled:
 
 def _checked_schedule(schedule: object) -> Schedule:
     if not isinstance(schedule, Schedule):
-        way_out = "Make a schedule of text with learnrate.schedule('3e-4 * warmup(500) >> constant()')."
+        way_out = (
+            "Make a schedule of text with learnrate.schedule('3e-4 * warmup(500) >> constant()')."
+        )
         refuse("Controlled", "schedule", "a schedule", schedule, way_out)
     if not schedule.ready:
         way_out = "Call .over(total_steps) with the number of steps of the whole run."
@@ -253,7 +255,9 @@ def _name(controller: object) -> str:
 
 def _checked_state(document: object) -> dict[str, Any]:
     if not isinstance(document, dict) or document.get("format") != _FORMAT:
-        raise ArgumentError(f"load_state_dict needs the result of state_dict ('format': '{_FORMAT}').")
+        raise ArgumentError(
+            f"load_state_dict needs the result of state_dict ('format': '{_FORMAT}')."
+        )
     version = document.get("version")
     if version != _VERSION:
         raise ArgumentError(

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, final
 
-from learnrate._errors import ArgumentError
 from learnrate._checks import check_finite, refuse
+from learnrate._errors import ArgumentError
 from learnrate._records import from_dict, to_dict
 
 if TYPE_CHECKING:

@@ -138,7 +138,10 @@ class Edited:
             and edit.kind in {EditKind.HOLD, EditKind.DECAY}
             and edit.group is None
         ):
-            touched = [None, *range(len(self.ratios))]  # an external scheduler may change the shares
+            touched = [
+                None,
+                *range(len(self.ratios)),
+            ]  # an external scheduler may change the shares
         total_steps, changed = self.total_steps, {}
         for group in touched:
             before = self._groups[None] if group is None else self.group(group)

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch.optim.lr_scheduler import LRScheduler
 
+from learnrate._checks import check_finite, check_whole, refuse
 from learnrate._errors import ArgumentError
 from learnrate._ranks import rank_and_size
-from learnrate._checks import check_finite, check_whole, refuse
 from learnrate.controllers import Controlled
 from learnrate.edits import Limits
 from learnrate.run._agreement import agreement

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from learnrate._errors import ArgumentError, ScheduleError
 from learnrate._checks import check_whole
+from learnrate._errors import ArgumentError, ScheduleError
 from learnrate.schedules import from_json
 
 if TYPE_CHECKING:

@@ -87,9 +87,7 @@ def replayed(store: Store, run: str) -> Replay:
     if stopped and stopped[-1] is not None:
         total_steps = min(total_steps, stopped[-1])
     steps = np.arange(total_steps)
-    each = [
-        whole.group(group).schedule(steps) * ratio for group, ratio in enumerate(whole.ratios)
-    ]
+    each = [whole.group(group).schedule(steps) * ratio for group, ratio in enumerate(whole.ratios)]
     highest = np.max(np.abs(each), axis=0) if whole.edited_groups else whole.schedule(steps)
     seed = found.facts.get("seed")
     return Replay(found.id, base, edits, edits, whole.schedule, highest, seed)
