@@ -91,7 +91,7 @@ def _page(claim: Claim, tested: Outcome | None) -> str:
             "|---|---|---:|---:|---|",
         ]
         lines += [_row(tested, at) for at in range(len(tested.cases))]
-        lines += ["", f"{tested.how[0].upper()}{tested.how[1:]}.", ""]
+        lines += ["", f"{tested.conditions[0].upper()}{tested.conditions[1:]}.", ""]
     if claim.remark:
         lines += ["## What the verdict leaves out", "", claim.remark, ""]
     lines += ["## Test it", "", "```bash", f"learnrate claims run {claim.name}", "```", ""]
@@ -102,7 +102,7 @@ def _page(claim: Claim, tested: Outcome | None) -> str:
 
 def _about(figure: Figure) -> str:
     claimed = f"; claimed: {figure.claimed}" if figure.decides else "; reported, decides nothing"
-    return f"- **{figure.name}**: {figure.says}{claimed}"
+    return f"- **{figure.name}**: {figure.meaning}{claimed}"
 
 
 def _row(tested: Outcome, at: int) -> str:

@@ -1,24 +1,19 @@
-"""Every claim has a kept result that follows from its figures; the quick ones are measured again."""
+"""Every claim has a stored result that follows from its figures; quick tests are repeated."""
 
 import pytest
 
 from learnrate.claims import claims, read_result, run_claim
-from learnrate.claims._outcome import verdict_of
-from learnrate.claims._results import SHIPPED
+from learnrate.claims._outcome import SHIPPED, verdict_of
 
 SECONDS = 10.5  # of processor time: a quick test that took at most this is repeated here
 CLAIMS = {claim.name: claim for claim in claims()}
 
 
-def kept(claim, *, full):
-    return read_result(claim, full=full)
-
-
 @pytest.mark.parametrize("name", CLAIMS)
-def test_the_kept_verdict_follows_from_the_kept_figures(name):
+def test_the_stored_verdict_follows_from_the_stored_figures(name):
     claim = CLAIMS[name]
     for full in (False, True):
-        tested = kept(claim, full=full)
+        tested = read_result(claim, full=full)
         if tested is None and full:
             continue
         assert tested is not None, f"learnrate claims run {name} --out {SHIPPED}"
@@ -31,14 +26,14 @@ def test_the_kept_verdict_follows_from_the_kept_figures(name):
                 assert (case.bears_out is True) == inside
 
 
-def test_no_result_is_kept_of_a_claim_that_is_gone():
+def test_no_result_is_stored_of_a_claim_that_was_removed():
     assert {path.stem for path in SHIPPED.glob("*.json")} == set(CLAIMS)
 
 
 QUICK = [
     name
     for name, claim in CLAIMS.items()
-    if (one := kept(claim, full=False)) and one.processor_seconds <= SECONDS
+    if (tested := read_result(claim, full=False)) and tested.processor_seconds <= SECONDS
 ]
 
 
@@ -47,10 +42,10 @@ def test_quick_claims_are_measured_again():
 
 
 @pytest.mark.parametrize("name", QUICK)
-def test_a_quick_test_gives_the_kept_verdict_again(name):
-    before, again = kept(CLAIMS[name], full=False), run_claim(name, progress=False)
-    assert again.verdict is before.verdict
-    assert len(again.cases) == len(before.cases)
-    for now, then in zip(again.cases, before.cases, strict=True):
-        room = 1e-6 + 1e-3 * abs(then.value)
-        assert then.low - room <= now.value <= then.high + room
+def test_a_quick_test_gives_the_stored_verdict_again(name):
+    expected, actual = read_result(CLAIMS[name], full=False), run_claim(name, progress=False)
+    assert actual.verdict is expected.verdict
+    assert len(actual.cases) == len(expected.cases)
+    for case, stored in zip(actual.cases, expected.cases, strict=True):
+        tolerance = 1e-6 + 1e-3 * abs(stored.value)
+        assert stored.low - tolerance <= case.value <= stored.high + tolerance

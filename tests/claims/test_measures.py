@@ -1,4 +1,4 @@
-"""What is measured on tables of losses: against slow references and where the answer is known."""
+"""Measures on tables of losses, against slow references and known answers."""
 
 import numpy as np
 import pytest
@@ -17,19 +17,19 @@ tables = arrays(
 
 @given(tables)
 def test_the_best_of_others_never_looks_at_the_seed_it_judges(losses):
-    for seed, found in enumerate(best_of_others(losses)):
+    for seed, actual in enumerate(best_of_others(losses)):
         others = np.delete(losses, seed, axis=1).sum(axis=1)
-        assert losses[:, seed][others <= others.min() * (1 + 1e-12)].min() <= found
-        assert found in losses[:, seed]
+        assert losses[:, seed][others <= others.min() * (1 + 1e-12)].min() <= actual
+        assert actual in losses[:, seed]
 
 
 @given(tables)
-def test_the_excess_of_the_only_rate_is_nothing(losses):
+def test_the_excess_of_the_only_rate_is_zero(losses):
     assert excess(losses[:1], 0) == pytest.approx(0.0)
 
 
 @given(st.floats(-1.5, 1.5), st.floats(0.1, 5))
-def test_a_parabola_in_log_lr_gives_its_own_lowest_point(centre, bend):
+def test_a_parabola_in_log_lr_gives_its_vertex(centre, bend):
     rates = np.geomspace(1e-3, 1e-1, 9)
     best = 1e-2 * 10.0 ** (centre / 2)
     losses = 1.0 + bend * np.log(rates / best)[:, None] ** 2

@@ -1,4 +1,4 @@
-"""`learnrate claims`: the list, one claim, its test on our data and on a person's task."""
+"""`learnrate claims`: the list, one claim, and its test on a user's task."""
 
 import json
 import sys
@@ -14,7 +14,7 @@ task = learnrate.Task(
     model=lambda: torch.nn.Linear(4, 1),
     loss=torch.nn.MSELoss(),
     data=[(x, x.sum(1, keepdim=True))],
-    steps=20,
+    total_steps=20,
 )
 """
 
@@ -43,7 +43,7 @@ def test_the_list_names_every_claim_with_its_verdict(run):
     assert all(claim["name"] in printed for claim in listed)
 
 
-def test_a_claim_is_tested_on_a_persons_task_and_kept(run, tmp_path):
+def test_a_claim_is_tested_on_a_users_task_and_the_result_is_stored(run, tmp_path):
     _, out, _ = run(
         "run", "zero-learns-nothing", "--task", "mine.py:task", "--out", "kept", "--json"
     )
@@ -63,16 +63,19 @@ def test_the_picture_is_saved(run, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (["run", "zero-learns-nothin"], "Did you mean 'zero-learns-nothing'"),
         (["run", "zero-learns-nothing", "--total-steps", "5"], "no task is given"),
-        (["run", "adam-3e-4", "zero-learns-nothing", "--png", "a.png"], "one claim's picture"),
+        (
+            ["run", "adam-3e-4", "zero-learns-nothing", "--png", "a.png"],
+            "the picture of one claim",
+        ),
         (["run", "zero-learns-nothing", "--task", "mine.py:nothing"], "has no 'nothing'"),
         (["show", "nonsense"], "must be one of the"),
     ],
 )
-def test_misuse_says_what_is_wrong_and_exits_with_2(run, arguments, said):
+def test_a_wrong_command_line_is_explained_and_exits_with_2(run, arguments, message):
     code, _, error = run(*arguments)
     assert code == 2
-    assert said in error
+    assert message in error

@@ -1,22 +1,37 @@
-"""A claim as a value: what is said, how it is tested, and what would bear it out."""
+"""A claim as a value: what is said, how it is tested, and which results confirm it."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NotRequired, TypedDict
+
+import numpy as np
 
 from learnrate._axes import rate_text
 from learnrate._errors import ArgumentError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from learnrate.claims._bench import Bench
+    from numpy.typing import ArrayLike
+
+    from learnrate.claims._trials import ClaimTrials
     from learnrate.task import Task
 
-__all__ = ["TOPICS", "Case", "Claim", "Figure", "Line", "Measured", "Verdict"]
+__all__ = [
+    "TOPICS",
+    "Case",
+    "Claim",
+    "ClaimLine",
+    "ClaimMeasurement",
+    "ClaimText",
+    "ClaimVerdict",
+    "Figure",
+    "factor",
+    "share",
+]
 
 TOPICS = (
     "defaults",
@@ -36,37 +51,41 @@ TOPICS = (
 """The order in which claims are listed."""
 
 
-class Verdict(StrEnum):
-    """What a test says of a claim: of all cases, of some, or of none is it true."""
+class ClaimVerdict(StrEnum):
+    """Whether a test confirms a claim in all cases, in some, or in none."""
 
     HOLDS = "holds"
     IN_PART = "holds in part"
     FAILS = "does not hold"
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Figure:
     """A number that a test measures, and the range in which the claim says it lies.
 
-    A case bears the claim out where the whole 95 % interval of its figure lies in the range, and
-    speaks against it where the whole interval lies outside; between, the case is open. A figure
+    A case confirms the claim if the whole 95 % interval of its figure lies in the range, and
+    contradicts it if the whole interval lies outside. Otherwise the case is open. A figure
     without a range is reported and decides nothing.
 
     Args:
         name: a word or two.
-        says: what the number is, in a clause.
-        low: the claim says that it is at least this.
-        high: the claim says that it is at most this.
+        meaning: what the number is, in a clause.
+        low: the claim says that the number is at least this.
+        high: the claim says that the number is at most this.
         unit: `"%"` for a share, which is printed times 100; `"x"` for a factor, whose mean and
             interval are those of its logarithm; empty for a plain number.
 
+    Raises:
+        ArgumentError: `low` is not below `high`.
+
     Examples:
-        >>> Figure(name="excess", says="loss over the best one's", high=0.05, unit="%").claimed
+        >>> Figure("excess", "loss relative to the best one", high=0.05, unit="%").claimed
         'at most 5 %'
     """
 
     name: str
-    says: str
+    meaning: str
+    _: KW_ONLY
     low: float = -math.inf
     high: float = math.inf
     unit: Literal["", "%", "x"] = ""
@@ -79,7 +98,7 @@ class Figure:
 
     @property
     def decides(self) -> bool:
-        """Whether the claim says anything about it."""
+        """Whether the claim states a range for it."""
         return math.isfinite(self.low) or math.isfinite(self.high)
 
     @property
@@ -93,19 +112,43 @@ class Figure:
         return f"at most {high}" if math.isfinite(self.high) else ""
 
     def text(self, value: float) -> str:
-        """A value of this figure for people."""
+        """A value of this figure as people read it, with its unit."""
         if self.unit == "%":
             return f"{rate_text(100 * value, 2 if abs(value) < 1 else 3)} %"
         return rate_text(value) + ("x" if self.unit == "x" else "")
 
 
+def factor(name: str, meaning: str, *, low: float = -math.inf, high: float = math.inf) -> Figure:
+    """A figure that is a ratio, as `Figure` with the unit "x".
+
+    Args:
+        name: a word or two.
+        meaning: what the number is, in a clause.
+        low: the claim says that the ratio is at least this.
+        high: the claim says that the ratio is at most this.
+    """
+    return Figure(name, meaning, low=low, high=high, unit="x")
+
+
+def share(name: str, meaning: str, *, low: float = -math.inf, high: float = math.inf) -> Figure:
+    """A figure that is a share, as `Figure` with the unit "%".
+
+    Args:
+        name: a word or two.
+        meaning: what the number is, in a clause.
+        low: the claim says that the share is at least this; 1 is the whole.
+        high: the claim says that the share is at most this.
+    """
+    return Figure(name, meaning, low=low, high=high, unit="%")
+
+
 @dataclass(frozen=True)
 class Case:
-    """A figure measured somewhere.
+    """A figure, measured in one setting.
 
     Attributes:
         figure: the name of the figure.
-        where: what it was measured on: a task, an optimizer, a setting.
+        where: the setting: a task, an optimizer, an option.
         values: one for each seed, all finite.
     """
 
@@ -115,20 +158,67 @@ class Case:
 
 
 @dataclass(frozen=True)
-class Line:
-    """A curve of a claim's picture."""
+class ClaimLine:
+    """A line in a claim's picture."""
 
     label: str
     x: Sequence[float]
     y: Sequence[float]
 
+    @classmethod
+    def of(cls, label: str, x: ArrayLike, y: ArrayLike) -> ClaimLine:
+        """A line through arrays."""
+        return cls(label, np.asarray(x).tolist(), np.asarray(y).tolist())
+
+    @classmethod
+    def of_means(cls, label: str, x: ArrayLike, losses: np.ndarray) -> ClaimLine:
+        """The mean over seeds of losses of shape (points, seeds)."""
+        return cls.of(label, x, losses.mean(axis=1))
+
 
 @dataclass(frozen=True)
-class Measured:
-    """What a test measured: its cases, and the curves of its picture if it has one."""
+class ClaimMeasurement:
+    """What a test measured: its cases, and the lines of its picture if it has one."""
 
     cases: Sequence[Case]
-    lines: Sequence[Line] = ()
+    lines: Sequence[ClaimLine] = ()
+
+    @classmethod
+    def of(
+        cls, where: str, values: Mapping[str, ArrayLike], *lines: ClaimLine
+    ) -> ClaimMeasurement:
+        """The cases of one setting.
+
+        Args:
+            where: the setting.
+            values: of each figure by name, one for each seed.
+            lines: of the picture.
+        """
+        return cls(
+            [Case(name, where, np.asarray(row).tolist()) for name, row in values.items()], lines
+        )
+
+    @classmethod
+    def joined(
+        cls,
+        parts: Iterable[ClaimMeasurement],
+        *,
+        by_figure: Sequence[str] = (),
+        most_lines: int = 6,
+    ) -> ClaimMeasurement:
+        """Several measurements as one.
+
+        Args:
+            parts: the measurements, in the order of their cases.
+            by_figure: the names of the figures, to order the cases by them; as they come by
+                default.
+            most_lines: lines to keep. A picture with more is hard to read.
+        """
+        parts = list(parts)
+        cases = [case for part in parts for case in part.cases]
+        if by_figure:
+            cases.sort(key=lambda case: by_figure.index(case.figure))
+        return cls(cases, [line for part in parts for line in part.lines][:most_lines])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,20 +226,22 @@ class Claim:
     """A published statement about learning rates, and the training that tests it.
 
     Args:
-        name: its file's name, with hyphens.
+        name: the name of its file, with hyphens.
         topic: one of `TOPICS`.
         statement: what is said, as it is said.
         source: who says it, and where.
         design: what is trained and compared, in a few sentences.
         figures: what is measured; those with a range decide.
-        measure: measures them on a bench.
-        seeds: trainings of each kind.
-        full_seeds: the same with `--full`.
-        tasks: what is trained, given whether the test is a full one; a person's own task can take
-            their place. None where the design needs what it makes itself.
-        remark: what the verdict leaves out: where else it is otherwise, what to beware of.
-        axes: labels of the picture's curves, x and y.
-        log: the axes of the picture that are logarithmic: any of "x" and "y".
+        measure: measures the figures.
+        seeds: trainings of each kind, at least 2, in the quick test and in the full one.
+        tasks: makes the tasks to train, given whether the test is a full one. A user's task can
+            replace them. None if the design makes its own.
+        remark: what the verdict leaves out: where the result differs, and what to be careful about.
+        axes: labels of the picture's axes, x and y.
+        log: which axes of the picture are logarithmic: any of "x" and "y".
+
+    Raises:
+        ArgumentError: the topic is unknown, no figure has a range, or there are fewer than 2 seeds.
     """
 
     name: str
@@ -158,9 +250,8 @@ class Claim:
     source: str
     design: str
     figures: tuple[Figure, ...]
-    measure: Callable[[Bench], Measured]
-    seeds: int = 5
-    full_seeds: int = 10
+    measure: Callable[[ClaimTrials], ClaimMeasurement]
+    seeds: tuple[int, int] = (5, 10)
     tasks: Callable[[bool], Sequence[Task]] | None = None
     remark: str = ""
     axes: tuple[str, str] = ("lr", "validation loss")
@@ -175,21 +266,30 @@ class Claim:
             raise ArgumentError(
                 f"the claim {self.name!r} states no figure with a range, so nothing decides it."
             )
-        if min(self.seeds, self.full_seeds) < 2:
+        if min(self.seeds) < 2:
             raise ArgumentError(
                 f"the claim {self.name!r} needs at least 2 seeds, or there is no interval."
             )
 
     def figure(self, name: str) -> Figure:
-        """The figure of this name."""
-        return next(one for one in self.figures if one.name == name)
+        """The figure with this name."""
+        return next(figure for figure in self.figures if figure.name == name)
 
     @property
     def rule(self) -> str:
-        """What bears the claim out, in words."""
-        said = [
-            f"{figure.name} ({figure.says}) is {figure.claimed}"
+        """What confirms the claim, in words."""
+        return "; ".join(
+            f"{figure.name} ({figure.meaning}) is {figure.claimed}"
             for figure in self.figures
             if figure.decides
-        ]
-        return "; ".join(said)
+        )
+
+
+class ClaimText(TypedDict):
+    """What functions that make claims of one design pass to `Claim` unchanged."""
+
+    name: str
+    statement: str
+    source: str
+    remark: str
+    seeds: NotRequired[tuple[int, int]]

@@ -1,7 +1,7 @@
 """The real data that claims are tested on.
 
-Digits come with scikit-learn. The full tests also read Fashion-MNIST, as Debian's package
-dataset-fashion-mnist installs it, and CIFAR-10 and text from the folder that `LEARNRATE_DATA` names.
+The digits come with scikit-learn. The full tests also read Fashion-MNIST from Debian's package
+dataset-fashion-mnist, and CIFAR-10 and a text from the folder in `LEARNRATE_DATA`.
 """
 
 from __future__ import annotations
@@ -38,14 +38,14 @@ Pair = tuple[torch.Tensor, torch.Tensor]
 
 @dataclass(frozen=True)
 class Examples:
-    """Inputs with classes, and others held out.
+    """Inputs with classes, and more of them for validation.
 
     Attributes:
-        x: inputs to learn from, shape (examples, ...).
+        x: training inputs, shape (examples, ...).
         y: their classes, shape (examples,).
-        held_x: inputs held out.
+        held_x: validation inputs.
         held_y: their classes.
-        name: what reports call them.
+        name: the name in reports.
     """
 
     x: torch.Tensor
@@ -55,7 +55,7 @@ class Examples:
     name: str
 
     def batches(self, size: int) -> Callable[[int], Iterator[Pair]]:
-        """A pass in an order of the seed's own, the last batch left out unless it is whole."""
+        """One pass in an order that depends on the seed, without an incomplete last batch."""
 
         def one_pass(seed: int) -> Iterator[Pair]:
             order = torch.randperm(len(self.x), generator=torch.Generator().manual_seed(seed))
@@ -65,64 +65,64 @@ class Examples:
         return one_pass
 
     def first(self, count: int) -> Examples:
-        """The first so many to learn from; all that are held out."""
+        """The first `count` training examples, and all validation examples."""
         return replace(self, x=self.x[:count], y=self.y[:count])
 
 
 @dataclass(frozen=True)
 class NoisyExamples(Examples):
-    """Examples whose inputs get new Gaussian noise in every batch, so that none comes twice.
+    """Examples whose inputs get new Gaussian noise in every batch.
 
     Attributes:
-        spread: the noise's standard deviation.
+        noise_std: standard deviation of the noise.
     """
 
-    spread: float = 1.0
+    noise_std: float = 1.0
 
     def batches(self, size: int) -> Callable[[int], Iterator[Pair]]:
-        """A pass in an order of the seed's own, with noise of its own."""
-        still = super().batches(size)
+        """One pass in an order, and with noise, that depend on the seed."""
+        without_noise = super().batches(size)
 
         def one_pass(seed: int) -> Iterator[Pair]:
             noise = torch.Generator().manual_seed(seed + 1)
-            for x, y in still(seed):
-                yield x + self.spread * torch.randn(x.shape, generator=noise), y
+            for x, y in without_noise(seed):
+                yield x + self.noise_std * torch.randn(x.shape, generator=noise), y
 
         return one_pass
 
 
 @cache
 def digits() -> Examples:
-    """scikit-learn's 1,797 digits of 8 x 8 pixels, 600 of them held out."""
+    """scikit-learn's 1,797 digits of 8 x 8 pixels, 600 of them for validation."""
     with needing("sklearn", "claims", "Testing a claim"):
         from sklearn.datasets import load_digits  # noqa: PLC0415 - slow to load
     images, labels = load_digits(return_X_y=True)
     x = (torch.tensor(images, dtype=torch.float32) - 4.88) / 6.02
     y = torch.tensor(labels)
     order = torch.randperm(len(x), generator=torch.Generator().manual_seed(0))
-    train, held = order[600:], order[:600]
-    return Examples(x[train], y[train], x[held], y[held], "digits")
+    train, validation = order[600:], order[:600]
+    return Examples(x[train], y[train], x[validation], y[validation], "digits")
 
 
 @cache
 def noisy_digits() -> NoisyExamples:
-    """Digits under new noise in every batch; those held out four times over, with noise that stays.
+    """Digits with new noise in every batch; four noisy copies of each validation digit.
 
-    A small set is soon known by heart, and its gradients are then no longer noisy: what a decay is
-    for cannot be seen on it. This one cannot be learned by heart.
+    A network soon memorises a small data set, and its gradients are then no longer noisy, so that
+    a decay has no effect to show. This data set cannot be memorised.
     """
-    known = digits()
-    held_x, held_y = known.held_x.repeat(4, 1), known.held_y.repeat(4)
+    clean = digits()
+    held_x, held_y = clean.held_x.repeat(4, 1), clean.held_y.repeat(4)
     noise = torch.randn(held_x.shape, generator=torch.Generator().manual_seed(0))
-    return NoisyExamples(known.x, known.y, held_x + noise, held_y, "noisy digits")
+    return NoisyExamples(clean.x, clean.y, held_x + noise, held_y, "noisy digits")
 
 
 @cache
 def fashion() -> Examples:
-    """20,000 of Fashion-MNIST's training images, 3,000 of its test images held out; (784,) each.
+    """20,000 training images of Fashion-MNIST, and 3,000 test images for validation; (784,) each.
 
     Raises:
-        FileError: it is not installed.
+        FileError: Fashion-MNIST is not installed.
     """
 
     def part(prefix: str, count: int) -> Pair:
@@ -136,13 +136,13 @@ def fashion() -> Examples:
 
 @cache
 def cifar() -> Examples:
-    """4,000 of CIFAR-10's images and 1,000 held out, (3, 32, 32) each.
+    """4,000 images of CIFAR-10, and 1,000 for validation; (3, 32, 32) each.
 
     Raises:
         FileError: the file `cifar10_exact_4k1k.npz` is not in the folder of `LEARNRATE_DATA`.
     """
-    with np.load(_file("cifar10_exact_4k1k.npz")) as kept:
-        arrays = dict(kept)
+    with np.load(_file("cifar10_exact_4k1k.npz")) as file:
+        arrays = dict(file)
 
     def part(name: str) -> Pair:
         x = torch.from_numpy(arrays[f"x_{name}"]).permute(0, 3, 1, 2).float()
@@ -154,7 +154,7 @@ def cifar() -> Examples:
 
 @cache
 def shakespeare() -> tuple[torch.Tensor, torch.Tensor, int]:
-    """Tiny Shakespeare by characters: those to learn from, the last tenth held out, how many differ.
+    """Tiny Shakespeare by characters: for training, the last tenth for validation, and the alphabet's size.
 
     Raises:
         FileError: the file `tinyshakespeare.txt` is not in the folder of `LEARNRATE_DATA`.
@@ -170,7 +170,7 @@ def _idx(name: str, start: int) -> np.ndarray:
     path = _FASHION / name
     if not path.is_file():
         raise FileError(
-            f"--full reads Fashion-MNIST, and there is no {path}. "
+            f"--full reads Fashion-MNIST, but {path} does not exist. "
             "Install it with: apt-get install dataset-fashion-mnist"
         )
     return np.frombuffer(gzip.decompress(path.read_bytes()), np.uint8, offset=start)
@@ -179,9 +179,9 @@ def _idx(name: str, start: int) -> np.ndarray:
 def _file(name: str) -> Path:
     folder = os.environ.get("LEARNRATE_DATA")
     if folder is None or not (Path(folder) / name).is_file():
-        said = "is not set" if folder is None else f"is {folder!r}"
+        state = "is not set" if folder is None else f"is {folder!r}"
         raise FileError(
-            f"--full reads {name}, from the folder that LEARNRATE_DATA names; it {said}. "
-            "Set it to a folder with that file."
+            f"--full reads {name} from the folder in LEARNRATE_DATA, which {state}. "
+            "Set it to a folder that has this file."
         )
     return Path(folder) / name

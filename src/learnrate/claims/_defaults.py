@@ -1,32 +1,32 @@
-"""The design that claims about a default rate share: a sweep around the best one."""
+"""Claims about a default rate: a sweep around the best rate."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Unpack
 
 import numpy as np
 
-from learnrate.claims._claim import Case, Line, Measured
+from learnrate.claims._claim import Claim, ClaimLine, ClaimMeasurement, ClaimText, factor
 from learnrate.claims._measures import excess, geometric_grid
 from learnrate.claims._tasks import digits_cnn, digits_mlp, fashion_cnn, fashion_mlp
+from learnrate.claims._trials import ClaimTrials, for_each_task
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from learnrate.claims._bench import Bench
     from learnrate.task import Task
 
-__all__ = ["DEFAULT_DESIGN", "default_tasks", "measure_default"]
+__all__ = ["default_claim", "default_tasks"]
 
-DEFAULT_DESIGN = (
+_DESIGN = (
     "Each network trains with {optimizer} at rates over four decades, three a decade, and at "
-    "{rates}: 5 % warm-up, linear to 0, the same seeds at every rate. The excess is over the "
-    "loss at the rate which is best for the other seeds."
+    "{rates}: 5 % warm-up, then linear to 0, with the same seeds at every rate. The excess is "
+    "relative to the loss at the rate that is best for the other seeds."
 )
 
 
 def default_tasks(optimizer: str) -> Callable[[bool], Sequence[Task]]:
-    """Short runs on digits; longer ones, and Fashion-MNIST beside them, in the full test."""
+    """Short runs on digits; in the full test longer runs, also on Fashion-MNIST."""
 
     def tasks(full: bool) -> Sequence[Task]:
         if not full:
@@ -36,18 +36,49 @@ def default_tasks(optimizer: str) -> Callable[[bool], Sequence[Task]]:
     return tasks
 
 
-def measure_default(defaults: Sequence[float], around: float) -> Callable[[Bench], Measured]:
-    """Measures the excess at a default rate; of several, at the best of them."""
+def default_claim(
+    *,
+    optimizer: str,
+    rates: str,
+    defaults: Sequence[float],
+    around: float,
+    excess_at: str,
+    high: float,
+    tasks: Callable[[bool], Sequence[Task]],
+    **text: Unpack[ClaimText],
+) -> Claim:
+    """A claim that a rate, or the best of a few, is nearly as good as the best rate.
 
-    def measure(bench: Bench) -> Measured:
-        rates = sorted({*geometric_grid(around * 1e-2, around * 1e2, 3), *defaults})
-        cases, lines = [], []
-        for task in bench.tasks:
-            losses = bench.sweep(task, rates)
-            over = [1.0 + excess(losses, rates.index(rate)) for rate in defaults]
-            least = min(over, key=np.mean)
-            cases.append(Case("excess", task.name, least.tolist()))
-            lines.append(Line(task.name, rates, losses.mean(axis=1).tolist()))
-        return Measured(cases, lines)
+    Args:
+        optimizer: what trains the networks, in words.
+        rates: the default rates, in words.
+        defaults: the default rates.
+        around: the middle of the sweep.
+        excess_at: the default rates, in the words of the figure.
+        high: the claim says that the loss is at most this many times the best one.
+        tasks: what is trained.
+        text: name, statement, source and remark of the claim.
+    """
 
-    return measure
+    def measure(trials: ClaimTrials, task: Task) -> ClaimMeasurement:
+        grid = sorted({*geometric_grid(around * 1e-2, around * 1e2, 3), *defaults})
+        losses = trials.sweep(task, grid)
+        excesses = [1.0 + excess(losses, grid.index(rate)) for rate in defaults]
+        line = ClaimLine.of_means(task.name, grid, losses)
+        return ClaimMeasurement.of(task.name, {"excess": min(excesses, key=np.mean)}, line)
+
+    return Claim(
+        topic="defaults",
+        design=_DESIGN.format(optimizer=optimizer, rates=rates),
+        figures=(
+            factor(
+                "excess",
+                f"validation loss at {excess_at} relative to that at the best rate",
+                high=high,
+            ),
+        ),
+        measure=for_each_task(measure, most_lines=8),
+        tasks=tasks,
+        seeds=(3, 5),
+        **text,
+    )

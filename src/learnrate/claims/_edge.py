@@ -1,72 +1,90 @@
-"""Full-batch training whose curvature is followed: the design of the edge of stability's claims."""
+"""Claims about the edge of stability: full-batch training with its curvature."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Unpack
 
 import numpy as np
 import torch
 from torch import nn
 
-from learnrate.claims._claim import Case, Line, Measured
+from learnrate.claims._claim import Claim, ClaimLine, ClaimMeasurement, ClaimText, Figure
 from learnrate.probing import Sharpness, sharpness
 from learnrate.trials import kept_random_state
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from learnrate.claims._bench import Bench
+    from learnrate.claims._trials import ClaimTrials
 
-__all__ = ["EDGE_DESIGN", "measure_edge"]
+__all__ = ["edge_claim"]
 
-EDGE_DESIGN = (
-    "A network 20-64-64-1 with tanh learns 500 points by {optimizer} over the full batch, without "
-    "decay. Along the way {curvature} is measured by Lanczos with Hessian-vector products; the mean "
-    "over the last third of the run is taken."
-)
 _MARKS = 18
 
 
-def measure_edge(
-    optimizer: Callable[[list[nn.Parameter], float], torch.optim.Optimizer],
-    rates: Sequence[float],
+def edge_claim(
     *,
+    optimizer: Callable[[list[nn.Parameter], float], torch.optim.Optimizer],
+    optimizer_text: str,
+    curvature: str,
+    product: str,
+    low: float,
+    high: float,
+    rates: Sequence[float],
     steps: int,
-    full_steps: int,
-) -> Callable[[Bench], Measured]:
-    """Measures the rate times the (preconditioned) sharpness, one case for each rate.
+    **text: Unpack[ClaimText],
+) -> Claim:
+    """A claim that training settles where the rate times the curvature has a certain value.
 
     Args:
-        optimizer: makes one from parameters and a rate.
-        rates: constant, one training each a seed.
-        steps: of a run.
-        full_steps: of a run in the full test.
+        optimizer: makes an optimizer from parameters and a rate.
+        optimizer_text: the optimizer in words.
+        curvature: what is measured, in words.
+        product: the figure in words: lr times the curvature.
+        low: the claim says that the product is at least this.
+        high: the claim says that the product is at most this.
+        rates: constant rates, with one training for each seed.
+        steps: updates of a run; the full test has 3600.
+        text: name, statement, source and remark of the claim.
     """
 
-    def measure(bench: Bench) -> Measured:
-        total_steps = full_steps if bench.full else steps
-        items = [(rate, seed) for rate in rates for seed in bench.seeds]
-        found = bench.each(lambda item: _followed(optimizer, *item, total_steps), items)
-        cases, lines = [], []
-        for at, rate in enumerate(rates):
-            own = np.array(found[at * len(bench.seeds) : (at + 1) * len(bench.seeds)])
-            ends = own[:, -_MARKS // 3 :].mean(axis=1)
-            cases.append(Case("product", f"lr {rate:g}", ends.tolist()))
-            marks = [(mark + 1) * total_steps // _MARKS for mark in range(_MARKS)]
-            lines.append(Line(f"lr {rate:g}", marks, own.mean(axis=0).tolist()))
-        return Measured(cases, lines)
+    def measure(trials: ClaimTrials) -> ClaimMeasurement:
+        total_steps = 3600 if trials.full else steps
+        marks = [(mark + 1) * total_steps // _MARKS for mark in range(_MARKS)]
+        rows = trials.for_each_seed(partial(_products, optimizer, marks), rates)
+        parts = []
+        for rate, row in zip(rates, rows, strict=True):
+            products = np.array(row)
+            label = f"lr {rate:g}"
+            ends = products[:, -_MARKS // 3 :].mean(axis=1)
+            line = ClaimLine.of(label, marks, products.mean(axis=0))
+            parts.append(ClaimMeasurement.of(label, {"product": ends}, line))
+        return ClaimMeasurement.joined(parts)
 
-    return measure
+    return Claim(
+        topic="stability",
+        design=(
+            f"A network 20-64-64-1 with tanh learns 500 points by {optimizer_text} over the full "
+            f"batch, without decay. During the run, {curvature} is measured by Lanczos with "
+            "Hessian-vector products. The figure is the mean over the last third of the run."
+        ),
+        figures=(Figure("product", product, low=low, high=high),),
+        measure=measure,
+        seeds=(3, 5),
+        **text,
+        axes=("step", product),
+        log="",
+    )
 
 
-def _followed(
-    optimizer: Callable[[list[nn.Parameter], float], torch.optim.Optimizer],
+def _products(
+    make_optimizer: Callable[[list[nn.Parameter], float], torch.optim.Optimizer],
+    marks: Sequence[int],
     lr: float,
     seed: int,
-    steps: int,
 ) -> list[float]:
-    """The rate times the largest eigenvalue, at marks equally far apart."""
-    marks = {(mark + 1) * steps // _MARKS for mark in range(_MARKS)}
+    """The rate times the largest eigenvalue after each number of updates in `marks`."""
     with kept_random_state():
         torch.manual_seed(seed)
         x = torch.randn(500, 20)
@@ -74,16 +92,16 @@ def _followed(
         model = nn.Sequential(
             nn.Linear(20, 64), nn.Tanh(), nn.Linear(64, 64), nn.Tanh(), nn.Linear(64, 1)
         )
-        made = optimizer(list(model.parameters()), lr)
-        found: Sharpness | None = None
+        optimizer = make_optimizer(list(model.parameters()), lr)
+        curvature: Sharpness | None = None
         products = []
-        for step in range(1, steps + 1):
-            made.zero_grad()
+        for step in range(1, marks[-1] + 1):
+            optimizer.zero_grad()
             _loss_of(model, batch).backward()
-            made.step()
+            optimizer.step()
             if step in marks:
-                found = sharpness(model, _loss_of, batch, made, start=found)
-                products.append(lr * found.eigenvalue)
+                curvature = sharpness(model, _loss_of, batch, optimizer, start=curvature)
+                products.append(lr * curvature.eigenvalue)
         return products
 
 

@@ -1,4 +1,4 @@
-"""Many small networks under every combination of some hyper-parameters, trained at once."""
+"""Many small networks, one for each combination of hyper-parameters, trained at once."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from learnrate.trials import kept_random_state, seed_everything
 if TYPE_CHECKING:
     import numpy as np
 
-__all__ = ["Cell", "main_effects", "trained", "tuned_alone"]
+__all__ = ["NetworkStack", "final_losses", "main_effects", "tuning_gains"]
 
 
 @dataclass(frozen=True)
-class Cell:
-    """What one stack of networks shares, and what they do not.
+class NetworkStack:
+    """Networks of one shape that differ in three hyper-parameters.
 
     Attributes:
-        batch: examples an update.
+        batch: examples in a batch.
         width: of the hidden layer.
-        rates: the rates, one axis of the result.
-        decays: the weight decays, the next.
-        momenta: the momenta, the last.
+        rates: the first axis of the result.
+        decays: weight decays, the second axis.
+        momenta: the third axis.
         passes: over the data.
-        seed: of first weights and batches, the same for all.
-        large: Fashion-MNIST instead of digits.
+        seed: of first weights and batches, the same for all networks.
+        large: whether to train on Fashion-MNIST instead of digits.
     """
 
     batch: int
@@ -42,54 +42,54 @@ class Cell:
     large: bool = False
 
 
-def trained(cell: Cell) -> np.ndarray:
-    """The loss on what is held out after training, shape (rates, decays, momenta).
+def final_losses(stack: NetworkStack) -> np.ndarray:
+    """The validation loss of each network after training, shape (rates, decays, momenta).
 
-    A hidden layer with ReLU under SGD as torch has it, d = g + decay w, m = momentum m + d,
-    w <- w - lr m, the rate linear to 0. A network that ends above its start, or nowhere, counts
-    with its start: it has learned nothing.
+    Each has one hidden layer with ReLU and trains with SGD as in torch: d = g + decay w,
+    m = momentum m + d, w <- w - lr m, with lr linear to 0. A network whose loss ends above its
+    start, or is not finite, counts with the loss at its start: it has learned nothing.
     """
-    examples = data.fashion().first(2400) if cell.large else data.digits()
+    examples = data.fashion().first(2400) if stack.large else data.digits()
     inputs = examples.x[0].numel()
-    table = torch.tensor(list(product(cell.rates, cell.decays, cell.momenta)))
+    table = torch.tensor(list(product(stack.rates, stack.decays, stack.momenta)))
     lr, decay, momentum = (column[:, None, None] for column in table.T)
     with kept_random_state():
-        seed_everything(cell.seed)
-        layers = [torch.nn.Linear(inputs, cell.width), torch.nn.Linear(cell.width, 10)]
-    weights = [part.detach() for one in layers for part in (one.weight.T, one.bias[None])]
-    stack = [torch.stack([part] * len(table)).requires_grad_() for part in weights]
-    moments = [torch.zeros_like(part) for part in stack]
-    updates = cell.passes * (len(examples.x) // cell.batch)
-    start = _losses(stack, examples.held_x, examples.held_y).detach()
+        seed_everything(stack.seed)
+        layers = [torch.nn.Linear(inputs, stack.width), torch.nn.Linear(stack.width, 10)]
+    first = [part.detach() for layer in layers for part in (layer.weight.T, layer.bias[None])]
+    weights = [torch.stack([part] * len(table)).requires_grad_() for part in first]
+    moments = [torch.zeros_like(part) for part in weights]
+    updates = stack.passes * (len(examples.x) // stack.batch)
+    start = _losses(weights, examples.held_x, examples.held_y).detach()
     step = 0
-    for turn in range(cell.passes):
-        for x, y in examples.batches(cell.batch)(cell.seed + turn):
-            gradients = torch.autograd.grad(_losses(stack, x, y).sum(), stack)
+    for index in range(stack.passes):
+        for x, y in examples.batches(stack.batch)(stack.seed + index):
+            gradients = torch.autograd.grad(_losses(weights, x, y).sum(), weights)
             share = 1.0 - step / updates
             with torch.no_grad():
-                for part, gradient, moment in zip(stack, gradients, moments, strict=True):
+                for part, gradient, moment in zip(weights, gradients, moments, strict=True):
                     moment.mul_(momentum).add_(gradient + decay * part)
                     part.sub_(share * lr * moment)
             step += 1
     with torch.no_grad():
-        ends = _losses(stack, examples.held_x, examples.held_y)
-    ends = torch.where(ends < start, ends, start)  # written so that nan counts as the start
-    return ends.reshape(len(cell.rates), len(cell.decays), len(cell.momenta)).numpy()
+        ends = _losses(weights, examples.held_x, examples.held_y)
+    ends = torch.where(ends < start, ends, start)  # a NaN counts as the start
+    return ends.reshape(len(stack.rates), len(stack.decays), len(stack.momenta)).numpy()
 
 
-def _losses(stack: list[torch.Tensor], x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+def _losses(weights: list[torch.Tensor], x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
     """Each network's mean cross-entropy, shape (networks,)."""
-    first, first_bias, last, last_bias = stack
+    first, first_bias, last, last_bias = weights
     scores = torch.relu(x @ first + first_bias) @ last + last_bias
-    chances = scores.log_softmax(dim=-1)
-    return -chances[:, torch.arange(len(y)), y].mean(dim=1)
+    log_chances = scores.log_softmax(dim=-1)
+    return -log_chances[:, torch.arange(len(y)), y].mean(dim=1)
 
 
 def main_effects(results: np.ndarray) -> list[float]:
     """For each axis of a full factorial, the share of the variance that it explains by itself.
 
-    The variance of the means at its levels over the variance of all. What is left to 1 is
-    interactions.
+    The share is the variance of the means at its levels over the total variance. The rest, up to 1,
+    is explained by interactions.
 
     Examples:
         >>> import numpy as np
@@ -99,18 +99,19 @@ def main_effects(results: np.ndarray) -> list[float]:
         [0.8, 0.2]
     """
     whole = float(results.var())
-    others = [
-        tuple(axis for axis in range(results.ndim) if axis != one) for one in range(results.ndim)
-    ]
+    axes = range(results.ndim)
+    others = [tuple(other for other in axes if other != axis) for axis in axes]
     return [float(results.mean(axis=rest).var()) / whole for rest in others]
 
 
-def tuned_alone(results: np.ndarray) -> list[float]:
-    """For each axis, how far the mean result falls if it is tuned alone and the others are drawn.
+def tuning_gains(results: np.ndarray) -> list[float]:
+    """For each axis, how far the mean result falls if only this hyper-parameter is tuned.
+
+    The others are drawn at random.
 
     Examples:
         >>> import numpy as np
-        >>> tuned_alone(np.array([[0.0, 1.0], [2.0, 3.0]]))
+        >>> tuning_gains(np.array([[0.0, 1.0], [2.0, 3.0]]))
         [1.0, 0.5]
     """
     whole = float(results.mean())

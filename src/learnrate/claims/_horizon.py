@@ -1,57 +1,74 @@
-"""The design that claims about the length of a run share: the best rate at several lengths."""
+"""Claims about the length of a run: the best rate at several lengths."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Unpack
 
 import numpy as np
 
-from learnrate.claims._claim import Case, Figure, Line, Measured
+from learnrate.claims._claim import Claim, ClaimLine, ClaimMeasurement, ClaimText, Figure, factor
 from learnrate.claims._constant import rates_around
-from learnrate.claims._measures import best_rates
+from learnrate.claims._measures import best_rates, geometric_mean
+from learnrate.claims._tasks import mlp_tasks
+from learnrate.claims._trials import ClaimTrials, for_each_task
 
 if TYPE_CHECKING:
-    from learnrate.claims._bench import Bench
+    from learnrate.task import Task
 
-__all__ = ["HORIZON_AXES", "HORIZON_DESIGN", "HORIZON_FIGURES", "measure_horizon"]
+__all__ = ["HORIZON_SOURCE", "horizon_claim"]
+
+HORIZON_SOURCE = (
+    "Bjorck et al., Scaling optimal LR across token horizons, 2025, arXiv:2409.19913; "
+    "against it Li et al., Step Law, 2025, arXiv:2503.04715"
+)
 
 _SHARES = (16, 4, 1)
 
-HORIZON_DESIGN = (
-    "Each network trains with batches of {batch} over the whole run, over a quarter and over a "
-    "sixteenth of it, at rates three a decade: 5 % warm-up, linear to 0, so that each length "
-    "has a whole schedule of its own. The best rate is that of the lowest final loss."
-)
 
-HORIZON_FIGURES = (
-    Figure(
-        name="ratio",
-        says="best rate of a sixteenth of the run over that of the whole",
-        low=1.0,
-        unit="x",
-    ),
-    Figure(name="slope", says="d ln best rate / d ln length"),
-)
-
-HORIZON_AXES = ("updates", "best rate")
-
-
-def measure_horizon(bench: Bench) -> Measured:
+def _measure(trials: ClaimTrials, task: Task) -> ClaimMeasurement:
     """The best rate of a short run over that of a long one, and the slope over the lengths."""
-    cases, lines = [], []
-    for task in bench.tasks:
-        rates = rates_around(bench, task, 0.1, 30.0)
-        lengths = [max(2, task.run_length() // share) for share in _SHARES]
-        best = np.array(
-            [
-                best_rates(np.array(rates), bench.sweep(task, rates, total_steps=length))
-                for length in lengths
-            ]
-        )
-        slopes = np.polyfit(np.log(lengths), np.log(best), 1)[0]
-        cases += [
-            Case("ratio", task.name, (best[0] / best[-1]).tolist()),
-            Case("slope", task.name, slopes.tolist()),
+    rates = rates_around(trials, task, 0.1, 30.0)
+    lengths = [max(2, task.run_length() // share) for share in _SHARES]
+    best = np.array(
+        [
+            best_rates(np.array(rates), trials.sweep(task, rates, total_steps=length))
+            for length in lengths
         ]
-        lines.append(Line(task.name, lengths, np.exp(np.log(best).mean(axis=1)).tolist()))
-    return Measured(cases, lines[:6])
+    )
+    slopes = np.polyfit(np.log(lengths), np.log(best), 1)[0]
+    return ClaimMeasurement.of(
+        task.name,
+        {"ratio": best[0] / best[-1], "slope": slopes},
+        ClaimLine.of(task.name, lengths, geometric_mean(best, axis=1)),
+    )
+
+
+def horizon_claim(*, batch: int, steps: int, **text: Unpack[ClaimText]) -> Claim:
+    """A claim that short runs have higher best rates than long ones.
+
+    Args:
+        batch: examples in a batch.
+        steps: updates of a whole run; the full test has twice as many.
+        text: name, statement, source and remark of the claim, and its numbers of seeds.
+    """
+    return Claim(
+        topic="horizon",
+        design=(
+            f"Each network trains with batches of {batch} over the whole run, a quarter of it and "
+            "a sixteenth of it, at rates three a decade: 5 % warm-up, then linear to 0, so that "
+            "each length has a complete schedule. The best rate is that of the lowest final loss."
+        ),
+        figures=(
+            factor(
+                "ratio", "best rate of a sixteenth of the run over that of the whole run", low=1.0
+            ),
+            Figure("slope", "d ln best rate / d ln length"),
+        ),
+        measure=for_each_task(_measure),
+        tasks=mlp_tasks(
+            "SGD momentum", "Adam", width=32, batch=batch, steps=steps, full_steps=2 * steps
+        ),
+        axes=("updates", "best rate"),
+        log="xy",
+        **text,
+    )

@@ -1,38 +1,51 @@
-"""What a test of a claim found: figures with intervals, and the verdict they give."""
+"""The result of testing a claim: figures with intervals, the verdict, and the file it is kept in."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 from learnrate._errors import FileError
+from learnrate._files import folder_for, read_json, write_json
 from learnrate._statistics import mean_half_width
-from learnrate.claims._claim import Case, Claim, Figure, Line, Verdict
+from learnrate.claims._claim import Case, Claim, ClaimLine, ClaimVerdict, Figure
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from matplotlib.figure import Figure as Picture
 
-__all__ = ["Judged", "Outcome", "judged", "verdict_of"]
+__all__ = [
+    "SHIPPED",
+    "CaseResult",
+    "Outcome",
+    "judge",
+    "read_result",
+    "verdict_of",
+    "write_result",
+]
+
+SHIPPED = Path(__file__).parent / "results"
+"""The results that come with the package: one JSON file a claim, its quick and its full test."""
 
 _CONFIDENCE = 0.95
 
 
 @dataclass(frozen=True)
-class Judged:
-    """A case with its mean, its 95 % interval, and what that says of the claim.
+class CaseResult:
+    """A case with its mean, its 95 % interval, and what that says about the claim.
 
     Attributes:
-        figure: the figure's name.
-        where: what it was measured on.
-        value: the mean over seeds; of factors the geometric one.
-        low: the interval's lower end, by Student's t over the seeds.
-        high: its upper end.
-        bears_out: whether the interval lies in the claimed range; None where it lies on both
-            sides of a bound, or where nothing is claimed.
+        figure: the name of the figure.
+        where: the setting it was measured in.
+        value: the mean over seeds; the geometric mean for factors.
+        low: the lower end of the interval, by Student's t over the seeds.
+        high: the upper end of the interval.
+        bears_out: whether the interval lies in the claimed range; None if it contains a bound of
+            the range, or if the claim states no range.
     """
 
     figure: str
@@ -43,8 +56,8 @@ class Judged:
     bears_out: bool | None
 
 
-def judged(case: Case, figure: Figure) -> Judged:
-    """A case with its interval, held against the range of its figure."""
+def judge(case: Case, figure: Figure) -> CaseResult:
+    """A case with its interval, compared with the range of its figure."""
     values = [math.log(value) for value in case.values] if figure.unit == "x" else case.values
     mean, half = fmean(values), mean_half_width(values, _CONFIDENCE)
     ends = [mean, mean - half, mean + half]
@@ -52,70 +65,76 @@ def judged(case: Case, figure: Figure) -> Judged:
     inside = figure.low <= low and high <= figure.high
     outside = high < figure.low or low > figure.high
     bears_out = None if not figure.decides or not (inside or outside) else inside
-    return Judged(case.figure, case.where, value, low, high, bears_out)
+    return CaseResult(case.figure, case.where, value, low, high, bears_out)
 
 
-def verdict_of(cases: Sequence[Judged], figures: Sequence[Figure]) -> Verdict:
-    """Holds if every deciding case bears it out, does not if none does, else in part."""
+def verdict_of(cases: Sequence[CaseResult], figures: Sequence[Figure]) -> ClaimVerdict:
+    """Holds if every deciding case confirms the claim, fails if none does, else in part."""
     deciding = {figure.name for figure in figures if figure.decides}
-    borne = [case.bears_out is True for case in cases if case.figure in deciding]
-    if all(borne):
-        return Verdict.HOLDS
-    return Verdict.IN_PART if any(borne) else Verdict.FAILS
+    confirmed = [case.bears_out is True for case in cases if case.figure in deciding]
+    if all(confirmed):
+        return ClaimVerdict.HOLDS
+    return ClaimVerdict.IN_PART if any(confirmed) else ClaimVerdict.FAILS
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """A claim's test.
+    """The result of a claim's test.
 
     Attributes:
         claim: what was tested.
         cases: every case, with its interval.
-        verdict: what they say.
+        verdict: what the cases say about the claim.
         seeds: trainings of each kind.
-        seconds: how long the test took.
-        processor_seconds: how much of the machine it took, all processes together.
-        full: whether it was the full one.
-        own_task: the name of the person's own task, None on ours.
-        lines: the curves of the picture.
-        made: code version, torch's version, machine and date.
+        seconds: duration of the test.
+        processor_seconds: processor time of all processes together.
+        full: whether it was the full test.
+        own_task: the name of the user's task; None for the claim's own tasks.
+        lines: the lines of the picture.
+        environment: versions of learnrate and torch, machine and date.
     """
 
     claim: Claim
-    cases: tuple[Judged, ...]
-    verdict: Verdict
+    cases: tuple[CaseResult, ...]
+    verdict: ClaimVerdict
     seeds: int
     seconds: float
     processor_seconds: float
     full: bool
     own_task: str | None
-    lines: tuple[Line, ...]
-    made: Mapping[str, str]
+    lines: tuple[ClaimLine, ...]
+    environment: Mapping[str, str]
 
     @property
-    def leading(self) -> Judged:
-        """The first case that decides: the figure by which the claim is known."""
-        return next(one for one in self.cases if self.claim.figure(one.figure).decides)
+    def deciding(self) -> list[CaseResult]:
+        """The cases of figures with a range."""
+        return [case for case in self.cases if self.claim.figure(case.figure).decides]
+
+    @property
+    def leading(self) -> CaseResult:
+        """The first case that decides: it stands for the claim in lists."""
+        return self.deciding[0]
 
     @property
     def is_open(self) -> bool:
-        """Whether no case decides either way: every interval has a bound inside."""
-        return all(
-            one.bears_out is None for one in self.cases if self.claim.figure(one.figure).decides
-        )
+        """Whether no case decides either way: every interval contains a bound."""
+        return all(case.bears_out is None for case in self.deciding)
 
     @property
-    def how(self) -> str:
-        """With what, on what and when it was made, in a clause."""
-        made = self.made
+    def conditions(self) -> str:
+        """The kind of test, its cost, and the versions, machine and date, in a clause."""
         kind = "full test" if self.full else "quick test"
         return (
-            f"{kind}, {self.seeds} seeds, {self.processor_seconds:.0f} s of processor time; learnrate {made['learnrate']}, "
-            f"torch {made['torch']}, {made['machine']}, {made['date']}"
+            f"{kind}, {self.seeds} seeds, {self.processor_seconds:.0f} s of processor time; "
+            "learnrate {learnrate}, torch {torch}, {machine}, {date}".format(**self.environment)
         )
 
     def plot(self) -> Picture:
-        """Draw the cases with the claimed range, and the curves beside them; needs `plot`."""
+        """Draw the cases with the claimed range, and the lines beside them.
+
+        Raises:
+            MissingExtraError: matplotlib is not installed.
+        """
         from learnrate.claims._picture import draw  # noqa: PLC0415 - matplotlib is optional
 
         return draw(self)
@@ -139,30 +158,67 @@ class Outcome:
             "lines": [
                 {"label": line.label, "x": list(line.x), "y": list(line.y)} for line in self.lines
             ],
-            "made": dict(self.made),
+            "made": dict(self.environment),
         }
 
     @classmethod
-    def from_dict(cls, claim: Claim, kept: Mapping[str, Any]) -> Outcome:
-        """What `to_dict` gave.
+    def from_dict(cls, claim: Claim, document: Mapping[str, Any]) -> Outcome:
+        """The outcome that `to_dict` turned into a dictionary.
 
         Raises:
-            FileError: it is no such thing.
+            FileError: the document is not a result.
         """
         try:
             return cls(
                 claim=claim,
-                cases=tuple(Judged(**case) for case in kept["cases"]),
-                verdict=Verdict(kept["verdict"]),
-                seeds=kept["seeds"],
-                seconds=kept["seconds"],
-                processor_seconds=kept["processor_seconds"],
-                full=kept["full"],
-                own_task=kept["task"],
-                lines=tuple(Line(**line) for line in kept["lines"]),
-                made=kept["made"],
+                cases=tuple(CaseResult(**case) for case in document["cases"]),
+                verdict=ClaimVerdict(document["verdict"]),
+                seeds=document["seeds"],
+                seconds=document["seconds"],
+                processor_seconds=document["processor_seconds"],
+                full=document["full"],
+                own_task=document["task"],
+                lines=tuple(ClaimLine(**line) for line in document["lines"]),
+                environment=document["made"],
             )
         except (KeyError, TypeError, ValueError) as error:
             raise FileError(
-                f"the kept result of the claim {claim.name!r} is not one: {error}."
+                f"the stored result of the claim {claim.name!r} is not valid: {error}."
             ) from error
+
+
+def read_result(
+    claim: Claim, folder: Path = SHIPPED, *, full: bool | None = None
+) -> Outcome | None:
+    """The stored result of a claim's test; None if there is none.
+
+    Args:
+        claim: the claim that was tested.
+        folder: where results are stored; by default those that come with the package.
+        full: whether to read the full test or the quick one. By default it is the full test if it
+            is stored, and the quick one otherwise.
+
+    Raises:
+        FileError: the stored result cannot be read.
+    """
+    path = folder / f"{claim.name}.json"
+    if not path.exists():
+        return None
+    stored = read_json(path)
+    for kind in ("full", "quick") if full is None else (("full",) if full else ("quick",)):
+        if kind in stored:
+            return Outcome.from_dict(claim, stored[kind])
+    return None
+
+
+def write_result(tested: Outcome, folder: Path) -> Path:
+    """Store a result in `folder`, beside the other kind of test of the claim; the file's path.
+
+    Raises:
+        FileError: the file cannot be written, or the existing one cannot be read.
+    """
+    path = folder_for(folder) / f"{tested.claim.name}.json"
+    stored = read_json(path) if path.exists() else {}
+    stored["full" if tested.full else "quick"] = tested.to_dict()
+    write_json(path, stored)
+    return path

@@ -1,34 +1,38 @@
-"""Schedules compared at each one's own best peak: the only fair way, for their peaks lie apart."""
+"""Schedules compared at the best peak of each, because the best peaks differ."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import takewhile
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Unpack
 
 import numpy as np
 
-from learnrate.claims._claim import Case, Line, Measured
+from learnrate.claims._claim import Case, Claim, ClaimLine, ClaimMeasurement, ClaimText, Figure
 from learnrate.claims._data import noisy_digits
-from learnrate.claims._measures import best_of_others, best_rates, geometric_grid
+from learnrate.claims._measures import best_of_others, best_rate, best_rates, geometric_grid
 from learnrate.claims._tasks import cnn, fashion_mlp, noisy_digits_mlp, task_on
 from learnrate.schedules import shape as read_shape
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from learnrate.claims._bench import Bench
+    from numpy.typing import ArrayLike
+
+    from learnrate.claims._trials import ClaimTrials
     from learnrate.task import Task
 
 __all__ = [
     "DECAYS",
     "PEAKS_DESIGN",
-    "Peaks",
-    "at_own_best",
-    "contest",
+    "PEAK_AXES",
+    "PeakSweep",
+    "contest_claim",
     "decay_tasks",
+    "measure_peaks",
     "peak_lines",
+    "sweep_peaks",
 ]
 
 DECAYS = {
@@ -38,18 +42,19 @@ DECAYS = {
     "linear": "warmup(5%) >> linear()",
 }
 PEAKS_DESIGN = (
-    "Each schedule, after a warm-up over 5 % of the run, trains at peaks a factor of two apart, "
-    "widened until its best lies within; its loss is that at the peak which is best for the other "
-    "seeds."
+    "Each schedule starts with a warm-up over 5 % of the run and trains at peaks a factor of two "
+    "apart. The grid grows until the best peak lies inside. The loss of a schedule is that at the "
+    "peak which is best for the other seeds."
 )
+PEAK_AXES = ("peak", "validation loss")
 
-_WIDENED = 6  # times at most
-_LOOK = geometric_grid(1e-5, 10.0, 2)
+_MOST_EXTENSIONS = 6
+_COARSE_GRID = geometric_grid(1e-5, 10.0, 2)
 
 
 @dataclass(frozen=True)
-class Peaks:
-    """What several schedules reach at a common grid of peaks.
+class PeakSweep:
+    """The losses of several schedules at a common grid of peaks.
 
     Attributes:
         rates: the peaks, a factor of two apart.
@@ -60,121 +65,176 @@ class Peaks:
     losses: Mapping[str, np.ndarray]
 
     def best(self, name: str) -> np.ndarray:
-        """A schedule's loss with each seed at the peak that is best for the others."""
+        """The loss of a schedule with each seed, at the peak that is best for the other seeds."""
         return best_of_others(self.losses[name])
 
-    def over(self, name: str, other: str) -> list[float]:
-        """A schedule's loss over another's, each at its own best peak, for each seed."""
-        return [float(ratio) for ratio in self.best(name) / self.best(other)]
+    def over(self, name: str, other: str) -> np.ndarray:
+        """The loss of a schedule over that of another for each seed, each at its best peak."""
+        return self.best(name) / self.best(other)
 
-    def peak_over(self, name: str, other: str) -> list[float]:
-        """A schedule's best peak over another's, for each seed."""
-        mine, others = (best_rates(self.rates, self.losses[one]) for one in (name, other))
-        return [float(ratio) for ratio in mine / others]
+    def peak_over(self, name: str, other: str) -> np.ndarray:
+        """The best peak of a schedule over that of another, for each seed."""
+        peak, reference = (best_rates(self.rates, self.losses[key]) for key in (name, other))
+        return np.asarray(peak / reference)
 
     def row(self, name: str) -> int:
         """The row of the peak that is best for a schedule over all seeds."""
         return int(self.losses[name].mean(axis=1).argmin())
 
 
-def at_own_best(
-    bench: Bench,
+def sweep_peaks(
+    trials: ClaimTrials,
     task: Task,
     shapes: Mapping[str, str],
     *,
     steps: int | None = None,
     above: int = 1,
-) -> Peaks:
-    """Train under each shape at peaks around what suits it.
+) -> PeakSweep:
+    """Train under each shape at peaks around the best one.
 
     Args:
-        bench: trains.
+        trials: the seeds.
         task: what to train.
-        shapes: of peak 1, in text form, by name; the last one is looked at first.
-        steps: of a run; the task's own by default.
-        above: how many peaks lie above the one that is found first.
+        shapes: by name, in text form, with peak 1. The last one sets the middle of the grid.
+        steps: updates of a run; the task's own by default.
+        above: how many peaks of the first grid lie above its middle.
     """
-    middle = _suitable_rate(bench, task, list(shapes.values())[-1], steps=steps)
+    middle = _suitable_rate(trials, task, list(shapes.values())[-1], steps=steps)
     rates = [middle * 2.0**power for power in range(-3, above + 1)]
-    losses = _swept(bench, task, rates, shapes, steps)
-    for _ in range(_WIDENED):
+    losses = _swept(trials, task, rates, shapes, steps)
+    for _ in range(_MOST_EXTENSIONS):
         lowest = {int(rows.mean(axis=1).argmin()) for rows in losses.values()}
         more = [rates[0] / 2.0] * (0 in lowest) + [rates[-1] * 2.0] * (len(rates) - 1 in lowest)
         if not more:
             break
-        added = _swept(bench, task, more, shapes, steps)
+        added = _swept(trials, task, more, shapes, steps)
         order = np.argsort([*rates, *more])
-        rates = [[*rates, *more][at] for at in order]
+        rates = [[*rates, *more][index] for index in order]
         losses = {name: np.vstack([losses[name], added[name]])[order] for name in shapes}
-    return Peaks(np.array(rates), losses)
+    return PeakSweep(np.array(rates), losses)
 
 
-def _suitable_rate(bench: Bench, task: Task, shape: str, *, steps: int | None = None) -> float:
+def _suitable_rate(
+    trials: ClaimTrials, task: Task, shape: str, *, steps: int | None = None
+) -> float:
     """The best of rates over six decades in runs of a quarter of the length, with one seed.
 
-    Within a factor of a few of the best one: what a grid is laid around.
+    It is within a factor of a few of the best rate, good enough as the middle of a grid.
     """
-    look = replace(bench, seeds=bench.seeds[:1])
+    one_seed = replace(trials, seeds=trials.seeds[:1])
     short = max(20, task.run_length(steps) // 4)
-    return _LOOK[int(look.sweep(task, _LOOK, shape, total_steps=short).argmin())]
+    return best_rate(_COARSE_GRID, one_seed.sweep(task, _COARSE_GRID, shape, total_steps=short))
 
 
 def _swept(
-    bench: Bench, task: Task, rates: Sequence[float], shapes: Mapping[str, str], steps: int | None
+    trials: ClaimTrials,
+    task: Task,
+    rates: Sequence[float],
+    shapes: Mapping[str, str],
+    steps: int | None,
 ) -> dict[str, np.ndarray]:
-    """Every shape at every peak, all at once, for what is trained together is stacked."""
+    """The losses of every shape at every peak, trained together so that trials can be stacked."""
     total_steps = task.run_length(steps)
     schedules = [
         (rate * read_shape(shape)).over(total_steps) for shape in shapes.values() for rate in rates
     ]
-    losses = bench.losses(task, schedules)
+    losses = trials.losses(task, schedules)
     return dict(zip(shapes, losses.reshape(len(shapes), len(rates), -1), strict=True))
 
 
-def contest(
-    challengers: Mapping[str, str], against: Mapping[str, str], figure: str = "loss ratio"
-) -> Callable[[Bench], Measured]:
-    """Measures the loss of each challenger over that of another, at each one's own best peak.
+def measure_peaks(
+    shapes: Mapping[str, str],
+    compare: Callable[[ClaimTrials, Task, PeakSweep], Mapping[str, ArrayLike]],
+    *,
+    by_figure: Sequence[str] = (),
+    above: int = 1,
+) -> Callable[[ClaimTrials], ClaimMeasurement]:
+    """A claim's measurement, from the losses of shapes around their best peaks.
 
     Args:
-        challengers: shapes by name.
-        against: one shape by name.
-        figure: the name of the figure.
+        shapes: by name, as `sweep_peaks` takes them.
+        compare: gives the values of each figure for one task.
+        by_figure: the figures by which cases are ordered; by task by default.
+        above: how many peaks of the first grid lie above its middle.
     """
-    (other,) = against
-    shapes = {**challengers, **against}
 
-    def measure(bench: Bench) -> Measured:
-        found = [(task, at_own_best(bench, task, shapes)) for task in bench.tasks]
-        cases = [
-            Case(figure, f"{name}: {task.name}", peaks.over(name, other))
-            for task, peaks in found
-            for name in challengers
+    def measure(trials: ClaimTrials) -> ClaimMeasurement:
+        sweeps = [(task, sweep_peaks(trials, task, shapes, above=above)) for task in trials.tasks]
+        parts = [
+            ClaimMeasurement.of(task.name, compare(trials, task, sweep)) for task, sweep in sweeps
         ]
-        return Measured(cases, peak_lines(found))
+        joined = ClaimMeasurement.joined(parts, by_figure=by_figure)
+        return ClaimMeasurement(joined.cases, peak_lines(sweeps))
 
     return measure
 
 
-def peak_lines(found: Sequence[tuple[Task, Peaks]]) -> list[Line]:
-    """The loss of each schedule against its peak, of as many tasks as six curves allow."""
-    shown = found[: max(1, 6 // len(found[0][1].losses))]
+def contest_claim(
+    *,
+    topic: str,
+    design: str,
+    figure: Figure,
+    shapes: Mapping[str, str],
+    pairs: Mapping[str, tuple[str, str]] | None = None,
+    **text: Unpack[ClaimText],
+) -> Claim:
+    """A claim about the loss of some schedules over that of others, each at its best peak.
+
+    Args:
+        topic: one of the topics of claims.
+        design: what is compared.
+        figure: the ratio of the losses.
+        shapes: by name, as `sweep_peaks` takes them.
+        pairs: by label, the names of two shapes to compare; by default each shape and the last.
+        text: name, statement, source and remark of the claim, and its numbers of seeds.
+    """
+    *challengers, reference = shapes
+    chosen = pairs or {challenger: (challenger, reference) for challenger in challengers}
+
+    def measure(trials: ClaimTrials) -> ClaimMeasurement:
+        sweeps = [(task, sweep_peaks(trials, task, shapes)) for task in trials.tasks]
+        cases = [
+            Case(figure.name, f"{label}: {task.name}", sweep.over(*pair).tolist())
+            for task, sweep in sweeps
+            for label, pair in chosen.items()
+        ]
+        return ClaimMeasurement(cases, peak_lines(sweeps))
+
+    return Claim(
+        topic=topic,
+        design=design,
+        figures=(figure,),
+        measure=measure,
+        tasks=decay_tasks,
+        axes=PEAK_AXES,
+        **text,
+    )
+
+
+def peak_lines(sweeps: Sequence[tuple[Task, PeakSweep]]) -> list[ClaimLine]:
+    """The loss of each schedule against its peak, for as many tasks as fit into six lines.
+
+    A label has the name of the schedule and the words by which the tasks differ.
+    """
+    shown = sweeps[: max(1, 6 // len(sweeps[0][1].losses))]
     words = [task.name.split() for task, _ in shown]
-    common = len(list(takewhile(lambda same: len(set(same)) == 1, zip(*words, strict=False))))
+    columns = zip(*words, strict=False)
+    common = len(list(takewhile(lambda column: len(set(column)) == 1, columns)))
     lines = []
-    for (_, peaks), own in zip(shown, words, strict=True):
-        for name, losses in list(peaks.losses.items())[:6]:
-            label = " ".join([f"{name}:", *own[common:]]) if own[common:] else name
-            lines.append(Line(label, peaks.rates.tolist(), losses.mean(axis=1).tolist()))
+    for (_, sweep), task_words in zip(shown, words, strict=True):
+        different = task_words[common:]
+        for name, losses in list(sweep.losses.items())[:6]:
+            label = " ".join([f"{name}:", *different]) if different else name
+            lines.append(ClaimLine.of_means(label, sweep.rates, losses))
     return lines
 
 
 def decay_tasks(full: bool) -> Sequence[Task]:
-    """Digits under noise; a small convolutional network and Fashion-MNIST beside in the full test."""
+    """Noisy digits; in the full test also a convolutional network and Fashion-MNIST."""
     quick = [noisy_digits_mlp(optimizer) for optimizer in ("SGD momentum", "Adam")]
     if not full:
         return quick
     convolutions = task_on(
-        noisy_digits(), partial(cnn, 8), "SGD momentum", batch=32, steps=300, called="CNN"
+        noisy_digits(), partial(cnn, 8), "SGD momentum", batch=32, steps=300, label="CNN"
     )
     return [*quick, convolutions, fashion_mlp("SGD momentum"), fashion_mlp("Adam")]

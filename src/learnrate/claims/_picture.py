@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure as Picture
 
     from learnrate.claims._claim import Figure
-    from learnrate.claims._outcome import Judged, Outcome
+    from learnrate.claims._outcome import CaseResult, Outcome
 
 __all__ = ["draw"]
 
@@ -48,7 +48,7 @@ def draw(tested: Outcome) -> Picture:
     return picture
 
 
-def _draw_cases(axes: Axes, figure: Figure, cases: list[Judged]) -> None:
+def _draw_cases(axes: Axes, figure: Figure, cases: list[CaseResult]) -> None:
     scale = 100.0 if figure.unit == "%" else 1.0
     for place, case in enumerate(reversed(cases)):
         colour = QUIET if case.bears_out is None else BEST if case.bears_out else DIVERGED
@@ -56,7 +56,7 @@ def _draw_cases(axes: Axes, figure: Figure, cases: list[Judged]) -> None:
             [scale * case.low, scale * case.high], [place, place], color=colour, linewidth=2.5
         )
         axes.plot([scale * case.value], [place], "o", color=colour, markersize=7)
-    style(axes, figure.name, x=figure.says + (" (%)" if figure.unit == "%" else ""), y="")
+    style(axes, figure.name, x=figure.meaning + (" (%)" if figure.unit == "%" else ""), y="")
     axes.xaxis.label.set_fontsize("small")
     axes.set_yticks(range(len(cases)), [case.where for case in reversed(cases)])
     axes.set_ylim(-0.6, len(cases) - 0.4)

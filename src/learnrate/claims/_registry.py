@@ -1,4 +1,4 @@
-"""Every claim there is: one file of this folder each."""
+"""The list of claims: one for each file of this package."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pkgutil
 from functools import cache
 from importlib import import_module
 
-from learnrate import claims as room
+from learnrate import claims as package
 from learnrate._errors import ArgumentError
 from learnrate.claims._claim import TOPICS, Claim
 
@@ -22,21 +22,25 @@ def claims() -> tuple[Claim, ...]:
         >>> "adam-3e-4" in [claim.name for claim in claims()]
         True
     """
-    files = [one.name for one in pkgutil.iter_modules(room.__path__) if one.name[0] != "_"]
-    found: list[Claim] = [import_module(f"{room.__name__}.{file}").CLAIM for file in files]
-    return tuple(sorted(found, key=lambda claim: (TOPICS.index(claim.topic), claim.name)))
+    modules = [
+        module.name for module in pkgutil.iter_modules(package.__path__) if module.name[0] != "_"
+    ]
+    listed: list[Claim] = [
+        import_module(f"{package.__name__}.{module}").CLAIM for module in modules
+    ]
+    return tuple(sorted(listed, key=lambda claim: (TOPICS.index(claim.topic), claim.name)))
 
 
 def claim_named(name: str) -> Claim:
-    """The claim of this name.
+    """The claim with this name.
 
     Raises:
-        ArgumentError: there is none; the message names the nearest.
+        ArgumentError: there is none; the message suggests the closest names.
     """
     known = {claim.name: claim for claim in claims()}
     if name not in known:
-        near = difflib.get_close_matches(name, known, n=3)
-        hint = f" Did you mean {' or '.join(map(repr, near))}?" if near else ""
+        close = difflib.get_close_matches(name, known, n=3)
+        hint = f" Did you mean {' or '.join(map(repr, close))}?" if close else ""
         raise ArgumentError(
             f"NAME must be one of the {len(known)} claims that `learnrate claims` lists; "
             f"got {name!r}.{hint}"

@@ -12,10 +12,10 @@ import torch
 
 from learnrate._errors import ArgumentError
 from learnrate._version import __version__
-from learnrate.claims._bench import Bench, seeds_from
 from learnrate.claims._claim import Claim
-from learnrate.claims._outcome import Outcome, judged, verdict_of
+from learnrate.claims._outcome import Outcome, judge, verdict_of
 from learnrate.claims._registry import claim_named
+from learnrate.claims._trials import ClaimTrials, seeds_from
 from learnrate.trials import available_cores
 
 if TYPE_CHECKING:
@@ -33,21 +33,21 @@ def run_claim(
     seed: int = 0,
     progress: bool = True,
 ) -> Outcome:
-    """Test a claim: on its own tasks, or on one of yours.
+    """Test a claim, on its own tasks or on yours.
 
-    Nothing of yours is changed. The same seed gives the same figures on the same machine.
+    Your task is left unchanged. The same seed gives the same figures on the same machine.
 
     Args:
         claim: the claim or its name.
-        task: what to train in place of the claim's own tasks, at its own length.
-        full: more seeds and larger data; reads Fashion-MNIST and CIFAR-10 where the claim says so.
+        task: a task to train instead of the claim's own tasks, for its own `total_steps`.
+        full: use more seeds and larger data. Some claims then read Fashion-MNIST or CIFAR-10.
         seed: of weights and batches.
         progress: show a bar with the time left on standard error.
 
     Raises:
-        ArgumentError: there is no such claim, or it needs what it makes itself and takes no task.
+        ArgumentError: there is no such claim, or its design makes its own tasks.
         TaskError: the task cannot be trained.
-        FileError: the full test's data is not there.
+        FileError: the data of the full test is missing.
 
     Examples:
         >>> tested = run_claim("zero-learns-nothing", progress=False)
@@ -55,24 +55,25 @@ def run_claim(
         'holds'
     """
     chosen = claim if isinstance(claim, Claim) else claim_named(claim)
-    began, spent = time.perf_counter(), _processor_seconds()
-    seeds = seeds_from(seed, chosen.full_seeds if full else chosen.seeds)
+    start, processor_start = time.perf_counter(), _processor_seconds()
+    quick_seeds, full_seeds = chosen.seeds
+    seeds = seeds_from(seed, full_seeds if full else quick_seeds)
     tasks = _tasks(chosen, task, full=full)
-    measured = chosen.measure(Bench(seeds, full, tasks, chosen.name, progress))
+    measurement = chosen.measure(ClaimTrials(seeds, full, tasks, chosen.name, progress))
     cases = tuple(
-        judged(_checked(chosen, case), chosen.figure(case.figure)) for case in measured.cases
+        judge(_checked(chosen, case), chosen.figure(case.figure)) for case in measurement.cases
     )
     return Outcome(
         claim=chosen,
         cases=cases,
         verdict=verdict_of(cases, chosen.figures),
         seeds=len(seeds),
-        seconds=time.perf_counter() - began,
-        processor_seconds=_processor_seconds() - spent,
+        seconds=time.perf_counter() - start,
+        processor_seconds=_processor_seconds() - processor_start,
         full=full,
         own_task=None if task is None else task.name,
-        lines=tuple(measured.lines),
-        made=_made(),
+        lines=tuple(measurement.lines),
+        environment=_environment(),
     )
 
 
@@ -80,13 +81,13 @@ def _tasks(claim: Claim, task: Task | None, *, full: bool) -> tuple[Task, ...]:
     if claim.tasks is None:
         if task is not None:
             raise ArgumentError(
-                f"--task: the claim {claim.name!r} is tested on what it makes itself, because its "
-                "design needs it; run it without a task."
+                f"--task: the design of the claim {claim.name!r} makes its own tasks, so it cannot be "
+                f"tested on {task.name}; run it without --task."
             )
         return ()
     if task is None:
         return tuple(claim.tasks(full))
-    task.run_length()  # refuses one without a length
+    task.run_length()  # raises if the task has no length
     return (task,)
 
 
@@ -98,11 +99,11 @@ def _checked(claim: Claim, case: Case) -> Case:
 
 
 def _processor_seconds() -> float:
-    """Of this process and of those it started that have ended."""
+    """Processor time of this process and of its child processes that have ended."""
     return sum(os.times()[:4])
 
 
-def _made() -> dict[str, str]:
+def _environment() -> dict[str, str]:
     return {
         "learnrate": __version__,
         "torch": torch.__version__,

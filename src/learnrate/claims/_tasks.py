@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -25,13 +26,15 @@ __all__ = [
     "fashion_cnn",
     "fashion_mlp",
     "mlp",
+    "mlp_tasks",
     "noisy_digits_mlp",
     "residual",
     "row_transformer",
     "task_on",
+    "without_optimizer",
 ]
 
-# The rates are place-holders: schedules overwrite them.
+# The rates are placeholders: schedules overwrite them.
 OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
     "SGD": partial(torch.optim.SGD, lr=0.1),
     "SGD momentum": partial(torch.optim.SGD, lr=0.1, momentum=0.9),
@@ -41,17 +44,30 @@ OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
 }
 
 
-def mlp(inputs: int, width: int, classes: int = 10, *, layers: int = 2) -> nn.Sequential:
-    """Hidden layers with ReLU, and a last one without."""
-    made: list[nn.Module] = []
+def mlp(
+    inputs: int, width: int, classes: int = 10, *, layers: int = 2, batch_norm: bool = False
+) -> nn.Sequential:
+    """Hidden layers with ReLU, and an output layer.
+
+    Args:
+        inputs: features of an example.
+        width: of each hidden layer.
+        classes: outputs.
+        layers: hidden layers.
+        batch_norm: whether to normalise before each ReLU.
+    """
+    modules: list[nn.Module] = []
     for _ in range(layers):
-        made += [nn.Linear(inputs, width), nn.ReLU()]
+        modules.append(nn.Linear(inputs, width))
+        if batch_norm:
+            modules.append(nn.BatchNorm1d(width))
+        modules.append(nn.ReLU())
         inputs = width
-    return nn.Sequential(*made, nn.Linear(width, classes))
+    return nn.Sequential(*modules, nn.Linear(width, classes))
 
 
 def cnn(side: int, width: int = 8, classes: int = 10) -> nn.Sequential:
-    """Two convolutions over `side` x `side` pixels in grey, given in a row."""
+    """Two convolutions over `side` x `side` grey pixels, flattened."""
     strides = (1, 2) if side < 16 else (2, 2)
     rest = -(-side // (strides[0] * strides[1]))
     return nn.Sequential(
@@ -65,8 +81,8 @@ def cnn(side: int, width: int = 8, classes: int = 10) -> nn.Sequential:
     )
 
 
-class _Block(nn.Module):
-    """Two convolutions beside a shortcut, each with BatchNorm."""
+class _ResidualBlock(nn.Module):
+    """Two convolutions with BatchNorm, and a shortcut around them."""
 
     def __init__(self, inputs: int, outputs: int, stride: int) -> None:
         super().__init__()
@@ -84,7 +100,7 @@ class _Block(nn.Module):
 
 
 class _Shortcut(nn.Module):
-    """Every other pixel, and zeros for the new channels, as in He et al. (2015)."""
+    """Every second pixel, and zeros for the new channels, as in He et al. (2015)."""
 
     def __init__(self, outputs: int, stride: int) -> None:
         super().__init__()
@@ -92,18 +108,25 @@ class _Shortcut(nn.Module):
         self.stride = stride
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        thinned = x[:, :, :: self.stride, :: self.stride]
-        return nn.functional.pad(thinned, (0, 0, 0, 0, 0, self.outputs - x.shape[1]))
+        subsampled = x[:, :, :: self.stride, :: self.stride]
+        return nn.functional.pad(subsampled, (0, 0, 0, 0, 0, self.outputs - x.shape[1]))
 
 
 def residual(
     shape: tuple[int, int, int], width: int = 8, classes: int = 10, *, blocks: int = 1
 ) -> nn.Sequential:
-    """A residual network for images of (channels, height, width), flat or not: three stages.
+    """A residual network of three stages for images of shape (channels, height, width).
 
-    He et al., Deep residual learning, 2015, arXiv:1512.03385: `width=16, blocks=9` is ResNet-56.
+    Flattened images are accepted too. `width=16, blocks=9` is ResNet-56 of He et al., Deep residual
+    learning, 2015, arXiv:1512.03385.
+
+    Args:
+        shape: of an image.
+        width: channels of the first stage; each later stage has twice as many.
+        classes: outputs.
+        blocks: of two convolutions each, in every stage.
     """
-    made: list[nn.Module] = [
+    modules: list[nn.Module] = [
         nn.Flatten(),
         nn.Unflatten(1, shape),
         nn.Conv2d(shape[0], width, 3, padding=1, bias=False),
@@ -114,56 +137,64 @@ def residual(
     for stage in range(3):
         for block in range(blocks):
             outputs = width * 2**stage
-            made.append(_Block(inputs, outputs, 2 if stage > 0 and block == 0 else 1))
+            modules.append(_ResidualBlock(inputs, outputs, 2 if stage > 0 and block == 0 else 1))
             inputs = outputs
-    return nn.Sequential(*made, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(inputs, classes))
+    return nn.Sequential(
+        *modules, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(inputs, classes)
+    )
 
 
 def batch_norm_cnn(side: int, width: int = 8, classes: int = 10) -> nn.Sequential:
-    """Three convolutions over `side` x `side` pixels in grey, given in a row, with BatchNorm."""
-    made: list[nn.Module] = [nn.Unflatten(1, (1, side, side))]
+    """Three convolutions with BatchNorm over `side` x `side` grey pixels, flattened."""
+    modules: list[nn.Module] = [nn.Unflatten(1, (1, side, side))]
     for inputs, outputs, stride in ((1, width, 2), (width, width, 1), (width, 2 * width, 2)):
-        made += [
+        modules += [
             nn.Conv2d(inputs, outputs, 3, stride=stride, padding=1, bias=False),
             nn.BatchNorm2d(outputs),
             nn.ReLU(),
         ]
     return nn.Sequential(
-        *made, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(2 * width, classes)
+        *modules, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(2 * width, classes)
     )
 
 
-class _Rows(nn.Module):
+class _RowTransformer(nn.Module):
     """A transformer that reads an image row by row."""
 
     def __init__(self, side: int, width: int, layers: int, classes: int) -> None:
         super().__init__()
         self.side = side
         self.rows = nn.Linear(side, width)
-        self.places = nn.Parameter(0.02 * torch.randn(side, width))
+        self.positions = nn.Parameter(0.02 * torch.randn(side, width))
         self.layers = nn.ModuleList(
             nn.TransformerEncoderLayer(width, 2, 2 * width, dropout=0.0, batch_first=True)
             for _ in range(layers)
         )
-        self.last = nn.Linear(width, classes)
+        self.output = nn.Linear(width, classes)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        x = self.rows(x.unflatten(1, (self.side, self.side))) + self.places
+        x = self.rows(x.unflatten(1, (self.side, self.side))) + self.positions
         for layer in self.layers:
             x = layer(x)
-        logits: torch.Tensor = self.last(x.mean(dim=1))
+        logits: torch.Tensor = self.output(x.mean(dim=1))
         return logits
 
 
 def row_transformer(
     side: int, width: int = 16, classes: int = 10, *, layers: int = 2
 ) -> nn.Module:
-    """A transformer over the rows of `side` x `side` pixels in grey, given in a row.
+    """A transformer over the rows of `side` x `side` grey pixels, flattened.
 
     Its layers normalise after each addition, as in Vaswani et al., Attention is all you need, 2017,
     arXiv:1706.03762.
+
+    Args:
+        side: rows of an image, and pixels in a row.
+        width: features of a row.
+        classes: outputs.
+        layers: encoder layers.
     """
-    return _Rows(side, width, layers, classes)
+    return _RowTransformer(side, width, layers, classes)
 
 
 def task_on(
@@ -173,17 +204,17 @@ def task_on(
     *,
     batch: int = 64,
     steps: int = 400,
-    called: str = "network",
+    label: str = "network",
 ) -> Task:
-    """A classifier on examples, judged by its cross-entropy on those held out.
+    """A classifier on examples, judged by its cross-entropy on the validation examples.
 
     Args:
-        examples: what it learns from.
+        examples: for training and validation.
         model: makes the network.
         optimizer: a name in `OPTIMIZERS`, or a factory as `Task` takes it.
-        batch: examples an update.
+        batch: examples in a batch.
         steps: updates of a whole run.
-        called: what the network is called.
+        label: of the network, in the name of the task.
     """
     criterion = nn.CrossEntropyLoss()
     named = isinstance(optimizer, str)
@@ -194,7 +225,7 @@ def task_on(
         optimizer=OPTIMIZERS[optimizer] if isinstance(optimizer, str) else optimizer,
         validate=lambda network: criterion(network(examples.held_x), examples.held_y).item(),
         total_steps=steps,
-        name=f"{examples.name} {called}" + (f", {optimizer}" if named else ""),
+        name=f"{examples.name} {label}" + (f", {optimizer}" if named else ""),
     )
 
 
@@ -202,43 +233,57 @@ def digits_mlp(
     optimizer: str = "Adam", *, width: int = 64, batch: int = 64, steps: int = 400
 ) -> Task:
     """Two hidden layers on digits."""
-    return task_on(
-        data.digits(), partial(mlp, 64, width), optimizer, batch=batch, steps=steps, called="MLP"
-    )
+    network = partial(mlp, 64, width)
+    return task_on(data.digits(), network, optimizer, batch=batch, steps=steps, label="MLP")
 
 
-def noisy_digits_mlp(
-    optimizer: str = "Adam", *, width: int = 32, batch: int = 32, steps: int = 300
-) -> Task:
-    """Two hidden layers on digits under noise that is new in every batch."""
-    return task_on(
-        data.noisy_digits(),
-        partial(mlp, 64, width),
-        optimizer,
-        batch=batch,
-        steps=steps,
-        called="MLP",
-    )
+def noisy_digits_mlp(optimizer: str = "Adam", *, steps: int = 300) -> Task:
+    """Two hidden layers on digits with new noise in every batch."""
+    network = partial(mlp, 64, 32)
+    return task_on(data.noisy_digits(), network, optimizer, batch=32, steps=steps, label="MLP")
 
 
-def digits_cnn(optimizer: str = "Adam", *, batch: int = 64, steps: int = 400) -> Task:
+def digits_cnn(optimizer: str = "Adam", *, steps: int = 400) -> Task:
     """Two convolutions on digits."""
-    return task_on(
-        data.digits(), partial(cnn, 8), optimizer, batch=batch, steps=steps, called="CNN"
-    )
+    return task_on(data.digits(), partial(cnn, 8), optimizer, steps=steps, label="CNN")
 
 
 def fashion_mlp(
     optimizer: str = "Adam", *, width: int = 64, batch: int = 64, steps: int = 800
 ) -> Task:
     """Two hidden layers on Fashion-MNIST."""
-    return task_on(
-        data.fashion(), partial(mlp, 784, width), optimizer, batch=batch, steps=steps, called="MLP"
-    )
+    network = partial(mlp, 784, width)
+    return task_on(data.fashion(), network, optimizer, batch=batch, steps=steps, label="MLP")
 
 
-def fashion_cnn(optimizer: str = "Adam", *, batch: int = 64, steps: int = 800) -> Task:
+def fashion_cnn(optimizer: str = "Adam", *, steps: int = 800) -> Task:
     """Two convolutions on Fashion-MNIST."""
-    return task_on(
-        data.fashion(), partial(cnn, 28), optimizer, batch=batch, steps=steps, called="CNN"
-    )
+    return task_on(data.fashion(), partial(cnn, 28), optimizer, steps=steps, label="CNN")
+
+
+def mlp_tasks(
+    *optimizers: str, full_steps: int | None = None, **settings: int
+) -> Callable[[bool], list[Task]]:
+    """The tasks of a claim: two hidden layers on digits, in the full test also on Fashion-MNIST.
+
+    Args:
+        optimizers: one task each.
+        full_steps: updates of a run in the full test, if it differs.
+        settings: of `digits_mlp` and `fashion_mlp`.
+    """
+
+    def tasks(full: bool) -> list[Task]:
+        changed = {"steps": full_steps} if full and full_steps is not None else {}
+        makers = (digits_mlp, fashion_mlp) if full else (digits_mlp,)
+        return [
+            make(optimizer, **{**settings, **changed})
+            for make in makers
+            for optimizer in optimizers
+        ]
+
+    return tasks
+
+
+def without_optimizer(task: Task) -> Task:
+    """The task with a name that does not mention Adam, for a claim that sets the optimizer."""
+    return replace(task, name=task.name.replace(", Adam", ""))

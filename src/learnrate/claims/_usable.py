@@ -1,80 +1,85 @@
-"""The design of claims that something allows higher rates: the highest that still learns."""
+"""Claims that a technique allows higher rates: the highest rate that still learns."""
 
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Unpack
 
 import numpy as np
 
-from learnrate.claims._claim import Case, Figure, Line, Measured
+from learnrate.claims._claim import Claim, ClaimLine, ClaimMeasurement, ClaimText, factor
 from learnrate.claims._measures import best_of_others, best_rates, geometric_grid, highest_below
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from learnrate.claims._bench import Bench
+    from learnrate.claims._trials import ClaimTrials
     from learnrate.task import Task
 
-__all__ = ["USABLE_DESIGN", "measure_usable", "usable_figures"]
-
-USABLE_DESIGN = (
-    "Each network trains with and without {what} at constant rates, three a decade, the same seeds at "
-    "every rate. Upwards from the best rate, a rate is usable as long as the validation loss ends below half "
-    "of a guess's, ln 10."
-)
+__all__ = ["usable_claim"]
 
 
-def usable_figures(what: str, low: float) -> tuple[Figure, ...]:
-    """How much higher the highest usable rate must be, and what is reported beside it.
+def usable_claim(
+    *,
+    technique: str,
+    short: str,
+    low: float,
+    pairs: Callable[[bool], Sequence[tuple[Task, Task]]],
+    lowest: float,
+    highest: float,
+    **text: Unpack[ClaimText],
+) -> Claim:
+    """A claim that the highest usable rate is higher with a technique than without.
 
     Args:
-        what: whose effect it is, in a word or two.
+        technique: what allows higher rates, as the design names it.
+        short: the same in a word, as the figures name it.
         low: the claim says that the highest usable rate is at least so many times higher.
+        pairs: the tasks of a quick or a full test, without the technique and with it, with the
+            same name.
+        lowest: lowest rate tried.
+        highest: highest rate tried.
+        text: name, statement, source and remark of the claim, and its numbers of seeds.
     """
-    return (
-        Figure(
-            name="usable",
-            says=f"highest usable rate, with {what} over without",
-            low=low,
-            unit="x",
+
+    def measure(trials: ClaimTrials) -> ClaimMeasurement:
+        rates = np.array(geometric_grid(lowest, highest, 3))
+        return ClaimMeasurement.joined(
+            _compared(trials, rates, *pair) for pair in pairs(trials.full)
+        )
+
+    return Claim(
+        topic="extremes",
+        design=(
+            f"Each network trains with and without {technique} at constant rates, three a decade, "
+            "with the same seeds at every rate. From the best rate upwards, a rate is usable while "
+            "the validation loss ends below half of that of a guess, ln 10."
         ),
-        Figure(name="best rate", says=f"with {what} over without", unit="x"),
-        Figure(
-            name="best loss", says=f"with {what} over without, each at its best rate", unit="x"
+        figures=(
+            factor("usable", f"highest usable rate, with {short} over without", low=low),
+            factor("best rate", f"with {short} over without"),
+            factor("best loss", f"with {short} over without, each at its best rate"),
         ),
+        measure=measure,
+        **text,
     )
 
 
-def measure_usable(
-    pairs: Callable[[bool], Sequence[tuple[Task, Task]]], lowest: float, highest: float
-) -> Callable[[Bench], Measured]:
-    """Measures the highest usable rates of pairs of tasks: without it and with it.
-
-    Args:
-        pairs: the tasks of a quick or a full test, named alike.
-        lowest: rate tried.
-        highest: rate tried.
-    """
-
-    def measure(bench: Bench) -> Measured:
-        rates = np.array(geometric_grid(lowest, highest, 3))
-        half = np.full(len(bench.seeds), 0.5 * math.log(10))  # of what a guess among ten loses
-        cases, lines = [], []
-        for without, own in pairs(bench.full):
-            plain, changed = (bench.sweep(task, rates, "constant()") for task in (without, own))
-            usable = [highest_below(rates, one, half) for one in (plain, changed)]
-            best = [best_rates(rates, one) for one in (plain, changed)]
-            losses = best_of_others(changed) / best_of_others(plain)
-            cases += [
-                Case("usable", without.name, (usable[1] / usable[0]).tolist()),
-                Case("best rate", without.name, (best[1] / best[0]).tolist()),
-                Case("best loss", without.name, losses.tolist()),
-            ]
-            for label, one in (("without", plain), ("with", changed)):
-                lines.append(
-                    Line(f"{without.name}, {label}", rates.tolist(), one.mean(axis=1).tolist())
-                )
-        return Measured(cases, lines[:6])
-
-    return measure
+def _compared(
+    trials: ClaimTrials, rates: np.ndarray, without: Task, with_technique: Task
+) -> ClaimMeasurement:
+    plain, changed = (
+        trials.sweep(task, rates, "constant()") for task in (without, with_technique)
+    )
+    half = np.full(len(trials.seeds), 0.5 * math.log(10))  # of the loss of a guess among ten
+    usable = highest_below(rates, changed, half) / highest_below(rates, plain, half)
+    return ClaimMeasurement.of(
+        without.name,
+        {
+            "usable": usable,
+            "best rate": best_rates(rates, changed) / best_rates(rates, plain),
+            "best loss": best_of_others(changed) / best_of_others(plain),
+        },
+        ClaimLine.of_means(f"{without.name}, without", rates, plain),
+        ClaimLine.of_means(f"{without.name}, with", rates, changed),
+    )

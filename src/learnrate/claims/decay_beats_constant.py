@@ -1,29 +1,11 @@
-"""Decaying the rate, or not."""
+"""A decay against a constant rate."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from learnrate.claims._claim import Case, Claim, Figure, Measured
-from learnrate.claims._peaks import PEAKS_DESIGN, at_own_best, decay_tasks, peak_lines
-
-if TYPE_CHECKING:
-    from learnrate.claims._bench import Bench
+from learnrate.claims._claim import Claim, factor
+from learnrate.claims._peaks import PEAK_AXES, PEAKS_DESIGN, decay_tasks, measure_peaks
 
 _SHAPES = {"constant": "warmup(5%) >> constant()", "linear to 0": "warmup(5%) >> linear()"}
-
-
-def _measure(bench: Bench) -> Measured:
-    found = [(task, at_own_best(bench, task, _SHAPES)) for task in bench.tasks]
-    ends = ("linear to 0", "constant")
-    return Measured(
-        [
-            *(Case("loss ratio", task.name, peaks.over(*ends)) for task, peaks in found),
-            *(Case("peak ratio", task.name, peaks.peak_over(*ends)) for task, peaks in found),
-        ],
-        peak_lines(found),
-    )
-
 
 CLAIM = Claim(
     name="decay-beats-constant",
@@ -32,16 +14,23 @@ CLAIM = Claim(
     source="Defazio, Cutkosky, Mehta and Mishchenko 2023, arXiv:2310.07831; common advice before",
     design=f"Linear to zero against a constant rate. {PEAKS_DESIGN}",
     figures=(
-        Figure(name="loss ratio", says="loss decayed over loss constant", high=1.0, unit="x"),
-        Figure(name="peak ratio", says="best peak over best constant rate", low=1.0, unit="x"),
+        factor("loss ratio", "loss decayed over loss constant", high=1.0),
+        factor("peak ratio", "best peak over best constant rate", low=1.0),
     ),
-    measure=_measure,
+    measure=measure_peaks(
+        _SHAPES,
+        lambda _trials, _task, sweep: {
+            "loss ratio": sweep.over("linear to 0", "constant"),
+            "peak ratio": sweep.peak_over("linear to 0", "constant"),
+        },
+        by_figure=("loss ratio", "peak ratio"),
+    ),
     tasks=decay_tasks,
-    seeds=4,
-    full_seeds=8,
+    seeds=(4, 8),
     remark=(
-        "Decay removes what gradient noise does at the end. Where a small set is learned by heart "
-        "there is no such noise, and on a validation loss no clear gain: digits without noise."
+        "A decay removes the effect of gradient noise at the end. When a network memorises a small "
+        "data set there is no such noise, and the validation loss shows no clear gain: an example "
+        "are the digits without noise."
     ),
-    axes=("peak", "validation loss"),
+    axes=PEAK_AXES,
 )

@@ -1,11 +1,11 @@
-"""Decay first, then stay low."""
+"""A decay with a constant rate after it."""
 
 from __future__ import annotations
 
-from learnrate.claims._claim import Claim, Figure
-from learnrate.claims._peaks import DECAYS, PEAKS_DESIGN, contest, decay_tasks
+from learnrate.claims._claim import factor
+from learnrate.claims._peaks import DECAYS, PEAKS_DESIGN, contest_claim
 
-CLAIM = Claim(
+CLAIM = contest_claim(
     name="decay-then-constant",
     topic="decay",
     statement="Decay the rate linearly to 1 % or so, then leave it constant for a while.",
@@ -14,24 +14,14 @@ CLAIM = Claim(
         "Linear to 1 % or to 10 % of the peak until three quarters of the run, and constant from "
         f"there, against linear to zero until the end. {PEAKS_DESIGN}"
     ),
-    figures=(
-        Figure(
-            name="loss ratio",
-            says="loss with it over that of decaying to the end",
-            high=1.02,
-            unit="x",
-        ),
+    figure=factor("loss ratio", "loss with it over that of decaying to the end", high=1.02),
+    shapes={
+        "to 1 %": "warmup(5%) >> linear(70%, floor=0.01) >> (0.01 * constant())",
+        "to 10 %": "warmup(5%) >> linear(70%, floor=0.1) >> (0.1 * constant())",
+        "linear": DECAYS["linear"],
+    },
+    seeds=(8, 12),
+    remark=(
+        "The constant part has an advantage that is not measured here: its length can be left open."
     ),
-    measure=contest(
-        {
-            "to 1 %": "warmup(5%) >> linear(70%, floor=0.01) >> (0.01 * constant())",
-            "to 10 %": "warmup(5%) >> linear(70%, floor=0.1) >> (0.1 * constant())",
-        },
-        {"linear": DECAYS["linear"]},
-    ),
-    seeds=8,
-    full_seeds=12,
-    tasks=decay_tasks,
-    remark="What the constant part is good for is another matter: its length can be left open.",
-    axes=("peak", "validation loss"),
 )

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from learnrate.claims._claim import Claim, Figure
-from learnrate.claims._peaks import DECAYS, PEAKS_DESIGN, contest, decay_tasks
+from learnrate.claims._claim import factor
+from learnrate.claims._peaks import DECAYS, PEAKS_DESIGN, contest_claim
 
-_LINEAR = "linear"
-
-CLAIM = Claim(
+CLAIM = contest_claim(
     name="decays-ranked",
     topic="decay",
     statement="Linear to zero is the best decay.",
@@ -19,20 +17,11 @@ CLAIM = Claim(
         "Step (a tenth after half and after three quarters of the run), exponential to 1 %, and "
         f"cosine to zero against linear to zero. {PEAKS_DESIGN}"
     ),
-    figures=(
-        Figure(name="over linear", says="loss over that of linear to zero", low=0.98, unit="x"),
-    ),
-    measure=contest(
-        {name: shape for name, shape in DECAYS.items() if name != _LINEAR},
-        {_LINEAR: DECAYS[_LINEAR]},
-        "over linear",
-    ),
-    seeds=4,
-    full_seeds=8,
-    tasks=decay_tasks,
+    figure=factor("over linear", "loss over that of linear to zero", low=0.98),
+    shapes=DECAYS,
+    seeds=(4, 8),
     remark=(
-        "Within 2 % counts as no better. Between linear and cosine to zero there is little; a "
-        "bound by Defazio et al. on the last step's loss has linear first."
+        "A loss lower by at most 2 % does not count as better. Linear and cosine to zero differ "
+        "little; a bound by Defazio et al. on the loss of the last step ranks linear first."
     ),
-    axes=("peak", "validation loss"),
 )

@@ -6,10 +6,9 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from learnrate.claims._claim import Claim
 from learnrate.claims._data import digits
 from learnrate.claims._tasks import digits_cnn, digits_mlp, fashion_cnn, mlp, task_on
-from learnrate.claims._usable import USABLE_DESIGN, measure_usable, usable_figures
+from learnrate.claims._usable import usable_claim
 
 if TYPE_CHECKING:
     from learnrate.task import Task
@@ -21,7 +20,7 @@ def _pairs(full: bool) -> list[tuple[Task, Task]]:
     deep = partial(mlp, 64, 32, layers=5)
     tasks = [
         digits_mlp("SGD momentum", width=32, steps=200),
-        task_on(digits(), deep, "SGD momentum", steps=200, called="deep MLP"),
+        task_on(digits(), deep, "SGD momentum", steps=200, label="deep MLP"),
         digits_mlp("AdamW", width=32, steps=200),
     ]
     if full:
@@ -29,20 +28,19 @@ def _pairs(full: bool) -> list[tuple[Task, Task]]:
     return [(task, replace(task, clip_norm=NORM)) for task in tasks]
 
 
-CLAIM = Claim(
+CLAIM = usable_claim(
     name="gradient-clipping-allows-higher-rates",
-    topic="extremes",
     statement="Clipping the gradient norm allows higher learning rates.",
-    source=(
-        "Pascanu, Mikolov and Bengio 2013, arXiv:1211.5063; Zhang et al. 2020, arXiv:1905.11881"
-    ),
-    design=USABLE_DESIGN.format(what=f"clipping to a norm of {NORM:g}"),
-    figures=usable_figures("clipping", low=2.0),
-    measure=measure_usable(_pairs, 3e-3, 10.0),
-    seeds=4,
-    full_seeds=6,
+    source="Pascanu, Mikolov and Bengio 2013, arXiv:1211.5063; Zhang et al. 2020, arXiv:1905.11881",
+    technique=f"clipping to a norm of {NORM:g}",
+    short="clipping",
+    low=2.0,
+    pairs=_pairs,
+    lowest=3e-3,
+    highest=10.0,
+    seeds=(4, 6),
     remark=(
-        "A higher rate that can be used is not a better one: the best rates and losses stand beside. "
-        "Adam divides by the gradient's own size, so clipping every step alike changes nothing there."
+        "A higher usable rate is not a better one: compare the best rates and the best losses. Adam "
+        "divides by the size of the gradient, so clipping every step alike changes nothing there."
     ),
 )

@@ -1,4 +1,4 @@
-"""What a large first rate does to wrong labels."""
+"""The effect of a large first rate on wrong labels."""
 
 from __future__ import annotations
 
@@ -7,55 +7,60 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from learnrate.claims._claim import Case, Claim, Figure, Line, Measured
-from learnrate.claims._noisy import Clusters, clusters_run
+from learnrate.claims._claim import Case, Claim, ClaimLine, ClaimMeasurement, share
+from learnrate.claims._noisy import ClusterTraining, cluster_scores
 from learnrate.schedules import Constant, MultiStep
 
 if TYPE_CHECKING:
-    from learnrate.claims._bench import Bench
+    from learnrate.claims._trials import ClaimTrials
 
 _LARGE, _SMALL = 0.3, 0.01
+_DECAYED = f"{_LARGE:g}, decayed"
 
 
-def _measure(bench: Bench) -> Measured:
-    epochs = 60 if bench.full else 30
-    cut = 2 * epochs // 3
-    large, small = f"{_LARGE:g}", f"{_SMALL:g}"
-    decayed, without = f"{large}, decayed", "no weight decay"
+def _trainings(epochs: int, *, full: bool) -> dict[str, ClusterTraining]:
+    """Trainings by name, all with one seed."""
 
-    def run(lr: float, **changes: Any) -> Clusters:
+    def training(lr: float, **changes: Any) -> ClusterTraining:
         schedule = (lr * Constant()).over(epochs)
-        width = 256 if bench.full else 128
-        return replace(Clusters(schedule=schedule, seed=0, width=width), **changes)
+        width = 256 if full else 128
+        return replace(ClusterTraining(schedule=schedule, seed=0, width=width), **changes)
 
-    rates = (_LARGE, 0.1, 0.03, _SMALL, 0.003) if bench.full else (_LARGE, _SMALL)
-    kinds = {f"{lr:g}": run(lr) for lr in rates}
-    falling = _LARGE * MultiStep(boundaries=(cut, 5 * epochs // 6))
-    kinds[decayed] = run(_LARGE, schedule=falling.over(epochs))
+    rates = (_LARGE, 0.1, 0.03, _SMALL, 0.003) if full else (_LARGE, _SMALL)
+    trainings = {f"{lr:g}": training(lr) for lr in rates}
+    decay = _LARGE * MultiStep(boundaries=(2 * epochs // 3, 5 * epochs // 6))
+    trainings[_DECAYED] = training(_LARGE, schedule=decay.over(epochs))
     for lr in (_LARGE, _SMALL):
-        kinds[f"{lr:g}, {without}"] = run(lr, weight_decay=0.0)
-    if bench.full:
+        trainings[f"{lr:g}, no weight decay"] = training(lr, weight_decay=0.0)
+    if full:
         for lr in (0.2, 0.01):
-            kinds[f"{lr:g}, no BatchNorm"] = run(lr, batch_norm=False)
-    runs = [replace(kind, seed=seed) for kind in kinds.values() for seed in bench.seeds]
-    scores = np.array(bench.each(clusters_run, runs))
-    of = dict(zip(kinds, scores.reshape(len(kinds), len(bench.seeds), epochs, 2), strict=True))
-    fitted = {kind: score[:, cut - 1, 0] for kind, score in of.items() if kind != decayed}
-    highest = {kind: score[:, :, 1].max(axis=1) for kind, score in of.items()}
-    stopped = np.max([highest[f"{lr:g}"] for lr in rates if lr <= _SMALL], axis=0)
-    return Measured(
+            trainings[f"{lr:g}, no BatchNorm"] = training(lr, batch_norm=False)
+    return trainings
+
+
+def _measure(trials: ClaimTrials) -> ClaimMeasurement:
+    epochs = 60 if trials.full else 30
+    trainings = _trainings(epochs, full=trials.full)
+    runs = [replace(run, seed=seed) for run in trainings.values() for seed in trials.seeds]
+    scores = np.array(trials.parallel_map(cluster_scores, runs))
+    scores = scores.reshape(len(trainings), len(trials.seeds), epochs, 2)
+    by_name = dict(zip(trainings, scores, strict=True))
+    fitted = {
+        name: rows[:, 2 * epochs // 3 - 1, 0] for name, rows in by_name.items() if name != _DECAYED
+    }
+    highest = {name: rows[:, :, 1].max(axis=1) for name, rows in by_name.items()}
+    small = [f"{lr:g}" for lr in (_SMALL, 0.003) if f"{lr:g}" in highest]
+    gain = highest[_DECAYED] - np.max([highest[name] for name in small], axis=0)
+    memorised = fitted[f"{_LARGE:g}"] / fitted[f"{_SMALL:g}"]
+    return ClaimMeasurement(
         [
-            Case("memorised", "with weight decay", (fitted[large] / fitted[small]).tolist()),
-            *(Case("fitted", f"rate {kind}", share.tolist()) for kind, share in fitted.items()),
-            Case(
-                "over early stopping",
-                "decayed, at its highest",
-                (highest[decayed] - stopped).tolist(),
-            ),
+            Case("memorised", "with weight decay", memorised.tolist()),
+            *(Case("fitted", f"rate {name}", share.tolist()) for name, share in fitted.items()),
+            Case("over early stopping", "decayed, at its highest", gain.tolist()),
         ],
         [
-            Line(kind, list(range(1, epochs + 1)), score[:, :, 0].mean(axis=0).tolist())
-            for kind, score in list(of.items())[:6]
+            ClaimLine.of(name, range(1, epochs + 1), rows[:, :, 0].mean(axis=0))
+            for name, rows in list(by_name.items())[:6]
         ],
     )
 
@@ -71,31 +76,28 @@ CLAIM = Claim(
     design=(
         "Ten classes of three Gaussian clusters in 40 dimensions, 3,000 points, a fifth of the "
         "labels wrong; two hidden layers with BatchNorm, SGD with momentum 0.9 and weight decay "
-        "5e-3, batch 64, constant rates. What is fitted is counted after two thirds of the run; "
-        "there the decayed run divides its rate by ten, and again after five sixths."
+        "5e-3, batch 64, constant rates. The fitted labels are counted after two thirds of the run. "
+        "The decayed run divides its rate by ten there, and again after five sixths."
     ),
     figures=(
-        Figure(
-            name="memorised",
-            says=f"wrong labels fitted at {_LARGE:g} over those fitted at {_SMALL:g}",
+        share(
+            "memorised",
+            f"wrong labels fitted at {_LARGE:g} over those fitted at {_SMALL:g}",
             high=0.5,
-            unit="%",
         ),
-        Figure(name="fitted", says="share of the wrong labels fitted at two thirds", unit="%"),
-        Figure(
-            name="over early stopping",
-            says=f"highest accuracy on right labels, less that of {_SMALL:g} or less, stopped in time",
-            unit="%",
+        share("fitted", "share of the wrong labels fitted at two thirds"),
+        share(
+            "over early stopping",
+            f"highest accuracy on right labels, less that of {_SMALL:g} or less, stopped in time",
         ),
     ),
     measure=_measure,
-    seeds=3,
-    full_seeds=3,
+    seeds=(3, 3),
     remark=(
-        "It takes weight decay, with BatchNorm or without: where there is none, both rates memorise "
-        "nearly all there is, the large one sooner, because it gets further. And 0.003, stopped in "
-        "time, does as well as the large rate that decays (in the full test), which begins to "
-        "memorise too if it runs on at its low rate."
+        "The effect needs weight decay, with BatchNorm or without. Without weight decay both rates "
+        "memorise nearly all wrong labels, and the large one does so sooner, because it learns "
+        "faster. A rate of 0.003, stopped in time, does as well as the large rate that decays (in "
+        "the full test), which also begins to memorise if it continues at its low rate."
     ),
     axes=("epoch", "share of the wrong labels fitted"),
     log="",

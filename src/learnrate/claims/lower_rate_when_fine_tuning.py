@@ -1,4 +1,4 @@
-"""The rate of a network that has learned something already."""
+"""The rate of a network that is already trained."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from learnrate.claims._claim import Case, Claim, Figure, Line, Measured
+from learnrate.claims._claim import Claim, ClaimLine, ClaimMeasurement, factor
 from learnrate.claims._data import Examples, digits, fashion
 from learnrate.claims._measures import best_of_others, best_rates, geometric_grid
 from learnrate.claims._tasks import mlp, task_on
@@ -20,14 +20,16 @@ from learnrate.schedules import schedule
 from learnrate.trials import Training, preserved
 
 if TYPE_CHECKING:
-    from learnrate.claims._bench import Bench
+    from collections.abc import Callable
+
+    from learnrate.claims._trials import ClaimTrials
 
 NEAR, FAR = "shifted images", "other classes"
-# What is learned then, by which optimizer, and the rates tried, from and to.
+# The second task, the optimizer, and the range of rates.
 KINDS = {
-    f"{NEAR}, SGD momentum": (NEAR, "SGD momentum", 1e-3, 1.0),
-    f"{NEAR}, AdamW": (NEAR, "AdamW", 1e-4, 0.1),
-    f"{FAR}, AdamW": (FAR, "AdamW", 1e-4, 0.1),
+    f"{NEAR}, SGD momentum": (NEAR, "SGD momentum", (1e-3, 1.0)),
+    f"{NEAR}, AdamW": (NEAR, "AdamW", (1e-4, 0.1)),
+    f"{FAR}, AdamW": (FAR, "AdamW", (1e-4, 0.1)),
 }
 FEW = 100
 
@@ -40,26 +42,24 @@ def _shifted(images: torch.Tensor) -> torch.Tensor:
 
 def _half(examples: Examples, *, upper: bool) -> Examples:
     """The examples of the classes 5 to 9 as 0 to 4, or of 0 to 4."""
-    own, held = ((y >= 5) == upper for y in (examples.y, examples.held_y))
+    train, validation = ((y >= 5) == upper for y in (examples.y, examples.held_y))
     return replace(
         examples,
-        x=examples.x[own],
-        y=examples.y[own] % 5,
-        held_x=examples.held_x[held],
-        held_y=examples.held_y[held] % 5,
+        x=examples.x[train],
+        y=examples.y[train] % 5,
+        held_x=examples.held_x[validation],
+        held_y=examples.held_y[validation] % 5,
     )
 
 
-def _examples(kind: str, *, then: bool, full: bool) -> Examples:
-    """What is learned first, or of what is learned then a few."""
-    every = fashion() if full else digits()
+def _examples(kind: str, *, second: bool, full: bool) -> Examples:
+    """The examples of the first task, or a few of the second task."""
+    chosen = fashion() if full else digits()
     if kind == FAR:
-        chosen = _half(every, upper=then)
-    elif then:
-        chosen = replace(every, x=_shifted(every.x), held_x=_shifted(every.held_x))
-    else:
-        chosen = every
-    return chosen.first(10 * FEW if full else FEW) if then else chosen
+        chosen = _half(chosen, upper=second)
+    elif second:
+        chosen = replace(chosen, x=_shifted(chosen.x), held_x=_shifted(chosen.held_x))
+    return chosen.first(10 * FEW if full else FEW) if second else chosen
 
 
 def _network(kind: str, full: bool) -> nn.Sequential:
@@ -68,8 +68,8 @@ def _network(kind: str, full: bool) -> nn.Sequential:
 
 @cache
 def _pretrained(kind: str, full: bool) -> nn.Sequential:
-    """A network that has learned what comes first."""
-    examples = _examples(kind, then=False, full=full)
+    """A network trained on the first task."""
+    examples = _examples(kind, second=False, full=full)
     network = partial(_network, kind, full)
     task = task_on(examples, network, "AdamW", steps=800 if full else 300)
     with preserved(task):
@@ -80,43 +80,42 @@ def _pretrained(kind: str, full: bool) -> nn.Sequential:
     return training.model
 
 
-def _begun(kind: str, full: bool) -> nn.Sequential:
-    """The pretrained network, with a new last layer where the classes are others."""
-    made = copy.deepcopy(_pretrained(kind, full))
+def _start(kind: str, full: bool) -> nn.Sequential:
+    """A copy of the pretrained network, with a new last layer if the classes differ."""
+    network = copy.deepcopy(_pretrained(kind, full))
     if kind == FAR:
-        made[-1] = nn.Linear(64, 5)
-    return made
+        network[-1] = nn.Linear(64, 5)
+    return network
 
 
-def _measure(bench: Bench) -> Measured:
-    """The best rates from scratch and from what was learned before, and what the former costs."""
-    cases, lines = [], []
-    for name, (kind, optimizer, lowest, highest) in KINDS.items():
-        examples = _examples(kind, then=True, full=bench.full)
-        rates = np.array(geometric_grid(lowest, highest, 3))
-        scratch, tuned = (
-            bench.sweep(
-                task_on(
-                    examples,
-                    partial(make, kind, bench.full),
-                    optimizer,
-                    batch=50,
-                    steps=600 if bench.full else 150,
-                ),
-                rates,
-            )
-            for make in (_network, _begun)
-        )
-        factor = best_rates(rates, scratch) / best_rates(rates, tuned)
-        at_scratch = tuned[int(scratch.mean(axis=1).argmin())]
-        cases += [
-            Case("factor", name, factor.tolist()),
-            Case("cost", name, (at_scratch / best_of_others(tuned)).tolist()),
-            Case("worth", name, (best_of_others(tuned) / best_of_others(scratch)).tolist()),
-        ]
-        for label, one in (("scratch", scratch), ("tuned", tuned)):
-            lines.append(Line(f"{name}, {label}", rates.tolist(), one.mean(axis=1).tolist()))
-    return Measured(cases, lines)
+def _measure(trials: ClaimTrials) -> ClaimMeasurement:
+    """The best rates from scratch and for fine-tuning, and the cost of using the former."""
+    return ClaimMeasurement.joined(_measured(trials, name, *KINDS[name]) for name in KINDS)
+
+
+def _measured(
+    trials: ClaimTrials, name: str, kind: str, optimizer: str, grid: tuple[float, float]
+) -> ClaimMeasurement:
+    examples = _examples(kind, second=True, full=trials.full)
+    rates = np.array(geometric_grid(*grid))
+    steps = 600 if trials.full else 150
+
+    def losses_of(make: Callable[[str, bool], nn.Sequential]) -> np.ndarray:
+        network = partial(make, kind, trials.full)
+        return trials.sweep(task_on(examples, network, optimizer, batch=50, steps=steps), rates)
+
+    scratch, tuned = losses_of(_network), losses_of(_start)
+    at_scratch = tuned[int(scratch.mean(axis=1).argmin())]
+    return ClaimMeasurement.of(
+        name,
+        {
+            "factor": best_rates(rates, scratch) / best_rates(rates, tuned),
+            "cost": at_scratch / best_of_others(tuned),
+            "worth": best_of_others(tuned) / best_of_others(scratch),
+        },
+        ClaimLine.of_means(f"{name}, scratch", rates, scratch),
+        ClaimLine.of_means(f"{name}, tuned", rates, tuned),
+    )
 
 
 CLAIM = Claim(
@@ -127,31 +126,22 @@ CLAIM = Claim(
         "common advice, with a tenth as the usual figure; Keras' guide keras.io/guides/transfer_learning"
     ),
     design=(
-        "A network that has learned digits (in full Fashion-MNIST) goes on to "
-        f"{FEW} images (1,000) that are shifted by an eighth of their side; one that has learned five "
-        "classes goes on to the other five, with a new last layer. So does a network from scratch: "
-        "5 % warm-up, linear to 0, every layer trained, three rates a decade."
+        "A network that has learned digits (in the full test Fashion-MNIST) continues with "
+        f"{FEW} images (1,000) that are shifted by an eighth of their side. Another one that has "
+        "learned five classes continues with the other five and a new last layer. Networks from "
+        "scratch learn the same: 5 % warm-up, then linear to 0, all layers trained, three rates a "
+        "decade."
     ),
     figures=(
-        Figure(
-            name="factor",
-            says="best rate from scratch over that of fine-tuning",
-            low=3.0,
-            unit="x",
-        ),
-        Figure(
-            name="cost",
-            says="loss at scratch's best rate over that at its own",
-            unit="x",
-        ),
-        Figure(name="worth", says="best loss, fine-tuned over from scratch", unit="x"),
+        factor("factor", "best rate from scratch over that of fine-tuning", low=3.0),
+        factor("cost", "loss at scratch's best rate over that at its own"),
+        factor("worth", "best loss, fine-tuned over from scratch"),
     ),
     measure=_measure,
-    seeds=5,
-    full_seeds=8,
+    seeds=(5, 8),
     remark=(
-        "Fine-tuning is worth something where the new task is near the old one: see the losses "
-        "beside. The advice comes from large pretrained networks, few updates, and forgetting, which "
-        "is not measured here: how well the network still does what it learned first."
+        "Fine-tuning has an advantage if the new task is similar to the old one: compare the losses. "
+        "The advice comes from large pretrained networks, few updates, and forgetting. How well the "
+        "network still does on its first task is not measured here."
     ),
 )

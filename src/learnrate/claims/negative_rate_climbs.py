@@ -1,4 +1,4 @@
-"""What a negative rate does in plain training."""
+"""Plain training at a negative rate."""
 
 from __future__ import annotations
 
@@ -6,35 +6,28 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from learnrate.claims._claim import Case, Claim, Figure, Line, Measured
-from learnrate.claims._constant import all_losses, suggested_rate
+from learnrate.claims._claim import Claim, ClaimLine, ClaimMeasurement, factor
+from learnrate.claims._constant import suggested_rate, unstopped_losses
+from learnrate.claims._measures import geometric_mean
 from learnrate.claims._tasks import digits_cnn, digits_mlp
+from learnrate.claims._trials import ClaimTrials, for_each_task
 
 if TYPE_CHECKING:
-    from learnrate.claims._bench import Bench
+    from learnrate.task import Task
 
 _CEILING = 1e6
 
 
-def _measure(bench: Bench) -> Measured:
-    """The training loss at the end of a run at minus the suggested rate over that at its start."""
-    cases, lines = [], []
-    for task in bench.tasks:
-        total_steps = task.run_length()
-        lr = -suggested_rate(bench, task)
-        losses = all_losses(bench, task, lr, total_steps)
-        over = np.minimum(losses / losses[:, :1], _CEILING)
-        cases.append(
-            Case("climb", task.name, over[:, -max(1, total_steps // 10) :].mean(axis=1).tolist())
-        )
-        lines.append(
-            Line(
-                task.name,
-                list(range(1, total_steps + 1)),
-                np.exp(np.log(over).mean(axis=0)).tolist(),
-            )
-        )
-    return Measured(cases, lines[:6])
+def _measure(trials: ClaimTrials, task: Task) -> ClaimMeasurement:
+    """The training loss at minus the suggested rate: the end of the run over the start."""
+    total_steps = task.run_length()
+    losses = unstopped_losses(trials, task, -suggested_rate(trials, task), total_steps)
+    over = np.minimum(losses / losses[:, :1], _CEILING)
+    return ClaimMeasurement.of(
+        task.name,
+        {"climb": over[:, -max(1, total_steps // 10) :].mean(axis=1)},
+        ClaimLine.of(task.name, range(1, total_steps + 1), geometric_mean(over, axis=0)),
+    )
 
 
 CLAIM = Claim(
@@ -43,19 +36,12 @@ CLAIM = Claim(
     statement="A negative learning rate climbs: plain training gets worse with it.",
     source="The update rule itself: w <- w - lr * step.",
     design=(
-        "Each network makes 50 updates at minus the rate that a range test suggests. Its "
-        "training loss over the last tenth is compared with the first; what is more than a "
-        "million times as high, or not finite, counts as a million times."
+        "Each network makes 50 updates at minus the rate that a range test suggests. Its training "
+        "loss over the last tenth is compared with the first loss. A ratio that is above a million, "
+        "or not finite, counts as a million."
     ),
-    figures=(
-        Figure(
-            name="climb",
-            says="training loss at the end over that at the start",
-            low=1.0,
-            unit="x",
-        ),
-    ),
-    measure=_measure,
+    figures=(factor("climb", "training loss at the end over that at the start", low=1.0),),
+    measure=for_each_task(_measure),
     tasks=lambda _: [
         make(optimizer, steps=50)
         for make in (digits_mlp, digits_cnn)
@@ -64,8 +50,8 @@ CLAIM = Claim(
     axes=("update", "training loss over its start"),
     log="y",
     remark=(
-        "Plain training: the inner rate of meta-learning has a negative optimum in some "
-        "settings (Bernacchia, 2021, arXiv:2102.00940). A schedule is negative only on purpose: "
-        "ascend(0.01 * constant())."
+        "This is about plain training. The inner rate of meta-learning has a negative optimum in "
+        "some settings (Bernacchia, 2021, arXiv:2102.00940). A schedule must be made negative "
+        "explicitly: ascend(0.01 * constant())."
     ),
 )

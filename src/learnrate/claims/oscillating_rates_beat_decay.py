@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from learnrate.claims._claim import Claim, Figure
-from learnrate.claims._peaks import DECAYS, PEAKS_DESIGN, contest, decay_tasks
+from learnrate.claims._claim import factor
+from learnrate.claims._peaks import DECAYS, PEAKS_DESIGN, contest_claim
 
-CLAIM = Claim(
+CLAIM = contest_claim(
     name="oscillating-rates-beat-decay",
     topic="warm-up and cycles",
     statement="Restarting the rate again and again beats decaying it once.",
@@ -14,26 +14,19 @@ CLAIM = Claim(
         "arXiv:1608.03983"
     ),
     design=(
-        "Four equal cosines, or three of which each is twice as long as the last, against one "
+        "Four equal cosines, or three cosines each twice as long as the one before, against one "
         f"cosine; all end at zero. {PEAKS_DESIGN}"
     ),
-    figures=(
-        Figure(name="loss ratio", says="loss with restarts over that without", high=1.0, unit="x"),
-    ),
-    # A last cycle a little longer than what is left, so that no further one begins.
-    measure=contest(
-        {
-            "4 equal": "warmup(5%) >> cosine_restarts(every=23.751%)",
-            "1 + 2 + 4": "warmup(5%) >> cosine_restarts(every=13.572%, growth=2)",
-        },
-        {"cosine": DECAYS["cosine"]},
-    ),
-    seeds=4,
-    full_seeds=8,
-    tasks=decay_tasks,
+    figure=factor("loss ratio", "loss with restarts over that without", high=1.0),
+    # The last cycle is a little longer than the rest of the run, so that no further one starts.
+    shapes={
+        "4 equal": "warmup(5%) >> cosine_restarts(every=23.751%)",
+        "1 + 2 + 4": "warmup(5%) >> cosine_restarts(every=13.572%, growth=2)",
+        "cosine": DECAYS["cosine"],
+    },
+    seeds=(4, 8),
     remark=(
-        "Restarts give a usable network at the end of every cycle, and several for an ensemble, "
-        "which this does not count."
+        "Restarts give a usable network at the end of every cycle, and several for an ensemble. "
+        "The figure does not count that."
     ),
-    axes=("peak", "validation loss"),
 )

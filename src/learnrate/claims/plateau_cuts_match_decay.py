@@ -1,4 +1,4 @@
-"""Cutting the rate on plateaus, against a decay that knows the length of the run."""
+"""Cuts of the rate on plateaus against a planned decay."""
 
 from __future__ import annotations
 
@@ -10,24 +10,25 @@ from typing import TYPE_CHECKING
 import numpy as np
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
-from learnrate.claims._claim import Case, Claim, Figure, Line, Measured
-from learnrate.claims._measures import best_of_others, geometric_grid
+from learnrate.claims._claim import Claim, ClaimLine, ClaimMeasurement, Figure, factor
+from learnrate.claims._constant import final_loss
+from learnrate.claims._measures import best_of_others, best_rate, geometric_grid
 from learnrate.claims._tasks import digits_cnn, digits_mlp, fashion_cnn
+from learnrate.claims._trials import ClaimTrials, for_each_task
 from learnrate.trials import DivergenceTest, Training, preserved
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from learnrate.claims._bench import Bench
     from learnrate.task import Task
 
 READINGS = 60
 SHARES = (0.1, 0.1**0.5, 1.0)
 
 
-def _cut(task: Task, peak_and_seed: tuple[float, int]) -> tuple[float, int]:
-    """The final loss under torch's scheduler at its defaults, and how often it cut the rate."""
-    (lr, seed), total_steps = peak_and_seed, task.run_length()
+def _cut(task: Task, lr: float, seed: int) -> tuple[float, int]:
+    """The final loss under torch's scheduler at its defaults, and the number of cuts."""
+    total_steps = task.run_length()
     every = max(1, total_steps // READINGS)
     losses: list[float] = []
     test = DivergenceTest()
@@ -41,32 +42,30 @@ def _cut(task: Task, peak_and_seed: tuple[float, int]) -> tuple[float, int]:
             if test.diverged(losses[-1]):
                 return losses[0], 0
             if step % every == 0:
-                held = training.validate()
-                scheduler.step(float(np.mean(losses[-every:])) if held is None else held)
-        final = training.validate()
+                validation = training.validate()
+                recent = float(np.mean(losses[-every:]))
+                scheduler.step(recent if validation is None else validation)
+        final = final_loss(training, losses)
         cuts = round(math.log10(lr / training.optimizer.param_groups[0]["lr"]))
-    if final is None:
-        final = float(np.mean(losses[-max(1, total_steps // 10) :]))
-    return final if math.isfinite(final) else losses[0], cuts
+    return final, cuts
 
 
-def _measure(bench: Bench) -> Measured:
+def _measure(trials: ClaimTrials, task: Task) -> ClaimMeasurement:
     """Cuts at the best of three peaks over linear decay at its best, both by the other seeds."""
-    cases, lines = [], []
-    for task in bench.tasks:
-        rates = geometric_grid(1e-4, 1.0, 2)
-        decayed = bench.sweep(task, rates)
-        best = rates[int(decayed.mean(axis=1).argmin())]
-        peaks = [best * share for share in SHARES]
-        items = [(peak, seed) for peak in peaks for seed in bench.seeds]
-        found = bench.each(partial(_cut, task), items)
-        cut, cuts = np.array(found).T.reshape(2, len(peaks), len(bench.seeds))
-        ratio = best_of_others(cut) / best_of_others(decayed)
-        cases.append(Case("loss", task.name, ratio.tolist()))
-        cases.append(Case("cuts", task.name, cuts[cut.mean(axis=1).argmin()].tolist()))
-        lines.append(Line(f"{task.name}, decay", rates, decayed.mean(axis=1).tolist()))
-        lines.append(Line(f"{task.name}, cuts", peaks, cut.mean(axis=1).tolist()))
-    return Measured(cases, lines[:6])
+    rates = geometric_grid(1e-4, 1.0, 2)
+    decayed = trials.sweep(task, rates)
+    best = best_rate(rates, decayed)
+    peaks = [best * share for share in SHARES]
+    cut, cuts = np.moveaxis(np.array(trials.for_each_seed(partial(_cut, task), peaks)), -1, 0)
+    return ClaimMeasurement.of(
+        task.name,
+        {
+            "loss": best_of_others(cut) / best_of_others(decayed),
+            "cuts": cuts[cut.mean(axis=1).argmin()],
+        },
+        ClaimLine.of_means(f"{task.name}, decay", rates, decayed),
+        ClaimLine.of_means(f"{task.name}, cuts", peaks, cut),
+    )
 
 
 def _tasks(full: bool) -> Sequence[Task]:
@@ -89,20 +88,19 @@ CLAIM = Claim(
     ),
     design=(
         "torch's ReduceLROnPlateau at its defaults (a tenth, patience 10) reads the validation loss "
-        f"{READINGS} times a run, at the best of three peaks. Against 5 % warm-up and linear to 0 of "
-        "the same length at its own best peak. Peaks are chosen on the other seeds."
+        f"{READINGS} times a run, at the best of three peaks. It is compared with a 5 % warm-up and "
+        "linear to 0 of the same length at its own best peak. Peaks are chosen on the other seeds."
     ),
     figures=(
-        Figure(name="loss", says="validation loss, cuts over decay", high=1.05, unit="x"),
-        Figure(name="cuts", says="cuts made in a run at the best peak"),
+        factor("loss", "validation loss, cuts over decay", high=1.05),
+        Figure("cuts", "cuts made in a run at the best peak"),
     ),
-    measure=_measure,
-    seeds=4,
-    full_seeds=6,
+    measure=for_each_task(_measure),
+    seeds=(4, 6),
     tasks=_tasks,
     remark=(
-        "A plateau needs no length, a decay does: this compares them where it is known. A longer run "
-        "has more readings, and cuts where they stagnate, not where it suits what is left. The cuts "
-        "have seen the validation loss, on which both are judged."
+        "Cuts on plateaus need no length of the run, a decay does; here the length is known. A "
+        "longer run has more readings, and is cut when they stagnate, not when it suits the rest of "
+        "the run. The cuts use the validation loss, by which both are judged."
     ),
 )

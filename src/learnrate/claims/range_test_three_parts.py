@@ -6,45 +6,35 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from learnrate.claims._claim import Case, Claim, Figure, Line, Measured
-from learnrate.claims._tasks import digits_mlp, fashion_mlp
+from learnrate.claims._claim import Claim, ClaimLine, ClaimMeasurement, factor, share
+from learnrate.claims._tasks import mlp_tasks
+from learnrate.claims._trials import ClaimTrials, for_each_task
 from learnrate.range_test import find
 
 if TYPE_CHECKING:
-    from learnrate.claims._bench import Bench
     from learnrate.range_test import RangeTest
+    from learnrate.task import Task
 
-_FLAT = 0.1  # of the whole fall: until then the loss is where it was
-
-
-def _measure(bench: Bench) -> Measured:
-    cases, lines = [], []
-    for task in bench.tasks:
-        for mode in ("exponential", "linear"):
-            found = find(
-                task,
-                mode=mode,
-                repeats=len(bench.seeds),
-                seed=bench.seeds[0],
-                progress=bench.progress,
-            )
-            where = f"{task.name}, {mode}"
-            flat, falling, rise = np.array(
-                [_parts(found, repeat) for repeat in range(len(bench.seeds))]
-            ).T
-            cases += [
-                Case("flat", where, flat.tolist()),
-                Case("falling", where, falling.tolist()),
-                Case("exploding", where, rise.tolist()),
-            ]
-            shown = np.unique(np.linspace(0, len(found.mean) - 1, 60).astype(int))
-            lines.append(Line(where, found.lr[shown].tolist(), found.mean[shown].tolist()))
-    return Measured(cases, lines[:6])
+_FLAT = 0.1  # share of the whole fall up to which the loss counts as flat
 
 
-def _parts(found: RangeTest, repeat: int) -> tuple[float, float, float]:
-    """Shares of the test that are flat and that fall, and the highest loss thereafter."""
-    smooth = found.smooth[repeat, : found.reached[repeat]]
+def _measure(trials: ClaimTrials, task: Task) -> ClaimMeasurement:
+    parts = []
+    seeds = len(trials.seeds)
+    for mode in ("exponential", "linear"):
+        test = find(task, mode=mode, repeats=seeds, seed=trials.seeds[0], progress=trials.progress)
+        shares = np.array([_parts(test, repeat) for repeat in range(seeds)]).T
+        where = f"{task.name}, {mode}"
+        shown = np.unique(np.linspace(0, len(test.mean) - 1, 60).astype(int))
+        line = ClaimLine.of(where, test.lr[shown], test.mean[shown])
+        figures = dict(zip(("flat", "falling", "exploding"), shares, strict=True))
+        parts.append(ClaimMeasurement.of(where, figures, line))
+    return ClaimMeasurement.joined(parts)
+
+
+def _parts(test: RangeTest, repeat: int) -> tuple[float, float, float]:
+    """The shares of the test that are flat and that fall, and the highest loss after these."""
+    smooth = test.smooth[repeat, : test.reached[repeat]]
     lowest = int(smooth.argmin())
     level = smooth[0] - _FLAT * (smooth[0] - smooth[lowest])
     flat = int(np.argmax(smooth <= level))
@@ -64,34 +54,22 @@ CLAIM = Claim(
     ),
     source="Common advice, after Smith, Cyclical learning rates, 2017, arXiv:1506.01186",
     design=(
-        "A range test of 200 rates from 1e-10 to 10, in equal factors and in equal differences. "
-        "The loss, smoothed, is flat until a tenth of its fall is done, and falls until it is "
-        "lowest. Shares are of the updates that the test makes before it ends."
+        "A range test of 200 rates from 1e-10 to 10, in equal factors and in equal differences. The "
+        "smoothed loss is flat until it has made a tenth of its fall, and falls until it is lowest. "
+        "Shares are of the updates that the test makes before it ends."
     ),
     figures=(
-        Figure(name="flat", says="share of the test that is flat", low=0.1, unit="%"),
-        Figure(
-            name="falling", says="share of the test in which the loss falls", low=0.1, unit="%"
-        ),
-        Figure(
-            name="exploding",
-            says="highest loss after the lowest over that at the start",
-            low=1.0,
-            unit="x",
-        ),
+        share("flat", "share of the test that is flat", low=0.1),
+        share("falling", "share of the test in which the loss falls", low=0.1),
+        factor("exploding", "highest loss after the lowest over that at the start", low=1.0),
     ),
-    measure=_measure,
-    tasks=lambda full: [
-        make(optimizer)
-        for make in ((digits_mlp, fashion_mlp) if full else (digits_mlp,))
-        for optimizer in ("SGD momentum", "Adam")
-    ],
-    seeds=5,
+    measure=for_each_task(_measure),
+    tasks=mlp_tasks("SGD momentum", "Adam"),
     axes=("lr", "training loss, smoothed"),
     log="x",
     remark=(
-        "A part is read as: at least a tenth of the test. In equal differences the second rate "
-        "is 0.05 already, so all decades below are gone in one update: the flat part is a "
-        "matter of the exponential mode."
+        "A part must be at least a tenth of the test. In equal differences the second rate is 0.05 "
+        "already, so the test passes all decades below in one update: only the exponential mode has "
+        "a flat part."
     ),
 )

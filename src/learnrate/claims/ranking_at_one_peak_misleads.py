@@ -1,4 +1,4 @@
-"""Schedules compared at one peak for all."""
+"""Schedules compared at one common peak."""
 
 from __future__ import annotations
 
@@ -6,12 +6,20 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from learnrate.claims._claim import Case, Claim, Figure, Measured
+from learnrate.claims._claim import Claim, Figure, factor
 from learnrate.claims._measures import rank_agreement
-from learnrate.claims._peaks import DECAYS, PEAKS_DESIGN, at_own_best, decay_tasks, peak_lines
+from learnrate.claims._peaks import (
+    DECAYS,
+    PEAK_AXES,
+    PEAKS_DESIGN,
+    PeakSweep,
+    decay_tasks,
+    measure_peaks,
+)
 
 if TYPE_CHECKING:
-    from learnrate.claims._bench import Bench
+    from learnrate.claims._trials import ClaimTrials
+    from learnrate.task import Task
 
 _SHAPES = {
     "constant": "warmup(5%) >> constant()",
@@ -19,27 +27,19 @@ _SHAPES = {
     **DECAYS,
 }
 _LOSERS = {"constant": "linear", "linear": "constant"}
-"""Whose best peak all share, and whose loss there is compared with its own best."""
+"""The schedule whose best peak all share, and the one whose loss there is reported."""
 
 
-def _measure(bench: Bench) -> Measured:
-    cases, found = [], []
-    for task in bench.tasks:
-        peaks = at_own_best(bench, task, _SHAPES)
-        own = np.array([peaks.best(name) for name in _SHAPES])
-        by_seeds = rank_agreement(own, own)
-        for whose, loser in _LOSERS.items():
-            row = peaks.row(whose)
-            there = np.array([peaks.losses[name][row] for name in _SHAPES])
-            share = peaks.losses[loser][row] / peaks.best(loser)
-            lost = by_seeds - rank_agreement(there, own)
-            cases += [
-                Case(f"{loser} there", task.name, share.tolist()),
-                Case(f"ranking at {whose}'s", task.name, lost.tolist()),
-            ]
-        cases.append(Case("agreement of seeds", task.name, by_seeds.tolist()))
-        found.append((task, peaks))
-    return Measured(cases, peak_lines(found))
+def _compare(_trials: ClaimTrials, _task: Task, sweep: PeakSweep) -> dict[str, np.ndarray]:
+    best = np.array([sweep.best(name) for name in _SHAPES])
+    by_seeds = rank_agreement(best, best)
+    figures = {}
+    for suited, loser in _LOSERS.items():
+        row = sweep.row(suited)
+        shared = np.array([sweep.losses[name][row] for name in _SHAPES])
+        figures[f"{loser} there"] = sweep.losses[loser][row] / sweep.best(loser)
+        figures[f"ranking at {suited}'s"] = by_seeds - rank_agreement(shared, best)
+    return {**figures, "agreement of seeds": by_seeds}
 
 
 CLAIM = Claim(
@@ -51,41 +51,39 @@ CLAIM = Claim(
         "empirical comparisons of optimizers, arXiv:1910.05446"
     ),
     design=(
-        "Six schedules at the peak that suits the constant rate, at the one that suits linear to "
-        "zero, and each at its own. Spearman's correlation of one seed's losses with the other "
-        "seeds' at own peaks, at own peaks less at the shared one, is what sharing costs beyond "
-        f"what seeds do. {PEAKS_DESIGN}"
+        "Six schedules at the best peak of the constant rate, at the best peak of linear to zero, "
+        "and each at its own best peak. Spearman's correlation of the losses of one seed with those "
+        "of the other seeds is computed for own peaks and for the shared peak. The difference is "
+        f"what a shared peak costs beyond the noise between seeds. {PEAKS_DESIGN}"
     ),
     figures=(
         *(
-            Figure(
-                name=f"{loser} there",
-                says=f"{loser}'s loss at the best peak of {whose} over that at its own",
+            factor(
+                f"{loser} there",
+                f"{loser}'s loss at the best peak of {suited} over that at its own",
                 low=1.02,
-                unit="x",
             )
-            for whose, loser in _LOSERS.items()
+            for suited, loser in _LOSERS.items()
         ),
         *(
             Figure(
-                name=f"ranking at {whose}'s",
-                says=f"rank correlation that is lost, all at the best peak of {whose}",
+                f"ranking at {suited}'s",
+                f"rank correlation that is lost, all at the best peak of {suited}",
                 low=0.01,
             )
-            for whose in _LOSERS
+            for suited in _LOSERS
         ),
         Figure(
-            name="agreement of seeds",
-            says="rank correlation of one seed with the others, each schedule at its own peak",
+            "agreement of seeds",
+            "rank correlation of one seed with the others, each schedule at its own peak",
         ),
     ),
-    measure=_measure,
-    seeds=8,
-    full_seeds=8,
+    measure=measure_peaks(_SHAPES, _compare),
+    seeds=(8, 8),
     tasks=decay_tasks,
     remark=(
-        "The peak of the better schedule misleads less: what decays is judged there nearly at its "
-        "own, and only the constant rate is wronged."
+        "The peak of the better schedule misleads less: schedules that decay are judged nearly at "
+        "their own best peak, and only the constant rate is at a disadvantage."
     ),
-    axes=("peak", "validation loss"),
+    axes=PEAK_AXES,
 )

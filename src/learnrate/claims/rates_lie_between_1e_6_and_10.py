@@ -1,4 +1,4 @@
-"""Where the best rates of many tasks lie."""
+"""The range of the best rates of many tasks."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from learnrate.claims import _data as data
-from learnrate.claims._claim import Case, Claim, Figure, Line, Measured
+from learnrate.claims._claim import Case, Claim, ClaimLine, ClaimMeasurement, factor
 from learnrate.claims._measures import best_rates, geometric_grid
 from learnrate.claims._tasks import mlp, task_on
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from learnrate.claims._bench import Bench
     from learnrate.claims._data import Examples
+    from learnrate.claims._trials import ClaimTrials
     from learnrate.task import Task
 
 _LAYERS = {0: "softmax", 1: "1 hidden layer", 4: "4 hidden layers"}
@@ -26,7 +26,7 @@ _RAW = "x 1000"
 
 
 def _tasks(full: bool) -> Sequence[Task]:
-    made = [
+    tasks = [
         _task(examples, layers, optimizer)
         for examples in ([data.digits(), data.fashion()] if full else [data.digits()])
         for layers in _LAYERS
@@ -34,24 +34,24 @@ def _tasks(full: bool) -> Sequence[Task]:
     ]
     raw = replace(data.digits(), name=f"digits {_RAW},")
     raw = replace(raw, x=1000.0 * raw.x, held_x=1000.0 * raw.held_x)
-    return [*made, *(_task(raw, 0, optimizer) for optimizer in ("SGD", "Adam"))]
+    return [*tasks, *(_task(raw, 0, optimizer) for optimizer in ("SGD", "Adam"))]
 
 
 def _task(examples: Examples, layers: int, optimizer: str) -> Task:
     inputs = examples.x[0].numel()
     model = partial(mlp, inputs, 32 if layers else inputs, layers=layers)
-    return task_on(examples, model, optimizer, batch=32, steps=100, called=_LAYERS[layers])
+    return task_on(examples, model, optimizer, batch=32, steps=100, label=_LAYERS[layers])
 
 
-def _measure(bench: Bench) -> Measured:
+def _measure(trials: ClaimTrials) -> ClaimMeasurement:
     rates = geometric_grid(1e-9, 1e3, 1)
     cases, lines = [], []
-    for task in bench.tasks:
-        losses = bench.sweep(task, rates)
+    for task in trials.tasks:
+        losses = trials.sweep(task, rates)
         figure = "best, unscaled" if _RAW in task.name else "best"
         cases.append(Case(figure, task.name, best_rates(np.array(rates), losses).tolist()))
-        lines.append(Line(task.name, rates, losses.mean(axis=1).tolist()))
-    return Measured(cases, lines[:: max(1, len(lines) // 5)][:6])
+        lines.append(ClaimLine.of_means(task.name, rates, losses))
+    return ClaimMeasurement(cases, lines[:: max(1, len(lines) // 5)][:6])
 
 
 CLAIM = Claim(
@@ -63,21 +63,20 @@ CLAIM = Claim(
         "with standardised inputs"
     ),
     design=(
-        "Networks of no, one and four hidden layers train 100 updates with each of four "
-        "optimizers at rates from 1e-9 to 1000, one a decade: 5 % warm-up, linear to 0. The "
-        "best rate is that of the lowest validation loss. Two of them also train on inputs a "
-        "thousand times too large."
+        "Networks with no, one and four hidden layers train 100 updates with each of four optimizers "
+        "at rates from 1e-9 to 1000, one a decade: 5 % warm-up, then linear to 0. The best rate is "
+        "that of the lowest validation loss. Two of the networks also train on inputs a thousand "
+        "times too large."
     ),
     figures=(
-        Figure(name="best", says="the best rate", low=1e-6, high=10.0, unit="x"),
-        Figure(name="best, unscaled", says="the best rate, inputs not standardised", unit="x"),
+        factor("best", "the best rate", low=1e-6, high=10.0),
+        factor("best, unscaled", "the best rate, inputs not standardised"),
     ),
     measure=_measure,
     tasks=_tasks,
-    seeds=3,
-    full_seeds=5,
+    seeds=(3, 5),
     remark=(
-        "It holds for inputs and weights of size about 1. The best rate of SGD falls with the "
-        "scale of the inputs, under a squared loss with its square; Adam's hardly does."
+        "The claim holds for inputs and weights of size about 1. The best rate of SGD falls with the "
+        "scale of the inputs, and with its square under a squared loss; that of Adam hardly does."
     ),
 )

@@ -1,4 +1,4 @@
-"""What the range test says for a residual network at batch 512."""
+"""The suggestion of a range test for a residual network at batch 512."""
 
 from __future__ import annotations
 
@@ -8,34 +8,34 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from learnrate.claims import _data as data
-from learnrate.claims._claim import Case, Claim, Figure, Line, Measured
+from learnrate.claims._claim import Case, Claim, ClaimLine, ClaimMeasurement, factor
 from learnrate.claims._tasks import residual, task_on
 from learnrate.range_test import RULES, find
 
 if TYPE_CHECKING:
-    from learnrate.claims._bench import Bench
+    from learnrate.claims._trials import ClaimTrials
 
 
-def _measure(bench: Bench) -> Measured:
-    """What every rule answers, and where the loss is lowest."""
-    examples = [data.digits(), data.cifar()] if bench.full else [data.digits()]
+def _measure(trials: ClaimTrials) -> ClaimMeasurement:
+    """The answer of every rule, and the rate with the lowest loss."""
     cases, lines = [], []
-    for one in examples:
-        model = partial(residual, (1, 8, 8) if one.name == "digits" else (3, 32, 32))
-        task = task_on(one, model, "SGD momentum", batch=512, called="residual network")
+    for examples in [data.digits(), data.cifar()] if trials.full else [data.digits()]:
+        name = examples.name
+        model = partial(residual, (1, 8, 8) if name == "digits" else (3, 32, 32))
+        task = task_on(examples, model, "SGD momentum", batch=512, label="residual network")
         tests = [
-            find(task, low=1e-4, iters=60, repeats=1, seed=seed, progress=bench.progress)
-            for seed in bench.seeds
+            find(task, low=1e-4, iters=60, repeats=1, seed=seed, progress=trials.progress)
+            for seed in trials.seeds
         ]
         lowest = [float(test.lr[int(np.nanargmin(test.smooth[0]))]) for test in tests]
-        cases.append(Case("suggestion", f"{one.name}, lowest loss", lowest))
+        cases.append(Case("suggestion", f"{name}, lowest loss", lowest))
         for rule in RULES:
             answers = [test.rules[rule] or float(test.lr[0]) for test in tests]
-            cases.append(Case("suggestion", f"{one.name}, {rule}", answers))
+            cases.append(Case("suggestion", f"{name}, {rule}", answers))
         common = min(len(test.mean) for test in tests)
         curve = np.mean([test.mean[:common] for test in tests], axis=0)
-        lines.append(Line(one.name, tests[0].lr[:common].tolist(), curve.tolist()))
-    return Measured(cases, lines)
+        lines.append(ClaimLine.of(name, tests[0].lr[:common], curve))
+    return ClaimMeasurement(cases, lines)
 
 
 CLAIM = Claim(
@@ -48,18 +48,15 @@ CLAIM = Claim(
     ),
     design=(
         "Range tests of 60 updates from 1e-4 to 10 on a residual network with BatchNorm (7 "
-        "convolutions, SGD with momentum 0.9, batch 512), read by four rules and by the lowest "
-        "loss."
+        "convolutions, SGD with momentum 0.9, batch 512). The rate is chosen by four rules and by "
+        "the lowest loss."
     ),
-    figures=(
-        Figure(name="suggestion", says="the rate that is read off", low=0.5, high=2.0, unit="x"),
-    ),
+    figures=(factor("suggestion", "the suggested rate", low=0.5, high=2.0),),
     measure=_measure,
-    seeds=3,
-    full_seeds=4,
+    seeds=(3, 4),
     axes=("lr", "training loss, smoothed"),
     remark=(
-        "A small network of the same kind, on small images: not ResNet-56, which trains too "
-        "long for a claim. The rules differ among themselves by more than the saying allows."
+        "This is a small network of the same kind on small images. ResNet-56 itself takes too long "
+        "to train for a claim. The rules differ among themselves by more than the claim allows."
     ),
 )

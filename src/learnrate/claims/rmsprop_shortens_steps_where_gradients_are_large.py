@@ -1,4 +1,4 @@
-"""What RMSprop's normalisation does to the length of steps."""
+"""The effect of RMSprop's normalisation on the length of steps."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ import numpy as np
 import torch
 from torch import nn
 
-from learnrate.claims._claim import Case, Claim, Figure, Line, Measured
-from learnrate.claims._tasks import digits_cnn, digits_mlp, fashion_cnn
+from learnrate.claims._claim import Claim, ClaimLine, ClaimMeasurement, Figure
+from learnrate.claims._tasks import digits_cnn, digits_mlp, fashion_cnn, without_optimizer
+from learnrate.claims._trials import ClaimTrials, for_each_task
 from learnrate.task import Task
 from learnrate.trials import Training, preserved
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Sequence
 
-    from learnrate.claims._bench import Bench
 
 LR = 1e-3
-READ = 100  # the last updates, in which gradients and steps are read
+READ = 100  # the last updates, whose gradients and steps are recorded
 BINS = 12
 
 
-class _Valley(nn.Module):
-    """Two weights, whose loss is curved a hundred times more along the second."""
+class _ValleyModel(nn.Module):
+    """Two weights, whose loss has a hundred times more curvature along the second."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -40,7 +40,7 @@ class _Valley(nn.Module):
 
 def _valley() -> Task:
     return Task(
-        model=_Valley,
+        model=_ValleyModel,
         loss=lambda model, batch: model(batch),
         data=[torch.tensor([1.0, 100.0])],
         total_steps=300,
@@ -48,66 +48,64 @@ def _valley() -> Task:
     )
 
 
-def _read(task: Task, seed: int) -> tuple[np.ndarray, np.ndarray]:
+def _gradients_and_steps(task: Task, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """The gradients and steps of every weight that has both, shape (READ, weights)."""
-    own = replace(task, optimizer=partial(torch.optim.RMSprop, lr=LR))
-    total_steps = own.run_length()
+    task = replace(task, optimizer=partial(torch.optim.RMSprop, lr=LR))
+    total_steps = task.run_length()
     gradients, steps = [], []
-    with preserved(own):
-        training = Training(own, seed)
-        held = list(training.model.parameters())
+    with preserved(task):
+        training = Training(task, seed)
         for step in range(total_steps):
-            before = [one.detach().clone() for one in held]
+            before = [weight.detach().clone() for weight in training.model.parameters()]
             training.update(LR)
             if step >= total_steps - READ:
+                pairs = list(zip(training.model.parameters(), before, strict=True))
+                used = [(weight, old) for weight, old in pairs if weight.grad is not None]
+                gradients.append(_flat(weight.grad for weight, _ in used))
                 with torch.no_grad():
-                    moved = [one - old for one, old in zip(held, before, strict=True)]
-                gradients.append(_flat(one.grad for one in held if one.grad is not None))
-                steps.append(
-                    _flat(m for m, one in zip(moved, held, strict=True) if one.grad is not None)
-                )
+                    steps.append(_flat(weight - old for weight, old in used))
     gradient, moves = np.array(gradients), np.array(steps)
-    used = (gradient != 0).all(axis=0) & (moves != 0).all(axis=0)
-    return gradient[:, used], moves[:, used]
+    nonzero = (gradient != 0).all(axis=0) & (moves != 0).all(axis=0)
+    return gradient[:, nonzero], moves[:, nonzero]
 
 
-def _flat(tensors: Iterator[torch.Tensor]) -> np.ndarray:
-    return torch.cat([one.detach().reshape(-1) for one in tensors]).double().numpy()
+def _flat(tensors: Iterable[torch.Tensor | None]) -> np.ndarray:
+    parts = [tensor.detach().reshape(-1) for tensor in tensors if tensor is not None]
+    return torch.cat(parts).double().numpy()
 
 
 def _slope(x: np.ndarray, y: np.ndarray) -> float:
     return float(np.polyfit(x, y, 1)[0])
 
 
-def _found(task: Task, seed: int) -> tuple[float, float, np.ndarray, np.ndarray]:
-    """Slopes over places and over time; the means of both in bins of equal count."""
-    gradient, step = _read(task, seed)
+def _slopes(task: Task, seed: int) -> tuple[float, float, np.ndarray, np.ndarray]:
+    """Slopes across weights and over time; the means of both in bins with equal counts."""
+    gradient, step = _gradients_and_steps(task, seed)
     rms_gradient = 0.5 * np.log(np.mean(gradient**2, axis=0))
     rms_step = 0.5 * np.log(np.mean(step**2, axis=0))
-    places = _slope(rms_gradient, rms_step - rms_gradient)
-    now, moved = np.log(np.abs(gradient)), np.log(np.abs(step))
-    now, moved = now - now.mean(axis=0), moved - moved.mean(axis=0)
-    moments = _slope(now.ravel(), (moved - now).ravel()) if now.any() else math.nan
+    across = _slope(rms_gradient, rms_step - rms_gradient)
+    log_gradient, log_step = np.log(np.abs(gradient)), np.log(np.abs(step))
+    log_gradient, log_step = (logs - logs.mean(axis=0) for logs in (log_gradient, log_step))
+    varies = log_gradient.any()
+    within = (
+        _slope(log_gradient.ravel(), (log_step - log_gradient).ravel()) if varies else math.nan
+    )
     order = np.array_split(np.argsort(rms_gradient), min(BINS, len(rms_gradient)))
     x, y = ([float(values[part].mean()) for part in order] for values in (rms_gradient, rms_step))
-    return places, moments, np.exp(x), np.exp(y)
+    return across, within, np.exp(x), np.exp(y)
 
 
-def _measure(bench: Bench) -> Measured:
-    cases, lines = [], []
-    for task in bench.tasks:
-        found = bench.each(partial(_found, task), bench.seeds)
-        places, moments, x, y = zip(*found, strict=True)
-        cases.append(Case("places", task.name, places))
-        cases.append(Case("moments", task.name, moments))
-        lines.append(Line(task.name, np.mean(x, axis=0).tolist(), np.mean(y, axis=0).tolist()))
-    return Measured(cases, lines)
+def _measure(trials: ClaimTrials, task: Task) -> ClaimMeasurement:
+    (rows,) = trials.for_each_seed(_slopes, [task])
+    across, within, x, y = zip(*rows, strict=True)
+    line = ClaimLine.of(task.name, np.mean(x, axis=0), np.mean(y, axis=0))
+    return ClaimMeasurement.of(task.name, {"places": across, "moments": within}, line)
 
 
 def _tasks(full: bool) -> Sequence[Task]:
     quick = [_valley(), digits_mlp(steps=300), digits_cnn(steps=300)]
     tasks = [*quick, fashion_cnn(steps=800)] if full else quick
-    return [replace(task, name=task.name.replace(", Adam", "")) for task in tasks]
+    return [without_optimizer(task) for task in tasks]
 
 
 CLAIM = Claim(
@@ -119,28 +117,23 @@ CLAIM = Claim(
     ),
     source="Tieleman and Hinton, Neural networks for machine learning, lecture 6.5 (RMSprop), 2012",
     design=(
-        f"RMSprop trains at lr {LR:g}; over the last {READ} updates each weight's gradients and "
-        "steps are read. The effective rate is step over gradient, which gradient descent has the "
-        "same for all: the slope of its logarithm over that of the gradient is then 0, and -1 where "
-        "all steps are equally long."
+        f"RMSprop trains at lr {LR:g}. The gradients and steps of each weight are recorded over the "
+        f"last {READ} updates. The effective rate is step over gradient. In gradient descent it is "
+        "the same for all weights, so the slope of its logarithm over that of the gradient is 0; the "
+        "slope is -1 if all steps are equally long."
     ),
     figures=(
-        Figure(
-            name="places",
-            says="slope of ln(step / gradient) on ln gradient, across weights",
-            high=-0.5,
-        ),
-        Figure(name="moments", says="the same within a weight, from update to update"),
+        Figure("places", "slope of ln(step / gradient) on ln gradient, across weights", high=-0.5),
+        Figure("moments", "the same within a weight, from update to update"),
     ),
-    measure=_measure,
-    seeds=4,
-    full_seeds=6,
+    measure=for_each_task(_measure),
+    seeds=(4, 6),
     tasks=_tasks,
     remark=(
-        "Shorter than gradient descent's, that is, and equally long everywhere; not shorter than the "
-        "steps where gradients are small. From one update to the next nothing is shortened: the "
-        "average that divides has a memory of about a hundred, so a sudden large gradient is a large "
-        "step, up to ten times lr."
+        "Steps are shorter than those of gradient descent, and equally long for all weights; they "
+        "are not shorter than the steps where gradients are small. From one update to the next "
+        "nothing is shortened: the average in the divisor covers about a hundred updates, so a "
+        "sudden large gradient makes a large step, up to ten times lr."
     ),
     axes=("root mean square of a weight's gradients", "and of its steps"),
     log="xy",

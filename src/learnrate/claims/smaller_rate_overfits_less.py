@@ -8,62 +8,66 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from learnrate._errors import TaskError
-from learnrate.claims._claim import Case, Claim, Figure, Line, Measured
+from learnrate.claims._claim import Claim, ClaimLine, ClaimMeasurement, factor
 from learnrate.claims._data import digits, fashion
-from learnrate.claims._measures import geometric_grid
+from learnrate.claims._loss_history import loss_histories, ratio_at_equal_training_loss
+from learnrate.claims._measures import best_rate, geometric_grid
 from learnrate.claims._tasks import cnn, mlp, task_on
-from learnrate.claims._watched import at_equal_training_loss, watched
 from learnrate.schedules import schedule
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from learnrate.claims._bench import Bench
+    from learnrate.claims._trials import ClaimTrials
     from learnrate.task import Task
 
-# What is compared with the best constant rate: a share of it, the shape, and the time it is given.
-OTHERS = {"a tenth": (0.1, "constant()", 4), "linear to 0": (1.0, "linear()", 1)}
+_BEST = "best rate"
+# The share of the best constant rate, the shape, and the length as a multiple of the run.
+KINDS = {
+    _BEST: (1.0, "constant()", 1),
+    "a tenth": (0.1, "constant()", 4),
+    "linear to 0": (1.0, "linear()", 1),
+}
 
 
-def _measure(bench: Bench) -> Measured:
+def _measure(trials: ClaimTrials) -> ClaimMeasurement:
+    parts = [_measured(trials, task, first=task is trials.tasks[0]) for task in trials.tasks]
+    return ClaimMeasurement.joined(parts)
+
+
+def _measured(trials: ClaimTrials, task: Task, *, first: bool) -> ClaimMeasurement:
     """Validation loss at equal training loss, over that of the best constant rate."""
-    cases, lines = [], []
-    for task in bench.tasks:
-        total_steps = task.run_length()
-        rates = geometric_grid(1e-4, 1.0, 2)
-        losses = bench.sweep(task, rates, "constant()")
-        best = rates[int(losses.mean(axis=1).argmin())]
-        kinds = {"best rate": (1.0, "constant()", 1), **OTHERS}
-        runs = [
-            (task, (best * share * schedule(shape)).over(times * total_steps))
-            for share, shape, times in kinds.values()
-        ]
-        found = dict(zip(kinds, watched(bench, runs), strict=True))
-        large = found.pop("best rate")
-        for name, row in found.items():
-            ratios = [
-                at_equal_training_loss(own, base) for own, base in zip(row, large, strict=True)
-            ]
-            if not all(map(math.isfinite, ratios)):
-                raise TaskError(
-                    f"{task.name}: {name} and the best rate, {best:g}, reach no training loss in "
-                    "common. Train longer: Task(steps=...)."
-                )
-            cases.append(Case("loss", f"{task.name}: {name}", ratios))
-        if task is bench.tasks[0]:
-            for name, row in {"best rate": large, **found}.items():
-                first = row[0]
-                kept = slice(None, None, max(1, len(first.steps) // 40))
-                lines.append(
-                    Line(name, first.training[kept].tolist(), first.validation[kept].tolist())
-                )
-    return Measured(cases, lines)
+    total_steps = task.run_length()
+    rates = geometric_grid(1e-4, 1.0, 2)
+    best = best_rate(rates, trials.sweep(task, rates, "constant()"))
+    runs = [
+        (task, (best * share * schedule(shape)).over(times * total_steps))
+        for share, shape, times in KINDS.values()
+    ]
+    histories = dict(zip(KINDS, loss_histories(trials, runs), strict=True))
+    parts = []
+    for name in KINDS:
+        if name == _BEST:
+            continue
+        pairs = zip(histories[name], histories[_BEST], strict=True)
+        ratios = [ratio_at_equal_training_loss(run, base) for run, base in pairs]
+        if not all(map(math.isfinite, ratios)):
+            raise TaskError(
+                f"{task.name}: {name} and the best rate, {best:g}, have no training loss in common. "
+                "Train longer: Task(total_steps=...)."
+            )
+        parts.append(ClaimMeasurement.of(f"{task.name}: {name}", {"loss": ratios}))
+    lines = []
+    for name, (history, *_) in histories.items() if first else ():
+        marks = slice(None, None, max(1, len(history.steps) // 40))
+        lines.append(ClaimLine.of(name, history.training[marks], history.validation[marks]))
+    return ClaimMeasurement(ClaimMeasurement.joined(parts).cases, lines)
 
 
 def _tasks(full: bool) -> Sequence[Task]:
     few = digits().first(150)
     tasks = [
-        task_on(few, partial(mlp, 64, 32), name, batch=50, steps=480, called="MLP")
+        task_on(few, partial(mlp, 64, 32), name, batch=50, steps=480, label="MLP")
         for name in ("SGD momentum", "AdamW")
     ]
     tasks = [replace(task, name=f"150 {task.name}") for task in tasks]
@@ -84,25 +88,23 @@ CLAIM = Claim(
         "opposite for the first rate"
     ),
     design=(
-        "Few examples, no weight decay but the optimizer's own. The best constant rate trains beside "
-        "a tenth of it (four times the steps) and a decay from it to 0. Validation losses are "
-        "compared at five training losses, from half way down to the lowest that both reach."
+        "Few examples, and no weight decay except the optimizer's default. The best constant rate is "
+        "compared with a tenth of it (four times the steps) and with a decay from it to 0. The "
+        "validation losses are compared at five training losses, from half way down to the lowest "
+        "that both runs reach."
     ),
     figures=(
-        Figure(
-            name="loss",
-            says="validation loss at equal training loss over that of the best rate",
-            high=0.98,
-            unit="x",
+        factor(
+            "loss", "validation loss at equal training loss over that of the best rate", high=0.98
         ),
     ),
     measure=_measure,
-    seeds=4,
-    full_seeds=6,
+    seeds=(4, 6),
     tasks=_tasks,
     remark=(
-        "At equal steps a smaller rate does look as if it overfits less: it has learned less. The "
-        "training loss is that of batches as they come, of which a large rate's noise is part."
+        "At equal steps a smaller rate seems to overfit less, because it has learned less. The "
+        "training loss is that of each batch before its update, and it contains the noise of a large "
+        "rate."
     ),
     axes=("training loss, first seed", "validation loss"),
     log="xy",

@@ -1,4 +1,4 @@
-"""What a rate far too high does."""
+"""Training at a rate that is far too high."""
 
 from __future__ import annotations
 
@@ -6,46 +6,46 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from learnrate.claims._claim import Case, Claim, Figure, Line, Measured
-from learnrate.claims._constant import all_losses, best_constant, rates_around
-from learnrate.claims._tasks import digits_mlp, fashion_mlp
+from learnrate.claims._claim import Claim, ClaimLine, ClaimMeasurement, factor, share
+from learnrate.claims._constant import best_constant, rates_around, unstopped_losses
+from learnrate.claims._tasks import mlp_tasks
+from learnrate.claims._trials import ClaimTrials, for_each_task
 
 if TYPE_CHECKING:
-    from learnrate.claims._bench import Bench
+    from learnrate.task import Task
 
 _FACTORS = (1, 3, 10, 30, 100, 300, 1000)
 _FAR = 30  # from this factor on, a rate is far too high
 
 
-def _measure(bench: Bench) -> Measured:
-    """Of the runs at rates far above the best: how many end above their start."""
-    cases, lines = [], []
-    for task in bench.tasks:
-        total_steps = task.run_length()
-        best = best_constant(bench, task, rates_around(bench, task, 0.1, 10.0), total_steps)
-        runs = np.stack(
-            [all_losses(bench, task, best * factor, total_steps) for factor in _FACTORS]
-        )
-        start = runs[0, :, :1].mean(axis=0)
-        ends = runs[:, :, -max(1, total_steps // 10) :].mean(axis=2)
-        above = ends > start
-        far = np.array(_FACTORS) >= _FAR
-        cases += [
-            Case("above", task.name, above[far].mean(axis=0).tolist()),
-            Case("stuck", task.name, (above & (ends < 1.1 * start))[far].mean(axis=0).tolist()),
-            Case("infinite", task.name, np.isinf(ends[far]).mean(axis=0).tolist()),
-            Case("threshold", task.name, [_lowest(row) for row in above.T]),
-        ]
-        shown = np.minimum(ends / start, 1e6).mean(axis=1)
-        lines.append(Line(task.name, list(_FACTORS), shown.tolist()))
-    return Measured(cases, lines[:6])
+def _measure(trials: ClaimTrials, task: Task) -> ClaimMeasurement:
+    """The share of runs at rates far above the best that end above their start."""
+    total_steps = task.run_length()
+    best = best_constant(trials, task, rates_around(trials, task, 0.1, 10.0), total_steps)
+    runs = np.stack(
+        [unstopped_losses(trials, task, best * multiple, total_steps) for multiple in _FACTORS]
+    )
+    start = runs[0, :, :1].mean(axis=0)
+    ends = runs[:, :, -max(1, total_steps // 10) :].mean(axis=2)
+    above = ends > start
+    far = np.array(_FACTORS) >= _FAR
+    return ClaimMeasurement.of(
+        task.name,
+        {
+            "above": above[far].mean(axis=0),
+            "stuck": (above & (ends < 1.1 * start))[far].mean(axis=0),
+            "infinite": np.isinf(ends[far]).mean(axis=0),
+            "threshold": [_threshold(row) for row in above.T],
+        },
+        ClaimLine.of_means(task.name, _FACTORS, np.minimum(ends / start, 1e6)),
+    )
 
 
-def _lowest(above: np.ndarray) -> float:
+def _threshold(above: np.ndarray) -> float:
     """The first factor from which on every run ends above; three times the last if none does."""
     factors = [*_FACTORS, 3 * _FACTORS[-1]]
-    fine = np.flatnonzero(~above)
-    return float(factors[int(fine[-1]) + 1 if len(fine) else 0])
+    below = np.flatnonzero(~above)
+    return float(factors[int(below[-1]) + 1 if len(below) else 0])
 
 
 CLAIM = Claim(
@@ -55,38 +55,25 @@ CLAIM = Claim(
     source="Goodfellow, Bengio & Courville, Deep learning, 2016, section 11.4.1",
     design=(
         "Each network trains at the best constant rate and at 3 to 1000 times it, with the same "
-        "seeds, and is never stopped. A run has diverged if its training loss, over the last "
-        "tenth, is above the first one or not finite. Far too high is 30 times the best and "
-        "more."
+        "seeds, and is never stopped. A run has diverged if its training loss over the last tenth "
+        "is above the first loss, or not finite. A rate is far too high from 30 times the best on."
     ),
     figures=(
-        Figure(
-            name="above",
-            says="share of the runs far too high that end above their start",
-            low=0.95,
-            unit="%",
-        ),
-        Figure(name="stuck", says="share of them that end at most a tenth above it", unit="%"),
-        Figure(name="infinite", says="share of them whose loss is not finite", unit="%"),
-        Figure(
-            name="threshold",
-            says="factor over the best rate from which on every run ends above its start",
-            unit="x",
+        share("above", "share of the runs far too high that end above their start", low=0.95),
+        share("stuck", "share of them that end at most a tenth above it"),
+        share("infinite", "share of them whose loss is not finite"),
+        factor(
+            "threshold", "factor over the best rate from which on every run ends above its start"
         ),
     ),
-    measure=_measure,
-    tasks=lambda full: [
-        make(optimizer, steps=100)
-        for make in ((digits_mlp, fashion_mlp) if full else (digits_mlp,))
-        for optimizer in ("SGD", "SGD momentum", "Adam")
-    ],
-    seeds=3,
-    full_seeds=5,
+    measure=for_each_task(_measure),
+    tasks=mlp_tasks("SGD", "SGD momentum", "Adam", steps=100),
+    seeds=(3, 5),
     axes=("rate over the best one", "loss at the end over that at the start"),
     log="xy",
     remark=(
-        "To end above the start need not be to explode: a network whose ReLUs have died "
-        "guesses, and stays at its start. Adam's steps have a size of about lr whatever the "
+        "A run that ends above its start need not explode: a network whose ReLUs have died guesses, "
+        "and its loss stays at the start. Adam's steps have a size of about lr whatever the "
         "gradient, so its loss does not go to infinity."
     ),
 )

@@ -1,4 +1,4 @@
-"""What a rate does that is too high and does not diverge."""
+"""Training at a rate that is too high but does not diverge."""
 
 from __future__ import annotations
 
@@ -7,48 +7,52 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from learnrate._axes import rate_text
-from learnrate.claims._bench import start_loss
-from learnrate.claims._claim import Case, Claim, Figure, Line, Measured
-from learnrate.claims._constant import filled, rates_around, windowed
-from learnrate.claims._tasks import digits_mlp, fashion_mlp
+from learnrate.claims._claim import Claim, ClaimMeasurement, factor
+from learnrate.claims._constant import rates_around, smooth_line
+from learnrate.claims._measures import best_rows_of_others
+from learnrate.claims._tasks import mlp_tasks
+from learnrate.claims._trials import ClaimTrials, final_losses, for_each_task
 from learnrate.schedules import Constant
 
 if TYPE_CHECKING:
-    from learnrate.claims._bench import Bench
+    from collections.abc import Sequence
+
+    from learnrate.task import Task
 
 
-def _measure(bench: Bench) -> Measured:
-    """The rate that leads early against the one that leads at the end, early and at the end."""
-    cases, lines = [], []
-    seeds = np.arange(len(bench.seeds))
-    for task in bench.tasks:
-        total_steps = task.run_length()
-        rates = rates_around(bench, task, 0.05, 4.0)
-        early = bench.losses(
-            task, [(rate * Constant()).over(max(1, total_steps // 10)) for rate in rates]
-        )
-        rows = bench.curves(task, [(rate * Constant()).over(total_steps) for rate in rates])
-        end = np.array([[start_loss(curve) for curve in row] for row in rows])
-        high, good = _best_for_others(early), _best_for_others(end)
-        cases += [
-            Case("early", task.name, (early[high, seeds] / early[good, seeds]).tolist()),
-            Case("end", task.name, (end[high, seeds] / end[good, seeds]).tolist()),
-            Case(
-                "rate", task.name, [rates[a] / rates[b] for a, b in zip(high, good, strict=True)]
-            ),
-        ]
-        for at in dict.fromkeys((int(high[0]), int(good[0]))):
-            mean = np.mean([filled(curve, total_steps) for curve in rows[at]], axis=0)
-            y = windowed(mean, max(2, total_steps // 20))
-            shown = np.unique(np.geomspace(1, total_steps, 60).astype(int)) - 1
-            label = f"{task.name}, {rate_text(rates[at])}"
-            lines.append(Line(label, (shown + 1).tolist(), y[shown].tolist()))
-    return Measured(cases, lines[:6])
+def _measure(trials: ClaimTrials, task: Task) -> ClaimMeasurement:
+    """The rate that leads early over the one that leads at the end: losses early and at the end."""
+    total_steps = task.run_length()
+    rates = rates_around(trials, task, 0.05, 4.0)
+    constant = [rate * Constant() for rate in rates]
+    early = trials.losses(task, [shape.over(max(1, total_steps // 10)) for shape in constant])
+    rows = trials.curves(task, [shape.over(total_steps) for shape in constant])
+    end = final_losses(rows)
+    seeds = np.arange(len(trials.seeds))
+    high, good = best_rows_of_others(early), best_rows_of_others(end)
+    width, shown = (
+        max(2, total_steps // 20),
+        np.unique(np.geomspace(1, total_steps, 60).astype(int)),
+    )
+    return ClaimMeasurement.of(
+        task.name,
+        {
+            "early": early[high, seeds] / early[good, seeds],
+            "end": end[high, seeds] / end[good, seeds],
+            "rate": np.array(rates)[high] / np.array(rates)[good],
+        },
+        *(
+            smooth_line(
+                f"{task.name}, {rate_text(rates[row])}", rows[row], total_steps, width, shown - 1
+            )
+            for row in dict.fromkeys((int(high[0]), int(good[0])))
+        ),
+    )
 
 
-def _best_for_others(losses: np.ndarray) -> np.ndarray:
-    """For each seed the row that is lowest for the other seeds."""
-    return np.asarray((losses.sum(axis=1, keepdims=True) - losses).argmin(axis=0))
+def _tasks(full: bool) -> Sequence[Task]:
+    optimizers = ("SGD", "SGD momentum", "Adam") if full else ("SGD momentum", "Adam")
+    return mlp_tasks(*optimizers, batch=8, steps=1000, full_steps=1500)(full)
 
 
 CLAIM = Claim(
@@ -57,41 +61,25 @@ CLAIM = Claim(
     statement="A rate that is too high learns fast at first and settles at something worse.",
     source="Stanford CS231n, course notes, Neural networks 3: low, good and high rates",
     design=(
-        "Each network trains at constant rates, three a decade, with small batches. Compared "
-        "are the rate with the lowest validation loss after a tenth of the run and the one with "
-        "the lowest at the end; both are chosen on the other seeds."
+        "Each network trains at constant rates, three a decade, with small batches. The rate with "
+        "the lowest validation loss after a tenth of the run is compared with the rate that has the "
+        "lowest loss at the end. Both are chosen on the other seeds."
     ),
     figures=(
-        Figure(
-            name="early",
-            says="loss at the higher rate over that at the better, after a tenth",
-            high=0.99,
-            unit="x",
+        factor(
+            "early", "loss at the higher rate over that at the better, after a tenth", high=0.99
         ),
-        Figure(
-            name="end",
-            says="loss at the higher rate over that at the better, at the end",
-            low=1.01,
-            unit="x",
-        ),
-        Figure(
-            name="rate",
-            says="the rate that leads early over the one that leads at the end",
-            unit="x",
-        ),
+        factor("end", "loss at the higher rate over that at the better, at the end", low=1.01),
+        factor("rate", "the rate that leads early over the one that leads at the end"),
     ),
-    measure=_measure,
-    tasks=lambda full: [
-        make(optimizer, batch=8, steps=1500 if full else 1000)
-        for make in ((digits_mlp, fashion_mlp) if full else (digits_mlp,))
-        for optimizer in (("SGD",) if full else ()) + ("SGD momentum", "Adam")
-    ],
-    seeds=8,
+    measure=for_each_task(_measure),
+    tasks=_tasks,
+    seeds=(8, 10),
     axes=("update", "training loss"),
     log="xy",
     remark=(
-        "One and the same rate may lead early and at the end; the saying is of two, so a "
-        "hundredth is asked for at either place. Decay has both: it starts at the high rate and "
-        "leaves it."
+        "The same rate may lead early and at the end. The claim is about two different rates, so "
+        "the losses must differ by a hundredth at both times. A decay has both advantages: it starts "
+        "at the high rate and leaves it."
     ),
 )

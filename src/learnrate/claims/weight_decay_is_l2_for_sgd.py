@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 import torch
 from torch import nn
 
-from learnrate.claims._claim import Case, Claim, Figure, Measured
+from learnrate.claims._claim import Claim, ClaimMeasurement, Figure, factor
 from learnrate.claims._data import digits
 from learnrate.claims._tasks import mlp
 from learnrate.trials import kept_random_state
 
 if TYPE_CHECKING:
-    from learnrate.claims._bench import Bench
+    from learnrate.claims._trials import ClaimTrials
 
 DECAY = 5e-3
 FORMS = {
@@ -21,14 +21,14 @@ FORMS = {
     "momentum 0.9": (0.9, DECAY),
     "momentum 0.9, penalty / 10": (0.9, DECAY / 10),
 }
+"""Momentum and penalty."""
 
 
 def _trained(
     seed: int, momentum: float, shrink: float, penalty: float, steps: int
 ) -> tuple[torch.Tensor, torch.Tensor, float]:
-    """First weights, last weights and validation loss, in double precision, lr linear to 0."""
+    """First weights, last weights and validation loss, in double precision, with lr linear to 0."""
     examples = digits()
-    held = examples.held_x.double(), examples.held_y
     criterion = nn.CrossEntropyLoss()
     with kept_random_state():
         torch.manual_seed(seed)
@@ -40,36 +40,36 @@ def _trained(
             lr = optimizer.param_groups[0]["lr"] = peak * (1.0 - step / steps)
             rows = torch.randint(len(examples.x), (64,))
             loss = criterion(model(examples.x[rows].double()), examples.y[rows])
-            squares = sum(one.square().sum() for one in model.parameters())
+            squares = sum(weight.square().sum() for weight in model.parameters())
             optimizer.zero_grad()
             (loss + 0.5 * penalty * squares).backward()
             with torch.no_grad():
-                for one in model.parameters():
-                    one.mul_(1.0 - lr * shrink)
+                for weight in model.parameters():
+                    weight.mul_(1.0 - lr * shrink)
             optimizer.step()
         last = nn.utils.parameters_to_vector(model.parameters()).detach()
         with torch.no_grad():
-            return first, last, criterion(model(held[0]), held[1]).item()
+            final = criterion(model(examples.held_x.double()), examples.held_y).item()
+        return first, last, final
 
 
-def _compared(seed: int, momentum: float, penalty: float, steps: int) -> tuple[float, float]:
-    """How far apart the two forms end, as a share of the way, and the ratio of their losses."""
+def _compared(setting: tuple[float, float, int], seed: int) -> tuple[float, float]:
+    """The distance between the ends of both forms, as a share of the way, and the loss ratio."""
+    momentum, penalty, steps = setting
     first, shrunk, loss = _trained(seed, momentum, DECAY, 0.0, steps)
     _, penalised, other = _trained(seed, momentum, 0.0, penalty, steps)
     return float((shrunk - penalised).norm() / (shrunk - first).norm()), loss / other
 
 
-def _measure(bench: Bench) -> Measured:
-    steps = 2000 if bench.full else 300
-    items = [(seed, *form, steps) for form in FORMS.values() for seed in bench.seeds]
-    found = bench.each(lambda item: _compared(*item), items)
-    cases = []
-    for at, name in enumerate(FORMS):
-        own = found[at * len(bench.seeds) : (at + 1) * len(bench.seeds)]
+def _measure(trials: ClaimTrials) -> ClaimMeasurement:
+    steps = 2000 if trials.full else 300
+    rows = trials.for_each_seed(_compared, [(*form, steps) for form in FORMS.values()])
+    parts = []
+    for name, row in zip(FORMS, rows, strict=True):
+        distances, ratios = zip(*row, strict=True)
         figure = "distance" if "/" not in name else "scaled"
-        cases.append(Case(figure, name, [apart for apart, _ in own]))
-        cases.append(Case("loss", name, [ratio for _, ratio in own]))
-    return Measured(cases)
+        parts.append(ClaimMeasurement.of(name, {figure: distances, "loss": ratios}))
+    return ClaimMeasurement.joined(parts)
 
 
 CLAIM = Claim(
@@ -80,27 +80,21 @@ CLAIM = Claim(
     ),
     source="Loshchilov and Hutter 2019, arXiv:1711.05101, for SGD without momentum",
     design=(
-        "A network learns digits twice in double precision from the same weights and batches, "
-        f"linear to 0: once its weights are multiplied by 1 - lr * {DECAY:g} at every step, once "
-        f"{DECAY:g} / 2 times their squared length is added to the loss. How far apart do they end?"
+        "A network learns digits twice in double precision from the same weights and batches, with "
+        f"lr linear to 0. Once its weights are multiplied by 1 - lr * {DECAY:g} at every step, and "
+        f"once {DECAY:g} / 2 times their squared length is added to the loss. How far apart do the "
+        "weights end?"
     ),
     figures=(
-        Figure(
-            name="distance",
-            says="between the two last weights, over the way they came",
-            high=1e-6,
-        ),
-        Figure(
-            name="scaled",
-            says="the same, the penalty times 1 - momentum",
-        ),
-        Figure(name="loss", says="validation loss, decayed over penalised", unit="x"),
+        Figure("distance", "between the two last weights, over the way they came", high=1e-6),
+        Figure("scaled", "the same, the penalty times 1 - momentum"),
+        factor("loss", "validation loss, decayed over penalised"),
     ),
     measure=_measure,
-    seeds=4,
+    seeds=(4, 10),
     remark=(
-        "Plain SGD: the same to rounding. With momentum a penalty's gradient enters the buffer and "
-        "pulls 1 / (1 - momentum) times as hard, as it does in torch.optim.SGD(weight_decay=...): "
-        "scaled by 1 - momentum it comes close, with a delay."
+        "For plain SGD the forms are equal up to rounding. With momentum, the gradient of a penalty "
+        "enters the buffer and has 1 / (1 - momentum) times the effect, as in "
+        "torch.optim.SGD(weight_decay=...). Scaled by 1 - momentum it comes close, with a delay."
     ),
 )

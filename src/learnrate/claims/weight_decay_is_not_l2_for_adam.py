@@ -10,16 +10,16 @@ import numpy as np
 import torch
 from torch import nn
 
-from learnrate.claims._claim import Case, Claim, Figure, Line, Measured
+from learnrate.claims._claim import Claim, ClaimLine, ClaimMeasurement, Figure, factor
 from learnrate.claims._data import digits, fashion
 from learnrate.claims._measures import best_of_others, geometric_grid
 from learnrate.claims._tasks import mlp, task_on
+from learnrate.claims._trials import ClaimTrials, for_each_task
 from learnrate.trials import Training, preserved
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from learnrate.claims._bench import Bench
     from learnrate.task import Task
 
 FORMS = {"decoupled": torch.optim.AdamW, "penalty": torch.optim.Adam}
@@ -27,10 +27,10 @@ RATES = (1e-3, 3e-3, 1e-2)
 DECAYS = geometric_grid(1e-3, 10.0, 1)
 LR, DECAY = 3e-3, 0.3
 PENALTIES = geometric_grid(1e-4, 0.1, 2)
-DISTURBED = 1e-6
+DISTURBANCE = 1e-6
 
 
-def _with(task: Task, form: str, decay: float) -> Task:
+def _with_decay(task: Task, form: str, decay: float) -> Task:
     return replace(task, optimizer=partial(FORMS[form], weight_decay=decay))
 
 
@@ -38,62 +38,78 @@ def _weights(model: nn.Module) -> torch.Tensor:
     return nn.utils.parameters_to_vector(model.parameters()).detach().clone()
 
 
-def _ends(task: Task, seed: int, disturbed: float = 0.0) -> tuple[torch.Tensor, torch.Tensor]:
-    """The first and the last weights of a training at one rate."""
+def _first_and_last(
+    task: Task, seed: int, disturbance: float = 0.0
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """The first and the last weights of a training at a constant rate."""
     with preserved(task):
         training = Training(task, seed)
         first = _weights(training.model)
-        nn.utils.vector_to_parameters(first * (1.0 + disturbed), training.model.parameters())
+        nn.utils.vector_to_parameters(first * (1.0 + disturbance), training.model.parameters())
         for _ in range(task.run_length()):
             training.update(LR)
         return first, _weights(training.model)
 
 
 def _distances(task: Task, seed: int) -> tuple[float, float]:
-    """From the end of decoupled decay to the nearest one of a penalty, and to its own, disturbed."""
-    decoupled = _with(task, "decoupled", DECAY)
-    first, last = _ends(decoupled, seed)
-    others = [_ends(_with(task, "penalty", one), seed)[1] for one in PENALTIES]
-    others.append(_ends(decoupled, seed, DISTURBED)[1])
-    *apart, own = [float((other - last).norm() / (last - first).norm()) for other in others]
-    return min(apart), own
+    """From the end under decoupled decay to the closest end under a penalty, and to its own.
+
+    The second distance is to the end of the same training with disturbed first weights.
+    """
+    decoupled = _with_decay(task, "decoupled", DECAY)
+    first, last = _first_and_last(decoupled, seed)
+    penalised = [
+        _first_and_last(_with_decay(task, "penalty", penalty), seed)[1] for penalty in PENALTIES
+    ]
+    disturbed = _first_and_last(decoupled, seed, DISTURBANCE)[1]
+    *to_penalties, to_itself = [
+        float((other - last).norm() / (last - first).norm()) for other in (*penalised, disturbed)
+    ]
+    return min(to_penalties), to_itself
 
 
-def _doubled(losses: np.ndarray) -> np.ndarray:
-    """The coefficient at which each seed's loss is twice that at the least one; (DECAYS, seeds)."""
+def _doubling(losses: np.ndarray) -> np.ndarray:
+    """The coefficient at which each seed's loss is twice that at the smallest coefficient.
+
+    The losses have the shape (DECAYS, seeds).
+    """
     logs = np.log(DECAYS)
-    found = []
+    coefficients = []
     for column in losses.T:
-        at = int(np.argmax(column > 2 * column[0])) or len(column) - 1
-        ends = np.log(column[at - 1 : at + 1])
-        found.append(np.exp(np.interp(np.log(2 * column[0]), ends, logs[at - 1 : at + 1])))
-    return np.array(found)
+        row = int(np.argmax(column > 2 * column[0])) or len(column) - 1
+        ends = np.log(column[row - 1 : row + 1])
+        log = np.interp(np.log(2 * column[0]), ends, logs[row - 1 : row + 1])
+        coefficients.append(np.exp(log))
+    return np.array(coefficients)
 
 
-def _measure(bench: Bench) -> Measured:
+def _measure(trials: ClaimTrials, task: Task) -> ClaimMeasurement:
     """Both forms over rates and coefficients; each at its best pair."""
-    cases, lines = [], []
-    for task in bench.tasks:
-        apart = bench.each(partial(_distances, task), bench.seeds)
-        cases.append(Case("distance", task.name, [to_penalty for to_penalty, _ in apart]))
-        cases.append(Case("to itself", task.name, [to_itself for _, to_itself in apart]))
-        best, doubled = {}, {}
-        for form in FORMS:
-            grid = np.stack(
-                [bench.sweep(_with(task, form, decay), RATES, "linear()") for decay in DECAYS]
-            )
-            least = grid.min(axis=1)  # over rates
-            best[form] = best_of_others(grid.reshape(-1, len(bench.seeds)))
-            doubled[form] = _doubled(least)
-            lines.append(Line(f"{task.name}, {form}", DECAYS, least.mean(axis=1).tolist()))
-        factor = doubled["decoupled"] / doubled["penalty"]
-        cases.append(Case("factor", task.name, factor.tolist()))
-        cases.append(Case("loss", task.name, (best["decoupled"] / best["penalty"]).tolist()))
-    return Measured(cases, lines)
+    distances = trials.for_each_seed(_distances, [task])[0]
+    to_penalty, to_itself = zip(*distances, strict=True)
+    best, doubling, lines = {}, {}, []
+    for form in FORMS:
+        grid = np.stack(
+            [trials.sweep(_with_decay(task, form, decay), RATES, "linear()") for decay in DECAYS]
+        )
+        lowest = grid.min(axis=1)  # over rates
+        best[form] = best_of_others(grid.reshape(-1, len(trials.seeds)))
+        doubling[form] = _doubling(lowest)
+        lines.append(ClaimLine.of_means(f"{task.name}, {form}", DECAYS, lowest))
+    return ClaimMeasurement.of(
+        task.name,
+        {
+            "distance": to_penalty,
+            "to itself": to_itself,
+            "factor": doubling["decoupled"] / doubling["penalty"],
+            "loss": best["decoupled"] / best["penalty"],
+        },
+        *lines,
+    )
 
 
 def _tasks(full: bool) -> Sequence[Task]:
-    few = task_on(digits().first(200), partial(mlp, 64, 32), batch=50, steps=200, called="few")
+    few = task_on(digits().first(200), partial(mlp, 64, 32), batch=50, steps=200)
     tasks = [replace(few, name="200 digits, MLP")]
     if full:
         more = task_on(fashion().first(2000), partial(mlp, 784, 64), batch=50, steps=800)
@@ -107,33 +123,23 @@ CLAIM = Claim(
     statement="For Adam, unlike for SGD, weight decay is not an L2 penalty.",
     source="Loshchilov and Hutter 2019, arXiv:1711.05101",
     design=(
-        "A network learns few examples with AdamW (decoupled) and with Adam and a penalty. At one "
-        f"rate, {LR:g}, which of {len(PENALTIES)} penalties from 1e-4 to 0.1 ends nearest to a "
-        f"decoupled decay of {DECAY:g}? And over three rates and coefficients from 1e-3 to 10, "
-        "linear to 0: which coefficient doubles the loss, and how good is the best pair?"
+        "A network learns few examples with AdamW (decoupled), and with Adam and a penalty. At a "
+        f"rate of {LR:g}, which of {len(PENALTIES)} penalties from 1e-4 to 0.1 ends closest to a "
+        f"decoupled decay of {DECAY:g}? And over three rates, linear to 0, and coefficients from "
+        "1e-3 to 10: which coefficient doubles the loss, and how good is the best pair?"
     ),
     figures=(
-        Figure(
-            name="distance",
-            says="between the last weights of both, over the way",
-            low=0.1,
-        ),
-        Figure(name="to itself", says="the same to a run begun 1e-6 apart"),
-        Figure(
-            name="factor",
-            says="coefficient that doubles the loss, decoupled over penalty",
-            low=3.0,
-            unit="x",
-        ),
-        Figure(name="loss", says="AdamW's best over the best with a penalty", unit="x"),
+        Figure("distance", "between the last weights of both, over the way", low=0.1),
+        Figure("to itself", "the same to a run begun 1e-6 apart"),
+        factor("factor", "coefficient that doubles the loss, decoupled over penalty", low=3.0),
+        factor("loss", "AdamW's best over the best with a penalty"),
     ),
-    measure=_measure,
-    seeds=4,
-    full_seeds=6,
+    measure=for_each_task(_measure),
+    seeds=(4, 6),
     tasks=_tasks,
     remark=(
-        "The paper also says that decoupled decay generalises better: the loss at both best pairs "
-        "stands beside. A coefficient never carries over from Adam(weight_decay=...) to AdamW."
+        "The paper also says that decoupled decay generalises better: compare the losses at the best "
+        "pairs. A coefficient never carries over from Adam(weight_decay=...) to AdamW."
     ),
     axes=("coefficient", "validation loss at the best rate"),
 )

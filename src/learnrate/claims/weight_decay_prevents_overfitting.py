@@ -1,4 +1,4 @@
-"""What weight decay does to a network that has too few examples."""
+"""The effect of weight decay on a network with too few examples."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from learnrate.claims._claim import Case, Claim, Figure, Line, Measured
+from learnrate.claims._claim import Claim, ClaimLine, ClaimMeasurement, factor
 from learnrate.claims._data import digits, fashion
-from learnrate.claims._measures import best_of_others
+from learnrate.claims._loss_history import LossHistory, loss_histories
+from learnrate.claims._measures import best_rows_of_others
 from learnrate.claims._tasks import mlp, task_on
-from learnrate.claims._watched import Watched, watched
 from learnrate.schedules import Constant
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
-    from learnrate.claims._bench import Bench
+    from learnrate.claims._trials import ClaimTrials
     from learnrate.task import Task
 
-# Of each optimizer: its rate, and coefficients from barely noticed to too much.
+# The optimizer, its rate, and coefficients from hardly any effect to too much.
 OPTIMIZERS: dict[str, tuple[Callable[..., torch.optim.Optimizer], float, tuple[float, ...]]] = {
     "SGD momentum": (partial(torch.optim.SGD, lr=0.1, momentum=0.9), 0.05, (3e-3, 1e-2, 3e-2)),
     "AdamW": (torch.optim.AdamW, 3e-3, (0.1, 0.3, 1.0)),
@@ -34,36 +34,56 @@ def _task(optimizer: Callable[..., torch.optim.Optimizer], full: bool) -> Task:
     return task_on(examples, network, optimizer, batch=50, steps=3000 if full else 600)
 
 
-def _gap(run: Watched) -> float:
+def _gap(run: LossHistory) -> float:
     return float(run.validation[-1] - run.training[-1])
 
 
-def _rise(run: Watched) -> float:
+def _rise(run: LossHistory) -> float:
     return float(run.validation[-1] / run.validation.min())
 
 
-def _measure(bench: Bench) -> Measured:
-    """Each optimizer without decay, and with the coefficient that is best for the other seeds."""
-    cases, lines = [], []
-    for name, (factory, rate, decays) in OPTIMIZERS.items():
-        tasks = [_task(partial(factory, weight_decay=decay), bench.full) for decay in (0, *decays)]
-        runs = [(task, (rate * Constant()).over(task.run_length())) for task in tasks]
-        without, *decayed = watched(bench, runs)
-        ends = np.array([[run.validation[-1] for run in row] for row in decayed])
-        chosen = [
-            next(row[at] for row, own in zip(decayed, ends, strict=True) if own[at] == end)
-            for at, end in enumerate(best_of_others(ends))
-        ]
-        pairs = list(zip(chosen, without, strict=True))
-        for figure, of in (("gap", _gap), ("rise", _rise)):
-            cases.append(Case(figure, name, [of(own) / of(plain) for own, plain in pairs]))
-        cases.append(Case("rise without", name, [_rise(plain) for plain in without]))
-        lowest = [own.validation.min() / plain.validation.min() for own, plain in pairs]
-        cases.append(Case("lowest", name, lowest))
-        for label, row in (("without", without), ("with decay", chosen)):
-            mean = np.mean([run.validation for run in row], axis=0)
-            lines.append(Line(f"{name}, {label}", row[0].steps.tolist(), mean.tolist()))
-    return Measured(cases, lines)
+def _lowest(run: LossHistory) -> float:
+    return float(run.validation.min())
+
+
+def _measure(trials: ClaimTrials) -> ClaimMeasurement:
+    return ClaimMeasurement.joined(
+        _measured(trials, name, *OPTIMIZERS[name]) for name in OPTIMIZERS
+    )
+
+
+def _measured(
+    trials: ClaimTrials,
+    name: str,
+    factory: Callable[..., torch.optim.Optimizer],
+    rate: float,
+    decays: Sequence[float],
+) -> ClaimMeasurement:
+    """An optimizer without decay, and with the coefficient that is best for the other seeds."""
+    tasks = [_task(partial(factory, weight_decay=decay), trials.full) for decay in (0, *decays)]
+    runs = [(task, (rate * Constant()).over(task.run_length())) for task in tasks]
+    without, *decayed = loss_histories(trials, runs)
+    ends = np.array([[run.validation[-1] for run in row] for row in decayed])
+    chosen = [decayed[row][column] for column, row in enumerate(best_rows_of_others(ends))]
+    pairs = list(zip(chosen, without, strict=True))
+
+    def ratios(measure: Callable[[LossHistory], float]) -> list[float]:
+        return [measure(run) / measure(plain) for run, plain in pairs]
+
+    lines = []
+    for label, row in (("without", without), ("with decay", chosen)):
+        mean = np.mean([run.validation for run in row], axis=0)
+        lines.append(ClaimLine.of(f"{name}, {label}", row[0].steps, mean))
+    return ClaimMeasurement.of(
+        name,
+        {
+            "gap": ratios(_gap),
+            "rise": ratios(_rise),
+            "rise without": [_rise(plain) for plain in without],
+            "lowest": ratios(_lowest),
+        },
+        *lines,
+    )
 
 
 CLAIM = Claim(
@@ -72,37 +92,24 @@ CLAIM = Claim(
     statement="Weight decay slows or prevents overfitting.",
     source="Krogh and Hertz, A simple weight decay can improve generalization, NIPS 1991",
     design=(
-        "A network learns 100 digits (in full 1,000 of Fashion-MNIST) at a constant rate until it "
-        "knows them by heart, without weight decay and with the best of three coefficients, as "
-        "chosen by the last validation loss of the other seeds. torch's SGD has it as a penalty, "
-        "AdamW decoupled."
+        "A network learns 100 digits (in the full test 1,000 images of Fashion-MNIST) at a constant "
+        "rate until it has memorised them, without weight decay and with the best of three "
+        "coefficients, chosen by the last validation loss of the other seeds. torch's SGD implements "
+        "weight decay as a penalty, AdamW decoupled."
     ),
     figures=(
-        Figure(
-            name="gap",
-            says="validation less training loss at the end, with decay over without",
-            high=0.9,
-            unit="x",
+        factor(
+            "gap", "validation less training loss at the end, with decay over without", high=0.9
         ),
-        Figure(
-            name="rise",
-            says="last over lowest validation loss, with decay over without",
-            high=1.0,
-            unit="x",
-        ),
-        Figure(name="rise without", says="last over lowest validation loss, no decay", unit="x"),
-        Figure(
-            name="lowest",
-            says="lowest validation loss, with decay over without",
-            unit="x",
-        ),
+        factor("rise", "last over lowest validation loss, with decay over without", high=1.0),
+        factor("rise without", "last over lowest validation loss, no decay"),
+        factor("lowest", "lowest validation loss, with decay over without"),
     ),
     measure=_measure,
-    seeds=4,
-    full_seeds=6,
+    seeds=(4, 6),
     remark=(
-        "A smaller gap is not a better network: too much decay closes it by learning less. Early "
-        "stopping gets the lowest loss of either run, which stands beside."
+        "A smaller gap does not make a better network: too much decay closes it because the network "
+        "learns less. Early stopping gives the lowest loss of either run, which is reported too."
     ),
     axes=("step", "validation loss"),
     log="",

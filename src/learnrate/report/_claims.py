@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from learnrate.claims import Claim, Judged, Outcome
+    from learnrate.claims import CaseResult, Claim, Outcome
 
 __all__ = ["OPEN", "interval_text", "show_claim", "show_claims"]
 
@@ -68,7 +68,7 @@ def show_claim(console: Console, claim: Claim, tested: Outcome | None) -> None:
         console.print(f"not tested yet: learnrate claims run {claim.name}")
         return
     _show_cases(console, tested)
-    console.print(Text(f"{tested.how}\n", "dim"))
+    console.print(Text(f"{tested.conditions}\n", "dim"))
 
 
 def _show_cases(console: Console, tested: Outcome) -> None:
@@ -95,7 +95,7 @@ def _show_cases(console: Console, tested: Outcome) -> None:
     console.print(table)
 
 
-def interval_text(tested: Outcome, case: Judged) -> str:
+def interval_text(tested: Outcome, case: CaseResult) -> str:
     """A case's interval for people, in the unit of its figure."""
     figure = tested.claim.figure(case.figure)
     return f"{figure.text(case.low)} .. {figure.text(case.high)}"
