@@ -77,7 +77,7 @@ def test_a_figure_without_a_range_has_no_vote():
 def an_outcome():
     claim = claim_named("zero-learns-nothing")
     case = judge(Case("change", "here", [0.0, 1e-9]), claim.figures[0])
-    lines = (ClaimLine("a", [1.0, 2.0], [3.0, 4.0]),)
+    lines = (ClaimLine("a", (1.0, 2.0), (3.0, 4.0)),)
     environment = {"learnrate": "0.1.0"}
     return Outcome(
         claim,

@@ -162,13 +162,13 @@ class ClaimLine:
     """A line in a claim's picture."""
 
     label: str
-    x: Sequence[float]
-    y: Sequence[float]
+    x: tuple[float, ...]
+    y: tuple[float, ...]
 
     @classmethod
     def of(cls, label: str, x: ArrayLike, y: ArrayLike) -> ClaimLine:
         """A line through arrays."""
-        return cls(label, np.asarray(x).tolist(), np.asarray(y).tolist())
+        return cls(label, tuple(np.asarray(x).tolist()), tuple(np.asarray(y).tolist()))
 
     @classmethod
     def of_means(cls, label: str, x: ArrayLike, losses: np.ndarray) -> ClaimLine:

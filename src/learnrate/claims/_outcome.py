@@ -8,8 +8,9 @@ from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
-from learnrate._errors import FileError
+from learnrate._errors import ArgumentError, FileError
 from learnrate._files import folder_for, read_json, write_json
+from learnrate._records import from_dict, to_dict
 from learnrate._statistics import mean_half_width
 from learnrate.claims._claim import Case, Claim, ClaimLine, ClaimVerdict, Figure
 
@@ -154,10 +155,8 @@ class Outcome:
             "processor_seconds": round(self.processor_seconds, 2),
             "full": self.full,
             "task": self.own_task,
-            "cases": [vars(case) for case in self.cases],
-            "lines": [
-                {"label": line.label, "x": list(line.x), "y": list(line.y)} for line in self.lines
-            ],
+            "cases": [to_dict(case) for case in self.cases],
+            "lines": [to_dict(line) for line in self.lines],
             "made": dict(self.environment),
         }
 
@@ -171,17 +170,17 @@ class Outcome:
         try:
             return cls(
                 claim=claim,
-                cases=tuple(CaseResult(**case) for case in document["cases"]),
+                cases=tuple(from_dict(CaseResult, case) for case in document["cases"]),
                 verdict=ClaimVerdict(document["verdict"]),
                 seeds=document["seeds"],
                 seconds=document["seconds"],
                 processor_seconds=document["processor_seconds"],
                 full=document["full"],
                 own_task=document["task"],
-                lines=tuple(ClaimLine(**line) for line in document["lines"]),
+                lines=tuple(from_dict(ClaimLine, line) for line in document["lines"]),
                 environment=document["made"],
             )
-        except (KeyError, TypeError, ValueError) as error:
+        except (ArgumentError, KeyError, TypeError, ValueError) as error:
             raise FileError(
                 f"the stored result of the claim {claim.name!r} is not valid: {error}."
             ) from error
