@@ -23,7 +23,7 @@ from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 
 import learnrate
-from learnrate.integrations.attach_keras import LearnrateCallback
+from learnrate.integrations.attach_keras import KerasCallback
 from learnrate.watch import diagnose
 
 BATCH = 32
@@ -60,7 +60,7 @@ def main() -> None:
     for name, peak in (("found", found.suggestion), ("default", DEFAULT_RATE)):
         model = make_model()
         before, _ = model.evaluate(x_test, y_test, verbose=0)
-        callback = LearnrateCallback(f"{peak} * warmup(5%) >> linear()", name=name, store=store)
+        callback = KerasCallback(f"{peak} * warmup(5%) >> linear()", name=name, store=store)
         model.fit(
             x_train,
             y_train,

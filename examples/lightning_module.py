@@ -17,7 +17,7 @@ from torch import nn
 from torch.utils.data import DataLoader, TensorDataset, random_split
 
 import learnrate
-from learnrate.integrations.attach_lightning import LearnrateCallback
+from learnrate.integrations.attach_lightning import LightningCallback
 from learnrate.integrations.task_lightning import task_of
 from learnrate.report import plan_page
 
@@ -98,7 +98,7 @@ def main() -> None:
     for name, peak in (("planned", plan.peak), ("default", DEFAULT_RATE)):
         seed_everything(1, verbose=False)
         module = Classifier()
-        callback = LearnrateCallback(peak / plan.peak * plan.schedule, name=name, store=store)
+        callback = LightningCallback(peak / plan.peak * plan.schedule, name=name, store=store)
         trainer = trainer_for(asked.steps, callback)
         (before,) = trainer.validate(module, data, verbose=False)
         trainer.fit(module, data)
@@ -112,7 +112,7 @@ def main() -> None:
     print(f"dashboard  learnrate dashboard --store {store} --plans {asked.out}")
 
 
-def trainer_for(steps: int, *callbacks: LearnrateCallback) -> Trainer:
+def trainer_for(steps: int, *callbacks: LightningCallback) -> Trainer:
     """A Trainer of one run."""
     return Trainer(
         max_steps=steps,

@@ -17,7 +17,7 @@ import torch
 from transformers import GPT2Config, GPT2LMHeadModel, PrinterCallback, Trainer, TrainingArguments
 
 import learnrate
-from learnrate.integrations.attach_transformers import LearnrateCallback
+from learnrate.integrations.attach_transformers import TransformersCallback
 from learnrate.integrations.task_transformers import task_of
 from learnrate.report import plan_page
 
@@ -47,7 +47,7 @@ def main() -> None:
 
     print(f"While it trains, from another shell: learnrate steer last scale 0.5 --store {store}\n")
     for name, peak in (("planned", plan.peak), ("default", DEFAULT_RATE)):
-        callback = LearnrateCallback(peak / plan.peak * plan.schedule, name=name, store=store)
+        callback = TransformersCallback(peak / plan.peak * plan.schedule, name=name, store=store)
         trainer = trainer_for(rows, asked.steps, asked.out, callback)
         before = trainer.evaluate()["eval_loss"]
         trainer.train()
@@ -79,7 +79,7 @@ def make_model() -> GPT2LMHeadModel:
 
 
 def trainer_for(
-    rows: list[dict[str, torch.Tensor]], steps: int, out: Path, *callbacks: LearnrateCallback
+    rows: list[dict[str, torch.Tensor]], steps: int, out: Path, *callbacks: TransformersCallback
 ) -> Trainer:
     """A Trainer of one run, as one writes it without learnrate."""
     arguments = TrainingArguments(

@@ -5,7 +5,7 @@ import pytest
 
 @pytest.fixture
 def make_optimizer():
-    """An optimizer over one parameter a group, each group with the rate given."""
+    """A function that makes an optimizer with one parameter in each group, at the given rates."""
     import torch
 
     def make(*rates, cls=torch.optim.SGD, **options):
@@ -21,14 +21,14 @@ def make_optimizer():
 
 @pytest.fixture
 def trained_at():
-    """Make updates; the value that each was made with, a list a group."""
+    """A function that makes updates and returns the value of each, one list for each group."""
 
     def train(optimizer, scheduler, updates, read=lambda group: float(group["lr"])):
-        found = []
+        rates = []
         for _ in range(updates):
-            found.append([read(group) for group in optimizer.param_groups])
+            rates.append([read(group) for group in optimizer.param_groups])
             optimizer.step()
             scheduler.step()
-        return [list(column) for column in zip(*found, strict=True)]
+        return [list(column) for column in zip(*rates, strict=True)]
 
     return train

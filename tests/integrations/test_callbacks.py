@@ -1,24 +1,25 @@
-"""One line in Lightning, transformers and Keras: rates set, run recorded."""
+"""The callbacks for Lightning, transformers and Keras set rates and record the run."""
 
 import numpy as np
 import pytest
 
 import learnrate
 from learnrate import ArgumentError
+from learnrate.store import Sink
 
 torch = pytest.importorskip("torch")
 SCHEDULE = "3e-2 * warmup(2) >> cosine(6, floor=0.1)"
 RATES = [learnrate.schedule(SCHEDULE)(step) for step in range(8)]
 
 
-class Rows:
-    """A sink of one's own."""
+class StepsSink(Sink):
+    """A sink that keeps the steps it receives."""
 
     def __init__(self):
         self.steps, self.closed = [], False
 
-    def __call__(self, seen):
-        self.steps += seen.step.tolist()
+    def __call__(self, observations):
+        self.steps += observations.step.tolist()
 
     def close(self):
         self.closed = True
@@ -87,17 +88,17 @@ def filtered(test):
 
 @filtered
 def test_lightning_trains_at_the_schedule_and_records(fit, tmp_path):
-    from learnrate.integrations.attach_lightning import LearnrateCallback
+    from learnrate.integrations.attach_lightning import LightningCallback
 
-    place, sink = tmp_path / "a.db", Rows()
-    callback = LearnrateCallback(SCHEDULE, store=place, sinks=[sink])
+    place, sink = tmp_path / "a.db", StepsSink()
+    callback = LightningCallback(SCHEDULE, store=place, sinks=[sink])
     _, module = fit(callback)
-    seen = learnrate.Store(place).observations(callback.run.id)
+    observations = learnrate.Store(place).observations(callback.run.id)
     assert module.used == pytest.approx(RATES)
-    assert seen.column("lr").tolist() == pytest.approx(RATES)
-    assert np.isfinite(seen.column("loss")).all()
-    assert np.flatnonzero(np.isfinite(seen.column("validation"))).tolist() == [3, 7]
-    assert np.isfinite(seen.column("gradient_norm"))[0]
+    assert observations.column("lr").tolist() == pytest.approx(RATES)
+    assert np.isfinite(observations.column("loss")).all()
+    assert np.flatnonzero(np.isfinite(observations.column("validation"))).tolist() == [3, 7]
+    assert np.isfinite(observations.column("gradient_norm"))[0]
     assert sorted(set(sink.steps)) == list(range(8))
     assert sink.closed
     assert str(learnrate.Store(place).run(callback.run.id).status) == "finished"
@@ -105,12 +106,12 @@ def test_lightning_trains_at_the_schedule_and_records(fit, tmp_path):
 
 @filtered
 def test_lightning_records_the_loss_itself_under_accumulation(fit, tmp_path):
-    from learnrate.integrations.attach_lightning import LearnrateCallback
+    from learnrate.integrations.attach_lightning import LightningCallback
 
     place = tmp_path / "a.db"
     losses = []
     for accumulate in (1, 2):
-        callback = LearnrateCallback(None, store=place)
+        callback = LightningCallback(None, store=place)
         fit(callback, 4, accumulate=accumulate)
         losses.append(learnrate.Store(place).observations(callback.run.id).column("loss"))
     assert len(losses[1]) == 4
@@ -119,18 +120,18 @@ def test_lightning_records_the_loss_itself_under_accumulation(fit, tmp_path):
 
 @filtered
 def test_lightning_resumes_in_the_same_run(fit, tmp_path):
-    from learnrate.integrations.attach_lightning import LearnrateCallback
+    from learnrate.integrations.attach_lightning import LightningCallback
 
     place = tmp_path / "a.db"
-    first = LearnrateCallback(SCHEDULE, store=place)
+    first = LightningCallback(SCHEDULE, store=place)
     trainer, _ = fit(first, 5)
     trainer.save_checkpoint(tmp_path / "a.ckpt")
-    again = LearnrateCallback(SCHEDULE, store=place)
+    again = LightningCallback(SCHEDULE, store=place)
     _, module = fit(again, 8, resume=tmp_path / "a.ckpt")
     assert again.run.id == first.run.id
     assert module.used == pytest.approx(RATES[5:])
-    seen = learnrate.Store(place).observations(again.run.id)
-    assert seen.column("lr").tolist() == pytest.approx(RATES)
+    observations = learnrate.Store(place).observations(again.run.id)
+    assert observations.column("lr").tolist() == pytest.approx(RATES)
 
 
 # transformers
@@ -138,7 +139,7 @@ def test_lightning_resumes_in_the_same_run(fit, tmp_path):
 
 def test_transformers_trains_at_the_schedule_and_records(tmp_path):
     transformers = pytest.importorskip("transformers")
-    from learnrate.integrations.attach_transformers import LearnrateCallback
+    from learnrate.integrations.attach_transformers import TransformersCallback
 
     transformers.set_seed(0)
     sizes = {"vocab_size": 11, "n_positions": 8, "n_embd": 8, "n_layer": 1, "n_head": 2}
@@ -150,10 +151,10 @@ def test_transformers_trains_at_the_schedule_and_records(tmp_path):
     class Spy(transformers.TrainerCallback):
         def on_train_begin(self, args, state, control, optimizer, **_):
             optimizer.optimizer.register_step_post_hook(
-                lambda held, *_: used.append(held.param_groups[0]["lr"])
+                lambda updated, *_: used.append(updated.param_groups[0]["lr"])
             )
 
-    callback = LearnrateCallback(SCHEDULE, store=place)
+    callback = TransformersCallback(SCHEDULE, store=place)
     arguments = transformers.TrainingArguments(
         output_dir=str(tmp_path / "out"),
         max_steps=8,
@@ -170,14 +171,14 @@ def test_transformers_trains_at_the_schedule_and_records(tmp_path):
     transformers.Trainer(
         model, arguments, train_dataset=rows, eval_dataset=rows[:4], callbacks=[callback, Spy()]
     ).train()
-    seen = learnrate.Store(place).observations(callback.run.id)
+    observations = learnrate.Store(place).observations(callback.run.id)
     assert used == pytest.approx(RATES)
-    assert seen.column("lr").tolist() == pytest.approx(RATES)
-    assert np.isfinite(seen.column("loss")).all()
-    assert np.isfinite(seen.column("gradient_norm")).all()
-    assert np.flatnonzero(np.isfinite(seen.column("validation"))).tolist() == [3, 7]
+    assert observations.column("lr").tolist() == pytest.approx(RATES)
+    assert np.isfinite(observations.column("loss")).all()
+    assert np.isfinite(observations.column("gradient_norm")).all()
+    assert np.flatnonzero(np.isfinite(observations.column("validation"))).tolist() == [3, 7]
     with pytest.raises(ArgumentError, match="max_grad_norm"):
-        LearnrateCallback(clip_norm=1.0)
+        TransformersCallback(clip_norm=1.0)
 
 
 # Keras
@@ -186,7 +187,7 @@ def test_transformers_trains_at_the_schedule_and_records(tmp_path):
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning")
 def test_keras_trains_at_the_schedule_and_records(tmp_path):
     keras = pytest.importorskip("keras")
-    from learnrate.integrations.attach_keras import LearnrateCallback
+    from learnrate.integrations.attach_keras import KerasCallback
 
     keras.utils.set_random_seed(0)
     x = np.random.default_rng(0).normal(size=(32, 3)).astype("float32")
@@ -204,7 +205,7 @@ def test_keras_trains_at_the_schedule_and_records(tmp_path):
                 model.reset_metrics()
         else:
             shares = "3e-2 * warmup(25%) >> cosine(floor=0.1)"
-            callback = LearnrateCallback(shares, store=place)
+            callback = KerasCallback(shares, store=place)
             model.compile(keras.optimizers.SGD(0.5), "mse")
             model.fit(
                 x,
@@ -216,20 +217,20 @@ def test_keras_trains_at_the_schedule_and_records(tmp_path):
                 validation_data=(x, y),
                 callbacks=[callback],
             )
-            seen = learnrate.Store(place).observations(callback.recorder.run)
+            observations = learnrate.Store(place).observations(callback.recorder.run)
         ends.append(np.asarray(model.get_weights()[0]))
     assert ends[0] == pytest.approx(ends[1], rel=1e-5)
-    assert seen.column("lr").tolist() == pytest.approx(RATES)
-    assert seen.column("loss") == pytest.approx(losses, rel=1e-4)
-    assert np.flatnonzero(np.isfinite(seen.column("validation"))).tolist() == [3, 7]
+    assert observations.column("lr").tolist() == pytest.approx(RATES)
+    assert observations.column("loss") == pytest.approx(losses, rel=1e-4)
+    assert np.flatnonzero(np.isfinite(observations.column("validation"))).tolist() == [3, 7]
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning")
 def test_keras_refuses_executions_of_several_updates():
     keras = pytest.importorskip("keras")
-    from learnrate.integrations.attach_keras import LearnrateCallback
+    from learnrate.integrations.attach_keras import KerasCallback
 
     model = keras.Sequential([keras.layers.Input((3,)), keras.layers.Dense(1)])
     model.compile("sgd", "mse", steps_per_execution=2)
     with pytest.raises(ArgumentError, match="steps_per_execution"):
-        model.fit(np.ones((4, 3)), np.ones((4, 1)), verbose=0, callbacks=[LearnrateCallback()])
+        model.fit(np.ones((4, 3)), np.ones((4, 1)), verbose=0, callbacks=[KerasCallback()])

@@ -1,4 +1,4 @@
-"""The page of conventions: its schedules are schedules, and mean what their rows say."""
+"""The schedules on the page of conventions can be parsed and have the rates of its rows."""
 
 import math
 import re
@@ -23,9 +23,9 @@ def test_the_page_has_its_schedules():
 
 @pytest.mark.parametrize("text", TEXTS)
 def test_a_schedule_of_the_page_reads_as_it_is_written(text):
-    found = schedule(text)
-    assert schedule(str(found)) == found
-    assert found.ready or not found.bound
+    parsed = schedule(text)
+    assert schedule(str(parsed)) == parsed
+    assert parsed.ready or not parsed.bound
 
 
 def test_one_cycle_is_written_out_as_the_recipes_say():
@@ -40,7 +40,7 @@ def values(text, last):
     return [schedule(text)(step) for step in range(last)]
 
 
-def test_pytorch_warmups_linear_is_ours_one_step_shorter():
+def test_the_linear_warmup_of_pytorch_warmup_is_one_step_shorter():
     expected = [min((step + 1) / 4, 1.0) for step in range(20)]
     assert expected == pytest.approx(values("warmup(3, start=0.25) >> constant()", 20), rel=1e-12)
 
@@ -51,8 +51,8 @@ def test_fastais_one_cycle_ends_at_a_hundred_thousandth():
 
     rise = [between(1 / 25, 1.0, step / 25) for step in range(25)]
     fall = [between(1.0, 1e-5, step / 75) for step in range(76)]
-    ours = values("warmup(25, start=0.04, curve=cosine) >> cosine(75, floor=1e-5)", 101)
-    assert [*rise, *fall] == pytest.approx(ours, rel=1e-12)
+    actual = values("warmup(25, start=0.04, curve=cosine) >> cosine(75, floor=1e-5)", 101)
+    assert [*rise, *fall] == pytest.approx(actual, rel=1e-12)
 
 
 def test_torchs_cosine_climbs_as_a_repeated_fall_and_rise():
@@ -76,7 +76,7 @@ def test_torchs_cosine_climbs_as_a_repeated_fall_and_rise():
         (False, "warmup(5, start=0.01) >> skip(cosine(100), steps=5)"),
     ],
 )
-def test_timms_cosine_is_ours_with_and_without_its_prefix(prefix, text):
+def test_timms_cosine_is_a_schedule_with_and_without_its_prefix(prefix, text):
     def timm(step):
         if step < 5:
             return 0.01 + step * (1 - 0.01) / 5
@@ -96,7 +96,7 @@ def test_timms_cosine_is_ours_with_and_without_its_prefix(prefix, text):
     ],
 )
 def test_pytorch_optimizers_decay_ignores_its_floor_until_the_end(shape, fall):
-    def theirs(step):
+    def pytorch_optimizers_rate(step):
         if step < 10:
             return step / 10
         if step < 80:
@@ -104,5 +104,5 @@ def test_pytorch_optimizers_decay_ignores_its_floor_until_the_end(shape, fall):
         return fall((step - 80) / 20) if step < 100 else 0.1
 
     text = f"warmup(10, start=0) >> constant(70) >> {shape}(20) >> 0.1"
-    expected = [theirs(step) for step in range(120)]
+    expected = [pytorch_optimizers_rate(step) for step in range(120)]
     assert expected == pytest.approx(values(text, 120), rel=1e-12, abs=1e-15)

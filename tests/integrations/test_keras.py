@@ -1,4 +1,4 @@
-"""Our schedules in Keras, and Keras's schedules as ours."""
+"""Schedules in Keras, and Keras's own schedules as schedules of learnrate."""
 
 import os
 import subprocess
@@ -37,10 +37,10 @@ few = settings(max_examples=15)
 
 
 def number(tensor):
-    return float(tensor)  # of the torch backend, which is the one set for the tests
+    return float(tensor)  # of the torch backend, which the tests set
 
 
-# Ours in theirs.
+# Schedules of learnrate in Keras.
 
 TRAINING = """
 import sys, keras, numpy as np
@@ -52,13 +52,13 @@ run = schedule("3e-2 * warmup(5) >> cosine(15, floor=0.1)")
 
 class Rates(keras.callbacks.Callback):
     def on_train_batch_begin(self, batch, logs=None):
-        found.append(float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate)))
+        rates.append(float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate)))
 
 def fit(model, batches):
     x, y = np.ones((batches, 3), "float32"), np.ones((batches, 1), "float32")
     model.fit(x, y, batch_size=1, verbose=0, shuffle=False, callbacks=[Rates()])
 
-found = []
+rates = []
 model = keras.Sequential([keras.layers.Input((3,)), keras.layers.Dense(1)])
 rate = to_keras(run, accumulate=accumulate)
 steps = None if accumulate == 1 else accumulate
@@ -68,14 +68,14 @@ model.save(path)
 model = keras.models.load_model(path)
 fit(model, 12)
 expected = [run(batch // accumulate) for batch in range(24)]
-np.testing.assert_allclose(found, expected, rtol=1e-6)
+np.testing.assert_allclose(rates, expected, rtol=1e-6)
 assert model.optimizer._learning_rate.schedule == run, model.optimizer._learning_rate
-print(keras.backend.backend(), len(found))
+print(keras.backend.backend(), len(rates))
 """
 
 
 @pytest.mark.parametrize(("backend", "accumulate"), [("torch", 1), ("jax", 1), ("torch", 3)])
-def test_a_model_of_keras_trains_at_our_rates_also_after_it_was_saved(
+def test_a_model_of_keras_trains_at_the_rates_of_a_schedule_also_after_it_was_saved(
     backend, accumulate, tmp_path
 ):
     pytest.importorskip(backend)
@@ -90,11 +90,11 @@ def test_a_model_of_keras_trains_at_our_rates_also_after_it_was_saved(
     assert shown.stdout.split() == [backend, "24"]
 
 
-def test_it_has_our_rates_and_holds_the_last():
-    ours = to_keras(RUN)
+def test_a_keras_schedule_has_the_rates_of_its_schedule_and_keeps_the_last():
+    schedule = to_keras(RUN)
     steps = [*range(25), 10**6]
-    found = [number(ours(keras.ops.array(step))) for step in steps]
-    assert found == pytest.approx([RUN(step) for step in steps], rel=1e-6)
+    rates = [number(schedule(keras.ops.array(step))) for step in steps]
+    assert rates == pytest.approx([RUN(step) for step in steps], rel=1e-6)
 
 
 def test_keras_brings_it_back_from_its_text():
@@ -122,21 +122,23 @@ def test_accumulation_must_be_a_number_of_micro_batches(accumulate):
         to_keras(RUN, accumulate=accumulate)
 
 
-# Theirs as ours: at every step, and far past the end.
+# Schedules of Keras as schedules of learnrate: at every step, and far past the end.
 
 
-def rates(theirs, steps):
+def rates(keras_schedule, steps):
     """Theirs in double precision."""
     keras.config.set_floatx("float64")
     try:
-        return [number(theirs(keras.ops.convert_to_tensor(step))) for step in steps]
+        return [number(keras_schedule(keras.ops.convert_to_tensor(step))) for step in steps]
     finally:
         keras.config.set_floatx("float32")
 
 
-def same(theirs, ours, last):
+def same(keras_schedule, schedule, last):
     steps = [*range(last + 3), 10 * last, 10**6]
-    assert rates(theirs, steps) == pytest.approx([ours(s) for s in steps], rel=1e-12, abs=1e-17)
+    assert rates(keras_schedule, steps) == pytest.approx(
+        [schedule(s) for s in steps], rel=1e-12, abs=1e-17
+    )
 
 
 schedules = keras.optimizers.schedules
@@ -144,53 +146,57 @@ schedules = keras.optimizers.schedules
 
 @few
 @given(steps=STEPS, floor=FLOORS)
-def test_cosine_is_theirs_and_floor_is_their_alpha(steps, floor):
+def test_cosine_is_that_of_keras_and_floor_is_its_alpha(steps, floor):
     same(schedules.CosineDecay(PEAK, steps, alpha=floor), PEAK * Cosine(steps, floor), steps)
 
 
 @few
 @given(warmup=STEPS, rest=STEPS, start=FLOORS, floor=FLOORS)
-def test_warmup_and_cosine_is_theirs_whose_decay_steps_leave_the_warmup_out(
+def test_warmup_and_cosine_is_that_of_keras_whose_decay_steps_exclude_the_warmup(
     warmup, rest, start, floor
 ):
-    theirs = schedules.CosineDecay(
+    keras_schedule = schedules.CosineDecay(
         PEAK * start, rest, alpha=floor, warmup_target=PEAK, warmup_steps=warmup
     )
-    same(theirs, PEAK * Warmup(warmup, start).then(Cosine(rest, floor)), warmup + rest)
+    same(keras_schedule, PEAK * Warmup(warmup, start).then(Cosine(rest, floor)), warmup + rest)
 
 
 @few
 @given(every=STEPS, factor=SHARES, staircase=st.booleans())
-def test_exponential_is_theirs(every, factor, staircase):
-    theirs = schedules.ExponentialDecay(PEAK, every, factor, staircase=staircase)
-    ours = PEAK * Exponential(factor=factor, every=every, staircase=staircase)
-    same(theirs, ours, 4 * every)
+def test_exponential_is_that_of_keras(every, factor, staircase):
+    keras_schedule = schedules.ExponentialDecay(PEAK, every, factor, staircase=staircase)
+    schedule = PEAK * Exponential(factor=factor, every=every, staircase=staircase)
+    same(keras_schedule, schedule, 4 * every)
 
 
 @few
 @given(every=STEPS, rate=st.floats(0, 5), staircase=st.booleans())
-def test_inverse_time_is_theirs(every, rate, staircase):
-    theirs = schedules.InverseTimeDecay(PEAK, every, rate, staircase=staircase)
-    same(theirs, PEAK * InverseTime(rate=rate, every=every, staircase=staircase), 4 * every)
+def test_inverse_time_is_that_of_keras(every, rate, staircase):
+    keras_schedule = schedules.InverseTimeDecay(PEAK, every, rate, staircase=staircase)
+    same(
+        keras_schedule, PEAK * InverseTime(rate=rate, every=every, staircase=staircase), 4 * every
+    )
 
 
 @few
 @given(steps=STEPS, floor=FLOORS, power=st.sampled_from([0.5, 1.0, 2.0, 3.7]))
-def test_polynomial_is_theirs(steps, floor, power):
-    theirs = schedules.PolynomialDecay(PEAK, steps, PEAK * floor, power)
-    same(theirs, PEAK * Polynomial(steps, power, floor), steps)
+def test_polynomial_is_that_of_keras(steps, floor, power):
+    keras_schedule = schedules.PolynomialDecay(PEAK, steps, PEAK * floor, power)
+    same(keras_schedule, PEAK * Polynomial(steps, power, floor), steps)
 
 
 @few
 @given(steps=st.integers(2, 30), power=st.sampled_from([0.5, 1.0, 2.0]))
-def test_their_polynomial_that_cycles_is_a_chain_of_longer_and_longer_ones(steps, power):
-    theirs = schedules.PolynomialDecay(PEAK, steps, 0.03, power, cycle=True)
+def test_a_cycling_polynomial_of_keras_is_a_chain_of_ever_longer_polynomials(steps, power):
+    keras_schedule = schedules.PolynomialDecay(PEAK, steps, 0.03, power, cycle=True)
     falls = [Polynomial(i * steps, power, 0.1) for i in (1, 2, 3)]
-    ours = PEAK * falls[0].head(steps + 1).then(
+    schedule = PEAK * falls[0].head(steps + 1).then(
         Skip(falls[1], steps + 1).head(steps), Skip(falls[2], 2 * steps + 1)
     )
     steps = range(3 * steps + 1)
-    assert rates(theirs, steps) == pytest.approx([ours(step) for step in steps], rel=1e-12)
+    assert rates(keras_schedule, steps) == pytest.approx(
+        [schedule(step) for step in steps], rel=1e-12
+    )
 
 
 @few
@@ -200,13 +206,13 @@ def test_their_polynomial_that_cycles_is_a_chain_of_longer_and_longer_ones(steps
     decay=st.sampled_from([1.0, 0.5, 0.9]),
     floor=FLOORS,
 )
-def test_cosine_restarts_are_theirs(every, growth, decay, floor):
-    theirs = schedules.CosineDecayRestarts(PEAK, every, growth, decay, floor)
-    ours = PEAK * CosineRestarts(every=every, growth=growth, decay=decay, floor=floor)
+def test_cosine_restarts_are_those_of_keras(every, growth, decay, floor):
+    keras_schedule = schedules.CosineDecayRestarts(PEAK, every, growth, decay, floor)
+    schedule = PEAK * CosineRestarts(every=every, growth=growth, decay=decay, floor=floor)
     # Keras takes the cycle from a logarithm, which may miss a boundary by its last bit.
     steps = [step for step in range(8 * every) if not at_a_restart(step, every, growth)]
-    expected = [ours(step) for step in steps]
-    assert rates(theirs, steps) == pytest.approx(expected, rel=1e-11, abs=1e-16)
+    expected = [schedule(step) for step in steps]
+    assert rates(keras_schedule, steps) == pytest.approx(expected, rel=1e-11, abs=1e-16)
 
 
 def at_a_restart(step, every, growth):
@@ -218,19 +224,21 @@ def at_a_restart(step, every, growth):
 
 @few
 @given(
-    at=st.lists(STEPS, min_size=1, max_size=3, unique=True).map(sorted),
+    boundaries=st.lists(STEPS, min_size=1, max_size=3, unique=True).map(sorted),
     values=st.lists(SHARES, min_size=4, max_size=4),
 )
-def test_their_pieces_are_ours_with_boundaries_inclusive(at, values):
-    values = values[: len(at) + 1]
-    theirs = schedules.PiecewiseConstantDecay(at, [PEAK * value for value in values])
-    ours = PEAK * Piecewise(boundaries=tuple(at), values=tuple(values), inclusive=True)
-    same(theirs, ours, at[-1])
-    assert number(theirs(at[0])) == pytest.approx(PEAK * values[0], rel=1e-6)
-    exclusive = PEAK * Piecewise(boundaries=tuple(at), values=tuple(values))
-    assert exclusive(at[0]) == PEAK * values[1]
+def test_pieces_of_keras_are_a_piecewise_schedule_with_inclusive_boundaries(boundaries, values):
+    values = values[: len(boundaries) + 1]
+    keras_schedule = schedules.PiecewiseConstantDecay(
+        boundaries, [PEAK * value for value in values]
+    )
+    schedule = PEAK * Piecewise(boundaries=tuple(boundaries), values=tuple(values), inclusive=True)
+    same(keras_schedule, schedule, boundaries[-1])
+    assert number(keras_schedule(boundaries[0])) == pytest.approx(PEAK * values[0], rel=1e-6)
+    exclusive = PEAK * Piecewise(boundaries=tuple(boundaries), values=tuple(values))
+    assert exclusive(boundaries[0]) == PEAK * values[1]
 
 
 def test_a_constant_table_is_one_number():
-    ours = to_keras(0.1 * Constant(3))
-    assert np.float32(0.1) == number(ours(99))
+    schedule = to_keras(0.1 * Constant(3))
+    assert np.float32(0.1) == number(schedule(99))

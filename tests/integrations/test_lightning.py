@@ -55,7 +55,7 @@ def fit(tmp_path):
 
 
 @pytest.mark.parametrize("accumulate", [1, 3])
-def test_every_update_is_made_at_our_rate(accumulate, fit):
+def test_every_update_is_made_at_the_rate_of_the_schedule(accumulate, fit):
     module = Module(RUN)
     fit(module, accumulate=accumulate)
     assert module.rates == [RUN(step) for step in range(8)]
@@ -64,8 +64,8 @@ def test_every_update_is_made_at_our_rate(accumulate, fit):
 def test_a_schedule_of_shares_takes_the_length_of_the_run(fit):
     module = Module(1e-2 * warmup_cosine("25%"))
     fit(module)
-    ours = (1e-2 * warmup_cosine("25%")).over(8)
-    assert module.rates == [ours(step) for step in range(8)]
+    schedule = (1e-2 * warmup_cosine("25%")).over(8)
+    assert module.rates == [schedule(step) for step in range(8)]
 
 
 def test_it_resumes_from_a_checkpoint_of_lightning(fit, tmp_path):

@@ -1,4 +1,4 @@
-"""Our schedules in optax, and optax's schedules as ours."""
+"""Schedules in optax, and optax's own schedules as schedules of learnrate."""
 
 import numpy as np
 import pytest
@@ -33,7 +33,7 @@ FLOORS = st.sampled_from([0.0, 0.01, 0.1, 0.5])
 few = settings(max_examples=15)
 
 
-# Ours in theirs.
+# Schedules of learnrate in optax.
 
 
 @pytest.fixture
@@ -42,7 +42,7 @@ def double():
         yield
 
 
-def test_an_optimizer_of_optax_trains_at_our_rates():
+def test_an_optimizer_of_optax_trains_at_the_rates_of_a_schedule():
     weights, grads = jnp.array(0.0, jnp.float32), jnp.array(1.0, jnp.float32)
     optimizer = optax.sgd(to_optax(RUN))
 
@@ -59,29 +59,29 @@ def test_an_optimizer_of_optax_trains_at_our_rates():
 
 
 def test_it_can_be_jitted_mapped_and_scanned_over():
-    ours, steps = to_optax(RUN), jnp.arange(30)
+    schedule, steps = to_optax(RUN), jnp.arange(30)
     expected = np.float32(RUN(np.arange(30)))
-    _, scanned = jax.lax.scan(lambda step, _: (step + 1, ours(step)), 0, None, length=30)
-    assert expected.tolist() == ours(steps).tolist()
-    assert expected.tolist() == jax.vmap(jax.jit(ours))(steps).tolist()
+    _, scanned = jax.lax.scan(lambda step, _: (step + 1, schedule(step)), 0, None, length=30)
+    assert expected.tolist() == schedule(steps).tolist()
+    assert expected.tolist() == jax.vmap(jax.jit(schedule))(steps).tolist()
     assert expected.tolist() == scanned.tolist()
-    assert expected.dtype == ours(3).dtype
+    assert expected.dtype == schedule(3).dtype
 
 
-def test_in_double_precision_it_is_ours_to_the_last_bit(double):
+def test_in_double_precision_it_equals_the_schedule_to_the_last_bit(double):
     assert [float(to_optax(RUN)(step)) for step in range(30)] == [RUN(s) for s in range(30)]
 
 
 def test_the_precision_is_that_of_the_trace():
-    ours = to_optax(RUN)
-    single = ours(3).dtype
+    schedule = to_optax(RUN)
+    single = schedule(3).dtype
     with jax.enable_x64(True):
-        assert (jnp.float32, jnp.float64) == (single, ours(3).dtype)
+        assert (jnp.float32, jnp.float64) == (single, schedule(3).dtype)
 
 
 def test_past_the_end_and_before_the_start_it_holds():
-    ours = to_optax(1.0 * Linear(4, floor=0.25))
-    assert [float(ours(step)) for step in (-7, 0, 4, 2**31 - 1)] == [1.0, 1.0, 0.25, 0.25]
+    schedule = to_optax(1.0 * Linear(4, floor=0.25))
+    assert [float(schedule(step)) for step in (-7, 0, 4, 2**31 - 1)] == [1.0, 1.0, 0.25, 0.25]
 
 
 def test_optax_can_join_it():
@@ -100,116 +100,122 @@ def test_it_prints_as_what_it_is():
     assert repr(to_optax(RUN)) == f"to_optax(schedule('{RUN}'))"
 
 
-# Theirs as ours: at every step, and far past the end.
+# Schedules of optax as schedules of learnrate: at every step, and far past the end.
 
 
-def same(theirs, ours, last):
+def same(optax_schedule, schedule, last):
     """The same rates, in double precision."""
     with jax.enable_x64(True):
         steps = [*range(last + 3), 10 * last, 10**6]
-        expected = [float(theirs(jnp.asarray(step))) for step in steps]
-    assert expected == pytest.approx([ours(step) for step in steps], rel=1e-12, abs=1e-17)
+        expected = [float(optax_schedule(jnp.asarray(step))) for step in steps]
+    assert expected == pytest.approx([schedule(step) for step in steps], rel=1e-12, abs=1e-17)
 
 
 @few
 @given(steps=STEPS, floor=FLOORS)
-def test_linear_is_theirs(steps, floor):
+def test_linear_is_that_of_optax(steps, floor):
     same(optax.linear_schedule(PEAK, PEAK * floor, steps), PEAK * Linear(steps, floor), steps)
 
 
 @few
 @given(steps=STEPS, floor=FLOORS, power=st.sampled_from([0.5, 1.0, 2.0, 3.7]), wait=STEPS)
-def test_polynomial_is_theirs_and_delay_is_their_transition_begin(steps, floor, power, wait):
-    theirs = optax.polynomial_schedule(PEAK, PEAK * floor, power, steps, transition_begin=wait)
-    ours = PEAK * Polynomial(steps, power, floor).delay(wait)
-    same(theirs, ours, steps + wait)
+def test_polynomial_is_that_of_optax_and_delay_is_its_transition_begin(steps, floor, power, wait):
+    optax_schedule = optax.polynomial_schedule(
+        PEAK, PEAK * floor, power, steps, transition_begin=wait
+    )
+    schedule = PEAK * Polynomial(steps, power, floor).delay(wait)
+    same(optax_schedule, schedule, steps + wait)
 
 
 @few
 @given(steps=STEPS, floor=FLOORS, power=st.sampled_from([0.5, 1.0, 2.0, 3.3]))
-def test_cosine_is_theirs(steps, floor, power):
-    theirs = optax.cosine_decay_schedule(PEAK, steps, alpha=floor, exponent=power)
-    same(theirs, PEAK * Cosine(steps, floor, power), steps)
+def test_cosine_is_that_of_optax(steps, floor, power):
+    optax_schedule = optax.cosine_decay_schedule(PEAK, steps, alpha=floor, exponent=power)
+    same(optax_schedule, PEAK * Cosine(steps, floor, power), steps)
 
 
 @few
 @given(every=STEPS, factor=SHARES, staircase=st.booleans(), floor=FLOORS)
-def test_exponential_is_theirs_and_floor_is_their_end_value(every, factor, staircase, floor):
-    theirs = optax.exponential_decay(
+def test_exponential_is_that_of_optax_and_floor_is_its_end_value(every, factor, staircase, floor):
+    optax_schedule = optax.exponential_decay(
         PEAK, every, factor, staircase=staircase, end_value=PEAK * floor if floor else None
     )
-    ours = PEAK * Exponential(factor=factor, every=every, staircase=staircase, floor=floor)
-    same(theirs, ours, 5 * every)
+    schedule = PEAK * Exponential(factor=factor, every=every, staircase=staircase, floor=floor)
+    same(optax_schedule, schedule, 5 * every)
 
 
 @few
 @given(steps=STEPS, rate=st.floats(1.01, 2))
-def test_a_growing_exponential_of_theirs_is_an_exponential_warmup(steps, rate):
+def test_a_growing_exponential_of_optax_is_an_exponential_warmup(steps, rate):
     peak = PEAK * rate**steps
-    theirs = optax.exponential_decay(PEAK, 1, rate, end_value=peak)
-    same(theirs, peak * Warmup(steps, start=rate**-steps, curve="exponential"), steps)
+    optax_schedule = optax.exponential_decay(PEAK, 1, rate, end_value=peak)
+    same(optax_schedule, peak * Warmup(steps, start=rate**-steps, curve="exponential"), steps)
 
 
 @few
 @given(
-    at=st.lists(STEPS, min_size=1, max_size=3, unique=True).map(sorted),
+    boundaries=st.lists(STEPS, min_size=1, max_size=3, unique=True).map(sorted),
     scales=st.lists(SHARES, min_size=3, max_size=3),
 )
-def test_piecewise_scales_of_theirs_multiply_up_to_our_values(at, scales):
-    scales = dict(zip(at, scales, strict=False))
+def test_piecewise_scales_of_optax_multiply_up_to_piecewise_values(boundaries, scales):
+    scales = dict(zip(boundaries, scales, strict=False))
     values = tuple(np.cumprod([1.0, *scales.values()]).tolist())
-    theirs = optax.piecewise_constant_schedule(PEAK, scales)
-    same(theirs, PEAK * Piecewise(boundaries=tuple(at), values=values), at[-1])
+    optax_schedule = optax.piecewise_constant_schedule(PEAK, scales)
+    same(optax_schedule, PEAK * Piecewise(boundaries=tuple(boundaries), values=values), boundaries[-1])
     for kind in ("linear", "cosine"):
-        theirs = optax.piecewise_interpolate_schedule(kind, PEAK, scales)
-        same(theirs, PEAK * Interpolated(boundaries=tuple(at), values=values, curve=kind), at[-1])
+        optax_schedule = optax.piecewise_interpolate_schedule(kind, PEAK, scales)
+        same(
+            optax_schedule,
+            PEAK * Interpolated(boundaries=tuple(boundaries), values=values, curve=kind),
+            boundaries[-1],
+        )
 
 
 @few
 @given(steps=st.integers(20, 90), share=st.floats(0.1, 0.9), div=st.floats(2, 50))
-def test_one_cycle_is_theirs(steps, share, div):
-    theirs = optax.cosine_onecycle_schedule(steps, PEAK, share, div, 1e4)
-    ours = one_cycle(int(share * steps), start=1 / div, floor=1 / div / 1e4).over(steps)
-    same(theirs, PEAK * ours, steps)
+def test_one_cycle_is_that_of_optax(steps, share, div):
+    optax_schedule = optax.cosine_onecycle_schedule(steps, PEAK, share, div, 1e4)
+    schedule = one_cycle(int(share * steps), start=1 / div, floor=1 / div / 1e4).over(steps)
+    same(optax_schedule, PEAK * schedule, steps)
 
 
 @few
 @given(steps=st.integers(20, 90), div=st.floats(2, 50), final=st.floats(2, 1e4))
-def test_their_linear_one_cycle_is_three_straight_lines(steps, div, final):
-    theirs = optax.linear_onecycle_schedule(steps, PEAK, 0.3, 0.85, div, final)
-    at = (int(0.3 * steps), int(0.85 * steps), steps)
-    ours = Interpolated(boundaries=at, values=(1 / div, 1.0, 1 / div, 1 / div / final))
-    same(theirs, PEAK * ours, steps)
+def test_the_linear_one_cycle_of_optax_is_three_straight_lines(steps, div, final):
+    optax_schedule = optax.linear_onecycle_schedule(steps, PEAK, 0.3, 0.85, div, final)
+    knots = (int(0.3 * steps), int(0.85 * steps), steps)
+    schedule = Interpolated(boundaries=knots, values=(1 / div, 1.0, 1 / div, 1 / div / final))
+    same(optax_schedule, PEAK * schedule, steps)
 
 
 @few
 @given(warmup=STEPS, rest=STEPS, start=st.sampled_from([0.0, 0.1]), floor=FLOORS)
-def test_warmup_and_cosine_is_theirs_whose_decay_steps_include_the_warmup(
+def test_warmup_and_cosine_is_that_of_optax_whose_decay_steps_include_the_warmup(
     warmup, rest, start, floor
 ):
-    theirs = optax.warmup_cosine_decay_schedule(
+    optax_schedule = optax.warmup_cosine_decay_schedule(
         PEAK * start, PEAK, warmup, warmup + rest, PEAK * floor
     )
-    same(theirs, PEAK * Warmup(warmup, start).then(Cosine(rest, floor)), warmup + rest)
+    same(optax_schedule, PEAK * Warmup(warmup, start).then(Cosine(rest, floor)), warmup + rest)
 
 
 @few
 @given(warmup=STEPS, every=STEPS, factor=SHARES)
-def test_warmup_and_exponential_is_theirs(warmup, every, factor):
-    theirs = optax.warmup_exponential_decay_schedule(0.0, PEAK, warmup, every, factor)
-    ours = Warmup(warmup, start=0.0).then(Exponential(factor=factor, every=every))
-    same(theirs, PEAK * ours, warmup + 3 * every)
+def test_warmup_and_exponential_is_that_of_optax(warmup, every, factor):
+    optax_schedule = optax.warmup_exponential_decay_schedule(0.0, PEAK, warmup, every, factor)
+    schedule = Warmup(warmup, start=0.0).then(Exponential(factor=factor, every=every))
+    same(optax_schedule, PEAK * schedule, warmup + 3 * every)
 
 
-def test_a_warmup_then_a_constant_is_theirs():
-    theirs = optax.warmup_constant_schedule(0.0, PEAK, 9)
-    same(theirs, PEAK * Warmup(9, start=0.0).then(Constant()), 9)
+def test_a_warmup_then_a_constant_is_that_of_optax():
+    optax_schedule = optax.warmup_constant_schedule(0.0, PEAK, 9)
+    same(optax_schedule, PEAK * Warmup(9, start=0.0).then(Constant()), 9)
 
 
 @few
 @given(cycles=st.lists(st.tuples(STEPS, STEPS, SHARES), min_size=1, max_size=3))
-def test_their_sgdr_is_a_chain_of_warmups_and_cosines(cycles):
-    theirs = optax.sgdr_schedule(
+def test_sgdr_of_optax_is_a_chain_of_warmups_and_cosines(cycles):
+    optax_schedule = optax.sgdr_schedule(
         [
             {
                 "init_value": 0.0,
@@ -222,8 +228,12 @@ def test_their_sgdr_is_a_chain_of_warmups_and_cosines(cycles):
         ]
     )
     parts = [
-        each
+        part
         for warmup, rest, peak in cycles
-        for each in (peak * Warmup(warmup, start=0.0), peak * Cosine(rest))
+        for part in (peak * Warmup(warmup, start=0.0), peak * Cosine(rest))
     ]
-    same(theirs, PEAK * Chain(tuple(parts)), sum(warmup + rest for warmup, rest, _ in cycles))
+    same(
+        optax_schedule,
+        PEAK * Chain(tuple(parts)),
+        sum(warmup + rest for warmup, rest, _ in cycles),
+    )

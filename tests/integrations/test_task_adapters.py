@@ -1,4 +1,4 @@
-"""A task made of a LightningModule or a transformers Trainer trains as these train themselves."""
+"""A task made from a LightningModule or a Trainer trains exactly as Lightning or transformers."""
 
 import pytest
 
@@ -10,7 +10,7 @@ SCHEDULE = "3e-2 * warmup(2) >> cosine(6, floor=0.1)"
 
 
 def weights(model):
-    return torch.cat([one.detach().flatten() for one in model.parameters()])
+    return torch.cat([weight.detach().flatten() for weight in model.parameters()])
 
 
 def losses_at(task, lr, seed=0):
@@ -73,7 +73,7 @@ def trainer_of(lightning, folder, **options):
 
 @lightnings
 def test_a_task_of_a_module_trains_as_the_trainer_does(lightning, make_module, batches, tmp_path):
-    from learnrate.integrations.attach_lightning import LearnrateCallback
+    from learnrate.integrations.attach_lightning import LightningCallback
     from learnrate.integrations.task_lightning import task_of
 
     options = {"max_steps": 8, "accumulate_grad_batches": 2, "gradient_clip_val": 0.5}
@@ -83,14 +83,14 @@ def test_a_task_of_a_module_trains_as_the_trainer_does(lightning, make_module, b
         module, train, trainer=trainer_of(lightning, tmp_path, **options), validation=held_out
     )
     assert (task.total_steps, task.accumulate, task.clip_norm) == (8, 2, 0.5)
-    ours = learnrate.train(task, SCHEDULE, progress=False)
+    trained = learnrate.train(task, SCHEDULE, progress=False)
     assert torch.equal(weights(module), first)
-    callback = LearnrateCallback(SCHEDULE, store=False)
+    callback = LightningCallback(SCHEDULE, store=False)
     trainer = trainer_of(lightning, tmp_path, callbacks=[callback], **options)
     trainer.fit(module, train, held_out)
-    assert torch.allclose(weights(ours.model), weights(module), rtol=1e-6)
-    (said,) = trainer.validate(module, held_out, verbose=False)
-    assert ours.curve.validation == pytest.approx(said["val_loss"], rel=1e-6)
+    assert torch.allclose(weights(trained.model), weights(module), rtol=1e-6)
+    (metrics,) = trainer.validate(module, held_out, verbose=False)
+    assert trained.curve.validation == pytest.approx(metrics["val_loss"], rel=1e-6)
 
 
 @lightnings
@@ -129,8 +129,8 @@ def test_groups_keep_the_rates_they_were_built_with_under_a_warmup(make_module, 
             return [optimizer], [{"scheduler": rise, "interval": "step"}]
 
     task = task_of(WarmedUp(), batches[0], total_steps=10)
-    made = task.optimizer_of(task.model())
-    assert [group["lr"] for group in made.param_groups] == [0.5, 0.05]
+    optimizer = task.optimizer_of(task.model())
+    assert [group["lr"] for group in optimizer.param_groups] == [0.5, 0.05]
 
 
 def test_a_module_within_a_module_may_log_too(lightning, make_module, batches):
@@ -171,21 +171,21 @@ def test_what_cannot_be_a_task_is_refused(lightning, make_module, batches, tmp_p
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "message"),
     [
         ({"training_step": lambda self, batch: None}, "training_step must return the loss"),
-        ({"configure_optimizers": lambda self: None}, "must give one torch.optim.Optimizer"),
+        ({"configure_optimizers": lambda self: None}, "must return one torch.optim.Optimizer"),
         ({"validation_step": lambda self, batch: None}, "validation logged nothing"),
         ({"validation_step": lambda self, batch: self.log("val_loss", [1, 2])}, "as a number"),
         ({"configure_optimizers": lambda self: self.trainer.strategy}, "self.trainer.strategy"),
     ],
 )
-def test_a_trial_says_what_the_module_lacks(make_module, batches, change, said):
+def test_a_trial_says_what_the_module_lacks(make_module, batches, change, message):
     from learnrate.integrations.task_lightning import task_of
 
     broken = type("Broken", (make_module,), change)
     task = task_of(broken(), batches[0], validation=batches[1], total_steps=2)
-    with pytest.raises(TaskError, match=said):
+    with pytest.raises(TaskError, match=message):
         learnrate.trials.check_task(task)[0].validate()
 
 
@@ -206,7 +206,7 @@ def make_trainer(tmp_path):
         tokens = {"bos_token_id": 0, "eos_token_id": 0}
         return transformers.GPT2LMHeadModel(transformers.GPT2Config(**sizes, **still, **tokens))
 
-    def make(*, factory=False, held=(), **options):
+    def make(*, factory=False, trainer_options=(), **options):
         arguments = {
             "output_dir": str(tmp_path / "out"),
             "max_steps": 8,
@@ -227,28 +227,28 @@ def make_trainer(tmp_path):
             args=transformers.TrainingArguments(**{**arguments, **options}),
             train_dataset=rows,
             eval_dataset=rows[:7],
-            **dict(held),
+            **dict(trainer_options),
         )
 
     return make
 
 
 def test_a_task_of_a_trainer_trains_as_the_trainer_does(make_trainer):
-    from learnrate.integrations.attach_transformers import LearnrateCallback
+    from learnrate.integrations.attach_transformers import TransformersCallback
     from learnrate.integrations.task_transformers import task_of
 
     trainer = make_trainer(max_grad_norm=2.0, optim="sgd")  # Adam would blow rounding up
     first = weights(trainer.model).clone()
     task = task_of(trainer)
     assert (task.total_steps, task.clip_norm, task.name) == (8, 2.0, "GPT2LMHeadModel")
-    ours = learnrate.train(task, SCHEDULE, progress=False)
+    trained = learnrate.train(task, SCHEDULE, progress=False)
     assert trainer.optimizer is None
     assert torch.equal(weights(trainer.model), first)
-    assert [group["weight_decay"] for group in ours.optimizer.param_groups] == [0.1, 0.0]
-    trainer.add_callback(LearnrateCallback(SCHEDULE, store=False))
+    assert [group["weight_decay"] for group in trained.optimizer.param_groups] == [0.1, 0.0]
+    trainer.add_callback(TransformersCallback(SCHEDULE, store=False))
     trainer.train()
-    assert torch.allclose(weights(ours.model), weights(trainer.model), rtol=1e-4, atol=1e-6)
-    assert ours.curve.validation == pytest.approx(trainer.evaluate()["eval_loss"], rel=1e-4)
+    assert torch.allclose(weights(trained.model), weights(trainer.model), rtol=1e-4, atol=1e-6)
+    assert trained.curve.validation == pytest.approx(trainer.evaluate()["eval_loss"], rel=1e-4)
 
 
 def test_epochs_accumulation_and_model_init_say_the_rest(make_trainer):

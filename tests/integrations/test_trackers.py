@@ -1,4 +1,4 @@
-"""What a run records, read back from the trackers' own files."""
+"""The recorded values of a run, read back from the trackers' own files."""
 
 import contextlib
 import json
@@ -12,13 +12,15 @@ import numpy as np
 import pytest
 
 import learnrate
+from learnrate.store import Sink
+from learnrate.watch import Observations
 
 torch = pytest.importorskip("torch")
 
 
 @pytest.fixture
 def trained(tmp_path):
-    """Train 40 updates with some sinks; what the store holds of the run."""
+    """A function that trains 40 updates with sinks and returns what the store has of the run."""
 
     def train(*sinks):
         weight = torch.nn.Parameter(torch.ones(3))
@@ -39,23 +41,24 @@ def trained(tmp_path):
     return train
 
 
-def expected(seen, name):
-    held = seen.column(name)
-    known = ~np.isnan(held)
-    return dict(zip(seen.step[known].tolist(), held[known].tolist(), strict=True))
+def expected(observations, name):
+    """The values of a column by step."""
+    column = observations.column(name)
+    known = ~np.isnan(column)
+    return dict(zip(observations.step[known].tolist(), column[known].tolist(), strict=True))
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_tensorboard_has_every_row(tmp_path, trained):
     from learnrate.integrations.tensorboard import TensorBoardSink
 
-    seen = trained(TensorBoardSink(tmp_path / "events"))
+    observations = trained(TensorBoardSink(tmp_path / "events"))
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
     events = EventAccumulator(str(tmp_path / "events")).Reload()
     for name in ("lr", "loss", "validation", "seconds"):
-        found = {one.step: one.value for one in events.Scalars(f"learnrate/{name}")}
-        assert found == pytest.approx(expected(seen, name), rel=1e-6)
+        actual = {event.step: event.value for event in events.Scalars(f"learnrate/{name}")}
+        assert actual == pytest.approx(expected(observations, name), rel=1e-6)
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
@@ -67,31 +70,88 @@ def test_mlflow_has_every_row_and_its_run_is_ended(tmp_path, trained, monkeypatc
     monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
     place = (tmp_path / "mlruns").as_uri()
     sink = MlflowSink(tracking_uri=place)
-    seen = trained(sink)
+    observations = trained(sink)
     client = mlflow.MlflowClient(place)
     for name in ("lr", "loss", "validation"):
-        found = client.get_metric_history(sink.run_id, f"learnrate/{name}")
-        assert {one.step: one.value for one in found} == pytest.approx(expected(seen, name))
+        history = client.get_metric_history(sink.run_id, f"learnrate/{name}")
+        actual = {metric.step: metric.value for metric in history}
+        assert actual == pytest.approx(expected(observations, name))
     assert client.get_run(sink.run_id).info.status == "FINISHED"
 
 
-@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning")
-def test_wandb_offline_has_every_row(tmp_path, trained, monkeypatch):
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
+def test_mlflow_has_all_metrics_if_one_call_brings_more_than_a_request_may_carry(
+    tmp_path, monkeypatch
+):
+    import mlflow
+
+    from learnrate.integrations.mlflow import MlflowSink
+
+    monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
+    place = (tmp_path / "mlruns").as_uri()
+    sink = MlflowSink(tracking_uri=place)
+    steps = np.arange(1300)
+    sink(Observations(run="a", step=steps, columns={"lr": 0.1 + steps, "loss": 1.0 + steps}))
+    client = mlflow.MlflowClient(place)
+    for name, first in (("lr", 0.1), ("loss", 1.0)):
+        history = client.get_metric_history(sink.run_id, f"learnrate/{name}")
+        assert [metric.value for metric in history] == (first + steps).tolist()
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
+def test_an_active_mlflow_run_of_the_user_is_not_ended(tmp_path, trained, monkeypatch):
+    import mlflow
+
+    from learnrate.integrations.mlflow import MlflowSink
+
+    monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
+    place = (tmp_path / "mlruns").as_uri()
+    monkeypatch.setattr(mlflow, "active_run", lambda: run)
+    client = mlflow.MlflowClient(place)
+    run = client.create_run(client.create_experiment("mine"))
+    sink = MlflowSink(tracking_uri=place)
+    trained(sink)
+    assert sink.run_id == run.info.run_id
+    assert client.get_run(sink.run_id).info.status == "RUNNING"
+    assert len(client.get_metric_history(sink.run_id, "learnrate/lr")) == 40
+
+
+@pytest.fixture
+def quiet_wandb(tmp_path, monkeypatch):
+    """Weights & Biases writes to a temporary folder, and prints nothing."""
     monkeypatch.setenv("WANDB_SILENT", "true")
-    monkeypatch.setenv("WANDB_DATA_DIR", str(tmp_path))
-    monkeypatch.setenv("WANDB_CACHE_DIR", str(tmp_path))
-    monkeypatch.setenv("WANDB_CONFIG_DIR", str(tmp_path))
+    for name in ("WANDB_DATA_DIR", "WANDB_CACHE_DIR", "WANDB_CONFIG_DIR"):
+        monkeypatch.setenv(name, str(tmp_path))
+
+
+@pytest.mark.usefixtures("quiet_wandb")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning")
+def test_wandb_offline_has_every_row(tmp_path, trained):
     from learnrate.integrations.wandb import WandbSink
 
     sink = WandbSink(project="p", mode="offline", dir=str(tmp_path))
-    seen = trained(sink)
-    found = {name: {} for name in ("lr", "loss", "validation")}
-    for row in logged(tmp_path):
-        for name, held in found.items():
-            if f"learnrate/{name}" in row:
-                held[int(row["learnrate/step"])] = row[f"learnrate/{name}"]
-    for name, held in found.items():
-        assert held == pytest.approx(expected(seen, name))
+    observations = trained(sink)
+    rows = list(logged(tmp_path))
+    for name in ("lr", "loss", "validation"):
+        key = f"learnrate/{name}"
+        actual = {int(row["learnrate/step"]): row[key] for row in rows if key in row}
+        assert actual == pytest.approx(expected(observations, name))
+
+
+@pytest.mark.usefixtures("quiet_wandb")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning")
+def test_a_wandb_run_of_the_user_is_not_finished(tmp_path, trained):
+    import wandb
+
+    from learnrate.integrations.wandb import WandbSink
+
+    run = wandb.init(project="mine", mode="offline", dir=str(tmp_path))
+    trained(WandbSink(run))
+    run.log({"epoch": 3})  # refused once the run is finished
+    run.finish()
+    rows = list(logged(tmp_path))
+    assert [row["epoch"] for row in rows if "epoch" in row] == [3]
+    assert sum("learnrate/lr" in row for row in rows) == 40
 
 
 def logged(folder):
@@ -99,20 +159,21 @@ def logged(folder):
     from wandb.proto import wandb_internal_pb2
 
     (file,) = folder.glob("wandb/offline-run-*/*.wandb")
-    data, at, held = file.read_bytes(), 7, b""
-    while at + 7 <= len(data):
-        if 32768 - at % 32768 < 7:  # no header fits into what is left of the block
-            at += 32768 - at % 32768
+    data, position, record_bytes = file.read_bytes(), 7, b""
+    while position + 7 <= len(data):
+        left_in_block = 32768 - position % 32768
+        if left_in_block < 7:  # a header does not fit
+            position += left_in_block
             continue
-        _, length, kind = struct.unpack_from("<IHB", data, at)
-        held += data[at + 7 : at + 7 + length]
-        at += 7 + length
+        _, length, kind = struct.unpack_from("<IHB", data, position)
+        record_bytes += data[position + 7 : position + 7 + length]
+        position += 7 + length
         if kind in {1, 4}:  # a whole record, or the last piece of one
-            record = wandb_internal_pb2.Record.FromString(held)
-            held = b""
-            items = record.history.item
+            record = wandb_internal_pb2.Record.FromString(record_bytes)
+            record_bytes = b""
             yield {
-                one.key or "/".join(one.nested_key): json.loads(one.value_json) for one in items
+                pair.key or "/".join(pair.nested_key): json.loads(pair.value_json)
+                for pair in record.history.item
             }
 
 
@@ -126,22 +187,22 @@ def trackio_folder(tmp_path_factory):
         yield folder
 
 
-def kept(folder, project, name):
-    """A value by step, of the one run of a Trackio project."""
+def stored(folder, project, name):
+    """A value by step, of the only run of a Trackio project."""
     with contextlib.closing(sqlite3.connect(folder / f"{project}.db")) as database:
-        held = database.execute("SELECT step, metrics FROM metrics").fetchall()
+        records = database.execute("SELECT step, metrics FROM metrics").fetchall()
         assert database.execute("SELECT count(DISTINCT run_id) FROM metrics").fetchone() == (1,)
-    rows = ((step, json.loads(metrics)) for step, metrics in held)
+    rows = ((step, json.loads(metrics)) for step, metrics in records)
     return {step: values[name] for step, values in rows if name in values}
 
 
 @pytest.fixture
 def connections(monkeypatch):
-    """Where sockets were connected to, or listened."""
-    found = []
+    """The addresses that sockets were connected or bound to."""
+    places = []
     for name in ("connect", "connect_ex", "bind"):
-        monkeypatch.setattr(socket.socket, name, lambda _, place: found.append(place))
-    return found
+        monkeypatch.setattr(socket.socket, name, lambda _, place: places.append(place))
+    return places
 
 
 def test_trackio_has_every_row_in_its_folder_and_nothing_is_sent(
@@ -149,50 +210,52 @@ def test_trackio_has_every_row_in_its_folder_and_nothing_is_sent(
 ):
     from learnrate.integrations.trackio import TrackioSink
 
-    seen = trained(TrackioSink(project="p"))
+    observations = trained(TrackioSink(project="p"))
     assert "Run finished" in capsys.readouterr().out
     for name in ("lr", "loss", "validation"):
-        found = kept(trackio_folder, "p", f"learnrate/{name}")
-        assert found == pytest.approx(expected(seen, name))
+        actual = stored(trackio_folder, "p", f"learnrate/{name}")
+        assert actual == pytest.approx(expected(observations, name))
     assert connections == []
 
 
-def test_a_trackio_run_of_ones_own_goes_on_beside_the_sinks(trackio_folder, trained):
+def test_the_current_trackio_run_of_the_user_stays_current(trackio_folder, trained):
     import trackio
 
     from learnrate.integrations.trackio import TrackioSink
 
     trackio.init("mine", embed=False, auto_log_cpu=False, auto_log_gpu=False)
-    seen = trained(TrackioSink(project="beside"))
+    observations = trained(TrackioSink(project="beside"))
     trackio.log({"epoch": 3})
     trackio.finish()
-    assert kept(trackio_folder, "mine", "epoch") == {0: 3}
-    assert len(kept(trackio_folder, "beside", "learnrate/lr")) == len(seen.step)
+    assert stored(trackio_folder, "mine", "epoch") == {0: 3}
+    assert len(stored(trackio_folder, "beside", "learnrate/lr")) == len(observations.step)
 
 
-def test_a_trackio_run_that_is_handed_over_is_not_finished(trackio_folder, trained, capsys):
+def test_a_trackio_run_of_the_user_is_not_finished(trackio_folder, trained, capsys):
     import trackio
 
     from learnrate.integrations.trackio import TrackioSink
 
     run = trackio.init("handed", embed=False, auto_log_cpu=False, auto_log_gpu=False)
-    seen = trained(TrackioSink(run, prefix=""))
+    observations = trained(TrackioSink(run, prefix=""))
     assert "Run finished" not in capsys.readouterr().out
     trackio.finish()
-    assert kept(trackio_folder, "handed", "loss") == pytest.approx(expected(seen, "loss"))
+    assert stored(trackio_folder, "handed", "loss") == pytest.approx(
+        expected(observations, "loss")
+    )
 
 
 def test_a_tracker_that_fails_stops_nothing(trained):
-    class Broken:
-        def __call__(self, seen):
+    class Broken(Sink):
+        def __call__(self, observations):
             raise OSError("no space left")
 
         def close(self):
             raise OSError("still none")
 
     with pytest.warns(RuntimeWarning, match="no space left"):
-        seen = trained(Broken())
-    assert seen.step.tolist() == list(range(40))
+        observations = trained(Broken())
+    assert observations.step.tolist() == list(range(40))
 
 
 @pytest.mark.parametrize(
@@ -204,13 +267,39 @@ def test_a_tracker_that_fails_stops_nothing(trained):
         ("trackio", "TrackioSink()"),
     ],
 )
-def test_without_its_package_a_sink_says_how_to_get_it(package, sink):
+def test_without_its_package_a_sink_says_how_to_install_it(package, sink):
     code = (
         f"import sys; sys.modules['{package}'] = None\n"
         f"import learnrate\nfrom learnrate.integrations.{package} import *\n"
         f"try:\n    {sink}\nexcept learnrate.MissingExtraError as error:\n    print(error)"
     )
-    found = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-c", code], check=True, capture_output=True, text=True
     )
-    assert f"pip install 'learnrate[{package}]'" in found.stdout
+    assert f"pip install 'learnrate[{package}]'" in process.stdout
+
+
+def test_a_sink_is_finished_once_and_closed_and_only_closed_if_the_run_fails(tmp_path):
+    calls = []
+
+    class Recording(Sink):
+        def __call__(self, observations):
+            calls.append("rows")
+
+        def finish(self):
+            calls.append("finish")
+
+        def close(self):
+            calls.append("close")
+
+    weight = torch.nn.Parameter(torch.ones(3))
+    for status, ending in (("finished", ["finish", "close"]), ("failed", ["close"])):
+        calls.clear()
+        optimizer = torch.optim.SGD([weight], lr=0.1)
+        run = learnrate.attach(optimizer, "0.1 * linear(40)", store=tmp_path / "runs.db")
+        run.observers.append(Recording())
+        optimizer.step()
+        run.step(torch.tensor(1.0))
+        run.finish(status)
+        assert calls[0] == "rows"
+        assert [call for call in calls if call != "rows"] == ending

@@ -1,4 +1,4 @@
-"""Our schedules in transformers' Trainer, and its schedules as ours."""
+"""Schedules in transformers' Trainer, and its own schedules as schedules of learnrate."""
 
 import pytest
 from hypothesis import given, settings
@@ -30,7 +30,7 @@ RUN = 3e-2 * Warmup(2).then(Cosine(6, floor=0.1))
 few = settings(max_examples=20)
 
 
-# Ours in theirs: a tiny GPT-2, made here, trained by the Trainer.
+# Schedules of learnrate in the Trainer, which trains a tiny GPT-2.
 
 
 @pytest.fixture
@@ -68,68 +68,68 @@ DATA = [
 
 
 class Rates(transformers.TrainerCallback):
-    """The rate each update is made with."""
+    """Records the rates of each update."""
 
     def __init__(self):
-        self.found = []
+        self.rates = []
 
     def on_pre_optimizer_step(self, args, state, control, optimizer=None, **_):
-        self.found.append([group["lr"] for group in optimizer.param_groups])
+        self.rates.append([group["lr"] for group in optimizer.param_groups])
 
 
-def test_the_trainer_makes_every_update_at_our_rate(model, arguments):
+def test_the_trainer_makes_every_update_at_the_rate_of_the_schedule(model, arguments):
     optimizer = torch.optim.SGD(model.parameters(), lr=1.0)
-    seen = Rates()
+    recorded = Rates()
     trainer = transformers.Trainer(
         model,
         arguments(),
         train_dataset=DATA,
-        callbacks=[seen],
+        callbacks=[recorded],
         optimizers=to_transformers(RUN, optimizer),
     )
     trainer.train()
-    assert seen.found == [[RUN(step)] for step in range(8)]
+    assert recorded.rates == [[RUN(step)] for step in range(8)]
     logged = [entry["learning_rate"] for entry in trainer.state.log_history[:-1]]
     assert logged[:3] == pytest.approx([RUN(step) for step in (0, 1, 2)])
 
 
 def test_a_trainer_is_given_a_schedule_of_shares_and_keeps_its_own_optimizer(model, arguments):
-    seen = Rates()
+    recorded = Rates()
     decaying = arguments(weight_decay=0.1)
-    trainer = transformers.Trainer(model, decaying, train_dataset=DATA, callbacks=[seen])
+    trainer = transformers.Trainer(model, decaying, train_dataset=DATA, callbacks=[recorded])
     assert schedule_trainer(1e-2 * warmup_cosine("25%"), trainer) is trainer
     trainer.train()
-    ours = (1e-2 * warmup_cosine("25%")).over(8)
-    assert seen.found == [[ours(step)] * 2 for step in range(8)]
+    schedule = (1e-2 * warmup_cosine("25%")).over(8)
+    assert recorded.rates == [[schedule(step)] * 2 for step in range(8)]
     assert [g["weight_decay"] for g in trainer.optimizer.param_groups] == [0.1, 0.0]
 
 
 def test_it_resumes_from_a_checkpoint_of_the_trainer(model, arguments, tmp_path):
-    def trainer(seen):
-        made = transformers.Trainer(model, arguments(), train_dataset=DATA, callbacks=[seen])
-        return schedule_trainer(RUN, made)
+    def trainer(callback):
+        new = transformers.Trainer(model, arguments(), train_dataset=DATA, callbacks=[callback])
+        return schedule_trainer(RUN, new)
 
     trainer(Rates()).train()
-    seen = Rates()
-    trainer(seen).train(resume_from_checkpoint=str(tmp_path / "checkpoint-4"))
-    assert seen.found == [[RUN(step)] * 2 for step in range(4, 8)]
+    recorded = Rates()
+    trainer(recorded).train(resume_from_checkpoint=str(tmp_path / "checkpoint-4"))
+    assert recorded.rates == [[RUN(step)] * 2 for step in range(4, 8)]
 
 
 def test_a_trainer_with_a_scheduler_is_refused(model, arguments):
     pair = to_transformers(RUN, torch.optim.SGD(model.parameters(), lr=1.0))
     trainer = transformers.Trainer(model, arguments(), train_dataset=DATA, optimizers=pair)
-    with pytest.raises(ArgumentError, match="no scheduler yet; this one was given TorchSchedule"):
+    with pytest.raises(ArgumentError, match="no scheduler yet; this one has a TorchSchedule"):
         schedule_trainer(RUN, trainer)
 
 
-# Theirs as ours: at every step, at the end, and far past it.
+# Schedules of transformers as schedules of learnrate: at every step, and far past the end.
 
 WARMUPS = st.integers(1, 30)
 RESTS = st.integers(2, 60)
 SHARES = st.sampled_from([0.0, 0.01, 0.1, 0.5])
 
 
-def theirs(name, warmup=None, total_steps=None, **options):
+def transformers_rates(name, warmup=None, total_steps=None, **options):
     """The factor of `get_scheduler` times the peak, by step."""
     optimizer = torch.optim.SGD([torch.zeros(1)], lr=PEAK)
     scheduler = transformers.get_scheduler(
@@ -142,9 +142,9 @@ def theirs(name, warmup=None, total_steps=None, **options):
     return lambda step: PEAK * scheduler.lr_lambdas[0](step)
 
 
-def same(expected, ours, steps):
+def same(expected, schedule, steps):
     steps = list(steps)
-    actual = [ours(step) for step in steps]
+    actual = [schedule(step) for step in steps]
     assert [expected(step) for step in steps] == pytest.approx(actual, rel=1e-12, abs=1e-16)
 
 
@@ -152,90 +152,96 @@ def to_far_past(total_steps):
     return [*range(total_steps + 3), 10 * total_steps, 10**6]
 
 
-def test_constant_is_theirs():
-    same(theirs("constant"), PEAK * Constant(), range(9))
+def test_constant_is_that_of_transformers():
+    same(transformers_rates("constant"), PEAK * Constant(), range(9))
 
 
 @few
 @given(warmup=WARMUPS)
-def test_a_warmup_from_zero_then_a_constant_is_theirs(warmup):
-    ours = PEAK * Warmup(warmup, start=0.0).then(Constant())
-    same(theirs("constant_with_warmup", warmup), ours, to_far_past(warmup))
+def test_a_warmup_from_zero_then_a_constant_is_that_of_transformers(warmup):
+    schedule = PEAK * Warmup(warmup, start=0.0).then(Constant())
+    same(transformers_rates("constant_with_warmup", warmup), schedule, to_far_past(warmup))
 
 
 @few
 @given(warmup=WARMUPS, rest=RESTS)
-def test_linear_is_theirs_after_a_warmup_from_zero(warmup, rest):
+def test_linear_is_that_of_transformers_after_a_warmup_from_zero(warmup, rest):
     total_steps = warmup + rest
-    ours = PEAK * Warmup(warmup, start=0.0).then(Linear(rest))
-    same(theirs("linear", warmup, total_steps), ours, to_far_past(total_steps))
+    schedule = PEAK * Warmup(warmup, start=0.0).then(Linear(rest))
+    same(transformers_rates("linear", warmup, total_steps), schedule, to_far_past(total_steps))
 
 
 @few
 @given(warmup=WARMUPS, rest=RESTS, floor=SHARES)
-def test_cosine_is_theirs_until_its_end_where_theirs_climbs_again(warmup, rest, floor):
+def test_cosine_is_that_of_transformers_until_its_end_where_that_rises_again(warmup, rest, floor):
     total_steps = warmup + rest
-    ours = PEAK * Warmup(warmup, start=0.0).then(Cosine(rest, floor=floor))
-    least = theirs("cosine_with_min_lr", warmup, total_steps, min_lr_rate=floor)
-    same(least, ours, range(total_steps + 1))
+    schedule = PEAK * Warmup(warmup, start=0.0).then(Cosine(rest, floor=floor))
+    least = transformers_rates("cosine_with_min_lr", warmup, total_steps, min_lr_rate=floor)
+    same(least, schedule, range(total_steps + 1))
     if floor == 0:
-        same(theirs("cosine", warmup, total_steps), ours, range(total_steps + 1))
-        assert theirs("cosine", warmup, total_steps)(total_steps + rest) == pytest.approx(PEAK)
-        assert ours(total_steps + rest) == 0.0
+        same(transformers_rates("cosine", warmup, total_steps), schedule, range(total_steps + 1))
+        assert transformers_rates("cosine", warmup, total_steps)(
+            total_steps + rest
+        ) == pytest.approx(PEAK)
+        assert schedule(total_steps + rest) == 0.0
 
 
 @few
 @given(warmup=WARMUPS, cycles=st.sampled_from([1, 2, 4]), length=st.integers(1, 20))
-def test_cosine_restarts_are_theirs(warmup, cycles, length):
+def test_cosine_restarts_are_those_of_transformers(warmup, cycles, length):
     rest = cycles * length
-    expected = theirs("cosine_with_restarts", warmup, warmup + rest, num_cycles=cycles)
+    expected = transformers_rates("cosine_with_restarts", warmup, warmup + rest, num_cycles=cycles)
     cosines = CosineRestarts(rest, every=length)
     same(expected, PEAK * Warmup(warmup, start=0.0).then(cosines), to_far_past(warmup + rest))
 
 
 @few
 @given(warmup=WARMUPS, rest=RESTS, floor=SHARES, power=st.sampled_from([0.5, 1.0, 2.0, 3.7]))
-def test_polynomial_is_theirs_and_floor_is_their_lr_end_as_a_share(warmup, rest, floor, power):
+def test_polynomial_is_that_of_transformers_and_floor_is_its_lr_end_as_a_share(warmup, rest, floor, power):
     total_steps = warmup + rest
-    expected = theirs("polynomial", warmup, total_steps, lr_end=PEAK * floor, power=power)
-    ours = PEAK * Warmup(warmup, start=0.0).then(Polynomial(rest, power, floor))
-    same(expected, ours, to_far_past(total_steps))
+    expected = transformers_rates(
+        "polynomial", warmup, total_steps, lr_end=PEAK * floor, power=power
+    )
+    schedule = PEAK * Warmup(warmup, start=0.0).then(Polynomial(rest, power, floor))
+    same(expected, schedule, to_far_past(total_steps))
 
 
 @few
 @given(warmup=WARMUPS, every=st.integers(1, 500))
-def test_inverse_sqrt_is_theirs_and_every_is_their_timescale(warmup, every):
-    ours = PEAK * Warmup(warmup, start=0.0).then(InverseSqrt(every=warmup))
-    same(theirs("inverse_sqrt", warmup), ours, to_far_past(warmup))
+def test_inverse_sqrt_is_that_of_transformers_and_every_is_its_timescale(warmup, every):
+    schedule = PEAK * Warmup(warmup, start=0.0).then(InverseSqrt(every=warmup))
+    same(transformers_rates("inverse_sqrt", warmup), schedule, to_far_past(warmup))
     optimizer = torch.optim.SGD([torch.zeros(1)], lr=PEAK)
     scheduler = transformers.get_inverse_sqrt_schedule(optimizer, warmup, timescale=every)
-    ours = PEAK * Warmup(warmup, start=0.0).then(InverseSqrt(every=every))
-    same(lambda step: PEAK * scheduler.lr_lambdas[0](step), ours, to_far_past(warmup))
+    schedule = PEAK * Warmup(warmup, start=0.0).then(InverseSqrt(every=every))
+    same(lambda step: PEAK * scheduler.lr_lambdas[0](step), schedule, to_far_past(warmup))
 
 
 @few
 @given(warmup=WARMUPS, half=st.integers(1, 20))
-def test_their_cosine_of_more_waves_is_down_and_up_again(warmup, half):
-    expected = theirs("cosine_with_min_lr", warmup, warmup + 3 * half, num_cycles=1.5, min_lr=0.03)
+def test_a_cosine_of_transformers_with_more_waves_falls_and_rises_again(warmup, half):
+    expected = transformers_rates(
+        "cosine_with_min_lr", warmup, warmup + 3 * half, num_cycles=1.5, min_lr=0.03
+    )
     down = Cosine(half, floor=0.1)
     up = Warmup(half, start=0.1, curve="cosine")
-    ours = PEAK * Warmup(warmup, start=0.0).then(down, up, down)
-    same(expected, ours, range(warmup + 3 * half + 1))
+    schedule = PEAK * Warmup(warmup, start=0.0).then(down, up, down)
+    same(expected, schedule, range(warmup + 3 * half + 1))
 
 
 @few
 @given(warmup=st.integers(2, 30), rest=RESTS, floor=SHARES, start=st.sampled_from([None, 0.2]))
-def test_their_cosine_whose_warmup_ends_at_the_peak_is_one_step_shorter(
+def test_the_cosine_of_transformers_whose_warmup_ends_at_the_peak_is_one_step_shorter(
     warmup, rest, floor, start
 ):
     total_steps = warmup + rest
-    expected = theirs(
+    expected = transformers_rates(
         "cosine_warmup_with_min_lr", warmup, total_steps, min_lr_rate=floor, warmup_lr_rate=start
     )
     rise = Warmup(warmup - 1, start=1 / warmup if start is None else start)
-    ours = PEAK * rise.then(Cosine(rest, floor=floor))
-    assert ours.total_steps == total_steps - 1
-    same(expected, ours, range(total_steps))
+    schedule = PEAK * rise.then(Cosine(rest, floor=floor))
+    assert schedule.total_steps == total_steps - 1
+    same(expected, schedule, range(total_steps))
 
 
 @few
@@ -247,12 +253,12 @@ def test_their_cosine_whose_warmup_ends_at_the_peak_is_one_step_shorter(
     rise=st.sampled_from(["linear", "cosine", "1-sqrt"]),
     fall=st.sampled_from([("linear", Linear), ("cosine", Cosine), ("1-sqrt", OneMinusSqrt)]),
 )
-def test_warmup_stable_decay_is_theirs(  # noqa: PLR0917 - each is drawn
+def test_warmup_stable_decay_is_that_of_transformers(  # noqa: PLR0917 - each is drawn
     warmup, stable, rest, floor, rise, fall
 ):
     total_steps = warmup + stable + rest
     name, shape = fall
-    expected = theirs(
+    expected = transformers_rates(
         "warmup_stable_decay",
         warmup,
         total_steps,
@@ -262,7 +268,7 @@ def test_warmup_stable_decay_is_theirs(  # noqa: PLR0917 - each is drawn
         min_lr_ratio=floor,
     )
     curve = rise.replace("1-sqrt", "one_minus_sqrt")
-    ours = Warmup(warmup, start=floor, curve=curve).then(
+    schedule = Warmup(warmup, start=floor, curve=curve).then(
         Constant(stable), shape(rest, floor=floor)
     )
-    same(expected, PEAK * ours, to_far_past(total_steps))
+    same(expected, PEAK * schedule, to_far_past(total_steps))

@@ -1,4 +1,4 @@
-"""Our schedules in other people's frameworks, one module a framework, each behind its extra.
+"""Schedules, callbacks and tasks for other frameworks: one module for each, behind its extra.
 
     from learnrate.torch_scheduler import to_torch, from_torch
     from learnrate.integrations.optax import to_optax
@@ -6,10 +6,18 @@
     from learnrate.integrations.transformers import schedule_trainer, to_transformers
     from learnrate.integrations.lightning import to_lightning
 
-A task of what a framework holds already, for `learnrate.plan`:
+A callback that sets a schedule and records the run:
+
+    from learnrate.integrations.attach_lightning import LightningCallback
+    from learnrate.integrations.attach_transformers import TransformersCallback
+    from learnrate.integrations.attach_keras import KerasCallback
+
+A task made from a framework's own objects, for `learnrate.plan`:
 
     from learnrate.integrations.task_lightning import task_of
     from learnrate.integrations.task_transformers import task_of
 
-Importing this package imports none of them.
+Sinks that send a run to a tracker are in `tensorboard`, `mlflow`, `wandb` and `trackio`.
+
+Importing this package imports none of the frameworks.
 """

@@ -21,26 +21,27 @@ if TYPE_CHECKING:
 
     from learnrate.schedules import Schedule
 
-__all__ = ["LearnrateCallback"]
+__all__ = ["KerasCallback"]
 
 
-class LearnrateCallback(keras.callbacks.Callback):  # type: ignore[misc]  # keras leaves it untyped
-    """Sets a schedule and records the run: `model.fit(..., callbacks=[LearnrateCallback(...)])`.
+class KerasCallback(keras.callbacks.Callback):  # type: ignore[misc]  # keras leaves it untyped
+    """Sets a schedule and records the run: `model.fit(..., callbacks=[KerasCallback(...)])`.
 
-    The optimizer's own rate, or schedule, stays with `schedule=None`. Recorded are the rate, the
-    loss of every batch (from Keras's running mean over the epoch, so that the last batches of a
-    long epoch are known to some digits only), and `val_loss`. `recorder.run` is the run's id.
+    With `schedule=None` the optimizer keeps its own rate or schedule. The callback records the
+    rate, the loss of every batch, and `val_loss`. Keras shows only the running mean of the loss
+    over an epoch; the losses of the last batches of a long epoch therefore have fewer digits.
+    `recorder.run` is the run's id.
 
     Args:
-        schedule: of the rate of every step; shares are of this call of `fit`.
-        store: a file or URL; the default store if None.
-        name: what to call the run.
-        sinks: called with what is recorded, such as a `TensorBoardSink`.
+        schedule: of the rate; shares of the run refer to this call of `fit`.
+        store: a file or URL; None means the default store.
+        name: of the run.
+        sinks: receive the recorded rows, such as a `TensorBoardSink`.
 
     Raises:
-        ArgumentError: where training begins: the model was compiled with `steps_per_execution`,
-            which hides updates from callbacks, or the length of an epoch is not known and the
-            schedule has none of its own.
+        ArgumentError: when training begins: the model was compiled with `steps_per_execution`,
+            which hides updates from callbacks; or the length of an epoch is unknown and the
+            schedule has no length of its own.
     """
 
     def __init__(
@@ -52,31 +53,31 @@ class LearnrateCallback(keras.callbacks.Callback):  # type: ignore[misc]  # kera
         sinks: Iterable[Callable[..., Any]] = (),
     ) -> None:
         super().__init__()
-        self._given = None if schedule is None else read(schedule)
+        self._schedule = None if schedule is None else read(schedule)
         self.schedule: Schedule | None = None
         self.recorder: Recorder | None = None
         self._store = store.url if isinstance(store, Store) else store
         self._name, self._sinks = name, tuple(sinks)
-        self._step = self._seen = 0
+        self._step = self._epoch_batches = 0
         self._mean = 0.0
 
     def set_params(self, params: Any) -> None:
-        """Take the optimizer's rate over, before anything is compiled."""
+        """Set the optimizer's schedule before Keras compiles the training step."""
         super().set_params(params)
         model = self.model
         if getattr(model, "steps_per_execution", 1) not in {1, None}:
             raise ArgumentError(
-                "LearnrateCallback needs compile(steps_per_execution=1), since Keras shows a "
+                "KerasCallback needs compile(steps_per_execution=1), since Keras shows a "
                 f"callback only one update of each execution; got {model.steps_per_execution}."
             )
-        if self._given is not None and "epochs" in params:  # else it is no training
-            model.optimizer.learning_rate = to_keras(self._given, self._total_steps())
+        if self._schedule is not None and "epochs" in params:  # absent if Keras does not train
+            model.optimizer.learning_rate = to_keras(self._schedule, self._total_steps())
 
     def on_train_begin(self, logs: Any = None) -> None:
-        """Begin the run."""
+        """Start recording."""
         rate = self.model.optimizer._learning_rate  # noqa: SLF001 - the public one is its value
         self.schedule = rate.schedule if isinstance(rate, KerasSchedule) else None
-        self._step = self._seen = 0
+        self._step = self._epoch_batches = 0
         self.recorder = Recorder(
             self._store,
             name=self._name,
@@ -87,14 +88,14 @@ class LearnrateCallback(keras.callbacks.Callback):  # type: ignore[misc]  # kera
         self.recorder.observers.extend(self._sinks)
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
-        """Keras begins its mean anew."""
-        self._seen, self._mean = 0, 0.0
+        """Start a new mean of the loss, as Keras does."""
+        self._epoch_batches, self._mean = 0, 0.0
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         """Record the update."""
         mean = float((logs or {}).get("loss", math.nan))
-        loss = mean + self._seen * (mean - self._mean)
-        self._seen, self._mean = self._seen + 1, mean
+        loss = mean + self._epoch_batches * (mean - self._mean)
+        self._epoch_batches, self._mean = self._epoch_batches + 1, mean
         if self.schedule is not None:
             lr = self.schedule(self._step)
         else:
@@ -108,7 +109,7 @@ class LearnrateCallback(keras.callbacks.Callback):  # type: ignore[misc]  # kera
             self._add(max(0, self._step - 1), validation=float(logs["val_loss"]))
 
     def on_train_end(self, logs: Any = None) -> None:
-        """End the run."""
+        """Record how the run ended."""
         if self.recorder is not None:
             lost = not math.isfinite(self._mean)
             self.recorder.close(RunStatus.DIVERGED if lost else RunStatus.FINISHED)
@@ -120,4 +121,4 @@ class LearnrateCallback(keras.callbacks.Callback):  # type: ignore[misc]  # kera
 
     def _total_steps(self) -> int | None:
         steps, epochs = (self.params or {}).get("steps"), (self.params or {}).get("epochs")
-        return length_of(self._given, steps * epochs if steps and epochs else None)
+        return length_of(self._schedule, steps * epochs if steps and epochs else None)

@@ -1,4 +1,4 @@
-"""Lightning: a callback that attaches a run to whatever a Trainer trains."""
+"""Lightning: a callback that attaches a run to the training of a Trainer."""
 
 from __future__ import annotations
 
@@ -20,24 +20,25 @@ if TYPE_CHECKING:
 
     from learnrate.schedules import Schedule
 
-__all__ = ["LearnrateCallback"]
+__all__ = ["LightningCallback"]
 
-_EVERY = 10  # updates from one measured gradient norm to the next
+_NORM_EVERY = 10  # updates between measured gradient norms
 
 
-class LearnrateCallback(Callback):
-    """Attaches a run: `Trainer(callbacks=[LearnrateCallback("3e-4 * cosine()")])`.
+class LightningCallback(Callback):
+    """Attaches a run: `Trainer(callbacks=[LightningCallback("3e-4 * cosine()")])`.
 
-    Rates are set and updates recorded as by `learnrate.attach`, on resuming to the same step and in
-    the same run. With `schedule=None` those of `configure_optimizers` stay. The gradient norm is
-    measured at every tenth update. `run` is the run, from the start of training on.
+    It sets rates and records updates like `learnrate.attach`. A resumed training continues at the
+    same step and in the same run. With `schedule=None` the rates of `configure_optimizers` stay.
+    The gradient norm is measured every 10 updates. The attribute `run` is the run once training
+    has started.
 
     Args:
-        schedule: as of `attach`; shares are of the Trainer's own number of updates, unless it has a
-            length of its own.
-        validation: the logged value that is recorded as validation loss.
-        sinks: called with what is recorded, such as a `TensorBoardSink`.
-        **options: further arguments of `attach`, such as `store`, `controllers`, `probes`.
+        schedule: as for `attach`; shares of the run refer to the Trainer's number of updates,
+            unless the schedule has its own length.
+        validation: name of the logged value to record as validation loss.
+        sinks: receive the recorded rows, such as a `TensorBoardSink`.
+        **options: other arguments of `attach`, such as `store`, `controllers`, `probes`.
 
     Raises:
         ArgumentError: `clip_norm` is given: Lightning clips by `gradient_clip_val`.
@@ -53,8 +54,8 @@ class LearnrateCallback(Callback):
     ) -> None:
         if "clip_norm" in options:
             raise ArgumentError(
-                "LearnrateCallback(clip_norm=...): a Trainer computes gradients inside the "
-                "optimizer's step; say Trainer(gradient_clip_val=...) instead."
+                "LightningCallback(clip_norm=...) is not possible, because a Trainer computes "
+                "gradients inside the optimizer's step; set Trainer(gradient_clip_val=...) instead."
             )
         self.run: Run | None = None
         self._schedule, self._options = schedule, options
@@ -63,7 +64,7 @@ class LearnrateCallback(Callback):
         self._norm: Any = None
 
     def on_train_start(self, trainer: Any, pl_module: Any) -> None:
-        """Attach."""
+        """Attach the run."""
         updates = trainer.estimated_stepping_batches
         total_steps = int(updates) if math.isfinite(updates) else None
         self.run = attach(
@@ -73,7 +74,7 @@ class LearnrateCallback(Callback):
                 "total_steps": length_of(self._schedule, total_steps),
                 "step": trainer.global_step // max(1, len(trainer.optimizers)),
                 "model": pl_module,
-                "gradient_every": 0,  # they are there only once the step has begun
+                "gradient_every": 0,  # gradients exist only inside the step
                 **self._options,
             },
         )
@@ -83,11 +84,11 @@ class LearnrateCallback(Callback):
         self.run.observers.extend(self._sinks)
 
     def on_before_optimizer_step(self, trainer: Any, pl_module: Any, optimizer: Any) -> None:
-        """Look at the gradient, before it is clipped."""
-        if trainer.global_step % _EVERY == 0:
+        """Measure the gradient norm before clipping."""
+        if trainer.global_step % _NORM_EVERY == 0:
             groups = optimizer.param_groups
-            held = [one.grad for group in groups for one in group["params"]]
-            self._norm = get_total_norm([one for one in held if one is not None])
+            gradients = [weight.grad for group in groups for weight in group["params"]]
+            self._norm = get_total_norm([grad for grad in gradients if grad is not None])
 
     def on_train_batch_end(
         self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int
@@ -95,7 +96,7 @@ class LearnrateCallback(Callback):
         """Record the update, if the batch completed one."""
         loss = outputs.get("loss") if isinstance(outputs, dict) else outputs
         if loss is not None:
-            loss = loss.detach() * trainer.accumulate_grad_batches  # which Lightning divides by
+            loss = loss.detach() * trainer.accumulate_grad_batches  # Lightning divided it
         if self.run is not None:
             before = self.run.next_step
             self.run.step(loss, gradient_norm=self._norm)
@@ -109,20 +110,20 @@ class LearnrateCallback(Callback):
             self.run.validation(value)
 
     def on_train_end(self, trainer: Any, pl_module: Any) -> None:
-        """End the run."""
+        """End the run as finished or diverged."""
         self._end(None)
 
     def on_exception(self, trainer: Any, pl_module: Any, exception: BaseException) -> None:
-        """End the run, and say how."""
+        """End the run as stopped or failed."""
         stopped = isinstance(exception, KeyboardInterrupt)
         self._end(RunStatus.STOPPED if stopped else RunStatus.FAILED)
 
     def state_dict(self) -> dict[str, Any]:
-        """What goes into a checkpoint."""
+        """The state of the run, for a checkpoint."""
         return {} if self.run is None else {"run": self.run.state_dict()}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Taken up when training starts."""
+        """Keep the state of a checkpoint until training starts."""
         self._state = state_dict.get("run")
 
     def _end(self, status: RunStatus | None) -> None:

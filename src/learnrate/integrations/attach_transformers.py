@@ -1,4 +1,4 @@
-"""transformers: a callback that attaches a run to whatever its Trainer trains."""
+"""transformers: a callback that attaches a run to the training of a Trainer."""
 
 from __future__ import annotations
 
@@ -17,27 +17,28 @@ if TYPE_CHECKING:
 
     from learnrate.schedules import Schedule
 
-__all__ = ["LearnrateCallback"]
+__all__ = ["TransformersCallback"]
 
-_LOGGED = {"loss": "loss", "grad_norm": "gradient_norm"}
+_COLUMN_OF_LOG = {"loss": "loss", "grad_norm": "gradient_norm"}
 
 
-class LearnrateCallback(TrainerCallback):
-    """Attaches a run: `Trainer(..., callbacks=[LearnrateCallback("3e-4 * cosine()")])`.
+class TransformersCallback(TrainerCallback):
+    """Attaches a run: `Trainer(..., callbacks=[TransformersCallback("3e-4 * cosine()")])`.
 
-    Rates are set and updates recorded as by `learnrate.attach`. With `schedule=None` those of the
-    Trainer's own scheduler stay; with one, the Trainer's logs go on showing its own. A Trainer
-    tells its callbacks the loss only where it logs, as an average since the log before: say
-    `logging_steps=1` for every update's. `run` is the run, from the start of training on.
+    It sets rates and records updates like `learnrate.attach`. With `schedule=None` the rates of
+    the Trainer's own scheduler stay. With a schedule, the Trainer's logs still show the rates of
+    its own scheduler. A Trainer passes the loss to callbacks only when it logs, as the mean since
+    the last log; set `logging_steps=1` to record the loss of every update. The attribute `run` is
+    the run once training has started.
 
     Args:
-        schedule: as of `attach`; shares are of the Trainer's own number of updates, unless it has a
-            length of its own.
-        sinks: called with what is recorded, such as a `TensorBoardSink`.
-        **options: further arguments of `attach`, such as `store`, `probes`.
+        schedule: as for `attach`; shares of the run refer to the Trainer's number of updates,
+            unless the schedule has its own length.
+        sinks: receive the recorded rows, such as a `TensorBoardSink`.
+        **options: other arguments of `attach`, such as `store`, `probes`.
 
     Raises:
-        ArgumentError: `clip_norm` is given: the Trainer clips by `max_grad_norm`.
+        ArgumentError: `clip_norm` is given; the Trainer clips by `max_grad_norm`.
     """
 
     def __init__(
@@ -49,47 +50,48 @@ class LearnrateCallback(TrainerCallback):
     ) -> None:
         if "clip_norm" in options:
             raise ArgumentError(
-                "LearnrateCallback(clip_norm=...): say TrainingArguments(max_grad_norm=...)."
+                "TransformersCallback(clip_norm=...) is not possible, because the Trainer clips "
+                "gradients itself; set TrainingArguments(max_grad_norm=...) instead."
             )
         self.run: Run | None = None
         self._schedule, self._options, self._sinks = schedule, options, tuple(sinks)
 
-    def on_train_begin(self, args: Any, state: Any, control: Any, **held: Any) -> None:
-        """Attach."""
+    def on_train_begin(self, args: Any, state: Any, control: Any, **objects: Any) -> None:
+        """Attach the run."""
         self.run = attach(
-            held["optimizer"],
+            objects["optimizer"],
             self._schedule,
             **{
                 "total_steps": length_of(self._schedule, state.max_steps),
                 "step": state.global_step,
-                "model": held["model"],
-                "gradient_every": 0,  # the Trainer has clipped it by then
+                "model": objects["model"],
+                "gradient_every": 0,  # the Trainer has clipped gradients before the step
                 **self._options,
             },
         )
         self.run.observers.extend(self._sinks)
 
-    def on_step_end(self, args: Any, state: Any, control: Any, **held: Any) -> None:
+    def on_step_end(self, args: Any, state: Any, control: Any, **objects: Any) -> None:
         """Record the update."""
         if self.run is not None:
             self.run.step()
 
-    def on_log(self, args: Any, state: Any, control: Any, **held: Any) -> None:
-        """Record what the Trainer logs of the last updates."""
-        logs = held.get("logs") or {}
-        found = {ours: logs[theirs] for theirs, ours in _LOGGED.items() if theirs in logs}
+    def on_log(self, args: Any, state: Any, control: Any, **objects: Any) -> None:
+        """Record the loss and gradient norm that the Trainer logs."""
+        logs = objects.get("logs") or {}
+        values = {column: logs[name] for name, column in _COLUMN_OF_LOG.items() if name in logs}
         run = self.run
-        if run is not None and run.recorder is not None and found and run.next_step > 0:
-            values = tuple(found.get(name) for name in COLUMNS)
-            run.recorder.add((run.next_step - 1, values, None))
+        if run is not None and run.recorder is not None and values and run.next_step > 0:
+            row = tuple(values.get(name) for name in COLUMNS)
+            run.recorder.add((run.next_step - 1, row, None))
 
-    def on_evaluate(self, args: Any, state: Any, control: Any, **held: Any) -> None:
+    def on_evaluate(self, args: Any, state: Any, control: Any, **objects: Any) -> None:
         """Record the validation loss."""
-        value = (held.get("metrics") or {}).get("eval_loss")
+        value = (objects.get("metrics") or {}).get("eval_loss")
         if self.run is not None and value is not None:
             self.run.validation(value)
 
-    def on_train_end(self, args: Any, state: Any, control: Any, **held: Any) -> None:
-        """End the run."""
+    def on_train_end(self, args: Any, state: Any, control: Any, **objects: Any) -> None:
+        """End the run as finished or diverged."""
         if self.run is not None:
             self.run.finish()

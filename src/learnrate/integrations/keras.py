@@ -1,4 +1,4 @@
-"""Keras 3: our schedules as its learning-rate schedules, on any of its backends."""
+"""Keras 3: schedules as Keras learning-rate schedules, on any of its backends."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ def to_keras(
 ) -> KerasSchedule:
     """A Keras learning-rate schedule, for `keras.optimizers.Adam(to_keras(schedule))`.
 
-    It is saved with the model, by its text; a program that loads such a model imports this module
-    first. The rates are laid down in a table of 4 bytes a step (Keras's float type), which every
-    update looks up.
+    It is saved with the model, as text; import this module before you load such a model. The
+    rates are computed in advance, in a table of 4 bytes for each step (in Keras's float type).
 
     Args:
         schedule: The rate of each step. After its end it stays at its last value.
         total_steps: Steps to bind it to, if it is not bound yet.
-        accumulate: The optimizer's `gradient_accumulation_steps`. Keras hands its schedules the
-            count of micro-batches; a step here is an update.
+        accumulate: The optimizer's `gradient_accumulation_steps`. Keras passes the count of
+            micro-batches to its schedules; a step here is an update.
 
     Raises:
-        ArgumentError: it is not bound and no `total_steps` is given; or `accumulate` is below 1.
+        ArgumentError: The schedule is not bound and no `total_steps` is given, or `accumulate`
+            is below 1.
     """
     bound = bound_schedule("to_keras(schedule=...)", schedule, total_steps)
     return KerasSchedule(bound, accumulate)
@@ -43,7 +43,7 @@ def to_keras(
 
 @keras.saving.register_keras_serializable(package="learnrate")
 class KerasSchedule(keras.optimizers.schedules.LearningRateSchedule):  # type: ignore[misc]
-    """What `to_keras` gives, and what Keras saves."""
+    """A learnrate schedule as Keras calls and saves it; made by `to_keras`."""
 
     def __init__(self, schedule: Schedule | str, accumulate: int = 1) -> None:
         super().__init__()
@@ -54,24 +54,24 @@ class KerasSchedule(keras.optimizers.schedules.LearningRateSchedule):  # type: i
         self.schedule = read(schedule) if isinstance(schedule, str) else schedule
         self.accumulate = accumulate
         self._last = self.schedule.total_steps or 0
-        # Made here and not when called, because a call may be traced.
+        # Computed here and not in __call__, because a call may be traced.
         table = self.schedule(np.arange(self._last + 1))
         self._table = keras.ops.convert_to_tensor(table, dtype=keras.config.floatx())
 
     def __call__(self, step: Any) -> Any:
-        """The rate as a tensor of the backend."""
+        """The rate of a step, as a tensor of the backend."""
         ops = keras.ops
-        at = ops.cast(ops.convert_to_tensor(step), "int32")
-        at = ops.clip(ops.floor_divide(at, self.accumulate), 0, self._last)
-        return ops.take(self._table, at)
+        index = ops.cast(ops.convert_to_tensor(step), "int32")
+        index = ops.clip(ops.floor_divide(index, self.accumulate), 0, self._last)
+        return ops.take(self._table, index)
 
     def get_config(self) -> dict[str, Any]:
-        """The schedule as text.
+        """The arguments of this schedule, for Keras to save.
 
         Raises:
-            ScheduleError: it holds a function, which has no text form.
+            ScheduleError: The schedule holds a function, which has no text form.
         """
-        self.schedule.to_json()  # refuses what cannot be written, and says why
+        self.schedule.to_json()  # raises if the schedule has no text form
         return {"schedule": str(self.schedule), "accumulate": self.accumulate}
 
     def __repr__(self) -> str:

@@ -1,4 +1,4 @@
-"""Lightning: our schedules as what `configure_optimizers` returns."""
+"""Lightning: a schedule in the form that `configure_optimizers` returns."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ def to_lightning(schedule: Schedule, optimizer: Optimizer, **options: Any) -> di
             schedule = (3e-4 * warmup_cosine()).over(self.trainer.estimated_stepping_batches)
             return to_lightning(schedule, torch.optim.AdamW(self.parameters()))
 
-    A step is an update, whatever `accumulate_grad_batches` is: the interval is "step", which
-    Lightning counts so. Its checkpoints keep the step.
+    A step is an update, whatever `accumulate_grad_batches` is: Lightning counts updates for the
+    interval "step". Its checkpoints keep the step.
 
     Args:
         schedule: The rate of each step.
         optimizer: The optimizer.
-        **options: As of `to_torch`: `groups`, `hyper`, `step`.
+        **options: As for `to_torch`: `groups`, `hyper`, `step`.
     """
     scheduler = to_torch(schedule, optimizer, **options)
     return {

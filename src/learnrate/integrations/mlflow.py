@@ -1,4 +1,4 @@
-"""MLflow: what a run records, as metrics of one of its runs."""
+"""MLflow: the recorded values of a run, as metrics of an MLflow run."""
 
 from __future__ import annotations
 
@@ -6,30 +6,31 @@ import time
 from typing import TYPE_CHECKING
 
 from learnrate._errors import needing
-from learnrate.integrations._rows import rows
+from learnrate.integrations._named_values import named_values
+from learnrate.store import Sink
 
 if TYPE_CHECKING:
     from learnrate.watch import Observations
 
 __all__ = ["MlflowSink"]
 
-_MOST = 1000  # metrics that one request may carry
+_MOST_METRICS = 1000  # metrics that one request may carry
 
 
-class MlflowSink:
-    """Logs what a run records as metrics of an MLflow run.
+class MlflowSink(Sink):
+    """Logs the recorded values of a run as metrics of an MLflow run.
 
         run = learnrate.attach(optimizer, schedule)
         run.observers.append(MlflowSink())
 
-    It is called in the run's own thread, about once a second, and closed when the run ends: a run
-    that it has made is then ended.
+    The run calls it about once a second, in a thread of its own, and closes it when it ends. An
+    MLflow run that the sink made is ended then.
 
     Args:
-        run_id: of an MLflow run; by default the active one, else a new one.
-        experiment: name of the experiment a new one is made in.
-        tracking_uri: where; by default what MLflow is set to.
-        prefix: before the names of metrics.
+        run_id: of an existing MLflow run; by default the active one, or a new one if none is.
+        experiment: name of the experiment for a new run.
+        tracking_uri: of the MLflow server or folder; by default the one MLflow is set to.
+        prefix: of the names of metrics.
 
     Raises:
         MissingExtraError: MLflow is not installed.
@@ -52,28 +53,28 @@ class MlflowSink:
         active = mlflow.active_run()
         if run_id is None and active is not None:
             run_id = active.info.run_id
-        self._ours = run_id is None
-        self.run_id: str = run_id if run_id is not None else self._made(experiment)
+        self._made_run = run_id is None
+        self.run_id: str = run_id if run_id is not None else self._new_run(experiment)
 
-    def __call__(self, seen: Observations, /) -> None:
-        """Log rows."""
+    def __call__(self, observations: Observations, /) -> None:
+        """Log the values of rows."""
         now = int(1000 * time.time())
         metrics = [
             self._metric(name, value, now, step)
-            for step, values in rows(seen, self._prefix)
+            for step, values in named_values(observations, self._prefix)
             for name, value in values.items()
         ]
-        for at in range(0, len(metrics), _MOST):
-            self._client.log_batch(self.run_id, metrics=metrics[at : at + _MOST])
+        for first in range(0, len(metrics), _MOST_METRICS):
+            batch = metrics[first : first + _MOST_METRICS]
+            self._client.log_batch(self.run_id, metrics=batch)
 
     def close(self) -> None:
-        """End the run, if it was made here."""
-        if self._ours:
+        """End the MLflow run if the sink made it."""
+        if self._made_run:
             self._client.set_terminated(self.run_id)
 
-    def _made(self, experiment: str) -> str:
+    def _new_run(self, experiment: str) -> str:
         known = self._client.get_experiment_by_name(experiment)
-        place = (
-            self._client.create_experiment(experiment) if known is None else known.experiment_id
-        )
-        return str(self._client.create_run(place).info.run_id)
+        create = self._client.create_experiment
+        experiment_id = create(experiment) if known is None else known.experiment_id
+        return str(self._client.create_run(experiment_id).info.run_id)

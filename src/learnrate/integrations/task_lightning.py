@@ -1,4 +1,4 @@
-"""Lightning: a task made from a module, its data and the Trainer that is to train it."""
+"""Lightning: a task made from a module, its data and its Trainer."""
 
 from __future__ import annotations
 
@@ -36,31 +36,33 @@ def task_of(
     monitor: str = "val_loss",
     total_steps: int | None = None,
 ) -> Task:
-    """A task of a LightningModule, for `learnrate.plan`, `find` and `sweep`.
+    """A task made from a LightningModule, for `learnrate.plan`, `find` and `sweep`.
 
         trainer = Trainer(max_epochs=10, gradient_clip_val=1.0)
         plan = learnrate.plan(task_of(module, datamodule, trainer=trainer))
 
-    Trials call `training_step`, `configure_optimizers`, `validation_step` with its epoch's two
-    hooks, and the hooks around a batch's transfer, on copies of the module. Other hooks are not
-    called. Schedulers of `configure_optimizers` are left out, since trials set the rates; what it
-    asks of `self.trainer`, such as `estimated_stepping_batches`, is answered for the whole run.
+    Trials call these methods on copies of the module: `training_step`, `configure_optimizers`,
+    `validation_step`, `on_validation_epoch_start`, `on_validation_epoch_end`, and the hooks around
+    the transfer of a batch. They call no other hooks. They ignore the schedulers of
+    `configure_optimizers`, since trials set the rates. `self.trainer.estimated_stepping_batches`
+    is that of the whole run.
 
     Args:
-        module: the module, or a function that makes one, for first weights of each seed's own.
-        data: a datamodule, or what yields training batches; the module's own
-            `train_dataloader()` and `val_dataloader()` if None.
-        trainer: tells length, accumulation, clipping by norm, precision and device; it is not
-            changed. One device, no clipping, full precision, and `steps` without it.
-        validation: batches to validate with, where `data` is none that has them.
-        monitor: the logged value that trials are judged by; lower is better.
+        module: the module, or a function that makes one, so that each seed has its own initial
+            weights.
+        data: a datamodule, or an iterable of training batches; None means the module's own
+            `train_dataloader()` and `val_dataloader()`.
+        trainer: sets length, accumulation, clipping by norm, precision and device; it is not
+            changed. Without it: one device, no clipping, full precision, and `total_steps`.
+        validation: validation batches, if `data` has none.
+        monitor: name of the logged value that trials are compared by; lower is better.
         total_steps: updates of the whole run; those of the trainer by default.
 
     Raises:
-        ArgumentError: the module optimizes by hand, there is no training data, the trainer
+        ArgumentError: the module uses manual optimization, there is no training data, the trainer
             clips by value, or a datamodule changes batches by hooks of its own.
-        TaskError: in a trial, `configure_optimizers` gives other than one optimizer, a step gives
-            no loss, or `monitor` was not logged as a number.
+        TaskError: in a trial, `configure_optimizers` does not return one optimizer, a step
+            returns no loss, or `monitor` was not logged as a number.
 
     Examples:
         >>> import torch, learnrate
@@ -80,19 +82,19 @@ def task_of(
     sample = module if isinstance(module, LightningModule) else module()
     if not sample.automatic_optimization:
         raise ArgumentError(
-            "task_of(module=...) must leave optimization to Lightning; this one sets "
-            "automatic_optimization=False. Write learnrate.find(step=...) around its own update."
+            "task_of(module=...) must use automatic optimization; this module sets "
+            "automatic_optimization=False. Use learnrate.find(step=...) with its own update."
         )
     train, held_out = _loaders(sample, data, validation)
-    facts = _facts_of(trainer, train)
-    length = facts.pop("steps")
+    settings = _settings_of(trainer, train)
+    length = settings.pop("steps")
     total_steps = length if total_steps is None else total_steps
-    trial = _Trial(total_steps, trainer)
+    trial = _LightningTrial(total_steps, trainer)
 
     def model() -> LightningModule:
-        made = copy.deepcopy(module) if isinstance(module, LightningModule) else module()
-        trial.take(made)
-        return made
+        trial_module = copy.deepcopy(module) if isinstance(module, LightningModule) else module()
+        trial.attach_to(trial_module)
+        return trial_module
 
     return Task(
         model=model,
@@ -102,12 +104,12 @@ def task_of(
         validate=None if held_out is None else _validation(held_out, monitor),
         total_steps=total_steps,
         name=type(sample).__name__,
-        **facts,
+        **settings,
     )
 
 
-class _Trial:
-    """What `self.trainer` is in a trial, and where `self.log` goes."""
+class _LightningTrial:
+    """Takes the place of `self.trainer` in a trial, and keeps what `self.log` logs."""
 
     def __init__(self, total_steps: int | None, trainer: Trainer | None) -> None:
         if total_steps is not None:
@@ -121,21 +123,21 @@ class _Trial:
         self.logged: dict[str, Any] = {}
 
     def __getattr__(self, name: str) -> Any:
-        raise AttributeError(f"self.trainer.{name} is asked for, which a trial does not have.")
+        raise AttributeError(f"a trial has no self.trainer.{name}.")
 
-    def take(self, module: LightningModule) -> None:
-        """Be the trainer of a module and of those in it."""
-        module.trainer = self  # type: ignore[assignment]  # it stands in for one
+    def attach_to(self, module: LightningModule) -> None:
+        """Become the trainer of a module and of the modules in it."""
+        module.trainer = self  # type: ignore[assignment]  # it takes a Trainer's place
         for part in module.modules():
             if isinstance(part, LightningModule):
                 part.log, part.log_dict = self.log, self.log_dict  # type: ignore[method-assign]
 
     def log(self, name: str, value: Any, *args: Any, **options: Any) -> None:
-        """Keep a value, without its graph; Lightning's options say where to show it."""
+        """Keep a value, without its graph; options of Lightning's `self.log` are ignored."""
         self.logged[name] = value.detach() if isinstance(value, torch.Tensor) else value
 
     def log_dict(self, dictionary: Any, *args: Any, **options: Any) -> None:
-        """Keep several."""
+        """Keep several values."""
         for name, value in dictionary.items():
             self.log(name, value)
 
@@ -152,7 +154,7 @@ def _training_loss(model: Any, batch: Any) -> torch.Tensor:
 
 
 def _validation(batches: Iterable[Any], monitor: str) -> Callable[[Any], float]:
-    """The mean of what is logged as `monitor`, over examples as Lightning takes it."""
+    """A function that returns the mean of `monitor` over examples, as Lightning computes it."""
 
     def validate(model: Any) -> float:
         trial = model.trainer
@@ -174,7 +176,7 @@ def _validation(batches: Iterable[Any], monitor: str) -> Callable[[Any], float]:
         if not examples:
             names = ", ".join(sorted(trial.logged)) or "nothing"
             raise TaskError(
-                f"validation logged {names}, and no {monitor!r}. Log it with self.log, or name "
+                f"validation logged {names}, but not {monitor!r}. Log it with self.log, or name "
                 "another value with task_of(monitor=...)."
             )
         return weighted_sum / examples
@@ -187,40 +189,40 @@ def _number(value: Any, monitor: str) -> float:
         return float(value)
     except (TypeError, ValueError, RuntimeError):
         raise TaskError(
-            f"{monitor!r} must be logged as a number, lower is better; got a "
+            f"{monitor!r} must be logged as a number (lower is better); got a "
             f"{type(value).__name__}. Name another value with task_of(monitor=...)."
         ) from None
 
 
 def _called(step: Callable[..., Any], batch: Any, index: int = 0) -> Any:
-    """A step with the arguments that it takes."""
+    """Call a step with the arguments that it takes."""
     return step(batch, index) if len(signature(step).parameters) > 1 else step(batch)
 
 
 def _transferred(model: Any, batch: Any) -> Any:
-    """A batch on the model's device, by the module's own hooks."""
+    """A batch on the model's device, transferred by the module's own hooks."""
     batch = model.on_before_batch_transfer(batch, 0)
     batch = model.transfer_batch_to_device(batch, model.device, 0)
     return model.on_after_batch_transfer(batch, 0)
 
 
 def _optimizer_of(model: Any) -> torch.optim.Optimizer:
-    """The one optimizer, at the rates that its groups were built with."""
-    given = model.configure_optimizers()
-    if isinstance(given, tuple) and len(given) == 2 and isinstance(given[0], list):
-        given = given[0]  # optimizers, schedulers
-    if isinstance(given, list | tuple) and len(given) == 1:
-        given = given[0]
-    if isinstance(given, dict):
-        given = given.get("optimizer")
-    if not isinstance(given, torch.optim.Optimizer):
+    """The optimizer, with the initial rates of its groups."""
+    optimizer = model.configure_optimizers()
+    if isinstance(optimizer, tuple) and len(optimizer) == 2 and isinstance(optimizer[0], list):
+        optimizer = optimizer[0]  # optimizers, schedulers
+    if isinstance(optimizer, list | tuple) and len(optimizer) == 1:
+        optimizer = optimizer[0]
+    if isinstance(optimizer, dict):
+        optimizer = optimizer.get("optimizer")
+    if not isinstance(optimizer, torch.optim.Optimizer):
         raise TaskError(
-            f"configure_optimizers must give one torch.optim.Optimizer; got {given!r}. "
-            "A schedule of learnrate sets the rates of one."
+            f"configure_optimizers must return one torch.optim.Optimizer; got {optimizer!r}. "
+            "A schedule of learnrate sets the rates of one optimizer."
         )
-    for group in given.param_groups:  # a scheduler, once made, has changed them already
+    for group in optimizer.param_groups:  # a scheduler changes the rates when it is made
         group["lr"] = group.get("initial_lr", group["lr"])
-    return given
+    return optimizer
 
 
 def _loaders(
@@ -228,7 +230,7 @@ def _loaders(
     data: LightningDataModule | Iterable[Any] | None,
     validation: Iterable[Any] | None,
 ) -> tuple[Iterable[Any], Iterable[Any] | None]:
-    """What to train with, and what to validate with if there is anything."""
+    """The training batches, and the validation batches or None."""
     source: Any = sample if data is None else data
     if isinstance(data, LightningDataModule):
         _refuse_batch_hooks(data)
@@ -238,8 +240,8 @@ def _loaders(
         return data, validation
     if not _overridden(source, "train_dataloader"):
         raise ArgumentError(
-            "task_of(data=...) must be a datamodule or yield training batches, since the module "
-            "has no train_dataloader(); got None."
+            "task_of(data=...) must be a datamodule or an iterable of training batches, since the "
+            "module has no train_dataloader(); got None."
         )
     if validation is None and _overridden(source, "val_dataloader"):
         validation = source.val_dataloader()
@@ -250,8 +252,8 @@ def _refuse_batch_hooks(data: LightningDataModule) -> None:
     for name in _BATCH_HOOKS:
         if _overridden(data, name):
             raise ArgumentError(
-                f"task_of(data=...) must leave batches as they are; this datamodule has "
-                f"{name}(). Move it to the module."
+                f"task_of(data=...) must not change batches; this datamodule has {name}(). "
+                "Move it to the module."
             )
 
 
@@ -260,20 +262,20 @@ def _overridden(source: LightningModule | LightningDataModule, name: str) -> boo
     return getattr(type(source), name) is not getattr(base, name)
 
 
-def _facts_of(trainer: Trainer | None, train: Any) -> dict[str, Any]:
-    """What a Trainer says, in a Task's words."""
+def _settings_of(trainer: Trainer | None, train: Any) -> dict[str, Any]:
+    """The settings of a Trainer, as arguments of a Task; `steps` is its length."""
     if trainer is None:
         return {"steps": None}
     if trainer.gradient_clip_val and trainer.gradient_clip_algorithm == "value":
         raise ArgumentError(
-            "task_of(trainer=...) must clip by norm, if at all; got "
+            "task_of(trainer=...) must clip gradients by norm or not at all; got "
             "gradient_clip_algorithm='value'."
         )
     steps = None if trainer.max_steps is None or trainer.max_steps < 0 else trainer.max_steps
     if trainer.max_epochs is not None and trainer.max_epochs > 0 and hasattr(train, "__len__"):
-        of_epoch = math.ceil(len(train) / trainer.accumulate_grad_batches)
-        epochs = trainer.max_epochs * of_epoch
-        steps = epochs if steps is None else min(steps, epochs)
+        steps_per_epoch = math.ceil(len(train) / trainer.accumulate_grad_batches)
+        steps_of_epochs = trainer.max_epochs * steps_per_epoch
+        steps = steps_of_epochs if steps is None else min(steps, steps_of_epochs)
     return {
         "steps": steps,
         "accumulate": trainer.accumulate_grad_batches,

@@ -21,24 +21,25 @@ _SAMPLING = ("random", "sequential")
 
 
 def task_of(trainer: Any, *, total_steps: int | None = None) -> Task:
-    """A task of a transformers Trainer, for `learnrate.plan`, `find` and `sweep`.
+    """A task made from a transformers Trainer, for `learnrate.plan`, `find` and `sweep`.
 
         trainer = Trainer(model, args, train_dataset=..., eval_dataset=...)
         plan = learnrate.plan(task_of(trainer))
 
-    Trials use the Trainer's own `compute_loss`, `create_optimizer` (so the groups with and without
-    weight decay), collator and batch size, clipping, accumulation and precision, on copies of its
-    model, or on models of its `model_init`. They are judged by the mean loss over `eval_dataset`,
-    as `evaluate()` takes it. The losses of accumulated micro-batches are averaged, where a Trainer
-    weighs them by their tokens. The Trainer is left as it was.
+    Trials use the Trainer's own `compute_loss`, `create_optimizer` (so its groups with and without
+    weight decay), collator, batch size, clipping, accumulation and precision, on copies of its
+    model or on models of its `model_init`. They are compared by the mean loss over
+    `eval_dataset`, as `evaluate()` computes it. The losses of accumulated micro-batches are
+    averaged, while a Trainer weights them by their tokens. The Trainer is not changed.
 
     Args:
-        trainer: a Trainer, or of a class derived from it.
-        total_steps: updates of the whole run; `max_steps`, or those of `num_train_epochs`, by default.
+        trainer: a Trainer, or an instance of a class derived from it.
+        total_steps: updates of the whole run; by default `max_steps`, or those of
+            `num_train_epochs`.
 
     Raises:
         ArgumentError: the trainer has an optimizer already, several evaluation sets, no training
-            set, or draws batches other than at random or in sequence.
+            set, or a sampling strategy other than "random" and "sequential".
 
     Examples:
         >>> import torch
@@ -82,14 +83,13 @@ def _check(trainer: Any) -> None:
         raise ArgumentError("task_of(trainer=...) must have a train_dataset; got None.")
     if trainer.optimizer is not None:
         raise ArgumentError(
-            "task_of(trainer=...) must have no optimizer yet, since that holds one model's "
-            f"parameters; got {type(trainer.optimizer).__name__}. Ask before train(), and say "
-            "Trainer(optimizer_cls_and_kwargs=...) instead of optimizers=(...)."
+            "task_of(trainer=...) must have no optimizer yet, since an optimizer holds the "
+            f"parameters of one model; got {type(trainer.optimizer).__name__}. Call task_of before "
+            "train(), and use Trainer(optimizer_cls_and_kwargs=...) instead of optimizers=(...)."
         )
     if isinstance(trainer.eval_dataset, dict):
         raise ArgumentError(
-            "task_of(trainer=...) must have one eval_dataset to judge by; got "
-            f"{sorted(trainer.eval_dataset)}."
+            f"task_of(trainer=...) must have one eval_dataset; got {sorted(trainer.eval_dataset)}."
         )
     if trainer.args.train_sampling_strategy not in _SAMPLING:
         raise ArgumentError(
@@ -99,19 +99,19 @@ def _check(trainer: Any) -> None:
 
 
 def _loss_of(trainer: Any, model: torch.nn.Module, batch: Any) -> torch.Tensor:
-    """As the Trainer takes it of one micro-batch, by its own count of tokens."""
+    """The loss of one micro-batch, as the Trainer computes it from its own count of tokens."""
     (inputs,), items = trainer.get_batch_samples(iter([batch]), 1, trainer.args.device)
     loss: torch.Tensor = trainer.compute_loss(model, dict(inputs), num_items_in_batch=items)
     return loss
 
 
 def _optimizer_of(trainer: Any, model: torch.nn.Module) -> torch.optim.Optimizer:
-    """What the Trainer would make for its own model."""
+    """The optimizer that the Trainer makes for a model."""
     try:
-        made: torch.optim.Optimizer = trainer.create_optimizer(model)
+        optimizer: torch.optim.Optimizer = trainer.create_optimizer(model)
     finally:
         trainer.optimizer = None
-    return made
+    return optimizer
 
 
 def _evaluation(trainer: Any) -> Callable[[torch.nn.Module], float]:
@@ -131,6 +131,6 @@ def _total_steps(args: Any, prepared: Any) -> int | None:
         return int(args.max_steps)
     if not hasattr(prepared, "__len__"):
         return None
-    of_epoch = max(1, math.ceil(len(prepared) / args.gradient_accumulation_steps))
-    total_steps: int = math.ceil(args.num_train_epochs * of_epoch)
+    steps_per_epoch = max(1, math.ceil(len(prepared) / args.gradient_accumulation_steps))
+    total_steps: int = math.ceil(args.num_train_epochs * steps_per_epoch)
     return total_steps

@@ -1,11 +1,12 @@
-"""TensorBoard: what a run records, as scalars in event files."""
+"""TensorBoard: the recorded values of a run, as scalars in event files."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from learnrate._errors import needing
-from learnrate.integrations._rows import rows
+from learnrate.integrations._named_values import named_values
+from learnrate.store import Sink
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -15,17 +16,17 @@ if TYPE_CHECKING:
 __all__ = ["TensorBoardSink"]
 
 
-class TensorBoardSink:
-    """Writes what a run records into TensorBoard's event files.
+class TensorBoardSink(Sink):
+    """Writes the recorded values of a run to TensorBoard's event files.
 
         run = learnrate.attach(optimizer, schedule)
         run.observers.append(TensorBoardSink("runs/a"))
 
-    It is called in the run's own thread, about once a second, and closed when the run ends.
+    The run calls it about once a second, in a thread of its own, and closes it when it ends.
 
     Args:
         folder: of the event files.
-        prefix: before the names `lr`, `loss`, `validation`, `gradient_norm`, `update_ratio`,
+        prefix: of the names `lr`, `loss`, `validation`, `gradient_norm`, `update_ratio`,
             `clipped`, `seconds`.
 
     Raises:
@@ -39,13 +40,13 @@ class TensorBoardSink:
         self._prefix = prefix
         self._writer = SummaryWriter(str(folder))
 
-    def __call__(self, seen: Observations, /) -> None:
-        """Write rows."""
-        for step, values in rows(seen, self._prefix):
+    def __call__(self, observations: Observations, /) -> None:
+        """Write the values of rows."""
+        for step, values in named_values(observations, self._prefix):
             for name, value in values.items():
                 self._writer.add_scalar(name, value, step)
         self._writer.flush()
 
     def close(self) -> None:
-        """Write what is left."""
+        """Close the event files."""
         self._writer.close()

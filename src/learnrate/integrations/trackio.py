@@ -1,4 +1,4 @@
-"""Trackio: what a run records, in one of its runs, on this machine unless it is told otherwise."""
+"""Trackio: the recorded values of a run, in one of its runs, on this machine by default."""
 
 from __future__ import annotations
 
@@ -6,36 +6,37 @@ import contextvars
 from typing import TYPE_CHECKING, Any
 
 from learnrate._errors import needing
-from learnrate.integrations._rows import rows
+from learnrate.integrations._named_values import named_values
+from learnrate.store import Sink
 
 if TYPE_CHECKING:
     from learnrate.watch import Observations
 
 __all__ = ["TrackioSink"]
 
-# Its dashboard is a server, and what it reads of the machine by itself are two more threads.
+# Its dashboard would start a server, and its measurements of the machine two threads.
 _QUIET = {"embed": False, "auto_log_cpu": False, "auto_log_gpu": False}
 
 
-class TrackioSink:
-    """Logs what a run records into a Trackio run.
+class TrackioSink(Sink):
+    """Logs the recorded values of a run to a Trackio run.
 
         run = learnrate.attach(optimizer, schedule)
         run.observers.append(TrackioSink(project="mine"))
 
-    It is called in the run's own thread, about once a second, and closed when the run ends: a run
-    that it has made is then finished. A Trackio run of yours that is going on stays the current one.
+    The run calls it about once a second, in a thread of its own, and closes it when it ends. A
+    Trackio run that the sink made is finished then. Your own current Trackio run stays current.
 
-    Values lie in a database on this machine, in `TRACKIO_DIR`, and no server is started, unless
-    `space_id`, `server_url` or Trackio's environment variables of these names say so. If you are
-    logged in to Hugging Face, Trackio asks it for your user's name when a run is made, which
-    `HF_HUB_OFFLINE=1` keeps it from.
+    Values are stored in a database on this machine, in `TRACKIO_DIR`, and no server is started,
+    unless `space_id`, `server_url` or Trackio's environment variables of these names are set. If
+    you are logged in to Hugging Face, Trackio requests your user name from it when a run is made;
+    `HF_HUB_OFFLINE=1` prevents that.
 
     Args:
-        run: a run that exists already; by default one is made.
-        project: that a new one is made in.
-        prefix: before the names of values.
-        **init: other arguments of `trackio.init` for a new one.
+        run: an existing Trackio run, which is not finished; by default a new one is made.
+        project: of a new run.
+        prefix: of the names of values.
+        **init: other arguments of `trackio.init` for a new run.
 
     Raises:
         MissingExtraError: Trackio is not installed.
@@ -52,20 +53,20 @@ class TrackioSink:
         with needing("trackio", "trackio", "TrackioSink"):
             import trackio  # noqa: PLC0415 - slow to load
 
-        self._ours = run is None
+        self._made_run = run is None
         self._prefix = prefix
         if run is None:
             # `init` finishes the current run, which may be the caller's; a new context has none.
-            place = contextvars.Context()
-            run = place.run(trackio.init, project, **{**_QUIET, **init})
+            context = contextvars.Context()
+            run = context.run(trackio.init, project, **{**_QUIET, **init})
         self.run = run
 
-    def __call__(self, seen: Observations, /) -> None:
-        """Log rows."""
-        for step, values in rows(seen, self._prefix):
+    def __call__(self, observations: Observations, /) -> None:
+        """Log the values of rows."""
+        for step, values in named_values(observations, self._prefix):
             self.run.log(values, step=step)
 
     def close(self) -> None:
-        """Finish the run, if it was made here."""
-        if self._ours:
+        """Finish the Trackio run if the sink made it."""
+        if self._made_run:
             self.run.finish()

@@ -1,4 +1,4 @@
-"""Hugging Face transformers: our schedules in its Trainer."""
+"""Hugging Face transformers: schedules in its Trainer."""
 
 from __future__ import annotations
 
@@ -22,39 +22,43 @@ def to_transformers(
 
         Trainer(model, args, optimizers=to_transformers(schedule, optimizer), ...)
 
-    A step is an update, whatever `gradient_accumulation_steps` is. The Trainer's own choice of a
-    schedule (`learning_rate`, `lr_scheduler_type`, `warmup_steps`) is not asked. Bind the
-    schedule to `args.max_steps`, or let `schedule_trainer` do that.
+    A step is an update, whatever `gradient_accumulation_steps` is. The Trainer's own arguments
+    `learning_rate`, `lr_scheduler_type` and `warmup_steps` have no effect. Bind the schedule to
+    `args.max_steps`, or let `schedule_trainer` do that.
 
     Args:
         schedule: The rate of each step.
         optimizer: The optimizer.
-        **options: As of `to_torch`: `groups`, `hyper`, `step`.
+        **options: As for `to_torch`: `groups`, `hyper`, `step`.
     """
     return optimizer, to_torch(schedule, optimizer, **options)
 
 
 def schedule_trainer(schedule: Schedule, trainer: Any, **options: Any) -> Any:
-    """Make a Trainer train under `schedule`, with the optimizer and the length it works out.
+    """Make a Trainer train under `schedule`, with its own optimizer and length.
 
         trainer = schedule_trainer(3e-4 * warmup_cosine(), Trainer(model, args, ...))
         trainer.train()
 
-    For subclasses of Trainer too. The optimizer stays the Trainer's own, with its groups with and
+    Subclasses of Trainer work too. The Trainer makes its own optimizer, with its groups with and
     without weight decay. A schedule of shares is bound to the number of updates of the run.
+
+    Returns:
+        The trainer.
 
     Args:
         schedule: The rate of each step, bound or not.
         trainer: A Trainer that has not made its scheduler yet.
-        **options: As of `to_torch`: `groups`, `hyper`.
+        **options: As for `to_torch`: `groups`, `hyper`.
 
     Raises:
-        ArgumentError: the trainer has a scheduler already.
+        ArgumentError: The trainer has a scheduler already.
     """
     if trainer.lr_scheduler is not None:
         raise ArgumentError(
-            "schedule_trainer(trainer=...) must have no scheduler yet; this one was given "
-            f"{type(trainer.lr_scheduler).__name__}. Give one of the two."
+            "schedule_trainer(trainer=...) must have no scheduler yet; this one has a "
+            f"{type(trainer.lr_scheduler).__name__}. Use either schedule_trainer or a scheduler of "
+            "your own."
         )
 
     def create_scheduler(num_training_steps: int, optimizer: Optimizer | None = None) -> Any:

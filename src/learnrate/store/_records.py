@@ -6,17 +6,16 @@ import os
 import secrets
 import socket
 import time
+from collections.abc import Mapping  # noqa: TC003 - cattrs reads the annotations
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from learnrate._files import number_or_none
+from learnrate._records import to_dict
 from learnrate.edits import words_of
 from learnrate.schedules import from_json
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     import numpy as np
 
     from learnrate.schedules import Schedule
@@ -108,17 +107,8 @@ class StoredRun:
 
     def to_dict(self) -> dict[str, Any]:
         """The run as `learnrate runs --json` prints it."""
-        return {
-            "run": self.id,
-            "name": self.name,
-            "status": str(self.status),
-            "step": self.step,
-            "total_steps": self.total_steps,
-            "lr": number_or_none(self.lr),
-            "loss": number_or_none(self.loss),
-            "started": self.started,
-            "updated": self.updated,
-        }
+        omit = ("id", "schedule_json", "limits", "facts", "host", "pid")
+        return {"run": self.id, **to_dict(self, omit=omit)}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -195,8 +185,7 @@ class StoredEdit:
 
     def to_dict(self) -> dict[str, Any]:
         """The edit as `learnrate runs RUN --json` prints it."""
-        names = ("kind", "value", "group", "author", "time", "reason", "status", "step", "answer")
-        return {name: getattr(self, name) for name in names}
+        return to_dict(self, omit=("run", "sequence", "position"))
 
 
 @dataclass(frozen=True, kw_only=True)
