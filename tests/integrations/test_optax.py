@@ -161,7 +161,11 @@ def test_piecewise_scales_of_optax_multiply_up_to_piecewise_values(boundaries, s
     scales = dict(zip(boundaries, scales, strict=False))
     values = tuple(np.cumprod([1.0, *scales.values()]).tolist())
     optax_schedule = optax.piecewise_constant_schedule(PEAK, scales)
-    same(optax_schedule, PEAK * Piecewise(boundaries=tuple(boundaries), values=values), boundaries[-1])
+    same(
+        optax_schedule,
+        PEAK * Piecewise(boundaries=tuple(boundaries), values=values),
+        boundaries[-1],
+    )
     for kind in ("linear", "cosine"):
         optax_schedule = optax.piecewise_interpolate_schedule(kind, PEAK, scales)
         same(

@@ -197,7 +197,9 @@ def test_cosine_restarts_are_those_of_transformers(warmup, cycles, length):
 
 @few
 @given(warmup=WARMUPS, rest=RESTS, floor=SHARES, power=st.sampled_from([0.5, 1.0, 2.0, 3.7]))
-def test_polynomial_is_that_of_transformers_and_floor_is_its_lr_end_as_a_share(warmup, rest, floor, power):
+def test_polynomial_is_that_of_transformers_and_floor_is_its_lr_end_as_a_share(
+    warmup, rest, floor, power
+):
     total_steps = warmup + rest
     expected = transformers_rates(
         "polynomial", warmup, total_steps, lr_end=PEAK * floor, power=power
