@@ -65,7 +65,9 @@ def test_a_file_cut_off_anywhere_is_refused(written):
         ({"total_steps": 499}, "is 500 updates long, and total_steps says 499"),
         ({"schedule": "100 * constant(500)"}, "its schedule reaches 100.0, above its peak"),
         ({"schedule": "0.1 * constnt(500)"}, "its schedule cannot be used"),
-        ({"verdict": "perhaps"}, "'perhaps' is not a valid PlanVerdict"),
+        ({"verdict": "perhaps"}, "verdict must be one of ok, weak; got 'perhaps'"),
+        ({"cost": None}, "cost must be a finite number; got None"),
+        ({"comment": "mine"}, "has no key 'comment'"),
         ({"rungs": [{}]}, "is not a plan of learnrate, or lacks a part of one"),
     ],
 )

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from learnrate._errors import FileError, ScheduleError
+from learnrate._errors import ArgumentError, FileError, ScheduleError
 from learnrate._files import read_json, write_json
-from learnrate.planning._shapes import ShapeTrial
+from learnrate._records import from_dict, to_dict
+from learnrate.planning._shapes import ShapeTrial  # noqa: TC001 - the type of a field that is read
 from learnrate.schedules import Schedule, schedule
 
 if TYPE_CHECKING:
@@ -145,36 +146,20 @@ class Plan:
         return draw(self)
 
     def to_dict(self) -> dict[str, Any]:
-        """What `plan.json` and `learnrate plan --json` hold."""
-        rungs = [asdict(rung) for rung in self.rungs]
+        """The contents of `plan.json`, which `learnrate plan --json` prints.
+
+        The trials of all rungs are one list, each with the `steps` of its rung.
+        """
+        document = to_dict(self)
         trials = [
-            {"steps": rung.steps, **asdict(trial)} for rung in self.rungs for trial in rung.trials
+            {"steps": rung["steps"], **trial}
+            for rung in document["rungs"]
+            for trial in rung.pop("trials")
         ]
-        for rung in rungs:
-            del rung["trials"]
-        return {
-            "format": _FORMAT,
-            "format_version": _VERSION,
-            "peak": self.peak,
-            "low": self.low,
-            "high": self.high,
-            "schedule": str(self.schedule),
-            "total_steps": self.total_steps,
-            "cost": self.cost,
-            "budget": self.budget,
-            "verdict": str(self.verdict),
-            "reason": self.reason,
-            "rungs": rungs,
-            "trials": trials,
-            "drift": self.drift,
-            "expected_regret": self.expected_regret,
-            **({} if self.further is None else {"further": asdict(self.further)}),
-            **({"shapes": [asdict(one) for one in self.shapes]} if self.shapes else {}),
-            "range_test": self.range_test,
-            "task": self.task,
-            "seed": self.seed,
-            "version": self.version,
-        }
+        for name in ("further", "shapes"):
+            if not document[name]:
+                del document[name]
+        return {"format": _FORMAT, "format_version": _VERSION, **document, "trials": trials}
 
     def write(self, path: str | Path) -> None:
         """Write `plan.json`, whole or not at all."""
@@ -182,120 +167,91 @@ class Plan:
 
     @classmethod
     def read(cls, path: str | Path) -> Plan:
-        """Read a `plan.json`.
+        """Read a `plan.json`, also one that an older version wrote.
 
         Raises:
             FileError: it is truncated, from a newer version, or edited out of range.
         """
-        found = read_json(Path(path))
+        document = read_json(Path(path))
         try:
-            return _checked(found)
+            return _plan(document)
         except FileError as error:
             raise FileError(f"{path}: {error}") from error
         except ScheduleError as error:
             raise FileError(f"{path}: its schedule cannot be used. {error}") from error
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+        except (KeyError, TypeError, AttributeError, ArgumentError) as error:
             raise FileError(
                 f"{path} is not a plan of learnrate, or lacks a part of one: "
-                f"{type(error).__name__}: {error}. Make it again with learnrate plan."
+                f"{type(error).__name__}: {error} Make it again with learnrate plan."
             ) from error
 
 
-def _checked(found: Any) -> Plan:
+def _plan(document: Any) -> Plan:
     _expect(
-        isinstance(found, dict) and found.get("format") == _FORMAT,
+        isinstance(document, dict) and document.get("format") == _FORMAT,
         "is not a plan of learnrate (no format 'learnrate.plan').",
     )
+    _check_values(document := _upgraded(document))
+    plain = {
+        name: value
+        for name, value in document.items()
+        if name not in {"format", "format_version", "trials"}
+    }
+    plain["rungs"] = [
+        {**rung, "trials": _trials_of(rung["steps"], document["trials"])}
+        for rung in document["rungs"]
+    ]
+    return from_dict(Plan, plain)
+
+
+def _upgraded(document: dict[str, Any]) -> dict[str, Any]:
+    """The document in the present version of the format."""
+    version = document["format_version"]
     _expect(
-        found["format_version"] in {1, _VERSION},
-        f"has format version {found['format_version']!r}; this learnrate reads up to {_VERSION}. "
+        version in {1, _VERSION},
+        f"has format version {version!r}; this learnrate reads up to {_VERSION}. "
         "Update learnrate, or make the plan again.",
     )
-    if found["format_version"] == 1:  # the length of the run was called `total`
-        found = {**found, "total_steps": found["total"]}
+    if version == _VERSION:
+        return document
+    upgraded = {**document, "total_steps": document["total"]}
+    del upgraded["total"]
+    return upgraded
+
+
+def _check_values(document: dict[str, Any]) -> None:
     for name in ("peak", "low", "high"):
+        rate = document[name]
+        is_number = isinstance(rate, int | float) and not isinstance(rate, bool)
         _expect(
-            _is_number(found[name]) and 0 < found[name] < math.inf,
-            f"{name} must be a finite rate above 0; got {found[name]!r}.",
+            is_number and 0 < rate < math.inf,
+            f"{name} must be a finite rate above 0; got {rate!r}.",
         )
+    low, peak, high = (document[name] for name in ("low", "peak", "high"))
     _expect(
-        found["low"] <= found["peak"] <= found["high"],
-        f"peak must lie from low to high; got {found['low']!r}, {found['peak']!r}, "
-        f"{found['high']!r}.",
+        low <= peak <= high,
+        f"peak must lie from low to high; got {low!r}, {peak!r}, {high!r}.",
     )
-    bound = schedule(found["schedule"])
+    bound = schedule(document["schedule"])
     _expect(
-        bound.total_steps == found["total_steps"],
-        f"its schedule {found['schedule']!r} is {bound.total_steps} updates long, and total_steps says "
-        f"{found['total_steps']!r}.",
+        bound.total_steps == document["total_steps"],
+        f"its schedule {document['schedule']!r} is {bound.total_steps} updates long, and "
+        f"total_steps says {document['total_steps']!r}.",
     )
     highest = float(bound.table().max())
     _expect(
-        highest <= found["peak"] * (1 + 1e-9),
-        f"its schedule reaches {highest!r}, above its peak {found['peak']!r}.",
-    )
-    return Plan(
-        peak=float(found["peak"]),
-        low=float(found["low"]),
-        high=float(found["high"]),
-        schedule=bound,
-        total_steps=int(found["total_steps"]),
-        cost=float(found["cost"]),
-        budget=float(found["budget"]),
-        verdict=PlanVerdict(found["verdict"]),
-        reason=str(found["reason"]),
-        rungs=tuple(_rung(one, found["trials"]) for one in found["rungs"]),
-        drift=float(found["drift"]),
-        expected_regret=float(found["expected_regret"]),
-        range_test=dict(found["range_test"]),
-        task=str(found["task"]),
-        seed=int(found["seed"]),
-        version=str(found["version"]),
-        further=_further(found.get("further")),
-        shapes=tuple(_shape_trial(one) for one in found.get("shapes", [])),
+        highest <= peak * (1 + 1e-9),
+        f"its schedule reaches {highest!r}, above its peak {peak!r}.",
     )
 
 
-def _further(found: dict[str, Any] | None) -> FurtherTrials | None:
-    return None if found is None else FurtherTrials(int(found["steps"]), float(found["cost"]))
-
-
-def _shape_trial(found: dict[str, Any]) -> ShapeTrial:
-    return ShapeTrial(
-        warmup=str(found["warmup"]),
-        decay=str(found["decay"]),
-        shape=str(found["shape"]),
-        lr=float(found["lr"]),
-        loss=None if found["loss"] is None else float(found["loss"]),
-        updates=int(found["updates"]),
-    )
-
-
-def _rung(found: dict[str, Any], trials: list[dict[str, Any]]) -> Rung:
-    own = [one for one in trials if one["steps"] == found["steps"]]
-    return Rung(
-        steps=int(found["steps"]),
-        best=float(found["best"]),
-        low=float(found["low"]),
-        high=float(found["high"]),
-        bracketed=bool(found["bracketed"]),
-        trials=tuple(
-            RungTrial(
-                lr=float(one["lr"]),
-                seed=int(one["seed"]),
-                loss=None if one["loss"] is None else float(one["loss"]),
-                status=str(one["status"]),
-                updates=int(one["updates"]),
-            )
-            for one in own
-        ),
-        fit_lr=tuple(map(float, found["fit_lr"])),
-        fit_loss=tuple(map(float, found["fit_loss"])),
-    )
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+def _trials_of(steps: int, trials: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The trials of one length, without it."""
+    return [
+        {name: value for name, value in trial.items() if name != "steps"}
+        for trial in trials
+        if trial["steps"] == steps
+    ]
 
 
 def _expect(holds: bool, otherwise: str) -> None:
