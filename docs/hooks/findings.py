@@ -133,13 +133,13 @@ def _draw_run(
 def _draw_probe(axes: Axes, probe: WhatIf) -> None:
     positions = np.arange(len(probe.factors))
     kinds = (
-        ("at that rate", probe.held, MEASURED),
+        ("at that rate", probe.constant, MEASURED),
         ("after an anneal to 0", probe.annealed, CHOSEN),
     )
     for (label, losses, colour), marker in zip(kinds, "os", strict=True):
         axes.plot(positions, losses, marker=marker, color=colour, linewidth=1.4, label=label)
     axes.set_xticks(positions, [f"{factor:g}x" for factor in probe.factors])
-    losses = [*probe.held, *probe.annealed]
+    losses = [*probe.constant, *probe.annealed]
     log_axis(axes.yaxis, 0.8 * min(losses), 1.2 * max(losses))
     style(axes, "", x="factor on the current rate", y="loss")
     axes.legend(frameon=False)

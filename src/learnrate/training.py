@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from types import TracebackType
 
-    from learnrate.probing import Probed
+    from learnrate.probing import ProbeRecord
     from learnrate.run import Run
     from learnrate.store import Store
     from learnrate.task import Task
@@ -212,7 +212,7 @@ class _WhatIf:
     def __call__(self, _step: int, _optimizer: torch.optim.Optimizer) -> None:
         """Nothing is asked but by a person."""
 
-    def ask(self, step: int, optimizer: torch.optim.Optimizer) -> Probed:
+    def ask(self, step: int, optimizer: torch.optim.Optimizer) -> ProbeRecord:
         """Which way the rate should go.
 
         Raises:

@@ -29,8 +29,8 @@ def loss_of(model, batch):
 
 
 def drawn(batches, size, seed):
-    own = torch.Generator().manual_seed(seed)
-    return list(SPREAD * torch.randn(batches, size, 4, generator=own, dtype=torch.float64))
+    generator = torch.Generator().manual_seed(seed)
+    return list(SPREAD * torch.randn(batches, size, 4, generator=generator, dtype=torch.float64))
 
 
 def truth():
@@ -47,52 +47,52 @@ def truth():
 
 def test_on_a_known_quadratic_it_is_the_known_noise_scale():
     squared, trace, curved, lr_max = truth()
-    found = pooled([noise_scale(Place(), loss_of, drawn(8, 4, seed)) for seed in range(300)])
-    assert found.squared == pytest.approx(squared, rel=0.03)
-    assert found.trace == pytest.approx(trace, rel=0.06)
-    assert found.noise == pytest.approx(trace / squared, rel=0.06)
+    scale = pooled([noise_scale(Place(), loss_of, drawn(8, 4, seed)) for seed in range(300)])
+    assert scale.squared == pytest.approx(squared, rel=0.03)
+    assert scale.trace == pytest.approx(trace, rel=0.06)
+    assert scale.noise == pytest.approx(trace / squared, rel=0.06)
     whole = noise_scale(Place(), loss_of, drawn(100, 32, 1), curvature=True)
     assert whole.curved_noise == pytest.approx(curved, rel=0.1)
     assert whole.lr_max == pytest.approx(lr_max, rel=0.05)
 
 
 def test_the_jackknifes_error_is_the_spread_between_measurements():
-    found = [noise_scale(Place(), loss_of, drawn(40, 4, seed)) for seed in range(80)]
-    spread = float(np.std([math.log(one.noise) for one in found]))
-    said = float(np.median([one.error for one in found]))
-    assert 0.7 < said / spread < 1.4
+    scales = [noise_scale(Place(), loss_of, drawn(40, 4, seed)) for seed in range(80)]
+    spread = float(np.std([math.log(scale.noise) for scale in scales]))
+    median_error = float(np.median([scale.error for scale in scales]))
+    assert 0.7 < median_error / spread < 1.4
 
 
 @pytest.mark.parametrize("batch", [1, 4, 64, 1024])
 def test_the_best_rate_of_one_step_is_that_of_a_grid(batch):
-    found = noise_scale(Place(), loss_of, drawn(300, 16, 5), curvature=True)
+    scale = noise_scale(Place(), loss_of, drawn(300, 16, 5), curvature=True)
     gradient = CURVATURES * START
     cross = (CURVATURES * gradient**2).sum() + (CURVATURES**3 * SPREAD**2).sum() / batch
     grid = torch.logspace(-3, 1, 4001, dtype=torch.float64)
     after = -grid * (gradient @ gradient) + 0.5 * grid**2 * cross
-    assert found.lr(batch) == pytest.approx(float(grid[after.argmin()]), rel=0.1)
+    assert scale.lr(batch) == pytest.approx(float(grid[after.argmin()]), rel=0.1)
 
 
 def test_it_is_the_two_batch_formula():
     batches = drawn(6, 5, 2)
-    found = noise_scale(Place(), loss_of, batches)
-    rows = torch.stack([CURVATURES * (START - one.mean(0)) for one in batches])
+    scale = noise_scale(Place(), loss_of, batches)
+    rows = torch.stack([CURVATURES * (START - batch.mean(0)) for batch in batches])
     small, big = float(rows.square().sum(1).mean()), float(rows.mean(0).square().sum())
     squared = (30 * big - 5 * small) / (30 - 5)
     trace = (small - big) / (1 / 5 - 1 / 30)
-    assert found.squared == pytest.approx(squared, rel=1e-12)
-    assert found.trace == pytest.approx(trace, rel=1e-12)
-    assert found.norm_test == pytest.approx(math.sqrt(trace / squared / 5))
+    assert scale.squared == pytest.approx(squared, rel=1e-12)
+    assert scale.trace == pytest.approx(trace, rel=1e-12)
+    assert scale.norm_test == pytest.approx(math.sqrt(trace / squared / 5))
 
 
 def test_the_factor_for_another_batch_follows_the_law():
-    found = noise_scale(Place(), loss_of, drawn(50, 4, 3))
+    scale = noise_scale(Place(), loss_of, drawn(50, 4, 3))
     law = noise_scale_batch
-    expected = law(1.0, batch=8, noise_scale=found.noise) / law(
-        1.0, batch=4, noise_scale=found.noise
+    expected = law(1.0, batch=8, noise_scale=scale.noise) / law(
+        1.0, batch=4, noise_scale=scale.noise
     )
-    assert found.factor(8) == expected
-    assert found.factor(4) == found.factor(4, adam=True) == 1.0
+    assert scale.factor(8) == expected
+    assert scale.factor(4) == scale.factor(4, adam=True) == 1.0
 
 
 def test_at_the_minimum_nothing_but_noise_is_left():
@@ -100,11 +100,11 @@ def test_at_the_minimum_nothing_but_noise_is_left():
     with torch.no_grad():
         model.place.zero_()
     for seed in range(200):
-        found = noise_scale(model, loss_of, drawn(8, 4, seed))
-        scores.append(found.noise_only)
+        scale = noise_scale(model, loss_of, drawn(8, 4, seed))
+        scores.append(scale.noise_only)
     assert np.mean(scores) == pytest.approx(0.0, abs=0.15)
     assert noise_scale(Place(), loss_of, drawn(8, 64, 0)).noise_only < -5
-    lost = next(one for one in scores if one > 0)
+    lost = next(score for score in scores if score > 0)
     assert lost > 0
 
 
@@ -113,12 +113,12 @@ def test_a_gradient_lost_in_noise_is_said_to_be_so():
     model = Place()
     with torch.no_grad():
         model.place.zero_()
-    found = noise_scale(model, loss_of, batches)
-    assert found.noise == math.inf
-    assert "lost in its noise" in found.words
-    assert found.to_dict()["noise"] is None
+    scale = noise_scale(model, loss_of, batches)
+    assert scale.noise == math.inf
+    assert "lost in its noise" in scale.words
+    assert scale.to_dict()["noise"] is None
     with pytest.raises(ArgumentError, match="lost in the noise"):
-        found.factor(8)
+        scale.factor(8)
 
 
 def test_what_cannot_be_measured_is_refused():
@@ -134,34 +134,36 @@ def test_what_cannot_be_measured_is_refused():
 def test_of_a_parabola_the_value_is_exact(curvature, step, height):
     """f(s) = height + c (s - 1)^2 from s = 0 with a step of length `step`: the minimum is at 1."""
     before, after = height + curvature, height + curvature * (step - 1) ** 2
-    found = parabola(before, after, -2 * curvature * step, 2 * curvature * (step - 1) * step)
-    assert found == pytest.approx(step * 2 / 2 - 1, rel=1e-5, abs=1e-6)
+    value = parabola(before, after, -2 * curvature * step, 2 * curvature * (step - 1) * step)
+    assert value == pytest.approx(step * 2 / 2 - 1, rel=1e-5, abs=1e-6)
 
 
 @given(integers(0, 500))
 def test_it_is_the_least_squares_fit(seed):
-    before, after, one, two = np.random.default_rng(seed).normal(size=4)
+    before, after, slope_from, slope_to = np.random.default_rng(seed).normal(size=4)
     design = np.array([[1, 0, 0], [1, 1, 1], [0, 1, 0], [0, 1, 2]])
-    _, slope, curve = np.linalg.lstsq(design, np.array([before, after, one, two]), rcond=None)[0]
+    _, slope, curve = np.linalg.lstsq(
+        design, np.array([before, after, slope_from, slope_to]), rcond=None
+    )[0]
     expected = -1.0 if curve < 0 else 2 / (-slope / curve) - 1
-    assert parabola(before, after, one, two) == pytest.approx(expected, rel=1e-6)
+    assert parabola(before, after, slope_from, slope_to) == pytest.approx(expected, rel=1e-6)
 
 
 @pytest.mark.parametrize(("lr", "expected"), [(1e-6, -1.0), (0.25, 0.0), (0.5, 1.0), (0.75, 2.0)])
 def test_a_step_is_measured_in_units_of_its_line(lr, expected):
     model = Place()
     optimizer = torch.optim.SGD(model.parameters(), lr=lr)
-    found = normalised_step(model, optimizer, lambda m, b: 2 * m.place.square().sum(), [0, 0, 0])
-    assert found.median == pytest.approx(expected, abs=1e-4)
-    assert found.cost == 6
+    step = normalised_step(model, optimizer, lambda m, b: 2 * m.place.square().sum(), [0, 0, 0])
+    assert step.median == pytest.approx(expected, abs=1e-4)
+    assert step.cost == 6
 
 
 def test_the_step_is_that_of_the_optimizer_with_its_momentum_and_clipping():
     model = Place()
     optimizer = torch.optim.SGD(model.parameters(), lr=0.25)
     size = float(4 * START.norm())
-    found = normalised_step(
+    step = normalised_step(
         model, optimizer, lambda m, b: 2 * m.place.square().sum(), [0], clip_norm=0.6 * size
     )
-    assert found.median == pytest.approx(-0.4, abs=1e-4)  # six tenths of the way
-    assert "about as far" in found.words
+    assert step.median == pytest.approx(-0.4, abs=1e-4)  # six tenths of the way
+    assert "end near the minimum" in step.words

@@ -39,18 +39,23 @@ def updates(model, optimizer, steps):
 
 
 def bits(model, optimizer):
-    held = [*model.parameters(), *model.buffers()]
-    held += [one.grad for one in model.parameters()]
+    tensors = [*model.parameters(), *model.buffers()]
+    tensors += [parameter.grad for parameter in model.parameters()]
     state = optimizer.state_dict()
-    held += [value for each in state["state"].values() for value in each.values()]
-    held += [torch.as_tensor(group["lr"]) for group in state["param_groups"]]
-    held += [torch.get_rng_state(), torch.tensor([one.training for one in model.modules()])]
-    return [one.detach().clone() for one in held if one is not None]
+    tensors += [
+        value for parameter_state in state["state"].values() for value in parameter_state.values()
+    ]
+    tensors += [torch.as_tensor(group["lr"]) for group in state["param_groups"]]
+    tensors += [
+        torch.get_rng_state(),
+        torch.tensor([parameter.training for parameter in model.modules()]),
+    ]
+    return [parameter.detach().clone() for parameter in tensors if parameter is not None]
 
 
-def same(one, other):
-    return len(one) == len(other) and all(
-        torch.equal(a, b) for a, b in zip(one, other, strict=True)
+def same(first, second):
+    return len(first) == len(second) and all(
+        torch.equal(a, b) for a, b in zip(first, second, strict=True)
     )
 
 
@@ -67,14 +72,14 @@ PROBES = {
 def test_a_probed_training_goes_on_to_the_same_bits(probe, optimizer):
     ends = []
     for probed in (False, True):
-        model, held = make(OPTIMIZERS[optimizer])
-        updates(model, held, 5)
+        model, trained = make(OPTIMIZERS[optimizer])
+        updates(model, trained, 5)
         if probed:
-            before = bits(model, held)
-            PROBES[probe](model, held, loss_of)
-            assert same(before, bits(model, held))
-        updates(model, held, 5)
-        ends.append(bits(model, held))
+            before = bits(model, trained)
+            PROBES[probe](model, trained, loss_of)
+            assert same(before, bits(model, trained))
+        updates(model, trained, 5)
+        ends.append(bits(model, trained))
     assert same(*ends)
 
 
@@ -103,9 +108,9 @@ def test_tensors_stay_the_same_tensors():
     updates(model, optimizer, 2)
 
     def places():
-        grads = [one.grad for one in model.parameters()]
-        state = [value for each in optimizer.state.values() for value in each.values()]
-        return [one.data_ptr() for one in [*grads, *state]]
+        grads = [tensor.grad for tensor in model.parameters()]
+        state = [value for state in optimizer.state.values() for value in state.values()]
+        return [tensor.data_ptr() for tensor in [*grads, *state]]
 
     before = places()
     what_if(model, optimizer, loss_of, BATCHES, steps=2)
@@ -116,7 +121,7 @@ def test_an_optimizer_that_never_updated_has_no_state_afterwards():
     model, optimizer = make(OPTIMIZERS["adamw"])
     what_if(model, optimizer, loss_of, BATCHES, steps=2)
     assert not optimizer.state
-    assert all(one.grad is None for one in model.parameters())
+    assert all(parameter.grad is None for parameter in model.parameters())
 
 
 def test_state_with_more_bits_than_the_weights_is_not_rounded():
@@ -141,13 +146,13 @@ def test_weights_the_optimizer_has_outside_the_model_are_put_back_too():
 def test_who_is_hooked_to_the_optimizer_sees_nothing():
     model, optimizer = make(OPTIMIZERS["sgd"])
     scheduler = torch.optim.lr_scheduler.StepLR(optimizer, 1)
-    seen = []
-    optimizer.register_step_post_hook(lambda *_: seen.append(1))
+    calls = []
+    optimizer.register_step_post_hook(lambda *_: calls.append(1))
     what_if(model, optimizer, loss_of, BATCHES, steps=2)
-    assert seen == []
+    assert calls == []
     updates(model, optimizer, 1)
     scheduler.step()
-    assert seen == [1]
+    assert calls == [1]
 
 
 def test_further_objects_are_put_back():
@@ -163,5 +168,5 @@ def test_further_objects_are_put_back():
     model, optimizer = make(OPTIMIZERS["sgd"])
     criterion = Criterion()
     saved = copy.deepcopy(criterion.state_dict())
-    what_if(model, optimizer, criterion, BATCHES, steps=2, also=[criterion])
+    what_if(model, optimizer, criterion, BATCHES, steps=2, extra_state=[criterion])
     assert criterion.state_dict() == saved

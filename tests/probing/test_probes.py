@@ -8,7 +8,7 @@ from torch import nn
 
 import learnrate
 from learnrate import ArgumentError
-from learnrate.probing import Probed, Probes, sharpness
+from learnrate.probing import ProbeRecord, Probes, sharpness
 from learnrate.schedules import Constant
 from learnrate.watch import diagnose
 
@@ -44,7 +44,7 @@ def test_they_take_turns_within_their_share_of_the_time():
     began = time.perf_counter()
     train(model, optimizer, 1500, lambda step, _: probes(step, optimizer))
     elapsed = time.perf_counter() - began
-    kinds = [one.result.kind for one in probes.results]
+    kinds = [record.result.kind for record in probes.results]
     assert kinds[:4] == ["sharpness", "noise_scale", "normalised_step", "what_if"]
     assert kinds[4:8] == kinds[:4][: len(kinds) - 4]
     assert probes.spent > 0.02 * elapsed
@@ -60,26 +60,26 @@ def test_an_attached_run_records_what_they_find(tmp_path):
     with learnrate.attach(optimizer, "0.02 * cosine(800)", store=place, probes=probes) as run:
         train(model, optimizer, 800, lambda _, loss: run.step(loss))
     store = learnrate.Store(place)
-    seen = store.observations(run.id)
-    assert seen.facts["preconditioned"] is True
+    observations = store.observations(run.id)
+    assert observations.facts["preconditioned"] is True
     measured = [
-        [one.step, one.result.eigenvalue]
-        for one in probes.results
-        if one.result.kind == "sharpness"
+        [record.step, record.result.eigenvalue]
+        for record in probes.results
+        if record.result.kind == "sharpness"
     ]
-    assert seen.facts["sharpness"] == measured
-    assert seen.step.tolist() == list(range(800))
+    assert observations.facts["sharpness"] == measured
+    assert observations.step.tolist() == list(range(800))
     columns = store.points(run.id).columns
     assert {"noise_scale", "normalised_step", "edge_ratio"} <= set(columns)
     # what probes take is not the updates' time
-    spent = sum(one.seconds for one in probes.results)
-    whole = float(seen.column("seconds")[1:].sum())
+    spent = sum(record.seconds for record in probes.results)
+    whole = float(observations.column("seconds")[1:].sum())
     assert whole < run_time(run, place) - 0.5 * spent
 
 
 def run_time(run, place):
-    held = learnrate.Store(place).run(run.id)
-    return held.updated - held.started
+    stored = learnrate.Store(place).run(run.id)
+    return stored.updated - stored.started
 
 
 def test_a_probed_run_ends_at_the_same_bits(tmp_path):
@@ -90,7 +90,7 @@ def test_a_probed_run_ends_at_the_same_bits(tmp_path):
         run = learnrate.attach(optimizer, "0.02 * linear(400)", store=False, probes=probes)
         train(model, optimizer, 400, lambda _, loss, run=run: run.step(loss))
         run.finish()
-        ends.append([one.detach().clone() for one in model.parameters()])
+        ends.append([parameter.detach().clone() for parameter in model.parameters()])
         assert not probed or probes.results
     assert all(torch.equal(a, b) for a, b in zip(*ends, strict=True))
 
@@ -107,7 +107,7 @@ def test_a_what_if_verdict_is_a_finding_when_two_agree_and_only_once(tmp_path):
             if len(probes.results) > 2:
                 break
     assert len(probes.results) > 2
-    codes = [one.code for one in learnrate.Store(place).findings(run.id)]
+    codes = [finding.code for finding in learnrate.Store(place).findings(run.id)]
     assert [code for code in codes if code in {"LR106", "LR203"}] == ["LR203"]
     assert probes.results[0].findings == ()
     assert probes.results[1].findings[0].code == "LR203"
@@ -125,9 +125,9 @@ class EveryTwenty:
     def __call__(self, step, optimizer):
         if step % 20:
             return None
-        found = sharpness(self.model, loss_of, WHOLE, optimizer, products=12)
-        columns = {"preconditioned_sharpness": found.eigenvalue, "edge_ratio": found.ratio}
-        return Probed(step=step, result=found, columns=columns, findings=(), seconds=0.0)
+        result = sharpness(self.model, loss_of, WHOLE, optimizer, products=12)
+        columns = {"preconditioned_sharpness": result.eigenvalue, "edge_ratio": result.ratio}
+        return ProbeRecord(step=step, result=result, columns=columns, findings=(), seconds=0.0)
 
 
 @pytest.mark.parametrize(
@@ -150,17 +150,17 @@ def test_a_real_run_under_adam_is_judged_by_its_preconditioned_sharpness(tmp_pat
             loss.backward()
             optimizer.step()
             run.step(loss)
-    seen = learnrate.Store(place).observations(run.id)
-    ratios = [ratio for _, ratio in seen.facts["edge_ratio"]]
+    observations = learnrate.Store(place).observations(run.id)
+    ratios = [ratio for _, ratio in observations.facts["edge_ratio"]]
     assert len(ratios) == 11
-    assert shown[-1] == seen.facts["edge_ratio"][: len(shown[-1])] != []
+    assert shown[-1] == observations.facts["edge_ratio"][: len(shown[-1])] != []
     assert ratios[0] < 0.1
     assert 0.9 < max(ratios[3:5]) < 1.3
-    said = diagnose(seen, only=["LR104"])
-    assert said.not_run == {}
-    assert said.codes() == codes
+    diagnosis = diagnose(observations, only=["LR104"])
+    assert diagnosis.not_run == {}
+    assert diagnosis.codes() == codes
     if codes:
-        assert said.findings[0].evidence["limit"] == pytest.approx(38.0)
+        assert diagnosis.findings[0].evidence["limit"] == pytest.approx(38.0)
 
 
 def test_a_probe_that_fails_is_given_up_and_training_goes_on():

@@ -37,11 +37,11 @@ def loss_of(model, batch):
 
 def full_hessian(model, batch):
     names = [name for name, _ in model.named_parameters()]
-    sizes = [one.shape for one in model.parameters()]
-    flat = torch.cat([one.detach().reshape(-1) for one in model.parameters()])
+    sizes = [parameter.shape for parameter in model.parameters()]
+    flat = torch.cat([parameter.detach().reshape(-1) for parameter in model.parameters()])
 
     def of(vector):
-        parts = vector.split([math.prod(one) for one in sizes])
+        parts = vector.split([math.prod(parameter) for parameter in sizes])
         weights = {n: p.view(s) for n, p, s in zip(names, parts, sizes, strict=True)}
         return nn.functional.mse_loss(functional_call(model, weights, batch[0]), batch[1])
 
@@ -51,9 +51,9 @@ def full_hessian(model, batch):
 def test_it_is_the_full_hessians_largest_eigenvalue():
     model, batch = tiny()
     exact = float(torch.linalg.eigvalsh(full_hessian(model, batch))[-1])
-    found = sharpness(model, loss_of, batch, tolerance=1e-5, products=200)
-    assert found.converged
-    assert found.eigenvalue == pytest.approx(exact, rel=1e-6)
+    result = sharpness(model, loss_of, batch, tolerance=1e-5, products=200)
+    assert result.converged
+    assert result.eigenvalue == pytest.approx(exact, rel=1e-6)
 
 
 @pytest.mark.parametrize("kind", [torch.optim.Adam, torch.optim.AdamW, torch.optim.RMSprop])
@@ -64,19 +64,23 @@ def test_with_an_adaptive_optimizer_it_is_that_of_the_preconditioned_hessian(kin
         optimizer.zero_grad()
         loss_of(model, batch).backward()
         optimizer.step()
-    state = [optimizer.state[one] for one in model.parameters()]
+    state = [optimizer.state[parameter_state] for parameter_state in model.parameters()]
     if kind is torch.optim.RMSprop:
-        scale = torch.cat([one["square_avg"].sqrt().reshape(-1) + 1e-4 for one in state])
+        scale = torch.cat(
+            [parameter_state["square_avg"].sqrt().reshape(-1) + 1e-4 for parameter_state in state]
+        )
     else:
-        root = torch.cat([one["exp_avg_sq"].reshape(-1) for one in state]) / (1 - 0.999**7)
+        root = torch.cat(
+            [parameter_state["exp_avg_sq"].reshape(-1) for parameter_state in state]
+        ) / (1 - 0.999**7)
         scale = (1 - 0.9**7) * (root.sqrt() + 1e-4)
     curved = full_hessian(model, batch)
     if kind is not torch.optim.AdamW:
         curved += 0.02 * torch.eye(len(curved))
     exact = float(torch.linalg.eigvals(curved / scale[:, None]).real.max())
-    found = sharpness(model, loss_of, batch, optimizer, tolerance=1e-5, products=300)
-    assert found.preconditioned
-    assert found.eigenvalue == pytest.approx(exact, rel=1e-6)
+    result = sharpness(model, loss_of, batch, optimizer, tolerance=1e-5, products=300)
+    assert result.preconditioned
+    assert result.eigenvalue == pytest.approx(exact, rel=1e-6)
 
 
 def spectral_radius(optimizer, curvature):
@@ -108,11 +112,11 @@ def test_just_below_the_edge_training_converges_and_just_above_it_diverges(optio
         model = Point(torch.ones(2, dtype=torch.float64))
         lr = 0.1 if edge is None else nudge * edge
         optimizer = torch.optim.SGD(model.parameters(), lr=lr, **options)
-        found = sharpness(model, bowl, curvatures, optimizer, tolerance=1e-6)
+        result = sharpness(model, bowl, curvatures, optimizer, tolerance=1e-6)
         if edge is None:
-            edge = found.edge_lr
+            edge = result.edge_lr
             continue
-        assert found.ratio == pytest.approx(nudge, rel=1e-5)
+        assert result.ratio == pytest.approx(nudge, rel=1e-5)
         assert (spectral_radius(optimizer, curvatures) > 1.0) == (nudge > 1)
 
 
@@ -126,28 +130,28 @@ def test_the_limit_of_averaged_momentum_is_that_of_its_recursion():
     optimizer = torch.optim.Adam(model.parameters(), lr=0.1)
     model.place.grad = torch.ones(2)
     optimizer.step()
-    found = sharpness(model, bowl, torch.tensor([1.0, 4.0]), optimizer)
-    assert found.limit == pytest.approx(limit)
+    result = sharpness(model, bowl, torch.tensor([1.0, 4.0]), optimizer)
+    assert result.limit == pytest.approx(limit)
 
 
 def test_groups_count_by_their_share_of_the_highest_rate():
     model = nn.Module()
-    model.one = nn.Parameter(torch.ones(1))
-    model.two = nn.Parameter(torch.ones(1))
+    model.fast = nn.Parameter(torch.ones(1))
+    model.slow = nn.Parameter(torch.ones(1))
     optimizer = torch.optim.SGD(
-        [{"params": [model.one], "lr": 0.1}, {"params": [model.two], "lr": 0.02}]
+        [{"params": [model.fast], "lr": 0.1}, {"params": [model.slow], "lr": 0.02}]
     )
-    found = sharpness(model, lambda m, _: (2 * m.one**2 + 6 * m.two**2).sum(), None, optimizer)
-    assert found.eigenvalue == pytest.approx(4.0, rel=1e-3)  # 4 at 0.1, 12 at a fifth of that
-    assert found.lr == 0.1
+    result = sharpness(model, lambda m, _: (2 * m.fast**2 + 6 * m.slow**2).sum(), None, optimizer)
+    assert result.eigenvalue == pytest.approx(4.0, rel=1e-3)  # 4 at 0.1, 12 at a fifth of that
+    assert result.lr == 0.1
 
 
 def test_a_warm_start_needs_few_products():
     model, batch = tiny()
     first = sharpness(model, loss_of, batch, tolerance=1e-3)
     with torch.no_grad():
-        for one in model.parameters():
-            one.mul_(1.001)
+        for parameter in model.parameters():
+            parameter.mul_(1.001)
     again = sharpness(model, loss_of, batch, tolerance=1e-2, start=first)
     assert again.products <= 3
     assert again.cost == 1 + 2 * again.products
@@ -156,30 +160,30 @@ def test_a_warm_start_needs_few_products():
 @settings(max_examples=40, deadline=None)
 @given(size=integers(2, 40), seed=integers(0, 999), shift=floats(-3, 3))
 def test_lanczos_agrees_with_the_dense_solver_negative_eigenvalues_or_not(size, seed, shift):
-    own = np.random.default_rng(seed)
-    matrix = own.normal(size=(size, size))
+    random = np.random.default_rng(seed)
+    matrix = random.normal(size=(size, size))
     matrix = matrix + matrix.T + shift * np.eye(size)
     dense = torch.tensor(matrix)
-    found = largest_eigenpair(
+    eigenpair = largest_eigenpair(
         lambda v: dense @ v,
-        torch.tensor(own.normal(size=size)),
+        torch.tensor(random.normal(size=size)),
         tolerance=1e-7,
         products=2000,
         memory=8,
     )
     exact = np.linalg.eigvalsh(matrix)
-    assert found.value == pytest.approx(exact[-1], abs=1e-5 * np.abs(exact).max())
-    assert float(torch.linalg.vector_norm(dense @ found.vector - found.value * found.vector)) == (
-        pytest.approx(found.error, abs=1e-6 * np.abs(exact).max())
-    )
+    assert eigenpair.value == pytest.approx(exact[-1], abs=1e-5 * np.abs(exact).max())
+    assert float(
+        torch.linalg.vector_norm(dense @ eigenpair.vector - eigenpair.value * eigenpair.vector)
+    ) == (pytest.approx(eigenpair.error, abs=1e-6 * np.abs(exact).max()))
 
 
 def test_attention_can_be_measured():
     torch.manual_seed(0)
     model = nn.TransformerEncoderLayer(8, 2, 16, dropout=0.0, batch_first=True)
     x = torch.randn(2, 5, 8)
-    found = sharpness(model, lambda m, b: m(b).square().mean(), x, products=5)
-    assert math.isfinite(found.eigenvalue)
+    result = sharpness(model, lambda m, b: m(b).square().mean(), x, products=5)
+    assert math.isfinite(result.eigenvalue)
 
 
 def test_the_words_follow_the_ratio_and_carry_the_caveat():
@@ -189,7 +193,7 @@ def test_the_words_follow_the_ratio_and_carry_the_caveat():
         optimizer = torch.optim.SGD(model.parameters(), lr=lr)
         words.append(sharpness(model, bowl, torch.tensor([1.0, 4.0]), optimizer).words)
     assert "room to raise" in words[0]
-    assert "do not raise it on this alone" in words[0]
+    assert "do not raise it for this reason alone" in words[0]
     assert "normal range" in words[1]
     assert "beyond the edge" in words[2]
 
@@ -197,10 +201,11 @@ def test_the_words_follow_the_ratio_and_carry_the_caveat():
 def test_an_optimizer_whose_limit_is_not_known_is_said_to_be_so():
     model = Point(torch.ones(2))
     optimizer = torch.optim.Adagrad(model.parameters(), lr=0.1)
-    found = sharpness(model, bowl, torch.tensor([1.0, 4.0]), optimizer)
-    assert (found.ratio, found.edge_lr) == (None, None)
-    assert "not known" in found.words
-    assert '"ratio": null' in found.to_json()
+    result = sharpness(model, bowl, torch.tensor([1.0, 4.0]), optimizer)
+    assert (result.ratio, result.edge_lr) == (None, None)
+    assert "not known" in result.words
+    assert "vector" not in result.to_dict()
+    assert '"ratio": null' in result.to_json()
 
 
 def test_what_cannot_be_measured_is_refused_in_a_sentence():
@@ -214,5 +219,5 @@ def test_what_cannot_be_measured_is_refused_in_a_sentence():
         sharpness(model, bowl, bent * math.inf)
     with pytest.raises(TaskError, match="one number"):
         sharpness(model, lambda m, b: m.place * b, bent)
-    with pytest.raises(ArgumentError, match="module"):
+    with pytest.raises(ArgumentError, match=r"must be a torch\.nn\.Module; got a str"):
         sharpness("model", bowl, bent)

@@ -1,4 +1,4 @@
-"""Up to which curvature an optimizer is stable, and how it scales the coordinates."""
+"""The curvature up to which an optimizer is stable, and how it scales the coordinates."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ __all__ = ["Edge", "edge_of"]
 
 @dataclass(frozen=True, eq=False)
 class Edge:
-    """How an optimizer meets curvature.
+    """The edge of stability of an optimizer.
 
     Attributes:
         lr: the highest rate of its groups.
-        limit: rate times curvature at which it is no longer stable; None where that is not known.
-        preconditioned: whether it scales the coordinates by what gradients they had.
-        scale: (n,) what each coordinate's update is multiplied by, relative to `lr`.
-        decay: (n,) curvature that weight decay adds.
+        limit: rate times curvature above which it is unstable; None if unknown.
+        preconditioned: whether it scales the coordinates by their past gradients.
+        scale: the factor of each coordinate's update, relative to `lr`, shape (n,).
+        decay: the curvature that weight decay adds to each coordinate, shape (n,).
     """
 
     lr: float
@@ -40,9 +40,9 @@ class Edge:
 
 
 def edge_of(optimizer: Optimizer, parameters: list[nn.Parameter]) -> Edge:
-    """How an optimizer meets curvature, as it stands.
+    """The edge of stability of an optimizer in its present state.
 
-    On a quadratic with curvature h and a rate lr, an update is stable while lr h is below
+    On a quadratic with curvature h, updates at a rate lr are stable as long as lr h is below
 
         gradient descent                        2
         momentum b (heavy ball), dampening d    (2 + 2 b) / (1 - d)
@@ -53,42 +53,54 @@ def edge_of(optimizer: Optimizer, parameters: list[nn.Parameter]) -> Edge:
     with P = (1 - b1^t) (sqrt(v / (1 - b2^t)) + eps) for Adam, sqrt(v) + eps for RMSprop.
 
     Raises:
-        ArgumentError: groups have momenta of their own, or Adam has made no update yet.
+        ArgumentError: the groups differ in momentum, or an adaptive optimizer has not updated yet.
 
     Ref: Cohen et al. 2021, arXiv:2103.00065; Cohen et al. 2022, arXiv:2207.14484.
     """
     groups = optimizer.param_groups
     lr = max(float(group["lr"]) for group in groups)
-    kind = next((one for one in _KINDS if type(optimizer) is one), None)
+    kind = next(
+        (optimizer_type for optimizer_type in _KINDS if type(optimizer) is optimizer_type), None
+    )
     if any(group.get("maximize") for group in groups):
         kind = None
     limit, scale_of = _KINDS[kind] if kind is not None else (_unknown, _even)
-    limits = {limit(group) for group in groups if any(_is_in(group, one) for one in parameters)}
+    limits = {
+        limit(group)
+        for group in groups
+        if any(_is_in(group, parameter) for parameter in parameters)
+    }
     if len(limits) > 1:
         raise ArgumentError(
             "sharpness(optimizer=...) must have one momentum for all its groups; the limits of "
             f"lr times curvature differ: {sorted(map(str, limits))}. Leave the optimizer out."
         )
     scales, decays = [], []
-    for one in parameters:
-        group = next((each for each in groups if _is_in(each, one)), None)
+    for parameter in parameters:
+        group = next((candidate for candidate in groups if _is_in(candidate, parameter)), None)
         share = 0.0 if group is None or lr == 0 else float(group["lr"]) / lr
-        scale = one.detach().new_zeros(()) if group is None else scale_of(optimizer, one, group)
-        scales.append((share * scale.float()).expand(one.shape).reshape(-1))
+        scale = (
+            parameter.detach().new_zeros(())
+            if group is None
+            else scale_of(optimizer, parameter, group)
+        )
+        scales.append((share * scale.float()).expand(parameter.shape).reshape(-1))
         decay = 0.0 if group is None or kind is AdamW else float(group.get("weight_decay", 0.0))
-        decays.append(one.detach().new_full((one.numel(),), decay, dtype=torch.float32))
+        decays.append(
+            parameter.detach().new_full((parameter.numel(),), decay, dtype=torch.float32)
+        )
     home = parameters[0].device
     return Edge(
         lr=lr,
         limit=next(iter(limits), None),
         preconditioned=kind in {Adam, AdamW, RMSprop},
-        scale=torch.cat([one.to(home) for one in scales]),
-        decay=torch.cat([one.to(home) for one in decays]),
+        scale=torch.cat([tensor.to(home) for tensor in scales]),
+        decay=torch.cat([tensor.to(home) for tensor in decays]),
     )
 
 
 def _is_in(group: dict[str, Any], parameter: nn.Parameter) -> bool:
-    return any(one is parameter for one in group["params"])
+    return any(member is parameter for member in group["params"])
 
 
 def _sgd_limit(group: dict[str, Any]) -> float | None:
@@ -119,11 +131,11 @@ def _adam_scale(
     optimizer: Optimizer, parameter: nn.Parameter, group: dict[str, Any]
 ) -> torch.Tensor:
     state = _state(optimizer, parameter)
-    first, second = (float(one) for one in group["betas"])
+    beta1, beta2 = (float(beta) for beta in group["betas"])
     updates = float(state["step"])
     mean: torch.Tensor = state["max_exp_avg_sq" if group["amsgrad"] else "exp_avg_sq"]
-    root = (mean / (1 - second**updates)).sqrt()
-    scaled: torch.Tensor = (1 - first**updates) * (root + float(group["eps"]))
+    root = (mean / (1 - beta2**updates)).sqrt()
+    scaled: torch.Tensor = (1 - beta1**updates) * (root + float(group["eps"]))
     return scaled.reciprocal()
 
 
@@ -141,8 +153,8 @@ def _state(optimizer: Optimizer, parameter: nn.Parameter) -> dict[str, Any]:
     state: dict[str, Any] = optimizer.state.get(parameter, {})
     if not state or not float(state["step"]):
         raise ArgumentError(
-            f"sharpness(optimizer=...): {type(optimizer).__name__} has not updated all that is "
-            "trained yet, so what it scales gradients by is not known. Measure after an update."
+            f"sharpness(optimizer=...): {type(optimizer).__name__} has not updated every "
+            "trained parameter yet, so how it scales gradients is not known. Measure after an update."
         )
     return state
 

@@ -1,4 +1,4 @@
-"""A live training, used for a moment and put back to the bit."""
+"""A live training, used for a moment and restored to the bit."""
 
 from __future__ import annotations
 
@@ -37,58 +37,66 @@ _HOOKS = ("_optimizer_step_pre_hooks", "_optimizer_step_post_hooks")
 
 @contextmanager
 def forked(
-    model: nn.Module, optimizer: Optimizer | None, also: Iterable[Any] = ()
+    model: nn.Module, optimizer: Optimizer | None, extra_state: Iterable[Any] = ()
 ) -> Iterator[Callable[[], None]]:
-    """Use a live training for a moment; yields a function that puts it back now.
+    """Use a live training for a moment; yields a function that restores its state.
 
-    It is put back on leaving too, also after an error or Ctrl-C: weights, buffers, gradients,
-    modes, the optimizer's state and rates, the global random generators, and whatever else `also`
-    names. Meanwhile the optimizer's own hooks rest, so that who is attached to it sees nothing.
+    The state is also restored on leaving, even after an error or Ctrl-C: weights, buffers,
+    gradients, modes, the optimizer's state and rates, the global random generators, and the objects
+    in `extra_state`. The optimizer's hooks are not called meanwhile, so that whoever is attached to
+    it sees nothing.
     """
-    kept: list[Any] = [model, *also]
+    stateful: list[Any] = [model, *extra_state]
     with ExitStack() as stack:
         if optimizer is not None:
-            ours = {id(one) for one in model.parameters()}
-            outside = [one for one in _parameters(optimizer) if id(one) not in ours]
-            kept += [optimizer, nn.ParameterList(outside)]
-            stack.enter_context(_quiet(optimizer))
+            model_parameters = {id(parameter) for parameter in model.parameters()}
+            outside = [
+                parameter
+                for parameter in _parameters(optimizer)
+                if id(parameter) not in model_parameters
+            ]
+            stateful += [optimizer, nn.ParameterList(outside)]
+            stack.enter_context(_without_hooks(optimizer))
         stack.enter_context(kept_random_state())
-        restore = stack.enter_context(kept_state(kept))
+        restore = stack.enter_context(kept_state(stateful))
         stack.enter_context(torch.enable_grad())
         yield restore
 
 
 @contextmanager
-def _quiet(optimizer: Optimizer) -> Iterator[None]:
-    held = {name: getattr(optimizer, name) for name in _HOOKS}
+def _without_hooks(optimizer: Optimizer) -> Iterator[None]:
+    hooks_by_name = {name: getattr(optimizer, name) for name in _HOOKS}
     try:
-        for name in held:
+        for name in hooks_by_name:
             setattr(optimizer, name, OrderedDict())
         yield
     finally:
-        for name, hooks in held.items():
+        for name, hooks in hooks_by_name.items():
             setattr(optimizer, name, hooks)
 
 
 def check_model(call: str, model: object) -> nn.Module:
-    """The module, if one process can work with it alone.
+    """The model, if one process holds all of it.
 
     Raises:
-        ArgumentError: it is none, has nothing to train, or is spread over processes.
+        ArgumentError: it is not a module, has nothing to train, or is split over processes.
     """
     if not isinstance(model, nn.Module):
-        raise ArgumentError(f"{call}(model=...) must be a module; got a {type(model).__name__}.")
+        raise ArgumentError(
+            f"{call}(model=...) must be a torch.nn.Module; got a {type(model).__name__}."
+        )
     if isinstance(model, DistributedDataParallel):
         raise ArgumentError(
-            f"{call}(model=...) must be the module itself, since a probe runs in one process; "
-            "got it wrapped by DistributedDataParallel. Give model.module, on one rank."
+            f"{call}(model=...) must be the module itself, because a probe runs in one "
+            "process; got a DistributedDataParallel. Give model.module, on one rank."
         )
     if any(
-        hasattr(one, "to_local") or getattr(one, "_is_flat_param", False)
-        for one in model.parameters()
+        hasattr(parameter, "to_local") or getattr(parameter, "_is_flat_param", False)
+        for parameter in model.parameters()
     ):
         raise ArgumentError(
-            f"{call}(model=...) must have its weights whole; these are split over processes."
+            f"{call}(model=...) must hold whole weights; these are split over processes. "
+            "Probe a checkpoint in one process."
         )
     if not trainable(model):
         raise ArgumentError(f"{call}(model=...) must have a trainable parameter; it has none.")
@@ -96,10 +104,10 @@ def check_model(call: str, model: object) -> nn.Module:
 
 
 def check_optimizer(call: str, optimizer: Any) -> Optimizer:
-    """The optimizer itself, without accelerate's wrapper.
+    """The optimizer, without the wrapper of accelerate.
 
     Raises:
-        ArgumentError: it is none.
+        ArgumentError: it is not an optimizer.
     """
     inner = getattr(optimizer, "optimizer", None)
     if isinstance(inner, Optimizer):
@@ -114,14 +122,14 @@ def check_optimizer(call: str, optimizer: Any) -> Optimizer:
 
 def trainable(model: nn.Module) -> list[nn.Parameter]:
     """The parameters that are trained."""
-    return [one for one in model.parameters() if one.requires_grad]
+    return [parameter for parameter in model.parameters() if parameter.requires_grad]
 
 
 def loss_at(call: str, loss_of: Loss, model: nn.Module, batch: Any) -> torch.Tensor:
     """The loss of a batch.
 
     Raises:
-        TaskError: it is no tensor of one number.
+        TaskError: it is not a tensor of one number.
     """
     loss = loss_of(model, batch)
     if not isinstance(loss, torch.Tensor) or loss.numel() != 1:
@@ -135,30 +143,32 @@ def loss_at(call: str, loss_of: Loss, model: nn.Module, batch: Any) -> torch.Ten
 def gradient(
     call: str, loss_of: Loss, model: nn.Module, batch: Any, parameters: list[nn.Parameter]
 ) -> tuple[float, torch.Tensor]:
-    """Loss and gradient of a batch; the parameters' own `.grad` is left alone."""
+    """The loss of a batch and its gradient; the parameters' own `.grad` is not changed."""
     loss = loss_at(call, loss_of, model, batch)
     parts = torch.autograd.grad(loss, parameters, allow_unused=True, materialize_grads=True)
     return float(loss.detach()), flat(parts)
 
 
 def flat(parts: Iterable[torch.Tensor]) -> torch.Tensor:
-    """Tensors as one vector, in single precision at least, on the first one's device."""
-    held = [one.detach() for one in parts]
-    home = held[0].device
-    wide = [one.to(home, torch.promote_types(one.dtype, torch.float32)) for one in held]
-    return torch.cat([one.reshape(-1) for one in wide])
+    """Tensors as one vector, in at least single precision, on the device of the first."""
+    detached = [tensor.detach() for tensor in parts]
+    home = detached[0].device
+    wide = [
+        tensor.to(home, torch.promote_types(tensor.dtype, torch.float32)) for tensor in detached
+    ]
+    return torch.cat([tensor.reshape(-1) for tensor in wide])
 
 
 def examples_of(call: str, batch: Any, batch_size: int | None) -> int:
-    """How many examples a batch has: what is said, or the length of its first tensor.
+    """How many examples a batch has: `batch_size`, or the length of its first tensor.
 
     Raises:
-        ArgumentError: it is not said, and the batch has no tensor.
+        ArgumentError: `batch_size` is None, and the batch has no tensor.
     """
     if batch_size is not None:
         if not isinstance(batch_size, int) or isinstance(batch_size, bool) or batch_size < 1:
             raise ArgumentError(
-                f"{call}(batch_size=...) must be a whole number of at least 1; got {batch_size!r}."
+                f"{call}(batch_size=...) must be a whole number, at least 1; got {batch_size!r}."
             )
         return batch_size
     parts = [batch]
@@ -171,17 +181,17 @@ def examples_of(call: str, batch: Any, batch_size: int | None) -> int:
         elif isinstance(part, list | tuple):
             parts += part
     raise ArgumentError(
-        f"{call}: how many examples a batch has cannot be seen from a {type(batch).__name__}. "
-        "Give batch_size=."
+        f"{call}(batch_size=...) must be given, because the size of a batch of type "
+        f"{type(batch).__name__} is not known."
     )
 
 
 def now() -> float:
-    """Seconds of a clock, once devices have done what they were told."""
+    """Seconds of a clock, after all devices have finished their work."""
     if torch.cuda.is_available() and torch.cuda.is_initialized():
         torch.cuda.synchronize()
     return time.perf_counter()
 
 
 def _parameters(optimizer: Optimizer) -> list[torch.Tensor]:
-    return [one for group in optimizer.param_groups for one in group["params"]]
+    return [parameter for group in optimizer.param_groups for parameter in group["params"]]

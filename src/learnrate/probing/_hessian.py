@@ -23,7 +23,7 @@ __all__ = ["differentiable", "hessian"]
 
 @contextmanager
 def differentiable() -> Iterator[None]:
-    """Attention by its plain formula: the fused kernels cannot be differentiated twice."""
+    """Compute attention by its plain formula; fused kernels cannot be differentiated twice."""
     with sdpa_kernel(SDPBackend.MATH):
         yield
 
@@ -31,10 +31,17 @@ def differentiable() -> Iterator[None]:
 def hessian(
     call: str, loss_of: Loss, model: nn.Module, batch: Any, parameters: list[nn.Parameter]
 ) -> Callable[[torch.Tensor], torch.Tensor]:
-    """What multiplies a vector by the Hessian of a batch's loss.
+    """A function that multiplies a vector by the Hessian of a batch's loss.
+
+    Args:
+        call: the public function that needs it, for messages.
+        loss_of: `loss_of(model, batch) -> scalar tensor`.
+        model: the model that is trained.
+        batch: what the loss is computed on.
+        parameters: the order of the vector's parts.
 
     Raises:
-        TaskError: the loss is no finite number, or its gradient cannot be differentiated.
+        TaskError: the loss is not finite, or its gradient cannot be differentiated.
     """
     loss = loss_at(call, loss_of, model, batch)
     if not torch.isfinite(loss):
@@ -44,21 +51,21 @@ def hessian(
     gradients = torch.autograd.grad(
         loss, parameters, create_graph=True, allow_unused=True, materialize_grads=True
     )
-    curved = [at for at, one in enumerate(gradients) if one.requires_grad]
-    sizes = [one.numel() for one in parameters]
+    curved = [index for index, gradient in enumerate(gradients) if gradient.requires_grad]
+    sizes = [parameter.numel() for parameter in parameters]
 
     def product(vector: torch.Tensor) -> torch.Tensor:
         if not curved:
             return torch.zeros_like(vector)
         parts = [
-            part.view_as(one).to(one.device, one.dtype)
-            for part, one in zip(vector.split(sizes), parameters, strict=True)
+            part.view_as(parameter).to(parameter.device, parameter.dtype)
+            for part, parameter in zip(vector.split(sizes), parameters, strict=True)
         ]
         try:
-            found = torch.autograd.grad(
-                [gradients[at] for at in curved],
+            parts_of_product = torch.autograd.grad(
+                [gradients[index] for index in curved],
                 parameters,
-                [parts[at] for at in curved],
+                [parts[index] for index in curved],
                 retain_graph=True,
                 allow_unused=True,
                 materialize_grads=True,
@@ -69,6 +76,6 @@ def hessian(
                 f"{str(error).splitlines()[0]} Use layers with a plain backward pass (no fused "
                 "or compiled kernels) for this measurement."
             ) from error
-        return torch.cat([one.to(vector).reshape(-1) for one in found])
+        return torch.cat([part.to(vector).reshape(-1) for part in parts_of_product])
 
     return product

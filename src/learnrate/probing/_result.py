@@ -1,25 +1,24 @@
-"""What every probe gives: numbers, what they mean in words, and what they cost."""
+"""What every probe returns: numbers, what they mean in words, and what they cost."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import dataclass, fields
-from enum import Enum
 from typing import Any, ClassVar
 
-from learnrate._files import json_value
+from learnrate._records import to_dict
 
-__all__ = ["Result"]
+__all__ = ["ProbeResult"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Result:
-    """What every probe gives.
+class ProbeResult:
+    """What every probe returns.
 
     Attributes:
-        cost: gradient evaluations it took, a forward and a backward pass each; a forward pass
-            alone counts as a third, a Hessian-vector product as two.
-        seconds: it took.
+        cost: gradient evaluations, each a forward and a backward pass. A forward pass alone counts
+            as a third, a Hessian-vector product as two.
+        seconds: how long the probe took.
     """
 
     kind: ClassVar[str]
@@ -29,29 +28,17 @@ class Result:
 
     @property
     def words(self) -> str:
-        """What the numbers mean."""
+        """What the numbers mean, in words."""
         raise NotImplementedError
 
     def to_dict(self) -> dict[str, Any]:
-        """The result as JSON values, words included; None for a number that is not finite."""
-        held = {one.name: getattr(self, one.name) for one in fields(self) if one.repr}
-        return {"probe": self.kind, **_plain(held), "words": self.words}
+        """The numbers and the words as JSON values; None for a number that is not finite."""
+        hidden = [field.name for field in fields(self) if not field.repr]
+        return {"probe": self.kind, **to_dict(self, omit=hidden), "words": self.words}
 
     def to_json(self) -> str:
-        """The result as one JSON object."""
+        """`to_dict` as JSON text."""
         return json.dumps(self.to_dict(), allow_nan=False)
 
     def __str__(self) -> str:
         return self.words
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Enum):
-        return value.name.lower()
-    if hasattr(value, "__dataclass_fields__"):
-        return {one.name: _plain(getattr(value, one.name)) for one in fields(value)}
-    if isinstance(value, dict):
-        return {name: _plain(one) for name, one in value.items()}
-    if isinstance(value, tuple | list):
-        return [_plain(one) for one in value]
-    return json_value(value)

@@ -1,4 +1,4 @@
-"""What a what-if probe found, and which way the rate should go by it."""
+"""The result of the what-if probe, and the direction it gives for the rate."""
 
 from __future__ import annotations
 
@@ -9,31 +9,37 @@ from typing import ClassVar
 
 import numpy as np
 
-from learnrate.probing._result import Result
+from learnrate.probing._result import ProbeResult
 from learnrate.watch import Finding, Severity
 
-__all__ = ["Direction", "Gain", "WhatIf", "gains_of", "verdict_of"]
+__all__ = ["Direction", "Gain", "WhatIf", "direction_of", "gains_of"]
 
 
 class Direction(StrEnum):
-    """Which way the rate should go; the value is the advice."""
+    """Which way the rate should go."""
 
-    LOWER = "lower the rate"
-    RAISE = "raise the rate"
-    KEEP = "keep the rate"
-    UNCLEAR = "not to be told from so short a trial"
+    LOWER = "lower"
+    RAISE = "raise"
+    KEEP = "keep"
+    UNCLEAR = "unclear"
+
+    @property
+    def advice(self) -> str:
+        """The direction as the start of a sentence."""
+        if self is Direction.UNCLEAR:
+            return "This trial is too short to tell which way the rate should go"
+        return f"{self.value.capitalize()} the rate"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Gain:
-    """What another factor gave, against the factor of 1, on the same batches.
+    """The difference that a factor makes, compared with a factor of 1 on the same batches.
 
     Attributes:
         factor: of the present rate.
-        mean: loss at this factor less the loss at 1: below 0 is better.
+        mean: the loss with this factor minus the loss with a factor of 1; below 0 is better.
         error: standard error of the mean over judging batches.
-        p: chance of a difference of this size, either way, if there were none, by the paired t
-            test, times the number of factors tried (Bonferroni).
+        p: p-value of the paired t test, two-sided, times the number of factors tried (Bonferroni).
     """
 
     factor: float
@@ -43,21 +49,21 @@ class Gain:
 
 
 @dataclass(frozen=True, kw_only=True)
-class WhatIf(Result):
-    """What became of the loss at other rates, and which way the rate should go.
+class WhatIf(ProbeResult):
+    """The loss at other rates, and which way the rate should go.
 
     Attributes:
         lr: the present rate, the highest of the groups.
-        factors: of it that were tried.
-        steps: updates at the tried rate.
-        anneal: further updates on the way from it to 0.
-        judged: batches that losses are averages over.
-        before: the loss before.
-        held: the loss of each factor after its updates at the tried rate.
-        annealed: the loss of each factor after its anneal; both infinite where it diverged.
-        held_gains: of each factor other than 1.
+        factors: the factors of it that were tried.
+        steps: updates at a constant rate.
+        anneal: further updates while the rate falls to 0.
+        judged: how many batches each loss is an average over.
+        before: the loss before the trial.
+        constant: the loss of each factor after its updates at a constant rate.
+        annealed: the loss of each factor after its anneal. Both are infinite if it diverged.
+        constant_gains: of each factor other than 1, at a constant rate.
         annealed_gains: of each factor other than 1, after the anneal.
-        level: of p at which a difference counts.
+        confidence: the level at which a difference counts.
         verdict: which way the rate should go.
     """
 
@@ -69,52 +75,54 @@ class WhatIf(Result):
     anneal: int
     judged: int
     before: float
-    held: tuple[float, ...]
+    constant: tuple[float, ...]
     annealed: tuple[float, ...]
-    held_gains: tuple[Gain, ...]
+    constant_gains: tuple[Gain, ...]
     annealed_gains: tuple[Gain, ...]
-    level: float
+    confidence: float
     verdict: Direction
 
     @property
     def words(self) -> str:
-        """The verdict and what it rests on."""
-        tried = ", ".join(
-            f"{factor:g}x: {held:.4g}, annealed {annealed:.4g}"
-            for factor, held, annealed in zip(self.factors, self.held, self.annealed, strict=True)
+        """The verdict and its evidence."""
+        losses = ", ".join(
+            f"{factor:g}x: {constant:.4g}, annealed {annealed:.4g}"
+            for factor, constant, annealed in zip(
+                self.factors, self.constant, self.annealed, strict=True
+            )
         )
         return (
-            f"{_capital(self.verdict.value)} ({self.lr:.3g}). {self._reason()} "
-            f"Loss from {self.before:.4g} after {self.steps} updates, and {self.anneal} more down "
-            f"to a rate of 0: {tried}. Only so short a future was tried: the rest of the run, not "
-            "this, says when to decay."
+            f"{self.verdict.advice} ({self.lr:.3g}). {self._reason()} Loss before: "
+            f"{self.before:.4g}; after {self.steps} updates, and after {self.anneal} more while the "
+            f"rate falls to 0: {losses}. Such a short trial does not say when to decay the rate; "
+            "that depends on the rest of the run."
         )
 
     def _reason(self) -> str:
         if self.verdict is Direction.LOWER:
-            if not self._ahead(self.annealed_gains, lower=True):
-                return "At the present rate the loss runs away, and at a lower one it does not."
+            if not self._wins(self.annealed_gains, lower=True):
+                return "At the present rate the loss diverges, and at a lower rate it does not."
             return (
-                "A lower rate is ahead even once all are annealed to 0, which takes away what a "
-                "lower rate gains by less noise alone."
+                "A lower rate is ahead even after all are annealed to 0, which removes the advantage "
+                "that a lower rate has from less noise."
             )
         if self.verdict is Direction.RAISE:
             return (
-                "A higher rate is ahead already before any anneal, although at once a higher rate "
-                "shows more noise."
+                "A higher rate is ahead even before the anneal, although a higher rate has more "
+                "noise at that point."
             )
         if self.verdict is Direction.KEEP:
             return (
-                "A lower rate falls at once, as it always does by its lower noise, and after the "
-                "anneal it is not ahead: no reason to cut now."
+                "A lower rate is ahead before the anneal, as it always is because of its lower "
+                "noise, but not after it: this is no reason to lower the rate now."
             )
-        return "No difference that bias or chance does not explain."
+        return "Every difference may be due to bias or chance."
 
-    def _ahead(self, gains: tuple[Gain, ...], *, lower: bool) -> bool:
-        return _wins(gains, self.level, lower=lower)
+    def _wins(self, gains: tuple[Gain, ...], *, lower: bool) -> bool:
+        return _wins(gains, self.confidence, lower=lower)
 
     def finding(self, step: int) -> Finding | None:
-        """The verdict as a finding, where the rate should change: LR106 or LR203.
+        """The verdict as a finding, LR106 or LR203; None unless the rate should change.
 
         Args:
             step: the update that was about to happen.
@@ -122,8 +130,14 @@ class WhatIf(Result):
         if self.verdict not in {Direction.LOWER, Direction.RAISE}:
             return None
         lower = self.verdict is Direction.LOWER
-        after = lower and self._ahead(self.annealed_gains, lower=True)
-        best = _best(self.annealed_gains if after else self.held_gains, lower=lower)
+        after = lower and self._wins(self.annealed_gains, lower=True)
+        best = _best(self.annealed_gains if after else self.constant_gains, lower=lower)
+        caution = (
+            "."
+            if lower
+            else ", unless the run is in its warm-up or its decay. Early in a run, a short trial "
+            "favours high rates."
+        )
         return Finding(
             code="LR106" if lower else "LR203",
             severity=Severity.WARNING if lower else Severity.ADVICE,
@@ -133,42 +147,43 @@ class WhatIf(Result):
                 f"loss (p = {best.p:.1g}), {'even after an anneal' if after else 'before any anneal'}."
             ),
             evidence=self.to_dict(),
-            remedy=(
-                f"{_capital(self.verdict.value)}, to about {best.factor * self.lr:.2g}"
-                + (
-                    "."
-                    if lower
-                    else ", unless the run is in its warm-up or its decay; early in a run a short "
-                    "trial flatters high rates."
-                )
-            ),
+            remedy=f"{self.verdict.advice}, to about {best.factor * self.lr:.2g}{caution}",
         )
 
 
 def gains_of(factors: tuple[float, ...], losses: list[np.ndarray]) -> tuple[Gain, ...]:
-    """Each factor but 1 against it, from the judging batches' losses of each."""
+    """The gain of each factor other than 1, from the losses of the judging batches.
+
+    Args:
+        factors: what was tried, 1 included.
+        losses: of each factor, shape (batches,).
+    """
     base = losses[factors.index(1.0)]
     others = [
-        (factor, found) for factor, found in zip(factors, losses, strict=True) if factor != 1
+        (factor, factor_losses)
+        for factor, factor_losses in zip(factors, losses, strict=True)
+        if factor != 1
     ]
-    return tuple(_gain(factor, found, base, len(others)) for factor, found in others)
-
-
-def _gain(factor: float, found: np.ndarray, base: np.ndarray, count: int) -> Gain:
-    lost, base_lost = not np.isfinite(found).all(), not np.isfinite(base).all()
-    if lost or base_lost:
-        if lost and base_lost:
-            return Gain(factor=factor, mean=0.0, error=math.inf, p=1.0)
-        return Gain(factor=factor, mean=math.inf if lost else -math.inf, error=0.0, p=0.0)
-    change = found - base
-    mean = float(change.mean())
-    error = float(change.std(ddof=1)) / math.sqrt(change.size)
-    return Gain(
-        factor=factor, mean=mean, error=error, p=min(1.0, count * _p(mean, error, change.size))
+    return tuple(
+        _gain(factor, factor_losses, base, len(others)) for factor, factor_losses in others
     )
 
 
-def _p(mean: float, error: float, size: int) -> float:
+def _gain(factor: float, losses: np.ndarray, base: np.ndarray, count: int) -> Gain:
+    diverged, base_diverged = not np.isfinite(losses).all(), not np.isfinite(base).all()
+    if diverged and base_diverged:
+        return Gain(factor=factor, mean=0.0, error=math.inf, p=1.0)
+    if diverged or base_diverged:
+        mean = math.inf if diverged else -math.inf
+        return Gain(factor=factor, mean=mean, error=0.0, p=0.0)
+    change = losses - base
+    mean = float(change.mean())
+    error = float(change.std(ddof=1)) / math.sqrt(change.size)
+    p = min(1.0, count * _p_value(mean, error, change.size))
+    return Gain(factor=factor, mean=mean, error=error, p=p)
+
+
+def _p_value(mean: float, error: float, size: int) -> float:
     from scipy.special import stdtr  # noqa: PLC0415 - slow to load
 
     if error == 0.0:
@@ -176,27 +191,37 @@ def _p(mean: float, error: float, size: int) -> float:
     return float(2.0 * stdtr(size - 1, -abs(mean) / error))
 
 
-def verdict_of(
-    held: tuple[Gain, ...], annealed: tuple[Gain, ...], level: float, *, runs_away: bool
+def direction_of(
+    constant_gains: tuple[Gain, ...],
+    annealed_gains: tuple[Gain, ...],
+    confidence: float,
+    *,
+    diverges: bool,
 ) -> Direction:
-    """Which way: each direction is believed only against its bias; see `what_if`."""
-    now = _wins(held, level, lower=True)
-    lower = _wins(annealed, level, lower=True) or (now and runs_away)
-    higher = _wins(held, level, lower=False)
+    """Which way the rate should go; each direction must win against its bias, see `what_if`.
+
+    Args:
+        constant_gains: of each factor other than 1, at a constant rate.
+        annealed_gains: of each factor other than 1, after the anneal.
+        confidence: the level at which a difference counts.
+        diverges: whether the present rate doubled the loss.
+    """
+    lower_wins_before = _wins(constant_gains, confidence, lower=True)
+    lower = _wins(annealed_gains, confidence, lower=True) or (lower_wins_before and diverges)
+    higher = _wins(constant_gains, confidence, lower=False)
     if lower != higher:
         return Direction.LOWER if lower else Direction.RAISE
-    if not lower and now:
+    if not lower and lower_wins_before:
         return Direction.KEEP
     return Direction.UNCLEAR
 
 
-def _wins(gains: tuple[Gain, ...], level: float, *, lower: bool) -> bool:
-    return any(one.mean < 0 and one.p < level for one in gains if (one.factor < 1) is lower)
+def _wins(gains: tuple[Gain, ...], confidence: float, *, lower: bool) -> bool:
+    """Whether a lower (or a higher) factor is significantly ahead."""
+    return any(
+        gain.mean < 0 and gain.p < 1 - confidence for gain in gains if (gain.factor < 1) is lower
+    )
 
 
 def _best(gains: tuple[Gain, ...], *, lower: bool) -> Gain:
-    return min((one for one in gains if (one.factor < 1) is lower), key=lambda one: one.mean)
-
-
-def _capital(text: str) -> str:
-    return text[0].upper() + text[1:]
+    return min((gain for gain in gains if (gain.factor < 1) is lower), key=lambda gain: gain.mean)

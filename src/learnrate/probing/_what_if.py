@@ -1,4 +1,4 @@
-"""The what-if probe: the live training, tried for a moment at other rates."""
+"""The what-if probe: a short trial of the live training at other rates."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import torch
 
 from learnrate._errors import ArgumentError, TaskError
 from learnrate.probing._fork import check_model, check_optimizer, forked, loss_at, now
-from learnrate.probing._verdict import WhatIf, gains_of, verdict_of
+from learnrate.probing._verdict import WhatIf, direction_of, gains_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["what_if"]
 
-_AWAY = 2.0  # times the loss before: the present rate makes it run away
+_DIVERGES_ABOVE = 2.0  # times the loss before
 
 
 def what_if(
@@ -35,60 +35,60 @@ def what_if(
     steps: int = 20,
     anneal: int | None = None,
     judge: Iterable[Any] | None = None,
-    level: float = 0.05,
+    confidence: float = 0.95,
     clip_norm: float | None = None,
-    also: Iterable[Any] = (),
+    extra_state: Iterable[Any] = (),
 ) -> WhatIf:
     """Try factors of the present rate from the live state, and say which way the rate should go.
 
-    Every factor trains from the very same state, on the same batches with the same random numbers:
+    Every factor trains from the same state, on the same batches, with the same random numbers:
     `steps` updates at its rate, then `anneal` more while the rate falls linearly to 0. Losses are
-    compared batch by batch with the factor of 1, by a paired t test.
+    compared with those of the factor 1, batch by batch, by a paired t test.
 
-    Two biases have to be told from an answer. Right after a cut the loss always falls, because a
-    lower rate carries less noise; and after an anneal a higher rate looks better than it is over
-    the rest of the run, because it has come further and its noise is taken away. So each direction
-    is believed only against its bias:
+    Two biases have to be taken into account. Right after a cut the loss always falls, because a
+    lower rate has less noise. After an anneal, a higher rate looks better than it is for the rest of
+    the run, because it has come further and its noise is gone. A direction therefore counts only if
+    it wins against its bias:
 
-        lower   a lower factor wins after the anneal, or before it where the present rate has
-                doubled the loss meanwhile
-        raise   a higher factor wins before it
+        lower   a lower factor wins after the anneal, or before the anneal if the present rate has
+                doubled the loss
+        raise   a higher factor wins before the anneal
         keep    a lower factor wins before the anneal and not after it
         unclear otherwise
 
     The model, its gradients and buffers, the optimizer's state and rates, the modes and the global
-    random generators are put back to the bit, also after an error or Ctrl-C. Hooks of the
-    optimizer rest meanwhile. What else `loss_of` changes, name in `also`.
+    random generators are restored to the bit, even after an error or Ctrl-C. The optimizer's hooks
+    are not called meanwhile. Name anything else that `loss_of` changes in `extra_state`.
 
     Memory: a second copy of weights, gradients and optimizer state.
-    Cost: len(factors) * (steps + anneal) gradients, and two forward passes a judging batch and
-    factor.
+    Cost: len(factors) * (steps + anneal) gradients, and two forward passes for each judging batch
+    and factor.
 
     Args:
-        model: as it is trained, in the mode it is in. Under DDP, `model.module` on one rank.
-        optimizer: what trains it. Rates of all groups are multiplied.
+        model: the model that is trained, in its present mode. Under DDP, `model.module` on one rank.
+        optimizer: the optimizer that trains it. The rates of all groups are multiplied.
         loss_of: `loss_of(model, batch) -> scalar tensor`.
-        batches: what to train on, repeated if too few; without `judge` their last third judges
-            instead. Take them from a loader of their own, so that the training's goes on where it
-            is.
+        batches: what to train on, repeated if there are too few. Without `judge`, their last third
+            is used for judging instead. Take them from a separate loader, so that the training's own
+            loader keeps its place.
         factors: of the present rate; 1 is always tried.
         steps: updates of each trial at its rate.
-        anneal: updates down to a rate of 0; as many as `steps` by default.
-        judge: at least 3 batches that losses are compared on, and not trained on.
-        level: of the test.
-        clip_norm: the gradient norm that updates are clipped to.
-        also: further objects with a state (a criterion, an average of the weights).
+        anneal: further updates while the rate falls to 0; as many as `steps` by default.
+        judge: at least 3 batches that losses are compared on, and that are not trained on.
+        confidence: the level at which a difference counts, between 0 and 1.
+        clip_norm: the gradient norm that updates are clipped to; None for no clipping.
+        extra_state: further objects with a state (a criterion, an average of the weights).
 
     Raises:
-        ArgumentError: a value outside its rule.
-        TaskError: the loss is no number, or not finite before anything was tried.
+        ArgumentError: a value is outside its rule.
+        TaskError: the loss is not a tensor of one number, or not finite before the trial.
 
     Examples:
         >>> import torch
         >>> model = torch.nn.Linear(4, 1, bias=False)
-        >>> own = torch.Generator().manual_seed(0)
-        >>> x = torch.randn(9, 16, 4, generator=own)
-        >>> batches = [(one, one.sum(1, keepdim=True)) for one in x]
+        >>> generator = torch.Generator().manual_seed(0)
+        >>> inputs = torch.randn(9, 16, 4, generator=generator)
+        >>> batches = [(batch, batch.sum(1, keepdim=True)) for batch in inputs]
         >>> def loss_of(model, batch):
         ...     return torch.nn.functional.mse_loss(model(batch[0]), batch[1])
         >>> optimizer = torch.optim.SGD(model.parameters(), lr=1e-3)  # far too low
@@ -99,52 +99,51 @@ def what_if(
     """
     check_model("what_if", model)
     optimizer = check_optimizer("what_if", optimizer)
-    tried = _factors(factors)
+    factors = _checked_factors(factors)
     anneal = steps if anneal is None else anneal
-    _whole("steps", steps, 1)
-    _whole("anneal", anneal, 1)
-    if not 0 < level < 1:
-        raise ArgumentError(f"what_if(level=...) must lie between 0 and 1; got {level}.")
+    _check_count("steps", steps)
+    _check_count("anneal", anneal)
+    if not 0 < confidence < 1:
+        raise ArgumentError(f"what_if(confidence=...) must lie between 0 and 1; got {confidence}.")
     train, judging = _split(list(batches), None if judge is None else list(judge))
     lr = max(float(group["lr"]) for group in optimizer.param_groups)
     if not lr > 0:
         raise ArgumentError(f"what_if(optimizer=...) must have a rate above 0; got {lr}.")
     began = now()
-    with forked(model, optimizer, also) as restore:
-        trial = _Trial(model, optimizer, loss_of, train, judging, clip_norm=clip_norm)
-        before = trial.losses()
+    with forked(model, optimizer, extra_state) as restore:
+        fork = _Fork(model, optimizer, loss_of, train, judging, clip_norm=clip_norm)
+        before = fork.losses()
         if not np.isfinite(before).all():
             raise TaskError(f"what_if: the loss is {before.mean():g} already; it must be finite.")
-        held: list[np.ndarray] = []
+        constant: list[np.ndarray] = []
         annealed: list[np.ndarray] = []
-        for factor in tried:
+        for factor in factors:
             restore()
-            for losses, found in zip(
-                (held, annealed), trial.run(factor, steps, anneal), strict=True
-            ):
-                losses.append(found)
-    now_gains, then_gains = gains_of(tried, held), gains_of(tried, annealed)
-    runs_away = bool(held[tried.index(1.0)].mean() > _AWAY * before.mean())
+            losses_constant, losses_annealed = fork.run(factor, steps, anneal)
+            constant.append(losses_constant)
+            annealed.append(losses_annealed)
+    constant_gains, annealed_gains = gains_of(factors, constant), gains_of(factors, annealed)
+    diverges = bool(constant[factors.index(1.0)].mean() > _DIVERGES_ABOVE * before.mean())
     return WhatIf(
         lr=lr,
-        factors=tried,
+        factors=factors,
         steps=steps,
         anneal=anneal,
         judged=len(judging),
         before=float(before.mean()),
-        held=tuple(float(one.mean()) for one in held),
-        annealed=tuple(float(one.mean()) for one in annealed),
-        held_gains=now_gains,
-        annealed_gains=then_gains,
-        level=level,
-        verdict=verdict_of(now_gains, then_gains, level, runs_away=runs_away),
-        cost=trial.cost,
+        constant=tuple(float(losses.mean()) for losses in constant),
+        annealed=tuple(float(losses.mean()) for losses in annealed),
+        constant_gains=constant_gains,
+        annealed_gains=annealed_gains,
+        confidence=confidence,
+        verdict=direction_of(constant_gains, annealed_gains, confidence, diverges=diverges),
+        cost=fork.cost,
         seconds=now() - began,
     )
 
 
-class _Trial:
-    """Trains and judges, and counts what that costs."""
+class _Fork:
+    """A fork of the training that trains and judges, and counts what that costs."""
 
     def __init__(
         self,
@@ -158,38 +157,42 @@ class _Trial:
     ) -> None:
         self._model, self._optimizer, self._loss_of = model, optimizer, loss_of
         self._train, self._judging, self._clip_norm = train, judging, clip_norm
-        self._parameters = [one for group in optimizer.param_groups for one in group["params"]]
+        self._parameters = [
+            parameter for group in optimizer.param_groups for parameter in group["params"]
+        ]
         self.cost = 0.0
 
     def run(self, factor: float, steps: int, anneal: int) -> tuple[np.ndarray, np.ndarray]:
         """The judging batches' losses before and after the anneal; all infinite if it diverged."""
-        rates = [_read(group) for group in self._optimizer.param_groups]
-        torch.manual_seed(0)  # the same for every factor; the training's own state is put back
-        shares = [1.0] * steps + [1.0 - (at + 1) / (anneal + 1) for at in range(anneal)]
-        held = np.full(len(self._judging), math.inf)
-        for at, share in enumerate(shares):
-            if at == steps:
-                held = self.losses()
+        rates = [float(group["lr"]) for group in self._optimizer.param_groups]
+        torch.manual_seed(0)  # the same for every factor; the training's own state is restored
+        shares = [1.0] * steps + [1.0 - (step + 1) / (anneal + 1) for step in range(anneal)]
+        before_anneal = np.full(len(self._judging), math.inf)
+        for step, share in enumerate(shares):
+            if step == steps:
+                before_anneal = self.losses()
             for group, rate in zip(self._optimizer.param_groups, rates, strict=True):
-                _write(group, rate * factor * share)
-            if not self._update(self._train[at % len(self._train)]):
-                return np.full_like(held, math.inf), np.full_like(held, math.inf)
-        return held, self.losses()
+                _set_rate(group, rate * factor * share)
+            if not self._update(self._train[step % len(self._train)]):
+                diverged = np.full_like(before_anneal, math.inf)
+                return diverged, diverged
+        return before_anneal, self.losses()
 
     def losses(self) -> np.ndarray:
-        """Of each judging batch, in the mode the model trains in."""
+        """The loss of each judging batch, in the mode the model trains in."""
         self.cost += len(self._judging) / 3
         state = torch.get_rng_state()
         torch.manual_seed(1)
         with torch.no_grad():
-            found = [
-                float(loss_at("what_if", self._loss_of, self._model, one)) for one in self._judging
+            losses = [
+                float(loss_at("what_if", self._loss_of, self._model, batch))
+                for batch in self._judging
             ]
         torch.set_rng_state(state)
-        losses: np.ndarray = np.nan_to_num(np.array(found), nan=math.inf)
-        return losses
+        return np.asarray(np.nan_to_num(np.array(losses), nan=math.inf))
 
     def _update(self, batch: Any) -> bool:
+        """Make one update, unless the loss is not finite."""
         self.cost += 1.0
         self._optimizer.zero_grad()
         loss = loss_at("what_if", self._loss_of, self._model, batch)
@@ -202,19 +205,20 @@ class _Trial:
         return True
 
 
-def _factors(given: Sequence[float]) -> tuple[float, ...]:
-    found = {float(one) for one in given} | {1.0}
-    if len(found) < 2 or not all(0 < one < math.inf for one in found):
+def _checked_factors(factors: Sequence[float]) -> tuple[float, ...]:
+    distinct = {float(factor) for factor in factors} | {1.0}
+    if len(distinct) < 2 or not all(0 < factor < math.inf for factor in distinct):
         raise ArgumentError(
-            f"what_if(factors=...) must be finite, above 0, and not 1 alone; got {list(given)}."
+            "what_if(factors=...) must be finite, above 0, and not 1 alone; got "
+            f"{list(factors)}. Example: factors=(0.5, 2.0)"
         )
-    return tuple(sorted(found))
+    return tuple(sorted(distinct))
 
 
-def _whole(argument: str, value: int, least: int) -> None:
-    if not isinstance(value, int) or isinstance(value, bool) or value < least:
+def _check_count(argument: str, value: int) -> None:
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
         raise ArgumentError(
-            f"what_if({argument}=...) must be a whole number of at least {least}; got {value!r}."
+            f"what_if({argument}=...) must be a whole number, at least 1; got {value!r}."
         )
 
 
@@ -222,24 +226,20 @@ def _split(batches: list[Any], judge: list[Any] | None) -> tuple[list[Any], list
     if judge is None:
         if len(batches) < 9:
             raise ArgumentError(
-                f"what_if(batches=...) must hold at least 9, of which the last third judges; got "
-                f"{len(batches)}. Give more, or judge=[...]."
+                "what_if(batches=...) must hold at least 9 batches, of which the last third "
+                f"judges; got {len(batches)}. Give more, or judge=[...]."
             )
         share = len(batches) // 3
         return batches[:-share], batches[-share:]
     if not batches or len(judge) < 3:
         raise ArgumentError(
-            "what_if needs at least one batch to train on and three to judge; got "
+            "what_if needs at least 1 batch to train on and 3 to judge; got "
             f"{len(batches)} and {len(judge)}."
         )
     return batches, judge
 
 
-def _read(group: dict[str, Any]) -> float:
-    return float(group["lr"])
-
-
-def _write(group: dict[str, Any], rate: float) -> None:
+def _set_rate(group: dict[str, Any], rate: float) -> None:
     if isinstance(group["lr"], torch.Tensor):
         group["lr"].fill_(rate)
     else:
