@@ -1,4 +1,4 @@
-"""Tasks: from what people have, and what is refused."""
+"""Tasks: what they are made of, how they are loaded, and what is refused."""
 
 import functools
 
@@ -30,8 +30,8 @@ def test_the_optimizer_is_adamw_unless_another_is_given():
     ],
 )
 def test_an_optimizer_is_a_class_a_partial_of_one_or_a_function_of_the_model(optimizer):
-    made = make(optimizer=optimizer).optimizer_of(nn.Linear(3, 1))
-    assert type(made) is torch.optim.SGD
+    actual = make(optimizer=optimizer).optimizer_of(nn.Linear(3, 1))
+    assert type(actual) is torch.optim.SGD
 
 
 @pytest.mark.parametrize(
@@ -80,8 +80,8 @@ def file(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("name", ["task", "make"])
 def test_a_task_is_loaded_from_a_file_by_the_name_of_a_value_or_a_function(file, name):
-    found = load_task(f"{file}:{name}")
-    assert (found.total_steps, found.name) == (7, f"{file}:{name}")
+    task = load_task(f"{file}:{name}")
+    assert (task.total_steps, task.name) == (7, f"{file}:{name}")
 
 
 def test_a_name_that_was_given_is_kept(file):
@@ -150,7 +150,7 @@ def test_a_task_starts_from_a_checkpoint(tmp_path, saved):
     assert torch.equal(moments, optimizer.state[model.weight]["exp_avg"])
 
 
-def test_rates_decayed_by_the_time_of_the_checkpoint_are_not_taken_over():
+def test_decayed_rates_in_a_checkpoint_are_not_used():
     model, optimizer = trained()
     optimizer.param_groups[0]["lr"] = 0.0
     state = {"model": model.state_dict(), "optimizer": optimizer.state_dict()}
@@ -162,13 +162,13 @@ def test_rates_decayed_by_the_time_of_the_checkpoint_are_not_taken_over():
 def test_training_from_a_checkpoint_changes_neither_it_nor_the_tasks_own_model():
     model, _ = trained()
     state = {name: value.clone() for name, value in model.state_dict().items()}
-    own = nn.Linear(3, 1)
-    before = own.weight.clone()
-    started = make(model=own).starting_from(state).model()
+    original = nn.Linear(3, 1)
+    before = original.weight.clone()
+    started = make(model=original).starting_from(state).model()
     with torch.no_grad():
         started.weight.add_(1.0)
     assert torch.equal(state["weight"], model.weight)
-    assert torch.equal(own.weight, before)
+    assert torch.equal(original.weight, before)
 
 
 @pytest.mark.parametrize(
@@ -180,18 +180,18 @@ def test_training_from_a_checkpoint_changes_neither_it_nor_the_tasks_own_model()
         ("nowhere.pt", "the checkpoint 'nowhere.pt' cannot be read: No such file"),
     ],
 )
-def test_what_is_no_checkpoint_is_refused(state, message):
+def test_what_is_not_a_checkpoint_is_refused(state, message):
     with pytest.raises(TaskError, match=message):
         make().starting_from(state)
 
 
-def test_a_file_that_is_no_checkpoint_is_refused(tmp_path):
+def test_a_file_that_is_not_a_checkpoint_is_refused(tmp_path):
     (tmp_path / "checkpoint.pt").write_text("not one")
-    with pytest.raises(TaskError, match="is no checkpoint of tensors"):
+    with pytest.raises(TaskError, match="is not a checkpoint of tensors"):
         make().starting_from(tmp_path / "checkpoint.pt")
 
 
-def test_a_checkpoint_of_another_model_is_said_where_training_starts():
+def test_a_checkpoint_of_another_model_is_refused_when_training_starts():
     task = make(total_steps=3).starting_from(nn.Linear(4, 1).state_dict())
     with pytest.raises(TaskError, match=r"could not be made: RuntimeError.*Linear"):
         learnrate.train(task, 0.1, progress=False)

@@ -13,22 +13,23 @@ from learnrate.testing import quadratic_task
 def test_a_text_a_number_and_a_value_are_the_same_schedule():
     task = quadratic_task(total_steps=40)
     finals = [
-        learnrate.train(task, given).curve.final for given in (0.05, "0.05", 0.05 * Constant(40))
+        learnrate.train(task, schedule).curve.final
+        for schedule in (0.05, "0.05", 0.05 * Constant(40))
     ]
     assert finals[0] == finals[1] == finals[2]
 
 
 def test_the_same_seed_repeats_the_run_to_the_bit():
-    one, again = (learnrate.train(quadratic_task(), 0.05, seed=3).curve for _ in range(2))
-    assert np.array_equal(one.loss, again.loss)
+    first, again = (learnrate.train(quadratic_task(), 0.05, seed=3).curve for _ in range(2))
+    assert np.array_equal(first.loss, again.loss)
 
 
 def test_another_length_than_the_schedules_is_refused():
-    with pytest.raises(ArgumentError, match="is 40 steps long and steps=50 was asked for"):
+    with pytest.raises(ArgumentError, match="is 40 steps long, but total_steps=50 was given"):
         learnrate.train(quadratic_task(), 0.05 * Constant(40), total_steps=50)
 
 
-def test_without_controllers_the_schedule_is_what_was_given():
+def test_without_controllers_the_schedule_is_unchanged():
     trained = learnrate.train(quadratic_task(total_steps=40), "0.05 * warmup(10%) >> linear()")
     assert str(trained.schedule) == "0.05 * warmup(4) >> linear(36)"
     assert trained.changes == ()

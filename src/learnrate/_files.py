@@ -1,4 +1,4 @@
-"""Files of ours: whole or not there, and JSON without surprises."""
+"""Files that are written atomically, and JSON without NaN."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ __all__ = [
 
 
 def write_bytes(path: Path, content: bytes) -> None:
-    """Write `path` whole or leave it as it was, also on a full disk or when killed.
+    """Write a file atomically: if writing fails or is killed, the old file remains.
 
-    Of several ranks the first one writes for all.
+    Of several ranks only the first writes.
 
     Raises:
-        FileError: it cannot be written.
+        FileError: the file cannot be written.
     """
     if not is_first_rank():
         return
@@ -55,12 +55,12 @@ def write_bytes(path: Path, content: bytes) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write text as UTF-8, whole or not at all."""
+    """Write text as UTF-8, atomically."""
     write_bytes(path, text.encode())
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write `value` as JSON; NaN and infinities are refused, because JSON has none."""
+    """Write JSON atomically; a NaN or an infinity raises a `ValueError`."""
     write_text(path, json.dumps(value, indent=2, allow_nan=False) + "\n")
 
 
@@ -68,7 +68,7 @@ def read_json(path: Path) -> Any:
     """Read a JSON file.
 
     Raises:
-        FileError: it is not there, not text, or not whole JSON; the message says where it breaks.
+        FileError: the file does not exist, is not text, or is not complete JSON.
     """
     try:
         return json.loads(path.read_text(encoding="utf-8"))
@@ -78,26 +78,26 @@ def read_json(path: Path) -> Any:
         raise FileError(f"{path} is not a text file (byte {error.start} is not UTF-8).") from error
     except json.JSONDecodeError as error:
         raise FileError(
-            f"{path} is not whole JSON: {error.msg} at line {error.lineno}, column {error.colno}. "
-            "Was it cut off while being written or copied?"
+            f"{path} is not complete JSON: {error.msg} at line {error.lineno}, column {error.colno}. "
+            "Was it cut off while it was written or copied?"
         ) from error
 
 
 def folder_for(out: Path) -> Path:
-    """`out` as a folder, made if need be.
+    """The folder `out`, created if it does not exist.
 
     Raises:
-        FileError: it cannot be made, or is something else.
+        FileError: it cannot be created, or is not a folder.
     """
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise FileError(f"the folder {out} cannot be made: {error.strerror}.") from error
+        raise FileError(f"the folder {out} cannot be created: {error.strerror}.") from error
     return out
 
 
 def json_value(value: Any) -> Any:
-    """A value as JSON has it: null for a number that is not finite, lists for tuples.
+    """A value as JSON values: None for a number that is not finite, lists for tuples.
 
     Examples:
         >>> json_value({"best": 0.5, "losses": (1.0, math.inf)})
@@ -106,14 +106,14 @@ def json_value(value: Any) -> Any:
     if isinstance(value, float):
         return float(value) if math.isfinite(value) else None
     if isinstance(value, Mapping):
-        return {str(name): json_value(one) for name, one in value.items()}
+        return {str(name): json_value(part) for name, part in value.items()}
     if isinstance(value, tuple | list):
-        return [json_value(one) for one in value]
+        return [json_value(part) for part in value]
     return value
 
 
 def number_or_none(value: float | None) -> float | None:
-    """A finite number, or None: how JSON of ours writes a loss that is not finite."""
+    """The number if it is finite, else None, because JSON has no other numbers."""
     return None if value is None or not math.isfinite(value) else float(value)
 
 

@@ -1,4 +1,4 @@
-"""A progress bar for whatever takes longer than a moment."""
+"""A progress bar for work that takes longer than a second."""
 
 from __future__ import annotations
 
@@ -12,20 +12,24 @@ if TYPE_CHECKING:
 
 __all__ = ["ProgressBar"]
 
-_PATIENCE = 1.0
+_SHOWN_AFTER = 1.0  # seconds
 
 
 class ProgressBar:
-    """Shows how far a budget of updates is spent, on standard error, once a second has passed.
+    """Shows how many updates of a total are made, on standard error, after a second has passed.
 
-    Nothing is shown where standard error is neither a terminal nor a notebook, and of several
-    ranks the first one shows it for all.
+    Nothing is shown if standard error is neither a terminal nor a notebook. Of several ranks only
+    the first shows a bar.
+
+    Args:
+        total: updates.
+        shown: whether to show the bar at all.
     """
 
     def __init__(self, total: int, *, shown: bool = True) -> None:
         self._total = total
         self._shown = shown and is_first_rank()
-        self._began = time.monotonic()
+        self._start = time.monotonic()
         self._live: _Bar | None = None
 
     def __enter__(self) -> Self:
@@ -41,10 +45,10 @@ class ProgressBar:
             self._live.close()
 
     def show(self, done: int, stage: str) -> None:
-        """Say that `done` updates are made and what is going on."""
+        """Show that `done` updates are made, and what is going on."""
         if not self._shown:
             return
-        if self._live is None and time.monotonic() - self._began > _PATIENCE:
+        if self._live is None and time.monotonic() - self._start > _SHOWN_AFTER:
             self._live = _Bar(self._total)
         if self._live is not None:
             self._live.show(done, stage)

@@ -1,4 +1,4 @@
-"""What is trained: model, loss, data, optimizer, validation and length."""
+"""Tasks: the model, loss, data, optimizer, validation and length of a training."""
 
 from __future__ import annotations
 
@@ -25,47 +25,47 @@ from learnrate._errors import ArgumentError, LearnrateError, TaskError
 if TYPE_CHECKING:
     from types import ModuleType
 
-__all__ = ["Batch", "Task", "blaming", "load_object", "load_task"]
+__all__ = ["Batch", "Task", "as_task_error", "load_object", "load_task"]
 
 _MODEL_KEYS = ("model", "model_state_dict", "state_dict")
 _OPTIMIZER_KEYS = ("optimizer", "optimizer_state_dict")
 _AMP_TYPES = {"bfloat16": torch.bfloat16, "float16": torch.float16}
 
 Batch = Any
-"""Whatever the data yields and the loss takes: a tuple, a dict, a tensor, an object."""
+"""What the data yields and the loss takes: a tuple, a dict, a tensor or any other object."""
 
-Made = TypeVar("Made")
+Loaded = TypeVar("Loaded")
 
 LossFunction = Callable[[nn.Module, Batch], torch.Tensor]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Task:
-    """What is trained, from what people already have.
+    """What is trained.
 
     Args:
-        model: a module, or a function that makes one. A function is called anew for each trial,
-            with the generators seeded, so that each seed has its own first weights. A module is
-            copied for each trial and never touched.
+        model: a module, or a function that makes one. A function is called for each trial, with
+            the generators seeded, so that each seed has its own initial weights. A module is
+            copied for each trial and never changed.
         loss: `loss(model, batch) -> scalar tensor`, or a criterion module such as
             `torch.nn.CrossEntropyLoss()`, which is applied as `criterion(model(inputs), target)`
             to batches that are pairs.
         data: a DataLoader, any iterable that can be iterated again, or a function of a seed that
-            returns one. A pass that ends is followed by another, so a run may be of any length. A
-            function is called once a pass, each time with another seed.
+            returns one. When a pass ends, another begins, so a run may have any length. A
+            function is called for each pass, each time with another seed.
         optimizer: an optimizer class, a `functools.partial` of one, or a function
-            `optimizer(model) -> torch.optim.Optimizer`. Rates of several parameter groups keep
-            their ratio; a schedule sets the highest of them. AdamW by default.
+            `optimizer(model) -> torch.optim.Optimizer`. The rates of several parameter groups keep
+            their ratios; a schedule sets the highest of them. AdamW by default.
         validate: `validate(model) -> float`, lower is better; called in evaluation mode without
-            gradients. Without one, the training loss at the end of a run stands in for it.
-        total_steps: how many optimizer updates a whole run has; verbs that need it can be given
-            another.
-        clip_norm: the gradient norm is clipped to this before each update; None is no clipping.
+            gradients. Without it, the training loss at the end of a run is used instead.
+        total_steps: how many optimizer updates a whole run has; `plan`, `sweep` and `train` can
+            be given another.
+        clip_norm: the gradient norm is clipped to this before each update; None clips nothing.
         accumulate: micro-batches per update; their losses are averaged.
         amp: `"bfloat16"` or `"float16"` runs the loss under `torch.autocast`, float16 with a
             gradient scaler; None is full precision.
-        device: where the model is put and batches are moved; None leaves both where they are.
-        name: what reports call it.
+        device: where the model and the batches are moved; None leaves both where they are.
+        name: of the task, in reports.
 
     Raises:
         ArgumentError: a value is outside its rule.
@@ -109,8 +109,8 @@ class Task:
         _require(
             callable(self.optimizer),
             "optimizer",
-            "an optimizer class or a function of the model; an optimizer that exists already "
-            "holds one model's parameters, so write lambda model: SGD(model.parameters(), lr=0.1)",
+            "an optimizer class or a function of the model; an existing optimizer belongs to one "
+            "model, so write lambda model: SGD(model.parameters(), lr=0.1)",
             self.optimizer,
         )
         _require(
@@ -140,14 +140,14 @@ class Task:
         )
 
     def run_length(self, total_steps: int | None = None) -> int:
-        """The length of a run: `total_steps` if given, else the task's own.
+        """The length of a run: `total_steps` if it is given, else that of the task.
 
         Raises:
-            ArgumentError: `total_steps` is below 1, or neither states one.
+            ArgumentError: `total_steps` is below 1, or neither is set.
         """
         if total_steps is None and self.total_steps is None:
             raise ArgumentError(
-                "total_steps: the length of a whole run must be stated, in optimizer updates; "
+                "total_steps: the length of a whole run is not known; "
                 "give total_steps=... (--total-steps N) or set Task(total_steps=...)."
             )
         length = self.total_steps if total_steps is None else total_steps
@@ -160,7 +160,7 @@ class Task:
 
     @property
     def amp_type(self) -> torch.dtype | None:
-        """The reduced precision of the loss, or None."""
+        """The reduced precision of the loss; None is full precision."""
         return None if self.amp is None else _AMP_TYPES[self.amp]
 
     def loss_of(self, model: nn.Module, batch: Batch) -> torch.Tensor:
@@ -178,27 +178,31 @@ class Task:
 
     def optimizer_of(self, model: nn.Module) -> torch.optim.Optimizer:
         """A new optimizer for `model`."""
-        made = self.optimizer(model.parameters() if _takes_parameters(self.optimizer) else model)
-        if not isinstance(made, torch.optim.Optimizer):
+        argument = model.parameters() if _takes_parameters(self.optimizer) else model
+        optimizer = self.optimizer(argument)
+        if not isinstance(optimizer, torch.optim.Optimizer):
             raise TaskError(
-                f"optimizer(model) must return a torch.optim.Optimizer; got a {type(made).__name__}."
+                "optimizer(model) must return a torch.optim.Optimizer; "
+                f"got a {type(optimizer).__name__}."
             )
-        return made
+        return optimizer
 
     def starting_from(self, state: Mapping[str, Any] | str | Path) -> Task:
-        """The same task from a checkpoint on: its weights, and its optimizer's state if it has one.
+        """The same task, starting from a checkpoint.
 
-        Every training of it starts there. Rates keep their ratios as the optimizer factory sets
-        them: what a schedule had decayed them to by then is not taken over.
+        Every training of it starts with the checkpoint's weights, and with its optimizer state if
+        it has one. The ratios of the rates are those that the optimizer factory sets; the decayed
+        rates in the checkpoint are not used.
 
         Args:
-            state: a model's `state_dict`, or a mapping with one under `"model"` and perhaps its
-                optimizer's under `"optimizer"` (`"model_state_dict"`, `"state_dict"` and
-                `"optimizer_state_dict"` too), or the path of a file that torch saved one in.
+            state: a model's `state_dict`; a mapping that has it under `"model"`,
+                `"model_state_dict"` or `"state_dict"`, and optionally the optimizer's under
+                `"optimizer"` or `"optimizer_state_dict"`; or the path of a file saved by
+                `torch.save` with either.
 
         Raises:
-            TaskError: it is no such state, or cannot be read. One that does not fit the model
-                raises where a training starts.
+            TaskError: the state is none of these, or cannot be read. A state that does not fit the
+                model raises when a training starts.
 
         Examples:
             >>> import torch
@@ -210,17 +214,18 @@ class Task:
         weights, moments = _state_parts(_read_state(state))
 
         def model() -> nn.Module:
-            made = copy.deepcopy(self.model) if isinstance(self.model, nn.Module) else self.model()
-            made.load_state_dict(weights)
-            return made
+            factory = self.model
+            module = copy.deepcopy(factory) if isinstance(factory, nn.Module) else factory()
+            module.load_state_dict(weights)
+            return module
 
         def optimizer(model: nn.Module) -> torch.optim.Optimizer:
-            made = self.optimizer_of(model)
-            rates = [group["lr"] for group in made.param_groups]
-            made.load_state_dict(copy.deepcopy(dict(moments)))
-            for group, lr in zip(made.param_groups, rates, strict=True):
+            restored = self.optimizer_of(model)
+            rates = [group["lr"] for group in restored.param_groups]
+            restored.load_state_dict(copy.deepcopy(dict(moments)))
+            for group, lr in zip(restored.param_groups, rates, strict=True):
                 group["lr"] = lr
-            return made
+            return restored
 
         return replace(self, model=model, optimizer=optimizer if moments else self.optimizer)
 
@@ -229,23 +234,23 @@ def _read_state(state: Mapping[str, Any] | str | Path) -> Mapping[str, Any]:
     if isinstance(state, Mapping):
         return state
     try:
-        read = torch.load(state, map_location="cpu", weights_only=True)
+        content = torch.load(state, map_location="cpu", weights_only=True)
     except OSError as error:
         raise TaskError(
             f"the checkpoint {str(state)!r} cannot be read: {error.strerror}."
         ) from error
     except (RuntimeError, ValueError, pickle.UnpicklingError) as error:
         raise TaskError(
-            f"{str(state)!r} is no checkpoint of tensors and plain values that torch.load reads. "
+            f"{str(state)!r} is not a checkpoint of tensors and plain values. "
             "Save model.state_dict() and optimizer.state_dict() with torch.save."
         ) from error
-    if not isinstance(read, Mapping):
-        raise TaskError(f"{str(state)!r} holds a {type(read).__name__}, not a state_dict.")
-    return read
+    if not isinstance(content, Mapping):
+        raise TaskError(f"{str(state)!r} has a {type(content).__name__}, not a state_dict.")
+    return content
 
 
 def _state_parts(state: Mapping[str, Any]) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
-    """The model's part and the optimizer's, empty without one."""
+    """The model's state and the optimizer's, which may be empty."""
     weights = next((state[key] for key in _MODEL_KEYS if key in state), state)
     moments: Mapping[str, Any] = next((state[key] for key in _OPTIMIZER_KEYS if key in state), {})
     if not (
@@ -262,8 +267,8 @@ def _state_parts(state: Mapping[str, Any]) -> tuple[Mapping[str, Any], Mapping[s
 
 
 def _takes_parameters(factory: Callable[..., object]) -> bool:
-    made_by = factory.func if isinstance(factory, functools.partial) else factory
-    return isinstance(made_by, type) and issubclass(made_by, torch.optim.Optimizer)
+    function = factory.func if isinstance(factory, functools.partial) else factory
+    return isinstance(function, type) and issubclass(function, torch.optim.Optimizer)
 
 
 def _whole(value: object) -> bool:
@@ -278,27 +283,28 @@ def _require(holds: bool, argument: str, rule: str, value: object) -> None:
 def load_task(spec: str) -> Task:
     """Load a task from `"path/to/file.py:name"` or `"package.module:name"`.
 
-    `name` is a `Task`, or a function without arguments that returns one. The file's folder can be
-    imported from while it loads, as when it is run as a script.
+    `name` is a `Task`, or a function without arguments that returns one. The file can import from
+    its own folder, as when it is run as a script.
 
     Raises:
-        TaskError: the file or module is not there or does not import, `name` is not in it, or
-            what it names is not a task.
+        TaskError: the file or module does not exist or does not import, it has no `name`, or
+            `name` is not a task.
     """
-    made = load_object(spec, Task, "learnrate.Task")
-    return made if made.name != "task" else replace(made, name=spec)
+    task = load_object(spec, Task, "learnrate.Task")
+    return task if task.name != "task" else replace(task, name=spec)
 
 
-def load_object(spec: str, kind: type[Made], called: str) -> Made:
-    """Load what `"file.py:name"` or `"module:name"` names: a `kind`, or a function returning one.
+def load_object(spec: str, kind: type[Loaded], kind_name: str) -> Loaded:
+    """Load an object from `"file.py:name"` or `"module:name"`.
 
     Args:
-        spec: the place and the name.
-        kind: what it must be.
-        called: what `kind` is called in messages.
+        spec: the file or module, and the name in it: of the object, or of a function without
+            arguments that returns it.
+        kind: the type of the object.
+        kind_name: what error messages call the type.
 
     Raises:
-        TaskError: as `load_task` raises it.
+        TaskError: as for `load_task`.
     """
     place, separator, name = spec.rpartition(":")
     if not (separator and place and name.isidentifier()):
@@ -311,44 +317,49 @@ def load_object(spec: str, kind: type[Made], called: str) -> Made:
         near = difflib.get_close_matches(name, vars(module), n=1)
         hint = f" Did you mean {near[0]!r}?" if near else ""
         raise TaskError(f"{place} has no {name!r}.{hint}")
-    found = getattr(module, name)
-    made = found
-    if not isinstance(found, kind) and callable(found):
-        with blaming(f"{spec} could not be called"):
-            made = found()
-    if not isinstance(made, kind):
+    loaded = getattr(module, name)
+    if not isinstance(loaded, kind) and callable(loaded):
+        with as_task_error(f"{spec} could not be called"):
+            loaded = loaded()
+    if not isinstance(loaded, kind):
         raise TaskError(
-            f"{spec} must be a {called}, or a function without arguments returning one; "
-            f"got a {type(made).__name__}."
+            f"{spec} must be a {kind_name}, or a function without arguments returning one; "
+            f"got a {type(loaded).__name__}."
         )
-    return made
+    return loaded
 
 
 def _import_file(path: Path) -> ModuleType:
     if not path.is_file():
-        raise TaskError(f"there is no file {str(path)!r} (seen from {str(Path.cwd())!r}).")
+        raise TaskError(
+            f"there is no file {str(path)!r} (the current folder is {str(Path.cwd())!r})."
+        )
     name = f"learnrate_task_{path.stem}"
-    found = importlib.util.spec_from_file_location(name, path)
-    if found is None or found.loader is None:
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
         raise TaskError(f"{str(path)!r} cannot be imported as Python.")
-    module = importlib.util.module_from_spec(found)
+    module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module  # so that what the file defines can be pickled
     sys.path.insert(0, str(path.resolve().parent))
-    with blaming(f"{path} does not import"):
-        found.loader.exec_module(module)
+    with as_task_error(f"{path} does not import"):
+        spec.loader.exec_module(module)
     return module
 
 
 def _import_module(name: str) -> ModuleType:
     if "" not in sys.path and str(Path.cwd()) not in sys.path:
         sys.path.insert(0, str(Path.cwd()))
-    with blaming(f"module {name!r} does not import"):
+    with as_task_error(f"module {name!r} does not import"):
         return importlib.import_module(name)
 
 
 @contextmanager
-def blaming(what: str) -> Iterator[None]:
-    """Turn an error in the user's own file into one sentence that says where it happened."""
+def as_task_error(problem: str) -> Iterator[None]:
+    """Turn an error in the user's code into a `TaskError` of one sentence, with its place.
+
+    Args:
+        problem: what could not be done; the message starts with it.
+    """
     try:
         yield
     except LearnrateError:
@@ -358,4 +369,4 @@ def blaming(what: str) -> Iterator[None]:
         where = f" at {frames[-1].filename}:{frames[-1].lineno}" if frames else ""
         if isinstance(error, SyntaxError) and error.filename:
             where = f" at {error.filename}:{error.lineno}"
-        raise TaskError(f"{what}: {type(error).__name__}: {error}{where}") from error
+        raise TaskError(f"{problem}: {type(error).__name__}: {error}{where}") from error

@@ -1,7 +1,7 @@
-"""Public fakes and contracts, for tests of ours and of yours.
+"""Public fakes and contracts, for our tests and yours.
 
-`quadratic_task` is a task whose right answers are known; `ScheduleContract` is what every schedule
-promises, `StoreContract` what a store does on every database, as tests to inherit.
+`quadratic_task` is a task whose stable rates are known. `ScheduleContract` and `StoreContract` are
+tests to inherit: they check what every schedule, and a store on any database, must do.
 """
 
 # ruff: noqa: S101, D102 - tests are made of asserts, and their names are sentences
@@ -60,15 +60,14 @@ def quadratic_task(
 
     The loss of a batch $z \sim N(0, \text{noise}^2 I)$ is $\tfrac12 \sum_i h_i (w_i - z_i)^2$ with
     curvatures $h$ from `steepest / 100` to `steepest`, equal factors apart. Gradient descent is
-    stable below $2 / h_{max}$ and diverges above it; the expected loss of $w = 0$ is 0 without
-    noise. `validated` gives the task the noiseless loss as its validation.
+    stable below $2 / h_{max}$ and diverges above it. Without noise, the loss of $w = 0$ is 0.
 
     Args:
         dim: how many parameters, at least 2.
         steepest: the largest curvature, above 0.
         noise: standard deviation of the batches, at least 0.
-        total_steps: the run's length, or None.
-        validated: whether the task has a validation loss.
+        total_steps: length of the run in updates, or None.
+        validated: whether the task has a validation loss, which is the loss without noise.
 
     Examples:
         >>> quadratic_task(steepest=10.0).total_steps
@@ -99,14 +98,14 @@ def quadratic_task(
 
 
 class ScheduleContract:
-    """Tests that hold for every schedule. Inherit, and supply `make`.
+    """Tests that every schedule must pass. Inherit from it, and define `make`.
 
         class TestMyShape(ScheduleContract):
             def make(self):
                 return MyShape(100, floor=0.1)
 
-    `make` gives an equal schedule at every call, evaluable as it is. Set `has_text = False` for
-    one that holds a function.
+    `make` returns an equal schedule at every call, which can be evaluated as it is. Set
+    `has_text = False` for a schedule that contains a function.
     """
 
     has_text = True
@@ -155,8 +154,8 @@ class ScheduleContract:
     def test_past_its_end_it_stays_at_its_last_value(self) -> None:
         schedule = self.make()
         if schedule.total_steps is not None:
-            held = [schedule(schedule.total_steps + more) for more in (0, 1, 10, 1000, _FAR)]
-            assert held == held[:1] * 5
+            values = [schedule(schedule.total_steps + more) for more in (0, 1, 10, 1000, _FAR)]
+            assert values == values[:1] * 5
 
     def test_equal_schedules_compare_and_hash_equal(self) -> None:
         assert self.make() == self.make()
@@ -201,22 +200,22 @@ class ScheduleContract:
 
 
 def _same_bits(schedule: Schedule, steps: npt.NDArray[np.integer[Any]]) -> None:
-    many = schedule(steps)
-    each = np.array([schedule(int(step)) for step in steps.flat]).reshape(steps.shape)
-    assert many.shape == steps.shape
-    assert many.dtype == np.float64
-    assert each.tobytes() == np.ascontiguousarray(many).tobytes(), (schedule, steps)
+    actual = schedule(steps)
+    expected = np.array([schedule(int(step)) for step in steps.flat]).reshape(steps.shape)
+    assert actual.shape == steps.shape
+    assert actual.dtype == np.float64
+    assert expected.tobytes() == np.ascontiguousarray(actual).tobytes(), (schedule, steps)
 
 
 class StoreContract:
-    """Tests that hold for a store on every database. Inherit, and supply `make`.
+    """Tests that a store must pass on every database. Inherit from it, and define `make`.
 
         class TestOurServer(StoreContract):
             def make(self):
                 return "postgresql://..."
 
-    `make` gives the place of another empty store at every call. Call `super().setup_method()` if
-    you override that.
+    `make` returns the place of another empty store at every call. If you override `setup_method`,
+    call `super().setup_method()`.
     """
 
     def make(self) -> str:
@@ -234,10 +233,10 @@ class StoreContract:
         run = self.store.new_run(
             name='a "name"; with % all', total_steps=100, schedule=schedule, facts={"seed": 1}
         )
-        found = self.store.run(run)
-        assert (found.id, found.name, found.total_steps) == (run, 'a "name"; with % all', 100)
-        assert (found.schedule, found.facts, found.step) == (schedule, {"seed": 1}, 0)
-        assert found.live
+        record = self.store.run(run)
+        assert (record.id, record.name, record.total_steps) == (run, 'a "name"; with % all', 100)
+        assert (record.schedule, record.facts, record.step) == (schedule, {"seed": 1}, 0)
+        assert record.live
 
     def test_points_come_back_to_the_bit(self) -> None:
         run = self.store.new_run()
@@ -246,9 +245,11 @@ class StoreContract:
         columns = {"lr": rng.normal(size=20_000), "loss": rng.normal(size=20_000)}
         columns["validation"] = np.where(rng.random(20_000) < 0.01, columns["loss"], np.nan)
         self.store.write_points(run, step, columns)
-        found = self.store.observations(run)
-        assert np.array_equal(found.step, step)
-        assert all(found.columns[name].tobytes() == columns[name].tobytes() for name in columns)
+        observations = self.store.observations(run)
+        assert np.array_equal(observations.step, step)
+        assert all(
+            observations.columns[name].tobytes() == columns[name].tobytes() for name in columns
+        )
         assert self.store.run(run).step == step[-1] + 1
 
     def test_only_the_points_after_a_step_can_be_asked_for(self) -> None:
@@ -267,11 +268,11 @@ class StoreContract:
         self.store.write_points(run, np.arange(10), {"loss": np.zeros(10)})
         self.store.begin_attempt(run, 6, "rolled back")
         self.store.write_points(run, [6, 7], {"loss": [1.0, 1.0]})
-        found = self.store.points(run)
-        assert found.step.tolist() == list(range(8))
-        assert found.attempt.tolist() == [0] * 6 + [1] * 2
-        assert found.columns["loss"].tolist() == [0.0] * 6 + [1.0] * 2
-        assert [each.begins for each in self.store.attempts(run)] == [0, 6]
+        points = self.store.points(run)
+        assert points.step.tolist() == list(range(8))
+        assert points.attempt.tolist() == [0] * 6 + [1] * 2
+        assert points.columns["loss"].tolist() == [0.0] * 6 + [1.0] * 2
+        assert [attempt.begins for attempt in self.store.attempts(run)] == [0, 6]
 
     def test_an_attempt_has_no_step_twice(self) -> None:
         run = self.store.new_run()
@@ -289,11 +290,11 @@ class StoreContract:
         recorder.add((1500, (0.1, math.nan, None), {"lr[0]": 0.1, "lr[1]": 0.3}))
         recorder.step = 1501
         recorder.close(RunStatus.FINISHED)
-        found = self.store.points(recorder.run)
-        assert found.step.tolist() == list(range(1501))
-        assert found.columns["loss"].tolist() == [*map(float, range(1500)), math.inf]
-        assert found.columns["validation"][1499] == 7.0
-        assert found.columns["lr[1]"][1500] == 0.3
+        points = self.store.points(recorder.run)
+        assert points.step.tolist() == list(range(1501))
+        assert points.columns["loss"].tolist() == [*map(float, range(1500)), math.inf]
+        assert points.columns["validation"][1499] == 7.0
+        assert points.columns["lr[1]"][1500] == 0.3
         assert self.store.run(recorder.run).status is RunStatus.FINISHED
         assert self.store.run(recorder.run).step == 1501
 
@@ -306,15 +307,15 @@ class StoreContract:
 
         with ThreadPoolExecutor(4) as pool:
             list(pool.map(ask, range(4)))
-        found = self.store.edits(run)
-        assert [edit.sequence for edit in found] == list(range(1, 21))
-        assert sorted(edit.author for edit in found) == sorted("0123" * 5)
-        assert self.store.edits(run, after=18) == found[18:]
+        edits = self.store.edits(run)
+        assert [edit.sequence for edit in edits] == list(range(1, 21))
+        assert sorted(edit.author for edit in edits) == sorted("0123" * 5)
+        assert self.store.edits(run, after=18) == edits[18:]
 
     def test_an_edit_is_answered_once(self) -> None:
         run = self.store.new_run()
-        asked = self.store.add_edit(run, "set", 0.1, group=1, author="me")
-        assert self.store.edits(run, status="pending") == [asked]
+        edit = self.store.add_edit(run, "set", 0.1, group=1, author="me")
+        assert self.store.edits(run, status="pending") == [edit]
         assert self.store.answer_edit(run, 1, EditStatus.APPLIED, step=7, answer="done")
         assert not self.store.answer_edit(run, 1, EditStatus.REFUSED)
         (answered,) = self.store.edits(run)
@@ -341,7 +342,7 @@ class StoreContract:
 
     def test_findings_and_snapshots_come_back(self) -> None:
         run = self.store.new_run()
-        found = Finding(
+        finding = Finding(
             code="LR101",
             severity=Severity.ERROR,
             step=3,
@@ -349,19 +350,21 @@ class StoreContract:
             evidence={"loss": [1.0, 1e9]},
             remedy="lower the rate",
         )
-        self.store.add_finding(run, found)
+        self.store.add_finding(run, finding)
         self.store.add_snapshot(run, 3, "a")
         self.store.add_snapshot(run, 3, "b")
-        assert self.store.findings(run) == [found]
-        assert [(each.step, each.place) for each in self.store.snapshots(run)] == [(3, "b")]
+        assert self.store.findings(run) == [finding]
+        assert [(snapshot.step, snapshot.place) for snapshot in self.store.snapshots(run)] == [
+            (3, "b")
+        ]
 
     def test_a_deleted_run_leaves_nothing_behind(self) -> None:
         run, other = self.store.new_run(), self.store.new_run()
-        for each in (run, other):
-            self.store.write_points(each, [0], {"loss": [1.0]})
-            self.store.add_edit(each, "hold", author="me")
+        for run_id in (run, other):
+            self.store.write_points(run_id, [0], {"loss": [1.0]})
+            self.store.add_edit(run_id, "hold", author="me")
         self.store.delete_run(run)
-        assert [each.id for each in self.store.runs()] == [other]
+        assert [record.id for record in self.store.runs()] == [other]
         assert len(self.store.points(run).step) == len(self.store.edits(run)) == 0
         assert len(self.store.points(other).step) == len(self.store.edits(other)) == 1
 

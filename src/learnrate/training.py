@@ -1,4 +1,4 @@
-"""The reference loop: a task and a schedule make a trained model and its curve."""
+"""The reference training loop: it trains a task under a schedule."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ from learnrate.controllers import Controlled, Controller, RateChange
 from learnrate.edits import Edit, Limits
 from learnrate.probing import Probes
 from learnrate.run import Guard, attach
-from learnrate.schedules import Schedule, schedule
+from learnrate.schedules import Schedule
+from learnrate.schedules import schedule as read_schedule
 from learnrate.store import RunStatus
 from learnrate.trials import Curve, Status, Trial, Update, check_task, preserved, run_trial
 
@@ -37,18 +38,18 @@ __all__ = ["Trained", "train"]
 
 @dataclass(frozen=True)
 class Trained:
-    """What a training gave.
+    """The result of a training.
 
     Attributes:
-        schedule: what it followed, bound to its total, with all edits and what controllers changed:
-            training under it repeats a run without rollbacks.
-        changes: what controllers changed, when and why.
-        curve: rates and losses of the updates made, the validation loss, and how it ended.
+        schedule: the schedule it followed, bound to its total, with all edits and the changes of
+            controllers. Training under it repeats a run without rollbacks.
+        changes: the changes that controllers made, when and why.
+        curve: rates and losses of the updates made, the validation loss, and how the run ended.
         model: the trained copy; None if it could not be made.
-        optimizer: the optimizer that trained it, with its state; None likewise.
-        run: what the run is called in the store; None where it was not recorded.
-        edits: all that took effect, of people, controllers and the guard, in order.
-        findings: what the rules said of the run as it was recorded.
+        optimizer: the optimizer that trained it, with its state; None if it could not be made.
+        run: the run's id in the store; None if it was not recorded.
+        edits: all edits that took effect, of people, controllers and the guard, in order.
+        findings: the findings of the rules while the run was recorded.
     """
 
     schedule: Schedule
@@ -61,10 +62,10 @@ class Trained:
     findings: tuple[Finding, ...] = ()
 
     def save_weights(self, path: str | Path) -> None:
-        """Save the model's `state_dict`, whole or not at all; nothing when no model was made.
+        """Save the model's `state_dict` atomically. Does nothing if `model` is None.
 
         Raises:
-            FileError: it cannot be written.
+            FileError: the file cannot be written.
         """
         if self.model is not None:
             buffer = io.BytesIO()
@@ -72,7 +73,7 @@ class Trained:
             write_bytes(Path(path), buffer.getvalue())
 
     def to_dict(self) -> dict[str, Any]:
-        """What `learnrate train --json` prints: a loss that is not finite is null."""
+        """What `learnrate train --json` prints. A loss that is not finite is None."""
         losses = self.curve.loss.tolist()
         rates = self.curve.lr.tolist()
         final = float(self.curve.loss[-max(1, len(losses) // 10) :].mean()) if losses else None
@@ -98,7 +99,7 @@ class Trained:
 
 def train(
     task: Task,
-    lr_schedule: Schedule | str | float,
+    schedule: Schedule | str | float,
     *,
     total_steps: int | None = None,
     controllers: Iterable[Controller[Any]] = (),
@@ -111,27 +112,30 @@ def train(
 ) -> Trained:
     """Train a copy of the task's model under a schedule.
 
-    The first weights, the data's order and every draw follow from `seed`; the same seed repeats
-    the run. The global generators and the task's own model are left as they were. Ctrl-C ends the
-    run early and keeps what there is; so does divergence (see `Curve.status`).
+    The initial weights, the order of the data and every random draw follow from `seed`; the same
+    seed repeats the run. The global generators and the task's own model are not changed. Ctrl-C
+    and divergence end the run early; the result has what was trained until then (see
+    `Curve.status`).
 
     Args:
         task: what to train.
-        lr_schedule: a schedule, its text form, or a number for a constant rate. Unless it is bound
-            to a length already, it is bound to `total_steps`.
-        total_steps: the run in optimizer updates; the schedule's own length, else the task's, by default.
-        controllers: closed loops that multiply the schedule by what the training loss shows, such
-            as `learnrate.controllers.Plateau()`.
-        seed: of weights, data and draws.
+        schedule: a schedule, its text form, or a number for a constant rate. A schedule without a
+            length is bound to `total_steps`.
+        total_steps: length of the run in optimizer updates. By default that of the schedule, or
+            that of the task if the schedule has none.
+        controllers: closed loops that multiply the schedule by a factor, depending on the training
+            loss, such as `learnrate.controllers.Plateau()`.
+        seed: of the weights, the data and every draw.
         store: where to record the run: a file or URL, None for the default store (see
-            `learnrate.Store`), False for nowhere. The losses are the same.
+            `learnrate.Store`), False to record nothing. It does not change the losses.
+        guard: roll back and lower the rate when the loss diverges; see `attach`.
+        limits: limits for the edits of people; see `attach`.
+        edits: edits to make again, each at its step, such as those of
+            `learnrate.steering.replayed(...).again`.
         progress: show a bar on standard error.
-        guard: go back and lower the rate when the loss leaves for good; see `attach`.
-        limits: what edits of people may not exceed; see `attach`.
-        edits: to be made again, each at its step: what `learnrate.steering.replayed(...).again` has.
 
     Raises:
-        ArgumentError: the run has no stated length, or the schedule has another one.
+        ArgumentError: the length of the run is not known, or the schedule has another one.
         ScheduleError: the schedule cannot be read or bound.
         TaskError: the task cannot be trained at all.
 
@@ -146,7 +150,7 @@ def train(
         >>> learnrate.train(task, "0.1 * warmup(5%) >> linear()", total_steps=50).curve.steps
         50
     """
-    bound = _bound(schedule(lr_schedule), task, total_steps)
+    bound = _bound(read_schedule(schedule), task, total_steps)
     check_task(task)
     trial = Trial(bound, seed)
     loops = list(controllers)
@@ -157,17 +161,17 @@ def train(
         "edits": tuple(edits),
         "store": store,
     }
-    Controlled(bound, loops)  # refused here, not as a failed training
+    Controlled(bound, loops)  # raises here, not inside the training
     with (
         ProgressBar(trial.total_steps, shown=progress) as bar,
         preserved(task),
-        _Steered(task, trial, options) as steered,
+        _AttachedTrial(task, trial, options) as attached,
     ):
         curve, training = run_trial(
-            task, trial, on_start=steered.start, on_update=_told(steered, bar)
+            task, trial, on_start=attached.start, on_update=_update_callback(attached, bar)
         )
-        curve = steered.end(curve)
-    run = steered.run
+        curve = attached.end(curve)
+    run = attached.run
     return Trained(
         schedule=bound if run is None else run.edited.schedule,
         changes=() if run is None else run.changes,
@@ -180,57 +184,57 @@ def train(
     )
 
 
-def _bound(given: Schedule, task: Task, total_steps: int | None) -> Schedule:
-    if given.total_steps is None:
-        return given.over(task.run_length(total_steps))
-    if total_steps is not None and total_steps != given.total_steps:
+def _bound(schedule: Schedule, task: Task, total_steps: int | None) -> Schedule:
+    if schedule.total_steps is None:
+        return schedule.over(task.run_length(total_steps))
+    if total_steps is not None and total_steps != schedule.total_steps:
         raise ArgumentError(
-            f"the schedule {given} is {given.total_steps} steps long, but {total_steps=} was given; "
-            "give one of the two, or a schedule in shares of the run."
+            f"the schedule {schedule} is {schedule.total_steps} steps long, but {total_steps=} was "
+            "given; give one of the two, or a schedule in shares of the run."
         )
-    return given
+    return schedule
 
 
-def _told(steered: _Steered, bar: ProgressBar) -> Callable[[Update], None]:
-    def tell(update: Update) -> None:
-        steered.update(update)
+def _update_callback(attached: _AttachedTrial, bar: ProgressBar) -> Callable[[Update], None]:
+    def on_update(update: Update) -> None:
+        attached.update(update)
         text = f"step {update.step + 1:,}, rate {update.lr:.2e}, loss {update.loss:.4g}"
         bar.show(update.step + 1, text)
 
-    return tell
+    return on_update
 
 
-_PROBED = 30  # updates' batches that the what-if probe is given, of which the last third judges
+_PROBED_UPDATES = 30  # whose batches the what-if probe gets; it measures on the last third
 
 
 class _WhatIf:
-    """The what-if probe of a training, on the batches that it is trained on next."""
+    """The what-if probe of a training, on the batches that come next in the training."""
 
     def __init__(self, task: Task, training: Training) -> None:
         self._task, self._training = task, training
 
     def __call__(self, _step: int, _optimizer: torch.optim.Optimizer) -> None:
-        """Nothing is asked but by a person."""
+        """Probes nothing by itself; only people ask for this probe."""
 
     def ask(self, step: int, optimizer: torch.optim.Optimizer) -> ProbeRecord:
-        """Which way the rate should go.
+        """Measure whether the rate should be raised or lowered.
 
         Raises:
-            ArgumentError: this training cannot be probed; or as `Probes.ask`.
-            TaskError: as `Probes.ask`.
+            ArgumentError: this training cannot be probed, or as for `Probes.ask`.
+            TaskError: as for `Probes.ask`.
         """
         if rank_and_size()[1] > 1:
             raise ArgumentError(
-                "several ranks train this run, and a probe works in one process alone. Save a "
-                "checkpoint, and ask learnrate.probing.what_if there."
+                "several ranks train this run, and a probe needs a single process. Save a "
+                "checkpoint, and call learnrate.probing.what_if on it."
             )
         if self._training.scaler.is_enabled():
             raise ArgumentError(
-                "this run scales its float16 gradients, which the what-if probe does not; "
-                "bfloat16 needs no scaling, and can be probed."
+                "this run scales its float16 gradients, which the what-if probe does not do. "
+                "A run in bfloat16 needs no scaling and can be probed."
             )
         size = self._task.accumulate
-        ahead = self._training.batches_ahead(_PROBED * size)
+        ahead = self._training.batches_ahead(_PROBED_UPDATES * size)
         batches = [ahead[first : first + size] for first in range(0, len(ahead), size)]
         criterion = [self._task.loss] if isinstance(self._task.loss, torch.nn.Module) else []
         probes = Probes(
@@ -244,11 +248,11 @@ class _WhatIf:
         return probes.ask(step, optimizer)
 
     def _loss_of(self, _model: torch.nn.Module, batch: list[Any]) -> torch.Tensor:
-        return torch.stack([self._training.loss_of(one) for one in batch]).mean()
+        return torch.stack([self._training.loss_of(micro_batch) for micro_batch in batch]).mean()
 
 
-class _Steered:
-    """A trial as a run: its rates are set, its edits taken, and it is recorded if it is to be."""
+class _AttachedTrial:
+    """A trial with a run attached, which sets its rates, makes its edits and records it."""
 
     def __init__(self, task: Task, trial: Trial, options: dict[str, Any]) -> None:
         self._task, self._trial, self._options = task, trial, options
@@ -264,7 +268,9 @@ class _Steered:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self.run is not None:  # an error, or Ctrl-C outside the trial: else it has ended
+        if (
+            self.run is not None
+        ):  # it has ended already, unless by an error or by Ctrl-C outside the trial
             self.run.__exit__(kind, error, trace)
 
     def start(self, training: Training) -> Run:
@@ -292,7 +298,7 @@ class _Steered:
         self.run.step(update.loss, gradient_norm=norm, clipped=clipped, updated=True)
 
     def end(self, curve: Curve) -> Curve:
-        """Write how it ended; a run that the guard gave up has diverged."""
+        """Record how the run ended; it has diverged if the guard gave up."""
         if self.run is None:
             return curve
         if curve.validation is not None:

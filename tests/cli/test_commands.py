@@ -19,13 +19,13 @@ from learnrate.testing import quadratic_task
 print("something the user's file prints")
 task = quadratic_task()
 
-def told(model, batch, seen=[]):
-    seen.append(1)
-    if len(seen) == 50:
+def loss(model, batch, calls=[]):
+    calls.append(1)
+    if len(calls) == 50:
         open("began", "w").close()
     return task.loss(model, batch)
 
-endless = replace(quadratic_task(total_steps=10_000_000), loss=told)
+endless = replace(quadratic_task(total_steps=10_000_000), loss=loss)
 unstable = quadratic_task(steepest=1000.0)
 empty = Task(model=torch.nn.Linear(3, 1), loss=torch.nn.MSELoss(), data=[], total_steps=100)
 frozen = Task(model=torch.nn.Linear(3, 1).requires_grad_(False), loss=torch.nn.MSELoss(),
@@ -106,7 +106,7 @@ def test_a_training_that_diverges_exits_with_1_and_says_what_to_do(run):
     code, out, err = run("train", "t.py:unstable", "--schedule", "1.0", "--json")
     printed = json.loads(out)
     assert (code, printed["status"], printed["validation"]) == (1, "diverged", None)
-    assert "lower the rate" in err
+    assert "use a lower rate" in err
 
 
 def test_find_prints_one_object(run):
@@ -157,7 +157,7 @@ def test_show_reads_a_plan_and_draws(run, tmp_path):
 def test_show_compares_several(run):
     code, out, _ = run("show", "constant()", "0.5 * linear()", "--total-steps", 20, "--json")
     assert code == 0
-    assert [one["total_steps"] for one in json.loads(out)["schedules"]] == [20, 20]
+    assert [shown["total_steps"] for shown in json.loads(out)["schedules"]] == [20, 20]
 
 
 @pytest.mark.parametrize("command", ["plan", "train", "find", "show"])
@@ -196,10 +196,13 @@ BAD = {
         ["show", "linear()"],
         "say how long the run is with --total-steps",
     ),
-    "neither plan nor schedule": (["train", "t.py:task"], "--plan FILE or --schedule SPEC"),
+    "neither plan nor schedule": (
+        ["train", "t.py:task"],
+        "exactly one of --plan FILE, --schedule SPEC",
+    ),
     "both of them": (
         ["train", "t.py:task", "--plan", "p.json", "--schedule", "1"],
-        "--plan FILE or --schedule SPEC",
+        "exactly one of --plan FILE, --schedule SPEC",
     ),
     "a plan that is not there": (["train", "t.py:task", "--plan", "p.json"], "cannot be read"),
     "an image of no known kind": (
@@ -212,9 +215,9 @@ BAD = {
 @pytest.mark.parametrize(("arguments", "message"), BAD.values(), ids=BAD)
 def test_misuse_is_one_clear_error_with_exit_2_and_no_file(run, tmp_path, arguments, message):
     code, out, err = run(*arguments)
-    said = " ".join(err.replace("│", " ").split())
+    errors = " ".join(err.replace("│", " ").split())
     assert code == 2
-    assert message in said
+    assert message in errors
     assert "Traceback" not in err
     assert out == ""
     assert [path.name for path in tmp_path.iterdir() if path.suffix in {".json", ".html"}] == []
@@ -267,8 +270,8 @@ def test_ctrl_c_keeps_what_a_training_has(tmp_path):
         wait_until((tmp_path / "began").exists, process)
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=HANG)
-    kept = json.loads((tmp_path / "o" / "train.json").read_text())
+    saved = json.loads((tmp_path / "o" / "train.json").read_text())
     assert process.returncode == 130, err
-    assert kept["status"] == "interrupted"
-    assert kept["steps"] > 0
+    assert saved["status"] == "interrupted"
+    assert saved["steps"] > 0
     assert "interrupted" in out

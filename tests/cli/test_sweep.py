@@ -41,7 +41,7 @@ def test_it_prints_one_object(run):
     assert printed["low"] <= printed["best"] <= printed["high"]
 
 
-def test_for_people_it_shows_the_table_and_leaves_what_is_asked_for(run, tmp_path):
+def test_without_json_it_shows_a_table_and_writes_the_requested_files(run, tmp_path):
     code, out, _ = run("t.py:task", *SHORT, "--png", "s.png", "--csv", "s.csv")
     assert code == 0
     assert "2 diverged" in out
@@ -63,7 +63,7 @@ def test_run_again_it_resumes(run):
 def test_where_nothing_finishes_it_exits_with_1(run):
     code, out, err = run("t.py:unstable", "--lr", "0.1,1", "--total-steps", "40", "--json")
     assert (code, json.loads(out)["best"]) == (1, None)
-    assert "start the rates lower" in err
+    assert "try lower rates" in err
 
 
 BAD = {
@@ -71,7 +71,7 @@ BAD = {
     "a reversed grid": (["--lr", "1:1e-3:5"], "0 < low < high"),
     "rates that fall": (["--lr", "0.1,0.01"], "got 0.01 after 0.1"),
     "an engine": (["--engine", "fast"], "engine must be one of"),
-    "no seeds": (["--seeds", "0"], "at least 1; got 0"),
+    "no seeds": (["--seeds", "0"], "at least 1, the trainings at each rate; got 0"),
     "no length": (["--total-steps", "0"], "at least 1; got 0"),
 }
 

@@ -312,7 +312,7 @@ def test_a_bad_argument_is_named_with_its_rule_and_value(arguments, message):
 
 
 def test_a_task_without_a_length_needs_one():
-    with pytest.raises(ArgumentError, match="the length of a whole run must be stated"):
+    with pytest.raises(ArgumentError, match="the length of a whole run is not known"):
         learnrate.plan(quadratic_task(total_steps=None))
 
 

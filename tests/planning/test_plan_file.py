@@ -45,7 +45,7 @@ def test_a_file_cut_off_anywhere_is_refused(written):
     whole = written.read_text()
     for share in (0.0, 0.3, 0.9, 0.999):
         written.write_text(whole[: int(share * len(whole))])
-        with pytest.raises(FileError, match=r"plan\.json is not whole JSON: .* line"):
+        with pytest.raises(FileError, match=r"plan\.json is not complete JSON: .* line"):
             Plan.read(written)
 
 

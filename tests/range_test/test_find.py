@@ -14,30 +14,32 @@ from learnrate.testing import quadratic_task
 
 @pytest.mark.parametrize("mode", ["exponential", "linear"])
 def test_the_rates_reach_from_low_to_high(mode):
-    found = learnrate.find(
+    result = learnrate.find(
         step=lambda lr: 1.0 - 0.01 * lr, low=1e-10, high=10.0, iters=50, mode=mode, repeats=1
     )
-    steps = np.diff(np.log(found.lr) if mode == "exponential" else found.lr)
-    assert (found.lr[0], found.lr[-1]) == pytest.approx((1e-10, 10.0), rel=1e-12)
+    steps = np.diff(np.log(result.lr) if mode == "exponential" else result.lr)
+    assert (result.lr[0], result.lr[-1]) == pytest.approx((1e-10, 10.0), rel=1e-12)
     assert steps == pytest.approx(np.full(49, steps[0]), rel=1e-6)
 
 
 def test_the_defaults_are_the_full_range_of_the_field():
-    found = learnrate.find(step=lambda lr: 1.0 / (1 + lr), repeats=1)
-    assert (found.lr[0], found.lr[-1], found.mode) == pytest.approx((1e-10, 10.0, "exponential"))
+    result = learnrate.find(step=lambda lr: 1.0 / (1 + lr), repeats=1)
+    assert (result.lr[0], result.lr[-1], result.mode) == pytest.approx(
+        (1e-10, 10.0, "exponential")
+    )
 
 
 def test_the_suggestion_is_stable_and_useful_on_a_problem_whose_limits_are_known():
-    found = learnrate.find(quadratic_task(steepest=10.0))
-    assert found.diverged_at is not None
-    assert found.diverged_at > 0.2 > found.suggestion > 0.002
+    result = learnrate.find(quadratic_task(steepest=10.0))
+    assert result.diverged_at is not None
+    assert result.diverged_at > 0.2 > result.suggestion > 0.002
 
 
-def test_a_range_test_says_in_words_what_it_suggests_and_why():
-    found = learnrate.find(quadratic_task(steepest=10.0), iters=60)
-    said = str(found)
-    assert said.startswith(f"suggestion {found.suggestion:.3g}: {found.reason}")
-    assert said.endswith(f"diverged at {found.diverged_at:.2g}.")
+def test_its_text_has_the_suggestion_and_the_reason():
+    result = learnrate.find(quadratic_task(steepest=10.0), iters=60)
+    text = str(result)
+    assert text.startswith(f"suggestion {result.suggestion:.3g}: {result.reason}")
+    assert text.endswith(f"diverged at {result.diverged_at:.2g}.")
     endless = learnrate.find(step=lambda lr: 1 / (1 + lr), iters=60, repeats=1)
     assert str(endless).endswith("; did not diverge.")
 
@@ -48,17 +50,17 @@ def test_a_range_test_that_refuses_says_why():
 
 
 def test_the_same_seed_gives_the_same_result_and_another_seed_another():
-    one, again, other = (learnrate.find(quadratic_task(), iters=60, seed=s) for s in (1, 1, 2))
-    assert np.array_equal(one.loss, again.loss, equal_nan=True)
-    assert not np.array_equal(one.loss, other.loss, equal_nan=True)
+    first, again, other = (learnrate.find(quadratic_task(), iters=60, seed=s) for s in (1, 1, 2))
+    assert np.array_equal(first.loss, again.loss, equal_nan=True)
+    assert not np.array_equal(first.loss, other.loss, equal_nan=True)
 
 
 def test_repeats_differ_and_make_a_band():
-    found = learnrate.find(quadratic_task(noise=1.0), iters=60, repeats=4)
-    low, high = found.band
-    assert found.loss.shape == (4, 60)
-    assert (low <= found.mean).all()
-    assert (found.mean <= high).all()
+    result = learnrate.find(quadratic_task(noise=1.0), iters=60, repeats=4)
+    low, high = result.band
+    assert result.loss.shape == (4, 60)
+    assert (low <= result.mean).all()
+    assert (result.mean <= high).all()
     assert (low < high).any()
 
 
@@ -70,24 +72,24 @@ def test_a_repeat_ends_at_the_first_loss_that_is_not_finite(bad):
         calls.append(lr)
         return 1 - lr if lr < 0.1 else bad
 
-    found = learnrate.find(step=step, low=1e-6, high=1.0, iters=61, repeats=1)
-    first_bad = found.lr[found.lr >= 0.1][0]
-    assert calls[-1] == first_bad == found.diverged_at
-    assert np.isfinite(found.to_dict()["loss"]).all()
+    result = learnrate.find(step=step, low=1e-6, high=1.0, iters=61, repeats=1)
+    first_bad = result.lr[result.lr >= 0.1][0]
+    assert calls[-1] == first_bad == result.diverged_at
+    assert np.isfinite(result.to_dict()["loss"]).all()
 
 
 def test_a_nan_never_becomes_the_suggestion():
-    found = learnrate.find(
+    result = learnrate.find(
         step=lambda lr: 2 - 1 / (1 + 1e-3 / lr) if lr < 0.09 else math.nan, repeats=1
     )
-    assert found.suggestion < 0.09
+    assert result.suggestion < 0.09
 
 
-def test_a_repeat_ends_when_the_loss_has_left():
-    found = learnrate.find(
+def test_a_repeat_ends_when_the_loss_has_diverged():
+    result = learnrate.find(
         step=lambda lr: 2 - 1.5 / (1 + 1e-3 / lr) + (lr / 0.1) ** 2, repeats=1, iters=200
     )
-    assert 0.1 < found.diverged_at < 1.0
+    assert 0.1 < result.diverged_at < 1.0
 
 
 @pytest.mark.parametrize(
@@ -99,45 +101,45 @@ def test_a_repeat_ends_when_the_loss_has_left():
         (lambda lr: 1.0 if lr < 1e-9 else math.inf, "the loss only rises|not finite"),
     ],
 )
-def test_a_curve_that_supports_no_answer_is_refused_with_its_reason(losses, reason):
-    found = learnrate.find(step=losses, repeats=2)
-    assert found.suggestion is None
-    assert found.to_dict()["suggestion"] is None
-    assert re.search(reason, found.reason)
+def test_a_curve_that_supports_no_suggestion_is_refused_with_its_reason(losses, reason):
+    result = learnrate.find(step=losses, repeats=2)
+    assert result.suggestion is None
+    assert result.to_dict()["suggestion"] is None
+    assert re.search(reason, result.reason)
 
 
 def test_pure_noise_is_flat():
     random = np.random.default_rng(0)
-    found = learnrate.find(step=lambda lr: 2.3 + 0.1 * random.standard_normal(), repeats=3)
-    assert found.suggestion is None
+    result = learnrate.find(step=lambda lr: 2.3 + 0.1 * random.standard_normal(), repeats=3)
+    assert result.suggestion is None
 
 
-def test_a_loop_of_ones_own_is_restored_between_repeats():
+def test_a_loop_of_the_user_is_restored_between_repeats():
     weight = torch.nn.Linear(1, 1)
     optimizer = torch.optim.SGD(weight.parameters(), lr=0.1)
     starts = []
 
     def step(lr):
         loss = (weight(torch.ones(1)) - 3).square().sum()
-        if not optimizer.state_dict()["param_groups"][0].get("seen"):
+        if not optimizer.state_dict()["param_groups"][0].get("started"):
             starts.append(loss.item())
-            optimizer.param_groups[0]["seen"] = True
+            optimizer.param_groups[0]["started"] = True
         optimizer.param_groups[0]["lr"] = lr
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
         return loss
 
-    found = learnrate.find(step=step, state=[weight, optimizer], iters=40, repeats=3)
+    result = learnrate.find(step=step, state=[weight, optimizer], iters=40, repeats=3)
     assert len(starts) == 3
     assert len(set(starts)) == 1
-    assert isinstance(found, RangeTest)
+    assert isinstance(result, RangeTest)
 
 
 def test_every_rule_answers_by_name():
-    found = learnrate.find(quadratic_task(), low=1e-5, iters=120)
-    assert list(found.rules) == ["steepest", "valley", "slide", "minimum"]
-    assert all(rate * 10.001 >= 1e-5 and rate <= 10 for rate in found.rules.values())
+    result = learnrate.find(quadratic_task(), low=1e-5, iters=120)
+    assert list(result.rules) == ["steepest", "valley", "slide", "minimum"]
+    assert all(rate * 10.001 >= 1e-5 and rate <= 10 for rate in result.rules.values())
 
 
 @pytest.mark.parametrize(
@@ -150,8 +152,8 @@ def test_every_rule_answers_by_name():
         ({"iters": 9}, "iters must be a whole number, at least 10; got 9"),
         ({"mode": "log"}, "mode must be 'exponential' or 'linear'; got 'log'"),
         ({"repeats": 0}, "repeats must be a whole number, at least 1; got 0"),
-        ({"task": quadratic_task()}, "a task or step"),
-        ({"step": None}, "a task or step"),
+        ({"task": quadratic_task()}, "either a task or step"),
+        ({"step": None}, "either a task or step"),
         ({"step": lambda lr: "high"}, r"step\(lr\) must return the loss as a number; got 'high'"),
     ],
 )

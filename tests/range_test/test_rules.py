@@ -30,11 +30,11 @@ def slow_valley(lr, loss):
 def slow_slide(lr, loss):
     slope = np.gradient(loss)
     right, left = -1, -1 - min(15, len(loss) - 1)
-    found = lr[left]
+    rate = lr[left]
     while left >= -len(loss) and abs(slope[right] - slope[left]) > 0.005:
-        found = lr[left]
+        rate = lr[left]
         right, left = right - 1, left - 1
-    return found
+    return rate
 
 
 def slow_steepest(lr, loss):

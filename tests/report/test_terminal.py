@@ -47,7 +47,7 @@ def test_a_range_test_shows_its_suggestion_and_rules_at_any_width(test_of_rates,
     text = printed(show_range_test, test_of_rates, width=width)
     assert f"{test_of_rates.suggestion:.2g}" in text
     assert all(name in text for name in test_of_rates.rules)
-    assert "a quarter of the lowest of them" in joined(text)
+    assert "a quarter of the lowest rate" in joined(text)
     assert max(len(line) for line in text.splitlines()) <= width
 
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from learnrate.sweeping import sweep
-from learnrate.sweeping._halving import added, kept, rungs
+from learnrate.sweeping._halving import missing_neighbour, remaining_rates, rungs
 from learnrate.testing import quadratic_task
 
 RATES = [float(f"{lr:.4g}") for lr in np.geomspace(1e-3, 1.0, 13)]
@@ -38,8 +38,8 @@ def test_rungs_increase_to_the_total_and_none_is_too_short(total_steps, rates, f
 
 
 @given(st.lists(st.floats(0, 10), min_size=1, max_size=30), st.integers(2, 5))
-def test_the_best_rate_is_kept_with_its_neighbours(means, factor):
-    left = kept(np.array(means)[:, None], factor)
+def test_the_best_rate_remains_with_its_neighbours(means, factor):
+    left = remaining_rates(np.array(means)[:, None], factor)
     best = int(np.argmin(means))
     assert {best - 1, best, best + 1} & set(range(len(means))) <= set(left)
     assert left == sorted(set(left))
@@ -49,8 +49,8 @@ def test_the_best_rate_is_kept_with_its_neighbours(means, factor):
 def test_the_best_of_a_valley_is_found_wherever_it_was_started_from(rates, bottom, start):
     losses = np.abs(np.arange(rates) - min(bottom, rates - 1)).astype(float)[:, None]
     left = [min(start, rates - 1)]
-    while (beside := added(left, losses[left], rates)) is not None:
-        left = sorted([*left, beside])
+    while (index := missing_neighbour(left, losses[left], rates)) is not None:
+        left = sorted([*left, index])
     assert min(bottom, rates - 1) in left
 
 
@@ -66,16 +66,16 @@ def halved():
 
 def test_it_gives_the_same_best_rate_for_fewer_updates(whole, halved):
     assert halved.best == whole.best
-    made = [sum(trial.steps for trial in one.trials) for one in (whole, halved)]
-    assert made[1] < 0.6 * made[0]
+    updates = [sum(trial.steps for trial in result.trials) for result in (whole, halved)]
+    assert updates[1] < 0.6 * updates[0]
     assert halved.lengths == (40, 120, 360)
     assert [len(halved.at_length(length)) for length in halved.lengths] == [26, 12, 6]
 
 
 def test_trials_at_full_length_are_those_of_a_whole_sweep(whole, halved):
     full = halved.at_length(360)
-    losses = {(one.lr, one.seed): one.loss for one in whole.trials}
-    assert {(one.lr, one.seed): one.loss for one in full}.items() <= losses.items()
+    losses = {(trial.lr, trial.seed): trial.loss for trial in whole.trials}
+    assert {(trial.lr, trial.seed): trial.loss for trial in full}.items() <= losses.items()
     assert halved.losses.shape == (len(full) // 2, 2)
     assert halved.total_steps == 360
 
@@ -100,9 +100,9 @@ def test_resumed_it_runs_nothing_again(tmp_path):
 
 
 def test_where_everything_diverges_it_says_so():
-    made = swept(lr=[1e6, 1e7, 1e8, 1e9], halving=2)
-    assert made.best is None
-    assert made.advice.startswith("no trial finished")
+    result = swept(lr=[1e6, 1e7, 1e8, 1e9], halving=2)
+    assert result.best is None
+    assert result.advice.startswith("no trial finished")
 
 
 def test_the_picture_shows_the_shorter_rungs(halved):

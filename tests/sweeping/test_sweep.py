@@ -1,4 +1,4 @@
-"""The sweep: what it says, what it refuses, and that it goes on where it was."""
+"""The sweep: its results, what it refuses, and that it is resumed."""
 
 import csv
 import json
@@ -33,81 +33,83 @@ def swept(**changes):
     return sweep(settings.pop("task", quadratic_task()), settings.pop("lr"), **settings)
 
 
-def rows(made):
-    return made.to_dict()["trials"]
+def rows(result):
+    return result.to_dict()["trials"]
 
 
 def test_every_rate_is_trained_with_the_same_seeds():
-    made = swept()
-    pairs = [(trial.lr, trial.seed) for trial in made.trials]
+    result = swept()
+    pairs = [(trial.lr, trial.seed) for trial in result.trials]
     assert [lr for lr, _ in pairs] == [lr for lr in RATES for _ in range(2)]
     assert len({seed for _, seed in pairs}) == 2
     assert [seed for _, seed in pairs[:2]] == [seed for _, seed in pairs[-2:]]
-    assert made.trials[0].seed == 0
+    assert result.trials[0].seed == 0
 
 
 def test_the_best_rate_is_the_one_of_lowest_loss_and_lies_in_its_interval():
-    made = swept()
-    means = made.losses.mean(axis=1)
-    nearest = made.lrs[np.argmin(np.abs(np.log(made.lrs / made.best)))]
-    assert nearest == made.lrs[np.argmin(means)]
-    assert made.low < made.best < made.high
-    assert made.advice == ""
+    result = swept()
+    means = result.losses.mean(axis=1)
+    nearest = result.lrs[np.argmin(np.abs(np.log(result.lrs / result.best)))]
+    assert nearest == result.lrs[np.argmin(means)]
+    assert result.low < result.best < result.high
+    assert result.advice == ""
 
 
 def test_a_diverged_trial_has_no_loss_and_fewer_steps():
-    made = swept()
-    assert {trial.status for trial in made.trials[-2:]} == {Status.DIVERGED}
-    assert all(row["loss"] is None and row["steps"] < 60 for row in rows(made)[-2:])
-    assert all(row["loss"] is not None and row["steps"] == 60 for row in rows(made)[:-2])
+    result = swept()
+    assert {trial.status for trial in result.trials[-2:]} == {Status.DIVERGED}
+    assert all(row["loss"] is None and row["steps"] < 60 for row in rows(result)[-2:])
+    assert all(row["loss"] is not None and row["steps"] == 60 for row in rows(result)[:-2])
 
 
-def test_the_dictionary_is_the_one_that_is_promised():
-    made = swept()
-    printed = json.loads(json.dumps(made.to_dict(), allow_nan=False))
+def test_the_dictionary_has_the_documented_keys():
+    result = swept()
+    printed = json.loads(json.dumps(result.to_dict(), allow_nan=False))
     assert list(printed) == ["trials", "best", "low", "high", "engine", "resumed"]
     assert list(printed["trials"][0]) == ["lr", "seed", "loss", "steps", "status"]
     assert (printed["engine"], printed["resumed"]) == ("sequential", 0)
 
 
 def test_the_same_seed_gives_the_same_sweep_on_both_engines():
-    one, again, stacked = swept(), swept(), swept(engine="vectorised")
-    assert rows(one) == rows(again)
+    first, again, stacked = swept(), swept(), swept(engine="vectorised")
+    assert rows(first) == rows(again)
     assert (stacked.engine, stacked.notes) == ("vectorised", ())
-    assert [row["status"] for row in rows(one)] == [row["status"] for row in rows(stacked)]
-    expected = [row["loss"] for row in rows(one)[:-2]]
+    assert [row["status"] for row in rows(first)] == [row["status"] for row in rows(stacked)]
+    expected = [row["loss"] for row in rows(first)[:-2]]
     assert [row["loss"] for row in rows(stacked)[:-2]] == pytest.approx(expected, rel=1e-3)
 
 
 def test_auto_says_what_it_chose_and_why():
-    made = swept(engine="auto")
-    assert made.engine == "sequential"
-    assert "too little to be worth measuring" in made.choice.reason
+    result = swept(engine="auto")
+    assert result.engine == "sequential"
+    assert "too little to be worth measuring" in result.choice.reason
 
 
-def test_a_trial_that_raises_is_reported_and_the_rest_goes_on():
+def test_a_trial_that_raises_is_reported_and_the_others_continue():
     def loss(model, batch):
         if float(model.weight.detach().abs().max()) > 1.0:
-            raise ValueError("theirs")
+            raise ValueError("bad record")
         return model(batch).square().mean()
 
     task = Task(
         model=nn.Linear(3, 1), loss=loss, data=[torch.ones(4, 3)], optimizer=torch.optim.Adam
     )
-    made = swept(task=task, lr=[1e-3, 1e-2, 5.0], seeds=1)
-    assert [row["status"] for row in rows(made)] == ["finished", "finished", "failed"]
-    assert [trial.lr for trial in made.failed] == [5.0]
-    assert made.failed[0].curve.error == "ValueError: theirs"
-    assert rows(made)[2]["loss"] is None
+    result = swept(task=task, lr=[1e-3, 1e-2, 5.0], seeds=1)
+    assert [row["status"] for row in rows(result)] == ["finished", "finished", "failed"]
+    assert [trial.lr for trial in result.failed] == [5.0]
+    assert result.failed[0].curve.error == "ValueError: bad record"
+    assert rows(result)[2]["loss"] is None
 
 
 def test_nothing_finished_is_no_best_rate():
-    made = swept(task=quadratic_task(steepest=1e5), lr=[0.1, 1.0])
-    assert (made.best, made.low, made.high) == (None, None, None)
-    assert "no trial finished" in made.advice
+    result = swept(task=quadratic_task(steepest=1e5), lr=[0.1, 1.0])
+    assert (result.best, result.low, result.high) == (None, None, None)
+    assert "no trial finished" in result.advice
 
 
-@pytest.mark.parametrize(("lr", "advice"), [([0.001, 0.002], "go higher"), ([0.1, 0.3], "lower")])
+@pytest.mark.parametrize(
+    ("lr", "advice"), [([0.001, 0.002], "try higher rates"), ([0.1, 0.3], "try lower rates")]
+)
 def test_a_best_rate_at_the_edge_is_said_to_be_one(lr, advice):
     assert advice in swept(lr=lr).advice
 
@@ -117,17 +119,17 @@ def test_run_again_in_its_folder_it_repeats_nothing_and_has_every_curve(tmp_path
     again = swept(out=tmp_path)
     assert (first.resumed, again.resumed) == (0, 10)
     assert rows(first) == rows(again)
-    for one, other in zip(first.trials, again.trials, strict=True):
-        assert np.array_equal(one.curve.loss, other.curve.loss)
-        assert np.array_equal(one.curve.lr, other.curve.lr)
-        assert one.curve.validation == other.curve.validation
+    for trial, other in zip(first.trials, again.trials, strict=True):
+        assert np.array_equal(trial.curve.loss, other.curve.loss)
+        assert np.array_equal(trial.curve.lr, other.curve.lr)
+        assert trial.curve.validation == other.curve.validation
 
 
 def test_more_rates_run_only_what_is_new(tmp_path):
     swept(out=tmp_path, lr=RATES[:3])
-    made = swept(out=tmp_path)
-    assert made.resumed == 6
-    assert rows(made) == rows(swept())
+    result = swept(out=tmp_path)
+    assert result.resumed == 6
+    assert rows(result) == rows(swept())
 
 
 @pytest.mark.parametrize(
@@ -136,9 +138,9 @@ def test_more_rates_run_only_what_is_new(tmp_path):
 )
 def test_another_sweep_in_the_same_folder_shares_nothing(tmp_path, changes):
     swept(out=tmp_path)
-    made = swept(out=tmp_path, **changes)
-    assert made.resumed == 0
-    assert rows(made) == rows(swept(**changes))
+    result = swept(out=tmp_path, **changes)
+    assert result.resumed == 0
+    assert rows(result) == rows(swept(**changes))
 
 
 def test_a_failed_trial_is_run_again(tmp_path):
@@ -146,15 +148,15 @@ def test_a_failed_trial_is_run_again(tmp_path):
 
     def loss(model, batch):
         if broken[0] and float(model.weight.detach().abs().max()) > 1.0:
-            raise ValueError("theirs")
+            raise ValueError("bad record")
         return model(batch).square().mean()
 
     data, model = [torch.ones(4, 3)], nn.Linear(3, 1)
     task = Task(model=model, loss=loss, data=data, optimizer=torch.optim.Adam)
     assert len(swept(task=task, lr=[1e-3, 5.0], seeds=1, out=tmp_path).failed) == 1
     broken[0] = False
-    made = swept(task=task, lr=[1e-3, 5.0], seeds=1, out=tmp_path)
-    assert (made.resumed, made.failed) == (1, ())
+    result = swept(task=task, lr=[1e-3, 5.0], seeds=1, out=tmp_path)
+    assert (result.resumed, result.failed) == (1, ())
 
 
 SCRIPT = """
@@ -201,14 +203,14 @@ def test_two_sweeps_may_write_to_one_folder_at_once(tmp_path):
 def test_ctrl_c_keeps_what_has_ended(tmp_path, monkeypatch):
     ended = []
 
-    def keep(journal, trial, curve):
+    def add_curve(journal, trial, curve):
         ended.append(trial)
         original(journal, trial, curve)
         if len(ended) == 3:
             raise KeyboardInterrupt
 
-    original = verb.Journal.keep
-    monkeypatch.setattr(verb.Journal, "keep", keep)
+    original = verb.Journal.add_curve
+    monkeypatch.setattr(verb.Journal, "add_curve", add_curve)
     with pytest.raises(KeyboardInterrupt):
         swept(out=tmp_path)
     monkeypatch.undo()
@@ -216,20 +218,20 @@ def test_ctrl_c_keeps_what_has_ended(tmp_path, monkeypatch):
 
 
 def test_csv_has_one_line_a_trial(tmp_path):
-    made = swept()
-    made.to_csv(tmp_path / "sweep.csv")
+    result = swept()
+    result.to_csv(tmp_path / "sweep.csv")
     with (tmp_path / "sweep.csv").open() as file:
         read = list(csv.DictReader(file))
     assert list(read[0]) == ["lr", "seed", "loss", "steps", "status"]
-    assert [float(row["lr"]) for row in read] == [trial.lr for trial in made.trials]
+    assert [float(row["lr"]) for row in read] == [trial.lr for trial in result.trials]
     assert (read[0]["status"], read[-1]["loss"]) == ("finished", "")
 
 
 @pytest.mark.parametrize("task", [quadratic_task(), quadratic_task(steepest=1e5)])
 def test_the_picture_shows_the_best_rate_if_there_is_one(task):
-    made = swept(task=task)
-    axes = made.plot()
-    assert ("best" in axes.get_title(loc="left")) == (made.best is not None)
+    result = swept(task=task)
+    axes = result.plot()
+    assert ("best" in axes.get_title(loc="left")) == (result.best is not None)
     axes.figure.draw_without_rendering()
 
 
@@ -241,8 +243,11 @@ BAD = {
     "not numbers": ({"lr": "1e-3:1:5"}, "Example: lr="),
     "one number": ({"lr": 0.1}, "Example: lr="),
     "an engine": ({"engine": "fast"}, "one of auto, sequential, vectorised, ray; got 'fast'"),
-    "halving by one": ({"halving": 1}, "at least 2, of which one rate in so many goes on; got 1"),
-    "no seeds": ({"seeds": 0}, "at least 1; got 0"),
+    "halving by one": (
+        {"halving": 1},
+        "whole number N of at least 2, to keep one trial in N; got 1",
+    ),
+    "no seeds": ({"seeds": 0}, "at least 1, the trainings at each rate; got 0"),
     "no steps": ({"total_steps": 0}, "at least 1; got 0"),
     "a shape": ({"shape": "warmpu(3)"}, "warmup"),
 }
@@ -294,17 +299,17 @@ def test_without_noise_a_parabola_is_met():
     assert best_rate(lrs, losses).best == pytest.approx(true, rel=1e-9)
 
 
-def test_the_interval_holds_the_truth_about_as_often_as_it_says():
+def test_the_interval_covers_the_true_rate_about_as_often_as_stated():
     generator = np.random.default_rng(1)
-    held = []
+    covered = []
     for _ in range(150):
         lrs, true, losses = noisy(3, 0.3, generator)
-        found = best_rate(lrs, losses)
-        held.append(found.low <= true <= found.high)
-    assert np.mean(held) > 0.7
+        estimate = best_rate(lrs, losses)
+        covered.append(estimate.low <= true <= estimate.high)
+    assert np.mean(covered) > 0.7
 
 
 def test_a_rate_at_which_a_seed_did_not_finish_is_not_the_best():
     losses = np.array([[3.0, 3.0], [2.0, 2.0], [0.1, math.inf]])
-    found = best_rate(np.array([0.01, 0.1, 1.0]), losses)
-    assert found.best == pytest.approx(0.1)
+    estimate = best_rate(np.array([0.01, 0.1, 1.0]), losses)
+    assert estimate.best == pytest.approx(0.1)

@@ -19,7 +19,7 @@ def dense():
     return nn.Sequential(nn.Linear(6, 7), nn.Tanh(), nn.Linear(7, 2))
 
 
-def task(**changes):
+def make_task(**changes):
     """Its validation is local, which plain pickle refuses."""
     settings = {
         "model": dense,
@@ -30,13 +30,14 @@ def task(**changes):
     return Task(**(settings | changes))
 
 
-def trials(rates=RATES, seeds=(0, 5), steps=25):
+def make_trials(rates=RATES, seeds=(0, 5), steps=25):
     return [Trial((rate * SHAPE).over(steps), seed) for seed in seeds for rate in rates]
 
 
-def curves(one, engine, asked):
-    with preserved(one):
-        return dict(engine.run(one, asked))
+def run_all(task, engine, trials):
+    """The curve of each trial."""
+    with preserved(task):
+        return dict(engine.run(task, trials))
 
 
 def assert_alike(actual, expected):

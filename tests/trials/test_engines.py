@@ -6,7 +6,7 @@ import time
 import numpy as np
 import pytest
 import torch
-from engine_task import BATCHES, X, Y, curves, dense, task, trials
+from engine_task import BATCHES, X, Y, dense, make_task, make_trials, run_all
 from torch import nn
 
 from learnrate import Task
@@ -107,9 +107,9 @@ SAME = {
 
 @pytest.mark.parametrize("changes", SAME.values(), ids=SAME)
 def test_the_same_seed_gives_the_same_curve(changes):
-    one, engine = task(**changes), Vectorised()
-    assert probe(one, trials()[0]).refusal == ""
-    expected, actual = (curves(one, by, trials()) for by in (Sequential(), engine))
+    task, engine = make_task(**changes), Vectorised()
+    assert probe(task, make_trials()[0]).refusal == ""
+    expected, actual = (run_all(task, runner, make_trials()) for runner in (Sequential(), engine))
     assert engine.notes == []
     assert list(expected) == list(actual)
     for trial, curve in expected.items():
@@ -121,29 +121,33 @@ def test_the_same_seed_gives_the_same_curve(changes):
 
 def test_the_data_of_a_shuffling_loader_are_the_same():
     dataset = torch.utils.data.TensorDataset(X, Y)
-    one = task(data=torch.utils.data.DataLoader(dataset, batch_size=8, shuffle=True))
-    expected, actual = (curves(one, by, trials()) for by in (Sequential(), Vectorised(2)))
+    task = make_task(data=torch.utils.data.DataLoader(dataset, batch_size=8, shuffle=True))
+    expected, actual = (
+        run_all(task, runner, make_trials()) for runner in (Sequential(), Vectorised(2))
+    )
     assert all(np.allclose(expected[t].loss, actual[t].loss, rtol=2e-4) for t in expected)
 
 
 def test_reduced_precision_follows_within_its_own_noise():
-    one = task(amp="bfloat16", validate=None)
-    expected, actual = (curves(one, by, trials()) for by in (Sequential(), Vectorised()))
+    task = make_task(amp="bfloat16", validate=None)
+    expected, actual = (
+        run_all(task, runner, make_trials()) for runner in (Sequential(), Vectorised())
+    )
     assert all(np.allclose(expected[t].loss, actual[t].loss, rtol=0.1) for t in expected)
 
 
 def test_a_diverged_trial_leaves_and_the_others_go_on_as_before():
-    one = quadratic_task(steepest=10.0, total_steps=100)
-    asked = trials(rates=(0.01, 0.5, 0.1, 3.0), steps=100)
-    expected, actual = (curves(one, by, asked) for by in (Sequential(), Vectorised()))
-    ends = [(expected[t].status, expected[t].steps) for t in asked]
-    assert ends == [(actual[t].status, actual[t].steps) for t in asked]
+    task = quadratic_task(steepest=10.0, total_steps=100)
+    trials = make_trials(rates=(0.01, 0.5, 0.1, 3.0), steps=100)
+    expected, actual = (run_all(task, runner, trials) for runner in (Sequential(), Vectorised()))
+    ends = [(expected[t].status, expected[t].steps) for t in trials]
+    assert ends == [(actual[t].status, actual[t].steps) for t in trials]
     assert [status for status, _ in ends[:4]] == ["finished", "diverged", "finished", "diverged"]
-    assert all(np.allclose(expected[t].loss, actual[t].loss, rtol=1e-3, atol=1e-6) for t in asked)
+    assert all(np.allclose(expected[t].loss, actual[t].loss, rtol=1e-3, atol=1e-6) for t in trials)
 
 
 def test_dropout_in_a_stack_has_the_distribution_it_has_alone():
-    one = Task(
+    task = Task(
         model=nn.Sequential(nn.Dropout(0.5), nn.Linear(6, 1)),
         loss=lambda model, batch: model(batch[0]).square().mean(),
         data=BATCHES,
@@ -151,7 +155,7 @@ def test_dropout_in_a_stack_has_the_distribution_it_has_alone():
 
     def first_losses(engine, rates, seeds):
         return np.array(
-            [c.loss[0] for c in curves(one, engine, trials(rates, seeds, steps=1)).values()]
+            [c.loss[0] for c in run_all(task, engine, make_trials(rates, seeds, steps=1)).values()]
         )
 
     alone = first_losses(Sequential(), (1e-3,), tuple(range(300)))
@@ -175,10 +179,10 @@ class Decides(nn.Module):
 class Counts(Decides):
     def __init__(self):
         super().__init__()
-        self.register_buffer("seen", torch.zeros(1))
+        self.register_buffer("examples", torch.zeros(1))
 
     def forward(self, x):
-        self.seen += len(x)
+        self.examples += len(x)
         return self.layer(x)
 
 
@@ -186,11 +190,11 @@ class Remembers(Decides):
     """Keeps its weight outside of its parameters, where a stack cannot replace it."""
 
     def forward(self, x):
-        return self.kept(x)
+        return self.linear(x)
 
     def __init__(self):
         super().__init__()
-        self.kept = functools.partial(nn.functional.linear, weight=self.layer.weight)
+        self.linear = functools.partial(nn.functional.linear, weight=self.layer.weight)
 
 
 class HalfUsed(Decides):
@@ -207,12 +211,12 @@ NOT_STACKED = {
         {"model": lambda: nn.Sequential(nn.BatchNorm1d(6), nn.Linear(6, 2))},
         "BatchNorm1d '0' keeps running statistics",
     ),
-    "a buffer": ({"model": Counts}, "writes to the buffer 'seen'"),
+    "a buffer": ({"model": Counts}, "writes to the buffer 'examples'"),
     "control flow": ({"model": Decides}, "does not run under torch.vmap"),
     "hidden weights": ({"model": Remembers}, "no gradient"),
     "an unused part": ({"model": HalfUsed}, "no gradient"),
     "an optimizer": ({"optimizer": torch.optim.Adamax}, "Adamax, has no stacked form"),
-    "float16": ({"amp": "float16"}, "keeps one scale a model"),
+    "float16": ({"amp": "float16"}, "keeps one scale for each model"),
     "others clipped": (
         {"clip_norm": 1.0, "optimizer": lambda m: torch.optim.SGD(m[0].parameters(), lr=0.1)},
         "parameters that its optimizer does not train",
@@ -220,17 +224,17 @@ NOT_STACKED = {
 }
 
 
-@pytest.mark.parametrize(("changes", "why"), NOT_STACKED.values(), ids=NOT_STACKED)
-def test_what_cannot_be_stacked_runs_alone_and_says_why(changes, why):
-    one = task(**changes)
-    choice, engine = choose_engine(one, trials(), "vectorised")
+@pytest.mark.parametrize(("changes", "reason"), NOT_STACKED.values(), ids=NOT_STACKED)
+def test_what_cannot_be_stacked_runs_alone_and_says_why(changes, reason):
+    task = make_task(**changes)
+    choice, engine = choose_engine(task, make_trials(), "vectorised")
     assert (choice.engine, engine.name) == ("sequential", "sequential")
-    assert why in choice.reason
+    assert reason in choice.reason
 
 
 def test_a_stack_that_raises_is_run_one_by_one_and_only_the_failing_trial_fails():
     class Fragile(nn.Module):
-        """Raises where its weights are large: in vmap on the look, alone on the one trial."""
+        """Raises where its weights are large: under vmap in reading them, alone in one trial only."""
 
         def __init__(self):
             super().__init__()
@@ -243,9 +247,9 @@ def test_a_stack_that_raises_is_run_one_by_one_and_only_the_failing_trial_fails(
                 raise ValueError("too large")
             return self.layer(x)
 
-    one = task(model=Fragile, optimizer=torch.optim.Adam, validate=None)
+    task = make_task(model=Fragile, optimizer=torch.optim.Adam, validate=None)
     engine = Vectorised()
-    actual = curves(one, engine, trials(rates=(0.01, 0.9), seeds=(3,)))
+    actual = run_all(task, engine, make_trials(rates=(0.01, 0.9), seeds=(3,)))
     assert [c.status for c in actual.values()] == [Status.FINISHED, Status.FAILED]
     assert "ValueError: too large" in [c.error for c in actual.values()]
     assert "2 trials of seed 3 ran one after another: RuntimeError" in engine.notes[0]
@@ -257,9 +261,10 @@ def test_a_validation_that_raises_fails_its_trial_only():
             raise ValueError("too large")
         return 1.0
 
-    one = task(validate=validate, optimizer=torch.optim.Adam)
+    task = make_task(validate=validate, optimizer=torch.optim.Adam)
     expected, actual = (
-        curves(one, by, trials(rates=(0.001, 0.3))) for by in (Sequential(), Vectorised())
+        run_all(task, runner, make_trials(rates=(0.001, 0.3)))
+        for runner in (Sequential(), Vectorised())
     )
     assert [c.error for c in expected.values()] == [c.error for c in actual.values()]
     assert {c.status for c in actual.values()} == {Status.FINISHED, Status.FAILED}
@@ -270,10 +275,10 @@ def test_ctrl_c_ends_every_engine():
         if updates >= 9:
             raise KeyboardInterrupt
 
-    one = task()
+    task = make_task()
     for engine in (Sequential(), Vectorised()):
-        with preserved(one), pytest.raises(KeyboardInterrupt):
-            list(engine.run(one, trials(), interrupt))
+        with preserved(task), pytest.raises(KeyboardInterrupt):
+            list(engine.run(task, make_trials(), interrupt))
 
 
 def test_a_stack_too_large_for_memory_is_halved(monkeypatch):
@@ -283,21 +288,23 @@ def test_a_stack_too_large_for_memory_is_halved(monkeypatch):
                 raise torch.OutOfMemoryError("no memory")
             super().__init__(task, seed, width)
 
-    one, rates = task(), tuple(np.geomspace(0.001, 0.1, 7))
-    expected = curves(one, Sequential(), trials(rates))
+    task, rates = make_task(), tuple(np.geomspace(0.001, 0.1, 7))
+    expected = run_all(task, Sequential(), make_trials(rates))
     monkeypatch.setattr(vectorised, "Stack", Narrow)
     engine = Vectorised()
-    actual = curves(one, engine, trials(rates))
+    actual = run_all(task, engine, make_trials(rates))
     assert {t: c.steps for t, c in actual.items()} == {t: c.steps for t, c in expected.items()}
     assert "did not fit into memory" in engine.notes[0]
 
 
 def test_auto_takes_the_fastest_and_keeps_its_figures(monkeypatch):
     monkeypatch.setattr(auto, "_SHORT", 0.0)
-    choice, engine = choose_engine(task(), trials(tuple(np.geomspace(1e-3, 0.1, 20))), "auto")
-    fastest = min(choice.timings, key=lambda one: one.seconds)
+    choice, engine = choose_engine(
+        make_task(), make_trials(tuple(np.geomspace(1e-3, 0.1, 20))), "auto"
+    )
+    fastest = min(choice.timings, key=lambda timing: timing.seconds)
     assert choice.engine == engine.name == fastest.engine == "vectorised"
-    assert {one.width for one in choice.timings if one.processes == 1} == {1, 4, 16, 20}
+    assert {timing.width for timing in choice.timings if timing.processes == 1} == {1, 4, 16, 20}
     assert "times as fast" in choice.reason
 
 
@@ -309,49 +316,49 @@ def test_auto_keeps_to_one_by_one_where_a_stack_is_slower(monkeypatch):
 
     monkeypatch.setattr(auto, "_SHORT", 0.0)
     monkeypatch.setattr(auto, "Stack", Slow)
-    choice, _ = choose_engine(task(), trials(), "auto")
+    choice, _ = choose_engine(make_task(), make_trials(), "auto")
     assert choice.engine == "sequential"
-    assert [one.engine for one in choice.timings[1:]].count("vectorised") > 0
+    assert [timing.engine for timing in choice.timings[1:]].count("vectorised") > 0
 
 
 @pytest.mark.parametrize(
-    ("asked", "reason"),
+    ("trials", "reason"),
     [
-        (trials(), "too little to be worth measuring"),
+        (make_trials(), "too little to be worth measuring"),
         ([], "nothing to run"),
     ],
 )
-def test_auto_does_not_measure_what_measuring_cannot_pay_for(asked, reason):
-    choice, _ = choose_engine(task(), asked, "auto")
+def test_auto_does_not_measure_what_measuring_cannot_pay_for(trials, reason):
+    choice, _ = choose_engine(make_task(), trials, "auto")
     assert choice.engine == "sequential"
     assert reason in choice.reason
 
 
 def test_auto_leaves_an_error_of_the_tasks_to_its_trials():
     def loss(model, batch):
-        raise ValueError("theirs")
+        raise ValueError("bad record")
 
-    choice, engine = choose_engine(task(loss=loss), trials(), "auto")
+    choice, engine = choose_engine(make_task(loss=loss), make_trials(), "auto")
     assert choice.engine == "sequential"
-    assert "raised ValueError: theirs" in choice.reason
-    assert {c.error for c in curves(task(loss=loss), engine, trials()).values()} == {
-        "ValueError: theirs"
+    assert "raised ValueError: bad record" in choice.reason
+    assert {c.error for c in run_all(make_task(loss=loss), engine, make_trials()).values()} == {
+        "ValueError: bad record"
     }
 
 
 def test_choosing_changes_nothing(monkeypatch):
     monkeypatch.setattr(auto, "_SHORT", 0.0)
     model = dense()
-    one = task(model=model)
+    task = make_task(model=model)
     before = [p.clone() for p in model.parameters()], torch.get_rng_state()
     threads = torch.get_num_threads()
-    choose_engine(one, trials(), "auto")
+    choose_engine(task, make_trials(), "auto")
     assert all(torch.equal(a, b) for a, b in zip(before[0], model.parameters(), strict=True))
     assert torch.equal(before[1], torch.get_rng_state())
     assert torch.get_num_threads() == threads
 
 
 def test_a_curve_is_a_value():
-    curve = next(iter(curves(task(), Vectorised(), trials()).values()))
+    curve = next(iter(run_all(make_task(), Vectorised(), make_trials()).values()))
     assert isinstance(curve, Curve)
     assert curve.seconds > 0

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 from torch.optim import SGD, Adagrad, Adam, AdamW, Muon, RMSprop
 
-from learnrate.trials._flat_optimizers import rule_for, unsupported
+from learnrate.trials._flat_optimizers import unsupported, update_rule_for
 
 RATES = (0.003, 0.03, 0.3)
 OPTIMIZERS = {
@@ -53,7 +53,7 @@ def alone(make, settings, start, updates):
 
 def stacked(make, settings, start, updates, *, leaves_after=None):
     optimizer = make([nn.Parameter(start.clone())], **({"lr": 0.1} | settings))
-    rule = rule_for(optimizer, optimizer.param_groups[0])
+    rule = update_rule_for(optimizer, optimizer.param_groups[0])
     values, rates = start.repeat(len(RATES), 1), np.array(RATES)
     for step in range(updates):
         rule.update(values, gradients(values, step), rates / (1 + step))
@@ -81,21 +81,21 @@ def test_a_hundred_updates_equal_torchs_muon_bit_for_bit(settings):
     shapes = [(4, 6), (5, 3)]
     starts = [torch.linspace(-2, 2, a * b, dtype=torch.float64).view(a, b) for a, b in shapes]
 
-    def made():
+    def weights_and_optimizer():
         weights = [nn.Parameter(start.clone()) for start in starts]
         return weights, Muon(weights, lr=0.1, **settings)
 
     ends = []
     for rate in RATES:
-        weights, optimizer = made()
+        weights, optimizer = weights_and_optimizer()
         for step in range(100):
             optimizer.param_groups[0]["lr"] = rate / (1 + step)
             for weight in weights:
                 weight.grad = gradients(weight.detach(), step)
             optimizer.step()
         ends.append(torch.cat([weight.detach().reshape(-1) for weight in weights]))
-    _, optimizer = made()
-    rule = rule_for(optimizer, optimizer.param_groups[0])
+    _, optimizer = weights_and_optimizer()
+    rule = update_rule_for(optimizer, optimizer.param_groups[0])
     assert rule.shaped
     values = torch.cat([start.reshape(-1) for start in starts]).repeat(len(RATES), 1)
     for step in range(100):
@@ -106,7 +106,7 @@ def test_a_hundred_updates_equal_torchs_muon_bit_for_bit(settings):
 @pytest.mark.parametrize("amsgrad", [False, True])
 def test_adams_plain_form_equals_its_fused_one(amsgrad):
     optimizer = AdamW([nn.Parameter(torch.zeros(1))], weight_decay=0.1, amsgrad=amsgrad)
-    rule = rule_for(optimizer, optimizer.param_groups[0])
+    rule = update_rule_for(optimizer, optimizer.param_groups[0])
     start = torch.linspace(-2, 2, 40, dtype=torch.float64)
     values = start.repeat(len(RATES), 1)
     for step in range(100):
@@ -132,6 +132,6 @@ def test_what_has_no_stacked_form_is_named():
     hooked = SGD([weight], lr=0.1)
     hooked.register_step_post_hook(lambda *arguments: None)
     assert "Mine, has no stacked form" in unsupported(Mine([weight], lr=0.1))
-    assert "hooks of its own" in unsupported(hooked)
+    assert "has hooks, which expect one model" in unsupported(hooked)
     assert "differentiable=True" in unsupported(Adam([weight], differentiable=True))
     assert unsupported(SGD([weight], lr=0.1)) is None

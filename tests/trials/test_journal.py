@@ -1,4 +1,4 @@
-"""The journal gives back what was kept, whole, whoever kept it."""
+"""The journal gives back what was added to it, whole, by whichever process."""
 
 import json
 import math
@@ -37,25 +37,25 @@ LOSSES = {
 @pytest.mark.parametrize("validation", [None, 0.1, math.inf, math.nan])
 def test_a_curve_comes_back_to_the_bit(tmp_path, loss, validation):
     path = tmp_path / "j"
-    kept = curve(loss=loss, lr=TRIAL.schedule.table()[: len(loss)], validation=validation)
-    Journal(path, "task").keep(TRIAL, kept)
+    added = curve(loss=loss, lr=TRIAL.schedule.table()[: len(loss)], validation=validation)
+    Journal(path, "task").add_curve(TRIAL, added)
     back = Journal(path, "task").curve(TRIAL)
-    assert np.array_equal(back.loss, kept.loss, equal_nan=True)
-    assert np.array_equal(back.lr, kept.lr)
+    assert np.array_equal(back.loss, added.loss, equal_nan=True)
+    assert np.array_equal(back.lr, added.lr)
     assert str(back.validation) == str(validation)
-    assert (back.status, back.seconds) == (kept.status, kept.seconds)
+    assert (back.status, back.seconds) == (added.status, added.seconds)
 
 
 @pytest.mark.parametrize("status", [Status.FAILED, Status.INTERRUPTED])
-def test_what_did_not_end_by_itself_is_not_kept(tmp_path, status):
+def test_a_trial_that_failed_or_was_interrupted_is_not_added(tmp_path, status):
     journal = Journal(tmp_path / "j", "task")
-    journal.keep(TRIAL, curve(status=status))
+    journal.add_curve(TRIAL, curve(status=status))
     assert journal.curve(TRIAL) is None
 
 
 def test_another_task_schedule_length_or_seed_is_not_known(tmp_path):
     path = tmp_path / "j"
-    Journal(path, "task").keep(TRIAL, curve())
+    Journal(path, "task").add_curve(TRIAL, curve())
     assert Journal(path, "other").curve(TRIAL) is None
     for other in (
         Trial((0.2 * Linear()).over(50), 3),
@@ -68,33 +68,33 @@ def test_another_task_schedule_length_or_seed_is_not_known(tmp_path):
 def test_one_journal_sees_what_another_has_added_since(tmp_path):
     first, second = (Journal(tmp_path / "j", "task") for _ in range(2))
     assert second.curve(TRIAL) is None
-    first.keep(TRIAL, curve())
+    first.add_curve(TRIAL, curve())
     assert second.curve(TRIAL).validation == 0.125
 
 
 def test_torn_and_foreign_lines_are_ignored_and_what_follows_is_whole(tmp_path):
     path = tmp_path / "j"
     path.write_bytes(b'[1]\n{"no": "key"}\n\xff\xfe\n{"key": "torn off in th')
-    Journal(path, "task").keep(TRIAL, curve())
+    Journal(path, "task").add_curve(TRIAL, curve())
     assert Journal(path, "task").curve(TRIAL).steps == 50
     assert json.loads(path.read_bytes().splitlines()[-1])["status"] == "finished"
 
 
-def test_a_record_that_holds_no_curve_is_no_curve(tmp_path):
+def test_a_record_without_a_curve_gives_none(tmp_path):
     journal = Journal(tmp_path / "j", "task")
     journal.add(str(TRIAL.schedule), TRIAL.total_steps, TRIAL.seed, {"curve": "%%%", "loss": 1.0})
     assert journal.curve(TRIAL) is None
 
 
-def test_without_a_path_it_remembers_for_itself():
+def test_without_a_path_it_keeps_records_in_memory():
     journal = Journal(None, "task")
-    journal.keep(TRIAL, curve())
+    journal.add_curve(TRIAL, curve())
     assert journal.curve(TRIAL).steps == 50
 
 
 def test_a_folder_in_its_place_is_one_clear_error(tmp_path):
     with pytest.raises(FileError, match="cannot be"):
-        Journal(tmp_path, "task").keep(TRIAL, curve())
+        Journal(tmp_path, "task").add_curve(TRIAL, curve())
 
 
 def test_a_fingerprint_tells_tasks_apart_and_is_the_same_for_the_same():

@@ -11,13 +11,13 @@ from learnrate import schedule
 from learnrate.testing import quadratic_task
 from learnrate.trials import Trial
 from learnrate.trials._memory import (
-    Room,
+    StackMemory,
     available_memory,
     is_out_of_memory,
-    measured_room,
+    measure_stack_memory,
 )
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="limits as Linux has them")
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux has these limits")
 
 LIMITED = """
 import json, resource, sys
@@ -36,19 +36,19 @@ task = Task(
     data=[(x, x[:, :1])],
 )
 trials = [Trial((lr * schedule("linear()")).over(4), 0) for lr in np.geomspace(1e-4, 1e-2, 24)]
-said = {}
+results = {}
 with preserved(task):
     alone = dict(Sequential().run(task, trials))
     limit = int(_status("VmSize")) + 120 * 2**20
     resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
     choice, engine = choose_engine(task, trials, "vectorised")
-    for name, one in [("measured", engine), ("halved", Vectorised())]:
-        curves = dict(one.run(task, trials))
-        said[name] = {
+    for name, runner in [("measured", engine), ("halved", Vectorised())]:
+        curves = dict(runner.run(task, trials))
+        results[name] = {
             "alike": all(np.allclose(curves[t].loss, alone[t].loss, rtol=1e-4) for t in trials),
-            "notes": list(one.notes),
+            "notes": list(runner.notes),
         }
-print(json.dumps(said | {"width": choice.width, "reason": choice.reason}))
+print(json.dumps(results | {"width": choice.width, "reason": choice.reason}))
 """
 
 
@@ -63,7 +63,7 @@ def limited():
 
 def test_a_stack_is_as_wide_as_memory_allows(limited):
     assert 1 < limited["width"] < 24
-    assert limited["reason"].startswith("as asked; 24 trials at once need about 0.")
+    assert limited["reason"].startswith("as requested; 24 trials at once need about 0.")
     assert "GiB are free" in limited["reason"]
     assert limited["measured"]["alike"]
     assert not any("one after another" in note for note in limited["measured"]["notes"])
@@ -72,23 +72,24 @@ def test_a_stack_is_as_wide_as_memory_allows(limited):
 def test_out_of_memory_halves_a_stack_and_goes_on(limited):
     assert limited["halved"]["alike"]
     assert (
-        "24 trials did not fit into memory at once; went on with 12" in limited["halved"]["notes"]
+        "24 trials did not fit into memory at once; continued with 12"
+        in limited["halved"]["notes"]
     )
 
 
-def test_a_small_model_is_not_held_back():
+def test_a_small_model_is_not_limited():
     task = quadratic_task()
     trial = Trial((0.01 * schedule("linear()")).over(10), 0)
     before = torch.get_rng_state()
-    room = measured_room(task, trial, 64)
-    assert room.widest(64) == 64
+    memory = measure_stack_memory(task, trial, 64)
+    assert memory.widest(64) == 64
     assert torch.equal(before, torch.get_rng_state())
 
 
-def test_where_nothing_can_be_told_nothing_is_held_back():
-    assert Room(needed=1e9, free=None).widest(64) == 64
-    assert Room(needed=0.0, free=1e9).widest(64) == 64
-    assert Room(needed=1e12, free=1e9).widest(64) == 1
+def test_unknown_memory_limits_nothing():
+    assert StackMemory(needed=1e9, free=None).widest(64) == 64
+    assert StackMemory(needed=0.0, free=1e9).widest(64) == 64
+    assert StackMemory(needed=1e12, free=1e9).widest(64) == 1
 
 
 def test_available_memory_is_that_of_this_process():

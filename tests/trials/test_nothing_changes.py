@@ -85,7 +85,7 @@ VERBS = {
     "train": lambda task: learnrate.train(task, "0.01 * warmup(10%) >> linear()", total_steps=30),
     "sweep": lambda task: sweep(task, [0.001, 0.01], seeds=2, total_steps=30, engine="vectorised"),
 }
-KEEP_WHAT_THERE_IS = (VERBS["train"], VERBS["sweep"])
+RETURN_WHAT_WAS_TRAINED = (VERBS["train"], VERBS["sweep"])
 
 
 @pytest.fixture
@@ -101,7 +101,7 @@ def test_nothing_changes_when_it_finishes(user, verb):
 
 
 @pytest.mark.parametrize("verb", VERBS.values(), ids=VERBS)
-@pytest.mark.parametrize("error", [ValueError("theirs"), KeyboardInterrupt()], ids=type)
+@pytest.mark.parametrize("error", [ValueError("bad record"), KeyboardInterrupt()], ids=type)
 def test_nothing_changes_when_it_fails_or_is_interrupted(user, verb, error):
     before = user.fingerprint()
     try:
@@ -109,12 +109,12 @@ def test_nothing_changes_when_it_fails_or_is_interrupted(user, verb, error):
     except (ValueError, KeyboardInterrupt, learnrate.TaskError):
         pass
     else:
-        assert verb in KEEP_WHAT_THERE_IS
+        assert verb in RETURN_WHAT_WAS_TRAINED
     assert user.fingerprint() == before
 
 
-@pytest.mark.parametrize("error", [None, ValueError("theirs"), KeyboardInterrupt()], ids=type)
-def test_nothing_changes_around_a_loop_of_the_users_own(user, error):
+@pytest.mark.parametrize("error", [None, ValueError("bad record"), KeyboardInterrupt()], ids=type)
+def test_nothing_changes_around_a_loop_of_the_user(user, error):
     batches = iter(user.loader)
     next(batches)
     before, left = user.fingerprint(), [12]
@@ -140,7 +140,7 @@ def test_nothing_changes_around_a_loop_of_the_users_own(user, error):
     assert user.fingerprint() == before
 
 
-def test_a_loader_in_mid_pass_with_lasting_workers_stays_where_it_is():
+def test_a_loader_in_mid_pass_with_persistent_workers_keeps_its_position():
     loader = DataLoader(TensorDataset(X, Y), batch_size=16, num_workers=1, persistent_workers=True)
     batches = iter(loader)
     first = next(batches)[0]
@@ -150,7 +150,7 @@ def test_a_loader_in_mid_pass_with_lasting_workers_stays_where_it_is():
     assert torch.equal(rest, X)
 
 
-def test_a_loader_that_states_its_position_gets_it_back():
+def test_a_loader_with_a_state_dict_gets_its_position_back():
     class Positioned:
         position = 0
 
@@ -173,6 +173,6 @@ def test_a_loader_that_states_its_position_gets_it_back():
     assert data.position == 2
 
 
-def test_state_that_cannot_be_put_back_is_refused():
+def test_state_that_cannot_be_restored_is_refused():
     with pytest.raises(learnrate.ArgumentError, match="state_dict and load_state_dict"):
         learnrate.find(step=lambda lr: 1.0, state=[object()])

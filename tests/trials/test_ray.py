@@ -13,7 +13,7 @@ import time
 import numpy as np
 import pytest
 import ray
-from engine_task import X, Y, assert_alike, curves, task, trials
+from engine_task import X, Y, assert_alike, make_task, make_trials, run_all
 from ray.cluster_utils import Cluster
 from torch import nn
 
@@ -25,21 +25,21 @@ from processes import HANG, started, wait_until
 
 @pytest.fixture(scope="module")
 def cluster():
-    made = Cluster(
+    cluster = Cluster(
         initialize_head=True,
         head_node_args={"num_cpus": 1, "object_store_memory": 80_000_000},
     )
-    made.add_node(num_cpus=1, object_store_memory=80_000_000)
-    made.wait_for_nodes()
-    yield made
-    made.shutdown()
+    cluster.add_node(num_cpus=1, object_store_memory=80_000_000)
+    cluster.wait_for_nodes()
+    yield cluster
+    cluster.shutdown()
 
 
 @pytest.mark.parametrize("width", [1, 3])
 def test_the_same_seed_gives_the_same_curve(cluster, width):
-    asked = trials(rates=(0.001, 0.01, 1e6))
+    trials = make_trials(rates=(0.001, 0.01, 1e6))
     engine = RayEngine(cluster.address, width=width)
-    assert_alike(curves(task(), engine, asked), curves(task(), Sequential(), asked))
+    assert_alike(run_all(make_task(), engine, trials), run_all(make_task(), Sequential(), trials))
     assert engine.notes == []
     assert not ray.is_initialized()
 
@@ -47,8 +47,10 @@ def test_the_same_seed_gives_the_same_curve(cluster, width):
 def test_a_ray_that_runs_already_is_used_and_left_running(cluster):
     ray.init(cluster.address, log_to_driver=False)
     try:
-        asked = trials(seeds=(0,))
-        assert_alike(curves(task(), RayEngine(), asked), curves(task(), Sequential(), asked))
+        trials = make_trials(seeds=(0,))
+        assert_alike(
+            run_all(make_task(), RayEngine(), trials), run_all(make_task(), Sequential(), trials)
+        )
         assert ray.is_initialized()
     finally:
         ray.shutdown()
@@ -72,10 +74,10 @@ def test_a_node_killed_in_the_middle_loses_nothing(cluster, tmp_path):
 
     killer = threading.Thread(target=kill)
     killer.start()
-    asked = trials(rates=tuple(np.geomspace(0.001, 0.1, 12)), seeds=(0,))
-    found = curves(task(validate=validate), RayEngine(cluster.address), asked)
+    trials = make_trials(rates=tuple(np.geomspace(0.001, 0.1, 12)), seeds=(0,))
+    curves = run_all(make_task(validate=validate), RayEngine(cluster.address), trials)
     killer.join()
-    assert_alike(found, curves(task(), Sequential(), asked))
+    assert_alike(curves, run_all(make_task(), Sequential(), trials))
     assert len(list(places.iterdir())) > 12  # some ran twice
 
 
@@ -84,13 +86,13 @@ def test_a_trial_that_raises_fails_alone_and_is_not_repeated(cluster, tmp_path):
         if float(model[0].weight.detach().abs().max()) > 1.5:
             with (tmp_path / "raised").open("a") as file:
                 file.write("x")
-            raise ValueError("theirs")
+            raise ValueError("bad record")
         return nn.functional.cross_entropy(model(batch[0]), batch[1])
 
-    asked = trials(rates=(0.001, 3.0), seeds=(0,))
-    found = curves(task(loss=fails), RayEngine(cluster.address), asked)
-    assert [found[trial].status for trial in asked] == [Status.FINISHED, Status.FAILED]
-    assert found[asked[1]].error == "ValueError: theirs"
+    trials = make_trials(rates=(0.001, 3.0), seeds=(0,))
+    curves = run_all(make_task(loss=fails), RayEngine(cluster.address), trials)
+    assert [curves[trial].status for trial in trials] == [Status.FINISHED, Status.FAILED]
+    assert curves[trials[1]].error == "ValueError: bad record"
     assert (tmp_path / "raised").read_text() == "x"
 
 
@@ -102,27 +104,29 @@ def test_a_worker_that_always_dies_is_a_failed_trial(cluster):
             os.kill(os.getpid(), signal.SIGKILL)
         return nn.functional.cross_entropy(model(batch[0]), batch[1])
 
-    found = curves(task(loss=deadly), RayEngine(cluster.address), trials((0.01,), (0,)))
-    (only,) = found.values()
+    curves = run_all(
+        make_task(loss=deadly), RayEngine(cluster.address), make_trials((0.01,), (0,))
+    )
+    (only,) = curves.values()
     assert only.status is Status.FAILED
     assert only.error.startswith("WorkerCrashedError")
 
 
-def test_modules_of_the_users_own_travel_with_the_task(cluster, tmp_path, monkeypatch):
-    (tmp_path / "their_losses.py").write_text(
+def test_the_users_own_modules_are_sent_with_the_task(cluster, tmp_path, monkeypatch):
+    (tmp_path / "user_losses.py").write_text(
         "from torch import nn\ndef loss(m, b):\n    return nn.functional.cross_entropy(m(b[0]), b[1])\n"
     )
     monkeypatch.syspath_prepend(tmp_path)
-    import their_losses
+    import user_losses
 
-    asked = trials(seeds=(0,))
-    found = curves(task(loss=their_losses.loss), RayEngine(cluster.address), asked)
-    assert_alike(found, curves(task(), Sequential(), asked))
+    trials = make_trials(seeds=(0,))
+    curves = run_all(make_task(loss=user_losses.loss), RayEngine(cluster.address), trials)
+    assert_alike(curves, run_all(make_task(), Sequential(), trials))
 
 
 def test_the_sweep_streams_into_its_journal(cluster, tmp_path):
-    made = sweep(
-        task(),
+    swept = sweep(
+        make_task(),
         [0.001, 0.01, 0.1],
         seeds=2,
         total_steps=25,
@@ -130,8 +134,8 @@ def test_the_sweep_streams_into_its_journal(cluster, tmp_path):
         out=tmp_path,
         progress=False,
     )
-    assert made.engine == "ray"
-    assert made.choice.reason.startswith("as asked, one trial in each task")
+    assert swept.engine == "ray"
+    assert swept.choice.reason.startswith("as requested, one trial in each task")
     assert (tmp_path / JOURNAL_NAME).read_bytes().count(b"\n") == 6
 
 
@@ -139,7 +143,7 @@ CTRL_C = """
 import os, pathlib, sys, time
 from learnrate import RayEngine
 from learnrate.cli import main
-sys.argv = ["learnrate", "sweep", f"{sys.argv[1]}/theirs.py:task", "--lr", "0.001,0.01,0.1",
+sys.argv = ["learnrate", "sweep", f"{sys.argv[1]}/user_task.py:task", "--lr", "0.001,0.01,0.1",
             "--seeds", "2", "--total-steps", "5", "--engine", "ray", "--address", sys.argv[2],
             "--out", f"{sys.argv[1]}/out"]
 main()
@@ -147,22 +151,22 @@ main()
 
 
 def test_ctrl_c_cancels_and_keeps_what_has_ended(cluster, tmp_path):
-    (tmp_path / "theirs.py").write_text(
+    (tmp_path / "user_task.py").write_text(
         textwrap.dedent(f"""
         import pathlib, time
         from learnrate import Task
         from learnrate.testing import quadratic_task
 
-        made = quadratic_task()
-        seen = pathlib.Path({str(tmp_path)!r}) / "seen"
+        quadratic = quadratic_task()
+        calls = pathlib.Path({str(tmp_path)!r}) / "calls"
 
         def validate(model):
-            with seen.open("a") as file:
+            with calls.open("a") as file:
                 file.write("x")
-            time.sleep(0.05 if len(seen.read_text()) < 3 else 600)
-            return made.validate(model)
+            time.sleep(0.05 if len(calls.read_text()) < 3 else 600)
+            return quadratic.validate(model)
 
-        task = Task(model=made.model, loss=made.loss, data=made.data, validate=validate)
+        task = Task(model=quadratic.model, loss=quadratic.loss, data=quadratic.data, validate=validate)
         """)
     )
     journal = tmp_path / "out" / JOURNAL_NAME
@@ -177,43 +181,43 @@ def test_ctrl_c_cancels_and_keeps_what_has_ended(cluster, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("address", "said"),
+    ("address", "message"),
     [
-        ("127.0.0.1:9", "nobody answers at the Ray address '127.0.0.1:9'"),
-        ("ray://127.0.0.1:9", "nobody answers"),
+        ("127.0.0.1:9", "nothing answers at the Ray address '127.0.0.1:9'"),
+        ("ray://127.0.0.1:9", "nothing answers"),
         ("somewhere", "host:port, ray://host:port or auto; got 'somewhere'"),
     ],
 )
-def test_an_address_that_nobody_answers(address, said):
-    with pytest.raises(ArgumentError, match=said.replace("(", r"\(")):
-        curves(task(), RayEngine(address), trials())
+def test_an_address_where_nothing_answers(address, message):
+    with pytest.raises(ArgumentError, match=message.replace("(", r"\(")):
+        run_all(make_task(), RayEngine(address), make_trials())
 
 
-@pytest.mark.parametrize("said", [b"", b"HTTP/1.1 400 Bad Request\r\n\r\n"])
-def test_an_address_where_something_else_answers(said):
+@pytest.mark.parametrize("reply", [b"", b"HTTP/1.1 400 Bad Request\r\n\r\n"])
+def test_an_address_where_something_else_answers(reply):
     with socket.create_server(("127.0.0.1", 0)) as server:
 
         def answer():
             connection, _ = server.accept()
             with connection:
                 connection.recv(1000)
-                connection.sendall(said)
+                connection.sendall(reply)
 
         threading.Thread(target=answer, daemon=True).start()
         address = f"127.0.0.1:{server.getsockname()[1]}"
         with pytest.raises(ArgumentError, match="something other than Ray answers"):
-            curves(task(), RayEngine(address), trials())
+            run_all(make_task(), RayEngine(address), make_trials())
 
 
 def test_the_process_that_starts_ray_is_left_as_it_was(cluster):
-    def theirs(number, frame):
+    def handler(number, frame):
         raise AssertionError
 
-    before = signal.signal(signal.SIGTERM, theirs)
+    before = signal.signal(signal.SIGTERM, handler)
     dumps, settings = faulthandler.is_enabled(), dict(os.environ)
     try:
-        curves(task(), RayEngine(cluster.address), trials((0.01,), (0,)))
-        assert signal.getsignal(signal.SIGTERM) is theirs
+        run_all(make_task(), RayEngine(cluster.address), make_trials((0.01,), (0,)))
+        assert signal.getsignal(signal.SIGTERM) is handler
         assert faulthandler.is_enabled() is dumps
         assert dict(os.environ) == settings
     finally:
@@ -229,8 +233,10 @@ def test_resources_outside_their_rule(changes):
 
 
 def test_no_room_for_one_task(cluster):
-    with pytest.raises(ArgumentError, match=r"no room on the Ray cluster .* Ask for less"):
-        curves(task(), RayEngine(cluster.address, gpus=1), trials())
+    with pytest.raises(
+        ArgumentError, match=r"no room on the Ray cluster .* Give lower cpus or gpus"
+    ):
+        run_all(make_task(), RayEngine(cluster.address, gpus=1), make_trials())
 
 
 def test_a_task_that_cannot_be_sent():
@@ -241,10 +247,10 @@ def test_a_task_that_cannot_be_sent():
             return nn.functional.cross_entropy(model(batch[0]), batch[1])
 
     with pytest.raises(TaskError, match=r"cannot be sent to Ray's workers: TypeError.*lock"):
-        curves(task(loss=loss), RayEngine("127.0.0.1:9"), trials())
+        run_all(make_task(loss=loss), RayEngine("127.0.0.1:9"), make_trials())
 
 
-def test_ray_is_asked_for_by_name_and_never_chosen():
-    choice, engine = choose_engine(task(), trials(), "ray")
+def test_ray_is_requested_by_name_and_never_chosen():
+    choice, engine = choose_engine(make_task(), make_trials(), "ray")
     assert engine == RayEngine()
     assert choice.engine == "ray"

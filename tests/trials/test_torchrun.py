@@ -1,4 +1,4 @@
-"""Two ranks, started by torchrun: one decision, one rate, and no rank that waits for a dead one."""
+"""Two ranks, started by torchrun: the same decisions and rates, and none waits for a dead rank."""
 
 import json
 import os
@@ -26,8 +26,8 @@ def launched(*arguments, **settings):
 
 
 @pytest.fixture(scope="module")
-def said_by_each(tmp_path_factory):
-    """What each of two ranks says, and where they wrote."""
+def results_and_folder(tmp_path_factory):
+    """The results of each of two ranks, and the folder they wrote to."""
     folder = tmp_path_factory.mktemp("ranks")
     job = launched(str(HERE / "torchrun_job.py"), str(folder))
     assert job.returncode == 0, job.stderr
@@ -35,63 +35,63 @@ def said_by_each(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def both(said_by_each):
-    """What must be the same on both."""
-    (first, second), _ = said_by_each
+def results(results_and_folder):
+    """What must be the same on both ranks."""
+    (first, second), _ = results_and_folder
     return first[0], second[0]
 
 
 @pytest.fixture(scope="module")
-def data(said_by_each):
-    """What each was given to train on."""
-    (first, second), _ = said_by_each
+def data(results_and_folder):
+    """What each rank was given to train on."""
+    (first, second), _ = results_and_folder
     return first[1]["data"], second[1]["data"]
 
 
-def test_every_decision_and_every_loss_is_the_same_on_both(both):
-    first, second = both
+def test_every_decision_and_every_loss_is_the_same_on_both(results):
+    first, second = results
     for verb in first:
         assert first[verb] == second[verb], verb
 
 
-def test_the_rate_is_the_same_at_every_step(both):
-    first, second = (one["rates"] for one in both)
+def test_the_rate_is_the_same_at_every_step(results):
+    first, second = (rank["rates"] for rank in results)
     assert first == second
     assert len(first) == 40
     assert len(set(first)) > 30
 
 
-def test_two_ranks_train_as_one_process_with_their_batches_together(both):
+def test_two_ranks_train_as_one_process_with_their_batches_together(results):
     alone = train(task(16), "0.05 * warmup(5%) >> linear()", total_steps=60, progress=False)
-    assert np.allclose(both[0]["loss"], alone.curve.loss, rtol=1e-9, atol=0)
-    assert both[0]["validation"] == pytest.approx(alone.curve.validation, rel=1e-9)
-    weights = [float(one.detach().sum()) for one in alone.model.parameters()]
-    assert both[0]["weights"] == pytest.approx(weights, rel=1e-8)
+    assert np.allclose(results[0]["loss"], alone.curve.loss, rtol=1e-9, atol=0)
+    assert results[0]["validation"] == pytest.approx(alone.curve.validation, rel=1e-9)
+    weights = [float(parameter.detach().sum()) for parameter in alone.model.parameters()]
+    assert results[0]["weights"] == pytest.approx(weights, rel=1e-8)
     clipped = train(task(16, clip_norm=0.05, accumulate=2), 0.05, total_steps=20, progress=False)
-    assert np.allclose(both[0]["clipped"], clipped.curve.loss, rtol=1e-9, atol=0)
+    assert np.allclose(results[0]["clipped"], clipped.curve.loss, rtol=1e-9, atol=0)
 
 
-def test_what_one_rank_does_not_use_is_still_averaged(both):
-    assert both[0]["branching"][-1] < both[0]["branching"][0]
+def test_what_one_rank_does_not_use_is_still_averaged(results):
+    assert results[0]["branching"][-1] < results[0]["branching"][0]
 
 
-def test_only_the_first_rank_writes(both, said_by_each):
-    _, folder = said_by_each
+def test_only_the_first_rank_writes(results, results_and_folder):
+    _, folder = results_and_folder
     assert (folder / "plan-0" / "plan.trials.jsonl").exists()
     assert not (folder / "plan-1" / "plan.trials.jsonl").exists()
     records = (folder / "sweep" / "sweep.trials.jsonl").read_text().splitlines()
     assert len(records) == 6
-    assert both[0]["again"] == both[1]["again"] == 4
+    assert results[0]["again"] == results[1]["again"] == 4
 
 
-def test_a_rank_that_raises_fails_the_trial_on_all(both):
-    status, steps, error = both[0]["failed"]
+def test_a_rank_that_raises_fails_the_trial_on_all(results):
+    status, steps, error = results[0]["failed"]
     assert (status, error) == ("failed", "rank 1: ValueError: a bad record")
     assert steps < 40
 
 
-def test_a_rank_that_cannot_make_its_model_fails_that_trial_alone_on_all(both):
-    first, second, third = both[0]["not made"]
+def test_a_rank_that_cannot_make_its_model_fails_that_trial_alone_on_all(results):
+    first, second, third = results[0]["not made"]
     assert second[0] == "failed"
     assert second[1].startswith("rank 1: ")
     assert "MemoryError: no room" in second[1]
@@ -104,33 +104,33 @@ def test_a_rank_that_cannot_make_its_model_fails_that_trial_alone_on_all(both):
     assert [first[2], third[2]] == pytest.approx(alone, rel=1e-9)
 
 
-def test_what_fails_alike_on_all_is_said_without_a_rank(both):
-    assert both[0]["sparse"].startswith("a sparse gradient cannot be averaged")
+def test_an_error_that_all_ranks_have_names_no_rank(results):
+    assert results[0]["sparse"].startswith("a sparse gradient cannot be averaged")
 
 
 def test_each_batch_is_used_once_a_pass_also_where_passes_do_not_divide_evenly(data):
     for name, count in (("in turns", 5), ("shuffled", 10)):
         updates = zip(data[0][name], data[1][name], strict=True)
         in_order = [example for update in updates for batch in update for example in batch]
-        passes = [in_order[at : at + count] for at in range(0, len(in_order), count)]
-        assert [sorted(one) for one in passes] == [list(range(count))] * 2
+        passes = [in_order[first : first + count] for first in range(0, len(in_order), count)]
+        assert [sorted(examples) for examples in passes] == [list(range(count))] * 2
 
 
 def test_a_distributed_sampler_is_taken_as_it_is_and_shuffles_each_pass(data):
     for name, passes in (("split", 2), ("split by a function", 1)):
         orders = []
-        for at in range(0, 2 * passes, 2):
-            given = [batch for one in data for batch in one[name][at : at + 2]]
-            orders.append([example for batch in given for example in batch])
+        for first in range(0, 2 * passes, 2):
+            batches = [batch for rank in data for batch in rank[name][first : first + 2]]
+            orders.append([example for batch in batches for example in batch])
             assert sorted(orders[-1]) == list(range(16))
         assert len(set(map(tuple, orders))) == passes
-    assert [one["epoch"] for one in data] == [0, 0]
+    assert [rank["epoch"] for rank in data] == [0, 0]
 
 
-def test_a_journal_of_one_process_is_not_one_of_two(said_by_each):
-    _, folder = said_by_each
-    one = sweep(task(), [0.001], seeds=1, total_steps=30, out=folder / "sweep", progress=False)
-    assert one.resumed == 0
+def test_a_journal_of_one_process_is_not_one_of_two(results_and_folder):
+    _, folder = results_and_folder
+    alone = sweep(task(), [0.001], seeds=1, total_steps=30, out=folder / "sweep", progress=False)
+    assert alone.resumed == 0
 
 
 def test_a_process_group_of_one_changes_nothing(monkeypatch):
@@ -146,13 +146,13 @@ def test_a_process_group_of_one_changes_nothing(monkeypatch):
     assert np.array_equal(plain, alone)
 
 
-def test_a_loop_of_ones_own_is_judged_by_the_mean_loss(both):
-    assert both[0]["step"] == [1.5]
+def test_a_loop_of_the_user_is_judged_by_the_mean_loss(results):
+    assert results[0]["step"] == [1.5]
 
 
-def test_nothing_of_the_users_is_changed(both):
-    assert both[0]["kept"]
-    assert both[1]["kept"]
+def test_nothing_of_the_users_is_changed(results):
+    assert results[0]["kept"]
+    assert results[1]["kept"]
 
 
 SLOW = """
@@ -160,14 +160,14 @@ import os, pathlib, time
 from learnrate import Task
 from learnrate.testing import quadratic_task
 
-made = quadratic_task()
+quadratic = quadratic_task()
 
 def loss(model, batch):
     pathlib.Path(__file__).with_name(f"rank-{os.environ['RANK']}").write_text(str(os.getpid()))
     time.sleep(0.01)
-    return made.loss_of(model, batch)
+    return quadratic.loss_of(model, batch)
 
-task = Task(model=made.model, loss=loss, data=made.data, total_steps=100_000)
+task = Task(model=quadratic.model, loss=loss, data=quadratic.data, total_steps=100_000)
 """
 
 

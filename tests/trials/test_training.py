@@ -22,7 +22,7 @@ def make_optimizer(model):
     return torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
 
 
-def task(**changes):
+def make_task(**changes):
     settings = {
         "model": MODEL,
         "loss": nn.MSELoss(),
@@ -51,16 +51,16 @@ def plain_loop(*, clip_norm=None, accumulate=1, amp=None):
 
 
 def trained(**changes):
-    one = task(**changes)
-    with preserved(one):
-        training = Training(one, seed=0)
+    task = make_task(**changes)
+    with preserved(task):
+        training = Training(task, seed=0)
         for lr in RATES:
             training.update(lr)
     return [parameter.detach().clone() for parameter in training.model.parameters()]
 
 
 @pytest.mark.parametrize(
-    ("ours", "theirs"),
+    ("changes", "plain_options"),
     [
         ({}, {}),
         ({"clip_norm": 0.1}, {"clip_norm": 0.1}),
@@ -69,15 +69,15 @@ def trained(**changes):
         ({"amp": "bfloat16"}, {"amp": torch.bfloat16}),
     ],
 )
-def test_updates_equal_a_plain_loop_to_the_bit(ours, theirs):
-    expected, actual = plain_loop(**theirs), trained(**ours)
+def test_updates_equal_a_plain_loop_to_the_bit(changes, plain_options):
+    expected, actual = plain_loop(**plain_options), trained(**changes)
     assert all(torch.equal(e, a) for e, a in zip(expected, actual, strict=True))
 
 
 def test_half_precision_with_its_gradient_scaler_learns():
-    one = task(amp="float16")
-    with preserved(one):
-        training = Training(one, seed=0)
+    task = make_task(amp="float16")
+    with preserved(task):
+        training = Training(task, seed=0)
         losses = [training.update(0.01) for _ in range(60)]
     assert losses[-1] < losses[0] / 2
 
@@ -103,9 +103,9 @@ def test_parameter_groups_keep_the_ratio_of_their_rates():
             ]
         )
 
-    one = task(optimizer=optimizer)
-    with preserved(one):
-        training = Training(one, seed=0)
+    task = make_task(optimizer=optimizer)
+    with preserved(task):
+        training = Training(task, seed=0)
         training.update(0.5)
     actual = [group["lr"] for group in training.optimizer.param_groups]
     assert actual == pytest.approx([0.05, 0.5], rel=1e-12)
@@ -115,9 +115,9 @@ def test_a_tensor_rate_stays_the_same_tensor():
     def optimizer(model):
         return torch.optim.Adam(model.parameters(), lr=torch.tensor(0.1))
 
-    one = task(optimizer=optimizer)
-    with preserved(one):
-        training = Training(one, seed=0)
+    task = make_task(optimizer=optimizer)
+    with preserved(task):
+        training = Training(task, seed=0)
         rate = training.optimizer.param_groups[0]["lr"]
         training.update(0.25)
     assert training.optimizer.param_groups[0]["lr"] is rate
@@ -125,17 +125,17 @@ def test_a_tensor_rate_stays_the_same_tensor():
 
 
 def test_the_same_seed_gives_the_same_curve_and_another_seed_another():
-    one = quadratic_task(noise=1.0)
+    task = quadratic_task(noise=1.0)
     trial = Trial(0.01 * Constant(30), seed=3)
-    with preserved(one):
-        first, again = (run_trial(one, trial)[0].loss.tolist() for _ in range(2))
-        other = run_trial(one, Trial(trial.schedule, seed=4))[0].loss.tolist()
+    with preserved(task):
+        first, again = (run_trial(task, trial)[0].loss.tolist() for _ in range(2))
+        other = run_trial(task, Trial(trial.schedule, seed=4))[0].loss.tolist()
     assert first == again
     assert first != other
 
 
 def test_what_the_model_draws_does_not_change_the_batches():
-    def seen(dropout):
+    def batches_with(dropout):
         batches = []
 
         def loss(model, batch):
@@ -145,14 +145,16 @@ def test_what_the_model_draws_does_not_change_the_batches():
         data = torch.utils.data.DataLoader(
             torch.utils.data.TensorDataset(X), batch_size=16, shuffle=True
         )
-        one = Task(model=nn.Sequential(nn.Dropout(dropout), nn.Linear(5, 1)), loss=loss, data=data)
-        with preserved(one):
-            training = Training(one, seed=0)
+        task = Task(
+            model=nn.Sequential(nn.Dropout(dropout), nn.Linear(5, 1)), loss=loss, data=data
+        )
+        with preserved(task):
+            training = Training(task, seed=0)
             for _ in range(9):
                 training.update(0.01)
         return batches
 
-    assert seen(0.0) == seen(0.5)
+    assert batches_with(0.0) == batches_with(0.5)
 
 
 def test_a_function_of_a_seed_is_called_once_a_pass_each_time_with_another_seed():
@@ -174,9 +176,9 @@ def test_validation_is_in_evaluation_mode_without_gradients_and_restores_the_mod
         states.append((model.training, torch.is_grad_enabled(), torch.rand(1).item()))
         return 1.0
 
-    one = task(model=nn.Sequential(nn.Linear(5, 1), nn.Dropout()), validate=validate)
-    with preserved(one):
-        training = Training(one, seed=0)
+    task = make_task(model=nn.Sequential(nn.Linear(5, 1), nn.Dropout()), validate=validate)
+    with preserved(task):
+        training = Training(task, seed=0)
         training.model[1].eval()
         before = torch.get_rng_state()
         training.validate()
@@ -204,4 +206,4 @@ def test_validation_is_in_evaluation_mode_without_gradients_and_restores_the_mod
 )
 def test_what_is_wrong_with_a_task_is_said_at_the_first_batch(changes, message):
     with pytest.raises(TaskError, match=message):
-        check_task(task(**changes))
+        check_task(make_task(**changes))

@@ -1,4 +1,4 @@
-"""How a trial ends, and what its curve says."""
+"""How a trial ends, and what its curve has."""
 
 import math
 
@@ -57,7 +57,7 @@ def test_ctrl_c_keeps_the_updates_made():
 
 
 def test_a_schedule_without_a_length_is_refused():
-    with pytest.raises(ArgumentError, match=r"Bind it with \.over\(total\)"):
+    with pytest.raises(ArgumentError, match=r"Bind it with \.over\(total_steps\)"):
         Trial(Constant(), seed=0)
 
 

@@ -18,7 +18,7 @@ Y = (X.sum(1) > 0).long()
 
 
 def batches(size):
-    return [(X[at : at + size], Y[at : at + size]) for at in range(0, 128, size)]
+    return [(X[first : first + size], Y[first : first + size]) for first in range(0, 128, size)]
 
 
 class Model(nn.Module):
@@ -42,7 +42,7 @@ def task(size=8, **changes):
             model.parameters(), lr=1e-3, weight_decay=0.1
         ),
         "validate": lambda model: float(nn.functional.cross_entropy(model(X), Y)),
-        "steps": 200,
+        "total_steps": 200,
     }
     return Task(**(settings | changes))
 
@@ -51,16 +51,17 @@ def dropped():
     return nn.Sequential(nn.Linear(6, 64).double(), nn.Dropout(0.5), nn.Linear(64, 2).double())
 
 
-def rates_of_each_step(one):
-    seen = []
+def rates_of_each_step(task):
+    rates = []
 
-    def made(model):
+    def optimizer_of(model):
         optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-        optimizer.register_step_pre_hook(lambda o, a, k: seen.append(o.param_groups[0]["lr"]))
+        optimizer.register_step_pre_hook(lambda o, a, k: rates.append(o.param_groups[0]["lr"]))
         return optimizer
 
-    train(dataclasses.replace(one, optimizer=made), "0.1 * warmup(5%) >> linear()", total_steps=40)
-    return seen
+    recorded = dataclasses.replace(task, optimizer=optimizer_of)
+    train(recorded, "0.1 * warmup(5%) >> linear()", total_steps=40)
+    return rates
 
 
 def branching():
@@ -76,11 +77,11 @@ def branching():
 
 
 def fails_on_one_rank():
-    rank, seen = int(os.environ.get("RANK", "0")), [0]
+    rank, calls = int(os.environ.get("RANK", "0")), [0]
 
     def loss(model, batch):
-        seen[0] += 1
-        if rank == 1 and seen[0] > 30:
+        calls[0] += 1
+        if rank == 1 and calls[0] > 30:
             raise ValueError("a bad record")
         return nn.functional.cross_entropy(model(batch[0]), batch[1])
 
@@ -89,45 +90,49 @@ def fails_on_one_rank():
 
 def fails_to_be_made():
     """A sweep in which one rank cannot make the model of the second trial."""
-    rank, made = int(os.environ.get("RANK", "0")), [0]
+    rank, models = int(os.environ.get("RANK", "0")), [0]
 
     def model():
-        made[0] += 1
-        if rank == 1 and made[0] == 4:  # two are made by the check
+        models[0] += 1
+        if rank == 1 and models[0] == 4:  # the check makes two
             raise MemoryError("no room")
         return Model()
 
     swept = sweep(task(model=model), [0.001, 0.01, 0.1], seeds=1, total_steps=20, progress=False)
-    return [[str(one.curve.status), one.curve.error, one.curve.final] for one in swept.trials]
+    return [
+        [str(trial.curve.status), trial.curve.error, trial.curve.final] for trial in swept.trials
+    ]
 
 
 def sparse():
     model = nn.Sequential(nn.Embedding(5, 3, sparse=True), nn.Flatten(), nn.Linear(3, 2))
     data = [(torch.tensor([[1], [2]]), torch.tensor([0, 1]))]
-    one = Task(model=model, loss=nn.CrossEntropyLoss(), data=data, optimizer=torch.optim.SGD)
-    return train(one, 0.1, total_steps=3, progress=False).curve.error
+    sparse_task = Task(
+        model=model, loss=nn.CrossEntropyLoss(), data=data, optimizer=torch.optim.SGD
+    )
+    return train(sparse_task, 0.1, total_steps=3, progress=False).curve.error
 
 
 def normalised():
     """The running mean after a run without validation, in half precision and its scaler."""
     model = nn.Sequential(nn.Linear(6, 4), nn.BatchNorm1d(4), nn.Linear(4, 2))
     data = [(x.float(), y) for x, y in batches(8)]
-    one = task(model=model, data=data, validate=None, amp="float16")
-    trained = train(one, 0.1, total_steps=30, progress=False)
+    half = task(model=model, data=data, validate=None, amp="float16")
+    trained = train(half, 0.1, total_steps=30, progress=False)
     return [trained.model[1].running_mean.tolist(), trained.to_dict()]
 
 
 def used(data, steps):
     """The examples of each update of this rank."""
-    seen = []
+    examples = []
 
     def loss(model, batch):
-        seen.append(batch.tolist())
+        examples.append(batch.tolist())
         return model.weight.square().sum()
 
-    one = Task(model=nn.Linear(1, 1), loss=loss, data=data, total_steps=steps)
-    train(one, 0.1, progress=False)
-    return seen[1:]  # the first one is of the check
+    recording = Task(model=nn.Linear(1, 1), loss=loss, data=data, total_steps=steps)
+    train(recording, 0.1, progress=False)
+    return examples[1:]  # the first batch is that of the check
 
 
 def split(rank):
@@ -147,7 +152,7 @@ def data_of_ranks():
 
 
 def step_losses():
-    """Any loop: each rank's own losses, of which the range test sees the mean."""
+    """The losses of a loop of the user: the range test gets their mean over the ranks."""
     rank = int(os.environ.get("RANK", "0"))
     return find(step=lambda lr: 1.0 + rank + 0.0 * lr, repeats=1, iters=10).loss
 
@@ -158,27 +163,27 @@ def main():
     random_before = torch.get_rng_state()
     trained = train(task(), "0.05 * warmup(5%) >> linear()", total_steps=60, progress=False)
     clipped = task(clip_norm=0.05, accumulate=2)
-    found = find(task(), iters=60, repeats=2, progress=False)
+    range_test = find(task(), iters=60, repeats=2, progress=False)
     planned = plan(task(), out=folder / f"plan-{rank}", progress=False)
     swept = sweep(
         task(), [0.001, 0.01, 0.1], seeds=2, total_steps=30, out=folder / "sweep", progress=False
     )
     raised = fails_on_one_rank()
-    uses = train(branching(), 0.05, total_steps=20, progress=False)
-    says = {
+    branched = train(branching(), 0.05, total_steps=20, progress=False)
+    same_on_all = {
         "loss": trained.curve.loss.tolist(),
         "validation": trained.curve.validation,
-        "weights": [float(one.detach().sum()) for one in trained.model.parameters()],
+        "weights": [float(parameter.detach().sum()) for parameter in trained.model.parameters()],
         "clipped": train(clipped, 0.05, total_steps=20, progress=False).curve.loss.tolist(),
         "rates": rates_of_each_step(task()),
-        "find": found.to_dict(),
+        "find": range_test.to_dict(),
         "plan": planned.to_dict(),
         "sweep": swept.to_dict(),
         "again": sweep(
             task(), [0.001, 0.01], seeds=2, total_steps=30, out=folder / "sweep", progress=False
         ).resumed,
         "failed": [str(raised.status), raised.steps, raised.error],
-        "branching": uses.curve.loss.tolist(),
+        "branching": branched.curve.loss.tolist(),
         "same draws": float(
             train(task(model=dropped), 0.05, total_steps=20, progress=False).curve.loss[-1]
         ),
@@ -188,8 +193,8 @@ def main():
         "sparse": sparse(),
         "normalised": normalised(),
     }
-    own = {"data": data_of_ranks()}
-    (folder / f"{rank}.json").write_text(json.dumps([says, own]))
+    of_this_rank = {"data": data_of_ranks()}
+    (folder / f"{rank}.json").write_text(json.dumps([same_on_all, of_this_rank]))
 
 
 if __name__ == "__main__":

@@ -88,7 +88,7 @@ def test_a_trainer_state_that_is_cut_off_or_another_json_is_refused(tmp_path):
     whole = (LOGS / "transformers" / "checkpoint-40" / "trainer_state.json").read_text()
     state = tmp_path / "trainer_state.json"
     state.write_text(whole[: len(whole) // 2])
-    with pytest.raises(FileError, match="is not whole JSON"):
+    with pytest.raises(FileError, match="is not complete JSON"):
         read_runs(state)
     state.write_text('{"log_history": 3}')
     with pytest.raises(FileError, match="no list called log_history"):

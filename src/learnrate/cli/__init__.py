@@ -1,4 +1,4 @@
-"""The command line: parse, one call of the library, print."""
+"""The command line: parse the arguments, call the library, print the result."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ __all__ = ["main"]
 
 
 def main() -> None:
-    """Run `learnrate`; the exit status is 0, 1 for a job that failed, 2 for misuse."""
+    """Run `learnrate`. The exit status is 0, 1 if a job failed, or 2 for wrong arguments."""
     from learnrate._errors import LearnrateError, LostRankError, needing  # noqa: PLC0415 - kept cheap
     from learnrate._ranks import rank_and_size  # noqa: PLC0415
     from learnrate.cli._app import app  # noqa: PLC0415
 
     rank, size = rank_and_size()
     try:
-        with needing("torch", "torch", "this command"), _speaking_first(rank):
+        with needing("torch", "torch", "this command"), _silenced_unless_first(rank):
             if size > 1:
                 from learnrate.trials import ranks  # noqa: PLC0415
 
-                ranks()  # before the task is loaded: a DistributedSampler asks for its rank
+                ranks()  # before the task is loaded: a DistributedSampler needs its rank
             app()
     except LearnrateError as error:
         name = f"learnrate, rank {rank}" if rank else "learnrate"
@@ -37,8 +37,8 @@ def main() -> None:
 
 
 @contextmanager
-def _speaking_first(rank: int) -> Iterator[None]:
-    """Of several ranks the first one prints for all; errors that end a rank are its own to say."""
+def _silenced_unless_first(rank: int) -> Iterator[None]:
+    """Silence every rank except the first; errors that end a rank are printed outside the block."""
     if rank == 0:
         yield
         return

@@ -1,4 +1,4 @@
-"""The application: one command a file, registered here."""
+"""The application: one file per command, registered here."""
 
 from __future__ import annotations
 

@@ -14,8 +14,8 @@ from learnrate.cli._common import (
     SeedOption,
     TotalStepsOption,
     console,
-    own_stdout,
     print_json,
+    reserve_stdout,
     save_picture,
 )
 
@@ -120,7 +120,7 @@ def run(
     try:
         own_task = _load(task, total_steps)
         for claim in chosen:
-            with own_stdout():
+            with reserve_stdout():
                 tested = run_claim(claim, task=own_task, full=full, seed=seed)
             outcomes.append(tested)
             if out is not None:
@@ -141,7 +141,7 @@ def _load(task: str | None, total_steps: int | None) -> Task | None:
         return None
     from learnrate.task import load_task  # noqa: PLC0415 - loads torch
 
-    with own_stdout():
+    with reserve_stdout():
         loaded = load_task(task)
     return loaded if total_steps is None else replace(loaded, total_steps=total_steps)
 

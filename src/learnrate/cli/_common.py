@@ -1,4 +1,4 @@
-"""What every command shares: its arguments' types, and how it prints."""
+"""Arguments and output that the commands share."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ __all__ = [
     "TaskArgument",
     "TotalStepsOption",
     "console",
-    "own_stdout",
     "print_json",
+    "reserve_stdout",
     "save_picture",
     "task_from",
 ]
@@ -39,7 +39,7 @@ TaskArgument = Annotated[str, typer.Argument(metavar="TASK", help="file.py:name 
 TotalStepsOption = Annotated[
     int | None,
     typer.Option(
-        "--total-steps", help="Optimizer updates of a whole run; the task's own by default."
+        "--total-steps", help="Optimizer updates of a whole run; those of the task by default."
     ),
 ]
 StartOption = Annotated[
@@ -51,62 +51,67 @@ StartOption = Annotated[
     ),
 ]
 ShapeOption = Annotated[
-    str, typer.Option("--shape", help="The schedule's shape, with peak 1, in shares of the run.")
+    str,
+    typer.Option(
+        "--shape", help="The schedule's shape, with peak 1; its lengths are shares of the run."
+    ),
 ]
 SeedOption = Annotated[int, typer.Option("--seed", help="The same seed gives the same result.")]
 JsonOption = Annotated[
-    bool, typer.Option("--json", help="Print one JSON object on standard output, nothing else.")
+    bool, typer.Option("--json", help="Print only one JSON object on standard output.")
 ]
 RunArgument = Annotated[
     str,
-    typer.Argument(metavar="RUN", help="A run's id, the beginning of one, or last: the newest."),
+    typer.Argument(
+        metavar="RUN", help="A run's id, the beginning of an id, or last for the newest run."
+    ),
 ]
 StoreOption = Annotated[
     str | None,
     typer.Option(
         "--store",
-        help="A file or postgresql:// URL; LEARNRATE_STORE or ./learnrate.db by default.",
+        help="A file or postgresql:// URL; $LEARNRATE_STORE or ./learnrate.db by default.",
         show_default=False,
     ),
 ]
 
 
 def task_from(spec: str, start: Path | None) -> Task:
-    """The task that TASK names, from a checkpoint on where there is one."""
+    """Load the task that TASK names; it starts from a checkpoint if `start` is given."""
     from learnrate.task import load_task  # noqa: PLC0415 - loads torch, which --help does not need
 
     loaded = load_task(spec)
     return loaded if start is None else loaded.starting_from(start)
 
 
-def print_json(value: dict[str, Any] | list[dict[str, Any]]) -> None:
-    """Print one object, or a list of them."""
-    typer.echo(json.dumps(value, allow_nan=False))
+def print_json(document: dict[str, Any] | list[dict[str, Any]]) -> None:
+    """Print a JSON object, or a list of objects."""
+    typer.echo(json.dumps(document, allow_nan=False))
 
 
 def console() -> Console:
-    """Standard output for people."""
+    """Formatted standard output."""
     from rich.console import Console  # noqa: PLC0415 - slow to load, and not for --json
 
     return Console()
 
 
 @contextmanager
-def own_stdout() -> Iterator[None]:
-    """Keep standard output for the result: what the user's own code prints goes to standard error.
+def reserve_stdout() -> Iterator[None]:
+    """Reserve standard output for the result: what the user's code prints goes to standard error.
 
-    So it does on ranks that print nothing of ours.
+    This holds on every rank, including those whose own output is silenced.
     """
-    theirs = sys.stderr if is_first_rank() else sys.__stderr__
-    with redirect_stdout(theirs), redirect_stderr(theirs):
+    user_output = sys.stderr if is_first_rank() else sys.__stderr__
+    with redirect_stdout(user_output), redirect_stderr(user_output):
         yield
 
 
 def save_picture(figure: Any, path: Path) -> None:
-    """Save a matplotlib figure; of several ranks the first one does.
+    """Save a matplotlib figure; of several ranks only the first does.
 
     Raises:
-        FileError: the ending is none that matplotlib knows, or the file cannot be written.
+        FileError: matplotlib does not know the format, or the file cannot be written.
     """
     if not is_first_rank():
         return

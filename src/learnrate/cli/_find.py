@@ -12,8 +12,8 @@ from learnrate.cli._common import (
     SeedOption,
     TaskArgument,
     console,
-    own_stdout,
     print_json,
+    reserve_stdout,
     save_picture,
 )
 
@@ -24,16 +24,16 @@ def find(
     task: TaskArgument,
     low: Annotated[float, typer.Option(help="The first rate.")] = 1e-10,
     high: Annotated[float, typer.Option(help="The last rate.")] = 10.0,
-    iters: Annotated[int, typer.Option(help="How many rates.")] = 200,
+    iters: Annotated[int, typer.Option(help="The number of rates, one per update.")] = 200,
     mode: Annotated[
         str, typer.Option(help="exponential (equal factors) or linear (equal differences).")
     ] = "exponential",
-    repeats: Annotated[int, typer.Option(help="How many runs, each with its own seed.")] = 3,
+    repeats: Annotated[int, typer.Option(help="The number of runs, each with its own seed.")] = 3,
     seed: SeedOption = 0,
-    png: Annotated[Path | None, typer.Option(help="Save the picture here.")] = None,
+    png: Annotated[Path | None, typer.Option(help="Save the picture to this file.")] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Run a range test: the loss under a rate that rises until training breaks.
+    """Run a range test: a short training at a rate that rises until the loss diverges.
 
     It is a cheap first look. For a rate to train with, use [bold]learnrate plan[/bold].
 
@@ -41,8 +41,8 @@ def find(
     """
     import learnrate  # noqa: PLC0415 - loads torch, which --help does not need
 
-    with own_stdout():
-        found = learnrate.find(
+    with reserve_stdout():
+        result = learnrate.find(
             learnrate.load_task(task),
             low=low,
             high=high,
@@ -52,10 +52,10 @@ def find(
             seed=seed,
         )
     if png is not None:
-        save_picture(found.plot().figure, png)
+        save_picture(result.plot().figure, png)
     if as_json:
-        print_json(found.to_dict())
+        print_json(result.to_dict())
         return
     from learnrate.report import show_range_test  # noqa: PLC0415 - not for --json
 
-    show_range_test(console(), found)
+    show_range_test(console(), result)

@@ -13,8 +13,8 @@ from learnrate.cli._common import (
     JsonOption,
     SeedOption,
     console,
-    own_stdout,
     print_json,
+    reserve_stdout,
     save_picture,
 )
 
@@ -69,7 +69,7 @@ def sweep(
 
     inner, adapt = grid_in(inner_lr, "--inner-lr"), grid_in(adapt_lr, "--adapt-lr")
     try:
-        with own_stdout():
+        with reserve_stdout():
             task = room.load_meta_task(tasks)
             made = room.sweep(
                 task, inner, adapt, seeds=seeds, total_steps=total_steps, seed=seed, out=out
@@ -124,7 +124,7 @@ def train(
     from learnrate._files import folder_for, write_json  # noqa: PLC0415
 
     folder = None if out is None else folder_for(out)
-    with own_stdout():
+    with reserve_stdout():
         task = room.load_meta_task(tasks)
         made = room.train(
             task, inner_lr=inner_lr, adapt_lr=adapt_lr, total_steps=total_steps, seed=seed
@@ -162,7 +162,7 @@ def advise(
     """
     from learnrate import meta as room  # noqa: PLC0415 - loads torch, which --help does not need
 
-    with own_stdout():
+    with reserve_stdout():
         found = room.advise(room.load_meta_task(tasks), episodes=episodes, probe=probe, seed=seed)
     if as_json:
         print_json(found.to_dict())

@@ -14,8 +14,8 @@ from learnrate.cli._common import (
     TaskArgument,
     TotalStepsOption,
     console,
-    own_stdout,
     print_json,
+    reserve_stdout,
     task_from,
 )
 
@@ -26,7 +26,7 @@ def plan(
     task: TaskArgument,
     total_steps: TotalStepsOption = None,
     budget: Annotated[
-        float, typer.Option(help="The most it may cost, as a share of one whole run.")
+        float, typer.Option(help="The most the plan may cost, as a share of one whole run.")
     ] = 0.5,
     shape: Annotated[
         str | None,
@@ -40,27 +40,28 @@ def plan(
         bool,
         typer.Option(
             "--compare-shapes",
-            help="Choose warm-up and decay too, by six short trials beside the budget.",
+            help="Also choose warm-up and decay, with six short trials on top of the budget.",
         ),
     ] = False,
     more: Annotated[
         int,
         typer.Option(
-            help="How many times to go on with two more trials, beside the budget, where the "
-            "verdict was weak; with the same --out only these are trained."
+            help="If the verdict is weak, how many times to add two more trials on top of the "
+            "budget; with the same --out only these are trained."
         ),
     ] = 0,
     start: StartOption = None,
     seed: SeedOption = 0,
     out: Annotated[
         Path,
-        typer.Option(help="Folder for plan.json, report.html and the trials made so far."),
+        typer.Option(help="The folder for plan.json, report.html and the trials that have ended."),
     ] = Path(),
     as_json: JsonOption = False,
 ) -> None:
     """Find the peak rate for a whole run, with an interval, a schedule and a report.
 
-    Killed or interrupted, run it again with the same --out: nothing measured is measured again.
+    After an interruption, run the same command again with the same --out: it repeats no
+    measurement.
 
     [dim]learnrate plan examples/digits.py:task --total-steps 2000 --out build/digits[/dim]
     """
@@ -70,8 +71,8 @@ def plan(
     from learnrate.report import plan_page, show_plan  # noqa: PLC0415
 
     try:
-        with own_stdout():
-            made = learnrate.plan(
+        with reserve_stdout():
+            result = learnrate.plan(
                 task_from(task, start),
                 total_steps=total_steps,
                 budget=budget,
@@ -84,17 +85,17 @@ def plan(
     except KeyboardInterrupt:
         typer.echo(
             f"interrupted; finished trials are kept in {out / JOURNAL_NAME}. "
-            "Run the same command again to go on.",
+            "Run the same command again to continue.",
             err=True,
         )
         raise typer.Exit(130) from None
-    made.write(out / "plan.json")
+    result.write(out / "plan.json")
     command = f"learnrate train {task} --plan {out / 'plan.json'}"
     command += "" if start is None else f" --start {start}"
-    write_text(out / "report.html", plan_page(made, command=command))
+    write_text(out / "report.html", plan_page(result, command=command))
     if as_json:
-        print_json(made.to_dict())
+        print_json(result.to_dict())
         return
-    show_plan(console(), made)
+    show_plan(console(), result)
     typer.echo(f"\nplan    {out / 'plan.json'}\nreport  {out / 'report.html'}")
     typer.echo(f"next    {command}")

@@ -15,8 +15,8 @@ from learnrate.cli._common import (
     TaskArgument,
     TotalStepsOption,
     console,
-    own_stdout,
     print_json,
+    reserve_stdout,
     save_picture,
 )
 
@@ -29,45 +29,56 @@ __all__ = ["sweep"]
 def sweep(
     task: TaskArgument,
     lr: Annotated[
-        str, typer.Option(help="The peak rates: low:high:count, equal factors apart, or a,b,c.")
+        str,
+        typer.Option(help="The peak rates: low:high:count, spaced by equal factors, or a,b,c."),
     ] = "1e-5:1:13",
-    seeds: Annotated[int, typer.Option(help="How many trainings at each rate.")] = 3,
+    seeds: Annotated[
+        int, typer.Option(help="The number of trainings at each rate, each with its own seed.")
+    ] = 3,
     total_steps: TotalStepsOption = None,
     shape: ShapeOption = "warmup(5%) >> linear()",
     engine: Annotated[
         str,
-        typer.Option(help="sequential, vectorised, ray, or auto: whichever is faster here."),
+        typer.Option(help="sequential, vectorised, ray, or auto: the fastest on this machine."),
     ] = "auto",
     address: Annotated[
         str | None,
         typer.Option(
-            help="Of a Ray cluster: host:port, ray://host:port or auto.", show_default=False
+            help="The address of a Ray cluster: host:port, ray://host:port or auto.",
+            show_default=False,
         ),
     ] = None,
     cpus: Annotated[
-        float | None, typer.Option(help="Cores of each of Ray's tasks; 1.", show_default=False)
+        float | None,
+        typer.Option(help="Cores for each Ray task; 1 by default.", show_default=False),
     ] = None,
     gpus: Annotated[
         float | None,
-        typer.Option(help="Devices of each, as 0.25 for a quarter; 0.", show_default=False),
+        typer.Option(
+            help="GPUs for each Ray task; 0 by default, 0.25 for a quarter.", show_default=False
+        ),
     ] = None,
     halving: Annotated[
         int | None,
         typer.Option(
-            help="Successive halving: try all rates in short trials first, and let one in so many "
-            "go on to trials so many times as long.",
+            metavar="N",
+            help="Successive halving: try all rates in short trials first; each round keeps one "
+            "trial in N, at N times the length.",
             show_default=False,
         ),
     ] = None,
     seed: SeedOption = 0,
-    out: Annotated[Path | None, typer.Option(help="Folder for the trials made so far.")] = None,
-    png: Annotated[Path | None, typer.Option(help="Save the picture here.")] = None,
-    csv: Annotated[Path | None, typer.Option(help="Save one line a trial here.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="The folder for trials that have ended.")
+    ] = None,
+    png: Annotated[Path | None, typer.Option(help="Save the picture to this file.")] = None,
+    csv: Annotated[Path | None, typer.Option(help="Save one line per trial to this file.")] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Train at many rates with several seeds: the final loss over the rate, and the best.
+    """Train at many rates with several seeds, and show the final loss at each rate and the best rate.
 
-    Killed or interrupted, run it again with the same --out: no finished trial is repeated.
+    After an interruption, run the same command again with the same --out: it repeats no trial that
+    has ended.
 
     [dim]learnrate sweep examples/digits.py:task --lr 1e-5:1:13 --total-steps 500 --out build/sweep[/dim]
     """
@@ -76,8 +87,8 @@ def sweep(
 
     rates = sweeping.rates_in(lr)
     try:
-        with own_stdout():
-            made = sweeping.sweep(
+        with reserve_stdout():
+            result = sweeping.sweep(
                 learnrate.load_task(task),
                 rates,
                 seeds=seeds,
@@ -92,36 +103,38 @@ def sweep(
         typer.echo(_interrupted(out), err=True)
         raise typer.Exit(130) from None
     if png is not None:
-        save_picture(made.plot().figure, png)
+        save_picture(result.plot().figure, png)
     if csv is not None:
-        made.to_csv(csv)
+        result.to_csv(csv)
     if as_json:
-        print_json(made.to_dict())
+        print_json(result.to_dict())
     else:
         from learnrate.report import show_sweep  # noqa: PLC0415 - not for --json
 
-        show_sweep(console(), made)
-    for trial in made.failed if as_json else ():
+        show_sweep(console(), result)
+    for trial in result.failed if as_json else ():
         typer.echo(f"rate {trial.lr:g}, seed {trial.seed}: {trial.curve.error}", err=True)
-    if made.best is None:
-        typer.echo(f"learnrate: {made.advice}", err=True)
+    if result.best is None:
+        typer.echo(f"learnrate: {result.advice}", err=True)
         raise typer.Exit(1)
 
 
 def _engine(name: str, **options: str | float | None) -> str | RayEngine:
-    given = {option: value for option, value in options.items() if value is not None}
+    ray_options = {option: value for option, value in options.items() if value is not None}
     if name == "ray":
         from learnrate import RayEngine  # noqa: PLC0415 - loads torch
 
-        return RayEngine(**given)  # type: ignore[arg-type]
-    if given:
+        return RayEngine(**ray_options)  # type: ignore[arg-type]
+    if ray_options:
         raise ArgumentError(
-            f"--{next(iter(given))} is of --engine ray alone; the engine asked for is {name!r}."
+            f"--{next(iter(ray_options))} needs --engine ray; the engine is {name!r}."
         )
     return name
 
 
 def _interrupted(out: Path | None) -> str:
     if out is None:
-        return "interrupted; nothing is kept without --out."
-    return f"interrupted; finished trials are kept in {out}. Run the same command again to go on."
+        return "interrupted; without --out no trial is kept."
+    return (
+        f"interrupted; finished trials are kept in {out}. Run the same command again to continue."
+    )

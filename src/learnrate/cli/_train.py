@@ -1,4 +1,4 @@
-"""`learnrate train`: the reference loop."""
+"""`learnrate train`: the reference training loop."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from learnrate.cli._common import (
     TaskArgument,
     TotalStepsOption,
     console,
-    own_stdout,
     print_json,
+    reserve_stdout,
     task_from,
 )
 
@@ -26,45 +26,50 @@ __all__ = ["train"]
 
 def train(
     task: TaskArgument,
-    plan: Annotated[Path | None, typer.Option(help="A plan.json of learnrate plan.")] = None,
+    plan: Annotated[
+        Path | None, typer.Option(help="A plan.json written by learnrate plan.")
+    ] = None,
     schedule: Annotated[
         str | None,
-        typer.Option(help="A schedule's text, such as '3e-4 * warmup(5%) >> linear()'."),
+        typer.Option(help="The text of a schedule, such as '3e-4 * warmup(5%) >> linear()'."),
     ] = None,
     replay: Annotated[
         str | None,
         typer.Option(
             metavar="RUN",
-            help="Repeat a recorded run: its schedule, its edits, its seed.",
+            help="Repeat a recorded run, with its schedule, edits and seed.",
             show_default=False,
         ),
     ] = None,
     guard: Annotated[
         bool,
-        typer.Option("--guard", help="Go back and lower the rate when the loss leaves for good."),
+        typer.Option("--guard", help="Roll back and lower the rate when the loss diverges."),
     ] = False,
     total_steps: TotalStepsOption = None,
     start: StartOption = None,
     seed: SeedOption = 0,
     out: Annotated[
-        Path | None, typer.Option(help="Folder for train.json and the weights, model.pt.")
+        Path | None, typer.Option(help="The folder for train.json and the weights, model.pt.")
     ] = None,
     store: StoreOption = None,
     no_store: Annotated[bool, typer.Option("--no-store", help="Do not record the run.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Train a task under a plan, a schedule or as before, and record the run.
+    """Train a task under a plan, a schedule, or as in a recorded run, and record the run.
 
-    Ctrl-C ends it early and keeps what there is. The exit status is 1 if it diverged or failed.
+    Ctrl-C ends the run early and keeps what was trained. The exit status is 1 if it diverged or
+    failed.
 
     [dim]learnrate train examples/digits.py:task --plan build/digits/plan.json[/dim]
     """
-    if sum(given is not None for given in (plan, schedule, replay)) != 1:
+    sources = [source for source in (plan, schedule, replay) if source is not None]
+    if len(sources) != 1:
         raise ArgumentError(
-            "train needs --plan FILE or --schedule SPEC or --replay RUN, one of them."
+            "train needs exactly one of --plan FILE, --schedule SPEC and --replay RUN; "
+            f"got {len(sources)}."
         )
     if store is not None and no_store:
-        raise ArgumentError("train takes --store PLACE or --no-store, not both.")
+        raise ArgumentError("train takes either --store PLACE or --no-store; got both.")
     import learnrate  # noqa: PLC0415 - loads torch, which --help does not need
     from learnrate._files import folder_for, write_json  # noqa: PLC0415
     from learnrate.report import show_curve, show_found  # noqa: PLC0415
@@ -75,11 +80,11 @@ def train(
     if plan is not None:
         chosen = learnrate.Plan.read(plan).schedule
     if replay is not None:
-        found = replayed(learnrate.Store(store, create=False), replay)
-        chosen, edits = found.base, found.again
-        seed = seed if found.seed is None else found.seed
+        recorded = replayed(learnrate.Store(store, create=False), replay)
+        chosen, edits = recorded.base, recorded.again
+        seed = seed if recorded.seed is None else recorded.seed
     folder = None if out is None else folder_for(out)
-    with own_stdout():
+    with reserve_stdout():
         trained = learnrate.train(
             task_from(task, start),
             chosen,
@@ -98,11 +103,11 @@ def train(
         show_curve(console(), trained.curve, str(trained.schedule))
         if trained.run is not None:
             show_found(console(), trained.findings)
-            typer.echo(f"recorded as {trained.run}; learnrate runs {trained.run} has it")
+            typer.echo(f"recorded as {trained.run}; learnrate runs {trained.run} shows it")
     code = {"finished": 0, "stopped": 0, "interrupted": 130}.get(str(trained.curve.status), 1)
     if code == 1:
-        advice = (
-            trained.curve.error or "the loss left for good: lower the rate, or run learnrate plan"
+        advice = trained.curve.error or (
+            "the loss diverged: use a lower rate, or find one with learnrate plan"
         )
         typer.echo(
             f"learnrate train: {trained.curve.status} at step {trained.curve.steps}: {advice}",

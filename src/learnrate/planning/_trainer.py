@@ -130,7 +130,7 @@ class PlanTrainer:
         curve = self.journal.curve(trial)
         if curve is None:
             curve = self._run(trial, peak)
-            self.journal.keep(trial, curve)
+            self.journal.add_curve(trial, curve)
         self.spent += curve.steps
         return curve
 

@@ -1,4 +1,4 @@
-"""The range test, and the rules that read it."""
+"""The learning-rate range test, and the rules that read a rate off its curve."""
 
 from learnrate.range_test._find import MEMORY, find, measure_repeat, rates_between
 from learnrate.range_test._result import RangeTest

@@ -1,4 +1,4 @@
-"""The range test: one short training per repeat, under a rate that rises to where it breaks."""
+"""The range test: a short training per repeat, at a rate that rises until the loss diverges."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ __all__ = ["find", "measure_repeat", "rates_between"]
 
 MODES = ("exponential", "linear")
 MEMORY = 0.8
-_DIVERGED = 4.0
+_DIVERGENCE_FACTOR = 4.0  # the smooth loss above its lowest
 
 Step = Callable[[float], float]
 
 
-class Observe(Protocol):
-    """Told after each rate."""
+class RateCallback(Protocol):
+    """Called with each rate and its loss."""
 
     def __call__(self, lr: float, loss: float, /) -> None: ...
 
@@ -56,22 +56,22 @@ def find(
 ) -> RangeTest:
     """Run a learning-rate range test (Smith 2017, arXiv:1506.01186).
 
-    Each repeat starts from the same place with its own seed and makes up to `iters` updates under
-    a rate that rises from `low` to `high`; it ends early where the loss is not finite, or its
-    smooth value is above its start and above four times its lowest. Everything of yours is put
-    back as it was: weights, buffers, optimizer, generators, the loader's position.
+    Each repeat has its own seed and makes up to `iters` updates at a rate that rises from `low` to
+    `high`. It ends early when the loss is not finite, or when the smooth loss exceeds both its
+    first value and four times its lowest value. Everything of yours is restored: weights, buffers,
+    optimizer, generators, the loader's position.
 
     Args:
         task: what to train.
-        step: instead of a task, any loop at all: a function that makes one update at the rate it
-            is given and returns the loss before that update.
-        state: with `step`, what to put back after each repeat: modules, optimizers, and anything
-            else with `state_dict` and `load_state_dict`.
+        step: any training loop, instead of a task: a function of a rate that makes one update at
+            that rate and returns the loss before the update.
+        state: with `step`, the objects to restore after each repeat: modules, optimizers, and
+            others with `state_dict` and `load_state_dict`.
         low: the first rate, above 0.
         high: the last rate, above `low`.
         iters: how many rates, at least 10.
         mode: `"exponential"` (equal factors) or `"linear"` (equal differences).
-        repeats: how many runs, at least 1. Three show how far one alone could mislead.
+        repeats: how many runs, at least 1. Three show how much the result varies.
         seed: of the first repeat; the same seed gives the same result.
         progress: show a bar on standard error.
 
@@ -94,19 +94,27 @@ def find(
     if not (isinstance(repeats, int) and repeats >= 1):
         raise ArgumentError(f"repeats must be a whole number, at least 1; got {repeats!r}.")
     if (task is None) == (step is None):
-        raise ArgumentError("find takes a task or step=..., one of the two.")
+        raise ArgumentError(
+            f"find needs either a task or step=...; got {'neither' if task is None else 'both'}."
+        )
     seeds = [seed, *(derived_seed(seed, 10, i) for i in range(1, repeats))]
     with ProgressBar(iters * repeats, shown=progress) as bar:
         if task is not None:
-            losses = _of_task(task, lrs, seeds, bar)
+            losses = _task_losses(task, lrs, seeds, bar)
         else:
             assert step is not None  # noqa: S101 - one of the two is given
-            losses = _of_loop(step, state, lrs, seeds, bar)
+            losses = _loop_losses(step, state, lrs, seeds, bar)
     return RangeTest(lr=lrs, loss=losses, mode=mode, seed=seed, memory=MEMORY)
 
 
 def rates_between(low: float, high: float, iters: int, mode: str) -> np.ndarray:
-    """`iters` rates from `low` to `high`, both included.
+    """The rates of a range test, from `low` to `high`, both included.
+
+    Args:
+        low: the first rate, above 0.
+        high: the last rate, above `low`.
+        iters: how many rates, at least 10.
+        mode: `"exponential"` or `"linear"`.
 
     Raises:
         ArgumentError: the range is empty, reversed or not positive, or an argument is unknown.
@@ -126,18 +134,20 @@ def rates_between(low: float, high: float, iters: int, mode: str) -> np.ndarray:
     )
 
 
-def _of_task(task: Task, lrs: np.ndarray, seeds: list[int], bar: ProgressBar) -> np.ndarray:
+def _task_losses(task: Task, lrs: np.ndarray, seeds: list[int], bar: ProgressBar) -> np.ndarray:
     check_task(task)
     with preserved(task):
         return np.stack(
             [
-                measure_repeat(Training(task, seed).update, lrs, _shown(bar, i, len(lrs)))
+                measure_repeat(
+                    Training(task, seed).update, lrs, _progress_callback(bar, i, len(lrs))
+                )
                 for i, seed in enumerate(seeds)
             ]
         )
 
 
-def _of_loop(
+def _loop_losses(
     step: Callable[[float], Any],
     state: Iterable[Any],
     lrs: np.ndarray,
@@ -148,19 +158,30 @@ def _of_loop(
     with kept_random_state(), kept_state(state) as restore:
         for i, seed in enumerate(seeds):
             seed_everything(seed)
-            losses.append(measure_repeat(_as_number(step), lrs, _shown(bar, i, len(lrs))))
+            losses.append(
+                measure_repeat(_with_number_loss(step), lrs, _progress_callback(bar, i, len(lrs)))
+            )
             restore()
     return np.stack(losses)
 
 
-def measure_repeat(step: Step, lrs: np.ndarray, observe: Observe) -> np.ndarray:
-    """The loss at each rate, NaN from where the run diverged, shape of `lrs`."""
+def measure_repeat(step: Step, lrs: np.ndarray, on_rate: RateCallback) -> np.ndarray:
+    """Run one repeat of a range test.
+
+    Args:
+        step: makes one update at a rate and returns the loss before it.
+        lrs: the rates, increasing, shape (iters,).
+        on_rate: called after each update.
+
+    Returns:
+        The loss at each rate, shape (iters,); NaN after the run diverged.
+    """
     losses = np.full(len(lrs), np.nan)
     weighted_sum = weight = 0.0
     start = lowest = math.inf
     for i, lr in enumerate(lrs.tolist()):
         loss = step(lr)
-        observe(lr, loss)
+        on_rate(lr, loss)
         if not math.isfinite(loss):
             break
         losses[i] = loss
@@ -168,23 +189,23 @@ def measure_repeat(step: Step, lrs: np.ndarray, observe: Observe) -> np.ndarray:
         smooth = weighted_sum / weight
         start = smooth if i == 0 else start
         lowest = min(lowest, smooth)
-        if smooth > max(start, lowest + (_DIVERGED - 1) * abs(lowest)):
+        if smooth > max(start, lowest + (_DIVERGENCE_FACTOR - 1) * abs(lowest)):
             break
     return losses
 
 
-def _shown(bar: ProgressBar, repeat: int, iters: int) -> Observe:
+def _progress_callback(bar: ProgressBar, repeat: int, iters: int) -> RateCallback:
     done = repeat * iters
 
-    def observe(lr: float, loss: float, /) -> None:
+    def show(lr: float, loss: float, /) -> None:
         nonlocal done
         done += 1
         bar.show(done, f"range test {repeat + 1}: rate {lr:.1e}, loss {loss:.4g}")
 
-    return observe
+    return show
 
 
-def _as_number(step: Callable[[float], Any]) -> Step:
+def _with_number_loss(step: Callable[[float], Any]) -> Step:
     def measured(lr: float) -> float:
         loss = step(lr)
         try:

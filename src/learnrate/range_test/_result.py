@@ -1,4 +1,4 @@
-"""The range test as a value: the curves it measured, and what can be read off them."""
+"""The result of a range test: the measured curves, and the rate that is suggested."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["RangeTest"]
 
 _SAFETY = 4.0
 _AT_THE_START = (
-    "the loss is lowest close to the first rate, {:.2g}: what lies below it was not tried. "
+    "the loss is lowest close to the first rate, {:.2g}, and lower rates were not tried. "
     "Start lower, or use more iters."
 )
 _SIGNIFICANT = 6.0
@@ -26,15 +26,14 @@ _SIGNIFICANT = 6.0
 
 @dataclass(frozen=True)
 class RangeTest:
-    """Losses under a rising rate, over several repeats.
+    """The losses of a range test, over several repeats.
 
     Attributes:
         lr: the rates tried, increasing, shape (iters,).
-        loss: the loss at each, before its update, shape (repeats, iters); NaN from where a repeat
-            ended early.
+        loss: the loss before each update, shape (repeats, iters); NaN after a repeat ended early.
         mode: `"exponential"` or `"linear"`.
-        seed: the seed of the first repeat; the others follow from it.
-        memory: of the smoothing, in [0, 1).
+        seed: of the first repeat; the other seeds follow from it.
+        memory: of the exponential smoothing, in [0, 1).
     """
 
     lr: np.ndarray
@@ -45,7 +44,7 @@ class RangeTest:
 
     @cached_property
     def smooth(self) -> np.ndarray:
-        """Each repeat's smooth loss, shape (repeats, iters), NaN after its end."""
+        """The smooth loss of each repeat, shape (repeats, iters); NaN after its end."""
         return smoothed(self.loss, self.memory)
 
     @cached_property
@@ -55,38 +54,38 @@ class RangeTest:
 
     @cached_property
     def mean(self) -> np.ndarray:
-        """The mean smooth loss, as far as every repeat went, shape (n,) with n <= iters."""
+        """The mean smooth loss over the rates that every repeat reached, shape (n,), n <= iters."""
         return np.asarray(self.smooth[:, : self.reached.min()].mean(axis=0))
 
     @cached_property
     def band(self) -> tuple[np.ndarray, np.ndarray]:
-        """The lowest and the highest smooth loss over the repeats, beside `mean`."""
+        """The lowest and the highest smooth loss of the repeats, each with the shape of `mean`."""
         common = self.smooth[:, : self.reached.min()]
         return common.min(axis=0), common.max(axis=0)
 
     @property
     def diverged_at(self) -> float | None:
-        """The rate at which the middle repeat left for good; None if it never did."""
+        """The rate at which the median repeat diverged; None if it did not."""
         last = int(np.median(self.reached))
         return None if last >= len(self.lr) else float(self.lr[last])
 
     @cached_property
     def rules(self) -> dict[str, float | None]:
-        """What the rules of the field answer on this curve, by name; None where it is too short.
+        """The rate that each rule in the field gives for this curve; None if it is too short.
 
-        As their authors do, the first tenth of the rates and the last five are left out.
+        As the authors of the rules do, the first tenth of the rates and the last five are left out.
         """
-        kept = slice(len(self.lr) // 10, max(0, len(self.mean) - 5))
-        lr, loss = self.lr[: len(self.mean)][kept], self.mean[kept]
+        inner = slice(len(self.lr) // 10, max(0, len(self.mean) - 5))
+        lr, loss = self.lr[: len(self.mean)][inner], self.mean[inner]
         return {name: rule(lr, loss) if len(lr) >= 3 else None for name, rule in RULES.items()}
 
     @property
     def suggestion(self) -> float | None:
-        """Our own answer: a quarter of the rate of lowest loss, that of the lowest repeat.
+        """A quarter of the rate at which the loss is lowest, in the repeat where it is lowest.
 
-        A rate too high costs three to four times more than one as much too low, so the lower of
-        the repeats decides. None where the curve cannot support an answer; `reason` says why. It
-        is a first look at what one short test can tell; `plan` answers for a whole run.
+        A rate that is too high costs three to four times as much as one that is too low by the same
+        factor, so the lowest rate of the repeats is used. None if the curve supports no suggestion;
+        `reason` says why. It is a first look from a short test; `plan` answers for a whole run.
         """
         return None if self.refusal else self._from_lowest()
 
@@ -97,20 +96,23 @@ class RangeTest:
             return self.refusal
         points = self._lowest_points()
         lowest = ", ".join(f"{lr:.2g}" for lr in points)
-        return f"the loss is lowest at {lowest} (one per repeat); a quarter of the lowest of them"
+        return (
+            f"the loss is lowest at {lowest} (one rate per repeat); a quarter of the lowest rate"
+        )
 
     @property
     def broken(self) -> bool:
-        """Whether the loss was not finite from the start, where no rate is to blame."""
+        """Whether the loss was not finite from the start, at rates too low to cause it."""
         return bool(self.reached.min() < max(2, min(5, len(self.lr) // 4)))
 
     @cached_property
     def refusal(self) -> str:
-        """Why the curve supports no answer; empty where it does."""
+        """Why the curve supports no suggestion; empty if it does."""
         if self.broken:
             return (
                 f"the loss was not finite within the first {max(1, self.reached.min() + 1)} rates, "
-                f"from {self.lr[0]:.2g}: the fault is not the rate. Look at data and first weights."
+                f"from {self.lr[0]:.2g}: the rate is not the cause. Check the data and the initial "
+                "weights."
             )
         start, lowest = self._start_and_lowest()
         noise = self._noise()
@@ -125,7 +127,7 @@ class RangeTest:
         return (
             f"the loss is flat: it falls by {max(0.0, start - lowest):.2g}, within its noise "
             f"({noise:.2g}). Raise the highest rate above {self.lr[-1]:.2g}, use more iters, or "
-            "check that the loss depends on what the optimizer trains."
+            "check that the loss depends on the parameters that the optimizer trains."
         )
 
     def __str__(self) -> str:
@@ -143,12 +145,14 @@ class RangeTest:
         return float(self.mean[:first].mean()), float(self.mean.min())
 
     def _noise(self) -> float:
-        """Standard error of the mean smooth loss, from how successive losses differ."""
+        """Standard error of the mean smooth loss, from the differences of successive losses."""
         common = self.loss[:, : self.reached.min()]
         half = max(3, common.shape[1] // 2)
-        # Median, and the first half: the fall and the explosion are not noise.
+        # The median, of the first half only: neither the fall nor the divergence is noise.
         jumps = np.abs(np.diff(common[:, :half], axis=1))
-        single = float(np.median(jumps)) / 0.954  # of a difference of two normal values
+        single = (
+            float(np.median(jumps)) / 0.954
+        )  # median |difference| of two standard normal values
         averaged = (1 - self.memory) / (1 + self.memory)
         rounding = 1e-9 * float(np.abs(self.mean).max())
         return single * math.sqrt(averaged / common.shape[0]) + rounding
@@ -163,7 +167,7 @@ class RangeTest:
         return draw(self, axes)
 
     def to_dict(self) -> dict[str, Any]:
-        """What `learnrate find --json` prints, without NaN: rates and the mean smooth loss."""
+        """What `learnrate find --json` prints: the suggestion, the rates and the mean smooth loss."""
         return {
             "suggestion": self.suggestion,
             "reason": self.reason,

@@ -1,4 +1,4 @@
-"""Rules that read one rate off a range test's curve: pure functions of arrays.
+"""Rules that read a rate off the curve of a range test: pure functions of arrays.
 
 Each takes `lr` (increasing, positive, shape (n,)) and the smooth loss at those rates (shape (n,),
 finite), and returns a rate.
@@ -12,10 +12,10 @@ __all__ = ["RULES", "minimum", "slide", "smoothed", "steepest", "valley"]
 
 
 def smoothed(loss: np.ndarray, memory: float) -> np.ndarray:
-    r"""Exponential mean along the last axis, corrected for its short past.
+    r"""Exponential mean along the last axis, with bias correction.
 
     $s_i = \sum_{j \le i} \beta^{i-j} x_j / \sum_{j \le i} \beta^{i-j}$ with $\beta$ = `memory`, in
-    [0, 1). A constant stays that constant. From the first non-finite value on, all are NaN.
+    [0, 1). A constant stays constant. All values from the first one that is not finite are NaN.
 
     Examples:
         >>> smoothed(np.array([2.0, 2.0, 5.0]), 0.5).round(3).tolist()
@@ -34,7 +34,7 @@ def smoothed(loss: np.ndarray, memory: float) -> np.ndarray:
 def steepest(lr: np.ndarray, loss: np.ndarray) -> float:
     """Where the loss falls fastest: argmin of d loss / d log lr, by central differences.
 
-    Smith 2017 (arXiv:1506.01186) reads the curve so; torch-lr-finder and ignite automate it.
+    Smith 2017 (arXiv:1506.01186) reads the curve this way; torch-lr-finder and ignite automate it.
     Lightning 2.5.3 and later differentiate by lr instead, which favours tiny rates.
     """
     return float(lr[int(np.argmin(np.gradient(loss, np.log(lr))))])
@@ -46,10 +46,10 @@ def minimum(lr: np.ndarray, loss: np.ndarray) -> float:
 
 
 def valley(lr: np.ndarray, loss: np.ndarray) -> float:
-    """Half-way down the longest valley (fastai's default, `valley`).
+    """The middle of the longest valley (fastai's default, `valley`).
 
-    The valley is the longest strictly decreasing subsequence of the loss; the answer lies a third
-    plus a sixth of its length behind its start, as fastai counts it.
+    The valley is the longest strictly decreasing subsequence of the loss. The rate is a third plus
+    a sixth of its length after its start, as fastai counts it.
     """
     length = np.ones(len(loss), dtype=int)
     for i in range(1, len(loss)):
@@ -64,20 +64,25 @@ def valley(lr: np.ndarray, loss: np.ndarray) -> float:
 
 
 def slide(lr: np.ndarray, loss: np.ndarray, *, width: int = 15, threshold: float = 0.005) -> float:
-    """Left of the explosion: slide a window down from the high end until its slopes agree.
+    """Left of the divergence: a window slides down from the highest rate until its slopes agree.
 
-    The window spans `width` rates; it moves left while the loss differences at its two ends are
-    further apart than `threshold` (fastai's `slide`). Needs more than `width` rates; with fewer,
-    the window is as wide as they allow.
+    fastai's `slide`. The window moves left while the loss differences at its two ends differ by
+    more than `threshold`.
+
+    Args:
+        lr: the rates.
+        loss: the smooth loss at each.
+        width: how many rates the window spans; fewer if there are no more.
+        threshold: of the difference of the slopes, in units of the loss.
     """
     slope = np.gradient(loss)
     right = len(loss) - 1
     left = right - min(width, right)
-    found = left
+    last = left
     while left >= 0 and abs(slope[right] - slope[left]) > threshold:
-        found = left
+        last = left
         left, right = left - 1, right - 1
-    return float(lr[found])
+    return float(lr[last])
 
 
 RULES = {"steepest": steepest, "valley": valley, "slide": slide, "minimum": minimum}

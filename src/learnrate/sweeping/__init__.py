@@ -1,4 +1,4 @@
-"""Sweeping: the same training at many rates and seeds, as a table, a picture and a best rate."""
+"""Sweeps: the same training at many rates and seeds, with the best rate and its interval."""
 
 from learnrate.sweeping._result import Sweep, SweptTrial
 from learnrate.sweeping._sweep import JOURNAL_NAME, rates_in, sweep

@@ -1,4 +1,4 @@
-"""The best rate of a grid that was tried at every rate with several seeds. Pure arithmetic."""
+"""The best rate of a grid of trials with several seeds for each rate. Pure arithmetic."""
 
 from __future__ import annotations
 
@@ -14,7 +14,13 @@ _CENTRAL = (0.1, 0.9)
 
 @dataclass(frozen=True)
 class BestRate:
-    """The rate of lowest mean loss, with about an 80 % interval."""
+    """The rate of lowest mean loss.
+
+    Attributes:
+        best: the rate.
+        low: the lower end of its interval, of about 80 % confidence.
+        high: the upper end.
+    """
 
     best: float
     low: float
@@ -22,23 +28,23 @@ class BestRate:
 
 
 def best_rate(lrs: np.ndarray, losses: np.ndarray) -> BestRate | None:
-    """The best rate and how far it can be trusted.
+    """The best rate with its interval; None if no trial finished.
 
-    The best is where the mean loss over seeds is lowest, refined by a parabola in log rate through
-    that rate and its two neighbours, if both finished. The interval is that of the same answer over
-    resampled seeds (a bootstrap), widened to half a step of the grid on either side, which no
-    number of seeds can see below. A rate that any seed diverged or failed at is not a candidate, as
-    long as another is.
+    The best rate is where the mean loss over seeds is lowest, refined by a parabola in the log rate
+    through it and its two neighbours, if both finished. The interval is that of the best rate over
+    resampled seeds (a bootstrap), but at least half a grid step wide on either side, because the
+    grid resolves no less. A rate at which a seed diverged or failed is not a candidate, as long as
+    there is another.
 
     Args:
         lrs: the rates, increasing, shape (rates,).
-        losses: of each rate and seed, shape (rates, seeds), infinite where not finished.
+        losses: of each rate and seed, shape (rates, seeds); infinite unless finished.
 
     Examples:
         >>> lrs = np.geomspace(1e-3, 1e1, 9)
         >>> losses = (np.log10(lrs) + 1.1)[:, None] ** 2 + np.zeros((1, 3))
-        >>> found = best_rate(lrs, losses)
-        >>> round(found.best, 4), round(found.low, 3), round(found.high, 3)
+        >>> estimate = best_rate(lrs, losses)
+        >>> round(estimate.best, 4), round(estimate.low, 3), round(estimate.high, 3)
         (0.0794, 0.045, 0.141)
     """
     if not np.isfinite(losses).any():
@@ -50,11 +56,11 @@ def best_rate(lrs: np.ndarray, losses: np.ndarray) -> BestRate | None:
     low, high = np.quantile(resampled, _CENTRAL)
     half = 0.5 * float(np.diff(logs).max()) if len(logs) > 1 else 0.0
     ends = min(low, best - half), max(high, best + half)
-    return BestRate(*(float(np.exp(one)) for one in (best, *ends)))
+    return BestRate(*(float(np.exp(log_rate)) for log_rate in (best, *ends)))
 
 
 def mean_losses(losses: np.ndarray) -> np.ndarray:
-    """Over seeds; where no rate finished with all of them, over the seeds that finished."""
+    """The mean over seeds; over those that finished, if no rate finished with all seeds."""
     mean = losses.mean(axis=1)
     if np.isfinite(mean).any():
         return np.asarray(mean)
@@ -65,14 +71,14 @@ def mean_losses(losses: np.ndarray) -> np.ndarray:
 
 
 def _lowest(logs: np.ndarray, mean: np.ndarray) -> float:
-    at = int(np.argmin(mean))
-    around = slice(at - 1, at + 2)
-    if not 0 < at < len(mean) - 1 or not np.isfinite(mean[around]).all():
-        return float(logs[at])
-    x, y = logs[around] - logs[at], mean[around] - mean[at]
+    lowest = int(np.argmin(mean))
+    around = slice(lowest - 1, lowest + 2)
+    if not 0 < lowest < len(mean) - 1 or not np.isfinite(mean[around]).all():
+        return float(logs[lowest])
+    x, y = logs[around] - logs[lowest], mean[around] - mean[lowest]
     # The parabola through (x0, y0), (0, 0), (x2, y2); x0 < 0 < x2 and neither y is negative.
     curvature = (y[2] / x[2] - y[0] / x[0]) / (x[2] - x[0])
     if not curvature > 0:
-        return float(logs[at])
+        return float(logs[lowest])
     vertex = (x[2] * y[0] / x[0] - x[0] * y[2] / x[2]) / (x[2] - x[0]) / (-2 * curvature)
-    return float(logs[at] + np.clip(vertex, x[0] / 2, x[2] / 2))
+    return float(logs[lowest] + np.clip(vertex, x[0] / 2, x[2] / 2))

@@ -1,4 +1,4 @@
-"""A sweep as a value: its trials, the best rate, and how it was run."""
+"""The result of a sweep: its trials, the best rate, and how it was run."""
 
 from __future__ import annotations
 
@@ -32,7 +32,14 @@ _COLUMNS = ("lr", "seed", "loss", "steps", "status")
 
 @dataclass(frozen=True)
 class SweptTrial:
-    """One trial of a sweep: its peak rate, its seed, its whole curve and its planned length."""
+    """One trial of a sweep.
+
+    Attributes:
+        lr: its peak rate.
+        seed: its seed.
+        curve: its whole curve.
+        total_steps: its planned length in updates.
+    """
 
     lr: float
     seed: int
@@ -41,7 +48,7 @@ class SweptTrial:
 
     @property
     def loss(self) -> float | None:
-        """The final loss, the validation's if the task has one; None unless finished."""
+        """The final loss, of the validation if the task has one; None unless finished."""
         return number_or_none(self.curve.final)
 
     @property
@@ -51,11 +58,11 @@ class SweptTrial:
 
     @property
     def status(self) -> Status:
-        """How it ended: finished, diverged or failed."""
+        """How the trial ended: finished, diverged or failed."""
         return self.curve.status
 
     def to_dict(self) -> dict[str, Any]:
-        """The trial as one row, without its curve."""
+        """The trial as a row of a table, without its curve."""
         return {
             "lr": self.lr,
             "seed": self.seed,
@@ -66,7 +73,7 @@ class SweptTrial:
 
 
 def final_losses(trials: Sequence[SweptTrial]) -> np.ndarray:
-    """Of trials by rate and then by seed: shape (rates, seeds), infinite if not finished."""
+    """The final losses of trials sorted by rate and seed, shape (rates, seeds); infinite unless finished."""
     finals = np.array([trial.curve.final for trial in trials])
     return finals.reshape(len(tried_rates(trials)), -1)
 
@@ -81,13 +88,12 @@ class Sweep:
     """The final losses of a task over a grid of rates and seeds.
 
     Attributes:
-        trials: every trial, by rate and then by seed; under successive halving those of the
-            shortest length first.
+        trials: every trial, sorted by rate and seed; with successive halving, by length first.
         choice: which engine ran them, why, and what was measured to choose it.
         resumed: how many trials were known already and not run again.
-        total_steps: the updates of one trial at full length.
-        task: what was trained.
-        notes: what a person should know: trials that an engine could not take, and why.
+        total_steps: updates of a trial of full length.
+        task: the name of the task.
+        notes: sentences for the user, such as which trials an engine could not run, and why.
     """
 
     trials: tuple[SweptTrial, ...]
@@ -104,11 +110,11 @@ class Sweep:
 
     @property
     def lengths(self) -> tuple[int, ...]:
-        """The lengths of trials, increasing; one, unless by successive halving."""
+        """The lengths of the trials, increasing; a single one without successive halving."""
         return tuple(sorted({trial.total_steps for trial in self.trials}))
 
     def at_length(self, length: int) -> tuple[SweptTrial, ...]:
-        """The trials of a length, by rate and then by seed."""
+        """The trials of a length, sorted by rate and seed."""
         return tuple(trial for trial in self.trials if trial.total_steps == length)
 
     @cached_property
@@ -118,7 +124,7 @@ class Sweep:
 
     @cached_property
     def losses(self) -> np.ndarray:
-        """Their final losses with each seed, shape (rates, seeds); infinite if not finished."""
+        """The final losses at these rates, shape (rates, seeds); infinite unless finished."""
         return final_losses(self.at_length(self.total_steps))
 
     @cached_property
@@ -132,12 +138,12 @@ class Sweep:
 
     @property
     def low(self) -> float | None:
-        """The lower end of an 80 % interval for the best rate."""
+        """The lower end of the interval for the best rate, of about 80 % confidence."""
         return None if self._estimate is None else self._estimate.low
 
     @property
     def high(self) -> float | None:
-        """The upper end of an 80 % interval for the best rate."""
+        """The upper end of the interval for the best rate, of about 80 % confidence."""
         return None if self._estimate is None else self._estimate.high
 
     @property
@@ -147,14 +153,16 @@ class Sweep:
 
     @property
     def advice(self) -> str:
-        """What to do about a best rate that the grid does not enclose; empty if it does."""
+        """What to do if the grid does not enclose the best rate; empty if it does."""
         if self.best is None:
-            return "no trial finished: start the rates lower, or look at the errors."
+            return "no trial finished: try lower rates, or look at the errors."
         lowest, highest = float(self.lrs[0]), float(self.lrs[-1])
         if self.best <= lowest * _ROUNDING:
-            return f"the lowest rate tried, {rate_text(lowest)}, is the best: start lower."
+            return f"the lowest rate tried, {rate_text(lowest)}, is the best: try lower rates too."
         if self.best * _ROUNDING >= highest:
-            return f"the highest rate tried, {rate_text(highest)}, is the best: go higher."
+            return (
+                f"the highest rate tried, {rate_text(highest)}, is the best: try higher rates too."
+            )
         return ""
 
     def plot(self, axes: Axes | None = None) -> Axes:
@@ -164,7 +172,7 @@ class Sweep:
         return draw(self, axes)
 
     def to_dict(self) -> dict[str, Any]:
-        """What `learnrate sweep --json` prints, without NaN."""
+        """What `learnrate sweep --json` prints. A loss that is not finite is None."""
         return {
             "trials": [trial.to_dict() for trial in self.trials],
             "best": self.best,
@@ -175,10 +183,10 @@ class Sweep:
         }
 
     def to_csv(self, path: str | Path) -> None:
-        """Write one line a trial: lr, seed, loss (empty unless finished), steps, status.
+        """Write one line per trial: lr, seed, loss (empty unless finished), steps, status.
 
         Raises:
-            FileError: it cannot be written.
+            FileError: the file cannot be written.
         """
         text = io.StringIO()
         writer = csv.DictWriter(text, _COLUMNS, lineterminator="\n")

@@ -1,4 +1,4 @@
-"""The sweep: every rate with every seed, by whichever engine is fastest, resumed where it was."""
+"""The sweep: trials at every rate with every seed, on the fastest engine, resumed if interrupted."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from learnrate._files import folder_for
 from learnrate._progress import ProgressBar
 from learnrate.schedules import Schedule
 from learnrate.schedules import shape as read_shape
-from learnrate.sweeping._halving import added, kept, rungs
+from learnrate.sweeping._halving import missing_neighbour, remaining_rates, rungs
 from learnrate.sweeping._result import Sweep, SweptTrial, final_losses
 from learnrate.trials import (
     ENGINES,
@@ -52,53 +52,53 @@ def sweep(
     out: str | Path | None = None,
     progress: bool = True,
 ) -> Sweep:
-    """Train at every rate with every seed, and say which rate ends lowest.
+    """Train at every rate with every seed, and estimate the best rate.
 
-    Nothing of yours is changed, also when the sweep fails or is interrupted. A trial that diverges
-    ends at once; one in which your code raises is reported as failed, and the rest goes on.
+    Nothing of yours is changed, even if the sweep fails or is interrupted. A trial that diverges
+    ends at once. A trial in which your code raises is reported as failed; the others continue.
 
     Args:
         task: what to train.
         lr: the peak rates, increasing, above 0.
         seeds: how many trainings at each rate; the same seeds at every rate.
-        total_steps: updates of each trial; the task's own by default.
-        shape: the schedule's shape, with peak 1; each trial's schedule is its rate times this.
-        engine: `"sequential"`, `"vectorised"`, `"auto"`, which times both in one process and in
-            several and takes the fastest, or `"ray"`; a `RayEngine` says where, with what.
-        halving: successive halving: all rates are tried in short trials first, and the best one in
-            so many goes on to trials so many times as long, until those of `total_steps` updates. Each
+        total_steps: updates of each trial; those of the task by default.
+        shape: the shape of the schedule, with peak 1; a trial's schedule is its rate times this.
+        engine: `"sequential"`, `"vectorised"` or `"ray"`. `"auto"` times the first two in one
+            process and in several, and takes the fastest. A `RayEngine` has Ray's options.
+        halving: N for successive halving, at least 2: all rates are tried in short trials first;
+            each round keeps one trial in N, at N times the length, up to `total_steps`. Each
             trial has the whole schedule over its own length. None tries all at full length.
         seed: the same seed gives the same sweep.
-        out: a folder in which every trial is kept as soon as it has ended; run again with the same
-            folder and none of those is run again. Several sweeps may share it.
-        progress: show a bar with the time left on standard error.
+        out: a folder for the trials that have ended. Run again with the same folder, the sweep
+            does not repeat them. Several sweeps may share it.
+        progress: show a bar with the remaining time on standard error.
 
     Raises:
         ArgumentError: an argument is outside its rule.
         TaskError: the task cannot be trained at all.
-        KeyboardInterrupt: on Ctrl-C; the trials that have ended are kept in `out`.
+        KeyboardInterrupt: on Ctrl-C; the trials that have ended are in `out`.
 
     Examples:
         >>> from learnrate.testing import quadratic_task
-        >>> made = sweep(quadratic_task(total_steps=50), [0.001, 0.01, 0.1], seeds=2)
-        >>> len(made.trials), made.best > 0.01
+        >>> result = sweep(quadratic_task(total_steps=50), [0.001, 0.01, 0.1], seeds=2)
+        >>> len(result.trials), result.best > 0.01
         (6, True)
     """
     rates = _checked_rates(lr)
     count, shaped = _checked_seeds(seeds), read_shape(shape)
     total_steps = task.run_length(total_steps)
-    own = [seed, *(derived_seed(seed, 30, index) for index in range(1, count))]
+    trial_seeds = [seed, *(derived_seed(seed, 30, index) for index in range(1, count))]
     factor = 1 if halving is None else _checked_factor(halving)
     if not isinstance(engine, RayEngine) and engine not in ENGINES:
         raise ArgumentError(f"engine must be one of {', '.join(ENGINES)}; got {engine!r}.")
     identity = fingerprint(task)
     path = None if out is None else folder_for(Path(out)) / JOURNAL_NAME
     journal = Journal(path, identity)
-    runner = _Runner(task, own, shaped, journal, engine, progress=progress)
+    runner = _SweepRunner(task, trial_seeds, shaped, journal, engine, progress=progress)
     lengths = [total_steps] if halving is None else rungs(total_steps, len(rates), factor)
-    tried = _descend(runner.tried, rates, lengths, factor)
+    trials = _run_rungs(runner.run, rates, lengths, factor)
     return Sweep(
-        trials=tuple(tried),
+        trials=tuple(trials),
         choice=runner.choice,
         resumed=runner.resumed,
         total_steps=total_steps,
@@ -107,28 +107,28 @@ def sweep(
     )
 
 
-def _descend(
+def _run_rungs(
     run: Callable[[list[float], int], list[SweptTrial]],
     rates: list[float],
     lengths: list[int],
     factor: int,
 ) -> list[SweptTrial]:
-    """Run the grid at each length in turn, with the rates that are left; every trial made."""
-    before: list[SweptTrial] = []
-    left = list(range(len(rates)))
+    """Run the grid at each length in turn, with the remaining rates; returns every trial."""
+    shorter: list[SweptTrial] = []
+    remaining = list(range(len(rates)))
     last = run(rates, lengths[0])
     for length in lengths[1:]:
-        left = [left[at] for at in kept(final_losses(last), factor)]
-        before += last
-        last = run([rates[at] for at in left], length)
-    while (beside := added(left, final_losses(last), len(rates))) is not None:
-        left = sorted([*left, beside])
-        last = sorted([*last, *run([rates[beside]], lengths[-1])], key=lambda trial: trial.lr)
-    return before + last
+        remaining = [remaining[place] for place in remaining_rates(final_losses(last), factor)]
+        shorter += last
+        last = run([rates[index] for index in remaining], length)
+    while (index := missing_neighbour(remaining, final_losses(last), len(rates))) is not None:
+        remaining = sorted([*remaining, index])
+        last = sorted([*last, *run([rates[index]], lengths[-1])], key=lambda trial: trial.lr)
+    return shorter + last
 
 
-class _Runner:
-    """Runs trials that the journal does not know, keeping each curve as soon as there is one."""
+class _SweepRunner:
+    """Runs the trials that the journal does not have, and adds each curve to it at once."""
 
     def __init__(
         self,
@@ -150,38 +150,40 @@ class _Runner:
         self._engine = engine
         self._progress = progress
 
-    def tried(self, rates: list[float], length: int) -> list[SweptTrial]:
-        """Every rate with every seed, by rate and then by seed."""
-        asked = [
+    def run(self, rates: list[float], length: int) -> list[SweptTrial]:
+        """Every rate with every seed, sorted by rate and seed."""
+        trials = [
             (rate, Trial((rate * self._shape).over(length), seed))
             for rate in rates
             for seed in self._seeds
         ]
-        curves = self._curves([trial for _, trial in asked])
-        return [SweptTrial(rate, trial.seed, curves[trial], length) for rate, trial in asked]
+        curves = self._curves([trial for _, trial in trials])
+        return [SweptTrial(rate, trial.seed, curves[trial], length) for rate, trial in trials]
 
     def _curves(self, trials: list[Trial]) -> dict[Trial, Curve]:
-        known = {trial: found for trial in trials if (found := self._journal.curve(trial))}
-        missing = [trial for trial in trials if trial not in known]
-        self.resumed += len(known)
+        curves = {trial: curve for trial in trials if (curve := self._journal.curve(trial))}
+        missing = [trial for trial in trials if trial not in curves]
+        self.resumed += len(curves)
         ended = 0
         bar = ProgressBar(sum(trial.total_steps for trial in missing), shown=self._progress)
         with bar, preserved(self._task):
             choice, engine = choose_engine(self._task, missing, self._engine)
 
-            def observe(going: int, stage: str, /) -> None:
-                said = f"{len(known)} of {len(trials)} trials of {trials[0].total_steps:,} updates"
-                bar.show(ended + going, f"{said}; {stage}")
+            def show(updates: int, stage: str, /) -> None:
+                count = (
+                    f"{len(curves)} of {len(trials)} trials of {trials[0].total_steps:,} updates"
+                )
+                bar.show(ended + updates, f"{count}; {stage}")
 
-            for trial, curve in engine.run(self._task, missing, observe):
-                self._journal.keep(trial, curve)
-                known[trial] = curve
+            for trial, curve in engine.run(self._task, missing, show):
+                self._journal.add_curve(trial, curve)
+                curves[trial] = curve
                 ended += trial.total_steps
-                observe(0, f"the last one {curve.status}")
+                show(0, f"the last one {curve.status}")
         if missing:
             self.choice = choice
             self.notes.extend(engine.notes)
-        return known
+        return curves
 
 
 def _checked_rates(lr: Sequence[float]) -> list[float]:
@@ -204,8 +206,7 @@ def _checked_rates(lr: Sequence[float]) -> list[float]:
 def _checked_seeds(seeds: int) -> int:
     if not isinstance(seeds, int) or isinstance(seeds, bool) or seeds < 1:
         raise ArgumentError(
-            f"seeds must be a whole number, how many trainings at each rate, at least 1; "
-            f"got {seeds!r}."
+            f"seeds must be a whole number of at least 1, the trainings at each rate; got {seeds!r}."
         )
     return seeds
 
@@ -213,17 +214,17 @@ def _checked_seeds(seeds: int) -> int:
 def _checked_factor(halving: int) -> int:
     if not isinstance(halving, int) or isinstance(halving, bool) or halving < 2:
         raise ArgumentError(
-            "halving must be a whole number of at least 2, of which one rate in so many goes on; "
+            "halving must be a whole number N of at least 2, to keep one trial in N; "
             f"got {halving!r}. Example: halving=3"
         )
     return halving
 
 
 def rates_in(text: str) -> list[float]:
-    """The rates that `--lr` names: `low:high:count`, equal factors apart, or a list.
+    """Read the rates of `--lr`: `low:high:count`, spaced by equal factors, or `a,b,c`.
 
     Raises:
-        ArgumentError: it is neither, or the range is empty or reversed.
+        ArgumentError: the text is neither, or the range is empty or reversed.
 
     Examples:
         >>> rates_in("1e-3:1e-1:5")
@@ -242,7 +243,7 @@ def rates_in(text: str) -> list[float]:
         if isinstance(error, ArgumentError):
             raise
         raise ArgumentError(
-            f"lr must be low:high:count or rates with commas; got {text!r}. {way_out}"
+            f"lr must be low:high:count or rates separated by commas; got {text!r}. {way_out}"
         ) from error
     if not (0 < low < high < math.inf and count >= 2):
         raise ArgumentError(

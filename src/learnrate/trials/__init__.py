@@ -11,13 +11,20 @@ from learnrate.trials._processes import available_cores
 from learnrate.trials._random import derived_seed, kept_random_state, seed_everything
 from learnrate.trials._ray import RayEngine
 from learnrate.trials._training import Training, check_task, preserved
-from learnrate.trials._trial import Course, Curve, DivergenceTest, Status, Trial, Update, run_trial
+from learnrate.trials._trial import (
+    Curve,
+    DivergenceTest,
+    Status,
+    Trial,
+    Update,
+    UpdateSequence,
+    run_trial,
+)
 from learnrate.trials._vectorised import Vectorised
 
 __all__ = [
     "ENGINES",
     "Choice",
-    "Course",
     "Curve",
     "DivergenceTest",
     "Engine",
@@ -31,6 +38,7 @@ __all__ = [
     "Training",
     "Trial",
     "Update",
+    "UpdateSequence",
     "Vectorised",
     "available_cores",
     "batchable",

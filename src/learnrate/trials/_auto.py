@@ -1,4 +1,4 @@
-"""Which engine runs a set of trials: asked for, or measured."""
+"""Which engine runs a set of trials: the requested one, or the one measured to be fastest."""
 
 from __future__ import annotations
 
@@ -14,9 +14,15 @@ import numpy as np
 import torch
 
 from learnrate._ranks import rank_and_size
-from learnrate.trials._engines import Engine, Observe, Sequential, nothing
-from learnrate.trials._memory import Room, is_out_of_memory, measured_room
-from learnrate.trials._parts import parts_of, stackable
+from learnrate.trials._engines import (
+    Engine,
+    ProgressCallback,
+    Sequential,
+    ignore_progress,
+    split_by_seed_and_length,
+    split_into_stacks,
+)
+from learnrate.trials._memory import StackMemory, is_out_of_memory, measure_stack_memory
 from learnrate.trials._probe import Probe, first_line, probe
 from learnrate.trials._processes import Forked, available_cores, in_processes
 from learnrate.trials._ray import RayEngine
@@ -35,29 +41,29 @@ __all__ = ["ENGINES", "Choice", "Timing", "choose_engine"]
 ENGINES = ("auto", "sequential", "vectorised", "ray")
 
 _WIDTHS = (4, 16, 64)
-_WORTH = 0.95  # a stack must save this much before its rarer paths are taken
-_SHORT = 1.0  # seconds: below, measuring costs what it could save
-_SHARE = 0.05  # of the sweep's time alone, that measuring may take
-_LONGEST = 0.4  # seconds a candidate
-_FEWEST = 3  # updates timed, after
-_WARM = 2  # that are not
-_ALONE = Probe("no two of them share a seed")
+_GAIN = 0.95  # of the time of the sequential engine, that another one may take to be chosen
+_SHORT = 1.0  # seconds; measuring shorter sweeps costs what it could save
+_SHARE = 0.05  # of the time of the sequential engine, that measuring may take
+_LONGEST = 0.4  # seconds for each candidate
+_TIMED = 3  # updates timed at least, after
+_WARMUP = 2  # updates that are not timed
+_NO_SHARED_SEED = Probe("no two of them share a seed")
 _DROPOUT = (
-    "The model draws random numbers while it trains (dropout?): in a stack every trial draws its "
-    "own, of the same distribution as alone but not the same numbers."
+    "The model draws random numbers while it trains (dropout?). In a stack, each trial draws numbers "
+    "of the same distribution as when it runs alone, but not the same numbers."
 )
 
 
 @dataclass(frozen=True)
 class Timing:
-    """What one candidate took.
+    """How long an update takes with one candidate.
 
     Attributes:
-        engine: its name.
-        width: how many trials at once in a process.
-        threads: of torch in a process.
-        seconds: one update of one trial, in a process; several processes measured at once.
-        processes: how many at once.
+        engine: the candidate's name.
+        width: how many trials each process runs at once.
+        threads: torch's threads in each process.
+        seconds: the time of one update of one trial, while all processes run.
+        processes: how many processes run at once.
     """
 
     engine: str
@@ -72,12 +78,12 @@ class Choice:
     """Which engine runs the trials, why, and what was measured.
 
     Attributes:
-        engine: its name.
+        engine: the engine's name.
         reason: one sentence.
         width: how many trials a stack holds; 1 for the sequential engine.
-        threads: torch's threads while it runs, in each process.
-        processes: how many run at once.
-        timings: the candidates measured; empty where none was.
+        threads: torch's threads in each process.
+        processes: how many processes run at once.
+        timings: the candidates that were measured, if any.
     """
 
     engine: str
@@ -91,88 +97,106 @@ class Choice:
 def choose_engine(
     task: Task, trials: Sequence[Trial], engine: str | RayEngine
 ) -> tuple[Choice, Engine]:
-    """The engine for `trials`: as asked, or for `"auto"` the fastest of those that can run them.
+    """The engine for `trials`: the requested one, or for `"auto"` the fastest that can run them.
 
-    A few updates of each candidate are timed on copies: alone and in stacks of several widths,
-    with torch's threads, with one, and in a process for every core. Nothing of the user's is
-    changed. Ray is taken only when asked for, with stacks of the width that is fastest here.
+    A few updates of each candidate are timed on copies: one trial alone, and stacks of several
+    widths, with torch's threads, with one thread, and in one process per core. Nothing of the
+    user's is changed. Ray is used on request only, with stacks of the width that is fastest here.
+
+    Args:
+        task: what is trained.
+        trials: in increasing order of their rates, for each seed.
+        engine: one of `ENGINES`, or a `RayEngine`.
+
+    Returns:
+        What was chosen and why, and the engine.
     """
     if rank_and_size()[1] > 1:
         return Choice("sequential", "all ranks train each trial together."), Sequential()
     if engine == "ray" or isinstance(engine, RayEngine):
         return _on_ray(task, trials, engine if isinstance(engine, RayEngine) else RayEngine())
     if engine == "sequential" or not trials:
-        return Choice("sequential", "as asked." if trials else "nothing to run."), Sequential()
+        return Choice("sequential", "as requested." if trials else "nothing to run."), Sequential()
     try:
-        return _tried(task, trials, engine, min(available_cores(), len(trials)))
-    except Exception as error:  # noqa: BLE001 - the task's own code; its trial will say it again
-        return Choice("sequential", f"trying it out raised {first_line(error)}."), Sequential()
+        return _try_engines(task, trials, engine, min(available_cores(), len(trials)))
+    except Exception as error:  # noqa: BLE001 - the task's own code; its trials raise it again
+        return Choice(
+            "sequential", f"trying other engines raised {first_line(error)}."
+        ), Sequential()
 
 
 def _on_ray(task: Task, trials: Sequence[Trial], engine: RayEngine) -> tuple[Choice, Engine]:
-    """Ray, each of its tasks a stack of the width that is fastest in one process here."""
+    """Ray, with stacks of the width that is fastest in one process here."""
     width = 1
     timings: tuple[Timing, ...] = ()
-    with suppress(Exception):  # the task's own code; its trial will say it again
-        here, _ = _tried(task, trials, "auto", processes=1)
-        width, timings = here.width, here.timings
+    with suppress(Exception):  # the task's own code; its trials raise it again
+        local, _ = _try_engines(task, trials, "auto", processes=1)
+        width, timings = local.width, local.timings
     stacked = f"up to {width} trials in each task" if width > 1 else "one trial in each task"
-    choice = Choice("ray", f"as asked, {stacked}.", width=width, timings=timings)
+    choice = Choice("ray", f"as requested, {stacked}.", width=width, timings=timings)
     return choice, replace(engine, width=width)
 
 
-def _tried(
+def _try_engines(
     task: Task, trials: Sequence[Trial], engine: str, processes: int
 ) -> tuple[Choice, Engine]:
-    """The choice among engines in up to so many processes, if nothing raises."""
-    largest = max(stackable(trials), key=len)
+    """Choose among the engines that run here, in up to `processes` processes."""
+    largest = max(split_by_seed_and_length(trials), key=len)
     if engine == "vectorised":
-        return _stacked(task, largest)
+        return _vectorised(task, largest)
     updates = sum(trial.total_steps for trial in trials)
-    if _SHARE * updates <= _FEWEST + _WARM:
-        reason = f"{updates} updates in all; too few to be worth measuring."
+    if _SHARE * updates <= _TIMED + _WARMUP:
+        reason = f"{updates} updates in all, too few to be worth measuring."
         return Choice("sequential", reason), Sequential()
-    alone = _timed(task, largest, 1, torch.get_num_threads(), 0.0)
+    alone = _time_update(task, largest, 1, torch.get_num_threads(), 0.0)
     expected = alone.seconds * updates
     if expected < _SHORT:
-        reason = f"all take about {expected:.1f} s; too little to be worth measuring."
+        reason = f"all take about {expected:.1f} s, too little to be worth measuring."
         return Choice("sequential", reason, timings=(alone,)), Sequential()
-    probed = probe(task, largest[0]) if len(largest) > 1 else _ALONE
-    choice = _measured(task, trials, [] if probed.refusal else largest, alone, processes)
+    probed = probe(task, largest[0]) if len(largest) > 1 else _NO_SHARED_SEED
+    choice = _fastest(task, trials, [] if probed.refusal else largest, alone, processes)
     if probed.refusal:
-        said = f"{choice.reason} Trials cannot be stacked, because {probed.refusal}."
-        choice = replace(choice, reason=said)
-    return choice, _chosen(choice, probed)
+        reason = f"{choice.reason} Trials cannot be stacked, because {probed.refusal}."
+        choice = replace(choice, reason=reason)
+    return choice, _engine_of(choice, probed)
 
 
-def _stacked(task: Task, largest: list[Trial]) -> tuple[Choice, Engine]:
-    """Stacks as wide as memory allows, if there can be stacks."""
+def _vectorised(task: Task, largest: list[Trial]) -> tuple[Choice, Engine]:
+    """Stacks as wide as memory allows, if trials can be stacked."""
     probed = probe(task, largest[0])
     if probed.refusal:
         reason = f"trials cannot be stacked, because {probed.refusal}."
         return Choice("sequential", reason), Sequential()
-    room = measured_room(task, largest[0], len(largest))
-    width = room.widest(len(largest))
-    reason = "as asked" if width == len(largest) else f"as asked; {room.said(len(largest))}"
+    memory = measure_stack_memory(task, largest[0], len(largest))
+    width = memory.widest(len(largest))
+    reason = "as requested"
+    if width < len(largest):
+        reason += f"; {memory.shortage(len(largest))}"
     choice = Choice("vectorised", f"{reason}.", width=width)
-    return choice, _chosen(choice, probed)
+    return choice, _engine_of(choice, probed)
 
 
-def _measured(
+def _fastest(
     task: Task, trials: Sequence[Trial], group: list[Trial], alone: Timing, cores: int
 ) -> Choice:
-    """Time every candidate: stacks of `group`, in one process and in one for each of the cores."""
-    room = measured_room(task, group[0], len(group)) if group else Room(0.0, None)
-    widths = [1, *_widths(room.widest(len(group)))]
-    shared = [1, *_widths(room.widest(math.ceil(len(group) / cores), cores))] if cores > 1 else []
+    """Time all candidates, with stacks of trials of `group`; in one process and in one per core."""
+    memory = StackMemory(0.0, None)
+    if group:
+        memory = measure_stack_memory(task, group[0], len(group))
+    widths = [1, *_widths(memory.widest(len(group)))]
+    widths_per_core = []
+    if cores > 1:
+        widths_per_core = [1, *_widths(memory.widest(math.ceil(len(group) / cores), cores))]
     threads = sorted({1, torch.get_num_threads()})
     expected = alone.seconds * sum(trial.total_steps for trial in trials)
-    limit = min(_LONGEST, _SHARE * expected / (len(threads) * len(widths) + len(shared)))
-    own = group or list(trials)
+    limit = min(_LONGEST, _SHARE * expected / (len(threads) * len(widths) + len(widths_per_core)))
+    candidates = group or list(trials)
     timings = [alone]
     for width in widths:
         try:
-            timings.extend(_timed(task, own, width, count, limit) for count in threads)
+            timings.extend(
+                _time_update(task, candidates, width, count, limit) for count in threads
+            )
         except Exception as error:
             if not is_out_of_memory(error):
                 raise
@@ -180,14 +204,18 @@ def _measured(
     fork = 0.0
     with suppress(Exception):  # a task that cannot be run in a fork runs in this process
         fork = _seconds_of(lambda: in_processes(lambda: None, cores))
-        timings.extend(_timed_at_once(task, own, width, cores, limit) for width in shared)
-    single = min((one for one in timings if _plain(one)), key=lambda one: one.seconds)
-    longest = _expected(single, trials, fork)
-    best = min(timings, key=lambda one: _expected(one, trials, fork))
-    chosen = best if _expected(best, trials, fork) < _WORTH * longest else single
+        timings.extend(
+            _time_processes(task, candidates, width, cores, limit) for width in widths_per_core
+        )
+    sequential = [timing for timing in timings if timing.width == timing.processes == 1]
+    single = min(sequential, key=lambda timing: timing.seconds)
+    longest = _expected_seconds(single, trials, fork)
+    best = min(timings, key=lambda timing: _expected_seconds(timing, trials, fork))
+    shortest = _expected_seconds(best, trials, fork)
+    chosen = best if shortest < _GAIN * longest else single
     return Choice(
         chosen.engine,
-        _why(single, best, longest / _expected(best, trials, fork)),
+        _comparison(single, best, longest / shortest),
         chosen.width,
         chosen.threads,
         chosen.processes,
@@ -195,24 +223,27 @@ def _measured(
     )
 
 
-def _plain(one: Timing) -> bool:
-    return one.width == one.processes == 1
-
-
 def _widths(trials: int) -> list[int]:
-    """The widths of stack worth trying for as many trials of one seed."""
+    """The widths worth trying for stacks of up to `trials` trials."""
     return sorted({width for width in (*_WIDTHS, trials) if 1 < width <= trials})
 
 
-def _expected(one: Timing, trials: Sequence[Trial], fork: float) -> float:
-    """Seconds the trials would take, each part given to the process that is free first."""
-    free = [fork * (one.processes > 1)] * one.processes
-    for part in parts_of(trials, one.width):
-        heapq.heapreplace(free, free[0] + one.seconds * sum(trial.total_steps for trial in part))
-    return max(free)
+def _expected_seconds(timing: Timing, trials: Sequence[Trial], fork: float) -> float:
+    """How long all trials take, if each stack goes to the process that is free first.
+
+    Args:
+        timing: of the candidate.
+        trials: to be run.
+        fork: seconds it takes to fork the processes.
+    """
+    busy_until = [fork * (timing.processes > 1)] * timing.processes
+    for stack in split_into_stacks(trials, timing.width):
+        updates = sum(trial.total_steps for trial in stack)
+        heapq.heapreplace(busy_until, busy_until[0] + timing.seconds * updates)
+    return max(busy_until)
 
 
-def _why(single: Timing, best: Timing, ratio: float) -> str:
+def _comparison(single: Timing, best: Timing, ratio: float) -> str:
     alone = f"{single.seconds * 1e3:.3g} ms an update alone"
     stack = f"in a stack of {best.width}" if best.width > 1 else "alone"
     several = f" in each of {best.processes} processes" if best.processes > 1 else ""
@@ -221,30 +252,32 @@ def _why(single: Timing, best: Timing, ratio: float) -> str:
     )
 
 
-def _timed_at_once(
+def _time_processes(
     task: Task, trials: list[Trial], width: int, processes: int, limit: float
 ) -> Timing:
-    """One update of one trial where every core has a process: the slowest of them."""
-    timings = in_processes(lambda: _timed(task, trials, width, 1, limit), processes)
-    slowest = max(one.seconds for one in timings)
+    """Time an update in several processes at once: that of the slowest process."""
+    timings = in_processes(lambda: _time_update(task, trials, width, 1, limit), processes)
+    slowest = max(timing.seconds for timing in timings)
     return replace(timings[0], seconds=slowest, processes=processes)
 
 
 def _seconds_of(function: Callable[[], object]) -> float:
-    began = time.perf_counter()
+    start = time.perf_counter()
     function()
-    return time.perf_counter() - began
+    return time.perf_counter() - start
 
 
-def _timed(task: Task, trials: list[Trial], width: int, threads: int, limit: float) -> Timing:
-    """The fastest update among a few: what the machine's other work adds is not the engine's."""
+def _time_update(
+    task: Task, trials: list[Trial], width: int, threads: int, limit: float
+) -> Timing:
+    """Time an update: the fastest of a few, which the machine's other work slows down least."""
     with preserved(task), _threads(threads):
         update = _update_of(task, trials[:width])
-        for _ in range(_WARM):
+        for _ in range(_WARMUP):
             update()
-        began = last = time.perf_counter()
+        start = last = time.perf_counter()
         fastest, count = np.inf, 0
-        while count < _FEWEST or last - began < limit:
+        while count < _TIMED or last - start < limit:
             update()
             now = time.perf_counter()
             fastest, last, count = min(fastest, now - last), now, count + 1
@@ -254,7 +287,7 @@ def _timed(task: Task, trials: list[Trial], width: int, threads: int, limit: flo
 
 def _update_of(task: Task, trials: list[Trial]) -> Callable[[], object]:
     rates = np.array([float(np.max(trial.schedule.table())) for trial in trials])
-    rates = np.minimum(rates, rates.min())  # the lowest: no timing of a divergence
+    rates = np.minimum(rates, rates.min())  # the lowest, so that no diverging trial is timed
     if len(trials) == 1:
         training = Training(task, trials[0].seed)
         return lambda: _synchronised(training.update(float(rates[0])))
@@ -263,7 +296,7 @@ def _update_of(task: Task, trials: list[Trial]) -> Callable[[], object]:
 
 
 def _synchronised(result: object) -> object:
-    """Wait for a device that works asynchronously."""
+    """Wait until the device has finished, and return the result."""
     if torch.cuda.is_initialized():
         torch.cuda.synchronize()
     return result
@@ -281,8 +314,8 @@ def _threads(count: int) -> Iterator[None]:
             torch.set_num_threads(before)
 
 
-class _Chosen:
-    """An engine under the number of threads that was fastest."""
+class _EngineWithThreads:
+    """An engine that runs with a number of torch's threads."""
 
     def __init__(self, engine: Engine, threads: int, note: str) -> None:
         self._engine = engine
@@ -295,16 +328,21 @@ class _Chosen:
         return [*self._engine.notes, *([self._note] if self._note else [])]
 
     def run(
-        self, task: Task, trials: Sequence[Trial], observe: Observe = nothing
+        self,
+        task: Task,
+        trials: Sequence[Trial],
+        on_progress: ProgressCallback = ignore_progress,
     ) -> Iterator[tuple[Trial, Curve]]:
         with _threads(self._threads):
-            yield from self._engine.run(task, trials, observe)
+            yield from self._engine.run(task, trials, on_progress)
 
 
-def _chosen(choice: Choice, probed: Probe) -> Engine:
+def _engine_of(choice: Choice, probed: Probe) -> Engine:
     stacked = choice.engine == "vectorised"
     make: Callable[[], Engine] = partial(Vectorised, choice.width) if stacked else Sequential
     engine = make()
     if choice.processes > 1:
         engine = Forked(make, choice.width, choice.processes)
-    return _Chosen(engine, choice.threads, _DROPOUT if stacked and probed.random else "")
+    return _EngineWithThreads(
+        engine, choice.threads, _DROPOUT if stacked and probed.random else ""
+    )

@@ -1,4 +1,4 @@
-"""Layers that `torch.vmap` has no rule for, in terms of operations it has rules for."""
+"""Layers that `torch.vmap` has no rule for, decomposed into operations that it has rules for."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["batchable"]
 
-# The fused kernels of recurrent layers, and torch's own decompositions of them into matrix products.
+# Fused kernels of recurrent layers, with torch's own decompositions into matrix products.
 _RECURRENT: dict[Any, Any] = {
     torch.gru: decompositions.gru_impl,
     torch.lstm: decompositions.lstm_impl,
@@ -33,27 +33,28 @@ class _Decomposed(TorchFunctionMode):
         args: Sequence[Any] = (),
         kwargs: Mapping[str, Any] | None = None,
     ) -> Any:
-        # Packed sequences have their batch sizes before the state and the weights.
+        # With packed sequences, the batch sizes come before the state and the weights.
         if func in _RECURRENT and isinstance(args[2], list | tuple):
             func = _RECURRENT[func]
         return func(*args, **(kwargs or {}))
 
 
 def batchable(model: nn.Module) -> contextlib.AbstractContextManager[Any]:
-    """Within it, a model's recurrent and attention layers run under `torch.vmap`.
+    """A context in which a model's recurrent and attention layers run under `torch.vmap`.
 
-    Make it once a model and enter it for every pass; a model that needs nothing costs nothing.
+    Make it once for each model, and enter it for every pass. It costs nothing for a model without
+    such layers.
     """
     parts = list(model.modules())
     recurrent = any(isinstance(part, nn.RNNBase) for part in parts)
-    # Only the plain form of attention has a rule on CPU; the others would run trial by trial.
+    # On CPU only the MATH backend of attention has a rule; the others would run trial by trial.
     attention = any(isinstance(part, nn.MultiheadAttention) for part in parts)
     if not recurrent and not attention:
         return contextlib.nullcontext()
-    return _Entered(recurrent=recurrent, attention=attention)
+    return _BatchableContext(recurrent=recurrent, attention=attention)
 
 
-class _Entered:
+class _BatchableContext:
     def __init__(self, *, recurrent: bool, attention: bool) -> None:
         self._recurrent = recurrent
         self._attention = attention

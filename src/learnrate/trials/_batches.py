@@ -1,4 +1,4 @@
-"""The micro-batches of one seed, without end, and without disturbing anybody's draws."""
+"""The endless micro-batches of one seed, drawn without changing the global generators."""
 
 from __future__ import annotations
 
@@ -22,13 +22,18 @@ __all__ = ["Batches", "kept_data_state"]
 
 
 class Batches:
-    """Pass after pass over a task's data, the same for the same seed whatever the model draws.
+    """Pass after pass over a task's data; the same for the same seed, whatever the model draws.
 
-    Several ranks read the same data in the same order and take its batches in turns, across passes,
-    unless a `DistributedSampler` gives each its own already; that one is told each new pass.
+    Several ranks read the same data in the same order and take its batches in turns, across passes.
+    If a `DistributedSampler` gives each rank its own batches, each rank takes all of those, and the
+    sampler gets a new epoch for each pass.
 
-    Construct it right after seeding the global generators: what the data draws from Python's and
-    NumPy's comes from there. Torch's generator is the data's own, because models draw from it too.
+    Construct it right after seeding the global generators: the data draws from those of Python and
+    NumPy. It has a torch generator of its own, because models draw from the global one.
+
+    Args:
+        task: whose data is read.
+        seed: of the order of the data.
     """
 
     def __init__(self, task: Task, seed: int) -> None:
@@ -40,7 +45,7 @@ class Batches:
         self._iterator: Iterator[Batch] = iter(())
         self._rank, self._ranks = rank_and_size()
         self._read = 0
-        self._split = False
+        self._is_split = False
         self._ahead: deque[Batch] = deque()
 
     def __iter__(self) -> Iterator[Batch]:
@@ -50,7 +55,7 @@ class Batches:
         return self._ahead.popleft() if self._ahead else self._drawn()
 
     def ahead(self, count: int) -> list[Batch]:
-        """The next so many, which are still to come: they are drawn now and held until then."""
+        """The next `count` batches, without consuming them."""
         while len(self._ahead) < count:
             self._ahead.append(self._drawn())
         return list(self._ahead)[:count]
@@ -59,23 +64,23 @@ class Batches:
         outside = torch.get_rng_state()
         torch.set_rng_state(self._torch_state)
         try:
-            return self._pull_own()
+            return self._pull_of_rank()
         finally:
             self._torch_state = torch.get_rng_state()
             torch.set_rng_state(outside)
 
-    def _pull_own(self) -> Batch:
+    def _pull_of_rank(self) -> Batch:
         while True:
             batch = self._pull()
             turn, self._read = self._read % self._ranks, self._read + 1
-            if turn == self._rank or self._split:
+            if turn == self._rank or self._is_split:
                 return batch
 
     def _pull(self) -> Batch:
         for batch in self._iterator:
             return batch
         data = self._next_pass()
-        self._split = bool(_splitters(data))
+        self._is_split = bool(_distributed_samplers(data))
         self._iterator = iter(data)
         for batch in self._iterator:
             return batch
@@ -95,7 +100,7 @@ class Batches:
                 "every trial reads it again. Give a list, a DataLoader, or a function of a seed."
             )
         if self._ranks > 1:
-            for sampler in _splitters(self._data):
+            for sampler in _distributed_samplers(self._data):
                 sampler.set_epoch(derived_seed(self._seed, 5, self._passes))
         if isinstance(self._data, DataLoader):
             return _detached(self._data)
@@ -103,28 +108,28 @@ class Batches:
 
 
 def _detached(loader: DataLoader[Any]) -> DataLoader[Any]:
-    """A shallow copy, so that workers kept by the user's own loader stay at their position."""
-    twin = copy.copy(loader)
-    twin._iterator = None  # noqa: SLF001 - torch offers no other way to leave it alone
-    return twin
+    """A shallow copy, so that persistent workers of the user's loader stay at their position."""
+    duplicate = copy.copy(loader)
+    duplicate._iterator = None  # noqa: SLF001 - torch offers no other way to leave it alone
+    return duplicate
 
 
 def _samplers(data: object) -> list[Any]:
-    """A loader's samplers, of examples and of batches."""
+    """The samplers of a loader, of examples and of batches."""
     batches = getattr(data, "batch_sampler", None)
     return [getattr(data, "sampler", None), batches, getattr(batches, "sampler", None)]
 
 
-def _splitters(data: object) -> list[DistributedSampler[Any]]:
-    """The samplers that give each rank its own part."""
-    return [one for one in _samplers(data) if isinstance(one, DistributedSampler)]
+def _distributed_samplers(data: object) -> list[DistributedSampler[Any]]:
+    """The samplers that give each rank its own part of the data."""
+    return [sampler for sampler in _samplers(data) if isinstance(sampler, DistributedSampler)]
 
 
 def _generators(data: object) -> list[torch.Generator]:
-    """The generators a loader draws from: its own and its samplers'."""
-    found = [getattr(holder, "generator", None) for holder in (data, *_samplers(data))]
-    unique = {id(one): one for one in found if isinstance(one, torch.Generator)}
-    return list(unique.values())
+    """The generators that a loader and its samplers draw from, each once."""
+    candidates = [getattr(holder, "generator", None) for holder in (data, *_samplers(data))]
+    unique = {id(generator): generator for generator in candidates}
+    return [generator for generator in unique.values() if isinstance(generator, torch.Generator)]
 
 
 def _seed_generators(data: object, seed: int) -> None:
@@ -134,8 +139,8 @@ def _seed_generators(data: object, seed: int) -> None:
 
 @contextmanager
 def kept_data_state(data: object) -> Iterator[None]:
-    """Leave a loader's generators, epoch, and position if it can state one, as they were."""
-    epochs = [(sampler, sampler.epoch) for sampler in _splitters(data)]
+    """Restore a loader's generators, epoch and, if it has a `state_dict`, its position."""
+    epochs = [(sampler, sampler.epoch) for sampler in _distributed_samplers(data)]
     states = [(generator, generator.get_state()) for generator in _generators(data)]
     keeps_position = hasattr(data, "state_dict") and hasattr(data, "load_state_dict")
     position = copy.deepcopy(data.state_dict()) if keeps_position else None  # type: ignore[attr-defined]

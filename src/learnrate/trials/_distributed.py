@@ -1,7 +1,7 @@
 """Data-parallel training: several ranks train one model, each on its part of the data.
 
-Every rank makes the same decisions, because each is made from numbers that were averaged over all
-of them. A rank that cannot go on says so in the same exchange, so that none waits for it.
+Every rank makes the same decisions, because they are made from numbers averaged over all ranks. A
+rank that fails says so in the same exchange, so that no other rank waits for it.
 """
 
 from __future__ import annotations
@@ -27,16 +27,21 @@ __all__ = ["RankError", "Ranks", "ranks"]
 
 _Value = TypeVar("_Value")
 
-_PATIENCE = timedelta(minutes=10)  # for a rank that neither answers nor ends
+_TIMEOUT = timedelta(minutes=10)  # for a rank that neither answers nor ends
 
 
 class RankError(TaskError):
-    """A rank failed; every rank raises this, with the same words."""
+    """A rank failed. Every rank raises this, with the same message."""
 
 
 @dataclass(frozen=True)
 class Ranks:
-    """The processes that train together; with one alone every method returns what it is given."""
+    """The processes that train one model together. With a single rank no method changes anything.
+
+    Attributes:
+        rank: of this process, 0-based.
+        size: how many ranks there are.
+    """
 
     rank: int = 0
     size: int = 1
@@ -44,13 +49,18 @@ class Ranks:
     def average_gradients(
         self, parameters: Sequence[torch.Tensor], loss: float, error: Exception | None
     ) -> float:
-        """Average every gradient over ranks, in place; returns the loss averaged likewise.
+        """Average every gradient over the ranks, in place; returns the averaged loss.
 
-        A gradient that some ranks do not have counts as zero there; one that no rank has stays
-        away. All goes in one exchange, with the loss and with whether a rank failed.
+        A gradient that only some ranks have counts as zero on the others; one that no rank has
+        stays None. It is one exchange, with the loss and with whether a rank failed.
+
+        Args:
+            parameters: the tensors whose gradients are averaged, in the same order on every rank.
+            loss: of this rank.
+            error: what this rank raised; None if it did not fail.
 
         Raises:
-            RankError: a rank gave an error.
+            RankError: a rank passed an error.
             LostRankError: a rank cannot be reached.
         """
         if self.size == 1:
@@ -60,27 +70,27 @@ class Ranks:
         buffer = self._packed(parameters, loss, error)
         self._sum(buffer)
         if float(buffer[0]):
-            self._raise_together(error)
+            self._raise_on_all(error)
         present = buffer[2 : 2 + len(parameters)].tolist()
-        ends = buffer[2 + len(parameters) :].split([one.numel() for one in parameters])
-        for parameter, count, total_steps in zip(parameters, present, ends, strict=True):
+        ends = buffer[2 + len(parameters) :].split([parameter.numel() for parameter in parameters])
+        for parameter, count, total in zip(parameters, present, ends, strict=True):
             if count:
-                mean = (total_steps / self.size).view_as(parameter).to(parameter.dtype)
+                mean = (total / self.size).view_as(parameter).to(parameter.dtype)
                 parameter.grad = mean if parameter.grad is None else parameter.grad.copy_(mean)
         return float(buffer[1]) / self.size
 
     def mean(self, value: float, error: Exception | None = None) -> float:
-        """A number averaged over ranks.
+        """Average a number over the ranks.
 
         Raises:
-            RankError: a rank gave an error.
+            RankError: a rank passed an error.
             LostRankError: a rank cannot be reached.
         """
         return self.average_gradients((), value, error)
 
     @contextmanager
     def together(self) -> Iterator[None]:
-        """Leave the block with every other rank; an error in it on one is raised on all.
+        """Wait at the end of the block for every rank; an error in it on one is raised on all.
 
         Raises:
             RankError: the block raised on some rank.
@@ -95,95 +105,96 @@ class Ranks:
             error = raised
         self.mean(0.0, error)
 
-    def agreed(self, value: _Value) -> _Value:
-        """What the first rank has, on every rank."""
+    def from_first(self, value: _Value) -> _Value:
+        """The first rank's value, on every rank."""
         if self.size == 1:
             return value
-        held = [value]
-        with _losing_ranks(self.rank):
-            distributed.broadcast_object_list(held, device=_device())
-        return held[0]
+        values = [value]
+        with _lost_rank_errors(self.rank):
+            distributed.broadcast_object_list(values, device=_device())
+        return values[0]
 
-    def start_equal(self, tensors: Iterable[torch.Tensor]) -> None:
-        """Give every rank the first one's values, in place."""
+    def copy_from_first(self, tensors: Iterable[torch.Tensor]) -> None:
+        """Copy the first rank's values to every rank, in place."""
         if self.size == 1:
             return
-        with torch.no_grad(), _losing_ranks(self.rank):
+        with torch.no_grad(), _lost_rank_errors(self.rank):
             for tensor in tensors:
                 distributed.broadcast(tensor, src=0)
 
     def _packed(
         self, parameters: Sequence[torch.Tensor], loss: float, error: Exception | None
     ) -> torch.Tensor:
-        """Failed, loss, which gradients are there, the gradients: one vector."""
-        double = any(one.dtype == torch.float64 for one in parameters) or not parameters
+        """One vector: whether it failed, the loss, which gradients there are, the gradients."""
+        dtypes = {parameter.dtype for parameter in parameters}
+        double = torch.float64 in dtypes or not parameters
         kind = torch.float64 if double else torch.float32
         device = parameters[0].device if parameters else _device()
-        gradients = [one.grad if error is None else None for one in parameters]
+        gradients = [parameter.grad if error is None else None for parameter in parameters]
         present = [float(gradient is not None) for gradient in gradients]
         parts = [
-            (torch.zeros_like(one) if gradient is None else gradient).reshape(-1).to(kind)
-            for one, gradient in zip(parameters, gradients, strict=True)
+            (torch.zeros_like(parameter) if gradient is None else gradient).reshape(-1).to(kind)
+            for parameter, gradient in zip(parameters, gradients, strict=True)
         ]
-        told = [float(error is not None), loss if error is None else 0.0, *present]
-        return torch.cat([torch.tensor(told, dtype=kind, device=device), *parts])
+        header = [float(error is not None), loss if error is None else 0.0, *present]
+        return torch.cat([torch.tensor(header, dtype=kind, device=device), *parts])
 
     def _sum(self, buffer: torch.Tensor) -> None:
-        with _losing_ranks(self.rank):
+        with _lost_rank_errors(self.rank):
             distributed.all_reduce(buffer)
 
-    def _raise_together(self, error: Exception | None) -> None:
-        said = [""] * self.size
-        with _losing_ranks(self.rank):
-            distributed.all_gather_object(said, "" if error is None else _words(error))
-        if len(set(said)) == 1:
-            raise RankError(said[0]) from error
-        named = (f"rank {rank}: {words}" for rank, words in enumerate(said) if words)
-        raise RankError("; ".join(named)) from error
+    def _raise_on_all(self, error: Exception | None) -> None:
+        messages = [""] * self.size
+        with _lost_rank_errors(self.rank):
+            distributed.all_gather_object(messages, "" if error is None else _message(error))
+        if len(set(messages)) == 1:
+            raise RankError(messages[0]) from error
+        by_rank = (f"rank {rank}: {message}" for rank, message in enumerate(messages) if message)
+        raise RankError("; ".join(by_rank)) from error
 
 
 def ranks() -> Ranks:
-    """The ranks of this job, connected; a process group of the user's own is used as it is.
+    """The ranks of this job, connected. A process group that the user made is used as it is.
 
     Raises:
-        LostRankError: torchrun started several, and they cannot reach each other.
+        LostRankError: torchrun started several ranks, and they cannot reach each other.
     """
     rank, size = rank_and_size()
     if size > 1 and not distributed.is_initialized():
         if torch.cuda.is_available():
-            # Where a launcher shows each rank one device, that one.
+            # A launcher may show each rank its own device only.
             local = int(os.environ.get("LOCAL_RANK", "0")) % torch.cuda.device_count()
             torch.cuda.set_device(local)
-        # Imported after the group it would keep it, and its threads, alive: a thread of gloo's that
-        # lets go of a tensor while Python ends aborts the process.
+        # If it were imported after the group, it would keep the group and its threads alive, and a
+        # thread of gloo's that frees a tensor while Python exits aborts the process.
         importlib.import_module("torch.distributed.nn")
-        with _losing_ranks(rank):
-            distributed.init_process_group(timeout=_PATIENCE)
-        atexit.register(_leave)
+        with _lost_rank_errors(rank):
+            distributed.init_process_group(timeout=_TIMEOUT)
+        atexit.register(_destroy_group)
     return Ranks(rank, size)
 
 
-def _words(error: Exception) -> str:
+def _message(error: Exception) -> str:
     return str(error) if isinstance(error, LearnrateError) else f"{type(error).__name__}: {error}"
 
 
-def _leave() -> None:
+def _destroy_group() -> None:
     if distributed.is_initialized():
         distributed.destroy_process_group()
 
 
 def _device() -> torch.device:
-    """Where small exchanges are made: the group's backend may know the accelerator alone."""
+    """The device for small exchanges, because some backends only work on the accelerator."""
     return torch.device("cuda" if distributed.get_backend() == "nccl" else "cpu")
 
 
 @contextmanager
-def _losing_ranks(rank: int) -> Iterator[None]:
+def _lost_rank_errors(rank: int) -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:
         lines: list[Any] = str(error).strip().splitlines() or [""]
         raise LostRankError(
-            f"rank {rank} has lost another rank, and the job cannot go on: {lines[0][:160]}. "
-            "What that rank printed, or torchrun below, says why it ended."
+            f"rank {rank} has lost another rank, and the job cannot continue: {lines[0][:160]}. "
+            "The output of that rank, or torchrun's report below, says why it ended."
         ) from error

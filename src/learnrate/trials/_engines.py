@@ -1,7 +1,8 @@
-"""What runs many trials: the interface, and the engine that runs one after another."""
+"""What runs many trials: the interface, how trials are split, and the sequential engine."""
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Protocol
 
 from learnrate.trials._trial import Curve, Status, Trial, Update, run_trial
@@ -11,40 +12,52 @@ if TYPE_CHECKING:
 
     from learnrate.task import Task
 
-__all__ = ["Engine", "Observe", "Sequential", "nothing"]
+__all__ = [
+    "Engine",
+    "ProgressCallback",
+    "Sequential",
+    "ignore_progress",
+    "split_by_seed_and_length",
+    "split_into_stacks",
+]
 
 
-class Observe(Protocol):
-    """Told how many updates the trials that are still going have made, and what is going on."""
+class ProgressCallback(Protocol):
+    """Called with the updates made by the trials that have not ended, and what is going on."""
 
     def __call__(self, updates: int, stage: str, /) -> None: ...
 
 
-def nothing(updates: int, stage: str, /) -> None:
-    """Observe nothing."""
+def ignore_progress(updates: int, stage: str, /) -> None:
+    """Show no progress."""
 
 
 class Engine(Protocol):
-    """Runs trials of one task, and says in `notes` what a person should know about how.
+    """Runs trials of one task.
 
     The same seed gives the same curve on every engine, within floating-point noise.
     """
 
     @property
     def name(self) -> str:
-        """The word by which it is chosen."""
+        """The name that users choose it by."""
 
     @property
     def notes(self) -> Sequence[str]:
-        """Sentences: what could not be done, and what was done instead."""
+        """Sentences for the user: what could not be done, and what was done instead."""
 
     def run(
-        self, task: Task, trials: Sequence[Trial], observe: Observe = nothing
+        self, task: Task, trials: Sequence[Trial], on_progress: ProgressCallback = ignore_progress
     ) -> Iterator[tuple[Trial, Curve]]:
-        """Each trial with its curve as soon as it has ended. Use inside `preserved(task)`.
+        """Yield each trial with its curve as soon as it has ended. Use inside `preserved(task)`.
+
+        Args:
+            task: what to train.
+            trials: in increasing order of their rates, for each seed.
+            on_progress: called now and then while trials run.
 
         Raises:
-            KeyboardInterrupt: on Ctrl-C; the trials that have not ended have no curve.
+            KeyboardInterrupt: on Ctrl-C; trials that have not ended have no curve.
         """
 
 
@@ -55,15 +68,39 @@ class Sequential:
     notes: tuple[str, ...] = ()
 
     def run(
-        self, task: Task, trials: Sequence[Trial], observe: Observe = nothing
+        self, task: Task, trials: Sequence[Trial], on_progress: ProgressCallback = ignore_progress
     ) -> Iterator[tuple[Trial, Curve]]:
-        """Each trial with its curve, in the order given."""
+        """Yield each trial with its curve, in the order given."""
 
         def show(update: Update) -> None:
-            observe(update.step + 1, f"rate {update.lr:.2g}, loss {update.loss:.4g}")
+            on_progress(update.step + 1, f"rate {update.lr:.2g}, loss {update.loss:.4g}")
 
         for trial in trials:
             curve, _ = run_trial(task, trial, on_update=show)
             if curve.status is Status.INTERRUPTED:
                 raise KeyboardInterrupt
             yield trial, curve
+
+
+def split_by_seed_and_length(trials: Sequence[Trial]) -> list[list[Trial]]:
+    """Group trials that can share a stack: those of one seed and one length."""
+    groups: dict[tuple[int, int], list[Trial]] = {}
+    for trial in trials:
+        groups.setdefault((trial.seed, trial.total_steps), []).append(trial)
+    return list(groups.values())
+
+
+def split_into_stacks(trials: Sequence[Trial], width: int) -> list[list[Trial]]:
+    """Split trials into stacks of about equal size, the largest first.
+
+    Each stack gets low and high rates, because trials at high rates end early.
+
+    Args:
+        trials: in increasing order of their rates, for each seed.
+        width: the most trials a stack may hold.
+    """
+    stacks: list[list[Trial]] = []
+    for group in split_by_seed_and_length(trials):
+        count = math.ceil(len(group) / width)
+        stacks.extend(group[first::count] for first in range(count))
+    return sorted(stacks, key=len, reverse=True)

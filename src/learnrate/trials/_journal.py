@@ -1,4 +1,4 @@
-"""What was measured, on disk as soon as it is known, so that a killed job goes on."""
+"""Measurements on disk as soon as they are made, so that a killed job can be resumed."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ __all__ = ["Journal", "fingerprint"]
 
 
 class Journal:
-    """Records of one task by what was measured, its length and its seed; one JSON line each.
+    """Records of measurements of one task; one JSON line each.
 
-    Each is appended in one write and flushed to disk at once, so several processes may keep theirs
-    in one file, and each sees what the others have finished. A line cut off by a kill is ignored.
+    Each record is appended in one write and flushed to disk at once. So several processes may share
+    a file, and each sees what the others have finished. A line cut off by a kill is ignored.
 
     Args:
-        path: the file; without one nothing outlives the process.
-        identity: of the task, its `fingerprint`; records of other tasks are not seen.
+        path: the file; None keeps the records in this process only.
+        identity: the task's `fingerprint`; records of other tasks are ignored.
     """
 
     def __init__(self, path: Path | None, identity: str) -> None:
@@ -44,44 +44,58 @@ class Journal:
         self._read_to = 0
         self._refresh()
 
-    def get(self, what: str, length: int, seed: int) -> dict[str, Any] | None:
-        """The record of a measurement, if it was made before; the first rank's on every rank."""
-        key = self._key(what, length, seed)
+    def get(self, measurement: str, length: int, seed: int) -> dict[str, Any] | None:
+        """The record of a measurement; None if it was not made before.
+
+        Several ranks all get the first rank's record.
+
+        Args:
+            measurement: what was measured, such as the text of a schedule.
+            length: of the measurement, in updates.
+            seed: of the measurement.
+        """
+        key = self._key(measurement, length, seed)
         if key not in self._records:
             self._refresh()
-        return ranks().agreed(self._records.get(key))
+        return ranks().from_first(self._records.get(key))
 
-    def add(self, what: str, length: int, seed: int, record: dict[str, Any]) -> None:
-        """Keep the record of a measurement.
+    def add(self, measurement: str, length: int, seed: int, record: dict[str, Any]) -> None:
+        """Add the record of a measurement.
+
+        Args:
+            measurement: what was measured, such as the text of a schedule.
+            length: of the measurement, in updates.
+            seed: of the measurement.
+            record: JSON values, without numbers that are not finite.
 
         Raises:
-            FileError: it cannot be written.
+            FileError: the file cannot be written.
         """
-        key = self._key(what, length, seed)
+        key = self._key(measurement, length, seed)
         self._records[key] = record
         if self._path is not None and is_first_rank():
             _append(self._path, json.dumps({"key": key, **record}, allow_nan=False))
 
     def curve(self, trial: Trial) -> Curve | None:
-        """The whole curve of a trial that was run before, if it finished or diverged."""
+        """The curve of a trial that finished or diverged before; None if there is none."""
         record = self.get(str(trial.schedule), trial.total_steps, trial.seed)
-        return None if record is None else _unpacked(record, trial)
+        return None if record is None else _curve_from(record, trial)
 
-    def keep(self, trial: Trial, curve: Curve) -> None:
-        """Keep a trial that finished or diverged; one that failed or was interrupted runs again.
+    def add_curve(self, trial: Trial, curve: Curve) -> None:
+        """Add a trial that finished or diverged; one that failed or was interrupted runs again.
 
         Raises:
-            FileError: it cannot be written.
+            FileError: the file cannot be written.
         """
         if curve.status in {Status.FINISHED, Status.DIVERGED}:
-            self.add(str(trial.schedule), trial.total_steps, trial.seed, _packed(curve))
+            self.add(str(trial.schedule), trial.total_steps, trial.seed, _record_of(curve))
 
-    def _key(self, what: str, length: int, seed: int) -> str:
-        described = f"{self._identity}|{what}|{length}|{seed}"
+    def _key(self, measurement: str, length: int, seed: int) -> str:
+        described = f"{self._identity}|{measurement}|{length}|{seed}"
         return hashlib.sha256(described.encode()).hexdigest()[:24]
 
     def _refresh(self) -> None:
-        """Read what was appended since the last time, by whomever."""
+        """Read what this process and others have appended since the last time."""
         if self._path is None or not self._path.exists():
             return
         try:
@@ -93,9 +107,9 @@ class Journal:
         whole = added.rfind(b"\n") + 1
         self._read_to += whole
         for line in added[:whole].decode(errors="replace").splitlines():
-            self._take(line)
+            self._read_line(line)
 
-    def _take(self, line: str) -> None:
+    def _read_line(self, line: str) -> None:
         try:
             record = json.loads(line)
             key = record.pop("key")
@@ -105,7 +119,7 @@ class Journal:
 
 
 def fingerprint(task: Task) -> str:
-    """What tells one task from another: its modules, optimizer, first loss and options.
+    """A hash that identifies a task: of its modules, optimizer, first loss and options.
 
     Raises:
         TaskError: the task cannot be trained; see `check_task`.
@@ -117,7 +131,7 @@ def fingerprint(task: Task) -> str:
         f"{first_loss:.5g}",
         f"{task.clip_norm} {task.accumulate} {task.amp}",
     ]
-    if training.ranks.size > 1:  # another batch, so another task
+    if training.ranks.size > 1:  # they train on larger batches, so it is another task
         described.append(f"{training.ranks.size} ranks")
     return hashlib.sha256("\n".join(described).encode()).hexdigest()[:16]
 
@@ -125,7 +139,7 @@ def fingerprint(task: Task) -> str:
 def _append(path: Path, text: str) -> None:
     try:
         with path.open("ab", buffering=0) as file:
-            # A line that a kill cut off has no end; ours starts on a line of its own.
+            # A line that was cut off by a kill has no end; the new one starts on its own line.
             ends_whole = file.tell() == 0 or _last_byte(path) == b"\n"
             line = f"{text}\n" if ends_whole else f"\n{text}\n"
             file.write(line.encode())
@@ -140,21 +154,21 @@ def _last_byte(path: Path) -> bytes:
         return file.read(1)
 
 
-def _packed(curve: Curve) -> dict[str, Any]:
-    with np.errstate(over="ignore"):  # what overflows is seen below to need double precision
+def _record_of(curve: Curve) -> dict[str, Any]:
+    with np.errstate(over="ignore"):  # what overflows is stored in double precision
         single = curve.loss.astype("<f4")
     lossless = np.array_equal(single, curve.loss, equal_nan=True)
     stored = single if lossless else curve.loss.astype("<f8")
     return {
         "status": str(curve.status),
-        "validation": _written(curve.validation),
+        "validation": _json_number(curve.validation),
         "seconds": round(curve.seconds, 3),
         "type": stored.dtype.str,
         "curve": base64.b64encode(zlib.compress(stored.tobytes())).decode(),
     }
 
 
-def _unpacked(record: dict[str, Any], trial: Trial) -> Curve | None:
+def _curve_from(record: dict[str, Any], trial: Trial) -> Curve | None:
     try:
         content = zlib.decompress(base64.b64decode(record["curve"]))
         loss = np.frombuffer(content, dtype=record["type"]).astype(float)
@@ -170,6 +184,6 @@ def _unpacked(record: dict[str, Any], trial: Trial) -> Curve | None:
         return None
 
 
-def _written(value: float | None) -> float | str | None:
-    """JSON has no infinities and no NaN; they are kept as words that `float` reads."""
-    return value if value is None or math.isfinite(value) else str(value)
+def _json_number(number: float | None) -> float | str | None:
+    """JSON has no infinities and no NaN; they become words that `float` reads."""
+    return number if number is None or math.isfinite(number) else str(number)

@@ -1,4 +1,4 @@
-"""Objects of the user's, put back exactly after being trained with."""
+"""Objects of the user's, restored exactly after training with them."""
 
 from __future__ import annotations
 
@@ -21,20 +21,23 @@ __all__ = ["kept_state"]
 
 @contextmanager
 def kept_state(objects: Iterable[Any]) -> Iterator[Callable[[], None]]:
-    """Put modules, optimizers, and whatever has a `state_dict`, back as they were.
+    """Restore modules, optimizers, and other objects with a `state_dict`, on leaving the block.
 
-    Yields a function that puts them back now; they are put back on leaving too, also after an
-    error or Ctrl-C. Modules get back weights, buffers (those not saved too), gradients and modes;
-    optimizers their state and rates. Tensors stay the same tensors, in place.
+    They are restored after an error or Ctrl-C too. Yields a function that restores them at once.
+    Modules get back weights, buffers (non-persistent ones too), gradients and modes; optimizers get
+    back state and rates. Tensors are restored in place.
+
+    Args:
+        objects: modules, optimizers, and objects with `state_dict` and `load_state_dict`.
 
     Raises:
         ArgumentError: an object has no `state_dict` and `load_state_dict`.
     """
-    restorers = [_restorer(one) for one in objects]
+    restorers = [_restorer(part) for part in objects]
 
     def restore() -> None:
-        for put_back in restorers:
-            put_back()
+        for restore_part in restorers:
+            restore_part()
 
     try:
         yield restore
@@ -42,74 +45,78 @@ def kept_state(objects: Iterable[Any]) -> Iterator[Callable[[], None]]:
         restore()
 
 
-def _restorer(one: Any) -> Callable[[], None]:
-    if isinstance(one, nn.Module):
-        return _module_restorer(one)
-    if isinstance(one, Optimizer) and type(one).state_dict is Optimizer.state_dict:
-        return _optimizer_restorer(one)
-    if hasattr(one, "state_dict") and hasattr(one, "load_state_dict"):
-        state = copy.deepcopy(one.state_dict())
-        return lambda: one.load_state_dict(copy.deepcopy(state))
+def _restorer(part: Any) -> Callable[[], None]:
+    if isinstance(part, nn.Module):
+        return _module_restorer(part)
+    if isinstance(part, Optimizer) and type(part).state_dict is Optimizer.state_dict:
+        return _optimizer_restorer(part)
+    if hasattr(part, "state_dict") and hasattr(part, "load_state_dict"):
+        state = copy.deepcopy(part.state_dict())
+        return lambda: part.load_state_dict(copy.deepcopy(state))
     raise ArgumentError(
         "state=[...] takes objects with state_dict and load_state_dict (modules, optimizers, "
-        f"schedulers, scalers); got a {type(one).__name__}."
+        f"schedulers, scalers); got a {type(part).__name__}."
     )
 
 
 def _module_restorer(module: nn.Module) -> Callable[[], None]:
-    tensors = [(one, one.detach().clone()) for one in chain(module.parameters(), module.buffers())]
-    gradients = [
-        (one, one.grad, None if one.grad is None else one.grad.clone())
-        for one in module.parameters()
+    tensors = [
+        (tensor, tensor.detach().clone())
+        for tensor in chain(module.parameters(), module.buffers())
     ]
-    modes = [(one, one.training) for one in module.modules()]
+    gradients = [
+        (parameter, parameter.grad, None if parameter.grad is None else parameter.grad.clone())
+        for parameter in module.parameters()
+    ]
+    modes = [(submodule, submodule.training) for submodule in module.modules()]
 
-    def put_back() -> None:
+    def restore() -> None:
         with torch.no_grad():
             for tensor, value in tensors:
                 tensor.copy_(value)
-            for parameter, gradient, slopes in gradients:
-                if gradient is not None and slopes is not None:
-                    gradient.copy_(slopes)
+            for parameter, gradient, value in gradients:
+                if gradient is not None and value is not None:
+                    gradient.copy_(value)
                 parameter.grad = gradient
-        for part, mode in modes:
-            part.training = mode
+        for submodule, mode in modes:
+            submodule.training = mode
 
-    return put_back
+    return restore
 
 
 def _optimizer_restorer(optimizer: Optimizer) -> Callable[[], None]:
-    """Not through `load_state_dict`, which rounds what is kept in more bits than the weights."""
-    state = {one: _keeper(held) for one, held in optimizer.state.items()}
+    """Not through `load_state_dict`, which rounds state of a higher precision than the weights."""
+    state = {parameter: _value_restorer(values) for parameter, values in optimizer.state.items()}
     groups = [
-        _keeper({k: v for k, v in one.items() if k != "params"}) for one in optimizer.param_groups
+        _value_restorer({name: value for name, value in group.items() if name != "params"})
+        for group in optimizer.param_groups
     ]
-    flags = {
-        name: held for name, held in vars(optimizer).items() if type(held) in {bool, int, float}
+    attributes = {
+        name: value for name, value in vars(optimizer).items() if type(value) in {bool, int, float}
     }
 
-    def put_back() -> None:
+    def restore() -> None:
         optimizer.state.clear()
         with torch.no_grad():
-            for one, held in state.items():
-                optimizer.state[one] = held()
-            for group, held in zip(optimizer.param_groups, groups, strict=True):
-                kept = held()
-                for name in group.keys() - kept.keys() - {"params"}:
+            for parameter, restored in state.items():
+                optimizer.state[parameter] = restored()
+            for group, restored in zip(optimizer.param_groups, groups, strict=True):
+                options = restored()
+                for name in group.keys() - options.keys() - {"params"}:
                     del group[name]
-                group.update(kept)
-        vars(optimizer).update(flags)
+                group.update(options)
+        vars(optimizer).update(attributes)
 
-    return put_back
+    return restore
 
 
-def _keeper(held: Any) -> Callable[[], Any]:
-    """What gives a value back as it is now: tensors as the same ones, the rest as copies."""
-    if isinstance(held, torch.Tensor):
-        value = held.detach().clone()
-        return lambda: held.copy_(value)
-    if type(held) is dict:
-        parts = {key: _keeper(one) for key, one in held.items()}
-        return lambda: {key: one() for key, one in parts.items()}
-    value = copy.deepcopy(held)
-    return lambda: copy.deepcopy(value)
+def _value_restorer(value: Any) -> Callable[[], Any]:
+    """A function that returns the value as it is now: tensors in place, the rest as copies."""
+    if isinstance(value, torch.Tensor):
+        saved = value.detach().clone()
+        return lambda: value.copy_(saved)
+    if type(value) is dict:
+        parts = {key: _value_restorer(part) for key, part in value.items()}
+        return lambda: {key: restored() for key, restored in parts.items()}
+    copied = copy.deepcopy(value)
+    return lambda: copy.deepcopy(copied)

@@ -1,4 +1,4 @@
-"""How many trials fit into memory at once: measured on a few updates of narrow stacks."""
+"""How many trials fit into memory at once, measured on a few updates of narrow stacks."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ if TYPE_CHECKING:
     from learnrate.task import Task
     from learnrate.trials._trial import Trial
 
-__all__ = ["Room", "available_memory", "is_out_of_memory", "measured_room"]
+__all__ = ["StackMemory", "available_memory", "is_out_of_memory", "measure_stack_memory"]
 
 _resource: Any = None if sys.platform == "win32" else importlib.import_module("resource")
 
 _UPDATES = 2  # the first makes the optimizer's state
 _WIDEST = 8
-_SHARE = 0.8  # of what is free, that stacks may take
-_SAID = ("can't allocate memory", "not enough memory", "out of memory")
+_SHARE = 0.8  # of the free memory, that stacks may take
+_MESSAGES = ("can't allocate memory", "not enough memory", "out of memory")
 _PROCESS = Path("/proc/self")
 _CGROUPS = (
     ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"),
@@ -41,66 +41,78 @@ _CGROUPS = (
 
 
 @dataclass(frozen=True)
-class Room:
-    """What a trial in a stack takes and what is free, in bytes; None where it cannot be told."""
+class StackMemory:
+    """The memory that a trial in a stack needs, and how much is free.
+
+    Attributes:
+        needed: bytes for each trial.
+        free: bytes; None if unknown.
+    """
 
     needed: float
     free: float | None
 
     def widest(self, wanted: int, processes: int = 1) -> int:
-        """The widest stack, of at most `wanted` trials, for each of as many processes; 1 at least.
+        """How many trials fit into a stack, at least 1.
+
+        Args:
+            wanted: the most trials.
+            processes: how many have such a stack at the same time.
 
         Examples:
-            >>> Room(needed=100.0, free=1000.0).widest(16)
+            >>> StackMemory(needed=100.0, free=1000.0).widest(16)
             8
-            >>> Room(needed=100.0, free=1000.0).widest(16, processes=2)
+            >>> StackMemory(needed=100.0, free=1000.0).widest(16, processes=2)
             4
         """
         if self.free is None or self.needed <= 0:
             return wanted
         return int(min(wanted, max(1, _SHARE * self.free / processes // self.needed)))
 
-    def said(self, trials: int) -> str:
-        """The figures behind a stack that is narrower than asked for."""
+    def shortage(self, trials: int) -> str:
+        """Why a stack is narrower than so many trials, with the figures."""
         needed, free = self.needed * trials / 2**30, (self.free or 0.0) / 2**30
         return f"{trials} trials at once need about {needed:.2g} GiB, and {free:.2g} GiB are free"
 
 
-def measured_room(task: Task, trial: Trial, wanted: int) -> Room:
-    """Make a few updates of stacks of 1, 2, 4 and 8 trials, as long as the next will surely fit.
+def measure_stack_memory(task: Task, trial: Trial, wanted: int) -> StackMemory:
+    """Make a few updates of stacks of 1, 2, 4 and 8 trials, as long as the next is sure to fit.
 
-    Changes nothing of the user's.
+    Nothing of the user's is changed.
 
     Args:
         task: what is trained.
         trial: one of the trials.
-        wanted: how many are to run at once.
+        wanted: how many trials are to run at once.
     """
     with preserved(task):
         meter = _Cuda() if _is_on_cuda(task, trial) else _Host()
         free = meter.free()
-        before, narrower, width = meter.held(), 0, 1
+        before, narrower, width = meter.used(), 0, 1
         while True:
             peak = meter.peak(partial(_run, task, trial, width))
-            # From one width to the next: what an allocator keeps for itself does not count.
+            # The difference of two widths leaves out what an allocator keeps for itself.
             needed = max(0.0, (peak - before) / (width - narrower))
             before, narrower, width = peak, width, 2 * width
             fits = free is None or width * needed < _SHARE * free / 2
             if width > min(wanted, _WIDEST) or not fits:
-                return Room(needed, free)
+                return StackMemory(needed, free)
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an allocation failed, on whatever device."""
+    """Whether an allocation failed, on the host or on a device."""
     if isinstance(error, MemoryError | torch.OutOfMemoryError):
         return True
-    return isinstance(error, RuntimeError) and any(said in str(error) for said in _SAID)
+    return isinstance(error, RuntimeError) and any(message in str(error) for message in _MESSAGES)
 
 
 def available_memory() -> float | None:
-    """Bytes this process may still take: of the machine, its control group and its own limits."""
-    found = [_meminfo(), *(_cgroup(*paths) for paths in _CGROUPS), _address_space()]
-    return min((one for one in found if one is not None), default=None)
+    """How many bytes this process may still allocate; None if unknown.
+
+    The least of what the machine, its control group and its own limits allow.
+    """
+    limits = [_meminfo(), *(_cgroup(*paths) for paths in _CGROUPS), _address_space()]
+    return min((limit for limit in limits if limit is not None), default=None)
 
 
 def _run(task: Task, trial: Trial, width: int) -> None:
@@ -115,12 +127,12 @@ def _is_on_cuda(task: Task, trial: Trial) -> bool:
 
 
 class _Host:
-    """Main memory, by the most that the process has ever held."""
+    """Main memory, measured by the peak of the process's resident memory."""
 
     def free(self) -> float | None:
         return available_memory()
 
-    def held(self) -> float:
+    def used(self) -> float:
         gc.collect()
         return _status("VmRSS") or _peak()
 
@@ -131,13 +143,13 @@ class _Host:
 
 
 class _Cuda:
-    """A device's memory, by torch's own count."""
+    """A device's memory, as torch counts it."""
 
     def free(self) -> float | None:
         free, _ = torch.cuda.mem_get_info()
         return float(free + torch.cuda.memory_reserved() - torch.cuda.memory_allocated())
 
-    def held(self) -> float:
+    def used(self) -> float:
         return float(torch.cuda.memory_allocated())
 
     def peak(self, function: Callable[[], None]) -> float:
@@ -149,7 +161,7 @@ class _Cuda:
 def _forget_peak() -> None:
     try:
         (_PROCESS / "clear_refs").write_text("5")
-    except OSError:  # no such file, or not allowed: the peak then only rises
+    except OSError:  # no such file, or not allowed: then the peak only rises
         return
 
 
@@ -164,35 +176,35 @@ def _peak() -> float:
 
 
 def _status(name: str) -> float | None:
-    """A line of the process's status, in bytes."""
-    try:
-        lines = (_PROCESS / "status").read_text().splitlines()
-    except OSError:
-        return None
-    found = [line.split()[1] for line in lines if line.startswith(f"{name}:")]
-    return 1024.0 * int(found[0]) if found else None
+    """A field of /proc/self/status, in bytes."""
+    return _kibibytes(_PROCESS / "status", name)
 
 
 def _meminfo() -> float | None:
+    return _kibibytes(Path("/proc/meminfo"), "MemAvailable")
+
+
+def _kibibytes(file: Path, name: str) -> float | None:
+    """The line `name: ... kB` of a file, in bytes."""
     try:
-        lines = Path("/proc/meminfo").read_text().splitlines()
+        lines = file.read_text().splitlines()
     except OSError:
         return None
-    found = [line.split()[1] for line in lines if line.startswith("MemAvailable:")]
-    return 1024.0 * int(found[0]) if found else None
+    numbers = [line.split()[1] for line in lines if line.startswith(f"{name}:")]
+    return 1024.0 * int(numbers[0]) if numbers else None
 
 
 def _cgroup(limit: str, usage: str) -> float | None:
     try:
-        most, held = Path(limit).read_text().strip(), Path(usage).read_text().strip()
+        most, used = Path(limit).read_text().strip(), Path(usage).read_text().strip()
     except OSError:
         return None
-    return float(most) - float(held) if most.isdecimal() and held.isdecimal() else None
+    return float(most) - float(used) if most.isdecimal() and used.isdecimal() else None
 
 
 def _address_space() -> float | None:
-    held = _status("VmSize")
-    if _resource is None or held is None:
+    used = _status("VmSize")
+    if _resource is None or used is None:
         return None
     limit, _ = _resource.getrlimit(_resource.RLIMIT_AS)
-    return float(limit) - held if limit != _resource.RLIM_INFINITY else None
+    return float(limit) - used if limit != _resource.RLIM_INFINITY else None

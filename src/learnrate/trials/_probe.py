@@ -1,4 +1,4 @@
-"""Whether a task's trials can be stacked: a few updates of both engines on copies, compared."""
+"""Whether a task's trials can be stacked: a few updates of both engines on copies are compared."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ _NORMS = nn.modules.batchnorm._BatchNorm  # noqa: SLF001 - torch names the famil
 
 @dataclass(frozen=True)
 class Probe:
-    """What a task allows.
+    """Whether the trials of a task can be stacked.
 
     Attributes:
-        refusal: why its trials cannot be stacked, as a clause; empty if they can.
-        random: whether its loss draws from torch's generator, as dropout does; a stack then draws
-            other numbers of the same distribution, one set a trial.
+        refusal: why they cannot be stacked, as a clause; empty if they can.
+        random: whether the loss draws from torch's generator, as dropout does. In a stack, each
+            trial then draws other numbers of the same distribution.
     """
 
     refusal: str = ""
@@ -40,13 +40,13 @@ class Probe:
 
 
 def probe(task: Task, trial: Trial) -> Probe:
-    """Try a few updates at the trial's rates in both engines. Changes nothing of the user's."""
+    """Try a few updates at the trial's highest rate in both engines, on copies."""
     with preserved(task):
         try:
             return _compared(task, trial)
         except StackError as error:
             return Probe(str(error))
-        except Exception as error:  # noqa: BLE001 - whatever vmap and the model make of each other
+        except Exception as error:  # noqa: BLE001 - vmap and the model may raise anything
             return Probe(f"its loss does not run under torch.vmap: {first_line(error)}")
 
 
@@ -60,7 +60,7 @@ def first_line(error: BaseException) -> str:
 def _compared(task: Task, trial: Trial) -> Probe:
     rates = _rates(trial)
     training = Training(task, trial.seed)
-    refusal = _stated(task, training)
+    refusal = _static_refusal(task, training)
     if refusal:
         return Probe(refusal)
     buffers = {name: value.clone() for name, value in training.model.named_buffers()}
@@ -79,29 +79,29 @@ def _compared(task: Task, trial: Trial) -> Probe:
 
 
 def _rates(trial: Trial) -> list[float]:
-    """Its highest rate at each of a few updates; a warm-up's first rates would change nothing."""
+    """The trial's highest rate for a few updates; the first rates of a warm-up change too little."""
     return [float(np.max(trial.schedule.table()))] * min(_UPDATES, trial.total_steps)
 
 
-def _stated(task: Task, training: Training) -> str:
-    """What can be seen without running anything."""
-    why = unsupported(training.optimizer)
-    if why:
-        return why
+def _static_refusal(task: Task, training: Training) -> str:
+    """Why trials cannot be stacked, as far as it can be seen without running them."""
+    refusal = unsupported(training.optimizer)
+    if refusal:
+        return refusal
     if task.amp == "float16":
-        return "float16's gradient scaler keeps one scale a model"
+        return "the gradient scaler of float16 keeps one scale for each model"
     for name, module in training.model.named_modules():
         if isinstance(module, _NORMS) and module.track_running_stats:
             kind = type(module).__name__
             return f"{kind} {name!r} keeps running statistics, which a stack would share"
-    if task.clip_norm is not None and _has_others(training):
+    if task.clip_norm is not None and _has_untrained(training):
         return "clip_norm counts gradients of parameters that its optimizer does not train"
     return ""
 
 
-def _has_others(training: Training) -> bool:
-    own = {id(p) for group in training.optimizer.param_groups for p in group["params"]}
-    return any(p.requires_grad and id(p) not in own for p in training.model.parameters())
+def _has_untrained(training: Training) -> bool:
+    trained = {id(p) for group in training.optimizer.param_groups for p in group["params"]}
+    return any(p.requires_grad and id(p) not in trained for p in training.model.parameters())
 
 
 def _same(value: torch.Tensor, before: torch.Tensor) -> bool:

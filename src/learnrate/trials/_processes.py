@@ -1,4 +1,4 @@
-"""An engine in several processes of this machine at once, each with a share of its cores."""
+"""An engine in several processes of this machine at once, each on one core."""
 
 from __future__ import annotations
 
@@ -15,8 +15,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
 
-from learnrate.trials._engines import Engine, Observe, Sequential, nothing
-from learnrate.trials._parts import parts_of
+from learnrate.trials._engines import (
+    Engine,
+    ProgressCallback,
+    Sequential,
+    ignore_progress,
+    split_into_stacks,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -28,20 +33,20 @@ __all__ = ["Forked", "available_cores", "in_processes"]
 
 _Result = TypeVar("_Result")
 
-_SHOWN_EVERY = 0.2  # seconds between two reports of progress
+_PROGRESS_EVERY = 0.2  # seconds between two reports of progress
 
 
 class Forked:
-    """Runs parts of the trials in processes forked from this one, each on one core.
+    """Runs stacks of trials in processes forked from this one, each on one core.
 
-    A fork has the task as it is, whether or not it can be pickled. Parts are handed out as
-    processes become free. What a process that died had not ended, as one killed for its memory,
-    runs in this one, one trial after another.
+    A fork has the task as it is, whether or not it can be pickled. A process that becomes free
+    gets the next stack. If a process dies, for example because it was killed for its memory, its
+    unfinished trials run in this process, one after another.
 
     Args:
-        engine: makes what runs a part; its random draws and curves are as in one process.
-        width: how many trials a part holds at most.
-        processes: how many at a time.
+        engine: makes the engine that runs a stack; random draws and curves are as in one process.
+        width: the most trials a stack holds.
+        processes: how many run at a time.
     """
 
     def __init__(self, engine: Callable[[], Engine], width: int, processes: int) -> None:
@@ -52,10 +57,10 @@ class Forked:
         self._processes = processes
 
     def run(
-        self, task: Task, trials: Sequence[Trial], observe: Observe = nothing
+        self, task: Task, trials: Sequence[Trial], on_progress: ProgressCallback = ignore_progress
     ) -> Iterator[tuple[Trial, Curve]]:
-        """Each trial with its curve as soon as it has ended."""
-        waiting = deque(parts_of(trials, self._width))
+        """Yield each trial with its curve as soon as it has ended."""
+        waiting = deque(split_into_stacks(trials, self._width))
         lost: list[Trial] = []
         processes = min(self._processes, len(waiting))
         workers = [_Worker(task, self._engine) for _ in range(processes)]
@@ -64,28 +69,28 @@ class Forked:
                 worker.begin(waiting.popleft())
             while busy := [worker for worker in workers if worker.left]:
                 for worker in _ready(busy):
-                    yield from worker.ended()
+                    yield from worker.receive()
                     if worker.dead:
-                        lost.extend(worker.give_up())
+                        lost.extend(worker.take_back())
                     elif not worker.left and waiting:
                         worker.begin(waiting.popleft())
-                observe(sum(worker.going for worker in workers), _stage(workers))
-            lost.extend(trial for part in waiting for trial in part)
-            self.notes.extend(dict.fromkeys(note for one in workers for note in one.notes))
+                on_progress(sum(worker.updates for worker in workers), _stage(workers))
+            lost.extend(trial for stack in waiting for trial in stack)
+            self.notes.extend(dict.fromkeys(note for worker in workers for note in worker.notes))
         finally:
             for worker in workers:
                 worker.end()
         if lost:
             self.notes.append(
-                f"{len(lost)} trials ran one after another: the process they were in died"
+                f"{len(lost)} trials ran one after another, because their process died"
             )
-            yield from Sequential().run(task, lost, observe)
+            yield from Sequential().run(task, lost, on_progress)
 
 
 def available_cores() -> int:
-    """The cores this process may use, where it may fork; otherwise 1.
+    """How many cores this process may use; 1 if it may not fork.
 
-    Only Linux forks a process with threads safely enough, and a device's context does not survive.
+    Only Linux forks a process with threads safely enough, and a CUDA context does not survive it.
     """
     if sys.platform != "linux" or torch.cuda.is_initialized():
         return 1
@@ -93,10 +98,10 @@ def available_cores() -> int:
 
 
 def in_processes(function: Callable[[], _Result], processes: int) -> list[_Result]:
-    """What a function returns in each of several forks at the same time, on one core each.
+    """Call a function in several forks at the same time, on one core each; returns their results.
 
     Raises:
-        RuntimeError: in one of them it raised, or it died.
+        RuntimeError: the function raised in a fork, or a fork died.
     """
     pipes = [_forked(lambda pipe: pipe.send(function())) for _ in range(processes)]
     try:
@@ -109,53 +114,53 @@ def in_processes(function: Callable[[], _Result], processes: int) -> list[_Resul
 
 
 class _Worker:
-    """This process's end of a forked one, and the trials it was given."""
+    """A forked process as seen from this one, and the trials it was given."""
 
     def __init__(self, task: Task, engine: Callable[[], Engine]) -> None:
         self.left: list[Trial] = []
-        self.going = 0
+        self.updates = 0  # made by its unfinished trials
         self.stage = ""
         self.notes: list[str] = []
         self.dead = False
         self._process, self.pipe = _forked(lambda pipe: _serve(pipe, task, engine))
 
-    def begin(self, part: list[Trial]) -> None:
-        """Run these next."""
-        self.left = list(part)
-        self.going = 0
-        with suppress(BrokenPipeError):  # it died; its end of the pipe says so next
-            self.pipe.send(part)
+    def begin(self, stack: list[Trial]) -> None:
+        """Run these trials next."""
+        self.left = list(stack)
+        self.updates = 0
+        with suppress(BrokenPipeError):  # it died; reading from the pipe will say so
+            self.pipe.send(stack)
 
-    def ended(self) -> Iterator[tuple[Trial, Curve]]:
-        """Take what it sent; a trial that has ended, with its curve."""
+    def receive(self) -> Iterator[tuple[Trial, Curve]]:
+        """Take the next message; yields a trial that has ended, with its curve."""
         try:
             kind, content = self.pipe.recv()
         except (EOFError, ConnectionResetError):
             self.dead = True
             return
         if kind == "progress":
-            self.going, self.stage = content
+            self.updates, self.stage = content
         elif kind == "notes":
             self.notes.extend(content)
         else:
             trial, curve = content
             self.left.remove(trial)
-            self.going = max(0, self.going - trial.total_steps)
+            self.updates = max(0, self.updates - trial.total_steps)
             yield trial, curve
 
-    def give_up(self) -> list[Trial]:
-        """What it was given and has not ended."""
-        left, self.left, self.going = self.left, [], 0
+    def take_back(self) -> list[Trial]:
+        """The trials it was given that have not ended; it has none after this."""
+        left, self.left, self.updates = self.left, [], 0
         return left
 
     def end(self) -> None:
-        """Stop it, whatever it does."""
+        """Kill the process."""
         _close(self._process, self.pipe)
 
 
 def _ready(workers: list[_Worker]) -> list[_Worker]:
-    found = connection.wait([worker.pipe for worker in workers])
-    return [worker for worker in workers if worker.pipe in found]
+    readable = connection.wait([worker.pipe for worker in workers])
+    return [worker for worker in workers if worker.pipe in readable]
 
 
 def _stage(workers: list[_Worker]) -> str:
@@ -166,25 +171,22 @@ def _stage(workers: list[_Worker]) -> str:
 def _serve(
     pipe: connection.Connection[Any, Any], task: Task, engine: Callable[[], Engine]
 ) -> None:
-    """In a fork: run the parts that come, until it is ended."""
-    shown = 0.0
+    """In a fork: run the stacks that are sent, until the process is killed."""
+    last_report = 0.0
 
-    def observe(updates: int, stage: str, /) -> None:
-        nonlocal shown
+    def report(updates: int, stage: str, /) -> None:
+        nonlocal last_report
         now = time.monotonic()
-        if now - shown > _SHOWN_EVERY:
-            shown = now
+        if now - last_report > _PROGRESS_EVERY:
+            last_report = now
             pipe.send(("progress", (updates, stage)))
 
     while True:
-        part = pipe.recv()
-        runs = engine()
-        ended = list[Any]()
-        for trial, curve in runs.run(task, part, observe):
-            ended.append(trial)
-            last = len(ended) == len(part)
-            if last and runs.notes:  # before the curve that says that the part has ended
-                pipe.send(("notes", list(runs.notes)))
+        stack = pipe.recv()
+        runner = engine()
+        for count, (trial, curve) in enumerate(runner.run(task, stack, report), 1):
+            if count == len(stack) and runner.notes:  # before the curve that ends the stack
+                pipe.send(("notes", list(runner.notes)))
             pipe.send(("curve", (trial, curve)))
 
 
@@ -192,23 +194,23 @@ def _forked(
     target: Callable[[connection.Connection[Any, Any]], None],
 ) -> tuple[Any, connection.Connection[Any, Any]]:
     fork = multiprocessing.get_context("fork")
-    ours, theirs = fork.Pipe()
+    parent_end, child_end = fork.Pipe()
 
     def body() -> None:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
-        ours.close()
+        parent_end.close()
         torch.set_num_threads(1)
-        with suppress(Exception):  # the parent sees the end of the pipe, and does without
-            target(theirs)
+        with suppress(Exception):  # the parent sees the pipe close, and goes on without it
+            target(child_end)
 
     process = fork.Process(target=body)
     with warnings.catch_warnings():
-        # A fork of a process with threads may hold a lock for ever; torch's own loaders do the
-        # same, and as they do, a fork here keeps to one thread.
+        # A fork of a process with threads may inherit a lock that nobody releases. torch's loaders
+        # fork likewise, and use one thread in the fork, as is done here.
         warnings.simplefilter("ignore")
         process.start()
-    theirs.close()
-    return process, ours
+    child_end.close()
+    return process, parent_end
 
 
 def _close(process: Any, pipe: connection.Connection[Any, Any]) -> None:

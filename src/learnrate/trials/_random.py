@@ -1,4 +1,4 @@
-"""Random number generators: kept, seeded, and put back."""
+"""The global random number generators: saved, seeded and restored."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class RandomState:
 
     @classmethod
     def capture(cls) -> RandomState:
-        """Read Python's, NumPy's and torch's global generators, those of devices in use too."""
+        """Save Python's, NumPy's and torch's global generators, and those of devices in use."""
         return cls(
             python=random.getstate(),
             numpy=np.random.get_state(),  # noqa: NPY002 - the global generator is what users draw from
@@ -36,7 +36,7 @@ class RandomState:
         )
 
     def restore(self) -> None:
-        """Put every generator back, to the bit."""
+        """Restore every generator exactly."""
         random.setstate(self.python)
         np.random.set_state(self.numpy)  # noqa: NPY002 - the global generator is what users draw from
         torch.set_rng_state(self.cpu)
@@ -48,7 +48,7 @@ class RandomState:
 
 @contextmanager
 def kept_random_state() -> Iterator[None]:
-    """Leave the global generators as they were, also after an error or Ctrl-C."""
+    """Restore the global generators on leaving the block, also after an error or Ctrl-C."""
     state = RandomState.capture()
     try:
         yield
@@ -64,5 +64,10 @@ def seed_everything(seed: int) -> None:
 
 
 def derived_seed(seed: int, *path: int) -> int:
-    """A seed of its own for each purpose, so that no two uses of `seed` share their draws."""
+    """A seed derived from `seed`, so that no two uses of `seed` draw the same numbers.
+
+    Args:
+        seed: at least 0.
+        path: whole numbers that identify the use.
+    """
     return int(np.random.SeedSequence([seed, *path]).generate_state(1, np.uint32)[0])

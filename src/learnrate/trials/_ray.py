@@ -20,8 +20,13 @@ import numpy as np
 import torch
 
 from learnrate._errors import ArgumentError, TaskError, needing
-from learnrate.trials._engines import Engine, Observe, Sequential, nothing
-from learnrate.trials._parts import parts_of
+from learnrate.trials._engines import (
+    Engine,
+    ProgressCallback,
+    Sequential,
+    ignore_progress,
+    split_into_stacks,
+)
 from learnrate.trials._probe import first_line
 from learnrate.trials._training import preserved
 from learnrate.trials._trial import Curve, Status
@@ -36,28 +41,28 @@ if TYPE_CHECKING:
 
 __all__ = ["RayEngine"]
 
-_RETRIES = 3  # of a part whose process or node was lost
-_ANSWER = 5.0  # seconds an address has to answer
-_LOOK = 0.5  # seconds between two looks at Ctrl-C
-_HELLO = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes((0, 0, 0, 4, 0, 0, 0, 0, 0))
+_RETRIES = 3  # of a stack whose process or node was lost
+_ANSWER_TIMEOUT = 5.0  # seconds for an address to answer
+_POLL = 0.5  # seconds until Ctrl-C is noticed
+_GREETING = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes((0, 0, 0, 4, 0, 0, 0, 0, 0))
 _SETTINGS = 4  # the kind of the first frame a server sends (RFC 9113, 3.4)
 
 
 @dataclass(frozen=True)
 class RayEngine:
-    """Runs trials as tasks of Ray: on a cluster, or in Ray's processes on this machine.
+    """Runs trials as Ray tasks, on a cluster or in Ray's processes on this machine.
 
-    The task is sent with the modules of yours that it is made of; learnrate, PyTorch and whatever
-    else is installed here must be installed on the cluster. Trials of one seed share a Ray task,
-    vectorised, where they can be stacked; there are never fewer parts than the cluster has room
-    for. What a lost process or node had not ended runs again elsewhere. A Ray that runs already in
-    this process is used and left running.
+    The task is sent together with your own modules that it uses. learnrate, PyTorch and all other
+    packages that the task needs must be installed on the cluster. Trials of one seed that can be
+    stacked share a Ray task, but there are never fewer Ray tasks than the cluster can run at once.
+    If a process or node is lost, its unfinished trials run again elsewhere. If Ray is already
+    initialised in this process, it is used and left running.
 
     Args:
-        address: of a cluster: `host:port`, `ray://host:port` or `"auto"` for the one this machine
+        address: of a cluster: `host:port`, `ray://host:port`, or `"auto"` for the one this machine
             belongs to. By default Ray starts on this machine alone, and ends with the trials.
-        cpus: cores for each Ray task, above 0; its torch has as many threads, at least one.
-        gpus: devices for each Ray task, 0 or more; 0.25 lets four share one.
+        cpus: cores for each Ray task, above 0; torch gets as many threads, at least one.
+        gpus: devices for each Ray task, 0 or more; with 0.25, four tasks share one device.
 
     Raises:
         ArgumentError: an argument is outside its rule.
@@ -81,59 +86,64 @@ class RayEngine:
             raise ArgumentError(f"gpus must be a number of devices, 0 or more; got {self.gpus!r}.")
         if self.gpus > 1 and self.gpus != int(self.gpus):
             raise ArgumentError(
-                f"gpus above 1 must be a whole number, as Ray gives no more than one device in "
-                f"fractions; got {self.gpus!r}."
+                f"gpus above 1 must be a whole number, because Ray splits only single devices; "
+                f"got {self.gpus!r}. Example: gpus=2"
             )
 
     def run(
-        self, task: Task, trials: Sequence[Trial], observe: Observe = nothing
+        self, task: Task, trials: Sequence[Trial], on_progress: ProgressCallback = ignore_progress
     ) -> Iterator[tuple[Trial, Curve]]:
-        """Each trial with its curve as soon as its part has ended.
+        """Yield each trial with its curve as soon as its stack has ended.
+
+        Args:
+            task: what to train.
+            trials: in increasing order of their rates, for each seed.
+            on_progress: called now and then while trials run.
 
         Raises:
             ArgumentError: nothing answers at the address, or the cluster has no room for one task.
-            TaskError: the task cannot be sent.
+            TaskError: the task cannot be pickled.
             MissingExtraError: Ray is not installed.
         """
         with needing("ray", "ray", "the engine 'ray'"):
             import ray  # noqa: PLC0415 - optional
-        sent = _packed(task)
+        pickled = _pickled(task)
         with _connected(ray, self.address):
             slots = self._slots(ray.cluster_resources())
-            parts = parts_of(trials, min(self.width, math.ceil(len(trials) / slots)))
+            stacks = split_into_stacks(trials, min(self.width, math.ceil(len(trials) / slots)))
             remote = ray.remote(
                 num_cpus=self.cpus,
                 num_gpus=self.gpus,
                 max_retries=_RETRIES,
                 retry_exceptions=False,
-            )(_run_part)
-            shared = ray.put(sent)
-            going = {
-                remote.remote(shared, part, self.width > 1, self.cpus): part for part in parts
+            )(_run_stack)
+            shared = ray.put(pickled)
+            running = {
+                remote.remote(shared, stack, self.width > 1, self.cpus): stack for stack in stacks
             }
             try:
-                yield from self._collected(ray, going, observe)
+                yield from self._collected(ray, running, on_progress)
             finally:
-                for left in going:
-                    ray.cancel(left, force=True)
+                for reference in running:
+                    ray.cancel(reference, force=True)
 
     def _collected(
-        self, ray: ModuleType, going: dict[Any, list[Trial]], observe: Observe
+        self, ray: ModuleType, running: dict[Any, list[Trial]], on_progress: ProgressCallback
     ) -> Iterator[tuple[Trial, Curve]]:
-        while going:
-            observe(0, f"Ray runs {sum(len(part) for part in going.values())} more")
-            ended, _ = ray.wait(list(going), timeout=_LOOK)
-            for one in ended:
-                part = going.pop(one)
+        while running:
+            on_progress(0, f"Ray runs {sum(len(stack) for stack in running.values())} more")
+            ended, _ = ray.wait(list(running), timeout=_POLL)
+            for reference in ended:
+                stack = running.pop(reference)
                 try:
-                    made, notes = ray.get(one)
+                    curves, notes = ray.get(reference)
                 except ray.exceptions.RayError as error:
-                    made, notes = [_failed(error) for _ in part], []
+                    curves, notes = [_failed(error) for _ in stack], []
                 self.notes.extend(note for note in notes if note not in self.notes)
-                yield from zip(part, made, strict=True)
+                yield from zip(stack, curves, strict=True)
 
     def _slots(self, resources: dict[str, float]) -> int:
-        """How many parts the cluster runs at once."""
+        """How many Ray tasks the cluster runs at once."""
         slots = resources.get("CPU", 0.0) // self.cpus
         if self.gpus:
             slots = min(slots, resources.get("GPU", 0.0) // self.gpus)
@@ -141,23 +151,23 @@ class RayEngine:
             raise ArgumentError(
                 f"no room on the Ray cluster for one task of {self.cpus:g} cpus and "
                 f"{self.gpus:g} gpus: it has {resources.get('CPU', 0.0):g} and "
-                f"{resources.get('GPU', 0.0):g}. Ask for less."
+                f"{resources.get('GPU', 0.0):g}. Give lower cpus or gpus."
             )
         return int(slots)
 
 
-def _run_part(
-    sent: bytes, part: list[Trial], stacked: bool, cpus: float
+def _run_stack(
+    pickled: bytes, stack: list[Trial], vectorise: bool, cpus: float
 ) -> tuple[list[Curve], list[str]]:
-    """On a worker: the curves of a part, in its order, and the notes on them."""
+    """On a worker: the curves of a stack, in its order, and the engine's notes."""
     from ray import cloudpickle  # noqa: PLC0415 - only where Ray is
 
     torch.set_num_threads(max(1, int(cpus)))
-    task = cloudpickle.loads(sent)
-    engine: Engine = Vectorised() if stacked and len(part) > 1 else Sequential()
+    task = cloudpickle.loads(pickled)
+    engine: Engine = Vectorised() if vectorise and len(stack) > 1 else Sequential()
     with preserved(task):
-        ended = dict(engine.run(task, part))
-    return [ended[trial] for trial in part], list(engine.notes)
+        curves = dict(engine.run(task, stack))
+    return [curves[trial] for trial in stack], list(engine.notes)
 
 
 def _failed(error: Exception) -> Curve:
@@ -179,8 +189,8 @@ def _connected(ray: ModuleType, address: str | None) -> Iterator[None]:
     if address is not None:
         _check_answer(address)
     settings: dict[str, Any] = {} if address is not None else {"include_dashboard": False}
-    with _unchanged_process():
-        os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # Ray's coming default
+    with _restored_process():
+        os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # Ray's future default
         try:
             ray.init(
                 address or "local", log_to_driver=False, logging_level=logging.ERROR, **settings
@@ -188,7 +198,7 @@ def _connected(ray: ModuleType, address: str | None) -> Iterator[None]:
         except (ConnectionError, ValueError, RuntimeError) as error:
             raise ArgumentError(
                 f"Ray cannot be reached at address {address!r}: {first_line(error)}. "
-                "Start it there with `ray start --head`, or leave the address out to run here."
+                "Start it there with `ray start --head`, or give no address to run here."
             ) from error
         try:
             yield
@@ -197,8 +207,8 @@ def _connected(ray: ModuleType, address: str | None) -> Iterator[None]:
 
 
 @contextmanager
-def _unchanged_process() -> Iterator[None]:
-    """Put back what Ray changes in the process that starts it and leaves changed."""
+def _restored_process() -> Iterator[None]:
+    """Restore what Ray changes in the process that starts it."""
     handler, dumps = signal.getsignal(signal.SIGTERM), faulthandler.is_enabled()
     settings = {name: value for name, value in os.environ.items() if name.startswith("RAY_")}
     try:
@@ -214,7 +224,7 @@ def _unchanged_process() -> Iterator[None]:
 
 
 def _check_answer(address: str) -> None:
-    """Ray itself waits for minutes for an address where nobody answers, or somebody else does."""
+    """Fail at once if nothing, or something other than Ray, answers; Ray waits for minutes."""
     if address in {"auto", "local"}:
         return
     host, separator, port = address.removeprefix("ray://").rpartition(":")
@@ -224,14 +234,14 @@ def _check_answer(address: str) -> None:
             "Example: --address 10.0.0.1:6379"
         )
     try:
-        with socket.create_connection((host, int(port)), timeout=_ANSWER) as connection:
-            answered = os.environ.get("RAY_USE_TLS") == "1" or _speaks_http2(connection)
+        with socket.create_connection((host, int(port)), timeout=_ANSWER_TIMEOUT) as connection:
+            is_ray = os.environ.get("RAY_USE_TLS") == "1" or _speaks_http2(connection)
     except (OSError, OverflowError) as error:
         raise ArgumentError(
-            f"nobody answers at the Ray address {address!r} ({error}). Is the head node up "
+            f"nothing answers at the Ray address {address!r} ({error}). Is the head node up "
             "(`ray start --head`, `ray status`) and its port reachable from here?"
         ) from error
-    if not answered:
+    if not is_ray:
         raise ArgumentError(
             f"something other than Ray answers at the address {address!r}. `ray status` on the "
             "head node prints its port; a cluster's is 6379 and its client's 10001 by default."
@@ -239,36 +249,36 @@ def _check_answer(address: str) -> None:
 
 
 def _speaks_http2(connection: socket.socket) -> bool:
-    """Whether the other side answers as every gRPC server does, which Ray's head node is."""
-    connection.sendall(_HELLO)
+    """Whether the other side answers like a gRPC server, which Ray's head node is."""
+    connection.sendall(_GREETING)
     answer = b""
-    while len(answer) < 4 and (got := connection.recv(16)):
-        answer += got
+    while len(answer) < 4 and (received := connection.recv(16)):
+        answer += received
     return len(answer) >= 4 and answer[3] == _SETTINGS
 
 
-def _packed(task: Task) -> bytes:
-    """The task as bytes, with the modules of the user's that it is made of."""
+def _pickled(task: Task) -> bytes:
+    """The task as bytes, with the user's modules that it uses."""
     from ray import cloudpickle  # noqa: PLC0415 - optional
 
-    own = [module for module in list(sys.modules.values()) if _is_users(module)]
-    for module in own:
+    modules = [module for module in list(sys.modules.values()) if _is_users(module)]
+    for module in modules:
         cloudpickle.register_pickle_by_value(module)
     try:
         return bytes(cloudpickle.dumps(task))
     except Exception as error:
         raise TaskError(
-            f"the task cannot be sent to Ray's workers: {first_line(error)}. Make what cannot be "
+            f"the task cannot be sent to Ray's workers: {first_line(error)}. Create what cannot be "
             "pickled (an open file, a lock, a connection) inside the functions that use it, or "
-            "run with another engine."
+            "use another engine."
         ) from error
     finally:
-        for module in own:
+        for module in modules:
             cloudpickle.unregister_pickle_by_value(module)
 
 
 def _is_users(module: ModuleType) -> bool:
-    """Whether a module is a file of the user's, which a cluster does not have."""
+    """Whether a module is one of the user's own files, which a cluster does not have."""
     name, file = getattr(module, "__name__", None), getattr(module, "__file__", None)
     if not name or not file or name == "__main__" or sys.modules.get(name) is not module:
         return False

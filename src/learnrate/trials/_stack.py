@@ -1,4 +1,4 @@
-"""Several trials of one seed in one tensor: one forward and one backward pass for all of them."""
+"""Several trials of one seed in one tensor: one forward and one backward pass for all."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from learnrate.trials._batchable import batchable
-from learnrate.trials._flat_optimizers import Rule, rule_for
+from learnrate.trials._flat_optimizers import UpdateRule, update_rule_for
 from learnrate.trials._training import Training, rate_ratios
 
 if TYPE_CHECKING:
@@ -21,18 +21,23 @@ __all__ = ["Stack", "StackError"]
 
 
 class StackError(Exception):
-    """Trials cannot be stacked; the message is a clause that says why."""
+    """Trials cannot be stacked; the message is a clause that gives the reason."""
 
 
 class Stack:
-    """A task's model under one seed, `width` times, each with its own rate from then on.
+    """Several copies of a task's model, each trained at its own rate.
 
-    The parameters lie in one (width, n) buffer, in the order of the optimizer's groups; the model
-    is run under `torch.vmap` on views of it. The batches are shared, so that each is read once.
-    Draws from the global generators, seeded here; use inside `preserved(task)`, one at a time.
+    The parameters are in one (width, n) buffer, in the order of the optimizer's groups; the model
+    runs under `torch.vmap` on views of it. All trials share the batches, so each is read once.
+    Draws from the global generators, which it seeds; use inside `preserved(task)`, one at a time.
+
+    Args:
+        task: what is trained.
+        seed: of the first weights, the batches and every draw.
+        width: how many copies.
 
     Raises:
-        StackError: the parameters are not of one kind, or not all the model's.
+        StackError: the parameters differ in type or device, or some are not the model's.
     """
 
     def __init__(self, task: Task, seed: int, width: int) -> None:
@@ -45,22 +50,22 @@ class Stack:
         self._slots = _slots(self.training.model, self._parameters)
         self._sizes = [parameter.numel() for parameter in self._parameters]
         self._orders = [tuple(range(parameter.dim())) for parameter in self._parameters]
-        self._rules: list[tuple[int, int, Rule]] = []
+        self._rules: list[tuple[int, int, UpdateRule]] = []
         end = 0
         for group in optimizer.param_groups:
             start, end = end, end + sum(p.numel() for p in group["params"] if p.requires_grad)
-            self._rules.append((start, end, rule_for(optimizer, group)))
+            self._rules.append((start, end, update_rule_for(optimizer, group)))
         self._laid_out = any(rule.shaped for _, _, rule in self._rules)
-        self._hold(self._started(width))
+        self._set_values(self._first_values(width))
 
     @property
     def device(self) -> torch.device:
-        """Where it is trained."""
+        """The device it is trained on."""
         return self._values.device
 
     @property
     def width(self) -> int:
-        """How many trials it holds."""
+        """How many trials the stack has."""
         return len(self._values)
 
     def update(self, lr: np.ndarray) -> list[float]:
@@ -80,21 +85,21 @@ class Stack:
         return [float(loss) for loss in losses / self._task.accumulate]
 
     def keep(self, positions: list[int]) -> None:
-        """Drop every trial but those at `positions`; the others are compacted."""
+        """Drop every trial except those at `positions`, which move up."""
         index = torch.tensor(positions, dtype=torch.long, device=self._values.device)
         for _, _, rule in self._rules:
             rule.keep(index)
-        self._hold(self._values[index])
+        self._set_values(self._values[index])
 
     def validate(self, position: int) -> float | None:
-        """The task's validation loss of one trial's model as it is, or None without one."""
+        """The validation loss of one trial's model as it is; None if the task has none."""
         with torch.no_grad():
             for parameter, leaf in zip(self._parameters, self._leaves, strict=True):
                 parameter.copy_(leaf[position])
         return self.training.validate()
 
-    def _started(self, width: int) -> torch.Tensor:
-        """The first weights, once a trial, each parameter laid out in its order of dimensions."""
+    def _first_values(self, width: int) -> torch.Tensor:
+        """The first weights for each trial, each parameter in its order of dimensions."""
         with torch.no_grad():
             parts = [
                 parameter.permute(order).reshape(-1)
@@ -103,16 +108,16 @@ class Stack:
             return torch.cat(parts).repeat(width, 1)
 
     def _lay_out(self, gradients: tuple[torch.Tensor, ...]) -> None:
-        """Lay every parameter out as its gradient comes, which saves copying each gradient."""
+        """Store every parameter in the memory order of its gradient, which saves copying gradients."""
         self._orders = [_order(gradient) for gradient in gradients]
         self._laid_out = True
-        self._hold(self._started(self.width))
+        self._set_values(self._first_values(self.width))
 
-    def _hold(self, values: torch.Tensor) -> None:
+    def _set_values(self, values: torch.Tensor) -> None:
         self._values = values
         self._gradient = torch.empty_like(values)
-        # Leaves of their own that share the buffer's memory: autograd gives a gradient for each,
-        # and updating the buffer updates them.
+        # These leaves share the buffer's memory: autograd gives a gradient for each, and updating
+        # the buffer updates them.
         self._leaves = [
             _shaped(part, parameter.shape, order).detach().requires_grad_()
             for part, parameter, order in zip(
@@ -123,16 +128,18 @@ class Stack:
     def _accumulate(self, *, first: bool) -> np.ndarray:
         batch = self.training.next_batch()
 
-        def loss_of_one(values: list[torch.Tensor]) -> torch.Tensor:
+        def loss_of_trial(values: list[torch.Tensor]) -> torch.Tensor:
             return self._loss_with(values, batch)
 
         with self._batchable, warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "There is a performance drop")  # auto measures it
-            losses = torch.vmap(loss_of_one, randomness="different")(self._leaves)
+            warnings.filterwarnings(
+                "ignore", "There is a performance drop"
+            )  # which `auto` measures
+            losses = torch.vmap(loss_of_trial, randomness="different")(self._leaves)
         loss = losses.sum() / self._task.accumulate
         gradients = torch.autograd.grad(loss, self._leaves, allow_unused=True)
         if any(gradient is None for gradient in gradients):
-            raise StackError("a parameter gets no gradient, and so is not to be updated at all")
+            raise StackError("a parameter gets no gradient, so torch would not update it")
         if not self._laid_out:
             self._lay_out(gradients)
         parts = [
@@ -156,7 +163,7 @@ class Stack:
                 holder[name] = self._parameters[index]
 
     def _clip(self) -> None:
-        """Scale down the gradient of each trial whose norm is above the task's limit."""
+        """Clip the gradient norm of each trial to the task's limit."""
         if self._task.clip_norm is None:
             return
         norms = torch.linalg.vector_norm(self._gradient, dim=1, keepdim=True)
@@ -164,13 +171,13 @@ class Stack:
 
 
 def _trained(model: nn.Module, optimizer: torch.optim.Optimizer) -> list[nn.Parameter]:
-    """What the optimizer trains, in the order of its groups."""
-    own = {id(parameter) for parameter in model.parameters()}
+    """The parameters that the optimizer trains, in the order of its groups."""
+    of_model = {id(parameter) for parameter in model.parameters()}
     trained = [p for group in optimizer.param_groups for p in group["params"] if p.requires_grad]
-    if any(id(parameter) not in own for parameter in trained):
+    if any(id(parameter) not in of_model for parameter in trained):
         raise StackError("its optimizer trains parameters that are not the model's")
     if len({(parameter.dtype, parameter.device) for parameter in trained}) != 1:
-        raise StackError("its parameters are of several types or on several devices")
+        raise StackError("its parameters have several types or are on several devices")
     if trained[0].is_complex():
         raise StackError("its parameters are complex")
     return trained
@@ -179,8 +186,8 @@ def _trained(model: nn.Module, optimizer: torch.optim.Optimizer) -> list[nn.Para
 def _slots(
     model: nn.Module, parameters: list[nn.Parameter]
 ) -> list[tuple[dict[str, Any], str, int]]:
-    """Every place in the model where a trained parameter is held, shared ones several times."""
-    index = {id(parameter): at for at, parameter in enumerate(parameters)}
+    """Every place in the model that has a trained parameter; a shared one has several places."""
+    index = {id(parameter): position for position, parameter in enumerate(parameters)}
     return [
         (module._parameters, name, index[id(parameter)])  # noqa: SLF001 - as functional_call does
         for module in model.modules()
@@ -190,13 +197,13 @@ def _slots(
 
 
 def _order(gradient: torch.Tensor) -> tuple[int, ...]:
-    """The dimensions of one trial's gradient, from the slowest in memory to the fastest."""
+    """The dimensions of one trial's gradient, from the largest stride to the smallest."""
     strides = gradient.stride()[1:]
     return tuple(sorted(range(len(strides)), key=lambda dim: -strides[dim]))
 
 
 def _shaped(part: torch.Tensor, shape: torch.Size, order: tuple[int, ...]) -> torch.Tensor:
-    """A (width, size) part of the buffer as (width, *shape), its memory in `order`."""
+    """View a (width, size) part of the buffer as (width, *shape), stored in `order`."""
     stored = part.view(len(part), *(shape[dim] for dim in order))
     back = sorted(range(len(order)), key=order.__getitem__)
     return stored.permute(0, *(1 + dim for dim in back))

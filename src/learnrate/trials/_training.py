@@ -1,4 +1,4 @@
-"""One live training: a model, its optimizer and its batches, one update at a time."""
+"""One training: a model, its optimizer and its batches, one update at a time."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from learnrate._errors import TaskError
-from learnrate.task import blaming
+from learnrate.task import as_task_error
 from learnrate.trials._batches import Batches, kept_data_state
 from learnrate.trials._distributed import ranks
 from learnrate.trials._random import derived_seed, kept_random_state, seed_everything
@@ -26,26 +26,31 @@ __all__ = ["Training", "check_task", "preserved", "set_rates"]
 
 @contextmanager
 def preserved(task: Task) -> Iterator[None]:
-    """Leave the generators and the data's state as they were, also after an error or Ctrl-C.
+    """Restore the generators and the data's state on leaving the block, also after an error or Ctrl-C.
 
-    Weights and optimizers need no such care: trainings work on copies.
+    Weights and optimizers need not be restored, because trainings work on copies.
     """
     with kept_random_state(), kept_data_state(task.data):
         yield
 
 
 class Training:
-    """A task's model and optimizer under one seed. Draws from the global generators, seeded here.
+    """A copy of a task's model with its optimizer and its batches.
 
-    Use inside `preserved(task)`, one at a time. Where several ranks were started, as by torchrun,
-    they train one model together: gradients, losses and validation are averaged over them.
+    Draws from the global generators, which it seeds; use inside `preserved(task)`, one at a time.
+    If several ranks were started, for example by torchrun, they train one model together:
+    gradients, losses and validation losses are averaged over the ranks.
+
+    Args:
+        task: what is trained.
+        seed: of the first weights, the batches and every draw.
     """
 
     def __init__(self, task: Task, seed: int) -> None:
         self._task = task
-        self.ranks = ranks()  # before the model is made: it gives this rank its device
+        self.ranks = ranks()  # before the model is made, because it selects this rank's device
         seed_everything(seed)
-        with self.ranks.together(), blaming("the model or its optimizer could not be made"):
+        with self.ranks.together(), as_task_error("the model or its optimizer could not be made"):
             self.model = _build_model(task)
             self.optimizer = task.optimizer_of(self.model)
         self.gradient_norm: torch.Tensor | None = None  # of the last update, before clipping
@@ -56,14 +61,15 @@ class Training:
         self._batches = Batches(task, seed)
         self._parameters = _differentiable(self.model, self.optimizer)
         if self.ranks.size > 1:
-            self.ranks.start_equal([*self.model.parameters(), *self.model.buffers()])
-            torch.manual_seed(derived_seed(seed, 4, self.ranks.rank))  # what the model draws
+            self.ranks.copy_from_first([*self.model.parameters(), *self.model.buffers()])
+            torch.manual_seed(derived_seed(seed, 4, self.ranks.rank))  # for what the model draws
         self.model.train()
 
     def update(self, lr: float | None) -> float:
-        """Make one optimizer update at rate `lr`; returns the mean loss of its micro-batches.
+        """Make one optimizer update; returns the mean loss of its micro-batches.
 
-        None leaves the rates to whoever sets them.
+        Args:
+            lr: the rate; None leaves the optimizer's rates as they are.
         """
         if lr is not None:
             set_rates(self.optimizer, lr, self._ratios)
@@ -76,11 +82,11 @@ class Training:
             )
         self.scaler.step(self.optimizer)
         self.scaler.update()
-        return _mean(losses)  # read last, so that a device is not waited for before its update
+        return _mean(losses)  # read last: it waits for the device
 
     def validate(self) -> float | None:
-        """The task's validation loss of the model as it is, or None without one."""
-        self.ranks.start_equal(self.model.buffers())
+        """The validation loss of the model as it is; None if the task has none."""
+        self.ranks.copy_from_first(self.model.buffers())
         if self._task.validate is None:
             return None
         with (
@@ -93,16 +99,16 @@ class Training:
         return self.ranks.mean(loss)
 
     def _accumulated(self) -> list[torch.Tensor]:
-        """The losses of the next micro-batches; their mean's gradient is in the parameters."""
+        """The losses of the next micro-batches; adds the gradient of their mean to the parameters."""
         return [self._accumulate() for _ in range(self._task.accumulate)]
 
     def _averaged(self) -> torch.Tensor:
-        """As `_accumulated`, the mean loss and the gradients averaged over ranks."""
+        """The mean loss of the next micro-batches, with it and the gradients averaged over ranks."""
         loss, error = 0.0, None
         try:
             loss = _mean(self._accumulated())
             _refuse_sparse(self._parameters)
-        except Exception as raised:  # noqa: BLE001 - raised again once every rank knows
+        except Exception as raised:  # noqa: BLE001 - raised again when every rank knows
             error = raised
         loss = self.ranks.average_gradients(self._parameters, loss, error)
         return torch.tensor(loss, dtype=torch.float64)
@@ -121,7 +127,7 @@ class Training:
         return self._placed(next(self._batches))
 
     def batches_ahead(self, count: int) -> list[Batch]:
-        """The next so many micro-batches, likewise; they are trained on afterwards all the same."""
+        """The next `count` micro-batches, on the task's device, without consuming them."""
         return [self._placed(batch) for batch in self._batches.ahead(count)]
 
     def _placed(self, batch: Batch) -> Batch:
@@ -140,10 +146,12 @@ class Training:
 
 
 def _differentiable(model: nn.Module, optimizer: torch.optim.Optimizer) -> list[torch.Tensor]:
-    """What gets a gradient, of the model and of the optimizer, each once."""
-    held = [*model.parameters()]
-    held += [one for group in optimizer.param_groups for one in group["params"]]
-    return list({id(one): one for one in held if one.requires_grad}.values())
+    """The parameters of the model and of the optimizer that get a gradient, each once."""
+    parameters = [*model.parameters()]
+    for group in optimizer.param_groups:
+        parameters += group["params"]
+    unique = {id(parameter): parameter for parameter in parameters}
+    return [parameter for parameter in unique.values() if parameter.requires_grad]
 
 
 def _mean(losses: list[torch.Tensor]) -> float:
@@ -151,7 +159,8 @@ def _mean(losses: list[torch.Tensor]) -> float:
 
 
 def _refuse_sparse(parameters: list[torch.Tensor]) -> None:
-    if any(one.grad is not None and one.grad.is_sparse for one in parameters):
+    gradients = (parameter.grad for parameter in parameters)
+    if any(gradient is not None and gradient.is_sparse for gradient in gradients):
         raise TaskError(
             "a sparse gradient cannot be averaged over ranks: give the embedding sparse=False, "
             "or train in one process."
@@ -159,14 +168,20 @@ def _refuse_sparse(parameters: list[torch.Tensor]) -> None:
 
 
 def rate_ratios(optimizer: torch.optim.Optimizer) -> list[float]:
-    """Each parameter group's rate as a share of the highest, as the user set them."""
+    """The rate of each parameter group as a share of the highest, as the user set them."""
     rates = [float(group["lr"]) for group in optimizer.param_groups]
     highest = max(rates)
     return [rate / highest if highest > 0 else 1.0 for rate in rates]
 
 
 def set_rates(optimizer: torch.optim.Optimizer, lr: float, ratios: list[float]) -> None:
-    """Write `lr` to every parameter group, keeping their ratios; tensor rates stay tensors."""
+    """Set the rate of every parameter group to its ratio times `lr`.
+
+    Args:
+        optimizer: whose rates are set; a rate that is a tensor is set in place.
+        lr: the rate of a group whose ratio is 1.
+        ratios: one for each parameter group.
+    """
     for group, ratio in zip(optimizer.param_groups, ratios, strict=True):
         if isinstance(group["lr"], torch.Tensor):
             group["lr"].fill_(lr * ratio)
@@ -175,10 +190,10 @@ def set_rates(optimizer: torch.optim.Optimizer, lr: float, ratios: list[float]) 
 
 
 def check_task(task: Task) -> tuple[Training, float]:
-    """Try a task's first batch, so that what is wrong with it is said once and early.
+    """Try a task's first batch, so that its errors are raised early.
 
     Returns:
-        What was tried, under seed 0, and its loss on that batch.
+        The training that was tried, under seed 0, and its loss on that batch.
 
     Raises:
         TaskError: the model has nothing to train, the factory returns one and the same module,
@@ -189,7 +204,7 @@ def check_task(task: Task) -> tuple[Training, float]:
         training = Training(task, seed=0)
         with training.ranks.together():
             _check_fresh_models(task, training.model)
-            with blaming("the loss of the first batch could not be computed"):
+            with as_task_error("the loss of the first batch could not be computed"):
                 loss = training.loss()
             _check_loss(loss)
     return training, float(loss.detach())
@@ -206,7 +221,7 @@ def _check_loss(loss: object) -> None:
     if not torch.isfinite(loss):
         raise TaskError(
             f"the loss of the first batch is {loss.item()}, before any update; it must be finite. "
-            "No learning rate mends that: look at the data and at the model's first weights."
+            "No learning rate helps: check the data and the model's initial weights."
         )
     if not loss.requires_grad:
         raise TaskError(
@@ -231,8 +246,8 @@ def _build_model(task: Task) -> nn.Module:
         )
     if not any(parameter.requires_grad for parameter in model.parameters()):
         raise TaskError(
-            "the model has no trainable parameter: every one is frozen (requires_grad=False), "
-            "or there is none."
+            "the model has no trainable parameter: it has none, or all are frozen "
+            "(requires_grad=False)."
         )
     return model if task.device is None else model.to(task.device)
 

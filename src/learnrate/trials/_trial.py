@@ -20,11 +20,19 @@ if TYPE_CHECKING:
     from learnrate.schedules import Schedule
     from learnrate.task import Task
 
-__all__ = ["Course", "Curve", "DivergenceTest", "Status", "Trial", "Update", "run_trial"]
+__all__ = [
+    "Curve",
+    "DivergenceTest",
+    "Status",
+    "Trial",
+    "Update",
+    "UpdateSequence",
+    "run_trial",
+]
 
 
 class Status(StrEnum):
-    """How a trial ended; stopped is by somebody's wish, interrupted by Ctrl-C."""
+    """How a trial ended: stopped on request, interrupted by Ctrl-C."""
 
     FINISHED = "finished"
     DIVERGED = "diverged"
@@ -33,32 +41,32 @@ class Status(StrEnum):
     STOPPED = "stopped"
 
 
-class Course(Protocol):
-    """Which update a trial makes next, at what rate; a `Run` is one, and may go back."""
+class UpdateSequence(Protocol):
+    """Which update a trial makes next, and at what rate. A `Run` is one; it may go back."""
 
     @property
     def next_step(self) -> int:
-        """The update about to happen."""
+        """The step of the next update."""
         ...
 
     @property
     def lr(self) -> float:
-        """Its rate."""
+        """The rate of the next update."""
         ...
 
     @property
     def done(self) -> bool:
-        """Whether there is none."""
+        """Whether there is no next update."""
         ...
 
     @property
     def stopped(self) -> str | None:
-        """Why it is done before its total, in words; None where it is not."""
+        """Why the sequence ended before its total; None unless it did."""
         ...
 
 
-class _Planned:
-    """A schedule from its first step to its last."""
+class _ScheduledUpdates:
+    """The updates of a schedule, from its first step to its last."""
 
     stopped = None
 
@@ -78,7 +86,15 @@ class _Planned:
 
 @dataclass(frozen=True)
 class Trial:
-    """A schedule bound to its total, and the seed of weights, batches and draws."""
+    """One training to be made.
+
+    Attributes:
+        schedule: bound to its total.
+        seed: of the first weights, the batches and every random draw.
+
+    Raises:
+        ArgumentError: the schedule has no total.
+    """
 
     schedule: Schedule
     seed: int
@@ -99,7 +115,14 @@ class Trial:
 
 @dataclass(frozen=True)
 class Update:
-    """What a hook is told after each optimizer update."""
+    """What a callback gets after each optimizer update.
+
+    Attributes:
+        step: the update just made, 0-based.
+        total_steps: of the trial.
+        lr: the rate it was made at.
+        loss: the mean training loss before it.
+    """
 
     step: int
     total_steps: int
@@ -113,11 +136,12 @@ class Curve:
 
     Attributes:
         lr: the rate of each update made, shape (steps,).
-        loss: its mean training loss before the update, shape (steps,).
-        validation: the task's validation loss at the end, None without one or when not finished.
+        loss: the mean training loss before each update, shape (steps,).
+        validation: the task's validation loss at the end; None if the task has none, or the trial
+            did not finish.
         status: how the trial ended.
-        seconds: how long it took.
-        error: what a failed trial raised, else empty.
+        seconds: how long the trial took.
+        error: what a failed trial raised, or why a trial was stopped; empty otherwise.
     """
 
     lr: np.ndarray
@@ -147,11 +171,15 @@ class Curve:
 
 @dataclass
 class DivergenceTest:
-    """Says when a loss has left for good: not finite, or its smooth value far above its start.
+    """Detects divergence: a loss that is not finite, or whose smoothed value is far above its start.
 
-    The smooth value is an exponential mean over about ten updates, in which no loss counts for
-    more than `2.5 * factor` times the first one: a single early spike (a catapult) is not
-    divergence, half a dozen in a row are.
+    The smoothed value is an exponential mean over about ten updates. Each loss in it is clipped to
+    `2.5 * factor` times the first loss, so that a single early spike (a catapult) is not taken for
+    divergence, and half a dozen spikes in a row are.
+
+    Args:
+        factor: the run has diverged when the smoothed loss exceeds this many times the first loss.
+        memory: of the exponential mean, in [0, 1).
     """
 
     factor: float = 4.0
@@ -160,13 +188,13 @@ class DivergenceTest:
     _smooth: float = field(default=0.0, init=False)
 
     def diverged(self, loss: float) -> bool:
-        """Take the next loss; True once the run is past saving."""
+        """Take the next loss; True once the run has diverged."""
         if not math.isfinite(loss):
             return True
         if self._first is None:
             self._first = self._smooth = abs(loss)
-        counted = min(loss, 2.5 * self.factor * self._first)
-        self._smooth = self.memory * self._smooth + (1 - self.memory) * counted
+        clipped = min(loss, 2.5 * self.factor * self._first)
+        self._smooth = self.memory * self._smooth + (1 - self.memory) * clipped
         return self._smooth > self.factor * self._first
 
 
@@ -174,36 +202,45 @@ def run_trial(
     task: Task,
     trial: Trial,
     *,
-    on_start: Callable[[Training], Course] | None = None,
+    on_start: Callable[[Training], UpdateSequence] | None = None,
     on_update: Callable[[Update], None] | None = None,
 ) -> tuple[Curve, Training | None]:
-    """Train `task` as `trial` says: its curve, and what was trained. Use inside `preserved(task)`.
+    """Train `task` as `trial` says. Use inside `preserved(task)`.
 
-    A diverged trial ends at once. An error in the task's own code ends it as failed, with its
-    message kept; Ctrl-C ends it as interrupted, with the updates made until then. `on_start` is
-    told what will be trained, before the first update, and may give the course to take in place of
-    the trial's schedule: it sets the rates, and moves on in `on_update`. Where it goes back to an earlier step, the
-    curve is that of the updates that count.
+    A diverged trial ends at once. An error in the task's own code ends the trial as failed, with
+    the error's message in the curve; Ctrl-C ends it as interrupted, with the updates made so far.
+
+    Args:
+        task: what to train.
+        trial: its schedule and its seed.
+        on_start: called with the training before the first update. It returns the sequence of
+            updates to make in place of the trial's schedule. The sequence sets the rates itself,
+            and must advance in `on_update`. If it goes back to an earlier step, the curve has only
+            the updates that were not undone.
+        on_update: called after each update.
+
+    Returns:
+        The curve, and what was trained; None if it could not be made.
 
     Raises:
         LostRankError: another rank of a distributed job has ended.
     """
-    began = time.perf_counter()
+    start = time.perf_counter()
     rates: list[float] = []
     losses: list[float] = []
     status, error, validation, training = Status.FINISHED, "", None, None
     try:
         training = Training(task, trial.seed)
-        planned = _Planned(trial)
-        course: Course = planned if on_start is None else on_start(training)
+        scheduled = _ScheduledUpdates(trial)
+        sequence: UpdateSequence = scheduled if on_start is None else on_start(training)
 
-        def tell(update: Update) -> None:
-            planned.next_step = update.step + 1
+        def advance(update: Update) -> None:
+            scheduled.next_step = update.step + 1
             if on_update is not None:
                 on_update(update)
 
-        status = _drive(training, course, (rates, losses), tell, trial.total_steps)
-        error = course.stopped or ""
+        status = _make_updates(training, sequence, (rates, losses), advance, trial.total_steps)
+        error = sequence.stopped or ""
         if status is not Status.DIVERGED:
             validation = training.validate()
     except KeyboardInterrupt:
@@ -213,12 +250,12 @@ def run_trial(
     except RankError as raised:
         status, error = Status.FAILED, str(raised)
     except Exception as raised:
-        if ranks().size > 1:  # no other rank knows: they would go on with this trial
+        if ranks().size > 1:  # the other ranks do not know: they would go on with this trial
             raise
         status, error = Status.FAILED, f"{type(raised).__name__}: {raised}"
-    seconds = time.perf_counter() - began
-    if status is not Status.INTERRUPTED:  # Ctrl-C does not find all ranks at one place
-        seconds = ranks().agreed(seconds)
+    seconds = time.perf_counter() - start
+    if status is not Status.INTERRUPTED:  # Ctrl-C meets the ranks at different places
+        seconds = ranks().from_first(seconds)
     curve = Curve(
         lr=np.asarray(rates),
         loss=np.asarray(losses),
@@ -230,23 +267,23 @@ def run_trial(
     return curve, training
 
 
-def _drive(
+def _make_updates(
     training: Training,
-    course: Course,
-    curve: tuple[list[float], list[float]],
-    tell: Callable[[Update], None],
+    sequence: UpdateSequence,
+    rates_and_losses: tuple[list[float], list[float]],
+    advance: Callable[[Update], None],
     total_steps: int,
 ) -> Status:
-    """Make the updates of a course, keeping rates and losses of those that count."""
-    rates, losses = curve
+    """Make the updates of a sequence; rates and losses of those that it undoes are overwritten."""
+    rates, losses = rates_and_losses
     test = DivergenceTest()
-    while not course.done:
-        step, lr = course.next_step, course.lr
-        loss = training.update(lr if isinstance(course, _Planned) else None)
+    while not sequence.done:
+        step, lr = sequence.next_step, sequence.lr
+        loss = training.update(lr if isinstance(sequence, _ScheduledUpdates) else None)
         rates[step:], losses[step:] = [lr], [loss]
-        tell(Update(step, total_steps, lr, loss))
-        if course.next_step <= step:
+        advance(Update(step, total_steps, lr, loss))
+        if sequence.next_step <= step:
             test = DivergenceTest()
         elif test.diverged(loss):
             return Status.DIVERGED
-    return Status.FINISHED if course.stopped is None else Status.STOPPED
+    return Status.FINISHED if sequence.stopped is None else Status.STOPPED
