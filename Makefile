@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 OUT    ?= build/demo
 
-.PHONY: install demo test lint fix dist smoke bench mutants regret corpus claims docs clean
+.PHONY: install demo test lint fix dist smoke pictures bench mutants regret corpus claims docs clean
 install: $(VENV)/.dev  ## everything for development, in .venv
 
 $(VENV)/.run: pyproject.toml constraints.txt
@@ -68,6 +68,9 @@ corpus: $(VENV)/.bench  ## runs with faults and without, and what the findings s
 
 claims: $(VENV)/.dev  ## what is said about learning rates, tested again; minutes
 	$(BIN)/learnrate claims run all --out src/learnrate/claims/results
+
+pictures: $(VENV)/.dev  ## the screenshots on the site's first page; needs chromium
+	$(BIN)/python docs/hooks/screenshots.py
 
 docs: $(VENV)/.dev  ## the site, in build/site
 	$(BIN)/mkdocs build --strict --site-dir build/site
