@@ -14,7 +14,10 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
+
+from playwright.sync_api import Browser, sync_playwright
 
 import learnrate
 from learnrate.report import plan_page
@@ -25,7 +28,7 @@ SIZE = {"width": 1200, "height": 860}
 FREE_PORT = "0"  # the operating system picks one
 
 
-def main():
+def main() -> None:
     """Plan, train, and photograph the pages in both colour schemes."""
     with tempfile.TemporaryDirectory() as folder:
         task = learnrate.load_task(f"{ROOT / 'examples' / 'digits.py'}:task")
@@ -47,10 +50,8 @@ def main():
 
 
 @contextlib.contextmanager
-def browser():
+def browser() -> Iterator[Browser]:
     """Chromium, as Debian installs it."""
-    from playwright.sync_api import sync_playwright
-
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(
             executable_path=shutil.which("chromium"), args=["--no-sandbox"]
@@ -60,10 +61,10 @@ def browser():
 
 
 @contextlib.contextmanager
-def dashboard(store, folder):
+def dashboard(store: str, folder: str) -> Iterator[str]:
     """The address of a dashboard that serves a store."""
     command = [sys.executable, "-m", "learnrate", "dashboard", "--store", store, "--no-browser"]
-    server = subprocess.Popen(
+    server = subprocess.Popen(  # noqa: S603 - our own command
         [*command, "--json", "--port", FREE_PORT],
         stdout=subprocess.PIPE,
         text=True,
@@ -76,7 +77,9 @@ def dashboard(store, folder):
         server.wait()
 
 
-def photograph(chromium, theme, name, url, path=None):
+def photograph(
+    chromium: Browser, theme: str, name: str, url: str, path: str | None = None
+) -> None:
     """Save what a visitor sees first; `path` is a page that is opened after the first one."""
     context = chromium.new_context(viewport=SIZE, color_scheme=theme)
     page = context.new_page()
