@@ -22,7 +22,7 @@ import numpy as np
 from _page import table as markdown
 from _page import write_section
 
-from learnrate.scaling import Fit, Optimum, Runs, find_optima, fit, read_runs, step_law
+from learnrate.scaling import Fit, GroupOptimum, Runs, find_optima, fit, read_runs, step_law
 
 FILE = "steplaw_dense.csv.gz"
 LARGE = 1e9  # parameters: the models fitted to are smaller, those asked about are not
@@ -67,14 +67,14 @@ def chosen(runs: Runs, keep: np.ndarray) -> Runs:
     return Runs(runs.lr[keep], runs.loss[keep], factors, runs.columns)
 
 
-def log_linear(optima: tuple[Optimum, ...]) -> Law:
+def log_linear(optima: tuple[GroupOptimum, ...]) -> Law:
     """Ordinary least squares of ln lr* on ln N, ln D and ln B."""
     rows = np.array([[1.0, *np.log(list(one.factors.values()))] for one in optima])
     solved, *_ = np.linalg.lstsq(rows, np.log([one.lr for one in optima]), rcond=None)
     return lambda at: float(np.exp(solved @ [1.0, *np.log(list(at.values()))]))
 
 
-def unscaled(optima: tuple[Optimum, ...]) -> Law:
+def unscaled(optima: tuple[GroupOptimum, ...]) -> Law:
     """One rate for all: the middle of the best ones."""
     middle = float(np.exp(np.median(np.log([one.lr for one in optima]))))
     return lambda _: middle
@@ -83,7 +83,7 @@ def unscaled(optima: tuple[Optimum, ...]) -> Law:
 def methods(fitted: Fit) -> dict[str, Law]:
     """What names a rate, by name, each fitted to the same runs."""
     return {
-        "learnrate.scaling.fit": lambda at: fitted.at(**at).lr,
+        "learnrate.scaling.fit": lambda at: fitted.predict(**at).lr,
         "log-linear fit": log_linear(fitted.optima),
         "Step Law, as published": lambda at: step_law(at["N"], at["D"]),
         "no scaling": unscaled(fitted.optima),
@@ -130,7 +130,7 @@ def measure(runs: Runs, splits: list[np.ndarray]) -> Measured:
                 every[name].append(excess)
                 enclosed[name].extend([excess] * group.enclosed)
         for best in find_optima(there):
-            scaled = fitted.at(**best.factors)
+            scaled = fitted.predict(**best.factors)
             held.extend([scaled.low <= best.lr <= scaled.high] * (not best.edge))
     return Measured(enclosed, every, held)
 

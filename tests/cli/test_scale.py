@@ -8,7 +8,7 @@ import pytest
 
 from learnrate.cli import main
 
-ASKED = ("--at", "N=1e9,B=256")
+TARGET = ("--to", "N=1e9,B=256")
 
 
 @pytest.fixture
@@ -20,9 +20,9 @@ def run(tmp_path, monkeypatch, capsys):
         for size in (1e7, 1e8, 1e9):
             for batch in (32, 128, 512):
                 best = 1e-3 * (size / 1e8) ** -0.5 * (batch / 128) ** 0.5
-                for at in range(-4, 5):
-                    lr = best * 2 ** (at / 2 + 0.2)
-                    loss = 3 + 0.03 * (at / 2 + 0.2) ** 2
+                for half in range(-4, 5):
+                    lr = best * 2 ** (half / 2 + 0.2)
+                    loss = 3 + 0.03 * (half / 2 + 0.2) ** 2
                     writer.writerow([lr, lr, loss, size, batch, size**0.5])
 
     def call(*arguments):
@@ -39,7 +39,7 @@ COLUMNS = ("--columns", 'loss="final, smooth",B=bs')
 
 
 def test_it_prints_one_object(run):
-    code, out, _ = run("runs.csv", *ASKED, *COLUMNS, "--json")
+    code, out, _ = run("runs.csv", *TARGET, *COLUMNS, "--json")
     printed = json.loads(out)
     assert code == 0
     assert list(printed) == ["lr", "low", "high", "exponents", "verdict", "reason"]
@@ -54,7 +54,7 @@ def test_it_prints_one_object(run):
 
 
 def test_for_people_it_shows_the_law_and_leaves_the_picture(run, tmp_path):
-    code, out, _ = run("runs.csv", *ASKED, *COLUMNS, "--png", "s.png")
+    code, out, _ = run("runs.csv", *TARGET, *COLUMNS, "--png", "s.png")
     assert code == 0
     assert "80 % interval" in out
     assert "1e7 .. 1e9" in out
@@ -63,32 +63,38 @@ def test_for_people_it_shows_the_law_and_leaves_the_picture(run, tmp_path):
 
 
 def test_any_column_can_be_scaled_with_by_its_name(run):
-    code, out, _ = run("runs.csv", "--at", "width=1e5,bs=128,N=1e9,B=128", *COLUMNS, "--json")
+    code, out, _ = run("runs.csv", "--to", "width=1e5,bs=128,N=1e9,B=128", *COLUMNS, "--json")
     assert code == 0
     assert set(json.loads(out)["exponents"]) == {"N", "D", "B", "width", "bs"}
 
 
 def test_a_weak_answer_says_why_and_is_no_error(run):
-    code, out, _ = run("runs.csv", "--at", "N=1e13,B=256", *COLUMNS, "--json")
+    code, out, _ = run("runs.csv", "--to", "N=1e13,B=256", *COLUMNS, "--json")
     assert (code, json.loads(out)["verdict"]) == (0, "weak")
     assert "N=1e+13 is 1e+04 times beyond the table" in json.loads(out)["reason"]
 
 
 BAD = {
     "a column that is not there": (
-        ["runs.csv", *ASKED, "--columns", "loss=val"],
+        ["runs.csv", *TARGET, "--columns", "loss=val"],
         "no column 'val'. The columns are: 'lr', 'loss', 'final, smooth', 'N', 'bs', 'width'",
     ),
-    "a factor that is not there": (["runs.csv", "--at", "N=1,B=1,D=1"], "'D' is no column"),
-    "a factor left out": (["runs.csv", "--at", "N=1e9"], "B varies in the table"),
-    "no number": (["runs.csv", "--at", "N=big"], "--at N must be a number"),
-    "a negative": (["runs.csv", "--at", "N=-1,B=1"], "N must be a finite number above 0"),
-    "no value": (["runs.csv", "--at", "N"], "--at must be NAME=VALUE"),
-    "a name twice": (["runs.csv", "--at", "N=1,N=2"], "--at names N twice"),
-    "an open quotation": (["runs.csv", *ASKED, "--columns", 'loss="a'], "has no end"),
-    "no file": (["no.csv", *ASKED], "no.csv cannot be read"),
-    "no question": (["runs.csv"], "--at"),
-    "an image of no kind": (["runs.csv", *ASKED, *COLUMNS, "--png", "a.xyz"], "cannot be written"),
+    "a factor that is not there": (
+        ["runs.csv", "--to", "N=1,B=1,D=1"],
+        "the table has no column 'D'",
+    ),
+    "a factor left out": (["runs.csv", "--to", "N=1e9"], "B varies in the table"),
+    "no number": (["runs.csv", "--to", "N=big"], "--to N must be a number"),
+    "a negative": (["runs.csv", "--to", "N=-1,B=1"], "N must be a finite number above 0"),
+    "no value": (["runs.csv", "--to", "N"], "--to must be NAME=VALUE"),
+    "a name twice": (["runs.csv", "--to", "N=1,N=2"], "--to has N twice"),
+    "an open quotation": (["runs.csv", *TARGET, "--columns", 'loss="a'], "has no closing quote"),
+    "no file": (["no.csv", *TARGET], "no.csv cannot be read"),
+    "no target": (["runs.csv"], "--to"),
+    "an image of no kind": (
+        ["runs.csv", *TARGET, *COLUMNS, "--png", "a.xyz"],
+        "cannot be written",
+    ),
 }
 
 

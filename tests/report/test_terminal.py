@@ -121,7 +121,7 @@ def test_a_scaled_rate_shows_its_exponents_and_verdict_at_any_width(width, encod
             runs["loss"].append(1 + np.log(lr / (0.005 * batch**0.5)) ** 2)
             runs["B"].append(batch)
     fitted = fit(runs, progress=False, resamples=0)
-    scaled = fitted.at(B=1e5)
+    scaled = fitted.predict(B=1e5)
     text = printed(show_scaled, fitted, scaled, width=width, encoding=encoding)
     assert "16 .. 128" in joined(text)
     assert "1e5" in text

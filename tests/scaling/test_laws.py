@@ -45,8 +45,8 @@ def test_a_law_has_its_closed_form(value, expected):
 @pytest.mark.parametrize("rule", [linear_batch, sqrt_batch])
 def test_two_steps_of_batch_equal_one(rule, lr, first, second, third):
     between = rule(lr, batch=first, new_batch=second)
-    there = rule(between, batch=second, new_batch=third)
-    assert there == pytest.approx(rule(lr, batch=first, new_batch=third), rel=1e-9)
+    twice = rule(between, batch=second, new_batch=third)
+    assert twice == pytest.approx(rule(lr, batch=first, new_batch=third), rel=1e-9)
 
 
 @given(noise_scale=above_zero)
@@ -77,12 +77,12 @@ def test_adam_scaled_there_and_back_is_as_it_was(k):
     )
 
 
-def test_adams_averages_span_as_many_examples_at_every_batch():
+def test_adams_averages_cover_as_many_examples_at_every_batch_size():
     start = AdamSettings(1e-3, 0.9, 0.999, 1e-8)
     scaled = adam_batch(start, batch=32, new_batch=128)
     for name in ("beta1", "beta2"):
-        spans = [batch / (1 - getattr(one, name)) for batch, one in ((32, start), (128, scaled))]
-        assert spans[0] == pytest.approx(spans[1], rel=1e-9)
+        examples = 32 / (1 - getattr(start, name))
+        assert 128 / (1 - getattr(scaled, name)) == pytest.approx(examples, rel=1e-9)
 
 
 CALLS = {
@@ -109,7 +109,11 @@ BAD_ADAM = {
     "a beta of 1": (AdamSettings(1e-3, 1.0, 0.99, 1e-8), 2, "beta1 must lie between 0 and 1"),
     "a beta that is nan": (AdamSettings(1e-3, 0.9, math.nan, 1e-8), 2, "beta2 must lie"),
     "a negative eps": (AdamSettings(1e-3, 0.9, 0.99, -1e-8), 2, "eps must be"),
-    "too large a batch": (AdamSettings(1e-3, 0.9, 0.99, 0.0), 11, "under 10 times batch"),
+    "too large a batch": (
+        AdamSettings(1e-3, 0.9, 0.99, 0.0),
+        11,
+        "below 10 times batch, where beta1 = 0.9 becomes 0",
+    ),
 }
 
 

@@ -1,4 +1,4 @@
-"""`learnrate scale`: the rate for a run that cannot be tried, from a table of runs that could."""
+"""`learnrate scale`: the best rate of a run that is too large to try, from a table of smaller ones."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def scale(
     table: Annotated[
         Path, typer.Argument(metavar="TABLE", help="A CSV file of runs, plain or gzipped.")
     ],
-    at: Annotated[
+    to: Annotated[
         str,
         typer.Option(
             metavar="NAME=VALUE,...",
@@ -32,21 +32,22 @@ def scale(
             help="Which column is what; lr, loss, N, D and B are found by their usual names.",
         ),
     ] = "",
-    png: Annotated[Path | None, typer.Option(help="Save the picture here.")] = None,
+    png: Annotated[Path | None, typer.Option(help="Save the picture to this file.")] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Fit how the best rate depends on model, data and batch; say it for another run.
+    """Fit how the best rate depends on model, data and batch, and predict it for another run.
 
-    The verdict is weak, with the reason, where the table does not support the question.
+    The verdict is weak, with the reason, if the table does not support the prediction.
 
-    [dim]learnrate scale runs.csv --at N=1e9,D=2e10,B=256 --columns 'loss="final loss",B=bs'[/dim]
+    [dim]learnrate scale runs.csv --to N=1e9,D=2e10,B=256 --columns 'loss="final loss",B=bs'[/dim]
     """
     from learnrate import scaling  # noqa: PLC0415 - loads numpy, which --help does not need
 
-    asked = {name: _number(name, value) for name, value in _pairs("--at", at).items()}
-    named = _pairs("--columns", columns)
-    fitted = scaling.fit(table, columns=named, also=[name for name in asked if name not in named])
-    scaled = fitted.at(**asked)
+    factors = {name: _number(name, text) for name, text in _pairs("--to", to).items()}
+    column_of = _pairs("--columns", columns)
+    extra = [name for name in factors if name not in column_of]
+    fitted = scaling.fit(table, columns=column_of, extra_factors=extra)
+    scaled = fitted.predict(**factors)
     if png is not None:
         save_picture(fitted.figure(scaled), png)
     if as_json:
@@ -60,8 +61,8 @@ def scale(
 
 
 def _pairs(option: str, text: str) -> dict[str, str]:
-    """What `NAME=VALUE,NAME=VALUE` says; a value with spaces or commas may be quoted."""
-    rule = f"{option} must be NAME=VALUE with commas between"
+    """Read `NAME=VALUE,NAME=VALUE`; a value with spaces or commas may be quoted."""
+    rule = f"{option} must be NAME=VALUE, separated by commas"
     parser = shlex.shlex(text, posix=True, punctuation_chars=False)
     parser.whitespace = ","
     parser.whitespace_split = True
@@ -69,14 +70,14 @@ def _pairs(option: str, text: str) -> dict[str, str]:
     try:
         parts = list(parser)
     except ValueError as error:
-        raise ArgumentError(f"{rule}; got {text!r}, in which a quotation has no end.") from error
+        raise ArgumentError(f"{rule}; got {text!r}, which has no closing quote.") from error
     pairs: dict[str, str] = {}
     for part in parts:
-        name, equals, value = (one.strip() for one in part.partition("="))
+        name, equals, value = (word.strip() for word in part.partition("="))
         if not (name and equals and value):
             raise ArgumentError(f"{rule}; got {part!r}.")
         if name in pairs:
-            raise ArgumentError(f"{option} names {name} twice.")
+            raise ArgumentError(f"{option} has {name} twice.")
         pairs[name] = value
     return pairs
 
@@ -86,5 +87,5 @@ def _number(name: str, text: str) -> float:
         return float(text)
     except ValueError as error:
         raise ArgumentError(
-            f"--at {name} must be a number, as in {name}=1e9; got {text!r}."
+            f"--to {name} must be a number, as in {name}=1e9; got {text!r}."
         ) from error

@@ -14,12 +14,12 @@ from learnrate.report._text_plot import TextPlot, show_plot
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from learnrate.scaling import Fit, Scaled
+    from learnrate.scaling import Fit, ScaledRate
 
 __all__ = ["show_scaled"]
 
 
-def show_scaled(console: Console, fit: Fit, scaled: Scaled) -> None:
+def show_scaled(console: Console, fit: Fit, scaled: ScaledRate) -> None:
     """Print the answer: a plot of the law, its exponents, the rate, and whether to trust it."""
     if fit.varied:
         show_plot(console, _plot(fit, scaled))
@@ -32,7 +32,9 @@ def show_scaled(console: Console, fit: Fit, scaled: Scaled) -> None:
         powers = ("-", "-")
         if power is not None:
             powers = f"{power.value:+.2f}", f"{power.low:+.2f} .. {power.high:+.2f}"
-        table.add_row(_text(console, (label, "")), span, rate_text(scaled.at[name], 4), *powers)
+        table.add_row(
+            _text(console, (label, "")), span, rate_text(scaled.factors[name], 4), *powers
+        )
     console.print(table)
     ends = f"   80 % interval {rate_text(scaled.low, 2)} to {rate_text(scaled.high, 2)}"
     lr = (rate_text(scaled.lr), "bold cyan")
@@ -41,14 +43,14 @@ def show_scaled(console: Console, fit: Fit, scaled: Scaled) -> None:
     console.print(_text(console, ("verdict  ", ""), verdict, (f"   {scaled.reason}", "")))
 
 
-def _plot(fit: Fit, scaled: Scaled) -> TextPlot:
+def _plot(fit: Fit, scaled: ScaledRate) -> TextPlot:
     """Along the factor over which the law changes most between the table and the run asked for."""
     name = max(fit.varied, key=lambda one: abs(math.log(np.divide(*_ends(fit, scaled, one)))))
     low, high = fit.ranges[name]
-    asked = scaled.at[name]
+    asked = scaled.factors[name]
     places = np.geomspace(min(low, asked), max(high, asked), 60)
-    lines = np.array([fit.expected(scaled.at | {name: float(place)}) for place in places]).T
-    others = ", ".join(f"{n}={rate_text(v, 3)}" for n, v in scaled.at.items() if n != name)
+    lines = np.array([fit.expected(scaled.factors | {name: float(place)}) for place in places]).T
+    others = ", ".join(f"{n}={rate_text(v, 3)}" for n, v in scaled.factors.items() if n != name)
     title = f"best rate{' at ' * bool(others)}{others}, 80 % interval (dotted line: asked)"
     plot = TextPlot(name, title, log_x=True)
     plot.lines.extend((places, line) for line in lines)
@@ -57,11 +59,11 @@ def _plot(fit: Fit, scaled: Scaled) -> TextPlot:
     return plot
 
 
-def _ends(fit: Fit, scaled: Scaled, name: str) -> tuple[float, float]:
+def _ends(fit: Fit, scaled: ScaledRate, name: str) -> tuple[float, float]:
     low, high = fit.ranges[name]
-    asked = scaled.at[name]
+    asked = scaled.factors[name]
     ends = (min(low, asked), max(high, asked))
     return (
-        fit.expected(scaled.at | {name: ends[0]})[0],
-        fit.expected(scaled.at | {name: ends[1]})[0],
+        fit.expected(scaled.factors | {name: ends[0]})[0],
+        fit.expected(scaled.factors | {name: ends[1]})[0],
     )

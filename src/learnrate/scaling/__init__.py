@@ -1,6 +1,6 @@
-"""The rate beyond what can be tried: laws of the literature, and a law fitted to your own runs."""
+"""The best rate of runs that are too large to try: a law fitted to your runs, and published laws."""
 
-from learnrate.scaling._fit import Exponent, Fit, Scaled, Verdict, fit
+from learnrate.scaling._fit import Exponent, Fit, FitVerdict, ScaledRate, fit
 from learnrate.scaling._laws import (
     AdamSettings,
     adam_batch,
@@ -13,17 +13,17 @@ from learnrate.scaling._laws import (
     surge_batch,
     token_horizon,
 )
-from learnrate.scaling._optima import Optimum, find_optima
+from learnrate.scaling._optima import GroupOptimum, find_optima
 from learnrate.scaling._runs import Runs, read_runs
 
 __all__ = [
     "AdamSettings",
     "Exponent",
     "Fit",
-    "Optimum",
+    "FitVerdict",
+    "GroupOptimum",
     "Runs",
-    "Scaled",
-    "Verdict",
+    "ScaledRate",
     "adam_batch",
     "find_optima",
     "fit",

@@ -1,4 +1,4 @@
-"""Fitting how the best rate depends on what was varied, and asking the fit about another run."""
+"""Fitting how the best rate depends on what was varied, and predicting it for another run."""
 
 from __future__ import annotations
 
@@ -14,8 +14,10 @@ import numpy as np
 from learnrate._axes import rate_text
 from learnrate._errors import ArgumentError
 from learnrate._progress import ProgressBar
-from learnrate.scaling._law import Law, Points, fit_law
-from learnrate.scaling._optima import Optimum, find_optima
+from learnrate._records import to_dict
+from learnrate._statistics import student_quantile
+from learnrate.scaling._law import Law, RatePoints, fit_law
+from learnrate.scaling._optima import GroupOptimum, find_optima
 from learnrate.scaling._runs import FACTORS, Runs, read_runs
 
 if TYPE_CHECKING:
@@ -25,18 +27,18 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["Exponent", "Fit", "Scaled", "Verdict", "fit"]
+__all__ = ["Exponent", "Fit", "FitVerdict", "ScaledRate", "fit"]
 
-_TAIL = 0.9  # of both ends: an 80 % interval
-_SAME = 1.1  # a factor this near is not asked to change
+_TAIL = 0.1  # beyond either end of an 80 % interval
+_SAME = 1.1  # values of a factor within this ratio count as equal
 _TOGETHER = 0.97  # correlation above which two factors cannot be told apart
-_FARTHEST = 1e6
-_WIDE = 4.0  # an interval with ends so many times apart is no answer
-_DRIFT = 0.1  # standard deviation of an exponent's change over a factor e beyond the table
-_EDGE_ERROR = math.log(2.0)  # standard error of a best rate that is not enclosed
+_FARTHEST = 1e6  # times beyond the table
+_WIDE = 4.0  # ratio of an interval's ends above which it is too wide
+_DRIFT_STD = 0.1  # of the change of an exponent over a factor e beyond the table
+_EDGE_LOG_STD = math.log(2.0)  # of a best rate that is not enclosed
 
 
-class Verdict(StrEnum):
+class FitVerdict(StrEnum):
     """Whether the table supports the answer."""
 
     OK = "ok"
@@ -45,7 +47,7 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True)
 class Exponent:
-    """By which power the best rate follows a factor, with the ends of an 80 % interval."""
+    """The power of a factor in the best rate, with the ends of its 80 % interval."""
 
     value: float
     low: float
@@ -53,25 +55,26 @@ class Exponent:
 
 
 @dataclass(frozen=True)
-class Scaled:
-    """The rate for a run that was not made.
+class ScaledRate:
+    """The best rate that a fit predicts for a run.
 
     Attributes:
-        lr: the best rate expected.
-        low: the lower end of an 80 % interval for it.
+        lr: the expected best rate.
+        low: the lower end of its 80 % interval.
         high: the upper end.
-        exponents: d ln lr / d ln factor there; None where the factor never varies in the table.
-        at: what was asked.
-        verdict: ok, or weak where the table does not support the question.
-        reason: why.
+        exponents: d ln lr / d ln factor at this run; None for a factor that is constant in the
+            table.
+        factors: those of the run.
+        verdict: ok, or weak if the table does not support the prediction.
+        reason: why the verdict is what it is.
     """
 
     lr: float
     low: float
     high: float
     exponents: dict[str, Exponent | None]
-    at: dict[str, float]
-    verdict: Verdict
+    factors: dict[str, float]
+    verdict: FitVerdict
     reason: str
 
     def to_dict(self) -> dict[str, Any]:
@@ -79,14 +82,7 @@ class Scaled:
         powers = dict.fromkeys(FACTORS) | {
             name: None if power is None else power.value for name, power in self.exponents.items()
         }
-        return {
-            "lr": self.lr,
-            "low": self.low,
-            "high": self.high,
-            "exponents": powers,
-            "verdict": str(self.verdict),
-            "reason": self.reason,
-        }
+        return to_dict(self, omit=("factors",)) | {"exponents": powers}
 
 
 @dataclass(frozen=True)
@@ -95,15 +91,15 @@ class Fit:
 
     Attributes:
         runs: the table.
-        optima: the groups whose best rate is enclosed by worse ones: what the law rests on.
-        edges: those whose best rate is the lowest or highest tried: left out, unless there is
-            nothing else.
+        optima: the groups whose best rate is enclosed by worse ones; the law is fitted to these.
+        edges: the groups whose best rate is the lowest or highest tried; left out unless there are
+            no others.
         law: the fitted law.
     """
 
     runs: Runs
-    optima: tuple[Optimum, ...]
-    edges: tuple[Optimum, ...]
+    optima: tuple[GroupOptimum, ...]
+    edges: tuple[GroupOptimum, ...]
     law: Law
 
     @property
@@ -112,33 +108,31 @@ class Fit:
         return tuple(self.runs.factors)
 
     @property
-    def scatter(self) -> float:
-        """Standard deviation of a group's ln(lr) about the law, beyond the error of its own."""
-        return self.law.scatter
+    def log_std(self) -> float:
+        """Standard deviation of a group's best ln(lr) about the law, beyond its own error."""
+        return self.law.log_std
 
     @cached_property
     def ranges(self) -> dict[str, tuple[float, float]]:
         """The lowest and the highest of each factor among the groups fitted."""
-        low, high = self.law.points.ends
-        return {
-            name: (math.exp(low[at]), math.exp(high[at])) for at, name in enumerate(self.factors)
-        }
+        low, high = (map(math.exp, logs) for logs in self.law.points.limits)
+        return dict(zip(self.factors, zip(low, high, strict=True), strict=True))
 
     @cached_property
     def varied(self) -> tuple[str, ...]:
-        """The factors that are not the same in all groups fitted."""
+        """The factors that vary among the groups fitted."""
         return tuple(name for name, (low, high) in self.ranges.items() if high / low >= _SAME)
 
-    def at(self, **factors: float) -> Scaled:
-        """The best rate for a run with these factors.
+    def predict(self, **factors: float) -> ScaledRate:
+        """Predict the best rate for a run with these factors.
 
-        A factor that is the same in the whole table may be left out. The interval holds what the
-        resampled tables and the groups' scatter leave open. Beyond the table it widens with the
-        uncertainty of the exponents, and because they may change there: by 0.1 (one standard
-        deviation) for every factor e beyond, about what second-order terms of tables are.
+        A factor that is constant in the table may be left out. The interval covers the spread over
+        resampled tables and the deviation of groups from the law. Beyond the table it is wider,
+        because the exponents are uncertain and because they may change there: by 0.1 (one standard
+        deviation) for every factor e, which is what second-order terms of such tables amount to.
 
         Raises:
-            ArgumentError: a factor is unknown, not a finite number above 0, or missing; or over a
+            ArgumentError: a factor is unknown, missing, not a finite number above 0, or more than a
                 million times beyond the table.
 
         Examples:
@@ -148,47 +142,50 @@ class Fit:
             ...         runs["lr"].append(lr)
             ...         runs["loss"].append(1 + math.log(lr / (0.01 * batch**0.5 / 2)) ** 2)
             ...         runs["B"].append(batch)
-            >>> scaled = fit(runs).at(B=256)
+            >>> scaled = fit(runs).predict(B=256)
             >>> f"{scaled.lr:.2f}, {scaled.exponents['B'].value:.2f}, {scaled.verdict}"
             '0.08, 0.49, ok'
         """
-        asked = self._asked(factors)
-        lr, low, high = self.expected(asked)
-        reasons = self._reasons(asked, low, high)
-        return Scaled(
+        run = self._completed(factors)
+        lr, low, high = self.expected(run)
+        reasons = self._reasons(run, low, high)
+        return ScaledRate(
             lr,
             low,
             high,
-            {name: self._exponent(name, asked) for name in self.factors},
-            asked,
-            Verdict.WEAK if reasons else Verdict.OK,
+            {name: self._exponent(name, run) for name in self.factors},
+            run,
+            FitVerdict.WEAK if reasons else FitVerdict.OK,
             "; ".join(reasons) + "." if reasons else self._support(),
         )
 
     def expected(self, factors: Mapping[str, float]) -> tuple[float, float, float]:
-        """The best rate and the ends of its 80 % interval, for all factors and without a verdict."""
-        z = self._logs(factors)
-        middle, error = self.law.value(self.law.points.rows(z[None])[0])
-        low, high = self.law.points.ends
-        beyond = np.maximum(low - z, 0.0) + np.maximum(z - high, 0.0)
-        drift = 0.5 * _DRIFT * float(np.linalg.norm(beyond**2))
-        spread = self._quantile * math.hypot(error, self.scatter, drift)
-        return math.exp(middle), math.exp(middle - spread), math.exp(middle + spread)
+        """The best rate and the ends of its 80 % interval, given all factors; without a verdict."""
+        logs = self._logs(factors)
+        log_lr, error = self.law.value(self.law.points.design(logs[None])[0])
+        low, high = self.law.points.limits
+        beyond = np.maximum(low - logs, 0.0) + np.maximum(logs - high, 0.0)
+        drift = 0.5 * _DRIFT_STD * float(np.linalg.norm(beyond**2))
+        half_width = self._quantile * math.hypot(error, self.log_std, drift)
+        return math.exp(log_lr), math.exp(log_lr - half_width), math.exp(log_lr + half_width)
 
-    def plot(self, scaled: Scaled, factor: str, axes: Axes | None = None) -> Axes:
-        """Draw law and best rates against a factor on matplotlib axes; needs the extra `plot`.
+    def plot(self, scaled: ScaledRate, factor: str, axes: Axes | None = None) -> Axes:
+        """Draw the law and the best rates against a factor; needs the extra `plot`.
 
         Args:
-            scaled: the answer to mark, from `at`; the other factors are as asked there.
-            factor: which factor.
-            axes: where; a new figure by default.
+            scaled: the prediction to mark; it sets the other factors too.
+            factor: the factor on the horizontal axis.
+            axes: matplotlib axes to draw on; by default those of a new figure.
+
+        Raises:
+            MissingExtraError: matplotlib is not installed.
         """
         from learnrate.scaling._picture import draw  # noqa: PLC0415 - matplotlib is optional
 
         return draw(self, factor, scaled, axes)
 
-    def figure(self, scaled: Scaled) -> Figure:
-        """The same for every factor that varies, side by side."""
+    def figure(self, scaled: ScaledRate) -> Figure:
+        """Draw `plot` for every factor that varies, side by side."""
         from learnrate.scaling._picture import draw_all  # noqa: PLC0415 - matplotlib is optional
 
         return draw_all(self, scaled)
@@ -198,114 +195,114 @@ class Fit:
 
     @cached_property
     def _quantile(self) -> float:
-        from scipy.special import stdtrit  # noqa: PLC0415 - slow to load
+        freedom = self.law.freedom + 3  # the prior of the deviation has the weight of 3 groups
+        return student_quantile(_TAIL, freedom)
 
-        return float(stdtrit(self.law.spare + 3, _TAIL))  # the scatter's prior is worth three
-
-    def _exponent(self, name: str, asked: dict[str, float]) -> Exponent | None:
+    def _exponent(self, name: str, run: dict[str, float]) -> Exponent | None:
         if name not in self.varied:
             return None
-        slopes = self.law.points.slopes(self._logs(asked), self.factors.index(name))
-        value, error = self.law.value(slopes)
-        spread = self._quantile * error
-        return Exponent(value, value - spread, value + spread)
+        row = self.law.points.exponent_row(self._logs(run), self.factors.index(name))
+        value, error = self.law.value(row)
+        half_width = self._quantile * error
+        return Exponent(value, value - half_width, value + half_width)
 
-    def _asked(self, factors: dict[str, float]) -> dict[str, float]:
+    def _completed(self, factors: dict[str, float]) -> dict[str, float]:
+        """The factors of a run, with those that are constant in the table filled in."""
         for name, value in factors.items():
             if name not in self.factors:
-                raise ArgumentError(
-                    f"{name} is no factor of this fit; it has {', '.join(self.factors) or 'none'}."
-                )
+                known = ", ".join(self.factors) or "none"
+                raise ArgumentError(f"{name} is not a factor of this fit; it has {known}.")
             if not 0 < value < math.inf:
                 raise ArgumentError(f"{name} must be a finite number above 0; got {value!r}.")
-        asked = {}
+        run = {}
         for name, (low, high) in self.ranges.items():
             if name not in factors and name in self.varied:
                 raise ArgumentError(
-                    f"{name} varies in the table, from {low:.4g} to {high:.4g}; say which the run "
-                    f"has: {name}=..."
+                    f"{name} varies in the table, from {low:.4g} to {high:.4g}; give its value in "
+                    f"the run: {name}=..."
                 )
-            asked[name] = float(factors.get(name, low))
-            if max(asked[name] / high, low / asked[name]) > _FARTHEST:
+            run[name] = float(factors.get(name, low))
+            if max(run[name] / high, low / run[name]) > _FARTHEST:
                 raise ArgumentError(
-                    f"{name}={asked[name]:.4g} is over a million times beyond the table, which spans "
-                    f"{low:.4g} to {high:.4g}; nothing can be said there. Is the unit the same?"
+                    f"{name}={run[name]:.4g} is more than a million times beyond the table, which "
+                    f"spans {low:.4g} to {high:.4g}; nothing is known there. Is the unit the same?"
                 )
-        return asked
+        return run
 
     def _support(self) -> str:
         if not self.varied:
-            return "these are the runs of the table: nothing is scaled."
+            return "the table has runs like this one: nothing is scaled."
         groups = f"{len(self.optima)} of {len(self.optima) + len(self.edges)} groups"
-        return f"{groups} enclose their best rate; they scatter {_percent(self.scatter)} about the law."
+        deviation = _percent(self.log_std)
+        return f"{groups} enclose their best rate; they deviate from the law by {deviation}."
 
-    def _reasons(self, asked: dict[str, float], low: float, high: float) -> list[str]:
-        """Why the table does not support this question; none if it does."""
+    def _reasons(self, run: dict[str, float], low: float, high: float) -> list[str]:
+        """Why the table does not support this prediction; none if it does."""
         reasons = [
-            *self._poor_table(),
-            *filter(None, (self._beyond(*one) for one in asked.items())),
+            *self._weaknesses(),
+            *(self._distance(name, value) for name, value in run.items()),
+            self._collinearity(run),
         ]
-        together = self._together(asked)
-        if together:
-            reasons.append(together)
         if high > _WIDE * low:
             reasons.append(
                 f"the interval is wide, {rate_text(low, 2)} to {rate_text(high, 2)}: more groups "
-                "nearer to the run asked for would narrow it"
+                "nearer to this run would make it narrower"
             )
-        return reasons
+        return list(filter(None, reasons))
 
-    def _poor_table(self) -> list[str]:
-        found, edges = len(self.optima), len(self.edges)
+    def _weaknesses(self) -> list[str]:
+        """What the table lacks for any prediction."""
+        enclosed, edges = len(self.optima), len(self.edges)
         reasons = []
-        if edges > found:
+        if edges > enclosed:
             reasons.append(
-                f"{edges} of {edges + found} groups have their best rate at the edge of the rates "
-                f"tried{self._which_edge()}"
+                f"{edges} of {edges + enclosed} groups have their best rate at the edge of the "
+                f"rates tried: try {self._rates_to_try()}"
             )
         varied = len(self.varied)
-        if found < varied + 3 and not (found and not varied):
+        if enclosed < varied + 3 and not (enclosed and not varied):
+            groups = "group encloses its" if enclosed == 1 else "groups enclose their"
+            exponents = "exponent needs" if varied == 1 else "exponents need"
             reasons.append(
-                f"{found} {'group encloses its' if found == 1 else 'groups enclose their'} best "
-                f"rate; {varied} exponent{'s' * (varied != 1)} need at least {varied + 3} groups"
+                f"{enclosed} {groups} best rate; {varied} {exponents} at least {varied + 3} groups"
             )
-        if self.scatter > math.log(2):
-            reasons.append(f"the groups scatter {_percent(self.scatter)} about the law")
+        if self.log_std > math.log(2):
+            reasons.append(f"the groups deviate from the law by {_percent(self.log_std)}")
         return reasons
 
-    def _which_edge(self) -> str:
-        highest = sum(one.edge == "highest" for one in self.edges)
-        if highest == len(self.edges):
-            return ": try higher ones"
-        return ": try lower ones" if not highest else ": try a wider range"
+    def _rates_to_try(self) -> str:
+        edges = {optimum.edge for optimum in self.edges}
+        if edges == {"highest"}:
+            return "higher ones"
+        return "lower ones" if edges == {"lowest"} else "a wider range"
 
-    def _beyond(self, name: str, value: float) -> str:
+    def _distance(self, name: str, value: float) -> str:
+        """That a factor is too far from the table; empty if it is not."""
         low, high = self.ranges[name]
+        beyond = max(value / high, low / value)
         if name not in self.varied:
-            moved = max(value / high, low / value)
-            never = f"{name} is always {low:.4g} in the table, and {value:.4g} is asked"
-            return f"{never}: how the rate follows it is not known" if moved > _SAME else ""
-        far = max(value / high, low / value)
-        if far <= high / low:
+            constant = f"{name} is always {low:.4g} in the table, and the run has {value:.4g}"
+            return f"{constant}: its effect on the rate is not known" if beyond > _SAME else ""
+        if beyond <= high / low:
             return ""
         return (
-            f"{name}={value:.4g} is {far:.2g} times beyond the table, which spans {low:.4g} to "
+            f"{name}={value:.4g} is {beyond:.2g} times beyond the table, which spans {low:.4g} to "
             f"{high:.4g}"
         )
 
-    def _together(self, asked: dict[str, float]) -> str:
-        """Two factors that move as one in the table and not in the question."""
+    def _collinearity(self, run: dict[str, float]) -> str:
+        """That two factors vary together in the table but not in the run; empty if none do."""
         points = self.law.points
-        for one, other in itertools.combinations(self.varied, 2):
-            x, y = (points.z[:, self.factors.index(name)] for name in (one, other))
+        for first, second in itertools.combinations(self.varied, 2):
+            x, y = (points.log_factors[:, self.factors.index(name)] for name in (first, second))
             if abs(np.corrcoef(x, y)[0, 1]) < _TOGETHER:
                 continue
             slope = float(np.polyfit(x, y, 1)[0])
-            off = math.log(asked[other]) - y.mean() - slope * (math.log(asked[one]) - x.mean())
-            if abs(off) > math.log(2) + np.ptp(y - slope * x):
+            expected = y.mean() + slope * (math.log(run[first]) - x.mean())
+            if abs(math.log(run[second]) - expected) > math.log(2) + np.ptp(y - slope * x):
                 return (
-                    f"{one} and {other} move together in the table, so their exponents cannot be "
-                    "told apart; the run asked for leaves that line"
+                    f"{first} and {second} vary together in the table, so their exponents cannot be "
+                    "told apart, but they do not vary together in this run"
                 )
         return ""
 
@@ -314,51 +311,59 @@ def fit(
     table: str | Path | Runs | Mapping[str, Sequence[Any]],
     *,
     columns: Mapping[str, str] | None = None,
-    also: Sequence[str] = (),
+    extra_factors: Sequence[str] = (),
     resamples: int = 200,
     progress: bool = True,
 ) -> Fit:
     """Fit how the best rate depends on model, data and batch, from a table of runs.
 
-        ln lr* = c + a ln N + b ln D + g ln B + second-order terms that pay
+        ln lr* = c + a ln N + b ln D + g ln B + second-order terms that improve it
 
-    The best rate of each group of runs that differ in their rate alone comes from a local parabola
-    in ln(lr); groups whose best rate is not enclosed by worse ones are left out. The law is fitted
-    to these with weights by how well each is known, robustly. Terms such as ln D * ln B (the
-    exponent of D changes with the batch) and squares are taken if they predict blocks of groups
-    that were left out better by 5 %. Its uncertainty is that over resampled blocks.
+    A group of runs that differ only in their rate gives a best rate, by a local parabola in ln(lr).
+    Groups whose best rate is not enclosed by worse ones are left out. The law is fitted to the best
+    rates robustly, with weights by how well each is known. Terms such as ln D * ln B (the exponent
+    of D changes with the batch) and squares are added if they improve the prediction of blocks of
+    groups that were left out by 5 %. The uncertainty comes from resampled blocks.
 
     Args:
         table: a CSV file, columns by name, or what `read_runs` returned.
         columns: which column is what, as {"loss": "smooth loss", "B": "bs"}; see `read_runs`.
-        also: further factors, found under the very same name.
-        resamples: how many tables the uncertainty is taken from; 0 takes it from the fit alone.
-        progress: whether a progress bar is shown when it takes longer than a moment.
+        extra_factors: names of other columns that are factors.
+        resamples: how many tables are resampled for the uncertainty, at least 0; 0 takes it from
+            the fit alone.
+        progress: whether to show a progress bar.
 
     Raises:
-        ArgumentError: a column is not there, a value is outside its rule, or no group has three
-            rates with a finite loss; or `resamples` is below 0.
+        ArgumentError: the table does not have a column, a value breaks its rule, no group has three
+            rates with a finite loss, or `resamples` is below 0.
         FileError: the file cannot be read.
     """
     if resamples < 0:
         raise ArgumentError(f"resamples must be a whole number, at least 0; got {resamples!r}.")
-    runs = table if isinstance(table, Runs) else read_runs(table, columns, also=also)
-    found = find_optima(runs)
-    if not found:
+    runs = (
+        table
+        if isinstance(table, Runs)
+        else read_runs(table, columns, extra_factors=extra_factors)
+    )
+    optima = find_optima(runs)
+    if not optima:
+        shared = ", ".join(runs.factors) or "everything but the rate"
         raise ArgumentError(
             "no group of runs has three rates with a finite loss, so no best rate is known. Runs "
-            f"are of one group if they share {', '.join(runs.factors) or 'everything but the rate'}."
+            f"belong to the same group if they share {shared}."
         )
-    enclosed = [one for one in found if not one.edge]
-    edges = [one for one in found if one.edge]
-    used = enclosed or edges
-    z = np.log([[one.factors[name] for name in runs.factors] for one in used])
-    errors = [_EDGE_ERROR if one.edge else one.sd for one in used]
-    points = Points(z, np.log([one.lr for one in used]), np.array(errors))
+    enclosed = [optimum for optimum in optima if not optimum.edge]
+    edges = [optimum for optimum in optima if optimum.edge]
+    fitted = enclosed or edges
+    points = RatePoints(
+        np.log([[optimum.factors[name] for name in runs.factors] for optimum in fitted]),
+        np.log([optimum.lr for optimum in fitted]),
+        np.array([_EDGE_LOG_STD if optimum.edge else optimum.log_std for optimum in fitted]),
+    )
     with ProgressBar(resamples, shown=progress) as bar:
         law = fit_law(points, resamples, lambda done: bar.show(done, "resampling the table"))
     return Fit(runs, tuple(enclosed), tuple(edges), law)
 
 
-def _percent(scatter: float) -> str:
-    return f"{100 * math.expm1(scatter):.0f} %"
+def _percent(log_std: float) -> str:
+    return f"{100 * math.expm1(log_std):.0f} %"

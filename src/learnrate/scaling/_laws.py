@@ -1,4 +1,4 @@
-"""Scaling laws of the literature, each with its source and the range it was seen to hold in."""
+"""Scaling laws of the literature, each with its source and the range in which it was found to hold."""
 
 from __future__ import annotations
 
@@ -26,9 +26,14 @@ def linear_batch(lr: float, *, batch: float, new_batch: float) -> float:
 
         lr(new_batch) = lr * new_batch / batch
 
-    With the number of epochs fixed. Holds while the batch is well below the gradient noise scale
-    (`noise_scale_batch` shows where it bends); in Goyal et al. for ResNet-50 on ImageNet up to a
-    batch of 8,192, with a warm-up. Not for Adam: see `sqrt_batch`.
+    The number of epochs stays the same. It holds if the batch is well below the gradient noise
+    scale (`noise_scale_batch` has the bend); in Goyal et al. for ResNet-50 on ImageNet up to a batch
+    of 8,192, with a warm-up. For Adam see `sqrt_batch`.
+
+    Args:
+        lr: the best rate at `batch`, above 0.
+        batch: the batch size that `lr` is for, in examples, above 0.
+        new_batch: the batch size to scale to, in examples, above 0.
 
     Raises:
         ArgumentError: an argument is not a finite number above 0.
@@ -49,9 +54,14 @@ def sqrt_batch(lr: float, *, batch: float, new_batch: float) -> float:
 
         lr(new_batch) = lr * sqrt(new_batch / batch)
 
-    With the number of epochs fixed. Derived where gradient noise dominates, and only if the other
-    settings of Adam move too: see `adam_batch`. Above the noise scale the best rate stops rising
-    or falls (`surge_batch`).
+    The number of epochs stays the same. It is derived for gradients dominated by noise, and only if
+    Adam's other settings change too: see `adam_batch`. Above the noise scale the best rate stops
+    rising, or falls (`surge_batch`).
+
+    Args:
+        lr: the best rate at `batch`, above 0.
+        batch: the batch size that `lr` is for, in examples, above 0.
+        new_batch: the batch size to scale to, in examples, above 0.
 
     Raises:
         ArgumentError: an argument is not a finite number above 0.
@@ -73,10 +83,15 @@ def noise_scale_batch(lr_max: float, *, batch: float, noise_scale: float) -> flo
 
         lr(batch) = lr_max / (1 + noise_scale / batch)
 
-    `lr_max` is the best rate with the whole gradient; `noise_scale` is B_noise = tr(H C) / g'Hg in
-    examples (H Hessian, C covariance of one example's gradient, g gradient), estimated in practice
-    by tr(C) / |g|^2. Linear far below the noise scale, flat far above, exact for one step on a
-    quadratic. The noise scale grows during training.
+    The noise scale is B_noise = tr(H C) / g'Hg (H: Hessian, C: covariance of one example's gradient,
+    g: gradient), in practice estimated by tr(C) / |g|^2. The rate is linear far below the noise scale
+    and constant far above it; the law is exact for one step on a quadratic. The noise scale grows
+    during training.
+
+    Args:
+        lr_max: the best rate with the whole gradient, above 0.
+        batch: the batch size, in examples, above 0.
+        noise_scale: the gradient noise scale, in examples, above 0.
 
     Raises:
         ArgumentError: an argument is not a finite number above 0.
@@ -97,9 +112,14 @@ def surge_batch(lr_max: float, *, batch: float, noise_scale: float) -> float:
 
         lr(batch) = lr_max / (1/2 * (sqrt(noise_scale / batch) + sqrt(batch / noise_scale)))
 
-    It rises as a square root, is highest (`lr_max`) where the batch equals the noise scale, and
-    falls beyond: the surge. Derived for sign updates with Gaussian gradients; shown there on small
-    vision and language models. The peak moves to larger batches as training goes on.
+    The rate rises as a square root, is highest (`lr_max`) at a batch as large as the noise scale, and
+    falls beyond it. It is derived for sign updates with Gaussian gradients, and was shown on small
+    vision and language models. The peak moves to larger batches during training.
+
+    Args:
+        lr_max: the best rate at a batch as large as the noise scale, above 0.
+        batch: the batch size, in examples, above 0.
+        noise_scale: the gradient noise scale, in examples, above 0.
 
     Raises:
         ArgumentError: an argument is not a finite number above 0.
@@ -122,10 +142,15 @@ def mup_width(lr: float, *, width: float, new_width: float) -> float:
 
         lr(new_width) = lr * width / new_width
 
-    For matrices whose two sides both grow with the width; rates of embeddings, biases and norms
-    stay. Holds only in a model parametrised so throughout (hidden initial variance in proportion to
-    1 / width, output logits times width / new_width, attention by 1 / head size). Across depth,
-    batch and length of training it says nothing.
+    For matrices whose two sides both grow with the width; the rates of embeddings, biases and norms
+    do not change. It holds only in a model that is parametrised in this way throughout (hidden
+    initial variance in proportion to 1 / width, output logits times width / new_width, attention
+    divided by the head size). It says nothing about depth, batch or length of training.
+
+    Args:
+        lr: the best rate at `width`, above 0.
+        width: the width that `lr` is for, above 0.
+        new_width: the width to scale to, above 0.
 
     Raises:
         ArgumentError: an argument is not a finite number above 0.
@@ -146,10 +171,13 @@ def step_law(parameters: float, tokens: float) -> float:
 
         lr = 1.79 * N^-0.713 * D^0.307
 
-    N: parameters without embeddings, D: training tokens. Fitted with AdamW, one recipe, on models
-    up to 1 billion parameters and 100 billion tokens. It does not know the batch: the rate is meant
-    for `step_law_batch(D)`, and at another batch size the exponent of D differs, down to negative
-    at small batches.
+    It was fitted with AdamW and one recipe, on models of up to 1 billion parameters and 100 billion
+    tokens. It does not depend on the batch: the rate is meant for `step_law_batch(D)`. At other
+    batch sizes the exponent of D differs, and is negative at small ones.
+
+    Args:
+        parameters: N, parameters without embeddings, above 0.
+        tokens: D, training tokens, above 0.
 
     Raises:
         ArgumentError: an argument is not a finite number above 0.
@@ -191,13 +219,19 @@ def token_horizon(
 
         lr(new_tokens) = lr * (new_tokens / tokens)^exponent
 
-    The exponent -0.32 is of models from 760 million parameters at a fixed batch of half a million
-    tokens, AdamW and a cosine schedule; smaller models showed -0.38 to -0.7. At large batches the
-    best rate does not fall with the horizon, or rises: where you can, fit your own runs.
+    The exponent -0.32 is that of models from 760 million parameters on, at a fixed batch of half a
+    million tokens, with AdamW and a cosine schedule; smaller models had -0.38 to -0.7. At large
+    batches the best rate does not fall with the horizon, or rises: fit your own runs if you can.
+
+    Args:
+        lr: the best rate for `tokens`, above 0.
+        tokens: the training length that `lr` is for, in tokens, above 0.
+        new_tokens: the training length to scale to, in tokens, above 0.
+        exponent: the power of the length, finite.
 
     Raises:
         ArgumentError: a rate or number of tokens is not a finite number above 0, or the exponent
-            not finite.
+            is not finite.
 
     Examples:
         >>> round(token_horizon(1e-3, tokens=10e9, new_tokens=100e9), 6)
@@ -214,7 +248,14 @@ def token_horizon(
 
 @dataclass(frozen=True)
 class AdamSettings:
-    """The numbers of Adam that depend on the batch size."""
+    """Adam's settings that depend on the batch size.
+
+    Attributes:
+        lr: the rate, above 0.
+        beta1: decay rate of the first moments, between 0 and 1.
+        beta2: decay rate of the second moments, between 0 and 1.
+        eps: the constant in the denominator, at least 0.
+    """
 
     lr: float
     beta1: float
@@ -228,9 +269,14 @@ def adam_batch(settings: AdamSettings, *, batch: float, new_batch: float) -> Ada
         k = new_batch / batch
         lr -> lr * sqrt(k)   1 - beta -> (1 - beta) * k   eps -> eps / sqrt(k)
 
-    With the number of epochs fixed, so 1 / k as many updates. Derived from the stochastic
-    differential equation of Adam, which holds while noise dominates the gradient and the updates
-    are many.
+    The number of epochs stays the same, so there are 1 / k as many updates. It is derived from
+    Adam's stochastic differential equation, which holds if noise dominates the gradient and the
+    number of updates is large.
+
+    Args:
+        settings: Adam's settings at `batch`.
+        batch: the batch size that `settings` are for, in examples, above 0.
+        new_batch: the batch size to scale to, in examples, above 0.
 
     Raises:
         ArgumentError: a batch or the rate is not a finite number above 0, a beta is outside
@@ -256,14 +302,14 @@ def adam_batch(settings: AdamSettings, *, batch: float, new_batch: float) -> Ada
 
 
 def _faster(name: str, beta: float, factor: float) -> float:
-    """An average over `factor` times fewer updates."""
+    """The decay rate of an average over 1 / `factor` as many updates."""
     if not 0 < beta < 1:
         raise ArgumentError(f"{name} must lie between 0 and 1, both excluded; got {beta!r}.")
     share = (1.0 - beta) * factor
     if share >= 1:
         raise ArgumentError(
-            f"new_batch must be under {1 / (1 - beta):.4g} times batch, where {name} = {beta:g} "
-            f"reaches 0; got {factor:.4g} times. The rule ends there: take a smaller batch."
+            f"new_batch must be below {1 / (1 - beta):.4g} times batch, where {name} = {beta:g} "
+            f"becomes 0; got {factor:.4g} times. Scale to a smaller batch."
         )
     return round(1.0 - share, 15)
 

@@ -23,15 +23,15 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from learnrate.scaling._fit import Fit, Scaled
-    from learnrate.scaling._optima import Optimum
+    from learnrate.scaling._fit import Fit, ScaledRate
+    from learnrate.scaling._optima import GroupOptimum
 
 __all__ = ["draw", "draw_all"]
 
 _ROOM = 1.15  # beyond the outermost point, as a factor
 
 
-def draw_all(fit: Fit, scaled: Scaled) -> Figure:
+def draw_all(fit: Fit, scaled: ScaledRate) -> Figure:
     """One panel for each factor that varies, side by side on one axis of rates.
 
     Raises:
@@ -59,7 +59,7 @@ def draw_all(fit: Fit, scaled: Scaled) -> Figure:
     return figure
 
 
-def draw(fit: Fit, factor: str, scaled: Scaled, axes: Axes | None = None) -> Axes:
+def draw(fit: Fit, factor: str, scaled: ScaledRate, axes: Axes | None = None) -> Axes:
     """Draw the law along one factor with its 80 % band, and every best rate moved to that line.
 
     A best rate is moved along the law to the other factors asked for, so that what is left of its
@@ -75,12 +75,12 @@ def draw(fit: Fit, factor: str, scaled: Scaled, axes: Axes | None = None) -> Axe
     return axes
 
 
-def _draw(axes: Axes, fit: Fit, factor: str, scaled: Scaled) -> None:
+def _draw(axes: Axes, fit: Fit, factor: str, scaled: ScaledRate) -> None:
     style(axes, "", x=factor, y="best peak rate")
     low, high = fit.ranges[factor]
-    asked = scaled.at[factor]
+    asked = scaled.factors[factor]
     places = np.geomspace(min(low, asked) / _ROOM, max(high, asked) * _ROOM, 80)
-    line = [fit.expected(scaled.at | {factor: float(place)}) for place in places]
+    line = [fit.expected(scaled.factors | {factor: float(place)}) for place in places]
     middle, lowest, highest = np.array(line).T
     axes.fill_between(places, lowest, highest, color=MEASURED, alpha=0.15, lw=0, label="80 %")
     axes.plot(
@@ -111,8 +111,8 @@ def _draw(axes: Axes, fit: Fit, factor: str, scaled: Scaled) -> None:
     axes.set_ylim(bottom, top)
 
 
-def _title(scaled: Scaled) -> str:
-    asked = ", ".join(f"{name}={rate_text(value, 4)}" for name, value in scaled.at.items())
+def _title(scaled: ScaledRate) -> str:
+    asked = ", ".join(f"{name}={rate_text(value, 4)}" for name, value in scaled.factors.items())
     ends = f"{rate_text(scaled.low, 2)} to {rate_text(scaled.high, 2)}"
     answer = f"{asked}: {rate_text(scaled.lr, 2)}, 80 % interval {ends}"
     return answer if scaled.verdict == "ok" else f"{answer} ({scaled.verdict})"
@@ -121,9 +121,9 @@ def _title(scaled: Scaled) -> str:
 def _points(
     axes: Axes,
     fit: Fit,
-    scaled: Scaled,
+    scaled: ScaledRate,
     factor: str,
-    optima: tuple[Optimum, ...],
+    optima: tuple[GroupOptimum, ...],
     *,
     label: str,
     hollow: bool = False,
@@ -143,7 +143,7 @@ def _points(
     return moved
 
 
-def _moved(fit: Fit, scaled: Scaled, factor: str, one: Optimum) -> float:
+def _moved(fit: Fit, scaled: ScaledRate, factor: str, one: GroupOptimum) -> float:
     there = fit.expected(one.factors)[0]
-    here = fit.expected(scaled.at | {factor: one.factors[factor]})[0]
+    here = fit.expected(scaled.factors | {factor: one.factors[factor]})[0]
     return math.exp(math.log(one.lr) + math.log(here) - math.log(there))
