@@ -34,10 +34,10 @@ def run(tmp_path, monkeypatch, capsys):
 
     def call(*arguments):
         monkeypatch.setattr(sys, "argv", ["learnrate", "meta", *map(str, arguments)])
-        with pytest.raises(SystemExit) as ended:
+        with pytest.raises(SystemExit) as exit_info:
             main()
         printed = capsys.readouterr()
-        return ended.value.code or 0, printed.out, printed.err
+        return exit_info.value.code or 0, printed.out, printed.err
 
     return call
 
@@ -111,7 +111,7 @@ def test_a_sweep_of_which_nothing_finishes_exits_with_1(run):
         "sweep", "t.py:sines", "--inner-lr", "1e30", "--adapt-lr", "0.1", "--seeds", 1
     )
     assert code == 1
-    assert "bring the inner rates nearer to 0" in err
+    assert "use inner rates closer to 0" in err
 
 
 def test_advice_says_the_regime_and_the_command_to_go_on_with(run):

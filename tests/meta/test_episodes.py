@@ -17,18 +17,18 @@ GROUPS = LABELS // 4
 @given(st.integers(2, 5), st.integers(1, 3), st.integers(1, 3), st.integers(0, 10**6))
 def test_an_episode_has_its_classes_and_no_example_twice(ways, shots, queries, seed):
     drawn = FewShot(INPUTS, LABELS, ways=ways, shots=shots, queries=queries).draw(3, seed)
-    for (near, far), (own, asked) in (
-        ((drawn.support[0][at, :, 0], drawn.query[0][at, :, 0]),
-         (drawn.support[1][at], drawn.query[1][at]))
-        for at in range(3)
+    for (near, far), (support_labels, query_labels) in (
+        ((drawn.support[0][index, :, 0], drawn.query[0][index, :, 0]),
+         (drawn.support[1][index], drawn.query[1][index]))
+        for index in range(3)
     ):  # fmt: skip
         rows = torch.cat([near, far]).long()
         assert len(rows.unique()) == ways * (shots + queries)
         classes = torch.from_numpy(LABELS)[rows]
-        numbered = torch.cat([own, asked])
+        numbered = torch.cat([support_labels, query_labels])
         for number in range(ways):
             assert len(classes[numbered == number].unique()) == 1
-        assert own.tolist() == sorted(list(range(ways)) * shots)
+        assert support_labels.tolist() == sorted(list(range(ways)) * shots)
 
 
 def test_the_same_seed_draws_the_same_and_another_does_not():
@@ -49,12 +49,12 @@ def test_with_groups_an_episode_stays_within_one():
 def test_a_split_shares_nothing(by, keys):
     source = FewShot(INPUTS, LABELS, ways=2, shots=1, queries=1, groups=GROUPS)
     held_out = 4 if by == "class" else 1
-    seen = [
+    classes = [
         set(keys[side.draw(60, 0).support[0].long().flatten().numpy()])
         for side in source.split(by=by, held_out=held_out, seed=1)
     ]
-    assert not seen[0] & seen[1]
-    assert len(seen[1]) <= held_out
+    assert not classes[0] & classes[1]
+    assert len(classes[1]) <= held_out
 
 
 def test_a_dataset_of_pairs_serves_as_well():
@@ -68,18 +68,18 @@ def test_sine_waves_are_sine_waves():
     drawn = Sinusoids(shots=400, queries=1).draw(5, seed=0)
     for x, y in zip(*drawn.support, strict=True):
         columns = torch.cat([torch.sin(x), torch.cos(x)], dim=1)
-        found = torch.linalg.lstsq(columns, y).solution
-        assert float((columns @ found - y).abs().max()) < 1e-3
-        assert 0.1 <= float(found.norm()) <= 5.0
+        coefficients = torch.linalg.lstsq(columns, y).solution
+        assert float((columns @ coefficients - y).abs().max()) < 1e-3
+        assert 0.1 <= float(coefficients.norm()) <= 5.0
 
 
 def test_mixed_regression_has_the_scatter_and_noise_it_says():
     family = MixedRegression(dim=4, shots=200, queries=1, sigma=0.5, nu=2.0, centre=1.0)
     x, y = family.draw(800, seed=0).support
-    found = torch.linalg.lstsq(x, y).solution[..., 0]
-    assert float(found.mean()) == pytest.approx(1.0, abs=0.1)
-    assert float((found - 1).square().sum(1).mean()) == pytest.approx(4.0, rel=0.1)
-    residual = y - x @ found[..., None]
+    weights = torch.linalg.lstsq(x, y).solution[..., 0]
+    assert float(weights.mean()) == pytest.approx(1.0, abs=0.1)
+    assert float((weights - 1).square().sum(1).mean()) == pytest.approx(4.0, rel=0.1)
+    residual = y - x @ weights[..., None]
     assert float(residual.std()) == pytest.approx(0.5, rel=0.02)
 
 
@@ -109,7 +109,7 @@ BAD = {
     ),
     "labels of another length": (
         lambda: FewShot(INPUTS, LABELS[1:], ways=2, shots=1, queries=1),
-        "one entry an example",
+        "one entry for each example",
     ),
     "one way": (lambda: FewShot(INPUTS, LABELS, ways=1, shots=1, queries=1), "at least 2"),
     "neither labels nor a dataset": (lambda: FewShot(3, ways=2, shots=1, queries=1), "Dataset"),
@@ -121,7 +121,7 @@ BAD = {
     ),
     "groups that are not there": (
         lambda: FewShot(INPUTS, LABELS, ways=2, shots=1, queries=1).split(by="group", held_out=1),
-        "where groups=... is given",
+        "if groups=... is given",
     ),
 }
 

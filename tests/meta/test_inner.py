@@ -49,19 +49,20 @@ def plain_gradient(model, criterion, episode, rates, *, second_order=True, adapt
     first = dict(model.named_parameters())
     names = adapted or list(first)
     loss_sum = 0.0
-    for at in range(len(episode)):
-        own = dict(first)
+    for index in range(len(episode)):
+        weights = dict(first)
         for rate in rates:
             loss = criterion(
-                functional_call(model, own, episode.support[0][at]), episode.support[1][at]
+                functional_call(model, weights, episode.support[0][index]),
+                episode.support[1][index],
             )
             slopes = torch.autograd.grad(
-                loss, [own[name] for name in names], create_graph=second_order
+                loss, [weights[name] for name in names], create_graph=second_order
             )
             for name, slope in zip(names, slopes, strict=True):
-                own[name] = own[name] - rate * slope
+                weights[name] = weights[name] - rate * slope
         loss_sum = loss_sum + criterion(
-            functional_call(model, own, episode.query[0][at]), episode.query[1][at]
+            functional_call(model, weights, episode.query[0][index]), episode.query[1][index]
         )
     slopes = torch.autograd.grad(loss_sum / len(episode), list(first.values()))
     return dict(zip(first, slopes, strict=True))
@@ -71,11 +72,11 @@ def task_of(model, criterion, **changed):
     return MetaTask(model=model, loss=criterion, episodes=Sinusoids(), **changed)
 
 
-def assert_equal(found, expected, tolerance=1e-10):
-    assert set(found) == set(expected)
+def assert_equal(actual, expected, tolerance=1e-10):
+    assert set(actual) == set(expected)
     for name, slope in expected.items():
         scale = 1.0 + float(slope.abs().max())
-        assert float((found[name] - slope).abs().max()) < tolerance * scale, name
+        assert float((actual[name] - slope).abs().max()) < tolerance * scale, name
 
 
 CASES = {
@@ -116,7 +117,10 @@ def test_reptile_moves_towards_the_adapted_weights():
     model, episode = dense(), sines()
     task = task_of(model, nn.MSELoss(), inner_lr=0.1, inner_steps=3, algorithm="reptile")
     after = adapt(task, model, episode).weights
-    expected = {name: one.detach() - after[name].mean(0) for name, one in model.named_parameters()}
+    expected = {
+        name: parameter.detach() - after[name].mean(0)
+        for name, parameter in model.named_parameters()
+    }
     assert_equal(meta_gradient(task, model, episode), expected)
     assert_equal(meta_gradient(replace(task, at_once=2), model, episode), expected)
 
@@ -139,9 +143,9 @@ def test_on_a_quadratic_the_inner_loop_is_its_closed_form(rate, steps):
     y = torch.tensor([[[1.0]], [[-3.0]]], dtype=torch.float64)
     part = torch.ones_like(y), y
     task = task_of(model, nn.MSELoss(), inner_steps=steps)
-    begun = model.weight.detach().clone()
+    initial = model.weight.detach().clone()
     after = adapt(task, model, Episode(part, part), adapt_lr=rate, steps=steps).weights["weight"]
-    expected = y + (begun - y) * (1 - 2 * rate) ** steps
+    expected = y + (initial - y) * (1 - 2 * rate) ** steps
     torch.testing.assert_close(after, expected.reshape(after.shape))
 
 
@@ -162,8 +166,8 @@ def test_nothing_of_the_model_is_changed():
     task = task_of(model, nn.MSELoss())
     meta_gradient(task, model, sines())
     adapt(task, model, sines())
-    assert all(torch.equal(before[name], one) for name, one in model.state_dict().items())
-    assert all(one.grad is None for one in model.parameters())
+    assert all(torch.equal(before[name], layer) for name, layer in model.state_dict().items())
+    assert all(tensor.grad is None for tensor in model.parameters())
     assert torch.equal(torch.get_rng_state(), random)
 
 
@@ -192,13 +196,15 @@ def test_a_loss_that_is_not_finite_names_episode_and_step():
 
 
 def test_an_inner_rate_that_is_too_high_says_where_it_left():
-    made = train(
+    trained = train(
         MetaTask(model=lambda: nn.Linear(1, 1), loss=nn.MSELoss(), episodes=Sinusoids()),
         inner_lr=1e30,
         total_steps=3,
     )
-    assert str(made.status) == "diverged"
-    assert made.failure.startswith("at meta-update 0 the loss of episode 0 of 16 is inf after 1")
+    assert str(trained.status) == "diverged"
+    assert trained.failure.startswith(
+        "at meta-update 0 the loss of episode 0 of 16 is inf after 1"
+    )
 
 
 def test_a_head_that_is_not_there_is_refused():
@@ -212,7 +218,7 @@ def test_a_head_that_is_not_there_is_refused():
     [
         ({"algorithm": "mml"}, "algorithm=...\\) must be one of"),
         ({"batch": 0}, "batch=...\\) must be a whole number"),
-        ({"episodes": [1, 2]}, "must have draw"),
+        ({"episodes": [1, 2]}, "must have a method draw"),
         ({"adapt_steps": -1}, "adapt_steps"),
     ],
 )

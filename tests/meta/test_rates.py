@@ -18,8 +18,8 @@ def model():
 
 
 def task(**changed):
-    given = {"model": model, "loss": nn.MSELoss(), "episodes": Sinusoids(), **changed}
-    return MetaTask(**given)
+    arguments = {"model": model, "loss": nn.MSELoss(), "episodes": Sinusoids(), **changed}
+    return MetaTask(**arguments)
 
 
 EPISODE = Sinusoids(shots=6).draw(4, seed=2).to(torch.float64)
@@ -37,27 +37,27 @@ SAME = {
 
 @pytest.mark.parametrize("rates", SAME.values(), ids=SAME)
 def test_every_form_of_one_rate_gives_one_gradient(rates):
-    own = model()
-    expected = meta_gradient(task(inner_lr=-0.1, inner_steps=2), own, EPISODE)
-    found = meta_gradient(task(inner_lr=rates, inner_steps=2), own, EPISODE)
+    network = model()
+    expected = meta_gradient(task(inner_lr=-0.1, inner_steps=2), network, EPISODE)
+    actual = meta_gradient(task(inner_lr=rates, inner_steps=2), network, EPISODE)
     for name, slope in expected.items():
-        torch.testing.assert_close(found[name], slope)
+        torch.testing.assert_close(actual[name], slope)
 
 
 def test_a_rate_of_zero_leaves_its_layer_as_it_is():
-    own = model()
-    after = adapt(task(), own, EPISODE, adapt_lr={"0": 0.0, "2": 0.1}).weights
-    assert torch.equal(after["0.weight"], own[0].weight.expand(4, -1, -1))
-    assert not torch.equal(after["2.weight"], own[2].weight.expand(4, -1, -1))
+    network = model()
+    after = adapt(task(), network, EPISODE, adapt_lr={"0": 0.0, "2": 0.1}).weights
+    assert torch.equal(after["0.weight"], network[0].weight.expand(4, -1, -1))
+    assert not torch.equal(after["2.weight"], network[2].weight.expand(4, -1, -1))
 
 
 @pytest.mark.parametrize("per", ["all", "step", "layer", "layer and step", "parameter"])
 def test_the_gradient_of_learned_rates_is_the_difference_quotient(per):
     learner = Learner(task(inner_steps=2), model())
-    weights = {n: one.detach()[None].requires_grad_() for n, one in learner.weights.items()}
+    weights = {n: tensor.detach()[None].requires_grad_() for n, tensor in learner.weights.items()}
     rates = learner.rates(Learned(start=0.05, per=per), 2, "inner_lr")
     # As is: single precision of the rates would drown the difference.
-    values = {name: one.double().requires_grad_() for name, one in rates.values.items()}
+    values = {name: tensor.double().requires_grad_() for name, tensor in rates.values.items()}
     rates = type(rates)(values, learned=True)
     name, leaf = next(iter(values.items()))
     slope = gradient(learner, weights, rates, EPISODE).rates[name].flatten()[0]
@@ -79,15 +79,15 @@ def test_meta_sgd_learns_a_rate_a_weight_and_counts_the_negative_ones():
         inner_lr=Learned(start=0.001),
         optimizer=lambda tensors: torch.optim.Adam(tensors, lr=3e-3),
     )
-    made = train(small, total_steps=40)
-    first = [one for one in made.negative if one.step == 0]
-    last = [one for one in made.negative if one.step == 40]
-    assert [one.count for one in last] == [8, 8, 8, 1]
-    assert sum(one.negative for one in first) == 0
-    held = {name: int((one < 0).sum()) for name, one in made.rates.values.items()}
-    assert {one.layer: one.negative for one in last} == held
-    assert sum(held.values()) > 0
-    axes = made.plot_rates()
+    trained = train(small, total_steps=40)
+    first = [share for share in trained.negative if share.step == 0]
+    last = [share for share in trained.negative if share.step == 40]
+    assert [share.count for share in last] == [8, 8, 8, 1]
+    assert sum(share.negative for share in first) == 0
+    counts = {name: int((share < 0).sum()) for name, share in trained.rates.values.items()}
+    assert {share.layer: share.negative for share in last} == counts
+    assert sum(counts.values()) > 0
+    axes = trained.plot_rates()
     assert len(axes.lines) == 4
 
 
@@ -97,7 +97,10 @@ BAD = {
         {"0": 0.1, "2.bias": 0.1, "2.weight": torch.zeros(5, 1)},
         r"shape \(5, 1\) fits no parameter.*2.weight \(1, 5\)",
     ),
-    "a name of nothing": ({"1": 0.1}, "'1' is no parameter adapted"),
+    "a name of nothing": (
+        {"1": 0.1},
+        "names '1', which is neither an adapted parameter nor a module",
+    ),
     "a parameter left out": ({"0": 0.1}, "no rate for 2.weight, 2.bias"),
     "not a number": (math.nan, "must be finite"),
     "a word": ("fast", "must be a number"),

@@ -31,12 +31,12 @@ INNER, ADAPT = [-0.02, 0.0, 0.02], [0.0, 0.01]
 
 
 def test_a_trial_in_the_stack_is_the_training_alone():
-    made = sweep(TASK, INNER, ADAPT, seeds=2)
+    result = sweep(TASK, INNER, ADAPT, seeds=2)
     for inner, rate in enumerate(INNER):
         for adapt, other in enumerate(ADAPT):
             alone = train(TASK, inner_lr=rate, adapt_lr=other, seed=0)
-            assert made.losses[inner, adapt, 0] == pytest.approx(alone.loss, rel=1e-4)
-    assert not np.allclose(made.losses[..., 0], made.losses[..., 1])
+            assert result.losses[inner, adapt, 0] == pytest.approx(alone.loss, rel=1e-4)
+    assert not np.allclose(result.losses[..., 0], result.losses[..., 1])
 
 
 def test_an_optimizer_that_mixes_numbers_runs_trials_one_by_one():
@@ -44,16 +44,18 @@ def test_an_optimizer_that_mixes_numbers_runs_trials_one_by_one():
         """Scales its update by the norm of everything it is given."""
 
         def step(self, closure=None):
-            own = [one for group in self.param_groups for one in group["params"]]
-            norm = torch.sqrt(sum(one.grad.square().sum() for one in own))
-            for one in own:
-                one.grad /= norm
+            parameters = [
+                parameter for group in self.param_groups for parameter in group["params"]
+            ]
+            norm = torch.sqrt(sum(parameter.grad.square().sum() for parameter in parameters))
+            for parameter in parameters:
+                parameter.grad /= norm
             return super().step(closure)
 
     task = replace(TASK, optimizer=lambda tensors: Whole(tensors, lr=1e-2))
-    made = sweep(task, INNER, [0.01], seeds=1)
+    result = sweep(task, INNER, [0.01], seeds=1)
     alone = train(task, inner_lr=0.02, adapt_lr=0.01)
-    assert made.losses[2, 0, 0] == pytest.approx(alone.loss, rel=1e-4)
+    assert result.losses[2, 0, 0] == pytest.approx(alone.loss, rel=1e-4)
 
 
 def test_run_again_in_the_same_folder_it_resumes(tmp_path):
@@ -65,12 +67,12 @@ def test_run_again_in_the_same_folder_it_resumes(tmp_path):
 
 
 def test_a_rate_that_diverges_is_infinite_and_named_and_the_others_are_not_touched():
-    made = sweep(TASK, [0.0, 1e30], ADAPT, seeds=1)
+    result = sweep(TASK, [0.0, 1e30], ADAPT, seeds=1)
     alone = sweep(TASK, [0.0], ADAPT, seeds=1)
-    assert np.isinf(made.losses[1]).all()
-    np.testing.assert_allclose(made.losses[0], alone.losses[0], rtol=1e-4)
-    assert made.failures[0].startswith("inner_lr 1e+30, seed 0: at meta-update 0 the loss of")
-    assert made.to_dict()["rows"][-1]["loss"] is None
+    assert np.isinf(result.losses[1]).all()
+    np.testing.assert_allclose(result.losses[0], alone.losses[0], rtol=1e-4)
+    assert result.failures[0].startswith("inner_lr 1e+30, seed 0: at meta-update 0 the loss of")
+    assert result.to_dict()["rows"][-1]["loss"] is None
 
 
 def test_in_noisy_isotropic_regression_the_sweep_finds_a_negative_optimum():
@@ -113,10 +115,10 @@ def half_squared(model, batch):
 
 
 def test_the_map_marks_the_optimum_and_titles_its_intervals():
-    made = sweep(TASK, INNER, ADAPT, seeds=2)
-    axes = made.plot()
-    assert f"Best inner_lr {made.best.inner_lr.best:.2g}" in axes.get_title(loc="left")
-    assert made.best.inner_lr.low < made.best.inner_lr.best < made.best.inner_lr.high
+    result = sweep(TASK, INNER, ADAPT, seeds=2)
+    axes = result.plot()
+    assert f"Best inner_lr {result.best.inner_lr.best:.2g}" in axes.get_title(loc="left")
+    assert result.best.inner_lr.low < result.best.inner_lr.best < result.best.inner_lr.high
 
 
 def test_a_task_that_learns_its_rates_cannot_be_swept():
@@ -163,12 +165,12 @@ def test_what_advice_measures_is_its_closed_form():
     source = MixedRegression(dim=p, shots=n, queries=n, sigma=sigma, nu=nu)
 
     def model():
-        made = nn.Linear(p, 1, bias=False)
-        nn.init.zeros_(made.weight)
-        return made
+        result = nn.Linear(p, 1, bias=False)
+        nn.init.zeros_(result.weight)
+        return result
 
-    found = advise(
+    advice = advise(
         MetaTask(model=model, loss=nn.MSELoss(), episodes=source), episodes=4000, probe=0
     )
-    assert found.diversity == pytest.approx(4 * nu**2, rel=0.1)
-    assert found.noise == pytest.approx(4 * (nu**2 * (p + 1) / n + sigma**2 * p / n), rel=0.1)
+    assert advice.diversity == pytest.approx(4 * nu**2, rel=0.1)
+    assert advice.noise == pytest.approx(4 * (nu**2 * (p + 1) / n + sigma**2 * p / n), rel=0.1)

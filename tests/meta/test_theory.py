@@ -110,8 +110,8 @@ def solved_by_pseudo_inverse(problem, rate, rng):
     start = np.zeros(problem.dim)
     start[0] = problem.start
     matrix, target = np.concatenate(rows), np.concatenate(targets)
-    found = start + np.linalg.pinv(matrix) @ (target - matrix @ start)
-    return float(found @ found)
+    solution = start + np.linalg.pinv(matrix) @ (target - matrix @ start)
+    return float(solution @ solution)
 
 
 @pytest.mark.parametrize("tasks", [3, 12], ids=["over", "under"])
@@ -164,5 +164,5 @@ def test_a_problem_outside_the_rules_is_refused(changed, message):
 def test_one_run_or_more_than_memory_holds_is_refused():
     with pytest.raises(ArgumentError, match="from 2 to"):
         simulate(FIGURE_2, 1)
-    with pytest.raises(ArgumentError, match="keeps 2 GB"):
+    with pytest.raises(ArgumentError, match="take 2 GB"):
         simulate(FIGURE_2, 10**9)

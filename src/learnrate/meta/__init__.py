@@ -1,6 +1,6 @@
 """Few-shot learning with separate inner rates for meta-training and for adaptation.
 
-Names load when they are first used, so that `learnrate.meta.theory` needs no torch.
+Names are imported on first use, so that `learnrate.meta.theory` needs no torch.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from learnrate.meta._learned import negative_shares as negative_shares
     from learnrate.meta._rates import Learned as Learned
     from learnrate.meta._sweep import MetaSweep as MetaSweep
-    from learnrate.meta._sweep import grid_in as grid_in
+    from learnrate.meta._sweep import read_grid as read_grid
     from learnrate.meta._sweep import sweep as sweep
     from learnrate.meta._task import MetaTask as MetaTask
     from learnrate.meta._task import load_meta_task as load_meta_task
@@ -47,10 +47,10 @@ _HOMES = {
     "Sinusoids": "_families",
     "adapt": "_inner",
     "advise": "_advise",
-    "grid_in": "_sweep",
     "load_meta_task": "_task",
     "meta_gradient": "_inner",
     "negative_shares": "_learned",
+    "read_grid": "_sweep",
     "sweep": "_sweep",
     "train": "_train",
 }

@@ -1,4 +1,4 @@
-"""Which regime a person's own episodes are in: task diversity against noise, and what to try."""
+"""Which inner rates to try on given episodes, from their task diversity and their noise."""
 
 from __future__ import annotations
 
@@ -25,40 +25,44 @@ __all__ = ["Advice", "Regime", "advise"]
 
 _RATES = np.geomspace(1e-4, 10.0, 16)
 _FOLDS = 20
-_BOUNDARY = 0.2  # of the share: between isotropic regression and sine waves, as measured
-_SURE = 2.0  # standard errors that a verdict needs
+_BOUNDARY = 0.2  # of the share: measured between isotropic regression and sine waves
+_STANDARD_ERRORS = 2.0  # that a verdict needs
 
 
 class Regime(StrEnum):
-    """Which sign of the inner rate the measurements speak for; the value is the advice."""
+    """The sign of the inner rate that the measurements favour; the value is the advice."""
 
     NOISE = (
-        "noise-dominated: an inner step in meta-training mostly fits noise. Try negative inner "
+        "noise-dominated: in meta-training, an inner step mostly fits noise. Try negative inner "
         "rates, and adapt with a positive one."
     )
     DIVERSE = (
-        "diverse: what an inner step learns is the task's own. Positive inner rates usually win "
-        "here; keep zero and a few negative ones in the sweep as a check."
+        "diverse: an inner step mostly learns what is specific to its task. Positive inner rates "
+        "usually win here; keep zero and a few negative ones in the sweep as a check."
     )
-    UNCLEAR = "unclear: neither measurement decides. Sweep both signs; only the sweep can tell."
+    UNCLEAR = "unclear: neither measurement decides. Sweep both signs; only a sweep can tell."
 
 
 @dataclass(frozen=True)
 class Advice:
-    """Task diversity against noise, as the gradients of the first weights show them.
+    """Task diversity and noise, from the gradients at the initial weights.
 
     Attributes:
-        diversity: how far episodes' expected gradients scatter (mean square about their mean).
-        noise: how far an episode's gradient on its support scatters about what it expects. That of
-            labels and of which points were drawn are one figure here.
-        share: diversity / (diversity + noise), 0 to 1.
+        diversity: the variance of the episodes' expected gradients (mean square distance to their
+            mean).
+        noise: the variance of an episode's support gradient around its expectation. It includes
+            label noise and the choice of points.
+        share: diversity / (diversity + noise), from 0 to 1.
         error: its standard error, by the jackknife over episodes.
-        scale: the adaptation rate of lowest loss from the first weights: what size rates have.
-        probe: the test loss after a short meta-training at `scale` less that at `-scale`, both
-            adapted at `scale`, paired by seed; above 0 speaks for negative rates. None without one.
+        scale: the adaptation rate with the lowest loss from the initial weights: the order of
+            magnitude of the rates.
+        probe: the test loss after a short meta-training at `scale` minus that at `-scale`, both
+            adapted at `scale`, paired by seed. Above 0, it favours negative rates. None without a
+            probe.
         probe_error: its standard error over seeds.
-        regime: the verdict, the probe's where it lies two standard errors from 0, else the share's.
-        grid: inner rates worth a sweep, `low:high:count`.
+        regime: the verdict: that of the probe if it is more than two standard errors from 0, else
+            that of the share.
+        grid: inner rates for a sweep, `low:high:count`.
     """
 
     diversity: float
@@ -72,28 +76,28 @@ class Advice:
     grid: str
 
     def to_dict(self) -> dict[str, Any]:
-        """What `learnrate meta advise --json` prints, without NaN."""
-        made = {
+        """The output of `learnrate meta advise --json`; None for a number that is not finite."""
+        document = {
             name: number_or_none(value) if isinstance(value, float) else value
             for name, value in asdict(self).items()
         }
-        return {**made, "regime": self.regime.name.lower(), "advice": str(self.regime)}
+        return {**document, "regime": self.regime.name.lower(), "advice": str(self.regime)}
 
 
 def advise(task: MetaTask, *, episodes: int = 200, probe: int = 100, seed: int = 0) -> Advice:
-    r"""Measure task diversity against noise from a task's own episodes, and say what to try.
+    r"""Measure the task diversity and the noise of a task's episodes, and advise which rates to try.
 
     Support and query of an episode are independent draws of one task, so the mean product of their
-    gradients has no noise in it: diversity is $E[g_s \cdot g_q] - |E g|^2$ over episodes, and noise
-    is $E|g_s|^2 - E[g_s \cdot g_q]$. Both are at
-    the first weights. The share alone misleads where classes are numbered anew in every episode: on
-    Omniglot, 5-way 1-shot, it is 6 % and yet positive rates win by far. So a short meta-training at
-    either sign decides where it can; where it cannot, a share below 20 % is called noise.
+    gradients is free of noise. Diversity is $E[g_s \cdot g_q] - |E g|^2$ over episodes, and noise
+    is $E|g_s|^2 - E[g_s \cdot g_q]$, both at the initial weights. The share alone is misleading if
+    classes are renumbered in every episode: on Omniglot, 5-way 1-shot, it is 6 %, and yet positive
+    rates win by far. So a short meta-training with each sign decides if it can. If it cannot, a
+    share below 20 % counts as noise.
 
     Args:
-        task: whose episodes and first weights.
+        task: its episodes and initial weights are measured.
         episodes: how many to measure, at least 20.
-        probe: meta-updates of the short training, with three seeds at either sign; 0 for none.
+        probe: meta-updates of the short training, with three seeds for each sign; 0 for none.
         seed: of weights and episodes.
 
     Raises:
@@ -130,8 +134,8 @@ def advise(task: MetaTask, *, episodes: int = 200, probe: int = 100, seed: int =
 
 
 def _verdict(value: float, error: float) -> Regime:
-    """Diverse above 0, noise below, if far enough from it."""
-    if abs(value) <= _SURE * error:
+    """Diverse above 0, noise below 0, unclear within two standard errors of 0."""
+    if abs(value) <= _STANDARD_ERRORS * error:
         return Regime.UNCLEAR
     return Regime.DIVERSE if value > 0 else Regime.NOISE
 
@@ -139,33 +143,33 @@ def _verdict(value: float, error: float) -> Regime:
 def _probed(
     task: MetaTask, scale: float, steps: int, seed: int
 ) -> tuple[float | None, float | None]:
-    """How much worse the positive sign is, and the standard error; None where one diverged."""
+    """The positive sign's loss minus the negative sign's, with its error; None if one diverged."""
     plain = replace(task, inner_lr=0.0, adapt_lr=None)
-    found = sweep(
+    losses = sweep(
         plain, [-scale, scale], [scale], seeds=3, total_steps=steps, seed=seed, progress=False
     ).losses[:, 0]
-    if not np.isfinite(found).all():
+    if not np.isfinite(losses).all():
         return None, None
-    gain = found[1] - found[0]
+    gain = losses[1] - losses[0]
     return float(gain.mean()), float(gain.std(ddof=1)) / math.sqrt(len(gain))
 
 
 def _gradients(learner: Learner, batch: Any) -> torch.Tensor:
-    """Every episode's gradient at the first weights, shape (episodes, n)."""
-    rows = len(torch.utils._pytree.tree_leaves(batch)[0])  # noqa: SLF001 - torch's only one
+    """Every episode's gradient at the initial weights, shape (episodes, n)."""
+    rows = len(torch.utils._pytree.tree_leaves(batch)[0])  # noqa: SLF001 - torch has no public one
     weights = {
-        name: one.detach().expand(rows, *one.shape).clone().requires_grad_()
-        for name, one in learner.weights.items()
+        name: tensor.detach().expand(rows, *tensor.shape).clone().requires_grad_()
+        for name, tensor in learner.weights.items()
     }
     loss = learner.inner(weights, batch).sum()
     slopes = torch.autograd.grad(loss, list(weights.values()), allow_unused=True)
-    return torch.cat([one.flatten(1) for one in slopes if one is not None], dim=1).double()
+    return torch.cat([slope.flatten(1) for slope in slopes if slope is not None], dim=1).double()
 
 
 def _parts(near: torch.Tensor, far: torch.Tensor) -> tuple[float, float]:
     count = len(near)
     shared = float((near * far).sum(1).mean())
-    # The product of two means holds count of count^2 products of an episode with itself.
+    # Of the count^2 products in the product of two means, count are of an episode with itself.
     dot_product = float((near.mean(0) * far.mean(0)).sum())
     common = (dot_product - shared / count) * count / (count - 1)
     return max(0.0, shared - common), max(0.0, float(near.square().sum(1).mean()) - shared)
@@ -179,14 +183,14 @@ def _jackknife(near: torch.Tensor, far: torch.Tensor) -> float:
     folds = np.array_split(np.arange(len(near)), _FOLDS)
     shares = []
     for fold in folds:
-        kept = torch.from_numpy(np.setdiff1d(np.arange(len(near)), fold))
-        shares.append(_share(*_parts(near[kept], far[kept])))
+        kept_rows = torch.from_numpy(np.setdiff1d(np.arange(len(near)), fold))
+        shares.append(_share(*_parts(near[kept_rows], far[kept_rows])))
     return math.sqrt((len(shares) - 1) * float(np.var(shares)))
 
 
 def _scale(learner: Learner, drawn: Episode) -> float:
     steps = learner.task.test_steps
-    weights = {name: one.detach()[None] for name, one in learner.weights.items()}
+    weights = {name: tensor.detach()[None] for name, tensor in learner.weights.items()}
     losses = []
     for rate in _RATES.tolist():
         rates = learner.rates(rate, steps, "adapt_lr")

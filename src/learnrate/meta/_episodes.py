@@ -1,4 +1,4 @@
-"""Episodes: small tasks of their own, each a support to adapt on and a query to be scored on."""
+"""Episodes: small tasks, each with a support to adapt on and a query to be scored on."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ __all__ = ["Episode", "Episodes", "FewShot"]
 
 @dataclass(frozen=True)
 class Episode:
-    """Some episodes at once: two batches whose tensors have one row an episode.
+    """One or several episodes: two batches whose tensors have one row for each episode.
 
     Attributes:
-        support: what is adapted on, such as `(inputs, target)`; any nesting of tensors, each of
+        support: the batch to adapt on, such as `(inputs, target)`; any nesting of tensors, each of
             shape (episodes, ...).
-        query: what the adapted weights are scored on, likewise.
+        query: the batch to score the adapted weights on, of the same form.
     """
 
     support: Any
@@ -36,41 +36,45 @@ class Episode:
         return len(tree_flatten(self.support)[0][0])
 
     def __getitem__(self, rows: slice | torch.Tensor) -> Episode:
-        return Episode(*(tree_map(lambda one: one[rows], (self.support, self.query))))
+        return Episode(*(tree_map(lambda tensor: tensor[rows], (self.support, self.query))))
 
     def to(self, *target: Any) -> Episode:
-        """The same on another device, or floats in another type, as `Tensor.to` takes them."""
-        types = [one for one in target if isinstance(one, torch.dtype)]
-        places = [one for one in target if not isinstance(one, torch.dtype)]
+        """The episodes on another device or with another floating-point type, as `Tensor.to`."""
+        types = [argument for argument in target if isinstance(argument, torch.dtype)]
+        places = [argument for argument in target if not isinstance(argument, torch.dtype)]
 
-        def moved(one: torch.Tensor) -> torch.Tensor:
-            return one.to(*places, *(types if one.is_floating_point() else []))
+        def moved(tensor: torch.Tensor) -> torch.Tensor:
+            return tensor.to(*places, *(types if tensor.is_floating_point() else []))
 
         return Episode(*tree_map(moved, (self.support, self.query)))
 
 
 @runtime_checkable
 class Episodes(Protocol):
-    """A source of episodes: the same count and seed draw the same ones."""
+    """A source of episodes."""
 
     def draw(self, count: int, seed: int) -> Episode:
-        """`count` episodes, each tensor with a first dimension of that length."""
+        """Draw `count` episodes: every tensor has a first dimension of this length.
+
+        The same count and seed must draw the same episodes.
+        """
 
 
 class FewShot:
-    """N-way K-shot classification out of labelled examples.
+    """N-way K-shot classification from labelled examples.
 
-    An episode takes `ways` classes, `shots` examples of each for its support and `queries` others
-    for its query; classes are numbered anew from 0, in the order drawn.
+    An episode has `ways` classes, with `shots` examples of each in its support and `queries` others
+    in its query. In every episode, classes are numbered from 0 in the order in which they are drawn.
 
     Args:
-        inputs: examples, shape (n, ...), an array or a tensor; or a Dataset of (input, label).
-        labels: the class of each, shape (n,); None for a Dataset.
+        inputs: the examples, an array or a tensor of shape (n, ...); or a Dataset of pairs
+            (input, label).
+        labels: the class of each example, shape (n,); None for a Dataset.
         ways: classes in an episode, at least 2.
-        shots: support examples of each, at least 1.
-        queries: query examples of each, at least 1.
-        groups: a group of each example, as an alphabet or a person, shape (n,). All classes of an
-            episode then come from one group.
+        shots: support examples of each class, at least 1.
+        queries: query examples of each class, at least 1.
+        groups: the group of each example, such as an alphabet or a person, shape (n,). All classes
+            of an episode then come from one group.
 
     Raises:
         ArgumentError: a class has too few examples for an episode, a group too few classes, or a
@@ -81,8 +85,8 @@ class FewShot:
         >>> digits = FewShot(np.random.rand(60, 4), np.arange(60) % 6, ways=3, shots=2, queries=5)
         >>> digits.draw(8, seed=0).query[0].shape
         torch.Size([8, 15, 4])
-        >>> seen, new = digits.split(by="class", held_out=3, seed=0)
-        >>> new.classes
+        >>> train, test = digits.split(by="class", held_out=3, seed=0)
+        >>> test.classes
         3
     """
 
@@ -111,22 +115,22 @@ class FewShot:
         self._inputs = torch.as_tensor(inputs)
         self._labels = np.asarray(labels)
         self._groups = None if groups is None else np.asarray(groups)
-        for name, given in (("labels", self._labels), ("groups", self._groups)):
-            if given is not None and given.shape != (len(self._inputs),):
+        for name, values in (("labels", self._labels), ("groups", self._groups)):
+            if values is not None and values.shape != (len(self._inputs),):
                 raise ArgumentError(
-                    f"FewShot({name}=...) must have one entry an example, shape "
-                    f"({len(self._inputs)},); got shape {given.shape}."
+                    f"FewShot({name}=...) must have one entry for each example, shape "
+                    f"({len(self._inputs)},); got shape {values.shape}."
                 )
         self._members = _members(self._labels, shots + queries)
         self._pools = self._grouped()
 
     @property
     def classes(self) -> int:
-        """How many classes there are to draw from."""
+        """The number of classes to draw from."""
         return len(self._members)
 
     def draw(self, count: int, seed: int) -> Episode:
-        """`count` episodes; the same count and seed draw the same ones."""
+        """Draw `count` episodes; the same count and seed draw the same ones."""
         rng = np.random.default_rng(seed)
         rows = np.stack([self._rows(rng) for _ in range(count)])
         target = torch.arange(self.ways)
@@ -136,25 +140,25 @@ class FewShot:
         )
 
     def split(self, *, by: str, held_out: int, seed: int = 0) -> tuple[FewShot, FewShot]:
-        """Two sources without a class in common: to meta-train on, and to test on.
+        """Two sources without a common class: one for meta-training and one for testing.
 
         Args:
-            by: `"class"`, or `"group"`, which holds whole groups out.
-            held_out: how many classes or groups the second has.
-            seed: which ones.
+            by: `"class"`, or `"group"` to hold out whole groups.
+            held_out: how many classes or groups the second source has.
+            seed: of the choice of these.
 
         Raises:
             ArgumentError: `by` is neither, there are no groups, or one side would be empty.
         """
         if by not in {"class", "group"} or (by == "group" and self._groups is None):
             raise ArgumentError(
-                f"split(by=...) must be 'class', or 'group' where groups=... is given; got {by!r}."
+                f"split(by=...) must be 'class', or 'group' if groups=... is given; got {by!r}."
             )
         keys = self._labels if by == "class" else self._groups
         kinds = np.unique(np.asarray(keys))
         if not 0 < held_out < len(kinds):
             raise ArgumentError(
-                f"split(held_out=...) must leave some on each side, 1 to {len(kinds) - 1} of "
+                f"split(held_out=...) must leave some on each side, from 1 to {len(kinds) - 1} of "
                 f"{len(kinds)}; got {held_out!r}."
             )
         chosen = np.random.default_rng(seed).permutation(kinds)[:held_out]
@@ -172,7 +176,7 @@ class FewShot:
         )
 
     def _grouped(self) -> list[np.ndarray]:
-        """The classes of each group that has enough of them, as places in the list of classes."""
+        """The classes of each group that has enough of them, as indices into the list of classes."""
         if self._groups is None:
             pools = [np.arange(self.classes)]
         else:
@@ -183,7 +187,7 @@ class FewShot:
             most = max(len(pool) for pool in pools)
             where = "there are" if self._groups is None else "no group has more than"
             raise ArgumentError(
-                f"FewShot(ways={self.ways}) needs as many classes in an episode; {where} {most}. "
+                f"FewShot(ways={self.ways}) needs this many classes in an episode; {where} {most}. "
                 "Ask for fewer ways."
             )
         return enough
@@ -193,22 +197,24 @@ class FewShot:
         pool = self._pools[rng.choice(len(sizes), p=sizes / sizes.sum())]
         chosen = rng.choice(pool, self.ways, replace=False)
         need = self.shots + self.queries
-        return np.stack([rng.choice(self._members[at], need, replace=False) for at in chosen])
+        return np.stack(
+            [rng.choice(self._members[class_index], need, replace=False) for class_index in chosen]
+        )
 
     def _batch(self, rows: np.ndarray, target: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        count, _, each = rows.shape
+        count, _, per_class = rows.shape
         inputs = self._inputs[torch.from_numpy(rows.reshape(count, -1))]
-        return inputs, target.repeat_interleave(each).expand(count, -1)
+        return inputs, target.repeat_interleave(per_class).expand(count, -1)
 
 
 def _read(dataset: Any) -> tuple[torch.Tensor, np.ndarray]:
-    """Every example of a Dataset of pairs, in memory."""
+    """All examples of a Dataset of pairs, in memory."""
     if not (hasattr(dataset, "__len__") and hasattr(dataset, "__getitem__")):
         raise ArgumentError(
             "FewShot needs arrays with labels=..., or a Dataset of (input, label) with a length; "
             f"got a {type(dataset).__name__}."
         )
-    pairs = [dataset[at] for at in range(len(dataset))]
+    pairs = [dataset[index] for index in range(len(dataset))]
     if not pairs or not all(isinstance(pair, tuple | list) and len(pair) == 2 for pair in pairs):
         raise ArgumentError(
             "FewShot needs labels=..., or a Dataset whose items are pairs (input, label)."
@@ -221,21 +227,21 @@ def _read(dataset: Any) -> tuple[torch.Tensor, np.ndarray]:
 def _group_of_each(
     groups: np.ndarray, labels: np.ndarray, members: list[np.ndarray]
 ) -> np.ndarray:
-    for own in members:
-        if len(np.unique(groups[own])) > 1:
+    for members_of_class in members:
+        if len(np.unique(groups[members_of_class])) > 1:
             raise ArgumentError(
-                f"class {labels[own[0]]} is in several groups; a class must lie within one. "
-                "Number the classes of each group apart."
+                f"class {labels[members_of_class[0]]} is in several groups; a class must lie within one. "
+                "Give the classes of each group numbers of their own."
             )
-    return np.array([groups[own[0]] for own in members])
+    return np.array([groups[members_of_class[0]] for members_of_class in members])
 
 
 def _members(labels: np.ndarray, need: int) -> list[np.ndarray]:
-    kinds, counts = np.unique(labels, return_counts=True)
-    if len(kinds) and counts.min() < need:
-        short = kinds[counts.argmin()]
+    classes, counts = np.unique(labels, return_counts=True)
+    if len(classes) and counts.min() < need:
+        smallest = classes[counts.argmin()]
         raise ArgumentError(
-            f"class {short} has {counts.min()} examples; an episode takes shots + queries = {need} "
+            f"class {smallest} has {counts.min()} examples; an episode takes shots + queries = {need} "
             "of a class. Ask for fewer, or leave the class out."
         )
     order = np.argsort(labels, kind="stable")

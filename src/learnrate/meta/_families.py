@@ -1,4 +1,4 @@
-"""Regression families: endless episodes from a formula."""
+"""Families of regression tasks: any number of episodes from a formula."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ class Sinusoids:
     $x \sim U(-5, 5)$, $z \sim N(0, \text{noise}^2)$.
 
     Args:
-        shots: points of the support, at least 1.
-        queries: points of the query, at least 1.
-        amplitude: the lowest and the highest.
-        noise: standard deviation of the label noise, at least 0; the query has none.
+        shots: points in the support, at least 1.
+        queries: points in the query, at least 1.
+        amplitude: the lowest and the highest amplitude.
+        noise: standard deviation of the label noise in the support, at least 0; the query has none.
 
     Examples:
         >>> x, y = Sinusoids(shots=10).draw(4, seed=0).support
@@ -44,13 +44,13 @@ class Sinusoids:
         _check_spread(self, "noise")
 
     def draw(self, count: int, seed: int) -> Episode:
-        """`count` sine waves."""
+        """Draw `count` sine waves."""
         generator = torch.Generator().manual_seed(seed)
         low, high = self.amplitude
-        height = low + (high - low) * torch.rand(count, 1, 1, generator=generator)
+        scale = low + (high - low) * torch.rand(count, 1, 1, generator=generator)
         phase = math.pi * torch.rand(count, 1, 1, generator=generator)
         x = 10 * torch.rand(count, self.shots + self.queries, 1, generator=generator) - 5
-        y = height * torch.sin(x - phase)
+        y = scale * torch.sin(x - phase)
         noise = self.noise * torch.randn(count, self.shots, 1, generator=generator)
         near, far = x[:, : self.shots], x[:, self.shots :]
         return Episode((near, y[:, : self.shots] + noise), (far, y[:, self.shots :]))
@@ -61,15 +61,15 @@ class MixedRegression:
     r"""Linear regression tasks whose weights scatter around a common centre.
 
     $y = x \cdot w_i + z$ with $w_i \sim N(w_0, (\nu^2/p) I)$, $x \sim N(0, I_p)$,
-    $z \sim N(0, \sigma^2)$. The problem of `learnrate.meta.theory.Regression`, to be trained on.
+    $z \sim N(0, \sigma^2)$. It is the problem of `learnrate.meta.theory.Regression`, as episodes.
 
     Args:
         dim: the number p of weights, at least 1.
-        shots: points of the support, at least 1.
-        queries: points of the query, at least 1.
+        shots: points in the support, at least 1.
+        queries: points in the query, at least 1.
         sigma: standard deviation of the label noise, at least 0.
-        nu: how far a task's weights are from the centre (root mean square), at least 0.
-        centre: every coordinate of the centre.
+        nu: root mean square distance of a task's weights from the centre, at least 0.
+        centre: the value of every coordinate of the centre.
 
     Examples:
         >>> x, y = MixedRegression(dim=60, shots=30, queries=2).draw(3, seed=0).query
@@ -89,7 +89,7 @@ class MixedRegression:
         _check_spread(self, "sigma", "nu")
 
     def draw(self, count: int, seed: int) -> Episode:
-        """`count` tasks."""
+        """Draw `count` tasks."""
         generator = torch.Generator().manual_seed(seed)
         points = self.shots + self.queries
         scatter = self.nu / math.sqrt(self.dim)

@@ -1,4 +1,4 @@
-"""Through the inner loop: the meta-gradient of many trials, and models adapted to episodes."""
+"""The meta-gradient of many trials, and models adapted to episodes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import torch
 
 from learnrate._errors import TaskError
 from learnrate.meta._learner import Learner, Weights, spread
-from learnrate.meta._rates import Rates
+from learnrate.meta._rates import InnerRates
 
 if TYPE_CHECKING:
     from torch import nn
@@ -32,11 +32,11 @@ __all__ = [
 
 @dataclass(frozen=True)
 class Gradient:
-    """The meta-gradient of some trials and the losses it was taken at.
+    """The meta-gradient of some trials, and the losses.
 
     Attributes:
-        weights: by parameter, shape (trials, *shape).
-        rates: of learned rates, likewise.
+        weights: the gradient of the weights, by parameter, shape (trials, *shape).
+        rates: the gradient of learned rates, by parameter, shape (trials, *shape).
         loss: each trial's mean outer loss, shape (trials,).
         inner: the inner losses, shape (steps, trials, episodes).
         query: the outer losses, shape (trials, episodes).
@@ -49,66 +49,66 @@ class Gradient:
     query: torch.Tensor
 
 
-def gradient(learner: Learner, weights: Weights, rates: Rates, episode: Episode) -> Gradient:
-    """The meta-gradient of every trial, each with its own share of the episodes' rows.
+def gradient(learner: Learner, weights: Weights, rates: InnerRates, episode: Episode) -> Gradient:
+    """The meta-gradient of every trial, each on its own rows of the episodes.
 
     Args:
         learner: the model.
         weights: of each trial before adaptation, shape (trials, *shape), requiring a gradient.
         rates: of each trial.
-        episode: rows by trial, and by episode within a trial.
+        episode: rows in the order of trials, and of episodes within a trial.
     """
     task = learner.task
     trials = len(next(iter(weights.values())))
-    each = len(episode) // trials
+    per_trial = len(episode) // trials
     leaves = [*weights.values(), *(rates.values.values() if rates.learned else ())]
     totals = [torch.zeros_like(leaf) for leaf in leaves]
     inner, query = [], []
     for start in range(0, len(episode), task.at_once or len(episode)):
         index = torch.arange(start, min(start + (task.at_once or len(episode)), len(episode)))
-        own = episode[start : start + len(index)]
-        rows = None if trials == 1 else index // each
-        begun = {name: spread(leaf, rows, len(index)) for name, leaf in weights.items()}
+        chunk = episode[start : start + len(index)]
+        rows = None if trials == 1 else index // per_trial
+        initial = {name: spread(leaf, rows, len(index)) for name, leaf in weights.items()}
         second = task.algorithm in {"maml", "anil"}
         ended, losses = learner.descend(
-            begun, own.support, rates, rows, task.inner_steps, second_order=second
+            initial, chunk.support, rates, rows, task.inner_steps, second_order=second
         )
         inner.append(losses)
         if task.algorithm == "reptile":
             with torch.no_grad():
-                query.append(learner.outer(ended, own.query))
-                moved = [begun[name] - ended[name] for name in weights]
+                query.append(learner.outer(ended, chunk.query))
+                moved = [initial[name] - ended[name] for name in weights]
                 target = torch.zeros(len(index), dtype=torch.long) if rows is None else rows
                 for summed, move in zip(totals, moved, strict=True):
-                    summed.index_add_(0, target, move / each)
+                    summed.index_add_(0, target, move / per_trial)
             continue
-        outer = learner.outer(ended, own.query)
+        outer = learner.outer(ended, chunk.query)
         query.append(outer.detach())
-        slopes = torch.autograd.grad(outer.sum() / each, leaves, allow_unused=True)
+        slopes = torch.autograd.grad(outer.sum() / per_trial, leaves, allow_unused=True)
         for summed, slope in zip(totals, slopes, strict=True):
             if slope is not None:
                 summed.add_(slope)
-    found = torch.cat(query).reshape(trials, each)
+    query_losses = torch.cat(query).reshape(trials, per_trial)
     named = dict(zip(weights, totals[: len(weights)], strict=True))
     learned = dict(zip(rates.values, totals[len(weights) :], strict=False))
     return Gradient(
         named,
         learned,
-        found.mean(dim=1),
-        torch.cat(inner, dim=1).reshape(task.inner_steps, trials, each),
-        found,
+        query_losses.mean(dim=1),
+        torch.cat(inner, dim=1).reshape(task.inner_steps, trials, per_trial),
+        query_losses,
     )
 
 
 @dataclass(frozen=True)
 class Adapted:
-    """A model adapted to some episodes, each with weights of its own.
+    """A model adapted to episodes, with separate weights for each.
 
     Attributes:
         weights: by parameter, shape (episodes, *shape).
-        losses: on the support before each step, shape (steps, episodes).
-        query: the outer loss after the last, shape (episodes,).
-        metric: the task's metric after the last, shape (episodes,), or None.
+        losses: the loss on the support before each step, shape (steps, episodes).
+        query: the outer loss after the last step, shape (episodes,).
+        metric: the task's metric after the last step, shape (episodes,), or None.
     """
 
     weights: Weights
@@ -118,13 +118,13 @@ class Adapted:
     _model: nn.Module
 
     def module(self, episode: int) -> nn.Module:
-        """The model with one episode's weights, a copy."""
-        made = copy.deepcopy(self._model)
+        """A copy of the model with the weights of one episode."""
+        model = copy.deepcopy(self._model)
         with torch.no_grad():
-            for name, parameter in made.named_parameters():
+            for name, parameter in model.named_parameters():
                 if name in self.weights:
                     parameter.copy_(self.weights[name][episode])
-        return made
+        return model
 
 
 def adapt(
@@ -132,21 +132,20 @@ def adapt(
     model: nn.Module,
     episode: Episode,
     *,
-    adapt_lr: RateSpec | Rates | None = None,
+    adapt_lr: RateSpec | InnerRates | None = None,
     steps: int | None = None,
 ) -> Adapted:
-    """Adapt a model to episodes at test time; the model itself is not touched.
+    """Adapt a model to episodes at test time; the model itself is not changed.
 
     Args:
-        task: says the loss and how it is adapted.
-        model: what is adapted, as `MetaTrained.model`.
-        episode: one or several, by rows.
-        adapt_lr: the rate; the task's `adapt_lr` by default, and where that is None the task's
-            `inner_lr`.
-        steps: how many; the task's by default.
+        task: defines the loss and the inner loop.
+        model: the model to adapt, such as `MetaTrained.model`.
+        episode: one or several episodes.
+        adapt_lr: the rate; by default the task's `adapt_lr`, or its `inner_lr` if that is None.
+        steps: the number of steps; the task's by default.
 
     Raises:
-        ArgumentError: a rate fits no parameter, or the model keeps running statistics.
+        ArgumentError: a rate does not fit a parameter, or the model keeps running statistics.
         TaskError: a loss is not finite; the message says in which episode and step.
 
     Examples:
@@ -161,38 +160,40 @@ def adapt(
     """
     learner = Learner(task, model)
     count = task.test_steps if steps is None else steps
-    given: Any = adapt_lr if adapt_lr is not None else task.adapt_lr
-    if isinstance(given, Rates):
-        rates = given
-    elif given is not None:
-        rates = learner.rates(given, count, "adapt_lr")
+    spec: Any = adapt_lr if adapt_lr is not None else task.adapt_lr
+    if isinstance(spec, InnerRates):
+        rates = spec
+    elif spec is not None:
+        rates = learner.rates(spec, count, "adapt_lr")
     else:
         rates = learner.rates(task.inner_lr, count, "inner_lr").of_trial(0)
-    weights = {name: one.detach()[None] for name, one in learner.weights.items()}
-    found = adapted(learner, weights, rates, episode, count)
-    _check_finite(found.losses[:, None], found.query[None])
-    return found
+    weights = {name: parameter.detach()[None] for name, parameter in learner.weights.items()}
+    result = adapted(learner, weights, rates, episode, count)
+    _check_finite(result.losses[:, None], result.query[None])
+    return result
 
 
 def adapted(
-    learner: Learner, weights: Weights, rates: Rates, episode: Episode, steps: int
+    learner: Learner, weights: Weights, rates: InnerRates, episode: Episode, steps: int
 ) -> Adapted:
-    """The weights of every trial, shape (trials, *shape), adapted to its share of the rows."""
+    """The weights of every trial, shape (trials, *shape), adapted to its rows of the episodes."""
     trials = len(next(iter(weights.values())))
     limit = learner.task.at_once or len(episode)
     parts = []
     for start in range(0, len(episode), limit):
-        own = episode[start : start + limit]
-        index = torch.arange(start, start + len(own))
+        chunk = episode[start : start + limit]
+        index = torch.arange(start, start + len(chunk))
         rows = None if trials == 1 else index // (len(episode) // trials)
-        begun = {
-            name: spread(one.detach(), rows, len(own)).requires_grad_()
-            for name, one in weights.items()
+        initial = {
+            name: spread(leaf.detach(), rows, len(chunk)).requires_grad_()
+            for name, leaf in weights.items()
         }
-        ended, losses = learner.descend(begun, own.support, rates, rows, steps, second_order=False)
-        ended = {name: one.detach() for name, one in ended.items()}
+        ended, losses = learner.descend(
+            initial, chunk.support, rates, rows, steps, second_order=False
+        )
+        ended = {name: tensor.detach() for name, tensor in ended.items()}
         with torch.no_grad():
-            query, metric = learner.outer(ended, own.query), learner.metric(ended, own.query)
+            query, metric = learner.outer(ended, chunk.query), learner.metric(ended, chunk.query)
         parts.append((ended, losses, query, metric))
     return Adapted(
         {name: torch.cat([part[0][name] for part in parts]) for name in weights},
@@ -209,30 +210,32 @@ def meta_gradient(
     """The meta-gradient of a model's weights over some episodes, by parameter.
 
     Args:
-        task: says the algorithm, the losses and the inner loop.
-        model: where the gradient is taken; not touched.
-        episode: one or several, by rows; their mean counts.
+        task: defines the algorithm, the losses and the inner loop.
+        model: the weights at which the gradient is taken; it is not changed.
+        episode: one or several episodes, over which the gradient is averaged.
         inner_lr: the rate; the task's by default.
 
     Raises:
-        ArgumentError: a rate fits no parameter, or the model keeps running statistics.
+        ArgumentError: a rate does not fit a parameter, or the model keeps running statistics.
         TaskError: a loss is not finite; the message says in which episode and step.
     """
     learner = Learner(task, model)
-    weights = {n: one.detach()[None].requires_grad_() for n, one in learner.weights.items()}
+    weights = {
+        n: parameter.detach()[None].requires_grad_() for n, parameter in learner.weights.items()
+    }
     spec = task.inner_lr if inner_lr is None else inner_lr
     rates = learner.rates(spec, task.inner_steps, "inner_lr").of_trial(0)
-    found = gradient(learner, weights, Rates(rates.values), episode)
-    _check_finite(found.inner, found.query)
-    return {name: one[0] for name, one in found.weights.items()}
+    result = gradient(learner, weights, InnerRates(rates.values), episode)
+    _check_finite(result.inner, result.query)
+    return {name: slope[0] for name, slope in result.weights.items()}
 
 
 def where_not_finite(inner: torch.Tensor, query: torch.Tensor) -> list[str | None]:
-    """For each trial, where its first loss that is not finite lies, in words; None if none is.
+    """For each trial, the place of its first loss that is not finite, in words; None without one.
 
     Args:
-        inner: shape (steps, trials, episodes).
-        query: shape (trials, episodes).
+        inner: the inner losses, shape (steps, trials, episodes).
+        query: the outer losses, shape (trials, episodes).
     """
     losses = torch.cat([inner, query[None]])
     if torch.isfinite(losses).all():
@@ -246,7 +249,10 @@ def _first_bad(losses: torch.Tensor) -> str | None:
         return None
     step, episode = bad[0].tolist()
     steps, episodes = len(losses) - 1, losses.shape[1]
-    when = f"at inner step {step} of {steps}" if step < steps else f"after {steps} inner steps"
+    plural = "" if steps == 1 else "s"
+    when = (
+        f"at inner step {step} of {steps}" if step < steps else f"after {steps} inner step{plural}"
+    )
     return f"the loss of episode {episode} of {episodes} is {float(losses[step, episode])} {when}"
 
 
@@ -254,6 +260,6 @@ def _check_finite(inner: torch.Tensor, query: torch.Tensor) -> None:
     where = where_not_finite(inner, query)[0]
     if where is not None:
         raise TaskError(
-            f"the inner loop left the finite range: {where}. "
-            "Bring the inner rate nearer to 0, or look at that episode's data."
+            f"the inner loop diverged: {where}. "
+            "Use an inner rate closer to 0, or check that episode's data."
         )

@@ -1,16 +1,18 @@
-"""How many learned inner rates are negative, by layer."""
+"""The share of learned inner rates that are negative, by layer."""
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from learnrate._records import to_dict
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from matplotlib.axes import Axes
 
-    from learnrate.meta._rates import Rates
+    from learnrate.meta._rates import InnerRates
 
 __all__ = ["NegativeShare", "draw_negative_shares", "negative_shares"]
 
@@ -20,10 +22,10 @@ class NegativeShare:
     """The learned rates of one parameter tensor after some meta-updates.
 
     Attributes:
-        step: how many meta-updates they had.
-        layer: the parameter's name; `"all"` for rates that all share.
+        step: the number of meta-updates made.
+        layer: the parameter's name; `"all"` for rates that all parameters share.
         negative: how many of its rates are below 0.
-        count: how many it has.
+        count: how many rates it has.
         mean: their mean.
     """
 
@@ -35,24 +37,29 @@ class NegativeShare:
 
     @property
     def share(self) -> float:
-        """The negative ones' share, 0 to 1."""
+        """The share of negative rates, from 0 to 1."""
         return self.negative / self.count
 
     def to_dict(self) -> dict[str, Any]:
-        """As one row."""
-        return asdict(self)
+        """The fields by name."""
+        return to_dict(self)
 
 
-def negative_shares(rates: Rates, step: int = 0, trial: int = 0) -> list[NegativeShare]:
-    """Count the negative ones among a trial's inner rates, layer by layer.
+def negative_shares(rates: InnerRates, step: int = 0, trial: int = 0) -> list[NegativeShare]:
+    """Count a trial's negative inner rates, layer by layer.
+
+    Args:
+        rates: of one or several trials.
+        step: the number of meta-updates made, to be kept in the result.
+        trial: the trial's index.
 
     Examples:
         >>> import torch
         >>> from learnrate.meta import Learned
         >>> from learnrate.meta._rates import make_rates
-        >>> layer = {"weight": torch.zeros(2, 3)}
-        >>> rates = make_rates(Learned(start=-0.1), layer, steps=1, argument="inner_lr")
-        >>> [(one.layer, one.negative, one.count) for one in negative_shares(rates)]
+        >>> parameters = {"weight": torch.zeros(2, 3)}
+        >>> rates = make_rates(Learned(start=-0.1), parameters, steps=1, argument="inner_lr")
+        >>> [(layer.layer, layer.negative, layer.count) for layer in negative_shares(rates)]
         [('weight', 6, 6)]
     """
     return [
@@ -77,11 +84,11 @@ def draw_negative_shares(shares: Sequence[NegativeShare], axes: Axes | None = No
 
     axes = axes_or_new(axes)
     style(axes, "Learned inner rates below 0", x="meta-update", y="share of the layer's rates, %")
-    for index, layer in enumerate(dict.fromkeys(one.layer for one in shares)):
-        own = [one for one in shares if one.layer == layer]
+    for index, layer in enumerate(dict.fromkeys(share.layer for share in shares)):
+        shares_of_layer = [share for share in shares if share.layer == layer]
         axes.plot(
-            [one.step for one in own],
-            [100 * one.share for one in own],
+            [share.step for share in shares_of_layer],
+            [100 * share.share for share in shares_of_layer],
             label=layer,
             color=SERIES[index % len(SERIES)],
             linestyle="-" if index < len(SERIES) else "--",

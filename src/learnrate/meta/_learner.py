@@ -1,8 +1,8 @@
 """The inner loop, for many episodes of one or of several trials at once.
 
-Episodes and trials share one leading dimension of rows: `torch.vmap` runs the model on every row's
-own weights, and the gradient of the summed losses is every row's own gradient, because no row
-depends on another. Second order is autograd's, through the updates themselves.
+Episodes and trials share one leading dimension of rows. `torch.vmap` runs the model with separate
+weights for every row. The gradient of the summed losses holds the gradient of every row, because no
+row depends on another. Autograd computes second-order terms through the updates.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from torch import nn
 from torch.func import functional_call
 
 from learnrate._errors import ArgumentError, TaskError
-from learnrate.meta._rates import Rates, make_rates
+from learnrate.meta._rates import InnerRates, make_rates
 from learnrate.trials import batchable, kept_random_state, seed_everything
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ Weights = dict[str, torch.Tensor]
 
 
 class _Objective(nn.Module):
-    """A model with its loss, as one module that takes a batch."""
+    """A model and its loss as one module that takes a batch."""
 
     def __init__(self, model: nn.Module, loss: Loss) -> None:
         super().__init__()
@@ -47,23 +47,25 @@ class _Objective(nn.Module):
 
 
 class Learner:
-    """A meta-task's model of one seed, run on weights that are given.
+    """A meta-task's model, run with weights that are passed to it.
 
     Args:
         task: what is meta-trained.
-        model: the module; None to make the task's with `seed`.
-        seed: of the first weights, where the task's model is a function.
+        model: the module; None to make the task's model with `seed`.
+        seed: of the initial weights, if the task's model is a function.
 
     Raises:
-        ArgumentError: the model keeps running statistics, has nothing to train, or no such head.
+        ArgumentError: the model keeps running statistics, has nothing to train, or lacks the head.
     """
 
     def __init__(self, task: MetaTask, model: nn.Module | None = None, seed: int = 0) -> None:
         self.task = task
-        self.model = _made(task, seed) if model is None else model
+        self.model = _make_model(task, seed) if model is None else model
         _refuse_running_statistics(self.model)
         self.weights: Weights = {
-            name: one for name, one in self.model.named_parameters() if one.requires_grad
+            name: parameter
+            for name, parameter in self.model.named_parameters()
+            if parameter.requires_grad
         }
         if not self.weights:
             raise ArgumentError("MetaTask(model=...) has no parameter that requires a gradient.")
@@ -73,10 +75,16 @@ class Learner:
         self._outer = _Objective(self.model, task.outer_loss or task.loss)
         self._metric = None if task.metric is None else _Objective(self.model, task.metric)
 
-    def rates(self, spec: Any, steps: int, argument: str) -> Rates:
-        """Rates of one trial, for what is adapted."""
-        own = {name: self.weights[name] for name in self.adapted}
-        return make_rates(spec, own, steps, argument)
+    def rates(self, spec: Any, steps: int, argument: str) -> InnerRates:
+        """Rates of one trial for the adapted parameters.
+
+        Args:
+            spec: the rates, in any form that a user may give.
+            steps: the number of inner steps.
+            argument: the name of `spec`, for messages.
+        """
+        adapted_weights = {name: self.weights[name] for name in self.adapted}
+        return make_rates(spec, adapted_weights, steps, argument)
 
     def inner(self, weights: Weights, batch: Any) -> torch.Tensor:
         """The inner loss of every row, shape (rows,)."""
@@ -87,34 +95,43 @@ class Learner:
         return self._run(self._outer, weights, batch)
 
     def metric(self, weights: Weights, batch: Any) -> torch.Tensor | None:
-        """The task's metric of every row, if it has one."""
+        """The task's metric of every row, shape (rows,); None without one."""
         return None if self._metric is None else self._run(self._metric, weights, batch)
 
     def descend(
         self,
         weights: Weights,
         batch: Any,
-        rates: Rates,
+        rates: InnerRates,
         rows: torch.Tensor | None,
         steps: int,
         *,
         second_order: bool,
     ) -> tuple[Weights, torch.Tensor]:
-        """Every row's weights after the inner loop, and the losses before each step (steps, rows).
+        """Run the inner loop of every row.
 
-        The updates stay in the graph of `weights` and `rates`; their gradients do if
-        `second_order`.
+        Args:
+            weights: before the loop, by parameter, shape (rows, *shape).
+            batch: the support of every row.
+            rates: of one or several trials.
+            rows: the trial of each row; None if there is one trial.
+            steps: the number of inner steps.
+            second_order: whether the gradients of the inner steps stay in the graph. The updates
+                always do.
+
+        Returns:
+            The weights after the loop, and the losses before each step, shape (steps, rows).
         """
         losses = []
         for step in range(steps):
             loss = self.inner(weights, batch)
             losses.append(loss.detach())
-            own = [weights[name] for name in self.adapted]
+            values = [weights[name] for name in self.adapted]
             slopes = torch.autograd.grad(
-                loss.sum(), own, create_graph=second_order, allow_unused=True
+                loss.sum(), values, create_graph=second_order, allow_unused=True
             )
             weights = dict(weights)
-            for name, value, slope in zip(self.adapted, own, slopes, strict=True):
+            for name, value, slope in zip(self.adapted, values, slopes, strict=True):
                 if slope is not None:
                     weights[name] = value - _broadcast(rates.at(name, step, rows), slope) * slope
         return weights, torch.stack(losses)
@@ -129,31 +146,31 @@ class Learner:
             losses = torch.vmap(of_one_row, randomness="different")(weights, batch)
         if losses.dim() != 1:
             raise TaskError(
-                f"a loss must be one number an episode; got shape {tuple(losses.shape[1:])}. "
+                f"a loss must be one number for each episode; got shape {tuple(losses.shape[1:])}. "
                 "Average it over the examples."
             )
         return losses
 
 
 def spread(leaf: torch.Tensor, rows: torch.Tensor | None, count: int) -> torch.Tensor:
-    """Each row's copy of its trial's weights, in the graph."""
+    """The weights of each row's trial, in the graph."""
     return leaf.expand(count, *leaf.shape[1:]) if rows is None else leaf[rows]
 
 
 def _broadcast(rate: torch.Tensor, slope: torch.Tensor) -> torch.Tensor:
-    """Rates shared by all parameters have a dimension of rows alone."""
+    """A rate with as many dimensions as the gradient; one that all parameters share has only rows."""
     return rate if rate.dim() == slope.dim() else rate.reshape(-1, *[1] * (slope.dim() - 1))
 
 
-def _made(task: MetaTask, seed: int) -> nn.Module:
+def _make_model(task: MetaTask, seed: int) -> nn.Module:
     if isinstance(task.model, nn.Module):
         return copy.deepcopy(task.model)
     with kept_random_state():
         seed_everything(seed)
-        made = task.model()
-    if not isinstance(made, nn.Module):
-        raise TaskError(f"model() must return a torch.nn.Module; got a {type(made).__name__}.")
-    return made
+        model = task.model()
+    if not isinstance(model, nn.Module):
+        raise TaskError(f"model() must return a torch.nn.Module; got a {type(model).__name__}.")
+    return model
 
 
 def _refuse_running_statistics(model: nn.Module) -> None:
@@ -161,9 +178,9 @@ def _refuse_running_statistics(model: nn.Module) -> None:
         if getattr(part, "running_mean", None) is not None:
             kind = type(part).__name__
             raise ArgumentError(
-                f"{kind} {name!r} keeps running statistics, which every episode of an inner loop "
-                f"would mix into all others. Write {kind}(..., track_running_stats=False), which "
-                "takes the statistics of each batch, or GroupNorm, which needs none."
+                f"{kind} {name!r} keeps running statistics, which would mix the episodes. Use "
+                f"{kind}(..., track_running_stats=False), which takes the statistics of each batch, "
+                "or GroupNorm, which needs none."
             )
 
 
@@ -172,8 +189,10 @@ def _adapted_names(task: MetaTask, model: nn.Module, names: list[str]) -> list[s
         return names
     last = names[-1].rpartition(".")[0]
     head = last if task.head is None else task.head
-    own = [name for name in names if name.startswith(f"{head}." if head else "")]
-    if not own:
+    adapted = [name for name in names if name.startswith(f"{head}." if head else "")]
+    if not adapted:
         modules = ", ".join(name for name, _ in model.named_modules() if name)
-        raise ArgumentError(f"MetaTask(head={head!r}) is no module with parameters: {modules}.")
-    return own
+        raise ArgumentError(
+            f"MetaTask(head={head!r}) is not a module with parameters. Modules: {modules}."
+        )
+    return adapted

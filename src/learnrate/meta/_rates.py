@@ -1,7 +1,7 @@
-"""Inner rates: a number, one a step, one a layer, one a parameter; fixed or learned; of any sign.
+"""Inner rates: one in all, one per step, layer or parameter; fixed or learned; of any sign.
 
-Whatever was given is held as tensors that broadcast against (episodes, *shape of the parameter), so
-that an inner step is `value - rate * gradient` in every case.
+Every form becomes tensors that broadcast against (episodes, *shape of the parameter), so that an
+inner step is always `value - rate * gradient`.
 """
 
 from __future__ import annotations
@@ -15,20 +15,20 @@ import torch
 
 from learnrate._errors import ArgumentError
 
-__all__ = ["Learned", "RateSpec", "Rates", "make_rates"]
+__all__ = ["InnerRates", "Learned", "RateSpec", "make_rates"]
 
 RateSpec = float | Sequence[float] | Mapping[str, Any]
-"""A number; one a step; or a mapping from parameter or module names to a number, one a step, or a
-tensor of the parameter's shape."""
+"""A number; a list with one number per step; or a mapping from names of parameters or modules to
+either of these or a tensor of the parameter's shape."""
 
-_SHARED = ""  # the name of rates that all parameters share
+_SHARED = ""  # the key of rates that all parameters share
 PER = {
     "all": "one rate",
-    "step": "one an inner step",
-    "layer": "one a parameter tensor",
-    "layer and step": "one a parameter tensor and step, LSLR of MAML++",
-    "parameter": "one a single weight, Meta-SGD",
-    "parameter and step": "one a single weight and step",
+    "step": "one rate per inner step",
+    "layer": "one rate per parameter tensor",
+    "layer and step": "one rate per parameter tensor and step, LSLR of MAML++",
+    "parameter": "one rate per single weight, Meta-SGD",
+    "parameter and step": "one rate per single weight and step",
 }
 
 
@@ -37,12 +37,13 @@ class Learned:
     """Inner rates that are meta-trained together with the weights; they may turn negative.
 
     Args:
-        start: what they start at, of any form that fixed rates have.
-        per: `"all"`, `"step"`, `"layer"`, `"layer and step"` (LSLR of MAML++), `"parameter"`
-            (Meta-SGD: a rate for every single weight) or `"parameter and step"`.
+        start: the initial rates, in any form that fixed rates have.
+        per: what has a rate of its own: `"all"`, `"step"`, `"layer"`, `"layer and step"` (LSLR of
+            MAML++), `"parameter"` (Meta-SGD: a rate for every single weight) or
+            `"parameter and step"`.
 
     Raises:
-        ArgumentError: `per` is none of these.
+        ArgumentError: `per` is not one of these.
 
     Examples:
         >>> Learned(start=0.01, per="layer and step").per
@@ -63,57 +64,58 @@ class Learned:
 
 
 @dataclass(frozen=True)
-class Rates:
+class InnerRates:
     """Inner rates of some trials, as tensors.
 
     Attributes:
-        values: by parameter, or one under the empty name for all of them, of shape
+        values: by parameter, or under the empty name for all parameters, of shape
             (trials, 1 or steps, *(the parameter's shape or ones)).
-        learned: whether they are to be trained.
+        learned: whether they are trained.
     """
 
     values: dict[str, torch.Tensor]
     learned: bool = False
 
     def at(self, name: str, step: int, rows: torch.Tensor | None) -> torch.Tensor:
-        """One step's rates of a parameter, shape (rows or 1, ...), to multiply its gradient.
+        """The rates of a parameter at one step, shape (rows or 1, ...).
 
         Args:
             name: the parameter.
             step: the inner step.
-            rows: which trial each row belongs to; None where there is one trial.
+            rows: the trial of each row; None if there is one trial.
         """
-        own = self.values[name] if name in self.values else self.values[_SHARED]
-        of_step = own[:, min(step, own.shape[1] - 1)]
+        values = self.values[name] if name in self.values else self.values[_SHARED]
+        of_step = values[:, min(step, values.shape[1] - 1)]
         return of_step if rows is None else of_step[rows]
 
-    def stacked(self, trials: int) -> Rates:
-        """The same rates once a trial, each a tensor of its own."""
+    def stacked(self, trials: int) -> InnerRates:
+        """A copy of the rates for each of several trials."""
         copied = {
-            name: one.expand(trials, *one.shape[1:]).clone() for name, one in self.values.items()
+            name: values.expand(trials, *values.shape[1:]).clone()
+            for name, values in self.values.items()
         }
-        return Rates(copied, learned=self.learned)
+        return InnerRates(copied, learned=self.learned)
 
-    def of_trial(self, trial: int) -> Rates:
-        """Those of one trial, out of the graph."""
-        kept = {name: one[trial : trial + 1].detach() for name, one in self.values.items()}
-        return Rates(kept, learned=self.learned)
+    def of_trial(self, trial: int) -> InnerRates:
+        """The rates of one trial, detached from the graph."""
+        values = {name: tensor[trial : trial + 1].detach() for name, tensor in self.values.items()}
+        return InnerRates(values, learned=self.learned)
 
 
 def make_rates(
     spec: RateSpec | Learned, parameters: Mapping[str, torch.Tensor], steps: int, argument: str
-) -> Rates:
+) -> InnerRates:
     """Rates of one trial for `parameters`.
 
     Args:
-        spec: as given.
-        parameters: what is adapted, by name.
-        steps: the inner steps.
-        argument: what `spec` is called, for messages.
+        spec: the rates, in any form that a user may give.
+        parameters: the adapted parameters, by name.
+        steps: the number of inner steps.
+        argument: the name of `spec`, for messages.
 
     Raises:
-        ArgumentError: a rate is not finite, a shape fits no parameter, a name is none's, or there
-            are as many rates as there are not steps.
+        ArgumentError: a rate is not finite, a shape does not fit, a name is unknown, or the number of
+            rates is not the number of steps.
     """
     start = spec.start if isinstance(spec, Learned) else spec
     if isinstance(start, Mapping):
@@ -124,58 +126,61 @@ def make_rates(
             raise ArgumentError(_shape_message(argument, start, parameters, steps))
         values = {_SHARED: shared}
     if not isinstance(spec, Learned):
-        return Rates(_shaped(values, parameters))
-    return Rates(_leaves(values, parameters, steps, spec, argument), learned=True)
+        return InnerRates(_shaped(values, parameters))
+    return InnerRates(_leaves(values, parameters, steps, spec, argument), learned=True)
 
 
-def _per_step(given: Any, steps: int, argument: str) -> torch.Tensor | None:
-    """A number or one a step as a (1 or steps,) tensor; None if it is neither."""
-    tensor = _tensor(given, argument)
+def _per_step(rates: Any, steps: int, argument: str) -> torch.Tensor | None:
+    """A number, or one per step, as a tensor of shape (1 or steps,); None if it is neither."""
+    tensor = _tensor(rates, argument)
     if tensor.dim() == 0:
         return tensor[None]
     return tensor if tuple(tensor.shape) == (steps,) else None
 
 
-def _tensor(given: Any, argument: str) -> torch.Tensor:
+def _tensor(rates: Any, argument: str) -> torch.Tensor:
     try:
-        tensor = torch.as_tensor(given, dtype=torch.float64)
+        tensor = torch.as_tensor(rates, dtype=torch.float64)
     except (TypeError, ValueError, RuntimeError) as error:
         raise ArgumentError(
-            f"{argument} must be a number, one a step, a mapping from names to those, or "
-            f"learnrate.meta.Learned(...); got {given!r}."
+            f"{argument} must be a number, a list with one per step, a mapping from names to these, or "
+            f"learnrate.meta.Learned(...); got {rates!r}."
         ) from error
     if not torch.isfinite(tensor).all():
-        raise ArgumentError(f"{argument} must be finite; got {given!r}.")
+        raise ArgumentError(f"{argument} must be finite; got {rates!r}.")
     return tensor
 
 
 def _by_name(
-    given: Mapping[str, Any], parameters: Mapping[str, torch.Tensor], steps: int, argument: str
+    rates_by_name: Mapping[str, Any],
+    parameters: Mapping[str, torch.Tensor],
+    steps: int,
+    argument: str,
 ) -> dict[str, torch.Tensor]:
-    """By parameter, of shape (1 or steps, *(shape or ones)); every parameter must have one."""
+    """By parameter, of shape (1 or steps, *(shape or ones)); every parameter must have a rate."""
     values: dict[str, torch.Tensor] = {}
-    for key, one in given.items():
-        own = [name for name in parameters if name == key or name.startswith(f"{key}.")]
-        if not own:
+    for key, rates in rates_by_name.items():
+        names = [name for name in parameters if name == key or name.startswith(f"{key}.")]
+        if not names:
             names = ", ".join(parameters)
             raise ArgumentError(
-                f"{argument}: {key!r} is no parameter adapted and no module of one. "
-                f"There are: {names}."
+                f"{argument} names {key!r}, which is neither an adapted parameter nor a module with "
+                f"one. Adapted parameters: {names}."
             )
-        for name in own:
-            values[name] = _fitted(one, name, parameters[name], steps, argument)
+        for name in names:
+            values[name] = _fitted(rates, name, parameters[name], steps, argument)
     missing = [name for name in parameters if name not in values]
     if missing:
         raise ArgumentError(
-            f"{argument} has no rate for {', '.join(missing)}; give each one, 0 to leave it as it is."
+            f"{argument} has no rate for {', '.join(missing)}. Give each one a rate; 0 leaves it as it is."
         )
     return values
 
 
 def _fitted(
-    given: Any, name: str, parameter: torch.Tensor, steps: int, argument: str
+    rates: Any, name: str, parameter: torch.Tensor, steps: int, argument: str
 ) -> torch.Tensor:
-    tensor = _tensor(given, argument)
+    tensor = _tensor(rates, argument)
     shape = tuple(parameter.shape)
     if tuple(tensor.shape) == shape and shape:
         return tensor[None]
@@ -183,18 +188,20 @@ def _fitted(
         return tensor
     per_step = _per_step(tensor, steps, argument)
     if per_step is None:
-        raise ArgumentError(_shape_message(argument, given, {name: parameter}, steps))
+        raise ArgumentError(_shape_message(argument, rates, {name: parameter}, steps))
     return per_step.reshape(-1, *[1] * parameter.dim())
 
 
 def _shape_message(
-    argument: str, given: Any, parameters: Mapping[str, torch.Tensor], steps: int
+    argument: str, rates: Any, parameters: Mapping[str, torch.Tensor], steps: int
 ) -> str:
-    shape = tuple(torch.as_tensor(given).shape)
-    shapes = ", ".join(f"{name} {tuple(one.shape)}" for name, one in parameters.items())
+    shape = tuple(torch.as_tensor(rates).shape)
+    shapes = ", ".join(
+        f"{name} {tuple(parameter.shape)}" for name, parameter in parameters.items()
+    )
     return (
-        f"{argument} of shape {shape} fits no parameter: it must be a number, one for each of "
-        f"{steps} inner steps, or, in a mapping, a tensor of the parameter's shape. "
+        f"{argument} of shape {shape} fits no parameter: it must be a number, a list with one for "
+        f"each of {steps} inner steps, or, in a mapping, a tensor of the parameter's shape. "
         f"Parameters: {shapes}."
     )
 
@@ -202,9 +209,9 @@ def _shape_message(
 def _shaped(
     values: Mapping[str, torch.Tensor], parameters: Mapping[str, torch.Tensor]
 ) -> dict[str, torch.Tensor]:
-    """With a leading dimension of trials, and ones to broadcast against any parameter."""
+    """With a leading dimension of trials, and broadcastable against the parameters."""
     if set(values) != {_SHARED}:
-        return {name: one[None].to(parameters[name]) for name, one in values.items()}
+        return {name: rates[None].to(parameters[name]) for name, rates in values.items()}
     shared = values[_SHARED]
     return {
         name: shared.reshape(1, -1, *[1] * parameter.dim()).to(parameter)
@@ -219,24 +226,24 @@ def _leaves(
     spec: Learned,
     argument: str,
 ) -> dict[str, torch.Tensor]:
-    """One tensor to train for each rate that `spec.per` names, starting at `values`."""
+    """The tensors to train: a rate for everything that `spec.per` names, starting at `values`."""
     times = steps if spec.per.endswith("step") else 1
     if spec.per in {"all", "step"}:
         if set(values) != {_SHARED} or len(values[_SHARED]) > times:
             raise ArgumentError(
                 f"{argument}=Learned(per={spec.per!r}) starts at a number"
-                f"{' or one a step' if times > 1 else ''}; got {spec.start!r}."
+                f"{', or a list with one per step' if times > 1 else ''}; got {spec.start!r}."
             )
         first = next(iter(parameters.values()))
         return {_SHARED: values[_SHARED].expand(times).clone()[None].to(first)}
     leaves = {}
-    for name, own in _shaped(values, parameters).items():
+    for name, start in _shaped(values, parameters).items():
         shape = tuple(parameters[name].shape)
         wanted = (1, times, *(shape if spec.per.startswith("parameter") else [1] * len(shape)))
-        if math.prod(torch.broadcast_shapes(own.shape, wanted)) != math.prod(wanted):
+        if math.prod(torch.broadcast_shapes(start.shape, wanted)) != math.prod(wanted):
             raise ArgumentError(
                 f"{argument}=Learned(per={spec.per!r}) has {PER[spec.per]}; start has more for "
-                f"{name}."
+                f"{name}. Give one, or choose another per=."
             )
-        leaves[name] = own.expand(wanted).clone()
+        leaves[name] = start.expand(wanted).clone()
     return leaves

@@ -1,4 +1,4 @@
-"""The loss over both rates: meta-training at every inner rate, adaptation at every other."""
+"""The loss over both rates: meta-training at each inner rate, testing at each adaptation rate."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ if TYPE_CHECKING:
     from learnrate.meta._optimum import BestPoint
     from learnrate.meta._task import MetaTask
 
-__all__ = ["JOURNAL_NAME", "MetaSweep", "grid_in", "sweep"]
+__all__ = ["JOURNAL_NAME", "MetaSweep", "read_grid", "sweep"]
 
 JOURNAL_NAME = "meta.jsonl"
-_WIDTH = 64  # trials in one stack
+_STACK_SIZE = 64  # trials that train at once
 
 
 @dataclass(frozen=True)
@@ -41,13 +41,13 @@ class MetaSweep:
     """The test loss over the rate of meta-training and the rate of adaptation.
 
     Attributes:
-        inner_lrs: increasing, shape (inner,).
-        adapt_lrs: increasing, shape (adapt,).
-        losses: with each seed, shape (inner, adapt, seeds); infinite where it diverged.
-        failures: what diverged and where, in words.
+        inner_lrs: the rates of meta-training, increasing, shape (inner,).
+        adapt_lrs: the rates of adaptation, increasing, shape (adapt,).
+        losses: the test losses, shape (inner, adapt, seeds); infinite if the trial diverged.
+        failures: which trials diverged, and where.
         steps: meta-updates of each trial.
-        resumed: how many trials were known already.
-        task: what was meta-trained.
+        resumed: how many trials were finished in an earlier sweep.
+        task: the task's name.
     """
 
     inner_lrs: np.ndarray
@@ -60,28 +60,30 @@ class MetaSweep:
 
     @cached_property
     def best(self) -> BestPoint | None:
-        """The pair of rates of lowest mean loss, with an 80 % interval of each; None if none."""
+        """The pair of rates with the lowest mean loss; None if no trial finished."""
         return best_point(self.inner_lrs, self.adapt_lrs, self.losses)
 
     @property
     def mean(self) -> np.ndarray:
-        """The mean loss over seeds, shape (inner, adapt)."""
+        """The mean over seeds, shape (inner, adapt)."""
         return np.asarray(self.losses.mean(axis=2))
 
     @property
     def advice(self) -> str:
-        """What to do about an optimum at the edge of the grid; empty if it lies within."""
+        """What to do if the optimum is at the edge of the grid; empty if it is inside."""
         if self.best is None:
-            return "no trial finished: bring the inner rates nearer to 0."
-        said = []
-        for name, found, rates in (
+            return "no trial finished: use inner rates closer to 0."
+        advice = []
+        for name, best_rate, rates in (
             ("inner_lr", self.best.inner_lr, self.inner_lrs),
             ("adapt_lr", self.best.adapt_lr, self.adapt_lrs),
         ):
-            if len(rates) > 1 and found.best in {rates[0], rates[-1]}:
-                side = "lower" if found.best == rates[0] else "higher"
-                said.append(f"the best {name}, {found.best:g}, is at the grid's end: go {side}.")
-        return " ".join(said)
+            if len(rates) > 1 and best_rate.best in {rates[0], rates[-1]}:
+                side = "lower" if best_rate.best == rates[0] else "higher"
+                advice.append(
+                    f"the best {name}, {best_rate.best:g}, is at the edge of the grid: try {side} rates."
+                )
+        return " ".join(advice)
 
     def plot(self, axes: Axes | None = None) -> Axes:
         """Draw the map of the loss over both rates; needs the extra `plot`."""
@@ -90,13 +92,13 @@ class MetaSweep:
         return draw_map(self, axes)
 
     def to_dict(self) -> dict[str, Any]:
-        """What `learnrate meta sweep --json` prints, without NaN."""
+        """The output of `learnrate meta sweep --json`; None for a loss that is not finite."""
         rows = [
             {
                 "inner_lr": float(inner),
                 "adapt_lr": float(adapt),
                 "loss": number_or_none(float(self.mean[i, a])),
-                "losses": [number_or_none(float(one)) for one in self.losses[i, a]],
+                "losses": [number_or_none(float(loss)) for loss in self.losses[i, a]],
             }
             for i, inner in enumerate(self.inner_lrs)
             for a, adapt in enumerate(self.adapt_lrs)
@@ -123,21 +125,21 @@ def sweep(
     out: str | Path | None = None,
     progress: bool = True,
 ) -> MetaSweep:
-    """Meta-train at every inner rate with every seed, and test each at every adaptation rate.
+    """Meta-train at each inner rate with each seed, and test each at every adaptation rate.
 
-    All rates and seeds train at once, in stacks of 64, as long as the optimizer treats every number
-    by itself (SGD, Adam and their kin do); else one after another. Every inner rate sees the same
-    first weights and the same episodes, so that differences between rates are paired.
+    With an elementwise optimizer (SGD, Adam and similar), rates and seeds train at once, in stacks
+    of 64; otherwise one after another. All inner rates have the same initial weights and the same
+    episodes, so that differences between rates are paired.
 
     Args:
         task: what is meta-trained; its own rates are not used.
         inner_lr: the rates of meta-training, increasing, of any sign.
-        adapt_lr: the rates of adaptation at test time, likewise.
-        seeds: trainings at each inner rate, at least 1.
-        total_steps: meta-updates; the task's by default.
-        seed: of the first.
-        out: a folder to keep finished stacks in; a killed sweep goes on from there.
-        progress: whether to show a bar when it takes long.
+        adapt_lr: the rates of adaptation at test time, increasing, of any sign.
+        seeds: how often to train at each inner rate, at least 1.
+        total_steps: meta-updates of each training; the task's by default.
+        seed: the first seed.
+        out: a folder in which finished stacks are kept; a killed sweep resumes from it.
+        progress: whether to show a progress bar.
 
     Raises:
         ArgumentError: a value is outside its rule.
@@ -160,15 +162,16 @@ def sweep(
     count = checked_count("seeds", seeds)
     if isinstance(task.inner_lr, Learned):
         raise ArgumentError(
-            "a sweep sets the inner rate, and this task learns it: MetaTask(inner_lr=...)."
+            "a sweep sets the inner rate, and this task learns it. Give MetaTask(inner_lr=...) a fixed "
+            "rate."
         )
-    own = [seed, *(derived_seed(seed, 42, index) for index in range(1, count))]
+    seed_list = [seed, *(derived_seed(seed, 42, index) for index in range(1, count))]
     path = None if out is None else folder_for(Path(out)) / JOURNAL_NAME
     with kept_random_state():
         seed_everything(seed)
-        runner = _Runner(task, adapt, total_steps, path, progress=progress)
-        runner.run([(rate, one) for one in own for rate in inner])
-    losses = [[runner.losses(rate, one) for one in own] for rate in inner]
+        runner = _MetaSweepRunner(task, adapt, total_steps, path, progress=progress)
+        runner.run([(rate, trial_seed) for trial_seed in seed_list for rate in inner])
+    losses = [[runner.losses(rate, trial_seed) for trial_seed in seed_list] for rate in inner]
     return MetaSweep(
         np.array(inner),
         np.array(adapt),
@@ -180,8 +183,8 @@ def sweep(
     )
 
 
-class _Runner:
-    """Runs the trials that the journal does not know, a stack at a time."""
+class _MetaSweepRunner:
+    """Trains the trials that are not in the journal, a stack at a time."""
 
     def __init__(
         self,
@@ -202,15 +205,15 @@ class _Runner:
 
     def losses(self, rate: float, seed: int) -> list[float]:
         """A trial's mean test loss at every adaptation rate."""
-        record = self._journal.get(self._what(rate), self._total_steps, seed)
+        record = self._journal.get(self._key(rate), self._total_steps, seed)
         assert record is not None  # noqa: S101 - every trial was run
-        return [math.inf if one is None else float(one) for one in record["losses"]]
+        return [math.inf if loss is None else float(loss) for loss in record["losses"]]
 
     def run(self, trials: list[tuple[float, int]]) -> None:
-        """Train those that are not known."""
-        missing = [one for one in trials if self._known(*one) is None]
+        """Train those that are not in the journal."""
+        missing = [trial for trial in trials if self._known(*trial) is None]
         self.resumed = len(trials) - len(missing)
-        width = _WIDTH if missing and Population(self._task, missing[:1]).stackable else 1
+        width = _STACK_SIZE if missing and Population(self._task, missing[:1]).stackable else 1
         with ProgressBar(len(missing) * self._total_steps, shown=self._progress) as bar:
             for start in range(0, len(missing), width):
                 stack = missing[start : start + width]
@@ -237,21 +240,21 @@ class _Runner:
             for rate in self._adapt
         ]
         means = torch.stack(tested, dim=1)
-        for at, (rate, seed) in enumerate(stack):
-            failure = population.failed[at]
-            figures = [None if failure else number_or_none(float(one)) for one in means[at]]
+        for trial, (rate, seed) in enumerate(stack):
+            failure = population.failed[trial]
+            figures = [None if failure else number_or_none(float(mean)) for mean in means[trial]]
             record = {"losses": figures, "failure": failure}
-            self._journal.add(self._what(rate), self._total_steps, seed, record)
+            self._journal.add(self._key(rate), self._total_steps, seed, record)
 
     def _known(self, rate: float, seed: int) -> dict[str, Any] | None:
-        return self._journal.get(self._what(rate), self._total_steps, seed)
+        return self._journal.get(self._key(rate), self._total_steps, seed)
 
-    def _what(self, rate: float) -> str:
+    def _key(self, rate: float) -> str:
         return f"inner {rate!r} adapt {self._adapt!r}"
 
 
 def _identity(task: MetaTask) -> str:
-    """What tells one meta-task from another: its parts and the first losses they give."""
+    """A hash of the task's parts and of its first losses."""
     plain = replace(task, inner_lr=0.01, adapt_lr=None)
     population = Population(plain, [(0.0, 0)])
     loss = population.update(0)
@@ -268,47 +271,47 @@ def _identity(task: MetaTask) -> str:
 
 def _checked(name: str, rates: Sequence[float]) -> list[float]:
     try:
-        made = [float(rate) for rate in rates]
+        checked = [float(rate) for rate in rates]
     except (TypeError, ValueError):
-        made = []
-    increasing = all(a < b for a, b in itertools.pairwise(made))
-    if not made or not increasing or not all(map(math.isfinite, made)):
+        checked = []
+    increasing = all(a < b for a, b in itertools.pairwise(checked))
+    if not checked or not increasing or not all(map(math.isfinite, checked)):
         raise ArgumentError(
             f"{name} must be one or more increasing finite rates, of any sign; got {rates!r}. "
             f"Example: {name}=[-0.1, 0.0, 0.1]"
         )
-    return made
+    return checked
 
 
-def grid_in(text: str, option: str) -> list[float]:
-    """The rates that an option names: `low:high:count`, equal steps apart, or a list with commas.
+def read_grid(text: str, option: str) -> list[float]:
+    """The rates in the text of an option: `low:high:count`, evenly spaced, or a list with commas.
 
     Raises:
         ArgumentError: it is neither, or not increasing.
 
     Examples:
-        >>> grid_in("-0.1:0.5:4", "--inner-lr")
+        >>> read_grid("-0.1:0.5:4", "--inner-lr")
         [-0.1, 0.1, 0.3, 0.5]
-        >>> grid_in("-0.1,0,0.1", "--inner-lr")
+        >>> read_grid("-0.1,0,0.1", "--inner-lr")
         [-0.1, 0.0, 0.1]
     """
     way_out = f"Examples: {option} -0.1:0.5:13 or {option} -0.1,0,0.1"
     parts = text.split(":")
     try:
         if len(parts) == 1:
-            made = [float(part) for part in text.split(",")]
+            rates = [float(part) for part in text.split(",")]
         else:
             low, high, number = parts
-            made = [
-                float(f"{one:.6g}") + 0.0
-                for one in np.linspace(float(low), float(high), int(number))
+            rates = [
+                float(f"{rate:.6g}") + 0.0
+                for rate in np.linspace(float(low), float(high), int(number))
             ]
     except ValueError as error:
         raise ArgumentError(
             f"{option} must be low:high:count or rates with commas; got {text!r}. {way_out}"
         ) from error
     try:
-        return _checked(option, made)
+        return _checked(option, rates)
     except ArgumentError as error:
         raise ArgumentError(
             f"{option} must be increasing finite rates; got {text!r}. {way_out}"

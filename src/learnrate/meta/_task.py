@@ -1,4 +1,4 @@
-"""What is meta-trained: model, loss, episodes, the inner loop and its two rates."""
+"""The meta-task: model, loss, episodes, the inner loop and its two rates."""
 
 from __future__ import annotations
 
@@ -32,32 +32,32 @@ class MetaTask:
     """What is meta-trained, and how it is adapted at test time.
 
     Args:
-        model: a module, or a function that makes one, called anew for each seed. Never touched.
-            Layers that keep running statistics are refused; use
+        model: a module, or a function that makes one, which is called once for each seed. A module
+            is copied and never changed. Layers that keep running statistics are refused; use
             `BatchNorm2d(n, track_running_stats=False)`, which takes those of each batch, or
             `GroupNorm`.
-        loss: of the inner loop: `loss(model, batch) -> scalar`, or a criterion module, applied as
+        loss: the inner loss, `loss(model, batch) -> scalar`, or a criterion module, applied as
             `criterion(model(inputs), target)` to batches that are pairs.
-        episodes: where episodes of meta-training come from, as `FewShot` or `Sinusoids`.
-        test: where those of meta-test come from; `episodes` by default.
-        outer_loss: of the query, `loss` by default.
-        metric: a figure of the query to report besides, of the form of `loss`, as the accuracy.
-        inner_lr: the inner loop's rate in meta-training: a number, one a step, a mapping from
-            names to rates, or `Learned`; positive, zero or negative.
-        adapt_lr: the rate of adaptation at test time; None for what was meta-trained with.
+        episodes: the source of episodes for meta-training, such as `FewShot` or `Sinusoids`.
+        test: the source of episodes for testing; `episodes` by default.
+        outer_loss: the loss on the query; `loss` by default.
+        metric: a further figure of the query to report, such as the accuracy, in the form of `loss`.
+        inner_lr: the inner loop's rate in meta-training: a number, a list with one per step, a
+            mapping from names to rates, or `Learned`; positive, zero or negative.
+        adapt_lr: the rate of adaptation at test time; None for the rate of meta-training.
         inner_steps: inner steps in meta-training.
-        adapt_steps: steps of adaptation at test time; None for as many.
-        algorithm: `"maml"` (second order, exactly), `"first-order"`, `"reptile"` (adapts on the
-            support and moves the weights there, the query unused; a negative rate therefore climbs
-            the loss), or `"anil"`, which adapts the head alone.
-        head: the module that ANIL adapts, by name; None for the last one that has parameters.
-        optimizer: of the weights before adaptation and of learned rates: a class, a partial of
+        adapt_steps: steps of adaptation at test time; None for `inner_steps`.
+        algorithm: `"maml"` (with exact second-order gradients), `"first-order"`, `"reptile"` (moves
+            the weights towards those adapted on the support, and does not use the query; a negative
+            rate therefore raises the loss), or `"anil"`, which adapts the head only.
+        head: the name of the module that ANIL adapts; None for the last one with parameters.
+        optimizer: updates the weights before adaptation and the learned rates: a class, a partial of
             one, or a function of a list of tensors; Adam at 1e-3 by default.
-        batch: episodes of a meta-update.
+        batch: episodes in a meta-update.
         total_steps: meta-updates of a whole run.
-        test_count: episodes that a test draws.
-        at_once: the most episodes in one vectorised pass, for memory; None for no limit.
-        name: what reports call it.
+        test_count: episodes in a test.
+        at_once: the most episodes in one vectorised pass, to limit memory; None for no limit.
+        name: the task's name in reports.
 
     Raises:
         ArgumentError: a value is outside its rule.
@@ -104,11 +104,11 @@ class MetaTask:
                     f"MetaTask({name}=...) must be callable; got {getattr(self, name)!r}."
                 )
         for name in ("episodes", "test"):
-            given = getattr(self, name)
-            if not (isinstance(given, Episodes) or (name == "test" and given is None)):
+            source = getattr(self, name)
+            if not (isinstance(source, Episodes) or (name == "test" and source is None)):
                 raise ArgumentError(
-                    f"MetaTask({name}=...) must have draw(count, seed) -> Episode, as FewShot and "
-                    f"Sinusoids do; got a {type(given).__name__}."
+                    f"MetaTask({name}=...) must have a method draw(count, seed) -> Episode, like "
+                    f"FewShot and Sinusoids; got a {type(source).__name__}."
                 )
         if self.algorithm not in ALGORITHMS:
             raise ArgumentError(
@@ -117,8 +117,8 @@ class MetaTask:
             )
         if self.algorithm == "reptile" and isinstance(self.inner_lr, Learned):
             raise ArgumentError(
-                "MetaTask(inner_lr=Learned(...)) needs a gradient through the inner loop, which "
-                "reptile has not; use maml, first-order or anil."
+                "MetaTask(inner_lr=Learned(...)) needs a gradient through the inner loop, and reptile "
+                "has none. Use maml, first-order or anil."
             )
         for name in (*_WHOLE, "adapt_steps", "at_once"):
             value = getattr(self, name)
@@ -135,33 +135,33 @@ class MetaTask:
 
     @property
     def test_episodes(self) -> Episodes:
-        """Where a test's episodes come from."""
+        """The source of episodes for testing."""
         return self.test or self.episodes
 
     def optimizer_of(self, tensors: list[torch.Tensor]) -> torch.optim.Optimizer:
-        """A new optimizer of the weights and of learned rates.
+        """A new optimizer of the weights and of the learned rates.
 
         Raises:
-            TaskError: it is none.
+            TaskError: the task's function does not return an optimizer.
         """
-        made = self.optimizer(tensors)
-        if not isinstance(made, torch.optim.Optimizer):
+        optimizer = self.optimizer(tensors)
+        if not isinstance(optimizer, torch.optim.Optimizer):
             raise TaskError(
                 f"optimizer(tensors) must return a torch.optim.Optimizer; got a "
-                f"{type(made).__name__}."
+                f"{type(optimizer).__name__}."
             )
-        return made
+        return optimizer
 
 
 def load_meta_task(spec: str) -> MetaTask:
     """Load a meta-task from `"path/to/file.py:name"` or `"package.module:name"`.
 
     Raises:
-        TaskError: the file or module is not there or does not import, `name` is not in it, or
-            what it names is not a `MetaTask`, nor a function without arguments that returns one.
+        TaskError: the file or module does not exist or cannot be imported, has no `name`, or `name`
+            is neither a `MetaTask` nor a function without arguments that returns one.
     """
-    made = load_object(spec, MetaTask, "learnrate.meta.MetaTask")
-    return made if made.name != "meta-task" else replace(made, name=spec)
+    task = load_object(spec, MetaTask, "learnrate.meta.MetaTask")
+    return task if task.name != "meta-task" else replace(task, name=spec)
 
 
 def _whole(value: object) -> bool:

@@ -1,4 +1,4 @@
-"""Meta-training: the reference loop, and what it leaves."""
+"""Meta-training of one task, and its result."""
 
 from __future__ import annotations
 
@@ -23,32 +23,33 @@ if TYPE_CHECKING:
     from torch import nn
 
     from learnrate.meta._learned import NegativeShare
-    from learnrate.meta._rates import Learned, Rates, RateSpec
+    from learnrate.meta._rates import InnerRates, Learned, RateSpec
     from learnrate.meta._task import MetaTask
 
 __all__ = ["MetaTrained", "train"]
 
-_LOOKS = 20  # how often learned rates are counted
+_COUNTS = 20  # how often the negative ones among learned rates are counted
 
 
 @dataclass(frozen=True)
 class MetaTrained:
-    """A meta-trained model and how it came about.
+    """A meta-trained model with its losses.
 
     Attributes:
-        model: with the weights from before adaptation.
-        rates: the inner rates, as learned if they were.
-        losses: the mean outer loss of each meta-update's episodes, shape (updates,).
-        loss: the mean outer loss of the test's episodes after adaptation.
-        error: its standard error.
-        metric: the mean of the task's metric over them, or None.
+        model: with the weights before adaptation.
+        rates: the inner rates; if they are learned, their final values.
+        losses: the mean outer loss of each meta-update, shape (updates,).
+        loss: the mean outer loss of the test episodes after adaptation.
+        error: its standard error over episodes.
+        metric: the mean of the task's metric over the test episodes, or None.
         status: finished, diverged or interrupted.
-        failure: where it left the finite range; empty if it did not.
-        negative: the learned rates below 0 by layer, over meta-training; empty if none are learned.
+        failure: where it diverged; empty if it did not.
+        negative: the share of learned rates below 0, by layer, over meta-training; empty if no rates
+            are learned.
     """
 
     model: nn.Module
-    rates: Rates
+    rates: InnerRates
     losses: np.ndarray
     loss: float
     error: float
@@ -64,23 +65,25 @@ class MetaTrained:
             ArgumentError: no rates were learned.
         """
         if not self.negative:
-            raise ArgumentError("no inner rates were learned: MetaTask(inner_lr=Learned(...)).")
+            raise ArgumentError(
+                "no inner rates were learned; use MetaTask(inner_lr=Learned(...))."
+            )
         return draw_negative_shares(self.negative, axes)
 
     def save(self, path: Path) -> None:
-        """Write weights and learned rates with `torch.save`, to be read by `torch.load`."""
+        """Write the weights and the inner rates with `torch.save`."""
         torch.save({"model": self.model.state_dict(), "inner_lr": self.rates.values}, path)
 
     def to_dict(self) -> dict[str, Any]:
-        """What `learnrate meta train --json` prints, without NaN."""
+        """The output of `learnrate meta train --json`; None for a number that is not finite."""
         return {
             "loss": number_or_none(self.loss),
             "error": number_or_none(self.error),
             "metric": number_or_none(self.metric),
             "status": str(self.status),
             "failure": self.failure,
-            "losses": [number_or_none(float(one)) for one in self.losses],
-            "negative": [one.to_dict() for one in self.negative],
+            "losses": [number_or_none(float(loss)) for loss in self.losses],
+            "negative": [share.to_dict() for share in self.negative],
         }
 
 
@@ -96,16 +99,16 @@ def train(
     """Meta-train a model, then test it on new episodes.
 
     Args:
-        task: what is meta-trained; it is left as it was.
+        task: what is meta-trained; it is not changed.
         inner_lr: the inner loop's rate; the task's by default.
         adapt_lr: the rate at test time; the task's by default.
         total_steps: meta-updates; the task's by default.
-        seed: of the first weights and the episodes.
-        progress: whether to show a bar when it takes long.
+        seed: of the initial weights and the episodes.
+        progress: whether to show a progress bar.
 
     Raises:
         ArgumentError: a value is outside its rule.
-        TaskError: the task's own parts are not what they must be.
+        TaskError: the model, the loss or the optimizer of the task is not of the required kind.
 
     Examples:
         >>> import torch
@@ -121,10 +124,12 @@ def train(
     )
     with kept_random_state():
         seed_everything(seed)
-        given = task.adapt_lr if adapt_lr is None else adapt_lr
+        adapt_rates = task.adapt_lr if adapt_lr is None else adapt_lr
         population = Population(task, [(task.inner_lr if inner_lr is None else inner_lr, seed)])
         rates = (
-            None if given is None else population.learner.rates(given, task.test_steps, "adapt_lr")
+            None
+            if adapt_rates is None
+            else population.learner.rates(adapt_rates, task.test_steps, "adapt_lr")
         )
         losses, shares, interrupted = _run(population, total_steps, progress=progress)
         failure = population.failed[0]
@@ -133,7 +138,7 @@ def train(
     status = Status.INTERRUPTED if interrupted else Status.FINISHED
     if failure is not None or not torch.isfinite(loss).all():
         status = Status.DIVERGED
-        failure = failure or "only a test's loss is not finite: bring adapt_lr nearer to 0"
+        failure = failure or "only the test loss is not finite: use an adapt_lr closer to 0"
     spread = float(loss.std()) / math.sqrt(loss.shape[1]) if loss.shape[1] > 1 else math.nan
     return MetaTrained(
         population.learner.model,
@@ -149,10 +154,10 @@ def train(
 
 
 def checked_count(name: str, value: object) -> int:
-    """A whole number of at least 1.
+    """The value, if it is a whole number of at least 1.
 
     Raises:
-        ArgumentError: it is none.
+        ArgumentError: it is not.
     """
     if not isinstance(value, int) or isinstance(value, bool) or value < 1:
         raise ArgumentError(f"{name} must be a whole number, at least 1; got {value!r}.")
@@ -164,7 +169,7 @@ def _run(
 ) -> tuple[list[float], list[NegativeShare], bool]:
     losses: list[float] = []
     shares: list[NegativeShare] = []
-    every = max(1, total_steps // _LOOKS)
+    every = max(1, total_steps // _COUNTS)
     learned = population.rates.learned
     if learned:
         shares += negative_shares(population.rates)
@@ -183,7 +188,7 @@ def _run(
 
 
 def _put_into(population: Population) -> None:
-    own = dict(population.learner.model.named_parameters())
+    parameters = dict(population.learner.model.named_parameters())
     with torch.no_grad():
         for name, values in population.weights.items():
-            own[name].copy_(values[0])
+            parameters[name].copy_(values[0])

@@ -1,4 +1,4 @@
-"""Mixed linear regression: the closed forms of MAML's average test loss and their optima."""
+"""Mixed linear regression: closed forms of MAML's average test loss and of its optima."""
 
 from __future__ import annotations
 
@@ -27,20 +27,20 @@ class Regression:
     Task $i$ has weights $w_i \sim N(w_0, (\nu^2/p) I)$, inputs $x \sim N(0, I)$ and labels
     $y = x \cdot w_i + z$, $z \sim N(0, \sigma^2)$; a loss is half the mean squared error. MAML
     takes one inner step at rate $a$ (`inner_lr`) on `n_train` points from common weights $\omega$
-    and is scored on `n_val` others; $\omega$ minimises that over all tasks, and is the solution
-    nearest to where it started if there are several. At test time a new task is adapted to in one
-    step at rate $b$ (`adapt_lr`) on `n_adapt` points.
+    and is scored on `n_val` others. $\omega$ minimises the score over all tasks; if there are several
+    solutions, it is the one closest to the initial weights. At test time, $\omega$ is adapted to a new
+    task in one step at rate $b$ (`adapt_lr`) on `n_adapt` points.
 
     Args:
         n_train: points of the inner step, at least 1.
         n_val: points of the outer loss of each task, at least 1.
         n_adapt: points of the adaptation to a new task, at least 1.
-        tasks: how many tasks are meta-trained on, at least 1.
-        dim: the number p of weights, at least 1; other than `n_val * tasks`, where the average
-            loss is not finite.
+        tasks: the number of tasks in meta-training, at least 1.
+        dim: the number p of weights, at least 1. It must differ from `n_val * tasks`, for which the
+            average loss is not finite.
         sigma: standard deviation of the label noise, at least 0.
-        nu: how far a task's weights are from the centre (root mean square), at least 0.
-        start: how far the weights are from the centre before meta-training, at least 0.
+        nu: root mean square distance of a task's weights from the centre, at least 0.
+        start: distance of the initial weights from the centre, at least 0.
 
     Raises:
         ArgumentError: a value is outside its rule.
@@ -51,14 +51,13 @@ class Regression:
         >>> round(FIGURE_2.best_adapt_lr(inner_lr=0.2), 2)
         0.09
 
-    Which parts are exact: everything that `adapt_lr` and `n_adapt` enter is, for any sizes. What
-    `inner_lr` does to the trained weights is the leading order in the size of the problem: over
-    `dim` and `n_train` growing together (over-parameterised), over `tasks` growing
-    (under-parameterised). At the size of the paper's figure 2 the formula is below the exact loss
-    by 0.003 to 0.011; `simulate` has no such gap.
+    The effect of `adapt_lr` and `n_adapt` is exact for any size. The effect of `inner_lr` on the
+    trained weights is the leading order for large problems: `dim` and `n_train` grow together
+    (over-parameterised), or `tasks` grows (under-parameterised). At the size of the paper's figure 2
+    the formula is 0.003 to 0.011 below the exact loss; `simulate` has no such gap.
 
-    Reference: Bernacchia 2021, arXiv:2102.00940. The forms here were derived anew and checked
-    against simulation.
+    Reference: Bernacchia 2021, arXiv:2102.00940. The formulas here were derived independently and
+    checked against simulation.
     """
 
     n_train: int
@@ -81,17 +80,17 @@ class Regression:
                 raise ArgumentError(f"{name} must be a finite number, at least 0; got {value!r}.")
         if self.dim == self.n_val * self.tasks:
             raise ArgumentError(
-                f"dim must differ from n_val * tasks, {self.dim} here: with as many weights as "
-                "outer points the average loss is not finite. Change one of the three."
+                f"dim must differ from n_val * tasks, which is {self.dim} here: with as many weights as "
+                "outer points, the average loss is not finite. Change one of the three."
             )
 
     @property
     def regime(self) -> str:
-        """Whether there are more weights than outer points: over- or under-parameterised."""
+        """`"over-parameterised"` if there are more weights than outer points, else `"under-..."`."""
         return OVER if self.dim > self.n_val * self.tasks else UNDER
 
     def spread(self, inner_lr: ArrayLike) -> np.ndarray:
-        r"""$E|\omega - w|^2$: squared distance from the trained weights to a new task's.
+        r"""$E|\omega - w|^2$: squared distance from the trained weights to those of a new task.
 
         Over-parameterised, with $q$ = `n_val * tasks / dim` and $h$ as in `loss`:
 
@@ -102,7 +101,7 @@ class Regression:
         return np.asarray(self._spread_of_tasks + noise(rate))
 
     def loss(self, inner_lr: ArrayLike, adapt_lr: ArrayLike) -> np.ndarray:
-        r"""The average test loss after adaptation; the arguments broadcast.
+        r"""The average test loss after adaptation. The arguments are broadcast together.
 
         $\frac{\sigma^2}{2}(1 + b^2 p / n_{adapt}) + \frac{h(b, n_{adapt})}{2} E|\omega - w|^2$ with
         $h(b, n) = (1 - b)^2 + b^2 (p + 1) / n$.
@@ -110,7 +109,7 @@ class Regression:
         return self.loss_at(self.spread(inner_lr), adapt_lr)
 
     def loss_at(self, spread: ArrayLike, adapt_lr: ArrayLike) -> np.ndarray:
-        """The average test loss at a given `spread`, simulated or by the formula. Exact."""
+        """The average test loss for a given `spread`, which may be simulated. Exact."""
         rate = np.asarray(adapt_lr, dtype=float)
         noise = self.sigma**2 / 2 * (1 + rate**2 * self.dim / self.n_adapt)
         return np.asarray(
@@ -119,7 +118,7 @@ class Regression:
 
     @property
     def best_inner_lr(self) -> float | None:
-        """The inner rate of lowest loss; None where the loss does not depend on it.
+        """The inner rate with the lowest loss; None if the loss does not depend on it.
 
         Over-parameterised it is the negative root of p a^2 + (n + 1) a - n = 0, n = `n_train`.
         """
@@ -127,42 +126,42 @@ class Regression:
 
     @property
     def worst_inner_lr(self) -> float | None:
-        """The inner rate of highest loss, a positive one; None as for `best_inner_lr`."""
+        """The inner rate with the highest loss, which is positive; None as for `best_inner_lr`."""
         return self._stationary(lowest=False)
 
     def best_adapt_lr(self, inner_lr: float) -> float:
-        """The adaptation rate of lowest loss for weights meta-trained at `inner_lr`. Never below 0.
+        """The adaptation rate with the lowest loss for weights meta-trained at `inner_lr`, at least 0.
 
-        C / (C (1 + (p + 1)/n) + sigma^2 p/n) with C = `spread(inner_lr)`, n = `n_adapt`; 0 where
-        there is nothing to adapt to, sigma and C being 0.
+        C / (C (1 + (p + 1)/n) + sigma^2 p/n) with C = `spread(inner_lr)` and n = `n_adapt`; 0 if sigma
+        and C are 0, because there is nothing to adapt to.
         """
         return self.best_adapt_lr_at(float(self.spread(inner_lr)))
 
     def best_adapt_lr_at(self, spread: float) -> float:
-        """The same for a given `spread`. Exact."""
+        """The adaptation rate with the lowest loss for a given `spread`. Exact."""
         growth = 1 + (self.dim + 1) / self.n_adapt
         below = spread * growth + self.sigma**2 * self.dim / self.n_adapt
         return spread / below if below > 0 else 0.0
 
     @property
     def _spread_of_tasks(self) -> float:
-        """What does not depend on the inner rate."""
+        """The part of `spread` that does not depend on the inner rate."""
         if self.regime == UNDER:
             return self.nu**2
         share = self.n_val * self.tasks / self.dim
         return self.nu**2 * (1 + share) + (1 - share) * self.start**2
 
     def _contraction(self, points: int) -> Polynomial:
-        """h: the mean square of I - a S over the covariance S of `points` inputs, over a."""
+        """h(a): the mean square of I - a S, with S the covariance of `points` inputs."""
         return Polynomial([1.0, -2.0, 1 + (self.dim + 1) / points])
 
     @property
-    def _own_noise(self) -> Polynomial:
+    def _train_noise(self) -> Polynomial:
         return Polynomial([1.0, 0.0, self.dim / self.n_train])
 
     def _noise_over(self, rate: np.ndarray) -> np.ndarray:
         share = self.n_val * self.tasks / self.dim
-        ratio = self._own_noise(rate) / self._contraction(self.n_train)(rate)
+        ratio = self._train_noise(rate) / self._contraction(self.n_train)(rate)
         return np.asarray(self.sigma**2 * share * ratio)
 
     def _distance_under(self, rate: np.ndarray) -> np.ndarray:
@@ -171,7 +170,7 @@ class Regression:
 
     @property
     def _scatter_under(self) -> Polynomial:
-        """What the outer points disagree by, over the inner rate; from moments of a Wishart S."""
+        """The scatter of the outer points as a polynomial of the inner rate, by Wishart moments."""
         p, n, n_val = self.dim, self.n_train, self.n_val
         s2 = 1 + (p + 1) / n
         s3 = 1 + 3 * (p + 1) / n + (p**2 + 3 * p + 4) / n**2
@@ -192,13 +191,13 @@ class Regression:
         step = Polynomial([0, 0, 1 / n])
         tasks = self.nu**2 / p * ((n_val + 1) * fourth + traced)
         noise = self._contraction(n) + step * ((n_val + 1) * inner + inner_traced)
-        made: Polynomial = tasks + self.sigma**2 * noise
-        return made
+        scatter: Polynomial = tasks + self.sigma**2 * noise
+        return scatter
 
     def _stationary(self, *, lowest: bool) -> float | None:
         below = self._contraction(self.n_train)
         if self.regime == OVER:
-            above, power = self._own_noise, 1
+            above, power = self._train_noise, 1
             flat = self.sigma == 0
         else:
             above, power = self._scatter_under, 2

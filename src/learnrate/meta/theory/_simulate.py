@@ -1,8 +1,8 @@
-"""Mixed linear regression drawn many times: exact, with common random numbers for every rate.
+"""Simulated mixed linear regression: exact, with common random numbers for all rates.
 
-The inner rate enters the solution only through polynomials: the rows of the outer problem are
-B = V - a Q with V the outer inputs and Q = V X'X / n, and its targets g - a f. So each draw is kept
-as a few small matrices, and any number of rates costs one small solve each.
+The inner rate a enters the solution only through polynomials: the rows of the outer problem are
+B = V - a Q with V the outer inputs and Q = V X'X / n, and its targets are g - a f. So a few small
+matrices are kept of each draw, and each rate costs one small solve.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from learnrate.meta.theory._problem import Regression
 
-__all__ = ["Optimum", "Paired", "Simulation", "simulate"]
+__all__ = ["Paired", "SimulatedOptimum", "Simulation", "simulate"]
 
 _CHUNK_BYTES = 64e6
 _MOST_BYTES = 2e9
@@ -32,15 +32,15 @@ _SEARCHED = np.linspace(-3.0, 3.0, 31)
 
 @dataclass(frozen=True)
 class Paired:
-    """A mean over draws with its standard error."""
+    """A mean over draws, with its standard error."""
 
     mean: float
     error: float
 
 
 @dataclass(frozen=True)
-class Optimum:
-    """The inner rate of lowest simulated loss, with the jackknife's standard error."""
+class SimulatedOptimum:
+    """The inner rate with the lowest or highest simulated loss, with its jackknife error."""
 
     inner_lr: float
     error: float
@@ -48,12 +48,12 @@ class Optimum:
 
 @dataclass(frozen=True)
 class _Draws:
-    """Of some draws: coefficients of a^0, a^1, a^2 of what the solution is made of.
+    """The parts of the solutions of some draws, as coefficients of a^0, a^1, a^2.
 
     Attributes:
-        gram: BB' over-parameterised, B'B under-parameterised, shape (3, draws, k, k).
-        right: what is solved for, r or B'r with r the targets less B's product with the start.
-        along: B's product with the start (over), the start itself (under), shape (3, draws, k).
+        gram: BB' if over-parameterised, B'B if under-parameterised, shape (3, draws, k, k).
+        right: the right-hand side, r or B'r, with r the targets minus B times the initial weights.
+        along: B times the initial weights if over-parameterised, else zeros, shape (3, draws, k).
     """
 
     gram: np.ndarray
@@ -63,15 +63,15 @@ class _Draws:
 
 @dataclass(frozen=True)
 class Simulation:
-    """Draws of a problem's meta-training sets, to be solved at any inner rate.
+    """Draws of a problem's meta-training sets, which can be solved at any inner rate.
 
-    The loss on new tasks is not sampled: given the trained weights, its mean over tasks, noise and
-    points is known exactly. What is left is the scatter of the meta-training sets, the same ones
-    at every rate.
+    The loss on new tasks is not sampled: for given trained weights, its mean over tasks, noise and
+    points is known exactly. The only randomness is that of the meta-training sets, which are the
+    same at every rate.
 
     Attributes:
-        problem: what was drawn.
-        runs: how many times.
+        problem: the problem.
+        runs: the number of draws.
         seed: of the draws.
     """
 
@@ -81,7 +81,7 @@ class Simulation:
     _draws: tuple[_Draws, ...]
 
     def spreads(self, inner_lr: float) -> np.ndarray:
-        """The squared distance from each run's trained weights to a new task's, shape (runs,)."""
+        """The mean squared distance from each run's weights to those of a new task, shape (runs,)."""
         solve = _solved_over if self.problem.regime == OVER else _solved_under
         distances = [solve(draws, inner_lr, self.problem.start) for draws in self._draws]
         return np.concatenate(distances) + self.problem.nu**2
@@ -95,23 +95,29 @@ class Simulation:
         return _paired(self.losses(inner_lr, adapt_lr))
 
     def gain(self, inner_lr: float, over: float, adapt_lr: float) -> Paired:
-        """The mean loss at `inner_lr` less that at `over`, draw by draw; below 0 is better."""
+        """The mean difference of the loss at `inner_lr` and at `over`, paired by draw.
+
+        Args:
+            inner_lr: the inner rate.
+            over: the inner rate that it is compared with; below 0, `inner_lr` is better.
+            adapt_lr: the adaptation rate of both.
+        """
         return _paired(self.losses(inner_lr, adapt_lr) - self.losses(over, adapt_lr))
 
-    def best_inner_lr(self) -> Optimum:
-        """The inner rate of lowest mean loss. It does not depend on the adaptation rate."""
+    def best_inner_lr(self) -> SimulatedOptimum:
+        """The inner rate with the lowest mean loss. It does not depend on the adaptation rate."""
         return self._extreme(sign=1.0)
 
-    def worst_inner_lr(self) -> Optimum:
-        """The inner rate of highest mean loss."""
+    def worst_inner_lr(self) -> SimulatedOptimum:
+        """The inner rate with the highest mean loss."""
         return self._extreme(sign=-1.0)
 
     def best_adapt_lr(self, inner_lr: float) -> float:
-        """The adaptation rate of lowest mean loss for weights trained at `inner_lr`."""
+        """The adaptation rate with the lowest mean loss for weights trained at `inner_lr`."""
         return self.problem.best_adapt_lr_at(float(self.spreads(inner_lr).mean()))
 
-    def _extreme(self, sign: float) -> Optimum:
-        """By a parabola through ever closer rates; its jackknife leaves out runs by folds."""
+    def _extreme(self, sign: float) -> SimulatedOptimum:
+        """The vertex of a parabola through ever closer rates, with a jackknife over folds of runs."""
         rates = _SEARCHED
         for _ in range(3):
             means = np.array([sign * self.spreads(float(a)).mean() for a in rates])
@@ -127,7 +133,7 @@ class Simulation:
         ]
         number = len(without)
         spread = math.sqrt((number - 1) * float(np.var(without))) if number > 1 else math.inf
-        return Optimum(_vertex(rates, sums / self.runs), spread)
+        return SimulatedOptimum(_vertex(rates, sums / self.runs), spread)
 
 
 def simulate(
@@ -136,10 +142,10 @@ def simulate(
     """Draw a problem's meta-training sets `runs` times.
 
     Args:
-        problem: what to draw.
-        runs: how many times, at least 2. What is kept of them is refused above 2 GB.
+        problem: the problem to draw.
+        runs: the number of draws, at least 2; refused if they would take more than 2 GB.
         seed: the same seed draws the same sets.
-        progress: whether to show a bar when it takes long.
+        progress: whether to show a progress bar.
 
     Raises:
         ArgumentError: `runs` is outside its rule.
@@ -155,23 +161,23 @@ def simulate(
     most = int(_MOST_BYTES / (8 * 3 * size * (size + 2)))
     if not isinstance(runs, int) or isinstance(runs, bool) or not 2 <= runs <= most:
         raise ArgumentError(
-            f"runs must be a whole number from 2 to {most:,}, which keeps 2 GB; got {runs!r}."
+            f"runs must be a whole number from 2 to {most:,}, which take 2 GB; got {runs!r}."
         )
     inputs = problem.tasks * (problem.n_train + 3 * problem.n_val) * problem.dim
     chunk = max(1, min(runs, int(_CHUNK_BYTES / (8 * inputs))))
     starts = range(0, runs, chunk)
     seeds = np.random.SeedSequence(seed).spawn(len(starts))
-    made = []
+    draws = []
     with ProgressBar(runs, shown=progress) as bar:
-        for start, own in zip(starts, seeds, strict=True):
+        for start, chunk_seed in zip(starts, seeds, strict=True):
             count = min(chunk, runs - start)
-            made.append(_drawn(problem, count, np.random.default_rng(own)))
+            draws.append(_drawn(problem, count, np.random.default_rng(chunk_seed)))
             bar.show(start + count, "simulating")
-    return Simulation(problem, runs, seed, tuple(made))
+    return Simulation(problem, runs, seed, tuple(draws))
 
 
 def _drawn(problem: Regression, runs: int, rng: np.random.Generator) -> _Draws:
-    """The centre is 0 and the start lies on the first axis, which loses nothing."""
+    """Draw meta-training sets, with the centre at 0 and the start on the first axis."""
     shape = (runs, problem.tasks)
     weights = problem.nu / math.sqrt(problem.dim) * rng.standard_normal((*shape, problem.dim, 1))
     train = rng.standard_normal((*shape, problem.n_train, problem.dim))
@@ -225,9 +231,9 @@ def _solved_over(draws: _Draws, rate: float, start: float) -> np.ndarray:
     """The squared norm of start + B'G^-1 r, with G = BB'."""
     right = _at(draws.right, rate)
     solved = np.linalg.solve(_at(draws.gram, rate), right[..., None])[..., 0]
-    own = np.einsum("rk,rk->r", right, solved)
+    square = np.einsum("rk,rk->r", right, solved)
     shared = np.einsum("rk,rk->r", _at(draws.along, rate), solved)
-    return np.asarray(start**2 + 2 * shared + own)
+    return np.asarray(start**2 + 2 * shared + square)
 
 
 def _solved_under(draws: _Draws, rate: float, start: float) -> np.ndarray:
