@@ -1,7 +1,7 @@
-"""What a run of the corpus trains, and the faults that are injected.
+"""What the runs of the corpus train, and the faults that are injected.
 
-Whether a fault took is decided by comparing losses with the healthy twin of the run, never by a
-rule.
+Whether a fault had an effect is decided by comparing losses with the healthy twin of the run, never
+by a rule.
 """
 
 from __future__ import annotations
@@ -51,16 +51,16 @@ TOTALS = {"shakespeare": 300, "fashion-cnn": 600}
 
 
 @dataclass(frozen=True, kw_only=True)
-class Base:
-    """What a run trains when nothing is wrong."""
+class Setup:
+    """What a run trains if nothing is wrong."""
 
     task: str
     optimizer: str
     seed: int
     batch: int = 64
     text: str = COSINE
-    known: bool = True  # whether the log says which schedule was meant
-    index: int = 0  # of the run among those of its fault
+    known: bool = True  # whether the log records the schedule
+    index: int = 0  # of the run among those with its fault
 
     @property
     def total_steps(self) -> int:
@@ -73,280 +73,295 @@ class Base:
         return PEAKS[self.task, self.optimizer]
 
     @property
-    def meant(self) -> Schedule:
+    def schedule(self) -> Schedule:
         """The schedule that the run should follow."""
         return (self.peak * schedule(self.text)).over(self.total_steps)
 
 
 @dataclass(frozen=True)
-class Made:
-    """What a run left behind: what a log of it holds, and whether the fault took."""
+class TrainedRun:
+    """What a log of a run contains, and whether the fault had an effect."""
 
     columns: dict[str, np.ndarray]
     facts: dict[str, Any]
     total_steps: int
-    meant: Schedule | None = None
-    took: bool = True
+    schedule: Schedule | None = None
+    had_effect: bool = True
     note: str = ""
 
     def observations(self, name: str) -> Observations:
-        """As the rules see it."""
+        """The run as the rules read it."""
         return Observations(
             run=name,
             step=np.arange(len(self.columns["loss"])),
             columns=self.columns,
             total_steps=self.total_steps,
-            schedule=self.meant,
+            schedule=self.schedule,
             facts=self.facts,
         )
 
 
-def trained(base: Base, rates: np.ndarray | None = None, **wrong: Any) -> Made:
-    """Train a base, with what is wrong with it."""
-    rates = base.meant.table() if rates is None else rates
-    made: dict[str, Any] = {
-        "task": base.task,
-        "optimizer": base.optimizer,
-        "seed": base.seed,
-        "batch": base.batch,
+def trained(setup: Setup, rates: np.ndarray | None = None, **faults: Any) -> TrainedRun:
+    """Train a run with its faults."""
+    rates = setup.schedule.table() if rates is None else rates
+    settings: dict[str, Any] = {
+        "task": setup.task,
+        "optimizer": setup.optimizer,
+        "seed": setup.seed,
+        "batch": setup.batch,
     }
-    columns, facts = train(Training(**(made | {"rates": rates} | wrong)))
-    return Made(columns, facts, len(rates))
+    columns, facts = train(Training(**(settings | {"rates": rates} | faults)))
+    return TrainedRun(columns, facts, len(rates))
 
 
-def level(made: Made, start: float, stop: float) -> float:
+def median_loss(run: TrainedRun, start: float, stop: float) -> float:
     """The median loss over a share of the planned run; inf where it was not finite or over."""
-    loss = made.columns["loss"][int(start * made.total_steps) : int(stop * made.total_steps)]
+    loss = run.columns["loss"][int(start * run.total_steps) : int(stop * run.total_steps)]
     return float(np.median(loss)) if len(loss) else math.inf
 
 
-def first(made: Made) -> float:
+def start_loss(run: TrainedRun) -> float:
     """The loss before training."""
-    return float(np.median(made.columns["loss"][:3]))
+    return float(np.median(run.columns["loss"][:3]))
 
 
-def left(made: Made) -> bool:
-    """Whether it ends no better than it began."""
-    return not level(made, 0.95, 1.0) < first(made)
+def diverged(run: TrainedRun) -> bool:
+    """Whether a run ends no better than it began."""
+    return not median_loss(run, 0.95, 1.0) < start_loss(run)
 
 
-def healthy(base: Base) -> Made:
-    """Nothing is wrong; a third also say which schedule was meant, a quarter are still running."""
-    made = replace(trained(base), meant=base.meant if base.known else None)
-    if base.index % 4 == 3:
-        seen = int(0.6 * base.total_steps)
-        made = replace(made, columns={name: held[:seen] for name, held in made.columns.items()})
-    return made
+def healthy(setup: Setup) -> TrainedRun:
+    """Nothing is wrong; a third record the schedule, a quarter are still running."""
+    run = replace(trained(setup), schedule=setup.schedule if setup.known else None)
+    if setup.index % 4 == 3:
+        rows = int(0.6 * setup.total_steps)
+        columns = {name: column[:rows] for name, column in run.columns.items()}
+        return replace(run, columns=columns)
+    return run
 
 
 def escalated(
-    base: Base, factors: tuple[float, ...], took: Callable[[Made], bool], **wrong: Any
-) -> Made:
-    """The run at the first factor on its rate at which the fault took."""
-    made = None
+    setup: Setup,
+    factors: tuple[float, ...],
+    has_effect: Callable[[TrainedRun], bool],
+    **faults: Any,
+) -> TrainedRun:
+    """The run at the first factor on its rate at which the fault has an effect."""
+    run = None
     for factor in factors:
-        made = trained(base, factor * base.meant.table(), **wrong)
-        if took(made):
-            return replace(made, note=f"rate x{factor:g}")
-    assert made is not None
-    return replace(made, took=False)
+        run = trained(setup, factor * setup.schedule.table(), **faults)
+        if has_effect(run):
+            return replace(run, note=f"rate x{factor:g}")
+    assert run is not None
+    return replace(run, had_effect=False)
 
 
-def too_high(base: Base) -> Made:
+def too_high(setup: Setup) -> TrainedRun:
     """LR101: the rate is so high that the run ends no better than it began."""
-    return escalated(base, (30, 300, 3000), left)
+    return escalated(setup, (30, 300, 3000), diverged)
 
 
-def not_a_number(base: Base) -> Made:
+def not_a_number(setup: Setup) -> TrainedRun:
     """LR101: the weights become NaN in the middle."""
-    rates = base.meant.table()
-    rates[int((0.3 + 0.1 * (base.index % 4)) * len(rates))] = math.nan
-    made = trained(base, rates)
-    made.columns["lr"][:] = base.meant.table()[: len(made.columns["lr"])]
-    return made
+    rates = setup.schedule.table()
+    rates[int((0.3 + 0.1 * (setup.index % 4)) * len(rates))] = math.nan
+    run = trained(setup, rates)
+    run.columns["lr"][:] = setup.schedule.table()[: len(run.columns["lr"])]
+    return run
 
 
-def lost(made: Made) -> bool:
-    """Whether it ends with hardly anything learned."""
-    return not level(made, 0.95, 1.0) < 0.8 * first(made)
+def hardly_learned(run: TrainedRun) -> bool:
+    """Whether a run ends with hardly anything learned."""
+    return not median_loss(run, 0.95, 1.0) < 0.8 * start_loss(run)
 
 
-def kicked(base: Base) -> Made:
-    """LR102: one bad batch in every tenth or so of the run throws the weights."""
-    every = base.total_steps // (8 + base.index)
-    made = trained(base)
+def kicked(setup: Setup) -> TrainedRun:
+    """LR102: about ten bad batches throw the weights far off."""
+    every = setup.total_steps // (8 + setup.index)
+    run = trained(setup)
     for force in (1, 3, 6, 12, 30):
-        made = trained(base, kick=every, force=force)
-        loss, places = made.columns["loss"], range(every, base.total_steps - 4, every)
-        if len(loss) < base.total_steps or lost(made):
+        run = trained(setup, kick=every, force=force)
+        loss, kicks = run.columns["loss"], range(every, setup.total_steps - 4, every)
+        if len(loss) < setup.total_steps or hardly_learned(run):
             break
-        after = np.array([np.median(loss[at : at + 3]) for at in places])
-        before = np.array([np.median(loss[at - 12 : at - 1]) for at in places])
-        fall = first(made) - float(np.min(before))
-        jumps = (after - before > 0.15 * fall) & (before < first(made) - 0.7 * fall)
+        after = np.array([np.median(loss[step : step + 3]) for step in kicks])
+        before = np.array([np.median(loss[step - 12 : step - 1]) for step in kicks])
+        fall = start_loss(run) - float(np.min(before))
+        jumps = (after - before > 0.15 * fall) & (before < start_loss(run) - 0.7 * fall)
         if int(jumps.sum()) >= 4:
-            return replace(made, note=f"force x{force:g}")
-    return replace(made, took=False)
+            return replace(run, note=f"force x{force:g}")
+    return replace(run, had_effect=False)
 
 
-def hot(base: Base) -> Made:
-    """LR103: the rate is too high for progress, and not high enough to diverge."""
-    twin = trained(base)
-    fall = first(twin) - level(twin, 0.95, 1.0)
+def hot(setup: Setup) -> TrainedRun:
+    """LR103: the rate is too high for progress, but not high enough to diverge."""
+    twin = trained(setup)
+    fall = start_loss(twin) - median_loss(twin, 0.95, 1.0)
 
-    def took(made: Made) -> bool:
-        middle, end = level(made, 0.4, 0.6), level(made, 0.95, 1.0)
-        return middle > level(twin, 0.4, 0.6) + 0.2 * fall and end < first(made) - 0.2 * fall
+    def has_effect(run: TrainedRun) -> bool:
+        middle, end = median_loss(run, 0.4, 0.6), median_loss(run, 0.95, 1.0)
+        return (
+            middle > median_loss(twin, 0.4, 0.6) + 0.2 * fall
+            and end < start_loss(run) - 0.2 * fall
+        )
 
-    return escalated(base, (4, 9, 18), took)
+    return escalated(setup, (4, 9, 18), has_effect)
 
 
-def beyond(base: Base) -> Made:
-    """LR104: the rate comes up to 2 / sharpness, measured while it trains, and progress suffers."""
-    limit = {"sgd": 2.0, "momentum": 3.8, "nesterov": 3.8 / 2.8}[base.optimizer]
-    twin = trained(base)
-    fall = first(twin) - level(twin, 0.95, 1.0)
+def beyond(setup: Setup) -> TrainedRun:
+    """LR104: the rate reaches the limit over the sharpness measured in training, with an effect."""
+    limit = {"sgd": 2.0, "momentum": 3.8, "nesterov": 3.8 / 2.8}[setup.optimizer]
+    twin = trained(setup)
+    fall = start_loss(twin) - median_loss(twin, 0.95, 1.0)
 
-    def took(made: Made) -> bool:
-        ratios = [made.columns["lr"][at] * value / limit for at, value in made.facts["sharpness"]]
-        worse = level(made, 0.1, 0.4) > level(twin, 0.1, 0.4) + 0.25 * fall
-        return float(np.mean(np.array(ratios) >= 1.0)) >= 0.25 and worse and not lost(made)
+    def has_effect(run: TrainedRun) -> bool:
+        sharpness = run.facts["sharpness"]
+        ratios = [run.columns["lr"][step] * value / limit for step, value in sharpness]
+        worse = median_loss(run, 0.1, 0.4) > median_loss(twin, 0.1, 0.4) + 0.25 * fall
+        return (
+            float(np.mean(np.array(ratios) >= 1.0)) >= 0.25 and worse and not hardly_learned(run)
+        )
 
     factors = (4, 8, 16, 32)
-    return escalated(base, factors, took, sharpness_every=base.total_steps // 20)
+    return escalated(setup, factors, has_effect, sharpness_every=setup.total_steps // 20)
 
 
-def clipped(base: Base) -> Made:
+def clipped(setup: Setup) -> TrainedRun:
     """LR105: gradients are clipped to a fifth of their usual norm."""
-    norm = float(np.median(trained(base).columns["gradient_norm"]))
-    made = trained(base, clip=norm / (5 + 2 * base.index))
-    return replace(made, took=bool(made.columns["clipped"].mean() > 0.6))
+    norm = float(np.median(trained(setup).columns["gradient_norm"]))
+    run = trained(setup, clip=norm / (5 + 2 * setup.index))
+    return replace(run, had_effect=bool(run.columns["clipped"].mean() > 0.6))
 
 
-def slow(base: Base) -> Made:
+def slow(setup: Setup) -> TrainedRun:
     """LR201: a hundredth of the rate."""
-    twin = trained(base)
-    made = trained(base, 0.01 * base.meant.table())
-    lost = level(made, 0.95, 1.0) - level(twin, 0.95, 1.0)
-    return replace(made, took=lost > 0.25 * (first(twin) - level(twin, 0.95, 1.0)))
+    twin = trained(setup)
+    run = trained(setup, 0.01 * setup.schedule.table())
+    loss_gap = median_loss(run, 0.95, 1.0) - median_loss(twin, 0.95, 1.0)
+    return replace(
+        run, had_effect=loss_gap > 0.25 * (start_loss(twin) - median_loss(twin, 0.95, 1.0))
+    )
 
 
-def frozen(base: Base) -> Made:
+def frozen(setup: Setup) -> TrainedRun:
     """LR202: a rate of 0, or an optimizer that holds copies of the weights."""
-    if base.index % 2:
-        return trained(base, frozen=True)
-    return trained(base, 0.0 * base.meant.table())
+    if setup.index % 2:
+        return trained(setup, frozen=True)
+    return trained(setup, 0.0 * setup.schedule.table())
 
 
-def plateau(base: Base) -> Made:
-    """LR301: a constant rate, seen when the loss has stopped falling and time is left.
+def plateau(setup: Setup) -> TrainedRun:
+    """LR301: a constant rate, observed when the loss has stopped falling and time is left.
 
-    It took if the last quarter of what is seen brought less than a twentieth of the whole fall.
+    It has an effect if the last quarter of the rows brought less than a twentieth of the whole fall.
     """
-    total_steps = 4 * base.total_steps
-    seen = int(0.6 * total_steps)
-    rates = base.peak * schedule("warmup(2%) >> constant()").over(total_steps).table()
-    made = trained(base, rates[:seen], noise=0.3)
-    columns = {name: values[:seen] for name, values in made.columns.items()}
+    total_steps = 4 * setup.total_steps
+    rows = int(0.6 * total_steps)
+    rates = setup.peak * schedule("warmup(2%) >> constant()").over(total_steps).table()
+    run = trained(setup, rates[:rows], noise=0.3)
+    columns = {name: values[:rows] for name, values in run.columns.items()}
     third, fourth = (
-        np.mean(columns["loss"][a:b])
-        for a, b in ((seen // 2, seen * 3 // 4), (seen * 3 // 4, seen))
+        np.mean(columns["loss"][first:end])
+        for first, end in ((rows // 2, rows * 3 // 4), (rows * 3 // 4, rows))
     )
     fall = columns["loss"][0] - fourth
     return replace(
-        made, columns=columns, total_steps=total_steps, took=bool(third - fourth < 0.05 * fall)
+        run,
+        columns=columns,
+        total_steps=total_steps,
+        had_effect=bool(third - fourth < 0.05 * fall),
     )
 
 
-def constant(base: Base) -> Made:
+def constant(setup: Setup) -> TrainedRun:
     """LR302: the rate stays at its peak to the end."""
-    return trained(replace(base, text="warmup(5%) >> constant()"))
+    return trained(replace(setup, text="warmup(5%) >> constant()"))
 
 
-def ended(base: Base) -> Made:
-    """LR303: the schedule was told a total that is too small."""
-    short = int((0.5 + 0.1 * (base.index % 4)) * base.total_steps)
-    meant = (base.peak * schedule(base.text)).over(short)
-    made = trained(base, meant(np.arange(base.total_steps)))
-    return replace(made, meant=meant if base.known else None)
+def ended(setup: Setup) -> TrainedRun:
+    """LR303: the schedule was given a total that is too small."""
+    short = int((0.5 + 0.1 * (setup.index % 4)) * setup.total_steps)
+    too_short = (setup.peak * schedule(setup.text)).over(short)
+    run = trained(setup, too_short(np.arange(setup.total_steps)))
+    return replace(run, schedule=too_short if setup.known else None)
 
 
-def cold(base: Base) -> Made:
+def cold(setup: Setup) -> TrainedRun:
     """LR304: no warm-up at a rate that needs one; with one the same rate trains well."""
-    bare, warm = replace(base, text="cosine()"), replace(base, text="warmup(10%) >> cosine()")
-    made, usual = trained(bare), trained(warm)
-    fall = first(usual) - level(usual, 0.95, 1.0)
+    bare, warm = replace(setup, text="cosine()"), replace(setup, text="warmup(10%) >> cosine()")
+    run, usual = trained(bare), trained(warm)
+    fall = start_loss(usual) - median_loss(usual, 0.95, 1.0)
     for factor in (8, 16):
-        made = trained(bare, factor * bare.meant.table())
-        loss = made.columns["loss"]
-        gained = loss[0] - level(made, 0.95, 1.0)
-        early = loss[: base.total_steps // 10]
-        high = max(np.median(early[at : at + 3]) for at in range(len(early) - 3))
-        if high < loss[0] + 0.2 * gained or level(made, 0.3, 0.4) > loss[0] - 0.4 * gained:
+        run = trained(bare, factor * bare.schedule.table())
+        loss = run.columns["loss"]
+        gained = loss[0] - median_loss(run, 0.95, 1.0)
+        early = loss[: setup.total_steps // 10]
+        high = max(np.median(early[row : row + 3]) for row in range(len(early) - 3))
+        if high < loss[0] + 0.2 * gained or median_loss(run, 0.3, 0.4) > loss[0] - 0.4 * gained:
             continue
-        if lost(made):  # it died, and no warm-up is what it lacks most
+        if hardly_learned(run):  # the rate is too high even with a warm-up
             continue
-        twin = trained(warm, factor * warm.meant.table())
-        if level(twin, 0.95, 1.0) < first(usual) - 0.8 * fall:
-            return replace(made, note=f"rate x{factor}")
-    return replace(made, took=False)
+        twin = trained(warm, factor * warm.schedule.table())
+        if median_loss(twin, 0.95, 1.0) < start_loss(usual) - 0.8 * fall:
+            return replace(run, note=f"rate x{factor}")
+    return replace(run, had_effect=False)
 
 
-def resumed(base: Base) -> Made:
-    """LR305: after an interruption the rate goes on elsewhere: from the start, higher, lower."""
-    at = int((0.5 + 0.1 * (base.index % 3)) * base.total_steps)
-    rates = base.meant.table()
-    wrong = (rates[: base.total_steps - at], 6.0 * rates[at:], 0.3 * rates[at:])
-    rates = np.concatenate([rates[:at], wrong[base.index % 3]])
-    made = trained(base, rates)
-    facts = made.facts | ({"resumed_at": [at]} if base.index % 3 else {})
-    return replace(made, facts=facts, meant=base.meant if base.known else None)
+def resumed(setup: Setup) -> TrainedRun:
+    """LR305: after an interruption the rate continues from the start, or higher, or lower."""
+    step = int((0.5 + 0.1 * (setup.index % 3)) * setup.total_steps)
+    rates = setup.schedule.table()
+    continuations = (rates[: setup.total_steps - step], 6.0 * rates[step:], 0.3 * rates[step:])
+    rates = np.concatenate([rates[:step], continuations[setup.index % 3]])
+    run = trained(setup, rates)
+    facts = run.facts | ({"resumed_at": [step]} if setup.index % 3 else {})
+    return replace(run, facts=facts, schedule=setup.schedule if setup.known else None)
 
 
-def climbed(base: Base) -> Made:
+def climbed(setup: Setup) -> TrainedRun:
     """LR306: torch's cosine, whose T_max is shorter than the run."""
-    half = (0.55 + 0.1 * (base.index % 4)) * base.total_steps
-    steps = np.arange(base.total_steps)
-    return trained(base, base.peak * 0.5 * (1.0 + np.cos(np.pi * steps / half)))
+    half = (0.55 + 0.1 * (setup.index % 4)) * setup.total_steps
+    steps = np.arange(setup.total_steps)
+    return trained(setup, setup.peak * 0.5 * (1.0 + np.cos(np.pi * steps / half)))
 
 
-def per_epoch(base: Base) -> Made:
-    """LR307: a schedule over batches stepped once an epoch of 20, or the reverse."""
-    meant, steps = base.meant, np.arange(base.total_steps)
-    if base.index % 2 == 0:
-        rates = meant(steps // 20)
+def per_epoch(setup: Setup) -> TrainedRun:
+    """LR307: a schedule over batches, stepped once per epoch of 20, or the reverse."""
+    steps = np.arange(setup.total_steps)
+    if setup.index % 2 == 0:
+        rates = setup.schedule(steps // 20)
     else:
-        epochs = base.total_steps // 20
-        rates = (base.peak * schedule("cosine(floor=0.01)")).over(epochs)(steps)
-    made = trained(base, rates)
-    facts = made.facts | {"steps_per_epoch": 20}
-    return replace(made, facts=facts, meant=meant if base.known else None)
+        epochs = setup.total_steps // 20
+        rates = (setup.peak * schedule("cosine(floor=0.01)")).over(epochs)(steps)
+    run = trained(setup, rates)
+    facts = run.facts | {"steps_per_epoch": 20}
+    return replace(run, facts=facts, schedule=setup.schedule if setup.known else None)
 
 
-def not_applied(base: Base) -> Made:
+def not_applied(setup: Setup) -> TrainedRun:
     """LR308: the schedule is set, and the optimizer keeps another rate."""
-    if base.index % 2 == 0:
-        made = trained(base, np.full(base.total_steps, base.peak))
-        return replace(made, meant=base.meant)
-    made = trained(base, np.full(base.total_steps, 0.5 * base.peak))
-    made.columns["lr"][:] = base.meant.table()
-    return made
+    if setup.index % 2 == 0:
+        run = trained(setup, np.full(setup.total_steps, setup.peak))
+        return replace(run, schedule=setup.schedule)
+    run = trained(setup, np.full(setup.total_steps, 0.5 * setup.peak))
+    run.columns["lr"][:] = setup.schedule.table()
+    return run
 
 
-def overfitted(base: Base) -> Made:
-    """LR401: few examples, a part of them with wrong labels."""
-    made = trained(base, examples=300, wrong=0.3)
-    seen = made.columns["validation"]
-    seen = seen[~np.isnan(seen)]
-    return replace(made, took=bool(np.median(seen[-3:]) > 1.15 * seen.min()))
+def overfitted(setup: Setup) -> TrainedRun:
+    """LR401: few examples, some of them with wrong labels."""
+    run = trained(setup, examples=300, wrong=0.3)
+    validation = run.columns["validation"]
+    validation = validation[~np.isnan(validation)]
+    return replace(run, had_effect=bool(np.median(validation[-3:]) > 1.15 * validation.min()))
 
 
-def at_chance(base: Base) -> Made:
-    """LR402: labels that have nothing to do with the inputs, or inputs that hold nothing."""
-    return trained(base, blank=True) if base.index % 2 else trained(base, shuffled=True)
+def at_chance(setup: Setup) -> TrainedRun:
+    """LR402: labels that are unrelated to the inputs, or inputs that are all 0."""
+    return trained(setup, blank=True) if setup.index % 2 else trained(setup, shuffled=True)
 
 
-FAULTS: dict[str, tuple[Callable[[Base], Made], ...]] = {
+FAULTS: dict[str, tuple[Callable[[Setup], TrainedRun], ...]] = {
     "LR101": (too_high, not_a_number),
     "LR102": (kicked,),
     "LR103": (hot,),

@@ -1,10 +1,9 @@
 """The runs of the corpus: healthy ones, and one fault in each of the others, in five rounds.
 
-Rules and thresholds were made on four rounds of development runs: `first` (digits and
-Shakespeare), `second` (Fashion-MNIST and Adult as well), and `third` and `fourth`, which were test
-rounds of the rules before and taught what they missed. The `test` runs have other seeds and
-pairings; they were written down before they were trained, and diagnosed after the last change to
-a rule.
+Rules and thresholds were developed on four rounds of runs: `first` (digits and Shakespeare), `second`
+(Fashion-MNIST and Adult as well), and `third` and `fourth`, which were test rounds of earlier rules and
+showed what they missed. The `test` runs have other seeds and pairings; they were chosen before they
+were trained, and diagnosed after the last change to a rule.
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from _watch_cases import COSINE, FAULTS, TEXTS, Base, Made, healthy
+from _watch_cases import COSINE, FAULTS, TEXTS, Setup, TrainedRun, healthy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -93,7 +92,7 @@ HEALTHY: dict[str, tuple[int, tuple[Kind, ...]]] = {
         (*TEST, ("fashion-cnn", "momentum", 75, 64), ("digits", "sgd", 76, 64)),
     ),
 }
-# A fault shows only where its cause can act; these say where it was injected instead.
+# Some faults have an effect only on some tasks and optimizers; these are used for them instead.
 ELSEWHERE: dict[str, dict[str, tuple[Kind, ...]]] = {
     "LR102": {
         "first": (
@@ -244,8 +243,8 @@ ELSEWHERE: dict[str, dict[str, tuple[Kind, ...]]] = {
         ),
     },
 }
-# What is true of a run with that fault as well, and neither right nor wrong to say.
-ALSO: dict[str, frozenset[str]] = {
+# Findings that are also true of a run with a fault, and count as neither right nor wrong.
+ALSO_TRUE: dict[str, frozenset[str]] = {
     "LR102": frozenset({"LR103"}),
     "LR103": frozenset({"LR102"}),
 }
@@ -253,13 +252,13 @@ ALSO: dict[str, frozenset[str]] = {
 
 @dataclass(frozen=True)
 class Case:
-    """A run of the corpus: its name, its split, its fault ("" for a healthy one), how to make it."""
+    """A run of the corpus: name, split, code of the fault ("" if healthy), and how it is trained."""
 
     name: str
     split: str
     code: str
-    base: Base
-    make: Callable[[Base], Made]
+    setup: Setup
+    train: Callable[[Setup], TrainedRun]
 
 
 def cases() -> Iterator[Case]:
@@ -268,19 +267,19 @@ def cases() -> Iterator[Case]:
         for index in range(count):
             task, optimizer, seed, batch = kinds[index % len(kinds)]
             kind = (task, optimizer, seed + 100 * (index + 1), batch)
-            base = _base(kind, HEALTHY_TEXTS[index % len(HEALTHY_TEXTS)], index)
-            yield Case(f"healthy-{split}-{index}-{task}-{optimizer}", split, "", base, healthy)
+            setup = _setup(kind, HEALTHY_TEXTS[index % len(HEALTHY_TEXTS)], index)
+            yield Case(f"healthy-{split}-{index}-{task}-{optimizer}", split, "", setup, healthy)
     for code, faults in FAULTS.items():
         for split, usual in ROUNDS.items():
             for index, kind in enumerate(ELSEWHERE.get(code, {}).get(split, usual)):
-                base = _base(kind, TEXTS[index % len(TEXTS)], index)
-                name = f"{code}-{split}-{index}-{base.task}-{base.optimizer}"
-                yield Case(name, split, code, base, faults[index % len(faults)])
+                setup = _setup(kind, TEXTS[index % len(TEXTS)], index)
+                name = f"{code}-{split}-{index}-{setup.task}-{setup.optimizer}"
+                yield Case(name, split, code, setup, faults[index % len(faults)])
 
 
-def _base(kind: Kind, text: str, index: int) -> Base:
+def _setup(kind: Kind, text: str, index: int) -> Setup:
     task, optimizer, seed, batch = kind
-    return Base(
+    return Setup(
         task=task,
         optimizer=optimizer,
         seed=seed,

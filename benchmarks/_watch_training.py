@@ -1,4 +1,4 @@
-"""Real trainings, small enough for seconds, with everything of a step recorded."""
+"""Real trainings of a few seconds each, with everything about each update recorded."""
 
 from __future__ import annotations
 
@@ -29,22 +29,23 @@ Split = tuple[Pair, Pair]
 
 @dataclass(frozen=True, kw_only=True)
 class Training:
-    """One training: what is trained, at which rates, and what goes wrong on purpose.
+    """One training: what is trained, at which rates, and with which faults.
 
     Attributes:
         task: one of `TASKS`.
         optimizer: one of `OPTIMIZERS`.
         rates: the rate of every update, as applied.
         seed: of the weights and of the order of the examples.
-        batch: examples an update.
+        batch: examples per update.
         clip: the norm that gradients are clipped to, if any.
         wrong: the share of training labels replaced once, before training.
-        noise: the share of a batch's labels replaced anew at every update.
-        examples: how many training examples are used; all by default.
-        kick: every so many updates a batch has wrong labels and `force` times the loss.
-        force: see `kick`.
+        noise: the share of the labels of a batch that is replaced at every update.
+        examples: the number of training examples used; all by default.
+        kick: the number of updates from one bad batch to the next, which has wrong labels and
+            `force` times the loss; 0 for none.
+        force: the factor on the loss of a bad batch.
         frozen: whether the optimizer holds copies of the weights, so that nothing is learned.
-        blank: whether the inputs hold nothing.
+        blank: whether the inputs are all 0.
         shuffled: whether the labels of a batch are those of its other examples.
         sharpness_every: updates between measurements of the largest curvature; 0 for none.
     """
@@ -66,13 +67,13 @@ class Training:
     sharpness_every: int = 0
 
 
-class Reader(nn.Module):
+class CharacterTransformer(nn.Module):
     """A transformer of one layer over characters."""
 
     def __init__(self) -> None:
         super().__init__()
         self.embed = nn.Embedding(65, 64)
-        self.place = nn.Parameter(0.02 * torch.randn(CONTEXT, 64))
+        self.position = nn.Parameter(0.02 * torch.randn(CONTEXT, 64))
         self.layer = nn.TransformerEncoderLayer(
             64, 4, 128, dropout=0.0, batch_first=True, norm_first=True
         )
@@ -80,9 +81,9 @@ class Reader(nn.Module):
         self.register_buffer("mask", nn.Transformer.generate_square_subsequent_mask(CONTEXT))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Scores of the next character, at every place, as (places, 65)."""
-        seen = self.layer(self.embed(x) + self.place, src_mask=self.mask, is_causal=True)
-        return torch.as_tensor(self.head(seen)).flatten(0, 1)
+        """Scores of the next character, at every position, as (positions, 65)."""
+        hidden = self.layer(self.embed(x) + self.position, src_mask=self.mask, is_causal=True)
+        return torch.as_tensor(self.head(hidden)).flatten(0, 1)
 
 
 class Images(nn.Module):
@@ -105,15 +106,15 @@ class Images(nn.Module):
 
 
 def dense(*widths: int) -> Callable[[], nn.Module]:
-    """A maker of dense layers of these widths, with ReLU between them."""
+    """A function that makes dense layers of these widths, with ReLU between them."""
 
-    def made() -> nn.Module:
+    def make() -> nn.Module:
         layers: list[nn.Module] = []
         for inputs, outputs in pairwise(widths):
             layers += [nn.Linear(inputs, outputs), nn.ReLU()]
         return nn.Sequential(*layers[:-1])
 
-    return made
+    return make
 
 
 @cache
@@ -147,18 +148,18 @@ def fashion() -> Split:
 @cache
 def adult() -> Split:
     """UCI Adult as 123 binary features."""
-    held = np.load(DATA / "adult_a9a.npz")
+    arrays = np.load(DATA / "adult_a9a.npz")
     pairs = []
     for part, count in (("train", 20_000), ("test", 2_000)):
-        x = np.unpackbits(held[f"x_{part}"], axis=1)[:count, :123]
-        y = (held[f"y_{part}"][:count] > 0).astype(np.int64)
+        x = np.unpackbits(arrays[f"x_{part}"], axis=1)[:count, :123]
+        y = (arrays[f"y_{part}"][:count] > 0).astype(np.int64)
         pairs.append((torch.tensor(x, dtype=torch.float32), torch.tensor(y)))
     return pairs[0], pairs[1]
 
 
 @cache
 def shakespeare() -> Split:
-    """Windows of characters of tiny Shakespeare, each with the windows one further."""
+    """Windows of characters of tiny Shakespeare, each with the window one character further."""
     text = (DATA / "tinyshakespeare.txt").read_text()
     number = {character: index for index, character in enumerate(sorted(set(text)))}
     codes = torch.tensor([number[character] for character in text])
@@ -175,79 +176,81 @@ TASKS: dict[str, tuple[Callable[[], Split], Callable[[], nn.Module], int]] = {
     "fashion-cnn": (fashion, Images, 10),
     "adult": (adult, dense(123, 32, 2), 2),
     "adult-linear": (adult, dense(123, 2), 2),
-    "shakespeare": (shakespeare, Reader, 65),
+    "shakespeare": (shakespeare, CharacterTransformer, 65),
 }
 OPTIMIZERS: dict[str, Callable[[Any], torch.optim.Optimizer]] = {
-    "sgd": lambda held: torch.optim.SGD(held, lr=1.0),
-    "momentum": lambda held: torch.optim.SGD(held, lr=1.0, momentum=0.9),
-    "nesterov": lambda held: torch.optim.SGD(held, lr=1.0, momentum=0.9, nesterov=True),
-    "adam": lambda held: torch.optim.Adam(held, lr=1.0),
-    "adamw": lambda held: torch.optim.AdamW(held, lr=1.0, weight_decay=0.01),
-    "rmsprop": lambda held: torch.optim.RMSprop(held, lr=1.0),
+    "sgd": lambda parameters: torch.optim.SGD(parameters, lr=1.0),
+    "momentum": lambda parameters: torch.optim.SGD(parameters, lr=1.0, momentum=0.9),
+    "nesterov": lambda parameters: torch.optim.SGD(
+        parameters, lr=1.0, momentum=0.9, nesterov=True
+    ),
+    "adam": lambda parameters: torch.optim.Adam(parameters, lr=1.0),
+    "adamw": lambda parameters: torch.optim.AdamW(parameters, lr=1.0, weight_decay=0.01),
+    "rmsprop": lambda parameters: torch.optim.RMSprop(parameters, lr=1.0),
 }
 
 
-def train(  # noqa: C901, PLR0915 - one loop, all that can go wrong in it
-    one: Training,
+def train(  # noqa: C901, PLR0915 - one loop with every fault
+    training: Training,
 ) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-    """Train, and give the columns of every update, and the facts; it ends 20 updates after NaN."""
-    load, make, classes = TASKS[one.task]
-    torch.manual_seed(one.seed)
+    """Train, and return the columns and the facts; training ends 20 updates after a NaN."""
+    load, make, classes = TASKS[training.task]
+    torch.manual_seed(training.seed)
     model = make()
     (x, y), check = load()
-    drawn = torch.Generator().manual_seed(one.seed + 1)
-    x, y = x[: one.examples], y[: one.examples]
-    y = replaced(y, one.wrong, classes, drawn)
-    x = torch.zeros_like(x) if one.blank else x
+    drawn = torch.Generator().manual_seed(training.seed + 1)
+    x, y = x[: training.examples], y[: training.examples]
+    y = replaced(y, training.wrong, classes, drawn)
+    x = torch.zeros_like(x) if training.blank else x
     weights = list(model.parameters())
-    held = [weight.detach().clone() for weight in weights] if one.frozen else weights
-    optimizer = OPTIMIZERS[one.optimizer](held)
-    total_steps = len(one.rates)
+    trained = [weight.detach().clone() for weight in weights] if training.frozen else weights
+    optimizer = OPTIMIZERS[training.optimizer](trained)
+    total_steps = len(training.rates)
     names = ("lr", "loss", "validation", "gradient_norm", "update_ratio", "clipped")
     columns = {name: np.full(total_steps, np.nan) for name in names}
     sharp: list[list[float]] = []
     order = torch.empty(0, dtype=torch.long)
     done = 0
     for step in range(total_steps):
-        if len(order) < one.batch:
+        if len(order) < training.batch:
             order = torch.randperm(len(x), generator=drawn)
-        rows, order = order[: one.batch], order[one.batch :]
-        data, wanted = x[rows], replaced(y[rows], one.noise, classes, drawn)
-        if one.shuffled:
+        rows, order = order[: training.batch], order[training.batch :]
+        data, wanted = x[rows], replaced(y[rows], training.noise, classes, drawn)
+        if training.shuffled:
             wanted = wanted.flatten()[torch.randperm(wanted.numel(), generator=drawn)]
-        kicked = bool(one.kick) and step % one.kick == one.kick - 1
+        kicked = bool(training.kick) and step % training.kick == training.kick - 1
         if kicked:
             wanted = replaced(wanted, 1.0, classes, drawn)
-        if one.sharpness_every and step % one.sharpness_every == 0:
+        if training.sharpness_every and step % training.sharpness_every == 0:
             sharp.append([step, sharpness(model, (x[:500], y[:500]))])
         for group in optimizer.param_groups:
-            group["lr"] = float(one.rates[step])
+            group["lr"] = float(training.rates[step])
         loss = nn.functional.cross_entropy(model(data), wanted.flatten())
         model.zero_grad()
-        (one.force * loss if kicked else loss).backward()
-        norm = float(clip_grad_norm_(weights, one.clip or math.inf))
+        (training.force * loss if kicked else loss).backward()
+        norm = float(clip_grad_norm_(weights, training.clip or math.inf))
         before = parameters_to_vector(weights).detach()
         optimizer.step()
         moved = float((parameters_to_vector(weights).detach() - before).norm() / before.norm())
-        columns["lr"][step] = one.rates[step]
+        columns["lr"][step] = training.rates[step]
         columns["loss"][step] = recorded(float(loss.detach()))
         columns["gradient_norm"][step] = recorded(norm)
         columns["update_ratio"][step] = moved
-        if one.clip is not None:
-            columns["clipped"][step] = norm > one.clip
+        if training.clip is not None:
+            columns["clipped"][step] = norm > training.clip
         if step % max(1, total_steps // 20) == max(1, total_steps // 20) - 1:
             columns["validation"][step] = recorded(evaluated(model, check))
         done = step + 1
         if done > 20 and not np.isfinite(columns["loss"][done - 20 : done]).any():
             break
     facts = {
-        "optimizer": one.optimizer,
+        "optimizer": training.optimizer,
         "classes": classes,
-        "chance": chance(load, max(one.wrong, one.noise)),
-        "steps_per_epoch": len(x) // one.batch,
+        "chance": chance(load, max(training.wrong, training.noise)),
+        "steps_per_epoch": len(x) // training.batch,
     }
-    if one.clip is not None:
-        facts["clip_norm"] = one.clip
+    if training.clip is not None:
+        facts["clip_norm"] = training.clip
     if sharp:
         facts["sharpness"] = sharp
     return {name: values[:done] for name, values in columns.items()}, facts
@@ -256,7 +259,7 @@ def train(  # noqa: C901, PLR0915 - one loop, all that can go wrong in it
 def replaced(
     labels: torch.Tensor, share: float, classes: int, drawn: torch.Generator
 ) -> torch.Tensor:
-    """Labels of which a share is drawn anew."""
+    """Labels, a share of them replaced by random ones."""
     if not share:
         return labels
     random = torch.randint(classes, labels.shape, generator=drawn)
@@ -265,7 +268,7 @@ def replaced(
 
 @cache
 def chance(load: Callable[[], Split], noise: float = 0.0) -> float:
-    """The loss of a model that knows how frequent labels are, a share drawn anew, and no more."""
+    """The loss of a model that has learned only how frequent labels are, a share being random."""
     counts = torch.bincount(load()[0][1].flatten()).double()
     shares = (1.0 - noise) * counts / counts.sum() + noise / counts.numel()
     shares = shares[shares > 0]
@@ -273,12 +276,12 @@ def chance(load: Callable[[], Split], noise: float = 0.0) -> float:
 
 
 def recorded(value: float) -> float:
-    """As columns hold it: what is not finite is inf."""
+    """A value as columns have it: inf if it is not finite."""
     return value if math.isfinite(value) else math.inf
 
 
 def evaluated(model: nn.Module, check: Pair) -> float:
-    """The loss over the examples held out."""
+    """The loss on the held-out examples."""
     with torch.no_grad():
         return float(nn.functional.cross_entropy(model(check[0]), check[1].flatten()))
 

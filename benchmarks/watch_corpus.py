@@ -1,16 +1,16 @@
-"""How good the findings are: recall and precision per code, over runs trained for real.
+"""How good the findings are: recall and precision for each code, on runs trained for real.
 
     python benchmarks/watch_corpus.py [--data DIR] [--split test] [--json] [--page docs/findings/measured.md]
 
-Trains the runs of `_watch_runs.py` that are not in build/watch_corpus yet (seconds each; a killed
-corpus goes on where it was), diagnoses every run that is there, writes a line a run into
-`watch_corpus.csv` beside this script, and prints the table, or redraws it in a page. Data:
+Trains the runs of `_watch_runs.py` that are not in build/watch_corpus yet (seconds each; a script
+that was killed continues where it was), diagnoses every run in it, writes a line per run into
+`watch_corpus.csv` beside this script, and prints the table, or writes it into a page. Data:
 `LEARNRATE_DATA` or --data (Adult, Shakespeare), Debian's dataset-fashion-mnist, and digits.
 
-A run counts for its code if the fault was injected and took, which is decided by losses alone.
-Recall: of these, the share in which the code is found. Precision: of all findings of the code, in
-healthy runs too, the share that are of runs with that fault; what `ALSO` says to be true of a run
-as well is left out of that.
+A run counts for its code if the fault was injected and had an effect, which the losses alone decide.
+Recall is the share of these runs in which the code is found. Precision is the share of all findings
+of the code, in healthy runs too, that are in runs with that fault; findings that `ALSO_TRUE` lists
+for a fault are left out of it.
 """
 
 from __future__ import annotations
@@ -36,11 +36,11 @@ if TYPE_CHECKING:
 
 HERE = Path(__file__).parent
 CACHE = Path("build/watch_corpus")
-BARE = ("lr", "loss", "validation")  # what most logs hold
+BARE = ("lr", "loss", "validation")  # the columns of most logs
 
 
-def made(split: str | None) -> None:
-    """Train what is missing."""
+def train_missing(split: str | None) -> None:
+    """Train the runs that are not stored yet."""
     from _watch_runs import cases  # noqa: PLC0415 - reads LEARNRATE_DATA
 
     CACHE.mkdir(parents=True, exist_ok=True)
@@ -48,16 +48,16 @@ def made(split: str | None) -> None:
         file = CACHE / f"{case.name}.pkl"
         if file.exists() or (split is not None and case.split != split):
             continue
-        began = time.perf_counter()
-        held = pickle.dumps(case.make(case.base))
+        start = time.perf_counter()
+        content = pickle.dumps(case.train(case.setup))
         temporary = file.with_suffix(".part")
-        temporary.write_bytes(held)
+        temporary.write_bytes(content)
         temporary.replace(file)
-        print(f"{case.name}: {time.perf_counter() - began:.1f} s", flush=True)
+        print(f"{case.name}: {time.perf_counter() - start:.1f} s", flush=True)
 
 
-def diagnosed() -> list[dict[str, Any]]:
-    """A row a run: what was injected, whether it took, and what was found with which columns."""
+def diagnosed_runs() -> list[dict[str, Any]]:
+    """A row per run: the injected fault, whether it had an effect, and the findings."""
     from _watch_runs import cases  # noqa: PLC0415 - as above
 
     rows = []
@@ -66,52 +66,61 @@ def diagnosed() -> list[dict[str, Any]]:
         if not file.exists():
             continue
         run = pickle.loads(file.read_bytes())
-        seen = run.observations(case.name)
-        held = {name: values for name, values in run.columns.items() if name in BARE}
+        observations = run.observations(case.name)
+        columns = {name: column for name, column in run.columns.items() if name in BARE}
         facts = {name: value for name, value in run.facts.items() if name == "resumed_at"}
-        bare = type(seen)(
-            run=case.name, step=seen.step, columns=held, total_steps=seen.total_steps, facts=facts
+        bare = Observations(
+            run=case.name,
+            step=observations.step,
+            columns=columns,
+            total_steps=observations.total_steps,
+            facts=facts,
         )
         rows.append(
             {
                 "run": case.name,
                 "split": case.split,
                 "injected": case.code,
-                "took": run.took,
+                "took": run.had_effect,
                 "note": run.note,
                 "start": f"{run.columns['loss'][:3].mean():.4g}",
                 "end": f"{run.columns['loss'][-40:].mean():.4g}",
-                "found": " ".join(diagnose(seen).codes()),
+                "found": " ".join(diagnose(observations).codes()),
                 "found_bare": " ".join(diagnose(bare).codes()),
-                "found_live": " ".join(said_live(seen)),
+                "found_live": " ".join(live_codes(observations)),
             }
         )
     return rows
 
 
-def said_live(seen: Observations) -> list[str]:
-    """The codes that a watcher says of a run that is fed to it row by row."""
-    happens: dict[str, Callable[[Any], int]] = {
-        "sharpness": lambda held: int(held[0]),
+def live_codes(observations: Observations) -> list[str]:
+    """The codes that a watcher reports on a run that is fed to it row by row."""
+    step_of: dict[str, Callable[[Any], int]] = {
+        "sharpness": lambda pair: int(pair[0]),
         "resumed_at": int,
     }
-    known = {name: held for name, held in seen.facts.items() if name not in happens}
-    watcher = Watcher(seen.run, total_steps=seen.total_steps, schedule=seen.schedule, facts=known)
-    said: list[Finding] = []
-    for row, step in enumerate(seen.step.tolist()):
-        columns = {name: held[row : row + 1] for name, held in seen.columns.items()}
+    facts = observations.facts
+    watcher = Watcher(
+        observations.run,
+        total_steps=observations.total_steps,
+        schedule=observations.schedule,
+        facts={name: fact for name, fact in facts.items() if name not in step_of},
+    )
+    findings: list[Finding] = []
+    for row, step in enumerate(observations.step.tolist()):
+        columns = {name: column[row : row + 1] for name, column in observations.columns.items()}
         new = {
-            name: [one for one in seen.facts[name] if when(one) <= step]
-            for name, when in happens.items()
-            if name in seen.facts
+            name: [event for event in facts[name] if step_of_event(event) <= step]
+            for name, step_of_event in step_of.items()
+            if name in facts
         }
-        said += watcher.feed([step], columns, new)
-    return sorted(one.code for one in (*said, *watcher.finish()))
+        findings += watcher.feed([step], columns, new)
+    return sorted(finding.code for finding in (*findings, *watcher.finish()))
 
 
-def scored(rows: list[dict[str, Any]], split: str, column: str) -> dict[str, dict[str, Any]]:
-    """Runs, finds, recall and precision by code; `all` pools them, `healthy` counts false ones."""
-    from _watch_runs import ALSO  # noqa: PLC0415 - as above
+def scores_of(rows: list[dict[str, Any]], split: str, column: str) -> dict[str, dict[str, Any]]:
+    """Runs, hits, recall and precision by code, for all codes, and false findings if healthy."""
+    from _watch_runs import ALSO_TRUE  # noqa: PLC0415 - as above
 
     counted = [row for row in rows if row["split"] == split and row["took"]]
     severity = {rule.code: str(rule.severity) for rule in RULES}
@@ -119,64 +128,65 @@ def scored(rows: list[dict[str, Any]], split: str, column: str) -> dict[str, dic
     sums = [0, 0, 0]
     for rule in RULES:
         with_fault = [row for row in counted if row["injected"] == rule.code]
-        found = [
+        with_finding = [
             row
             for row in counted
-            if rule.code in row[column].split() and rule.code not in ALSO.get(row["injected"], ())
+            if rule.code in row[column].split()
+            and rule.code not in ALSO_TRUE.get(row["injected"], ())
         ]
-        right = sum(row["injected"] == rule.code for row in found)
-        scores[rule.code] = _score(len(with_fault), len(found), right)
-        sums = [a + b for a, b in zip(sums, (len(with_fault), len(found), right), strict=True)]
+        right = sum(row["injected"] == rule.code for row in with_finding)
+        counts = len(with_fault), len(with_finding), right
+        scores[rule.code] = _score(*counts)
+        sums = [total + count for total, count in zip(sums, counts, strict=True)]
     scores["all"] = _score(*sums)
     healthy = [row for row in counted if not row["injected"]]
-    wrong = [[severity[code] for code in row[column].split()] for row in healthy]
+    severities = [[severity[code] for code in row[column].split()] for row in healthy]
     scores["healthy"] = {
         "runs": len(healthy),
-        "with_a_finding": sum(bool(one) for one in wrong),
-        "with_an_error": sum("error" in one for one in wrong),
+        "with_a_finding": sum(bool(false) for false in severities),
+        "with_an_error": sum("error" in false for false in severities),
     }
     return scores
 
 
-def _score(runs: int, found: int, right: int) -> dict[str, Any]:
+def _score(runs: int, findings: int, right: int) -> dict[str, Any]:
     return {
         "runs": runs,
-        "found": found,
+        "found": findings,
         "right": right,
         "recall": right / runs if runs else None,
-        "precision": right / found if found else None,
+        "precision": right / findings if findings else None,
     }
 
 
-def drawn(scores: dict[str, dict[str, dict[str, Any]]]) -> str:
-    """The tables of a page."""
+def page_text(scores: dict[str, dict[str, dict[str, Any]]]) -> str:
+    """The table and the sentence for the page."""
     titles = {rule.code: rule.title for rule in RULES}
     kinds = ("", ", live", ", bare")
     header = ["code", "runs", "found"]
     header += [f"{name}{kind}" for kind in kinds for name in ("recall", "precision")]
-    whole = scores["found"]
     rows = [
         [
             f"{code}, {titles[code]}" if code in titles else "**all**",
-            str(one["runs"]),
-            str(one["right"]),
+            str(score["runs"]),
+            str(score["right"]),
             *(
-                _share(held[code][name])
-                for held in scores.values()
+                _share(by_code[code][name])
+                for by_code in scores.values()
                 for name in ("recall", "precision")
             ),
         ]
-        for code, one in whole.items()
+        for code, score in scores["found"].items()
         if code != "healthy"
     ]
-    healthy = [held["healthy"] for held in scores.values()]
-    named = ("", "fed row by row ", "with bare logs ")
-    said = "; ".join(
-        f"{name}{one['with_a_finding']} have a finding and {one['with_an_error']} one of severity "
-        "error"
-        for name, one in zip(named, healthy, strict=True)
+    healthy = [by_code["healthy"] for by_code in scores.values()]
+    names = ("", "fed row by row ", "with bare logs ")
+    sentence = "; ".join(
+        f"{name}{count['with_a_finding']} have a finding and {count['with_an_error']} one of "
+        "severity error"
+        for name, count in zip(names, healthy, strict=True)
     )
-    return f"{table(header, rows)}\n\nOf {healthy[0]['runs']} healthy runs, {said}."
+    return f"{table(header, rows)}\n\nOf {healthy[0]['runs']} healthy runs, {sentence}."
 
 
 def _share(value: float | None) -> str:
@@ -186,30 +196,30 @@ def _share(value: float | None) -> str:
 def main() -> None:
     """Train, diagnose, count."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", help="where Adult and Shakespeare lie")
+    parser.add_argument("--data", help="the folder of Adult and Shakespeare")
     parser.add_argument(
         "--split", choices=("first", "second", "third", "fourth", "test"), help="only these runs"
     )
-    parser.add_argument("--no-training", action="store_true", help="diagnose what is there")
+    parser.add_argument("--no-training", action="store_true", help="diagnose only stored runs")
     parser.add_argument("--json", action="store_true", help="print the scores as JSON")
-    parser.add_argument("--page", type=Path, help="redraw the table in this page")
-    chosen = parser.parse_args()
-    if chosen.data:
-        os.environ["LEARNRATE_DATA"] = chosen.data
+    parser.add_argument("--page", type=Path, help="write the table into this page")
+    arguments = parser.parse_args()
+    if arguments.data:
+        os.environ["LEARNRATE_DATA"] = arguments.data
     torch.set_num_threads(1)
-    if not chosen.no_training:
-        made(chosen.split)
-    rows = diagnosed()
+    if not arguments.no_training:
+        train_missing(arguments.split)
+    rows = diagnosed_runs()
     with (HERE / "watch_corpus.csv").open("w", newline="") as file:
         writer = csv.DictWriter(file, fieldnames=list(rows[0]), lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
-    split = chosen.split or "test"
-    scores = {name: scored(rows, split, name) for name in ("found", "found_live", "found_bare")}
-    text = drawn(scores)
-    if chosen.page:
-        write_section(chosen.page, "watch-corpus", text)
-    print(json.dumps(scores) if chosen.json else text)
+    split = arguments.split or "test"
+    scores = {name: scores_of(rows, split, name) for name in ("found", "found_live", "found_bare")}
+    text = page_text(scores)
+    if arguments.page:
+        write_section(arguments.page, "watch-corpus", text)
+    print(json.dumps(scores) if arguments.json else text)
 
 
 if __name__ == "__main__":
