@@ -3,6 +3,7 @@
 import ast
 import subprocess
 import sys
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -102,10 +103,12 @@ ARROWS = {
     },
 }
 FOUNDATION = {
-    "_axes": {"_errors"},
+    "_axes": {"_chart", "_errors", "_numbers"},
+    "_chart": set(),
     "_discovery": set(),
     "_errors": set(),
     "_files": {"_errors", "_ranks"},
+    "_numbers": set(),
     "_progress": {"_ranks"},
     "_ranks": set(),
     "_checks": {"_errors"},
@@ -170,6 +173,39 @@ def test_a_room_imports_no_private_module_of_another(room):
 @pytest.mark.parametrize("module", sorted(FOUNDATION))
 def test_the_foundation_imports_only_itself(module):
     assert imports_of(module) - FOUNDATION[module] == set()
+
+
+def module_imports(room):
+    """Which modules of a room each of them imports, for types and inside functions too."""
+    folder = SOURCE / room
+    names = {
+        ".".join(("learnrate", room, *path.relative_to(folder).with_suffix("").parts)): path
+        for path in folder.rglob("*.py")
+        if path.stem != "__init__"
+    }
+    graph = {}
+    for module, path in names.items():
+        imported = set()
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ImportFrom):
+                imported |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+            elif isinstance(node, ast.Import):
+                imported |= {alias.name for alias in node.names}
+        graph[module] = imported & names.keys()
+    return graph
+
+
+PARSED_LAZILY = {"schedules"}  # a schedule's methods read texts, whose parser makes schedules
+
+
+@pytest.mark.parametrize("room", sorted(room for room in rooms() if (SOURCE / room).is_dir()))
+def test_no_modules_of_a_room_import_each_other_in_a_cycle(room):
+    if room in PARSED_LAZILY:
+        pytest.skip("its methods read texts, whose parser makes schedules")
+    try:
+        TopologicalSorter(module_imports(room)).prepare()
+    except CycleError as error:
+        pytest.fail(f"import cycle: {' -> '.join(error.args[1])}")
 
 
 def test_every_room_has_its_arrows_stated():

@@ -1,4 +1,4 @@
-"""Drawing with matplotlib: axes given or new, the colours, rate axes, labels that keep apart.
+"""Drawing with matplotlib: charts that are given as data, and the style they share.
 
 matplotlib is optional and slow to load, so it is imported when something is drawn.
 """
@@ -6,38 +6,51 @@ matplotlib is optional and slow to load, so it is imported when something is dra
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from learnrate._chart import (
+    Band,
+    Colour,
+    Crosses,
+    HeatMap,
+    Markers,
+    Note,
+    Polyline,
+    VerticalLine,
+    VerticalSpan,
+    schedules_panel,
+)
 from learnrate._errors import needing
+from learnrate._numbers import rate_text, rate_ticks
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from matplotlib.axes import Axes
-    from matplotlib.axis import Axis
+    from matplotlib.axis import Axis as AxesAxis
     from matplotlib.figure import Figure
     from matplotlib.text import Text
-    from matplotlib.typing import ColorType
     from numpy.typing import ArrayLike
+
+    from learnrate._chart import Axis, Chart, Ink, Panel, PanelMark
 
 __all__ = [
     "BEST",
     "CHOSEN",
+    "COLOURS",
     "DIVERGED",
     "MEASURED",
     "QUIET",
     "SERIES",
-    "Mark",
-    "axes_or_new",
+    "draw_chart",
+    "draw_panel",
     "draw_schedules",
-    "even_ticks",
+    "label_lines",
     "legend_below",
     "log_axis",
-    "mark_rates",
     "new_figure",
-    "rate_text",
-    "rate_ticks",
     "style",
 ]
 
@@ -48,19 +61,83 @@ CHOSEN = "#D55E00"
 DIVERGED = "#A8447F"
 QUIET = "#6B7280"
 SERIES = (MEASURED, CHOSEN, "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+COLOURS = {
+    Colour.MEASURED: MEASURED,
+    Colour.MEASURED_LIGHT: "#7FB8DA",
+    Colour.MEASURED_DARK: "#00395A",
+    Colour.BEST: BEST,
+    Colour.CHOSEN: CHOSEN,
+    Colour.DIVERGED: DIVERGED,
+    Colour.QUIET: QUIET,
+}
 
+_SYMBOLS = {"circle": "o", "square": "s", "triangle": "^", "diamond": "D", "star": "*"}
+_DASHES = {"solid": "-", "dash": "--", "dot": ":"}
+_MISSING = "#D9D9D9"  # cells of a map that have no value
+_HALO = 2.0  # how much wider a halo is than what it surrounds, in points
+_LONG = 24  # characters of an axis label that is written smaller
 _ROW = 1.5  # height of a row of labels, in font sizes
 _GAP = 6.0  # least distance of two labels in a row, in pixels
 
 
-@dataclass(frozen=True)
-class Mark:
-    """A rate worth a vertical line and a label."""
+def draw_chart(chart: Chart) -> Figure:
+    """Draw a chart as a new figure of pyplot, so that notebooks show it.
 
-    lr: float
-    label: str
-    colour: str = QUIET
-    strong: bool = False
+    Raises:
+        MissingExtraError: matplotlib is not installed.
+    """
+    figure = new_figure(*chart.size)
+    places = figure.subplot_mosaic(
+        [list(row) for row in chart.rows], height_ratios=chart.heights or None
+    )
+    for number, panel in enumerate(chart.panels):
+        draw_panel(panel, places[number])
+    if chart.title:
+        figure.suptitle(chart.title, fontsize="medium", fontweight="bold", x=0.01, ha="left")
+    if chart.legend_columns:
+        figure.legend(
+            *places[0].get_legend_handles_labels(),
+            loc="outside lower center",
+            ncols=chart.legend_columns,
+            frameon=False,
+            fontsize="small",
+        )
+    return figure
+
+
+def draw_panel(panel: Panel, axes: Axes | None = None) -> Axes:
+    """Draw a panel on the axes given, or on those of a new figure.
+
+    Raises:
+        MissingExtraError: `axes` is None and matplotlib is not installed.
+    """
+    axes = new_figure().add_subplot() if axes is None else axes
+    style(axes, panel.title, x=panel.x.label, y=panel.y.label)
+    if panel.remark:
+        axes.set_title(panel.remark, loc="right", fontsize="small")
+    _set_axis(axes, "x", panel.x)
+    _set_axis(axes, "y", panel.y)
+    for mark in panel.marks:
+        _draw_mark(axes, mark)
+    axes.set_xlim(panel.x.low, panel.x.high)
+    axes.set_ylim(panel.y.low, panel.y.high)
+    if panel.legend_columns and axes.get_legend_handles_labels()[1]:
+        legend_below(axes, panel.legend_columns)
+    label_lines(axes, [m for m in panel.marks if isinstance(m, VerticalLine) and m.label])
+    return axes
+
+
+def draw_schedules(schedules: Sequence[tuple[str, ArrayLike]], axes: Axes | None = None) -> Axes:
+    """Draw the rates of schedules over the steps of the run.
+
+    Args:
+        schedules: a label and the rate of every step for each schedule; at least one.
+        axes: where; a new figure by default.
+
+    Raises:
+        MissingExtraError: `axes` is None and matplotlib is not installed.
+    """
+    return draw_panel(schedules_panel(schedules), axes)
 
 
 def new_figure(width: float = 8.0, height: float = 4.5) -> Figure:
@@ -74,19 +151,17 @@ def new_figure(width: float = 8.0, height: float = 4.5) -> Figure:
     return plt.figure(figsize=(width, height), layout="constrained")
 
 
-def axes_or_new(axes: Axes | None) -> Axes:
-    """The axes given, or those of a new figure.
-
-    Raises:
-        MissingExtraError: matplotlib is not installed.
-    """
-    return new_figure().add_subplot() if axes is None else axes
-
-
 def style(axes: Axes, title: str, *, x: str, y: str) -> None:
-    """The look every picture shares: a title at the left, a faint grid, no box."""
+    """Give axes the style of all pictures: the title at the left, a faint grid, no box.
+
+    Args:
+        axes: what is styled.
+        title: above the axes; empty for none.
+        x: the label of the horizontal axis.
+        y: the label of the vertical axis.
+    """
     axes.set_title(title, loc="left", fontsize="medium", fontweight="bold")
-    axes.set_xlabel(x)
+    axes.set_xlabel(x, fontsize="small" if len(x) > _LONG else "medium")
     axes.set_ylabel(y)
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(visible=True, which="major", alpha=0.25, linewidth=0.6)
@@ -94,7 +169,7 @@ def style(axes: Axes, title: str, *, x: str, y: str) -> None:
 
 
 def legend_below(axes: Axes, columns: int = 3) -> None:
-    """A legend under the axes, where it hides nothing."""
+    """Put a legend under the axes, where it hides nothing."""
     axes.legend(
         loc="upper center",
         bbox_to_anchor=(0.5, 0.0),
@@ -105,92 +180,58 @@ def legend_below(axes: Axes, columns: int = 3) -> None:
     )
 
 
-def rate_text(rate: float, digits: int = 3) -> str:
-    """A rate for people.
+def log_axis(axis: AxesAxis, low: float, high: float, most: int = 7) -> None:
+    """Make an axis logarithmic, with round numbers written out.
 
-    Examples:
-        >>> rate_text(0.0173), rate_text(1e-10), rate_text(2.345e-5, digits=2), rate_text(2e10)
-        ('0.0173', '1e-10', '2.3e-5', '2e10')
+    Args:
+        axis: one axis of matplotlib's axes.
+        low: the lowest number shown, above 0.
+        high: the highest number shown.
+        most: about how many ticks there is room for.
     """
-    return f"{rate:.{digits}g}".replace("e-0", "e-").replace("e+0", "e").replace("e+", "e")
-
-
-def rate_ticks(low: float, high: float, most: int = 7) -> list[float]:
-    """Round numbers from `low` to `high` for a log axis: about `most` at most, three at least.
-
-    Examples:
-        >>> rate_ticks(0.008, 0.06)
-        [0.01, 0.02, 0.05]
-        >>> rate_ticks(0.17, 0.24)
-        [0.18, 0.2, 0.22, 0.24]
-        >>> rate_ticks(1e-10, 1.0, most=6)
-        [1e-10, 1e-08, 1e-06, 0.0001, 0.01, 1.0]
-    """
-    decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
-    fine = [float(f"{digit}e{decade}") for decade in decades for digit in (1, 2, 5)]
-    ticks = [rate for rate in fine if low <= rate <= high]
-    if len(ticks) < 3:
-        return even_ticks(low, high)
-    if len(ticks) <= most:
-        return ticks
-    powers = [float(f"1e{decade}") for decade in decades]
-    ticks = [rate for rate in powers if low <= rate <= high]
-    return ticks[:: max(1, math.ceil(len(ticks) / most))]
-
-
-def even_ticks(low: float, high: float) -> list[float]:
-    """Round numbers, equally far apart, from `low` to a higher `high`: three to seven.
-
-    Examples:
-        >>> even_ticks(0.0, 0.001)
-        [0.0, 0.0002, 0.0004, 0.0006, 0.0008, 0.001]
-    """
-    power = 10.0 ** math.floor(math.log10((high - low) / 3))
-    step = power * max(n for n in (1, 2, 5) if n * power <= (high - low) / 3)
-    first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
-    return [float(f"{number * step:.6g}") for number in range(first, last + 1)]
-
-
-def log_axis(axis: Axis, low: float, high: float) -> None:
-    """Make an axis logarithmic from `low` to `high`, with round numbers written out."""
     from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter  # noqa: PLC0415
 
     axis._set_axes_scale("log")  # type: ignore[attr-defined]  # noqa: SLF001
-    axis.set_major_locator(FixedLocator(rate_ticks(low, high)))
+    axis.set_major_locator(FixedLocator(rate_ticks(low, high, most)))
     axis.set_major_formatter(FuncFormatter(lambda value, _: rate_text(value, 6)))
     axis.set_minor_formatter(NullFormatter())
 
 
-def mark_rates(axes: Axes, marks: Sequence[Mark]) -> None:
+def label_lines(axes: Axes, lines: Sequence[VerticalLine]) -> None:
     """Draw vertical lines with labels in rows at the top, no label over another.
 
-    Call it last: it makes room above what is drawn, and measures the labels as laid out by now.
+    Call it last: it makes room above what is drawn, and measures the labels in their layout.
     """
-    if not marks:
+    if not lines:
         return
-    ordered = sorted(marks, key=lambda mark: mark.lr)
-    texts = [_label(axes, mark) for mark in ordered]
+    ordered = sorted(lines, key=lambda line: line.x)
+    texts = [_label(axes, line) for line in ordered]
     figure: Any = axes.get_figure(root=True)
     figure.draw_without_rendering()
-    box = axes.get_window_extent()
+    frame = axes.get_window_extent()
     boxes = [text.get_window_extent() for text in texts]
+    halves = [box.width / 2 for box in boxes]
     centres = [
-        min(max(one.x0 + one.width / 2, box.x0 + one.width / 2), box.x1 - one.width / 2)
-        for one in boxes
+        min(max(box.x0 + half, frame.x0 + half), frame.x1 - half)
+        for box, half in zip(boxes, halves, strict=True)
     ]
-    halves = [one.width / 2 for one in boxes]
     rows = rows_apart(centres, halves, _GAP)
-    height = _ROW * max(one.height for one in boxes) / box.height
+    height = _ROW * max(box.height for box in boxes) / frame.height
     _make_room(axes, min(0.6, height * (max(rows) + 1)))
-    for mark, text, centre, row in zip(ordered, texts, centres, rows, strict=True):
+    for line, text, centre, row in zip(ordered, texts, centres, rows, strict=True):
         level = 1.0 - height * (row + 0.5)
-        x, _ = axes.transData.inverted().transform((centre, box.y0))
+        x, _ = axes.transData.inverted().transform((centre, frame.y0))
         text.set_position((x, level))
-        _line(axes, mark, level)
+        _draw_vertical(axes, line, level)
 
 
 def rows_apart(centres: Sequence[float], halves: Sequence[float], gap: float) -> list[int]:
-    """The lowest row for each label, in order, in which it keeps `gap` from those before it.
+    """The lowest row for each label in which it keeps its distance from the labels before it.
+
+    Args:
+        centres: of the labels, increasing.
+        halves: half the width of each label.
+        gap: the least distance of two labels in a row.
 
     Examples:
         >>> rows_apart([0, 1, 9], [2, 2, 2], gap=1)
@@ -205,15 +246,138 @@ def rows_apart(centres: Sequence[float], halves: Sequence[float], gap: float) ->
     return rows
 
 
-def _label(axes: Axes, mark: Mark) -> Text:
+def _set_axis(axes: Axes, name: str, axis: Axis) -> None:
+    axes_axis: AxesAxis = getattr(axes, f"{name}axis")
+    if axis.log and axis.low is not None and axis.high is not None:
+        log_axis(axes_axis, axis.low, axis.high, axis.most_ticks)
+    elif axis.log:
+        axes.set(**{f"{name}scale": "log"})
+    if axis.names:
+        axes_axis.set_ticks(range(len(axis.names)), list(axis.names))
+    if axis.unnumbered:
+        axes_axis.set_tick_params(**{"labelleft" if name == "y" else "labelbottom": False})
+
+
+def _draw_mark(axes: Axes, mark: PanelMark) -> None:
+    match mark:
+        case Polyline():
+            _draw_polyline(axes, mark)
+        case Markers():
+            _draw_markers(axes, mark)
+        case Band():
+            axes.fill_between(
+                np.asarray(mark.x), np.asarray(mark.low), np.asarray(mark.high),
+                color=COLOURS[mark.colour], alpha=0.18, linewidth=0, label=mark.label,
+            )  # fmt: skip
+        case VerticalSpan():
+            colour = COLOURS[mark.colour]
+            axes.axvspan(
+                mark.low, mark.high, color=colour, alpha=0.1, linewidth=0, label=mark.label
+            )
+        case Crosses():
+            axes.plot(
+                np.asarray(mark.x), np.full(np.size(mark.x), mark.height), "x",
+                color=COLOURS[mark.colour], markersize=8, markeredgewidth=2, label=mark.label,
+                transform=axes.get_xaxis_transform(),
+            )  # fmt: skip
+        case Note():
+            axes.annotate(
+                mark.text, (mark.x, mark.y), xytext=(-10, -4), textcoords="offset points",
+                ha="right", va="top", color=COLOURS[mark.colour], fontweight="bold",
+            )  # fmt: skip
+        case HeatMap():
+            _draw_heat_map(axes, mark)
+        case VerticalLine():
+            if not mark.label:
+                _draw_vertical(axes, mark, 1.0)
+
+
+def _colour_and_dash(ink: Ink, dash: str) -> tuple[str, str]:
+    if isinstance(ink, Colour):
+        return COLOURS[ink], _DASHES[dash]
+    return SERIES[ink % len(SERIES)], "--" if ink // len(SERIES) % 2 else _DASHES[dash]
+
+
+def _draw_polyline(axes: Axes, line: Polyline) -> None:
+    colour, dash = _colour_and_dash(line.colour, line.dash)
+    axes.plot(
+        np.asarray(line.x),
+        np.asarray(line.y),
+        color=colour,
+        linestyle=dash,
+        linewidth=line.width,
+        alpha=line.opacity,
+        marker="o" if line.marker_size else None,
+        markersize=line.marker_size,
+        label=line.label or None,
+    )
+
+
+def _draw_markers(axes: Axes, markers: Markers) -> None:
+    colour, _ = _colour_and_dash(markers.colour, "solid")
+    x, y = np.atleast_1d(markers.x), np.atleast_1d(markers.y)
+    layers: list[tuple[str, float, str | None]] = [(colour, 0.0, markers.label or None)]
+    if markers.halo:
+        layers.insert(0, ("white", _HALO, None))
+    for layer_colour, extra, label in layers:
+        look: dict[str, Any] = {
+            "color": layer_colour,
+            "label": label,
+            "markersize": markers.size + extra,
+            "fillstyle": "none" if markers.hollow else "full",
+            "alpha": markers.opacity,
+        }
+        symbol = _SYMBOLS[markers.symbol]
+        if markers.x_ends is None and markers.y_ends is None:
+            axes.plot(x, y, symbol, **look)
+            continue
+        axes.errorbar(
+            x,
+            y,
+            xerr=_distances(x, markers.x_ends),
+            yerr=_distances(y, markers.y_ends),
+            fmt=symbol,
+            elinewidth=markers.bar_width + extra,
+            capsize=4.0 if markers.capped else 0.0,
+            capthick=markers.bar_width,
+            **look,
+        )
+
+
+def _distances(middles: np.ndarray, ends: ArrayLike | None) -> np.ndarray | None:
+    """How far the ends of error bars lie from their points, as matplotlib takes them."""
+    if ends is None:
+        return None
+    low, high = np.asarray(ends, dtype=float).reshape(2, -1)
+    return np.array([middles - low, high - middles])
+
+
+def _draw_heat_map(axes: Axes, heat_map: HeatMap) -> None:
+    axes.grid(visible=False)
+    axes.set_facecolor(_MISSING)
+    if not np.isfinite(heat_map.values).any():
+        return
+    mesh = axes.pcolormesh(
+        heat_map.x_edges,
+        heat_map.y_edges,
+        np.where(np.isfinite(heat_map.values), heat_map.values, np.nan),
+        cmap="viridis",
+        vmin=heat_map.low,
+        vmax=heat_map.high,
+    )
+    figure: Any = axes.get_figure(root=True)
+    figure.colorbar(mesh, ax=axes, label=heat_map.label, extend="max")
+
+
+def _label(axes: Axes, line: VerticalLine) -> Text:
     return axes.text(
-        mark.lr,
+        line.x,
         1.0,
-        mark.label,
+        line.label,
         transform=axes.get_xaxis_transform(),
-        color=mark.colour,
+        color=COLOURS[line.colour],
         fontsize="small",
-        fontweight="bold" if mark.strong else "normal",
+        fontweight="bold" if line.strong else "normal",
         ha="center",
         va="center",
         zorder=5,
@@ -221,14 +385,14 @@ def _label(axes: Axes, mark: Mark) -> Text:
     )
 
 
-def _line(axes: Axes, mark: Mark, level: float) -> None:
+def _draw_vertical(axes: Axes, line: VerticalLine, level: float) -> None:
     axes.plot(
-        [mark.lr, mark.lr],
+        [line.x, line.x],
         [0.0, level],
         transform=axes.get_xaxis_transform(),
-        color=mark.colour,
-        linewidth=1.8 if mark.strong else 0.9,
-        linestyle="-" if mark.strong else ":",
+        color=COLOURS[line.colour],
+        linewidth=1.8 if line.strong else 0.9,
+        linestyle=_DASHES[line.dash],
         scalex=False,
         scaley=False,
         zorder=2,
@@ -236,24 +400,9 @@ def _line(axes: Axes, mark: Mark, level: float) -> None:
 
 
 def _make_room(axes: Axes, share: float) -> None:
+    """Raise the upper limit, so that this share of the height at the top is free."""
     bottom, top = axes.get_ylim()
-    axes.set_ylim(bottom, bottom + (top - bottom) / (1.0 - share))
-
-
-def draw_schedules(schedules: Sequence[tuple[str, ArrayLike]], axes: Axes | None = None) -> Axes:
-    """Draw schedules given as (label, one rate per step), over the steps of the run.
-
-    Raises:
-        MissingExtraError: `axes` is None and matplotlib is not installed.
-    """
-    axes = axes_or_new(axes)
-    for index, (label, values) in enumerate(schedules):
-        colour: ColorType = SERIES[index % len(SERIES)]
-        dashes = "-" if index < len(SERIES) else "--"
-        axes.plot(values, label=label, color=colour, linestyle=dashes, linewidth=1.8)
-    single = len(schedules) == 1
-    style(axes, schedules[0][0] if single else "Schedules", x="step", y="lr")
-    axes.margins(x=0.01)
-    if not single:
-        legend_below(axes, columns=1)
-    return axes
+    if axes.get_yscale() == "log":
+        axes.set_ylim(bottom, math.exp(math.log(bottom) + math.log(top / bottom) / (1.0 - share)))
+    else:
+        axes.set_ylim(bottom, bottom + (top - bottom) / (1.0 - share))

@@ -1,3 +1,4 @@
+import dataclasses
 import re
 
 from learnrate.report import plan_page
@@ -26,7 +27,18 @@ def test_the_page_says_the_answer_and_how_to_use_it(plan):
 
 def test_the_shell_command_can_be_given(plan):
     page = plan_page(plan, command="learnrate train a.py:t --plan 'x & y.json'")
-    assert "learnrate train a.py:t --plan &#x27;x &amp; y.json&#x27;" in page
+    assert "learnrate train a.py:t --plan &#39;x &amp; y.json&#39;" in page
+
+
+def test_the_drift_is_said_for_each_doubling_of_the_horizon(plan):
+    assert (
+        "The best rate moves as horizon^-0.21: each doubling of the length of training "
+        "multiplies it by 0.86."
+    ) in words_of(plan_page(plan))
+    rising = dataclasses.replace(plan, drift=0.5)
+    assert "horizon^0.50: each doubling of the length of training multiplies it by 1.41." in (
+        words_of(plan_page(rising))
+    )
 
 
 def test_every_trial_is_in_the_table_with_its_status(plan):

@@ -10,9 +10,7 @@ from matplotlib import pyplot as plt  # noqa: E402 - after the backend is chosen
 
 from learnrate import MissingExtraError  # noqa: E402
 from learnrate._axes import draw_schedules, rows_apart  # noqa: E402
-from learnrate.planning._picture import draw as draw_plan  # noqa: E402
 from learnrate.range_test import RangeTest  # noqa: E402
-from learnrate.range_test._picture import draw as draw_range_test  # noqa: E402
 
 
 @pytest.fixture(autouse=True)
@@ -26,7 +24,7 @@ def labels_of(axes):
 
 
 def test_a_range_test_shows_each_repeat_the_mean_the_band_and_its_marks(test_of_rates):
-    axes = draw_range_test(test_of_rates)
+    axes = test_of_rates.plot()
     marks = [text.get_text().split()[0] for text in axes.texts]
     answered = [name for name, lr in test_of_rates.rules.items() if lr is not None]
     assert sorted(marks) == sorted([*answered, "suggestion", "diverged"])
@@ -36,7 +34,7 @@ def test_a_range_test_shows_each_repeat_the_mean_the_band_and_its_marks(test_of_
 
 
 def test_labels_of_a_range_test_do_not_overlap(test_of_rates):
-    axes = draw_range_test(test_of_rates)
+    axes = test_of_rates.plot()
     axes.figure.draw_without_rendering()
     boxes = [text.get_window_extent() for text in axes.texts]
     overlaps = [
@@ -49,7 +47,7 @@ def test_labels_of_a_range_test_do_not_overlap(test_of_rates):
 
 
 def test_a_refused_test_shows_its_reason_and_no_marks(flat_test):
-    axes = draw_range_test(flat_test)
+    axes = flat_test.plot()
     title = " ".join(axes.get_title(loc="left").split())
     assert title == f"Range test, refused: {flat_test.reason}"
     assert len(axes.texts) == 0
@@ -57,24 +55,24 @@ def test_a_refused_test_shows_its_reason_and_no_marks(flat_test):
 
 def test_a_test_that_was_never_finite_can_be_drawn():
     lost = RangeTest(np.geomspace(1e-6, 1, 40), np.full((2, 40), np.nan), "exponential", 0, 0.9)
-    axes = draw_range_test(lost)
+    axes = lost.plot()
     assert axes.get_title(loc="left").startswith("Range test, refused")
 
 
 def test_a_linear_test_has_a_linear_axis():
     lr = np.linspace(1e-3, 1.0, 80)
     falling = 2.0 - 1.5 * lr + 0.001 * np.random.default_rng(0).normal(size=(2, 80))
-    axes = draw_range_test(RangeTest(lr, falling, "linear", 0, 0.5))
+    axes = RangeTest(lr, falling, "linear", 0, 0.5).plot()
     assert axes.get_xscale() == "linear"
 
 
 def test_the_axes_given_are_the_axes_drawn_on(test_of_rates):
     axes = plt.figure().add_subplot()
-    assert draw_range_test(test_of_rates, axes) is axes
+    assert test_of_rates.plot(axes) is axes
 
 
 def test_a_plan_has_three_panels_with_every_rung_and_the_peak(plan):
-    rungs, extrapolation, schedule = draw_plan(plan).axes
+    rungs, extrapolation, schedule = plan.plot().axes
     assert sorted(labels_of(rungs)) == [
         "20 updates",
         "80 updates",
@@ -82,7 +80,7 @@ def test_a_plan_has_three_panels_with_every_rung_and_the_peak(plan):
         "diverged",
     ]
     assert "chosen peak" in labels_of(extrapolation)
-    assert [text.get_text() for text in extrapolation.texts] == ["0.0123"]
+    assert [text.get_text() for text in extrapolation.texts] == ["peak 0.0123"]
     assert schedule.get_title(loc="left") == str(plan.schedule)
     assert len(schedule.lines[0].get_xdata()) == plan.total_steps
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from learnrate._axes import SERIES, legend_below, log_axis, new_figure, rate_text, style
+from learnrate._axes import SERIES, legend_below, log_axis, new_figure, style
+from learnrate._numbers import rate_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -4,6 +4,7 @@ Each file has one `CLAIM`: statement, source, design, figures and the rule by wh
 fixed before the first run. Results are kept whether the claim holds or not.
 """
 
+from learnrate.claims import _picture as _picture
 from learnrate.claims._claim import Case, Claim, ClaimLine, ClaimMeasurement, ClaimVerdict, Figure
 from learnrate.claims._outcome import CaseResult, Outcome, read_result, write_result
 from learnrate.claims._registry import claim_named, claims

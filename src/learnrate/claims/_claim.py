@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Literal, NotRequired, TypedDict
 
 import numpy as np
 
-from learnrate._axes import rate_text
 from learnrate._errors import ArgumentError
+from learnrate._numbers import rate_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence

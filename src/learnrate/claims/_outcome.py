@@ -8,6 +8,8 @@ from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
+from learnrate._axes import draw_chart
+from learnrate._chart import describe
 from learnrate._errors import ArgumentError, FileError
 from learnrate._files import folder_for, read_json, write_json
 from learnrate._records import from_dict, to_dict
@@ -136,9 +138,7 @@ class Outcome:
         Raises:
             MissingExtraError: matplotlib is not installed.
         """
-        from learnrate.claims._picture import draw  # noqa: PLC0415 - matplotlib is optional
-
-        return draw(self)
+        return draw_chart(describe(self))
 
     def to_dict(self) -> dict[str, Any]:
         """What `learnrate claims run --json` prints."""

@@ -1,110 +1,131 @@
-"""A claim's picture: what was measured beside what is claimed, and the curves it rests on."""
+"""The chart of a tested claim: what was measured beside what is claimed, and the curves."""
 
 from __future__ import annotations
 
 import math
+from itertools import chain
 from typing import TYPE_CHECKING
 
-from learnrate._axes import (
-    BEST,
-    DIVERGED,
-    QUIET,
-    SERIES,
-    legend_below,
-    log_axis,
-    new_figure,
-    style,
+from learnrate._chart import (
+    Axis,
+    Chart,
+    Colour,
+    Markers,
+    Panel,
+    Polyline,
+    VerticalSpan,
+    describe,
 )
+from learnrate.claims._outcome import Outcome
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure as Picture
+    from collections.abc import Sequence
 
     from learnrate.claims._claim import Figure
-    from learnrate.claims._outcome import CaseResult, Outcome
+    from learnrate.claims._outcome import CaseResult
 
-__all__ = ["draw"]
+__all__: list[str] = []
+
+_COLOURS = {True: Colour.BEST, False: Colour.DIVERGED, None: Colour.QUIET}
+_FEW = 30  # points of a curve that are each marked
 
 
-def draw(tested: Outcome) -> Picture:
-    """The cases of each figure with its claimed range, and the curves at their right.
-
-    Raises:
-        MissingExtraError: matplotlib is not installed.
-    """
+@describe.register(Outcome)
+def _outcome_chart(tested: Outcome) -> Chart:
+    """The cases of each figure with its claimed range, and the curves at their right."""
     measured = [
-        (figure, [case for case in tested.cases if case.figure == figure.name])
+        (figure, cases)
         for figure in tested.claim.figures
+        if (cases := [case for case in tested.cases if case.figure == figure.name])
     ]
-    measured = [(figure, cases) for figure, cases in measured if cases]
-    heights = [1.1 + 0.38 * len(cases) for _, cases in measured]
-    wide = bool(tested.lines)
-    picture = new_figure(11.0 if wide else 6.5, max(sum(heights), 3.6 if wide else 0.0))
-    grid = picture.add_gridspec(len(heights), 2 if wide else 1, height_ratios=heights)
-    for row, (figure, cases) in enumerate(measured):
-        _draw_cases(picture.add_subplot(grid[row, 0]), figure, cases)
-    if wide:
-        _draw_lines(picture.add_subplot(grid[:, 1]), tested)
-    return picture
+    panels = [_cases_panel(figure, cases) for figure, cases in measured]
+    heights = tuple(1.1 + 0.38 * len(cases) for _, cases in measured)
+    if not tested.lines:
+        return Chart(
+            panels=tuple(panels),
+            rows=tuple((number,) for number in range(len(panels))),
+            heights=heights,
+            size=(6.5, sum(heights)),
+        )
+    return Chart(
+        panels=(*panels, _lines_panel(tested)),
+        rows=tuple((number, len(panels)) for number in range(len(panels))),
+        heights=heights,
+        size=(11.0, max(sum(heights), 3.6)),
+    )
 
 
-def _draw_cases(axes: Axes, figure: Figure, cases: list[CaseResult]) -> None:
+def _cases_panel(figure: Figure, cases: Sequence[CaseResult]) -> Panel:
     scale = 100.0 if figure.unit == "%" else 1.0
-    for place, case in enumerate(reversed(cases)):
-        colour = QUIET if case.bears_out is None else BEST if case.bears_out else DIVERGED
-        axes.plot(
-            [scale * case.low, scale * case.high], [place, place], color=colour, linewidth=2.5
-        )
-        axes.plot([scale * case.value], [place], "o", color=colour, markersize=7)
-    style(axes, figure.name, x=figure.meaning + (" (%)" if figure.unit == "%" else ""), y="")
-    axes.xaxis.label.set_fontsize("small")
-    axes.set_yticks(range(len(cases)), [case.where for case in reversed(cases)])
-    axes.set_ylim(-0.6, len(cases) - 0.4)
     bounds = [scale * bound for bound in (figure.low, figure.high) if math.isfinite(bound)]
-    seen = [scale * end for case in cases for end in (case.low, case.high)] + bounds
-    _limit(axes, min(seen), max(seen), factors=figure.unit == "x")
+    ends = [scale * end for case in cases for end in (case.low, case.high)] + bounds
+    low, high = _with_room(min(ends), max(ends), factors=figure.unit == "x")
+    marks: list[VerticalSpan | Markers] = []
     if figure.decides:
-        left, right = axes.get_xlim()
-        axes.axvspan(
-            max(left, scale * figure.low),
-            min(right, scale * figure.high),
-            color=BEST,
-            alpha=0.12,
-            linewidth=0,
+        span = max(low, scale * figure.low), min(high, scale * figure.high)
+        marks.append(VerticalSpan(low=span[0], high=span[1], colour=Colour.BEST))
+    for place, case in enumerate(reversed(cases)):
+        marks.append(
+            Markers(
+                x=[scale * case.value],
+                y=[place],
+                x_ends=[[scale * case.low], [scale * case.high]],
+                colour=_COLOURS[case.bears_out],
+                size=7,
+                bar_width=2.5,
+            )
         )
-        axes.set_title(f"claimed: {figure.claimed}", loc="right", fontsize="small")
+    return Panel(
+        title=figure.name,
+        remark=f"claimed: {figure.claimed}" if figure.decides else "",
+        x=Axis(
+            label=figure.meaning + (" (%)" if figure.unit == "%" else ""),
+            low=low,
+            high=high,
+            log=figure.unit == "x",
+        ),
+        y=Axis(
+            label="",
+            low=-0.6,
+            high=len(cases) - 0.4,
+            names=tuple(case.where for case in reversed(cases)),
+        ),
+        marks=tuple(marks),
+    )
 
 
-def _limit(axes: Axes, low: float, high: float, *, factors: bool) -> None:
-    """Room at both sides of what is shown; factors on a logarithmic axis."""
+def _with_room(low: float, high: float, *, factors: bool) -> tuple[float, float]:
+    """Limits with room at both sides; those of factors for a logarithmic axis."""
     if factors:
-        room = max(1.15, (high / low) ** 0.1)
-        log_axis(axes.xaxis, low / room, high * room)
-        axes.set_xlim(low / room, high * room)
-        return
+        factor = max(1.15, (high / low) ** 0.1)
+        return low / factor, high * factor
     room = 0.1 * (high - low) or max(0.1 * abs(high), 1e-6)
-    axes.set_xlim(low - room, high + room)
+    return low - room, high + room
 
 
-def _draw_lines(axes: Axes, tested: Outcome) -> None:
-    for index, line in enumerate(tested.lines):
-        colour, dashes = SERIES[index % len(SERIES)], "-" if index < len(SERIES) else "--"
-        marker = "o" if len(line.x) < 30 else None
-        axes.plot(
-            line.x,
-            line.y,
-            label=line.label,
-            color=colour,
-            linestyle=dashes,
-            linewidth=1.6,
-            marker=marker,
-            markersize=3.5,
-        )
-    x, y = tested.claim.axes
-    style(axes, "", x=x, y=y)
-    if "x" in tested.claim.log:
-        every = [value for line in tested.lines for value in line.x if value > 0]
-        log_axis(axes.xaxis, min(every), max(every))
-    if "y" in tested.claim.log:
-        axes.set_yscale("log")
-    legend_below(axes, columns=2)
+def _lines_panel(tested: Outcome) -> Panel:
+    x_label, y_label = tested.claim.axes
+    return Panel(
+        x=_lines_axis(x_label, tested.claim.log, "x", [line.x for line in tested.lines]),
+        y=_lines_axis(y_label, tested.claim.log, "y", [line.y for line in tested.lines]),
+        marks=tuple(
+            Polyline(
+                x=line.x,
+                y=line.y,
+                colour=number,
+                label=line.label,
+                marker_size=3.5 if len(line.x) < _FEW else 0.0,
+            )
+            for number, line in enumerate(tested.lines)
+        ),
+        legend_columns=2,
+    )
+
+
+def _lines_axis(label: str, log: str, name: str, columns: Sequence[Sequence[float]]) -> Axis:
+    """An axis of the curves, logarithmic if its name is in `log`."""
+    if name not in log:
+        return Axis(label=label)
+    positive = [number for number in chain(*columns) if 0 < number < math.inf]
+    low, high = _with_room(min(positive), max(positive), factors=True)
+    return Axis(label=label, low=low, high=high, log=True)

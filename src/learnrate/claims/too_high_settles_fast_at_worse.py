@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from learnrate._axes import rate_text
+from learnrate._numbers import rate_text
 from learnrate.claims._claim import Claim, ClaimMeasurement, factor
 from learnrate.claims._constant import rates_around, smooth_line
 from learnrate.claims._measures import best_rows_of_others

@@ -72,7 +72,7 @@ def train(
         raise ArgumentError("train takes either --store PLACE or --no-store; got both.")
     import learnrate  # noqa: PLC0415 - loads torch, which --help does not need
     from learnrate._files import folder_for, write_json  # noqa: PLC0415
-    from learnrate.report import show_curve, show_found  # noqa: PLC0415
+    from learnrate.report import list_findings, show_curve  # noqa: PLC0415
     from learnrate.steering import replayed  # noqa: PLC0415
 
     chosen: Any = schedule
@@ -102,7 +102,7 @@ def train(
     else:
         show_curve(console(), trained.curve, str(trained.schedule))
         if trained.run is not None:
-            show_found(console(), trained.findings)
+            list_findings(console(), trained.findings)
             typer.echo(f"recorded as {trained.run}; learnrate runs {trained.run} shows it")
     code = {"finished": 0, "stopped": 0, "interrupted": 130}.get(str(trained.curve.status), 1)
     if code == 1:

@@ -10,12 +10,12 @@ from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
-from learnrate._axes import rate_text
 from learnrate._errors import FileError
 from learnrate._files import read_json
+from learnrate._numbers import rate_text
 from learnrate.dashboard._models import PlanShown
 from learnrate.planning import Plan
-from learnrate.report import plan_body, plan_figures, range_test, range_test_body
+from learnrate.report import plan_body, plan_figures, range_test_body, range_test_figure
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -45,7 +45,7 @@ class Document:
         if isinstance(self.content, Plan):
             return plan_figures(self.content)
         if isinstance(self.content, dict) and self.content["lr"]:
-            return {"range-test": range_test(self.content)}
+            return {"range-test": range_test_figure(self.content)}
         return {}
 
     @property

@@ -12,8 +12,8 @@ from fastapi.responses import FileResponse, HTMLResponse, Response
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
 
-from learnrate._axes import rate_text
 from learnrate._errors import ArgumentError
+from learnrate._numbers import rate_text
 from learnrate._version import __version__
 from learnrate.dashboard._api import matching
 from learnrate.dashboard._plotly import PLOTLY, script

@@ -8,13 +8,9 @@ from typing import TYPE_CHECKING, Any
 from learnrate._records import to_dict
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from matplotlib.axes import Axes
-
     from learnrate.meta._rates import InnerRates
 
-__all__ = ["NegativeShare", "draw_negative_shares", "negative_shares"]
+__all__ = ["NegativeShare", "negative_shares"]
 
 
 @dataclass(frozen=True)
@@ -72,27 +68,3 @@ def negative_shares(rates: InnerRates, step: int = 0, trial: int = 0) -> list[Ne
         )
         for name, values in rates.values.items()
     ]
-
-
-def draw_negative_shares(shares: Sequence[NegativeShare], axes: Axes | None = None) -> Axes:
-    """Draw each layer's share of negative rates over meta-training.
-
-    Raises:
-        MissingExtraError: `axes` is None and matplotlib is not installed.
-    """
-    from learnrate._axes import SERIES, axes_or_new, legend_below, style  # noqa: PLC0415 - slow
-
-    axes = axes_or_new(axes)
-    style(axes, "Learned inner rates below 0", x="meta-update", y="share of the layer's rates, %")
-    for index, layer in enumerate(dict.fromkeys(share.layer for share in shares)):
-        shares_of_layer = [share for share in shares if share.layer == layer]
-        axes.plot(
-            [share.step for share in shares_of_layer],
-            [100 * share.share for share in shares_of_layer],
-            label=layer,
-            color=SERIES[index % len(SERIES)],
-            linestyle="-" if index < len(SERIES) else "--",
-        )
-    axes.set_ylim(bottom=0)
-    legend_below(axes)
-    return axes

@@ -1,4 +1,4 @@
-"""The map of a sweep: test loss over both rates."""
+"""The charts of meta-learning: the map of a sweep, and the learned rates below 0."""
 
 from __future__ import annotations
 
@@ -6,71 +6,108 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from learnrate._axes import CHOSEN, QUIET, axes_or_new, style
+from learnrate._chart import (
+    Axis,
+    Colour,
+    HeatMap,
+    Markers,
+    Panel,
+    PanelMark,
+    Polyline,
+    VerticalLine,
+)
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
+    from collections.abc import Sequence
 
-    from learnrate.meta._sweep import MetaSweep
+    from learnrate.meta._learned import NegativeShare
+    from learnrate.meta._optimum import BestPoint
 
-__all__ = ["draw_map"]
+__all__ = ["loss_map", "negative_shares_panel"]
 
 
-def draw_map(sweep: MetaSweep, axes: Axes | None = None) -> Axes:
-    """Draw the mean loss as colours, the optimum as a cross whose arms are its intervals.
+def loss_map(
+    inner_lrs: np.ndarray, adapt_lrs: np.ndarray, loss: np.ndarray, best: BestPoint | None
+) -> Panel:
+    """The mean loss over both rates as colours; the arms of the cross are the optimum's intervals.
 
-    Raises:
-        MissingExtraError: `axes` is None and matplotlib is not installed.
+    Args:
+        inner_lrs: the rates of meta-training, increasing, shape (i,).
+        adapt_lrs: the rates of adaptation, increasing, shape (a,).
+        loss: the mean loss of each pair, shape (i, a); infinite where a trial diverged.
+        best: the pair of lowest loss, if a trial finished.
     """
-    axes = axes_or_new(axes)
-    mean = np.where(np.isfinite(sweep.mean), sweep.mean, np.nan)
-    style(axes, _title(sweep), x="inner_lr (meta-training)", y="adapt_lr (test time)")
-    axes.grid(visible=False)
-    axes.set_facecolor("#D9D9D9")
-    if np.isfinite(mean).any():
-        shown = axes.pcolormesh(
-            _edges(sweep.inner_lrs),
-            _edges(sweep.adapt_lrs),
-            mean.T,
-            cmap="viridis",
-            vmin=float(np.nanmin(mean)),
-            vmax=float(min(np.nanmax(mean), _ceiling(mean))),
+    x_edges, y_edges = _cell_edges(inner_lrs), _cell_edges(adapt_lrs)
+    finite = loss[np.isfinite(loss)]
+    low, high = (float(finite.min()), _ceiling(finite)) if finite.size else (0.0, 1.0)
+    marks: list[PanelMark] = [
+        HeatMap(
+            x_edges=x_edges, y_edges=y_edges, values=loss.T, low=low, high=high,
+            label="mean test loss",
+        ),
+        VerticalLine(x=0.0, dash="dash"),
+    ]  # fmt: skip
+    if best is not None:
+        inner, adapt = best.inner_lr, best.adapt_lr
+        marks.append(
+            Markers(
+                x=[inner.best],
+                y=[adapt.best],
+                x_ends=[[inner.low], [inner.high]],
+                y_ends=[[adapt.low], [adapt.high]],
+                colour=Colour.CHOSEN,
+                size=4,
+                bar_width=2,
+                halo=True,
+            )
         )
-        figure = axes.get_figure(root=True)
-        assert figure is not None  # noqa: S101 - axes that are drawn on belong to one
-        figure.colorbar(shown, ax=axes, label="mean test loss", extend="max")
-    axes.axvline(0.0, color=QUIET, linewidth=0.8, linestyle="--")
-    if sweep.best is not None:
-        inner, adapt = sweep.best.inner_lr, sweep.best.adapt_lr
-        arms = [[inner.best - inner.low], [inner.high - inner.best]]
-        rises = [[adapt.best - adapt.low], [adapt.high - adapt.best]]
-        for width, colour in ((4.0, "white"), (2.0, CHOSEN)):
-            axes.errorbar(
-                [inner.best], [adapt.best], xerr=arms, yerr=rises,
-                fmt="o", color=colour, markersize=width + 2, linewidth=width,
-            )  # fmt: skip
-    axes.set_xlim(_edges(sweep.inner_lrs)[[0, -1]].tolist())
-    axes.set_ylim(_edges(sweep.adapt_lrs)[[0, -1]].tolist())
-    return axes
+    return Panel(
+        title=_title(best),
+        x=Axis(label="inner_lr (meta-training)", low=x_edges[0], high=x_edges[-1]),
+        y=Axis(label="adapt_lr (test time)", low=y_edges[0], high=y_edges[-1]),
+        marks=tuple(marks),
+    )
 
 
-def _title(sweep: MetaSweep) -> str:
-    if sweep.best is None:
+def negative_shares_panel(shares: Sequence[NegativeShare]) -> Panel:
+    """Each layer's share of negative rates over meta-training, from its counts at some steps."""
+    lines = []
+    for number, layer in enumerate(dict.fromkeys(share.layer for share in shares)):
+        of_layer = [share for share in shares if share.layer == layer]
+        lines.append(
+            Polyline(
+                x=[share.step for share in of_layer],
+                y=[100 * share.share for share in of_layer],
+                colour=number,
+                label=layer,
+            )
+        )
+    return Panel(
+        title="Learned inner rates below 0",
+        x=Axis(label="meta-update"),
+        y=Axis(label="share of the layer's rates, %", low=0.0),
+        marks=tuple(lines),
+        legend_columns=3,
+    )
+
+
+def _title(best: BestPoint | None) -> str:
+    if best is None:
         return "No trial finished"
-    inner, adapt = sweep.best.inner_lr, sweep.best.adapt_lr
+    inner, adapt = best.inner_lr, best.adapt_lr
     return (
         f"Best inner_lr {inner.best:.2g} ({inner.low:.2g} to {inner.high:.2g}), "
         f"adapt_lr {adapt.best:.2g} ({adapt.low:.2g} to {adapt.high:.2g})"
     )
 
 
-def _ceiling(mean: np.ndarray) -> float:
-    """The loss that colours end at, so that a few diverging corners do not take them all."""
-    low, middle = float(np.nanmin(mean)), float(np.nanmedian(mean))
-    return low + 3 * (middle - low) if middle > low else float(np.nanmax(mean))
+def _ceiling(loss: np.ndarray) -> float:
+    """The loss at which the colours end, so that a few diverging corners do not take them all."""
+    low, middle, high = float(loss.min()), float(np.median(loss)), float(loss.max())
+    return min(high, low + 3 * (middle - low)) if middle > low else high
 
 
-def _edges(rates: np.ndarray) -> np.ndarray:
+def _cell_edges(rates: np.ndarray) -> np.ndarray:
     if len(rates) == 1:
         return np.array([rates[0] - 0.5, rates[0] + 0.5])
     middles = (rates[1:] + rates[:-1]) / 2

@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from learnrate._axes import draw_panel
 from learnrate._errors import ArgumentError
 from learnrate._files import folder_for, number_or_none
 from learnrate._progress import ProgressBar
 from learnrate.meta._optimum import best_point
+from learnrate.meta._picture import loss_map
 from learnrate.meta._population import Population
 from learnrate.meta._rates import Learned
 from learnrate.meta._train import checked_count
@@ -87,9 +89,7 @@ class MetaSweep:
 
     def plot(self, axes: Axes | None = None) -> Axes:
         """Draw the map of the loss over both rates; needs the extra `plot`."""
-        from learnrate.meta._picture import draw_map  # noqa: PLC0415 - matplotlib is optional
-
-        return draw_map(self, axes)
+        return draw_panel(loss_map(self.inner_lrs, self.adapt_lrs, self.mean, self.best), axes)
 
     def to_dict(self) -> dict[str, Any]:
         """The output of `learnrate meta sweep --json`; None for a loss that is not finite."""

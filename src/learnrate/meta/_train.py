@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from learnrate._axes import draw_panel
 from learnrate._errors import ArgumentError
 from learnrate._files import number_or_none
 from learnrate._progress import ProgressBar
-from learnrate.meta._learned import draw_negative_shares, negative_shares
+from learnrate.meta._learned import negative_shares
+from learnrate.meta._picture import negative_shares_panel
 from learnrate.meta._population import Population
 from learnrate.trials import Status, kept_random_state, seed_everything
 
@@ -68,7 +70,7 @@ class MetaTrained:
             raise ArgumentError(
                 "no inner rates were learned; use MetaTask(inner_lr=Learned(...))."
             )
-        return draw_negative_shares(self.negative, axes)
+        return draw_panel(negative_shares_panel(self.negative), axes)
 
     def save(self, path: Path) -> None:
         """Write the weights and the inner rates with `torch.save`."""

@@ -5,12 +5,22 @@ Reading or showing a plan does not load torch; making one does.
 
 from typing import TYPE_CHECKING
 
+from learnrate.planning._picture import plan_panels
 from learnrate.planning._result import Plan, PlanVerdict, Rung, RungTrial
 
 if TYPE_CHECKING:
     from learnrate.planning._plan import JOURNAL_NAME, plan, replan
 
-__all__ = ["JOURNAL_NAME", "Plan", "PlanVerdict", "Rung", "RungTrial", "plan", "replan"]
+__all__ = [
+    "JOURNAL_NAME",
+    "Plan",
+    "PlanVerdict",
+    "Rung",
+    "RungTrial",
+    "plan",
+    "plan_panels",
+    "replan",
+]
 
 
 def __getattr__(name: str) -> object:

@@ -1,124 +1,135 @@
-"""The picture of a plan, on matplotlib axes: its rungs, the extrapolation, the schedule."""
+"""The charts of a plan: its rungs, the extrapolation to the whole run, the schedule."""
 
 from __future__ import annotations
 
 import math
 from typing import TYPE_CHECKING
 
-from learnrate._axes import (
-    BEST,
-    CHOSEN,
-    DIVERGED,
-    MEASURED,
-    draw_schedules,
-    legend_below,
-    log_axis,
-    new_figure,
-    rate_text,
-    style,
+from learnrate._chart import (
+    Axis,
+    Band,
+    Chart,
+    Colour,
+    Crosses,
+    Markers,
+    Note,
+    Panel,
+    PanelMark,
+    Polyline,
+    VerticalLine,
+    VerticalSpan,
+    describe,
+    loss_axis,
+    schedules_panel,
 )
+from learnrate._numbers import rate_text
+from learnrate.planning._result import Plan
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
+    from learnrate._chart import Symbol
+    from learnrate.planning._result import Rung
 
-    from learnrate.planning._result import Plan, Rung
+__all__ = ["plan_panels"]
 
-__all__ = ["draw"]
-
-_BLUES = ("#7FB8DA", MEASURED, "#00395A")  # short to long horizon: lightness carries the order
-_SYMBOLS = ("o", "s", "^")
-
-
-def draw(plan: Plan, axes: Sequence[Axes] | None = None) -> Figure:
-    """Draw the rungs, the extrapolation and the schedule, on three axes given or new ones.
-
-    Raises:
-        MissingExtraError: `axes` is None and matplotlib is not installed.
-    """
-    rungs, extrapolation, schedule = _new_axes() if axes is None else axes
-    draw_rungs(plan, rungs)
-    draw_extrapolation(plan, extrapolation)
-    draw_schedules([(str(plan.schedule), plan.schedule.table())], schedule)
-    figure = rungs.get_figure(root=True)
-    assert figure is not None  # noqa: S101 - axes always lie in a figure
-    return figure
+# Short to long horizon: lightness carries the order.
+_SHADES = (Colour.MEASURED_LIGHT, Colour.MEASURED, Colour.MEASURED_DARK)
+_SYMBOLS: tuple[Symbol, ...] = ("circle", "square", "triangle")
+_INTERVAL = "80 % interval"
 
 
-def _new_axes() -> tuple[Axes, Axes, Axes]:
-    figure = new_figure(11.0, 8.0)
-    panels = figure.subplot_mosaic(
-        [["rungs", "extrapolation"], ["schedule", "schedule"]], height_ratios=[3, 2]
+@describe.register(Plan)
+def _plan_chart(plan: Plan) -> Chart:
+    """All rungs in one panel, the extrapolation beside it, the schedule below."""
+    return Chart(
+        panels=(_rungs_panel(plan), _extrapolation_panel(plan), _schedule_panel(plan)),
+        rows=((0, 1), (2, 2)),
+        heights=(3, 2),
+        size=(11.0, 8.0),
     )
-    return panels["rungs"], panels["extrapolation"], panels["schedule"]
 
 
-def draw_rungs(plan: Plan, axes: Axes) -> None:
+def plan_panels(plan: Plan) -> dict[str, Panel]:
+    """The panels of a plan by name, with one panel for each rung."""
+    low, high = _rate_limits(plan)
+    rungs = {
+        f"rung-{number}": _rung_panel(rung, low, high) for number, rung in enumerate(plan.rungs, 1)
+    }
+    return {
+        "extrapolation": _extrapolation_panel(plan),
+        "schedule": _schedule_panel(plan),
+        **rungs,
+    }
+
+
+def _schedule_panel(plan: Plan) -> Panel:
+    return schedules_panel([(str(plan.schedule), plan.schedule.table())])
+
+
+def _rungs_panel(plan: Plan) -> Panel:
     """Final loss against rate: the trials of each rung, their fit, and the best rate."""
-    losses = [t.loss for rung in plan.rungs for t in rung.trials if t.loss is not None]
-    drawn = [lr for rung in plan.rungs for lr in rung.fit_lr]
-    drawn += [trial.lr for rung in plan.rungs for trial in rung.trials]
-    style(axes, "Rungs: short trials, each annealed", x="peak learning rate", y="final loss")
-    low, high = min(losses), max(losses)
-    if low > 0:
-        room = 0.15 * math.log(high / low) + 0.05
-        low, high = low * math.exp(-room), high * math.exp(2 * room)
-        log_axis(axes.yaxis, low, high)
-    else:
-        room = 0.15 * (high - low) or 1.0
-        low, high = low - room, high + 2 * room
-    log_axis(axes.xaxis, min(drawn), max(drawn))
-    axes.set_ylim(low, high)
-    axes.set_xlim(min(drawn), max(drawn))
-    for index, rung in enumerate(plan.rungs):
-        place = min(index, len(_BLUES) - 1) if len(plan.rungs) > 1 else 1
-        label = "best rate, 80 % interval" if rung is plan.rungs[-1] else None
-        _draw_rung(axes, rung, _BLUES[place], _SYMBOLS[place], label)
-    _draw_diverged(axes, plan)
-    legend_below(axes, columns=2)
-
-
-def _draw_rung(axes: Axes, rung: Rung, colour: str, symbol: str, label: str | None) -> None:
-    finished = [(trial.lr, trial.loss) for trial in rung.trials if trial.loss is not None]
-    axes.plot(rung.fit_lr, rung.fit_loss, color=colour, linewidth=1.4)
-    axes.plot(
-        [lr for lr, _ in finished],
-        [loss for _, loss in finished],
-        symbol,
-        color=colour,
-        markersize=6,
-        label=f"{rung.steps:,} updates",
-    )
-    height = _fit_at_best(rung)
-    axes.errorbar(
-        [rung.best],
-        [height],
-        xerr=[[rung.best - rung.low], [rung.high - rung.best]],
-        color=BEST,
-        marker="D",
-        markersize=6,
-        capsize=4,
-        linewidth=1.6,
-        zorder=4,
-        label=label,
-    )
-
-
-def _draw_diverged(axes: Axes, plan: Plan) -> None:
-    rates = [trial.lr for rung in plan.rungs for trial in rung.trials if trial.loss is None]
-    if rates:
-        axes.plot(
-            rates,
-            [0.96] * len(rates),
-            "x",
-            transform=axes.get_xaxis_transform(),
-            color=DIVERGED,
-            markersize=8,
-            markeredgewidth=2,
-            label="diverged",
+    fits: list[PanelMark] = []
+    best: list[PanelMark] = []
+    for number, rung in enumerate(plan.rungs):
+        shade = min(number, len(_SHADES) - 1) if len(plan.rungs) > 1 else 1
+        fits += _trials(rung, _SHADES[shade], _SYMBOLS[shade], f"{rung.steps:,} updates")
+        best.append(
+            Markers(
+                x=[rung.best],
+                y=[_fit_at_best(rung)],
+                x_ends=[[rung.low], [rung.high]],
+                colour=Colour.BEST,
+                symbol="diamond",
+                capped=True,
+                label="best rate, 80 % interval" if rung is plan.rungs[-1] else "",
+            )
         )
+    low, high = _rate_limits(plan)
+    return Panel(
+        title="Rungs: short trials, each annealed",
+        x=Axis(label="peak learning rate", low=low, high=high, log=True),
+        y=loss_axis("final loss", _losses(plan.rungs)),
+        marks=(*fits, *best, *_diverged(plan.rungs)),
+        legend_columns=2,
+    )
+
+
+def _rung_panel(rung: Rung, low: float, high: float) -> Panel:
+    """One rung: its trials, their fit, and the best rate with its interval."""
+    label = f"best {rate_text(rung.best, 2)}"
+    return Panel(
+        x=Axis(label="peak learning rate", low=low, high=high, log=True),
+        y=loss_axis("final loss", _losses([rung])),
+        marks=(
+            VerticalSpan(low=rung.low, high=rung.high, colour=Colour.BEST),
+            VerticalLine(x=rung.best, colour=Colour.BEST, label=label, strong=True, dash="solid"),
+            *_trials(rung, Colour.MEASURED, "circle"),
+            *_diverged([rung]),
+        ),
+    )
+
+
+def _trials(rung: Rung, colour: Colour, symbol: Symbol, label: str = "") -> list[PanelMark]:
+    finished = [(trial.lr, trial.loss) for trial in rung.trials if trial.loss is not None]
+    fit = Polyline(x=rung.fit_lr, y=rung.fit_loss, colour=colour, width=1.4, hover=False)
+    rates, losses = [lr for lr, _ in finished], [loss for _, loss in finished]
+    return [fit, Markers(x=rates, y=losses, colour=colour, symbol=symbol, label=label)]
+
+
+def _diverged(rungs: Sequence[Rung]) -> list[PanelMark]:
+    rates = [trial.lr for rung in rungs for trial in rung.trials if trial.loss is None]
+    return [Crosses(x=rates, colour=Colour.DIVERGED, label="diverged")] if rates else []
+
+
+def _losses(rungs: Sequence[Rung]) -> list[float]:
+    return [trial.loss for rung in rungs for trial in rung.trials if trial.loss is not None]
+
+
+def _rate_limits(plan: Plan) -> tuple[float, float]:
+    rates = [lr for rung in plan.rungs for lr in (*rung.fit_lr, rung.low, rung.high)]
+    rates += [trial.lr for rung in plan.rungs for trial in rung.trials]
+    return min(rates), max(rates)
 
 
 def _fit_at_best(rung: Rung) -> float:
@@ -126,33 +137,49 @@ def _fit_at_best(rung: Rung) -> float:
     return rung.fit_loss[nearest]
 
 
-def draw_extrapolation(plan: Plan, axes: Axes) -> None:
+def _extrapolation_panel(plan: Plan) -> Panel:
     """Best rate against horizon, with its interval, from the rungs to the whole run."""
     steps = [rung.steps for rung in plan.rungs] + [plan.total_steps]
     lows = [rung.low for rung in plan.rungs] + [plan.low]
     highs = [rung.high for rung in plan.rungs] + [plan.high]
     middles = [rung.best for rung in plan.rungs] + [math.sqrt(plan.low * plan.high)]
-    style(axes, "Extrapolation to the whole run", x="updates", y="best peak learning rate")
-    log_axis(axes.xaxis, min(steps) / 1.3, plan.total_steps * 1.6)
-    log_axis(axes.yaxis, min(lows) / 1.3, max(highs) * 1.3)
-    axes.fill_between(
-        steps, lows, highs, color=BEST, alpha=0.15, linewidth=0, label="80 % interval"
+    return Panel(
+        title="Extrapolation to the whole run",
+        x=Axis(
+            label="updates",
+            low=min(steps) / 1.3,
+            high=plan.total_steps * 1.6,
+            log=True,
+            most_ticks=6,
+            number_format=",",
+        ),
+        y=Axis(
+            label="best peak learning rate", low=min(lows) / 1.3, high=max(highs) * 1.3, log=True
+        ),
+        marks=(
+            Band(x=steps, low=lows, high=highs, colour=Colour.BEST, label=_INTERVAL),
+            Polyline(x=steps, y=middles, colour=Colour.BEST, width=1.2, dash="dash", hover=False),
+            Markers(
+                x=steps[:-1],
+                y=middles[:-1],
+                colour=Colour.BEST,
+                symbol="diamond",
+                label="best rate of a rung",
+            ),
+            Markers(
+                x=[plan.total_steps],
+                y=[plan.peak],
+                colour=Colour.CHOSEN,
+                symbol="star",
+                size=15,
+                label="chosen peak",
+            ),
+            Note(
+                x=plan.total_steps,
+                y=plan.peak,
+                text=f"peak {rate_text(plan.peak)}",
+                colour=Colour.CHOSEN,
+            ),
+        ),
+        legend_columns=3,
     )
-    axes.plot(steps, middles, "--", color=BEST, linewidth=1.2)
-    axes.plot(steps[:-1], middles[:-1], "D", color=BEST, markersize=6, label="best rate of a rung")
-    axes.plot(
-        [plan.total_steps], [plan.peak], "*", color=CHOSEN, markersize=15, label="chosen peak"
-    )
-    axes.annotate(
-        rate_text(plan.peak),
-        (plan.total_steps, plan.peak),
-        xytext=(-10, -4),
-        textcoords="offset points",
-        ha="right",
-        va="top",
-        color=CHOSEN,
-        fontweight="bold",
-    )
-    axes.set_xlim(min(steps) / 1.3, plan.total_steps * 1.6)
-    axes.set_ylim(min(lows) / 1.3, max(highs) * 1.3)
-    legend_below(axes)

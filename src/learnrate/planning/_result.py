@@ -8,6 +8,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from learnrate._axes import draw_chart
+from learnrate._chart import describe
 from learnrate._errors import ArgumentError, FileError, ScheduleError
 from learnrate._files import read_json, write_json
 from learnrate._records import from_dict, to_dict
@@ -141,9 +143,7 @@ class Plan:
 
     def plot(self) -> Figure:
         """Draw rungs, extrapolation and schedule with matplotlib; needs the extra `plot`."""
-        from learnrate.planning._picture import draw  # noqa: PLC0415 - matplotlib is optional
-
-        return draw(self)
+        return draw_chart(describe(self))
 
     def to_dict(self) -> dict[str, Any]:
         """The contents of `plan.json`, which `learnrate plan --json` prints.

@@ -1,5 +1,6 @@
 """The learning-rate range test, and the rules that read a rate off its curve."""
 
+from learnrate.range_test import _picture as _picture
 from learnrate.range_test._find import MEMORY, find, measure_repeat, rates_between
 from learnrate.range_test._result import RangeTest
 from learnrate.range_test._rules import RULES, smoothed

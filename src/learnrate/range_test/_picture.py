@@ -1,49 +1,54 @@
-"""The picture of a range test, on matplotlib axes."""
+"""The chart of a range test: every repeat, and the rates read off their mean."""
 
 from __future__ import annotations
 
 import textwrap
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from learnrate._axes import (
-    CHOSEN,
-    DIVERGED,
-    MEASURED,
-    Mark,
-    axes_or_new,
-    legend_below,
-    log_axis,
-    mark_rates,
-    rate_text,
-    style,
+from learnrate._chart import (
+    Axis,
+    Band,
+    Chart,
+    Colour,
+    Panel,
+    PanelMark,
+    Polyline,
+    VerticalLine,
+    describe,
 )
+from learnrate._numbers import rate_text
+from learnrate.range_test._result import RangeTest
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
-    from learnrate.range_test._result import RangeTest
-
-__all__ = ["draw"]
+__all__: list[str] = []
 
 
-def draw(test: RangeTest, axes: Axes | None = None) -> Axes:
-    """Draw every repeat, their mean and band, and the rates read off them.
+@describe.register(RangeTest)
+def _range_test_chart(test: RangeTest) -> Chart:
+    """Every repeat, their mean and band, and the rates read off them.
 
-    A test that was refused shows its reason instead of a suggestion.
-
-    Raises:
-        MissingExtraError: `axes` is None and matplotlib is not installed.
+    A test that was refused has its reason instead of a suggestion.
     """
-    axes = axes_or_new(axes)
-    style(axes, _title(test), x="learning rate", y="training loss")
-    axes.set_xlim(float(test.lr[0]), float(test.lr[-1]))
-    if test.mode != "linear":
-        log_axis(axes.xaxis, float(test.lr[0]), float(test.lr[-1]))
-    _curves(axes, test)
-    mark_rates(axes, _marks(test))
-    return axes
+    low, high = _loss_limits(test)
+    panel = Panel(
+        title=_title(test),
+        x=Axis(
+            label="learning rate",
+            low=float(test.lr[0]),
+            high=float(test.lr[-1]),
+            log=test.mode != "linear",
+        ),
+        y=Axis(
+            label="training loss",
+            low=low,
+            high=high,
+            number_format=".4g",
+            unnumbered=not len(test.mean),
+        ),
+        marks=(*_repeats(test), *_means(test), *_rates_read(test)),
+        legend_columns=3 if len(test.mean) else 0,
+    )
+    return Chart(panels=(panel,))
 
 
 def _title(test: RangeTest) -> str:
@@ -52,26 +57,32 @@ def _title(test: RangeTest) -> str:
     return f"Range test: suggestion {rate_text(test.suggestion, 2)}"
 
 
-def _curves(axes: Axes, test: RangeTest) -> None:
-    for index, loss in enumerate(test.loss):
-        label = "one repeat, as measured" if index == 0 else None
-        axes.plot(test.lr, loss, color=MEASURED, alpha=0.25, linewidth=0.7, label=label)
+def _repeats(test: RangeTest) -> list[PanelMark]:
+    return [
+        Polyline(
+            x=test.lr, y=loss, colour=Colour.MEASURED, opacity=0.25, width=0.7, hover=False,
+            label="one repeat, as measured" if index == 0 else "",
+        )
+        for index, loss in enumerate(test.loss)
+    ]  # fmt: skip
+
+
+def _means(test: RangeTest) -> list[PanelMark]:
     common = test.lr[: len(test.mean)]
     if not len(common):
-        axes.set_yticks([])
-        return
+        return []
     low, high = test.band
-    repeats = len(test.loss)
-    axes.fill_between(
-        common, low, high, color=MEASURED, alpha=0.2, linewidth=0, label="lowest to highest repeat"
-    )
-    axes.plot(common, test.mean, color=MEASURED, linewidth=2.0, label=f"mean of {repeats}, smooth")
-    axes.set_ylim(*_limits(test))
-    legend_below(axes)
+    label = f"mean of {len(test.loss)}, smooth"
+    return [
+        Band(x=common, low=low, high=high, colour=Colour.MEASURED, label="lowest to highest repeat"),
+        Polyline(x=common, y=test.mean, colour=Colour.MEASURED, width=2.0, label=label),
+    ]  # fmt: skip
 
 
-def _limits(test: RangeTest) -> tuple[float, float]:
-    """Where the loss falls is what matters; the explosion after it is cut off."""
+def _loss_limits(test: RangeTest) -> tuple[float | None, float | None]:
+    """Limits that show where the loss falls; the explosion after it is cut off."""
+    if not len(test.mean):
+        return None, None
     finite = test.loss[np.isfinite(test.loss)]
     start, lowest = float(test.mean[0]), min(float(test.band[0].min()), float(finite.min()))
     room = 3 * abs(start) if test.refusal else 0.5 * (start - lowest)
@@ -80,19 +91,23 @@ def _limits(test: RangeTest) -> tuple[float, float]:
     return lowest - margin, highest + margin
 
 
-def _marks(test: RangeTest) -> list[Mark]:
+def _rates_read(test: RangeTest) -> list[VerticalLine]:
     if not len(test.mean):
         return []
-    marks = [
-        Mark(lr, f"{name} {rate_text(lr, 2)}") for name, lr in test.rules.items() if lr is not None
-    ]
-    if test.suggestion is not None:
+    lines = []
+    if test.suggestion is not None:  # a refused curve carries none of the rules' answers either
+        lines += [
+            VerticalLine(x=lr, label=f"{name} {rate_text(lr, 2)}")
+            for name, lr in test.rules.items()
+            if lr is not None
+        ]
         label = f"suggestion {rate_text(test.suggestion, 2)}"
-        marks.append(Mark(test.suggestion, label, CHOSEN, strong=True))
-    else:
-        marks.clear()  # a curve that carries no answer carries none of the rules' answers either
-    if test.diverged_at is not None:
-        marks.append(
-            Mark(test.diverged_at, f"diverged {rate_text(test.diverged_at, 2)}", DIVERGED)
+        lines.append(
+            VerticalLine(
+                x=test.suggestion, label=label, colour=Colour.CHOSEN, strong=True, dash="solid"
+            )
         )
-    return marks
+    if test.diverged_at is not None:
+        label = f"diverged {rate_text(test.diverged_at, 2)}"
+        lines.append(VerticalLine(x=test.diverged_at, label=label, colour=Colour.DIVERGED))
+    return lines

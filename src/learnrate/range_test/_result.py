@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from learnrate._axes import draw_panel
+from learnrate._chart import describe
 from learnrate.range_test._rules import RULES, smoothed
 
 if TYPE_CHECKING:
@@ -162,9 +164,7 @@ class RangeTest:
 
     def plot(self, axes: Axes | None = None) -> Axes:
         """Draw the curves with their marks on matplotlib axes; needs the extra `plot`."""
-        from learnrate.range_test._picture import draw  # noqa: PLC0415 - matplotlib is optional
-
-        return draw(self, axes)
+        return draw_panel(describe(self).panels[0], axes)
 
     def to_dict(self) -> dict[str, Any]:
         """What `learnrate find --json` prints: the suggestion, the rates and the mean smooth loss."""

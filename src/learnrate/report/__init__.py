@@ -6,13 +6,18 @@ Importing this loads neither plotly nor rich nor plotext; showing something does
 from __future__ import annotations
 
 from learnrate.report._claims import OPEN, interval_text, show_claim, show_claims
-from learnrate.report._figures import plan_figures, range_test
-from learnrate.report._findings import findings_page, show_findings, show_found
+from learnrate.report._findings import findings_page, list_findings, show_findings
 from learnrate.report._meta import show_meta_sweep, show_meta_trained, show_theory
-from learnrate.report._page import plan_body, plan_page, range_test_body
+from learnrate.report._pages import (
+    plan_body,
+    plan_figures,
+    plan_page,
+    range_test_body,
+    range_test_figure,
+    schedules_page,
+)
 from learnrate.report._runs import show_run, show_runs
 from learnrate.report._scaled import show_scaled
-from learnrate.report._schedules_page import schedules_page
 from learnrate.report._sweep import show_sweep
 from learnrate.report._terminal import show_curve, show_plan, show_range_test, show_schedules
 from learnrate.report._theme import DARK, LIGHT, variables
@@ -23,17 +28,17 @@ __all__ = [
     "OPEN",
     "findings_page",
     "interval_text",
+    "list_findings",
     "plan_body",
     "plan_figures",
     "plan_page",
-    "range_test",
     "range_test_body",
+    "range_test_figure",
     "schedules_page",
     "show_claim",
     "show_claims",
     "show_curve",
     "show_findings",
-    "show_found",
     "show_meta_sweep",
     "show_meta_trained",
     "show_plan",

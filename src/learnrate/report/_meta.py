@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from learnrate._axes import rate_text
-from learnrate.report._terminal import _table, _text
+from learnrate._numbers import rate_text
+from learnrate.report._terminal import encoded_text, new_table
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -20,11 +20,11 @@ __all__ = ["show_meta_sweep", "show_meta_trained", "show_theory"]
 def show_meta_sweep(console: Console, sweep: MetaSweep) -> None:
     """Print the loss over both rates, the best pair, and what diverged."""
     heads = [f"adapt {rate_text(float(rate))}" for rate in sweep.adapt_lrs]
-    table = _table(console, "inner_lr", *heads)
+    table = new_table(console, "inner_lr", *heads)
     lowest = float(np.min(sweep.mean))
     for rate, losses in zip(sweep.inner_lrs, sweep.mean, strict=True):
         cells = [
-            _text(console, ("-" if not np.isfinite(one) else f"{one:.4g}",
+            encoded_text(console, ("-" if not np.isfinite(one) else f"{one:.4g}",
                             "bold cyan" if one == lowest else ""))
             for one in losses
         ]  # fmt: skip
@@ -33,7 +33,7 @@ def show_meta_sweep(console: Console, sweep: MetaSweep) -> None:
     if sweep.best is not None:
         inner, adapt = sweep.best.inner_lr, sweep.best.adapt_lr
         console.print(
-            _text(
+            encoded_text(
                 console,
                 ("best inner_lr  ", ""),
                 (rate_text(inner.best), "bold cyan"),
@@ -47,14 +47,14 @@ def show_meta_sweep(console: Console, sweep: MetaSweep) -> None:
             )
         )
     if sweep.advice:
-        console.print(_text(console, (sweep.advice, "bold yellow")))
+        console.print(encoded_text(console, (sweep.advice, "bold yellow")))
     for failure in sweep.failures:
-        console.print(_text(console, (failure, "red")))
+        console.print(encoded_text(console, (failure, "red")))
     seeds = sweep.losses.shape[2]
     known = f", {sweep.resumed} known from before" if sweep.resumed else ""
     trials = len(sweep.inner_lrs) * seeds
     said = f"{trials} meta-trainings of {sweep.steps:,} updates, {seeds} seeds{known}."
-    console.print(_text(console, (said, "dim")))
+    console.print(encoded_text(console, (said, "dim")))
 
 
 def show_meta_trained(console: Console, trained: MetaTrained) -> None:
@@ -67,11 +67,11 @@ def show_meta_trained(console: Console, trained: MetaTrained) -> None:
     ]
     if trained.metric is not None:
         parts.append((f", metric {trained.metric:.4g}", ""))
-    console.print(_text(console, *parts))
+    console.print(encoded_text(console, *parts))
     if not trained.negative:
         return
     last = trained.negative[-1].step
-    table = _table(console, "learned rates of", "below 0", "of", "mean")
+    table = new_table(console, "learned rates of", "below 0", "of", "mean")
     for one in trained.negative:
         if one.step == last:
             table.add_row(one.layer, str(one.negative), str(one.count), f"{one.mean:.3g}")
@@ -81,7 +81,7 @@ def show_meta_trained(console: Console, trained: MetaTrained) -> None:
 def show_theory(console: Console, answer: dict[str, Any]) -> None:
     """Print the optima and losses of the formula, with the simulation's beside them."""
     drawn = answer.get("simulated")
-    table = _table(console, answer["regime"], "formula", *(["simulated"] if drawn else []))
+    table = new_table(console, answer["regime"], "formula", *(["simulated"] if drawn else []))
     rows: list[tuple[str, Any, Any]] = []
     for word in ("best", "worst"):
         found = None if drawn is None else drawn["inner_lr"]
@@ -107,4 +107,4 @@ def show_theory(console: Console, answer: dict[str, Any]) -> None:
             f"loss at inner_lr {gain['inner_lr']:g} less that at {gain['over']:g}, run by run: "
             f"{gain['mean']:.4f} +- {gain['error']:.4f} over {drawn['runs']:,} runs"
         )
-        console.print(_text(console, (said, "")))
+        console.print(encoded_text(console, (said, "")))

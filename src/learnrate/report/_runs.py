@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from learnrate._axes import rate_text
-from learnrate.report._findings import show_found
+from learnrate._numbers import rate_text
+from learnrate.report._findings import list_findings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -66,4 +66,4 @@ def show_run(
                 "not bold",
             )
         )
-    show_found(console, findings)
+    list_findings(console, findings)

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from learnrate._axes import rate_text
-from learnrate.report._terminal import _VERDICT_STYLES, _table, _text
-from learnrate.report._text_plot import TextPlot, show_plot
+from learnrate._chart import Axis, Band, Colour, Panel, Polyline, VerticalLine
+from learnrate._numbers import rate_text
+from learnrate.report._terminal import VERDICT_STYLES, encoded_text, new_table
+from learnrate.report._text_plot import show_plot
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -22,8 +23,8 @@ __all__ = ["show_scaled"]
 def show_scaled(console: Console, fit: Fit, scaled: ScaledRate) -> None:
     """Print the answer: a plot of the law, its exponents, the rate, and whether to trust it."""
     if fit.varied:
-        show_plot(console, _plot(fit, scaled))
-    table = _table(console, "factor", "in the table", "asked", "exponent", "80 % interval")
+        show_plot(console, _law_panel(fit, scaled))
+    table = new_table(console, "factor", "in the table", "asked", "exponent", "80 % interval")
     for name, spanned in fit.ranges.items():
         column = fit.runs.columns[name]
         label = name if column == name else f"{name} ({column})"
@@ -33,37 +34,48 @@ def show_scaled(console: Console, fit: Fit, scaled: ScaledRate) -> None:
         if power is not None:
             powers = f"{power.value:+.2f}", f"{power.low:+.2f} .. {power.high:+.2f}"
         table.add_row(
-            _text(console, (label, "")), span, rate_text(scaled.factors[name], 4), *powers
+            encoded_text(console, (label, "")), span, rate_text(scaled.factors[name], 4), *powers
         )
     console.print(table)
     ends = f"   80 % interval {rate_text(scaled.low, 2)} to {rate_text(scaled.high, 2)}"
     lr = (rate_text(scaled.lr), "bold cyan")
-    console.print(_text(console, ("rate     ", ""), lr, (ends, "")))
-    verdict = (str(scaled.verdict), _VERDICT_STYLES[str(scaled.verdict)])
-    console.print(_text(console, ("verdict  ", ""), verdict, (f"   {scaled.reason}", "")))
+    console.print(encoded_text(console, ("rate     ", ""), lr, (ends, "")))
+    verdict = (str(scaled.verdict), VERDICT_STYLES[str(scaled.verdict)])
+    console.print(encoded_text(console, ("verdict  ", ""), verdict, (f"   {scaled.reason}", "")))
 
 
-def _plot(fit: Fit, scaled: ScaledRate) -> TextPlot:
-    """Along the factor over which the law changes most between the table and the run asked for."""
-    name = max(fit.varied, key=lambda one: abs(math.log(np.divide(*_ends(fit, scaled, one)))))
-    low, high = fit.ranges[name]
-    asked = scaled.factors[name]
-    places = np.geomspace(min(low, asked), max(high, asked), 60)
-    lines = np.array([fit.expected(scaled.factors | {name: float(place)}) for place in places]).T
+def _law_panel(fit: Fit, scaled: ScaledRate) -> Panel:
+    """The law along the factor over which it changes most between the table and the request."""
+    name = max(fit.varied, key=lambda factor: _change(fit, scaled, factor))
+    low, high = _ends(fit, scaled, name)
+    places = np.geomspace(low, high, 60)
+    law = [fit.expected(scaled.factors | {name: float(place)}) for place in places]
+    rates, lows, highs = np.array(law).T
     others = ", ".join(f"{n}={rate_text(v, 3)}" for n, v in scaled.factors.items() if n != name)
-    title = f"best rate{' at ' * bool(others)}{others}, 80 % interval (dotted line: asked)"
-    plot = TextPlot(name, title, log_x=True)
-    plot.lines.extend((places, line) for line in lines)
-    plot.y_limits = float(lines.min()), min(float(lines.max()), 3.0 * float(lines[0].max()))
-    plot.marks.append((asked, "yellow"))
-    return plot
-
-
-def _ends(fit: Fit, scaled: ScaledRate, name: str) -> tuple[float, float]:
-    low, high = fit.ranges[name]
-    asked = scaled.factors[name]
-    ends = (min(low, asked), max(high, asked))
-    return (
-        fit.expected(scaled.factors | {name: ends[0]})[0],
-        fit.expected(scaled.factors | {name: ends[1]})[0],
+    return Panel(
+        title=f"best rate{' at ' * bool(others)}{others}, 80 % interval (dotted line: asked)",
+        x=Axis(label=name, log=True),
+        y=Axis(
+            label="best rate",
+            low=float(lows.min()),
+            high=min(float(highs.max()), 3.0 * float(rates.max())),
+        ),
+        marks=(
+            Polyline(x=places, y=rates, colour=Colour.MEASURED),
+            Band(x=places, low=lows, high=highs, colour=Colour.BEST),
+            VerticalLine(x=scaled.factors[name], colour=Colour.CHOSEN),
+        ),
     )
+
+
+def _ends(fit: Fit, scaled: ScaledRate, factor: str) -> tuple[float, float]:
+    low, high = fit.ranges[factor]
+    return min(low, scaled.factors[factor]), max(high, scaled.factors[factor])
+
+
+def _change(fit: Fit, scaled: ScaledRate, factor: str) -> float:
+    """How far the law moves the log of the rate along a factor."""
+    low, high = (
+        fit.expected(scaled.factors | {factor: end})[0] for end in _ends(fit, scaled, factor)
+    )
+    return abs(math.log(high / low))

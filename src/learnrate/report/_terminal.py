@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from learnrate._axes import rate_text
+from learnrate._chart import Axis, Colour, Panel, PanelMark, Polyline, VerticalLine
+from learnrate._numbers import rate_text
 from learnrate.report import _words as words
-from learnrate.report._text_plot import LINE_COLOURS, TextPlot, show_plot
+from learnrate.report._text_plot import LINE_COLOURS, show_plot
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,11 +27,18 @@ if TYPE_CHECKING:
     from learnrate.range_test import RangeTest
     from learnrate.trials import Curve
 
-__all__ = ["show_curve", "show_plan", "show_range_test", "show_schedules"]
+__all__ = [
+    "VERDICT_STYLES",
+    "encoded_text",
+    "new_table",
+    "show_curve",
+    "show_plan",
+    "show_range_test",
+    "show_schedules",
+]
 
-_VERDICT_STYLES = {"ok": "bold green", "weak": "bold yellow"}
+VERDICT_STYLES = {"ok": "bold green", "weak": "bold yellow"}
 _STATUS_STYLES = {"finished": "bold green", "interrupted": "bold yellow"}
-_MOST_POINTS = 2000
 
 
 def show_plan(console: Console, plan: Plan, *, command: str | None = None) -> None:
@@ -43,27 +51,29 @@ def show_plan(console: Console, plan: Plan, *, command: str | None = None) -> No
     """
     from rich.panel import Panel  # noqa: PLC0415 - slow to load
 
-    lines = _text(
+    lines = encoded_text(
         console,
         ("peak      ", ""),
         (rate_text(plan.peak), "bold cyan"),
         (f"   80 % interval {rate_text(plan.low, 2)} to {rate_text(plan.high, 2)}\n", ""),
         (f"schedule  {plan.schedule}\n", ""),
         ("verdict   ", ""),
-        (str(plan.verdict), _VERDICT_STYLES[str(plan.verdict)]),
+        (str(plan.verdict), VERDICT_STYLES[str(plan.verdict)]),
         (f"   {words.about_verdict(plan)}\n", ""),
         (f"cost      {words.about_cost(plan)}", ""),
     )
-    title = _text(console, (f"plan: {plan.task}", "bold"))
+    title = encoded_text(console, (f"plan: {plan.task}", "bold"))
     console.print(Panel(lines, title=title, title_align="left", expand=False))
     console.print(_rungs_table(console, plan))
-    console.print(_text(console, (plan.reason, "")))
+    console.print(encoded_text(console, (plan.reason, "")))
     if command is not None:
-        console.print(_text(console, ("\nnext  ", "dim"), (command, "bold")), soft_wrap=True)
+        console.print(
+            encoded_text(console, ("\nnext  ", "dim"), (command, "bold")), soft_wrap=True
+        )
 
 
 def _rungs_table(console: Console, plan: Plan) -> Table:
-    table = _table(console, "rung", "updates", "best rate", "80 % interval", "trials")
+    table = new_table(console, "rung", "updates", "best rate", "80 % interval", "trials")
     for index, rung in enumerate(plan.rungs, 1):
         diverged = sum(trial.loss is None for trial in rung.trials)
         table.add_row(
@@ -87,77 +97,89 @@ def _rungs_table(console: Console, plan: Plan) -> Table:
 def show_range_test(console: Console, test: RangeTest) -> None:
     """Print a range test: the curve with the suggestion marked, the rules, the reason."""
     if len(test.mean) > 1:
-        show_plot(console, _range_test_plot(test))
+        show_plot(console, _mean_panel(test))
     if test.suggestion is None:
-        console.print(_text(console, ("no suggestion: ", "bold yellow"), (test.reason, "")))
+        console.print(encoded_text(console, ("no suggestion: ", "bold yellow"), (test.reason, "")))
         return
-    table = _table(console, "rule", "rate")
+    table = new_table(console, "rule", "rate")
     table.add_row("suggestion", rate_text(test.suggestion, 2), style="bold yellow")
     for name, lr in test.rules.items():
         table.add_row(name, "-" if lr is None else rate_text(lr, 2))
     if test.diverged_at is not None:
         table.add_row("diverged at", rate_text(test.diverged_at, 2), style="magenta")
     console.print(table)
-    console.print(_text(console, (f"suggestion: {test.reason}.", "")))
+    console.print(encoded_text(console, (f"suggestion: {test.reason}.", "")))
 
 
-def _range_test_plot(test: RangeTest) -> TextPlot:
+def _mean_panel(test: RangeTest) -> Panel:
+    """The mean of the repeats with the suggestion; the explosion after the fall is cut off."""
     start, lowest = float(test.mean[0]), float(test.mean.min())
     highest = min(float(test.mean.max()), start + 0.5 * (start - lowest))
     if test.refusal:
         highest = float(test.mean.max())
-    plot = TextPlot("learning rate", "training loss", log_x=test.mode != "linear")
+    title = "training loss"
+    marks: list[PanelMark] = [
+        Polyline(x=test.lr[: len(test.mean)], y=test.mean, colour=Colour.MEASURED)
+    ]
     if test.suggestion is not None:
-        plot.y_title += f" (dotted line: suggestion {rate_text(test.suggestion, 2)})"
-    plot.lines.append((test.lr[: len(test.mean)], test.mean))
-    if highest > lowest:
-        plot.y_limits = lowest, highest
-    if test.suggestion is not None:
-        plot.marks.append((test.suggestion, "yellow"))
-    return plot
+        title += f" (dotted line: suggestion {rate_text(test.suggestion, 2)})"
+        marks.append(VerticalLine(x=test.suggestion, colour=Colour.CHOSEN))
+    limits = (lowest, highest) if highest > lowest else (None, None)
+    return Panel(
+        title=title,
+        x=Axis(label="learning rate", log=test.mode != "linear"),
+        y=Axis(label="training loss", low=limits[0], high=limits[1]),
+        marks=tuple(marks),
+    )
 
 
 def show_schedules(console: Console, schedules: Sequence[tuple[str, ArrayLike]]) -> None:
     """Print schedules given as (label, one rate per step): a plot, and their main values."""
-    plot = TextPlot("step", "learning rate")
-    table = _table(
+    lines = []
+    table = new_table(
         console, "schedule", "first", "peak", "at step", "last", "steps", wrap_first=True
     )
-    for index, (label, values) in enumerate(schedules):
+    for number, (label, values) in enumerate(schedules):
         rates = np.asarray(values, dtype=float)
-        plot.lines.append(_sampled(rates))
-        top = int(np.abs(rates).argmax())
-        row = (rates[0], rates[top], top, rates[-1])
+        lines.append(Polyline(x=np.arange(len(rates)), y=rates, colour=number))
+        peak_step = int(np.abs(rates).argmax())
         table.add_row(
-            _text(console, (label, LINE_COLOURS[index % len(LINE_COLOURS)])),
-            *(f"{one:,}" if isinstance(one, int) else rate_text(float(one)) for one in row),
+            encoded_text(console, (label, LINE_COLOURS[number % len(LINE_COLOURS)])),
+            rate_text(float(rates[0])),
+            rate_text(float(rates[peak_step])),
+            f"{peak_step:,}",
+            rate_text(float(rates[-1])),
             f"{len(rates):,}",
         )
-    show_plot(console, plot)
+    show_plot(console, _step_panel("learning rate", lines))
     console.print(table)
+
+
+def _step_panel(label: str, lines: Sequence[Polyline]) -> Panel:
+    return Panel(x=Axis(label="step"), y=Axis(label=label), marks=tuple(lines))
 
 
 def show_curve(console: Console, curve: Curve, label: str = "") -> None:
     """Print a training that ended: its loss, and how it ended."""
     finite = curve.loss[np.isfinite(curve.loss)]
     if len(finite) > 1:
-        plot = TextPlot("step", "training loss", lines=[_sampled(_smooth(finite))])
-        show_plot(console, plot)
-    table = _table(
+        line = Polyline(x=np.arange(len(finite)), y=_smooth(finite), colour=Colour.MEASURED)
+        show_plot(console, _step_panel("training loss", [line]))
+    table = new_table(
         console, "schedule", "status", "updates", "final loss", "validation", wrap_first=True
     )
     last = finite[-max(1, len(finite) // 10) :]
     status = str(curve.status)
     table.add_row(
-        _text(console, (label or "-", "")),
-        _text(console, (status, _STATUS_STYLES.get(status, "bold red"))),
+        encoded_text(console, (label or "-", "")),
+        encoded_text(console, (status, _STATUS_STYLES.get(status, "bold red"))),
         f"{curve.steps:,}",
         f"{last.mean():.4g}" if len(last) else "-",
         "-" if curve.validation is None else f"{curve.validation:.4g}",
     )
     console.print(table)
     if curve.error:
-        console.print(_text(console, (curve.error, "red")))
+        console.print(encoded_text(console, (curve.error, "red")))
 
 
 def _smooth(loss: np.ndarray) -> np.ndarray:
@@ -169,13 +191,15 @@ def _smooth(loss: np.ndarray) -> np.ndarray:
     return np.asarray((sums[ends] - sums[starts]) / (ends - starts))
 
 
-def _sampled(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    even = np.linspace(0, len(values) - 1, min(len(values), _MOST_POINTS)).round().astype(int)
-    steps = np.union1d(even, [int(values.argmax()), int(values.argmin())])
-    return steps.astype(float), values[steps]
+def new_table(console: Console, first: str, *others: str, wrap_first: bool = False) -> Table:
+    """A table without a frame, its first column at the left and the others at the right.
 
-
-def _table(console: Console, first: str, *others: str, wrap_first: bool = False) -> Table:
+    Args:
+        console: where it will be printed.
+        first: the heading of the first column.
+        others: the headings of the other columns.
+        wrap_first: whether long text in the first column is wrapped.
+    """
     from rich import box  # noqa: PLC0415 - slow to load
     from rich.table import Table  # noqa: PLC0415
 
@@ -187,7 +211,7 @@ def _table(console: Console, first: str, *others: str, wrap_first: bool = False)
     return table
 
 
-def _text(console: Console, *parts: tuple[str, str]) -> Text:
+def encoded_text(console: Console, *parts: tuple[str, str]) -> Text:
     """Styled text without markup, in characters the console's encoding has."""
     from rich.text import Text  # noqa: PLC0415 - slow to load
 

@@ -1,122 +1,154 @@
-"""Small plots for a terminal, drawn by plotext into rich text."""
+"""Drawing in a terminal: a panel's lines as plotext draws them, in rich text."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from learnrate._axes import even_ticks, rate_text, rate_ticks
+from learnrate._chart import Band, Colour, Polyline, VerticalLine, thinned
+from learnrate._numbers import even_ticks, rate_text, rate_ticks
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from rich.console import Console
     from rich.text import Text
 
-__all__ = ["LINE_COLOURS", "TextPlot", "show_plot"]
+    from learnrate._chart import Ink, Panel
+
+__all__ = ["LINE_COLOURS", "show_plot"]
 
 LINE_COLOURS = ("cyan", "yellow", "green", "magenta", "blue", "red")
+_ROLES = {
+    Colour.MEASURED: "cyan",
+    Colour.CHOSEN: "yellow",
+    Colour.BEST: "green",
+    Colour.DIVERGED: "red",
+}
 _CODES = {"cyan": 6, "yellow": 3, "green": 2, "magenta": 5, "blue": 4, "red": 1}  # of a terminal
 _ASCII_MARKERS = "*o+x#%"
 _ASCII_FRAME = str.maketrans("┌┐└┘├┤┬┴┼─│┊", "+++++++++-|:")
 _WIDEST = 110
+_MOST_POINTS = 2000
 
 
-@dataclass
-class TextPlot:
-    """What to draw: lines over x, with vertical marks; x is logarithmic if asked.
+def show_plot(console: Console, panel: Panel, *, height: int = 14) -> None:
+    """Print a panel as wide as the console, in ASCII where its encoding asks for that.
 
-    Attributes:
-        x_title: what x is.
-        y_title: what y is; it stands above the plot.
-        lines: (x, y) of each line.
-        marks: (x, colour) of each vertical mark.
-        log_x: whether x is on a log axis.
-        y_limits: from where to where y is shown; all of it by default.
+    Lines, the edges of bands and vertical lines are drawn. The title stands above.
+
+    Args:
+        console: where to print.
+        panel: what to draw.
+        height: of the whole plot, in lines of text.
     """
-
-    x_title: str
-    y_title: str
-    lines: list[tuple[np.ndarray, np.ndarray]] = field(default_factory=list)
-    marks: list[tuple[float, str]] = field(default_factory=list)
-    log_x: bool = False
-    y_limits: tuple[float, float] | None = None
-
-
-def show_plot(console: Console, plot: TextPlot, *, height: int = 14) -> None:
-    """Print a plot as wide as the console, in ASCII where its encoding asks for that."""
     try:
         import plotext  # noqa: PLC0415 - slow to load
     except ImportError as error:  # its compiled part is not there for every platform
         console.print(f"(no plot in the terminal: {error})", style="dim", markup=False)
         return
-    console.print(_drawn(plotext.figure, plot, console, height), no_wrap=True, crop=True)
+    console.print(_drawn(plotext.figure, panel, console, height), no_wrap=True, crop=True)
 
 
-def _drawn(canvas: Any, plot: TextPlot, console: Console, height: int) -> Text:
+def _drawn(canvas: Any, panel: Panel, console: Console, height: int) -> Text:
     from rich.text import Text  # noqa: PLC0415 - slow to load
 
     plain = console.options.ascii_only
+    lines = list(_lines(panel))
+    limits = _y_limits(panel, lines)
     canvas.clear()
     canvas.theme("colorless")
     canvas.plot_size(min(console.width, _WIDEST), height)
-    _rule(canvas, plot)
-    for at, colour in plot.marks:
-        _draw_mark(canvas, plot, at, colour, plain=plain)
-    for index, (x, y) in enumerate(plot.lines):
-        _draw_line(canvas, plot, index, x, y, plain=plain)
+    _draw_axes(canvas, panel, lines, limits)
+    for mark in panel.marks:
+        if isinstance(mark, VerticalLine):
+            _draw_vertical(canvas, panel, mark, limits, plain=plain)
+    for number, line in enumerate(lines):
+        marker = _ASCII_MARKERS[number % len(_ASCII_MARKERS)] if plain else "braille"
+        _draw_line(canvas, panel, line, limits, marker)
     text = canvas.build().string()
     canvas.clear()
     return Text.from_ansi(text.translate(_ASCII_FRAME) if plain else text)
 
 
-def _draw_mark(canvas: Any, plot: TextPlot, at: float, colour: str, *, plain: bool) -> None:
-    import plotext  # noqa: PLC0415 - slow to load
+def _lines(panel: Panel) -> Iterator[tuple[Ink, np.ndarray, np.ndarray]]:
+    """Colour, x and y of every line; points that are not finite are left out."""
+    for mark in panel.marks:
+        if isinstance(mark, Polyline):
+            edges = [mark.y]
+        elif isinstance(mark, Band):
+            edges = [mark.low, mark.high]
+        else:
+            continue
+        x = np.asarray(mark.x, dtype=float)
+        for edge in edges:
+            y = np.asarray(edge, dtype=float)
+            shown = np.isfinite(y)
+            yield mark.colour, *thinned(x[shown], y[shown], _MOST_POINTS)
 
-    place = _place(plot, at)
-    # Not canvas.line: that paints a white background, whatever its pixel says.
-    marker = plotext.marker(":" if plain else "┊", _CODES[colour])
-    canvas.draw(canvas.segment((place, place), _y_limits(plot), marker=marker))
 
-
-def _draw_line(
-    canvas: Any, plot: TextPlot, index: int, x: np.ndarray, y: np.ndarray, *, plain: bool
+def _draw_vertical(
+    canvas: Any, panel: Panel, line: VerticalLine, limits: tuple[float, float], *, plain: bool
 ) -> None:
     import plotext  # noqa: PLC0415 - slow to load
 
-    low, high = _y_limits(plot)
-    shown = np.isfinite(y)
-    places = np.log10(x[shown]) if plot.log_x else x[shown]
-    marker = _ASCII_MARKERS[index % len(_ASCII_MARKERS)] if plain else "braille"
-    colour = _CODES[LINE_COLOURS[index % len(LINE_COLOURS)]]
-    heights = np.clip(y[shown], low, high).tolist()
-    signal = canvas.signal(places.tolist(), heights, marker=plotext.marker(marker, colour))
+    place = _place(panel, line.x)
+    # Not canvas.line: that paints a white background, whatever its pixel says.
+    marker = plotext.marker(":" if plain else "┊", _code(line.colour))
+    canvas.draw(canvas.segment((place, place), limits, marker=marker))
+
+
+def _draw_line(
+    canvas: Any,
+    panel: Panel,
+    line: tuple[Ink, np.ndarray, np.ndarray],
+    limits: tuple[float, float],
+    marker: str,
+) -> None:
+    import plotext  # noqa: PLC0415 - slow to load
+
+    colour, x, y = line
+    places = np.log10(x) if panel.x.log else x
+    dots = plotext.marker(marker, _code(colour))
+    signal = canvas.signal(places.tolist(), np.clip(y, *limits).tolist(), marker=dots)
     canvas.draw(signal.lines())
 
 
-def _rule(canvas: Any, plot: TextPlot) -> None:
-    low, high = _y_limits(plot)
-    y_ticks = even_ticks(low, high)
-    canvas.ruler("y").lim(low, high).ticks(y_ticks, [f"{tick:.3g}" for tick in y_ticks])
-    first = float(min(x[0] for x, _ in plot.lines))
-    last = float(max(x[-1] for x, _ in plot.lines))
-    x_ticks = rate_ticks(first, last, most=6) if plot.log_x else even_ticks(first, last)
-    names = [rate_text(tick) if plot.log_x else f"{tick:,.6g}" for tick in x_ticks]
-    canvas.ruler("x").lim(_place(plot, first), _place(plot, last))
-    canvas.ruler("x").ticks([_place(plot, tick) for tick in x_ticks], names)
-    canvas.label(plot.x_title, "x")
-    canvas.title(plot.y_title)
+def _draw_axes(
+    canvas: Any,
+    panel: Panel,
+    lines: list[tuple[Ink, np.ndarray, np.ndarray]],
+    limits: tuple[float, float],
+) -> None:
+    y_ticks = even_ticks(*limits)
+    canvas.ruler("y").lim(*limits).ticks(y_ticks, [f"{tick:.3g}" for tick in y_ticks])
+    first = min(float(x[0]) for _, x, _ in lines)
+    last = max(float(x[-1]) for _, x, _ in lines)
+    x_ticks = rate_ticks(first, last, most=6) if panel.x.log else even_ticks(first, last)
+    names = [rate_text(tick) if panel.x.log else f"{tick:,.6g}" for tick in x_ticks]
+    canvas.ruler("x").lim(_place(panel, first), _place(panel, last))
+    canvas.ruler("x").ticks([_place(panel, tick) for tick in x_ticks], names)
+    canvas.label(panel.x.label, "x")
+    canvas.title(panel.title or panel.y.label)
 
 
-def _place(plot: TextPlot, x: float) -> float:
-    return math.log10(x) if plot.log_x else x
+def _code(colour: Ink) -> int:
+    name = _ROLES[colour] if isinstance(colour, Colour) else LINE_COLOURS[colour % len(_CODES)]
+    return _CODES[name]
 
 
-def _y_limits(plot: TextPlot) -> tuple[float, float]:
-    if plot.y_limits is not None:
-        return plot.y_limits
-    finite = np.concatenate([y[np.isfinite(y)] for _, y in plot.lines])
-    low, high = float(finite.min()), float(finite.max())
+def _place(panel: Panel, x: float) -> float:
+    return math.log10(x) if panel.x.log else x
+
+
+def _y_limits(
+    panel: Panel, lines: list[tuple[Ink, np.ndarray, np.ndarray]]
+) -> tuple[float, float]:
+    if panel.y.low is not None and panel.y.high is not None:
+        return panel.y.low, panel.y.high
+    low = min(float(y.min()) for _, _, y in lines)
+    high = max(float(y.max()) for _, _, y in lines)
     room = 0.0 if high > low else 0.5 * abs(low or 1.0)
     return low - room, high + room

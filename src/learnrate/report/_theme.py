@@ -5,7 +5,8 @@ Every text colour keeps a contrast of at least 4.5 to its background, every mark
 
 from __future__ import annotations
 
-from learnrate._axes import BEST, CHOSEN, DIVERGED, MEASURED
+from learnrate._axes import COLOURS
+from learnrate._chart import Colour
 
 __all__ = ["DARK", "LIGHT", "variables"]
 
@@ -16,10 +17,7 @@ LIGHT = {
     "quiet": "#57606A",
     "line": "#D5DAE0",
     "link": "#005A8D",
-    "measured": MEASURED,
-    "best": BEST,
-    "chosen": CHOSEN,
-    "diverged": DIVERGED,
+    **{str(role): colour for role, colour in COLOURS.items() if role is not Colour.QUIET},
     "span": "rgba(0, 128, 93, 0.14)",
     "tried": "rgba(0, 114, 178, 0.10)",
     "chosen-text": "#A84700",
@@ -35,6 +33,8 @@ DARK = {
     "line": "#3A414A",
     "link": "#7CC4F0",
     "measured": "#56B4E9",
+    "measured-light": "#2F7FAF",
+    "measured-dark": "#B5DEF8",
     "best": "#3CC79A",
     "chosen": "#FF9A4D",
     "diverged": "#E58AC0",

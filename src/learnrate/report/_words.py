@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from learnrate._axes import rate_text
+from learnrate._numbers import rate_text
 
 if TYPE_CHECKING:
     from learnrate.planning import Plan, Rung

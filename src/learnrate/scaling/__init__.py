@@ -1,5 +1,6 @@
 """The best rate of runs that are too large to try: a law fitted to your runs, and published laws."""
 
+from learnrate.scaling import _picture as _picture
 from learnrate.scaling._fit import Exponent, Fit, FitVerdict, ScaledRate, fit
 from learnrate.scaling._laws import (
     AdamSettings,

@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from learnrate._axes import rate_text
+from learnrate._axes import draw_chart, draw_panel
+from learnrate._chart import describe
 from learnrate._errors import ArgumentError
+from learnrate._numbers import rate_text
 from learnrate._progress import ProgressBar
 from learnrate._records import to_dict
 from learnrate._statistics import student_quantile
@@ -180,15 +182,11 @@ class Fit:
         Raises:
             MissingExtraError: matplotlib is not installed.
         """
-        from learnrate.scaling._picture import draw  # noqa: PLC0415 - matplotlib is optional
-
-        return draw(self, factor, scaled, axes)
+        return draw_panel(describe(self, scaled, factor).panels[0], axes)
 
     def figure(self, scaled: ScaledRate) -> Figure:
         """Draw `plot` for every factor that varies, side by side."""
-        from learnrate.scaling._picture import draw_all  # noqa: PLC0415 - matplotlib is optional
-
-        return draw_all(self, scaled)
+        return draw_chart(describe(self, scaled))
 
     def _logs(self, factors: Mapping[str, float]) -> np.ndarray:
         return np.log([factors[name] for name in self.factors])

@@ -1,149 +1,155 @@
-"""The picture of a fit: best rates and law against one factor, the others as asked."""
+"""The chart of a fit: best rates and the law against each factor."""
 
 from __future__ import annotations
 
-import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from learnrate._axes import (
-    CHOSEN,
-    MEASURED,
-    QUIET,
-    axes_or_new,
-    legend_below,
-    log_axis,
-    new_figure,
-    rate_text,
-    style,
+from learnrate._chart import (
+    Axis,
+    Band,
+    Chart,
+    Colour,
+    Markers,
+    Panel,
+    PanelMark,
+    Polyline,
+    describe,
 )
+from learnrate._numbers import rate_text
+from learnrate.scaling._fit import Fit
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
+    from collections.abc import Sequence
 
-    from learnrate.scaling._fit import Fit, ScaledRate
+    from learnrate.scaling._fit import ScaledRate
     from learnrate.scaling._optima import GroupOptimum
 
-__all__ = ["draw", "draw_all"]
+__all__: list[str] = []
 
 _ROOM = 1.15  # beyond the outermost point, as a factor
 
 
-def draw_all(fit: Fit, scaled: ScaledRate) -> Figure:
-    """One panel for each factor that varies, side by side on one axis of rates.
+@describe.register(Fit)
+def _fit_chart(fit: Fit, scaled: ScaledRate, factor: str | None = None) -> Chart:
+    """A panel for each factor that varies, or for one factor.
 
-    Raises:
-        MissingExtraError: matplotlib is not installed.
+    Each panel has the law along its factor with an 80 % band. Best rates are moved along the law to
+    the other factors of the request, so that what is left of their distance to the line is what the
+    law does not explain.
     """
-    shown = fit.varied or fit.factors[:1]
-    figure = new_figure(1.0 + 3.6 * len(shown), 4.2)
-    first: Axes | None = None
-    for at, name in enumerate(shown, 1):
-        axes = figure.add_subplot(1, len(shown), at, sharey=first)
-        _draw(axes, fit, name, scaled)
-        if first is not None:
-            axes.set_ylabel("")
-            axes.tick_params(labelleft=False)
-        first = first or axes
-    if first is not None:
-        figure.legend(
-            *first.get_legend_handles_labels(),
-            loc="outside lower center",
-            ncols=3,
-            frameon=False,
-            fontsize="small",
+    shown = (factor,) if factor else fit.varied or fit.factors[:1]
+    parts = [_parts(fit, scaled, name) for name in shown]
+    low = min(float(np.min(rates)) for part in parts for rates in part.rates if rates.size) / _ROOM
+    high = (
+        max(float(np.max(rates)) for part in parts for rates in part.rates if rates.size) * _ROOM
+    )
+    panels = tuple(
+        Panel(
+            title=_title(scaled) if factor else "",
+            x=Axis(label=name, low=float(part.places[0]), high=float(part.places[-1]), log=True),
+            y=Axis(
+                label="" if number else "best peak rate",
+                low=low,
+                high=high,
+                log=True,
+                unnumbered=number > 0,
+            ),
+            marks=part.marks,
+            legend_columns=2 if factor else 0,
         )
-    figure.suptitle(_title(scaled), fontsize="medium", fontweight="bold", x=0.01, ha="left")
-    return figure
+        for number, (name, part) in enumerate(zip(shown, parts, strict=True))
+    )
+    if factor:
+        return Chart(panels=panels)
+    return Chart(
+        panels=panels,
+        rows=(tuple(range(len(panels))),),
+        size=(1.0 + 3.6 * len(panels), 4.2),
+        title=_title(scaled),
+        legend_columns=3,
+    )
 
 
-def draw(fit: Fit, factor: str, scaled: ScaledRate, axes: Axes | None = None) -> Axes:
-    """Draw the law along one factor with its 80 % band, and every best rate moved to that line.
+class _Parts(NamedTuple):
+    """What is drawn along one factor: its places on x, the marks, and all rates among them."""
 
-    A best rate is moved along the law to the other factors asked for, so that what is left of its
-    distance to the line is what the law does not explain.
-
-    Raises:
-        MissingExtraError: `axes` is None and matplotlib is not installed.
-    """
-    axes = axes_or_new(axes)
-    _draw(axes, fit, factor, scaled)
-    axes.set_title(_title(scaled), loc="left", fontsize="medium", fontweight="bold")
-    legend_below(axes, columns=2)
-    return axes
+    places: np.ndarray
+    marks: tuple[PanelMark, ...]
+    rates: tuple[np.ndarray, ...]
 
 
-def _draw(axes: Axes, fit: Fit, factor: str, scaled: ScaledRate) -> None:
-    style(axes, "", x=factor, y="best peak rate")
+def _parts(fit: Fit, scaled: ScaledRate, factor: str) -> _Parts:
     low, high = fit.ranges[factor]
-    asked = scaled.factors[factor]
-    places = np.geomspace(min(low, asked) / _ROOM, max(high, asked) * _ROOM, 80)
-    line = [fit.expected(scaled.factors | {factor: float(place)}) for place in places]
-    middle, lowest, highest = np.array(line).T
-    axes.fill_between(places, lowest, highest, color=MEASURED, alpha=0.15, lw=0, label="80 %")
-    axes.plot(
-        places, middle, color=MEASURED, linewidth=1.8, label="law, the other factors as asked"
-    )
-    drawn = [highest.max(), lowest.min()]
-    drawn += _points(axes, fit, scaled, factor, fit.optima, label="best rates, moved to them")
+    requested = scaled.factors[factor]
+    places = np.geomspace(min(low, requested) / _ROOM, max(high, requested) * _ROOM, 80)
+    law = [fit.expected(scaled.factors | {factor: float(place)}) for place in places]
+    middle, lowest, highest = np.array(law).T
+    enclosed = _moved(fit, scaled, factor, fit.optima)
+    edges = _moved(fit, scaled, factor, fit.edges)
+    marks: list[PanelMark] = [
+        Band(x=places, low=lowest, high=highest, colour=Colour.MEASURED, label="80 %"),
+        Polyline(
+            x=places,
+            y=middle,
+            colour=Colour.MEASURED,
+            width=1.8,
+            label="law, the other factors as asked",
+        ),
+        _best_rates(fit.optima, factor, enclosed, label="best rates, moved to them"),
+    ]
     if fit.edges:
-        label = "not enclosed"
-        drawn += _points(axes, fit, scaled, factor, fit.edges, label=label, hollow=True)
-    axes.errorbar(
-        [asked],
-        [scaled.lr],
-        [[scaled.lr - scaled.low], [scaled.high - scaled.lr]],
-        fmt="D",
-        color=CHOSEN,
-        capsize=4,
-        markersize=7,
-        label=f"asked: {rate_text(scaled.lr, 2)}",
-        zorder=4,
+        marks.append(_best_rates(fit.edges, factor, edges, label="not enclosed", hollow=True))
+    marks.append(
+        Markers(
+            x=[requested],
+            y=[scaled.lr],
+            y_ends=[[scaled.low], [scaled.high]],
+            colour=Colour.CHOSEN,
+            symbol="diamond",
+            size=7,
+            capped=True,
+            label=f"asked: {rate_text(scaled.lr, 2)}",
+        )
     )
-    axes.set_xlim(places[0], places[-1])
-    log_axis(axes.xaxis, float(places[0]), float(places[-1]))
-    bottom, top = min(drawn) / _ROOM, max(drawn) * _ROOM
-    if axes.get_yscale() == "log":  # shared with panels drawn before
-        bottom, top = min(bottom, axes.get_ylim()[0]), max(top, axes.get_ylim()[1])
-    log_axis(axes.yaxis, bottom, top)
-    axes.set_ylim(bottom, top)
+    return _Parts(places, tuple(marks), (lowest, highest, enclosed, edges))
 
 
-def _title(scaled: ScaledRate) -> str:
-    asked = ", ".join(f"{name}={rate_text(value, 4)}" for name, value in scaled.factors.items())
-    ends = f"{rate_text(scaled.low, 2)} to {rate_text(scaled.high, 2)}"
-    answer = f"{asked}: {rate_text(scaled.lr, 2)}, 80 % interval {ends}"
-    return answer if scaled.verdict == "ok" else f"{answer} ({scaled.verdict})"
-
-
-def _points(
-    axes: Axes,
-    fit: Fit,
-    scaled: ScaledRate,
+def _best_rates(
+    optima: Sequence[GroupOptimum],
     factor: str,
-    optima: tuple[GroupOptimum, ...],
+    rates: np.ndarray,
     *,
     label: str,
     hollow: bool = False,
-) -> list[float]:
-    moved = [_moved(fit, scaled, factor, one) for one in optima]
-    axes.plot(
-        [one.factors[factor] for one in optima],
-        moved,
-        "o",
-        color=QUIET,
-        fillstyle="none" if hollow else "full",
-        alpha=0.6,
-        markersize=4,
-        markeredgewidth=1.0 if hollow else 0.0,
+) -> Markers:
+    return Markers(
+        x=[optimum.factors[factor] for optimum in optima],
+        y=rates,
+        colour=Colour.QUIET,
+        size=4,
+        opacity=0.6,
+        hollow=hollow,
         label=label,
     )
-    return moved
 
 
-def _moved(fit: Fit, scaled: ScaledRate, factor: str, one: GroupOptimum) -> float:
-    there = fit.expected(one.factors)[0]
-    here = fit.expected(scaled.factors | {factor: one.factors[factor]})[0]
-    return math.exp(math.log(one.lr) + math.log(here) - math.log(there))
+def _moved(
+    fit: Fit, scaled: ScaledRate, factor: str, optima: Sequence[GroupOptimum]
+) -> np.ndarray:
+    """Best rates, moved along the law to the other factors of the request."""
+    requests = [scaled.factors | {factor: optimum.factors[factor]} for optimum in optima]
+    return np.array(
+        [
+            optimum.lr * fit.expected(request)[0] / fit.expected(optimum.factors)[0]
+            for optimum, request in zip(optima, requests, strict=True)
+        ]
+    )
+
+
+def _title(scaled: ScaledRate) -> str:
+    factors = ", ".join(f"{name}={rate_text(value, 4)}" for name, value in scaled.factors.items())
+    ends = f"{rate_text(scaled.low, 2)} to {rate_text(scaled.high, 2)}"
+    answer = f"{factors}: {rate_text(scaled.lr, 2)}, 80 % interval {ends}"
+    return answer if scaled.verdict == "ok" else f"{answer} ({scaled.verdict})"

@@ -1,5 +1,6 @@
 """Sweeps: the same training at many rates and seeds, with the best rate and its interval."""
 
+from learnrate.sweeping import _picture as _picture
 from learnrate.sweeping._result import Sweep, SweptTrial
 from learnrate.sweeping._sweep import JOURNAL_NAME, rates_in, sweep
 

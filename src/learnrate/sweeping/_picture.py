@@ -1,53 +1,67 @@
-"""The picture of a sweep: final loss against rate, on matplotlib axes."""
+"""The chart of a sweep: final loss against rate."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
-from learnrate._axes import (
-    CHOSEN,
-    DIVERGED,
-    MEASURED,
-    QUIET,
-    Mark,
-    axes_or_new,
-    legend_below,
-    log_axis,
-    mark_rates,
-    rate_text,
-    style,
+from learnrate._chart import (
+    Axis,
+    Band,
+    Chart,
+    Colour,
+    Crosses,
+    Panel,
+    PanelMark,
+    Polyline,
+    VerticalLine,
+    VerticalSpan,
+    describe,
 )
-from learnrate.sweeping._result import final_losses, tried_rates
+from learnrate._numbers import rate_text
+from learnrate.sweeping._result import Sweep, final_losses, tried_rates
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
+__all__: list[str] = []
 
-    from learnrate.sweeping._result import Sweep
-
-__all__ = ["draw"]
+_ROOM = 1.3  # beyond the lowest and the highest rate, as a factor
+_WIDE = 20  # how many times the first loss the highest one is where the axis is logarithmic
 
 
-def draw(sweep: Sweep, axes: Axes | None = None) -> Axes:
-    """Draw every final loss, their mean and range over seeds, and the best rate.
-
-    Raises:
-        MissingExtraError: `axes` is None and matplotlib is not installed.
-    """
-    axes = axes_or_new(axes)
-    style(axes, _title(sweep), x="peak learning rate", y="final loss")
+@describe.register(Sweep)
+def _sweep_chart(sweep: Sweep) -> Chart:
+    """Every final loss, their mean and range over seeds, and the best rate."""
     rates = tried_rates(sweep.trials)
-    lowest, highest = float(rates[0]), float(rates[-1])
-    axes.set_xlim(lowest / 1.3, highest * 1.3)
-    log_axis(axes.xaxis, lowest / 1.3, highest * 1.3)
-    _losses(axes, sweep)
-    _not_finished(axes, sweep)
+    whole = np.isfinite(sweep.losses).all(axis=1)
+    losses = sweep.losses[whole]
+    best: list[PanelMark] = []
     if sweep.best is not None:
-        mark_rates(
-            axes, [Mark(sweep.best, f"best {rate_text(sweep.best, 2)}", CHOSEN, strong=True)]
+        label = f"best {rate_text(sweep.best, 2)}"
+        best.append(
+            VerticalLine(
+                x=sweep.best, label=label, colour=Colour.CHOSEN, strong=True, dash="solid"
+            )
         )
-    return axes
+    panel = Panel(
+        title=_title(sweep),
+        x=Axis(
+            label="peak learning rate",
+            low=float(rates[0]) / _ROOM,
+            high=float(rates[-1]) * _ROOM,
+            log=True,
+        ),
+        y=Axis(
+            label="final loss",
+            log=bool(len(losses)) and _spans_decades(losses),
+            unnumbered=not len(losses),
+        ),
+        marks=(
+            *(_shorter(sweep, length) for length in sweep.lengths[:-1]),
+            *(_finished(sweep, sweep.lrs[whole], losses) if len(losses) else ()),
+            *_not_finished(sweep.lrs[~whole]),
+            *best,
+        ),
+        legend_columns=3,
+    )
+    return Chart(panels=(panel,))
 
 
 def _title(sweep: Sweep) -> str:
@@ -57,62 +71,52 @@ def _title(sweep: Sweep) -> str:
     return f"Sweep: best {rate_text(sweep.best, 2)}, 80 % interval {ends}"
 
 
-def _losses(axes: Axes, sweep: Sweep) -> None:
-    for length in sweep.lengths[:-1]:
-        _shorter(axes, sweep, length)
-    whole = np.isfinite(sweep.losses).all(axis=1)
-    if not whole.any():
-        return
-    rates, losses = sweep.lrs[whole], sweep.losses[whole]
-    axes.fill_between(
-        rates,
-        losses.min(axis=1),
-        losses.max(axis=1),
-        color=MEASURED,
-        alpha=0.2,
-        linewidth=0,
-        label="lowest to highest seed",
-    )
-    label = f"mean of {losses.shape[1]}"
-    axes.plot(rates, losses.mean(axis=1), "o-", color=MEASURED, markersize=4, label=label)
-    if sweep.low is not None and sweep.high is not None:
-        axes.axvspan(sweep.low, sweep.high, color=CHOSEN, alpha=0.08, linewidth=0)
+def _spans_decades(losses: np.ndarray) -> bool:
     low, high = float(losses.min()), float(losses.max())
-    first = float(losses[0].mean())
-    if low > 0 and high > 20 * max(first, low):
-        axes.set_yscale("log")
-    legend_below(axes)
+    return low > 0 and high > _WIDE * max(float(losses[0].mean()), low)
 
 
-def _shorter(axes: Axes, sweep: Sweep, length: int) -> None:
+def _finished(sweep: Sweep, rates: np.ndarray, losses: np.ndarray) -> list[PanelMark]:
+    marks: list[PanelMark] = [
+        Band(
+            x=rates,
+            low=losses.min(axis=1),
+            high=losses.max(axis=1),
+            colour=Colour.MEASURED,
+            label="lowest to highest seed",
+        ),
+        Polyline(
+            x=rates,
+            y=losses.mean(axis=1),
+            colour=Colour.MEASURED,
+            marker_size=4,
+            label=f"mean of {losses.shape[1]}",
+        ),
+    ]
+    if sweep.low is not None and sweep.high is not None:
+        marks.append(VerticalSpan(low=sweep.low, high=sweep.high, colour=Colour.CHOSEN))
+    return marks
+
+
+def _shorter(sweep: Sweep, length: int) -> Polyline:
     """The mean losses of a shorter rung of successive halving."""
     trials = sweep.at_length(length)
-    rates = tried_rates(trials)
     losses = final_losses(trials)
     whole = np.isfinite(losses).all(axis=1)
-    axes.plot(
-        rates[whole],
-        losses[whole].mean(axis=1),
-        "o-",
-        color=QUIET,
-        markersize=3,
-        linewidth=1,
-        alpha=0.4 + 0.5 * length / sweep.total_steps,
+    return Polyline(
+        x=tried_rates(trials)[whole],
+        y=losses[whole].mean(axis=1),
+        colour=Colour.QUIET,
+        width=1,
+        opacity=0.4 + 0.5 * length / sweep.total_steps,
+        marker_size=3,
         label=f"{length:,} updates",
     )
 
 
-def _not_finished(axes: Axes, sweep: Sweep) -> None:
-    """A cross at the top for each rate at which a seed did not finish."""
-    broken = sweep.lrs[~np.isfinite(sweep.losses).all(axis=1)]
-    if not len(broken):
-        return
-    axes.plot(
-        broken,
-        np.full(len(broken), 0.03),
-        "x",
-        color=DIVERGED,
-        transform=axes.get_xaxis_transform(),
-        label="a seed diverged or failed",
+def _not_finished(rates: np.ndarray) -> list[PanelMark]:
+    """A cross for each rate at which a seed did not finish."""
+    label = "a seed diverged or failed"
+    return (
+        [Crosses(x=rates, colour=Colour.DIVERGED, label=label, height=0.03)] if len(rates) else []
     )
-    legend_below(axes)

@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from learnrate._axes import rate_text
+from learnrate._axes import draw_panel
+from learnrate._chart import describe
 from learnrate._files import number_or_none, write_text
+from learnrate._numbers import rate_text
 from learnrate.sweeping._estimate import best_rate
 from learnrate.trials import Status
 
@@ -167,9 +169,7 @@ class Sweep:
 
     def plot(self, axes: Axes | None = None) -> Axes:
         """Draw final loss against rate on matplotlib axes; needs the extra `plot`."""
-        from learnrate.sweeping._picture import draw  # noqa: PLC0415 - matplotlib is optional
-
-        return draw(self, axes)
+        return draw_panel(describe(self).panels[0], axes)
 
     def to_dict(self) -> dict[str, Any]:
         """What `learnrate sweep --json` prints. A loss that is not finite is None."""

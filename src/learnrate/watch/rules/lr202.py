@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from learnrate._axes import rate_text
+from learnrate._numbers import rate_text
 from learnrate._statistics import rising_rank_p
 from learnrate.watch._finding import Finding, Severity
 from learnrate.watch._rule import Rule, RuleOptions

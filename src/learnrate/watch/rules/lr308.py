@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from learnrate._axes import rate_text
+from learnrate._numbers import rate_text
 from learnrate.watch._finding import Finding, Severity
 from learnrate.watch._rule import Rule, RuleOptions
 from learnrate.watch._tracks import Track, levels_of, share_text

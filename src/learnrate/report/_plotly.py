@@ -1,0 +1,247 @@
+"""Drawing with plotly: a panel as the dictionary that plotly.js reads.
+
+A colour is written as `@name`; the page puts in the value that its theme gives that name.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from learnrate._chart import (
+    Band,
+    Colour,
+    Crosses,
+    Markers,
+    Note,
+    Polyline,
+    VerticalLine,
+    VerticalSpan,
+    thinned,
+)
+from learnrate._numbers import rate_text, rate_ticks
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+    from learnrate._chart import Axis, Ink, Panel
+
+__all__ = ["PlotlyFigure", "line_style", "plotly_figure"]
+
+PlotlyFigure = dict[str, Any]
+
+_SERIES = (Colour.CHOSEN, Colour.MEASURED, Colour.BEST, Colour.DIVERGED)
+_DASHES = ("solid", "dash", "dot")
+_SYMBOLS = {
+    # how plotly calls the symbol, and its size in pixels for each point of ours
+    "circle": ("circle", 1.5),
+    "square": ("square", 1.5),
+    "triangle": ("triangle-up", 1.5),
+    "diamond": ("diamond", 1.8),
+    "star": ("star", 1.15),
+}
+_FILLS = {Colour.BEST: "@span", Colour.MEASURED: "@tried"}
+_TEXTS = {Colour.CHOSEN: "@chosen-text", Colour.DIVERGED: "@diverged-text"}
+_PIXELS = 1.25  # of a line's width for each point
+_MOST_POINTS = 1000
+_SKIPPED = {"hoverinfo": "skip"}
+
+
+def plotly_figure(panel: Panel) -> PlotlyFigure:
+    """A panel as plotly describes it; its title and its legend are the page's own."""
+    data: list[dict[str, Any]] = []
+    shapes: list[dict[str, Any]] = []
+    notes: list[dict[str, Any]] = []
+    for mark in panel.marks:
+        match mark:
+            case Polyline():
+                data.append(_polyline(mark, panel))
+            case Markers():
+                data.append(_markers(mark, panel))
+            case Band():
+                data += _band(mark)
+            case Crosses():
+                data.append(_crosses(mark, panel))
+            case VerticalSpan():
+                shapes.append(_span(mark))
+                notes += _label_above(panel, (mark.low, mark.high), mark.label, mark.colour)
+            case VerticalLine():
+                shapes.append(_vertical(mark))
+                notes += _label_above(panel, (mark.x, mark.x), mark.label, mark.colour)
+            case Note():
+                notes.append(_note(mark, panel))
+            case _:
+                raise TypeError(f"no page draws a {type(mark).__name__}.")
+    layout = {
+        "xaxis": _axis(panel.x),
+        "yaxis": _axis(panel.y),
+        "shapes": shapes,
+        "annotations": notes,
+        "margin": {"l": 12, "r": 20, "t": 26, "b": 12},
+        "showlegend": False,
+        "dragmode": False,
+        "hovermode": "closest",
+        "paper_bgcolor": "rgba(0,0,0,0)",
+        "plot_bgcolor": "rgba(0,0,0,0)",
+        "font": {"family": "system-ui, sans-serif", "size": 13, "color": "@ink"},
+        "hoverlabel": {"bgcolor": "@card", "bordercolor": "@line", "font": {"color": "@ink"}},
+    }
+    return {"data": data, "layout": layout}
+
+
+def line_style(number: int) -> tuple[Colour, str]:
+    """The colour and the dash of a series: four that follow each other differ in colour."""
+    return _SERIES[number % len(_SERIES)], _DASHES[number // len(_SERIES) % len(_DASHES)]
+
+
+def _axis(axis: Axis) -> dict[str, Any]:
+    described: dict[str, Any] = {
+        "title": {"text": axis.label, "standoff": 8},
+        "fixedrange": True,
+        "automargin": True,
+        "gridcolor": "@line",
+        "zeroline": False,
+        "linecolor": "@quiet",
+        "tickcolor": "@quiet",
+        "ticks": "outside",
+        "tickformat": "," if axis.number_format == "," else ".3~g",
+    }
+    if axis.low is None or axis.high is None:
+        return described
+    if not axis.log:
+        return described | {"range": [axis.low, axis.high]}
+    ticks = rate_ticks(axis.low, axis.high, axis.most_ticks)
+    return described | {
+        "type": "log",
+        "range": [math.log10(axis.low), math.log10(axis.high)],
+        "tickvals": ticks,
+        "ticktext": [rate_text(tick, 6) for tick in ticks],
+        "tickangle": 0,
+    }
+
+
+def _place(axis: Axis, number: float) -> float:
+    """Where an annotation stands; on a logarithmic axis plotly wants a power of ten."""
+    return math.log10(number) if axis.log else number
+
+
+def _scatter(x: ArrayLike, y: ArrayLike, mode: str) -> dict[str, Any]:
+    return {
+        "type": "scatter",
+        "mode": mode,
+        "x": np.atleast_1d(x).tolist(),
+        "y": np.atleast_1d(y).tolist(),
+    }
+
+
+def _hover(panel: Panel, label: str) -> dict[str, str]:
+    x, y = panel.x, panel.y
+    text = f"{x.label} %{{x:{x.number_format}}}<br>{label or y.label} %{{y:{y.number_format}}}"
+    return {"hovertemplate": f"{text}<extra></extra>"}
+
+
+def _colour_and_dash(ink: Ink, dash: str) -> tuple[str, str]:
+    colour, series_dash = (ink, dash) if isinstance(ink, Colour) else line_style(ink)
+    return f"@{colour}", series_dash
+
+
+def _polyline(line: Polyline, panel: Panel) -> dict[str, Any]:
+    colour, dash = _colour_and_dash(line.colour, line.dash)
+    return {
+        **_scatter(*thinned(line.x, line.y, _MOST_POINTS), "lines"),
+        "line": {"color": colour, "width": _PIXELS * line.width, "dash": dash},
+        "opacity": line.opacity,
+        **(_hover(panel, line.label) if line.hover else _SKIPPED),
+    }
+
+
+def _markers(markers: Markers, panel: Panel) -> dict[str, Any]:
+    colour, _ = _colour_and_dash(markers.colour, "solid")
+    symbol, pixels = _SYMBOLS[markers.symbol]
+    return {
+        **_scatter(markers.x, markers.y, "markers"),
+        "marker": {
+            "color": colour,
+            "symbol": symbol,
+            "size": round(pixels * markers.size),
+            "line": {"color": "@page", "width": 1},
+        },
+        "cliponaxis": False,
+        **_hover(panel, markers.label),
+    }
+
+
+def _band(band: Band) -> list[dict[str, Any]]:
+    edge = {"line": {"width": 0}, **_SKIPPED}
+    return [
+        _scatter(band.x, band.low, "lines") | edge,
+        _scatter(band.x, band.high, "lines")
+        | edge
+        | {"fill": "tonexty", "fillcolor": _FILLS[band.colour]},
+    ]
+
+
+def _crosses(crosses: Crosses, panel: Panel) -> dict[str, Any]:
+    layout = _axis(panel.y)
+    low, high = layout["range"]
+    level = low + crosses.height * (high - low)
+    y = 10.0**level if panel.y.log else level
+    return {
+        **_scatter(crosses.x, np.full(np.size(crosses.x), y), "markers"),
+        "marker": {
+            "symbol": "x-thin",
+            "size": 10,
+            "line": {"color": f"@{crosses.colour}", "width": 2.5},
+        },
+        "cliponaxis": False,
+        "hovertemplate": f"{panel.x.label} %{{x:{panel.x.number_format}}}<br>{crosses.label}"
+        "<extra></extra>",
+    }
+
+
+def _upright(low: float, high: float) -> dict[str, Any]:
+    return {"x0": low, "x1": high, "y0": 0, "y1": 1, "yref": "paper"}
+
+
+def _span(span: VerticalSpan) -> dict[str, Any]:
+    fill = {"fillcolor": _FILLS[span.colour], "line": {"width": 0}, "layer": "below"}
+    return {"type": "rect"} | _upright(span.low, span.high) | fill
+
+
+def _vertical(line: VerticalLine) -> dict[str, Any]:
+    dash = {"color": f"@{line.colour}", "width": 2, "dash": line.dash}
+    return {"type": "line", "line": dash} | _upright(line.x, line.x)
+
+
+def _label_above(
+    panel: Panel, ends: tuple[float, float], text: str, colour: Colour
+) -> list[dict[str, Any]]:
+    if not text:
+        return []
+    middle = sum(_place(panel.x, end) for end in ends) / 2
+    return [
+        {
+            "x": middle,
+            "y": 1,
+            "yref": "paper",
+            "yanchor": "bottom",
+            "text": text,
+            "showarrow": False,
+            "font": {"color": _TEXTS.get(colour, f"@{colour}")},
+        }
+    ]
+
+
+def _note(note: Note, panel: Panel) -> dict[str, Any]:
+    return {
+        "x": _place(panel.x, note.x),
+        "y": _place(panel.y, note.y),
+        "xanchor": "right",
+        "yanchor": "top",
+        "xshift": -12,
+        "text": note.text,
+        "showarrow": False,
+        "font": {"color": _TEXTS.get(note.colour, f"@{note.colour}"), "weight": 700},
+    }
