@@ -6,7 +6,7 @@ matplotlib is optional and slow to load, so it is imported when something is dra
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -246,7 +246,7 @@ def rows_apart(centres: Sequence[float], halves: Sequence[float], gap: float) ->
     return rows
 
 
-def _set_axis(axes: Axes, name: str, axis: Axis) -> None:
+def _set_axis(axes: Axes, name: Literal["x", "y"], axis: Axis) -> None:
     axes_axis: AxesAxis = getattr(axes, f"{name}axis")
     if axis.log and axis.low is not None and axis.high is not None:
         log_axis(axes_axis, axis.low, axis.high, axis.most_ticks)
@@ -255,7 +255,7 @@ def _set_axis(axes: Axes, name: str, axis: Axis) -> None:
     if axis.names:
         axes_axis.set_ticks(range(len(axis.names)), list(axis.names))
     if axis.unnumbered:
-        axes_axis.set_tick_params(**{"labelleft" if name == "y" else "labelbottom": False})
+        axes.tick_params(axis=name, labelleft=False, labelbottom=False)
 
 
 def _draw_mark(axes: Axes, mark: PanelMark) -> None:
