@@ -1,16 +1,16 @@
-"""What can go wrong, as one tree.
+"""The exceptions of the package.
 
     LearnrateError
-    ├── ArgumentError      a value outside its rule (also a ValueError)
-    │   └── ScheduleError  a schedule that cannot be built, read or evaluated
-    ├── TaskError          a task that cannot be loaded or trained
-    ├── FileError          a file of ours that cannot be read or written
-    ├── StoreError         a store that cannot be opened, read or written
+    ├── ArgumentError      a value breaks the rule of its argument (also a ValueError)
+    │   └── ScheduleError  a schedule cannot be built, read or evaluated
+    ├── TaskError          a task cannot be loaded or trained
+    ├── FileError          a file of learnrate cannot be read or written
+    ├── StoreError         a store cannot be opened, read or written
     ├── LostRankError      another process of a distributed job has ended (exit status 1)
     └── MissingExtraError  an optional package is not installed (also an ImportError)
 
-Every message says the argument as typed, the rule, the value, and the way out. The command line
-prints the message alone and exits with 2, or with 1 where a job failed while it ran.
+Every message has the argument as typed, the rule, the value and the way out. The command line
+prints only the message and exits with 2, or with 1 if a job failed while it ran.
 """
 
 from __future__ import annotations
@@ -35,35 +35,41 @@ __all__ = [
 
 
 class LearnrateError(Exception):
-    """Base of every error that is the caller's to mend."""
+    """Base class of every error that the caller can correct."""
 
 
 class ArgumentError(LearnrateError, ValueError):
-    """A value outside the rule its argument states."""
+    """A value breaks the rule of its argument."""
 
 
 class ScheduleError(ArgumentError):
-    """A schedule that cannot be built, read or evaluated as asked."""
+    """A schedule cannot be built, read or evaluated."""
 
 
 class TaskError(LearnrateError):
-    """A task that cannot be loaded, or that cannot be trained as it is."""
+    """A task cannot be loaded, or cannot be trained as it is."""
 
 
 class FileError(LearnrateError):
-    """A file of ours that cannot be read (truncated, newer, edited out of range) or written."""
+    """A file of learnrate cannot be written or read (truncated, newer, or out of range)."""
 
 
 class StoreError(LearnrateError):
-    """A store that is not there, or cannot be opened, read or written."""
+    """A store does not exist, or cannot be opened, read or written."""
 
 
 class LostRankError(LearnrateError):
-    """Another process of a distributed job ended or cannot be reached; the job cannot go on."""
+    """Another process of a distributed job has ended or cannot be reached; the job must stop."""
 
 
 class MissingExtraError(LearnrateError, ImportError):
-    """An optional package is needed here and not installed."""
+    """An optional package is needed and is not installed.
+
+    Args:
+        package: The package's name.
+        extra: The extra of learnrate that installs it.
+        purpose: What needs it, as the subject of the message.
+    """
 
     def __init__(self, package: str, extra: str, purpose: str) -> None:
         super().__init__(
@@ -74,9 +80,14 @@ class MissingExtraError(LearnrateError, ImportError):
 
 @contextmanager
 def needing(package: str, extra: str, purpose: str) -> Iterator[None]:
-    """Imports within say how to get `package` where it is not installed.
+    """Explain how to install `package` if an import inside the block does not find it.
 
-    One that is installed and lacks something itself (Keras its backend, say) raises its own error.
+    An installed package that lacks one of its own dependencies raises its own error.
+
+    Args:
+        package: The package's name, as imported.
+        extra: The extra of learnrate that installs it.
+        purpose: What needs it, as the subject of the message.
 
     Raises:
         MissingExtraError: the package is not installed.

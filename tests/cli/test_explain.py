@@ -122,7 +122,7 @@ def test_json_without_a_word_lists_all_without_their_texts(explain):
     _, out, _ = explain("--json")
     listed = json.loads(out)
     assert len(listed) == len(pages())
-    assert all(set(one) == {"word", "kind", "summary", "names", "see"} for one in listed)
+    assert all(set(page) == {"word", "kind", "summary", "names", "see"} for page in listed)
 
 
 def test_an_unknown_word_exits_with_2_and_names_the_nearest(explain):

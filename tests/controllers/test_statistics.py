@@ -12,7 +12,6 @@ from learnrate import ArgumentError
 from learnrate._statistics import (
     fitted_line,
     mean_half_width,
-    normal_tail,
     rising_rank_p,
     student_quantile,
     student_tail,
@@ -31,10 +30,6 @@ def test_the_tail_of_students_t_has_its_closed_forms(t):
 @given(tail=st.floats(1e-4, 0.49), freedom=st.integers(1, 60))
 def test_the_quantile_of_students_t_is_where_its_tail_begins(tail, freedom):
     assert student_tail(student_quantile(tail, freedom), freedom) == pytest.approx(tail, rel=1e-6)
-
-
-def test_the_normal_tail_is_scipys():
-    assert normal_tail(1.7) == pytest.approx(stats.norm.sf(1.7), rel=1e-12)
 
 
 @given(values=numbers.filter(lambda v: np.std(v) > 1e-2))

@@ -21,14 +21,14 @@ _HEADINGS = {"word": "Words", "finding": "Findings", "claim": "Claims", "schedul
 def explain(
     words: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[WORD]", help="A term, a finding's code, a schedule's name."),
+        typer.Argument(metavar="[WORD]", help="A term, the code of a finding, or a schedule."),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Print what a word means; without one, list all words.
+    """Print what a word means; without a word, list all words.
 
-    With --json a list of pages, each with word, kind, summary, names and see; asked for one word,
-    also its text, in Markdown.
+    --json prints a list of pages with word, kind, summary, names and see. The pages about one word
+    also have their text, in Markdown.
 
     [dim]learnrate explain warm-up[/dim]
     """
@@ -37,36 +37,38 @@ def explain(
     if not words:
         _list(pages(), as_json)
         return
-    found = look_up(" ".join(words))
+    matches = look_up(" ".join(words))
     if as_json:
-        print_json([page.to_dict() for page in found])
+        print_json([page.to_dict() for page in matches])
         return
-    _print(found)
+    _print(matches)
 
 
 def _list(known: tuple[Page, ...], as_json: bool) -> None:
     if as_json:
-        described = [page.to_dict() for page in known]
-        print_json([{k: v for k, v in one.items() if k != "text"} for one in described])
+        listed = [page.to_dict() for page in known]
+        for document in listed:
+            del document["text"]
+        print_json(listed)
         return
     from rich.table import Table  # noqa: PLC0415 - not for --json
     from rich.text import Text  # noqa: PLC0415
 
     out = console()
-    for kind, each in groupby(known, key=lambda page: page.kind):
+    for kind, same_kind in groupby(known, key=lambda page: page.kind):
         table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
         table.add_column(no_wrap=True, style="bold")
         table.add_column()
-        for page in sorted(each, key=lambda page: page.word.casefold()):
+        for page in sorted(same_kind, key=lambda page: page.word.casefold()):
             table.add_row(page.word, Text(page.summary.replace("`", "")))
         out.print(f"\n[bold underline]{_HEADINGS.get(kind, kind)}[/]")
         out.print(table)
 
 
-def _print(found: tuple[Page, ...]) -> None:
+def _print(matches: tuple[Page, ...]) -> None:
     from rich.markdown import Markdown  # noqa: PLC0415 - not for --json
 
     out = console()
-    for page in found:
+    for page in matches:
         out.print(Markdown(page.text, code_theme="bw"), width=min(out.width, _WIDTH))
         out.print()

@@ -1,4 +1,4 @@
-"""`learnrate show`: what a schedule looks like."""
+"""`learnrate show`: draw schedules."""
 
 from __future__ import annotations
 
@@ -18,17 +18,18 @@ __all__ = ["show"]
 
 def show(
     specs: Annotated[
-        list[str], typer.Argument(metavar="SPEC...", help="A schedule's text, or a plan.json.")
+        list[str],
+        typer.Argument(metavar="SPEC...", help="The text of a schedule, or a plan.json."),
     ],
     total_steps: Annotated[
         int | None,
-        typer.Option("--total-steps", help="The length of the run, in optimizer updates."),
+        typer.Option("--total-steps", help="Length of the run, in optimizer updates."),
     ] = None,
-    png: Annotated[Path | None, typer.Option(help="Save an image here.")] = None,
-    html: Annotated[Path | None, typer.Option(help="Save a page for the browser here.")] = None,
+    png: Annotated[Path | None, typer.Option(help="Save the picture to this file.")] = None,
+    html: Annotated[Path | None, typer.Option(help="Save a web page to this file.")] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Draw one or several schedules: in the terminal, into an image, into a page.
+    """Draw one or several schedules in the terminal, an image or a web page.
 
     [dim]learnrate show "3e-4 * warmup(5%) >> cosine(floor=0.1)" --total-steps 2000[/dim]
     """
@@ -36,8 +37,8 @@ def show(
         raise ArgumentError(
             f"--total-steps must be a whole number, at least 1; got {total_steps}."
         )
-    bound = [_bound(spec, total_steps) for spec in specs]
-    drawn = [(str(one), one.table()) for one in bound]
+    schedules = [_bound(spec, total_steps) for spec in specs]
+    drawn = [(str(schedule), schedule.table()) for schedule in schedules]
     if png is not None:
         from learnrate._axes import draw_schedules  # noqa: PLC0415 - loads matplotlib
 
@@ -48,7 +49,7 @@ def show(
 
         write_text(html, schedules_page(drawn))
     if as_json:
-        described = [_described(one) for one in bound]
+        described = [_described(schedule) for schedule in schedules]
         print_json(described[0] if len(described) == 1 else {"schedules": described})
         return
     from learnrate.report import show_schedules  # noqa: PLC0415 - not for --json
@@ -64,17 +65,21 @@ def _bound(spec: str, total_steps: int | None) -> Schedule:
     if spec.endswith(".json"):
         from learnrate.planning import Plan  # noqa: PLC0415 - not for a text
 
-        found = Plan.read(spec).schedule
+        parsed = Plan.read(spec).schedule
     else:
-        found = schedule(spec)
+        parsed = schedule(spec)
     if total_steps is not None:
-        return found.over(total_steps)
-    if found.total_steps is None:
+        return parsed.over(total_steps)
+    if parsed.total_steps is None:
         raise ArgumentError(
-            f"{spec!r} has no length of its own; say how long the run is with --total-steps N."
+            f"{spec!r} has no fixed length; give the length of the run with --total-steps N."
         )
-    return found
+    return parsed
 
 
-def _described(one: Schedule) -> dict[str, Any]:
-    return {"schedule": str(one), "total_steps": one.total_steps, "lr": one.table().tolist()}
+def _described(schedule: Schedule) -> dict[str, Any]:
+    return {
+        "schedule": str(schedule),
+        "total_steps": schedule.total_steps,
+        "lr": schedule.table().tolist(),
+    }

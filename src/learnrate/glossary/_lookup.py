@@ -1,4 +1,4 @@
-"""Where pages come from, and how a word finds its own."""
+"""Where the pages come from, and how a word finds its page."""
 
 from __future__ import annotations
 
@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING
 
 from learnrate._errors import ArgumentError
 from learnrate._files import read_json
-from learnrate.glossary._page import Page, claim, documented, finding, key, term
+from learnrate.glossary._page import (
+    Page,
+    claim_page,
+    documented_page,
+    finding_page,
+    search_key,
+    term_page,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,25 +28,25 @@ _HERE = Path(__file__).parent
 
 
 def _folder(name: str) -> Path:
-    """A folder of the documentation: a wheel holds it here, a checkout in docs/."""
-    packed = _HERE / name
-    return packed if packed.is_dir() else _HERE.parents[2] / "docs" / name
+    """A folder of the documentation: in a wheel it is here, in a checkout it is in docs/."""
+    packaged = _HERE / name
+    return packaged if packaged.is_dir() else _HERE.parents[2] / "docs" / name
 
 
 def _terms() -> Iterator[Page]:
     for path in sorted((_HERE / "terms").glob("*.md")):
-        yield term(path.read_text(encoding="utf-8"), path.stem)
+        yield term_page(path.read_text(encoding="utf-8"), path.stem)
 
 
 def _findings() -> Iterator[Page]:
     for path in sorted(_folder("findings").glob("LR*.md")):
-        yield finding(path.read_text(encoding="utf-8"), path.stem)
+        yield finding_page(path.read_text(encoding="utf-8"), path.stem)
 
 
 def _claims() -> Iterator[Page]:
     for path in sorted((_HERE.parent / "claims" / "results").glob("*.json")):
-        kept = read_json(path)
-        yield claim(kept.get("full", kept.get("quick")))
+        results = read_json(path)
+        yield claim_page(results.get("full", results.get("quick")))
 
 
 def _schedules() -> Iterator[Page]:
@@ -49,12 +56,12 @@ def _schedules() -> Iterator[Page]:
         value = getattr(schedules, name)
         if inspect.isclass(value) and issubclass(value, schedules.Shape | schedules.Wrapper):
             if not inspect.isabstract(value):
-                yield documented(value, value.name, name)
+                yield documented_page(value, value.name, name)
         elif inspect.isfunction(value) and value.__module__.endswith("_recipes"):
-            yield documented(value, name)
+            yield documented_page(value, name)
 
 
-# A further kind of page is one more function here. The order is that of answers to one word.
+# For another kind of page, add a function here. Pages about the same word are shown in this order.
 _SOURCES = (_terms, _findings, _claims, _schedules)
 
 
@@ -65,12 +72,12 @@ def pages() -> tuple[Page, ...]:
 
 
 def look_up(word: str) -> tuple[Page, ...]:
-    """The pages about a word: mostly one; a schedule's shape follows the word of its name.
+    """Find the pages about a word: usually one, or a term and the schedule of the same name.
 
     Capitals, spaces, hyphens and underscores make no difference.
 
     Raises:
-        ArgumentError: there is none; the message names the nearest.
+        ArgumentError: no page is about the word; the message names the nearest words.
 
     Examples:
         >>> [page.word for page in look_up("Warm-up")]
@@ -78,16 +85,18 @@ def look_up(word: str) -> tuple[Page, ...]:
         >>> look_up("LR101")[0].summary
         'the loss diverged'
     """
-    known: dict[str, list[Page]] = {}
+    pages_by_key: dict[str, list[Page]] = {}
     for page in pages():
-        for spelling in {key(name) for name in page.names}:
-            known.setdefault(spelling, []).append(page)
-    if key(word) in known:
-        return tuple(known[key(word)])
-    near = difflib.get_close_matches(key(word), known, n=3, cutoff=0.55)
-    inside = [each for each in known if len(key(word)) > 2 and key(word) in each]
-    names = list(dict.fromkeys(known[each][0].word for each in [*inside, *near]))[:4]
-    hint = f" The nearest are {', '.join(names)}." if names else ""
+        for key in {search_key(name) for name in page.names}:
+            pages_by_key.setdefault(key, []).append(page)
+    key = search_key(word)
+    if key in pages_by_key:
+        return tuple(pages_by_key[key])
+    similar = difflib.get_close_matches(key, pages_by_key, n=3, cutoff=0.55)
+    containing = [known for known in pages_by_key if len(key) > 2 and key in known]
+    nearest = [pages_by_key[known][0].word for known in [*containing, *similar]]
+    names = ", ".join(list(dict.fromkeys(nearest))[:4])
+    hint = f" The nearest are {names}." if names else ""
     raise ArgumentError(
         f"no page is about {word!r}.{hint} learnrate explain without a word lists all."
     )

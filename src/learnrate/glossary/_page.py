@@ -7,10 +7,12 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from learnrate._records import to_dict
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["Page", "claim", "documented", "finding", "key", "term"]
+__all__ = ["Page", "claim_page", "documented_page", "finding_page", "search_key", "term_page"]
 
 _PICTURE = re.compile(r"^!\[.*\n", flags=re.MULTILINE)
 _NEAR_LINK = re.compile(r"\[([^\]]+)\]\((?!https?://)[^)]*\)")
@@ -19,129 +21,122 @@ _SECTIONS = re.compile(r"^(Args|Returns|Raises|Examples|Attributes):$", flags=re
 
 @dataclass(frozen=True, kw_only=True)
 class Page:
-    """What is known about one word.
+    """A page about one word.
 
     Attributes:
-        word: its name.
+        word: the word.
         kind: `word`, `finding`, `claim` or `schedule`.
         summary: one line.
-        source: the whole page as it is written, in Markdown, with links to other pages.
-        names: everything it is found by, its name first.
-        see: the words it points at.
-        slug: the stem of the file it was read from; empty where there is none.
+        names: all names of the word, `word` first.
+        see: the words under `See also:`.
+        source: the whole page in Markdown, with links to other pages.
+        slug: the stem of the file it was read from; empty if it was not read from a file.
     """
 
     word: str
     kind: str
     summary: str
-    source: str
     names: tuple[str, ...]
     see: tuple[str, ...] = ()
+    source: str
     slug: str = ""
 
     @property
     def text(self) -> str:
-        """The page for a terminal: no pictures, and no links to pages that are not there."""
+        """The page for a terminal, without pictures and without links to other pages."""
         return _NEAR_LINK.sub(r"\1", _PICTURE.sub("", self.source))
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON values."""
-        return {
-            "word": self.word,
-            "kind": self.kind,
-            "summary": self.summary,
-            "names": list(self.names),
-            "see": list(self.see),
-            "text": self.text,
-        }
+        """The page as JSON values, as `learnrate explain --json` prints it."""
+        return to_dict(self, omit=("source", "slug")) | {"text": self.text}
 
 
-def key(name: str) -> str:
-    """What two spellings of a name have in common.
+def search_key(name: str) -> str:
+    """A name without capitals, spaces and punctuation, so that all spellings are the same.
 
     Examples:
-        >>> key("Warm-up") == key("warmup") == key("warm up")
+        >>> search_key("Warm-up") == search_key("warmup") == search_key("warm up")
         True
     """
-    return "".join(one for one in name.casefold() if one.isalnum())
+    return "".join(filter(str.isalnum, name.casefold()))
 
 
-def term(text: str, slug: str) -> Page:
-    r"""A page of the glossary: a title, `Also:` with other names, a summary, a body, `See also:`.
+def term_page(text: str, slug: str) -> Page:
+    r"""Read a term: a title, `Also:` with other names, a summary, a body, `See also:`.
 
     Examples:
-        >>> page = term("# peak\n\nAlso: top.\n\nThe highest.\n\nSee also: floor.", "peak")
+        >>> page = term_page("# peak\n\nAlso: top.\n\nThe highest.\n\nSee also: floor.", "peak")
         >>> page.names, page.summary, page.see
         (('peak', 'top'), 'The highest.', ('floor',))
     """
     title, *paragraphs = text.strip().split("\n\n")
     word = title.removeprefix("# ")
-    summary = next(one for one in paragraphs if not one.startswith("Also: "))
+    summary = next(part for part in paragraphs if not part.startswith("Also: "))
     return Page(
         word=word,
         kind="word",
         summary=" ".join(summary.split()),
         source=text,
-        names=(word, *_listed(text, "Also: ")),
-        see=_listed(text, "See also: "),
+        names=(word, *_labelled(text, "Also: ")),
+        see=_labelled(text, "See also: "),
         slug=slug,
     )
 
 
-def finding(text: str, slug: str) -> Page:
-    """A finding's page: its title is the code and what is found."""
-    code, _, found = text.split("\n", 1)[0].removeprefix("# ").partition(": ")
-    return Page(word=code, kind="finding", summary=found, source=text, names=(code,), slug=slug)
+def finding_page(text: str, slug: str) -> Page:
+    """Read a finding's page, whose title is its code and its summary."""
+    code, _, summary = text.split("\n", 1)[0].removeprefix("# ").partition(": ")
+    return Page(word=code, kind="finding", summary=summary, source=text, names=(code,), slug=slug)
 
 
-def claim(kept: dict[str, Any]) -> Page:
-    """A claim's page, from what its test found."""
-    name, said, verdict = kept["name"], kept["statement"], kept["verdict"]
+def claim_page(result: dict[str, Any]) -> Page:
+    """Write a claim's page from the stored result of its test."""
+    name, statement, verdict = result["name"], result["statement"], result["verdict"]
     body = (
-        f"> {said}",
-        f"Source: {kept['source']}",
+        f"> {statement}",
+        f"Source: {result['source']}",
         f"Verdict: **{verdict}**.",
         f"`learnrate claims show {name}` has the figures, `learnrate claims run {name}` tests it.",
     )
     return Page(
         word=name,
         kind="claim",
-        summary=f"{said} ({verdict})",
+        summary=f"{statement} ({verdict})",
         source="\n\n".join((f"# {name}", *body)) + "\n",
         names=(name,),
     )
 
 
-def documented(value: Callable[..., object], *names: str) -> Page:
-    """A page of a schedule: its docstring, with its sections as headings."""
-    said = inspect.getdoc(value) or ""
-    summary = said.split("\n\n", 1)[0]
-    signature = f"{names[0]}{_arguments(value)}"
+def documented_page(schedule: Callable[..., object], *names: str) -> Page:
+    """Write the page of a schedule's class or function from its docstring."""
+    docstring = inspect.getdoc(schedule) or ""
+    summary = docstring.split("\n\n", 1)[0]
+    signature = f"{names[0]}{_arguments(schedule)}"
     return Page(
         word=names[0],
         kind="schedule",
         summary=" ".join(summary.split()),
-        source=f"# {names[0]}\n\n    {signature}\n\n{_as_markdown(said)}\n",
+        source=f"# {names[0]}\n\n    {signature}\n\n{_as_markdown(docstring)}\n",
         names=names,
     )
 
 
-def _listed(text: str, label: str) -> tuple[str, ...]:
-    found = re.search(rf"^{label}(.*)\.$", text, flags=re.MULTILINE)
-    return tuple(found[1].split(", ")) if found else ()
+def _labelled(text: str, label: str) -> tuple[str, ...]:
+    """The words of a line that begins with a label and ends with a full stop."""
+    line = re.search(rf"^{label}(.*)\.$", text, flags=re.MULTILINE)
+    return tuple(line[1].split(", ")) if line else ()
 
 
-def _arguments(value: Callable[..., object]) -> str:
-    parameters = inspect.signature(value).parameters.values()
-    written = (
-        one.name if one.default in {one.empty, None} else f"{one.name}={one.default!r}"
-        for one in parameters
-    )
-    return f"({', '.join(written)})"
+def _arguments(function: Callable[..., object]) -> str:
+    arguments = []
+    for name, parameter in inspect.signature(function).parameters.items():
+        plain = parameter.default in {parameter.empty, None}
+        arguments.append(name if plain else f"{name}={parameter.default!r}")
+    return f"({', '.join(arguments)})"
 
 
 def _as_markdown(docstring: str) -> str:
-    """Google sections as bold lines; doctests, which Markdown takes for quotes, as code."""
+    """Write Google sections as bold lines, and their entries as a list."""
     lines = []
     section = ""
     for line in docstring.splitlines():
