@@ -16,9 +16,9 @@ def _own_secret(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def runs(tmp_path_factory):
-    """A store, and its runs by what they are."""
+    """A store, and the ids of its runs by a word for each."""
     store = Store(tmp_path_factory.mktemp("store") / "runs.db")
-    found = {
+    ids = {
         "hostile": recorded(store, HOSTILE),
         "diverged": recorded(store, "bad", status="diverged"),
     }
@@ -30,11 +30,11 @@ def runs(tmp_path_factory):
         evidence={"share": 0.5},
         remedy="Halve the rate.",
     )
-    store.add_finding(found["hostile"], finding)
-    return store, found
+    store.add_finding(ids["hostile"], finding)
+    return store, ids
 
 
 @pytest.fixture(scope="session")
 def served(runs):
-    with serving(runs[0]) as found:
-        yield found
+    with serving(runs[0]) as dashboard:
+        yield dashboard

@@ -1,4 +1,4 @@
-"""A real server for a store, on a port of its own, and a client that says exactly what it is told."""
+"""A real server for a store, on a port of its own, and a client that sends exactly what it is given."""
 
 import contextlib
 import http.client
@@ -19,7 +19,7 @@ TOTAL = 2000
 
 
 class Served:
-    """A dashboard that is being served, and how to speak to it."""
+    """A running dashboard, and requests to it."""
 
     def __init__(self, app, access, port):
         self.app, self.access, self.port = app, access, port
@@ -28,7 +28,7 @@ class Served:
         self.bearer = {"Authorization": f"Bearer {access.token}"}
 
     def raw(self, method, path, headers=(), body=None):
-        """Status, headers and body of a request with these headers alone, and Host unless given."""
+        """Status, headers and body of the response to a request with only these headers, and Host."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=HANG)
         pairs = list(dict(headers).items())
         connection.putrequest(method, path, skip_host=any(k.lower() == "host" for k, _ in pairs))
@@ -40,53 +40,53 @@ class Served:
             if "Content-Length" not in dict(headers):
                 connection.putheader("Content-Length", str(len(data)))
         connection.endheaders(data or None)
-        answer = connection.getresponse()
-        text = answer.read().decode()
+        response = connection.getresponse()
+        text = response.read().decode()
         connection.close()
-        return answer.status, answer.headers, text
+        return response.status, response.headers, text
 
     def ask(self, path, method="GET", body=None, **headers):
-        """Status and JSON of a request with the token."""
+        """Status and JSON of the response to a request with the token."""
         status, _, text = self.raw(method, path, {**self.bearer, **headers}, body)
         return status, json.loads(text)
 
 
 @contextlib.contextmanager
 def serving(store, **options):
-    """Serve a store within."""
+    """Serve a store."""
     host = options.pop("host", "127.0.0.1")
     read_only = options.pop("read_only", False)
-    with socket.socket() as listening:
-        listening.bind(("127.0.0.1", 0))
-        port = listening.getsockname()[1]
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port = listener.getsockname()[1]
         access = access_for(host, port, store.place, read_only=read_only)
         app = make_app(store, access, author="the owner", **options)
         config = uvicorn.Config(app, log_level="error", ws="none", http="h11", loop="asyncio")
         server = uvicorn.Server(config)
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()
         while not server.started:
             assert thread.is_alive()
             time.sleep(0.01)
         yield Served(app, access, port)
-        app.state.held.stop.said = server.should_exit = True
+        app.state.dashboard.shutdown.requested = server.should_exit = True
         thread.join(HANG)
         assert not thread.is_alive()
 
 
 def recorded(store, name, *, rows=1000, status="finished", **more):
-    """A run with all columns; of those that are running this process is the one at work."""
-    course = learnrate.schedule("1e-3 * warmup(5%) >> cosine()").over(TOTAL)
+    """A run with all columns; if it is running, this process counts as its process."""
+    schedule = learnrate.schedule("1e-3 * warmup(5%) >> cosine()").over(TOTAL)
     facts = {"optimizer": "AdamW", "group_lr": [1e-3]}
     limits = {"highest": 0.01, "factor": 50.0}
     run = store.new_run(
-        name=name, total_steps=TOTAL, schedule=course, facts=facts, limits=limits, **more
+        name=name, total_steps=TOTAL, schedule=schedule, facts=facts, limits=limits, **more
     )
     step = np.arange(rows)
     noise = np.random.default_rng(0).normal(0, 0.02, rows)
     validation = np.full(rows, np.nan)
     validation[::100] = 0.4
-    columns = {"lr": course(step), "loss": 2 * np.exp(-step / 500) + 0.3 + noise}
+    columns = {"lr": schedule(step), "loss": 2 * np.exp(-step / 500) + 0.3 + noise}
     columns |= {
         "validation": validation,
         "gradient_norm": 1 + noise,

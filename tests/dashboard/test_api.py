@@ -1,4 +1,4 @@
-"""The contract of the API, asked over a real connection."""
+"""The contract of the API, over a real connection."""
 
 import http.client
 import json
@@ -22,12 +22,12 @@ def live(runs):
     store.delete_run(run)
 
 
-def test_runs_are_listed_the_newest_first_as_the_store_has_them(served, runs):
-    status, found = served.ask("/api/runs")
+def test_runs_are_listed_the_newest_first_as_in_the_store(served, runs):
+    status, listed = served.ask("/api/runs")
     assert status == 200
-    assert [one["run"] for one in found["runs"]] == [run.id for run in runs[0].runs()]
-    assert found["found"] == len(found["runs"])
-    hostile = next(one for one in found["runs"] if one["run"] == runs[1]["hostile"])
+    assert [run["run"] for run in listed["runs"]] == [run.id for run in runs[0].runs()]
+    assert listed["matches"] == len(listed["runs"])
+    hostile = next(run for run in listed["runs"] if run["run"] == runs[1]["hostile"])
     assert hostile["name"] == HOSTILE
     assert (hostile["status"], hostile["step"], hostile["total_steps"]) == (
         "finished",
@@ -41,63 +41,63 @@ def test_runs_are_listed_the_newest_first_as_the_store_has_them(served, runs):
     [("search=bad", ["bad"]), ("status=diverged", ["bad"]), ("search=none+such", [])],
 )
 def test_runs_are_found_by_words_and_status(served, query, names):
-    assert [one["name"] for one in served.ask(f"/api/runs?{query}")[1]["runs"]] == names
+    assert [run["name"] for run in served.ask(f"/api/runs?{query}")[1]["runs"]] == names
 
 
 def test_a_run_comes_with_its_findings_and_its_schedule(served, runs):
-    status, found = served.ask(f"/api/runs/{runs[1]['hostile']}")
+    status, detail = served.ask(f"/api/runs/{runs[1]['hostile']}")
     assert status == 200
-    assert found["schedule"] == "1e-3 * warmup(100) >> cosine(1900)"
-    (finding,) = found["findings"]
+    assert detail["schedule"] == "1e-3 * warmup(100) >> cosine(1900)"
+    (finding,) = detail["findings"]
     assert (finding["code"], finding["severity"], finding["step"]) == ("LR101", "warning", 300)
-    assert found["limits"] == {"highest": 0.01, "factor": 50.0}
+    assert detail["limits"] == {"highest": 0.01, "factor": 50.0}
 
 
-def test_curves_are_the_recorded_numbers_between_the_steps_asked_for(served, runs):
+def test_curves_are_the_recorded_numbers_between_two_steps(served, runs):
     run = runs[1]["hostile"]
     query = "column=loss&column=validation&first=100&last=299&points=500"
-    status, found = served.ask(f"/api/runs/{run}/curves?{query}")
+    status, response = served.ask(f"/api/runs/{run}/curves?{query}")
     points = runs[0].points(run)
     assert status == 200
-    assert (found["rows"], found["first"], found["last"]) == (200, 0, 999)
-    assert found["curves"]["loss"]["step"] == list(range(100, 300))
-    assert found["curves"]["loss"]["value"] == points.columns["loss"][100:300].tolist()
-    assert found["curves"]["validation"] == {"step": [100, 200], "value": [0.4, 0.4]}
+    assert (response["rows"], response["first"], response["last"]) == (200, 0, 999)
+    assert response["curves"]["loss"]["step"] == list(range(100, 300))
+    assert response["curves"]["loss"]["value"] == points.columns["loss"][100:300].tolist()
+    assert response["curves"]["validation"] == {"step": [100, 200], "value": [0.4, 0.4]}
 
 
 def test_the_table_has_the_numbers_of_the_curves(served, runs):
-    found = served.ask(f"/api/runs/{runs[1]['hostile']}/table?rows=3")[1]
-    assert [row[0] for row in found["rows"]] == [0, 500, 999]
-    assert found["columns"][:3] == ["step", "lr", "loss"]
+    table = served.ask(f"/api/runs/{runs[1]['hostile']}/table?rows=3")[1]
+    assert [row[0] for row in table["rows"]] == [0, 500, 999]
+    assert table["columns"][:3] == ["step", "lr", "loss"]
 
 
-def test_the_rates_ahead_are_those_of_the_schedule_with_and_without_the_edit(served, runs, live):
+def test_the_preview_has_the_rates_of_the_schedule_with_and_without_the_edit(served, runs, live):
     planned = runs[0].run(live).schedule(np.arange(1000, TOTAL))
-    found = served.ask(f"/api/runs/{live}/ahead?kind=scale&value=0.5&points=1000")[1]
-    assert found["step"] == list(range(1000, TOTAL))
-    assert found["before"] == planned.tolist()
-    assert found["after"] == pytest.approx((planned / 2).tolist())
-    shorter = served.ask(f"/api/runs/{live}/ahead?kind=decay&value=200&points=1000")[1]
+    preview = served.ask(f"/api/runs/{live}/preview?kind=scale&value=0.5&points=1000")[1]
+    assert preview["step"] == list(range(1000, TOTAL))
+    assert preview["before"] == planned.tolist()
+    assert preview["after"] == pytest.approx((planned / 2).tolist())
+    shorter = served.ask(f"/api/runs/{live}/preview?kind=decay&value=200&points=1000")[1]
     assert shorter["after_step"][-1] == 1199
-    refused = served.ask(f"/api/runs/{live}/ahead?kind=scale&value=20")[1]
+    refused = served.ask(f"/api/runs/{live}/preview?kind=scale&value=20")[1]
     assert refused["after"] is None
     assert "0.01" in refused["refused"]
 
 
-def test_an_edit_is_in_the_store_when_the_answer_comes(served, runs, live):
+def test_an_edit_is_in_the_store_when_the_response_comes(served, runs, live):
     body = {"kind": "scale", "value": 0.5, "reason": f"flat {HOSTILE}", "author": "ann"}
-    status, found = served.ask(f"/api/runs/{live}/edits", "POST", body)
+    status, response = served.ask(f"/api/runs/{live}/edits", "POST", body)
     (stored,) = runs[0].edits(live)
     assert status == 201
     assert (stored.kind, stored.value, stored.author) == ("scale", 0.5, "ann")
-    assert stored.reason == f"flat {HOSTILE}" == found["reason"]
+    assert stored.reason == f"flat {HOSTILE}" == response["reason"]
     assert stored.status is EditStatus.PENDING
     anonymous = served.ask(f"/api/runs/{live}/edits", "POST", {"kind": "hold"})[1]
     assert (anonymous["author"], anonymous["sequence"]) == ("the owner", 2)
 
 
 @pytest.mark.parametrize(
-    ("body", "status", "said"),
+    ("body", "status", "message"),
     [
         ({"kind": "scale", "value": -1}, 409, "above 0"),
         ({"kind": "scale"}, 409, "a factor"),
@@ -112,36 +112,38 @@ def test_an_edit_is_in_the_store_when_the_answer_comes(served, runs, live):
         ({"kind": "scale", "value": 0.5, "reason": "x" * 3000}, 422, "reason"),
     ],
 )
-def test_an_edit_out_of_bounds_is_refused_in_words_and_changes_nothing(
-    served, live, body, status, said
+def test_an_edit_that_is_not_possible_is_refused_with_a_message_and_changes_nothing(
+    served, live, body, status, message
 ):
-    found = served.ask(f"/api/runs/{live}/edits", "POST", body)
-    assert found[0] == status
-    assert said in found[1]["error"]
+    response = served.ask(f"/api/runs/{live}/edits", "POST", body)
+    assert response[0] == status
+    assert message in response[1]["error"]
     assert served.ask(f"/api/runs/{live}")[1]["edits"] == []
 
 
-def test_an_edit_for_a_run_that_has_ended_says_so(served, runs):
-    status, found = served.ask(f"/api/runs/{runs[1]['diverged']}/edits", "POST", {"kind": "stop"})
-    assert (status, "diverged" in found["error"]) == (409, True)
+def test_an_edit_of_a_run_that_has_ended_is_refused(served, runs):
+    status, response = served.ask(
+        f"/api/runs/{runs[1]['diverged']}/edits", "POST", {"kind": "stop"}
+    )
+    assert (status, "diverged" in response["error"]) == (409, True)
 
 
-@pytest.mark.parametrize("path", ["", "/curves?column=loss", "/table", "/ahead"])
-def test_a_run_that_is_not_there_is_not_found(served, path):
-    status, found = served.ask(f"/api/runs/no-such{path}")
+@pytest.mark.parametrize("path", ["", "/curves?column=loss", "/table", "/preview"])
+def test_a_run_that_does_not_exist_is_not_found(served, path):
+    status, response = served.ask(f"/api/runs/no-such{path}")
     assert status == 404
-    assert "no run" in found["error"]
+    assert "no run" in response["error"]
 
 
 def events(served, path, until):
-    """The events of a stream up to one that is as wanted."""
+    """The first event of a stream for which `until` is true."""
     connection = http.client.HTTPConnection("127.0.0.1", served.port, timeout=HANG)
     connection.request("GET", path, headers=served.bearer)
-    answer = connection.getresponse()
-    assert answer.headers["content-type"].startswith("text/event-stream")
+    response = connection.getresponse()
+    assert response.headers["content-type"].startswith("text/event-stream")
     kind = None
-    for raw in answer:
-        name, _, text = raw.decode().rstrip("\n").partition(": ")
+    for line in response:
+        name, _, text = line.decode().rstrip("\n").partition(": ")
         if name == "event":
             kind = text
         if name == "data" and until(kind, json.loads(text)):
@@ -150,46 +152,46 @@ def events(served, path, until):
     return kind, json.loads(text)
 
 
-def test_what_happens_to_a_run_is_told_as_it_happens(served, runs, live):
+def test_a_change_of_a_run_is_sent_when_it_happens(served, runs, live):
     store = runs[0]
     write = threading.Timer(1.0, lambda: store.write_points(live, [1000], {"loss": [0.25]}))
     write.start()
     path = f"/api/runs/{live}/events"
-    _, found = events(
+    _, state = events(
         served, path, lambda kind, data: kind == "state" and data["run"]["step"] == 1001
     )
-    assert found["run"]["loss"] == 0.25
+    assert state["run"]["loss"] == 0.25
     store.add_edit(live, "hold", author="bo")
-    _, found = events(served, path, lambda kind, data: data.get("edits") == 1)
-    assert found["answered"] == 0
+    _, state = events(served, path, lambda kind, data: data.get("edits") == 1)
+    assert state["answered"] == 0
 
 
-def test_a_store_that_goes_and_comes_back_is_trouble_and_then_news(tmp_path):
+def test_a_store_that_disappears_is_trouble_until_it_is_back(tmp_path):
     store = Store(tmp_path / "runs.db")
     run = recorded(store, "a")
     away = tmp_path / "away.db"
     with serving(store) as served:
         (tmp_path / "runs.db").rename(away)
-        for left in tmp_path.glob("runs.db*"):
-            left.rename(tmp_path / left.name.replace("runs", "away"))
-        (tmp_path / "runs.db").mkdir()  # where it was, nothing can be opened
-        status, found = served.ask("/api/runs")
-        assert (status, "store" in found["error"]) == (503, True)
+        for log in tmp_path.glob("runs.db*"):
+            log.rename(tmp_path / log.name.replace("runs", "away"))
+        (tmp_path / "runs.db").mkdir()  # a folder cannot be opened as a store
+        status, response = served.ask("/api/runs")
+        assert (status, "store" in response["error"]) == (503, True)
 
-        def back():
+        def restore():
             (tmp_path / "runs.db").rmdir()
             away.rename(tmp_path / "runs.db")
 
-        threading.Timer(1.0, back).start()
-        seen = []
+        threading.Timer(1.0, restore).start()
+        kinds = []
 
-        def good(kind, data):
-            seen.append(kind)
+        def is_state(kind, data):
+            kinds.append(kind)
             return kind == "state"
 
-        _, found = events(served, f"/api/runs/{run}/events", good)
-    assert "trouble" in seen
-    assert found["run"]["run"] == run
+        _, state = events(served, f"/api/runs/{run}/events", is_state)
+    assert "trouble" in kinds
+    assert state["run"]["run"] == run
 
 
 def test_open_pages_do_not_keep_the_server_from_ending(tmp_path):
@@ -198,9 +200,9 @@ def test_open_pages_do_not_keep_the_server_from_ending(tmp_path):
     with serving(store) as served:
         connection = http.client.HTTPConnection("127.0.0.1", served.port, timeout=HANG)
         connection.request("GET", "/api/events", headers=served.bearer)
-        answer = connection.getresponse()
-        assert answer.readline() == b"event: alive\n"
+        response = connection.getresponse()
+        assert response.readline() == b"event: alive\n"
         began = time.monotonic()
-    assert time.monotonic() - began < HANG  # it would be for ever
-    assert answer.read().count(b"event: state") == 1  # and then the end
+    assert time.monotonic() - began < HANG  # without the event it never ends
+    assert response.read().count(b"event: state") == 1  # and then the end
     connection.close()

@@ -1,4 +1,4 @@
-"""`learnrate dashboard` from the shell: what it refuses, in a sentence and with status 2."""
+"""`learnrate dashboard` from the shell: errors are one sentence, with exit status 2."""
 
 import contextlib
 import json
@@ -19,7 +19,7 @@ from processes import HANG, started
 
 @pytest.fixture
 def run(monkeypatch, capsys):
-    """Runs the command in this process; gives the exit status and what it said."""
+    """A function that runs the command in this process; its exit status and standard error."""
 
     def run(*words):
         monkeypatch.setattr(sys, "argv", ["learnrate", "dashboard", "--no-browser", *words])
@@ -39,7 +39,7 @@ def place(tmp_path_factory):
 
 @contextlib.contextmanager
 def served(place):
-    """The command in a process of its own, and the address it says."""
+    """The command in a process of its own, and the address it prints."""
     command = [sys.executable, "-m", "learnrate", "dashboard", "--no-browser", "--json"]
     with started(
         [*command, "--store", str(place), "--port", "0"],
@@ -51,24 +51,24 @@ def served(place):
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "message"),
     [
-        (["--store", "/nowhere/runs.db"], "its folder is not there"),
+        (["--store", "/nowhere/runs.db"], "its folder does not exist"),
         (["--store", "/nowhere/runs.db", "--read-only"], "there is no store"),
-        (["--host", "0.0.0.0"], "every machine that reaches this one ask"),
+        (["--host", "0.0.0.0"], "every machine that reaches this one request"),
         (["--host", "0.0.0.0"], "--allow-network"),
         (["--port", "70000"], "0 to 65535"),
         (["--plans", "/nowhere"], "is not a folder"),
     ],
 )
-def test_misuse_is_one_sentence_and_status_2(run, place, words, said):
+def test_misuse_is_one_sentence_and_status_2(run, place, words, message):
     code, errors = run("--store", str(place), *words)
     assert code == 2
-    assert said in errors
+    assert message in errors
     assert errors.startswith("learnrate: ")
 
 
-def test_a_port_that_is_taken_is_refused_and_the_way_out_said(run, place):
+def test_a_port_that_is_taken_is_refused_and_the_message_names_a_way_out(run, place):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -77,25 +77,25 @@ def test_a_port_that_is_taken_is_refused_and_the_way_out_said(run, place):
     assert "--port 0" in errors
 
 
-def test_started_before_the_first_run_it_makes_an_empty_store_and_says_where_it_looks(tmp_path):
+def test_before_the_first_run_it_makes_an_empty_store_and_the_page_names_its_place(tmp_path):
     place = tmp_path / "later.db"
     with served(place) as (process, url):
         address, _, token = url.partition("?token=")
-        asked = urllib.request.Request(address, headers={"Authorization": f"Bearer {token}"})
-        with urllib.request.urlopen(asked, timeout=HANG) as page:
+        request = urllib.request.Request(address, headers={"Authorization": f"Bearer {token}"})
+        with urllib.request.urlopen(request, timeout=HANG) as page:
             assert f"No runs in <code>{place}</code> yet" in page.read().decode()
         process.send_signal(signal.SIGINT)
         process.communicate(timeout=HANG)
     assert Store(place, create=False).runs() == []
 
 
-def test_a_database_of_something_else_is_not_made_a_store(run, tmp_path):
+def test_a_database_of_another_program_is_not_made_a_store(run, tmp_path):
     with sqlite3.connect(tmp_path / "other.db") as other:
-        other.execute("CREATE TABLE theirs (x)")
+        other.execute("CREATE TABLE other (x)")
     other.close()
     code, errors = run("--store", str(tmp_path / "other.db"))
     assert code == 2
-    assert "no store of learnrate" in errors
+    assert "not a store of learnrate" in errors
 
 
 def test_ctrl_c_ends_it_quietly_and_the_address_is_one_json_object(place):

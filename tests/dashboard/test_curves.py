@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from learnrate.dashboard._curves import PointsKept, curves, table, thinned
+from learnrate.dashboard._curves import PointsCache, curves, downsampled, table
 from learnrate.dashboard._models import Column
 from learnrate.store import Store
 
@@ -11,75 +11,77 @@ from learnrate.store import Store
 @given(
     st.lists(st.floats(allow_nan=True, allow_infinity=True), max_size=400), st.integers(50, 100)
 )
-def test_thinning_keeps_the_first_and_the_last_and_invents_nothing(values, most):
+def test_downsampling_keeps_the_first_and_the_last_and_adds_nothing(values, max_points):
     value = np.array(values, dtype=float)
     step = np.arange(len(value)) * 3
-    found = thinned(step, value, most)
+    curve = downsampled(step, value, max_points)
     finite = {int(s): v for s, v in zip(step, value, strict=True) if np.isfinite(v)}
-    assert len(found.step) <= most
-    assert all(finite[s] == v for s, v in zip(found.step, found.value, strict=True))
-    assert found.step == sorted(set(found.step))
+    assert len(curve.step) <= max_points
+    assert all(finite[s] == v for s, v in zip(curve.step, curve.value, strict=True))
+    assert curve.step == sorted(set(curve.step))
     if finite:
-        assert found.step[0] == min(finite)
-        assert found.step[-1] == max(finite)
-    if len(finite) <= most:
-        assert found.step == sorted(finite)
+        assert curve.step[0] == min(finite)
+        assert curve.step[-1] == max(finite)
+    if len(finite) <= max_points:
+        assert curve.step == sorted(finite)
 
 
 def test_a_spike_of_one_row_in_a_million_is_still_there():
     value = np.zeros(1_000_000)
     value[654_321] = 9.0
-    found = thinned(np.arange(len(value)), value, 1000)
-    assert (654_321, 9.0) in zip(found.step, found.value, strict=True)
+    curve = downsampled(np.arange(len(value)), value, 1000)
+    assert (654_321, 9.0) in zip(curve.step, curve.value, strict=True)
 
 
-def test_the_mean_of_stretches_is_that_of_numpy(tmp_path):
+def test_the_mean_loss_is_that_of_numpy(tmp_path):
     store = Store(tmp_path / "a.db")
     run = store.new_run(name="a")
     loss = np.random.default_rng(1).normal(size=8000)
     store.write_points(run, np.arange(8000), {"loss": loss})
-    found = curves(run, PointsKept(store).of(store.run(run)), [Column.LOSS], most=400)
-    assert found.curves["loss_mean"].value == pytest.approx(loss.reshape(100, 80).mean(axis=1))
+    points = PointsCache(store).points_of(store.run(run))
+    response = curves(run, points, [Column.LOSS], max_points=400)
+    assert response.curves["loss_mean"].value == pytest.approx(loss.reshape(100, 80).mean(axis=1))
 
 
 def test_a_loss_that_is_not_finite_is_named_and_not_drawn(tmp_path):
     store = Store(tmp_path / "a.db")
     run = store.new_run(name="a")
     store.write_points(run, [0, 1, 2], {"loss": [1.0, np.inf, 3.0]})
-    found = curves(run, PointsKept(store).of(store.run(run)), [Column.LOSS], most=50)
-    assert found.curves["loss"].step == [0, 2]
-    assert found.not_finite == [1]
+    points = PointsCache(store).points_of(store.run(run))
+    response = curves(run, points, [Column.LOSS], max_points=50)
+    assert response.curves["loss"].step == [0, 2]
+    assert response.not_finite == [1]
 
 
-def test_points_kept_are_those_of_the_store_while_a_run_grows_and_is_rolled_back(tmp_path):
+def test_cached_points_are_those_of_the_store_while_a_run_grows_and_is_rolled_back(tmp_path):
     store = Store(tmp_path / "a.db")
     run = store.new_run(name="a")
-    kept = PointsKept(store)
+    cache = PointsCache(store)
     for begin in range(0, 6000, 1500):
         step = np.arange(begin, begin + 1500)
         store.write_points(run, step, {"loss": np.sqrt(step), "lr": 1.0 / (1 + step)})
-        same(kept.of(store.run(run)), store.points(run))
+        same(cache.points_of(store.run(run)), store.points(run))
     store.write_points(run, [6000], {"loss": [1.0], "validation": [0.5]})
-    same(kept.of(store.run(run)), store.points(run))
+    same(cache.points_of(store.run(run)), store.points(run))
     store.begin_attempt(run, 4000, "rolled back")
     store.write_points(run, [4000, 4001], {"loss": [7.0, 8.0]})
-    same(kept.of(store.run(run)), store.points(run))
-    assert kept.of(store.run(run)).step[-1] == 4001
+    same(cache.points_of(store.run(run)), store.points(run))
+    assert cache.points_of(store.run(run)).step[-1] == 4001
 
 
-def same(found, expected):
-    assert np.array_equal(found.step, expected.step)
-    assert np.array_equal(found.attempt, expected.attempt)
+def same(actual, expected):
+    assert np.array_equal(actual.step, expected.step)
+    assert np.array_equal(actual.attempt, expected.attempt)
     for name, column in expected.columns.items():
-        assert np.array_equal(found.columns[name], column, equal_nan=True), name
+        assert np.array_equal(actual.columns[name], column, equal_nan=True), name
 
 
 def test_a_table_has_the_first_and_the_last_row(tmp_path):
     store = Store(tmp_path / "a.db")
     run = store.new_run(name="a")
     store.write_points(run, np.arange(100), {"loss": np.arange(100) / 10})
-    found = table(store.points(run), rows=5, first=10, last=90)
-    assert found.columns == ["step", "loss"]
-    assert [found.rows[0], found.rows[-1]] == [[10, 1.0], [90, 9.0]]
-    assert len(found.rows) == 5
+    response = table(store.points(run), rows=5, first=10, last=90)
+    assert response.columns == ["step", "loss"]
+    assert [response.rows[0], response.rows[-1]] == [[10, 1.0], [90, 9.0]]
+    assert len(response.rows) == 5
     assert table(store.points(run), rows=5, first=200).rows == []

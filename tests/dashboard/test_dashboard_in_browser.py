@@ -70,40 +70,40 @@ def shown(tmp_path_factory, start):
     """A store with three runs, a dashboard that shows it, its address."""
     folder = tmp_path_factory.mktemp("shown")
     store = Store(folder / "runs.db")
-    found = [recorded(store, HOSTILE), recorded(store, "second", rows=1500)]
+    runs = [recorded(store, HOSTILE), recorded(store, "second", rows=1500)]
     shutil.copy(PLAN, folder / "plan.json")
     rising = json.loads(PLAN.read_text())["range_test"]
     (folder / f"{HOSTILE.partition('/')[0]}.json").write_text(json.dumps(rising))
     (folder / "cut.json").write_text('{"format": "learnrate.plan", "format_version": 1}')
     (folder / "other.json").write_text("[1, 2]")
     _, url = dashboard(start, store, "--port", "0", "--plans", folder)
-    return store, found, url
+    return store, runs, url
 
 
 class Visit:
-    """A page, and everything it complained about or asked for."""
+    """A page, with its complaints and requests."""
 
     def __init__(self, browser, url, path="/", *, width=1280, theme="light"):
         self.base = url.partition("/?")[0]
         self.context = browser.new_context(
             viewport={"width": width, "height": 900}, color_scheme=theme
         )
-        self.complaints, self.asked = [], []
+        self.complaints, self.requests = [], []
         self.page = self.context.new_page()
         self.page.on("console", lambda message: self.complaints.append(message.text))
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
         self.page.on("dialog", lambda dialog: (self.complaints.append("dialog"), dialog.dismiss()))
-        self.page.on("request", lambda request: self.asked.append(request.url))
+        self.page.on("request", lambda request: self.requests.append(request.url))
         self.page.goto(url)
         self.page.goto(self.base + path)
 
     def until(self, expression, seconds=HANG):
         # Not wait_for_function: it evaluates text inside the page, which the page forbids.
         deadline = time.monotonic() + seconds
-        while not (found := self.page.evaluate(expression)):
+        while not (value := self.page.evaluate(expression)):
             assert time.monotonic() < deadline, f"never true: {expression}; {self.complaints}"
             self.page.wait_for_timeout(50)
-        return found
+        return value
 
     def drawn(self):
         self.until("Boolean(document.querySelector('[data-drawn]'))")
@@ -119,7 +119,7 @@ class Visit:
 
 
 @pytest.mark.parametrize(("width", "theme"), [(360, "dark"), (1280, "light"), (2560, "dark")])
-def test_every_page_draws_itself_alone_and_fits_the_window(browser, shown, width, theme):
+def test_every_page_loads_only_its_own_files_and_fits_the_window(browser, shown, width, theme):
     _, (first, second), url = shown
     with Visit(browser, url, width=width, theme=theme) as visit:
         for path in ("/", f"/run/{first}", f"/compare?run={first}&run={second}", "/plans"):
@@ -127,9 +127,9 @@ def test_every_page_draws_itself_alone_and_fits_the_window(browser, shown, width
             if path.startswith(("/run", "/compare")):
                 visit.drawn()
             assert visit.page.evaluate("document.documentElement.scrollWidth") == width, path
-        ours = [one for one in visit.asked if one.startswith((visit.base, "data:", "blob:"))]
+        local = (visit.base, "data:", "blob:")
         assert visit.complaints == []
-        assert visit.asked == ours
+        assert [request for request in visit.requests if not request.startswith(local)] == []
 
 
 def test_a_run_named_like_html_is_shown_as_it_is_named(browser, shown):
@@ -147,7 +147,7 @@ def test_a_run_named_like_html_is_shown_as_it_is_named(browser, shown):
         assert visit.complaints == []
 
 
-def test_the_page_can_be_used_from_the_keyboard_and_heard(browser, shown):
+def test_the_page_can_be_used_with_the_keyboard_and_a_screen_reader(browser, shown):
     _, (run, _), url = shown
     with Visit(browser, url, f"/run/{run}") as visit:
         visit.drawn()
@@ -162,16 +162,14 @@ def test_the_page_can_be_used_from_the_keyboard_and_heard(browser, shown):
         assert "2.3" in page.get_attribute("#plot-loss", "aria-label")
         page.keyboard.press("Tab")
         assert page.evaluate("document.activeElement.textContent") == "Skip to the content"
-        page.focus("#figures summary")
+        page.focus("#table summary")
         page.keyboard.press("Enter")
-        visit.until("document.querySelectorAll('#figures-table tbody tr').length === 25")
-        assert page.eval_on_selector_all("th", "all => all.every(one => one.scope)")
+        visit.until("document.querySelectorAll('#table-rows tbody tr').length === 25")
+        assert page.eval_on_selector_all("th", "all => all.every(cell => cell.scope)")
         page.fill("#first", "100")
         page.fill("#last", "200")
         page.keyboard.press("Enter")
-        visit.until(
-            "document.querySelector('#figures-table th[scope=row]')?.textContent === '100'"
-        )
+        visit.until("document.querySelector('#table-rows th[scope=row]')?.textContent === '100'")
 
 
 def test_colours_follow_the_system_and_the_button(browser, shown):
@@ -190,7 +188,7 @@ def test_colours_follow_the_system_and_the_button(browser, shown):
         assert visit.complaints == []
 
 
-def test_runs_are_searched_chosen_and_compared(browser, shown):
+def test_runs_can_be_searched_selected_and_compared(browser, shown):
     _, (first, second), url = shown
     with Visit(browser, url) as visit:
         visit.page.fill("[name=search]", "second")
@@ -217,7 +215,9 @@ def test_plans_and_range_tests_of_a_folder_are_shown_with_their_figures(browser,
                 "a"
             ).click()
             plots = "[...document.querySelectorAll('.plot')]"
-            visit.until(f"{plots}.length && {plots}.every(one => one.querySelector('.main-svg'))")
+            visit.until(
+                f"{plots}.length && {plots}.every(plot => plot.querySelector('.main-svg'))"
+            )
             assert visit.page.locator("img").count() == 0
             visit.page.goto(visit.base + "/plans")
         assert visit.complaints == []
@@ -225,7 +225,7 @@ def test_plans_and_range_tests_of_a_folder_are_shown_with_their_figures(browser,
         assert "lacks a part" in visit.text("main")
 
 
-def test_a_training_is_watched_its_rate_lowered_with_a_reason_rolled_back_and_replayed(  # noqa: PLR0915 - one visit
+def test_a_training_can_be_watched_edited_rolled_back_and_replayed(  # noqa: PLR0915 - one visit
     browser, tmp_path, start
 ):
     store = Store(tmp_path / "runs.db")
@@ -235,23 +235,23 @@ def test_a_training_is_watched_its_rate_lowered_with_a_reason_rolled_back_and_re
     with Visit(browser, url) as visit:
         visit.page.click(f"a:text-is('{run}')")
         visit.drawn()
-        moved = "Number(document.querySelector('#step').textContent.replaceAll(',', ''))"
-        begun = visit.page.evaluate(moved)
-        visit.until(f"{moved} > {begun + 60}")
+        step = "Number(document.querySelector('#step').textContent.replaceAll(',', ''))"
+        first_step = visit.page.evaluate(step)
+        visit.until(f"{step} > {first_step + 60}")
 
         page = visit.page
         page.select_option("#kind", "snapshot")
-        page.click("#ask")
+        page.click("#request")
         visit.until("document.querySelector('#edits').textContent.includes('took effect')")
-        (kept,) = store.snapshots(run)
+        (snapshot,) = store.snapshots(run)
 
         page.select_option("#kind", "scale")
         page.fill("#value", "0.2")
-        said = "document.querySelector('#ahead').textContent"
-        visit.until(f"{said} === 'The rate goes from 0.05 to 0.01.'")
+        preview = "document.querySelector('#preview').textContent"
+        visit.until(f"{preview} === 'The rate changes from 0.05 to 0.01.'")
         page.fill("#reason", "the loss is flat")
         page.fill("#author", "ann")
-        page.click("#ask")
+        page.click("#request")
         visit.until("document.querySelector('#lr').textContent === '0.01'")
         edit = store.edits(run)[-1]
         assert (edit.kind, edit.value, edit.author) == ("scale", 0.2, "ann")
@@ -262,29 +262,29 @@ def test_a_training_is_watched_its_rate_lowered_with_a_reason_rolled_back_and_re
         assert set(lowered.round(12)) == {0.01}
 
         page.fill("#value", "40")
-        page.click("#ask")
+        page.click("#request")
         refused = "document.querySelector('#refused').textContent"
         visit.until(f"{refused}.includes('allows 0.1 at most')")
         assert len(store.edits(run)) == 2
 
         page.select_option("#kind", "rollback")
-        visit.until(f"document.querySelector('#value').value === '{kept.step}'")
-        page.click("#ask")
+        visit.until(f"document.querySelector('#value').value === '{snapshot.step}'")
+        page.click("#request")
         visit.until("document.querySelector('#facts').textContent.includes('from step')")
         visit.until("document.querySelector('#lr').textContent === '0.05'")
-        assert [one.begins for one in store.attempts(run)] == [0, kept.step]
+        assert [attempt.begins for attempt in store.attempts(run)] == [0, snapshot.step]
 
         page.select_option("#kind", "follow")
-        page.click("#ask")
-        visit.until(f"{refused}.startsWith('Schedule: a text is needed')")
+        page.click("#request")
+        visit.until(f"{refused}.startsWith('Enter a schedule')")
         page.fill("#value", "0.02 * linear(100000)")
-        visit.until(f"{said}.startsWith('The rate goes from 0.05 to 0.0')")
-        page.click("#ask")
+        visit.until(f"{preview}.startsWith('The rate changes from 0.05 to 0.0')")
+        page.click("#request")
         visit.until("document.querySelector('#edits').textContent.includes('follow')")
         visit.until("Number(document.querySelector('#lr').textContent) < 0.02")
 
         page.select_option("#kind", "stop")
-        page.click("#ask")
+        page.click("#request")
         visit.until("document.querySelector('#status').textContent === 'stopped'")
         assert page.is_hidden("#steer")
         assert "stopped" in visit.text("#ended")
@@ -294,11 +294,11 @@ def test_a_training_is_watched_its_rate_lowered_with_a_reason_rolled_back_and_re
         visit.until(f"document.querySelector('#replay').textContent.includes('{repeat}')")
         whole = replayed(store, run)
         assert visit.text("#replay code >> nth=0") == str(whole.schedule)
-        said = page.locator("#replay li").all_inner_texts()
-        assert said == [str(edit) for edit in whole.edits]
-        assert "scale 0.2 at step" in said[1]
-        assert said[1].endswith("by ann: the loss is flat")
-        assert [one for one in visit.complaints if "409 (Conflict)" not in one] == []
+        edit_texts = page.locator("#replay li").all_inner_texts()
+        assert edit_texts == [str(edit) for edit in whole.edits]
+        assert "scale 0.2 at step" in edit_texts[1]
+        assert edit_texts[1].endswith("by ann: the loss is flat")
+        assert [text for text in visit.complaints if "409 (Conflict)" not in text] == []
     assert trainer.wait(HANG) == 0
     used = store.observations(run)
     assert whole.lr.tolist() == used.column("lr").tolist()
@@ -306,7 +306,7 @@ def test_a_training_is_watched_its_rate_lowered_with_a_reason_rolled_back_and_re
     assert store.run(run).status == "stopped"
 
 
-def test_a_page_says_that_the_dashboard_was_killed_and_comes_back_with_it(
+def test_a_page_shows_that_the_dashboard_was_killed_and_reconnects_to_a_new_one(
     browser, tmp_path, start
 ):
     store = Store(tmp_path / "runs.db")
@@ -317,20 +317,20 @@ def test_a_page_says_that_the_dashboard_was_killed_and_comes_back_with_it(
         visit.drawn()
         visit.page.fill("#reason", "half-written")
         visit.page.fill("#value", "0.5")
-        visit.page.click("#ask")
-        visit.until("document.querySelector('#edits').textContent.includes('waits')")
+        visit.page.click("#request")
+        visit.until("document.querySelector('#edits').textContent.includes('waiting')")
         process.send_signal(signal.SIGKILL)
         process.wait()
-        visit.until("document.querySelector('#lost').textContent.includes('Contact')")
-        assert visit.page.is_visible("#lost")
-        visit.page.click("#ask")
+        visit.until("document.querySelector('#disconnected').textContent.includes('connection')")
+        assert visit.page.is_visible("#disconnected")
+        visit.page.click("#request")
         visit.until(
-            "document.querySelector('#refused').textContent.includes('nothing was changed')"
+            "document.querySelector('#refused').textContent.includes('Nothing was changed')"
         )
         store.write_points(run, [1000], {"loss": [0.125]})
         dashboard(start, store, "--port", port)
         visit.until(
-            "document.querySelector('#lost').hidden && document.querySelector('#contact').textContent === 'live'"
+            "document.querySelector('#disconnected').hidden && document.querySelector('#connection').textContent === 'live'"
         )
         visit.until("document.querySelector('#loss').textContent === '0.125'")
     (edit,) = store.edits(run)

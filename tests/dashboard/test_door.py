@@ -16,7 +16,7 @@ PATHS = ["/", "/api/runs", "/openapi.json", "/static/run.js", "/plans", "/run/la
 def test_without_token_or_cookie_nothing_is_shown(served, path):
     status, headers, text = served.raw("GET", path)
     assert status == 401
-    assert "needs the address" in text
+    assert "needs a token" in text
     assert "set-cookie" not in headers
 
 
@@ -171,6 +171,6 @@ def test_a_secret_that_is_damaged_is_not_used(monkeypatch, tmp_path, left):
 
 def test_open_to_the_network_addresses_in_numbers_are_ours_and_other_names_are_not():
     access = access_for("0.0.0.0", 1, "a", read_only=True)
-    assert access.is_ours("192.168.1.7:8321")
-    assert access.is_ours("[2001:db8::1]:8321")
-    assert not access.is_ours("evil.example:8321")
+    assert access.is_own_host("192.168.1.7:8321")
+    assert access.is_own_host("[2001:db8::1]:8321")
+    assert not access.is_own_host("evil.example:8321")

@@ -16,10 +16,10 @@ def main(place, total_steps):
     torch.set_num_threads(1)
     weight = torch.nn.Parameter(torch.full((8,), 3.0))
     optimizer = torch.optim.SGD([weight], lr=0.05)
-    course = f"0.05 * constant({total_steps})"
+    schedule = f"0.05 * constant({total_steps})"
     limits = {"highest": 0.1}
     run = learnrate.attach(
-        optimizer, course, store=place, name="<i>watched</i>", limits=limits, gradient_every=1
+        optimizer, schedule, store=place, name="<i>watched</i>", limits=limits, gradient_every=1
     )
     run.recorder.flush()
     print(run.id, flush=True)

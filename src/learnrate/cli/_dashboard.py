@@ -1,4 +1,4 @@
-"""`learnrate dashboard`: a store in the browser."""
+"""`learnrate dashboard`: show a store in the browser."""
 
 from __future__ import annotations
 
@@ -14,20 +14,19 @@ __all__ = ["dashboard"]
 
 def dashboard(
     store: StoreOption = None,
-    port: Annotated[int, typer.Option(help="0 takes a free one.")] = 8321,
-    read_only: Annotated[
-        bool, typer.Option("--read-only", help="Show, and refuse every change.")
-    ] = False,
+    port: Annotated[int, typer.Option(help="0 picks a free port.")] = 8321,
+    read_only: Annotated[bool, typer.Option("--read-only", help="Refuse all changes.")] = False,
     plans: Annotated[
-        Path | None, typer.Option(help="A folder of plan.json and range tests to show too.")
+        Path | None,
+        typer.Option(help="A folder with plan.json files and range tests to show too."),
     ] = None,
     host: Annotated[str, typer.Option(help="The address to listen at.")] = "127.0.0.1",
     allow_network: Annotated[
         bool,
         typer.Option(
             "--allow-network",
-            help="With --host: let other machines in. Whoever has the printed address, or listens "
-            "on the way, since it is not encrypted, can read all runs and change running ones.",
+            help="With --host: let other machines connect. The connection is not encrypted: whoever "
+            "has the printed address or reads the traffic can read all runs and change running ones.",
         ),
     ] = False,
     no_browser: Annotated[
@@ -35,34 +34,30 @@ def dashboard(
     ] = False,
     as_json: Annotated[
         bool,
-        typer.Option("--json", help='Print one JSON object, {"url": ...}, and go on serving.'),
+        typer.Option("--json", help='Print one JSON object, {"url": ...}, and keep serving.'),
     ] = False,
 ) -> None:
     """Show the runs of a store in the browser, live, and steer those that are running.
 
-    Only this machine can reach it, with the token in the address it prints. Ctrl-C ends it; the
-    runs go on. Where there is no store yet, an empty one is made and waits for the first run.
+    Only this machine can connect, with the token in the printed address. Ctrl-C ends the
+    dashboard, and the runs continue. If there is no store yet, an empty one is made.
 
     [dim]learnrate dashboard --store runs.db --plans plans[/dim]
     """
     from learnrate.dashboard import serve  # noqa: PLC0415 - loads a web framework
-    from learnrate.store import (  # noqa: PLC0415 - likewise
-        Store,
-        store_exists,
-        url_of,
-    )
+    from learnrate.store import Store, store_exists, url_of  # noqa: PLC0415 - likewise
 
     new = not read_only and not store_exists(url_of(store))
-    held = Store(store, create=new)  # a database of something else is never made a store
+    opened = Store(store, create=new)  # tables are never added to another program's database
 
     def say(url: str) -> None:
         if as_json:
             print_json({"url": url})
         else:
-            typer.echo(f"{held.place}{' (new, no runs yet)' if new else ''} at {url}")
+            typer.echo(f"{opened.place}{' (new, no runs yet)' if new else ''} at {url}")
 
     serve(
-        held,
+        opened,
         host=host,
         port=port,
         read_only=read_only,

@@ -1,4 +1,4 @@
-"""`learnrate export`: a run's points as a table."""
+"""`learnrate export`: write a run's points as a table."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ __all__ = ["export"]
 
 def export(
     run: RunArgument,
-    to: Annotated[Path, typer.Option(help="A file that ends in .csv or .parquet.")],
+    to: Annotated[Path, typer.Option(help="A file whose name ends in .csv or .parquet.")],
     store: StoreOption = None,
 ) -> None:
-    """Write the points of a run as CSV or Parquet: a row an update, a column a quantity.
+    """Write the points of a run as CSV or Parquet, one row for each update.
 
-    An empty cell says that the row has no such value. Where a run was resumed or rolled back, the
-    latest attempt at a step stands.
+    A column is a quantity. An empty cell means a missing value. If a run was resumed or rolled back, the table has the
+    latest attempt at each step.
 
     [dim]learnrate export last --to run.csv[/dim]
     """
     from learnrate.store import Store, write_table  # noqa: PLC0415 - loads SQLAlchemy
 
-    held = Store(store, create=False)
-    chosen = held.resolve(run)
-    rows = write_table(held.points(chosen), to)
-    typer.echo(f"{rows:,} rows of {chosen} in {to}")
+    opened = Store(store, create=False)
+    run_id = opened.resolve(run)
+    rows = write_table(opened.points(run_id), to)
+    typer.echo(f"{rows:,} rows of {run_id} in {to}")

@@ -1,4 +1,4 @@
-"""`learnrate runs`: what a store holds, and what became of one run."""
+"""`learnrate runs`: list the runs of a store, or show one with its edits and findings."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ def runs(
         str | None,
         typer.Argument(
             metavar="[RUN]",
-            help="A run's id, the beginning of one, or last: its edits and findings too.",
+            help="A run's id, the beginning of an id, or last: show its edits and findings too.",
         ),
     ] = None,
     store: StoreOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """List the runs of a store, the newest first; or one with its edits and findings.
+    """List the runs of a store, the newest first; or show one with its edits and findings.
 
-    A run that gives no sign of life, because its process was killed, is shown as lost.
+    A run whose process was killed is shown as lost.
 
     [dim]learnrate runs --json[/dim]
 
@@ -32,20 +32,20 @@ def runs(
     """
     from learnrate.store import Store  # noqa: PLC0415 - loads SQLAlchemy, which --help does not need
 
-    held = Store(store, create=False)
-    found = held.runs() if run is None else [held.run(run)]
-    edits = [] if run is None else held.edits(found[0].id)
-    findings = [] if run is None else held.findings(found[0].id)
+    opened = Store(store, create=False)
+    stored = opened.runs() if run is None else [opened.run(run)]
+    edits = [] if run is None else opened.edits(stored[0].id)
+    findings = [] if run is None else opened.findings(stored[0].id)
     if as_json:
-        listed = [one.to_dict() for one in found]
+        listed = [stored_run.to_dict() for stored_run in stored]
         if run is not None:
-            listed[0]["schedule"] = None if found[0].schedule is None else str(found[0].schedule)
+            listed[0]["schedule"] = None if stored[0].schedule is None else str(stored[0].schedule)
             listed[0]["edits"] = [edit.to_dict() for edit in edits]
             listed[0]["findings"] = [finding.to_dict() for finding in findings]
         print_json(listed)
         return
     from learnrate.report import show_run, show_runs  # noqa: PLC0415 - not for --json
 
-    show_runs(console(), found)
+    show_runs(console(), stored)
     if run is not None:
-        show_run(console(), found[0], edits, findings)
+        show_run(console(), stored[0], edits, findings)

@@ -1,6 +1,6 @@
-"""Dashboard: a store in the browser, and edits for its running runs.
+"""Dashboard: shows a store in the browser, and requests edits of its running runs.
 
-Needs the extra `dashboard`; its names are loaded when they are used.
+It needs the extra `dashboard`. Its names are loaded when they are used.
 """
 
 from __future__ import annotations

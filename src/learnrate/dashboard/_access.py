@@ -1,8 +1,8 @@
-"""Who may speak to the dashboard: the token, the cookie, and the names it answers to.
+"""Who may use the dashboard: the token, the cookie, and the host names it answers to.
 
-The token stands in the printed URL and opens the door once: the answer is a cookie. The cookie's
-value follows from a secret file of the user's, so that a page left open finds its way back to a
-dashboard that was started anew.
+The printed URL contains the token. The first request with it is answered with a cookie. The
+cookie's value is derived from a secret file of the user, so that an open page still works after a
+restart of the dashboard.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ _LOOPBACK = frozenset({"localhost", "127.0.0.1", "[::1]"})
 
 @dataclass(frozen=True, kw_only=True)
 class Access:
-    """What a request must show.
+    """What a request must show to be answered.
 
     Attributes:
-        token: what the printed URL carries, and programs send as `Authorization: Bearer`.
-        cookie: the cookie's name; it holds the port, since browsers share cookies over ports.
+        token: part of the printed URL; programs send it as `Authorization: Bearer`.
+        cookie: the cookie's name, with the port, since browsers share cookies between ports.
         key: the cookie's value.
-        names: the host names that are ours, lower-case. A page elsewhere can make a name of its
-            own point at this machine (DNS rebinding), but its requests then carry that name.
-        addresses: whether any address in numbers is ours too; it cannot be rebound.
-        read_only: whether nothing may be changed.
+        names: the host names of the dashboard, in lower case. Another site can make its own name
+            point at this machine (DNS rebinding), but its requests then carry that name.
+        addresses: whether a numeric address is accepted too; it cannot be rebound.
+        read_only: whether all changes are refused.
     """
 
     token: str
@@ -43,7 +43,7 @@ class Access:
     addresses: bool = False
     read_only: bool = False
 
-    def is_ours(self, host: str) -> bool:
+    def is_own_host(self, host: str) -> bool:
         """Whether a Host header, with or without a port, names this dashboard."""
         name = _without_port(host).lower()
         if name in self.names:
@@ -51,31 +51,31 @@ class Access:
         return self.addresses and _address(name) is not None
 
     def has_token(self, text: str) -> bool:
-        """Whether it is the token, compared in constant time."""
+        """Whether a text is the token, compared in constant time."""
         return hmac.compare_digest(text.encode(), self.token.encode())
 
     def has_key(self, text: str) -> bool:
-        """Whether it is the cookie's value, compared in constant time."""
+        """Whether a text is the cookie's value, compared in constant time."""
         return hmac.compare_digest(text.encode(), self.key.encode())
 
 
 def access_for(host: str, port: int, place: str, *, read_only: bool) -> Access:
-    """The access to one dashboard: a new token, and a key that a restart keeps.
+    """The access to a dashboard, with a new token, and a key that stays the same after a restart.
 
     Args:
         host: the address it listens at.
         port: its port.
         place: the store it shows; another store has another key.
-        read_only: whether nothing may be changed.
+        read_only: whether all changes are refused.
     """
-    about = f"{port} {place}".encode()
+    message = f"{port} {place}".encode()
     names = set(_LOOPBACK)
     if not is_loopback(host):
         names |= {host.lower(), socket.gethostname().lower(), socket.getfqdn().lower()}
     return Access(
         token=secrets.token_urlsafe(24),
         cookie=f"learnrate-{port}",
-        key=hmac.digest(_secret(), about, "sha256").hex(),
+        key=hmac.digest(_secret(), message, "sha256").hex(),
         names=frozenset(names),
         addresses=not is_loopback(host),
         read_only=read_only,
@@ -83,7 +83,7 @@ def access_for(host: str, port: int, place: str, *, read_only: bool) -> Access:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach a dashboard that listens there."""
+    """Whether only this machine can reach a dashboard that listens at an address."""
     address = _address(host)
     return host.lower() == "localhost" if address is None else address.is_loopback
 
@@ -102,7 +102,7 @@ def _without_port(host: str) -> str:
 
 
 def _secret() -> bytes:
-    """The user's own secret, made at the first use; one for this start where none can be kept."""
+    """The user's secret, made at the first use; a temporary one if it cannot be stored."""
     state = os.environ.get("XDG_STATE_HOME") or str(Path.home() / ".local" / "state")
     file = Path(state) / "learnrate" / "dashboard.key"
     with contextlib.suppress(OSError):
@@ -111,8 +111,8 @@ def _secret() -> bytes:
             handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
             with os.fdopen(handle, "wb") as new:
                 new.write(secrets.token_bytes(_SECRET_BYTES))
-        held = file.read_bytes()
+        secret = file.read_bytes()
         private = file.stat().st_mode & 0o077 == 0
-        if len(held) == _SECRET_BYTES and private:
-            return held
+        if len(secret) == _SECRET_BYTES and private:
+            return secret
     return secrets.token_bytes(_SECRET_BYTES)

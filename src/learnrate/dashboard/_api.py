@@ -1,58 +1,59 @@
-"""The API: JSON by HTTP, typed, described by its own OpenAPI document."""
+"""The API: typed JSON over HTTP, described by its own OpenAPI document."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import APIRouter, Body, HTTPException, Path, Query, Request
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from learnrate._errors import ArgumentError
-from learnrate.dashboard._control import ahead, request
+from learnrate.dashboard._control import preview_rates, request_edit
 from learnrate.dashboard._curves import curves, table
 from learnrate.dashboard._live import changes, list_state, run_state
 from learnrate.dashboard._models import (
-    Ahead,
-    AttemptShown,
-    Change,
+    AttemptResponse,
     Column,
-    Curves,
+    CurvesResponse,
     EditRequest,
-    EditShown,
-    FindingShown,
-    PlanShown,
-    Problem,
-    ReplayShown,
+    EditResponse,
+    ErrorResponse,
+    FindingResponse,
+    PlanResponse,
+    PreviewResponse,
+    ReplayResponse,
     RunDetail,
     RunList,
     RunSummary,
-    SnapshotShown,
-    TableShown,
+    SnapshotResponse,
+    TableResponse,
 )
+from learnrate.dashboard._state import DashboardState, state_of
+from learnrate.edits import EditKind
 from learnrate.steering import replayed
 from learnrate.store import RunStatus
 
 if TYPE_CHECKING:
-    from learnrate.dashboard._state import Held
     from learnrate.store import StoredRun
 
 __all__ = ["api", "matching"]
 
 _REFUSALS: dict[int | str, dict[str, Any]] = {
-    code: {"model": Problem, "description": words}
-    for code, words in {
+    status: {"model": ErrorResponse, "description": description}
+    for status, description in {
         400: "The request cannot be read.",
-        401: "Neither token nor cookie.",
-        403: "A foreign name or site, or the dashboard is read-only.",
+        401: "The request has neither the token nor the cookie.",
+        403: "The request names another host or comes from another site, or the dashboard is read-only.",
         404: "There is no such run.",
-        409: "It cannot be done: the run has ended, or its limits forbid it.",
-        413: "The request is too long, or does not say how long it is.",
-        422: "A value outside its rule.",
+        409: "The edit is not possible: the run has ended, or its limits forbid it.",
+        413: "The request is too long, or has no Content-Length header.",
+        422: "A value is not allowed.",
         503: "The store cannot be reached.",
     }.items()
 }
-_LARGEST_STEP = 2**53 - 1  # what JavaScript counts without error
+_LARGEST_STEP = 2**53 - 1  # the largest exact integer of JavaScript
 
 api = APIRouter(prefix="/api", responses=_REFUSALS)
 
@@ -62,24 +63,25 @@ RunName = Annotated[
         description="a run's id, the beginning of one, or last", min_length=1, pattern="^[a-z-]+$"
     ),
 ]
-Most = Annotated[int, Query(ge=50, le=5000, description="points of a curve, about")]
+MaxPoints = Annotated[int, Query(ge=50, le=5000, description="points of each curve, about")]
 Step = Annotated[int | None, Query(ge=0, le=_LARGEST_STEP)]
 
 
-def _held(asked: Request) -> Held:
-    held: Held = asked.app.state.held
-    return held
-
-
-def _run(held: Held, name: str) -> StoredRun:
+def _run(state: DashboardState, name: str) -> StoredRun:
     try:
-        return held.store.run(name)
+        return state.store.run(name)
     except ArgumentError as error:
         raise HTTPException(404, str(error)) from error
 
 
 def matching(runs: list[StoredRun], search: str, status: RunStatus | None) -> list[StoredRun]:
-    """The runs whose name or id has every word of a search, and that are so."""
+    """The runs that match a search.
+
+    Args:
+        runs: to search.
+        search: words that must all be part of the run's name or id.
+        status: the status of the runs; None for any.
+    """
     words = search.lower().split()
     return [
         run
@@ -91,154 +93,152 @@ def matching(runs: list[StoredRun], search: str, status: RunStatus | None) -> li
 
 @api.get("/runs")
 def list_runs(
-    asked: Request,
+    request: Request,
     search: Annotated[str, Query(max_length=200, description="words of the name or id")] = "",
     status: RunStatus | None = None,
-    first: Annotated[int, Query(ge=0, le=10**9, description="how many to leave out")] = 0,
-    most: Annotated[int, Query(ge=1, le=1000)] = 1000,
+    first: Annotated[int, Query(ge=0, le=10**9, description="number of runs to skip")] = 0,
+    limit: Annotated[int, Query(ge=1, le=1000, description="the most runs to return")] = 1000,
 ) -> RunList:
     """The runs of the store, the newest first."""
-    found = matching(_held(asked).store.runs(), search, status)
-    shown = found[first : first + most]
-    return RunList(runs=[RunSummary.of(run) for run in shown], found=len(found))
+    matches = matching(state_of(request).store.runs(), search, status)
+    part = matches[first : first + limit]
+    return RunList(runs=[RunSummary.of(run) for run in part], matches=len(matches))
 
 
 @api.get("/runs/{run}")
-def show_run(asked: Request, run: RunName) -> RunDetail:
+def show_run(request: Request, run: RunName) -> RunDetail:
     """A run: its schedule, facts, findings, edits, attempts and snapshots."""
-    held = _held(asked)
-    return detail(held, _run(held, run))
-
-
-def detail(held: Held, about: StoredRun) -> RunDetail:
-    """All there is to say of a run beside its points."""
-    store, run = held.store, about.id
+    state = state_of(request)
+    stored_run, store = _run(state, run), state.store
     return RunDetail(
-        run=RunSummary.of(about),
-        schedule=None if about.schedule is None else str(about.schedule),
-        limits=dict(about.limits),
-        facts=dict(about.facts),
-        host=about.host,
-        pid=about.pid,
-        findings=[FindingShown(**finding.to_dict()) for finding in store.findings(run)],
-        edits=[EditShown.of(edit) for edit in store.edits(run)],
-        attempts=[
-            AttemptShown(attempt=one.attempt, begins=one.begins, time=one.time, reason=one.reason)
-            for one in store.attempts(run)
+        run=RunSummary.of(stored_run),
+        schedule=None if stored_run.schedule is None else str(stored_run.schedule),
+        limits=dict(stored_run.limits),
+        facts=dict(stored_run.facts),
+        host=stored_run.host,
+        pid=stored_run.pid,
+        findings=[
+            FindingResponse(**finding.to_dict()) for finding in store.findings(stored_run.id)
         ],
-        snapshots=[SnapshotShown(step=one.step, time=one.time) for one in store.snapshots(run)],
+        edits=[EditResponse.of(edit) for edit in store.edits(stored_run.id)],
+        attempts=[AttemptResponse(**asdict(attempt)) for attempt in store.attempts(stored_run.id)],
+        snapshots=[
+            SnapshotResponse(step=snapshot.step, time=snapshot.time)
+            for snapshot in store.snapshots(stored_run.id)
+        ],
     )
 
 
 @api.get("/runs/{run}/curves")
 def show_curves(
-    asked: Request,
+    request: Request,
     *,
     run: RunName,
     column: Annotated[list[Column], Query(min_length=1, max_length=len(Column))],
-    points: Most = 1000,
+    points: MaxPoints = 1000,
     first: Step = None,
     last: Step = None,
-) -> Curves:
-    """Curves of a run between two steps, thinned for a screen."""
-    held = _held(asked)
-    about = _run(held, run)
-    kept = held.points.of(about)
-    return curves(about.id, kept, column, most=points, first=first, last=last)
+) -> CurvesResponse:
+    """Curves of a run between two steps, downsampled for a screen."""
+    state = state_of(request)
+    stored_run = _run(state, run)
+    recorded = state.points.points_of(stored_run)
+    return curves(stored_run.id, recorded, column, max_points=points, first=first, last=last)
 
 
 @api.get("/runs/{run}/table")
 def show_table(
-    asked: Request,
+    request: Request,
     run: RunName,
     rows: Annotated[int, Query(ge=2, le=1000)] = 25,
     first: Step = None,
     last: Step = None,
-) -> TableShown:
-    """Evenly spaced rows of a run: what the pictures show, in figures."""
-    held = _held(asked)
-    kept = held.points.of(_run(held, run))
-    return table(kept, rows=rows, first=first, last=last)
+) -> TableResponse:
+    """Evenly spaced rows of a run: the curves as a table."""
+    state = state_of(request)
+    recorded = state.points.points_of(_run(state, run))
+    return table(recorded, rows=rows, first=first, last=last)
 
 
-@api.get("/runs/{run}/ahead")
-def show_ahead(
-    asked: Request,
+@api.get("/runs/{run}/preview")
+def show_preview(
+    request: Request,
     *,
     run: RunName,
-    kind: Change | None = None,
+    kind: EditKind | None = None,
     value: Annotated[float | None, Query(allow_inf_nan=False)] = None,
     shape: Annotated[str | None, Query(max_length=500)] = None,
     schedule: Annotated[str | None, Query(max_length=10_000)] = None,
     group: Annotated[int | None, Query(ge=0, le=10_000)] = None,
-    points: Most = 500,
-) -> Ahead:
-    """The rates to come, as things stand and with an edit that is being prepared."""
-    held = _held(asked)
-    about = _run(held, run)
+    points: MaxPoints = 500,
+) -> PreviewResponse:
+    """The rates from the run's step to its end, without and with an edit."""
+    state = state_of(request)
+    stored_run = _run(state, run)
     edit = None
     if kind is not None:
         edit = EditRequest(kind=kind, value=value, shape=shape, schedule=schedule, group=group)
-    return ahead(held.store, about, edit, held.author, points)
+    return preview_rates(state.store, stored_run, edit, state.author, points)
 
 
 @api.get("/runs/{run}/replay")
-def show_replay(asked: Request, run: RunName) -> ReplayShown:
-    """A run as it was steered, and how to repeat it."""
-    held = _held(asked)
-    about = _run(held, run)
+def show_replay(request: Request, run: RunName) -> ReplayResponse:
+    """The schedule of a run with its edits, and the command that repeats the run."""
+    state = state_of(request)
+    stored_run = _run(state, run)
     try:
-        found = replayed(held.store, about.id)
+        replay = replayed(state.store, stored_run.id)
     except ArgumentError as error:
         raise HTTPException(409, str(error)) from error
-    return ReplayShown(
-        run=found.run,
-        total_steps=found.total_steps,
-        schedule=str(found.schedule),
-        edits=[str(edit) for edit in found.edits],
-        command=f"learnrate train TASK --replay {found.run}",
+    return ReplayResponse(
+        run=replay.run,
+        total_steps=replay.total_steps,
+        schedule=str(replay.schedule),
+        edits=[str(edit) for edit in replay.edits],
+        command=f"learnrate train TASK --replay {replay.run}",
     )
 
 
 @api.post("/runs/{run}/edits", status_code=201)
-def add_edit(asked: Request, run: RunName, edit: Annotated[EditRequest, Body()]) -> EditShown:
-    """Ask a running run for a change; the run answers it with the step it takes effect at."""
-    held = _held(asked)
-    about = _run(held, run)
+def add_edit(request: Request, run: RunName, edit: Annotated[EditRequest, Body()]) -> EditResponse:
+    """Request a change of a running run, which answers with the step of the change."""
+    state = state_of(request)
+    stored_run = _run(state, run)
     try:
-        return EditShown.of(request(held.store, about.id, edit, held.author))
+        return EditResponse.of(request_edit(state.store, stored_run.id, edit, state.author))
     except ArgumentError as error:
         raise HTTPException(409, str(error)) from error
 
 
 @api.get("/runs/{run}/events", response_class=EventSourceResponse)
-async def run_events(asked: Request, run: RunName) -> AsyncIterator[ServerSentEvent]:
-    """Server-sent events: `state` when something of the run changed, `trouble`, `alive`."""
-    held = _held(asked)
-    async for event in changes(lambda: run_state(held.store, held.store.resolve(run)), held.stop):
+async def run_events(request: Request, run: RunName) -> AsyncIterator[ServerSentEvent]:
+    """Server-sent events: `state` when the run has changed, `trouble`, `alive`."""
+    state = state_of(request)
+    store = state.store
+    async for event in changes(lambda: run_state(store, store.resolve(run)), state.shutdown):
         yield event
 
 
 @api.get("/events", response_class=EventSourceResponse)
-async def list_events(asked: Request) -> AsyncIterator[ServerSentEvent]:
-    """Server-sent events: `state` when the list of runs changed, `trouble`, `alive`."""
-    held = _held(asked)
-    async for event in changes(lambda: list_state(held.store), held.stop):
+async def list_events(request: Request) -> AsyncIterator[ServerSentEvent]:
+    """Server-sent events: `state` when the list of runs has changed, `trouble`, `alive`."""
+    state = state_of(request)
+    async for event in changes(lambda: list_state(state.store), state.shutdown):
         yield event
 
 
 @api.get("/plans")
-def list_plans(asked: Request) -> list[PlanShown]:
-    """The plans and range tests of the folder that was given."""
-    return [one.shown for one in _held(asked).folder.documents()]
+def list_plans(request: Request) -> list[PlanResponse]:
+    """The plans and range tests of the dashboard's folder."""
+    return [document.summary for document in state_of(request).folder.documents()]
 
 
 @api.get("/plans/{key}/figures")
 def show_figures(
-    asked: Request, key: Annotated[str, Path(pattern="^[0-9a-f]{12}$")]
+    request: Request, key: Annotated[str, Path(pattern="^[0-9a-f]{12}$")]
 ) -> dict[str, dict[str, Any]]:
-    """The figures of a plan or range test, as plotly describes them; `@name` is a colour's name."""
-    found = _held(asked).folder.document(key)
-    if found is None:
-        raise HTTPException(404, "this plan or range test is not in the folder any more.")
-    return found.figures
+    """The figures of a plan or range test in plotly's form; `@name` stands for a colour."""
+    document = state_of(request).folder.document(key)
+    if document is None:
+        raise HTTPException(404, "this plan or range test is no longer in the folder.")
+    return document.figures

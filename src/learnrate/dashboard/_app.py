@@ -1,4 +1,4 @@
-"""The application: the guard, the API, the pages, and one form for every error."""
+"""The application: request guard, API, pages, and one form for all errors."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from starlette.exceptions import HTTPException
 from learnrate._errors import LearnrateError, StoreError
 from learnrate._version import __version__
 from learnrate.dashboard._api import api
-from learnrate.dashboard._curves import PointsKept
+from learnrate.dashboard._curves import PointsCache
 from learnrate.dashboard._folder import Folder
-from learnrate.dashboard._guard import Guard, error_body
 from learnrate.dashboard._pages import error_page, pages
 from learnrate.dashboard._plotly import style_hashes
-from learnrate.dashboard._state import Held
+from learnrate.dashboard._request_guard import RequestGuard, error_body
+from learnrate.dashboard._state import DashboardState
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -34,34 +34,34 @@ __all__ = ["make_app"]
 
 class _Static(StaticFiles):
     def file_response(self, *args: Any, **kwargs: Any) -> Response:
-        """Ask again each time, so that an upgrade is seen; unchanged files cost a 304."""
-        found = super().file_response(*args, **kwargs)
-        found.headers["cache-control"] = "private, no-cache"
-        return found
+        """Let browsers check each time, so that they see an upgrade; unchanged files cost a 304."""
+        response = super().file_response(*args, **kwargs)
+        response.headers["cache-control"] = "private, no-cache"
+        return response
 
 
 def make_app(store: Store, access: Access, *, author: str, plans: Path | None = None) -> FastAPI:
     """The dashboard as an ASGI application.
 
     Args:
-        store: what it shows.
-        access: who may do what.
-        author: of edits whose author does not say so.
+        store: the store to show.
+        access: what a request must show.
+        author: of edits that do not name one.
         plans: a folder of plans and range tests.
 
     Raises:
-        FileError: that folder is not there.
+        FileError: the folder does not exist.
     """
     app = FastAPI(
         title="learnrate dashboard",
         version=__version__,
-        description="Runs, their curves, findings and edits; and edits to ask running ones for.",
+        description="Runs with their curves, findings and edits; and edits of running ones.",
         docs_url=None,  # these pages load scripts from elsewhere
         redoc_url=None,
     )
-    app.state.held = Held(
+    app.state.dashboard = DashboardState(
         store=store,
-        points=PointsKept(store),
+        points=PointsCache(store),
         folder=Folder(plans),
         access=access,
         author=author,
@@ -70,32 +70,33 @@ def make_app(store: Store, access: Access, *, author: str, plans: Path | None = 
     app.include_router(pages)
     static = str(files("learnrate.dashboard").joinpath("static"))
     app.mount("/static", _Static(directory=static), name="static")
-    app.add_middleware(Guard, access=access, styles=style_hashes())
-    app.add_exception_handler(HTTPException, _refused)
-    app.add_exception_handler(RequestValidationError, _invalid)
-    app.add_exception_handler(LearnrateError, _failed)
+    app.add_middleware(RequestGuard, access=access, styles=style_hashes())
+    app.add_exception_handler(HTTPException, _http_error)
+    app.add_exception_handler(RequestValidationError, _invalid_request)
+    app.add_exception_handler(LearnrateError, _learnrate_error)
     return app
 
 
-def _answer(asked: Request, status: int, words: str, headers: Any = None) -> Response:
-    if asked.url.path.startswith(("/api", "/openapi")):
-        return JSONResponse(error_body(words), status, headers=headers)
-    return error_page(asked, status, words)
+def _error(request: Request, status: int, message: str, headers: Any = None) -> Response:
+    if request.url.path.startswith(("/api", "/openapi")):
+        return JSONResponse(error_body(message), status, headers=headers)
+    return error_page(request, status, message)
 
 
-def _refused(asked: Request, error: Exception) -> Response:
+def _http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101 - registered for it alone
-    words = f"There is no {asked.url.path} here." if error.detail == "Not Found" else error.detail
-    return _answer(asked, error.status_code, words, error.headers)
+    missing = f"There is no page {request.url.path}."
+    message = missing if error.detail == "Not Found" else error.detail
+    return _error(request, error.status_code, message, error.headers)
 
 
-def _invalid(asked: Request, error: Exception) -> Response:
+def _invalid_request(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for it alone
-    found = [
-        f"{'.'.join(str(part) for part in one['loc'])}: {one['msg']}" for one in error.errors()
+    problems = [
+        f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}" for problem in error.errors()
     ]
-    return _answer(asked, 422, "; ".join(found))
+    return _error(request, 422, "; ".join(problems))
 
 
-def _failed(asked: Request, error: Exception) -> Response:
-    return _answer(asked, 503 if isinstance(error, StoreError) else 409, str(error))
+def _learnrate_error(request: Request, error: Exception) -> Response:
+    return _error(request, 503 if isinstance(error, StoreError) else 409, str(error))

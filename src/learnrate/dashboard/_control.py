@@ -1,4 +1,4 @@
-"""The controls: an edit asked for from a page, and the rates ahead with and without it."""
+"""The controls: requesting an edit from a page, and previewing the rates with and without it."""
 
 from __future__ import annotations
 
@@ -8,83 +8,100 @@ import numpy as np
 
 from learnrate import steering
 from learnrate._errors import ArgumentError
-from learnrate.dashboard._models import Ahead, Change
+from learnrate.dashboard._models import PreviewResponse
 from learnrate.edits import Edit, Edited, EditKind, Limits
-from learnrate.steering import edits_of, ratios_of
+from learnrate.steering import edits_of, no_snapshot, ratios_of
 
 if TYPE_CHECKING:
     from learnrate.dashboard._models import EditRequest
     from learnrate.schedules import Schedule
     from learnrate.store import Store, StoredEdit, StoredRun
 
-__all__ = ["ahead", "request"]
+__all__ = ["preview_rates", "request_edit"]
 
-_COUNTED = {Change.DECAY, Change.STRETCH, Change.ROLLBACK}
-_NOTHING = Ahead(step=[], before=[], after_step=[], after=None, refused=None, text=None)
+_WHOLE_NUMBERS = {EditKind.DECAY, EditKind.STRETCH, EditKind.ROLLBACK}
 
 
-def request(store: Store, run: str, asked: EditRequest, author: str) -> StoredEdit:
-    """Ask a run for a change.
+def request_edit(store: Store, run: str, request: EditRequest, author: str) -> StoredEdit:
+    """Request an edit of a run.
 
     Args:
         store: where the run is recorded.
         run: its id.
-        asked: what a page sent.
-        author: who it is from, where the page does not say.
+        request: as the page sent it.
+        author: of the edit, if the request names none.
 
     Raises:
-        ArgumentError: the run has ended, or the edit cannot be made.
+        ArgumentError: the run has ended, or the edit is not possible.
     """
     return steering.request(
         store,
         run,
-        str(asked.kind),
-        _value(asked),
-        group=asked.group,
-        author=asked.author.strip() or author,
-        reason=asked.reason.strip(),
+        str(request.kind),
+        _value(request),
+        group=request.group,
+        author=request.author.strip() or author,
+        reason=request.reason.strip(),
     )
 
 
-def ahead(
-    store: Store, run: StoredRun, asked: EditRequest | None, author: str, most: int
-) -> Ahead:
-    """The rates to come, about `most` of them, and what an edit would make of them.
+def preview_rates(
+    store: Store, run: StoredRun, request: EditRequest | None, author: str, max_points: int
+) -> PreviewResponse:
+    """The rates from the run's step to its end, without and with an edit.
 
-    A run under somebody else's scheduler has none to show; the edit is then checked alone.
+    If another scheduler sets the rates of the run, there are none to show; the edit is checked.
+
+    Args:
+        store: where the run is recorded.
+        run: the run.
+        request: the edit; None for the rates without one.
+        author: of the edit, if the request names none.
+        max_points: the most rates of each curve.
     """
-    group = None if asked is None else asked.group
-    try:
-        before = Edited(run.schedule, edits_of(store.edits(run.id), run.step), ratios_of(run))
-        shown = _rates(_of(before, None if run.schedule is None else group), run.step, most)
-    except ArgumentError:  # another scheduler's rates, or a group that is not there
-        before, shown = Edited(None, (), ratios_of(run)), ([], [])
-    if run.schedule is None:
-        shown = [], []
-    found = _NOTHING.model_copy(update={"step": shown[0], "before": shown[1]})
-    if asked is None:
-        return found
-    try:
-        after = _with(store, run, before, asked, author)
-        new = _of(after, group)
-    except ArgumentError as error:
-        return found.model_copy(update={"refused": str(error)})
-    if run.schedule is None:
-        return found
-    step, rates = _rates(new, run.step, most)
-    return found.model_copy(update={"after_step": step, "after": rates, "text": str(new)})
-
-
-def _with(store: Store, run: StoredRun, before: Edited, asked: EditRequest, author: str) -> Edited:
-    """With the edit, as `steering.request` would check it."""
-    named = asked.author.strip() or author
-    edit = Edit(
-        kind=EditKind(str(asked.kind)), value=_value(asked), group=asked.group, author=named
+    group = None if request is None else request.group
+    before = Edited(None, (), ratios_of(run))
+    steps: list[int] = []
+    rates: list[float] = []
+    if run.schedule is not None:
+        try:
+            edited = Edited(run.schedule, edits_of(store.edits(run.id), run.step), ratios_of(run))
+            steps, rates = _rates(_schedule_of(edited, group), run.step, max_points)
+            before = edited
+        except ArgumentError:  # a group that does not exist
+            pass
+    response = PreviewResponse(
+        step=steps, before=rates, after_step=[], after=None, refused=None, text=None
     )
-    steps = [one.step for one in store.snapshots(run.id)]
-    if edit.kind is EditKind.ROLLBACK and edit.value not in steps:
-        listed = ", ".join(map(str, steps)) or "none"
-        raise ArgumentError(f"there is no snapshot of step {edit.value}; there are: {listed}.")
+    if request is None:
+        return response
+    try:
+        after = _with_edit(store, run, before, request, author)
+        schedule = _schedule_of(after, group)
+    except ArgumentError as error:
+        return response.model_copy(update={"refused": str(error)})
+    if run.schedule is None:
+        return response
+    after_step, rates_after = _rates(schedule, run.step, max_points)
+    return response.model_copy(
+        update={"after_step": after_step, "after": rates_after, "text": str(schedule)}
+    )
+
+
+def _with_edit(
+    store: Store, run: StoredRun, before: Edited, request: EditRequest, author: str
+) -> Edited:
+    """The rates with the edit, after the checks that `steering.request` makes."""
+    edit = Edit(
+        kind=request.kind,
+        value=_value(request),
+        group=request.group,
+        author=request.author.strip() or author,
+    )
+    if edit.kind is EditKind.ROLLBACK:
+        steps = [snapshot.step for snapshot in store.snapshots(run.id)]
+        if edit.value not in steps:
+            raise ArgumentError(no_snapshot(edit.value, steps))
     if run.schedule is None:
         return before
     prepared = edit.at_step(run.step)
@@ -93,24 +110,25 @@ def _with(store: Store, run: StoredRun, before: Edited, asked: EditRequest, auth
     return after
 
 
-def _value(asked: EditRequest) -> Any:
+def _value(request: EditRequest) -> Any:
     """The value of an edit, as `edits.Edit` takes it."""
-    if asked.kind is Change.FOLLOW:
-        return asked.schedule
-    value: Any = asked.value
-    if asked.kind in _COUNTED and value is not None and value.is_integer():
+    if request.kind is EditKind.FOLLOW:
+        return request.schedule
+    value: Any = request.value
+    if request.kind in _WHOLE_NUMBERS and value is not None and value.is_integer():
         value = int(value)
-    return value if asked.shape is None else {"steps": value, "shape": asked.shape}
+    return value if request.shape is None else {"steps": value, "shape": request.shape}
 
 
-def _of(edited: Edited, group: int | None) -> Schedule:
+def _schedule_of(edited: Edited, group: int | None) -> Schedule:
     return edited.schedule if group is None else edited.schedule_of(group)
 
 
-def _rates(schedule: Schedule, begin: int, most: int) -> tuple[list[int], list[float]]:
-    """So many of the rates from a step to the end."""
+def _rates(schedule: Schedule, first_step: int, max_points: int) -> tuple[list[int], list[float]]:
+    """Evenly spaced steps from a step to the end, and their rates."""
     end = schedule.total_steps
-    if end is None or end <= begin:
+    if end is None or end <= first_step:
         return [], []
-    steps = np.unique(np.linspace(begin, end - 1, min(most, end - begin)).round().astype(int))
+    count = min(max_points, end - first_step)
+    steps = np.unique(np.linspace(first_step, end - 1, count).round().astype(int))
     return steps.tolist(), schedule(steps).tolist()

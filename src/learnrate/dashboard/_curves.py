@@ -1,4 +1,4 @@
-"""Points for the screen: kept in memory, read on from where they were, thinned by a library."""
+"""Points for the screen: cached in memory, and downsampled."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from tsdownsample import MinMaxLTTBDownsampler
 
-from learnrate.dashboard._models import Column, Curve, Curves, TableShown
+from learnrate.dashboard._models import Column, CurveResponse, CurvesResponse, TableResponse
 from learnrate.store import RecordedPoints
 
 if TYPE_CHECKING:
@@ -19,53 +19,53 @@ if TYPE_CHECKING:
 
     from learnrate.store import Store, StoredRun
 
-__all__ = ["PointsKept", "curves", "table", "thinned"]
+__all__ = ["PointsCache", "curves", "downsampled", "table"]
 
-_RUNS_KEPT = 6
-_OVERLAP = 1024  # rows read again: a validation loss may join a row that was there already
-_STRETCHES = 4  # points drawn for each mean of a stretch
-_NAMED = 100
+_MOST_RUNS = 6
+_OVERLAP = 1024  # rows read again, since a validation loss may be added to an earlier row
+_POINTS_PER_MEAN = 4
+_MOST_NOT_FINITE = 100
 _DOWNSAMPLER: Any = MinMaxLTTBDownsampler()  # type: ignore[no-untyped-call]  # it has no types
 
 
 @dataclass(frozen=True, eq=False)
-class _Kept:
+class _CachedPoints:
     points: RecordedPoints
     attempts: int
     updated: float
 
 
-class PointsKept:
-    """The points of the runs looked at last; each look reads only what is new.
+class PointsCache:
+    """The points of the runs that were shown last; only new points are read again.
 
     Args:
-        store: where they are.
+        store: to read them from.
     """
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._kept: OrderedDict[str, _Kept] = OrderedDict()
+        self._cache: OrderedDict[str, _CachedPoints] = OrderedDict()
         self._lock = Lock()
 
-    def of(self, run: StoredRun) -> RecordedPoints:
-        """All points of a run, up to now."""
+    def points_of(self, run: StoredRun) -> RecordedPoints:
+        """All recorded points of a run."""
         with self._lock:
-            known = self._kept.get(run.id)
+            cached = self._cache.get(run.id)
         attempts = len(self._store.attempts(run.id))
-        if known is not None and (known.attempts, known.updated) == (attempts, run.updated):
-            return known.points
-        if known is None or known.attempts != attempts or len(known.points.step) < _OVERLAP:
-            found = self._store.points(run.id)
+        if cached is not None and (cached.attempts, cached.updated) == (attempts, run.updated):
+            return cached.points
+        if cached is None or cached.attempts != attempts or len(cached.points.step) < _OVERLAP:
+            points = self._store.points(run.id)
         else:
-            found = self._read_on(run.id, known.points)
+            points = self._with_new_points(run.id, cached.points)
         with self._lock:
-            self._kept[run.id] = _Kept(found, attempts, run.updated)
-            self._kept.move_to_end(run.id)
-            while len(self._kept) > _RUNS_KEPT:
-                self._kept.popitem(last=False)
-        return found
+            self._cache[run.id] = _CachedPoints(points, attempts, run.updated)
+            self._cache.move_to_end(run.id)
+            while len(self._cache) > _MOST_RUNS:
+                self._cache.popitem(last=False)
+        return points
 
-    def _read_on(self, run: str, known: RecordedPoints) -> RecordedPoints:
+    def _with_new_points(self, run: str, known: RecordedPoints) -> RecordedPoints:
         cut = len(known.step) - _OVERLAP
         new = self._store.points(run, after=int(known.step[cut - 1]) if cut else -1)
         names = dict.fromkeys([*known.columns, *new.columns])
@@ -80,8 +80,8 @@ class PointsKept:
 
 
 def _column(points: RecordedPoints, name: str) -> np.ndarray:
-    found = points.columns.get(name)
-    return np.full(len(points.step), np.nan) if found is None else found
+    column = points.columns.get(name)
+    return np.full(len(points.step), np.nan) if column is None else column
 
 
 def curves(
@@ -89,54 +89,77 @@ def curves(
     points: RecordedPoints,
     columns: Iterable[Column],
     *,
-    most: int,
+    max_points: int,
     first: int | None = None,
     last: int | None = None,
-) -> Curves:
-    """Some columns of a run in a range of steps, each of about `most` points."""
+) -> CurvesResponse:
+    """Curves of a run, each of about `max_points` points.
+
+    Args:
+        run: its id.
+        points: its points.
+        columns: the quantities to draw.
+        max_points: of each curve.
+        first: the first step to draw; None for the first recorded one.
+        last: the last step to draw; None for the last recorded one.
+    """
     rows = _rows(points, first, last)
     step = points.step[rows]
-    found = {str(name): thinned(step, _column(points, name)[rows], most) for name in columns}
+    by_name = {
+        str(name): downsampled(step, _column(points, name)[rows], max_points) for name in columns
+    }
     loss = _column(points, "loss")[rows]
-    if "loss" in found and len(step) > most:
-        found["loss_mean"] = _means(step, loss, most // _STRETCHES)
-    return Curves(
+    if "loss" in by_name and len(step) > max_points:
+        by_name["loss_mean"] = _means(step, loss, max_points // _POINTS_PER_MEAN)
+    return CurvesResponse(
         run=run,
         rows=len(step),
         first=int(points.step[0]) if len(points.step) else None,
         last=int(points.step[-1]) if len(points.step) else None,
-        curves=found,
-        not_finite=step[np.isinf(loss)][:_NAMED].tolist(),
+        curves=by_name,
+        not_finite=step[np.isinf(loss)][:_MOST_NOT_FINITE].tolist(),
     )
 
 
-def thinned(step: np.ndarray, value: np.ndarray, most: int) -> Curve:
-    """The finite values, at most about `most` of them, chosen so that peaks stay.
+def downsampled(step: np.ndarray, value: np.ndarray, max_points: int) -> CurveResponse:
+    """About `max_points` of the finite values, chosen so that peaks stay visible.
+
+    Args:
+        step: of each value.
+        value: the values; others than finite ones are left out.
+        max_points: of the curve.
 
     Examples:
-        >>> thinned(np.arange(3), np.array([1.0, np.nan, 3.0]), most=10)
-        Curve(step=[0, 2], value=[1.0, 3.0])
+        >>> downsampled(np.arange(3), np.array([1.0, np.nan, 3.0]), max_points=10)
+        CurveResponse(step=[0, 2], value=[1.0, 3.0])
     """
     known = np.isfinite(value)
     step, value = np.ascontiguousarray(step[known]), np.ascontiguousarray(value[known])
-    if len(step) > most:
-        chosen = _DOWNSAMPLER.downsample(step, value, n_out=most)
-        step, value = step[chosen], value[chosen]
-    return Curve(step=step.tolist(), value=value.tolist())
+    if len(step) > max_points:
+        indices = _DOWNSAMPLER.downsample(step, value, n_out=max_points)
+        step, value = step[indices], value[indices]
+    return CurveResponse(step=step.tolist(), value=value.tolist())
 
 
 def table(
     points: RecordedPoints, *, rows: int, first: int | None = None, last: int | None = None
-) -> TableShown:
-    """Evenly spaced rows, the first and the last among them."""
-    held = _rows(points, first, last)
-    step = points.step[held]
-    at = np.unique(np.linspace(0, len(step) - 1, min(rows, len(step))).round().astype(int))
+) -> TableResponse:
+    """Evenly spaced rows of a run, with the first and the last one.
+
+    Args:
+        points: of the run.
+        rows: number of rows of the table, at most.
+        first: the first step; None for the first recorded one.
+        last: the last step; None for the last recorded one.
+    """
+    in_range = _rows(points, first, last)
+    step = points.step[in_range]
+    chosen = np.unique(np.linspace(0, len(step) - 1, min(rows, len(step))).round().astype(int))
     names = [name for name in Column if name in points.columns]
-    lists = [step[at].tolist()]
-    lists += [_numbers(points.columns[name][held][at]) for name in names]
-    listed = [list(row) for row in zip(*lists, strict=True)]
-    return TableShown(columns=["step", *names], rows=listed)
+    columns = [step[chosen].tolist()]
+    columns += [_numbers(points.columns[name][in_range][chosen]) for name in names]
+    table_rows = [list(row) for row in zip(*columns, strict=True)]
+    return TableResponse(columns=["step", *names], rows=table_rows)
 
 
 def _rows(points: RecordedPoints, first: int | None, last: int | None) -> slice:
@@ -145,16 +168,18 @@ def _rows(points: RecordedPoints, first: int | None, last: int | None) -> slice:
     return slice(begin, max(begin, end))
 
 
-def _means(step: np.ndarray, value: np.ndarray, stretches: int) -> Curve:
-    """The mean over each of so many stretches of equally many values."""
+def _means(step: np.ndarray, value: np.ndarray, parts: int) -> CurveResponse:
+    """The mean of each of `parts` ranges with equally many values."""
     known = np.isfinite(value)
     step, value = step[known], value[known]
-    starts = np.unique(np.linspace(0, len(step), stretches, endpoint=False).astype(int))
+    starts = np.unique(np.linspace(0, len(step), parts, endpoint=False).astype(int))
     if not len(step):
-        return Curve(step=[], value=[])
+        return CurveResponse(step=[], value=[])
     counts = np.diff(np.append(starts, len(step)))
     middle = step[starts + counts // 2]
-    return Curve(step=middle.tolist(), value=(np.add.reduceat(value, starts) / counts).tolist())
+    return CurveResponse(
+        step=middle.tolist(), value=(np.add.reduceat(value, starts) / counts).tolist()
+    )
 
 
 def _numbers(values: np.ndarray) -> list[float | None]:

@@ -1,4 +1,4 @@
-"""A folder of plans and range tests: what is in it, and how it is shown."""
+"""A folder of plans and range tests, and how each file is shown."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from learnrate._errors import FileError
 from learnrate._files import read_json
 from learnrate._numbers import rate_text
-from learnrate.dashboard._models import PlanShown
+from learnrate.dashboard._models import PlanResponse
 from learnrate.planning import Plan
 from learnrate.report import plan_body, plan_figures, range_test_body, range_test_figure
 
@@ -22,26 +22,26 @@ if TYPE_CHECKING:
 
 __all__ = ["Document", "Folder"]
 
-_MOST = 500
-_LARGEST = 32 * 2**20
-_RANGE_TEST = {"suggestion", "reason", "rules", "diverged_at", "lr", "loss"}
+_MOST_FILES = 500
+_LARGEST_FILE = 32 * 2**20
+_RANGE_TEST_KEYS = {"suggestion", "reason", "rules", "diverged_at", "lr", "loss"}
 
 
 @dataclass(frozen=True, eq=False)
 class Document:
-    """A plan, a range test, or a file that says it is one and cannot be read.
+    """A plan, a range test, or a plan that cannot be read.
 
     Attributes:
-        shown: what it is, in a line.
-        content: the plan; the range test as JSON values; or what is wrong.
+        summary: one line about it.
+        content: the plan; the range test as JSON values; or why the plan cannot be read.
     """
 
-    shown: PlanShown
+    summary: PlanResponse
     content: Plan | dict[str, Any] | str
 
     @cached_property
     def figures(self) -> dict[str, dict[str, Any]]:
-        """As plotly describes them."""
+        """The figures, in plotly's JSON form."""
         if isinstance(self.content, Plan):
             return plan_figures(self.content)
         if isinstance(self.content, dict) and self.content["lr"]:
@@ -50,92 +50,99 @@ class Document:
 
     @property
     def body(self) -> str:
-        """HTML, safe to show."""
+        """The report as HTML, in which the user's texts are escaped."""
         if isinstance(self.content, Plan):
             return plan_body(self.content)
         if isinstance(self.content, dict):
-            return range_test_body(self.shown.file, self.content)
+            return range_test_body(self.summary.file, self.content)
         return ""
 
 
 class Folder:
-    """The plans and range tests below a folder, read again when their files change.
+    """The plans and range tests below a folder; files that change are read again.
 
     Args:
-        root: the folder; None where there is none.
+        root: the folder, or None.
 
     Raises:
-        FileError: it is not there.
+        FileError: the folder does not exist.
     """
 
     def __init__(self, root: Path | None) -> None:
         if root is not None and not root.is_dir():
             raise FileError(f"--plans {root} is not a folder.")
         self._root = root
-        self._read: dict[Path, tuple[tuple[int, int], Document | None]] = {}
+        self._documents: dict[Path, tuple[tuple[int, int], Document | None]] = {}
         self._lock = Lock()
 
     @property
-    def given(self) -> bool:
-        """Whether there is a folder."""
+    def exists(self) -> bool:
+        """Whether the dashboard was started with a folder."""
         return self._root is not None
 
     def documents(self) -> list[Document]:
-        """All of them, the newest first."""
-        found = []
-        for path, seen in sorted(self._files(), key=lambda one: -one[1][0]):
-            with self._lock:
-                known = self._read.get(path)
-            if known is None or known[0] != seen:
-                known = seen, self._document(path)
-                with self._lock:
-                    self._read[path] = known
-            if known[1] is not None:
-                found.append(known[1])
-        return found
+        """All plans and range tests, the newest first."""
+        files = sorted(self._files(), key=_modified, reverse=True)
+        documents = (self._cached(path, version) for path, version in files)
+        return [document for document in documents if document is not None]
 
     def document(self, key: str) -> Document | None:
-        """The one of that key, if it is still there."""
-        return next((one for one in self.documents() if one.shown.key == key), None)
+        """The document with a key, or None if the folder has none."""
+        documents = self.documents()
+        return next((document for document in documents if document.summary.key == key), None)
+
+    def _cached(self, path: Path, version: tuple[int, int]) -> Document | None:
+        with self._lock:
+            cached = self._documents.get(path)
+        if cached is None or cached[0] != version:
+            cached = version, self._document(path)
+            with self._lock:
+                self._documents[path] = cached
+        return cached[1]
 
     def _files(self) -> Iterator[tuple[Path, tuple[int, int]]]:
         if self._root is None:
             return
-        for path in islice(self._root.rglob("*.json"), _MOST):
+        for path in islice(self._root.rglob("*.json"), _MOST_FILES):
             try:
-                about = path.stat()
-            except OSError:  # gone meanwhile
+                status = path.stat()
+            except OSError:  # deleted meanwhile
                 continue
-            if about.st_size <= _LARGEST:
-                yield path, (about.st_mtime_ns, about.st_size)
+            if status.st_size <= _LARGEST_FILE:
+                yield path, (status.st_mtime_ns, status.st_size)
 
     def _document(self, path: Path) -> Document | None:
-        """None where the file is of another kind."""
+        """The document in a file, or None if the file is of another kind."""
         try:
-            held = read_json(path)
+            content = read_json(path)
         except FileError:
             return None
-        if not isinstance(held, dict):
+        if not isinstance(content, dict):
             return None
-        if held.get("format") == "learnrate.plan":
+        if content.get("format") == "learnrate.plan":
             return self._plan(path)
-        if held.keys() >= _RANGE_TEST and held["lr"]:
-            answer = held["suggestion"]
-            said = held["reason"] if answer is None else f"{rate_text(answer)}: {held['reason']}"
-            return Document(self._shown(path, "range test", path.stem, said), held)
+        if content.keys() >= _RANGE_TEST_KEYS and content["lr"]:
+            rate, text = content["suggestion"], content["reason"]
+            if rate is not None:
+                text = f"{rate_text(rate)}: {text}"
+            return Document(self._summary(path, "range test", path.stem, text), content)
         return None
 
     def _plan(self, path: Path) -> Document:
         try:
             plan = Plan.read(path)
         except FileError as error:
-            return Document(self._shown(path, "unreadable", path.stem, str(error)), str(error))
-        said = (
+            return Document(self._summary(path, "unreadable", path.stem, str(error)), str(error))
+        text = (
             f"peak {rate_text(plan.peak)} for {plan.total_steps:,} updates; verdict {plan.verdict}"
         )
-        return Document(self._shown(path, "plan", plan.task, said), plan)
+        return Document(self._summary(path, "plan", plan.task, text), plan)
 
-    def _shown(self, path: Path, kind: str, title: str, summary: str) -> PlanShown:
+    def _summary(self, path: Path, kind: str, title: str, text: str) -> PlanResponse:
         file = str(path.relative_to(self._root)) if self._root else path.name
         key = hashlib.sha256(file.encode()).hexdigest()[:12]
-        return PlanShown(key=key, file=file, kind=kind, title=title, summary=summary)
+        return PlanResponse(key=key, file=file, kind=kind, title=title, summary=text)
+
+
+def _modified(file: tuple[Path, tuple[int, int]]) -> int:
+    return file[1][0]

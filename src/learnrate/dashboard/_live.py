@@ -1,4 +1,4 @@
-"""What happens in the store, told to open pages as server-sent events."""
+"""Changes of the store, sent to open pages as server-sent events."""
 
 from __future__ import annotations
 
@@ -15,51 +15,48 @@ from learnrate.store import EditStatus
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
+    from learnrate.dashboard._state import Shutdown
     from learnrate.store import Store
 
-__all__ = ["Stop", "changes", "list_state", "run_state"]
+__all__ = ["changes", "list_state", "run_state"]
 
-_EVERY = 0.5  # seconds from one look to the next
-_SIGN_OF_LIFE = 5.0  # seconds without news after which a page is told that all is well
-_LISTED = 200
+_READ_EVERY = 0.5  # seconds between reads of the store
+_ALIVE_EVERY = 5.0  # seconds without a change after which a page is told that all is well
+_MOST_LISTED = 200
 
 State = tuple[Any, dict[str, Any]]
-"""What is compared, and what is told of it."""
+"""A value to compare with the last one, and the data of the event."""
 
 
-class Stop:
-    """Says that the server ends, so that no open page keeps it from doing so."""
+async def changes(
+    read_state: Callable[[], State], shutdown: Shutdown
+) -> AsyncIterator[ServerSentEvent]:
+    """Events: `state` if what `read_state` returns has changed, `alive` if not, `trouble`.
 
-    said = False
-
-
-async def changes(look: Callable[[], State], stop: Stop) -> AsyncIterator[ServerSentEvent]:
-    """An event `state` when what `look` sees has changed, `alive` when nothing did, `trouble`.
-
-    Trouble is the store's: it cannot be reached, say. It is looked at again until it can.
+    `trouble` means that the store cannot be read; it is read again until it can.
     """
-    seen: Any = None
-    told = time.monotonic()
+    last_state: Any = None
+    last_event = time.monotonic()
     yield ServerSentEvent(event="alive", data={}, retry=1000)
-    while not stop.said:
+    while not shutdown.requested:
         try:
-            now, told_of_it = await asyncio.to_thread(look)
+            state, data = await asyncio.to_thread(read_state)
         except LearnrateError as error:
-            now, event = str(error), ServerSentEvent(event="trouble", data={"error": str(error)})
+            state, event = str(error), ServerSentEvent(event="trouble", data={"error": str(error)})
         else:
-            event = ServerSentEvent(event="state", data=told_of_it)
-        if now != seen:
+            event = ServerSentEvent(event="state", data=data)
+        if state != last_state:
             yield event
-            seen, told = now, time.monotonic()
-        elif time.monotonic() - told > _SIGN_OF_LIFE:
+            last_state, last_event = state, time.monotonic()
+        elif time.monotonic() - last_event > _ALIVE_EVERY:
             yield ServerSentEvent(event="alive", data={})
-            told = time.monotonic()
-        await asyncio.sleep(_EVERY)
+            last_event = time.monotonic()
+        await asyncio.sleep(_READ_EVERY)
 
 
 def run_state(store: Store, run: str) -> State:
-    """How a run stands: its summary, and how many findings, edits, answers and snapshots it has."""
-    about = store.run(run)
+    """The state of a run: its summary, and the numbers of findings, edits, answers and so on."""
+    stored_run = store.run(run)
     edits = store.edits(run)
     counts = {
         "findings": len(store.findings(run)),
@@ -68,13 +65,13 @@ def run_state(store: Store, run: str) -> State:
         "attempts": len(store.attempts(run)),
         "snapshots": len(store.snapshots(run)),
     }
-    summary = RunSummary.of(about).model_dump(mode="json")
-    return (about.updated, summary["status"], counts), {"run": summary, **counts}
+    summary = RunSummary.of(stored_run).model_dump(mode="json")
+    return (stored_run.updated, summary["status"], counts), {"run": summary, **counts}
 
 
 def list_state(store: Store) -> State:
-    """How the newest runs stand."""
-    runs = store.runs(newest=_LISTED)
+    """The state of the newest runs."""
+    runs = store.runs(newest=_MOST_LISTED)
     live = sum(run.live for run in runs)
-    seen = [(run.id, str(run.status), run.updated) for run in runs]
-    return seen, {"runs": len(runs), "live": live}
+    states = [(run.id, str(run.status), run.updated) for run in runs]
+    return states, {"runs": len(runs), "live": live}

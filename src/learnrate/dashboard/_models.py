@@ -1,4 +1,4 @@
-"""What the API sends and takes, as types: its OpenAPI document follows from them."""
+"""The types of the API's requests and responses, which its OpenAPI document is made from."""
 
 from __future__ import annotations
 
@@ -7,48 +7,32 @@ from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
+from learnrate.edits import EditKind
 from learnrate.store import EditStatus, RunStatus, StoredEdit, StoredRun
 from learnrate.watch import Severity
 
 __all__ = [
-    "Ahead",
-    "AttemptShown",
-    "Change",
+    "AttemptResponse",
     "Column",
-    "Curve",
-    "Curves",
+    "CurveResponse",
+    "CurvesResponse",
     "EditRequest",
-    "EditShown",
-    "FindingShown",
-    "PlanShown",
-    "Problem",
-    "ReplayShown",
+    "EditResponse",
+    "ErrorResponse",
+    "FindingResponse",
+    "PlanResponse",
+    "PreviewResponse",
+    "ReplayResponse",
     "RunDetail",
     "RunList",
     "RunSummary",
-    "SnapshotShown",
-    "TableShown",
+    "SnapshotResponse",
+    "TableResponse",
 ]
 
 
-class Change(StrEnum):
-    """What a page can ask for: the edits of `steer.Kind`."""
-
-    SCALE = "scale"
-    SET = "set"
-    HOLD = "hold"
-    RELEASE = "release"
-    DECAY = "decay"
-    STRETCH = "stretch"
-    FOLLOW = "follow"
-    ROLLBACK = "rollback"
-    SNAPSHOT = "snapshot"
-    PROBE = "probe"
-    STOP = "stop"
-
-
 class Column(StrEnum):
-    """A quantity that is drawn."""
+    """A quantity that the page draws."""
 
     LR = "lr"
     LOSS = "loss"
@@ -59,14 +43,14 @@ class Column(StrEnum):
     SECONDS = "seconds"
 
 
-class Problem(BaseModel):
-    """Why a request was refused."""
+class ErrorResponse(BaseModel):
+    """The reason why a request was refused."""
 
     error: str
 
 
 class RunSummary(BaseModel):
-    """A run in one line; as `learnrate runs --json`, with times."""
+    """A run in one line, as `learnrate runs --json` prints it."""
 
     run: str
     name: str
@@ -80,7 +64,7 @@ class RunSummary(BaseModel):
 
     @classmethod
     def of(cls, run: StoredRun) -> Self:
-        """What a stored run looks like."""
+        """The summary of a stored run."""
         return cls(
             run=run.id,
             name=run.name,
@@ -98,11 +82,11 @@ class RunList(BaseModel):
     """Runs, the newest first."""
 
     runs: list[RunSummary]
-    found: int = Field(description="how many match, of which these are some")
+    matches: int = Field(description="number of runs that match; `runs` may be a part of them")
 
 
-class FindingShown(BaseModel):
-    """A worded verdict on a run."""
+class FindingResponse(BaseModel):
+    """A finding about a run."""
 
     code: str
     severity: Severity
@@ -112,8 +96,8 @@ class FindingShown(BaseModel):
     remedy: str
 
 
-class EditShown(BaseModel):
-    """A change that was asked for, and what became of it."""
+class EditResponse(BaseModel):
+    """A requested change of a run, and the run's answer."""
 
     sequence: int
     kind: str
@@ -128,12 +112,12 @@ class EditShown(BaseModel):
 
     @classmethod
     def of(cls, edit: StoredEdit) -> Self:
-        """What a stored edit looks like."""
+        """The response for a stored edit."""
         return cls(**{name: getattr(edit, name) for name in cls.model_fields})
 
 
-class AttemptShown(BaseModel):
-    """A stretch of a run: the first one, and one for each resume and rollback."""
+class AttemptResponse(BaseModel):
+    """A part of a run: its start, or what followed a resume or a rollback."""
 
     attempt: int
     begins: int
@@ -141,15 +125,15 @@ class AttemptShown(BaseModel):
     reason: str
 
 
-class SnapshotShown(BaseModel):
-    """A step that a run can be rolled back to."""
+class SnapshotResponse(BaseModel):
+    """A saved state that the run can be rolled back to."""
 
     step: int
     time: float
 
 
 class RunDetail(BaseModel):
-    """All there is to say of a run beside its points."""
+    """Everything that is stored of a run except its points."""
 
     run: RunSummary
     schedule: str | None
@@ -157,88 +141,97 @@ class RunDetail(BaseModel):
     facts: dict[str, JsonValue]
     host: str
     pid: int
-    findings: list[FindingShown]
-    edits: list[EditShown]
-    attempts: list[AttemptShown]
-    snapshots: list[SnapshotShown]
+    findings: list[FindingResponse]
+    edits: list[EditResponse]
+    attempts: list[AttemptResponse]
+    snapshots: list[SnapshotResponse]
 
 
-class Curve(BaseModel):
-    """One quantity against the step; what is not a finite number is left out."""
+class CurveResponse(BaseModel):
+    """One quantity by step; values that are not finite are left out."""
 
     step: list[int]
     value: list[float]
 
 
-class Curves(BaseModel):
-    """Curves of a run, thinned so that they look the same on a screen.
+class CurvesResponse(BaseModel):
+    """Curves of a run, downsampled so that they look the same on a screen.
 
-    `loss_mean` is the mean of the losses over short stretches, where there are many.
+    `loss_mean` is the mean of the losses over short ranges of steps; it is there if the run has
+    more losses than points.
     """
 
     run: str
-    rows: int = Field(description="how many rows there are in this range")
-    first: int | None = Field(description="the first step recorded")
-    last: int | None = Field(description="the last step recorded")
-    curves: dict[str, Curve]
+    rows: int = Field(description="number of recorded rows in this range")
+    first: int | None = Field(description="the first recorded step of the run")
+    last: int | None = Field(description="the last recorded step of the run")
+    curves: dict[str, CurveResponse]
     not_finite: list[int] = Field(
         description="steps whose loss was not a finite number; the first 100"
     )
 
 
-class TableShown(BaseModel):
-    """Some rows of a run, evenly spaced: what a picture shows, in figures."""
+class TableResponse(BaseModel):
+    """Evenly spaced rows of a run: the curves as a table."""
 
     columns: list[str]
     rows: list[list[float | None]]
 
 
 class EditRequest(BaseModel):
-    """A change to ask a run for."""
+    """A change of a run to request."""
 
     model_config = ConfigDict(extra="forbid")
 
-    kind: Change
+    kind: EditKind
     value: float | None = Field(
         default=None,
         allow_inf_nan=False,
         description="scale: a factor; set: a rate; decay: its length in steps; "
-        "stretch: a total; rollback: a step",
+        "stretch: the total number of steps; rollback: a step",
     )
     shape: str | None = Field(
-        default=None, max_length=500, description="of a decay: its text, 1 to its floor"
+        default=None, max_length=500, description="decay: the text of a shape that falls from 1"
     )
     schedule: str | None = Field(
-        default=None, max_length=10_000, description="follow: the text of another schedule"
+        default=None, max_length=10_000, description="follow: the text of the new schedule"
     )
-    group: int | None = Field(default=None, ge=0, le=10_000, description="of parameters; else all")
+    group: int | None = Field(
+        default=None, ge=0, le=10_000, description="a parameter group; all groups by default"
+    )
     reason: str = Field(default="", max_length=2000)
-    author: str = Field(default="", max_length=100, description="else who started the dashboard")
+    author: str = Field(
+        default="", max_length=100, description="by default the user who started the dashboard"
+    )
 
 
-class Ahead(BaseModel):
-    """The rates that are to come, as things stand and with an edit that is being prepared."""
+class PreviewResponse(BaseModel):
+    """The rates from the run's step to its end, without and with an edit."""
 
     step: list[int]
     before: list[float]
-    after_step: list[int] = Field(description="as the edit may change the length of the run")
+    after_step: list[int] = Field(
+        description="steps of `after`: the edit may change the length of the run"
+    )
     after: list[float] | None
-    refused: str | None = Field(description="why the edit cannot be made, if so")
-    text: str | None = Field(description="the schedule with the edit, if it has a text")
+    refused: str | None = Field(description="why the edit is not possible, or null")
+    text: str | None = Field(description="the schedule with the edit, or null")
 
 
-class ReplayShown(BaseModel):
-    """A run as it was steered: what repeats it."""
+class ReplayResponse(BaseModel):
+    """The schedule of a run with its edits, and the command that repeats the run."""
 
     run: str
-    total_steps: int = Field(description="updates of the run as it stands")
+    total_steps: int = Field(description="updates of the whole run, with its edits")
     schedule: str = Field(description="the schedule with its edits, as one text")
-    edits: list[str] = Field(description="all that took effect, in order, in words")
-    command: str = Field(description="what repeats it in a shell, with the task in place of TASK")
+    edits: list[str] = Field(description="the edits that took effect, in order, in words")
+    command: str = Field(
+        description="the shell command that repeats the run; replace TASK by its task"
+    )
 
 
-class PlanShown(BaseModel):
-    """A file of a plan or a range test."""
+class PlanResponse(BaseModel):
+    """A file with a plan or a range test."""
 
     key: str
     file: str

@@ -1,10 +1,10 @@
-"""The pages: templates filled in on the server; scripts fill in what changes."""
+"""The pages: the server fills in templates, and scripts fill in what changes."""
 
 from __future__ import annotations
 
 import time
 from importlib.resources import files
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, HTTPException, Query, Request
@@ -17,18 +17,16 @@ from learnrate._numbers import rate_text
 from learnrate._version import __version__
 from learnrate.dashboard._api import matching
 from learnrate.dashboard._plotly import PLOTLY, script
+from learnrate.dashboard._state import state_of
 from learnrate.report import DARK, LIGHT, variables
 from learnrate.store import RunStatus
 
-if TYPE_CHECKING:
-    from learnrate.dashboard._state import Held
-
 __all__ = ["error_page", "pages"]
 
-_LISTED = 200
-_COMPARED = 8
-_FOR_GOOD = {"cache-control": "private, max-age=31536000, immutable"}
-_ASK_AGAIN = {"cache-control": "private, no-cache"}
+_RUNS_PER_PAGE = 200
+_MOST_COMPARED = 8
+_CACHE_LONG = {"cache-control": "private, max-age=31536000, immutable"}
+_REVALIDATE = {"cache-control": "private, no-cache"}
 
 pages = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
 
@@ -38,132 +36,135 @@ def _when(seconds: float) -> str:
 
 
 def _environment() -> Environment:
-    made = Environment(
+    environment = Environment(
         loader=PackageLoader("learnrate.dashboard"),
         autoescape=select_autoescape(default=True),
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters |= {
+    environment.filters |= {
         "rate": lambda lr: "" if lr is None else rate_text(lr),
         "loss": lambda loss: "" if loss is None else f"{loss:.4g}",
         "count": lambda number: "" if number is None else f"{number:,}",
         "when": _when,
     }
-    made.globals |= {"version": __version__, "plotly": PLOTLY}
-    return made
+    environment.globals |= {"version": __version__, "plotly": PLOTLY}
+    return environment
 
 
 _TEMPLATES = _environment()
 
 
-def _held(asked: Request) -> Held:
-    held: Held = asked.app.state.held
-    return held
-
-
-def _page(asked: Request, name: str, **values: Any) -> HTMLResponse:
-    held = _held(asked)
-    about = {
-        "place": held.store.place,
-        "read_only": held.access.read_only,
-        "author": held.author,
-        "plans": held.folder.given,
+def _page(request: Request, name: str, **values: Any) -> HTMLResponse:
+    state = state_of(request)
+    shared = {
+        "place": state.store.place,
+        "read_only": state.access.read_only,
+        "author": state.author,
+        "plans": state.folder.exists,
     }
-    return HTMLResponse(_TEMPLATES.get_template(name).render(**about, **values))
+    return HTMLResponse(_TEMPLATES.get_template(name).render(**shared, **values))
 
 
-def error_page(asked: Request, status: int, words: str) -> HTMLResponse:
-    """A page that says what is wrong."""
-    found = _page(asked, "error.html", words=words)
-    found.status_code = status
-    return found
+def error_page(request: Request, status: int, message: str) -> HTMLResponse:
+    """A page with an error message.
+
+    Args:
+        request: the request that failed.
+        status: the HTTP status.
+        message: for the user.
+    """
+    response = _page(request, "error.html", message=message)
+    response.status_code = status
+    return response
 
 
 @pages.get("/")
 def runs_page(
-    asked: Request,
+    request: Request,
     search: Annotated[str, Query(max_length=200)] = "",
     status: str = "",
     first: Annotated[int, Query(ge=0)] = 0,
 ) -> HTMLResponse:
     """The list of runs."""
-    known = [str(one) for one in RunStatus]
-    if status not in {"", *known}:
-        raise HTTPException(422, f"a status is one of {', '.join(known)}; got {status!r}.")
-    everything = _held(asked).store.runs()
-    found = matching(everything, search, RunStatus(status) if status else None)
-    shown = found[first : first + _LISTED]
-    more = {"search": search, "status": status, "first": first + _LISTED}
+    statuses = [str(known) for known in RunStatus]
+    if status not in {"", *statuses}:
+        raise HTTPException(422, f"status must be one of {', '.join(statuses)}; got {status!r}.")
+    all_runs = state_of(request).store.runs()
+    matches = matching(all_runs, search, RunStatus(status) if status else None)
+    next_page = {"search": search, "status": status, "first": first + _RUNS_PER_PAGE}
     return _page(
-        asked,
+        request,
         "runs.html",
-        runs=shown,
-        found=len(found),
-        everything=len(everything),
+        runs=matches[first : first + _RUNS_PER_PAGE],
+        matches=len(matches),
+        total=len(all_runs),
         search=search,
         status=status,
-        statuses=known,
-        older=urlencode(more) if first + _LISTED < len(found) else "",
+        statuses=statuses,
+        older=urlencode(next_page) if first + _RUNS_PER_PAGE < len(matches) else "",
     )
 
 
 @pages.get("/run/{run}")
-def run_page(asked: Request, run: str) -> HTMLResponse:
+def run_page(request: Request, run: str) -> HTMLResponse:
     """One run."""
     try:
-        about = _held(asked).store.run(run)
+        stored_run = state_of(request).store.run(run)
     except ArgumentError as error:
-        return error_page(asked, 404, str(error))
-    return _page(asked, "run.html", run=about)
+        return error_page(request, 404, str(error))
+    return _page(request, "run.html", run=stored_run)
 
 
 @pages.get("/compare")
-def compare_page(asked: Request, run: Annotated[list[str] | None, Query()] = None) -> HTMLResponse:
-    """Several runs beside each other."""
-    store = _held(asked).store
+def compare_page(
+    request: Request, run: Annotated[list[str] | None, Query()] = None
+) -> HTMLResponse:
+    """Several runs in the same plots."""
+    store = state_of(request).store
     try:
-        chosen = [store.run(one) for one in dict.fromkeys(run or [])]
+        chosen = [store.run(name) for name in dict.fromkeys(run or [])]
     except ArgumentError as error:
-        return error_page(asked, 404, str(error))
-    if not 2 <= len(chosen) <= _COMPARED:
-        words = f"Choose 2 to {_COMPARED} runs to compare; these are {len(chosen)}."
-        return error_page(asked, 422, words)
-    return _page(asked, "compare.html", runs=chosen)
+        return error_page(request, 404, str(error))
+    if not 2 <= len(chosen) <= _MOST_COMPARED:
+        message = f"Choose 2 to {_MOST_COMPARED} runs to compare; got {len(chosen)}."
+        return error_page(request, 422, message)
+    return _page(request, "compare.html", runs=chosen)
 
 
 @pages.get("/plans")
-def plans_page(asked: Request) -> HTMLResponse:
+def plans_page(request: Request) -> HTMLResponse:
     """The plans and range tests of the folder."""
-    shown = [one.shown for one in _held(asked).folder.documents()]
-    return _page(asked, "plans.html", documents=shown)
+    documents = state_of(request).folder.documents()
+    return _page(request, "plans.html", summaries=[document.summary for document in documents])
 
 
 @pages.get("/plans/{key}")
-def plan_page(asked: Request, key: str) -> HTMLResponse:
-    """One plan or range test: the same as its report."""
-    found = _held(asked).folder.document(key)
-    if found is None:
-        return error_page(asked, 404, "This plan or range test is not in the folder any more.")
-    if found.shown.kind == "unreadable":
-        return error_page(asked, 422, found.shown.summary)
-    # Made by `report`, which escapes every text of the user's.
-    return _page(asked, "plan.html", shown=found.shown, body=Markup(found.body))  # noqa: S704
+def plan_page(request: Request, key: str) -> HTMLResponse:
+    """One plan or range test, as in its report."""
+    document = state_of(request).folder.document(key)
+    if document is None:
+        return error_page(request, 404, "This plan or range test is no longer in the folder.")
+    summary = document.summary
+    if summary.kind == "unreadable":
+        return error_page(request, 422, summary.summary)
+    # Made by `report`, which escapes all texts of the user.
+    return _page(request, "plan.html", summary=summary, body=Markup(document.body))  # noqa: S704
 
 
-# What pages are made of
+# Scripts and styles
 
 
 @pages.get("/static/plotly.js")
 def plotly_script() -> FileResponse:
-    """plotly.js as the installed plotly package brings it: nothing comes from elsewhere."""
-    return FileResponse(script(), media_type="text/javascript", headers=_FOR_GOOD)
+    """plotly.js of the installed plotly package; nothing is loaded from another server."""
+    return FileResponse(script(), media_type="text/javascript", headers=_CACHE_LONG)
 
 
 @pages.get("/static/theme.css")
 def theme() -> Response:
-    """The report's colours and style: by the system's preference, or as chosen on the page."""
+    """The report's colours and style, by the system's preference or as chosen on the page."""
     light, dark = variables(LIGHT), variables(DARK)
     colours = f"""
 :root {{ color-scheme: light; {light} }}
@@ -173,4 +174,4 @@ def theme() -> Response:
 @media print {{ :root {{ color-scheme: light; {light} }} }}
 """
     shared = files("learnrate.report").joinpath("page.css").read_text(encoding="utf-8")
-    return Response(colours + shared, media_type="text/css", headers=_ASK_AGAIN)
+    return Response(colours + shared, media_type="text/css", headers=_REVALIDATE)

@@ -1,4 +1,4 @@
-"""plotly.js as the installed plotly package brings it."""
+"""plotly.js of the installed plotly package."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from pathlib import Path
 __all__ = ["PLOTLY", "script", "style_hashes"]
 
 PLOTLY = version("plotly")
-"""Of the package: what changes when the script does."""
+"""The version of the package; it changes when the script does."""
 
 _STYLE = re.compile(r"\.textContent='([^'\\]*)'")
 
 
 def script() -> Path:
-    """The file."""
+    """The file of plotly.js."""
     return Path(str(files("plotly").joinpath("package_data", "plotly.min.js")))
 
 
 @cache
 def style_hashes() -> tuple[str, ...]:
-    """The style elements it makes, as a content security policy allows them one by one.
+    """The hashes of the style elements that plotly.js adds, for a content security policy.
 
-    The first is empty, to be filled through the CSSOM, which no policy restricts.
+    The first element is empty; plotly.js fills it through the CSSOM, which no policy restricts.
     """
     styles = ["", *_STYLE.findall(script().read_text(encoding="utf-8"))]
     digests = (hashlib.sha256(style.encode()).digest() for style in styles)

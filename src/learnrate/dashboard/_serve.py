@@ -1,4 +1,4 @@
-"""Serving: from a store to a page in the browser, until Ctrl-C."""
+"""Serving a store to the browser, until Ctrl-C."""
 
 from __future__ import annotations
 
@@ -26,24 +26,24 @@ if TYPE_CHECKING:
 __all__ = ["PORT", "serve"]
 
 PORT = 8321
-_PATIENCE = 3  # seconds for answers under way when the server ends
+_SHUTDOWN_WAIT = 3  # seconds that the server waits for running requests when it ends
 
 
 class _Server(uvicorn.Server):
-    """A server that tells open pages' streams to end, and then says where it can be reached."""
+    """A server that calls a function when it has started, and ends the event streams of pages."""
 
     def __init__(self, config: uvicorn.Config, app: FastAPI, started: Callable[[], None]) -> None:
         super().__init__(config)
         self._app, self._started = app, started
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Start, and say so."""
+        """Start, and call the function."""
         await super().startup(sockets)
         self._started()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """End, open streams first."""
-        self._app.state.held.stop.said = True
+        """End, event streams first."""
+        self._app.state.dashboard.shutdown.requested = True
         super().handle_exit(sig, frame)
 
 
@@ -61,37 +61,37 @@ def serve(
     """Show a store in the browser, until the process is interrupted.
 
     Args:
-        store: what to show.
+        store: the store to show.
         host: the address to listen at.
-        port: its port; 0 takes a free one.
-        read_only: refuse every change.
-        allow_network: let other machines in, where `host` is an address they can reach.
+        port: the port to listen at; 0 picks a free port.
+        read_only: whether to refuse all changes.
+        allow_network: must be True if `host` is an address that other machines can reach.
         plans: a folder of plans and range tests to show too.
-        browser: open the page in the default browser.
-        say: is told the address, with its token.
+        browser: whether to open the page in the default browser.
+        say: is called with the address, which contains the token.
 
     Raises:
-        ArgumentError: the address cannot be had, or is one that other machines reach and
-            `allow_network` is not set.
-        FileError: there is no such folder.
+        ArgumentError: the address is not available, or other machines can reach it and
+            `allow_network` is False.
+        FileError: the folder does not exist.
     """
     if not is_loopback(host) and not allow_network:
         raise ArgumentError(
-            f"--host {host} lets every machine that reaches this one ask for the page, unencrypted; "
+            f"--host {host} lets every machine that reaches this one request the page, unencrypted; "
             "whoever has the token can read all runs"
-            f"{'' if read_only else ' and change those that are running'}. "
-            "Say --allow-network if that is what you want; "
-            f"an SSH tunnel (ssh -L {port}:127.0.0.1:{port} HOST) needs no such thing."
+            f"{'' if read_only else ' and change running ones'}. "
+            "Add --allow-network if you want that, "
+            f"or use an SSH tunnel: ssh -L {port}:127.0.0.1:{port} HOST."
         )
-    with _listening(host, port) as listening:
-        at = listening.getsockname()[1]
-        access = access_for(host, at, store.place, read_only=read_only)
+    with _listening_socket(host, port) as listener:
+        actual_port = listener.getsockname()[1]
+        access = access_for(host, actual_port, store.place, read_only=read_only)
         app = make_app(store, access, author=getpass.getuser(), plans=plans)
-        url = f"http://{_in_url(host)}:{at}/?token={access.token}"
+        url = f"http://{_in_url(host)}:{actual_port}/?token={access.token}"
 
         def started() -> None:
             say(url)
-            if browser:  # its own thread: some browsers keep the caller waiting
+            if browser:  # in a thread, since some browsers block the caller
                 threading.Thread(target=webbrowser.open, args=(url,), daemon=True).start()
 
         config = uvicorn.Config(
@@ -100,35 +100,35 @@ def serve(
             access_log=False,
             server_header=False,
             proxy_headers=False,
-            timeout_graceful_shutdown=_PATIENCE,
+            timeout_graceful_shutdown=_SHUTDOWN_WAIT,
             ws="none",
-            # the ones it was tested on, whatever a tracker has brought beside them
+            # as tested, whatever other implementations are installed
             http="h11",
             loop="asyncio",
         )
-        _Server(config, app, started).run(sockets=[listening])
+        _Server(config, app, started).run(sockets=[listener])
 
 
-def _listening(host: str, port: int) -> socket.socket:
+def _listening_socket(host: str, port: int) -> socket.socket:
     if not 0 <= port < 2**16:
         raise ArgumentError(f"--port must be from 0 to 65535; got {port}.")
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
-        made = socket.socket(family, kind, protocol)
+        listener = socket.socket(family, kind, protocol)
         try:
-            made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            made.bind(address)
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind(address)
         except OSError:
-            made.close()
+            listener.close()
             raise
     except OSError as error:
         raise ArgumentError(
-            f"--host {host} --port {port} cannot be had: {error.strerror or error}. "
-            "Take another port, or --port 0 for any that is free."
+            f"--host {host} --port {port} is not available: {error.strerror or error}. "
+            "Use another port, or --port 0 for a free one."
         ) from error
-    return made
+    return listener
 
 
 def _in_url(host: str) -> str:

@@ -1,37 +1,49 @@
-"""What the dashboard holds while it runs."""
+"""The state that the dashboard's pages and its API share."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from learnrate.dashboard._live import Stop
-
 if TYPE_CHECKING:
+    from fastapi import Request
+
     from learnrate.dashboard._access import Access
-    from learnrate.dashboard._curves import PointsKept
+    from learnrate.dashboard._curves import PointsCache
     from learnrate.dashboard._folder import Folder
     from learnrate.store import Store
 
-__all__ = ["Held"]
+__all__ = ["DashboardState", "Shutdown", "state_of"]
+
+
+class Shutdown:
+    """Tells the event streams of open pages that the server ends."""
+
+    requested = False
 
 
 @dataclass(frozen=True, kw_only=True)
-class Held:
-    """What pages and API share.
+class DashboardState:
+    """The state of a running dashboard.
 
     Attributes:
-        store: what is shown.
-        points: of the runs looked at last.
+        store: the store that is shown.
+        points: the points of the runs that were shown last.
         folder: of plans and range tests.
-        access: who may do what.
-        author: of edits whose author does not say so.
-        stop: that the server ends.
+        access: what a request must show.
+        author: of edits that do not name one.
+        shutdown: whether the server ends.
     """
 
     store: Store
-    points: PointsKept
+    points: PointsCache
     folder: Folder
     access: Access
     author: str
-    stop: Stop = field(default_factory=Stop)
+    shutdown: Shutdown = field(default_factory=Shutdown)
+
+
+def state_of(request: Request) -> DashboardState:
+    """The state of the dashboard that a request reached."""
+    state: DashboardState = request.app.state.dashboard
+    return state

@@ -1,20 +1,20 @@
-// What every page uses: the API, news, and contact with the server.
+// Shared by all pages: requests to the API, announcements, and the connection to the server.
 
 export const byId = (id) => document.getElementById(id);
 
 /** An element with attributes and children; strings become text, never HTML. */
 export const element = (name, attributes = {}, ...children) => {
-  const made = document.createElement(name);
+  const created = document.createElement(name);
   for (const [key, value] of Object.entries(attributes)) {
-    if (value !== null && value !== undefined) made.setAttribute(key, value);
+    if (value !== null && value !== undefined) created.setAttribute(key, value);
   }
-  made.append(...children);
-  return made;
+  created.append(...children);
+  return created;
 };
 
 export const count = (number) => (number === null ? "" : number.toLocaleString("en"));
 
-/** A rate or a loss for people: three digits, e-5 and not e-05. */
+/** A rate or a loss as text: three digits, and e-5 rather than e-05. */
 export const short = (number, digits = 3) => {
   if (number === null || number === undefined) return "";
   if (number === 0) return "0";
@@ -34,16 +34,16 @@ export const clock = (seconds) => {
 
 export class Refused extends Error {}
 
-const answered = async (response) => {
+const jsonOf = async (response) => {
   const body = await response.json().catch(() => ({ error: `status ${response.status}` }));
   if (!response.ok) throw new Refused(body.error ?? `status ${response.status}`);
   return body;
 };
 
-export const ask = async (path) => answered(await fetch(path));
+export const get = async (path) => jsonOf(await fetch(path));
 
-export const send = async (path, body) =>
-  answered(
+export const post = async (path, body) =>
+  jsonOf(
     await fetch(path, {
       method: "POST",
       headers: { "content-type": "application/json" },
@@ -51,76 +51,75 @@ export const send = async (path, body) =>
     }),
   );
 
-/** Say something to a screen reader; what only counts up is said every 20 seconds at most. */
-let saidLast = 0;
-export const news = (text, { minor = false } = {}) => {
+/** Announce a text to screen readers; minor ones at most every 20 seconds. */
+let lastAnnouncement = 0;
+export const announce = (text, { minor = false } = {}) => {
   const now = Date.now();
-  if (minor && now - saidLast < 20000) return;
-  saidLast = now;
-  byId("news").textContent = text;
+  if (minor && now - lastAnnouncement < 20000) return;
+  lastAnnouncement = now;
+  byId("announcement").textContent = text;
 };
 
-const contact = (state, words) => {
-  const place = byId("contact");
+const showConnection = (state, message) => {
+  const place = byId("connection");
   if (place.dataset.state !== state) {
     place.dataset.state = state;
-    place.textContent = { live: "live", lost: "no contact" }[state];
+    place.textContent = { live: "live", lost: "disconnected" }[state];
   }
-  const lost = byId("lost");
-  if (lost.hidden !== (words === null)) lost.hidden = words === null;
-  if (lost.textContent !== (words ?? "")) lost.textContent = words ?? "";
+  const banner = byId("disconnected");
+  if (banner.hidden !== (message === null)) banner.hidden = message === null;
+  if (banner.textContent !== (message ?? "")) banner.textContent = message ?? "";
 };
 
-const LOST = "Contact with the dashboard is lost; this page shows what it knew last. Trying again.";
-const LOCKED =
-  "The dashboard was started anew and does not know this page any more. Open the address it printed.";
-const SILENCE = 15000; // milliseconds; a sign of life comes every 5 seconds
+const DISCONNECTED = "The connection to the dashboard is lost. This page shows the last known state. Reconnecting…";
+const UNAUTHORIZED = "The dashboard was restarted and needs a new token. Open the address it printed.";
+const LONGEST_SILENCE = 15000; // milliseconds; the server sends an event at least every 5 seconds
 
 /**
- * Follow server-sent events for as long as the page is open, also over restarts of the server.
- * An EventSource gives up where it is refused once, so each loss opens a new one.
+ * Call a function with each `state` event while the page is open, also after restarts of the server.
+ * An EventSource does not reconnect after a refused request, so a new one is opened each time.
  */
-export const follow = (path, changed) => {
+export const followEvents = (path, onState) => {
   let source = null;
-  let heard = Date.now();
+  let lastEvent = Date.now();
   let wait = 500;
-  const lost = async () => {
+  const reconnect = async () => {
     source.close();
-    contact("lost", LOST);
+    showConnection("lost", DISCONNECTED);
     setTimeout(open, wait);
     wait = Math.min(wait * 2, 5000);
-    const status = await fetch("/api/runs?most=1").then((found) => found.status, () => 0);
-    if (status === 401) contact("lost", LOCKED);
+    const status = await fetch("/api/runs?limit=1").then((response) => response.status, () => 0);
+    if (status === 401) showConnection("lost", UNAUTHORIZED);
   };
-  const well = () => {
-    heard = Date.now();
+  const connected = () => {
+    lastEvent = Date.now();
     wait = 500;
-    contact("live", null);
+    showConnection("live", null);
   };
   const open = () => {
-    heard = Date.now();
+    lastEvent = Date.now();
     source = new EventSource(path);
-    source.addEventListener("alive", well);
+    source.addEventListener("alive", connected);
     source.addEventListener("state", (event) => {
-      well();
-      changed(JSON.parse(event.data));
+      connected();
+      onState(JSON.parse(event.data));
     });
     source.addEventListener("trouble", (event) => {
-      heard = Date.now();
-      contact("lost", `${JSON.parse(event.data).error} Trying again.`);
+      lastEvent = Date.now();
+      showConnection("lost", `${JSON.parse(event.data).error} Reconnecting…`);
     });
-    source.addEventListener("error", lost);
+    source.addEventListener("error", reconnect);
   };
   open();
   setInterval(() => {
-    if (Date.now() - heard > SILENCE && source.readyState !== EventSource.CLOSED) lost();
+    if (Date.now() - lastEvent > LONGEST_SILENCE && source.readyState !== EventSource.CLOSED) reconnect();
   }, 1000);
   addEventListener("pagehide", () => source.close());
 };
 
 /**
- * Calls `work` at once, and then one at a time: a call meanwhile is made up for after it, with a
- * pause as long again, so that drawing leaves the page time to be used on a slow machine too.
+ * A function that calls `work`, but never twice at once: calls during a call lead to one more call
+ * after it, after a pause of the same length, so that the page stays usable on a slow machine.
  */
 export const oneAtATime = (work) => {
   let busy = false;
@@ -141,7 +140,7 @@ export const oneAtATime = (work) => {
       } while (again);
     } catch (error) {
       if (!(error instanceof Refused || error instanceof TypeError)) throw error;
-      // TypeError: no contact, which `follow` reports
+      // TypeError: no connection, which `followEvents` shows
     } finally {
       busy = false;
     }

@@ -1,88 +1,88 @@
-// One run: its curves, live; its findings and edits; the controls.
-import { Refused, ask, byId, clock, count, element, follow, news, oneAtATime, send, short } from "./common.js";
-import { described, draw, line, paintTwice } from "./plots.js";
+// The page of a run: live curves, findings and edits, and the form to request edits.
+import { Refused, announce, byId, clock, count, element, followEvents, get, oneAtATime, post, short } from "./common.js";
+import { describeCurve, draw, line, paintTwice } from "./plots.js";
 
 const run = byId("run").dataset.run;
 const api = `/api/runs/${run}`;
 const COLUMNS = ["loss", "validation", "lr", "gradient_norm", "update_ratio"];
 const SMALL = { gradient_norm: "Gradient norm", update_ratio: "Update ratio" };
 
-let about = null; // RunDetail
-let seen = null; // Curves
-let coming = null; // Ahead
-let told = null; // the last `state` event
-let range = null; // what the curves show: null, or [first, last]
+let detail = null; // RunDetail
+let recorded = null; // CurvesResponse
+let preview = null; // PreviewResponse
+let lastState = null; // data of the last `state` event
+let range = null; // steps that the curves show: null for all, or [first, last]
 
-// What is drawn
+// Curves
 
 const marks = () => {
-  const edits = about.edits
+  const edits = detail.edits
     .filter((edit) => edit.step !== null)
     .map((edit) => ({ step: edit.step, label: `E${edit.sequence}`, colour: "@chosen-text", dash: "solid" }));
-  const findings = about.findings
+  const findings = detail.findings
     .map((finding, index) => ({ step: finding.step, label: `F${index + 1}`, colour: "@diverged-text", dash: "dot" }))
     .filter((mark) => mark.step !== null);
-  const attempts = about.attempts
+  const attempts = detail.attempts
     .slice(1)
-    .map((one) => ({ step: one.begins, label: "↺", colour: "@best", dash: "dash" }));
+    .map((attempt) => ({ step: attempt.begins, label: "↺", colour: "@best", dash: "dash" }));
   return [...attempts, ...findings, ...edits];
 };
 
-const key = (place, items) => {
+const showLegend = (place, entries) => {
   byId(place).replaceChildren(
-    ...items.map(([colour, sign, words]) =>
-      element("span", {}, element("i", { class: colour, "aria-hidden": "true" }, sign), words),
+    ...entries.map(([colour, sign, label]) =>
+      element("span", {}, element("i", { class: colour, "aria-hidden": "true" }, sign), label),
     ),
   );
 };
 
-const shownRange = (withAhead) => {
+const shownRange = (withPreview) => {
   if (range !== null) return range;
-  const ends = [0, seen.last ?? 0, ...(withAhead && coming ? coming.step.slice(-1) : [])];
-  return [Math.min(seen.first ?? 0, ...ends), Math.max(...ends, 1)];
+  const ends = [0, recorded.last ?? 0, ...(withPreview && preview ? preview.step.slice(-1) : [])];
+  return [Math.min(recorded.first ?? 0, ...ends), Math.max(...ends, 1)];
 };
 
-// Loss and rate first; what is below them once they are on the screen.
-let waiting = null;
-const later = (work) => {
-  clearTimeout(waiting);
-  waiting = setTimeout(work, 30);
+// Loss and rate are painted first, the small plots below them a little later.
+let paintTimer = null;
+const paintLater = (work) => {
+  clearTimeout(paintTimer);
+  paintTimer = setTimeout(work, 30);
 };
 
 const paint = () => {
-  if (about === null || seen === null) return;
-  const { curves } = seen;
+  if (detail === null || recorded === null) return;
+  const { curves } = recorded;
   const log = byId("log").checked;
-  const common = { marks: marks(), log, zoomed: show };
+  const common = { marks: marks(), log, onZoom: showRange };
 
   const losses = [];
-  const many = curves.loss_mean !== undefined;
-  losses.push({ ...line(curves.loss, "loss", "@measured", { width: many ? 1 : 2 }), opacity: many ? 0.35 : 1 });
-  if (many) losses.push(line(curves.loss_mean, "mean loss", "@measured", { width: 2.5 }));
-  const validated = curves.validation.step.length > 0;
-  if (validated) losses.push(line(curves.validation, "validation loss", "@best", { markers: curves.validation.step.length < 60 }));
+  const withMean = curves.loss_mean !== undefined;
+  losses.push({ ...line(curves.loss, "loss", "@measured", { width: withMean ? 1 : 2 }), opacity: withMean ? 0.35 : 1 });
+  if (withMean) losses.push(line(curves.loss_mean, "mean loss", "@measured", { width: 2.5 }));
+  const hasValidation = curves.validation.step.length > 0;
+  if (hasValidation) losses.push(line(curves.validation, "validation loss", "@best", { markers: curves.validation.step.length < 60 }));
   draw(byId("plot-loss"), losses, { ...common, range: shownRange(false), y: "loss" });
-  key("key-loss", [
-    ["measured", "━", many ? "loss; strong: its mean over short stretches" : "loss"],
-    ...(validated ? [["best", "━", "validation loss"]] : []),
-    ...(seen.not_finite.length > 0 ? [["diverged", "×", `not a finite number at ${seen.not_finite.length >= 100 ? "100 steps or more" : `step ${seen.not_finite.slice(0, 3).map(count).join(", ")}`}`]] : []),
+  showLegend("key-loss", [
+    ["measured", "━", withMean ? "loss; thick line: mean over short ranges" : "loss"],
+    ...(hasValidation ? [["best", "━", "validation loss"]] : []),
+    ...(recorded.not_finite.length > 0 ? [["diverged", "×", `not finite at ${recorded.not_finite.length >= 100 ? "100 or more steps" : `step ${recorded.not_finite.slice(0, 3).map(count).join(", ")}`}`]] : []),
   ]);
 
   const rates = [line(curves.lr, "rate", "@measured")];
-  const ahead = coming !== null && coming.step.length > 0;
-  if (ahead) rates.push(line({ step: coming.step, value: coming.before }, "rate ahead", "@measured", { dash: "dot" }));
-  const prepared = ahead && coming.after !== null;
-  if (prepared) rates.push(line({ step: coming.after_step, value: coming.after }, "with the edit", "@chosen", { width: 2.5 }));
+  const hasPreview = preview !== null && preview.step.length > 0;
+  if (hasPreview) rates.push(line({ step: preview.step, value: preview.before }, "planned rate", "@measured", { dash: "dot" }));
+  const hasEdit = hasPreview && preview.after !== null;
+  if (hasEdit) rates.push(line({ step: preview.after_step, value: preview.after }, "rate with the edit", "@chosen", { width: 2.5 }));
   draw(byId("plot-lr"), rates, { ...common, log: false, range: shownRange(true), y: "rate", zero: true });
-  key("key-lr", [
-    ["measured", "━", "used"],
-    ...(ahead ? [["measured", "┅", "ahead"]] : []),
-    ...(prepared ? [["chosen", "━", "ahead with the edit being prepared"]] : []),
+  showLegend("key-lr", [
+    ["measured", "━", "recorded rate"],
+    ...(hasPreview ? [["measured", "┅", "planned rate"]] : []),
+    ...(hasEdit ? [["chosen", "━", "planned rate with this edit"]] : []),
   ]);
   for (const [name, title] of Object.entries({ loss: "Loss", lr: "Rate", ...SMALL })) {
-    byId(`plot-${name}`).setAttribute("aria-label", `${described(title, curves[name])}. The table below has figures.`);
+    byId(`plot-${name}`).setAttribute("aria-label", `${describeCurve(title, curves[name])}. The table below has values.`);
   }
-  later(() => {
+  paintLater(() => {
     for (const [name, title] of Object.entries(SMALL)) {
       byId(`plot-${name}`).closest("figure").hidden = curves[name].step.length === 0;
       if (curves[name].step.length === 0) continue;
@@ -90,119 +90,119 @@ const paint = () => {
       draw(byId(`plot-${name}`), data, { ...common, range: shownRange(false), y: title.toLowerCase() });
     }
   });
-  key("marks-key", [
-    ...(about.edits.some((edit) => edit.step !== null) ? [["chosen", "│", "E: an edit"]] : []),
-    ...(about.findings.some((finding) => finding.step !== null) ? [["diverged", "┊", "F: a finding"]] : []),
-    ...(about.attempts.length > 1 ? [["best", "╎", "↺ resumed or rolled back"]] : []),
+  showLegend("marks-key", [
+    ...(detail.edits.some((edit) => edit.step !== null) ? [["chosen", "│", "E: edit"]] : []),
+    ...(detail.findings.some((finding) => finding.step !== null) ? [["diverged", "┊", "F: finding"]] : []),
+    ...(detail.attempts.length > 1 ? [["best", "╎", "↺: resumed or rolled back"]] : []),
   ]);
   if (window.Plotly === undefined) {
     performance.mark("sketched");
     return;
   }
   if (byId("run").dataset.drawn === undefined) performance.mark("drawn");
-  byId("run").dataset.drawn = String(seen.last ?? -1);
+  byId("run").dataset.drawn = String(recorded.last ?? -1);
 };
 
-const figures = async () => {
-  if (!byId("figures").open) return;
+const updateTable = async () => {
+  if (!byId("table").open) return;
   const query = range === null ? "" : `&first=${range[0]}&last=${range[1]}`;
-  const { columns, rows } = await ask(`${api}/table?rows=25${query}`);
+  const { columns, rows } = await get(`${api}/table?rows=25${query}`);
   const head = element("tr", {}, ...columns.map((name) => element("th", { scope: "col" }, name.replace("_", " "))));
   const body = rows.map((row) =>
-    element("tr", {}, ...row.map((value, at) => element(at ? "td" : "th", at ? {} : { scope: "row" }, at ? short(value, 4) : count(value)))),
+    element("tr", {}, ...row.map((value, column) => element(column ? "td" : "th", column ? {} : { scope: "row" }, column ? short(value, 4) : count(value)))),
   );
-  byId("figures-table").replaceChildren(
-    element("caption", {}, `${rows.length} rows of the ${count(seen.rows)} recorded`),
+  byId("table-rows").replaceChildren(
+    element("caption", {}, `${rows.length} of ${count(recorded.rows)} recorded rows`),
     element("thead", {}, head),
     element("tbody", {}, ...body),
   );
 };
 
-const replay = async () => {
+const updateReplay = async () => {
   if (!byId("replay").open) return;
   try {
-    const { schedule, total_steps, edits, command } = await ask(`${api}/replay`);
+    const { schedule, total_steps, edits, command } = await get(`${api}/replay`);
     const rows = [
-      [`its schedule with ${edits.length === 1 ? "its edit" : `its ${edits.length} edits`}, ${count(total_steps)} updates`, element("code", {}, schedule)],
-      ...(edits.length ? [["edits, in order", element("ol", {}, ...edits.map((words) => element("li", {}, words)))]] : []),
-      ["to repeat it, rollbacks included", element("code", {}, command)],
+      [`Schedule with ${edits.length === 1 ? "its edit" : `its ${edits.length} edits`}, ${count(total_steps)} steps`, element("code", {}, schedule)],
+      ...(edits.length ? [["Edits, in order", element("ol", {}, ...edits.map((edit) => element("li", {}, edit)))]] : []),
+      ["Command that repeats the run, with its rollbacks", element("code", {}, command)],
     ];
-    byId("replay-said").textContent = "";
-    byId("replay-shown").replaceChildren(...rows.flatMap(([term, what]) => [element("dt", {}, term), element("dd", {}, what)]));
+    byId("replay-message").textContent = "";
+    byId("replay-rows").replaceChildren(...rows.flatMap(([term, content]) => [element("dt", {}, term), element("dd", {}, content)]));
   } catch (error) {
-    byId("replay-said").textContent = error instanceof Refused ? error.message : "The dashboard cannot be reached.";
+    byId("replay-message").textContent = error instanceof Refused ? error.message : "The dashboard cannot be reached.";
   }
 };
 
-// Reading
+// Loading
 
 const load = oneAtATime(async () => {
   const columns = COLUMNS.map((name) => `column=${name}`).join("&");
   const query = range === null ? "" : `&first=${range[0]}&last=${range[1]}`;
-  [about, seen, coming] = await Promise.all([ask(api), ask(`${api}/curves?${columns}${query}`), ask(aheadPath())]);
-  summary(about.run);
-  lists();
+  [detail, recorded, preview] = await Promise.all([get(api), get(`${api}/curves?${columns}${query}`), get(previewPath())]);
+  showSummary(detail.run);
+  showLists();
   paintTwice(paint);
-  prepare();
-  await Promise.all([figures(), replay()]);
-  if (told !== null && told.run.updated > about.run.updated) load(); // came while this was read
+  updateForm();
+  await Promise.all([updateTable(), updateReplay()]);
+  if (lastState !== null && lastState.run.updated > detail.run.updated) load(); // changed meanwhile
 });
 
-const show = (wanted) => {
-  range = wanted;
-  byId("first").value = wanted === null ? "" : wanted[0];
-  byId("last").value = wanted === null ? "" : wanted[1];
+const showRange = (newRange) => {
+  range = newRange;
+  byId("first").value = range === null ? "" : range[0];
+  byId("last").value = range === null ? "" : range[1];
   load();
 };
 
-/** What tells whether there is something new, of a RunDetail and of a `state` event alike. */
-const known = (state) => {
+/** A text that changes whenever the run does, from a RunDetail or from a `state` event. */
+const fingerprint = (state) => {
   const sizes = ["findings", "edits", "attempts", "snapshots"].map((name) => state[name].length ?? state[name]);
   const answered = state.answered ?? state.edits.filter((edit) => edit.status !== "pending").length;
   return JSON.stringify([state.run.updated, state.run.status, answered, ...sizes]);
 };
 
-// Words
+// Texts
 
-const summary = (now) => {
+const showSummary = (current) => {
   const status = byId("status");
-  if (status.textContent !== now.status) {
-    status.className = `status status-${now.status}`;
-    status.textContent = now.status;
-    news(`The run is ${now.status}.`);
+  if (status.textContent !== current.status) {
+    status.className = `status status-${current.status}`;
+    status.textContent = current.status;
+    announce(`The run is ${current.status}.`);
   }
-  byId("step").textContent = count(now.step);
-  byId("lr").textContent = short(now.lr);
-  byId("loss").textContent = short(now.loss, 4);
-  if (byId("progress")) byId("progress").value = now.step;
-  news(`Step ${count(now.step)}, loss ${short(now.loss)}, rate ${short(now.lr)}.`, { minor: true });
+  byId("step").textContent = count(current.step);
+  byId("lr").textContent = short(current.lr);
+  byId("loss").textContent = short(current.loss, 4);
+  if (byId("progress")) byId("progress").value = current.step;
+  announce(`Step ${count(current.step)}, loss ${short(current.loss)}, rate ${short(current.lr)}.`, { minor: true });
 };
 
-const words = (edit) => {
+const editText = (edit) => {
   const value = edit.value !== null && typeof edit.value === "object" ? `${edit.value.steps} ${edit.value.shape}` : edit.value;
-  const shown = typeof value === "number" ? short(value, 6) : value;
-  return `${edit.kind}${shown === null ? "" : ` ${shown}`}${edit.group === null ? "" : ` of group ${edit.group}`}`;
+  const text = typeof value === "number" ? short(value, 6) : value;
+  return `${edit.kind}${text === null ? "" : ` ${text}`}${edit.group === null ? "" : ` of group ${edit.group}`}`;
 };
 
-const stood = new Map(); // status of each edit as last said
-const lists = () => {
-  const edits = [...about.edits].reverse().map((edit) => {
-    const became = { pending: "waits for the run", applied: `took effect at step ${count(edit.step)}`, refused: "refused" }[edit.status];
-    const before = stood.get(edit.sequence);
-    if (before !== undefined && before !== edit.status) news(`${words(edit)}: ${became}. ${edit.answer}`);
-    stood.set(edit.sequence, edit.status);
+const lastStatus = new Map(); // the last known status of each edit
+const showLists = () => {
+  const edits = [...detail.edits].reverse().map((edit) => {
+    const outcome = { pending: "waiting for the run", applied: `took effect at step ${count(edit.step)}`, refused: "refused" }[edit.status];
+    const before = lastStatus.get(edit.sequence);
+    if (before !== undefined && before !== edit.status) announce(`${editText(edit)}: ${outcome}. ${edit.answer}`);
+    lastStatus.set(edit.sequence, edit.status);
     return element(
       "li",
       { class: `event event-${edit.status}`, value: edit.sequence },
-      element("strong", {}, `E${edit.sequence} ${words(edit)}`),
-      element("span", { class: "what" }, ` ${became}`),
+      element("strong", {}, `E${edit.sequence} ${editText(edit)}`),
+      element("span", { class: "what" }, ` ${outcome}`),
       ...(edit.answer ? [element("p", {}, edit.answer)] : []),
       ...(edit.reason ? [element("p", { class: "reason" }, edit.reason)] : []),
       element("p", { class: "quiet" }, `${edit.author}, ${clock(edit.time)}`),
     );
   });
-  byId("edits").replaceChildren(...(edits.length ? edits : [element("li", { class: "none" }, "none yet")]));
-  const findings = about.findings.map((finding, index) =>
+  byId("edits").replaceChildren(...(edits.length ? edits : [element("li", { class: "none" }, "No edits yet.")]));
+  const findings = detail.findings.map((finding, index) =>
     element(
       "li",
       { class: `event event-${finding.severity}` },
@@ -212,159 +212,159 @@ const lists = () => {
       element("p", { class: "remedy" }, finding.remedy),
     ),
   );
-  byId("findings").replaceChildren(...(findings.length ? findings : [element("li", { class: "none" }, "none")]));
-  facts();
+  byId("findings").replaceChildren(...(findings.length ? findings : [element("li", { class: "none" }, "No findings.")]));
+  showFacts();
 };
 
-const facts = () => {
+const showFacts = () => {
   const rows = [
-    ["schedule", about.schedule ?? "not ours: another scheduler sets the rate"],
-    ["started", `${clock(about.run.started)} on ${about.host}, process ${about.pid}`],
-    ...about.attempts.slice(1).map((one) => [`from step ${count(one.begins)}`, `${one.reason || "resumed"} (${clock(one.time)})`]),
-    ...Object.entries(about.limits).map(([name, value]) => [`limit: ${name}`, JSON.stringify(value)]),
-    ...Object.entries(about.facts).map(([name, value]) => [name, typeof value === "string" ? value : JSON.stringify(value)]),
+    ["schedule", detail.schedule ?? "none: another scheduler sets the rate"],
+    ["started", `${clock(detail.run.started)} on ${detail.host}, process ${detail.pid}`],
+    ...detail.attempts.slice(1).map((attempt) => [`from step ${count(attempt.begins)}`, `${attempt.reason || "resumed"} (${clock(attempt.time)})`]),
+    ...Object.entries(detail.limits).map(([name, value]) => [`limit: ${name}`, JSON.stringify(value)]),
+    ...Object.entries(detail.facts).map(([name, value]) => [name, typeof value === "string" ? value : JSON.stringify(value)]),
   ];
   byId("facts").replaceChildren(
     ...rows.map(([name, value]) => element("tr", {}, element("th", { scope: "row" }, name), element("td", { class: "word long" }, value))),
   );
 };
 
-// Controls
+// The form
 
 const form = byId("steer");
-const VALUES = {
-  scale: ["Factor", "times the rate, and all that is planned for later", "0.5", ["0.5", "0.7", "0.8", "1.25", "2"]],
-  set: ["Rate", "the highest rate of the next update", "", []],
-  decay: ["Steps", "from the rate it has down to the end of the run", "", []],
-  stretch: ["Total", "updates of the whole run", "", []],
-  follow: ["Schedule", "its text; the rate is the one it has at each step", "", ["1e-3 * linear()", "1e-3 * cosine()"]],
-  rollback: ["Step", "weights, optimizer and schedule as they were before it", "", []],
+const FIELDS = {
+  scale: ["Factor", "multiplies the rate now and at all later steps", "0.5", ["0.5", "0.7", "0.8", "1.25", "2"]],
+  set: ["Rate", "the highest rate of all groups at the next step", "", []],
+  decay: ["Steps", "length of the decay, from the current rate to the end of the run", "", []],
+  stretch: ["Total steps", "of the whole run", "", []],
+  follow: ["Schedule", "text of the new schedule; it sets the rate from the next step on", "", ["1e-3 * linear()", "1e-3 * cosine()"]],
+  rollback: ["Step", "restores weights, optimizer and schedule as they were before this step", "", []],
 };
 
-const edit = () => {
+const editOfForm = () => {
   const kind = form.kind.value;
-  const made = { kind };
+  const edit = { kind };
   if (kind === "follow") {
-    made.schedule = form.value.value.trim();
-    if (made.schedule === "") return { ...made, missing: "Schedule: a text is needed, such as 1e-3 * linear()." };
-  } else if (kind in VALUES) {
+    edit.schedule = form.value.value.trim();
+    if (edit.schedule === "") return { ...edit, missing: "Enter a schedule, such as 1e-3 * linear()." };
+  } else if (kind in FIELDS) {
     const text = form.value.value.trim().replace(",", ".");
     const number = text === "" ? NaN : Number(text);
-    if (!Number.isFinite(number)) return { ...made, missing: `${VALUES[kind][0]}: a number is needed.` };
-    made.value = number;
+    if (!Number.isFinite(number)) return { ...edit, missing: `${FIELDS[kind][0]}: enter a number.` };
+    edit.value = number;
   }
-  if (kind === "decay" && form.shape.value.trim()) made.shape = form.shape.value.trim();
-  if (!byId("group-row").hidden && form.group.value !== "") made.group = Number(form.group.value);
-  return made;
+  if (kind === "decay" && form.shape.value.trim()) edit.shape = form.shape.value.trim();
+  if (!byId("group-row").hidden && form.group.value !== "") edit.group = Number(form.group.value);
+  return edit;
 };
 
-const aheadPath = () => {
-  const wanted = form === null || about === null || about.run.status !== "running" ? null : edit();
-  if (wanted === null || wanted.missing) return `${api}/ahead`;
-  return `${api}/ahead?${new URLSearchParams(wanted)}`;
+const previewPath = () => {
+  const edit = form === null || detail === null || detail.run.status !== "running" ? null : editOfForm();
+  if (edit === null || edit.missing) return `${api}/preview`;
+  return `${api}/preview?${new URLSearchParams(edit)}`;
 };
 
-/** The form as the run allows it, and in words what the edit would do. */
-const prepare = () => {
+/** Adapt the form to the run, and show the effect of the edit in words. */
+const updateForm = () => {
   if (form === null) return;
-  const live = about.run.status === "running";
+  const live = detail.run.status === "running";
   form.hidden = !live;
   byId("ended").hidden = live;
-  byId("ended").textContent = live ? "" : `The run is ${about.run.status}; only a running one can be steered.`;
+  byId("ended").textContent = live ? "" : `The run is ${detail.run.status}. Only a running run can be edited.`;
   if (!live) return;
-  const groups = (about.facts.group_lr ?? []).length;
+  const groups = (detail.facts.group_lr ?? []).length;
   byId("group-row").hidden = groups < 2 || !["scale", "set", "hold", "release", "decay"].includes(form.kind.value);
   if (form.group.options.length !== groups + 1) {
-    const options = [...Array(groups).keys()].map((at) => element("option", { value: at }, `group ${at}`));
+    const options = [...Array(groups).keys()].map((group) => element("option", { value: group }, `group ${group}`));
     form.group.replaceChildren(element("option", { value: "" }, "all groups"), ...options);
   }
   if (form.kind.value === "rollback") {
-    const steps = about.snapshots.map((one) => one.step);
+    const steps = detail.snapshots.map((snapshot) => snapshot.step);
     byId("values").replaceChildren(...steps.map((step) => element("option", { value: step })));
-    byId("value-help").textContent = steps.length ? `snapshots: ${steps.map(count).join(", ")}` : "there is no snapshot yet";
+    byId("value-help").textContent = steps.length ? `Snapshots: ${steps.map(count).join(", ")}` : "There is no snapshot yet.";
   }
-  const now = coming?.before?.[0];
-  const then = coming?.after?.[0];
-  let said = "";
-  if (coming?.refused && !edit().missing) said = coming.refused;
-  else if (then !== undefined && now !== undefined) {
-    said = now === then ? `The rate stays ${short(now)} at first; see the curve.` : `The rate goes from ${short(now)} to ${short(then)}.`;
+  const before = preview?.before?.[0];
+  const after = preview?.after?.[0];
+  let text = "";
+  if (preview?.refused && !editOfForm().missing) text = preview.refused;
+  else if (after !== undefined && before !== undefined) {
+    text = before === after ? `The rate stays ${short(before)} at first; the plot shows the later rates.` : `The rate changes from ${short(before)} to ${short(after)}.`;
   }
-  if (byId("ahead").textContent !== said) byId("ahead").textContent = said;
+  if (byId("preview").textContent !== text) byId("preview").textContent = text;
 };
 
-const preview = oneAtATime(async () => {
-  coming = await ask(aheadPath());
+const updatePreview = oneAtATime(async () => {
+  preview = await get(previewPath());
   paint();
-  prepare();
+  updateForm();
 });
 
-const changed = () => {
-  byId("refused").textContent = ""; // of the edit as it was; now, as a refusal may come before the preview
-  preview();
+const onInput = () => {
+  byId("refused").textContent = ""; // it was detail the edit before this input
+  updatePreview();
 };
 
-const chosen = () => {
-  const known = VALUES[form.kind.value];
-  byId("value-row").hidden = known === undefined;
+const onKind = () => {
+  const field = FIELDS[form.kind.value];
+  byId("value-row").hidden = field === undefined;
   byId("shape-row").hidden = form.kind.value !== "decay";
-  if (known !== undefined) {
-    byId("value-label").textContent = known[0];
-    byId("value-help").textContent = known[1];
+  if (field !== undefined) {
+    byId("value-label").textContent = field[0];
+    byId("value-help").textContent = field[1];
     form.value.inputMode = form.kind.value === "follow" ? "text" : "decimal";
-    form.value.value = form.kind.value === "rollback" ? String(about?.snapshots.at(-1)?.step ?? "") : known[2];
-    byId("values").replaceChildren(...known[3].map((value) => element("option", { value })));
+    form.value.value = form.kind.value === "rollback" ? String(detail?.snapshots.at(-1)?.step ?? "") : field[2];
+    byId("values").replaceChildren(...field[3].map((value) => element("option", { value })));
   }
-  if (about !== null) {
-    prepare();
-    changed();
+  if (detail !== null) {
+    updateForm();
+    onInput();
   }
 };
 
-const asked = async (event) => {
+const onSubmit = async (event) => {
   event.preventDefault();
-  const wanted = edit();
+  const edit = editOfForm();
   const refused = byId("refused");
-  if (wanted.missing) {
-    refused.textContent = wanted.missing;
+  if (edit.missing) {
+    refused.textContent = edit.missing;
     form.value.focus();
     return;
   }
-  byId("ask").disabled = true;
+  byId("request").disabled = true;
   try {
-    const made = await send(`${api}/edits`, { ...wanted, reason: form.reason.value, author: form.author.value });
+    const stored = await post(`${api}/edits`, { ...edit, reason: form.reason.value, author: form.author.value });
     refused.textContent = "";
     form.reason.value = "";
-    news(`Asked the run: ${words(made)}.`);
+    announce(`Requested: ${editText(stored)}.`);
     load();
   } catch (error) {
-    refused.textContent = error instanceof Refused ? error.message : "The dashboard cannot be reached; nothing was changed.";
+    refused.textContent = error instanceof Refused ? error.message : "The dashboard cannot be reached. Nothing was changed.";
   } finally {
-    byId("ask").disabled = false;
+    byId("request").disabled = false;
   }
 };
 
 if (form !== null) {
   form.author.value = localStorage.getItem("learnrate-author") ?? "";
   form.author.addEventListener("change", () => localStorage.setItem("learnrate-author", form.author.value));
-  form.kind.addEventListener("change", chosen);
-  for (const field of [form.value, form.shape, form.group]) field.addEventListener("input", changed);
-  form.addEventListener("submit", asked);
-  chosen();
+  form.kind.addEventListener("change", onKind);
+  for (const field of [form.value, form.shape, form.group]) field.addEventListener("input", onInput);
+  form.addEventListener("submit", onSubmit);
+  onKind();
 }
 
 byId("view").addEventListener("submit", (event) => {
   event.preventDefault();
   const [from, to] = [byId("first"), byId("last")].map((field) => (field.value === "" ? null : Number(field.value)));
-  show(from === null && to === null ? null : [from ?? 0, to ?? Math.max(seen?.last ?? 1, 1)]);
+  showRange(from === null && to === null ? null : [from ?? 0, to ?? Math.max(recorded?.last ?? 1, 1)]);
 });
-byId("whole").addEventListener("click", () => show(null));
+byId("whole").addEventListener("click", () => showRange(null));
 byId("log").addEventListener("change", paint);
-byId("figures").addEventListener("toggle", figures);
-byId("replay").addEventListener("toggle", replay);
+byId("table").addEventListener("toggle", updateTable);
+byId("replay").addEventListener("toggle", updateReplay);
 addEventListener("colours", paint);
-follow(`${api}/events`, (state) => {
-  told = state;
-  if (about !== null && known(about) !== known(state)) load();
+followEvents(`${api}/events`, (state) => {
+  lastState = state;
+  if (detail !== null && fingerprint(detail) !== fingerprint(state)) load();
 });
 load();

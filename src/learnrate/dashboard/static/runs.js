@@ -1,51 +1,51 @@
-// The list of runs: kept up to date by fetching the rows again from the server.
-import { byId, follow, news, oneAtATime } from "./common.js";
+// The list of runs: rows are fetched again from the server when the store changes.
+import { announce, byId, followEvents, oneAtATime } from "./common.js";
 
 const form = byId("choice");
-const chosen = () => [...form.querySelectorAll("input[name=run]:checked")].map((box) => box.value);
+const selectedRuns = () => [...form.querySelectorAll("input[name=run]:checked")].map((box) => box.value);
 
-const settle = () => {
-  const count = chosen().length;
+const updateButton = () => {
+  const count = selectedRuns().length;
   const button = byId("compare");
   button.disabled = count < 2 || count > 8;
-  button.textContent = count ? `Compare the ${count} chosen` : "Compare the chosen";
+  button.textContent = count ? `Compare ${count} selected runs` : "Compare selected runs";
 };
 
 const refresh = oneAtATime(async () => {
   const response = await fetch(location.href);
   if (!response.ok) return;
-  const found = new DOMParser().parseFromString(await response.text(), "text/html");
-  const [old, rows] = [byId("rows"), found.getElementById("rows")];
+  const page = new DOMParser().parseFromString(await response.text(), "text/html");
+  const [old, rows] = [byId("rows"), page.getElementById("rows")];
   if (rows === null || old === null) {
-    if ((rows === null) !== (old === null)) location.reload(); // the first run, or the last one gone
+    if ((rows === null) !== (old === null)) location.reload(); // the first run was added, or the last one removed
     return;
   }
-  const kept = new Set(chosen());
+  const selected = new Set(selectedRuns());
   const focused = document.activeElement?.closest?.("#rows tr")?.querySelector("input")?.value;
   const onLink = document.activeElement?.tagName === "A";
-  for (const box of rows.querySelectorAll("input[name=run]")) box.checked = kept.has(box.value);
+  for (const box of rows.querySelectorAll("input[name=run]")) box.checked = selected.has(box.value);
   old.replaceWith(document.adoptNode(rows));
-  const back = focused && rows.querySelector(`input[value="${CSS.escape(focused)}"]`);
-  if (back) (onLink ? back.closest("tr").querySelector("a") : back).focus();
-  byId("count").textContent = found.getElementById("count").textContent;
-  settle();
+  const focusedBox = focused && rows.querySelector(`input[value="${CSS.escape(focused)}"]`);
+  if (focusedBox) (onLink ? focusedBox.closest("tr").querySelector("a") : focusedBox).focus();
+  byId("count").textContent = page.getElementById("count").textContent;
+  updateButton();
 });
 
-form.addEventListener("change", settle);
-settle();
-let first = true;
-let last = 0;
-let planned = null;
-follow("/api/events", (state) => {
-  if (first) {
-    first = false;
+form.addEventListener("change", updateButton);
+updateButton();
+let firstEvent = true;
+let lastRefresh = 0;
+let timer = null;
+followEvents("/api/events", (state) => {
+  if (firstEvent) {
+    firstEvent = false;
     return;
   }
-  news(`${state.live} runs are live.`, { minor: true });
-  if (planned !== null) return;
-  planned = setTimeout(() => {
-    planned = null;
-    last = Date.now();
+  announce(`${state.live} runs are running.`, { minor: true });
+  if (timer !== null) return;
+  timer = setTimeout(() => {
+    timer = null;
+    lastRefresh = Date.now();
     refresh();
-  }, Math.max(0, last + 1000 - Date.now()));
+  }, Math.max(0, lastRefresh + 1000 - Date.now()));
 });

@@ -1,32 +1,32 @@
 "use strict";
-// In the head, not deferred: the colours are right before anything is painted.
+// Runs in the head, not deferred, so that the first paint has the right colours.
 (() => {
-  const kinds = ["auto", "light", "dark"];
+  const themes = ["auto", "light", "dark"];
   const root = document.documentElement;
-  const chosen = () => {
-    const held = localStorage.getItem("learnrate-theme");
-    return kinds.includes(held) ? held : "auto";
+  const storedTheme = () => {
+    const theme = localStorage.getItem("learnrate-theme");
+    return themes.includes(theme) ? theme : "auto";
   };
   const apply = () => {
-    const theme = chosen();
+    const theme = storedTheme();
     if (theme === "auto") delete root.dataset.theme;
     else root.dataset.theme = theme;
     const button = document.getElementById("theme");
     if (button === null) return;
     button.textContent = theme[0].toUpperCase() + theme.slice(1);
-    button.setAttribute("aria-label", `Colours: ${theme === "auto" ? "as the system says" : theme}`);
+    button.setAttribute("aria-label", `Colours: ${theme === "auto" ? "as the system prefers" : theme}`);
   };
-  const changed = () => dispatchEvent(new Event("colours"));
+  const dispatchChange = () => dispatchEvent(new Event("colours"));
 
   apply();
   document.addEventListener("DOMContentLoaded", () => {
     apply();
     document.getElementById("theme").addEventListener("click", () => {
-      const next = kinds[(kinds.indexOf(chosen()) + 1) % kinds.length];
+      const next = themes[(themes.indexOf(storedTheme()) + 1) % themes.length];
       localStorage.setItem("learnrate-theme", next);
       apply();
-      changed();
+      dispatchChange();
     });
   });
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", changed);
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", dispatchChange);
 })();
