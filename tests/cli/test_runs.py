@@ -1,4 +1,4 @@
-"""The commands of the store: train records, runs lists, export writes."""
+"""`train` records runs, `runs` lists them, and `export` writes their points."""
 
 import csv
 import json
@@ -21,7 +21,7 @@ unstable = quadratic_task(steepest=1000.0)
 
 @pytest.fixture
 def run(tmp_path, monkeypatch, capsys):
-    """Run a command in a folder with a task file; its exit status, standard output and error."""
+    """A function that runs a command; its exit status, standard output and standard error."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("LEARNRATE_STORE", raising=False)
     (tmp_path / "t.py").write_text(TASKS)
@@ -44,24 +44,24 @@ def test_train_records_the_run_and_its_losses_are_the_same_without(run, tmp_path
     assert not (tmp_path / "learnrate.db").exists()
     without = json.loads(out)
     _, out, _ = run(*TRAIN)
-    within = json.loads(out)
-    assert [point["loss"] for point in within["curve"]] == [p["loss"] for p in without["curve"]]
+    recorded = json.loads(out)
+    assert [point["loss"] for point in recorded["curve"]] == [p["loss"] for p in without["curve"]]
     assert without["run"] is None
-    seen = Store(create=False).observations(within["run"])
-    assert seen.column("loss").tolist() == [point["loss"] for point in within["curve"]]
-    assert seen.column("lr").tolist() == [point["lr"] for point in within["curve"]]
-    assert seen.column("validation")[-1] == within["validation"]
-    assert str(seen.schedule) == within["schedule"]
-    assert seen.facts["seed"] == 0
+    observations = Store(create=False).observations(recorded["run"])
+    assert observations.column("loss").tolist() == [point["loss"] for point in recorded["curve"]]
+    assert observations.column("lr").tolist() == [point["lr"] for point in recorded["curve"]]
+    assert observations.column("validation")[-1] == recorded["validation"]
+    assert str(observations.schedule) == recorded["schedule"]
+    assert observations.facts["seed"] == 0
 
 
-def test_train_says_what_was_found(run):
+def test_train_prints_its_findings(run):
     slow = ("train", "t.py:task", "--schedule", "1e-5 * linear()", "--total-steps", 80)
     (finding,) = json.loads(run(*slow, "--json")[1])["findings"]
     assert finding["code"] == "LR202"
-    said = " ".join(run(*slow)[1].split())
-    assert "LR202 error: nothing is learned" in said
-    assert f"{finding['message']} do {finding['remedy']}" in said
+    text = " ".join(run(*slow)[1].split())
+    assert "LR202 error: nothing is learned" in text
+    assert f"{finding['message']} do {finding['remedy']}" in text
     assert json.loads(run(*slow, "--no-store", "--json")[1])["findings"] == []
 
 
@@ -72,23 +72,23 @@ def test_runs_lists_what_was_trained_the_newest_first(run):
     listed = json.loads(out)
     assert code == 0
     assert {"run", "status", "step", "total_steps", "lr", "loss"} <= set(listed[0])
-    assert [(each["status"], each["total_steps"]) for each in listed] == [
+    assert [(stored["status"], stored["total_steps"]) for stored in listed] == [
         ("diverged", 50),
         ("finished", 30),
     ]
     assert listed[1]["step"] == 30
     code, out, _ = run("runs")
     assert code == 0
-    assert all(each["run"] in out for each in listed)
+    assert all(stored["run"] in out for stored in listed)
 
 
-def test_one_run_is_shown_with_what_was_asked_of_it_and_what_was_found(run):
+def test_one_run_is_shown_with_its_edits_and_findings(run):
     store = Store("learnrate.db")
-    made = store.new_run(total_steps=30, schedule=schedule("0.05 * linear(30)"))
-    store.add_edit(made, "scale", 0.5, author="ann", reason="too high")
-    store.add_edit(made, "rollback", 7, author="ben")
-    store.answer_edit(made, 1, "applied", step=12, answer="rate 0.03 -> 0.015", position=1)
-    store.answer_edit(made, 2, "refused", answer="there is no snapshot of step 7")
+    run_id = store.new_run(total_steps=30, schedule=schedule("0.05 * linear(30)"))
+    store.add_edit(run_id, "scale", 0.5, author="ann", reason="too high")
+    store.add_edit(run_id, "rollback", 7, author="ben")
+    store.answer_edit(run_id, 1, "applied", step=12, answer="rate 0.03 -> 0.015", position=1)
+    store.answer_edit(run_id, 2, "refused", answer="there is no snapshot of step 7")
     finding = Finding(
         code="LR301",
         severity=Severity.ADVICE,
@@ -97,46 +97,46 @@ def test_one_run_is_shown_with_what_was_asked_of_it_and_what_was_found(run):
         evidence={},
         remedy="Decay.",
     )
-    store.add_finding(made, finding)
+    store.add_finding(run_id, finding)
     (shown,) = json.loads(run("runs", "last", "--json")[1])
-    assert shown["run"] == made
+    assert shown["run"] == run_id
     assert shown["schedule"] == "0.05 * linear(30)"
     assert [(edit["kind"], edit["status"], edit["step"]) for edit in shown["edits"]] == [
         ("scale", "applied", 12),
         ("rollback", "refused", None),
     ]
     assert shown["findings"] == [finding.to_dict()]
-    code, out, _ = run("runs", made[:4])
-    said = " ".join(out.split())
+    code, out, _ = run("runs", run_id[:4])
+    text = " ".join(out.split())
     assert code == 0
-    assert "E1 scale 0.5: applied at step 12; asked by ann at" in said
-    assert "too high; rate 0.03 -> 0.015" in said
-    assert "E2 rollback 7: refused; asked by ben at" in said
-    assert "LR301 advice: a plateau: decay now (from step 20) It is flat. do Decay." in said
+    assert "E1 scale 0.5: applied at step 12; asked by ann at" in text
+    assert "too high; rate 0.03 -> 0.015" in text
+    assert "E2 rollback 7: refused; asked by ben at" in text
+    assert "LR301 advice: a plateau: decay now (from step 20) It is flat. do Decay." in text
 
 
-def test_a_finding_of_an_observer_of_ones_own_is_shown_too(run):
+def test_a_finding_with_an_unknown_code_is_shown_too(run):
     store = Store("learnrate.db")
-    own = {"step": None, "evidence": {}, "message": "It is odd.", "remedy": "Look."}
-    store.add_finding(store.new_run(), Finding(code="MY1", severity=Severity.WARNING, **own))
+    fields = {"step": None, "evidence": {}, "message": "It is odd.", "remedy": "Look."}
+    store.add_finding(store.new_run(), Finding(code="MY1", severity=Severity.WARNING, **fields))
     assert "MY1 warning It is odd. do Look." in " ".join(run("runs", "last")[1].split())
 
 
-def test_edits_are_worded_as_they_are_typed_also_of_a_kind_that_is_not_known_here(run):
+def test_edits_are_shown_as_typed_also_of_an_unknown_kind(run):
     store = Store("learnrate.db")
-    made = store.new_run()
+    run_id = store.new_run()
     for kind, value in [
         ("follow", "3e-4 * linear()"),
         ("decay", {"steps": 500, "shape": "cosine()"}),
         ("scale", 0.123456789),
         ("ponder", [1, 2]),
     ]:
-        store.add_edit(made, kind, value, author="ann")
-    said = " ".join(run("runs", "last")[1].split())
-    assert "E1 follow '3e-4 * linear()': pending" in said
-    assert "E2 decay 500 'cosine()': pending" in said
-    assert "E3 scale 0.123456789: pending" in said
-    assert "E4 ponder [1, 2]: pending" in said
+        store.add_edit(run_id, kind, value, author="ann")
+    text = " ".join(run("runs", "last")[1].split())
+    assert "E1 follow '3e-4 * linear()': pending" in text
+    assert "E2 decay 500 'cosine()': pending" in text
+    assert "E3 scale 0.123456789: pending" in text
+    assert "E4 ponder [1, 2]: pending" in text
 
 
 def test_export_writes_both_kinds_of_table(run, tmp_path):
@@ -165,7 +165,7 @@ def test_export_writes_both_kinds_of_table(run, tmp_path):
         ((*TRAIN, "--store", "a.db", "--no-store"), "not both"),
     ],
 )
-def test_misuse_is_one_sentence_and_leaves_nothing(run, tmp_path, arguments, words):
+def test_misuse_is_one_sentence_and_leaves_no_file(run, tmp_path, arguments, words):
     code, out, err = run(*arguments)
     assert (code, out) == (2, "")
     assert words in err
@@ -173,7 +173,7 @@ def test_misuse_is_one_sentence_and_leaves_nothing(run, tmp_path, arguments, wor
     assert [path.name for path in tmp_path.iterdir() if "db" in path.name] == []
 
 
-def test_a_run_that_is_not_there_or_a_kind_that_is_none_is_refused(run):
+def test_an_unknown_run_or_file_ending_is_refused(run):
     run(*TRAIN)
     code, _, err = run("export", "nobody", "--to", "a.csv")
     assert (code, "there is no run 'nobody'" in err) == (2, True)
