@@ -1,7 +1,7 @@
 """The best rate of a cell and the loss there, from a smooth fit through the truth's table.
 
-The lowest of twenty noisy means is low partly by luck. A parabola in log rate through the mean log
-losses within half a decade of it shares what the neighbours know, so little of that luck is left.
+The lowest of twenty noisy means is low partly by chance. A parabola in log rate through the mean log
+losses within half a decade of it also uses the neighbours, which removes most of that bias.
 """
 
 from __future__ import annotations
@@ -15,23 +15,23 @@ import numpy as np
 __all__ = ["Best", "best_of"]
 
 _WINDOW = 0.5 * math.log(10) * 1.001
-_HIGHEST = 0.2  # above the lowest mean, in log loss: what is higher stands on a cliff
-_TRUST = 0.3  # how much of a point's height above the lowest may be the parabola's own error
+_HIGHEST = 0.2  # in log loss above the lowest mean: higher means lie on a cliff
+_MISFIT = 0.3  # share of a log loss above the lowest that may be misfit of the parabola
 
 
 @dataclass(frozen=True)
 class Best:
-    """What is known of a cell's best rate.
+    """The best rate of a cell.
 
     Attributes:
         rate: the best rate.
         low: the lowest rate whose fitted loss is within a standard error of the best one's.
         high: the highest such rate.
-        loss: of each seed at the best rate.
+        loss: the loss of each seed at the best rate.
         error: the standard error of the best loss, as a share of it.
-        noise: the deviation of one run's loss, as a share, once the seed's own level is taken out.
+        noise: the standard deviation of one run's loss, as a share, without the level of its seed.
         log_lr: the logarithms of the rates tried.
-        log_loss: the mean log loss at each, NaN where a run diverged.
+        log_loss: the mean log loss at each rate; NaN if a run diverged.
     """
 
     rate: float
@@ -44,31 +44,30 @@ class Best:
     log_loss: np.ndarray
 
     def excess(self, runs: dict[int, float]) -> tuple[float, float]:
-        """The mean loss of runs over the best loss of the same seeds, less 1; and its error.
+        """The mean loss of runs over the best loss of the same seeds, less 1; and its standard error.
 
-        Infinite where a run diverged.
+        Infinite if a run diverged.
         """
-        ran = np.array([*runs.values()])
-        if not np.isfinite(ran).all():
+        losses = np.array([*runs.values()])
+        if not np.isfinite(losses).all():
             return math.inf, 0.0
-        ratio = float(ran.mean()) / float(np.mean([self.loss[seed] for seed in runs]))
-        return ratio - 1, ratio * math.hypot(self.noise / math.sqrt(len(ran)), self.error)
+        ratio = float(losses.mean()) / float(np.mean([self.loss[seed] for seed in runs]))
+        return ratio - 1, ratio * math.hypot(self.noise / math.sqrt(len(losses)), self.error)
 
     def expected(self, rate: float) -> float | None:
-        """The excess at a rate read off the truth, without a run; None outside its grid.
+        """The excess at a rate, interpolated in the truth without a run; None outside its grid.
 
-        Between two rates of the grid it is linear in the logarithms; infinite beside one that
+        The interpolation is linear in the logarithms. The excess is infinite next to a rate that
         diverged.
         """
-        at = math.log(rate)
-        if not self.log_lr[0] <= at <= self.log_lr[-1]:
+        log_lr = math.log(rate)
+        if not self.log_lr[0] <= log_lr <= self.log_lr[-1]:
             return None
-        height = np.interp(
-            at, self.log_lr, np.where(np.isnan(self.log_loss), np.inf, self.log_loss)
-        )
-        if not np.isfinite(height):
+        log_losses = np.where(np.isnan(self.log_loss), np.inf, self.log_loss)
+        log_loss = np.interp(log_lr, self.log_lr, log_losses)
+        if not np.isfinite(log_loss):
             return math.inf
-        return float(np.exp(height - np.mean(np.log([*self.loss.values()])))) - 1
+        return float(np.exp(log_loss - np.mean(np.log([*self.loss.values()])))) - 1
 
 
 def best_of(table: dict[str, Any]) -> Best:
@@ -78,25 +77,27 @@ def best_of(table: dict[str, Any]) -> Best:
         ValueError: no rate finished with every seed.
     """
     log_lr = np.log(table["lr"])
-    losses = np.array([[math.nan if one is None else one for one in row] for row in table["loss"]])
+    losses = np.array(
+        [[math.nan if loss is None else loss for loss in row] for row in table["loss"]]
+    )
     logs = np.log(losses)
-    means = logs.mean(axis=1)  # NaN where any seed diverged
+    means = logs.mean(axis=1)  # NaN if any seed diverged
     if np.isnan(means).all():
         raise ValueError("no rate finished with every seed")
     lowest = int(np.nanargmin(means))
-    beside = abs(log_lr - log_lr[lowest]) <= _WINDOW
-    near = beside & (np.nan_to_num(means - means[lowest], nan=math.inf) <= _HIGHEST)
-    levels = logs[near] - means[near, None]  # what is left is each seed's level, and noise
+    window = abs(log_lr - log_lr[lowest]) <= _WINDOW
+    near = window & (np.nan_to_num(means - means[lowest], nan=math.inf) <= _HIGHEST)
+    levels = logs[near] - means[near, None]  # the level of each seed, and noise
     seed_level = levels.mean(axis=0)
-    height = means[near] - means[lowest]
-    noise = _noise(levels - seed_level, height)
-    spread = np.hypot(noise / math.sqrt(logs.shape[1]), _TRUST * height) + 1e-9
-    place, value, error, reach = _vertex(log_lr[near] - log_lr[lowest], means[near], spread)
+    above = means[near] - means[lowest]
+    noise = _noise(levels - seed_level, above)
+    errors = np.hypot(noise / math.sqrt(logs.shape[1]), _MISFIT * above) + 1e-9
+    vertex, log_loss, error, reach = _vertex(log_lr[near] - log_lr[lowest], means[near], errors)
     return Best(
-        rate=math.exp(log_lr[lowest] + place),
-        low=math.exp(log_lr[lowest] + place - reach),
-        high=math.exp(log_lr[lowest] + place + reach),
-        loss=dict(zip(table["seeds"], np.exp(value + seed_level).tolist(), strict=True)),
+        rate=math.exp(log_lr[lowest] + vertex),
+        low=math.exp(log_lr[lowest] + vertex - reach),
+        high=math.exp(log_lr[lowest] + vertex + reach),
+        loss=dict(zip(table["seeds"], np.exp(log_loss + seed_level).tolist(), strict=True)),
         error=error,
         noise=noise,
         log_lr=log_lr,
@@ -104,32 +105,32 @@ def best_of(table: dict[str, Any]) -> Best:
     )
 
 
-def _noise(residuals: np.ndarray, height: np.ndarray) -> float:
-    """The deviation of what is left of (rates, seeds), for the lower half of the rates.
+def _noise(residuals: np.ndarray, above: np.ndarray) -> float:
+    """The standard deviation of residuals of shape (rates, seeds), at the better half of the rates.
 
-    Higher ones stand nearer to a cliff, where runs differ more.
+    The others are closer to a cliff, where runs differ more.
     """
     rates, seeds = residuals.shape
-    kept = residuals[np.argsort(height)[: max(3, (rates + 1) // 2)]]
-    freedom = kept.size * (1 - 1 / rates) * (1 - 1 / seeds)  # the levels were taken out
-    return math.sqrt((kept**2).sum() / max(1.0, freedom))
+    better = residuals[np.argsort(above)[: max(3, (rates + 1) // 2)]]
+    freedom = better.size * (1 - 1 / rates) * (1 - 1 / seeds)  # the levels were subtracted
+    return math.sqrt((better**2).sum() / max(1.0, freedom))
 
 
-def _vertex(x: np.ndarray, y: np.ndarray, spread: np.ndarray) -> tuple[float, float, float, float]:
-    """The lowest point of a weighted parabola, the value there, its error, and a reach.
+def _vertex(x: np.ndarray, y: np.ndarray, errors: np.ndarray) -> tuple[float, float, float, float]:
+    """The lowest point of a weighted parabola, the value there, its standard error, and a reach.
 
-    Within the reach, to either side, the parabola rises by less than the error. Where it is no
-    valley, or there are too few points for one, the lowest point measured stands in.
+    Within the reach, to either side, the parabola rises by less than the error. If the parabola has
+    no minimum, or there are too few points for one, the lowest measured point is used instead.
     """
-    design = np.stack([np.ones_like(x), x, x * x], axis=1) / spread[:, None]
+    design = np.stack([np.ones_like(x), x, x * x], axis=1) / errors[:, None]
     lowest = int(np.argmin(y))
     if len(x) < 4:
-        return float(x[lowest]), float(y[lowest]), float(spread[lowest]), 0.0
-    level, slope, curvature = np.linalg.lstsq(design, y / spread, rcond=None)[0]
+        return float(x[lowest]), float(y[lowest]), float(errors[lowest]), 0.0
+    level, slope, curvature = np.linalg.lstsq(design, y / errors, rcond=None)[0]
     if curvature <= 0:
-        return float(x[lowest]), float(y[lowest]), float(spread[lowest]), 0.0
-    place = float(np.clip(-slope / (2 * curvature), x[0], x[-1]))
-    at = np.array([1.0, place, place * place])
-    error = math.sqrt(at @ np.linalg.inv(design.T @ design) @ at)
-    value = level + slope * place + curvature * place**2
-    return place, float(value), error, math.sqrt(error / curvature)
+        return float(x[lowest]), float(y[lowest]), float(errors[lowest]), 0.0
+    vertex = float(np.clip(-slope / (2 * curvature), x[0], x[-1]))
+    powers = np.array([1.0, vertex, vertex * vertex])
+    error = math.sqrt(powers @ np.linalg.inv(design.T @ design) @ powers)
+    value = level + slope * vertex + curvature * vertex**2
+    return vertex, float(value), error, math.sqrt(error / curvature)

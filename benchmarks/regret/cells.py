@@ -1,8 +1,8 @@
 """What is measured: one cell is a task, an optimizer, a length and a batch size.
 
-`CELLS` was chosen before any method was fitted to it. A third is held out: no constant, prior or
-threshold of a method of ours may be chosen by looking at those, so that they say what happens on
-work nobody has seen.
+`CELLS` was chosen before any method was fitted to it. A third of the cells is held out: no constant,
+prior or threshold of a method of learnrate may be chosen by their results, so that they show how a
+method does on new tasks.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = ["CELLS", "OPTIMIZERS", "Cell", "chosen_cells"]
 
-# The rates are place-holders; what is measured overwrites them.
+# The rates are placeholders; the measurements set their own.
 OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
     "sgd": partial(torch.optim.SGD, lr=0.1, momentum=0.9),
     "adam": torch.optim.Adam,
@@ -38,14 +38,14 @@ OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
 
 
 @dataclass(frozen=True)
-class Work:
+class Workload:
     """A model, its data, and how its updates are made.
 
     Args:
-        model: makes one, with weights drawn from torch's generator.
-        source: the data.
-        clip_norm: as a task takes it.
-        seeds: of the truth; more where the validation loss is noisy.
+        model: makes a model with weights drawn from torch's generator.
+        source: gives the data.
+        clip_norm: the largest gradient norm, as `Task` takes it.
+        seeds: number of seeds of the truth; more if the validation loss is noisy.
     """
 
     model: Callable[[], nn.Module]
@@ -59,12 +59,12 @@ def _tuned_from(
 ) -> Callable[[], nn.Module]:
     """A trained model with a new last layer."""
 
-    def made() -> nn.Module:
+    def make() -> nn.Module:
         model = copy.deepcopy(base())
         model[-1] = nn.Linear(width, classes)
         return model
 
-    return made
+    return make
 
 
 def _trained(make: Callable[[], nn.Sequential], source: Examples, steps: int) -> nn.Sequential:
@@ -89,23 +89,23 @@ def _fashion_base() -> nn.Sequential:
     return _trained(lambda: models.cnn(5), data.fashion().of_classes(0, 4), 300)
 
 
-WORKS: dict[str, Work] = {
-    "digits-mlp": Work(lambda: models.mlp(64, 64, 10), data.digits, seeds=10),
-    "digits-cnn": Work(models.digits_cnn, data.digits, seeds=10),
-    "fashion-mlp": Work(lambda: models.mlp(784, 64, 10), data.fashion),
-    "fashion-cnn": Work(models.cnn, data.fashion),
-    "fashion-tuned": Work(
+WORKLOADS: dict[str, Workload] = {
+    "digits-mlp": Workload(lambda: models.mlp(64, 64, 10), data.digits, seeds=10),
+    "digits-cnn": Workload(models.digits_cnn, data.digits, seeds=10),
+    "fashion-mlp": Workload(lambda: models.mlp(784, 64, 10), data.fashion),
+    "fashion-cnn": Workload(models.cnn, data.fashion),
+    "fashion-tuned": Workload(
         _tuned_from(_fashion_base, 5, 784), lambda: data.fashion().of_classes(5, 9).first(3000)
     ),
-    "cifar-resnet": Work(models.resnet, data.cifar),
-    "chars-gru": Work(lambda: models.GRUText(65, 48), data.chars, clip_norm=1.0),
-    "chars-transformer": Work(
+    "cifar-resnet": Workload(models.resnet, data.cifar),
+    "chars-gru": Workload(lambda: models.GRUText(65, 48), data.chars, clip_norm=1.0),
+    "chars-transformer": Workload(
         lambda: models.TransformerText(65, 32, data.LENGTH), data.chars, clip_norm=1.0
     ),
-    "words-transformer": Work(
+    "words-transformer": Workload(
         lambda: models.TransformerText(data.WORDS, 32, data.LENGTH), data.words, clip_norm=1.0
     ),
-    "adult-mlp": Work(lambda: models.mlp(123, 32, 2), data.adult),
+    "adult-mlp": Workload(lambda: models.mlp(123, 32, 2), data.adult),
 }
 
 
@@ -114,15 +114,15 @@ class Cell:
     """One row of the truth.
 
     Args:
-        work: what is trained, a name in `WORKS`.
+        workload: what is trained, a name in `WORKLOADS`.
         optimizer: a name in `OPTIMIZERS`.
-        batch: examples an update.
+        batch: examples in a batch.
         total_steps: updates of a whole run.
-        around: a rate near which the truth is looked for first; the grid grows from there.
-        held_out: kept out of every fit.
+        around: the middle of the first grid of rates for the truth.
+        held_out: whether the cell is left out of every fit.
     """
 
-    work: str
+    workload: str
     optimizer: str
     batch: int
     total_steps: int
@@ -131,31 +131,31 @@ class Cell:
 
     @property
     def name(self) -> str:
-        """What files and tables call it."""
-        return f"{self.work}-{self.optimizer}-b{self.batch}-t{self.total_steps}"
+        """The name of the cell in files and tables."""
+        return f"{self.workload}-{self.optimizer}-b{self.batch}-t{self.total_steps}"
 
     @property
     def seeds(self) -> int:
-        """How many seeds the truth has."""
-        return WORKS[self.work].seeds
+        """Number of seeds of the truth."""
+        return WORKLOADS[self.workload].seeds
 
     def task(self) -> Task:
         """The task, with its data in memory."""
-        work = WORKS[self.work]
-        source = work.source()
+        workload = WORKLOADS[self.workload]
+        source = workload.source()
         criterion = nn.CrossEntropyLoss()
 
         def validate(model: nn.Module) -> float:
             return float(criterion(model(source.held_x), source.held_y))
 
         return Task(
-            model=work.model,
+            model=workload.model,
             loss=criterion,
             data=source.batches(self.batch),
             optimizer=OPTIMIZERS[self.optimizer],
             validate=validate,
             total_steps=self.total_steps,
-            clip_norm=work.clip_norm,
+            clip_norm=workload.clip_norm,
             name=self.name,
         )
 
@@ -187,16 +187,16 @@ CELLS: tuple[Cell, ...] = (
 
 
 def chosen_cells(pattern: str) -> list[Cell]:
-    """The cells whose names hold one of the words, parted by commas; all for none.
+    """The cells whose names contain one of the words, separated by commas; all for none.
 
     Raises:
-        SystemExit: no cell does.
+        SystemExit: no name contains one of the words.
     """
     words = pattern.split(",")
-    found = [cell for cell in CELLS if any(word in cell.name for word in words)]
-    if not found:
-        raise SystemExit(f"--cells {pattern}: no cell of that name; there are:\n" + _names())
-    return found
+    chosen = [cell for cell in CELLS if any(word in cell.name for word in words)]
+    if not chosen:
+        raise SystemExit(f"--cells {pattern}: no cell has such a name; there are:\n" + _names())
+    return chosen
 
 
 def _names() -> str:

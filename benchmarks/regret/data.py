@@ -1,6 +1,6 @@
-"""The real data, read once a process, with a fixed validation set each.
+"""The real data, each with a fixed validation set, read once in a process.
 
-Where it lies is one setting, `LEARNRATE_DATA` or `--data`; digits come with scikit-learn, and
+The folder is set by `LEARNRATE_DATA` or `--data`. The digits come with scikit-learn, and
 Fashion-MNIST with Debian's package dataset-fashion-mnist.
 """
 
@@ -23,32 +23,32 @@ if TYPE_CHECKING:
 __all__ = ["Examples", "Text", "adult", "chars", "cifar", "digits", "fashion", "folder", "words"]
 
 FASHION = Path("/usr/share/datasets/fashion-mnist")
-LENGTH = 32  # tokens the text models see at once
-WORDS = 1000  # the most frequent words of WikiText-2 are told apart, all others are <unk>
+LENGTH = 32  # tokens in a window of the text models
+WORDS = 1000  # size of the vocabulary of WikiText-2; all less frequent words are <unk>
 _DEFAULT = Path(__file__).parents[3] / "shared" / "data"
 
 Pair = tuple[torch.Tensor, torch.Tensor]
 
 
 def folder() -> Path:
-    """Where the data lies."""
+    """The folder of the data sets."""
     return Path(os.environ.get("LEARNRATE_DATA", _DEFAULT))
 
 
 def _file(name: str) -> Path:
     path = folder() / name
     if not path.is_file():
-        raise SystemExit(f"there is no {path}; set LEARNRATE_DATA, or give --data FOLDER.")
+        raise SystemExit(f"{path} does not exist; set LEARNRATE_DATA, or use --data FOLDER.")
     return path
 
 
-def _drawn(seed: int) -> torch.Generator:
+def _generator(seed: int) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
 @dataclass(frozen=True)
 class Examples:
-    """Inputs with classes, and others held out for validation."""
+    """Inputs with classes, for training and for validation."""
 
     x: torch.Tensor
     y: torch.Tensor
@@ -56,17 +56,17 @@ class Examples:
     held_y: torch.Tensor
 
     def batches(self, size: int) -> Callable[[int], Iterator[Pair]]:
-        """A pass in an order of the seed's own, the last batch left out unless it is whole."""
+        """One pass in an order that depends on the seed, without an incomplete last batch."""
 
         def one_pass(seed: int) -> Iterator[Pair]:
-            order = torch.randperm(len(self.x), generator=_drawn(seed))
+            order = torch.randperm(len(self.x), generator=_generator(seed))
             for rows in order[: len(order) // size * size].split(size):
                 yield self.x[rows], self.y[rows]
 
         return one_pass
 
     def of_classes(self, lowest: int, highest: int) -> Examples:
-        """Those of some classes alone, counted from 0."""
+        """The examples of some classes, numbered from 0."""
 
         def chosen(x: torch.Tensor, y: torch.Tensor) -> Pair:
             rows = (lowest <= y) & (y <= highest)
@@ -75,13 +75,13 @@ class Examples:
         return Examples(*chosen(self.x, self.y), *chosen(self.held_x, self.held_y))
 
     def first(self, count: int) -> Examples:
-        """The first examples to learn from; all for validation."""
+        """The first training examples, and all validation examples."""
         return Examples(self.x[:count], self.y[:count], self.held_x, self.held_y)
 
 
 @dataclass(frozen=True)
 class Text:
-    """Tokens to learn from, and windows held out for validation."""
+    """Tokens for training, and windows for validation."""
 
     tokens: torch.Tensor
     held_x: torch.Tensor
@@ -89,10 +89,10 @@ class Text:
     vocabulary: int
 
     def batches(self, size: int) -> Callable[[int], Iterator[Pair]]:
-        """Windows from places drawn by the seed."""
+        """Windows at positions that depend on the seed."""
 
         def one_pass(seed: int) -> Iterator[Pair]:
-            generator = _drawn(seed)
+            generator = _generator(seed)
             span = torch.arange(LENGTH + 1)
             for _ in range(1000):
                 starts = torch.randint(len(self.tokens) - LENGTH, (size, 1), generator=generator)
@@ -102,35 +102,37 @@ class Text:
         return one_pass
 
 
-def _text(tokens: torch.Tensor, held: torch.Tensor, vocabulary: int, windows: int) -> Text:
-    starts = torch.linspace(0, len(held) - LENGTH - 1, windows).long()[:, None]
-    held_out = held[starts + torch.arange(LENGTH + 1)]
+def _text(tokens: torch.Tensor, validation: torch.Tensor, vocabulary: int, windows: int) -> Text:
+    starts = torch.linspace(0, len(validation) - LENGTH - 1, windows).long()[:, None]
+    held_out = validation[starts + torch.arange(LENGTH + 1)]
     return Text(tokens, held_out[:, :-1], held_out[:, 1:], vocabulary)
 
 
 @lru_cache
 def digits() -> Examples:
-    """scikit-learn's 1,797 digits of 8 x 8 pixels, 40 % held out."""
-    from sklearn.datasets import load_digits  # noqa: PLC0415 - slow to load, and seldom needed
+    """scikit-learn's 1,797 digits of 8 x 8 pixels, 40 % of them for validation."""
+    from sklearn.datasets import load_digits  # noqa: PLC0415 - slow to load
 
     images, labels = load_digits(return_X_y=True)
     x = torch.tensor(images, dtype=torch.float32) / 16
     y = torch.tensor(labels)
-    order = torch.randperm(len(x), generator=_drawn(0))
-    train, held = order[:1078], order[1078:]
-    return Examples(x[train], y[train], x[held], y[held])
+    order = torch.randperm(len(x), generator=_generator(0))
+    train, validation = order[:1078], order[1078:]
+    return Examples(x[train], y[train], x[validation], y[validation])
 
 
 def _idx(name: str, start: int) -> np.ndarray:
     path = FASHION / name
     if not path.is_file():
-        raise SystemExit(f"there is no {path}; apt-get install dataset-fashion-mnist.")
+        raise SystemExit(
+            f"{path} does not exist; install it with: apt-get install dataset-fashion-mnist"
+        )
     return np.frombuffer(gzip.decompress(path.read_bytes()), np.uint8, offset=start)
 
 
 @lru_cache
 def fashion() -> Examples:
-    """20,000 of Fashion-MNIST's training images, and 3,000 of its test images held out."""
+    """20,000 training images of Fashion-MNIST, and 3,000 test images for validation."""
 
     def part(prefix: str, count: int) -> Pair:
         images = _idx(f"{prefix}-images-idx3-ubyte.gz", 16).reshape(-1, 784)[:count]
@@ -143,9 +145,9 @@ def fashion() -> Examples:
 
 @lru_cache
 def cifar() -> Examples:
-    """4,000 and 1,000 of CIFAR-10's images, scaled to mean 0 and deviation about 1."""
-    with np.load(_file("cifar10_exact_4k1k.npz")) as held:
-        arrays = {name: held[name] for name in ("x_train", "y_train", "x_test", "y_test")}
+    """4,000 images of CIFAR-10, and 1,000 for validation, scaled to mean 0 and standard deviation 1."""
+    with np.load(_file("cifar10_exact_4k1k.npz")) as file:
+        arrays = {name: file[name] for name in ("x_train", "y_train", "x_test", "y_test")}
 
     def part(name: str) -> Pair:
         x = torch.from_numpy(arrays[f"x_{name}"]).permute(0, 3, 1, 2).float()
@@ -157,9 +159,9 @@ def cifar() -> Examples:
 
 @lru_cache
 def adult() -> Examples:
-    """UCI Adult as 123 binary features, 4,000 of its test rows held out."""
-    with np.load(_file("adult_a9a.npz")) as held:
-        arrays = dict(held)
+    """UCI Adult as 123 binary features, with 4,000 of its test rows for validation."""
+    with np.load(_file("adult_a9a.npz")) as file:
+        arrays = dict(file)
 
     def part(name: str) -> Pair:
         x = torch.from_numpy(
@@ -174,7 +176,7 @@ def adult() -> Examples:
 
 @lru_cache
 def chars() -> Text:
-    """Tiny Shakespeare by characters; its last tenth is held out, 500 windows of it."""
+    """Tiny Shakespeare by characters, with 500 windows of its last tenth for validation."""
     text = _file("tinyshakespeare.txt").read_text()
     place = {char: index for index, char in enumerate(sorted(set(text)))}
     tokens = torch.tensor([place[char] for char in text])
@@ -184,7 +186,7 @@ def chars() -> Text:
 
 @lru_cache
 def words() -> Text:
-    """WikiText-2 by words, the most frequent ones told apart; 400 validation windows."""
+    """WikiText-2 by words, the most frequent ones in the vocabulary; 400 validation windows."""
 
     def read(name: str) -> list[str]:
         with gzip.open(_file(f"wikitext-2/{name}.txt.gz"), "rt", encoding="utf-8") as lines:
@@ -194,7 +196,7 @@ def words() -> Text:
     common = [word for word, _ in Counter(train).most_common(WORDS)]
     place = {word: index for index, word in enumerate(common)}
     unknown = place["<unk>"]
-    tokens, held = (
+    tokens, validation = (
         torch.tensor([place.get(word, unknown) for word in part]) for part in (train, valid)
     )
-    return _text(tokens, held, WORDS, 400)
+    return _text(tokens, validation, WORDS, 400)

@@ -1,8 +1,8 @@
 """The peers' learning-rate finders, each at its defaults.
 
-torch-lr-finder and Lightning are run as installed. fastai's four rules are the library's own forms
-of them, on a curve made as fastai makes it: 100 rates from 1e-7 to 10, an exponential mean with
-memory 0.98, ended where that is above four times its lowest value.
+torch-lr-finder and Lightning run as installed. fastai's four rules are learnrate's implementations,
+on a curve made as fastai makes it: 100 rates from 1e-7 to 10, an exponential mean with memory 0.98,
+stopped when the mean is above four times its lowest value.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ _ITERS = 100
 
 
 class _Stream(IterableDataset[Any]):
-    """A task's batches without end, as the peers want them: in a DataLoader."""
+    """A task's batches without end, for the DataLoader that the peers need."""
 
     def __init__(self, task: Task, seed: int) -> None:
         self._data = task.data
@@ -59,7 +59,7 @@ def _loader(task: Task, seed: int) -> DataLoader[Any]:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Without bars, warnings and log lines."""
+    """Suppress progress bars, warnings and log lines."""
     with (
         warnings.catch_warnings(),
         contextlib.redirect_stdout(io.StringIO()),
@@ -95,7 +95,7 @@ def _lightning(cell: Cell, task: Task, seed: int) -> Pick:
 
     logging.getLogger("lightning.pytorch").setLevel(logging.CRITICAL)
 
-    class Wrapped(pl.LightningModule):
+    class WrappedTask(pl.LightningModule):
         def __init__(self) -> None:
             super().__init__()
             self.inner = task.model()
@@ -112,7 +112,7 @@ def _lightning(cell: Cell, task: Task, seed: int) -> Pick:
 
     with preserved(task), _quiet(), tempfile.TemporaryDirectory() as root:
         seed_everything(seed)
-        module = Wrapped()
+        module = WrappedTask()
         trainer = pl.Trainer(
             accelerator="cpu",
             devices=1,
@@ -123,13 +123,13 @@ def _lightning(cell: Cell, task: Task, seed: int) -> Pick:
             gradient_clip_val=task.clip_norm,
             default_root_dir=root,
         )
-        found = Tuner(trainer).lr_find(module, train_dataloaders=_loader(task, seed))
-        rate = None if found is None else found.suggestion()
-        tried = 0 if found is None else len(found.results["lr"])
+        finder = Tuner(trainer).lr_find(module, train_dataloaders=_loader(task, seed))
+        rate = None if finder is None else finder.suggestion()
+        tried = 0 if finder is None else len(finder.results["lr"])
     return Pick(rate, tried / cell.total_steps, "" if rate else "no suggestion")
 
 
-@lru_cache(maxsize=8)  # one test serves four rules
+@lru_cache(maxsize=8)  # four rules use the same test
 def _fastai_test(cell: Cell, seed: int) -> RangeTest:
     lrs = np.geomspace(1e-7, 10, _ITERS)
     losses = np.full(_ITERS, math.nan)
@@ -137,11 +137,11 @@ def _fastai_test(cell: Cell, seed: int) -> RangeTest:
     task = cell.task()
     with preserved(task):
         training = Training(task, seed)
-        for at, lr in enumerate(lrs.tolist()):
+        for step, lr in enumerate(lrs.tolist()):
             loss = training.update(lr)
             if not math.isfinite(loss):
                 break
-            losses[at] = loss
+            losses[step] = loss
             weighted_sum, weight = memory * weighted_sum + loss, memory * weight + 1
             lowest = min(lowest, weighted_sum / weight)
             if weighted_sum / weight > 4 * lowest:
@@ -154,7 +154,7 @@ def _fastai(rule: str) -> Callable[[Cell, Task, int], Pick]:
         test = _fastai_test(cell, seed)
         rate = test.rules[rule]
         return Pick(
-            rate, int(test.reached[0]) / cell.total_steps, "" if rate else "too short a curve"
+            rate, int(test.reached[0]) / cell.total_steps, "" if rate else "the curve is too short"
         )
 
     return pick

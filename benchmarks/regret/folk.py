@@ -1,4 +1,4 @@
-"""The numbers that people take without looking."""
+"""Default rates that people use without a search."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = ["METHODS"]
 _LIKE_ADAM = ("adam", "adamw", "rmsprop")
 
 
-def _always(rate: float) -> Callable[[Cell, Task, int], Pick]:
+def _constant(rate: float) -> Callable[[Cell, Task, int], Pick]:
     return lambda _cell, _task, _seed: Pick(rate, 0.0)
 
 
@@ -34,7 +34,7 @@ METHODS = [
         Method(
             name=f"Adam {text}",
             version="1",
-            pick=_always(float(text)),
+            pick=_constant(float(text)),
             applies=lambda cell: cell.optimizer in _LIKE_ADAM,
             seeds=1,
         )
@@ -44,7 +44,7 @@ METHODS = [
         Method(
             name=f"SGD {text}",
             version="1",
-            pick=_always(float(text)),
+            pick=_constant(float(text)),
             applies=lambda cell: cell.optimizer == "sgd",
             seeds=1,
         )

@@ -1,4 +1,4 @@
-"""What picks a rate: the interface, and the registry of every method that is compared."""
+"""Methods that choose a rate: the interface, and the list of all that are compared."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ if TYPE_CHECKING:
 
 __all__ = ["Method", "Pick", "chosen_methods"]
 
-SEEDS = (1001, 1002, 1003)  # of the methods; none of the truth's
+SEEDS = (1001, 1002, 1003)  # of the methods; the truth has other seeds
 
 
 @dataclass(frozen=True)
 class Pick:
-    """What a method answered.
+    """The answer of a method.
 
     Attributes:
-        rate: the peak it chose; None where it refused to answer, or needs none.
+        rate: the peak it chose; None if it gave no answer, or needs no rate.
         cost: updates it made, as a share of a whole run.
-        note: why it refused, or its own verdict.
+        note: why it gave no answer, or its verdict.
         low: the lower end of its interval, if it states one.
-        high: the upper end.
+        high: the upper end of its interval, if it states one.
     """
 
     rate: float | None
@@ -41,12 +41,13 @@ class Method:
     """One row of the table.
 
     Attributes:
-        name: its name there.
-        version: of the code that picks; a row of another version is measured again.
-        pick: picks a rate for a cell's task with a seed. None for a method without one.
-        train: for a method that trains without a rate: the loss of a whole run with a seed.
-        applies: whether it is meant for a cell.
-        seeds: how many picks there are to compare; 1 where no draw has a part in it.
+        name: the name in the table.
+        version: of the code that chooses the rate; a row of another version is measured again.
+        pick: chooses a rate for a cell's task with a seed. None for a method that trains without a
+            rate.
+        train: for a method that trains without a rate, the loss of a whole run with a seed.
+        applies: whether the method is meant for a cell.
+        seeds: number of picks; 1 if the method is deterministic.
     """
 
     name: str
@@ -59,22 +60,22 @@ class Method:
 
 def all_methods() -> list[Method]:
     """Every method, in the order of the table."""
-    from . import finders, folk, ours, tuners, tuning_free  # noqa: PLC0415 - the peers are slow
+    from . import finders, folk, ours, tuners, tuning_free  # noqa: PLC0415 - the peers are slow to load
 
-    rooms = (ours, finders, folk, tuners, tuning_free)
-    return [method for room in rooms for method in room.METHODS]
+    modules = (ours, finders, folk, tuners, tuning_free)
+    return [method for module in modules for method in module.METHODS]
 
 
 def chosen_methods(pattern: str) -> list[Method]:
-    """The methods whose names hold one of the words, parted by commas; all for none.
+    """The methods whose names contain one of the words, separated by commas; all for none.
 
     Raises:
-        SystemExit: no method does.
+        SystemExit: no name contains one of the words.
     """
     methods = all_methods()
     words = pattern.lower().split(",")
-    found = [one for one in methods if any(word in one.name.lower() for word in words)]
-    if not found:
-        names = "\n".join(one.name for one in methods)
-        raise SystemExit(f"no method is called {pattern!r}; there are:\n{names}")
-    return found
+    chosen = [method for method in methods if any(word in method.name.lower() for word in words)]
+    if not chosen:
+        names = "\n".join(method.name for method in methods)
+        raise SystemExit(f"no method has a name with {pattern!r}; there are:\n{names}")
+    return chosen

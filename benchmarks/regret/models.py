@@ -1,4 +1,4 @@
-"""The networks that are trained: small, without dropout or BatchNorm, so that trials can be stacked."""
+"""Small networks without dropout or BatchNorm, so that trials can be stacked."""
 
 from __future__ import annotations
 
@@ -12,11 +12,18 @@ __all__ = ["GRUText", "TransformerText", "cnn", "digits_cnn", "mlp", "resnet"]
 
 
 def mlp(inputs: int, width: int, classes: int, *, layers: int = 2) -> nn.Sequential:
-    """Dense layers with ReLU."""
-    made: list[nn.Module] = [nn.Linear(inputs, width), nn.ReLU()]
+    """Dense layers with ReLU.
+
+    Args:
+        inputs: features of an example.
+        width: of each hidden layer.
+        classes: outputs.
+        layers: hidden layers.
+    """
+    modules: list[nn.Module] = [nn.Linear(inputs, width), nn.ReLU()]
     for _ in range(layers - 1):
-        made += [nn.Linear(width, width), nn.ReLU()]
-    return nn.Sequential(*made, nn.Linear(width, classes))
+        modules += [nn.Linear(width, width), nn.ReLU()]
+    return nn.Sequential(*modules, nn.Linear(width, classes))
 
 
 def digits_cnn() -> nn.Sequential:
@@ -60,7 +67,7 @@ def resnet() -> nn.Sequential:
 
 
 class GRUText(nn.Module):
-    """A GRU that predicts each next token: scores of shape (batch, tokens, length)."""
+    """A GRU that predicts the next token: scores of shape (batch, tokens, length)."""
 
     def __init__(self, tokens: int, width: int) -> None:
         super().__init__()
@@ -69,13 +76,13 @@ class GRUText(nn.Module):
         self.head = nn.Linear(width, tokens)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Scores of the next token at each place."""
+        """Scores of the next token at each position."""
         states, _ = self.cell(self.embed(x))
         return torch.as_tensor(self.head(states).transpose(1, 2))
 
 
-class Block(nn.Module):
-    """Causal attention and a dense layer, each after LayerNorm and beside a shortcut."""
+class CausalBlock(nn.Module):
+    """Causal attention and a dense layer, each with LayerNorm and a residual connection."""
 
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
@@ -91,11 +98,11 @@ class Block(nn.Module):
         )
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """The features after the block, shape as before."""
+        """The features after the block, with the same shape."""
         batch, length, width = x.shape
         shape = (batch, length, 3, self.heads, width // self.heads)
         query, key, value = self.mix(self.before(x)).reshape(shape).permute(2, 0, 3, 1, 4)
-        # Written out, because vmap has no rule for the fused form and runs it trial by trial.
+        # Not the fused form, because vmap has no rule for it and runs it trial by trial.
         scores = query @ key.transpose(-1, -2) / math.sqrt(shape[-1])
         future = torch.full((length, length), -1e9, device=x.device).triu(1)
         mixed = torch.softmax(scores + future, dim=-1) @ value
@@ -104,15 +111,19 @@ class Block(nn.Module):
 
 
 class TransformerText(nn.Module):
-    """A pre-norm transformer that predicts each next token, as `GRUText` does."""
+    """A pre-norm transformer that predicts the next token, as `GRUText` does."""
 
     def __init__(self, tokens: int, width: int, length: int, layers: int = 2) -> None:
         super().__init__()
         self.embed = nn.Embedding(tokens, width)
-        self.place = nn.Parameter(0.02 * torch.randn(length, width))
-        self.blocks = nn.Sequential(*[Block(width, 4) for _ in range(layers)], nn.LayerNorm(width))
+        self.position = nn.Parameter(0.02 * torch.randn(length, width))
+        self.blocks = nn.Sequential(
+            *[CausalBlock(width, 4) for _ in range(layers)], nn.LayerNorm(width)
+        )
         self.head = nn.Linear(width, tokens)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Scores of the next token at each place."""
-        return torch.as_tensor(self.head(self.blocks(self.embed(x) + self.place)).transpose(1, 2))
+        """Scores of the next token at each position."""
+        return torch.as_tensor(
+            self.head(self.blocks(self.embed(x) + self.position)).transpose(1, 2)
+        )

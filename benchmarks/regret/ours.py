@@ -1,4 +1,4 @@
-"""Our own methods: the plan at three budgets, and the range test's suggestion."""
+"""learnrate's methods: the plan at three budgets, and the range test's suggestion."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 __all__ = ["METHODS"]
 
 
-def _version(*rooms: str) -> str:
-    """Of the code in some rooms of the library, so that a change of the method shows."""
-    home = Path(learnrate.__file__).parent
-    files = sorted(path for room in rooms for path in (home / room).glob("*.py"))
+def _version(*packages: str) -> str:
+    """A hash of some packages of the library, so that a change of the method changes the version."""
+    root = Path(learnrate.__file__).parent
+    files = sorted(path for package in packages for path in (root / package).glob("*.py"))
     digest = hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()
     return f"{learnrate.__version__}+{digest[:8]}"
 

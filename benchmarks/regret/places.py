@@ -1,4 +1,4 @@
-"""Where results lie, and what is noted beside every one of them."""
+"""The folders of results, and the provenance that is stored with each."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ __all__ = ["RESULTS", "ROOT", "SCRATCH", "made_by"]
 
 ROOT = Path(__file__).parents[2]
 RESULTS = Path(__file__).parent / "results"
-SCRATCH = ROOT / "build" / "regret"  # every trial ever run, so that a killed job goes on
+SCRATCH = ROOT / "build" / "regret"  # all trials, so that a killed job can continue
 
 
 @lru_cache
 def made_by() -> dict[str, str]:
-    """The code, the machine and the day."""
+    """The code, the machine and the date of a result."""
     return {
         "commit": _commit(),
         "learnrate": learnrate.__version__,
@@ -33,7 +33,7 @@ def made_by() -> dict[str, str]:
 
 
 def _commit() -> str:
-    """The commit of the working tree; marked where the library differs from it."""
+    """The commit of the working tree; marked if the library has uncommitted changes."""
 
     def git(*words: str) -> str:
         return subprocess.run(

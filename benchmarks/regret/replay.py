@@ -1,9 +1,10 @@
 """What the plan would answer, replayed on the stored sweeps.
 
-A plan's range test is real, and kept; the loss of each of its trials is read off the sweeps at the
-two lengths nearest to it, one stored seed each; the excess of the rate it picks is read off the
-sweep of whole runs. So a change of the method is judged in seconds, over many draws, before any row
-is measured. Cells that are kept apart are not replayed: nothing may be chosen by looking at them.
+The range test of a plan is real and is stored. The loss of each trial is interpolated in the sweeps
+of the two closest lengths, with one stored seed each. The excess of the chosen rate is interpolated
+in the sweep of whole runs. A change of the method can therefore be judged in seconds, over many
+seeds, before any row is measured. Held-out cells are not replayed: nothing may be chosen by their
+results.
 """
 
 from __future__ import annotations
@@ -56,8 +57,8 @@ class Answer:
 
 
 @dataclass
-class _Replay(PlanTrainer):
-    """A plan's trainer whose trials are read off tables instead of being trained."""
+class _ReplayTrainer(PlanTrainer):
+    """A plan's trainer that interpolates the loss of trials instead of training them."""
 
     tables: Sequence[dict[str, Any]] = ()
 
@@ -76,24 +77,30 @@ class _Replay(PlanTrainer):
 def replayed_loss(
     tables: Sequence[dict[str, Any]], steps: int, log_lr: float, seed: int
 ) -> float | None:
-    """The loss of a trial, between those of two stored lengths; None where it would diverge."""
-    lengths = sorted(tables, key=lambda one: one["steps"])
-    place = np.interp(
-        math.log(steps), np.log([one["steps"] for one in lengths]), np.arange(len(lengths))
-    )
-    low, share = int(place), place % 1
+    """The loss of a trial, interpolated between two stored lengths; None if it would diverge.
+
+    Args:
+        tables: the sweeps of a cell.
+        steps: length of the trial.
+        log_lr: logarithm of the rate.
+        seed: chooses a stored seed of each length.
+    """
+    by_length = sorted(tables, key=lambda table: table["steps"])
+    lengths = np.log([table["steps"] for table in by_length])
+    position = np.interp(math.log(steps), lengths, np.arange(len(lengths)))
+    low, share = int(position), position % 1
     random = np.random.default_rng([seed, steps])
     logs = [
-        _read_off(one, log_lr, int(random.integers(len(one["seeds"]))))
-        for one in lengths[low : low + 2]
+        _log_loss(table, log_lr, int(random.integers(len(table["seeds"]))))
+        for table in by_length[low : low + 2]
     ]
-    height = logs[0] if len(logs) == 1 or not share else logs[0] + share * (logs[1] - logs[0])
-    return math.exp(height) if math.isfinite(height) else None
+    log_loss = logs[0] if len(logs) == 1 or not share else logs[0] + share * (logs[1] - logs[0])
+    return math.exp(log_loss) if math.isfinite(log_loss) else None
 
 
-def _read_off(one: dict[str, Any], log_lr: float, column: int) -> float:
-    losses = [math.inf if row[column] is None else row[column] for row in one["loss"]]
-    logs, rates = np.log(losses), np.log(one["lr"])
+def _log_loss(table: dict[str, Any], log_lr: float, column: int) -> float:
+    losses = [math.inf if row[column] is None else row[column] for row in table["loss"]]
+    logs, rates = np.log(losses), np.log(table["lr"])
     if log_lr < rates[0]:
         return float(logs[0] + (logs[1] - logs[0]) * (log_lr - rates[0]) / (rates[1] - rates[0]))
     if log_lr > rates[-1] and np.isfinite(logs[-1]):
@@ -108,12 +115,15 @@ def _read_off(one: dict[str, Any], log_lr: float, column: int) -> float:
 
 
 def trained(cell: Cell, budget: float, seeds: int) -> list[Answer]:
-    """What plans answer whose trials are trained; only the excess is read off.
+    """The answers of plans whose trials are trained; only the excess is interpolated.
 
-    A plan's trials are of lengths between those of the sweeps; here none is read off.
+    Args:
+        cell: what is planned.
+        budget: of each plan, as a share of a whole run.
+        seeds: number of plans.
 
     Raises:
-        ValueError: the cell is kept apart, or has no truth yet.
+        ValueError: the cell is held out, or has no truth yet.
     """
     task, known = _replayed(cell)
     best = best_of(known["tables"][0])
@@ -126,30 +136,36 @@ def trained(cell: Cell, budget: float, seeds: int) -> list[Answer]:
 def _replayed(cell: Cell) -> tuple[Task, dict[str, Any]]:
     known = truth.read(cell)
     if cell.held_out or known is None:
-        raise ValueError(f"{cell.name} is kept apart, or has no truth yet")
+        raise ValueError(f"{cell.name} is held out, or has no truth yet")
     return cell.task(), known
 
 
 def answers(cell: Cell, budget: float, seeds: int) -> list[Answer]:
-    """What plans with seeds of their own answer for a cell.
+    """The answers of plans whose trials are replayed.
+
+    Args:
+        cell: what is planned.
+        budget: of each plan, as a share of a whole run.
+        seeds: number of plans.
 
     Raises:
-        ValueError: the cell is kept apart, or has no truth yet.
+        ValueError: the cell is held out, or has no truth yet.
     """
     task, known = _replayed(cell)
     best = best_of(known["tables"][0])
     journal = Journal(truth.scratch_of(cell) / "replay.jsonl", fingerprint(task))
-    found = []
+    replayed = []
     for seed in range(seeds):
         with ProgressBar(1, shown=False) as bar, preserved(task):
-            trainer = _Replay(
+            trainer = _ReplayTrainer(
                 task, journal, bar, shape(SHAPE).over(cell.total_steps), tables=known["tables"]
             )
-            found.append(_answer(cell, best, _planned(trainer, cell.total_steps, budget, seed)))
-    return found
+            plan = _planned(trainer, cell.total_steps, budget, seed)
+            replayed.append(_answer(cell, best, plan))
+    return replayed
 
 
-def _planned(trainer: _Replay, total_steps: int, budget: float, seed: int) -> Plan:
+def _planned(trainer: _ReplayTrainer, total_steps: int, budget: float, seed: int) -> Plan:
     updates = math.floor(budget * total_steps)
     range_test = trainer.range_test(updates, seed)
     scale = LossScale.of(range_test.mean)
@@ -176,22 +192,29 @@ def _answer(cell: Cell, best: Best, plan: Plan) -> Answer:
 
 
 def show(cells: Sequence[Cell], budget: float, seeds: int, *, training: bool) -> None:
-    """Print one line a cell, and one for all."""
-    answered = trained if training else answers
-    found = {one.name: answered(one, budget, seeds) for one in cells if not one.held_out}
-    lines = [[name, *_line(own)] for name, own in found.items()]
-    lines.append(["all", *_line([one for own in found.values() for one in own])])
+    """Print one line for each cell, and one for all.
+
+    Args:
+        cells: what is planned; held-out cells are left out.
+        budget: of each plan, as a share of a whole run.
+        seeds: number of plans for each cell.
+        training: whether to train the trials.
+    """
+    answers_for = trained if training else answers
+    by_cell = {cell.name: answers_for(cell, budget, seeds) for cell in cells if not cell.held_out}
+    lines = [[name, *_line(group)] for name, group in by_cell.items()]
+    lines.append(["all", *_line([answer for group in by_cell.values() for answer in group])])
     header = ["cell", "rate / best", "median excess", "90th percentile", "worst", "interval holds"]
     print(table([*header, "median width", "weak"], lines))
 
 
-def _line(own: Sequence[Answer]) -> list[str]:
-    excess = np.array([one.excess for one in own])
-    ratios = [one.ratio for one in own]
+def _line(group: Sequence[Answer]) -> list[str]:
+    excess = np.array([answer.excess for answer in group])
+    ratios = [answer.ratio for answer in group]
     return [
         f"{min(ratios):.2g} to {max(ratios):.2g}",
         *(percent(quantile(excess, share)) for share in (0.5, 0.9, 1.0)),
-        percent(float(np.mean([one.covered for one in own]))),
-        f"{np.median([one.width for one in own]):.1f}",
-        f"{sum(one.verdict == 'weak' for one in own)} of {len(own)}",
+        percent(float(np.mean([answer.covered for answer in group]))),
+        f"{np.median([answer.width for answer in group]):.1f}",
+        f"{sum(answer.verdict == 'weak' for answer in group)} of {len(group)}",
     ]

@@ -1,7 +1,7 @@
-"""Rows: each method picks rates with seeds of its own, and whole runs are made at those rates.
+"""Rows: each method chooses rates with its own seeds, and whole runs are made at these rates.
 
 A row is one cell, method and seed. Its runs have the seeds of the truth, so that the same batches
-and first weights are compared; all runs of a cell are made at once, in stacks. Rows are appended to
+and first weights are compared. All runs of a cell are made together, in stacks. Rows are appended to
 `results/rows.jsonl`; a later row of the same cell, method and seed replaces the earlier one.
 """
 
@@ -30,23 +30,23 @@ if TYPE_CHECKING:
 
     from .cells import Cell
 
-__all__ = ["ROWS", "Asked", "finite", "measure", "read", "tidy"]
+__all__ = ["ROWS", "RowSelection", "finite", "measure", "read", "tidy"]
 
 ROWS = RESULTS / "rows.jsonl"
-PICKS = SCRATCH / "picks.jsonl"  # so that a killed job need not ask a method twice
+PICKS = SCRATCH / "picks.jsonl"  # so that a killed job does not run a method twice
 
 Key = tuple[str, str, int]
 
 
 @dataclass(frozen=True)
-class Asked:
-    """Which rows are wanted.
+class RowSelection:
+    """Which rows to measure.
 
     Attributes:
-        methods: words in their names, parted by commas.
-        again: words in the names of methods to be measured again in any case.
-        seeds: how many of the methods' seeds.
-        judges: how many of the truth's seeds whole runs are made with.
+        methods: words in the names of methods, separated by commas.
+        again: words in the names of methods whose rows are measured again.
+        seeds: number of seeds of each method.
+        judges: largest number of the truth's seeds for whole runs at each rate.
     """
 
     methods: str = ""
@@ -56,35 +56,39 @@ class Asked:
 
 
 def read(path: Path = ROWS) -> dict[Key, dict[str, Any]]:
-    """The rows there are, by cell, method and seed."""
+    """The stored rows, by cell, method and seed."""
     lines = path.read_text().splitlines() if path.exists() else []
-    rows = [json.loads(line) for line in lines if line.endswith("}")]  # not one cut off by a kill
+    rows = [
+        json.loads(line) for line in lines if line.endswith("}")
+    ]  # a killed process may leave an incomplete line
     return {_key(row): row for row in rows}
 
 
-def measure(asked: Asked, cell: Cell) -> str:
-    """Add the rows of a cell that are missing; says how many."""
-    known = read()
+def measure(selection: RowSelection, cell: Cell) -> str:
+    """Add the missing rows of a cell; returns their number in words."""
+    stored = read()
     wanted = [
         (method, seed)
-        for method in chosen_methods(asked.methods or asked.again)
+        for method in chosen_methods(selection.methods or selection.again)
         if method.applies(cell)
-        for seed in SEEDS[: min(asked.seeds, method.seeds)]
+        for seed in SEEDS[: min(selection.seeds, method.seeds)]
     ]
-    forced = {one.name for one in chosen_methods(asked.again)} if asked.again else set()
-    judges = _judges(cell)[: asked.judges]
+    forced = (
+        {method.name for method in chosen_methods(selection.again)} if selection.again else set()
+    )
+    judges = _judges(cell)[: selection.judges]
     missing = [
         (method, seed)
         for method, seed in wanted
         if method.name in forced
-        or not _holds(known.get((cell.name, method.name, seed)), method, judges)
+        or not _is_current(stored.get((cell.name, method.name, seed)), method, judges)
     ]
     if not missing:
         return "nothing to add"
     task = cell.task()
-    answers = (known, read(PICKS))
+    answers = (stored, read(PICKS))
     picked = [
-        (None if method.name in forced else _answered(cell, method, seed, answers))
+        (None if method.name in forced else _stored_pick(cell, method, seed, answers))
         or _picked(cell, task, method, seed)
         for method, seed in missing
         if method.pick is not None
@@ -96,7 +100,7 @@ def measure(asked: Asked, cell: Cell) -> str:
                 str(seed): number_or_none(finals[row["rate"], seed]) for seed in judges
             }
         _append(ROWS, row | made_by())
-    trained = [one for one in missing if one[0].train is not None]
+    trained = [(method, seed) for method, seed in missing if method.train is not None]
     for method, seed in trained:
         _append(ROWS, _trained(cell, task, method, seed) | made_by())
     return f"{len(picked) + len(trained)} rows added"
@@ -108,25 +112,25 @@ def _judges(cell: Cell) -> list[int]:
     Raises:
         ValueError: there is no truth yet.
     """
-    known = truth.read(cell)
-    if known is None:
+    stored = truth.read(cell)
+    if stored is None:
         raise ValueError(f"{cell.name} has no truth yet; run the command truth first")
-    return list(known["tables"][0]["seeds"])
+    return list(stored["tables"][0]["seeds"])
 
 
-def _holds(row: dict[str, Any] | None, method: Method, judges: list[int]) -> bool:
-    """Whether a row is what would be measured now, with runs enough."""
+def _is_current(row: dict[str, Any] | None, method: Method, judges: list[int]) -> bool:
+    """Whether a row is of this version of the method and has enough runs."""
     if row is None or row["version"] != method.version:
         return False
     return method.pick is None or row["rate"] is None or len(row["finals"]) >= len(judges)
 
 
-def _answered(
+def _stored_pick(
     cell: Cell, method: Method, seed: int, answers: Iterable[dict[Key, dict[str, Any]]]
 ) -> dict[str, Any] | None:
-    """What this version of the method has answered already, without its runs."""
-    for known in answers:
-        row = known.get((cell.name, method.name, seed))
+    """The stored answer of this version of the method, without its runs."""
+    for stored in answers:
+        row = stored.get((cell.name, method.name, seed))
         if row is not None and row["version"] == method.version:
             return row | {"finals": {}}
     return None
@@ -135,9 +139,9 @@ def _answered(
 def _picked(cell: Cell, task: Task, method: Method, seed: int) -> dict[str, Any]:
     """A row without its runs."""
     assert method.pick is not None
-    began = time.perf_counter()
+    start = time.perf_counter()
     pick = method.pick(cell, task, seed)
-    row = _row(cell, method, seed, pick, time.perf_counter() - began)
+    row = _row(cell, method, seed, pick, time.perf_counter() - start)
     _append(PICKS, row)
     return row
 
@@ -161,11 +165,11 @@ def _row(cell: Cell, method: Method, seed: int, pick: Pick, seconds: float) -> d
 def _finals(
     cell: Cell, task: Task, picked: Iterable[dict[str, Any]], judges: list[int]
 ) -> dict[tuple[float, int], float]:
-    """The loss of a whole run at every picked rate with every judge's seed."""
+    """The loss of a whole run at every chosen rate with the seed of every judge."""
     rates = sorted({row["rate"] for row in picked if row["rate"] is not None})
     if not rates:
         return {}
-    made = sweep(
+    swept = sweep(
         task,
         rates,
         seeds=len(judges),
@@ -173,16 +177,16 @@ def _finals(
         out=truth.scratch_of(cell),
         progress=False,
     )
-    return {(trial.lr, trial.seed): trial.curve.final for trial in made.trials}
+    return {(trial.lr, trial.seed): trial.curve.final for trial in swept.trials}
 
 
 def _trained(cell: Cell, task: Task, method: Method, seed: int) -> dict[str, Any]:
     """A row of a method that trains without a rate: one run, with a seed of the truth."""
     assert method.train is not None
-    began = time.perf_counter()
+    start = time.perf_counter()
     judge = _judges(cell)[SEEDS.index(seed)]
     loss = method.train(cell, task, judge)
-    row = _row(cell, method, seed, Pick(None, 0.0), time.perf_counter() - began)
+    row = _row(cell, method, seed, Pick(None, 0.0), time.perf_counter() - start)
     return row | {"finals": {str(judge): number_or_none(loss)}}
 
 
@@ -191,7 +195,7 @@ def _key(row: dict[str, Any]) -> Key:
 
 
 def _append(path: Path, row: dict[str, Any]) -> None:
-    """In one write, so that processes may share the file."""
+    """Append a row in one write, so that processes can share the file."""
     path.parent.mkdir(parents=True, exist_ok=True)
     text = json.dumps(row, allow_nan=False) + "\n"
     with path.open("ab", buffering=0) as file:
@@ -201,17 +205,17 @@ def _append(path: Path, row: dict[str, Any]) -> None:
 
 
 def tidy(path: Path = ROWS) -> None:
-    """Drop the rows that later ones replaced, and sort the rest."""
+    """Remove the rows that later ones replaced, and sort the rest."""
     if not path.exists():
         return
     with path.open("r+") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)  # nobody appends while the file is written anew
-        kept = read(path)
+        fcntl.flock(file, fcntl.LOCK_EX)  # no process appends while the file is rewritten
+        latest = read(path)
         file.seek(0)
-        file.writelines(json.dumps(kept[key]) + "\n" for key in sorted(kept))
+        file.writelines(json.dumps(latest[key]) + "\n" for key in sorted(latest))
         file.truncate()
 
 
 def finite(value: float | None) -> float:
-    """What JSON keeps as null was infinite."""
+    """A stored loss, in which null means infinite."""
     return math.inf if value is None else value

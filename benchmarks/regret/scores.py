@@ -1,4 +1,4 @@
-"""Rows against the truth: ratio and excess of each, and what a method's rows come to."""
+"""Rows compared with the truth: ratio and excess of each row, and a summary of each method."""
 
 from __future__ import annotations
 
@@ -23,19 +23,20 @@ _TWICE = 1.0  # the excess of a loss twice the best
 
 @dataclass(frozen=True)
 class Score:
-    """One row of a method, judged.
+    """A row of a method, compared with the truth.
 
     Attributes:
-        cell: where.
-        method: whose.
-        seed: of the method.
-        ratio: the chosen rate over the best one; None where it chose none.
-        excess: the loss over the best one, less 1; infinite if diverged, None without an answer.
+        cell: the cell of the row.
+        method: the name of the method.
+        seed: the seed of the method.
+        ratio: the chosen rate over the best one; None if it chose none.
+        excess: the loss over the best one, less 1; infinite if a run diverged, None without an
+            answer.
         error: the standard error of the excess.
         cost: updates made before the run, as a share of it.
-        covered: whether its interval holds the best rate; None without an interval.
+        covered: whether its interval contains the best rate; None without an interval.
         width: the upper end of its interval over the lower.
-        note: its own verdict, or why it refused.
+        note: its verdict, or why it gave no answer.
     """
 
     cell: Cell
@@ -52,7 +53,7 @@ class Score:
 
 @dataclass(frozen=True)
 class Summary:
-    """What a method's rows come to. Excesses of rows that diverged count as infinite."""
+    """A summary of a method's rows. The excess of a row that diverged counts as infinite."""
 
     method: str
     rows: int
@@ -69,19 +70,19 @@ class Summary:
 
 
 def bests(cells: Iterable[Cell]) -> dict[str, Best]:
-    """The best rate of every cell whose truth is known."""
-    found = ((cell.name, truth.read(cell)) for cell in cells)
-    return {name: best_of(known["tables"][0]) for name, known in found if known is not None}
+    """The best rate of every cell whose truth is stored."""
+    pairs = ((cell.name, truth.read(cell)) for cell in cells)
+    return {name: best_of(stored["tables"][0]) for name, stored in pairs if stored is not None}
 
 
 def scores(cells: Sequence[Cell]) -> list[Score]:
-    """Every stored row of these cells, judged."""
-    by_name, known = {cell.name: cell for cell in cells}, bests(cells)
-    stored = [row for row in rows.read().values() if row["cell"] in known]
-    return [_scored(by_name[row["cell"]], known[row["cell"]], row) for row in stored]
+    """The scores of all stored rows of these cells."""
+    by_name, best = {cell.name: cell for cell in cells}, bests(cells)
+    stored = [row for row in rows.read().values() if row["cell"] in best]
+    return [_score(by_name[row["cell"]], best[row["cell"]], row) for row in stored]
 
 
-def _scored(cell: Cell, best: Best, row: dict[str, Any]) -> Score:
+def _score(cell: Cell, best: Best, row: dict[str, Any]) -> Score:
     runs = {int(seed): rows.finite(loss) for seed, loss in row["finals"].items()}
     excess, error = best.excess(runs) if runs else (None, 0.0)
     low, high, rate = row["low"], row["high"], row["rate"]
@@ -100,35 +101,37 @@ def _scored(cell: Cell, best: Best, row: dict[str, Any]) -> Score:
     )
 
 
-def summaries(judged: Sequence[Score]) -> list[Summary]:
-    """One summary a method, the lowest median first."""
-    methods = dict.fromkeys(score.method for score in judged)
-    found = [_summary(name, [one for one in judged if one.method == name]) for name in methods]
-    return sorted(found, key=lambda one: (one.median, one.ninth))
+def summaries(scored: Sequence[Score]) -> list[Summary]:
+    """One summary for each method, the lowest median first."""
+    by_method: dict[str, list[Score]] = {}
+    for score in scored:
+        by_method.setdefault(score.method, []).append(score)
+    unsorted = [_summary(method, group) for method, group in by_method.items()]
+    return sorted(unsorted, key=lambda summary: (summary.median, summary.ninth))
 
 
-def _summary(method: str, own: Sequence[Score]) -> Summary:
-    answered = np.array([one.excess for one in own if one.excess is not None])
-    ratios = [one.ratio for one in own if one.ratio is not None]
-    covered = [one.covered for one in own if one.covered is not None]
-    widths = [one.width for one in own if one.width is not None]
+def _summary(method: str, group: Sequence[Score]) -> Summary:
+    answered = np.array([score.excess for score in group if score.excess is not None])
+    ratios = [score.ratio for score in group if score.ratio is not None]
+    covered = [score.covered for score in group if score.covered is not None]
+    widths = [score.width for score in group if score.width is not None]
     none = len(answered) == 0
     return Summary(
         method=method,
-        rows=len(own),
-        refused=len(own) - len(answered),
+        rows=len(group),
+        refused=len(group) - len(answered),
         diverged=0.0 if none else float(np.isinf(answered).mean()),
         twice=0.0 if none else float((np.isfinite(answered) & (answered > _TWICE)).mean()),
         ratios=(min(ratios), max(ratios)) if ratios else None,
         median=math.inf if none else quantile(answered, 0.5),
         ninth=math.inf if none else quantile(answered, 0.9),
         worst=math.inf if none else float(answered.max()),
-        cost=float(np.mean([one.cost for one in own])),
+        cost=float(np.mean([score.cost for score in group])),
         coverage=float(np.mean(covered)) if covered else None,
         width=float(np.median(widths)) if widths else None,
     )
 
 
 def quantile(values: np.ndarray, share: float) -> float:
-    """The smallest value that at least this share of them does not exceed; infinities are fine."""
+    """The smallest value that is not below this share of the values; they may be infinite."""
     return float(np.quantile(values, share, method="inverted_cdf"))

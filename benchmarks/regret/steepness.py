@@ -1,8 +1,8 @@
-"""How steep losses are, and how noisy, as shares of what more updates gain.
+"""The steepness and the noise of losses, relative to the gain from more updates.
 
-Each stored sweep is fitted with the plan's own shape; its depth, and the deviation of one run, are
-divided by the slope between two lengths, of which one is eight times the other: the fall of the
-lowest log loss for an e-fold of updates. Cells that are kept apart are left out.
+The function that a plan fits is fitted to each stored sweep. Its depth, and the standard deviation of
+one run, are divided by the slope between two lengths, one eight times the other: the fall of the
+lowest log loss when the number of updates grows by a factor of e. Held-out cells are left out.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ if TYPE_CHECKING:
 __all__ = ["Steepness", "fitted", "show"]
 
 _RATIO = (6.0, 12.0)  # of the two lengths; eight, but for rounding
-_NEAR = (0.5, 2.3)  # how far above the lowest, and how far above its rate, a mean still counts
+_NEAR = (0.5, 2.3)  # largest log loss above the lowest, and largest log rate above the best
 _BOUNDS = ([-9.0, -8.0, -20.0, -2.0], [9.0, 3.0, 20.0, 1.5])
 _LEAST_NOISE = 0.005  # two seeds may agree by chance
 
 
 @dataclass(frozen=True)
 class Steepness:
-    """A sweep of one length: its lowest log loss, the depth there, the deviation of one run."""
+    """A sweep of one length: its lowest log loss, depth, and the standard deviation of one run."""
 
     steps: int
     level: float
@@ -44,32 +44,32 @@ class Steepness:
 
 
 def fitted(sweep: dict[str, Any]) -> Steepness:
-    """Least squares of level, depth, optimum and cliff to the mean log losses of a sweep."""
+    """Least-squares fit of level, depth, optimum and cliff to the mean log losses of a sweep."""
     best = best_of(sweep)
     middle, lowest = math.log(best.rate), float(np.nanmin(best.log_loss))
     near = np.isfinite(best.log_loss) & (best.log_loss - lowest < _NEAR[0])
     near &= best.log_lr - middle < _NEAR[1]
     fits = [_fit(best, near, (lowest, -2.0, middle, cliff)) for cliff in (-0.5, 0.3)]
-    level, log_depth = min(fits, key=lambda one: one[0])[1][:2]
+    level, log_depth = min(fits, key=lambda fit: fit[0])[1][:2]
     return Steepness(sweep["steps"], level, math.exp(log_depth), best.noise + _LEAST_NOISE)
 
 
 def _fit(
     best: Best, near: np.ndarray, start: tuple[float, ...]
 ) -> tuple[float, tuple[float, ...]]:
-    heights = best.log_loss[near]
-    error = 0.01 + 0.2 * (heights - heights.min())
+    log_loss = best.log_loss[near]
+    error = 0.01 + 0.2 * (log_loss - log_loss.min())
 
     def residuals(point: np.ndarray) -> np.ndarray:
         shape = linex(best.log_lr[near] - point[2], math.exp(point[3]))
-        return np.asarray((point[0] + math.exp(point[1]) * shape - heights) / error)
+        return np.asarray((point[0] + math.exp(point[1]) * shape - log_loss) / error)
 
-    found = least_squares(residuals, start, bounds=_BOUNDS)
-    return float(found.cost), tuple(found.x.tolist())
+    solution = least_squares(residuals, start, bounds=_BOUNDS)
+    return float(solution.cost), tuple(solution.x.tolist())
 
 
 def _pairs(sweeps: Sequence[Steepness]) -> Iterable[tuple[Steepness, Steepness, float]]:
-    """Two lengths, one about eight times the other, with the slope between them."""
+    """Pairs of lengths, one about eight times the other, with the slope between them."""
     for short in sweeps:
         for long in sweeps:
             if _RATIO[0] <= long.steps / short.steps <= _RATIO[1]:
@@ -78,12 +78,12 @@ def _pairs(sweeps: Sequence[Steepness]) -> Iterable[tuple[Steepness, Steepness, 
 
 
 def show(cells: Sequence[Cell]) -> None:
-    """Print one line a pair of lengths, and what all come to."""
+    """Print one line for each pair of lengths, and a summary."""
     lines, shares = [], []
     for cell in cells:
-        known = None if cell.held_out else truth.read(cell)
-        sweeps = [] if known is None else [fitted(one) for one in known["tables"]]
-        for short, long, slope in _pairs(sorted(sweeps, key=lambda one: one.steps)):
+        stored = None if cell.held_out else truth.read(cell)
+        sweeps = [] if stored is None else [fitted(sweep) for sweep in stored["tables"]]
+        for short, long, slope in _pairs(sorted(sweeps, key=lambda sweep: sweep.steps)):
             values = (short.depth, long.depth, short.noise, long.noise)
             shares.append([*np.log(values), *np.log(np.array(values) / slope)])
             lines.append([cell.name, str(short.steps), str(long.steps), f"{slope:.3f}"])

@@ -1,4 +1,4 @@
-"""The tables of the page, from what is stored."""
+"""The tables of the page, from the stored results."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from _page import table, write_section
 
-from . import truth
+from . import ours, rows, truth
 from .best import best_of
 from .scores import bests, quantile, scores, summaries
 
@@ -36,16 +36,19 @@ _HEADER = [
 
 
 def show(cells: Sequence[Cell], page: Path | None) -> None:
-    """Print the tables; with a page, write them there, and the picture beside it."""
-    judged = scores(cells)
+    """Print the tables; with a page, write them there and the picture in its folder."""
+    scored = scores(cells)
     parts = {
+        "versions": _versions(),
         "cells": _cells(cells),
         "ratios": _ratios(cells),
-        "methods": _methods(judged, "every cell"),
-        "held-out": _methods([one for one in judged if one.cell.held_out], "cells kept apart"),
-        "seen": _methods([one for one in judged if not one.cell.held_out], "the other cells"),
-        "intervals": _intervals(judged),
-        "worst": _worst(judged),
+        "methods": _methods(scored, "every cell"),
+        "held-out": _methods([score for score in scored if score.cell.held_out], "held-out cells"),
+        "seen": _methods(
+            [score for score in scored if not score.cell.held_out], "the other cells"
+        ),
+        "intervals": _intervals(scored),
+        "worst": _worst(scored),
     }
     for name, text in parts.items():
         print(f"\n{text}")
@@ -54,11 +57,23 @@ def show(cells: Sequence[Cell], page: Path | None) -> None:
     if page is not None:
         from .picture import draw  # noqa: PLC0415 - matplotlib is slow to load
 
-        draw(judged, page.parent / "pictures")
+        draw(scored, page.parent / "pictures")
+
+
+def _versions() -> str:
+    """A note if learnrate's own rows are of other code than the present one; else nothing."""
+    current = {method.name: method.version for method in ours.METHODS}
+    stored = [row for row in rows.read().values() if row["method"] in current]
+    if all(row["version"] == current[row["method"]] for row in stored):
+        return ""
+    return (
+        "The rows of **plan** and **find** were measured before the names in their code were "
+        "changed, with the same method. They will be measured again with the next method."
+    )
 
 
 def percent(share: float) -> str:
-    """An excess for people."""
+    """An excess in percent."""
     if math.isinf(share):
         return "diverged"
     if abs(share) < 0.0995:
@@ -66,25 +81,25 @@ def percent(share: float) -> str:
     return f"{100 * share:,.0f} %"
 
 
-def _methods(judged: Sequence[Score], which: str) -> str:
-    count = len({one.cell.name for one in judged})
-    lines = [_line(one) for one in summaries(judged)]
+def _methods(scored: Sequence[Score], which: str) -> str:
+    count = len({score.cell.name for score in scored})
+    lines = [_line(summary) for summary in summaries(scored)]
     return f"{which.capitalize()} ({count}):\n\n{table(_HEADER, lines)}"
 
 
-def _line(one: Summary) -> list[str]:
-    ratios = "" if one.ratios is None else f"{one.ratios[0]:.2g} to {one.ratios[1]:.2g}"
+def _line(summary: Summary) -> list[str]:
+    ratios = "" if summary.ratios is None else "{:.2g} to {:.2g}".format(*summary.ratios)
     return [
-        one.method,
-        str(one.rows),
-        percent(one.median),
-        percent(one.ninth),
-        percent(one.worst),
-        _share(one.diverged),
-        _share(one.twice),
-        _share(one.refused / one.rows),
+        summary.method,
+        str(summary.rows),
+        percent(summary.median),
+        percent(summary.ninth),
+        percent(summary.worst),
+        _share(summary.diverged),
+        _share(summary.twice),
+        _share(summary.refused / summary.rows),
         ratios,
-        f"{one.cost:.2f}",
+        f"{summary.cost:.2f}",
     ]
 
 
@@ -93,21 +108,21 @@ def _share(share: float) -> str:
 
 
 def _cells(cells: Sequence[Cell]) -> str:
-    """The truth: best rate, loss there, how well both are known, and how the best rate drifts."""
+    """The truth: the best rate and its loss with their errors, and the best rate of shorter runs."""
     lines = []
     for cell in cells:
-        known = truth.read(cell)
-        if known is None:
+        stored = truth.read(cell)
+        if stored is None:
             continue
-        best = best_of(known["tables"][0])
+        best = best_of(stored["tables"][0])
         lines.append(
             [
-                cell.name + (" (apart)" if cell.held_out else ""),
+                cell.name + (" (held out)" if cell.held_out else ""),
                 f"{best.rate:.2g} ({best.low:.2g} to {best.high:.2g})",
                 f"{np.mean([*best.loss.values()]):.4f}",
                 percent(best.error),
                 percent(best.noise),
-                _drift(known["tables"]),
+                _drift(stored["tables"]),
             ]
         )
     header = [
@@ -122,15 +137,15 @@ def _cells(cells: Sequence[Cell]) -> str:
 
 
 def _drift(tables: list[dict[str, object]]) -> str:
-    return ", ".join(f"{best_of(one).rate:.2g}" for one in tables[1:])
+    return ", ".join(f"{best_of(sweep).rate:.2g}" for sweep in tables[1:])
 
 
 def _ratios(cells: Sequence[Cell]) -> str:
-    """What a rate so many times the best one costs, read off the truth of every cell."""
-    known, lines = [*bests(cells).values()], []
+    """The excess at multiples of the best rate, interpolated in the truth of every cell."""
+    best_rates, lines = [*bests(cells).values()], []
     for times in (1 / 8, 1 / 4, 1 / 2, 1, 2, 4, 8):
-        read = [best.expected(best.rate * times) for best in known]
-        costs = np.array([cost for cost in read if cost is not None])
+        excesses = [best.expected(best.rate * times) for best in best_rates]
+        costs = np.array([excess for excess in excesses if excess is not None])
         if len(costs):
             middle, ninth = (quantile(costs, share) for share in (0.5, 0.9))
             worst = float(costs.max())
@@ -139,45 +154,46 @@ def _ratios(cells: Sequence[Cell]) -> str:
     return table(["rate / best", "median excess", "90th percentile", "worst", "cells"], lines)
 
 
-def _intervals(judged: Sequence[Score]) -> str:
-    """How often a stated interval holds the best rate, and what the verdicts are worth."""
+def _intervals(scored: Sequence[Score]) -> str:
+    """How often a stated interval contains the best rate, and the excess for each verdict."""
     lines = []
-    for one in summaries([score for score in judged if score.covered is not None]):
-        own = [score for score in judged if score.method == one.method]
-        weak = [score.excess for score in own if score.note == "weak" and score.excess is not None]
-        firm = [score.excess for score in own if score.note == "ok" and score.excess is not None]
+    for summary in summaries([score for score in scored if score.covered is not None]):
+        group = [score for score in scored if score.method == summary.method]
+        weak, firm = (
+            [score.excess for score in group if score.note == note and score.excess is not None]
+            for note in ("weak", "ok")
+        )
         lines.append(
             [
-                one.method,
-                f"{100 * (one.coverage or 0):.0f} %",
-                f"{one.width:.1f}",
-                f"{len(weak)} of {len(own)}",
+                summary.method,
+                f"{100 * (summary.coverage or 0):.0f} %",
+                f"{summary.width:.1f}",
+                f"{len(weak)} of {len(group)}",
                 percent(float(np.median(weak))) if weak else "",
                 percent(float(np.median(firm))) if firm else "",
             ]
         )
     header = [
         "method",
-        "interval holds the best rate",
+        "interval contains the best rate",
         "median width, a factor",
-        "called weak",
-        "median excess then",
-        "else",
+        "verdict weak",
+        "median excess if weak",
+        "otherwise",
     ]
     return table(header, lines)
 
 
-def _worst(judged: Sequence[Score]) -> str:
-    """Where each method does worst."""
+def _worst(scored: Sequence[Score]) -> str:
+    """The cell in which each method does worst."""
     lines = []
-    for one in summaries(judged):
-        own = [
-            score for score in judged if score.method == one.method and score.excess is not None
-        ]
-        if not own:
+    for summary in summaries(scored):
+        group = [score for score in scored if score.method == summary.method]
+        answered = [score for score in group if score.excess is not None]
+        if not answered:
             continue
-        worst = max(own, key=lambda score: score.excess or 0.0)
+        worst = max(answered, key=lambda score: score.excess or 0.0)
         ratio = "" if worst.ratio is None else f"{worst.ratio:.2g}"
         excess, error = percent(worst.excess or 0.0), percent(worst.error) if worst.error else ""
-        lines.append([one.method, worst.cell.name, ratio, excess, error])
+        lines.append([summary.method, worst.cell.name, ratio, excess, error])
     return table(["method", "worst in", "rate / best", "excess", "its error"], lines)

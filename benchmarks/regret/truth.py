@@ -1,9 +1,10 @@
-"""The truth of a cell: an exhaustive sweep at full length, and the same at shorter horizons.
+"""The truth of a cell: an exhaustive sweep at full length, and others at shorter lengths.
 
 Rates are a sixth of a decade apart. The grid spans at least 2.5 decades and grows until the lowest
 mean loss lies a decade above its lower end, and either three rates below its upper end or below a
-rate that diverges. A whole run has 5 % warm-up and a linear decay to 0; a shorter one has what a
-plan's trial of its length has, a warm-up as long as the whole run's (`Schedule.shortened`).
+rate that diverges. A whole run has 5 % warm-up and a linear decay to 0. A shorter run has the
+schedule of a plan's trial of this length, whose warm-up is as long as that of the whole run
+(`Schedule.shortened`).
 """
 
 from __future__ import annotations
@@ -32,11 +33,11 @@ __all__ = ["SHAPE", "measure", "path_of", "read", "scratch_of"]
 
 SHAPE = "warmup(5%) >> linear()"
 PER_DECADE = 6
-SHARES = (56, 32, 16, 8, 4)  # of the horizons beside the whole run
+SHARES = (56, 32, 16, 8, 4)  # of the whole run: the shorter lengths
 HORIZON_SEEDS = 3
 _FEWEST_STEPS = 8
-_BELOW, _ABOVE = 6, 3  # rates that must lie on either side of the best
-_START = (-9, 6)  # the first grid, in rates from where the cell says
+_BELOW, _ABOVE = 6, 3  # rates on each side of the best one
+_START = (-9, 6)  # ends of the first grid, in rates from the middle that the cell gives
 _HIGHEST = 2 * PER_DECADE  # no rate above 100 is tried
 
 
@@ -46,20 +47,20 @@ def path_of(cell: Cell) -> Path:
 
 
 def scratch_of(cell: Cell) -> Path:
-    """The folder in which every trial of a cell is kept."""
+    """The folder with all trials of a cell."""
     return SCRATCH / cell.name
 
 
 def read(cell: Cell) -> dict[str, Any] | None:
-    """What is known of a cell's truth; None before anything is."""
+    """The stored truth of a cell; None if there is none yet."""
     path = path_of(cell)
     return json.loads(path.read_text()) if path.exists() else None
 
 
 def measure(cell: Cell) -> str:
-    """Measure what is not known yet, writing after every table; says what was found."""
-    known = read(cell)
-    if known is not None and known["complete"]:
+    """Measure the missing tables and write each; returns the best rate in words."""
+    stored = read(cell)
+    if stored is not None and stored["complete"]:
         return "known"
     task, tables = cell.task(), []
     for steps, seeds in _lengths(cell):
@@ -80,21 +81,21 @@ def _table(cell: Cell, task: Task, steps: int, seeds: int) -> dict[str, Any]:
     middle = round(PER_DECADE * math.log10(cell.around))
     low, high = middle + _START[0], middle + _START[1]
     while True:
-        made = sweep(
+        swept = sweep(
             task,
-            [_rate(at) for at in range(low, high + 1)],
+            [_rate(index) for index in range(low, high + 1)],
             seeds=seeds,
             total_steps=steps,
             shape=_shape(cell, steps),
             out=scratch_of(cell),
             progress=False,
         )
-        if made.failed:
-            raise RuntimeError(made.failed[0].curve.error)
-        lower, higher = _missing(made.losses.mean(axis=1))
+        if swept.failed:
+            raise RuntimeError(swept.failed[0].curve.error)
+        lower, higher = _missing(swept.losses.mean(axis=1))
         higher = min(higher, _HIGHEST - high)
         if not lower and not higher:
-            return _as_table(made.trials, made.losses, steps)
+            return _as_table(swept.trials, swept.losses, steps)
         low, high = low - lower, high + higher
 
 
@@ -104,15 +105,15 @@ def _shape(cell: Cell, steps: int) -> str:
 
 
 def _missing(means: np.ndarray) -> tuple[int, int]:
-    """How many rates the grid lacks below and above; a mean is infinite where a trial diverged."""
+    """How many rates to add below and above; a mean is infinite if a trial diverged."""
     best = int(np.argmin(means))
     bounded = bool(np.isinf(means[best:]).any())
     above = len(means) - 1 - best
     return max(0, _BELOW - best), 0 if bounded else max(0, _ABOVE - above)
 
 
-def _rate(at: int) -> float:
-    return float(f"{10 ** (at / PER_DECADE):.4g}")
+def _rate(index: int) -> float:
+    return float(f"{10 ** (index / PER_DECADE):.4g}")
 
 
 def _as_table(trials: tuple[SweptTrial, ...], losses: np.ndarray, steps: int) -> dict[str, Any]:
@@ -142,7 +143,7 @@ def _mean_at(table: dict[str, Any], lr: float) -> float:
 
 
 def _write(cell: Cell, tables: list[dict[str, Any]], *, complete: bool) -> None:
-    """One line a table, so that a change of the data can be read as one."""
+    """Write each table in one line, so that changes of the data are easy to read."""
     head = {
         "cell": cell.name,
         "held_out": cell.held_out,

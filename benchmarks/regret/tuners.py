@@ -1,8 +1,8 @@
 """Optuna's samplers and pruners at the cost of a plan of budget 0.5, rates log-uniform in 1e-6 to 10.
 
-TPE has 16 trials of a thirty-second of the run or 8 of a sixteenth. Hyperband's resource is a
-trial's length, from T/64 to T/16: a trial goes on, from its start and over a longer length, until it
-is pruned. Each trial is annealed over its own length, as a plan's are.
+TPE has 16 trials of a thirty-second of the run or 8 of a sixteenth. Hyperband's resource is the
+length of a trial, from T/64 to T/16: a trial is repeated from its start with a longer length until it
+is pruned. Each trial is annealed over its own length, like the trials of a plan.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ __all__ = ["METHODS"]
 _BUDGET = 0.5
 _RANGE = (1e-6, 10.0)
 _FEWEST = 8
-_WORST = 1e6  # what a diverged trial reports; samplers take no infinities
+_WORST = 1e6  # reported by a diverged trial, because samplers accept no infinities
 
 
 @dataclass
-class _Bench:
+class _TrialBudget:
     """Trains at a rate over a length, and counts the updates."""
 
     task: Task
@@ -64,15 +64,15 @@ def _tpe(share: int) -> Callable[[Cell, Task, int], Pick]:
     def pick(cell: Cell, task: Task, seed: int) -> Pick:
         import optuna  # noqa: PLC0415 - a peer
 
-        bench = _Bench(task, seed, int(_BUDGET * cell.total_steps))
+        budget = _TrialBudget(task, seed, int(_BUDGET * cell.total_steps))
         steps = max(_FEWEST, cell.total_steps // share)
         study = _study(sampler=optuna.samplers.TPESampler(seed=seed))
         with preserved(task):
-            while bench.affords(steps):
+            while budget.affords(steps):
                 trial = study.ask()
                 rate = trial.suggest_float("lr", *_RANGE, log=True)
-                study.tell(trial, bench.loss(rate, steps))
-        return Pick(study.best_params["lr"], bench.spent / cell.total_steps)
+                study.tell(trial, budget.loss(rate, steps))
+        return Pick(study.best_params["lr"], budget.spent / cell.total_steps)
 
     return pick
 
@@ -85,28 +85,28 @@ def _hyperband(cell: Cell, task: Task, seed: int) -> Pick:
         min_resource=lengths[0], max_resource=lengths[-1], reduction_factor=2
     )
     study = _study(sampler=optuna.samplers.TPESampler(seed=seed), pruner=pruner)
-    bench = _Bench(task, seed, int(_BUDGET * cell.total_steps))
-    reached: list[tuple[int, float, float]] = []  # the longer a trial was, the more it counts
+    budget = _TrialBudget(task, seed, int(_BUDGET * cell.total_steps))
+    reached: list[tuple[int, float, float]] = []  # the longest trials count first
     with preserved(task):
-        while bench.affords(lengths[0]):
+        while budget.affords(lengths[0]):
             trial = study.ask()
             rate = trial.suggest_float("lr", *_RANGE, log=True)
             ended = optuna.trial.TrialState.COMPLETE
             loss = _WORST
             for steps in lengths:
-                if not bench.affords(steps):
+                if not budget.affords(steps):
                     break
-                loss = bench.loss(rate, steps)
+                loss = budget.loss(rate, steps)
                 trial.report(loss, steps)
                 reached.append((-steps, loss, rate))
                 if trial.should_prune():
                     ended = optuna.trial.TrialState.PRUNED
                     break
             study.tell(trial, loss if ended.name == "COMPLETE" else None, state=ended)
-    finite = [one for one in reached if one[1] < _WORST]
+    finite = [trial for trial in reached if trial[1] < _WORST]
     if not finite:
-        return Pick(None, bench.spent / cell.total_steps, "every trial diverged")
-    return Pick(min(finite)[2], bench.spent / cell.total_steps)
+        return Pick(None, budget.spent / cell.total_steps, "every trial diverged")
+    return Pick(min(finite)[2], budget.spent / cell.total_steps)
 
 
 METHODS = [

@@ -1,4 +1,4 @@
-"""A job for each cell, in several processes, each on a core of its own with one thread."""
+"""Jobs for cells in several processes, each with one thread and its own core."""
 
 from __future__ import annotations
 
@@ -18,22 +18,28 @@ if TYPE_CHECKING:
 
     Job = Callable[[Cell], str]
 
-__all__ = ["each"]
+__all__ = ["run_jobs"]
 
 
-def each(cells: Sequence[Cell], job: Job, jobs: int) -> None:
-    """Do a job for every cell and print what it says; a cell that fails does not stop the others.
+def run_jobs(cells: Sequence[Cell], job: Job, processes: int) -> None:
+    """Run a job for every cell and print its result. A cell that fails does not stop the others.
+
+    Args:
+        cells: what the jobs are for.
+        job: returns its result in words.
+        processes: number of processes.
 
     Raises:
-        SystemExit: any failed, with their names.
+        SystemExit: a job failed; the message names the cells.
     """
     context = multiprocessing.get_context("spawn")
     waiting: SimpleQueue[Cell | None] = context.SimpleQueue()
     failed: SimpleQueue[str] = context.SimpleQueue()
-    for cell in [*cells, *[None] * jobs]:
+    for cell in [*cells, *[None] * processes]:
         waiting.put(cell)
     workers = [
-        context.Process(target=_work, args=(index, waiting, failed, job)) for index in range(jobs)
+        context.Process(target=_work, args=(index, waiting, failed, job))
+        for index in range(processes)
     ]
     for worker in workers:
         worker.start()
@@ -48,14 +54,14 @@ def _work(
     index: int, waiting: SimpleQueue[Cell | None], failed: SimpleQueue[str], job: Job
 ) -> None:
     cores = sorted(os.sched_getaffinity(0))
-    os.sched_setaffinity(0, {cores[index % len(cores)]})  # so that no engine takes another's core
+    os.sched_setaffinity(0, {cores[index % len(cores)]})  # so that engines do not share a core
     torch.set_num_threads(1)
     for cell in iter(waiting.get, None):
-        began = time.perf_counter()
+        start = time.perf_counter()
         try:
-            said = job(cell)
-        except Exception:  # noqa: BLE001 - told, and the next cell is tried
+            result = job(cell)
+        except Exception:  # noqa: BLE001 - printed, and the next cell is tried
             traceback.print_exc()
             failed.put(cell.name)
         else:
-            print(f"{cell.name}: {said} ({time.perf_counter() - began:.0f} s)", flush=True)
+            print(f"{cell.name}: {result} ({time.perf_counter() - start:.0f} s)", flush=True)
