@@ -27,7 +27,7 @@ def make_model() -> nn.Module:
 
 
 def make_sgd(model: nn.Module) -> torch.optim.Optimizer:
-    """SGD with momentum; the rate here is a place-holder that the schedule overwrites."""
+    """SGD with momentum; the schedule overwrites the rate."""
     return torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
 
 
@@ -42,7 +42,7 @@ criterion = nn.CrossEntropyLoss()
 
 
 def validation_loss(model: nn.Module) -> float:
-    """Mean cross-entropy on the images held out."""
+    """Mean cross-entropy on the held-out images."""
     return float(criterion(model(x[held_out]), y[held_out]))
 
 

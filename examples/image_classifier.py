@@ -4,8 +4,8 @@
     python image_classifier.py             # scikit-learn's digits; under a minute on one core
     python image_classifier.py --data cifar10.npz --total-steps 2000
 
-An .npz holds x_train, y_train, x_test and y_test: images N x height x width x channels as bytes,
-labels from 0. Everything is written to --out: plan.json, report.html, and runs.db with the runs.
+An .npz holds x_train, y_train, x_test and y_test: images of shape (N, height, width, channels) as bytes,
+labels from 0. The results are written to --out: plan.json, report.html, and runs.db with the runs.
 """
 
 import argparse
@@ -22,22 +22,20 @@ from torch.utils.data import DataLoader, TensorDataset
 import learnrate
 from learnrate.report import plan_page
 
-USUAL = 0.1  # where people start with SGD; torch's own default is 1e-3
+USUAL = 0.1  # a common first rate for SGD; torch's default is 1e-3
 
 
 def main() -> None:
-    """Describe the task, plan, train at the planned and at the usual rate, say what came out."""
+    """Describe the task, plan, train at the planned and at the usual rate, print the results."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--data", type=Path, help="an .npz of images; digits without it")
-    parser.add_argument(
-        "--total-steps", type=int, default=600, help="optimizer updates of a whole run"
-    )
+    parser.add_argument("--data", type=Path, help="an .npz file of images; by default digits")
+    parser.add_argument("--total-steps", type=int, default=600, help="updates of a whole run")
     parser.add_argument("--out", type=Path, default=Path("build/image_classifier"))
-    asked = parser.parse_args()
+    arguments = parser.parse_args()
 
-    train, test = read_images(asked.data)
+    train, test = read_images(arguments.data)
     loader = DataLoader(train, batch_size=64, shuffle=True, drop_last=True)
     channels, classes = train.tensors[0].shape[1], int(train.tensors[1].max()) + 1
     task = learnrate.Task(
@@ -46,16 +44,16 @@ def main() -> None:
         data=loader,
         optimizer=make_optimizer,
         validate=lambda model: evaluate(model, test)[0],
-        total_steps=asked.steps,
+        total_steps=arguments.total_steps,
         name="image classifier",
     )
 
-    plan = learnrate.plan(task, budget=0.5, out=asked.out)  # costs half a run; resumes if killed
-    plan.write(asked.out / "plan.json")
-    (asked.out / "report.html").write_text(plan_page(plan), encoding="utf-8")
+    plan = learnrate.plan(task, budget=0.5, out=arguments.out)  # costs half a run; can be resumed
+    plan.write(arguments.out / "plan.json")
+    (arguments.out / "report.html").write_text(plan_page(plan), encoding="utf-8")
     print(f"{plan}\n")
 
-    store = asked.out / "runs.db"
+    store = arguments.out / "runs.db"
     print(f"While it trains, from another shell: learnrate steer last scale 0.5 --store {store}\n")
     for name, peak in (("planned", plan.peak), ("usual", USUAL)):
         torch.manual_seed(1)  # the same first weights and batches for both
@@ -66,10 +64,10 @@ def main() -> None:
         print(
             f"{name} peak {peak:.2g}: test loss {before:.3f} -> {after:.3f}, {accuracy:.1%} right"
         )
-        torch.save(model.state_dict(), asked.out / f"{name}.pt")
+        torch.save(model.state_dict(), arguments.out / f"{name}.pt")
 
-    print(f"\nreport     {asked.out / 'report.html'}  (open it in a browser)")
-    print(f"dashboard  learnrate dashboard --store {store} --plans {asked.out}")
+    print(f"\nreport     {arguments.out / 'report.html'}  (open it in a browser)")
+    print(f"dashboard  learnrate dashboard --store {store} --plans {arguments.out}")
 
 
 def fit(
@@ -79,7 +77,7 @@ def fit(
     name: str,
     store: Path,
 ) -> None:
-    """An ordinary loop; `run` sets the rate, records, watches, and obeys `learnrate steer`."""
+    """An ordinary loop; `run` sets the rate, records, watches, and applies `learnrate steer`."""
     optimizer, criterion = make_optimizer(model), nn.CrossEntropyLoss()
     model.train()
     with learnrate.attach(optimizer, schedule, name=name, store=store, model=model) as run:
@@ -111,7 +109,7 @@ def make_optimizer(model: nn.Module) -> torch.optim.Optimizer:
 
 
 def evaluate(model: nn.Module, images: TensorDataset) -> tuple[float, float]:
-    """Mean cross-entropy and the share that is right."""
+    """Mean cross-entropy and accuracy."""
     model.eval()
     with torch.no_grad():
         inputs, labels = images.tensors
@@ -121,23 +119,23 @@ def evaluate(model: nn.Module, images: TensorDataset) -> tuple[float, float]:
 
 
 def endless(loader: DataLoader[tuple[torch.Tensor, ...]]) -> Iterator[tuple[torch.Tensor, ...]]:
-    """Batches, pass after pass."""
+    """Batches without end."""
     while True:
         yield from loader
 
 
 def read_images(file: Path | None) -> tuple[TensorDataset, TensorDataset]:
-    """Images of mean 0 and scale 1, channels first: to train on, and to test on."""
+    """Training and test images with mean 0 and standard deviation 1, channels first."""
     if file is None:
         x, y = load_digits(return_X_y=True)
         x = x.reshape(-1, 8, 8, 1)
         x, x_test, y, y_test = train_test_split(x, y, test_size=0.3, random_state=0)
     else:
-        with np.load(file) as held:
-            x, y, x_test, y_test = (held[n] for n in ("x_train", "y_train", "x_test", "y_test"))
+        with np.load(file) as arrays:
+            x, y, x_test, y_test = (arrays[n] for n in ("x_train", "y_train", "x_test", "y_test"))
     mean, scale = x.mean(), x.std()
-    images = [torch.tensor((one - mean) / scale).float().movedim(3, 1) for one in (x, x_test)]
-    labels = [torch.tensor(one).long().flatten() for one in (y, y_test)]
+    images = [torch.tensor((part - mean) / scale).float().movedim(3, 1) for part in (x, x_test)]
+    labels = [torch.tensor(part).long().flatten() for part in (y, y_test)]
     return TensorDataset(images[0], labels[0]), TensorDataset(images[1], labels[1])
 
 

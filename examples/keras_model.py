@@ -4,8 +4,8 @@
     python keras_model.py                  # scikit-learn's digits; half a minute on one core
     KERAS_BACKEND=jax python keras_model.py   # with jax installed
 
-The range test is the classic quick look (`learnrate.find`), which needs no more than a function that
-makes one update at a given rate. Written to --out: find.json, and runs.db with the runs.
+The range test (`learnrate.find`) needs only a function that makes one update at a given rate. The
+results are written to --out: find.json, and runs.db with the runs.
 """
 
 import argparse
@@ -27,37 +27,39 @@ from learnrate.integrations.attach_keras import KerasCallback
 from learnrate.watch import diagnose
 
 BATCH = 32
-DEFAULT_RATE = 1e-3  # keras.optimizers.Adam's own
+DEFAULT_RATE = 1e-3  # the default of keras.optimizers.Adam
 
 
 def main() -> None:
-    """Find a rate, train at it and at the default, say what came out."""
+    """Find a rate, train at it and at the default, print the results."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--epochs", type=int, default=10, help="of training, 42 updates each")
+    parser.add_argument(
+        "--epochs", type=int, default=10, help="epochs of training, 42 updates each"
+    )
     parser.add_argument("--iters", type=int, default=100, help="rates in the range test")
     parser.add_argument("--out", type=Path, default=Path("build/keras_model"))
-    asked = parser.parse_args()
-    asked.out.mkdir(parents=True, exist_ok=True)
-    store = asked.out / "runs.db"
+    arguments = parser.parse_args()
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    store = arguments.out / "runs.db"
     x, y = load_digits(return_X_y=True)
     images = x.reshape(-1, 8, 8, 1).astype("float32") / 16
     x_train, x_test, y_train, y_test = train_test_split(images, y, train_size=1344, random_state=0)
 
     model = make_model()
-    found = learnrate.find(
+    range_test = learnrate.find(
         step=update_of(model, x_train, y_train),
-        state=[Kept(model)],
+        state=[ModelState(model)],
         low=1e-6,
-        iters=asked.iters,
+        iters=arguments.iters,
     )
-    (asked.out / "find.json").write_text(json.dumps(found.to_dict()), encoding="utf-8")
-    print(f"{found}\n")
-    if found.suggestion is None:
-        raise SystemExit(1)  # the reason is in what was printed
+    (arguments.out / "find.json").write_text(json.dumps(range_test.to_dict()), encoding="utf-8")
+    print(f"{range_test}\n")
+    if range_test.suggestion is None:
+        raise SystemExit(1)  # the printed text says why
 
-    for name, peak in (("found", found.suggestion), ("default", DEFAULT_RATE)):
+    for name, peak in (("found", range_test.suggestion), ("default", DEFAULT_RATE)):
         model = make_model()
         before, _ = model.evaluate(x_test, y_test, verbose=0)
         callback = KerasCallback(f"{peak} * warmup(5%) >> linear()", name=name, store=store)
@@ -65,7 +67,7 @@ def main() -> None:
             x_train,
             y_train,
             batch_size=BATCH,
-            epochs=asked.epochs,
+            epochs=arguments.epochs,
             validation_data=(x_test, y_test),
             callbacks=[callback],
             verbose=0,
@@ -73,12 +75,12 @@ def main() -> None:
         after, right = model.evaluate(x_test, y_test, verbose=0)
         print(f"{name} peak {peak:.2g}: test loss {before:.3f} -> {after:.3f}, {right:.1%} right")
         if callback.recorder is not None:
-            seen = learnrate.Store(store).observations(callback.recorder.run)
-            for finding in diagnose(seen).findings:
+            observations = learnrate.Store(store).observations(callback.recorder.run)
+            for finding in diagnose(observations).findings:
                 print(f"  {finding.code}: {finding.message} {finding.remedy}")
 
-    print(f"\nrange test  {asked.out / 'find.json'}")
-    print(f"dashboard   learnrate dashboard --store {store} --plans {asked.out}")
+    print(f"\nrange test  {arguments.out / 'find.json'}")
+    print(f"dashboard   learnrate dashboard --store {store} --plans {arguments.out}")
 
 
 def make_model() -> Any:
@@ -100,31 +102,30 @@ def make_model() -> Any:
 
 
 def update_of(model: Any, x: np.ndarray, y: np.ndarray) -> Callable[[float], float]:
-    """A function that makes one update at a rate and gives the loss before it."""
+    """A function that makes one update at a rate and returns the loss before it."""
 
     def update(lr: float) -> float:
         rows = np.random.randint(len(x), size=BATCH)  # noqa: NPY002 - find() seeds this generator
         model.optimizer.learning_rate = lr
-        model.reset_metrics()  # else Keras gives the mean since the last reset
+        model.reset_metrics()  # or Keras returns the mean since the last reset
         return float(model.train_on_batch(x[rows], y[rows])[0])
 
     return update
 
 
-class Kept:
-    """What the range test puts back after each of its runs: weights and the optimizer's state."""
+class ModelState:
+    """The state that the range test restores after each run: weights and optimizer state."""
 
     def __init__(self, model: Any) -> None:
         self.variables = [*model.variables, *model.optimizer.variables]
 
     def state_dict(self) -> dict[str, Any]:
-        """Copies."""
-        return {
-            str(i): keras.ops.convert_to_numpy(one).copy() for i, one in enumerate(self.variables)
-        }
+        """Copies of all variables."""
+        arrays = [keras.ops.convert_to_numpy(variable).copy() for variable in self.variables]
+        return {str(index): array for index, array in enumerate(arrays)}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Put back."""
+        """Restore all variables."""
         for variable, value in zip(self.variables, state.values(), strict=True):
             variable.assign(value)
 

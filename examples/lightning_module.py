@@ -3,7 +3,7 @@
     pip install 'learnrate[examples,lightning]'
     python lightning_module.py             # scikit-learn's digits; under a minute on one core
 
-Everything is written to --out: plan.json, report.html, and runs.db with the runs.
+The results are written to --out: plan.json, report.html, and runs.db with the runs.
 """
 
 import argparse
@@ -21,11 +21,11 @@ from learnrate.integrations.attach_lightning import LightningCallback
 from learnrate.integrations.task_lightning import task_of
 from learnrate.report import plan_page
 
-DEFAULT_RATE = 1e-3  # torch.optim.Adam's own
+DEFAULT_RATE = 1e-3  # the default of torch.optim.Adam
 
 
 class Classifier(LightningModule):
-    """As one writes it without learnrate."""
+    """An ordinary LightningModule, without learnrate."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -44,7 +44,7 @@ class Classifier(LightningModule):
         return nn.functional.cross_entropy(self.layers(images), labels)
 
     def validation_step(self, batch: list[torch.Tensor], batch_idx: int) -> None:
-        """What the run is judged by."""
+        """The validation loss, by which the run is judged."""
         images, labels = batch
         scores = self.layers(images)
         self.log("val_loss", nn.functional.cross_entropy(scores, labels))
@@ -56,42 +56,40 @@ class Classifier(LightningModule):
 
 
 class Digits(LightningDataModule):
-    """1,300 images to train on, 497 to validate with."""
+    """1,300 images for training, 497 for validation."""
 
     def setup(self, stage: str) -> None:
-        """Read, and split."""
+        """Read the images and split them."""
         x, y = load_digits(return_X_y=True)
         images = torch.tensor(x, dtype=torch.float32).reshape(-1, 1, 8, 8) / 16
         draws = torch.Generator().manual_seed(0)
-        both = random_split(TensorDataset(images, torch.tensor(y)), [1300, 497], draws)
-        self.train, self.held_out = both
+        examples = TensorDataset(images, torch.tensor(y))
+        self.train, self.held_out = random_split(examples, [1300, 497], draws)
 
     def train_dataloader(self) -> DataLoader[tuple[torch.Tensor, ...]]:
-        """Batches to train on."""
+        """Batches for training."""
         return DataLoader(self.train, batch_size=32, shuffle=True, drop_last=True)
 
     def val_dataloader(self) -> DataLoader[tuple[torch.Tensor, ...]]:
-        """One batch to validate with."""
+        """One batch for validation."""
         return DataLoader(self.held_out, batch_size=497)
 
 
 def main() -> None:
-    """Plan, train at the planned and the default rate, say what came out."""
+    """Plan, train at the planned and the default rate, print the results."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument(
-        "--total-steps", type=int, default=400, help="optimizer updates of a whole run"
-    )
+    parser.add_argument("--total-steps", type=int, default=400, help="updates of a whole run")
     parser.add_argument("--out", type=Path, default=Path("build/lightning_module"))
-    asked = parser.parse_args()
+    arguments = parser.parse_args()
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
-    data, store = Digits(), asked.out / "runs.db"
+    data, store = Digits(), arguments.out / "runs.db"
 
-    task = task_of(Classifier, data, trainer=trainer_for(asked.steps))
-    plan = learnrate.plan(task, budget=0.5, out=asked.out)  # costs half a run; resumes if killed
-    plan.write(asked.out / "plan.json")
-    (asked.out / "report.html").write_text(plan_page(plan), encoding="utf-8")
+    task = task_of(Classifier, data, trainer=trainer_for(arguments.total_steps))
+    plan = learnrate.plan(task, budget=0.5, out=arguments.out)  # costs half a run; can be resumed
+    plan.write(arguments.out / "plan.json")
+    (arguments.out / "report.html").write_text(plan_page(plan), encoding="utf-8")
     print(f"{plan}\n")
 
     print(f"While it trains, from another shell: learnrate steer last scale 0.5 --store {store}\n")
@@ -99,7 +97,7 @@ def main() -> None:
         seed_everything(1, verbose=False)
         module = Classifier()
         callback = LightningCallback(peak / plan.peak * plan.schedule, name=name, store=store)
-        trainer = trainer_for(asked.steps, callback)
+        trainer = trainer_for(arguments.total_steps, callback)
         (before,) = trainer.validate(module, data, verbose=False)
         trainer.fit(module, data)
         (after,) = trainer.validate(module, data, verbose=False)
@@ -108,17 +106,17 @@ def main() -> None:
         for finding in [] if callback.run is None else callback.run.findings:
             print(f"  {finding.code}: {finding.message} {finding.remedy}")
 
-    print(f"\nreport     {asked.out / 'report.html'}  (open it in a browser)")
-    print(f"dashboard  learnrate dashboard --store {store} --plans {asked.out}")
+    print(f"\nreport     {arguments.out / 'report.html'}  (open it in a browser)")
+    print(f"dashboard  learnrate dashboard --store {store} --plans {arguments.out}")
 
 
-def trainer_for(steps: int, *callbacks: LightningCallback) -> Trainer:
-    """A Trainer of one run."""
+def trainer_for(total_steps: int, *callbacks: LightningCallback) -> Trainer:
+    """A Trainer for one run."""
     return Trainer(
-        max_steps=steps,
+        max_steps=total_steps,
         callbacks=list(callbacks),
         accelerator="cpu",
-        logger=False,  # runs are in the store
+        logger=False,  # the store has the runs
         enable_checkpointing=False,
         enable_model_summary=False,
         enable_progress_bar=False,

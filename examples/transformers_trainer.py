@@ -4,7 +4,7 @@
     python transformers_trainer.py         # nothing is downloaded; two minutes on one core
     python transformers_trainer.py --text shakespeare.txt --total-steps 3000
 
-Everything is written to --out: plan.json, report.html, and runs.db with the runs.
+The results are written to --out: plan.json, report.html, and runs.db with the runs.
 """
 
 import argparse
@@ -22,33 +22,33 @@ from learnrate.integrations.task_transformers import task_of
 from learnrate.report import plan_page
 
 CONTEXT = 64  # bytes
-DEFAULT_RATE = 5e-5  # TrainingArguments' own
+DEFAULT_RATE = 5e-5  # the default of TrainingArguments
 
 
 def main() -> None:
-    """Plan, train at the planned and the default rate, say what came out."""
+    """Plan, train at the planned and the default rate, print the results."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--text", type=Path, help="what to learn; Python's json and argparse else")
     parser.add_argument(
-        "--total-steps", type=int, default=300, help="optimizer updates of a whole run"
+        "--text", type=Path, help="file to learn from; by default Python's json and argparse"
     )
+    parser.add_argument("--total-steps", type=int, default=300, help="updates of a whole run")
     parser.add_argument("--out", type=Path, default=Path("build/transformers_trainer"))
-    asked = parser.parse_args()
+    arguments = parser.parse_args()
     logging.getLogger("transformers").setLevel(logging.ERROR)
-    rows, store = read_rows(asked.text), asked.out / "runs.db"
+    rows, store = read_rows(arguments.text), arguments.out / "runs.db"
 
-    task = task_of(trainer_for(rows, asked.steps, asked.out))
-    plan = learnrate.plan(task, budget=0.5, out=asked.out)  # costs half a run; resumes if killed
-    plan.write(asked.out / "plan.json")
-    (asked.out / "report.html").write_text(plan_page(plan), encoding="utf-8")
+    task = task_of(trainer_for(rows, arguments.total_steps, arguments.out))
+    plan = learnrate.plan(task, budget=0.5, out=arguments.out)  # costs half a run; can be resumed
+    plan.write(arguments.out / "plan.json")
+    (arguments.out / "report.html").write_text(plan_page(plan), encoding="utf-8")
     print(f"{plan}\n")
 
     print(f"While it trains, from another shell: learnrate steer last scale 0.5 --store {store}\n")
     for name, peak in (("planned", plan.peak), ("default", DEFAULT_RATE)):
         callback = TransformersCallback(peak / plan.peak * plan.schedule, name=name, store=store)
-        trainer = trainer_for(rows, asked.steps, asked.out, callback)
+        trainer = trainer_for(rows, arguments.total_steps, arguments.out, callback)
         before = trainer.evaluate()["eval_loss"]
         trainer.train()
         after = trainer.evaluate()["eval_loss"]
@@ -56,12 +56,12 @@ def main() -> None:
         for finding in [] if callback.run is None else callback.run.findings:
             print(f"  {finding.code}: {finding.message} {finding.remedy}")
 
-    print(f"\nreport     {asked.out / 'report.html'}  (open it in a browser)")
-    print(f"dashboard  learnrate dashboard --store {store} --plans {asked.out}")
+    print(f"\nreport     {arguments.out / 'report.html'}  (open it in a browser)")
+    print(f"dashboard  learnrate dashboard --store {store} --plans {arguments.out}")
 
 
 def make_model() -> GPT2LMHeadModel:
-    """A GPT-2 of two layers whose tokens are bytes; new weights, no hub."""
+    """A GPT-2 of two layers with random weights, whose tokens are bytes."""
     return GPT2LMHeadModel(
         GPT2Config(
             vocab_size=256,
@@ -79,17 +79,20 @@ def make_model() -> GPT2LMHeadModel:
 
 
 def trainer_for(
-    rows: list[dict[str, torch.Tensor]], steps: int, out: Path, *callbacks: TransformersCallback
+    rows: list[dict[str, torch.Tensor]],
+    total_steps: int,
+    out: Path,
+    *callbacks: TransformersCallback,
 ) -> Trainer:
-    """A Trainer of one run, as one writes it without learnrate."""
+    """An ordinary Trainer for one run."""
     arguments = TrainingArguments(
         output_dir=str(out),
-        max_steps=steps,
+        max_steps=total_steps,
         per_device_train_batch_size=16,
         per_device_eval_batch_size=64,
         weight_decay=0.01,
         max_grad_norm=1.0,
-        logging_steps=1,  # so that the loss of every update is recorded
+        logging_steps=1,  # to record the loss of every update
         seed=1,
         use_cpu=True,
         dataloader_pin_memory=False,
@@ -105,14 +108,14 @@ def trainer_for(
         eval_dataset=held_out,
         callbacks=list(callbacks),
     )
-    trainer.remove_callback(PrinterCallback)  # what it prints is in the store
+    trainer.remove_callback(PrinterCallback)  # the store has what it would print
     return trainer
 
 
 def read_rows(file: Path | None) -> list[dict[str, Any]]:
-    """A text that every machine has, or a file, cut into rows of bytes."""
+    """A file, or a text that comes with Python, cut into rows of bytes."""
     files = [file] if file else [Path(argparse.__file__), *Path(json.__file__).parent.glob("*.py")]
-    text = b"".join(one.read_bytes() for one in sorted(files))
+    text = b"".join(path.read_bytes() for path in sorted(files))
     codes = torch.frombuffer(bytearray(text), dtype=torch.uint8).long()
     rows = codes[: len(codes) // CONTEXT * CONTEXT].reshape(-1, CONTEXT)
     return [{"input_ids": row, "labels": row} for row in rows]
