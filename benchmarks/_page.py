@@ -1,4 +1,4 @@
-"""Writes a measured table into a page of the docs, in place of the one measured before."""
+"""Writes a measured table into a page of the docs, in place of the previous one."""
 
 from __future__ import annotations
 
@@ -9,15 +9,20 @@ if TYPE_CHECKING:
 
 
 def write_section(page: Path, name: str, text: str) -> None:
-    """Replace what lies between the page's two comments `<!-- name -->` and `<!-- /name -->`.
+    """Replace the text between the page's comments `<!-- name -->` and `<!-- /name -->`.
+
+    Args:
+        page: a page of the docs.
+        name: of the section.
+        text: the new content.
 
     Raises:
-        SystemExit: the page has no such place.
+        SystemExit: the page does not have both comments once.
     """
     first, last = f"<!-- {name} -->", f"<!-- /{name} -->"
     content = page.read_text()
     if content.count(first) != 1 or content.count(last) != 1:
-        raise SystemExit(f"{page} must hold {first} and {last} once, in lines of their own.")
+        raise SystemExit(f"{page} must contain {first} and {last} exactly once.")
     before, rest = content.split(first)
     _, after = rest.split(last)
     page.write_text(f"{before}{first}\n\n{text.strip()}\n\n{last}{after}")

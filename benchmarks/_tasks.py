@@ -1,4 +1,4 @@
-"""What the engines are measured on: small models of every kind, on random data."""
+"""Tasks for measuring the engines: small models of several kinds, on random data."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Recurrent(nn.Module):
-    """A GRU read at its last step."""
+    """A GRU whose last state is classified."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -43,7 +43,7 @@ class Transformer(nn.Module):
 
 
 class Residual(nn.Module):
-    """Two convolutions with GroupNorm beside a shortcut."""
+    """Two convolutions with GroupNorm, and a shortcut around them."""
 
     def __init__(self, channels: int, wider: int, stride: int) -> None:
         super().__init__()
@@ -103,14 +103,14 @@ def floats(*shape: int) -> list[tuple[torch.Tensor, torch.Tensor]]:
 
 
 def tokens(batch: int, length: int) -> list[tuple[torch.Tensor, torch.Tensor]]:
-    """Random tokens, each to be told from those before it."""
-    drawn = [torch.randint(100, (batch, length + 1)) for _ in range(16)]
-    return [(one[:, :-1], one[:, 1:]) for one in drawn]
+    """Random tokens, each to be predicted from those before it."""
+    sequences = [torch.randint(100, (batch, length + 1)) for _ in range(16)]
+    return [(sequence[:, :-1], sequence[:, 1:]) for sequence in sequences]
 
 
 def tasks(device: str) -> dict[str, Task]:
-    """What is trained, by the name of its row."""
-    made: dict[str, tuple[Callable[[], nn.Module], Any]] = {
+    """The tasks, by the name of their row."""
+    settings: dict[str, tuple[Callable[[], nn.Module], Any]] = {
         "mlp-8": (mlp, floats(8, 64)),
         "mlp-64": (mlp, floats(64, 64)),
         "cnn": (cnn, floats(16, 1, 8, 8)),
@@ -120,5 +120,5 @@ def tasks(device: str) -> dict[str, Task]:
     }
     return {
         name: Task(model=model, loss=nn.CrossEntropyLoss(), data=data, device=device, name=name)
-        for name, (model, data) in made.items()
+        for name, (model, data) in settings.items()
     }

@@ -2,10 +2,10 @@
 
     python benchmarks/dashboard.py [--runs 1000] [--points 1000000] [--json]
 
-A real server on this machine, and Debian's chromium where it is installed. Of the server the whole
-answer is timed, of the browser from the navigation to the curves on the screen: as a sketch, and as
-plotly draws them. The first time is the one after the start, when nothing is in memory; the others
-are the median of five.
+It starts a real server on this machine, and Debian's chromium if it is installed. For the server, the
+time is that of the whole answer; for the browser, from the navigation until the curves are visible:
+as a sketch, and as plotly draws them. The first time is measured after the start, when nothing is in
+memory; the others are the median of five.
 """
 
 from __future__ import annotations
@@ -29,61 +29,67 @@ import learnrate
 from learnrate.store import Store
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
-TURNS = 5
+REPEATS = 5
 TARGETS = {"list": 0.3, "run": 1.0}
 COLUMNS = ("loss", "validation", "lr", "gradient_norm", "update_ratio")
 PAINTED = """new Promise((done) => new PerformanceObserver((list) => {
-  for (const seen of list.getEntriesByName("first-contentful-paint")) done(seen.startTime);
+  for (const entry of list.getEntriesByName("first-contentful-paint")) done(entry.startTime);
 }).observe({ type: "paint", buffered: true }))"""
 CHROMIUM = shutil.which("chromium")
 
 
 def main() -> None:
-    """Measure, and print."""
+    """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--runs", type=int, default=1000)
     parser.add_argument("--points", type=int, default=1_000_000)
     parser.add_argument("--json", action="store_true", help="print one JSON object")
-    given = parser.parse_args()
+    arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         store = Store(Path(folder) / "runs.db")
-        big = filled(store, given.runs, given.points)
-        server, url = served(store, folder)
+        long_run = fill(store, arguments.runs, arguments.points)
+        server, url = start_server(store, folder)
         try:
-            found = measured(url, big)
+            times = measure(url, long_run)
         finally:
             server.kill()
             server.wait()
-    if given.json:
-        json.dump(found, sys.stdout, indent=2)
+    if arguments.json:
+        json.dump(times, sys.stdout, indent=2)
         print()
         return
-    print(f"{given.runs:,} runs; one of {given.points:,} points x {len(COLUMNS)} columns")
-    for name, (first, later) in found.items():
+    print(f"{arguments.runs:,} runs; one of {arguments.points:,} points x {len(COLUMNS)} columns")
+    for name, (first, later) in times.items():
         print(f"{name:44} first {1e3 * first:6.0f} ms   then {1e3 * later:6.0f} ms")
-    print(f"wanted: the list in {TARGETS['list']:g} s, the run in {TARGETS['run']:g} s")
+    print(f"targets: the list in {TARGETS['list']:g} s, the run in {TARGETS['run']:g} s")
 
 
-def filled(store: Store, runs: int, points: int) -> str:
-    """Runs with a few points each, and one with many; its id."""
-    course = learnrate.schedule("1e-3 * warmup(5%) >> cosine()")
+def fill(store: Store, runs: int, points: int) -> str:
+    """Write runs with a few points each, and one with many points; the id of the latter.
+
+    Args:
+        store: an empty store.
+        runs: number of runs.
+        points: number of points of the long run.
+    """
+    schedule = learnrate.schedule("1e-3 * warmup(5%) >> cosine()")
     for index in range(runs - 1):
-        run = store.new_run(name=f"run {index}", total_steps=1000, schedule=course.over(1000))
+        run = store.new_run(name=f"run {index}", total_steps=1000, schedule=schedule.over(1000))
         store.write_points(run, np.arange(10), {"loss": np.ones(10), "lr": np.ones(10)})
         store.set_status(run, "finished")
-    big = store.new_run(name="long", total_steps=points, schedule=course.over(points))
+    long_run = store.new_run(name="long", total_steps=points, schedule=schedule.over(points))
     step, rng = np.arange(points), np.random.default_rng(0)
     columns = {name: np.exp(rng.normal(0.0, 0.3, points)) for name in COLUMNS}
-    columns["lr"] = course.over(points)(step)
-    store.write_points(big, step, columns)
-    store.set_status(big, "finished")
-    return big
+    columns["lr"] = schedule.over(points)(step)
+    store.write_points(long_run, step, columns)
+    store.set_status(long_run, "finished")
+    return long_run
 
 
-def served(store: Store, folder: str) -> tuple[subprocess.Popen[str], str]:
-    """The dashboard as a process of its own, and the address it prints."""
+def start_server(store: Store, folder: str) -> tuple[subprocess.Popen[str], str]:
+    """The dashboard in another process, and the address that it prints."""
     command = [sys.executable, "-m", "learnrate", "dashboard", "--store", store.place]
     server = subprocess.Popen(
         [*command, "--no-browser", "--json", "--port", "0"],
@@ -95,67 +101,80 @@ def served(store: Store, folder: str) -> tuple[subprocess.Popen[str], str]:
     return server, str(json.loads(server.stdout.readline())["url"])
 
 
-def measured(url: str, big: str) -> dict[str, tuple[float, float]]:
-    """Seconds by what was asked for: the first time, and the median of the later ones."""
+def measure(url: str, long_run: str) -> dict[str, tuple[float, float]]:
+    """Seconds for each request: the first time, and the median of the later times."""
     base, _, token = url.partition("/?token=")
     query = "&".join(f"column={name}" for name in COLUMNS)
 
     def get(path: str) -> None:
         headers = {"Authorization": f"Bearer {token}"}
-        with urllib.request.urlopen(urllib.request.Request(base + path, headers=headers)) as got:
-            got.read()
+        request = urllib.request.Request(base + path, headers=headers)
+        with urllib.request.urlopen(request) as response:
+            response.read()
 
-    found = {
+    times = {
         "server: list of runs (JSON)": timed(lambda: get("/api/runs")),
         "server: list of runs (page)": timed(lambda: get("/")),
-        "server: curves of the long run": timed(lambda: get(f"/api/runs/{big}/curves?{query}")),
+        "server: curves of the long run": timed(
+            lambda: get(f"/api/runs/{long_run}/curves?{query}")
+        ),
     }
     if CHROMIUM is not None:
-        found |= in_browser(url, base, big)
-    return found
+        times |= measure_browser(url, base, long_run)
+    return times
 
 
-def in_browser(url: str, base: str, big: str) -> dict[str, tuple[float, float]]:
-    """Seconds until the page shows what it is for, as the browser itself counts them."""
-    from playwright.sync_api import sync_playwright  # noqa: PLC0415 - of the group test
+def measure_browser(url: str, base: str, long_run: str) -> dict[str, tuple[float, float]]:
+    """Seconds until the content of a page is visible, as the browser measures them.
+
+    Args:
+        url: address of the dashboard with its token.
+        base: the same without the token.
+        long_run: id of the long run.
+    """
+    from playwright.sync_api import sync_playwright  # noqa: PLC0415 - only in the group test
 
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         page: Any = browser.new_page()
         page.goto(url)
 
-        def listed() -> float:
+        def open_list() -> float:
             page.goto(base)
             return float(page.evaluate(PAINTED)) / 1e3
 
-        def opened() -> tuple[float, float]:
-            page.goto(f"{base}/run/{big}", wait_until="commit")
+        def open_run() -> tuple[float, float]:
+            page.goto(f"{base}/run/{long_run}", wait_until="commit")
             page.locator("[data-drawn]").wait_for()
             marks = "name => performance.getEntriesByName(name)[0].startTime / 1e3"
             return page.evaluate(marks, "sketched"), page.evaluate(marks, "drawn")
 
-        found = {"browser: list of runs": seconds(listed)}
-        seen, drawn = zip(*(opened() for _ in range(1 + TURNS)), strict=True)
-        found["browser: the long run, loss and rate seen"] = seen[0], statistics.median(seen[1:])
-        found["browser: the same, to zoom and hover"] = drawn[0], statistics.median(drawn[1:])
+        times = {"browser: list of runs": seconds(open_list)}
+        sketched, drawn = zip(*(open_run() for _ in range(1 + REPEATS)), strict=True)
+        times["browser: the long run, loss and rate visible"] = first_and_median(sketched)
+        times["browser: the same, with zoom and hover"] = first_and_median(drawn)
         browser.close()
-    return found
+    return times
 
 
 def timed(work: Callable[[], None]) -> tuple[float, float]:
-    """How long it takes the first time, and the median of the later ones."""
+    """Seconds that work takes the first time, and the median of the later times."""
 
-    def turn() -> float:
-        began = time.perf_counter()
+    def measure_once() -> float:
+        start = time.perf_counter()
         work()
-        return time.perf_counter() - began
+        return time.perf_counter() - start
 
-    return seconds(turn)
+    return seconds(measure_once)
 
 
-def seconds(turn: Callable[[], float]) -> tuple[float, float]:
-    """What a turn gives the first time, and the median of the later ones."""
-    times = [turn() for _ in range(1 + TURNS)]
+def seconds(measure_once: Callable[[], float]) -> tuple[float, float]:
+    """The first measurement, and the median of the later ones."""
+    return first_and_median([measure_once() for _ in range(1 + REPEATS)])
+
+
+def first_and_median(times: Sequence[float]) -> tuple[float, float]:
+    """The first time, and the median of the others."""
     return times[0], statistics.median(times[1:])
 
 

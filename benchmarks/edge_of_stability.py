@@ -1,10 +1,10 @@
-"""Is the sharpness probe right? Full-batch training climbs to the edge of stability and stays.
+"""Is the sharpness probe right? Full-batch training rises to the edge of stability and stays there.
 
     python benchmarks/edge_of_stability.py [--page docs/how-to/probes.md] [--json]
 
 A network 20-64-64-1 with tanh learns 500 points by full-batch gradient descent and Adam. Cohen et
 al. (2021, 2022) found that the sharpness then rises until the rate times it is 2 (gradient descent)
-or, preconditioned, 38 (Adam, b1 = 0.9), and stays there. The probe measures it along the way.
+or, preconditioned, 38 (Adam, b1 = 0.9), and stays there. The probe measures it during the run.
 """
 
 from __future__ import annotations
@@ -38,18 +38,18 @@ def main() -> None:
     parser.add_argument("--page", type=Path)
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    runs = [measured(*run) for run in RUNS]
+    runs = [measure(*run) for run in RUNS]
     if arguments.json:
         print(json.dumps(runs, indent=1))
     rows = [
         [
-            f"{one['optimizer']}, rate {one['lr']:g}",
-            f"{one['products'][0]:.2f}",
-            f"{one['products'][4]:.2f}",
-            f"{min(one['products'][4:]):.2f} to {max(one['products'][4:]):.2f}",
-            f"{one['limit']:g}",
+            f"{run['optimizer']}, rate {run['lr']:g}",
+            f"{run['products'][0]:.2f}",
+            f"{run['products'][4]:.2f}",
+            f"{min(run['products'][4:]):.2f} to {max(run['products'][4:]):.2f}",
+            f"{run['limit']:g}",
         ]
-        for one in runs
+        for run in runs
     ]
     text = table(["full batch", "start", "step 1,000", f"step 1,000 to {STEPS:,}", "theory"], rows)
     print(text)
@@ -57,8 +57,14 @@ def main() -> None:
         write_section(arguments.page, "edge-of-stability", text)
 
 
-def measured(name: str, lr: float, limit: float) -> dict[str, Any]:
-    """Rate times sharpness along a run."""
+def measure(name: str, lr: float, limit: float) -> dict[str, Any]:
+    """Rate times sharpness during a run.
+
+    Args:
+        name: of the optimizer.
+        lr: the constant rate.
+        limit: the product at the edge of stability, in theory.
+    """
     torch.manual_seed(0)
     x = torch.randn(500, 20)
     y = torch.sin(x[:, :1]) + 0.5 * x[:, 1:2] * x[:, 2:3]
@@ -71,17 +77,17 @@ def measured(name: str, lr: float, limit: float) -> dict[str, Any]:
     else:
         momentum = 0.9 if name.startswith("heavy") else 0.0
         optimizer = torch.optim.SGD(model.parameters(), lr=lr, momentum=momentum)
-    found: Sharpness | None = None
+    curvature: Sharpness | None = None
     products = []
     for step in range(STEPS + 1):
         optimizer.zero_grad()
         loss_of(model, (x, y)).backward()
         optimizer.step()
         if step % EVERY == 0:
-            found = sharpness(model, loss_of, (x, y), optimizer, start=found)
-            assert found.limit is not None
-            assert abs(found.limit - limit) < 1e-9
-            products.append(lr * found.eigenvalue)
+            curvature = sharpness(model, loss_of, (x, y), optimizer, start=curvature)
+            assert curvature.limit is not None
+            assert abs(curvature.limit - limit) < 1e-9
+            products.append(lr * curvature.eigenvalue)
     return {"optimizer": name, "lr": lr, "limit": limit, "products": products}
 
 

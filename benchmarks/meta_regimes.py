@@ -1,11 +1,11 @@
-"""Where a negative inner rate of meta-training wins, and where it does not.
+"""Problems in which a negative inner rate of meta-training wins, and others in which it does not.
 
     python benchmarks/meta_regimes.py [--data DIR] [--only sines,linearised] [--json FILE]
 
-Each regime is measured at several inner rates with common first weights and episodes, and the
-figures are differences to the rate 0, paired, with standard errors. `share` is what
-`learnrate meta advise` measures from the same episodes. Results are kept in one JSON file with
-version, date and machine, which the docs' page is drawn from.
+Each regime is measured at several inner rates with common first weights and episodes. The figures are
+paired differences to the rate 0, with standard errors. `share` is the measurement of
+`learnrate meta advise` on the same episodes. The results are stored in one JSON file with version,
+date and machine; the page of the docs is made from it.
 """
 
 from __future__ import annotations
@@ -37,17 +37,17 @@ UNITS = 60
 
 
 def paired(losses: np.ndarray, rates: Sequence[float]) -> list[dict[str, float | None]]:
-    """The mean loss of each rate less that of the rate 0, over the last axis, with its error."""
+    """The mean loss of each rate less that of the rate 0, with its standard error, over the last axis."""
     zero = losses[list(rates).index(0.0)]
     rows = []
-    for rate, own in zip(rates, losses, strict=True):
-        gain = own - zero
+    for rate, row in zip(rates, losses, strict=True):
+        gain = row - zero
         error = float(gain.std(ddof=1)) / math.sqrt(len(gain)) if len(gain) > 1 else math.nan
         finite = bool(np.isfinite(gain).all())
         rows.append(
             {
                 "inner_lr": float(rate),
-                "loss": float(own.mean()) if finite else None,
+                "loss": float(row.mean()) if finite else None,
                 "gain": float(gain.mean()) if finite else None,
                 "error": error if finite else None,
             }
@@ -67,7 +67,15 @@ def isotropic(_: Path) -> dict[str, Any]:
 
 
 def linearised(nu: float, centre: float, sigma: float, dim: int, runs: int) -> dict[str, Any]:
-    """A two-layer ReLU network of 60 units, linearised, solved exactly; labels (w.x + b)^2 + z."""
+    """A two-layer ReLU network of 60 units, linearised, solved exactly; labels (w.x + b)^2 + z.
+
+    Args:
+        nu: weight of the part of w and b that differs between tasks.
+        centre: weight of the part that all tasks share.
+        sigma: standard deviation of z.
+        dim: number of inputs.
+        runs: meta-trainings.
+    """
     rates = [-0.3, -0.1, 0.0, 0.1, 0.3]
     n_train, n_val, n_adapt, tasks, tests = 30, 2, 20, 3, 40
     losses = np.zeros((len(rates), runs))
@@ -81,48 +89,47 @@ def linearised(nu: float, centre: float, sigma: float, dim: int, runs: int) -> d
             hidden = x @ first.T + bias  # noqa: B023 - used within this run
             slope = (hidden > 0) * last  # noqa: B023
             of_first = (slope[..., None] * x[..., None, :]).reshape(*x.shape[:-1], -1)
-            made = np.concatenate([of_first, slope, np.maximum(hidden, 0)], axis=-1)
-            return made / math.sqrt(UNITS)
+            gradient = np.concatenate([of_first, slope, np.maximum(hidden, 0)], axis=-1)
+            return gradient / math.sqrt(UNITS)
 
         common = rng.standard_normal(dim) / math.sqrt(dim), float(rng.standard_normal())
 
-        def draw(points: int, own: tuple[np.ndarray, float]) -> tuple[np.ndarray, np.ndarray]:
+        def draw(points: int, task: tuple[np.ndarray, float]) -> tuple[np.ndarray, np.ndarray]:
             x = rng.standard_normal((points, dim))  # noqa: B023
-            clean = (x @ own[0] + own[1]) ** 2
+            clean = (x @ task[0] + task[1]) ** 2
             return features(x), clean + sigma * rng.standard_normal(points)  # noqa: B023
 
-        def one_task() -> tuple[np.ndarray, float]:
-            own = rng.standard_normal(dim) / math.sqrt(dim), float(rng.standard_normal())  # noqa: B023
-            return centre * common[0] + nu * own[0], centre * common[1] + nu * own[1]  # noqa: B023
+        def draw_task() -> tuple[np.ndarray, float]:
+            part = rng.standard_normal(dim) / math.sqrt(dim), float(rng.standard_normal())  # noqa: B023
+            return centre * common[0] + nu * part[0], centre * common[1] + nu * part[1]  # noqa: B023
 
-        seen = []
-        for _ in range(tasks):
-            own = one_task()
-            seen.append((draw(n_train, own), draw(n_val, own)))
-        new = []
-        for _ in range(tests):
-            own = one_task()
-            new.append((draw(n_adapt, own), draw(50, own)))
-        for at, rate in enumerate(rates):
+        train_tasks, test_tasks = (
+            [
+                (draw(inner, task), draw(outer, task))
+                for task in (draw_task() for _ in range(count))
+            ]
+            for count, inner, outer in ((tasks, n_train, n_val), (tests, n_adapt, 50))
+        )
+        for row, rate in enumerate(rates):
             rows, targets = [], []
-            for (x, y), (far, label) in seen:
-                across = far @ x.T * (rate / n_train)
-                rows.append(far - across @ x)
-                targets.append(label - across @ y)
+            for (x, y), (outer_x, outer_y) in train_tasks:
+                kernel = outer_x @ x.T * (rate / n_train)
+                rows.append(outer_x - kernel @ x)
+                targets.append(outer_y - kernel @ y)
             weights = np.linalg.lstsq(np.concatenate(rows), np.concatenate(targets), rcond=None)[0]
-            found = []
-            for (x, y), (far, label) in new:
+            test_losses = []
+            for (x, y), (test_x, test_y) in test_tasks:
                 adapted = weights - 0.05 / n_adapt * x.T @ (x @ weights - y)
-                found.append(0.5 * float(np.mean((far @ adapted - label) ** 2)))
-            losses[at, run] = np.mean(found)
-    said = (
+                test_losses.append(0.5 * float(np.mean((test_x @ adapted - test_y) ** 2)))
+            losses[row, run] = np.mean(test_losses)
+    description = (
         f"a linearised network of {UNITS} ReLU units, {dim} inputs, noise {sigma:g}; {runs} runs"
     )
-    return {"said": said, "rows": paired(losses, rates)}
+    return {"said": description, "rows": paired(losses, rates)}
 
 
 def accuracy(model: nn.Module, batch: tuple[torch.Tensor, torch.Tensor]) -> torch.Tensor:
-    """The share of the query that is classified right."""
+    """The accuracy on the query."""
     return torch.as_tensor((model(batch[0]).argmax(-1) == batch[1]).float().mean())
 
 
@@ -136,7 +143,7 @@ def small_network() -> nn.Module:
 
 
 def omniglot(data: Path, shots: int) -> meta.MetaTask:
-    """5-way episodes of Omniglot; characters of the test's alphabets are new."""
+    """5-way episodes of Omniglot; the test has other alphabets."""
     stored = np.load(data / "omniglot28.npz")
     images = torch.from_numpy(stored["images"]).float()[:, None] / 255
     source = meta.FewShot(
@@ -175,19 +182,27 @@ def sines(noise: float = 0.0) -> meta.MetaTask:
 
 
 def swept(
-    task: meta.MetaTask, inner: list[float], adapt: list[float], seeds: int, said: str
+    task: meta.MetaTask, inner: list[float], adapt: list[float], seeds: int, description: str
 ) -> dict[str, Any]:
-    """A sweep over both rates; each inner rate at the best adaptation rate of its own."""
-    found = meta.sweep(task, inner, adapt, seeds=seeds)
-    chosen = found.mean.argmin(axis=1)
-    losses = np.stack([found.losses[at, own] for at, own in enumerate(chosen)])
+    """A sweep over both rates; each inner rate at its best adaptation rate.
+
+    Args:
+        task: what is meta-trained.
+        inner: inner rates.
+        adapt: adaptation rates.
+        seeds: meta-trainings at each pair of rates.
+        description: of the task.
+    """
+    sweep = meta.sweep(task, inner, adapt, seeds=seeds)
+    best_adapt = sweep.mean.argmin(axis=1)
+    losses = np.stack([sweep.losses[row, column] for row, column in enumerate(best_adapt)])
     rows = paired(losses, inner)
-    for row, own in zip(rows, chosen, strict=True):
-        row["adapt_lr"] = adapt[int(own)]
+    for row, column in zip(rows, best_adapt, strict=True):
+        row["adapt_lr"] = adapt[int(column)]
     advice = meta.advise(task)
-    best = None if found.best is None else found.best.to_dict()
+    best = None if sweep.best is None else sweep.best.to_dict()
     return {
-        "said": f"{said}; {seeds} seeds of {found.steps} meta-updates",
+        "said": f"{description}; {seeds} seeds of {sweep.steps} meta-updates",
         "rows": rows,
         "best": best,
         "share": advice.share,
@@ -197,16 +212,16 @@ def swept(
 
 
 def isotropic_share() -> dict[str, Any]:
-    """What `advise` measures on the isotropic problem."""
+    """The measurement of `advise` on the isotropic problem."""
     source = meta.MixedRegression(dim=60, shots=30, queries=30, sigma=1.0, nu=0.5)
     task = meta.MetaTask(
         model=lambda: nn.Linear(60, 1, bias=False), loss=nn.MSELoss(), episodes=source
     )
-    found = meta.advise(task)
+    advice = meta.advise(task)
     return {
-        "share": found.share,
-        "share_error": found.error,
-        "advice": found.regime.name.lower(),
+        "share": advice.share,
+        "share_error": advice.error,
+        "advice": advice.regime.name.lower(),
     }
 
 
@@ -234,41 +249,41 @@ REGIMES: dict[str, Callable[[Path], dict[str, Any]]] = {
 
 
 def learned(_: Path) -> dict[str, Any]:
-    """Meta-SGD's learned rates on sine waves: how many turn negative."""
+    """Meta-SGD's learned rates on sine waves: how many become negative."""
     task = sines()
-    made = meta.train(task, inner_lr=meta.Learned(start=0.01, per="parameter"))
+    trained = meta.train(task, inner_lr=meta.Learned(start=0.01, per="parameter"))
     return {
         "said": f"Meta-SGD on sine waves, {task.total_steps} meta-updates",
-        "loss": made.loss,
-        "negative": [one.to_dict() for one in made.negative],
+        "loss": trained.loss,
+        "negative": [count.to_dict() for count in trained.negative],
     }
 
 
 def main() -> None:
-    """Measure, print, keep."""
+    """Measure, print, and store."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
     parser.add_argument("--data", type=Path, default=DATA)
     parser.add_argument("--only", default=",".join([*REGIMES, "learned"]))
     parser.add_argument("--json", type=Path, default=RESULTS)
-    asked = parser.parse_args()
-    kept = json.loads(asked.json.read_text()) if asked.json.exists() else {}
-    for name in asked.only.split(","):
-        began = time.perf_counter()
+    arguments = parser.parse_args()
+    stored = json.loads(arguments.json.read_text()) if arguments.json.exists() else {}
+    for name in arguments.only.split(","):
+        start = time.perf_counter()
         load = os.getloadavg()[0]
-        made = learned(asked.data) if name == "learned" else REGIMES[name](asked.data)
-        kept[name] = {
-            **made,
+        result = learned(arguments.data) if name == "learned" else REGIMES[name](arguments.data)
+        stored[name] = {
+            **result,
             "version": learnrate.__version__,
             "date": dt.datetime.now(dt.UTC).date().isoformat(),
             "machine": f"{platform.machine()}, {os.cpu_count()} cores, load {load:.1f}",
-            "seconds": round(time.perf_counter() - began, 1),
+            "seconds": round(time.perf_counter() - start, 1),
         }
-        asked.json.parent.mkdir(exist_ok=True)
-        asked.json.write_text(json.dumps(kept, indent=1) + "\n")
-        print(name, json.dumps({key: kept[name][key] for key in ("said", "seconds")}))
-        for row in made.get("rows", []):
+        arguments.json.parent.mkdir(exist_ok=True)
+        arguments.json.write_text(json.dumps(stored, indent=1) + "\n")
+        print(name, json.dumps({key: stored[name][key] for key in ("said", "seconds")}))
+        for row in result.get("rows", []):
             print("  ", row)
 
 

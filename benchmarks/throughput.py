@@ -3,12 +3,12 @@
     python benchmarks/throughput.py [--json] [--rows mlp-8,gru] [--seconds 3] [--device cuda]
                                     [--page docs/speed.md]
 
-16 rates of one seed under AdamW. A row is the time of one update of all 16 trials: in a plain
-loop, by the sequential engine, by stacks of 16 and of 4, by a process for every core, each with its
-share of the trials one by one or in a stack, and by what `auto` chose. All are timed in turns
-within one run, several times over; the fastest of each counts, and rows are ratios to the plain
-loop, so what else the machine does matters little. `share` is the floating-point rate of the
-matrix products of the fastest one, as a share of that of one large product on this machine.
+The trials are 16 rates of one seed under AdamW. A row is the time of one update of all 16 trials: in a
+plain loop, by the sequential engine, by stacks of 16 and of 4, by a process for every core, each with
+its share of the trials one by one or in a stack, and by the choice of `auto`. All are timed in turn
+within one run, several times; the fastest time of each counts, and rows are ratios to the plain loop,
+so that other load on the machine matters little. `share` is the floating-point rate of the matrix
+products of the fastest engine, as a share of that of one large product on this machine.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ TARGETS = {"mlp-8": 8.0, "mlp-64": 4.0, "cnn": 3.0, "resnet": 1.0, "gru": 1.2, "
 
 
 def plain_loop(task: Task) -> Update:
-    """One update of each trial, as anybody would write it."""
+    """One update of each trial in an ordinary PyTorch loop."""
     assert callable(task.model)
     torch.manual_seed(0)
     device = torch.device(str(task.device))
@@ -56,12 +56,12 @@ def plain_loop(task: Task) -> Update:
     ]
     criterion = nn.CrossEntropyLoss()
     batches = [(x.to(device), y.to(device)) for x, y in list(task.data)]  # type: ignore[arg-type]
-    at = 0
+    step = 0
 
     def update() -> None:
-        nonlocal at
-        x, y = batches[at % len(batches)]
-        at += 1
+        nonlocal step
+        x, y = batches[step % len(batches)]
+        step += 1
         for model, optimizer in zip(models, optimizers, strict=True):
             optimizer.zero_grad()
             loss = criterion(model(x), y)
@@ -84,7 +84,13 @@ def one_by_one(task: Task, rates: np.ndarray = RATES) -> Update:
 
 
 def stacks(task: Task, width: int, rates: np.ndarray = RATES) -> Update:
-    """One update of each trial by the vectorised engine."""
+    """One update of each trial by the vectorised engine.
+
+    Args:
+        task: what is trained.
+        width: trials in a stack.
+        rates: one for each trial.
+    """
     if width == 1:
         return one_by_one(task, rates)
     parts = [(Stack(task, 0, len(lr)), lr) for lr in np.array_split(rates, len(rates) // width)]
@@ -97,20 +103,20 @@ def stacks(task: Task, width: int, rates: np.ndarray = RATES) -> Update:
 
 
 def fastest(update: Update, count: int = 4) -> float:
-    """Seconds of the fastest update, of a few after the first two."""
+    """Seconds of the fastest of `count` updates after the first two."""
     update()
     update()
     times = []
     for _ in range(count):
-        began = time.perf_counter()
+        start = time.perf_counter()
         update()
         if torch.cuda.is_initialized():
             torch.cuda.synchronize()
-        times.append(time.perf_counter() - began)
+        times.append(time.perf_counter() - start)
     return min(times)
 
 
-def here(update: Update, threads: int) -> Candidate:
+def in_this_process(update: Update, threads: int) -> Candidate:
     """Measure in this process."""
 
     def measure() -> float:
@@ -125,34 +131,40 @@ def here(update: Update, threads: int) -> Candidate:
 
 
 def forked(task: Task, width: int, processes: int) -> Candidate:
-    """Measure in several processes at once, each with its share of the rates: the slowest one."""
+    """Measure in several processes at once, each with its share of the rates: the slowest one.
+
+    Args:
+        task: what is trained.
+        width: trials in a stack.
+        processes: number of processes.
+    """
     share = RATES[: TRIALS // processes]
 
-    def own() -> float:
+    def measure() -> float:
         with preserved(task):
             return fastest(stacks(task, min(width, len(share)), share))
 
-    return lambda: max(in_processes(own, processes))
+    return lambda: max(in_processes(measure, processes))
 
 
 def candidates(task: Task) -> dict[str, Candidate]:
-    """What is measured, by the name of its column."""
+    """The candidates, by the name of their column."""
     threads = torch.get_num_threads()
-    made = {
-        "plain": here(plain_loop(task), threads),
-        "sequential": here(one_by_one(task), threads),
-        "stacks of 4": here(stacks(task, 4), threads),
-        "stack of 16": here(stacks(task, TRIALS), threads),
+    measures = {
+        "plain": in_this_process(plain_loop(task), threads),
+        "sequential": in_this_process(one_by_one(task), threads),
+        "stacks of 4": in_this_process(stacks(task, 4), threads),
+        "stack of 16": in_this_process(stacks(task, TRIALS), threads),
     }
     cores = available_cores()
     if cores > 1:
-        made["processes"] = forked(task, 1, cores)
-        made["processes, stacks"] = forked(task, TRIALS // cores, cores)
-    return made
+        measures["processes"] = forked(task, 1, cores)
+        measures["processes, stacks"] = forked(task, TRIALS // cores, cores)
+    return measures
 
 
 def chosen(task: Task) -> tuple[str, Candidate]:
-    """What `auto` takes, in words and as a candidate."""
+    """The choice of `auto`, in words and as a candidate."""
     auto._SHORT = 0.0  # noqa: SLF001 - measure whatever the length
     shape = schedule("linear()")
     trials = [Trial((float(lr) * shape).over(10_000), 0) for lr in RATES]
@@ -161,11 +173,11 @@ def chosen(task: Task) -> tuple[str, Candidate]:
         kind = f"{choice.processes} x {choice.width}"
         return kind, forked(task, choice.width, choice.processes)
     kind = f"{choice.width}, threads {choice.threads}"
-    return kind, here(stacks(task, choice.width), choice.threads)
+    return kind, in_this_process(stacks(task, choice.width), choice.threads)
 
 
 def flops(task: Task) -> int:
-    """Of the matrix products in one update of one trial."""
+    """Floating-point operations of the matrix products in one update of one trial."""
     with FlopCounterMode(display=False) as counter:
         Training(task, 0).update(1e-3)
     return int(counter.get_total_flops())
@@ -181,12 +193,12 @@ def peak_rate(device: str) -> float:
     return 2 * 1024**3 / fastest(product, 20)
 
 
-def measured(task: Task, seconds: float) -> dict[str, Any]:
-    """One row."""
-    took, auto_choice = chosen(task)
+def measure_row(task: Task, seconds: float) -> dict[str, Any]:
+    """One row of the table."""
+    auto_choice, auto_candidate = chosen(task)
     with preserved(task):
         work = flops(task) * TRIALS
-        measures = candidates(task) | {"auto": auto_choice}
+        measures = candidates(task) | {"auto": auto_candidate}
         times = dict.fromkeys(measures, float("inf"))
         end = time.perf_counter() + seconds * len(measures)
         while time.perf_counter() < end:
@@ -194,16 +206,16 @@ def measured(task: Task, seconds: float) -> dict[str, Any]:
                 times[name] = min(times[name], measure())
     return {
         "task": task.name,
-        "milliseconds": {name: 1e3 * one for name, one in times.items()},
-        "ratio": {name: times["plain"] / one for name, one in times.items()},
-        "auto": took,
+        "milliseconds": {name: 1e3 * best for name, best in times.items()},
+        "ratio": {name: times["plain"] / best for name, best in times.items()},
+        "auto": auto_choice,
         "rate": work / min(times.values()),
         "target": TARGETS[task.name],
     }
 
 
 def cells(row: dict[str, Any]) -> list[str]:
-    """A row as words."""
+    """The cells of a row, as text."""
     ratios = [f"{ratio:.2f}" for name, ratio in row["ratio"].items() if name != "plain"]
     first = [row["task"], f"{row['milliseconds']['plain']:.1f} ms"]
     return [*first, *ratios, row["auto"], f"{row['share']:.0%}", f"{row['target']:g}"]
@@ -214,34 +226,36 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--rows", default=",".join(TARGETS))
-    parser.add_argument("--seconds", type=float, default=3.0, help="a candidate and row")
+    parser.add_argument(
+        "--seconds", type=float, default=3.0, help="seconds for each candidate of a row"
+    )
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--page", type=Path, help="write the table into this page")
-    asked = parser.parse_args()
-    every = tasks(asked.device)
+    arguments = parser.parse_args()
+    every = tasks(arguments.device)
     load = os.getloadavg()[0]
-    peaks, rows = [peak_rate(asked.device)], []
-    for name in asked.rows.split(","):
-        rows.append(measured(every[name], asked.seconds))
-        peaks.append(peak_rate(asked.device))
+    peaks, rows = [peak_rate(arguments.device)], []
+    for name in arguments.rows.split(","):
+        rows.append(measure_row(every[name], arguments.seconds))
+        peaks.append(peak_rate(arguments.device))
     peak = max(peaks)
     for row in rows:
         row["share"] = row["rate"] / peak
     machine = {"threads": torch.get_num_threads(), "load": load, "gigaflops": peak / 1e9}
-    if asked.json:
+    if arguments.json:
         print(json.dumps({"machine": machine, "rows": rows}))
         return
     names = [name for name in rows[0]["ratio"] if name != "plain"]
     header = ["task", "plain loop", *names, "it takes", "share of matrix rate", "wanted"]
     drawn = table(header, [cells(row) for row in rows])
-    said = (
-        f"16 rates of one seed, AdamW, on the {asked.device} with {machine['threads']} threads "
+    caption = (
+        f"16 rates of one seed, AdamW, on the {arguments.device} with {machine['threads']} threads "
         f"(load {load:.1f} before; one large matrix product: {peak / 1e9:.0f} GFLOP/s); times as "
         "fast as the plain loop."
     )
-    print(f"{said}\n\n{drawn}")
-    if asked.page is not None:
-        write_section(asked.page, "throughput", f"{said}\n\n{drawn}")
+    print(f"{caption}\n\n{drawn}")
+    if arguments.page is not None:
+        write_section(arguments.page, "throughput", f"{caption}\n\n{drawn}")
 
 
 if __name__ == "__main__":

@@ -1,12 +1,12 @@
-"""The same trials by tuners, and how the time of a sweep grows with the number of trials.
+"""The same trials by several tuners, and the time of a sweep against the number of trials.
 
     python benchmarks/tuners.py [--json] [--total-steps 200] [--page docs/speed.md]
 
-Two tables, both of whole jobs from the first line to the last, measuring and set-up included, of
-the dense network of `throughput.py` at batch 8, AdamW and one seed. The first: 16 rates by a plain
-PyTorch loop, by `sweep`, by Optuna (two at a time in threads) and by Ray Tune (two at a time in
-processes; its start is counted apart). The second: `sweep` against the plain loop from 1 rate to
-256. Optuna and Ray are installed by `make bench`.
+Both tables are for whole jobs, including set-up and the measurements of `auto`, with the dense network
+of `throughput.py` at batch 8, AdamW and one seed. The first table has 16 rates by a plain PyTorch loop,
+by `sweep`, by Optuna (two at a time in threads) and by Ray Tune (two at a time in processes; its start
+is counted separately). The second compares `sweep` with the plain loop from 1 rate to 256. `make bench`
+installs Optuna and Ray.
 """
 
 from __future__ import annotations
@@ -36,12 +36,12 @@ COUNTS = (1, 4, 16, 64, 256)
 
 
 def rates_of(count: int) -> list[float]:
-    """As many rates, equal factors apart."""
+    """`count` rates, equal factors apart."""
     return [float(lr) for lr in np.geomspace(1e-4, 1e-3, count)]
 
 
 def trained(lr: float, steps: int) -> float:
-    """One trial as anybody would write it: the last loss."""
+    """The last loss of one trial in an ordinary PyTorch loop."""
     task = tasks("cpu")["mlp-8"]
     torch.manual_seed(0)
     assert callable(task.model)
@@ -66,12 +66,12 @@ def plain(rates: list[float], steps: int) -> None:
         trained(lr, steps)
 
 
-def ours(rates: list[float], steps: int) -> str:
-    """The sweep, and what it says of its engine."""
-    made = sweep(
+def by_sweep(rates: list[float], steps: int) -> str:
+    """Run the sweep; its engine in words."""
+    swept = sweep(
         tasks("cpu")["mlp-8"], rates, seeds=1, total_steps=steps, shape="linear()", progress=False
     )
-    return f"{made.choice.engine}, {made.choice.processes} x {made.choice.width}"
+    return f"{swept.choice.engine}, {swept.choice.processes} x {swept.choice.width}"
 
 
 def optuna_study(rates: list[float], steps: int) -> None:
@@ -88,7 +88,7 @@ def optuna_study(rates: list[float], steps: int) -> None:
 
 
 def ray_tune(rates: list[float], steps: int, folder: str) -> None:
-    """Ray Tune, over the same grid, a trial on each core; Ray runs already."""
+    """Ray Tune, over the same grid, a trial on each core; Ray must be running."""
     from ray import tune  # noqa: PLC0415 - a peer
 
     def trial(config: dict[str, Any]) -> dict[str, float]:
@@ -104,7 +104,7 @@ def ray_tune(rates: list[float], steps: int, folder: str) -> None:
 
 
 def start_ray() -> None:
-    """Ray on this machine, with the scripts of this folder."""
+    """Start Ray on this machine, with the scripts of this folder."""
     import ray  # noqa: PLC0415 - a peer
 
     ray.init(
@@ -118,10 +118,10 @@ def start_ray() -> None:
 
 
 def seconds(job: Callable[[], object]) -> float:
-    """That a job takes."""
-    began = time.perf_counter()
+    """Seconds that a job takes."""
+    start = time.perf_counter()
     job()
-    return time.perf_counter() - began
+    return time.perf_counter() - start
 
 
 def peers(steps: int) -> list[dict[str, Any]]:
@@ -129,7 +129,7 @@ def peers(steps: int) -> list[dict[str, Any]]:
     rates = rates_of(16)
     jobs: dict[str, Callable[[], object]] = {
         "plain loop": lambda: plain(rates, steps),
-        "learnrate sweep": lambda: ours(rates, steps),
+        "learnrate sweep": lambda: by_sweep(rates, steps),
         "Optuna, 2 threads": lambda: optuna_study(rates, steps),
         "Ray's start": start_ray,
         "Ray Tune, 2 processes": lambda: ray_tune(rates, steps, folder),
@@ -137,8 +137,8 @@ def peers(steps: int) -> list[dict[str, Any]]:
     with tempfile.TemporaryDirectory() as folder:
         times = {name: seconds(job) for name, job in jobs.items()}
     return [
-        {"what": name, "seconds": one, "ratio": times["plain loop"] / one}
-        for name, one in times.items()
+        {"what": name, "seconds": taken, "ratio": times["plain loop"] / taken}
+        for name, taken in times.items()
     ]
 
 
@@ -148,12 +148,11 @@ def growth(steps: int) -> list[dict[str, Any]]:
     for count in COUNTS:
         rates = rates_of(count)
         loop = seconds(lambda rates=rates: plain(rates, steps))  # type: ignore[misc]
-        began = time.perf_counter()
-        engine = ours(rates, steps)
-        own = time.perf_counter() - began
-        rows.append(
-            {"trials": count, "plain": loop, "sweep": own, "ratio": loop / own, "engine": engine}
-        )
+        start = time.perf_counter()
+        engine = by_sweep(rates, steps)
+        swept = time.perf_counter() - start
+        row = {"trials": count, "plain": loop, "sweep": swept, "ratio": loop / swept}
+        rows.append({**row, "engine": engine})
     return rows
 
 
@@ -163,12 +162,12 @@ def main() -> None:
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--total-steps", type=int, default=200)
     parser.add_argument("--page", type=Path, help="write the tables into this page")
-    asked = parser.parse_args()
-    warnings.simplefilter("ignore")  # the peers' own
+    arguments = parser.parse_args()
+    warnings.simplefilter("ignore")  # of the peers
     load = os.getloadavg()[0]
-    plain(rates_of(1), 20)  # what is loaded at first use
-    grown, compared = growth(asked.steps), peers(asked.steps)
-    if asked.json:
+    plain(rates_of(1), 20)  # loads what is needed once
+    grown, compared = growth(arguments.total_steps), peers(arguments.total_steps)
+    if arguments.json:
         print(json.dumps({"load": load, "peers": compared, "growth": grown}))
         return
     first = table(
@@ -188,13 +187,11 @@ def main() -> None:
             for row in grown
         ],
     )
-    said = (
-        f"{asked.steps} updates each, {torch.get_num_threads()} threads, load {load:.1f} before."
-    )
-    text = f"{said}\n\n{first}\n\n{second}"
+    caption = f"{arguments.total_steps} updates each, {torch.get_num_threads()} threads, load {load:.1f} before."
+    text = f"{caption}\n\n{first}\n\n{second}"
     print(text)
-    if asked.page is not None:
-        write_section(asked.page, "tuners", text)
+    if arguments.page is not None:
+        write_section(arguments.page, "tuners", text)
 
 
 if __name__ == "__main__":

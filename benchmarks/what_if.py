@@ -1,12 +1,12 @@
-"""Is the what-if probe right? Its verdicts beside what the rest of the run says.
+"""Is the what-if probe right? Its verdicts compared with the rest of the run.
 
     python benchmarks/what_if.py [--page docs/how-to/probes.md] [--json]
 
-A network on scikit-learn's digits trains at a constant rate, from far too low to far too high. At
-some steps the probe is asked which way the rate should go; then the rest of the run is trained from
-there, five times, at every factor of the rate, decaying linearly to 0, and the final loss on held
-out images says which way would have been right: the factor that ends lowest, where it beats the
-present rate in a paired t test over the repeats at 5 %.
+A network on scikit-learn's digits trains at a constant rate, from far too low to far too high. At some
+steps the probe says in which direction the rate should change. The rest of the run is then trained from
+there, five times at every factor of the rate, decaying linearly to 0. The final loss on held-out images
+shows which direction is right: that of the factor with the lowest loss, if it beats the present rate in
+a paired t test over the repeats at 5 %.
 """
 
 from __future__ import annotations
@@ -48,8 +48,8 @@ OPTIMIZERS: dict[str, Callable[..., Optimizer]] = {
 
 
 @dataclass(frozen=True)
-class Case:
-    """One question and its answer."""
+class ProbeCase:
+    """A verdict of the probe, and the truth."""
 
     optimizer: str
     lr: float
@@ -61,7 +61,7 @@ class Case:
 
 
 def main() -> None:
-    """Ask, train, and print."""
+    """Probe, train, and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--page", type=Path)
@@ -71,7 +71,7 @@ def main() -> None:
     cases = []
     for name, rates in RATES.items():
         for lr in rates:
-            for case in asked(name, lr, data):
+            for case in probed(name, lr, data):
                 cases.append(case)
                 print(
                     f"{name:13} {lr:<8g} step {case.step:3}: {case.verdict:8} truth {case.truth:6} "
@@ -87,14 +87,14 @@ def main() -> None:
 
 
 def digits() -> tuple[torch.Tensor, ...]:
-    """Images and labels, a tenth of which are wrong, and held out ones."""
+    """Images and labels, a tenth of the labels wrong, and held-out ones."""
     x, y = load_digits(return_X_y=True)
-    own = np.random.default_rng(0)
-    order = own.permutation(len(x))
+    random = np.random.default_rng(0)
+    order = random.permutation(len(x))
     images = torch.tensor(x[order] / 16.0, dtype=torch.float32)
     labels = torch.tensor(y[order])
-    wrong = torch.tensor(own.random(len(x)) < 0.1)
-    labels = torch.where(wrong, torch.tensor(own.integers(0, 10, len(x))), labels)
+    wrong = torch.tensor(random.random(len(x)) < 0.1)
+    labels = torch.where(wrong, torch.tensor(random.integers(0, 10, len(x))), labels)
     return images[:1200], labels[:1200], images[1200:], labels[1200:]
 
 
@@ -103,48 +103,63 @@ def loss_of(model: nn.Module, batch: Any) -> torch.Tensor:
     return nn.functional.cross_entropy(model(batch[0]), batch[1])
 
 
-def asked(name: str, lr: float, data: tuple[torch.Tensor, ...]) -> list[Case]:
-    """The verdicts along one run at a constant rate."""
+def probed(name: str, lr: float, data: tuple[torch.Tensor, ...]) -> list[ProbeCase]:
+    """The verdicts during one run at a constant rate.
+
+    Args:
+        name: of the optimizer.
+        lr: the constant rate.
+        data: as `digits` gives it.
+    """
     torch.manual_seed(0)
     model = nn.Sequential(
         nn.Linear(64, 64), nn.ReLU(), nn.Linear(64, 64), nn.ReLU(), nn.Linear(64, 10)
     )
     optimizer = OPTIMIZERS[name](model.parameters(), lr=lr)
     x, y, *_ = data
-    own = torch.Generator().manual_seed(1)
-    found, at = [], 0
+    draws = torch.Generator().manual_seed(1)
+    cases, done = [], 0
     for step in TIMES:
-        train(model, optimizer, data, own, rate=lambda _: lr, steps=range(at, step))
-        at = step
-        picks = torch.randperm(len(x), generator=own)[: 30 * BATCH].split(BATCH)
-        verdict = what_if(model, optimizer, loss_of, [(x[one], y[one]) for one in picks])
-        truth, gain = rest(model, optimizer, data, name=name, lr=lr, step=step)
-        found.append(
-            Case(name, lr, step, verdict.verdict.name.lower(), truth, gain, verdict.words)
+        train(model, optimizer, data, draws, rate=lambda _: lr, steps=range(done, step))
+        done = step
+        batches = torch.randperm(len(x), generator=draws)[: 30 * BATCH].split(BATCH)
+        verdict = what_if(model, optimizer, loss_of, [(x[rows], y[rows]) for rows in batches])
+        truth, gain = best_direction(model, optimizer, data, name=name, lr=lr, step=step)
+        cases.append(
+            ProbeCase(name, lr, step, verdict.verdict.name.lower(), truth, gain, verdict.words)
         )
-    return found
+    return cases
 
 
 def train(
     model: nn.Module,
     optimizer: Optimizer,
     data: tuple[torch.Tensor, ...],
-    own: torch.Generator,
+    draws: torch.Generator,
     *,
     rate: Callable[[int], float],
     steps: range,
 ) -> None:
-    """Some updates."""
+    """Make some updates.
+
+    Args:
+        model: what is trained.
+        optimizer: its optimizer.
+        data: as `digits` gives it.
+        draws: draws the batches.
+        rate: gives the rate of a step.
+        steps: the updates to make.
+    """
     x, y, *_ = data
     for step in steps:
-        pick = torch.randint(len(x), (BATCH,), generator=own)
+        rows = torch.randint(len(x), (BATCH,), generator=draws)
         optimizer.param_groups[0]["lr"] = rate(step)
         optimizer.zero_grad()
-        loss_of(model, (x[pick], y[pick])).backward()
+        loss_of(model, (x[rows], y[rows])).backward()
         optimizer.step()
 
 
-def rest(
+def best_direction(
     model: nn.Module,
     optimizer: Optimizer,
     data: tuple[torch.Tensor, ...],
@@ -153,40 +168,58 @@ def rest(
     lr: float,
     step: int,
 ) -> tuple[str, float]:
-    """Which way would have been right, and by how much in final loss."""
+    """The direction in which the rate should have changed, and the gain in final loss.
+
+    Args:
+        model: as it is at the step.
+        optimizer: as it is at the step.
+        data: as `digits` gives it.
+        name: of the optimizer.
+        lr: the constant rate until the step.
+        step: from which the rest of the run is trained.
+    """
     final = np.empty((len(FACTORS), REPEATS))
     for row, factor in enumerate(FACTORS):
         for seed in range(REPEATS):
-            other = copy.deepcopy(model)
-            its = OPTIMIZERS[name](other.parameters(), lr=lr)
-            its.load_state_dict(copy.deepcopy(optimizer.state_dict()))
-            own = torch.Generator().manual_seed(100 + seed)
-            rate = lambda at, peak=factor * lr: peak * (TOTAL - at) / (TOTAL - step)  # noqa: E731
-            train(other, its, data, own, rate=rate, steps=range(step, TOTAL))
+            branch = copy.deepcopy(model)
+            branch_optimizer = OPTIMIZERS[name](branch.parameters(), lr=lr)
+            branch_optimizer.load_state_dict(copy.deepcopy(optimizer.state_dict()))
+            draws = torch.Generator().manual_seed(100 + seed)
+            peak = factor * lr
+            train(
+                branch,
+                branch_optimizer,
+                data,
+                draws,
+                rate=lambda update, peak=peak: peak * (TOTAL - update) / (TOTAL - step),  # type: ignore[misc]
+                steps=range(step, TOTAL),
+            )
             with torch.no_grad():
-                final[row, seed] = float(loss_of(other, data[2:]))
+                final[row, seed] = float(loss_of(branch, data[2:]))
     final = np.nan_to_num(final, nan=math.inf)
     means = final.mean(axis=1)
-    best, here = int(means.argmin()), FACTORS.index(1.0)
-    if best == here:
+    best, present = int(means.argmin()), FACTORS.index(1.0)
+    if best == present:
         return "keep", 0.0
-    apart = final[here] - final[best]
-    sure = not np.isfinite(apart).all() or ttest_rel(final[here], final[best]).pvalue < 0.05
+    gains = final[present] - final[best]
+    significant = (
+        not np.isfinite(gains).all() or ttest_rel(final[present], final[best]).pvalue < 0.05
+    )
     return (
-        ("lower" if FACTORS[best] < 1 else "raise") if sure else "keep",
-        float(means[here] - means[best]),
+        ("lower" if FACTORS[best] < 1 else "raise") if significant else "keep",
+        float(means[present] - means[best]),
     )
 
 
-def summary(cases: list[Case]) -> str:
-    """How often verdicts were right."""
+def summary(cases: list[ProbeCase]) -> str:
+    """A table of verdicts by the truth."""
     header = ["the rest of the run says", "lower", "raise", "keep", "unclear"]
     rows = [
         [
             truth,
             *(
-                str(sum(c.truth == truth and c.verdict == said for c in cases))
-                for said in header[1:]
+                str(sum(case.truth == truth and case.verdict == verdict for case in cases))
+                for verdict in header[1:]
             ),
         ]
         for truth in ("lower", "raise", "keep")
