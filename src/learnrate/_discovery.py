@@ -38,7 +38,7 @@ def discover(package: ModuleType, constant: str, kind: type[Part]) -> dict[str, 
         if not isinstance(part, kind):
             raise TypeError(
                 f"{path} must define {constant} = {kind.__name__}(...); "
-                f"it has {'no such name' if part is None else f'a {type(part).__name__}'}."
+                f"it has {'no such name' if part is None else repr(part)}."
             )
         parts[module.name] = part
     return parts

@@ -3,7 +3,9 @@
 import inspect
 import json
 import math
+import pickle
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +17,7 @@ import learnrate
 from learnrate import ArgumentError
 from learnrate.watch import RULES, Observations, Options, Watcher, diagnose
 from learnrate.watch._reading import Reading
+from learnrate.watch._registry import _in_order
 from learnrate.watch.rules.lr102 import SpikesOptions
 from learnrate.watch.rules.lr201 import TooSlowOptions
 
@@ -115,10 +118,9 @@ def test_findings_come_gravest_first(runs):
 def test_a_log_without_rates_says_which_rules_could_not_run(runs):
     diagnosis = runs.diagnose(loss=runs.loss())
     assert diagnosis.findings == ()
-    without = {code for code, why in diagnosis.not_run.items() if why == "no lr was recorded"}
-    assert without == {"LR104", "LR301", "LR302", "LR303", "LR304", "LR305", "LR306", "LR307"} | {
-        "LR308"
-    }
+    no_rate = {code for code, why in diagnosis.not_run.items() if why == "no lr was recorded"}
+    assert no_rate == {rule.code for rule in RULES if "lr" in rule.needs}
+    assert {"LR104", *(f"LR30{digit}" for digit in range(1, 9))} <= no_rate
 
 
 def test_too_few_rows_are_said_and_not_judged(runs):
@@ -148,9 +150,47 @@ def test_thresholds_are_options(runs):
     assert runs.codes(**known, options=Options(too_slow=TooSlowOptions(second_half=0.9))) == []
 
 
-def test_every_rule_has_its_own_record_of_options():
-    assert {type(Options().of(rule)) for rule in RULES} == {type(rule.options) for rule in RULES}
+def test_options_have_a_record_of_its_own_for_every_rule_and_never_change():
+    options = Options()
+    assert list(vars(options)) == [rule.name for rule in RULES]
+    assert [options.of(rule) for rule in RULES] == [rule.options for rule in RULES]
     assert len({type(rule.options) for rule in RULES}) == len(RULES)
+    assert options == pickle.loads(pickle.dumps(options)) != Options(spikes=SpikesOptions(count=4))
+    with pytest.raises(AttributeError, match=r"Options\.spikes cannot be set"):
+        options.spikes = SpikesOptions()
+
+
+def test_options_take_the_names_of_rules_and_the_thresholds_of_each():
+    with pytest.raises(ArgumentError, match=r"Options\(spike=\.\.\.\) must be the name of a rule"):
+        Options(spike=SpikesOptions())
+    with pytest.raises(ArgumentError, match=r"Options\(spikes=\.\.\.\) must be SpikesOptions"):
+        Options(spikes=TooSlowOptions())
+
+
+def test_a_rule_of_somebody_else_has_the_thresholds_that_it_brings():
+    rule = replace(RULES[0], code="LR999", name="mine", options=SpikesOptions(count=9))
+    assert Options().of(rule) == SpikesOptions(count=9)
+
+
+def test_rules_have_the_codes_of_their_files_and_names_of_their_own():
+    first, second = RULES[:2]
+    with pytest.raises(TypeError, match=r"rule LR101 must be in lr101\.py, not lr999\.py"):
+        _in_order({"lr999": first})
+    with pytest.raises(TypeError, match="rule LR102: name must differ from that of LR101"):
+        _in_order({"lr101": first, "lr102": replace(second, name=first.name)})
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"code": "R1"}, r"Rule\(code=\.\.\.\) must be LR and three digits; got 'R1'"),
+        ({"name": "too slow"}, "rule LR101: name must be an identifier; got 'too slow'"),
+        ({"options": None}, "rule LR101: options must be a dataclass derived from RuleOptions"),
+    ],
+)
+def test_a_rule_without_what_it_needs_is_refused_by_its_code(change, message):
+    with pytest.raises(TypeError, match=message):
+        replace(RULES[0], **change)
 
 
 def test_a_threshold_that_is_no_number_is_refused():

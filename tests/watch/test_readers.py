@@ -284,7 +284,18 @@ def test_a_folder_without_logs_and_a_path_that_is_not_there_are_refused(tmp_path
         read_runs(tmp_path / "nowhere")
 
 
-def test_a_reader_of_somebody_elses_is_asked_first(tmp_path):
+def test_no_log_is_claimed_by_the_readers_of_two_tools(database):
+    for path in (database, *LOGS.rglob("*")):
+        claims = [reader.name for reader in READERS if not reader.any_tool and reader.claims(path)]
+        assert len(claims) <= 1, path
+
+
+def test_readers_of_formats_that_any_tool_writes_are_tried_last():
+    assert [reader.any_tool for reader in READERS] == sorted(reader.any_tool for reader in READERS)
+    assert {reader.name for reader in READERS if reader.any_tool} == {"CSV table", "JSON lines"}
+
+
+def test_a_reader_of_another_package_is_tried_first(tmp_path):
     (known,) = read_runs(LOGS / "keras.csv")
     mine = Reader(
         name="mine", claims=lambda path: path.suffix == ".mine", read=lambda path, names: [known]

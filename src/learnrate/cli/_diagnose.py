@@ -25,8 +25,8 @@ def diagnose(
         list[Path] | None,
         typer.Argument(
             metavar="[PATH]...",
-            help="Logs, or folders of them: a learnrate store, TensorBoard, transformers, "
-            "Lightning, Keras, MLflow, CSV, JSON lines.",
+            help="Logs, or folders of logs: a learnrate store, or what another tool wrote, such as "
+            "TensorBoard, MLflow, CSV or JSON lines.",
             show_default=False,
         ),
     ] = None,
