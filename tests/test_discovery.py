@@ -8,7 +8,6 @@ import pytest
 from learnrate._discovery import discover
 from learnrate.watch import Rule
 
-
 WITHOUT_OPTIONS = """from learnrate.watch import Rule
 RULE = Rule(
     code="LR999", name="a", title="a", severity="error", needs=(), check=None, example=None
