@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import difflib
-import pkgutil
 from functools import cache
-from importlib import import_module
 
 from learnrate import claims as package
+from learnrate._discovery import discover
 from learnrate._errors import ArgumentError
 from learnrate.claims._claim import TOPICS, Claim
 
@@ -22,12 +21,7 @@ def claims() -> tuple[Claim, ...]:
         >>> "adam-3e-4" in [claim.name for claim in claims()]
         True
     """
-    modules = [
-        module.name for module in pkgutil.iter_modules(package.__path__) if module.name[0] != "_"
-    ]
-    listed: list[Claim] = [
-        import_module(f"{package.__name__}.{module}").CLAIM for module in modules
-    ]
+    listed = discover(package, "CLAIM", Claim).values()
     return tuple(sorted(listed, key=lambda claim: (TOPICS.index(claim.topic), claim.name)))
 
 
