@@ -92,6 +92,34 @@ def test_a_repeat_ends_when_the_loss_has_diverged():
     assert 0.1 < result.diverged_at < 1.0
 
 
+@pytest.mark.parametrize(("factor", "diverges"), [(3.5, False), (4.5, True)])
+def test_a_repeat_ends_when_the_smooth_loss_exceeds_four_times_its_lowest(factor, diverges):
+    def step(lr):
+        if lr < 1e-6:
+            return 2.0
+        return 1.0 if lr < 1e-3 else factor
+
+    result = learnrate.find(step=step, low=1e-9, high=1.0, iters=200, repeats=1)
+    assert (result.diverged_at is not None) == diverges
+
+
+def test_the_suggestion_is_a_quarter_of_the_lowest_rate_of_the_repeats():
+    lowest_at = iter([1e-2, 1e-4, 1e-3])
+    best = None
+
+    def step(lr):
+        nonlocal best
+        if lr == 1e-8:
+            best = next(lowest_at)
+        return 1.0 + abs(math.log10(lr / best))
+
+    result = learnrate.find(step=step, low=1e-8, high=1.0, iters=200, repeats=3)
+    lowest = result.lr[np.argmin(result.smooth, axis=1)]
+    assert lowest.argsort().tolist() == [1, 2, 0]
+    assert lowest.max() > 10 * lowest.min()
+    assert result.suggestion == lowest.min() / 4
+
+
 @pytest.mark.parametrize(
     ("losses", "reason"),
     [

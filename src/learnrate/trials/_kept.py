@@ -74,9 +74,9 @@ def _module_restorer(module: nn.Module) -> Callable[[], None]:
         with torch.no_grad():
             for tensor, value in tensors:
                 tensor.copy_(value)
-            for parameter, gradient, value in gradients:
-                if gradient is not None and value is not None:
-                    gradient.copy_(value)
+            for parameter, gradient, saved in gradients:
+                if gradient is not None and saved is not None:
+                    gradient.copy_(saved)
                 parameter.grad = gradient
         for submodule, mode in modes:
             submodule.training = mode
