@@ -39,15 +39,18 @@ def on_config(config: MkDocsConfig) -> MkDocsConfig:
     """Put every claim under the navigation's entry for claims."""
     for entry in config.nav or []:
         if isinstance(entry, dict) and "Claims" in entry:
-            entry["Claims"] = ["claims/index.md", *(f"claims/{one.name}.md" for one in claims())]
+            entry["Claims"] = [
+                "claims/index.md",
+                *(f"claims/{claim.name}.md" for claim in claims()),
+            ]
     return config
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Add the claims' pages and pictures."""
-    found = [(claim, read_result(claim)) for claim in claims()]
-    files.append(File.generated(config, "claims/index.md", content=_index(found)))
-    for claim, tested in found:
+    results = [(claim, read_result(claim)) for claim in claims()]
+    files.append(File.generated(config, "claims/index.md", content=_index(results)))
+    for claim, tested in results:
         files.append(
             File.generated(config, f"claims/{claim.name}.md", content=_page(claim, tested))
         )
@@ -57,15 +60,15 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     return files
 
 
-def _index(found: list[tuple[Claim, Outcome | None]]) -> str:
+def _index(results: list[tuple[Claim, Outcome | None]]) -> str:
     lines = [INTRODUCTION.format(example="zero-learns-nothing")]
-    for topic, group in groupby(found, lambda one: one[0].topic):
+    for topic, group in groupby(results, lambda result: result[0].topic):
         lines += ["", f"## {topic.capitalize()}", "", "| claim | verdict | leading figure |"]
         lines += ["|---|---|---:|"]
         for claim, tested in group:
-            said = f"[{claim.statement}]({claim.name}.md)"
+            link = f"[{claim.statement}]({claim.name}.md)"
             verdict = "not tested" if tested is None else f"**{tested.verdict}**"
-            lines.append(f"| {said} | {verdict} | {'' if tested is None else _leading(tested)} |")
+            lines.append(f"| {link} | {verdict} | {'' if tested is None else _leading(tested)} |")
     return "\n".join(lines) + "\n"
 
 
@@ -90,7 +93,7 @@ def _page(claim: Claim, tested: Outcome | None) -> str:
             "| figure | measured on | value | 95 % interval | |",
             "|---|---|---:|---:|---|",
         ]
-        lines += [_row(tested, at) for at in range(len(tested.cases))]
+        lines += [_row(tested, index) for index in range(len(tested.cases))]
         lines += ["", f"{tested.conditions[0].upper()}{tested.conditions[1:]}.", ""]
     if claim.remark:
         lines += ["## What the verdict leaves out", "", claim.remark, ""]
@@ -105,8 +108,8 @@ def _about(figure: Figure) -> str:
     return f"- **{figure.name}**: {figure.meaning}{claimed}"
 
 
-def _row(tested: Outcome, at: int) -> str:
-    case = tested.cases[at]
+def _row(tested: Outcome, index: int) -> str:
+    case = tested.cases[index]
     figure = tested.claim.figure(case.figure)
     cells = (
         case.figure,

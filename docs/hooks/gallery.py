@@ -77,7 +77,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 def _entry(name: str, specs: list[schedules.Schedule], files: Files, config: MkDocsConfig) -> str:
     add_picture(files, config, f"schedules/gallery/{name}", partial(_drawn, specs))
     summary = (getattr(schedules, name).__doc__ or "").strip().splitlines()[0]
-    written = "\n".join(str(one) for one in specs)
+    written = "\n".join(str(schedule) for schedule in specs)
     return (
         f"### {name}\n\n{summary} [Reference][learnrate.schedules.{name}]\n\n"
         f"```text\n{written}\n```\n\n"
@@ -90,9 +90,11 @@ def _entry(name: str, specs: list[schedules.Schedule], files: Files, config: MkD
 
 
 def _drawn(specs: list[schedules.Schedule]) -> Figure:
-    axes = draw_schedules([(str(one), one.table(TOTAL)) for one in specs])
+    axes = draw_schedules([(str(schedule), schedule.table(TOTAL)) for schedule in specs])
     axes.set_title("", loc="left")
-    axes.set_ylim(bottom=0.0, top=1.05 * max(float(one.table(TOTAL).max()) for one in specs))
+    axes.set_ylim(
+        bottom=0.0, top=1.05 * max(float(schedule.table(TOTAL).max()) for schedule in specs)
+    )
     figure = axes.get_figure(root=True)
     figure.set_size_inches(7, 3)
     return figure

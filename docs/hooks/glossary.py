@@ -24,13 +24,13 @@ terminal, and so it does for the code of a [finding](../findings/index.md) and t
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Add a page a word, and their list."""
-    words = sorted((one for one in pages() if one.kind == "word"), key=_alphabetical)
-    listed = "\n".join(f"- **[{one.word}]({one.slug}.md)**: {one.summary}" for one in words)
+    words = sorted((page for page in pages() if page.kind == "word"), key=_alphabetical)
+    listed = "\n".join(f"- **[{page.word}]({page.slug}.md)**: {page.summary}" for page in words)
     files.append(
         File.generated(config, "glossary/index.md", content=_INTRODUCTION + listed + "\n")
     )
-    for one in words:
-        files.append(File.generated(config, f"glossary/{one.slug}.md", content=linked(one)))
+    for page in words:
+        files.append(File.generated(config, f"glossary/{page.slug}.md", content=linked(page)))
     return files
 
 
@@ -43,8 +43,8 @@ def linked(page: Page) -> str:
 
 
 def _address(word: str) -> str:
-    found, *_ = look_up(word)
-    return f"../findings/{found.slug}.md" if found.kind == "finding" else f"{found.slug}.md"
+    page, *_ = look_up(word)
+    return f"../findings/{page.slug}.md" if page.kind == "finding" else f"{page.slug}.md"
 
 
 def _alphabetical(page: Page) -> str:

@@ -51,33 +51,33 @@ def on_post_build(config: MkDocsConfig) -> None:
     Raises:
         PluginError: a link leads nowhere.
     """
-    found = check(Path(config.site_dir))
-    if found.broken:
-        listed = "\n".join(f"  {page}: {link}: {why}" for page, link, why in found.broken)
-        raise PluginError(f"{len(found.broken)} links of the site lead nowhere:\n{listed}")
+    result = check(Path(config.site_dir))
+    if result.broken:
+        listed = "\n".join(f"  {page}: {link}: {why}" for page, link, why in result.broken)
+        raise PluginError(f"{len(result.broken)} links of the site lead nowhere:\n{listed}")
     _LOG.info(
         "%s internal links of %s pages lead somewhere, %s of them to an anchor",
-        f"{found.links:,}",
-        found.pages,
-        f"{found.anchors:,}",
+        f"{result.links:,}",
+        result.pages,
+        f"{result.anchors:,}",
     )
 
 
 def check(site: Path) -> Checked:
     """Follow the links of every page below a folder. Other sites are not asked."""
     pages = {path: _Page(path.read_text(encoding="utf-8")) for path in site.rglob("*.html")}
-    found = Checked(pages=len(pages))
+    result = Checked(pages=len(pages))
     for path, page in sorted(pages.items()):
         for link in page.links:
             parts = urlsplit(link)
             if parts.scheme or parts.netloc:
                 continue
-            found.links += 1
-            found.anchors += bool(parts.fragment)
+            result.links += 1
+            result.anchors += bool(parts.fragment)
             why = _wrong(site, path, unquote(parts.path), unquote(parts.fragment), pages)
             if why:
-                found.broken.append((str(path.relative_to(site)), link, why))
-    return found
+                result.broken.append((str(path.relative_to(site)), link, why))
+    return result
 
 
 def _wrong(

@@ -36,4 +36,4 @@ def on_page_markdown(markdown: str, page: Page, **_: object) -> str:
     figures = _figures.get(page.file.src_uri)
     if figures is None:
         return markdown
-    return _FIGURE.sub(lambda found: figures[found[1]], markdown)
+    return _FIGURE.sub(lambda match: figures[match[1]], markdown)

@@ -11,7 +11,7 @@ def words_of(page):
 
 def test_the_page_says_the_answer_and_how_to_use_it(plan):
     page = words_of(plan_page(plan))
-    for said in (
+    for sentence in (
         "a tiny task",
         "0.0123peak learning rate",
         "With a probability of 80 % the best rate lies between 0.0071 and 0.031.",
@@ -22,7 +22,7 @@ def test_the_page_says_the_answer_and_how_to_use_it(plan):
         "The best rate was 0.04 at 20 updates and 0.03 at 80.",
         "Made by learnrate 9.9.9 with seed 3",
     ):
-        assert said in page
+        assert sentence in page
 
 
 def test_the_shell_command_can_be_given(plan):

@@ -28,18 +28,18 @@ def browser():
 
 
 class Visit:
-    """A page opened without network, and everything it complained about or asked for."""
+    """A page opened without network, and everything it complained about or requested."""
 
     def __init__(self, browser, file, *, width=1280, theme="light"):
         self.context = browser.new_context(
             viewport={"width": width, "height": 900}, color_scheme=theme, offline=True
         )
-        self.complaints, self.asked = [], []
+        self.complaints, self.requests = [], []
         self.page = self.context.new_page()
         self.page.on("console", lambda message: self.complaints.append(message.text))
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
         self.page.on("dialog", lambda dialog: (self.complaints.append("dialog"), dialog.dismiss()))
-        self.page.on("request", lambda request: self.asked.append(request.url))
+        self.page.on("request", lambda request: self.requests.append(request.url))
         self.page.goto(file.as_uri())
         self.until("document.querySelectorAll('.plot .main-svg').length >= 10")
 
@@ -75,7 +75,7 @@ def test_the_page_draws_itself_alone_and_fits_the_window(browser, file, width, t
     assert shown == width
     assert plots == [True] * 5
     assert visit.complaints == []
-    assert [url for url in visit.asked if not url.startswith(("file:", "data:"))] == []
+    assert [url for url in visit.requests if not url.startswith(("file:", "data:"))] == []
 
 
 def test_the_plots_follow_the_theme_when_it_changes(browser, file):

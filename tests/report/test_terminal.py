@@ -67,7 +67,7 @@ def test_schedules_show_first_peak_and_last_rate_at_any_width(width):
 @WIDTHS
 def test_a_training_shows_how_it_ended_at_any_width(width):
     text = printed(show_curve, curve_of(np.linspace(2, 1, 200)), "0.1", width=width)
-    assert all(said in text for said in ("finished", "200", "0.25"))
+    assert all(word in text for word in ("finished", "200", "0.25"))
     assert max(len(line) for line in text.splitlines()) <= width
 
 

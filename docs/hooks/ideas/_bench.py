@@ -57,12 +57,15 @@ class Swept:
     @property
     def best(self) -> float:
         """The rate with the lowest validation loss, by a parabola through it and its neighbours."""
-        at = int(np.argmin(self.validation))
-        if not 0 < at < len(self.lr) - 1:
-            return float(self.lr[at])
-        x, y = np.log(self.lr[at - 1 : at + 2]), np.log(self.validation[at - 1 : at + 2])
+        lowest = int(np.argmin(self.validation))
+        if not 0 < lowest < len(self.lr) - 1:
+            return float(self.lr[lowest])
+        x, y = (
+            np.log(self.lr[lowest - 1 : lowest + 2]),
+            np.log(self.validation[lowest - 1 : lowest + 2]),
+        )
         if not np.isfinite(y).all():
-            return float(self.lr[at])
+            return float(self.lr[lowest])
         bend, slope, _ = np.polyfit(x - x[1], y, 2)
         return float(np.exp(x[1] + np.clip(-slope / (2 * bend), x[0] - x[1], x[2] - x[1])))
 
@@ -89,15 +92,15 @@ def sweep(setting: Setting, lr: Sequence[float] | np.ndarray) -> Swept:
     peaks = torch.tensor(np.asarray(lr), dtype=torch.float32).repeat_interleave(setting.seeds)
     weights = _first_weights(setting, len(np.asarray(lr)))
     moments = (
-        [torch.zeros_like(each) for each in weights],
-        [torch.zeros_like(each) for each in weights],
+        [torch.zeros_like(weight) for weight in weights],
+        [torch.zeros_like(weight) for weight in weights],
     )
     table = schedules.schedule(setting.shape).over(setting.steps).table()
     draws = [torch.Generator().manual_seed(seed) for seed in range(setting.seeds)]
     losses = []
     for step, height in enumerate(table):
         rows = torch.stack(
-            [torch.randint(len(x), (setting.batch,), generator=each) for each in draws]
+            [torch.randint(len(x), (setting.batch,), generator=generator) for generator in draws]
         ).repeat(len(np.asarray(lr)), 1)
         loss = _losses(weights, x[rows], y[rows])
         gradients = torch.autograd.grad(setting.scale * loss.sum(), weights)
@@ -131,8 +134,8 @@ def _first_weights(setting: Setting, count: int) -> list[torch.Tensor]:
 
 
 def _losses(weights: list[torch.Tensor], x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
-    for number, each in enumerate(weights):
-        x = torch.baddbmm(each[:, -1:], x, each[:, :-1])
+    for number, weight in enumerate(weights):
+        x = torch.baddbmm(weight[:, -1:], x, weight[:, :-1])
         x = x if number == len(weights) - 1 else x.relu()
     return torch.nn.functional.cross_entropy(
         x.transpose(1, 2), y.expand(x.shape[:2]), reduction="none"

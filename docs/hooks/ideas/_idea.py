@@ -32,7 +32,7 @@ class Idea:
 def picture(panels: int = 1, height: float = HEIGHT) -> list[Axes]:
     """Axes side by side in a new figure of a page's width."""
     figure = new_figure(WIDTH, height)
-    return [figure.add_subplot(1, panels, at + 1) for at in range(panels)]
+    return [figure.add_subplot(1, panels, place + 1) for place in range(panels)]
 
 
 def figure_of(axes: Axes) -> Any:
@@ -54,24 +54,24 @@ def draw_sweeps(
     `scaled` multiplies the rates of each line. Losses above `ceiling` are cut off.
     """
     factors = scaled or [1.0] * len(swept)
-    for (label, one), colour, factor in zip(swept.items(), SERIES, factors, strict=False):
-        shown = np.minimum(one.validation, 2 * ceiling)
-        axes.plot(factor * one.lr, shown, color=colour, label=label, linewidth=1.6)
+    for (label, sweep), colour, factor in zip(swept.items(), SERIES, factors, strict=False):
+        shown = np.minimum(sweep.validation, 2 * ceiling)
+        axes.plot(factor * sweep.lr, shown, color=colour, label=label, linewidth=1.6)
         axes.plot(
-            [factor * one.best],
-            [float(np.interp(np.log(one.best), np.log(one.lr), shown))],
+            [factor * sweep.best],
+            [float(np.interp(np.log(sweep.best), np.log(sweep.lr), shown))],
             "o",
             color=colour,
             markersize=7,
         )
     style(axes, title, x=x, y="validation loss")
     every = np.concatenate(
-        [factor * one.lr for one, factor in zip(swept.values(), factors, strict=True)]
+        [factor * sweep.lr for sweep, factor in zip(swept.values(), factors, strict=True)]
     )
     log_axis(axes.xaxis, float(every.min()), float(every.max()))
     axes.set_xlim(every.min(), every.max())
     log_axis(axes.yaxis, 0.08, ceiling)
-    axes.set_ylim(0.9 * min(float(one.validation.min()) for one in swept.values()), ceiling)
+    axes.set_ylim(0.9 * min(float(sweep.validation.min()) for sweep in swept.values()), ceiling)
     if len(swept) > 1:
         legend_below(axes)
 

@@ -43,8 +43,8 @@ def measure() -> Idea:
     return Idea(
         {"adam": drawn},
         {
-            f"{optimizer}{at}": written(one.best)
-            for optimizer, each in swept.items()
-            for at, one in enumerate(each.values())
+            f"{optimizer}{number}": written(curve.best)
+            for optimizer, by_setting in swept.items()
+            for number, curve in enumerate(by_setting.values())
         },
     )

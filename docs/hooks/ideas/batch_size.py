@@ -36,7 +36,7 @@ def measure() -> Idea:
         )
         for batch in BATCHES
     }
-    bests = np.array([one.best for one in swept.values()])
+    bests = np.array([curve.best for curve in swept.values()])
     sizes = np.array(BATCHES, dtype=float)
     most, noise = fitted(sizes, bests)
     measured = noise_scales((0, 50, 150))
@@ -57,7 +57,7 @@ def measure() -> Idea:
         axes.plot(line, bests[0] * line / 2, color=QUIET, linestyle=":", label="in proportion")
         style(axes, "", x="batch size B", y="best rate")
         log_axis(axes.xaxis, 2, 256)
-        axes.set_xticks(BATCHES, [str(one) for one in BATCHES])
+        axes.set_xticks(BATCHES, [str(size) for size in BATCHES])
         log_axis(axes.yaxis, 0.1, 2)
         axes.set_ylim(0.8 * bests.min(), 1.6 * bests.max())
         legend_below(axes)
@@ -83,8 +83,8 @@ def fitted(batch: np.ndarray, best: np.ndarray) -> tuple[float, float]:
     shapes = -np.log1p(noises[:, None] / batch)
     heights = (np.log(best) - shapes).mean(axis=1, keepdims=True)
     errors = ((np.log(best) - shapes - heights) ** 2).sum(axis=1)
-    at = int(np.argmin(errors))
-    return float(np.exp(heights[at, 0])), float(noises[at])
+    nearest = int(np.argmin(errors))
+    return float(np.exp(heights[nearest, 0])), float(noises[nearest])
 
 
 def noise_scales(steps: tuple[int, ...]) -> list[float]:
@@ -93,16 +93,16 @@ def noise_scales(steps: tuple[int, ...]) -> list[float]:
     torch.manual_seed(0)
     model = torch.nn.Sequential(torch.nn.Linear(64, 32), torch.nn.ReLU(), torch.nn.Linear(32, 10))
     optimizer = torch.optim.SGD(model.parameters(), lr=0.5)
-    found = []
+    scales = []
     for step in range(max(steps) + 1):
         if step in steps:
             batches = list(zip(x.split(26), y.split(26), strict=True))
-            found.append(noise_scale(model, _loss, batches).noise)
+            scales.append(noise_scale(model, _loss, batches).noise)
         rows = torch.randint(len(x), (32,))
         optimizer.zero_grad()
         _loss(model, (x[rows], y[rows])).backward()
         optimizer.step()
-    return found
+    return scales
 
 
 def _loss(model: torch.nn.Module, batch: tuple[torch.Tensor, torch.Tensor]) -> torch.Tensor:

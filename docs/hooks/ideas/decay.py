@@ -66,8 +66,8 @@ def measure() -> Idea:
         (axes,) = picture(height=3.6)
         for (name, heights), colour in zip(bounds.items(), SERIES, strict=False):
             axes.plot(peaks, heights, color=colour, label=name, linewidth=1.6)
-            at = int(np.argmin(heights))
-            axes.plot(peaks[at], heights[at], "o", color=colour, markersize=7)
+            lowest_index = int(np.argmin(heights))
+            axes.plot(peaks[lowest_index], heights[lowest_index], "o", color=colour, markersize=7)
         style(axes, "", x="peak rate", y="bound on the last loss")
         log_axis(axes.xaxis, 0.01, 0.2)
         axes.set_ylim(0.09, 0.17)
@@ -80,7 +80,7 @@ def measure() -> Idea:
         legend_below(axes, columns=2)
         return figure_of(axes)
 
-    lowest = {name: one.validation.min() for name, one in swept.items()}
+    lowest = {name: curve.validation.min() for name, curve in swept.items()}
     shared = int(np.argmin(swept["constant"].validation))
     return Idea(
         {"decay-refined": refinement, "decay-bound": bounded, "decay-real": real},

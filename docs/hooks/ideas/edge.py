@@ -24,9 +24,13 @@ def measure() -> Idea:
 
     def drawn() -> Figure:
         (axes,) = picture(height=3.6)
-        for (lr, held), colour in zip(courses.items(), SERIES, strict=False):
+        for (lr, sharpnesses), colour in zip(courses.items(), SERIES, strict=False):
             axes.plot(
-                range(0, STEPS + 1, EVERY), held, color=colour, label=f"rate {lr:g}", linewidth=1.6
+                range(0, STEPS + 1, EVERY),
+                sharpnesses,
+                color=colour,
+                label=f"rate {lr:g}",
+                linewidth=1.6,
             )
             axes.axhline(2 / lr, color=colour, linestyle=":", linewidth=1.2)
         axes.plot([], [], color=QUIET, linestyle=":", label="2 / rate")
@@ -38,8 +42,8 @@ def measure() -> Idea:
     return Idea(
         {"edge": drawn},
         {
-            f"{name}{at}": f"{lr * held[where]:.2f}"
-            for at, (lr, held) in enumerate(courses.items())
+            f"{name}{number}": f"{lr * sharpnesses[where]:.2f}"
+            for number, (lr, sharpnesses) in enumerate(courses.items())
             for name, where in (("start", 0), ("end", -1))
         },
     )
@@ -58,16 +62,16 @@ def course(lr: float) -> list[float]:
         torch.nn.Linear(32, 1),
     )
     optimizer = torch.optim.SGD(model.parameters(), lr=lr)
-    held = []
+    sharpnesses = []
     measured = None
     for step in range(STEPS + 1):
         if step % EVERY == 0:
             measured = sharpness(model, _loss, batch, start=measured)
-            held.append(measured.eigenvalue)
+            sharpnesses.append(measured.eigenvalue)
         optimizer.zero_grad()
         _loss(model, batch).backward()
         optimizer.step()
-    return held
+    return sharpnesses
 
 
 def _loss(model: torch.nn.Module, batch: tuple[torch.Tensor, torch.Tensor]) -> torch.Tensor:

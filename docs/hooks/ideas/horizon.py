@@ -34,7 +34,7 @@ def measure() -> Idea:
     swept = {f"{n} updates": sweep(Setting(steps=n, batch=8), GRID) for n in LENGTHS}
     drifts = [drift(json.loads(path.read_text())) for path in sorted(TRUTH.glob("*.json"))]
     greedy = {name: quadratic(table) for name, table in courses().items()}
-    bests = [one.best for one in swept.values()]
+    bests = [curve.best for curve in swept.values()]
 
     def lengths() -> Figure:
         (axes,) = picture(height=3.6)
@@ -70,17 +70,17 @@ def measure() -> Idea:
 
     small = [moved[2] for batch, _, moved in drifts if batch <= 32]  # at an eighth of the run
     soon, late = CUT + 40, END - 1
-    cut, kept, planned = greedy.values()
+    cut, constant, planned = greedy.values()
     return Idea(
         {"horizon-lengths": lengths, "horizon-cells": cells, "horizon-greedy": cuts},
         {
             "shortest": written(bests[0]),
             "longest": written(bests[-1]),
             "exponent": f"{np.polyfit(np.log(LENGTHS), np.log(bests), 1)[0]:.2f}",
-            "higher": str(sum(one > 1 for one in small)),
-            "lower": str(sum(one < 1 for one in small)),
+            "higher": str(sum(factor > 1 for factor in small)),
+            "lower": str(sum(factor < 1 for factor in small)),
             "small": str(len(small)),
-            "soon": f"{kept[soon] / cut[soon]:.1f}",
+            "soon": f"{constant[soon] / cut[soon]:.1f}",
             "late": f"{cut[late] / planned[late]:.1f}",
         },
     )
@@ -99,7 +99,7 @@ def drift(cell: dict) -> tuple[int, list[float], list[float]]:
 
 def _means(losses: list[list[float | None]]) -> list[float]:
     return [
-        float(np.mean([np.inf if one is None else one for one in row])) if row else np.inf
+        float(np.mean([np.inf if loss is None else loss for loss in row])) if row else np.inf
         for row in losses
     ]
 

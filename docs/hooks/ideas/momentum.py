@@ -39,8 +39,8 @@ def measure() -> Idea:
     return Idea(
         {"momentum": drawn},
         {
-            f"{kind}{at}": written(factor * one.best)
-            for at, (one, share) in enumerate(zip(swept.values(), effective, strict=True))
+            f"{kind}{number}": written(factor * curve.best)
+            for number, (curve, share) in enumerate(zip(swept.values(), effective, strict=True))
             for kind, factor in (("best", 1.0), ("effective", share))
         },
     )

@@ -29,8 +29,8 @@ def measure() -> Idea:
 
     def courses() -> Figure:
         (axes,) = picture()
-        for label, (at, colour) in shown.items():
-            smooth = np.convolve(swept.loss[:, at], np.ones(10) / 10, mode="valid")
+        for label, (index, colour) in shown.items():
+            smooth = np.convolve(swept.loss[:, index], np.ones(10) / 10, mode="valid")
             axes.plot(smooth, color=colour, label=label, linewidth=1.6)
         style(axes, "", x="step", y="training loss")
         axes.set_ylim(0, 3)
@@ -40,8 +40,8 @@ def measure() -> Idea:
     def curve() -> Figure:
         (axes,) = picture()
         draw_sweeps(axes, {"digits": swept})
-        for at, colour in shown.values():
-            axes.plot(swept.lr[at], swept.validation[at], "o", color=colour, markersize=9)
+        for index, colour in shown.values():
+            axes.plot(swept.lr[index], swept.validation[index], "o", color=colour, markersize=9)
         return figure_of(axes)
 
     lowest = swept.validation.min()

@@ -40,8 +40,8 @@ def measure() -> Idea:
                 label=f"{length:,} updates",
                 linewidth=1.6,
             )
-            at = int(np.argmin(test.mean))
-            axes.plot(test.lr[at], test.mean[at], "o", color=colour, markersize=7)
+            lowest = int(np.argmin(test.mean))
+            axes.plot(test.lr[lowest], test.mean[lowest], "o", color=colour, markersize=7)
         axes.axvline(best, color=QUIET, linestyle="--", linewidth=1.2)
         style(axes, "", x="rate", y="smooth loss")
         log_axis(axes.xaxis, 1e-5, 10)

@@ -33,8 +33,8 @@ def measure() -> Idea:
         )
         for name, shape in SHAPES.items()
     }
-    borne = [bearable(one) for one in swept.values()]
-    at = int(np.argmin(abs(np.log(GRID / borne[0])))) + 1
+    borne = [bearable(curve) for curve in swept.values()]
+    index = int(np.argmin(abs(np.log(GRID / borne[0])))) + 1
 
     def sweeps() -> Figure:
         (axes,) = picture(height=3.6)
@@ -43,8 +43,8 @@ def measure() -> Idea:
 
     def courses() -> Figure:
         (axes,) = picture()
-        for (name, one), colour in zip(swept.items(), SERIES, strict=False):
-            axes.plot(one.loss[:, at], color=colour, label=name, linewidth=1.4)
+        for (name, curve), colour in zip(swept.items(), SERIES, strict=False):
+            axes.plot(curve.loss[:, index], color=colour, label=name, linewidth=1.4)
         style(axes, "", x="step", y="training loss")
         axes.set_ylim(0, 6)
         legend_below(axes)
@@ -56,7 +56,7 @@ def measure() -> Idea:
             "bare": written(borne[0]),
             "warmed": written(borne[-1]),
             "times": f"{borne[-1] / borne[0]:.1f}",
-            "at": written(GRID[at]),
+            "at": written(GRID[index]),
         },
     )
 

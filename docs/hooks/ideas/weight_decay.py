@@ -63,7 +63,9 @@ def measure() -> Idea:
             "decoupled": f"{100 * left[False].mean():.0f} %",
             "small": f"{100 * left[True][0]:.0f} %",
             "large": f"{100 * left[True][-1]:.0f} %",
-            **{f"best{at}": written(one.best) for at, one in enumerate(swept.values())},
+            **{
+                f"best{number}": written(curve.best) for number, curve in enumerate(swept.values())
+            },
         },
     )
 

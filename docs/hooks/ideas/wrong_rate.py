@@ -41,16 +41,16 @@ def measure() -> Idea:
 
     columns = {factor: int(np.argmin(abs(grid - factor))) for factor in FACTORS}
     rows = [
-        f"| {_named(factor)} | {_percent(middle[at])} | {_percent(fifth[at])} "
-        f"| {np.isfinite(table[:, at]).sum()} |"
-        for factor, at in columns.items()
+        f"| {_named(factor)} | {_percent(middle[column])} | {_percent(fifth[column])} "
+        f"| {np.isfinite(table[:, column]).sum()} |"
+        for factor, column in columns.items()
     ]
     return Idea({"wrong-rate": drawn}, {"cells": str(len(curves)), "rows": "\n".join(rows)})
 
 
 def quantile(table: np.ndarray, share: float) -> np.ndarray:
     """By column, over the cells whose sweep reached that far."""
-    return np.array([np.quantile(one[np.isfinite(one)], share) for one in table.T])
+    return np.array([np.quantile(losses[np.isfinite(losses)], share) for losses in table.T])
 
 
 def _named(factor: float) -> str:
@@ -64,7 +64,7 @@ def _percent(excess: float) -> str:
 def excess(cell: dict[str, list[dict[str, list[list[float]]]]]) -> tuple[np.ndarray, np.ndarray]:
     """Of a cell's whole runs: ln(lr / best), and how far the loss lies above the lowest."""
     whole = cell["tables"][0]
-    losses = np.array([[_finite(one) for one in row] for row in whole["loss"]]).mean(axis=1)
+    losses = np.array([[_finite(loss) for loss in row] for row in whole["loss"]]).mean(axis=1)
     best = int(np.argmin(losses))
     return np.log(np.array(whole["lr"]) / whole["lr"][best]), losses / losses[best] - 1
 

@@ -20,14 +20,14 @@ _STYLES = {"holds": "bold green", "holds in part": "bold yellow", "does not hold
 _SAYS = {True: ("bears it out", "green"), False: ("speaks against it", "red"), None: ("open", "")}
 
 
-def show_claims(console: Console, found: Sequence[tuple[Claim, Outcome | None]]) -> None:
+def show_claims(console: Console, results: Sequence[tuple[Claim, Outcome | None]]) -> None:
     """Print the list of claims by topic, each with its verdict and its leading figure."""
     from rich.table import Table  # noqa: PLC0415 - slow to load
     from rich.text import Text  # noqa: PLC0415
 
-    for topic, group in groupby(found, lambda one: one[0].topic):
+    for topic, group in groupby(results, lambda result: result[0].topic):
         table = Table(box=None, pad_edge=False, show_header=False)
-        table.add_column(no_wrap=True, width=max(len(claim.name) for claim, _ in found))
+        table.add_column(no_wrap=True, width=max(len(claim.name) for claim, _ in results))
         table.add_column(no_wrap=True, width=13)
         table.add_column(ratio=1)
         for claim, tested in group:
@@ -83,14 +83,14 @@ def _show_cases(console: Console, tested: Outcome) -> None:
     table.add_column("")
     for case in tested.cases:
         figure = tested.claim.figure(case.figure)
-        said, style = _SAYS[case.bears_out] if figure.decides else ("", "")
+        meaning, style = _SAYS[case.bears_out] if figure.decides else ("", "")
         table.add_row(
             case.figure,
             case.where,
             figure.text(case.value),
             interval_text(tested, case),
             figure.claimed,
-            Text(said, style),
+            Text(meaning, style),
         )
     console.print(table)
 

@@ -24,9 +24,9 @@ def show_meta_sweep(console: Console, sweep: MetaSweep) -> None:
     lowest = float(np.min(sweep.mean))
     for rate, losses in zip(sweep.inner_lrs, sweep.mean, strict=True):
         cells = [
-            encoded_text(console, ("-" if not np.isfinite(one) else f"{one:.4g}",
-                            "bold cyan" if one == lowest else ""))
-            for one in losses
+            encoded_text(console, ("-" if not np.isfinite(loss) else f"{loss:.4g}",
+                            "bold cyan" if loss == lowest else ""))
+            for loss in losses
         ]  # fmt: skip
         table.add_row(rate_text(float(rate)), *cells)
     console.print(table)
@@ -53,8 +53,8 @@ def show_meta_sweep(console: Console, sweep: MetaSweep) -> None:
     seeds = sweep.losses.shape[2]
     known = f", {sweep.resumed} known from before" if sweep.resumed else ""
     trials = len(sweep.inner_lrs) * seeds
-    said = f"{trials} meta-trainings of {sweep.steps:,} updates, {seeds} seeds{known}."
-    console.print(encoded_text(console, (said, "dim")))
+    summary = f"{trials} meta-trainings of {sweep.steps:,} updates, {seeds} seeds{known}."
+    console.print(encoded_text(console, (summary, "dim")))
 
 
 def show_meta_trained(console: Console, trained: MetaTrained) -> None:
@@ -72,9 +72,9 @@ def show_meta_trained(console: Console, trained: MetaTrained) -> None:
         return
     last = trained.negative[-1].step
     table = new_table(console, "learned rates of", "below 0", "of", "mean")
-    for one in trained.negative:
-        if one.step == last:
-            table.add_row(one.layer, str(one.negative), str(one.count), f"{one.mean:.3g}")
+    for share in trained.negative:
+        if share.step == last:
+            table.add_row(share.layer, str(share.negative), str(share.count), f"{share.mean:.3g}")
     console.print(table)
 
 
@@ -84,15 +84,15 @@ def show_theory(console: Console, answer: dict[str, Any]) -> None:
     table = new_table(console, answer["regime"], "formula", *(["simulated"] if drawn else []))
     rows: list[tuple[str, Any, Any]] = []
     for word in ("best", "worst"):
-        found = None if drawn is None else drawn["inner_lr"]
-        beside = None if found is None else (found[word], found[f"{word}_error"])
+        simulation = None if drawn is None else drawn["inner_lr"]
+        beside = None if simulation is None else (simulation[word], simulation[f"{word}_error"])
         rows.append((f"{word} inner_lr", answer["inner_lr"][word], beside))
-    given = answer["adapt_lr"]["at_inner_lr"]
+    inner_lr = answer["adapt_lr"]["at_inner_lr"]
     beside = None if drawn is None else (drawn["adapt_lr"]["best"], None)
-    rows.append((f"best adapt_lr, inner_lr {given:g}", answer["adapt_lr"]["best"], beside))
+    rows.append((f"best adapt_lr, inner_lr {inner_lr:g}", answer["adapt_lr"]["best"], beside))
     for word, loss in answer["loss"].items():
-        found = None if drawn is None else drawn["loss"][word]
-        beside = None if found is None else (found["mean"], found["error"])
+        simulation = None if drawn is None else drawn["loss"][word]
+        beside = None if simulation is None else (simulation["mean"], simulation["error"])
         rows.append((f"loss at inner_lr {word}", loss, beside))
     for name, formula, simulated in rows:
         cells = ["any" if formula is None else f"{formula:.4f}"]
@@ -103,8 +103,8 @@ def show_theory(console: Console, answer: dict[str, Any]) -> None:
     console.print(table)
     if drawn is not None:
         gain = drawn["gain"]
-        said = (
+        summary = (
             f"loss at inner_lr {gain['inner_lr']:g} less that at {gain['over']:g}, run by run: "
             f"{gain['mean']:.4f} +- {gain['error']:.4f} over {drawn['runs']:,} runs"
         )
-        console.print(encoded_text(console, (said, "")))
+        console.print(encoded_text(console, (summary, "")))

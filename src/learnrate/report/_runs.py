@@ -57,10 +57,10 @@ def show_run(
     for edit in edits:
         where = "" if edit.step is None else f" at step {edit.step:,}"
         group = "" if edit.group is None else f" for group {edit.group}"
-        asked = time.strftime("%H:%M:%S", time.localtime(edit.time))
+        requested = time.strftime("%H:%M:%S", time.localtime(edit.time))
         console.print(
             Text(f"E{edit.sequence} {edit.words}", "bold").append(
-                f"{group}: {edit.status}{where}; asked by {edit.author} at {asked}"
+                f"{group}: {edit.status}{where}; asked by {edit.author} at {requested}"
                 f"{f', {edit.reason}' if edit.reason else ''}"
                 f"{f'; {edit.answer}' if edit.answer else ''}",
                 "not bold",

@@ -68,10 +68,10 @@ def about_range_test(plan: Plan) -> str:
     )
 
 
-def about_rising_rate(found: dict[str, Any]) -> str:
+def about_rising_rate(curve: dict[str, Any]) -> str:
     """A range test as `RangeTest.to_dict` gives it: where the loss fell, and where it left."""
-    lowest = found["lr"][min(range(len(found["loss"])), key=found["loss"].__getitem__)]
-    left = found["diverged_at"]
+    lowest = curve["lr"][min(range(len(curve["loss"])), key=curve["loss"].__getitem__)]
+    left = curve["diverged_at"]
     end = (
         "Training did not diverge."
         if left is None
@@ -79,7 +79,7 @@ def about_rising_rate(found: dict[str, Any]) -> str:
     )
     return (
         f"One short training whose rate rises with every update, from "
-        f"{rate_text(found['lr'][0], 2)} to {rate_text(found['lr'][-1], 2)}. "
+        f"{rate_text(curve['lr'][0], 2)} to {rate_text(curve['lr'][-1], 2)}. "
         f"The loss was lowest near {rate_text(lowest, 2)}. {end}"
     )
 
