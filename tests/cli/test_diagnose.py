@@ -51,7 +51,7 @@ def test_a_healthy_run_is_reported_as_such_and_exits_with_0(run, table):
     code, out, _ = run(table())
     assert code == 0
     assert "200 rows: nothing found" in " ".join(out.split())
-    assert "could not be told" in out
+    assert "rules that could not run" in out
 
 
 def test_a_run_in_a_store_that_is_read_as_a_log_is_compared_with_its_schedule_as_edited(

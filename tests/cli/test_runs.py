@@ -109,9 +109,9 @@ def test_one_run_is_shown_with_its_edits_and_findings(run):
     code, out, _ = run("runs", run_id[:4])
     text = " ".join(out.split())
     assert code == 0
-    assert "E1 scale 0.5: applied at step 12; asked by ann at" in text
+    assert "E1 scale 0.5: applied at step 12; requested by ann at" in text
     assert "too high; rate 0.03 -> 0.015" in text
-    assert "E2 rollback 7: refused; asked by ben at" in text
+    assert "E2 rollback 7: refused; requested by ben at" in text
     assert "LR301 advice: a plateau: decay now (from step 20) It is flat. do Decay." in text
 
 

@@ -260,7 +260,7 @@ def test_the_picture_shows_every_group_the_law_and_the_question():
     assert [axes.get_xlabel() for axes in figure.axes] == ["N", "B"]
     for axes in figure.axes:
         lines = {line.get_label(): line for line in axes.get_lines()}
-        moved = lines["best rates, moved to them"]
+        moved = lines["best rates, moved to these factors"]
         assert len(moved.get_xdata()) == 12
         exact = [law({"N": 1e9, "B": 256} | {axes.get_xlabel(): x}) for x in moved.get_xdata()]
         assert moved.get_ydata() == pytest.approx(exact, rel=0.05)

@@ -1,4 +1,4 @@
-"""Claims in the terminal: the list with its verdicts, and one with its evidence."""
+"""Claims in the terminal: their list with verdicts, and one claim with its evidence."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _SAYS = {True: ("bears it out", "green"), False: ("speaks against it", "red"), N
 
 
 def show_claims(console: Console, results: Sequence[tuple[Claim, Outcome | None]]) -> None:
-    """Print the list of claims by topic, each with its verdict and its leading figure."""
+    """Print the claims by topic, each with its verdict; None as outcome means not tested."""
     from rich.table import Table  # noqa: PLC0415 - slow to load
     from rich.text import Text  # noqa: PLC0415
 
@@ -43,7 +43,13 @@ def show_claims(console: Console, results: Sequence[tuple[Claim, Outcome | None]
 
 
 def show_claim(console: Console, claim: Claim, tested: Outcome | None) -> None:
-    """Print one claim: what is said and by whom, the rule, and what its test found."""
+    """Print one claim: the statement, its source, the rule that decides, and the measured cases.
+
+    Args:
+        console: where to print.
+        claim: the claim.
+        tested: the outcome of its test; None if it was not tested.
+    """
     from rich.table import Table  # noqa: PLC0415 - slow to load
     from rich.text import Text  # noqa: PLC0415
 

@@ -1,4 +1,4 @@
-"""What a diagnosis looks like: findings with a small figure each, in a terminal and as a page."""
+"""The findings of a diagnosis, each with a small figure, in a terminal and as a page."""
 
 from __future__ import annotations
 
@@ -122,7 +122,7 @@ def _not_run(diagnosis: Diagnosis) -> str:
     for code, reason in diagnosis.not_run.items():
         reasons.setdefault(reason, []).append(code)
     parts = [f"{', '.join(codes)}: {reason}" for reason, codes in reasons.items()]
-    return f"could not be told: {'; '.join(parts)}."
+    return f"rules that could not run: {'; '.join(parts)}."
 
 
 def _run(
@@ -146,7 +146,7 @@ def _run(
                 "key": _key(panel) if panel else (),
             }
         )
-    not_run = f"C{_not_run(diagnosis)[1:]}" if diagnosis.not_run else ""
+    not_run = f"R{_not_run(diagnosis)[1:]}" if diagnosis.not_run else ""
     return {
         "name": diagnosis.run,
         "rows": observations.step.size,

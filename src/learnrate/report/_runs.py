@@ -22,7 +22,7 @@ _STYLES = {"running": "bold cyan", "finished": "green", "diverged": "bold red", 
 
 
 def show_runs(console: Console, runs: Sequence[StoredRun]) -> None:
-    """Print a line a run."""
+    """Print a table with one row for each run."""
     from rich.table import Table  # noqa: PLC0415 - slow to load
     from rich.text import Text  # noqa: PLC0415
 
@@ -49,7 +49,14 @@ def show_runs(console: Console, runs: Sequence[StoredRun]) -> None:
 def show_run(
     console: Console, run: StoredRun, edits: Sequence[StoredEdit], findings: Sequence[Finding]
 ) -> None:
-    """Print what a run follows, what was asked of it, and what was found."""
+    """Print the schedule of a run, its edits and its findings.
+
+    Args:
+        console: where to print.
+        run: the run.
+        edits: the edits that were requested, by their sequence.
+        findings: what was found in the run.
+    """
     from rich.text import Text  # noqa: PLC0415 - slow to load
 
     console.print()
@@ -60,7 +67,7 @@ def show_run(
         requested = time.strftime("%H:%M:%S", time.localtime(edit.time))
         console.print(
             Text(f"E{edit.sequence} {edit.words}", "bold").append(
-                f"{group}: {edit.status}{where}; asked by {edit.author} at {requested}"
+                f"{group}: {edit.status}{where}; requested by {edit.author} at {requested}"
                 f"{f', {edit.reason}' if edit.reason else ''}"
                 f"{f'; {edit.answer}' if edit.answer else ''}",
                 "not bold",

@@ -1,4 +1,4 @@
-"""A scaled rate in the terminal: the law against the factor that matters most, and a table."""
+"""A scaled rate in the terminal: a plot of the law, and a table."""
 
 from __future__ import annotations
 
@@ -21,10 +21,16 @@ __all__ = ["show_scaled"]
 
 
 def show_scaled(console: Console, fit: Fit, scaled: ScaledRate) -> None:
-    """Print the answer: a plot of the law, its exponents, the rate, and whether to trust it."""
+    """Print a plot of the law, its exponents, the predicted rate, and its verdict.
+
+    Args:
+        console: where to print.
+        fit: the fitted law.
+        scaled: its prediction for the requested run.
+    """
     if fit.varied:
         show_plot(console, _law_panel(fit, scaled))
-    table = new_table(console, "factor", "in the table", "asked", "exponent", "80 % interval")
+    table = new_table(console, "factor", "in the table", "requested", "exponent", "80 % interval")
     for name, spanned in fit.ranges.items():
         column = fit.runs.columns[name]
         label = name if column == name else f"{name} ({column})"
@@ -53,7 +59,7 @@ def _law_panel(fit: Fit, scaled: ScaledRate) -> Panel:
     rates, lows, highs = np.array(law).T
     others = ", ".join(f"{n}={rate_text(v, 3)}" for n, v in scaled.factors.items() if n != name)
     return Panel(
-        title=f"best rate{' at ' * bool(others)}{others}, 80 % interval (dotted line: asked)",
+        title=f"best rate{' at ' * bool(others)}{others}, 80 % interval (dotted line: the requested run)",
         x=Axis(label=name, log=True),
         y=Axis(
             label="best rate",

@@ -1,7 +1,7 @@
 """Results in the terminal: tables by rich, small plots by plotext, both loaded when used.
 
-Nothing but a console is assumed: without colour, without a terminal and in an encoding that knows
-only ASCII the same figures are printed.
+They print the same numbers without colour, without a terminal, and in an encoding that has only
+ASCII.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def show_plan(console: Console, plan: Plan, *, command: str | None = None) -> No
     Args:
         console: where to print.
         plan: what to print.
-        command: the shell command to go on with, if it should be named.
+        command: the next shell command, printed if it is given.
     """
     from rich.panel import Panel  # noqa: PLC0415 - slow to load
 
@@ -160,7 +160,13 @@ def _step_panel(label: str, lines: Sequence[Polyline]) -> Panel:
 
 
 def show_curve(console: Console, curve: Curve, label: str = "") -> None:
-    """Print a training that ended: its loss, and how it ended."""
+    """Print the loss of a training and how it ended.
+
+    Args:
+        console: where to print.
+        curve: the training.
+        label: the text of its schedule; "-" is printed if it is empty.
+    """
     finite = curve.loss[np.isfinite(curve.loss)]
     if len(finite) > 1:
         line = Polyline(x=np.arange(len(finite)), y=_smooth(finite), colour=Colour.MEASURED)

@@ -1,4 +1,4 @@
-"""What each stage of a plan saw and did, in sentences. Plain text; the caller escapes it."""
+"""Sentences about each stage of a plan, as plain text; the caller escapes it."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def about_interval(plan: Plan) -> str:
 def about_verdict(plan: Plan) -> str:
     """What the verdict means for the reader."""
     if plan.verdict == "ok":
-        return "the evidence carries the answer"
+        return "the evidence supports the answer"
     return "the evidence is poor; the reason below says what would help"
 
 
@@ -61,37 +61,41 @@ def about_cost(plan: Plan) -> str:
 
 
 def about_range_test(plan: Plan) -> str:
-    """The first look: where the loss fell, where it left, and what that was used for."""
+    """The range test: where the loss was lowest, where training diverged, and what it is for."""
     return (
         f"{about_rising_rate(plan.range_test)} This only brackets the rate: "
-        "a rate good for a moment is usually too high for a whole run."
+        "a rate that is good for a moment is usually too high for a whole run."
     )
 
 
 def about_rising_rate(curve: dict[str, Any]) -> str:
-    """A range test as `RangeTest.to_dict` gives it: where the loss fell, and where it left."""
+    """Where the loss of a range test was lowest, and where training diverged.
+
+    Args:
+        curve: what `RangeTest.to_dict` returns.
+    """
     lowest = curve["lr"][min(range(len(curve["loss"])), key=curve["loss"].__getitem__)]
-    left = curve["diverged_at"]
+    diverged_at = curve["diverged_at"]
     end = (
         "Training did not diverge."
-        if left is None
-        else f"Training diverged at {rate_text(left, 2)} (dotted line)."
+        if diverged_at is None
+        else f"Training diverged at {rate_text(diverged_at, 2)} (dotted line)."
     )
     return (
-        f"One short training whose rate rises with every update, from "
+        f"One short training in which the rate rises with every update, from "
         f"{rate_text(curve['lr'][0], 2)} to {rate_text(curve['lr'][-1], 2)}. "
         f"The loss was lowest near {rate_text(lowest, 2)}. {end}"
     )
 
 
 def about_rung(rung: Rung) -> str:
-    """What the trials of one length said."""
+    """The trials of one length, their best rate, and whether worse rates enclose it."""
     diverged = sum(trial.loss is None for trial in rung.trials)
     ended = f"; {diverged} did not finish" if diverged else ""
     sides = (
-        "A worse trial lies on both sides of the best one."
+        "There is a worse trial on both sides of the best one."
         if rung.bracketed
-        else "The best trial has no worse one on both sides, so the other rungs decide with it."
+        else "There is no worse trial on both sides of the best one, so the other rungs help to decide."
     )
     return (
         f"{_count(len(rung.trials), 'trial')} of {rung.steps:,} updates{ended}. "
@@ -101,7 +105,7 @@ def about_rung(rung: Rung) -> str:
 
 
 def about_drift(plan: Plan) -> str:
-    """How the best rate moves with the horizon, and how far the evidence had to be stretched."""
+    """How the best rate depends on the horizon, and how far the plan extrapolates."""
     doubling = 2.0**plan.drift
     if abs(plan.drift) < 0.02:
         moves = "The best rate hardly moves with the length of training."
@@ -113,29 +117,29 @@ def about_drift(plan: Plan) -> str:
     factor = plan.total_steps / plan.rungs[-1].steps
     return (
         f"{moves} The whole run is {factor:.1f} times longer than the longest trial, "
-        "so the interval widens on the way to it."
+        "so the interval widens towards it."
     )
 
 
 def about_chosen(plan: Plan) -> str:
-    """Why the peak is not simply the best estimate."""
+    """Where the peak lies in the interval, and why."""
     middle = math.sqrt(plan.low * plan.high)
     if plan.peak >= 0.97 * middle:
         return f"The peak {rate_text(plan.peak)} is the middle of the interval."
     return (
         f"The peak {rate_text(plan.peak)} lies below the middle of the interval, "
-        f"{rate_text(middle, 2)}, on purpose: a rate too high costs more than one too low."
+        f"{rate_text(middle, 2)}, because a rate that is too high costs more than one that is too low."
     )
 
 
 def about_schedule(plan: Plan) -> str:
-    """The course of the rate, from its own values."""
+    """The first, the highest and the last rate of the schedule."""
     values = plan.schedule.table()
     top = int(values.argmax())
     return (
-        f"The rate starts at {rate_text(float(values[0]), 2)}, is highest, "
-        f"{rate_text(float(values[top]))}, at step {top:,}, and ends at "
-        f"{rate_text(float(values[-1]), 2)}, {plan.total_steps:,} updates in all."
+        f"The rate starts at {rate_text(float(values[0]), 2)}, reaches its peak of "
+        f"{rate_text(float(values[top]))} at step {top:,}, and ends at "
+        f"{rate_text(float(values[-1]), 2)} after {plan.total_steps:,} updates."
     )
 
 

@@ -89,15 +89,15 @@ def _parts(fit: Fit, scaled: ScaledRate, factor: str) -> _Parts:
     enclosed = _moved(fit, scaled, factor, fit.optima)
     edges = _moved(fit, scaled, factor, fit.edges)
     marks: list[PanelMark] = [
-        Band(x=places, low=lowest, high=highest, colour=Colour.MEASURED, label="80 %"),
+        Band(x=places, low=lowest, high=highest, colour=Colour.MEASURED, label="80 % interval"),
         Polyline(
             x=places,
             y=middle,
             colour=Colour.MEASURED,
             width=1.8,
-            label="law, the other factors as asked",
+            label="law at the requested factors",
         ),
-        _best_rates(fit.optima, factor, enclosed, label="best rates, moved to them"),
+        _best_rates(fit.optima, factor, enclosed, label="best rates, moved to these factors"),
     ]
     if fit.edges:
         marks.append(_best_rates(fit.edges, factor, edges, label="not enclosed", hollow=True))
@@ -110,7 +110,7 @@ def _parts(fit: Fit, scaled: ScaledRate, factor: str) -> _Parts:
             symbol="diamond",
             size=7,
             capped=True,
-            label=f"asked: {rate_text(scaled.lr, 2)}",
+            label=f"prediction {rate_text(scaled.lr, 2)}",
         )
     )
     return _Parts(places, tuple(marks), (lowest, highest, enclosed, edges))
