@@ -16,7 +16,7 @@ from learnrate._ranks import rank_and_size
 from learnrate.controllers import Controlled, Controller, RateChange
 from learnrate.edits import Edit, Limits
 from learnrate.probing import Probes
-from learnrate.run import Guard, attach
+from learnrate.run import Guard, Measure, attach
 from learnrate.schedules import Schedule
 from learnrate.schedules import schedule as read_schedule
 from learnrate.store import RunStatus
@@ -282,9 +282,9 @@ class _AttachedTrial:
             self._trial.schedule,
             name=task.name,
             model=training.model,
-            gradient_every=None if clip_norm is None else 0,
+            measure=Measure(gradient_every=None if clip_norm is None else 0),
             facts={name: value for name, value in facts.items() if value is not None},
-            also={"scaler": training.scaler} if training.scaler.is_enabled() else None,
+            extra_state={"scaler": training.scaler} if training.scaler.is_enabled() else None,
             probes=_WhatIf(task, training),
             **self._options,
         )

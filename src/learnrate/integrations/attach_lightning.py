@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from torch.nn.utils import get_total_norm
 
 from learnrate._errors import ArgumentError, needing
 from learnrate.integrations._check import length_of
-from learnrate.run import Run, attach
+from learnrate.run import Measure, Run, attach
 from learnrate.store import RunStatus
 
 with needing("lightning", "lightning", "learnrate.integrations.attach_lightning"):
@@ -41,7 +42,7 @@ class LightningCallback(Callback):
         **options: other arguments of `attach`, such as `store`, `controllers`, `probes`.
 
     Raises:
-        ArgumentError: `clip_norm` is given: Lightning clips by `gradient_clip_val`.
+        ArgumentError: `measure` has a `clip_norm`: Lightning clips by `gradient_clip_val`.
     """
 
     def __init__(
@@ -52,12 +53,16 @@ class LightningCallback(Callback):
         sinks: Iterable[Callable[..., Any]] = (),
         **options: Any,
     ) -> None:
-        if "clip_norm" in options:
+        measure = options.pop("measure", Measure())
+        if measure.clip_norm is not None:
             raise ArgumentError(
-                "LightningCallback(clip_norm=...) is not possible, because a Trainer computes "
+                "LightningCallback(measure=Measure(clip_norm=...)) is not possible, because a Trainer computes "
                 "gradients inside the optimizer's step; set Trainer(gradient_clip_val=...) instead."
             )
+        if measure.gradient_every is None:
+            measure = replace(measure, gradient_every=0)  # gradients exist only inside the step
         self.run: Run | None = None
+        self._measure = measure
         self._schedule, self._options = schedule, options
         self._validation, self._sinks = validation, tuple(sinks)
         self._state: dict[str, Any] | None = None
@@ -74,7 +79,7 @@ class LightningCallback(Callback):
                 "total_steps": length_of(self._schedule, total_steps),
                 "step": trainer.global_step // max(1, len(trainer.optimizers)),
                 "model": pl_module,
-                "gradient_every": 0,  # gradients exist only inside the step
+                "measure": self._measure,
                 **self._options,
             },
         )

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from learnrate._errors import ArgumentError, needing
 from learnrate.integrations._check import length_of
-from learnrate.run import Run, attach
+from learnrate.run import Measure, Run, attach
 from learnrate.watch import COLUMNS
 
 with needing("transformers", "transformers", "learnrate.integrations.attach_transformers"):
@@ -38,7 +39,7 @@ class TransformersCallback(TrainerCallback):
         **options: other arguments of `attach`, such as `store`, `probes`.
 
     Raises:
-        ArgumentError: `clip_norm` is given; the Trainer clips by `max_grad_norm`.
+        ArgumentError: `measure` has a `clip_norm`; the Trainer clips by `max_grad_norm`.
     """
 
     def __init__(
@@ -48,12 +49,16 @@ class TransformersCallback(TrainerCallback):
         sinks: Iterable[Callable[..., Any]] = (),
         **options: Any,
     ) -> None:
-        if "clip_norm" in options:
+        measure = options.pop("measure", Measure())
+        if measure.clip_norm is not None:
             raise ArgumentError(
-                "TransformersCallback(clip_norm=...) is not possible, because the Trainer clips "
+                "TransformersCallback(measure=Measure(clip_norm=...)) is not possible, because the Trainer clips "
                 "gradients itself; set TrainingArguments(max_grad_norm=...) instead."
             )
+        if measure.gradient_every is None:
+            measure = replace(measure, gradient_every=0)  # the Trainer has clipped gradients before the step
         self.run: Run | None = None
+        self._measure = measure
         self._schedule, self._options, self._sinks = schedule, options, tuple(sinks)
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **objects: Any) -> None:
@@ -65,7 +70,7 @@ class TransformersCallback(TrainerCallback):
                 "total_steps": length_of(self._schedule, state.max_steps),
                 "step": state.global_step,
                 "model": objects["model"],
-                "gradient_every": 0,  # the Trainer has clipped gradients before the step
+                "measure": self._measure,
                 **self._options,
             },
         )

@@ -1,4 +1,4 @@
-"""attach: a training loop of one's own, under a schedule and recorded."""
+"""attach: train in a loop of your own, under a schedule and recorded."""
 
 from __future__ import annotations
 
@@ -10,23 +10,24 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch.optim.lr_scheduler import LRScheduler
 
-from learnrate._checks import check_finite, check_whole, refuse
+from learnrate._checks import check_whole, refuse
 from learnrate._errors import ArgumentError
 from learnrate._ranks import rank_and_size
 from learnrate.controllers import Controlled
 from learnrate.edits import Limits
 from learnrate.run._agreement import agreement
-from learnrate.run._floats import Floats
+from learnrate.run._ending import Ending
 from learnrate.run._guard import Guard
-from learnrate.run._live import Live
+from learnrate.run._live_edits import LiveEdits
+from learnrate.run._live_watch import LiveWatch
 from learnrate.run._mailbox import Mailbox
-from learnrate.run._measures import Cadence, Measures, is_sharded
-from learnrate.run._questions import Questions
-from learnrate.run._rates import Borrowed, Owned
-from learnrate.run._recording import Recording
+from learnrate.run._measure import Cadence, Measure
+from learnrate.run._probe_runner import ProbeRunner
+from learnrate.run._rates import ExternalRates, ScheduledRates
+from learnrate.run._recording import DeviceNumbers, Recording
 from learnrate.run._run import ATTACHED, Run
 from learnrate.run._snapshots import Snapshots
-from learnrate.run._steering import Fate, Steering
+from learnrate.run._update_meter import UpdateMeter, is_sharded, parameters_of
 from learnrate.schedules import Constant, Schedule
 from learnrate.schedules import schedule as read
 from learnrate.store import Recorder, Store
@@ -38,95 +39,83 @@ if TYPE_CHECKING:
 
     from learnrate.controllers import Controller
     from learnrate.edits import Edit
-    from learnrate.run._questions import Probing
+    from learnrate.run._probe_runner import LiveProbes
 
 __all__ = ["attach"]
 
 _CONTROLLERS = "learnrate.controllers"
+_MEASURE = Measure()
 
 
 def attach(
     optimizer: Optimizer | Iterable[Optimizer],
     schedule: Schedule | str | float | LRScheduler | None,
     *,
-    store: str | Path | Store | bool | None = None,
-    name: str | None = None,
     total_steps: int | None = None,
     step: int = 0,
-    controllers: Mapping[str, Controller[Any]] | Iterable[Controller[Any]] = (),
     model: nn.Module | None = None,
-    clip_norm: float | None = None,
-    every: int = 1,
-    gradient_every: int | None = None,
-    update_every: int | None = None,
-    planned: Schedule | None = None,
+    extra_state: Mapping[str, Any] | None = None,
+    store: str | Path | Store | bool | None = None,
+    name: str | None = None,
     facts: Mapping[str, Any] | None = None,
-    limits: Limits | Mapping[str, Any] | None = None,
-    watch: bool = True,
-    probes: Probing | None = None,
+    measure: Measure = _MEASURE,
+    controllers: Mapping[str, Controller[Any]] | Iterable[Controller[Any]] = (),
     guard: Guard | bool = False,
-    also: Mapping[str, Any] | None = None,
+    limits: Limits | Mapping[str, Any] | None = None,
+    probes: LiveProbes | None = None,
     edits: Iterable[Edit] = (),
 ) -> Run:
-    """Train under a schedule in a loop of your own, and record it.
+    """Train under a schedule in a loop of your own, and record the training.
 
         run = learnrate.attach(optimizer, "3e-4 * warmup(5%) >> cosine()", total_steps=10_000)
         for batch in loader:
             loss = ...          # your forward and backward pass, and optimizer.step()
             run.step(loss)
 
-    The schedule sets the rate of the group that was built with the highest one, the others keep
-    their share of it. The run writes the rates when a step becomes the next one and again right
-    before the update, so nothing else can change them: neither a scheduler that is still
-    stepped, nor the optimizer's state when a checkpoint is loaded.
+    The schedule sets the rate of the group that was built with the highest rate. The other groups
+    keep their share of it. The run writes the rates when a step begins and again right before the
+    update, so nothing else can change them: neither a scheduler that is still stepped, nor the
+    state of the optimizer when a checkpoint is loaded.
 
-    With `schedule=None` a torch scheduler goes on setting the rates, whichever it is; they are
-    recorded, and what controllers decide multiplies them for the update alone.
+    With `schedule=None` a torch scheduler continues to set the rates, whichever it is. They are
+    recorded, and changes by controllers and edits apply during the update alone.
 
-    Under DDP or FSDP call it on every rank. The first rank records; ranks exchange nothing. Give
-    controllers the loss averaged over ranks, so that all decide alike.
+    Under DDP or FSDP call `attach` on every rank. The first rank records. Ranks exchange no tensors
+    and use no collective operation; they agree on the step of an edit over the job's key-value
+    store. Give controllers and the guard the loss averaged over ranks, so that all ranks decide
+    alike.
 
-    What is recorded of an update: rate, loss, gradient norm, update ratio (the norm of the update
-    over that of the weights, from a sample of at most 65,536 weights), whether it was clipped,
-    seconds. See `learnrate.watch.Observations`. Where the store cannot be written, training goes
-    on all the same; see `learnrate.store.Recorder`.
+    Recorded of an update are its rate, loss, gradient norm, update ratio, whether it was clipped,
+    and its seconds; see `learnrate.watch.Observations`. If the store cannot be written, training
+    continues; see `learnrate.store.Recorder`.
 
     Args:
-        optimizer: or several, which share one schedule.
-        schedule: a schedule, its text form, a number, or a torch scheduler to take over from
-            where it stands; None to leave the rates to whoever sets them now.
-        store: a file or URL; the default store if None (see `Store`); False records nothing.
-        name: what to call the run; the script's name by default.
-        total_steps: updates of the whole run. May be left out where the schedule has a length.
-        step: the update about to happen.
+        optimizer: an optimizer, or several that share one schedule.
+        schedule: a schedule, its text form, a number, or a torch scheduler to continue from its
+            present step; None to leave the rates to an external scheduler.
+        total_steps: updates of the whole run. May be omitted if the schedule has a length.
+        step: 0-based index of the update about to happen.
+        model: the trained model. Its name and number of parameters are recorded, and snapshots
+            contain its state, including buffers.
+        extra_state: by name, objects with `state_dict` and `load_state_dict` that snapshots contain
+            beside model and optimizers, such as a GradScaler or averaged weights.
+        store: a file, a URL or a `Store`; None for the default store (see `Store`); False records
+            nothing.
+        name: of the run in the store; the script's name by default.
+        facts: JSON values to record, such as `{"batch_size": 64}`.
+        measure: what is measured of updates, how often, and whether gradients are clipped.
         controllers: closed loops that multiply the rates, such as `learnrate.controllers.Plateau()`.
-        model: what is trained, for its name and its number of parameters in the record.
-        clip_norm: clip the gradient to this norm before every update, as `clip_grad_norm_` does.
-            Where you clip by yourself, leave it out and say `run.step(loss, gradient_norm=...)`.
-        every: updates from one recorded row to the next.
-        gradient_every: updates from one measurement of the gradient's norm to the next, 0 for
-            none. By default as often as 0.1 % of the run's time allows. Where parameters are
-            split over processes it is not measured, since that takes an exchange; give it to
-            `run.step`.
-        update_every: the same for the update ratio.
-        planned: with `schedule=None`, the schedule that the rates should follow, for the record.
-        facts: JSON values to remember, such as `{"batch_size": 64}`.
-        watch: look at what is recorded with the rules of `learnrate.watch`, in the recorder's
-            thread; what they find is in `run.findings` and in the store.
-        probes: `learnrate.probing.Probes`, which puts questions to the live training within a
-            share of its time, and answers the edit `probe`; for one optimizer. What it finds is
-            recorded with the run.
-        limits: what edits may not exceed: `Limits`, or the same as a mapping.
-        guard: go back and lower the rate when the loss leaves for good; True for the defaults of
+        guard: roll back and lower the rate when the loss diverges; True for the defaults of
             `Guard`. Several ranks must be given the same loss.
-        also: by name, what a rollback is to restore beside model and optimizers: whatever has
-            `state_dict` and `load_state_dict`, such as a GradScaler or averaged weights.
-        edits: to be made again, each at its step: what `learnrate.steering.replayed(...).again` has.
+        limits: bounds of the edits that people make: `Limits`, or the same as a mapping.
+        probes: `learnrate.probing.Probes`, which probes the live training within a share of its
+            time, and answers the edit `probe`. Answers are recorded. For one optimizer.
+        edits: edits to repeat, each at its step: `again` of `learnrate.steering.replayed`.
 
     Raises:
-        ArgumentError: a value outside its rule, or an optimizer that has a run already.
+        ArgumentError: a value is outside its rule, or an optimizer has a run already.
         ScheduleError: the schedule cannot be read or bound.
-        MissingExtraError: the store's driver is not installed.
+        MissingExtraError: the driver of the store is not installed.
 
     Examples:
         >>> import tempfile, torch, learnrate
@@ -140,180 +129,169 @@ def attach(
         ...         loss.backward()
         ...         optimizer.step()
         ...         run.step(loss)
-        >>> seen = learnrate.Store(f"{folder.name}/a.db").observations(run.id)
-        >>> seen.column("lr").round(3).tolist()
+        >>> observations = learnrate.Store(f"{folder.name}/a.db").observations(run.id)
+        >>> observations.column("lr").round(3).tolist()
         [0.1, 0.075, 0.05, 0.025]
         >>> folder.cleanup()
     """
-    optimizers = _free(optimizer)
-    _check_counts(total_steps=total_steps, every=every)
-    _check_counts(0, step=step, gradient_every=gradient_every, update_every=update_every)
-    _check_clipping(clip_norm, optimizers)
+    optimizers = _checked_optimizers(optimizer)
+    if total_steps is not None:
+        check_whole("attach", "total_steps", total_steps, 1)
+    check_whole("attach", "step", step, 0)
+    _check_clipping(measure.clip_norm, optimizers)
     if probes is not None and len(optimizers) > 1:
         refuse("attach", "probes", "None for several optimizers", probes)
-    if planned is not None and schedule is not None:
-        refuse("attach", "planned", "None unless schedule=None", str(planned))
+    if measure.planned is not None and schedule is not None:
+        refuse("Measure", "planned", "None unless schedule=None", str(measure.planned))
     if isinstance(schedule, LRScheduler):
         step = max(step, position(schedule))
     bound = None if schedule is None else _bound(schedule, total_steps)
     total_steps = total_steps if bound is None or bound.total_steps is None else bound.total_steps
     controlled = _controlled(bound, controllers)
-    rates = Borrowed(optimizers) if bound is None else Owned(optimizers, bound)
     limits = Limits.of(limits)
     rank, size = rank_and_size()
-    first = rank == 0
-    sharded = any(is_sharded(each) for each in _parameters(optimizers))
-    gradient = Cadence(0 if sharded or not first else gradient_every)
-    floats, recorder = Floats(), None
-    if first and store is not False:
+    is_first = rank == 0
+    sharded = any(is_sharded(parameter) for parameter in parameters_of(*optimizers))
+    numbers, recorder = DeviceNumbers(), None
+    if is_first and store is not False:
         recorder = Recorder(
             store.url if isinstance(store, Store) else None if store is True else store,
             name=name or _script(),
             total_steps=total_steps,
-            schedule=planned if bound is None else bound,
+            schedule=measure.planned if bound is None else bound,
             limits=limits.to_dict(),
             facts={
-                **_facts(optimizers, model, clip_norm),
+                **_facts(optimizers, model, measure.clip_norm),
                 **({"foreign": True} if bound is None else {}),
                 **(facts or {}),
             },
-            numbers=floats,
+            numbers=numbers,
         )
         recorder.step = step
         if step > 0:
             recorder.begin_attempt(step, "started")
-    kept = {**(also or {}), **({} if controlled is None else {_CONTROLLERS: controlled})}
-    guarding = Guard() if guard is True else guard or None
-    agreed = agreement(rank, size)
-    measures = Measures(clip_norm, gradient, Cadence(update_every))
-    recording = Recording(recorder, rates, measures, floats, every=every, step=step)
-    questions = None
+    rates = ExternalRates(optimizers) if bound is None else ScheduledRates(optimizers, bound)
+    gradient = Cadence(0 if sharded or not is_first else measure.gradient_every)
+    meter = UpdateMeter(measure.clip_norm, gradient, Cadence(measure.update_every))
+    recording = Recording(recorder, rates, meter, numbers, every=measure.every, step=step)
+    probe_runner = None
     if probes is not None:
-        questions = Questions(probes, optimizers[0], rates, recording)
-    steering = Steering(
+        probe_runner = ProbeRunner(probes, optimizers[0], rates, recording)
+    guard_options = Guard() if guard is True else guard or None
+    state = {**(extra_state or {}), **({} if controlled is None else {_CONTROLLERS: controlled})}
+    ranks = agreement(rank, size)
+    live_edits = LiveEdits(
         base=bound,
-        fate=Fate(total_steps),
+        ending=Ending(total_steps),
         rates=rates,
         limits=limits,
         snapshots=Snapshots(
             optimizers,
             model,
-            kept,
-            1 if guarding is None else guarding.keep,
-            None if guarding is None else guarding.folder,
+            state,
+            keep=1 if guard_options is None else guard_options.keep,
+            folder=None if guard_options is None else guard_options.folder,
         ),
-        guard=guarding,
+        guard=guard_options,
         recorder=recorder,
-        mailbox=None if recorder is None else Mailbox(recorder, agreed),
-        agreement=agreed,
-        probe=None if questions is None else questions.asked,
+        mailbox=None if recorder is None else Mailbox(recorder, ranks),
+        agreement=ranks,
+        probe=None if probe_runner is None else probe_runner.what_if,
     )
-    if recorder is not None and watch:
-        recorder.observers.append(Live(steering))
-    steering.repeat(edits)
+    if recorder is not None and measure.watch:
+        recorder.observers.append(LiveWatch(live_edits))
+    live_edits.repeat(edits)
     return Run(
         optimizers=optimizers,
         rates=rates,
         schedule=bound,
         controlled=controlled,
         recording=recording,
-        steering=steering,
+        edits=live_edits,
         step=step,
-        questions=questions,
+        probe_runner=probe_runner,
     )
 
 
-def _free(optimizer: object) -> list[Optimizer]:
-    """The optimizers themselves, without wrappers, none of which has a run."""
-    given = list(optimizer) if isinstance(optimizer, list | tuple) else [optimizer]
-    found = [_unwrapped(each) for each in given]
-    if not found or not all(isinstance(each, torch.optim.Optimizer) for each in found):
+def _checked_optimizers(optimizer: object) -> list[Optimizer]:
+    """The optimizers without wrappers; none of them may have a run."""
+    wrapped = list(optimizer) if isinstance(optimizer, list | tuple) else [optimizer]
+    optimizers = [_unwrapped(wrapper) for wrapper in wrapped]
+    if not optimizers or not all(isinstance(inner, torch.optim.Optimizer) for inner in optimizers):
         refuse("attach", "optimizer", "a torch.optim.Optimizer, or a list of them", optimizer)
-    if len({id(each) for each in found}) < len(found) or any(
-        hasattr(each, ATTACHED) for each in found
+    if len({id(inner) for inner in optimizers}) < len(optimizers) or any(
+        hasattr(inner, ATTACHED) for inner in optimizers
     ):
         raise ArgumentError(
             "attach(optimizer=...): this optimizer has a run already, which sets its rates. "
-            "Call finish() on that one first."
+            "Call finish() on that run first."
         )
-    return found
+    return optimizers
 
 
 def _unwrapped(optimizer: Any) -> Any:
-    inner = getattr(optimizer, "optimizer", None)  # as accelerate wraps them
+    inner = getattr(optimizer, "optimizer", None)  # accelerate wraps optimizers
     return _unwrapped(inner) if isinstance(inner, torch.optim.Optimizer) else optimizer
-
-
-def _parameters(optimizers: list[Optimizer]) -> list[torch.Tensor]:
-    return [one for each in optimizers for group in each.param_groups for one in group["params"]]
-
-
-def _check_counts(low: int = 1, **values: int | None) -> None:
-    for argument, value in values.items():
-        if value is not None:
-            check_whole("attach", argument, value, low)
 
 
 def _check_clipping(clip_norm: float | None, optimizers: list[Optimizer]) -> None:
     if clip_norm is None:
         return
-    check_finite("attach", "clip_norm", clip_norm)
-    way_out = "Clip by yourself, and say run.step(loss, gradient_norm=...)."
-    if clip_norm <= 0:
-        refuse("attach", "clip_norm", "above 0", clip_norm)
+    way_out = "Clip the gradient yourself, and call run.step(loss, gradient_norm=...)."
     if len(optimizers) > 1:
-        refuse("attach", "clip_norm", "None for several optimizers", clip_norm, way_out)
-    if any(is_sharded(each) for each in _parameters(optimizers)):
-        refuse("attach", "clip_norm", "None where parameters are split", clip_norm, way_out)
+        refuse("Measure", "clip_norm", "None for several optimizers", clip_norm, way_out)
+    if any(is_sharded(parameter) for parameter in parameters_of(*optimizers)):
+        refuse("Measure", "clip_norm", "None if parameters are split", clip_norm, way_out)
 
 
-def _bound(given: Schedule | str | float | LRScheduler, total_steps: int | None) -> Schedule:
-    if isinstance(given, TorchSchedule):
-        return given.schedule
-    if isinstance(given, LRScheduler):
-        return from_torch(given, total_steps)
-    found = read(given)
-    if found.total_steps is None and total_steps is not None:
-        return found.over(total_steps)
-    if found.total_steps is not None and total_steps not in {None, found.total_steps}:
+def _bound(
+    schedule: Schedule | str | float | LRScheduler, total_steps: int | None
+) -> Schedule:
+    if isinstance(schedule, TorchSchedule):
+        return schedule.schedule
+    if isinstance(schedule, LRScheduler):
+        return from_torch(schedule, total_steps)
+    bound = read(schedule)
+    if bound.total_steps is None and total_steps is not None:
+        return bound.over(total_steps)
+    if bound.total_steps is not None and total_steps not in {None, bound.total_steps}:
         raise ArgumentError(
-            f"attach(total_steps=...) must be the schedule's own length, {found.total_steps}; got {total_steps}. "
-            "Leave it out, or give a schedule in shares of the run."
+            "attach(total_steps=...) must be the schedule's own length, "
+            f"{bound.total_steps}; got {total_steps}. Leave it out, or use a schedule in shares of "
+            "the run."
         )
-    if not found.ready:
+    if not bound.ready:
         way_out = "Give total_steps=, the updates of the whole run."
-        refuse("attach", "schedule", "bound to a run", str(found), way_out)
-    return found
+        refuse("attach", "schedule", "bound to a run", str(bound), way_out)
+    return bound
 
 
 def _controlled(
     bound: Schedule | None, controllers: Mapping[str, Controller[Any]] | Iterable[Controller[Any]]
 ) -> Controlled | None:
-    given = controllers if isinstance(controllers, Mapping) else list(controllers)
-    return Controlled(Constant() if bound is None else bound, given) if given else None
+    controllers = controllers if isinstance(controllers, Mapping) else list(controllers)
+    return Controlled(Constant() if bound is None else bound, controllers) if controllers else None
 
 
 def _facts(
     optimizers: list[Optimizer], model: nn.Module | None, clip_norm: float | None
 ) -> dict[str, Any]:
-    groups = [group for each in optimizers for group in each.param_groups]
-    found: dict[str, Any] = {
-        "optimizer": " + ".join(type(each).__name__ for each in optimizers),
+    groups = [group for optimizer in optimizers for group in optimizer.param_groups]
+    facts: dict[str, Any] = {
+        "optimizer": " + ".join(type(optimizer).__name__ for optimizer in optimizers),
         "group_lr": [float(group.get("initial_lr", group["lr"])) for group in groups],
-        "parameters": sum(each.numel() for each in _parameters(optimizers)),
+        "parameters": sum(parameter.numel() for parameter in parameters_of(*optimizers)),
     }
     for key in ("betas", "momentum", "dampening", "nesterov", "weight_decay"):
         if key in groups[0]:
-            found[key] = _plain(groups[0][key])
+            option = groups[0][key]
+            is_pair = isinstance(option, tuple)
+            facts[key] = [float(beta) for beta in option] if is_pair else float(option)
     if model is not None:
-        found["model"] = type(model).__name__
+        facts["model"] = type(model).__name__
     if clip_norm is not None:
-        found["clip_norm"] = clip_norm
-    return found
-
-
-def _plain(value: Any) -> Any:
-    return [float(each) for each in value] if isinstance(value, tuple) else float(value)
+        facts["clip_norm"] = clip_norm
+    return facts
 
 
 def _script() -> str:

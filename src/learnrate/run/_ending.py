@@ -1,33 +1,56 @@
-"""How a run ended: where its loop says so, and where nobody does."""
+"""The end of a run: when it is done, and with which status."""
 
 from __future__ import annotations
 
 import sys
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from learnrate.store import RunStatus
 
 if TYPE_CHECKING:
     from learnrate.run._agreement import Agreement
-    from learnrate.run._steering import Fate
     from learnrate.store import Recorder
 
-__all__ = ["dropped", "status_of"]
+__all__ = ["Ending", "close_abandoned", "status_of"]
+
+
+@dataclass
+class Ending:
+    """When a run ends. It does not refer to the run, so it is there after the run is deleted.
+
+    Attributes:
+        total_steps: updates of the whole run as edited, if known.
+        stopped: why the run ends early; None while it goes on.
+        gave_up: whether the guard stopped the run.
+    """
+
+    total_steps: int | None
+    stopped: str | None = None
+    gave_up: bool = False
+
+    def is_reached(self, step: int) -> bool:
+        """Whether the run makes no update at this step."""
+        if self.stopped is not None:
+            return True
+        return self.total_steps is not None and step >= self.total_steps
 
 
 def status_of(error: BaseException) -> RunStatus:
-    """How a run ended that an error ended."""
+    """The status of a run that an error ended."""
     return RunStatus.STOPPED if isinstance(error, KeyboardInterrupt) else RunStatus.FAILED
 
 
-def dropped(recorder: Recorder, fate: Fate, agreement: Agreement | None) -> None:
-    """The script ended, or dropped the run, without a word: say how it looks."""
+def close_abandoned(recorder: Recorder, ending: Ending, agreement: Agreement | None) -> None:
+    """Close a run whose script ended or deleted it without `finish`, with its likely status."""
     if agreement is not None:
         agreement.close()
     error = getattr(sys, "last_exc", None) or getattr(sys, "last_value", None)
-    status = RunStatus.DIVERGED if fate.gave_up else RunStatus.STOPPED
-    if fate.stopped is None and (fate.total_steps is None or recorder.step >= fate.total_steps):
+    status = RunStatus.DIVERGED if ending.gave_up else RunStatus.STOPPED
+    if ending.stopped is None and (
+        ending.total_steps is None or recorder.step >= ending.total_steps
+    ):
         status = RunStatus.FINISHED
-    if error is not None and not hasattr(sys, "ps1"):  # a prompt keeps errors that were survived
+    if error is not None and not hasattr(sys, "ps1"):  # an interactive prompt survives errors
         status = status_of(error)
     recorder.close(status)

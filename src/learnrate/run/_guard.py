@@ -1,4 +1,4 @@
-"""Guard: an automatic person, who rolls back and lowers the rate when a run leaves for good."""
+"""Guard: rolls a run back and lowers its rate when the loss diverges."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from typing import Any
 
 from learnrate._checks import check_finite, check_share, check_whole, refuse
 
-__all__ = ["Guard", "Watchman", "WayBack"]
+__all__ = ["Guard", "GuardState", "Rollback"]
 
-_FEWEST = 10  # good losses before a spike can be told
-_LEAST = 1e-12  # above a loss that never changes
-_RENEWED = 10  # good losses from one look at what is usual to the next
+_MIN_LOSSES = 10  # good losses before a spike can be recognised
+_MIN_EXCESS = 1e-12  # above a loss that never changes
+_REFRESH = 10  # good losses from one computation of the limit to the next
 _NEVER = -(2**53)
 
 
@@ -23,29 +23,31 @@ _NEVER = -(2**53)
 class Guard:
     """How a run is guarded: `attach(..., guard=True)` or `guard=Guard(times=5)`.
 
-    Every `every` updates the state is kept, the last `keep` of them. When the loss is not finite,
-    or lies far above the usual for `patience` updates in a row, the run goes back to a state from
-    before that, with the rate times `factor`. The data goes on, so the batches in between are not
-    seen again; where trouble follows at once, it is the data's, and the rate is left. After `times`
-    such rescues the run stops, with advice.
+    A snapshot is taken every `every` updates; the last `keep` of them are kept. When the loss is
+    not finite, or is a spike for `patience` updates in a row, the run goes back to a snapshot from
+    before the spike, and the rate is multiplied by `factor`. The data is not rewound, so the
+    batches in between are not used again. If trouble returns right after a rescue, the data is the
+    cause and the rate stays as it is. After `times` rescues the run stops, with advice.
 
-    Far above the usual: over the median of the last `window` good losses by more than `spike` of
-    their robust standard deviations, by more than a half of that median's size, and by more than
-    `lost` of all that the run has gained, so that one that has learned its data by heart is let be.
+    A loss is a spike if it exceeds the median of the last `window` good losses by more than
+    `spike` robust standard deviations of them, by more than half the median's absolute value, and
+    by more than the share `lost` of the fall from the first losses to this median. The last rule
+    spares a run that has memorised its data.
 
     Args:
-        every: updates from one kept state to the next; None for a fiftieth of the run, 1 to 1000.
-        keep: how many states are held.
-        folder: where to write them; None keeps them in memory.
-        factor: what the rate is multiplied with at each rescue, between 0 and 1.
-        times: rescues before the run is given up.
-        patience: updates in a row that make a spike a persistent one.
-        spike: how far out a loss is, in robust standard deviations.
-        window: good losses that say what is usual.
-        lost: how much of the fall from the first losses must be lost again, a share above 0.
+        every: updates from one snapshot to the next; None for a fiftieth of the run, from 1 to
+            1000.
+        keep: the number of snapshots that are kept, at least 1.
+        folder: where snapshots are written; None keeps them in memory.
+        factor: what the rate is multiplied with at each rescue, above 0 and below 1.
+        times: rescues before the run is stopped, at least 0.
+        patience: spikes in a row that make a rescue necessary, at least 1.
+        spike: robust standard deviations that make a loss a spike, at least 1.
+        window: good losses that the limit is computed from, at least 10.
+        lost: share of the fall of the loss that a spike must undo, above 0 and below 1.
 
     Raises:
-        ArgumentError: a value outside its rule.
+        ArgumentError: a value is outside its rule.
     """
 
     every: int | None = None
@@ -59,7 +61,7 @@ class Guard:
     lost: float = 0.05
 
     def __post_init__(self) -> None:
-        for name, low in (("keep", 1), ("times", 0), ("patience", 1), ("window", _FEWEST)):
+        for name, low in (("keep", 1), ("times", 0), ("patience", 1), ("window", _MIN_LOSSES)):
             check_whole("Guard", name, getattr(self, name), low)
         if self.every is not None:
             check_whole("Guard", "every", self.every, 1)
@@ -69,116 +71,127 @@ class Guard:
         if self.folder is not None and not isinstance(self.folder, str | Path):
             refuse("Guard", "folder", "a folder, or None", self.folder)
 
-    def cadence(self, total_steps: int | None) -> int:
-        """Updates from one kept state to the next."""
+    def snapshot_interval(self, total_steps: int | None) -> int:
+        """Updates from one snapshot to the next, in a run of this length."""
         if self.every is not None:
             return self.every
         return 200 if total_steps is None else min(max(total_steps // 50, 1), 1000)
 
 
 @dataclass(frozen=True, slots=True)
-class WayBack:
-    """Where a run in trouble can go back to.
+class Rollback:
+    """Where a run in trouble goes back to.
 
     Attributes:
-        target: the step of the kept state; None without any.
-        useless: a state that has been tried and did not help, if any.
-        at_once: whether trouble followed right after the last rescue: then it is the data's.
+        step: of the snapshot; None if there is none.
+        discard: step of a snapshot that did not help and is dropped; None if there is none.
+        at_once: whether trouble came right after the last rescue, so that the data is the cause.
     """
 
-    target: int | None
-    useless: int | None
+    step: int | None
+    discard: int | None
     at_once: bool
 
 
 @dataclass
-class Watchman:
-    """Looks at one loss after the other, for a guard, and knows the way back.
+class GuardState:
+    """What a guard remembers of the losses of a run.
 
     Attributes:
-        guard: says how.
-        total_steps: updates of the whole run as planned, if known.
+        guard: the options.
+        total_steps: planned updates of the whole run, if known.
     """
 
     guard: Guard
     total_steps: int | None = None
-    _cadence: int = field(init=False)
+    _interval: int = field(init=False)
     _good: deque[float] = field(init=False)
     _first: float | None = field(init=False, default=None)
     _limit: float = field(init=False, default=math.inf)
-    _since: int = field(init=False, default=0)
-    _out: int = field(init=False, default=0)
-    _trouble_at: int = field(init=False, default=_NEVER)
-    _back_at: int = field(init=False, default=_NEVER)
+    _since_refresh: int = field(init=False, default=0)
+    _spikes: int = field(init=False, default=0)
+    _last_trouble: int = field(init=False, default=_NEVER)
+    _last_target: int = field(init=False, default=_NEVER)
 
     def __post_init__(self) -> None:
         self._good = deque(maxlen=self.guard.window)
-        self._cadence = self.guard.cadence(self.total_steps)
+        self._interval = self.guard.snapshot_interval(self.total_steps)
 
     @property
-    def calm(self) -> bool:
-        """Whether the last loss was a usual one."""
-        return self._out == 0
+    def is_calm(self) -> bool:
+        """Whether the last loss was no spike."""
+        return self._spikes == 0
 
     def trouble(self, loss: float) -> str | None:
-        """Take the next loss; what is the matter once it is past waiting, in words."""
+        """Add the next loss; the reason for a rescue, if one is necessary."""
         if not math.isfinite(loss):
             return f"the loss is {loss}"
         if loss > self._limit:
-            self._out += 1
-            if self._out < self.guard.patience:
+            self._spikes += 1
+            if self._spikes < self.guard.patience:
                 return None
             return (
-                f"the loss is {loss:.3g}, above {self._limit:.3g} for {self._out} updates in a row"
+                f"the loss is {loss:.3g}, above {self._limit:.3g} for {self._spikes} updates in a "
+                "row"
             )
-        self._out = 0
+        self._spikes = 0
         self._good.append(loss)
-        self._since += 1
-        if len(self._good) >= _FEWEST and (self._since >= _RENEWED or self._limit == math.inf):
-            self._renew()
+        self._since_refresh += 1
+        is_due = self._since_refresh >= _REFRESH or self._limit == math.inf
+        if len(self._good) >= _MIN_LOSSES and is_due:
+            self._refresh_limit()
         return None
 
-    def due(self, step: int) -> bool:
-        """Whether the state before a step is to be kept: not amid losses that are far out."""
-        return self.calm and step % self._cadence == 0
+    def is_snapshot_due(self, step: int) -> bool:
+        """Whether to take a snapshot before a step; never during a spike."""
+        return self.is_calm and step % self._interval == 0
 
-    def way_back(self, step: int, kept: list[int]) -> WayBack:
-        """Where to go from trouble before a step, with states of these steps kept, in order."""
-        found = [each for each in kept if each < step - 1 - self.guard.patience] or kept[:1]
-        at_once = 0 <= step - self._back_at <= 2 * self.guard.patience + 2
-        again = step <= self._trouble_at + max(self._cadence, 10) and not at_once
-        useless = found.pop() if again and len(found) > 1 else None
-        return WayBack(found[-1] if found else None, useless, at_once)
+    def choose_rollback(self, step: int, snapshots: list[int]) -> Rollback:
+        """Where to go back to.
 
-    def rescued(self, step: int, target: int) -> None:
-        """Trouble before a step is answered by going back to another."""
-        self._trouble_at, self._back_at = step, target
+        Args:
+            step: the update about to happen when the trouble was noticed.
+            snapshots: steps of the snapshots there are, in order.
+        """
+        before_spike = step - 1 - self.guard.patience
+        candidates = [kept_step for kept_step in snapshots if kept_step < before_spike]
+        candidates = candidates or snapshots[:1]
+        at_once = 0 <= step - self._last_target <= 2 * self.guard.patience + 2
+        is_repeated = step <= self._last_trouble + max(self._interval, 10) and not at_once
+        discard = candidates.pop() if is_repeated and len(candidates) > 1 else None
+        return Rollback(candidates[-1] if candidates else None, discard, at_once)
 
-    def rolled_back(self) -> None:
-        """The losses that were out are no more."""
-        self._out = 0
+    def add_rescue(self, step: int, target: int) -> None:
+        """Remember a rescue: the step of the trouble and the step the run goes back to."""
+        self._last_trouble, self._last_target = step, target
+
+    def forget_spikes(self) -> None:
+        """Called after a rollback, which undid the updates of the spikes."""
+        self._spikes = 0
 
     def state_dict(self) -> dict[str, Any]:
-        """What it has seen, as JSON values."""
+        """The losses and counters, as JSON values."""
         return {
             "good": list(self._good),
             "first": self._first,
             "limit": None if self._limit == math.inf else self._limit,
-            "since": self._since,
-            "out": self._out,
+            "since": self._since_refresh,
+            "out": self._spikes,
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on where a state was saved."""
+        """Continue from a saved state."""
         self._good.clear()
         self._good.extend(state["good"])
-        self._first, self._since, self._out = state["first"], state["since"], state["out"]
+        self._first, self._since_refresh = state["first"], state["since"]
+        self._spikes = state["out"]
         self._limit = math.inf if state["limit"] is None else state["limit"]
 
-    def _renew(self) -> None:
+    def _refresh_limit(self) -> None:
         middle = median(self._good)
         self._first = middle if self._first is None else self._first
-        spread = 1.4826 * median(abs(loss - middle) for loss in self._good)
-        gained = self.guard.lost * abs(self._first - middle)
-        self._limit = middle + max(self.guard.spike * spread, 0.5 * abs(middle), gained, _LEAST)
-        self._since = 0
+        std = 1.4826 * median(abs(loss - middle) for loss in self._good)
+        share_of_fall = self.guard.lost * abs(self._first - middle)
+        excess = max(self.guard.spike * std, 0.5 * abs(middle), share_of_fall, _MIN_EXCESS)
+        self._limit = middle + excess
+        self._since_refresh = 0

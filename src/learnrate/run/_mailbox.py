@@ -1,4 +1,4 @@
-"""What goes between a run and its store: edits that people ask for, and the run's answers."""
+"""Mailbox: edits that people request, on their way from the store, and the run's answers."""
 
 from __future__ import annotations
 
@@ -24,63 +24,81 @@ _PATIENCE = 2.0  # seconds to wait for others that write to the store
 
 
 class Mailbox:
-    """Edits in, answers out, in the recorder's thread: the training only looks whether any `arrived`.
+    """Reads requested edits and writes answers, in the recorder's thread.
 
-    What is posted stays until it is written, in order, whatever the database does. An answer to an
-    edit that has one already changes nothing, so no edit takes effect twice. Of several ranks the
-    first one has it, and lets all agree on the step.
+    The training only checks whether any edits have `arrived`. Answers are kept until they are
+    written, in order, even if the database fails for a while. The store ignores a second answer to
+    an edit, so no edit takes effect twice. Only the first rank has a mailbox; it lets all ranks
+    agree on the step.
+
+    Args:
+        recorder: of the run; the mailbox works in its thread.
+        agreement: of the ranks; None for one rank.
     """
 
     def __init__(self, recorder: Recorder, agreement: Agreement | None = None) -> None:
         self.arrived: deque[tuple[int, Edit]] = deque()
         self._agreement = agreement
         self._recorder = recorder
-        self._posted: deque[Callable[[Store, str], None]] = deque()
+        self._outgoing: deque[Callable[[Store, str], None]] = deque()
         self._waiting: deque[threading.Event] = deque()
         self._store: Store | None = None
-        self._seen = 0
+        self._last_read = 0  # sequence number of an edit
         self._run: str | None = None
         recorder.background_task = self
 
-    def begin(self, seen: int) -> None:
-        """Start after the edit of that sequence number, of the run that is now recorded."""
+    def start_after(self, sequence: int) -> None:
+        """Read only edits after this sequence number, of the run that is recorded now."""
         self.arrived.clear()
-        self._seen, self._run = seen, self._recorder.run
+        self._last_read, self._run = sequence, self._recorder.run
 
     def post(self, action: Callable[[Store, str], None]) -> None:
-        """Do something with the store and the run's id, soon."""
-        self._posted.append(action)
+        """Call a function with the store and the run's id, soon, in the recorder's thread."""
+        self._outgoing.append(action)
         self._recorder.wake()
 
-    def applied(self, sequence: int, edit: Edit, position: int, answer: str) -> None:
-        """Answer an edit that took effect."""
-        self.post(
-            lambda store, run: _ignored(
-                store.answer_edit(
-                    run,
-                    sequence,
-                    EditStatus.APPLIED,
-                    step=edit.step,
-                    answer=answer,
-                    position=position,
-                )
-            )
-        )
+    def answer_applied(self, sequence: int, edit: Edit, position: int, answer: str) -> None:
+        """Answer an edit that took effect.
 
-    def refused(self, sequence: int, answer: str) -> None:
-        """Answer one that did not."""
-        self.post(
-            lambda store, run: _ignored(
-                store.answer_edit(run, sequence, EditStatus.REFUSED, answer=answer)
-            )
-        )
-
-    def note(self, edit: Edit, position: int, answer: str) -> None:
-        """Store an edit that the run made by itself."""
+        Args:
+            sequence: number of the stored edit.
+            edit: with its step.
+            position: in the order in which edits took effect.
+            answer: what changed, as text.
+        """
 
         def write(store: Store, run: str) -> None:
-            if any(one.position == position for one in store.edits(run)):
-                return  # it is there: of a resumed run, or the connection was lost before it said so
+            store.answer_edit(
+                run,
+                sequence,
+                EditStatus.APPLIED,
+                step=edit.step,
+                answer=answer,
+                position=position,
+            )
+
+        self.post(write)
+
+    def answer_refused(self, sequence: int, answer: str) -> None:
+        """Answer an edit that did not take effect, with the reason."""
+
+        def write(store: Store, run: str) -> None:
+            store.answer_edit(run, sequence, EditStatus.REFUSED, answer=answer)
+
+        self.post(write)
+
+    def add_applied(self, edit: Edit, position: int, answer: str) -> None:
+        """Store an edit of the run itself, which took effect already.
+
+        Args:
+            edit: with its step.
+            position: in the order in which edits took effect.
+            answer: what changed, as text.
+        """
+
+        def write(store: Store, run: str) -> None:
+            if any(stored.position == position for stored in store.edits(run)):
+                return  # stored before a resume, or before the connection was lost
             store.add_edit(
                 run,
                 str(edit.kind),
@@ -96,10 +114,10 @@ class Mailbox:
         self.post(write)
 
     def request(self, edit: Edit) -> None:
-        """Ask for an edit from within, as other processes do: stored first, then taken in.
+        """Request an edit from within the run, as other processes do: store it, then read it.
 
         Raises:
-            ArgumentError: it does not fit, or the run's limits forbid it.
+            ArgumentError: the edit does not fit, or the run's limits forbid it.
             StoreError: the store cannot be written.
         """
         self._recorder.flush()
@@ -113,19 +131,19 @@ class Mailbox:
                 author=edit.author,
                 reason=edit.reason,
             )
-        self.fetch()
+        self.exchange()
 
     def stored(self) -> list[StoredEdit]:
-        """The run's edits that the store knows.
+        """All edits of the run in the store.
 
         Raises:
-            StoreError: it cannot be read.
+            StoreError: the store cannot be read.
         """
         with closing(Store(self._recorder.url, create=False, wait=_PATIENCE)) as store:
             return store.edits(self._recorder.run)
 
-    def fetch(self, wait: float = _PATIENCE) -> bool:
-        """Exchange now, and wait for it; whether it was done."""
+    def exchange(self, wait: float = _PATIENCE) -> bool:
+        """Write answers and read edits now; whether it was done within `wait` seconds."""
         done = threading.Event()
         self._waiting.append(done)
         self._recorder.wake()
@@ -135,7 +153,7 @@ class Mailbox:
         try:
             edit = as_edit(stored)
         except LearnrateError as error:
-            self.refused(stored.sequence, str(error))
+            self.answer_refused(stored.sequence, str(error))
             return
         if self._agreement is None:
             self.arrived.append((stored.sequence, edit))
@@ -143,36 +161,32 @@ class Mailbox:
             self._agreement.offer({"sequence": stored.sequence, "edit": edit.to_dict()})
 
     def close(self) -> None:
-        """Let go of the store; in the recorder's thread too."""
+        """Close the store; called in the recorder's thread."""
         if self._store is not None:
             self._store.close()
 
     def __call__(self) -> None:
-        """In the recorder's thread: post, then look for edits."""
+        """In the recorder's thread: write answers, then read new edits."""
         run = self._recorder.run
         if run != self._run:
-            self._seen, self._run = 0, run
+            self._last_read, self._run = 0, run
         waiting = [self._waiting.popleft() for _ in range(len(self._waiting))]
-        while self._posted:
-            with suppress(ArgumentError):  # the run was deleted: nobody waits for the answer
-                self._posted[0](self._opened(), run)
-            self._posted.popleft()
-        if self._recorder.newest_edit() > self._seen:
-            self._read(self._opened().edits(run, after=self._seen))
+        while self._outgoing:
+            with suppress(ArgumentError):  # the run was deleted, so nobody waits for the answer
+                self._outgoing[0](self._open_store(), run)
+            self._outgoing.popleft()
+        if self._recorder.newest_edit() > self._last_read:
+            self._read(self._open_store().edits(run, after=self._last_read))
         for done in waiting:
             done.set()
 
-    def _opened(self) -> Store:
+    def _open_store(self) -> Store:
         if self._store is None:
             self._store = Store(self._recorder.url, create=False, wait=_PATIENCE)
         return self._store
 
     def _read(self, stored: Iterable[StoredEdit]) -> None:
         for edit in stored:
-            self._seen = edit.sequence
+            self._last_read = edit.sequence
             if edit.status is EditStatus.PENDING:
                 self._receive(edit)
-
-
-def _ignored(_done: object) -> None:
-    """An answer that came second is no error."""

@@ -1,4 +1,4 @@
-"""The only writer of `group["lr"]`: which rate each group of some optimizers has at an update."""
+"""Writers of `group["lr"]`: they decide the rate of each group at an update."""
 
 from __future__ import annotations
 
@@ -9,188 +9,187 @@ import torch
 
 from learnrate._errors import ArgumentError
 from learnrate.schedules import Constant
-from learnrate.torch_scheduler import Dial, Group
+from learnrate.torch_scheduler import Group, Hyperparameter
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from torch.optim import Optimizer
 
     from learnrate.edits import Edited
     from learnrate.schedules import Schedule
 
-__all__ = ["Borrowed", "Owned", "Rates"]
+__all__ = ["ExternalRates", "RateWriter", "ScheduledRates"]
 
 Rate = float | torch.Tensor
-"""A tensor on a device is read later, by who records it."""
+"""A tensor on a device is read later, in the recorder's thread."""
 
-_TOLERATED = 2  # updates in a row at a rate somebody else wrote: loading a checkpoint is one
+_TOLERATED = 2  # updates in a row at a foreign rate; loading a checkpoint causes one
 _CLOSE = 1e-9  # relative; torch's recursions round at every update
 
 
-class Rates(Protocol):
-    """Who decides what rates the groups have; optimizers are known by their number."""
+class RateWriter(Protocol):
+    """Sets the rates of the groups. Optimizers are identified by their index."""
 
     @property
-    def value(self) -> Rate:
-        """The highest group's rate at the update about to happen."""
+    def highest(self) -> Rate:
+        """The highest rate of any group at the update about to happen."""
         ...
 
     @property
     def ratios(self) -> tuple[float, ...]:
-        """Each group's share of the highest rate, over all optimizers in order."""
+        """The share of each group of the highest rate, over all optimizers in order."""
         ...
 
-    def present(self) -> tuple[float, ...]:
-        """Each group's rate at the update about to happen."""
+    def rates(self) -> tuple[float, ...]:
+        """The rate of each group at the update about to happen."""
         ...
 
     def follow(self, edited: Edited) -> None:
-        """Take the rates from an edited schedule, from the next `turn` on."""
+        """Take the rates from a schedule with edits, from the next `set_step` on."""
         ...
 
-    def turn(self, step: int) -> None:
-        """A step is the next one."""
+    def set_step(self, step: int) -> None:
+        """Set the index of the update about to happen."""
         ...
 
-    def before(self, number: int) -> None:
-        """An optimizer is about to update."""
+    def before(self, index: int) -> None:
+        """Write the rates of an optimizer right before its update."""
         ...
 
-    def after(self, number: int) -> None:
-        """It has."""
+    def after(self, index: int) -> None:
+        """Called after the update of an optimizer."""
         ...
 
     def used(self) -> tuple[Rate, dict[str, Rate] | None]:
-        """The highest rate of the last update; each group's where they left their ratio."""
+        """The highest rate of the last update, and the rate of each group if ratios changed."""
         ...
 
     def state_dict(self) -> dict[str, Any]:
-        """What the rates depend on beside the step and the schedule."""
+        """All that the rates depend on except the step and the schedule."""
         ...
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take it up."""
+        """Continue from a saved state."""
         ...
 
 
-class Owned:
+class ScheduledRates:
     """Rates of a schedule: the highest group follows it, the others keep their share of it.
 
-    A group with edits of its own follows what they made of its schedule. Rates are written when a
-    step becomes the next one, so that they can be seen, and once more right before the update, so
-    that no other writer counts.
+    A group with edits of its own follows its edited schedule. Rates are written when a step
+    begins, so that they can be seen, and again right before the update, so that no other writer
+    counts.
     """
 
     def __init__(self, optimizers: Sequence[Optimizer], schedule: Schedule) -> None:
         self._optimizers = tuple(optimizers)
-        self._dials = [Dial("lr", schedule) for _ in optimizers]
-        reference = _highest_base(optimizers)
-        for dial, optimizer in zip(self._dials, optimizers, strict=True):
-            dial.reference = reference
-            dial.follow(optimizer.param_groups)
-        self._main = Dial("lr", schedule)
-        self._own: dict[int, Dial] = {}  # by a group's number over all optimizers
+        self._shares = [Hyperparameter("lr", schedule) for _ in optimizers]
+        reference = _highest_initial_rate(optimizers)
+        for shares, optimizer in zip(self._shares, optimizers, strict=True):
+            shares.reference = reference
+            shares.add_groups(optimizer.param_groups)
+        self._schedule = Hyperparameter("lr", schedule)
+        self._group_schedules: dict[int, Hyperparameter] = {}  # by index over all optimizers
         self._targets: list[list[float]] = [[] for _ in optimizers]
-        self._foreign = 0
-        self.value: float = 0.0
+        self._overwritten = 0  # updates in a row whose rate somebody else had overwritten
+        self.highest: float = 0.0
         self._used: tuple[float, dict[str, Rate] | None] = (0.0, None)
 
     @property
     def ratios(self) -> tuple[float, ...]:
-        """Each group's share, as it was built."""
-        return tuple(ratio for dial in self._dials for ratio in dial.ratios)
+        """The share of each group, as it was built."""
+        return tuple(ratio for shares in self._shares for ratio in shares.ratios)
 
-    def present(self) -> tuple[float, ...]:
+    def rates(self) -> tuple[float, ...]:
         """The rates that were written."""
-        return tuple(rate for each in self._targets for rate in each)
+        return tuple(rate for targets in self._targets for rate in targets)
 
     def follow(self, edited: Edited) -> None:
-        """Take the rates from an edited schedule, from the next `turn` on."""
-        self._main = Dial("lr", edited.schedule)
-        self._own = {
-            group: Dial("lr", edited.group(group).schedule) for group in edited.edited_groups
+        """Take the rates from a schedule with edits, from the next `set_step` on."""
+        self._schedule = Hyperparameter("lr", edited.schedule)
+        self._group_schedules = {
+            group: Hyperparameter("lr", edited.group(group).schedule)
+            for group in edited.edited_groups
         }
 
-    def turn(self, step: int) -> None:
+    def set_step(self, step: int) -> None:
         """Write the rates of a step."""
-        self.value = value = self._main.value(step)
-        for number, dial in enumerate(self._dials):
-            groups = self._optimizers[number].param_groups
-            if len(groups) > len(dial.ratios):
-                dial.follow(groups)
-            self._targets[number] = [value * ratio for ratio in dial.ratios]
-        if self._own:
-            self._turn_own(step)
-        for number, optimizer in enumerate(self._optimizers):
-            for group, rate in zip(optimizer.param_groups, self._targets[number], strict=False):
+        self.highest = rate = self._schedule.value(step)
+        for index, shares in enumerate(self._shares):
+            groups = self._optimizers[index].param_groups
+            if len(groups) > len(shares.ratios):
+                shares.add_groups(groups)
+            self._targets[index] = [rate * ratio for ratio in shares.ratios]
+        if self._group_schedules:
+            self._set_edited_groups(step)
+        for index, optimizer in enumerate(self._optimizers):
+            for group, rate in zip(optimizer.param_groups, self._targets[index], strict=False):
                 if type(group["lr"]) is float:
                     group["lr"] = rate
                 else:
-                    self._dials[number].write(group, rate)
+                    self._shares[index].write(group, rate)
 
-    def _turn_own(self, step: int) -> None:
-        at = 0
-        for number, dial in enumerate(self._dials):
-            for i, ratio in enumerate(dial.ratios):
-                own = self._own.get(at)
-                if own is not None:
-                    self._targets[number][i] = own.value(step) * ratio
-                at += 1
-        self.value = max(self.present(), key=abs)
+    def _set_edited_groups(self, step: int) -> None:
+        group = 0
+        for index, shares in enumerate(self._shares):
+            for i, ratio in enumerate(shares.ratios):
+                schedule = self._group_schedules.get(group)
+                if schedule is not None:
+                    self._targets[index][i] = schedule.value(step) * ratio
+                group += 1
+        self.highest = max(self.rates(), key=abs)
 
-    def before(self, number: int) -> None:
-        """Write the rates again where somebody else has written."""
-        dial, groups = self._dials[number], self._optimizers[number].param_groups
-        targets = self._targets[number]
+    def before(self, index: int) -> None:
+        """Write the rates again if somebody else has overwritten them."""
+        shares, groups = self._shares[index], self._optimizers[index].param_groups
+        targets = self._targets[index]
         if len(groups) > len(targets):
-            dial.follow(groups)
-            targets += [self.value * ratio for ratio in dial.ratios[len(targets) :]]
-        self._used = (self.value, self._each() if self._own else None)
-        foreign = False
+            shares.add_groups(groups)
+            targets += [self.highest * ratio for ratio in shares.ratios[len(targets) :]]
+        by_group = _by_group(self.rates()) if self._group_schedules else None
+        self._used = (self.highest, by_group)
+        was_overwritten = False
         for group, rate in zip(groups, targets, strict=False):
             if type(group["lr"]) is not float:
-                dial.write(group, rate)  # asking a device costs more than telling it
+                shares.write(group, rate)  # writing to a device costs less than reading from it
             elif group["lr"] != rate:
                 group["lr"] = rate
-                foreign = True
-        if foreign or self._foreign:
-            self._notice(foreign)
+                was_overwritten = True
+        if was_overwritten or self._overwritten:
+            self._count_overwritten(was_overwritten)
 
-    def _each(self) -> dict[str, Rate]:
-        return {f"lr[{i}]": rate for i, rate in enumerate(self.present())}
-
-    def after(self, number: int) -> None:
-        """Nothing: the rates stay."""
+    def after(self, index: int) -> None:
+        """Does nothing: the rates stay."""
 
     def used(self) -> tuple[Rate, dict[str, Rate] | None]:
-        """The schedule's value, and each group's where one has edits of its own."""
+        """The schedule's rate, and the rate of each group if a group has edits of its own."""
         return self._used
 
     def state_dict(self) -> dict[str, Any]:
-        """What each group's share is."""
+        """The share of each group."""
         return {
-            "reference": self._dials[0].reference,
-            "ratios": [list(dial.ratios) for dial in self._dials],
+            "reference": self._shares[0].reference,
+            "ratios": [list(shares.ratios) for shares in self._shares],
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take up the shares.
+        """Take the shares from a saved state.
 
         Raises:
-            ArgumentError: they are of another number of optimizers.
+            ArgumentError: the state was saved with another number of optimizers.
         """
-        if len(state["ratios"]) != len(self._dials):
+        if len(state["ratios"]) != len(self._shares):
             raise ArgumentError(
-                f"this state is of {len(state['ratios'])} optimizers; the run has "
-                f"{len(self._dials)}. Attach to as many."
+                f"this state was saved with {len(state['ratios'])} optimizers; the run has "
+                f"{len(self._shares)}. Attach to the same number of optimizers."
             )
-        for dial, ratios in zip(self._dials, state["ratios"], strict=True):
-            dial.reference, dial.ratios = state["reference"], list(ratios)
+        for shares, ratios in zip(self._shares, state["ratios"], strict=True):
+            shares.reference, shares.ratios = state["reference"], list(ratios)
 
-    def _notice(self, foreign: bool) -> None:
-        self._foreign = self._foreign + 1 if foreign else 0
-        if self._foreign == _TOLERATED + 1:
+    def _count_overwritten(self, was_overwritten: bool) -> None:
+        self._overwritten = self._overwritten + 1 if was_overwritten else 0
+        if self._overwritten == _TOLERATED + 1:
             warnings.warn(
                 "something else keeps writing group['lr'], perhaps a torch scheduler that is "
                 "still stepped; the run writes its own rate before every update. To follow that "
@@ -200,122 +199,130 @@ class Owned:
             )
 
 
-class Borrowed:
-    """Rates that somebody else writes, as edits change them for the update alone.
+class ExternalRates:
+    """Rates that an external scheduler writes; edits change them only during the update.
 
-    Afterwards they are as they were, so that a scheduler which works out its next rate from the
-    present one finds its own.
+    After the update the rates are as they were, so that a scheduler which computes its next rate
+    from the present one finds its own rate.
     """
 
     def __init__(self, optimizers: Sequence[Optimizer]) -> None:
         self._optimizers = tuple(optimizers)
         self._edited: Edited | None = None
         self._step = 0
-        reference = _highest_base(optimizers) or 1.0
+        reference = _highest_initial_rate(optimizers) or 1.0
         self._ratios = [
             float(group["initial_lr"]) / reference
             for optimizer in optimizers
             for group in optimizer.param_groups
         ]
-        self._lent: list[list[Rate] | None] = [None for _ in optimizers]
+        self._originals: list[list[Rate] | None] = [None for _ in optimizers]
         self._used: list[list[Rate]] = [[] for _ in optimizers]
 
     @property
-    def value(self) -> Rate:
+    def highest(self) -> Rate:
         """The highest rate, as edited."""
-        return max(self.present())
+        return max(self.rates())
 
     @property
     def ratios(self) -> tuple[float, ...]:
-        """Each group's share, as it was built."""
+        """The share of each group, as it was built."""
         groups = sum(len(optimizer.param_groups) for optimizer in self._optimizers)
         return (*self._ratios, *[1.0] * (groups - len(self._ratios)))
 
-    def present(self) -> tuple[float, ...]:
-        """The rates as they stand, as edited."""
+    def rates(self) -> tuple[float, ...]:
+        """The present rates, as edited."""
         groups = [group for optimizer in self._optimizers for group in optimizer.param_groups]
-        return tuple(self._changed(at, float(group["lr"])) for at, group in enumerate(groups))
+        return tuple(
+            self._as_edited(index, float(group["lr"])) for index, group in enumerate(groups)
+        )
 
     def follow(self, edited: Edited) -> None:
-        """Change the rates as an edited schedule says."""
+        """Change the rates by the edits of a schedule."""
         self._edited = edited if edited.edits else None
 
-    def turn(self, step: int) -> None:
-        """Nothing to write: somebody else does."""
+    def set_step(self, step: int) -> None:
+        """Set the index of the update about to happen. The external scheduler writes the rates."""
         self._step = step
 
-    def _changed(self, at: int, rate: Any) -> Any:
-        """A group's rate as edited: theirs times a factor, or one that is held."""
+    def _as_edited(self, group: int, rate: Any) -> Any:
+        """The rate of a group as edited: the external rate times a factor, or a rate by itself."""
         if self._edited is None:
             return rate
-        course = self._edited.group(at)
-        value = course.schedule(self._step)
-        if not course.absolute:
+        schedule = self._edited.group(group)
+        value = schedule.schedule(self._step)
+        if not schedule.absolute:
             return rate if value == 1.0 else rate * value
-        return value * (self._ratios[at] if at < len(self._ratios) else 1.0)
+        return value * (self._ratios[group] if group < len(self._ratios) else 1.0)
 
-    def before(self, number: int) -> None:
+    def before(self, index: int) -> None:
         """Write the rates as edited."""
-        groups = self._optimizers[number].param_groups
-        if self._lent[number] is not None:  # the update before ended in an error
-            self.after(number)
+        groups = self._optimizers[index].param_groups
+        if self._originals[index] is not None:  # the update before this one raised an error
+            self.after(index)
         if self._edited is not None:
-            first = sum(len(each.param_groups) for each in self._optimizers[:number])
-            self._lent[number] = [_kept(group) for group in groups]
-            for at, group in enumerate(groups, first):
-                _write(group, self._changed(at, group["lr"]))
-        self._used[number] = [_read(group) for group in groups]
+            first = sum(len(optimizer.param_groups) for optimizer in self._optimizers[:index])
+            self._originals[index] = [_copy_of_rate(group) for group in groups]
+            for number, group in enumerate(groups, first):
+                _write(group, self._as_edited(number, group["lr"]))
+        self._used[index] = [_read(group) for group in groups]
 
-    def after(self, number: int) -> None:
-        """Give them back as they were."""
-        lent, self._lent[number] = self._lent[number], None
-        if lent is not None:
-            for group, rate in zip(self._optimizers[number].param_groups, lent, strict=False):
+    def after(self, index: int) -> None:
+        """Write the rates of the external scheduler back."""
+        originals, self._originals[index] = self._originals[index], None
+        if originals is not None:
+            for group, rate in zip(self._optimizers[index].param_groups, originals, strict=False):
                 _write(group, rate)
 
     def used(self) -> tuple[Rate, dict[str, Rate] | None]:
-        """The highest rate, and each one's if they are not in the ratio they began with."""
-        rates = [rate for each in self._used for rate in each]
+        """The highest rate, and the rate of each group if they left their initial ratio."""
+        rates = [rate for group_rates in self._used for rate in group_rates]
         known = [rate for rate in rates if isinstance(rate, float)]
         if len(known) < len(rates):
-            return rates[0], {f"lr[{i}]": rate for i, rate in enumerate(rates)}
+            return rates[0], _by_group(rates)
         highest = max(known, default=0.0)
-        ratios = self._ratios
-        if len(known) == len(ratios) and all(
+        if len(known) == len(self._ratios) and all(
             abs(rate - highest * ratio) <= _CLOSE * highest
-            for rate, ratio in zip(known, ratios, strict=True)
+            for rate, ratio in zip(known, self._ratios, strict=True)
         ):
             return highest, None
-        return highest, {f"lr[{i}]": rate for i, rate in enumerate(rates)}
+        return highest, _by_group(rates)
 
     def state_dict(self) -> dict[str, Any]:
-        """Nothing: the rates are in the state of who writes them."""
+        """Empty: the rates belong to the state of the external scheduler."""
         return {}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Nothing."""
+        """Does nothing; see `state_dict`."""
 
 
-def _highest_base(optimizers: Sequence[Optimizer]) -> float:
-    dial = Dial("lr", Constant())
-    return max(dial.base(group) for each in optimizers for group in each.param_groups)
+def _highest_initial_rate(optimizers: Sequence[Optimizer]) -> float:
+    rate = Hyperparameter("lr", Constant())
+    return max(
+        rate.initial(group) for optimizer in optimizers for group in optimizer.param_groups
+    )
+
+
+def _by_group(rates: Iterable[Rate]) -> dict[str, Rate]:
+    """Rates by the names of their columns."""
+    return {f"lr[{i}]": rate for i, rate in enumerate(rates)}
 
 
 def _read(group: Group) -> Rate:
-    """A group's rate as a number; on a device, a copy that can be read later."""
+    """The rate of a group as a number; on a device, a copy that can be read later."""
     rate = group["lr"]
-    if isinstance(rate, torch.Tensor):
-        return float(rate) if rate.device.type == "cpu" else rate.detach().clone()
+    if isinstance(rate, torch.Tensor) and rate.device.type != "cpu":
+        return rate.detach().clone()
     return float(rate)
 
 
-def _kept(group: Group) -> Rate:
+def _copy_of_rate(group: Group) -> Rate:
     rate: Rate = group["lr"]
     return rate.detach().clone() if isinstance(rate, torch.Tensor) else rate
 
 
 def _write(group: Group, rate: Rate) -> None:
-    """Write a rate; a tensor stays the same tensor."""
+    """Write a rate; a tensor is written in place."""
     if isinstance(group["lr"], torch.Tensor):
         group["lr"].copy_(torch.as_tensor(rate))
     else:

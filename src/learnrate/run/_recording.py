@@ -1,7 +1,8 @@
-"""Recording: what a run writes down of its updates, and how long one takes."""
+"""Recording: the rows that a run writes of its updates, and the time an update takes."""
 
 from __future__ import annotations
 
+import contextlib
 import math
 from typing import TYPE_CHECKING, Any
 
@@ -11,138 +12,181 @@ from learnrate._errors import ArgumentError
 from learnrate.watch import COLUMNS
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from torch.optim import Optimizer
 
-    from learnrate.run._floats import Floats
-    from learnrate.run._measures import Measures
-    from learnrate.run._questions import Probed
-    from learnrate.run._rates import Rates
+    from learnrate.run._probe_runner import ProbeAnswer
+    from learnrate.run._rates import RateWriter
+    from learnrate.run._update_meter import UpdateMeter
     from learnrate.store import Recorder
 
-__all__ = ["Recording"]
+__all__ = ["DeviceNumbers", "Recording"]
 
-_SMOOTH = 0.1  # how much the last update counts in the time an update takes
+_SMOOTHING = 0.1  # weight of the last update in the average time of an update
+
+
+class DeviceNumbers:
+    """Copies numbers on their device, and reads a column of them at once in another thread."""
+
+    def __init__(self) -> None:
+        self._stream: Any = None
+
+    def copied(self, number: torch.Tensor) -> torch.Tensor:
+        """A copy on the device, so that no graph is kept and no reused buffer is read."""
+        if number.device.type == "cuda":
+            self._stream = torch.cuda.current_stream(number.device)
+        return number.detach().clone()
+
+    def __call__(self, column: Sequence[Any]) -> list[Any]:
+        """The column with floats in place of tensors."""
+        numbers = list(column)
+        places = [i for i, number in enumerate(numbers) if isinstance(number, torch.Tensor)]
+        if places:
+            device = numbers[places[0]].device
+            with self._after_training():
+                stacked = torch.stack([numbers[i].reshape(()).to(device) for i in places])
+                stacked = stacked.double() if device.type == "cpu" else stacked.float()
+                floats = stacked.tolist()
+            for i, number in zip(places, floats, strict=True):
+                numbers[i] = number
+        return numbers
+
+    def _after_training(self) -> contextlib.AbstractContextManager[Any]:
+        """Wait for the training's work on the device, in the training's stream."""
+        if self._stream is None:
+            return contextlib.nullcontext()
+        stream: contextlib.AbstractContextManager[Any] = torch.cuda.stream(self._stream)
+        return stream
 
 
 class Recording:
-    """Rows of a run's updates for its recorder; without one, only measures what clipping needs.
+    """Passes rows to a run's recorder; without a recorder, measures only what clipping needs.
 
     Args:
-        recorder: writes them; None on other ranks, or where nothing is to be recorded.
-        rates: tells the rates of the last update.
-        measures: what updates do.
-        floats: reads losses of a device later.
+        recorder: writes the rows; None on other ranks, or if nothing is recorded.
+        rates: have the rates of the last update.
+        meter: measures the updates.
+        numbers: reads losses on a device later.
         every: updates from one row to the next.
         step: the first update.
 
     Attributes:
-        begins: the first update of this stretch.
+        first_step: the first update of this attempt.
     """
 
     def __init__(
         self,
         recorder: Recorder | None,
-        rates: Rates,
-        measures: Measures,
-        floats: Floats,
+        rates: RateWriter,
+        meter: UpdateMeter,
+        numbers: DeviceNumbers,
         *,
         every: int,
         step: int,
     ) -> None:
-        self.recorder, self.begins = recorder, step
-        self._rates, self._measures, self._floats, self._every = rates, measures, floats, every
-        self._seconds: float | None = None  # what an update takes
-        self._called: float | None = None
+        self.recorder, self.first_step = recorder, step
+        self._rates, self._meter, self._numbers, self._every = rates, meter, numbers, every
+        self._update_seconds: float | None = None
+        self._last_call: float | None = None
         self._row_time: float | None = None
         self._row_step = step - 1
         self._loss: Any = None
 
     @property
-    def lost(self) -> bool:
+    def has_diverged(self) -> bool:
         """Whether the last loss was not finite."""
         return self._loss is not None and not math.isfinite(float(self._loss))
 
-    def go_on(self, step: int) -> None:
-        """What comes is another stretch, from a step on."""
-        self._row_step, self._row_time, self.begins = step - 1, None, step
+    def begin_attempt(self, step: int) -> None:
+        """Start another attempt, whose first update is `step`."""
+        self._row_step, self._row_time, self.first_step = step - 1, None, step
 
-    def move(self, step: int) -> bool:
-        """A step is about to happen; whether that is one that was recorded, as after a rollback."""
+    def set_step(self, step: int) -> bool:
+        """Set the update about to happen; whether it was recorded before, as after a rollback."""
         if self._row_step < step:
             return False
-        self.go_on(step)
+        self.begin_attempt(step)
         return True
 
     def before(self, optimizer: Optimizer, step: int) -> None:
-        """An update is about to be made."""
+        """Called right before an update."""
         row = self.recorder is not None and step % self._every == 0
-        self._measures.before(optimizer, step, self._seconds, row=row)
+        self._meter.before(optimizer, step, self._update_seconds, row=row)
 
     def after(self, optimizer: Optimizer, step: int) -> None:
-        """It was made."""
-        self._measures.after(optimizer, step, self._seconds)
+        """Called right after an update."""
+        self._meter.after(optimizer, step, self._update_seconds)
 
     def discard(self, optimizer: Optimizer) -> None:
-        """It was not made after all."""
-        self._measures.discard(optimizer)
+        """Called after an update that was skipped."""
+        self._meter.discard(optimizer)
 
-    def update(self, step: int, loss: Any, clipping: tuple[Any, Any], now: float) -> None:
-        """All of an update is known: write its row, if there is to be one.
+    def add_update(self, step: int, loss: Any, clipping: tuple[Any, Any], now: float) -> None:
+        """Record an update, if its step has a row.
+
+        Args:
+            step: of the update.
+            loss: its loss.
+            clipping: the gradient norm before the training's own clipping and whether it clipped;
+                None for what is not known.
+            now: `time.perf_counter()`.
 
         Raises:
-            ArgumentError: the loss is no number.
+            ArgumentError: the loss is not a number.
         """
         if self.recorder is None:
             return
-        if self._called is not None:
-            took = now - self._called
-            known = self._seconds
-            self._seconds = took if known is None else known + _SMOOTH * (took - known)
-        self._called = now
+        if self._last_call is not None:
+            seconds, average = now - self._last_call, self._update_seconds
+            self._update_seconds = (
+                seconds if average is None else average + _SMOOTHING * (seconds - average)
+            )
+        self._last_call = now
         self.recorder.step = step + 1
         row = step % self._every == 0
-        norm, ratio, clips = self._measures.take(*clipping, row=row)
+        norm, ratio, clips = self._meter.take(*clipping, row=row)
         if not row:
             return
         if loss is not None:
-            self._loss = loss = self._kept(loss)
+            self._loss = loss = self._as_number(loss)
         count = step - self._row_step
-        seconds = None if self._row_time is None else (now - self._row_time) / count
+        seconds_per_update = None if self._row_time is None else (now - self._row_time) / count
         clipped = None if clips is None else clips / count
         self._row_time, self._row_step = now, step
-        lr, groups = self._rates.used()
-        self.recorder.add((step, (lr, loss, None, norm, ratio, clipped, seconds), groups))
+        lr, by_group = self._rates.used()
+        values = (lr, loss, None, norm, ratio, clipped, seconds_per_update)
+        self.recorder.add((step, values, by_group))
 
-    def validation(self, step: int, loss: Any) -> None:
-        """Write a validation loss of the model before a step."""
+    def add_validation(self, step: int, loss: Any) -> None:
+        """Record a validation loss of the model before a step."""
         if self.recorder is not None:
-            nothing = (None, None, None, None)
-            row = (None, None, self._kept(loss), *nothing)
-            self.recorder.add((max(step - 1, self.begins), row, None))
+            values = (None, None, self._as_number(loss), None, None, None, None)
+            self.recorder.add((max(step - 1, self.first_step), values, None))
 
-    def probed(self, step: int, found: Probed) -> None:
-        """Write what a probe found; its time is not the updates'."""
-        if self._called is not None:
-            self._called += found.seconds
+    def add_answer(self, step: int, answer: ProbeAnswer) -> None:
+        """Record the answer of a probe; its time does not count as time of an update."""
+        if self._last_call is not None:
+            self._last_call += answer.seconds
         if self._row_time is not None:
-            self._row_time += found.seconds
+            self._row_time += answer.seconds
         if self.recorder is None:
             return
-        self.recorder.add((step, (None,) * len(COLUMNS), found.columns))
-        for finding in found.findings:
+        self.recorder.add((step, (None,) * len(COLUMNS), answer.columns))
+        for finding in answer.findings:
             self.recorder.add_finding(finding)
 
-    def _kept(self, loss: Any) -> Any:
-        """A number, or what a device will know later."""
+    def _as_number(self, loss: Any) -> Any:
+        """A float, or a copy on the device that is read later."""
         if type(loss) is float:
             return loss
         if isinstance(loss, torch.Tensor) and loss.numel() == 1:
-            return loss.item() if loss.device.type == "cpu" else self._floats.later(loss)
+            return loss.item() if loss.device.type == "cpu" else self._numbers.copied(loss)
         try:
             return float(loss)
         except (TypeError, ValueError, RuntimeError):
             shown = f"shape {tuple(loss.shape)}" if hasattr(loss, "shape") else repr(loss)[:80]
             raise ArgumentError(
-                f"run.step(loss=...) must be a number or a tensor of one; got {shown}. "
+                f"run.step(loss=...) must be a number or a tensor of one element; got {shown}. "
                 "Average it, for example with .mean()."
             ) from None

@@ -1,4 +1,4 @@
-"""Run: one training under a schedule, its rates set and its numbers recorded."""
+"""Run: one training under a schedule; its rates are set and its updates are recorded."""
 
 from __future__ import annotations
 
@@ -13,8 +13,15 @@ import torch
 from learnrate._errors import ArgumentError, StoreError
 from learnrate._ranks import rank_and_size
 from learnrate.edits import Edit, EditKind, edit_in
-from learnrate.run._ending import dropped, status_of
-from learnrate.run._state import FORMAT, VERSION, check_state, saved_base, shown, text_of
+from learnrate.run._ending import close_abandoned, status_of
+from learnrate.run._saved_state import (
+    FORMAT,
+    VERSION,
+    check_state,
+    saved_schedule,
+    schedule_in_words,
+    text_of,
+)
 from learnrate.steering import login
 from learnrate.store import RunStatus
 
@@ -27,10 +34,10 @@ if TYPE_CHECKING:
 
     from learnrate.controllers import Controlled, RateChange
     from learnrate.edits import Edited
-    from learnrate.run._questions import Questions
-    from learnrate.run._rates import Rates
+    from learnrate.run._live_edits import LiveEdits
+    from learnrate.run._probe_runner import ProbeRunner
+    from learnrate.run._rates import RateWriter
     from learnrate.run._recording import Recording
-    from learnrate.run._steering import Steering
     from learnrate.schedules import Schedule
     from learnrate.watch import Finding, Observations
 
@@ -38,119 +45,119 @@ if TYPE_CHECKING:
 
 __all__ = ["ATTACHED", "Run"]
 
-ATTACHED = "_learnrate_run"  # of an optimizer: who writes its rates
+ATTACHED = "_learnrate_run"  # attribute of an optimizer: the run that writes its rates
 
-_PATIENT = 1000  # calls without an update before something must be wrong
+_PATIENCE = 1000  # calls without an update before a warning
 
 
 class Run:
-    """A training in progress: what `attach` gives.
+    """A training in progress, as `attach` returns it.
 
-    Call `step` once after every `optimizer.step()`. Everything else happens on its own: the
-    rate of the next update is set, and what the last one did is recorded.
+    Call `step` once after every `optimizer.step()`. It sets the rate of the next update and
+    records the last one.
 
     Attributes:
-        schedule: what was planned; None where a torch scheduler decides.
-        controlled: the schedule with its controllers; None without any.
-        recorder: writes to the store; None where nothing is recorded (other ranks).
-        skipped: updates that were not made, as a GradScaler skips some.
+        schedule: the planned schedule; None if an external scheduler sets the rates.
+        controlled: the schedule with its controllers; None without controllers.
+        recorder: writes to the store; None if nothing is recorded, as on ranks other than the
+            first.
+        skipped: calls of `step` without an update, such as those that a GradScaler skipped.
     """
 
     def __init__(
         self,
         *,
         optimizers: Sequence[Optimizer],
-        rates: Rates,
+        rates: RateWriter,
         schedule: Schedule | None,
         controlled: Controlled | None,
         recording: Recording,
-        steering: Steering,
+        edits: LiveEdits,
         step: int,
-        questions: Questions | None = None,
+        probe_runner: ProbeRunner | None = None,
     ) -> None:
         self.schedule = schedule
         self.controlled, self.recorder = controlled, recording.recorder
         self.skipped = 0
-        self._rates, self._recording, self._questions = rates, recording, questions
-        self._steering, self._owner = steering, threading.get_ident()
+        self._rates, self._recording, self._probe_runner = rates, recording, probe_runner
+        self._edits, self._thread = edits, threading.get_ident()
         self._step = step
-        self._updated, self._missed = False, 0
+        self._updated, self._calls_without_update = False, 0
         self._optimizers = tuple(optimizers)
-        self._hooks = self._hooked()
-        self._end = (
+        self._hooks = self._register_hooks()
+        self._finalizer = (
             None
             if self.recorder is None
-            else weakref.finalize(self, dropped, self.recorder, steering.fate, steering.agreement)
+            else weakref.finalize(
+                self, close_abandoned, self.recorder, edits.ending, edits.agreement
+            )
         )
-        rates.turn(step)
-        self._move(steering.begin(step))
+        rates.set_step(step)
+        self._set_step(edits.advance(step, None))
 
     @property
     def id(self) -> str | None:
-        """What the run is called in the store; None where it is not recorded."""
+        """The id of the run in the store; None if it is not recorded."""
         return None if self.recorder is None else self.recorder.run
 
     @property
     def next_step(self) -> int:
-        """The update about to happen: as many were made."""
+        """0-based index of the update about to happen, which is the number of updates made."""
         return self._step
 
     @property
     def total_steps(self) -> int | None:
         """Updates of the whole run as edited, if known."""
-        return self._steering.fate.total_steps
+        return self._edits.ending.total_steps
 
     @property
     def edited(self) -> Edited:
-        """The schedule with the edits that took effect; `run.edited.schedule` is the whole."""
-        return self._steering.edited
+        """The schedule with the edits that took effect; see `run.edited.schedule`."""
+        return self._edits.edited
 
     @property
     def stopped(self) -> str | None:
-        """Why the run should end early, in words: a person said so, or the guard gave up."""
-        return self._steering.fate.stopped
+        """Why the run should end early: a person or the guard stopped it; None if it goes on."""
+        return self._edits.ending.stopped
 
     @property
     def gave_up(self) -> bool:
-        """Whether the guard stopped it."""
-        return self._steering.fate.gave_up
+        """Whether the guard stopped the run."""
+        return self._edits.ending.gave_up
 
     @property
     def done(self) -> bool:
         """Whether the loop should end: all updates are made, or the run was stopped."""
-        total_steps = self._steering.fate.total_steps
-        return self._steering.fate.stopped is not None or (
-            total_steps is not None and self._step >= total_steps
-        )
+        return self._edits.ending.is_reached(self._step)
 
     @property
     def snapshots(self) -> list[int]:
-        """The steps that one can go back to."""
-        return self._steering.snapshots.steps
+        """The steps that a rollback can go back to."""
+        return self._edits.snapshots.steps
 
     @property
     def lr(self) -> float:
         """The highest rate of the update about to happen."""
-        return float(self._rates.value)
+        return float(self._rates.highest)
 
     @property
     def changes(self) -> tuple[RateChange, ...]:
-        """What controllers changed so far."""
+        """The changes that controllers made so far."""
         return () if self.controlled is None else self.controlled.changes
 
     @property
     def findings(self) -> list[Finding]:
-        """What was found so far, by `observers`."""
+        """The findings of `observers` so far."""
         return [] if self.recorder is None else self.recorder.findings
 
     @property
     def observers(self) -> list[Observer]:
-        """Who is shown the new rows, about once a second, in the recorder's thread.
+        """Functions that are called with new rows about once a second, in the recorder's thread.
 
-        Each is called with them as `Observations` and may return findings, which are stored. One
-        with a method `finish` is asked for more when the run is over, one with `close` is told
-        when nothing comes any more. What an observer raises is reported once and stops nothing.
-        Where nothing is recorded, nobody is shown anything.
+        An observer takes the rows as `Observations` and may return findings, which are stored. Its
+        method `finish`, if it has one, is called at the end of the run and may return more
+        findings; then its method `close`, if it has one. An error in an observer is reported once
+        and does not stop the run. If nothing is recorded, observers are not called.
         """
         return [] if self.recorder is None else self.recorder.observers
 
@@ -163,47 +170,48 @@ class Run:
         signals: Mapping[str, float] | None = None,
         updated: bool | None = None,
     ) -> None:
-        """An update was made: set the next one's rate, and record.
+        """Record the update that was made, and set the rate of the next one.
 
-        Calls without an update in between change nothing, so it may be called at every
-        micro-batch, and an update that a GradScaler skips is no step.
+        Calls without an update in between change nothing, so `step` may be called after every
+        micro-batch, and an update that a GradScaler skips does not count.
 
         Args:
-            loss: of the batch, a number or a tensor of one. A tensor on a device is copied there
-                and read later, without waiting for it, unless controllers need it now.
-            gradient_norm: before clipping, where you clip by yourself: what `clip_grad_norm_`
-                gives.
-            clipped: whether you clipped.
+            loss: of the batch, a number or a tensor of one element. A tensor on a device is copied
+                on the device and read later without waiting, unless controllers or a guard need
+                it now.
+            gradient_norm: the norm before clipping, if you clip the gradient yourself: the result
+                of `clip_grad_norm_`.
+            clipped: whether the gradient was clipped, if you clip it yourself.
             signals: for controllers; see `measured_step`.
-            updated: whether an update was made, where the optimizer cannot be asked, because its
-                step is part of a captured graph.
+            updated: whether an update was made; only needed if `optimizer.step()` is part of a
+                captured graph, where the run cannot see it.
 
         Raises:
-            ArgumentError: the loss is no number, or the run has ended.
+            ArgumentError: the loss is not a number, or the run has ended.
         """
         if not (self._updated if updated is None else updated):
-            self._no_update()
+            self._count_skipped()
             return
         now = time.perf_counter()
-        step, self._updated, self._missed = self._step, False, 0
-        self._recording.update(step, loss, (gradient_norm, clipped), now)
-        value = None
-        if self.controlled is not None or self._steering.awaits_loss:
-            value = loss.item() if isinstance(loss, torch.Tensor) else loss
+        step, self._updated, self._calls_without_update = self._step, False, 0
+        self._recording.add_update(step, loss, (gradient_norm, clipped), now)
+        number = None
+        if self.controlled is not None or self._edits.needs_loss:
+            number = loss.item() if isinstance(loss, torch.Tensor) else loss
         if self.controlled is not None and not self.edited.is_held:
-            for change in self.controlled.observe(step, value, **(signals or {})):
-                self._steering.controlled(
+            for change in self.controlled.observe(step, number, **(signals or {})):
+                self._edits.add_change(
                     step + 1, change.before, change.after, change.controller, change.reason
                 )
-        self._move(self._steering.advance(step + 1, value))
-        if self._questions is not None and not self.done:
-            self._questions.due(self._step)
+        self._set_step(self._edits.advance(step + 1, number))
+        if self._probe_runner is not None and not self.done:
+            self._probe_runner.run_due(self._step)
 
-    def _move(self, step: int) -> None:
-        if self._recording.move(step):  # a rollback
+    def _set_step(self, step: int) -> None:
+        if self._recording.set_step(step):  # a rollback
             self._updated = False
         self._step = step
-        self._rates.turn(step)
+        self._rates.set_step(step)
 
     def steer(
         self,
@@ -213,20 +221,22 @@ class Run:
         author: str | None = None,
         reason: str = "",
     ) -> None:
-        """Edit this run, as `learnrate steer` does from a shell; it takes effect before the next update.
+        """Edit this run, as `learnrate steer` does from a shell.
 
             run.steer("scale 0.5", reason="the loss is flat")
 
-        It is stored first. Of several ranks the first one is asked, and all apply it.
+        The edit is stored first, and takes effect before the next update. With several ranks only
+        the call on the first rank counts, and all ranks apply the edit.
 
         Args:
-            words: what to do; see `learnrate.edits.Edit`.
-            group: the parameter group it is for; None for all.
-            author: who asks; LEARNRATE_AUTHOR, or who is logged in, by default.
+            words: the edit as text; see `learnrate.edits.Edit`.
+            group: index of the parameter group; None for all groups.
+            author: who makes the edit; by default LEARNRATE_AUTHOR or the login name.
             reason: why.
 
         Raises:
-            ArgumentError: it is no edit, or does not fit, or the run's limits forbid it.
+            ArgumentError: the text is not an edit, or the edit does not fit, or the run's limits
+                forbid it, or the run has ended.
             StoreError: the store cannot be written.
         """
         edit = edit_in(words, group=group, author=author or login(), reason=reason)
@@ -234,43 +244,42 @@ class Run:
             return
         if not self._hooks:
             raise ArgumentError("run.steer(): the run has ended.")
-        mailbox = self._steering.mailbox
+        mailbox = self._edits.mailbox
         if mailbox is None:
-            self._steering.try_out(edit, self._step)
-            self._steering.ask(edit)
+            self._edits.check(edit, self._step)
+            self._edits.enqueue(edit)
         else:
             mailbox.request(edit)
-        self._heed()
-
-    def _heed(self) -> None:
-        """Take edits up at once, where the loop itself asks for them."""
-        if threading.get_ident() == self._owner:
-            self._move(self._steering.advance(self._step, None))
+        if threading.get_ident() == self._thread:  # in the training's own loop: apply it at once
+            self._set_step(self._edits.advance(self._step, None))
 
     def validation(self, loss: Any) -> None:
-        """Record a validation loss of the model as it is, after the last update."""
-        self._recording.validation(self._step, loss)
+        """Record a validation loss of the model after the last update."""
+        self._recording.add_validation(self._step, loss)
 
     def finish(self, status: RunStatus | str | None = None) -> None:
-        """End the run: what is left is written, the optimizers are let go.
+        """End the run: write the remaining rows and detach from the optimizers.
+
+        A run that has ended already is not changed.
 
         Args:
-            status: how it ended; by default `diverged` if the last loss is not finite, else
-                `finished`. Nothing is changed where the run has ended already.
+            status: by default `diverged` if the last loss is not finite, `stopped` if the run was
+                stopped, and `finished` otherwise.
         """
         for hook in self._hooks:
             hook.remove()
-        for number, optimizer in enumerate(self._optimizers):
-            self._rates.after(number)
+        for index, optimizer in enumerate(self._optimizers):
+            self._rates.after(index)
             if getattr(optimizer, ATTACHED, None) is self:
                 delattr(optimizer, ATTACHED)
         self._hooks = []
-        if self._steering.agreement is not None:
-            self._steering.agreement.close()
-        if self.recorder is not None and self._end is not None and self._end.detach():
-            lost = self._recording.lost or self._steering.fate.gave_up
-            early = RunStatus.FINISHED if self.stopped is None else RunStatus.STOPPED
-            self.recorder.close(status or (RunStatus.DIVERGED if lost else early))
+        if self._edits.agreement is not None:
+            self._edits.agreement.close()
+        if self.recorder is not None and self._finalizer is not None and self._finalizer.detach():
+            default = RunStatus.FINISHED if self.stopped is None else RunStatus.STOPPED
+            if self._recording.has_diverged or self.gave_up:
+                default = RunStatus.DIVERGED
+            self.recorder.close(status or default)
 
     def __enter__(self) -> Self:
         return self
@@ -287,14 +296,14 @@ class Run:
             self.finish(status_of(error))
 
     def state_dict(self) -> dict[str, Any]:
-        """All that is needed to go on to the bit, as JSON values; see `load_state_dict`."""
+        """All that `load_state_dict` needs to continue bit for bit, as JSON values."""
         return {
             "format": FORMAT,
             "version": VERSION,
             "run": self.id,
             "step": self._step,
-            "schedule": text_of(self._steering.base),
-            "steering": self._steering.state_dict(),
+            "schedule": text_of(self._edits.base),
+            "steering": self._edits.state_dict(),
             "rates": self._rates.state_dict(),
             "controlled": None if self.controlled is None else self.controlled.state_dict(),
         }
@@ -307,96 +316,96 @@ class Run:
         later_edits: bool = True,
         reason: str = "resumed",
     ) -> None:
-        """Go on where a state was saved: the same step, rates, controllers, and run in the store.
+        """Continue from a saved state: its step, rates, controllers, and run in the store.
 
-        The rates are written at once; whether the optimizer's own state is loaded before or
-        after, or at all, makes no difference to them. In the store the run goes on as one more
-        attempt, which stands in place of what was recorded from this step on. A run that another
-        process is still at is left to it: this one then stays a run of its own.
+        The rates are written at once. It makes no difference to them whether the state of the
+        optimizer is loaded before, after, or not at all. In the store the run continues with one
+        more attempt, which replaces what was recorded from this step on. If another process still
+        trains the run, this run stays a new one.
 
         Edits that took effect after the state was saved take effect again, each at its step, so
-        that a run which was killed goes on as it would have.
+        a killed run continues as it would have.
 
         Args:
-            state: what `state_dict` gave.
-            change_schedule: go on under the schedule this run was attached with, although the
+            state: the result of `state_dict`.
+            change_schedule: continue under the schedule this run was attached with, although the
                 state was saved under another one. The change is stored as the edit `follow`.
-            later_edits: whether edits that took effect after the state was saved do so again;
-                False undoes them, which is stored as a rollback.
-            reason: what to note of the attempt, and of the changed schedule.
+            later_edits: whether edits that took effect after the state was saved take effect
+                again; False undoes them, which is stored as a rollback.
+            reason: recorded with the attempt, and with the change of the schedule.
 
         Raises:
-            ArgumentError: it is no such state, or of another schedule or other controllers.
-                Nothing is changed.
+            ArgumentError: it is not such a state, or it was saved with another schedule or other
+                controllers. Nothing is changed.
         """
         check_state(state)
-        saved, ours = state["schedule"], text_of(self.schedule)
-        if saved != ours and not change_schedule:
+        saved, attached = state["schedule"], text_of(self.schedule)
+        if saved != attached and not change_schedule:
             raise ArgumentError(
-                f"this state was saved under {shown(saved)}, and the run was attached with "
-                f"{shown(ours)}. Attach with the same schedule, or say "
-                "load_state_dict(state, change_schedule=True) to go on under the new one."
+                f"this state was saved under {schedule_in_words(saved)}, but the run was attached "
+                f"with {schedule_in_words(attached)}. Attach with the same schedule, or call "
+                "load_state_dict(state, change_schedule=True) to continue under the new one."
             )
         if (state["controlled"] is None) != (self.controlled is None):
-            raise ArgumentError("this state was saved with other controllers than the run has.")
-        if state["rates"] and ours is not None:
+            raise ArgumentError("this state was saved with other controllers than those of the run.")
+        if state["rates"] and attached is not None:
             self._rates.load_state_dict(state["rates"])
         if self.controlled is not None:
             self.controlled.load_state_dict(state["controlled"])
         step, self._updated = state["step"], False
-        self._recording.go_on(step)
-        base = saved_base(saved, self.schedule)
-        self._steering.load_state_dict(state["steering"], base)
+        self._recording.begin_attempt(step)
+        base = saved_schedule(saved, self.schedule)
+        self._edits.load_state_dict(state["steering"], base)
         if self.recorder is not None:
             self.recorder.step = step
             other = state["run"] if state["run"] != self.id else None
-            if saved != ours:
-                reason = f"{reason}; before under {shown(saved)}"
+            if saved != attached:
+                reason = f"{reason}; before under {schedule_in_words(saved)}"
             self.recorder.begin_attempt(step, reason, other)
-            self._take_up(step, later=later_edits, reason=reason)
-        if saved != ours and base is not self.schedule:
+            self._add_later_edits(step, keep=later_edits, reason=reason)
+        if saved != attached and base is not self.schedule:
             follow = Edit(
                 kind=EditKind.FOLLOW, value=str(self.schedule), author=login(), reason=reason
             )
-            self._steering.ask(follow)
+            self._edits.enqueue(follow)
         self._step = step
-        self._rates.turn(step)
-        self._move(self._steering.begin(step))
+        self._rates.set_step(step)
+        self._set_step(self._edits.advance(step, None))
 
-    def _take_up(self, step: int, *, later: bool, reason: str) -> None:
-        """Look up what the store knows of edits after the state."""
-        steering, mailbox = self._steering, self._steering.mailbox
-        assert mailbox is not None  # noqa: S101 - who records has one
+    def _add_later_edits(self, step: int, *, keep: bool, reason: str) -> None:
+        """Read edits after the saved state from the store."""
+        mailbox = self._edits.mailbox
+        assert mailbox is not None  # noqa: S101 - a recorded run has a mailbox
         try:
-            steering.take_up(mailbox.stored(), step, later=later, reason=reason)
+            self._edits.add_later_edits(mailbox.stored(), step, keep=keep, reason=reason)
         except StoreError as error:
             warnings.warn(
                 f"edits after step {step} are not known: {error}", RuntimeWarning, stacklevel=3
             )
-        mailbox.begin(steering.sequence)
+        mailbox.start_after(self._edits.sequence)
 
-    # In the loop
+    # Hooks of the optimizers
 
-    def _hooked(self) -> list[RemovableHandle]:
+    def _register_hooks(self) -> list[RemovableHandle]:
         handles = []
-        for number, optimizer in enumerate(self._optimizers):
+        for index, optimizer in enumerate(self._optimizers):
             setattr(optimizer, ATTACHED, self)
-            before, after = self._around(number)
+            before, after = self._hooks_of(index)
             handles.append(optimizer.register_step_pre_hook(before))
             handles.append(optimizer.register_step_post_hook(after))
         return handles
 
-    def _around(self, number: int) -> tuple[Callable[..., None], Callable[..., None]]:
+    def _hooks_of(self, index: int) -> tuple[Callable[..., None], Callable[..., None]]:
         rates, recording = self._rates, self._recording
 
         def before(optimizer: Optimizer, _args: Any, _kwargs: Any) -> None:
-            rates.before(number)
+            rates.before(index)
             recording.before(optimizer, self._step)
 
         def after(optimizer: Optimizer, _args: Any, _kwargs: Any) -> None:
-            rates.after(number)
-            found = getattr(optimizer, "found_inf", None)  # a GradScaler leaves it to the kernel
-            if found is not None and found.item():
+            rates.after(index)
+            found_inf = getattr(optimizer, "found_inf", None)  # a GradScaler with a fused optimizer
+            if found_inf is not None and found_inf.item():
                 recording.discard(optimizer)
                 return
             recording.after(optimizer, self._step)
@@ -404,16 +413,16 @@ class Run:
 
         return before, after
 
-    def _no_update(self) -> None:
+    def _count_skipped(self) -> None:
         if not self._hooks:
-            raise ArgumentError("run.step(): the run has ended. Attach again for another one.")
+            raise ArgumentError("run.step(): the run has ended. Call attach again for another run.")
         self.skipped += 1
-        self._missed += 1
-        if self._missed == _PATIENT:
+        self._calls_without_update += 1
+        if self._calls_without_update == _PATIENCE:
             warnings.warn(
-                f"run.step() was called {_PATIENT} times and the optimizer made no update in "
-                "between. Attach to the optimizer whose step() is called; where its step is part "
-                "of a captured graph, say run.step(loss, updated=True).",
+                f"run.step() was called {_PATIENCE} times and the optimizer made no update in "
+                "between. Attach to the optimizer whose step() is called; if its step is part of "
+                "a captured graph, call run.step(loss, updated=True).",
                 UserWarning,
                 stacklevel=3,
             )

@@ -1,4 +1,4 @@
-"""What SASA+ needs to know of an optimizer step, measured in torch."""
+"""The signals that SASA+ needs of an optimizer step, measured in torch."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from learnrate._errors import ArgumentError
+from learnrate.run._update_meter import parameters_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,21 +20,21 @@ __all__ = ["measured_step"]
 def measured_step(optimizer: torch.optim.Optimizer) -> Iterator[dict[str, float]]:
     """Measure the update an optimizer makes inside the block.
 
-    With x the trainable parameters before the update, x' after it and lr the highest rate of the
-    parameter groups, d = (x - x') / lr, whatever the optimizer made of the gradient, momentum and
-    weight decay included. The dictionary is filled when the block ends:
+    Let x be the trainable parameters before the update, x' after it, and lr the highest rate of
+    the parameter groups. Then d = (x - x') / lr, including momentum and weight decay. The
+    dictionary is filled when the block ends:
 
         inner = <x', d>,   squared = |d|^2,   lr
 
     Memory: one copy of the trainable parameters, and two temporaries of the largest of them.
     Cost: three passes over the parameters, and one wait for the device. Sums are in double
-    precision; the difference x - x' has the precision of the parameters, so updates below half
-    precision's resolution are not seen. Where parameters are split over processes (FSDP), `inner`
-    and `squared` are of this process's share: add them up over all.
+    precision. The difference x - x' has the precision of the parameters, so an update below the
+    resolution of half precision counts as none. If parameters are split over processes (FSDP),
+    `inner` and `squared` cover the parameters of this process: add them up over all processes.
 
     Raises:
-        ArgumentError: the optimizer has no rate above 0 to measure by, or nothing to train;
-            nothing was updated.
+        ArgumentError: the optimizer has no rate above 0, or no trainable parameter; no update was
+            made.
 
     Examples:
         >>> import torch
@@ -52,13 +53,10 @@ def measured_step(optimizer: torch.optim.Optimizer) -> Iterator[dict[str, float]
             "Measure from the first update with a rate on."
         )
     parameters = [
-        parameter
-        for group in optimizer.param_groups
-        for parameter in group["params"]
-        if parameter.requires_grad
+        parameter for parameter in parameters_of(optimizer) if parameter.requires_grad
     ]
     if not parameters:
-        raise ArgumentError("measured_step(optimizer) needs a trainable parameter; it has none.")
+        raise ArgumentError("measured_step(optimizer) needs a trainable parameter; there is none.")
     before = [parameter.detach().clone() for parameter in parameters]
     signals: dict[str, float] = {}
     yield signals
@@ -67,14 +65,15 @@ def measured_step(optimizer: torch.optim.Optimizer) -> Iterator[dict[str, float]
 
 
 def _products(before: list[torch.Tensor], after: list[torch.Tensor]) -> tuple[float, float]:
-    home = before[0].device
-    sums = torch.zeros(2, dtype=torch.float64, device=home)
+    """<x', x - x'> and |x - x'|^2."""
+    device = before[0].device
+    sums = torch.zeros(2, dtype=torch.float64, device=device)
     for old, new in zip(before, after, strict=True):
-        wide = torch.promote_types(old.dtype, torch.float32)
-        reached = new.to(wide)
-        moved = old.to(wide).sub_(reached)
-        reached = moved * reached
-        both = (reached.sum(dtype=torch.float64), moved.square_().sum(dtype=torch.float64))
-        sums += torch.stack(both).to(home)
+        dtype = torch.promote_types(old.dtype, torch.float32)
+        reached = new.to(dtype)
+        update = old.to(dtype).sub_(reached)
+        products = update * reached
+        pair = (products.sum(dtype=torch.float64), update.square_().sum(dtype=torch.float64))
+        sums += torch.stack(pair).to(device)
     inner, squared = sums.tolist()
     return float(inner), float(squared)

@@ -1,4 +1,4 @@
-"""Snapshots: the state of a training before some updates, a few of them, to go back to."""
+"""Snapshots: a few states of a training, each from before an update, to go back to."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ import torch
 
 from learnrate._errors import FileError
 from learnrate._ranks import rank_and_size
+from learnrate.run._update_meter import parameters_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -25,120 +26,132 @@ __all__ = ["Snapshots"]
 
 
 class Snapshots:
-    """Weights, optimizers and what else is registered, by the step about to happen.
+    """States of the model, the optimizers and further objects, by the step about to happen.
 
-    Those that are taken by themselves form a ring; those that were asked for stay. In memory they
-    lie in the machine's own, not on an accelerator; in a folder each is a file, whole or not there.
+    Automatic snapshots form a ring: the oldest is dropped when there are too many. Requested
+    snapshots stay. Snapshots in memory are in main memory, not on an accelerator. In a folder each
+    snapshot is a file that is written completely or not at all.
 
     Args:
-        optimizers: whose state and parameters are kept.
-        model: whose state is kept too, buffers included; without one, the optimizers' parameters.
-        also: by name, further objects with `state_dict` and `load_state_dict`.
-        keep: how many the ring holds.
-        folder: where to write them; None for memory.
+        optimizers: their states and parameters are kept.
+        model: its state is kept, including buffers; None for only the optimizers' parameters.
+        extra_state: by name, further objects with `state_dict` and `load_state_dict`.
+        keep: the number of automatic snapshots that are kept.
+        folder: where snapshots are written; None for memory.
     """
 
     def __init__(
         self,
         optimizers: Sequence[Optimizer],
         model: nn.Module | None,
-        also: Mapping[str, Any],
+        extra_state: Mapping[str, Any],
         keep: int,
         folder: str | Path | None,
     ) -> None:
-        self._optimizers, self._model, self._also = tuple(optimizers), model, dict(also)
+        self._optimizers, self._model = tuple(optimizers), model
+        self._extra_state = dict(extra_state)
         self._keep = keep
         self._folder = None if folder is None else Path(folder)
-        self._held: dict[int, Any] = {}
+        self._states: dict[int, Any] = {}  # the state itself, or the path of its file
         self._ring: list[int] = []
 
     @property
     def steps(self) -> list[int]:
-        """The steps there are, in order."""
-        return sorted(self._held)
+        """The steps of the snapshots, in order."""
+        return sorted(self._states)
 
     def place(self, step: int) -> str:
-        """Where one is, for the record."""
-        held = self._held[step]
-        return str(held) if isinstance(held, Path) else "memory"
+        """Where a snapshot is, for the record: its path, or "memory"."""
+        state = self._states[step]
+        return str(state) if isinstance(state, Path) else "memory"
 
-    def take(self, step: int, *, asked: bool) -> tuple[bool, list[int]]:
-        """Keep the state before an update; whether it was, and the steps that were given up for it.
+    def take(self, step: int, *, requested: bool) -> tuple[bool, list[int]]:
+        """Take a snapshot before an update, unless weights are not finite.
 
-        A state with weights that are not finite is not kept.
+        Args:
+            step: of the update.
+            requested: whether somebody requested it, so that it stays.
+
+        Returns:
+            Whether it was taken, and the steps of the snapshots that were dropped for it.
 
         Raises:
             FileError: it cannot be written.
         """
-        if not self._finite():
+        if not self._are_weights_finite():
             return False, []
         state = self._state()
-        self._held[step] = state if self._folder is None else self._written(step, state)
+        self._states[step] = state if self._folder is None else self._write(step, state)
         if step in self._ring:
             self._ring.remove(step)
-        if asked:
+        if requested:
             return True, []
         self._ring.append(step)
-        gone = []
+        dropped = []
         while len(self._ring) > self._keep:
-            gone.append(self._ring.pop(0))
-            self.drop(gone[-1])
-        return True, gone
+            dropped.append(self._ring.pop(0))
+            self.drop(dropped[-1])
+        return True, dropped
 
     def drop(self, step: int) -> None:
-        """Forget one."""
-        held = self._held.pop(step, None)
+        """Delete a snapshot."""
+        state = self._states.pop(step, None)
         if step in self._ring:
             self._ring.remove(step)
-        if isinstance(held, Path):
-            held.unlink(missing_ok=True)
+        if isinstance(state, Path):
+            state.unlink(missing_ok=True)
 
     def restore(self, step: int) -> None:
-        """Go back to a state. Rates in the optimizer are left to who sets them.
+        """Go back to a snapshot. The rates of the optimizers are not changed.
 
         Raises:
-            FileError: its file is gone or damaged. Nothing is changed.
+            FileError: its file is missing or damaged. Nothing is changed.
         """
-        state = self._held[step]
+        state = self._states[step]
         if isinstance(state, Path):
-            state = _loaded(state)
+            state = _load(state)
         if self._model is not None:
             self._model.load_state_dict(state["model"])
         with torch.no_grad():
-            for mine, saved in zip(self._parameters(), state["parameters"], strict=False):
-                mine.copy_(saved)
-        steered_by_others = not any(hasattr(one, "last_epoch") for one in self._also.values())
+            for parameter, saved in zip(self._parameters(), state["parameters"], strict=False):
+                parameter.copy_(saved)
+        has_scheduler = any(hasattr(extra, "last_epoch") for extra in self._extra_state.values())
         for optimizer, saved in zip(self._optimizers, state["optimizers"], strict=True):
             rates = [group["lr"] for group in optimizer.param_groups]
             optimizer.load_state_dict(_copied(saved))
-            if steered_by_others:
+            if not has_scheduler:
                 for group, rate in zip(optimizer.param_groups, rates, strict=False):
                     group["lr"] = rate
             optimizer.zero_grad()
-        for name, thing in self._also.items():
-            thing.load_state_dict(_copied(state["also"][name]))
+        for name, extra in self._extra_state.items():
+            extra.load_state_dict(_copied(state["extra_state"][name]))
 
     def _state(self) -> dict[str, Any]:
         return {
             "model": None if self._model is None else _copied(self._model.state_dict()),
-            "parameters": [_copied(one.detach()) for one in self._parameters()],
-            "optimizers": [_copied(one.state_dict()) for one in self._optimizers],
-            "also": {name: _copied(one.state_dict()) for name, one in self._also.items()},
+            "parameters": [_copied(parameter.detach()) for parameter in self._parameters()],
+            "optimizers": [_copied(optimizer.state_dict()) for optimizer in self._optimizers],
+            "extra_state": {
+                name: _copied(extra.state_dict()) for name, extra in self._extra_state.items()
+            },
         }
 
     def _parameters(self) -> list[torch.Tensor]:
-        """What the optimizers train and the model does not hold."""
-        known = set() if self._model is None else {id(one) for one in self._model.parameters()}
-        groups = [group for each in self._optimizers for group in each.param_groups]
-        return [one for group in groups for one in group["params"] if id(one) not in known]
+        """The parameters of the optimizers that do not belong to the model."""
+        in_model = {id(parameter) for parameter in self._model_parameters()}
+        trained = parameters_of(*self._optimizers)
+        return [parameter for parameter in trained if id(parameter) not in in_model]
 
-    def _finite(self) -> bool:
-        held = [] if self._model is None else list(self._model.parameters())
-        return all(bool(torch.isfinite(one).all()) for one in [*held, *self._parameters()])
+    def _model_parameters(self) -> list[torch.Tensor]:
+        return [] if self._model is None else list(self._model.parameters())
 
-    def _written(self, step: int, state: dict[str, Any]) -> Path:
-        """A file of this rank, whole or not there."""
-        assert self._folder is not None  # noqa: S101 - asked before
+    def _are_weights_finite(self) -> bool:
+        parameters = [*self._model_parameters(), *self._parameters()]
+        return all(bool(torch.isfinite(parameter).all()) for parameter in parameters)
+
+    def _write(self, step: int, state: dict[str, Any]) -> Path:
+        """Write a file of this rank, completely or not at all."""
+        assert self._folder is not None  # noqa: S101 - the caller checked it
         path = self._folder / f"step-{step}-rank-{rank_and_size()[0]}.pt"
         buffer = io.BytesIO()
         torch.save(state, buffer)
@@ -159,7 +172,7 @@ class Snapshots:
         return path
 
 
-def _loaded(path: Path) -> Any:
+def _load(path: Path) -> Any:
     try:
         return torch.load(path, map_location="cpu", weights_only=False)
     except (OSError, RuntimeError, EOFError, ValueError, pickle.UnpicklingError) as error:
@@ -167,12 +180,12 @@ def _loaded(path: Path) -> Any:
 
 
 def _copied(value: Any) -> Any:
-    """A copy that later updates leave alone; tensors of an accelerator go to the machine's memory."""
+    """A copy that later updates do not change, with all tensors in main memory."""
     if isinstance(value, torch.Tensor):
         return value.detach().to("cpu", copy=True)
     if isinstance(value, dict):
-        return {key: _copied(each) for key, each in value.items()}
+        return {key: _copied(entry) for key, entry in value.items()}
     if isinstance(value, list | tuple):
-        made = [_copied(each) for each in value]
-        return tuple(made) if isinstance(value, tuple) else made
+        copies = [_copied(entry) for entry in value]
+        return tuple(copies) if isinstance(value, tuple) else copies
     return value

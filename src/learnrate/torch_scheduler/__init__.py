@@ -1,12 +1,12 @@
-"""Schedules as torch `LRScheduler`s, and torch schedulers as schedules."""
+"""Convert between schedules and schedulers of torch: `to_torch` and `from_torch`."""
 
 from learnrate._errors import needing
 
 with needing("torch", "torch", "learnrate.torch_scheduler"):
-    import torch  # noqa: F401 - the extra is asked for here, once
+    import torch  # noqa: F401 - this one import names the extra
 
-from learnrate.torch_scheduler._adopt import position
-from learnrate.torch_scheduler._dials import Dial, Group
-from learnrate.torch_scheduler._scheduler import TorchSchedule, from_torch, to_torch
+from learnrate.torch_scheduler._from_torch import from_torch, position
+from learnrate.torch_scheduler._hyperparameter import Group, Hyperparameter
+from learnrate.torch_scheduler._to_torch import TorchSchedule, to_torch
 
-__all__ = ["Dial", "Group", "TorchSchedule", "from_torch", "position", "to_torch"]
+__all__ = ["Group", "Hyperparameter", "TorchSchedule", "from_torch", "position", "to_torch"]

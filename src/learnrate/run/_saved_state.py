@@ -1,4 +1,4 @@
-"""The state of a run as it is saved: what a schedule is called there, and what is refused."""
+"""The state of a run as it is saved: its check, and the schedule in it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from learnrate.schedules import from_json
 if TYPE_CHECKING:
     from learnrate.schedules import Schedule
 
-__all__ = ["FORMAT", "VERSION", "check_state", "saved_base", "shown", "text_of"]
+__all__ = ["FORMAT", "VERSION", "check_state", "saved_schedule", "schedule_in_words", "text_of"]
 
 FORMAT = "learnrate.run"
 VERSION = 1
@@ -20,32 +20,24 @@ _KEYS = {"format", "version", "run", "step", "schedule", "steering", "rates", "c
 
 
 def check_state(state: object) -> None:
-    """Refuse what `Run.state_dict` did not give.
+    """Refuse a state that `Run.state_dict` did not return.
 
     Raises:
-        ArgumentError: it did not; the message says what is the matter.
+        ArgumentError: it is not such a state; the message says what is wrong.
     """
     if not isinstance(state, dict) or state.get("format") != FORMAT:
-        raise ArgumentError(f"load_state_dict needs what state_dict gave ('format': '{FORMAT}').")
+        raise ArgumentError(
+            f"load_state_dict needs the result of state_dict ('format': '{FORMAT}')."
+        )
     if state.get("version") != VERSION:
         raise ArgumentError(
             f"this state has version {state.get('version')!r}; this learnrate reads {VERSION}. "
             "Install a newer one."
         )
     for key in sorted(_KEYS ^ state.keys(), key=str):
-        known = "needs" if key in _KEYS else "has no"
-        raise ArgumentError(f"the state of a run {known} the key {key!r}.")
+        verb = "needs the" if key in _KEYS else "has no"
+        raise ArgumentError(f"the state of a run {verb} key {key!r}.")
     check_whole("load_state_dict", "step", state["step"], 0)
-
-
-def saved_base(saved: str | None, ours: Schedule | None) -> Schedule | None:
-    """What the saved edits are edits of; ours where that cannot be told any more."""
-    if saved is None or ours is None:
-        return ours
-    try:
-        return from_json(saved)
-    except ScheduleError:  # it held a function
-        return ours
 
 
 def text_of(schedule: Schedule | None) -> str | None:
@@ -54,14 +46,24 @@ def text_of(schedule: Schedule | None) -> str | None:
         return None
     try:
         return schedule.to_json()
-    except ScheduleError:  # it holds a function
+    except ScheduleError:  # it contains a function
         return str(schedule)
 
 
-def shown(text: str | None) -> str:
-    """A saved schedule, for people."""
+def saved_schedule(text: str | None, attached: Schedule | None) -> Schedule | None:
+    """The schedule that the saved edits belong to; the attached one if it cannot be read."""
+    if text is None or attached is None:
+        return attached
+    try:
+        return from_json(text)
+    except ScheduleError:  # it contained a function
+        return attached
+
+
+def schedule_in_words(text: str | None) -> str:
+    """A saved schedule, for messages."""
     if text is None:
-        return "a torch scheduler's rates"
+        return "the rates of a torch scheduler"
     try:
         return str(from_json(text))
     except ScheduleError:

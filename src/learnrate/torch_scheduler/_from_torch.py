@@ -1,4 +1,4 @@
-"""Adopting torch's schedulers: what they would do, read off a copy, as a schedule."""
+"""Schedulers of torch as schedules: a copy of the scheduler is stepped and its rates are read."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from torch.optim.lr_scheduler import LambdaLR, LRScheduler, ReduceLROnPlateau
 
 from learnrate._errors import ArgumentError, ScheduleError
 from learnrate.schedules import Constant, Schedule, Table
-from learnrate.torch_scheduler._dials import Dial
-from learnrate.torch_scheduler._forms import closed_form
+from learnrate.torch_scheduler._closed_forms import closed_form
+from learnrate.torch_scheduler._hyperparameter import Hyperparameter
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["from_torch", "position"]
 
-_LOOKED_AT = 1000  # updates compared where no total is given
+_COMPARED = 1000  # updates that are compared if no total is given
 _CLOSE = 1e-9  # torch's recursions round at every update
 
 
@@ -35,28 +35,30 @@ def from_torch(
     group: int | None = None,
     name: str = "lr",
 ) -> Schedule:
-    """The schedule that a torch scheduler follows, whichever it is.
+    """The schedule of a torch scheduler, whichever it is.
 
         scheduler = OneCycleLR(optimizer, max_lr=0.1, total_steps=1000)
         scheduler = to_torch(from_torch(scheduler), optimizer)
 
-    The scheduler and its optimizer are not touched: a copy of the scheduler runs over an empty
-    optimizer, at some microseconds an update. Where one of our shapes gives the same rates, the
-    schedule is that shape; else it is a table. Steps that lie behind the scheduler hold its
-    present rate, because a scheduler does not remember its past; rates edited by hand so far are
-    adopted as they would have gone on. Without a `total_steps` a `LambdaLR` stays the function it is.
+    The scheduler and its optimizer are not changed: a copy of the scheduler is stepped with an
+    empty optimizer, which takes some microseconds per update. If a shape of learnrate gives the
+    same rates, the schedule is that shape, otherwise a table. Steps before the scheduler's present
+    one have its present rate, because a scheduler does not remember its past. Rates that were
+    changed by hand count as the scheduler would continue from them. Without `total_steps`, a
+    `LambdaLR` stays a function.
 
     Args:
-        scheduler: Any open-loop scheduler, alone, in sequence or chained.
-        total_steps: Updates of the run. May be left out where the scheduler knows its own, or where one
-            of our shapes is the same without end.
-        group: The parameter group to read; by default the one with the highest rate, which stands
-            for all as long as they keep their ratio.
-        name: What to read: "lr", or what else the scheduler cycles ("momentum", "betas[0]").
+        scheduler: any open-loop scheduler, alone, in sequence or chained.
+        total_steps: updates of the run. May be omitted if the scheduler has a length, or if a shape
+            without an end gives the same rates.
+        group: index of the parameter group to read; by default the one with the highest rate, which
+            represents all groups if they keep their ratio.
+        name: the hyper-parameter to read: "lr", or another one that the scheduler cycles, such as
+            "momentum" or "betas[0]".
 
     Raises:
-        ArgumentError: the scheduler answers to losses, ends before `total_steps`, or needs a `total_steps`;
-            or the groups do not keep their ratio and no `group` is given.
+        ArgumentError: the scheduler depends on losses, ends before `total_steps`, or needs
+            `total_steps`; or the groups do not keep their ratio and `group` is not given.
     """
     _refuse_closed_loop(scheduler)
     own_total = getattr(scheduler, "total_steps", None)
@@ -66,20 +68,20 @@ def from_torch(
         raise ArgumentError(
             f"from_torch(total_steps=...) must be beyond the scheduler's step, {now}; got {total_steps!r}."
         )
-    dial = Dial(name, Constant())
-    rates = _simulated(scheduler, (total_steps or now + _LOOKED_AT) - now, dial)
-    chosen = _group_of(scheduler, rates, dial) if group is None else group
+    parameter = Hyperparameter(name, Constant())
+    rates = _simulated(scheduler, (total_steps or now + _COMPARED) - now, parameter)
+    chosen = _highest_group(scheduler, rates, parameter) if group is None else group
     column = rates[:, chosen]
     form = closed_form(scheduler, chosen) if name == "lr" else None
     if total_steps is not None and isinstance(scheduler, LambdaLR):
         form = None  # a table can be saved, a function cannot
-    found = _where_it_holds(form, column, now, total_steps)
-    if found is not None:
-        return found
+    schedule = _checked_form(form, column, now, total_steps)
+    if schedule is not None:
+        return schedule
     if total_steps is None:
         raise ArgumentError(
-            f"from_torch(total_steps=...) must be given for a {type(scheduler).__name__} as it stands; "
-            "it has no end of its own. Give the number of updates of the run."
+            f"from_torch(total_steps=...) must be given for this {type(scheduler).__name__}, which "
+            "has no length of its own. Give the number of updates of the run."
         )
     return _table(np.concatenate([np.full(now, column[0]), column]))
 
@@ -88,38 +90,38 @@ def _refuse_closed_loop(scheduler: object) -> None:
     if isinstance(scheduler, ReduceLROnPlateau) or not isinstance(scheduler, LRScheduler):
         raise ArgumentError(
             "from_torch(scheduler=...) must be an open-loop torch scheduler; got a "
-            f"{type(scheduler).__name__}, whose rates are no function of the step. Multiply a "
-            "schedule by one of our controllers instead."
+            f"{type(scheduler).__name__}, whose rates are not a function of the step. Use a schedule "
+            "with a controller, such as learnrate.controllers.Plateau, instead."
         )
 
 
 def position(scheduler: Any) -> int:
-    """How many steps it has made; a chained scheduler has no count but those of its parts."""
+    """The number of steps a scheduler has made; a chained one has only the counts of its parts."""
     while not hasattr(scheduler, "last_epoch"):
         scheduler = scheduler._schedulers[0]  # noqa: SLF001 - torch keeps them nowhere else
     return max(int(scheduler.last_epoch), 0)
 
 
-def _simulated(scheduler: LRScheduler, count: int, dial: Dial) -> Rates:
-    """What `count` updates from now on would be made with; a row an update, a column a group."""
+def _simulated(scheduler: LRScheduler, count: int, parameter: Hyperparameter) -> Rates:
+    """The values of the next `count` updates; one row per update, one column per group."""
     optimizer = _stand_in(scheduler.optimizer)
     twin = copy.deepcopy(scheduler, {id(scheduler.optimizer): optimizer})
-    rows = [[dial.read(group) for group in optimizer.param_groups]]
+    rows = [[parameter.read(group) for group in optimizer.param_groups]]
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # torch's own advice, which the user has had already
+        warnings.simplefilter("ignore")  # the original scheduler has given torch's warnings already
         for _ in range(count - 1):
             try:
                 twin.step()
             except ValueError as error:
                 raise ArgumentError(
-                    f"from_torch(total_steps=...) is more than the scheduler has: {error}"
+                    f"from_torch(total_steps=...) must not exceed the scheduler's length: {error}"
                 ) from error
-            rows.append([dial.read(group) for group in optimizer.param_groups])
+            rows.append([parameter.read(group) for group in optimizer.param_groups])
     return np.array(rows, dtype=np.float64)
 
 
 def _stand_in(optimizer: torch.optim.Optimizer) -> torch.optim.Optimizer:
-    """An optimizer with the same groups and nothing to train."""
+    """An optimizer with the same groups and no parameters."""
     empty = torch.optim.SGD([torch.zeros(1)], lr=0.0)
     empty.param_groups = [
         {**copy.deepcopy({k: v for k, v in group.items() if k != "params"}), "params": []}
@@ -129,11 +131,11 @@ def _stand_in(optimizer: torch.optim.Optimizer) -> torch.optim.Optimizer:
     return empty
 
 
-def _group_of(scheduler: LRScheduler, rates: Rates, dial: Dial) -> int:
-    """The highest group, if the others keep their share of it."""
+def _highest_group(scheduler: LRScheduler, rates: Rates, parameter: Hyperparameter) -> int:
+    """The index of the highest group, if the others keep their share of it."""
     groups: Sequence[dict[str, Any]] = scheduler.optimizer.param_groups
     bases = [
-        float(group.get(f"initial_{dial.name}", first))
+        float(group.get(f"initial_{parameter.name}", first))
         for group, first in zip(groups, rates[0], strict=True)
     ]
     top = int(np.argmax(bases))
@@ -141,16 +143,16 @@ def _group_of(scheduler: LRScheduler, rates: Rates, dial: Dial) -> int:
     if not np.allclose(rates, rates[:, [top]] * ratios, rtol=_CLOSE, atol=0.0):
         raise ArgumentError(
             "from_torch(group=...) must be given here: the parameter groups of this "
-            f"{type(scheduler).__name__} do not keep their ratio. Adopt each with group=0, 1, ... "
-            "and give them to to_torch(groups=[...])."
+            f"{type(scheduler).__name__} do not keep their ratio. Convert each with group=0, 1, ... "
+            "and pass the results to to_torch(groups=[...])."
         )
     return top
 
 
-def _where_it_holds(
+def _checked_form(
     form: Schedule | None, column: Rates, now: int, total_steps: int | None
 ) -> Schedule | None:
-    """The closed form, if it gives the same rates all along."""
+    """The closed form, if it gives the same rates at all steps."""
     if form is None:
         return None
     try:

@@ -1,4 +1,4 @@
-"""One hyper-parameter of an optimizer's groups: which value each group has at a step."""
+"""A hyper-parameter of an optimizer under a schedule: the value of each group at a step."""
 
 from __future__ import annotations
 
@@ -15,41 +15,47 @@ if TYPE_CHECKING:
 
     from learnrate.schedules import Schedule
 
-__all__ = ["Dial", "Group"]
+__all__ = ["Group", "Hyperparameter"]
 
 Group = dict[str, Any]
-BLOCK = 512  # steps evaluated at once: an update then costs a look-up
+BLOCK = 512  # steps that are evaluated at once, so that an update costs a look-up
 
 
-class Dial:
-    """A hyper-parameter by its name, such as "lr" or "betas[0]", under a schedule.
+class Hyperparameter:
+    """A hyper-parameter such as "lr" or "betas[0]", under a schedule.
 
-    The schedule gives the highest group's value; every other group keeps the share of it that it
-    was built with. With `only`, it is that one group's value, and no other is written. `skip`
-    holds the groups that have such a dial of their own, which do not count for the highest.
+    The schedule gives the value of the highest group. Each other group keeps its share of it, as
+    it was built.
+
+    Args:
+        name: the key in the parameter groups, with an index if its value is a tuple.
+        schedule: its values.
+        only: the index of the one group that is written, with the schedule's value itself; None
+            to write all groups.
+        skip: indices of groups that have a schedule of their own, and so do not count as highest.
+
+    Raises:
+        ArgumentError: the name is not of this form.
     """
 
     def __init__(
         self, name: str, schedule: Schedule, *, only: int | None = None, skip: Iterable[int] = ()
     ) -> None:
-        found = re.fullmatch(r"(\w+)(?:\[(\d+)\])?", name)
-        if found is None:
+        match = re.fullmatch(r"(\w+)(?:\[(\d+)\])?", name)
+        if match is None:
             raise ArgumentError(
                 f"hyper={{...}} must name hyper-parameters as 'momentum' or 'betas[0]'; "
                 f"got {name!r}."
             )
-        self.name, self.key = name, found[1]
-        self.index = None if found[2] is None else int(found[2])
+        self.name, self.key = name, match[1]
+        self.index = None if match[2] is None else int(match[2])
         self.schedule, self.only, self.skip = schedule, only, frozenset(skip)
         self.reference: float | None = None
         self.ratios: list[float] = []
-        self.first, self.values = (
-            0,
-            list[float](),
-        )  # the block of values worked out, from a step on
+        self.first, self.values = 0, list[float]()  # a block of values, from a step on
 
     def read(self, group: Group) -> float:
-        """The value a group has now."""
+        """The present value of a group."""
         try:
             value = group[self.key]
             return float(value if self.index is None else value[self.index])
@@ -60,13 +66,13 @@ class Dial:
                 f"groups of this optimizer have {', '.join(known)}."
             ) from None
 
-    def base(self, group: Group) -> float:
-        """The value a group was built with, remembered in the group where torch does too."""
+    def initial(self, group: Group) -> float:
+        """The value a group was built with; kept in the group under the key that torch uses."""
         return float(group.setdefault(f"initial_{self.name}", self.read(group)))
 
-    def follow(self, groups: Sequence[Group]) -> None:
-        """Learn the shares of groups that are new; those known keep theirs."""
-        bases = [self.base(group) for group in groups]
+    def add_groups(self, groups: Sequence[Group]) -> None:
+        """Work out the shares of new groups; known groups keep theirs."""
+        bases = [self.initial(group) for group in groups]
         if self.reference is None:
             counted = [base for i, base in enumerate(bases) if i not in self.skip]
             self.reference = max(counted, default=0.0)
@@ -74,27 +80,27 @@ class Dial:
             self.ratios.append(base / self.reference if self.reference > 0 else 1.0)
 
     def value(self, step: int) -> float:
-        """The schedule's value at a step, from the block it lies in."""
-        at = step - self.first
-        if not 0 <= at < len(self.values):
-            # Step 0 stands alone, so that the scheduler's second call is looked at closely.
+        """The schedule's value at a step, from the block of its values."""
+        index = step - self.first
+        if not 0 <= index < len(self.values):
+            # Step 0 is a block of its own, so that the second step() checks the order of calls.
             self.first, self.values = step, self._block(step, BLOCK if step > 0 else 1)
-            at = 0
-        return self.values[at]
+            index = 0
+        return self.values[index]
 
-    def turn(self, step: int, groups: Sequence[Group]) -> None:
+    def write_step(self, step: int, groups: Sequence[Group]) -> None:
         """Write the values of a step into the groups."""
         value = self.value(step)
         if self.only is not None:
             self.write(groups[self.only], value)
             return
         if len(self.ratios) < len(groups):
-            self.follow(groups)
-        for group, ratio in zip(groups, self.ratios, strict=False):  # shares may wait for groups
+            self.add_groups(groups)
+        for group, ratio in zip(groups, self.ratios, strict=False):  # a loaded state may have more
             self.write(group, value * ratio)
 
     def write(self, group: Group, value: float) -> None:
-        """Write one value; a tensor stays the same tensor, so that nothing is compiled again."""
+        """Write one value. A tensor is written in place, so that nothing is compiled again."""
         old = group[self.key]
         if self.index is not None:
             if isinstance(old[self.index], torch.Tensor):
@@ -112,6 +118,6 @@ class Dial:
     def _block(self, step: int, length: int) -> list[float]:
         try:
             values: list[float] = self.schedule(np.arange(step, step + length)).tolist()
-        except Exception:  # noqa: BLE001 - a function of the step may end before the block does
+        except Exception:  # noqa: BLE001 - a function of the step may fail beyond the last step
             return [self.schedule(step)]
         return values

@@ -1,10 +1,10 @@
-"""Which of our shapes says what a torch scheduler says. Every claim is checked by its caller."""
+"""Shapes that should give the rates of a torch scheduler. The caller checks that they do."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from torch.optim import lr_scheduler as theirs
+from torch.optim import lr_scheduler as torch_schedulers
 
 from learnrate._errors import ScheduleError
 from learnrate.schedules import (
@@ -31,14 +31,14 @@ if TYPE_CHECKING:
 __all__ = ["closed_form"]
 
 
-def closed_form(scheduler: theirs.LRScheduler, group: int) -> Schedule | None:
-    """Our shape for one group of a scheduler, in rates; None where we have none."""
+def closed_form(scheduler: torch_schedulers.LRScheduler, group: int) -> Schedule | None:
+    """The shape for one group of a scheduler, in rates; None if there is no such shape."""
     write = _FORMS.get(type(scheduler))  # a subclass may mean something else
     if write is None:
         return None
     try:
         return write(scheduler, group)
-    except (ScheduleError, ZeroDivisionError):  # a growing rate, or one outside our rules
+    except (ScheduleError, ZeroDivisionError):  # a growing rate, or one that the shape does not allow
         return None
 
 
@@ -56,8 +56,8 @@ def _share(part: float, whole: float) -> float:
 
 
 def _constant(scheduler: Any, group: int) -> Schedule:
-    held = _times(scheduler.factor, Constant(scheduler.total_iters))
-    return _base(scheduler, group) * held.then(Constant())
+    first = _times(scheduler.factor, Constant(scheduler.total_iters))
+    return _base(scheduler, group) * first.then(Constant())
 
 
 def _linear(scheduler: Any, group: int) -> Schedule:
@@ -74,8 +74,8 @@ def _step(scheduler: Any, group: int) -> Schedule:
 
 
 def _multi_step(scheduler: Any, group: int) -> Schedule:
-    at = tuple(sorted(scheduler.milestones.elements()))
-    return _base(scheduler, group) * MultiStep(factor=scheduler.gamma, boundaries=at)
+    milestones = tuple(sorted(scheduler.milestones.elements()))
+    return _base(scheduler, group) * MultiStep(factor=scheduler.gamma, boundaries=milestones)
 
 
 def _exponential(scheduler: Any, group: int) -> Schedule:
@@ -130,15 +130,15 @@ def _lambda(scheduler: Any, group: int) -> Schedule:
 
 
 _FORMS: dict[type, Callable[[Any, int], Schedule]] = {
-    theirs.ConstantLR: _constant,
-    theirs.LinearLR: _linear,
-    theirs.StepLR: _step,
-    theirs.MultiStepLR: _multi_step,
-    theirs.ExponentialLR: _exponential,
-    theirs.PolynomialLR: _polynomial,
-    theirs.CosineAnnealingLR: _cosine,
-    theirs.CosineAnnealingWarmRestarts: _restarts,
-    theirs.CyclicLR: _cyclic,
-    theirs.OneCycleLR: _one_cycle,
-    theirs.LambdaLR: _lambda,
+    torch_schedulers.ConstantLR: _constant,
+    torch_schedulers.LinearLR: _linear,
+    torch_schedulers.StepLR: _step,
+    torch_schedulers.MultiStepLR: _multi_step,
+    torch_schedulers.ExponentialLR: _exponential,
+    torch_schedulers.PolynomialLR: _polynomial,
+    torch_schedulers.CosineAnnealingLR: _cosine,
+    torch_schedulers.CosineAnnealingWarmRestarts: _restarts,
+    torch_schedulers.CyclicLR: _cyclic,
+    torch_schedulers.OneCycleLR: _one_cycle,
+    torch_schedulers.LambdaLR: _lambda,
 }

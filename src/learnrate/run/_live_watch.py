@@ -1,0 +1,75 @@
+"""The rules of `learnrate.watch`, applied to a run while it is recorded."""
+
+from __future__ import annotations
+
+import weakref
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from learnrate.watch import Watcher
+
+if TYPE_CHECKING:
+    from learnrate.run._live_edits import LiveEdits
+    from learnrate.watch import Finding, Observations
+
+__all__ = ["LiveWatch"]
+
+
+class LiveWatch:
+    """An observer of a recorder that returns each finding once, as soon as it holds.
+
+    Args:
+        edits: have the schedule with its edits so far, which the rates are compared with. They are
+            held weakly: the recorder's thread must not keep a run alive that nobody uses any more.
+    """
+
+    def __init__(self, edits: LiveEdits) -> None:
+        self._edits, self._edited = weakref.ref(edits), edits.edited
+        self._watcher: Watcher | None = None
+        self._last_step = -1
+
+    def __call__(self, rows: Observations) -> tuple[Finding, ...]:
+        """The findings that new rows lead to."""
+        if self._watcher is None:
+            self._watcher = Watcher(
+                rows.run, total_steps=rows.total_steps, schedule=rows.schedule, facts=rows.facts
+            )
+        self._update_schedule(self._watcher)
+        steps, columns = _without_late_validation(rows, self._last_step)
+        if not steps.size:
+            return ()
+        self._last_step = int(steps[-1])
+        return self._watcher.feed(steps, columns, rows.facts)
+
+    def finish(self) -> tuple[Finding, ...]:
+        """The findings of rules that need the end of the run."""
+        if self._watcher is None:
+            return ()
+        self._update_schedule(self._watcher)
+        return self._watcher.finish()
+
+    def _update_schedule(self, watcher: Watcher) -> None:
+        edits = self._edits()
+        if edits is None or edits.edited is self._edited:
+            return
+        edited = self._edited = edits.edited
+        steps = [edit.step for edit in edited.edits if edit.step is not None]
+        schedule = None if edited.base is None else edited.schedule
+        watcher.replan(schedule=schedule, total_steps=edited.total_steps, edits=steps)
+
+
+def _without_late_validation(
+    rows: Observations, last_step: int
+) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """The rows, with a validation loss of an earlier update moved to the next update.
+
+    In a row of its own, at an old step, the rules would take it for a resume.
+    """
+    late = (rows.step <= last_step) & np.isnan(rows.column("loss"))
+    columns = {name: values[~late] for name, values in rows.columns.items()}
+    validation = rows.column("validation")[late]
+    if late.any() and not late.all() and np.isnan(columns["validation"][0]):
+        columns["validation"] = columns["validation"].copy()
+        columns["validation"][0] = validation[-1]
+    return rows.step[~late], columns

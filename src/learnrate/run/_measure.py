@@ -1,0 +1,90 @@
+"""Measure: what a run measures of its updates, and how often."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from learnrate._checks import check_finite, check_whole, refuse
+from learnrate.schedules import Schedule
+
+__all__ = ["Cadence", "Measure"]
+
+_SHARE = 0.001  # of the run's time, for each measurement
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measure:
+    """What a run measures of its updates, and how often: `attach(..., measure=Measure(every=10))`.
+
+    Args:
+        every: updates from one recorded row to the next, at least 1.
+        gradient_every: updates from one measurement of the gradient norm to the next; 0 for none;
+            None for as often as 0.1 % of the run's time allows. If parameters are split over
+            processes, the norm is not measured, since that would take communication; pass it to
+            `run.step`.
+        update_every: the same for the update ratio: the norm of the update over the norm of the
+            weights, from a sample of at most 65,536 weights.
+        clip_norm: clip the gradient to this norm before every update, as `clip_grad_norm_` does,
+            and record its norm before clipping. If you clip the gradient yourself, leave this at
+            None and call `run.step(loss, gradient_norm=...)`.
+        watch: whether the rules of `learnrate.watch` read what is recorded, in the recorder's
+            thread. Their findings are in `run.findings` and in the store.
+        planned: the schedule that the rates should follow, if `attach` is called with
+            `schedule=None`. It is recorded, and the rules compare the rates with it.
+
+    Raises:
+        ArgumentError: a value is outside its rule.
+    """
+
+    every: int = 1
+    gradient_every: int | None = None
+    update_every: int | None = None
+    clip_norm: float | None = None
+    watch: bool = True
+    planned: Schedule | None = None
+
+    def __post_init__(self) -> None:
+        check_whole("Measure", "every", self.every, 1)
+        for name in ("gradient_every", "update_every"):
+            if getattr(self, name) is not None:
+                check_whole("Measure", name, getattr(self, name), 0)
+        if self.clip_norm is not None:
+            check_finite("Measure", "clip_norm", self.clip_norm)
+            if self.clip_norm <= 0:
+                refuse("Measure", "clip_norm", "above 0", self.clip_norm)
+        if self.planned is not None and not isinstance(self.planned, Schedule):
+            refuse("Measure", "planned", "a schedule, or None", self.planned)
+
+
+class Cadence:
+    """When to measure: at every n-th update, or as often as a share of the run's time allows.
+
+    Args:
+        every: updates from one measurement to the next; 0 for none; None for as often as the
+            share allows.
+    """
+
+    def __init__(self, every: int | None) -> None:
+        self._every = every
+        self._next = math.inf if every == 0 else -math.inf
+
+    def is_due(self, step: int) -> bool:
+        """Whether to measure the update of a step."""
+        return step % self._every == 0 if self._every else step >= self._next
+
+    def add_cost(self, step: int, seconds: float, update_seconds: float | None) -> None:
+        """Note what a measurement cost.
+
+        Args:
+            step: of the measured update.
+            seconds: the measurement took.
+            update_seconds: a whole update takes; None if it is not known yet.
+        """
+        if self._every is None and update_seconds is not None:
+            ratio = seconds / (_SHARE * max(update_seconds, 1e-9))
+            self._next = step + max(1, math.ceil(ratio))
+
+    def stop(self) -> None:
+        """Measure no more."""
+        self._every, self._next = 0, math.inf
