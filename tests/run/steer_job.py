@@ -65,7 +65,7 @@ def loop(place, checkpoint, trace, kills):
 def attempt(place, checkpoint, trace, kill):
     """Until it is done, or killed in a step: before its update, after it, or after its trace."""
 
-    def here(phase):
+    def maybe_kill(phase):
         if f"{step}.{phase}" == kill:
             os.kill(os.getpid(), signal.SIGKILL)
 
@@ -79,20 +79,22 @@ def attempt(place, checkpoint, trace, kill):
     with Path(trace).open("a") as file:
         while not run.done:
             step = run.next_step
-            if step == 17 and not saved.with_suffix(".asked").exists():
+            if step == 17 and not saved.with_suffix(".requested").exists():
                 run.steer("scale 0.5", author="ann", reason="flat")
-                saved.with_suffix(".asked").touch()
+                saved.with_suffix(".requested").touch()
             if step % 10 == 0:
                 parts = {"model": model, "optimizer": optimizer, "run": run}
-                torch.save({name: one.state_dict() for name, one in parts.items()}, f"{saved}.new")
+                torch.save(
+                    {name: part.state_dict() for name, part in parts.items()}, f"{saved}.new"
+                )
                 Path(f"{saved}.new").replace(saved)
-            here(0)
+            maybe_kill(0)
             rate = run.lr
             loss = update(model, optimizer, step)
-            here(1)
+            maybe_kill(1)
             file.write(json.dumps([step, rate, loss.item()]) + "\n")
             file.flush()
-            here(2)
+            maybe_kill(2)
             run.step(loss)
     run.finish()
     sys.stdout.write(json.dumps([value.tolist() for value in model.parameters()]))
@@ -107,13 +109,15 @@ def ranks(place, folder):
     run = learnrate.attach(
         optimizer, "0.1 * constant(100000)", store=place, model=model, limits={"highest": 0.2}
     )
-    used, asked = [], ["scale 0.5", "set 0.03", "snapshot", "scale 100", "hold", "stop"]
+    used, edits = [], ["scale 0.5", "set 0.03", "snapshot", "scale 100", "hold", "stop"]
     while not run.done:
-        if rank == 0 and asked and len(used) % 40 == 20:
-            kind, *value = asked.pop(0).split()
+        if rank == 0 and edits and len(used) % 40 == 20:
+            kind, *value = edits.pop(0).split()
             run.recorder.flush()
             store = learnrate.Store(place)
-            if kind == "scale" and value == ["100"]:  # beyond the limits: said by nobody who asks
+            if kind == "scale" and value == [
+                "100"
+            ]:  # beyond the limits: request() would refuse it
                 store.add_edit(run.id, kind, 100.0, author="ann")
             else:
                 request(store, run.id, kind, *map(float, value), author="ann")
@@ -123,10 +127,10 @@ def ranks(place, folder):
         if len(used) > 20_000:
             raise RuntimeError("the edits did not come")
     run.finish()
-    edits = [[edit.words, edit.step] for edit in run.edited.edits]
+    applied = [[edit.words, edit.step] for edit in run.edited.edits]
     weights = [value.tolist() for value in model.parameters()]
-    says = {"used": used, "edits": edits, "stopped": run.stopped, "weights": weights}
-    (Path(folder) / f"{rank}.json").write_text(json.dumps(says))
+    result = {"used": used, "edits": applied, "stopped": run.stopped, "weights": weights}
+    (Path(folder) / f"{rank}.json").write_text(json.dumps(result))
     distributed.barrier()
     distributed.destroy_process_group()
 

@@ -1,4 +1,4 @@
-"""The guard: injected faults on real small trainings end where the clean ones do."""
+"""The guard: small trainings with injected faults end at the loss of a clean training."""
 
 import json
 import math
@@ -11,7 +11,7 @@ from torch import nn
 import learnrate
 from learnrate import ArgumentError, Store, Task
 from learnrate.run import Guard
-from learnrate.run._guard import Watchman, WayBack
+from learnrate.run._guard import GuardState, Rollback
 from learnrate.steering import replayed
 
 STEPS = 400
@@ -29,7 +29,7 @@ INDEX = torch.Generator()
 
 
 class Loop:
-    """A loop of one's own: an MLP, batches that follow from how many were drawn."""
+    """A training loop with an MLP; a batch is a function of the number of batches drawn so far."""
 
     def __init__(self, store=False, **options):
         torch.manual_seed(0)
@@ -81,27 +81,28 @@ def nan_at(*batches):
     return lambda drawn, x, y: (x * math.nan, y) if drawn in batches else (x, y)
 
 
-def labels_of_nowhere(drawn, x, y):
+def wrong_labels(drawn, x, y):
     return (x, 300.0 + 0.0 * y) if 150 <= drawn < 158 else (x, y)
 
 
 FAULTS = {
     "nan": (nan_at(170), None),
     "nan twice": (nan_at(120, 260), None),
-    "poisoned batches": (labels_of_nowhere, None),
+    "poisoned batches": (wrong_labels, None),
     "a rate of a hundred times": (None, {160: "scale 100"}),
 }
 
 
 @pytest.mark.parametrize("name", FAULTS)
-def test_a_run_that_is_saved_ends_within_five_percent_of_the_clean_one(name, clean, tmp_path):
+def test_a_rescued_run_ends_within_five_percent_of_the_clean_one(name, clean, tmp_path):
     poison, edits = FAULTS[name]
     loop = Loop(tmp_path / "a.db", guard=True).train(poison, edits)
     assert loop.run.stopped is None
     assert loop.loss() <= 1.05 * clean
-    made = [one for one in Store(tmp_path / "a.db").edits(loop.run.id) if one.author == "guard"]
-    assert [one.kind for one in made][:2] == ["rollback", "scale"]
-    assert all("the loss is" in one.reason for one in made)
+    edits = Store(tmp_path / "a.db").edits(loop.run.id)
+    edits = [edit for edit in edits if edit.author == "guard"]
+    assert [edit.kind for edit in edits][:2] == ["rollback", "scale"]
+    assert all("the loss is" in edit.reason for edit in edits)
     assert loop.run.edited.schedule.table()[-1] < 0.05 * 0.51
 
 
@@ -110,26 +111,28 @@ def test_without_a_guard_these_faults_ruin_the_run(clean):
         assert not Loop().train(poison, edits).loss() <= 1.05 * clean
 
 
-def test_a_clean_run_is_left_alone_to_the_bit(clean):
+def test_a_clean_run_is_not_changed_by_a_bit(clean):
     loop = Loop(guard=Guard(every=10)).train()
     assert loop.run.edited.edits == ()
     assert loop.loss() == clean
 
 
-def test_after_its_rescues_it_stops_with_advice(tmp_path):
+def test_after_the_last_rescue_the_run_stops_with_advice(tmp_path):
     loop = Loop(tmp_path / "a.db", guard=Guard(times=2)).train(
         lambda drawn, x, y: (x * math.nan, y) if drawn >= 200 else (x, y)
     )
     assert loop.run.gave_up
     assert "after 2 rescues. Lower the peak rate or run learnrate plan" in loop.run.stopped
     assert Store(tmp_path / "a.db").run(loop.run.id).status == "diverged"
-    assert len([one for one in loop.run.edited.edits if one.kind == "scale"]) == 2
-    again = replayed(store := Store(tmp_path / "a.db"), loop.run.id)  # ends where it was given up
+    assert len([edit for edit in loop.run.edited.edits if edit.kind == "scale"]) == 2
+    again = replayed(
+        store := Store(tmp_path / "a.db"), loop.run.id
+    )  # it ends where the guard gave up
     assert again.lr.tolist() == store.observations(loop.run.id).column("lr").tolist()
     assert (again.edits[-1].kind, again.edits[-1].author) == ("stop", "guard")
 
 
-def test_the_rate_after_a_rescue_is_below_what_it_was(tmp_path):
+def test_the_rate_after_a_rescue_is_below_the_rate_before(tmp_path):
     loop = Loop(guard=Guard(every=20)).train(nan_at(130), {115: "scale 0.1"})
     scale = loop.run.edited.edits[-1]
     assert (scale.author, scale.kind) == ("guard", "scale")
@@ -158,8 +161,8 @@ def test_a_ring_is_bounded_and_goes_back_to_the_bit(on_disk, tmp_path):
     loop.run.steer("rollback 80")
     assert loop.run.snapshots == [70, 80]
     assert all(
-        torch.equal(one, other)
-        for one, other in zip(states[80], loop.model.parameters(), strict=True)
+        torch.equal(first, second)
+        for first, second in zip(states[80], loop.model.parameters(), strict=True)
     )
     loop.run.finish()
 
@@ -171,13 +174,14 @@ def test_a_damaged_snapshot_is_an_error_that_changes_nothing(tmp_path):
     loop.run.steer("rollback 0")
     assert loop.run.edited.edits == ()
     assert all(
-        torch.equal(one, other) for one, other in zip(before, loop.model.parameters(), strict=True)
+        torch.equal(first, second)
+        for first, second in zip(before, loop.model.parameters(), strict=True)
     )
     loop.run.finish()
 
 
-def poisoned_task(batches=32, bad=9):
-    data = [(X[at % 512 : at % 512 + 16], Y[at % 512 : at % 512 + 16]) for at in range(0, 512, 16)]
+def poisoned_task():
+    data = [(X[i : i + 16], Y[i : i + 16]) for i in range(0, 512, 16)]
     data = data * 8
     data[200] = (data[200][0] * math.nan, data[200][1])
     return Task(
@@ -189,74 +193,74 @@ def poisoned_task(batches=32, bad=9):
     )
 
 
-def test_the_reference_loop_obeys_the_guard_and_its_replay_repeats_it(tmp_path):
+def test_train_obeys_the_guard_and_its_replay_repeats_the_run(tmp_path):
     store = Store(tmp_path / "a.db")
     options = {"progress": False, "store": store, "seed": 4}
     saved = learnrate.train(poisoned_task(), 0.05, guard=True, **options)
     assert (saved.curve.status, saved.curve.steps) == ("finished", 240)
     assert {edit.author for edit in saved.edits} == {"guard"}
-    found = learnrate.steering.replayed(store, saved.run)
+    replay = replayed(store, saved.run)
     again = learnrate.train(
-        poisoned_task(), found.base, edits=found.again, seed=found.seed, progress=False
+        poisoned_task(), replay.base, edits=replay.again, seed=replay.seed, progress=False
     )
     assert again.curve.loss.tolist() == saved.curve.loss.tolist()
-    assert again.curve.lr.tolist() == saved.curve.lr.tolist() == found.lr.tolist()
+    assert again.curve.lr.tolist() == saved.curve.lr.tolist() == replay.lr.tolist()
     assert all(
-        torch.equal(one, other)
-        for one, other in zip(saved.model.parameters(), again.model.parameters(), strict=True)
+        torch.equal(first, second)
+        for first, second in zip(saved.model.parameters(), again.model.parameters(), strict=True)
     )
     ruined = learnrate.train(poisoned_task(), 0.05, progress=False, seed=4)
     assert ruined.curve.status == "diverged"
 
 
-def test_one_wild_loss_is_no_trouble_and_a_few_in_a_row_are():
-    watchman = Watchman(Guard(patience=3))
-    for at in range(30):
-        assert watchman.trouble(1.0 + 0.01 * (at % 5)) is None
-    assert watchman.trouble(9.0) is None
-    assert not watchman.calm
-    assert watchman.trouble(1.0) is None
-    assert [watchman.trouble(9.0) for _ in range(2)] == [None, None]
-    assert "above" in watchman.trouble(9.0)
-    assert watchman.trouble(math.nan) == "the loss is nan"
+def test_one_spike_is_no_trouble_and_several_in_a_row_are():
+    guard = GuardState(Guard(patience=3))
+    for step in range(30):
+        assert guard.trouble(1.0 + 0.01 * (step % 5)) is None
+    assert guard.trouble(9.0) is None
+    assert not guard.is_calm
+    assert guard.trouble(1.0) is None
+    assert [guard.trouble(9.0) for _ in range(2)] == [None, None]
+    assert "above" in guard.trouble(9.0)
+    assert guard.trouble(math.nan) == "the loss is nan"
 
 
-def by_heart():
-    """Losses of a run that has learned its data by heart: a thousandth one moment, 1e-8 the next."""
+def memorised():
+    """Losses of a run that has memorised its data: a thousandth at one step, 1e-8 at the next."""
     draws = np.random.default_rng(0).normal(size=3000)
     return [2.3 * math.exp(-step / 100) + 1e-6 * math.exp(3 * draws[step]) for step in range(3000)]
 
 
-def test_the_wild_losses_of_a_run_that_has_learned_all_are_let_be_and_a_rise_is_not():
-    watchman = Watchman(Guard())
-    assert {watchman.trouble(loss) for loss in by_heart()} == {None}
-    assert [watchman.trouble(0.2) for _ in range(3)][:2] == [None, None]
-    assert not watchman.calm
+def test_spikes_of_a_run_that_has_memorised_its_data_are_no_trouble_and_a_rise_is():
+    guard = GuardState(Guard())
+    assert {guard.trouble(loss) for loss in memorised()} == {None}
+    assert [guard.trouble(0.2) for _ in range(3)][:2] == [None, None]
+    assert not guard.is_calm
 
 
-def test_the_way_back_is_the_last_state_from_before_the_trouble():
-    watchman = Watchman(Guard(patience=3), total_steps=1000)  # a state every 20 updates
-    assert watchman.way_back(64, [20, 40, 60]) == WayBack(40, useless=None, at_once=False)
-    assert watchman.way_back(3, [2]) == WayBack(2, useless=None, at_once=False)
-    assert watchman.way_back(3, []) == WayBack(None, useless=None, at_once=False)
+def test_a_rollback_goes_to_the_last_snapshot_from_before_the_trouble():
+    guard = GuardState(Guard(patience=3), total_steps=1000)  # a state every 20 updates
+    assert guard.choose_rollback(64, [20, 40, 60]) == Rollback(40, discard=None, at_once=False)
+    assert guard.choose_rollback(3, [2]) == Rollback(2, discard=None, at_once=False)
+    assert guard.choose_rollback(3, []) == Rollback(None, discard=None, at_once=False)
 
 
-def test_where_trouble_comes_back_soon_a_state_further_back_is_tried():
-    watchman = Watchman(Guard(patience=3), total_steps=1000)
-    watchman.rescued(64, 40)
-    assert watchman.way_back(44, [20, 40]) == WayBack(20, useless=None, at_once=True)
-    assert watchman.way_back(60, [20, 40]) == WayBack(20, useless=40, at_once=False)
-    assert watchman.way_back(90, [20, 40]) == WayBack(40, useless=None, at_once=False)
+def test_if_trouble_returns_soon_an_earlier_snapshot_is_used():
+    guard = GuardState(Guard(patience=3), total_steps=1000)
+    guard.add_rescue(64, 40)
+    assert guard.choose_rollback(44, [20, 40]) == Rollback(20, discard=None, at_once=True)
+    assert guard.choose_rollback(60, [20, 40]) == Rollback(20, discard=40, at_once=False)
+    assert guard.choose_rollback(90, [20, 40]) == Rollback(40, discard=None, at_once=False)
 
 
-def test_what_it_has_seen_is_saved_as_json():
-    losses = [*by_heart()[:777], 0.3, 0.3]
-    one, other = Watchman(Guard()), Watchman(Guard())
+def test_the_state_of_a_guard_is_saved_as_json():
+    losses = [*memorised()[:777], 0.3, 0.3]
+    guard, restored = GuardState(Guard()), GuardState(Guard())
     for loss in losses:
-        one.trouble(loss)
-    other.load_state_dict(json.loads(json.dumps(one.state_dict())))
-    assert other == one
-    assert "above" in other.trouble(0.3)
+        guard.trouble(loss)
+    restored.load_state_dict(json.loads(json.dumps(guard.state_dict())))
+    assert restored == guard
+    assert "above" in restored.trouble(0.3)
 
 
 @pytest.mark.parametrize(

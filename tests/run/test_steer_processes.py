@@ -29,7 +29,7 @@ def loop(folder, kills=""):
 
 
 def trace_of(folder):
-    """What was used at each step, by the last attempt at it."""
+    """The rate and loss of each step in its last attempt."""
     lines = [json.loads(line) for line in (folder / "trace").read_text().splitlines()]
     return {step: rest for step, *rest in lines}
 
@@ -54,12 +54,13 @@ def test_killed_at_any_step_it_goes_on_to_the_bit_with_its_edits(whole, tmp_path
     (run,) = Store(tmp_path / "runs.db").runs()
     assert (run.status, run.step) == ("finished", 60)
     edits = Store(tmp_path / "runs.db").edits(run.id)
-    asked = [(one.kind, one.step) for one in edits if one.author == "ann"]
-    assert asked == [("scale", 17)]
-    seen = Store(tmp_path / "runs.db").observations(run.id)
+    requested = [(edit.kind, edit.step) for edit in edits if edit.author == "ann"]
+    assert requested == [("scale", 17)]
+    observations = Store(tmp_path / "runs.db").observations(run.id)
     expected = {step: rate for step, (rate, _) in whole[1].items()}
     assert all(
-        expected[step] == rate for step, rate in zip(seen.step, seen.column("lr"), strict=True)
+        expected[step] == rate
+        for step, rate in zip(observations.step, observations.column("lr"), strict=True)
     )
     whole_schedule = Edited(run.schedule, edits_of(edits)).schedule
     assert whole_schedule.table().tolist() == list(expected.values())
@@ -82,7 +83,7 @@ def test_killed_between_an_edit_and_its_answer_it_takes_the_edit_once(tmp_path, 
     train(optimizer, run, 3)
     before = run.state_dict()
     with monkeypatch.context() as patched:
-        patched.setattr(Store, "answer_edit", lambda *args, **kwargs: True)  # never gets there
+        patched.setattr(Store, "answer_edit", lambda *args, **kwargs: True)  # the answer is lost
         run.steer("scale 0.5", author="ann")
         train(optimizer, run, 6)
         after = run.state_dict()
@@ -93,7 +94,7 @@ def test_killed_between_an_edit_and_its_answer_it_takes_the_edit_once(tmp_path, 
         store.set_status(run.id, "stopped")
         optimizer, again = attached()
         again.load_state_dict(state)
-        again._steering.mailbox.fetch()
+        again._edits.mailbox.exchange()
         train(optimizer, again, 12)
         assert again.lr == expected
         again.finish()
@@ -113,7 +114,7 @@ def test_two_ranks_apply_every_edit_at_the_same_step(tmp_path):
     assert first == second
     (run,) = Store(place).runs()
     edits = Store(place).edits(run.id)
-    assert [[one.kind, one.status] for one in edits] == [
+    assert [[edit.kind, edit.status] for edit in edits] == [
         ["scale", "applied"],
         ["set", "applied"],
         ["snapshot", "applied"],
@@ -121,12 +122,12 @@ def test_two_ranks_apply_every_edit_at_the_same_step(tmp_path):
         ["hold", "applied"],
         ["stop", "applied"],
     ]
-    assert [step for _, step in first["edits"]] == [one.step for one in edits if one.step]
+    assert [step for _, step in first["edits"]] == [edit.step for edit in edits if edit.step]
     assert first["stopped"] == "stopped by ann"
-    at = {one.kind: one.step for one in edits if one.status == "applied"}
-    assert first["used"][at["scale"] - 1 : at["scale"] + 1] == [0.1, 0.05]
+    steps = {edit.kind: edit.step for edit in edits if edit.status == "applied"}
+    assert first["used"][steps["scale"] - 1 : steps["scale"] + 1] == [0.1, 0.05]
     assert first["used"][-1] == 0.03
-    assert len(first["used"]) == at["stop"]
+    assert len(first["used"]) == steps["stop"]
 
 
 # Resumed otherwise than saved
@@ -152,7 +153,9 @@ def test_a_rate_changed_on_resume_is_one_argument_and_an_edit(tmp_path):
     state = first.train(10).state_dict()
     first.run.finish("stopped")
     second = Short(tmp_path / "a.db", "0.02 * constant(50)")
-    with pytest.raises(ArgumentError, match=r"change_schedule=True\) to go on under the new one"):
+    with pytest.raises(
+        ArgumentError, match=r"change_schedule=True\) to continue under the new one"
+    ):
         second.run.load_state_dict(state)
     second.run.load_state_dict(state, change_schedule=True, reason="too high")
     assert second.run.lr == 0.02
@@ -193,14 +196,14 @@ import time
 from learnrate import Task
 from learnrate.testing import quadratic_task
 
-made = quadratic_task(total_steps=300)
+template = quadratic_task(total_steps=300)
 
 def slow(model, batch):
     time.sleep(0.01)
-    return made.loss_of(model, batch)
+    return template.loss_of(model, batch)
 
-task = Task(model=made.model, loss=slow, data=made.data, optimizer=made.optimizer, total_steps=300)
-quick = Task(model=made.model, loss=made.loss_of, data=made.data, optimizer=made.optimizer, total_steps=300)
+task = Task(model=template.model, loss=slow, data=template.data, optimizer=template.optimizer, total_steps=300)
+quick = Task(model=template.model, loss=template.loss_of, data=template.data, optimizer=template.optimizer, total_steps=300)
 """
 
 
@@ -232,9 +235,9 @@ def test_a_training_is_steered_from_the_shell_and_repeated_to_the_bit(tmp_path):
         for ask in asks:
             ask.join()
     assert training.returncode == 0, err
-    refused, applied = sorted(done, key=lambda one: -one.returncode)
+    refused, applied = sorted(done, key=lambda process: -process.returncode)
     assert applied.returncode == 0, applied.stderr
-    assert "took it up at step" in applied.stdout
+    assert "applied it at step" in applied.stdout
     assert refused.returncode == 2
     assert "there is no snapshot of step 7" in refused.stderr
     replay = json.loads(shell("replay", "last", "--json", place=place).stdout)
@@ -258,7 +261,7 @@ def test_misuse_is_one_sentence_exits_with_2_and_changes_nothing(tmp_path, capsy
     run.recorder.flush()
     store = Store(tmp_path / "a.db")
 
-    def said(*arguments):
+    def error_of(*arguments):
         monkeypatch.setattr(
             sys, "argv", ["learnrate", *arguments, "--store", str(tmp_path / "a.db")]
         )
@@ -267,18 +270,18 @@ def test_misuse_is_one_sentence_exits_with_2_and_changes_nothing(tmp_path, capsy
         assert ended.value.code == 2, arguments
         return capsys.readouterr().err
 
-    assert "there is no run 'nobody'" in said("steer", "nobody", "hold")
-    assert "did you mean 'scale'" in said("steer", "last", "scael", "0.5")
-    assert "No such option" in said("steer", "last", "set", "-1")
-    assert "a rate above 0" in said("steer", "last", "set", "0")
-    assert "a rate above 0" in said("steer", "last", "set", "nan")
-    assert "no snapshot of step 3, and none at all" in said("steer", "last", "rollback", "3")
-    assert "only decay takes a shape" in said("steer", "last", "hold", "--shape", "cosine")
-    assert "there is no group 3" in said("steer", "last", "hold", "--group", "3")
-    assert "there is no run 'nobody'" in said("replay", "nobody")
+    assert "there is no run 'nobody'" in error_of("steer", "nobody", "hold")
+    assert "did you mean 'scale'" in error_of("steer", "last", "scael", "0.5")
+    assert "No such option" in error_of("steer", "last", "set", "-1")
+    assert "a rate above 0" in error_of("steer", "last", "set", "0")
+    assert "a rate above 0" in error_of("steer", "last", "set", "nan")
+    assert "no snapshot of step 3, and no other one" in error_of("steer", "last", "rollback", "3")
+    assert "only decay takes a shape" in error_of("steer", "last", "hold", "--shape", "cosine")
+    assert "there is no group 3" in error_of("steer", "last", "hold", "--group", "3")
+    assert "there is no run 'nobody'" in error_of("replay", "nobody")
     run.finish()
-    assert "has ended (finished)" in said("steer", run.id, "hold")
-    assert "no run in" in said("steer", "last", "hold")
+    assert "has ended (finished)" in error_of("steer", run.id, "hold")
+    assert "no run in" in error_of("steer", "last", "hold")
     assert store.edits(run.id) == []
 
 

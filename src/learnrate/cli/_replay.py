@@ -1,4 +1,4 @@
-"""`learnrate replay`: a run's schedule with its edits."""
+"""`learnrate replay`: the schedule of a run with its edits."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ __all__ = ["replay"]
 def replay(run: RunArgument, store: StoreOption = None, as_json: JsonOption = False) -> None:
     """Print the schedule of a run with the edits that took effect.
 
-    Train with it again: learnrate train TASK --replay RUN.
+    To train with it again, use learnrate train TASK --replay RUN.
 
     [dim]learnrate replay last --json[/dim]
     """
     from learnrate.steering import replayed  # noqa: PLC0415 - loads SQLAlchemy, which --help does not need
     from learnrate.store import Store  # noqa: PLC0415
 
-    found = replayed(Store(store, create=False), run)
+    result = replayed(Store(store, create=False), run)
     if as_json:
-        print_json(found.to_dict())
+        print_json(result.to_dict())
         return
     from learnrate.report import show_schedules  # noqa: PLC0415 - not for --json
 
-    show_schedules(console(), [(str(found.schedule), found.lr)])
-    for edit in found.edits:
+    show_schedules(console(), [(str(result.schedule), result.lr)])
+    for edit in result.edits:
         typer.echo(str(edit))

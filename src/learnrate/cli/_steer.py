@@ -14,48 +14,54 @@ if TYPE_CHECKING:
 
 __all__ = ["steer"]
 
-_POLL = 0.1  # seconds between looks for the answer
+_POLL = 0.1  # seconds between checks for the answer
 
 
 def steer(
     run: Annotated[
         str,
         typer.Argument(
-            metavar="RUN", help="A run's id, the beginning of one, or last: the newest that runs."
+            metavar="RUN",
+            help="The id of a run, its beginning, or last for the newest that is running.",
         ),
     ],
     edit: Annotated[
         list[str],
         typer.Argument(
             metavar="EDIT...",
-            help="scale F, set LR, hold, release, decay STEPS, stretch TOTAL, follow SCHEDULE, "
+            help="scale F, set LR, hold, release, decay STEPS, stretch TOTAL_STEPS, follow SCHEDULE, "
             "rollback STEP, snapshot, probe or stop.",
         ),
     ],
-    reason: Annotated[str, typer.Option(help="Why; kept with the edit.", show_default=False)] = "",
+    reason: Annotated[
+        str, typer.Option(help="Why; stored with the edit.", show_default=False)
+    ] = "",
     group: Annotated[
         int | None,
-        typer.Option(help="The parameter group it is for; all by default.", show_default=False),
+        typer.Option(help="Index of the parameter group; all by default.", show_default=False),
     ] = None,
     shape: Annotated[
         str | None,
-        typer.Option(help="Of a decay, such as cosine; linear by default.", show_default=False),
+        typer.Option(
+            help="The shape of a decay, such as cosine; linear by default.", show_default=False
+        ),
     ] = None,
     author: Annotated[
         str | None,
         typer.Option(
-            help="Who asks; LEARNRATE_AUTHOR, or who is logged in, by default.", show_default=False
+            help="Who makes the edit; LEARNRATE_AUTHOR or the login name by default.",
+            show_default=False,
         ),
     ] = None,
     wait: Annotated[
-        float, typer.Option(help="Seconds to wait for the run to take it up; 0 does not wait.")
+        float, typer.Option(help="Seconds to wait for the answer of the run; 0 does not wait.")
     ] = 10.0,
     store: StoreOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Change the rate of a running job, by hand: stored first, then taken up by the run.
+    """Change the rate of a running job. The edit is stored first, then the run applies it.
 
-    The exit status is 1 if the run refused it.
+    The exit status is 1 if the run refuses the edit.
 
     [dim]learnrate steer last scale 0.5 --reason "the loss is flat"[/dim]
     """
@@ -63,29 +69,29 @@ def steer(
     from learnrate.steering import login, request  # noqa: PLC0415
     from learnrate.store import Store  # noqa: PLC0415
 
-    asked = edit_in(edit, shape=shape, group=group, author=author or login(), reason=reason)
-    held = Store(store, create=False)
+    requested = edit_in(edit, shape=shape, group=group, author=author or login(), reason=reason)
+    opened = Store(store, create=False)
     stored = request(
-        held,
+        opened,
         run,
-        str(asked.kind),
-        asked.value,
+        str(requested.kind),
+        requested.value,
         group=group,
-        author=asked.author,
+        author=requested.author,
         reason=reason,
     )
-    answered = _answered(held, stored, wait)
+    stored = _wait_for_answer(opened, stored, wait)
     if as_json:
-        print_json(_document(answered))
+        print_json(_document(stored))
     else:
-        typer.echo(f"{asked.words}: {_said(answered, wait)}")
-    if answered.status == "refused":
-        typer.echo(f"learnrate steer: {answered.run} refused it: {answered.answer}", err=True)
+        typer.echo(f"{requested.words}: {_answer_in_words(stored, wait)}")
+    if stored.status == "refused":
+        typer.echo(f"learnrate steer: {stored.run} refused it: {stored.answer}", err=True)
         raise typer.Exit(1)
 
 
-def _answered(store: Store, stored: StoredEdit, wait: float) -> StoredEdit:
-    """The edit once it is answered, or as it is when the time is over."""
+def _wait_for_answer(store: Store, stored: StoredEdit, wait: float) -> StoredEdit:
+    """The edit when it is answered, or as it is after the waiting time."""
     end = time.monotonic() + wait
     while stored.status == "pending" and time.monotonic() < end:
         time.sleep(_POLL)
@@ -93,17 +99,18 @@ def _answered(store: Store, stored: StoredEdit, wait: float) -> StoredEdit:
     return stored
 
 
-def _said(stored: StoredEdit, wait: float) -> str:
+def _answer_in_words(stored: StoredEdit, wait: float) -> str:
     if stored.status == "applied":
         answer = f", {stored.answer}" if stored.answer else ""
-        return f"{stored.run} took it up at step {stored.step:,}{answer}"
+        return f"{stored.run} applied it at step {stored.step:,}{answer}"
     if stored.status == "refused":
         return f"{stored.run} refused it"
-    waited = f" and has not answered within {wait:g} s" if wait else ""
-    return f"stored as edit {stored.sequence} of {stored.run}, which takes it up by itself{waited}"
+    no_answer = f"; no answer within {wait:g} s" if wait else ""
+    return f"stored as edit {stored.sequence} of {stored.run}, which will apply it{no_answer}"
 
 
 def _document(stored: StoredEdit) -> dict[str, Any]:
     names = ("run", "sequence", "kind", "value", "group", "author", "time", "reason")
-    found = {name: getattr(stored, name) for name in names}
-    return {**found, "status": str(stored.status), "step": stored.step, "answer": stored.answer}
+    document = {name: getattr(stored, name) for name in names}
+    answer = {"status": str(stored.status), "step": stored.step, "answer": stored.answer}
+    return {**document, **answer}

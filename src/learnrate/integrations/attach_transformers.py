@@ -56,7 +56,9 @@ class TransformersCallback(TrainerCallback):
                 "gradients itself; set TrainingArguments(max_grad_norm=...) instead."
             )
         if measure.gradient_every is None:
-            measure = replace(measure, gradient_every=0)  # the Trainer has clipped gradients before the step
+            measure = replace(
+                measure, gradient_every=0
+            )  # the Trainer has clipped gradients before the step
         self.run: Run | None = None
         self._measure = measure
         self._schedule, self._options, self._sinks = schedule, options, tuple(sinks)

@@ -244,9 +244,7 @@ def _check_clipping(clip_norm: float | None, optimizers: list[Optimizer]) -> Non
         refuse("Measure", "clip_norm", "None if parameters are split", clip_norm, way_out)
 
 
-def _bound(
-    schedule: Schedule | str | float | LRScheduler, total_steps: int | None
-) -> Schedule:
+def _bound(schedule: Schedule | str | float | LRScheduler, total_steps: int | None) -> Schedule:
     if isinstance(schedule, TorchSchedule):
         return schedule.schedule
     if isinstance(schedule, LRScheduler):

@@ -298,9 +298,7 @@ class ExternalRates:
 
 def _highest_initial_rate(optimizers: Sequence[Optimizer]) -> float:
     rate = Hyperparameter("lr", Constant())
-    return max(
-        rate.initial(group) for optimizer in optimizers for group in optimizer.param_groups
-    )
+    return max(rate.initial(group) for optimizer in optimizers for group in optimizer.param_groups)
 
 
 def _by_group(rates: Iterable[Rate]) -> dict[str, Rate]:

@@ -347,7 +347,9 @@ class Run:
                 "load_state_dict(state, change_schedule=True) to continue under the new one."
             )
         if (state["controlled"] is None) != (self.controlled is None):
-            raise ArgumentError("this state was saved with other controllers than those of the run.")
+            raise ArgumentError(
+                "this state was saved with other controllers than those of the run."
+            )
         if state["rates"] and attached is not None:
             self._rates.load_state_dict(state["rates"])
         if self.controlled is not None:
@@ -404,7 +406,9 @@ class Run:
 
         def after(optimizer: Optimizer, _args: Any, _kwargs: Any) -> None:
             rates.after(index)
-            found_inf = getattr(optimizer, "found_inf", None)  # a GradScaler with a fused optimizer
+            found_inf = getattr(
+                optimizer, "found_inf", None
+            )  # a GradScaler with a fused optimizer
             if found_inf is not None and found_inf.item():
                 recording.discard(optimizer)
                 return
@@ -415,7 +419,9 @@ class Run:
 
     def _count_skipped(self) -> None:
         if not self._hooks:
-            raise ArgumentError("run.step(): the run has ended. Call attach again for another run.")
+            raise ArgumentError(
+                "run.step(): the run has ended. Call attach again for another run."
+            )
         self.skipped += 1
         self._calls_without_update += 1
         if self._calls_without_update == _PATIENCE:

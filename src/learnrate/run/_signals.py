@@ -52,9 +52,7 @@ def measured_step(optimizer: torch.optim.Optimizer) -> Iterator[dict[str, float]
             f"measured_step(optimizer) needs a rate above 0; the highest is {lr}. "
             "Measure from the first update with a rate on."
         )
-    parameters = [
-        parameter for parameter in parameters_of(optimizer) if parameter.requires_grad
-    ]
+    parameters = [parameter for parameter in parameters_of(optimizer) if parameter.requires_grad]
     if not parameters:
         raise ArgumentError("measured_step(optimizer) needs a trainable parameter; there is none.")
     before = [parameter.detach().clone() for parameter in parameters]

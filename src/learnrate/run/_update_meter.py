@@ -188,9 +188,7 @@ def _sample(optimizer: Optimizer) -> tuple[torch.Tensor, torch.Tensor]:
     The norm of weights * scale estimates the norm of all weights; up to 65,536 weights it is exact.
     """
     tensors = [parameter.detach() for parameter in parameters_of(optimizer)]
-    tensors = [
-        tensor.to_local() if hasattr(tensor, "to_local") else tensor for tensor in tensors
-    ]
+    tensors = [tensor.to_local() if hasattr(tensor, "to_local") else tensor for tensor in tensors]
     device = tensors[0].device
     tensors = [
         tensor.reshape(-1) for tensor in tensors if tensor.device == device and tensor.numel()

@@ -1,7 +1,6 @@
-"""Edits of stored runs: ask a run for one, preview it, and replay a run with its edits."""
+"""Edits of stored runs: request and preview them, and replay a run with its edits."""
 
-from learnrate.steering._reader import STORE
-from learnrate.steering._replayed import Replay, observations_as_edited, replayed
+from learnrate.steering._replay import STORE, Replay, observations_as_edited, replayed
 from learnrate.steering._request import (
     as_edit,
     edits_of,

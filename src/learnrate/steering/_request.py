@@ -1,4 +1,4 @@
-"""Ask a recorded run for an edit: checked here, stored, and taken up by the run itself."""
+"""Requests for edits of a running job: checked here, stored, and applied by the run itself."""
 
 from __future__ import annotations
 
@@ -29,34 +29,38 @@ def request(
     author: str,
     reason: str = "",
 ) -> StoredEdit:
-    """Ask a run for an edit: on disk when this returns, pending until the run takes it up.
+    """Request an edit of a running job. It is stored when this returns, and applied by the run.
 
-    The run answers with the step it took effect at, or refuses with the reason: see
-    `Store.edits`. What can be known before is checked here: the run lives, the edit fits its
-    schedule as it is now, and its limits allow it.
+    The run answers with the step the edit took effect at, or refuses it with the reason; see
+    `Store.edits`. This function refuses at once an edit that does not fit the present schedule or
+    that the run's limits forbid, and an edit of a run that has ended.
 
     Args:
         store: where the run is recorded.
-        run: its id, the beginning of one, or `last`: the newest that is running.
+        run: its id, the beginning of the id, or `last` for the newest run that is running.
         kind: one of `EditKind`, such as "scale".
-        value: see `Edit`.
-        group: the parameter group it is for; None for all.
-        author: who asks.
+        value: the number or text that the kind needs; see `Edit`.
+        group: index of the parameter group; None for all groups.
+        author: who makes the edit.
         reason: why.
 
+    Returns:
+        The stored edit, which is pending.
+
     Raises:
-        ArgumentError: there is no such run, it has ended, or the edit cannot be made.
+        ArgumentError: there is no such run, or it has ended, or the edit cannot be made.
         StoreError: the store cannot be written.
     """
-    found = store.run(store.resolve(run, live=True))
+    stored_run = store.run(store.resolve(run, live=True))
     edit = Edit(kind=kind, value=value, group=group, author=author, reason=reason)  # type: ignore[arg-type]  # checked there
-    if not found.live:
+    if not stored_run.live:
         raise ArgumentError(
-            f"the run {found.id} has ended ({found.status}); only a running one can be edited."
+            f"the run {stored_run.id} has ended ({stored_run.status}); only a running one can be "
+            "edited."
         )
-    _check(store, found, edit)
+    _check(store, stored_run, edit)
     return store.add_edit(
-        found.id, str(edit.kind), edit.value, group=group, author=author, reason=reason
+        stored_run.id, str(edit.kind), edit.value, group=group, author=author, reason=reason
     )
 
 
@@ -69,16 +73,16 @@ def preview(
     group: int | None = None,
     ratios: Sequence[float] = (1.0,),
 ) -> Schedule:
-    """The schedule of a run as it will be, with an edit that is being prepared.
+    """The schedule of a run as it would be with one more edit.
 
     Args:
-        schedule: what was planned, as `StoredRun.schedule` gives it.
-        edits: the run's edits, as `Store.edits` gives them: those applied count from their step,
-            pending ones from `step`, refused ones not at all.
-        edit: the one being prepared, if any.
-        step: the update about to happen.
-        group: whose schedule; None for the highest rate.
-        ratios: each group's share of the highest rate, as `ratios_of(run)` gives them.
+        schedule: the planned schedule, such as `StoredRun.schedule`.
+        edits: the edits of the run, such as those of `Store.edits`. Applied edits count from their
+            step, pending edits from `step`, refused edits not at all.
+        edit: the additional edit, if any.
+        step: 0-based index of the update about to happen.
+        group: index of the parameter group; None for the highest rate.
+        ratios: the share of each group of the highest rate; see `ratios_of`.
 
     Raises:
         ArgumentError: the edit does not fit.
@@ -90,38 +94,37 @@ def preview(
         >>> print(preview(plan, [], edit_in("scale 0.5", author="ann"), step=10))
         0.1 * constant(50) >> linear(50) * piecewise(boundaries=[10], values=[1, 0.5])
     """
-    made = Edited(schedule, edits_of(edits, step), tuple(ratios))
+    edited = Edited(schedule, edits_of(edits, step), tuple(ratios))
     if edit is not None:
-        made = made.with_edit(edit.at_step(step) if edit.step is None else edit)
-    return made.schedule if group is None else made.schedule_of(group)
+        edited = edited.with_edit(edit.at_step(step) if edit.step is None else edit)
+    return edited.schedule if group is None else edited.schedule_of(group)
 
 
 def edits_of(stored: Iterable[StoredEdit | Edit], step: int | None = None) -> tuple[Edit, ...]:
-    """The edits of a stored run that took effect, in order; with a step also the pending ones."""
-    found = []
-    for one in _in_order(stored):
-        if isinstance(one, Edit):
-            found.append(one)
+    """The edits of a stored run that took effect, in order.
+
+    With a step, the pending edits follow, as if they took effect at this step.
+    """
+    edits = []
+    for edit in sorted(stored, key=_position):
+        if isinstance(edit, Edit):
+            edits.append(edit)
             continue
-        at = one.step if one.status is EditStatus.APPLIED else step
-        if one.status is EditStatus.REFUSED or at is None:
-            continue
-        found.append(as_edit(one, at))
-    return tuple(found)
+        effective_step = edit.step if edit.status is EditStatus.APPLIED else step
+        if edit.status is not EditStatus.REFUSED and effective_step is not None:
+            edits.append(as_edit(edit, effective_step))
+    return tuple(edits)
 
 
-def _in_order(stored: Iterable[StoredEdit | Edit]) -> list[StoredEdit | Edit]:
-    """As they took effect, those that have not yet behind them."""
-    return sorted(
-        stored,
-        key=lambda one: 0 if isinstance(one, Edit) else one.position or 2**62 + one.sequence,
-    )
+def _position(edit: StoredEdit | Edit) -> int:
+    """The order in which edits took effect; pending ones come last."""
+    return 0 if isinstance(edit, Edit) else edit.position or 2**62 + edit.sequence
 
 
 def as_edit(stored: StoredEdit, step: int | None = None) -> Edit:
-    """A stored edit as an edit."""
+    """A stored edit as an `Edit`, with the step it takes effect at."""
     return Edit(
-        kind=EditKind(stored.kind) if stored.kind in list(EditKind) else stored.kind,  # type: ignore[arg-type]  # refused there
+        kind=EditKind(stored.kind) if stored.kind in list(EditKind) else stored.kind,  # type: ignore[arg-type]  # Edit refuses it
         value=stored.value,
         group=stored.group,
         author=stored.author,
@@ -131,7 +134,7 @@ def as_edit(stored: StoredEdit, step: int | None = None) -> Edit:
 
 
 def ratios_of(run: StoredRun) -> tuple[float, ...]:
-    """Each parameter group's share of the highest rate, as the run began."""
+    """The share of each parameter group of the highest rate, at the start of the run."""
     rates = [abs(float(rate)) for rate in run.facts.get("group_lr") or ()]
     highest = max(rates, default=0.0)
     return tuple(rate / highest for rate in rates) if highest > 0 else (1.0,)
@@ -145,7 +148,7 @@ def _check(store: Store, run: StoredRun, edit: Edit) -> None:
     if edit.kind not in RATE_KINDS:
         return
     if run.schedule_json is None:
-        _check_foreign(run, edit)
+        _check_external(run, edit)
         return
     ratios = ratios_of(run)
     before = Edited(run.schedule, edits_of(store.edits(run.id), run.step), ratios)
@@ -153,8 +156,8 @@ def _check(store: Store, run: StoredRun, edit: Edit) -> None:
     limits.check(prepared, before, before.with_edit(prepared))
 
 
-def _check_foreign(run: StoredRun, edit: Edit) -> None:
-    """What can be said of rates that a scheduler of the run's own sets; the run checks the rest."""
+def _check_external(run: StoredRun, edit: Edit) -> None:
+    """Check an edit of rates that an external scheduler sets, as far as they are known here."""
     rates = tuple((run.lr or 1.0) * ratio for ratio in ratios_of(run))
     start = Edited(None, (), ratios_of(run))
     if edit.kind is not EditKind.RELEASE:
@@ -162,24 +165,24 @@ def _check_foreign(run: StoredRun, edit: Edit) -> None:
 
 
 def _check_snapshot(store: Store, run: StoredRun, step: int) -> None:
-    steps = sorted(one.step for one in store.snapshots(run.id))
+    steps = sorted(snapshot.step for snapshot in store.snapshots(run.id))
     if step not in steps:
         raise ArgumentError(no_snapshot(step, steps))
 
 
 def login() -> str:
-    """Who is at it: LEARNRATE_AUTHOR, else who is logged in."""
+    """The author of edits by default: LEARNRATE_AUTHOR, or the login name."""
     try:
         return os.environ.get("LEARNRATE_AUTHOR") or getpass.getuser()
-    except (OSError, KeyError):  # a container without a name for its user
+    except (OSError, KeyError):  # a container may have no name for its user
         return "somebody"
 
 
 def no_snapshot(step: int, steps: Sequence[int]) -> str:
-    """What is said of a rollback to a step whose state was not kept."""
+    """The message for a rollback to a step that has no snapshot."""
     if not steps:
         return (
-            f"there is no snapshot of step {step}, and none at all: the run keeps them with "
-            "attach(guard=True), or when asked by the edit 'snapshot'."
+            f"there is no snapshot of step {step}, and no other one: a run takes snapshots with "
+            "attach(guard=True), or on the edit 'snapshot'."
         )
-    return f"there is no snapshot of step {step}; there are those of {', '.join(map(str, steps))}."
+    return f"there is no snapshot of step {step}; there are snapshots of {', '.join(map(str, steps))}."

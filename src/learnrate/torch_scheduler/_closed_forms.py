@@ -38,7 +38,10 @@ def closed_form(scheduler: torch_schedulers.LRScheduler, group: int) -> Schedule
         return None
     try:
         return write(scheduler, group)
-    except (ScheduleError, ZeroDivisionError):  # a growing rate, or one that the shape does not allow
+    except (
+        ScheduleError,
+        ZeroDivisionError,
+    ):  # a growing rate, or one that the shape does not allow
         return None
 
 

@@ -108,7 +108,9 @@ def _simulated(scheduler: LRScheduler, count: int, parameter: Hyperparameter) ->
     twin = copy.deepcopy(scheduler, {id(scheduler.optimizer): optimizer})
     rows = [[parameter.read(group) for group in optimizer.param_groups]]
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the original scheduler has given torch's warnings already
+        warnings.simplefilter(
+            "ignore"
+        )  # the original scheduler has given torch's warnings already
         for _ in range(count - 1):
             try:
                 twin.step()

@@ -75,20 +75,20 @@ def test_the_rate_warms_up_and_then_falls_at_plateaus(whole):
 
 def test_it_learned(whole):
     run, _ = whole
-    found = run.model(run.x).argmax(1)
-    assert (found == run.y).float().mean() > 0.93
+    predicted = run.model(run.x).argmax(1)
+    assert (predicted == run.y).float().mean() > 0.93
 
 
-@pytest.mark.parametrize("at", [50, 700])
-def test_stopped_and_resumed_it_is_the_same_run_to_the_bit(whole, at):
+@pytest.mark.parametrize("saved_step", [50, 700])
+def test_stopped_and_resumed_it_is_the_same_run_to_the_bit(whole, saved_step):
     run, used = whole
     first = Run()
-    begun = first.train(range(at))
+    used_before = first.train(range(saved_step))
     saved = json.dumps(first.rates.state_dict(), allow_nan=False)
     second = Run()
     second.model.load_state_dict(first.model.state_dict())
     second.rates.load_state_dict(json.loads(saved))
-    assert begun + second.train(range(at, STEPS)) == used
+    assert used_before + second.train(range(saved_step, STEPS)) == used
     assert torch.equal(second.weights(), run.weights())
     assert second.rates.changes == run.rates.changes
 
