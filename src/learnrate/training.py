@@ -243,7 +243,7 @@ class _WhatIf:
             batches,
             only=[],
             clip_norm=self._task.clip_norm,
-            also=criterion,
+            extra_state=criterion,
         )
         return probes.ask(step, optimizer)
 

@@ -9,6 +9,7 @@ import time
 import torch
 
 import learnrate
+from learnrate.run import Measure
 
 
 def main(place, total_steps):
@@ -19,7 +20,12 @@ def main(place, total_steps):
     schedule = f"0.05 * constant({total_steps})"
     limits = {"highest": 0.1}
     run = learnrate.attach(
-        optimizer, schedule, store=place, name="<i>watched</i>", limits=limits, gradient_every=1
+        optimizer,
+        schedule,
+        store=place,
+        name="<i>watched</i>",
+        limits=limits,
+        measure=Measure(gradient_every=1),
     )
     run.recorder.flush()
     print(run.id, flush=True)

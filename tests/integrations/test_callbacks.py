@@ -5,6 +5,7 @@ import pytest
 
 import learnrate
 from learnrate import ArgumentError
+from learnrate.run import Measure
 from learnrate.store import Sink
 
 torch = pytest.importorskip("torch")
@@ -178,7 +179,7 @@ def test_transformers_trains_at_the_schedule_and_records(tmp_path):
     assert np.isfinite(observations.column("gradient_norm")).all()
     assert np.flatnonzero(np.isfinite(observations.column("validation"))).tolist() == [3, 7]
     with pytest.raises(ArgumentError, match="max_grad_norm"):
-        TransformersCallback(clip_norm=1.0)
+        TransformersCallback(measure=Measure(clip_norm=1.0))
 
 
 # Keras

@@ -17,10 +17,11 @@ import learnrate
 from learnrate import ArgumentError, ScheduleError, Store
 from learnrate.controllers import Plateau
 from learnrate.run import Measure
+from learnrate.run._live_watch import LiveWatch
 from learnrate.schedules import schedule as read
 from learnrate.store._tables import runs
 from learnrate.torch_scheduler import to_torch
-from learnrate.watch import diagnose
+from learnrate.watch import Observations, diagnose
 
 
 def make_model(seed=0):
@@ -680,3 +681,77 @@ def test_a_run_that_is_not_watched_has_no_findings(tmp_path):
             run.step(math.nan)
         run.recorder.flush()
         assert run.findings == []
+
+
+def observations_of_rows(steps, loss, validation):
+    columns = {"lr": [0.1] * len(steps), "loss": loss, "validation": validation}
+    columns = {name: np.array(values) for name, values in columns.items()}
+    return Observations(run="a", step=np.array(steps), columns=columns)
+
+
+def test_a_late_validation_loss_is_no_resume_and_goes_to_the_next_row():
+    nan, optimizer = math.nan, SGD(make_model().parameters(), lr=0.1)
+    run = learnrate.attach(optimizer, 0.1, total_steps=9, store=False)
+    watch = LiveWatch(run._edits)
+    watch(observations_of_rows([0, 1, 2], [1.0, 1.0, 1.0], [nan, nan, nan]))
+    watch(observations_of_rows([2], [nan], [0.25]))  # alone: there is no next row yet
+    watch(observations_of_rows([2, 3, 4], [nan, 1.0, 1.0], [0.5, nan, nan]))
+    assert "resumed_at" not in watch._watcher._facts
+    steps, columns = watch._watcher._step, watch._watcher._columns
+    assert steps[:5].tolist() == [0, 1, 2, 3, 4]
+    assert np.nan_to_num(columns["validation"][:5]).tolist() == [0.0, 0.0, 0.0, 0.5, 0.0]
+    watch(observations_of_rows([3, 4], [1.0, 1.0], [nan, nan]))  # a rollback
+    assert watch._watcher._facts["resumed_at"] == [3]
+    run.finish()
+
+
+@pytest.mark.parametrize("edit", [None, "scale 0.5"])
+def test_groups_with_rates_that_are_tensors_keep_their_ratio(edit):
+    model = make_model()
+    groups = groups_of(model, torch.tensor(0.1), torch.tensor(0.01))
+    optimizer = AdamW(groups, capturable=False, foreach=False)
+    used = []
+    optimizer.register_step_post_hook(
+        lambda o, *_: used.append([group["lr"].item() for group in o.param_groups])
+    )
+    with learnrate.attach(optimizer, "0.1 * linear(4)", store=False) as run:
+        if edit is not None:
+            run.steer(edit)
+        factor = 1.0 if edit is None else 0.5
+        for step in range(4):
+            expected = [factor * read("0.1 * linear(4)")(step) * ratio for ratio in (1.0, 0.1)]
+            written = [group["lr"].item() for group in optimizer.param_groups]
+            assert written == pytest.approx(expected)
+            run.step(make_update(model, optimizer))
+            assert used[-1] == pytest.approx(expected)
+
+
+def test_the_ratio_of_tensor_rates_is_written_again_before_the_update():
+    model = make_model()
+    optimizer = AdamW(
+        groups_of(model, torch.tensor(0.1), torch.tensor(0.01)), capturable=False, foreach=False
+    )
+    used = []
+    optimizer.register_step_post_hook(
+        lambda o, *_: used.extend(group["lr"].item() for group in o.param_groups)
+    )
+    with learnrate.attach(optimizer, 0.1, total_steps=4, store=False):
+        for group in optimizer.param_groups:
+            group["lr"].fill_(7.0)
+        make_update(model, optimizer)
+    assert used == pytest.approx([0.1, 0.01])
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"clip_norm": -1.0}, r"Measure\(clip_norm=...\) must be above 0"),
+        ({"every": 0}, r"Measure\(every=...\) must be a whole number of at least 1"),
+        ({"gradient_every": -1}, r"Measure\(gradient_every=...\)"),
+        ({"update_every": 1.5}, r"Measure\(update_every=...\)"),
+        ({"planned": 0.1}, r"Measure\(planned=...\) must be a schedule, or None; got 0.1"),
+    ],
+)
+def test_measurements_outside_their_rules_are_refused(options, message):
+    with pytest.raises(ArgumentError, match=message):
+        Measure(**options)

@@ -9,6 +9,7 @@ from processes import finished
 
 JOB = """
     import os, sys, torch, learnrate
+    from learnrate.run import Measure
     from torch import distributed
     attach, DDP = learnrate.attach, torch.nn.parallel.DistributedDataParallel
     torch.optim.SGD([torch.nn.Parameter(torch.ones(1))], lr=0.1)  # imports for seconds
@@ -22,7 +23,7 @@ JOB = """
     model = DDP(torch.nn.Linear(3, 1))
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
     rates = []
-    with attach(optimizer, "0.1 * linear(6)", store=f"{folder}/a.db", gradient_every=1) as run:
+    with attach(optimizer, "0.1 * linear(6)", store=f"{folder}/a.db", measure=Measure(gradient_every=1)) as run:
         for step in range(6):
             optimizer.zero_grad()
             loss = model(torch.full((4, 3), float(rank + 1))).square().mean()

@@ -5,10 +5,9 @@ Names are imported on first use, so that `learnrate.meta.theory` needs no torch.
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING
 
-from learnrate._errors import needing
+from learnrate._lazy import lazy_getattr
 
 if TYPE_CHECKING:
     from learnrate.meta._advise import Advice as Advice
@@ -58,13 +57,7 @@ _HOMES = {
 __all__ = sorted(_HOMES)  # noqa: PLE0605 - a list of strings, built from the one table of names
 
 
-def __getattr__(name: str) -> object:
-    if name not in _HOMES:
-        raise AttributeError(f"module 'learnrate.meta' has no attribute {name!r}")
-    with needing("torch", "torch", f"learnrate.meta.{name}"):
-        value = getattr(import_module(f"learnrate.meta.{_HOMES[name]}"), name)
-    globals()[name] = value
-    return value
+__getattr__ = lazy_getattr(__name__, _HOMES)
 
 
 def __dir__() -> list[str]:
