@@ -61,7 +61,9 @@ def test_a_run_in_a_store_that_is_read_as_a_log_is_compared_with_its_schedule_as
     weight = torch.nn.Parameter(torch.linspace(1, 2, 3))
     optimizer = torch.optim.SGD([weight], lr=0.1)
     place, schedule = tmp_path / "a.db", "0.1 * constant(60) >> linear(140)"
-    with learnrate.attach(optimizer, schedule, store=place, measure=Measure(gradient_every=0)) as steered:
+    with learnrate.attach(
+        optimizer, schedule, store=place, measure=Measure(gradient_every=0)
+    ) as steered:
         while not steered.done:
             if steered.next_step == 100:
                 steered.steer("follow 0.04 * cosine(200)", author="ann")
