@@ -21,11 +21,7 @@ def main(place, total_steps):
     limits = {"highest": 0.1}
     run = learnrate.attach(
         optimizer,
-<<<<<<< HEAD
         schedule,
-=======
-        course,
->>>>>>> 5884b2a (Format)
         store=place,
         name="<i>watched</i>",
         limits=limits,
