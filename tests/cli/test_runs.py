@@ -162,7 +162,7 @@ def test_export_writes_both_kinds_of_table(run, tmp_path):
         (("runs",), "there is no store"),
         (("runs", "--store", "t.py"), "is not a database"),
         (("export", "last", "--to", "a.csv", "--store", "mysql://a/b"), "postgresql://"),
-        ((*TRAIN, "--store", "a.db", "--no-store"), "not both"),
+        ((*TRAIN, "--store", "a.db", "--no-store"), "got both"),
     ],
 )
 def test_misuse_is_one_sentence_and_leaves_no_file(run, tmp_path, arguments, words):
