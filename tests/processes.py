@@ -37,11 +37,11 @@ def end(process):
             pipe.close()
 
 
-def finished(command, **settings):
+def finished(command, timeout=HANG, **settings):
     """Run a command to its end, as `subprocess.run` does; what it started ends with it."""
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     with started(command, **pipes, **settings) as process:
-        out, err = process.communicate(timeout=HANG)
+        out, err = process.communicate(timeout=timeout)
     return subprocess.CompletedProcess(command, process.returncode, out, err)
 
 

@@ -12,6 +12,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from processes import end
+
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
 TERMS = ROOT / "src" / "learnrate" / "glossary" / "terms"
@@ -107,12 +109,18 @@ def run_pages(top, jobs):
     }
     environment.pop("LEARNRATE_STORE", None)
     for name, pages in jobs.items():
-        job, result, output = (top / f"{name}{end}" for end in (".json", "-result.json", ".txt"))
+        job, result, output = (
+            top / f"{name}{suffix}" for suffix in (".json", "-result.json", ".txt")
+        )
         job.write_text(json.dumps(pages))
         command = [sys.executable, str(ROOT / "tests" / "docs_runner.py"), str(job), str(result)]
         with output.open("w") as out:
             started[name] = subprocess.Popen(
-                command, env=environment, stdout=out, stderr=subprocess.STDOUT
+                command,
+                env=environment,
+                stdout=out,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
             )
     errors = {}
     try:
@@ -123,7 +131,7 @@ def run_pages(top, jobs):
             errors |= json.loads((top / f"{name}-result.json").read_text())
     finally:
         for process in started.values():
-            process.kill()
+            end(process)
     return errors
 
 

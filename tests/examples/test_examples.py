@@ -1,7 +1,6 @@
 """Every example runs for a few updates, in an empty folder, and does what its docstring says."""
 
 import re
-import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ import pytest
 
 import learnrate
 from learnrate.watch import Finding
+from processes import finished
 
 ROOT = Path(__file__).parent.parent.parent
 EXAMPLES = ROOT / "examples"
@@ -63,9 +63,7 @@ def result_of(tmp_path_factory):
         if name not in results:
             folder = tmp_path_factory.mktemp(name)
             command = [sys.executable, *PYTHON[name], str(EXAMPLES / f"{name}.py"), *SMALL[name]]
-            done = subprocess.run(
-                command, check=False, cwd=folder, capture_output=True, text=True, timeout=1200
-            )
+            done = finished(command, timeout=1200, cwd=folder)
             results[name] = done, folder / "build" / name
         done, out = results[name]
         assert done.returncode == 0, done.stderr
