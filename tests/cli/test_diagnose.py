@@ -198,7 +198,7 @@ class WithoutTensorboard:
             raise ModuleNotFoundError(f"No module named {name!r}", name=name)
 
 
-def test_without_tensorboard_the_message_says_how_to_get_it(run, monkeypatch):
+def test_without_tensorboard_the_message_says_how_to_install_it(run, monkeypatch):
     for name in [name for name in sys.modules if name.partition(".")[0] == "tensorboard"]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setattr(sys, "meta_path", [WithoutTensorboard, *sys.meta_path])

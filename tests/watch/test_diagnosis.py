@@ -56,14 +56,14 @@ def test_the_unit_of_the_rate_changes_nothing(runs, kind, power):
 
 
 @given(extra=st.integers(1, 400), seed=st.integers(0, 9))
-def test_a_healthy_tail_makes_no_error(runs, extra, seed):
+def test_a_run_that_goes_on_healthily_has_no_error(runs, extra, seed):
     n = 400 + extra
     diagnosis = runs.diagnose(loss=runs.loss(n=n, seed=seed), lr=runs.rate(n=n))
     assert not diagnosis.failed
 
 
 @given(kind=st.sampled_from(KINDS), every=st.integers(2, 5))
-def test_rows_without_a_value_are_no_evidence(runs, kind, every):
+def test_rows_without_a_value_change_nothing(runs, kind, every):
     known = faulty(runs, kind)
     n = every * 400
     spread = {name: np.full(n, np.nan) for name in ("loss", "lr")}
@@ -91,13 +91,13 @@ def test_any_columns_at_all_are_diagnosed_into_plain_json(values, rates):
         assert set(finding) == {"run", "code", "severity", "step", "message", "evidence", "remedy"}
 
 
-def test_one_cause_is_one_finding_and_what_follows_is_named(runs):
+def test_each_cause_has_one_finding_and_what_follows_is_listed(runs):
     diagnosis = runs.diagnose(**faulty(runs, "diverged"))
     assert diagnosis.codes() == ["LR101"]
     assert diagnosis.explained["LR103"] == "LR101"
 
 
-def test_no_rule_explains_one_that_explains_it():
+def test_no_two_rules_explain_each_other():
     from graphlib import TopologicalSorter
 
     graph = {rule.code: rule.explains for rule in RULES}
@@ -123,7 +123,7 @@ def test_a_log_without_rates_says_which_rules_could_not_run(runs):
     assert {"LR104", *(f"LR30{digit}" for digit in range(1, 9))} <= no_rate
 
 
-def test_too_few_rows_are_said_and_not_judged(runs):
+def test_too_few_rows_are_reported_as_such(runs):
     diagnosis = runs.diagnose(loss=runs.loss(n=10), lr=runs.rate(n=10))
     assert diagnosis.findings == ()
     assert diagnosis.not_run["LR103"] == "only 10 rows of loss; at least 20 are needed"
@@ -167,7 +167,7 @@ def test_options_take_the_names_of_rules_and_the_thresholds_of_each():
         Options(spikes=TooSlowOptions())
 
 
-def test_a_rule_of_somebody_else_has_the_thresholds_that_it_brings():
+def test_a_rule_of_another_package_has_its_own_default_thresholds():
     rule = replace(RULES[0], code="LR999", name="mine", options=SpikesOptions(count=9))
     assert Options().of(rule) == SpikesOptions(count=9)
 
@@ -193,13 +193,13 @@ def test_a_rule_without_what_it_needs_is_refused_by_its_code(change, message):
         replace(RULES[0], **change)
 
 
-def test_a_threshold_that_is_no_number_is_refused():
+def test_a_threshold_that_is_not_a_number_of_at_least_0_is_refused():
     with pytest.raises(ArgumentError, match=r"SpikesOptions\(height=\.\.\.\) must be a finite"):
         SpikesOptions(height=-1.0)
 
 
 def test_every_code_in_the_source_has_a_page_and_every_page_a_code():
-    """Of rules and of probes; the site's index and navigation list the pages that exist."""
+    """The codes of rules and of probes; the site's index and navigation list all pages."""
     sources = Path(learnrate.__file__).parent.rglob("*.py")
     codes = {code for file in sources for code in re.findall(r'"(LR\d+)"', file.read_text())}
     assert codes >= {rule.code for rule in RULES} | {"LR106", "LR203"}
@@ -259,7 +259,7 @@ def reported(watcher, known, size=20):
     return findings
 
 
-def test_a_watcher_says_a_finding_once_and_soon(runs):
+def test_a_watcher_reports_a_finding_once_and_soon(runs):
     known = faulty(runs, "diverged")
     known["loss"][260:] = np.inf
     ((rows, code),) = reported(Watcher("a", total_steps=400), known)
@@ -273,7 +273,7 @@ def test_a_watcher_is_silent_about_a_healthy_run_from_beginning_to_end(runs):
     assert watcher.finish() == ()
 
 
-def test_what_is_true_at_the_end_alone_is_said_at_the_end(runs):
+def test_a_finding_that_holds_only_at_the_end_is_reported_at_the_end(runs):
     watcher = Watcher("a")
     known = faulty(runs, "never decayed")
     assert [code for _, code in reported(watcher, known) if code == "LR302"] == []
@@ -300,8 +300,8 @@ def test_a_run_fed_row_by_row_comes_to_what_is_found_in_it_as_a_whole(runs, kind
     assert codes == runs.diagnose(**known, total_steps=400).codes()
 
 
-def test_a_spike_that_two_looks_do_not_share_is_no_divergence(runs):
-    """A loss that left and comes back is not diagnosis to have diverged while it is away."""
+def test_a_spike_that_only_one_check_finds_is_not_a_divergence(runs):
+    """A loss that rises and comes back is not reported as diverged in between."""
     loss = runs.loss()
     for first in (118, 200, 300):
         loss[first : first + 8] += 2.0
@@ -328,12 +328,12 @@ def test_a_watcher_fed_an_earlier_step_takes_it_for_a_resume(runs):
         ([1, 2], {"loss": [1.0]}, "for each of the 2 steps"),
     ],
 )
-def test_rows_that_cannot_be_are_refused(step, columns, why):
+def test_invalid_rows_are_refused(step, columns, why):
     with pytest.raises(ArgumentError, match=why):
         Watcher("a").feed(step, columns)
 
 
-def test_a_reading_of_a_million_rows_stands_for_them_with_sixty_levels():
+def test_a_reading_of_a_million_rows_has_sixty_levels():
     n = 1_000_000
     observations = Observations(run="a", step=np.arange(n), columns={"loss": np.linspace(2, 1, n)})
     assert Reading(observations).levels.value.size == 60

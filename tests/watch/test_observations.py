@@ -1,4 +1,4 @@
-"""What a run's record must be, before any rule reads it."""
+"""What the record of a run must be like before any rule reads it."""
 
 import numpy as np
 import pytest
@@ -7,13 +7,13 @@ from learnrate import ArgumentError
 from learnrate.watch import Observations
 
 
-def test_a_column_never_recorded_is_all_nan_and_not_there():
+def test_a_column_that_was_never_recorded_is_all_nan():
     observations = Observations(run="a", step=[0, 3], columns={"loss": [2.0, 1.5]})
     assert not observations.has("lr")
     assert np.isnan(observations.column("lr")).all()
 
 
-def test_a_column_of_nothing_but_nan_is_not_there():
+def test_a_column_of_nothing_but_nan_has_no_value():
     observations = Observations(run="a", step=[0, 1], columns={"lr": [np.nan, np.nan]})
     assert not observations.has("lr")
 

@@ -54,7 +54,7 @@ def test_an_event_file_with_a_wrong_byte_in_its_middle_is_refused(tmp_path):
         read_runs(tmp_path)
 
 
-def test_an_event_file_is_read_alike_by_tensorboard_itself(tmp_path):
+def test_an_event_file_is_read_as_tensorboard_reads_it(tmp_path):
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
     file = tmp_path / "events.out.tfevents.0"
@@ -68,14 +68,14 @@ def test_an_event_file_is_read_alike_by_tensorboard_itself(tmp_path):
 
 
 @pytest.mark.parametrize("content", [b"", b"\x00" * 500, bytes(range(256)) * 40])
-def test_what_only_has_the_name_of_an_event_file_is_refused(tmp_path, content):
+def test_a_file_that_only_has_the_name_of_an_event_file_is_refused(tmp_path, content):
     file = tmp_path / "events.out.tfevents.1"
     file.write_bytes(content)
     with pytest.raises(FileError, match=r"has no scalars|is not an event file"):
         read_runs(file)
 
 
-def test_transformers_last_checkpoint_holds_all_of_the_run():
+def test_the_last_checkpoint_of_transformers_has_the_whole_run():
     (run,) = read_runs(LOGS / "transformers")
     assert (run.step.tolist(), run.total_steps) == (list(range(40)), 40)
     assert run.facts == {"steps_per_epoch": 8}
@@ -226,7 +226,7 @@ def test_json_lines_may_nest_and_end_in_the_middle(tmp_path):
         ("log.pkl", "\x80\x04", "is not a log that can be read"),
     ],
 )
-def test_what_cannot_be_read_is_refused_with_the_reason(tmp_path, name, text, why):
+def test_a_file_that_cannot_be_read_is_refused_with_the_reason(tmp_path, name, text, why):
     with pytest.raises(FileError, match=why):
         read_runs(written(tmp_path, text, name))
 
@@ -240,7 +240,7 @@ def test_steps_are_read_up_to_the_largest_that_floats_count_exactly(tmp_path):
         read_runs(written(tmp_path, f"step,loss\n0,2\n{2**53 + 2},1\n"))
 
 
-def test_names_that_are_given_are_taken_and_must_be_there(tmp_path):
+def test_given_names_are_used_and_must_be_in_the_log(tmp_path):
     log = written(tmp_path, "n,a,b\n0,2.0,0.1\n1,1.0,0.2\n")
     (run,) = read_runs(log, Names(step="n", loss="a", lr="b"))
     assert run.column("loss").tolist() == [2.0, 1.0]
@@ -264,7 +264,7 @@ def test_a_log_too_large_to_read_is_refused_before_it_is(tmp_path):
         read_runs(path)
 
 
-def test_a_folder_gives_all_runs_in_it_and_tells_of_what_cannot_be_read(tmp_path):
+def test_all_runs_in_a_folder_are_read_and_other_logs_are_reported(tmp_path):
     shutil.copytree(LOGS, tmp_path / "all", ignore=shutil.ignore_patterns("*.py", "*.gz"))
     (tmp_path / "all" / "broken.jsonl").write_text("nonsense\n")
     (tmp_path / "all" / "data.csv").write_text("height,width\n1,2\n")
@@ -277,7 +277,7 @@ def test_a_folder_gives_all_runs_in_it_and_tells_of_what_cannot_be_read(tmp_path
         read_runs(tmp_path / "all")
 
 
-def test_a_folder_without_logs_and_a_path_that_is_not_there_are_refused(tmp_path):
+def test_a_folder_without_logs_and_a_path_that_does_not_exist_are_refused(tmp_path):
     with pytest.raises(FileError, match="has no runs: it contains no log"):
         read_runs(tmp_path)
     with pytest.raises(FileError, match="does not exist"):
@@ -304,7 +304,7 @@ def test_a_reader_of_another_package_is_tried_first(tmp_path):
     assert read_runs(path, readers=(mine, *READERS)) == [known]
 
 
-def test_summary_writers_log_is_read_as_it_was_written(tmp_path):
+def test_a_log_of_summary_writer_is_read_as_it_was_written(tmp_path):
     from torch.utils.tensorboard import SummaryWriter
 
     with SummaryWriter(tmp_path) as writer:

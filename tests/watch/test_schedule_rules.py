@@ -1,4 +1,4 @@
-"""When the rate decays, ends and warms up, and whether it took the course it was meant to."""
+"""When the rate decays, ends and warms up, and whether it follows its schedule."""
 
 import numpy as np
 import pytest
@@ -10,12 +10,12 @@ STEPS = np.arange(400)
 
 
 def cosine(total_steps, steps=STEPS, peak=0.1):
-    """torch's closed form, which climbs past its end."""
+    """The closed form of torch, which rises again past its end."""
     return peak * 0.5 * (1.0 + np.cos(np.pi * steps / total_steps))
 
 
 def standing(noise=0.02, n=600):
-    """A loss that falls for 80 updates and then stands."""
+    """A loss that falls for 80 updates and then stays."""
     noise_values = np.random.default_rng(0).standard_normal(n)
     return 0.5 + 1.8 * np.exp(-np.arange(n) / 20) + noise * noise_values
 
@@ -27,26 +27,26 @@ def test_a_loss_that_stands_at_a_constant_rate_is_a_plateau(runs):
     assert finding.evidence["p"] < 0.02
 
 
-def test_a_loss_that_falls_is_no_plateau(runs):
+def test_a_loss_that_falls_is_not_a_plateau(runs):
     loss = standing() + np.linspace(1.0, 0.0, 600)
     assert runs.codes(loss=loss, lr=np.full(600, 0.1), total_steps=1000) == []
 
 
-def test_a_loss_that_still_falls_by_a_third_of_its_fall_is_no_plateau(runs):
+def test_a_loss_that_still_falls_by_a_third_of_its_fall_is_not_a_plateau(runs):
     for share, codes in ((0.05, ["LR301"]), (0.33, [])):
         fall = share * np.clip((np.arange(600) - 240) / 360, 0.0, 1.0)
         loss = standing() * (1 - share) + (1 - fall)
         assert runs.codes(loss=loss, lr=np.full(600, 0.1), total_steps=1000) == codes
 
 
-def test_a_plateau_whose_decay_is_planned_is_none(runs):
+def test_a_plateau_before_a_scheduled_decay_is_not_reported(runs):
     planned = schedule("0.1 * constant() >> linear(20%)").over(1000)
     known = {"loss": standing(), "lr": np.full(600, 0.1), "total_steps": 1000}
     assert runs.codes(**known, schedule=planned) == []
     assert runs.codes(**known, schedule=schedule("0.1 * constant()")) == ["LR301"]
 
 
-def test_at_the_end_of_a_run_there_is_no_plateau_to_decay_from(runs):
+def test_at_the_end_of_a_run_a_plateau_is_not_reported(runs):
     assert runs.codes(loss=standing(), lr=np.full(600, 0.1), total_steps=600) == ["LR302"]
 
 
@@ -75,12 +75,12 @@ def test_a_schedule_that_ends_in_the_last_twentieth_ended_in_time(runs):
     assert runs.codes(loss=runs.loss(), lr=lr) == []
 
 
-def test_the_last_stage_of_a_step_decay_is_no_end(runs):
+def test_the_last_stage_of_a_step_decay_is_not_an_early_end(runs):
     lr = np.where(STEPS < 200, 0.1, np.where(STEPS < 300, 0.01, 0.001))
     assert runs.codes(loss=runs.loss(), lr=lr) == []
 
 
-def test_a_floor_is_an_end_where_the_schedule_that_was_meant_says_so(runs):
+def test_a_floor_is_an_early_end_if_the_schedule_says_so(runs):
     known = schedule("0.1 * cosine(floor=0.1)").over(250)
     lr = known(STEPS)
     assert runs.codes(loss=runs.loss(), lr=lr) == []
@@ -100,7 +100,7 @@ def test_a_loss_that_bursts_at_the_first_full_rate_lacks_a_warm_up(runs):
     assert finding.evidence["highest"] > 3.0
 
 
-def test_a_burst_that_is_there_by_the_third_row_is_one(runs):
+def test_a_burst_by_the_third_row_counts(runs):
     loss = burst(runs, 1.5)
     loss[1:3] = [4.0, 5.0]  # the median of the first three rows is no start then
     (finding,) = runs.diagnose(loss=loss, lr=cosine(400)).findings
@@ -112,7 +112,7 @@ def test_a_burst_while_the_rate_still_warms_up_is_not_its_fault(runs):
     assert "LR304" not in runs.codes(loss=burst(runs, 1.5), lr=runs.rate(warm=60))
 
 
-def test_without_a_burst_no_warm_up_is_missed(runs):
+def test_without_a_burst_a_missing_warm_up_is_not_reported(runs):
     assert runs.codes(loss=burst(runs, 0.1), lr=cosine(400)) == []
 
 
@@ -146,7 +146,7 @@ def reported_row_by_row(watcher, **columns):
     return reported
 
 
-def test_one_leap_from_a_rate_that_stood_still_is_a_jump_once_no_second_one_follows(runs):
+def test_a_rise_from_a_constant_rate_is_a_jump_if_no_second_one_follows(runs):
     lr = np.where(STEPS < 100, 0.03, 0.1)
     assert runs.codes(loss=runs.loss(), lr=lr) == ["LR305"]
     ((step, code),) = reported_row_by_row(Watcher("a", total_steps=400), loss=runs.loss(), lr=lr)
@@ -165,16 +165,16 @@ def test_a_rate_that_goes_on_where_it_was_did_not_jump(runs, facts):
     assert runs.codes(loss=runs.loss(), lr=cosine(400), facts=facts) == []
 
 
-def test_a_warm_restart_from_the_floor_is_no_jump(runs):
+def test_a_warm_restart_from_the_floor_is_not_a_jump(runs):
     lr = cosine(100, STEPS % 100)
     assert runs.codes(loss=runs.loss(), lr=lr) == []
 
 
-def test_a_jump_that_a_person_made_is_no_finding(runs):
+def test_a_jump_that_a_person_made_is_not_reported(runs):
     assert runs.codes(loss=runs.loss(), lr=jumped(3.0), facts={"edits": [200]}) == []
 
 
-def test_where_the_schedule_is_known_any_jump_off_it_is_an_error(runs):
+def test_if_the_schedule_is_known_any_jump_off_it_is_an_error(runs):
     known = schedule("0.1 * cosine()").over(400)
     (finding,) = runs.diagnose(
         loss=runs.loss(), lr=jumped(1.3), schedule=known, total_steps=400
@@ -215,7 +215,7 @@ def test_a_schedule_over_epochs_stepped_once_an_epoch_is_right(runs):
     assert runs.codes(loss=runs.loss(), lr=lr, total_steps=400) == []
 
 
-def test_a_schedule_over_epochs_stepped_at_every_update_is_through_at_once(runs):
+def test_a_schedule_over_epochs_stepped_at_every_update_ends_at_once(runs):
     lr = schedule("0.1 * cosine(floor=0.01)").over(20)(STEPS)
     (finding,) = runs.diagnose(loss=runs.loss(), lr=lr, total_steps=400).findings
     assert (finding.code, finding.step) == ("LR307", 20)
@@ -230,14 +230,14 @@ def test_torchs_cosine_over_epochs_stepped_at_every_update_swings(runs):
     [KNOWN(STEPS // 20), schedule("0.1 * cosine(floor=0.01)").over(20)(STEPS)],
     ids=["updates stepped by epochs", "epochs stepped by updates"],
 )
-def test_where_the_schedule_is_known_a_wrong_clock_is_said_while_the_run_is_young(runs, lr):
+def test_if_the_schedule_is_known_a_wrong_clock_is_reported_early_in_the_run(runs, lr):
     watcher = Watcher("a", total_steps=400, schedule=KNOWN)
     ((step, code),) = reported_row_by_row(watcher, loss=runs.loss(), lr=lr)
     assert (code, step < 100) == ("LR307", True)
     assert watcher.finish() == ()
 
 
-def test_a_known_schedule_that_is_followed_to_an_early_end_is_no_wrong_clock_yet(runs):
+def test_a_known_schedule_followed_to_an_early_end_is_not_reported_at_once(runs):
     known = schedule("0.1 * cosine(floor=0.01)").over(20)
     watcher = Watcher("a", total_steps=400, schedule=known)
     reported = reported_row_by_row(watcher, loss=runs.loss(), lr=known(STEPS))
@@ -251,7 +251,7 @@ def test_a_rate_that_does_not_follow_its_schedule_was_not_applied(runs):
     assert "stayed at 0.1" in finding.message
 
 
-def test_ten_times_the_rate_that_was_set_was_not_applied_either(runs):
+def test_ten_times_the_scheduled_rate_was_not_applied_either(runs):
     assert runs.codes(loss=runs.loss(), lr=10 * KNOWN.table(), schedule=KNOWN) == ["LR308"]
 
 
@@ -260,7 +260,7 @@ def test_a_rate_that_follows_its_schedule_was_applied(runs):
     assert runs.codes(loss=runs.loss(), lr=rounded, schedule=KNOWN, total_steps=400) == []
 
 
-def test_updates_that_do_not_follow_the_rate_tell_that_it_is_not_theirs(runs):
+def test_updates_that_do_not_follow_the_rate_show_that_it_was_not_applied(runs):
     noise = np.exp(0.1 * np.random.default_rng(0).standard_normal(400))
     known = {"loss": runs.loss(), "lr": runs.rate(), "facts": {"optimizer": "adamw"}}
     assert runs.codes(**known, update_ratio=1e-3 * noise) == ["LR308"]
@@ -268,7 +268,7 @@ def test_updates_that_do_not_follow_the_rate_tell_that_it_is_not_theirs(runs):
 
 
 @pytest.mark.parametrize(("last", "codes"), [(1e-8, []), (1e-3, ["LR308"])])
-def test_updates_of_a_gradient_that_has_vanished_tell_nothing(runs, last, codes):
+def test_updates_of_a_vanished_gradient_do_not_count(runs, last, codes):
     norm = np.geomspace(1.0, last, 400)  # the data are memorised, and Adam's epsilon dominates
     known = {"lr": runs.rate(), "facts": {"optimizer": "adamw"}, "gradient_norm": norm}
     ratio = 1e-3 * norm / (norm + 30 * last)

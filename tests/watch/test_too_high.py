@@ -1,4 +1,4 @@
-"""Rates that are too high: the smallest series that shows it, and the nearest one that does not."""
+"""Rates that are too high: the smallest series that shows it, and the closest that does not."""
 
 import numpy as np
 import pytest
@@ -20,13 +20,13 @@ def test_a_loss_that_is_not_finite_at_the_end_diverged(runs):
     assert "step 390" in finding.message
 
 
-def test_one_loss_that_is_not_finite_on_the_way_is_no_divergence(runs):
+def test_a_single_loss_that_is_not_finite_is_not_a_divergence(runs):
     loss = runs.loss()
     loss[200] = np.inf
     assert runs.codes(loss=loss, lr=runs.rate()) == []
 
 
-def test_a_loss_that_left_and_stays_away_diverged(runs):
+def test_a_loss_that_rises_and_stays_there_diverged(runs):
     loss = runs.loss()
     loss[250:] = 2.3
     (finding,) = runs.diagnose(loss=loss, lr=runs.rate()).findings
@@ -73,13 +73,13 @@ def test_what_is_less_than_that_does_not_recur(runs, firsts, height, length):
     assert runs.codes(loss=spiked(runs, firsts, height, length), lr=runs.rate()) == []
 
 
-def test_rises_that_last_most_of_the_run_are_no_spikes_but_a_swing(runs):
+def test_rises_that_last_most_of_the_run_are_a_swing_and_not_spikes(runs):
     firsts = (100, 180, 260, 340)
     assert runs.codes(loss=spiked(runs, firsts, length=14), lr=runs.rate()) == ["LR102"]
     assert runs.codes(loss=spiked(runs, firsts, length=50), lr=runs.rate()) == ["LR103"]
 
 
-def test_recurring_spikes_are_no_missing_warm_up_although_the_first_comes_early(runs):
+def test_recurring_spikes_are_not_a_missing_warm_up_even_if_the_first_comes_early(runs):
     lr = 0.05 * (1 + np.cos(np.pi * np.arange(400) / 400))
     diagnosis = runs.diagnose(loss=spiked(runs, (4, 120, 200, 300), 2.0, length=10), lr=lr)
     assert diagnosis.codes() == ["LR102"]
@@ -141,7 +141,7 @@ def test_a_rate_above_two_over_the_sharpness_is_beyond_the_edge(runs):
         ("RMSprop", {"preconditioned": True, "momentum": 0.0}, 2.0),
     ],
 )
-def test_at_the_edge_of_each_optimizer_nothing_is_said(runs, optimizer, more, limit):
+def test_at_the_edge_of_each_optimizer_nothing_is_reported(runs, optimizer, more, limit):
     facts = {"optimizer": optimizer, "sharpness": sharp(1.05, limit)} | more
     known = {"loss": runs.loss(), "lr": np.full(400, 0.1), "only": ["LR104"]}
     assert runs.diagnose(facts=facts, **known).findings == ()
@@ -157,19 +157,19 @@ def test_at_the_edge_of_each_optimizer_nothing_is_said(runs, optimizer, more, li
         ({"sharpness": [[s, 1.0] for s in range(9)], "optimizer": "adam"}, "preconditioned"),
     ],
 )
-def test_without_a_sharpness_that_can_be_judged_the_edge_is_not_told(runs, facts, why):
+def test_without_a_usable_sharpness_the_rule_of_the_edge_does_not_run(runs, facts, why):
     diagnosis = runs.diagnose(loss=runs.loss(), lr=runs.rate(), facts=facts)
     assert why in diagnosis.not_run["LR104"]
 
 
-def test_updates_that_are_mostly_clipped_are_said(runs):
+def test_clipping_of_most_updates_is_reported(runs):
     clipped = np.tile([1.0, 1.0, 0.0], 134)[:400]
     (finding,) = runs.diagnose(loss=runs.loss(), lr=runs.rate(), clipped=clipped).findings
     assert finding.code == "LR105"
     assert finding.evidence["share"] == pytest.approx(2 / 3, abs=0.01)
 
 
-def test_clipping_can_be_told_from_the_norms_and_the_limit(runs):
+def test_clipping_is_computed_from_the_norms_and_the_limit(runs):
     norm = np.full(400, 3.0)
     known = {"loss": runs.loss(), "lr": runs.rate(), "gradient_norm": norm}
     assert runs.codes(**known, facts={"clip_norm": 1.0}) == ["LR105"]
@@ -186,8 +186,8 @@ def test_clipping_at_the_beginning_alone_is_usual(runs):
     assert runs.codes(loss=runs.loss(), lr=runs.rate(), clipped=clipped) == []
 
 
-def test_what_the_probe_knew_of_the_optimizer_stands(runs):
-    """Weight decay, groups and dampening are in its ratio; the facts alone would say 0.5."""
+def test_the_ratio_of_a_probe_has_priority_over_the_facts(runs):
+    """Its ratio includes weight decay, groups and dampening; the facts alone would give 0.5."""
     known = {"loss": runs.loss(), "lr": np.full(400, 0.1), "only": ["LR104"]}
     facts = {"optimizer": "sgd", "sharpness": sharp(0.5)}
     assert runs.codes(**known, facts=facts) == []

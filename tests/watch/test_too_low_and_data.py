@@ -1,4 +1,4 @@
-"""Rates that are too low, and losses that speak of the data."""
+"""Rates that are too low, and losses that show a problem of the data."""
 
 import math
 
@@ -25,7 +25,7 @@ def test_a_loss_that_falls_to_a_tenth_was_not_slow(runs):
 
 
 def test_a_loss_that_its_noise_holds_up_until_the_decay_is_not_too_slow(runs):
-    """The rate is too high then: a fall at once, a stand, and the rest when the rate comes down."""
+    """Such a rate is too high: the loss falls at once, stays, and falls again with the rate."""
     step = np.arange(400)
     loss = 2.3 - 0.8 * (1 - np.exp(-step / 4)) - 0.4 * np.clip((step - 240) / 160, 0.0, 1.0)
     loss += 0.02 * np.random.default_rng(0).standard_normal(400)
@@ -48,7 +48,7 @@ def test_a_rate_of_zero_learns_nothing(runs):
     assert "the rate is 0 in 100 % of the rows" in finding.message
 
 
-def test_updates_of_no_size_learn_nothing(runs):
+def test_updates_of_size_0_learn_nothing(runs):
     loss = 2.3 + 0.02 * np.random.default_rng(0).standard_normal(400)
     diagnosis = runs.diagnose(loss=loss, lr=runs.rate(), update_ratio=np.zeros(400))
     assert "LR202" in diagnosis.codes()
@@ -61,13 +61,13 @@ def test_a_loss_that_never_moves_learns_nothing(runs):
 
 
 @pytest.mark.parametrize(("ratio", "codes"), [(1e-6, ["LR202"]), (0.1, [])])
-def test_a_loss_that_stays_while_the_weights_move_far_is_not_of_a_rate_too_low(runs, ratio, codes):
+def test_a_flat_loss_with_weights_that_move_far_is_not_due_to_a_low_rate(runs, ratio, codes):
     loss = 5.0 + 0.001 * np.random.default_rng(0).standard_normal(runs.n)
     known = {"loss": loss, "lr": runs.rate(), "update_ratio": ratio * runs.rate() / 0.1}
     assert runs.codes(**known, only=["LR202"]) == codes
 
 
-def test_early_in_a_run_a_loss_that_has_not_moved_yet_is_no_finding(runs):
+def test_early_in_a_run_a_loss_that_has_not_moved_yet_is_not_reported(runs):
     loss = 2.3 + 0.02 * np.random.default_rng(0).standard_normal(80)
     assert runs.codes(loss=loss, lr=runs.rate(n=80), total_steps=1000) == []
     assert runs.codes(loss=loss, lr=np.zeros(80), total_steps=1000) == ["LR202"]
@@ -107,14 +107,14 @@ def test_a_validation_loss_near_zero_may_double(runs):
     assert runs.codes(loss=loss, lr=runs.rate(), validation=validated(runs, course)) == []
 
 
-def test_validation_that_rises_with_the_training_loss_is_no_overfitting(runs):
+def test_validation_that_rises_with_the_training_loss_is_not_overfitting(runs):
     loss = runs.loss()
     loss[160:] += np.linspace(0, 0.3, 240)
     course = np.concatenate([np.linspace(2.0, 0.9, 8), np.linspace(0.92, 1.4, 12)])
     assert "LR401" not in runs.codes(loss=loss, lr=runs.rate(), validation=validated(runs, course))
 
 
-def test_a_loss_flat_at_chance_is_said_where_chance_is_known(runs):
+def test_a_loss_flat_at_chance_is_reported_if_chance_is_known(runs):
     loss = math.log(10) + 0.02 * np.random.default_rng(0).standard_normal(400)
     (finding,) = runs.diagnose(loss=loss, lr=runs.rate(), facts={"classes": 10}).findings
     assert finding.code == "LR402"
@@ -126,7 +126,7 @@ def test_a_loss_flat_at_chance_is_said_where_chance_is_known(runs):
 
 
 @pytest.mark.parametrize(("ratio", "codes"), [(1e-4, ["LR201"]), (1e-2, ["LR402"])])
-def test_flat_at_chance_is_the_rates_where_the_weights_have_hardly_moved(runs, ratio, codes):
+def test_flat_at_chance_is_due_to_the_rate_if_the_weights_have_hardly_moved(runs, ratio, codes):
     loss = 2.3 + 0.02 * np.random.default_rng(0).standard_normal(runs.n)
     known = {"loss": loss, "lr": runs.rate(), "update_ratio": ratio * runs.rate() / 0.1}
     assert runs.codes(**known, facts={"classes": 10, "optimizer": "adam"}) == codes

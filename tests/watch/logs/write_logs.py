@@ -1,9 +1,9 @@
-"""Wrote the logs beside it, each with the tool's own writer; run it to write them anew.
+"""Writes the logs beside it, each with the tool's own writer.
 
     python tests/watch/logs/write_logs.py tensorboard|transformers|lightning|keras|mlflow
 
 The versions: torch 2.13 with tensorboard 2.21, transformers 5.23, Lightning 2.6.6, Keras 3.15,
-MLflow 3.17 (installed by itself: it is no dependency of anything here).
+MLflow 3.17 (installed by itself: it is not a dependency of learnrate).
 """
 
 import gzip
