@@ -41,15 +41,15 @@ class FittedLine:
     falling_p: float
 
 
-def student_tail(t: float, freedom: int) -> float:
-    """P(T > t) of Student's t with `freedom` degrees of freedom."""
+def student_tail(statistic: float, freedom: int) -> float:
+    """P(T > statistic) of Student's t with `freedom` degrees of freedom."""
     from scipy.special import stdtr  # noqa: PLC0415 - slow to load
 
-    return float(stdtr(freedom, -t))
+    return float(stdtr(freedom, -statistic))
 
 
 def student_quantile(tail: float, freedom: int) -> float:
-    """The t with P(T > t) = `tail`, which is below one half."""
+    """The value that Student's t exceeds with probability `tail`, which is below one half."""
     from scipy.special import stdtrit  # noqa: PLC0415 - slow to load
 
     return -float(stdtrit(freedom, tail))

@@ -48,7 +48,18 @@ class FieldError(ScheduleError):
 
 
 def refuse(owner: str, argument: str, rule: str, value: object, way_out: str = "") -> NoReturn:
-    """Raise the error for an argument: as typed, the rule, the value, the way out."""
+    """Refuse an argument.
+
+    Args:
+        owner: Name of the schedule's class.
+        argument: Name of the argument.
+        rule: What the argument must be, as in "must be {rule}".
+        value: What was given.
+        way_out: A sentence that says what to write instead.
+
+    Raises:
+        FieldError: always.
+    """
     shown = str(value) if isinstance(value, Span) else repr(value)
     shown = shown if len(shown) <= 80 else shown[:77] + "..."
     message = f"{owner}({argument}=...) must be {rule}; got {shown}."
