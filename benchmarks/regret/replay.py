@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from .best import Best
     from .cells import Cell
 
-__all__ = ["Answer", "answers", "replayed_loss", "show", "trained"]
+__all__ = ["Answer", "answers", "replayed_loss", "show"]
 
 
 @dataclass(frozen=True)
@@ -114,55 +114,40 @@ def _log_loss(table: dict[str, Any], log_lr: float, column: int) -> float:
     return float(np.interp(log_lr, rates, logs))
 
 
-def trained(cell: Cell, budget: float, seeds: int) -> list[Answer]:
-    """The answers of plans whose trials are trained; only the excess is interpolated.
+def answers(cell: Cell, budget: float, seeds: int, *, training: bool = False) -> list[Answer]:
+    """The answers of plans with several seeds.
 
     Args:
         cell: what is planned.
         budget: of each plan, as a share of a whole run.
         seeds: number of plans.
+        training: whether to train the trials, whose lengths lie between those of the sweeps, and to
+            interpolate only the excess.
 
     Raises:
         ValueError: the cell is held out, or has no truth yet.
     """
-    task, known = _replayed(cell)
-    best = best_of(known["tables"][0])
-    plans = [
-        learnrate.plan(task, budget=budget, seed=seed, progress=False) for seed in range(seeds)
-    ]
+    stored = truth.read(cell)
+    if cell.held_out or stored is None:
+        raise ValueError(f"{cell.name} is held out, or has no truth yet")
+    task, tables = cell.task(), stored["tables"]
+    best = best_of(tables[0])
+    if training:
+        plans = (learnrate.plan(task, budget=budget, seed=n, progress=False) for n in range(seeds))
+    else:
+        plans = (_replayed(cell, task, tables, budget, seed) for seed in range(seeds))
     return [_answer(cell, best, plan) for plan in plans]
 
 
-def _replayed(cell: Cell) -> tuple[Task, dict[str, Any]]:
-    known = truth.read(cell)
-    if cell.held_out or known is None:
-        raise ValueError(f"{cell.name} is held out, or has no truth yet")
-    return cell.task(), known
-
-
-def answers(cell: Cell, budget: float, seeds: int) -> list[Answer]:
-    """The answers of plans whose trials are replayed.
-
-    Args:
-        cell: what is planned.
-        budget: of each plan, as a share of a whole run.
-        seeds: number of plans.
-
-    Raises:
-        ValueError: the cell is held out, or has no truth yet.
-    """
-    task, known = _replayed(cell)
-    best = best_of(known["tables"][0])
+def _replayed(
+    cell: Cell, task: Task, tables: Sequence[dict[str, Any]], budget: float, seed: int
+) -> Plan:
+    """A plan whose trials are replayed."""
     journal = Journal(truth.scratch_of(cell) / "replay.jsonl", fingerprint(task))
-    replayed = []
-    for seed in range(seeds):
-        with ProgressBar(1, shown=False) as bar, preserved(task):
-            trainer = _ReplayTrainer(
-                task, journal, bar, shape(SHAPE).over(cell.total_steps), tables=known["tables"]
-            )
-            plan = _planned(trainer, cell.total_steps, budget, seed)
-            replayed.append(_answer(cell, best, plan))
-    return replayed
+    schedule = shape(SHAPE).over(cell.total_steps)
+    with ProgressBar(1, shown=False) as bar, preserved(task):
+        trainer = _ReplayTrainer(task, journal, bar, schedule, tables=tables)
+        return _planned(trainer, cell.total_steps, budget, seed)
 
 
 def _planned(trainer: _ReplayTrainer, total_steps: int, budget: float, seed: int) -> Plan:
@@ -200,8 +185,11 @@ def show(cells: Sequence[Cell], budget: float, seeds: int, *, training: bool) ->
         seeds: number of plans for each cell.
         training: whether to train the trials.
     """
-    answers_for = trained if training else answers
-    by_cell = {cell.name: answers_for(cell, budget, seeds) for cell in cells if not cell.held_out}
+    by_cell = {
+        cell.name: answers(cell, budget, seeds, training=training)
+        for cell in cells
+        if not cell.held_out
+    }
     lines = [[name, *_line(group)] for name, group in by_cell.items()]
     lines.append(["all", *_line([answer for group in by_cell.values() for answer in group])])
     header = ["cell", "rate / best", "median excess", "90th percentile", "worst", "interval holds"]

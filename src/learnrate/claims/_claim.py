@@ -225,6 +225,9 @@ class ClaimMeasurement:
 class Claim:
     """A published statement about learning rates, and the training that tests it.
 
+    White space in statement, source, design and remark is folded, so that they can have several
+    lines.
+
     Args:
         name: the name of its file, with hyphens.
         topic: one of `TOPICS`.
@@ -258,6 +261,8 @@ class Claim:
     log: str = "x"
 
     def __post_init__(self) -> None:
+        for name in ("statement", "source", "design", "remark"):
+            object.__setattr__(self, name, " ".join(getattr(self, name).split()))
         if self.topic not in TOPICS:
             raise ArgumentError(
                 f"Claim(topic=...) must be one of {', '.join(TOPICS)}; got {self.topic!r}."

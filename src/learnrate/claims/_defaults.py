@@ -12,7 +12,7 @@ from learnrate.claims._tasks import digits_cnn, digits_mlp, fashion_cnn, fashion
 from learnrate.claims._trials import ClaimTrials, for_each_task
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from learnrate.task import Task
 
@@ -39,46 +39,46 @@ def default_tasks(optimizer: str) -> Callable[[bool], Sequence[Task]]:
 def default_claim(
     *,
     optimizer: str,
-    rates: str,
-    defaults: Sequence[float],
+    defaults: Mapping[str, float],
     around: float,
-    excess_at: str,
     high: float,
-    tasks: Callable[[bool], Sequence[Task]],
+    tasks: Callable[[bool], Sequence[Task]] | None = None,
     **text: Unpack[ClaimText],
 ) -> Claim:
     """A claim that a rate, or the best of a few, is nearly as good as the best rate.
 
     Args:
         optimizer: what trains the networks, in words.
-        rates: the default rates, in words.
-        defaults: the default rates.
+        defaults: the default rates, by their text.
         around: the middle of the sweep.
-        excess_at: the default rates, in the words of the figure.
         high: the claim says that the loss is at most this many times the best one.
-        tasks: what is trained.
+        tasks: what is trained; by default networks with the optimizer of that name.
         text: name, statement, source and remark of the claim.
     """
 
     def measure(trials: ClaimTrials, task: Task) -> ClaimMeasurement:
-        grid = sorted({*geometric_grid(around * 1e-2, around * 1e2, 3), *defaults})
+        grid = sorted({*geometric_grid(around * 1e-2, around * 1e2, 3), *defaults.values()})
         losses = trials.sweep(task, grid)
-        excesses = [1.0 + excess(losses, grid.index(rate)) for rate in defaults]
+        excesses = [1.0 + excess(losses, grid.index(rate)) for rate in defaults.values()]
         line = ClaimLine.of_means(task.name, grid, losses)
         return ClaimMeasurement.of(task.name, {"excess": min(excesses, key=np.mean)}, line)
 
+    rates = " and ".join(defaults)
+    several = len(defaults) > 1
     return Claim(
         topic="defaults",
-        design=_DESIGN.format(optimizer=optimizer, rates=rates),
+        design=_DESIGN.format(
+            optimizer=optimizer, rates=rates + (", of which the better counts" if several else "")
+        ),
         figures=(
             factor(
                 "excess",
-                f"validation loss at {excess_at} relative to that at the best rate",
+                f"validation loss at {'the better of ' * several}{rates} relative to that at the best rate",
                 high=high,
             ),
         ),
         measure=for_each_task(measure, most_lines=8),
-        tasks=tasks,
+        tasks=tasks or default_tasks(optimizer),
         seeds=(3, 5),
         **text,
     )

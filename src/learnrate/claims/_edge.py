@@ -64,11 +64,11 @@ def edge_claim(
 
     return Claim(
         topic="stability",
-        design=(
-            f"A network 20-64-64-1 with tanh learns 500 points by {optimizer_text} over the full "
-            f"batch, without decay. During the run, {curvature} is measured by Lanczos with "
-            "Hessian-vector products. The figure is the mean over the last third of the run."
-        ),
+        design=f"""
+            A network 20-64-64-1 with tanh learns 500 points by {optimizer_text} over the full
+            batch, without decay. During the run, {curvature} is measured by Lanczos with
+            Hessian-vector products. The figure is the mean over the last third of the run.
+        """,
         figures=(Figure("product", product, low=low, high=high),),
         measure=measure,
         seeds=(3, 5),

@@ -53,11 +53,11 @@ def horizon_claim(*, batch: int, steps: int, **text: Unpack[ClaimText]) -> Claim
     """
     return Claim(
         topic="horizon",
-        design=(
-            f"Each network trains with batches of {batch} over the whole run, a quarter of it and "
-            "a sixteenth of it, at rates three a decade: 5 % warm-up, then linear to 0, so that "
-            "each length has a complete schedule. The best rate is that of the lowest final loss."
-        ),
+        design=f"""
+            Each network trains with batches of {batch} over the whole run, a quarter of it and a
+            sixteenth of it, at rates three a decade: 5 % warm-up, then linear to 0, so that each
+            length has a complete schedule. The best rate is that of the lowest final loss.
+        """,
         figures=(
             factor(
                 "ratio", "best rate of a sixteenth of the run over that of the whole run", low=1.0

@@ -50,11 +50,11 @@ def usable_claim(
 
     return Claim(
         topic="extremes",
-        design=(
-            f"Each network trains with and without {technique} at constant rates, three a decade, "
-            "with the same seeds at every rate. From the best rate upwards, a rate is usable while "
-            "the validation loss ends below half of that of a guess, ln 10."
-        ),
+        design=f"""
+            Each network trains with and without {technique} at constant rates, three a decade,
+            with the same seeds at every rate. From the best rate upwards, a rate is usable while
+            the validation loss ends below half of that of a guess, ln 10.
+        """,
         figures=(
             factor("usable", f"highest usable rate, with {short} over without", low=low),
             factor("best rate", f"with {short} over without"),

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from learnrate.claims._defaults import default_claim, default_tasks
+from learnrate.claims._defaults import default_claim
 
 CLAIM = default_claim(
     name="adam-1e-3",
     statement="1e-3 is a good default learning rate for Adam.",
     source="Kingma & Ba, Adam: a method for stochastic optimization, 2015, arXiv:1412.6980",
     optimizer="Adam",
-    rates="1e-3",
-    defaults=(1e-3,),
+    defaults={"1e-3": 1e-3},
     around=1e-2,
-    excess_at="1e-3",
     high=1.25,
-    tasks=default_tasks("Adam"),
-    remark=(
-        "Good means: a loss at most a quarter above the best. These runs are short, and a short run "
-        "needs a higher rate than a long one."
-    ),
+    remark="""
+        Good means: a loss at most a quarter above the best. These runs are short, and a short run
+        needs a higher rate than a long one.
+    """,
 )

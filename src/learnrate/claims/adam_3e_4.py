@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from learnrate.claims._defaults import default_claim, default_tasks
+from learnrate.claims._defaults import default_claim
 
 CLAIM = default_claim(
     name="adam-3e-4",
     statement="3e-4 is the best learning rate for Adam, hands down.",
     source="A. Karpathy, x.com/karpathy/status/801621764144971776, 2016 (a joke, since repeated)",
     optimizer="Adam",
-    rates="3e-4",
-    defaults=(3e-4,),
+    defaults={"3e-4": 3e-4},
     around=1e-2,
-    excess_at="3e-4",
     high=1.02,
-    tasks=default_tasks("Adam"),
     remark="The longer the run, the lower the best rate: large models do train near 3e-4.",
 )

@@ -47,12 +47,12 @@ CLAIM = Claim(
     topic="meta-learning",
     statement="The optimal learning rate of adaptation to a new task is positive.",
     source="Bernacchia 2021, Meta-learning with negative learning rates, arXiv:2102.00940",
-    design=(
-        "The setting is that of optimal-inner-rate-is-negative. Weights that are meta-trained at an "
-        "inner rate of 0.2 or -1 adapt to new tasks in one step. The optimum is the rate with the "
-        "lowest mean loss over all new tasks. Figure 3 of the paper has fewer weights than outer "
-        "points."
-    ),
+    design="""
+        The setting is that of optimal-inner-rate-is-negative. Weights that are meta-trained at an
+        inner rate of 0.2 or -1 adapt to new tasks in one step. The optimum is the rate with the
+        lowest mean loss over all new tasks. Figure 3 of the paper has fewer weights than outer
+        points.
+    """,
     figures=(
         Figure("optimum", "adaptation rate of lowest test loss", low=0.0),
         share("share", "of random problems, those with a positive optimum", low=1.0),
@@ -60,10 +60,10 @@ CLAIM = Claim(
     ),
     measure=_measure,
     seeds=(4, 5),
-    remark=(
-        "The optimum is small, because one step on 20 noisy points overfits: 0.09, although gradient "
-        "descent is stable up to 2."
-    ),
+    remark="""
+        The optimum is small, because one step on 20 noisy points overfits: 0.09, although
+        gradient descent is stable up to 2.
+    """,
     axes=("adapt_lr", "test loss at inner_lr 0.2"),
     log="",
 )

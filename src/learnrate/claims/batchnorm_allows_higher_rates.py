@@ -36,9 +36,9 @@ CLAIM = usable_claim(
     lowest=0.03,
     highest=30.0,
     seeds=(4, 5),
-    remark=(
-        "The output does not depend on the scale of weights before a BatchNorm. A large step makes "
-        "these weights long, and the steps after it relatively short, so that a high rate lowers "
-        "itself."
-    ),
+    remark="""
+        The output does not depend on the scale of weights before a BatchNorm. A large step makes
+        these weights long, and the steps after it relatively short, so that a high rate lowers
+        itself.
+    """,
 )

@@ -10,11 +10,11 @@ CLAIM = contest_claim(
     topic="warm-up and cycles",
     statement="A rate that cycles between two bounds beats one that decays.",
     source="Smith 2017, Cyclical learning rates for training neural networks, arXiv:1506.01186",
-    design=(
-        "Five triangular cycles that start at a quarter of the peak, of equal height or each half "
-        f"as high as the one before, against linear to zero. {PEAKS_DESIGN} The cycles have no "
-        "warm-up, since they start low."
-    ),
+    design=f"""
+        Five triangular cycles that start at a quarter of the peak, of equal height or each half
+        as high as the one before, against linear to zero. {PEAKS_DESIGN} The cycles have no
+        warm-up, since they start low.
+    """,
     figure=factor("loss ratio", "loss with cycles over that of linear", high=1.0),
     shapes={
         "triangular": "triangular(every=20%, floor=0.25)",
@@ -22,8 +22,9 @@ CLAIM = contest_claim(
         "linear": DECAYS["linear"],
     },
     seeds=(4, 8),
-    remark=(
-        "Smith compares with a fixed rate and its drops, and with fewer updates; here the lengths "
-        "are equal. Both kinds of cycles end low, at the end of a cycle, where their loss is lowest."
-    ),
+    remark="""
+        Smith compares with a fixed rate and its drops, and with fewer updates; here the lengths
+        are equal. Both kinds of cycles end low, at the end of a cycle, where their loss is
+        lowest.
+    """,
 )

@@ -27,10 +27,10 @@ CLAIM = Claim(
     ),
     tasks=decay_tasks,
     seeds=(4, 8),
-    remark=(
-        "A decay removes the effect of gradient noise at the end. When a network memorises a small "
-        "data set there is no such noise, and the validation loss shows no clear gain: an example "
-        "are the digits without noise."
-    ),
+    remark="""
+        A decay removes the effect of gradient noise at the end. When a network memorises a small
+        data set there is no such noise, and the validation loss shows no clear gain: an example
+        are the digits without noise.
+    """,
     axes=PEAK_AXES,
 )

@@ -51,16 +51,16 @@ CLAIM = Claim(
     name="decay-learns-complex-patterns",
     topic="noise and patterns",
     statement="Decaying the rate improves the learning of complex patterns.",
-    source=(
-        "You, Long, Wang and Jordan 2019, How does learning rate decay help modern neural "
-        "networks?, arXiv:1908.01878"
-    ),
-    design=(
-        "20,000 points, half of them of 10 patterns a class and half of 100, a tenth of the labels "
-        "wrong; two hidden layers, SGD with momentum 0.9, batch 128. After two thirds of the run the "
-        "rate is divided by ten. Over the next twelfth of the run, the mean accuracy of each half on "
-        "new points is compared with that at the constant rate."
-    ),
+    source="""
+        You, Long, Wang and Jordan 2019, How does learning rate decay help modern neural
+        networks?, arXiv:1908.01878
+    """,
+    design="""
+        20,000 points, half of them of 10 patterns a class and half of 100, a tenth of the labels
+        wrong; two hidden layers, SGD with momentum 0.9, batch 128. After two thirds of the run
+        the rate is divided by ten. Over the next twelfth of the run, the mean accuracy of each
+        half on new points is compared with that at the constant rate.
+    """,
     figures=(
         share(
             "complex half",
@@ -76,11 +76,11 @@ CLAIM = Claim(
     ),
     measure=_measure,
     seeds=(4, 5),
-    remark=(
-        "In points of accuracy the complex half gains more, but it also has more left to gain. The "
-        "last figure is the gain as a share of the errors left, which may rank the halves "
-        "differently."
-    ),
+    remark="""
+        In points of accuracy the complex half gains more, but it also has more left to gain. The
+        last figure is the gain as a share of the errors left, which may rank the halves
+        differently.
+    """,
     axes=("epoch", "accuracy on new points"),
     log="",
 )

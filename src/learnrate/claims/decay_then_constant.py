@@ -10,10 +10,10 @@ CLAIM = contest_claim(
     topic="decay",
     statement="Decay the rate linearly to 1 % or so, then leave it constant for a while.",
     source="Goodfellow, Bengio and Courville 2016, Deep learning, section 8.3.1",
-    design=(
-        "Linear to 1 % or to 10 % of the peak until three quarters of the run, and constant from "
-        f"there, against linear to zero until the end. {PEAKS_DESIGN}"
-    ),
+    design=f"""
+        Linear to 1 % or to 10 % of the peak until three quarters of the run, and constant from
+        there, against linear to zero until the end. {PEAKS_DESIGN}
+    """,
     figure=factor("loss ratio", "loss with it over that of decaying to the end", high=1.02),
     shapes={
         "to 1 %": "warmup(5%) >> linear(70%, floor=0.01) >> (0.01 * constant())",

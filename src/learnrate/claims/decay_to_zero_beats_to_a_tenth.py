@@ -19,8 +19,8 @@ CLAIM = contest_claim(
     },
     pairs={curve: (f"{curve} to 0%", f"{curve} to 10%") for curve in ("cosine", "linear")},
     seeds=(8, 12),
-    remark=(
-        "A tenth is common in the pre-training of language models. There the gain is small too: "
-        "2.953 against 2.982 for 124M parameters (Schaipp et al. 2025, arXiv:2501.18965)."
-    ),
+    remark="""
+        A tenth is common in the pre-training of language models. There the gain is small too:
+        2.953 against 2.982 for 124M parameters (Schaipp et al. 2025, arXiv:2501.18965).
+    """,
 )

@@ -9,19 +9,19 @@ CLAIM = contest_claim(
     name="decays-ranked",
     topic="decay",
     statement="Linear to zero is the best decay.",
-    source=(
-        "Defazio, Cutkosky, Mehta and Mishchenko 2023, arXiv:2310.07831; Bergsma et al. 2025, "
-        "Straight to zero, arXiv:2502.15938"
-    ),
-    design=(
-        "Step (a tenth after half and after three quarters of the run), exponential to 1 %, and "
-        f"cosine to zero against linear to zero. {PEAKS_DESIGN}"
-    ),
+    source="""
+        Defazio, Cutkosky, Mehta and Mishchenko 2023, arXiv:2310.07831; Bergsma et al. 2025,
+        Straight to zero, arXiv:2502.15938
+    """,
+    design=f"""
+        Step (a tenth after half and after three quarters of the run), exponential to 1 %, and
+        cosine to zero against linear to zero. {PEAKS_DESIGN}
+    """,
     figure=factor("over linear", "loss over that of linear to zero", low=0.98),
     shapes=DECAYS,
     seeds=(4, 8),
-    remark=(
-        "A loss lower by at most 2 % does not count as better. Linear and cosine to zero differ "
-        "little; a bound by Defazio et al. on the loss of the last step ranks linear first."
-    ),
+    remark="""
+        A loss lower by at most 2 % does not count as better. Linear and cosine to zero differ
+        little; a bound by Defazio et al. on the loss of the last step ranks linear first.
+    """,
 )

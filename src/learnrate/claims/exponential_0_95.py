@@ -60,9 +60,9 @@ CLAIM = Claim(
     measure=_measure,
     seeds=(4, 8),
     tasks=lambda full: [*decay_tasks(full), noisy_digits_mlp("SGD momentum", steps=1500)],
-    remark=(
-        "A factor for each epoch means little until the number of epochs is known: 60 % of the peak "
-        "is left after 10 epochs, 1 % after 90. Choose the final share; the factor follows from it."
-    ),
+    remark="""
+        A factor for each epoch means little until the number of epochs is known: 60 % of the peak
+        is left after 10 epochs, 1 % after 90. Choose the final share; the factor follows from it.
+    """,
     axes=PEAK_AXES,
 )

@@ -39,8 +39,8 @@ CLAIM = usable_claim(
     lowest=3e-3,
     highest=10.0,
     seeds=(4, 6),
-    remark=(
-        "A higher usable rate is not a better one: compare the best rates and the best losses. Adam "
-        "divides by the size of the gradient, so clipping every step alike changes nothing there."
-    ),
+    remark="""
+        A higher usable rate is not a better one: compare the best rates and the best losses. Adam
+        divides by the size of the gradient, so clipping every step alike changes nothing there.
+    """,
 )

@@ -69,16 +69,16 @@ CLAIM = Claim(
     name="large-first-rate-resists-noise",
     topic="noise and patterns",
     statement="A large first rate keeps a network from memorising noisy labels.",
-    source=(
-        "You, Long, Wang and Jordan 2019, How does learning rate decay help modern neural "
-        "networks?, arXiv:1908.01878"
-    ),
-    design=(
-        "Ten classes of three Gaussian clusters in 40 dimensions, 3,000 points, a fifth of the "
-        "labels wrong; two hidden layers with BatchNorm, SGD with momentum 0.9 and weight decay "
-        "5e-3, batch 64, constant rates. The fitted labels are counted after two thirds of the run. "
-        "The decayed run divides its rate by ten there, and again after five sixths."
-    ),
+    source="""
+        You, Long, Wang and Jordan 2019, How does learning rate decay help modern neural
+        networks?, arXiv:1908.01878
+    """,
+    design="""
+        Ten classes of three Gaussian clusters in 40 dimensions, 3,000 points, a fifth of the
+        labels wrong; two hidden layers with BatchNorm, SGD with momentum 0.9 and weight decay
+        5e-3, batch 64, constant rates. The fitted labels are counted after two thirds of the run.
+        The decayed run divides its rate by ten there, and again after five sixths.
+    """,
     figures=(
         share(
             "memorised",
@@ -93,12 +93,12 @@ CLAIM = Claim(
     ),
     measure=_measure,
     seeds=(3, 3),
-    remark=(
-        "The effect needs weight decay, with BatchNorm or without. Without weight decay both rates "
-        "memorise nearly all wrong labels, and the large one does so sooner, because it learns "
-        "faster. A rate of 0.003, stopped in time, does as well as the large rate that decays (in "
-        "the full test), which also begins to memorise if it continues at its low rate."
-    ),
+    remark="""
+        The effect needs weight decay, with BatchNorm or without. Without weight decay both rates
+        memorise nearly all wrong labels, and the large one does so sooner, because it learns
+        faster. A rate of 0.003, stopped in time, does as well as the large rate that decays (in
+        the full test), which also begins to memorise if it continues at its low rate.
+    """,
     axes=("epoch", "share of the wrong labels fitted"),
     log="",
 )

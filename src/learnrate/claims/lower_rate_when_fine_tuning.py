@@ -125,13 +125,12 @@ CLAIM = Claim(
     source=(
         "common advice, with a tenth as the usual figure; Keras' guide keras.io/guides/transfer_learning"
     ),
-    design=(
-        "A network that has learned digits (in the full test Fashion-MNIST) continues with "
-        f"{FEW} images (1,000) that are shifted by an eighth of their side. Another one that has "
-        "learned five classes continues with the other five and a new last layer. Networks from "
-        "scratch learn the same: 5 % warm-up, then linear to 0, all layers trained, three rates a "
-        "decade."
-    ),
+    design=f"""
+        A network that has learned digits (in the full test Fashion-MNIST) continues with {FEW}
+        images (1,000) that are shifted by an eighth of their side. Another one that has learned
+        five classes continues with the other five and a new last layer. Networks from scratch
+        learn the same: 5 % warm-up, then linear to 0, all layers trained, three rates a decade.
+    """,
     figures=(
         factor("factor", "best rate from scratch over that of fine-tuning", low=3.0),
         factor("cost", "loss at scratch's best rate over that at its own"),
@@ -139,9 +138,9 @@ CLAIM = Claim(
     ),
     measure=_measure,
     seeds=(5, 8),
-    remark=(
-        "Fine-tuning has an advantage if the new task is similar to the old one: compare the losses. "
-        "The advice comes from large pretrained networks, few updates, and forgetting. How well the "
-        "network still does on its first task is not measured here."
-    ),
+    remark="""
+        Fine-tuning has an advantage if the new task is similar to the old one: compare the
+        losses. The advice comes from large pretrained networks, few updates, and forgetting. How
+        well the network still does on its first task is not measured here.
+    """,
 )

@@ -70,14 +70,14 @@ CLAIM = Claim(
     name="more-layers-overfit-more",
     topic="overfitting",
     statement="The more layers a network has, the more it overfits.",
-    source=(
-        "common advice: make an overfitting network smaller (bias and variance); Nakkiran et al. 2019, "
-        "arXiv:1912.02292, show where it ends"
-    ),
-    design=(
-        "Networks of 1 to 6 hidden layers of equal width learn few examples with AdamW, 5 % warm-up, "
-        "then linear to 0, each at its best rate of four, chosen on the other seeds."
-    ),
+    source="""
+        common advice: make an overfitting network smaller (bias and variance); Nakkiran et al.
+        2019, arXiv:1912.02292, show where it ends
+    """,
+    design="""
+        Networks of 1 to 6 hidden layers of equal width learn few examples with AdamW, 5 %
+        warm-up, then linear to 0, each at its best rate of four, chosen on the other seeds.
+    """,
     figures=(
         factor(
             "gap", "validation less training loss at the end, deepest over shallowest", low=1.1
@@ -87,12 +87,12 @@ CLAIM = Claim(
     ),
     measure=_measure,
     seeds=(4, 6),
-    remark=(
-        "Overfitting means a training loss near 0, which a deep network reaches late; if it is "
-        "stopped before that, it is merely worse. At a common rate the deeper network would be "
-        "judged by a rate that does not suit it. Loss and accuracy may differ: an overfitted network "
-        "is wrong with more confidence."
-    ),
+    remark="""
+        Overfitting means a training loss near 0, which a deep network reaches late; if it is
+        stopped before that, it is merely worse. At a common rate the deeper network would be
+        judged by a rate that does not suit it. Loss and accuracy may differ: an overfitted
+        network is wrong with more confidence.
+    """,
     axes=("hidden layers", "loss at the own best rate"),
     log="",
 )

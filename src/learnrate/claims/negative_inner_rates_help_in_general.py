@@ -82,29 +82,29 @@ CLAIM = Claim(
     name="negative-inner-rates-help-in-general",
     topic="meta-learning",
     statement="Meta-training should use a negative inner learning rate.",
-    source=(
-        "a reading too far of Bernacchia 2021, arXiv:2102.00940, whose theorem is about mixed linear "
-        "regression"
-    ),
-    design=(
-        "MAML with one inner step at seven rates, on three kinds of problems. The first is the "
-        "theorem's regression. The second is a two-layer ReLU network in its linear regime with "
-        "labels (w.x + b)^2: the same noisy task each time, or new tasks each time, with and without "
-        "the mean label of all tasks. The third, in the full test, are sine waves with a small "
-        "trained network. The draws are the same at every rate; the rates compared are chosen on "
-        "other seeds."
-    ),
+    source="""
+        a reading too far of Bernacchia 2021, arXiv:2102.00940, whose theorem is about mixed
+        linear regression
+    """,
+    design="""
+        MAML with one inner step at seven rates, on three kinds of problems. The first is the
+        theorem's regression. The second is a two-layer ReLU network in its linear regime with
+        labels (w.x + b)^2: the same noisy task each time, or new tasks each time, with and
+        without the mean label of all tasks. The third, in the full test, are sine waves with a
+        small trained network. The draws are the same at every rate; the rates compared are chosen
+        on other seeds.
+    """,
     figures=(
         factor("loss", "at the best negative inner rate over the best of 0 and above", high=1.0),
     ),
     measure=_measure,
     seeds=(5, 8),
-    remark=(
-        "Negative rates win where the inner step mostly fits label noise, positive rates where one "
-        "step can detect how tasks differ. On Omniglot (docs/why/negative-inner-rates.md) positive "
-        "rates win by far: classes are numbered anew in every episode, so nothing can be learned "
-        "without a step."
-    ),
+    remark="""
+        Negative rates win where the inner step mostly fits label noise, positive rates where one
+        step can detect how tasks differ. On Omniglot (docs/why/negative-inner-rates.md) positive
+        rates win by far: classes are numbered anew in every episode, so nothing can be learned
+        without a step.
+    """,
     axes=("inner_lr", "test loss over that at 0"),
     log="",
 )

@@ -35,11 +35,11 @@ CLAIM = Claim(
     topic="extremes",
     statement="A negative learning rate climbs: plain training gets worse with it.",
     source="The update rule itself: w <- w - lr * step.",
-    design=(
-        "Each network makes 50 updates at minus the rate that a range test suggests. Its training "
-        "loss over the last tenth is compared with the first loss. A ratio that is above a million, "
-        "or not finite, counts as a million."
-    ),
+    design="""
+        Each network makes 50 updates at minus the rate that a range test suggests. Its training
+        loss over the last tenth is compared with the first loss. A ratio that is above a million,
+        or not finite, counts as a million.
+    """,
     figures=(factor("climb", "training loss at the end over that at the start", low=1.0),),
     measure=for_each_task(_measure),
     tasks=lambda _: [
@@ -49,9 +49,9 @@ CLAIM = Claim(
     ],
     axes=("update", "training loss over its start"),
     log="y",
-    remark=(
-        "This is about plain training. The inner rate of meta-learning has a negative optimum in "
-        "some settings (Bernacchia, 2021, arXiv:2102.00940). A schedule must be made negative "
-        "explicitly: ascend(0.01 * constant())."
-    ),
+    remark="""
+        This is about plain training. The inner rate of meta-learning has a negative optimum in
+        some settings (Bernacchia, 2021, arXiv:2102.00940). A schedule must be made negative
+        explicitly: ascend(0.01 * constant()).
+    """,
 )

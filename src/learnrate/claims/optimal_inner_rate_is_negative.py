@@ -51,13 +51,13 @@ CLAIM = Claim(
     topic="meta-learning",
     statement="The optimal inner learning rate of meta-training is always negative.",
     source="Bernacchia 2021, Meta-learning with negative learning rates, arXiv:2102.00940",
-    design=(
-        "The theorem's setting is MAML with one inner step on mixed linear regression, here with the "
-        "numbers of the paper's figure 2. Meta-training sets are drawn, solved exactly (least norm) "
-        "at every inner rate, and tested after adaptation at 0.2. The formula is also applied to 200 "
-        "problems a seed of random sizes, noise and scatter, with more weights than outer points and "
-        "with fewer."
-    ),
+    design="""
+        The theorem's setting is MAML with one inner step on mixed linear regression, here with
+        the numbers of the paper's figure 2. Meta-training sets are drawn, solved exactly (least
+        norm) at every inner rate, and tested after adaptation at 0.2. The formula is also applied
+        to 200 problems a seed of random sizes, noise and scatter, with more weights than outer
+        points and with fewer.
+    """,
     figures=(
         Figure("optimum", "inner rate of lowest test loss", high=0.0),
         Figure("gain", "test loss at inner rate -1 less that at 0", high=0.0),
@@ -66,11 +66,11 @@ CLAIM = Claim(
     ),
     measure=_measure,
     seeds=(4, 5),
-    remark=(
-        "The theorem is about this problem: isotropic inputs, one step, labels with noise. See "
-        "negative-inner-rates-help-in-general before you apply it to a network. The loss is flat "
-        "around its minimum: it varies by less than 0.0006 from -1.6 to -0.7."
-    ),
+    remark="""
+        The theorem is about this problem: isotropic inputs, one step, labels with noise. See
+        negative-inner-rates-help-in-general before you apply it to a network. The loss is flat
+        around its minimum: it varies by less than 0.0006 from -1.6 to -0.7.
+    """,
     axes=("inner_lr", "test loss"),
     log="",
 )

@@ -9,14 +9,14 @@ CLAIM = contest_claim(
     name="oscillating-rates-beat-decay",
     topic="warm-up and cycles",
     statement="Restarting the rate again and again beats decaying it once.",
-    source=(
-        "Loshchilov and Hutter 2017, SGDR: stochastic gradient descent with warm restarts, "
-        "arXiv:1608.03983"
-    ),
-    design=(
-        "Four equal cosines, or three cosines each twice as long as the one before, against one "
-        f"cosine; all end at zero. {PEAKS_DESIGN}"
-    ),
+    source="""
+        Loshchilov and Hutter 2017, SGDR: stochastic gradient descent with warm restarts,
+        arXiv:1608.03983
+    """,
+    design=f"""
+        Four equal cosines, or three cosines each twice as long as the one before, against one
+        cosine; all end at zero. {PEAKS_DESIGN}
+    """,
     figure=factor("loss ratio", "loss with restarts over that without", high=1.0),
     # The last cycle is a little longer than the rest of the run, so that no further one starts.
     shapes={
@@ -25,8 +25,8 @@ CLAIM = contest_claim(
         "cosine": DECAYS["cosine"],
     },
     seeds=(4, 8),
-    remark=(
-        "Restarts give a usable network at the end of every cycle, and several for an ensemble. "
-        "The figure does not count that."
-    ),
+    remark="""
+        Restarts give a usable network at the end of every cycle, and several for an ensemble. The
+        figure does not count that.
+    """,
 )

@@ -82,15 +82,15 @@ CLAIM = Claim(
     statement=(
         "Cutting the rate whenever the validation loss stagnates does as well as a planned decay."
     ),
-    source=(
-        "common advice; the documentation of ReduceLROnPlateau in torch and Keras (models benefit "
-        "from a rate 2 to 10 times lower once learning stagnates)"
-    ),
-    design=(
-        "torch's ReduceLROnPlateau at its defaults (a tenth, patience 10) reads the validation loss "
-        f"{READINGS} times a run, at the best of three peaks. It is compared with a 5 % warm-up and "
-        "linear to 0 of the same length at its own best peak. Peaks are chosen on the other seeds."
-    ),
+    source="""
+        common advice; the documentation of ReduceLROnPlateau in torch and Keras (models benefit
+        from a rate 2 to 10 times lower once learning stagnates)
+    """,
+    design=f"""
+        torch's ReduceLROnPlateau at its defaults (a tenth, patience 10) reads the validation loss
+        {READINGS} times a run, at the best of three peaks. It is compared with a 5 % warm-up and
+        linear to 0 of the same length at its own best peak. Peaks are chosen on the other seeds.
+    """,
     figures=(
         factor("loss", "validation loss, cuts over decay", high=1.05),
         Figure("cuts", "cuts made in a run at the best peak"),
@@ -98,9 +98,9 @@ CLAIM = Claim(
     measure=for_each_task(_measure),
     seeds=(4, 6),
     tasks=_tasks,
-    remark=(
-        "Cuts on plateaus need no length of the run, a decay does; here the length is known. A "
-        "longer run has more readings, and is cut when they stagnate, not when it suits the rest of "
-        "the run. The cuts use the validation loss, by which both are judged."
-    ),
+    remark="""
+        Cuts on plateaus need no length of the run, a decay does; here the length is known. A
+        longer run has more readings, and is cut when they stagnate, not when it suits the rest of
+        the run. The cuts use the validation loss, by which both are judged.
+    """,
 )

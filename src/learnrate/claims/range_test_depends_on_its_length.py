@@ -45,15 +45,15 @@ CLAIM = Claim(
     name="range-test-depends-on-its-length",
     topic="range test",
     statement="The rate that a range test suggests depends on its length: the longer, the lower.",
-    source=(
-        "Logs of Smith & Topin, Super-convergence, 2017, arXiv:1708.07120, in "
-        "github.com/lnsmith54/super-convergence"
-    ),
-    design=(
-        "Range tests of 50 to 400 updates (1,600 in the full test) from 1e-5 to 10, with the same "
-        "first weights. The slope is that of ln suggestion against ln length. The rule is a tenth of "
-        "the rate with the lowest smoothed loss; steepest fall and valley are reported too."
-    ),
+    source="""
+        Logs of Smith & Topin, Super-convergence, 2017, arXiv:1708.07120, in
+        github.com/lnsmith54/super-convergence
+    """,
+    design="""
+        Range tests of 50 to 400 updates (1,600 in the full test) from 1e-5 to 10, with the same
+        first weights. The slope is that of ln suggestion against ln length. The rule is a tenth
+        of the rate with the lowest smoothed loss; steepest fall and valley are reported too.
+    """,
     figures=(
         Figure("slope", "d ln suggestion / d ln length, by the lowest loss", high=-0.1),
         Figure("slope, other rules", "d ln suggestion / d ln length"),
@@ -62,10 +62,10 @@ CLAIM = Claim(
     tasks=mlp_tasks("SGD momentum", "Adam"),
     axes=("updates in the test", "suggested rate"),
     log="xy",
-    remark=(
-        "In Smith's logs of ResNet-56, 0 to 3, the smoothed training loss is lowest at 1.86 in the "
-        "test of 5,000 updates and at 0.18 to 0.57 in those of 20,000 and 100,000: three to ten "
-        "times lower. The smoothing here spans the same number of updates at every length, so it "
-        "blurs the rate less in a longer test."
-    ),
+    remark="""
+        In Smith's logs of ResNet-56, 0 to 3, the smoothed training loss is lowest at 1.86 in the
+        test of 5,000 updates and at 0.18 to 0.57 in those of 20,000 and 100,000: three to ten
+        times lower. The smoothing here spans the same number of updates at every length, so it
+        blurs the rate less in a longer test.
+    """,
 )

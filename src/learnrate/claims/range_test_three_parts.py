@@ -48,16 +48,16 @@ def _parts(test: RangeTest, repeat: int) -> tuple[float, float, float]:
 CLAIM = Claim(
     name="range-test-three-parts",
     topic="range test",
-    statement=(
-        "Under a rate that rises from 1e-10 to 10, the loss first stays flat, then falls, then "
-        "explodes."
-    ),
+    statement="""
+        Under a rate that rises from 1e-10 to 10, the loss first stays flat, then falls, then
+        explodes.
+    """,
     source="Common advice, after Smith, Cyclical learning rates, 2017, arXiv:1506.01186",
-    design=(
-        "A range test of 200 rates from 1e-10 to 10, in equal factors and in equal differences. The "
-        "smoothed loss is flat until it has made a tenth of its fall, and falls until it is lowest. "
-        "Shares are of the updates that the test makes before it ends."
-    ),
+    design="""
+        A range test of 200 rates from 1e-10 to 10, in equal factors and in equal differences. The
+        smoothed loss is flat until it has made a tenth of its fall, and falls until it is lowest.
+        Shares are of the updates that the test makes before it ends.
+    """,
     figures=(
         share("flat", "share of the test that is flat", low=0.1),
         share("falling", "share of the test in which the loss falls", low=0.1),
@@ -67,9 +67,9 @@ CLAIM = Claim(
     tasks=mlp_tasks("SGD momentum", "Adam"),
     axes=("lr", "training loss, smoothed"),
     log="x",
-    remark=(
-        "A part must be at least a tenth of the test. In equal differences the second rate is 0.05 "
-        "already, so the test passes all decades below in one update: only the exponential mode has "
-        "a flat part."
-    ),
+    remark="""
+        A part must be at least a tenth of the test. In equal differences the second rate is 0.05
+        already, so the test passes all decades below in one update: only the exponential mode has
+        a flat part.
+    """,
 )

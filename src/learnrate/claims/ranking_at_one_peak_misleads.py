@@ -46,16 +46,16 @@ CLAIM = Claim(
     name="ranking-at-one-peak-misleads",
     topic="decay",
     statement="Schedules compared at one peak for all are ranked wrongly.",
-    source=(
-        "Common practice is the contrary; that tuning decides a comparison: Choi et al. 2019, On "
-        "empirical comparisons of optimizers, arXiv:1910.05446"
-    ),
-    design=(
-        "Six schedules at the best peak of the constant rate, at the best peak of linear to zero, "
-        "and each at its own best peak. Spearman's correlation of the losses of one seed with those "
-        "of the other seeds is computed for own peaks and for the shared peak. The difference is "
-        f"what a shared peak costs beyond the noise between seeds. {PEAKS_DESIGN}"
-    ),
+    source="""
+        Common practice is the contrary; that tuning decides a comparison: Choi et al. 2019, On
+        empirical comparisons of optimizers, arXiv:1910.05446
+    """,
+    design=f"""
+        Six schedules at the best peak of the constant rate, at the best peak of linear to zero,
+        and each at its own best peak. Spearman's correlation of the losses of one seed with those
+        of the other seeds is computed for own peaks and for the shared peak. The difference is
+        what a shared peak costs beyond the noise between seeds. {PEAKS_DESIGN}
+    """,
     figures=(
         *(
             factor(
@@ -81,9 +81,9 @@ CLAIM = Claim(
     measure=measure_peaks(_SHAPES, _compare),
     seeds=(8, 8),
     tasks=decay_tasks,
-    remark=(
-        "The peak of the better schedule misleads less: schedules that decay are judged nearly at "
-        "their own best peak, and only the constant rate is at a disadvantage."
-    ),
+    remark="""
+        The peak of the better schedule misleads less: schedules that decay are judged nearly at
+        their own best peak, and only the constant rate is at a disadvantage.
+    """,
     axes=PEAK_AXES,
 )

@@ -58,16 +58,16 @@ CLAIM = Claim(
     name="rates-lie-between-1e-6-and-10",
     topic="defaults",
     statement="The sensible range of learning rates is 1e-6 to 10.",
-    source=(
-        "Common advice; Bengio, 2012, arXiv:1206.5533: below 1 and above 1e-6 for a network "
-        "with standardised inputs"
-    ),
-    design=(
-        "Networks with no, one and four hidden layers train 100 updates with each of four optimizers "
-        "at rates from 1e-9 to 1000, one a decade: 5 % warm-up, then linear to 0. The best rate is "
-        "that of the lowest validation loss. Two of the networks also train on inputs a thousand "
-        "times too large."
-    ),
+    source="""
+        Common advice; Bengio, 2012, arXiv:1206.5533: below 1 and above 1e-6 for a network with
+        standardised inputs
+    """,
+    design="""
+        Networks with no, one and four hidden layers train 100 updates with each of four
+        optimizers at rates from 1e-9 to 1000, one a decade: 5 % warm-up, then linear to 0. The
+        best rate is that of the lowest validation loss. Two of the networks also train on inputs
+        a thousand times too large.
+    """,
     figures=(
         factor("best", "the best rate", low=1e-6, high=10.0),
         factor("best, unscaled", "the best rate, inputs not standardised"),
@@ -75,8 +75,9 @@ CLAIM = Claim(
     measure=_measure,
     tasks=_tasks,
     seeds=(3, 5),
-    remark=(
-        "The claim holds for inputs and weights of size about 1. The best rate of SGD falls with the "
-        "scale of the inputs, and with its square under a squared loss; that of Adam hardly does."
-    ),
+    remark="""
+        The claim holds for inputs and weights of size about 1. The best rate of SGD falls with
+        the scale of the inputs, and with its square under a squared loss; that of Adam hardly
+        does.
+    """,
 )

@@ -42,21 +42,21 @@ CLAIM = Claim(
     name="resnet-batch-512-near-1",
     topic="range test",
     statement="For ResNet-56 and a batch of 512 the range test says about 1.",
-    source=(
-        "Common advice, after Smith, A disciplined approach to neural network hyper-parameters, "
-        "2018, arXiv:1803.09820"
-    ),
-    design=(
-        "Range tests of 60 updates from 1e-4 to 10 on a residual network with BatchNorm (7 "
-        "convolutions, SGD with momentum 0.9, batch 512). The rate is chosen by four rules and by "
-        "the lowest loss."
-    ),
+    source="""
+        Common advice, after Smith, A disciplined approach to neural network hyper-parameters,
+        2018, arXiv:1803.09820
+    """,
+    design="""
+        Range tests of 60 updates from 1e-4 to 10 on a residual network with BatchNorm (7
+        convolutions, SGD with momentum 0.9, batch 512). The rate is chosen by four rules and by
+        the lowest loss.
+    """,
     figures=(factor("suggestion", "the suggested rate", low=0.5, high=2.0),),
     measure=_measure,
     seeds=(3, 4),
     axes=("lr", "training loss, smoothed"),
-    remark=(
-        "This is a small network of the same kind on small images. ResNet-56 itself takes too long "
-        "to train for a claim. The rules differ among themselves by more than the claim allows."
-    ),
+    remark="""
+        This is a small network of the same kind on small images. ResNet-56 itself takes too long
+        to train for a claim. The rules differ among themselves by more than the claim allows.
+    """,
 )

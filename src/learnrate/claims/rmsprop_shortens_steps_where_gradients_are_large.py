@@ -111,17 +111,17 @@ def _tasks(full: bool) -> Sequence[Task]:
 CLAIM = Claim(
     name="rmsprop-shortens-steps-where-gradients-are-large",
     topic="weight decay",
-    statement=(
-        "RMSprop's normalisation shortens steps where gradients are large and lengthens them where "
-        "they are small."
-    ),
+    statement="""
+        RMSprop's normalisation shortens steps where gradients are large and lengthens them where
+        they are small.
+    """,
     source="Tieleman and Hinton, Neural networks for machine learning, lecture 6.5 (RMSprop), 2012",
-    design=(
-        f"RMSprop trains at lr {LR:g}. The gradients and steps of each weight are recorded over the "
-        f"last {READ} updates. The effective rate is step over gradient. In gradient descent it is "
-        "the same for all weights, so the slope of its logarithm over that of the gradient is 0; the "
-        "slope is -1 if all steps are equally long."
-    ),
+    design=f"""
+        RMSprop trains at lr {LR:g}. The gradients and steps of each weight are recorded over the
+        last {READ} updates. The effective rate is step over gradient. In gradient descent it is
+        the same for all weights, so the slope of its logarithm over that of the gradient is 0;
+        the slope is -1 if all steps are equally long.
+    """,
     figures=(
         Figure("places", "slope of ln(step / gradient) on ln gradient, across weights", high=-0.5),
         Figure("moments", "the same within a weight, from update to update"),
@@ -129,12 +129,12 @@ CLAIM = Claim(
     measure=for_each_task(_measure),
     seeds=(4, 6),
     tasks=_tasks,
-    remark=(
-        "Steps are shorter than those of gradient descent, and equally long for all weights; they "
-        "are not shorter than the steps where gradients are small. From one update to the next "
-        "nothing is shortened: the average in the divisor covers about a hundred updates, so a "
-        "sudden large gradient makes a large step, up to ten times lr."
-    ),
+    remark="""
+        Steps are shorter than those of gradient descent, and equally long for all weights; they
+        are not shorter than the steps where gradients are small. From one update to the next
+        nothing is shortened: the average in the divisor covers about a hundred updates, so a
+        sudden large gradient makes a large step, up to ten times lr.
+    """,
     axes=("root mean square of a weight's gradients", "and of its steps"),
     log="xy",
 )

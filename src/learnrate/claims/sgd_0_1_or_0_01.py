@@ -21,20 +21,18 @@ def _tasks(full: bool) -> Sequence[Task]:
 CLAIM = default_claim(
     name="sgd-0.1-or-0.01",
     statement="0.1 or 0.01 is a good start for SGD.",
-    source=(
-        "Common advice; Bengio, Practical recommendations for gradient-based training of deep "
-        "architectures, 2012, arXiv:1206.5533, has 0.01 for standard networks"
-    ),
+    source="""
+        Common advice; Bengio, Practical recommendations for gradient-based training of deep
+        architectures, 2012, arXiv:1206.5533, has 0.01 for standard networks
+    """,
     optimizer="SGD, without momentum and with 0.9,",
-    rates="0.1 and 0.01, of which the better counts",
-    defaults=(0.1, 0.01),
+    defaults={"0.1": 0.1, "0.01": 0.01},
     around=0.1,
-    excess_at="the better of 0.1 and 0.01",
     high=1.25,
     tasks=_tasks,
-    remark=(
-        "Good means: a loss at most a quarter above the best. A momentum of 0.9 makes steps ten "
-        "times as long, so 0.01 with momentum is about 0.1 without. The better rate is the one with "
-        "the lower mean loss over all seeds."
-    ),
+    remark="""
+        Good means: a loss at most a quarter above the best. A momentum of 0.9 makes steps ten
+        times as long, so 0.01 with momentum is about 0.1 without. The better rate is the one with
+        the lower mean loss over all seeds.
+    """,
 )

@@ -20,9 +20,9 @@ CLAIM = edge_claim(
     high=2.1,
     rates=(0.4, 0.2),
     steps=1800,
-    remark=(
-        "Small rates arrive late: at 0.1 the product is still 1.2 after 6,000 steps of this "
-        "network. With small batches it stays below 2, because gradient noise flattens the loss "
-        "first."
-    ),
+    remark="""
+        Small rates arrive late: at 0.1 the product is still 1.2 after 6,000 steps of this
+        network. With small batches it stays below 2, because gradient noise flattens the loss
+        first.
+    """,
 )

@@ -11,9 +11,9 @@ CLAIM = horizon_claim(
     batch=256,
     steps=320,
     seeds=(5, 5),
-    remark=(
-        "The published laws disagree. In the runs of Step Law the best rate rises with the length "
-        "at a large batch, and falls at a small one. The runs here are short in comparison: the "
-        "shortest has 20 updates, and most of them belong to the start of training."
-    ),
+    remark="""
+        The published laws disagree. In the runs of Step Law the best rate rises with the length
+        at a large batch, and falls at a small one. The runs here are short in comparison: the
+        shortest has 20 updates, and most of them belong to the start of training.
+    """,
 )

@@ -11,9 +11,9 @@ CLAIM = horizon_claim(
     batch=8,
     steps=800,
     seeds=(5, 8),
-    remark=(
-        "In theory, the best rate under a linear decay falls with the square root of the length: a "
-        "factor of 4 here. The published baselines of DeepOBS (arXiv:1903.05499), at constant "
-        "rates and by training loss, give a slope of -0.45."
-    ),
+    remark="""
+        In theory, the best rate under a linear decay falls with the square root of the length: a
+        factor of 4 here. The published baselines of DeepOBS (arXiv:1903.05499), at constant rates
+        and by training loss, give a slope of -0.45.
+    """,
 )

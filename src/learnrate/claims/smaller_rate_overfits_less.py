@@ -83,16 +83,16 @@ CLAIM = Claim(
     statement=(
         "A smaller or decayed learning rate overfits less: lower test loss at equal training loss."
     ),
-    source=(
-        "common advice for overfitting networks; Li, Wei and Ma 2019, arXiv:1907.04595, argue the "
-        "opposite for the first rate"
-    ),
-    design=(
-        "Few examples, and no weight decay except the optimizer's default. The best constant rate is "
-        "compared with a tenth of it (four times the steps) and with a decay from it to 0. The "
-        "validation losses are compared at five training losses, from half way down to the lowest "
-        "that both runs reach."
-    ),
+    source="""
+        common advice for overfitting networks; Li, Wei and Ma 2019, arXiv:1907.04595, argue the
+        opposite for the first rate
+    """,
+    design="""
+        Few examples, and no weight decay except the optimizer's default. The best constant rate
+        is compared with a tenth of it (four times the steps) and with a decay from it to 0. The
+        validation losses are compared at five training losses, from half way down to the lowest
+        that both runs reach.
+    """,
     figures=(
         factor(
             "loss", "validation loss at equal training loss over that of the best rate", high=0.98
@@ -101,11 +101,11 @@ CLAIM = Claim(
     measure=_measure,
     seeds=(4, 6),
     tasks=_tasks,
-    remark=(
-        "At equal steps a smaller rate seems to overfit less, because it has learned less. The "
-        "training loss is that of each batch before its update, and it contains the noise of a large "
-        "rate."
-    ),
+    remark="""
+        At equal steps a smaller rate seems to overfit less, because it has learned less. The
+        training loss is that of each batch before its update, and it contains the noise of a
+        large rate.
+    """,
     axes=("training loss, first seed", "validation loss"),
     log="xy",
 )

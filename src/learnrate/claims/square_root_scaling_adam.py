@@ -7,19 +7,19 @@ from learnrate.claims._batch_size import batch_size_claim
 CLAIM = batch_size_claim(
     name="square-root-scaling-adam",
     statement="A batch k times as large wants a rate of Adam the square root of k times as high.",
-    source=(
-        "Malladi et al., On the SDEs and scaling rules for adaptive gradient algorithms, 2022, "
-        "arXiv:2205.10287"
-    ),
+    source="""
+        Malladi et al., On the SDEs and scaling rules for adaptive gradient algorithms, 2022,
+        arXiv:2205.10287
+    """,
     optimizer="Adam",
     grids={"Adam": (3e-4, 0.3)},
     low=0.35,
     high=0.65,
     seeds=(4, 8),
-    remark=(
-        "The published rule also scales beta1, beta2 and eps. They stay fixed here, as they do in "
-        "most people's training. The square root means: an exponent of 0.35 to 0.65. In a "
-        "regression on the 1,911 language models of Step Law (arXiv:2503.04715) the exponent is "
-        "0.31."
-    ),
+    remark="""
+        The published rule also scales beta1, beta2 and eps. They stay fixed here, as they do in
+        most people's training. The square root means: an exponent of 0.35 to 0.65. In a
+        regression on the 1,911 language models of Step Law (arXiv:2503.04715) the exponent is
+        0.31.
+    """,
 )

@@ -74,24 +74,24 @@ def _tasks(full: bool) -> Sequence[Task]:
 CLAIM = Claim(
     name="super-convergence",
     topic="warm-up and cycles",
-    statement=(
-        "One cycle up to a very large rate reaches in a quarter of the updates what a step schedule "
-        "reaches in all of them."
-    ),
+    statement="""
+        One cycle up to a very large rate reaches in a quarter of the updates what a step schedule
+        reaches in all of them.
+    """,
     source="Smith and Topin 2018, Super-convergence, arXiv:1708.07120",
-    design=(
-        "1cycle (up over 45 % of the run, down over 45 %, then to zero) in a quarter of the updates, "
-        "against a step schedule in all of them and against one in a quarter of them. "
-        f"{PEAKS_DESIGN} 1cycle starts at a tenth of its peak instead."
-    ),
+    design=f"""
+        1cycle (up over 45 % of the run, down over 45 %, then to zero) in a quarter of the
+        updates, against a step schedule in all of them and against one in a quarter of them.
+        {PEAKS_DESIGN} 1cycle starts at a tenth of its peak instead.
+    """,
     figures=_FIGURES,
     measure=_measure,
     seeds=(3, 5),
     tasks=_tasks,
-    remark=(
-        "The authors' raw logs do show it for ResNet-56 on CIFAR-10: 92.4 % in 10,000 updates "
-        "against 90.3 % in 80,000, compared with a weak baseline. Their momentum falls while the "
-        "rate rises, which is left out here."
-    ),
+    remark="""
+        The authors' raw logs do show it for ResNet-56 on CIFAR-10: 92.4 % in 10,000 updates
+        against 90.3 % in 80,000, compared with a weak baseline. Their momentum falls while the
+        rate rises, which is left out here.
+    """,
     axes=PEAK_AXES,
 )

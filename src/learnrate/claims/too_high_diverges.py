@@ -53,11 +53,11 @@ CLAIM = Claim(
     topic="extremes",
     statement="A learning rate that is too high diverges.",
     source="Goodfellow, Bengio & Courville, Deep learning, 2016, section 11.4.1",
-    design=(
-        "Each network trains at the best constant rate and at 3 to 1000 times it, with the same "
-        "seeds, and is never stopped. A run has diverged if its training loss over the last tenth "
-        "is above the first loss, or not finite. A rate is far too high from 30 times the best on."
-    ),
+    design="""
+        Each network trains at the best constant rate and at 3 to 1000 times it, with the same
+        seeds, and is never stopped. A run has diverged if its training loss over the last tenth
+        is above the first loss, or not finite. A rate is far too high from 30 times the best on.
+    """,
     figures=(
         share("above", "share of the runs far too high that end above their start", low=0.95),
         share("stuck", "share of them that end at most a tenth above it"),
@@ -71,9 +71,9 @@ CLAIM = Claim(
     seeds=(3, 5),
     axes=("rate over the best one", "loss at the end over that at the start"),
     log="xy",
-    remark=(
-        "A run that ends above its start need not explode: a network whose ReLUs have died guesses, "
-        "and its loss stays at the start. Adam's steps have a size of about lr whatever the "
-        "gradient, so its loss does not go to infinity."
-    ),
+    remark="""
+        A run that ends above its start need not explode: a network whose ReLUs have died guesses,
+        and its loss stays at the start. Adam's steps have a size of about lr whatever the
+        gradient, so its loss does not go to infinity.
+    """,
 )

@@ -60,11 +60,11 @@ CLAIM = Claim(
     topic="extremes",
     statement="A rate that is too high learns fast at first and settles at something worse.",
     source="Stanford CS231n, course notes, Neural networks 3: low, good and high rates",
-    design=(
-        "Each network trains at constant rates, three a decade, with small batches. The rate with "
-        "the lowest validation loss after a tenth of the run is compared with the rate that has the "
-        "lowest loss at the end. Both are chosen on the other seeds."
-    ),
+    design="""
+        Each network trains at constant rates, three a decade, with small batches. The rate with
+        the lowest validation loss after a tenth of the run is compared with the rate that has the
+        lowest loss at the end. Both are chosen on the other seeds.
+    """,
     figures=(
         factor(
             "early", "loss at the higher rate over that at the better, after a tenth", high=0.99
@@ -77,9 +77,9 @@ CLAIM = Claim(
     seeds=(8, 10),
     axes=("update", "training loss"),
     log="xy",
-    remark=(
-        "The same rate may lead early and at the end. The claim is about two different rates, so "
-        "the losses must differ by a hundredth at both times. A decay has both advantages: it starts "
-        "at the high rate and leaves it."
-    ),
+    remark="""
+        The same rate may lead early and at the end. The claim is about two different rates, so
+        the losses must differ by a hundredth at both times. A decay has both advantages: it
+        starts at the high rate and leaves it.
+    """,
 )

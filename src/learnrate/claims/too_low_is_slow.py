@@ -47,11 +47,11 @@ CLAIM = Claim(
     topic="extremes",
     statement="A learning rate that is too low learns slowly.",
     source="Goodfellow, Bengio & Courville, Deep learning, 2016, sections 8.3.1 and 11.4.1",
-    design=(
-        "Each network trains at the constant rate that is best over the first sixteenth of a run, "
-        "and at a tenth of it, with the same seeds. The figure compares how many updates both need "
-        "to reach the smoothed training loss that the better rate has after that sixteenth."
-    ),
+    design="""
+        Each network trains at the constant rate that is best over the first sixteenth of a run,
+        and at a tenth of it, with the same seeds. The figure compares how many updates both need
+        to reach the smoothed training loss that the better rate has after that sixteenth.
+    """,
     figures=(
         factor(
             "slowdown",
@@ -63,9 +63,9 @@ CLAIM = Claim(
     tasks=mlp_tasks("SGD", "SGD momentum", "Adam", steps=800),
     axes=("update", "training loss"),
     log="xy",
-    remark=(
-        "Slow means: at least three times as many updates. A run can show a factor of at most "
-        "sixteen. A rate that is slow at first need not be worse in the end: among constant rates "
-        "the lower one ends lower, if there is time."
-    ),
+    remark="""
+        Slow means: at least three times as many updates. A run can show a factor of at most
+        sixteen. A rate that is slow at first need not be worse in the end: among constant rates
+        the lower one ends lower, if there is time.
+    """,
 )

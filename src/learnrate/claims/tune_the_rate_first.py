@@ -61,17 +61,17 @@ CLAIM = Claim(
     name="tune-the-rate-first",
     topic="defaults",
     statement="If you tune one hyper-parameter, tune the learning rate.",
-    source=(
-        "Bengio, 2012, arXiv:1206.5533; Goodfellow, Bengio & Courville, Deep learning, 2016, "
-        "section 11.4.1"
-    ),
-    design=(
-        "Every combination of four rates (1e-3 to 1), three batch sizes (16 to 256), three widths "
-        "(16 to 128), three weight decays (0 to 1e-2) and three momenta (0.5 to 0.99) trains a "
-        "hidden layer with SGD for 4 passes over the data, with the rate linear to 0. The share of "
-        "a hyper-parameter is the variance of ln validation loss between the means at its levels, "
-        "relative to the total variance."
-    ),
+    source="""
+        Bengio, 2012, arXiv:1206.5533; Goodfellow, Bengio & Courville, Deep learning, 2016,
+        section 11.4.1
+    """,
+    design="""
+        Every combination of four rates (1e-3 to 1), three batch sizes (16 to 256), three widths
+        (16 to 128), three weight decays (0 to 1e-2) and three momenta (0.5 to 0.99) trains a
+        hidden layer with SGD for 4 passes over the data, with the rate linear to 0. The share of
+        a hyper-parameter is the variance of ln validation loss between the means at its levels,
+        relative to the total variance.
+    """,
     figures=(
         share("lead", "share of the rate less the largest other share", low=0.0),
         share("share", "share of the variance explained by itself"),
@@ -83,9 +83,9 @@ CLAIM = Claim(
     measure=_measure,
     seeds=(3, 6),
     log="xy",
-    remark=(
-        "The shares depend on the ranges: a rate known to a factor of 2 explains little. Most of the "
-        "variance is interaction, above all between rate and momentum: the effective rate of SGD is "
-        "lr / (1 - momentum)."
-    ),
+    remark="""
+        The shares depend on the ranges: a rate known to a factor of 2 explains little. Most of
+        the variance is interaction, above all between rate and momentum: the effective rate of
+        SGD is lr / (1 - momentum).
+    """,
 )

@@ -116,25 +116,25 @@ CLAIM = Claim(
     name="tuning-free-matches-tuned-adamw",
     topic="tuning-free",
     statement="Optimizers without a learning rate match a tuned AdamW at their defaults.",
-    source=(
-        "D-Adaptation arXiv:2301.07733, DoG arXiv:2302.12022, Prodigy arXiv:2306.06101, Schedule-Free "
-        "arXiv:2405.15682; against it arXiv:2505.24005 on the AlgoPerf benchmark"
-    ),
-    design=(
-        "Each optimizer trains as its authors recommend: Prodigy at lr 1 with a cosine, DAdaptAdam "
-        "at lr 1 with 5 % warm-up and linear to 0, DoG at a constant rate and judged by its averaged "
-        "weights, schedule-free AdamW with 5 % warm-up and judged in its evaluation mode. They are "
-        "compared with AdamW, 5 % warm-up and linear to 0, at the rate that is best for the other "
-        "seeds. First weights, batches and steps are the same."
-    ),
+    source="""
+        D-Adaptation arXiv:2301.07733, DoG arXiv:2302.12022, Prodigy arXiv:2306.06101,
+        Schedule-Free arXiv:2405.15682; against it arXiv:2505.24005 on the AlgoPerf benchmark
+    """,
+    design="""
+        Each optimizer trains as its authors recommend: Prodigy at lr 1 with a cosine, DAdaptAdam
+        at lr 1 with 5 % warm-up and linear to 0, DoG at a constant rate and judged by its
+        averaged weights, schedule-free AdamW with 5 % warm-up and judged in its evaluation mode.
+        They are compared with AdamW, 5 % warm-up and linear to 0, at the rate that is best for
+        the other seeds. First weights, batches and steps are the same.
+    """,
     figures=(factor("loss", "validation loss at the defaults over tuned AdamW's", high=1.05),),
     measure=_measure,
     seeds=(6, 8),
     tasks=_tasks,
-    remark=(
-        "Tuning AdamW took a sweep of ten runs, the other optimizers needed none. They find their "
-        "scale during the run, so a short run is hard for them. Schedule-free has a rate, 2.5e-3 by "
-        "default, which its authors advise to tune."
-    ),
+    remark="""
+        Tuning AdamW took a sweep of ten runs, the other optimizers needed none. They find their
+        scale during the run, so a short run is hard for them. Schedule-free has a rate, 2.5e-3 by
+        default, which its authors advise to tune.
+    """,
     log="xy",
 )

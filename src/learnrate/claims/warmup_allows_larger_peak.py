@@ -60,16 +60,16 @@ CLAIM = Claim(
     name="warmup-allows-larger-peak",
     topic="warm-up and cycles",
     statement="Warm-up lets a network train at a larger peak rate.",
-    source=(
-        "Kalra and Barkeshli 2024, Why warmup the learning rate? Underlying mechanisms and "
-        "improvements, arXiv:2406.09405"
-    ),
-    design=(
-        "Five hidden layers in batches of 256, and a transformer over rows of pixels: linear to zero, "
-        "with a warm-up over 10 % of the run and without, at peaks a factor of two apart. A run "
-        "trains if its loss falls by at least half as much as the loss of the best run. The highest "
-        "such peak with warm-up is compared with that without."
-    ),
+    source="""
+        Kalra and Barkeshli 2024, Why warmup the learning rate? Underlying mechanisms and
+        improvements, arXiv:2406.09405
+    """,
+    design="""
+        Five hidden layers in batches of 256, and a transformer over rows of pixels: linear to
+        zero, with a warm-up over 10 % of the run and without, at peaks a factor of two apart. A
+        run trains if its loss falls by at least half as much as the loss of the best run. The
+        highest such peak with warm-up is compared with that without.
+    """,
     figures=(
         factor(
             "highest peak", "highest peak that still trains, with warm-up over without", low=1.25
@@ -82,9 +82,9 @@ CLAIM = Claim(
     ),
     seeds=(6, 8),
     tasks=_tasks,
-    remark=(
-        "A higher peak does not imply a lower loss: see the last figure. A deep transformer in a "
-        "large batch needs a warm-up most, but it is larger than the networks trained here."
-    ),
+    remark="""
+        A higher peak does not imply a lower loss: see the last figure. A deep transformer in a
+        large batch needs a warm-up most, but it is larger than the networks trained here.
+    """,
     axes=PEAK_AXES,
 )

@@ -79,12 +79,12 @@ CLAIM = Claim(
         "For SGD, weight decay (weights times 1 - lr * wd at every step) is an L2 penalty on the loss."
     ),
     source="Loshchilov and Hutter 2019, arXiv:1711.05101, for SGD without momentum",
-    design=(
-        "A network learns digits twice in double precision from the same weights and batches, with "
-        f"lr linear to 0. Once its weights are multiplied by 1 - lr * {DECAY:g} at every step, and "
-        f"once {DECAY:g} / 2 times their squared length is added to the loss. How far apart do the "
-        "weights end?"
-    ),
+    design=f"""
+        A network learns digits twice in double precision from the same weights and batches, with
+        lr linear to 0. Once its weights are multiplied by 1 - lr * {DECAY:g} at every step, and
+        once {DECAY:g} / 2 times their squared length is added to the loss. How far apart do the
+        weights end?
+    """,
     figures=(
         Figure("distance", "between the two last weights, over the way they came", high=1e-6),
         Figure("scaled", "the same, the penalty times 1 - momentum"),
@@ -92,9 +92,9 @@ CLAIM = Claim(
     ),
     measure=_measure,
     seeds=(4, 10),
-    remark=(
-        "For plain SGD the forms are equal up to rounding. With momentum, the gradient of a penalty "
-        "enters the buffer and has 1 / (1 - momentum) times the effect, as in "
-        "torch.optim.SGD(weight_decay=...). Scaled by 1 - momentum it comes close, with a delay."
-    ),
+    remark="""
+        For plain SGD the forms are equal up to rounding. With momentum, the gradient of a penalty
+        enters the buffer and has 1 / (1 - momentum) times the effect, as in
+        torch.optim.SGD(weight_decay=...). Scaled by 1 - momentum it comes close, with a delay.
+    """,
 )

@@ -122,12 +122,12 @@ CLAIM = Claim(
     topic="weight decay",
     statement="For Adam, unlike for SGD, weight decay is not an L2 penalty.",
     source="Loshchilov and Hutter 2019, arXiv:1711.05101",
-    design=(
-        "A network learns few examples with AdamW (decoupled), and with Adam and a penalty. At a "
-        f"rate of {LR:g}, which of {len(PENALTIES)} penalties from 1e-4 to 0.1 ends closest to a "
-        f"decoupled decay of {DECAY:g}? And over three rates, linear to 0, and coefficients from "
-        "1e-3 to 10: which coefficient doubles the loss, and how good is the best pair?"
-    ),
+    design=f"""
+        A network learns few examples with AdamW (decoupled), and with Adam and a penalty. At a
+        rate of {LR:g}, which of {len(PENALTIES)} penalties from 1e-4 to 0.1 ends closest to a
+        decoupled decay of {DECAY:g}? And over three rates, linear to 0, and coefficients from
+        1e-3 to 10: which coefficient doubles the loss, and how good is the best pair?
+    """,
     figures=(
         Figure("distance", "between the last weights of both, over the way", low=0.1),
         Figure("to itself", "the same to a run begun 1e-6 apart"),
@@ -137,9 +137,9 @@ CLAIM = Claim(
     measure=for_each_task(_measure),
     seeds=(4, 6),
     tasks=_tasks,
-    remark=(
-        "The paper also says that decoupled decay generalises better: compare the losses at the best "
-        "pairs. A coefficient never carries over from Adam(weight_decay=...) to AdamW."
-    ),
+    remark="""
+        The paper also says that decoupled decay generalises better: compare the losses at the
+        best pairs. A coefficient never carries over from Adam(weight_decay=...) to AdamW.
+    """,
     axes=("coefficient", "validation loss at the best rate"),
 )

@@ -91,12 +91,12 @@ CLAIM = Claim(
     topic="weight decay",
     statement="Weight decay slows or prevents overfitting.",
     source="Krogh and Hertz, A simple weight decay can improve generalization, NIPS 1991",
-    design=(
-        "A network learns 100 digits (in the full test 1,000 images of Fashion-MNIST) at a constant "
-        "rate until it has memorised them, without weight decay and with the best of three "
-        "coefficients, chosen by the last validation loss of the other seeds. torch's SGD implements "
-        "weight decay as a penalty, AdamW decoupled."
-    ),
+    design="""
+        A network learns 100 digits (in the full test 1,000 images of Fashion-MNIST) at a constant
+        rate until it has memorised them, without weight decay and with the best of three
+        coefficients, chosen by the last validation loss of the other seeds. torch's SGD
+        implements weight decay as a penalty, AdamW decoupled.
+    """,
     figures=(
         factor(
             "gap", "validation less training loss at the end, with decay over without", high=0.9
@@ -107,10 +107,10 @@ CLAIM = Claim(
     ),
     measure=_measure,
     seeds=(4, 6),
-    remark=(
-        "A smaller gap does not make a better network: too much decay closes it because the network "
-        "learns less. Early stopping gives the lowest loss of either run, which is reported too."
-    ),
+    remark="""
+        A smaller gap does not make a better network: too much decay closes it because the network
+        learns less. Early stopping gives the lowest loss of either run, which is reported too.
+    """,
     axes=("step", "validation loss"),
     log="",
 )

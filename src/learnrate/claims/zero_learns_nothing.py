@@ -25,10 +25,10 @@ CLAIM = Claim(
     topic="extremes",
     statement="A learning rate of zero learns nothing.",
     source="The update rule itself: w <- w - lr * step.",
-    design=(
-        "Each network makes one update at a rate of zero, and 100 updates, with the same seeds. "
-        "The validation losses are compared."
-    ),
+    design="""
+        Each network makes one update at a rate of zero, and 100 updates, with the same seeds. The
+        validation losses are compared.
+    """,
     figures=(
         share(
             "change",
@@ -43,8 +43,8 @@ CLAIM = Claim(
         for make in (digits_mlp, digits_cnn)
         for optimizer in ("SGD momentum", "AdamW")
     ],
-    remark=(
-        "The running statistics of BatchNorm move at any rate. The validation loss of a network with "
-        "BatchNorm therefore changes although no weight does: try --task."
-    ),
+    remark="""
+        The running statistics of BatchNorm move at any rate. The validation loss of a network
+        with BatchNorm therefore changes although no weight does: try --task.
+    """,
 )
