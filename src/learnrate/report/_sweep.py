@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from learnrate._chart import Axis, Band, Colour, Panel, PanelMark, Polyline, VerticalLine
+from learnrate._chart import describe
 from learnrate._numbers import rate_text
 from learnrate.report._terminal import encoded_text, new_table
 from learnrate.report._text_plot import show_plot
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
+    from learnrate._chart import Panel
     from learnrate.sweeping import Sweep, SweptTrial
 
 __all__ = ["show_sweep"]
@@ -26,7 +28,8 @@ def show_sweep(console: Console, sweep: Sweep) -> None:
     """Print a sweep: the losses over the rates with their range, the best rate, and how it ran."""
     whole = np.isfinite(sweep.losses).all(axis=1)
     if whole.sum() > 1:
-        show_plot(console, _loss_panel(sweep, whole))
+        title = "final loss (mean, lowest and highest seed)"
+        show_plot(console, _loss_panel(sweep, sweep.losses[whole]), title=title)
     console.print(_rates_table(console, sweep))
     _show_answer(console, sweep)
     for trial in sweep.failed:
@@ -57,24 +60,12 @@ def _how(sweep: Sweep) -> str:
     return f"{counted}{known}. Engine {sweep.engine}: {sweep.choice.reason}"
 
 
-def _loss_panel(sweep: Sweep, whole: np.ndarray) -> Panel:
-    """The mean loss with its range over seeds; losses that explode are cut off."""
-    rates, losses = sweep.lrs[whole], sweep.losses[whole]
-    marks: list[PanelMark] = [Polyline(x=rates, y=losses.mean(axis=1), colour=Colour.MEASURED)]
-    if losses.shape[1] > 1:
-        low, high = losses.min(axis=1), losses.max(axis=1)
-        marks.append(Band(x=rates, low=low, high=high, colour=Colour.BEST))
-    if sweep.best is not None and rates[0] <= sweep.best <= rates[-1]:
-        marks.append(VerticalLine(x=sweep.best, colour=Colour.CHOSEN))
-    lowest = float(losses.min())
-    highest = min(float(losses.max()), lowest + 3 * (float(np.median(losses)) - lowest))
-    limits = (lowest, highest) if highest > lowest else (None, None)
-    return Panel(
-        title="final loss (mean, lowest and highest seed)",
-        x=Axis(label="peak learning rate", log=True),
-        y=Axis(label="final loss", low=limits[0], high=limits[1]),
-        marks=tuple(marks),
-    )
+def _loss_panel(sweep: Sweep, losses: np.ndarray) -> Panel:
+    """The panel of the sweep; losses that explode are cut off."""
+    panel = describe(sweep).panels[0]
+    low = float(losses.min())
+    high = min(float(losses.max()), low + 3 * (float(np.median(losses)) - low))
+    return replace(panel, y=replace(panel.y, low=low, high=high)) if high > low else panel
 
 
 def _rates_table(console: Console, sweep: Sweep) -> Table:

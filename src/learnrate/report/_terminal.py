@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from learnrate._chart import Axis, Colour, Panel, PanelMark, Polyline, VerticalLine
+from learnrate._chart import Axis, Colour, Panel, Polyline, describe
 from learnrate._numbers import rate_text
 from learnrate.report import _words as words
 from learnrate.report._text_plot import LINE_COLOURS, show_plot
@@ -97,7 +97,10 @@ def _rungs_table(console: Console, plan: Plan) -> Table:
 def show_range_test(console: Console, test: RangeTest) -> None:
     """Print a range test: the curve with the suggestion marked, the rules, the reason."""
     if len(test.mean) > 1:
-        show_plot(console, _mean_panel(test))
+        line = test.suggestion is not None and (
+            f" (dotted line: suggestion {rate_text(test.suggestion, 2)})"
+        )
+        show_plot(console, describe(test).panels[0], title=f"training loss{line or ''}")
     if test.suggestion is None:
         console.print(encoded_text(console, ("no suggestion: ", "bold yellow"), (test.reason, "")))
         return
@@ -109,28 +112,6 @@ def show_range_test(console: Console, test: RangeTest) -> None:
         table.add_row("diverged at", rate_text(test.diverged_at, 2), style="magenta")
     console.print(table)
     console.print(encoded_text(console, (f"suggestion: {test.reason}.", "")))
-
-
-def _mean_panel(test: RangeTest) -> Panel:
-    """The mean of the repeats with the suggestion; the explosion after the fall is cut off."""
-    start, lowest = float(test.mean[0]), float(test.mean.min())
-    highest = min(float(test.mean.max()), start + 0.5 * (start - lowest))
-    if test.refusal:
-        highest = float(test.mean.max())
-    title = "training loss"
-    marks: list[PanelMark] = [
-        Polyline(x=test.lr[: len(test.mean)], y=test.mean, colour=Colour.MEASURED)
-    ]
-    if test.suggestion is not None:
-        title += f" (dotted line: suggestion {rate_text(test.suggestion, 2)})"
-        marks.append(VerticalLine(x=test.suggestion, colour=Colour.CHOSEN))
-    limits = (lowest, highest) if highest > lowest else (None, None)
-    return Panel(
-        title=title,
-        x=Axis(label="learning rate", log=test.mode != "linear"),
-        y=Axis(label="training loss", low=limits[0], high=limits[1]),
-        marks=tuple(marks),
-    )
 
 
 def show_schedules(console: Console, schedules: Sequence[tuple[str, ArrayLike]]) -> None:

@@ -26,22 +26,26 @@ _ROLES = {
     Colour.CHOSEN: "yellow",
     Colour.BEST: "green",
     Colour.DIVERGED: "red",
+    Colour.QUIET: "blue",
 }
 _CODES = {"cyan": 6, "yellow": 3, "green": 2, "magenta": 5, "blue": 4, "red": 1}  # of a terminal
 _ASCII_MARKERS = "*o+x#%"
 _ASCII_FRAME = str.maketrans("┌┐└┘├┤┬┴┼─│┊", "+++++++++-|:")
 _WIDEST = 110
 _MOST_POINTS = 2000
+_BAND = Colour.QUIET  # of a band's edges, so that the line between them stands out
 
 
-def show_plot(console: Console, panel: Panel, *, height: int = 14) -> None:
+def show_plot(console: Console, panel: Panel, *, title: str = "", height: int = 14) -> None:
     """Print a panel as wide as the console, in ASCII where its encoding asks for that.
 
-    Lines, the edges of bands and vertical lines are drawn. The title stands above.
+    Lines, the edges of bands and vertical lines are drawn, but neither faint lines nor thin labelled
+    ones, for which a terminal has no room.
 
     Args:
         console: where to print.
         panel: what to draw.
+        title: above the plot; the panel's own, or the label of its y axis, by default.
         height: of the whole plot, in lines of text.
     """
     try:
@@ -49,10 +53,14 @@ def show_plot(console: Console, panel: Panel, *, height: int = 14) -> None:
     except ImportError as error:  # its compiled part is not there for every platform
         console.print(f"(no plot in the terminal: {error})", style="dim", markup=False)
         return
-    console.print(_drawn(plotext.figure, panel, console, height), no_wrap=True, crop=True)
+    console.print(
+        _drawn(plotext.figure, panel, console, title or panel.title or panel.y.label, height),
+        no_wrap=True,
+        crop=True,
+    )
 
 
-def _drawn(canvas: Any, panel: Panel, console: Console, height: int) -> Text:
+def _drawn(canvas: Any, panel: Panel, console: Console, title: str, height: int) -> Text:
     from rich.text import Text  # noqa: PLC0415 - slow to load
 
     plain = console.options.ascii_only
@@ -61,9 +69,11 @@ def _drawn(canvas: Any, panel: Panel, console: Console, height: int) -> Text:
     canvas.clear()
     canvas.theme("colorless")
     canvas.plot_size(min(console.width, _WIDEST), height)
-    _draw_axes(canvas, panel, lines, limits)
-    for mark in panel.marks:
-        if isinstance(mark, VerticalLine):
+    canvas.title(title)
+    first, last = _draw_axes(canvas, panel, lines, limits)
+    verticals = [mark for mark in panel.marks if isinstance(mark, VerticalLine)]
+    for mark in verticals:
+        if first <= mark.x <= last and (mark.strong or not mark.label):
             _draw_vertical(canvas, panel, mark, limits, plain=plain)
     for number, line in enumerate(lines):
         marker = _ASCII_MARKERS[number % len(_ASCII_MARKERS)] if plain else "braille"
@@ -76,7 +86,7 @@ def _drawn(canvas: Any, panel: Panel, console: Console, height: int) -> Text:
 def _lines(panel: Panel) -> Iterator[tuple[Ink, np.ndarray, np.ndarray]]:
     """Colour, x and y of every line; points that are not finite are left out."""
     for mark in panel.marks:
-        if isinstance(mark, Polyline):
+        if isinstance(mark, Polyline) and mark.opacity == 1.0:
             edges = [mark.y]
         elif isinstance(mark, Band):
             edges = [mark.low, mark.high]
@@ -86,7 +96,8 @@ def _lines(panel: Panel) -> Iterator[tuple[Ink, np.ndarray, np.ndarray]]:
         for edge in edges:
             y = np.asarray(edge, dtype=float)
             shown = np.isfinite(y)
-            yield mark.colour, *thinned(x[shown], y[shown], _MOST_POINTS)
+            colour = _BAND if isinstance(mark, Band) else mark.colour
+            yield colour, *thinned(x[shown], y[shown], _MOST_POINTS)
 
 
 def _draw_vertical(
@@ -121,7 +132,8 @@ def _draw_axes(
     panel: Panel,
     lines: list[tuple[Ink, np.ndarray, np.ndarray]],
     limits: tuple[float, float],
-) -> None:
+) -> tuple[float, float]:
+    """Draw both axes; the lowest and the highest x that they show."""
     y_ticks = even_ticks(*limits)
     canvas.ruler("y").lim(*limits).ticks(y_ticks, [f"{tick:.3g}" for tick in y_ticks])
     first = min(float(x[0]) for _, x, _ in lines)
@@ -131,7 +143,7 @@ def _draw_axes(
     canvas.ruler("x").lim(_place(panel, first), _place(panel, last))
     canvas.ruler("x").ticks([_place(panel, tick) for tick in x_ticks], names)
     canvas.label(panel.x.label, "x")
-    canvas.title(panel.title or panel.y.label)
+    return first, last
 
 
 def _code(colour: Ink) -> int:
