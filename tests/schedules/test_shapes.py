@@ -203,6 +203,7 @@ REFUSED = [
     (lambda: Linear(5)(np.array([1.0])), "an array of steps must hold integers; got float64."),
     (lambda: Linear(5)(np.array([True])), "an array of steps must hold integers; got bool."),
     (lambda: Linear(5)(np.array([3, -1])), "steps must be from 0 to 2**53; got -1 to 3."),
+    (lambda: Linear(5)(np.array([3, 2**53 + 1])), "got 3 to 9007199254740993."),
     (lambda: Linear()(3), "linear() is not bound to a run, so it has no value at a step"),
     (
         lambda: Linear("5%")(3),

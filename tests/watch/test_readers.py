@@ -235,7 +235,7 @@ def test_steps_are_read_up_to_the_largest_that_floats_count_exactly(tmp_path):
     (run,) = read_runs(written(tmp_path, f"step,loss\n0,2\n{2**53},1\n"))
     assert run.step.tolist() == [0, 2**53]
     with pytest.raises(
-        FileError, match=r"series 'loss': a step must be at most 2\^53; got 9007199"
+        FileError, match=r"series 'loss': a step must be at most 2\*\*53; got 9007199"
     ):
         read_runs(written(tmp_path, f"step,loss\n0,2\n{2**53 + 2},1\n"))
 

@@ -94,7 +94,7 @@ def _latest(series: LogSeries, resumed_at: set[int], where: str) -> tuple[np.nda
             f"{where}: a step must be a whole number of at least 0; got {steps[~is_whole][0]:g}."
         )
     if (steps > 2**53).any():
-        raise FileError(f"{where}: a step must be at most 2^53; got {steps.max():.17g}.")
+        raise FileError(f"{where}: a step must be at most 2**53; got {steps.max():.17g}.")
     step = steps.astype(np.int64)
     goes_back = np.flatnonzero(np.diff(step) < 0) + 1
     if goes_back.size:
