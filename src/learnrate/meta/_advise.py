@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
-from learnrate._files import number_or_none
+from learnrate._records import to_dict
 from learnrate.meta._inner import adapted
 from learnrate.meta._learner import Learner
 from learnrate.meta._sweep import sweep
@@ -77,11 +77,7 @@ class Advice:
 
     def to_dict(self) -> dict[str, Any]:
         """The output of `learnrate meta advise --json`; None for a number that is not finite."""
-        document = {
-            name: number_or_none(value) if isinstance(value, float) else value
-            for name, value in asdict(self).items()
-        }
-        return {**document, "regime": self.regime.name.lower(), "advice": str(self.regime)}
+        return {**to_dict(self), "regime": self.regime.name.lower(), "advice": str(self.regime)}
 
 
 def advise(task: MetaTask, *, episodes: int = 200, probe: int = 100, seed: int = 0) -> Advice:

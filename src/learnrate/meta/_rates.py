@@ -160,14 +160,14 @@ def _by_name(
     """By parameter, of shape (1 or steps, *(shape or ones)); every parameter must have a rate."""
     values: dict[str, torch.Tensor] = {}
     for key, rates in rates_by_name.items():
-        names = [name for name in parameters if name == key or name.startswith(f"{key}.")]
-        if not names:
+        matching = [name for name in parameters if name == key or name.startswith(f"{key}.")]
+        if not matching:
             names = ", ".join(parameters)
             raise ArgumentError(
                 f"{argument} names {key!r}, which is neither an adapted parameter nor a module with "
                 f"one. Adapted parameters: {names}."
             )
-        for name in names:
+        for name in matching:
             values[name] = _fitted(rates, name, parameters[name], steps, argument)
     missing = [name for name in parameters if name not in values]
     if missing:
