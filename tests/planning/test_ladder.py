@@ -10,7 +10,7 @@ from learnrate.planning._result import RungTrial
 
 
 def climb(budget, total_steps, start, log_loss, cost=lambda proposal: proposal.steps):
-    """Climb a ladder on made-up heights; returns it with all it measured."""
+    """Climb a ladder on invented log losses; returns it with its trials."""
     ladder = ladder_for(total_steps, budget, start)
     trials = []
     while (proposal := ladder.next(trials)) is not None:

@@ -45,7 +45,7 @@ def test_warm_up_and_decay_are_chosen_apart():
     assert str(shape.shape) == "warmup(10%) >> cosine()"
 
 
-def test_a_warm_up_that_training_needs_is_kept_and_said():
+def test_a_warm_up_that_training_needs_is_kept_and_reported():
     shape, reason = choose_shape(
         log_losses_lowered_by(
             lambda candidate: -math.inf if candidate.warmup == "no warm-up" else 0.0

@@ -108,7 +108,7 @@ def test_at_the_minimum_nothing_but_noise_is_left():
     assert lost > 0
 
 
-def test_a_gradient_lost_in_noise_is_said_to_be_so():
+def test_a_gradient_lost_in_noise_is_reported():
     batches = [torch.full((2, 4), sign, dtype=torch.float64) for sign in (1.0, -1.0)]
     model = Place()
     with torch.no_grad():
@@ -131,9 +131,9 @@ def test_what_cannot_be_measured_is_refused():
 
 
 @given(floats(0.1, 10), floats(0.01, 5), floats(-5, 5))
-def test_of_a_parabola_the_value_is_exact(curvature, step, height):
-    """f(s) = height + c (s - 1)^2 from s = 0 with a step of length `step`: the minimum is at 1."""
-    before, after = height + curvature, height + curvature * (step - 1) ** 2
+def test_of_a_parabola_the_value_is_exact(curvature, step, lowest):
+    """f(s) = lowest + c (s - 1)^2 from s = 0 with a step of length `step`: the minimum is at 1."""
+    before, after = lowest + curvature, lowest + curvature * (step - 1) ** 2
     value = parabola(before, after, -2 * curvature * step, 2 * curvature * (step - 1) * step)
     assert value == pytest.approx(step * 2 / 2 - 1, rel=1e-5, abs=1e-6)
 

@@ -198,7 +198,7 @@ def test_the_words_follow_the_ratio_and_carry_the_caveat():
     assert "beyond the edge" in words[2]
 
 
-def test_an_optimizer_whose_limit_is_not_known_is_said_to_be_so():
+def test_an_optimizer_whose_limit_is_not_known_is_reported():
     model = Point(torch.ones(2))
     optimizer = torch.optim.Adagrad(model.parameters(), lr=0.1)
     result = sharpness(model, bowl, torch.tensor([1.0, 4.0]), optimizer)

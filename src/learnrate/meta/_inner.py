@@ -176,7 +176,15 @@ def adapt(
 def adapted(
     learner: Learner, weights: Weights, rates: InnerRates, episode: Episode, steps: int
 ) -> Adapted:
-    """The weights of every trial, shape (trials, *shape), adapted to its rows of the episodes."""
+    """The weights of every trial, adapted to its own rows of the episodes.
+
+    Args:
+        learner: the model.
+        weights: of each trial, shape (trials, *shape).
+        rates: of one or several trials.
+        episode: rows in the order of trials, and of episodes within a trial.
+        steps: the number of adaptation steps.
+    """
     trials = len(next(iter(weights.values())))
     limit = learner.task.at_once or len(episode)
     parts = []

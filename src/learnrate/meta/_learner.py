@@ -153,7 +153,13 @@ class Learner:
 
 
 def spread(leaf: torch.Tensor, rows: torch.Tensor | None, count: int) -> torch.Tensor:
-    """The weights of each row's trial, in the graph."""
+    """The weights of each row's trial, in the graph.
+
+    Args:
+        leaf: one parameter of all trials, shape (trials, *shape).
+        rows: the trial of each row; None if there is one trial.
+        count: the number of rows.
+    """
     return leaf.expand(count, *leaf.shape[1:]) if rows is None else leaf[rows]
 
 

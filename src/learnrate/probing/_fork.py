@@ -45,6 +45,11 @@ def forked(
     gradients, modes, the optimizer's state and rates, the global random generators, and the objects
     in `extra_state`. The optimizer's hooks are not called meanwhile, so that whoever is attached to
     it sees nothing.
+
+    Args:
+        model: the model that is trained.
+        optimizer: its optimizer; None if the state is not used.
+        extra_state: further objects with a state.
     """
     stateful: list[Any] = [model, *extra_state]
     with ExitStack() as stack:
@@ -128,6 +133,12 @@ def trainable(model: nn.Module) -> list[nn.Parameter]:
 def loss_at(call: str, loss_of: Loss, model: nn.Module, batch: Any) -> torch.Tensor:
     """The loss of a batch.
 
+    Args:
+        call: the public function that needs it, for messages.
+        loss_of: `loss_of(model, batch) -> scalar tensor`.
+        model: the model that is trained.
+        batch: what the loss is computed on.
+
     Raises:
         TaskError: it is not a tensor of one number.
     """
@@ -143,7 +154,15 @@ def loss_at(call: str, loss_of: Loss, model: nn.Module, batch: Any) -> torch.Ten
 def gradient(
     call: str, loss_of: Loss, model: nn.Module, batch: Any, parameters: list[nn.Parameter]
 ) -> tuple[float, torch.Tensor]:
-    """The loss of a batch and its gradient; the parameters' own `.grad` is not changed."""
+    """The loss of a batch and its gradient; the parameters' own `.grad` is not changed.
+
+    Args:
+        call: the public function that needs it, for messages.
+        loss_of: `loss_of(model, batch) -> scalar tensor`.
+        model: the model that is trained.
+        batch: what the loss is computed on.
+        parameters: the order of the gradient's parts.
+    """
     loss = loss_at(call, loss_of, model, batch)
     parts = torch.autograd.grad(loss, parameters, allow_unused=True, materialize_grads=True)
     return float(loss.detach()), flat(parts)
@@ -161,6 +180,11 @@ def flat(parts: Iterable[torch.Tensor]) -> torch.Tensor:
 
 def examples_of(call: str, batch: Any, batch_size: int | None) -> int:
     """How many examples a batch has: `batch_size`, or the length of its first tensor.
+
+    Args:
+        call: the public function that needs it, for messages.
+        batch: any nesting of tensors.
+        batch_size: what the user gave; None to look at the batch.
 
     Raises:
         ArgumentError: `batch_size` is None, and the batch has no tensor.

@@ -163,7 +163,13 @@ class _Fork:
         self.cost = 0.0
 
     def run(self, factor: float, steps: int, anneal: int) -> tuple[np.ndarray, np.ndarray]:
-        """The judging batches' losses before and after the anneal; all infinite if it diverged."""
+        """The judging batches' losses before and after the anneal; all infinite if it diverged.
+
+        Args:
+            factor: of the present rate.
+            steps: updates at a constant rate.
+            anneal: further updates while the rate falls to 0.
+        """
         rates = [float(group["lr"]) for group in self._optimizer.param_groups]
         torch.manual_seed(0)  # the same for every factor; the training's own state is restored
         shares = [1.0] * steps + [1.0 - (step + 1) / (anneal + 1) for step in range(anneal)]
