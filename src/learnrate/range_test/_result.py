@@ -83,7 +83,7 @@ class RangeTest:
 
     @property
     def suggestion(self) -> float | None:
-        """A quarter of the rate at which the loss is lowest, in the repeat where it is lowest.
+        """A quarter of the rate of lowest loss, in the repeat where that rate is lowest.
 
         A rate that is too high costs three to four times as much as one that is too low by the same
         factor, so the lowest rate of the repeats is used. None if the curve supports no suggestion;

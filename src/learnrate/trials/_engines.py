@@ -70,7 +70,7 @@ class Sequential:
     def run(
         self, task: Task, trials: Sequence[Trial], on_progress: ProgressCallback = ignore_progress
     ) -> Iterator[tuple[Trial, Curve]]:
-        """Yield each trial with its curve, in the order given."""
+        """Yield each trial with its curve, in the order given; see `Engine.run`."""
 
         def show(update: Update) -> None:
             on_progress(update.step + 1, f"rate {update.lr:.2g}, loss {update.loss:.4g}")

@@ -70,7 +70,7 @@ class StackMemory:
         return int(min(wanted, max(1, _SHARE * self.free / processes // self.needed)))
 
     def shortage(self, trials: int) -> str:
-        """Why a stack is narrower than so many trials, with the figures."""
+        """Why a stack of all the trials does not fit, with the figures."""
         needed, free = self.needed * trials / 2**30, (self.free or 0.0) / 2**30
         return f"{trials} trials at once need about {needed:.2g} GiB, and {free:.2g} GiB are free"
 

@@ -59,7 +59,7 @@ class Forked:
     def run(
         self, task: Task, trials: Sequence[Trial], on_progress: ProgressCallback = ignore_progress
     ) -> Iterator[tuple[Trial, Curve]]:
-        """Yield each trial with its curve as soon as it has ended."""
+        """Yield each trial with its curve as soon as it has ended; see `Engine.run`."""
         waiting = deque(split_into_stacks(trials, self._width))
         lost: list[Trial] = []
         processes = min(self._processes, len(waiting))

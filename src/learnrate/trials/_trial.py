@@ -250,7 +250,7 @@ def run_trial(
     except RankError as raised:
         status, error = Status.FAILED, str(raised)
     except Exception as raised:
-        if ranks().size > 1:  # the other ranks do not know: they would go on with this trial
+        if ranks().size > 1:  # the other ranks do not know: they would continue this trial
             raise
         status, error = Status.FAILED, f"{type(raised).__name__}: {raised}"
     seconds = time.perf_counter() - start

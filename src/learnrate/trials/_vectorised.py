@@ -47,7 +47,7 @@ class Vectorised:
     def run(
         self, task: Task, trials: Sequence[Trial], on_progress: ProgressCallback = ignore_progress
     ) -> Iterator[tuple[Trial, Curve]]:
-        """Yield each trial with its curve as soon as it has ended."""
+        """Yield each trial with its curve as soon as it has ended; see `Engine.run`."""
         for group in split_by_seed_and_length(trials):
             width = self._width or len(group)
             for start in range(0, len(group), width):
