@@ -1,4 +1,4 @@
-"""torch's schedulers adopted: the matrix of what must hold under each of them."""
+"""from_torch: contracts that hold for every scheduler of torch."""
 
 import copy
 import warnings
@@ -50,7 +50,7 @@ CYCLE_MOMENTUM = {"CyclicLR", "CyclicLR triangular2", "OneCycleLR"}
 
 # SequentialLR calls its parts as torch deprecates, in some versions.
 pytestmark = pytest.mark.filterwarnings("ignore:The epoch parameter in:UserWarning")
-under_each = pytest.mark.parametrize("name", SCHEDULERS)
+every_scheduler = pytest.mark.parametrize("name", SCHEDULERS)
 
 
 @pytest.fixture
@@ -65,7 +65,7 @@ def build(make_optimizer):
 
 
 @pytest.fixture
-def theirs(build, trained_at):
+def torch_rates(build, trained_at):
     """What torch trains with, undisturbed."""
 
     def train(name, updates=TOTAL):
@@ -82,23 +82,23 @@ def after(expected, step):
     return [rates[step:] for rates in expected]
 
 
-@under_each
-def test_an_adopted_scheduler_trains_with_the_same_rates(name, build, theirs, trained_at):
+@every_scheduler
+def test_an_adopted_scheduler_trains_with_the_same_rates(name, build, torch_rates, trained_at):
     optimizer, scheduler = build(name)
-    ours = to_torch(from_torch(scheduler, TOTAL), optimizer)
-    assert trained_at(optimizer, ours, TOTAL - 1) == close(theirs(name))
+    adopted = to_torch(from_torch(scheduler, TOTAL), optimizer)
+    assert trained_at(optimizer, adopted, TOTAL - 1) == close(torch_rates(name))
 
 
-@under_each
-def test_it_is_a_value_of_ours_that_can_be_written_down(name, build):
+@every_scheduler
+def test_the_result_is_a_schedule_that_can_be_saved(name, build):
     schedule = from_torch(build(name)[1], TOTAL)
     assert isinstance(schedule, Schedule)
     assert schedule.total_steps == TOTAL
     assert schedule == from_json(schedule.to_json())
 
 
-@under_each
-def test_adopting_touches_neither_scheduler_nor_optimizer(name, build, theirs, trained_at):
+@every_scheduler
+def test_from_torch_changes_neither_scheduler_nor_optimizer(name, build, torch_rates, trained_at):
     optimizer, scheduler = build(name)
     weights = [group["params"][0] for group in optimizer.param_groups]
     groups = copy.deepcopy([dict(group) for group in optimizer.param_groups])
@@ -108,79 +108,79 @@ def test_adopting_touches_neither_scheduler_nor_optimizer(name, build, theirs, t
     assert repr(groups) == repr([dict(group) for group in optimizer.param_groups])
     assert state.keys() == scheduler.state_dict().keys()
     assert state.get("last_epoch") == scheduler.state_dict().get("last_epoch")
-    assert trained_at(optimizer, scheduler, TOTAL - 1) == theirs(name)
+    assert trained_at(optimizer, scheduler, TOTAL - 1) == torch_rates(name)
 
 
-@under_each
-def test_adopted_halfway_it_goes_on_as_torch_would_have(name, build, theirs, trained_at):
+@every_scheduler
+def test_adopted_halfway_it_continues_as_torch_would_have(name, build, torch_rates, trained_at):
     optimizer, scheduler = build(name)
     trained_at(optimizer, scheduler, HALFWAY)
-    ours = to_torch(from_torch(scheduler, TOTAL), optimizer, step=HALFWAY)
-    rates = trained_at(optimizer, ours, TOTAL - 1 - HALFWAY)
-    assert rates == close(after(theirs(name), HALFWAY))
+    adopted = to_torch(from_torch(scheduler, TOTAL), optimizer, step=HALFWAY)
+    rates = trained_at(optimizer, adopted, TOTAL - 1 - HALFWAY)
+    assert rates == close(after(torch_rates(name), HALFWAY))
 
 
-@under_each
+@every_scheduler
 @pytest.mark.parametrize("with_optimizer", [True, False])
 def test_it_resumes_with_and_without_the_optimizers_state(
-    name, with_optimizer, build, theirs, trained_at
+    name, with_optimizer, build, torch_rates, trained_at
 ):
     optimizer, scheduler = build(name)
-    ours = to_torch(from_torch(scheduler, TOTAL), optimizer)
-    trained_at(optimizer, ours, HALFWAY)
-    saved, weights = ours.state_dict(), optimizer.state_dict()
+    adopted = to_torch(from_torch(scheduler, TOTAL), optimizer)
+    trained_at(optimizer, adopted, HALFWAY)
+    saved, weights = adopted.state_dict(), optimizer.state_dict()
     optimizer, scheduler = build(name)
-    ours = to_torch(from_torch(scheduler, TOTAL), optimizer)
+    adopted = to_torch(from_torch(scheduler, TOTAL), optimizer)
     if with_optimizer:
         optimizer.load_state_dict(weights)
-    ours.load_state_dict(saved)
-    rates = trained_at(optimizer, ours, TOTAL - 1 - HALFWAY)
-    assert rates == close(after(theirs(name), HALFWAY))
+    adopted.load_state_dict(saved)
+    rates = trained_at(optimizer, adopted, TOTAL - 1 - HALFWAY)
+    assert rates == close(after(torch_rates(name), HALFWAY))
 
 
-@under_each
-def test_a_group_added_later_follows_with_its_own_share(name, build, theirs, trained_at):
+@every_scheduler
+def test_a_group_added_later_follows_with_its_own_share(name, build, torch_rates, trained_at):
     optimizer, scheduler = build(name)
-    ours = to_torch(from_torch(scheduler, TOTAL), optimizer)
-    trained_at(optimizer, ours, HALFWAY)
+    adopted = to_torch(from_torch(scheduler, TOTAL), optimizer)
+    trained_at(optimizer, adopted, HALFWAY)
     base = max(group["initial_lr"] for group in optimizer.param_groups)
     parameter = torch.nn.Parameter(torch.zeros(1))
     optimizer.add_param_group({"params": [parameter], "lr": base / 2})
-    *known, added = trained_at(optimizer, ours, TOTAL - 1 - HALFWAY)
-    assert known == close(after(theirs(name), HALFWAY))
+    *known, added = trained_at(optimizer, adopted, TOTAL - 1 - HALFWAY)
+    assert known == close(after(torch_rates(name), HALFWAY))
     assert added == pytest.approx([rate / 2 for rate in known[0]], rel=1e-12)
 
 
-@under_each
-def test_a_hand_edit_of_the_rate_lasts_one_update_under_each_alike(
-    name, build, theirs, trained_at
+@every_scheduler
+def test_a_hand_edit_of_the_rate_lasts_one_update_every_scheduler_alike(
+    name, build, torch_rates, trained_at
 ):
     optimizer, scheduler = build(name)
-    ours = to_torch(from_torch(scheduler, TOTAL), optimizer)
-    trained_at(optimizer, ours, HALFWAY)
+    adopted = to_torch(from_torch(scheduler, TOTAL), optimizer)
+    trained_at(optimizer, adopted, HALFWAY)
     for group in optimizer.param_groups:
         group["lr"] = 7.0
-    rates = trained_at(optimizer, ours, TOTAL - 1 - HALFWAY)
+    rates = trained_at(optimizer, adopted, TOTAL - 1 - HALFWAY)
     assert [column[0] for column in rates] == [7.0, 7.0]
-    assert after(rates, 1) == close(after(theirs(name), HALFWAY + 1))
+    assert after(rates, 1) == close(after(torch_rates(name), HALFWAY + 1))
 
 
-@under_each
-def test_an_edit_of_the_schedule_lasts_and_survives_a_resume(name, build, theirs, trained_at):
+@every_scheduler
+def test_an_edit_of_the_schedule_lasts_and_survives_a_resume(name, build, torch_rates, trained_at):
     optimizer, scheduler = build(name)
     adopted = from_torch(scheduler, TOTAL)
     edited = adopted.head(HALFWAY).then(0.1 * Skip(adopted, HALFWAY))
-    ours = to_torch(edited, optimizer)
-    trained_at(optimizer, ours, HALFWAY + 3)
-    saved = ours.state_dict()
+    adopted = to_torch(edited, optimizer)
+    trained_at(optimizer, adopted, HALFWAY + 3)
+    saved = adopted.state_dict()
     optimizer, _ = build(name)
-    ours = to_torch(edited, optimizer)
-    ours.load_state_dict(saved)
-    expected = [[0.1 * rate for rate in rates] for rates in after(theirs(name), HALFWAY + 3)]
-    assert trained_at(optimizer, ours, TOTAL - 4 - HALFWAY) == close(expected)
+    adopted = to_torch(edited, optimizer)
+    adopted.load_state_dict(saved)
+    expected = [[0.1 * rate for rate in rates] for rates in after(torch_rates(name), HALFWAY + 3)]
+    assert trained_at(optimizer, adopted, TOTAL - 4 - HALFWAY) == close(expected)
 
 
-@under_each
+@every_scheduler
 def test_a_rate_edited_before_adoption_goes_on_as_torch_would_have(name, build, trained_at):
     def edited():
         optimizer, scheduler = build(name)
@@ -191,8 +191,8 @@ def test_a_rate_edited_before_adoption_goes_on_as_torch_would_have(name, build, 
 
     expected = trained_at(*edited(), TOTAL - 1 - HALFWAY)
     optimizer, scheduler = edited()
-    ours = to_torch(from_torch(scheduler, TOTAL), optimizer, step=HALFWAY)
-    assert trained_at(optimizer, ours, TOTAL - 1 - HALFWAY) == close(expected)
+    adopted = to_torch(from_torch(scheduler, TOTAL), optimizer, step=HALFWAY)
+    assert trained_at(optimizer, adopted, TOTAL - 1 - HALFWAY) == close(expected)
 
 
 @pytest.mark.parametrize("name", sorted(CYCLE_MOMENTUM))
@@ -204,8 +204,8 @@ def test_the_momentum_it_cycles_can_be_adopted_too(name, build, trained_at):
     expected = trained_at(optimizer, scheduler, TOTAL - 1, read=momentum)
     optimizer, scheduler = build(name)
     cycled = from_torch(scheduler, TOTAL, name="momentum")
-    ours = to_torch(from_torch(scheduler, TOTAL), optimizer, hyper={"momentum": cycled})
-    assert trained_at(optimizer, ours, TOTAL - 1, read=momentum) == close(expected)
+    adopted = to_torch(from_torch(scheduler, TOTAL), optimizer, hyper={"momentum": cycled})
+    assert trained_at(optimizer, adopted, TOTAL - 1, read=momentum) == close(expected)
 
 
 @pytest.mark.parametrize(
@@ -252,15 +252,15 @@ def test_groups_that_do_not_keep_their_ratio_are_adopted_one_by_one(make_optimiz
     optimizer, scheduler = build()
     with pytest.raises(ArgumentError, match="do not keep their ratio"):
         from_torch(scheduler, 30)
-    each = [from_torch(scheduler, 30, group=group) for group in (0, 1)]
-    ours = to_torch(each[0], optimizer, groups=each)
-    assert trained_at(optimizer, ours, 29) == close(expected)
+    schedules = [from_torch(scheduler, 30, group=group) for group in (0, 1)]
+    adopted = to_torch(schedules[0], optimizer, groups=schedules)
+    assert trained_at(optimizer, adopted, 29) == close(expected)
 
 
 def test_negative_rates_are_adopted(make_optimizer, trained_at):
     optimizer = make_optimizer(0.1)
-    ours = to_torch(from_torch(lr.LambdaLR(optimizer, lambda s: -1.0 - s), 10), optimizer)
-    (rates,) = trained_at(optimizer, ours, 9)
+    adopted = to_torch(from_torch(lr.LambdaLR(optimizer, lambda s: -1.0 - s), 10), optimizer)
+    (rates,) = trained_at(optimizer, adopted, 9)
     assert rates == pytest.approx([0.1 * (-1.0 - s) for s in range(9)])
 
 
@@ -292,7 +292,7 @@ def test_a_total_that_cannot_be_is_refused(make, total_steps, match, make_optimi
 
 def test_what_torch_does_with_an_edit_differs_from_scheduler_to_scheduler(build, trained_at):
     """The reason for the matrix: half of torch's schedulers keep an edit, half lose it."""
-    kept = set()
+    exact = set()
     for name in SCHEDULERS:
         optimizer, scheduler = build(name)
         trained_at(optimizer, scheduler, 2)
@@ -305,6 +305,6 @@ def test_what_torch_does_with_an_edit_differs_from_scheduler_to_scheduler(build,
             plain.step()
         edited, unedited = (s.optimizer.param_groups[0]["lr"] for s in (scheduler, plain))
         if edited != unedited:
-            kept.add(name)
-    assert "StepLR" in kept
-    assert not {"LambdaLR", "OneCycleLR"} & kept
+            exact.add(name)
+    assert "StepLR" in exact
+    assert not {"LambdaLR", "OneCycleLR"} & exact

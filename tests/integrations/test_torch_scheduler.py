@@ -1,4 +1,4 @@
-"""Our schedules as torch schedulers."""
+"""to_torch: schedules as schedulers of torch."""
 
 import copy
 import io
@@ -53,11 +53,11 @@ def test_groups_built_with_a_rate_of_zero_all_get_the_schedule(make_optimizer, t
 
 def test_a_group_may_have_a_schedule_of_its_own(make_optimizer, trained_at):
     optimizer = make_optimizer(0.1, 5.0, 0.05)
-    own = 1e-4 * Linear(TOTAL)
-    scheduler = to_torch(RATE, optimizer, groups=[None, own, None])
+    group_schedule = 1e-4 * Linear(TOTAL)
+    scheduler = to_torch(RATE, optimizer, groups=[None, group_schedule, None])
     first, second, third = trained_at(optimizer, scheduler, TOTAL)
     assert values(RATE) == first
-    assert values(own) == second
+    assert values(group_schedule) == second
     assert values(RATE, share=0.5) == third
 
 
@@ -96,20 +96,20 @@ def test_other_hyper_parameters_can_be_scheduled(make_optimizer, trained_at):
     optimizer.param_groups[1]["weight_decay"] = 0.0
     decay = 0.2 * Cosine(TOTAL)
     scheduler = to_torch(RATE, optimizer, hyper={"momentum": momentum, "weight_decay": decay})
-    found = trained_at(
+    used = trained_at(
         optimizer, scheduler, TOTAL, read=lambda g: (g["lr"], g["momentum"], g["weight_decay"])
     )
     expected = list(zip(values(RATE), values(momentum), values(decay), strict=True))
-    assert expected == found[0]
-    assert [(lr, m, 0.0) for lr, m, _ in expected] == found[1]
+    assert expected == used[0]
+    assert [(lr, m, 0.0) for lr, m, _ in expected] == used[1]
 
 
 def test_one_of_two_betas_can_be_scheduled(make_optimizer, trained_at):
     optimizer = make_optimizer(0.1, cls=torch.optim.Adam)
     beta = 0.9 * Linear(TOTAL, floor=0.5)
     scheduler = to_torch(RATE, optimizer, hyper={"betas[0]": beta})
-    (found,) = trained_at(optimizer, scheduler, TOTAL, read=lambda group: group["betas"])
-    assert [(value, 0.999) for value in values(beta)] == found
+    (used,) = trained_at(optimizer, scheduler, TOTAL, read=lambda group: group["betas"])
+    assert [(value, 0.999) for value in values(beta)] == used
 
 
 def test_the_share_of_weight_decay_survives_a_resume_where_all_of_it_was_zero(make_optimizer):
@@ -248,6 +248,17 @@ def test_a_tensor_rate_stays_the_same_tensor(make_optimizer, trained_at):
     assert scheduler.get_last_lr()[0] is not tensor
 
 
+def test_groups_with_tensor_rates_keep_their_ratio(make_optimizer, trained_at):
+    optimizer = make_optimizer(torch.tensor(0.1), torch.tensor(0.4))
+    low, high = trained_at(optimizer, to_torch(RATE, optimizer), TOTAL)
+    assert high == pytest.approx(values(RATE), rel=1e-6)
+    assert low == pytest.approx(values(RATE, share=0.25), rel=1e-6)
+    scheduler = to_torch(RATE, optimizer)
+    scheduler.step(7)  # not the next step: written by another path
+    written = [float(group["lr"]) for group in optimizer.param_groups]
+    assert written == pytest.approx([0.25 * RATE(7), RATE(7)], rel=1e-6)
+
+
 def compilations(optimizer):
     """How often an update is compiled over ten steps of the schedule."""
     torch._dynamo.reset()
@@ -273,7 +284,7 @@ def test_stepping_the_scheduler_first_is_warned_of_in_the_callers_file(make_opti
     scheduler = to_torch(RATE, make_optimizer(0.1))
     with pytest.warns(UserWarning, match=r"before optimizer\.step") as caught:
         scheduler.step()
-    assert [__file__] == [each.filename for each in caught]
+    assert [__file__] == [warning.filename for warning in caught]
 
 
 @pytest.mark.parametrize(
@@ -285,7 +296,7 @@ def test_stepping_the_scheduler_first_is_warned_of_in_the_callers_file(make_opti
         ({"groups": [RATE, RATE]}, "got 2 for 1"),
         ({"groups": [Linear()]}, r"groups=\.\.\.\)\[0\] must be bound"),
         ({"hyper": {"momentun": RATE}}, "the groups of this optimizer have .*momentum"),
-        ({"hyper": {"lr": RATE}}, "that is `schedule` itself"),
+        ({"hyper": {"lr": RATE}}, "`schedule` is its schedule"),
         ({"hyper": {"betas[0": RATE}}, "'betas\\[0\\]'; got"),
         ({"hyper": {"momentum": Linear()}}, r"'momentum': \.\.\.\}\) must be bound"),
         ({"step": -1}, "at least 0; got -1"),
@@ -311,11 +322,11 @@ def test_a_function_that_ends_with_the_run_is_not_asked_beyond_it(make_optimizer
 def test_a_torch_sequence_may_hold_it(make_optimizer, trained_at):
     optimizer = make_optimizer(0.1)
     lr = torch.optim.lr_scheduler
-    ours = to_torch(RATE, optimizer)
-    sequence = lr.SequentialLR(optimizer, [ours, lr.ConstantLR(optimizer, 1.0)], milestones=[5])
+    scheduler = to_torch(RATE, optimizer)
+    sequence = lr.SequentialLR(optimizer, [scheduler, lr.ConstantLR(optimizer, 1.0)], milestones=[5])
     (rates,) = trained_at(optimizer, sequence, 6)
     assert rates == [*values(RATE, 0, 5), pytest.approx(0.1)]
 
 
 def test_its_class_is_named_in_the_module():
-    assert TorchSchedule.__module__ == "learnrate.torch_scheduler._scheduler"
+    assert TorchSchedule.__module__ == "learnrate.torch_scheduler._to_torch"
