@@ -323,7 +323,9 @@ def test_a_torch_sequence_may_hold_it(make_optimizer, trained_at):
     optimizer = make_optimizer(0.1)
     lr = torch.optim.lr_scheduler
     scheduler = to_torch(RATE, optimizer)
-    sequence = lr.SequentialLR(optimizer, [scheduler, lr.ConstantLR(optimizer, 1.0)], milestones=[5])
+    sequence = lr.SequentialLR(
+        optimizer, [scheduler, lr.ConstantLR(optimizer, 1.0)], milestones=[5]
+    )
     (rates,) = trained_at(optimizer, sequence, 6)
     assert rates == [*values(RATE, 0, 5), pytest.approx(0.1)]
 
