@@ -1,4 +1,4 @@
-"""Pictures for a light and a dark page: the same drawing, in the ink of either."""
+"""Pictures for light and dark pages: one drawing in two colours of text."""
 
 from __future__ import annotations
 
@@ -27,7 +27,14 @@ _COLOURED = ("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "
 def add_picture(
     files: Files, config: MkDocsConfig, place: str, draw: Callable[[], Figure]
 ) -> None:
-    """Add `place-light.svg` and `place-dark.svg`: transparent, labels on the page's ground."""
+    """Add `place-light.svg` and `place-dark.svg`, with a transparent background.
+
+    Args:
+        files: of the site.
+        config: of the site.
+        place: the path of the picture without its theme and suffix.
+        draw: makes the figure, once for each theme.
+    """
     for theme, ink in INKS.items():
         with mpl.rc_context(
             {**dict.fromkeys(_COLOURED, ink), "axes.facecolor": GROUNDS[theme], "svg.hashsalt": ""}

@@ -1,4 +1,4 @@
-"""Writes a page a claim while the site is built: statement, verdict, picture, design, figures."""
+"""Writes a page for each claim while the site is built."""
 
 from __future__ import annotations
 

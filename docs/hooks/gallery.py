@@ -1,4 +1,4 @@
-"""Draws the gallery of schedules while the site is built, from the code, so that it cannot lie."""
+"""Draws the gallery of schedules from the code while the site is built."""
 
 from __future__ import annotations
 

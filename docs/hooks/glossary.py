@@ -23,7 +23,7 @@ terminal, and so it does for the code of a [finding](../findings/index.md) and t
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
-    """Add a page a word, and their list."""
+    """Add a page for each word, and their list."""
     words = sorted((page for page in pages() if page.kind == "word"), key=_alphabetical)
     listed = "\n".join(f"- **[{page.word}]({page.slug}.md)**: {page.summary}" for page in words)
     files.append(

@@ -1,4 +1,4 @@
-"""Follows every internal link and anchor of the built site; one that leads nowhere ends the build."""
+"""Follows every internal link and anchor of the built site; a broken one ends the build."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _POINTERS = {"a": "href", "link": "href", "img": "src", "script": "src", "source
 
 @dataclass
 class Checked:
-    """How many links were followed, and what is wrong with which, as (page, link, reason)."""
+    """The numbers of links, anchors and pages that were checked, and (page, link, reason) of broken ones."""
 
     links: int = 0
     anchors: int = 0
@@ -64,7 +64,7 @@ def on_post_build(config: MkDocsConfig) -> None:
 
 
 def check(site: Path) -> Checked:
-    """Follow the links of every page below a folder. Other sites are not asked."""
+    """Follow the links of every page below a folder. Links to other sites are not followed."""
     pages = {path: _Page(path.read_text(encoding="utf-8")) for path in site.rglob("*.html")}
     result = Checked(pages=len(pages))
     for path, page in sorted(pages.items()):

@@ -1,4 +1,4 @@
-"""Draws the pictures of meta-learning while the site is built: the theory, and what was measured."""
+"""Draws the pictures of meta-learning while the site is built: the theory and the measurements."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 
 def regimes(results: dict[str, Any]) -> Figure:
-    """The loss at each inner rate less that at 0, one picture a regime."""
+    """The loss at each inner rate less that at 0, one panel for each regime."""
     names = [name for name in TITLES if name in results]
     figure = new_figure(11.0, 2.9 * -(-len(names) // 3))
     for place, name in enumerate(names, 1):

@@ -103,7 +103,7 @@ def test_no_color_is_obeyed_on_a_terminal(plan, test_of_rates, monkeypatch):
 
 
 def test_importing_the_reports_loads_nothing_to_draw_with():
-    heavy = "{'rich', 'plotext', 'plotly', 'matplotlib', 'torch'}"
+    heavy = "{'rich', 'plotext', 'plotly', 'matplotlib', 'torch', 'jinja2'}"
     code = f"import sys, learnrate.report; sys.exit(str({heavy} & set(sys.modules)))"
     done = subprocess.run(
         [sys.executable, "-c", code], check=False, capture_output=True, text=True

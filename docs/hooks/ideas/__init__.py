@@ -1,4 +1,4 @@
-"""One file an idea of docs/why: what is computed for its page, and how it is drawn."""
+"""One file for each idea of docs/why: it computes the numbers of the page and draws its pictures."""
 
 from __future__ import annotations
 

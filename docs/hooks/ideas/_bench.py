@@ -1,4 +1,4 @@
-"""A small real training, many at once: scikit-learn's digits, every rate with every seed."""
+"""Small real trainings on scikit-learn's digits, all rates and seeds at once."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Setting:
 
 @dataclass(frozen=True)
 class Swept:
-    """What came of every rate.
+    """The losses at every rate.
 
     Attributes:
         lr: the peak rates, increasing.
@@ -71,13 +71,13 @@ class Swept:
 
 
 def rates(low: float, high: float, per_octave: float = 1.0) -> np.ndarray:
-    """Rates from `low` to `high`, both included, about so many an octave."""
+    """Rates from `low` to `high`, both included, with about `per_octave` rates in each octave."""
     return np.geomspace(low, high, round(per_octave * np.log2(high / low)) + 1)
 
 
 @cache
 def digits() -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Images and classes to train on, and those held out."""
+    """Training images and their classes, then those for validation."""
     images, labels = load_digits(return_X_y=True)
     x = torch.tensor(images, dtype=torch.float32) / 16
     y = torch.tensor(labels)
@@ -116,7 +116,7 @@ def sweep(setting: Setting, lr: Sequence[float] | np.ndarray) -> Swept:
 
 
 def _first_weights(setting: Setting, count: int) -> list[torch.Tensor]:
-    """One matrix a layer, its last row the bias, shape (trainings, inputs + 1, outputs)."""
+    """One matrix for each layer; its last row is the bias, shape (trainings, inputs + 1, outputs)."""
     sizes = [64, *[setting.width] * setting.depth, 10]
     layers = []
     for inputs, outputs in itertools.pairwise(sizes):

@@ -1,4 +1,4 @@
-"""What an idea gives its page, and what its drawings share."""
+"""What the page of an idea needs, and functions for its drawings."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ WIDTH, HEIGHT = 7.0, 3.2
 
 @dataclass(frozen=True)
 class Idea:
-    """Pictures by name, drawn on demand, and figures by name, as the page shall write them."""
+    """Pictures by name, drawn on demand, and the numbers of the page by name, as text."""
 
     drawings: Mapping[str, Callable[[], Figure]]
     figures: Mapping[str, str] = field(default_factory=dict)
@@ -49,7 +49,7 @@ def draw_sweeps(
     x: str = "peak rate",
     scaled: Sequence[float] = (),
 ) -> None:
-    """Final losses against rates, a line a sweep, with a mark at each one's best rate.
+    """Final losses against rates, one line for each sweep, with a mark at its best rate.
 
     `scaled` multiplies the rates of each line. Losses above `ceiling` are cut off.
     """
@@ -77,5 +77,5 @@ def draw_sweeps(
 
 
 def written(rate: float) -> str:
-    """A rate in a sentence, to two figures."""
+    """A rate as text with two significant digits."""
     return rate_text(rate, 2)

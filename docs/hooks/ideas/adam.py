@@ -1,4 +1,4 @@
-"""Adam's normalisation: the scale of the loss moves the best rate of SGD, and not that of Adam."""
+"""Adam's normalisation: the scale of the loss changes the best rate of SGD but not that of Adam."""
 
 from __future__ import annotations
 

@@ -88,7 +88,7 @@ def fitted(batch: np.ndarray, best: np.ndarray) -> tuple[float, float]:
 
 
 def noise_scales(steps: tuple[int, ...]) -> list[float]:
-    """The simple noise scale of the same network after so many updates at rate 0.5, batch 32."""
+    """The simple noise scale of the same network after each number of updates at rate 0.5, batch 32."""
     x, y, _, _ = digits()
     torch.manual_seed(0)
     model = torch.nn.Sequential(torch.nn.Linear(64, 32), torch.nn.ReLU(), torch.nn.Linear(32, 10))

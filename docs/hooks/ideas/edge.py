@@ -50,7 +50,7 @@ def measure() -> Idea:
 
 
 def course(lr: float) -> list[float]:
-    """The sharpness of a network 10-32-32-1, every so many updates of gradient descent."""
+    """The sharpness of a network 10-32-32-1, every EVERY updates of gradient descent."""
     torch.manual_seed(0)
     x = torch.randn(100, 10)
     batch = (x, torch.sin(x[:, :1]) + 0.3 * x[:, 1:2] * x[:, 2:3])

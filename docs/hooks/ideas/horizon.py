@@ -87,7 +87,7 @@ def measure() -> Idea:
 
 
 def drift(cell: dict) -> tuple[int, list[float], list[float]]:
-    """Of a benchmark cell: its batch, lengths as shares of the run, best rates over the run's."""
+    """The batch of a benchmark cell, its lengths as shares of the run, and best rates relative to the run's."""
     batch = next(
         int(part[1:]) for part in cell["cell"].split("-") if part[0] == "b" and part[1:].isdigit()
     )

@@ -1,4 +1,4 @@
-"""Why there is a best rate: too low is slow, too high does not settle or leaves."""
+"""Why there is a best rate: a lower rate is slow, a higher one does not settle or diverges."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ GRID = rates(2**-12, 8, 2)
 
 
 def measure() -> Idea:
-    """Sweep digits, and keep the courses of three rates."""
+    """Sweep digits, and keep the losses at three rates."""
     swept = sweep(Setting(), GRID)
     best = int(np.argmin(swept.validation))
     low, high = best - 8, best + 5  # a sixteenth of the best rate, and nearly six times it

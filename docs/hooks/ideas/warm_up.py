@@ -1,4 +1,4 @@
-"""Warm-up: what it does to the rates that can be borne."""
+"""Warm-up: how it raises the highest rate that still trains."""
 
 from __future__ import annotations
 

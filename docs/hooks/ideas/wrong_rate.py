@@ -49,7 +49,7 @@ def measure() -> Idea:
 
 
 def quantile(table: np.ndarray, share: float) -> np.ndarray:
-    """By column, over the cells whose sweep reached that far."""
+    """The quantile of each column over the cells that have a finite value there."""
     return np.array([np.quantile(losses[np.isfinite(losses)], share) for losses in table.T])
 
 
@@ -62,7 +62,7 @@ def _percent(excess: float) -> str:
 
 
 def excess(cell: dict[str, list[dict[str, list[list[float]]]]]) -> tuple[np.ndarray, np.ndarray]:
-    """Of a cell's whole runs: ln(lr / best), and how far the loss lies above the lowest."""
+    """ln(lr / best) of a cell's whole runs, and their excess over the lowest loss."""
     whole = cell["tables"][0]
     losses = np.array([[_finite(loss) for loss in row] for row in whole["loss"]]).mean(axis=1)
     best = int(np.argmin(losses))

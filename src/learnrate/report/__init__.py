@@ -1,6 +1,6 @@
-"""Pictures of results: one self-contained HTML page, and tables and plots for the terminal.
+"""Results as self-contained HTML pages, and as tables and plots in the terminal.
 
-Importing this loads neither plotly nor rich nor plotext; showing something does.
+Importing this package loads none of plotly, Jinja2, rich and plotext; showing something does.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@
 
   const painted = (value, colours) => {
     if (typeof value === "string") return value.startsWith("@") ? colours[value.slice(1)] : value;
-    if (Array.isArray(value)) return value.map((one) => painted(one, colours));
+    if (Array.isArray(value)) return value.map((entry) => painted(entry, colours));
     if (value === null || typeof value !== "object") return value;
     return Object.fromEntries(Object.entries(value).map(([k, v]) => [k, painted(v, colours)]));
   };
@@ -29,11 +29,11 @@
     button.hidden = false;
     button.addEventListener("click", async () => {
       const code = button.closest(".copy").querySelector("code");
-      const said = await navigator.clipboard.writeText(code.textContent).then(
+      const outcome = await navigator.clipboard.writeText(code.textContent).then(
         () => "Copied",
         () => (getSelection().selectAllChildren(code), "Selected"),
       );
-      button.textContent = said;
+      button.textContent = outcome;
       setTimeout(() => (button.textContent = "Copy"), 2000);
     });
   }
