@@ -70,7 +70,7 @@ def test_every_recipe_has_a_page():
         assert name in {page.word for page in look_up(name)}
 
 
-def test_every_word_that_a_page_points_at_has_a_page():
+def test_every_word_under_see_also_has_a_page():
     for page in pages():
         for word in page.see:
             assert look_up(word), page.word
@@ -134,12 +134,12 @@ def test_an_unknown_word_exits_with_2_and_names_the_nearest(explain):
     )
 
 
-def test_a_word_that_resembles_none_is_said_without_guesses(explain):
+def test_an_unknown_word_that_resembles_none_has_no_guesses(explain):
     status, _, err = explain("xyzzy")
     assert status == 2
     assert "nearest" not in err
 
 
-def test_a_wheel_takes_the_findings_pages_along():
+def test_a_wheel_includes_the_pages_of_the_findings():
     declared = (ROOT / "pyproject.toml").read_text()
     assert '"docs/findings" = "learnrate/glossary/findings"' in declared

@@ -53,7 +53,7 @@ def test_it_prints_one_object(run):
     assert printed["verdict"] == "ok"
 
 
-def test_for_people_it_shows_the_law_and_leaves_the_picture(run, tmp_path):
+def test_without_json_it_shows_the_law_and_saves_the_picture(run, tmp_path):
     code, out, _ = run("runs.csv", *TARGET, *COLUMNS, "--png", "s.png")
     assert code == 0
     assert "80 % interval" in out
@@ -68,7 +68,7 @@ def test_any_column_can_be_scaled_with_by_its_name(run):
     assert set(json.loads(out)["exponents"]) == {"N", "D", "B", "width", "bs"}
 
 
-def test_a_weak_answer_says_why_and_is_no_error(run):
+def test_a_weak_prediction_says_why_and_is_not_an_error(run):
     code, out, _ = run("runs.csv", "--to", "N=1e13,B=256", *COLUMNS, "--json")
     assert (code, json.loads(out)["verdict"]) == (0, "weak")
     assert "N=1e+13 is 1e+04 times beyond the table" in json.loads(out)["reason"]

@@ -19,7 +19,7 @@ def fitted(runs, **options):
     return fit(runs, progress=False, **options)
 
 
-# What it finds
+# What it predicts
 
 
 def test_without_noise_the_best_rate_of_each_group_is_exact():
@@ -59,18 +59,18 @@ def test_an_exponent_that_changes_with_the_batch_is_found():
         assert exponent == pytest.approx(-0.2 + 0.15 * math.log(batch / 128), abs=0.06)
 
 
-def test_beyond_the_table_the_law_goes_on_with_the_exponents_of_its_edge():
+def test_beyond_the_table_the_law_has_the_exponents_of_its_edge():
     bent = fitted(table(bend=0.15))
     edge, far, farther = (bent.predict(**MIDDLE | {"D": 1.6e10 * k}) for k in (1, 3, 9))
     assert edge.exponents["D"].value == far.exponents["D"].value
     assert far.lr / edge.lr == pytest.approx(farther.lr / far.lr, rel=1e-9)
 
 
-def test_where_nothing_bends_no_term_is_taken():
+def test_without_bends_no_second_order_term_is_chosen():
     assert fitted(table(log_std=0.05, seed=3)).law.terms == ()
 
 
-def test_it_agrees_with_least_squares_where_nothing_bends():
+def test_without_bends_it_agrees_with_least_squares():
     law_fit = fitted(table(log_std=0.05, seed=3))
     rows = np.array([[1.0, *np.log(list(o.factors.values()))] for o in law_fit.optima])
     solved, *_ = np.linalg.lstsq(rows, np.log([o.lr for o in law_fit.optima]), rcond=None)
@@ -78,7 +78,7 @@ def test_it_agrees_with_least_squares_where_nothing_bends():
     assert law_fit.predict(**BEYOND).lr == pytest.approx(expected, rel=0.03)
 
 
-def test_a_group_far_off_the_law_hardly_moves_it():
+def test_a_group_far_from_the_law_hardly_changes_it():
     runs = table(log_std=0.05)
     wild = [lr * (8 if index < 9 else 1) for index, lr in enumerate(runs["lr"])]
     before, after = (
@@ -87,7 +87,7 @@ def test_a_group_far_off_the_law_hardly_moves_it():
     assert after == pytest.approx(before, rel=0.02)
 
 
-def test_one_spoilt_run_hardly_moves_the_best_rate_of_its_group():
+def test_one_outlier_hardly_changes_the_best_rate_of_its_group():
     runs = table({"B": (32, 64, 128, 256, 512)}, noise=0.0002, rates=11)
     runs["loss"][4] += 0.05
     spoilt = find_optima(read_runs(runs))[0]
@@ -139,7 +139,7 @@ def reason(scaled):
     return scaled.reason
 
 
-def test_one_group_answers_for_itself_alone():
+def test_one_group_gives_the_rate_of_its_own_factors_only():
     group = {"N": 1e8, "D": 4e9, "B": 128}
     law_fit = fitted(table({name: (value,) for name, value in group.items()}))
     same, larger = law_fit.predict(**group), law_fit.predict(**group | {"N": 1e9})
@@ -149,7 +149,7 @@ def test_one_group_answers_for_itself_alone():
     assert larger.high / larger.low > 2 * same.high / same.low
 
 
-def test_a_factor_that_never_varies_is_not_scaled_with():
+def test_a_factor_that_is_constant_in_the_table_is_not_scaled_with():
     law_fit = fitted(table({"N": LEVELS["N"], "B": (128,)}))
     assert law_fit.predict(N=1e9).verdict == FitVerdict.OK
     assert law_fit.predict(N=1e9).exponents["B"] is None
@@ -169,7 +169,7 @@ def test_far_beyond_the_table_is_weak():
     )
 
 
-def test_factors_that_move_together_are_weak_off_their_line():
+def test_factors_that_vary_together_are_weak_away_from_their_line():
     runs = table({"N": (1e7, 3e7, 1e8, 3e8, 1e9)})
     runs["D"] = [20 * size for size in runs["N"]]
     law_fit = fitted(runs)
@@ -189,7 +189,7 @@ def test_groups_whose_best_rate_is_at_the_edge_are_left_out():
     assert law_fit.predict(B=512).lr == pytest.approx(law({"B": 512}), rel=0.05)
 
 
-def test_where_every_best_rate_is_at_the_edge_the_answer_is_weak_and_says_where_to_look():
+def test_if_every_best_rate_is_at_the_edge_the_verdict_is_weak_and_says_where_to_look():
     runs = table({"B": (32, 64, 128, 256, 512)})
     falling = runs | {"loss": [1 / lr for lr in runs["lr"]]}
     weakness = reason(fitted(falling).predict(B=128))
@@ -245,15 +245,15 @@ def test_factors_outside_their_rule_are_refused(factors, message):
         law_fit.predict(**factors)
 
 
-def test_fewer_than_no_resamples_are_refused():
+def test_a_negative_number_of_resamples_is_refused():
     with pytest.raises(ArgumentError, match="resamples must be a whole number"):
         fit(table(), resamples=-1)
 
 
-# Drawn
+# Pictures
 
 
-def test_the_picture_shows_every_group_the_law_and_the_question():
+def test_the_picture_shows_every_group_the_law_and_the_prediction():
     law_fit = fitted(table({"N": LEVELS["N"], "B": LEVELS["B"]}), resamples=0)
     scaled = law_fit.predict(N=1e9, B=256)
     figure = law_fit.figure(scaled)

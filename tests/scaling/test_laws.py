@@ -123,6 +123,6 @@ def test_adam_outside_the_rule_is_refused(settings, k, message):
         adam_batch(settings, batch=1, new_batch=k)
 
 
-def test_an_exponent_that_is_no_number_is_refused():
+def test_an_exponent_that_is_not_a_number_is_refused():
     with pytest.raises(ArgumentError, match="exponent must be a finite number"):
         token_horizon(1.0, tokens=1, new_tokens=2, exponent=math.nan)

@@ -66,7 +66,7 @@ def test_scalings_fold():
     assert (None, Linear(5)) == Linear(5).split()
 
 
-def test_a_negative_factor_needs_the_word(refused):
+def test_a_negative_factor_needs_ascend(refused):
     message = refused(lambda: -3e-4 * Linear(5))
     assert "Scaled(factor=...) must be at least 0; got -0.0003." in message
     assert "For gradient ascent write ascend(3e-4 * ...)." in message
@@ -156,7 +156,7 @@ def test_noise_stays_within_its_scale_and_depends_on_nothing_but_seed_and_step(s
     assert noisy == Constant(200).noisy(scale, seed)
 
 
-def test_a_cut_holds_the_value_reached():
+def test_a_cut_stays_at_the_value_reached():
     assert pytest.approx([Cut(Linear(10), 5)(step) for step in (4, 5, 9)]) == [0.6, 0.5, 0.5]
     with pytest.raises(ScheduleError, match=r"Cut\(inner=...\) must be bound"):
         Cut(Linear(), 5)
@@ -173,7 +173,7 @@ def test_a_skip_leaves_the_first_steps_out(skipped, step):
 
 
 @given(total_steps=st.integers(10, 5000), data=st.data())
-def test_a_shortened_run_keeps_its_warm_up_and_hurries_through_the_rest(total_steps, data):
+def test_a_shortened_run_keeps_its_warm_up_and_compresses_the_rest(total_steps, data):
     whole = schedule("3e-4 * warmup(5%) >> constant(45%) >> linear()").over(total_steps)
     steps = data.draw(st.integers(1, total_steps))
     trial = whole.shortened(steps)
@@ -192,7 +192,7 @@ def test_a_shortened_run_keeps_its_warm_up_and_hurries_through_the_rest(total_st
 
 
 @given(steps=st.integers(1, 1000))
-def test_what_has_no_warm_up_is_shortened_as_if_it_were_laid_over_fewer_steps(steps):
+def test_a_schedule_without_warm_up_is_shortened_as_if_it_were_bound_to_fewer_steps(steps):
     assert Cosine().over(1000).shortened(steps).table() == pytest.approx(
         Cosine().over(steps).table(), abs=1e-12
     )

@@ -105,7 +105,7 @@ def test_a_typo_in_a_good_text_reads_or_is_refused(any_schedule, data, position,
 
 
 @pytest.mark.parametrize("text", ["9" * 5000, "(" * 5000, "1e999", "[" * 9, "linear(" * 500, ""])
-def test_a_monstrous_text_is_refused(text, refused):
+def test_an_extreme_text_is_refused(text, refused):
     assert "^" in refused(text)
 
 

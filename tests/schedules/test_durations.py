@@ -90,7 +90,7 @@ def test_a_total_is_a_whole_number_of_at_least_one(total_steps):
         Linear().over(total_steps)
 
 
-def test_a_chain_has_room_for_one_open_part_and_a_whole_of_shares(refused):
+def test_a_chain_may_have_one_open_part_and_shares_of_at_most_100_percent(refused):
     assert "has 2: cosine(), linear()" in refused("cosine() >> linear()")
     message = refused("linear(60%) >> linear(50%)")
     assert "must add up to at most 100%; linear(60%) >> linear(50%) has 110%." in message
@@ -118,7 +118,7 @@ def test_epochs_samples_and_tokens_need_a_clock():
 
 
 @pytest.mark.parametrize("value", [0, -1, float("nan"), float("inf"), True, "3"])
-def test_a_clock_counts_above_zero(value):
+def test_the_units_of_a_clock_are_above_zero(value):
     with pytest.raises(ScheduleError, match="must be finite and above 0"):
         Clock(steps_per_epoch=value)
 

@@ -48,7 +48,7 @@ def test_a_field_is_read_by_its_former_name():
     assert json.loads(read.to_json())["schedule"]["boundaries"] == [3, "50%"]
 
 
-def test_files_of_this_version_are_kept():
+def test_files_of_this_version_are_stored():
     assert len(WRITTEN) >= 30
 
 
@@ -91,7 +91,7 @@ def test_a_damaged_file_is_one_clear_error(source, expected, refused):
     assert expected in refused(lambda: from_json(text))
 
 
-def test_a_monstrous_nesting_is_refused(refused):
+def test_a_very_deep_nesting_is_refused(refused):
     tree = {"name": "linear", "steps": 5}
     for _ in range(150):
         tree = {"name": "noise", "inner": tree}

@@ -66,7 +66,7 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("call", "expected"), REFUSED)
-def test_a_recipe_refuses_in_its_own_words(call, expected, refused):
+def test_a_recipe_refuses_arguments_outside_their_range(call, expected, refused):
     assert expected in refused(call)
 
 

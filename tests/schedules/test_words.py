@@ -24,7 +24,7 @@ OURS = [cls for cls in SHAPES.values() if cls.__module__.startswith("learnrate."
 
 
 @pytest.mark.parametrize("public", [*PUBLIC, *OURS], ids=lambda public: public.__name__)
-def test_no_parameter_has_a_second_word_for_an_idea(public):
+def test_no_parameter_is_a_synonym_of_the_word_for_its_idea(public):
     functions = [public, *(f for _, f in inspect.getmembers(public, inspect.isfunction))]
     for function in functions:
         parameters = set(inspect.signature(function).parameters)
