@@ -53,7 +53,13 @@ class ExampleRun:
         return np.asarray(0.05 * (1.0 + np.cos(np.pi * self.step / half_period)))
 
     def raised_loss(self, first: int, end: int, height: float) -> np.ndarray:
-        """The training loss, higher by `height` from one step up to another."""
+        """The training loss, raised for some updates.
+
+        Args:
+            first: the first step at which it is higher.
+            end: the step from which it is as before.
+            height: by how much it is higher.
+        """
         return self.loss + np.where((first <= self.step) & (self.step < end), height, 0.0)
 
     def observed(

@@ -45,7 +45,7 @@ class Reading:
 
     @cached_property
     def loss(self) -> Track:
-        """The training loss, inf where it was not finite."""
+        """The training loss, inf if it was not finite."""
         return self.track("loss")
 
     @cached_property
