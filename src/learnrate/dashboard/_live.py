@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["changes", "list_state", "run_state"]
 
 _READ_EVERY = 0.5  # seconds between reads of the store
-_ALIVE_EVERY = 5.0  # seconds without a change after which a page is told that all is well
+_ALIVE_EVERY = 5.0  # seconds without a change before an event that says that all is well
 _MOST_LISTED = 200
 
 State = tuple[Any, dict[str, Any]]

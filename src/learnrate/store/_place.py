@@ -38,7 +38,7 @@ __all__ = [
 VARIABLE = "LEARNRATE_STORE"
 DEFAULT_PLACE = "learnrate.db"
 
-_EXPLANATIONS = {  # part of a database's own message: what the user is told
+_EXPLANATIONS = {  # part of a database's message: the explanation
     "database is locked": "is locked by another process",
     "locktimeout": "is locked by another process",
     "locknotavailable": "is locked by another process",

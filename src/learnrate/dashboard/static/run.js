@@ -71,7 +71,7 @@ const paint = () => {
   const rates = [line(curves.lr, "rate", "@measured")];
   const hasPreview = preview !== null && preview.step.length > 0;
   if (hasPreview) rates.push(line({ step: preview.step, value: preview.before }, "planned rate", "@measured", { dash: "dot" }));
-  const hasEdit = hasPreview && preview.after !== null;
+  const hasEdit = hasPreview && preview.after !== null && detail.run.status === "running";
   if (hasEdit) rates.push(line({ step: preview.after_step, value: preview.after }, "rate with the edit", "@chosen", { width: 2.5 }));
   draw(byId("plot-lr"), rates, { ...common, log: false, range: shownRange(true), y: "rate", zero: true });
   showLegend("key-lr", [
