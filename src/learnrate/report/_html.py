@@ -71,7 +71,7 @@ def _templates() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters |= {
-        "rate": lambda lr, digits=3: rate_text(float(lr), digits),
+        "rate": rate_text,
         "loss": lambda loss: f"{loss:.4g}",
         "count": lambda number: f"{number:,}",
         "percent": lambda share: f"{share:.0%}",

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import numpy as np
+    from markupsafe import Markup
 
     from learnrate.planning import Plan
     from learnrate.report._plotly import PlotlyFigure
@@ -71,7 +72,7 @@ def plan_page(plan: Plan, *, command: str = _COMMAND) -> str:
     )
 
 
-def plan_body(plan: Plan, *, command: str = _COMMAND) -> str:
+def plan_body(plan: Plan, *, command: str = _COMMAND) -> Markup:
     """The report of a plan as HTML without what a page has around it, for a page of another kind.
 
     Args:
@@ -94,7 +95,7 @@ def plan_figures(plan: Plan) -> dict[str, PlotlyFigure]:
     return {name: plotly_figure(panel) for name, panel in panels.items()}
 
 
-def range_test_body(name: str, curve: dict[str, Any]) -> str:
+def range_test_body(name: str, curve: dict[str, Any]) -> Markup:
     """A range test as HTML; the id of its figure is `range-test`.
 
     Args:
