@@ -344,7 +344,7 @@ def record_room(path: Path, room: str) -> None:
 
 def parsed() -> argparse.Namespace:
     """The command line."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])  # type: ignore[union-attr]  # it has one
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--count", type=int, default=200, help="mutants to draw")
     parser.add_argument("--seed", type=int, default=0, help="the same seed draws the same mutants")
     parser.add_argument("--rooms", nargs="+", default=ROOMS, help="packages of src/learnrate")

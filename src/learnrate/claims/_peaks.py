@@ -70,7 +70,7 @@ class PeakSweep:
 
     def over(self, name: str, other: str) -> np.ndarray:
         """The loss of a schedule over that of another for each seed, each at its best peak."""
-        return self.best(name) / self.best(other)
+        return np.asarray(self.best(name) / self.best(other))
 
     def peak_over(self, name: str, other: str) -> np.ndarray:
         """The best peak of a schedule over that of another, for each seed."""

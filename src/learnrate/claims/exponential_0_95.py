@@ -12,6 +12,8 @@ from learnrate.claims._tasks import noisy_digits_mlp
 from learnrate.trials import preserved
 
 if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
     from learnrate.claims._trials import ClaimTrials
     from learnrate.task import Task
 
@@ -37,7 +39,7 @@ def _measure(trials: ClaimTrials) -> ClaimMeasurement:
         sweep = sweep_peaks(trials, task, {_NAME: shape, _LINEAR: "warmup(5%) >> linear()"})
         named = replace(task, name=f"{task.name}, {epochs:.0f} epochs")
         last = _FACTOR ** int(0.95 * epochs)  # the decay begins after the warm-up
-        figures = {
+        figures: dict[str, ArrayLike] = {
             "loss ratio": sweep.over(_NAME, _LINEAR),
             "final share": [last] * len(trials.seeds),
         }

@@ -1,23 +1,16 @@
 """Edits of stored runs: request and preview them, and replay a run with its edits."""
 
 from learnrate.steering._replay import STORE, Replay, observations_as_edited, replayed
-from learnrate.steering._request import (
-    as_edit,
-    edits_of,
-    login,
-    no_snapshot,
-    preview,
-    ratios_of,
-    request,
-)
+from learnrate.steering._request import as_edit as as_edit
+from learnrate.steering._request import edits_of, preview, ratios_of, request
+from learnrate.steering._request import login as login
+from learnrate.steering._request import no_snapshot as no_snapshot
 
+# What is imported as itself is for the other rooms of the package.
 __all__ = [
     "STORE",
     "Replay",
-    "as_edit",
     "edits_of",
-    "login",
-    "no_snapshot",
     "observations_as_edited",
     "preview",
     "ratios_of",

@@ -310,7 +310,8 @@ class Recorder:
                 self._warn_of_callback(_raised(observer, error))
 
     def _close_observers(self) -> None:
-        for observer in filter(None, (*self.observers, self.background_task)):
+        callables: list[Any] = [*self.observers, self.background_task]
+        for observer in filter(None, callables):
             try:
                 if hasattr(observer, "close"):
                     observer.close()

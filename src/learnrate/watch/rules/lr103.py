@@ -30,7 +30,7 @@ class OscillatingOptions(RuleOptions):
             way from that of independent losses, -1/2, to that of a bounce between two values, -1.
         size: the standard deviation of losses that bounce must be at least this share of the whole
             fall.
-        seen: this share of the run must be over, because how a burst at the beginning, LR304, ends
+        share_done: this share of the run must be over, because how a burst at the beginning, LR304, ends
             is not known before.
     """
 
@@ -38,12 +38,12 @@ class OscillatingOptions(RuleOptions):
     noise: float = 4.0
     turns: float = 0.6
     size: float = 0.05
-    seen: float = 0.25
+    share_done: float = 0.25
 
 
 def _check(reading: Reading, options: OscillatingOptions) -> Finding | None:
     levels, fall = reading.levels, reading.fall
-    if fall <= 0 or reading.steps_done < options.seen * reading.total_steps:
+    if fall <= 0 or reading.steps_done < options.share_done * reading.total_steps:
         return None
     rise, low, high = reading.largest_rise
     if rise > max(options.back * fall, options.noise * reading.level_error):

@@ -36,7 +36,7 @@ class TooSlowOptions(RuleOptions):
             not slow, whatever its course.
         moved: a loss that does not fall visibly is slow if the norms of all updates add up to less
             than this share of the norm of the weights; see LR402.
-        seen: this share of the run must be over.
+        share_done: this share of the run must be over.
     """
 
     second_half: float = 0.2
@@ -44,11 +44,11 @@ class TooSlowOptions(RuleOptions):
     first: float = 0.2
     left: float = 0.25
     moved: float = 0.25
-    seen: float = 0.25
+    share_done: float = 0.25
 
 
 def _check(reading: Reading, options: TooSlowOptions) -> Finding | None:
-    if reading.steps_done < options.seen * reading.total_steps:
+    if reading.steps_done < options.share_done * reading.total_steps:
         return None
     if reading.moved is not None and reading.moved < options.moved:
         level = float(np.median(reading.levels.value[-3:]))

@@ -31,7 +31,7 @@ class NotLearningOptions(RuleOptions):
         fall: a loss counts as learning if it has fallen by more than this share of its start.
         moved: a flat loss is attributed to the rate only if the norms of all updates, if recorded,
             add up to less than this share of the norm of the weights; see LR402.
-        seen: this share of the run must be over for a verdict from the loss alone.
+        share_done: this share of the run must be over for a verdict from the loss alone.
     """
 
     ratio: float = 1e-8
@@ -39,7 +39,7 @@ class NotLearningOptions(RuleOptions):
     significance: float = 0.01
     fall: float = 0.01
     moved: float = 0.25
-    seen: float = 0.1
+    share_done: float = 0.1
 
 
 def _check(reading: Reading, options: NotLearningOptions) -> Finding | None:
@@ -85,7 +85,7 @@ def _is_at_chance(reading: Reading) -> bool:
 
 def _is_flat(reading: Reading, options: NotLearningOptions) -> bool:
     """Whether the loss has neither a falling trend nor a fall, from its first row on."""
-    if reading.steps_done < options.seen * reading.total_steps:
+    if reading.steps_done < options.share_done * reading.total_steps:
         return False
     if reading.moved is not None and reading.moved >= options.moved:
         return False

@@ -33,14 +33,14 @@ class PlateauOptions(RuleOptions):
             were still worth continuing fell by 0.2 or more, runs on a plateau by up to 0.1.
         significance: the p-value of that test must be below this.
         left: this share of the run must be left, for a decay to be of use.
-        held: the rate may vary by this share within the window.
+        variation: the rate may vary by this share within the window.
     """
 
     window: float = 0.6
     progress: float = 0.15
     significance: float = 0.02
     left: float = 0.1
-    held: float = 0.02
+    variation: float = 0.02
 
 
 def _check(reading: Reading, options: PlateauOptions) -> Finding | None:
@@ -50,7 +50,7 @@ def _check(reading: Reading, options: PlateauOptions) -> Finding | None:
     window = reading.finite_loss.value[-rows:]
     since = int(reading.finite_loss.step[-rows])
     rates = reading.rate.since(since).value
-    if not rates.size or rates.max() == 0 or rates.min() < (1.0 - options.held) * rates.max():
+    if not rates.size or rates.max() == 0 or rates.min() < (1.0 - options.variation) * rates.max():
         return None
     if rates.max() < 0.5 * reading.peak or _will_decay(reading):
         return None

@@ -25,14 +25,14 @@ class WrongClockOptions(RuleOptions):
 
     Attributes:
         early: a schedule that ended within this first share of the run counts epochs.
-        held: a rate that changes evenly is stepped once an epoch if it stands still for at least
+        plateau: a rate that changes evenly is stepped once an epoch if it stands still for at least
             this many updates.
-        begun: a rate that has fallen by at most this share of its peak has hardly begun its decay.
+        decayed: a rate that has fallen by at most this share of its peak has hardly begun its decay.
     """
 
     early: float = 0.1
-    held: float = 5
-    begun: float = 0.2
+    plateau: float = 5
+    decayed: float = 0.2
 
 
 def _check(reading: Reading, options: WrongClockOptions) -> Finding | None:
@@ -81,7 +81,7 @@ def _updates_per_change(reading: Reading, options: WrongClockOptions) -> int | N
     row_spacing = float(np.median(np.diff(rate.step))) if rate.step.size > 1 else 1.0
     # If the schedule is known its values decide, and few changes are enough.
     if gaps.size < (3 if scheduled is None else 2) or gaps.min() < max(
-        options.held, 3.0 * row_spacing
+        options.plateau, 3.0 * row_spacing
     ):
         return None
     gap = float(np.median(gaps))
@@ -98,7 +98,7 @@ def _updates_per_change(reading: Reading, options: WrongClockOptions) -> int | N
         )
         return round(gap) if is_slow else None
     only_rises = bool((np.diff(rate.value) >= 0).all())
-    hardly_decays = float(rate.value[-1]) >= (1.0 - options.begun) * reading.peak
+    hardly_decays = float(rate.value[-1]) >= (1.0 - options.decayed) * reading.peak
     return round(gap) if only_rises or hardly_decays else None
 
 

@@ -32,7 +32,7 @@ class AtChanceOptions(RuleOptions):
         moved: the norms of all updates must add up to this share of the norm of the weights, before
             a flat loss is attributed to the data. They added up to 1 or more in runs with shuffled
             labels, and to 0.02 to 0.4 in runs at a hundredth of the rate.
-        seen: this share of the run must be over.
+        share_done: this share of the run must be over.
     """
 
     share: float = 0.02
@@ -40,11 +40,11 @@ class AtChanceOptions(RuleOptions):
     significance: float = 0.01
     falls: float = 4.0
     moved: float = 0.25
-    seen: float = 0.1
+    share_done: float = 0.1
 
 
 def _check(reading: Reading, options: AtChanceOptions) -> Finding | None:
-    if reading.steps_done < options.seen * reading.total_steps:
+    if reading.steps_done < options.share_done * reading.total_steps:
         return None
     if reading.moved is not None and reading.moved < options.moved:
         return None  # LR201 applies
