@@ -30,7 +30,15 @@ def refuse(owner: str, argument: str, rule: str, value: object, way_out: str = "
 
 
 def check_whole(owner: str, argument: str, value: object, low: int, way_out: str = "") -> None:
-    """Raise ArgumentError unless `value` is a whole number of at least `low`; see `refuse`."""
+    """Raise ArgumentError unless `value` is a whole number of at least `low`; see `refuse`.
+
+    Args:
+        owner: name of the function or class that was called, for the error.
+        argument: name of its argument, for the error.
+        value: what was given; True and False are refused.
+        low: the smallest value allowed.
+        way_out: one or more full sentences that say what to do instead; added to the error.
+    """
     if isinstance(value, bool) or not isinstance(value, int) or value < low:
         refuse(owner, argument, f"a whole number of at least {low}", value, way_out)
 
@@ -38,7 +46,15 @@ def check_whole(owner: str, argument: str, value: object, low: int, way_out: str
 def check_finite(
     owner: str, argument: str, value: object, low: float = -math.inf, way_out: str = ""
 ) -> None:
-    """Raise ArgumentError unless `value` is a finite number of at least `low`; see `refuse`."""
+    """Raise ArgumentError unless `value` is a finite number of at least `low`; see `refuse`.
+
+    Args:
+        owner: name of the function or class that was called, for the error.
+        argument: name of its argument, for the error.
+        value: what was given; True and False are refused.
+        low: the smallest value allowed; by default any finite number is.
+        way_out: one or more full sentences that say what to do instead; added to the error.
+    """
     is_number = not isinstance(value, bool) and isinstance(value, int | float)
     if not is_number or not math.isfinite(value) or value < low:  # type: ignore[arg-type,operator]  # a number by then
         rule = "a finite number" if low == -math.inf else f"a finite number of at least {low:g}"
@@ -46,7 +62,14 @@ def check_finite(
 
 
 def check_share(owner: str, argument: str, value: object, way_out: str = "") -> None:
-    """Raise ArgumentError unless `value` is strictly between 0 and 1; see `refuse`."""
+    """Raise ArgumentError unless `value` is strictly between 0 and 1; see `refuse`.
+
+    Args:
+        owner: name of the function or class that was called, for the error.
+        argument: name of its argument, for the error.
+        value: what was given; 0 and 1 are refused.
+        way_out: one or more full sentences that say what to do instead; added to the error.
+    """
     check_finite(owner, argument, value, way_out=way_out)
     if not 0 < value < 1:  # type: ignore[operator]  # check_finite() let only numbers pass
         refuse(owner, argument, "above 0 and below 1", value, way_out)

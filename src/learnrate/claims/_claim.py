@@ -167,12 +167,24 @@ class ClaimLine:
 
     @classmethod
     def of(cls, label: str, x: ArrayLike, y: ArrayLike) -> ClaimLine:
-        """A line through arrays."""
+        """A line through arrays.
+
+        Args:
+            label: the line's name in the legend.
+            x: horizontal positions of the points, one-dimensional.
+            y: heights of the points, as many as `x`.
+        """
         return cls(label, tuple(np.asarray(x).tolist()), tuple(np.asarray(y).tolist()))
 
     @classmethod
     def of_means(cls, label: str, x: ArrayLike, losses: np.ndarray) -> ClaimLine:
-        """The mean over seeds of losses of shape (points, seeds)."""
+        """The mean over seeds of losses of shape (points, seeds).
+
+        Args:
+            label: the line's name in the legend.
+            x: horizontal positions of the points, one-dimensional.
+            losses: one row for each point, one column for each seed.
+        """
         return cls.of(label, x, losses.mean(axis=1))
 
 

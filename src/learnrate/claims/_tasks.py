@@ -67,7 +67,13 @@ def mlp(
 
 
 def cnn(side: int, width: int = 8, classes: int = 10) -> nn.Sequential:
-    """Two convolutions over `side` x `side` grey pixels, flattened."""
+    """Two convolutions over `side` x `side` grey pixels, flattened.
+
+    Args:
+        side: height and width of an image, in pixels, at least 1.
+        width: channels of the first convolution; the second has twice as many.
+        classes: outputs.
+    """
     strides = (1, 2) if side < 16 else (2, 2)
     rest = -(-side // (strides[0] * strides[1]))
     return nn.Sequential(
@@ -145,7 +151,13 @@ def residual(
 
 
 def batch_norm_cnn(side: int, width: int = 8, classes: int = 10) -> nn.Sequential:
-    """Three convolutions with BatchNorm over `side` x `side` grey pixels, flattened."""
+    """Three convolutions with BatchNorm over `side` x `side` grey pixels, flattened.
+
+    Args:
+        side: height and width of an image, in pixels, at least 1.
+        width: channels of the first two convolutions; the third has twice as many.
+        classes: outputs.
+    """
     modules: list[nn.Module] = [nn.Unflatten(1, (1, side, side))]
     for inputs, outputs, stride in ((1, width, 2), (width, width, 1), (width, 2 * width, 2)):
         modules += [
@@ -232,7 +244,14 @@ def task_on(
 def digits_mlp(
     optimizer: str = "Adam", *, width: int = 64, batch: int = 64, steps: int = 400
 ) -> Task:
-    """Two hidden layers on digits."""
+    """Two hidden layers on digits.
+
+    Args:
+        optimizer: a name in `OPTIMIZERS`.
+        width: of each hidden layer.
+        batch: examples in a batch.
+        steps: updates of a whole run.
+    """
     network = partial(mlp, 64, width)
     return task_on(data.digits(), network, optimizer, batch=batch, steps=steps, label="MLP")
 
@@ -251,7 +270,14 @@ def digits_cnn(optimizer: str = "Adam", *, steps: int = 400) -> Task:
 def fashion_mlp(
     optimizer: str = "Adam", *, width: int = 64, batch: int = 64, steps: int = 800
 ) -> Task:
-    """Two hidden layers on Fashion-MNIST."""
+    """Two hidden layers on Fashion-MNIST.
+
+    Args:
+        optimizer: a name in `OPTIMIZERS`.
+        width: of each hidden layer.
+        batch: examples in a batch.
+        steps: updates of a whole run.
+    """
     network = partial(mlp, 784, width)
     return task_on(data.fashion(), network, optimizer, batch=batch, steps=steps, label="MLP")
 

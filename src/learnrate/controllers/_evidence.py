@@ -173,7 +173,13 @@ def read_state(state_type: type[StateType], document: object) -> StateType:
 
 
 def check_factor(owner: str, argument: str, value: object) -> None:
-    """Raise ArgumentError for a factor that leaves the rate as it is or changes its sign."""
+    """Raise ArgumentError for a factor that leaves the rate as it is or changes its sign.
+
+    Args:
+        owner: name of the controller's class, for the error.
+        argument: name of its argument, for the error.
+        value: the factor that was given: a finite number above 0, and not 1.
+    """
     check_finite(owner, argument, value)
     if value == 1 or value <= 0:  # type: ignore[operator]  # check_finite() let only numbers pass
         rule = "above 0 and not 1 (below 1 lowers the rate, above 1 raises it)"
@@ -181,6 +187,12 @@ def check_factor(owner: str, argument: str, value: object) -> None:
 
 
 def check_waits(owner: str, warmup: object, cooldown: object) -> None:
-    """Raise ArgumentError for waits that are not numbers of steps."""
+    """Raise ArgumentError for waits that are not numbers of steps.
+
+    Args:
+        owner: name of the controller's class, for the error.
+        warmup: steps before the first loss counts, a whole number of at least 0.
+        cooldown: steps after a change before losses count again, a whole number of at least 0.
+    """
     check_whole(owner, "warmup", warmup, 0)
     check_whole(owner, "cooldown", cooldown, 0)

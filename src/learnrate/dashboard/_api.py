@@ -99,7 +99,15 @@ def list_runs(
     first: Annotated[int, Query(ge=0, le=10**9, description="number of runs to skip")] = 0,
     limit: Annotated[int, Query(ge=1, le=1000, description="the most runs to return")] = 1000,
 ) -> RunList:
-    """The runs of the store, the newest first."""
+    """The runs of the store, the newest first.
+
+    Args:
+        request: the HTTP request.
+        search: words that must all be part of the run's name or id, at most 200 characters.
+        status: the status of the runs; None for any.
+        first: how many matching runs to skip, from 0 to 10**9.
+        limit: the most runs to return, from 1 to 1000.
+    """
     matches = matching(state_of(request).store.runs(), search, status)
     part = matches[first : first + limit]
     return RunList(runs=[RunSummary.of(run) for run in part], matches=len(matches))
@@ -139,7 +147,16 @@ def show_curves(
     first: Step = None,
     last: Step = None,
 ) -> CurvesResponse:
-    """Curves of a run between two steps, downsampled for a screen."""
+    """Curves of a run between two steps, downsampled for a screen.
+
+    Args:
+        request: the HTTP request.
+        run: a run's id, the beginning of one, or "last".
+        column: the quantities to draw, at least one.
+        points: about how many points each curve has, from 50 to 5000.
+        first: the first step, from 0 to 2**53 - 1; None for the first recorded one.
+        last: the last step, from 0 to 2**53 - 1; None for the last recorded one.
+    """
     state = state_of(request)
     stored_run = _run(state, run)
     recorded = state.points.points_of(stored_run)
@@ -154,7 +171,15 @@ def show_table(
     first: Step = None,
     last: Step = None,
 ) -> TableResponse:
-    """Evenly spaced rows of a run: the curves as a table."""
+    """Evenly spaced rows of a run: the curves as a table.
+
+    Args:
+        request: the HTTP request.
+        run: a run's id, the beginning of one, or "last".
+        rows: the most rows to return, from 2 to 1000.
+        first: the first step, from 0 to 2**53 - 1; None for the first recorded one.
+        last: the last step, from 0 to 2**53 - 1; None for the last recorded one.
+    """
     state = state_of(request)
     recorded = state.points.points_of(_run(state, run))
     return table(recorded, rows=rows, first=first, last=last)
@@ -172,7 +197,18 @@ def show_preview(
     group: Annotated[int | None, Query(ge=0, le=10_000)] = None,
     points: MaxPoints = 500,
 ) -> PreviewResponse:
-    """The rates from the run's step to its end, without and with an edit."""
+    """The rates from the run's step to its end, without and with an edit.
+
+    Args:
+        request: the HTTP request.
+        run: a run's id, the beginning of one, or "last".
+        kind: the kind of the edit; None for the rates without an edit.
+        value: the number that the edit needs, such as a factor, a rate or a number of steps.
+        shape: the text of the decay's shape, at most 500 characters.
+        schedule: the text of the new schedule, at most 10,000 characters.
+        group: the index of a parameter group, from 0 to 10,000; None for all groups.
+        points: the most rates of each curve, from 50 to 5000.
+    """
     state = state_of(request)
     stored_run = _run(state, run)
     edit = None
@@ -201,7 +237,13 @@ def show_replay(request: Request, run: RunName) -> ReplayResponse:
 
 @api.post("/runs/{run}/edits", status_code=201)
 def add_edit(request: Request, run: RunName, edit: Annotated[EditRequest, Body()]) -> EditResponse:
-    """Request a change of a running run, which answers with the step of the change."""
+    """Request a change of a running run, which answers with the step of the change.
+
+    Args:
+        request: the HTTP request.
+        run: a run's id, the beginning of one, or "last".
+        edit: the change to request.
+    """
     state = state_of(request)
     stored_run = _run(state, run)
     try:

@@ -87,7 +87,14 @@ def runs_page(
     status: str = "",
     first: Annotated[int, Query(ge=0)] = 0,
 ) -> HTMLResponse:
-    """The list of runs."""
+    """The list of runs.
+
+    Args:
+        request: the HTTP request.
+        search: words that must all be part of the run's name or id, at most 200 characters.
+        status: the status of the runs; an empty text for any.
+        first: how many matching runs to skip, at least 0.
+    """
     statuses = [str(known) for known in RunStatus]
     if status not in {"", *statuses}:
         raise HTTPException(422, f"status must be one of {', '.join(statuses)}; got {status!r}.")

@@ -89,7 +89,13 @@ class LightningCallback(Callback):
         self.run.observers.extend(self._sinks)
 
     def on_before_optimizer_step(self, trainer: Any, pl_module: Any, optimizer: Any) -> None:
-        """Measure the gradient norm before clipping."""
+        """Measure the gradient norm before clipping.
+
+        Args:
+            trainer: the Trainer; its number of updates so far decides whether to measure.
+            pl_module: the module in training; not used.
+            optimizer: the optimizer about to make the update; its parameters hold the gradients.
+        """
         if trainer.global_step % _NORM_EVERY == 0:
             groups = optimizer.param_groups
             gradients = [weight.grad for group in groups for weight in group["params"]]
@@ -98,7 +104,15 @@ class LightningCallback(Callback):
     def on_train_batch_end(
         self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Record the update, if the batch completed one."""
+        """Record the update, if the batch completed one.
+
+        Args:
+            trainer: the Trainer; it knows how many batches make an update.
+            pl_module: the module in training; not used.
+            outputs: what `training_step` returned: the loss, a dictionary with "loss", or None.
+            batch: the batch; not used.
+            batch_idx: the number of the batch in its epoch, from 0; not used.
+        """
         loss = outputs.get("loss") if isinstance(outputs, dict) else outputs
         if loss is not None:
             loss = loss.detach() * trainer.accumulate_grad_batches  # Lightning divided it
@@ -119,7 +133,13 @@ class LightningCallback(Callback):
         self._end(None)
 
     def on_exception(self, trainer: Any, pl_module: Any, exception: BaseException) -> None:
-        """End the run as stopped or failed."""
+        """End the run as stopped or failed.
+
+        Args:
+            trainer: the Trainer; not used.
+            pl_module: the module in training; not used.
+            exception: the error; a KeyboardInterrupt stops the run, any other fails it.
+        """
         stopped = isinstance(exception, KeyboardInterrupt)
         self._end(RunStatus.STOPPED if stopped else RunStatus.FAILED)
 

@@ -64,7 +64,14 @@ class TransformersCallback(TrainerCallback):
         self._schedule, self._options, self._sinks = schedule, options, tuple(sinks)
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **objects: Any) -> None:
-        """Attach the run."""
+        """Attach the run.
+
+        Args:
+            args: the Trainer's arguments; not used.
+            state: the Trainer's state; it holds the numbers of updates made and planned.
+            control: the Trainer's flags, such as whether to stop; not used.
+            **objects: other objects that the Trainer passes; `optimizer` and `model` are used.
+        """
         self.run = attach(
             objects["optimizer"],
             self._schedule,
@@ -79,12 +86,26 @@ class TransformersCallback(TrainerCallback):
         self.run.observers.extend(self._sinks)
 
     def on_step_end(self, args: Any, state: Any, control: Any, **objects: Any) -> None:
-        """Record the update."""
+        """Record the update.
+
+        Args:
+            args: the Trainer's arguments; not used.
+            state: the Trainer's state; not used.
+            control: the Trainer's flags, such as whether to stop; not used.
+            **objects: other objects that the Trainer passes; not used.
+        """
         if self.run is not None:
             self.run.step()
 
     def on_log(self, args: Any, state: Any, control: Any, **objects: Any) -> None:
-        """Record the loss and gradient norm that the Trainer logs."""
+        """Record the loss and gradient norm that the Trainer logs.
+
+        Args:
+            args: the Trainer's arguments; not used.
+            state: the Trainer's state; not used.
+            control: the Trainer's flags, such as whether to stop; not used.
+            **objects: other objects that the Trainer passes; `logs` is used.
+        """
         logs = objects.get("logs") or {}
         values = {column: logs[name] for name, column in _COLUMN_OF_LOG.items() if name in logs}
         run = self.run
@@ -93,12 +114,26 @@ class TransformersCallback(TrainerCallback):
             run.recorder.add((run.next_step - 1, row, None))
 
     def on_evaluate(self, args: Any, state: Any, control: Any, **objects: Any) -> None:
-        """Record the validation loss."""
+        """Record the validation loss.
+
+        Args:
+            args: the Trainer's arguments; not used.
+            state: the Trainer's state; not used.
+            control: the Trainer's flags, such as whether to stop; not used.
+            **objects: other objects that the Trainer passes; `metrics` is used.
+        """
         value = (objects.get("metrics") or {}).get("eval_loss")
         if self.run is not None and value is not None:
             self.run.validation(value)
 
     def on_train_end(self, args: Any, state: Any, control: Any, **objects: Any) -> None:
-        """End the run as finished or diverged."""
+        """End the run as finished or diverged.
+
+        Args:
+            args: the Trainer's arguments; not used.
+            state: the Trainer's state; not used.
+            control: the Trainer's flags, such as whether to stop; not used.
+            **objects: other objects that the Trainer passes; not used.
+        """
         if self.run is not None:
             self.run.finish()

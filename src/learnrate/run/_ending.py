@@ -42,7 +42,13 @@ def status_of(error: BaseException) -> RunStatus:
 
 
 def close_abandoned(recorder: Recorder, ending: Ending, agreement: Agreement | None) -> None:
-    """Close a run whose script ended or deleted it without `finish`, with its likely status."""
+    """Close a run whose script ended or deleted it without `finish`, with its likely status.
+
+    Args:
+        recorder: of the run; it is closed with the status.
+        ending: the run's length, and whether it was stopped early.
+        agreement: this rank's part of the agreement, closed first; None without other ranks.
+    """
     if agreement is not None:
         agreement.close()
     error = getattr(sys, "last_exc", None) or getattr(sys, "last_value", None)

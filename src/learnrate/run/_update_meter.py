@@ -60,7 +60,13 @@ class UpdateMeter:
             self._try(self._ratio, lambda: self._keep_weights(optimizer))
 
     def after(self, optimizer: Optimizer, step: int, update_seconds: float | None) -> None:
-        """Measure right after an update; see `before`."""
+        """Measure right after an update; see `before`.
+
+        Args:
+            optimizer: the optimizer that made the update.
+            step: the step of the update, from 0.
+            update_seconds: how long an update takes, in seconds; None if it is not known yet.
+        """
         entry = self._weights.pop(id(optimizer), None)
         if entry is not None:
             weights, cost = entry

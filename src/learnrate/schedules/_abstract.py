@@ -50,7 +50,13 @@ class Shape(Schedule, abstract=True):
         return run.exact_steps(self.steps) if isinstance(self.steps, int | Span) else None
 
     def fit(self, start: Fraction, stop: Fraction, run: RunLength) -> Schedule | None:
-        """The shape with as many steps as lie between two positions."""
+        """The shape with as many steps as lie between two positions.
+
+        Args:
+            start: Exact first boundary of the part, in steps; rounded to the nearest.
+            stop: Exact last boundary of the part, in steps; rounded to the nearest.
+            run: The run, for shares and for units other than steps.
+        """
         steps = round_half_up(stop) - round_half_up(start)
         if steps == 0:
             return None
@@ -82,7 +88,13 @@ class Wrapper(Schedule, abstract=True):
         return self.inner.extent(run)
 
     def fit(self, start: Fraction, stop: Fraction, run: RunLength) -> Schedule | None:
-        """The wrapper around the bound inner schedule."""
+        """The wrapper around the bound inner schedule.
+
+        Args:
+            start: Exact first boundary of the part, in steps; rounded to the nearest.
+            stop: Exact last boundary of the part, in steps; rounded to the nearest.
+            run: The run, for shares and for units other than steps.
+        """
         inner = self.inner.fit(start, stop, run)
         return None if inner is None else copy_with(self, inner=inner)
 
@@ -106,7 +118,13 @@ class InnerRule(FieldKind):
     """A schedule."""
 
     def check(self, owner: str, name: str, value: object) -> Schedule:
-        """The schedule itself."""
+        """The schedule itself.
+
+        Args:
+            owner: Name of the schedule's class, for the error.
+            name: Name of the field, for the error.
+            value: What was given: a schedule.
+        """
         if not isinstance(value, Schedule):
             refuse(owner, name, "a schedule", value, "Read text with schedule('...').")
         return value
@@ -121,12 +139,24 @@ def progress(step: Value, steps: Duration) -> Value:
 
 
 def capped_step(step: Value, steps: Duration, before_end: float = 0.0) -> Value:
-    """The step, but at most `steps - before_end`; unchanged where `steps` is left out."""
+    """The step, but at most `steps - before_end`; unchanged where `steps` is left out.
+
+    Args:
+        step: One step or an array of steps, from 0.
+        steps: Length of the part in steps; None if it is left out.
+        before_end: How many steps before the end of the part the cap lies.
+    """
     if steps is None:
         return step
     return minimum(step, steps - before_end)  # type: ignore[operator]  # bound: an int
 
 
 def whole_periods(step: Value, steps: Duration, every: object) -> Value:
-    """How many whole periods have passed; the number stays after the last update of the part."""
+    """How many whole periods have passed; the number stays after the last update of the part.
+
+    Args:
+        step: One step or an array of steps, from 0.
+        steps: Length of the part in steps; None if it is left out.
+        every: Length of a period in steps, above 0.
+    """
     return floor(capped_step(step, steps, 1.0) / every)  # type: ignore[operator]  # bound

@@ -177,7 +177,13 @@ class Chain(Schedule):
         return sum(known, Fraction(0)) if len(known) == len(extents) else None
 
     def fit(self, start: Fraction, stop: Fraction, run: RunLength) -> Schedule | None:
-        """Every part between its own boundaries."""
+        """Every part between its own boundaries.
+
+        Args:
+            start: Exact first boundary of the part, in steps; rounded to the nearest.
+            stop: Exact last boundary of the part, in steps; rounded to the nearest.
+            run: The run, for shares and for units other than steps.
+        """
         edges = self._edges(start, stop, run)
         fitted = [
             part.fit(low, high, run)
@@ -297,7 +303,13 @@ class Product(Schedule):
         return min(known) if known else None
 
     def fit(self, start: Fraction, stop: Fraction, run: RunLength) -> Schedule | None:
-        """All parts between the same boundaries."""
+        """All parts between the same boundaries.
+
+        Args:
+            start: Exact first boundary of the part, in steps; rounded to the nearest.
+            stop: Exact last boundary of the part, in steps; rounded to the nearest.
+            run: The run, for shares and for units other than steps.
+        """
         fitted = [part.fit(start, stop, run) for part in self.parts]
         parts = [part for part in fitted if part is not None]
         return reduce(mul, parts) if len(parts) == len(fitted) else None

@@ -94,7 +94,13 @@ def powers(base: float, exponent: Value) -> Value:
 
 
 def choose(condition: bool | npt.NDArray[np.bool_], yes: Value, no: Value) -> Value:
-    """`yes` where the condition holds, `no` elsewhere."""
+    """`yes` where the condition holds, `no` elsewhere.
+
+    Args:
+        condition: One truth value or an array of them.
+        yes: The value, or an array of values, where the condition is true.
+        no: The value, or an array of values, where the condition is false.
+    """
     if isinstance(condition, np.ndarray):
         return np.where(condition, yes, no)
     return yes if condition else no

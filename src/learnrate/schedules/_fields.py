@@ -109,7 +109,13 @@ class Number(FieldKind):
     way_out: str = ""
 
     def check(self, owner: str, name: str, value: object) -> float | None:
-        """The value as a float."""
+        """The value as a float.
+
+        Args:
+            owner: Name of the schedule's class, for the error.
+            name: Name of the field, for the error.
+            value: What was given: a finite number in the range, or None if `optional`.
+        """
         if value is None and self.optional:
             return None
         if isinstance(value, bool) or not isinstance(value, int | float | np.number):
@@ -140,7 +146,13 @@ class Whole(FieldKind):
     low: int = 0
 
     def check(self, owner: str, name: str, value: object) -> int:
-        """The value as an int."""
+        """The value as an int.
+
+        Args:
+            owner: Name of the schedule's class, for the error.
+            name: Name of the field, for the error.
+            value: What was given: a whole number from `low` to 2**63 - 1.
+        """
         number = whole_number(value)
         if number is None or not self.low <= number < 2**63:
             refuse(owner, name, f"a whole number of at least {self.low}", value)
@@ -155,7 +167,13 @@ class Length(FieldKind):
     low: int = 1
 
     def check(self, owner: str, name: str, value: object) -> int | Span | None:
-        """The value as an int, a `Span` or None."""
+        """The value as an int, a `Span` or None.
+
+        Args:
+            owner: Name of the schedule's class, for the error.
+            name: Name of the field, for the error.
+            value: What was given: `low` to 2**53 steps, a span ("5%"), or None if `optional`.
+        """
         if value is None and self.optional:
             return None
         if isinstance(value, str):
@@ -187,7 +205,13 @@ class PeriodRule(FieldKind):
     """How often something happens: a number of steps above 0, not rounded, or a span."""
 
     def check(self, owner: str, name: str, value: object) -> float | Span:
-        """The value as a float or a `Span`."""
+        """The value as a float or a `Span`.
+
+        Args:
+            owner: Name of the schedule's class, for the error.
+            name: Name of the field, for the error.
+            value: What was given: a number of steps above 0, or a span such as "5%".
+        """
         if isinstance(value, str):
             return _read_span(owner, name, value)
         if isinstance(value, Span):
@@ -211,7 +235,13 @@ class Word(FieldKind):
     words: tuple[str, ...]
 
     def check(self, owner: str, name: str, value: object) -> str:
-        """The word itself."""
+        """The word itself.
+
+        Args:
+            owner: Name of the schedule's class, for the error.
+            name: Name of the field, for the error.
+            value: What was given: one of `words`.
+        """
         if isinstance(value, str) and value in self.words:
             return value
         refuse(owner, name, f"one of {', '.join(self.words)}", value)
@@ -222,7 +252,13 @@ class FlagRule(FieldKind):
     """True or false."""
 
     def check(self, owner: str, name: str, value: object) -> bool:
-        """The value as a bool."""
+        """The value as a bool.
+
+        Args:
+            owner: Name of the schedule's class, for the error.
+            name: Name of the field, for the error.
+            value: What was given: True or False.
+        """
         if isinstance(value, bool | np.bool_):
             return bool(value)
         refuse(owner, name, "true or false", value)
@@ -237,7 +273,13 @@ class Listed(FieldKind):
     rising: bool = False
 
     def check(self, owner: str, name: str, value: object) -> tuple[object, ...]:
-        """The elements as a tuple."""
+        """The elements as a tuple.
+
+        Args:
+            owner: Name of the schedule's class, for the error.
+            name: Name of the field, for the error.
+            value: What was given: a list, tuple or array of at least `min_length` elements.
+        """
         if isinstance(value, np.ndarray):
             value = value.tolist()
         if not isinstance(value, list | tuple) or len(value) < self.min_length:

@@ -51,7 +51,13 @@ class Cut(Wrapper):
         return run.exact_steps(cast("int | Span", self.steps))
 
     def fit(self, start: Fraction, stop: Fraction, run: RunLength) -> Schedule | None:
-        """The same with `steps` as a number."""
+        """The same with `steps` as a number.
+
+        Args:
+            start: Exact first boundary of the part, in steps; rounded to the nearest.
+            stop: Exact last boundary of the part, in steps; rounded to the nearest.
+            run: The run; not used.
+        """
         steps = round_half_up(stop) - round_half_up(start)
         return copy_with(self, steps=steps) if steps else None
 
@@ -116,7 +122,13 @@ class Skip(Wrapper):
         return None if total_steps is None else Fraction(total_steps - self.steps)
 
     def fit(self, start: Fraction, stop: Fraction, run: RunLength) -> Schedule | None:
-        """The rest of an inner schedule that is longer by `steps`."""
+        """The rest of an inner schedule that is longer by `steps`.
+
+        Args:
+            start: Exact first boundary of the part, in steps; rounded to the nearest.
+            stop: Exact last boundary of the part, in steps; rounded to the nearest.
+            run: The run, to bind the inner schedule.
+        """
         steps = round_half_up(stop) - round_half_up(start)
         inner = self.inner.fit(Fraction(0), Fraction(steps + self.steps), run)
         return None if steps == 0 or inner is None else copy_with(self, inner=inner)
@@ -198,7 +210,13 @@ class Shortened(Wrapper):
         return Fraction(self.steps)
 
     def fit(self, start: Fraction, stop: Fraction, run: RunLength) -> Schedule | None:
-        """The schedule itself: its steps are fixed."""
+        """The schedule itself: its steps are fixed.
+
+        Args:
+            start: Exact first boundary of the part, in steps; rounded to the nearest.
+            stop: Exact last boundary of the part, in steps; rounded to the nearest.
+            run: The run; not used.
+        """
         return self if round_half_up(stop) > round_half_up(start) else None
 
     def lengthen(self, extra: int) -> Schedule | None:

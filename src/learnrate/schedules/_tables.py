@@ -161,7 +161,13 @@ class Table(Schedule):
         return Fraction(len(self.values))
 
     def fit(self, start: Fraction, stop: Fraction, run: RunLength) -> Schedule | None:
-        """The table itself: its steps are fixed."""
+        """The table itself: its steps are fixed.
+
+        Args:
+            start: Exact first boundary of the part, in steps; rounded to the nearest.
+            stop: Exact last boundary of the part, in steps; rounded to the nearest.
+            run: The run; not used.
+        """
         return self if round_half_up(stop) > round_half_up(start) else None
 
     def head(self, steps: int) -> Schedule:
@@ -182,7 +188,13 @@ class FunctionRule(FieldKind):
     """A function."""
 
     def check(self, owner: str, name: str, value: object) -> Callable[[int], float]:
-        """The function itself."""
+        """The function itself.
+
+        Args:
+            owner: Name of the schedule's class, for the error.
+            name: Name of the field, for the error.
+            value: What was given: a function of the step.
+        """
         if not callable(value) or isinstance(value, Schedule):
             refuse(owner, name, "a function of the step", value)
         return cast("Callable[[int], float]", value)

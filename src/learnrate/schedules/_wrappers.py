@@ -124,7 +124,13 @@ class Delay(Wrapper):
         return None if inner is None else inner + run.exact_steps(cast("int | Span", self.steps))
 
     def fit(self, start: Fraction, stop: Fraction, run: RunLength) -> Schedule | None:
-        """The inner schedule after the wait; a wait that rounds to no step is left out."""
+        """The inner schedule after the wait; a wait that rounds to no step is left out.
+
+        Args:
+            start: Exact first boundary of the part, in steps; rounded to the nearest.
+            stop: Exact last boundary of the part, in steps; rounded to the nearest.
+            run: The run, for shares and for units other than steps.
+        """
         begin = start + run.exact_steps(cast("int | Span", self.steps))
         steps = round_half_up(begin) - round_half_up(start)
         if begin >= stop:
@@ -187,7 +193,13 @@ class Repeat(Wrapper):
         return None if inner is None else inner * self.times
 
     def fit(self, start: Fraction, stop: Fraction, run: RunLength) -> Schedule | None:
-        """Copies of equal length; a chain of copies if their lengths cannot be equal."""
+        """Copies of equal length; a chain of copies if their lengths cannot be equal.
+
+        Args:
+            start: Exact first boundary of the part, in steps; rounded to the nearest.
+            stop: Exact last boundary of the part, in steps; rounded to the nearest.
+            run: The run, for shares and for units other than steps.
+        """
         length = (stop - start) / self.times
         edges = [start + length * i for i in range(self.times + 1)]
         if length.denominator == 1:

@@ -136,7 +136,13 @@ def last_attempt(connection: Connection, run: str) -> int:
 
 
 def last_step(connection: Connection, run: str, attempt: int) -> int:
-    """The last step that an attempt recorded; -1 if it recorded none."""
+    """The last step that an attempt recorded; -1 if it recorded none.
+
+    Args:
+        connection: a database connection, in a transaction.
+        run: the run's id.
+        attempt: the attempt's number, from 0.
+    """
     chosen = (points.c.run == run, points.c.attempt == attempt)
     last = connection.execute(select(func.max(points.c.last)).where(*chosen)).scalar()
     return -1 if last is None else int(last)
@@ -202,21 +208,39 @@ def latest_values(rows: Rows) -> dict[str, Any]:
 
 
 def update_run(connection: Connection, run: str, values: Mapping[str, Any]) -> bool:
-    """Update fields of a run, and the time of its last write; False if there is no such run."""
+    """Update fields of a run, and the time of its last write; False if there is no such run.
+
+    Args:
+        connection: a database connection, in a transaction.
+        run: the run's id.
+        values: the new values, by the names of columns of the table of runs.
+    """
     fields = {**values, "updated": time.time()}
     result = connection.execute(update(runs).where(runs.c.id == run).values(fields))
     return result.rowcount == 1
 
 
 def add_finding(connection: Connection, run: str, finding: Finding) -> None:
-    """Add a finding to a run."""
+    """Add a finding to a run.
+
+    Args:
+        connection: a database connection, in a transaction.
+        run: the run's id.
+        finding: what was found.
+    """
     fields = finding.to_dict()
     fields["evidence"] = json.dumps(fields["evidence"], allow_nan=False)
     connection.execute(insert(findings).values(run=run, time=time.time(), **fields))
 
 
 def put_edit(connection: Connection, run: str, fields: Mapping[str, Any]) -> int:
-    """Add an edit to a run; returns its number within the run, from 1 on."""
+    """Add an edit to a run; returns its number within the run, from 1 on.
+
+    Args:
+        connection: a database connection, in a transaction.
+        run: the run's id.
+        fields: of the edit, by the names of columns, without `run` and `sequence`.
+    """
     last = connection.execute(select(func.max(edits.c.sequence)).where(edits.c.run == run))
     sequence = (last.scalar() or 0) + 1
     connection.execute(insert(edits).values(run=run, sequence=sequence, **fields))
@@ -224,11 +248,24 @@ def put_edit(connection: Connection, run: str, fields: Mapping[str, Any]) -> int
 
 
 def put_snapshot(connection: Connection, run: str, step: int, place: str) -> None:
-    """Add the place of a snapshot; it replaces that of the same step."""
+    """Add the place of a snapshot; it replaces that of the same step.
+
+    Args:
+        connection: a database connection, in a transaction.
+        run: the run's id.
+        step: the update before which the state was saved, from 0.
+        place: the file.
+    """
     remove_snapshot(connection, run, step)
     connection.execute(insert(snapshots).values(run=run, step=step, place=place, time=time.time()))
 
 
 def remove_snapshot(connection: Connection, run: str, step: int) -> None:
-    """Delete the place of a snapshot."""
+    """Delete the place of a snapshot.
+
+    Args:
+        connection: a database connection, in a transaction.
+        run: the run's id.
+        step: the update before which the state was saved, from 0.
+    """
     connection.execute(delete(snapshots).where(snapshots.c.run == run, snapshots.c.step == step))

@@ -70,7 +70,13 @@ class Sequential:
     def run(
         self, task: Task, trials: Sequence[Trial], on_progress: ProgressCallback = ignore_progress
     ) -> Iterator[tuple[Trial, Curve]]:
-        """Yield each trial with its curve, in the order given; see `Engine.run`."""
+        """Yield each trial with its curve, in the order given; see `Engine.run`.
+
+        Args:
+            task: what to train.
+            trials: run in this order.
+            on_progress: called after each update with the trial's updates so far, rate and loss.
+        """
 
         def show(update: Update) -> None:
             on_progress(update.step + 1, f"rate {update.lr:.2g}, loss {update.loss:.4g}")

@@ -59,7 +59,13 @@ class Forked:
     def run(
         self, task: Task, trials: Sequence[Trial], on_progress: ProgressCallback = ignore_progress
     ) -> Iterator[tuple[Trial, Curve]]:
-        """Yield each trial with its curve as soon as it has ended; see `Engine.run`."""
+        """Yield each trial with its curve as soon as it has ended; see `Engine.run`.
+
+        Args:
+            task: what to train.
+            trials: in increasing order of their rates, for each seed.
+            on_progress: called now and then with the sum of the workers' updates and what they are doing.
+        """
         waiting = deque(split_into_stacks(trials, self._width))
         lost: list[Trial] = []
         processes = min(self._processes, len(waiting))

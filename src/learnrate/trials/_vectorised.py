@@ -47,7 +47,13 @@ class Vectorised:
     def run(
         self, task: Task, trials: Sequence[Trial], on_progress: ProgressCallback = ignore_progress
     ) -> Iterator[tuple[Trial, Curve]]:
-        """Yield each trial with its curve as soon as it has ended; see `Engine.run`."""
+        """Yield each trial with its curve as soon as it has ended; see `Engine.run`.
+
+        Args:
+            task: what to train.
+            trials: in increasing order of their rates, for each seed.
+            on_progress: called now and then while trials run.
+        """
         for group in split_by_seed_and_length(trials):
             width = self._width or len(group)
             for start in range(0, len(group), width):
