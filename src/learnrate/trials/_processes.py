@@ -64,7 +64,7 @@ class Forked:
         Args:
             task: what to train.
             trials: in increasing order of their rates, for each seed.
-            on_progress: called now and then with the sum of the workers' updates and what they are doing.
+            on_progress: called now and then with all workers' updates and what they are doing.
         """
         waiting = deque(split_into_stacks(trials, self._width))
         lost: list[Trial] = []
