@@ -51,6 +51,10 @@ def test_a_record_becomes_json_values():
     }
 
 
+def test_an_enumeration_becomes_plain_text():
+    assert type(WRITTEN["colour"]) is str
+
+
 finite = st.floats(allow_nan=False, allow_infinity=False)
 results = st.builds(
     Result,

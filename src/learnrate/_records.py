@@ -114,7 +114,8 @@ def _converter() -> Converter:
     converter.register_structure_hook_func(
         _is_tuple, lambda values, kind: structure_tuple(_checked_list(values), kind)
     )
-    converter.register_unstructure_hook_func(_is_enumeration, str)
+    converter.register_unstructure_hook(StrEnum, str)  # torch.load refuses foreign classes
+    converter.register_structure_hook(StrEnum, _enumerated)
     converter.register_unstructure_hook_func(
         partial(operator.is_, float), lambda number: number if math.isfinite(number) else None
     )
@@ -128,9 +129,7 @@ def _converter() -> Converter:
 
 
 def _strict(primitive: type, rule: str) -> Callable[[object, object], object]:
-    def structure(value: object, kind: object) -> object:
-        if _is_enumeration(kind):  # a StrEnum is a str to cattrs
-            return _enumerated(value, kind)
+    def structure(value: object, _: object) -> object:
         if primitive is float and isinstance(value, int) and not isinstance(value, bool):
             value = float(value)
         if type(value) is not primitive or (isinstance(value, float) and not math.isfinite(value)):
@@ -145,10 +144,6 @@ def _enumerated(value: object, kind: Any) -> StrEnum:
         enumeration: StrEnum = kind(str(value))
         return enumeration
     raise TypeError(f"must be one of {', '.join(kind)}; got {value!r}")
-
-
-def _is_enumeration(kind: object) -> bool:
-    return _is_class_below(StrEnum, kind)
 
 
 def _is_tuple(kind: object) -> bool:
