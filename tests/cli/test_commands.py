@@ -194,7 +194,7 @@ BAD = {
     "a typo in a spec": (["show", "3e-4 * warmpu(5)", "--total-steps", "9"], "warmup"),
     "a spec without a length": (
         ["show", "linear()"],
-        "say how long the run is with --total-steps",
+        "give the length of the run with --total-steps",
     ),
     "neither plan nor schedule": (
         ["train", "t.py:task"],

@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING, Unpack
 import numpy as np
 
 from learnrate.claims import _data as data
-from learnrate.claims._claim import Claim, ClaimLine, ClaimMeasurement, ClaimText, Figure, factor
+from learnrate.claims._claim import (
+    Claim,
+    ClaimLine,
+    ClaimMeasurement,
+    ClaimTextAndSeeds,
+    Figure,
+    factor,
+)
 from learnrate.claims._measures import best_rates, geometric_grid, geometric_mean
 from learnrate.claims._tasks import mlp, task_on
 from learnrate.probing import noise_scale
@@ -37,7 +44,7 @@ def batch_size_claim(
     low: float,
     high: float,
     beyond: float = math.inf,
-    **text: Unpack[ClaimText],
+    **text: Unpack[ClaimTextAndSeeds],
 ) -> Claim:
     """A claim that the best rate grows with a power of the batch size.
 

@@ -27,6 +27,7 @@ __all__ = [
     "ClaimLine",
     "ClaimMeasurement",
     "ClaimText",
+    "ClaimTextAndSeeds",
     "ClaimVerdict",
     "Figure",
     "factor",
@@ -309,4 +310,9 @@ class ClaimText(TypedDict):
     statement: str
     source: str
     remark: str
+
+
+class ClaimTextAndSeeds(ClaimText):
+    """The same, with the numbers of seeds of a quick and of a full test."""
+
     seeds: NotRequired[tuple[int, int]]

@@ -6,7 +6,14 @@ from typing import TYPE_CHECKING, Unpack
 
 import numpy as np
 
-from learnrate.claims._claim import Claim, ClaimLine, ClaimMeasurement, ClaimText, Figure, factor
+from learnrate.claims._claim import (
+    Claim,
+    ClaimLine,
+    ClaimMeasurement,
+    ClaimTextAndSeeds,
+    Figure,
+    factor,
+)
 from learnrate.claims._constant import rates_around
 from learnrate.claims._measures import best_rates, geometric_mean
 from learnrate.claims._tasks import mlp_tasks
@@ -43,7 +50,7 @@ def _measure(trials: ClaimTrials, task: Task) -> ClaimMeasurement:
     )
 
 
-def horizon_claim(*, batch: int, steps: int, **text: Unpack[ClaimText]) -> Claim:
+def horizon_claim(*, batch: int, steps: int, **text: Unpack[ClaimTextAndSeeds]) -> Claim:
     """A claim that short runs have higher best rates than long ones.
 
     Args:

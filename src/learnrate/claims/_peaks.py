@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING, Unpack
 
 import numpy as np
 
-from learnrate.claims._claim import Case, Claim, ClaimLine, ClaimMeasurement, ClaimText, Figure
+from learnrate.claims._claim import (
+    Case,
+    Claim,
+    ClaimLine,
+    ClaimMeasurement,
+    ClaimTextAndSeeds,
+    Figure,
+)
 from learnrate.claims._data import noisy_digits
 from learnrate.claims._measures import best_of_others, best_rate, best_rates, geometric_grid
 from learnrate.claims._tasks import cnn, fashion_mlp, noisy_digits_mlp, task_on
@@ -176,7 +183,7 @@ def contest_claim(
     figure: Figure,
     shapes: Mapping[str, str],
     pairs: Mapping[str, tuple[str, str]] | None = None,
-    **text: Unpack[ClaimText],
+    **text: Unpack[ClaimTextAndSeeds],
 ) -> Claim:
     """A claim about the loss of some schedules over that of others, each at its best peak.
 

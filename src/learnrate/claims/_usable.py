@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Unpack
 
 import numpy as np
 
-from learnrate.claims._claim import Claim, ClaimLine, ClaimMeasurement, ClaimText, factor
+from learnrate.claims._claim import Claim, ClaimLine, ClaimMeasurement, ClaimTextAndSeeds, factor
 from learnrate.claims._measures import best_of_others, best_rates, geometric_grid, highest_below
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ def usable_claim(
     pairs: Callable[[bool], Sequence[tuple[Task, Task]]],
     lowest: float,
     highest: float,
-    **text: Unpack[ClaimText],
+    **text: Unpack[ClaimTextAndSeeds],
 ) -> Claim:
     """A claim that the highest usable rate is higher with a technique than without.
 
