@@ -281,7 +281,11 @@ def test_a_closed_loop_is_refused(make_optimizer):
     [
         (lambda o: lr.MultiplicativeLR(o, lambda _: 0.9), None, "must be given for this Multipl"),
         (lambda o: lr.CosineAnnealingLR(o, 10), None, "must be given for this CosineAnn"),
-        (lambda o: lr.OneCycleLR(o, 0.1, total_steps=9), 20, "must not exceed the scheduler's length"),
+        (
+            lambda o: lr.OneCycleLR(o, 0.1, total_steps=9),
+            20,
+            "must not exceed the scheduler's length",
+        ),
         (lambda o: lr.StepLR(o, 10), 0, "beyond the scheduler's step, 0; got 0"),
     ],
 )
