@@ -1,7 +1,7 @@
 """The smallest use of each extra: what `make smoke` runs against the built wheel.
 
-In the suite, where everything is installed, all of these run. `environments.py` makes a fresh
-environment for each extra, and names it in LEARNRATE_EXTRA: its own test must then run.
+`environments.py` makes a fresh environment for each extra and names it in LEARNRATE_EXTRA: the test of
+that extra must then run. The suite tests the sources and skips these.
 """
 
 import importlib.util
@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 EXTRA = os.environ.get("LEARNRATE_EXTRA")
+pytestmark = pytest.mark.skipif(EXTRA is None, reason="make smoke runs it on the built wheel")
 
 
 def learnrate_command(*arguments, code=0, **environment):
@@ -48,7 +49,6 @@ def needs(extra, *modules):
     )
 
 
-@pytest.mark.skipif(EXTRA is None, reason="the suite runs on the sources")
 def test_the_package_is_the_installed_wheel():
     place = python("import learnrate; print(learnrate.__file__)").strip()
     assert Path(place).is_relative_to(sys.prefix)
@@ -71,12 +71,7 @@ def test_without_an_extra_words_are_explained():
 
 def test_without_an_extra_a_store_is_listed_and_exported(tmp_path):
     store = f"{tmp_path}/runs.db"
-    python(
-        "import numpy as np\n"
-        "from learnrate.store import Recorder\n"
-        f"recorder = Recorder({store!r}, name='a run', total_steps=2)\n"
-        "recorder.finish()\n"
-    )
+    python(f"from learnrate import Store; Store({store!r}).new_run(name='a run', total_steps=2)")
     assert "a run" in learnrate_command("runs", "--store", store)
 
 
