@@ -101,7 +101,9 @@ class Visit:
         # Not wait_for_function: it evaluates text inside the page, which the page forbids.
         deadline = time.monotonic() + seconds
         while not (value := self.page.evaluate(expression)):
-            assert time.monotonic() < deadline, f"never true: {expression}; {self.complaints}"
+            assert time.monotonic() < deadline, (
+                f"never true: {expression}; {self.complaints}; {self.text('body')}"
+            )
             self.page.wait_for_timeout(50)
         return value
 
@@ -261,7 +263,10 @@ def test_a_training_can_be_watched_edited_rolled_back_and_replayed(  # noqa: PLR
         lowered = points.columns["lr"][points.step >= edit.step]
         assert set(lowered.round(12)) == {0.01}
 
+        button = page.locator("#request").bounding_box()
         page.fill("#value", "40")
+        visit.until(f"{preview}.includes('allows 0.1 at most')")
+        assert page.locator("#request").bounding_box() == button  # so that no click misses it
         page.click("#request")
         refused = "document.querySelector('#refused').textContent"
         visit.until(f"{refused}.includes('allows 0.1 at most')")
