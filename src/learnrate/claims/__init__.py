@@ -5,7 +5,8 @@ fixed before the first run. Results are kept whether the claim holds or not.
 """
 
 from learnrate.claims import _picture as _picture
-from learnrate.claims._claim import Case, Claim, ClaimLine, ClaimMeasurement, ClaimVerdict, Figure
+from learnrate.claims._claim import Claim
+from learnrate.claims._measurement import Case, ClaimLine, ClaimMeasurement, ClaimVerdict, Figure
 from learnrate.claims._outcome import CaseResult, Outcome, read_result, write_result
 from learnrate.claims._registry import claim_named, claims
 from learnrate.claims._run import run_claim

@@ -9,14 +9,8 @@ from typing import TYPE_CHECKING, Unpack
 import numpy as np
 
 from learnrate.claims import _data as data
-from learnrate.claims._claim import (
-    Claim,
-    ClaimLine,
-    ClaimMeasurement,
-    ClaimTextAndSeeds,
-    Figure,
-    factor,
-)
+from learnrate.claims._claim import Claim, ClaimTextAndSeeds
+from learnrate.claims._measurement import ClaimLine, ClaimMeasurement, Figure, factor
 from learnrate.claims._measures import best_rates, geometric_grid, geometric_mean
 from learnrate.claims._tasks import mlp, task_on
 from learnrate.probing import noise_scale

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from learnrate._progress import ProgressBar
-from learnrate.claims._claim import ClaimLine
+from learnrate.claims._measurement import ClaimLine
 from learnrate.claims._measures import geometric_grid
 from learnrate.range_test import find
 from learnrate.schedules import Constant

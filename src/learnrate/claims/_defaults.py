@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Unpack
 
 import numpy as np
 
-from learnrate.claims._claim import Claim, ClaimLine, ClaimMeasurement, ClaimText, factor
+from learnrate.claims._claim import Claim, ClaimText
+from learnrate.claims._measurement import ClaimLine, ClaimMeasurement, factor
 from learnrate.claims._measures import excess, geometric_grid
 from learnrate.claims._tasks import digits_cnn, digits_mlp, fashion_cnn, fashion_mlp
 from learnrate.claims._trials import ClaimTrials, for_each_task

@@ -9,7 +9,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from learnrate.claims._claim import Claim, ClaimLine, ClaimMeasurement, ClaimText, Figure
+from learnrate.claims._claim import Claim, ClaimText
+from learnrate.claims._measurement import ClaimLine, ClaimMeasurement, Figure
 from learnrate.probing import Sharpness, sharpness
 from learnrate.trials import kept_random_state
 

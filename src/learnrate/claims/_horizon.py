@@ -6,15 +6,9 @@ from typing import TYPE_CHECKING, Unpack
 
 import numpy as np
 
-from learnrate.claims._claim import (
-    Claim,
-    ClaimLine,
-    ClaimMeasurement,
-    ClaimTextAndSeeds,
-    Figure,
-    factor,
-)
+from learnrate.claims._claim import Claim, ClaimTextAndSeeds
 from learnrate.claims._constant import rates_around
+from learnrate.claims._measurement import ClaimLine, ClaimMeasurement, Figure, factor
 from learnrate.claims._measures import best_rates, geometric_mean
 from learnrate.claims._tasks import mlp_tasks
 from learnrate.claims._trials import ClaimTrials, for_each_task

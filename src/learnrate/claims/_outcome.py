@@ -14,12 +14,14 @@ from learnrate._errors import ArgumentError, FileError
 from learnrate._files import folder_for, read_json, write_json
 from learnrate._records import from_dict, to_dict
 from learnrate._statistics import mean_half_width
-from learnrate.claims._claim import Case, Claim, ClaimLine, ClaimVerdict, Figure
+from learnrate.claims._measurement import Case, ClaimLine, ClaimVerdict, Figure
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from matplotlib.figure import Figure as Picture
+
+    from learnrate.claims._claim import Claim
 
 __all__ = [
     "SHIPPED",

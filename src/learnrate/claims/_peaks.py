@@ -9,15 +9,9 @@ from typing import TYPE_CHECKING, Unpack
 
 import numpy as np
 
-from learnrate.claims._claim import (
-    Case,
-    Claim,
-    ClaimLine,
-    ClaimMeasurement,
-    ClaimTextAndSeeds,
-    Figure,
-)
+from learnrate.claims._claim import Claim, ClaimTextAndSeeds
 from learnrate.claims._data import noisy_digits
+from learnrate.claims._measurement import Case, ClaimLine, ClaimMeasurement, Figure
 from learnrate.claims._measures import best_of_others, best_rate, best_rates, geometric_grid
 from learnrate.claims._tasks import cnn, fashion_mlp, noisy_digits_mlp, task_on
 from learnrate.schedules import shape as read_shape

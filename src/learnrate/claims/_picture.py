@@ -21,7 +21,7 @@ from learnrate.claims._outcome import Outcome
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from learnrate.claims._claim import Figure
+    from learnrate.claims._measurement import Figure
     from learnrate.claims._outcome import CaseResult
 
 __all__: list[str] = []

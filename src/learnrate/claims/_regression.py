@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from learnrate.claims._claim import Case
+from learnrate.claims._measurement import Case
 from learnrate.meta import theory
 
 if TYPE_CHECKING:

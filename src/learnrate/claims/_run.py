@@ -19,7 +19,7 @@ from learnrate.claims._trials import ClaimTrials, seeds_from
 from learnrate.trials import available_cores
 
 if TYPE_CHECKING:
-    from learnrate.claims._claim import Case
+    from learnrate.claims._measurement import Case
     from learnrate.task import Task
 
 __all__ = ["run_claim"]

@@ -12,7 +12,7 @@ import torch
 
 from learnrate._errors import TaskError
 from learnrate._progress import ProgressBar
-from learnrate.claims._claim import ClaimMeasurement
+from learnrate.claims._measurement import ClaimMeasurement
 from learnrate.schedules import Schedule
 from learnrate.schedules import shape as read_shape
 from learnrate.trials import (

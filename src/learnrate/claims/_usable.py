@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Unpack
 
 import numpy as np
 
-from learnrate.claims._claim import Claim, ClaimLine, ClaimMeasurement, ClaimTextAndSeeds, factor
+from learnrate.claims._claim import Claim, ClaimTextAndSeeds
+from learnrate.claims._measurement import ClaimLine, ClaimMeasurement, factor
 from learnrate.claims._measures import best_of_others, best_rates, geometric_grid, highest_below
 
 if TYPE_CHECKING:

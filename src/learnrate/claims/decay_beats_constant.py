@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from learnrate.claims._claim import Claim, factor
+from learnrate.claims._claim import Claim
+from learnrate.claims._measurement import factor
 from learnrate.claims._peaks import PEAK_AXES, PEAKS_DESIGN, decay_tasks, measure_peaks
 
 _SHAPES = {"constant": "warmup(5%) >> constant()", "linear to 0": "warmup(5%) >> linear()"}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from learnrate.claims._claim import factor
+from learnrate.claims._measurement import factor
 from learnrate.claims._peaks import DECAYS, PEAKS_DESIGN, contest_claim
 
 CLAIM = contest_claim(

@@ -6,7 +6,8 @@ from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from learnrate.claims._claim import Claim, ClaimMeasurement, factor, share
+from learnrate.claims._claim import Claim
+from learnrate.claims._measurement import ClaimMeasurement, factor, share
 from learnrate.claims._peaks import PEAK_AXES, PEAKS_DESIGN, decay_tasks, peak_lines, sweep_peaks
 from learnrate.claims._tasks import noisy_digits_mlp
 from learnrate.trials import preserved

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from learnrate.claims._claim import Case, Claim, ClaimLine, ClaimMeasurement, share
+from learnrate.claims._claim import Claim
+from learnrate.claims._measurement import Case, ClaimLine, ClaimMeasurement, share
 from learnrate.claims._noisy import ClusterTraining, cluster_scores
 from learnrate.schedules import Constant, MultiStep
 

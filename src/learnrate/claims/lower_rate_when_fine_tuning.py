@@ -12,8 +12,9 @@ import numpy as np
 import torch
 from torch import nn
 
-from learnrate.claims._claim import Claim, ClaimLine, ClaimMeasurement, factor
+from learnrate.claims._claim import Claim
 from learnrate.claims._data import Examples, digits, fashion
+from learnrate.claims._measurement import ClaimLine, ClaimMeasurement, factor
 from learnrate.claims._measures import best_of_others, best_rates, geometric_grid
 from learnrate.claims._tasks import mlp, task_on
 from learnrate.schedules import schedule

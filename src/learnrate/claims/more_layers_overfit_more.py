@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from learnrate.claims._claim import Case, Claim, ClaimLine, ClaimMeasurement, Figure, factor
+from learnrate.claims._claim import Claim
 from learnrate.claims._data import digits, fashion
+from learnrate.claims._measurement import Case, ClaimLine, ClaimMeasurement, Figure, factor
 from learnrate.claims._measures import best_of_others, geometric_grid
 from learnrate.claims._tasks import mlp, task_on
 from learnrate.claims._trials import ClaimTrials, final_losses

@@ -9,8 +9,9 @@ import numpy as np
 from torch import nn
 
 from learnrate import meta
-from learnrate.claims._claim import Claim, ClaimLine, ClaimMeasurement, factor
+from learnrate.claims._claim import Claim
 from learnrate.claims._linearised import LinearisedNetwork
+from learnrate.claims._measurement import ClaimLine, ClaimMeasurement, factor
 from learnrate.claims._measures import best_of_others, geometric_mean
 from learnrate.meta import theory
 

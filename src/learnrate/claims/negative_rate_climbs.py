@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from learnrate.claims._claim import Claim, ClaimLine, ClaimMeasurement, factor
+from learnrate.claims._claim import Claim
 from learnrate.claims._constant import suggested_rate, unstopped_losses
+from learnrate.claims._measurement import ClaimLine, ClaimMeasurement, factor
 from learnrate.claims._measures import geometric_mean
 from learnrate.claims._tasks import digits_cnn, digits_mlp
 from learnrate.claims._trials import ClaimTrials, for_each_task

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from learnrate.claims._claim import Case, Claim, ClaimLine, ClaimMeasurement, Figure, share
+from learnrate.claims._claim import Claim
+from learnrate.claims._measurement import Case, ClaimLine, ClaimMeasurement, Figure, share
 from learnrate.claims._regression import readings, share_of_random_problems
 from learnrate.meta import theory
 

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
-from learnrate.claims._claim import Claim, ClaimLine, ClaimMeasurement, Figure, factor
+from learnrate.claims._claim import Claim
 from learnrate.claims._constant import final_loss
+from learnrate.claims._measurement import ClaimLine, ClaimMeasurement, Figure, factor
 from learnrate.claims._measures import best_of_others, best_rate, geometric_grid
 from learnrate.claims._tasks import digits_cnn, digits_mlp, fashion_cnn
 from learnrate.claims._trials import ClaimTrials, for_each_task

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from learnrate.claims._claim import Claim, Figure, factor
+from learnrate.claims._claim import Claim
+from learnrate.claims._measurement import Figure, factor
 from learnrate.claims._measures import rank_agreement
 from learnrate.claims._peaks import (
     DECAYS,

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from learnrate.claims import _data as data
-from learnrate.claims._claim import Case, Claim, ClaimLine, ClaimMeasurement, factor
+from learnrate.claims._claim import Claim
+from learnrate.claims._measurement import Case, ClaimLine, ClaimMeasurement, factor
 from learnrate.claims._measures import best_rates, geometric_grid
 from learnrate.claims._tasks import mlp, task_on
 

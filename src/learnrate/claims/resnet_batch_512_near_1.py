@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from learnrate.claims import _data as data
-from learnrate.claims._claim import Case, Claim, ClaimLine, ClaimMeasurement, factor
+from learnrate.claims._claim import Claim
+from learnrate.claims._measurement import Case, ClaimLine, ClaimMeasurement, factor
 from learnrate.claims._tasks import residual, task_on
 from learnrate.range_test import RULES, find
 

@@ -11,7 +11,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from learnrate.claims._claim import Claim, ClaimLine, ClaimMeasurement, Figure
+from learnrate.claims._claim import Claim
+from learnrate.claims._measurement import ClaimLine, ClaimMeasurement, Figure
 from learnrate.claims._tasks import digits_cnn, digits_mlp, fashion_cnn, without_optimizer
 from learnrate.claims._trials import ClaimTrials, for_each_task
 from learnrate.task import Task

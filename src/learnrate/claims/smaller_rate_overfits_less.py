@@ -8,9 +8,10 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from learnrate._errors import TaskError
-from learnrate.claims._claim import Claim, ClaimLine, ClaimMeasurement, factor
+from learnrate.claims._claim import Claim
 from learnrate.claims._data import digits, fashion
 from learnrate.claims._loss_history import loss_histories, ratio_at_equal_training_loss
+from learnrate.claims._measurement import ClaimLine, ClaimMeasurement, factor
 from learnrate.claims._measures import best_rate, geometric_grid
 from learnrate.claims._tasks import cnn, mlp, task_on
 from learnrate.schedules import schedule

@@ -6,7 +6,8 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from learnrate.claims import _data as data
-from learnrate.claims._claim import Claim, ClaimLine, ClaimMeasurement, factor
+from learnrate.claims._claim import Claim
+from learnrate.claims._measurement import ClaimLine, ClaimMeasurement, factor
 from learnrate.claims._peaks import DECAYS, PEAK_AXES, PEAKS_DESIGN, sweep_peaks
 from learnrate.claims._tasks import batch_norm_cnn, task_on
 

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from learnrate.claims._claim import Claim, ClaimLine, ClaimMeasurement, factor, share
+from learnrate.claims._claim import Claim
 from learnrate.claims._constant import best_constant, rates_around, unstopped_losses
+from learnrate.claims._measurement import ClaimLine, ClaimMeasurement, factor, share
 from learnrate.claims._tasks import mlp_tasks
 from learnrate.claims._trials import ClaimTrials, for_each_task
 

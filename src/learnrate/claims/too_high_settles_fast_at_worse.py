@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from learnrate._numbers import rate_text
-from learnrate.claims._claim import Claim, ClaimMeasurement, factor
+from learnrate.claims._claim import Claim
 from learnrate.claims._constant import rates_around, smooth_line
+from learnrate.claims._measurement import ClaimMeasurement, factor
 from learnrate.claims._measures import best_rows_of_others
 from learnrate.claims._tasks import mlp_tasks
 from learnrate.claims._trials import ClaimTrials, final_losses, for_each_task

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from learnrate._numbers import rate_text
-from learnrate.claims._claim import Claim, ClaimLine, ClaimMeasurement, factor
+from learnrate.claims._claim import Claim
 from learnrate.claims._constant import best_constant, constant_losses, rates_around, windowed
+from learnrate.claims._measurement import ClaimLine, ClaimMeasurement, factor
 from learnrate.claims._tasks import mlp_tasks
 from learnrate.claims._trials import ClaimTrials, for_each_task
 

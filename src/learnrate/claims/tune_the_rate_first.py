@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from learnrate.claims._claim import Case, Claim, ClaimLine, ClaimMeasurement, factor, share
+from learnrate.claims._claim import Claim
 from learnrate.claims._factorial import NetworkStack, final_losses, main_effects, tuning_gains
+from learnrate.claims._measurement import Case, ClaimLine, ClaimMeasurement, factor, share
 
 if TYPE_CHECKING:
     from learnrate.claims._trials import ClaimTrials

@@ -12,8 +12,9 @@ import numpy as np
 import torch
 
 from learnrate._errors import needing
-from learnrate.claims._claim import Case, Claim, ClaimLine, ClaimMeasurement, factor
+from learnrate.claims._claim import Claim
 from learnrate.claims._constant import final_loss
+from learnrate.claims._measurement import Case, ClaimLine, ClaimMeasurement, factor
 from learnrate.claims._measures import best_of_others, geometric_grid
 from learnrate.claims._tasks import digits_cnn, digits_mlp, fashion_cnn, without_optimizer
 from learnrate.schedules import schedule

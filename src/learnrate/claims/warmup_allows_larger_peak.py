@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from learnrate.claims import _data as data
-from learnrate.claims._claim import Claim, factor
+from learnrate.claims._claim import Claim
+from learnrate.claims._measurement import factor
 from learnrate.claims._measures import highest_below
 from learnrate.claims._peaks import PEAK_AXES, PeakSweep, measure_peaks
 from learnrate.claims._tasks import mlp, row_transformer, task_on

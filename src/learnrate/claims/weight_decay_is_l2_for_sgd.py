@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 import torch
 from torch import nn
 
-from learnrate.claims._claim import Claim, ClaimMeasurement, Figure, factor
+from learnrate.claims._claim import Claim
 from learnrate.claims._data import digits
+from learnrate.claims._measurement import ClaimMeasurement, Figure, factor
 from learnrate.claims._tasks import mlp
 from learnrate.trials import kept_random_state
 

@@ -10,8 +10,9 @@ import numpy as np
 import torch
 from torch import nn
 
-from learnrate.claims._claim import Claim, ClaimLine, ClaimMeasurement, Figure, factor
+from learnrate.claims._claim import Claim
 from learnrate.claims._data import digits, fashion
+from learnrate.claims._measurement import ClaimLine, ClaimMeasurement, Figure, factor
 from learnrate.claims._measures import best_of_others, geometric_grid
 from learnrate.claims._tasks import mlp, task_on
 from learnrate.claims._trials import ClaimTrials, for_each_task

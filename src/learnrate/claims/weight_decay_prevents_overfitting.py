@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from learnrate.claims._claim import Claim, ClaimLine, ClaimMeasurement, factor
+from learnrate.claims._claim import Claim
 from learnrate.claims._data import digits, fashion
 from learnrate.claims._loss_history import LossHistory, loss_histories
+from learnrate.claims._measurement import ClaimLine, ClaimMeasurement, factor
 from learnrate.claims._measures import best_rows_of_others
 from learnrate.claims._tasks import mlp, task_on
 from learnrate.schedules import Constant

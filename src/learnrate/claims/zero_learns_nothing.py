@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from learnrate.claims._claim import Claim, ClaimMeasurement, share
+from learnrate.claims._claim import Claim
+from learnrate.claims._measurement import ClaimMeasurement, share
 from learnrate.claims._tasks import digits_cnn, digits_mlp
 from learnrate.claims._trials import ClaimTrials, for_each_task
 from learnrate.schedules import Constant
