@@ -81,6 +81,10 @@ def read_json(path: Path) -> Any:
             f"{path} is not complete JSON: {error.msg} at line {error.lineno}, column {error.colno}. "
             "Was it cut off while it was written or copied?"
         ) from error
+    except (RecursionError, ValueError) as error:  # also a whole number of thousands of digits
+        raise FileError(
+            f"{path} is JSON that is nested too deeply or too long to read."
+        ) from error
 
 
 def folder_for(out: Path) -> Path:

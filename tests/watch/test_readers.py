@@ -78,7 +78,7 @@ def test_a_file_that_only_has_the_name_of_an_event_file_is_refused(tmp_path, con
 def test_the_last_checkpoint_of_transformers_has_the_whole_run():
     (run,) = read_runs(LOGS / "transformers")
     assert (run.step.tolist(), run.total_steps) == (list(range(40)), 40)
-    assert run.facts == {"steps_per_epoch": 8}
+    assert run.facts["steps_per_epoch"] == 8
     expected = [0.01 * (40 - step) / 40 for step in range(40)]
     assert run.column("lr") == pytest.approx(expected, rel=1e-6)  # as each update used it
     assert {"loss", "validation", "gradient_norm"} < set(run.columns)
@@ -111,7 +111,7 @@ def test_keras_has_a_row_an_epoch():
     (run,) = read_runs(LOGS / "keras.csv")
     assert run.step.tolist() == list(range(30))
     assert set(run.columns) == {"loss", "lr", "validation"}
-    assert run.facts == {"step_unit": "epoch"}
+    assert run.facts["step_unit"] == "epoch"
     assert diagnose(run).findings == ()
 
 
@@ -235,7 +235,7 @@ def test_steps_are_read_up_to_the_largest_that_floats_count_exactly(tmp_path):
     (run,) = read_runs(written(tmp_path, f"step,loss\n0,2\n{2**53},1\n"))
     assert run.step.tolist() == [0, 2**53]
     with pytest.raises(
-        FileError, match=r"series 'loss': a step must be at most 2\*\*53; got 9007199"
+        FileError, match=r"column 'step': a step must be at most 2\*\*53; got 9007199"
     ):
         read_runs(written(tmp_path, f"step,loss\n0,2\n{2**53 + 2},1\n"))
 
@@ -248,11 +248,6 @@ def test_given_names_are_used_and_must_be_in_the_log(tmp_path):
         read_runs(log, Names(step="n", loss="c"))
     with pytest.raises(FileError, match=r"no column 'm' \(--step\)"):
         read_runs(log, Names(step="m"))
-
-
-def test_of_several_groups_the_highest_rate_counts(tmp_path):
-    (run,) = read_runs(written(tmp_path, "step,loss,lr/0,lr/1\n0,1,0.1,0.2\n1,1,0.3,0.1\n"))
-    assert run.column("lr").tolist() == [0.2, 0.3]
 
 
 def test_a_log_too_large_to_read_is_refused_before_it_is(tmp_path):
@@ -292,7 +287,12 @@ def test_no_log_is_claimed_by_the_readers_of_two_tools(database):
 
 def test_readers_of_formats_that_any_tool_writes_are_tried_last():
     assert [reader.any_tool for reader in READERS] == sorted(reader.any_tool for reader in READERS)
-    assert {reader.name for reader in READERS if reader.any_tool} == {"CSV table", "JSON lines"}
+    assert {reader.name for reader in READERS if reader.any_tool} == {
+        "CSV table",
+        "JSON document",
+        "JSON lines",
+        "Parquet table",
+    }
 
 
 def test_a_reader_of_another_package_is_tried_first(tmp_path):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from learnrate._errors import ArgumentError
+from learnrate._errors import ArgumentError, LearnrateError
 from learnrate.cli._common import StoreOption, console
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def diagnose(
 ) -> None:
     """Say in words what was wrong with the learning rate of logged runs.
 
-    The exit status is 1 if any finding is an error, for use in CI.
+    The exit status is 1 if any finding is an error, for use in CI, and 2 if a PATH cannot be read.
 
     [dim]learnrate diagnose runs/ lightning_logs/version_3/metrics.csv[/dim]
     """
@@ -84,7 +84,8 @@ def diagnose(
     if classes is not None and classes < 2:
         raise ArgumentError(f"--classes must be at least 2; got {classes}.")
     diagnosed = []
-    for logged in [*_stored(run or [], store), *_runs(paths or [], names)]:
+    logs, all_read = _runs(paths or [], names)
+    for logged in [*_stored(run or [], store), *logs]:
         observations = _completed(logged, total_steps, spec, classes)
         diagnosis = diagnose_run(observations, only=only or None, ignore=ignore or ())
         diagnosed.append((observations, diagnosis))
@@ -100,6 +101,8 @@ def diagnose(
         _show(diagnosed)
         if html is not None:
             typer.echo(f"saved {html}")
+    if not all_read:
+        raise typer.Exit(2)
     raise typer.Exit(int(any(diagnosis.failed for _, diagnosis in diagnosed)))
 
 
@@ -113,20 +116,30 @@ def _stored(runs: list[str], place: str | None) -> list[Observations]:
     return [observations_as_edited(store, store.resolve(run)) for run in runs]
 
 
-def _runs(paths: list[Path], names: Any) -> list[Observations]:
+def _runs(paths: list[Path], names: Any) -> tuple[list[Observations], bool]:
+    """The runs in some logs, and whether every path could be read."""
     if not paths:
-        return []
+        return [], True
     from learnrate.steering import STORE  # noqa: PLC0415 - loads SQLAlchemy
     from learnrate.watch.readers import READERS, read_runs  # noqa: PLC0415
 
     def warn(sentence: str) -> None:
         typer.echo(f"learnrate diagnose: left out: {sentence}", err=True)
 
-    return [
-        run
-        for path in paths
-        for run in read_runs(path, names, readers=(STORE, *READERS), problem=warn)
-    ]
+    runs: list[Observations] = []
+    unread: list[LearnrateError] = []
+    for path in paths:
+        try:
+            runs += read_runs(path, names, readers=(STORE, *READERS), problem=warn)
+        except LearnrateError as error:
+            unread.append(error)
+    if unread and not runs:
+        for refusal in unread[:-1]:
+            warn(str(refusal))
+        raise unread[-1]
+    for refusal in unread:
+        warn(str(refusal))
+    return runs, not unread
 
 
 def _schedule(text: str | None, total_steps: int | None) -> Schedule | None:

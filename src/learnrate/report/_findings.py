@@ -54,6 +54,8 @@ def show_findings(console: Console, observations: Observations, diagnosis: Diagn
         ),
         soft_wrap=True,  # so that a path can be copied
     )
+    for sentence in _read_as(observations):
+        console.print(encoded_text(console, (sentence, "dim")))
     for finding in diagnosis.findings:
         _show_finding(console, finding)
         panel = _finding_panel(observations, finding)
@@ -94,6 +96,21 @@ def findings_page(diagnosed: Sequence[tuple[Observations, Diagnosis]]) -> str:
     )
     title = f"{run_count} diagnosed (learnrate diagnose)"
     return whole_page(title=title, body=body, figures=figures)
+
+
+def _read_as(observations: Observations) -> list[str]:
+    """What was taken for what in a log, each with the flag that changes it, and how it was read."""
+    read_as = observations.facts.get("read_as")
+    if not isinstance(read_as, dict):
+        return []
+    parts = []
+    for column, title in (("loss", "loss"), ("lr", "rate"), ("validation", "validation")):
+        series = read_as.get(column)
+        of_several = f" of {read_as['rates']}" if column == "lr" and read_as["rates"] > 1 else ""
+        taken = f"{title} {series!r}{of_several}" if series else f"no {title}"
+        parts.append(f"{taken} (--{column})")
+    parts.append(f"step {read_as['step']} (--step)")
+    return [f"read as: {', '.join(parts)}", *(f"note: {note}" for note in read_as["notes"])]
 
 
 def _counted(number: int, noun: str) -> str:
@@ -152,6 +169,7 @@ def _run(
         "rows": observations.step.size,
         "findings": findings,
         "not_run": not_run,
+        "read_as": _read_as(observations),
     }
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from learnrate.watch._finding import Finding, Severity
 from learnrate.watch._reading import Reading
 from learnrate.watch._registry import RULES, Options, chosen_rules
@@ -28,7 +30,7 @@ class Diagnosis:
         run: the name of the run.
         findings: one for each cause, the most severe first.
         explained: the codes that were found as well, each with the code that it follows from.
-        not_run: the codes of the rules that could not run, each with the reason.
+        not_run: the codes of the rules that could not run or failed, each with the reason.
     """
 
     run: str
@@ -95,7 +97,7 @@ def diagnose_reading(
     not_run: dict[str, str] = {}
     explains: dict[str, frozenset[str]] = {}
     for rule in rules:
-        result = rule.apply(reading, options.of(rule))
+        result = _result(rule, reading, options)
         if isinstance(result, str):
             not_run[rule.code] = result
         elif result is not None:
@@ -111,3 +113,12 @@ def diagnose_reading(
         explained=explained,
         not_run=not_run,
     )
+
+
+def _result(rule: Rule, reading: Reading, options: Options) -> Finding | str | None:
+    """What a rule returns; if it fails, a sentence that says so, for the others must still run."""
+    try:
+        with np.errstate(all="ignore"):
+            return rule.apply(reading, options.of(rule))
+    except Exception as error:  # noqa: BLE001 - whatever a rule raises concerns that rule alone
+        return f"the rule failed with {type(error).__name__}: {error}; please report it"

@@ -1,30 +1,35 @@
-"""CSV tables with any usual separator, read line by line."""
+"""CSV tables with any usual separator, read in blocks of rows."""
 
 from __future__ import annotations
 
 import csv
-from typing import TYPE_CHECKING, Any
+import math
+from itertools import islice
+from typing import TYPE_CHECKING
+
+import numpy as np
 
 from learnrate._errors import FileError
 from learnrate._progress import ProgressBar
-from learnrate.watch.readers._log_series import LogSeries, to_observations
-from learnrate.watch.readers._names import step_name
+from learnrate.watch.readers._log_table import LogTable, is_text_of_interest
+from learnrate.watch.readers._names import Names, is_number_of_interest
 from learnrate.watch.readers._reader import MIB, first_bytes, size_within
+from learnrate.watch.readers._table_runs import runs_in
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from learnrate.watch._observations import Observations
-    from learnrate.watch.readers._names import Names
 
-__all__ = ["TABLE_BLOCK", "TABLE_LIMIT", "TABLE_WAY_OUT", "header_of", "is_csv", "read_csv"]
-__all__ += ["separator_of", "step_unit"]
+__all__ = ["TABLE_BLOCK", "TABLE_LIMIT", "TABLE_WAY_OUT", "header_of", "is_csv", "looks_like_log"]
+__all__ += ["read_csv", "separator_of"]
 
 TABLE_LIMIT = 2048 * MIB
 TABLE_WAY_OUT = "Keep every tenth row, for example, and read that."
 TABLE_BLOCK = 20_000  # rows between two updates of the progress bar
 _SEPARATORS = ",\t;|"
+_HEADER_LIMIT = 1 * MIB
 
 
 def is_csv(path: Path) -> bool:
@@ -32,18 +37,30 @@ def is_csv(path: Path) -> bool:
     return path.suffix.lower() in {".csv", ".tsv", ".txt", ".log"} and len(header_of(path)) > 1
 
 
+def looks_like_log(header: list[str], where: str) -> bool:
+    """Whether a column looks like a loss or a rate; most tables are not logs.
+
+    Args:
+        header: the names of all columns.
+        where: the table, for messages.
+    """
+    if {name.strip().lower() for name in header} >= {"value", "step"}:
+        return True
+    try:
+        return bool(Names().columns(header, where))
+    except FileError as error:
+        return "several series" in str(error)
+
+
 def header_of(path: Path) -> list[str]:
     """The column names of a CSV file; none if its first line is not a header."""
-    first = first_bytes(path)
-    if not first or b"\0" in first:
+    line = _first_line(path)
+    if not line or line.lstrip().startswith(("{", "[")):
         return []
     try:
-        line = first.split(b"\n")[0].rstrip(b"\r").decode("utf-8-sig")
-    except UnicodeDecodeError:
+        names = next(csv.reader([line], delimiter=separator_of(line)), [])
+    except csv.Error:
         return []
-    if line.lstrip().startswith("{"):
-        return []
-    names = next(csv.reader([line], delimiter=separator_of(line)), [])
     return [] if any(_is_number(name) for name in names) else [name.strip() for name in names]
 
 
@@ -57,16 +74,10 @@ def separator_of(line: str) -> str:
     return max(_SEPARATORS, key=line.count)
 
 
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
-
-
 def read_csv(path: Path, names: Names) -> list[Observations]:
-    """The run in a CSV file with a header; rows may be sparse, cells empty or text.
+    """The runs in a CSV file with a header; rows may be sparse, cells empty or text.
+
+    Numbers may have decimal commas where the separator is another character.
 
     Raises:
         FileError: it is not text, has no header, or has no series that looks like a loss or a rate.
@@ -78,56 +89,96 @@ def read_csv(path: Path, names: Names) -> list[Observations]:
             f"{path} has no header line with at least two column names, so its columns cannot be "
             "told apart. Add one as the first line, such as: step,loss,lr"
         )
-    counter = step_name(header, names, str(path))
-    series = {name: LogSeries() for name in header if name != counter}
-    step_index = header.index(counter) if counter is not None else None
-    columns = [
-        (index, series[name].steps.append, series[name].values.append)
-        for index, name in enumerate(header)
-        if name in series
-    ]
-    row = -1
-    for row, cells in enumerate(_rows(path, size)):
-        step = float(row)
-        if step_index is not None:
-            try:
-                step = float(cells[step_index])
-            except (ValueError, IndexError):
-                continue  # cut off, or a row without a step
-        for index, add_step, add_value in columns:
-            try:
-                value = float(cells[index])
-            except (ValueError, IndexError):
-                continue  # empty, a text, or cut off
-            add_step(step)
-            add_value(value)
-    if row < 0:
+    separator = separator_of(_first_line(path))
+    position = {name: header.index(name) for name in header}
+    wanted = [name for name in position if is_number_of_interest(name, names)]
+    texts = [name for name in position if is_text_of_interest(name)]
+    number_blocks: dict[str, list[np.ndarray]] = {name: [] for name in wanted}
+    text_blocks: dict[str, list[str]] = {name: [] for name in texts}
+    rows = 0
+    for block in _blocks(path, size, separator, len(header)):
+        columns = list(zip(*block, strict=True))
+        rows += len(block)
+        for name in wanted:
+            number_blocks[name].append(_numbers(columns[position[name]], separator))
+        for name in texts:
+            text_blocks[name] += columns[position[name]]
+    if not rows:
         raise FileError(f"{path} has a header and no rows.")
-    return [to_observations(str(path), series, names, where=str(path), facts=step_unit(counter))]
+    table = LogTable(
+        rows,
+        {name: np.concatenate(blocks) for name, blocks in number_blocks.items()},
+        {name: np.array(column, dtype=object) for name, column in text_blocks.items()},
+        list(position),
+    )
+    return runs_in(table, str(path), names, str(path))
 
 
-def step_unit(counter: str | None) -> dict[str, Any]:
-    """The fact of what a step of the log is if it is not an update; empty if it is."""
-    if counter is None:
-        return {"step_unit": "row"}
-    return {"step_unit": "epoch"} if "epoch" in counter.lower() else {}
+def _first_line(path: Path) -> str:
+    """The first line of a text file; empty if it is no text."""
+    first = first_bytes(path)
+    if b"\0" in first:
+        return ""
+    if b"\n" not in first:
+        first = first_bytes(path, _HEADER_LIMIT)
+    try:
+        return first.split(b"\n")[0].rstrip(b"\r").decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return ""
 
 
-def _rows(path: Path, size: int) -> Iterator[list[str]]:
-    header = first_bytes(path).split(b"\n")[0].decode("utf-8-sig")
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _blocks(path: Path, size: int, separator: str, width: int) -> Iterator[list[list[str]]]:
+    """Rows of equal width; cells that were cut off are empty."""
     with (
         ProgressBar(size) as bar,
         path.open(encoding="utf-8-sig", errors="replace", newline="") as file,
     ):
-        reader = csv.reader(file, delimiter=separator_of(header))
+        reader = csv.reader(file, delimiter=separator)
         next(reader, None)
-        try:
-            for number, cells in enumerate(reader):
-                if number % TABLE_BLOCK == 0:
-                    bar.show(min(size, number * len(header) * 2), f"reading {path.name}")
-                if cells:
-                    yield cells
-        except csv.Error as error:
-            raise FileError(
-                f"{path} is not CSV from line {reader.line_num} on: {error}."
-            ) from error
+        rows = 0
+        while True:
+            try:
+                block = list(islice(reader, TABLE_BLOCK))
+            except csv.Error as error:
+                raise FileError(
+                    f"{path} is not CSV from line {reader.line_num} on: {error}."
+                ) from error
+            if not block:
+                return
+            rows += len(block)
+            bar.show(min(size, rows * width * 8), f"reading {path.name}")
+            if set(map(len, block)) != {width}:
+                block = [(row + [""] * (width - len(row)))[:width] for row in block if row]
+            if block:
+                yield block
+
+
+def _numbers(cells: Sequence[str], separator: str) -> np.ndarray:
+    """Floats: NaN where a cell is empty or a text, inf where its number is not finite."""
+    try:
+        values = np.fromiter(map(float, cells), dtype=float, count=len(cells))
+    except ValueError:
+        decimal_commas = separator != ","
+        return np.array([_number(cell, decimal_commas=decimal_commas) for cell in cells])
+    values[~np.isfinite(values)] = math.inf
+    return values
+
+
+def _number(cell: str, *, decimal_commas: bool) -> float:
+    if not cell:
+        return math.nan
+    try:
+        value = float(cell)
+    except ValueError:
+        if decimal_commas and cell.count(",") == 1:
+            return _number(cell.replace(",", "."), decimal_commas=False)
+        return math.nan
+    return value if math.isfinite(value) else math.inf

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from array import array
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from learnrate._errors import FileError
 from learnrate.watch._observations import Observations
+from learnrate.watch.readers._rates import main_rate
+from learnrate.watch.readers._restarts import fits_of, shifted, spacing_of, starts_of
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from learnrate.watch.readers._names import Names
 
-__all__ = ["LogSeries", "to_observations"]
+__all__ = ["Chosen", "LogSeries", "observed", "to_observations", "whole_steps"]
 
 _INF_IF_NOT_FINITE = ("loss", "validation", "gradient_norm")  # in other columns NaN is no value
 
@@ -33,9 +38,31 @@ class LogSeries:
         self.values.append(value)
 
 
+@dataclass
+class Chosen:
+    """What was taken for what in a log.
+
+    Attributes:
+        columns: the series of each column, as `Names.columns` has them; of rates the one chosen.
+        step: what counts the steps, in words.
+        rates: how many rates there were.
+        notes: sentences on how the log was read.
+    """
+
+    columns: dict[str, list[str]]
+    step: str = "the logged step"
+    rates: int = 0
+    notes: list[str] = field(default_factory=list)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The fact `read_as` of observations."""
+        taken = {column: " + ".join(series) for column, series in self.columns.items()}
+        return {"step": self.step, **taken, "rates": self.rates, "notes": self.notes}
+
+
 def to_observations(
     run: str,
-    series: dict[str, LogSeries],
+    series: Mapping[str, LogSeries],
     names: Names,
     *,
     where: str,
@@ -46,6 +73,7 @@ def to_observations(
 
     A step that was written several times has its latest value. Where the steps of a series go back,
     the run was resumed from there: what an earlier attempt wrote from that step on is left out.
+    Steps that are counted anew in each epoch are counted on.
 
     Args:
         run: the name of the run.
@@ -59,35 +87,30 @@ def to_observations(
         FileError: steps are not whole numbers of at least 0, or no series looks like a loss or a
             rate.
     """
-    series = {name: logged for name, logged in series.items() if len(logged.steps)}
-    chosen = names.columns(sorted(series), where)
-    resumed_at: set[int] = set()
-    tracks: dict[str, tuple[np.ndarray, np.ndarray]] = {}
-    for column, series_names in chosen.items():
-        for name in series_names:
-            step, value = _latest(series[name], resumed_at, f"{where}, series {name!r}")
-            if column in _INF_IF_NOT_FINITE:
-                value = np.where(np.isfinite(value), value, np.inf)
-            tracks[name] = step, value
-    all_steps = np.unique(np.concatenate([step for step, _ in tracks.values()]))
-    columns = {}
-    for column, series_names in chosen.items():
-        values = np.full(all_steps.shape, np.nan)
-        for name in series_names:
-            step, value = tracks[name]
-            rows = np.searchsorted(all_steps, step)
-            values[rows] = np.fmax(values[rows], value)  # of several groups the highest rate
-        columns[column] = values
-    if resumed_at:
-        facts = (facts or {}) | {"resumed_at": sorted(resumed_at)}
-    return Observations(
-        run=run, step=all_steps, columns=columns, total_steps=total_steps, facts=facts or {}
+    rows = {name: len(logged.steps) for name, logged in series.items() if len(logged.steps)}
+    chosen = Chosen(names.columns(list(rows), where, rows))
+    tracks = {
+        name: (
+            whole_steps(np.asarray(series[name].steps), f"{where}, series {name!r}"),
+            np.asarray(series[name].values),
+        )
+        for series_names in chosen.columns.values()
+        for name in series_names
+    }
+    facts, resumed_at = dict(facts or {}), set[int]()
+    _count_on(tracks, chosen, facts, resumed_at)
+    return observed(
+        run, tracks, chosen, total_steps=total_steps, facts=facts, resumed_at=resumed_at
     )
 
 
-def _latest(series: LogSeries, resumed_at: set[int], where: str) -> tuple[np.ndarray, np.ndarray]:
-    """Steps, strictly increasing, each with the value written last; adds where the run resumed."""
-    steps, values = np.asarray(series.steps), np.asarray(series.values)
+def whole_steps(steps: np.ndarray, where: str) -> np.ndarray:
+    """Steps as whole numbers.
+
+    Raises:
+        FileError: a step is not a whole number of at least 0, or so large that floats do not
+            count it exactly.
+    """
     is_whole = np.isfinite(steps) & (steps >= 0) & (steps == np.floor(steps))
     if not is_whole.all():
         raise FileError(
@@ -95,13 +118,108 @@ def _latest(series: LogSeries, resumed_at: set[int], where: str) -> tuple[np.nda
         )
     if (steps > 2**53).any():
         raise FileError(f"{where}: a step must be at most 2**53; got {steps.max():.17g}.")
-    step = steps.astype(np.int64)
-    goes_back = np.flatnonzero(np.diff(step) < 0) + 1
+    return steps.astype(np.int64)
+
+
+def observed(
+    run: str,
+    tracks: dict[str, tuple[np.ndarray, np.ndarray]],
+    chosen: Chosen,
+    *,
+    total_steps: int | None = None,
+    facts: Mapping[str, Any] | None = None,
+    resumed_at: set[int] | None = None,
+) -> Observations:
+    """The observations in chosen series, each with its whole steps in the order of the log.
+
+    Args:
+        run: the name of the run.
+        tracks: the steps and values of each chosen series, by name; inf where a value is not
+            finite.
+        chosen: what each series was taken for. Of several rates the main one is chosen.
+        total_steps: the updates of the whole run as planned, if the log records it.
+        facts: what else the log records.
+        resumed_at: steps at which the run is known to have been resumed.
+    """
+    resumed = resumed_at if resumed_at is not None else set()
+    left_out = 0
+    latest: dict[str, tuple[np.ndarray, np.ndarray]] = {}
+    for name, (step, value) in tracks.items():
+        latest[name] = _latest(step, value, resumed)
+        left_out = max(left_out, int(np.unique(step).size - latest[name][0].size))
+    if "lr" in chosen.columns:
+        rates = [name for name in chosen.columns["lr"] if latest[name][0].size]
+        chosen.rates = len(rates)
+        main = main_rate({name: latest[name] for name in rates}) if rates else None
+        chosen.columns = chosen.columns | {"lr": [main] if main else []}
+    if left_out:
+        chosen.notes.append(f"an earlier attempt at {left_out:,} steps is left out")
+    all_steps = np.unique(np.concatenate([latest[n][0] for n in latest] or [np.empty(0)]))
+    columns = {}
+    for column, series_names in chosen.columns.items():
+        parts = []
+        for name in series_names:
+            step, value = latest[name]
+            if column in _INF_IF_NOT_FINITE:
+                value = np.where(np.isfinite(value), value, np.inf)
+            else:
+                value = np.where(np.isfinite(value), value, np.nan)
+            parts.append(np.full(all_steps.shape, np.nan))
+            parts[-1][np.searchsorted(all_steps, step)] = value
+        with np.errstate(over="ignore"):
+            columns[column] = np.sum(parts, axis=0) if parts else np.full(all_steps.shape, np.nan)
+    more: dict[str, Any] = {"resumed_at": sorted(resumed)} if resumed else {}
+    return Observations(
+        run=run,
+        step=all_steps,
+        columns=columns,
+        total_steps=total_steps,
+        facts={**(facts or {}), **more, "read_as": chosen.to_dict()},
+    )
+
+
+def _count_on(
+    tracks: dict[str, tuple[np.ndarray, np.ndarray]],
+    chosen: Chosen,
+    facts: dict[str, Any],
+    resumed_at: set[int],
+) -> None:
+    """Count the steps of series on where the loss begins anew and training goes on, in place."""
+    master = (chosen.columns.get("loss") or chosen.columns["lr"])[0]
+    step, value = tracks[master]
+    fits = fits_of(step, value, np.full(step.shape, np.nan), of_epochs=False)
+    if len(fits) > 1 or not fits[0].starts:
+        return  # of several fits the last is the run, as of several attempts
+    fit = fits[0]
+    if fit.steps_per_epoch is not None:
+        facts["steps_per_epoch"] = fit.steps_per_epoch
+        chosen.notes.append(
+            f"the step is counted anew in each epoch of {fit.steps_per_epoch:,} steps; the epochs "
+            "are read as one run"
+        )
+    resumed_at.update(fit.resumed_at)
+    for name, (steps, values) in tracks.items():
+        starts = starts_of(steps).tolist()
+        if len(starts) == len(fit.offsets):
+            tracks[name] = shifted(steps, starts, fit.offsets), values
+        elif fit.steps_per_epoch and not starts and steps.max() <= len(fit.offsets) + 1:
+            # A series with one value an epoch, whose step is the epoch.
+            first_epoch = int(steps.min() > 0 and spacing_of(steps) == 1)
+            ends = (steps - first_epoch + 1) * fit.steps_per_epoch - 1
+            tracks[name] = ends, values
+
+
+def _latest(
+    step: np.ndarray, value: np.ndarray, resumed_at: set[int]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Steps, strictly increasing, each with the value written last; adds where the run resumed."""
+    rises = np.diff(step)
+    goes_back = np.flatnonzero(rises < 0) + 1
     if goes_back.size:
         resumed_at.update(step[goes_back].tolist())
         lowest_to_come = np.minimum.accumulate(step[::-1])[::-1]
         # A row stands if no later row of the series goes back to its step or before it.
         stands = np.append(step[:-1] < lowest_to_come[1:], True)
     else:
-        stands = np.append(np.diff(step) > 0, True)
-    return step[stands], values[stands]
+        stands = np.append(rises > 0, True)[: step.size]
+    return step[stands], value[stands]

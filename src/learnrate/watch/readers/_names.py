@@ -4,29 +4,65 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, fields
+from functools import cache
 from typing import TYPE_CHECKING
 
 from learnrate._errors import FileError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
-__all__ = ["STEP_NAMES", "Names", "step_name"]
+__all__ = ["Names", "epoch_name", "is_number_of_interest", "step_names", "total_name", "words_of"]
 
-STEP_NAMES = ("step", "global_step", "steps", "iteration", "iter", "update", "updates", "batch")
-_EPOCH_NAMES = ("epoch", "epochs")
-_RATE = re.compile(r"(^|[^a-z])(lr|learning[ _-]?rate)([^a-z]|$)")
-_VALIDATION = re.compile(r"(^|[^a-z])(val|valid|validation|eval|evaluation|test|dev)([^a-z]|$)")
-_TRAINING = re.compile(r"(^|[^a-z])(train|training|batch)([^a-z]|$)")
-_LOSS = re.compile(r"(^|[^a-z])(loss|nll|cross[ _-]?entropy)([^a-z]|$)")
-_NORM = re.compile(r"(^|[^a-z])grad(ient|ients|s)?[ _/.-]*(total[ _-]?)?norm([^a-z]|$)")
-_TOTAL = re.compile(r"(^|[^a-z])total([^a-z]|$)")
-_PER_EPOCH = re.compile(r"(^|[^a-z])epoch([^a-z]|$)")
+_STEP_NAMES = (
+    "global_step", "global_steps", "current_steps", "current_step", "num_updates", "step", "steps",
+    "iteration", "iterations", "iter", "iters", "update", "updates", "n_updates",
+    "training_iteration", "optimizer_step", "train_step", "batch", "batch_idx", "batch_index",
+)  # fmt: skip
+_EPOCH_NAMES = ("epoch", "epochs", "current_epoch", "ep")
+_TOTAL_NAMES = (
+    "total_steps",
+    "max_steps",
+    "total_iters",
+    "total_iterations",
+    "num_training_steps",
+)
+
+_CONFIG = {"config", "cfg", "hparams", "hparam", "hyperparameters", "args", "system", "params"}
+_VALIDATION = {"val", "valid", "validation", "eval", "evaluation", "test", "dev", "holdout"}
+_TRAINING = {"train", "training", "trn", "batch"}
+_LOSS = {"loss", "losses", "nll"}
+_NO_LOSS = {"scale", "scaler", "weight", "weights", "coef", "mask", "ppl", "perplexity", "acc"}
+_NO_LOSS |= {"accuracy", "vs", "count", "time"}
+_NO_RATE = {"scale", "mult", "multiplier", "factor", "ratio", "decay", "momentum", "vs", "finder"}
+_SECONDARY = {"min", "max", "best", "std", "var", "ema", "smooth", "smoothed", "aux", "running"}
+_SECONDARY_RATE = {"initial", "init", "base", "min", "max", "peak", "target", "final", "d", "bias"}
+_SECONDARY_RATE |= {"biases"}
+_TOTAL = {"total", "sum", "overall"}
+_MEAN = {"avg", "mean", "average"}
+_DETECTION = {"box", "bbox", "cls", "dfl", "obj", "seg", "sem", "pose", "kobj", "rle", "giou"}
+_DETECTION |= {"angle", "l"}  # l: what words are left of l1_loss
+_GLUED = re.compile(r"\b(train|val|valid|test|eval)(?=loss\b)")
+_SUMMARY = 0.1  # of the rows of another candidate: a series of fewer is a summary of it
+
+
+@cache
+def words_of(name: str) -> tuple[str, ...]:
+    """The words in the name of a series, in lower case.
+
+    Examples:
+        >>> words_of("train/learningRate_pg1")
+        ('train', 'learning', 'rate', 'pg')
+    """
+    separated = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower()
+    return tuple(re.findall(r"[a-z]+", _GLUED.sub(r"\1 ", separated)))
 
 
 @dataclass(frozen=True, kw_only=True)
 class Names:
     """The names of the series in a log. A name of None is guessed; an unclear guess is refused.
+
+    A loss that is logged in parts is given as their sum: `loss="train/box_loss + train/cls_loss"`.
 
     Attributes:
         step: the column with the step, in tables.
@@ -48,12 +84,18 @@ class Names:
     clipped: str | None = None
     seconds: str | None = None
 
-    def columns(self, series: list[str], where: str) -> dict[str, list[str]]:
-        """The series of a log for each column; a rate may have several.
+    def columns(
+        self, series: Sequence[str], where: str, rows: Mapping[str, int] | None = None
+    ) -> dict[str, list[str]]:
+        """The series of a log for each column.
+
+        A rate may have several, one for each parameter group. Several series of a loss are parts,
+        whose sum it is.
 
         Args:
             series: the names of all series in the log.
             where: the log, for messages.
+            rows: the number of values in each series, if known.
 
         Raises:
             FileError: a given name is not in the log, or it is not clear which series is the loss.
@@ -62,20 +104,18 @@ class Names:
             >>> Names().columns(["train/loss", "val/loss", "lr-SGD/pg1", "lr-SGD/pg2"], "a log")
             {'loss': ['train/loss'], 'lr': ['lr-SGD/pg1', 'lr-SGD/pg2'], 'validation': ['val/loss']}
         """
+        series = sorted(series)
         columns: dict[str, list[str]] = {}
         for column in (field.name for field in fields(self) if field.name != "step"):
             name = getattr(self, column)
-            if name is None:
-                columns[column] = (
-                    _loss(series, where) if column == "loss" else _GUESSES[column](series)
-                )
-            elif name in series:
-                columns[column] = [name]
+            if name is not None:
+                columns[column] = _given(name, series, f"{where} has no series", column)
+            elif column == "loss":
+                columns[column] = _loss(series, where, rows or {})
+            elif column == "validation":
+                columns[column] = _validation(series, columns["loss"])
             else:
-                raise FileError(
-                    f"{where} has no series {name!r} (--{column.replace('_', '-')}); "
-                    f"it has {_listed(series)}."
-                )
+                columns[column] = _GUESSES[column](series)
         if not columns["loss"] and not columns["lr"]:
             raise FileError(
                 f"{where} has no series that looks like a loss or a rate; it has "
@@ -83,26 +123,78 @@ class Names:
             )
         return {column: matches for column, matches in columns.items() if matches}
 
+    def mentions(self, name: str) -> bool:
+        """Whether a series was given by its name, alone or as part of a sum."""
+        texts = (getattr(self, field.name) for field in fields(self))
+        return any(name == text or name in _parts(text) for text in texts if text is not None)
 
-def step_name(header: list[str], names: Names, where: str) -> str | None:
-    """The column of a table that counts steps, or else epochs; None if there is none.
+
+def is_number_of_interest(name: str, names: Names) -> bool:
+    """Whether the values of a series may be needed: of all others only the names are.
 
     Args:
-        header: the names of all columns.
+        name: of the series.
         names: the names that were given.
-        where: the table, for messages.
+    """
+    words = set(words_of(name))
+    return (
+        names.mentions(name)
+        or bool(words & _LOSS)
+        or bool(words & {"lr", "rate", "learningrate", "entropy", "gnorm", "norm", "value"})
+        or _last(name) in {*_STEP_NAMES, *_EPOCH_NAMES, *_TOTAL_NAMES, "attempt"}
+        or name in _COLUMN_NAMES
+    )
+
+
+def step_names(series: Collection[str], names: Names, where: str) -> list[str]:
+    """The series that may count steps, the likeliest first; the given one alone if there is one.
+
+    Args:
+        series: the names of all series.
+        names: the names that were given.
+        where: the log, for messages.
 
     Raises:
-        FileError: the given name is not in the table.
+        FileError: the given name is not in the log.
     """
     if names.step is not None:
-        if names.step not in header:
+        return _given(names.step, list(series), f"{where} has no column", "step")
+    return [
+        name
+        for wanted in _STEP_NAMES
+        for name in sorted(series, key=len)
+        if _last(name) == wanted and not _is_config(name) and not _is_validation(name)
+    ]
+
+
+def epoch_name(series: Collection[str]) -> str | None:
+    """The series that counts epochs; None if there is none."""
+    return next((name for name in series if _last(name) in _EPOCH_NAMES), None)
+
+
+def total_name(series: Collection[str]) -> str | None:
+    """The series that repeats the length of the run; None if there is none."""
+    return next((name for name in series if _last(name) in _TOTAL_NAMES), None)
+
+
+@cache
+def _last(name: str) -> str:
+    """The last part of a name with slashes, in lower case, words joined by underscores."""
+    return re.sub(r"[ -]", "_", name.lower().rsplit("/", 1)[-1].strip().strip("_"))
+
+
+def _parts(text: str) -> list[str]:
+    return [part.strip() for part in text.split(" + ")]
+
+
+def _given(name: str, series: list[str], complaint: str, column: str) -> list[str]:
+    wanted = [name] if name in series else _parts(name)
+    for part in wanted:
+        if part not in series:
             raise FileError(
-                f"{where} has no column {names.step!r} (--step); it has {_listed(header)}."
+                f"{complaint} {part!r} (--{column.replace('_', '-')}); it has {_listed(series)}."
             )
-        return names.step
-    lower = {name.strip().lower().lstrip("_"): name for name in reversed(header)}
-    return next((lower[name] for name in (*STEP_NAMES, *_EPOCH_NAMES) if name in lower), None)
+    return wanted
 
 
 def _listed(series: list[str]) -> str:
@@ -110,44 +202,105 @@ def _listed(series: list[str]) -> str:
     return f"{shown}, and {len(series) - 12} more" if len(series) > 12 else shown
 
 
-def _loss(series: list[str], where: str) -> list[str]:
-    losses = [
-        name
-        for name in series
-        if _LOSS.search(name.lower()) and not _VALIDATION.search(name.lower())
+def _is_config(name: str) -> bool:
+    words = words_of(name)
+    return len(words) > 1 and words[0] in _CONFIG and not name.lower().startswith("params_")
+
+
+def _is_validation(name: str) -> bool:
+    return bool(_VALIDATION & set(words_of(name)))
+
+
+def _is_loss(name: str) -> bool:
+    words = words_of(name)
+    says_loss = bool(_LOSS & set(words)) or "cross entropy" in " ".join(words)
+    return says_loss and not _NO_LOSS & set(words) and not _is_config(name)
+
+
+def _without(names: list[str], words: set[str]) -> list[str]:
+    """The names without any of some words; all if each has one."""
+    return [name for name in names if not words & set(words_of(name))] or names
+
+
+def _with(names: list[str], words: set[str]) -> list[str]:
+    """The names with any of some words; all if none has one."""
+    return [name for name in names if words & set(words_of(name))] or names
+
+
+def _loss(series: list[str], where: str, rows: Mapping[str, int]) -> list[str]:
+    losses = [name for name in series if _is_loss(name) and not _is_validation(name)]
+    most = max((rows.get(name, 0) for name in losses), default=0)
+    losses = [name for name in losses if rows.get(name, most) > _SUMMARY * most] or losses
+    if len(losses) < 2:
+        return losses
+    plain = [
+        name for name in losses if not set(words_of(name)) - _LOSS - _TRAINING - {"step", "epoch"}
     ]
-    exact = [name for name in losses if name.lower() in {"loss", "train_loss", "train/loss"}]
-    training = [name for name in losses if _TRAINING.search(name.lower())]
-    for candidates in (exact, training, losses):
-        per_step = [name for name in candidates if not _PER_EPOCH.search(name.lower())]
-        per_step = per_step or candidates
-        totals = [name for name in per_step if _TOTAL.search(name.lower())]
-        for matches in (per_step, totals):
+    training = [name for name in losses if _TRAINING & set(words_of(name))]
+    for candidates in filter(None, (plain, training, losses)):
+        primary = _without(_without(candidates, {"epoch"}), _SECONDARY)
+        for words in (set[str](), _TOTAL, _MEAN, _TRAINING):
+            matches = _with(primary, words) if words else primary
             if len(matches) == 1:
                 return matches
-    if losses:
-        raise FileError(
-            f"{where} has several series that may be the training loss: {_listed(losses)}. "
-            "Name one with --loss NAME."
-        )
-    return []
+    if all(set(words_of(name)) - _LOSS - _TRAINING <= _DETECTION for name in losses):
+        return losses
+    raise FileError(
+        f"{where} has several series that may be the training loss: {_listed(losses)}. "
+        f'Name one with --loss NAME, or their sum with --loss "{losses[0]} + {losses[1]}".'
+    )
 
 
-def _validation(series: list[str]) -> list[str]:
-    losses = [
-        name for name in series if _LOSS.search(name.lower()) and _VALIDATION.search(name.lower())
+def _validation(series: list[str], loss: list[str]) -> list[str]:
+    if "validation" in series:
+        return ["validation"]
+    losses = [name for name in series if _is_loss(name) and _is_validation(name)]
+    losses = _without(_without(losses, {"test"}), _SECONDARY)
+    counterparts = [[name for name in losses if _kind(name) == _kind(part)] for part in loss]
+    if counterparts and all(counterparts):
+        return [min(matches, key=_validation_order) for matches in counterparts]
+    losses = _with(losses, {"val", "valid", "validation"})
+    return sorted(losses, key=_validation_order)[:1]
+
+
+def _validation_order(name: str) -> tuple[bool, int]:
+    return "epoch" not in words_of(name), len(name)
+
+
+def _kind(name: str) -> frozenset[str]:
+    """What a loss is of: its words but those of training, validation and how often it is logged."""
+    return frozenset(words_of(name)) - _TRAINING - _VALIDATION - {"step", "epoch", "global", "avg"}
+
+
+def _rates(series: list[str]) -> list[str]:
+    if "lr" in series:
+        return ["lr"]
+    rates = [
+        name
+        for name in series
+        if re.search(r"\b(lr|learning ?rate)\b", " ".join(words_of(name)))
+        and not _NO_RATE & set(words_of(name))
+        and not _is_config(name)
     ]
-    losses = [name for name in losses if "val" in name.lower()] or losses
-    losses = [name for name in losses if "test" not in name.lower()] or losses
-    return sorted(losses, key=lambda name: (not _PER_EPOCH.search(name.lower()), len(name)))[:1]
+    rates = _without(_without(rates, _SECONDARY_RATE), _VALIDATION)
+    plain = [
+        name
+        for name in rates
+        if set(words_of(name)) <= {"train", "lr", "learning", "rate"}
+        and not re.search(r"\d", name)
+    ]
+    return plain[:1] or rates
 
 
-def _rate(series: list[str]) -> list[str]:
-    return [name for name in series if _RATE.search(name.lower())]
-
-
-def _norm(series: list[str]) -> list[str]:
-    norms = [name for name in series if _NORM.search(name.lower()) or name == "gradient_norm"]
+def _norms(series: list[str]) -> list[str]:
+    norms = []
+    for name in series:
+        text = " ".join(words_of(name))
+        if name == "gradient_norm" or re.search(
+            r"\b(gnorm|gradnorm|grad(ient|ients|s)? (total )?norm)\b", text
+        ):
+            norms.append(name)
+    norms = _without(norms, {"vs", "clipped", "after", "min", "std", "scale"})
     return sorted(norms, key=len)[:1]
 
 
@@ -156,10 +309,10 @@ def _exactly(column: str) -> Callable[[list[str]], list[str]]:
 
 
 _GUESSES: dict[str, Callable[[list[str]], list[str]]] = {
-    "lr": _rate,
-    "validation": _validation,
-    "gradient_norm": _norm,
+    "lr": _rates,
+    "gradient_norm": _norms,
     "update_ratio": _exactly("update_ratio"),
     "clipped": _exactly("clipped"),
     "seconds": _exactly("seconds"),
 }
+_COLUMN_NAMES = {field.name for field in fields(Names)}

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from learnrate._discovery import discover
-from learnrate._errors import FileError
+from learnrate._errors import FileError, LearnrateError, MissingExtraError
 from learnrate.watch import readers as package
 from learnrate.watch.readers._names import Names
 from learnrate.watch.readers._reader import Reader
@@ -66,7 +66,7 @@ def read_runs(
         known = ", ".join(reader.name for reader in readers)
         raise FileError(
             f"{path} is not a log that can be read; the kinds are {known}. A table needs a header "
-            "line, such as: step,loss,lr"
+            "line, such as: step,loss,lr. Other text is not read."
         )
     runs: list[Observations] = []
     logs = 0
@@ -74,7 +74,7 @@ def read_runs(
         logs += 1
         try:
             runs += _read(reader, log, names)
-        except FileError as error:
+        except (FileError, MissingExtraError) as error:
             if problem is None:
                 raise
             problem(str(error))
@@ -87,8 +87,14 @@ def read_runs(
 def _read(reader: Reader, path: Path, names: Names) -> list[Observations]:
     try:
         return reader.read(path, names)
+    except LearnrateError:
+        raise
     except OSError as error:
         raise FileError(f"{path} cannot be read: {error.strerror}.") from error
+    except Exception as error:  # one damaged log must not hide the others of its folder
+        raise FileError(
+            f"{path} cannot be read as {reader.name}: {type(error).__name__}: {error}"
+        ) from error
 
 
 def _reader_of(path: Path, readers: Sequence[Reader]) -> Reader | None:
@@ -115,7 +121,9 @@ def _logs(folder: Path, readers: Sequence[Reader]) -> Iterator[tuple[Path, Reade
                 yield path, reader
                 if path.is_dir() and reader.nested and depth < _MAX_DEPTH:
                     queue += [
-                        (inner, depth + 1) for inner in sorted(path.iterdir()) if inner.is_dir()
+                        (inner, depth + 1)
+                        for inner in sorted(path.iterdir())
+                        if inner.is_dir() and not reader.is_part(inner)
                     ]
             elif path.is_dir() and depth < _MAX_DEPTH:
                 queue.append((path, depth + 1))

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from learnrate._errors import FileError
 from learnrate._progress import ProgressBar
-from learnrate.watch.readers._csv import TABLE_BLOCK, TABLE_LIMIT, TABLE_WAY_OUT, step_unit
-from learnrate.watch.readers._log_series import LogSeries, to_observations
-from learnrate.watch.readers._names import step_name
-from learnrate.watch.readers._reader import Reader, first_bytes, size_within
+from learnrate.watch.readers._csv import TABLE_BLOCK, TABLE_LIMIT, TABLE_WAY_OUT
+from learnrate.watch.readers._reader import MIB, Reader, first_bytes, size_within
+from learnrate.watch.readers._rows import flat, table_of
+from learnrate.watch.readers._table_runs import runs_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,43 +19,34 @@ if TYPE_CHECKING:
     from learnrate.watch._observations import Observations
     from learnrate.watch.readers._names import Names
 
-__all__ = ["READER"]
+__all__ = ["READER", "is_json_lines"]
 
-_NUMBERS = frozenset({int, float})  # and not bool, which is an int to isinstance
+_LINE_LIMIT = 1 * MIB  # of a first line that is looked at
 
 
-def _claims(path: Path) -> bool:
+def is_json_lines(path: Path) -> bool:
     """Whether a file's name says JSON lines, or its first line is an object by itself."""
     if path.suffix.lower() in {".jsonl", ".ndjson"}:
         return True
     if path.suffix.lower() not in {".json", ".log", ".txt"}:
         return False
-    line = first_bytes(path).split(b"\n")[0].strip()
-    return line.startswith(b"{") and line.endswith(b"}") and b":" in line
+    first = first_bytes(path)
+    if not first.lstrip().startswith(b"{"):
+        return False
+    if b"\n" not in first:
+        first = first_bytes(path, _LINE_LIMIT)
+    line, newline, rest = first.lstrip().partition(b"\n")
+    is_object = line.strip().endswith(b"}") and b":" in line
+    return is_object and (path.suffix.lower() != ".json" or bool(newline and rest.strip()))
 
 
 def _read(path: Path, names: Names) -> list[Observations]:
-    """The run in a file; the values of an object in an object are named `outer/inner`."""
+    """The runs in a file; the values of an object in an object are named `outer/inner`."""
     size = size_within(path, TABLE_LIMIT, TABLE_WAY_OUT)
-    series: dict[str, LogSeries] = {}
-    counter: str | None = None
-    index = -1
-    for index, row in enumerate(_objects(path, size)):
-        if index == 0:
-            counter = step_name(list(row), names, str(path))
-        step = row.get(counter, index) if counter is not None else index
-        if type(step) not in _NUMBERS:
-            continue
-        for name, value in row.items():
-            if type(value) in _NUMBERS and name != counter:
-                column = series.get(name)
-                if column is None:
-                    column = series[name] = LogSeries()
-                column.steps.append(step)
-                column.values.append(value)
-    if index < 0:
+    table = table_of(_objects(path, size), names)
+    if not table.rows:
         raise FileError(f"{path} has no JSON objects.")
-    return [to_observations(str(path), series, names, where=str(path), facts=step_unit(counter))]
+    return runs_in(table, str(path), names, str(path))
 
 
 def _objects(path: Path, size: int) -> Iterator[dict[str, Any]]:
@@ -74,9 +65,13 @@ def _objects(path: Path, size: int) -> Iterator[dict[str, Any]]:
             except ValueError:
                 broken_line = number  # allowed for the last line, cut off while it was written
                 continue
+            except RecursionError as error:
+                raise FileError(
+                    f"{path}, line {number}, has objects nested too deeply to be read."
+                ) from error
             if not isinstance(row, dict):
                 raise _not_an_object(path, number)
-            yield _flat(row)
+            yield flat(row)
     if broken_line == 1:
         raise _not_an_object(path, 1)
 
@@ -85,16 +80,4 @@ def _not_an_object(path: Path, line: int) -> FileError:
     return FileError(f"{path}, line {line}, is not a JSON object.")
 
 
-def _flat(row: dict[str, Any]) -> dict[str, Any]:
-    if dict not in map(type, row.values()):
-        return row
-    flat: dict[str, Any] = {}
-    for name, value in row.items():
-        if isinstance(value, dict):
-            flat |= {f"{name}/{inner}": inner_value for inner, inner_value in value.items()}
-        else:
-            flat[name] = value
-    return flat
-
-
-READER = Reader(name="JSON lines", claims=_claims, read=_read, any_tool=True)
+READER = Reader(name="JSON lines", claims=is_json_lines, read=_read, any_tool=True)

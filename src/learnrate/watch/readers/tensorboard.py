@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import mmap
 import struct
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from learnrate._errors import FileError, needing
@@ -28,6 +29,8 @@ __all__ = ["READER"]
 _LIMIT = 2048 * MIB
 _WAY_OUT = "Export its scalars as CSV and read that."
 _BLOCK = 20_000  # records between two updates of the progress bar
+_FIRST_RECORDS = 100  # of a file, in which all its series occur
+_UNREADABLE = (TypeError, ValueError)
 _HEAD = struct.Struct("<QI")  # of a record: its length, and the checksum of the length
 _TAIL = struct.Struct("<I")  # after a record: its checksum
 
@@ -41,7 +44,56 @@ def _claims(path: Path) -> bool:
     return bool(_files(path))
 
 
+def _is_part(folder: Path) -> bool:
+    """Whether `SummaryWriter.add_scalars` wrote a folder: it is named after its only series."""
+    files = _files(folder)
+    if not files:
+        return False
+    try:
+        tags = _tags(files[0])
+    except (FileError, ImportError):
+        return False
+    return len(tags) == 1 and folder.name.startswith(tags.pop().replace("/", "_") + "_")
+
+
+def _parts(path: Path) -> list[Path]:
+    """The folders that belong to a folder of event files."""
+    if path.is_file():
+        return []
+    return [folder for folder in sorted(path.iterdir()) if folder.is_dir() and _is_part(folder)]
+
+
 def _read(path: Path, names: Names) -> list[Observations]:
+    parse, crc = _parser()
+    folders = [path, *_parts(path)]
+    files = [
+        (folder, file)
+        for folder in folders
+        for file in _files(folder)
+        if size_within(file, _LIMIT, _WAY_OUT)
+    ]
+    series: dict[str, LogSeries] = {}
+    with ProgressBar(sum(file.stat().st_size for _, file in files)) as bar:
+        bytes_read = 0
+        for folder, file in files:
+            of_file: dict[str, LogSeries] = {} if folder != path else series
+            try:
+                for number, (offset, record) in enumerate(_records(file, crc)):
+                    if number % _BLOCK == 0:
+                        bar.show(bytes_read + offset, f"reading {file.name}")
+                    _add_scalars(parse(record), of_file)
+            except _UNREADABLE as error:
+                raise FileError(f"{file} is not an event file of TensorBoard: {error}.") from error
+            bytes_read += file.stat().st_size
+            if folder != path:
+                _add_part(folder, of_file, series)
+    if not series:
+        raise FileError(f"{path} has no scalars: it is empty, cut off, or not an event file.")
+    return [to_observations(str(path), series, names, where=str(path))]
+
+
+def _parser() -> tuple[Callable[[bytes], Any], Callable[[bytes], int]]:
+    """What parses a record, and its checksum."""
     purpose = "Reading event files"
     with (
         needing("tensorboard", "tensorboard", purpose),
@@ -50,22 +102,35 @@ def _read(path: Path, names: Names) -> list[Observations]:
         from google.protobuf.message import DecodeError  # noqa: PLC0415 - optional, all of them
         from google_crc32c import value as crc  # noqa: PLC0415
         from tensorboard.compat.proto.event_pb2 import Event  # noqa: PLC0415
-    files = [file for file in _files(path) if size_within(file, _LIMIT, _WAY_OUT)]
+
+    def parse(record: bytes) -> Any:
+        try:
+            return Event.FromString(record)
+        except DecodeError as error:
+            raise ValueError(str(error)) from error
+
+    return parse, crc
+
+
+def _tags(file: Path) -> set[str]:
+    """The names of the series in the first records of a file."""
+    parse, crc = _parser()
     series: dict[str, LogSeries] = {}
-    with ProgressBar(sum(file.stat().st_size for file in files)) as bar:
-        bytes_read = 0
-        for file in files:
-            try:
-                for number, (offset, record) in enumerate(_records(file, crc)):
-                    if number % _BLOCK == 0:
-                        bar.show(bytes_read + offset, f"reading {file.name}")
-                    _add_scalars(Event.FromString(record), series)
-            except (DecodeError, TypeError, ValueError) as error:
-                raise FileError(f"{file} is not an event file of TensorBoard: {error}.") from error
-            bytes_read += file.stat().st_size
-    if not series:
-        raise FileError(f"{path} has no scalars: it is empty, cut off, or not an event file.")
-    return [to_observations(str(path), series, names, where=str(path))]
+    try:
+        for _, record in islice(_records(file, crc), _FIRST_RECORDS):
+            _add_scalars(parse(record), series)
+    except _UNREADABLE as error:
+        raise FileError(f"{file} is not an event file of TensorBoard: {error}.") from error
+    return set(series)
+
+
+def _add_part(folder: Path, of_file: dict[str, LogSeries], series: dict[str, LogSeries]) -> None:
+    """Add the series of a folder that `add_scalars` wrote, named by its own part of the name."""
+    for tag, logged in of_file.items():
+        part = folder.name.removeprefix(tag.replace("/", "_") + "_")
+        whole = series.setdefault(f"{tag}/{part}", LogSeries())
+        whole.steps.extend(logged.steps)
+        whole.values.extend(logged.values)
 
 
 def _records(file: Path, crc: Callable[[bytes], int]) -> Iterator[tuple[int, bytes]]:
@@ -129,4 +194,6 @@ def _scalar(tensor: Any) -> float | None:
     return float(array) if array.dtype.kind in "fiu" else None
 
 
-READER = Reader(name="TensorBoard event files", claims=_claims, read=_read, nested=True)
+READER = Reader(
+    name="TensorBoard event files", claims=_claims, read=_read, nested=True, is_part=_is_part
+)

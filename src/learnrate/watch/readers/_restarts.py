@@ -1,0 +1,173 @@
+"""Logs whose steps go back: counted anew in each epoch, a second fit appended, a run resumed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from learnrate.watch._tracks import neighbour_std
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["Fit", "fits_of", "joined_by_epoch", "shifted", "spacing_of", "starts_of"]
+
+_ERRORS = 4.0  # standard errors that a loss must have moved before its level tells anything
+_WINDOW = 10  # rows at most whose median is the level of the loss at a start or an end
+_SAME_RATE = 0.05  # two rates are the same if they differ by less, as a share of the higher
+_UNCLEAR, _FRESH, _CONTINUES = range(3)
+
+
+@dataclass
+class Fit:
+    """The rows of a log that one training wrote.
+
+    Attributes:
+        first: its first row.
+        end: the row after its last.
+        starts: its rows at which the counter began anew and training went on.
+        offsets: what is added to the counter from each of these rows on.
+        resumed_at: the steps at which training was first_rows again rather than just counted anew.
+        steps_per_epoch: the length of an epoch, if the counter began anew in each.
+    """
+
+    first: int
+    end: int
+    starts: list[int] = field(default_factory=list)
+    offsets: list[int] = field(default_factory=list)
+    resumed_at: list[int] = field(default_factory=list)
+    steps_per_epoch: int | None = None
+
+
+def spacing_of(step: np.ndarray) -> int:
+    """The usual distance between the steps of neighbouring rows; 1 if there are no two."""
+    rises = np.diff(step)
+    rises = rises[rises > 0]
+    return max(1, int(np.median(rises))) if rises.size else 1
+
+
+def starts_of(step: np.ndarray) -> np.ndarray:
+    """The rows at which the counter is back at its beginning."""
+    back = np.flatnonzero(np.diff(step) < 0) + 1
+    return back[step[back] <= step[0] + spacing_of(step)] if back.size else back
+
+
+def joined_by_epoch(step: np.ndarray, epoch: np.ndarray) -> tuple[np.ndarray, int] | None:
+    """Steps counted over all epochs, and the length of an epoch.
+
+    Args:
+        step: of each row, counted anew in each epoch.
+        epoch: of each row.
+
+    Returns:
+        None if the steps are not counted anew where an epoch begins.
+    """
+    back = np.flatnonzero(np.diff(step) < 0) + 1
+    if not back.size:
+        return None
+    whole = np.floor(epoch)
+    advances = whole[back] > whole[back - 1]
+    if advances.mean() <= 0.5:
+        return None
+    length = _epoch_length(step, np.r_[0, back[advances]])
+    return ((whole - whole[0]) * length + step).astype(np.int64), length
+
+
+def _epoch_length(step: np.ndarray, first_rows: np.ndarray) -> int:
+    """Steps from one epoch to the next, from the highest and the usual first step in one."""
+    spacing = spacing_of(step)
+    counts_from_0 = int(np.median(step[first_rows])) < spacing
+    return int(step.max()) + (spacing if counts_from_0 else 0)
+
+
+def fits_of(step: np.ndarray, loss: np.ndarray, rate: np.ndarray, *, of_epochs: bool) -> list[Fit]:
+    """The trainings that wrote a log, from where its counter is back at its beginning.
+
+    There the loss decides. If it is back at its first level too, a fresh model was trained: that is
+    another run. If it goes on from where it was, so does the run, and its steps are counted on.
+    If it has not moved enough to tell, segments of equal length are epochs of one run, and any
+    other earlier segment was an attempt that was given up: the later one replaces it.
+
+    Args:
+        step: whole numbers as logged.
+        loss: of each row, NaN where there is none.
+        rate: as the loss.
+        of_epochs: whether the counter covers all epochs, so that it begins anew only with a fit.
+    """
+    bounds = [0, *starts_of(step).tolist(), step.size]
+    fits = [Fit(0, step.size)]
+    if len(bounds) == 2:
+        return fits
+    spacing = spacing_of(step)
+    ends = [int(step[a:b].max()) for a, b in pairwise(bounds)]
+    equal = max(ends[:-1]) - min(ends[:-1]) <= spacing and ends[-1] <= ends[0] + spacing
+    epochs = equal and len(ends) > 2 and not of_epochs
+    offset = 0
+    for number, row in enumerate(bounds[1:-1], 1):
+        before = slice(bounds[number - 1], row)
+        after = slice(row, bounds[number + 1])
+        first_rows = slice(fits[-1].first, bounds[bounds.index(fits[-1].first) + 1])
+        verdict = _verdict(loss, first_rows, before, after)
+        anew = _begins_anew(rate, first_rows, before, after)
+        if verdict == _FRESH and anew is not False:
+            fits[-1].end = row
+            fits.append(Fit(row, step.size))
+            offset = 0
+        elif verdict == _CONTINUES or anew is False or equal:
+            offset += ends[number - 1] + spacing - int(step[row])
+            fits[-1].starts.append(row - fits[-1].first)
+            fits[-1].offsets.append(offset)
+            if epochs:
+                fits[-1].steps_per_epoch = ends[0] + spacing * (int(step[row]) < spacing)
+            else:
+                fits[-1].resumed_at.append(int(step[row]) + offset)
+    return fits
+
+
+def shifted(step: np.ndarray, starts: Sequence[int], offsets: Sequence[int]) -> np.ndarray:
+    """Steps counted on over the rows at which they begin anew.
+
+    Args:
+        step: as logged.
+        starts: these rows, rising.
+        offsets: what is added from each on.
+    """
+    part = np.searchsorted(np.asarray(starts, dtype=np.int64), np.arange(step.size), side="right")
+    return np.asarray(step + np.asarray([0, *offsets], dtype=np.int64)[part])
+
+
+def _verdict(loss: np.ndarray, first_rows: slice, before: slice, after: slice) -> int:
+    """Whether the loss after a start is back at its first level, or goes on from its last."""
+    parts = [part[np.isfinite(part)] for part in (loss[first_rows], loss[before], loss[after])]
+    shortest = min(part.size for part in parts)
+    if shortest == 0:
+        return _UNCLEAR
+    window = max(1, min(_WINDOW, shortest // 10))
+    first, last, now = (
+        float(np.median(rows))
+        for rows in (parts[0][:window], parts[1][-window:], parts[2][:window])
+    )
+    noise = neighbour_std(parts[1]) if parts[1].size > 2 else 0.0
+    if abs(first - last) <= _ERRORS * noise / np.sqrt(window):
+        return _UNCLEAR
+    if 2.0 * abs(now - first) < abs(now - last):
+        return _FRESH
+    return _CONTINUES if 2.0 * abs(now - last) < abs(now - first) else _UNCLEAR
+
+
+def _begins_anew(rate: np.ndarray, first_rows: slice, before: slice, after: slice) -> bool | None:
+    """Whether the rate is back at its first value; None if it is not known or never changed."""
+    parts = [part[np.isfinite(part)] for part in (rate[first_rows], rate[before], rate[after])]
+    if not all(part.size for part in parts):
+        return None
+    first, last, now = float(parts[0][0]), float(parts[1][-1]), float(parts[2][0])
+    if _same(first, last):
+        return None
+    return _same(now, first)
+
+
+def _same(a: float, b: float) -> bool:
+    return abs(a - b) <= _SAME_RATE * max(abs(a), abs(b))
