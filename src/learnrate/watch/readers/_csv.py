@@ -30,6 +30,7 @@ TABLE_WAY_OUT = "Keep every tenth row, for example, and read that."
 TABLE_BLOCK = 20_000  # rows between two updates of the progress bar
 _SEPARATORS = ",\t;|"
 _HEADER_LIMIT = 1 * MIB
+_ONE_SCALAR = ["wall time", "step", "value"]  # TensorBoard's own export, named after its series
 
 
 def is_csv(path: Path) -> bool:
@@ -61,7 +62,10 @@ def header_of(path: Path) -> list[str]:
         names = next(csv.reader([line], delimiter=separator_of(line)), [])
     except csv.Error:
         return []
-    return [] if any(_is_number(name) for name in names) else [name.strip() for name in names]
+    names = [name.strip() for name in names]
+    if [name.lower() for name in names] == _ONE_SCALAR:
+        names[2] = path.stem.rpartition("tag-")[2]
+    return [] if any(_is_number(name) for name in names) else names
 
 
 def separator_of(line: str) -> str:

@@ -38,7 +38,7 @@ _NO_RATE = {"scale", "mult", "multiplier", "factor", "ratio", "decay", "momentum
 _SECONDARY = {"min", "max", "best", "std", "var", "ema", "smooth", "smoothed", "aux", "running"}
 _SECONDARY_RATE = {"initial", "init", "base", "min", "max", "peak", "target", "final", "d", "bias"}
 _SECONDARY_RATE |= {"biases"}
-_TOTAL = {"total", "sum", "overall"}
+_TOTAL = {"total", "sum", "overall", "combined"}
 _MEAN = {"avg", "mean", "average"}
 _DETECTION = {"box", "bbox", "cls", "dfl", "obj", "seg", "sem", "pose", "kobj", "rle", "giou"}
 _DETECTION |= {"angle", "l"}  # l: what words are left of l1_loss
@@ -180,7 +180,8 @@ def total_name(series: Collection[str]) -> str | None:
 @cache
 def _last(name: str) -> str:
     """The last part of a name with slashes, in lower case, words joined by underscores."""
-    return re.sub(r"[ -]", "_", name.lower().rsplit("/", 1)[-1].strip().strip("_"))
+    separated = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name.rsplit("/", 1)[-1].strip())
+    return re.sub(r"[ -]", "_", separated.lower().strip("_"))
 
 
 def _parts(text: str) -> list[str]:
@@ -239,7 +240,9 @@ def _loss(series: list[str], where: str, rows: Mapping[str, int]) -> list[str]:
     training = [name for name in losses if _TRAINING & set(words_of(name))]
     for candidates in filter(None, (plain, training, losses)):
         primary = _without(_without(candidates, {"epoch"}), _SECONDARY)
-        for words in (set[str](), _TOTAL, _MEAN, _TRAINING):
+        most = max(rows.get(name, 0) for name in primary)
+        primary = [name for name in primary if 2 * rows.get(name, most) > most] or primary
+        for words in (set[str](), {"current"}, _TOTAL, _MEAN, _TRAINING):
             matches = _with(primary, words) if words else primary
             if len(matches) == 1:
                 return matches

@@ -13,7 +13,7 @@ from learnrate.watch._tracks import neighbour_std
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["Fit", "fits_of", "joined_by_epoch", "shifted", "spacing_of", "starts_of"]
+__all__ = ["LoggedFit", "fits_of", "joined_by_epoch", "shifted", "spacing_of", "starts_of"]
 
 _ERRORS = 4.0  # standard errors that a loss must have moved before its level tells anything
 _WINDOW = 10  # rows at most whose median is the level of the loss at a start or an end
@@ -22,7 +22,7 @@ _UNCLEAR, _FRESH, _CONTINUES = range(3)
 
 
 @dataclass
-class Fit:
+class LoggedFit:
     """The rows of a log that one training wrote.
 
     Attributes:
@@ -83,7 +83,9 @@ def _epoch_length(step: np.ndarray, first_rows: np.ndarray) -> int:
     return int(step.max()) + (spacing if counts_from_0 else 0)
 
 
-def fits_of(step: np.ndarray, loss: np.ndarray, rate: np.ndarray, *, of_epochs: bool) -> list[Fit]:
+def fits_of(
+    step: np.ndarray, loss: np.ndarray, rate: np.ndarray, *, of_epochs: bool
+) -> list[LoggedFit]:
     """The trainings that wrote a log, from where its counter is back at its beginning.
 
     There the loss decides. If it is back at its first level too, a fresh model was trained: that is
@@ -98,7 +100,7 @@ def fits_of(step: np.ndarray, loss: np.ndarray, rate: np.ndarray, *, of_epochs: 
         of_epochs: whether the counter covers all epochs, so that it begins anew only with a fit.
     """
     bounds = [0, *starts_of(step).tolist(), step.size]
-    fits = [Fit(0, step.size)]
+    fits = [LoggedFit(0, step.size)]
     if len(bounds) == 2:
         return fits
     spacing = spacing_of(step)
@@ -114,7 +116,7 @@ def fits_of(step: np.ndarray, loss: np.ndarray, rate: np.ndarray, *, of_epochs: 
         anew = _begins_anew(rate, first_rows, before, after)
         if verdict == _FRESH and anew is not False:
             fits[-1].end = row
-            fits.append(Fit(row, step.size))
+            fits.append(LoggedFit(row, step.size))
             offset = 0
         elif verdict == _CONTINUES or anew is False or equal:
             offset += ends[number - 1] + spacing - int(step[row])

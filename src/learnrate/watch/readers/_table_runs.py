@@ -13,7 +13,7 @@ from learnrate.watch.readers._log_series import Chosen, observed, whole_steps
 from learnrate.watch.readers._log_table import LogTable, in_columns, in_phases, parts_by_run
 from learnrate.watch.readers._names import epoch_name, step_names, total_name
 from learnrate.watch.readers._restarts import (
-    Fit,
+    LoggedFit,
     fits_of,
     joined_by_epoch,
     shifted,
@@ -187,7 +187,7 @@ def _counted(
 
 
 def _tracks(
-    table: LogTable, counted: _Counted, fit: Fit, chosen: Chosen
+    table: LogTable, counted: _Counted, fit: LoggedFit, chosen: Chosen
 ) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     """The steps and values of each chosen column in the rows of one fit."""
     rows = counted.rows[fit.first : fit.end]
