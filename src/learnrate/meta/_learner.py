@@ -13,11 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
-from torch.func import functional_call
 
 from learnrate._errors import ArgumentError, TaskError
 from learnrate.meta._rates import InnerRates, make_rates
-from learnrate.trials import batchable, kept_random_state, seed_everything
+from learnrate.trials import Substitution, batchable, kept_random_state, seed_everything
 
 if TYPE_CHECKING:
     from learnrate.meta._task import Loss, MetaTask
@@ -71,6 +70,7 @@ class Learner:
             raise ArgumentError("MetaTask(model=...) has no parameter that requires a gradient.")
         self.adapted = _adapted_names(task, self.model, list(self.weights))
         self._batchable = batchable(self.model)
+        self._substitution = Substitution(self.model, self.weights)
         self._inner = _Objective(self.model, task.loss)
         self._outer = _Objective(self.model, task.outer_loss or task.loss)
         self._metric = None if task.metric is None else _Objective(self.model, task.metric)
@@ -138,8 +138,8 @@ class Learner:
 
     def _run(self, objective: _Objective, weights: Weights, batch: Any) -> torch.Tensor:
         def of_one_row(values: Weights, part: Any) -> torch.Tensor:
-            named = {f"model.{name}": value for name, value in values.items()}
-            return torch.as_tensor(functional_call(objective, named, (part,)))
+            with self._substitution.active(values):
+                return torch.as_tensor(objective(part))
 
         with self._batchable, warnings.catch_warnings():
             warnings.filterwarnings("ignore", "There is a performance drop")

@@ -10,6 +10,7 @@ from learnrate.trials._probe import Probe, probe
 from learnrate.trials._processes import available_cores
 from learnrate.trials._random import derived_seed, kept_random_state, seed_everything
 from learnrate.trials._ray import RayEngine
+from learnrate.trials._substitution import Substitution
 from learnrate.trials._training import Training, check_task, preserved
 from learnrate.trials._trial import (
     Curve,
@@ -34,6 +35,7 @@ __all__ = [
     "RayEngine",
     "Sequential",
     "Status",
+    "Substitution",
     "Timing",
     "Training",
     "Trial",

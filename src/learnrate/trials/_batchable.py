@@ -12,7 +12,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.overrides import TorchFunctionMode
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
 __all__ = ["batchable"]
 
@@ -25,6 +25,21 @@ _RECURRENT: dict[Any, Any] = {
 }
 
 
+@contextlib.contextmanager
+def _without_onednn() -> Iterator[None]:
+    """No kernels of oneDNN, which torch chooses for an LSTM whose tensors need no gradient.
+
+    Under `torch.vmap` no tensor shows that it needs one. `torch.backends.mkldnn.flags` also sets the
+    precision, which warns on some machines.
+    """
+    enabled = torch._C._get_mkldnn_enabled()  # noqa: SLF001
+    torch._C._set_mkldnn_enabled(False)  # noqa: SLF001, FBT003
+    try:
+        yield
+    finally:
+        torch._C._set_mkldnn_enabled(enabled)  # noqa: SLF001
+
+
 class _Decomposed(TorchFunctionMode):
     def __torch_function__(
         self,
@@ -34,9 +49,10 @@ class _Decomposed(TorchFunctionMode):
         kwargs: Mapping[str, Any] | None = None,
     ) -> Any:
         # With packed sequences, the batch sizes come before the state and the weights.
-        if func in _RECURRENT and isinstance(args[2], list | tuple):
-            func = _RECURRENT[func]
-        return func(*args, **(kwargs or {}))
+        if func not in _RECURRENT or not isinstance(args[2], list | tuple):
+            return func(*args, **(kwargs or {}))
+        with _without_onednn():
+            return _RECURRENT[func](*args, **(kwargs or {}))
 
 
 def batchable(model: nn.Module) -> contextlib.AbstractContextManager[Any]:
