@@ -33,7 +33,7 @@ def _without_onednn() -> Iterator[None]:
     precision, which warns on some machines.
     """
     enabled = torch._C._get_mkldnn_enabled()  # noqa: SLF001
-    torch._C._set_mkldnn_enabled(False)  # noqa: SLF001, FBT003
+    torch._C._set_mkldnn_enabled(False)  # noqa: SLF001
     try:
         yield
     finally:
