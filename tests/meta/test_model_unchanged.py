@@ -157,4 +157,6 @@ def test_the_gradient_of_shared_weights_is_that_of_finite_differences(name):
             with torch.no_grad():
                 parameter[index] -= change
         difference = float(ends[0] - ends[1]) / 2e-5
-        assert float(slopes[parameter_name][index]) == pytest.approx(difference, rel=1e-5, abs=1e-8)
+        assert float(slopes[parameter_name][index]) == pytest.approx(
+            difference, rel=1e-5, abs=1e-8
+        )
