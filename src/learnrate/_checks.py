@@ -7,7 +7,7 @@ from typing import NoReturn
 
 from learnrate._errors import ArgumentError
 
-__all__ = ["check_finite", "check_share", "check_whole", "refuse"]
+__all__ = ["check_finite", "check_seed", "check_share", "check_whole", "refuse"]
 
 
 def refuse(owner: str, argument: str, rule: str, value: object, way_out: str = "") -> NoReturn:
@@ -29,7 +29,15 @@ def refuse(owner: str, argument: str, rule: str, value: object, way_out: str = "
     raise ArgumentError(message.rstrip())
 
 
-def check_whole(owner: str, argument: str, value: object, low: int, way_out: str = "") -> None:
+def check_whole(
+    owner: str,
+    argument: str,
+    value: object,
+    low: int,
+    way_out: str = "",
+    *,
+    high: float = math.inf,
+) -> None:
     """Raise ArgumentError unless `value` is a whole number of at least `low`; see `refuse`.
 
     Args:
@@ -38,9 +46,17 @@ def check_whole(owner: str, argument: str, value: object, low: int, way_out: str
         value: what was given; True and False are refused.
         low: the smallest value allowed.
         way_out: one or more full sentences that say what to do instead; added to the error.
+        high: the largest value allowed; none by default.
     """
-    if isinstance(value, bool) or not isinstance(value, int) or value < low:
-        refuse(owner, argument, f"a whole number of at least {low}", value, way_out)
+    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+        bounds = f"of at least {low}" if high == math.inf else f"from {low:,} to {high:,}"
+        refuse(owner, argument, f"a whole number {bounds}", value, way_out)
+
+
+def check_seed(owner: str, seed: object) -> None:
+    """Raise ArgumentError unless `seed` is a whole number from 0 to 2^63 - 1, which torch takes."""
+    if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**63:
+        refuse(owner, "seed", "a whole number from 0 to 2^63 - 1", seed)
 
 
 def check_finite(

@@ -1,4 +1,4 @@
-"""Files that are written atomically, and JSON without NaN."""
+"""Files that are written atomically and checked beforehand, and JSON without NaN."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 __all__ = [
+    "check_writable",
     "folder_for",
     "json_value",
     "number_or_none",
@@ -30,7 +31,8 @@ __all__ = [
 def write_bytes(path: Path, content: bytes) -> None:
     """Write a file atomically: if writing fails or is killed, the old file remains.
 
-    Of several ranks only the first writes.
+    A symbolic link stays, and the file that it points to is replaced. A device or a pipe is
+    written to. Of several ranks only the first writes.
 
     Raises:
         FileError: the file cannot be written.
@@ -38,9 +40,18 @@ def write_bytes(path: Path, content: bytes) -> None:
     if not is_first_rank():
         return
     try:
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    except OSError as error:
-        raise FileError(f"{path} cannot be written: {error.strerror}.") from error
+        target = path.resolve()
+        if target.exists() and not target.is_file() and not target.is_dir():
+            with target.open("wb") as device:
+                device.write(content)
+        else:
+            _replace(target, content)
+    except (OSError, RuntimeError, ValueError) as error:  # a loop of links, a name with a null
+        raise FileError(f"{path} cannot be written: {_reason(error)}.") from error
+
+
+def _replace(path: Path, content: bytes) -> None:
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".learnrate.")
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(content)
@@ -48,10 +59,36 @@ def write_bytes(path: Path, content: bytes) -> None:
             os.fsync(file.fileno())
         os.chmod(temporary, 0o666 & ~_umask())  # noqa: PTH101 - a name, not a Path
         os.replace(temporary, path)  # noqa: PTH105 - a name, not a Path
-    except OSError as error:
+    except OSError:
         with contextlib.suppress(OSError):
             os.unlink(temporary)  # noqa: PTH108 - a name, not a Path
-        raise FileError(f"{path} cannot be written: {error.strerror}.") from error
+        raise
+
+
+def check_writable(path: Path) -> None:
+    """Refuse a file that cannot be written, before the work that would be lost.
+
+    Raises:
+        FileError: the path is a folder, its folder does not exist, or writing is not permitted.
+    """
+    if path.is_dir():
+        raise FileError(f"{path} cannot be written: it is a folder. Name a file in it.")
+    try:
+        target = path.resolve()
+        folder_exists = target.parent.is_dir()
+    except (OSError, RuntimeError, ValueError) as error:
+        raise FileError(f"{path} cannot be written: {_reason(error)}.") from error
+    if not folder_exists:
+        raise FileError(
+            f"{path} cannot be written: the folder {target.parent} does not exist. Create it first."
+        )
+    if not os.access(target if target.exists() else target.parent, os.W_OK):
+        raise FileError(f"{path} cannot be written: Permission denied.")
+
+
+def _reason(error: Exception) -> str:
+    """What the system says of a file; the path is named by the caller."""
+    return getattr(error, "strerror", None) or str(error).rstrip(".")
 
 
 def write_text(path: Path, text: str) -> None:
@@ -68,7 +105,8 @@ def read_json(path: Path) -> Any:
     """Read a JSON file.
 
     Raises:
-        FileError: the file does not exist, is not text, or is not complete JSON.
+        FileError: the file does not exist, is not text, is not complete JSON, is nested too deeply,
+            or has a number of too many digits.
     """
     try:
         return json.loads(path.read_text(encoding="utf-8"))
@@ -81,22 +119,24 @@ def read_json(path: Path) -> Any:
             f"{path} is not complete JSON: {error.msg} at line {error.lineno}, column {error.colno}. "
             "Was it cut off while it was written or copied?"
         ) from error
-    except (RecursionError, ValueError) as error:  # also a whole number of thousands of digits
-        raise FileError(
-            f"{path} is JSON that is nested too deeply or too long to read."
-        ) from error
+    except RecursionError:
+        raise FileError(f"{path} cannot be read: its JSON is nested too deeply.") from None
+    except ValueError as error:  # a path with a null byte, or a number of thousands of digits
+        raise FileError(f"{path} cannot be read: {_reason(error)}.") from error
 
 
 def folder_for(out: Path) -> Path:
     """The folder `out`, created if it does not exist.
 
     Raises:
-        FileError: it cannot be created, or is not a folder.
+        FileError: it cannot be created or written, or is not a folder.
     """
     try:
         out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise FileError(f"the folder {out} cannot be created: {error.strerror}.") from error
+    except (OSError, ValueError) as error:
+        raise FileError(f"the folder {out} cannot be created: {_reason(error)}.") from error
+    if not os.access(out, os.W_OK):
+        raise FileError(f"the folder {out} cannot be written: Permission denied.")
     return out
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import torch
 
+from learnrate._checks import check_seed
 from learnrate._errors import ArgumentError
 from learnrate._files import number_or_none, write_bytes
 from learnrate._progress import ProgressBar
@@ -150,6 +151,7 @@ def train(
         >>> learnrate.train(task, "0.1 * warmup(5%) >> linear()", total_steps=50).curve.steps
         50
     """
+    check_seed("train", seed)
     bound = _bound(read_schedule(schedule), task, total_steps)
     check_task(task)
     trial = Trial(bound, seed)

@@ -47,8 +47,33 @@ def test_the_way_on_never_leads_to_another_site(served):
 
 
 @pytest.mark.parametrize(
+    ("path", "location"),
+    [
+        ("/%0d%0aX:1", "/%0D%0AX%3A1"),
+        ("/%E2%98%83", "/%E2%98%83"),
+        ("/%5cevil.example", "/%5Cevil.example"),
+        ("/%5c%5cevil.example/", "/%5C%5Cevil.example/"),
+    ],
+)
+def test_an_address_with_the_token_redirects_within_this_dashboard(served, path, location):
+    status, headers, _ = served.raw("GET", f"{path}?token={served.access.token}")
+    assert (status, headers["location"]) == (303, location)
+    assert "x" not in headers
+
+
+@pytest.mark.parametrize(
     "host",
-    ["evil.example", "evil.example:80", "127.0.0.1.evil.example", "localhost.", "", "10.0.0.1"],
+    [
+        "evil.example",
+        "evil.example:80",
+        "127.0.0.1.evil.example",
+        "localhost.",
+        "",
+        "10.0.0.1",
+        "localhost:x",
+        "localhost:1:2",
+        "[::1]x",
+    ],
 )
 def test_another_host_name_is_refused_even_with_the_token(served, host):
     status, _, text = served.raw("GET", "/api/runs", {**served.bearer, "Host": host})

@@ -247,7 +247,10 @@ BAD = {
         {"halving": 1},
         "whole number N of at least 2, to keep one trial in N; got 1",
     ),
-    "no seeds": ({"seeds": 0}, "at least 1, the trainings at each rate; got 0"),
+    "no seeds": (
+        {"seeds": 0},
+        r"sweep\(seeds=...\) must be a whole number from 1 to 10,000; got 0",
+    ),
     "no steps": ({"total_steps": 0}, "at least 1; got 0"),
     "a shape": ({"shape": "warmpu(3)"}, "warmup"),
 }

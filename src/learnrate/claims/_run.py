@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from learnrate._checks import check_seed
 from learnrate._errors import ArgumentError
 from learnrate._version import __version__
 from learnrate.claims._claim import Claim
@@ -54,6 +55,7 @@ def run_claim(
         >>> str(tested.verdict)
         'holds'
     """
+    check_seed("run_claim", seed)
     chosen = claim if isinstance(claim, Claim) else claim_named(claim)
     start, processor_start = time.perf_counter(), _processor_seconds()
     quick_seeds, full_seeds = chosen.seeds

@@ -14,6 +14,7 @@ from learnrate.cli._common import (
     SeedOption,
     TotalStepsOption,
     console,
+    picture_file,
     print_json,
     reserve_stdout,
     save_picture,
@@ -96,7 +97,9 @@ def run(
     out: Annotated[
         Path | None, typer.Option(help="Store the results in this folder.", show_default=False)
     ] = None,
-    png: Annotated[Path | None, typer.Option(help="Save the picture in this file.")] = None,
+    png: Annotated[
+        Path | None, typer.Option(help="Save the picture in this file.", callback=picture_file)
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Test claims: train, measure, and decide by the rule that was fixed before.

@@ -6,12 +6,14 @@ import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from learnrate._errors import FileError
+from learnrate._files import check_writable, write_bytes
 from learnrate._ranks import is_first_rank
 
 if TYPE_CHECKING:
@@ -29,11 +31,15 @@ __all__ = [
     "TaskArgument",
     "TotalStepsOption",
     "console",
+    "output_file",
+    "picture_file",
     "print_json",
     "reserve_stdout",
     "save_picture",
     "task_from",
 ]
+
+_PICTURE_FORMATS = ("png", "svg", "pdf", "jpg", "jpeg", "webp", "tif", "tiff", "eps", "ps")
 
 TaskArgument = Annotated[str, typer.Argument(metavar="TASK", help="file.py:name or module:name")]
 TotalStepsOption = Annotated[
@@ -107,15 +113,41 @@ def reserve_stdout() -> Iterator[None]:
         yield
 
 
-def save_picture(figure: Any, path: Path) -> None:
-    """Save a matplotlib figure; of several ranks only the first does.
+def output_file(path: Path | None) -> Path | None:
+    """The path of an option that names a file to write; refused before the work is done.
 
     Raises:
-        FileError: matplotlib does not know the format, or the file cannot be written.
+        FileError: the file cannot be written.
     """
-    if not is_first_rank():
-        return
-    try:
-        figure.savefig(path, dpi=150, bbox_inches="tight")
-    except (OSError, ValueError) as error:
-        raise FileError(f"--png {path} cannot be written: {error}.") from error
+    if path is not None:
+        check_writable(path)
+    return path
+
+
+def picture_file(path: Path | None) -> Path | None:
+    """The path of an option that names a picture to write; see `output_file`.
+
+    Raises:
+        FileError: no picture has this suffix, or the file cannot be written.
+    """
+    if path is not None and _picture_format(path) not in _PICTURE_FORMATS:
+        raise FileError(
+            f"{path} must end in .{', .'.join(_PICTURE_FORMATS)}; got {path.suffix!r}. "
+            "A name without a suffix is a PNG file."
+        )
+    return output_file(path)
+
+
+def save_picture(figure: Any, path: Path) -> None:
+    """Save a matplotlib figure in the format of its suffix, PNG if it has none.
+
+    Raises:
+        FileError: the file cannot be written.
+    """
+    picture = BytesIO()
+    figure.savefig(picture, format=_picture_format(path), dpi=150, bbox_inches="tight")
+    write_bytes(path, picture.getvalue())
+
+
+def _picture_format(path: Path) -> str:
+    return path.suffix[1:].lower() or "png"

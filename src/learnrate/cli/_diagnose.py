@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from learnrate._errors import ArgumentError, LearnrateError
-from learnrate.cli._common import StoreOption, console
+from learnrate.cli._common import StoreOption, console, output_file
 
 if TYPE_CHECKING:
     from learnrate.schedules import Schedule
@@ -60,7 +60,9 @@ def diagnose(
     validation: Annotated[str | None, NameOption] = None,
     gradient_norm: Annotated[str | None, NameOption] = None,
     step: Annotated[str | None, NameOption] = None,
-    html: Annotated[Path | None, typer.Option(help="Save an HTML page here.")] = None,
+    html: Annotated[
+        Path | None, typer.Option(help="Save an HTML page here.", callback=output_file)
+    ] = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print a JSON list of findings and nothing else.")
     ] = False,

@@ -7,14 +7,17 @@ from typing import Annotated
 
 import typer
 
-from learnrate.cli._common import RunArgument, StoreOption
+from learnrate.cli._common import RunArgument, StoreOption, output_file
 
 __all__ = ["export"]
 
 
 def export(
     run: RunArgument,
-    to: Annotated[Path, typer.Option(help="A file whose name ends in .csv or .parquet.")],
+    to: Annotated[
+        Path,
+        typer.Option(help="A file whose name ends in .csv or .parquet.", callback=output_file),
+    ],
     store: StoreOption = None,
 ) -> None:
     """Write the points of a run as CSV or Parquet, one row for each update.

@@ -12,6 +12,7 @@ from learnrate.cli._common import (
     SeedOption,
     TaskArgument,
     console,
+    picture_file,
     print_json,
     reserve_stdout,
     save_picture,
@@ -30,7 +31,9 @@ def find(
     ] = "exponential",
     repeats: Annotated[int, typer.Option(help="The number of runs, each with its own seed.")] = 3,
     seed: SeedOption = 0,
-    png: Annotated[Path | None, typer.Option(help="Save the picture to this file.")] = None,
+    png: Annotated[
+        Path | None, typer.Option(help="Save the picture to this file.", callback=picture_file)
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Run a range test: a short training at a rate that rises until the loss diverges.

@@ -13,6 +13,7 @@ from learnrate.cli._common import (
     JsonOption,
     SeedOption,
     console,
+    picture_file,
     print_json,
     reserve_stdout,
     save_picture,
@@ -57,7 +58,10 @@ def sweep(
         Path | None, typer.Option(help="Folder in which finished trials are kept.")
     ] = None,
     png: Annotated[
-        Path | None, typer.Option(help="File for a picture of the loss over both rates.")
+        Path | None,
+        typer.Option(
+            help="File for a picture of the loss over both rates.", callback=picture_file
+        ),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -116,7 +120,10 @@ def train(
         Path | None, typer.Option(help="Folder for meta.json and the weights, model.pt.")
     ] = None,
     png: Annotated[
-        Path | None, typer.Option(help="File for a picture of the learned rates below 0.")
+        Path | None,
+        typer.Option(
+            help="File for a picture of the learned rates below 0.", callback=picture_file
+        ),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -238,7 +245,8 @@ def theory(
         typer.Option(help="Simulate this many runs for comparison.", show_default=False),
     ] = None,
     plot: Annotated[
-        Path | None, typer.Option(help="File for a picture like the paper's figure.")
+        Path | None,
+        typer.Option(help="File for a picture like the paper's figure.", callback=picture_file),
     ] = None,
     seed: SeedOption = 0,
     as_json: JsonOption = False,

@@ -9,7 +9,13 @@ from typing import Annotated
 import typer
 
 from learnrate._errors import ArgumentError
-from learnrate.cli._common import JsonOption, console, print_json, save_picture
+from learnrate.cli._common import (
+    JsonOption,
+    console,
+    picture_file,
+    print_json,
+    save_picture,
+)
 
 __all__ = ["scale"]
 
@@ -32,7 +38,9 @@ def scale(
             help="Which column is what; lr, loss, N, D and B are found by their usual names.",
         ),
     ] = "",
-    png: Annotated[Path | None, typer.Option(help="Save the picture to this file.")] = None,
+    png: Annotated[
+        Path | None, typer.Option(help="Save the picture to this file.", callback=picture_file)
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Fit how the best rate depends on model, data and batch, and predict it for another run.

@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from learnrate._errors import ArgumentError
-from learnrate.cli._common import JsonOption, console, print_json, save_picture
+from learnrate.cli._common import (
+    JsonOption,
+    console,
+    output_file,
+    picture_file,
+    print_json,
+    save_picture,
+)
 
 if TYPE_CHECKING:
     from learnrate.schedules import Schedule
@@ -25,8 +32,12 @@ def show(
         int | None,
         typer.Option("--total-steps", help="Length of the run, in optimizer updates."),
     ] = None,
-    png: Annotated[Path | None, typer.Option(help="Save the picture to this file.")] = None,
-    html: Annotated[Path | None, typer.Option(help="Save a web page to this file.")] = None,
+    png: Annotated[
+        Path | None, typer.Option(help="Save the picture to this file.", callback=picture_file)
+    ] = None,
+    html: Annotated[
+        Path | None, typer.Option(help="Save a web page to this file.", callback=output_file)
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Draw one or several schedules in the terminal, an image or a web page.

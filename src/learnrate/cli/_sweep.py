@@ -15,6 +15,8 @@ from learnrate.cli._common import (
     TaskArgument,
     TotalStepsOption,
     console,
+    output_file,
+    picture_file,
     print_json,
     reserve_stdout,
     save_picture,
@@ -71,8 +73,13 @@ def sweep(
     out: Annotated[
         Path | None, typer.Option(help="The folder for trials that have ended.")
     ] = None,
-    png: Annotated[Path | None, typer.Option(help="Save the picture to this file.")] = None,
-    csv: Annotated[Path | None, typer.Option(help="Save one line per trial to this file.")] = None,
+    png: Annotated[
+        Path | None, typer.Option(help="Save the picture to this file.", callback=picture_file)
+    ] = None,
+    csv: Annotated[
+        Path | None,
+        typer.Option(help="Save one line per trial to this file.", callback=output_file),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Train at many rates with several seeds, and show the final loss at each rate and the best rate.

@@ -11,6 +11,7 @@ import contextlib
 import hmac
 import ipaddress
 import os
+import re
 import secrets
 import socket
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from pathlib import Path
 __all__ = ["Access", "access_for", "is_loopback"]
 
 _SECRET_BYTES = 32
+_HOST = re.compile(r"(?P<name>\[[^\]]*\]|[^:]*)(:[0-9]{1,5})?")  # localhost:80, [::1]:80
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "[::1]"})
 
 
@@ -45,10 +47,11 @@ class Access:
 
     def is_own_host(self, host: str) -> bool:
         """Whether a Host header, with or without a port, names this dashboard."""
-        name = _without_port(host).lower()
-        if name in self.names:
-            return True
-        return self.addresses and _address(name) is not None
+        match = _HOST.fullmatch(host.lower())
+        if match is None:
+            return False
+        name = match["name"]
+        return name in self.names or (self.addresses and _address(name) is not None)
 
     def has_token(self, text: str) -> bool:
         """Whether a text is the token, compared in constant time."""
@@ -93,12 +96,6 @@ def _address(name: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
         return ipaddress.ip_address(name.removeprefix("[").removesuffix("]"))
     except ValueError:
         return None
-
-
-def _without_port(host: str) -> str:
-    if host.startswith("["):  # [::1]:80
-        return host.partition("]")[0] + "]"
-    return host.partition(":")[0]
 
 
 def _secret() -> bytes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from http.cookies import CookieError, SimpleCookie
 from typing import TYPE_CHECKING
-from urllib.parse import parse_qsl, urlencode
+from urllib.parse import parse_qsl, quote, urlencode
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -122,7 +122,8 @@ class RequestGuard:
         if not _tokens(scope):
             return None
         query = [pair for pair in _query(scope) if pair[0] != "token"]
-        path: str = "/" + scope["path"].lstrip("/")  # //name would be another site
+        # Quoted, because //name and /\\name would be another site, and a line break another header.
+        path = "/" + quote(scope["path"].lstrip("/"))
         return path + (f"?{urlencode(query)}" if query else "")
 
     def _cookie(self, scope: Scope) -> str:

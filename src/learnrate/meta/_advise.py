@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from learnrate._checks import check_seed
 from learnrate._records import to_dict
 from learnrate.meta._inner import adapted
 from learnrate.meta._learner import Learner
@@ -110,6 +111,7 @@ def advise(task: MetaTask, *, episodes: int = 200, probe: int = 100, seed: int =
         >>> advise(task, probe=0).regime.name
         'NOISE'
     """
+    check_seed("advise", seed)
     count = max(_FOLDS, checked_count("episodes", episodes))
     with kept_random_state():
         seed_everything(seed)

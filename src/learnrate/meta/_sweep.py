@@ -14,6 +14,7 @@ import numpy as np
 import torch
 
 from learnrate._axes import draw_panel
+from learnrate._checks import check_seed
 from learnrate._errors import ArgumentError
 from learnrate._files import folder_for, number_or_none
 from learnrate._progress import ProgressBar
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 __all__ = ["JOURNAL_NAME", "MetaSweep", "read_grid", "sweep"]
 
 JOURNAL_NAME = "meta.jsonl"
+_MAX_RATES = 10_000
 _STACK_SIZE = 64  # trials that train at once
 
 
@@ -155,6 +157,7 @@ def sweep(
         >>> sweep(task, [-0.1, 0.0, 0.1], [0.0, 0.1], seeds=2, total_steps=5).losses.shape
         (3, 2, 2)
     """
+    check_seed("sweep", seed)
     inner, adapt = _checked("inner_lr", inner_lr), _checked("adapt_lr", adapt_lr)
     total_steps = checked_count(
         "total_steps", task.total_steps if total_steps is None else total_steps
@@ -301,15 +304,18 @@ def read_grid(text: str, option: str) -> list[float]:
         if len(parts) == 1:
             rates = [float(part) for part in text.split(",")]
         else:
-            low, high, number = parts
-            rates = [
-                float(f"{rate:.6g}") + 0.0
-                for rate in np.linspace(float(low), float(high), int(number))
-            ]
+            first, last, number = parts
+            low, high, count = float(first), float(last), int(number)
     except ValueError as error:
         raise ArgumentError(
             f"{option} must be low:high:count or rates with commas; got {text!r}. {way_out}"
         ) from error
+    if len(parts) > 1:
+        if not 1 <= count <= _MAX_RATES:
+            raise ArgumentError(
+                f"{option} must have 1 to {_MAX_RATES:,} rates; got {text!r}. {way_out}"
+            )
+        rates = [float(f"{rate:.6g}") + 0.0 for rate in np.linspace(low, high, count)]
     try:
         return _checked(option, rates)
     except ArgumentError as error:

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from learnrate._axes import draw_panel
+from learnrate._checks import check_seed
 from learnrate._errors import ArgumentError
 from learnrate._files import number_or_none
 from learnrate._progress import ProgressBar
@@ -121,6 +122,7 @@ def train(
         >>> train(task, inner_lr=-0.01, adapt_lr=0.01, total_steps=5).losses.shape
         (5,)
     """
+    check_seed("train", seed)
     total_steps = checked_count(
         "total_steps", task.total_steps if total_steps is None else total_steps
     )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from learnrate._checks import check_seed
 from learnrate._errors import ArgumentError, TaskError
 from learnrate._files import folder_for
 from learnrate._progress import ProgressBar
@@ -86,6 +87,7 @@ def plan(
         TaskError: the task cannot be trained, or its loss never falls.
         KeyboardInterrupt: on Ctrl-C; finished trials are kept in `out`.
     """
+    check_seed("plan", seed)
     total_steps = task.run_length(total_steps)
     updates = _updates(total_steps, budget)
     bound_shape = read_shape(SHAPE if shape is None else shape).over(total_steps)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 import torch
 
+from learnrate._checks import check_seed, check_whole
 from learnrate._errors import ArgumentError
 from learnrate._progress import ProgressBar
 from learnrate.range_test._result import RangeTest
@@ -30,6 +31,7 @@ __all__ = ["find", "measure_repeat", "rates_between"]
 
 MODES = ("exponential", "linear")
 MEMORY = 0.8
+_MIN_RATES, _MAX_RATES, _MAX_REPEATS = 10, 1_000_000, 1_000
 _DIVERGENCE_FACTOR = 4.0  # the smooth loss above its lowest
 
 Step = Callable[[float], float]
@@ -90,9 +92,9 @@ def find(
         >>> find(step=step, low=1e-4, high=0.4, repeats=1).suggestion < 0.4
         True
     """
+    check_seed("find", seed)
     lrs = rates_between(low, high, iters, mode)
-    if not (isinstance(repeats, int) and repeats >= 1):
-        raise ArgumentError(f"repeats must be a whole number, at least 1; got {repeats!r}.")
+    check_whole("find", "repeats", repeats, 1, high=_MAX_REPEATS)
     if (task is None) == (step is None):
         raise ArgumentError(
             f"find needs either a task or step=...; got {'neither' if task is None else 'both'}."
@@ -125,13 +127,19 @@ def rates_between(low: float, high: float, iters: int, mode: str) -> np.ndarray:
         raise ArgumentError(f"high must be a finite rate above 0; got {high!r}.")
     if not low < high:
         raise ArgumentError(f"low must be below high; got low={low!r}, high={high!r}.")
-    if not (isinstance(iters, int) and iters >= 10):
-        raise ArgumentError(f"iters must be a whole number, at least 10; got {iters!r}.")
+    check_whole("find", "iters", iters, _MIN_RATES, high=_MAX_RATES)
     if mode not in MODES:
         raise ArgumentError(f"mode must be 'exponential' or 'linear'; got {mode!r}.")
-    return (
-        np.geomspace(low, high, iters) if mode == "exponential" else np.linspace(low, high, iters)
-    )
+    if mode == "linear":
+        return np.linspace(low, high, iters)
+    decades = math.log10(high) - math.log10(low)
+    if decades > iters - 1:
+        raise ArgumentError(
+            f"find must try at least one rate in each factor of 10 from low={low!r} to "
+            f"high={high!r}, {math.ceil(decades) + 1} rates; got iters={iters!r}. Raise iters or "
+            "narrow the range."
+        )
+    return np.geomspace(low, high, iters)
 
 
 def _task_losses(task: Task, lrs: np.ndarray, seeds: list[int], bar: ProgressBar) -> np.ndarray:

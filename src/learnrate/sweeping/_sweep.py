@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from learnrate._checks import check_seed, check_whole
 from learnrate._errors import ArgumentError
 from learnrate._files import folder_for
 from learnrate._progress import ProgressBar
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 __all__ = ["JOURNAL_NAME", "rates_in", "sweep"]
 
 JOURNAL_NAME = "sweep.trials.jsonl"
+_MAX_RATES = _MAX_SEEDS = 10_000
 
 
 def sweep(
@@ -84,6 +86,7 @@ def sweep(
         >>> len(result.trials), result.best > 0.01
         (6, True)
     """
+    check_seed("sweep", seed)
     rates = _checked_rates(lr)
     count, shaped = _checked_seeds(seeds), read_shape(shape)
     total_steps = task.run_length(total_steps)
@@ -204,10 +207,7 @@ def _checked_rates(lr: Sequence[float]) -> list[float]:
 
 
 def _checked_seeds(seeds: int) -> int:
-    if not isinstance(seeds, int) or isinstance(seeds, bool) or seeds < 1:
-        raise ArgumentError(
-            f"seeds must be a whole number of at least 1, the trainings at each rate; got {seeds!r}."
-        )
+    check_whole("sweep", "seeds", seeds, 1, "It is the trainings at each rate.", high=_MAX_SEEDS)
     return seeds
 
 
@@ -245,9 +245,9 @@ def rates_in(text: str) -> list[float]:
         raise ArgumentError(
             f"lr must be low:high:count or rates separated by commas; got {text!r}. {way_out}"
         ) from error
-    if not (0 < low < high < math.inf and count >= 2):
+    if not (0 < low < high < math.inf and 2 <= count <= _MAX_RATES):
         raise ArgumentError(
-            f"lr must be low:high:count with 0 < low < high and at least 2 rates; got {text!r}. "
-            f"{way_out}"
+            f"lr must be low:high:count with 0 < low < high and 2 to {_MAX_RATES:,} rates; "
+            f"got {text!r}. {way_out}"
         )
     return [float(f"{rate:.4g}") for rate in np.geomspace(low, high, count)]

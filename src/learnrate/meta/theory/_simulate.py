@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from learnrate._checks import check_seed
 from learnrate._errors import ArgumentError
 from learnrate._progress import ProgressBar
 from learnrate.meta.theory._problem import OVER
@@ -157,6 +158,7 @@ def simulate(
         >>> gain.mean < -4 * gain.error
         True
     """
+    check_seed("simulate", seed)
     size = problem.n_val * problem.tasks if problem.regime == OVER else problem.dim
     most = int(_MOST_BYTES / (8 * 3 * size * (size + 2)))
     if not isinstance(runs, int) or isinstance(runs, bool) or not 2 <= runs <= most:
