@@ -55,6 +55,7 @@ bench: $(VENV)/.bench  ## measurements, each against its peer in the same run
 	$(BIN)/python benchmarks/tuners.py --page docs/speed.md
 	$(BIN)/python benchmarks/meta_throughput.py
 	$(BIN)/python benchmarks/dashboard.py
+	$(BIN)/python benchmarks/diagnose_rows.py
 	$(BIN)/python benchmarks/what_if.py --page docs/how-to/probes.md
 	$(BIN)/python benchmarks/edge_of_stability.py --page docs/how-to/probes.md
 

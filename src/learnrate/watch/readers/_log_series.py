@@ -146,15 +146,16 @@ def observed(
     latest: dict[str, tuple[np.ndarray, np.ndarray]] = {}
     for name, (step, value) in tracks.items():
         latest[name] = _latest(step, value, resumed)
-        left_out = max(left_out, int(np.unique(step).size - latest[name][0].size))
+        if (np.diff(step) < 0).any():
+            left_out = max(left_out, step.size - latest[name][0].size)
     if "lr" in chosen.columns:
         rates = [name for name in chosen.columns["lr"] if latest[name][0].size]
         chosen.rates = len(rates)
         main = main_rate({name: latest[name] for name in rates}) if rates else None
         chosen.columns = chosen.columns | {"lr": [main] if main else []}
     if left_out:
-        chosen.notes.append(f"an earlier attempt at {left_out:,} steps is left out")
-    all_steps = np.unique(np.concatenate([latest[n][0] for n in latest] or [np.empty(0)]))
+        chosen.notes.append(f"{left_out:,} rows of an earlier attempt are left out")
+    all_steps = _union([steps for steps, _ in latest.values()])
     columns = {}
     for column, series_names in chosen.columns.items():
         parts = []
@@ -164,6 +165,9 @@ def observed(
                 value = np.where(np.isfinite(value), value, np.inf)
             else:
                 value = np.where(np.isfinite(value), value, np.nan)
+            if step.size == all_steps.size:
+                parts.append(value)
+                continue
             parts.append(np.full(all_steps.shape, np.nan))
             parts[-1][np.searchsorted(all_steps, step)] = value
         with np.errstate(over="ignore"):
@@ -176,6 +180,15 @@ def observed(
         total_steps=total_steps,
         facts={**(facts or {}), **more, "read_as": chosen.to_dict()},
     )
+
+
+def _union(steps: list[np.ndarray]) -> np.ndarray:
+    """All steps of some series, each of which rises."""
+    longest = max(steps, key=len)
+    if all(other is longest or np.array_equal(other, longest) for other in steps):
+        return longest
+    merged = np.sort(np.concatenate(steps), kind="stable")
+    return merged[np.append(True, np.diff(merged) > 0)]
 
 
 def _count_on(

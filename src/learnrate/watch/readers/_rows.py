@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from itertools import islice
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -35,7 +35,7 @@ def table_of(rows: Iterable[dict[str, Any]], names: Names) -> LogTable:
     count = 0
     iterator = iter(rows)
     while block := list(islice(iterator, TABLE_BLOCK)):
-        for name in dict.fromkeys(name for row in block for name in row):
+        for name in dict.fromkeys(chain.from_iterable(block)):
             if name not in kinds:
                 kinds[name] = is_number_of_interest(name, names), is_text_of_interest(name)
             is_number, is_text = kinds[name]

@@ -167,7 +167,8 @@ def _counted(
             counter = counter.copy()
             counter[rows] = step
             chosen.step = f"{epoch!r} and {name!r}"
-    first = _counts_from(step, planned)
+    is_own_export = "attempt" in table.numbers  # whose steps are as this package counts them
+    first = 0 if is_own_export else _counts_from(step, planned)
     if first:
         chosen.step += ", counted from 1"
     loss = _row_values(table, chosen.columns.get("loss", []), rows)

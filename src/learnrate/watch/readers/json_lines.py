@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from learnrate._errors import FileError
 from learnrate._progress import ProgressBar
-from learnrate.watch.readers._csv import TABLE_BLOCK, TABLE_LIMIT, TABLE_WAY_OUT
+from learnrate.watch.readers._csv import TABLE_LIMIT, TABLE_WAY_OUT
 from learnrate.watch.readers._reader import MIB, Reader, first_bytes, size_within
 from learnrate.watch.readers._rows import flat, table_of
 from learnrate.watch.readers._table_runs import runs_in
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["READER", "is_json_lines"]
 
 _LINE_LIMIT = 1 * MIB  # of a first line that is looked at
+_BLOCK_BYTES = 2 * MIB  # of lines that are parsed at once
 
 
 def is_json_lines(path: Path) -> bool:
@@ -50,30 +51,47 @@ def _read(path: Path, names: Names) -> list[Observations]:
 
 
 def _objects(path: Path, size: int) -> Iterator[dict[str, Any]]:
-    bytes_read, broken_line = 0, 0
+    first_line, bytes_read = 1, 0
     with ProgressBar(size) as bar, path.open("rb") as file:
-        for number, line in enumerate(file, 1):
-            bytes_read += len(line)
-            if number % TABLE_BLOCK == 0:
-                bar.show(bytes_read, f"reading {path.name}")
-            if not line.strip():
-                continue
-            if broken_line:
-                raise _not_an_object(path, broken_line)
-            try:
-                row = json.loads(line)
-            except ValueError:
-                broken_line = number  # allowed for the last line, cut off while it was written
-                continue
-            except RecursionError as error:
-                raise FileError(
-                    f"{path}, line {number}, has objects nested too deeply to be read."
-                ) from error
-            if not isinstance(row, dict):
-                raise _not_an_object(path, number)
-            yield flat(row)
-    if broken_line == 1:
-        raise _not_an_object(path, 1)
+        while lines := file.readlines(_BLOCK_BYTES):
+            bytes_read += sum(map(len, lines))
+            bar.show(min(size, bytes_read), f"reading {path.name}")
+            yield from map(flat, _parsed(path, lines, first_line, is_end=bytes_read >= size))
+            first_line += len(lines)
+
+
+def _parsed(
+    path: Path, lines: list[bytes], first_line: int, *, is_end: bool
+) -> list[dict[str, Any]]:
+    """The objects in some lines, parsed at once if nothing is wrong with them."""
+    try:
+        rows = json.loads(b"[" + b",".join(line for line in lines if line.strip()) + b"]")
+        if len(rows) == len(lines) and all(type(row) is dict for row in rows):
+            return rows  # type: ignore[no-any-return]
+    except (ValueError, RecursionError):
+        pass
+    rows = []
+    for number, line in enumerate(lines, first_line):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+        except ValueError as error:
+            if (
+                is_end
+                and number > 1
+                and not any(map(bytes.strip, lines[number - first_line + 1 :]))
+            ):
+                break  # cut off while it was written
+            raise _not_an_object(path, number) from error
+        except RecursionError as error:
+            raise FileError(
+                f"{path}, line {number}, has objects nested too deeply to be read."
+            ) from error
+        if not isinstance(row, dict):
+            raise _not_an_object(path, number)
+        rows.append(row)
+    return rows
 
 
 def _not_an_object(path: Path, line: int) -> FileError:
