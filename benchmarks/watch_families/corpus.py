@@ -1,0 +1,52 @@
+"""Training the corpus: the sweeps of a family, then its runs."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from typing import TYPE_CHECKING
+
+from .logs import FOLDER, read_truth, record, write_logs, write_truth
+from .rates import planned_schedule
+from .specs import Spec, setups, specs
+from .sweep import Truth, cost_of, sweep
+from .training import train
+
+if TYPE_CHECKING:
+    from .logs import LoggedRun
+
+__all__ = ["train_family"]
+
+_NO_COST = 0.1  # the largest cost of a healthy rate against the best
+
+
+def train_family(family: str, *, again: bool = False) -> None:
+    """Sweep and train a family; what is stored stays, unless its runs are to be trained again.
+
+    Args:
+        family: its name.
+        again: train the runs anew.
+    """
+    begin = time.perf_counter()
+    truths = dict(read_truth(family))
+    for setup in setups(family):
+        if setup.name not in truths:
+            truths[setup.name] = sweep(setup)
+            write_truth(family, truths)
+    print(f"{family}: sweeps {time.perf_counter() - begin:.0f} s", flush=True)
+    if (FOLDER / f"{family}.parquet").is_file() and not again:
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        runs = [_run(spec, truths[spec.setup.name], f"{folder}/runs.db") for spec in specs(family)]
+    write_logs(family, runs)
+    print(f"{family}: {len(runs)} runs {time.perf_counter() - begin:.0f} s", flush=True)
+
+
+def _run(spec: Spec, truth: Truth, store: str) -> LoggedRun:
+    factor = spec.factor
+    if spec.fault == "healthy" and cost_of(truth, truth.at_factor(factor)) > _NO_COST:
+        factor = 1.0
+    spec = Spec(**vars(spec) | {"factor": factor})
+    peak = float(f"{factor * truth.best_rate:.6g}")
+    planned = str(planned_schedule(spec, peak)) if spec.planned else None
+    return record(spec, train(spec, peak, truth.norm, store), peak, planned)
