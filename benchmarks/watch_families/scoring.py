@@ -52,7 +52,7 @@ class Score:
         runs: judged runs by the class of their fault.
         right: of these, runs whose fault is named.
         right_by_fault: the same by fault; `runs_by_fault` counts them.
-        missed: runs whose fault is not named, with what is said instead.
+        missed: runs whose fault is not named, with what is by_view instead.
         wrong: runs that are told to go the wrong way, with the codes.
         lower, lower_right: runs with a finding that the rate is too high, and those of which it is
             true; of those where it is neither right nor wrong none is counted.
@@ -81,8 +81,8 @@ class Score:
         """The share of the runs of a class whose fault is named."""
         return self.right[name] / self.runs[name] if self.runs[name] else None
 
-    def add(self, run: LoggedRun, label: Label, found: Iterable[Verdict]) -> None:  # noqa: D102
-        verdict_list = list(found)
+    def add(self, run: LoggedRun, label: Label, run_verdicts: Iterable[Verdict]) -> None:  # noqa: D102
+        verdict_list = list(run_verdicts)
         codes = " ".join(f"{verdict.code}:{verdict.severity}" for verdict in verdict_list)
         directions = {verdict.direction for verdict in verdict_list}
         self._add_directions(run.name, label, directions, codes)
@@ -137,16 +137,16 @@ def verdicts(
         views: some of `VIEWS`.
         only: the codes of the rules to run; None for all.
     """
-    said: dict[str, dict[str, tuple[Verdict, ...]]] = {view: {} for view in views}
+    by_view: dict[str, dict[str, tuple[Verdict, ...]]] = {view: {} for view in views}
     for family in families:
         for run in logged_runs(family):
             if label_of(run).counts:
-                for view, by_run in said.items():
+                for view, by_run in by_view.items():
                     by_run[run.name] = tuple(
                         Verdict(finding.code, str(finding.severity), direction_of(finding))
                         for finding in findings_in(run, view, options, only)
                     )
-    return said
+    return by_view
 
 
 def score_of(families: Iterable[str], by_run: Mapping[str, tuple[Verdict, ...]]) -> Score:
@@ -179,5 +179,5 @@ def scores(
         views: some of `VIEWS`.
     """
     chosen = list(FAMILIES if families is None else families)
-    said = verdicts(chosen, Options(**(options_by_rule or {})), views)
-    return {view: score_of(chosen, by_run) for view, by_run in said.items()}
+    by_view = verdicts(chosen, Options(**(options_by_rule or {})), views)
+    return {view: score_of(chosen, by_run) for view, by_run in by_view.items()}
