@@ -52,7 +52,7 @@ class Score:
         runs: judged runs by the class of their fault.
         right: of these, runs whose fault is named.
         right_by_fault: the same by fault; `runs_by_fault` counts them.
-        missed: runs whose fault is not named, with what is by_view instead.
+        missed: runs whose fault is not named, with what is said instead.
         wrong: runs that are told to go the wrong way, with the codes.
         lower, lower_right: runs with a finding that the rate is too high, and those of which it is
             true; of those where it is neither right nor wrong none is counted.
