@@ -1,12 +1,14 @@
 """What the findings say of runs from eighteen families of work that no rule was made for.
 
-    PYTHONPATH=benchmarks python -m watch_families train    # an hour of one core; what is stored stays
+    PYTHONPATH=benchmarks python -m watch_families train    # minutes of one core; what is stored stays
     PYTHONPATH=benchmarks python -m watch_families score    # a minute or two, no training
     PYTHONPATH=benchmarks python -m watch_families table --page docs/findings/measured.md
 
 Every command takes `--families WORD,WORD` (families whose names contain a word). `train` takes
 `--data FOLDER` (or LEARNRATE_DATA) and `--again`, which trains stored runs anew, as is needed when
-`attach` records more than before. The sweeps are kept then.
+`attach` records more than before; the sweeps are kept then. `score` judges with the default
+thresholds and lists by name what is judged wrongly. `table` judges each family with thresholds that
+are chosen without it.
 """
 
 from __future__ import annotations
@@ -16,25 +18,47 @@ import os
 from pathlib import Path
 
 import torch
+from _page import write_section
 
+from .corpus import train_family
 from .families import FAMILIES
+from .leave_out import left_out_scores
+from .scoring import scores
+from .table import named_lists, page_text
+from .views import VIEWS
+
+__all__ = ["main"]
 
 
 def main() -> None:
     """Run the command."""
     arguments = _arguments()
+    if arguments.data is not None:
+        os.environ["LEARNRATE_DATA"] = arguments.data
     words = [word for word in arguments.families.split(",") if word]
     families = [
         family for family in FAMILIES if not words or any(word in family for word in words)
     ]
     if arguments.command == "train":
-        from .corpus import train_family  # noqa: PLC0415 - it needs the data
-
-        if arguments.data is not None:
-            os.environ["LEARNRATE_DATA"] = arguments.data
         torch.set_num_threads(1)
         for family in families:
             train_family(family, again=arguments.again)
+    elif arguments.command == "score":
+        _score(families)
+    else:
+        text = page_text(*left_out_scores(families, VIEWS))
+        if arguments.page:
+            write_section(arguments.page, "watch-families", text)
+        print(text)
+
+
+def _score(families: list[str]) -> None:
+    """Judge with the default thresholds, and list what is judged wrongly."""
+    pooled = scores(families=families)
+    by_family = {family: scores(families=[family]) for family in families}
+    present = {family: by_view for family, by_view in by_family.items() if by_view["live"].healthy}
+    print(page_text(pooled, present))
+    print(named_lists(pooled))
 
 
 def _arguments() -> argparse.Namespace:

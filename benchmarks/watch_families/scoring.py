@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from learnrate.watch import Options, Severity
 
+from .cache import cached
 from .families import FAMILIES
 from .labels import direction_of, is_right, label_of
 from .logs import logged_runs
@@ -22,8 +24,6 @@ if TYPE_CHECKING:
     from .logs import LoggedRun
 
 __all__ = ["Score", "Verdict", "score_of", "scores", "verdicts"]
-
-RATE_CLASSES = ("too high, x10 and x30", "too high, x1000", "too low, /30", "too low, /100")
 
 
 class Verdict(NamedTuple):
@@ -49,13 +49,14 @@ class Score:
         warned: healthy runs with a warning or an error, by name with the codes.
         errors: healthy runs with an error.
         advised: healthy runs with a finding of any severity on the height of the rate.
-        runs: judged runs by the class of their fault.
+        runs: judged runs with a fault by the class of their fault.
         right: of these, runs whose fault is named.
         right_by_fault: the same by fault; `runs_by_fault` counts them.
         missed: runs whose fault is not named, with what is said instead.
         wrong: runs that are told to go the wrong way, with the codes.
         lower, lower_right: runs with a finding that the rate is too high, and those of which it is
             true; of those where it is neither right nor wrong none is counted.
+        raised, raised_right: the same of findings that the rate is too low.
         blamed: runs with a data fault that are told to change the rate.
         data: runs with a data fault.
     """
@@ -81,7 +82,8 @@ class Score:
         """The share of the runs of a class whose fault is named."""
         return self.right[name] / self.runs[name] if self.runs[name] else None
 
-    def add(self, run: LoggedRun, label: Label, run_verdicts: Iterable[Verdict]) -> None:  # noqa: D102
+    def add(self, run: LoggedRun, label: Label, run_verdicts: Iterable[Verdict]) -> None:
+        """Count a run with what the rules say of it."""
         verdict_list = list(run_verdicts)
         codes = " ".join(f"{verdict.code}:{verdict.severity}" for verdict in verdict_list)
         directions = {verdict.direction for verdict in verdict_list}
@@ -137,16 +139,33 @@ def verdicts(
         views: some of `VIEWS`.
         only: the codes of the rules to run; None for all.
     """
+    codes = None if only is None else sorted(only)
     by_view: dict[str, dict[str, tuple[Verdict, ...]]] = {view: {} for view in views}
     for family in families:
-        for run in logged_runs(family):
-            if label_of(run).counts:
-                for view, by_run in by_view.items():
-                    by_run[run.name] = tuple(
-                        Verdict(finding.code, str(finding.severity), direction_of(finding))
-                        for finding in findings_in(run, view, options, only)
-                    )
+        if not logged_runs(family):
+            continue
+        for view, by_run in by_view.items():
+            stored = cached(
+                family,
+                f"{view} {options} {codes}",
+                partial(_computed, family, view, options, codes),
+            )
+            for name, run_verdicts in stored.items():
+                by_run[name] = tuple(Verdict(*parts) for parts in run_verdicts)  # type: ignore[arg-type]
     return by_view
+
+
+def _computed(
+    family: str, view: str, options: Options, codes: list[str] | None
+) -> dict[str, list[list[str | None]]]:
+    return {
+        run.name: [
+            [finding.code, str(finding.severity), direction_of(finding)]
+            for finding in findings_in(run, view, options, codes)
+        ]
+        for run in logged_runs(family)
+        if label_of(run).counts
+    }
 
 
 def score_of(families: Iterable[str], by_run: Mapping[str, tuple[Verdict, ...]]) -> Score:
