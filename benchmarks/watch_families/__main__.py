@@ -6,7 +6,8 @@
 
 Every command takes `--families WORD,WORD` (families whose names contain a word). `train` takes
 `--data FOLDER` (or LEARNRATE_DATA) and `--again`, which trains stored runs anew, as is needed when
-`attach` records more than before; the sweeps are kept then. `score` judges with the default
+`attach` records more than before (the sweeps are kept then), and `--half`, which trains every other
+run. `score` judges with the default
 thresholds and lists by name what is judged wrongly. `table` judges each family with thresholds that
 are chosen without it.
 """
@@ -42,7 +43,7 @@ def main() -> None:
     if arguments.command == "train":
         torch.set_num_threads(1)
         for family in families:
-            train_family(family, again=arguments.again)
+            train_family(family, again=arguments.again, half=arguments.half)
     elif arguments.command == "score":
         _score(families)
     else:
@@ -69,6 +70,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--families", default="", help="words in names, separated by commas")
     parser.add_argument("--data", help="folder of the data sets")
     parser.add_argument("--again", action="store_true", help="train stored runs anew")
+    parser.add_argument("--half", action="store_true", help="train only every other run")
     parser.add_argument("--page", type=Path, help="write the tables into this page")
     return parser.parse_args()
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import pickle
 import tempfile
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .logs import FOLDER, read_truth, record, write_logs, write_truth
@@ -18,14 +20,16 @@ if TYPE_CHECKING:
 __all__ = ["train_family"]
 
 _NO_COST = 0.1  # the largest cost of a healthy rate against the best
+_RUNS = Path("build/watch_families/runs")  # what is trained and not yet among the logs
 
 
-def train_family(family: str, *, again: bool = False) -> None:
+def train_family(family: str, *, again: bool = False, half: bool = False) -> None:
     """Sweep and train a family; what is stored stays, unless its runs are to be trained again.
 
     Args:
         family: its name.
         again: train the runs anew.
+        half: train only every other run.
     """
     begin = time.perf_counter()
     truths = dict(read_truth(family))
@@ -36,10 +40,29 @@ def train_family(family: str, *, again: bool = False) -> None:
     print(f"{family}: sweeps {time.perf_counter() - begin:.0f} s", flush=True)
     if (FOLDER / f"{family}.parquet").is_file() and not again:
         return
+    wanted = [spec for spec in specs(family) if not half or spec.is_first_half]
     with tempfile.TemporaryDirectory() as folder:
-        runs = [_run(spec, truths[spec.setup.name], f"{folder}/runs.db") for spec in specs(family)]
+        runs = [
+            _stored_run(spec, truths[spec.setup.name], f"{folder}/runs.db", again=again)
+            for spec in wanted
+        ]
     write_logs(family, runs)
     print(f"{family}: {len(runs)} runs {time.perf_counter() - begin:.0f} s", flush=True)
+
+
+def _stored_run(spec: Spec, truth: Truth, store: str, *, again: bool) -> LoggedRun:
+    """The run, trained unless it was trained before."""
+    name = spec.name.replace("/", "_")
+    file = _RUNS / spec.setup.family / f"{name}.pkl"
+    if file.is_file() and not again:
+        stored: LoggedRun = pickle.loads(file.read_bytes())
+        return stored
+    run = _run(spec, truth, store)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    part = file.with_suffix(".part")
+    part.write_bytes(pickle.dumps(run))
+    part.replace(file)
+    return run
 
 
 def _run(spec: Spec, truth: Truth, store: str) -> LoggedRun:

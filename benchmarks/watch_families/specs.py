@@ -63,6 +63,11 @@ class Spec:
         """Names the run in its family."""
         return f"{self.fault}-{self.seed}-{self.setup.name}"
 
+    @property
+    def is_first_half(self) -> bool:
+        """Whether the run is among the first half of its family: two of four neighbouring seeds."""
+        return (self.seed // 2 + list(FAMILIES).index(self.setup.family)) % 2 == 0
+
 
 _HEALTHY = 19  # runs of a family
 _HEALTHY_FACTORS = (1.0, 1 / 3, 1.0, 2.0, 1.0, 0.5, 1.5)

@@ -226,7 +226,7 @@ FAMILIES = {
         Task(
             name="gaussian",
             make=_elbo(gaussian=True),
-            optimizers=("adam", "rmsprop"),
+            optimizers=("adam",),
             steps=180,
             blanks=_INPUTS_ALONE,
         ),
@@ -242,7 +242,7 @@ FAMILIES = {
         Task(
             name="ring",
             make=_adversarial("ring"),
-            optimizers=("adam", "rmsprop"),
+            optimizers=("adam",),
             steps=220,
             objective="adversarial",
             blanks=_DRAWN,
@@ -250,7 +250,7 @@ FAMILIES = {
         Task(
             name="arcs",
             make=_adversarial("arcs"),
-            optimizers=("adamw",),
+            optimizers=("rmsprop",),
             steps=200,
             objective="adversarial",
             blanks=_DRAWN,
@@ -278,7 +278,7 @@ FAMILIES = {
         Task(
             name="two-towers",
             make=_contrastive(symmetric=True),
-            optimizers=("adamw", "lion"),
+            optimizers=("adamw",),
             steps=160,
             objective="contrastive",
             blanks=_INPUTS_ALONE,

@@ -182,19 +182,13 @@ FAMILIES = {
             steps=150,
         ),
         Task(name="masks", make=_masks(denoising=False), optimizers=("adam",), steps=150),
-        Task(
-            name="denoising",
-            make=_masks(denoising=True),
-            optimizers=("sgd",),
-            steps=150,
-        ),
     ),
     "fine-tuning": (
         Task(
             name="letters",
             make=_fine_tuning("letters"),
             has_classes=True,
-            optimizers=("adamw", "sgd"),
+            optimizers=("sgd",),
             steps=180,
         ),
         Task(name="signal", make=_fine_tuning("signal"), optimizers=("adam",), steps=200),

@@ -215,7 +215,7 @@ FAMILIES = {
         Task(
             name="carts",
             make=_surrogate,
-            optimizers=("adam", "rmsprop"),
+            optimizers=("adam",),
             steps=200,
             objective="policy gradient",
             blanks=_SIMULATED,
@@ -223,7 +223,7 @@ FAMILIES = {
         Task(
             name="values",
             make=_values,
-            optimizers=("adam",),
+            optimizers=("rmsprop",),
             steps=200,
             objective="moving target",
             blanks=_SIMULATED,

@@ -317,13 +317,12 @@ FAMILIES = {
             optimizers=("momentum",),
             steps=150,
         ),
-        Task(name="parity", make=_sequence("parity"), optimizers=("adamw",), steps=150),
     ),
     "language": (
         Task(
             name="transformer",
             make=_language(_Transformer),
-            optimizers=("adamw", "lion"),
+            optimizers=("adamw",),
             steps=150,
             blanks=_TOKENS,
         ),
@@ -339,7 +338,7 @@ FAMILIES = {
         Task(
             name="communities",
             make=_graph_work(communities=True),
-            optimizers=("adam", "sgd"),
+            optimizers=("adam",),
             steps=160,
             blanks=_ONE_BATCH,
         ),
@@ -355,7 +354,7 @@ FAMILIES = {
         Task(
             name="ratings",
             make=_recommendation(clicks=False),
-            optimizers=("adagrad", "adam"),
+            optimizers=("adagrad",),
             steps=200,
             blanks=_TOKENS,
         ),
@@ -371,14 +370,14 @@ FAMILIES = {
         Task(
             name="poisson",
             make=_equation("poisson"),
-            optimizers=("adam", "momentum"),
+            optimizers=("adam",),
             steps=150,
             blanks=_NO_LABELS,
         ),
         Task(
             name="oscillation",
             make=_equation("oscillation"),
-            optimizers=("adamw",),
+            optimizers=("momentum",),
             steps=150,
             blanks=_NO_LABELS,
         ),

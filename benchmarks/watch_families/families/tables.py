@@ -209,7 +209,7 @@ FAMILIES = {
         Task(
             name="equal",
             make=_multi_task(1.0),
-            optimizers=("adamw", "momentum"),
+            optimizers=("adamw",),
             steps=220,
         ),
         Task(name="unequal", make=_multi_task(0.05), optimizers=("rmsprop",), steps=200),
