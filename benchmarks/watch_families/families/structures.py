@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import math
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -13,6 +14,9 @@ from torch.nn import functional
 
 from watch_families.data import folder
 from watch_families.work import Batch, Batches, Task, Work, dense
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 __all__ = ["FAMILIES"]
 
@@ -60,7 +64,7 @@ def _series(name: str) -> tuple[torch.Tensor, torch.Tensor]:
     return torch.tensor(x, dtype=torch.float32), torch.tensor(y, dtype=torch.float32)
 
 
-def _sequence(name: str) -> object:
+def _sequence(name: str) -> Callable[[int, bool], Work]:
     def make(seed: int, shuffled: bool) -> Work:
         x, y = _series(name)
         labelled = name == "parity"
@@ -131,7 +135,7 @@ class _Window(nn.Module):
         return self.dense(x)
 
 
-def _language(kind: type[nn.Module]) -> object:
+def _language(kind: type[nn.Module]) -> Callable[[int, bool], Work]:
     def make(seed: int, shuffled: bool) -> Work:
         tokens, vocabulary = _text()
         model = kind(vocabulary)
@@ -179,7 +183,7 @@ def _graph() -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
     return adjacency, features, community, signal
 
 
-def _graph_work(*, communities: bool) -> object:
+def _graph_work(*, communities: bool) -> Callable[[int, bool], Work]:
     def make(seed: int, shuffled: bool) -> Work:
         adjacency, features, community, signal = _graph()
         first, second = nn.Linear(12, 24), nn.Linear(24, 4 if communities else 1)
@@ -234,7 +238,7 @@ def _ratings() -> tuple[torch.Tensor, torch.Tensor]:
     return torch.stack([users, items], 1), (taste[users] * kind[items]).sum(1) + noise
 
 
-def _recommendation(*, clicks: bool) -> object:
+def _recommendation(*, clicks: bool) -> Callable[[int, bool], Work]:
     def make(seed: int, shuffled: bool) -> Work:
         pairs, ratings = _ratings()
         target = (ratings > 0).float() if clicks else ratings
@@ -265,7 +269,7 @@ def _slope(outputs: torch.Tensor, inputs: torch.Tensor) -> torch.Tensor:
     return torch.autograd.grad(outputs.sum(), inputs, create_graph=True)[0]
 
 
-def _equation(name: str) -> object:
+def _equation(name: str) -> Callable[[int, bool], Work]:
     """A network that solves an equation: -u'' = f on [0, 1], or a damped oscillation."""
 
     def make(seed: int, shuffled: bool) -> Work:
