@@ -35,25 +35,84 @@ def cluster():
     cluster.shutdown()
 
 
-@pytest.mark.parametrize("width", [1, 3])
-def test_the_same_seed_gives_the_same_curve(cluster, width):
+def test_the_same_seed_gives_the_same_curve(cluster):
     trials = make_trials(rates=(0.001, 0.01, 1e6))
-    engine = RayEngine(cluster.address, width=width)
+    engine = RayEngine(cluster.address)
     assert_alike(run_all(make_task(), engine, trials), run_all(make_task(), Sequential(), trials))
     assert engine.notes == []
     assert not ray.is_initialized()
 
 
-def test_a_ray_that_runs_already_is_used_and_left_running(cluster):
+@pytest.fixture(scope="class")
+def connection(cluster):
+    """One connection for all tests of a class, whose workers are started once."""
     ray.init(cluster.address, log_to_driver=False)
-    try:
-        trials = make_trials(seeds=(0,))
+    yield
+    ray.shutdown()
+
+
+@pytest.mark.usefixtures("connection")
+class TestARayThatRunsAlready:
+    def test_it_is_used_and_left_running(self):
+        trials = make_trials(rates=(0.001, 0.01, 1e6))
+        engine = RayEngine(width=3)
         assert_alike(
-            run_all(make_task(), RayEngine(), trials), run_all(make_task(), Sequential(), trials)
+            run_all(make_task(), engine, trials), run_all(make_task(), Sequential(), trials)
         )
+        assert engine.notes == []
         assert ray.is_initialized()
-    finally:
-        ray.shutdown()
+
+    def test_a_trial_that_raises_fails_alone_and_is_not_repeated(self, tmp_path):
+        def fails(model, batch):
+            if float(model[0].weight.detach().abs().max()) > 1.5:
+                with (tmp_path / "raised").open("a") as file:
+                    file.write("x")
+                raise ValueError("bad record")
+            return nn.functional.cross_entropy(model(batch[0]), batch[1])
+
+        trials = make_trials(rates=(0.001, 3.0), seeds=(0,))
+        curves = run_all(make_task(loss=fails), RayEngine(), trials)
+        assert [curves[trial].status for trial in trials] == [Status.FINISHED, Status.FAILED]
+        assert curves[trials[1]].error == "ValueError: bad record"
+        assert (tmp_path / "raised").read_text() == "x"
+
+    def test_a_worker_that_always_dies_is_a_failed_trial(self):
+        home = os.getpid()
+
+        def deadly(model, batch):
+            if os.getpid() != home:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return nn.functional.cross_entropy(model(batch[0]), batch[1])
+
+        curves = run_all(make_task(loss=deadly), RayEngine(), make_trials((0.01,), (0,)))
+        (only,) = curves.values()
+        assert only.status is Status.FAILED
+        assert only.error.startswith("WorkerCrashedError")
+
+    def test_the_users_own_modules_are_sent_with_the_task(self, tmp_path, monkeypatch):
+        (tmp_path / "user_losses.py").write_text(
+            "from torch import nn\ndef loss(m, b):\n    return nn.functional.cross_entropy(m(b[0]), b[1])\n"
+        )
+        monkeypatch.syspath_prepend(tmp_path)
+        import user_losses
+
+        trials = make_trials(seeds=(0,))
+        curves = run_all(make_task(loss=user_losses.loss), RayEngine(), trials)
+        assert_alike(curves, run_all(make_task(), Sequential(), trials))
+
+    def test_the_sweep_streams_into_its_journal(self, tmp_path):
+        swept = sweep(
+            make_task(),
+            [0.001, 0.01, 0.1],
+            seeds=2,
+            total_steps=25,
+            engine=RayEngine(),
+            out=tmp_path,
+            progress=False,
+        )
+        assert swept.engine == "ray"
+        assert swept.choice.reason.startswith("as requested, one trial in each task")
+        assert (tmp_path / JOURNAL_NAME).read_bytes().count(b"\n") == 6
 
 
 def test_a_node_killed_in_the_middle_loses_nothing(cluster, tmp_path):
@@ -79,64 +138,6 @@ def test_a_node_killed_in_the_middle_loses_nothing(cluster, tmp_path):
     killer.join()
     assert_alike(curves, run_all(make_task(), Sequential(), trials))
     assert len(list(places.iterdir())) > 12  # some ran twice
-
-
-def test_a_trial_that_raises_fails_alone_and_is_not_repeated(cluster, tmp_path):
-    def fails(model, batch):
-        if float(model[0].weight.detach().abs().max()) > 1.5:
-            with (tmp_path / "raised").open("a") as file:
-                file.write("x")
-            raise ValueError("bad record")
-        return nn.functional.cross_entropy(model(batch[0]), batch[1])
-
-    trials = make_trials(rates=(0.001, 3.0), seeds=(0,))
-    curves = run_all(make_task(loss=fails), RayEngine(cluster.address), trials)
-    assert [curves[trial].status for trial in trials] == [Status.FINISHED, Status.FAILED]
-    assert curves[trials[1]].error == "ValueError: bad record"
-    assert (tmp_path / "raised").read_text() == "x"
-
-
-def test_a_worker_that_always_dies_is_a_failed_trial(cluster):
-    home = os.getpid()
-
-    def deadly(model, batch):
-        if os.getpid() != home:
-            os.kill(os.getpid(), signal.SIGKILL)
-        return nn.functional.cross_entropy(model(batch[0]), batch[1])
-
-    curves = run_all(
-        make_task(loss=deadly), RayEngine(cluster.address), make_trials((0.01,), (0,))
-    )
-    (only,) = curves.values()
-    assert only.status is Status.FAILED
-    assert only.error.startswith("WorkerCrashedError")
-
-
-def test_the_users_own_modules_are_sent_with_the_task(cluster, tmp_path, monkeypatch):
-    (tmp_path / "user_losses.py").write_text(
-        "from torch import nn\ndef loss(m, b):\n    return nn.functional.cross_entropy(m(b[0]), b[1])\n"
-    )
-    monkeypatch.syspath_prepend(tmp_path)
-    import user_losses
-
-    trials = make_trials(seeds=(0,))
-    curves = run_all(make_task(loss=user_losses.loss), RayEngine(cluster.address), trials)
-    assert_alike(curves, run_all(make_task(), Sequential(), trials))
-
-
-def test_the_sweep_streams_into_its_journal(cluster, tmp_path):
-    swept = sweep(
-        make_task(),
-        [0.001, 0.01, 0.1],
-        seeds=2,
-        total_steps=25,
-        engine=RayEngine(cluster.address),
-        out=tmp_path,
-        progress=False,
-    )
-    assert swept.engine == "ray"
-    assert swept.choice.reason.startswith("as requested, one trial in each task")
-    assert (tmp_path / JOURNAL_NAME).read_bytes().count(b"\n") == 6
 
 
 CTRL_C = """
