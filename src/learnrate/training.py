@@ -51,6 +51,7 @@ class Trained:
         run: the run's id in the store; None if it was not recorded.
         edits: all edits that took effect, of people, controllers and the guard, in order.
         findings: the findings of the rules while the run was recorded.
+        not_judged: what the rules could not judge of the rate, and why; empty if nothing.
     """
 
     schedule: Schedule
@@ -61,6 +62,7 @@ class Trained:
     run: str | None = None
     edits: tuple[Edit, ...] = ()
     findings: tuple[Finding, ...] = ()
+    not_judged: str = ""
 
     def save_weights(self, path: str | Path) -> None:
         """Save the model's `state_dict` atomically. Does nothing if `model` is None.
@@ -89,6 +91,7 @@ class Trained:
             "changes": [asdict(change) for change in self.changes],
             "edits": [edit.to_dict() for edit in self.edits],
             "findings": [finding.to_dict() for finding in self.findings],
+            "not_judged": self.not_judged,
             "validation": number_or_none(self.curve.validation),
             "seconds": self.curve.seconds,
             "curve": [
@@ -183,6 +186,7 @@ def train(
         run=None if run is None else run.id,
         edits=() if run is None else run.edited.edits,
         findings=() if run is None else tuple(run.findings),
+        not_judged="" if run is None else run.not_judged,
     )
 
 

@@ -79,7 +79,7 @@ def test_a_run_in_a_store_that_is_read_as_a_log_is_compared_with_its_schedule_as
 def test_a_finding_is_reported_in_words_with_a_remedy_and_a_plot(run, table):
     code, out, _ = run(table(lr=np.full(200, 0.1)))
     assert code == 0  # a warning
-    assert "LR302 warning: the rate never decayed" in out
+    assert "LR302 advice: the rate never decayed" in out
     assert "do  Let the rate fall to 0" in out
     assert "learning rate (mark: step 0)" in out
 
@@ -108,7 +108,7 @@ def test_json_is_one_list_of_findings_and_nothing_else(run, table):
     assert (finding["run"], finding["code"], finding["severity"]) == (
         "log.csv",
         "LR302",
-        "warning",
+        "advice",
     )
     assert run(table("healthy.csv"), "--json")[1] == "[]\n"
 

@@ -55,6 +55,14 @@ def diagnose(
     classes: Annotated[
         int | None, typer.Option(help="Number of classes; sets the chance-level loss.")
     ] = None,
+    objective: Annotated[
+        str,
+        typer.Option(
+            metavar="OBJECTIVE",
+            help="What the loss says: descent if it should fall; adversarial, policy_gradient, "
+            "denoising or contrastive if it says nothing about progress.",
+        ),
+    ] = "descent",
     loss: Annotated[str | None, NameOption] = None,
     lr: Annotated[str | None, NameOption] = None,
     validation: Annotated[str | None, NameOption] = None,
@@ -78,17 +86,21 @@ def diagnose(
             "diagnose needs the PATH of a log, or --run RUN for a run in the store; --run last is the "
             "newest run."
         )
-    from learnrate.watch import diagnose as diagnose_run  # noqa: PLC0415 - loads numpy
+    from learnrate.watch import checked_objective  # noqa: PLC0415 - loads numpy
+    from learnrate.watch import diagnose as diagnose_run  # noqa: PLC0415 - as above
     from learnrate.watch.readers import Names  # noqa: PLC0415
 
     names = Names(loss=loss, lr=lr, validation=validation, gradient_norm=gradient_norm, step=step)
     spec = _schedule(schedule, total_steps)
     if classes is not None and classes < 2:
         raise ArgumentError(f"--classes must be at least 2; got {classes}.")
+    facts: dict[str, Any] = {} if classes is None else {"classes": classes}
+    if checked_objective("--objective", objective) != "descent":
+        facts["objective"] = objective
     diagnosed = []
     logs, all_read = _runs(paths or [], names)
     for logged in [*_stored(run or [], store), *logs]:
-        observations = _completed(logged, total_steps, spec, classes)
+        observations = _completed(logged, total_steps, spec, facts)
         diagnosis = diagnose_run(observations, only=only or None, ignore=ignore or ())
         diagnosed.append((observations, diagnosis))
     if html is not None:
@@ -159,7 +171,7 @@ def _completed(
     observations: Observations,
     total_steps: int | None,
     schedule: Schedule | None,
-    classes: int | None,
+    facts: dict[str, Any],
 ) -> Observations:
     """A run with what the command line adds to its log."""
     from dataclasses import replace  # noqa: PLC0415
@@ -176,8 +188,8 @@ def _completed(
                 )
             schedule = schedule.over(observations.total_steps)
         observations = replace(observations, schedule=schedule)
-    if classes is not None:
-        observations = replace(observations, facts=dict(observations.facts) | {"classes": classes})
+    if facts:
+        observations = replace(observations, facts=dict(observations.facts) | facts)
     return observations
 
 

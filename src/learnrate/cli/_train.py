@@ -103,6 +103,8 @@ def train(
         show_curve(console(), trained.curve, str(trained.schedule))
         if trained.run is not None:
             list_findings(console(), trained.findings)
+            if not trained.findings:
+                typer.echo(f"nothing found. {trained.not_judged}".strip())
             typer.echo(f"recorded as {trained.run}; learnrate runs {trained.run} shows it")
     code = {"finished": 0, "stopped": 0, "interrupted": 130}.get(str(trained.curve.status), 1)
     if code == 1:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["Plateau", "PlateauState"]
 
 _KEEP = 0.5  # while undecided, the most recent half of the evidence is kept
+_START = 5  # the median of as many batch means is the loss at the start
 _GROWTH = 1.5  # each further test waits for half as much evidence again, so there are few tests
 
 
@@ -34,9 +35,12 @@ class PlateauState(EvidenceState):
 
     Attributes:
         due: the number of losses that the next test waits for.
+        start: the loss at the start, the median of the first five batch means; None before the first
+            test.
     """
 
     due: int
+    start: float | None = None
 
 
 @final
@@ -45,11 +49,12 @@ class Plateau(Controller[PlateauState]):
     """Multiply the rate by `factor` once the loss falls more slowly than required.
 
     What is refuted is *progress*, not its absence. With y_i the loss, m its median over the
-    evidence, and i counting losses,
+    evidence, s the loss at the start, and i counting losses,
 
-        z_i = y_i + i improvement |m| / window
+        z_i = y_i + i improvement (s - m) / window
 
-    rises if the loss falls by less than the share `improvement` per `window` losses. The one-sided
+    rises if the loss falls by less than the share `improvement` of its whole fall so far per
+    `window` losses. The one-sided
     Mann-Kendall rank test on the z_i decides. It is made on batch means, with its variance
     corrected for correlated neighbours (see `rising_rank_p` for the formula and its sources):
 
@@ -64,10 +69,12 @@ class Plateau(Controller[PlateauState]):
     noise of lag-one correlation 0 / 0.5 / 0.9: 0.5 / 1.3 / 2 % of windows of 100 and of 200, but
     0.2 / 1.4 / 6 % of windows of 20. The correlation time of the noise must be short against
     window / 16. One lucky or unlucky value has the weight of one rank. A plateau after steady
-    progress is found within 1 to 2 windows under 0.5 % noise, about 5 under 5 %, about 11 under
-    20 %. To find it sooner, require more `improvement` or use longer windows. NaN and infinite
-    losses are ignored; a reason says how many were left out. Scaling all losses changes nothing. A
-    loss whose level is 0 has no relative progress and never causes a cut.
+    progress is found within a window if the noise is 0.5 % of the fall, within about 8 windows at 5 %
+    and 11 at 20 %. To find it sooner, require more `improvement` or use longer windows. NaN and infinite
+    losses are ignored; a reason says how many were left out. Scaling all losses, or adding a number
+    to them, changes nothing. A noisy loss that has never fallen has made no progress that could end,
+    and causes a cut only if it rises; one that never changes causes a cut. Of a loss that falls over
+    decades, give the logarithm.
 
     The answer is "no more progress at this rate", *not* "a lower rate is the best now". A cut
     almost always lowers the loss at once; the best moment for it depends on how much of the run is
@@ -78,7 +85,8 @@ class Plateau(Controller[PlateauState]):
             it.
         window: losses before the first test, at least 10. Use hundreds for one loss per update, 10 to
             20 for one validation per epoch.
-        improvement: the required progress, as a share of the loss per `window` losses, above 0.
+        improvement: the required progress, as a share of the fall from the first losses until now
+            per `window` losses, above 0.
         significance: nominal chance, per test, of a cut although the progress is exactly the
             required one; above 0 and below 0.5.
         warmup: steps before the first loss counts.
@@ -129,6 +137,8 @@ class Plateau(Controller[PlateauState]):
 
     def read(self, document: object) -> PlateauState:
         """The state that `ControllerState.to_dict` wrote."""
+        if isinstance(document, dict) and "start" not in document:  # of an older learnrate
+            document = {**document, "start": None}
         return read_state(PlateauState, document)
 
     def decide(
@@ -149,23 +159,27 @@ class Plateau(Controller[PlateauState]):
 
     def _test(self, state: PlateauState, step: int) -> tuple[PlateauState, Decision]:
         series = state.evidence.series
-        tilted = self._tilted(series)
-        p = rising_rank_p(tilted)
+        if state.start is None:
+            state = replace(state, start=median(series.means[:_START]))
+        fall = _fall(state)
+        tilted = self._tilted(series, fall)
+        p = rising_rank_p(tilted) if max(tilted) > min(tilted) else 0.0
         if p < self.significance:
-            reason = f"plateau: {self._trend_in_words(state.evidence, 'less', p)}; {NOT_OPTIMAL}"
+            words = self._trend_in_words(state.evidence, "less", p, fall)
+            reason = f"plateau: {words}; {NOT_OPTIMAL}"
             return self._acted(state, step, self.factor, reason)
         p = rising_rank_p([-value for value in tilted])
         if p >= self.significance:
             due = math.ceil(_GROWTH * series.count)
             return replace(state, due=due), Decision(state.factor)
         if self.factor_on_progress is not None:
-            reason = f"progress: {self._trend_in_words(state.evidence, 'more', p)}"
+            reason = f"progress: {self._trend_in_words(state.evidence, 'more', p, fall)}"
             return self._acted(state, step, self.factor_on_progress, reason)
         fresh = state.evidence.restarted(step, cooldown=0)
         return replace(state, evidence=fresh, due=self.window), Decision(state.factor)
 
-    def _tilted(self, series: BatchMeans) -> list[float]:
-        required = self.improvement * abs(median(series.means)) * series.size / self.window
+    def _tilted(self, series: BatchMeans, fall: float) -> list[float]:
+        required = self.improvement * fall * series.size / self.window
         return [mean + required * index for index, mean in enumerate(series.means)]
 
     def _acted(
@@ -174,13 +188,17 @@ class Plateau(Controller[PlateauState]):
         after = replace(state.acted(factor, step, self.cooldown), due=self.window)
         return after, Decision(after.factor, reason)
 
-    def _trend_in_words(self, evidence: Evidence, word: str, p: float) -> str:
+    def _trend_in_words(self, evidence: Evidence, word: str, p: float, fall: float) -> str:
         series = evidence.series
         slope = fitted_line(series.means).slope / series.size * self.window
-        trend = slope / (abs(median(series.means)) or 1.0)
         return (
-            f"over the last {series.length} losses the trend is {100 * trend:+.2f} % per "
-            f"{self.window}, significantly {word} progress than the "
-            f"{100 * self.improvement:.3g} % required (rank test, "
+            f"over the last {series.length} losses the loss changed by {slope:+.3g} per "
+            f"{self.window}, significantly {word} progress than the {self.improvement * fall:.3g} "
+            f"required, {100 * self.improvement:.3g} % of its fall so far (rank test, "
             f"p={p:.2g}{evidence.note_on_ignored})"
         )
+
+
+def _fall(state: PlateauState) -> float:
+    """How far the loss has fallen from its start to the evidence; 0 if it has not."""
+    return max(0.0, (state.start or 0.0) - median(state.evidence.series.means))

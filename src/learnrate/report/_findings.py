@@ -61,6 +61,8 @@ def show_findings(console: Console, observations: Observations, diagnosis: Diagn
         panel = _finding_panel(observations, finding)
         if panel is not None:
             show_plot(console, panel, height=9)
+    if diagnosis.not_judged:
+        console.print(encoded_text(console, (f"\n{diagnosis.not_judged}", "")))
     if diagnosis.not_run:
         console.print(encoded_text(console, (f"\n{_not_run(diagnosis)}", "dim")))
     console.print()
@@ -137,7 +139,8 @@ def _not_run(diagnosis: Diagnosis) -> str:
     """Which rules could not run, those with the same reason together."""
     reasons: dict[str, list[str]] = {}
     for code, reason in diagnosis.not_run.items():
-        reasons.setdefault(reason, []).append(code)
+        text = "as said above" if reason in diagnosis.not_judged else reason
+        reasons.setdefault(text, []).append(code)
     parts = [f"{', '.join(codes)}: {reason}" for reason, codes in reasons.items()]
     return f"rules that could not run: {'; '.join(parts)}."
 
@@ -168,6 +171,7 @@ def _run(
         "name": diagnosis.run,
         "rows": observations.step.size,
         "findings": findings,
+        "not_judged": diagnosis.not_judged,
         "not_run": not_run,
         "read_as": _read_as(observations),
     }

@@ -32,6 +32,7 @@ from learnrate.schedules import Constant, Schedule
 from learnrate.schedules import schedule as read
 from learnrate.store import Recorder, Store
 from learnrate.torch_scheduler import TorchSchedule, from_torch, position
+from learnrate.watch import checked_objective
 
 if TYPE_CHECKING:
     from torch import nn
@@ -58,6 +59,7 @@ def attach(
     store: str | Path | Store | bool | None = None,
     name: str | None = None,
     facts: Mapping[str, Any] | None = None,
+    objective: str = "descent",
     measure: Measure = _MEASURE,
     controllers: Mapping[str, Controller[Any]] | Iterable[Controller[Any]] = (),
     guard: Guard | bool = False,
@@ -103,6 +105,9 @@ def attach(
             nothing.
         name: of the run in the store; the script's name by default.
         facts: JSON values to record, such as `{"batch_size": 64}`.
+        objective: what the loss says about progress: `descent` if the loss itself should fall;
+            `adversarial`, `policy_gradient`, `denoising` or `contrastive` if its value says
+            nothing about progress. The rate is then not judged from the loss.
         measure: what is measured of updates, how often, and whether gradients are clipped.
         controllers: closed loops that multiply the rates, such as `learnrate.controllers.Plateau()`.
         guard: roll back and lower the rate when the loss diverges; True for the defaults of
@@ -138,6 +143,7 @@ def attach(
     if total_steps is not None:
         check_whole("attach", "total_steps", total_steps, 1)
     check_whole("attach", "step", step, 0)
+    checked_objective("attach(objective=...)", objective)
     _check_clipping(measure.clip_norm, optimizers)
     if probes is not None and len(optimizers) > 1:
         refuse("attach", "probes", "None for several optimizers", probes)
@@ -163,6 +169,7 @@ def attach(
             facts={
                 **_facts(optimizers, model, measure.clip_norm),
                 **({"foreign": True} if bound is None else {}),
+                **({} if objective == "descent" else {"objective": objective}),
                 **(facts or {}),
             },
             numbers=numbers,

@@ -14,7 +14,8 @@ from learnrate._checks import check_finite, check_share, check_whole, refuse
 __all__ = ["Guard", "GuardState", "Rollback"]
 
 _MIN_LOSSES = 10  # good losses before a spike can be recognised
-_MIN_EXCESS = 1e-12  # above a loss that never changes
+_ROUNDING = 1e-12  # of the loss: what is above a loss that never changes
+_NORMAL_90 = 1.6449  # 90 % quantile of |x| for a standard normal x
 _REFRESH = 10  # good losses from one computation of the limit to the next
 _NEVER = -(2**53)
 
@@ -30,9 +31,10 @@ class Guard:
     cause and the rate stays as it is. After `times` rescues the run stops, with advice.
 
     A loss is a spike if it exceeds the median of the last `window` good losses by more than
-    `spike` robust standard deviations of them, by more than half the median's absolute value, and
-    by more than the share `lost` of the fall from the first losses to this median. The last rule
-    spares a run that has memorised its data.
+    `spike` robust standard deviations of them, and by more than the share `lost` of the fall from
+    the first losses to this median. The last rule spares a run that has memorised its data. The
+    standard deviation counts the tails of the losses, so that noisy batches are no spikes. The unit
+    and the zero of the loss change nothing.
 
     Args:
         every: updates from one snapshot to the next; None for a fiftieth of the run, from 1 to
@@ -190,8 +192,10 @@ class GuardState:
     def _refresh_limit(self) -> None:
         middle = median(self._good)
         self._first = middle if self._first is None else self._first
-        std = 1.4826 * median(abs(loss - middle) for loss in self._good)
+        deviations = sorted(abs(loss - middle) for loss in self._good)
+        upper = deviations[int(0.9 * (len(deviations) - 1))]
+        std = max(1.4826 * median(deviations), upper / _NORMAL_90)
         share_of_fall = self.guard.lost * abs(self._first - middle)
-        excess = max(self.guard.spike * std, 0.5 * abs(middle), share_of_fall, _MIN_EXCESS)
+        excess = max(self.guard.spike * std, share_of_fall, _ROUNDING * abs(middle))
         self._limit = middle + excess
         self._since_refresh = 0

@@ -49,6 +49,11 @@ class LiveWatch:
         self._update_schedule(self._watcher)
         return self._watcher.finish()
 
+    @property
+    def not_judged(self) -> str:
+        """What could not be judged of the rate, and why; empty before the end of the run."""
+        return "" if self._watcher is None else self._watcher.not_judged
+
     def _update_schedule(self, watcher: Watcher) -> None:
         edits = self._edits()
         if edits is None or edits.edited is self._edited:

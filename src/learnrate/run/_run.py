@@ -14,6 +14,7 @@ from learnrate._errors import ArgumentError, StoreError
 from learnrate._ranks import rank_and_size
 from learnrate.edits import Edit, EditKind, edit_in
 from learnrate.run._ending import close_abandoned, status_of
+from learnrate.run._live_watch import LiveWatch
 from learnrate.run._saved_state import (
     FORMAT,
     VERSION,
@@ -144,6 +145,13 @@ class Run:
     def changes(self) -> tuple[RateChange, ...]:
         """The changes that controllers made so far."""
         return () if self.controlled is None else self.controlled.changes
+
+    @property
+    def not_judged(self) -> str:
+        """What could not be judged of the rate, and why, in one line; empty before `finish`."""
+        observers = () if self.recorder is None else self.recorder.observers
+        watches = [observer for observer in observers if isinstance(observer, LiveWatch)]
+        return watches[0].not_judged if watches else ""
 
     @property
     def findings(self) -> list[Finding]:

@@ -2,6 +2,7 @@
 
 from learnrate.watch._diagnose import Diagnosis, diagnose
 from learnrate.watch._finding import Finding, Severity
+from learnrate.watch._objectives import OBJECTIVES, checked_objective
 from learnrate.watch._observations import COLUMNS, Observations
 from learnrate.watch._registry import RULES, Options
 from learnrate.watch._rule import Rule, RuleOptions
@@ -10,6 +11,7 @@ from learnrate.watch._watcher import Watcher
 
 __all__ = [
     "COLUMNS",
+    "OBJECTIVES",
     "RULES",
     "Diagnosis",
     "Finding",
@@ -20,6 +22,7 @@ __all__ = [
     "Severity",
     "Watcher",
     "adam_limit",
+    "checked_objective",
     "diagnose",
     "rmsprop_limit",
     "sgd_limit",

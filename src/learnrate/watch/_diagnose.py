@@ -31,12 +31,14 @@ class Diagnosis:
         findings: one for each cause, the most severe first.
         explained: the codes that were found as well, each with the code that it follows from.
         not_run: the codes of the rules that could not run or failed, each with the reason.
+        not_judged: what could not be judged of the rate, and why, in one line; empty if nothing.
     """
 
     run: str
     findings: tuple[Finding, ...]
     explained: Mapping[str, str] = field(default_factory=dict)
     not_run: Mapping[str, str] = field(default_factory=dict)
+    not_judged: str = ""
 
     @property
     def failed(self) -> bool:
@@ -48,8 +50,15 @@ class Diagnosis:
         return [finding.code for finding in self.findings]
 
     def to_list(self) -> list[dict[str, Any]]:
-        """The findings as JSON values, each with its run."""
-        return [{"run": self.run} | finding.to_dict() for finding in self.findings]
+        """The findings as JSON values, each with its run.
+
+        If there are none, and something could not be judged, a row of the severity "info" says so.
+        """
+        rows = [{"run": self.run} | finding.to_dict() for finding in self.findings]
+        if rows or not self.not_judged:
+            return rows
+        row = {"run": self.run, "code": "not judged", "severity": "info", "step": None}
+        return [row | {"message": self.not_judged, "evidence": {}, "remedy": ""}]
 
 
 def diagnose(
@@ -96,6 +105,7 @@ def diagnose_reading(
     findings: dict[str, Finding] = {}
     not_run: dict[str, str] = {}
     explains: dict[str, frozenset[str]] = {}
+    rules = tuple(rules)
     for rule in rules:
         result = _result(rule, reading, options)
         if isinstance(result, str):
@@ -112,6 +122,7 @@ def diagnose_reading(
         ),
         explained=explained,
         not_run=not_run,
+        not_judged=_not_judged(rules, not_run),
     )
 
 
@@ -122,3 +133,16 @@ def _result(rule: Rule, reading: Reading, options: Options) -> Finding | str | N
             return rule.apply(reading, options.of(rule))
     except Exception as error:  # noqa: BLE001 - whatever a rule raises concerns that rule alone
         return f"the rule failed with {type(error).__name__}: {error}; please report it"
+
+
+def _not_judged(rules: Iterable[Rule], not_run: Mapping[str, str]) -> str:
+    """What the rules that judge the rate by the loss could not judge, by their reasons."""
+    judged: dict[str, list[str]] = {}
+    for rule in rules:
+        reason = not_run.get(rule.code)
+        if rule.judges and reason is not None and set(rule.needs) <= {"loss", "lr"}:
+            judged.setdefault(reason, []).append(rule.judges)
+    if not judged:
+        return ""
+    parts = [f"{', '.join(names)} ({reason})" for reason, names in judged.items()]
+    return f"Not judged: {', '.join(parts)}."

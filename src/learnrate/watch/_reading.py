@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from learnrate.watch._tracks import Track, levels_of, median_of_three, neighbour_std
+from learnrate.watch._objectives import OBJECTIVES, why_loss_says_nothing
+from learnrate.watch._tracks import (
+    Track,
+    falling_fit,
+    levels_of,
+    median_of_three,
+    neighbour_std,
+    tail_std,
+)
 
 if TYPE_CHECKING:
     from learnrate.watch._observations import Observations
@@ -17,6 +25,9 @@ __all__ = ["Reading"]
 
 _LEVELS = 60  # enough for the shape of a series, few enough for rank tests
 _FIRST_LOSSES = 3  # their median is the loss at the start
+_NEEDED_SIGNAL = 12.0  # of 60 levels
+_KEPT = 0.75  # share of the levels that the signal is computed from
+_EXPLODED = 8.0  # standard deviations by which the second or third loss may exceed the first
 _RATE_TOLERANCE = 0.02  # of the peak: closer rates are equal up to a log's rounding
 
 
@@ -84,7 +95,7 @@ class Reading:
     def chance(self) -> float | None:
         """The loss of a model that has learned nothing; None if the facts do not give it."""
         chance, classes = self.facts.get("chance"), self.facts.get("classes")
-        if isinstance(chance, int | float) and math.isfinite(chance) and chance > 0:
+        if isinstance(chance, int | float) and math.isfinite(chance):
             return float(chance)
         if isinstance(classes, int) and classes > 1:
             return math.log(classes)
@@ -111,6 +122,18 @@ class Reading:
         return self.steps_done + 2.0 * spacing >= planned
 
     @cached_property
+    def spacing(self) -> float:
+        """Updates from one row of the loss to the next, in the median; 1 if there is one row."""
+        steps = self.loss.step
+        return float(np.median(np.diff(steps))) if steps.size > 1 else 1.0
+
+    @cached_property
+    def noise(self) -> float:
+        """The standard deviation of a loss around its course, heavy tails included; 0 for few."""
+        losses = self.finite_loss.value
+        return tail_std(losses) if losses.size >= 5 else 0.0
+
+    @cached_property
     def levels(self) -> Track:
         """Medians of 60 equal parts of the finite losses, at the steps of their first rows."""
         return levels_of(self.finite_loss, _LEVELS)
@@ -124,9 +147,63 @@ class Reading:
         return neighbour_std(levels, around=float(np.median(np.diff(levels))))
 
     @cached_property
+    def signal(self) -> float:
+        """The fall of the loss over its standard deviation around that fall.
+
+        The fall is that of the closest series that never rises. Noise and slow drift make the ratio
+        smaller. The quarter of the levels that are farthest from the fall is left out, so that
+        spikes and a swing do not.
+        """
+        levels = self.levels.value
+        if levels.size < _FIRST_LOSSES:
+            return 0.0
+        fit = falling_fit(levels)
+        fall, squares = float(fit[0] - fit[-1]), np.sort((levels - fit) ** 2)
+        deviation = math.sqrt(squares[: math.ceil(_KEPT * levels.size)].mean())
+        rounding = 1e-12 * float(np.abs(levels).max())
+        return fall / max(deviation, rounding) if fall > rounding else 0.0
+
+    @property
+    def needed_signal(self) -> float:
+        """The least signal of a loss that tells something.
+
+        Of 60 levels of stationary noise without a trend, 1 % have a signal above 6 if they are
+        independent, and above 12 if neighbours have a correlation of 0.8. Fewer levels fall by
+        chance more often.
+        """
+        return _NEEDED_SIGNAL * math.sqrt(_LEVELS / max(1, self.levels.value.size))
+
+    @property
+    def falls(self) -> bool:
+        """Whether the loss falls clearly beyond its own variation."""
+        return self.signal >= self.needed_signal
+
+    @property
+    def objective(self) -> str:
+        """The declared objective; descent if none of `OBJECTIVES` is declared."""
+        objective = self.facts.get("objective")
+        return objective if isinstance(objective, str) and objective in OBJECTIVES else "descent"
+
+    @property
+    def is_descent(self) -> bool:
+        """Whether the loss itself should fall, which is so unless another objective is declared."""
+        return self.objective == "descent"
+
+    @cached_property
+    def why_not_judged(self) -> str | None:
+        """Why the rate cannot be judged from this loss; None if it can."""
+        return why_loss_says_nothing(self)
+
+    @cached_property
     def start(self) -> float:
-        """The loss at the start: the median of the first three rows."""
-        return float(np.median(self.finite_loss.value[:_FIRST_LOSSES]))
+        """The loss at the start: the median of the first three rows, or the first before a burst.
+
+        A burst has begun if a second or third loss exceeds the first by many standard deviations.
+        """
+        first = self.finite_loss.value[:_FIRST_LOSSES]
+        if first.size and (first - first[0]).max() > _EXPLODED * self.noise > 0:
+            return float(first[0])
+        return float(np.median(first))
 
     @cached_property
     def best(self) -> float:

@@ -52,9 +52,9 @@ class Options(SimpleNamespace):
 
     Examples:
         >>> from learnrate.watch.rules.lr201 import TooSlowOptions
-        >>> options = Options(too_slow=TooSlowOptions(second_half=0.4))
-        >>> options.too_slow.second_half, options.diverged.noise
-        (0.4, 8.0)
+        >>> options = Options(too_slow=TooSlowOptions(quarter=0.2))
+        >>> options.too_slow.quarter, options.diverged.noise
+        (0.2, 8.0)
     """
 
     def __init__(self, **thresholds: RuleOptions) -> None:

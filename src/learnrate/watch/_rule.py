@@ -48,7 +48,11 @@ class Rule:
         example: makes, of a healthy run, one in which this rule and no other finds something; it is
             drawn on the page of the finding.
         lacks: says in a sentence what else a reading lacks; None if nothing is lacking.
-        rows: the least number of rows of the first needed column; with fewer the rule does not run.
+        rows: the least number of rows of the first needed column with a finite value; with fewer the
+            rule does not run. A rule that needs one row takes a value that is not finite, too.
+        judges: what it judges, such as "a rate that is too low", if it judges it by how far the loss
+            falls; it does not run if the loss says nothing about that. Empty for other rules.
+        spacing: the most updates from one row to the next, if it judges single updates.
         explains: codes whose findings on the same run follow from this one.
         shows: the columns that a picture of the finding draws.
 
@@ -67,6 +71,8 @@ class Rule:
     example: Callable[[ExampleRun], Observations]
     lacks: Callable[[Reading], str | None] = lambda _: None
     rows: int = 20
+    judges: str = ""
+    spacing: float = math.inf
     explains: frozenset[str] = frozenset()
     shows: tuple[str, ...] = ("loss",)
 
@@ -123,9 +129,16 @@ class Rule:
         if missing:
             return f"no {' and no '.join(missing)} was recorded"
         if self.needs:
-            rows = reading.track(self.needs[0]).value.size
+            track = reading.track(self.needs[0])
+            rows = (track if self.rows == 1 else track.finite()).value.size
             if rows < self.rows:
                 rows_text = f"{rows} row" if rows == 1 else f"{rows} rows"
                 return f"only {rows_text} of {self.needs[0]}; at least {self.rows} are needed"
+        if reading.spacing > self.spacing:
+            return (
+                f"rows are {reading.spacing:g} updates apart, and single updates must be recorded"
+            )
+        if self.judges and reading.why_not_judged is not None:
+            return reading.why_not_judged
         lacking = self.lacks(reading)
         return lacking if lacking is not None else self.check(reading, options)

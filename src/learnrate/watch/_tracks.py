@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 import math
+from statistics import median
 from typing import NamedTuple
 
 import numpy as np
 
-__all__ = ["Track", "levels_of", "median_of_three", "neighbour_std", "share_text", "thinned"]
+__all__ = [
+    "Track",
+    "falling_fit",
+    "levels_of",
+    "median_of_three",
+    "neighbour_std",
+    "share_text",
+    "tail_std",
+    "thinned",
+]
 
 _NORMAL = 1.4826  # standard deviation of a normal distribution over its median absolute deviation
+_NORMAL_90 = 1.6449  # 90 % quantile of |x| for a standard normal x
 _RANK_TEST_VALUES = 32  # the cost of a rank test grows with their square
 
 
@@ -59,14 +70,52 @@ def median_of_three(values: np.ndarray) -> np.ndarray:
 def neighbour_std(values: np.ndarray, *, around: float = 0.0) -> float:
     """Standard deviation of values around their course, from the differences of neighbours.
 
-    It is robust: the median absolute deviation of the differences, over the square root of 2.
+    It is robust: the median absolute deviation of the differences, over the square root of 2. If
+    most differences are equal, because values were rounded, their 90 % quantile is taken.
 
     Args:
         values: at least two.
         around: the difference of neighbours that the course itself makes.
     """
     deviations = np.abs(np.diff(values) - around)
-    return float(_NORMAL * np.median(deviations) / math.sqrt(2.0))
+    middle, upper = np.quantile(deviations, (0.5, 0.9))
+    return float((_NORMAL * middle or upper / _NORMAL_90) / math.sqrt(2.0))
+
+
+def tail_std(values: np.ndarray) -> float:
+    """The standard deviation of normal noise whose neighbours differ as much in the tails.
+
+    It is that of normal noise if the noise is normal, and larger for noise with heavy tails. Up to a
+    tenth of the differences may belong to events such as spikes.
+
+    Args:
+        values: at least two.
+    """
+    upper = float(np.quantile(np.abs(np.diff(values)), 0.9))
+    return max(neighbour_std(values), upper / _NORMAL_90 / math.sqrt(2.0))
+
+
+def falling_fit(values: np.ndarray) -> np.ndarray:
+    """The series that never rises and is closest to the values by the sum of absolute differences.
+
+    Neighbours that rise are pooled, and each pool has its median (Ayer et al. 1955, pool adjacent
+    violators), so that a rise for less than half of a pool moves nothing.
+
+    Examples:
+        >>> falling_fit(np.array([4.0, 1.0, 3.0, 1.0, 0.0])).tolist()
+        [4.0, 2.0, 2.0, 1.0, 0.0]
+    """
+    pools: list[list[float]] = []
+    medians: list[float] = []
+    for value in values.tolist():
+        pool, middle = [value], value
+        while medians and medians[-1] < middle:
+            pool = pools.pop() + pool
+            medians.pop()
+            middle = median(pool)
+        pools.append(pool)
+        medians.append(middle)
+    return np.repeat(medians, [len(pool) for pool in pools])
 
 
 def thinned(values: np.ndarray) -> list[float]:

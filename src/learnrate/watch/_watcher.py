@@ -41,6 +41,9 @@ class Watcher:
         only: the codes of the rules to run; all rules by default.
         ignore: the codes of rules to leave out.
 
+    Attributes:
+        not_judged: what could not be judged of the rate, and why; empty before `finish`.
+
     Raises:
         ArgumentError: no rule has such a code.
 
@@ -67,6 +70,7 @@ class Watcher:
         self._run, self._total_steps, self._schedule = run, total_steps, schedule
         self._facts = dict(facts or {})
         self._options = options or Options()
+        self.not_judged = ""
         self._rules = chosen_rules(only, ignore)
         self._step = np.empty(_FIRST_CHECK, dtype=np.int64)
         self._columns: dict[str, np.ndarray] = {}
@@ -132,7 +136,9 @@ class Watcher:
 
     def finish(self) -> tuple[Finding, ...]:
         """Take the run as over and return the findings that are new."""
-        return self._report(self.diagnosis().findings)
+        diagnosis = self.diagnosis()
+        self.not_judged = diagnosis.not_judged
+        return self._report(diagnosis.findings)
 
     def diagnosis(self, *, live: bool = False) -> Diagnosis:
         """The diagnosis of all rows so far, including findings that were reported before.

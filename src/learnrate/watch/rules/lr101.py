@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from learnrate._numbers import rate_text
 from learnrate.watch._finding import Finding, Severity
 from learnrate.watch._rule import Rule, RuleOptions
+from learnrate.watch._tracks import median_of_three
 
 if TYPE_CHECKING:
     from learnrate.watch._reading import Reading
@@ -17,25 +18,44 @@ if TYPE_CHECKING:
 __all__ = ["RULE", "DivergedOptions"]
 
 
+_LEAST_ROWS = 20  # for a verdict on finite losses
+_NORMAL_80 = 2.5631  # width of the middle 80 % of a normal distribution, in standard deviations
+
+
 @dataclass(frozen=True, kw_only=True)
 class DivergedOptions(RuleOptions):
     """Thresholds of LR101.
 
     Attributes:
-        rise: the loss must have risen from its lowest level by more than this share of its fall.
-        noise: the rise must exceed this many standard errors of a level.
-        least: the rise must exceed this share of the lowest level, so that a loss that never fell
-            must rise further.
-        above: a run that ends no better than it began has diverged if the median of its loss lies
-            above its start by more than this share of the start.
         rows: while a run goes on, this many losses in a row must not be finite.
+        noise: a finite loss must have fallen to the level that it held, risen from it, and jumped on
+            the way, each by more than this many standard errors of a level.
+        rise: it must have risen by this share of the fall to that level, so that hardly anything of
+            what was learned is left.
+        jump: this share of the rise must lie between two levels that are three apart.
+        stays: it must have held that level for this many levels, and must not have come back for as
+            many. A level is the median of a sixtieth of the rows.
+        stays_live: while a run goes on, it must not have come back for this many levels.
+        burst: a loss that never fell has diverged if it rose for three rows by this many standard
+            deviations of the later losses above its start and above them, and has not come below its
+            start since.
     """
 
-    rise: float = 0.5
-    noise: float = 8.0
-    least: float = 0.1
-    above: float = 0.25
     rows: float = 3
+    noise: float = 8.0
+    rise: float = 0.9
+    jump: float = 0.5
+    stays: float = 3
+    stays_live: float = 6
+    burst: float = 50.0
+
+
+class _Departure(NamedTuple):
+    """A rise from a level that was held to one that stays: its first level, and both heights."""
+
+    index: int
+    held: float
+    above: float
 
 
 def _check(reading: Reading, options: DivergedOptions) -> Finding | None:
@@ -53,34 +73,65 @@ def _check(reading: Reading, options: DivergedOptions) -> Finding | None:
             f"The loss is not finite from step {step:,} on{before}.",
             {"not_finite_rows": bad_rows, "last_finite": last_finite},
         )
-    if finite_rows.size < 20:
+    if finite_rows.size < _LEAST_ROWS or not reading.is_descent:
         return None
-    levels = reading.levels
-    best, end = reading.best, float(levels.value[-3:].min())
-    rise = end - best
-    median = float(np.median(levels.value[levels.value.size // 10 :]))
-    if median - reading.start > options.above * abs(reading.start) and end >= 0.95 * reading.start:
-        step = int(levels.step[int(np.argmax(levels.value > reading.start))])
-        return _finding(
-            reading,
-            step,
-            f"The loss lies far above its start, {reading.start:.3g}, from about step {step:,} on: "
-            f"its median is {median:.3g}, and it ends at {end:.3g}.",
-            {"start": reading.start, "median": median, "end": end},
-        )
-    if rise <= max(
-        options.rise * reading.fall, options.noise * reading.level_error, options.least * abs(best)
-    ):
+    return _left_its_level(reading, options) or _burst(reading, options)
+
+
+def _left_its_level(reading: Reading, options: DivergedOptions) -> Finding | None:
+    """A loss that fell, and jumped back to where it began."""
+    departure = _departure(reading, options)
+    if departure is None:
         return None
-    middle = best + 0.5 * rise
-    below = np.flatnonzero(levels.value < middle)
-    step = int(levels.step[int(below[-1]) + 1 if below.size else 0])
+    step = int(reading.levels.step[departure.index])
     return _finding(
         reading,
         step,
-        f"The loss diverged near step {step:,}: it rose from {best:.3g}, its lowest level, to "
-        f"{end:.3g} at the end; it began at {reading.start:.3g}.",
-        {"start": reading.start, "best": best, "end": end},
+        f"The loss diverged near step {step:,}: it rose from {departure.held:.3g}, the lowest level "
+        f"that it held, to {departure.above:.3g}, where it stays; it began at {reading.start:.3g}.",
+        {"start": reading.start, "best": departure.held, "end": reading.end},
+    )
+
+
+def _departure(reading: Reading, options: DivergedOptions) -> _Departure | None:
+    levels, start, least = reading.levels.value, reading.start, options.noise * reading.level_error
+    stays = int(options.stays if reading.finished else options.stays_live)
+    held = float(median_of_three(levels).min())
+    middle = 0.5 * (held + float(np.median(levels[-stays:])))
+    below = np.flatnonzero(levels < middle)
+    index = int(below[-1]) + 1 if below.size else 0
+    if index > levels.size - stays or below.size < options.stays:
+        return None
+    if min(start, float(levels[index:].min())) - held <= least:
+        return None
+    rise = float(np.median(levels[index:])) - held
+    if rise < options.rise * (start - held):
+        return None
+    jump = float(levels[min(index + 1, levels.size - 1)] - levels[max(index - 2, 0)])
+    if jump <= max(options.jump * rise, least):
+        return None
+    return _Departure(index, held, held + rise)
+
+
+def _burst(reading: Reading, options: DivergedOptions) -> Finding | None:
+    """A loss that burst far above its start and has learned nothing since."""
+    loss = reading.finite_loss
+    smooth, start = median_of_three(loss.value), reading.start
+    top = 1 + int(np.argmax(smooth[1:-1]))
+    late = loss.value[top:][(loss.value.size - top) // 2 :]
+    std = float(np.quantile(late, 0.9) - np.quantile(late, 0.1)) / _NORMAL_80
+    if top > loss.value.size // 2 or float(np.median(late)) < start - std:
+        return None
+    highest = float(smooth[top])
+    if highest - max(start, float(np.median(late))) <= options.burst * std:
+        return None
+    step = int(loss.step[top])
+    return _finding(
+        reading,
+        step,
+        f"The loss burst from {start:.3g} to {highest:.3g} by step {step:,}, and has not come below "
+        f"its start since: it ends at {reading.end:.3g}.",
+        {"start": start, "highest": highest, "end": reading.end},
     )
 
 
@@ -93,14 +144,20 @@ def _finding(reading: Reading, step: int, message: str, evidence: dict[str, obje
         if step < 0.1 * reading.total_steps
         else ""
     )
+    remedy = (
+        f"Lower the peak rate{target} or less{warm_up}; resume from a checkpoint before that step. A "
+        "single bad batch has the same effect, so check the data of that step."
+    )
+    if step == 0:
+        remedy = (
+            "No update came before that loss, so the rate is not its cause: check the data, the "
+            "initial weights and the loss function."
+        )
     return RULE.finding(
         step=step,
         message=message + rate_sentence,
         evidence=evidence | {"rate": rate},
-        remedy=(
-            f"Lower the peak rate{target} or less{warm_up}; resume from a checkpoint before that "
-            "step. A single bad batch has the same effect, so check the data of that step."
-        ),
+        remedy=remedy,
     )
 
 

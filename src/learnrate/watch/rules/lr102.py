@@ -9,7 +9,7 @@ import numpy as np
 
 from learnrate.watch._finding import Finding, Severity
 from learnrate.watch._rule import Rule, RuleOptions
-from learnrate.watch._tracks import median_of_three, neighbour_std
+from learnrate.watch._tracks import median_of_three
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -68,7 +68,7 @@ class _Spike(NamedTuple):
 def _check(reading: Reading, options: SpikesOptions) -> Finding | None:
     loss = reading.finite_loss
     smooth = median_of_three(loss.value)  # so that a single hard batch is not a spike
-    least = max(options.height * reading.fall, options.noise * neighbour_std(loss.value))
+    least = max(options.height * reading.fall, options.noise * reading.noise)
     spikes = [
         spike
         for spike in _rises(smooth, _extremes(smooth, _PARTS), least, options.back)
@@ -165,5 +165,6 @@ RULE = Rule(
     check=_check,
     example=_example,
     rows=60,
+    judges="spikes",
     explains=frozenset({"LR103", "LR201", "LR304"}),
 )

@@ -24,8 +24,7 @@ class OscillatingOptions(RuleOptions):
 
     Attributes:
         back: the loss must have risen on the way by more than this share of its whole fall.
-        noise: that rise must exceed this many standard errors of a level. Healthy runs that rose by
-            so much did so by up to 3 of them, runs at too high a rate by 4.5 or more.
+        noise: that rise must exceed this many standard errors of a level.
         turns: the correlation of neighbouring changes of the loss must have come this share of the
             way from that of independent losses, -1/2, to that of a bounce between two values, -1.
         size: the standard deviation of losses that bounce must be at least this share of the whole
@@ -96,5 +95,6 @@ RULE = Rule(
     options=OscillatingOptions(),
     check=_check,
     example=lambda run: run.observed(loss=run.raised_loss(220, 330, 0.9)),
+    judges="a rate that is too high",
     explains=frozenset({"LR301", "LR201", "LR302"}),
 )

@@ -32,6 +32,7 @@ class BeyondEdgeOptions(RuleOptions):
         ratio: a measurement is beyond the edge if the ratio is at least this.
         share: if the loss swings, this share of the measurements must be beyond the edge.
         back: the loss swings if it rose on the way by more than this share of its whole fall.
+        noise: that rise must exceed this many standard errors of a level.
         far: a measurement is far beyond the edge if the ratio exceeds this; no training stays there
             by itself. Up to 1.05 was measured at the edge.
         far_share: if the loss does not swing, this share of the measurements must be far beyond.
@@ -41,6 +42,7 @@ class BeyondEdgeOptions(RuleOptions):
     ratio: float = 1.0
     share: float = 0.2
     back: float = 0.15
+    noise: float = 4.0
     far: float = 1.2
     far_share: float = 0.5
     measured: float = 5
@@ -108,7 +110,8 @@ def _check(reading: Reading, options: BeyondEdgeOptions) -> Finding | None:
     ratios = _ratios(reading)
     assert ratios is not None  # noqa: S101 - `_lacks` is called before
     beyond = ratios.value >= options.ratio
-    swings = reading.largest_rise[0] > options.back * reading.fall
+    least_rise = max(options.back * reading.fall, options.noise * reading.level_error)
+    swings = reading.why_not_judged is None and reading.largest_rise[0] > least_rise
     if not (swings and beyond.mean() >= options.share) and (
         np.mean(ratios.value > options.far) < options.far_share
     ):
@@ -155,5 +158,5 @@ RULE = Rule(
     check=_check,
     example=_example,
     lacks=_lacks,
-    explains=frozenset({"LR102", "LR103", "LR304"}),
+    explains=frozenset({"LR102", "LR103", "LR301", "LR304"}),
 )

@@ -7,16 +7,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from learnrate._numbers import rate_text
-from learnrate._statistics import rising_rank_p
 from learnrate.watch._finding import Finding, Severity
 from learnrate.watch._rule import Rule, RuleOptions
-from learnrate.watch._tracks import levels_of, share_text
+from learnrate.watch._tracks import share_text
 
 if TYPE_CHECKING:
     from learnrate.watch._reading import Reading
 
 __all__ = ["RULE", "NotLearningOptions"]
+
+
+_ROWS = 20
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,41 +27,36 @@ class NotLearningOptions(RuleOptions):
     Attributes:
         ratio: the weights are frozen if the norm of the update over that of the weights is below
             this. A ratio near 1e-3 is usual; float32 cannot represent one below 6e-8.
-        share: the rate must be 0, or the weights frozen, in this share of the rows.
-        significance: a loss still falls if the p-value of a rank test for a fall is below this.
-        fall: a loss counts as learning if it has fallen by more than this share of its start.
-        moved: a flat loss is attributed to the rate only if the norms of all updates, if recorded,
-            add up to less than this share of the norm of the weights; see LR402.
-        share_done: this share of the run must be over for a verdict from the loss alone.
+        share: the rate must be 0, or the gradient 0, or the weights frozen, in this share of the
+            rows.
     """
 
     ratio: float = 1e-8
     share: float = 0.9
-    significance: float = 0.01
-    fall: float = 0.01
-    moved: float = 0.25
-    share_done: float = 0.1
 
 
 def _check(reading: Reading, options: NotLearningOptions) -> Finding | None:
-    rate, ratio = reading.rate, reading.track("update_ratio")
-    zero_share = float(np.mean(rate.value == 0.0)) if rate.step.size else 0.0
-    frozen_share = float(np.mean(ratio.value < options.ratio)) if ratio.step.size else 0.0
+    if reading.falls:  # whatever a log shows as 0 was rounded
+        return None
+    rate = reading.rate.value
+    norm, ratio = reading.track("gradient_norm").value, reading.track("update_ratio").value
+    zero_share = _share_below(rate, 0.0)
+    no_gradient_share = _share_below(norm, 0.0)
+    frozen_share = _share_below(ratio, options.ratio)
     if zero_share >= options.share:
         why = f"the rate is 0 in {share_text(zero_share)} of the rows"
         remedy = "Set the rate: a schedule that starts at 0 must be stepped before every update."
+    elif no_gradient_share >= options.share:
+        why = f"the gradient is 0 in {share_text(no_gradient_share)} of the rows"
+        remedy = (
+            "Check that the loss depends on the parameters: nothing on the way may be detached or "
+            "under no_grad, and zero_grad must come before backward."
+        )
     elif frozen_share >= options.share:
         why = f"the updates change the weights by less than {options.ratio:g} of their norm"
         remedy = (
             "Check that the optimizer holds the parameters of the model that is trained, and that "
             "they require gradients; then that the rate is not vanishingly small."
-        )
-    elif _is_flat(reading, options) and not _is_at_chance(reading):
-        why = f"the loss stays at {reading.start:.4g}"
-        peak_text = f" of {rate_text(reading.peak, 2)}" if rate.step.size else ""
-        remedy = (
-            f"Raise the peak rate{peak_text} a hundredfold for a short test, or run learnrate "
-            "find; if the loss stays, check that the optimizer holds the parameters of the model."
         )
     else:
         return None
@@ -68,9 +64,8 @@ def _check(reading: Reading, options: NotLearningOptions) -> Finding | None:
         step=None,
         message=f"Nothing is learned in {reading.steps_done:,} updates: {why}.",
         evidence={
-            "start": reading.start,
-            "end": reading.end,
             "share_of_rows_at_rate_0": zero_share,
+            "share_of_rows_without_gradient": no_gradient_share,
             "share_of_rows_without_update": frozen_share,
             "peak": reading.peak_or_none,
         },
@@ -78,36 +73,28 @@ def _check(reading: Reading, options: NotLearningOptions) -> Finding | None:
     )
 
 
-def _is_at_chance(reading: Reading) -> bool:
-    """Whether the loss is so close to chance that LR402 applies instead."""
-    return reading.chance is not None and abs(reading.end / reading.chance - 1.0) < 0.1
+def _share_below(values: np.ndarray, limit: float) -> float:
+    """The share of values up to a limit; 0 if there are none."""
+    return float(np.mean(values <= limit)) if values.size else 0.0
 
 
-def _is_flat(reading: Reading, options: NotLearningOptions) -> bool:
-    """Whether the loss has neither a falling trend nor a fall, from its first row on."""
-    if reading.steps_done < options.share_done * reading.total_steps:
-        return False
-    if reading.moved is not None and reading.moved >= options.moved:
-        return False
-    levels = levels_of(reading.finite_loss, 24).value
-    low, high = levels[-8:].mean(), max(reading.start, levels[:3].mean())
-    if abs(high - low) > options.fall * abs(high) + 4.0 * reading.level_error:
-        return False
-    spread = float(levels.max() - levels.min())
-    if spread > 4.0 * options.fall * abs(high) + 10.0 * reading.level_error:
-        return False
-    falls = rising_rank_p((-levels).tolist()) < options.significance
-    return not (falls and high - low > 0.2 * options.fall * abs(high))
+def _lacks(reading: Reading) -> str | None:
+    recorded = ("lr", "gradient_norm", "update_ratio")
+    rows = max(reading.track(name).value.size for name in recorded)
+    if rows == 0:
+        return "no lr, no gradient_norm and no update_ratio was recorded"
+    return None if rows >= _ROWS else f"only {rows} rows; at least {_ROWS} are needed"
 
 
 RULE = Rule(
     code="LR202",
     name="not_learning",
-    title="nothing is learned: the weights are frozen, or the rate is 0",
+    title="nothing is learned: the rate is 0, or the weights do not move",
     severity=Severity.ERROR,
-    needs=("loss",),
+    needs=(),
     options=NotLearningOptions(),
     check=_check,
     example=lambda run: run.observed(loss=2.3 + 0.03 * run.noise, lr=0.0 * run.lr),
+    lacks=_lacks,
     explains=frozenset({"LR201", "LR301", "LR302", "LR402", "LR103"}),
 )

@@ -29,8 +29,8 @@ class PlateauOptions(RuleOptions):
     Attributes:
         window: the test looks at this last share of the rows so far.
         progress: the test must show that the loss fell by less, over the window, than this share of
-            its whole fall, or of the loss itself if that is smaller. Runs at a constant rate that
-            were still worth continuing fell by 0.2 or more, runs on a plateau by up to 0.1.
+            its whole fall. Runs at a constant rate that were still worth continuing fell by 0.2 or
+            more, runs on a plateau by up to 0.1.
         significance: the p-value of that test must be below this.
         left: this share of the run must be left, for a decay to be of use.
         variation: the rate may vary by this share within the window.
@@ -56,7 +56,7 @@ def _check(reading: Reading, options: PlateauOptions) -> Finding | None:
         return None
     means = np.array([part.mean() for part in np.array_split(window, min(_MEANS, rows))])
     level = float(np.median(means))
-    progress = options.progress * min(reading.fall, abs(level))
+    progress = options.progress * reading.fall
     p = rising_rank_p((means + progress * np.arange(means.size) / means.size).tolist())
     if progress <= 0 or p >= options.significance:
         return None
@@ -79,7 +79,10 @@ def _check(reading: Reading, options: PlateauOptions) -> Finding | None:
             "p": p,
             "updates_left": left,
         },
-        remedy="Begin the decay now: let the rate fall to 0 over what is left of the run.",
+        remedy=(
+            "It is likely time to decay: let the rate fall to 0 over what is left of the run, unless "
+            "the schedule does so later."
+        ),
     )
 
 
@@ -100,12 +103,13 @@ def _example(run: ExampleRun) -> Observations:
 RULE = Rule(
     code="LR301",
     name="plateau",
-    title="a plateau: decay now",
-    severity=Severity.WARNING,
+    title="a plateau: likely time to decay",
+    severity=Severity.ADVICE,
     needs=("loss", "lr"),
     options=PlateauOptions(),
     check=_check,
     example=_example,
     rows=60,
+    judges="a plateau",
     explains=frozenset({"LR302"}),
 )

@@ -49,11 +49,10 @@ def _check(reading: Reading, options: NeverDecayedOptions) -> Finding | None:
             "peak": reading.peak,
             "last": last,
             "lowest_since_peak": lowest,
-            "loss_at_end": reading.end,
         },
         remedy=(
-            "Let the rate fall to 0 by the end of the run, linearly or along a cosine; for this "
-            "run, add a decay over a tenth to a fifth of the updates made so far."
+            "A decay to 0 by the end of the run, linear or along a cosine, likely ends lower; for this "
+            "run, add one over a tenth to a fifth of the updates made so far."
         ),
     )
 
@@ -62,8 +61,8 @@ RULE = Rule(
     code="LR302",
     name="never_decayed",
     title="the rate never decayed",
-    severity=Severity.WARNING,
-    needs=("lr", "loss"),
+    severity=Severity.ADVICE,
+    needs=("lr",),
     options=NeverDecayedOptions(),
     check=_check,
     example=lambda run: run.observed(lr=np.minimum(0.1, 0.1 * (run.step + 1) / 60)),

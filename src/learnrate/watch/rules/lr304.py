@@ -10,7 +10,7 @@ import numpy as np
 from learnrate._numbers import rate_text
 from learnrate.watch._finding import Finding, Severity
 from learnrate.watch._rule import Rule, RuleOptions
-from learnrate.watch._tracks import median_of_three, neighbour_std
+from learnrate.watch._tracks import median_of_three, tail_std
 
 if TYPE_CHECKING:
     from learnrate.watch._reading import Reading
@@ -41,7 +41,7 @@ class NoWarmupOptions(RuleOptions):
 
 def _check(reading: Reading, options: NoWarmupOptions) -> Finding | None:
     early = reading.finite_loss.before(options.early * reading.steps_done)
-    if early.value.size < 8 or reading.fall <= 0:
+    if early.value.size < 8:
         return None
     if reading.warmup_end > options.warm * reading.total_steps:
         return None
@@ -50,7 +50,8 @@ def _check(reading: Reading, options: NoWarmupOptions) -> Finding | None:
     highest = float(smooth[top])
     start = min(reading.start, float(early.value[0]))  # the rise may be there by the third row
     rise, fall = highest - start, start - reading.best
-    if rise < options.rise * fall or rise < options.noise * neighbour_std(early.value):
+    noise = max(tail_std(early.value), reading.noise)
+    if rise < max(options.rise * fall, options.noise * noise):
         return None
     step = int(early.step[top + 1])
     at_a_third = float(
@@ -91,5 +92,6 @@ RULE = Rule(
     example=lambda run: run.observed(
         loss=run.raised_loss(3, 20, 2.0), lr=run.cosine(run.total_steps)
     ),
+    judges="a warm-up that is missing",
     explains=frozenset({"LR103"}),
 )

@@ -10,7 +10,7 @@ import numpy as np
 from learnrate._statistics import rising_rank_p
 from learnrate.watch._finding import Finding, Severity
 from learnrate.watch._rule import Rule, RuleOptions
-from learnrate.watch._tracks import share_text, thinned
+from learnrate.watch._tracks import neighbour_std, thinned
 
 if TYPE_CHECKING:
     from learnrate.watch._example import ExampleRun
@@ -25,17 +25,18 @@ class OverfittingOptions(RuleOptions):
     """Thresholds of LR401.
 
     Attributes:
-        rise: the validation loss must lie above its lowest value by this share of it. That is the
-            generalisation loss GL of Prechelt, whose usual criterion is 5 %.
-        lost: the rise must undo this share of all that was gained, from the first training loss to
-            the lowest validation loss, because a validation loss near 0 doubles easily.
+        lost: the validation loss must have risen by this share of its fall, from its first value to
+            its lowest.
+        noise: the rise must be this many standard deviations of a validation loss.
         significance: the p-value of a rank test for a rise since then must be below this.
+        falls: the training loss must have fallen since then by this many standard errors of a level.
         rows: there must be more than this many validations, the lowest one included.
     """
 
-    rise: float = 0.05
-    lost: float = 0.03
+    lost: float = 0.1
+    noise: float = 4.0
     significance: float = 0.01
+    falls: float = 2.0
     rows: float = 5
 
 
@@ -44,27 +45,29 @@ def _check(reading: Reading, options: OverfittingOptions) -> Finding | None:
     best_row = int(np.argmin(validation.value))
     lowest, since = float(validation.value[best_row]), validation.value[best_row:]
     last = float(np.median(validation.value[-3:]))
-    if since.size <= options.rows or lowest <= 0 or last < (1.0 + options.rise) * lowest:
-        return None
-    if last - lowest < options.lost * (reading.start - lowest):
+    fall = float(validation.value[0]) - lowest
+    std = neighbour_std(validation.value)
+    if since.size <= options.rows or last - lowest <= max(
+        options.lost * fall, options.noise * std
+    ):
         return None
     if rising_rank_p(thinned(since), independent=True) >= options.significance:
         return None
     step = int(validation.step[best_row])
     training = reading.finite_loss.before(step + 1).value[-20:]
-    if not training.size or reading.end >= float(np.median(training)):
+    least_fall = options.falls * reading.level_error
+    if not training.size or reading.end >= float(np.median(training)) - least_fall:
         return None
     return RULE.finding(
         step=step,
         message=(
-            f"Overfitting begins near step {step:,}: since then the validation loss has risen by "
-            f"{share_text(last / lowest - 1.0)}, from {lowest:.3g} to {last:.3g}, while the "
-            "training loss kept falling."
+            f"Overfitting begins near step {step:,}: since then the validation loss has risen from "
+            f"{lowest:.4g} to {last:.4g}, while the training loss kept falling."
         ),
         evidence={
+            "first_validation": float(validation.value[0]),
             "lowest_validation": lowest,
             "last_validation": last,
-            "rise": last / lowest - 1.0,
             "training_loss_then": float(np.median(training)),
             "training_loss_now": reading.end,
         },
@@ -92,6 +95,7 @@ RULE = Rule(
     check=_check,
     example=_example,
     rows=8,
+    judges="overfitting",
     explains=frozenset({"LR201", "LR301", "LR302"}),
     shows=("validation", "loss"),
 )

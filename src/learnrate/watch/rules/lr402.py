@@ -23,9 +23,10 @@ class AtChanceOptions(RuleOptions):
     """Thresholds of LR402. Chance is the loss of a model that has learned nothing.
 
     Attributes:
-        share: the loss may lie below chance by this share of it.
-        above: the loss may lie above chance by this share of it; too high a rate for what is
-            learned keeps it a little above.
+        below: the loss may lie below chance by this many standard deviations of its noise.
+        above: the loss may lie above chance by this many; too high a rate for what is learned keeps
+            it a little above.
+        errors: beside these it may lie off by this many standard errors of a level.
         significance: the second half still falls if the p-value of a rank test is below this.
         falls: a loss that still falls is not flat if it fell in the second half by more than this
             many standard errors of a level.
@@ -35,8 +36,9 @@ class AtChanceOptions(RuleOptions):
         share_done: this share of the run must be over.
     """
 
-    share: float = 0.02
-    above: float = 0.1
+    below: float = 1.0
+    above: float = 4.0
+    errors: float = 4.0
     significance: float = 0.01
     falls: float = 4.0
     moved: float = 0.25
@@ -47,27 +49,27 @@ def _check(reading: Reading, options: AtChanceOptions) -> Finding | None:
     if reading.steps_done < options.share_done * reading.total_steps:
         return None
     if reading.moved is not None and reading.moved < options.moved:
-        return None  # LR201 applies
+        return None
     chance = reading.chance
     assert chance is not None  # noqa: S101 - `_lacks` is called before
-    levels = reading.levels.value
+    levels, slack = reading.levels.value, options.errors * reading.level_error
     late = levels[levels.size // 2 :]
     lowest, median = float(late.min()), float(np.median(late))
-    slack = 2.0 * reading.level_error
-    if lowest < (1.0 - options.share) * chance - slack or median > (1.0 + options.above) * chance:
+    below = chance - options.below * reading.noise - slack
+    if lowest < below or reading.best < below:
         return None
-    if reading.best < (1.0 - options.share) * chance - 2.0 * slack:
+    if median > chance + options.above * reading.noise + slack:
         return None
     falls = rising_rank_p(thinned(-late)) < options.significance
-    below = chance - reading.end > reading.level_error and median <= reading.start
+    is_below = chance - reading.end > reading.level_error and median <= reading.start
     fallen = float(late[:5].mean() - late[-5:].mean())
-    if falls and (below or fallen > options.falls * reading.level_error):
-        return None  # it learns, or is on its way to chance: LR201 applies
+    if falls and (is_below or fallen > options.falls * reading.level_error):
+        return None  # it learns, or is on its way to chance
     return RULE.finding(
         step=None,
         message=(
             f"The loss is flat at chance: {median:.4g} over the last half of the run, where a model "
-            f"that has learned nothing has {chance:.4g}."
+            f"that has learned nothing has {chance:.4g}. It has likely learned nothing."
         ),
         evidence={
             "level": median,
@@ -83,6 +85,8 @@ def _check(reading: Reading, options: AtChanceOptions) -> Finding | None:
 
 
 def _lacks(reading: Reading) -> str | None:
+    if not reading.is_descent:
+        return reading.why_not_judged
     if reading.chance is not None:
         return None
     return "neither the chance-level loss nor the number of classes is known"
@@ -92,7 +96,7 @@ RULE = Rule(
     code="LR402",
     name="at_chance",
     title="the loss is flat at chance",
-    severity=Severity.ERROR,
+    severity=Severity.WARNING,
     needs=("loss",),
     options=AtChanceOptions(),
     check=_check,

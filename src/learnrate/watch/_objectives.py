@@ -1,0 +1,61 @@
+"""Objectives: what the loss of a run says about its progress, as declared or as its course shows."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from learnrate._errors import ArgumentError
+
+if TYPE_CHECKING:
+    from learnrate.watch._reading import Reading
+
+__all__ = ["OBJECTIVES", "checked_objective", "why_loss_says_nothing"]
+
+_JUDGES = "a validation, a reward or probes would judge it"
+
+OBJECTIVES = {
+    "descent": "",
+    "adversarial": "each network's loss depends on how good the other one is",
+    "policy_gradient": "its gradient is that of the reward, its value is not",
+    "denoising": "its value depends mostly on the noise level that was drawn",
+    "contrastive": "it may stay near the logarithm of the batch size while features improve",
+}
+"""The objectives that a run can declare, each with the reason why its loss shows no progress.
+
+With `descent`, which is taken if none is declared, the loss itself should fall.
+"""
+
+
+def checked_objective(owner: str, objective: object) -> str:
+    """The objective, if there is one of this name.
+
+    Args:
+        owner: what was given it, for the error.
+        objective: the name.
+
+    Raises:
+        ArgumentError: there is none of this name.
+    """
+    if not isinstance(objective, str) or objective not in OBJECTIVES:
+        raise ArgumentError(
+            f"{owner} must be one of {', '.join(OBJECTIVES)}; got {objective!r}. With descent, the "
+            "default, the loss itself should fall."
+        )
+    return objective
+
+
+def why_loss_says_nothing(reading: Reading) -> str | None:
+    """Why the rate of a run cannot be judged from its loss; None if it can."""
+    if not reading.is_descent:
+        kind = reading.objective.replace("_", "-")
+        return (
+            f"the loss of a {kind} objective does not measure progress: "
+            f"{OBJECTIVES[reading.objective]}; {_JUDGES}"
+        )
+    if reading.falls:
+        return None
+    return (
+        f"the loss does not fall clearly beyond its own variation ({reading.signal:.2g} standard "
+        f"deviations where {reading.needed_signal:.2g} are needed), so it says nothing about the "
+        f"rate; {_JUDGES}"
+    )
