@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from learnrate._errors import ArgumentError
-
-if TYPE_CHECKING:
-    from learnrate.watch._reading import Reading
 
 __all__ = ["OBJECTIVES", "checked_objective", "why_loss_says_nothing"]
 
@@ -44,18 +39,23 @@ def checked_objective(owner: str, objective: object) -> str:
     return objective
 
 
-def why_loss_says_nothing(reading: Reading) -> str | None:
-    """Why the rate of a run cannot be judged from its loss; None if it can."""
-    if not reading.is_descent:
-        kind = reading.objective.replace("_", "-")
+def why_loss_says_nothing(objective: str, signal: float, needed_signal: float) -> str | None:
+    """Why the rate of a run cannot be judged from its loss; None if it can.
+
+    Args:
+        objective: one of `OBJECTIVES`.
+        signal: the fall of the loss, in standard deviations around it.
+        needed_signal: the least signal of a loss that tells something.
+    """
+    if objective != "descent":
         return (
-            f"the loss of a {kind} objective does not measure progress: "
-            f"{OBJECTIVES[reading.objective]}; {_JUDGES}"
+            f"the loss of a {objective.replace('_', '-')} objective does not measure progress: "
+            f"{OBJECTIVES[objective]}; {_JUDGES}"
         )
-    if reading.falls:
+    if signal >= needed_signal:
         return None
     return (
-        f"the loss does not fall clearly beyond its own variation ({reading.signal:.2g} standard "
-        f"deviations where {reading.needed_signal:.2g} are needed), so it says nothing about the "
-        f"rate; {_JUDGES}"
+        f"the loss does not fall clearly beyond its own variation ({signal:.2g} standard "
+        f"deviations where {needed_signal:.2g} are needed), so it says nothing about the rate; "
+        f"{_JUDGES}"
     )

@@ -192,7 +192,7 @@ class Reading:
     @cached_property
     def why_not_judged(self) -> str | None:
         """Why the rate cannot be judged from this loss; None if it can."""
-        return why_loss_says_nothing(self)
+        return why_loss_says_nothing(self.objective, self.signal, self.needed_signal)
 
     @cached_property
     def start(self) -> float:

@@ -53,8 +53,8 @@ class DivergedOptions(RuleOptions):
 class _Departure(NamedTuple):
     """A rise from a level that was held to one that stays: its first level, and both heights."""
 
-    index: int
-    held: float
+    first_level: int
+    lowest: float
     above: float
 
 
@@ -83,34 +83,34 @@ def _left_its_level(reading: Reading, options: DivergedOptions) -> Finding | Non
     departure = _departure(reading, options)
     if departure is None:
         return None
-    step = int(reading.levels.step[departure.index])
+    step = int(reading.levels.step[departure.first_level])
     return _finding(
         reading,
         step,
-        f"The loss diverged near step {step:,}: it rose from {departure.held:.3g}, the lowest level "
+        f"The loss diverged near step {step:,}: it rose from {departure.lowest:.3g}, the lowest level "
         f"that it held, to {departure.above:.3g}, where it stays; it began at {reading.start:.3g}.",
-        {"start": reading.start, "best": departure.held, "end": reading.end},
+        {"start": reading.start, "best": departure.lowest, "end": reading.end},
     )
 
 
 def _departure(reading: Reading, options: DivergedOptions) -> _Departure | None:
     levels, start, least = reading.levels.value, reading.start, options.noise * reading.level_error
     stays = int(options.stays if reading.finished else options.stays_live)
-    held = float(median_of_three(levels).min())
-    middle = 0.5 * (held + float(np.median(levels[-stays:])))
+    lowest = float(median_of_three(levels).min())
+    middle = 0.5 * (lowest + float(np.median(levels[-stays:])))
     below = np.flatnonzero(levels < middle)
     index = int(below[-1]) + 1 if below.size else 0
     if index > levels.size - stays or below.size < options.stays:
         return None
-    if min(start, float(levels[index:].min())) - held <= least:
+    if min(start, float(levels[index:].min())) - lowest <= least:
         return None
-    rise = float(np.median(levels[index:])) - held
-    if rise < options.rise * (start - held):
+    rise = float(np.median(levels[index:])) - lowest
+    if rise < options.rise * (start - lowest):
         return None
     jump = float(levels[min(index + 1, levels.size - 1)] - levels[max(index - 2, 0)])
     if jump <= max(options.jump * rise, least):
         return None
-    return _Departure(index, held, held + rise)
+    return _Departure(index, lowest, lowest + rise)
 
 
 def _burst(reading: Reading, options: DivergedOptions) -> Finding | None:
