@@ -9,6 +9,7 @@
 Every command takes `--cells WORD,WORD` (cells whose names contain a word). The first two take
 `--data FOLDER` (or LEARNRATE_DATA) and `--jobs N` processes; `rows` also takes `--methods WORD,WORD`,
 `--again WORD,WORD`, `--seeds N` and `--judges N`; `table` writes pages and pictures with `--page`.
+`truth` takes `--whole` to leave the shorter lengths for another time.
 `replay` takes `--data`, `--seeds`, `--budget` and `--training` (its trials are trained, which takes
 ten minutes). `replay` and `steepness` leave out the held-out cells.
 What is stored is not measured again, and a killed command continues where it stopped. `make regret`
@@ -36,7 +37,7 @@ def main() -> None:
         os.environ["LEARNRATE_DATA"] = arguments.data
     cells = chosen_cells(arguments.cells)
     if arguments.command == "truth":
-        run_jobs(cells, truth.measure, arguments.jobs)
+        run_jobs(cells, partial(truth.measure, whole=arguments.whole), arguments.jobs)
     elif arguments.command == "rows":
         selection = rows.RowSelection(
             arguments.methods, arguments.again, arguments.seeds, arguments.judges
@@ -66,6 +67,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--judges", type=int, default=99, help="largest number of runs at each rate"
     )
+    parser.add_argument("--whole", action="store_true", help="truth at the full length alone")
     parser.add_argument("--budget", type=float, default=0.5, help="budget of the replayed plans")
     parser.add_argument("--training", action="store_true", help="train the trials of a replay")
     parser.add_argument("--page", type=Path, help="write the tables into this page")

@@ -48,22 +48,32 @@ def _generator(seed: int) -> torch.Generator:
 
 @dataclass(frozen=True)
 class Examples:
-    """Inputs with classes, for training and for validation."""
+    """Inputs with classes or values, for training and for validation."""
 
     x: torch.Tensor
     y: torch.Tensor
     held_x: torch.Tensor
     held_y: torch.Tensor
 
-    def batches(self, size: int) -> Callable[[int], Iterator[Pair]]:
-        """One pass in an order that depends on the seed, without an incomplete last batch."""
+    def batches(self, size: int | None) -> Callable[[int], Iterator[Pair]]:
+        """One pass in an order that depends on the seed, without an incomplete last batch.
+
+        Args:
+            size: examples in a batch; None for all at once.
+        """
+        width = len(self.x) if size is None else size
 
         def one_pass(seed: int) -> Iterator[Pair]:
             order = torch.randperm(len(self.x), generator=_generator(seed))
-            for rows in order[: len(order) // size * size].split(size):
+            for rows in order[: len(order) // width * width].split(width):
                 yield self.x[rows], self.y[rows]
 
         return one_pass
+
+    @property
+    def validation(self) -> Pair:
+        """The validation set, as one batch."""
+        return self.held_x, self.held_y
 
     def of_classes(self, lowest: int, highest: int) -> Examples:
         """The examples of some classes, numbered from 0."""
@@ -88,8 +98,22 @@ class Text:
     held_y: torch.Tensor
     vocabulary: int
 
-    def batches(self, size: int) -> Callable[[int], Iterator[Pair]]:
-        """Windows at positions that depend on the seed."""
+    @property
+    def validation(self) -> Pair:
+        """The validation windows, as one batch."""
+        return self.held_x, self.held_y
+
+    def batches(self, size: int | None) -> Callable[[int], Iterator[Pair]]:
+        """Windows at positions that depend on the seed.
+
+        Args:
+            size: windows in a batch; None is refused, because the text has too many.
+
+        Raises:
+            ValueError: there is no size.
+        """
+        if size is None:
+            raise ValueError("a text has no batch of all windows")
 
         def one_pass(seed: int) -> Iterator[Pair]:
             generator = _generator(seed)

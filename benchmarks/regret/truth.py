@@ -1,8 +1,8 @@
 """The truth of a cell: an exhaustive sweep at full length, and others at shorter lengths.
 
-Rates are a sixth of a decade apart. The grid spans at least 2.5 decades and grows until the lowest
-mean loss lies a decade above its lower end, and either three rates below its upper end or below a
-rate that diverges. A whole run has 5 % warm-up and a linear decay to 0. A shorter run has the
+Rates are a quarter of a decade apart, and a sixth in the first 22 cells. The grid has at least 16
+rates and grows until the lowest mean loss lies six rates above its lower end, and either three rates
+below its upper end or below a rate that diverges. A whole run has 5 % warm-up and a linear decay to 0. A shorter run has the
 schedule of a plan's trial of this length, whose warm-up is as long as that of the whole run
 (`Schedule.shortened`).
 """
@@ -32,13 +32,12 @@ if TYPE_CHECKING:
 __all__ = ["SHAPE", "measure", "path_of", "read", "scratch_of"]
 
 SHAPE = "warmup(5%) >> linear()"
-PER_DECADE = 6
 SHARES = (56, 32, 16, 8, 4)  # of the whole run: the shorter lengths
-HORIZON_SEEDS = 3
+HORIZON_SEEDS = 3  # the largest number of seeds of shorter lengths
 _FEWEST_STEPS = 8
 _BELOW, _ABOVE = 6, 3  # rates on each side of the best one
 _START = (-9, 6)  # ends of the first grid, in rates from the middle that the cell gives
-_HIGHEST = 2 * PER_DECADE  # no rate above 100 is tried
+_HIGHEST = 2  # the logarithm of the highest rate that is tried
 
 
 def path_of(cell: Cell) -> Path:
@@ -57,33 +56,39 @@ def read(cell: Cell) -> dict[str, Any] | None:
     return json.loads(path.read_text()) if path.exists() else None
 
 
-def measure(cell: Cell) -> str:
-    """Measure the missing tables and write each; returns the best rate in words."""
+def measure(cell: Cell, *, whole: bool = False) -> str:
+    """Measure the missing tables and write each; returns the best rate in words.
+
+    Args:
+        cell: what is measured.
+        whole: leave the shorter lengths for another time.
+    """
     stored = read(cell)
-    if stored is not None and stored["complete"]:
+    tables = [] if stored is None else stored["tables"]
+    if tables and (whole or stored["complete"]):
         return "known"
-    task, tables = cell.task(), []
-    for steps, seeds in _lengths(cell):
+    task, lengths = cell.task(), _lengths(cell)
+    for steps, seeds in lengths[: 1 if whole else len(lengths)][len(tables) :]:
         tables.append(_table(cell, task, steps, seeds))
-        _write(cell, tables, complete=False)
-    _write(cell, tables, complete=True)
+        _write(cell, tables, complete=len(tables) == len(lengths))
     best = min(tables[0]["lr"], key=lambda lr: _mean_at(tables[0], lr))
     return f"lowest mean loss {_mean_at(tables[0], best):.4g} at {best:.3g}"
 
 
 def _lengths(cell: Cell) -> list[tuple[int, int]]:
-    shorter = {max(_FEWEST_STEPS, cell.total_steps // share): HORIZON_SEEDS for share in SHARES}
+    seeds = min(cell.seeds, HORIZON_SEEDS)
+    shorter = {max(_FEWEST_STEPS, cell.total_steps // share): seeds for share in SHARES}
     return [(cell.total_steps, cell.seeds), *sorted(shorter.items(), reverse=True)]
 
 
 def _table(cell: Cell, task: Task, steps: int, seeds: int) -> dict[str, Any]:
     """The final losses over a grid that encloses the best rate."""
-    middle = round(PER_DECADE * math.log10(cell.around))
+    middle = round(cell.per_decade * math.log10(cell.around))
     low, high = middle + _START[0], middle + _START[1]
     while True:
         swept = sweep(
             task,
-            [_rate(index) for index in range(low, high + 1)],
+            [_rate(index, cell.per_decade) for index in range(low, high + 1)],
             seeds=seeds,
             total_steps=steps,
             shape=_shape(cell, steps),
@@ -93,7 +98,7 @@ def _table(cell: Cell, task: Task, steps: int, seeds: int) -> dict[str, Any]:
         if swept.failed:
             raise RuntimeError(swept.failed[0].curve.error)
         lower, higher = _missing(swept.losses.mean(axis=1))
-        higher = min(higher, _HIGHEST - high)
+        higher = min(higher, _HIGHEST * cell.per_decade - high)
         if not lower and not higher:
             return _as_table(swept.trials, swept.losses, steps)
         low, high = low - lower, high + higher
@@ -112,8 +117,8 @@ def _missing(means: np.ndarray) -> tuple[int, int]:
     return max(0, _BELOW - best), 0 if bounded else max(0, _ABOVE - above)
 
 
-def _rate(index: int) -> float:
-    return float(f"{10 ** (index / PER_DECADE):.4g}")
+def _rate(index: int, per_decade: int) -> float:
+    return float(f"{10 ** (index / per_decade):.4g}")
 
 
 def _as_table(trials: tuple[SweptTrial, ...], losses: np.ndarray, steps: int) -> dict[str, Any]:
