@@ -22,7 +22,9 @@ def test_every_workload_and_every_optimizer_has_a_cell():
     assert {cell.optimizer for cell in CELLS} == {*OPTIMIZERS}
 
 
-@pytest.mark.parametrize("name", ["iris-linear", "wine-bn", "digits-vae", "moons-flow", "wave-mlp"])
+@pytest.mark.parametrize(
+    "name", ["iris-linear", "wine-bn", "digits-vae", "moons-flow", "wave-mlp"]
+)
 def test_a_workload_without_foreign_data_trains_and_validates(name):
     cell = next(cell for cell in CELLS if cell.workload == name)
     curve, _ = run_trial(cell.task(), Trial((cell.around * schedule("linear()")).over(3), 0))
