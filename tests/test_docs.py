@@ -39,7 +39,7 @@ ELSEWHERE = {"docs/how-to/postgres.md"}
 MAKE_LOGS = """
 import learnrate
 from my_task import task
-plan = learnrate.plan(task, progress=False)
+plan = learnrate.plan(task, budget=0.5, progress=False)
 plan.write("plans/plan.json")
 learnrate.train(task, plan.schedule, store="learnrate.db", progress=False)
 import sys

@@ -18,9 +18,9 @@ from _page import table
 
 import learnrate
 from learnrate._progress import ProgressBar
-from learnrate.planning._ladder import ladder_for
+from learnrate.planning._ladder import Ladder
 from learnrate.planning._loss_scale import LossScale
-from learnrate.planning._plan import SHAPE, _decide, _expected_log_lr
+from learnrate.planning._plan import SHAPE, _expected_log_lr, _planned
 from learnrate.planning._result import RungTrial
 from learnrate.planning._trainer import PlanTrainer
 from learnrate.schedules import shape
@@ -62,16 +62,19 @@ class _ReplayTrainer(PlanTrainer):
 
     tables: Sequence[dict[str, Any]] = ()
 
-    def trial(self, proposal: Proposal, seed: int) -> RungTrial:
-        loss = replayed_loss(self.tables, proposal.steps, proposal.log_lr, seed)
+    def trial(self, proposal: Proposal, seed: int) -> tuple[RungTrial, float]:
+        trial_seed = seed + 1000 * proposal.repeat
+        loss = replayed_loss(self.tables, proposal.steps, proposal.log_lr, trial_seed)
         self.spent += proposal.steps
-        return RungTrial(
+        record = RungTrial(
             lr=math.exp(proposal.log_lr),
-            seed=seed,
+            seed=trial_seed,
             loss=loss,
             status="finished" if loss is not None else "diverged",
             updates=proposal.steps,
+            reason=proposal.reason,
         )
+        return record, 0.0
 
 
 def replayed_loss(
@@ -147,19 +150,22 @@ def _replayed(
     schedule = shape(SHAPE).over(cell.total_steps)
     with ProgressBar(1, shown=False) as bar, preserved(task):
         trainer = _ReplayTrainer(task, journal, bar, schedule, tables=tables)
-        return _planned(trainer, cell.total_steps, budget, seed)
+        return _replayed_plan(trainer, cell.total_steps, budget, seed)
 
 
-def _planned(trainer: _ReplayTrainer, total_steps: int, budget: float, seed: int) -> Plan:
+def _replayed_plan(trainer: _ReplayTrainer, total_steps: int, budget: float, seed: int) -> Plan:
     updates = math.floor(budget * total_steps)
     range_test = trainer.range_test(updates, seed)
     scale = LossScale.of(range_test.mean)
-    budget_left = updates - int(range_test.reached.sum())
-    ladder = ladder_for(
-        total_steps, budget_left, _expected_log_lr(range_test), scale.log_loss(scale.start)
+    start = trainer.start(seed)
+    ladder = Ladder(
+        budget=updates - trainer.spent,
+        total_steps=total_steps,
+        expected_log_lr=_expected_log_lr(range_test),
+        start=scale.log_loss(scale.start if start is None else start),
     )
     trials = trainer.climb(ladder, [], scale, seed)
-    return _decide(trainer, ladder, trials, range_test, scale, budget=budget, seed=seed)
+    return _planned(trainer, ladder, trials, range_test, scale, seed=seed)
 
 
 def _answer(cell: Cell, best: Best, plan: Plan) -> Answer:

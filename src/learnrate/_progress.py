@@ -44,6 +44,12 @@ class ProgressBar:
         if self._live is not None:
             self._live.close()
 
+    def expect(self, total: int) -> None:
+        """Say how many updates are to be made, once this is known."""
+        self._total = total
+        if self._live is not None:
+            self._live.expect(total)
+
     def show(self, done: int, stage: str) -> None:
         """Show that `done` updates are made, and what is going on."""
         if not self._shown:
@@ -75,6 +81,9 @@ class _Bar:
 
     def show(self, done: int, stage: str) -> None:
         self._progress.update(self._task, completed=done, description=stage)
+
+    def expect(self, total: int) -> None:
+        self._progress.update(self._task, total=total)
 
     def close(self) -> None:
         self._progress.stop()

@@ -67,7 +67,7 @@ def test_plan_prints_one_object_and_leaves_its_files(run, tmp_path):
 
 
 def test_plan_for_people_shows_the_answer_and_the_next_command(run):
-    code, out, _ = run("plan", "t.py:task", "--total-steps", 500)
+    code, out, _ = run("plan", "t.py:task", "--total-steps", 500, "--budget", "0.5")
     plan = learnrate.Plan.read("plan.json")
     assert code == 0
     assert f"{plan.peak:.3g}" in out
@@ -75,7 +75,7 @@ def test_plan_for_people_shows_the_answer_and_the_next_command(run):
 
 
 def test_a_plan_is_trained_with(run):
-    run("plan", "t.py:task", "--total-steps", 300)
+    run("plan", "t.py:task", "--total-steps", 300, "--budget", "0.5")
     code, out, _ = run("train", "t.py:task", "--plan", "plan.json", "--json")
     printed = json.loads(out)
     assert code == 0
@@ -145,7 +145,7 @@ def test_show_prints_every_rate(run):
 
 
 def test_show_reads_a_plan_and_draws(run, tmp_path):
-    run("plan", "t.py:task", "--total-steps", 300)
+    run("plan", "t.py:task", "--total-steps", 300, "--budget", "0.5")
     code, out, _ = run("show", "plan.json")
     assert code == 0
     assert "warmup(15)" in out
@@ -250,7 +250,7 @@ def test_without_torch_a_command_that_trains_says_how_to_get_it(command):
 
 
 def test_without_torch_schedules_and_plans_are_shown(run, tmp_path):
-    run("plan", "t.py:task", "--total-steps", 300)
+    run("plan", "t.py:task", "--total-steps", 300, "--budget", "0.5")
     for spec in (["1e-3 * linear()", "--total-steps", 30], [tmp_path / "plan.json"]):
         done = run_without_torch("show", *spec, "--json")
         assert done.returncode == 0, done.stderr

@@ -1,27 +1,63 @@
-"""Which trial comes next: within the budget, towards the lowest loss, the same every time."""
+"""Which trial comes next: until the best rate is bracketed, within the budget, always the same."""
 
 import math
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from learnrate.planning._ladder import LadderTrial, ladder_for, next_index
+from learnrate.planning._budget import Pace
+from learnrate.planning._ladder import Ladder
 from learnrate.planning._result import RungTrial
+from learnrate.planning._rung_losses import LadderTrial
 
 
-def climb(budget, total_steps, start, log_loss, cost=lambda proposal: proposal.steps):
-    """Climb a ladder on invented log losses; returns it with its trials."""
-    ladder = ladder_for(total_steps, budget, start)
-    trials = []
+def climb(ladder, log_loss, cost=lambda proposal: proposal.steps, trials=()):
+    """Climb a ladder on invented log losses; returns all trials."""
+    trials = list(trials)
     while (proposal := ladder.next(trials)) is not None:
-        trial = RungTrial(math.exp(proposal.log_lr), 0, 1.0, "finished", cost(proposal))
-        trials.append(LadderTrial(proposal, log_loss(proposal), trial))
+        loss = log_loss(proposal)
+        status = "finished" if math.isfinite(loss) else "diverged"
+        record = RungTrial(
+            lr=math.exp(proposal.log_lr),
+            seed=proposal.repeat,
+            loss=math.exp(loss) if math.isfinite(loss) else None,
+            status=status,
+            updates=cost(proposal),
+            reason=proposal.reason,
+        )
+        trials.append(
+            LadderTrial(
+                rung=proposal.rung,
+                steps=proposal.steps,
+                log_lr=proposal.log_lr,
+                repeat=proposal.repeat,
+                log_loss=loss,
+                cost=cost(proposal),
+                record=record,
+            )
+        )
         assert len(trials) < 100
-    return ladder, trials
+    return trials
 
 
-def bowl(best):
-    return lambda proposal: (proposal.log_lr - best) ** 2 / 10
+def ladder_of(budget, total_steps, start_log_lr=0.0, **options):
+    return Ladder(budget, total_steps, start_log_lr, 2.0, **options)
+
+
+def bowl(best, cliff=math.inf):
+    """A parabola around the best log rate that learns with the length; divergence above a rate."""
+
+    def log_loss(proposal):
+        if proposal.log_lr > cliff:
+            return math.inf
+        return (proposal.log_lr - best) ** 2 / 10 - 0.3 * math.log(proposal.steps)
+
+    return log_loss
+
+
+def by_rung(trials, rung):
+    return [trial for trial in trials if trial.rung == rung]
 
 
 @settings(max_examples=12)
@@ -32,112 +68,133 @@ def bowl(best):
     saved=st.floats(0.05, 1.0),
 )
 def test_the_budget_is_kept_whatever_the_trials_say(budget, share, off, saved):
-    _, trials = climb(
-        budget, round(budget / share), off, bowl(0.0), lambda p: max(1, int(saved * p.steps))
-    )
-    assert sum(trial.record.updates for trial in trials) <= budget
+    ladder = ladder_of(budget, round(budget / share), off)
+    trials = climb(ladder, bowl(0.0), lambda p: max(1, int(saved * p.steps)))
+    assert ladder.spent(trials) <= budget
 
 
-def test_a_start_far_off_is_walked_to_the_lowest_loss():
-    for off in (-2.0, -1.0, 0.0, 1.0):
-        _, trials = climb(1000, 2000, off, bowl(0.0))
-        best = min(trials, key=lambda trial: trial.log_loss)
-        assert abs(best.proposal.log_lr) < 0.8
-
-
-def test_a_rung_whose_best_has_worse_ones_on_both_sides_is_bracketed():
-    ladder, trials = climb(1000, 2000, 0.0, bowl(0.0))
+@pytest.mark.parametrize("off", [-3.0, -1.5, 0.0, 1.5, 3.0])
+def test_the_best_rate_of_each_length_is_bracketed_from_wherever_the_search_begins(off):
+    ladder = ladder_of(1000, 2000, off)
+    trials = climb(ladder, bowl(0.0))
     assert ladder.bracketed(0, trials)
-    assert not ladder.bracketed(1, trials)  # two trials have no middle
+    assert ladder.bracketed(1, trials)
 
 
-def test_every_rung_is_tried_from_short_to_long():
-    ladder, trials = climb(1000, 2000, 0.5, bowl(0.0))
-    assert ladder.horizons == (35, 447)
-    tried = [trial.proposal.rung for trial in trials]
-    assert tried == [0, 0, 0, 1, 1]
+def test_a_best_rate_at_the_edge_of_divergence_is_bracketed_by_it():
+    cliff = 2.0  # the loss falls up to the cliff, three half decades above the first guess
+    ladder = ladder_of(1000, 2000, -1.5)
+    trials = climb(ladder, lambda p: math.inf if p.log_lr > cliff else -p.log_lr)
+    for rung in (0, 1):
+        finished = [t.log_lr for t in by_rung(trials, rung) if math.isfinite(t.log_loss)]
+        diverged = [t.log_lr for t in by_rung(trials, rung) if math.isinf(t.log_loss)]
+        assert ladder.bracketed(rung, trials)
+        assert max(finished) <= cliff < min(diverged)
+        assert min(diverged) - max(finished) < math.log(10) / 2 + 1e-9
 
 
-def test_what_is_left_of_the_budget_is_spent_where_it_pays_for_a_trial():
-    ladder, trials = climb(1000, 2000, 0.5, bowl(0.0))
-    spent = sum(trial.record.updates for trial in trials)
-    assert 1000 - spent < ladder.horizons[0]
+def test_trials_get_longer_and_the_longest_are_as_long_as_the_budget_pays_for():
+    trials = climb(ladder_of(1000, 2000, 0.5), bowl(0.0))
+    assert [trial.rung for trial in trials] == sorted(trial.rung for trial in trials)
+    short, long = by_rung(trials, 0), by_rung(trials, 1)
+    assert {trial.steps for trial in short} == {40}
+    (steps,) = {trial.steps for trial in long}
+    assert steps == (1000 - sum(trial.cost for trial in short)) // 3
 
 
-def test_no_rate_is_tried_twice_on_a_rung():
-    _, trials = climb(1000, 2000, 0.5, bowl(0.0))
-    tried = [(trial.proposal.rung, round(trial.proposal.log_lr, 6)) for trial in trials]
+def test_no_rate_is_tried_twice_with_the_same_seed():
+    trials = climb(ladder_of(20_000, 500, 0.5), bowl(0.0))
+    tried = [(trial.steps, trial.log_lr, trial.repeat) for trial in trials]
     assert len(tried) == len(set(tried))
 
 
 def test_a_longer_rung_is_centred_where_the_shorter_ones_point():
-    _, trials = climb(1000, 2000, 2.0, bowl(0.0))
-    last = [trial.proposal.log_lr for trial in trials if trial.proposal.rung == 1]
-    assert abs(sum(last) / len(last)) < 1.0  # of 2.0, before anything is measured
-
-
-def test_where_longer_trials_end_hardly_lower_a_lower_rate_is_tried():
-    def plateau(p):
-        return 1.0 - 0.2 * math.log(p.steps) if p.log_lr < -3.0 else 0.9 + 0.01 * p.log_lr**2
-
-    _, trials = climb(1000, 2000, 0.0, plateau)
-    rates = [trial.proposal.log_lr for trial in trials if trial.proposal.rung == 1]
-    assert len(rates) == 2
-    assert rates[1] < rates[0]
-
-
-def test_where_longer_trials_end_lower_the_best_rate_is_straddled():
-    _, trials = climb(1000, 2000, 0.0, lambda p: bowl(0.0)(p) - 0.2 * math.log(p.steps))
-    rates = [trial.proposal.log_lr for trial in trials if trial.proposal.rung == 1]
-    assert rates[0] < 0.0 < rates[1]
+    long = by_rung(climb(ladder_of(1000, 2000, 2.0), bowl(0.0)), 1)[:2]
+    assert abs(sum(trial.log_lr for trial in long) / 2) < 1.0  # of 2.0, before any trial
 
 
 def test_the_same_measurements_give_the_same_next_trial():
-    ladder, trials = climb(1000, 2000, 1.0, bowl(0.0))
-    for n in range(len(trials)):
-        assert ladder.next(trials[:n]) == trials[n].proposal
+    ladder = ladder_of(1000, 2000, 1.0)
+    trials = climb(ladder, bowl(0.0))
+    for count, trial in enumerate(trials):
+        proposal = ladder.next(trials[:count])
+        assert (proposal.steps, proposal.log_lr) == (trial.steps, trial.log_lr)
+
+
+def test_every_trial_says_why_it_was_asked_for():
+    trials = climb(ladder_of(20_000, 500, -2.0), bowl(0.0))
+    reasons = {trial.record.reason for trial in trials}
+    assert "the highest rate tried was the best" in reasons
+    assert all(reasons)
 
 
 def test_a_budget_too_small_for_two_rungs_has_one():
-    assert [len(ladder_for(1000, budget, 0.0).horizons) for budget in (500, 70, 45)] == [2, 2, 1]
-    assert ladder_for(1000, 20, 0.0).horizons == (10,)
+    assert {trial.steps for trial in climb(ladder_of(60, 1000), bowl(0.0))} == {20}
 
 
 def test_from_a_rate_that_diverges_the_search_goes_down():
-    _, trials = climb(
-        1000, 2000, 3.0, lambda p: math.inf if p.log_lr > 0 else -p.log_lr, lambda p: 5
-    )
+    trials = climb(ladder_of(1000, 2000, 3.0), bowl(-2.0, cliff=0.0), lambda p: 5)
     assert any(math.isfinite(trial.log_loss) for trial in trials)
 
 
-@given(best=st.integers(-4, 4))
-def test_the_search_on_a_grid_ends_with_both_sides_of_the_best_known(best):
-    losses = {}
-    while (index := next_index(losses)) is not None:
-        losses[index] = float((index - best) ** 2)
-    assert {best - 1, best, best + 1} <= set(losses)
+def test_a_budget_of_many_runs_buys_whole_runs_with_several_seeds_near_the_best_rate():
+    noisy = bowl(0.0)
+
+    def log_loss(proposal):
+        return noisy(proposal) + 0.1 * math.sin(37 * proposal.log_lr + 11 * proposal.repeat)
+
+    ladder = ladder_of(40 * 200, 200, 1.5)
+    whole = by_rung(climb(ladder, log_loss), 1)
+    assert {trial.steps for trial in whole} == {200}
+    assert ladder.bracketed(1, whole)
+    best = min((t for t in whole if t.repeat == 0), key=lambda trial: trial.log_loss).log_lr
+    rates = sorted({trial.log_lr for trial in whole})
+    place = rates.index(best)
+    assert rates[place + 1] - rates[place - 1] < 0.55 * math.log(10)  # a quarter decade each
+    assert {trial.repeat for trial in whole if trial.log_lr == best} == {0, 1, 2, 3, 4}
+
+
+def test_whole_runs_without_noise_need_two_seeds():
+    whole = by_rung(climb(ladder_of(40 * 200, 200, 1.5), bowl(0.0)), 1)
+    assert max(trial.repeat for trial in whole) == 1
+
+
+def test_a_time_counts_what_trials_took_with_their_validation():
+    pace = Pace(update=0.01, validation=0.5)
+    ladder = ladder_of(4000, 2000, 0.0, pace=pace)
+    assert ladder.cost(100, 1.5) == 150
+    slow = climb(ladder, bowl(0.0), lambda p: ladder.cost(p.steps, 3 * (0.01 * p.steps + 0.5)))
+    quick = climb(ladder, bowl(0.0), lambda p: ladder.cost(p.steps, 0.01 * p.steps + 0.5))
+    assert ladder.spent(slow) <= 4000
+    assert max(t.steps for t in slow) < max(t.steps for t in quick)
 
 
 def test_an_extension_is_two_longer_trials_where_the_horizon_is_what_is_not_known():
-    ladder, trials = climb(1000, 20_000, 0.0, bowl(0.0))
+    ladder = ladder_of(1000, 20_000)
+    trials = climb(ladder, bowl(0.0))
+    longest = max(trial.steps for trial in trials)
     longer = ladder.extended(trials)
-    assert longer.horizons == (*ladder.horizons, 2 * ladder.horizons[-1])
+    assert longer.extension == (2, 2 * longest)
     first = longer.next(trials)
-    assert (first.rung, first.steps) == (2, 2 * ladder.horizons[-1])
-    assert longer.budget == sum(trial.record.updates for trial in trials) + 2 * first.steps
+    assert (first.rung, first.steps) == (2, 2 * longest)
+    assert longer.budget == ladder.spent(trials) + 2 * first.steps
 
 
-def test_an_extension_is_two_more_trials_of_the_same_length_where_they_nearly_are_the_run():
-    ladder, trials = climb(1000, 700, 0.0, bowl(0.0))
-    assert ladder.extended(trials).horizons == ladder.horizons
-    assert ladder.extended(trials).next(trials).steps == ladder.horizons[-1]
+def test_an_extension_climbs_on_where_the_best_rate_is_not_bracketed():
+    ladder = ladder_of(1000, 20_000)
+    trials = climb(ladder, lambda p: -p.log_lr - 0.3 * math.log(p.steps))
+    assert not ladder.bracketed(1, trials)
+    further = ladder.extended(trials).next(trials)
+    assert further.steps == max(trial.steps for trial in trials)
+    assert further.log_lr > max(trial.log_lr for trial in by_rung(trials, 1))
 
 
-def test_what_was_measured_before_an_extension_is_not_proposed_again():
-    ladder, trials = climb(1000, 20_000, 0.5, bowl(0.0))
-    longer = ladder.extended(trials)
-    for n in range(len(trials)):
-        assert ladder.next(trials[:n]) == trials[n].proposal
-    tried = {(trial.proposal.steps, trial.proposal.log_lr) for trial in trials}
-    proposal = longer.next(trials)
-    assert (proposal.steps, proposal.log_lr) not in tried
+@given(best=st.integers(-3, 3))
+def test_the_search_ends_with_both_sides_of_the_best_known(best):
+    spacing = math.log(10) / 2
+    trials = climb(
+        ladder_of(100_000, 100_000), lambda p: (p.log_lr / spacing - best) ** 2 - p.steps / 1e4
+    )
+    short = {trial.log_lr: trial.log_loss for trial in by_rung(trials, 0)}
+    rates = sorted(short)
+    assert rates[0] < min(short, key=short.get) < rates[-1]

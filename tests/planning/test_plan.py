@@ -12,9 +12,6 @@ from torch import nn
 import learnrate
 from learnrate import ArgumentError, ScheduleError, Task, TaskError
 from learnrate.planning import JOURNAL_NAME
-from learnrate.planning._ladder import LadderTrial, Proposal
-from learnrate.planning._plan import _highest_peak
-from learnrate.planning._result import RungTrial
 from learnrate.testing import quadratic_task
 from learnrate.trials import run_trial
 from processes import started, wait_until
@@ -64,7 +61,7 @@ def test_planned_peaks_are_near_the_best_of_an_exhaustive_sweep(optimizer):
 
 
 def test_the_schedule_is_the_peak_with_warm_up_and_decay_bound_to_the_total():
-    plan = learnrate.plan(quadratic_task(), total_steps=400)
+    plan = learnrate.plan(quadratic_task(), total_steps=400, budget=0.5)
     assert plan.schedule == learnrate.schedule(f"{plan.peak} * warmup(20) >> linear(380)")
     assert plan.schedule.total_steps == plan.total_steps == 400
 
@@ -77,39 +74,23 @@ def test_the_budget_is_kept(budget):
 
 
 def test_the_planned_peak_is_stable_where_stability_is_known():
-    plan = learnrate.plan(quadratic_task(steepest=10.0), total_steps=800)
+    plan = learnrate.plan(quadratic_task(steepest=10.0), total_steps=800, budget=0.5)
     assert plan.peak < 0.2
 
 
-@pytest.mark.parametrize(
-    ("losses", "highest"),
-    [
-        ({0.1: 2.0, 0.4: None, 1.6: None}, 0.2),
-        ({0.1: None}, 0.05),
-        ({0.1: 2.0, 0.4: 1.0}, math.inf),
-    ],
-)
-def test_no_peak_lies_above_half_of_the_lowest_rate_that_diverged(losses, highest):
-    trials = [
-        LadderTrial(
-            Proposal(0, 20, math.log(lr)),
-            math.inf if loss is None else math.log(loss),
-            RungTrial(lr, 0, loss, "diverged" if loss is None else "finished", 20),
-        )
-        for lr, loss in losses.items()
-    ]
-    assert _highest_peak(trials) == highest
-
-
 def test_the_same_seed_gives_the_same_plan():
-    first, second = (learnrate.plan(quadratic_task(), total_steps=300, seed=4) for _ in range(2))
+    first, second = (
+        learnrate.plan(quadratic_task(), total_steps=300, seed=4, budget=0.5) for _ in range(2)
+    )
     assert first.to_dict() == second.to_dict()
 
 
 def test_another_shape_is_that_of_every_trial_and_of_the_schedule(tmp_path):
-    plan = learnrate.plan(quadratic_task(), total_steps=400, shape="cosine()", out=tmp_path)
+    plan = learnrate.plan(
+        quadratic_task(), total_steps=400, shape="cosine()", out=tmp_path, budget=0.5
+    )
     assert plan.schedule == learnrate.schedule(f"{plan.peak} * cosine(400)")
-    default = learnrate.plan(quadratic_task(), total_steps=400, out=tmp_path)
+    default = learnrate.plan(quadratic_task(), total_steps=400, out=tmp_path, budget=0.5)
     shared = {trial.lr: trial.loss for trial in default.rungs[0].trials}
     assert any(shared.get(trial.lr, trial.loss) != trial.loss for trial in plan.rungs[0].trials)
 
@@ -120,7 +101,7 @@ def test_another_shape_is_that_of_every_trial_and_of_the_schedule(tmp_path):
 )
 def test_a_shape_states_neither_peak_nor_length(shape, message):
     with pytest.raises(ScheduleError, match=message):
-        learnrate.plan(quadratic_task(), shape=shape)
+        learnrate.plan(quadratic_task(), shape=shape, budget=0.5)
 
 
 def test_the_rest_of_a_run_is_planned_from_its_state():
@@ -147,7 +128,7 @@ def test_trials_warm_up_as_long_as_the_run_they_stand_for(shape, monkeypatch):
         return run_trial(task, trial, **options)
 
     monkeypatch.setattr("learnrate.planning._trainer.run_trial", noted)
-    plan = learnrate.plan(quadratic_task(), total_steps=1000, shape=shape)
+    plan = learnrate.plan(quadratic_task(), total_steps=1000, shape=shape, budget=0.75)
     assert plan.schedule.warmup_steps == 50
     warmups = {schedule.total_steps: schedule.warmup_steps for schedule in trained}
     assert {*warmups} == {rung.steps for rung in plan.rungs}
@@ -169,7 +150,7 @@ def test_more_trials_go_beyond_the_budget_and_train_nothing_again(tmp_path):
 
 
 def test_warm_up_and_decay_are_compared_on_request():
-    plan = learnrate.plan(quadratic_task(), total_steps=2000, compare_shapes=True)
+    plan = learnrate.plan(quadratic_task(), total_steps=2000, compare_shapes=True, budget=0.5)
     shapes = [trial.shape for trial in plan.shapes]
     assert shapes[0] == "warmup(5%) >> linear()"
     assert len(set(shapes)) == 6
@@ -204,7 +185,7 @@ def test_losses_below_zero_are_planned_too():
         validate=lambda model: task.validate(model) - 20.0,
         total_steps=400,
     )
-    plan = learnrate.plan(shifted)
+    plan = learnrate.plan(shifted, budget=0.5)
     assert 0.001 < plan.peak < 0.2
     assert all(math.isfinite(loss) for rung in plan.rungs for loss in rung.fit_loss)
 
@@ -216,12 +197,13 @@ def test_a_small_budget_answers_but_says_that_it_is_weak():
 
 
 def test_the_reason_states_the_rungs_the_drift_and_the_choice():
-    plan = learnrate.plan(quadratic_task(), total_steps=1000)
+    plan = learnrate.plan(quadratic_task(), total_steps=1000, budget=0.5)
     for rung in plan.rungs:
         assert f"{rung.best:.2g} at {rung.steps:,} updates" in plan.reason
     assert f"horizon^{plan.drift:.2f}" in plan.reason
     assert f"{plan.peak:.3g} is chosen" in plan.reason
-    assert f"expected to end {plan.expected_regret:.0%} above the best" in plan.reason
+    cost = f"expected to end {math.expm1(plan.expected_regret):.1%} above the best"
+    assert (cost in plan.reason) is (plan.verdict == "ok")
 
 
 def test_a_plan_run_again_in_its_folder_measures_nothing_again(tmp_path):
@@ -242,27 +224,27 @@ def test_a_plan_run_again_in_its_folder_measures_nothing_again(tmp_path):
         )
 
     task = counted(quadratic_task())
-    first = learnrate.plan(task, out=tmp_path)
+    first = learnrate.plan(task, out=tmp_path, budget=0.5)
     first_updates, updates[:] = len(updates), []
-    again = learnrate.plan(task, out=tmp_path)
+    again = learnrate.plan(task, out=tmp_path, budget=0.5)
     assert again.to_dict() == first.to_dict()
     assert first_updates > 100
     assert len(updates) <= 4  # the first batch, tried before anything else
 
 
 def test_another_task_in_the_same_folder_is_measured_anew(tmp_path):
-    gentle = learnrate.plan(quadratic_task(steepest=10.0), out=tmp_path)
-    steep = learnrate.plan(quadratic_task(steepest=1000.0), out=tmp_path)
+    gentle = learnrate.plan(quadratic_task(steepest=10.0), out=tmp_path, budget=0.5)
+    steep = learnrate.plan(quadratic_task(steepest=1000.0), out=tmp_path, budget=0.5)
     assert steep.peak < gentle.peak / 10
 
 
 def test_a_record_cut_off_by_a_kill_is_measured_again(tmp_path):
-    first = learnrate.plan(quadratic_task(), out=tmp_path)
+    first = learnrate.plan(quadratic_task(), out=tmp_path, budget=0.5)
     journal = tmp_path / JOURNAL_NAME
     journal.write_bytes(journal.read_bytes()[:-25])
-    again = learnrate.plan(quadratic_task(), out=tmp_path)
+    again = learnrate.plan(quadratic_task(), out=tmp_path, budget=0.5)
     assert again.to_dict() == first.to_dict()
-    assert learnrate.plan(quadratic_task(), out=tmp_path).to_dict() == first.to_dict()
+    assert learnrate.plan(quadratic_task(), out=tmp_path, budget=0.5).to_dict() == first.to_dict()
 
 
 KILLED = """
@@ -274,7 +256,7 @@ def slow(model, batch):
     return task.loss(model, batch)
 same = learnrate.Task(model=task.model, loss=slow, data=task.data, optimizer=task.optimizer,
                       validate=task.validate, total_steps=3000)
-learnrate.plan(same, out=sys.argv[1])
+learnrate.plan(same, out=sys.argv[1], budget=0.5)
 """
 
 
@@ -289,9 +271,11 @@ def test_a_plan_killed_at_any_moment_goes_on_where_it_was(tmp_path):
         process.kill()
         process.wait()
     kept_lines = journal.read_text().splitlines()
-    resumed = learnrate.plan(quadratic_task(total_steps=3000), out=tmp_path)
+    resumed = learnrate.plan(quadratic_task(total_steps=3000), out=tmp_path, budget=0.5)
     assert journal.read_text().splitlines()[: len(kept_lines)] == kept_lines
-    assert resumed.to_dict() == learnrate.plan(quadratic_task(total_steps=3000)).to_dict()
+    assert (
+        resumed.to_dict() == learnrate.plan(quadratic_task(total_steps=3000), budget=0.5).to_dict()
+    )
 
 
 @pytest.mark.parametrize(
@@ -301,9 +285,12 @@ def test_a_plan_killed_at_any_moment_goes_on_where_it_was(tmp_path):
             {"total_steps": 0},
             "total_steps must be a whole number of optimizer updates, at least 1; got 0",
         ),
-        ({"budget": 0.0}, "budget must be a share of one run, above 0 and at most 1; got 0.0"),
+        ({"budget": 0.0}, "or a share of one run, above 0 and at most 1; got 0.0"),
         ({"budget": 1.5}, "at most 1; got 1.5"),
-        ({"total_steps": 30}, "is 15 updates; a plan needs at least 20"),
+        ({"budget": "90"}, "at most 1; got 90"),
+        ({"budget": "0s"}, "a time such as 90s or 10min, .* got 0s"),
+        ({"budget": "2 days"}, "a time such as 90s or 10min, .* got 2 days"),
+        ({"total_steps": 30, "budget": 0.5}, "is 15 updates; a plan needs at least 20"),
     ],
 )
 def test_a_bad_argument_is_named_with_its_rule_and_value(arguments, message):
@@ -313,7 +300,7 @@ def test_a_bad_argument_is_named_with_its_rule_and_value(arguments, message):
 
 def test_a_task_without_a_length_needs_one():
     with pytest.raises(ArgumentError, match="the length of a whole run is not known"):
-        learnrate.plan(quadratic_task(total_steps=None))
+        learnrate.plan(quadratic_task(total_steps=None), budget=0.5)
 
 
 def test_a_loss_that_does_not_depend_on_the_rate_is_refused():
@@ -323,7 +310,7 @@ def test_a_loss_that_does_not_depend_on_the_rate_is_refused():
     task = quadratic_task()
     flat = Task(model=task.model, loss=loss, data=task.data, total_steps=400)
     with pytest.raises(TaskError, match="does not depend on what the optimizer trains"):
-        learnrate.plan(flat)
+        learnrate.plan(flat, budget=0.5)
 
 
 def test_a_failing_trial_ends_the_plan_with_its_rate_and_seed():
@@ -337,11 +324,38 @@ def test_a_failing_trial_ends_the_plan_with_its_rate_and_seed():
 
     failing = Task(model=task.model, loss=loss, data=task.data, total_steps=400)
     with pytest.raises(TaskError, match=r"the trial at rate .*RuntimeError: shapes do not match"):
-        learnrate.plan(failing)
+        learnrate.plan(failing, budget=0.5)
+
+
+def test_a_run_so_short_that_a_sweep_fits_gets_whole_runs_with_several_seeds():
+    task = quadratic_task(total_steps=60)
+    plan = learnrate.plan(task, budget="10min")
+    assert plan.budget_reason == "10 min, which pays for a sweep of whole runs"
+    whole = plan.rungs[-1]
+    assert (whole.steps, whole.bracketed, plan.verdict) == (60, True, "ok")
+    assert len({trial.seed for trial in whole.trials}) > 1
+    rates = sorted({trial.lr for trial in whole.trials})
+    swept = learnrate.sweep(task, rates, seeds=5, engine="vectorised", seed=9, progress=False)
+    assert swept.low <= plan.peak <= swept.high
+    assert plan.high / plan.low < 3
+
+
+def test_what_a_time_pays_for_is_kept_with_the_trials(tmp_path):
+    task = quadratic_task(total_steps=60)
+    first = learnrate.plan(task, budget="2s", out=tmp_path)
+    journal = (tmp_path / JOURNAL_NAME).read_text()
+    again = learnrate.plan(task, budget="2s", out=tmp_path)
+    assert again.to_dict() == first.to_dict()
+    assert (tmp_path / JOURNAL_NAME).read_text() == journal
+
+
+def test_a_time_that_pays_for_nothing_is_refused():
+    with pytest.raises(ArgumentError, match=r"budget 0\.0001 s of 400 steps is \d+ updates"):
+        learnrate.plan(quadratic_task(), budget="0.0001s")
 
 
 def test_json_has_neither_nan_nor_infinity():
-    plan = learnrate.plan(quadratic_task(), total_steps=500)
+    plan = learnrate.plan(quadratic_task(), total_steps=500, budget=0.5)
     assert json.loads(json.dumps(plan.to_dict(), allow_nan=False)) == json.loads(
         json.dumps(plan.to_dict())
     )

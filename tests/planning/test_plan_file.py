@@ -14,7 +14,7 @@ WRITTEN = sorted((Path(__file__).parent.parent / "written_by").glob("*/plan.json
 
 @pytest.fixture(scope="module")
 def plan():
-    return learnrate.plan(quadratic_task(), total_steps=500)
+    return learnrate.plan(quadratic_task(), total_steps=500, budget=0.5)
 
 
 @pytest.fixture

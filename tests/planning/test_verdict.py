@@ -4,57 +4,110 @@ import math
 
 import pytest
 
-from learnrate.planning._loss_scale import LossScale, TrialLoss
-from learnrate.planning._result import PlanVerdict, Rung, RungTrial
-from learnrate.planning._surface import Surface
+from learnrate.planning._decision import decide, highest_peak
+from learnrate.planning._ladder import Ladder
+from learnrate.planning._loss_scale import LossScale
+from learnrate.planning._plan import _rung
+from learnrate.planning._result import PlanVerdict, RungTrial
+from learnrate.planning._rung_losses import LadderTrial
 from learnrate.planning._verdict import judge
 
-SURFACE = Surface(
-    tuple(TrialLoss(200, math.log(rate), abs(math.log(rate))) for rate in (0.3, 1.0, 3.0)),
-    800,
-    0,
+SCALE = LossScale(8.0, 0.5)
+RATES = (0.03, 0.1, 0.3, 1.0, 3.0)
+BEST = math.log(0.3)
+START = math.log(8.0)
+
+
+def trials_at(steps, rung, log_loss, rates=RATES, repeats=1):
+    trials = []
+    for repeat in range(repeats):
+        for rate in rates:
+            loss = log_loss(steps, math.log(rate))
+            finished = math.isfinite(loss)
+            record = RungTrial(
+                lr=rate,
+                seed=repeat,
+                loss=math.exp(loss) if finished else None,
+                status="finished" if finished else "diverged",
+                updates=steps,
+            )
+            trials.append(LadderTrial(rung, steps, math.log(rate), repeat, loss, steps, record))
+    return trials
+
+
+def bowl(slope=0.3, best=BEST):
+    return lambda steps, log_lr: 1.5 + (log_lr - best) ** 2 / 5 - slope * math.log(steps)
+
+
+def verdict(trials, total_steps=320, start=START):
+    decision = decide(Ladder(1000, total_steps, math.log(0.3), start), trials)
+    rungs = [_rung(rung, decision, trials, SCALE) for rung in sorted({t.rung for t in trials})]
+    return judge(rungs, decision, SCALE)
+
+
+def two_rungs(log_loss, **options):
+    return trials_at(40, 0, log_loss) + trials_at(160, 1, log_loss, **options)
+
+
+def test_a_bracketed_rate_close_to_the_whole_run_is_ok_and_its_cost_is_stated():
+    answer, reason = verdict(two_rungs(bowl()))
+    assert answer is PlanVerdict.OK
+    assert "It is expected to end " in reason
+
+
+@pytest.mark.parametrize(
+    ("rates", "side"), [((0.03, 0.1, 0.3), "above 0.3"), ((0.3, 1.0, 3.0), "below 0.3")]
 )
+def test_a_best_rate_at_the_edge_is_weak_and_the_side_is_named(rates, side):
+    answer, reason = verdict(two_rungs(bowl(), rates=rates))
+    assert answer is PlanVerdict.WEAK
+    assert f"the best rate of 160 updates lies at or {side}" in reason
+    assert "expected to end" not in reason
 
 
-def rung(best, rates=(0.3, 3.0), steps=200):
-    """Trials of one length, with the best rate that the fit puts there."""
-    trials = tuple(RungTrial(rate, 0, 1.0, "finished", steps) for rate in rates)
-    return Rung(steps, best, best / 2, best * 2, False, trials, (), ())
+def test_divergence_brackets_from_above():
+    def log_loss(steps, log_lr):
+        return math.inf if log_lr > 0.1 else bowl(best=0.0)(steps, log_lr)
+
+    assert "the edge of the rates tried" not in verdict(two_rungs(log_loss))[1]
 
 
-def verdict(*rungs, regret=0.01):
-    return judge(rungs, SURFACE, 1.0, regret, LossScale(2.0, 0.5))
+def test_a_single_horizon_is_weak():
+    assert "paid for only one horizon" in verdict(trials_at(160, 1, bowl()))[1]
 
 
-@pytest.mark.parametrize("best", [0.31, 1.0, 2.9])
-def test_a_best_rate_between_those_tried_needs_no_bracket(best):
-    assert verdict(rung(9.0, steps=50), rung(best))[0] is PlanVerdict.OK
+def test_a_run_much_longer_than_any_trial_is_weak():
+    assert "times longer than the longest trial" in verdict(two_rungs(bowl()), 160 * 40)[1]
 
 
-@pytest.mark.parametrize("best", [0.2, 0.3, 3.0, 5.0])
-def test_a_best_rate_beyond_those_tried_is_weak(best):
-    plan_verdict, reason = verdict(rung(best, steps=50), rung(best))
-    assert plan_verdict is PlanVerdict.WEAK
-    assert "beyond the edge of the rates tried (0.3 to 3, 0.3 to 3)" in reason
+def test_longer_trials_that_end_hardly_lower_are_weak():
+    answer, reason = verdict(two_rungs(bowl(slope=0.02)))
+    assert answer is PlanVerdict.WEAK
+    assert "ended hardly lower" in reason
 
 
-def test_a_costly_uncertainty_and_a_single_horizon_are_weak():
-    assert (
-        "leave the best rate uncertain" in verdict(rung(1.0, steps=50), rung(1.0), regret=0.06)[1]
-    )
-    assert "paid for only one horizon" in verdict(rung(1.0))[1]
+def test_trials_that_have_learned_a_small_part_are_weak():
+    start = 1.5 - 0.3 * math.log(160) + 0.3  # one e-fold of horizon ago
+    answer, reason = verdict(two_rungs(bowl()), start=start)
+    assert answer is PlanVerdict.WEAK
+    assert "of what the whole run will" in reason
 
 
-@pytest.mark.parametrize(("fall", "expected"), [(0.02, PlanVerdict.WEAK), (0.2, PlanVerdict.OK)])
-def test_longer_trials_that_end_hardly_lower_are_weak(fall, expected):
-    trial_losses = tuple(
-        TrialLoss(steps, math.log(rate), abs(math.log(rate)) - fall * math.log(steps))
-        for steps in (50, 200)
-        for rate in (0.3, 1.0, 3.0)
-    )
-    rungs = [rung(1.0, steps=50), rung(1.0)]
-    plan_verdict, reason = judge(
-        rungs, Surface(trial_losses, 800, 0), 1.0, 0.01, LossScale(2.0, 0.5)
-    )
-    assert plan_verdict is expected
-    assert ("ended hardly lower" in reason) is (expected is PlanVerdict.WEAK)
+def test_whole_runs_are_not_extrapolated():
+    trials = trials_at(320, 1, bowl(), rates=(0.1, 0.17, 0.3, 0.5, 1.0), repeats=3)
+    answer, reason = verdict(trials)
+    assert answer is PlanVerdict.OK
+    assert reason.startswith("The budget paid for 15 whole runs at 5 rates, and nothing is extrap")
+
+
+@pytest.mark.parametrize(
+    ("losses", "highest"),
+    [
+        ({0.1: 2.0, 0.4: math.inf, 1.6: math.inf}, 0.2),
+        ({0.1: math.inf}, 0.05),
+        ({0.1: 2.0, 0.4: 1.0}, math.inf),
+    ],
+)
+def test_no_peak_lies_above_half_of_the_lowest_rate_that_diverged(losses, highest):
+    trials = trials_at(20, 0, lambda _, log_lr: losses[round(math.exp(log_lr), 6)], tuple(losses))
+    assert highest_peak(tuple(trials)) == highest

@@ -26,8 +26,13 @@ def plan(
     task: TaskArgument,
     total_steps: TotalStepsOption = None,
     budget: Annotated[
-        float, typer.Option(help="The most the plan may cost, as a share of one whole run.")
-    ] = 0.5,
+        str | None,
+        typer.Option(
+            help="The most the plan may cost: a share of one whole run, such as 0.5, or a time, such "
+            "as 90s, 10min or 1h. [dim]\\[default: 0.5 or 1min, whichever is more][/dim]",
+            show_default=False,
+        ),
+    ] = None,
     shape: Annotated[
         str | None,
         typer.Option(

@@ -7,225 +7,276 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from learnrate.planning._loss_scale import TrialLoss
-from learnrate.planning._surface import DRIFT_PRIOR, LEAST_SLOPE, Surface
+from learnrate.planning._rung_losses import mean_losses, repeat_noise, trial_losses
+from learnrate.planning._surface import DRIFT_PRIOR, Surface
+from learnrate.planning._whole_runs import WholeRuns
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from learnrate.planning._result import RungTrial
+    from learnrate.planning._budget import Pace
+    from learnrate.planning._loss_scale import TrialLoss
+    from learnrate.planning._rung_losses import LadderTrial
 
-__all__ = ["Ladder", "LadderTrial", "Proposal", "ladder_for"]
+__all__ = ["Ladder", "Proposal"]
 
-_MIN_FIRST_STEPS = 16  # updates of a short trial, if the budget pays for eight of them
-_MIN_FIRST_TRIALS = 8
-_MIN_STEPS = 8  # updates of any trial
-_FIRST_TRIALS_IN_BUDGET = 28  # a short trial costs this part of the budget
-_FIRST_TRIALS = 3  # of which two straddle the best rate and one is the neighbour of the better one
-_LAST_TRIALS = 2  # on the second rung, as long as the rest of the budget allows
-_SPACINGS = tuple(math.log(10.0) * decades for decades in (0.5, 0.6))
+_SPACING = 0.5 * math.log(10.0)  # between the rates of a rung: half a decade
+_MIN_GAP = 0.8 * _SPACING  # a wider gap beside the best rate is halved
+_FINEST_GAP = 0.2 * _SPACING  # likewise of whole runs that end further apart than the next
+_CLOSE = 0.1  # log losses
 _MAX_TRIALS = 9  # on one rung: four decades at half a decade apart
+_MIN_STEPS = 8  # updates of any trial
+_MIN_FIRST_STEPS = 16  # updates of a short trial
+_FIRST_TRIALS_IN_BUDGET = 25  # a short trial costs this part of the budget
+_FIRST_TRIALS = 4  # that the budget must pay for, if there are to be short trials
+_FIRST_SHARE = 0.4  # of the budget: the most that short trials may cost
+_LONGEST_FIRST = 8  # a short trial has at most this part of a run
+_LAST_TRIALS = 3  # as long as the rest of the budget allows
+_FEWEST_RATES = 3  # that a fit of whole runs needs
+_CLOSEST = 4  # rates around the best one that get further seeds in whole runs
+_MAX_SEEDS = 5
+_TOLD_APART = 0.002  # expected regret below which no further seed is asked for
 
 
 @dataclass(frozen=True)
 class Proposal:
-    """The next trial: its rung, length in updates, and the log of its peak rate."""
+    """The next trial.
+
+    Attributes:
+        rung: 0 for the shortest trials, then 1, 2, ...
+        steps: its length in updates.
+        log_lr: the natural log of its peak rate.
+        repeat: 0 for the first seed of its length, then 1, 2, ...
+        reason: why it is asked for, in one sentence.
+    """
 
     rung: int
     steps: int
     log_lr: float
-
-
-@dataclass(frozen=True)
-class LadderTrial:
-    """A trial that was trained.
-
-    Attributes:
-        proposal: what the ladder proposed.
-        log_loss: its final loss on the task's scale; infinite if it diverged.
-        record: what the plan keeps of it.
-    """
-
-    proposal: Proposal
-    log_loss: float
-    record: RungTrial
-
-    @property
-    def trial_loss(self) -> TrialLoss:
-        """What the surface needs of it."""
-        return TrialLoss(self.proposal.steps, self.proposal.log_lr, self.log_loss)
+    repeat: int = 0
+    reason: str = ""
 
 
 @dataclass(frozen=True)
 class Ladder:
-    """A rung of short trials and a rung of long ones, within a budget of updates.
+    """Short trials that find where the best rate lies, then long ones that bracket it.
 
-    On each rung the first two trials straddle the best rate expected there. Then the neighbour of
-    the best trial is tried, until both its sides are known or the rung's part of the budget is
-    spent. If the first long trial ends hardly lower than the short ones, the second one gets a
-    lower rate. The rest of the budget goes to rates between those tried, on the longest rung whose
-    trials it can pay for.
+    On each rung the first two trials straddle the best rate expected there. While the best trial is
+    the lowest or the highest one, the next rate beyond it is tried. A trial that diverged counts as
+    worse. The short trials may cost 40 % of the budget. The long ones are as long as what is left
+    pays for three of them, and at most as long as the run. Then the gaps beside the best rate are
+    halved. If the long trials are whole runs, the rates around the best one get further seeds,
+    until they are told apart or the budget is spent.
 
     Args:
-        horizons: the rungs' lengths in updates, rising.
-        limits: how many updates may have been made at the end of each rung.
-        budget: how many updates all trials together may make.
+        budget: how many updates all trials together may cost.
         total_steps: the length of the whole run, in updates.
         expected_log_lr: the log of the best rate of the whole run, according to the range test.
         start: the log loss before training.
+        pace: of training, if the budget is a time: a trial costs the time that it took, its
+            validation included, and not only its updates.
+        extension: the only rung whose trials are still asked for, and their length in updates; None
+            for all rungs.
     """
 
-    horizons: tuple[int, ...]
-    limits: tuple[int, ...]
     budget: int
     total_steps: int
     expected_log_lr: float
     start: float = math.inf
+    pace: Pace | None = None
+    extension: tuple[int, int] | None = None
 
     def next(self, trials: Sequence[LadderTrial]) -> Proposal | None:
-        """The next trial, or None if both rungs are complete or the budget is spent."""
-        spent = sum(trial.record.updates for trial in trials)
-        for rung, (steps, limit) in enumerate(zip(self.horizons, self.limits, strict=True)):
-            rung_trials = [trial for trial in trials if trial.proposal.rung == rung]
-            if any(trial.proposal.rung > rung for trial in trials):
-                continue  # a longer rung was begun: more trials here are refinement
-            if spent + steps > (limit if rung_trials else self.budget):
-                continue
-            log_lr = self._next_rate(rung, rung_trials, trials)
-            if log_lr is not None:
-                return Proposal(rung, steps, log_lr)
-        return self._refinement(trials, self.budget - spent)
+        """The next trial, or None if nothing is left to ask or to spend."""
+        rung, steps = self.extension or self._rung(trials)
+        proposal = self._on_rung(rung, steps, trials)
+        if proposal is None and rung == 0 and self.extension is None:
+            rung, steps = 1, self._longest(trials)
+            proposal = self._on_rung(rung, steps, trials)
+        affordable = self.spent(trials) + self._expected_cost(steps, trials) <= self.budget
+        return proposal if affordable else None
+
+    def spent(self, trials: Sequence[LadderTrial]) -> int:
+        """What trials have cost, in updates."""
+        return sum(trial.cost for trial in trials)
+
+    def cost(self, updates: int, seconds: float) -> int:
+        """What a trial takes of the budget, in updates.
+
+        Args:
+            updates: that it made.
+            seconds: that it took.
+        """
+        return updates if self.pace is None else max(1, round(seconds / self.pace.update))
+
+    def _expected_cost(self, steps: int, trials: Sequence[LadderTrial]) -> int:
+        """What a further trial is expected to take of the budget, at the speed of those so far."""
+        if self.pace is None:
+            return steps
+        validation = self.pace.validation / self.pace.update
+        expected = sum(trial.record.updates + validation for trial in trials)
+        slowdown = max(1.0, self.spent(trials) / expected) if trials else 1.0
+        return math.ceil(slowdown * (steps + validation))
 
     def surface(self, trials: Sequence[LadderTrial]) -> Surface:
         """The posterior over the best rate of the whole run, given the trials."""
-        losses = tuple(trial.trial_loss for trial in trials)
+        losses = trial_losses(trials)
         return _surface(losses, self.total_steps, self.expected_log_lr, self.start)
+
+    def whole_runs(self, trials: Sequence[LadderTrial]) -> WholeRuns | None:
+        """The fit of whole runs; None if fewer than three rates were tried at full length."""
+        whole = [trial for trial in trials if trial.steps == self.total_steps]
+        losses = trial_losses(whole)
+        if len(losses) < _FEWEST_RATES or not any(math.isfinite(x.log_loss) for x in losses):
+            return None
+        return WholeRuns(losses, repeat_noise(whole, self.surface(trials).noise))
+
+    def bracketed(self, rung: int, trials: Sequence[LadderTrial]) -> bool:
+        """Whether the best rate of a rung has a worse one on both sides, or one that diverged."""
+        losses = mean_losses([trial for trial in trials if trial.rung == rung])
+        rates = sorted(losses)
+        return len(rates) >= _FEWEST_RATES and rates[0] < _lowest(losses) < rates[-1]
 
     def extended(self, trials: Sequence[LadderTrial]) -> Ladder:
         """This ladder with a budget for the two further trials that would help most.
 
         They are twice as long as the longest so far if the extrapolation to the whole run is what
-        makes the best rate uncertain, and as long if the noise of the trials is.
+        makes the best rate uncertain. If the best rate is not bracketed, or the noise of the trials
+        is what makes it uncertain, they are as long as the longest.
         """
         surface = self.surface(trials)
-        longest = self.horizons[-1]
+        rung = max(trial.rung for trial in trials)
+        longest = max(trial.steps for trial in trials)
         std_longest, std_whole = (
             surface.log_best(steps)[1] for steps in (longest, self.total_steps)
         )
-        spent = sum(trial.record.updates for trial in trials)
-        if std_whole**2 > 2 * std_longest**2 and 2 * longest <= self.total_steps:
-            budget = spent + 4 * longest
-            horizons, limits = (*self.horizons, 2 * longest), (*self.limits, budget)
-            return replace(self, horizons=horizons, limits=limits, budget=budget)
-        budget = spent + 2 * longest
-        return replace(self, limits=(*self.limits[:-1], budget), budget=budget)
+        drift_matters = std_whole**2 > 2 * std_longest**2 and self.bracketed(rung, trials)
+        if drift_matters and 2 * longest <= self.total_steps:
+            rung, longest = rung + 1, 2 * longest
+        budget = self.spent(trials) + 2 * self._expected_cost(longest, trials)
+        return replace(self, budget=budget, extension=(rung, longest))
 
-    def _refinement(self, trials: Sequence[LadderTrial], budget_left: int) -> Proposal | None:
-        if not any(math.isfinite(trial.log_loss) for trial in trials):
+    def _rung(self, trials: Sequence[LadderTrial]) -> tuple[int, int]:
+        """The rung that is being climbed, and the length of its trials."""
+        steps = self._shortest
+        is_long = any(trial.rung == 1 for trial in trials)
+        cost = self.spent(trials) + self._expected_cost(steps or 0, trials)
+        room = cost <= _FIRST_SHARE * self.budget
+        if steps is None or is_long or not room:
+            return 1, self._longest(trials)
+        return 0, steps
+
+    @property
+    def _shortest(self) -> int | None:
+        """The length of short trials; None if the budget does not pay for any."""
+        most = max(_MIN_FIRST_STEPS, self.total_steps // _LONGEST_FIRST)
+        steps = min(most, max(_MIN_FIRST_STEPS, self.budget // _FIRST_TRIALS_IN_BUDGET))
+        cost = _FIRST_TRIALS * self._expected_cost(steps, [])
+        enough = cost <= _FIRST_SHARE * self.budget and 2 * steps <= self.total_steps
+        return steps if enough else None
+
+    def _longest(self, trials: Sequence[LadderTrial]) -> int:
+        """The length of long trials: those of the first one, or what the budget pays for."""
+        lengths = [trial.steps for trial in trials if trial.rung == 1]
+        if lengths:
+            return lengths[0]
+        affordable = (self.budget - self.spent(trials)) // _LAST_TRIALS
+        affordable -= self._expected_cost(0, trials)
+        return min(self.total_steps, max(_MIN_STEPS, affordable))
+
+    def _on_rung(self, rung: int, steps: int, trials: Sequence[LadderTrial]) -> Proposal | None:
+        """The next trial of a rung; None if it is complete."""
+        losses = mean_losses([trial for trial in trials if trial.rung == rung])
+        if not losses:
+            centre = self._centre(steps, [trial for trial in trials if trial.rung < rung])
+            log_lr, reason = centre - _SPACING / 2, "it is just below the best rate expected here"
+        elif (climbed := _climbed(losses)) is not None:
+            log_lr, reason = climbed
+        elif rung == 0 or not math.isfinite(min(losses.values())):
             return None
-        for rung in reversed(range(len(self.horizons))):
-            steps, spacing = self.horizons[rung], _spacing(rung)
-            if steps > budget_left:
-                continue
-            tried = [trial.proposal.log_lr for trial in trials if trial.proposal.steps == steps]
-            centre = self.surface(trials).log_best(steps)[0]
-            for offset in (0.0, -0.5, 0.5, -1.0, 1.0):
-                log_lr = centre + offset * spacing
-                if all(abs(log_lr - other) > 0.3 * spacing for other in tried):
-                    return Proposal(rung, steps, log_lr)
-        return None
+        elif (halved := _halved(losses, fine=steps == self.total_steps)) is not None:
+            log_lr, reason = halved, "it halves a gap beside the best rate"
+        else:
+            return self._repeated(rung, steps, trials)
+        return Proposal(rung, steps, log_lr, 0, reason)
 
-    def _next_rate(
-        self, rung: int, rung_trials: Sequence[LadderTrial], trials: Sequence[LadderTrial]
-    ) -> float | None:
-        spacing = _spacing(rung)
-        centre = self._centre(rung, trials)
-        losses = {
-            round((trial.proposal.log_lr - centre) / spacing - 0.5): trial.log_loss
-            for trial in rung_trials
-        }
-        index = -2 if set(losses) == {-1} and self._stalled(rung, trials) else next_index(losses)
-        return None if index is None else centre + (index + 0.5) * spacing
-
-    def _stalled(self, rung: int, trials: Sequence[LadderTrial]) -> bool:
-        """Whether longer trials end hardly lower than shorter ones: all rates may be too high."""
-        slope = self.surface([trial for trial in trials if trial.proposal.rung <= rung]).slope
-        return slope is not None and slope <= LEAST_SLOPE
-
-    def _centre(self, rung: int, trials: Sequence[LadderTrial]) -> float:
-        shorter = [trial for trial in trials if trial.proposal.rung < rung]
+    def _centre(self, steps: int, shorter: Sequence[LadderTrial]) -> float:
+        """The log of the best rate expected at a length, from the trials of shorter ones."""
         if not any(math.isfinite(trial.log_loss) for trial in shorter):
-            return self.expected_log_lr + DRIFT_PRIOR[0] * math.log(
-                self.horizons[rung] / self.total_steps
-            )
-        return self.surface(shorter).log_best(self.horizons[rung])[0]
+            return self.expected_log_lr + DRIFT_PRIOR[0] * math.log(steps / self.total_steps)
+        return self.surface(shorter).log_best(steps)[0]
 
-    def bracketed(self, rung: int, trials: Sequence[LadderTrial]) -> bool:
-        """Whether the best trial of a rung has a worse one on both sides."""
-        by_rate = sorted(
-            (trial.proposal.log_lr, trial.log_loss)
-            for trial in trials
-            if trial.proposal.rung == rung
-        )
-        losses = [log_loss for _, log_loss in by_rate]
-        return len(losses) >= 3 and 0 < losses.index(min(losses)) < len(losses) - 1
+    def _repeated(self, rung: int, steps: int, trials: Sequence[LadderTrial]) -> Proposal | None:
+        """A further seed of the rate around the best one that has the fewest; whole runs only."""
+        counts = _seeds_around_the_best([trial for trial in trials if trial.rung == rung])
+        fewest = min(counts.values())
+        if steps < self.total_steps or fewest >= _MAX_SEEDS:
+            return None
+        whole = self.whole_runs(trials)
+        if fewest > 1 and whole is not None and whole.noise_regret < _TOLD_APART:
+            return None
+        log_lr = min(counts, key=lambda rate: (counts[rate], rate))
+        reason = "rates that end this close are told apart by further seeds"
+        return Proposal(rung, steps, log_lr, counts[log_lr], reason)
 
 
-def _spacing(rung: int) -> float:
-    return _SPACINGS[min(rung, len(_SPACINGS) - 1)]
+def _climbed(losses: dict[float, float]) -> tuple[float, str] | None:
+    """The next log rate on the way to a bracket, and why; None once there is one.
+
+    Args:
+        losses: the log loss at each log rate tried.
+
+    Examples:
+        >>> _climbed({0.0: 1.0, 1.0: 0.5})[1], _climbed({0.0: 1.0, 1.0: 0.5, 2.0: math.inf})
+        ('the highest rate tried was the best', None)
+    """
+    lowest, highest, best = min(losses), max(losses), _lowest(losses)
+    if len(losses) >= _MAX_TRIALS:
+        return None
+    if math.isinf(losses[best]):
+        return lowest - _SPACING, "every higher rate diverged"
+    if len(losses) == 1:
+        return best + _SPACING, "it is just above the best rate expected here"
+    if best == lowest:
+        return lowest - _SPACING, "the lowest rate tried was the best"
+    return (highest + _SPACING, "the highest rate tried was the best") if best == highest else None
+
+
+def _halved(losses: dict[float, float], *, fine: bool) -> float | None:
+    """The middle of a wide gap beside the best log rate, on the better side first.
+
+    Args:
+        losses: the log loss at each log rate tried.
+        fine: whether narrower gaps are halved too, if the losses on both sides are not close.
+    """
+    rates = sorted(losses)
+    place = rates.index(_lowest(losses))
+    best = rates[place]
+    gaps = [
+        (losses[other], (best + other) / 2)
+        for other in rates[max(0, place - 1) : place] + rates[place + 1 : place + 2]
+        if abs(other - best) > _MIN_GAP
+        or (fine and abs(other - best) > _FINEST_GAP and losses[other] - losses[best] > _CLOSE)
+    ]
+    return min(gaps)[1] if gaps else None
+
+
+def _seeds_around_the_best(rung_trials: Sequence[LadderTrial]) -> dict[float, int]:
+    """The number of seeds of each of the log rates around the best one."""
+    losses = mean_losses(rung_trials)
+    finite = [rate for rate in losses if math.isfinite(losses[rate])]
+    closest = sorted(finite, key=lambda rate: (losses[rate], rate))[:_CLOSEST]
+    return {rate: sum(trial.log_lr == rate for trial in rung_trials) for rate in closest}
+
+
+def _lowest(losses: dict[float, float]) -> float:
+    """The log rate with the lowest log loss; the lower one of two that are equal."""
+    return min(sorted(losses), key=losses.__getitem__)
 
 
 @lru_cache(maxsize=8)
 def _surface(
-    trial_losses: tuple[TrialLoss, ...], total_steps: int, expected_log_lr: float, start: float
+    losses: tuple[TrialLoss, ...], total_steps: int, expected_log_lr: float, start: float
 ) -> Surface:
     """The same posterior object for the several questions asked between two trials."""
-    return Surface(trial_losses, total_steps, expected_log_lr, start)
-
-
-def next_index(losses: dict[int, float]) -> int | None:
-    """The next place of a grid to try in search of the lowest loss; None once it is bracketed.
-
-    Examples:
-        >>> next_index({}), next_index({-1: 2.0}), next_index({-1: 2.0, 0: 1.0})
-        (-1, 0, 1)
-        >>> next_index({-1: 2.0, 0: 1.0, 1: 3.0}) is None
-        True
-    """
-    if len(losses) < 2:
-        return 0 if -1 in losses else -1
-    if len(losses) >= _MAX_TRIALS:
-        return None
-    # Of equal losses (two that diverged, say) the search goes on around the lowest rate.
-    best = min(sorted(losses), key=lambda index: losses[index])
-    for neighbour in (best - 1, best + 1):
-        if neighbour not in losses:
-            return neighbour
-    return None
-
-
-def ladder_for(
-    total_steps: int, budget: int, expected_log_lr: float, start: float = math.inf
-) -> Ladder:
-    """Three short trials, then two that are as long as the rest of the budget allows.
-
-    A short trial has a twenty-eighth of the budget, but no less than its square root, and no less
-    than 16 updates if these are at most an eighth of the budget. If the long trials would not be
-    twice as long as the short ones, there is one rung only: of three trials, or of two if three
-    would have fewer than 8 updates each.
-
-    Args:
-        total_steps: the length of the whole run, in updates.
-        budget: how many updates all trials together may make.
-        expected_log_lr: the log of the best rate of the whole run, according to the range test.
-        start: the log loss before training.
-    """
-    shortest = max(_MIN_STEPS, min(_MIN_FIRST_STEPS, budget // _MIN_FIRST_TRIALS))
-    first = max(shortest, math.isqrt(budget), budget // _FIRST_TRIALS_IN_BUDGET)
-    last = (budget - _FIRST_TRIALS * first) // _LAST_TRIALS
-    only = budget // _FIRST_TRIALS
-    horizons: tuple[int, ...] = (only if only >= _MIN_STEPS else budget // 2,)
-    limits: tuple[int, ...] = (budget,)
-    if last >= 2 * first:
-        horizons, limits = (first, last), (_FIRST_TRIALS * first, budget)
-    return Ladder(horizons, limits, budget, total_steps, expected_log_lr, start)
+    return Surface(losses, total_steps, expected_log_lr, start)

@@ -20,11 +20,13 @@ class TrialLoss:
         steps: the trial's length in updates.
         log_lr: the natural log of its peak rate.
         log_loss: its final loss on the task's `LossScale`; infinite if it diverged.
+        count: how many seeds it is the mean of.
     """
 
     steps: int
     log_lr: float
     log_loss: float
+    count: int = 1
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,9 @@ from learnrate._errors import ArgumentError, TaskError
 from learnrate._files import folder_for
 from learnrate._progress import ProgressBar
 from learnrate._version import __version__
-from learnrate.planning._ladder import Ladder, LadderTrial, ladder_for
+from learnrate.planning._budget import WHOLE_SWEEP, Budget
+from learnrate.planning._decision import Decision, decide
+from learnrate.planning._ladder import Ladder
 from learnrate.planning._loss_scale import LossScale
 from learnrate.planning._result import FurtherTrials, Plan, PlanVerdict, Rung
 from learnrate.planning._shapes import MIN_STEPS, choose_shape
@@ -22,17 +24,12 @@ from learnrate.planning._trainer import RANGE_TEST_STEPS, PlanTrainer
 from learnrate.planning._verdict import judge
 from learnrate.schedules import Schedule
 from learnrate.schedules import shape as read_shape
-from learnrate.trials import (
-    Journal,
-    Status,
-    fingerprint,
-    preserved,
-)
+from learnrate.trials import Journal, fingerprint, preserved
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from learnrate.planning._surface import Surface
+    from learnrate.planning._rung_losses import LadderTrial
     from learnrate.range_test import RangeTest
     from learnrate.task import Task
 
@@ -48,7 +45,7 @@ def plan(
     task: Task,
     *,
     total_steps: int | None = None,
-    budget: float = 0.5,
+    budget: float | str | None = None,
     shape: str | Schedule | None = None,
     compare_shapes: bool = False,
     more: int = 0,
@@ -56,19 +53,23 @@ def plan(
     out: str | Path | None = None,
     progress: bool = True,
 ) -> Plan:
-    """Find the peak rate for a whole run, with an interval, for a share of that run's cost.
+    """Find the peak rate for a whole run, with an interval, for a share of that run's cost or a time.
 
-    A range test finds roughly where the best rate lies. Trials of a short and a long horizon then
-    locate the best rate of each. A trial is a whole run in few updates: its warm-up is as long as
-    that of the whole run, but at most 30 % of the trial, and the rest of the shape is kept
-    (`Schedule.shortened`). A joint fit extrapolates the best rate to the whole run, with its
-    uncertainty, and the peak with the least expected regret is chosen. The task is left as it was,
-    even if the plan fails or is interrupted.
+    A range test finds roughly where the best rate lies. Short trials then climb to the best rate of
+    their length, until worse rates enclose it, and three or more long trials do the same. A trial
+    is a whole run in few updates: its warm-up is as long as that of the whole run, but at most 30 %
+    of the trial, and the rest of the shape is kept (`Schedule.shortened`). A joint fit extrapolates
+    the best rate to the whole run, with its uncertainty. If the budget pays for whole runs, the
+    long trials are whole runs, with several seeds near the best rate, and nothing is extrapolated.
+    The task is left as it was, even if the plan fails or is interrupted.
 
     Args:
         task: what to train.
         total_steps: the length of the whole run, in optimizer updates; the task's by default.
-        budget: the most that all trials may cost, as a share of one run, in (0, 1].
+        budget: the most that all trials may cost: a share of one run, in (0, 1], or a time, such as
+            "90s", "10min" or "1h". By default half of a run or one minute, whichever is more. A
+            time is turned into a number of updates by the speed of the range test. That number is
+            kept in `out`. A plan ends earlier if nothing is left to ask.
         shape: the schedule's shape, with peak 1; 5 % warm-up and a linear decay to 0 by default.
         compare_shapes: whether to choose the warm-up (none, 2, 5 or 10 %) and the decay (linear,
             cosine, or constant and then linear) by six further short trials. They cost about a
@@ -76,7 +77,8 @@ def plan(
         more: how many times to continue after the budget is spent, each time with the two trials
             that help most. A plan with the verdict `weak` says what the next two would cost. With
             the same `out`, only these are trained.
-        seed: the same seed gives the same plan.
+        seed: the same seed gives the same plan, if the budget is a share. If it is a time, the plan
+            also depends on the speed of training.
         out: a folder in which every finished trial is kept. A plan that is made again with the same
             folder does not train these again.
         progress: whether to show a progress bar on standard error.
@@ -89,7 +91,8 @@ def plan(
     """
     check_seed("plan", seed)
     total_steps = task.run_length(total_steps)
-    updates = _updates(total_steps, budget)
+    allowed = Budget.of(budget)
+    expected_updates = _updates(allowed, total_steps)
     bound_shape = read_shape(SHAPE if shape is None else shape).over(total_steps)
     if compare_shapes:
         _refuse_to_compare(total_steps, shape)
@@ -97,21 +100,33 @@ def plan(
         raise ArgumentError(f"more must be a whole number of at least 0; got {more!r}.")
     identity = fingerprint(task)
     path = None if out is None else folder_for(Path(out)) / JOURNAL_NAME
-    with ProgressBar(updates, shown=progress) as bar, preserved(task):
+    with ProgressBar(expected_updates, shown=progress) as bar, preserved(task):
         trainer = PlanTrainer(task, Journal(path, identity), bar, bound_shape)
-        range_test = trainer.range_test(updates, seed)
+        range_test = trainer.range_test(expected_updates, seed)
         if range_test.broken:
             raise TaskError(range_test.refusal)
-        budget_left = updates - int(range_test.reached.sum())
         scale = LossScale.of(range_test.mean)
-        ladder = ladder_for(
-            total_steps, budget_left, _expected_log_lr(range_test), scale.log_loss(scale.start)
+        start = trainer.start(seed)
+        updates, pace = trainer.updates(allowed, total_steps, seed)
+        _refuse_too_few(updates, allowed, total_steps)
+        bar.expect(updates)
+        ladder = Ladder(
+            budget=updates - trainer.spent,
+            total_steps=total_steps,
+            expected_log_lr=_expected_log_lr(range_test),
+            start=scale.log_loss(scale.start if start is None else start),
+            pace=pace,
         )
         trials = trainer.climb(ladder, [], scale, seed)
         for _ in range(more if any(math.isfinite(trial.log_loss) for trial in trials) else 0):
             ladder = ladder.extended(trials)
             trials = trainer.climb(ladder, trials, scale, seed)
-        plan = _decide(trainer, ladder, trials, range_test, scale, budget=budget, seed=seed)
+        plan = _planned(trainer, ladder, trials, range_test, scale, seed=seed)
+        plan = replace(
+            plan,
+            budget=min(WHOLE_SWEEP, updates / total_steps),
+            budget_reason=allowed.text(updates, total_steps),
+        )
         return _with_best_shape(plan, trainer, ladder, trials, scale) if compare_shapes else plan
 
 
@@ -120,7 +135,7 @@ def replan(
     state: Mapping[str, Any] | str | Path,
     *,
     remaining: int,
-    budget: float = 0.25,
+    budget: float | str = 0.25,
     shape: str | Schedule = "linear()",
     seed: int = 0,
     out: str | Path | None = None,
@@ -137,7 +152,8 @@ def replan(
         state: what `Task.starting_from` takes: `{"model": model.state_dict(), "optimizer":
             optimizer.state_dict()}`, or the path of a file in which torch saved this.
         remaining: how many updates are left.
-        budget: the most that all trials may cost, as a share of what remains, in (0, 1].
+        budget: the most that all trials may cost: a share of what remains, in (0, 1], or a time, as
+            for `plan`.
         shape: the shape of the rest of the schedule, with peak 1.
         seed: the same seed gives the same plan.
         out: as for `plan`.
@@ -167,18 +183,22 @@ def replan(
     )
 
 
-def _updates(total_steps: int, budget: float) -> int:
-    if not (isinstance(budget, int | float) and 0 < budget <= 1):
-        raise ArgumentError(
-            f"budget must be a share of one run, above 0 and at most 1; got {budget!r}."
-        )
-    updates = math.floor(budget * total_steps)
-    if updates < 2 * RANGE_TEST_STEPS[0]:
+def _updates(budget: Budget, total_steps: int) -> int:
+    """How many updates the plan may make, before the speed of training is known."""
+    usual = Budget.of(None) if budget.share is None else budget
+    updates = usual.updates(total_steps, None)
+    if budget.seconds is None:
+        _refuse_too_few(updates, budget, total_steps)
+    return max(updates, 2 * RANGE_TEST_STEPS[0])
+
+
+def _refuse_too_few(updates: int, budget: Budget, total_steps: int) -> None:
+    least = 2 * RANGE_TEST_STEPS[0]
+    if updates < least:
         raise ArgumentError(
             f"budget {budget} of {total_steps} steps is {updates} updates; a plan needs at least "
-            f"{2 * RANGE_TEST_STEPS[0]}. Raise the budget or plan for a longer run."
+            f"{least}. Raise the budget or plan for a longer run."
         )
-    return updates
 
 
 def _expected_log_lr(range_test: RangeTest) -> float:
@@ -189,27 +209,21 @@ def _expected_log_lr(range_test: RangeTest) -> float:
     return math.log(math.sqrt(lowest * tried[-1]) / _BEST_BELOW)
 
 
-def _decide(
+def _planned(
     trainer: PlanTrainer,
     ladder: Ladder,
     trials: list[LadderTrial],
     range_test: RangeTest,
     scale: LossScale,
     *,
-    budget: float,
     seed: int,
 ) -> Plan:
     _refuse_without_evidence(trials)
-    surface = ladder.surface(trials)
-    whole_run = surface.best(ladder.total_steps)
-    peak = float(f"{min(surface.least_regret(), _highest_peak(trials)):.3g}")
+    decision = decide(ladder, trials)
     rungs = tuple(
-        _rung(index, surface, ladder, trials, scale)
-        for index in range(len(ladder.horizons))
-        if any(trial.proposal.rung == index for trial in trials)
+        _rung(rung, decision, trials, scale) for rung in sorted({trial.rung for trial in trials})
     )
-    regret = surface.expected_regret(peak)
-    verdict, reason = judge(rungs, surface, peak, regret, scale)
+    verdict, reason = judge(rungs, decision, scale)
     further = _further(ladder, trials) if verdict is PlanVerdict.WEAK else None
     if further is not None:
         reason += (
@@ -217,18 +231,18 @@ def _decide(
             "of a run (more=1, --more 1)."
         )
     return Plan(
-        peak=peak,
-        low=min(whole_run.low, peak),
-        high=max(whole_run.high, peak),
-        schedule=peak * trainer.shape,
+        peak=decision.peak,
+        low=decision.whole_run.low,
+        high=decision.whole_run.high,
+        schedule=decision.peak * trainer.shape,
         total_steps=ladder.total_steps,
         cost=trainer.spent / ladder.total_steps,
-        budget=budget,
+        budget=ladder.budget / ladder.total_steps,
         verdict=verdict,
         reason=reason,
         rungs=rungs,
-        drift=surface.drift,
-        expected_regret=regret,
+        drift=decision.surface.drift,
+        expected_regret=decision.expected_regret,
         further=further,
         range_test=range_test.to_dict(),
         task=trainer.task.name,
@@ -254,7 +268,7 @@ def _with_best_shape(
 ) -> Plan:
     """The plan with the warm-up and the decay that do best in short trials."""
     surface = ladder.surface(trials)
-    steps = max(MIN_STEPS, ladder.horizons[0])
+    steps = max(MIN_STEPS, min(trial.steps for trial in trials))
     highest = max(trial.record.lr for trial in trials if trial.record.loss is not None)
     shape_trials = trainer.compare_shapes(min(surface.best(steps).best, highest), steps, plan.seed)
     log_losses = {
@@ -275,7 +289,9 @@ def _with_best_shape(
 
 
 def _further(ladder: Ladder, trials: list[LadderTrial]) -> FurtherTrials:
-    steps = ladder.extended(trials).horizons[-1]
+    extension = ladder.extended(trials).extension
+    assert extension is not None  # noqa: S101 - an extended ladder has one
+    steps = extension[1]
     return FurtherTrials(steps, 2 * steps / ladder.total_steps)
 
 
@@ -295,27 +311,20 @@ def _refuse_without_evidence(trials: list[LadderTrial]) -> None:
         )
 
 
-def _highest_peak(trials: list[LadderTrial]) -> float:
-    """Half of the lowest rate that diverged: no peak lies above it."""
-    diverged = [trial.record.lr for trial in trials if trial.record.status == Status.DIVERGED]
-    return min(diverged, default=math.inf) / 2
-
-
-def _rung(
-    index: int, surface: Surface, ladder: Ladder, trials: list[LadderTrial], scale: LossScale
-) -> Rung:
-    records = [trial.record for trial in trials if trial.proposal.rung == index]
-    steps = ladder.horizons[index]
-    best = surface.best(steps)
-    log_lrs = [math.log(record.lr) for record in records]
+def _rung(rung: int, decision: Decision, trials: list[LadderTrial], scale: LossScale) -> Rung:
+    rung_trials = [trial for trial in trials if trial.rung == rung]
+    steps = rung_trials[0].steps
+    best = decision.best(steps)
+    log_lrs = [trial.log_lr for trial in rung_trials]
     fit_log_lr = np.linspace(min(log_lrs) - 0.7, max(log_lrs) + 0.7, 41)
+    records = [trial.record for trial in rung_trials]
     return Rung(
         steps=steps,
         best=best.best,
         low=best.low,
         high=best.high,
-        bracketed=ladder.bracketed(index, trials),
-        trials=tuple(sorted(records, key=lambda record: record.lr)),
+        bracketed=decision.bracketed(rung),
+        trials=tuple(sorted(records, key=lambda record: (record.lr, record.seed))),
         fit_lr=tuple(np.exp(fit_log_lr).tolist()),
-        fit_loss=tuple(scale.loss(surface.fitted(steps, fit_log_lr)).tolist()),
+        fit_loss=tuple(scale.loss(decision.surface.fitted(steps, fit_log_lr)).tolist()),
     )

@@ -23,6 +23,7 @@ __all__ = ["FurtherTrials", "Plan", "PlanVerdict", "Rung", "RungTrial"]
 
 _FORMAT = "learnrate.plan"
 _VERSION = 2
+_MANY = 2  # runs, from which on a cost is not a share of one run
 
 
 class PlanVerdict(StrEnum):
@@ -42,6 +43,7 @@ class RungTrial:
         loss: the final loss; None if it did not finish.
         status: `finished` or `diverged`.
         updates: how many were made.
+        reason: why it was asked for; empty in plans of older versions.
     """
 
     lr: float
@@ -49,6 +51,7 @@ class RungTrial:
     loss: float | None
     status: str
     updates: int
+    reason: str = ""
 
 
 @dataclass(frozen=True)
@@ -73,7 +76,7 @@ class Rung:
         best: the best peak rate at this length.
         low: the lower end of its central 80 % interval.
         high: the upper end.
-        bracketed: whether the best trial has a worse one on both sides.
+        bracketed: whether the best rate has a worse one, or one that diverged, on both sides.
         trials: by rising rate.
         fit_lr: rising rates at which the fitted loss is given.
         fit_loss: the fitted final loss at each of them.
@@ -100,7 +103,7 @@ class Plan:
         schedule: the shape at `peak`, bound to `total_steps`.
         total_steps: the length of the whole run, in updates.
         cost: the updates of all trials, as a share of one run.
-        budget: the largest cost that was allowed.
+        budget: the largest cost that was allowed, as a share of one run.
         verdict: `ok`, or `weak` if the evidence is poor.
         reason: the decision and its reasons, in words.
         rungs: the trials, by rising length.
@@ -113,6 +116,7 @@ class Plan:
         task: the task's name.
         seed: the seed of the plan.
         version: the version of learnrate that made the plan.
+        budget_reason: what decided the budget; empty in plans of older versions.
     """
 
     peak: float
@@ -133,13 +137,19 @@ class Plan:
     version: str
     further: FurtherTrials | None = None
     shapes: tuple[ShapeTrial, ...] = ()
+    budget_reason: str = ""
 
     def __str__(self) -> str:
         return (
             f"peak {self.peak:.3g} ({self.low:.2g} .. {self.high:.2g}), {self.schedule}; "
             f"verdict {self.verdict}: {self.reason} "
-            f"Cost: {self.cost:.0%} of one run of {self.total_steps:,} updates."
+            f"Cost: {self.cost_text} of {self.total_steps:,} updates."
         )
+
+    @property
+    def cost_text(self) -> str:
+        """What the trials cost, in words: a share of one run, or a number of runs."""
+        return f"{self.cost:.0%} of one run" if self.cost < _MANY else f"{self.cost:.1f} runs"
 
     def plot(self) -> Figure:
         """Draw rungs, extrapolation and schedule with matplotlib; needs the extra `plot`."""
@@ -156,9 +166,12 @@ class Plan:
             for rung in document["rungs"]
             for trial in rung.pop("trials")
         ]
-        for name in ("further", "shapes"):
+        for name in ("further", "shapes", "budget_reason"):
             if not document[name]:
                 del document[name]
+        for trial in trials:
+            if not trial["reason"]:
+                del trial["reason"]
         return {"format": _FORMAT, "format_version": _VERSION, **document, "trials": trials}
 
     def write(self, path: str | Path) -> None:

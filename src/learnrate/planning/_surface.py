@@ -15,6 +15,10 @@ measured and modelled log losses are both compressed logarithmically.
 $b$ is the drift of the best rate with the horizon, for trials that warm up as long as the whole run.
 It is estimated, and shrunk towards what our own sweeps show: -0.2 with standard deviation 0.15
 (DeepOBS baselines: median -0.45, plain SGD -0.08; arXiv:2409.19913: -0.32 at a fixed batch size).
+Before anything is learned, a network must move a certain way whatever the number of updates, so the
+best rate falls nearly as fast as the horizon rises. So the prior is -0.8 with standard deviation
+0.35 for trials without progress (defined below), and approaches the usual one exponentially. This
+prior, that of the range test and the noise are Student's t, because foreign work is not like ours.
 The best rates of trials that have hardly begun to learn lie off any such line, because divergence
 is what bounds them. $s_h$ is the standard deviation from the line: 1.5 over the progress of the
 trials, at most 1.5. Progress is the fall of the lowest log loss since the start, in units of the
@@ -50,6 +54,10 @@ __all__ = ["DRIFT_PRIOR", "LEAST_SLOPE", "Estimate", "Surface"]
 # Fitted to exhaustive sweeps at five horizons of the development cells of benchmarks/regret. A prior
 # is a mean and a standard deviation; of a factor, its median and the standard deviation of its log.
 DRIFT_PRIOR = (-0.2, 0.15)
+_DRIFT_UNLEARNED = (-0.8, 0.35)  # before anything is learned: rate times updates is what counts
+_LEARNED_AFTER = 1.5  # e-folds of horizon at the present slope
+_PRIOR_FREEDOM = 3.0  # of Student's t, whose heavy tails are for work unlike any seen
+_NOISE_FREEDOM = 4.0
 _CLIFF_PRIOR = (1.2, 0.5)
 _DEPTH_OF_SLOPE = (0.75, 0.8)
 _NOISE_OF_SLOPE = (0.15, 0.8)
@@ -63,7 +71,7 @@ _FLATTENING = 0.3  # the curvature at the optimum falls as the horizon to this p
 _INDISTINGUISHABLE = 0.001  # log losses this close cannot be told apart by shorter trials
 _QUANTILE_80 = 1.397  # half-width of a central 80 % interval: Student's t, 8 degrees of freedom
 
-_DRIFTS = np.arange(-0.9, 0.61, 0.1)
+_DRIFTS = np.arange(-1.3, 0.61, 0.1)
 _CLIFFS = np.array([0.7, 1.0, 1.4, 2.0, 3.0])
 _DEPTHS = np.geomspace(0.005, 4.0, 14)
 _NOISES = np.array([0.005, 0.01, 0.02, 0.04, 0.08, 0.16])
@@ -241,6 +249,31 @@ class Surface:
         progress = (self.start - lowest) / self._assumed_slope
         return min(most, max(0.01, share / max(progress, 1e-3)))
 
+    @cached_property
+    def progress(self) -> float:
+        """How far the longest trials have learned: their fall since the start, over the slope."""
+        lowest = min(trial.log_loss for trial in self._by_steps[max(self._by_steps)])
+        return max(0.0, (self.start - lowest) / self._assumed_slope)
+
+    @property
+    def learned(self) -> float:
+        """What the longest trials have learned, as a share of what the whole run is expected to.
+
+        The log loss is expected to fall on at the present slope.
+        """
+        left = math.log(max(1.0, self.total_steps / max(self._by_steps)))
+        return self.progress / (self.progress + left) if left else 1.0
+
+    @cached_property
+    def _log_prior_drift(self) -> np.ndarray:
+        """The log prior of the drift: -0.8 before anything is learned, -0.2 long after."""
+        share = math.exp(-self.progress / _LEARNED_AFTER)
+        mean, std = (
+            usual + share * (unlearned - usual)
+            for usual, unlearned in zip(DRIFT_PRIOR, _DRIFT_UNLEARNED, strict=True)
+        )
+        return _log_student(((_DRIFTS - mean) / std) ** 2, _PRIOR_FREEDOM)
+
     def _lines(self, steps: int) -> np.ndarray:
         """The lowest place of the line at a length, for each drift."""
         return np.asarray(self._optima[0] + _DRIFTS * math.log(steps / self.total_steps))
@@ -251,9 +284,10 @@ class Surface:
         Args:
             without: a length whose trials are left out; None for the trials of all lengths.
         """
-        prior = _log_normal(_DRIFTS, *DRIFT_PRIOR)[:, None, None]
+        prior = self._log_prior_drift[:, None, None]
         prior = prior + _LOG_PRIOR_CLIFF[:, None] + self._log_prior_noise
-        first = _log_normal(self._optima, self.expected_log_lr, _RANGE_TEST_STD)
+        off = (self._optima - self.expected_log_lr) / _RANGE_TEST_STD
+        first = _log_student(off**2, _PRIOR_FREEDOM)
         log_weight = first[:, None, None, None] + prior
         for steps, rung in self._rungs.items():
             for drift, line in enumerate(self._lines(steps) if steps != without else ()):
@@ -373,11 +407,13 @@ def _log_likelihood(trials: Sequence[TrialLoss], optima: np.ndarray) -> np.ndarr
     cost = np.stack([linex(distance, cliff) for cliff in _CLIFFS], axis=1)
     modelled = compress(_DEPTHS[:, None] * cost[:, :, None, :])[:, :, :, None, :]
     measured = _finite_log_losses(trials)
-    variance = _NOISES[:, None] ** 2 + (_MISFIT * (measured - measured.min())) ** 2
+    count = np.array([trial.count for trial in trials])
+    variance = _NOISES[:, None] ** 2 / count + (_MISFIT * (measured - measured.min())) ** 2
     precision = 1.0 / variance
     level = (precision * (measured - modelled)).sum(-1) / precision.sum(-1)
-    squares = (precision * (measured - modelled - level[..., None]) ** 2).sum(-1)
-    return np.asarray(-0.5 * squares - 0.5 * np.log(variance).sum(-1))
+    squares = precision * (measured - modelled - level[..., None]) ** 2
+    log_density = _log_student(squares, _NOISE_FREEDOM) - 0.5 * np.log(variance)
+    return np.asarray(log_density.sum(-1))
 
 
 def _finite_log_losses(trials: Sequence[TrialLoss]) -> np.ndarray:
@@ -410,6 +446,11 @@ def _log_sum_exp(values: np.ndarray, axis: int) -> np.ndarray:
     highest = values.max(axis=axis, keepdims=True)
     summed = np.log(np.exp(values - highest).sum(axis=axis, keepdims=True)) + highest
     return np.asarray(summed.squeeze(axis))
+
+
+def _log_student(squares: np.ndarray, freedom: float) -> np.ndarray:
+    """The log density of Student's t at squared distances in units of its scale."""
+    return np.asarray(-0.5 * (freedom + 1) * np.log1p(squares / freedom))
 
 
 def _log_normal(value: np.ndarray, mean: float, std: float) -> np.ndarray:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+import statistics
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from learnrate._errors import TaskError
 from learnrate._files import number_or_none
-from learnrate.planning._ladder import Ladder, LadderTrial, Proposal
+from learnrate.planning._budget import Budget, Pace
 from learnrate.planning._result import RungTrial
+from learnrate.planning._rung_losses import LadderTrial
 from learnrate.planning._shapes import Candidate, ShapeTrial, candidates
 from learnrate.range_test import MEMORY, RangeTest, measure_repeat, rates_between
 from learnrate.trials import (
@@ -22,20 +25,24 @@ from learnrate.trials import (
     Trial,
     Update,
     derived_seed,
+    ranks,
     run_trial,
 )
 
 if TYPE_CHECKING:
     from learnrate._progress import ProgressBar
+    from learnrate.planning._ladder import Ladder, Proposal
     from learnrate.planning._loss_scale import LossScale
     from learnrate.schedules import Schedule
     from learnrate.task import Task
 
 __all__ = ["RANGE_TEST_STEPS", "PlanTrainer"]
 
-_RANGE = (1e-7, 10.0)
+_RANGE = (1e-7, 1e3)
 _RANGE_TEST_SHARE = 0.08  # of the budget
 RANGE_TEST_STEPS = (10, 100)  # at least and at most
+_FASTEST = 1e-7  # seconds of an update, at least
+_USUAL_LEAST = 20  # updates of a range test, if they are at most a quarter of the budget
 
 
 @dataclass
@@ -57,20 +64,80 @@ class PlanTrainer:
     bar: ProgressBar
     shape: Schedule
     spent: int = 0
+    _update_seconds: float = field(default=0.0, init=False)
+    _validation_seconds: float = field(default=0.0, init=False)
 
     def range_test(self, updates: int, seed: int) -> RangeTest:
         """One range test of 8 % of `updates`, at least 10 and at most 100 steps long."""
-        iters = int(np.clip(round(_RANGE_TEST_SHARE * updates), *RANGE_TEST_STEPS))
+        iters = max(round(_RANGE_TEST_SHARE * updates), min(_USUAL_LEAST, updates // 4))
+        iters = int(np.clip(iters, *RANGE_TEST_STEPS))
         lrs = rates_between(*_RANGE, iters, "exponential")
-        record = self.journal.get("range test", iters, seed)
-        if record is None:
-            losses = measure_repeat(Training(self.task, seed).update, lrs, self._show_rate)
-            record = {"loss": [number_or_none(loss) for loss in losses.tolist()]}
-            self.journal.add("range test", iters, seed, record)
+        record = self._range_test_record(lrs, seed)
         losses = np.array([[math.nan if loss is None else loss for loss in record["loss"]]])
         test = RangeTest(lr=lrs, loss=losses, mode="exponential", seed=seed, memory=MEMORY)
         self.spent += int(test.reached[0])
+        self._update_seconds = float(record["update_seconds"])
         return test
+
+    def _range_test_record(self, lrs: np.ndarray, seed: int) -> dict[str, Any]:
+        measurement = f"range test to {_RANGE[1]:g}"
+        record = self.journal.get(measurement, len(lrs), seed)
+        if record is None:
+            times = [time.perf_counter()]
+
+            def show(lr: float, loss: float, /) -> None:
+                times.append(time.perf_counter())
+                self.bar.show(self.spent, f"range test: rate {lr:.1e}, loss {loss:.4g}")
+
+            losses = measure_repeat(Training(self.task, seed).update, lrs, show)
+            record = {
+                "loss": [number_or_none(loss) for loss in losses.tolist()],
+                "update_seconds": ranks().from_first(statistics.median(np.diff(times).tolist())),
+            }
+            self.journal.add(measurement, len(lrs), seed, record)
+        return record
+
+    def start(self, seed: int) -> float | None:
+        """The validation loss before training; None if the task has none."""
+        record = self.journal.get("start", 0, seed)
+        if record is None:
+            training = Training(self.task, seed)
+            begin = time.perf_counter()
+            loss = training.validate()
+            seconds = ranks().from_first(time.perf_counter() - begin)
+            record = {"loss": None if loss is None else number_or_none(loss), "seconds": seconds}
+            self.journal.add("start", 0, seed, record)
+        self._validation_seconds = float(record["seconds"])
+        return None if record["loss"] is None else float(record["loss"])
+
+    def updates(self, budget: Budget, total_steps: int, seed: int) -> tuple[int, Pace | None]:
+        """What a budget pays for, in updates, and the pace if a time decides.
+
+        What was decided by the time that training takes is kept in the journal, so that a plan that
+        is made again decides the same.
+
+        Args:
+            budget: of the plan.
+            total_steps: the length of one run, in updates.
+            seed: of the plan.
+        """
+        by_share = budget.updates(total_steps, None)
+        if budget.seconds is None:
+            return by_share, None
+        measurement = f"budget {budget.share} {budget.seconds:g}"
+        record = self.journal.get(measurement, total_steps, seed)
+        if record is None:
+            pace = Pace(max(self._update_seconds, _FASTEST), self._validation_seconds)
+            record = {
+                "updates": budget.updates(total_steps, pace),
+                "update_seconds": pace.update,
+                "validation_seconds": pace.validation,
+            }
+            self.journal.add(measurement, total_steps, seed, record)
+        updates = int(record["updates"])
+        if updates <= by_share:
+            return updates, None
+        return updates, Pace(float(record["update_seconds"]), float(record["validation_seconds"]))
 
     def climb(
         self, ladder: Ladder, trials: list[LadderTrial], scale: LossScale, seed: int
@@ -85,23 +152,35 @@ class PlanTrainer:
         """
         trials = list(trials)
         while (proposal := ladder.next(trials)) is not None:
-            record = self.trial(proposal, seed)
-            trials.append(LadderTrial(proposal, scale.log_loss(record.loss), record))
+            record, seconds = self.trial(proposal, seed)
+            trials.append(
+                LadderTrial(
+                    rung=proposal.rung,
+                    steps=proposal.steps,
+                    log_lr=proposal.log_lr,
+                    repeat=proposal.repeat,
+                    log_loss=scale.log_loss(record.loss),
+                    cost=ladder.cost(record.updates, seconds),
+                    record=record,
+                )
+            )
         return trials
 
-    def trial(self, proposal: Proposal, seed: int) -> RungTrial:
-        """Train one proposed trial."""
+    def trial(self, proposal: Proposal, seed: int) -> tuple[RungTrial, float]:
+        """Train one proposed trial; returns how many seconds it took, too."""
         peak = float(f"{math.exp(proposal.log_lr):.4g}")
         schedule = peak * self.shape.shortened(proposal.steps)
-        trial = Trial(schedule, _trial_seed(seed, proposal.steps))
+        trial = Trial(schedule, _trial_seed(seed, proposal.steps, proposal.repeat))
         curve = self._curve(trial, peak)
-        return RungTrial(
+        record = RungTrial(
             lr=peak,
             seed=trial.seed,
             loss=number_or_none(curve.final),
             status=str(curve.status),
             updates=curve.steps,
+            reason=proposal.reason,
         )
+        return record, curve.seconds
 
     def compare_shapes(self, rate: float, steps: int, seed: int) -> dict[Candidate, ShapeTrial]:
         """Train one trial for each candidate warm-up and decay, all on the same batches.
@@ -146,10 +225,7 @@ class PlanTrainer:
             raise TaskError(f"the trial at rate {peak:.3g}, seed {trial.seed}: {curve.error}")
         return curve
 
-    def _show_rate(self, lr: float, loss: float, /) -> None:
-        self.bar.show(self.spent, f"range test: rate {lr:.1e}, loss {loss:.4g}")
 
-
-def _trial_seed(seed: int, steps: int) -> int:
+def _trial_seed(seed: int, steps: int, repeat: int = 0) -> int:
     """Trials of one length share their batches, which removes most noise from comparing them."""
-    return derived_seed(seed, 20, steps)
+    return derived_seed(seed, 20, steps, repeat) if repeat else derived_seed(seed, 20, steps)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from learnrate.planning._result import PlanVerdict, Rung
@@ -10,56 +11,86 @@ from learnrate.planning._surface import LEAST_SLOPE
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from learnrate.planning._decision import Decision
     from learnrate.planning._loss_scale import LossScale
-    from learnrate.planning._surface import Surface
 
 __all__ = ["judge"]
 
-_COSTLY_REGRET = 0.05
+# Below this, plans of domains left out ended as far above the best as they said. Above it, further.
+_COSTLY_REGRET = 0.02
 _MIN_LONGEST = 16  # updates
-_MAX_EXTRAPOLATION = 32.0  # the whole run over the longest trial
+_MAX_EXTRAPOLATION = 12.0  # the whole run over the longest trial
+_LEAST_LEARNED = 2 / 3  # of what the whole run is expected to learn
 
 
-def judge(
-    rungs: Sequence[Rung], surface: Surface, peak: float, regret: float, scale: LossScale
-) -> tuple[PlanVerdict, str]:
+def judge(rungs: Sequence[Rung], decision: Decision, scale: LossScale) -> tuple[PlanVerdict, str]:
     """The verdict on a plan, and its reason: the evidence, the decision, and what is weak about it.
+
+    How far above the best loss the run is expected to end is stated only if nothing is weak.
 
     Args:
         rungs: by rising length.
-        surface: the posterior that the plan rests on.
-        peak: the chosen rate.
-        regret: how far above the best log loss `peak` is expected to end.
+        decision: the peak, and the posterior that it rests on.
         scale: of the task's losses.
     """
-    total_steps = surface.total_steps
-    doubts = _doubts(rungs, surface, regret)
-    best_rates = ", ".join(f"{rung.best:.2g} at {rung.steps:,} updates" for rung in rungs)
-    reason = (
-        f"The best rate was {best_rates}. It moves as horizon^{surface.drift:.2f}, which gives "
-        f"{surface.best(total_steps).best:.2g} for {total_steps:,} updates. {peak:.3g} is chosen, "
-        "because too high a rate costs more than too low a rate. It is expected to end "
-        f"{_cost(regret, scale)} the best."
+    doubts = _doubts(rungs, decision)
+    evidence = _whole_runs(rungs[-1]) if decision.whole_runs else _extrapolation(rungs, decision)
+    reason = f"{evidence} {_choice(decision)}"
+    if doubts:
+        return PlanVerdict.WEAK, f"{reason} The evidence is weak: {'; '.join(doubts)}."
+    cost = _cost(decision.expected_regret, scale)
+    return PlanVerdict.OK, f"{reason} It is expected to end {cost} the best."
+
+
+def _whole_runs(rung: Rung) -> str:
+    rates = {trial.lr for trial in rung.trials}
+    return (
+        f"The budget paid for {len(rung.trials)} whole runs at {len(rates)} rates, and nothing is "
+        f"extrapolated. The best rate was {rung.best:.2g}."
     )
-    if not doubts:
-        return PlanVerdict.OK, reason
-    return PlanVerdict.WEAK, f"{reason} The evidence is weak: {'; '.join(doubts)}."
+
+
+def _extrapolation(rungs: Sequence[Rung], decision: Decision) -> str:
+    total_steps = decision.ladder.total_steps
+    best_rates = ", ".join(f"{rung.best:.2g} at {rung.steps:,} updates" for rung in rungs)
+    return (
+        f"The best rate was {best_rates}. It moves as horizon^{decision.surface.drift:.2f}, which "
+        f"gives {decision.best(total_steps).best:.2g} for {total_steps:,} updates."
+    )
+
+
+def _choice(decision: Decision) -> str:
+    if decision.peak >= 0.97 * decision.whole_run.best:
+        return f"{decision.peak:.3g} is chosen."
+    return (
+        f"{decision.peak:.3g} is chosen, because too high a rate costs more than too low a rate."
+    )
 
 
 def _cost(regret: float, scale: LossScale) -> str:
     if scale.logarithmic:
-        return f"{regret:.0%} above"
-    return f"{regret:.0%} of the improvement short of"
+        return f"{math.expm1(regret):.1%} above"
+    return f"{regret:.1%} of the improvement short of"
 
 
-def _doubts(rungs: Sequence[Rung], surface: Surface, regret: float) -> list[str]:
+def _doubts(rungs: Sequence[Rung], decision: Decision) -> list[str]:
     doubts = []
-    longest, total_steps = rungs[-1].steps, surface.total_steps
-    if regret > _COSTLY_REGRET:
+    if decision.expected_regret > _COSTLY_REGRET:
         doubts.append(
             "the trials leave the best rate uncertain (use a larger budget, or a validation loss "
             "on more data)"
         )
+    if not rungs[-1].bracketed:
+        doubts.append(_edge(rungs[-1]))
+    if decision.whole_runs is None:
+        doubts += _doubts_of_extrapolation(rungs, decision)
+    return doubts
+
+
+def _doubts_of_extrapolation(rungs: Sequence[Rung], decision: Decision) -> list[str]:
+    doubts = []
+    longest, total_steps = rungs[-1].steps, decision.ladder.total_steps
+    slope, learned = decision.surface.slope, decision.surface.learned
     if len(rungs) < 2:
         doubts.append(
             "the budget paid for only one horizon, so the drift is assumed (use a larger budget)"
@@ -73,20 +104,26 @@ def _doubts(rungs: Sequence[Rung], surface: Surface, regret: float) -> list[str]
             f"the run is {total_steps / longest:.0f} times longer than the longest trial (use a "
             "larger budget)"
         )
-    if surface.slope is not None and surface.slope <= LEAST_SLOPE:
+    if slope is not None and slope <= LEAST_SLOPE:
         doubts.append(
             "longer trials ended hardly lower, so all rates tried may be too high, or nothing is "
             "left to learn (use a larger budget, or fewer steps)"
         )
-    if not any(_is_enclosed(rung) for rung in rungs):
-        edges = ", ".join(f"{rung.trials[0].lr:.2g} to {rung.trials[-1].lr:.2g}" for rung in rungs)
+    elif learned < _LEAST_LEARNED:
         doubts.append(
-            f"the best rate lay at or beyond the edge of the rates tried ({edges}) (use a larger "
-            "budget)"
+            f"trials of {longest:,} updates learn only about {learned:.0%} of what the whole run "
+            "will, so their best rate says little about it (use a larger budget)"
         )
     return doubts
 
 
-def _is_enclosed(rung: Rung) -> bool:
-    """Whether lower and higher rates than the best one of a rung were tried."""
-    return rung.trials[0].lr < rung.best < rung.trials[-1].lr
+def _edge(rung: Rung) -> str:
+    """On which side of the rates tried the best one lies."""
+    finished = [trial for trial in rung.trials if trial.loss is not None]
+    best = min(finished, key=lambda trial: trial.loss or 0.0, default=rung.trials[0])
+    lowest, highest = rung.trials[0].lr, rung.trials[-1].lr
+    side = f"below {lowest:.2g}" if best.lr == lowest else f"above {highest:.2g}"
+    return (
+        f"the best rate of {rung.steps:,} updates lies at or {side}, the edge of the rates tried "
+        "(use a larger budget)"
+    )

@@ -54,9 +54,10 @@ def about_verdict(plan: Plan) -> str:
 def about_cost(plan: Plan) -> str:
     """What was spent, of what was allowed."""
     trials = sum(len(rung.trials) for rung in plan.rungs)
+    budget = plan.budget_reason or f"{plan.budget:.0%}"
     return (
-        f"{plan.cost:.0%} of one run: {spent(plan):,} updates in a range test and {trials} "
-        f"trials. The budget was {plan.budget:.0%}."
+        f"{plan.cost_text}: {spent(plan):,} updates in a range test and {trials} trials. "
+        f"The budget was {budget}."
     )
 
 
@@ -93,9 +94,9 @@ def about_rung(rung: Rung) -> str:
     diverged = sum(trial.loss is None for trial in rung.trials)
     ended = f"; {diverged} did not finish" if diverged else ""
     sides = (
-        "There is a worse trial on both sides of the best one."
+        "Worse rates enclose the best one on both sides."
         if rung.bracketed
-        else "There is no worse trial on both sides of the best one, so the other rungs help to decide."
+        else "The best rate tried was the lowest or the highest one, so it may lie beyond it."
     )
     return (
         f"{_count(len(rung.trials), 'trial')} of {rung.steps:,} updates{ended}. "
@@ -115,6 +116,8 @@ def about_drift(plan: Plan) -> str:
             f"training multiplies it by {doubling:.2f}."
         )
     factor = plan.total_steps / plan.rungs[-1].steps
+    if factor == 1:
+        return "The longest trials are whole runs, so nothing is extrapolated."
     return (
         f"{moves} The whole run is {factor:.1f} times longer than the longest trial, "
         "so the interval widens towards it."

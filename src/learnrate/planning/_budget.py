@@ -1,0 +1,130 @@
+"""What a plan may cost: a share of one run, or a time, which the speed of training turns into one."""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+
+from learnrate._errors import ArgumentError
+
+__all__ = ["Budget", "Pace"]
+
+DEFAULT_SHARE = 0.5
+DEFAULT_SECONDS = 60.0
+WHOLE_SWEEP = 40.0  # runs, which pay for a sweep of whole runs with several seeds
+_UNITS = {"s": 1.0, "min": 60.0, "h": 3600.0}
+_TIME = re.compile(r"\s*(\d+(?:\.\d*)?|\.\d+)\s*(s|min|h)\s*")
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How long training takes.
+
+    Attributes:
+        update: seconds for one optimizer update.
+        validation: seconds for one validation.
+    """
+
+    update: float
+    validation: float
+
+
+@dataclass(frozen=True)
+class Budget:
+    """The most that a plan may cost: a share of one run, a time, or whichever of both is more.
+
+    Attributes:
+        share: of one run, in (0, 1]; None if only the time counts.
+        seconds: None if only the share counts.
+    """
+
+    share: float | None
+    seconds: float | None
+
+    @classmethod
+    def of(cls, budget: float | str | None) -> Budget:
+        """A budget as the user gives it: a share, a time such as "90s", or None for the default.
+
+        Raises:
+            ArgumentError: it is neither a share above 0 and at most 1 nor a time above 0.
+
+        Examples:
+            >>> Budget.of("1.5min").seconds, Budget.of(0.25).share, Budget.of("0.25").share
+            (90.0, 0.25, 0.25)
+        """
+        if budget is None:
+            return cls(DEFAULT_SHARE, DEFAULT_SECONDS)
+        if isinstance(budget, str):
+            time = _TIME.fullmatch(budget)
+            if time is not None and float(time[1]) > 0:
+                return cls(None, float(time[1]) * _UNITS[time[2]])
+        share = _number(budget)
+        if share is None or not 0 < share <= 1:
+            raise ArgumentError(
+                "budget must be a time such as 90s or 10min, or a share of one run, above 0 and at "
+                f"most 1; got {budget}."
+            )
+        return cls(share, None)
+
+    def __str__(self) -> str:
+        if self.seconds is None:
+            return f"{self.share:g}"
+        time = _time_text(self.seconds)
+        return time if self.share is None else f"{self.share:g} or {time}"
+
+    def updates(self, total_steps: int, pace: Pace | None) -> int:
+        """How many updates the budget pays for, a validation counted as what takes as long.
+
+        What a time pays for is rounded down to a power of the square root of 2, in runs, so that
+        plans made again on the same machine usually agree.
+
+        Args:
+            total_steps: the length of one run, in updates.
+            pace: of training; needed if there is a time.
+        """
+        by_share = 0 if self.share is None else math.floor(self.share * total_steps)
+        if self.seconds is None or pace is None:
+            return by_share
+        runs = self.seconds / (pace.update * total_steps + pace.validation)
+        rounded = 2 ** (math.floor(2 * math.log2(runs)) / 2)
+        by_time = math.floor(rounded * total_steps)
+        return max(by_share, by_time)
+
+    def text(self, updates: int, total_steps: int) -> str:
+        """The budget in words, with what was decided.
+
+        Args:
+            updates: what it pays for.
+            total_steps: the length of one run, in updates.
+        """
+        if self.seconds is None:
+            return f"{self.share:.0%} of one run"
+        time, runs = _time_text(self.seconds), updates / total_steps
+        if self.share is not None and updates <= math.floor(self.share * total_steps):
+            return f"{self.share:.0%} of one run, which takes longer than {time}"
+        if runs >= WHOLE_SWEEP:
+            return f"{time}, which pays for a sweep of whole runs"
+        return f"{time}, which pays for {runs:.2g} runs"
+
+
+def _number(value: object) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
+    try:
+        return float(value)
+    except ValueError:
+        return None
+
+
+def _time_text(seconds: float) -> str:
+    """A time in the largest unit in which it is at least 1.
+
+    Examples:
+        >>> _time_text(90.0), _time_text(60.0), _time_text(7200.0)
+        ('90 s', '1 min', '2 h')
+    """
+    for unit in ("h", "min"):
+        if seconds >= _UNITS[unit] and seconds % _UNITS[unit] == 0:
+            return f"{seconds / _UNITS[unit]:g} {unit}"
+    return f"{seconds:g} s"

@@ -1,0 +1,108 @@
+"""The trials of a plan as the surface sees them: one loss for each length and rate."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from learnrate.planning._loss_scale import TrialLoss
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from learnrate.planning._result import RungTrial
+
+__all__ = ["LadderTrial", "mean_losses", "repeat_noise", "trial_losses"]
+
+_PRIOR_FREEDOM = 2.0  # how many repeats an assumed noise counts for
+
+
+@dataclass(frozen=True)
+class LadderTrial:
+    """A trial that was trained.
+
+    Attributes:
+        rung: 0 for the shortest trials, then 1, 2, ...
+        steps: its length in updates.
+        log_lr: the natural log of its peak rate.
+        repeat: 0 for the first seed of its length, then 1, 2, ...
+        log_loss: its final loss on the task's scale; infinite if it diverged.
+        cost: what it took of the budget, in updates.
+        record: what the plan keeps of it.
+    """
+
+    rung: int
+    steps: int
+    log_lr: float
+    repeat: int
+    log_loss: float
+    cost: int
+    record: RungTrial
+
+
+def trial_losses(trials: Sequence[LadderTrial]) -> tuple[TrialLoss, ...]:
+    """The mean loss of each length and rate, over its seeds.
+
+    Trials of one length and seed share their batches, which shifts all their losses. So the level
+    of a further seed is its mean difference from the first seed, at the rates that both have, and
+    is subtracted.
+
+    Args:
+        trials: of any lengths; every rate was tried with the first seed of its length.
+    """
+    losses = []
+    for steps in sorted({trial.steps for trial in trials}):
+        of_length = [trial for trial in trials if trial.steps == steps]
+        levels = _seed_levels(of_length)
+        for log_lr in sorted({trial.log_lr for trial in of_length}):
+            values = [
+                trial.log_loss - levels[trial.repeat]
+                for trial in of_length
+                if trial.log_lr == log_lr
+            ]
+            losses.append(TrialLoss(steps, log_lr, sum(values) / len(values), len(values)))
+    return tuple(losses)
+
+
+def mean_losses(rung_trials: Sequence[LadderTrial]) -> dict[float, float]:
+    """The mean log loss of each log rate, of trials of one length."""
+    return {loss.log_lr: loss.log_loss for loss in trial_losses(rung_trials)}
+
+
+def repeat_noise(rung_trials: Sequence[LadderTrial], assumed: float) -> float:
+    """The standard deviation of one trial's log loss, from the seeds of each rate.
+
+    Args:
+        rung_trials: of one length.
+        assumed: the standard deviation if no rate has several seeds; it counts as two repeats.
+    """
+    levels = _seed_levels(rung_trials)
+    rates: dict[float, list[float]] = {}
+    for trial in rung_trials:
+        if math.isfinite(trial.log_loss):
+            rates.setdefault(trial.log_lr, []).append(trial.log_loss - levels[trial.repeat])
+    squares = sum((len(losses) - 1) * _variance(losses) for losses in rates.values())
+    freedom = sum(len(losses) - 1 for losses in rates.values()) - (len(levels) - 1)
+    total = _PRIOR_FREEDOM * assumed**2 + squares
+    return math.sqrt(total / (_PRIOR_FREEDOM + max(0, freedom)))
+
+
+def _variance(losses: Sequence[float]) -> float:
+    return statistics.variance(losses) if len(losses) > 1 else 0.0
+
+
+def _seed_levels(of_length: Sequence[LadderTrial]) -> dict[int, float]:
+    first = {trial.log_lr: trial.log_loss for trial in of_length if trial.repeat == 0}
+    levels = {0: 0.0}
+    for repeat in sorted({trial.repeat for trial in of_length} - {0}):
+        differences = [
+            trial.log_loss - first[trial.log_lr]
+            for trial in of_length
+            if trial.repeat == repeat
+            and math.isfinite(trial.log_loss)
+            and math.isfinite(first[trial.log_lr])
+        ]
+        levels[repeat] = sum(differences) / len(differences) if differences else 0.0
+    return levels

@@ -1,0 +1,74 @@
+"""A budget is a share of a run or a time, and says which of the two decided."""
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from learnrate import ArgumentError
+from learnrate.planning._budget import Budget, Pace
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("90s", 90), ("10min", 600), ("1.5 h", 5400), (" .5min", 30), ("1h", 3600)],
+)
+def test_a_time_is_a_number_with_its_unit(text, seconds):
+    assert Budget.of(text) == Budget(None, seconds)
+
+
+@pytest.mark.parametrize("share", [0.25, "0.25", 1, "1"])
+def test_a_share_may_be_a_number_or_its_text(share):
+    assert Budget.of(share) == Budget(float(share), None)
+
+
+@pytest.mark.parametrize(
+    "budget", [0, -1, 1.5, math.nan, math.inf, True, "", "s", "0s", "-3s", "10", "1 day", "nan"]
+)
+def test_anything_else_is_refused_as_it_was_typed(budget):
+    with pytest.raises(ArgumentError, match="a time such as 90s or 10min, or a share") as refusal:
+        Budget.of(budget)
+    assert str(refusal.value).endswith(f"got {budget}.")
+
+
+@pytest.mark.parametrize(
+    ("update", "updates", "text"),
+    [
+        (0.01, 8000, "1 min, which pays for 8 runs"),  # 6.7 runs of 9 s would be 5.6
+        (1.0, 500, "50% of one run, which takes longer than 1 min"),
+    ],
+)
+def test_by_default_half_a_run_or_a_minute_whichever_is_more(update, updates, text):
+    pace = Pace(update=update * 0.7, validation=0.0)
+    budget = Budget.of(None)
+    assert budget.updates(1000, pace) == updates
+    assert budget.text(updates, 1000) == text
+
+
+def test_validations_cost_time_too():
+    budget = Budget.of("64s")
+    assert budget.updates(1000, Pace(0.001, 0.0)) == 64_000
+    assert budget.updates(1000, Pace(0.001, 15.0)) == 4000
+
+
+@given(
+    seconds=st.floats(1, 1e5),
+    update=st.floats(1e-5, 10),
+    total_steps=st.integers(10, 10**6),
+)
+def test_a_time_pays_for_no_more_than_it_lasts_and_not_much_less(seconds, update, total_steps):
+    budget = Budget(None, seconds)
+    updates = budget.updates(total_steps, Pace(update, 0.0))
+    affordable = seconds / update
+    assert 0.7 * affordable - 1 <= updates <= affordable * (1 + 1e-9)
+
+
+def test_a_time_that_pays_for_a_sweep_says_so():
+    budget = Budget.of("1min")
+    assert budget.text(64_000, 1000) == "1 min, which pays for a sweep of whole runs"
+
+
+def test_a_share_needs_no_pace():
+    assert Budget.of(0.25).updates(1000, None) == 250
+    assert Budget.of(0.25).text(250, 1000) == "25% of one run"
