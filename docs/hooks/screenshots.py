@@ -32,7 +32,7 @@ def main() -> None:
     """Plan, train, and photograph the pages in both colour schemes."""
     with tempfile.TemporaryDirectory() as folder:
         task = learnrate.load_task(f"{ROOT / 'examples' / 'digits.py'}:task")
-        plan = learnrate.plan(task, out=folder)
+        plan = learnrate.plan(task, budget=0.5, out=folder)
         report = Path(folder) / "report.html"
         report.write_text(plan_page(plan), encoding="utf-8")
         store = str(Path(folder) / "runs.db")

@@ -92,7 +92,9 @@ def task(tmp_path):
 
 @needs("torch", "torch")
 def test_torch_plans_and_trains(task, tmp_path):
-    learnrate_command("plan", task, "--total-steps", 200, "--out", tmp_path, "--json")
+    learnrate_command(
+        "plan", task, "--total-steps", 200, "--budget", 0.5, "--out", tmp_path, "--json"
+    )
     trained = learnrate_command(
         "train", task, "--plan", tmp_path / "plan.json", "--store", tmp_path / "runs.db"
     )
