@@ -164,7 +164,7 @@ def main():
     trained = train(task(), "0.05 * warmup(5%) >> linear()", total_steps=60, progress=False)
     clipped = task(clip_norm=0.05, accumulate=2)
     range_test = find(task(), iters=60, repeats=2, progress=False)
-    planned = plan(task(), out=folder / f"plan-{rank}", progress=False)
+    planned = plan(task(), budget=0.5, out=folder / f"plan-{rank}", progress=False)
     swept = sweep(
         task(), [0.001, 0.01, 0.1], seeds=2, total_steps=30, out=folder / "sweep", progress=False
     )

@@ -16,11 +16,11 @@ if TYPE_CHECKING:
     from learnrate.planning._surface import Surface
     from learnrate.planning._whole_runs import WholeRuns
 
-__all__ = ["Decision", "decide", "highest_peak"]
+__all__ = ["PeakDecision", "decide", "highest_peak"]
 
 
 @dataclass(frozen=True)
-class Decision:
+class PeakDecision:
     """What the trials of a ladder say about the whole run.
 
     Args:
@@ -78,9 +78,9 @@ class Decision:
         return self.ladder.bracketed(rung, self.trials)
 
 
-def decide(ladder: Ladder, trials: list[LadderTrial]) -> Decision:
+def decide(ladder: Ladder, trials: list[LadderTrial]) -> PeakDecision:
     """The decision that trials support; at least one of them finished."""
-    return Decision(ladder, tuple(trials))
+    return PeakDecision(ladder, tuple(trials))
 
 
 def highest_peak(trials: tuple[LadderTrial, ...]) -> float:

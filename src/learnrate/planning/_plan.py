@@ -15,7 +15,7 @@ from learnrate._files import folder_for
 from learnrate._progress import ProgressBar
 from learnrate._version import __version__
 from learnrate.planning._budget import WHOLE_SWEEP, Budget
-from learnrate.planning._decision import Decision, decide
+from learnrate.planning._decision import PeakDecision, decide
 from learnrate.planning._ladder import Ladder
 from learnrate.planning._loss_scale import LossScale
 from learnrate.planning._result import FurtherTrials, Plan, PlanVerdict, Rung
@@ -311,7 +311,7 @@ def _refuse_without_evidence(trials: list[LadderTrial]) -> None:
         )
 
 
-def _rung(rung: int, decision: Decision, trials: list[LadderTrial], scale: LossScale) -> Rung:
+def _rung(rung: int, decision: PeakDecision, trials: list[LadderTrial], scale: LossScale) -> Rung:
     rung_trials = [trial for trial in trials if trial.rung == rung]
     steps = rung_trials[0].steps
     best = decision.best(steps)

@@ -11,7 +11,7 @@ from learnrate.planning._surface import LEAST_SLOPE
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from learnrate.planning._decision import Decision
+    from learnrate.planning._decision import PeakDecision
     from learnrate.planning._loss_scale import LossScale
 
 __all__ = ["judge"]
@@ -23,7 +23,9 @@ _MAX_EXTRAPOLATION = 12.0  # the whole run over the longest trial
 _LEAST_LEARNED = 2 / 3  # of what the whole run is expected to learn
 
 
-def judge(rungs: Sequence[Rung], decision: Decision, scale: LossScale) -> tuple[PlanVerdict, str]:
+def judge(
+    rungs: Sequence[Rung], decision: PeakDecision, scale: LossScale
+) -> tuple[PlanVerdict, str]:
     """The verdict on a plan, and its reason: the evidence, the decision, and what is weak about it.
 
     How far above the best loss the run is expected to end is stated only if nothing is weak.
@@ -50,7 +52,7 @@ def _whole_runs(rung: Rung) -> str:
     )
 
 
-def _extrapolation(rungs: Sequence[Rung], decision: Decision) -> str:
+def _extrapolation(rungs: Sequence[Rung], decision: PeakDecision) -> str:
     total_steps = decision.ladder.total_steps
     best_rates = ", ".join(f"{rung.best:.2g} at {rung.steps:,} updates" for rung in rungs)
     return (
@@ -59,7 +61,7 @@ def _extrapolation(rungs: Sequence[Rung], decision: Decision) -> str:
     )
 
 
-def _choice(decision: Decision) -> str:
+def _choice(decision: PeakDecision) -> str:
     if decision.peak >= 0.97 * decision.whole_run.best:
         return f"{decision.peak:.3g} is chosen."
     return (
@@ -73,7 +75,7 @@ def _cost(regret: float, scale: LossScale) -> str:
     return f"{regret:.1%} of the improvement short of"
 
 
-def _doubts(rungs: Sequence[Rung], decision: Decision) -> list[str]:
+def _doubts(rungs: Sequence[Rung], decision: PeakDecision) -> list[str]:
     doubts = []
     if decision.expected_regret > _COSTLY_REGRET:
         doubts.append(
@@ -87,7 +89,7 @@ def _doubts(rungs: Sequence[Rung], decision: Decision) -> list[str]:
     return doubts
 
 
-def _doubts_of_extrapolation(rungs: Sequence[Rung], decision: Decision) -> list[str]:
+def _doubts_of_extrapolation(rungs: Sequence[Rung], decision: PeakDecision) -> list[str]:
     doubts = []
     longest, total_steps = rungs[-1].steps, decision.ladder.total_steps
     slope, learned = decision.surface.slope, decision.surface.learned
