@@ -275,3 +275,48 @@ def test_a_table_of_losses_that_are_not_finite_is_valid_json(run, table):
     code, out, _ = run(table(loss=loss, lr=np.where(loss == 1.0, 0.1, np.inf)), "--json")
     (finding,) = json.loads(out, parse_constant=refuse_constant)
     assert (code, finding["code"], finding["step"]) == (1, "LR101", 120)
+
+
+def test_what_was_taken_for_what_is_printed_with_the_flag_that_changes_it(run, table):
+    code, out, _ = run(table(name="log.csv", val_loss=np.linspace(2.0, 1.0, 200)))
+    assert code == 0
+    assert (
+        "read as: loss 'loss' (--loss), rate 'lr' (--lr), validation 'val_loss' (--validation), "
+        "step 'step' (--step)"
+    ) in " ".join(out.split())
+    _, out, _ = run(table(), "--loss", "lr")
+    assert "loss 'lr' (--loss), rate 'lr' (--lr), no validation (--validation)" in " ".join(
+        out.split()
+    )
+
+
+def test_a_path_that_cannot_be_read_does_not_hide_the_others_and_exits_with_2(
+    run, table, tmp_path
+):
+    empty = tmp_path / "empty.csv"
+    empty.write_text("")
+    code, out, err = run(empty, table())
+    assert code == 2
+    assert "200 rows" in out
+    assert err.count("left out") == 1
+    assert "empty.csv" in err
+
+
+def test_damaged_logs_of_a_folder_are_named_and_the_others_decide_the_exit_status(
+    run, table, tmp_path
+):
+    (tmp_path / "deep.jsonl").write_text('{"a":' * 100_000 + "1" + "}" * 100_000)
+    (tmp_path / "cut.json").write_text('{"log_history": [{"loss": 1')
+    (tmp_path / "empty.csv").write_text("")
+    table(name="good.csv")
+    code, out, err = run(tmp_path)
+    assert code == 0
+    assert "good.csv" in out
+    assert "deep.jsonl, line 1, has objects nested too deeply" in err
+    assert "cut.json is not complete JSON" in err
+    assert "Traceback" not in err
+    table(name="diverged.csv", loss=np.full(200, np.nan))
+    code, out, _ = run(tmp_path)
+    assert code == 1
+    assert "good.csv" in out
+    assert "LR101" in out

@@ -259,6 +259,18 @@ LAYOUTS = {
         TENTHS,
         ("lm loss", "learning rate", "validation lm loss value"),
     ),
+    "DeepSpeed": (
+        "train.log",
+        text_of(
+            lambda i: (
+                f"[2023-05-01 10:00:00,000] [INFO] [logging.py:96:log_dist] [Rank 0] step={10 * i + 10}, "
+                f"skipped=0, lr=[{rate(i)}, {rate(i)}], mom=[(0.9, 0.95)]\n"
+                f"steps: {10 * i + 10} loss: {loss(i)} iter time (s): 0.512 samples/sec: 15.6\n"
+            )
+        ),
+        TENTHS,
+        ("loss", "lr", None),
+    ),
     "torchtitan": ("out.log", text_of(torchtitan), EVERY, ("loss", None, None)),
     "Megatron's tags": (
         "tags.csv",
@@ -467,6 +479,49 @@ def test_tensorboards_steps_counted_anew_in_each_epoch_are_counted_on(tmp_path):
     assert run.step.tolist() == list(range(40))
     assert run.column("lr") == pytest.approx([rate(step) for step in range(40)])
     assert run.step[~np.isnan(run.column("validation"))].tolist() == [9, 19, 29, 39]
+
+
+@pytest.mark.parametrize("ending", [".csv", ".parquet"])
+def test_our_own_export_is_read_back_whole(ending, tmp_path):
+    """Also where rows are ten updates apart, none is of step 0, and the run was resumed."""
+    pytest.importorskip("pyarrow")
+    from learnrate.store import RecordedPoints, write_table
+
+    step = np.arange(10, 410, 10)
+    validation = np.where(step % 50 == 0, 1.0 / step, np.nan)
+    columns = {
+        "lr": np.array(list(map(rate, EVERY))),
+        "loss": np.where(step == 200, np.inf, 1.0 / step),
+        "validation": validation,
+        "gradient_norm": np.sqrt(step),
+        "update_ratio": 1e-3 / step,
+        "clipped": (step % 30 == 0).astype(float),
+        "seconds": 0.1 + 1e-5 * step,
+    }
+    points = RecordedPoints(step=step, columns=columns, attempt=1 + (step >= 300))
+    write_table(points, tmp_path / f"run{ending}")
+    (run,) = read_runs(tmp_path / f"run{ending}")
+    assert run.step.tolist() == step.tolist()
+    assert set(run.columns) == set(columns)
+    for name, column in columns.items():
+        assert np.array_equal(run.column(name), column, equal_nan=True), name
+    assert run.facts["resumed_at"] == [300]
+
+
+def test_folders_of_training_and_validation_are_one_run(tmp_path):
+    """As Keras's callback writes them, with the same names in both."""
+    from torch.utils.tensorboard import SummaryWriter
+
+    for split, level in (("train", 0.0), ("validation", 1.0)):
+        with SummaryWriter(tmp_path / "logs" / split) as writer:
+            for step in range(20):
+                writer.add_scalar("epoch_loss", level + loss(step), step)
+                if split == "train":
+                    writer.add_scalar("epoch_learning_rate", rate(step), step)
+    (run,) = read_runs(tmp_path)
+    assert run.column("loss") == pytest.approx([loss(step) for step in range(20)])
+    assert run.column("validation") == pytest.approx([1.0 + loss(step) for step in range(20)])
+    assert run.facts["read_as"]["lr"] == "train/epoch_learning_rate"
 
 
 def test_a_folder_of_results_is_no_log_and_hides_none(tmp_path):

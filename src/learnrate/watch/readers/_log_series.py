@@ -188,7 +188,7 @@ def _union(steps: list[np.ndarray]) -> np.ndarray:
     if all(other is longest or np.array_equal(other, longest) for other in steps):
         return longest
     merged = np.sort(np.concatenate(steps), kind="stable")
-    return merged[np.append(True, np.diff(merged) > 0)]
+    return np.asarray(merged[np.append(True, np.diff(merged) > 0)])
 
 
 def _count_on(

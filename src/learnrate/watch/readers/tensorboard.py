@@ -29,6 +29,7 @@ __all__ = ["READER"]
 _LIMIT = 2048 * MIB
 _WAY_OUT = "Export its scalars as CSV and read that."
 _BLOCK = 20_000  # records between two updates of the progress bar
+_VALIDATIONS = ("validation", "val", "eval", "test")
 _FIRST_RECORDS = 100  # of a file, in which all its series occur
 _UNREADABLE = (TypeError, ValueError)
 _HEAD = struct.Struct("<QI")  # of a record: its length, and the checksum of the length
@@ -41,14 +42,26 @@ def _files(path: Path) -> list[Path]:
 
 
 def _claims(path: Path) -> bool:
-    return bool(_files(path))
+    return bool(_files(path)) or _is_of_splits(path)
+
+
+def _is_of_splits(path: Path) -> bool:
+    """Whether a folder has one folder of the training and one of the validation, as Keras writes."""
+    if not path.is_dir() or not _files(path / "train"):
+        return False
+    return any(_files(path / name) for name in _VALIDATIONS)
 
 
 def _is_part(folder: Path) -> bool:
-    """Whether `SummaryWriter.add_scalars` wrote a folder: it is named after its only series."""
+    """Whether a folder is read with the one around it.
+
+    `SummaryWriter.add_scalars` names a folder after its only series; Keras names two after splits.
+    """
     files = _files(folder)
     if not files:
         return False
+    if folder.name in {"train", *_VALIDATIONS} and _is_of_splits(folder.parent):
+        return True
     try:
         tags = _tags(files[0])
     except (FileError, ImportError):
@@ -125,10 +138,12 @@ def _tags(file: Path) -> set[str]:
 
 
 def _add_part(folder: Path, of_file: dict[str, LogSeries], series: dict[str, LogSeries]) -> None:
-    """Add the series of a folder that `add_scalars` wrote, named by its own part of the name."""
+    """Add the series of a folder inside, named by its own part of the name, or by the split."""
     for tag, logged in of_file.items():
-        part = folder.name.removeprefix(tag.replace("/", "_") + "_")
-        whole = series.setdefault(f"{tag}/{part}", LogSeries())
+        prefix = tag.replace("/", "_") + "_"
+        is_split = not folder.name.startswith(prefix)
+        name = f"{folder.name}/{tag}" if is_split else f"{tag}/{folder.name.removeprefix(prefix)}"
+        whole = series.setdefault(name, LogSeries())
         whole.steps.extend(logged.steps)
         whole.values.extend(logged.values)
 

@@ -78,6 +78,11 @@ _FORMATS = (
         value=re.compile(rf"([a-z][\w./]*):\s*({_NUMBER})(?=\s|,|$)"),
     ),
     _Format(
+        name="DeepSpeed",
+        line=re.compile(r"\bsteps?[=:]\s*(?P<step>\d+),?\s"),
+        value=re.compile(rf"\b([a-z][a-z_]*)[=:]\s*\[?({_NUMBER})(?=\s|,|\]|$)"),
+    ),
+    _Format(
         name="detectron2",
         line=re.compile(r"\biter:\s*(?P<step>\d+)\s"),
         value=re.compile(rf"([a-z][\w./]*):\s*({_NUMBER})(?=\s|,|$)"),
