@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .logs import FOLDER, read_truth, record, write_logs, write_truth
+from .logs import logged_runs, read_truth, record, write_logs, write_truth
 from .rates import planned_schedule
 from .specs import Spec, setups, specs
 from .sweep import Truth, cost_of, sweep
@@ -38,12 +38,16 @@ def train_family(family: str, *, again: bool = False, half: bool = False) -> Non
             truths[setup.name] = sweep(setup)
             write_truth(family, truths)
     print(f"{family}: sweeps {time.perf_counter() - begin:.0f} s", flush=True)
-    if (FOLDER / f"{family}.parquet").is_file() and not again:
+    logged = {} if again else {run.about["name"]: run for run in logged_runs(family)}
+    wanted = [
+        spec for spec in specs(family) if not half or spec.is_first_half or spec.name in logged
+    ]
+    if all(spec.name in logged for spec in wanted):
         return
-    wanted = [spec for spec in specs(family) if not half or spec.is_first_half]
     with tempfile.TemporaryDirectory() as folder:
         runs = [
-            _stored_run(spec, truths[spec.setup.name], f"{folder}/runs.db", again=again)
+            logged.get(spec.name)
+            or _stored_run(spec, truths[spec.setup.name], f"{folder}/runs.db", again=again)
             for spec in wanted
         ]
     write_logs(family, runs)

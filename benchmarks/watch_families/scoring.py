@@ -117,7 +117,7 @@ class Score:
             self.raised += 1
             self.raised_right += wanted == "raise"
         opposite = {"lower": "raise", "raise": "lower"}.get(wanted)
-        if opposite in directions:
+        if opposite is not None and opposite in directions:
             self.wrong[name] = codes
         if label.name == "data":
             self.data += 1
