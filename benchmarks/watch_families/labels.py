@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["CLASSES", "Label", "direction_of", "is_right", "label_of"]
 
 _COSTS = 0.1  # of the best: a fault of the rate that costs less is not counted
-_HEALTHY_LOSS = 0.1  # of the fall: a run that falls short by more is not counted as healthy
+_HEALTHY_LOSS = 0.3  # of the fall: a run that falls short by more is not counted as healthy
 
 CLASSES = {
     "healthy": "healthy",
@@ -118,10 +118,10 @@ def label_of(run: LoggedRun) -> Label:
     end = float(run.about["end"])
     cost = math.inf if run.about["lost"] else cost_of(truth, end)
     if fault == "healthy":
-        shortfall = (end - truth.best) / max(truth.start - truth.best, 1e-12)
-        counts = not run.about["lost"] and shortfall < _HEALTHY_LOSS
-        if run.about["share"] < 1:  # it goes on: it need not be near its end
-            counts = not run.about["lost"] and shortfall < 0.5
+        excess = end - truth.best - 2 * truth.noise
+        shortfall = excess / max(truth.start - truth.best, 1e-12)
+        most = _HEALTHY_LOSS if run.about["share"] == 1 else 2 * _HEALTHY_LOSS  # or it goes on
+        counts = not run.about["lost"] and shortfall < most
         return Label("healthy", counts, cost, "right")
     counts = cost >= _COSTS if fault in _COSTLY else True
     if fault == "state_lost":
