@@ -57,6 +57,29 @@ def test_every_finding_has_its_page_under_its_code(rule):
     assert (page.word, page.kind, page.summary) == (rule.code, "finding", rule.title)
 
 
+CLAIM_RESULTS = {
+    path.stem: json.loads(path.read_text())
+    for path in (ROOT / "src" / "learnrate" / "claims" / "results").glob("*.json")
+}
+
+
+@pytest.mark.parametrize("name", sorted(CLAIM_RESULTS))
+def test_every_claim_is_quoted_by_a_word_with_its_verdict_and_its_figure(name):
+    results = CLAIM_RESULTS[name]
+    result = results.get("full", results.get("quick"))
+    quoting = [
+        line
+        for page in pages()
+        if page.kind == "word"
+        for line in page.text.splitlines()
+        if line.endswith(f"`learnrate claims show {result['name']}`")
+    ]
+    assert len(quoting) == 1
+    case = result["cases"][0]
+    assert f'"{result["statement"]}" **{result["verdict"].capitalize()}.**' in quoting[0]
+    assert f"{case['value']:.3g} [{case['low']:.3g}, {case['high']:.3g}]" in quoting[0]
+
+
 def test_every_shape_of_a_schedule_has_a_page_under_its_name_in_the_text_form():
     known = schedules.Shape.__subclasses__()
     shapes = [shape for shape in known if shape.__module__.startswith("learnrate.")]

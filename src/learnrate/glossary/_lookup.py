@@ -6,7 +6,7 @@ import difflib
 import inspect
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from learnrate._errors import ArgumentError
 from learnrate._files import read_json
@@ -34,8 +34,9 @@ def _folder(name: str) -> Path:
 
 
 def _terms() -> Iterator[Page]:
+    results = {result["name"]: result for result in _results()}
     for path in sorted((_HERE / "terms").glob("*.md")):
-        yield term_page(path.read_text(encoding="utf-8"), path.stem)
+        yield term_page(path.read_text(encoding="utf-8"), path.stem, results)
 
 
 def _findings() -> Iterator[Page]:
@@ -43,10 +44,15 @@ def _findings() -> Iterator[Page]:
         yield finding_page(path.read_text(encoding="utf-8"), path.stem)
 
 
-def _claims() -> Iterator[Page]:
+def _results() -> Iterator[dict[str, Any]]:
+    """The stored result of every claim: that of the full test, or else of the quick one."""
     for path in sorted((_HERE.parent / "claims" / "results").glob("*.json")):
         results = read_json(path)
-        yield claim_page(results.get("full", results.get("quick")))
+        yield results.get("full", results.get("quick"))
+
+
+def _claims() -> Iterator[Page]:
+    yield from map(claim_page, _results())
 
 
 def _schedules() -> Iterator[Page]:

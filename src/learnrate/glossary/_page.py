@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 from learnrate._records import to_dict
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
 __all__ = ["Page", "claim_page", "documented_page", "finding_page", "search_key", "term_page"]
 
+_MOST_CASES = 3  # of a claim, on the page of a term
 _PICTURE = re.compile(r"^!\[.*\n", flags=re.MULTILINE)
 _NEAR_LINK = re.compile(r"\[([^\]]+)\]\((?!https?://)[^)]*\)")
 _SECTIONS = re.compile(r"^(Args|Returns|Raises|Examples|Attributes):$", flags=re.MULTILINE)
@@ -61,8 +62,14 @@ def search_key(name: str) -> str:
     return "".join(filter(str.isalnum, name.casefold()))
 
 
-def term_page(text: str, slug: str) -> Page:
-    r"""Read a term: a title, `Also:` with other names, a summary, a body, `See also:`.
+def term_page(text: str, slug: str, results: Mapping[str, dict[str, Any]] | None = None) -> Page:
+    r"""Read a term: a title, `Also:` with other names, a summary, a body, `Claims:`, `See also:`.
+
+    Args:
+        text: the page. Claims are replaced by what their tests measured, so that a page cannot say
+            another figure than the claim.
+        slug: the stem of its file.
+        results: the stored results of the claims, by name; needed if the page names claims.
 
     Examples:
         >>> page = term_page("# peak\n\nAlso: top.\n\nThe highest.\n\nSee also: floor.", "peak")
@@ -76,7 +83,7 @@ def term_page(text: str, slug: str) -> Page:
         word=word,
         kind="word",
         summary=" ".join(summary.split()),
-        source=text,
+        source=_with_results(text, results or {}),
         names=(word, *_labelled(text, "Also: ")),
         see=_labelled(text, "See also: "),
         slug=slug,
@@ -118,6 +125,25 @@ def documented_page(schedule: Callable[..., object], *names: str) -> Page:
         summary=" ".join(summary.split()),
         source=f"# {names[0]}\n\n    {signature}\n\n{_as_markdown(docstring)}\n",
         names=names,
+    )
+
+
+def _with_results(text: str, results: Mapping[str, dict[str, Any]]) -> str:
+    """The page with the verdict and the deciding figure of every claim that it names."""
+    tested = [_tested(results[name]) for name in _labelled(text, "Claims: ")]
+    return re.sub(r"^Claims: .*$", lambda _: "\n".join(tested), text, flags=re.MULTILINE)
+
+
+def _tested(result: dict[str, Any]) -> str:
+    deciding = [case for case in result["cases"] if case["figure"] == result["cases"][0]["figure"]]
+    shown = "; ".join(
+        f"{case['value']:.3g} [{case['low']:.3g}, {case['high']:.3g}] ({case['where']})"
+        for case in deciding[:_MOST_CASES]
+    )
+    more = f"; {len(deciding) - _MOST_CASES} more" if len(deciding) > _MOST_CASES else ""
+    return (
+        f'- Claim: "{result["statement"]}" **{result["verdict"].capitalize()}.** Measured '
+        f"{deciding[0]['figure']}: {shown}{more}. `learnrate claims show {result['name']}`"
     )
 
 
