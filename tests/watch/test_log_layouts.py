@@ -271,6 +271,44 @@ LAYOUTS = {
         TENTHS,
         ("loss", "lr", None),
     ),
+    "PyTorch's ImageNet example": (
+        "out.log",
+        text_of(
+            lambda i: (
+                f"Epoch: [{i // 10}][{10 * (i % 10):4d}/100]\tTime  0.521 ( 1.210)\tData  0.001 ( 0.102)"
+                f"\tLoss {loss(i):.4e} ({1 + loss(i):.4e})\tAcc@1   1.17 (  0.53)\n"
+            )
+        ),
+        range(0, 10 * ROWS, 10),
+        ("Loss", None, None),
+    ),
+    "lines of one's own by step": (
+        "out.txt",
+        text_of(
+            lambda i: (
+                f"[rank0] Step {i + 1}/{ROWS} | Loss: {loss(i)} | LR: {rate(i):.6e} | Tokens/s: 8192\n"
+                "Saving checkpoint at step 3\n"
+            )
+        ),
+        EVERY,
+        ("Loss", "LR", None),
+    ),
+    "lines of one's own by epoch": (
+        "out.txt",
+        text_of(
+            lambda i: (
+                f"Epoch {i + 1}/{ROWS}: train loss={loss(i)}, val loss={loss(i)}, lr={rate(i)}, 3.1s\n"
+            )
+        ),
+        EVERY,
+        ("train loss", "lr", "val loss"),
+    ),
+    "lines of one's own by epoch and step": (
+        "out.txt",
+        text_of(lambda i: f"epoch {i // 10}, step {i % 10}: loss {loss(i)} lr {rate(i):.6e}\n"),
+        EVERY,
+        ("loss", "lr", None),
+    ),
     "torchtitan": ("out.log", text_of(torchtitan), EVERY, ("loss", None, None)),
     "Megatron's tags": (
         "tags.csv",

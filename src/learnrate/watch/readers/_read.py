@@ -66,7 +66,7 @@ def read_runs(
         known = ", ".join(reader.name for reader in readers)
         raise FileError(
             f"{path} is not a log that can be read; the kinds are {known}. A table needs a header "
-            "line, such as: step,loss,lr. Other text is not read."
+            "line, such as: step,loss,lr. Text needs a step and a loss in each line."
         )
     runs: list[Observations] = []
     logs = 0

@@ -1,4 +1,4 @@
-"""Text logs whose lines are regular: Megatron, torchtune, nanoGPT, torchtitan and others."""
+"""Text logs whose lines are regular: a step or an epoch, and then names with numbers."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from learnrate._errors import FileError
 from learnrate._progress import ProgressBar
 from learnrate.watch.readers._csv import TABLE_BLOCK, TABLE_LIMIT, TABLE_WAY_OUT
+from learnrate.watch.readers._names import words_of
 from learnrate.watch.readers._reader import Reader, first_bytes, size_within
 from learnrate.watch.readers._rows import flat, table_of
 from learnrate.watch.readers._table_runs import runs_in
@@ -29,64 +30,54 @@ _LOOKED_AT = 256 * 1024  # bytes in which a line of the training must occur
 _LEAST_LINES = 2
 _NUMBER = r"[-+]?(?:\d+\.?\d*(?:[eE][-+]?\d+)?|\.\d+|nan|inf)"
 _COLOR = re.compile(r"\x1b\[[0-9;]*m")
+_VALUE = re.compile(
+    rf"([a-z][\w./ -]*?)(?:\s*[:=]\s*\[?|\s+)({_NUMBER})(?=[\s,|;)\]%]|m?s\b|$)", re.IGNORECASE
+)
+_EPOCH = r"epoch\s*[:#=]?\s*\[?\s*(?P<epoch>\d+)(?:\s*/\s*\d+)?\]?"
 
 
 @dataclass(frozen=True)
 class _Format:
-    """The lines of one tool.
+    """The lines of one kind.
 
     Attributes:
-        name: the tool.
-        line: finds the counters of a line, as named groups: step, total_steps, epoch.
+        line: finds the counters of a line, as named groups: step, total_steps, epoch, iter, mode.
         value: finds the name and the number of each value behind them.
         validation: finds the step of a line of a validation, if such lines look different.
     """
 
-    name: str
     line: re.Pattern[str]
-    value: re.Pattern[str]
+    value: re.Pattern[str] = _VALUE
     validation: re.Pattern[str] | None = None
 
 
 _FORMATS = (
+    # Megatron
     _Format(
-        name="Megatron",
         line=re.compile(r"\biteration\s+(?P<step>\d+)/\s*(?P<total_steps>\d+)\s*\|"),
-        value=re.compile(rf"([a-zA-Z][\w ./()-]*?):?\s*:\s*({_NUMBER})\s*(?=\||$)"),
+        value=re.compile(rf"([a-zA-Z][\w ./()-]*?)\s*:\s*({_NUMBER})\s*(?=\||$)"),
         validation=re.compile(r"\bvalidation loss at iteration (?P<step>\d+)\b[^|]*\|"),
     ),
+    # OpenMMLab, and the ImageNet example of PyTorch
     _Format(
-        name="torchtune",
-        line=re.compile(r"^Step (?P<step>\d+) \|"),
-        value=re.compile(rf"([\w./-]+):\s*({_NUMBER})(?=\s|$)"),
-    ),
-    _Format(
-        name="nanoGPT",
-        line=re.compile(r"^(?:iter|step)\s+(?P<step>\d+)(?:/(?P<total_steps>\d+))?\s*[:,|]"),
-        value=re.compile(rf"([a-z][a-z_ ]*?):?\s+({_NUMBER})(?=\s|,|\||ms|s|%|$)"),
-    ),
-    _Format(
-        name="torchtitan",
-        line=re.compile(r"\bstep:\s*(?P<step>\d+)(?:/(?P<total_steps>\d+))?\s"),
-        value=re.compile(rf"([a-z_]\w*):\s*({_NUMBER})(?=\s|,|$|[A-Za-z])"),
-    ),
-    _Format(
-        name="an OpenMMLab toolbox",
         line=re.compile(
-            r"Epoch(?:\((?P<mode>train|val)\))?\s*\[(?P<epoch>\d+)\]\[\s*(?P<iter>\d+)/\d+\]"
+            r"Epoch:?(?:\((?P<mode>train|val)\))?\s*\[(?P<epoch>\d+)\]\[\s*(?P<iter>\d+)/\d+\]"
         ),
-        value=re.compile(rf"([a-z][\w./]*):\s*({_NUMBER})(?=\s|,|$)"),
     ),
     _Format(
-        name="DeepSpeed",
-        line=re.compile(r"\bsteps?[=:]\s*(?P<step>\d+),?\s"),
-        value=re.compile(rf"\b([a-z][a-z_]*)[=:]\s*\[?({_NUMBER})(?=\s|,|\]|$)"),
+        line=re.compile(
+            r"Iter:?(?:\((?P<mode>train|val)\))?\s*\[\s*(?P<step>\d+)/(?P<total_steps>\d+)\]"
+        ),
     ),
+    # nanoGPT, torchtune, torchtitan, detectron2, DeepSpeed, and what people print themselves
     _Format(
-        name="detectron2",
-        line=re.compile(r"\biter:\s*(?P<step>\d+)\s"),
-        value=re.compile(rf"([a-z][\w./]*):\s*({_NUMBER})(?=\s|,|$)"),
+        line=re.compile(
+            rf"(?:\b{_EPOCH}\W+)?\b(?:steps?|iter|iteration|update)\s*[:#=]?\s*\[?(?P<step>\d+)"
+            r"(?:\s*/\s*(?P<total_steps>\d+))?\]?(?=[\s:,|)-])",
+            re.IGNORECASE,
+        ),
     ),
+    _Format(line=re.compile(rf"\b{_EPOCH}(?=[\s:,|)-])", re.IGNORECASE)),
 )
 _FAIRSEQ = re.compile(r"\|\s*(train_inner|valid)\s*\|\s*(\{.*\})\s*$")
 _DICTIONARY = re.compile(r"^\{'.*\}$")
@@ -97,14 +88,14 @@ def _lines_of(text: str) -> list[str]:
 
 
 def _kind_of(text: str) -> _Format | str | None:
-    """The tool that wrote a text, or none that is known."""
+    """What the lines of a text are, or none that is known."""
     lines = _lines_of(text)
     for pattern, kind in ((_FAIRSEQ, "fairseq"), (_DICTIONARY, "transformers")):
         if sum(_object(line, pattern) is not None for line in lines) >= _LEAST_LINES:
             return kind
     for known in _FORMATS:
         rows = (_row(line, known) for line in lines)
-        if sum(row is not None and len(row) > 1 for row in rows) >= _LEAST_LINES:
+        if sum(any(map(_is_loss_or_rate, row or ())) for row in rows) >= _LEAST_LINES:
             return known
     return None
 
@@ -124,7 +115,7 @@ def _read(path: Path, names: Names) -> list[Observations]:
     size = size_within(path, TABLE_LIMIT, TABLE_WAY_OUT)
     kind = _kind_of(_beginning(path))
     if kind is None:
-        raise FileError(f"{path} is text in which no known tool logged a training.")
+        raise FileError(f"{path} is text without lines that have a step and a loss.")
     table = table_of(_rows(path, kind, size), names)
     return runs_in(table, str(path), names, str(path))
 
@@ -141,8 +132,12 @@ def _rows(path: Path, kind: _Format | str, size: int) -> Iterator[dict[str, Any]
                     row = _row(plain, kind)
                 else:
                     row = _object(plain, _FAIRSEQ if kind == "fairseq" else _DICTIONARY)
-                if row:
+                if row and any(map(_is_loss_or_rate, row)):
                     yield row
+
+
+def _is_loss_or_rate(name: str) -> bool:
+    return bool({"loss", "lr", "rate"} & set(words_of(name)))
 
 
 def _row(line: str, known: _Format) -> dict[str, Any] | None:
@@ -177,4 +172,4 @@ def _object(line: str, pattern: re.Pattern[str]) -> dict[str, Any] | None:
     return flat(row) if isinstance(row, dict) else None
 
 
-READER = Reader(name="text log of a known tool", claims=_claims, read=_read)
+READER = Reader(name="text log with a step and a loss in each line", claims=_claims, read=_read)
