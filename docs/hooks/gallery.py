@@ -50,6 +50,8 @@ SHAPES = {
     "Noise": ["noise(linear(), scale=0.2, seed=1)"],
     "Repeat": ["repeat(linear(250), 4)"],
     "Delay": ["delay(cosine(), 20%)"],
+    "Shift": ["shift(0.8 * cosine(), by=0.2)", "cosine()"],
+    "Staircase": ["staircase(cosine(), every=10%)"],
 }
 RECIPES = {
     "warmup_cosine": [schedules.warmup_cosine()],

@@ -6,7 +6,7 @@ import warnings
 import pytest
 
 from learnrate import ArgumentError, Schedule
-from learnrate.schedules import FromFunction, Skip, Table, from_json
+from learnrate.schedules import FromFunction, Interpolated, Skip, from_json
 
 torch = pytest.importorskip("torch")
 from learnrate.torch_scheduler import from_torch, to_torch  # noqa: E402 - after the skip
@@ -237,9 +237,9 @@ def test_a_cosine_within_its_length_is_a_cosine(make_optimizer):
     assert str(from_torch(scheduler, 3000)) == "0.1 * cosine(3000, floor=0.1)"
 
 
-def test_a_cosine_that_climbs_again_is_a_table_that_climbs(make_optimizer):
+def test_a_cosine_that_climbs_again_has_half_cosines_that_climb(make_optimizer):
     schedule = from_torch(lr.CosineAnnealingLR(make_optimizer(0.1), 10), 21)
-    assert isinstance(schedule.split()[1], Table)
+    assert isinstance(schedule.split()[1], Interpolated)
     assert schedule(20) == pytest.approx(0.1)
 
 

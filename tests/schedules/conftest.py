@@ -63,7 +63,7 @@ def shapes(bound=False):
 
 
 def wrapped(inner, bound):
-    names = ["clamp", "noise", "repeat", "delay"]
+    names = ["clamp", "noise", "repeat", "delay", "shift", "staircase"]
     return st.sampled_from(names).flatmap(lambda name: of_class(SHAPES[name], inner, bound))
 
 

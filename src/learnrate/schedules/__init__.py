@@ -41,7 +41,7 @@ from learnrate.schedules._shapes import (
 )
 from learnrate.schedules._tables import FromFunction, Interpolated, Piecewise, Table
 from learnrate.schedules._text import ready_schedule, schedule, shape
-from learnrate.schedules._wrappers import Clamp, Delay, Noise, Repeat
+from learnrate.schedules._wrappers import Clamp, Delay, Noise, Repeat, Shift, Staircase
 
 written_as_text(Schedule, schedule)
 
@@ -75,9 +75,11 @@ __all__ = [
     "Scaled",
     "Schedule",
     "Shape",
+    "Shift",
     "Shortened",
     "Skip",
     "Span",
+    "Staircase",
     "Step",
     "Table",
     "Triangular",

@@ -249,7 +249,7 @@ class Schedule(ABC):
 
     def head(self, steps: int) -> Schedule:
         """The first `steps` steps, then the value reached there."""
-        return make("cut", inner=self, steps=steps)
+        return self if steps == self._total_steps else make("cut", inner=self, steps=steps)
 
     @property
     def warmup_steps(self) -> int:

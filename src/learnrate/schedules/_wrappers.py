@@ -1,4 +1,4 @@
-"""Schedules around another one: limited, delayed, repeated, noisy."""
+"""Schedules around another one: limited, shifted, delayed, repeated, noisy, in stairs."""
 
 import math
 from dataclasses import dataclass
@@ -13,10 +13,20 @@ from learnrate.schedules._abstract import Inner, Wrapper
 from learnrate.schedules._arithmetic import FloatArray, Value, floor, maximum, minimum
 from learnrate.schedules._base import Schedule
 from learnrate.schedules._durations import RunLength, Span, round_half_up
-from learnrate.schedules._fields import Factor, Number, Wait, Whole, refuse
+from learnrate.schedules._fields import (
+    Factor,
+    Flag,
+    Number,
+    Period,
+    PeriodRule,
+    Steps,
+    Wait,
+    Whole,
+    refuse,
+)
 from learnrate.schedules._registry import copy_with, make
 
-__all__ = ["Clamp", "Delay", "Noise", "Repeat"]
+__all__ = ["Clamp", "Delay", "Noise", "Repeat", "Shift", "Staircase"]
 
 Bound = Annotated[float | None, Number(optional=True)]
 _MASK = 2**64 - 1
@@ -89,6 +99,125 @@ class Noise(Wrapper):
             step = minimum(step, float(self.inner.total_steps))
         noise = _uniform(step, self.seed) * 2.0 - 1.0
         return self.inner.formula(step) * (1.0 + self.scale * noise)
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Shift(Wrapper):
+    """A schedule plus a number: with a factor inside, any affine function of a schedule.
+
+        value(s) = inner(s) + by
+
+    Args:
+        inner: The schedule to shift.
+        by: What is added, a finite number, in the units of the inner schedule.
+        ascend: Whether it may be negative, so that values below 0 are never an accident.
+
+    Examples:
+        >>> [Shift(0.5 * make("linear", steps=4), by=0.25)(s) for s in (0, 2, 4)]
+        [0.75, 0.5, 0.25]
+    """
+
+    inner: Inner
+    by: Annotated[float, Number()]
+    ascend: Flag = False
+
+    def prepare(self) -> None:
+        """A negative number needs `ascend`."""
+        if self.by < 0 and not self.ascend:
+            refuse("Shift", "by", "at least 0", self.by, "For values below 0 add ascend=true.")
+        object.__setattr__(self, "ascend", self.by < 0)
+
+    def formula(self, step: Value) -> Value:
+        """The value at a step."""
+        return self.inner.formula(step) + self.by
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Staircase(Wrapper):
+    """A schedule whose step is a period of many updates, such as an epoch.
+
+        value(s) = inner(floor(s / every))
+
+    It is what a scheduler gives that is stepped once an epoch. The inner schedule counts periods:
+    `staircase(cosine(90), every=390)` has 90 values of 390 updates each. A run may end within a
+    period.
+
+    Args:
+        inner: The schedule of the periods.
+        every: Length of a period: steps above 0, not rounded, or a share of the run or epochs.
+        steps: Optimizer updates; by default all periods of the inner schedule, or the rest of the run.
+
+    Examples:
+        >>> [Staircase(make("linear", steps=4), every=10)(s) for s in (0, 9, 10, 25, 40)]
+        [1.0, 1.0, 0.75, 0.5, 0.0]
+
+    torch's schedulers, stepped after each of 390 updates, give the same rates with `every=390`.
+    """
+
+    inner: Inner
+    every: Period
+    steps: Steps = None
+
+    def measure(self) -> tuple[bool, int | None]:
+        """It is ready if the inner schedule and `every` are; all its periods, or `steps`."""
+        ready = self.inner.ready and isinstance(self.every, float)
+        if isinstance(self.steps, int) or not ready:
+            return ready, self.steps if isinstance(self.steps, int) else None
+        periods = self.inner.total_steps
+        return ready, None if periods is None else _rounded(periods, cast("float", self.every))
+
+    @property
+    def open_ended(self) -> bool:
+        """Whether neither `steps` nor the inner schedule gives a length."""
+        return self.steps is None and self.inner.total_steps is None
+
+    def extent(self, run: RunLength) -> Fraction | None:
+        """The exact length of `steps`, or of all periods of the inner schedule."""
+        if isinstance(self.steps, int | Span):
+            return run.exact_steps(self.steps)
+        every = PeriodRule().resolve(self.every, run)
+        periods = self.inner.total_steps
+        return None if periods is None else Fraction(repr(every)) * periods
+
+    def fit(self, start: Fraction, stop: Fraction, run: RunLength) -> Schedule | None:
+        """The inner schedule over the periods that lie, wholly or in part, between two positions.
+
+        Args:
+            start: Exact first boundary of the part, in steps; rounded to the nearest.
+            stop: Exact last boundary of the part, in steps; rounded to the nearest.
+            run: The run, for shares and for units other than steps.
+        """
+        steps = round_half_up(stop) - round_half_up(start)
+        if steps == 0:
+            return None
+        every = cast("float", PeriodRule().resolve(self.every, run))
+        periods = self.inner.total_steps or math.ceil(Fraction(steps) / Fraction(repr(every)))
+        inner = self.inner.over(periods)
+        whole = steps == _rounded(periods, every)
+        return copy_with(self, inner=inner, every=every, steps=None if whole else steps)
+
+    @property
+    def warmup_steps(self) -> int:
+        """The updates in the inner warm-up."""
+        return _rounded(self.inner.warmup_steps, cast("float", self.every)) if self.bound else 0
+
+    def lengthen(self, extra: int) -> Schedule | None:
+        """None: the steps are periods."""
+        return None
+
+    def head(self, steps: int) -> Schedule:
+        """The same, cut."""
+        return make("cut", inner=self, steps=steps)
+
+    def formula(self, step: Value) -> Value:
+        """The value at a step."""
+        if isinstance(self.steps, int):
+            step = minimum(step, self.steps - 1.0)
+        return self.inner.formula(floor(step / cast("float", self.every)))
+
+
+def _rounded(periods: int, every: float) -> int:
+    return round_half_up(Fraction(repr(every)) * periods)
 
 
 @dataclass(frozen=True, slots=True, repr=False)

@@ -5,8 +5,9 @@ from learnrate._errors import needing
 with needing("torch", "torch", "learnrate.torch_scheduler"):
     import torch  # noqa: F401 - this one import names the extra
 
-from learnrate.torch_scheduler._from_torch import from_torch, position
+from learnrate.torch_scheduler._from_torch import from_torch
 from learnrate.torch_scheduler._hyperparameter import Group, Hyperparameter
+from learnrate.torch_scheduler._simulation import position
 from learnrate.torch_scheduler._to_torch import TorchSchedule, to_torch
 
 __all__ = ["Group", "Hyperparameter", "TorchSchedule", "from_torch", "position", "to_torch"]

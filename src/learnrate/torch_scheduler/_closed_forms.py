@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import reduce
+from operator import mul
 from typing import TYPE_CHECKING, Any
 
 from torch.optim import lr_scheduler as torch_schedulers
@@ -14,6 +16,7 @@ from learnrate.schedules import (
     Exponential,
     ExpRange,
     FromFunction,
+    Interpolated,
     Linear,
     MultiStep,
     Polynomial,
@@ -31,18 +34,29 @@ if TYPE_CHECKING:
 __all__ = ["closed_form"]
 
 
-def closed_form(scheduler: torch_schedulers.LRScheduler, group: int) -> Schedule | None:
-    """The shape for one group of a scheduler, in rates; None if there is no such shape."""
+def closed_form(
+    scheduler: torch_schedulers.LRScheduler, group: int, total_steps: int | None
+) -> Schedule | None:
+    """The shape for one group of a scheduler, in rates; None if there is no such shape.
+
+    Args:
+        scheduler: a scheduler of torch.
+        group: index of the parameter group.
+        total_steps: steps of the run; None if they are not known.
+    """
     write = _FORMS.get(type(scheduler))  # a subclass may mean something else
-    if write is None:
-        return None
     try:
-        return write(scheduler, group)
-    except (
-        ScheduleError,
-        ZeroDivisionError,
-    ):  # a growing rate, or one that the shape does not allow
-        return None
+        if write is not None:
+            return write(scheduler, group)
+        if type(scheduler) is torch_schedulers.CosineAnnealingLR:
+            return _cosine(scheduler, group, total_steps)
+        if type(scheduler) is torch_schedulers.SequentialLR:
+            return _sequence(scheduler, group, total_steps)
+        if type(scheduler) is torch_schedulers.ChainedScheduler:
+            return _product(scheduler, group, total_steps)
+    except (ScheduleError, ZeroDivisionError):  # rates that the shape does not allow
+        pass
+    return None
 
 
 def _base(scheduler: Any, group: int) -> float:
@@ -90,9 +104,71 @@ def _polynomial(scheduler: Any, group: int) -> Schedule:
     return _base(scheduler, group) * fall.then(0.0 * Constant())
 
 
-def _cosine(scheduler: Any, group: int) -> Schedule:
-    base = _base(scheduler, group)
-    return base * Cosine(scheduler.T_max, floor=_share(scheduler.eta_min, base))
+def _cosine(scheduler: Any, group: int, total_steps: int | None) -> Schedule:
+    base, half = _base(scheduler, group), scheduler.T_max
+    floor = _share(scheduler.eta_min, base)
+    if total_steps is None or total_steps <= half:
+        return base * Cosine(half, floor=floor)
+    # torch's cosine rises again after its end, and falls again.
+    turns = range(1, -(-total_steps // half) + 1)
+    values = (1.0, *(floor if turn % 2 else 1.0 for turn in turns))
+    boundaries = tuple(half * turn for turn in turns)
+    return base * Interpolated(boundaries=boundaries, values=values, curve="cosine")
+
+
+def _sequence(scheduler: Any, group: int, total_steps: int | None) -> Schedule | None:
+    """The parts in a row, each for the steps between two milestones."""
+    starts = [0, *scheduler._milestones]  # noqa: SLF001 - torch keeps them nowhere else
+    stops = [*starts[1:], total_steps]
+    parts = []
+    for part, start, stop in zip(scheduler._schedulers, starts, stops, strict=True):  # noqa: SLF001
+        steps = None if stop is None else stop - start
+        if steps is not None and steps <= 0:
+            continue
+        form = closed_form(part, group, steps)
+        if form is None:
+            return None
+        parts.append(form if steps is None else _first_steps(form, steps))
+    return _joined(parts)
+
+
+def _first_steps(form: Schedule, steps: int) -> Schedule:
+    """The first steps of a form; after its end it stays at its last value."""
+    if form.total_steps is not None and form.total_steps > steps:
+        return form.head(steps)
+    if form.total_steps is not None and form.total_steps < steps:
+        factor = form(form.total_steps)
+        form = form.then(_times(factor, Constant()))
+    try:
+        return form.over(steps)
+    except ScheduleError:  # a part that is longer
+        return form.head(steps)
+
+
+def _joined(parts: list[Schedule]) -> Schedule:
+    """Parts in a row, with the factor in front if they have one in common."""
+    if len(parts) == 1:
+        return parts[0]
+    pairs = [part.split() for part in parts]
+    factors = {factor for factor, _ in pairs}
+    first, *rest = parts
+    if len(factors) == 1 and (factor := factors.pop()) is not None and factor > 0:
+        first, *rest = (shape for _, shape in pairs)
+        return factor * first.then(*rest)
+    return first.then(*rest)
+
+
+def _product(scheduler: Any, group: int, total_steps: int | None) -> Schedule | None:
+    """The base rate times the shapes of the parts."""
+    shapes = []
+    for part in scheduler._schedulers:  # noqa: SLF001 - torch keeps them nowhere else
+        form = closed_form(part, group, total_steps)
+        if form is None:
+            return None
+        factor, shape = form.split()
+        shapes.append(_times((1.0 if factor is None else factor) / _base(part, group), shape))
+    base = _base(scheduler._schedulers[0], group)  # noqa: SLF001
+    return base * reduce(mul, shapes)
 
 
 def _restarts(scheduler: Any, group: int) -> Schedule:
@@ -139,7 +215,6 @@ _FORMS: dict[type, Callable[[Any, int], Schedule]] = {
     torch_schedulers.MultiStepLR: _multi_step,
     torch_schedulers.ExponentialLR: _exponential,
     torch_schedulers.PolynomialLR: _polynomial,
-    torch_schedulers.CosineAnnealingLR: _cosine,
     torch_schedulers.CosineAnnealingWarmRestarts: _restarts,
     torch_schedulers.CyclicLR: _cyclic,
     torch_schedulers.OneCycleLR: _one_cycle,

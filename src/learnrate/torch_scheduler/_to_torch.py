@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import warnings
+from functools import cache
 from typing import TYPE_CHECKING, Any
-from weakref import ref
+from weakref import WeakMethod, ref
 
 import torch
 from torch.optim.lr_scheduler import LRScheduler
@@ -102,6 +103,7 @@ class TorchSchedule(LRScheduler):
         for parameter in (self._rate, *self._others):
             parameter.add_groups(optimizer.param_groups)
         super().__init__(optimizer, step - 1)
+        _leave_out_of_compiled_functions()
         self._watch_added_groups()
 
     @property
@@ -238,16 +240,31 @@ class TorchSchedule(LRScheduler):
     def _watch_added_groups(self) -> None:
         # Otherwise the first update of a new group would use the rate the group was built with.
         present = self.optimizer.add_param_group
-        add_plainly, scheduler = getattr(present, "_plain", present), ref(self)
+        add_plainly, scheduler = getattr(present, "_plain", None), ref(self)
+        if add_plainly is None:
+            # A bound method would be a cycle that keeps the optimizer and its state alive.
+            add_plainly = WeakMethod(present) if hasattr(present, "__self__") else lambda: present
 
         def add_param_group(param_group: dict[str, Any]) -> None:
-            add_plainly(param_group)
+            add_plainly()(param_group)
             present_scheduler = scheduler()
             if present_scheduler is not None:
                 present_scheduler._write()  # noqa: SLF001 - of this class
 
         add_param_group._plain = add_plainly  # type: ignore[attr-defined]  # noqa: SLF001 - of this module
         self.optimizer.add_param_group = add_param_group  # type: ignore[method-assign]
+
+
+@cache
+def _leave_out_of_compiled_functions() -> None:
+    """Let `torch.compile` call this package as it calls torch's schedulers, without compiling it.
+
+    Otherwise a function that calls `scheduler.step()` would be compiled again for every step. Making
+    an optimizer has loaded torch's compiler already.
+    """
+    from torch._dynamo import trace_rules  # noqa: PLC0415 - slow to load before an optimizer exists
+
+    trace_rules.add("learnrate")
 
 
 def _group_rates(groups: Sequence[Schedule | None] | None, count: int) -> list[Hyperparameter]:
