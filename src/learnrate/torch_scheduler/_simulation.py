@@ -56,9 +56,7 @@ def position(scheduler: Any) -> int:
     return max(int(scheduler.last_epoch), 0)
 
 
-def simulated(
-    scheduler: lr_scheduler.LRScheduler, count: int, parameter: Hyperparameter
-) -> Rates:
+def simulated(scheduler: lr_scheduler.LRScheduler, count: int, parameter: Hyperparameter) -> Rates:
     """The values of the next `count` steps; one row per step, one column per group.
 
     Neither the scheduler nor a global random generator is changed. Rates that are tensors are

@@ -246,7 +246,9 @@ class TorchSchedule(LRScheduler):
             add_plainly = WeakMethod(present) if hasattr(present, "__self__") else lambda: present
 
         def add_param_group(param_group: dict[str, Any]) -> None:
-            add_plainly()(param_group)
+            add = add_plainly()
+            if add is not None:
+                add(param_group)
             present_scheduler = scheduler()
             if present_scheduler is not None:
                 present_scheduler._write()  # noqa: SLF001 - of this class
