@@ -247,8 +247,8 @@ def test_a_compiled_function_with_scheduler_step_is_compiled_at_most_as_often_as
             update()
         return torch._dynamo.utils.counters["frames"]["total"]
 
-    ours = graphs(lambda o: to_torch(schedule("0.1 * warmup(5) >> cosine(95)"), o))
-    assert ours <= graphs(lambda o: lr.StepLR(o, 3))
+    compiled = graphs(lambda o: to_torch(schedule("0.1 * warmup(5) >> cosine(95)"), o))
+    assert compiled <= graphs(lambda o: lr.StepLR(o, 3))
 
 
 def test_no_cycle_keeps_an_optimizer_alive_after_to_torch():
