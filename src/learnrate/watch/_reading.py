@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from learnrate.watch._objectives import OBJECTIVES, why_loss_says_nothing
+from learnrate.watch._rate_course import RateCourse
 from learnrate.watch._tracks import (
     Track,
     falling_fit,
@@ -19,6 +20,7 @@ from learnrate.watch._tracks import (
 )
 
 if TYPE_CHECKING:
+    from learnrate.schedules import Schedule
     from learnrate.watch._observations import Observations
 
 __all__ = ["Reading"]
@@ -28,6 +30,8 @@ _FIRST_LOSSES = 3  # their median is the loss at the start
 _NEEDED_SIGNAL = 12.0  # of 60 levels
 _KEPT = 0.75  # share of the levels that the signal is computed from
 _EXPLODED = 8.0  # standard deviations by which the second or third loss may exceed the first
+_RELATIVE = 0.01  # of the rate: closer rates are equal up to a log's rounding
+_ABSOLUTE = 0.002  # of the peak: closer rates are equal
 _RATE_TOLERANCE = 0.02  # of the peak: closer rates are equal up to a log's rounding
 
 
@@ -256,14 +260,47 @@ class Reading:
         return float(rate.value[max(0, index)])
 
     @cached_property
-    def scheduled(self) -> np.ndarray | None:
-        """The rates that the schedule prescribes at the rate's rows; None if it is not known."""
+    def bound_schedule(self) -> Schedule | None:
+        """The schedule over the whole run; None if it is not known, or its length is not."""
         schedule = self.observations.schedule
         if schedule is None or not self.rate.step.size:
             return None
         if not schedule.ready and self.observations.total_steps is not None:
             schedule = schedule.over(self.observations.total_steps)
-        return np.abs(schedule(self.rate.step)) if schedule.ready else None
+        return schedule if schedule.ready else None
+
+    @cached_property
+    def scheduled(self) -> np.ndarray | None:
+        """The rates that the schedule prescribes at the rate's rows; None if it is not known."""
+        schedule = self.bound_schedule
+        return None if schedule is None else np.abs(schedule(self.rate.step))
+
+    @cached_property
+    def course(self) -> RateCourse:
+        """The course of the rate: its stairs and its breaks."""
+        return RateCourse(self.rate)
+
+    def follows(self, schedule: Schedule) -> np.ndarray:
+        """In which rows the rate is that of a schedule at its step, or at one beside it.
+
+        Some tools count updates from 1, some log the rate of the next update, and some warm-ups
+        begin at 0.
+
+        Args:
+            schedule: a schedule that is ready.
+        """
+        step, value = self.rate
+        nearby = np.abs([schedule(np.maximum(step + shift, 0)) for shift in (-1, 0, 1)])
+        low, high = nearby.min(axis=0), nearby.max(axis=0)
+        if step.size and step[0] <= 1:
+            low[0] = 0.0
+        tolerance = _RELATIVE * high + _ABSOLUTE * self.peak + self.course.tolerance
+        return np.asarray((value >= low - tolerance) & (value <= high + tolerance))
+
+    @cached_property
+    def follows_schedule(self) -> np.ndarray | None:
+        """In which rows the rate is that of the known schedule; None if none is known."""
+        return None if self.bound_schedule is None else self.follows(self.bound_schedule)
 
     def rate_equals(self, rates: np.ndarray) -> np.ndarray:
         """In which rows the recorded rate equals another, to within 2 % of the peak."""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from learnrate._numbers import rate_text
 from learnrate.watch._finding import Finding, Severity
+from learnrate.watch._restarts import unintended_gap
 from learnrate.watch._rule import Rule, RuleOptions
 
 if TYPE_CHECKING:
@@ -16,8 +17,8 @@ if TYPE_CHECKING:
 
 __all__ = ["RULE", "JumpedOptions"]
 
-_SMALL = 0.02  # of the peak: a smaller difference is not a jump
-_UNCHANGED = 1e-9  # of the peak: a smaller change is rounding
+_PREFIX = 0.03  # of the rows must follow the schedule before the rate can leave it
+_FEWEST = 4  # rows must follow it
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,32 +26,31 @@ class JumpedOptions(RuleOptions):
     """Thresholds of LR305.
 
     Attributes:
-        factor: the rate must rise by this factor from one row to the next if the log does not say
-            that the run was resumed there.
-        resumed: the rate must change by this factor if the log says so, or if the schedule is
-            known.
-        floor: a rate that rises from this share of its peak or less is a warm restart, not a jump.
+        factor: the rate must differ by this factor from what its course leads to, or from the
+            schedule if that is known.
     """
 
-    factor: float = 1.4
-    resumed: float = 1.1
-    floor: float = 0.15
+    factor: float = 1.1
+
+
+class _Jump(NamedTuple):
+    """A row, the rates around it, the rate expected, and whether the resume is known."""
+
+    row: int
+    before: float
+    after: float
+    expected: float
+    is_known: bool
 
 
 def _check(reading: Reading, options: JumpedOptions) -> Finding | None:
-    rate, scheduled = reading.rate, reading.scheduled
-    row = None if scheduled is None else _off_schedule(reading, scheduled, options)
-    resume_known = row is not None
-    if row is None and (scheduled is None or not reading.rate_equals(scheduled).all()):
-        row = _at_resume(reading, options)
-        resume_known = row is not None
-        row = _unexplained(reading, options) if row is None else row
-    if row is None:
+    is_planned = reading.scheduled is not None
+    jump = (_off_schedule if is_planned else _off_course)(reading, options)
+    if jump is None:
         return None
-    before, after = float(rate.value[row - 1]), float(rate.value[row])
-    step = int(rate.step[row])
-    prescribed = None if scheduled is None else float(scheduled[row])
-    instead = "" if prescribed is None else f", where the schedule says {rate_text(prescribed)}"
+    before, after = jump.before, jump.after
+    step = int(reading.rate.step[jump.row])
+    source = "schedule says" if is_planned else "course before it leads to"
     by = (
         f"by a factor of {max(after, before) / min(after, before):.2g}"
         if min(after, before) > 0
@@ -58,16 +58,17 @@ def _check(reading: Reading, options: JumpedOptions) -> Finding | None:
     )
     return RULE.finding(
         step=step,
-        severity=Severity.ERROR if resume_known else Severity.WARNING,
+        severity=Severity.ERROR if jump.is_known else Severity.WARNING,
         message=(
             f"The rate jumped at step {step:,} {by}, from {rate_text(before)} to "
-            f"{rate_text(after)}{instead}: after an interruption it did not continue where it was."
+            f"{rate_text(after)}, where the {source} {rate_text(max(0.0, jump.expected))}: after "
+            "an interruption it did not continue where it was."
         ),
         evidence={
             "before": before,
             "after": after,
-            "meant": prescribed,
-            "resume_known": resume_known,
+            "meant": max(0.0, jump.expected),
+            "resume_known": jump.is_known,
         },
         remedy=(
             "Restore the state of the scheduler together with that of the optimizer, or set the "
@@ -77,13 +78,13 @@ def _check(reading: Reading, options: JumpedOptions) -> Finding | None:
     )
 
 
-def _off_schedule(reading: Reading, scheduled: np.ndarray, options: JumpedOptions) -> int | None:
-    """The row from which the rate no longer follows the schedule, if it did before."""
-    follows = reading.rate_equals(scheduled)
-    if follows.all() or not follows[0]:
+def _off_schedule(reading: Reading, options: JumpedOptions) -> _Jump | None:
+    """The jump with which the rate leaves its known schedule, if it followed it before."""
+    follows, scheduled = reading.follows_schedule, reading.scheduled
+    if follows is None or scheduled is None or follows.all() or not follows[0]:
         return None
     row = int(np.argmin(follows))
-    if row < max(4, 0.03 * follows.size) or follows[row:].mean() > 0.5:
+    if row < max(_FEWEST, _PREFIX * follows.size) or follows[row:].mean() > 0.5:
         return None
     schedule = reading.observations.schedule
     total_steps = (
@@ -94,62 +95,29 @@ def _off_schedule(reading: Reading, scheduled: np.ndarray, options: JumpedOption
     if reading.rate.step[row] >= total_steps:  # past its end: LR303 and LR306
         return None
     before, after = float(reading.rate.value[row - 1]), float(reading.rate.value[row])
-    jumps = max(before, after) >= options.resumed * max(min(before, after), 1e-300)
-    return row if jumps and abs(after - before) > _SMALL * reading.peak else None
+    prescribed = float(scheduled[row])
+    is_apart = max(prescribed, after) >= options.factor * min(prescribed, after)
+    jumps = max(before, after) >= options.factor * min(before, after)
+    return _Jump(row, before, after, prescribed, True) if is_apart and jumps else None
 
 
-def _at_resume(reading: Reading, options: JumpedOptions) -> int | None:
-    """The row of a known resume at which the rate is not what its course before leads to."""
-    step, rate = reading.rate
-    for resumed_at in reading.facts.get("resumed_at", ()):
-        row = int(np.searchsorted(step, resumed_at))
-        if not 2 <= row < step.size:
-            continue
-        slope = (rate[row - 1] - rate[row - 2]) / (step[row - 1] - step[row - 2])
-        expected = rate[row - 1] + slope * (step[row] - step[row - 1])
-        tolerance = (options.resumed - 1.0) * max(expected, rate[row - 1])
-        if abs(rate[row] - expected) > max(tolerance, _SMALL * reading.peak):
-            return row
-    return None
-
-
-def _unexplained(reading: Reading, options: JumpedOptions) -> int | None:
-    """A row where the rate rises from the middle of its decay, or falls and warms up again."""
-    step, rate = reading.rate
-    if rate.size < 20 or reading.peak == 0:
+def _off_course(reading: Reading, options: JumpedOptions) -> _Jump | None:
+    """The first break in the course of the rate that no schedule explains."""
+    resumed = [int(step) for step in reading.facts.get("resumed_at", ())]
+    gap = unintended_gap(
+        reading.course,
+        resumed_at=resumed,
+        edits={int(step) for step in reading.facts.get("edits", ())},
+        is_live=reading.live,
+    )
+    if gap is None:
         return None
-    edited = set(reading.facts.get("edits", ()))
-    before, after = rate[:-1], rate[1:]
-    above_floor = before > options.floor * reading.peak
-    falling = np.concatenate([[False], np.diff(before) <= _UNCHANGED * reading.peak])
-    rises = (after >= options.factor * before) & above_floor & falling
-    drops = (after < 0.2 * before) & above_floor
-    for row in (np.flatnonzero(rises | drops) + 1).tolist():
-        if _is_stair(reading, row):
-            continue
-        if edited & set(range(int(step[row - 1]), int(step[row]) + 1)):
-            continue
-        if rises[row - 1] or rate[row:].max() >= 0.5 * rate[row - 1]:
-            return int(row)
-    return None
-
-
-def _is_stair(reading: Reading, row: int) -> bool:
-    """Whether a row is one of the even steps of a warm-up by epochs.
-
-    While the run goes on that is open until the rate has stood still for as long as before.
-    """
-    rate = reading.rate.value
-    if (np.diff(rate[: row + 1]) < 0).any():
-        return False
-    changes = np.flatnonzero(np.abs(np.diff(rate)) > _UNCHANGED * reading.peak) + 1
-    lengths = np.diff(changes, prepend=0)
-    place = int(np.searchsorted(changes, row))
-    before = int(lengths[place])
-    neighbours = lengths[[i for i in (place - 1, place + 1) if 0 <= i < lengths.size]]
-    if before > 1 and (np.abs(neighbours - before) <= max(1.0, 0.02 * before)).any():
-        return True
-    return reading.live and place + 1 == changes.size and rate.size - row <= before + 1
+    expected = max(gap.expected, 0.0)
+    if max(expected, gap.after) < options.factor * min(expected, gap.after):
+        return None
+    first = int(reading.rate.step[gap.row - 1])
+    is_known = any(first < step <= reading.rate.step[gap.row] + 1 for step in resumed)
+    return _Jump(gap.row, gap.before, gap.after, expected, is_known)
 
 
 RULE = Rule(

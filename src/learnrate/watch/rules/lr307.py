@@ -9,6 +9,7 @@ import numpy as np
 
 from learnrate._numbers import rate_text
 from learnrate.watch._finding import Finding, Severity
+from learnrate.watch._rate_course import SWINGS
 from learnrate.watch._rule import Rule, RuleOptions
 
 if TYPE_CHECKING:
@@ -98,7 +99,8 @@ def _updates_per_change(reading: Reading, options: WrongClockOptions) -> int | N
         )
         return round(gap) if is_slow else None
     only_rises = bool((np.diff(rate.value) >= 0).all())
-    hardly_decays = float(rate.value[-1]) >= (1.0 - options.decayed) * reading.peak
+    lowest = float(rate.value[int(np.argmax(rate.value)) :].min())
+    hardly_decays = lowest >= (1.0 - options.decayed) * reading.peak
     return round(gap) if only_rises or hardly_decays else None
 
 
@@ -120,15 +122,8 @@ def _early_end(reading: Reading, options: WrongClockOptions) -> int | None:
         return step if 0 < step <= limit and is_certain else None
     if not well_past:
         return None
-    top = int(np.argmax(rate.value))
-    below = np.flatnonzero(rate.value[top:] <= 0.05 * reading.peak)
-    if not below.size or rate.step[top] > limit / 2:
-        return None
-    bottom = top + int(below[0])
-    back = np.flatnonzero(rate.value[bottom:] >= 0.95 * reading.peak)
-    if not back.size or rate.step[bottom + int(back[0])] > 2 * limit:
-        return None
-    return int(rate.step[bottom])
+    swing = reading.course.swing
+    return None if swing is None or swing.half_periods < SWINGS else round(swing.trough)
 
 
 RULE = Rule(

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 __all__ = ["RULE", "NotAppliedOptions"]
 
+_FEWEST = 2  # rows must differ: a single one may be that of another update
+
 
 @dataclass(frozen=True, kw_only=True)
 class NotAppliedOptions(RuleOptions):
@@ -24,8 +26,8 @@ class NotAppliedOptions(RuleOptions):
 
     Attributes:
         share: the rate must differ from the schedule in this share of the rows.
-        still: the rate must differ from the schedule in this share of the rows if it never changes
-            while the schedule does.
+        edited: the rate must differ in this share of the rows if a person or a controller changed
+            it.
         range: the rate must vary by this factor for the updates to be compared with it.
         follows: the updates must grow with a power of the rate below this; the power is near 1 if
             the rate is applied and near 0 if it is not.
@@ -33,20 +35,19 @@ class NotAppliedOptions(RuleOptions):
             because Adam's updates shrink with gradients near its epsilon, whatever the rate.
     """
 
-    share: float = 0.7
-    still: float = 0.1
+    share: float = 0.02
+    edited: float = 0.7
     range: float = 5.0
     follows: float = 0.7
     vanished: float = 1e-4
 
 
 def _check(reading: Reading, options: NotAppliedOptions) -> Finding | None:
-    scheduled = reading.scheduled
-    if scheduled is not None and scheduled.max() > 0:
-        differing = 1.0 - float(reading.rate_equals(scheduled).mean())
-        still = np.ptp(reading.rate.value) < 1e-6 * reading.peak < 0.2 * np.ptp(scheduled)
-        if differing >= (options.still if still else options.share):
-            return _off_schedule(reading, scheduled, differing)
+    scheduled, follows = reading.scheduled, reading.follows_schedule
+    if scheduled is not None and follows is not None and scheduled.max() > 0:
+        least = options.edited if reading.facts.get("edits") else options.share
+        if (~follows).sum() >= _FEWEST and 1.0 - follows.mean() >= least:
+            return _off_schedule(reading, scheduled, follows)
     power = _power(reading, options)
     if power is None or power >= options.follows:
         return None
@@ -66,18 +67,30 @@ def _check(reading: Reading, options: NotAppliedOptions) -> Finding | None:
     )
 
 
-def _off_schedule(reading: Reading, scheduled: np.ndarray, differing: float) -> Finding:
-    rate = reading.rate
-    verb = "stayed" if np.ptp(rate.value) < 1e-6 * reading.peak else "peaked"
+def _off_schedule(reading: Reading, scheduled: np.ndarray, follows: np.ndarray) -> Finding:
+    rate, rows = reading.rate, np.flatnonzero(~follows)
+    differing = rows.size / follows.size
+    row = int(rows[0])
+    # Where it is furthest off, as a share of what it should be and is.
+    apart = np.abs(rate.value - scheduled) / np.maximum(np.maximum(rate.value, scheduled), 1e-300)
+    worst = int(rows[np.argmax(apart[rows])])
+    where = f"from step {int(rate.step[row]):,} to {int(rate.step[rows[-1]]):,}"
+    if np.ptp(rate.value) < 1e-6 * reading.peak:
+        detail = f"it stayed at {rate_text(reading.peak)} all the time"
+    else:
+        detail = (
+            f"at step {int(rate.step[worst]):,} it was {rate_text(float(rate.value[worst]))} "
+            f"instead of {rate_text(float(scheduled[worst]))}"
+        )
     return RULE.finding(
-        step=int(rate.step[int(np.argmin(reading.rate_equals(scheduled)))]),
+        step=int(rate.step[row]),
         message=(
-            f"The schedule was set and not applied: in {share_text(differing)} of the rows the "
-            f"rate differs from it; it should peak at {rate_text(float(scheduled.max()))} and "
-            f"{verb} at {rate_text(reading.peak)}."
+            f"The schedule was set and not applied: in {share_text(differing)} of the rows, "
+            f"{where}, the rate differs from it; {detail}."
         ),
         evidence={
             "share_of_rows_off": differing,
+            "last_row_off": int(rate.step[rows[-1]]),
             "peak": reading.peak,
             "peak_meant": float(scheduled.max()),
             "last": float(rate.value[-1]),
