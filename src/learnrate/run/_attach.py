@@ -206,7 +206,7 @@ def attach(
         probe=None if probe_runner is None else probe_runner.what_if,
     )
     if recorder is not None and measure.watch:
-        recorder.observers.append(LiveWatch(live_edits))
+        recorder.observers.append(LiveWatch(live_edits, recorder.url))
     live_edits.repeat(edits)
     return Run(
         optimizers=optimizers,

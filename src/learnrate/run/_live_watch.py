@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from learnrate._errors import LearnrateError
+from learnrate.store import Store
 from learnrate.watch import Watcher
 
 if TYPE_CHECKING:
@@ -22,9 +24,11 @@ class LiveWatch:
     Args:
         edits: have the schedule with its edits so far, which the rates are compared with. They are
             held weakly: the recorder's thread must not keep a run alive that nobody uses any more.
+        url: the store of the run, whose past is read when the run is resumed; None for no past.
     """
 
-    def __init__(self, edits: LiveEdits) -> None:
+    def __init__(self, edits: LiveEdits, url: str | None = None) -> None:
+        self._url = url
         self._edits, self._edited = weakref.ref(edits), edits.edited
         self._watcher: Watcher | None = None
         self._last_step = -1
@@ -35,12 +39,32 @@ class LiveWatch:
             self._watcher = Watcher(
                 rows.run, total_steps=rows.total_steps, schedule=rows.schedule, facts=rows.facts
             )
+            self._read_past(self._watcher, rows)
         self._update_schedule(self._watcher)
         steps, columns = _without_late_validation(rows, self._last_step)
         if not steps.size:
             return ()
         self._last_step = int(steps[-1])
         return self._watcher.feed(steps, columns, rows.facts)
+
+    def _read_past(self, watcher: Watcher, rows: Observations) -> None:
+        """Let the watcher know what was recorded of the run before this process resumed it."""
+        first = int(rows.step[0])
+        if first == 0 or self._url is None:
+            return
+        try:
+            store = Store(self._url)
+            past, findings = store.observations(rows.run), store.findings(rows.run)
+            store.close()
+        except LearnrateError:  # the recorder says what is wrong with the store
+            return
+        is_past = past.step < first
+        watcher.resume(
+            past.step[is_past],
+            {name: column[is_past] for name, column in past.columns.items()},
+            step=first,
+            reported=[finding.code for finding in findings],
+        )
 
     def finish(self) -> tuple[Finding, ...]:
         """The findings of rules that need the end of the run."""

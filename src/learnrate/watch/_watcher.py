@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["Watcher"]
 
 _FIRST_CHECK = 64  # rows before the rules run for the first time
+_AFTER_RESUME = 8  # rows after a resume before the rules run, and at least between two runs
 _GROWTH = 1.25  # factor by which the rows must have grown before they run again
 
 
@@ -76,6 +77,7 @@ class Watcher:
         self._columns: dict[str, np.ndarray] = {}
         self._rows = 0
         self._next_check = _FIRST_CHECK
+        self._resumed_row = 0  # the row from which the present process counts
         self._reported: set[str] = set()
         self._last_codes: set[str] = set()
 
@@ -91,6 +93,43 @@ class Watcher:
         """
         self._schedule, self._total_steps = schedule, total_steps
         self._facts["edits"] = list(edits)
+
+    def resume(
+        self,
+        past: Sequence[int] | np.ndarray,
+        columns: Mapping[str, Sequence[float] | np.ndarray],
+        *,
+        step: int,
+        reported: Iterable[str] = (),
+    ) -> None:
+        """Take what was recorded of a run before it was resumed, without judging it again.
+
+        Args:
+            past: whole numbers of at least 0, strictly increasing, all before `step`.
+            columns: a value for each step of the past, by names of `COLUMNS`.
+            step: the step at which the run was resumed.
+            reported: the codes of findings that were reported before.
+
+        Raises:
+            ArgumentError: there are rows already, steps do not increase, or a column is unknown or
+                of another length.
+        """
+        steps = np.asarray(past, dtype=np.int64)
+        if self._rows:
+            raise ArgumentError("resume() must come before the first feed().")
+        self._reported |= set(reported)
+        if not steps.size:
+            return
+        earlier = {name: np.asarray(column, dtype=float) for name, column in columns.items()}
+        self._check(steps, earlier)
+        self._append(steps, earlier)
+        self._resume(step)
+
+    def _resume(self, step: int) -> None:
+        """Note a resume, and look at the rates soon after it."""
+        self._facts["resumed_at"] = [*self._facts.get("resumed_at", ()), step]
+        self._resumed_row = self._rows
+        self._next_check = max(_FIRST_CHECK, self._rows + _AFTER_RESUME)
 
     def feed(
         self,
@@ -120,11 +159,13 @@ class Watcher:
         self._check(steps, new)
         if self._rows and steps[0] <= self._step[self._rows - 1]:
             self._rows = int(np.searchsorted(self._step[: self._rows], steps[0]))
-            self._facts["resumed_at"] = [*self._facts.get("resumed_at", ()), int(steps[0])]
+            self._resume(int(steps[0]))
         self._append(steps, new)
         if self._rows < self._next_check and not self._not_finite():
             return ()
-        self._next_check = max(_FIRST_CHECK, int(_GROWTH * self._rows))
+        since_resume = self._rows - self._resumed_row
+        rows = max(since_resume + _AFTER_RESUME, int(_GROWTH * since_resume))
+        self._next_check = max(_FIRST_CHECK, self._resumed_row + rows)
         diagnosis = self.diagnosis(live=True)
         certain = [
             finding
