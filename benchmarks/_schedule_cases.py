@@ -288,7 +288,7 @@ def _variants(family: str, index: int, n: int) -> tuple[Variant, ...]:
     base = rates(family, index, n, n)
     variants: list[Variant] = [("healthy", base, frozenset(), {})]
     late = rates(family, index, -(-n // EPOCH), -(-n // EPOCH))
-    if family not in {"restarts", "cyclic", "decaying cycles"}:
+    if family not in {"restarts", "cyclic", "decaying cycles", "noam"}:
         variants.append(("healthy, per epoch", np.repeat(late, EPOCH)[:n], frozenset(), {}))
     if family == "restarts":
         for first, mult in itertools.product((10, 20, 37, 50, 90, 200), (1, 2, 3)):
