@@ -1,0 +1,64 @@
+"""LR404: the first loss is far above chance."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from learnrate.watch._finding import Finding, Severity
+from learnrate.watch._rule import Rule, RuleOptions
+
+if TYPE_CHECKING:
+    from learnrate.watch._reading import Reading
+
+__all__ = ["RULE", "FarAboveChanceOptions"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class FarAboveChanceOptions(RuleOptions):
+    """Thresholds of LR404. Chance is the loss of a model that has learned nothing.
+
+    Attributes:
+        times: the loss before the first update must be this many times chance.
+    """
+
+    times: float = 4.0
+
+
+def _check(reading: Reading, options: FarAboveChanceOptions) -> Finding | None:
+    chance, loss = reading.chance, reading.finite_loss
+    if chance is None or not loss.step.size or loss.step[0] != 0:
+        return None
+    first = float(loss.value[0])
+    if first < options.times * chance:
+        return None
+    return RULE.finding(
+        step=0,
+        message=(
+            f"Before the first update the loss was {first:.3g}, {first / chance:.2g} times the "
+            f"{chance:.3g} of a model that knows nothing: the model starts out certain and wrong."
+        ),
+        evidence={"first": first, "chance": chance},
+        remedy=(
+            "Bring the inputs to mean 0 and standard deviation 1, start the last layer with small "
+            "weights, and check that the loss is a mean and not a sum over the batch."
+        ),
+    )
+
+
+def _lacks(reading: Reading) -> str | None:
+    return None if reading.chance is not None else "facts['classes'] or facts['chance'] is missing"
+
+
+RULE = Rule(
+    code="LR404",
+    name="far_above_chance",
+    title="the first loss is far above chance",
+    severity=Severity.ADVICE,
+    needs=("loss",),
+    options=FarAboveChanceOptions(),
+    check=_check,
+    example=lambda run: run.observed(loss=run.raised_loss(0, 1, 15.0), facts={"classes": 10}),
+    lacks=_lacks,
+    rows=1,
+)

@@ -1,0 +1,85 @@
+"""LR501: the loss has the floor of a softmax that is applied twice."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from learnrate.watch._finding import Finding, Severity
+from learnrate.watch._rule import Rule, RuleOptions
+from learnrate.watch._tracks import share_text
+
+if TYPE_CHECKING:
+    from learnrate.watch._example import ExampleRun
+    from learnrate.watch._observations import Observations
+    from learnrate.watch._reading import Reading
+
+__all__ = ["RULE", "TwiceNormalisedOptions"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TwiceNormalisedOptions(RuleOptions):
+    """Thresholds of LR501. The floor is the lowest cross-entropy of probabilities used as logits.
+
+    Attributes:
+        near: a loss is near the floor if it lies above it by at most this share of the distance
+            from the floor to chance.
+        share: this share of the last half of the rows must be near the floor, and none below it.
+    """
+
+    near: float = 0.15
+    share: float = 0.5
+
+
+def _check(reading: Reading, options: TwiceNormalisedOptions) -> Finding | None:
+    classes = reading.facts.get("classes")
+    if not isinstance(classes, int) or classes < 2:
+        return None
+    chance = math.log(classes)
+    floor = math.log1p((classes - 1) / math.e)
+    losses = reading.finite_loss.value
+    last = losses[losses.size // 2 :]
+    near = float(np.mean(last <= floor + options.near * (chance - floor)))
+    if losses.min() < floor * (1.0 - 1e-6) or near < options.share:
+        return None
+    return RULE.finding(
+        step=int(reading.finite_loss.step[losses.size // 2]),
+        message=(
+            f"No loss is below {floor:.4g}, and {share_text(near)} of the last ones lie close above "
+            f"it: with {classes:,} classes that is the lowest cross-entropy of outputs that are "
+            "probabilities already."
+        ),
+        evidence={"floor": floor, "lowest": float(losses.min()), "share_near": near},
+        remedy=(
+            "Take the softmax out of the model: the cross-entropy of torch applies it itself and "
+            "expects logits."
+        ),
+    )
+
+
+def _lacks(reading: Reading) -> str | None:
+    return None if isinstance(reading.facts.get("classes"), int) else "facts['classes'] is missing"
+
+
+def _example(run: ExampleRun) -> Observations:
+    fall = 0.84 * np.exp(-run.step / 60)
+    loss = 1.4612 + fall + 0.01 * np.abs(run.noise)
+    return run.observed(loss=loss, facts={"classes": 10})
+
+
+RULE = Rule(
+    code="LR501",
+    name="twice_normalised",
+    title="a softmax is applied twice",
+    severity=Severity.ADVICE,
+    needs=("loss",),
+    options=TwiceNormalisedOptions(),
+    check=_check,
+    example=_example,
+    lacks=_lacks,
+    rows=40,
+    explains=frozenset({"LR201"}),
+)
