@@ -147,7 +147,7 @@ def _faulty(family: str) -> Iterator[Spec]:
     offset = list(FAMILIES).index(family)
 
     def spec(fault: str, seed: int, **options: Any) -> Spec:
-        settings = {
+        settings: dict[str, Any] = {
             "setup": places[seed % len(places)],
             "schedule": SCHEDULES[(seed + offset) % len(SCHEDULES)],
             "planned": seed % 3 == 0,

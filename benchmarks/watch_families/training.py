@@ -71,7 +71,11 @@ def metric_after(setup: Setup, rates: np.ndarray, seed: int) -> tuple[float, flo
             return start, math.inf, math.nan
         objective.backward()
         if step % 10 == 0:
-            norms.append(torch.nn.utils.get_total_norm([p.grad for p in parameters]).item())
+            norms.append(
+                torch.nn.utils.get_total_norm(
+                    [p.grad for p in parameters if p.grad is not None]
+                ).item()
+            )
         optimizer.step()
         if step + 1 in marks:
             metrics.append(_metric(work))
@@ -165,7 +169,7 @@ def train(spec: Spec, peak: float, norm: float, store: str) -> Trained:
     """
     rates = rates_of(spec, peak)
     plan = planned_schedule(spec, peak) if spec.planned else None
-    attached = {"store": store, "planned": plan, "facts": {}}
+    attached: dict[str, Any] = {"store": store, "planned": plan, "facts": {}}
     training = _Training(spec, rates, norm, attached)
     epoch = training.work.steps_per_epoch
     if spec.fault == "stepped_per_update":
@@ -210,7 +214,7 @@ def _recorded(
     training: _Training, start: float, metrics: list[float], known: dict[str, Any]
 ) -> Trained:
     spec = training.spec
-    observations = Store(training.store).observations(training.run.id)
+    observations = Store(training.store).observations(str(training.run.id))
     lost = len(metrics) < len(_METRICS)
     facts = dict(observations.facts)
     if known["steps_per_epoch"] is not None and spec.seed % 2:

@@ -56,7 +56,8 @@ def _elbo(*, gaussian: bool) -> Callable[[int, bool], Work]:
                 error = 0.5 * scaled.square() + model.log_std + 0.5 * math.log(2 * math.pi)
             else:
                 error = functional.binary_cross_entropy_with_logits(output, x, reduction="none")
-            return (error.sum(1) + divergence).mean()
+            total: torch.Tensor = (error.sum(1) + divergence).mean()
+            return total
 
         def loss(batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
             value = negative_elbo(batch[0], torch.randn(len(batch[0]), 8, generator=noise))

@@ -39,7 +39,8 @@ def _answers(*, baseline: bool) -> Callable[[int, bool], Work]:
             return torch.einsum("bi,itk->btk", x, weight).argmax(-1)
 
         def log_shares(network: nn.Module, x: torch.Tensor) -> torch.Tensor:
-            return network(x).unflatten(1, (_TOKENS, _ACTIONS)).log_softmax(-1)
+            result: torch.Tensor = network(x).unflatten(1, (_TOKENS, _ACTIONS)).log_softmax(-1)
+            return result
 
         def batch(number: int) -> Batch:
             generator = torch.Generator().manual_seed(100_000 * seed + number)

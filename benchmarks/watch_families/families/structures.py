@@ -34,7 +34,8 @@ class _Recurrent(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         states, _ = self.cell(x)
-        return self.head(states[:, -1] if self._last else states)
+        result: torch.Tensor = self.head(states[:, -1] if self._last else states)
+        return result
 
 
 @lru_cache
@@ -118,7 +119,8 @@ class _Transformer(nn.Module):
         x = self.embedding(tokens) + self.place
         query, key, value = self.mixing(self.norm(x)).unsqueeze(1).chunk(3, -1)
         x = x + functional.scaled_dot_product_attention(query, key, value, is_causal=True)[:, 0]
-        return self.head(x + self.dense(self.second(x)))
+        result: torch.Tensor = self.head(x + self.dense(self.second(x)))
+        return result
 
 
 class _Window(nn.Module):
@@ -132,7 +134,8 @@ class _Window(nn.Module):
     def forward(self, tokens: torch.Tensor) -> torch.Tensor:
         x = self.embedding(tokens)
         x = functional.pad(x, (0, 0, 3, 0)).unfold(1, 4, 1).flatten(2)
-        return self.dense(x)
+        result: torch.Tensor = self.dense(x)
+        return result
 
 
 def _language(kind: type[nn.Module]) -> Callable[[int, bool], Work]:
@@ -192,7 +195,8 @@ def _graph_work(*, communities: bool) -> Callable[[int, bool], Work]:
 
         def output(x: torch.Tensor) -> torch.Tensor:
             hidden = (adjacency @ first(x)).relu()
-            return second(adjacency @ hidden)
+            result: torch.Tensor = second(adjacency @ hidden)
+            return result
 
         def criterion(x: torch.Tensor, target: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
             if communities:
@@ -225,7 +229,10 @@ class _Factors(nn.Module):
         self.bias = nn.Parameter(torch.zeros(()))
 
     def forward(self, pairs: torch.Tensor) -> torch.Tensor:
-        return (self.users(pairs[:, 0]) * self.items(pairs[:, 1])).sum(1) + self.bias
+        result: torch.Tensor = (self.users(pairs[:, 0]) * self.items(pairs[:, 1])).sum(
+            1
+        ) + self.bias
+        return result
 
 
 @lru_cache
@@ -301,7 +308,7 @@ def _equation(name: str) -> Callable[[int, bool], Work]:
             return value, value
 
         def metric() -> float:
-            return ((model(grid) - exact).square().mean() / exact.square().mean()).item()
+            return float((model(grid) - exact).square().mean() / exact.square().mean())
 
         return Work(model=model, batch=batch, loss=loss, metric=metric)
 
