@@ -308,7 +308,7 @@ def _equation(name: str) -> Callable[[int, bool], Work]:
             return value, value
 
         def metric() -> float:
-            return float((model(grid) - exact).square().mean() / exact.square().mean())
+            return float(((model(grid) - exact).square().mean() / exact.square().mean()).item())
 
         return Work(model=model, batch=batch, loss=loss, metric=metric)
 

@@ -1,0 +1,98 @@
+"""The second corpus of runs: its rates, its costs, its thinned logs, and how it is scored."""
+
+import math
+
+import numpy as np
+import pytest
+from watch_families import leave_out
+from watch_families.labels import Label
+from watch_families.logs import LoggedRun
+from watch_families.rates import rates_of
+from watch_families.scoring import Score, Verdict
+from watch_families.specs import specs
+from watch_families.sweep import Truth, cost_of
+from watch_families.views import thinned_log
+
+
+def logged(columns, **about):
+    rows = len(columns["loss"])
+    usual = {"family": "vae", "name": "a", "fault": "healthy", "seed": 0}
+    return LoggedRun(about=usual | about, step=np.arange(rows), columns=columns)
+
+
+def spec_of(fault):
+    return next(spec for spec in specs("vae") if spec.fault == fault)
+
+
+def test_a_thinned_row_has_the_mean_loss_and_the_last_rate_of_its_updates():
+    columns = {"loss": np.arange(40.0), "lr": np.arange(40.0)}
+    thinned = thinned_log(logged(columns), "every 10th")
+    assert thinned.step.tolist() == [9, 19, 29, 39]
+    assert thinned.column("loss").tolist() == [4.5, 14.5, 24.5, 34.5]
+    assert thinned.column("lr").tolist() == [9, 19, 29, 39]
+    assert len(thinned_log(logged(columns), "20 rows").step) == 20
+
+
+def test_a_row_without_a_value_stays_empty_and_a_loss_that_is_not_finite_stays_so():
+    columns = {"loss": np.r_[np.ones(15), np.full(5, np.inf)], "validation": np.full(20, np.nan)}
+    thinned = thinned_log(logged(columns), "every 10th")
+    assert thinned.column("loss").tolist() == [1.0, math.inf]
+    assert np.isnan(thinned.column("validation")).all()
+
+
+@pytest.mark.parametrize(
+    ("fault", "ratio"), [("zero_from_half", 0.0), ("resume_x10", 10.0), ("resume_/10", 0.1)]
+)
+def test_a_fault_changes_the_last_rates_alone(fault, ratio):
+    spec = spec_of(fault)
+    healthy = rates_of(spec.__class__(**vars(spec) | {"fault": "healthy"}), 0.1)
+    rates = rates_of(spec, 0.1)
+    assert np.array_equal(rates[:40], healthy[:40])
+    assert np.allclose(rates[-20:], ratio * healthy[-20:])
+
+
+def test_a_cost_is_a_share_of_the_best_or_of_the_fall_and_nothing_within_noise():
+    metrics = {0.01: [2.0], 0.1: [1.0, 1.02], 1.0: [math.inf]}
+    truth = Truth(metrics=metrics, start=3.01, norm=1.0, zero=True)
+    assert truth.best_rate == 0.1
+    assert cost_of(truth, 1.02) == 0
+    assert cost_of(truth, 2.02) == pytest.approx(1.0)
+    level = Truth(metrics=metrics, start=3.01, norm=1.0, zero=False)
+    assert cost_of(level, 2.01) == pytest.approx(0.5)
+    assert truth.at_factor(0.1) == 2.0
+    assert truth.at_factor(2.0) == math.inf
+
+
+@pytest.mark.parametrize(
+    ("truth", "direction", "is_wrong"),
+    [
+        ("lower", "raise", True),
+        ("lower", "lower", False),
+        ("raise", "lower", True),
+        ("right", "raise", False),
+        ("right", None, False),
+        ("either", "lower", False),
+    ],
+)
+def test_the_wrong_way_is_the_opposite_of_what_is_true(truth, direction, is_wrong):
+    score = Score()
+    run = logged({"loss": np.ones(3)}, fault="rate_x10")
+    score.add(run, Label("a", True, 1.0, truth), [Verdict("LR999", "advice", direction)])
+    assert bool(score.wrong) is is_wrong
+
+
+def test_a_family_has_no_say_in_the_thresholds_that_it_is_judged_with(monkeypatch):
+    families = ["vae", "gan", "graph"]
+    monkeypatch.setattr(leave_out, "logged_runs", lambda _family: (True,))
+    monkeypatch.setattr(leave_out, "GRID", {"LR101": "noise"})
+
+    def worths(rule, options, _families):
+        is_default = options == rule.options
+        return {"vae": 0.0 if is_default else 9.0, "gan": 1.0 * is_default, "graph": 0.0}
+
+    monkeypatch.setattr(leave_out, "_worth_by_family", worths)
+    chosen = leave_out.left_out_options(families)
+    default = leave_out.RULES[0].options
+    assert chosen["vae"].diverged == default
+    assert chosen["gan"].diverged != default
+    assert chosen["graph"].diverged != default
