@@ -23,9 +23,9 @@ GRID = {
     "LR101": "noise",
     "LR102": "height",
     "LR103": "back",
-    "LR201": "second_half",
-    "LR301": "progress",
+    "LR201": "noise",
     "LR304": "rise",
+    "LR402": "falls",
 }
 """The threshold that matters most of each rule that has one to choose."""
 
