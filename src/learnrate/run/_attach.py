@@ -22,6 +22,7 @@ from learnrate.run._live_edits import LiveEdits
 from learnrate.run._live_watch import LiveWatch
 from learnrate.run._mailbox import Mailbox
 from learnrate.run._measure import Cadence, Measure
+from learnrate.run._path_meter import PathMeter
 from learnrate.run._probe_runner import ProbeRunner
 from learnrate.run._rates import ExternalRates, ScheduledRates
 from learnrate.run._recording import DeviceNumbers, Recording
@@ -180,7 +181,12 @@ def attach(
     rates = ExternalRates(optimizers) if bound is None else ScheduledRates(optimizers, bound)
     gradient = Cadence(0 if sharded or not is_first else measure.gradient_every)
     meter = UpdateMeter(measure.clip_norm, gradient, Cadence(measure.update_every))
-    recording = Recording(recorder, rates, meter, numbers, every=measure.every, step=step)
+    path = None
+    if recorder is not None and measure.path_share > 0 and len(optimizers) == 1 and not sharded:
+        path = PathMeter(measure.path_share)
+    recording = Recording(
+        recorder, rates, meter, numbers, every=measure.every, step=step, path=path
+    )
     probe_runner = None
     if probes is not None:
         probe_runner = ProbeRunner(probes, optimizers[0], rates, recording)

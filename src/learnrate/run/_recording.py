@@ -12,10 +12,11 @@ from learnrate._errors import ArgumentError
 from learnrate.watch import COLUMNS
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from torch.optim import Optimizer
 
+    from learnrate.run._path_meter import PathMeter
     from learnrate.run._probe_runner import ProbeAnswer
     from learnrate.run._rates import RateWriter
     from learnrate.run._update_meter import UpdateMeter
@@ -67,6 +68,7 @@ class Recording:
         recorder: writes the rows; None on other ranks, or if nothing is recorded.
         rates: have the rates of the last update.
         meter: measures the updates.
+        path: measures the path of the weights; None to leave it out.
         numbers: reads losses on a device later.
         every: updates from one row to the next.
         step: the first update.
@@ -84,9 +86,11 @@ class Recording:
         *,
         every: int,
         step: int,
+        path: PathMeter | None = None,
     ) -> None:
         self.recorder, self.first_step = recorder, step
         self._rates, self._meter, self._numbers, self._every = rates, meter, numbers, every
+        self._path = path
         self._update_seconds: float | None = None
         self._last_call: float | None = None
         self._row_time: float | None = None
@@ -101,6 +105,8 @@ class Recording:
     def begin_attempt(self, step: int) -> None:
         """Start another attempt, whose first update is `step`."""
         self._row_step, self._row_time, self.first_step = step - 1, None, step
+        if self._path is not None:
+            self._path.restart()
 
     def set_step(self, step: int) -> bool:
         """Set the update about to happen; whether it was recorded before, as after a rollback."""
@@ -113,14 +119,22 @@ class Recording:
         """Called right before an update."""
         row = self.recorder is not None and step % self._every == 0
         self._meter.before(optimizer, step, self._update_seconds, row=row)
+        if self._path is not None:
+            columns = self._path.before(optimizer, step)
+            if columns is not None:
+                self._add_columns(step, columns)
 
     def after(self, optimizer: Optimizer, step: int) -> None:
         """Called right after an update."""
         self._meter.after(optimizer, step, self._update_seconds)
+        if self._path is not None:
+            self._path.after(optimizer)
 
     def discard(self, optimizer: Optimizer) -> None:
         """Called after an update that was skipped."""
         self._meter.discard(optimizer)
+        if self._path is not None:
+            self._path.discard()
 
     def add_update(self, step: int, loss: Any, clipping: tuple[Any, Any], now: float) -> None:
         """Record an update, if its step has a row.
@@ -172,9 +186,14 @@ class Recording:
             self._row_time += answer.seconds
         if self.recorder is None:
             return
-        self.recorder.add((step, (None,) * len(COLUMNS), answer.columns))
+        self._add_columns(step, answer.columns)
         for finding in answer.findings:
             self.recorder.add_finding(finding)
+
+    def _add_columns(self, step: int, columns: Mapping[str, float]) -> None:
+        """Record measurements that are not columns of every row."""
+        if self.recorder is not None:
+            self.recorder.add((step, (None,) * len(COLUMNS), columns))
 
     def _as_number(self, loss: Any) -> Any:
         """A float, or a copy on the device that is read later."""

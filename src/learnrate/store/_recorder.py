@@ -18,7 +18,7 @@ from learnrate.store._backlog import Backlog
 from learnrate.store._chunks import merge_rows
 from learnrate.store._place import display_place, url_of
 from learnrate.store._records import RunStatus
-from learnrate.store._rows import sharpness_of
+from learnrate.store._rows import measured_facts
 from learnrate.store._run_writer import NewAttempt, RunWriter
 from learnrate.store._writes import run_fields
 from learnrate.watch import COLUMNS, Finding, Observations
@@ -101,7 +101,7 @@ class Recorder:
             "schedule": schedule,
             "facts": dict(facts or {}),
         }
-        self._sharpness: dict[str, Any] = {}  # measured by probes
+        self._measured: dict[str, Any] = {}  # by probes, and of the path of the weights
         self._names, self._numbers = tuple(names), numbers
         self._queue: deque[Any] = deque()
         self.add = self._queue.append  # the fastest call for every update
@@ -280,15 +280,15 @@ class Recorder:
         if not self.observers:
             return
         step, columns = rows
-        for name, values in sharpness_of(columns, step).items():
-            earlier = self._sharpness.get(name, []) if isinstance(values, list) else None
-            self._sharpness[name] = values if earlier is None else [*earlier, *values]
+        for name, values in measured_facts(columns, step).items():
+            earlier = self._measured.get(name, []) if isinstance(values, list) else None
+            self._measured[name] = values if earlier is None else [*earlier, *values]
         known = {name: column for name, column in columns.items() if name in COLUMNS}
         complete = np.any([~np.isnan(column) for column in known.values()], axis=0)
         if not np.any(complete):  # only measurements of probes
             return
         known = {name: column[complete] for name, column in known.items()}
-        facts = {**self._run_facts["facts"], **self._sharpness}
+        facts = {**self._run_facts["facts"], **self._measured}
         run_facts = {**self._run_facts, "facts": facts}
         self._call_observers(
             "__call__",

@@ -18,14 +18,14 @@ from learnrate.store._records import (
     is_alive,
 )
 from learnrate.store._tables import attempts, points
-from learnrate.watch import Finding, Severity
+from learnrate.watch import PATH_COLUMNS, Finding, Severity
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from sqlalchemy import Connection, Row
 
-__all__ = ["edit_of", "finding_of", "points_in", "run_of", "sharpness_of"]
+__all__ = ["edit_of", "finding_of", "measured_facts", "points_in", "run_of"]
 
 
 def run_of(row: Row[Any]) -> StoredRun:
@@ -93,11 +93,12 @@ def finding_of(row: Row[Any]) -> Finding:
     )
 
 
-def sharpness_of(columns: Mapping[str, np.ndarray], step: np.ndarray) -> dict[str, Any]:
-    """The measurements of a sharpness probe, as facts that rules read; empty without any.
+def measured_facts(columns: Mapping[str, np.ndarray], step: np.ndarray) -> dict[str, Any]:
+    """Measurements that are not columns of every row, as facts that rules read: pairs with a step.
 
-    These are the eigenvalues of P^-1 H, which matter for Adam, or else those of H; and the rate
-    times the sharpness over the optimizer's limit, if the probe knew it.
+    Of a sharpness probe, these are the eigenvalues of P^-1 H, which matter for Adam, or else those
+    of H; and the rate times the sharpness over the optimizer's limit, if the probe knew it. Of the
+    path of the weights, they are its numbers by their names.
     """
     facts: dict[str, Any] = {}
     for name, scaled in (("preconditioned_sharpness", True), ("sharpness", False)):
@@ -106,6 +107,7 @@ def sharpness_of(columns: Mapping[str, np.ndarray], step: np.ndarray) -> dict[st
             break
     if "edge_ratio" in columns:
         facts["edge_ratio"] = _pairs(step, columns["edge_ratio"])
+    facts |= {name: _pairs(step, columns[name]) for name in PATH_COLUMNS if name in columns}
     return facts
 
 

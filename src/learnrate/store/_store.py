@@ -33,7 +33,7 @@ from learnrate.store._records import (
     new_id,
 )
 from learnrate.store._resolve import resolve_run
-from learnrate.store._rows import edit_of, finding_of, points_in, run_of, sharpness_of
+from learnrate.store._rows import edit_of, finding_of, measured_facts, points_in, run_of
 from learnrate.store._tables import attempts, edits, findings, runs, snapshots
 from learnrate.watch import COLUMNS, Observations
 
@@ -272,7 +272,8 @@ class Store:
 
         If groups do not keep their ratio, `lr` is the highest rate of all groups. The
         measurements of a sharpness probe are in `facts["sharpness"]`, as pairs of a step and an
-        eigenvalue, and in `facts["edge_ratio"]`.
+        eigenvalue, and in `facts["edge_ratio"]`; those of the path of the weights are in the facts of
+        `learnrate.watch.PATH_COLUMNS`.
         """
         points, stored_run = self.points(run), self.run(run)
         columns = points.columns
@@ -282,7 +283,7 @@ class Store:
             columns={name: column for name, column in columns.items() if name in COLUMNS},
             total_steps=stored_run.total_steps,
             schedule=stored_run.schedule,
-            facts={**stored_run.facts, **sharpness_of(columns, points.step)},
+            facts={**stored_run.facts, **measured_facts(columns, points.step)},
         )
 
     # Findings, edits, snapshots

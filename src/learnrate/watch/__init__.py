@@ -4,6 +4,7 @@ from learnrate.watch._diagnose import Diagnosis, diagnose
 from learnrate.watch._finding import Finding, Severity
 from learnrate.watch._objectives import OBJECTIVES, checked_objective
 from learnrate.watch._observations import COLUMNS, Observations
+from learnrate.watch._path import PATH_COLUMNS, path_columns
 from learnrate.watch._registry import RULES, Options
 from learnrate.watch._rule import Rule, RuleOptions
 from learnrate.watch._stability import adam_limit, rmsprop_limit, sgd_limit
@@ -12,6 +13,7 @@ from learnrate.watch._watcher import Watcher
 __all__ = [
     "COLUMNS",
     "OBJECTIVES",
+    "PATH_COLUMNS",
     "RULES",
     "Diagnosis",
     "Finding",
@@ -24,6 +26,7 @@ __all__ = [
     "adam_limit",
     "checked_objective",
     "diagnose",
+    "path_columns",
     "rmsprop_limit",
     "sgd_limit",
 ]

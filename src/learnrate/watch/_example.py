@@ -62,6 +62,12 @@ class ExampleRun:
         """
         return self.loss + np.where((first <= self.step) & (self.step < end), height, 0.0)
 
+    def path(self, numbers: Mapping[str, float]) -> dict[str, Any]:
+        """Facts of a path of the weights with the same numbers at every twentieth of the run."""
+        steps = range(self.total_steps // 20, self.total_steps, self.total_steps // 20)
+        facts = {name: [[step, value] for step in steps] for name, value in numbers.items()}
+        return {"path_updates": [[step, step] for step in steps]} | facts
+
     def observed(
         self,
         *,

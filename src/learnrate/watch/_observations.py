@@ -47,9 +47,10 @@ class Observations:
             `objective` (one of `OBJECTIVES`, see `attach`), `steps_per_epoch`, `classes` or `chance` (the loss of a model that has learned nothing),
             `sharpness` (pairs of a step and the largest eigenvalue of the Hessian) with
             `preconditioned`, `betas`, `nesterov` and `dampening`, or `edge_ratio` (pairs of a step
-            and the rate times the sharpness over the limit of the optimizer), `resumed_at` (steps
-            at which the run was resumed after an interruption) and `edits` (steps at which a person
-            or a controller changed the rate).
+            and the rate times the sharpness over the limit of the optimizer), those of
+            `PATH_COLUMNS` (pairs of a step and a number; see `path_columns`), `resumed_at` (steps at
+            which the run was resumed after an interruption) and `edits` (steps at which a person or
+            a controller changed the rate).
 
     Raises:
         ArgumentError: a column is unknown or of another length, or steps do not increase.

@@ -1,0 +1,214 @@
+"""Measures the path of the weights: how far they came, how it turns, how steep it still is."""
+
+from __future__ import annotations
+
+import math
+import time
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from learnrate.run._update_meter import is_sharded, parameters_of
+from learnrate.watch import path_columns
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from torch.optim import Optimizer
+
+__all__ = ["PathMeter"]
+
+_SAMPLE = 16_384  # weights
+_CHECKPOINTS = 16  # held at most; then every second one is dropped and the stride is doubled
+_LEAST = 9  # checkpoints for a measurement
+_ADVANCE = 0.005  # seconds that may be spent at once
+_GROWTH = 1.15  # factor by which the path must have grown from one measurement to the next
+
+
+class PathMeter:
+    """Compares the weights and gradients of updates all along the path from the first one.
+
+    At a checkpoint, a sample of the weights and of the gradient is copied, before the update, and
+    the gradient of the next update, on another batch, is compared with the update. Checkpoints lie
+    evenly on the path, so their number grows with the logarithm of its length. Nothing of the
+    training is changed, and no random number is drawn.
+
+    Args:
+        share: of the run's time that may be spent; a checkpoint that would exceed it waits.
+    """
+
+    def __init__(self, share: float) -> None:
+        self._share = share
+        self.restart()
+
+    def restart(self) -> None:
+        """Begin a new path, as after a rollback."""
+        self._first_step: int | None = None
+        self._began = 0.0
+        self._spent = 0.0
+        self._stride = 1
+        self._next: float = 0
+        self._steps: list[int] = []
+        self._weights: list[torch.Tensor] = []
+        self._gradients: list[torch.Tensor] = []
+        # The products of an update with its gradient, with the next one, and with itself:
+        self._alignments: list[torch.Tensor] = []
+        self._measured = 0  # updates of the path at the last measurement
+        self._update: torch.Tensor | None = None
+        self._is_checkpoint = False
+        self._usual = 0.0
+
+    def before(self, optimizer: Optimizer, step: int) -> Mapping[str, float] | None:
+        """Called right before an update; the columns of a new measurement.
+
+        Args:
+            optimizer: about to make the update.
+            step: of the update.
+        """
+        if step < self._next and self._update is None:
+            return None
+        began = time.thread_time()
+        try:
+            with torch.no_grad():
+                return self._before(optimizer, step)
+        except (RuntimeError, NotImplementedError, TypeError, ValueError):
+            self._stop()
+            return None
+        finally:
+            self._spent += time.thread_time() - began
+
+    def after(self, optimizer: Optimizer) -> None:
+        """Called right after an update; see `before`."""
+        if not self._is_checkpoint:
+            return
+        began = time.thread_time()
+        self._is_checkpoint = False
+        try:
+            with torch.no_grad():
+                self._update = _sample(optimizer, gradient=False) - self._weights[-1]
+        except (RuntimeError, NotImplementedError, TypeError, ValueError):
+            self._stop()
+        self._spent += time.thread_time() - began
+
+    def discard(self) -> None:
+        """Called after an update that was skipped: its checkpoint does not count."""
+        if self._is_checkpoint:
+            self._is_checkpoint = False
+            for entries in (self._steps, self._weights, self._gradients):
+                del entries[-1:]
+
+    def _before(self, optimizer: Optimizer, step: int) -> Mapping[str, float] | None:
+        if any(is_sharded(parameter) for parameter in parameters_of(optimizer)):
+            self._stop()
+            return None
+        gradient = None
+        if self._update is not None:
+            gradient = _sample(optimizer, gradient=True)
+            vectors = torch.stack([self._gradients[-1], gradient, self._update])
+            self._alignments.append(vectors @ self._update)
+            self._update = None
+        if step < self._next or not self._has_time(step):
+            return None
+        if self._first_step is None:
+            self._first_step, self._began = step, time.perf_counter()
+            self._usual = _usual_square(optimizer)
+        self._is_checkpoint = True
+        self._steps.append(step - self._first_step)
+        self._weights.append(_sample(optimizer, gradient=False))
+        self._gradients.append(_sample(optimizer, gradient=True) if gradient is None else gradient)
+        self._next = step + self._stride
+        return self._measure()
+
+    def _has_time(self, step: int) -> bool:
+        """Whether there is time for a checkpoint; if not, they get further apart."""
+        elapsed = 0.0 if self._first_step is None else time.perf_counter() - self._began
+        is_full = len(self._steps) > _CHECKPOINTS
+        has_time = self._spent <= _ADVANCE + self._share * elapsed
+        if is_full or not has_time:
+            self._thin(step)
+        return has_time and step >= self._next
+
+    def _thin(self, step: int) -> None:
+        """Double the stride and keep the checkpoints at its multiples."""
+        assert self._first_step is not None  # noqa: S101 - for the type checker
+        self._stride *= 2
+        indices = [i for i, updates in enumerate(self._steps) if updates % self._stride == 0]
+        self._alignments = [self._alignments[i] for i in indices if i < len(self._alignments)]
+        self._steps = [self._steps[i] for i in indices]
+        self._weights = [self._weights[i] for i in indices]
+        self._gradients = [self._gradients[i] for i in indices]
+        self._next = step + -(step - self._first_step) % self._stride
+
+    def _measure(self) -> Mapping[str, float] | None:
+        updates = self._steps[-1]
+        if len(self._steps) < _LEAST or updates < _GROWTH * self._measured:
+            return None
+        self._measured = updates
+        weights = torch.stack(self._weights)
+        moved = weights - weights[0]
+        numbers = torch.cat(
+            [
+                (moved @ moved.T).reshape(-1),
+                (torch.stack(self._gradients) @ moved.T).reshape(-1),
+                torch.stack(self._alignments).reshape(-1),
+                weights[0].square().sum().reshape(1),
+            ]
+        )
+        values = numbers.double().cpu().numpy()
+        if not np.isfinite(values).all():
+            return None
+        n = len(self._steps)
+        return path_columns(
+            steps=self._steps,
+            products=values[: n * n].reshape(n, n),
+            slopes=values[n * n : 2 * n * n].reshape(n, n),
+            alignments=values[2 * n * n : -1].reshape(-1, 3),
+            start_square=self._usual_square(float(values[-1])),
+        )
+
+    def _usual_square(self, start_square: float) -> float:
+        """The square of the norm of the weights at the start, or the usual one if that is higher.
+
+        Matrices usually start at a standard deviation of about 1 / sqrt(inputs). Weights that start
+        at 0 have no norm to compare with.
+        """
+        return 0.0 if start_square < 0.01 * self._usual else max(start_square, self._usual)
+
+    def _stop(self) -> None:
+        """Measure no more."""
+        self.restart()
+        self._next = math.inf
+
+
+def _sample(optimizer: Optimizer, *, gradient: bool) -> torch.Tensor:
+    """Evenly spaced weights, or their gradients, of the tensors on the first tensor's device."""
+    parameters, stride = _sampled(optimizer)
+    parts = []
+    for parameter in parameters:
+        tensor = parameter.detach() if not gradient else parameter.grad
+        if tensor is None:
+            tensor = torch.zeros_like(parameter)
+        parts.append(tensor.reshape(-1)[::stride].to(torch.float32))
+    sample = torch.cat(parts)
+    scale = getattr(optimizer, "grad_scale", None) if gradient else None
+    return sample if scale is None else sample / scale.to(sample.device)
+
+
+def _sampled(optimizer: Optimizer) -> tuple[list[torch.Tensor], int]:
+    """The tensors on the first tensor's device, and the stride by which they are sampled."""
+    parameters = parameters_of(optimizer)
+    device = parameters[0].device
+    parameters = [
+        parameter for parameter in parameters if parameter.device == device and parameter.numel()
+    ]
+    stride = math.ceil(sum(parameter.numel() for parameter in parameters) / _SAMPLE)
+    return parameters, stride + (stride + 1) % 2  # an even one would pick columns of matrices
+
+
+def _usual_square(optimizer: Optimizer) -> float:
+    """The square of the norm of the sampled weights if matrices had variance 1 / inputs."""
+    parameters, stride = _sampled(optimizer)
+    return float(
+        sum(parameter.shape[0] / stride for parameter in parameters if parameter.ndim > 1)
+    )

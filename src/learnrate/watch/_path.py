@@ -1,0 +1,240 @@
+"""What the path of the weights says of the rate.
+
+Updates at a rate that is too low go the same way again and again, and at the end of any part of the
+path the slope along it is as steep as at its beginning. At a good rate parts of the path turn, and
+the slope is used up within an eighth of it. At a rate that is too high the weights go further than
+their own norm at the start, and the halves of the path have no direction in common.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from learnrate.watch._reading import Reading
+
+__all__ = ["PATH_COLUMNS", "RateMultiple", "path_columns", "path_lacks", "rate_multiple"]
+
+_PARTS = (2, 4, 8)  # a window is a half, a quarter or an eighth of the path
+
+PATH_COLUMNS = (
+    "path_updates",
+    "path_distance",
+    "path_early",
+    "path_noise",
+    "path_gain",
+    "path_slope_1",
+    *(f"path_{name}_{part}" for name in ("turn", "slope") for part in _PARTS),
+)
+"""The names of the columns of a path; `path_columns` says what each means."""
+
+# Least squares of log10(rate / best rate) on runs of 15 families of tasks, with the best rate from a
+# sweep; benchmarks/path_of_weights.py repeats it with each family left out.
+_BY_SLOPE = {
+    "path_slope_1": -0.54,
+    "path_slope_2": -0.34,
+    "path_slope_4": -0.66,
+    "path_slope_8": -0.63,
+}
+_SLOPE_OFFSET = -0.28
+_BY_TURN = {"path_turn_2": -1.07, "path_turn_4": -0.99}
+_BY_LOG_TURN, _TURN_OFFSET = 0.41, 0.60  # log10(1 - path_turn_2)
+_BY_LOG_DISTANCE, _BY_TURN_2, _DISTANCE_OFFSET = 0.71, -0.42, 0.27
+_BIAS = -0.27  # of the higher of two estimates, among those that are reported
+_LOW_RANGE, _HIGH_RANGE = (-0.5, 0.59), (-0.36, 0.55)  # 80 % of errors, in decades
+
+_TOO_LOW, _TOO_HIGH = -1.0, 0.5  # estimates, in decades, from which on they are reported
+_NEAR, _FAR = 0.5, 10.0  # distances: no run at too low a rate goes as far; none at a good one
+_STRAIGHT = 0.5  # cosine of the halves of a path that still has a direction
+_AT_ONCE = 0.8  # share of the distance that the first eighth of the path came, after a jump
+_SPAN = (0.15, 0.65)  # of the run, in which a path is judged
+_WARMUPS = 4.0  # a path must be this many times as long as the warm-up
+_LAST = 3  # measurements that must agree
+
+
+@dataclass(frozen=True, kw_only=True)
+class RateMultiple:
+    """How many times the best rate the rate is, as estimated from a path.
+
+    Attributes:
+        step: the step of the last measurement.
+        multiple: the rate over the best rate; above 1 it is too high.
+        low: the lower end of an interval that holds 80 % of the right answers.
+        high: its upper end.
+        measurements: how many measurements agree.
+        path: the columns of the last measurement.
+    """
+
+    step: int
+    multiple: float
+    low: float
+    high: float
+    measurements: int
+    path: Mapping[str, float]
+
+
+def path_columns(
+    *,
+    steps: Sequence[int],
+    products: np.ndarray,
+    slopes: np.ndarray,
+    alignments: np.ndarray,
+    start_square: float,
+) -> dict[str, float]:
+    """The numbers of a path, as columns of a run's points; each is free of units.
+
+    Windows end in the second half of the path. `x_i` are the weights at the checkpoints, `g_i` the
+    gradients there, `u_i` the updates that follow.
+
+        path_updates     updates so far
+        path_distance    |x_n - x_0| / |x_0|
+        path_early       |x_(n/8) - x_0| / |x_n - x_0|
+        path_noise       sqrt(n mean |u|^2) / |x_n - x_0|: 1 if the updates are a random walk
+        path_gain        sum g'.u / sum g.u, with g' the gradient of the next update
+        path_turn_k      cosine of two windows in succession, each 1/k of the path
+        path_slope_k     slope along a window at its end, over that at its beginning; k = 1: all
+
+    Args:
+        steps: (n,) of the checkpoints, from 0.
+        products: (n, n) products (x_i - x_0).(x_j - x_0).
+        slopes: (n, n) products g_i.(x_j - x_0).
+        alignments: (n - 1, 3) products g.u, g'.u and u.u of the updates at the checkpoints.
+        start_square: |x_0|^2.
+    """
+    n = len(steps) - 1
+    half = alignments[alignments.shape[0] // 2 :]
+    distance, early = float(products[n, n]), max(1, round(n / 8))
+    columns = {
+        "path_updates": float(steps[-1]),
+        "path_distance": _ratio(distance, start_square) ** 0.5,
+        "path_early": _ratio(float(products[early, early]), distance) ** 0.5,
+        "path_noise": _ratio(steps[-1] * float(alignments[:, 2].mean()), distance) ** 0.5,
+        "path_gain": _ratio(float(half[:, 1].sum()), abs(float(half[:, 0].sum()))),
+        "path_slope_1": _slope(slopes, [0], n),
+    }
+    for part in _PARTS:
+        width = max(1, n // part)
+        starts = [i for i in range(n - 2 * width + 1) if i + 2 * width > n // 2]
+        columns[f"path_turn_{part}"] = _turn(products, starts, width)
+        starts = [i for i in range(n - width + 1) if i + width > n // 2]
+        columns[f"path_slope_{part}"] = _slope(slopes, starts, width)
+    return {name: value for name, value in columns.items() if np.isfinite(value)}
+
+
+def _turn(products: np.ndarray, starts: list[int], width: int) -> float:
+    """The cosine of neighbouring windows, pooled over windows."""
+
+    def product(a: int, b: int, c: int, d: int) -> float:
+        return float(products[b, d] - products[b, c] - products[a, d] + products[a, c])
+
+    pairs = [(i, i + width, i + 2 * width) for i in starts]
+    product_sum = sum(product(i, j, j, k) for i, j, k in pairs)
+    first = sum(product(i, j, i, j) for i, j, _ in pairs)
+    second = sum(product(j, k, j, k) for _, j, k in pairs)
+    return _ratio(product_sum, max(first * second, 0.0) ** 0.5)
+
+
+def _slope(slopes: np.ndarray, starts: list[int], width: int) -> float:
+    """The slope along windows at their ends over that at their beginnings, pooled; 1: as steep."""
+    begin = sum(slopes[i, i + width] - slopes[i, i] for i in starts)
+    end = sum(slopes[i + width, i + width] - slopes[i + width, i] for i in starts)
+    return _ratio(-float(end), abs(float(begin)))
+
+
+def _ratio(numerator: float, denominator: float) -> float:
+    return numerator / denominator if denominator > 0.0 else float("nan")
+
+
+def rate_multiple(reading: Reading) -> RateMultiple | None:
+    """The rate over the best rate, if the last measurements agree that it is far from it.
+
+    Args:
+        reading: a run with the columns of its path in its facts.
+    """
+    paths = _paths(reading)[-_LAST:]
+    decades = [_log_multiple(path) for _, path in paths]
+    known = [value for value in decades if value is not None]
+    if len(known) < 2 or len(known) < len(decades):
+        return None
+    if len({value > 0.0 for value in known}) > 1:
+        return None
+    value = float(np.median(known))
+    low, high = _HIGH_RANGE if value > 0.0 else _LOW_RANGE
+    step, path = paths[-1]
+    return RateMultiple(
+        step=step,
+        multiple=10.0**value,
+        low=10.0 ** (value + low),
+        high=10.0 ** (value + high),
+        measurements=len(known),
+        path=path,
+    )
+
+
+def path_lacks(reading: Reading) -> str | None:
+    """Why the path cannot be judged; None if it can."""
+    if not any(name in reading.facts for name in PATH_COLUMNS):
+        return "the path of the weights was not measured; attach does, with one optimizer"
+    if reading.observations.total_steps is None and reading.live:
+        return "the length of the run is not known (total_steps)"
+    if len(_paths(reading)) < 2:
+        return (
+            f"the path of the weights was not measured twice between {_SPAN[0]:.0%} and "
+            f"{_SPAN[1]:.0%} of the run, from its first update on and at half the peak rate or more"
+        )
+    return None
+
+
+def _paths(reading: Reading) -> list[tuple[int, dict[str, float]]]:
+    """The measurements by which a run can be judged, by step."""
+    by_step: dict[int, dict[str, float]] = {}
+    for name in PATH_COLUMNS:
+        for step, value in reading.facts.get(name, ()):
+            by_step.setdefault(int(step), {})[name] = float(value)
+    first = max(_SPAN[0] * reading.total_steps, _WARMUPS * reading.warmup_end)
+    return [
+        (step, path)
+        for step, path in sorted(by_step.items())
+        if first <= step <= _SPAN[1] * reading.total_steps
+        and path.get("path_updates", 0.0) >= step  # a later start, as after a resume, is no start
+        and (reading.rate_at(step) or 0.0) >= 0.5 * reading.peak
+    ]
+
+
+def _log_multiple(path: Mapping[str, float]) -> float | None:
+    """log10 of the rate over the best rate; None if the path is like one at a good rate."""
+    distance, turn = path.get("path_distance"), path.get("path_turn_2")
+    if turn is None:
+        return None
+    turn = _clipped(turn)
+    if distance and (turn < _STRAIGHT or distance > _FAR):
+        log_distance = min(max(math.log10(distance), -1.5), 1.5)
+        value = _DISTANCE_OFFSET + _BY_LOG_DISTANCE * log_distance + _BY_TURN_2 * turn
+        if value > _TOO_HIGH:
+            return value
+    has_jumped = path.get("path_early", 1.0) > _AT_ONCE
+    if (
+        has_jumped
+        or (distance or 0.0) > _NEAR
+        or not path.keys() >= _BY_SLOPE.keys() | _BY_TURN.keys()
+    ):
+        return None
+    log_turn = math.log10(min(max(1.0 - turn, 1e-3), 1.0))
+    by_slope = _SLOPE_OFFSET + _weighted(path, _BY_SLOPE)
+    by_turn = _TURN_OFFSET + _BY_LOG_TURN * log_turn + _weighted(path, _BY_TURN)
+    value = max(by_slope, by_turn)
+    return value + _BIAS if value < _TOO_LOW else None
+
+
+def _weighted(path: Mapping[str, float], weights: Mapping[str, float]) -> float:
+    return sum(weight * _clipped(path[name]) for name, weight in weights.items())
+
+
+def _clipped(value: float) -> float:
+    return min(max(value, -1.0), 1.0)

@@ -1,0 +1,75 @@
+"""LR107: the path of the weights shows a rate that is too high."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from learnrate._numbers import rate_text
+from learnrate.watch._finding import Finding, Severity
+from learnrate.watch._path import path_lacks, rate_multiple
+from learnrate.watch._rule import Rule, RuleOptions
+
+if TYPE_CHECKING:
+    from learnrate.watch._example import ExampleRun
+    from learnrate.watch._observations import Observations
+    from learnrate.watch._reading import Reading
+
+__all__ = ["RULE", "PathTooFarOptions"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PathTooFarOptions(RuleOptions):
+    """Thresholds of LR107.
+
+    Attributes:
+        multiple: the rate must be estimated at this many times the best rate.
+    """
+
+    multiple: float = 3.0
+
+
+def _check(reading: Reading, options: PathTooFarOptions) -> Finding | None:
+    estimate = rate_multiple(reading)
+    if estimate is None or estimate.multiple < options.multiple:
+        return None
+    path = estimate.path
+    return RULE.finding(
+        step=estimate.step,
+        message=(
+            f"The rate is likely about {estimate.multiple:.2g} times too high, between "
+            f"{max(estimate.low, 1.0):.2g} and {estimate.high:.2g} times: the weights came "
+            f"{path['path_distance']:.2g} times their norm at the start, and the two halves of "
+            f"their path have a cosine of {path['path_turn_2']:.2g}."
+        ),
+        evidence={
+            "multiple": estimate.multiple,
+            "low": estimate.low,
+            "high": estimate.high,
+            "measurements": estimate.measurements,
+            "peak": reading.peak_or_none,
+            **path,
+        },
+        remedy=(
+            f"Lower the peak rate about {estimate.multiple:.2g} times, to "
+            f"{rate_text(reading.peak / estimate.multiple, 2)}, or let learnrate plan find it."
+        ),
+    )
+
+
+def _example(run: ExampleRun) -> Observations:
+    path = {"path_distance": 6.0, "path_early": 0.6, "path_turn_2": 0.1}
+    return run.observed(total_steps=run.total_steps, facts=run.path(path))
+
+
+RULE = Rule(
+    code="LR107",
+    name="path_too_far",
+    title="the path of the weights shows a rate that is too high",
+    severity=Severity.ADVICE,
+    needs=("lr",),
+    options=PathTooFarOptions(),
+    check=_check,
+    example=_example,
+    lacks=path_lacks,
+)

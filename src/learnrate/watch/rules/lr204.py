@@ -1,0 +1,80 @@
+"""LR204: the path of the weights shows a rate that is too low."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from learnrate._numbers import rate_text
+from learnrate.watch._finding import Finding, Severity
+from learnrate.watch._path import path_lacks, rate_multiple
+from learnrate.watch._rule import Rule, RuleOptions
+
+if TYPE_CHECKING:
+    from learnrate.watch._example import ExampleRun
+    from learnrate.watch._observations import Observations
+    from learnrate.watch._reading import Reading
+
+__all__ = ["RULE", "PathStraightOptions"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PathStraightOptions(RuleOptions):
+    """Thresholds of LR204.
+
+    Attributes:
+        multiple: the best rate must be estimated at this many times the rate.
+    """
+
+    multiple: float = 10.0
+
+
+def _check(reading: Reading, options: PathStraightOptions) -> Finding | None:
+    estimate = rate_multiple(reading)
+    if estimate is None or estimate.multiple > 1.0 / options.multiple:
+        return None
+    multiple, path = 1.0 / estimate.multiple, estimate.path
+    return RULE.finding(
+        step=estimate.step,
+        message=(
+            f"The rate is likely about {multiple:.2g} times too low, between "
+            f"{max(1.0 / estimate.high, 1.0):.2g} and {1.0 / estimate.low:.2g} times: the weights "
+            f"go straight on, the two halves of their path have a cosine of "
+            f"{path['path_turn_2']:.2g}, and the loss is still {path['path_slope_2']:.0%} as steep "
+            "at the end of a half as at its beginning."
+        ),
+        evidence={
+            "multiple": estimate.multiple,
+            "low": estimate.low,
+            "high": estimate.high,
+            "measurements": estimate.measurements,
+            "peak": reading.peak_or_none,
+            **path,
+        },
+        remedy=(
+            f"Raise the peak rate about {multiple:.2g} times, to "
+            f"{rate_text(reading.peak * multiple, 2)}, in a short run first, or let learnrate plan "
+            "find it."
+        ),
+    )
+
+
+def _example(run: ExampleRun) -> Observations:
+    path = {"path_distance": 0.02, "path_early": 0.13}
+    path |= {f"path_turn_{part}": 0.99 for part in (2, 4, 8)}
+    path |= {f"path_slope_{part}": 0.9 for part in (1, 2, 4, 8)}
+    return run.observed(total_steps=run.total_steps, facts=run.path(path))
+
+
+RULE = Rule(
+    code="LR204",
+    name="path_straight",
+    title="the path of the weights shows a rate that is too low",
+    severity=Severity.ADVICE,
+    needs=("lr",),
+    options=PathStraightOptions(),
+    check=_check,
+    example=_example,
+    lacks=path_lacks,
+    explains=frozenset({"LR201"}),
+)
