@@ -658,7 +658,11 @@ def test_the_rules_check_a_run_while_it_goes_on(tmp_path):
 def test_the_rules_check_the_end_of_a_run_too(tmp_path, status, more):
     weight = torch.nn.Parameter(torch.linspace(1, 2, 3))
     optimizer = torch.optim.SGD([weight], lr=1e-4)
-    run = learnrate.attach(optimizer, "1e-4 * linear(70)", store=tmp_path / "a.db")
+    settings = {
+        "store": tmp_path / "a.db",
+        "measure": Measure(path_share=0),
+    }  # LR204 has more to say
+    run = learnrate.attach(optimizer, "1e-4 * linear(70)", **settings)
     for _ in range(70):  # enough for one look, and a warning needs two while the run goes on
         optimizer.zero_grad()
         loss = weight.square().sum()
