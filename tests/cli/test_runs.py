@@ -58,9 +58,9 @@ def test_train_records_the_run_and_its_losses_are_the_same_without(run, tmp_path
 def test_train_prints_its_findings(run):
     slow = ("train", "t.py:task", "--schedule", "1e-5 * linear()", "--total-steps", 80)
     (finding,) = json.loads(run(*slow, "--json")[1])["findings"]
-    assert finding["code"] == "LR202"
+    assert finding["code"] == "LR204"
     text = " ".join(run(*slow)[1].split())
-    assert "LR202 error: nothing is learned" in text
+    assert "LR204 advice: the path of the weights shows a rate that is too low" in text
     assert f"{finding['message']} do {finding['remedy']}" in text
     assert json.loads(run(*slow, "--no-store", "--json")[1])["findings"] == []
 

@@ -35,7 +35,7 @@ PATH_COLUMNS = (
 """The names of the columns of a path; `path_columns` says what each means."""
 
 # Least squares of log10(rate / best rate) on runs of 15 families of tasks, with the best rate from a
-# sweep; benchmarks/path_of_weights.py repeats it with each family left out.
+# sweep. The figures in docs/findings/LR107.md and LR204.md leave each family out of its own fit.
 _BY_SLOPE = {
     "path_slope_1": -0.54,
     "path_slope_2": -0.34,
