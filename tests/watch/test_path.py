@@ -104,7 +104,7 @@ def test_a_straight_path_is_too_low_and_a_far_one_too_high_with_a_number():
     evidence = finding.evidence
     assert 1.0 < evidence["low"] < evidence["multiple"] < evidence["high"]
     assert finding.severity == "advice"
-    assert "Lower the peak rate about 6" in finding.remedy
+    assert "Lower the peak rate about 6.0 times, to 0.017" in finding.remedy
 
 
 @settings(max_examples=100, deadline=None)

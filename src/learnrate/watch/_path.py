@@ -19,7 +19,14 @@ if TYPE_CHECKING:
 
     from learnrate.watch._reading import Reading
 
-__all__ = ["PATH_COLUMNS", "RateMultiple", "path_columns", "path_lacks", "rate_multiple"]
+__all__ = [
+    "PATH_COLUMNS",
+    "RateMultiple",
+    "path_columns",
+    "path_lacks",
+    "rate_multiple",
+    "times_text",
+]
 
 _PARTS = (2, 4, 8)  # a window is a half, a quarter or an eighth of the path
 
@@ -175,6 +182,11 @@ def rate_multiple(reading: Reading) -> RateMultiple | None:
         measurements=len(known),
         path=path,
     )
+
+
+def times_text(factor: float) -> str:
+    """A factor as text, with no more digits than an estimate has."""
+    return f"{factor:.1f}" if factor < 10.0 else f"{float(f'{factor:.1g}'):,.0f}"
 
 
 def path_lacks(reading: Reading) -> str | None:

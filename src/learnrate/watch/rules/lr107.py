@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from learnrate._numbers import rate_text
 from learnrate.watch._finding import Finding, Severity
-from learnrate.watch._path import path_lacks, rate_multiple
+from learnrate.watch._path import path_lacks, rate_multiple, times_text
 from learnrate.watch._rule import Rule, RuleOptions
 
 if TYPE_CHECKING:
@@ -37,9 +37,9 @@ def _check(reading: Reading, options: PathTooFarOptions) -> Finding | None:
     return RULE.finding(
         step=estimate.step,
         message=(
-            f"The rate is likely about {estimate.multiple:.2g} times too high, between "
-            f"{max(estimate.low, 1.0):.2g} and {estimate.high:.2g} times: the weights came "
-            f"{path['path_distance']:.2g} times their norm at the start, and the two halves of "
+            f"The rate is likely about {times_text(estimate.multiple)} times too high, between "
+            f"{times_text(max(estimate.low, 1.0))} and {times_text(estimate.high)} times: the "
+            f"weights came {path['path_distance']:.2g} times their norm at the start, and the two halves of "
             f"their path have a cosine of {path['path_turn_2']:.2g}."
         ),
         evidence={
@@ -51,7 +51,7 @@ def _check(reading: Reading, options: PathTooFarOptions) -> Finding | None:
             **path,
         },
         remedy=(
-            f"Lower the peak rate about {estimate.multiple:.2g} times, to "
+            f"Lower the peak rate about {times_text(estimate.multiple)} times, to "
             f"{rate_text(reading.peak / estimate.multiple, 2)}, or let learnrate plan find it."
         ),
     )

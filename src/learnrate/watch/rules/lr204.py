@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from learnrate._numbers import rate_text
 from learnrate.watch._finding import Finding, Severity
-from learnrate.watch._path import path_lacks, rate_multiple
+from learnrate.watch._path import path_lacks, rate_multiple, times_text
 from learnrate.watch._rule import Rule, RuleOptions
 
 if TYPE_CHECKING:
@@ -37,9 +37,9 @@ def _check(reading: Reading, options: PathStraightOptions) -> Finding | None:
     return RULE.finding(
         step=estimate.step,
         message=(
-            f"The rate is likely about {multiple:.2g} times too low, between "
-            f"{max(1.0 / estimate.high, 1.0):.2g} and {1.0 / estimate.low:.2g} times: the weights "
-            f"go straight on, the two halves of their path have a cosine of "
+            f"The rate is likely about {times_text(multiple)} times too low, between "
+            f"{times_text(max(1.0 / estimate.high, 1.0))} and {times_text(1.0 / estimate.low)} "
+            f"times: the weights go straight on, the two halves of their path have a cosine of "
             f"{path['path_turn_2']:.2g}, and the loss is still {path['path_slope_2']:.0%} as steep "
             "at the end of a half as at its beginning."
         ),
@@ -52,7 +52,7 @@ def _check(reading: Reading, options: PathStraightOptions) -> Finding | None:
             **path,
         },
         remedy=(
-            f"Raise the peak rate about {multiple:.2g} times, to "
+            f"Raise the peak rate about {times_text(multiple)} times, to "
             f"{rate_text(reading.peak * multiple, 2)}, in a short run first, or let learnrate plan "
             "find it."
         ),
