@@ -165,3 +165,11 @@ def test_a_course_of_stairs_has_a_point_for_each_stair():
     assert course.has_stairs
     assert course.points.step.tolist() == list(range(0, 500, 25))
     assert course.gaps == []
+
+
+def test_a_rate_that_breaks_very_often_is_judged_by_its_first_breaks():
+    step = np.arange(60_000)
+    series = 0.05 * (1.0 + np.cos(np.pi * (step % 50) / 50))
+    course = RateCourse(Track(step, series))
+    assert len(course.gaps) == 300
+    assert codes(series) == []

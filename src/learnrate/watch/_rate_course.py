@@ -31,6 +31,7 @@ _PRECISION = 1e-6  # relative error of a rate in single precision, with some roo
 _STAIRS = 8  # equal stairs make a staircase
 _FEWEST = 5  # points: two lines, and a point for the curvature of one
 _PASSES = 3
+_MOST = 300  # breaks: the course of a rate that breaks more often is known from these
 _REGULAR = 0.8  # of the stairs must be of one length, or whole multiples of it
 _RELEVANT = 0.05  # of the rate: a smaller break does not matter
 _FITTED = 8  # points, twice the parameters of a cosine
@@ -139,7 +140,7 @@ class RateCourse:
 
     @cached_property
     def gaps(self) -> list[Gap]:
-        """The places at which the course is broken, in order."""
+        """The first places at which the course is broken, in order."""
         step, value = self.points
         if value.size < _FEWEST:
             return []
@@ -160,7 +161,7 @@ class RateCourse:
                 expected=float(value[i] + slope[i - 1] * (step[i + 1] - step[i])),
                 is_corner=not is_broken[i],
             )
-            for i in np.flatnonzero(is_broken | _turns(value, tolerance))
+            for i in np.flatnonzero(is_broken | _turns(value, tolerance))[:_MOST]
         ]
 
     @cached_property

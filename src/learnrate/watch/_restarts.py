@@ -225,7 +225,11 @@ def _is_warmup(course: RateCourse, gap: Gap, first: int, *, is_constant: bool) -
 def _is_irregular(course: RateCourse) -> bool:
     """Whether the rate rises again and again after falls too short to have a course."""
     value = course.points.value
-    falls = [_fall(value[: gap.point + 1]) for gap in course.gaps if gap.rises]
+    falls = [
+        _fall(value[max(0, gap.point + 1 - 2 * _POINTS) : gap.point + 1])
+        for gap in course.gaps
+        if gap.rises
+    ]
     return sum(1 < fall < _POINTS for fall in falls) > _IRREGULAR
 
 
