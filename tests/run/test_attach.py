@@ -1,5 +1,6 @@
 """attach: the rates of a training loop, and what is recorded of it."""
 
+import dataclasses
 import gc
 import math
 import os
@@ -691,6 +692,25 @@ def observations_of_rows(steps, loss, validation):
     columns = {"lr": [0.1] * len(steps), "loss": loss, "validation": validation}
     columns = {name: np.array(values) for name, values in columns.items()}
     return Observations(run="a", step=np.array(steps), columns=columns)
+
+
+def test_a_rule_that_fails_is_warned_of_once_and_the_others_go_on(monkeypatch):
+    from learnrate.watch import RULES, _registry
+
+    def fail(*_):
+        raise ZeroDivisionError("division by zero")
+
+    settings = {"needs": (), "lacks": lambda _: None, "judges": "", "spacing": math.inf}
+    failing = dataclasses.replace(RULES[1], check=fail, **settings)
+    monkeypatch.setattr(_registry, "RULES", (RULES[0], failing))
+    run = learnrate.attach(SGD(make_model().parameters(), lr=0.1), 0.1, total_steps=9, store=False)
+    watch = LiveWatch(run._edits)
+    with pytest.warns(RuntimeWarning, match=f"{failing.code}: the rule failed"):
+        watch(observations_of_rows(list(range(80)), [1.0] * 80, [math.nan] * 80))
+    (finding,) = watch(observations_of_rows([80, 81, 82], [math.inf] * 3, [math.nan] * 3))
+    assert finding.code == RULES[0].code
+    watch.finish()  # warns no more: a warning would fail the test
+    run.finish()
 
 
 def test_a_late_validation_loss_is_no_resume_and_goes_to_the_next_row():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import warnings
 import weakref
 from typing import TYPE_CHECKING
 
@@ -32,6 +34,7 @@ class LiveWatch:
         self._edits, self._edited = weakref.ref(edits), edits.edited
         self._watcher: Watcher | None = None
         self._last_step = -1
+        self._warned_of: set[str] = set()
 
     def __call__(self, rows: Observations) -> tuple[Finding, ...]:
         """The findings that new rows lead to."""
@@ -45,7 +48,9 @@ class LiveWatch:
         if not steps.size:
             return ()
         self._last_step = int(steps[-1])
-        return self._watcher.feed(steps, columns, rows.facts)
+        new = self._watcher.feed(steps, columns, rows.facts)
+        self._warn_of_failures(self._watcher)
+        return new
 
     def _read_past(self, watcher: Watcher, rows: Observations) -> None:
         """Let the watcher know what was recorded of the run before this process resumed it."""
@@ -71,7 +76,17 @@ class LiveWatch:
         if self._watcher is None:
             return ()
         self._update_schedule(self._watcher)
-        return self._watcher.finish()
+        new = self._watcher.finish()
+        self._warn_of_failures(self._watcher)
+        return new
+
+    def _warn_of_failures(self, watcher: Watcher) -> None:
+        """Warn once of each rule that failed; the others go on."""
+        for code, reason in watcher.failures.items():
+            if code not in self._warned_of:
+                self._warned_of.add(code)
+                with contextlib.suppress(RuntimeWarning):  # where warnings are errors
+                    warnings.warn(f"learnrate: {code}: {reason}", RuntimeWarning, stacklevel=2)
 
     @property
     def not_judged(self) -> str:

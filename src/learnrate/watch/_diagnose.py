@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from learnrate.watch._observations import Observations
     from learnrate.watch._rule import Rule
 
-__all__ = ["Diagnosis", "diagnose", "diagnose_reading"]
+__all__ = ["RULE_FAILED", "Diagnosis", "diagnose", "diagnose_reading"]
+
+RULE_FAILED = "the rule failed with"  # how the reason of a rule that failed begins
 
 _ORDER = {Severity.ERROR: 0, Severity.WARNING: 1, Severity.ADVICE: 2}
 
@@ -132,7 +134,7 @@ def _result(rule: Rule, reading: Reading, options: Options) -> Finding | str | N
         with np.errstate(all="ignore"):
             return rule.apply(reading, options.of(rule))
     except Exception as error:  # noqa: BLE001 - whatever a rule raises concerns that rule alone
-        return f"the rule failed with {type(error).__name__}: {error}; please report it"
+        return f"{RULE_FAILED} {type(error).__name__}: {error}; please report it"
 
 
 def _not_judged(rules: Iterable[Rule], not_run: Mapping[str, str]) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from learnrate._errors import ArgumentError
-from learnrate.watch._diagnose import Diagnosis, diagnose_reading
+from learnrate.watch._diagnose import RULE_FAILED, Diagnosis, diagnose_reading
 from learnrate.watch._observations import COLUMNS, Observations
 from learnrate.watch._reading import Reading
 from learnrate.watch._registry import Options, chosen_rules
@@ -43,6 +43,7 @@ class Watcher:
         ignore: the codes of rules to leave out.
 
     Attributes:
+        failures: the codes of the rules that failed, each with what it raised.
         not_judged: what could not be judged of the rate, and why; empty before `finish`.
 
     Raises:
@@ -78,6 +79,7 @@ class Watcher:
         self._rows = 0
         self._next_check = _FIRST_CHECK
         self._resumed_row = 0  # the row from which the present process counts
+        self.failures: dict[str, str] = {}
         self._reported: set[str] = set()
         self._last_codes: set[str] = set()
 
@@ -195,7 +197,11 @@ class Watcher:
             schedule=self._schedule,
             facts=self._facts,
         )
-        return diagnose_reading(Reading(observations, live=live), self._options, self._rules)
+        diagnosis = diagnose_reading(Reading(observations, live=live), self._options, self._rules)
+        for code, reason in diagnosis.not_run.items():
+            if reason.startswith(RULE_FAILED):
+                self.failures[code] = reason
+        return diagnosis
 
     def _report(self, findings: Iterable[Finding]) -> tuple[Finding, ...]:
         """The findings that were not reported before, which counts as reporting them."""
