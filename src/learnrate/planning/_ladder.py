@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from learnrate.planning._rung_losses import mean_losses, repeat_noise, trial_losses
-from learnrate.planning._surface import DRIFT_PRIOR, Surface
+from learnrate.planning._surface import DRIFT_PRIOR, LEAST_SLOPE, Surface
 from learnrate.planning._whole_runs import WholeRuns
 
 if TYPE_CHECKING:
@@ -202,7 +202,8 @@ class Ladder:
 
     def _centre(self, steps: int, shorter: Sequence[LadderTrial]) -> float:
         """The log of the best rate expected at a length, from the trials of shorter ones."""
-        if not any(math.isfinite(trial.log_loss) for trial in shorter):
+        lowest = min((trial.log_loss for trial in shorter), default=math.inf)
+        if self.start - lowest < LEAST_SLOPE:  # nothing was learned
             return self.expected_log_lr + DRIFT_PRIOR[0] * math.log(steps / self.total_steps)
         return self.surface(shorter).log_best(steps)[0]
 

@@ -15,12 +15,14 @@ measured and modelled log losses are both compressed logarithmically.
 $b$ is the drift of the best rate with the horizon, for trials that warm up as long as the whole run.
 It is estimated, and shrunk towards what our own sweeps show: -0.2 with standard deviation 0.15
 (DeepOBS baselines: median -0.45, plain SGD -0.08; arXiv:2409.19913: -0.32 at a fixed batch size).
-Before anything is learned, a network must move a certain way whatever the number of updates, so the
-best rate falls nearly as fast as the horizon rises. So the prior is -0.8 with standard deviation
-0.35 for trials without progress (defined below), and approaches the usual one exponentially. This
-prior, that of the range test and the noise are Student's t, because foreign work is not like ours.
+Before anything is learned, some networks must move a certain way whatever the number of updates, so
+their best rate falls as fast as the horizon rises; that of others stays just below divergence. So the
+prior is -0.45 with standard deviation 0.35 for trials without progress (defined below), and
+approaches the usual one exponentially. This prior, that of the range test and the noise are Student's t, because foreign work is not like ours.
 The best rates of trials that have hardly begun to learn lie off any such line, because divergence
-is what bounds them. $s_h$ is the standard deviation from the line: 1.5 over the progress of the
+is what bounds them, and if their log loss has fallen by less than a third of what that of the longest
+trials has, they do not count. The best rate of a length lies below every rate that diverged.
+$s_h$ is the standard deviation from the line: 1.5 over the progress of the
 trials, at most 1.5. Progress is the fall of the lowest log loss since the start, in units of the
 slope below. $\mu$ is shrunk towards the estimate of the range test.
 
@@ -54,7 +56,7 @@ __all__ = ["DRIFT_PRIOR", "LEAST_SLOPE", "Estimate", "Surface"]
 # Fitted to exhaustive sweeps at five horizons of the development cells of benchmarks/regret. A prior
 # is a mean and a standard deviation; of a factor, its median and the standard deviation of its log.
 DRIFT_PRIOR = (-0.2, 0.15)
-_DRIFT_UNLEARNED = (-0.8, 0.35)  # before anything is learned: rate times updates is what counts
+_DRIFT_UNLEARNED = (-0.45, 0.35)  # before anything is learned: rate times updates is what counts
 _LEARNED_AFTER = 1.5  # e-folds of horizon at the present slope
 _PRIOR_FREEDOM = 3.0  # of Student's t, whose heavy tails are for work unlike any seen
 _NOISE_FREEDOM = 4.0
@@ -63,6 +65,7 @@ _DEPTH_OF_SLOPE = (0.75, 0.8)
 _NOISE_OF_SLOPE = (0.15, 0.8)
 _USUAL_SLOPE = 0.27  # assumed if there is one horizon only
 LEAST_SLOPE = 0.03  # of a model that still learns; a smaller fall is noise
+_INFORMATIVE_FALL = 1 / 3  # of the fall of the longest trials
 _LINE_STD = (1.5, 1.5)  # of a best rate off the line: over the rung's progress, and at most
 _RANGE_TEST_STD = 1.0  # of the best rate around the range test's estimate: a factor of 2.7
 _MISFIT = 0.25  # how far the model may be off, as a share of the log loss above the lowest
@@ -239,6 +242,20 @@ class Surface:
             for steps, trials in self._by_steps.items()
         }
 
+    def _is_informative(self, steps: int) -> bool:
+        """Whether trials of a length have learned enough to say anything about a longer run.
+
+        Their log loss has fallen by a third of what that of the longest trials has, and by more than
+        noise.
+        """
+        lowest = {
+            length: min(trial.log_loss for trial in rung)
+            for length, rung in self._by_steps.items()
+        }
+        longest = self.start - lowest[max(lowest)]
+        fall = self.start - lowest[steps]
+        return steps == max(lowest) or fall >= max(LEAST_SLOPE, _INFORMATIVE_FALL * longest)
+
     def _line_std(self, steps: int) -> float:
         """The standard deviation of the log best rate of a length around the line.
 
@@ -266,7 +283,7 @@ class Surface:
 
     @cached_property
     def _log_prior_drift(self) -> np.ndarray:
-        """The log prior of the drift: -0.8 before anything is learned, -0.2 long after."""
+        """The log prior of the drift: -0.45 before anything is learned, -0.2 long after."""
         share = math.exp(-self.progress / _LEARNED_AFTER)
         mean, std = (
             usual + share * (unlearned - usual)
@@ -290,7 +307,8 @@ class Surface:
         first = _log_student(off**2, _PRIOR_FREEDOM)
         log_weight = first[:, None, None, None] + prior
         for steps, rung in self._rungs.items():
-            for drift, line in enumerate(self._lines(steps) if steps != without else ()):
+            counted = steps != without and self._is_informative(steps)
+            for drift, line in enumerate(self._lines(steps) if counted else ()):
                 log_weight[:, drift] += rung.given_line(line, len(self._optima))
         return np.asarray(log_weight)
 
@@ -413,7 +431,17 @@ def _log_likelihood(trials: Sequence[TrialLoss], optima: np.ndarray) -> np.ndarr
     level = (precision * (measured - modelled)).sum(-1) / precision.sum(-1)
     squares = precision * (measured - modelled - level[..., None]) ** 2
     log_density = _log_student(squares, _NOISE_FREEDOM) - 0.5 * np.log(variance)
-    return np.asarray(log_density.sum(-1))
+    bound = _log_probability_below_divergence(trials, optima)
+    return np.asarray(log_density.sum(-1) + bound[:, None, None, None])
+
+
+def _log_probability_below_divergence(
+    trials: Sequence[TrialLoss], optima: np.ndarray
+) -> np.ndarray:
+    """The log probability of each optimum, given that it lies below every rate that diverged."""
+    diverged = [trial.log_lr for trial in trials if math.isinf(trial.log_loss)]
+    above = np.maximum(0.0, optima - min(diverged, default=math.inf))
+    return _log_normal(above, 0.0, _GRID_STEP)
 
 
 def _finite_log_losses(trials: Sequence[TrialLoss]) -> np.ndarray:

@@ -20,7 +20,7 @@ _MISFIT = 0.3  # of a parabola, as a share of the log loss above the lowest
 _DRAWS = 400
 _QUANTILES = (0.1, 0.5, 0.9)
 _FLAT = 0.001  # log losses this close are not told apart
-_RESOLVED = 1 / 3  # of the gap beside the best rate, which the interval has at least on each side
+_RESOLVED = 1 / 2  # of the gap beside the best rate, which the interval has at least on each side
 _BETWEEN = 0.1  # how far the parabola may be off, as a share of how much higher the neighbours end
 
 
