@@ -290,7 +290,7 @@ def test_a_plan_killed_at_any_moment_goes_on_where_it_was(tmp_path):
         ({"budget": "90"}, "at most 1; got 90"),
         ({"budget": "0s"}, "a time such as 90s or 10min, .* got 0s"),
         ({"budget": "2 days"}, "a time such as 90s or 10min, .* got 2 days"),
-        ({"total_steps": 30, "budget": 0.5}, "is 15 updates; a plan needs at least 20"),
+        ({"total_steps": 30, "budget": 0.5}, "is 15 updates; a plan needs at least 22"),
     ],
 )
 def test_a_bad_argument_is_named_with_its_rule_and_value(arguments, message):

@@ -45,10 +45,21 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from learnrate.planning._loss_scale import compress, linex
+from learnrate.planning._rung_likelihood import (
+    CLIFFS,
+    DEPTHS,
+    GRID_STEP,
+    LOG_PRIOR_CLIFF,
+    MISFIT,
+    NOISES,
+    RungLikelihood,
+    finite_log_losses,
+    log_likelihood,
+    log_normal,
+    log_student,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from learnrate.planning._loss_scale import TrialLoss
 
 __all__ = ["DRIFT_PRIOR", "LEAST_SLOPE", "Estimate", "Surface"]
@@ -59,8 +70,6 @@ DRIFT_PRIOR = (-0.2, 0.15)
 _DRIFT_UNLEARNED = (-0.45, 0.35)  # before anything is learned: rate times updates is what counts
 _LEARNED_AFTER = 1.5  # e-folds of horizon at the present slope
 _PRIOR_FREEDOM = 3.0  # of Student's t, whose heavy tails are for work unlike any seen
-_NOISE_FREEDOM = 4.0
-_CLIFF_PRIOR = (1.2, 0.5)
 _DEPTH_OF_SLOPE = (0.75, 0.8)
 _NOISE_OF_SLOPE = (0.15, 0.8)
 _USUAL_SLOPE = 0.27  # assumed if there is one horizon only
@@ -68,17 +77,12 @@ LEAST_SLOPE = 0.03  # of a model that still learns; a smaller fall is noise
 _INFORMATIVE_FALL = 1 / 3  # of the fall of the longest trials
 _LINE_STD = (1.5, 1.5)  # of a best rate off the line: over the rung's progress, and at most
 _RANGE_TEST_STD = 1.0  # of the best rate around the range test's estimate: a factor of 2.7
-_MISFIT = 0.25  # how far the model may be off, as a share of the log loss above the lowest
 _DRIFT_CHANGE_STD = 0.16  # of the drift, per e-fold of horizon beyond the longest trial
 _FLATTENING = 0.3  # the curvature at the optimum falls as the horizon to this power
 _INDISTINGUISHABLE = 0.001  # log losses this close cannot be told apart by shorter trials
 _QUANTILE_80 = 1.397  # half-width of a central 80 % interval: Student's t, 8 degrees of freedom
 
 _DRIFTS = np.arange(-1.3, 0.61, 0.1)
-_CLIFFS = np.array([0.7, 1.0, 1.4, 2.0, 3.0])
-_DEPTHS = np.geomspace(0.005, 4.0, 14)
-_NOISES = np.array([0.005, 0.01, 0.02, 0.04, 0.08, 0.16])
-_GRID_STEP = 0.1
 
 
 @dataclass(frozen=True)
@@ -88,77 +92,6 @@ class Estimate:
     best: float
     low: float
     high: float
-
-
-@dataclass(frozen=True)
-class _RungLikelihood:
-    """What the trials of one length say.
-
-    Attributes:
-        optima: the log rates at which the optimum of this length may lie.
-        log_likelihood: over (optimum, cliff, depth, noise).
-        log_prior_depth: over depths.
-        line_std: the standard deviation of the optimum around the line through all lengths.
-    """
-
-    optima: np.ndarray
-    log_likelihood: np.ndarray
-    log_prior_depth: np.ndarray
-    line_std: float
-
-    @cached_property
-    def marginal(self) -> np.ndarray:
-        """Over (optimum, cliff, noise): each length has a depth of its own, which is summed out."""
-        return _log_sum_exp(self.log_likelihood + self.log_prior_depth[:, None], axis=2)
-
-    @cached_property
-    def _optimum_given_line(self) -> np.ndarray:
-        """The probability of each optimum (column), given a place of the line (row)."""
-        distance = self.optima - self.optima[:, None]
-        weight = np.exp(_log_normal(distance, 0.0, self.line_std))
-        return np.asarray(weight / weight.sum(axis=1, keepdims=True))
-
-    @cached_property
-    def _log_likelihood_of_line(self) -> np.ndarray:
-        """`marginal`, over the places of the line at this length instead of its optima."""
-        highest = self.marginal.max(axis=0)
-        likelihood = np.tensordot(
-            self._optimum_given_line, np.exp(self.marginal - highest), axes=1
-        )
-        return np.asarray(np.log(likelihood + 1e-300) + highest)
-
-    def given_line(self, lowest: float, count: int) -> np.ndarray:
-        """The log likelihood of `count` places of the line, the lowest of them at `lowest`."""
-        below, share = self._grid_place(lowest)
-        return np.asarray(
-            (1 - share) * self._log_likelihood_of_line[below : below + count]
-            + share * self._log_likelihood_of_line[below + 1 : below + count + 1]
-        )
-
-    def optimum(self, lines: Sequence[tuple[float, np.ndarray]]) -> np.ndarray:
-        """The posterior over the optimum, from weights of the line, each with its lowest place."""
-        weight = np.zeros_like(self.marginal)
-        for lowest, line in lines:
-            below, share = self._grid_place(lowest)
-            weight[below : below + len(line)] += (1 - share) * line
-            weight[below + 1 : below + len(line) + 1] += share * line
-        prior = np.tensordot(self._optimum_given_line.T, weight, axes=1)
-        return np.asarray((prior * np.exp(self.marginal - self.marginal.max())).sum(axis=(1, 2)))
-
-    def _grid_place(self, log_lr: float) -> tuple[int, float]:
-        """The grid point below a log rate, and the share of the way to the next one."""
-        place = (log_lr - float(self.optima[0])) / _GRID_STEP
-        return int(place), place % 1
-
-    def depth(self, optimum: float, log_prior_noise: np.ndarray) -> float:
-        """The expected depth if the optimum is known."""
-        index = int(
-            np.clip(round((optimum - self.optima[0]) / _GRID_STEP), 0, len(self.optima) - 1)
-        )
-        log_weight = self.log_likelihood[index] + _LOG_PRIOR_CLIFF[:, None, None] + log_prior_noise
-        weight = np.exp(log_weight - log_weight.max()).sum(axis=(0, 2))
-        weight = weight * np.exp(self.log_prior_depth)
-        return float((weight * _DEPTHS).sum() / weight.sum())
 
 
 @dataclass(frozen=True)
@@ -180,7 +113,7 @@ class Surface:
     @cached_property
     def _optima(self) -> np.ndarray:
         log_lrs = [self.expected_log_lr, *(trial.log_lr for trial in self.trial_losses)]
-        return np.arange(min(log_lrs) - 3.0, max(log_lrs) + 2.0, _GRID_STEP)
+        return np.arange(min(log_lrs) - 3.0, max(log_lrs) + 2.0, GRID_STEP)
 
     @cached_property
     def _by_steps(self) -> dict[int, list[TrialLoss]]:
@@ -210,32 +143,32 @@ class Surface:
 
     def _log_prior_of_share(self, values: np.ndarray, share: float, log_std: float) -> np.ndarray:
         """The log prior of a quantity that is about `share` of the slope."""
-        return _log_normal(np.log(values), math.log(share * self._assumed_slope), log_std)
+        return log_normal(np.log(values), math.log(share * self._assumed_slope), log_std)
 
     @cached_property
     def _log_prior_noise(self) -> np.ndarray:
-        return self._log_prior_of_share(_NOISES, *_NOISE_OF_SLOPE)
+        return self._log_prior_of_share(NOISES, *_NOISE_OF_SLOPE)
 
     def _log_prior_depth(self, steps: int) -> np.ndarray:
         share, log_std = _DEPTH_OF_SLOPE
-        return self._log_prior_of_share(_DEPTHS, share * self._relative_depth(steps), log_std)
+        return self._log_prior_of_share(DEPTHS, share * self._relative_depth(steps), log_std)
 
     def _relative_depth(self, steps: int) -> float:
         """The depth of a length over that of the longest trials: longer runs mind the rate less."""
         return float((max(self._by_steps) / steps) ** _FLATTENING)
 
     @cached_property
-    def _rungs(self) -> dict[int, _RungLikelihood]:
+    def _rungs(self) -> dict[int, RungLikelihood]:
         widest = max(map(abs, _DRIFTS)) * math.log(self.total_steps / min(self._by_steps))
         optima = np.arange(
-            self._optima[0] - widest - _GRID_STEP,
-            self._optima[-1] + widest + 2 * _GRID_STEP,
-            _GRID_STEP,
+            self._optima[0] - widest - GRID_STEP,
+            self._optima[-1] + widest + 2 * GRID_STEP,
+            GRID_STEP,
         )
         return {
-            steps: _RungLikelihood(
+            steps: RungLikelihood(
                 optima,
-                _log_likelihood(trials, optima),
+                log_likelihood(trials, optima),
                 self._log_prior_depth(steps),
                 self._line_std(steps),
             )
@@ -289,7 +222,7 @@ class Surface:
             usual + share * (unlearned - usual)
             for usual, unlearned in zip(DRIFT_PRIOR, _DRIFT_UNLEARNED, strict=True)
         )
-        return _log_student(((_DRIFTS - mean) / std) ** 2, _PRIOR_FREEDOM)
+        return log_student(((_DRIFTS - mean) / std) ** 2, _PRIOR_FREEDOM)
 
     def _lines(self, steps: int) -> np.ndarray:
         """The lowest place of the line at a length, for each drift."""
@@ -302,9 +235,9 @@ class Surface:
             without: a length whose trials are left out; None for the trials of all lengths.
         """
         prior = self._log_prior_drift[:, None, None]
-        prior = prior + _LOG_PRIOR_CLIFF[:, None] + self._log_prior_noise
+        prior = prior + LOG_PRIOR_CLIFF[:, None] + self._log_prior_noise
         off = (self._optima - self.expected_log_lr) / _RANGE_TEST_STD
-        first = _log_student(off**2, _PRIOR_FREEDOM)
+        first = log_student(off**2, _PRIOR_FREEDOM)
         log_weight = first[:, None, None, None] + prior
         for steps, rung in self._rungs.items():
             counted = steps != without and self._is_informative(steps)
@@ -325,12 +258,12 @@ class Surface:
     @cached_property
     def cliff(self) -> float:
         """The expected steepness of the loss above the optimum."""
-        return float((self._weights.sum(axis=(0, 1, 3)) * _CLIFFS).sum())
+        return float((self._weights.sum(axis=(0, 1, 3)) * CLIFFS).sum())
 
     @cached_property
     def noise(self) -> float:
         """The expected standard deviation of a trial's log loss."""
-        return float((self._weights.sum(axis=(0, 1, 2)) * _NOISES).sum())
+        return float((self._weights.sum(axis=(0, 1, 2)) * NOISES).sum())
 
     def depth(self, steps: int) -> float:
         """The expected curvature of the log loss at the optimum of a length.
@@ -345,7 +278,7 @@ class Surface:
         """The log of the best rate of a run of `steps` updates: median and standard deviation."""
         values, weight = self._line(steps) if steps not in self._rungs else self._optimum(steps)
         median, std = _median_and_std(values, weight)
-        return median, math.hypot(std, self._drift_std(steps), _GRID_STEP / 2)
+        return median, math.hypot(std, self._drift_std(steps), GRID_STEP / 2)
 
     def _line(self, steps: int) -> tuple[np.ndarray, np.ndarray]:
         """Places of the line at a length, and their weights."""
@@ -403,7 +336,7 @@ class Surface:
         regret = 0.0
         for shift, share in ((-1.2247 * drift_std, 0.3), (0.0, 0.4), (1.2247 * drift_std, 0.3)):
             distance = (math.log(lr) - self._optima + shift)[:, None]
-            regret += share * float((weight * compress(depth * linex(distance, _CLIFFS))).sum())
+            regret += share * float((weight * compress(depth * linex(distance, CLIFFS))).sum())
         return regret
 
     def fitted(self, steps: int, log_lr: np.ndarray) -> np.ndarray:
@@ -412,49 +345,10 @@ class Surface:
         median, _ = self.log_best(steps)
         tried = np.array([trial.log_lr for trial in rung])
         shape = compress(depth * linex(tried - median, self.cliff))
-        measured = _finite_log_losses(rung)
-        precision = 1.0 / (0.04**2 + (_MISFIT * (measured - measured.min())) ** 2)
+        measured = finite_log_losses(rung)
+        precision = 1.0 / (0.04**2 + (MISFIT * (measured - measured.min())) ** 2)
         level = float((precision * (measured - shape)).sum() / precision.sum())
         return np.asarray(level + compress(depth * linex(log_lr - median, self.cliff)))
-
-
-def _log_likelihood(trials: Sequence[TrialLoss], optima: np.ndarray) -> np.ndarray:
-    """Of trials of one length, over (optimum, cliff, depth, noise); their level is fitted."""
-    tried = np.array([trial.log_lr for trial in trials])
-    distance = tried - optima[:, None]
-    cost = np.stack([linex(distance, cliff) for cliff in _CLIFFS], axis=1)
-    modelled = compress(_DEPTHS[:, None] * cost[:, :, None, :])[:, :, :, None, :]
-    measured = _finite_log_losses(trials)
-    count = np.array([trial.count for trial in trials])
-    variance = _NOISES[:, None] ** 2 / count + (_MISFIT * (measured - measured.min())) ** 2
-    precision = 1.0 / variance
-    level = (precision * (measured - modelled)).sum(-1) / precision.sum(-1)
-    squares = precision * (measured - modelled - level[..., None]) ** 2
-    log_density = _log_student(squares, _NOISE_FREEDOM) - 0.5 * np.log(variance)
-    bound = _log_probability_below_divergence(trials, optima)
-    return np.asarray(log_density.sum(-1) + bound[:, None, None, None])
-
-
-def _log_probability_below_divergence(
-    trials: Sequence[TrialLoss], optima: np.ndarray
-) -> np.ndarray:
-    """The log probability of each optimum, given that it lies below every rate that diverged."""
-    diverged = [trial.log_lr for trial in trials if math.isinf(trial.log_loss)]
-    above = np.maximum(0.0, optima - min(diverged, default=math.inf))
-    return _log_normal(above, 0.0, _GRID_STEP)
-
-
-def _finite_log_losses(trials: Sequence[TrialLoss]) -> np.ndarray:
-    """The log losses of trials of one length, compressed, with a finite one for divergence.
-
-    A diverged trial counts as one e-fold above the worst that finished: it lies beyond the cliff,
-    and nobody can know how far.
-    """
-    losses = np.array([trial.log_loss for trial in trials])
-    finite = losses[np.isfinite(losses)]
-    worst = float(finite.max()) if finite.size else 0.0
-    log_losses = np.where(np.isfinite(losses), losses, worst + 1.0)
-    return np.asarray(log_losses.min() + compress(log_losses - log_losses.min()))
 
 
 def _median_and_std(values: np.ndarray, weight: np.ndarray) -> tuple[float, float]:
@@ -468,21 +362,3 @@ def _median_and_std(values: np.ndarray, weight: np.ndarray) -> tuple[float, floa
 def _normalised(log_weight: np.ndarray) -> np.ndarray:
     weight = np.exp(log_weight - log_weight.max())
     return np.asarray(weight / weight.sum())
-
-
-def _log_sum_exp(values: np.ndarray, axis: int) -> np.ndarray:
-    highest = values.max(axis=axis, keepdims=True)
-    summed = np.log(np.exp(values - highest).sum(axis=axis, keepdims=True)) + highest
-    return np.asarray(summed.squeeze(axis))
-
-
-def _log_student(squares: np.ndarray, freedom: float) -> np.ndarray:
-    """The log density of Student's t at squared distances in units of its scale."""
-    return np.asarray(-0.5 * (freedom + 1) * np.log1p(squares / freedom))
-
-
-def _log_normal(value: np.ndarray, mean: float, std: float) -> np.ndarray:
-    return np.asarray(-0.5 * ((value - mean) / std) ** 2)
-
-
-_LOG_PRIOR_CLIFF = _log_normal(np.log(_CLIFFS), math.log(_CLIFF_PRIOR[0]), _CLIFF_PRIOR[1])

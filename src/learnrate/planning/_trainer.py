@@ -40,7 +40,7 @@ __all__ = ["RANGE_TEST_STEPS", "PlanTrainer"]
 
 _RANGE = (1e-7, 1e3)
 _RANGE_TEST_SHARE = 0.08  # of the budget
-RANGE_TEST_STEPS = (10, 100)  # at least and at most
+RANGE_TEST_STEPS = (11, 100)  # at least and at most
 _FASTEST = 1e-7  # seconds of an update, at least
 _USUAL_LEAST = 20  # updates of a range test, if they are at most a quarter of the budget
 
@@ -68,7 +68,7 @@ class PlanTrainer:
     _validation_seconds: float = field(default=0.0, init=False)
 
     def range_test(self, updates: int, seed: int) -> RangeTest:
-        """One range test of 8 % of `updates`, at least 10 and at most 100 steps long."""
+        """One range test of 8 % of `updates`, at least 11 and at most 100 steps long."""
         iters = max(round(_RANGE_TEST_SHARE * updates), min(_USUAL_LEAST, updates // 4))
         iters = int(np.clip(iters, *RANGE_TEST_STEPS))
         lrs = rates_between(*_RANGE, iters, "exponential")
