@@ -162,6 +162,13 @@ def log_student(squares: np.ndarray, freedom: float) -> np.ndarray:
 
 
 def log_normal(value: np.ndarray, mean: float, std: float) -> np.ndarray:
+    """The log density of a normal distribution, to a constant.
+
+    Args:
+        value: where.
+        mean: of the distribution.
+        std: its standard deviation, above 0.
+    """
     return np.asarray(-0.5 * ((value - mean) / std) ** 2)
 
 
