@@ -44,7 +44,7 @@ class Measure:
     every: int = 1
     gradient_every: int | None = None
     update_every: int | None = None
-    path_share: float = 0.02
+    path_share: float = 0.01
     clip_norm: float | None = None
     watch: bool = True
     planned: Schedule | None = None
