@@ -22,7 +22,7 @@ __all__ = ["PathMeter"]
 _SAMPLE = 16_384  # weights
 _CHECKPOINTS = 16  # held at most; then every second one is dropped and the stride is doubled
 _LEAST = 9  # checkpoints for a measurement
-_ADVANCE = 0.005  # seconds that may be spent at once
+_ADVANCE = 0.01  # seconds that may be spent at once
 _GROWTH = 1.15  # factor by which the path must have grown from one measurement to the next
 
 
