@@ -183,7 +183,7 @@ def attach(
     meter = UpdateMeter(measure.clip_norm, gradient, Cadence(measure.update_every))
     path = None
     if recorder is not None and measure.path_share > 0 and len(optimizers) == 1 and not sharded:
-        path = PathMeter(measure.path_share)
+        path = PathMeter(measure.path_share, total_steps)
     recording = Recording(
         recorder, rates, meter, numbers, every=measure.every, step=step, path=path
     )

@@ -22,6 +22,7 @@ __all__ = ["PathMeter"]
 _SAMPLE = 16_384  # weights
 _CHECKPOINTS = 16  # held at most; then every second one is dropped and the stride is doubled
 _LEAST = 9  # checkpoints for a measurement
+_PARTS = 64  # of a run of known length, one for each of the first checkpoints
 _ADVANCE = 0.01  # seconds that may be spent at once
 _GROWTH = 1.15  # factor by which the path must have grown from one measurement to the next
 
@@ -36,10 +37,13 @@ class PathMeter:
 
     Args:
         share: of the run's time that may be spent; a checkpoint that would exceed it waits.
+        total_steps: updates of the whole run; None if unknown. A path is not judged in its first
+            updates, so they need few checkpoints.
     """
 
-    def __init__(self, share: float) -> None:
+    def __init__(self, share: float, total_steps: int | None = None) -> None:
         self._share = share
+        self._first_stride = max(1, (total_steps or 0) // _PARTS)
         self.restart()
 
     def restart(self) -> None:
@@ -47,7 +51,7 @@ class PathMeter:
         self._first_step: int | None = None
         self._began = 0.0
         self._spent = 0.0
-        self._stride = 1
+        self._stride = self._first_stride
         self._next: float = 0
         self._steps: list[int] = []
         self._weights: list[torch.Tensor] = []
