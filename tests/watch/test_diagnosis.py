@@ -31,7 +31,7 @@ def faulty(runs, kind):
     elif kind == "never decayed":
         lr = np.full(400, 0.1)
     elif kind == "swings":
-        loss[150:240] += 0.7
+        loss[150:240] += 1.3
     elif kind == "slow":
         loss = 2.3 - 0.4 * np.cumsum(lr) / lr.sum() + 0.01 * runs.loss(floor=0.0, over=1e-3)
     elif kind == "chance":

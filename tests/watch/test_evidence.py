@@ -150,7 +150,7 @@ def test_plateau_does_not_cut_during_a_steady_fall_far_from_zero():
 @pytest.mark.parametrize("objective", [name for name in OBJECTIVES if name != "descent"])
 def test_a_declared_objective_without_progress_leaves_what_is_certain(runs, objective):
     facts = {"objective": objective}
-    swing = runs.loss() + 0.7 * ((np.arange(400) >= 150) & (np.arange(400) < 240))
+    swing = runs.loss() + 1.3 * ((np.arange(400) >= 150) & (np.arange(400) < 240))
     lr = runs.rate()
     diagnosis = runs.diagnose(loss=swing, lr=lr, facts=facts)
     assert diagnosis.codes() == []
@@ -190,6 +190,20 @@ def test_an_explosion_of_the_first_steps_is_a_divergence_and_falling_back_is_no_
     (finding,) = runs.diagnose(loss=loss, lr=np.full(400, 1.0)).findings
     assert finding.code == "LR101"
     assert finding.evidence["start"] == 2.31
+
+
+def test_a_loss_that_rises_is_said_to_be_a_fault_only_if_it_should_fall(runs):
+    loss = 1.0 + np.minimum(np.arange(400) / 100, 1) + 0.02 * runs.loss(noise=1.0, over=1e-3)
+    diagnosis = runs.diagnose(loss=loss, lr=runs.rate())
+    assert diagnosis.findings == ()
+    assert "if it should fall, the rate is likely too high" in diagnosis.not_judged
+
+
+def test_a_loss_that_grows_by_orders_of_magnitude_exploded_however_gradually(runs):
+    noise = np.random.default_rng(0).standard_normal(400)
+    loss = 1.0 + np.exp(np.arange(400) / 10) * (1e-3 + 1e-4 * noise) + 0.01 * noise
+    (finding,) = runs.diagnose(loss=loss, lr=runs.rate()).findings
+    assert (finding.code, finding.evidence["start"]) == ("LR101", pytest.approx(1.0, abs=0.05))
 
 
 @pytest.mark.parametrize(

@@ -73,7 +73,7 @@ def test_what_is_less_than_that_does_not_recur(runs, firsts, height, length):
 def test_rises_that_last_are_a_swing_and_not_spikes(runs):
     firsts = (100, 180, 260, 340)
     assert runs.codes(loss=spiked(runs, firsts, length=14), lr=runs.rate()) == ["LR102"]
-    assert runs.codes(loss=spiked(runs, (180, 280), length=45), lr=runs.rate()) == ["LR103"]
+    assert runs.codes(loss=spiked(runs, (180, 280), 1.5, length=45), lr=runs.rate()) == ["LR103"]
 
 
 def test_a_loss_that_is_high_for_most_of_the_run_shows_no_course_to_be_judged_by(runs):
@@ -92,23 +92,23 @@ def test_recurring_spikes_are_not_a_missing_warm_up_even_if_the_first_comes_earl
 
 def test_a_swing_in_the_first_quarter_of_a_run_that_goes_on_is_not_judged_yet(runs):
     loss = runs.loss()
-    loss[150:240] += 0.7
+    loss[150:240] += 1.3
     known = {"loss": loss, "lr": runs.rate(), "only": ["LR103"]}
     assert runs.codes(**known, total_steps=400) == ["LR103"]
     assert runs.codes(**known, total_steps=2000) == []
 
 
-def test_a_loss_that_swings_back_by_a_third_of_its_fall_oscillates(runs):
+def test_a_loss_that_swings_back_by_two_thirds_of_its_fall_oscillates(runs):
     loss = runs.loss()
-    loss[150:240] += 0.7
+    loss[150:240] += 1.3
     (finding,) = runs.diagnose(loss=loss, lr=runs.rate()).findings
     assert finding.code == "LR103"
-    assert finding.evidence["high"] - finding.evidence["low"] == pytest.approx(0.7, abs=0.1)
+    assert finding.evidence["high"] - finding.evidence["low"] == pytest.approx(1.3, abs=0.1)
 
 
-def test_a_swing_by_a_tenth_does_not(runs):
+def test_a_swing_by_a_third_does_not(runs):
     loss = runs.loss()
-    loss[150:240] += 0.2
+    loss[150:240] += 0.7
     assert runs.codes(loss=loss, lr=runs.rate()) == []
 
 

@@ -39,13 +39,16 @@ def checked_objective(owner: str, objective: object) -> str:
     return objective
 
 
-def why_loss_says_nothing(objective: str, signal: float, needed_signal: float) -> str | None:
+def why_loss_says_nothing(
+    objective: str, signal: float, needed_signal: float, *, rises: bool
+) -> str | None:
     """Why the rate of a run cannot be judged from its loss; None if it can.
 
     Args:
         objective: one of `OBJECTIVES`.
         signal: the fall of the loss, in standard deviations around it.
         needed_signal: the least signal of a loss that tells something.
+        rises: whether the loss ends clearly above its start.
     """
     if objective != "descent":
         return (
@@ -54,6 +57,11 @@ def why_loss_says_nothing(objective: str, signal: float, needed_signal: float) -
         )
     if signal >= needed_signal:
         return None
+    if rises:
+        return (
+            "the loss ends above its start: if it should fall, the rate is likely too high, and for "
+            f"some objectives that is usual; {_JUDGES}"
+        )
     return (
         f"the loss does not fall clearly beyond its own variation ({signal:.2g} standard "
         f"deviations where {needed_signal:.2g} are needed), so it says nothing about the rate; "

@@ -196,7 +196,9 @@ class Reading:
     @cached_property
     def why_not_judged(self) -> str | None:
         """Why the rate cannot be judged from this loss; None if it can."""
-        return why_loss_says_nothing(self.objective, self.signal, self.needed_signal)
+        has_levels = self.levels.value.size >= _FIRST_LOSSES
+        rises = has_levels and self.end - self.start > _EXPLODED * self.level_error
+        return why_loss_says_nothing(self.objective, self.signal, self.needed_signal, rises=rises)
 
     @cached_property
     def start(self) -> float:

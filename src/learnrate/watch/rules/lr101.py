@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["RULE", "DivergedOptions"]
 
 
+_FIRST_ROWS = 7
 _LEAST_ROWS = 20  # for a verdict on finite losses
 _NORMAL_80 = 2.5631  # width of the middle 80 % of a normal distribution, in standard deviations
 
@@ -36,6 +37,8 @@ class DivergedOptions(RuleOptions):
         stays: it must have held that level for this many levels, and must not have come back for as
             many. A level is the median of a sixtieth of the rows.
         stays_live: while a run goes on, it must not have come back for this many levels.
+        explosion: a loss has exploded if all its last levels lie above its first losses by this many
+            times the difference of neighbours among the first losses.
         burst: a loss that never fell has diverged if it rose for three rows by this many standard
             deviations of the later losses above its start and above them, and has not come below its
             start since.
@@ -47,6 +50,7 @@ class DivergedOptions(RuleOptions):
     jump: float = 0.5
     stays: float = 3
     stays_live: float = 6
+    explosion: float = 1e6
     burst: float = 50.0
 
 
@@ -75,7 +79,31 @@ def _check(reading: Reading, options: DivergedOptions) -> Finding | None:
         )
     if finite_rows.size < _LEAST_ROWS or not reading.is_descent:
         return None
-    return _left_its_level(reading, options) or _burst(reading, options)
+    return (
+        _exploded(reading, options)
+        or _left_its_level(reading, options)
+        or _burst(reading, options)
+    )
+
+
+def _exploded(reading: Reading, options: DivergedOptions) -> Finding | None:
+    """A loss that ends by orders of magnitude above anything that its first rows show."""
+    loss, levels = reading.finite_loss, reading.levels
+    first = loss.value[:_FIRST_ROWS]
+    usual = float(np.quantile(np.abs(np.diff(first)), 0.25))
+    limit = float(first.min()) + options.explosion * usual
+    below = np.flatnonzero(levels.value <= limit)
+    since = int(below[-1]) + 1 if below.size else 0
+    if usual == 0 or since > levels.value.size - int(options.stays):
+        return None
+    step = int(levels.step[since])
+    return _finding(
+        reading,
+        step,
+        f"The loss exploded near step {step:,}: it began at {reading.start:.3g} and ends at "
+        f"{reading.end:.3g}.",
+        {"start": reading.start, "end": reading.end},
+    )
 
 
 def _left_its_level(reading: Reading, options: DivergedOptions) -> Finding | None:

@@ -24,7 +24,9 @@ class OscillatingOptions(RuleOptions):
 
     Attributes:
         back: the loss must have risen on the way by more than this share of its whole fall.
-        noise: that rise must exceed this many standard errors of a level.
+        noise: that rise must exceed this many standard errors of a level. The largest rise among
+            60 levels of stationary noise exceeds it in 1 % of cases if neighbours have a
+            correlation of 0.8.
         turns: the correlation of neighbouring changes of the loss must have come this share of the
             way from that of independent losses, -1/2, to that of a bounce between two values, -1.
         size: the standard deviation of losses that bounce must be at least this share of the whole
@@ -33,8 +35,8 @@ class OscillatingOptions(RuleOptions):
             is not known before.
     """
 
-    back: float = 0.25
-    noise: float = 4.0
+    back: float = 0.5
+    noise: float = 12.0
     turns: float = 0.6
     size: float = 0.05
     share_done: float = 0.25
@@ -42,7 +44,7 @@ class OscillatingOptions(RuleOptions):
 
 def _check(reading: Reading, options: OscillatingOptions) -> Finding | None:
     levels, fall = reading.levels, reading.fall
-    if fall <= 0 or reading.steps_done < options.share_done * reading.total_steps:
+    if reading.steps_done < options.share_done * reading.total_steps:
         return None
     rise, low, high = reading.largest_rise
     if rise > max(options.back * fall, options.noise * reading.level_error):
@@ -50,7 +52,7 @@ def _check(reading: Reading, options: OscillatingOptions) -> Finding | None:
         bottom, top = float(levels.value[low]), float(levels.value[high])
         message = (
             f"The loss swings: from {bottom:.3g} near step {step:,} it rose to {top:.3g} near "
-            f"step {int(levels.step[high]):,}, by {share_text(rise / fall)} of all that the run "
+            f"step {int(levels.step[high]):,}, by {_share_in_words(rise, fall)} all that the run "
             "had gained."
         )
         return _finding(reading, step, message, {"low": bottom, "high": top})
@@ -58,7 +60,7 @@ def _check(reading: Reading, options: OscillatingOptions) -> Finding | None:
     late = reading.finite_loss.value[half:]
     change = np.diff(late) - np.diff(late).mean()
     std = float(np.std(change)) / 2.0
-    if std < options.size * fall or change.size < 20:
+    if fall <= 0 or std < options.size * fall or change.size < 20:
         return None
     correlation = float((change[1:] * change[:-1]).sum() / (change * change).sum())
     # The changes of independent values have -1/2, those of a bounce between two values -1.
@@ -70,6 +72,10 @@ def _check(reading: Reading, options: OscillatingOptions) -> Finding | None:
     )
     step = int(reading.finite_loss.step[half])
     return _finding(reading, step, message, {"bounce": 2 * std, "correlation": correlation})
+
+
+def _share_in_words(rise: float, fall: float) -> str:
+    return f"{share_text(rise / fall)} of" if rise < fall else "more than"
 
 
 def _finding(reading: Reading, step: int, message: str, evidence: dict[str, object]) -> Finding:
@@ -94,7 +100,7 @@ RULE = Rule(
     needs=("loss",),
     options=OscillatingOptions(),
     check=_check,
-    example=lambda run: run.observed(loss=run.raised_loss(220, 330, 0.9)),
+    example=lambda run: run.observed(loss=run.raised_loss(220, 330, 1.5)),
     judges="a rate that is too high",
     explains=frozenset({"LR301", "LR201", "LR302"}),
 )
