@@ -67,7 +67,7 @@ regret: $(VENV)/.bench  ## every finder against exhaustive sweeps; what is store
 corpus: $(VENV)/.bench  ## runs with faults and without, and what the findings say of them
 	$(BIN)/python benchmarks/watch_corpus.py --page docs/findings/measured.md
 	PYTHONPATH=benchmarks $(BIN)/python -m watch_families train
-	PYTHONPATH=benchmarks $(BIN)/python -m watch_families table --page docs/findings/measured.md
+	PYTHONPATH=benchmarks $(BIN)/python -m watch_families table --defaults --page docs/findings/measured.md
 
 claims: $(VENV)/.dev  ## what is said about learning rates, tested again; minutes
 	$(BIN)/learnrate claims run all --out src/learnrate/claims/results

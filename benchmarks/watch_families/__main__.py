@@ -9,7 +9,7 @@ Every command takes `--families WORD,WORD` (families whose names contain a word)
 `attach` records more than before (the sweeps are kept then), and `--half`, which trains every other
 run. `score` judges with the default
 thresholds and lists by name what is judged wrongly. `table` judges each family with thresholds that
-are chosen without it.
+are chosen without it, or with the defaults (`--defaults`).
 """
 
 from __future__ import annotations
@@ -24,11 +24,13 @@ from _page import write_section
 from .corpus import train_family
 from .families import FAMILIES
 from .leave_out import left_out_scores
-from .scoring import scores
+from .scoring import Score, scores
 from .table import named_lists, page_text
 from .views import VIEWS
 
 __all__ = ["main"]
+
+Scores = tuple[dict[str, Score], dict[str, dict[str, Score]]]
 
 
 def main() -> None:
@@ -47,18 +49,26 @@ def main() -> None:
     elif arguments.command == "score":
         _score(families)
     else:
-        text = page_text(*left_out_scores(families, VIEWS))
+        text = page_text(*(_with_defaults if arguments.defaults else _left_out)(families))
         if arguments.page:
             write_section(arguments.page, "watch-families", text)
         print(text)
 
 
-def _score(families: list[str]) -> None:
-    """Judge with the default thresholds, and list what is judged wrongly."""
-    pooled = scores(families=families)
+def _left_out(families: list[str]) -> Scores:
+    return left_out_scores(families, VIEWS)
+
+
+def _with_defaults(families: list[str]) -> Scores:
     by_family = {family: scores(families=[family]) for family in families}
     present = {family: by_view for family, by_view in by_family.items() if by_view["live"].healthy}
-    print(page_text(pooled, present))
+    return scores(families=families), present
+
+
+def _score(families: list[str]) -> None:
+    """Judge with the default thresholds, and list what is judged wrongly."""
+    pooled, by_family = _with_defaults(families)
+    print(page_text(pooled, by_family))
     print(named_lists(pooled))
 
 
@@ -71,6 +81,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--data", help="folder of the data sets")
     parser.add_argument("--again", action="store_true", help="train stored runs anew")
     parser.add_argument("--half", action="store_true", help="train only every other run")
+    parser.add_argument("--defaults", action="store_true", help="table: the default thresholds")
     parser.add_argument("--page", type=Path, help="write the tables into this page")
     return parser.parse_args()
 

@@ -30,7 +30,7 @@ GRID = {
 """The threshold that matters most of each rule that has one to choose."""
 
 _FACTORS = (0.7, 1.0, 1.4)  # of the default
-_VIEWS = ("live", "60 rows")  # the thresholds are chosen in these
+_VIEWS = ("full", "60 rows")  # the thresholds are chosen in these
 _FALSE_ALARM = 5.0  # what a warned healthy run costs against a fault that is named
 _OPPOSITE = 10.0  # what a run costs that is told to go the wrong way
 

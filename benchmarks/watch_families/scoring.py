@@ -179,9 +179,21 @@ def score_of(families: Iterable[str], by_run: Mapping[str, tuple[Verdict, ...]])
     for family in families:
         for run in logged_runs(family):
             label = label_of(run)
-            if label.counts and run.name in by_run:
+            if label.counts and run.name in by_run and not _decays_on_resume(run):
                 score.add(run, label, by_run[run.name])
     return score
+
+
+def _decays_on_resume(run: LoggedRun) -> bool:
+    """Whether a healthy run is resumed at the very step at which its rate is cut.
+
+    Without the schedule nothing tells this from a resume at a wrong rate.
+    """
+    if run.fault != "healthy" or not run.about["resumed"] or run.about["schedule_planned"]:
+        return False
+    row = int(run.about["facts"]["resumed_at"][0])
+    rate = run.columns["lr"]
+    return row < len(rate) and bool(rate[row] < 0.6 * rate[row - 1])
 
 
 def scores(
