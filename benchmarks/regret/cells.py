@@ -100,7 +100,6 @@ CELLS: tuple[Cell, ...] = (
     *_FIRST,
     # tables
     Cell("iris-mlp", "nadam", 1, 300, 3e-3),
-    Cell("iris-linear", "plain", None, 200, 0.5),
     Cell("wine-bn", "sgd", 16, 200, 0.03),
     Cell("cancer-drop", "adadelta", 16, 400, 1.0),
     Cell("cancer-drop", "adam", 32, 300, 3e-3),

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from .cells import Cell
 
-__all__ = ["METHODS"]
+__all__ = ["METHODS", "fastai_test"]
 
 _ITERS = 100
 
@@ -130,7 +130,8 @@ def _lightning(cell: Cell, task: Task, seed: int) -> Pick:
 
 
 @lru_cache(maxsize=8)  # four rules use the same test
-def _fastai_test(cell: Cell, seed: int) -> RangeTest:
+def fastai_test(cell: Cell, seed: int) -> RangeTest:
+    """The range test as fastai makes it."""
     lrs = np.geomspace(1e-7, 10, _ITERS)
     losses = np.full(_ITERS, math.nan)
     memory, weighted_sum, weight, lowest = 0.98, 0.0, 0.0, math.inf
@@ -151,7 +152,7 @@ def _fastai_test(cell: Cell, seed: int) -> RangeTest:
 
 def _fastai(rule: str) -> Callable[[Cell, Task, int], Pick]:
     def pick(cell: Cell, _: Task, seed: int) -> Pick:
-        test = _fastai_test(cell, seed)
+        test = fastai_test(cell, seed)
         rate = test.rules[rule]
         return Pick(
             rate, int(test.reached[0]) / cell.total_steps, "" if rate else "the curve is too short"

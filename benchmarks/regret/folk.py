@@ -17,7 +17,22 @@ if TYPE_CHECKING:
 
 __all__ = ["METHODS"]
 
-_LIKE_ADAM = ("adam", "adamw", "rmsprop")
+_LIKE_ADAM = ("adam", "adamw", "nadam", "radam", "rmsprop")
+_DEFAULTS = {
+    "sgd": 1e-3,
+    "plain": 1e-3,
+    "nesterov": 1e-3,
+    "adam": 1e-3,
+    "adamw": 1e-3,
+    "nadam": 2e-3,
+    "radam": 1e-3,
+    "adamax": 2e-3,
+    "rmsprop": 1e-2,
+    "adagrad": 1e-2,
+    "adadelta": 1.0,
+    "sparseadam": 1e-3,
+    "muon": 1e-3,
+}
 
 
 def _constant(rate: float) -> Callable[[Cell, Task, int], Pick]:
@@ -25,8 +40,7 @@ def _constant(rate: float) -> Callable[[Cell, Task, int], Pick]:
 
 
 def _torch_default(cell: Cell, _task: Task, _seed: int) -> Pick:
-    defaults = {"sgd": 1e-3, "adam": 1e-3, "adamw": 1e-3, "rmsprop": 1e-2, "adagrad": 1e-2}
-    return Pick(defaults[cell.optimizer], 0.0)
+    return Pick(_DEFAULTS[cell.optimizer], 0.0)
 
 
 METHODS = [
@@ -45,10 +59,16 @@ METHODS = [
             name=f"SGD {text}",
             version="1",
             pick=_constant(float(text)),
-            applies=lambda cell: cell.optimizer == "sgd",
+            applies=lambda cell: cell.optimizer in {"sgd", "nesterov"},
             seeds=1,
         )
         for text in ("0.1", "0.01")
     ),
-    Method(name="torch's default", version=torch.__version__, pick=_torch_default, seeds=1),
+    Method(
+        name="torch's default",
+        version=torch.__version__,
+        pick=_torch_default,
+        applies=lambda cell: cell.optimizer in _DEFAULTS,
+        seeds=1,
+    ),
 ]

@@ -12,9 +12,23 @@ if TYPE_CHECKING:
 
     from .cells import Cell
 
-__all__ = ["Method", "Pick", "chosen_methods"]
+__all__ = ["Method", "Pick", "chosen_methods", "fitted_domains"]
 
 SEEDS = (1001, 1002, 1003)  # of the methods; the truth has other seeds
+
+_FIRST_DOMAINS = frozenset({"image classes", "text", "table classes", "fine-tuning"})
+
+# The domains whose cells constants of a method were fitted to, by how its name begins. A method whose
+# rows are each measured with a fit without their domain has none. Peers were not fitted to any.
+_FITTED_TO = {"first plan": _FIRST_DOMAINS, "plan": _FIRST_DOMAINS, "find": _FIRST_DOMAINS}
+
+
+def fitted_domains(method: str) -> frozenset[str]:
+    """The domains that a method was fitted to, by its name."""
+    return next(
+        (domains for start, domains in _FITTED_TO.items() if method.startswith(f"{start},")),
+        frozenset(),
+    )
 
 
 @dataclass(frozen=True)
@@ -60,9 +74,9 @@ class Method:
 
 def all_methods() -> list[Method]:
     """Every method, in the order of the table."""
-    from . import finders, folk, ours, tuners, tuning_free  # noqa: PLC0415 - the peers are slow to load
+    from . import finders, folk, grids, ours, tuners, tuning_free  # noqa: PLC0415 - the peers are slow to load
 
-    modules = (ours, finders, folk, tuners, tuning_free)
+    modules = (ours, finders, grids, folk, tuners, tuning_free)
     return [method for module in modules for method in module.METHODS]
 
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["draw"]
 
-# Text, dots of the other cells, dots of the held-out cells, medians.
+# Text, dots of domains that a method was fitted to, dots of domains left out, medians.
 COLOURS = {
     "light": ("#1B1F24", "#0072B2", "#D55E00", "#1B1F24"),
     "dark": ("#E8EAED", "#56B4E9", "#FF9A4D", "#E8EAED"),
@@ -50,7 +50,7 @@ def draw(scores: Sequence[Score], folder: Path) -> None:
             plt.close(figure)
 
 
-def _draw(axes: Axes, scores: Sequence[Score], other: str, held_out: str, median: str) -> None:
+def _draw(axes: Axes, scores: Sequence[Score], other: str, left_out: str, median: str) -> None:
     order = [summary for summary in reversed(summaries(scores)) if summary.refused < summary.rows]
     draws = np.random.default_rng(0)
     for height, summary in enumerate(order):
@@ -59,10 +59,12 @@ def _draw(axes: Axes, scores: Sequence[Score], other: str, held_out: str, median
             for score in scores
             if score.method == summary.method and score.excess is not None
         ]
-        for apart, colour in ((False, other), (True, held_out)):
-            x = [_position(score.excess) for score in answered if score.cell.held_out == apart]
+        for apart, colour in ((False, other), (True, left_out)):
+            x = [_position(score.excess) for score in answered if score.left_out == apart]
             y = height + draws.uniform(-0.28, 0.28, len(x))
-            label = ("other cells", "held-out cells")[apart] if height == 0 else None
+            label = (
+                ("domains it was fitted to", "domains left out")[apart] if height == 0 else None
+            )
             axes.scatter(x, y, s=9, color=colour, alpha=0.6, linewidths=0, label=label)
         label = "median" if height == 0 else None
         x = [_position(summary.median)]

@@ -10,6 +10,7 @@ import numpy as np
 
 from . import rows, truth
 from .best import Best, best_of
+from .methods import fitted_domains
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -50,12 +51,18 @@ class Score:
     width: float | None
     note: str
 
+    @property
+    def left_out(self) -> bool:
+        """Whether the method was fitted without the domain of the cell."""
+        return self.cell.domain not in fitted_domains(self.method)
+
 
 @dataclass(frozen=True)
 class Summary:
     """A summary of a method's rows. The excess of a row that diverged counts as infinite."""
 
     method: str
+    cells: int
     rows: int
     refused: int
     diverged: float
@@ -118,6 +125,7 @@ def _summary(method: str, group: Sequence[Score]) -> Summary:
     none = len(answered) == 0
     return Summary(
         method=method,
+        cells=len({score.cell.name for score in group}),
         rows=len(group),
         refused=len(group) - len(answered),
         diverged=0.0 if none else float(np.isinf(answered).mean()),

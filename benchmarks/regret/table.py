@@ -10,6 +10,7 @@ from _page import table, write_section
 
 from . import ours, rows, truth
 from .best import best_of
+from .methods import fitted_domains
 from .scores import bests, quantile, scores, summaries
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ __all__ = ["show"]
 
 _HEADER = [
     "method",
+    "cells",
     "rows",
     "median excess",
     "90th percentile",
@@ -43,10 +45,8 @@ def show(cells: Sequence[Cell], page: Path | None) -> None:
         "cells": _cells(cells),
         "ratios": _ratios(cells),
         "methods": _methods(scored, "every cell"),
-        "held-out": _methods([score for score in scored if score.cell.held_out], "held-out cells"),
-        "seen": _methods(
-            [score for score in scored if not score.cell.held_out], "the other cells"
-        ),
+        "left-out": _methods(_left_out(scored), "cells of domains left out"),
+        "domains": _domains(scored),
         "intervals": _intervals(scored),
         "worst": _worst(scored),
     }
@@ -63,13 +63,15 @@ def show(cells: Sequence[Cell], page: Path | None) -> None:
 def _versions() -> str:
     """A note if learnrate's own rows are of other code than the present one; else nothing."""
     current = {method.name: method.version for method in ours.METHODS}
-    stored = [row for row in rows.read().values() if row["method"] in current]
-    if all(row["version"] == current[row["method"]] for row in stored):
+    earlier = {
+        row["method"]
+        for row in rows.read().values()
+        if row["method"] in current and row["version"] != current[row["method"]]
+    }
+    if not earlier:
         return ""
-    return (
-        "The rows of **plan** and **find** were measured before the names in their code were "
-        "changed, with the same method. They will be measured again with the next method."
-    )
+    names = ", ".join(f"**{name}**" for name in sorted(earlier))
+    return f"These rows were measured with an earlier version of the code: {names}."
 
 
 def percent(share: float) -> str:
@@ -87,10 +89,44 @@ def _methods(scored: Sequence[Score], which: str) -> str:
     return f"{which.capitalize()} ({count}):\n\n{table(_HEADER, lines)}"
 
 
+def _left_out(scored: Sequence[Score]) -> list[Score]:
+    """The scores in domains that neither their method nor today's methods were fitted to."""
+    fitted = frozenset[str]().union(*(fitted_domains(method.name) for method in ours.METHODS))
+    return [score for score in scored if score.left_out and score.cell.domain not in fitted]
+
+
+_COMPARED = (
+    "plan, budget 0.5",
+    "plan, budget 0.25",
+    "plan, budget 0.1",
+    "first plan, budget 0.5",
+    "plain grid, 5 of T/10",
+    "fastai minimum/10",
+)
+
+
+def _domains(scored: Sequence[Score]) -> str:
+    """The median and the worst excess of some methods in each domain."""
+    names = [name for name in _COMPARED if any(score.method == name for score in scored)]
+    lines = []
+    for domain in dict.fromkeys(score.cell.domain for score in scored):
+        group = [score for score in scored if score.cell.domain == domain]
+        count = len({score.cell.name for score in group})
+        summary_of = {summary.method: summary for summary in summaries(group)}
+        columns = [_middle_and_worst(summary_of.get(name)) for name in names]
+        lines.append([domain, str(count), *columns])
+    return table(["domain", "cells", *(f"{name}: median, worst" for name in names)], lines)
+
+
+def _middle_and_worst(summary: Summary | None) -> str:
+    return "" if summary is None else f"{percent(summary.median)}, {percent(summary.worst)}"
+
+
 def _line(summary: Summary) -> list[str]:
     ratios = "" if summary.ratios is None else "{:.2g} to {:.2g}".format(*summary.ratios)
     return [
         summary.method,
+        str(summary.cells),
         str(summary.rows),
         percent(summary.median),
         percent(summary.ninth),

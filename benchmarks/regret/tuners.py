@@ -8,16 +8,13 @@ is pruned. Each trial is annealed over its own length, like the trials of a plan
 from __future__ import annotations
 
 import logging
-import math
-from dataclasses import dataclass, field
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
-from learnrate import schedule
-from learnrate.trials import Trial, preserved, run_trial
+from learnrate.trials import preserved
 
 from .methods import Method, Pick
-from .truth import SHAPE
+from .trial_budget import FEWEST_STEPS, WORST_LOSS, TrialBudget
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,27 +27,6 @@ __all__ = ["METHODS"]
 
 _BUDGET = 0.5
 _RANGE = (1e-6, 10.0)
-_FEWEST = 8
-_WORST = 1e6  # reported by a diverged trial, because samplers accept no infinities
-
-
-@dataclass
-class _TrialBudget:
-    """Trains at a rate over a length, and counts the updates."""
-
-    task: Task
-    seed: int
-    allowed: int
-    spent: int = field(default=0)
-
-    def loss(self, rate: float, steps: int) -> float:
-        peak = float(f"{rate:.4g}")
-        curve, _ = run_trial(self.task, Trial((peak * schedule(SHAPE)).over(steps), self.seed))
-        self.spent += curve.steps
-        return curve.final if math.isfinite(curve.final) else _WORST
-
-    def affords(self, steps: int) -> bool:
-        return self.spent + steps <= self.allowed
 
 
 def _study(**options: Any) -> Any:
@@ -64,8 +40,8 @@ def _tpe(share: int) -> Callable[[Cell, Task, int], Pick]:
     def pick(cell: Cell, task: Task, seed: int) -> Pick:
         import optuna  # noqa: PLC0415 - a peer
 
-        budget = _TrialBudget(task, seed, int(_BUDGET * cell.total_steps))
-        steps = max(_FEWEST, cell.total_steps // share)
+        budget = TrialBudget(task, seed, int(_BUDGET * cell.total_steps))
+        steps = max(FEWEST_STEPS, cell.total_steps // share)
         study = _study(sampler=optuna.samplers.TPESampler(seed=seed))
         with preserved(task):
             while budget.affords(steps):
@@ -80,19 +56,19 @@ def _tpe(share: int) -> Callable[[Cell, Task, int], Pick]:
 def _hyperband(cell: Cell, task: Task, seed: int) -> Pick:
     import optuna  # noqa: PLC0415 - a peer
 
-    lengths = sorted({max(_FEWEST, cell.total_steps // share) for share in (64, 32, 16)})
+    lengths = sorted({max(FEWEST_STEPS, cell.total_steps // share) for share in (64, 32, 16)})
     pruner = optuna.pruners.HyperbandPruner(
         min_resource=lengths[0], max_resource=lengths[-1], reduction_factor=2
     )
     study = _study(sampler=optuna.samplers.TPESampler(seed=seed), pruner=pruner)
-    budget = _TrialBudget(task, seed, int(_BUDGET * cell.total_steps))
+    budget = TrialBudget(task, seed, int(_BUDGET * cell.total_steps))
     reached: list[tuple[int, float, float]] = []  # the longest trials count first
     with preserved(task):
         while budget.affords(lengths[0]):
             trial = study.ask()
             rate = trial.suggest_float("lr", *_RANGE, log=True)
             ended = optuna.trial.TrialState.COMPLETE
-            loss = _WORST
+            loss = WORST_LOSS
             for steps in lengths:
                 if not budget.affords(steps):
                     break
@@ -103,7 +79,7 @@ def _hyperband(cell: Cell, task: Task, seed: int) -> Pick:
                     ended = optuna.trial.TrialState.PRUNED
                     break
             study.tell(trial, loss if ended.name == "COMPLETE" else None, state=ended)
-    finite = [trial for trial in reached if trial[1] < _WORST]
+    finite = [trial for trial in reached if trial[1] < WORST_LOSS]
     if not finite:
         return Pick(None, budget.spent / cell.total_steps, "every trial diverged")
     return Pick(min(finite)[2], budget.spent / cell.total_steps)

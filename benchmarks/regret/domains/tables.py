@@ -216,7 +216,6 @@ def _without_bias(inputs: int, width: int, outputs: int) -> nn.Sequential:
 _CLASSES, _VALUES, _TAILS = "table classes", "table values", "heavy tails"
 
 WORKLOADS = {
-    "iris-linear": Workload(_CLASSES, lambda: nn.Linear(4, 3), partial(_bundled, "iris", 50)),
     "iris-mlp": Workload(
         _CLASSES, lambda: models.mlp(4, 16, 3), partial(_bundled, "iris", 50), seeds=3
     ),
