@@ -56,10 +56,11 @@ class _Sines(nn.Module):
         self.layers = nn.ModuleList(
             [nn.Linear(2, width), nn.Linear(width, width), nn.Linear(width, 3)]
         )
-        nn.init.uniform_(self.layers[0].weight, -0.5, 0.5)
-        for layer in (self.layers[1], self.layers[2]):
-            bound = (6 / width) ** 0.5 / 20
-            nn.init.uniform_(layer.weight, -bound, bound)
+        first, *others = [weight for weight in self.parameters() if weight.ndim > 1]
+        nn.init.uniform_(first, -0.5, 0.5)
+        bound = (6 / width) ** 0.5 / 20
+        for weight in others:
+            nn.init.uniform_(weight, -bound, bound)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         for layer in self.layers[:-1]:
@@ -113,7 +114,7 @@ def _oscillator(model: nn.Module, batch: Batch) -> torch.Tensor:
         start = torch.zeros(1, 1, requires_grad=True)
         first = model(start)
         at_rest = _slope(first, start)
-    return (residual**2).mean() + 10 * ((first - 1) ** 2 + at_rest**2).mean()
+    return torch.as_tensor((residual**2).mean() + 10 * ((first - 1) ** 2 + at_rest**2).mean())
 
 
 def _place_error(model: nn.Module, batch: Batch) -> torch.Tensor:
@@ -146,7 +147,7 @@ def _poisson(model: nn.Module, batch: Batch) -> torch.Tensor:
         laplacian = sum(_slope(slopes[:, i], x)[:, i] for i in range(2))
     source = 2 * torch.sin(torch.pi * inside).prod(1)
     residual = laplacian / torch.pi**2 + source
-    return (residual**2).mean() + 5 * (model(edge) ** 2).mean()
+    return torch.as_tensor((residual**2).mean() + 5 * (model(edge) ** 2).mean())
 
 
 _FUNCTIONS, _PINN = "smooth functions", "PINN"
