@@ -31,6 +31,7 @@ SHAPES = {
     "OneMinusSqrt": ["one_minus_sqrt()"],
     "OneMinusSquare": ["one_minus_square()"],
     "Rex": ["rex()", "linear()"],
+    "Tanh": ["tanh()", "tanh(low=-4, high=4)"],
     "CosineRestarts": [
         "cosine_restarts(every=25%)",
         "cosine_restarts(every=100, growth=2, decay=0.7)",

@@ -13,6 +13,7 @@ from learnrate.schedules._fields import FlagRule, Length, Listed, Number, Period
 from learnrate.schedules._registry import SHAPES, fields_of
 
 STEPS = st.integers(1, 300)
+LENGTHS = st.integers(0, 300)
 SHARES = st.integers(1, 30).map(lambda share: f"{share}%")
 FIXED = {"from_function", "table"}  # their rules do not say what to draw
 
@@ -20,7 +21,10 @@ FIXED = {"from_function", "table"}  # their rules do not say what to draw
 def of_kind(kind, bound):  # noqa: PLR0911 - one line a kind
     """Values that a rule allows; in steps only if `bound`."""
     if isinstance(kind, Length):
-        return STEPS if bound else st.one_of(st.none() if kind.optional else STEPS, STEPS, SHARES)
+        lengths = LENGTHS if kind.low == 0 else STEPS
+        return (
+            lengths if bound else st.one_of(st.none() if kind.optional else STEPS, lengths, SHARES)
+        )
     if isinstance(kind, PeriodRule):
         numbers = st.one_of(STEPS, st.floats(0.25, 400))
         return numbers if bound else st.one_of(numbers, SHARES)

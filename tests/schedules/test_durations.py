@@ -71,7 +71,6 @@ OVER = [
     ("warmup(500) >> cosine(9500)", 2000, "warmup(500) >> cosine(9500) has 10,000 steps and does not fit a run of 2,000. Write lengths as shares ('5%'), or leave one out"),
     ("warmup(5) >> constant(95)", 200, "or continue its stable phase with .stretch(200)."),
     ("warmup(500) >> cosine()", 400, "leaves no step for cosine(): the other parts take 500 of 400."),
-    ("warmup(500) >> cosine()", 500, "leaves no step for cosine()"),
     ("warmup(30%) >> linear(60%)", 1000, "has 900 steps and does not fit a run of 1,000."),
     ("table([1, 0.5])", 3, "has 2 steps and does not fit a run of 3."),
     ("warmup(2ep) >> cosine()", 1000, "2ep is counted in epochs. Give their length with .over(total_steps, clock=Clock(steps_per_epoch=...))"),
@@ -82,6 +81,23 @@ OVER = [
 @pytest.mark.parametrize(("text", "total_steps", "expected"), OVER)
 def test_lengths_that_do_not_fit_are_one_clear_error(text, total_steps, expected, refused):
     assert expected in refused(lambda: schedule(text).over(total_steps))
+
+
+@pytest.mark.parametrize(
+    ("text", "bound"),
+    [
+        ("3e-4 * warmup(0) >> cosine()", "3e-4 * cosine(100)"),
+        ("warmup(0%) >> constant() >> linear(20%)", "constant(80) >> linear(20)"),
+        ("warmup(5) >> constant() >> linear(0)", "warmup(5) >> constant(95)"),
+        ("warmup(100) >> cosine()", "warmup(100)"),
+        ("warmup(100%) >> cosine()", "warmup(100)"),
+        ("delay(cosine(), steps=0)", "cosine(100)"),
+    ],
+)
+def test_a_part_of_length_0_is_left_out_as_its_peers_do(text, bound):
+    unbound = schedule(text)
+    assert schedule(str(unbound)) == unbound
+    assert str(unbound.over(100)) == bound
 
 
 @pytest.mark.parametrize("total_steps", [0, -1, 2.0, True, "5", None])

@@ -70,7 +70,7 @@ REFUSED = [
         document(schedule={"name": "multi_step", "at": [5], "boundaries": [6]}),
         "(multi_step) has both 'boundaries' and its former name 'at'.",
     ),
-    (document(schedule={"name": "linear", "steps": -5}), "Linear(steps=...) must be at least 1"),
+    (document(schedule={"name": "linear", "steps": -5}), "Linear(steps=...) must be at least 0"),
     (document(schedule={"name": "linear", "floor": "0"}), "Linear(floor=...) must be a number"),
     (document(schedule={"name": "scaled", "factor": 1}), "(scaled) lacks a key it needs."),
     (

@@ -13,6 +13,7 @@ from learnrate.schedules import (
     one_cycle,
     one_cycle_momentum,
     one_cycle_torch,
+    schedule,
     sgdr,
     untuned_warmup,
     warmup_cosine,
@@ -76,3 +77,35 @@ def test_the_momentum_of_one_cycle_goes_against_the_rate(share):
     rates, momenta = rate.table(), momentum.table()
     assert rates.argmax() == momenta.argmin()
     assert [0.95, pytest.approx(0.85, rel=1e-12)] == [momenta.max(), momenta.min()]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("wsd()", wsd()),
+        ("3e-4 * wsd(2%, decay=50%, shape=rex())", 3e-4 * wsd("2%", "50%", Rex())),
+        ("one_cycle()", one_cycle()),
+        ("one_cycle(20%, curve=linear)", one_cycle("20%", curve="linear")),
+        ("noam()", noam()),
+        ("2 * noam(100, width=64)", 2 * noam(100, 64)),
+        ("flat_cosine()", flat_cosine()),
+        ("flat_cosine(flat=50%, floor=0.1)", flat_cosine("50%", 0.1)),
+        ("warmup_cosine(0)", warmup_cosine(0)),
+    ],
+)
+def test_a_recipe_is_read_from_text_and_written_as_what_it_is_made_of(text, expected):
+    assert schedule(text) == expected
+    assert schedule(str(expected)) == expected
+
+
+def test_a_wrong_argument_of_a_recipe_is_pointed_at(refused):
+    assert "unknown argument of wsd 'warm'; did you mean 'warmup'?" in refused("wsd(warm=3)")
+    assert "one_cycle_torch needs 'total_steps'." in refused("one_cycle_torch()")
+    assert "did you mean 'noam'" in refused("noan()")
+
+
+def test_a_bare_function_of_the_step_is_a_schedule_and_a_deadline_is_told_apart(refused):
+    inverse = schedule(lambda step: 1 / (1 + step))
+    assert [inverse(0), inverse.over(10)(3)] == [1.0, 0.25]
+    message = refused(lambda: schedule(wsd().over(100).by_deadline(60)))
+    assert "a Deadline gives rates by elapsed time, not by step" in message

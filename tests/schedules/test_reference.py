@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 
 from learnrate.schedules import (
     Constant,
+    Cosine,
     CosineRestarts,
+    Exponential,
     Interpolated,
     InverseSqrt,
     InverseTime,
@@ -19,8 +21,11 @@ from learnrate.schedules import (
     OneMinusSqrt,
     OneMinusSquare,
     Piecewise,
+    Polynomial,
     Rex,
     Saturating,
+    Step,
+    Tanh,
     Warmup,
     noam,
     one_cycle,
@@ -221,3 +226,45 @@ def test_noise_is_uniform_and_differs_by_seed():
         assert drawn.mean() == pytest.approx(1, abs=0.02)
         assert drawn.std() == pytest.approx(1 / math.sqrt(3), abs=0.01)
     assert abs(((values[0] - 1) * (values[1] - 1)).mean()) < 0.01
+
+
+@given(steps=STEPS, floor=FLOORS)
+def test_tanh_is_timms(steps, floor):
+    def decay(step):
+        x = min(step / steps, 1)
+        return floor + 0.5 * (1 - floor) * (1 - math.tanh(-7 * (1 - x) + 3 * x))
+
+    same(decay, Tanh(steps, floor=floor), 2 * steps)
+
+
+@given(steps=STEPS, floor=FLOORS, k=st.sampled_from([0.5, 1.0, 1.7, 3.0]))
+def test_k_decay_is_timms(steps, floor, k):
+    def passed(step):
+        return min(step, steps) ** k / steps**k
+
+    def cosine(step):
+        return floor + 0.5 * (1 - floor) * (1 + math.cos(math.pi * passed(step)))
+
+    def polynomial(step):
+        return floor + (1 - floor) * max(1 - passed(step), 0) ** 2
+
+    same(cosine, Cosine(steps, floor=floor, k_decay=k), 2 * steps)
+    same(polynomial, Polynomial(steps, power=2, floor=floor, k_decay=k), 2 * steps)
+
+
+@given(steps=STEPS, start=st.sampled_from([0.0, 0.1, 0.7]), power=st.sampled_from([0.5, 1.0, 3.0]))
+def test_a_rising_polynomial_is_that_of_optax_and_keras(steps, start, power):
+    def rise(step):
+        return (start - 1) * (1 - min(step, steps) / steps) ** power + 1
+
+    same(rise, Warmup(steps, start=start, curve="polynomial", power=power), 2 * steps)
+
+
+@pytest.mark.parametrize("factor", [1.01, 1.5])
+def test_growth_is_a_power_until_1e30(factor):
+    def grown(step):
+        return 1e30 if step * math.log10(factor) > 30 else factor**step
+
+    same(grown, Exponential(factor=factor, every=1), 400)
+    same(lambda step: grown(step // 3), Step(factor=factor, every=3), 400)
+    assert Exponential(factor=factor, every=1)(10**9) == pytest.approx(1e30)

@@ -23,6 +23,7 @@ from learnrate.schedules import (
     Piecewise,
     Polynomial,
     Rex,
+    Tanh,
     Shape,
     Step,
     Table,
@@ -159,23 +160,24 @@ class TestANewShapeIsOneSmallClass(ScheduleContract):
 
 
 REFUSED = [
-    (lambda: Linear(0), "Linear(steps=...) must be at least 1; got 0. Leave it out"),
-    (lambda: Linear(-5), "Linear(steps=...) must be at least 1; got -5."),
+    (lambda: Linear(-5), "Linear(steps=...) must be at least 0; got -5. Leave it out"),
     (lambda: Linear(2.5), "Linear(steps=...) must be a whole number of steps or a share"),
     (lambda: Linear(True), "Linear(steps=...) must be a whole number of steps or a share"),
     (lambda: Linear("5 %"), "Linear(steps=...): a duration is a whole number of steps, or text"),
     (lambda: Linear("101%"), "a share of the run must be at most 100%; got 101%"),
-    (lambda: Linear("0%"), "a duration must be finite and above 0; got 0%"),
+    (lambda: Exponential(every="0%"), "Exponential(every=...) must be above 0; got 0%."),
+    (lambda: Warmup(5, power=2), "Warmup(power=...) must be given with curve=polynomial only"),
+    (lambda: Tanh(low=3, high=3), "Tanh(low=...) must be below high=3.0; got 3.0."),
     (lambda: Linear(5, floor=1.5), "Linear(floor=...) must be from 0 to 1; got 1.5."),
     (lambda: Linear(5, floor=math.nan), "Linear(floor=...) must be a finite number; got nan."),
     (lambda: Linear(5, floor="0"), "Linear(floor=...) must be a number; got '0'."),
     (lambda: Polynomial(5, power=0), "Polynomial(power=...) must be above 0; got 0."),
-    (lambda: Exponential(factor=1.1), "(factor=...) must be above 0 and at most 1; got 1.1."),
+    (lambda: Exponential(factor=0), "(factor=...) must be above 0; got 0."),
     (lambda: Exponential(every=0), "Exponential(every=...) must be above 0; got 0."),
     (lambda: Exponential(staircase=1), "Exponential(staircase=...) must be true or false; got 1."),
     (
         lambda: Warmup(5, curve="tanh"),
-        "must be one of linear, cosine, one_minus_sqrt, exponential; got 'tanh'.",
+        "must be one of linear, cosine, one_minus_sqrt, exponential, polynomial; got 'tanh'.",
     ),
     (lambda: Warmup(5, start=0, curve="exponential"), "Warmup(start=...) must be above 0 with"),
     (

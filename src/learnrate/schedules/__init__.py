@@ -13,6 +13,7 @@ from learnrate.schedules._decays import (
     OneMinusSquare,
     Rex,
     Saturating,
+    Tanh,
 )
 from learnrate.schedules._durations import Clock, Deadline, Span
 from learnrate.schedules._json import from_json
@@ -82,6 +83,7 @@ __all__ = [
     "Staircase",
     "Step",
     "Table",
+    "Tanh",
     "Triangular",
     "Triangular2",
     "Warmup",

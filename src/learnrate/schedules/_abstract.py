@@ -134,7 +134,9 @@ Inner: TypeAlias = Annotated[Schedule, InnerRule()]
 
 
 def progress(step: Value, steps: Duration) -> Value:
-    """How much of a bound duration has passed, from 0 to 1."""
+    """How much of a bound duration has passed, from 0 to 1; all of a duration of 0."""
+    if steps == 0:
+        return 1.0
     return minimum(step / steps, 1.0)  # type: ignore[operator]  # bound: an int
 
 
@@ -148,7 +150,8 @@ def capped_step(step: Value, steps: Duration, before_end: float = 0.0) -> Value:
     """
     if steps is None:
         return step
-    return minimum(step, steps - before_end)  # type: ignore[operator]  # bound: an int
+    end = max(steps - before_end, 0.0)  # type: ignore[operator]  # bound: an int
+    return minimum(step, end)
 
 
 def whole_periods(step: Value, steps: Duration, every: object) -> Value:

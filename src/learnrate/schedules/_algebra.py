@@ -198,7 +198,7 @@ class Chain(Schedule):
         extents = [part.extent(run) for part in self.parts]
         fixed = sum((extent for extent in extents if extent is not None), Fraction(0))
         rest = stop - start - fixed
-        if None in extents and rest <= 0:
+        if None in extents and rest < 0:
             part = self.parts[extents.index(None)]
             raise ScheduleError(
                 f"{self} leaves no step for {part}: the other parts take {round_half_up(fixed):,} "

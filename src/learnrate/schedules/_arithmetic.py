@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 __all__ = [
+    "bounded_powers",
     "FloatArray",
     "Value",
     "choose",
@@ -26,7 +27,10 @@ __all__ = [
     "power",
     "powers",
     "sqrt",
+    "tanh",
 ]
+
+LARGEST = 1e30  # of a shape that grows without an end
 
 FloatArray: TypeAlias = npt.NDArray[np.float64]
 Value: TypeAlias = float | FloatArray
@@ -66,6 +70,11 @@ def exp(value: Value) -> Value:
     return float(np.exp(value)) if isinstance(value, float) else np.exp(value)
 
 
+def tanh(value: Value) -> Value:
+    """The hyperbolic tangent."""
+    return float(np.tanh(value)) if isinstance(value, float) else np.tanh(value)
+
+
 def log(value: Value) -> Value:
     """The natural logarithm."""
     return float(np.log(value)) if isinstance(value, float) else np.log(value)
@@ -91,6 +100,13 @@ def powers(base: float, exponent: Value) -> Value:
         # Two exponents, because NumPy has a shortcut (a square, a root) for a single one.
         return float(np.power(base, np.array((exponent, 1.25)))[0])
     return cast("FloatArray", np.power(base, exponent))
+
+
+def bounded_powers(base: float, exponent: Value) -> Value:
+    """Raise one base to the exponents given, but not above `LARGEST`."""
+    if base > 1.0:
+        exponent = minimum(exponent, math.log(LARGEST) / math.log(base))
+    return powers(base, exponent)
 
 
 def choose(condition: bool | npt.NDArray[np.bool_], yes: Value, no: Value) -> Value:

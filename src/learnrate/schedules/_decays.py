@@ -7,8 +7,17 @@ from typing import Annotated, cast
 import numpy as np
 
 from learnrate.schedules._abstract import Shape, capped_step, progress, whole_periods
-from learnrate.schedules._arithmetic import Value, exp, powers, sqrt
-from learnrate.schedules._fields import Boundaries, Factor, Flag, Floor, Number, Period, Steps
+from learnrate.schedules._arithmetic import Value, bounded_powers, exp, sqrt, tanh
+from learnrate.schedules._fields import (
+    Boundaries,
+    Flag,
+    Floor,
+    Growth,
+    Number,
+    Period,
+    Steps,
+    refuse,
+)
 
 __all__ = [
     "InverseSqrt",
@@ -18,6 +27,7 @@ __all__ = [
     "OneMinusSquare",
     "Rex",
     "Saturating",
+    "Tanh",
 ]
 
 
@@ -31,7 +41,8 @@ class MultiStep(Shape):
 
     Args:
         steps: Optimizer updates or a share of the run; by default the rest of the run.
-        factor: What the value is multiplied by, above 0 and at most 1.
+        factor: What the value is multiplied by, above 0; above 1 it grows, to at most 1e30 times the
+            start.
         boundaries: Steps from the start of the part, or shares of the run, in rising order.
 
     Examples:
@@ -42,7 +53,7 @@ class MultiStep(Shape):
     """
 
     steps: Steps = None
-    factor: Factor = 0.1
+    factor: Growth = 0.1
     boundaries: Boundaries = ("30%", "60%", "90%")
 
     endless = True
@@ -56,7 +67,7 @@ class MultiStep(Shape):
         else:
             array = np.array(boundaries, dtype=np.float64)
             passed = np.searchsorted(array, step, side="right").astype(np.float64)
-        return powers(self.factor, passed)
+        return bounded_powers(self.factor, passed)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -215,6 +226,46 @@ class Rex(Shape):
         """The value at a step."""
         x = progress(step, self.steps)
         return self.floor + (1.0 - self.floor) * ((1.0 - x) / (1.0 - x * 0.5))
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Tanh(Shape):
+    """Fall from the peak to `floor` along a hyperbolic tangent: slowly, fast, slowly.
+
+        value(s) = floor + (1 - floor) (1 - tanh(low (1 - x) + high x)) / 2,   x = min(s / steps, 1)
+
+    With the defaults it begins within 1e-6 of the peak and ends within 0.3 % of it above `floor`.
+
+    Args:
+        steps: Optimizer updates or a share of the run; by default the rest of the run.
+        low: The argument of the tangent at the start, below `high`.
+        high: The argument of the tangent at the end.
+        floor: Lowest value, a share of the peak from 0 to 1.
+
+    Examples:
+        >>> [round(Tanh(10)(s), 4) for s in (0, 7, 10)]
+        [1.0, 0.5, 0.0025]
+
+    Ref: Hsueh, Li and Wu 2019, "Stochastic gradient descent with hyperbolic-tangent decay on
+    classification", arXiv:1806.01593. timm's `TanhLRScheduler` calls them `lb` and `ub`, and
+    computes the same until its last update. torch and optax have no such schedule.
+    """
+
+    steps: Steps = None
+    low: Annotated[float, Number()] = -7.0
+    high: Annotated[float, Number()] = 3.0
+    floor: Floor = 0.0
+
+    def prepare(self) -> None:
+        """It must fall."""
+        if self.low >= self.high:
+            refuse("Tanh", "low", f"below high={self.high!r}", self.low)
+
+    def formula(self, step: Value) -> Value:
+        """The value at a step."""
+        x = progress(step, self.steps)
+        fall = (1.0 - tanh(self.low * (1.0 - x) + self.high * x)) * 0.5
+        return self.floor + (1.0 - self.floor) * fall
 
 
 @dataclass(frozen=True, slots=True, repr=False)

@@ -35,7 +35,7 @@ class Span:
     """A duration that is not yet a number of steps: `Span(5, "%")`, typed as `"5%"`.
 
     Args:
-        number: How many units, finite and above 0; at most 100 with the unit `%`.
+        number: How many units, finite and at least 0; at most 100 with the unit `%`.
         unit: `%` (of the whole run), `ep` (epochs), `sa` (samples) or `tok` (tokens).
 
     Raises:
@@ -54,8 +54,8 @@ class Span:
             raise ScheduleError(
                 f"Span(unit=...) must be one of {', '.join(UNITS)}; got {self.unit!r}."
             )
-        if not 0 < self.number < math.inf:
-            raise ScheduleError(f"a duration must be finite and above 0; got {self}.")
+        if not 0 <= self.number < math.inf:
+            raise ScheduleError(f"a duration must be finite and at least 0; got {self}.")
         if self.unit == "%" and self.number > 100:
             raise ScheduleError(f"a share of the run must be at most 100%; got {self}.")
 

@@ -18,11 +18,13 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Boundaries",
+    "Cutoff",
     "Factor",
     "FieldError",
     "FieldKind",
     "Flag",
     "Floor",
+    "Growth",
     "Length",
     "Number",
     "Period",
@@ -164,7 +166,7 @@ class Length(FieldKind):
     """A duration: a whole number of steps, a share or other span, or None where allowed."""
 
     optional: bool = True
-    low: int = 1
+    low: int = 0
 
     def check(self, owner: str, name: str, value: object) -> int | Span | None:
         """The value as an int, a `Span` or None.
@@ -213,8 +215,10 @@ class PeriodRule(FieldKind):
             value: What was given: a number of steps above 0, or a span such as "5%".
         """
         if isinstance(value, str):
-            return _read_span(owner, name, value)
+            value = _read_span(owner, name, value)
         if isinstance(value, Span):
+            if value.number == 0:
+                refuse(owner, name, "above 0", value)
             return value
         number = Number(low=0, exclude_low=True).check(owner, name, value)
         return 0.0 if number is None else number
@@ -317,11 +321,13 @@ def _read_span(owner: str, name: str, text: str) -> Span:
 
 Steps: TypeAlias = Annotated[Duration, Length()]
 Wait: TypeAlias = Annotated[Duration, Length(optional=False)]
+Cutoff: TypeAlias = Annotated[Duration, Length(optional=False, low=1)]
 Period: TypeAlias = Annotated[float | str | Span, PeriodRule()]
 Floor: TypeAlias = Annotated[float, Number(low=0, high=1)]
 Flag: TypeAlias = Annotated[bool, FlagRule()]
 Boundaries: TypeAlias = Annotated[
-    tuple[int | str | Span, ...], Listed(Length(optional=False, low=0), rising=True)
+    tuple[int | str | Span, ...], Listed(Length(optional=False), rising=True)
 ]
 Factor: TypeAlias = Annotated[float, Number(low=0, high=1, exclude_low=True)]
+Growth: TypeAlias = Annotated[float, Number(low=0, exclude_low=True)]
 Values: TypeAlias = Annotated[tuple[float, ...], Listed(Number(low=0))]

@@ -7,9 +7,11 @@ number of steps, or text such as `"5%"` (of the whole run).
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Literal
 
 from learnrate._errors import ScheduleError
+from learnrate.schedules._base import Schedule
 from learnrate.schedules._cyclic import CosineRestarts
 from learnrate.schedules._decays import InverseSqrt, Saturating
 from learnrate.schedules._fields import whole_number
@@ -17,10 +19,10 @@ from learnrate.schedules._registry import copy_with
 from learnrate.schedules._shapes import Constant, Cosine, Linear, Warmup
 
 if TYPE_CHECKING:
-    from learnrate.schedules._base import Schedule
     from learnrate.schedules._durations import Duration
 
 __all__ = [
+    "RECIPES",
     "d2z",
     "decay_then_constant",
     "flat_cosine",
@@ -325,3 +327,21 @@ def _with_steps(shape: Schedule, steps: Duration) -> Schedule:
             f"the shape of a decay must have no length, such as Linear(); got {shape}."
         )
     return copy_with(shape, steps=steps)
+
+
+RECIPES: dict[str, Callable[..., Schedule]] = {
+    recipe.__name__: recipe
+    for recipe in (
+        d2z,
+        decay_then_constant,
+        flat_cosine,
+        noam,
+        one_cycle,
+        one_cycle_momentum,
+        one_cycle_torch,
+        sgdr,
+        untuned_warmup,
+        warmup_cosine,
+        wsd,
+    )
+}

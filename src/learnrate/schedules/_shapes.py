@@ -5,12 +5,24 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from learnrate.schedules._abstract import Shape, capped_step, progress, whole_periods
-from learnrate.schedules._arithmetic import Value, cos, maximum, minimum, power, powers, sqrt
+from learnrate.schedules._arithmetic import (
+    Value,
+    bounded_powers,
+    cos,
+    maximum,
+    minimum,
+    power,
+    powers,
+    sqrt,
+)
 from learnrate.schedules._base import Schedule
-from learnrate.schedules._fields import Factor, Flag, Floor, Number, Period, Steps, Word, refuse
+from learnrate.schedules._fields import Flag, Floor, Growth, Number, Period, Steps, Word, refuse
 from learnrate.schedules._registry import copy_with
 
 __all__ = ["Constant", "Cosine", "Exponential", "Linear", "Polynomial", "Step", "Warmup"]
+
+
+CURVES = ("linear", "cosine", "one_minus_sqrt", "exponential", "polynomial")
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -82,7 +94,7 @@ class Linear(Shape):
 class Cosine(Shape):
     """Fall from the peak to `floor` along half a cosine.
 
-        value(s) = floor + (1 - floor) ((1 + cos(pi x)) / 2)^power,   x = min(s / steps, 1)
+        value(s) = floor + (1 - floor) ((1 + cos(pi x^k_decay)) / 2)^power,   x = min(s / steps, 1)
 
     It is 1 at s = 0, and `floor` from s = steps on, which is one step after the last update.
 
@@ -90,12 +102,14 @@ class Cosine(Shape):
         steps: Optimizer updates or a share of the run; by default the rest of the run.
         floor: Lowest value, a share of the peak from 0 to 1.
         power: Exponent of the cosine, above 0; 1 is the usual cosine decay.
+        k_decay: Exponent of the share of the steps, above 0; above 1 the rate stays high for longer.
 
     Examples:
         >>> [round(Cosine(4, floor=0.1)(s), 4) for s in (0, 2, 4, 400)]
         [1.0, 0.55, 0.1, 0.1]
 
-    Ref: Loshchilov and Hutter 2017, "SGDR", arXiv:1608.03983.
+    Ref: Loshchilov and Hutter 2017, "SGDR", arXiv:1608.03983; Zhang and Li 2020, "k-decay",
+    arXiv:2004.05909, with timm's `k_decay`.
 
     Differs from torch: `CosineAnnealingLR` rises to the peak again after `T_max`, and its `eta_min`
     is a rate. This one stays at the floor, as optax and Keras do (their `alpha` is `floor`, optax's
@@ -106,10 +120,11 @@ class Cosine(Shape):
     steps: Steps = None
     floor: Floor = 0.0
     power: Annotated[float, Number(low=0, exclude_low=True)] = 1.0
+    k_decay: Annotated[float, Number(low=0, exclude_low=True)] = 1.0
 
     def formula(self, step: Value) -> Value:
         """The value at a step."""
-        fall = (1.0 + cos(math.pi * progress(step, self.steps))) * 0.5
+        fall = (1.0 + cos(math.pi * power(progress(step, self.steps), self.k_decay))) * 0.5
         return self.floor + (1.0 - self.floor) * power(fall, self.power)
 
 
@@ -117,7 +132,7 @@ class Cosine(Shape):
 class Polynomial(Shape):
     """Fall from the peak to `floor` as a power of the remaining share of the steps.
 
-        value(s) = floor + (1 - floor) (1 - x)^power,   x = min(s / steps, 1)
+        value(s) = floor + (1 - floor) (1 - x^k_decay)^power,   x = min(s / steps, 1)
 
     It is 1 at s = 0, and `floor` from s = steps on, which is one step after the last update.
 
@@ -125,6 +140,7 @@ class Polynomial(Shape):
         steps: Optimizer updates or a share of the run; by default the rest of the run.
         power: Exponent, above 0; 1 is a straight line.
         floor: Lowest value, a share of the peak from 0 to 1.
+        k_decay: Exponent of the share of the steps, above 0, as in `Cosine`.
 
     Examples:
         >>> [Polynomial(4, power=2.0)(s) for s in (0, 2, 4)]
@@ -137,10 +153,11 @@ class Polynomial(Shape):
     steps: Steps = None
     power: Annotated[float, Number(low=0, exclude_low=True)] = 1.0
     floor: Floor = 0.0
+    k_decay: Annotated[float, Number(low=0, exclude_low=True)] = 1.0
 
     def formula(self, step: Value) -> Value:
         """The value at a step."""
-        remaining = 1.0 - progress(step, self.steps)
+        remaining = 1.0 - power(progress(step, self.steps), self.k_decay)
         return self.floor + (1.0 - self.floor) * power(remaining, self.power)
 
 
@@ -155,7 +172,8 @@ class Exponential(Shape):
 
     Args:
         steps: Optimizer updates or a share of the run; by default the rest of the run.
-        factor: What the value is multiplied by in each period, above 0 and at most 1.
+        factor: What the value is multiplied by in each period, above 0; above 1 it grows, to at most
+            1e30 times the start.
         every: The period: steps above 0, not rounded, or a share of the run.
         staircase: Whether the value falls at once at the end of each period.
         floor: Lowest value, a share of the peak from 0 to 1.
@@ -169,7 +187,7 @@ class Exponential(Shape):
     """
 
     steps: Steps = None
-    factor: Factor = 0.95
+    factor: Growth = 0.95
     every: Period = "1%"
     staircase: Flag = False
     floor: Floor = 0.0
@@ -180,10 +198,11 @@ class Exponential(Shape):
         """The value at a step."""
         if self.staircase:
             return maximum(
-                powers(self.factor, whole_periods(step, self.steps, self.every)), self.floor
+                bounded_powers(self.factor, whole_periods(step, self.steps, self.every)),
+                self.floor,
             )
         periods = capped_step(step, self.steps) / self.every  # type: ignore[operator]  # bound
-        return maximum(powers(self.factor, periods), self.floor)
+        return maximum(bounded_powers(self.factor, periods), self.floor)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -197,7 +216,8 @@ class Step(Shape):
 
     Args:
         steps: Optimizer updates or a share of the run; by default the rest of the run.
-        factor: What the value is multiplied by, above 0 and at most 1.
+        factor: What the value is multiplied by, above 0; above 1 it grows, to at most 1e30 times the
+            start.
         every: The period: steps above 0, not rounded, or a share of the run.
 
     Examples:
@@ -209,14 +229,14 @@ class Step(Shape):
     """
 
     steps: Steps = None
-    factor: Factor = 0.1
+    factor: Growth = 0.1
     every: Period = "30%"
 
     endless = True
 
     def formula(self, step: Value) -> Value:
         """The value at a step."""
-        return powers(self.factor, whole_periods(step, self.steps, self.every))
+        return bounded_powers(self.factor, whole_periods(step, self.steps, self.every))
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -227,6 +247,7 @@ class Warmup(Shape):
         cosine:          value(s) = start + (1 - start) (1 - cos(pi x)) / 2
         one_minus_sqrt:  value(s) = start + (1 - start) (1 - sqrt(1 - x))
         exponential:     value(s) = start^(1 - x)
+        polynomial:      value(s) = start + (1 - start) (1 - (1 - x)^power)
 
     With the default `start` the linear warm-up is (s + 1) / (steps + 1): no update is spent at
     rate 0, and the next part begins at the peak. It is 1 from s = steps on, which is one step after
@@ -236,7 +257,8 @@ class Warmup(Shape):
         steps: Optimizer updates or a share of the run; by default the rest of the run.
         start: First value, a share of the peak from 0 to 1; by default 1 / (steps + 1). It must be
             above 0 if the curve is exponential.
-        curve: `linear`, `cosine`, `one_minus_sqrt` or `exponential`.
+        curve: `linear`, `cosine`, `one_minus_sqrt`, `exponential` or `polynomial`.
+        power: Exponent of the polynomial, above 0; only with that curve.
 
     Examples:
         >>> [Warmup(4)(s) for s in (0, 1, 3, 4)]
@@ -244,17 +266,21 @@ class Warmup(Shape):
         >>> [Warmup(4, start=0.0)(s) for s in (0, 1, 3, 4)]
         [0.0, 0.25, 0.75, 1.0]
 
-    Differs from transformers and optax, which start at exactly 0: write `start=0` for that. torch's
+    Differs from transformers and optax, which start at exactly 0: write `start=0` for that. A rising
+    `polynomial_schedule` of optax or Keras is `curve=polynomial`. torch's
     `LinearLR(start_factor=f, total_iters=n)` is `warmup(n, start=f)`, timm's `warmup_lr_init` is
     `start` as a rate. pytorch_warmup's linear warm-up, (s + 1) / n, is `warmup(n - 1, start=1/n)`.
     """
 
     steps: Steps = None
     start: Annotated[float | None, Number(low=0, high=1, optional=True)] = None
-    curve: Annotated[str, Word(("linear", "cosine", "one_minus_sqrt", "exponential"))] = "linear"
+    curve: Annotated[str, Word(CURVES)] = "linear"
+    power: Annotated[float, Number(low=0, exclude_low=True)] = 1.0
 
     def prepare(self) -> None:
-        """An exponential rise cannot start at 0."""
+        """An exponential rise cannot start at 0; only a polynomial has a power."""
+        if self.curve != "polynomial" and self.power != 1.0:
+            refuse("Warmup", "power", "given with curve=polynomial only", self.power)
         if self.curve == "exponential" and self.start == 0:
             refuse("Warmup", "start", "above 0 with curve=exponential", self.start)
 
@@ -275,4 +301,6 @@ class Warmup(Shape):
             x = (1.0 - cos(math.pi * x)) * 0.5
         elif self.curve == "one_minus_sqrt":
             x = 1.0 - sqrt(1.0 - x)
+        elif self.curve == "polynomial":
+            x = 1.0 - power(1.0 - x, self.power)
         return start + (1.0 - start) * x

@@ -12,7 +12,8 @@ from __future__ import annotations
 import re
 from dataclasses import MISSING, dataclass
 from difflib import get_close_matches
-from functools import reduce
+from functools import partial, reduce
+from inspect import Parameter, signature
 from operator import mul
 from typing import TYPE_CHECKING, NoReturn, cast
 
@@ -20,7 +21,8 @@ import numpy as np
 
 from learnrate._errors import ArgumentError, ScheduleError
 from learnrate.schedules._base import Schedule
-from learnrate.schedules._durations import UNITS, Span
+from learnrate.schedules._durations import UNITS, Deadline, Span
+from learnrate.schedules._recipes import RECIPES
 from learnrate.schedules._registry import SHAPES, current_name, fields_of, make
 
 if TYPE_CHECKING:
@@ -30,6 +32,10 @@ __all__ = ["ready_schedule", "schedule", "shape"]
 
 _MAX_DEPTH = 40
 _MAX_WIDTH = 88
+_DEADLINE = (
+    "a Deadline gives rates by elapsed time, not by step. Write its rate yourself before each update: "
+    "group['lr'] = deadline(seconds since the start)."
+)
 _TOKEN = re.compile(
     r"(?P<space>\s+)"
     r"|(?P<number>-?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?)(?P<unit>%|[a-zA-Z_]\w*)?"
@@ -38,8 +44,10 @@ _TOKEN = re.compile(
 )
 
 
-def schedule(source: str | float | Schedule) -> Schedule:
-    """Read a schedule from text or a number, which is a constant rate; a schedule is returned as is.
+def schedule(source: str | float | Schedule | Callable[[int], float]) -> Schedule:
+    """Read a schedule from text, from a number, which is a constant rate, or from a function of the step.
+
+    A schedule is returned as is. A function has no text form; see `FromFunction`.
 
     Examples:
         >>> schedule("3e-4 * warmup(500) >> cosine(9500, floor=0.1)")(500)
@@ -54,9 +62,14 @@ def schedule(source: str | float | Schedule) -> Schedule:
         return source
     if isinstance(source, str):
         return _Reader(source).read()
+    if isinstance(source, Deadline):
+        raise ScheduleError(_DEADLINE)
+    if callable(source):
+        return make("from_function", function=source)
     if isinstance(source, bool) or not isinstance(source, int | float | np.number):
         raise ScheduleError(
-            f"a schedule must be text, a number or a Schedule; got {type(source).__name__}."
+            "a schedule must be text, a number, a function of the step or a Schedule; got "
+            f"{type(source).__name__}."
         )
     return source * make("constant")
 
@@ -96,6 +109,10 @@ def ready_schedule(call: str, value: object) -> Schedule:
     Raises:
         ArgumentError: the value is not a schedule, or is not bound to a run.
     """
+    if isinstance(value, Deadline):
+        raise ArgumentError(f"{call}: {_DEADLINE}")
+    if callable(value) and not isinstance(value, Schedule):
+        value = schedule(value)
     if not isinstance(value, Schedule):
         raise ArgumentError(
             f"{call} must be a schedule; got {value!r}. "
@@ -115,6 +132,40 @@ class _Token:
     text: str
     position: int
     value: float | Span | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Callee:
+    """What a name in the text builds: a schedule class or a recipe."""
+
+    name: str
+    names: list[str]
+    needed: list[str]
+    build: Callable[..., Schedule]
+    current: Callable[[str], str]
+
+
+def _callee_of_class(cls: type[Schedule]) -> _Callee:
+    rules = fields_of(cls)
+    return _Callee(
+        cls.name,
+        [rule.name for rule in rules],
+        [rule.name for rule in rules if rule.default is MISSING],
+        partial(make, cls.name),
+        partial(current_name, cls),
+    )
+
+
+def _callee_of_recipe(name: str) -> _Callee:
+    recipe = RECIPES[name]
+    parameters = signature(recipe).parameters.values()
+    return _Callee(
+        name,
+        [parameter.name for parameter in parameters],
+        [parameter.name for parameter in parameters if parameter.default is Parameter.empty],
+        recipe,
+        str,
+    )
 
 
 class _Reader:
@@ -246,16 +297,17 @@ class _Reader:
         self.next += 1
         if token.text == "ascend":
             return self._ascend(token)
-        cls = SHAPES.get(token.text)
-        if cls is None:
+        cls, recipe = SHAPES.get(token.text), RECIPES.get(token.text)
+        if cls is None and recipe is None:
             names = [name for name, known in SHAPES.items() if not known.operator]
-            self._fail_unknown("schedule", token, names)
-        if cls.operator:
+            self._fail_unknown("schedule", token, [*names, *RECIPES])
+        if cls is not None and cls.operator:
             self._fail(f"{token.text!r} is written {cls.operator}.", token.position)
         self._expect("(", f"after {token.text}")
-        values, positions = self._arguments(cls)
+        callee = _callee_of_class(cls) if cls is not None else _callee_of_recipe(token.text)
+        values, positions = self._arguments(callee)
         try:
-            return make(token.text, **values)
+            return callee.build(**values)
         except ScheduleError as error:
             argument = getattr(error, "argument", "")
             self._fail(str(error), positions.get(argument, token.position))
@@ -266,38 +318,37 @@ class _Reader:
         self._expect(")", "after the schedule to ascend")
         return self._build(token.position, inner.ascending)
 
-    def _arguments(self, cls: type[Schedule]) -> tuple[dict[str, object], dict[str, int]]:
+    def _arguments(self, callee: _Callee) -> tuple[dict[str, object], dict[str, int]]:
         """The arguments by name, and where in the text each value begins."""
-        rules = fields_of(cls)
         values: dict[str, object] = {}
         positions: dict[str, int] = {}
         while not self._accept(")"):
             if values:
                 self._expect(",", "or ')' between arguments")
-            name, position = self._name(cls, [rule.name for rule in rules], list(values))
+            name, position = self._name(callee, list(values))
             positions[name] = self.token.position
             if name in values:
-                self._fail(f"{cls.name} has {name!r} twice.", position)
+                self._fail(f"{callee.name} has {name!r} twice.", position)
             values[name] = self._argument()
-        for rule in rules:
-            if rule.name not in values and rule.default is MISSING:
+        for name in callee.needed:
+            if name not in values:
                 last = self.tokens[self.next - 1]
-                self._fail(f"{cls.name} needs {rule.name!r}.", last.position)
+                self._fail(f"{callee.name} needs {name!r}.", last.position)
         return values, positions
 
-    def _name(self, cls: type[Schedule], names: list[str], previous: list[str]) -> tuple[str, int]:
+    def _name(self, callee: _Callee, previous: list[str]) -> tuple[str, int]:
         """The name of the next argument, and where in the text it begins."""
-        token = self.token
+        token, names = self.token, callee.names
         if token.kind == "word" and self.following.text == "=":
-            name = current_name(cls, token.text)
+            name = callee.current(token.text)
             if name not in names:
-                self._fail_unknown(f"argument of {cls.name}", token, names)
+                self._fail_unknown(f"argument of {callee.name}", token, names)
             self.next += 2
             return name, token.position
         if previous != names[: len(previous)]:
             self._fail("an argument without a name cannot follow one with a name.")
         if len(previous) == len(names):
-            self._fail(f"{cls.name} takes at most {len(names)}: {', '.join(names)}.")
+            self._fail(f"{callee.name} takes at most {len(names)}: {', '.join(names)}.")
         return names[len(previous)], token.position
 
     def _argument(self) -> object:
