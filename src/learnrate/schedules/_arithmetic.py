@@ -14,9 +14,9 @@ import numpy as np
 import numpy.typing as npt
 
 __all__ = [
-    "bounded_powers",
     "FloatArray",
     "Value",
+    "bounded_powers",
     "choose",
     "cos",
     "exp",

@@ -8,7 +8,7 @@ from learnrate.schedules._abstract import Inner, Wrapper
 from learnrate.schedules._arithmetic import Value, choose, minimum
 from learnrate.schedules._base import Schedule
 from learnrate.schedules._durations import RunLength, Span, round_half_up
-from learnrate.schedules._fields import Cutoff, Wait, Whole, refuse
+from learnrate.schedules._fields import Cutoff, Whole, refuse
 from learnrate.schedules._registry import copy_with, make
 
 __all__ = ["Cut", "Shortened", "Skip"]

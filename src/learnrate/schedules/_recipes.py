@@ -7,11 +7,9 @@ number of steps, or text such as `"5%"` (of the whole run).
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Literal
 
 from learnrate._errors import ScheduleError
-from learnrate.schedules._base import Schedule
 from learnrate.schedules._cyclic import CosineRestarts
 from learnrate.schedules._decays import InverseSqrt, Saturating
 from learnrate.schedules._fields import whole_number
@@ -19,6 +17,9 @@ from learnrate.schedules._registry import copy_with
 from learnrate.schedules._shapes import Constant, Cosine, Linear, Warmup
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from learnrate.schedules._base import Schedule
     from learnrate.schedules._durations import Duration
 
 __all__ = [
