@@ -26,6 +26,7 @@ from learnrate.run._path_meter import PathMeter
 from learnrate.run._probe_runner import ProbeRunner
 from learnrate.run._rates import ExternalRates, ScheduledRates
 from learnrate.run._recording import DeviceNumbers, Recording
+from learnrate.run._rhythm import Rhythm
 from learnrate.run._run import ATTACHED, Run
 from learnrate.run._snapshots import Snapshots
 from learnrate.run._update_meter import UpdateMeter, is_sharded, parameters_of
@@ -54,6 +55,7 @@ def attach(
     schedule: Schedule | str | float | LRScheduler | None,
     *,
     total_steps: int | None = None,
+    every: int = 1,
     step: int = 0,
     model: nn.Module | None = None,
     extra_state: Mapping[str, Any] | None = None,
@@ -97,6 +99,8 @@ def attach(
         schedule: a schedule, its text form, a number, or a torch scheduler to continue from its
             present step; None to leave the rates to an external scheduler.
         total_steps: updates of the whole run. May be omitted if the schedule has a length.
+        every: updates between two calls of a torch scheduler's `step()`, at least 1. For a scheduler
+            that is stepped once an epoch, the updates of an epoch, such as `len(loader)`.
         step: 0-based index of the update about to happen.
         model: the trained model. Its name and number of parameters are recorded, and snapshots
             contain its state, including buffers.
@@ -145,14 +149,18 @@ def attach(
         check_whole("attach", "total_steps", total_steps, 1)
     check_whole("attach", "step", step, 0)
     checked_objective("attach(objective=...)", objective)
+    check_whole("attach", "every", every, 1)
+    adopted = isinstance(schedule, LRScheduler) and not isinstance(schedule, TorchSchedule)
+    if every > 1 and not adopted:
+        refuse("attach", "every", "1 unless a torch scheduler sets the rates", every)
     _check_clipping(measure.clip_norm, optimizers)
     if probes is not None and len(optimizers) > 1:
         refuse("attach", "probes", "None for several optimizers", probes)
     if measure.planned is not None and schedule is not None:
         refuse("Measure", "planned", "None unless schedule=None", str(measure.planned))
     if isinstance(schedule, LRScheduler):
-        step = max(step, position(schedule))
-    bound = None if schedule is None else _bound(schedule, total_steps)
+        step = max(step, position(schedule) * every)
+    bound = None if schedule is None else _bound(schedule, total_steps, every)
     total_steps = total_steps if bound is None or bound.total_steps is None else bound.total_steps
     controlled = _controlled(bound, controllers)
     limits = Limits.of(limits)
@@ -178,7 +186,10 @@ def attach(
         recorder.step = step
         if step > 0:
             recorder.begin_attempt(step, "started")
-    rates = ExternalRates(optimizers) if bound is None else ScheduledRates(optimizers, bound)
+    rhythm = Rhythm(schedule, every, step) if adopted else None
+    rates = (
+        ExternalRates(optimizers) if bound is None else ScheduledRates(optimizers, bound, rhythm)
+    )
     gradient = Cadence(0 if sharded or not is_first else measure.gradient_every)
     meter = UpdateMeter(measure.clip_norm, gradient, Cadence(measure.update_every))
     path = None
@@ -257,11 +268,13 @@ def _check_clipping(clip_norm: float | None, optimizers: list[Optimizer]) -> Non
         refuse("Measure", "clip_norm", "None if parameters are split", clip_norm, way_out)
 
 
-def _bound(schedule: Schedule | str | float | LRScheduler, total_steps: int | None) -> Schedule:
+def _bound(
+    schedule: Schedule | str | float | LRScheduler, total_steps: int | None, every: int
+) -> Schedule:
     if isinstance(schedule, TorchSchedule):
         return schedule.schedule
     if isinstance(schedule, LRScheduler):
-        return from_torch(schedule, total_steps)
+        return from_torch(schedule, total_steps, every=every)
     bound = read(schedule)
     if bound.total_steps is None and total_steps is not None:
         return bound.over(total_steps)

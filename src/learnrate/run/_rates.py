@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from torch.optim import Optimizer
 
     from learnrate.edits import Edited
+    from learnrate.run._rhythm import Rhythm
     from learnrate.schedules import Schedule
 
 __all__ = ["ExternalRates", "RateWriter", "ScheduledRates"]
@@ -82,8 +83,11 @@ class ScheduledRates:
     counts.
     """
 
-    def __init__(self, optimizers: Sequence[Optimizer], schedule: Schedule) -> None:
+    def __init__(
+        self, optimizers: Sequence[Optimizer], schedule: Schedule, rhythm: Rhythm | None = None
+    ) -> None:
         self._optimizers = tuple(optimizers)
+        self._rhythm = rhythm
         self._shares = [Hyperparameter("lr", schedule) for _ in optimizers]
         reference = _highest_initial_rate(optimizers)
         for shares, optimizer in zip(self._shares, optimizers, strict=True):
@@ -115,6 +119,8 @@ class ScheduledRates:
 
     def set_step(self, step: int) -> None:
         """Write the rates of a step."""
+        if self._rhythm is not None and not self._rhythm.check(step):
+            self._rhythm = None
         self.highest = rate = self._schedule.value(step)
         for index, shares in enumerate(self._shares):
             groups = self._optimizers[index].param_groups
