@@ -150,8 +150,9 @@ def attach(
     check_whole("attach", "step", step, 0)
     checked_objective("attach(objective=...)", objective)
     check_whole("attach", "every", every, 1)
-    adopted = isinstance(schedule, LRScheduler) and not isinstance(schedule, TorchSchedule)
-    if every > 1 and not adopted:
+    is_unchanged = isinstance(schedule, TorchSchedule)
+    adopted = schedule if isinstance(schedule, LRScheduler) and not is_unchanged else None
+    if every > 1 and adopted is None:
         refuse("attach", "every", "1 unless a torch scheduler sets the rates", every)
     _check_clipping(measure.clip_norm, optimizers)
     if probes is not None and len(optimizers) > 1:
@@ -186,7 +187,7 @@ def attach(
         recorder.step = step
         if step > 0:
             recorder.begin_attempt(step, "started")
-    rhythm = Rhythm(schedule, every, step) if adopted else None
+    rhythm = None if adopted is None else Rhythm(adopted, every, step)
     rates = (
         ExternalRates(optimizers) if bound is None else ScheduledRates(optimizers, bound, rhythm)
     )
