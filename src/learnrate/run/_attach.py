@@ -150,10 +150,6 @@ def attach(
     check_whole("attach", "step", step, 0)
     checked_objective("attach(objective=...)", objective)
     check_whole("attach", "every", every, 1)
-    is_unchanged = isinstance(schedule, TorchSchedule)
-    adopted = schedule if isinstance(schedule, LRScheduler) and not is_unchanged else None
-    if every > 1 and adopted is None:
-        refuse("attach", "every", "1 unless a torch scheduler sets the rates", every)
     _check_clipping(measure.clip_norm, optimizers)
     if probes is not None and len(optimizers) > 1:
         refuse("attach", "probes", "None for several optimizers", probes)
@@ -161,6 +157,7 @@ def attach(
         refuse("Measure", "planned", "None unless schedule=None", str(measure.planned))
     if isinstance(schedule, LRScheduler):
         step = max(step, position(schedule) * every)
+    rhythm = _rhythm(schedule, every, step)
     bound = None if schedule is None else _bound(schedule, total_steps, every)
     total_steps = total_steps if bound is None or bound.total_steps is None else bound.total_steps
     controlled = _controlled(bound, controllers)
@@ -187,7 +184,6 @@ def attach(
         recorder.step = step
         if step > 0:
             recorder.begin_attempt(step, "started")
-    rhythm = None if adopted is None else Rhythm(adopted, every, step)
     rates = (
         ExternalRates(optimizers) if bound is None else ScheduledRates(optimizers, bound, rhythm)
     )
@@ -267,6 +263,15 @@ def _check_clipping(clip_norm: float | None, optimizers: list[Optimizer]) -> Non
         refuse("Measure", "clip_norm", "None for several optimizers", clip_norm, way_out)
     if any(is_sharded(parameter) for parameter in parameters_of(*optimizers)):
         refuse("Measure", "clip_norm", "None if parameters are split", clip_norm, way_out)
+
+
+def _rhythm(schedule: object, every: int, step: int) -> Rhythm | None:
+    """What watches the calls of a torch scheduler; None without one."""
+    if isinstance(schedule, LRScheduler) and not isinstance(schedule, TorchSchedule):
+        return Rhythm(schedule, every, step)
+    if every > 1:
+        refuse("attach", "every", "1 unless a torch scheduler sets the rates", every)
+    return None
 
 
 def _bound(
