@@ -40,9 +40,11 @@ def test_a_scheduler_stepped_once_an_epoch_keeps_its_rhythm_and_no_warning_is_gi
     step_scheduler,
 ):
     rates, messages = trained(UPDATES, step_scheduler)
-    meant = [0.7**epoch for epoch in range(EPOCHS) for _ in range(UPDATES)]
-    inside = [i for i in range(len(meant)) if i % UPDATES]  # the scheduler writes before the first
-    assert [rates[i] for i in inside] == pytest.approx([meant[i] for i in inside])
+    expected = [0.7**epoch for epoch in range(EPOCHS) for _ in range(UPDATES)]
+    inside = [
+        i for i in range(len(expected)) if i % UPDATES
+    ]  # the scheduler writes before the first
+    assert [rates[i] for i in inside] == pytest.approx([expected[i] for i in inside])
     assert messages == []
 
 

@@ -17,6 +17,7 @@ from learnrate.watch import OBJECTIVES, RULES, Observations, diagnose
 from learnrate.watch.readers import read_runs
 
 CASES = Path(__file__).parent / "cases"
+CROSS_ENTROPY_RULES = {"LR404", "LR501"}  # of a loss in nats, whose number of classes is known
 AFFINE = {
     "power": st.integers(-6, 6),
     "offset": st.sampled_from([-1000.0, -76.25, -1.0, 0.0, 2.0, 1000.0]),
@@ -43,11 +44,19 @@ def transformed(observations, scale, offset):
 
 
 def verdicts(observations):
-    diagnosis = diagnose(observations)
-    return [(finding.code, finding.severity, finding.step) for finding in diagnosis.findings]
+    findings = diagnose(observations).findings
+    return [
+        (finding.code, finding.severity, finding.step)
+        for finding in findings
+        if finding.code not in CROSS_ENTROPY_RULES
+    ]
 
 
-@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.code)
+@pytest.mark.parametrize(
+    "rule",
+    [rule for rule in RULES if rule.code not in CROSS_ENTROPY_RULES],
+    ids=lambda rule: rule.code,
+)
 @settings(max_examples=15)
 @given(**AFFINE)
 def test_the_findings_in_a_faulty_run_do_not_depend_on_unit_or_zero_of_the_loss(
@@ -151,14 +160,17 @@ def test_plateau_does_not_cut_during_a_steady_fall_far_from_zero():
 def test_a_declared_objective_without_progress_leaves_what_is_certain(runs, objective):
     facts = {"objective": objective}
     swing = runs.loss() + 1.3 * ((np.arange(400) >= 150) & (np.arange(400) < 240))
-    lr = runs.rate()
+    lr, noise = runs.rate(), np.random.default_rng(0).standard_normal(400)
     diagnosis = runs.diagnose(loss=swing, lr=lr, facts=facts)
     assert diagnosis.codes() == []
     assert "objective does not measure progress" in diagnosis.not_judged
     assert "a validation, a reward or probes would judge it" in diagnosis.not_judged
     swing[390:] = np.inf
     assert runs.codes(loss=swing, lr=lr, facts=facts) == ["LR101"]
-    assert runs.codes(loss=runs.loss(), lr=0 * lr, gradient_norm=0 * lr + 1, facts=facts) == []
+    assert (
+        runs.codes(loss=runs.loss(), lr=0 * lr, gradient_norm=np.exp(0.1 * noise), facts=facts)
+        == []
+    )
     assert "LR305" in runs.codes(
         loss=runs.loss(),
         lr=np.where(np.arange(400) < 200, 1, 9) * lr,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,7 @@ __all__ = ["RULE", "FarAboveChanceOptions"]
 
 @dataclass(frozen=True, kw_only=True)
 class FarAboveChanceOptions(RuleOptions):
-    """Thresholds of LR404. Chance is the loss of a model that has learned nothing.
+    """Thresholds of LR404. Chance is the cross-entropy of a model that has learned nothing.
 
     Attributes:
         times: the loss before the first update must be this many times chance.
@@ -26,10 +27,10 @@ class FarAboveChanceOptions(RuleOptions):
 
 
 def _check(reading: Reading, options: FarAboveChanceOptions) -> Finding | None:
-    chance, loss = reading.chance, reading.finite_loss
-    if chance is None or not loss.step.size or loss.step[0] != 0:
+    classes, loss = reading.facts.get("classes"), reading.finite_loss
+    if not isinstance(classes, int) or classes < 2 or not loss.step.size or loss.step[0] != 0:
         return None
-    first = float(loss.value[0])
+    first, chance = float(loss.value[0]), math.log(classes)
     if first < options.times * chance:
         return None
     return RULE.finding(
@@ -47,7 +48,7 @@ def _check(reading: Reading, options: FarAboveChanceOptions) -> Finding | None:
 
 
 def _lacks(reading: Reading) -> str | None:
-    return None if reading.chance is not None else "facts['classes'] or facts['chance'] is missing"
+    return None if isinstance(reading.facts.get("classes"), int) else "facts['classes'] is missing"
 
 
 RULE = Rule(
