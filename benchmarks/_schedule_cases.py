@@ -10,22 +10,22 @@ import functools
 import itertools
 import math
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import torch
 import transformers
+from torch.optim import Optimizer
 from torch.optim import lr_scheduler as torch_schedulers
+from torch.optim.lr_scheduler import LRScheduler
 
 from learnrate.schedules import Table
 from learnrate.watch import Observations
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from torch.optim import Optimizer
-    from torch.optim.lr_scheduler import LRScheduler
+    from collections.abc import Iterator
 
 PEAK = 3e-3
 TOTALS = (1000, 2400)
@@ -36,7 +36,7 @@ TUNED = ("cosine", "steps", "restarts")
 LEFT_OUT = ("linear", "polynomial", "exponential", "inverse sqrt", "one cycle", "wsd", "cyclic")
 FRESH = ("noam", "rex", "square root cooldown", "on plateaus", "decaying cycles")
 
-Make = "Callable[[Optimizer, int], LRScheduler]"
+Make = Callable[[Optimizer, int], LRScheduler]
 
 
 def _warm(shape: Make, share: float) -> Make:
@@ -59,7 +59,8 @@ def _of_transformers(name: str, warm: float = 0.05, **options: Any) -> Make:
             key: int(value * n) if key.endswith("_steps") else value
             for key, value in options.items()
         }
-        return get(optimizer, num_warmup_steps=int(warm * n), **known, **lengths)
+        scheduler: LRScheduler = get(optimizer, num_warmup_steps=int(warm * n), **known, **lengths)
+        return scheduler
 
     return make
 
@@ -74,7 +75,7 @@ def _restarts(first: float, mult: int, floor: float = 0.0) -> Make:
     )
 
 
-def _cyclic(mode: str, half: float) -> Make:
+def _cyclic(mode: Literal["triangular", "triangular2", "exp_range"], half: float) -> Make:
     return lambda optimizer, n: torch_schedulers.CyclicLR(
         optimizer, 0.1 * PEAK, PEAK, max(2, int(half * n)), mode=mode, cycle_momentum=False
     )
@@ -94,7 +95,7 @@ def _of_share(function: Callable[[float], float]) -> Make:
 
 def _decaying_cycles(share: float) -> float:
     cycle, within = divmod(min(share, 0.99999) * 5.0, 1.0)
-    return 0.7**cycle * (0.5 + 0.5 * math.cos(math.pi * within))
+    return float(0.7**cycle) * (0.5 + 0.5 * math.cos(math.pi * within))
 
 
 SHAPES: dict[str, tuple[Make, ...]] = {

@@ -65,7 +65,8 @@ def measure(cell: Cell, *, whole: bool = False) -> str:
     """
     stored = read(cell)
     tables = [] if stored is None else stored["tables"]
-    if tables and (whole or stored["complete"]):
+    complete = stored is not None and stored["complete"]
+    if tables and (whole or complete):
         return "known"
     task, lengths = cell.task(), _lengths(cell)
     for steps, seeds in lengths[: 1 if whole else len(lengths)][len(tables) :]:

@@ -21,7 +21,9 @@ def with_new_head(classes: int) -> Callable[[nn.Module], nn.Module]:
 
     def change(model: nn.Module) -> nn.Module:
         assert isinstance(model, nn.Sequential)
-        model[-1] = nn.Linear(model[-1].in_features, classes)
+        head = model[-1]
+        assert isinstance(head, nn.Linear)
+        model[-1] = nn.Linear(head.in_features, classes)
         return model
 
     return change

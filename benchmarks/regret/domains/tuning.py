@@ -34,7 +34,7 @@ class _Adapted(nn.Module):
 def _with_adapters(model: nn.Module, rank: int) -> nn.Module:
     """Fix all weights, and add an adapter to every dense layer."""
     for weight in model.parameters():
-        weight.requires_grad_(requires_grad=False)
+        weight.requires_grad_(False)
     for parent in [*model.modules()]:
         for name, child in [*parent.named_children()]:
             if isinstance(child, nn.Linear):
