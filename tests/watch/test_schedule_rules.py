@@ -281,3 +281,18 @@ def test_the_updates_of_sgd_are_compared_per_gradient(runs):
     facts = {"optimizer": "sgd"}
     assert runs.codes(**known, facts=facts, update_ratio=1e-3 * norm) == ["LR308"]
     assert runs.codes(**known, facts=facts, update_ratio=1e-2 * norm * runs.rate()) == []
+
+
+def test_updates_with_momentum_may_shrink_while_gradients_alternate(runs):
+    """Successive gradients alternate at high rates and agree at low ones, as at the edge."""
+    lr = KNOWN.table()
+    agreement = 1.0 - lr / lr.max()
+    size = lr / (1.9 - 1.8 * agreement)  # from 1 / (1 + m) to 1 / (1 - m) of the rate
+    known = {"loss": runs.loss(), "lr": lr, "gradient_norm": np.ones(lr.size) * 1.0}
+    known["gradient_norm"] *= np.exp(0.1 * np.random.default_rng(0).standard_normal(lr.size))
+    facts = {"optimizer": "SGD", "momentum": 0.9}
+    ratio = 1e-3 * size * known["gradient_norm"]
+    assert runs.codes(**known, facts=facts, update_ratio=ratio) == []
+    assert runs.codes(**known, facts=facts | {"momentum": 0.0}, update_ratio=ratio) == ["LR308"]
+    constant = 1e-3 * known["gradient_norm"]
+    assert runs.codes(**known, facts=facts, update_ratio=constant) == ["LR308"]

@@ -125,22 +125,31 @@ def _power(reading: Reading, options: NotAppliedOptions) -> float | None:
         powers.append(_log_slope(lr[counts], ratio[counts], step[counts], options.range))
     if (is_sgd or not name) and has_norm.sum() > 40:
         per_gradient = ratio[has_norm] / clipped_norm[has_norm]
-        powers.append(_log_slope(lr[has_norm], per_gradient, step[has_norm], options.range))
+        momentum = min(0.999, abs(float(reading.facts.get("momentum") or 0.0)))
+        spread = (1.0 + momentum) / (1.0 - momentum)
+        powers.append(
+            _log_slope(lr[has_norm], per_gradient, step[has_norm], options.range, spread)
+        )
     known = [power for power in powers if power is not None]
     return max(known) if known and len(known) == len(powers) else None
 
 
 def _log_slope(
-    lr: np.ndarray, size: np.ndarray, step: np.ndarray, least_range: float
+    lr: np.ndarray, size: np.ndarray, step: np.ndarray, least_range: float, spread: float = 1.0
 ) -> float | None:
-    """The slope of log size over log rate, in medians; None if the rate hardly varies."""
+    """The slope of log size over log rate, in medians; None if the rate hardly varies.
+
+    Momentum m multiplies a gradient by 1 / (1 - m) if successive gradients agree and by 1 / (1 + m)
+    if they alternate. Which of the two it is may change with the rate, so the slope is the highest
+    that a `spread` of the sizes by that much allows.
+    """
     if lr.size < 20:
         return None
     log_lr = np.log(levels_of(Track(step, lr), 40).value)
     log_size = np.log(levels_of(Track(step, size), 40).value)
     if np.ptp(log_lr) < np.log(least_range):
         return None
-    return float(np.polyfit(log_lr, log_size, 1)[0])
+    return float(np.polyfit(log_lr, log_size, 1)[0] + np.log(spread) / np.ptp(log_lr))
 
 
 def _lacks(reading: Reading) -> str | None:
