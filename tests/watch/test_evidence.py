@@ -239,3 +239,13 @@ def test_logs_of_other_tools_have_the_right_reading(name, codes):
     severe = {f.code for f in diagnosis.findings if str(f.severity) != "advice"}
     assert severe & {rule.code for rule in RULES if rule.code < "LR305"} == codes
     assert "LR201" not in diagnosis.codes()
+
+
+def test_a_loss_that_varies_by_rounding_alone_has_not_diverged(runs):
+    rounding = np.random.default_rng(0).integers(-1, 2, 400) * 2.0**-23
+    columns = {
+        "loss": 1.0832 + rounding,
+        "lr": 0 * runs.rate(),
+        "gradient_norm": np.full(400, 0.9),
+    }
+    assert runs.codes(**columns) == ["LR202"]

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Reading"]
 
+_ROUNDING = 8 * float(np.finfo(np.float32).eps)
 _LEVELS = 60  # enough for the shape of a series, few enough for rank tests
 _FIRST_LOSSES = 3  # their median is the loss at the start
 _NEEDED_SIGNAL = 12.0  # of 60 levels
@@ -136,6 +137,12 @@ class Reading:
         """The standard deviation of a loss around its course, heavy tails included; 0 for few."""
         losses = self.finite_loss.value
         return tail_std(losses) if losses.size >= 5 else 0.0
+
+    @cached_property
+    def varies(self) -> bool:
+        """Whether the loss varies by more than the rounding of 32-bit numbers."""
+        losses = self.finite_loss.value
+        return bool(losses.size and np.ptp(losses) > _ROUNDING * np.abs(losses).max())
 
     @cached_property
     def levels(self) -> Track:

@@ -77,7 +77,7 @@ def _check(reading: Reading, options: DivergedOptions) -> Finding | None:
             f"The loss is not finite from step {step:,} on{before}.",
             {"not_finite_rows": bad_rows, "last_finite": last_finite},
         )
-    if finite_rows.size < _LEAST_ROWS or not reading.is_descent:
+    if finite_rows.size < _LEAST_ROWS or not reading.is_descent or not reading.varies:
         return None
     return (
         _exploded(reading, options)

@@ -96,5 +96,5 @@ RULE = Rule(
     check=_check,
     example=lambda run: run.observed(loss=2.3 + 0.03 * run.noise, lr=0.0 * run.lr),
     lacks=_lacks,
-    explains=frozenset({"LR201", "LR301", "LR302", "LR402", "LR103"}),
+    explains=frozenset({"LR201", "LR301", "LR302", "LR402", "LR103", "LR502"}),
 )
