@@ -44,6 +44,9 @@ _ask() {
 }
 make() { command make -C "$ROOT" --dry-run "$@" > /dev/null; }
 python() {
+  if [ "$1" = -m ]; then
+    test -f "$ROOT/benchmarks/$2/__main__.py" || { echo "no module $2" >&2; return 1; }; return 0
+  fi
   test -f "$ROOT/$1" || { echo "no script $1" >&2; return 1; }
   for each in "${@:2}"; do case $each in
     --*) grep -q -e "\"$each\"" "$ROOT/$1" || { echo "$1 has no option $each" >&2; return 1; };;

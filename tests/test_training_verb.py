@@ -37,9 +37,7 @@ def test_without_controllers_the_schedule_is_unchanged():
 
 @pytest.fixture(scope="module")
 def controlled():
-    controllers = [
-        Bounded(Plateau(window=100, improvement=0.2, warmup=50, cooldown=50), lowest=0.01)
-    ]
+    controllers = [Bounded(Plateau(window=100, improvement=0.2, cooldown=50), lowest=0.01)]
     return learnrate.train(
         quadratic_task(noise=0.3), "0.1 * warmup(50) >> constant()", total_steps=1500,
         controllers=controllers,

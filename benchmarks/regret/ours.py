@@ -1,4 +1,4 @@
-"""learnrate's methods: the plan at three budgets, and the range test's suggestion."""
+"""learnrate's methods: the plan at three shares of a run and in ten seconds, and the range test's suggestion."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def _version(*packages: str) -> str:
     return f"{learnrate.__version__}+{digest[:8]}"
 
 
-def _planned(budget: float) -> Callable[[Cell, Task, int], Pick]:
+def _planned(budget: float | str) -> Callable[[Cell, Task, int], Pick]:
     def pick(_: Cell, task: Task, seed: int) -> Pick:
         try:
             plan = learnrate.plan(task, budget=budget, seed=seed, progress=False)
@@ -51,7 +51,7 @@ METHODS = [
             version=_version("planning", "range_test"),
             pick=_planned(budget),
         )
-        for budget in (0.5, 0.25, 0.1)
+        for budget in (0.5, 0.25, 0.1, "10s")
     ),
     Method(name="find, our suggestion", version=_version("range_test"), pick=_suggested),
 ]

@@ -207,7 +207,7 @@ BAD = {
     "a plan that is not there": (["train", "t.py:task", "--plan", "p.json"], "cannot be read"),
     "an image of no known kind": (
         ["show", "constant()", "--total-steps", "9", "--png", "x.abc"],
-        "cannot be written",
+        "must end in .png, .svg",
     ),
 }
 

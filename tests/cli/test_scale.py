@@ -93,7 +93,7 @@ BAD = {
     "no target": (["runs.csv"], "--to"),
     "an image of no kind": (
         ["runs.csv", *TARGET, *COLUMNS, "--png", "a.xyz"],
-        "cannot be written",
+        "must end in .png, .svg",
     ),
 }
 

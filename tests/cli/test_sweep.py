@@ -71,7 +71,10 @@ BAD = {
     "a reversed grid": (["--lr", "1:1e-3:5"], "0 < low < high"),
     "rates that fall": (["--lr", "0.1,0.01"], "got 0.01 after 0.1"),
     "an engine": (["--engine", "fast"], "engine must be one of"),
-    "no seeds": (["--seeds", "0"], "at least 1, the trainings at each rate; got 0"),
+    "no seeds": (
+        ["--seeds", "0"],
+        "a whole number from 1 to 10,000; got 0. It is the trainings at each rate.",
+    ),
     "no length": (["--total-steps", "0"], "at least 1; got 0"),
 }
 

@@ -32,14 +32,14 @@ PYTHON = {
     "ddp": ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"],
 }
 SMALL = {
-    "image_classifier": ["--total-steps", "40"],
-    "character_model": ["--total-steps", "40"],
-    "tabular": ["--total-steps", "40"],
-    "fine_tuning": ["--total-steps", "40"],
+    "image_classifier": ["--total-steps", "60"],
+    "character_model": ["--total-steps", "60"],
+    "tabular": ["--total-steps", "60"],
+    "fine_tuning": ["--total-steps", "60"],
     "transformers_trainer": ["--total-steps", "100"],
-    "lightning_module": ["--total-steps", "40"],
+    "lightning_module": ["--total-steps", "60"],
     "keras_model": ["--epochs", "1", "--iters", "40"],
-    "ddp": ["--total-steps", "40"],
+    "ddp": ["--total-steps", "60"],
 }
 PLANNED = sorted(SMALL.keys() - {"keras_model"})
 

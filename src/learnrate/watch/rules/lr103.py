@@ -10,7 +10,7 @@ import numpy as np
 from learnrate._numbers import rate_text
 from learnrate.watch._finding import Finding, Severity
 from learnrate.watch._rule import Rule, RuleOptions
-from learnrate.watch._tracks import share_text
+from learnrate.watch._tracks import median_of_three, share_text
 
 if TYPE_CHECKING:
     from learnrate.watch._reading import Reading
@@ -49,7 +49,8 @@ def _check(reading: Reading, options: OscillatingOptions) -> Finding | None:
     rise, low, high = reading.largest_rise
     if rise > max(options.back * fall, options.noise * reading.level_error):
         step = int(levels.step[low])
-        bottom, top = float(levels.value[low]), float(levels.value[high])
+        bottom = float(median_of_three(levels.value)[low])
+        top = bottom + rise
         message = (
             f"The loss swings: from {bottom:.3g} near step {step:,} it rose to {top:.3g} near "
             f"step {int(levels.step[high]):,}, by {_share_in_words(rise, fall)} all that the run "
