@@ -23,15 +23,16 @@ class PathStraightOptions(RuleOptions):
     """Thresholds of LR204.
 
     Attributes:
-        multiple: the best rate must be estimated at this many times the rate.
+        multiple: the whole interval of the best rate must lie above this many times the rate. On
+            work that was not fitted, the estimate was up to ten times too high.
     """
 
-    multiple: float = 10.0
+    multiple: float = 30.0
 
 
 def _check(reading: Reading, options: PathStraightOptions) -> Finding | None:
     estimate = rate_multiple(reading)
-    if estimate is None or estimate.multiple > 1.0 / options.multiple:
+    if estimate is None or estimate.high > 1.0 / options.multiple:
         return None
     multiple, path = 1.0 / estimate.multiple, estimate.path
     return RULE.finding(
@@ -52,9 +53,9 @@ def _check(reading: Reading, options: PathStraightOptions) -> Finding | None:
             **path,
         },
         remedy=(
-            f"Raise the peak rate about {times_text(multiple)} times, to "
-            f"{rate_text(reading.peak * multiple, 2)}, in a short run first, or let learnrate plan "
-            "find it."
+            f"Raise the peak rate {times_text(1.0 / estimate.high)} times, to "
+            f"{rate_text(reading.peak / estimate.high, 2)}, in a short run first, or let learnrate "
+            "plan find it."
         ),
     )
 
