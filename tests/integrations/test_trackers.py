@@ -14,6 +14,7 @@ import pytest
 import learnrate
 from learnrate.store import Sink
 from learnrate.watch import Observations
+from processes import wait_until
 
 torch = pytest.importorskip("torch")
 
@@ -149,6 +150,8 @@ def test_a_wandb_run_of_the_user_is_not_finished(tmp_path, trained):
     trained(WandbSink(run))
     run.log({"epoch": 3})  # refused once the run is finished
     run.finish()
+    # Weights & Biases writes in a process of its own, which may be late on a busy machine.
+    wait_until(lambda: any("epoch" in row for row in logged(tmp_path)))
     rows = list(logged(tmp_path))
     assert [row["epoch"] for row in rows if "epoch" in row] == [3]
     assert sum("learnrate/lr" in row for row in rows) == 40
