@@ -14,7 +14,8 @@ import torch
 
 import learnrate
 from learnrate import ArgumentError, Store
-from learnrate.steering import replayed
+from learnrate.edits import Edited
+from learnrate.steering import edits_of, replayed
 from processes import HANG, finished, started, wait_until
 
 JOB = str(Path(__file__).parent / "steer_job.py")
@@ -61,6 +62,8 @@ def test_killed_at_any_step_it_goes_on_to_the_bit_with_its_edits(whole, tmp_path
         expected[step] == rate
         for step, rate in zip(observations.step, observations.column("lr"), strict=True)
     )
+    whole_schedule = Edited(run.schedule, edits_of(edits)).schedule
+    assert whole_schedule.table().tolist() == list(expected.values())
 
 
 def test_killed_between_an_edit_and_its_answer_it_takes_the_edit_once(tmp_path, monkeypatch):

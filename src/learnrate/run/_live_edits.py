@@ -12,7 +12,7 @@ from learnrate.run._guard import Guard, GuardState
 from learnrate.steering import as_edit, login, no_snapshot
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable
+    from collections.abc import Callable, Iterable
 
     from learnrate.run._agreement import Agreement
     from learnrate.run._ending import Ending
@@ -147,6 +147,8 @@ class LiveEdits:
             raise ArgumentError(
                 f"{controller} lowered its factor to 0; keep it above with Bounded(...)."
             )
+        if any(edit.author == controller and edit.step == step for _, edit in self._repeated):
+            return  # decided before the run was interrupted; the store's edit is repeated
         self._apply_automatic(
             Edit(
                 kind=EditKind.SCALE,
@@ -395,13 +397,7 @@ class LiveEdits:
         self._queue.clear()
 
     def add_later_edits(
-        self,
-        stored: Iterable[StoredEdit],
-        step: int,
-        *,
-        keep: bool,
-        reason: str,
-        controllers: Collection[str] = (),
+        self, stored: Iterable[StoredEdit], step: int, *, keep: bool, reason: str
     ) -> None:
         """Repeat or undo the edits that took effect after the state was saved.
 
@@ -413,8 +409,6 @@ class LiveEdits:
             step: of the state.
             keep: whether to repeat the edits, each at its step; False undoes them.
             reason: of the undoing.
-            controllers: names of the run's controllers, which decide again what they decided after
-                the state was saved.
         """
         later = [edit for edit in stored if (edit.position or 0) > self.position]
         if not later:
@@ -435,12 +429,7 @@ class LiveEdits:
             self._follow(Edited(self.base, (*self.edited.edits, *edits), self.rates.ratios))
             self.position = last
         else:
-            repeated = [
-                edit
-                for edit in edits
-                if edit.kind is not EditKind.STOP and edit.author not in controllers
-            ]
-            self.repeat(repeated, self.position)
+            self.repeat([edit for edit in edits if edit.kind is not EditKind.STOP], self.position)
 
 
 def _removal_of_snapshot(step: int) -> Callable[[Store, str], None]:

@@ -387,13 +387,7 @@ class Run:
         mailbox = self._edits.mailbox
         assert mailbox is not None  # noqa: S101 - a recorded run has a mailbox
         try:
-            self._edits.add_later_edits(
-                mailbox.stored(),
-                step,
-                keep=keep,
-                reason=reason,
-                controllers=() if self.controlled is None else tuple(self.controlled.controllers),
-            )
+            self._edits.add_later_edits(mailbox.stored(), step, keep=keep, reason=reason)
         except StoreError as error:
             warnings.warn(
                 f"edits after step {step} are not known: {error}", RuntimeWarning, stacklevel=3
