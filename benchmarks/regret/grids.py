@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from learnrate.trials import preserved
 
-from .finders import fastai_test
+from .fastai import fastai_test
 from .methods import Method, Pick
 from .trial_budget import FEWEST_STEPS, WORST_LOSS, TrialBudget
 

@@ -74,9 +74,9 @@ class Method:
 
 def all_methods() -> list[Method]:
     """Every method, in the order of the table."""
-    from . import finders, folk, grids, ours, tuners, tuning_free  # noqa: PLC0415 - the peers are slow to load
+    from . import fastai, finders, folk, grids, ours, tuners, tuning_free  # noqa: PLC0415 - the peers are slow
 
-    modules = (ours, finders, grids, folk, tuners, tuning_free)
+    modules = (ours, finders, fastai, grids, folk, tuners, tuning_free)
     return [method for module in modules for method in module.METHODS]
 
 

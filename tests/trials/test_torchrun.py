@@ -189,7 +189,7 @@ import sys
 from learnrate.cli import main
 
 for arguments in (
-    "plan job.py:task --total-steps 300 --out plans --json",
+    "plan job.py:task --total-steps 300 --budget 0.5 --out plans --json",
     "train job.py:task --plan plans/plan.json --out run --json",
     "sweep job.py:task --lr 0.01,0.1 --seeds 1 --total-steps 50 --json",
     "find job.py:sampled --iters 20 --repeats 1 --png find.png --json",

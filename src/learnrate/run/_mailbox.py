@@ -149,6 +149,11 @@ class Mailbox:
         self._recorder.wake()
         return done.wait(wait)
 
+    def write_answers(self) -> None:
+        """Wait until the store has all answers so far, or for a while if it cannot be written."""
+        if self._outgoing:
+            self.exchange()
+
     def _receive(self, stored: StoredEdit) -> None:
         try:
             edit = as_edit(stored)

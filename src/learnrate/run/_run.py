@@ -304,7 +304,12 @@ class Run:
             self.finish(status_of(error))
 
     def state_dict(self) -> dict[str, Any]:
-        """All that `load_state_dict` needs to continue bit for bit, as JSON values."""
+        """All that `load_state_dict` needs to continue bit for bit, as JSON values.
+
+        It waits, for at most 2 seconds, until the store has every edit of the state.
+        """
+        if self._edits.mailbox is not None:
+            self._edits.mailbox.write_answers()
         return {
             "format": FORMAT,
             "version": VERSION,

@@ -162,7 +162,7 @@ def _record_of(curve: Curve) -> dict[str, Any]:
     return {
         "status": str(curve.status),
         "validation": _json_number(curve.validation),
-        "seconds": round(curve.seconds, 3),
+        "seconds": curve.seconds,
         "type": stored.dtype.str,
         "curve": base64.b64encode(zlib.compress(stored.tobytes())).decode(),
     }
