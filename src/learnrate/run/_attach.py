@@ -251,8 +251,14 @@ def _checked_optimizers(optimizer: object) -> list[Optimizer]:
 
 
 def _unwrapped(optimizer: Any) -> Any:
+    """The optimizer that makes the updates of a wrapper."""
     inner = getattr(optimizer, "optimizer", None)  # accelerate wraps optimizers
-    return _unwrapped(inner) if isinstance(inner, torch.optim.Optimizer) else optimizer
+    base = getattr(optimizer, "base_optimizer", None)  # SAM, which shares its groups with it
+    if isinstance(inner, torch.optim.Optimizer):
+        return _unwrapped(inner)
+    if isinstance(base, torch.optim.Optimizer) and base.param_groups is optimizer.param_groups:
+        return _unwrapped(base)
+    return optimizer
 
 
 def _check_clipping(clip_norm: float | None, optimizers: list[Optimizer]) -> None:

@@ -62,6 +62,10 @@ class RateWriter(Protocol):
         """Called after the update of an optimizer."""
         ...
 
+    def note_unseen(self) -> None:
+        """Called after an update that was not a `step()` of an optimizer."""
+        ...
+
     def used(self) -> tuple[Rate, dict[str, Rate] | None]:
         """The highest rate of the last update, and the rate of each group if ratios changed."""
         ...
@@ -167,6 +171,10 @@ class ScheduledRates:
 
     def after(self, index: int) -> None:
         """Does nothing: the rates stay."""
+
+    def note_unseen(self) -> None:
+        """Take the rates that were written when the step began for those of the update."""
+        self._used = (self.highest, _by_group(self.rates()) if self._group_schedules else None)
 
     def used(self) -> tuple[Rate, dict[str, Rate] | None]:
         """The schedule's rate, and the rate of each group if a group has edits of its own."""
@@ -279,6 +287,11 @@ class ExternalRates:
         if originals is not None:
             for group, rate in zip(self._optimizers[index].param_groups, originals, strict=False):
                 _write(group, rate)
+
+    def note_unseen(self) -> None:
+        """Take the rates in the groups, without edits, for those of the update."""
+        for index, optimizer in enumerate(self._optimizers):
+            self._used[index] = [_read(group) for group in optimizer.param_groups]
 
     def used(self) -> tuple[Rate, dict[str, Rate] | None]:
         """The highest rate, and the rate of each group if they left their initial ratio."""

@@ -23,6 +23,7 @@ from learnrate.run._saved_state import (
     schedule_in_words,
     text_of,
 )
+from learnrate.run._unseen_updates import UnseenUpdates
 from learnrate.steering import login
 from learnrate.store import RunStatus
 
@@ -47,8 +48,6 @@ if TYPE_CHECKING:
 __all__ = ["ATTACHED", "Run"]
 
 ATTACHED = "_learnrate_run"  # attribute of an optimizer: the run that writes its rates
-
-_PATIENCE = 1000  # calls without an update before a warning
 
 
 class Run:
@@ -83,8 +82,9 @@ class Run:
         self._rates, self._recording, self._probe_runner = rates, recording, probe_runner
         self._edits, self._thread = edits, threading.get_ident()
         self._step = step
-        self._updated, self._calls_without_update = False, 0
+        self._updated = False
         self._optimizers = tuple(optimizers)
+        self._unseen_updates = UnseenUpdates(optimizers)
         self._hooks = self._register_hooks()
         self._finalizer = (
             None
@@ -191,8 +191,8 @@ class Run:
                 of `clip_grad_norm_`.
             clipped: whether the gradient was clipped, if you clip it yourself.
             signals: for controllers; see `measured_step`.
-            updated: whether an update was made; only needed if `optimizer.step()` is part of a
-                captured graph, where the run cannot see it.
+            updated: whether an update was made; only needed where the run cannot see it, because
+                `optimizer.step()` is part of a captured graph or your own code makes the update.
 
         Raises:
             ArgumentError: the loss is not a number, or the run has ended.
@@ -201,7 +201,11 @@ class Run:
             self._count_skipped()
             return
         now = time.perf_counter()
-        step, self._updated, self._calls_without_update = self._step, False, 0
+        if self.skipped:
+            self._unseen_updates.restart()
+        if not self._updated:
+            self._rates.note_unseen()
+        step, self._updated = self._step, False
         self._recording.add_update(step, loss, (gradient_norm, clipped), now)
         number = None
         if self.controlled is not None or self._edits.needs_loss:
@@ -436,12 +440,12 @@ class Run:
                 "run.step(): the run has ended. Call attach again for another run."
             )
         self.skipped += 1
-        self._calls_without_update += 1
-        if self._calls_without_update == _PATIENCE:
+        finding = self._unseen_updates.check(self._step)
+        if finding is None:
+            return
+        if self.recorder is not None:
+            self.recorder.add_finding(finding)
+        if rank_and_size()[0] == 0:
             warnings.warn(
-                f"run.step() was called {_PATIENCE} times and the optimizer made no update in "
-                "between. Attach to the optimizer whose step() is called; if its step is part of "
-                "a captured graph, call run.step(loss, updated=True).",
-                UserWarning,
-                stacklevel=3,
+                f"{finding.code}: {finding.message} {finding.remedy}", UserWarning, stacklevel=3
             )
