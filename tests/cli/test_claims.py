@@ -1,11 +1,10 @@
 """`learnrate claims`: the list, one claim, and its test on a user's task."""
 
 import json
-import sys
 
 import pytest
 
-from learnrate.cli import main
+from command import command_in
 
 TASK = """
 import torch, learnrate
@@ -21,17 +20,8 @@ task = learnrate.Task(
 
 @pytest.fixture
 def run(tmp_path, monkeypatch, capsys):
-    monkeypatch.chdir(tmp_path)
     (tmp_path / "mine.py").write_text(TASK)
-
-    def call(*arguments):
-        monkeypatch.setattr(sys, "argv", ["learnrate", "claims", *arguments])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        printed = capsys.readouterr()
-        return ended.value.code or 0, printed.out, printed.err
-
-    return call
+    return command_in(tmp_path, monkeypatch, capsys, "claims")
 
 
 def test_the_list_names_every_claim_with_its_verdict(run):

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 import learnrate
-from learnrate.cli import main
+from command import command_in
 from processes import HANG, started, wait_until
 
 TASKS = """
@@ -39,17 +39,8 @@ nan = Task(model=torch.nn.Linear(3, 1), loss=lambda m, b: m(b).mean() * float("n
 @pytest.fixture
 def run(tmp_path, monkeypatch, capsys):
     """Run a command in a folder with a task file; its exit status, standard output and error."""
-    monkeypatch.chdir(tmp_path)
     (tmp_path / "t.py").write_text(TASKS)
-
-    def call(*arguments):
-        monkeypatch.setattr(sys, "argv", ["learnrate", *map(str, arguments)])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        printed = capsys.readouterr()
-        return ended.value.code or 0, printed.out, printed.err
-
-    return call
+    return command_in(tmp_path, monkeypatch, capsys)
 
 
 def test_plan_prints_one_object_and_leaves_its_files(run, tmp_path):

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 import learnrate
-from learnrate.cli import main
+from command import command_in
 from learnrate.run import Measure
 from learnrate.store import Store
 
@@ -19,16 +19,7 @@ LOGS = Path(__file__).parents[1] / "watch" / "logs"
 @pytest.fixture
 def run(tmp_path, monkeypatch, capsys):
     """Run the command; its exit status, standard output and error."""
-    monkeypatch.chdir(tmp_path)
-
-    def call(*arguments):
-        monkeypatch.setattr(sys, "argv", ["learnrate", "diagnose", *map(str, arguments)])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        printed = capsys.readouterr()
-        return ended.value.code or 0, printed.out, printed.err
-
-    return call
+    return command_in(tmp_path, monkeypatch, capsys, "diagnose")
 
 
 @pytest.fixture

@@ -2,13 +2,12 @@
 
 import json
 import re
-import sys
 from pathlib import Path
 
 import pytest
 
+from command import command_in
 from learnrate import schedules
-from learnrate.cli import main
 from learnrate.glossary import look_up, pages
 from learnrate.watch import RULES
 
@@ -23,18 +22,10 @@ RMSprop, super-convergence, divergence, overfitting, early stopping, fine-tuning
 
 
 @pytest.fixture
-def explain(monkeypatch, capsys):
+def explain(tmp_path, monkeypatch, capsys):
     """Run the command; its exit status, standard output and error."""
-
-    def call(*arguments):
-        monkeypatch.setenv("COLUMNS", "100")
-        monkeypatch.setattr(sys, "argv", ["learnrate", "explain", *arguments])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        printed = capsys.readouterr()
-        return ended.value.code or 0, printed.out, printed.err
-
-    return call
+    monkeypatch.setenv("COLUMNS", "100")
+    return command_in(tmp_path, monkeypatch, capsys, "explain")
 
 
 def words():

@@ -2,13 +2,12 @@
 
 import csv
 import json
-import sys
 
 import pytest
 from pyarrow import parquet
 
+from command import command_in
 from learnrate import Store, schedule
-from learnrate.cli import main
 from learnrate.watch import Finding, Severity
 
 TASKS = """\
@@ -22,18 +21,9 @@ unstable = quadratic_task(steepest=1000.0)
 @pytest.fixture
 def run(tmp_path, monkeypatch, capsys):
     """A function that runs a command; its exit status, standard output and standard error."""
-    monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("LEARNRATE_STORE", raising=False)
     (tmp_path / "t.py").write_text(TASKS)
-
-    def call(*arguments):
-        monkeypatch.setattr(sys, "argv", ["learnrate", *map(str, arguments)])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        printed = capsys.readouterr()
-        return ended.value.code or 0, printed.out, printed.err
-
-    return call
+    return command_in(tmp_path, monkeypatch, capsys)
 
 
 TRAIN = ("train", "t.py:task", "--schedule", "0.05 * linear()", "--total-steps", 30, "--json")

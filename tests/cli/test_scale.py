@@ -2,18 +2,16 @@
 
 import csv
 import json
-import sys
 
 import pytest
 
-from learnrate.cli import main
+from command import command_in
 
 TARGET = ("--to", "N=1e9,B=256")
 
 
 @pytest.fixture
 def run(tmp_path, monkeypatch, capsys):
-    monkeypatch.chdir(tmp_path)
     with (tmp_path / "runs.csv").open("w", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(["lr", "loss", "final, smooth", "N", "bs", "width"])
@@ -24,15 +22,7 @@ def run(tmp_path, monkeypatch, capsys):
                     lr = best * 2 ** (half / 2 + 0.2)
                     loss = 3 + 0.03 * (half / 2 + 0.2) ** 2
                     writer.writerow([lr, lr, loss, size, batch, size**0.5])
-
-    def call(*arguments):
-        monkeypatch.setattr(sys, "argv", ["learnrate", "scale", *arguments])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        printed = capsys.readouterr()
-        return ended.value.code or 0, printed.out, printed.err
-
-    return call
+    return command_in(tmp_path, monkeypatch, capsys, "scale")
 
 
 COLUMNS = ("--columns", 'loss="final, smooth",B=bs')

@@ -1,11 +1,10 @@
 """`learnrate sweep`: what is printed, where files lie, and the exit status."""
 
 import json
-import sys
 
 import pytest
 
-from learnrate.cli import main
+from command import command_in
 
 TASKS = """
 from learnrate.testing import quadratic_task
@@ -18,17 +17,8 @@ SHORT = ("--lr", "1e-3:1:4", "--seeds", "2", "--total-steps", "40")
 
 @pytest.fixture
 def run(tmp_path, monkeypatch, capsys):
-    monkeypatch.chdir(tmp_path)
     (tmp_path / "t.py").write_text(TASKS)
-
-    def call(*arguments):
-        monkeypatch.setattr(sys, "argv", ["learnrate", "sweep", *map(str, arguments)])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        printed = capsys.readouterr()
-        return ended.value.code or 0, printed.out, printed.err
-
-    return call
+    return command_in(tmp_path, monkeypatch, capsys, "sweep")
 
 
 def test_it_prints_one_object(run):

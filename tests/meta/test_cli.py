@@ -1,11 +1,10 @@
 """`learnrate meta`: what is printed, where files lie, and the exit status."""
 
 import json
-import sys
 
 import pytest
 
-from learnrate.cli import main
+from command import command_in
 
 TASKS = """
 import torch
@@ -29,17 +28,8 @@ FIGURE_2 = (
 
 @pytest.fixture
 def run(tmp_path, monkeypatch, capsys):
-    monkeypatch.chdir(tmp_path)
     (tmp_path / "t.py").write_text(TASKS)
-
-    def call(*arguments):
-        monkeypatch.setattr(sys, "argv", ["learnrate", "meta", *map(str, arguments)])
-        with pytest.raises(SystemExit) as exit_info:
-            main()
-        printed = capsys.readouterr()
-        return exit_info.value.code or 0, printed.out, printed.err
-
-    return call
+    return command_in(tmp_path, monkeypatch, capsys, "meta")
 
 
 def test_theory_prints_the_optima_as_one_object(run):
