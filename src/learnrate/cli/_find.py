@@ -30,6 +30,13 @@ def find(
         str, typer.Option(help="exponential (equal factors) or linear (equal differences).")
     ] = "exponential",
     repeats: Annotated[int, typer.Option(help="The number of runs, each with its own seed.")] = 3,
+    rule: Annotated[
+        str | None,
+        typer.Option(help="The rule that suggests: steepest, valley, slide or minimum."),
+    ] = None,
+    validate: Annotated[
+        bool, typer.Option("--validate", help="Measure the validation loss after each update.")
+    ] = False,
     seed: SeedOption = 0,
     png: Annotated[
         Path | None, typer.Option(help="Save the picture to this file.", callback=picture_file)
@@ -52,6 +59,8 @@ def find(
             iters=iters,
             mode=mode,
             repeats=repeats,
+            rule=rule,
+            validate=validate,
             seed=seed,
         )
     if png is not None:

@@ -2,7 +2,17 @@
 
 from learnrate.range_test import _picture as _picture
 from learnrate.range_test._find import MEMORY, find, measure_repeat, rates_between
-from learnrate.range_test._result import RangeTest
-from learnrate.range_test._rules import RULES, smoothed
+from learnrate.range_test._result import RangeTest, Zones
+from learnrate.range_test._rules import RULES, Rule, smoothed
 
-__all__ = ["MEMORY", "RULES", "RangeTest", "find", "measure_repeat", "rates_between", "smoothed"]
+__all__ = [
+    "MEMORY",
+    "RULES",
+    "RangeTest",
+    "Rule",
+    "Zones",
+    "find",
+    "measure_repeat",
+    "rates_between",
+    "smoothed",
+]

@@ -13,6 +13,7 @@ from learnrate._checks import check_seed, check_whole
 from learnrate._errors import ArgumentError
 from learnrate._progress import ProgressBar
 from learnrate.range_test._result import RangeTest
+from learnrate.range_test._rules import RULES, Rule
 from learnrate.trials import (
     Training,
     check_task,
@@ -53,6 +54,8 @@ def find(
     iters: int = 200,
     mode: str = "exponential",
     repeats: int = 3,
+    rule: str | Rule | None = None,
+    validate: bool = False,
     seed: int = 0,
     progress: bool = True,
 ) -> RangeTest:
@@ -74,12 +77,17 @@ def find(
         iters: how many rates, at least 10.
         mode: `"exponential"` (equal factors) or `"linear"` (equal differences).
         repeats: how many runs, at least 1. Three show how much the result varies.
+        rule: whose rate is suggested: `"steepest"`, `"valley"`, `"slide"`, `"minimum"`, or a function
+            of the rates and the mean smooth losses, both of shape (n,), that returns a rate. By
+            default a quarter of the rate of lowest loss.
+        validate: measure the validation loss of the task after each update, instead of the training
+            loss before it. Each rate then costs a validation.
         seed: of the first repeat; the same seed gives the same result.
         progress: show a bar on standard error.
 
     Raises:
-        ArgumentError: an argument is outside its rule, or both or neither of `task` and `step`
-            are given.
+        ArgumentError: an argument is outside its rule, both or neither of `task` and `step` are
+            given, or `validate` is asked of a task that cannot validate.
         TaskError: the task cannot be trained at all.
 
     Examples:
@@ -99,14 +107,30 @@ def find(
         raise ArgumentError(
             f"find needs either a task or step=...; got {'neither' if task is None else 'both'}."
         )
+    if isinstance(rule, str) and rule not in RULES:
+        names = ", ".join(RULES)
+        raise ArgumentError(f"rule must be one of {names}, or a function; got {rule!r}.")
+    if validate and (task is None or task.validate is None):
+        missing = (
+            "step=... returns the loss itself" if task is None else "the task has no validate"
+        )
+        raise ArgumentError(f"validate=True needs a task with validate=...; {missing}.")
     seeds = [seed, *(derived_seed(seed, 10, i) for i in range(1, repeats))]
     with ProgressBar(iters * repeats, shown=progress) as bar:
         if task is not None:
-            losses = _task_losses(task, lrs, seeds, bar)
+            losses = _task_losses(task, lrs, seeds, bar, validate=validate)
         else:
             assert step is not None  # noqa: S101 - one of the two is given
             losses = _loop_losses(step, state, lrs, seeds, bar)
-    return RangeTest(lr=lrs, loss=losses, mode=mode, seed=seed, memory=MEMORY)
+    return RangeTest(
+        lr=lrs,
+        loss=losses,
+        mode=mode,
+        seed=seed,
+        memory=MEMORY,
+        rule=rule,
+        is_validation=validate,
+    )
 
 
 def rates_between(low: float, high: float, iters: int, mode: str) -> np.ndarray:
@@ -142,17 +166,27 @@ def rates_between(low: float, high: float, iters: int, mode: str) -> np.ndarray:
     return np.geomspace(low, high, iters)
 
 
-def _task_losses(task: Task, lrs: np.ndarray, seeds: list[int], bar: ProgressBar) -> np.ndarray:
+def _task_losses(
+    task: Task, lrs: np.ndarray, seeds: list[int], bar: ProgressBar, *, validate: bool
+) -> np.ndarray:
     check_task(task)
+    losses = []
     with preserved(task):
-        return np.stack(
-            [
-                measure_repeat(
-                    Training(task, seed).update, lrs, _progress_callback(bar, i, len(lrs))
-                )
-                for i, seed in enumerate(seeds)
-            ]
-        )
+        for i, seed in enumerate(seeds):
+            training = Training(task, seed)
+            step = _validated(training) if validate else training.update
+            losses.append(measure_repeat(step, lrs, _progress_callback(bar, i, len(lrs))))
+    return np.stack(losses)
+
+
+def _validated(training: Training) -> Step:
+    def step(lr: float) -> float:
+        training.update(lr)
+        loss = training.validate()
+        assert loss is not None  # noqa: S101 - find checked that the task validates
+        return loss
+
+    return step
 
 
 def _loop_losses(

@@ -15,6 +15,7 @@ from learnrate._chart import (
     PanelMark,
     Polyline,
     VerticalLine,
+    VerticalSpan,
     describe,
 )
 from learnrate._numbers import rate_text
@@ -39,13 +40,13 @@ def _range_test_chart(test: RangeTest) -> Chart:
             log=test.mode != "linear",
         ),
         y=Axis(
-            label="training loss",
+            label=test.loss_name,
             low=low,
             high=high,
             number_format=".4g",
             unnumbered=not len(test.mean),
         ),
-        marks=(*_repeats(test), *_means(test), *_rates_read(test)),
+        marks=(*_zones(test), *_repeats(test), *_means(test), *_rates_read(test)),
         legend_columns=3 if len(test.mean) else 0,
     )
     return Chart(panels=(panel,))
@@ -55,6 +56,33 @@ def _title(test: RangeTest) -> str:
     if test.suggestion is None:
         return textwrap.fill(f"Range test, refused: {test.reason}", width=88)
     return f"Range test: suggestion {rate_text(test.suggestion, 2)}"
+
+
+def _zones(test: RangeTest) -> list[VerticalSpan]:
+    """The rates that are too low and too high; between them the loss falls."""
+    zones = test.zones
+    if zones is None:
+        return []
+    spans = []
+    if zones.falling_from > test.lr[0]:
+        spans.append(
+            VerticalSpan(
+                low=float(test.lr[0]),
+                high=zones.falling_from,
+                colour=Colour.QUIET,
+                label="too low",
+            )
+        )
+    if zones.rising_from is not None:
+        spans.append(
+            VerticalSpan(
+                low=zones.rising_from,
+                high=float(test.lr[-1]),
+                colour=Colour.DIVERGED,
+                label="too high",
+            )
+        )
+    return spans
 
 
 def _repeats(test: RangeTest) -> list[PanelMark]:

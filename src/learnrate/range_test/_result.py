@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -11,12 +11,12 @@ import numpy as np
 
 from learnrate._axes import draw_panel
 from learnrate._chart import describe
-from learnrate.range_test._rules import RULES, smoothed
+from learnrate.range_test._rules import RULES, Rule, smoothed, without_dips
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["RangeTest"]
+__all__ = ["RangeTest", "Zones"]
 
 _SAFETY = 4.0
 _AT_THE_START = (
@@ -24,6 +24,33 @@ _AT_THE_START = (
     "Start lower, or use more iters."
 )
 _SIGNIFICANT = 6.0
+_AGREEMENT = 10.0  # the factor by which the repeats' rates of lowest loss may differ
+_FEWEST_LINEAR = 5  # rates before the divergence
+
+
+@dataclass(frozen=True)
+class Zones:
+    """The three parts of a range test: rates that are too low, that lower the loss, too high.
+
+    Attributes:
+        falling_from: the lowest rate from which the mean smooth loss stays significantly below its
+            start. Lower rates do not lower it visibly within the test.
+        rising_from: the rate of the lowest mean smooth loss, above which it rises; None if the loss
+            still falls at the last rate.
+        highest: the last rate that every repeat reached.
+    """
+
+    falling_from: float
+    rising_from: float | None
+    highest: float
+
+    def __str__(self) -> str:
+        low = f"{self.falling_from:.2g}"
+        too_low = f"Too low: below {low}, where the loss does not fall visibly"
+        if self.rising_from is None:
+            return f"{too_low}; falling: from {low} to the last rate, {self.highest:.2g}"
+        high = f"{self.rising_from:.2g}"
+        return f"{too_low}; falling: from {low} to {high}; too high: above {high}"
 
 
 @dataclass(frozen=True)
@@ -36,6 +63,9 @@ class RangeTest:
         mode: `"exponential"` or `"linear"`.
         seed: of the first repeat; the other seeds follow from it.
         memory: of the exponential smoothing, in [0, 1).
+        rule: whose rate is the suggestion: a name in `RULES`, or a function of the rates and the
+            mean smooth losses; None for a quarter of the rate of lowest loss.
+        is_validation: whether the losses are validation losses after each update.
     """
 
     lr: np.ndarray
@@ -43,11 +73,21 @@ class RangeTest:
     mode: str
     seed: int
     memory: float
+    rule: str | Rule | None = None
+    is_validation: bool = False
+
+    @property
+    def loss_name(self) -> str:
+        """What `loss` is, in words."""
+        return "validation loss" if self.is_validation else "training loss"
 
     @cached_property
     def smooth(self) -> np.ndarray:
-        """The smooth loss of each repeat, shape (repeats, iters); NaN after its end."""
-        return smoothed(self.loss, self.memory)
+        """The smooth loss of each repeat, shape (repeats, iters); NaN after its end.
+
+        Single losses far below both neighbours do not count; see `without_dips`.
+        """
+        return smoothed(np.stack([without_dips(loss) for loss in self.loss]), self.memory)
 
     @cached_property
     def reached(self) -> np.ndarray:
@@ -77,35 +117,57 @@ class RangeTest:
 
         As the authors of the rules do, the first tenth of the rates and the last five are left out.
         """
+        return {name: self._read(rule) for name, rule in RULES.items()}
+
+    def _read(self, rule: Rule) -> float | None:
         inner = slice(len(self.lr) // 10, max(0, len(self.mean) - 5))
         lr, loss = self.lr[: len(self.mean)][inner], self.mean[inner]
-        return {name: rule(lr, loss) if len(lr) >= 3 else None for name, rule in RULES.items()}
+        return rule(lr, loss) if len(lr) >= 3 else None
+
+    @cached_property
+    def zones(self) -> Zones | None:
+        """The rates that are too low, that lower the loss, and that are too high.
+
+        None if there is no suggestion.
+        """
+        if self.refusal:
+            return None
+        lowest = int(np.argmin(self.mean))
+        start, _ = self._start_and_lowest()
+        not_below = np.flatnonzero(start - self.mean[:lowest] <= _SIGNIFICANT * self._noise())
+        first = int(not_below[-1]) + 1 if len(not_below) else 0
+        last = len(self.mean) - 1
+        return Zones(
+            falling_from=float(self.lr[first]),
+            rising_from=None if lowest == last else float(self.lr[lowest]),
+            highest=float(self.lr[last]),
+        )
 
     @property
     def suggestion(self) -> float | None:
-        """A quarter of the rate of lowest loss, in the repeat where that rate is lowest.
+        """The rate of `rule`; else a quarter of the rate of lowest loss, in the lowest repeat.
 
         A rate that is too high costs three to four times as much as one that is too low by the same
         factor, so the lowest rate of the repeats is used. None if the curve supports no suggestion;
         `reason` says why. It is a first look from a short test; `plan` answers for a whole run.
         """
-        return None if self.refusal else self._from_lowest()
+        return None if self.refusal else self._chosen
 
     @property
     def reason(self) -> str:
         """Why there is a suggestion, or why there is none."""
         if self.refusal:
             return self.refusal
-        points = self._lowest_points()
-        lowest = ", ".join(f"{lr:.2g}" for lr in points)
-        return (
-            f"the loss is lowest at {lowest} (one rate per repeat); a quarter of the lowest rate"
-        )
+        lowest = f"the loss is lowest at {self._lowest_text()} (one rate per repeat)"
+        if self.rule is None:
+            return f"{lowest}; a quarter of the lowest rate"
+        return f"{lowest}; the rule {self._rule_name} on their mean smooth loss"
 
     @property
     def broken(self) -> bool:
         """Whether the loss was not finite from the start, at rates too low to cause it."""
-        return bool(self.reached.min() < max(2, min(5, len(self.lr) // 4)))
+        fewest = 1 if self.mode == "linear" else max(2, min(5, len(self.lr) // 4))
+        return bool(self.reached.min() < fewest)
 
     @cached_property
     def refusal(self) -> str:
@@ -116,10 +178,16 @@ class RangeTest:
                 f"from {self.lr[0]:.2g}: the rate is not the cause. Check the data and the initial "
                 "weights."
             )
+        tried = int(self.reached.min())
+        if self.mode == "linear" and tried < _FEWEST_LINEAR:
+            return (
+                f"only {tried} of {len(self.lr)} rates were tried before the loss diverged below "
+                f"{self.lr[tried]:.2g}. Use mode='exponential', or set high below this rate."
+            )
         start, lowest = self._start_and_lowest()
         noise = self._noise()
         if start - lowest > _SIGNIFICANT * noise:
-            return "" if self._from_lowest() >= self.lr[0] else _AT_THE_START.format(self.lr[0])
+            return self._doubt()
         risen = float(np.nanmax(self.mean)) - start > _SIGNIFICANT * noise
         if risen or self.diverged_at is not None:
             return (
@@ -137,7 +205,35 @@ class RangeTest:
             return f"no suggestion: {self.reason}"
         end = self.diverged_at
         ended = "did not diverge" if end is None else f"diverged at {end:.2g}"
-        return f"suggestion {self.suggestion:.3g}: {self.reason}; {ended}."
+        return f"suggestion {self.suggestion:.3g}: {self.reason}; {ended}. {self.zones}."
+
+    def _doubt(self) -> str:
+        """Why a curve that falls supports no suggestion; empty if it does."""
+        points = self._lowest_points()
+        if points.max() > _AGREEMENT * points.min():
+            return (
+                f"the repeats disagree: the loss is lowest at {self._lowest_text()}, and they may "
+                f"differ by a factor of {_AGREEMENT:g}. Use more iters or a larger batch, or run "
+                "learnrate plan, which compares whole trainings."
+            )
+        if self._from_lowest() < self.lr[0]:
+            return _AT_THE_START.format(self.lr[0])
+        if self._chosen is None or not 0 < self._chosen < math.inf:
+            return f"the rule {self._rule_name} gave {self._chosen} for this curve."
+        return ""
+
+    @cached_property
+    def _chosen(self) -> float | None:
+        if self.rule is None:
+            return self._from_lowest()
+        return self._read(RULES[self.rule] if isinstance(self.rule, str) else self.rule)
+
+    @property
+    def _rule_name(self) -> str:
+        return self.rule if isinstance(self.rule, str) else getattr(self.rule, "__name__", "given")
+
+    def _lowest_text(self) -> str:
+        return ", ".join(f"{lr:.2g}" for lr in self._lowest_points())
 
     def _from_lowest(self) -> float:
         return float(self._lowest_points().min()) / _SAFETY
@@ -167,10 +263,11 @@ class RangeTest:
         return draw_panel(describe(self).panels[0], axes)
 
     def to_dict(self) -> dict[str, Any]:
-        """What `learnrate find --json` prints: the suggestion, the rates and the mean smooth loss."""
+        """What `learnrate find --json` prints: suggestion, zones, rates and mean smooth loss."""
         return {
             "suggestion": self.suggestion,
             "reason": self.reason,
+            "zones": None if self.zones is None else asdict(self.zones),
             "rules": self.rules,
             "diverged_at": self.diverged_at,
             "lr": self.lr[: len(self.mean)].tolist(),

@@ -6,9 +6,25 @@ finite), and returns a rate.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
-__all__ = ["RULES", "minimum", "slide", "smoothed", "steepest", "valley"]
+__all__ = [
+    "RULES",
+    "Rule",
+    "minimum",
+    "slide",
+    "smoothed",
+    "steepest",
+    "valley",
+    "without_dips",
+]
+
+Rule = Callable[[np.ndarray, np.ndarray], float]
+
+_NEIGHBOURS = 5  # differences on each side that say what is usual
+_FAR = 6.0  # usual differences
 
 
 def smoothed(loss: np.ndarray, memory: float) -> np.ndarray:
@@ -29,6 +45,32 @@ def smoothed(loss: np.ndarray, memory: float) -> np.ndarray:
         weight = memory * weight + 1.0
         result[..., i] = weighted_sum / weight
     return np.where(np.isfinite(result), result, np.nan)
+
+
+def without_dips(loss: np.ndarray) -> np.ndarray:
+    """Losses in which single values far below both neighbours become the mean of the two.
+
+    The last batch of an epoch may have fewer examples. A loss that is summed over a batch is lower
+    for this update alone, whatever the rate. Far is six times the median difference of successive
+    losses nearby.
+
+    Args:
+        loss: at increasing rates, shape (iters,); NaN after the end.
+
+    Examples:
+        >>> without_dips(np.array([8.0, 8.1, 8.0, 1.0, 8.1, 8.0, 7.9])).tolist()
+        [8.0, 8.1, 8.0, 8.05, 8.1, 8.0, 7.9]
+    """
+    result = loss.copy()
+    differences = np.abs(np.diff(loss))
+    for i in range(1, len(loss) - 1):
+        before = differences[max(0, i - 1 - _NEIGHBOURS) : i - 1]
+        after = differences[i + 1 : i + 1 + _NEIGHBOURS]
+        nearby = np.concatenate([before, after[np.isfinite(after)]])
+        depth = min(loss[i - 1], loss[i + 1]) - loss[i]
+        if len(nearby) >= 3 and depth > _FAR * np.median(nearby):
+            result[i] = (loss[i - 1] + loss[i + 1]) / 2
+    return result
 
 
 def steepest(lr: np.ndarray, loss: np.ndarray) -> float:
@@ -85,4 +127,9 @@ def slide(lr: np.ndarray, loss: np.ndarray, *, width: int = 15, threshold: float
     return float(lr[last])
 
 
-RULES = {"steepest": steepest, "valley": valley, "slide": slide, "minimum": minimum}
+RULES: dict[str, Rule] = {
+    "steepest": steepest,
+    "valley": valley,
+    "slide": slide,
+    "minimum": minimum,
+}

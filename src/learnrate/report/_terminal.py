@@ -100,7 +100,7 @@ def show_range_test(console: Console, test: RangeTest) -> None:
         line = test.suggestion is not None and (
             f" (dotted line: suggestion {rate_text(test.suggestion, 2)})"
         )
-        show_plot(console, describe(test).panels[0], title=f"training loss{line or ''}")
+        show_plot(console, describe(test).panels[0], title=f"{test.loss_name}{line or ''}")
     if test.suggestion is None:
         console.print(encoded_text(console, ("no suggestion: ", "bold yellow"), (test.reason, "")))
         return
@@ -112,6 +112,7 @@ def show_range_test(console: Console, test: RangeTest) -> None:
         table.add_row("diverged at", rate_text(test.diverged_at, 2), style="magenta")
     console.print(table)
     console.print(encoded_text(console, (f"suggestion: {test.reason}.", "")))
+    console.print(encoded_text(console, (f"{test.zones}.", "")))
 
 
 def show_schedules(console: Console, schedules: Sequence[tuple[str, ArrayLike]]) -> None:
