@@ -18,6 +18,7 @@ from learnrate.edits import Limits
 from learnrate.run._agreement import agreement
 from learnrate.run._ending import Ending
 from learnrate.run._guard import Guard
+from learnrate.run._inspection import Inspection
 from learnrate.run._live_edits import LiveEdits
 from learnrate.run._live_watch import LiveWatch
 from learnrate.run._mailbox import Mailbox
@@ -48,6 +49,7 @@ __all__ = ["attach"]
 
 _CONTROLLERS = "learnrate.controllers"
 _MEASURE = Measure()
+_MOST_NAMES = 400  # of tensors that are recorded
 
 
 def attach(
@@ -192,8 +194,16 @@ def attach(
     path = None
     if recorder is not None and measure.path_share > 0 and len(optimizers) == 1 and not sharded:
         path = PathMeter(measure.path_share, total_steps)
+    can_inspect = recorder is not None and measure.inspect and not sharded
     recording = Recording(
-        recorder, rates, meter, numbers, every=measure.every, step=step, path=path
+        recorder,
+        rates,
+        meter,
+        numbers,
+        every=measure.every,
+        step=step,
+        path=path,
+        inspections=_inspections(optimizers, model, total_steps) if can_inspect else {},
     )
     probe_runner = None
     if probes is not None:
@@ -309,6 +319,17 @@ def _controlled(
     return Controlled(Constant() if bound is None else bound, controllers) if controllers else None
 
 
+def _inspections(
+    optimizers: list[Optimizer], model: nn.Module | None, total_steps: int | None
+) -> dict[int, Inspection]:
+    """An inspection for each optimizer, by its id; the first looks at the inputs of the model."""
+    models = [model, *[None] * (len(optimizers) - 1)]
+    return {
+        id(optimizer): Inspection(inputs_of, total_steps)
+        for optimizer, inputs_of in zip(optimizers, models, strict=True)
+    }
+
+
 def _facts(
     optimizers: list[Optimizer], model: nn.Module | None, clip_norm: float | None
 ) -> dict[str, Any]:
@@ -325,9 +346,19 @@ def _facts(
             facts[key] = [float(beta) for beta in option] if is_pair else float(option)
     if model is not None:
         facts["model"] = type(model).__name__
+        facts |= _parameter_names(optimizers, model)
     if clip_norm is not None:
         facts["clip_norm"] = clip_norm
     return facts
+
+
+def _parameter_names(optimizers: list[Optimizer], model: nn.Module) -> dict[str, list[str]]:
+    """The names of the optimizer's tensors in order; none for several optimizers, or for too many."""
+    names = {id(parameter): name for name, parameter in model.named_parameters()}
+    parameters = parameters_of(*optimizers)
+    if len(optimizers) > 1 or len(parameters) > _MOST_NAMES:
+        return {}
+    return {"parameter_names": [names.get(id(parameter), "?") for parameter in parameters]}
 
 
 def _script() -> str:

@@ -29,6 +29,9 @@ class Measure:
             by how much the rate is too high or too low; 0 for none, at most 0.1. Samples of at most
             16,384 weights and their gradients are kept at up to 17 updates, 2 MB. Measured for one
             optimizer whose parameters are not split over processes.
+        inspect: whether some updates are inspected for faults of data and training code, such as a
+            forgotten zero_grad; see `learnrate.watch`. The inputs of a model that `attach` is given
+            are looked at, too.
         clip_norm: clip the gradient to this norm before every update, as `clip_grad_norm_` does,
             and record its norm before clipping. If you clip the gradient yourself, leave this at
             None and call `run.step(loss, gradient_norm=...)`.
@@ -45,6 +48,7 @@ class Measure:
     gradient_every: int | None = None
     update_every: int | None = None
     path_share: float = 0.01
+    inspect: bool = True
     clip_norm: float | None = None
     watch: bool = True
     planned: Schedule | None = None

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from torch.optim import Optimizer
 
+    from learnrate.run._inspection import Inspection
     from learnrate.run._path_meter import PathMeter
     from learnrate.run._probe_runner import ProbeAnswer
     from learnrate.run._rates import RateWriter
@@ -69,6 +70,7 @@ class Recording:
         rates: have the rates of the last update.
         meter: measures the updates.
         path: measures the path of the weights; None to leave it out.
+        inspections: look for faults in the updates of optimizers, by the ids of these.
         numbers: reads losses on a device later.
         every: updates from one row to the next.
         step: the first update.
@@ -87,10 +89,15 @@ class Recording:
         every: int,
         step: int,
         path: PathMeter | None = None,
+        inspections: Mapping[int, Inspection] | None = None,
     ) -> None:
         self.recorder, self.first_step = recorder, step
         self._rates, self._meter, self._numbers, self._every = rates, meter, numbers, every
         self._path = path
+        self._inspections = dict(inspections or {})
+        self._inspected: dict[str, Any] = {}
+        for inspection in self._inspections.values():
+            inspection.restart(step)
         self._update_seconds: float | None = None
         self._last_call: float | None = None
         self._row_time: float | None = None
@@ -107,6 +114,8 @@ class Recording:
         self._row_step, self._row_time, self.first_step = step - 1, None, step
         if self._path is not None:
             self._path.restart()
+        for inspection in self._inspections.values():
+            inspection.restart(step)
 
     def set_step(self, step: int) -> bool:
         """Set the update about to happen; whether it was recorded before, as after a rollback."""
@@ -123,18 +132,38 @@ class Recording:
             columns = self._path.before(optimizer, step)
             if columns is not None:
                 self._add_columns(step, columns)
+        inspection = self._inspections.get(id(optimizer))
+        if inspection is not None:
+            self._take(inspection.before(optimizer, step))
 
     def after(self, optimizer: Optimizer, step: int) -> None:
         """Called right after an update."""
         self._meter.after(optimizer, step, self._update_seconds)
         if self._path is not None:
             self._path.after(optimizer)
+        inspection = self._inspections.get(id(optimizer))
+        if inspection is not None:
+            self._take(inspection.after(optimizer, step))
 
     def discard(self, optimizer: Optimizer) -> None:
         """Called after an update that was skipped."""
         self._meter.discard(optimizer)
         if self._path is not None:
             self._path.discard()
+        inspection = self._inspections.get(id(optimizer))
+        if inspection is not None:
+            inspection.discard()
+
+    def _take(self, columns: Mapping[str, Any]) -> None:
+        """Keep what an inspection measured; the higher of two values of several optimizers."""
+        for name, value in columns.items():
+            others = [self._inspected[name]] if name in self._inspected else []
+            self._inspected[name] = max([value, *others])
+
+    def close(self) -> None:
+        """Take the hooks of inspections away."""
+        for inspection in self._inspections.values():
+            inspection.close()
 
     def add_update(self, step: int, loss: Any, clipping: tuple[Any, Any], now: float) -> None:
         """Record an update, if its step has a row.
@@ -158,6 +187,9 @@ class Recording:
             )
         self._last_call = now
         self.recorder.step = step + 1
+        if self._inspected:
+            self._add_columns(step, self._inspected)
+            self._inspected = {}
         row = step % self._every == 0
         norm, ratio, clips = self._meter.take(*clipping, row=row)
         if not row:

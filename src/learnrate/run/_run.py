@@ -285,6 +285,7 @@ class Run:
             if getattr(optimizer, ATTACHED, None) is self:
                 delattr(optimizer, ATTACHED)
         self._hooks = []
+        self._recording.close()
         if self._edits.agreement is not None:
             self._edits.agreement.close()
         if self.recorder is not None and self._finalizer is not None and self._finalizer.detach():

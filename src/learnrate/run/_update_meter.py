@@ -12,13 +12,13 @@ import torch
 from torch.nn.utils import clip_grads_with_norm_, get_total_norm
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from torch.optim import Optimizer
 
     from learnrate.run._measure import Cadence
 
-__all__ = ["UpdateMeter", "is_sharded", "parameters_of"]
+__all__ = ["UpdateMeter", "is_sharded", "parameters_of", "tensor_norms"]
 
 _SAMPLE = 65_536  # weights; the estimated ratio of norms is then accurate to some percent
 
@@ -119,7 +119,10 @@ class UpdateMeter:
     def _measure_norm(self, optimizer: Optimizer) -> None:
         gradients = _gradients(parameters_of(optimizer))
         if gradients:
-            self._norms[id(optimizer)] = _unscaled(optimizer, get_total_norm(gradients))
+            norms = tensor_norms(gradients)
+            norms = [norm.to(norms[0].device, norms[0].dtype) for norm in norms]
+            norm = torch.linalg.vector_norm(torch.stack(norms))
+            self._norms[id(optimizer)] = _unscaled(optimizer, norm)
 
     def _keep_weights(self, optimizer: Optimizer) -> None:
         began = time.perf_counter()
@@ -169,6 +172,15 @@ def parameters_of(*optimizers: Optimizer) -> list[torch.Tensor]:
     """The parameters of all groups of some optimizers."""
     groups = [group for optimizer in optimizers for group in optimizer.param_groups]
     return [parameter for group in groups for parameter in group["params"]]
+
+
+def tensor_norms(tensors: Sequence[torch.Tensor]) -> list[torch.Tensor]:
+    """The norm of each tensor; those on one device in one call."""
+    tensors = [tensor.coalesce().values() if tensor.is_sparse else tensor for tensor in tensors]
+    kinds = {(tensor.device, tensor.dtype) for tensor in tensors}
+    if len(kinds) == 1 and all(tensor.numel() for tensor in tensors):
+        return list(torch._foreach_norm(tensors))  # noqa: SLF001 - as torch's get_total_norm does
+    return [torch.linalg.vector_norm(tensor) for tensor in tensors]
 
 
 def _gradients(parameters: list[torch.Tensor]) -> list[torch.Tensor]:

@@ -18,7 +18,7 @@ from learnrate.store._records import (
     is_alive,
 )
 from learnrate.store._tables import attempts, points
-from learnrate.watch import PATH_COLUMNS, Finding, Severity
+from learnrate.watch import INSPECTION_COLUMNS, PATH_COLUMNS, Finding, Severity
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Row
 
 __all__ = ["edit_of", "finding_of", "measured_facts", "points_in", "run_of"]
+
+_MEASURED = (*PATH_COLUMNS, *INSPECTION_COLUMNS)
 
 
 def run_of(row: Row[Any]) -> StoredRun:
@@ -98,7 +100,7 @@ def measured_facts(columns: Mapping[str, np.ndarray], step: np.ndarray) -> dict[
 
     Of a sharpness probe, these are the eigenvalues of P^-1 H, which matter for Adam, or else those
     of H; and the rate times the sharpness over the optimizer's limit, if the probe knew it. Of the
-    path of the weights, they are its numbers by their names.
+    path of the weights and of inspections, they are the numbers by their names.
     """
     facts: dict[str, Any] = {}
     for name, scaled in (("preconditioned_sharpness", True), ("sharpness", False)):
@@ -107,7 +109,7 @@ def measured_facts(columns: Mapping[str, np.ndarray], step: np.ndarray) -> dict[
             break
     if "edge_ratio" in columns:
         facts["edge_ratio"] = _pairs(step, columns["edge_ratio"])
-    facts |= {name: _pairs(step, columns[name]) for name in PATH_COLUMNS if name in columns}
+    facts |= {name: _pairs(step, columns[name]) for name in _MEASURED if name in columns}
     return facts
 
 

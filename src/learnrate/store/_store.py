@@ -272,8 +272,8 @@ class Store:
 
         If groups do not keep their ratio, `lr` is the highest rate of all groups. The
         measurements of a sharpness probe are in `facts["sharpness"]`, as pairs of a step and an
-        eigenvalue, and in `facts["edge_ratio"]`; those of the path of the weights are in the facts of
-        `learnrate.watch.PATH_COLUMNS`.
+        eigenvalue, and in `facts["edge_ratio"]`; those of the path of the weights and of inspections are in
+        the facts of `learnrate.watch.PATH_COLUMNS` and `learnrate.watch.INSPECTION_COLUMNS`.
         """
         points, stored_run = self.points(run), self.run(run)
         columns = points.columns

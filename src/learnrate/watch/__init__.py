@@ -2,6 +2,7 @@
 
 from learnrate.watch._diagnose import Diagnosis, diagnose
 from learnrate.watch._finding import Finding, Severity
+from learnrate.watch._inspection import INSPECTION_COLUMNS
 from learnrate.watch._objectives import OBJECTIVES, checked_objective
 from learnrate.watch._observations import COLUMNS, Observations
 from learnrate.watch._path import PATH_COLUMNS, path_columns
@@ -12,6 +13,7 @@ from learnrate.watch._watcher import Watcher
 
 __all__ = [
     "COLUMNS",
+    "INSPECTION_COLUMNS",
     "OBJECTIVES",
     "PATH_COLUMNS",
     "RULES",

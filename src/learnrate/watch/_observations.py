@@ -48,7 +48,8 @@ class Observations:
             `sharpness` (pairs of a step and the largest eigenvalue of the Hessian) with
             `preconditioned`, `betas`, `nesterov` and `dampening`, or `edge_ratio` (pairs of a step
             and the rate times the sharpness over the limit of the optimizer), those of
-            `PATH_COLUMNS` (pairs of a step and a number; see `path_columns`), `resumed_at` (steps at
+            `PATH_COLUMNS` and `INSPECTION_COLUMNS` (pairs of a step and a number; see `path_columns`),
+            `parameter_names` (of the optimizer's tensors in order), `resumed_at` (steps at
             which the run was resumed after an interruption) and `edits` (steps at which a person or
             a controller changed the rate).
 

@@ -1,0 +1,149 @@
+"""Looks at an optimizer's updates for faults of data and training code, now and then."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from learnrate.run._decay_meter import DecayMeter, StateMeter
+from learnrate.run._gradient_coverage import GradientCoverage
+from learnrate.run._input_meter import InputMeter
+from learnrate.run._kept_gradient import KeptGradient
+from learnrate.run._update_meter import is_sharded, parameters_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from torch import nn
+    from torch.optim import Optimizer
+
+__all__ = ["Inspection"]
+
+_GROWTH = 1.3  # of the updates from one look to the next, so that looks grow with their logarithm
+_COVERAGE_LOOKS = 512  # over the run, at tensors that had no gradient yet
+
+
+class Inspection:
+    """Inspects some updates of one optimizer; nothing of the training is changed.
+
+    Args:
+        model: whose inputs are looked at; None to leave them out.
+        total_steps: updates of the whole run; None if unknown.
+    """
+
+    def __init__(self, model: nn.Module | None = None, total_steps: int | None = None) -> None:
+        self._model = model
+        self._stride = max(1, (total_steps or 0) // _COVERAGE_LOOKS)
+        self.restart(0)
+
+    def restart(self, step: int) -> None:
+        """Begin at a step, as after a resume.
+
+        Args:
+            step: the update about to happen.
+        """
+        self.close()
+        self._first, self._next = step, float(step)
+        self._coverage = GradientCoverage()
+        self._coverage_next = float(step)
+        self._coverage_due = 1
+        self._decay = DecayMeter()
+        self._state = StateMeter() if step > 0 else None
+        self._comparison: KeptGradient | None = None
+        self._inputs = None if self._model is None else InputMeter(self._model)
+        self._is_look = False
+        if self._inputs is not None:
+            self._try(self._inputs.begin)
+
+    def close(self) -> None:
+        """Take all hooks away."""
+        for meter in (getattr(self, "_comparison", None), getattr(self, "_inputs", None)):
+            if meter is not None:
+                meter.close()
+
+    def before(self, optimizer: Optimizer, step: int) -> Mapping[str, Any]:
+        """Called right before an update; the columns of a look, which are empty between looks.
+
+        Args:
+            optimizer: about to make the update.
+            step: of the update.
+        """
+        if (step < self._next and step < self._coverage_next) or _is_captured():
+            return {}
+        columns: dict[str, Any] = {}
+        if step >= self._coverage_next:
+            self._try(lambda: self._cover(optimizer, step, columns))
+        if step >= self._next:
+            self._is_look = True
+            self._next = step + max(1, math.ceil((_GROWTH - 1.0) * (step - self._first)))
+            self._try(lambda: self._look(optimizer, columns))
+        return columns
+
+    def after(self, optimizer: Optimizer, step: int) -> Mapping[str, Any]:
+        """Called right after an update; further columns of its look.
+
+        Args:
+            optimizer: made the update.
+            step: of the update.
+        """
+        columns: dict[str, Any] = {}
+        if self._is_look:
+            self._is_look = False
+            self._try(lambda: self._look_after(optimizer, columns))
+        if step + 1 >= self._next and not _is_captured():
+            self._try(lambda: self._begin(optimizer))
+        return columns
+
+    def discard(self) -> None:
+        """Called after an update that was skipped."""
+        self._is_look = False
+
+    def _cover(self, optimizer: Optimizer, step: int, columns: dict[str, Any]) -> None:
+        """Look at tensors that had no gradient so far."""
+        so_far = self._coverage.look(parameters_of(optimizer))
+        is_over = self._coverage.is_complete or self._coverage.looks >= 2 * _COVERAGE_LOOKS
+        if is_over or self._coverage.looks >= self._coverage_due:
+            columns |= so_far
+            self._coverage_due = math.ceil(_GROWTH * self._coverage.looks)
+        self._coverage_next = math.inf if is_over else step + self._stride
+
+    def _look(self, optimizer: Optimizer, columns: dict[str, Any]) -> None:
+        if any(is_sharded(parameter) for parameter in parameters_of(optimizer)):
+            self._next = self._coverage_next = math.inf
+            return
+        if self._comparison is not None:
+            answer, self._comparison = self._comparison.end(), None
+            columns |= {} if answer is None else {"kept_gradient": answer}
+        if self._inputs is not None:
+            columns |= self._inputs.end()
+        columns |= self._decay.before(optimizer)
+        if self._state is not None:
+            self._state.before(optimizer)
+
+    def _look_after(self, optimizer: Optimizer, columns: dict[str, Any]) -> None:
+        columns |= self._decay.after(optimizer)
+        if self._state is not None:
+            columns |= self._state.after(optimizer)
+            self._state = None
+
+    def _begin(self, optimizer: Optimizer) -> None:
+        """Prepare the look at the next update."""
+        self._comparison = KeptGradient(parameters_of(optimizer))
+        if self._inputs is not None:
+            self._inputs.begin()
+
+    def _try(self, measure: Callable[[], None]) -> None:
+        """Measure; what cannot be measured here is left out from now on."""
+        try:
+            with torch.no_grad():
+                measure()
+        except (RuntimeError, NotImplementedError, TypeError, ValueError, AttributeError):
+            self.close()
+            self._next = self._coverage_next = math.inf
+
+
+def _is_captured() -> bool:
+    """Whether the update becomes a part of a CUDA graph, where numbers cannot be read."""
+    return torch.cuda.is_initialized() and torch.cuda.is_current_stream_capturing()

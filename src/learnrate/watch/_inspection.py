@@ -1,0 +1,76 @@
+"""What `attach` measures of a training besides its rows: names of the columns, and how to read them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from learnrate.watch._tracks import Track
+
+if TYPE_CHECKING:
+    from learnrate.watch._reading import Reading
+
+__all__ = ["INSPECTION_COLUMNS", "inspected", "inspection_lacks"]
+
+INSPECTION_COLUMNS = (
+    "unused_looks",
+    "unused_share",
+    "unused_zero_share",
+    "unused_tensors",
+    "unused_first",
+    "kept_gradient",
+    "empty_state",
+    "decay_ratio",
+    "decayed_norm",
+    "input_rms",
+    "input_differs",
+    "input_direct",
+)
+"""The columns of inspections: each a number at some updates.
+
+    unused_looks       gradients looked at, since the list of trainable tensors changed
+    unused_share       share of the trainable weights whose tensor had no gradient at any look
+    unused_zero_share  the part of it whose gradient was there and exactly 0
+    unused_tensors     how many tensors these are
+    unused_first       index of the first of them, in the order of the optimizer's groups
+    kept_gradient      1: the gradient is the sum of the last update's and the new one;
+                       0: it is the new one
+    empty_state        at the first update after a resume, share of the trained tensors whose
+                       optimizer state was empty, of an optimizer that keeps a state
+    decay_ratio        weight decay over the gradient, or, if decay is decoupled from the gradient,
+                       over the rest of the update; norms of the weights that are decayed
+    decayed_norm       norm of these weights over that at the first look
+    input_rms          root mean square of the model's first floating-point input
+    input_differs      1: the examples of the batch differ in some input; 0: they are all the same
+    input_direct       1: a linear or convolutional layer takes the first input as it is
+"""
+
+
+def inspected(reading: Reading, name: str) -> Track:
+    """The values of an inspection's column, at their steps.
+
+    Args:
+        reading: a run with the columns of inspections in its facts.
+        name: one of `INSPECTION_COLUMNS`.
+    """
+    pairs = reading.facts.get(name) or ()
+    table = np.asarray(pairs, dtype=float).reshape(-1, 2)
+    return Track(table[:, 0].astype(np.int64), table[:, 1]).finite()
+
+
+def inspection_lacks(reading: Reading, name: str, looks: float, measured_by: str) -> str | None:
+    """Why a column of inspections cannot be judged; None if it can.
+
+    Args:
+        reading: a run.
+        name: one of `INSPECTION_COLUMNS`.
+        looks: values that are needed.
+        measured_by: what measures it, as code.
+    """
+    count = inspected(reading, name).value.size
+    if count >= looks:
+        return None
+    if not count:
+        return f"no {name} was measured; {measured_by} does"
+    return f"{name} was measured at {count} updates, and {looks:g} are needed"

@@ -1,0 +1,82 @@
+"""LR406: the first layer takes inputs of a large scale."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from learnrate.watch._finding import Finding, Severity
+from learnrate.watch._inspection import inspected, inspection_lacks
+from learnrate.watch._rule import Rule, RuleOptions
+
+if TYPE_CHECKING:
+    from learnrate.watch._example import ExampleRun
+    from learnrate.watch._observations import Observations
+    from learnrate.watch._reading import Reading
+
+__all__ = ["RULE", "LargeInputsOptions"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class LargeInputsOptions(RuleOptions):
+    """Thresholds of LR406.
+
+    Attributes:
+        size: the root mean square of the inputs must be this in the median of the batches that were
+            looked at. Initial weights are made for 1; pixels from 0 to 255 have about 130.
+        looks: this many batches must have been looked at.
+    """
+
+    size: float = 30.0
+    looks: float = 3
+
+
+def _check(reading: Reading, options: LargeInputsOptions) -> Finding | None:
+    size, direct = inspected(reading, "input_rms"), inspected(reading, "input_direct")
+    if not direct.value.any():
+        return None
+    median = float(np.median(size.value))
+    if median < options.size:
+        return None
+    return RULE.finding(
+        step=int(size.step[0]),
+        message=(
+            f"A linear or convolutional layer takes the model's inputs as they are, and their root "
+            f"mean square is {median:.3g}: initial weights are made for about 1, and the curvature "
+            f"along the weights of that layer is {median**2:,.2g} times as large."
+        ),
+        evidence={"root_mean_square": median, "batches": size.value.size},
+        remedy=(
+            "Bring each input to mean 0 and standard deviation 1 over the training data, or begin "
+            "the model with a normalisation."
+        ),
+    )
+
+
+def _example(run: ExampleRun) -> Observations:
+    looks = range(0, run.total_steps, 50)
+    facts = {"input_rms": [[step, 130.0] for step in looks], "input_direct": [[0, 1.0]]}
+    return run.observed(facts=facts)
+
+
+def _lacks(reading: Reading) -> str | None:
+    lacking = inspection_lacks(
+        reading, "input_rms", LargeInputsOptions().looks, "attach(model=...)"
+    )
+    return lacking or inspection_lacks(reading, "input_direct", 1, "attach(model=...)")
+
+
+RULE = Rule(
+    code="LR406",
+    name="large_inputs",
+    title="the first layer takes inputs of a large scale",
+    severity=Severity.ADVICE,
+    needs=(),
+    options=LargeInputsOptions(),
+    check=_check,
+    example=_example,
+    lacks=_lacks,
+    explains=frozenset({"LR404"}),
+)

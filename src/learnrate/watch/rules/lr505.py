@@ -1,0 +1,68 @@
+"""LR505: the optimizer's state was lost on a resume."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from learnrate.watch._finding import Finding, Severity
+from learnrate.watch._inspection import inspected, inspection_lacks
+from learnrate.watch._rule import Rule, RuleOptions
+
+if TYPE_CHECKING:
+    from learnrate.watch._example import ExampleRun
+    from learnrate.watch._observations import Observations
+    from learnrate.watch._reading import Reading
+
+__all__ = ["RULE", "StateLostOptions"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class StateLostOptions(RuleOptions):
+    """Thresholds of LR505.
+
+    Attributes:
+        share: this share of the tensors with a gradient must have had no state before the first
+            update after a resume, and must have one after it.
+        least: the run must have been resumed after this many updates.
+    """
+
+    share: float = 1.0
+    least: float = 10
+
+
+def _check(reading: Reading, options: StateLostOptions) -> Finding | None:
+    empty = inspected(reading, "empty_state")
+    is_lost = (empty.value >= options.share) & (empty.step >= options.least)
+    if not is_lost.any():
+        return None
+    step = int(empty.step[int(is_lost.argmax())])
+    return RULE.finding(
+        step=step,
+        message=(
+            f"The optimizer began step {step:,} with an empty state: the averages that it had kept "
+            "of gradients were not restored."
+        ),
+        evidence={"resumed_at": step, "share": float(empty.value.max())},
+        remedy=(
+            "Save optimizer.state_dict() with the model, and load it before the first update. Without "
+            "it, warm up again."
+        ),
+    )
+
+
+def _example(run: ExampleRun) -> Observations:
+    return run.observed(facts={"empty_state": [[300, 1.0]]})
+
+
+RULE = Rule(
+    code="LR505",
+    name="state_lost",
+    title="the optimizer's state was lost on a resume",
+    severity=Severity.WARNING,
+    needs=(),
+    options=StateLostOptions(),
+    check=_check,
+    example=_example,
+    lacks=lambda reading: inspection_lacks(reading, "empty_state", 1, "attach"),
+)
