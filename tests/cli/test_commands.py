@@ -104,7 +104,9 @@ def test_find_prints_one_object(run):
     code, out, _ = run("find", "t.py:task", "--iters", 60, "--repeats", 2, "--json")
     printed = json.loads(out)
     assert code == 0
-    assert set(printed) == {"suggestion", "reason", "rules", "diverged_at", "lr", "loss"}
+    fields = {"suggestion", "reason", "zones", "rules", "diverged_at", "lr", "loss"}
+    assert set(printed) == fields
+    assert set(printed["zones"]) == {"falling_from", "rising_from", "highest"}
     assert set(printed["rules"]) == {"steepest", "valley", "slide", "minimum"}
     assert len(printed["lr"]) == len(printed["loss"])
 
