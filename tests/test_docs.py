@@ -29,6 +29,7 @@ SHORTENED = {
     r"--seeds 3 --total-steps 300": "--seeds 1 --total-steps 40",
     r"--lr 1e-4:1:13 ": "--lr 1e-4:1:5 ",
     r"0:0.5:6 --seeds 3": "0:0.5:3 --seeds 1",
+    r"(learnrate plan +\S+:task)(?!.*--budget)": r"\1 --budget 0.5",  # by default a minute
 }
 # The packages of these pages take seconds to load, so they run beside the others.
 HEAVY = ("lightning", "transformers", "keras", "jax", "frameworks", "trackers")

@@ -191,14 +191,19 @@ def shell(*arguments, place):
 
 
 TASK = """
+import itertools
 import time
+from pathlib import Path
 from learnrate import Task
 from learnrate.testing import quadratic_task
 
 template = quadratic_task(total_steps=300)
+updates = itertools.count()
 
-def slow(model, batch):
+def slow(model, batch):  # from update 100 on it waits until somebody has steered it
     time.sleep(0.01)
+    while next(updates) >= 100 and not Path(__file__).with_name("steered").exists():
+        time.sleep(0.01)
     return template.loss_of(model, batch)
 
 task = Task(model=template.model, loss=slow, data=template.data, optimizer=template.optimizer, total_steps=300)
@@ -230,6 +235,12 @@ def test_a_training_is_steered_from_the_shell_and_repeated_to_the_bit(tmp_path):
         wait_until(lambda: place.exists() and Store(place).runs(), training)
         for ask in asks:
             ask.start()
+        store = Store(place)
+        (run,) = store.runs()
+        wait_until(
+            lambda: store.edits(run.id) and any(process.returncode for process in done), training
+        )
+        (tmp_path / "steered").touch()
         out, err = training.communicate(timeout=HANG)
         for ask in asks:
             ask.join()
