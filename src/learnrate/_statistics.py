@@ -20,6 +20,7 @@ __all__ = [
     "fitted_line",
     "halves",
     "mean_half_width",
+    "neighbour_noise",
     "rising_rank_p",
     "student_quantile",
     "student_tail",
@@ -140,6 +141,17 @@ def mean_half_width(values: Sequence[float], confidence: float) -> float:
     n, mean = len(values), fmean(values)
     variance = math.fsum((value - mean) ** 2 for value in values) / (n - 1)
     return student_quantile((1.0 - confidence) / 2.0, n - 1) * math.sqrt(variance / n)
+
+
+def neighbour_noise(values: Sequence[float]) -> float:
+    """The standard deviation of normal noise whose neighbours differ as much in nine of ten pairs.
+
+    A slow course hardly counts, and neither do a few jumps. It is 0 for fewer than two values.
+    """
+    differences = sorted(abs(right - left) for left, right in pairwise(values))
+    if not differences:
+        return 0.0
+    return differences[int(0.9 * (len(differences) - 1))] / (1.6449 * math.sqrt(2.0))
 
 
 def halves(values: Sequence[float]) -> tuple[float, float]:

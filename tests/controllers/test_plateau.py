@@ -79,6 +79,24 @@ def test_steps_of_warm_up_and_cooldown_are_no_evidence(observed):
     assert [change.step for change in changes] == [120, 190, 260]
 
 
+@pytest.mark.parametrize("window", [20, 200])
+def test_a_loss_that_fell_in_the_warm_up_alone_is_on_a_plateau_after_it(window, observed):
+    """The fall is that of the whole run, whether a part of it was the warm-up or not."""
+    noise = 0.01 * np.random.default_rng(0).standard_normal(12 * window)
+    step = np.arange(12 * window)
+    losses = (1.0 + 3.0 * np.maximum(0.0, 1.0 - step / window) + noise).tolist()
+    policy = Plateau(window=window, warmup=2 * window)
+    assert len(replay(policy, observed(losses))) >= 1
+
+
+def test_without_a_warm_up_the_first_losses_are_those_of_the_first_window(observed):
+    losses = np.random.default_rng(1).standard_normal(400).cumsum().tolist()
+    state = Plateau(window=30).start()
+    for observation in observed(losses[:29]):
+        state, _ = Plateau(window=30).decide(state, observation)
+    assert state.first == state.evidence.series
+
+
 def test_it_can_raise(observed):
     changes = replay(Plateau(window=20, factor=2.0), observed([1.0] * 45))
     assert [change.after for change in changes] == [2.0, 4.0]

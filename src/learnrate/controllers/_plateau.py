@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from statistics import median
-from typing import TYPE_CHECKING, final
+from typing import final
 
 from learnrate._checks import check_finite, check_share, check_whole, refuse
 from learnrate._statistics import fitted_line, rising_rank_p
 from learnrate.controllers._controller import Controller, Decision, Observation
 from learnrate.controllers._evidence import (
     NOT_OPTIMAL,
+    BatchMeans,
     Evidence,
     EvidenceState,
     check_factor,
     check_waits,
     read_state,
 )
-
-if TYPE_CHECKING:
-    from learnrate.controllers._evidence import BatchMeans
 
 __all__ = ["Plateau", "PlateauState"]
 
@@ -37,10 +35,13 @@ class PlateauState(EvidenceState):
         due: the number of losses that the next test waits for.
         start: the loss at the start, the median of the first five batch means; None before the first
             test.
+        first: the first losses of all, those of the warm-up included, until there are as many as in
+            a window.
     """
 
     due: int
     start: float | None = None
+    first: BatchMeans = field(default_factory=BatchMeans)
 
 
 @final
@@ -89,7 +90,8 @@ class Plateau(Controller[PlateauState]):
             per `window` losses, above 0.
         significance: nominal chance, per test, of a cut although the progress is exactly the
             required one; above 0 and below 0.5.
-        warmup: steps before the first loss counts.
+        warmup: steps before the first loss counts. The fall is still counted from the first loss of
+            all, so a loss that fell only in the warm-up has a plateau after it.
         cooldown: steps after a change before losses count again.
         factor_on_progress: what the rate is multiplied with when progress is shown; None leaves
             it unchanged.
@@ -137,14 +139,16 @@ class Plateau(Controller[PlateauState]):
 
     def read(self, document: object) -> PlateauState:
         """The state that `ControllerState.to_dict` wrote."""
-        if isinstance(document, dict) and "start" not in document:  # of an older learnrate
-            document = {**document, "start": None}
+        if isinstance(document, dict):  # perhaps of an older learnrate
+            fresh = self.start().to_dict()
+            document = {"start": None, "first": fresh["first"], **document}
         return read_state(PlateauState, document)
 
     def decide(
         self, state: PlateauState, observation: Observation
     ) -> tuple[PlateauState, Decision]:
         """Add the loss of one update; change the rate if a test is due and says so."""
+        state = self._with_first(state, observation)
         before = state.evidence
         evidence = before.added(
             observation.step, observation.loss, keep=_KEEP, at_least=self.window
@@ -160,7 +164,8 @@ class Plateau(Controller[PlateauState]):
     def _test(self, state: PlateauState, step: int) -> tuple[PlateauState, Decision]:
         series = state.evidence.series
         if state.start is None:
-            state = replace(state, start=median(series.means[:_START]))
+            means = state.first.means or series.means
+            state = replace(state, start=median(means[:_START]))
         fall = _fall(state)
         tilted = self._tilted(series, fall)
         p = rising_rank_p(tilted) if max(tilted) > min(tilted) else 0.0
@@ -177,6 +182,15 @@ class Plateau(Controller[PlateauState]):
             return self._acted(state, step, self.factor_on_progress, reason)
         fresh = state.evidence.restarted(step, cooldown=0)
         return replace(state, evidence=fresh, due=self.window), Decision(state.factor)
+
+    def _with_first(self, state: PlateauState, observation: Observation) -> PlateauState:
+        """The state with a loss among the first ones, if these are not complete."""
+        loss, first = observation.loss, state.first
+        if state.start is not None or first.count >= self.window:
+            return state
+        if loss is None or not math.isfinite(loss):
+            return state
+        return replace(state, first=first.added(loss, keep=1.0, at_least=self.window))
 
     def _tilted(self, series: BatchMeans, fall: float) -> list[float]:
         required = self.improvement * fall * series.size / self.window

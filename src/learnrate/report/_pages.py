@@ -15,6 +15,7 @@ from learnrate._chart import (
     schedules_panel,
 )
 from learnrate._numbers import rate_text
+from learnrate._statistics import neighbour_noise
 from learnrate.planning import plan_panels
 from learnrate.report._html import filled_in, whole_page
 from learnrate.report._plotly import line_style, plotly_figure
@@ -37,6 +38,7 @@ __all__ = [
     "schedules_page",
 ]
 
+_NOISE = 8.0  # standard deviations of a loss that a picture shows at least
 _COMMAND = "learnrate train TASK --plan plan.json"
 _DASH_SIGNS = {"solid": "━", "dash": "╍", "dot": "┅"}
 
@@ -151,7 +153,7 @@ def _rising_rate_panel(curve: dict[str, Any], tried: Sequence[float] = ()) -> Pa
         tried: the rates of the trials, if there were any.
     """
     lr, loss = curve["lr"], curve["loss"]
-    fall = max(loss[0] - min(loss), 0.02 * abs(loss[0]), 1e-12)
+    fall = max(loss[0] - min(loss), _NOISE * neighbour_noise(loss)) or abs(loss[0]) or 1.0
     marks: list[PanelMark] = [Polyline(x=lr, y=loss, colour=Colour.MEASURED, width=2.0)]
     rates = [lr[-1], *tried]
     if tried:
