@@ -288,6 +288,7 @@ class _AttachedTrial:
             self._trial.schedule,
             name=task.name,
             model=training.model,
+            criterion=task.loss if isinstance(task.loss, torch.nn.Module) else None,
             measure=Measure(gradient_every=None if clip_norm is None else 0),
             facts={name: value for name, value in facts.items() if value is not None},
             extra_state={"scaler": training.scaler} if training.scaler.is_enabled() else None,

@@ -367,6 +367,59 @@ def test_gradients_scaled_for_half_precision_are_silent(tmp_path):
     assert [finding.code for finding in run.findings if finding.code in CODES] == []
 
 
+@pytest.mark.parametrize("shape", [(8, 5), (8, 5, 3)])
+def test_the_classes_of_a_cross_entropy_are_known(tmp_path, shape):
+    weight = nn.Parameter(torch.randn(shape))
+    optimizer, criterion = adam([weight]), nn.CrossEntropyLoss()
+    with learnrate.attach(
+        optimizer, 0.1, total_steps=80, criterion=criterion, store=tmp_path / "a.db"
+    ) as run:
+        for _ in range(80):
+            labels = torch.randint(5, (shape[0], *shape[2:]))
+            loss = criterion(weight, labels)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            run.step(loss)
+    assert learnrate.Store(tmp_path / "a.db").observations(run.id).facts["classes"] == 5
+    assert not criterion._forward_pre_hooks
+
+
+def test_another_loss_has_no_classes(tmp_path):
+    for criterion in (nn.MSELoss(), nn.CrossEntropyLoss(reduction="sum")):
+        weight = nn.Parameter(torch.randn(8, 5))
+        optimizer = adam([weight])
+        with learnrate.attach(
+            optimizer, 0.1, total_steps=5, criterion=criterion, store=tmp_path / "a.db"
+        ) as run:
+            for _ in range(5):
+                criterion(weight, torch.rand(8, 5).softmax(1)).backward()
+                optimizer.step()
+                run.step(1.0)
+        assert "classes" not in learnrate.Store(tmp_path / "a.db").observations(run.id).facts
+        assert not criterion._forward_pre_hooks
+
+
+def test_a_task_with_a_cross_entropy_that_stays_at_chance_is_judged(tmp_path):
+    """Labels that say nothing of the inputs, which attach cannot know."""
+    generator = torch.Generator().manual_seed(0)
+
+    def batches(_seed):
+        while True:
+            labels = torch.randint(4, (64,), generator=generator)
+            yield torch.randn(64, 12, generator=generator), labels
+
+    task = learnrate.Task(
+        model=dense,
+        loss=nn.CrossEntropyLoss(),
+        data=batches,
+        optimizer=torch.optim.Adam,
+        total_steps=150,
+    )
+    trained = learnrate.train(task, 3e-3, store=tmp_path / "a.db", progress=False)
+    assert "LR402" in [finding.code for finding in trained.findings]
+
+
 @pytest.mark.parametrize("make", [sgd, adamw])
 def test_a_training_is_the_same_to_the_bit_with_and_without(tmp_path, make):
     weights = []

@@ -60,6 +60,7 @@ def attach(
     every: int = 1,
     step: int = 0,
     model: nn.Module | None = None,
+    criterion: nn.Module | None = None,
     extra_state: Mapping[str, Any] | None = None,
     store: str | Path | Store | bool | None = None,
     name: str | None = None,
@@ -106,6 +107,9 @@ def attach(
         step: 0-based index of the update about to happen.
         model: the trained model. Its name and number of parameters are recorded, and snapshots
             contain its state, including buffers.
+        criterion: the loss module. Of a `CrossEntropyLoss` the number of classes is recorded, from
+            which the rules know the loss of a model that has learned nothing; for other losses,
+            give `facts={"chance": ...}`.
         extra_state: by name, objects with `state_dict` and `load_state_dict` that snapshots contain
             beside model and optimizers, such as a GradScaler or averaged weights.
         store: a file, a URL or a `Store`; None for the default store (see `Store`); False records
@@ -203,7 +207,7 @@ def attach(
         every=measure.every,
         step=step,
         path=path,
-        inspections=_inspections(optimizers, model, total_steps) if can_inspect else {},
+        inspections=_inspections(optimizers, model, criterion, total_steps) if can_inspect else {},
     )
     probe_runner = None
     if probes is not None:
@@ -320,13 +324,15 @@ def _controlled(
 
 
 def _inspections(
-    optimizers: list[Optimizer], model: nn.Module | None, total_steps: int | None
+    optimizers: list[Optimizer],
+    model: nn.Module | None,
+    criterion: nn.Module | None,
+    total_steps: int | None,
 ) -> dict[int, Inspection]:
-    """An inspection for each optimizer, by its id; the first looks at the inputs of the model."""
-    models = [model, *[None] * (len(optimizers) - 1)]
-    return {
-        id(optimizer): Inspection(inputs_of, total_steps)
-        for optimizer, inputs_of in zip(optimizers, models, strict=True)
+    """An inspection for each optimizer, by its id; the first looks at model and criterion."""
+    first, *others = map(id, optimizers)
+    return {first: Inspection(model, criterion, total_steps)} | {
+        other: Inspection(total_steps=total_steps) for other in others
     }
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from learnrate.run._class_meter import ClassMeter
 from learnrate.run._decay_meter import DecayMeter, StateMeter
 from learnrate.run._gradient_coverage import GradientCoverage
 from learnrate.run._input_meter import InputMeter
@@ -30,12 +31,21 @@ class Inspection:
 
     Args:
         model: whose inputs are looked at; None to leave them out.
+        criterion: the loss module, whose classes are counted; None to leave them out.
         total_steps: updates of the whole run; None if unknown.
     """
 
-    def __init__(self, model: nn.Module | None = None, total_steps: int | None = None) -> None:
+    def __init__(
+        self,
+        model: nn.Module | None = None,
+        criterion: nn.Module | None = None,
+        total_steps: int | None = None,
+    ) -> None:
         self._model = model
+        self._classes = ClassMeter(criterion)
         self._stride = max(1, (total_steps or 0) // _COVERAGE_LOOKS)
+        self._comparison: KeptGradient | None = None
+        self._inputs: InputMeter | None = None
         self.restart(0)
 
     def restart(self, step: int) -> None:
@@ -44,14 +54,14 @@ class Inspection:
         Args:
             step: the update about to happen.
         """
-        self.close()
+        self._close_looks()
         self._first, self._next = step, float(step)
         self._coverage = GradientCoverage()
         self._coverage_next = float(step)
         self._coverage_due = 1
         self._decay = DecayMeter()
         self._state = StateMeter() if step > 0 else None
-        self._comparison: KeptGradient | None = None
+        self._comparison = None
         self._inputs = None if self._model is None else InputMeter(self._model)
         self._is_look = False
         if self._inputs is not None:
@@ -59,7 +69,11 @@ class Inspection:
 
     def close(self) -> None:
         """Take all hooks away."""
-        for meter in (getattr(self, "_comparison", None), getattr(self, "_inputs", None)):
+        self._classes.close()
+        self._close_looks()
+
+    def _close_looks(self) -> None:
+        for meter in (self._comparison, self._inputs):
             if meter is not None:
                 meter.close()
 
@@ -118,6 +132,7 @@ class Inspection:
             columns |= {} if answer is None else {"kept_gradient": answer}
         if self._inputs is not None:
             columns |= self._inputs.end()
+        columns |= self._classes.columns()
         columns |= self._decay.before(optimizer)
         if self._state is not None:
             self._state.before(optimizer)

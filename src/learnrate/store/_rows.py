@@ -109,6 +109,9 @@ def measured_facts(columns: Mapping[str, np.ndarray], step: np.ndarray) -> dict[
             break
     if "edge_ratio" in columns:
         facts["edge_ratio"] = _pairs(step, columns["edge_ratio"])
+    if "classes" in columns:
+        classes = columns["classes"]
+        facts["classes"] = int(classes[~np.isnan(classes)][0])
     facts |= {name: _pairs(step, columns[name]) for name in _MEASURED if name in columns}
     return facts
 

@@ -89,7 +89,10 @@ def _lacks(reading: Reading) -> str | None:
         return reading.why_not_judged
     if reading.chance is not None:
         return None
-    return "neither the chance-level loss nor the number of classes is known"
+    return (
+        "neither the chance-level loss nor the number of classes is known; give attach(criterion=...), "
+        "or the fact classes or chance, or --classes"
+    )
 
 
 RULE = Rule(

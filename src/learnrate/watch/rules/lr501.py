@@ -61,7 +61,10 @@ def _check(reading: Reading, options: TwiceNormalisedOptions) -> Finding | None:
 
 
 def _lacks(reading: Reading) -> str | None:
-    return None if isinstance(reading.facts.get("classes"), int) else "facts['classes'] is missing"
+    is_known = isinstance(reading.facts.get("classes"), int)
+    return (
+        None if is_known else "the number of classes is not known; attach(criterion=...) tells it"
+    )
 
 
 def _example(run: ExampleRun) -> Observations:
