@@ -7,11 +7,14 @@ import pytest
 from watch_families import leave_out
 from watch_families.labels import Label
 from watch_families.logs import LoggedRun
+from watch_families.memo import Memo
 from watch_families.rates import rates_of
 from watch_families.scoring import Score, Verdict
 from watch_families.specs import specs
 from watch_families.sweep import Truth, cost_of
-from watch_families.views import thinned_log
+from watch_families.views import findings_in, thinned_log
+
+from learnrate.watch import RULES, Options
 
 
 def logged(columns, **about):
@@ -83,16 +86,37 @@ def test_the_wrong_way_is_the_opposite_of_what_is_true(truth, direction, is_wron
 
 def test_a_family_has_no_say_in_the_thresholds_that_it_is_judged_with(monkeypatch):
     families = ["vae", "gan", "graph"]
+    worths = {"vae": [0.0, 9.0, 9.0], "gan": [1.0, 0.0, 0.0], "graph": [0.0, 0.0, 0.0]}
     monkeypatch.setattr(leave_out, "logged_runs", lambda _family: (True,))
     monkeypatch.setattr(leave_out, "GRID", {"LR101": "noise"})
-
-    def worths(rule, options, _families):
-        is_default = options == rule.options
-        return {"vae": 0.0 if is_default else 9.0, "gan": 1.0 * is_default, "graph": 0.0}
-
-    monkeypatch.setattr(leave_out, "_worth_by_family", worths)
+    monkeypatch.setattr(leave_out, "_worths", lambda family: {"LR101": worths[family]})
     chosen = leave_out.left_out_options(families)
     default = leave_out.RULES[0].options
     assert chosen["vae"].diverged == default
     assert chosen["gan"].diverged != default
     assert chosen["graph"].diverged != default
+
+
+def test_every_chosen_threshold_is_one_of_its_rule():
+    for rule in RULES:
+        name = leave_out.GRID.get(rule.code)
+        assert name is None or hasattr(rule.options, name)
+    assert set(leave_out.GRID) <= {rule.code for rule in RULES}
+
+
+@pytest.mark.parametrize("view", ["live", "full", "30 rows"])
+def test_what_is_remembered_of_a_rule_is_what_it_says(tmp_path, view):
+    steps = np.arange(300)
+    loss = 0.2 + 2.1 * np.exp(-steps / 30) + 0.02 * np.random.default_rng(0).standard_normal(300)
+    columns = {"loss": np.where(steps < 250, loss, 2.4), "lr": np.full(300, 0.1)}
+    facts = {"facts": {}, "schedule_planned": None, "total_steps": 300, "share": 1}
+    run = logged(columns, **facts)
+    plain = [finding.code for finding in findings_in(run, view, Options())]
+    assert "LR101" in plain
+    memo = Memo("vae", view, tmp_path)
+    for rules in (memo.rules(), memo.rules()):
+        assert [finding.code for finding in findings_in(run, view, Options(), rules)] == plain
+    memo.save()
+    stored = Memo("vae", view, tmp_path)
+    assert stored._answers.keys() == {rule.code for rule in RULES}
+    assert stored._answers == memo._answers

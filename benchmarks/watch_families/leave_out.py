@@ -5,17 +5,22 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from learnrate.watch import RULES, Options
+import numpy as np
 
+from learnrate.watch import RULES, Finding, Options
+
+from .labels import label_of
 from .logs import logged_runs
-from .scoring import score_of, verdicts
+from .memo import Memo
+from .scoring import Score, decays_on_resume, judged_runs, score_of, verdict_of, verdicts
+from .views import reading_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from learnrate.watch import Rule, RuleOptions
 
-    from .scoring import Score, Verdict
+    from .scoring import Verdict
 
 __all__ = ["GRID", "left_out_options", "left_out_scores"]
 
@@ -23,14 +28,17 @@ GRID = {
     "LR101": "noise",
     "LR102": "height",
     "LR103": "back",
+    "LR107": "multiple",
+    "LR108": "share",
     "LR201": "noise",
+    "LR204": "multiple",
     "LR304": "rise",
     "LR402": "falls",
 }
 """The threshold that matters most of each rule that has one to choose."""
 
 _FACTORS = (0.7, 1.0, 1.4)  # of the default
-_VIEWS = ("full", "60 rows")  # the thresholds are chosen in these
+_VIEWS = ("live", "full", "60 rows")  # the thresholds are chosen in these
 _FALSE_ALARM = 5.0  # what a warned healthy run costs against a fault that is named
 _OPPOSITE = 10.0  # what a run costs that is told to go the wrong way
 
@@ -38,7 +46,7 @@ _OPPOSITE = 10.0  # what a run costs that is told to go the wrong way
 def _candidates(rule: Rule) -> list[RuleOptions]:
     """The thresholds to choose from, the default first."""
     name = GRID.get(rule.code)
-    if name is None or not hasattr(rule.options, name):
+    if name is None:
         return [rule.options]
     value = getattr(rule.options, name)
     factors = sorted(_FACTORS, key=lambda factor: factor != 1.0)
@@ -60,24 +68,32 @@ def left_out_options(families: Iterable[str]) -> dict[str, Options]:
         families: with logs.
     """
     present = [family for family in families if logged_runs(family)]
+    worths = {family: _worths(family) for family in present}
     chosen: dict[str, dict[str, RuleOptions]] = {family: {} for family in present}
     for rule in RULES:
         candidates = _candidates(rule)
-        if len(candidates) == 1:
-            continue
-        worths = [_worth_by_family(rule, options, present) for options in candidates]
-        for family in present:
-            sums = [sum(worth.values()) - worth[family] for worth in worths]
-            chosen[family][rule.name] = candidates[sums.index(max(sums))]
+        for family in present if len(candidates) > 1 else []:
+            others = [worths[other][rule.code] for other in present if other != family]
+            sums = np.sum(others, axis=0) if others else np.zeros(len(candidates))
+            chosen[family][rule.name] = candidates[int(np.argmax(sums))]
     return {family: Options(**options) for family, options in chosen.items()}
 
 
-def _worth_by_family(rule: Rule, options: RuleOptions, families: list[str]) -> dict[str, float]:
-    by_view = verdicts(families, Options(**{rule.name: options}), _VIEWS, [rule.code])
-    return {
-        family: sum(_worth(score_of([family], by_run)) for by_run in by_view.values())
-        for family in families
-    }
+def _worths(family: str) -> dict[str, list[float]]:
+    """By the code of each rule, what each of its candidates is worth on a family."""
+    scores = {rule.code: [Score() for _ in _candidates(rule)] for rule in RULES}
+    for view in _VIEWS:
+        memo = Memo(family, view)
+        for run in judged_runs(family):
+            reading, label = reading_of(run, view), label_of(run)
+            for rule in RULES if not decays_on_resume(run) else ():
+                candidates = _candidates(rule)
+                for options, score in zip(candidates, scores[rule.code], strict=True):
+                    answer = memo.answer(rule, reading, options) if len(candidates) > 1 else None
+                    is_finding = isinstance(answer, Finding)
+                    score.add(run, label, [verdict_of(answer)] if is_finding else [])
+        memo.save()
+    return {code: [_worth(score) for score in row] for code, row in scores.items()}
 
 
 def left_out_scores(

@@ -13,7 +13,7 @@ import pyarrow as pa
 from pyarrow import parquet
 
 from learnrate.schedules import schedule
-from learnrate.watch import Observations
+from learnrate.watch import PATH_COLUMNS, Observations
 
 from .sweep import Truth
 
@@ -29,6 +29,7 @@ __all__ = [
     "logged_runs",
     "read_truth",
     "record",
+    "shortened",
     "write_logs",
     "write_truth",
 ]
@@ -101,13 +102,23 @@ def record(spec: Spec, trained: Trained, peak: float, planned: str | None) -> Lo
         "clip": spec.clip,
         "accumulation": spec.accumulation,
         "resumed": spec.resumed,
-        "facts": trained.facts,
+        "facts": shortened(trained.facts),
         "start": f"{trained.metric[0]:.6g}",
         "end": f"{trained.metric[1]:.6g}",
         "lost": trained.lost,
     }
     columns = {name: column for name, column in trained.columns.items() if name not in _TIMES}
     return LoggedRun(about=about, step=trained.step, columns=columns)
+
+
+def shortened(facts: dict[str, Any]) -> dict[str, Any]:
+    """Facts with four digits for each number of a path."""
+    return {
+        name: [[step, float(f"{value:.4g}")] for step, value in fact]
+        if name in PATH_COLUMNS
+        else fact
+        for name, fact in facts.items()
+    }
 
 
 def _rounded(values: np.ndarray) -> np.ndarray:

@@ -4,26 +4,34 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from learnrate.watch import Options, Severity
 
-from .cache import cached
 from .families import FAMILIES
 from .labels import direction_of, is_right, label_of
 from .logs import logged_runs
+from .memo import Memo
 from .views import VIEWS, findings_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from learnrate.watch import RuleOptions
+    from learnrate.watch import Finding, RuleOptions
 
     from .labels import Label
     from .logs import LoggedRun
 
-__all__ = ["Score", "Verdict", "score_of", "scores", "verdicts"]
+__all__ = [
+    "Score",
+    "Verdict",
+    "decays_on_resume",
+    "judged_runs",
+    "score_of",
+    "scores",
+    "verdict_of",
+    "verdicts",
+]
 
 
 class Verdict(NamedTuple):
@@ -126,10 +134,7 @@ class Score:
 
 
 def verdicts(
-    families: Iterable[str],
-    options: Options,
-    views: Iterable[str] = VIEWS,
-    only: Iterable[str] | None = None,
+    families: Iterable[str], options: Options, views: Iterable[str] = VIEWS
 ) -> dict[str, dict[str, tuple[Verdict, ...]]]:
     """What the rules say, by view and by the name of the run.
 
@@ -137,35 +142,28 @@ def verdicts(
         families: whose runs.
         options: the thresholds.
         views: some of `VIEWS`.
-        only: the codes of the rules to run; None for all.
     """
-    codes = None if only is None else sorted(only)
     by_view: dict[str, dict[str, tuple[Verdict, ...]]] = {view: {} for view in views}
     for family in families:
         if not logged_runs(family):
             continue
         for view, by_run in by_view.items():
-            stored = cached(
-                family,
-                f"{view} {options} {codes}",
-                partial(_computed, family, view, options, codes),
-            )
-            for name, run_verdicts in stored.items():
-                by_run[name] = tuple(Verdict(*parts) for parts in run_verdicts)  # type: ignore[arg-type]
+            memo = Memo(family, view)
+            rules = memo.rules()
+            for run in judged_runs(family):
+                by_run[run.name] = tuple(map(verdict_of, findings_in(run, view, options, rules)))
+            memo.save()
     return by_view
 
 
-def _computed(
-    family: str, view: str, options: Options, codes: list[str] | None
-) -> dict[str, list[list[str | None]]]:
-    return {
-        run.name: [
-            [finding.code, str(finding.severity), direction_of(finding)]
-            for finding in findings_in(run, view, options, codes)
-        ]
-        for run in logged_runs(family)
-        if label_of(run).counts
-    }
+def judged_runs(family: str) -> list[LoggedRun]:
+    """The runs of a family that are judged."""
+    return [run for run in logged_runs(family) if label_of(run).counts]
+
+
+def verdict_of(finding: Finding) -> Verdict:
+    """A finding as it is scored."""
+    return Verdict(finding.code, str(finding.severity), direction_of(finding))
 
 
 def score_of(families: Iterable[str], by_run: Mapping[str, tuple[Verdict, ...]]) -> Score:
@@ -179,12 +177,12 @@ def score_of(families: Iterable[str], by_run: Mapping[str, tuple[Verdict, ...]])
     for family in families:
         for run in logged_runs(family):
             label = label_of(run)
-            if label.counts and run.name in by_run and not _decays_on_resume(run):
+            if label.counts and run.name in by_run and not decays_on_resume(run):
                 score.add(run, label, by_run[run.name])
     return score
 
 
-def _decays_on_resume(run: LoggedRun) -> bool:
+def decays_on_resume(run: LoggedRun) -> bool:
     """Whether a healthy run is resumed at the very step at which its rate is cut.
 
     Without the schedule nothing tells this from a resume at a wrong rate.

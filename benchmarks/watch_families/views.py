@@ -1,4 +1,4 @@
-"""Views: how a log of a run looks, row by row to a live watcher, or thinned in a file."""
+"""Views: how a log of a run looks, some rows at a time to a live watcher, or thinned in a file."""
 
 from __future__ import annotations
 
@@ -8,23 +8,32 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from learnrate.schedules import schedule
-from learnrate.watch import Finding, Observations, Options, Watcher, diagnose
+from learnrate.watch import (
+    PATH_COLUMNS,
+    RULES,
+    Finding,
+    Observations,
+    Options,
+    Rule,
+    Watcher,
+)
+from learnrate.watch._diagnose import diagnose_reading
+from learnrate.watch._reading import Reading
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from .logs import LoggedRun
 
-__all__ = ["VIEWS", "findings_in", "thinned_log"]
+__all__ = ["VIEWS", "findings_in", "reading_of", "thinned_log"]
 
 VIEWS = ("live", "full", "every 10th", "60 rows", "30 rows", "20 rows")
 """What the rules are given: all that `attach` records as it comes, or files of rate and loss."""
 
+_BLOCK = 8  # rows that a live watcher is fed at once
 _MEANS = {"loss"}  # a log averages them over the updates since the last row
 
 
 def findings_in(
-    run: LoggedRun, view: str, options: Options, only: Iterable[str] | None = None
+    run: LoggedRun, view: str, options: Options, rules: tuple[Rule, ...] = RULES
 ) -> tuple[Finding, ...]:
     """What the rules say of a run.
 
@@ -32,31 +41,56 @@ def findings_in(
         run: a run of the corpus.
         view: one of `VIEWS`.
         options: the thresholds.
-        only: the codes of the rules to run; None for all.
+        rules: the rules to run.
     """
     if view == "live":
-        return _live(run, options, only)
-    return diagnose(thinned_log(run, view), options, only=only).findings
+        return _live(run, options, rules)
+    return diagnose_reading(reading_of(run, view), options, rules).findings
 
 
-def _live(run: LoggedRun, options: Options, only: Iterable[str] | None) -> tuple[Finding, ...]:
-    about = run.about
-    facts = dict(about["facts"])
-    resumes = facts.pop("resumed_at", [])
-    text = about["schedule_planned"]
-    watcher = Watcher(
+def reading_of(run: LoggedRun, view: str) -> Reading:
+    """A run as the rules read it in a view.
+
+    Args:
+        run: a run of the corpus.
+        view: one of `VIEWS`; `live` is the whole record here.
+    """
+    return Reading(run.observations() if view == "live" else thinned_log(run, view))
+
+
+class _Asking(Watcher):
+    """A watcher with rules of its own."""
+
+    def __init__(self, run: str, rules: tuple[Rule, ...], **known: Any) -> None:
+        super().__init__(run, **known)
+        self._rules = rules
+
+
+def _live(run: LoggedRun, options: Options, rules: tuple[Rule, ...]) -> tuple[Finding, ...]:
+    about, text = run.about, run.about["schedule_planned"]
+    facts = {name: fact for name, fact in about["facts"].items() if name != "resumed_at"}
+    watcher = _Asking(
         run.name,
+        rules,
         total_steps=about["total_steps"],
         schedule=None if text is None else schedule(text),
-        facts=facts,
+        facts={name: fact for name, fact in facts.items() if name not in PATH_COLUMNS},
         options=options,
-        only=only,
     )
+    resumes = about["facts"].get("resumed_at", [])
+    edges = {*range(0, run.step.size, _BLOCK), *np.searchsorted(run.step, resumes).tolist()}
     findings: list[Finding] = []
-    for row, step in enumerate(run.step.tolist()):
-        columns = {name: column[row : row + 1] for name, column in run.columns.items()}
-        known = {"resumed_at": resumes} if step in resumes else None
-        findings += watcher.feed([step], columns, known)
+    for first, end in itertools.pairwise([*sorted(edges - {run.step.size}), run.step.size]):
+        last = run.step[end - 1]
+        known = {
+            name: [pair for pair in fact if pair[0] <= last]
+            for name, fact in facts.items()
+            if name in PATH_COLUMNS
+        }
+        if run.step[first] in resumes:
+            known["resumed_at"] = resumes
+        columns = {name: column[first:end] for name, column in run.columns.items()}
+        findings += watcher.feed(run.step[first:end], columns, known)
     if about["share"] == 1:
         findings += watcher.finish()
     return tuple(findings)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from learnrate.watch import Severity, Watcher
+from learnrate.watch import Observations, Severity, Watcher, diagnose
 from learnrate.watch._reading import Reading
 
 
@@ -211,3 +211,42 @@ def test_a_watcher_judges_by_measurements_that_come_while_it_is_fed(runs):
         measured = [pair for pair in sharp(1.5, limit=38.0) if pair[0] < first + 20]
         findings += watcher.feed(np.arange(first, first + 20), rows, {"sharpness": measured})
     assert [finding.code for finding in findings] == ["LR104"]
+
+
+def burst(runs, back_over, height=40.0):
+    """A loss that bursts above its start within some updates and comes back."""
+    step = np.arange(runs.n)
+    return runs.loss() + height * (1 - np.exp(-step / 3)) * np.exp(-step / back_over)
+
+
+def test_a_loss_that_is_above_its_start_for_long_and_comes_back_is_named(runs):
+    (finding,) = runs.diagnose(loss=burst(runs, 100.0), lr=runs.rate()).findings
+    assert (finding.code, finding.severity) == ("LR108", Severity.WARNING)
+    loss = burst(runs, 100.0)
+    assert finding.evidence["start"] == loss[0]
+    assert finding.evidence["share"] == pytest.approx(np.mean(loss > loss[0]), abs=0.01)
+    assert "0.033 and then to 0.011" in finding.remedy
+
+
+@pytest.mark.parametrize(
+    "loss_of",
+    [
+        lambda runs: burst(runs, 15.0),
+        lambda runs: 2.3 + 20.0 * np.minimum(1.0, np.arange(runs.n) / 40.0),
+        lambda runs: burst(runs, 100.0)[40:],
+        lambda runs: np.r_[-2.0, np.random.default_rng(1).standard_normal(runs.n - 1)],
+    ],
+    ids=["a short burst", "it stays high", "it began at the top", "noise above a low start"],
+)
+def test_less_than_that_is_not_above_its_start_for_long(runs, loss_of):
+    loss = loss_of(runs)
+    assert runs.codes(loss=loss, lr=runs.rate(n=loss.size), only=["LR108"]) == []
+
+
+def test_a_log_that_begins_later_does_not_know_the_start(runs):
+    loss = burst(runs, 100.0)
+    columns = {"loss": loss, "lr": runs.rate()}
+    late = Observations(run="late", step=np.arange(100, 100 + runs.n), columns=columns)
+    diagnosis = diagnose(late, only=["LR108"])
+    assert diagnosis.codes() == []
+    assert "does not begin with the run" in diagnosis.not_run["LR108"]

@@ -12,7 +12,7 @@ from learnrate.watch._objectives import OBJECTIVES, why_loss_says_nothing
 from learnrate.watch._rate_course import RateCourse
 from learnrate.watch._tracks import (
     Track,
-    falling_fit,
+    fall_signal,
     levels_of,
     median_of_three,
     neighbour_std,
@@ -29,7 +29,6 @@ _ROUNDING = 8 * float(np.finfo(np.float32).eps)
 _LEVELS = 60  # enough for the shape of a series, few enough for rank tests
 _FIRST_LOSSES = 3  # their median is the loss at the start
 _NEEDED_SIGNAL = 12.0  # of 60 levels
-_KEPT = 0.75  # share of the levels that the signal is computed from
 _EXPLODED = 8.0  # standard deviations by which the second or third loss may exceed the first
 _RELATIVE = 0.01  # of the rate: closer rates are equal up to a log's rounding
 _ABSOLUTE = 0.002  # of the peak: closer rates are equal
@@ -159,20 +158,11 @@ class Reading:
 
     @cached_property
     def signal(self) -> float:
-        """The fall of the loss over its standard deviation around that fall.
+        """The fall of the levels over their standard deviation around that fall.
 
-        The fall is that of the closest series that never rises. Noise and slow drift make the ratio
-        smaller. The quarter of the levels that are farthest from the fall is left out, so that
-        spikes and a swing do not.
+        Noise and slow drift make the ratio smaller.
         """
-        levels = self.levels.value
-        if levels.size < _FIRST_LOSSES:
-            return 0.0
-        fit = falling_fit(levels)
-        fall, squares = float(fit[0] - fit[-1]), np.sort((levels - fit) ** 2)
-        deviation = math.sqrt(squares[: math.ceil(_KEPT * levels.size)].mean())
-        rounding = 1e-12 * float(np.abs(levels).max())
-        return fall / max(deviation, rounding) if fall > rounding else 0.0
+        return fall_signal(self.levels.value)
 
     @property
     def needed_signal(self) -> float:

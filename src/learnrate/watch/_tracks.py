@@ -10,6 +10,7 @@ import numpy as np
 
 __all__ = [
     "Track",
+    "fall_signal",
     "falling_fit",
     "levels_of",
     "median_of_three",
@@ -21,6 +22,8 @@ __all__ = [
 
 _NORMAL = 1.4826  # standard deviation of a normal distribution over its median absolute deviation
 _NORMAL_90 = 1.6449  # 90 % quantile of |x| for a standard normal x
+_LEAST_LEVELS = 3
+_KEPT = 0.75  # share of the levels that a signal is computed from
 _RANK_TEST_VALUES = 32  # the cost of a rank test grows with their square
 
 
@@ -116,6 +119,21 @@ def falling_fit(values: np.ndarray) -> np.ndarray:
         pools.append(pool)
         medians.append(middle)
     return np.repeat(medians, [len(pool) for pool in pools])
+
+
+def fall_signal(levels: np.ndarray) -> float:
+    """The fall of levels over their standard deviation around that fall; 0 for fewer than three.
+
+    The fall is that of the closest series that never rises. The quarter of the levels that are
+    farthest from it is left out, so that spikes and a swing do not count.
+    """
+    if levels.size < _LEAST_LEVELS:
+        return 0.0
+    fit = falling_fit(levels)
+    fall, squares = float(fit[0] - fit[-1]), np.sort((levels - fit) ** 2)
+    deviation = math.sqrt(squares[: math.ceil(_KEPT * levels.size)].mean())
+    rounding = 1e-12 * float(np.abs(levels).max())
+    return fall / max(deviation, rounding) if fall > rounding else 0.0
 
 
 def thinned(values: np.ndarray) -> list[float]:

@@ -202,7 +202,7 @@ RULE = Rule(
     ),
     rows=1,
     explains=frozenset(
-        {"LR102", "LR103", "LR104", "LR105", "LR201", "LR202", "LR301", "LR302", "LR304"}
+        {"LR102", "LR103", "LR104", "LR105", "LR108", "LR201", "LR202", "LR301", "LR302", "LR304"}
         | {"LR401", "LR402"}
     ),
 )

@@ -10,12 +10,14 @@ import numpy as np
 from learnrate._numbers import rate_text
 from learnrate.watch._finding import Finding, Severity
 from learnrate.watch._rule import Rule, RuleOptions
-from learnrate.watch._tracks import median_of_three, share_text
+from learnrate.watch._tracks import median_of_three, neighbour_std, share_text
 
 if TYPE_CHECKING:
     from learnrate.watch._reading import Reading
 
 __all__ = ["RULE", "OscillatingOptions"]
+
+_NEARBY = 5  # levels before a rise and after it
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +29,8 @@ class OscillatingOptions(RuleOptions):
         noise: that rise must exceed this many standard errors of a level. The largest rise among
             60 levels of stationary noise exceeds it in 1 % of cases if neighbours have a
             correlation of 0.8.
+        nearby: it must exceed this many standard errors of the levels from five before its low to
+            five after its high, since noise is larger where the loss is higher.
         turns: the correlation of neighbouring changes of the loss must have come this share of the
             way from that of independent losses, -1/2, to that of a bounce between two values, -1.
         size: the standard deviation of losses that bounce must be at least this share of the whole
@@ -37,6 +41,7 @@ class OscillatingOptions(RuleOptions):
 
     back: float = 0.5
     noise: float = 12.0
+    nearby: float = 6.0
     turns: float = 0.6
     size: float = 0.05
     share_done: float = 0.25
@@ -47,7 +52,8 @@ def _check(reading: Reading, options: OscillatingOptions) -> Finding | None:
     if reading.steps_done < options.share_done * reading.total_steps:
         return None
     rise, low, high = reading.largest_rise
-    if rise > max(options.back * fall, options.noise * reading.level_error):
+    is_noise = rise <= options.nearby * _error_nearby(levels.value, low, high)
+    if rise > max(options.back * fall, options.noise * reading.level_error) and not is_noise:
         step = int(levels.step[low])
         bottom = float(median_of_three(levels.value)[low])
         top = bottom + rise
@@ -73,6 +79,12 @@ def _check(reading: Reading, options: OscillatingOptions) -> Finding | None:
     )
     step = int(reading.finite_loss.step[half])
     return _finding(reading, step, message, {"bounce": 2 * std, "correlation": correlation})
+
+
+def _error_nearby(levels: np.ndarray, low: int, high: int) -> float:
+    """The standard error of a level about a rise, from the differences of neighbours."""
+    nearby = levels[max(0, low - _NEARBY) : high + 1 + _NEARBY]
+    return neighbour_std(nearby, around=float(np.median(np.diff(nearby))))
 
 
 def _share_in_words(rise: float, fall: float) -> str:

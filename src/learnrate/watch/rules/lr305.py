@@ -131,6 +131,6 @@ RULE = Rule(
     example=lambda run: run.observed(
         lr=np.where(run.step < 300, 1.0, 3.0) * run.cosine(run.total_steps)
     ),
-    explains=frozenset({"LR102", "LR103", "LR302", "LR303", "LR304", "LR306", "LR308"}),
+    explains=frozenset({"LR102", "LR103", "LR108", "LR302", "LR303", "LR304", "LR306", "LR308"}),
     shows=("lr",),
 )

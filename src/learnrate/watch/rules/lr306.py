@@ -71,6 +71,6 @@ RULE = Rule(
     options=ClimbedOptions(),
     check=_check,
     example=lambda run: run.observed(lr=run.cosine(420)),
-    explains=frozenset({"LR102", "LR103", "LR302", "LR308"}),
+    explains=frozenset({"LR102", "LR103", "LR108", "LR302", "LR308"}),
     shows=("lr",),
 )

@@ -1,0 +1,124 @@
+"""What each rule says of a log, asked once: under the same code, thresholds and rows it says the same.
+
+A score asks hundreds of thousands of times, and choosing thresholds asks about a rule again and again
+while the others stay as they are. So the answers are kept for each rule by itself, in a file for each
+family and view, and a diagnosis or a `Watcher` puts them together as always.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import pickle
+from dataclasses import dataclass, fields
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import learnrate
+from learnrate.watch import RULES, Rule
+
+from .logs import FOLDER
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from learnrate.watch import Finding, RuleOptions
+    from learnrate.watch._reading import Reading
+
+__all__ = ["Memo"]
+
+_STORE = Path("build/watch_families/memo")
+_Answers = dict[tuple[Any, ...], "Finding | str | None"]
+
+
+@lru_cache
+def _code_states() -> dict[str, str]:
+    """For each rule, a hash of the code that its answers rest on."""
+    source = Path(learnrate.__file__).parent
+    files = [*source.glob("watch/*.py"), *source.glob("schedules/*.py"), *source.glob("_*.py")]
+    files.append(Path(__file__).parent / "views.py")
+    common = b"".join(file.read_bytes() for file in sorted(files))
+    return {
+        rule.code: hashlib.sha1(
+            common + (source / "watch/rules" / f"{rule.code.lower()}.py").read_bytes()
+        ).hexdigest()
+        for rule in RULES
+    }
+
+
+class Memo:
+    """The answers of all rules on the logs of a family in a view.
+
+    Args:
+        family: whose logs.
+        view: how they look.
+        store: the folder to keep the answers in.
+    """
+
+    def __init__(self, family: str, view: str, store: Path = _STORE) -> None:
+        logs = hashlib.sha1((FOLDER / f"{family}.parquet").read_bytes()).hexdigest()
+        self._file = store / f"{family}-{view.replace(' ', '-')}.pkl"
+        self._state = {code: f"{logs} {state}" for code, state in _code_states().items()}
+        self._answers: dict[str, _Answers] = {}
+        if self._file.is_file():
+            state, answers = pickle.loads(self._file.read_bytes())
+            self._answers = {
+                code: answers[code]
+                for code in answers.keys() & self._state.keys()
+                if state[code] == self._state[code]
+            }
+        self._is_new = False
+
+    def rules(self, only: Iterable[str] | None = None) -> tuple[Rule, ...]:
+        """The rules, which remember what they said.
+
+        Args:
+            only: the codes of the rules to take; None for all.
+        """
+        wanted = None if only is None else set(only)
+        return tuple(
+            _remembering(rule, self) for rule in RULES if wanted is None or rule.code in wanted
+        )
+
+    def answer(self, rule: Rule, reading: Reading, options: RuleOptions) -> Finding | str | None:
+        """What a rule says of a reading.
+
+        Args:
+            rule: the rule.
+            reading: the run.
+            options: its thresholds.
+        """
+        answers = self._answers.setdefault(rule.code, {})
+        run, rows = reading.observations.run, reading.observations.step.size
+        key = (run, rows, reading.live, *vars(options).values())
+        if key not in answers:
+            answers[key] = rule.apply(reading, options)
+            self._is_new = True
+        return answers[key]
+
+    def save(self) -> None:
+        """Keep the answers in the file, if there are new ones."""
+        if not self._is_new:
+            return
+        self._file.parent.mkdir(parents=True, exist_ok=True)
+        part = self._file.with_suffix(".part")
+        part.write_bytes(pickle.dumps((self._state, self._answers)))
+        part.replace(self._file)
+        self._is_new = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class _RememberingRule(Rule):
+    """A rule that looks up what it said before."""
+
+    origin: Rule
+    memo: Memo
+
+    def apply(self, reading: Reading, options: RuleOptions) -> Finding | str | None:
+        """As the rule itself."""
+        return self.memo.answer(self.origin, reading, options)
+
+
+def _remembering(rule: Rule, memo: Memo) -> Rule:
+    parts = {field.name: getattr(rule, field.name) for field in fields(rule)}
+    return _RememberingRule(**parts, origin=rule, memo=memo)

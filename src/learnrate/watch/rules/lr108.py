@@ -1,0 +1,141 @@
+"""LR108: the loss stays above its start for a large part of the run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from learnrate._numbers import rate_text
+from learnrate.watch._finding import Finding, Severity
+from learnrate.watch._rule import Rule, RuleOptions
+from learnrate.watch._tracks import Track, fall_signal, levels_of, neighbour_std, share_text
+
+if TYPE_CHECKING:
+    from learnrate.watch._example import ExampleRun
+    from learnrate.watch._observations import Observations
+    from learnrate.watch._reading import Reading
+
+__all__ = ["RULE", "AboveStartOptions"]
+
+_LEVELS = 60
+_LAST = 4  # the noise is taken from this part of the rows, a quarter: where the rate has decayed
+_LEAST_ROWS = 10
+_TOP_ROWS = 3  # a spike of fewer rows is no top
+
+
+@dataclass(frozen=True, kw_only=True)
+class AboveStartOptions(RuleOptions):
+    """Thresholds of LR108. The start is the first loss, which no update has changed yet.
+
+    Attributes:
+        share: the loss must lie above its start for this share of the run. Where only few updates
+            are made, the best rate may be one at which the loss bursts and comes back in time.
+        stretch: only stretches of at least this share of the rows, and of eight, count. All losses
+            of a stretch lie above the start.
+        noise: the loss must have risen above its start by this many standard deviations of the
+            losses in the last quarter of the rows.
+        back: it must have come back by this share of the rise. A loss that stays high may be one
+            that should rise, as an adversarial one.
+    """
+
+    share: float = 0.5
+    stretch: float = 0.05
+    noise: float = 8.0
+    back: float = 0.8
+
+
+def _check(reading: Reading, options: AboveStartOptions) -> Finding | None:
+    steps, losses = reading.finite_loss
+    start = float(losses[0])
+    is_above = _in_stretches(losses > start, max(8, int(options.stretch * losses.size)))
+    share = float(is_above.sum()) * reading.spacing / reading.total_steps
+    if share < options.share:
+        return None
+    lasting = np.lib.stride_tricks.sliding_window_view(losses, _TOP_ROWS).min(axis=1)
+    top = int(np.argmax(lasting))
+    rise = float(lasting[top]) - start
+    last = losses[-max(_LEAST_ROWS, losses.size // _LAST) :]
+    if rise < options.noise * neighbour_std(last) or not _falls_since(reading, top):
+        return None
+    end = float(np.median(losses[-max(5, losses.size // 20) :]))
+    if lasting[top] - end < options.back * rise:
+        return None
+    first = int(np.argmax(is_above))
+    return RULE.finding(
+        step=int(steps[first]),
+        message=(
+            f"For {share_text(min(share, 1.0))} of the run the loss lies above {start:.3g}, where it "
+            f"began before any update: from step {int(steps[first]):,} on it rose to "
+            f"{float(lasting[top]):.3g}, and it comes back slowly. The rate is likely several times "
+            "too high."
+        ),
+        evidence={
+            "start": start,
+            "highest": float(lasting[top]),
+            "end": end,
+            "share": min(share, 1.0),
+            "rate": reading.rate_at(float(steps[first])),
+        },
+        remedy=_remedy(reading),
+    )
+
+
+def _remedy(reading: Reading) -> str:
+    peak = reading.peak_or_none
+    target = (
+        "" if not peak else f", to {rate_text(peak / 3, 2)} and then to {rate_text(peak / 9, 2)}"
+    )
+    return (
+        f"Lower the peak rate threefold until the loss falls from its start on{target}, or let "
+        "learnrate plan find it. If it still rises, check the scale of the inputs."
+    )
+
+
+def _in_stretches(is_above: np.ndarray, least: int) -> np.ndarray:
+    """Which rows lie in a stretch of at least `least` rows that are all above.
+
+    Examples:
+        >>> _in_stretches(np.array([True, False, True, True]), 2).tolist()
+        [False, False, True, True]
+    """
+    edges = np.flatnonzero(np.diff(np.r_[False, is_above, False].astype(int)))
+    is_long = np.zeros(is_above.size, dtype=bool)
+    for first, end in zip(edges[::2], edges[1::2], strict=True):
+        is_long[first:end] = end - first >= least
+    return is_long
+
+
+def _falls_since(reading: Reading, row: int) -> bool:
+    """Whether the loss falls clearly beyond its own variation from a row on."""
+    track = reading.finite_loss
+    levels = levels_of(Track(track.step[row:], track.value[row:]), _LEVELS).value
+    return fall_signal(levels) >= reading.needed_signal
+
+
+def _lacks(reading: Reading) -> str | None:
+    if not reading.is_descent:
+        return reading.why_not_judged
+    if reading.finite_loss.step[0] > reading.spacing:
+        return "the record does not begin with the run, so the loss at the start is not known"
+    return None
+
+
+def _example(run: ExampleRun) -> Observations:
+    step = run.step
+    return run.observed(loss=run.loss + 40.0 * (1 - np.exp(-step / 4)) * np.exp(-step / 120))
+
+
+RULE = Rule(
+    code="LR108",
+    name="above_start",
+    title="the loss stays above its start for a large part of the run",
+    severity=Severity.WARNING,
+    needs=("loss",),
+    options=AboveStartOptions(),
+    check=_check,
+    example=_example,
+    lacks=_lacks,
+    explains=frozenset({"LR102", "LR103", "LR201", "LR301", "LR302", "LR304"}),
+)
