@@ -8,6 +8,7 @@ from watch_families import leave_out
 from watch_families.labels import Label
 from watch_families.logs import LoggedRun
 from watch_families.memo import Memo
+from watch_families.path_fit import PathRow, features, left_out_predictions
 from watch_families.rates import rates_of
 from watch_families.scoring import Score, Verdict
 from watch_families.specs import specs
@@ -120,3 +121,33 @@ def test_what_is_remembered_of_a_rule_is_what_it_says(tmp_path, view):
     stored = Memo("vae", view, tmp_path)
     assert stored._answers.keys() == {rule.code for rule in RULES}
     assert stored._answers == memo._answers
+
+
+def test_a_fit_without_a_family_finds_the_line_that_all_families_are_on():
+    rng = np.random.default_rng(0)
+    rows = [
+        PathRow(family, decades, 0.0, {"log_distance": decades / 2, "turn_2": turn})
+        for family in ("vae", "gan", "graph")
+        for decades, turn in zip(rng.uniform(-2, 1.5, 400), rng.uniform(-1, 1, 400), strict=True)
+    ]
+    rows.append(PathRow("vae", 1.0, 0.0, {"log_distance": 0.5}))
+    predictions = left_out_predictions(rows, ("log_distance", "turn_2"))
+    assert np.isnan(predictions[-1])
+    assert np.allclose(predictions[:-1], [row.decades for row in rows[:-1]], atol=0.01)
+
+
+def test_a_family_has_no_say_in_the_fit_that_it_is_judged_with():
+    rows = [PathRow(f, d, 0.0, {"turn_2": d}) for f in ("vae", "gan") for d in (-1.0, 0.0, 1.0)]
+    odd = [PathRow("graph", 1.0, 0.0, {"turn_2": turn}) for turn in (-0.9, -0.8, -0.7)]
+    predictions = left_out_predictions(rows + odd, ("turn_2",))
+    assert (predictions[-3:] < 0).all()
+    alone = left_out_predictions(rows + rows[3:], ("turn_2",))
+    assert np.allclose(alone[:3], alone[3:6], atol=0.2)
+
+
+def test_the_numbers_of_a_path_keep_to_their_ranges():
+    numbers = features({"path_turn_2": 3.0, "path_slope_1": -50.0, "path_distance": 1e9})
+    assert numbers["turn_2"] == 1.0
+    assert numbers["slope_1"] == -1.0
+    assert numbers["log_turn"] == -3.0
+    assert numbers["log_distance"] == 1.5

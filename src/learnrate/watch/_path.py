@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from learnrate.watch._reading import Reading
 
@@ -25,6 +25,7 @@ __all__ = [
     "path_columns",
     "path_lacks",
     "rate_multiple",
+    "straight_path_lacks",
     "times_text",
 ]
 
@@ -53,14 +54,16 @@ _SLOPE_OFFSET = -0.28
 _BY_TURN = {"path_turn_2": -1.07, "path_turn_4": -0.99}
 _BY_LOG_TURN, _TURN_OFFSET = 0.41, 0.60  # log10(1 - path_turn_2)
 _BY_LOG_DISTANCE, _BY_TURN_2, _DISTANCE_OFFSET = 0.71, -0.42, 0.27
-_BIAS = -0.27  # of the higher of two estimates, among those that are reported
-_LOW_RANGE, _HIGH_RANGE = (-0.5, 0.59), (-0.36, 0.55)  # 80 % of errors, in decades
+_LOW_RANGE, _HIGH_RANGE = (-1.1, 0.1), (-0.36, 0.55)  # 80 % of errors, in decades
 
-_TOO_LOW, _TOO_HIGH = -1.0, 0.5  # estimates, in decades, from which on they are reported
-_NEAR, _FAR = 0.5, 10.0  # distances: no run at too low a rate goes as far; none at a good one
+_TOO_LOW, _TOO_HIGH = -0.5, 0.5  # estimates, in decades, from which on they are reported
+_STRAIGHT_ON = -1.0  # estimate from the turns from which on a path is not straight
+_NOT_USED_UP = -0.5  # estimate from the slopes from which on the slope is used up
+_FAR = 10.0  # distance; no run at a good rate goes as far
 _STRAIGHT = 0.5  # cosine of the halves of a path that still has a direction
 _AT_ONCE = 0.8  # share of the distance that the first eighth of the path came, after a jump
-_SPAN = (0.15, 0.65)  # of the run, in which a path is judged
+_FIRST_SHARE = 0.15  # of the run; a path is not judged before
+_LAST_SHARE = 0.65  # of the run; a path is not called straight after
 _WARMUPS = 4.0  # a path must be this many times as long as the warm-up
 _LAST = 3  # measurements that must agree
 
@@ -161,24 +164,35 @@ def _ratio(numerator: float, denominator: float) -> float:
 def rate_multiple(reading: Reading) -> RateMultiple | None:
     """The rate over the best rate, if the last measurements agree that it is far from it.
 
+    Weights that went far stay far, so a rate that is too high shows at any later time. A path that is
+    straight says something only while the rate is high, and beyond the warm-up.
+
     Args:
         reading: a run with the columns of its path in its facts.
     """
-    paths = _paths(reading)[-_LAST:]
-    decades = [_log_multiple(path) for _, path in paths]
-    known = [value for value in decades if value is not None]
-    if len(known) < 2 or len(known) < len(decades):
-        return None
-    if len({value > 0.0 for value in known}) > 1:
+    paths = _paths(reading)
+    return _agreed(paths, _log_multiple_if_far, _HIGH_RANGE) or _agreed(
+        _paths_at_peak(reading, paths), _log_multiple_if_straight, _LOW_RANGE
+    )
+
+
+def _agreed(
+    paths: list[tuple[int, dict[str, float]]],
+    log_multiple: Callable[[Mapping[str, float]], float | None],
+    error_range: tuple[float, float],
+) -> RateMultiple | None:
+    """The estimate of the last measurements, if each of them has one."""
+    last = paths[-_LAST:]
+    known = [value for _, path in last if (value := log_multiple(path)) is not None]
+    if len(known) < 2 or len(known) < len(last):
         return None
     value = float(np.median(known))
-    low, high = _HIGH_RANGE if value > 0.0 else _LOW_RANGE
-    step, path = paths[-1]
+    step, path = last[-1]
     return RateMultiple(
         step=step,
         multiple=10.0**value,
-        low=10.0 ** (value + low),
-        high=10.0 ** (value + high),
+        low=10.0 ** (value + error_range[0]),
+        high=10.0 ** (value + error_range[1]),
         measurements=len(known),
         path=path,
     )
@@ -197,51 +211,83 @@ def path_lacks(reading: Reading) -> str | None:
         return "the length of the run is not known (total_steps)"
     if len(_paths(reading)) < 2:
         return (
-            f"the path of the weights was not measured twice between {_SPAN[0]:.0%} and "
-            f"{_SPAN[1]:.0%} of the run, from its first update on and at half the peak rate or more"
+            f"the path of the weights was not measured twice after {_FIRST_SHARE:.0%} of the run, "
+            "from its first update on"
         )
     return None
 
 
+def straight_path_lacks(reading: Reading) -> str | None:
+    """Why it cannot be judged whether the path is too straight; None if it can."""
+    lacking = path_lacks(reading)
+    if lacking is None and len(_paths_at_peak(reading, _paths(reading))) < 2:
+        return (
+            f"the path of the weights was not measured twice between {_FIRST_SHARE:.0%} and "
+            f"{_LAST_SHARE:.0%} of the run, beyond {_WARMUPS:.0f} times the warm-up and at half the "
+            "peak rate or more"
+        )
+    return lacking
+
+
 def _paths(reading: Reading) -> list[tuple[int, dict[str, float]]]:
-    """The measurements by which a run can be judged, by step."""
+    """The measurements of a path from the first update on, by step, but those of the first part."""
     by_step: dict[int, dict[str, float]] = {}
     for name in PATH_COLUMNS:
         for step, value in reading.facts.get(name, ()):
             by_step.setdefault(int(step), {})[name] = float(value)
-    first = max(_SPAN[0] * reading.total_steps, _WARMUPS * reading.warmup_end)
     return [
         (step, path)
         for step, path in sorted(by_step.items())
-        if first <= step <= _SPAN[1] * reading.total_steps
+        if step >= _FIRST_SHARE * reading.total_steps
         and path.get("path_updates", 0.0) >= step  # a later start, as after a resume, is no start
+    ]
+
+
+def _paths_at_peak(
+    reading: Reading, paths: list[tuple[int, dict[str, float]]]
+) -> list[tuple[int, dict[str, float]]]:
+    """The measurements at half the peak rate or more, and long after the warm-up."""
+    return [
+        (step, path)
+        for step, path in paths
+        if _WARMUPS * reading.warmup_end <= step <= _LAST_SHARE * reading.total_steps
         and (reading.rate_at(step) or 0.0) >= 0.5 * reading.peak
     ]
 
 
-def _log_multiple(path: Mapping[str, float]) -> float | None:
-    """log10 of the rate over the best rate; None if the path is like one at a good rate."""
-    distance, turn = path.get("path_distance"), path.get("path_turn_2")
-    if turn is None:
+def _log_multiple_if_far(path: Mapping[str, float]) -> float | None:
+    """log10 of a rate over the best rate, if the weights went further than at a good rate."""
+    value, turn = _by_distance(path), _clipped(path.get("path_turn_2", 1.0))
+    if value is None or (turn >= _STRAIGHT and path["path_distance"] <= _FAR):
         return None
-    turn = _clipped(turn)
-    if distance and (turn < _STRAIGHT or distance > _FAR):
-        log_distance = min(max(math.log10(distance), -1.5), 1.5)
-        value = _DISTANCE_OFFSET + _BY_LOG_DISTANCE * log_distance + _BY_TURN_2 * turn
-        if value > _TOO_HIGH:
-            return value
-    has_jumped = path.get("path_early", 1.0) > _AT_ONCE
-    if (
-        has_jumped
-        or (distance or 0.0) > _NEAR
-        or not path.keys() >= _BY_SLOPE.keys() | _BY_TURN.keys()
-    ):
+    return value if value > _TOO_HIGH else None
+
+
+def _log_multiple_if_straight(path: Mapping[str, float]) -> float | None:
+    """log10 of a rate over the best rate, if the weights went straight on and not far.
+
+    That the path is straight, and that its slope is not used up, is needed beside the short distance:
+    wide networks and trained ones learn without going far.
+    """
+    value = _by_distance(path)
+    if value is None or not path.keys() >= _BY_SLOPE.keys() | _BY_TURN.keys():
         return None
-    log_turn = math.log10(min(max(1.0 - turn, 1e-3), 1.0))
+    log_turn = math.log10(min(max(1.0 - _clipped(path["path_turn_2"]), 1e-3), 1.0))
     by_slope = _SLOPE_OFFSET + _weighted(path, _BY_SLOPE)
     by_turn = _TURN_OFFSET + _BY_LOG_TURN * log_turn + _weighted(path, _BY_TURN)
-    value = max(by_slope, by_turn)
-    return value + _BIAS if value < _TOO_LOW else None
+    has_jumped = path.get("path_early", 1.0) > _AT_ONCE
+    if has_jumped or by_turn > _STRAIGHT_ON or by_slope > _NOT_USED_UP:
+        return None
+    return value if value < _TOO_LOW else None
+
+
+def _by_distance(path: Mapping[str, float]) -> float | None:
+    """log10 of a rate over the best rate, from the distance; None if there is none."""
+    distance, turn = path.get("path_distance"), path.get("path_turn_2")
+    if not distance or turn is None:
+        return None
+    log_distance = min(max(math.log10(distance), -1.5), 1.5)
+    return _DISTANCE_OFFSET + _BY_LOG_DISTANCE * log_distance + _BY_TURN_2 * _clipped(turn)
 
 
 def _weighted(path: Mapping[str, float], weights: Mapping[str, float]) -> float:

@@ -30,7 +30,8 @@ class OscillatingOptions(RuleOptions):
             60 levels of stationary noise exceeds it in 1 % of cases if neighbours have a
             correlation of 0.8.
         nearby: it must exceed this many standard errors of the levels from five before its low to
-            five after its high, since noise is larger where the loss is higher.
+            five after its high, since noise is larger where the loss is higher; and the loss must have
+            fallen before by this many. A burst from the start is LR304 or LR108.
         turns: the correlation of neighbouring changes of the loss must have come this share of the
             way from that of independent losses, -1/2, to that of a bounce between two values, -1.
         size: the standard deviation of losses that bounce must be at least this share of the whole
@@ -53,7 +54,11 @@ def _check(reading: Reading, options: OscillatingOptions) -> Finding | None:
         return None
     rise, low, high = reading.largest_rise
     is_noise = rise <= options.nearby * _error_nearby(levels.value, low, high)
-    if rise > max(options.back * fall, options.noise * reading.level_error) and not is_noise:
+    gained = reading.start - float(median_of_three(levels.value)[low])
+    is_burst = gained <= options.nearby * reading.level_error
+    if rise > max(options.back * fall, options.noise * reading.level_error) and not (
+        is_noise or is_burst
+    ):
         step = int(levels.step[low])
         bottom = float(median_of_three(levels.value)[low])
         top = bottom + rise

@@ -23,11 +23,12 @@ class PathTooFarOptions(RuleOptions):
     """Thresholds of LR107.
 
     Attributes:
-        multiple: the rate must be estimated at this many times the best rate. On work that was not
-            fitted, best rates were estimated at up to four times themselves.
+        multiple: the rate must be estimated at this many times the best rate. If its
+            errors are normal, with the 80 % range that was measured, 1 % of best rates are
+            estimated at more.
     """
 
-    multiple: float = 5.0
+    multiple: float = 7.0
 
 
 def _check(reading: Reading, options: PathTooFarOptions) -> Finding | None:
@@ -59,7 +60,7 @@ def _check(reading: Reading, options: PathTooFarOptions) -> Finding | None:
 
 
 def _example(run: ExampleRun) -> Observations:
-    path = {"path_distance": 6.0, "path_early": 0.6, "path_turn_2": 0.1}
+    path = {"path_distance": 12.0, "path_early": 0.6, "path_turn_2": 0.1}
     return run.observed(total_steps=run.total_steps, facts=run.path(path))
 
 
