@@ -109,8 +109,8 @@ def left_out_predictions(rows: list[PathRow], names: Iterable[str]) -> np.ndarra
         others = has_all & ~is_own
         if others.sum() > len(names):
             coefficients = ridge(numbers[others], decades[others])
-            own = has_all & is_own
-            predictions[own] = numbers[own] @ coefficients[:-1] + coefficients[-1]
+            judged = has_all & is_own
+            predictions[judged] = numbers[judged] @ coefficients[:-1] + coefficients[-1]
     return predictions
 
 

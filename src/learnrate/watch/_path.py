@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -64,7 +64,8 @@ _STRAIGHT = 0.5  # cosine of the halves of a path that still has a direction
 _AT_ONCE = 0.8  # share of the distance that the first eighth of the path came, after a jump
 _FIRST_SHARE = 0.15  # of the run; a path is not judged before
 _LAST_SHARE = 0.65  # of the run; a path is not called straight after
-_WARMUPS = 4.0  # a path must be this many times as long as the warm-up
+_WARMUPS = 2.0  # a path must be this many times as long as the warm-up
+_LEAST_RATE = 0.1  # of the peak: by then a path has come most of its way
 _LAST = 3  # measurements that must agree
 
 
@@ -87,6 +88,17 @@ class RateMultiple:
     high: float
     measurements: int
     path: Mapping[str, float]
+
+    def evidence(self, peak: float | None) -> dict[str, Any]:
+        """As a finding lists it, with the peak rate of the run."""
+        return {
+            "multiple": self.multiple,
+            "low": self.low,
+            "high": self.high,
+            "measurements": self.measurements,
+            "peak": peak,
+            **self.path,
+        }
 
 
 def path_columns(
@@ -223,8 +235,8 @@ def straight_path_lacks(reading: Reading) -> str | None:
     if lacking is None and len(_paths_at_peak(reading, _paths(reading))) < 2:
         return (
             f"the path of the weights was not measured twice between {_FIRST_SHARE:.0%} and "
-            f"{_LAST_SHARE:.0%} of the run, beyond {_WARMUPS:.0f} times the warm-up and at half the "
-            "peak rate or more"
+            f"{_LAST_SHARE:.0%} of the run, beyond {_WARMUPS:.0f} times the warm-up and at a tenth "
+            "of the peak rate or more"
         )
     return lacking
 
@@ -246,12 +258,12 @@ def _paths(reading: Reading) -> list[tuple[int, dict[str, float]]]:
 def _paths_at_peak(
     reading: Reading, paths: list[tuple[int, dict[str, float]]]
 ) -> list[tuple[int, dict[str, float]]]:
-    """The measurements at half the peak rate or more, and long after the warm-up."""
+    """The measurements at a tenth of the peak rate or more, and long after the warm-up."""
     return [
         (step, path)
         for step, path in paths
         if _WARMUPS * reading.warmup_end <= step <= _LAST_SHARE * reading.total_steps
-        and (reading.rate_at(step) or 0.0) >= 0.5 * reading.peak
+        and (reading.rate_at(step) or 0.0) >= _LEAST_RATE * reading.peak
     ]
 
 

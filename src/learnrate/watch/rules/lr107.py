@@ -44,14 +44,7 @@ def _check(reading: Reading, options: PathTooFarOptions) -> Finding | None:
             f"weights came {path['path_distance']:.2g} times their norm at the start, and the two halves of "
             f"their path have a cosine of {path['path_turn_2']:.2g}."
         ),
-        evidence={
-            "multiple": estimate.multiple,
-            "low": estimate.low,
-            "high": estimate.high,
-            "measurements": estimate.measurements,
-            "peak": reading.peak_or_none,
-            **path,
-        },
+        evidence=estimate.evidence(reading.peak_or_none),
         remedy=(
             f"Lower the peak rate about {times_text(estimate.multiple)} times, to "
             f"{rate_text(reading.peak / estimate.multiple, 2)}, or let learnrate plan find it."

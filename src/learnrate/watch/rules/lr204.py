@@ -46,14 +46,7 @@ def _check(reading: Reading, options: PathStraightOptions) -> Finding | None:
             f"{path['path_turn_2']:.2g}, and the loss is still {path['path_slope_2']:.0%} as steep "
             "at the end of a half as at its beginning."
         ),
-        evidence={
-            "multiple": estimate.multiple,
-            "low": estimate.low,
-            "high": estimate.high,
-            "measurements": estimate.measurements,
-            "peak": reading.peak_or_none,
-            **path,
-        },
+        evidence=estimate.evidence(reading.peak_or_none),
         remedy=(
             f"Raise the peak rate {times_text(1.0 / estimate.high)} times, to "
             f"{rate_text(reading.peak / estimate.high, 2)}, in a short run first, or let learnrate "
