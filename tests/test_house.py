@@ -108,6 +108,8 @@ FOUNDATION = {
     "_discovery": set(),
     "_errors": set(),
     "_files": {"_errors", "_ranks"},
+    "_gradients": set(),
+    "_group_scales": set(),
     "_numbers": set(),
     "_progress": {"_ranks"},
     "_ranks": set(),

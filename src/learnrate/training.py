@@ -47,7 +47,8 @@ class Trained:
         changes: the changes that controllers made, when and why.
         curve: rates and losses of the updates made, the validation loss, and how the run ended.
         model: the trained copy; None if it could not be made.
-        optimizer: the optimizer that trained it, with its state; None if it could not be made.
+        optimizer: the optimizer that trained it, with its state, or the list of them; None if it
+            could not be made. Optimizers with modes are in "eval".
         run: the run's id in the store; None if it was not recorded.
         edits: all edits that took effect, of people, controllers and the guard, in order.
         findings: the findings of the rules while the run was recorded.
@@ -58,7 +59,7 @@ class Trained:
     changes: tuple[RateChange, ...]
     curve: Curve
     model: torch.nn.Module | None
-    optimizer: torch.optim.Optimizer | None
+    optimizer: torch.optim.Optimizer | list[torch.optim.Optimizer] | None
     run: str | None = None
     edits: tuple[Edit, ...] = ()
     findings: tuple[Finding, ...] = ()
@@ -177,17 +178,25 @@ def train(
         )
         curve = attached.end(curve)
     run = attached.run
+    if training is not None:
+        training.set_mode("eval")
     return Trained(
         schedule=bound if run is None else run.edited.schedule,
         changes=() if run is None else run.changes,
         curve=curve,
         model=None if training is None else training.model,
-        optimizer=None if training is None else training.optimizer,
+        optimizer=None if training is None else _one_or_list(training.optimizers),
         run=None if run is None else run.id,
         edits=() if run is None else run.edited.edits,
         findings=() if run is None else tuple(run.findings),
         not_judged="" if run is None else run.not_judged,
     )
+
+
+def _one_or_list(
+    optimizers: list[torch.optim.Optimizer],
+) -> torch.optim.Optimizer | list[torch.optim.Optimizer]:
+    return optimizers[0] if len(optimizers) == 1 else optimizers
 
 
 def _bound(schedule: Schedule, task: Task, total_steps: int | None) -> Schedule:
@@ -257,6 +266,11 @@ class _WhatIf:
         return torch.stack([self._training.loss_of(micro_batch) for micro_batch in batch]).mean()
 
 
+def _can_be_probed(task: Task, training: Training) -> bool:
+    """Whether an update is that of one optimizer on the loss of a batch."""
+    return task.update is None and len(training.optimizers) == 1
+
+
 class _AttachedTrial:
     """A trial with a run attached, which sets its rates, makes its edits and records it."""
 
@@ -284,7 +298,7 @@ class _AttachedTrial:
         facts = {"seed": self._trial.seed, "accumulate": task.accumulate, "clip_norm": clip_norm}
         self._training = training
         self.run = attach(
-            training.optimizer,
+            training.optimizers,
             self._trial.schedule,
             name=task.name,
             model=training.model,
@@ -292,7 +306,7 @@ class _AttachedTrial:
             measure=Measure(gradient_every=None if clip_norm is None else 0),
             facts={name: value for name, value in facts.items() if value is not None},
             extra_state={"scaler": training.scaler} if training.scaler.is_enabled() else None,
-            probes=_WhatIf(task, training),
+            probes=_WhatIf(task, training) if _can_be_probed(task, training) else None,
             **self._options,
         )
         return self.run

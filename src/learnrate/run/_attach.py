@@ -350,6 +350,8 @@ def _facts(
             option = groups[0][key]
             is_pair = isinstance(option, tuple)
             facts[key] = [float(beta) for beta in option] if is_pair else float(option)
+    if all(hasattr(optimizer, "train") and hasattr(optimizer, "eval") for optimizer in optimizers):
+        facts["schedule_free"] = True  # it averages the weights instead of decaying the rate
     if model is not None:
         facts["model"] = type(model).__name__
         facts |= _parameter_names(optimizers, model)

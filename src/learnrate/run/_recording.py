@@ -103,6 +103,7 @@ class Recording:
         self._row_time: float | None = None
         self._row_step = step - 1
         self._loss: Any = None
+        self._effective_rates: dict[int, Any] = {}  # of optimizers that estimate a rate
 
     @property
     def has_diverged(self) -> bool:
@@ -127,6 +128,8 @@ class Recording:
     def before(self, optimizer: Optimizer, step: int) -> None:
         """Called right before an update."""
         row = self.recorder is not None and step % self._every == 0
+        if row and _adapts(optimizer):
+            self._effective_rates[id(optimizer)] = _effective_rate(optimizer)
         self._meter.before(optimizer, step, self._update_seconds, row=row)
         if self._path is not None:
             columns = self._path.before(optimizer, step)
@@ -201,8 +204,16 @@ class Recording:
         clipped = None if clips is None else clips / count
         self._row_time, self._row_step = now, step
         lr, by_group = self._rates.used()
+        if self._effective_rates:
+            by_group = {**(by_group or {}), **self._take_effective_rate()}
         values = (lr, loss, None, norm, ratio, clipped, seconds_per_update)
         self.recorder.add((step, values, by_group))
+
+    def _take_effective_rate(self) -> dict[str, Any]:
+        """The column of the rates that optimizers such as Prodigy used."""
+        (first, *_) = self._effective_rates.values()
+        self._effective_rates.clear()
+        return {"effective_lr": first}
 
     def add_validation(self, step: int, loss: Any) -> None:
         """Record a validation loss of the model before a step."""
@@ -241,3 +252,14 @@ class Recording:
                 f"run.step(loss=...) must be a number or a tensor of one element; got {shown}. "
                 "Average it, for example with .mean()."
             ) from None
+
+
+def _adapts(optimizer: Optimizer) -> bool:
+    """Whether an optimizer multiplies its rate by an estimate, as Prodigy and D-Adaptation do."""
+    group = optimizer.param_groups[0]
+    return "d" in group and "growth_rate" in group
+
+
+def _effective_rate(optimizer: Optimizer) -> Any:
+    """The rate that such an optimizer uses in its update: the rate times the estimate."""
+    return max(group["lr"] for group in optimizer.param_groups) * optimizer.param_groups[0]["d"]

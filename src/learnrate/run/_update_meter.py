@@ -9,7 +9,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch.nn.utils import clip_grads_with_norm_, get_total_norm
+from torch.nn.utils import get_total_norm
+
+from learnrate._gradients import gradient_parts, scale_gradients
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -110,14 +112,14 @@ class UpdateMeter:
 
     def _clip(self, optimizer: Optimizer, clip_norm: float) -> None:
         parameters = parameters_of(optimizer)
-        gradients = _gradients(parameters)
+        gradients = gradient_parts(parameters)
         if gradients:
             norm = _unscaled(optimizer, get_total_norm(gradients))
-            clip_grads_with_norm_(parameters, clip_norm, norm)
+            scale_gradients(parameters, clip_norm, norm)
             self._norms[id(optimizer)] = norm
 
     def _measure_norm(self, optimizer: Optimizer) -> None:
-        gradients = _gradients(parameters_of(optimizer))
+        gradients = gradient_parts(parameters_of(optimizer))
         if gradients:
             norms = tensor_norms(gradients)
             norms = [norm.to(norms[0].device, norms[0].dtype) for norm in norms]
@@ -181,10 +183,6 @@ def tensor_norms(tensors: Sequence[torch.Tensor]) -> list[torch.Tensor]:
     if len(kinds) == 1 and all(tensor.numel() for tensor in tensors):
         return list(torch._foreach_norm(tensors))  # noqa: SLF001 - as torch's get_total_norm does
     return [torch.linalg.vector_norm(tensor) for tensor in tensors]
-
-
-def _gradients(parameters: list[torch.Tensor]) -> list[torch.Tensor]:
-    return [parameter.grad for parameter in parameters if parameter.grad is not None]
 
 
 def _unscaled(optimizer: Optimizer, norm: torch.Tensor) -> torch.Tensor:

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from learnrate._errors import ArgumentError
+from learnrate._group_scales import scaled_rates
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -73,6 +74,8 @@ class Hyperparameter:
     def add_groups(self, groups: Sequence[Group]) -> None:
         """Work out the shares of new groups; known groups keep theirs."""
         bases = [self.initial(group) for group in groups]
+        if self.name == "lr":
+            bases = scaled_rates(bases, groups)
         if self.reference is None:
             counted = [base for i, base in enumerate(bases) if i not in self.skip]
             self.reference = max(counted, default=0.0)

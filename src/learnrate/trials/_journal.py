@@ -127,7 +127,7 @@ def fingerprint(task: Task) -> str:
     training, first_loss = check_task(task)
     described = [
         repr(training.model),
-        repr(training.optimizer),
+        *map(repr, training.optimizers),
         f"{first_loss:.5g}",
         f"{task.clip_norm} {task.accumulate} {task.amp}",
     ]

@@ -44,7 +44,7 @@ class Stack:
         self.training = Training(task, seed)
         self._task = task
         optimizer = self.training.optimizer
-        self._ratios = rate_ratios(optimizer)
+        self._ratios = rate_ratios([optimizer])
         self._parameters = _trained(self.training.model, optimizer)
         self._batchable = batchable(self.training.model)
         self._slots = _slots(self.training.model, self._parameters)

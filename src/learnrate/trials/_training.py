@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import math
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -11,17 +12,24 @@ import torch
 from torch import nn
 
 from learnrate._errors import TaskError
-from learnrate.task import as_task_error
+from learnrate._gradients import clip_gradients
+from learnrate._group_scales import scaled_rates
+from learnrate.task import as_task_error, needs_closure, only_optimizer
 from learnrate.trials._batches import Batches, kept_data_state
 from learnrate.trials._distributed import ranks
 from learnrate.trials._random import derived_seed, kept_random_state, seed_everything
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from learnrate.task import Batch, Task
 
-__all__ = ["Training", "check_task", "preserved", "set_rates"]
+__all__ = ["Training", "check_task", "preserved", "rate_ratios", "set_rates"]
+
+_NOT_FINITE = (
+    "the loss of the first batch is {}, before any update; it must be finite. "
+    "No learning rate helps: check the data and the model's initial weights."
+)
 
 
 @contextmanager
@@ -52,37 +60,111 @@ class Training:
         seed_everything(seed)
         with self.ranks.together(), as_task_error("the model or its optimizer could not be made"):
             self.model = _build_model(task)
-            self.optimizer = task.optimizer_of(self.model)
+            self.optimizers = task.optimizers_of(self.model)
         self.gradient_norm: torch.Tensor | None = None  # of the last update, before clipping
         self._device = task.device if task.device is None else torch.device(task.device)
         self._device_type = next(iter(self.model.parameters())).device.type
         self.scaler = torch.amp.GradScaler(self._device_type, enabled=task.amp == "float16")
-        self._ratios = rate_ratios(self.optimizer)
+        self._ratios = rate_ratios(self.optimizers)
+        self._evaluates_again = any(map(needs_closure, self.optimizers)) and task.update is None
+        self._check_loop()
         self._batches = Batches(task, seed)
-        self._parameters = _differentiable(self.model, self.optimizer)
+        self._parameters = _differentiable(self.model, self.optimizers)
         if self.ranks.size > 1:
             self.ranks.copy_from_first([*self.model.parameters(), *self.model.buffers()])
             torch.manual_seed(derived_seed(seed, 4, self.ranks.rank))  # for what the model draws
         self.model.train()
+        self.set_mode("train")
+
+    @property
+    def optimizer(self) -> torch.optim.Optimizer:
+        """The optimizer.
+
+        Raises:
+            TaskError: there are several.
+        """
+        return only_optimizer(self.optimizers)
+
+    def set_mode(self, mode: str) -> None:
+        """Switch optimizers that have modes, such as schedule-free ones: "train" or "eval"."""
+        for optimizer in self.optimizers:
+            if hasattr(optimizer, "train") and hasattr(optimizer, "eval"):
+                getattr(optimizer, mode)()
+
+    def _check_loop(self) -> None:
+        """Refuse what an update by closure, or one of the task's own, cannot do."""
+        if self.ranks.size > 1 and (self._evaluates_again or self._task.update is not None):
+            raise TaskError(
+                "several ranks train together only with the usual update: not with "
+                "Task(update=...), nor with an optimizer that needs a closure."
+            )
+        if not self._evaluates_again:
+            return
+        if len(self.optimizers) > 1 or self._task.amp == "float16":
+            name = next(type(o).__name__ for o in self.optimizers if needs_closure(o))
+            raise TaskError(
+                f"{name}.step needs a closure, which goes neither with other optimizers nor with "
+                "amp='float16'; write the update in Task(update=...)."
+            )
 
     def update(self, lr: float | None) -> float:
         """Make one optimizer update; returns the mean loss of its micro-batches.
 
         Args:
-            lr: the rate; None leaves the optimizer's rates as they are.
+            lr: the rate; None leaves the optimizers' rates as they are.
         """
         if lr is not None:
-            set_rates(self.optimizer, lr, self._ratios)
-        self.optimizer.zero_grad(set_to_none=True)
+            set_rates(self.optimizers, lr, self._ratios)
+        if self._task.update is not None:
+            return self._own_update()
+        if self._evaluates_again:
+            return self._update_by_closure()
+        self._zero_gradients()
         losses = self._accumulated() if self.ranks.size == 1 else [self._averaged()]
-        if self._task.clip_norm is not None:
-            self.scaler.unscale_(self.optimizer)
-            self.gradient_norm = nn.utils.clip_grad_norm_(
-                self.model.parameters(), self._task.clip_norm
-            )
-        self.scaler.step(self.optimizer)
+        self._clip()
+        for optimizer in self.optimizers:
+            self.scaler.step(optimizer)
         self.scaler.update()
         return _mean(losses)  # read last: it waits for the device
+
+    def _own_update(self) -> float:
+        """An update that the task makes by itself."""
+        assert self._task.update is not None  # noqa: S101 - checked by the caller
+        optimizers = self.optimizers[0] if len(self.optimizers) == 1 else self.optimizers
+        loss = self._task.update(self.model, optimizers, self.next_batch())
+        try:
+            return float(loss.detach() if isinstance(loss, torch.Tensor) else loss)
+        except (TypeError, ValueError, RuntimeError):
+            raise TaskError(
+                "update(model, optimizer, batch) must return the loss as a number or a tensor of "
+                f"one element; got a {type(loss).__name__}."
+            ) from None
+
+    def _update_by_closure(self) -> float:
+        """An update whose optimizer evaluates the loss of its micro-batches several times."""
+        batches = [self.next_batch() for _ in range(self._task.accumulate)]
+        first: list[float] = []
+
+        @torch.enable_grad()
+        def closure() -> torch.Tensor:
+            self._zero_gradients()
+            losses = [self._add_gradient(batch) for batch in batches]
+            self._clip()
+            first.append(_mean(losses))
+            return torch.stack(losses).mean()
+
+        self.optimizer.step(closure)  # type: ignore[arg-type]  # torch's type wants a float
+        return first[0]
+
+    def _zero_gradients(self) -> None:
+        for optimizer in self.optimizers:
+            optimizer.zero_grad(set_to_none=True)
+
+    def _clip(self) -> None:
+        if self._task.clip_norm is not None:
+            for optimizer in self.optimizers:
+                self.scaler.unscale_(optimizer)
+            self.gradient_norm = clip_gradients(self.model.parameters(), self._task.clip_norm)
 
     def validate(self) -> float | None:
         """The validation loss of the model as it is; None if the task has none."""
@@ -95,7 +177,11 @@ class Training:
             torch.no_grad(),
             _evaluating(self.model),
         ):
-            loss = float(self._task.validate(self.model))
+            self.set_mode("eval")
+            try:
+                loss = float(self._task.validate(self.model))
+            finally:
+                self.set_mode("train")
         return self.ranks.mean(loss)
 
     def _accumulated(self) -> list[torch.Tensor]:
@@ -114,7 +200,11 @@ class Training:
         return torch.tensor(loss, dtype=torch.float64)
 
     def _accumulate(self) -> torch.Tensor:
-        loss = self.loss()
+        return self._add_gradient(self.next_batch())
+
+    def _add_gradient(self, batch: Batch) -> torch.Tensor:
+        """The loss of a micro-batch; adds its share of the gradient to the parameters."""
+        loss = self.loss_of(batch)
         self.scaler.scale(loss / self._task.accumulate).backward()
         return loss.detach()
 
@@ -145,10 +235,12 @@ class Training:
         return torch.autocast(self._device_type, dtype=reduced)
 
 
-def _differentiable(model: nn.Module, optimizer: torch.optim.Optimizer) -> list[torch.Tensor]:
-    """The parameters of the model and of the optimizer that get a gradient, each once."""
+def _differentiable(
+    model: nn.Module, optimizers: Sequence[torch.optim.Optimizer]
+) -> list[torch.Tensor]:
+    """The parameters of the model and of the optimizers that get a gradient, each once."""
     parameters = [*model.parameters()]
-    for group in optimizer.param_groups:
+    for group in _groups(optimizers):
         parameters += group["params"]
     unique = {id(parameter): parameter for parameter in parameters}
     return [parameter for parameter in unique.values() if parameter.requires_grad]
@@ -167,22 +259,30 @@ def _refuse_sparse(parameters: list[torch.Tensor]) -> None:
         )
 
 
-def rate_ratios(optimizer: torch.optim.Optimizer) -> list[float]:
+def _groups(optimizers: Iterable[torch.optim.Optimizer]) -> list[dict[str, Any]]:
+    """The parameter groups of optimizers, in order."""
+    return [group for optimizer in optimizers for group in optimizer.param_groups]
+
+
+def rate_ratios(optimizers: Sequence[torch.optim.Optimizer]) -> list[float]:
     """The rate of each parameter group as a share of the highest, as the user set them."""
-    rates = [float(group["lr"]) for group in optimizer.param_groups]
+    groups = _groups(optimizers)
+    rates = scaled_rates([float(group["lr"]) for group in groups], groups)
     highest = max(rates)
     return [rate / highest if highest > 0 else 1.0 for rate in rates]
 
 
-def set_rates(optimizer: torch.optim.Optimizer, lr: float, ratios: list[float]) -> None:
+def set_rates(
+    optimizers: Sequence[torch.optim.Optimizer], lr: float, ratios: Sequence[float]
+) -> None:
     """Set the rate of every parameter group to its ratio times `lr`.
 
     Args:
-        optimizer: whose rates are set; a rate that is a tensor is set in place.
+        optimizers: whose rates are set; a rate that is a tensor is set in place.
         lr: the rate of a group whose ratio is 1.
         ratios: one for each parameter group.
     """
-    for group, ratio in zip(optimizer.param_groups, ratios, strict=True):
+    for group, ratio in zip(_groups(optimizers), ratios, strict=True):
         if isinstance(group["lr"], torch.Tensor):
             group["lr"].fill_(lr * ratio)
         else:
@@ -204,10 +304,21 @@ def check_task(task: Task) -> tuple[Training, float]:
         training = Training(task, seed=0)
         with training.ranks.together():
             _check_fresh_models(task, training.model)
+            if task.update is not None:
+                return training, _first_update(training)
             with as_task_error("the loss of the first batch could not be computed"):
                 loss = training.loss()
             _check_loss(loss)
     return training, float(loss.detach())
+
+
+def _first_update(training: Training) -> float:
+    """The loss of the first update that a task makes by itself."""
+    with as_task_error("the first update(model, optimizer, batch) could not be made"):
+        loss = training.update(None)
+    if not math.isfinite(loss):
+        raise TaskError(_NOT_FINITE.format(loss))
+    return loss
 
 
 def _check_loss(loss: object) -> None:
@@ -219,10 +330,7 @@ def _check_loss(loss: object) -> None:
             "Average it, for example with .mean()."
         )
     if not torch.isfinite(loss):
-        raise TaskError(
-            f"the loss of the first batch is {loss.item()}, before any update; it must be finite. "
-            "No learning rate helps: check the data and the model's initial weights."
-        )
+        raise TaskError(_NOT_FINITE.format(loss.item()))
     if not loss.requires_grad:
         raise TaskError(
             "the loss does not depend on the model's parameters (it has no gradient). "

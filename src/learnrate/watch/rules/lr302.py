@@ -32,7 +32,7 @@ class NeverDecayedOptions(RuleOptions):
 
 
 def _check(reading: Reading, options: NeverDecayedOptions) -> Finding | None:
-    if not reading.finished or reading.peak == 0:
+    if not reading.finished or reading.peak == 0 or reading.facts.get("schedule_free"):
         return None
     reached = reading.warmup_end
     lowest = float(reading.rate.since(reached).value.min())

@@ -3,40 +3,32 @@
 from __future__ import annotations
 
 import copy
-import difflib
 import functools
-import importlib
-import importlib.util
+import inspect
 import math
-import pickle
-import sys
-import traceback
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
 
-from learnrate._errors import ArgumentError, LearnrateError, TaskError
+from learnrate._errors import ArgumentError, TaskError
+from learnrate.task._checkpoint import read_state, state_parts
 
 if TYPE_CHECKING:
-    from types import ModuleType
+    from pathlib import Path
 
-__all__ = ["Batch", "Task", "as_task_error", "load_object", "load_task"]
+__all__ = ["Batch", "Task"]
 
-_MODEL_KEYS = ("model", "model_state_dict", "state_dict")
-_OPTIMIZER_KEYS = ("optimizer", "optimizer_state_dict")
 _AMP_TYPES = {"bfloat16": torch.bfloat16, "float16": torch.float16}
 
 Batch = Any
 """What the data yields and the loss takes: a tuple, a dict, a tensor or any other object."""
 
-Loaded = TypeVar("Loaded")
-
 LossFunction = Callable[[nn.Module, Batch], torch.Tensor]
+Optimizers = torch.optim.Optimizer | Sequence[torch.optim.Optimizer]
+UpdateFunction = Callable[[nn.Module, Any, Batch], Any]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,13 +41,18 @@ class Task:
             copied for each trial and never changed.
         loss: `loss(model, batch) -> scalar tensor`, or a criterion module such as
             `torch.nn.CrossEntropyLoss()`, which is applied as `criterion(model(inputs), target)`
-            to batches that are pairs.
+            to batches that are pairs. May be left out with `update`.
         data: a DataLoader, any iterable that can be iterated again, or a function of a seed that
             returns one. When a pass ends, another begins, so a run may have any length. A
             function is called for each pass, each time with another seed.
         optimizer: an optimizer class, a `functools.partial` of one, or a function
-            `optimizer(model) -> torch.optim.Optimizer`. The rates of several parameter groups keep
-            their ratios; a schedule sets the highest of them. AdamW by default.
+            `optimizer(model) -> torch.optim.Optimizer`, or of several in a list, which are all
+            stepped at every update. The rates of several parameter groups keep their ratios, also
+            across optimizers; a schedule sets the highest of them. AdamW by default.
+        update: makes one whole update, for loops that are not forward, backward and step: two
+            losses, a closure, two passes. `update(model, optimizer, batch) -> loss` gets the list
+            of optimizers if there are several, and returns the loss of the batch before the
+            update. It clips and scales by itself. None for the usual update.
         validate: `validate(model) -> float`, lower is better; called in evaluation mode without
             gradients. Without it, the training loss at the end of a run is used instead.
         total_steps: how many optimizer updates a whole run has; `plan`, `sweep` and `train` can
@@ -84,9 +81,10 @@ class Task:
     """
 
     model: nn.Module | Callable[[], nn.Module]
-    loss: nn.Module | LossFunction
+    loss: nn.Module | LossFunction | None = None
     data: Iterable[Batch] | Callable[[int], Iterable[Batch]]
-    optimizer: Callable[..., torch.optim.Optimizer] = torch.optim.AdamW
+    optimizer: Callable[..., Optimizers] = torch.optim.AdamW
+    update: UpdateFunction | None = None
     validate: Callable[[nn.Module], float] | None = None
     total_steps: int | None = None
     clip_norm: float | None = None
@@ -98,7 +96,16 @@ class Task:
     def __post_init__(self) -> None:
         _require(callable(self.model), "model", "a module or a function making one", self.model)
         _require(
-            callable(self.loss), "loss", "a criterion module or loss(model, batch)", self.loss
+            self.update is None or callable(self.update),
+            "update",
+            "update(model, optimizer, batch), or None",
+            self.update,
+        )
+        _require(
+            callable(self.loss) or (self.loss is None and self.update is not None),
+            "loss",
+            "a criterion module or loss(model, batch)",
+            self.loss,
         )
         _require(
             callable(self.data) or isinstance(self.data, Iterable),
@@ -138,6 +145,13 @@ class Task:
             "'bfloat16', 'float16' or None",
             self.amp,
         )
+        for name, default in (("clip_norm", None), ("accumulate", 1), ("amp", None)):
+            _require(
+                self.update is None or getattr(self, name) == default,
+                name,
+                f"{default} with update=..., which does this by itself",
+                getattr(self, name),
+            )
 
     def run_length(self, total_steps: int | None = None) -> int:
         """The length of a run: `total_steps` if it is given, else that of the task.
@@ -164,7 +178,16 @@ class Task:
         return None if self.amp is None else _AMP_TYPES[self.amp]
 
     def loss_of(self, model: nn.Module, batch: Batch) -> torch.Tensor:
-        """The loss of one micro-batch."""
+        """The loss of one micro-batch.
+
+        Raises:
+            TaskError: the task has no loss, or the batch does not fit it.
+        """
+        if self.loss is None:
+            raise TaskError(
+                "this needs the loss of a batch by itself, and the task has only update=...; give "
+                "Task(loss=...) too."
+            )
         if not isinstance(self.loss, nn.Module):
             return self.loss(model, batch)
         if not (isinstance(batch, tuple | list) and len(batch) == 2):
@@ -176,16 +199,32 @@ class Task:
         result: torch.Tensor = self.loss(model(inputs), target)
         return result
 
-    def optimizer_of(self, model: nn.Module) -> torch.optim.Optimizer:
-        """A new optimizer for `model`."""
+    def optimizers_of(self, model: nn.Module) -> list[torch.optim.Optimizer]:
+        """The new optimizers for `model`; usually one.
+
+        Raises:
+            TaskError: the factory returned something else.
+        """
         argument = model.parameters() if _takes_parameters(self.optimizer) else model
-        optimizer = self.optimizer(argument)
-        if not isinstance(optimizer, torch.optim.Optimizer):
-            raise TaskError(
-                "optimizer(model) must return a torch.optim.Optimizer; "
-                f"got a {type(optimizer).__name__}."
-            )
-        return optimizer
+        result = self.optimizer(argument)
+        optimizers = list(result) if isinstance(result, list | tuple) else [result]
+        for optimizer in optimizers:
+            if not isinstance(optimizer, torch.optim.Optimizer):
+                raise TaskError(
+                    "optimizer(model) must return a torch.optim.Optimizer, or a list of them; "
+                    f"got a {type(optimizer).__name__}."
+                )
+        if not optimizers:
+            raise TaskError("optimizer(model) must return an optimizer; got an empty list.")
+        return optimizers
+
+    def optimizer_of(self, model: nn.Module) -> torch.optim.Optimizer:
+        """The new optimizer for `model`.
+
+        Raises:
+            TaskError: the factory returned something else, or several optimizers.
+        """
+        return only_optimizer(self.optimizers_of(model))
 
     def starting_from(self, state: Mapping[str, Any] | str | Path) -> Task:
         """The same task, starting from a checkpoint.
@@ -197,7 +236,7 @@ class Task:
         Args:
             state: a model's `state_dict`; a mapping that has it under `"model"`,
                 `"model_state_dict"` or `"state_dict"`, and optionally the optimizer's under
-                `"optimizer"` or `"optimizer_state_dict"`; or the path of a file saved by
+                `"optimizer"` or `"optimizer_state_dict"`, a list for several; or the path of a file saved by
                 `torch.save` with either.
 
         Raises:
@@ -211,7 +250,7 @@ class Task:
             >>> bool((task.starting_from(trained.state_dict()).model().bias == trained.bias).all())
             True
         """
-        weights, moments = _state_parts(_read_state(state))
+        weights, moments = state_parts(read_state(state))
 
         def model() -> nn.Module:
             factory = self.model
@@ -219,51 +258,21 @@ class Task:
             module.load_state_dict(weights)
             return module
 
-        def optimizer(model: nn.Module) -> torch.optim.Optimizer:
-            restored = self.optimizer_of(model)
-            rates = [group["lr"] for group in restored.param_groups]
-            restored.load_state_dict(copy.deepcopy(dict(moments)))
-            for group, lr in zip(restored.param_groups, rates, strict=True):
-                group["lr"] = lr
+        def optimizers(model: nn.Module) -> list[torch.optim.Optimizer]:
+            restored = self.optimizers_of(model)
+            if len(restored) != len(moments):
+                raise TaskError(
+                    f"the checkpoint has the state of {len(moments)} optimizers; the task has "
+                    f"{len(restored)}."
+                )
+            for optimizer, optimizer_state in zip(restored, moments, strict=True):
+                rates = [group["lr"] for group in optimizer.param_groups]
+                optimizer.load_state_dict(copy.deepcopy(dict(optimizer_state)))
+                for group, lr in zip(optimizer.param_groups, rates, strict=True):
+                    group["lr"] = lr
             return restored
 
-        return replace(self, model=model, optimizer=optimizer if moments else self.optimizer)
-
-
-def _read_state(state: Mapping[str, Any] | str | Path) -> Mapping[str, Any]:
-    if isinstance(state, Mapping):
-        return state
-    try:
-        content = torch.load(state, map_location="cpu", weights_only=True)
-    except OSError as error:
-        raise TaskError(
-            f"the checkpoint {str(state)!r} cannot be read: {error.strerror}."
-        ) from error
-    except (RuntimeError, ValueError, pickle.UnpicklingError) as error:
-        raise TaskError(
-            f"{str(state)!r} is not a checkpoint of tensors and plain values. "
-            "Save model.state_dict() and optimizer.state_dict() with torch.save."
-        ) from error
-    if not isinstance(content, Mapping):
-        raise TaskError(f"{str(state)!r} has a {type(content).__name__}, not a state_dict.")
-    return content
-
-
-def _state_parts(state: Mapping[str, Any]) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
-    """The model's state and the optimizer's, which may be empty."""
-    weights = next((state[key] for key in _MODEL_KEYS if key in state), state)
-    moments: Mapping[str, Any] = next((state[key] for key in _OPTIMIZER_KEYS if key in state), {})
-    if not (
-        isinstance(weights, Mapping)
-        and weights
-        and all(isinstance(name, str) for name in weights)
-        and any(isinstance(value, torch.Tensor) for value in weights.values())
-    ):
-        raise TaskError(
-            "starting_from(state) needs a model's state_dict, or one under 'model'; "
-            f"got the keys {', '.join(map(repr, list(state)[:5])) or 'none'}."
-        )
-    return weights, moments
+        return replace(self, model=model, optimizer=optimizers if moments else self.optimizer)
 
 
 def _takes_parameters(factory: Callable[..., object]) -> bool:
@@ -280,93 +289,19 @@ def _require(holds: bool, argument: str, rule: str, value: object) -> None:
         raise ArgumentError(f"Task({argument}=...) must be {rule}; got {value!r}.")
 
 
-def load_task(spec: str) -> Task:
-    """Load a task from `"path/to/file.py:name"` or `"package.module:name"`.
-
-    `name` is a `Task`, or a function without arguments that returns one. The file can import from
-    its own folder, as when it is run as a script.
+def only_optimizer(optimizers: Sequence[torch.optim.Optimizer]) -> torch.optim.Optimizer:
+    """The one optimizer of a task.
 
     Raises:
-        TaskError: the file or module does not exist or does not import, it has no `name`, or
-            `name` is not a task.
+        TaskError: there are several.
     """
-    task = load_object(spec, Task, "learnrate.Task")
-    return task if task.name != "task" else replace(task, name=spec)
+    if len(optimizers) > 1:
+        names = " and ".join(type(optimizer).__name__ for optimizer in optimizers)
+        raise TaskError(f"this needs a task with one optimizer; this one has {names}.")
+    return optimizers[0]
 
 
-def load_object(spec: str, kind: type[Loaded], kind_name: str) -> Loaded:
-    """Load an object from `"file.py:name"` or `"module:name"`.
-
-    Args:
-        spec: the file or module, and the name in it: of the object, or of a function without
-            arguments that returns it.
-        kind: the type of the object.
-        kind_name: what error messages call the type.
-
-    Raises:
-        TaskError: as for `load_task`.
-    """
-    place, separator, name = spec.rpartition(":")
-    if not (separator and place and name.isidentifier()):
-        raise TaskError(
-            f"TASK must be file.py:name or module:name; got {spec!r}. "
-            "Example: examples/digits.py:task"
-        )
-    module = _import_file(Path(place)) if place.endswith(".py") else _import_module(place)
-    if not hasattr(module, name):
-        near = difflib.get_close_matches(name, vars(module), n=1)
-        hint = f" Did you mean {near[0]!r}?" if near else ""
-        raise TaskError(f"{place} has no {name!r}.{hint}")
-    loaded = getattr(module, name)
-    if not isinstance(loaded, kind) and callable(loaded):
-        with as_task_error(f"{spec} could not be called"):
-            loaded = loaded()
-    if not isinstance(loaded, kind):
-        raise TaskError(
-            f"{spec} must be a {kind_name}, or a function without arguments returning one; "
-            f"got a {type(loaded).__name__}."
-        )
-    return loaded
-
-
-def _import_file(path: Path) -> ModuleType:
-    if not path.is_file():
-        raise TaskError(
-            f"there is no file {str(path)!r} (the current folder is {str(Path.cwd())!r})."
-        )
-    name = f"learnrate_task_{path.stem}"
-    spec = importlib.util.spec_from_file_location(name, path)
-    if spec is None or spec.loader is None:
-        raise TaskError(f"{str(path)!r} cannot be imported as Python.")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module  # so that what the file defines can be pickled
-    sys.path.insert(0, str(path.resolve().parent))
-    with as_task_error(f"{path} does not import"):
-        spec.loader.exec_module(module)
-    return module
-
-
-def _import_module(name: str) -> ModuleType:
-    if "" not in sys.path and str(Path.cwd()) not in sys.path:
-        sys.path.insert(0, str(Path.cwd()))
-    with as_task_error(f"module {name!r} does not import"):
-        return importlib.import_module(name)
-
-
-@contextmanager
-def as_task_error(problem: str) -> Iterator[None]:
-    """Turn an error in the user's code into a `TaskError` of one sentence, with its place.
-
-    Args:
-        problem: what could not be done; the message starts with it.
-    """
-    try:
-        yield
-    except LearnrateError:
-        raise
-    except (Exception, SystemExit) as error:
-        frames = traceback.extract_tb(error.__traceback__)
-        where = f" at {frames[-1].filename}:{frames[-1].lineno}" if frames else ""
-        if isinstance(error, SyntaxError) and error.filename:
-            where = f" at {error.filename}:{error.lineno}"
-        raise TaskError(f"{problem}: {type(error).__name__}: {error}{where}") from error
+def needs_closure(optimizer: torch.optim.Optimizer) -> bool:
+    """Whether `step` must be given a function that evaluates the loss again, as that of LBFGS."""
+    parameter = inspect.signature(type(optimizer).step).parameters.get("closure")
+    return parameter is not None and parameter.default is inspect.Parameter.empty

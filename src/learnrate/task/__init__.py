@@ -1,0 +1,14 @@
+"""Tasks: what is trained, and loading one from "file.py:name"."""
+
+from learnrate.task._loading import as_task_error, load_object, load_task
+from learnrate.task._task import Batch, Task, needs_closure, only_optimizer
+
+__all__ = [
+    "Batch",
+    "Task",
+    "as_task_error",
+    "load_object",
+    "load_task",
+    "needs_closure",
+    "only_optimizer",
+]

@@ -1,0 +1,64 @@
+"""The parts of a checkpoint that a task starts from."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from learnrate._errors import TaskError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+__all__ = ["read_state", "state_parts"]
+
+_MODEL_KEYS = ("model", "model_state_dict", "state_dict")
+_OPTIMIZER_KEYS = ("optimizer", "optimizer_state_dict")
+
+
+def read_state(state: Mapping[str, Any] | str | Path) -> Mapping[str, Any]:
+    """A checkpoint as it is, or from its file.
+
+    Raises:
+        TaskError: it cannot be read.
+    """
+    if isinstance(state, Mapping):
+        return state
+    try:
+        content = torch.load(state, map_location="cpu", weights_only=True)
+    except OSError as error:
+        raise TaskError(
+            f"the checkpoint {str(state)!r} cannot be read: {error.strerror}."
+        ) from error
+    except (RuntimeError, ValueError, pickle.UnpicklingError) as error:
+        raise TaskError(
+            f"{str(state)!r} is not a checkpoint of tensors and plain values. "
+            "Save model.state_dict() and optimizer.state_dict() with torch.save."
+        ) from error
+    if not isinstance(content, Mapping):
+        raise TaskError(f"{str(state)!r} has a {type(content).__name__}, not a state_dict.")
+    return content
+
+
+def state_parts(state: Mapping[str, Any]) -> tuple[Mapping[str, Any], list[Mapping[str, Any]]]:
+    """The model's state, and the state of each optimizer; none if it has none.
+
+    Raises:
+        TaskError: it has no state of a model.
+    """
+    weights = next((state[key] for key in _MODEL_KEYS if key in state), state)
+    moments = next((state[key] for key in _OPTIMIZER_KEYS if key in state), None) or []
+    if not (
+        isinstance(weights, Mapping)
+        and weights
+        and all(isinstance(name, str) for name in weights)
+        and any(isinstance(value, torch.Tensor) for value in weights.values())
+    ):
+        raise TaskError(
+            "starting_from(state) needs a model's state_dict, or one under 'model'; "
+            f"got the keys {', '.join(map(repr, list(state)[:5])) or 'none'}."
+        )
+    return weights, list(moments) if isinstance(moments, Sequence) else [moments]
