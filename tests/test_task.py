@@ -195,3 +195,35 @@ def test_a_checkpoint_of_another_model_is_refused_when_training_starts():
     task = make(total_steps=3).starting_from(nn.Linear(4, 1).state_dict())
     with pytest.raises(TaskError, match=r"could not be made: RuntimeError.*Linear"):
         learnrate.train(task, 0.1, progress=False)
+
+
+ARGUMENTS_AT_IMPORT = """
+import argparse, torch, learnrate
+parser = argparse.ArgumentParser()
+parser.add_argument("--width", type=int, {needs})
+arguments = parser.parse_args()
+task = learnrate.Task(model=lambda: torch.nn.Linear(3, 1), loss=torch.nn.MSELoss(),
+                      data=[None], total_steps=arguments.width)
+"""
+
+
+def test_a_script_that_reads_its_arguments_at_import_gets_their_defaults(tmp_path, monkeypatch):
+    monkeypatch.setattr("sys.argv", ["learnrate", "plan", "script.py:task", "--width"])
+    path = tmp_path / "script.py"
+    path.write_text(ARGUMENTS_AT_IMPORT.format(needs="default=5"))
+    assert load_task(f"{path}:task").total_steps == 5
+    path.write_text(ARGUMENTS_AT_IMPORT.format(needs="required=True"))
+    with pytest.raises(TaskError, match=r"ended the program.*if __name__ == '__main__'"):
+        load_task(f"{path}:task")
+
+
+def test_a_full_batch_is_data_of_one_batch():
+    x = torch.randn(8, 3, generator=torch.Generator().manual_seed(0))
+    task = Task(
+        model=lambda: nn.Linear(3, 1),
+        loss=lambda model, _: (model(x) - 1.0).square().mean(),
+        data=[None],
+        optimizer=functools.partial(torch.optim.SGD, lr=0.1),
+    )
+    trained = learnrate.train(task, 0.1, total_steps=30, progress=False)
+    assert trained.curve.loss[-1] < trained.curve.loss[0]

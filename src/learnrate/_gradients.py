@@ -52,7 +52,9 @@ def scale_gradients(
     gradients = [parameter.grad for parameter in with_gradient if parameter.grad is not None]
     are_sparse = [gradient.is_sparse for gradient in gradients]
     pairs = zip(with_gradient, are_sparse, strict=True)
-    clip_grads_with_norm_([parameter for parameter, sparse in pairs if not sparse], clip_norm, norm)
+    clip_grads_with_norm_(
+        [parameter for parameter, sparse in pairs if not sparse], clip_norm, norm
+    )
     factor = torch.clamp(clip_norm / (norm + 1e-6), max=1.0)
     for gradient, sparse in zip(gradients, are_sparse, strict=True):
         if sparse:

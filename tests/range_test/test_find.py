@@ -18,7 +18,13 @@ from learnrate.testing import quadratic_task
 @pytest.mark.parametrize("mode", ["exponential", "linear"])
 def test_the_rates_reach_from_low_to_high(mode):
     result = learnrate.find(
-        step=lambda lr: 1.0 - 0.01 * lr, low=1e-10, high=10.0, iters=50, mode=mode, repeats=1
+        state=None,
+        step=lambda lr: 1.0 - 0.01 * lr,
+        low=1e-10,
+        high=10.0,
+        iters=50,
+        mode=mode,
+        repeats=1,
     )
     steps = np.diff(np.log(result.lr) if mode == "exponential" else result.lr)
     assert (result.lr[0], result.lr[-1]) == pytest.approx((1e-10, 10.0), rel=1e-12)
@@ -26,7 +32,7 @@ def test_the_rates_reach_from_low_to_high(mode):
 
 
 def test_the_defaults_are_the_full_range_of_the_field():
-    result = learnrate.find(step=lambda lr: 1.0 / (1 + lr), repeats=1)
+    result = learnrate.find(state=None, step=lambda lr: 1.0 / (1 + lr), repeats=1)
     assert (result.lr[0], result.lr[-1], result.mode) == pytest.approx(
         (1e-10, 10.0, "exponential")
     )
@@ -43,12 +49,12 @@ def test_its_text_has_the_suggestion_and_the_reason():
     text = str(result)
     assert text.startswith(f"suggestion {result.suggestion:.3g}: {result.reason}")
     assert text.endswith(f"diverged at {result.diverged_at:.2g}. {result.zones}.")
-    endless = learnrate.find(step=lambda lr: 1 / (1 + lr), iters=60, repeats=1)
+    endless = learnrate.find(state=None, step=lambda lr: 1 / (1 + lr), iters=60, repeats=1)
     assert f"; did not diverge. {endless.zones}." in str(endless)
 
 
 def test_a_range_test_that_refuses_says_why():
-    flat = learnrate.find(step=lambda lr: 1.0, iters=60, repeats=1)
+    flat = learnrate.find(state=None, step=lambda lr: 1.0, iters=60, repeats=1)
     assert str(flat) == f"no suggestion: {flat.reason}"
 
 
@@ -75,7 +81,7 @@ def test_a_repeat_ends_at_the_first_loss_that_is_not_finite(bad):
         calls.append(lr)
         return 1 - lr if lr < 0.1 else bad
 
-    result = learnrate.find(step=step, low=1e-6, high=1.0, iters=61, repeats=1)
+    result = learnrate.find(state=None, step=step, low=1e-6, high=1.0, iters=61, repeats=1)
     first_bad = result.lr[result.lr >= 0.1][0]
     assert calls[-1] == first_bad == result.diverged_at
     assert np.isfinite(result.to_dict()["loss"]).all()
@@ -83,14 +89,17 @@ def test_a_repeat_ends_at_the_first_loss_that_is_not_finite(bad):
 
 def test_a_nan_never_becomes_the_suggestion():
     result = learnrate.find(
-        step=lambda lr: 2 - 1 / (1 + 1e-3 / lr) if lr < 0.09 else math.nan, repeats=1
+        state=None, step=lambda lr: 2 - 1 / (1 + 1e-3 / lr) if lr < 0.09 else math.nan, repeats=1
     )
     assert result.suggestion < 0.09
 
 
 def test_a_repeat_ends_when_the_loss_has_diverged():
     result = learnrate.find(
-        step=lambda lr: 2 - 1.5 / (1 + 1e-3 / lr) + (lr / 0.1) ** 2, repeats=1, iters=200
+        state=None,
+        step=lambda lr: 2 - 1.5 / (1 + 1e-3 / lr) + (lr / 0.1) ** 2,
+        repeats=1,
+        iters=200,
     )
     assert 0.1 < result.diverged_at < 1.0
 
@@ -105,7 +114,7 @@ def test_a_repeat_ends_when_the_smooth_loss_exceeds_all_before_by_more_than_its_
         level = 2.0 if lr < 1e-6 else 1.0
         return next(noise) + (level if lr < 1e-3 else end)
 
-    result = learnrate.find(step=step, low=1e-9, high=1.0, iters=200, repeats=1)
+    result = learnrate.find(state=None, step=step, low=1e-9, high=1.0, iters=200, repeats=1)
     assert (result.diverged_at is not None) == diverges
 
 
@@ -133,7 +142,7 @@ def test_the_suggestion_is_a_quarter_of_the_lowest_rate_of_the_repeats():
             best = next(lowest_at)
         return 1.0 + abs(math.log10(lr / best))
 
-    result = learnrate.find(step=step, low=1e-8, high=1.0, iters=200, repeats=3)
+    result = learnrate.find(state=None, step=step, low=1e-8, high=1.0, iters=200, repeats=3)
     lowest = result.lr[np.argmin(result.smooth, axis=1)]
     assert lowest.argsort().tolist() == [1, 2, 0]
     assert lowest.max() > 4 * lowest.min()
@@ -150,7 +159,7 @@ def test_the_suggestion_is_a_quarter_of_the_lowest_rate_of_the_repeats():
     ],
 )
 def test_a_curve_that_supports_no_suggestion_is_refused_with_its_reason(losses, reason):
-    result = learnrate.find(step=losses, repeats=2)
+    result = learnrate.find(state=None, step=losses, repeats=2)
     assert result.suggestion is None
     assert result.to_dict()["suggestion"] is None
     assert re.search(reason, result.reason)
@@ -158,7 +167,9 @@ def test_a_curve_that_supports_no_suggestion_is_refused_with_its_reason(losses, 
 
 def test_pure_noise_is_flat():
     random = np.random.default_rng(0)
-    result = learnrate.find(step=lambda lr: 2.3 + 0.1 * random.standard_normal(), repeats=3)
+    result = learnrate.find(
+        state=None, step=lambda lr: 2.3 + 0.1 * random.standard_normal(), repeats=3
+    )
     assert result.suggestion is None
 
 
@@ -211,7 +222,7 @@ def test_every_rule_answers_by_name():
 )
 def test_a_bad_argument_is_named_with_its_rule_and_value(arguments, message):
     with pytest.raises(ArgumentError, match=message):
-        learnrate.find(**({"step": lambda lr: 1.0} | arguments))
+        learnrate.find(**({"step": lambda lr: 1.0, "state": None} | arguments))
 
 
 # Zones
@@ -221,7 +232,7 @@ def test_the_zones_are_where_the_loss_falls_and_where_it_is_lowest():
     def loss(lr):  # flat, then a straight fall over two decades, then a rise
         return 1.0 - 0.2 * np.clip(np.log10(lr / 1e-3), 0, 2) + 0.3 * max(0.0, np.log10(lr / 0.1))
 
-    zones = learnrate.find(step=loss, low=1e-6, high=1.0, iters=601, repeats=1).zones
+    zones = learnrate.find(state=None, step=loss, low=1e-6, high=1.0, iters=601, repeats=1).zones
     assert zones.falling_from == pytest.approx(1e-3, rel=0.1)
     assert zones.rising_from == pytest.approx(0.1, rel=0.2)  # the smooth loss lags a few rates
     assert str(zones) == (
@@ -232,14 +243,14 @@ def test_the_zones_are_where_the_loss_falls_and_where_it_is_lowest():
 
 
 def test_nothing_is_too_high_if_the_loss_falls_to_the_end():
-    test = learnrate.find(step=lambda lr: 1 / (1 + lr), low=1e-4, high=1.0, iters=60, repeats=1)
+    test = learnrate.find(state=None, step=lambda lr: 1 / (1 + lr), low=1e-4, high=1.0, iters=60, repeats=1)
     assert test.zones.rising_from is None
     assert str(test.zones).endswith("to the last rate, 1")
     assert "too high" not in str(test.zones)
 
 
 def test_a_refused_test_has_no_zones():
-    assert learnrate.find(step=lambda lr: 1.0, iters=60, repeats=1).zones is None
+    assert learnrate.find(state=None, step=lambda lr: 1.0, iters=60, repeats=1).zones is None
 
 
 # Curves that mislead
@@ -254,7 +265,7 @@ def test_repeats_that_disagree_by_more_than_a_decade_support_no_suggestion():
         return np.log10(lr / centre) ** 2
 
     centre = None
-    test = learnrate.find(step=step, low=1e-6, high=10.0, iters=141, repeats=2)
+    test = learnrate.find(state=None, step=step, low=1e-6, high=10.0, iters=141, repeats=2)
     assert test.suggestion is None
     assert re.match(r"the repeats disagree: the loss is lowest at 0\.001\d*, 0\.\d+,", test.reason)
 
@@ -264,10 +275,10 @@ def test_the_short_last_batch_of_a_summed_loss_changes_no_answer(every):
     def sum_over(lr, examples):
         return examples * (2.0 - 0.5 * lr / (lr + 0.01) + 0.1 * lr)
 
-    whole = learnrate.find(step=lambda lr: sum_over(lr, 64), low=1e-8, high=10.0, repeats=1)
+    whole = learnrate.find(state=None, step=lambda lr: sum_over(lr, 64), low=1e-8, high=10.0, repeats=1)
     count = iter(range(1, 1000))
     short = learnrate.find(
-        step=lambda lr: sum_over(lr, 64 if next(count) % every else 5),
+        state=None, step=lambda lr: sum_over(lr, 64 if next(count) % every else 5),
         low=1e-8,
         high=10.0,
         repeats=1,
@@ -325,4 +336,26 @@ def test_a_validation_needs_a_task_that_validates():
     with pytest.raises(ArgumentError, match="the task has no validate"):
         learnrate.find(without, validate=True)
     with pytest.raises(ArgumentError, match=r"step=\.\.\. returns the loss itself"):
-        learnrate.find(step=lambda lr: lr, validate=True)
+        learnrate.find(state=None, step=lambda lr: lr, validate=True)
+
+
+def test_a_loop_without_anything_to_restore_is_warned_of_once_and_none_says_that_it_is_meant():
+    weight = torch.nn.Parameter(torch.tensor([1.0]))
+    optimizer = torch.optim.SGD([weight], lr=0.1)
+
+    def step(lr):
+        optimizer.param_groups[0]["lr"] = lr
+        optimizer.zero_grad()
+        loss = weight.square().sum()
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    options = {"low": 1e-3, "high": 0.1, "iters": 12, "repeats": 2}
+    with pytest.warns(UserWarning, match=r"state=\[model, optimizer\]"):
+        learnrate.find(step=step, **options)
+    assert weight.item() != 1.0
+    before = weight.item()
+    learnrate.find(step=step, state=[optimizer, torch.nn.ParameterList([weight])], **options)
+    assert weight.item() == before
+    learnrate.find(step=step, state=None, **options)

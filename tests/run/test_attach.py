@@ -183,6 +183,28 @@ def test_a_row_for_several_updates_has_the_share_that_was_clipped(place):
     assert observations.column("clipped").tolist() == [0.0, 0.75, 0.0]
 
 
+@pytest.mark.parametrize("every", [1, 4])
+def test_clipping_of_the_loops_own_is_known_from_the_norms_before_and_after(place, every):
+    """The loop passes its norm before clipping; the run measures the norm at the update."""
+    model = make_model()
+    optimizer = SGD(model.parameters(), lr=0.01)
+    measure = Measure(every=every, gradient_every=1)
+    with learnrate.attach(optimizer, 0.01, store=place, total_steps=40, measure=measure) as run:
+        for step in range(40):
+            optimizer.zero_grad()
+            loss = (1e-6 if step % 5 == 0 else 100.0) * (model(X) - 1).square().mean()
+            loss.backward()
+            norm = torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+            optimizer.step()
+            run.step(loss, gradient_norm=norm)
+    clipped = observations_of(place, run).column("clipped")
+    assert clipped[~np.isnan(clipped)].tolist() == [
+        float(step % 5 > 0) for step in range(0, 40, every)
+    ]
+    findings = diagnose(observations_of(place, run)).findings
+    assert ("LR105" in {finding.code for finding in findings}) == (every == 1)  # needs ten rows
+
+
 TORCH_SCHEDULERS = {
     "StepLR": lambda o: lr_scheduler.StepLR(o, 5),
     "ExponentialLR": lambda o: lr_scheduler.ExponentialLR(o, 0.9),

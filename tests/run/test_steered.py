@@ -51,6 +51,16 @@ def test_an_edit_of_the_loop_holds_for_the_next_update_and_is_stored(place):
     assert store.observations(stored.id).column("lr").tolist() == used[:, 0].tolist()
 
 
+@pytest.mark.parametrize(("steps", "is_told"), [(10, False), (40, True)])
+def test_a_decay_that_ends_after_the_loop_is_told_in_its_answer(place, steps, is_told):
+    steered = Steered(place, "0.1 * constant()", total_steps=60)
+    steered.train(45, {40: f"decay {steps}"})
+    steered.run.finish()
+    (edit,) = Store(place).edits(steered.run.id)
+    message = "the decay ends at step 80, and the run was to end at 60"
+    assert (message in edit.answer) == is_told
+
+
 def test_a_request_is_applied_within_two_seconds_or_ten_steps(place):
     steered = Steered(place, "0.1 * constant()", total_steps=100_000)
     run = steered.run

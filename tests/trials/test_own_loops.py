@@ -140,7 +140,9 @@ def test_the_verbs_take_closures(closure, tmp_path):
 
         return optimizer.step(closure)
 
-    task = make_task(optimizer=make_lbfgs, **({"loss": None, "update": update} if closure == "own" else {}))
+    task = make_task(
+        optimizer=make_lbfgs, **({"loss": None, "update": update} if closure == "own" else {})
+    )
     assert learnrate.find(task, iters=20, low=1e-3, high=1.0, repeats=1, progress=False)
     swept = learnrate.sweep(task, lr=[0.1, 0.5], seeds=1, total_steps=8, progress=False)
     assert are_finished(swept)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -39,6 +40,12 @@ _FIRST_LOSSES = 8  # before which little is known of the noise,
 _EARLY_NOISE = 100.0  # so that it must be exceeded by more
 _ROUNDING = 8 * float(np.finfo(np.float32).eps)
 
+_NOT_RESTORED = (
+    "find(step=...) without state=[...] restores nothing: each repeat begins where the one before "
+    "ended, and what the steps changed stays changed. Give the model and the optimizer: "
+    "find(step=..., state=[model, optimizer])."
+)
+
 Step = Callable[[float], float]
 
 
@@ -52,7 +59,7 @@ def find(
     task: Task | None = None,
     *,
     step: Callable[[float], Any] | None = None,
-    state: Iterable[Any] = (),
+    state: Iterable[Any] | None = (),
     low: float = 1e-10,
     high: float = 10.0,
     iters: int = 200,
@@ -75,7 +82,8 @@ def find(
         step: any training loop, instead of a task: a function of a rate that makes one update at
             that rate and returns the loss before the update.
         state: with `step`, the objects to restore after each repeat: modules, optimizers, and
-            others with `state_dict` and `load_state_dict`.
+            others with `state_dict` and `load_state_dict`. Without any, `find` warns that it
+            restores nothing; None if `step` changes nothing that is to be restored.
         low: the first rate, above 0.
         high: the last rate, above `low`.
         iters: how many rates, at least 10.
@@ -101,7 +109,7 @@ def find(
         ...     loss = weight**2
         ...     weight -= lr * 2 * weight
         ...     return loss
-        >>> find(step=step, low=1e-4, high=0.4, repeats=1).suggestion < 0.4
+        >>> find(step=step, state=None, low=1e-4, high=0.4, repeats=1).suggestion < 0.4
         True
     """
     check_seed("find", seed)
@@ -125,7 +133,10 @@ def find(
             losses = _task_losses(task, lrs, seeds, bar, validate=validate)
         else:
             assert step is not None  # noqa: S101 - one of the two is given
-            losses = _loop_losses(step, state, lrs, seeds, bar)
+            objects = [] if state is None else list(state)
+            if state is not None and not objects:
+                warnings.warn(_NOT_RESTORED, UserWarning, stacklevel=2)
+            losses = _loop_losses(step, objects, lrs, seeds, bar)
     return RangeTest(
         lr=lrs,
         loss=losses,

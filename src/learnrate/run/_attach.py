@@ -307,7 +307,8 @@ def _bound(
     if bound.total_steps is not None and total_steps not in {None, bound.total_steps}:
         raise ArgumentError(
             "attach(total_steps=...) must be the schedule's own length, "
-            f"{bound.total_steps}; got {total_steps}. Leave it out, or use a schedule in shares of "
+            f"{bound.total_steps}; got {total_steps}. Leave it out: a loop that makes further "
+            "updates keeps the last rate. Or give the decay no length of its own, so that it fills "
             "the run."
         )
     if not bound.ready:

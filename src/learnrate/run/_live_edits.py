@@ -277,10 +277,12 @@ class LiveEdits:
         if is_limited:
             self.limits.check(edit, self.edited, after)
         rate_before = max(edit.before or self.edited.rates(edit.step), key=abs)
+        planned_end = self.ending.total_steps
         self._follow(after)
         self.rates.set_step(edit.step)
         rate_after = max(self.rates.rates(), key=abs)
-        return f"rate {rate_before:.4g} -> {rate_after:.4g}"
+        answer = f"rate {rate_before:.4g} -> {rate_after:.4g}"
+        return answer + _beyond_the_end(edit, after, planned_end)
 
     def _follow(self, edited: Edited) -> None:
         self.edited = edited
@@ -430,6 +432,19 @@ class LiveEdits:
             self.position = last
         else:
             self.repeat([edit for edit in edits if edit.kind is not EditKind.STOP], self.position)
+
+
+def _beyond_the_end(edit: Edit, edited: Edited, planned_end: int | None) -> str:
+    """What is said of a decay that ends after the run was to end; empty for any other edit."""
+    if edit.kind is not EditKind.DECAY or planned_end is None:
+        return ""
+    end = edited.group(edit.group or 0).schedule.total_steps or 0
+    if end <= planned_end:
+        return ""
+    return (
+        f"; the decay ends at step {end:,}, and the run was to end at {planned_end:,}: a loop that "
+        "stops there, instead of at run.done, leaves the rate above 0"
+    )
 
 
 def _removal_of_snapshot(step: int) -> Callable[[Store, str], None]:

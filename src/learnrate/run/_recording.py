@@ -194,12 +194,12 @@ class Recording:
             self._add_columns(step, self._inspected)
             self._inspected = {}
         row = step % self._every == 0
-        norm, ratio, clips = self._meter.take(*clipping, row=row)
+        count = step - self._row_step
+        norm, ratio, clips = self._meter.take(*clipping, row=row, count=count)
         if not row:
             return
         if loss is not None:
             self._loss = loss = self._as_number(loss)
-        count = step - self._row_step
         seconds_per_update = None if self._row_time is None else (now - self._row_time) / count
         clipped = None if clips is None else clips / count
         self._row_time, self._row_step = now, step

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 __all__ = ["UpdateMeter", "is_sharded", "parameters_of", "tensor_norms"]
 
 _SAMPLE = 65_536  # weights; the estimated ratio of norms is then accurate to some percent
+_UNCLIPPED = (
+    0.99  # of the norm before clipping: above it, the two differ by rounding in half precision
+)
 
 
 class UpdateMeter:
@@ -80,23 +83,28 @@ class UpdateMeter:
         for measurements in (self._norms, self._weights, self._ratio_norms):
             measurements.pop(id(optimizer), None)
 
-    def take(self, gradient_norm: Any, clipped: Any, *, row: bool) -> tuple[Any, Any, Any]:
+    def take(
+        self, gradient_norm: Any, clipped: Any, *, row: bool, count: int = 1
+    ) -> tuple[Any, Any, Any]:
         """The gradient norm, the update ratio, and the clipped updates since the last row.
 
         Args:
             gradient_norm: from the training's own clipping; None if it does not clip.
             clipped: whether the training's own clipping changed the gradient; None likewise.
             row: whether the update is recorded.
+            count: updates since the last row, which this one stands for where it alone is measured.
 
         Returns:
             Three values; None if one is not known.
         """
-        norm = gradient_norm
-        if norm is None:
-            norm = _combined(list(self._norms.values()))
+        measured = _combined(list(self._norms.values()))
         self._norms.clear()
+        norm = measured if gradient_norm is None else gradient_norm
         if clipped is None and norm is not None and self._clip_norm is not None:
             clipped = norm > self._clip_norm
+        if clipped is None and row and gradient_norm is not None and measured is not None:
+            # The norm was measured at the update, so after the training's own clipping.
+            clipped = (measured < _UNCLIPPED * gradient_norm) * count
         if clipped is not None:
             clipped = clipped * 1  # boolean tensors cannot be added
             self._clips = clipped if self._clips is None else self._clips + clipped

@@ -85,9 +85,24 @@ def _import_file(path: Path) -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module  # so that what the file defines can be pickled
     sys.path.insert(0, str(path.resolve().parent))
-    with as_task_error(f"{path} does not import"):
+    with as_task_error(f"{path} does not import"), _no_arguments(str(path)):
         spec.loader.exec_module(module)
     return module
+
+
+@contextmanager
+def _no_arguments(script: str) -> Iterator[None]:
+    """An empty command line, for scripts that read theirs at import: they take their defaults."""
+    arguments, sys.argv = sys.argv, [script]
+    try:
+        yield
+    except SystemExit as error:
+        raise TaskError(
+            f"{script} ended the program while it was imported (exit status {error.code!r}). If it "
+            "reads arguments that have no default, put that under if __name__ == '__main__'."
+        ) from error
+    finally:
+        sys.argv = arguments
 
 
 def _import_module(name: str) -> ModuleType:

@@ -207,7 +207,7 @@ class Task:
         """
         argument = model.parameters() if _takes_parameters(self.optimizer) else model
         result = self.optimizer(argument)
-        optimizers = list(result) if isinstance(result, list | tuple) else [result]
+        optimizers: list[Any] = list(result) if isinstance(result, list | tuple) else [result]
         for optimizer in optimizers:
             if not isinstance(optimizer, torch.optim.Optimizer):
                 raise TaskError(
