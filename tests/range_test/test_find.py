@@ -243,7 +243,9 @@ def test_the_zones_are_where_the_loss_falls_and_where_it_is_lowest():
 
 
 def test_nothing_is_too_high_if_the_loss_falls_to_the_end():
-    test = learnrate.find(state=None, step=lambda lr: 1 / (1 + lr), low=1e-4, high=1.0, iters=60, repeats=1)
+    test = learnrate.find(
+        state=None, step=lambda lr: 1 / (1 + lr), low=1e-4, high=1.0, iters=60, repeats=1
+    )
     assert test.zones.rising_from is None
     assert str(test.zones).endswith("to the last rate, 1")
     assert "too high" not in str(test.zones)
@@ -275,10 +277,13 @@ def test_the_short_last_batch_of_a_summed_loss_changes_no_answer(every):
     def sum_over(lr, examples):
         return examples * (2.0 - 0.5 * lr / (lr + 0.01) + 0.1 * lr)
 
-    whole = learnrate.find(state=None, step=lambda lr: sum_over(lr, 64), low=1e-8, high=10.0, repeats=1)
+    whole = learnrate.find(
+        state=None, step=lambda lr: sum_over(lr, 64), low=1e-8, high=10.0, repeats=1
+    )
     count = iter(range(1, 1000))
     short = learnrate.find(
-        state=None, step=lambda lr: sum_over(lr, 64 if next(count) % every else 5),
+        state=None,
+        step=lambda lr: sum_over(lr, 64 if next(count) % every else 5),
         low=1e-8,
         high=10.0,
         repeats=1,

@@ -85,10 +85,8 @@ def _rates(trial: Trial) -> list[float]:
 
 def _static_refusal(task: Task, training: Training) -> str:
     """Why trials cannot be stacked, as far as it can be seen without running them."""
-    if task.update is not None:
-        return "the task makes its updates by itself"
-    if len(training.optimizers) > 1:
-        return "the task has several optimizers"
+    if task.update is not None or len(training.optimizers) > 1:
+        return "the task has several optimizers, or makes its updates by itself"
     refusal = unsupported(training.optimizer)
     if refusal:
         return refusal
