@@ -1,10 +1,11 @@
 """Tasks: what is trained, and loading one from "file.py:name"."""
 
 from learnrate.task._loading import as_task_error, load_object, load_task
-from learnrate.task._task import Batch, Task, needs_closure, only_optimizer
+from learnrate.task._task import Batch, LossFunction, Task, needs_closure, only_optimizer
 
 __all__ = [
     "Batch",
+    "LossFunction",
     "Task",
     "as_task_error",
     "load_object",

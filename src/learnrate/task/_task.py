@@ -27,6 +27,8 @@ Batch = Any
 """What the data yields and the loss takes: a tuple, a dict, a tensor or any other object."""
 
 LossFunction = Callable[[nn.Module, Batch], torch.Tensor]
+"""`loss(model, batch)`, a scalar tensor."""
+
 Optimizers = torch.optim.Optimizer | Sequence[torch.optim.Optimizer]
 UpdateFunction = Callable[[nn.Module, Any, Batch], Any]
 
