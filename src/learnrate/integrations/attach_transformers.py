@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from learnrate._errors import ArgumentError, needing
 from learnrate.integrations._check import length_of
+from learnrate.integrations._resume import load_state
 from learnrate.run import Measure, Run, attach
+from learnrate.store import RunStatus
 from learnrate.watch import COLUMNS
 
 with needing("transformers", "transformers", "learnrate.integrations.attach_transformers"):
@@ -20,6 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["TransformersCallback"]
 
+_KEY = "learnrate"  # of the run's state among the states of callbacks in trainer_state.json
 _COLUMN_OF_LOG = {"loss": "loss", "grad_norm": "gradient_norm"}
 
 
@@ -46,6 +50,7 @@ class TransformersCallback(TrainerCallback):
         self,
         schedule: Schedule | str | float | None = None,
         *,
+        change_schedule: bool = False,
         sinks: Iterable[Callable[..., Any]] = (),
         **options: Any,
     ) -> None:
@@ -56,11 +61,10 @@ class TransformersCallback(TrainerCallback):
                 "gradients itself; set TrainingArguments(max_grad_norm=...) instead."
             )
         if measure.gradient_every is None:
-            measure = replace(
-                measure, gradient_every=0
-            )  # the Trainer has clipped gradients before the step
+            # the Trainer has clipped gradients before the step
+            measure = replace(measure, gradient_every=0)
         self.run: Run | None = None
-        self._measure = measure
+        self._measure, self._change_schedule = measure, change_schedule
         self._schedule, self._options, self._sinks = schedule, options, tuple(sinks)
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **objects: Any) -> None:
@@ -72,30 +76,79 @@ class TransformersCallback(TrainerCallback):
             control: the Trainer's flags, such as whether to stop; not used.
             **objects: other objects that the Trainer passes; `optimizer` and `model` are used.
         """
+        if self.run is not None:
+            self.run.finish(RunStatus.STOPPED)  # no effect, unless an error ended that training
+        saved = _saved_run(state)
         self.run = attach(
             objects["optimizer"],
             self._schedule,
             **{
                 "total_steps": length_of(self._schedule, state.max_steps),
-                "step": state.global_step,
+                "step": state.global_step if saved is None else 0,
                 "model": objects["model"],
                 "measure": self._measure,
                 **self._options,
             },
         )
+        if saved is not None:
+            load_state(
+                self.run,
+                saved,
+                "TransformersCallback",
+                change_schedule=self._change_schedule,
+            )
         self.run.observers.extend(self._sinks)
 
     def on_step_end(self, args: Any, state: Any, control: Any, **objects: Any) -> None:
-        """Record the update.
+        """Record the update, and keep the state of the run for a checkpoint.
 
         Args:
             args: the Trainer's arguments; not used.
-            state: the Trainer's state; not used.
-            control: the Trainer's flags, such as whether to stop; not used.
+            state: the Trainer's state; it receives the state of the run.
+            control: the Trainer's flags, such as whether to save or to stop.
             **objects: other objects that the Trainer passes; not used.
         """
+        if self.run is None:
+            return
+        self.run.step()
+        if self.run.stopped is not None:
+            control.should_training_stop = True
+        if control.should_save:
+            self._keep_state(state)
+
+    def on_epoch_end(self, args: Any, state: Any, control: Any, **objects: Any) -> None:
+        """Keep the state of the run for a checkpoint at the end of an epoch.
+
+        Args:
+            args: the Trainer's arguments; not used.
+            state: the Trainer's state; it receives the state of the run.
+            control: the Trainer's flags, such as whether to save.
+            **objects: other objects that the Trainer passes; not used.
+        """
+        if control.should_save:
+            self._keep_state(state)
+
+    def on_save(self, args: Any, state: Any, control: Any, **objects: Any) -> None:
+        """Add the state of the run to a checkpoint that another callback asked for.
+
+        Args:
+            args: the Trainer's arguments; they know the folder of checkpoints.
+            state: the Trainer's state; it receives the state of the run.
+            control: the Trainer's flags; not used.
+            **objects: other objects that the Trainer passes; not used.
+        """
+        if self.run is None or _saved_run(state) is not None:
+            return
+        self._keep_state(state)
+        file = Path(args.output_dir) / f"checkpoint-{state.global_step}" / "trainer_state.json"
+        if state.is_world_process_zero and file.exists():
+            state.save_to_json(str(file))
+
+    def _keep_state(self, state: Any) -> None:
+        """Put the state of the run into the state that the Trainer saves."""
         if self.run is not None:
-            self.run.step()
+            document = {"args": {}, "attributes": {"run": self.run.state_dict()}}
+            state.stateful_callbacks[_KEY] = document
 
     def on_log(self, args: Any, state: Any, control: Any, **objects: Any) -> None:
         """Record the loss and gradient norm that the Trainer logs.
@@ -137,3 +190,12 @@ class TransformersCallback(TrainerCallback):
         """
         if self.run is not None:
             self.run.finish()
+
+
+def _saved_run(state: Any) -> dict[str, Any] | None:
+    """The state of the run in the Trainer's state, if it belongs to the Trainer's step."""
+    document = (state.stateful_callbacks or {}).get(_KEY)
+    if document is None:
+        return None
+    saved: dict[str, Any] = document["attributes"]["run"]
+    return saved if saved["step"] == state.global_step else None

@@ -34,7 +34,7 @@ from learnrate.run._update_meter import UpdateMeter, is_sharded, parameters_of
 from learnrate.schedules import Constant, Schedule
 from learnrate.schedules import schedule as read
 from learnrate.store import Recorder, Store
-from learnrate.torch_scheduler import TorchSchedule, from_torch, position
+from learnrate.torch_scheduler import TorchSchedule, from_torch, position, unwrapped_scheduler
 from learnrate.watch import checked_objective
 
 if TYPE_CHECKING:
@@ -151,6 +151,7 @@ def attach(
         >>> folder.cleanup()
     """
     optimizers = _checked_optimizers(optimizer)
+    schedule = unwrapped_scheduler("attach(schedule=...)", schedule)
     if total_steps is not None:
         check_whole("attach", "total_steps", total_steps, 1)
     check_whole("attach", "step", step, 0)

@@ -214,8 +214,8 @@ class RunWriter:
         row = connection.execute(select(runs).where(runs.c.id == run)).one_or_none()
         if row is not None and _written_by_another_process(row):
             return position
-        if position.attempt == 0 and position.last_block is None:
-            writes.delete_run(connection, position.run)  # it has no points
+        if position.attempt is not None and not writes.has_points(connection, position.run):
+            writes.delete_run(connection, position.run)
         if row is None:
             return self._add_run(connection, _Position(run))
         fields = {name: self._fields[name] for name in ("host", "pid", "total_steps")}

@@ -30,6 +30,7 @@ __all__ = [
     "add_run",
     "begin_attempt",
     "delete_run",
+    "has_points",
     "last_attempt",
     "last_step",
     "latest_values",
@@ -153,6 +154,12 @@ def delete_run(connection: Connection, run: str) -> None:
     connection.execute(delete(runs).where(runs.c.id == run))
     for table in (attempts, points, findings, edits, snapshots):
         connection.execute(delete(table).where(table.c.run == run))
+
+
+def has_points(connection: Connection, run: str) -> bool:
+    """Whether any attempt of a run recorded a point."""
+    query = select(points.c.run).where(points.c.run == run).limit(1)
+    return connection.execute(query).first() is not None
 
 
 def put_block(connection: Connection, run: str, attempt: int, rows: Rows) -> None:

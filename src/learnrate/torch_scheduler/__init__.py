@@ -9,5 +9,14 @@ from learnrate.torch_scheduler._from_torch import from_torch
 from learnrate.torch_scheduler._hyperparameter import Group, Hyperparameter
 from learnrate.torch_scheduler._simulation import position
 from learnrate.torch_scheduler._to_torch import TorchSchedule, to_torch
+from learnrate.torch_scheduler._wrapped import unwrapped_scheduler
 
-__all__ = ["Group", "Hyperparameter", "TorchSchedule", "from_torch", "position", "to_torch"]
+__all__ = [
+    "Group",
+    "Hyperparameter",
+    "TorchSchedule",
+    "from_torch",
+    "position",
+    "to_torch",
+    "unwrapped_scheduler",
+]

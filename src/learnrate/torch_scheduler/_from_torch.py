@@ -15,6 +15,7 @@ from learnrate.torch_scheduler._closed_forms import closed_form
 from learnrate.torch_scheduler._hyperparameter import Hyperparameter
 from learnrate.torch_scheduler._simulation import position, simulated
 from learnrate.torch_scheduler._to_torch import TorchSchedule
+from learnrate.torch_scheduler._wrapped import unwrapped_scheduler
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -64,6 +65,7 @@ def from_torch(
             `total_steps`, or needs `total_steps`; or the groups do not keep their ratio and `group`
             is not given.
     """
+    scheduler = unwrapped_scheduler("from_torch(scheduler=...)", scheduler)
     _check(scheduler, every)
     if isinstance(scheduler, TorchSchedule) and group is None and name == "lr" and every == 1:
         return _of_to_torch(scheduler, total_steps)
