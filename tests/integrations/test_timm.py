@@ -80,6 +80,7 @@ def test_its_schedule_leaves_the_scheduler_and_its_optimizer_alone(timm):
     assert scheduler.optimizer is optimizer
 
 
+@pytest.mark.filterwarnings("ignore::FutureWarning")  # of timm, about torch
 def test_it_refuses_what_is_not_a_function_of_the_step(timm):
     with pytest.raises(ArgumentError, match="schedule=None"):
         from_timm(timm.PlateauLRScheduler(make_optimizer()), 10)

@@ -43,16 +43,22 @@ def to_keras(
 
 @keras.saving.register_keras_serializable(package="learnrate")
 class KerasSchedule(keras.optimizers.schedules.LearningRateSchedule):  # type: ignore[misc]
-    """A learnrate schedule as Keras calls and saves it; made by `to_keras`."""
+    """A learnrate schedule as Keras calls and saves it; made by `to_keras`.
 
-    def __init__(self, schedule: Schedule | str, accumulate: int = 1) -> None:
+    Args:
+        schedule: The rate of each step, or its text.
+        accumulate: The optimizer's `gradient_accumulation_steps`.
+        first: Updates of the optimizer before step 0 of the schedule.
+    """
+
+    def __init__(self, schedule: Schedule | str, accumulate: int = 1, first: int = 0) -> None:
         super().__init__()
         if isinstance(accumulate, bool) or not isinstance(accumulate, int) or accumulate < 1:
             raise ArgumentError(
                 f"to_keras(accumulate=...) must be a whole number of at least 1; got {accumulate!r}."
             )
         self.schedule = read(schedule) if isinstance(schedule, str) else schedule
-        self.accumulate = accumulate
+        self.accumulate, self.first = accumulate, first
         self._last = self.schedule.total_steps or 0
         # Computed here and not in __call__, because a call may be traced.
         table = self.schedule(np.arange(self._last + 1))
@@ -62,7 +68,8 @@ class KerasSchedule(keras.optimizers.schedules.LearningRateSchedule):  # type: i
         """The rate of a step, as a tensor of the backend."""
         ops = keras.ops
         index = ops.cast(ops.convert_to_tensor(step), "int32")
-        index = ops.clip(ops.floor_divide(index, self.accumulate), 0, self._last)
+        index = ops.floor_divide(index, self.accumulate) - self.first
+        index = ops.clip(index, 0, self._last)
         return ops.take(self._table, index)
 
     def get_config(self) -> dict[str, Any]:
@@ -72,7 +79,8 @@ class KerasSchedule(keras.optimizers.schedules.LearningRateSchedule):  # type: i
             ScheduleError: The schedule holds a function, which has no text form.
         """
         self.schedule.to_json()  # raises if the schedule has no text form
-        return {"schedule": str(self.schedule), "accumulate": self.accumulate}
+        first = {"first": self.first} if self.first else {}
+        return {"schedule": str(self.schedule), "accumulate": self.accumulate, **first}
 
     def __repr__(self) -> str:
         return f"to_keras({self.schedule!r})"

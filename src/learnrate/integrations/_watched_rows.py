@@ -1,0 +1,67 @@
+"""The rules of `learnrate.watch` on the rows of a run that a framework trains."""
+
+from __future__ import annotations
+
+from contextlib import closing, suppress
+from typing import TYPE_CHECKING
+
+from learnrate._errors import LearnrateError
+from learnrate.store import Sink, Store
+from learnrate.watch import Watcher
+
+if TYPE_CHECKING:
+    from learnrate.edits import Edited
+    from learnrate.integrations._stored_edits import StoredEdits
+    from learnrate.watch import Finding, Observations
+
+__all__ = ["WatchedRows"]
+
+
+class WatchedRows(Sink):
+    """An observer of a recorder that returns each finding once, as soon as it holds.
+
+    Args:
+        edits: have the schedule with its edits so far; None if the run has no schedule.
+        url: the store, whose past of the run is read when the run is resumed.
+    """
+
+    def __init__(self, edits: StoredEdits | None, url: str) -> None:
+        self._edits, self._url = edits, url
+        self._edited: Edited | None = None if edits is None else edits.edited
+        self._watcher: Watcher | None = None
+
+    def __call__(self, rows: Observations) -> tuple[Finding, ...]:
+        """The findings that new rows lead to."""
+        if self._watcher is None:
+            self._watcher = Watcher(
+                rows.run, total_steps=rows.total_steps, schedule=rows.schedule, facts=rows.facts
+            )
+            self._edited = None
+            self._read_past(self._watcher, rows)
+        self._update_schedule(self._watcher)
+        return self._watcher.feed(rows.step, rows.columns, rows.facts)
+
+    def finish(self) -> tuple[Finding, ...]:
+        """The findings of rules that need the end of the run."""
+        return () if self._watcher is None else self._watcher.finish()
+
+    def _read_past(self, watcher: Watcher, rows: Observations) -> None:
+        first = int(rows.step[0])
+        if first == 0:
+            return
+        with suppress(LearnrateError), closing(Store(self._url, create=False)) as store:
+            past, findings = store.observations(rows.run), store.findings(rows.run)
+            is_past = past.step < first
+            watcher.resume(
+                past.step[is_past],
+                {name: column[is_past] for name, column in past.columns.items()},
+                step=first,
+                reported=[finding.code for finding in findings],
+            )
+
+    def _update_schedule(self, watcher: Watcher) -> None:
+        if self._edits is None or self._edits.edited is self._edited:
+            return
+        edited = self._edited = self._edits.edited
+        steps = [edit.step for edit in edited.edits if edit.step is not None]
+        watcher.replan(schedule=edited.schedule, total_steps=edited.total_steps, edits=steps)
