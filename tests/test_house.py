@@ -61,6 +61,8 @@ ARROWS = {
         "run",
     },
     "integrations": {
+        "edits",
+        "steering",
         "schedules",
         "task",
         "trials",
