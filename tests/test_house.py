@@ -61,7 +61,6 @@ ARROWS = {
         "run",
     },
     "integrations": {
-        "edits",
         "steering",
         "schedules",
         "task",
