@@ -135,6 +135,38 @@ def test_lightning_resumes_in_the_same_run(fit, tmp_path):
     assert observations.column("lr").tolist() == pytest.approx(RATES)
 
 
+@filtered
+def test_lightning_trains_further_in_the_same_run_if_the_change_is_meant(fit, tmp_path):
+    from learnrate.integrations.attach_lightning import LightningCallback
+
+    place, longer = tmp_path / "a.db", "3e-2 * warmup(2) >> cosine(10, floor=0.1)"
+    first = LightningCallback(SCHEDULE, store=place)
+    trainer, _ = fit(first, 8)
+    trainer.save_checkpoint(tmp_path / "a.ckpt")
+    with pytest.raises(ArgumentError, match=r"LightningCallback\(..., change_schedule=True\)"):
+        fit(LightningCallback(longer, store=place), 12, resume=tmp_path / "a.ckpt")
+    again = LightningCallback(longer, store=place, change_schedule=True)
+    fit(again, 12, resume=tmp_path / "a.ckpt")
+    (run,) = learnrate.Store(place).runs()
+    assert (run.id, run.step, run.total_steps) == (first.run.id, 12, 12)
+
+
+@filtered
+def test_lightning_ends_when_the_run_is_stopped(fit, tmp_path):
+    from learnrate.integrations.attach_lightning import LightningCallback
+
+    class Stopper(LightningCallback):
+        def on_train_batch_start(self, trainer, *_):
+            if trainer.global_step == 3:
+                self.run.steer("stop")
+
+    callback = Stopper(SCHEDULE, store=tmp_path / "a.db")
+    fit(callback)
+    run = learnrate.Store(tmp_path / "a.db").run(callback.run.id)
+    assert str(run.status) == "stopped"
+    assert run.step == 4
+
+
 # transformers
 
 

@@ -5,6 +5,7 @@
     from learnrate.integrations.keras import to_keras
     from learnrate.integrations.transformers import schedule_trainer, to_transformers
     from learnrate.integrations.lightning import to_lightning
+    from learnrate.integrations.timm import from_timm
 
 A callback that sets a schedule and records the run:
 

@@ -27,14 +27,15 @@ class StoredEdits:
 
     Args:
         recorder: of the run.
-        base: the planned schedule, bound to the run.
+        base: the planned schedule, bound to the run; None if the framework sets the rates, which
+            can then not be edited.
 
     Attributes:
         edited: the schedule with the edits so far.
         stopped: why the run should end early; None while it goes on.
     """
 
-    def __init__(self, recorder: Recorder, base: Schedule) -> None:
+    def __init__(self, recorder: Recorder, base: Schedule | None) -> None:
         self.edited, self.stopped = Edited(base), None
         self._recorder = recorder
         self._newest = self._answered = 0  # sequence numbers
@@ -145,6 +146,10 @@ class StoredEdits:
         )
 
     def _apply(self, store: Store, edit: Edit, step: int) -> str:
+        if edit.kind in RATE_KINDS and self.edited.base is None:
+            raise ArgumentError(
+                "the framework sets the rates of this run. Give its callback a schedule to steer it."
+            )
         if edit.kind in RATE_KINDS:
             before = self.edited.schedule(step)
             self._follow(store, self.edited.with_edit(edit))

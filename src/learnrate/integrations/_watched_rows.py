@@ -21,13 +21,13 @@ class WatchedRows(Sink):
     """An observer of a recorder that returns each finding once, as soon as it holds.
 
     Args:
-        edits: have the schedule with its edits so far; None if the run has no schedule.
+        edits: have the schedule with its edits so far.
         url: the store, whose past of the run is read when the run is resumed.
     """
 
-    def __init__(self, edits: StoredEdits | None, url: str) -> None:
+    def __init__(self, edits: StoredEdits, url: str) -> None:
         self._edits, self._url = edits, url
-        self._edited: Edited | None = None if edits is None else edits.edited
+        self._edited: Edited | None = edits.edited
         self._watcher: Watcher | None = None
 
     def __call__(self, rows: Observations) -> tuple[Finding, ...]:
@@ -36,7 +36,8 @@ class WatchedRows(Sink):
             self._watcher = Watcher(
                 rows.run, total_steps=rows.total_steps, schedule=rows.schedule, facts=rows.facts
             )
-            self._edited = None
+            is_edited = bool(self._edits.edited.edits)
+            self._edited = None if is_edited else self._edits.edited
             self._read_past(self._watcher, rows)
         self._update_schedule(self._watcher)
         return self._watcher.feed(rows.step, rows.columns, rows.facts)
@@ -60,8 +61,9 @@ class WatchedRows(Sink):
             )
 
     def _update_schedule(self, watcher: Watcher) -> None:
-        if self._edits is None or self._edits.edited is self._edited:
+        if self._edits.edited is self._edited:
             return
         edited = self._edited = self._edits.edited
         steps = [edit.step for edit in edited.edits if edit.step is not None]
-        watcher.replan(schedule=edited.schedule, total_steps=edited.total_steps, edits=steps)
+        schedule = None if edited.base is None else edited.schedule
+        watcher.replan(schedule=schedule, total_steps=edited.total_steps, edits=steps)

@@ -92,11 +92,11 @@ class KerasCallback(keras.callbacks.Callback):  # type: ignore[misc]  # keras le
             reason: why.
 
         Raises:
-            ArgumentError: the text is not an edit, or it does not fit, or the run has no schedule.
+            ArgumentError: the text is not an edit, or it does not fit, or no run is training.
             StoreError: the store cannot be written.
         """
         if self._edits is None:
-            raise ArgumentError("KerasCallback.steer() needs a training run with a schedule.")
+            raise ArgumentError("KerasCallback.steer() needs a training run.")
         self._edits.request(edit_in(words, author=author or login(), reason=reason))
         self._apply_edits()
 
@@ -202,8 +202,8 @@ class KerasCallback(keras.callbacks.Callback):  # type: ignore[misc]  # keras le
         if self._step > 0:
             recorder.begin_attempt(self._step, "started" if run is None else "resumed", run)
         self.recorder = recorder
+        self._edits = StoredEdits(recorder, self.schedule)
         if self.schedule is not None:
-            self._edits = StoredEdits(recorder, self.schedule)
             if run is not None and recorder.run == run:
                 self._take_stored(self._edits)
             self._set_rates(self._edits.edited.schedule, self._updates - self._step)
@@ -256,7 +256,7 @@ class KerasCallback(keras.callbacks.Callback):  # type: ignore[misc]  # keras le
     def _apply_edits(self) -> None:
         if self._edits is None:
             return
-        if self._edits.apply(self._step):
+        if self._edits.apply(self._step) and self._edits.edited.base is not None:
             self.schedule = self._edits.edited.schedule
             present = self.model.optimizer._learning_rate  # noqa: SLF001 - see _set_rates
             self._set_rates(self.schedule, present.first)
