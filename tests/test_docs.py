@@ -32,7 +32,7 @@ SHORTENED = {
     r"(learnrate plan +\S+:task)(?!.*--budget)": r"\1 --budget 0.5",  # by default a minute
 }
 # The packages of these pages take seconds to load, so they run beside the others.
-HEAVY = ("lightning", "transformers", "keras", "jax", "frameworks", "trackers")
+HEAVY = ("lightning", "transformers", "keras", "jax", "frameworks", "trackers", "accelerate")
 # A real server is needed, and there: tests/store/test_postgres_page.py.
 ELSEWHERE = {"docs/how-to/postgres.md"}
 

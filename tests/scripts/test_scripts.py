@@ -1,0 +1,160 @@
+"""Training scripts of the usual kinds: a run leaves their losses alone, is steered, and resumes.
+
+`tests/script_harness.py` trains each script in processes of their own, one of which is killed.
+"""
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import learnrate
+from learnrate.steering import observations_as_edited
+from learnrate.watch import diagnose
+
+pytest.importorskip("torch")
+import script_harness as harness
+
+from processes import finished
+
+NEEDED = {
+    "mnist_steplr": ["sklearn"],
+    "vae_summed": ["sklearn"],
+    "dcgan": ["sklearn"],
+    "vit_timm": ["sklearn"],
+    "accelerate_loop": ["accelerate"],
+    "lightning_gan": ["lightning", "sklearn"],
+    "lightning_language_model": ["lightning"],
+    "trainer": ["transformers"],
+    "sft_lora": ["trl", "peft"],
+    "keras_convnet": ["keras", "sklearn"],
+}
+GROUPS = [
+    ["lightning_gan", "lightning_language_model"],
+    ["trainer", "accelerate_loop"],
+]
+# What is true of a script: its rate is constant, it clips every update, its rate is low for its length.
+CONSTANT = ["gcn", "lstm_lbfgs", "reinforce", "dcgan", "ddp", "lightning_gan"]
+TRUE = {
+    **{name: {"LR302"} for name in CONSTANT},
+    "ddp": {"LR302", "LR107"},  # a seventh of its rate ends at a quarter of its loss
+    "nanogpt": {"LR105"},
+    "vae_summed": {"LR201"},
+}
+SCRIPTS = [*harness.LOOPS, *harness.FRAMEWORKS]
+
+
+class Trained:
+    """What the trainings of one script left behind."""
+
+    def __init__(self, folder, name):
+        self.folder, self.name = folder, name
+        self.ended = json.loads((folder / f"{name}.json").read_text())
+
+    def losses(self, mode):
+        document = json.loads((self.folder / f"{self.name}.{mode}.json").read_text())
+        assert document["error"] is None, document["error"]
+        return {int(step): loss for step, loss in document["losses"].items()}
+
+    def store(self, stem):
+        return learnrate.Store(self.folder / f"{self.name}.{stem}.db")
+
+    def only_run(self, stem):
+        """The one run of a store, with its rows."""
+        store = self.store(stem)
+        (run,) = store.runs()
+        return run, store.observations(run.id)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """Trains a script when it is first asked for, together with those of its framework."""
+    folder = tmp_path_factory.mktemp("scripts")
+    done = {}
+
+    def train(name):
+        for package in NEEDED.get(name, []):
+            pytest.importorskip(package)
+        if name not in done:
+            plain = [script for script in harness.LOOPS if script not in NEEDED]
+            groups = [*GROUPS, plain if name in plain else [name]]
+            names = next(group for group in groups if name in group)
+            shown = finished([sys.executable, harness.__file__, str(folder), *names])
+            assert shown.returncode == 0, shown.stdout + shown.stderr
+            done.update({script: Trained(folder, script) for script in names})
+        return done[name]
+
+    return train
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_a_script_with_a_run_trains_as_without_it_to_the_last_bit(name, trained):
+    training = trained(name)
+    plain = training.losses("plain")
+    assert training.losses("kept") == plain
+    assert sorted(plain) == list(range(harness.UPDATES))
+    run, observations = training.only_run("kept")
+    assert (str(run.status), run.step, run.total_steps) == ("finished", *2 * [harness.UPDATES])
+    assert observations.step.tolist() == list(range(harness.UPDATES))
+    assert np.isfinite(observations.column("lr")).all()
+    assert np.isfinite(observations.column("loss")).all()
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_a_killed_script_goes_on_in_its_run_and_is_steered_there(name, trained):
+    training = trained(name)
+    assert training.ended["killed"] == -9
+    assert training.ended["resumed"] == 0
+    plain, resumed = training.losses("plain"), training.losses("resumed")
+    first = min(resumed)
+    assert 0 < first <= harness.KILLED_AT
+    for step in range(first, harness.STEERED_AT):
+        if name == "keras_convnet":  # whose resumed rates are ours, in a table of its float type
+            expected = pytest.approx(float.fromhex(plain[step]), rel=1e-3)
+            assert float.fromhex(resumed[step]) == expected
+        else:
+            assert resumed[step] == plain[step]
+    run, observations = training.only_run("resumed")
+    assert (str(run.status), run.step) == ("finished", harness.UPDATES)
+    assert observations.step.tolist() == list(range(harness.UPDATES))
+    (edit,) = training.store("resumed").edits(run.id)
+    assert str(edit.status) == "applied"
+    is_steered = observations.step >= edit.step
+    _, unsteered = training.only_run("kept")
+    expected = unsteered.column("lr") * np.where(is_steered, 0.5, 1.0)
+    np.testing.assert_allclose(observations.column("lr"), expected, rtol=1e-6)
+    assert edit.step >= harness.STEERED_AT
+    if name != "ddp":  # whose ranks agree on a step ahead
+        assert edit.step == harness.STEERED_AT
+        assert resumed != {step: plain[step] for step in resumed}
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_nothing_false_is_said_of_a_script(name, trained):
+    training = trained(name)
+    for stem in ("kept", "resumed"):
+        store = training.store(stem)
+        (run,) = store.runs()
+        diagnosis = diagnose(observations_as_edited(store, run.id))
+        findings = [*store.findings(run.id), *diagnosis.findings]
+        assert {finding.code for finding in findings} <= TRUE.get(name, set()), findings
+
+
+@pytest.mark.parametrize("name", harness.FRAMEWORKS)
+def test_a_finished_training_of_a_framework_is_trained_further_in_its_run(name, trained):
+    training = trained(name)
+    assert (training.ended["shorter"], training.ended["longer"]) == (0, 0)
+    run, observations = training.only_run("longer")
+    assert (str(run.status), run.step) == ("finished", harness.LONGER)
+    assert run.total_steps == harness.LONGER
+    schedule = learnrate.schedule(harness.SCHEDULE)
+    first, longer = schedule.over(harness.SHORTER), schedule.over(harness.LONGER)
+    expected = [*first.table(), *longer.table()[harness.SHORTER :]]
+    np.testing.assert_allclose(observations.column("lr"), expected, rtol=1e-6)
+
+
+def test_every_script_of_the_folder_is_trained():
+    files = {path.stem for path in Path(__file__).parent.glob("*.py")}
+    assert files == {*SCRIPTS, "conftest", "lightnings", "test_scripts"}
