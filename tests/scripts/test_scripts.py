@@ -16,7 +16,6 @@ from learnrate.watch import diagnose
 
 pytest.importorskip("torch")
 import script_harness as harness
-
 from processes import finished
 
 NEEDED = {
