@@ -22,14 +22,15 @@ def export(
 ) -> None:
     """Write the points of a run as CSV or Parquet, one row for each update.
 
-    A column is a quantity. An empty cell means a missing value. If a run was resumed or rolled back, the table has the
+    A column is a quantity; `lr[0]`, `lr[1]`, ... are the rates of parameter groups that differ. An empty cell means a missing value. If a run was resumed or rolled back, the table has the
     latest attempt at each step.
 
     [dim]learnrate export last --to run.csv[/dim]
     """
-    from learnrate.store import Store, write_table  # noqa: PLC0415 - loads SQLAlchemy
+    from learnrate.store import Store, with_group_rates, write_table  # noqa: PLC0415 - SQLAlchemy
 
     opened = Store(store, create=False)
     run_id = opened.resolve(run)
-    rows = write_table(opened.points(run_id), to)
+    points = with_group_rates(opened.points(run_id), opened.run(run_id).facts)
+    rows = write_table(points, to)
     typer.echo(f"{rows:,} rows of {run_id} in {to}")

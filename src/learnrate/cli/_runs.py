@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import math
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from learnrate.cli._common import JsonOption, StoreOption, console, print_json
 
+if TYPE_CHECKING:
+    from learnrate.store import Store, StoredRun
+
 __all__ = ["runs"]
+
+_LAST_ROWS = 1000  # updates, among which the last rates are looked for
 
 
 def runs(
@@ -48,4 +54,17 @@ def runs(
 
     show_runs(console(), stored)
     if run is not None:
-        show_run(console(), stored[0], edits, findings)
+        show_run(console(), stored[0], edits, findings, _last_rates(opened, stored[0]))
+
+
+def _last_rates(store: Store, run: StoredRun) -> dict[str, float]:
+    """The last rate of each parameter group by its column; empty if all groups have one rate."""
+    from learnrate.store import with_group_rates  # noqa: PLC0415 - loads SQLAlchemy
+
+    points = with_group_rates(store.points(run.id, after=run.step - _LAST_ROWS), run.facts)
+    columns = {name: rates for name, rates in points.columns.items() if name.startswith("lr[")}
+    known = {
+        name: [rate for rate in rates.tolist() if not math.isnan(rate)]
+        for name, rates in columns.items()
+    }
+    return {name: rates[-1] for name, rates in known.items() if rates}

@@ -100,6 +100,7 @@ class ScheduledRates:
         self._schedule = Hyperparameter("lr", schedule)
         self._group_schedules: dict[int, Hyperparameter] = {}  # by index over all optimizers
         self._targets: list[list[float]] = [[] for _ in optimizers]
+        self._has_new_groups = False  # since the run was attached
         self._overwritten = 0  # updates in a row whose rate somebody else had overwritten
         self.highest: float = 0.0
         self._used: tuple[float, dict[str, Rate] | None] = (0.0, None)
@@ -130,6 +131,7 @@ class ScheduledRates:
             groups = self._optimizers[index].param_groups
             if len(groups) > len(shares.ratios):
                 shares.add_groups(groups)
+                self._has_new_groups = True
             self._targets[index] = [rate * ratio for ratio in shares.ratios]
         if self._group_schedules:
             self._set_edited_groups(step)
@@ -156,9 +158,9 @@ class ScheduledRates:
         targets = self._targets[index]
         if len(groups) > len(targets):
             shares.add_groups(groups)
+            self._has_new_groups = True
             targets += [self.highest * ratio for ratio in shares.ratios[len(targets) :]]
-        by_group = _by_group(self.rates()) if self._group_schedules else None
-        self._used = (self.highest, by_group)
+        self._used = (self.highest, self._rates_by_group())
         was_overwritten = False
         for group, rate in zip(groups, targets, strict=False):
             if type(group["lr"]) is not float:
@@ -174,10 +176,15 @@ class ScheduledRates:
 
     def note_unseen(self) -> None:
         """Take the rates that were written when the step began for those of the update."""
-        self._used = (self.highest, _by_group(self.rates()) if self._group_schedules else None)
+        self._used = (self.highest, self._rates_by_group())
+
+    def _rates_by_group(self) -> dict[str, Rate] | None:
+        """The rate of each group, if the share of each as it was attached does not give it."""
+        is_needed = self._group_schedules or self._has_new_groups
+        return _by_group(self.rates()) if is_needed else None
 
     def used(self) -> tuple[Rate, dict[str, Rate] | None]:
-        """The schedule's rate, and the rate of each group if a group has edits of its own."""
+        """The schedule's rate, and the rate of each group if their shares do not give it."""
         return self._used
 
     def state_dict(self) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """The store: runs with their points, findings and edits, in SQLite or PostgreSQL."""
 
 from learnrate.store._export import write_table
+from learnrate.store._group_rates import with_group_rates
 from learnrate.store._place import is_store, store_exists, url_of
 from learnrate.store._recorder import Recorder
 from learnrate.store._records import (
@@ -31,5 +32,6 @@ __all__ = [
     "is_store",
     "store_exists",
     "url_of",
+    "with_group_rates",
     "write_table",
 ]
