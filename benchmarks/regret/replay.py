@@ -20,7 +20,7 @@ import learnrate
 from learnrate._progress import ProgressBar
 from learnrate.planning._ladder import Ladder
 from learnrate.planning._loss_scale import LossScale
-from learnrate.planning._plan import SHAPE, _expected_log_lr, _planned
+from learnrate.planning._plan import SHAPE, _expected_log_lr, _loss_before_training, _planned
 from learnrate.planning._result import RungTrial
 from learnrate.planning._trainer import PlanTrainer
 from learnrate.schedules import shape
@@ -64,7 +64,10 @@ class _ReplayTrainer(PlanTrainer):
 
     def trial(self, proposal: Proposal, seed: int) -> tuple[RungTrial, float]:
         trial_seed = seed + 1000 * proposal.repeat
-        loss = replayed_loss(self.tables, proposal.steps, proposal.log_lr, trial_seed)
+        loss, train = (
+            replayed_loss(self.tables, proposal.steps, proposal.log_lr, trial_seed, which)
+            for which in ("loss", "train")
+        )
         self.spent += proposal.steps
         record = RungTrial(
             lr=math.exp(proposal.log_lr),
@@ -73,12 +76,13 @@ class _ReplayTrainer(PlanTrainer):
             status="finished" if loss is not None else "diverged",
             updates=proposal.steps,
             reason=proposal.reason,
+            train=None if loss is None else train,
         )
         return record, 0.0
 
 
 def replayed_loss(
-    tables: Sequence[dict[str, Any]], steps: int, log_lr: float, seed: int
+    tables: Sequence[dict[str, Any]], steps: int, log_lr: float, seed: int, which: str = "loss"
 ) -> float | None:
     """The loss of a trial, interpolated between two stored lengths; None if it would diverge.
 
@@ -87,6 +91,7 @@ def replayed_loss(
         steps: length of the trial.
         log_lr: logarithm of the rate.
         seed: chooses a stored seed of each length.
+        which: "loss" for the loss that a trial is judged by, or "train".
     """
     by_length = sorted(tables, key=lambda table: table["steps"])
     lengths = np.log([table["steps"] for table in by_length])
@@ -94,15 +99,15 @@ def replayed_loss(
     low, share = int(position), position % 1
     random = np.random.default_rng([seed, steps])
     logs = [
-        _log_loss(table, log_lr, int(random.integers(len(table["seeds"]))))
+        _log_loss(table, log_lr, int(random.integers(len(table["seeds"]))), which)
         for table in by_length[low : low + 2]
     ]
     log_loss = logs[0] if len(logs) == 1 or not share else logs[0] + share * (logs[1] - logs[0])
     return math.exp(log_loss) if math.isfinite(log_loss) else None
 
 
-def _log_loss(table: dict[str, Any], log_lr: float, column: int) -> float:
-    losses = [math.inf if row[column] is None else row[column] for row in table["loss"]]
+def _log_loss(table: dict[str, Any], log_lr: float, column: int, which: str) -> float:
+    losses = [math.inf if row[column] is None else row[column] for row in table[which]]
     logs, rates = np.log(losses), np.log(table["lr"])
     if log_lr < rates[0]:
         return float(logs[0] + (logs[1] - logs[0]) * (log_lr - rates[0]) / (rates[1] - rates[0]))
@@ -163,6 +168,7 @@ def _replayed_plan(trainer: _ReplayTrainer, total_steps: int, budget: float, see
         total_steps=total_steps,
         expected_log_lr=_expected_log_lr(range_test),
         start=scale.log_loss(scale.start if start is None else start),
+        train_start=scale.log_loss(_loss_before_training(range_test)),
     )
     trials = trainer.climb(ladder, [], scale, seed)
     return _planned(trainer, ladder, trials, range_test, scale, seed=seed)

@@ -72,3 +72,11 @@ def test_a_time_that_pays_for_a_sweep_says_so():
 def test_a_share_needs_no_pace():
     assert Budget.of(0.25).updates(1000, None) == 250
     assert Budget.of(0.25).text(250, 1000) == "25% of one run"
+
+
+def test_what_was_not_needed_or_not_reached_is_said():
+    budget = Budget.of("1min")
+    assert budget.text(8000, 1000, 7900) == "1 min, which pays for 8 runs"
+    assert budget.text(8000, 1000, 5200) == "1 min, which pays for 8 runs; 5.2 runs were enough"
+    late = budget.text(8000, 1000, 3000, late=True)
+    assert late == "1 min, which was over after 3 runs instead of 8"

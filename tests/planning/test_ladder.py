@@ -154,9 +154,19 @@ def test_a_budget_of_many_runs_buys_whole_runs_with_several_seeds_near_the_best_
     assert {trial.repeat for trial in whole if trial.log_lr == best} == {0, 1, 2, 3, 4}
 
 
-def test_whole_runs_without_noise_need_two_seeds():
+def test_whole_runs_without_noise_need_few_seeds():
     whole = by_rung(climb(ladder_of(40 * 200, 200, 1.5), bowl(0.0)), 1)
-    assert max(trial.repeat for trial in whole) == 1
+    assert 1 <= max(trial.repeat for trial in whole) <= 2
+
+
+def test_whole_runs_climb_out_of_a_dent_that_is_within_the_noise():
+    def log_loss(proposal):
+        dent = -0.004 if abs(proposal.log_lr) < 0.6 else 0.0
+        return dent + (proposal.log_lr - 4.0) ** 2 / 800 - 0.3 * math.log(proposal.steps)
+
+    whole = by_rung(climb(ladder_of(40 * 200, 200, 0.0), log_loss), 1)
+    best = min(whole, key=lambda trial: trial.log_loss)
+    assert best.log_lr == pytest.approx(4.0, abs=1.2)
 
 
 def test_a_time_counts_what_trials_took_with_their_validation():

@@ -12,6 +12,7 @@ from torch import nn
 import learnrate
 from learnrate import ArgumentError, ScheduleError, Task, TaskError
 from learnrate.planning import JOURNAL_NAME
+from learnrate.planning._trainer import Clock
 from learnrate.testing import quadratic_task
 from learnrate.trials import run_trial
 from processes import started, wait_until
@@ -330,7 +331,7 @@ def test_a_failing_trial_ends_the_plan_with_its_rate_and_seed():
 def test_a_run_so_short_that_a_sweep_fits_gets_whole_runs_with_several_seeds():
     task = quadratic_task(total_steps=60)
     plan = learnrate.plan(task, budget="10min")
-    assert plan.budget_reason == "10 min, which pays for a sweep of whole runs"
+    assert plan.budget_reason.startswith("10 min, which pays for a sweep of whole runs; ")
     whole = plan.rungs[-1]
     assert (whole.steps, whole.bracketed, plan.verdict) == (60, True, "ok")
     assert len({trial.seed for trial in whole.trials}) > 1
@@ -347,6 +348,21 @@ def test_what_a_time_pays_for_is_kept_with_the_trials(tmp_path):
     again = learnrate.plan(task, budget="2s", out=tmp_path)
     assert again.to_dict() == first.to_dict()
     assert (tmp_path / JOURNAL_NAME).read_text() == journal
+
+
+def test_a_plan_ends_when_its_time_is_over_and_again_there_when_it_is_made_again(
+    tmp_path, monkeypatch
+):
+    task = quadratic_task(total_steps=60)
+    answers = iter([False, False, True])
+    with monkeypatch.context() as patch:
+        patch.setattr(Clock, "is_over", lambda _clock, _seconds: next(answers))
+        first = learnrate.plan(task, budget="10min", out=tmp_path)
+    trials = sum(len(rung.trials) for rung in first.rungs)
+    assert "which was over after" in first.budget_reason
+    assert trials == 5  # three are made however long they take
+    again = learnrate.plan(task, budget="10min", out=tmp_path)
+    assert again.to_dict() == first.to_dict()
 
 
 def test_a_time_that_pays_for_nothing_is_refused():

@@ -119,8 +119,8 @@ def test_the_expected_regret_is_lowest_about_where_the_rate_is_chosen():
 def test_trials_that_hardly_differ_leave_the_rate_open_but_cost_little():
     flat = surface_for(depth=0.02, noise=0.01)
     steep = surface_for(depth=1.0, noise=0.01)
-    wide = flat.best(TOTAL).high / flat.best(TOTAL).low
-    assert wide > steep.best(TOTAL).high / steep.best(TOTAL).low
+    wide, narrow = flat.best(200), steep.best(200)
+    assert wide.high / wide.low > narrow.high / narrow.low
     assert flat.expected_regret(flat.least_regret()) < 0.1
 
 
@@ -172,7 +172,19 @@ def test_trials_that_have_hardly_begun_to_learn_say_little_of_a_long_run():
         trial_losses = surface_for(drift=0.4, horizons=(20, 200)).trial_losses
         return Surface(trial_losses, TOTAL, math.log(0.01), start).drift
 
-    assert drift(-2.9) < drift(0.0) < drift(math.inf)
+    assert drift(-2.9) < drift(0.0) == drift(math.inf)
+
+
+def test_where_overfitting_limits_the_best_rate_it_falls_as_fast_as_the_run_is_longer():
+    def best(overfitting):
+        trial_losses = surface_for(horizons=(200,)).trial_losses
+        surface = Surface(trial_losses, TOTAL, math.log(0.01), 0.0, overfitting)
+        return surface.best(200).best / surface.best(TOTAL).best
+
+    longer = TOTAL / 200
+    assert longer**0.1 < best(0.0) < longer**0.4
+    assert longer**0.9 < best(1.0) < longer**1.5
+    assert best(0.0) < best(0.5) < best(1.0)
 
 
 def test_a_run_longer_than_any_trial_is_expected_to_mind_the_rate_less():

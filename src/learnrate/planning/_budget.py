@@ -13,6 +13,7 @@ __all__ = ["Budget", "Pace"]
 DEFAULT_SHARE = 0.5
 DEFAULT_SECONDS = 60.0
 WHOLE_SWEEP = 40.0  # runs, which pay for a sweep of whole runs with several seeds
+_CLEARLY_LESS = 0.9
 _UNITS = {"s": 1.0, "min": 60.0, "h": 3600.0}
 _TIME = re.compile(r"\s*(\d+(?:\.\d*)?|\.\d+)\s*(s|min|h)\s*")
 
@@ -91,21 +92,28 @@ class Budget:
         by_time = math.floor(rounded * total_steps)
         return max(by_share, by_time)
 
-    def text(self, updates: int, total_steps: int) -> str:
-        """The budget in words, with what was decided.
+    def text(
+        self, updates: int, total_steps: int, spent: int | None = None, *, late: bool = False
+    ) -> str:
+        """The budget in words, with what was decided, and what was spent if it was clearly less.
 
         Args:
             updates: what it pays for.
             total_steps: the length of one run, in updates.
+            spent: the updates that were made; None if they are not known.
+            late: whether the time was over before they were made.
         """
         if self.seconds is None:
             return f"{self.share:.0%} of one run"
         time, runs = _time_text(self.seconds), updates / total_steps
         if self.share is not None and updates <= math.floor(self.share * total_steps):
             return f"{self.share:.0%} of one run, which takes longer than {time}"
-        if runs >= WHOLE_SWEEP:
-            return f"{time}, which pays for a sweep of whole runs"
-        return f"{time}, which pays for {runs:.2g} runs"
+        used = runs if spent is None else spent / total_steps
+        if late:
+            return f"{time}, which was over after {used:.2g} runs instead of {runs:.2g}"
+        pays = "a sweep of whole runs" if runs >= WHOLE_SWEEP else f"{runs:.2g} runs"
+        enough = f"; {used:.2g} runs were enough" if used < _CLEARLY_LESS * runs else ""
+        return f"{time}, which pays for {pays}{enough}"
 
 
 def _number(value: object) -> float | None:

@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from learnrate.planning._overfitting import probability_of_overfitting
 from learnrate.planning._rung_losses import mean_losses, repeat_noise, trial_losses
-from learnrate.planning._surface import DRIFT_PRIOR, LEAST_SLOPE, Surface
+from learnrate.planning._surface import LEAST_SLOPE, Surface
 from learnrate.planning._whole_runs import WholeRuns
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ _LAST_TRIALS = 3  # as long as the rest of the budget allows
 _FEWEST_RATES = 3  # that a fit of whole runs needs
 _CLOSEST = 4  # rates around the best one that get further seeds in whole runs
 _MAX_SEEDS = 5
+_CLEARLY = 2 * math.sqrt(2)  # standard deviations of a run: two of a difference
 _TOLD_APART = 0.002  # expected regret below which no further seed is asked for
 
 
@@ -71,8 +73,9 @@ class Ladder:
     Args:
         budget: how many updates all trials together may cost.
         total_steps: the length of the whole run, in updates.
-        expected_log_lr: the log of the best rate of the whole run, according to the range test.
+        expected_log_lr: the log of the best rate of trials, according to the range test.
         start: the log loss before training.
+        train_start: the log training loss before training; NaN if it is not known.
         pace: of training, if the budget is a time: a trial costs the time that it took, its
             validation included, and not only its updates.
         extension: the only rung whose trials are still asked for, and their length in updates; None
@@ -83,6 +86,7 @@ class Ladder:
     total_steps: int
     expected_log_lr: float
     start: float = math.inf
+    train_start: float = math.nan
     pace: Pace | None = None
     extension: tuple[int, int] | None = None
 
@@ -109,6 +113,10 @@ class Ladder:
         """
         return updates if self.pace is None else max(1, round(seconds / self.pace.update))
 
+    def seconds(self, steps: int, trials: Sequence[LadderTrial]) -> float:
+        """How long a further trial is expected to take; 0 if the budget is not a time."""
+        return 0.0 if self.pace is None else self._expected_cost(steps, trials) * self.pace.update
+
     def _expected_cost(self, steps: int, trials: Sequence[LadderTrial]) -> int:
         """What a further trial is expected to take of the budget, at the speed of those so far."""
         if self.pace is None:
@@ -121,7 +129,8 @@ class Ladder:
     def surface(self, trials: Sequence[LadderTrial]) -> Surface:
         """The posterior over the best rate of the whole run, given the trials."""
         losses = trial_losses(trials)
-        return _surface(losses, self.total_steps, self.expected_log_lr, self.start)
+        overfitting = probability_of_overfitting(trials, self.start, self.train_start)
+        return _surface(losses, self.total_steps, self.expected_log_lr, self.start, overfitting)
 
     def whole_runs(self, trials: Sequence[LadderTrial]) -> WholeRuns | None:
         """The fit of whole runs; None if fewer than three rates were tried at full length."""
@@ -129,7 +138,13 @@ class Ladder:
         losses = trial_losses(whole)
         if len(losses) < _FEWEST_RATES or not any(math.isfinite(x.log_loss) for x in losses):
             return None
-        return WholeRuns(losses, repeat_noise(whole, self.surface(trials).noise))
+        return WholeRuns(losses, repeat_noise(whole, self._usual_noise(trials)))
+
+    def _usual_noise(self, trials: Sequence[LadderTrial]) -> float:
+        """The noise of a trial according to shorter trials, or to all if there are none."""
+        shorter = [trial for trial in trials if trial.steps < self.total_steps]
+        learned = any(math.isfinite(trial.log_loss) for trial in shorter)
+        return self.surface(shorter if learned else trials).noise
 
     def bracketed(self, rung: int, trials: Sequence[LadderTrial]) -> bool:
         """Whether the best rate of a rung has a worse one on both sides, or one that diverged."""
@@ -190,7 +205,7 @@ class Ladder:
         if not losses:
             centre = self._centre(steps, [trial for trial in trials if trial.rung < rung])
             log_lr, reason = centre - _SPACING / 2, "it is just below the best rate expected here"
-        elif (climbed := _climbed(losses)) is not None:
+        elif (climbed := _climbed(losses, self._margin(steps, trials))) is not None:
             log_lr, reason = climbed
         elif rung == 0 or not math.isfinite(min(losses.values())):
             return None
@@ -200,11 +215,22 @@ class Ladder:
             return self._repeated(rung, steps, trials)
         return Proposal(rung, steps, log_lr, 0, reason)
 
+    def _margin(self, steps: int, trials: Sequence[LadderTrial]) -> float:
+        """How much higher than the best a rate of whole runs must end to enclose it; else 0.
+
+        In a whole run a rise within the noise may be a local one.
+        """
+        whole = [trial for trial in trials if trial.steps == steps]
+        losses = mean_losses(whole)
+        if steps < self.total_steps or not math.isfinite(min(losses.values())):
+            return 0.0
+        return _CLEARLY * repeat_noise(whole, self._usual_noise(trials))
+
     def _centre(self, steps: int, shorter: Sequence[LadderTrial]) -> float:
         """The log of the best rate expected at a length, from the trials of shorter ones."""
         lowest = min((trial.log_loss for trial in shorter), default=math.inf)
         if self.start - lowest < LEAST_SLOPE:  # nothing was learned
-            return self.expected_log_lr + DRIFT_PRIOR[0] * math.log(steps / self.total_steps)
+            return self.expected_log_lr
         return self.surface(shorter).log_best(steps)[0]
 
     def _repeated(self, rung: int, steps: int, trials: Sequence[LadderTrial]) -> Proposal | None:
@@ -221,11 +247,12 @@ class Ladder:
         return Proposal(rung, steps, log_lr, counts[log_lr], reason)
 
 
-def _climbed(losses: dict[float, float]) -> tuple[float, str] | None:
+def _climbed(losses: dict[float, float], margin: float = 0.0) -> tuple[float, str] | None:
     """The next log rate on the way to a bracket, and why; None once there is one.
 
     Args:
         losses: the log loss at each log rate tried.
+        margin: how much higher than the best one a rate on each side must end.
 
     Examples:
         >>> _climbed({0.0: 1.0, 1.0: 0.5})[1], _climbed({0.0: 1.0, 1.0: 0.5, 2.0: math.inf})
@@ -240,7 +267,20 @@ def _climbed(losses: dict[float, float]) -> tuple[float, str] | None:
         return best + _SPACING, "it is just above the best rate expected here"
     if best == lowest:
         return lowest - _SPACING, "the lowest rate tried was the best"
-    return (highest + _SPACING, "the highest rate tried was the best") if best == highest else None
+    if best == highest:
+        return highest + _SPACING, "the highest rate tried was the best"
+    return _enclosed(losses, margin)
+
+
+def _enclosed(losses: dict[float, float], margin: float) -> tuple[float, str] | None:
+    """The log rate beyond a side on which none ends clearly higher, and why; None if both have one."""
+    best = _lowest(losses)
+    clearly_worse = [rate for rate in losses if losses[rate] > losses[best] + margin]
+    if all(rate < best for rate in clearly_worse):
+        return max(losses) + _SPACING, "no higher rate ended clearly higher"
+    if all(rate > best for rate in clearly_worse):
+        return min(losses) - _SPACING, "no lower rate ended clearly higher"
+    return None
 
 
 def _halved(losses: dict[float, float], *, fine: bool) -> float | None:
@@ -277,7 +317,11 @@ def _lowest(losses: dict[float, float]) -> float:
 
 @lru_cache(maxsize=8)
 def _surface(
-    losses: tuple[TrialLoss, ...], total_steps: int, expected_log_lr: float, start: float
+    losses: tuple[TrialLoss, ...],
+    total_steps: int,
+    expected_log_lr: float,
+    start: float,
+    overfitting: float,
 ) -> Surface:
     """The same posterior object for the several questions asked between two trials."""
-    return Surface(losses, total_steps, expected_log_lr, start)
+    return Surface(losses, total_steps, expected_log_lr, start, overfitting)

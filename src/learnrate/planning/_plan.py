@@ -38,6 +38,7 @@ __all__ = ["JOURNAL_NAME", "plan", "replan"]
 JOURNAL_NAME = "plan.trials.jsonl"
 SHAPE = "warmup(5%) >> linear()"
 _LOWEST_WITHIN = 1e3  # the lowest loss this factor below the last rate, or lower, is noise
+_FAR_ABOVE = 3.0  # times the losses before training
 _BEST_BELOW = 30.0  # the best rate lies this factor below the middle of lowest and last rate
 
 
@@ -115,6 +116,7 @@ def plan(
             total_steps=total_steps,
             expected_log_lr=_expected_log_lr(range_test),
             start=scale.log_loss(scale.start if start is None else start),
+            train_start=scale.log_loss(_loss_before_training(range_test)),
             pace=pace,
         )
         trials = trainer.climb(ladder, [], scale, seed)
@@ -125,7 +127,7 @@ def plan(
         plan = replace(
             plan,
             budget=min(WHOLE_SWEEP, updates / total_steps),
-            budget_reason=allowed.text(updates, total_steps),
+            budget_reason=allowed.text(updates, total_steps, trainer.spent, late=trainer.late),
         )
         return _with_best_shape(plan, trainer, ladder, trials, scale) if compare_shapes else plan
 
@@ -202,11 +204,28 @@ def _refuse_too_few(updates: int, budget: Budget, total_steps: int) -> None:
 
 
 def _expected_log_lr(range_test: RangeTest) -> float:
-    """The log of the best rate of the whole run, according to the range test."""
+    """The log of the best rate of trials of about an eighth of a run, according to the range test.
+
+    A loss far above those before training ends the range that counts, even if later ones are lower.
+    """
     tried = range_test.lr[: len(range_test.mean)]
-    near = tried >= tried[-1] / _LOWEST_WITHIN
-    lowest = float(tried[near][int(np.argmin(range_test.mean[near]))])
-    return math.log(math.sqrt(lowest * tried[-1]) / _BEST_BELOW)
+    losses = range_test.loss[0][: len(tried)]
+    high = losses > _FAR_ABOVE * np.max(np.abs(losses[: _before_training(range_test)]))
+    end = int(np.argmax(high)) + 1 if high.any() else len(tried)
+    last = tried[end - 1]
+    near = tried[:end] >= last / _LOWEST_WITHIN
+    lowest = float(tried[:end][near][int(np.argmin(range_test.mean[:end][near]))])
+    return math.log(math.sqrt(lowest * last) / _BEST_BELOW)
+
+
+def _loss_before_training(range_test: RangeTest) -> float:
+    """The mean training loss of the first quarter of a range test, at rates too low to matter."""
+    return float(np.mean(range_test.loss[0][: _before_training(range_test)]))
+
+
+def _before_training(range_test: RangeTest) -> int:
+    """How many of the first rates of a range test are too low to matter."""
+    return max(1, len(range_test.mean) // 4)
 
 
 def _planned(

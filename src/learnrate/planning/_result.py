@@ -44,6 +44,8 @@ class RungTrial:
         status: `finished` or `diverged`.
         updates: how many were made.
         reason: why it was asked for; empty in plans of older versions.
+        train: the mean training loss of its last tenth; None if it did not finish, and in plans of
+            older versions.
     """
 
     lr: float
@@ -52,6 +54,7 @@ class RungTrial:
     status: str
     updates: int
     reason: str = ""
+    train: float | None = None
 
 
 @dataclass(frozen=True)
@@ -170,8 +173,9 @@ class Plan:
             if not document[name]:
                 del document[name]
         for trial in trials:
-            if not trial["reason"]:
-                del trial["reason"]
+            for name in ("reason", "train"):
+                if not trial[name]:
+                    del trial[name]
         return {"format": _FORMAT, "format_version": _VERSION, **document, "trials": trials}
 
     def write(self, path: str | Path) -> None:

@@ -31,6 +31,7 @@ class LadderTrial:
         log_loss: its final loss on the task's scale; infinite if it diverged.
         cost: what it took of the budget, in updates.
         record: what the plan keeps of it.
+        log_train: its training loss at the end on the task's scale; NaN if it is not known.
     """
 
     rung: int
@@ -40,6 +41,7 @@ class LadderTrial:
     log_loss: float
     cost: int
     record: RungTrial
+    log_train: float = math.nan
 
 
 def trial_losses(trials: Sequence[LadderTrial]) -> tuple[TrialLoss, ...]:

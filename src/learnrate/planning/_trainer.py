@@ -30,6 +30,8 @@ from learnrate.trials import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from learnrate._progress import ProgressBar
     from learnrate.planning._ladder import Ladder, Proposal
     from learnrate.planning._loss_scale import LossScale
@@ -42,7 +44,28 @@ _RANGE = (1e-7, 1e3)
 _RANGE_TEST_SHARE = 0.08  # of the budget
 RANGE_TEST_STEPS = (11, 100)  # at least and at most
 _FASTEST = 1e-7  # seconds of an update, at least
+_FEWEST_TRIALS = 3  # however long they take
 _USUAL_LEAST = 20  # updates of a range test, if they are at most a quarter of the budget
+
+
+@dataclass
+class Clock:
+    """The time that a plan may take.
+
+    Args:
+        seconds: that it may take in all.
+        begin: when it began.
+        kept: the seconds that its trials in the journal took before.
+    """
+
+    seconds: float
+    begin: float
+    kept: float = 0.0
+
+    def is_over(self, expected: float) -> bool:
+        """Whether something that takes `expected` seconds would end too late."""
+        elapsed = self.kept + time.perf_counter() - self.begin
+        return bool(ranks().from_first(elapsed + expected > self.seconds))
 
 
 @dataclass
@@ -57,6 +80,7 @@ class PlanTrainer:
         bar: shows what is being trained.
         shape: the schedule of the whole run, bound to its length, with peak 1.
         spent: the updates made so far.
+        late: whether the time of the budget was over before what it should pay for was made.
     """
 
     task: Task
@@ -64,6 +88,9 @@ class PlanTrainer:
     bar: ProgressBar
     shape: Schedule
     spent: int = 0
+    late: bool = field(default=False, init=False)
+    _clock: Clock | None = field(default=None, init=False)
+    _begin: float = field(default_factory=time.perf_counter, init=False)
     _update_seconds: float = field(default=0.0, init=False)
     _validation_seconds: float = field(default=0.0, init=False)
 
@@ -137,6 +164,7 @@ class PlanTrainer:
         updates = int(record["updates"])
         if updates <= by_share:
             return updates, None
+        self._clock = Clock(budget.seconds, self._begin)
         return updates, Pace(float(record["update_seconds"]), float(record["validation_seconds"]))
 
     def climb(
@@ -152,6 +180,9 @@ class PlanTrainer:
         """
         trials = list(trials)
         while (proposal := ladder.next(trials)) is not None:
+            if ladder.extension is None and self._is_over(ladder, proposal.steps, trials, seed):
+                self.late = True
+                break
             record, seconds = self.trial(proposal, seed)
             trials.append(
                 LadderTrial(
@@ -162,9 +193,24 @@ class PlanTrainer:
                     log_loss=scale.log_loss(record.loss),
                     cost=ladder.cost(record.updates, seconds),
                     record=record,
+                    log_train=math.nan if record.train is None else scale.log_loss(record.train),
                 )
             )
         return trials
+
+    def _is_over(
+        self, ladder: Ladder, steps: int, trials: Sequence[LadderTrial], seed: int
+    ) -> bool:
+        """Whether the time is over. Where it was is kept, so that a plan made again ends there."""
+        if self._clock is None or len(trials) < _FEWEST_TRIALS:
+            return False
+        measurement = f"end after {self._clock.seconds:g} s"
+        if self.journal.get(measurement, len(trials), seed) is not None:
+            return True
+        is_over = self._clock.is_over(ladder.seconds(steps, trials))
+        if is_over:
+            self.journal.add(measurement, len(trials), seed, {"trials": len(trials)})
+        return is_over
 
     def trial(self, proposal: Proposal, seed: int) -> tuple[RungTrial, float]:
         """Train one proposed trial; returns how many seconds it took, too."""
@@ -179,6 +225,7 @@ class PlanTrainer:
             status=str(curve.status),
             updates=curve.steps,
             reason=proposal.reason,
+            train=_last_tenth(curve),
         )
         return record, curve.seconds
 
@@ -210,6 +257,8 @@ class PlanTrainer:
         if curve is None:
             curve = self._run(trial, peak)
             self.journal.add_curve(trial, curve)
+        elif self._clock is not None:
+            self._clock.kept += curve.seconds
         self.spent += curve.steps
         return curve
 
@@ -224,6 +273,13 @@ class PlanTrainer:
         if curve.status is Status.FAILED:
             raise TaskError(f"the trial at rate {peak:.3g}, seed {trial.seed}: {curve.error}")
         return curve
+
+
+def _last_tenth(curve: Curve) -> float | None:
+    """The mean training loss of the last tenth of a trial; None if it did not finish."""
+    if curve.status is not Status.FINISHED:
+        return None
+    return number_or_none(float(np.mean(curve.loss[-max(1, curve.steps // 10) :])))
 
 
 def _trial_seed(seed: int, steps: int, repeat: int = 0) -> int:

@@ -20,6 +20,7 @@ __all__ = ["judge"]
 _COSTLY_REGRET = 0.02
 _MIN_LONGEST = 16  # updates
 _MAX_EXTRAPOLATION = 12.0  # the whole run over the longest trial
+_LIKELY = 0.5  # probability
 _LEAST_LEARNED = 2 / 3  # of what the whole run is expected to learn
 
 
@@ -55,9 +56,16 @@ def _whole_runs(rung: Rung) -> str:
 def _extrapolation(rungs: Sequence[Rung], decision: PeakDecision) -> str:
     total_steps = decision.ladder.total_steps
     best_rates = ", ".join(f"{rung.best:.2g} at {rung.steps:,} updates" for rung in rungs)
+    surface = decision.surface
+    because = (
+        ", because higher rates lower the training loss further, and not the validation loss"
+        if surface.overfitting > _LIKELY
+        else ""
+    )
     return (
-        f"The best rate was {best_rates}. It moves as horizon^{decision.surface.drift:.2f}, which "
-        f"gives {decision.best(total_steps).best:.2g} for {total_steps:,} updates."
+        f"The best rate was {best_rates}. From {rungs[-1].steps:,} updates on it is expected to "
+        f"change as horizon^{surface.drift:.2f}{because}. That gives "
+        f"{decision.best(total_steps).best:.2g} for {total_steps:,} updates."
     )
 
 

@@ -19,6 +19,7 @@ _HIGHEST = 0.3  # log loss above the lowest, beyond which a rate lies on a cliff
 _MISFIT = 0.3  # of a parabola, as a share of the log loss above the lowest
 _DRAWS = 400
 _QUANTILES = (0.1, 0.5, 0.9)
+_TENTH = 1.2816  # the standard normal is above this in one case of ten
 _FLAT = 0.001  # log losses this close are not told apart
 _RESOLVED = 1 / 2  # of the gap beside the best rate, which the interval has at least on each side
 _BETWEEN = 0.1  # how far the parabola may be off, as a share of how much higher the neighbours end
@@ -88,7 +89,24 @@ class WholeRuns:
         resolved = _RESOLVED * self._gap
         lower = math.hypot(median - low, flat, resolved)
         higher = math.hypot(high - median, flat, resolved)
-        return float(median - lower), float(median), float(median + higher)
+        lowest, highest = self._not_clearly_worse
+        return (
+            float(min(median - lower, lowest)),
+            float(median),
+            float(max(median + higher, highest)),
+        )
+
+    @property
+    def _not_clearly_worse(self) -> tuple[float, float]:
+        """The ends of the log rates whose mean is above the lowest one by chance in one case of ten."""
+        best = min(self.losses, key=lambda loss: loss.log_loss)
+        close = [
+            loss.log_lr
+            for loss in self.losses
+            if loss.log_loss - best.log_loss
+            <= _TENTH * self.noise * math.sqrt(1 / loss.count + 1 / best.count)
+        ]
+        return min(close), max(close)
 
     @property
     def _gap(self) -> float:

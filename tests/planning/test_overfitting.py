@@ -1,0 +1,74 @@
+"""How likely overfitting limits the best rate, from training and validation losses of trials."""
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from learnrate.planning._overfitting import probability_of_overfitting
+from learnrate.planning._result import RungTrial
+from learnrate.planning._rung_losses import LadderTrial
+
+HALF_DECADE = 0.5 * math.log(10)
+
+
+def trials_of(log_losses, log_trains, steps=100):
+    """Trials half a decade apart, with their log losses."""
+    return [
+        LadderTrial(
+            rung=0,
+            steps=steps,
+            log_lr=place * HALF_DECADE,
+            repeat=0,
+            log_loss=log_loss,
+            cost=steps,
+            record=RungTrial(1.0, 0, 1.0, "finished", steps),
+            log_train=log_train,
+        )
+        for place, (log_loss, log_train) in enumerate(zip(log_losses, log_trains, strict=True))
+    ]
+
+
+def test_losses_that_rise_together_are_no_overfitting():
+    trials = trials_of([-0.5, -1.0, -0.2], [-0.5, -1.0, -0.2])
+    assert probability_of_overfitting(trials, 0.0, 0.0) < 0.02
+
+
+def test_a_training_loss_that_falls_on_where_the_validation_loss_rises_is_overfitting():
+    trials = trials_of([-0.5, -1.0, -0.9], [-0.5, -1.0, -3.0])
+    assert probability_of_overfitting(trials, 0.0, 0.0) > 0.8
+
+
+def test_a_fall_that_the_validation_loss_does_not_share_is_overfitting():
+    trials = trials_of([-0.1, -0.4, 0.2], [-0.5, -1.0, -0.2])
+    assert probability_of_overfitting(trials, 0.0, 0.0) > 0.9
+
+
+def test_only_the_longest_trials_count():
+    short = trials_of([-0.5, -1.0, -0.9], [-0.5, -1.0, -3.0], steps=20)
+    long = trials_of([-0.5, -1.0, -0.2], [-0.5, -1.0, -0.2], steps=100)
+    assert probability_of_overfitting([*short, *long], 0.0, 0.0) < 0.02
+
+
+@pytest.mark.parametrize("unknown", [math.nan, math.inf])
+def test_without_training_losses_nothing_is_said(unknown):
+    trials = trials_of([-0.1, -0.4, 0.2], [-0.5, -1.0, -0.2])
+    assert probability_of_overfitting(trials, 0.0, unknown) == 0.0
+    assert probability_of_overfitting(trials_of([-1.0], [unknown]), 0.0, 0.0) == 0.0
+    assert probability_of_overfitting([], 0.0, 0.0) == 0.0
+
+
+losses = st.lists(st.floats(-3, 1), min_size=3, max_size=3)
+
+
+@given(log_losses=losses, log_trains=losses, units=st.floats(-9, 9), train_units=st.floats(-9, 9))
+def test_the_units_of_a_loss_do_not_matter(log_losses, log_trains, units, train_units):
+    before = probability_of_overfitting(trials_of(log_losses, log_trains), 0.0, 0.0)
+    scaled = trials_of(
+        [loss + units for loss in log_losses], [loss + train_units for loss in log_trains]
+    )
+    assert 0.0 <= before <= 1.0
+    assert probability_of_overfitting(scaled, units, train_units) == pytest.approx(
+        before, abs=1e-6
+    )
