@@ -32,8 +32,8 @@ def test_the_shell_command_can_be_given(plan):
 
 def test_the_drift_is_said_for_each_doubling_of_the_horizon(plan):
     assert (
-        "The best rate moves as horizon^-0.21: each doubling of the length of training "
-        "multiplies it by 0.86."
+        "Beyond the longest trials, the best rate is expected to change as horizon^-0.21: each "
+        "doubling of the length of training multiplies it by 0.86."
     ) in words_of(plan_page(plan))
     rising = dataclasses.replace(plan, drift=0.5)
     assert "horizon^0.50: each doubling of the length of training multiplies it by 1.41." in (

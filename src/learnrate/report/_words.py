@@ -109,11 +109,12 @@ def about_drift(plan: Plan) -> str:
     """How the best rate depends on the horizon, and how far the plan extrapolates."""
     doubling = 2.0**plan.drift
     if abs(plan.drift) < 0.02:
-        moves = "The best rate hardly moves with the length of training."
+        moves = "Beyond the longest trials, the best rate is expected to stay the same."
     else:
         moves = (
-            f"The best rate moves as horizon^{plan.drift:.2f}: each doubling of the length of "
-            f"training multiplies it by {doubling:.2f}."
+            "Beyond the longest trials, the best rate is expected to change as "
+            f"horizon^{plan.drift:.2f}: each doubling of the length of training multiplies it by "
+            f"{doubling:.2f}."
         )
     factor = plan.total_steps / plan.rungs[-1].steps
     if factor == 1:
