@@ -55,16 +55,16 @@ class Clock:
     Args:
         seconds: that it may take in all.
         begin: when it began.
-        kept: the seconds that its trials in the journal took before.
+        seconds_before: of its trials that the journal had already.
     """
 
     seconds: float
     begin: float
-    kept: float = 0.0
+    seconds_before: float = 0.0
 
     def is_over(self, expected: float) -> bool:
         """Whether something that takes `expected` seconds would end too late."""
-        elapsed = self.kept + time.perf_counter() - self.begin
+        elapsed = self.seconds_before + time.perf_counter() - self.begin
         return bool(ranks().from_first(elapsed + expected > self.seconds))
 
 
@@ -258,7 +258,7 @@ class PlanTrainer:
             curve = self._run(trial, peak)
             self.journal.add_curve(trial, curve)
         elif self._clock is not None:
-            self._clock.kept += curve.seconds
+            self._clock.seconds_before += curve.seconds
         self.spent += curve.steps
         return curve
 
