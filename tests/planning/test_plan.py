@@ -12,7 +12,7 @@ from torch import nn
 import learnrate
 from learnrate import ArgumentError, ScheduleError, Task, TaskError
 from learnrate.planning import JOURNAL_NAME
-from learnrate.planning._trainer import Clock
+from learnrate.planning._trainer import PlanClock
 from learnrate.testing import quadratic_task
 from learnrate.trials import run_trial
 from processes import started, wait_until
@@ -356,7 +356,7 @@ def test_a_plan_ends_when_its_time_is_over_and_again_there_when_it_is_made_again
     task = quadratic_task(total_steps=60)
     answers = iter([False, False, True])
     with monkeypatch.context() as patch:
-        patch.setattr(Clock, "is_over", lambda _clock, _seconds: next(answers))
+        patch.setattr(PlanClock, "is_over", lambda _clock, _seconds: next(answers))
         first = learnrate.plan(task, budget="10min", out=tmp_path)
     trials = sum(len(rung.trials) for rung in first.rungs)
     assert "which was over after" in first.budget_reason

@@ -49,7 +49,7 @@ _USUAL_LEAST = 20  # updates of a range test, if they are at most a quarter of t
 
 
 @dataclass
-class Clock:
+class PlanClock:
     """The time that a plan may take.
 
     Args:
@@ -89,7 +89,7 @@ class PlanTrainer:
     shape: Schedule
     spent: int = 0
     late: bool = field(default=False, init=False)
-    _clock: Clock | None = field(default=None, init=False)
+    _clock: PlanClock | None = field(default=None, init=False)
     _begin: float = field(default_factory=time.perf_counter, init=False)
     _update_seconds: float = field(default=0.0, init=False)
     _validation_seconds: float = field(default=0.0, init=False)
@@ -164,7 +164,7 @@ class PlanTrainer:
         updates = int(record["updates"])
         if updates <= by_share:
             return updates, None
-        self._clock = Clock(budget.seconds, self._begin)
+        self._clock = PlanClock(budget.seconds, self._begin)
         return updates, Pace(float(record["update_seconds"]), float(record["validation_seconds"]))
 
     def climb(
