@@ -97,7 +97,7 @@ class UpdateMeter:
         Returns:
             Three values; None if one is not known.
         """
-        measured = _combined(list(self._norms.values()))
+        measured = _combined(list(self._norms.values())) if self._norms else None
         self._norms.clear()
         norm = measured if gradient_norm is None else gradient_norm
         if clipped is None and norm is not None and self._clip_norm is not None:

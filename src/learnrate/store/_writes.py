@@ -9,7 +9,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import bindparam, delete, func, insert, select, update
 
 from learnrate._errors import ArgumentError, ScheduleError
 from learnrate._files import number_or_none
@@ -44,6 +44,13 @@ __all__ = [
 ]
 
 _BULK = 8192  # rows of one block if a whole run is written at once
+
+# Statements that a live run executes at every write; to build them each time costs more.
+_DELETE_BLOCK = delete(points).where(
+    *(points.c[name] == bindparam(f"this_{name}") for name in ("run", "attempt", "first"))
+)
+_INSERT_BLOCK = insert(points)
+_UPDATE_RUN = update(runs).where(runs.c.id == bindparam("this_run"))
 
 
 def run_fields(
@@ -173,15 +180,10 @@ def put_block(connection: Connection, run: str, attempt: int, rows: Rows) -> Non
     """
     step, columns = rows
     first, (names, data) = int(step[0]), pack(step, columns)
+    key = {"run": run, "attempt": attempt, "first": first}
+    connection.execute(_DELETE_BLOCK, {f"this_{name}": value for name, value in key.items()})
     connection.execute(
-        delete(points).where(
-            points.c.run == run, points.c.attempt == attempt, points.c.first == first
-        )
-    )
-    connection.execute(
-        insert(points).values(
-            run=run, attempt=attempt, first=first, last=int(step[-1]), columns=names, data=data
-        )
+        _INSERT_BLOCK, key | {"last": int(step[-1]), "columns": names, "data": data}
     )
 
 
@@ -223,7 +225,7 @@ def update_run(connection: Connection, run: str, values: Mapping[str, Any]) -> b
         values: the new values, by the names of columns of the table of runs.
     """
     fields = {**values, "updated": time.time()}
-    result = connection.execute(update(runs).where(runs.c.id == run).values(fields))
+    result = connection.execute(_UPDATE_RUN, {"this_run": run, **fields})
     return result.rowcount == 1
 
 

@@ -7,6 +7,7 @@ its curvature and the rounding explain.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
@@ -99,7 +100,11 @@ class RateCourse:
         value = self.rate.value
         sampled = value[:: max(1, value.size // _SAMPLED)]
         decimals, digits = 0, 1
-        for number in sampled[sampled > 0].tolist():
+        positive = sampled[sampled > 0]
+        exact = _PRECISION * float(positive.min(initial=math.inf))
+        for number in positive.tolist():
+            if 0.5 * 10.0 ** (1 - digits) <= _PRECISION and 0.5 * 10.0**-decimals <= exact:
+                break  # further digits would not count beside the precision
             mantissa, _, exponent = f"{number!r}".partition("e")
             whole, _, fraction = mantissa.partition(".")
             fraction = fraction.rstrip("0")

@@ -81,8 +81,17 @@ def neighbour_std(values: np.ndarray, *, around: float = 0.0) -> float:
         around: the difference of neighbours that the course itself makes.
     """
     deviations = np.abs(np.diff(values) - around)
-    middle, upper = np.quantile(deviations, (0.5, 0.9))
-    return float((_NORMAL * middle or upper / _NORMAL_90) / math.sqrt(2.0))
+    middle, upper = _quantile(deviations, 0.5), _quantile(deviations, 0.9)
+    return (_NORMAL * middle or upper / _NORMAL_90) / math.sqrt(2.0)
+
+
+def _quantile(values: np.ndarray, share: float) -> float:
+    """As `np.quantile`, at a third of its cost for few values."""
+    place = share * (values.size - 1)
+    low = int(place)
+    ordered = np.partition(values, (low, min(low + 1, values.size - 1)))
+    left, right = float(ordered[low]), float(ordered[min(low + 1, values.size - 1)])
+    return left + (place - low) * (right - left) if right > left else left
 
 
 def tail_std(values: np.ndarray) -> float:
@@ -94,7 +103,7 @@ def tail_std(values: np.ndarray) -> float:
     Args:
         values: at least two.
     """
-    upper = float(np.quantile(np.abs(np.diff(values)), 0.9))
+    upper = _quantile(np.abs(np.diff(values)), 0.9)
     return max(neighbour_std(values), upper / _NORMAL_90 / math.sqrt(2.0))
 
 
