@@ -264,7 +264,11 @@ def test_pixels_from_0_to_255_that_a_linear_layer_takes_are_found(tmp_path):
     assert trained(tmp_path, normalised, prepare=pixels) == {}
 
 
-@pytest.mark.parametrize("make", [adam, sgd])
+def adagrad(parameters):
+    return torch.optim.Adagrad(parameters, lr=3e-3)
+
+
+@pytest.mark.parametrize("make", [adam, sgd, adagrad])
 def test_a_state_that_a_resume_lost_is_found(tmp_path, make):
     (finding,) = trained(tmp_path, make=make, resume=100).values()
     assert (finding.code, finding.step) == ("LR505", 100)

@@ -78,20 +78,21 @@ class StateMeter:
         trained = [p for group in optimizer.param_groups for p in group["params"]]
         trained = [parameter for parameter in trained if parameter.grad is not None]
         self._trained = len(trained)
-        self._empty = [parameter for parameter in trained if not _tensors(optimizer, parameter)]
+        self._empty = [parameter for parameter in trained if not _has_state(optimizer, parameter)]
 
     def after(self, optimizer: Optimizer) -> Mapping[str, float]:
         """Right after it: the share of the tensors whose state was empty and is not any more."""
-        filled = [parameter for parameter in self._empty if _tensors(optimizer, parameter)]
+        filled = [parameter for parameter in self._empty if _has_state(optimizer, parameter)]
         keeps_state = len(self._empty) < self._trained or bool(filled)
         self._empty = []
         return {"empty_state": len(filled) / self._trained} if keeps_state else {}
 
 
-def _tensors(optimizer: Optimizer, parameter: torch.Tensor) -> list[Any]:
-    """The tensors in the state of a parameter; none if it has no state yet."""
-    state = optimizer.state.get(parameter) or {}
-    return [entry for entry in state.values() if isinstance(entry, torch.Tensor)]
+def _has_state(optimizer: Optimizer, parameter: torch.Tensor) -> bool:
+    """Whether the state of a parameter has tensors of an update; Adagrad makes them before the first."""
+    state: dict[str, Any] = optimizer.state.get(parameter) or {}
+    has_tensors = any(isinstance(entry, torch.Tensor) for entry in state.values())
+    return has_tensors and float(state.get("step", 1)) > 0.0
 
 
 def _is_decoupled(optimizer: Optimizer) -> bool | None:

@@ -25,7 +25,14 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection, Row
 
-__all__ = ["edit_of", "finding_of", "measured_facts", "points_in", "run_of"]
+__all__ = [
+    "edit_of",
+    "finding_of",
+    "measured_facts",
+    "points_in",
+    "rows_with_a_value",
+    "run_of",
+]
 
 _MEASURED = (*PATH_COLUMNS, *INSPECTION_COLUMNS)
 
@@ -114,6 +121,18 @@ def measured_facts(columns: Mapping[str, np.ndarray], step: np.ndarray) -> dict[
         facts["classes"] = int(classes[~np.isnan(classes)][0])
     facts |= {name: _pairs(step, columns[name]) for name in _MEASURED if name in columns}
     return facts
+
+
+def rows_with_a_value(columns: Mapping[str, np.ndarray], rows: int) -> np.ndarray:
+    """Which rows have a value in some column; all of them if there are no columns.
+
+    Args:
+        columns: by name.
+        rows: in each column.
+    """
+    if not columns:
+        return np.ones(rows, dtype=bool)
+    return ~np.all([np.isnan(column) for column in columns.values()], axis=0)
 
 
 def _pairs(step: np.ndarray, column: np.ndarray) -> list[list[float]]:

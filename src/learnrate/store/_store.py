@@ -33,7 +33,14 @@ from learnrate.store._records import (
     new_id,
 )
 from learnrate.store._resolve import resolve_run
-from learnrate.store._rows import edit_of, finding_of, measured_facts, points_in, run_of
+from learnrate.store._rows import (
+    edit_of,
+    finding_of,
+    measured_facts,
+    points_in,
+    rows_with_a_value,
+    run_of,
+)
 from learnrate.store._tables import attempts, edits, findings, runs, snapshots
 from learnrate.watch import COLUMNS, Observations
 
@@ -273,14 +280,17 @@ class Store:
         If groups do not keep their ratio, `lr` is the highest rate of all groups. The
         measurements of a sharpness probe are in `facts["sharpness"]`, as pairs of a step and an
         eigenvalue, and in `facts["edge_ratio"]`; those of the path of the weights and of inspections are in
-        the facts of `learnrate.watch.PATH_COLUMNS` and `learnrate.watch.INSPECTION_COLUMNS`.
+        the facts of `learnrate.watch.PATH_COLUMNS` and `learnrate.watch.INSPECTION_COLUMNS`. An update
+        of which nothing else was recorded has no row.
         """
         points, stored_run = self.points(run), self.run(run)
         columns = points.columns
+        known = {name: column for name, column in columns.items() if name in COLUMNS}
+        rows = rows_with_a_value(known, points.step.size)
         return Observations(
             run=run,
-            step=points.step,
-            columns={name: column for name, column in columns.items() if name in COLUMNS},
+            step=points.step[rows],
+            columns={name: column[rows] for name, column in known.items()},
             total_steps=stored_run.total_steps,
             schedule=stored_run.schedule,
             facts={**stored_run.facts, **measured_facts(columns, points.step)},
