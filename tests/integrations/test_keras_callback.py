@@ -1,10 +1,14 @@
 """What KerasCallback counts as a step and records as a rate; its edits, and runs it continues."""
 
+import os
+import sys
+
 import numpy as np
 import pytest
 
 import learnrate
 from learnrate import ArgumentError
+from processes import finished
 
 pytest.importorskip("torch")
 keras = pytest.importorskip("keras")
@@ -121,6 +125,48 @@ def test_edits_change_the_rates_and_are_answered(tmp_path):
         model.optimizer.learning_rate = rate
         model.train_on_batch(X[rows], Y[rows])
     np.testing.assert_allclose(steered, model.get_weights()[0], rtol=1e-5)
+
+
+ON_JAX = """
+import sys, keras, numpy as np, learnrate
+from learnrate.integrations.attach_keras import KerasCallback
+
+x = np.random.default_rng(0).normal(size=(32, 3)).astype("float32")
+y = x.sum(1, keepdims=True)
+
+def make_model():
+    keras.utils.set_random_seed(0)
+    model = keras.Sequential([keras.layers.Input((3,)), keras.layers.Dense(1)])
+    model.compile(keras.optimizers.SGD(0.5, momentum=0.9), "mse")
+    return model
+
+class Steerer(keras.callbacks.Callback):
+    updates = 0
+    def on_train_batch_end(self, batch, logs=None):
+        self.updates += 1
+        if self.updates == 5:
+            callback.steer("scale 0.5")
+
+steered = make_model()
+callback = KerasCallback("3e-2 * warmup(25%) >> cosine(floor=0.1)", store=sys.argv[1])
+steered.fit(x, y, batch_size=8, epochs=3, shuffle=False, verbose=0, callbacks=[callback, Steerer()])
+rates = learnrate.Store(sys.argv[1]).observations(callback.recorder.run).column("lr")
+planned = learnrate.schedule("3e-2 * warmup(25%) >> cosine(floor=0.1)").over(12).table()
+np.testing.assert_allclose(rates, planned * np.where(np.arange(12) >= 5, 0.5, 1.0))
+model = make_model()
+for step, rate in enumerate(rates):
+    rows = slice(8 * (step % 4), 8 * (step % 4) + 8)
+    model.optimizer.learning_rate = float(rate)
+    model.train_on_batch(x[rows], y[rows])
+np.testing.assert_allclose(steered.get_weights()[0], model.get_weights()[0], rtol=1e-5)
+"""
+
+
+def test_a_step_that_jax_has_compiled_takes_an_edit(tmp_path):
+    pytest.importorskip("jax")
+    environment = {**os.environ, "KERAS_BACKEND": "jax", "KERAS_HOME": str(tmp_path)}
+    shown = finished([sys.executable, "-c", ON_JAX, str(tmp_path / "a.db")], env=environment)
+    assert shown.returncode == 0, shown.stderr[-3000:]
 
 
 def test_rates_that_keras_sets_are_not_edited_and_the_refusal_says_so(tmp_path):

@@ -46,6 +46,9 @@ class WatchedRows(Sink):
         """The findings of rules that need the end of the run."""
         return () if self._watcher is None else self._watcher.finish()
 
+    def close(self) -> None:
+        """Nothing is open."""
+
     def _read_past(self, watcher: Watcher, rows: Observations) -> None:
         first = int(rows.step[0])
         if first == 0:

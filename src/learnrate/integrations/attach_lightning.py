@@ -198,9 +198,10 @@ class LightningCallback(Callback):
 
 def _updates_of(trainer: Any, optimizers: int) -> int | None:
     """The updates of the whole training, of which each may take a step of several optimizers."""
-    batches = trainer.estimated_stepping_batches
+    batches: float = trainer.estimated_stepping_batches
     if not math.isfinite(batches) or batches < 0:
         return None
     if trainer.max_steps == -1:
         return int(batches)
-    return min(int(batches), math.ceil(trainer.max_steps / optimizers))
+    longest: int = math.ceil(trainer.max_steps / optimizers)
+    return min(int(batches), longest)
