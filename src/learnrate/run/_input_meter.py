@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = ["InputMeter"]
 
-_LAYERS = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
+_LAYERS = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.RNNBase)
 _MOST_LAYERS = 256
 _ERRORS = (RuntimeError, NotImplementedError, TypeError, ValueError, AttributeError)
 

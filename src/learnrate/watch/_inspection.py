@@ -43,7 +43,7 @@ INSPECTION_COLUMNS = (
     decayed_norm       norm of these weights over that at the first look
     input_rms          root mean square of the model's first floating-point input
     input_differs      1: the examples of the batch differ in some input; 0: they are all the same
-    input_direct       1: a linear or convolutional layer takes the first input as it is
+    input_direct       1: a linear, convolutional or recurrent layer takes the first input as it is
 """
 
 

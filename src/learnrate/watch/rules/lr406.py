@@ -43,7 +43,7 @@ def _check(reading: Reading, options: LargeInputsOptions) -> Finding | None:
     return RULE.finding(
         step=int(size.step[0]),
         message=(
-            f"A linear or convolutional layer takes the model's inputs as they are, and their root "
+            f"The first layer takes the model's inputs as they are, and their root "
             f"mean square is {median:.3g}: initial weights are made for about 1, and the curvature "
             f"along the weights of that layer is {median**2:,.2g} times as large."
         ),
@@ -78,5 +78,5 @@ RULE = Rule(
     check=_check,
     example=_example,
     lacks=_lacks,
-    explains=frozenset({"LR404"}),
+    explains=frozenset({"LR103", "LR104", "LR107", "LR404"}),
 )
