@@ -132,7 +132,7 @@ def rows_with_a_value(columns: Mapping[str, np.ndarray], rows: int) -> np.ndarra
     """
     if not columns:
         return np.ones(rows, dtype=bool)
-    return ~np.all([np.isnan(column) for column in columns.values()], axis=0)
+    return np.asarray(~np.all([np.isnan(column) for column in columns.values()], axis=0))
 
 
 def _pairs(step: np.ndarray, column: np.ndarray) -> list[list[float]]:
