@@ -39,7 +39,7 @@ GRID = {
 
 _FACTORS = (0.7, 1.0, 1.4)  # of the default
 _VIEWS = ("live", "full", "60 rows")  # the thresholds are chosen in these
-_FALSE_ALARM = 5.0  # what a warned healthy run costs against a fault that is named
+_FALSE_ALARM = 5.0  # of a healthy run that is warned or told to change its rate, in named faults
 _OPPOSITE = 10.0  # what a run costs that is told to go the wrong way
 
 
@@ -55,7 +55,8 @@ def _candidates(rule: Rule) -> list[RuleOptions]:
 
 def _worth(score: Score) -> float:
     named = sum(score.right.values())
-    return named - _FALSE_ALARM * len(score.warned) - _OPPOSITE * len(score.wrong)
+    alarmed = score.warned.keys() | score.advised.keys()
+    return named - _FALSE_ALARM * len(alarmed) - _OPPOSITE * len(score.wrong)
 
 
 def left_out_options(families: Iterable[str]) -> dict[str, Options]:
@@ -90,8 +91,8 @@ def _worths(family: str) -> dict[str, list[float]]:
                 candidates = _candidates(rule)
                 for options, score in zip(candidates, scores[rule.code], strict=True):
                     answer = memo.answer(rule, reading, options) if len(candidates) > 1 else None
-                    is_finding = isinstance(answer, Finding)
-                    score.add(run, label, [verdict_of(answer)] if is_finding else [])
+                    said = [verdict_of(answer)] if isinstance(answer, Finding) else []
+                    score.add(run, label, said)
         memo.save()
     return {code: [_worth(score) for score in row] for code, row in scores.items()}
 

@@ -13,7 +13,7 @@ from torch import nn
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["Batches", "Task", "Work", "dense", "standardised"]
+__all__ = ["Batches", "Task", "Work", "dense", "standardised", "supervised"]
 
 Batch = tuple[torch.Tensor, ...]
 
@@ -100,6 +100,35 @@ class Batches:
             self._epoch = epoch
         rows = self._order[place * self._size : (place + 1) * self._size]
         return tuple(tensor[rows] for tensor in self._tensors)
+
+
+def supervised(
+    model: nn.Module, batches: Batches, criterion: Callable[..., torch.Tensor], held_out: Batch
+) -> Work:
+    """Work that fits targets, measured by the loss on data that are held out.
+
+    Args:
+        model: what is trained.
+        batches: inputs and targets.
+        criterion: takes inputs and targets; the loss, through the model.
+        held_out: inputs and targets.
+    """
+
+    def loss(batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
+        value = criterion(*batch)
+        return value, value
+
+    def metric() -> float:
+        return criterion(*held_out).item()
+
+    return Work(
+        model=model,
+        batch=batches,
+        loss=loss,
+        metric=metric,
+        validation=metric,
+        steps_per_epoch=batches.steps_per_epoch,
+    )
 
 
 def dense(*widths: int, activation: type[nn.Module] = nn.Tanh) -> nn.Sequential:

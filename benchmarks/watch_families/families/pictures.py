@@ -10,7 +10,7 @@ from torch import nn
 from torch.nn import functional
 
 from watch_families.data import characters, photographs
-from watch_families.work import Batch, Batches, Task, Work, dense
+from watch_families.work import Batch, Batches, Task, Work, dense, supervised
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -77,21 +77,10 @@ def _masks(*, denoising: bool) -> Callable[[int, bool], Work]:
             functional.mse_loss if denoising else functional.binary_cross_entropy_with_logits
         )
 
-        def loss(batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
-            value = criterion(model(batch[0]), batch[1])
-            return value, value
+        def loss(inputs: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+            return criterion(model(inputs), target)
 
-        def metric() -> float:
-            return criterion(model(x[700:]), y[700:]).item()
-
-        return Work(
-            model=model,
-            batch=batches,
-            loss=loss,
-            metric=metric,
-            validation=metric,
-            steps_per_epoch=batches.steps_per_epoch,
-        )
+        return supervised(model, batches, loss, (x[700:], y[700:]))
 
     return make
 
@@ -153,21 +142,10 @@ def _fine_tuning(name: str) -> Callable[[int, bool], Work]:
         model.load_state_dict(_pretrained(name))
         batches = Batches((x[:900], y[:900]), 16, seed, shuffled=shuffled)
 
-        def loss(batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
-            value = criterion(model(batch[0]), batch[1])
-            return value, value
+        def loss(inputs: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+            return criterion(model(inputs), target)
 
-        def metric() -> float:
-            return criterion(model(x[900:]), y[900:]).item()
-
-        return Work(
-            model=model,
-            batch=batches,
-            loss=loss,
-            metric=metric,
-            validation=metric,
-            steps_per_epoch=batches.steps_per_epoch,
-        )
+        return supervised(model, batches, loss, (x[900:], y[900:]))
 
     return make
 

@@ -13,7 +13,7 @@ from torch import nn
 from torch.nn import functional
 
 from watch_families.data import folder
-from watch_families.work import Batch, Batches, Task, Work, dense
+from watch_families.work import Batch, Batches, Task, Work, dense, supervised
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -78,21 +78,7 @@ def _sequence(name: str) -> Callable[[int, bool], Work]:
                 return functional.cross_entropy(outputs.flatten(0, 1), target.flatten())
             return functional.mse_loss(outputs, target)
 
-        def loss(batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
-            value = criterion(*batch)
-            return value, value
-
-        def metric() -> float:
-            return criterion(x[2000:], y[2000:]).item()
-
-        return Work(
-            model=model,
-            batch=batches,
-            loss=loss,
-            metric=metric,
-            validation=metric,
-            steps_per_epoch=batches.steps_per_epoch,
-        )
+        return supervised(model, batches, criterion, (x[2000:], y[2000:]))
 
     return make
 

@@ -11,7 +11,7 @@ from sklearn import datasets
 from torch import nn
 from torch.nn import functional
 
-from watch_families.work import Batches, Task, Work, dense, standardised
+from watch_families.work import Batches, Task, Work, dense, standardised, supervised
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -66,21 +66,10 @@ def _classes(name: str, size: int | None, widths: tuple[int, ...]) -> Callable[[
         model = dense(x.shape[1], *widths, int(y.max()) + 1)
         batches = Batches((x, y), size or len(x), seed, shuffled=shuffled)
 
-        def loss(batch: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, torch.Tensor]:
-            value = functional.cross_entropy(model(batch[0]), batch[1])
-            return value, value
+        def criterion(inputs: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+            return functional.cross_entropy(model(inputs), target)
 
-        def metric() -> float:
-            return functional.cross_entropy(model(val_x), val_y).item()
-
-        return Work(
-            model=model,
-            batch=batches,
-            loss=loss,
-            metric=metric,
-            validation=metric,
-            steps_per_epoch=batches.steps_per_epoch,
-        )
+        return supervised(model, batches, criterion, (val_x, val_y))
 
     return make
 
@@ -96,21 +85,10 @@ def _numbers(
         model = dense(x.shape[1], *widths, 1, activation=nn.ReLU)
         batches = Batches((x, y), size or len(x), seed, shuffled=shuffled)
 
-        def loss(batch: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, torch.Tensor]:
-            value = criterion(model(batch[0]), batch[1])
-            return value, value
+        def loss(inputs: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+            return criterion(model(inputs), target)
 
-        def metric() -> float:
-            return criterion(model(val_x), val_y).item()
-
-        return Work(
-            model=model,
-            batch=batches,
-            loss=loss,
-            metric=metric,
-            validation=metric,
-            steps_per_epoch=batches.steps_per_epoch,
-        )
+        return supervised(model, batches, loss, (val_x, val_y))
 
     return make
 
