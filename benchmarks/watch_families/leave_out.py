@@ -91,8 +91,8 @@ def _worths(family: str) -> dict[str, list[float]]:
                 candidates = _candidates(rule)
                 for options, score in zip(candidates, scores[rule.code], strict=True):
                     answer = memo.answer(rule, reading, options) if len(candidates) > 1 else None
-                    said = [verdict_of(answer)] if isinstance(answer, Finding) else []
-                    score.add(run, label, said)
+                    run_verdicts = [verdict_of(answer)] if isinstance(answer, Finding) else []
+                    score.add(run, label, run_verdicts)
         memo.save()
     return {code: [_worth(score) for score in row] for code, row in scores.items()}
 
