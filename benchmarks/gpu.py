@@ -144,7 +144,7 @@ def scaler_skips_are_no_updates(setting: Setting) -> Outcome:
         scaler = torch.amp.GradScaler(kind, init_scale=2.0**40)
         x = torch.randn(64, 16, device=setting.device)
         run = learnrate.attach(optimizer, 1e-3, store=False) if attached else None
-        made = 0
+        updates = 0
         for _ in range(60):
             optimizer.zero_grad()
             with torch.autocast(kind, dtype=torch.float16):
@@ -153,12 +153,12 @@ def scaler_skips_are_no_updates(setting: Setting) -> Outcome:
             scaler.scale(loss).backward()
             scaler.step(optimizer)
             scaler.update()
-            made += scaler.get_scale() >= scale
+            updates += scaler.get_scale() >= scale
             if run is not None:
                 run.step(loss)
         weights.append([weight.detach().clone() for weight in model.parameters()])
         if run is not None:
-            counts = (made, run.next_step)
+            counts = (updates, run.next_step)
             run.finish()
     equal = all(torch.equal(first, second) for first, second in zip(*weights, strict=True))
     figure = f"{counts[1]} of 60 updates counted, {counts[0]} were made; weights equal: {equal}"
