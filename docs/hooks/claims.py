@@ -9,7 +9,7 @@ from mkdocs.structure.files import File
 
 from _themes import INKS, add_picture
 from learnrate.claims import Claim, Figure, Outcome, claims, read_result
-from learnrate.report import OPEN, interval_text
+from learnrate.report import interval_text
 
 if TYPE_CHECKING:
     from mkdocs.config.defaults import MkDocsConfig
@@ -80,7 +80,7 @@ def _leading(tested: Outcome) -> str:
 def _page(claim: Claim, tested: Outcome | None) -> str:
     lines = [f"# {claim.name}", "", f"> {claim.statement}", "", f"Source: {claim.source}", ""]
     if tested is not None:
-        lines += [f"Verdict: **{tested.verdict}**{f'; {OPEN}' if tested.is_open else ''}.", ""]
+        lines += [f"Verdict: **{tested.verdict}**.", ""]
         lines += [
             f"![What was measured, against what is claimed]({claim.name}-{theme}.svg#only-{theme})"
             for theme in INKS

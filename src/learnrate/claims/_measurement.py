@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
 __all__ = [
+    "ABOUT",
+    "AS_GOOD",
+    "GOOD",
+    "MUCH",
     "Case",
     "ClaimLine",
     "ClaimMeasurement",
@@ -29,11 +33,24 @@ __all__ = [
 
 
 class ClaimVerdict(StrEnum):
-    """Whether a test confirms a claim in all cases, in some, or in none."""
+    """Whether a test confirms a claim in all cases, in some or in none, or decides nothing."""
 
     HOLDS = "holds"
     IN_PART = "holds in part"
     FAILS = "does not hold"
+    OPEN = "open"
+
+
+# What a word of a statement demands, for all claims. "More", "less", "better", "slower" and the like
+# demand a ratio beyond 1, or a difference beyond 0.
+AS_GOOD = 1.05
+"""As good as another, or the best: at most 5 % above the loss compared with."""
+GOOD = 1.25
+"""A good default: at most a quarter above the lowest loss."""
+MUCH = 3.0
+"""Much more: at least three times."""
+ABOUT = 2.0
+"""About a number: within this factor of it."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +59,9 @@ class Figure:
 
     A case confirms the claim if the whole 95 % interval of its figure lies in the range, and
     contradicts it if the whole interval lies outside. Otherwise the case is open. A figure
-    without a range is reported and decides nothing.
+    without a range is reported and decides nothing. The range follows from the words of the
+    statement, by the convention above: `AS_GOOD`, `GOOD`, `MUCH`, `ABOUT`, else 1 for a ratio and 0
+    for a difference.
 
     Args:
         name: a word or two.
@@ -77,6 +96,25 @@ class Figure:
     def decides(self) -> bool:
         """Whether the claim states a range for it."""
         return math.isfinite(self.low) or math.isfinite(self.high)
+
+    def bears_out(self, low: float, high: float) -> bool | None:
+        """Whether an interval of this figure confirms the claim.
+
+        Args:
+            low: the lower end.
+            high: the upper end.
+
+        Returns:
+            None if the interval contains a bound of the range, or if there is no range.
+
+        Examples:
+            >>> ratio = Figure("ratio", "one loss over the other", high=1.0, unit="x")
+            >>> ratio.bears_out(0.8, 0.9), ratio.bears_out(1.1, 1.2), ratio.bears_out(0.9, 1.1)
+            (True, False, None)
+        """
+        inside = self.low <= low and high <= self.high
+        outside = high < self.low or low > self.high
+        return inside if self.decides and (inside or outside) else None
 
     @property
     def claimed(self) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
@@ -67,19 +67,21 @@ def judge(case: Case, figure: Figure) -> CaseResult:
     mean, half = fmean(values), mean_half_width(values, _CONFIDENCE)
     ends = [mean, mean - half, mean + half]
     value, low, high = (math.exp(end) for end in ends) if figure.unit == "x" else ends
-    inside = figure.low <= low and high <= figure.high
-    outside = high < figure.low or low > figure.high
-    bears_out = None if not figure.decides or not (inside or outside) else inside
-    return CaseResult(case.figure, case.where, value, low, high, bears_out)
+    return CaseResult(case.figure, case.where, value, low, high, figure.bears_out(low, high))
 
 
 def verdict_of(cases: Sequence[CaseResult], figures: Sequence[Figure]) -> ClaimVerdict:
-    """Holds if every deciding case confirms the claim, fails if none does, else in part."""
+    """Holds if every deciding case confirms the claim, holds in part if some do.
+
+    If none does, the claim does not hold if a case contradicts it, and is open otherwise.
+    """
     deciding = {figure.name for figure in figures if figure.decides}
-    confirmed = [case.bears_out is True for case in cases if case.figure in deciding]
-    if all(confirmed):
+    answers = [case.bears_out for case in cases if case.figure in deciding]
+    if all(answers):
         return ClaimVerdict.HOLDS
-    return ClaimVerdict.IN_PART if any(confirmed) else ClaimVerdict.FAILS
+    if any(answers):
+        return ClaimVerdict.IN_PART
+    return ClaimVerdict.FAILS if False in answers else ClaimVerdict.OPEN
 
 
 @dataclass(frozen=True)
@@ -119,11 +121,6 @@ class Outcome:
     def leading(self) -> CaseResult:
         """The first case that decides: it stands for the claim in lists."""
         return self.deciding[0]
-
-    @property
-    def is_open(self) -> bool:
-        """Whether no case decides either way: every interval contains a bound."""
-        return all(case.bears_out is None for case in self.deciding)
 
     @property
     def conditions(self) -> str:
@@ -166,14 +163,19 @@ class Outcome:
     def from_dict(cls, claim: Claim, document: Mapping[str, Any]) -> Outcome:
         """The outcome that `to_dict` turned into a dictionary.
 
+        The verdict follows from the stored intervals and the present ranges of the claim.
+
         Raises:
             FileError: the document is not a result.
         """
         try:
+            cases = tuple(
+                _judged_again(from_dict(CaseResult, case), claim) for case in document["cases"]
+            )
             return cls(
                 claim=claim,
-                cases=tuple(from_dict(CaseResult, case) for case in document["cases"]),
-                verdict=ClaimVerdict(document["verdict"]),
+                cases=cases,
+                verdict=verdict_of(cases, claim.figures),
                 seeds=document["seeds"],
                 seconds=document["seconds"],
                 processor_seconds=document["processor_seconds"],
@@ -186,6 +188,10 @@ class Outcome:
             raise FileError(
                 f"the stored result of the claim {claim.name!r} is not valid: {error}."
             ) from error
+
+
+def _judged_again(case: CaseResult, claim: Claim) -> CaseResult:
+    return replace(case, bears_out=claim.figure(case.figure).bears_out(case.low, case.high))
 
 
 def read_result(

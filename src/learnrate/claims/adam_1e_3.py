@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from learnrate.claims._defaults import default_claim
+from learnrate.claims._measurement import GOOD
 
 CLAIM = default_claim(
     name="adam-1e-3",
@@ -11,7 +12,7 @@ CLAIM = default_claim(
     optimizer="Adam",
     defaults={"1e-3": 1e-3},
     around=1e-2,
-    high=1.25,
+    high=GOOD,
     remark="""
         Good means: a loss at most a quarter above the best. These runs are short, and a short run
         needs a higher rate than a long one.

@@ -6,6 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from learnrate.claims._data import digits, fashion
+from learnrate.claims._measurement import MUCH
 from learnrate.claims._tasks import OPTIMIZERS, mlp, task_on
 from learnrate.claims._usable import usable_claim
 
@@ -31,7 +32,7 @@ CLAIM = usable_claim(
     source="Ioffe and Szegedy 2015, arXiv:1502.03167; Bjorck et al. 2018, arXiv:1806.02375",
     technique="BatchNorm before every ReLU (SGD, batch 100)",
     short="BatchNorm",
-    low=3.0,
+    low=MUCH,
     pairs=_pairs,
     lowest=0.03,
     highest=30.0,

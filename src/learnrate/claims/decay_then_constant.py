@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from learnrate.claims._measurement import factor
+from learnrate.claims._measurement import AS_GOOD, factor
 from learnrate.claims._peaks import DECAYS, PEAKS_DESIGN, contest_claim
 
 CLAIM = contest_claim(
@@ -14,7 +14,7 @@ CLAIM = contest_claim(
         Linear to 1 % or to 10 % of the peak until three quarters of the run, and constant from
         there, against linear to zero until the end. {PEAKS_DESIGN}
     """,
-    figure=factor("loss ratio", "loss with it over that of decaying to the end", high=1.02),
+    figure=factor("loss ratio", "loss with it over that of decaying to the end", high=AS_GOOD),
     shapes={
         "to 1 %": "warmup(5%) >> linear(70%, floor=0.01) >> (0.01 * constant())",
         "to 10 %": "warmup(5%) >> linear(70%, floor=0.1) >> (0.1 * constant())",

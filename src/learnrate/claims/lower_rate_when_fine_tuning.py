@@ -14,7 +14,7 @@ from torch import nn
 
 from learnrate.claims._claim import Claim
 from learnrate.claims._data import Examples, digits, fashion
-from learnrate.claims._measurement import ClaimLine, ClaimMeasurement, factor
+from learnrate.claims._measurement import MUCH, ClaimLine, ClaimMeasurement, factor
 from learnrate.claims._measures import best_of_others, best_rates, geometric_grid
 from learnrate.claims._tasks import mlp, task_on
 from learnrate.schedules import schedule
@@ -133,7 +133,7 @@ CLAIM = Claim(
         learn the same: 5 % warm-up, then linear to 0, all layers trained, three rates a decade.
     """,
     figures=(
-        factor("factor", "best rate from scratch over that of fine-tuning", low=3.0),
+        factor("factor", "best rate from scratch over that of fine-tuning", low=MUCH),
         factor("cost", "loss at scratch's best rate over that at its own"),
         factor("worth", "best loss, fine-tuned over from scratch"),
     ),

@@ -81,7 +81,7 @@ CLAIM = Claim(
     """,
     figures=(
         factor(
-            "gap", "validation less training loss at the end, deepest over shallowest", low=1.1
+            "gap", "validation less training loss at the end, deepest over shallowest", low=1.0
         ),
         factor("test loss", "validation loss at the end, deepest over shallowest", low=1.0),
         Figure("training loss", "over the last 20 updates"),

@@ -12,7 +12,7 @@ from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from learnrate.claims._claim import Claim
 from learnrate.claims._constant import final_loss
-from learnrate.claims._measurement import ClaimLine, ClaimMeasurement, Figure, factor
+from learnrate.claims._measurement import AS_GOOD, ClaimLine, ClaimMeasurement, Figure, factor
 from learnrate.claims._measures import best_of_others, best_rate, geometric_grid
 from learnrate.claims._tasks import digits_cnn, digits_mlp, fashion_cnn
 from learnrate.claims._trials import ClaimTrials, for_each_task
@@ -93,7 +93,7 @@ CLAIM = Claim(
         linear to 0 of the same length at its own best peak. Peaks are chosen on the other seeds.
     """,
     figures=(
-        factor("loss", "validation loss, cuts over decay", high=1.05),
+        factor("loss", "validation loss, cuts over decay", high=AS_GOOD),
         Figure("cuts", "cuts made in a run at the best peak"),
     ),
     measure=for_each_task(_measure),

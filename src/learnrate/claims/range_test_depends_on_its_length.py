@@ -56,7 +56,7 @@ CLAIM = Claim(
         of the rate with the lowest smoothed loss; steepest fall and valley are reported too.
     """,
     figures=(
-        Figure("slope", "d ln suggestion / d ln length, by the lowest loss", high=-0.1),
+        Figure("slope", "d ln suggestion / d ln length, by the lowest loss", high=0.0),
         Figure("slope, other rules", "d ln suggestion / d ln length"),
     ),
     measure=for_each_task(_measure),

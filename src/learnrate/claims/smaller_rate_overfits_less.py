@@ -96,7 +96,7 @@ CLAIM = Claim(
     """,
     figures=(
         factor(
-            "loss", "validation loss at equal training loss over that of the best rate", high=0.98
+            "loss", "validation loss at equal training loss over that of the best rate", high=1.0
         ),
     ),
     measure=_measure,
@@ -105,7 +105,7 @@ CLAIM = Claim(
     remark="""
         At equal steps a smaller rate seems to overfit less, because it has learned less. The
         training loss is that of each batch before its update, and it contains the noise of a
-        large rate.
+        large rate. Where the smaller rate is better, it is so by at most 2 %.
     """,
     axes=("training loss, first seed", "validation loss"),
     log="xy",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from learnrate.claims import _data as data
 from learnrate.claims._claim import Claim
-from learnrate.claims._measurement import ClaimLine, ClaimMeasurement, factor
+from learnrate.claims._measurement import AS_GOOD, ClaimLine, ClaimMeasurement, factor
 from learnrate.claims._peaks import DECAYS, PEAK_AXES, PEAKS_DESIGN, sweep_peaks
 from learnrate.claims._tasks import batch_norm_cnn, task_on
 
@@ -23,7 +23,7 @@ _FIGURES = (
     factor(
         "in a quarter",
         "loss of 1cycle in a quarter over loss of the step schedule in all",
-        high=1.02,
+        high=AS_GOOD,
     ),
     factor("same length", "loss of 1cycle over loss of step, both in a quarter"),
     factor("without a cycle", "loss of linear to zero in a quarter over step in all"),

@@ -73,7 +73,7 @@ CLAIM = Claim(
     """,
     figures=(
         factor(
-            "highest peak", "highest peak that still trains, with warm-up over without", low=1.25
+            "highest peak", "highest peak that still trains, with warm-up over without", low=1.0
         ),
         factor("best peak", "best peak, with warm-up over without"),
         factor("loss ratio", "loss at the best peak, with warm-up over without"),

@@ -132,7 +132,7 @@ CLAIM = Claim(
     figures=(
         Figure("distance", "between the last weights of both, over the way", low=0.1),
         Figure("to itself", "the same to a run begun 1e-6 apart"),
-        factor("factor", "coefficient that doubles the loss, decoupled over penalty", low=3.0),
+        factor("factor", "coefficient that doubles the loss, decoupled over penalty", low=1.0),
         factor("loss", "AdamW's best over the best with a penalty"),
     ),
     measure=for_each_task(_measure),

@@ -100,7 +100,7 @@ CLAIM = Claim(
     """,
     figures=(
         factor(
-            "gap", "validation less training loss at the end, with decay over without", high=0.9
+            "gap", "validation less training loss at the end, with decay over without", high=1.0
         ),
         factor("rise", "last over lowest validation loss, with decay over without", high=1.0),
         factor("rise without", "last over lowest validation loss, no decay"),

@@ -5,7 +5,7 @@ Importing this package loads none of plotly, Jinja2, rich and plotext; showing s
 
 from __future__ import annotations
 
-from learnrate.report._claims import OPEN, interval_text, show_claim, show_claims
+from learnrate.report._claims import interval_text, show_claim, show_claims
 from learnrate.report._findings import findings_page, list_findings, show_findings
 from learnrate.report._meta import show_meta_sweep, show_meta_trained, show_theory
 from learnrate.report._pages import (
@@ -25,7 +25,6 @@ from learnrate.report._theme import DARK, LIGHT, variables
 __all__ = [
     "DARK",
     "LIGHT",
-    "OPEN",
     "findings_page",
     "interval_text",
     "list_findings",

@@ -12,11 +12,15 @@ if TYPE_CHECKING:
 
     from learnrate.claims import CaseResult, Claim, Outcome
 
-__all__ = ["OPEN", "interval_text", "show_claim", "show_claims"]
+__all__ = ["interval_text", "show_claim", "show_claims"]
 
-OPEN = "every case is open, so more seeds may bear it out"
 
-_STYLES = {"holds": "bold green", "holds in part": "bold yellow", "does not hold": "bold red"}
+_STYLES = {
+    "holds": "bold green",
+    "holds in part": "bold yellow",
+    "does not hold": "bold red",
+    "open": "bold",
+}
 _SAYS = {True: ("bears it out", "green"), False: ("speaks against it", "red"), None: ("open", "")}
 
 
@@ -67,7 +71,6 @@ def show_claim(console: Console, claim: Claim, tested: Outcome | None) -> None:
     if tested is not None:
         verdict = str(tested.verdict)
         where = f" for {tested.own_task}" if tested.own_task else ""
-        where += f"; {OPEN}" if tested.is_open else ""
         about.add_row(Text("verdict", "dim"), Text.assemble((verdict, _STYLES[verdict]), where))
     console.print(about)
     if tested is None:
