@@ -73,11 +73,12 @@ def judge(case: Case, figure: Figure) -> CaseResult:
 def verdict_of(cases: Sequence[CaseResult], figures: Sequence[Figure]) -> ClaimVerdict:
     """Holds if every deciding case confirms the claim, holds in part if some do.
 
-    If none does, the claim does not hold if a case contradicts it, and is open otherwise.
+    If none does, the claim does not hold if a case contradicts it, and is open otherwise, also
+    without a case that decides.
     """
     deciding = {figure.name for figure in figures if figure.decides}
     answers = [case.bears_out for case in cases if case.figure in deciding]
-    if all(answers):
+    if answers and all(answers):
         return ClaimVerdict.HOLDS
     if any(answers):
         return ClaimVerdict.IN_PART

@@ -6,20 +6,24 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from learnrate.claims._claim import Claim
 from learnrate.claims._data import digits, fashion
+from learnrate.claims._loss_history import (
+    LossHistory,
+    loss_histories,
+    ratio_at_equal_training_loss,
+)
 from learnrate.claims._measurement import Case, ClaimLine, ClaimMeasurement, Figure, factor
-from learnrate.claims._measures import best_of_others, geometric_grid
+from learnrate.claims._measures import best_rate, geometric_grid
 from learnrate.claims._tasks import mlp, task_on
-from learnrate.claims._trials import ClaimTrials, final_losses
 from learnrate.schedules import schedule
 
 if TYPE_CHECKING:
+    from learnrate.claims._trials import ClaimTrials
     from learnrate.task import Task
 
 OPTIMIZER = "AdamW"
+_LEARNED = 0.1  # the share of its first training loss that a network reaches which has learned
 
 
 def _task(layers: int, full: bool) -> Task:
@@ -31,40 +35,40 @@ def _task(layers: int, full: bool) -> Task:
     return replace(task, name=f"{layers} hidden")
 
 
-def _losses(trials: ClaimTrials, depth: int) -> tuple[np.ndarray, np.ndarray]:
-    """The validation and the training loss of each seed at the rate that is best for the others."""
-    task, shape = _task(depth, trials.full), schedule("warmup(5%) >> linear()")
-    rates = geometric_grid(1e-3, 0.03, 2)
-    curves = trials.curves(task, [(rate * shape).over(task.run_length()) for rate in rates])
-    losses = final_losses(curves)
-    training = np.array([[curve.loss[-20:].mean() for curve in row] for row in curves])
-    validation = best_of_others(losses)
-    rows = [
-        int(np.argmax(column == end)) for column, end in zip(losses.T, validation, strict=True)
-    ]
-    return validation, training[rows, range(len(rows))]
-
-
 def _measure(trials: ClaimTrials) -> ClaimMeasurement:
-    """The deepest network over the shallowest, each at its best rate."""
+    """Each deeper network against the shallowest, at equal training loss."""
     depths = (1, 2, 3, 4, 5, 6) if trials.full else (1, 3, 6)
-    pairs = [_losses(trials, depth) for depth in depths]
-    validation, training = (np.array(rows) for rows in zip(*pairs, strict=True))
-    gaps = validation - training
-    name = "Fashion-MNIST" if trials.full else "digits"
-    ends = ClaimMeasurement.of(
-        f"{name}, {depths[-1]} hidden against 1",
-        {"gap": gaps[-1] / gaps[0], "test loss": validation[-1] / validation[0]},
-    )
-    by_depth = [
-        Case("training loss", f"{name}, {depth} hidden", row.tolist())
-        for depth, row in zip(depths, training, strict=True)
-    ]
-    lines = [
-        ClaimLine.of_means("validation loss", depths, validation),
-        ClaimLine.of_means("training loss", depths, training),
-    ]
-    return ClaimMeasurement([*ends.cases, *by_depth], lines)
+    examples = "1,000 of Fashion-MNIST" if trials.full else "200 digits"
+    histories = {depth: _histories(trials, _task(depth, trials.full)) for depth in depths}
+    shallowest = histories[depths[0]]
+    cases = []
+    for depth, runs in histories.items():
+        where = f"{examples}, {depth} hidden"
+        if depth > depths[0] and all(map(_has_learned, (*runs, *shallowest))):
+            ratios = [
+                ratio_at_equal_training_loss(run, base)
+                for run, base in zip(runs, shallowest, strict=True)
+            ]
+            cases.append(Case("test loss", f"{where} over {depths[0]}", ratios))
+        cases.append(Case("training loss", where, [float(run.training.min()) for run in runs]))
+    lines = []
+    for depth, (run, *_) in histories.items():
+        lines.append(ClaimLine.of(f"{depth} hidden", run.training, run.validation))
+    return ClaimMeasurement(sorted(cases, key=lambda case: case.figure), lines)
+
+
+def _histories(trials: ClaimTrials, task: Task) -> list[LossHistory]:
+    """The losses of each seed's training at the rate that is best for the task."""
+    shape = "warmup(5%) >> linear()"
+    rates = geometric_grid(1e-3, 0.03, 2)
+    best = best_rate(rates, trials.sweep(task, rates, shape))
+    rated = (best * schedule(shape)).over(task.run_length())
+    (histories,) = loss_histories(trials, [(task, rated)])
+    return histories
+
+
+def _has_learned(run: LossHistory) -> bool:
+    return bool(run.training.min() <= _LEARNED * run.training[0])
 
 
 CLAIM = Claim(
@@ -77,23 +81,25 @@ CLAIM = Claim(
     """,
     design="""
         Networks of 1 to 6 hidden layers of equal width learn few examples with AdamW, 5 %
-        warm-up, then linear to 0, each at its best rate of four, chosen on the other seeds.
+        warm-up, then linear to 0, each at its best rate of four. The validation losses of a
+        deeper network and of the shallowest are compared at five training losses, from half way
+        down to the lowest that both reach. A network whose training loss does not fall to a tenth
+        has not learned, and is left out.
     """,
     figures=(
         factor(
-            "gap", "validation less training loss at the end, deepest over shallowest", low=1.0
+            "test loss", "validation loss at equal training loss, over the shallowest's", low=1.0
         ),
-        factor("test loss", "validation loss at the end, deepest over shallowest", low=1.0),
-        Figure("training loss", "over the last 20 updates"),
+        Figure("training loss", "the lowest"),
     ),
     measure=_measure,
     seeds=(4, 6),
     remark="""
-        Overfitting means a training loss near 0, which a deep network reaches late; if it is
-        stopped before that, it is merely worse. At a common rate the deeper network would be
+        A deep network reaches a training loss near 0 late; stopped before that, it is merely
+        worse, so only equal training losses are compared. At a common rate the deeper network would be
         judged by a rate that does not suit it. Loss and accuracy may differ: an overfitted
         network is wrong with more confidence.
     """,
-    axes=("hidden layers", "loss at the own best rate"),
-    log="",
+    axes=("training loss, first seed", "validation loss"),
+    log="xy",
 )
