@@ -117,7 +117,10 @@ def test_a_task_that_cannot_be_loaded_is_one_clear_error(file, spec, message):
     [
         ("def f(:\n", r"does not import: SyntaxError: .*bad\.py:1"),
         ("1 / 0\n", r"does not import: ZeroDivisionError: division by zero at .*bad\.py:1"),
-        ("raise SystemExit(3)\n", "does not import: SystemExit: 3"),
+        (
+            "raise SystemExit(3)\n",
+            r"bad\.py ended the program while it was imported \(exit status 3\)",
+        ),
         ("import absent_package\n", "No module named 'absent_package'"),
     ],
 )

@@ -6,12 +6,9 @@ import re
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 
 import learnrate
 from learnrate import ArgumentError, RangeTest
-from learnrate.range_test import measure_repeat
 from learnrate.testing import quadratic_task
 
 
@@ -102,34 +99,6 @@ def test_a_repeat_ends_when_the_loss_has_diverged():
         iters=200,
     )
     assert 0.1 < result.diverged_at < 1.0
-
-
-@pytest.mark.parametrize(("end", "diverges"), [(1.9, False), (3.2, True)])
-def test_a_repeat_ends_when_the_smooth_loss_exceeds_all_before_by_more_than_its_noise(
-    end, diverges
-):
-    noise = iter(0.2 * np.random.default_rng(0).standard_normal(200))
-
-    def step(lr):
-        level = 2.0 if lr < 1e-6 else 1.0
-        return next(noise) + (level if lr < 1e-3 else end)
-
-    result = learnrate.find(state=None, step=step, low=1e-9, high=1.0, iters=200, repeats=1)
-    assert (result.diverged_at is not None) == diverges
-
-
-@pytest.mark.parametrize("seed", range(3))
-@given(scale=st.floats(1e-3, 1e3), level=st.floats(-100.0, 100.0))
-def test_where_a_repeat_ends_does_not_depend_on_unit_and_level_of_the_loss(seed, scale, level):
-    lrs = np.geomspace(1e-6, 1.0, 120)
-    losses = 2.0 - 1.5 / (1 + 1e-3 / lrs) + (lrs / 0.1) ** 2
-    losses += 0.05 * np.random.default_rng(seed).standard_normal(120)
-    ends = []
-    for values in (losses, scale * (losses + level)):
-        by_rate = dict(zip(lrs.tolist(), values.tolist(), strict=True))
-        measured = measure_repeat(by_rate.__getitem__, lrs, lambda lr, loss: None)
-        ends.append(int(np.isfinite(measured).sum()))
-    assert ends[0] == ends[1] < 120
 
 
 def test_the_suggestion_is_a_quarter_of_the_lowest_rate_of_the_repeats():

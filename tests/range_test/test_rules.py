@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from learnrate.range_test import RULES, smoothed
+from learnrate.range_test import RULES, smoothed, without_dips
 
 curves = st.lists(st.floats(0.125, 8, width=32), min_size=20, max_size=60, unique=True)
 
@@ -104,3 +104,8 @@ def test_smoothing_is_the_weighted_mean_of_the_past():
 def test_smoothing_is_nan_from_the_first_loss_that_is_not_finite():
     loss = np.array([1.0, 2.0, np.inf, 1.0])
     assert np.isfinite(smoothed(loss, 0.5)).tolist() == [True, True, False, False]
+
+
+def test_the_last_loss_before_the_end_is_never_taken_for_a_dip():
+    loss = np.array([1.0, 1.01, 1.0, 1.01, 1.0, 0.2, np.nan, np.nan])
+    assert np.array_equal(without_dips(loss), loss, equal_nan=True)

@@ -3,7 +3,7 @@
 from learnrate.range_test import _picture as _picture
 from learnrate.range_test._find import MEMORY, find, measure_repeat, rates_between
 from learnrate.range_test._result import RangeTest, Zones
-from learnrate.range_test._rules import RULES, Rule, smoothed
+from learnrate.range_test._rules import RULES, Rule, smoothed, without_dips
 
 __all__ = [
     "MEMORY",
@@ -15,4 +15,5 @@ __all__ = [
     "measure_repeat",
     "rates_between",
     "smoothed",
+    "without_dips",
 ]

@@ -13,7 +13,6 @@ import torch
 from learnrate._checks import check_seed, check_whole
 from learnrate._errors import ArgumentError
 from learnrate._progress import ProgressBar
-from learnrate._statistics import neighbour_noise
 from learnrate.range_test._result import RangeTest
 from learnrate.range_test._rules import RULES, Rule
 from learnrate.trials import (
@@ -35,10 +34,7 @@ __all__ = ["find", "measure_repeat", "rates_between"]
 MODES = ("exponential", "linear")
 MEMORY = 0.8
 _MIN_RATES, _MAX_RATES, _MAX_REPEATS = 10, 1_000_000, 1_000
-_NOISE = 4.0  # standard deviations by which the smooth loss must exceed all losses before its rise
-_FIRST_LOSSES = 8  # before which little is known of the noise,
-_EARLY_NOISE = 100.0  # so that it must be exceeded by more
-_ROUNDING = 8 * float(np.finfo(np.float32).eps)
+_DIVERGENCE_FACTOR = 4.0  # the smooth loss above its lowest
 
 _NOT_RESTORED = (
     "find(step=...) without state=[...] restores nothing: each repeat begins where the one before "
@@ -73,8 +69,8 @@ def find(
     """Run a learning-rate range test (Smith 2017, arXiv:1506.01186).
 
     Each repeat has its own seed and makes up to `iters` updates at a rate that rises from `low` to
-    `high`. It ends early when the loss is not finite, or when the smooth loss exceeds all losses
-    before its rise by four standard deviations. Everything of yours is restored: weights, buffers,
+    `high`. It ends early when the loss is not finite, or when the smooth loss exceeds both its
+    first value and four times its lowest value. Everything of yours is restored: weights, buffers,
     optimizer, generators, the loader's position.
 
     Args:
@@ -235,7 +231,7 @@ def measure_repeat(step: Step, lrs: np.ndarray, on_rate: RateCallback) -> np.nda
     """
     losses = np.full(len(lrs), np.nan)
     weighted_sum = weight = 0.0
-    lowest, before_rise = math.inf, 0
+    start = lowest = math.inf
     for i, lr in enumerate(lrs.tolist()):
         loss = step(lr)
         on_rate(lr, loss)
@@ -244,27 +240,11 @@ def measure_repeat(step: Step, lrs: np.ndarray, on_rate: RateCallback) -> np.nda
         losses[i] = loss
         weighted_sum, weight = MEMORY * weighted_sum + loss, MEMORY * weight + 1
         smooth = weighted_sum / weight
-        if smooth < lowest:
-            lowest, before_rise = smooth, i + 1
-        before = losses[: max(before_rise, _FIRST_LOSSES)] if i >= _FIRST_LOSSES else losses[:i]
-        if i > 1 and _has_diverged(smooth, before, _NOISE if i >= _FIRST_LOSSES else _EARLY_NOISE):
+        start = smooth if i == 0 else start
+        lowest = min(lowest, smooth)
+        if smooth > max(start, lowest + (_DIVERGENCE_FACTOR - 1) * abs(lowest)):
             break
     return losses
-
-
-def _has_diverged(smooth: float, before: np.ndarray, deviations: float) -> bool:
-    """Whether the smooth loss exceeds all losses before its rise by more than their noise.
-
-    Args:
-        smooth: the smooth loss.
-        before: the losses before.
-        deviations: how many standard deviations above them it must be.
-    """
-    highest = float(before.max())
-    if smooth <= highest:
-        return False
-    limit = highest + deviations * neighbour_noise(before.tolist()) + _ROUNDING * abs(highest)
-    return smooth > limit
 
 
 def _progress_callback(bar: ProgressBar, repeat: int, iters: int) -> RateCallback:

@@ -67,7 +67,7 @@ def without_dips(loss: np.ndarray) -> np.ndarray:
         before = differences[max(0, i - 1 - _NEIGHBOURS) : i - 1]
         after = differences[i + 1 : i + 1 + _NEIGHBOURS]
         nearby = np.concatenate([before, after[np.isfinite(after)]])
-        depth = min(loss[i - 1], loss[i + 1]) - loss[i]
+        depth = np.minimum(loss[i - 1], loss[i + 1]) - loss[i]  # NaN at the last loss
         if len(nearby) >= 3 and depth > _FAR * np.median(nearby):
             result[i] = (loss[i - 1] + loss[i + 1]) / 2
     return result

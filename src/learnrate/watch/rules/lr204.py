@@ -23,8 +23,8 @@ class PathStraightOptions(RuleOptions):
     """Thresholds of LR204.
 
     Attributes:
-        multiple: the best rate must be estimated at this many times the rate. Chosen on sixteen
-            families of work with each left out; the lowest estimate of a best rate whose path is
+        multiple: the best rate must be estimated at this many times the rate. It was chosen on
+            sixteen families of work with each left out; the lowest estimate of a best rate whose path is
             straight was about a quarter of it.
     """
 
