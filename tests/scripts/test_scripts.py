@@ -17,7 +17,7 @@ from learnrate.watch import diagnose
 
 pytest.importorskip("torch")
 import script_harness as harness
-from processes import finished
+from processes import HANG, finished
 
 NEEDED = {
     "mnist_steplr": ["sklearn"],
@@ -45,6 +45,9 @@ TRUE = {
     "ddp": {"LR302", "LR107"},  # a seventh of its rate ends at a quarter of its loss
     "nanogpt": {"LR105"},
     "vae_summed": {"LR201"},
+    "mnist_steplr": {"LR204"},  # ten times its rate ends at a third of its loss
+    "trainer": {"LR204"},
+    "sft_lora": {"LR204"},
 }
 SCRIPTS = [*harness.LOOPS, *harness.FRAMEWORKS]
 
@@ -87,7 +90,8 @@ def trained(tmp_path_factory):
         if name not in done:
             groups = [[script for script in group if is_installed(script)] for group in GROUPS]
             names = next(group for group in groups if name in group)
-            shown = finished([sys.executable, harness.__file__, str(folder), *names])
+            command = [sys.executable, harness.__file__, str(folder), *names]
+            shown = finished(command, timeout=3 * HANG)  # a dozen trainings
             assert shown.returncode == 0, shown.stdout + shown.stderr
             done.update({script: Trained(folder, script) for script in names})
         return done[name]
