@@ -536,7 +536,8 @@ def test_our_own_export_is_read_back_whole(ending, tmp_path):
         "clipped": (step % 30 == 0).astype(float),
         "seconds": 0.1 + 1e-5 * step,
     }
-    points = RecordedPoints(step=step, columns=columns, attempt=1 + (step >= 300))
+    inspected = {"kept_gradient": np.where(step % 40 == 0, 1.0, np.nan)}  # of some updates
+    points = RecordedPoints(step=step, columns=columns | inspected, attempt=1 + (step >= 300))
     write_table(points, tmp_path / f"run{ending}")
     (run,) = read_runs(tmp_path / f"run{ending}")
     assert run.step.tolist() == step.tolist()
@@ -544,6 +545,7 @@ def test_our_own_export_is_read_back_whole(ending, tmp_path):
     for name, column in columns.items():
         assert np.array_equal(run.column(name), column, equal_nan=True), name
     assert run.facts["resumed_at"] == [300]
+    assert run.facts["kept_gradient"] == [[number, 1.0] for number in range(40, 410, 40)]
 
 
 def test_folders_of_training_and_validation_are_one_run(tmp_path):

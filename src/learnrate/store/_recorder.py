@@ -18,10 +18,9 @@ from learnrate.store._backlog import Backlog
 from learnrate.store._chunks import merge_rows
 from learnrate.store._place import display_place, url_of
 from learnrate.store._records import RunStatus
-from learnrate.store._rows import measured_facts
 from learnrate.store._run_writer import NewAttempt, RunWriter
 from learnrate.store._writes import run_fields
-from learnrate.watch import COLUMNS, Finding, Observations
+from learnrate.watch import COLUMNS, Finding, Observations, measured_facts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence

@@ -18,7 +18,7 @@ from learnrate.store._records import (
     is_alive,
 )
 from learnrate.store._tables import attempts, points
-from learnrate.watch import INSPECTION_COLUMNS, PATH_COLUMNS, Finding, Severity
+from learnrate.watch import Finding, Severity
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,13 +28,10 @@ if TYPE_CHECKING:
 __all__ = [
     "edit_of",
     "finding_of",
-    "measured_facts",
     "points_in",
     "rows_with_a_value",
     "run_of",
 ]
-
-_MEASURED = (*PATH_COLUMNS, *INSPECTION_COLUMNS)
 
 
 def run_of(row: Row[Any]) -> StoredRun:
@@ -102,27 +99,6 @@ def finding_of(row: Row[Any]) -> Finding:
     )
 
 
-def measured_facts(columns: Mapping[str, np.ndarray], step: np.ndarray) -> dict[str, Any]:
-    """Measurements that are not columns of every row, as facts that rules read: pairs with a step.
-
-    Of a sharpness probe, these are the eigenvalues of P^-1 H, which matter for Adam, or else those
-    of H; and the rate times the sharpness over the optimizer's limit, if the probe knew it. Of the
-    path of the weights and of inspections, they are the numbers by their names.
-    """
-    facts: dict[str, Any] = {}
-    for name, scaled in (("preconditioned_sharpness", True), ("sharpness", False)):
-        if name in columns:
-            facts = {"sharpness": _pairs(step, columns[name]), "preconditioned": scaled}
-            break
-    if "edge_ratio" in columns:
-        facts["edge_ratio"] = _pairs(step, columns["edge_ratio"])
-    if "classes" in columns:
-        classes = columns["classes"]
-        facts["classes"] = int(classes[~np.isnan(classes)][0])
-    facts |= {name: _pairs(step, columns[name]) for name in _MEASURED if name in columns}
-    return facts
-
-
 def rows_with_a_value(columns: Mapping[str, np.ndarray], rows: int) -> np.ndarray:
     """Which rows have a value in some column; all of them if there are no columns.
 
@@ -133,8 +109,3 @@ def rows_with_a_value(columns: Mapping[str, np.ndarray], rows: int) -> np.ndarra
     if not columns:
         return np.ones(rows, dtype=bool)
     return np.asarray(~np.all([np.isnan(column) for column in columns.values()], axis=0))
-
-
-def _pairs(step: np.ndarray, column: np.ndarray) -> list[list[float]]:
-    known = ~np.isnan(column)
-    return [list(pair) for pair in zip(step[known].tolist(), column[known].tolist(), strict=True)]

@@ -36,13 +36,12 @@ from learnrate.store._resolve import resolve_run
 from learnrate.store._rows import (
     edit_of,
     finding_of,
-    measured_facts,
     points_in,
     rows_with_a_value,
     run_of,
 )
 from learnrate.store._tables import attempts, edits, findings, runs, snapshots
-from learnrate.watch import COLUMNS, Observations
+from learnrate.watch import COLUMNS, Observations, measured_facts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

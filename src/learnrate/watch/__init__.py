@@ -3,6 +3,7 @@
 from learnrate.watch._diagnose import Diagnosis, diagnose
 from learnrate.watch._finding import Finding, Severity
 from learnrate.watch._inspection import INSPECTION_COLUMNS
+from learnrate.watch._measured import measured_facts
 from learnrate.watch._objectives import OBJECTIVES, checked_objective
 from learnrate.watch._observations import COLUMNS, Observations
 from learnrate.watch._path import PATH_COLUMNS, path_columns
@@ -28,6 +29,7 @@ __all__ = [
     "adam_limit",
     "checked_objective",
     "diagnose",
+    "measured_facts",
     "path_columns",
     "rmsprop_limit",
     "sgd_limit",

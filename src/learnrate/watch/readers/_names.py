@@ -8,6 +8,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from learnrate._errors import FileError
+from learnrate.watch._measured import MEASURED_COLUMNS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
@@ -143,6 +144,7 @@ def is_number_of_interest(name: str, names: Names) -> bool:
         or bool(words & {"lr", "rate", "learningrate", "entropy", "gnorm", "norm", "value"})
         or _last(name) in {*_STEP_NAMES, *_EPOCH_NAMES, *_TOTAL_NAMES, "attempt"}
         or name in _COLUMN_NAMES
+        or name in MEASURED_COLUMNS
     )
 
 

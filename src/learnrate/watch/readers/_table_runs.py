@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from learnrate._errors import FileError
+from learnrate.watch._measured import measured_facts
 from learnrate.watch.readers._log_series import Chosen, observed, whole_steps
 from learnrate.watch.readers._log_table import LogTable, in_columns, in_phases, parts_by_run
 from learnrate.watch.readers._names import epoch_name, step_names, total_name
@@ -87,7 +88,7 @@ def _runs(
         tracks = _tracks(table, counted, fit, chosen)
         name = run if len(fits) == 1 else f"{run} (fit {number} of {len(fits)})"
         taken = Chosen(dict(chosen.columns), chosen.step, notes=[*chosen.notes])
-        more = dict(facts) | counted.facts
+        more = dict(facts) | counted.facts | _own_measurements(table, counted)
         length = fit.steps_per_epoch or counted.steps_per_epoch
         if length is not None:
             more["steps_per_epoch"] = length
@@ -112,6 +113,20 @@ def _runs(
             )
         )
     return runs
+
+
+def _own_measurements(table: LogTable, counted: _Counted) -> dict[str, Any]:
+    """What `attach` measured of a run that this package exported; nothing of another table."""
+    if not _is_own_export(table):
+        return {}
+    rows = ~np.isnan(counted.counter)
+    columns = {name: column[rows] for name, column in table.numbers.items()}
+    return measured_facts(columns, counted.counter[rows].astype(np.int64))
+
+
+def _is_own_export(table: LogTable) -> bool:
+    """Whether the table's steps are as this package counts them."""
+    return "attempt" in table.numbers
 
 
 @dataclass
@@ -167,8 +182,7 @@ def _counted(
             counter = counter.copy()
             counter[rows] = step
             chosen.step = f"{epoch!r} and {name!r}"
-    is_own_export = "attempt" in table.numbers  # whose steps are as this package counts them
-    first = 0 if is_own_export else _counts_from(step, planned)
+    first = 0 if _is_own_export(table) else _counts_from(step, planned)
     if first:
         chosen.step += ", counted from 1"
     loss = _row_values(table, chosen.columns.get("loss", []), rows)
