@@ -41,8 +41,8 @@ def _check(reading: Reading, options: PathTooFarOptions) -> Finding | None:
         message=(
             f"The rate is likely about {times_text(estimate.multiple)} times too high, between "
             f"{times_text(max(estimate.low, 1.0))} and {times_text(estimate.high)} times: the "
-            f"weights came {path['path_distance']:.2g} times their norm at the start, and the two halves of "
-            f"their path have a cosine of {path['path_turn_2']:.2g}."
+            f"weights moved by {path['path_distance']:.2g} times their initial norm, and the two halves "
+            f"of their path have a cosine of {path['path_turn_2']:.2g} (1 is straight on, -1 is back)."
         ),
         evidence=estimate.evidence(reading.peak_or_none),
         remedy=(

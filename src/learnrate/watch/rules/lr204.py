@@ -41,9 +41,9 @@ def _check(reading: Reading, options: PathStraightOptions) -> Finding | None:
         message=(
             f"The rate is likely about {times_text(multiple)} times too low, between "
             f"{times_text(max(1.0 / estimate.high, 1.0))} and {times_text(1.0 / estimate.low)} "
-            f"times: the weights came {path['path_distance']:.2g} times their norm at the start and go "
-            f"straight on, the two halves of their path have a cosine of "
-            f"{path['path_turn_2']:.2g}, and the loss is still {path['path_slope_2']:.0%} as steep "
+            f"times: the weights moved by {path['path_distance']:.2g} times their initial norm, the two "
+            f"halves of their path have a cosine of {path['path_turn_2']:.2g} (1 is straight on), and "
+            f"the loss is still {path['path_slope_2']:.0%} as steep "
             "at the end of a half as at its beginning."
         ),
         evidence=estimate.evidence(reading.peak_or_none),

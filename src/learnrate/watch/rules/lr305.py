@@ -60,7 +60,7 @@ def _check(reading: Reading, options: JumpedOptions) -> Finding | None:
         step=step,
         severity=Severity.ERROR if jump.is_known else Severity.WARNING,
         message=(
-            f"The rate jumped at step {step:,} {by}, from {rate_text(before)} to "
+            f"The rate {'rose' if after > before else 'fell'} at step {step:,} {by}, from {rate_text(before)} to "
             f"{rate_text(after)}, where the {source} {rate_text(max(0.0, jump.expected))}: after "
             "an interruption it did not continue where it was."
         ),
