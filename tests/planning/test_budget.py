@@ -77,6 +77,6 @@ def test_a_share_needs_no_pace():
 def test_what_was_not_needed_or_not_reached_is_said():
     budget = Budget.of("1min")
     assert budget.text(8000, 1000, 7900) == "1 min, which pays for 8 runs"
-    assert budget.text(8000, 1000, 5200) == "1 min, which pays for 8 runs; 5.2 runs were enough"
+    assert budget.text(8000, 1000, 5200) == "1 min, which pays for 8 runs; 5.2 runs were made"
     late = budget.text(8000, 1000, 3000, late=True)
     assert late == "1 min, which was over after 3 runs instead of 8"

@@ -112,8 +112,8 @@ class Budget:
         if late:
             return f"{time}, which was over after {used:.2g} runs instead of {runs:.2g}"
         pays = "a sweep of whole runs" if runs >= WHOLE_SWEEP else f"{runs:.2g} runs"
-        enough = f"; {used:.2g} runs were enough" if used < _CLEARLY_LESS * runs else ""
-        return f"{time}, which pays for {pays}{enough}"
+        training = f"; {used:.2g} runs were made" if used < _CLEARLY_LESS * runs else ""
+        return f"{time}, which pays for {pays}{training}"
 
 
 def _number(value: object) -> float | None:
