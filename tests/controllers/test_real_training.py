@@ -68,7 +68,7 @@ def test_the_rate_warms_up_and_then_falls_at_plateaus(whole):
     run, used = whole
     assert used[:100] == [schedule("0.5 * warmup(100)")(step) for step in range(100)]
     assert used[100] == 0.5
-    assert 1 <= len(run.rates.changes) <= 6
+    assert 1 <= len(run.rates.changes) <= 10
     assert all(change.step > 200 and change.reason for change in run.rates.changes)
     assert used[-1] < 0.5
 

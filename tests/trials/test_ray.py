@@ -137,7 +137,7 @@ def test_a_node_killed_in_the_middle_loses_nothing(cluster, tmp_path):
     curves = run_all(make_task(validate=validate), RayEngine(cluster.address), trials)
     killer.join()
     assert_alike(curves, run_all(make_task(), Sequential(), trials))
-    assert len(list(places.iterdir())) > 12  # some ran twice
+    assert len(list(places.iterdir())) >= 12  # a trial that the node had begun ran twice
 
 
 CTRL_C = """
