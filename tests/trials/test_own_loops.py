@@ -109,21 +109,22 @@ def make_lbfgs(model):
     return torch.optim.LBFGS(model.parameters(), lr=0.5, max_iter=4)
 
 
+def update_by_closure(model, optimizer, batch):
+    def closure():
+        optimizer.zero_grad()
+        loss = nn.functional.mse_loss(model(batch[0]), batch[1])
+        loss.backward()
+        return loss
+
+    return optimizer.step(closure)
+
+
 def test_an_optimizer_that_needs_a_closure_gets_one():
-    def update(model, optimizer, batch):
-        def closure():
-            optimizer.zero_grad()
-            loss = nn.functional.mse_loss(model(batch[0]), batch[1])
-            loss.backward()
-            return loss
-
-        return optimizer.step(closure)
-
     by_task, first = weights_after(make_task(optimizer=make_lbfgs), [0.5] * 5)
     by_own_update, second = weights_after(
-        make_task(optimizer=make_lbfgs, loss=None, update=update), [0.5] * 5
+        make_task(optimizer=make_lbfgs, loss=None, update=update_by_closure), [0.5] * 5
     )
-    expected = plain(update, make_lbfgs, 5)
+    expected = plain(update_by_closure, make_lbfgs, 5)
     assert by_task == by_own_update
     for weights in (first, second):
         assert all(torch.equal(e, a) for e, a in zip(expected, weights, strict=True))
@@ -131,17 +132,9 @@ def test_an_optimizer_that_needs_a_closure_gets_one():
 
 @pytest.mark.parametrize("closure", ["given", "own"])
 def test_the_verbs_take_closures(closure, tmp_path):
-    def update(model, optimizer, batch):
-        def closure():
-            optimizer.zero_grad()
-            loss = nn.functional.mse_loss(model(batch[0]), batch[1])
-            loss.backward()
-            return loss
-
-        return optimizer.step(closure)
-
     task = make_task(
-        optimizer=make_lbfgs, **({"loss": None, "update": update} if closure == "own" else {})
+        optimizer=make_lbfgs,
+        **({"loss": None, "update": update_by_closure} if closure == "own" else {}),
     )
     assert learnrate.find(task, iters=20, low=1e-3, high=1.0, repeats=1, progress=False)
     swept = learnrate.sweep(task, lr=[0.1, 0.5], seeds=1, total_steps=8, progress=False)
