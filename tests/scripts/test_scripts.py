@@ -38,16 +38,15 @@ GROUPS = [
     ["accelerate_loop", "trainer", "sft_lora"],
     ["keras_convnet"],
 ]
-# What is true of a script: its rate is constant, it clips every update, its rate is low for its length.
+# What is true of a script, whether or not the measurements that time allows are enough to say it.
 CONSTANT = ["gcn", "lstm_lbfgs", "reinforce", "dcgan", "ddp", "lightning_gan"]
-TRUE = {
-    **{name: {"LR302"} for name in CONSTANT},
-    "ddp": {"LR302", "LR107"},  # a seventh of its rate ends at a quarter of its loss
-    "nanogpt": {"LR105"},
-    "vae_summed": {"LR201"},
-    "mnist_steplr": {"LR204"},  # ten times its rate ends at a third of its loss
-    "trainer": {"LR204"},
-    "sft_lora": {"LR204"},
+LOW = ["mnist_steplr", "vae_summed", "gcn", "nanogpt", "vit_timm", "trainer", "sft_lora"]
+RULES = {
+    "LR302": CONSTANT,  # never decayed
+    "LR204": LOW,  # ten times its rate ends lower
+    "LR107": ["ddp"],  # a seventh of its rate ends at a quarter of its loss
+    "LR105": ["nanogpt"],  # every update is clipped
+    "LR201": ["vae_summed"],  # flat at the start
 }
 SCRIPTS = [*harness.LOOPS, *harness.FRAMEWORKS]
 
@@ -149,7 +148,8 @@ def test_nothing_false_is_said_of_a_script(name, trained):
         (run,) = store.runs()
         diagnosis = diagnose(observations_as_edited(store, run.id))
         findings = [*store.findings(run.id), *diagnosis.findings]
-        assert {finding.code for finding in findings} <= TRUE.get(name, set()), findings
+        for finding in findings:
+            assert name in RULES.get(finding.code, []), finding
 
 
 @pytest.mark.parametrize("name", harness.FRAMEWORKS)

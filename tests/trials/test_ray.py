@@ -27,7 +27,11 @@ from processes import HANG, started, wait_until
 def cluster():
     cluster = Cluster(
         initialize_head=True,
-        head_node_args={"num_cpus": 1, "object_store_memory": 80_000_000},
+        head_node_args={
+            "num_cpus": 1,
+            "object_store_memory": 80_000_000,
+            "include_dashboard": False,
+        },
     )
     cluster.add_node(num_cpus=1, object_store_memory=80_000_000)
     cluster.wait_for_nodes()
@@ -182,10 +186,8 @@ def test_ctrl_c_cancels_and_keeps_what_has_ended(cluster, tmp_path):
         job.send_signal(signal.SIGINT)
         _, errors = job.communicate(timeout=HANG)
     assert job.returncode == 130
-    printed = [
-        line for line in errors.splitlines() if "(raylet)" not in line
-    ]  # Ray prints its own
-    assert "\n".join(printed).strip().startswith("interrupted; finished trials are kept")
+    printed = errors.splitlines()  # among lines of Ray's own
+    assert any(line.startswith("interrupted; finished trials are kept") for line in printed)
     assert "Traceback" not in errors
 
 
