@@ -18,7 +18,9 @@ edit, store, claim"""
 FIELD = """warm-up, decay, restart, cyclic, 1cycle, plateau, range test, peak, floor, momentum, batch size,
 noise scale, edge of stability, sharpness, catapult, weight decay, muP, horizon, annealing, cool-down,
 WSD, schedule-free, D-Adaptation, Prodigy, DoG, gradient clipping, loss spike, regret, Adam, AdamW, SGD,
-RMSprop, super-convergence, divergence, overfitting, early stopping, fine-tuning, hypergradient"""
+RMSprop, super-convergence, divergence, overfitting, early stopping, fine-tuning, hypergradient,
+convergence, generalisation, learning curve, local minimum, bias, default rate, Muon, adapter, LoRA,
+batch normalisation, constant rate, underfitting, label noise, hyper-parameter, meta-learning, MAML"""
 
 
 @pytest.fixture
@@ -157,3 +159,23 @@ def test_an_unknown_word_that_resembles_none_has_no_guesses(explain):
 def test_a_wheel_includes_the_pages_of_the_findings():
     declared = (ROOT / "pyproject.toml").read_text()
     assert '"docs/findings" = "learnrate/glossary/findings"' in declared
+
+
+TERMS = ROOT / "src" / "learnrate" / "glossary" / "terms"
+# What has digits and states nothing that was measured: code, commands, names, addresses, codes.
+NOT_STATED = re.compile(
+    r"`[^`]*`|^    .*$|^# .*$|^(?:Also|Claims|See also|More): .*$|\]\([^)]*\)|\bLR\d+|\[[^\]]*\d{4}\]"
+    r"|\b(?:1cycle|beta1|CIFAR-10|ResNet-\d+|L2)\b",
+    flags=re.MULTILINE,
+)
+# Numbers that define a word, follow from a formula of the page, or state what this package does.
+DEFINED = {"budget", "interval", "floor", "peak", "verdict", "probe", "step", "momentum"}
+DEFINED |= {"batch-normalisation", "gradient-norm"}
+
+
+@pytest.mark.parametrize("path", sorted(TERMS.glob("*.md")), ids=lambda path: path.stem)
+def test_a_number_of_a_page_has_a_source_or_a_claim_that_tested_it(path):
+    text = path.read_text()
+    stated = re.findall(r"[^.]*\d[^.]*", NOT_STATED.sub("", text))
+    has_source = "](https://" in text or "\nClaims: " in text
+    assert not stated or has_source or path.stem in DEFINED, stated
