@@ -34,6 +34,7 @@ class Visit:
         self.context = browser.new_context(
             viewport={"width": width, "height": 900}, color_scheme=theme, offline=True
         )
+        self.context.set_default_timeout(1000 * HANG)  # milliseconds
         self.complaints, self.requests = [], []
         self.page = self.context.new_page()
         self.page.on("console", lambda message: self.complaints.append(message.text))
