@@ -12,6 +12,7 @@ import learnrate
 from command import command_in
 from learnrate.run import Measure
 from learnrate.store import Store
+from learnrate.watch import RULES
 
 LOGS = Path(__file__).parents[1] / "watch" / "logs"
 
@@ -43,7 +44,10 @@ def test_a_healthy_run_is_reported_as_such_and_exits_with_0(run, table):
     code, out, _ = run(table())
     assert code == 0
     assert "200 rows: nothing found" in " ".join(out.split())
-    assert "rules that could not run" in out
+    assert "rules could not run (--reasons says why)" in out
+    assert "LR401: no validation was recorded" not in " ".join(out.split())
+    _, out, _ = run(table(), "--reasons")
+    assert "LR401: no validation was recorded" in " ".join(out.split())
 
 
 def test_a_run_in_a_store_that_is_read_as_a_log_is_compared_with_its_schedule_as_edited(
@@ -223,6 +227,29 @@ def test_a_stored_run_is_diagnosed_by_its_id_or_as_the_last(run, stored):
 def test_a_store_is_a_log_like_any_other_and_all_its_runs_are_read(run, stored):
     code, out, _ = run("runs.db", "--json")
     assert (code, [finding["run"] for finding in json.loads(out)]) == (1, [stored.runs()[1].id])
+
+
+def test_what_was_said_live_and_the_resumes_of_a_stored_run_belong_to_it(run, stored):
+    good = stored.runs()[0].id
+    rule = next(rule for rule in RULES if rule.code == "LR102")
+    said = rule.finding(step=30, message="The loss spiked.", evidence={"spikes": 4}, remedy="Wait.")
+    stored.add_finding(good, said)
+    code, out, _ = run("--run", good, "--store", "runs.db")
+    assert code == 0
+    assert "nothing found" in out
+    assert "Said while the run went on" in out
+    assert "The loss spiked." in out
+    (row,) = json.loads(run("--run", good, "--store", "runs.db", "--json")[1])
+    assert (row["code"], row["said_live"]) == ("LR102", True)
+    assert run("--run", good, "--store", "runs.db", "--json", "--ignore", "LR102")[1] == "[]\n"
+
+    rate = 0.1 * (1 - np.arange(100, 300) / 300)
+    stored.begin_attempt(good, 150, "resumed")
+    stored.begin_attempt(good, 100, "resumed")
+    stored.write_points(good, np.arange(100, 300), {"loss": np.full(200, 0.2), "lr": 3 * rate})
+    assert stored.observations(good).facts["resumed_at"] == [100]
+    code, out, _ = run("--run", good, "--store", "runs.db", "--json", "--only", "LR305")
+    assert [(row["severity"], row["step"]) for row in json.loads(out)] == [("error", 100)]
 
 
 def test_neither_a_path_nor_a_run_is_misuse(run):

@@ -225,7 +225,7 @@ def test_a_loss_that_is_above_its_start_for_long_and_comes_back_is_named(runs):
     loss = burst(runs, 100.0)
     assert finding.evidence["start"] == loss[0]
     assert finding.evidence["share"] == pytest.approx(np.mean(loss > loss[0]), abs=0.01)
-    assert "0.033 and then to 0.011" in finding.remedy
+    assert "0.033, and then of 0.011" in finding.remedy
 
 
 @pytest.mark.parametrize(
@@ -250,3 +250,26 @@ def test_a_log_that_begins_later_does_not_know_the_start(runs):
     diagnosis = diagnose(late, only=["LR108"])
     assert diagnosis.codes() == []
     assert "does not begin with the run" in diagnosis.not_run["LR108"]
+
+
+def test_a_validation_loss_far_above_the_range_of_the_training_loss_exploded(runs):
+    """One example a batch: the training loss is 0 again and again although the weights exploded."""
+    loss = np.where(np.arange(400) % 7, 0.0, 0.9)
+    validation = np.full(400, np.nan)
+    validation[49::50] = np.geomspace(10.0, 3.6e30, 8)
+    (finding,) = runs.diagnose(loss=loss, validation=validation, only=["LR101"]).findings
+    assert finding.evidence == {"start": 0.9, "end": 3.6e30, "rate": None}
+    scaled = {"loss": 0.01 * loss - 5.0, "validation": 0.01 * validation - 5.0}
+    assert runs.codes(**scaled, only=["LR101"]) == ["LR101"]
+    validation[-51:] = 800.0
+    assert runs.codes(loss=loss, validation=validation, only=["LR101"]) == []
+
+
+def test_a_loss_below_its_first_value_has_come_below_its_start(runs):
+    """The second loss is one after an update: it is no start to compare the end with."""
+    step, noise = np.arange(400), 0.002 * np.random.default_rng(0).standard_normal(400)
+    loss = 0.157 + 60.0 * np.exp(-np.abs(step - 20) / 5.0) * (step > 2) + noise
+    loss[:3] = [0.9, 0.12, 0.11]
+    assert runs.codes(loss=loss, only=["LR101"]) == []
+    loss[0] = 0.12
+    assert runs.codes(loss=loss, only=["LR101"]) == ["LR101"]

@@ -71,6 +71,9 @@ def diagnose(
     html: Annotated[
         Path | None, typer.Option(help="Save an HTML page here.", callback=output_file)
     ] = None,
+    reasons: Annotated[
+        bool, typer.Option("--reasons", help="List the rules that could not run, and why.")
+    ] = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print a JSON list of findings and nothing else.")
     ] = False,
@@ -112,7 +115,7 @@ def diagnose(
         findings = [row for _, diagnosis in diagnosed for row in diagnosis.to_list()]
         typer.echo(json.dumps(findings, allow_nan=False))
     else:
-        _show(diagnosed)
+        _show(diagnosed, reasons=reasons)
         if html is not None:
             typer.echo(f"saved {html}")
     if not all_read:
@@ -193,9 +196,9 @@ def _completed(
     return observations
 
 
-def _show(diagnosed: list[tuple[Observations, Diagnosis]]) -> None:
+def _show(diagnosed: list[tuple[Observations, Diagnosis]], *, reasons: bool) -> None:
     from learnrate.report import show_findings  # noqa: PLC0415 - not for --json
 
     screen = console()
     for observations, diagnosis in diagnosed:
-        show_findings(screen, observations, diagnosis)
+        show_findings(screen, observations, diagnosis, reasons=reasons)

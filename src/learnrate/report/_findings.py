@@ -14,7 +14,7 @@ from learnrate.report._text_plot import show_plot
 from learnrate.watch import RULES
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from rich.console import Console
 
@@ -32,17 +32,21 @@ _TITLES = {
     "gradient_norm": "gradient norm",
     "clipped": "share clipped",
 }
+_SAID_LIVE = "Said while the run went on, and not shown by its whole record:"
 _COLOURS = (Colour.MEASURED, Colour.CHOSEN)
 _RULES = {rule.code: rule for rule in RULES}
 
 
-def show_findings(console: Console, observations: Observations, diagnosis: Diagnosis) -> None:
-    """Print the findings of a run with a small plot each, and which rules could not run.
+def show_findings(
+    console: Console, observations: Observations, diagnosis: Diagnosis, *, reasons: bool = False
+) -> None:
+    """Print the findings of a run with a small plot each, and how many rules could not run.
 
     Args:
         console: where to print.
         observations: the run.
         diagnosis: what was found in it.
+        reasons: whether to list the rules that could not run, each with the reason.
     """
     rows = observations.step.size
     count = len(diagnosis.findings)
@@ -61,10 +65,15 @@ def show_findings(console: Console, observations: Observations, diagnosis: Diagn
         panel = _finding_panel(observations, finding)
         if panel is not None:
             show_plot(console, panel, height=9)
+    if diagnosis.said_live:
+        console.print(encoded_text(console, (f"\n{_SAID_LIVE}", "")))
+    for finding in diagnosis.said_live:
+        _show_finding(console, finding)
     if diagnosis.not_judged:
         console.print(encoded_text(console, (f"\n{diagnosis.not_judged}", "")))
-    if diagnosis.not_run:
-        console.print(encoded_text(console, (f"\n{_not_run(diagnosis)}", "dim")))
+    sentence = _not_run(diagnosis) if reasons else _not_run_count(diagnosis)
+    if sentence:
+        console.print(encoded_text(console, (f"\n{sentence}", "dim")))
     console.print()
 
 
@@ -122,7 +131,7 @@ def _counted(number: int, noun: str) -> str:
 def _show_finding(console: Console, finding: Finding) -> None:
     severity = str(finding.severity)
     where = "" if finding.step is None else f" (from step {finding.step:,})"
-    title = f": {_RULES[finding.code].title}" if finding.code in _RULES else ""
+    title = f": {_title(finding)}" if _title(finding) else ""
     console.print(
         encoded_text(
             console,
@@ -135,14 +144,33 @@ def _show_finding(console: Console, finding: Finding) -> None:
     console.print(encoded_text(console, ("do  ", "dim"), (finding.remedy, "")))
 
 
+def _title(finding: Finding) -> str:
+    """The title of a finding's rule; empty for a code without a rule, of a probe."""
+    return _RULES[finding.code].title if finding.code in _RULES else ""
+
+
 def _not_run(diagnosis: Diagnosis) -> str:
-    """Which rules could not run, those with the same reason together."""
+    """Which rules could not run, those with the same reason together; empty if all could."""
+    return _by_reason(diagnosis, diagnosis.not_run)
+
+
+def _not_run_count(diagnosis: Diagnosis) -> str:
+    """How many rules could not run, and which of them failed; empty if all could."""
+    failed = diagnosis.rule_failures
+    lacking = len(diagnosis.not_run) - len(failed)
+    parts = [_by_reason(diagnosis, failed)] if failed else []
+    if lacking:
+        parts.append(f"{_counted(lacking, 'rule')} could not run (--reasons says why).")
+    return "\n".join(parts)
+
+
+def _by_reason(diagnosis: Diagnosis, not_run: Mapping[str, str]) -> str:
     reasons: dict[str, list[str]] = {}
-    for code, reason in diagnosis.not_run.items():
+    for code, reason in not_run.items():
         text = "as said above" if reason in diagnosis.not_judged else reason
         reasons.setdefault(text, []).append(code)
     parts = [f"{', '.join(codes)}: {reason}" for reason, codes in reasons.items()]
-    return f"rules that could not run: {'; '.join(parts)}."
+    return f"rules that could not run: {'; '.join(parts)}." if parts else ""
 
 
 def _run(
@@ -171,6 +199,7 @@ def _run(
         "name": diagnosis.run,
         "rows": observations.step.size,
         "findings": findings,
+        "said_live": [(finding, _title(finding)) for finding in diagnosis.said_live],
         "not_judged": diagnosis.not_judged,
         "not_run": not_run,
         "read_as": _read_as(observations),

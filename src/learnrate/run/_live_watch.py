@@ -69,6 +69,7 @@ class LiveWatch:
             {name: column[is_past] for name, column in past.columns.items()},
             step=first,
             reported=[finding.code for finding in findings],
+            resumed_at=past.facts.get("resumed_at", ()),
         )
 
     def finish(self) -> tuple[Finding, ...]:

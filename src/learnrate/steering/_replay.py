@@ -100,8 +100,14 @@ def replayed(store: Store, run: str) -> Replay:
 
 
 def observations_as_edited(store: Store, run: str) -> Observations:
-    """The observations of a recorded run, with its schedule as edited to compare them with."""
+    """The observations of a recorded run, with its schedule as edited to compare them with.
+
+    The findings that were reported while it ran are in the fact `said_live`.
+    """
     observations, stored = store.observations(run), store.run(run)
+    said_live = [finding.to_dict() for finding in store.findings(run)]
+    if said_live:
+        observations = replace(observations, facts={**observations.facts, "said_live": said_live})
     edits = edits_of(store.edits(run))
     if not edits:
         return observations

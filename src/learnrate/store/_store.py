@@ -279,10 +279,12 @@ class Store:
         If groups do not keep their ratio, `lr` is the highest rate of all groups. The
         measurements of a sharpness probe are in `facts["sharpness"]`, as pairs of a step and an
         eigenvalue, and in `facts["edge_ratio"]`; those of the path of the weights and of inspections are in
-        the facts of `learnrate.watch.PATH_COLUMNS` and `learnrate.watch.INSPECTION_COLUMNS`. An update
-        of which nothing else was recorded has no row.
+        the facts of `learnrate.watch.PATH_COLUMNS` and `learnrate.watch.INSPECTION_COLUMNS`. The steps
+        at which the run was resumed or rolled back are in `facts["resumed_at"]`. An update of which
+        nothing else was recorded has no row.
         """
         points, stored_run = self.points(run), self.run(run)
+        resumed_at = _resumed_at(self.attempts(run))
         columns = points.columns
         known = {name: column for name, column in columns.items() if name in COLUMNS}
         rows = rows_with_a_value(known, points.step.size)
@@ -292,7 +294,11 @@ class Store:
             columns={name: column[rows] for name, column in known.items()},
             total_steps=stored_run.total_steps,
             schedule=stored_run.schedule,
-            facts={**stored_run.facts, **measured_facts(columns, points.step)},
+            facts={
+                **stored_run.facts,
+                **measured_facts(columns, points.step),
+                **({"resumed_at": resumed_at} if resumed_at else {}),
+            },
         )
 
     # Findings, edits, snapshots
@@ -444,3 +450,13 @@ class Store:
                 Snapshot(run=row.run, step=row.step, place=row.place, time=row.time)
                 for row in connection.execute(query)
             ]
+
+
+def _resumed_at(attempts: list[Attempt]) -> list[int]:
+    """The first steps of the attempts after the first, without those that a later one superseded."""
+    begins = [attempt.begins for attempt in attempts]
+    return [
+        step
+        for index, step in enumerate(begins)
+        if 0 < step < min(begins[index + 1 :], default=step + 1)
+    ]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from learnrate._records import from_dict
 from learnrate.watch._finding import Finding, Severity
 from learnrate.watch._reading import Reading
 from learnrate.watch._registry import RULES, Options, chosen_rules
@@ -17,9 +18,9 @@ if TYPE_CHECKING:
     from learnrate.watch._observations import Observations
     from learnrate.watch._rule import Rule
 
-__all__ = ["RULE_FAILED", "Diagnosis", "diagnose", "diagnose_reading"]
+__all__ = ["Diagnosis", "diagnose", "diagnose_reading"]
 
-RULE_FAILED = "the rule failed with"  # how the reason of a rule that failed begins
+_RULE_FAILED = "the rule failed with"  # how the reason of a rule that failed begins
 
 _ORDER = {Severity.ERROR: 0, Severity.WARNING: 1, Severity.ADVICE: 2}
 
@@ -34,6 +35,8 @@ class Diagnosis:
         explained: the codes that were found as well, each with the code that it follows from.
         not_run: the codes of the rules that could not run or failed, each with the reason.
         not_judged: what could not be judged of the rate, and why, in one line; empty if nothing.
+        said_live: findings that were reported while the run went on and that its whole record does not
+            show; they say what was true then.
     """
 
     run: str
@@ -41,11 +44,19 @@ class Diagnosis:
     explained: Mapping[str, str] = field(default_factory=dict)
     not_run: Mapping[str, str] = field(default_factory=dict)
     not_judged: str = ""
+    said_live: tuple[Finding, ...] = ()
 
     @property
     def failed(self) -> bool:
         """Whether a finding is an error."""
         return any(finding.severity is Severity.ERROR for finding in self.findings)
+
+    @property
+    def rule_failures(self) -> dict[str, str]:
+        """The codes in `not_run` of the rules that failed, each with what it raised."""
+        return {
+            code: reason for code, reason in self.not_run.items() if reason.startswith(_RULE_FAILED)
+        }
 
     def codes(self) -> list[str]:
         """The codes of the findings."""
@@ -54,9 +65,14 @@ class Diagnosis:
     def to_list(self) -> list[dict[str, Any]]:
         """The findings as JSON values, each with its run.
 
-        If there are none, and something could not be judged, a row of the severity "info" says so.
+        Those of `said_live` follow, with `said_live` true. If there are none, and something could not
+        be judged, a row of the severity "info" says so.
         """
         rows = [{"run": self.run} | finding.to_dict() for finding in self.findings]
+        rows += [
+            {"run": self.run} | finding.to_dict() | {"said_live": True}
+            for finding in self.said_live
+        ]
         if rows or not self.not_judged:
             return rows
         row = {"run": self.run, "code": "not judged", "severity": "info", "step": None}
@@ -125,6 +141,28 @@ def diagnose_reading(
         explained=explained,
         not_run=not_run,
         not_judged=_not_judged(rules, not_run),
+        said_live=_said_live(reading, {rule.code for rule in rules}, findings),
+    )
+
+
+def _said_live(
+    reading: Reading, asked: set[str], findings: Mapping[str, Finding]
+) -> tuple[Finding, ...]:
+    """The findings that were reported while the run went on, but those of the whole record.
+
+    Args:
+        reading: the run.
+        asked: the codes of the rules that were asked. Probes have codes without a rule; theirs are
+            left out if a rule is.
+        findings: of the whole record, by their codes.
+    """
+    rules = {rule.code for rule in RULES}
+    said = [from_dict(Finding, document) for document in reading.facts.get("said_live", ())]
+    return tuple(
+        finding
+        for finding in said
+        if finding.code not in findings
+        and (finding.code in asked or (asked == rules and finding.code not in rules))
     )
 
 
@@ -134,7 +172,7 @@ def _result(rule: Rule, reading: Reading, options: Options) -> Finding | str | N
         with np.errstate(all="ignore"):
             return rule.apply(reading, options.of(rule))
     except Exception as error:  # noqa: BLE001 - whatever a rule raises concerns that rule alone
-        return f"{RULE_FAILED} {type(error).__name__}: {error}; please report it"
+        return f"{_RULE_FAILED} {type(error).__name__}: {error}; please report it"
 
 
 def _not_judged(rules: Iterable[Rule], not_run: Mapping[str, str]) -> str:

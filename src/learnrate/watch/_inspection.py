@@ -72,5 +72,20 @@ def inspection_lacks(reading: Reading, name: str, looks: float, measured_by: str
     if count >= looks:
         return None
     if not count:
-        return f"no {name} was measured; {measured_by} does"
+        return _why_no_inputs(reading, name) or f"no {name} was measured; {measured_by} does"
     return f"{name} was measured at {count} updates, and {looks:g} are needed"
+
+
+def _why_no_inputs(reading: Reading, name: str) -> str | None:
+    """Why inputs of a model that attach was given were not measured; None if it was given none."""
+    model = reading.facts.get("model")
+    if not model or not name.startswith("input_"):
+        return None
+    if name == "input_rms" and inspected(reading, "input_differs").value.size:
+        return f"no input of {model} is a floating-point number"
+    if name == "input_differs" and inspected(reading, "input_rms").value.size:
+        return f"the batches of {model} have one example each"
+    return (
+        f"no inputs of {model} were seen: it was not called itself, it was compiled, or it was not "
+        "in training mode"
+    )

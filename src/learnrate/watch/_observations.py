@@ -50,8 +50,9 @@ class Observations:
             and the rate times the sharpness over the limit of the optimizer), those of
             `PATH_COLUMNS` and `INSPECTION_COLUMNS` (pairs of a step and a number; see `path_columns`),
             `parameter_names` (of the optimizer's tensors in order), `resumed_at` (steps at
-            which the run was resumed after an interruption) and `edits` (steps at which a person or
-            a controller changed the rate).
+            which the run was resumed after an interruption), `edits` (steps at which a person or
+            a controller changed the rate) and `said_live` (the findings reported while it ran, as
+            `Finding.to_dict` writes them).
 
     Raises:
         ArgumentError: a column is unknown or of another length, or steps do not increase.

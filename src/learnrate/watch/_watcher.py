@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from learnrate._errors import ArgumentError
-from learnrate.watch._diagnose import RULE_FAILED, Diagnosis, diagnose_reading
+from learnrate.watch._diagnose import Diagnosis, diagnose_reading
 from learnrate.watch._observations import COLUMNS, Observations
 from learnrate.watch._reading import Reading
 from learnrate.watch._registry import Options, chosen_rules
@@ -103,6 +103,7 @@ class Watcher:
         *,
         step: int,
         reported: Iterable[str] = (),
+        resumed_at: Iterable[int] = (),
     ) -> None:
         """Take what was recorded of a run before it was resumed, without judging it again.
 
@@ -111,6 +112,7 @@ class Watcher:
             columns: a value for each step of the past, by names of `COLUMNS`.
             step: the step at which the run was resumed.
             reported: the codes of findings that were reported before.
+            resumed_at: the steps of earlier resumes.
 
         Raises:
             ArgumentError: there are rows already, steps do not increase, or a column is unknown or
@@ -125,11 +127,13 @@ class Watcher:
         earlier = {name: np.asarray(column, dtype=float) for name, column in columns.items()}
         self._check(steps, earlier)
         self._append(steps, earlier)
+        self._facts["resumed_at"] = [resumed for resumed in resumed_at if resumed < step]
         self._resume(step)
 
     def _resume(self, step: int) -> None:
         """Note a resume, and look at the rates soon after it."""
-        self._facts["resumed_at"] = [*self._facts.get("resumed_at", ()), step]
+        earlier = [resumed for resumed in self._facts.get("resumed_at", ()) if resumed < step]
+        self._facts["resumed_at"] = [*earlier, step]
         self._resumed_row = self._rows
         self._next_check = max(_FIRST_CHECK, self._rows + _AFTER_RESUME)
 
@@ -198,9 +202,7 @@ class Watcher:
             facts=self._facts,
         )
         diagnosis = diagnose_reading(Reading(observations, live=live), self._options, self._rules)
-        for code, reason in diagnosis.not_run.items():
-            if reason.startswith(RULE_FAILED):
-                self.failures[code] = reason
+        self.failures |= diagnosis.rule_failures
         return diagnosis
 
     def _report(self, findings: Iterable[Finding]) -> tuple[Finding, ...]:

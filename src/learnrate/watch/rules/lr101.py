@@ -38,10 +38,12 @@ class DivergedOptions(RuleOptions):
             many. A level is the median of a sixtieth of the rows.
         stays_live: while a run goes on, it must not have come back for this many levels.
         explosion: a loss has exploded if all its last levels lie above its first losses by this many
-            times the difference of neighbours among the first losses.
+            times the difference of neighbours among the first losses. So has a validation loss that
+            ends above the first training loss by this many times the fall from that to the lowest.
         burst: a loss that never fell has diverged if it rose for three rows by this many standard
             deviations of the later losses above its start and above them, and has not come below its
-            start since.
+            start since. The start is the first loss, or the median of the first three if that is
+            higher.
     """
 
     rows: float = 3
@@ -83,6 +85,7 @@ def _check(reading: Reading, options: DivergedOptions) -> Finding | None:
         _exploded(reading, options)
         or _left_its_level(reading, options)
         or _burst(reading, options)
+        or _validation_exploded(reading, options)
     )
 
 
@@ -144,7 +147,8 @@ def _departure(reading: Reading, options: DivergedOptions) -> _Departure | None:
 def _burst(reading: Reading, options: DivergedOptions) -> Finding | None:
     """A loss that burst far above its start and has learned nothing since."""
     loss = reading.finite_loss
-    smooth, start = median_of_three(loss.value), reading.start
+    smooth = median_of_three(loss.value)
+    start = max(float(loss.value[0]), reading.start)  # the second loss is one after an update
     top = 1 + int(np.argmax(smooth[1:-1]))
     late = loss.value[top:][(loss.value.size - top) // 2 :]
     std = float(np.quantile(late, 0.9) - np.quantile(late, 0.1)) / _NORMAL_80
@@ -157,9 +161,32 @@ def _burst(reading: Reading, options: DivergedOptions) -> Finding | None:
     return _finding(
         reading,
         step,
-        f"The loss burst from {start:.3g} to {highest:.3g} by step {step:,}, and has not come below "
-        f"its start since: it ends at {reading.end:.3g}.",
+        f"The loss burst from {start:.3g} to {highest:.3g} by step {step:,}, and has not come clearly "
+        f"below {start:.3g} since: it ends at {reading.end:.3g}.",
         {"start": start, "highest": highest, "end": reading.end},
+    )
+
+
+def _validation_exploded(reading: Reading, options: DivergedOptions) -> Finding | None:
+    """A validation loss that ends by orders of magnitude above the whole range of the training loss.
+
+    With one example a batch the training loss may be 0 again and again after the weights exploded.
+    """
+    loss, validation = reading.finite_loss.value, reading.validation
+    start = float(loss[0])
+    limit = start + options.explosion * (start - float(loss.min()))
+    below = np.flatnonzero(validation.value <= limit)
+    since = int(below[-1]) + 1 if below.size else 0
+    if limit <= start or since >= validation.value.size:
+        return None
+    step = int(validation.step[since])
+    last = float(validation.value[-1])
+    return _finding(
+        reading,
+        step,
+        f"The validation loss exploded by step {step:,}: it ends at {last:.3g}, where the training loss "
+        f"began at {start:.3g}.",
+        {"start": start, "end": last},
     )
 
 

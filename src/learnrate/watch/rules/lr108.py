@@ -84,12 +84,14 @@ def _check(reading: Reading, options: AboveStartOptions) -> Finding | None:
 
 def _remedy(reading: Reading) -> str:
     peak = reading.peak_or_none
-    target = (
-        "" if not peak else f", to {rate_text(peak / 3, 2)} and then to {rate_text(peak / 9, 2)}"
+    rates = (
+        "a third of the peak rate, and then a ninth"
+        if not peak
+        else f"a peak rate of {rate_text(peak / 3, 2)}, and then of {rate_text(peak / 9, 2)}"
     )
     return (
-        f"Lower the peak rate threefold until the loss falls from its start on{target}, or let "
-        "learnrate plan find it. If it still rises, check the scale of the inputs."
+        f"Try {rates}, in short runs, until the loss falls from its first update on, or let learnrate "
+        "plan find it. If the loss rises at each of them, check the scale of the inputs."
     )
 
 

@@ -40,8 +40,8 @@ def _check(reading: Reading, options: StateLostOptions) -> Finding | None:
     return RULE.finding(
         step=step,
         message=(
-            f"The optimizer began step {step:,} with an empty state: the averages that it had kept "
-            "of gradients were not restored."
+            f"The optimizer's state was empty at step {step:,}, after a resume: its averages of past "
+            "gradients were not restored."
         ),
         evidence={"resumed_at": step, "share": float(empty.value.max())},
         remedy=(
