@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from learnrate.schedules import schedule
-from learnrate.watch import Severity, Watcher
+from learnrate.watch import Observations, Severity, Watcher, diagnose
 
 STEPS = np.arange(400)
 
@@ -53,6 +53,21 @@ def test_at_the_end_of_a_run_a_plateau_is_not_reported(runs):
 def test_a_rate_that_stays_at_its_peak_never_decayed(runs):
     (finding,) = runs.diagnose(loss=runs.loss(), lr=np.full(400, 0.1)).findings
     assert (finding.code, finding.evidence["peak"]) == ("LR302", 0.1)
+
+
+@pytest.mark.parametrize("rows", [12, 60, 400])
+def test_a_cosine_that_the_log_ends_in_the_middle_of_was_cut_off(runs, rows):
+    step = np.linspace(0, 399, rows).astype(int)
+
+    def codes(lr):
+        columns = {"loss": runs.loss()[step], "lr": lr[step]}
+        return diagnose(Observations(run="a", step=step, columns=columns)).findings
+
+    (finding,) = codes(cosine(640))
+    assert (finding.code, finding.evidence["would_end"]) == ("LR302", 640)
+    assert "640" in finding.message
+    for decayed in (cosine(440), 0.01 + 0.9 * cosine(400), np.linspace(0.1, 0.033, 400)):
+        assert not codes(decayed)
 
 
 def test_a_rate_that_fell_to_a_third_decayed(runs):
@@ -296,3 +311,16 @@ def test_updates_with_momentum_may_shrink_while_gradients_alternate(runs):
     assert runs.codes(**known, facts=facts | {"momentum": 0.0}, update_ratio=ratio) == ["LR308"]
     constant = 1e-3 * known["gradient_norm"]
     assert runs.codes(**known, facts=facts, update_ratio=constant) == ["LR308"]
+
+
+@pytest.mark.parametrize(("total_steps", "rows"), [(150, 20), (160, 20), (200, 30), (240, 30), (160, 16)])
+def test_a_cosine_in_epochs_is_known_from_rows_as_far_apart_as_its_half_periods(total_steps, rows):
+    """Of torch's cosine with its lengths in epochs and a step at every update, twenty half periods."""
+    step = np.linspace(0, total_steps, rows + 1).astype(int)[1:] - 1
+    lr = cosine(total_steps / 20, step)
+    (finding,) = diagnose(Observations(run="a", step=step, columns={"lr": lr})).findings
+    assert finding.code == "LR307"
+    two_rates = np.where(np.arange(rows) % 2, 0.1, 0.02)  # two optimizers, or cycles of two rows
+    for other in (two_rates, np.where(np.arange(rows) % 2, 0.1, 0.0)):
+        columns = {"lr": other}
+        assert not diagnose(Observations(run="a", step=step, columns=columns)).findings

@@ -1,4 +1,4 @@
-"""A cosine fitted to evenly spaced rows of a rate."""
+"""A cosine fitted to the rows of a rate."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-__all__ = ["FittedCosine", "fit_cosine"]
+__all__ = ["FittedCosine", "fit_cosine", "fit_started_cosine"]
 
 _ROWS = 160  # enough to fix four parameters of a series without noise
 _ITERATIONS = 12  # of Gauss-Newton, which converges quadratically
+_PER_HALF_PERIOD = 8  # frequencies tried between two that differ by half a period over the rows
+_SHIFTS = (-1, 0, 1)  # some tools count updates from 1, and some log the rate of the next update
 
 
 class FittedCosine(NamedTuple):
@@ -21,6 +23,11 @@ class FittedCosine(NamedTuple):
     half_period: float
     crest: float
     residual: float
+
+    def at(self, step: np.ndarray) -> np.ndarray:
+        """Its values at some steps."""
+        phase = np.pi * (step - self.crest) / self.half_period
+        return np.asarray(self.mean + self.amplitude * np.cos(phase))
 
     def trough_after(self, step: float) -> float:
         """The first step at or after another at which the cosine is lowest."""
@@ -65,6 +72,70 @@ def fit_cosine(step: np.ndarray, value: np.ndarray) -> FittedCosine | None:
         crest=origin + math.atan2(sine, cosine) / omega * span,
         residual=residual,
     )
+
+
+def fit_started_cosine(
+    step: np.ndarray, value: np.ndarray, *, least_half_periods: float, tolerance: float
+) -> FittedCosine | None:
+    """The cosine with its crest at step 0 that falls to 0; None if the values lie on none.
+
+    It has two parameters, so three different values show it although the rows, which need not be
+    evenly spaced, are as far apart as two half periods. Two values show it if they alternate: then
+    its frequency is one of few.
+
+    Args:
+        step: (n,) in rising order.
+        value: (n,) at least 0, not all 0.
+        least_half_periods: from step 0 to the last row.
+        tolerance: the largest distance of a value from the cosine.
+    """
+    span, spacing = float(step[-1]), float(np.median(np.diff(step)))
+    lowest = least_half_periods * math.pi / span
+    grid = np.arange(lowest, 2.0 * math.pi / spacing, math.pi / (_PER_HALF_PERIOD * span))
+    for shift in _SHIFTS:
+        time = step + shift
+        basis = 0.5 + 0.5 * np.cos(grid[:, None] * time)
+        amplitude = (basis @ value) / (basis * basis).sum(axis=1)
+        missed = np.abs(value - amplitude[:, None] * basis).max(axis=1)
+        if not missed.size:
+            return None
+        # Between two frequencies of the grid a phase changes by at most a 16th of a half period.
+        near = np.flatnonzero(missed <= tolerance + 0.2 * amplitude)
+        for omega in grid[near].tolist():
+            fit = _refined_started(time, value, omega)
+            if fit is not None and fit[1] <= tolerance and fit[0] >= lowest:
+                omega, residual, height = fit
+                return FittedCosine(
+                    mean=0.5 * height,
+                    amplitude=0.5 * height,
+                    half_period=math.pi / omega,
+                    crest=-float(shift),
+                    residual=residual,
+                )
+    return None
+
+
+def _refined_started(
+    time: np.ndarray, value: np.ndarray, omega: float
+) -> tuple[float, float, float] | None:
+    """The frequency of a cosine from step 0 on that falls to 0, the largest residual, and its height."""
+    height = 0.0
+    for _ in range(_ITERATIONS):
+        basis = 0.5 + 0.5 * np.cos(omega * time)
+        height = float(basis @ value / (basis @ basis))
+        slope = -0.5 * height * time * np.sin(omega * time)
+        power = float(slope @ slope)
+        if power <= 0:
+            break
+        change = float(slope @ (value - height * basis)) / power
+        omega += max(-0.02 * omega, min(0.02 * omega, change))
+        if abs(change) <= 1e-12 * omega:
+            break
+    if not omega > 0:
+        return None
+    basis = 0.5 + 0.5 * np.cos(omega * time)
+    height = float(basis @ value / (basis @ basis))
+    return omega, float(np.abs(value - height * basis).max()), height
 
 
 def _frequency(value: np.ndarray, stride: int, spacing: float) -> float | None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from learnrate.watch._cosine import fit_cosine
+from learnrate.watch._cosine import fit_cosine, fit_started_cosine
 from learnrate.watch._tracks import Track
 
 if TYPE_CHECKING:
@@ -172,6 +172,27 @@ class RateCourse:
     @cached_property
     def swing(self) -> Swing | None:
         """The cosine that the rate follows from its peak on, past its lowest value."""
+        return self._seen_swing or self._fast_swing
+
+    @cached_property
+    def _fast_swing(self) -> Swing | None:
+        """A cosine from step 0 to 0 and back, many times, whose rows are too far apart to see its course."""
+        step, value = Track(self.rate.step[:_SAMPLED], self.rate.value[:_SAMPLED])
+        if value.size < _FITTED or not 0 < float(value.min()) < 0.5 * self.peak:
+            return None
+        changes = np.sign(np.diff(value))
+        changes = changes[changes != 0]
+        if (changes[1:] != changes[:-1]).sum() < SWINGS:  # a slow course is never taken for a fast one
+            return None
+        tolerance = _tolerated(self.tolerance, self.peak)
+        cosine = fit_started_cosine(step, value, least_half_periods=SWINGS, tolerance=tolerance)
+        if cosine is None or np.abs(self.rate.value - cosine.at(self.rate.step)).max() > tolerance:
+            return None
+        last = float(self.rate.step[-1])
+        return Swing(cosine.crest + cosine.half_period, last / cosine.half_period)
+
+    @cached_property
+    def _seen_swing(self) -> Swing | None:
         step, value = self.points
         if value.size < _FITTED or self.peak <= 0:
             return None
@@ -200,10 +221,15 @@ class RateCourse:
         fit = fit_cosine(step[first:end], value[first:end])
         if fit is None or fit.amplitude <= 0:
             return None
-        tolerance = 2.0 * self.tolerance[self.rows[first:end]].max() + 1e-3 * np.ptp(
-            value[first:end]
+        tolerance = _tolerated(
+            self.tolerance[self.rows[first:end]], float(np.ptp(value[first:end]))
         )
         return fit if fit.residual <= tolerance else None
+
+
+def _tolerated(tolerance: np.ndarray, height: float) -> float:
+    """How far a rate may be from a cosine of some height that it follows."""
+    return 2.0 * float(tolerance.max()) + 1e-3 * height
 
 
 def _broken(

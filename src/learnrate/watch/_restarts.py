@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from learnrate.watch._cosine import FittedCosine
     from learnrate.watch._rate_course import Gap, RateCourse
 
-__all__ = ["unintended_gap"]
+__all__ = ["is_half_cosine", "unintended_gap"]
 
 _POINTS = 5  # a piece of fewer points has no course that could be known
 _END = 0.01  # of its highest rate: a piece that falls to this or less has come to its end
@@ -169,7 +169,7 @@ def _has_ended(course: RateCourse, gap: Gap, top: int, *, is_resumed: bool) -> b
     cosine = course.cosine(top, end)
     if cosine is None:  # the last point may lie on a new warm-up already
         cosine = course.cosine(top, end - 1)
-    if cosine is not None and _is_half_cosine(cosine, fall_step):
+    if cosine is not None and is_half_cosine(cosine, fall_step):
         slack = max(1.5, _SLACK * float(fall_step[-1] - fall_step[0]))
         trough = cosine.trough_after(float(fall_step[0]))
         return bool(step[gap.point] - slack <= trough <= step[gap.point + 1] + slack)
@@ -188,7 +188,7 @@ def _has_ended(course: RateCourse, gap: Gap, top: int, *, is_resumed: bool) -> b
     return bool(gap.before + slope * (step[end] - step[end - 1] + slack) <= base)
 
 
-def _is_half_cosine(cosine: FittedCosine, step: np.ndarray) -> bool:
+def is_half_cosine(cosine: FittedCosine, step: np.ndarray) -> bool:
     """Whether a fit is the fall of a cosine and not a straight line taken for a long one."""
     share = (float(step[-1]) - cosine.crest) / cosine.half_period
     begins_at_crest = abs(step[0] - cosine.crest) <= 0.1 * cosine.half_period + step[1] - step[0]

@@ -1,4 +1,4 @@
-"""LR302: the rate never decayed."""
+"""LR302: the rate never decayed, or its decay was cut off."""
 
 from __future__ import annotations
 
@@ -9,12 +9,16 @@ import numpy as np
 
 from learnrate._numbers import rate_text
 from learnrate.watch._finding import Finding, Severity
+from learnrate.watch._restarts import is_half_cosine
 from learnrate.watch._rule import Rule, RuleOptions
+from learnrate.watch._tracks import share_text
 
 if TYPE_CHECKING:
     from learnrate.watch._reading import Reading
 
 __all__ = ["RULE", "NeverDecayedOptions"]
+
+_FEWEST = 6  # points of a fall: more than a cosine has parameters
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,10 +29,13 @@ class NeverDecayedOptions(RuleOptions):
         share: after its peak the rate must never have fallen below this share of it.
         warm: the peak must be reached within this first share of the run; a later peak is that of
             a rising rate.
+        left: a cosine that was cut off must have had this share of its peak left to fall. Of other
+            courses it is not known where they would have ended.
     """
 
     share: float = 0.5
     warm: float = 0.5
+    left: float = 0.1
 
 
 def _check(reading: Reading, options: NeverDecayedOptions) -> Finding | None:
@@ -36,8 +43,10 @@ def _check(reading: Reading, options: NeverDecayedOptions) -> Finding | None:
         return None
     reached = reading.warmup_end
     lowest = float(reading.rate.since(reached).value.min())
-    if lowest < options.share * reading.peak or reached > options.warm * reading.total_steps:
+    if reached > options.warm * reading.total_steps:
         return None
+    if lowest < options.share * reading.peak:
+        return _cut_off(reading, options)
     last = float(reading.rate.value[-1])
     return RULE.finding(
         step=reached,
@@ -57,14 +66,44 @@ def _check(reading: Reading, options: NeverDecayedOptions) -> Finding | None:
     )
 
 
+def _cut_off(reading: Reading, options: NeverDecayedOptions) -> Finding | None:
+    """A fall from the peak along a cosine that the log ends in the middle of."""
+    course = reading.course
+    step, value = course.points
+    top = int(np.flatnonzero(value >= 0.999 * course.peak)[-1])
+    fall = value[top:]
+    if fall.size < _FEWEST or (np.diff(fall) > course.tolerance.max()).any():
+        return None
+    cosine, last = course.cosine(top, value.size), float(value[-1])
+    if cosine is None or not is_half_cosine(cosine, step[top:]):
+        return None
+    if last - (cosine.mean - cosine.amplitude) <= options.left * course.peak:
+        return None
+    end = round(cosine.crest + cosine.half_period)
+    return RULE.finding(
+        step=int(step[top]),
+        message=(
+            f"The rate was still falling when the log ended: it follows a cosine from step "
+            f"{int(step[top]):,} that would end at step {end:,}, and at step {reading.steps_done - 1:,} "
+            f"it is {rate_text(last)}, {share_text(last / course.peak)} of its peak."
+        ),
+        evidence={"peak": course.peak, "last": last, "lowest_since_peak": last, "would_end": end},
+        remedy=(
+            f"If the run is over, give the schedule its real length, {reading.steps_done:,} updates: a "
+            "rate that decays to 0 by the end likely ends lower."
+        ),
+    )
+
+
 RULE = Rule(
     code="LR302",
     name="never_decayed",
-    title="the rate never decayed",
+    title="the rate never decayed, or its decay was cut off",
     severity=Severity.ADVICE,
     needs=("lr",),
     options=NeverDecayedOptions(),
     check=_check,
+    rows=10,
     example=lambda run: run.observed(lr=np.minimum(0.1, 0.1 * (run.step + 1) / 60)),
     shows=("lr",),
 )

@@ -93,6 +93,7 @@ RULE = Rule(
     needs=("lr",),
     options=EndedEarlyOptions(),
     check=_check,
+    rows=10,
     example=lambda run: run.observed(lr=run.cosine(400) * (run.step < 400)),
     explains=frozenset({"LR201", "LR202", "LR301"}),
     shows=("lr",),

@@ -128,6 +128,7 @@ RULE = Rule(
     needs=("lr",),
     options=JumpedOptions(),
     check=_check,
+    rows=10,
     example=lambda run: run.observed(
         lr=np.where(run.step < 300, 1.0, 3.0) * run.cosine(run.total_steps)
     ),

@@ -70,6 +70,7 @@ RULE = Rule(
     needs=("lr",),
     options=ClimbedOptions(),
     check=_check,
+    rows=10,
     example=lambda run: run.observed(lr=run.cosine(420)),
     explains=frozenset({"LR102", "LR103", "LR108", "LR302", "LR308"}),
     shows=("lr",),

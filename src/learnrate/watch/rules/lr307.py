@@ -134,6 +134,7 @@ RULE = Rule(
     needs=("lr",),
     options=WrongClockOptions(),
     check=_check,
+    rows=10,
     example=lambda run: run.observed(
         lr=run.schedule(run.step // 20), schedule=run.schedule, total_steps=run.total_steps
     ),
