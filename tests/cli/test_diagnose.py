@@ -232,8 +232,10 @@ def test_a_store_is_a_log_like_any_other_and_all_its_runs_are_read(run, stored):
 def test_what_was_said_live_and_the_resumes_of_a_stored_run_belong_to_it(run, stored):
     good = stored.runs()[0].id
     rule = next(rule for rule in RULES if rule.code == "LR102")
-    said = rule.finding(step=30, message="The loss spiked.", evidence={"spikes": 4}, remedy="Wait.")
-    stored.add_finding(good, said)
+    spiked = rule.finding(
+        step=30, message="The loss spiked.", evidence={"spikes": 4}, remedy="Wait."
+    )
+    stored.add_finding(good, spiked)
     code, out, _ = run("--run", good, "--store", "runs.db")
     assert code == 0
     assert "nothing found" in out

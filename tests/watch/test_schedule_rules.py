@@ -313,7 +313,9 @@ def test_updates_with_momentum_may_shrink_while_gradients_alternate(runs):
     assert runs.codes(**known, facts=facts, update_ratio=constant) == ["LR308"]
 
 
-@pytest.mark.parametrize(("total_steps", "rows"), [(150, 20), (160, 20), (200, 30), (240, 30), (160, 16)])
+@pytest.mark.parametrize(
+    ("total_steps", "rows"), [(150, 20), (160, 20), (200, 30), (240, 30), (160, 16)]
+)
 def test_a_cosine_in_epochs_is_known_from_rows_as_far_apart_as_its_half_periods(total_steps, rows):
     """Of torch's cosine with its lengths in epochs and a step at every update, twenty half periods."""
     step = np.linspace(0, total_steps, rows + 1).astype(int)[1:] - 1

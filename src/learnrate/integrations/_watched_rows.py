@@ -61,7 +61,7 @@ class WatchedRows(Sink):
                 {name: column[is_past] for name, column in past.columns.items()},
                 step=first,
                 reported=[finding.code for finding in findings],
-            resumed_at=past.facts.get("resumed_at", ()),
+                resumed_at=past.facts.get("resumed_at", ()),
             )
 
     def _update_schedule(self, watcher: Watcher) -> None:

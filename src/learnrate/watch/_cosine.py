@@ -102,24 +102,14 @@ def fit_started_cosine(
         # Between two frequencies of the grid a phase changes by at most a 16th of a half period.
         near = np.flatnonzero(missed <= tolerance + 0.2 * amplitude)
         for omega in grid[near].tolist():
-            fit = _refined_started(time, value, omega)
-            if fit is not None and fit[1] <= tolerance and fit[0] >= lowest:
-                omega, residual, height = fit
-                return FittedCosine(
-                    mean=0.5 * height,
-                    amplitude=0.5 * height,
-                    half_period=math.pi / omega,
-                    crest=-float(shift),
-                    residual=residual,
-                )
+            cosine = _refined_started(time, value, omega)
+            if cosine.residual <= tolerance and math.pi / cosine.half_period >= lowest:
+                return cosine._replace(crest=-float(shift))
     return None
 
 
-def _refined_started(
-    time: np.ndarray, value: np.ndarray, omega: float
-) -> tuple[float, float, float] | None:
-    """The frequency of a cosine from step 0 on that falls to 0, the largest residual, and its height."""
-    height = 0.0
+def _refined_started(time: np.ndarray, value: np.ndarray, omega: float) -> FittedCosine:
+    """The cosine with its crest at time 0 that falls to 0, near a frequency."""
     for _ in range(_ITERATIONS):
         basis = 0.5 + 0.5 * np.cos(omega * time)
         height = float(basis @ value / (basis @ basis))
@@ -131,11 +121,15 @@ def _refined_started(
         omega += max(-0.02 * omega, min(0.02 * omega, change))
         if abs(change) <= 1e-12 * omega:
             break
-    if not omega > 0:
-        return None
     basis = 0.5 + 0.5 * np.cos(omega * time)
     height = float(basis @ value / (basis @ basis))
-    return omega, float(np.abs(value - height * basis).max()), height
+    return FittedCosine(
+        mean=0.5 * height,
+        amplitude=0.5 * height,
+        half_period=math.pi / omega,
+        crest=0.0,
+        residual=float(np.abs(value - height * basis).max()),
+    )
 
 
 def _frequency(value: np.ndarray, stride: int, spacing: float) -> float | None:

@@ -55,7 +55,9 @@ class Diagnosis:
     def rule_failures(self) -> dict[str, str]:
         """The codes in `not_run` of the rules that failed, each with what it raised."""
         return {
-            code: reason for code, reason in self.not_run.items() if reason.startswith(_RULE_FAILED)
+            code: reason
+            for code, reason in self.not_run.items()
+            if reason.startswith(_RULE_FAILED)
         }
 
     def codes(self) -> list[str]:
@@ -146,23 +148,23 @@ def diagnose_reading(
 
 
 def _said_live(
-    reading: Reading, asked: set[str], findings: Mapping[str, Finding]
+    reading: Reading, rule_codes: set[str], findings: Mapping[str, Finding]
 ) -> tuple[Finding, ...]:
     """The findings that were reported while the run went on, but those of the whole record.
 
     Args:
         reading: the run.
-        asked: the codes of the rules that were asked. Probes have codes without a rule; theirs are
+        rule_codes: the codes of the rules that were asked. Probes have codes without a rule; theirs are
             left out if a rule is.
         findings: of the whole record, by their codes.
     """
     rules = {rule.code for rule in RULES}
-    said = [from_dict(Finding, document) for document in reading.facts.get("said_live", ())]
+    reported = [from_dict(Finding, document) for document in reading.facts.get("said_live", ())]
     return tuple(
         finding
-        for finding in said
+        for finding in reported
         if finding.code not in findings
-        and (finding.code in asked or (asked == rules and finding.code not in rules))
+        and (finding.code in rule_codes or (rule_codes == rules and finding.code not in rules))
     )
 
 

@@ -57,7 +57,9 @@ _BY_LOG_DISTANCE, _BY_TURN_2, _DISTANCE_OFFSET = 0.71, -0.42, 0.27
 _LOW_RANGE, _HIGH_RANGE = (-1.1, 0.1), (-0.36, 0.55)  # 80 % of errors, in decades
 
 _TOO_LOW, _TOO_HIGH = -0.5, 0.5  # estimates, in decades, from which on they are reported
-_STRAIGHT_ON = -0.7  # estimate from the turns, a fifth of the best rate: above it, it is not straight
+_STRAIGHT_ON = (
+    -0.7
+)  # estimate from the turns, a fifth of the best rate: above it, it is not straight
 _NOT_USED_UP = -0.5  # estimate from the slopes from which on the slope is used up
 _FAR = 10.0  # distance; no run at a good rate goes as far
 _STRAIGHT = 0.5  # cosine of the halves of a path that still has a direction

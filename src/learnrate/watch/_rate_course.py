@@ -182,7 +182,9 @@ class RateCourse:
             return None
         changes = np.sign(np.diff(value))
         changes = changes[changes != 0]
-        if (changes[1:] != changes[:-1]).sum() < SWINGS:  # a slow course is never taken for a fast one
+        if (
+            changes[1:] != changes[:-1]
+        ).sum() < SWINGS:  # a slow course is never taken for a fast one
             return None
         tolerance = _tolerated(self.tolerance, self.peak)
         cosine = fit_started_cosine(step, value, least_half_periods=SWINGS, tolerance=tolerance)

@@ -166,6 +166,7 @@ RULE = Rule(
     needs=("lr",),
     options=NotAppliedOptions(),
     check=_check,
+    rows=10,
     example=lambda run: run.observed(
         lr=np.full(run.total_steps, 0.1), schedule=run.schedule, total_steps=run.total_steps
     ),
