@@ -48,7 +48,17 @@ VERSION_3 = (
     "ALTER TABLE runs RENAME COLUMN total TO total_steps",
     "UPDATE learnrate SET version = 3",
 )
-VERSIONS = (VERSION_1, VERSION_2, VERSION_3)
+VERSION_4 = (
+    "ALTER TABLE runs ADD COLUMN validation DOUBLE PRECISION",
+    "ALTER TABLE runs ADD COLUMN lowest_loss DOUBLE PRECISION",
+    "ALTER TABLE runs ADD COLUMN lowest_validation DOUBLE PRECISION",
+    "ALTER TABLE runs ADD COLUMN lifecycle TEXT NOT NULL DEFAULT 'active'",
+    "ALTER TABLE runs ADD COLUMN pinned BOOLEAN NOT NULL DEFAULT FALSE",
+    "ALTER TABLE runs ADD COLUMN tags TEXT NOT NULL DEFAULT '[]'",
+    "ALTER TABLE runs ADD COLUMN note TEXT NOT NULL DEFAULT ''",
+    "UPDATE learnrate SET version = 4",
+)
+VERSIONS = (VERSION_1, VERSION_2, VERSION_3, VERSION_4)
 
 
 def make_older_store(engine, version):

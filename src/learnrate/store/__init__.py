@@ -2,12 +2,26 @@
 
 from learnrate.store._export import write_table
 from learnrate.store._group_rates import with_group_rates
+from learnrate.store._index import RunIndex
+from learnrate.store._labels import LabelChange, change_labels, purge_runs
+from learnrate.store._listing import (
+    FIELDS,
+    ListedRun,
+    RunGroup,
+    check_field,
+    differing_facts,
+    facts_of,
+    grouped,
+    listed,
+    value_text,
+)
 from learnrate.store._place import is_store, store_exists, url_of
 from learnrate.store._recorder import Recorder
 from learnrate.store._records import (
     LOST_AFTER,
     Attempt,
     EditStatus,
+    Lifecycle,
     RecordedPoints,
     RunStatus,
     Snapshot,
@@ -18,20 +32,34 @@ from learnrate.store._sink import Sink
 from learnrate.store._store import Store
 
 __all__ = [
+    "FIELDS",
     "LOST_AFTER",
     "Attempt",
     "EditStatus",
+    "LabelChange",
+    "Lifecycle",
+    "ListedRun",
     "RecordedPoints",
     "Recorder",
+    "RunGroup",
+    "RunIndex",
     "RunStatus",
     "Sink",
     "Snapshot",
     "Store",
     "StoredEdit",
     "StoredRun",
+    "change_labels",
+    "check_field",
+    "differing_facts",
+    "facts_of",
+    "grouped",
     "is_store",
+    "listed",
+    "purge_runs",
     "store_exists",
     "url_of",
+    "value_text",
     "with_group_rates",
     "write_table",
 ]

@@ -20,9 +20,18 @@ __all__ = ["LATEST", "migrate", "version_of"]
 
 _LOCK = 0x6C72  # any number, the same for every process that migrates a PostgreSQL store
 
-_MIGRATIONS = (  # from version 1 to 2, from 2 to 3, ...
-    "ALTER TABLE edits ADD COLUMN position BIGINT",
-    "ALTER TABLE runs RENAME COLUMN total TO total_steps",
+_MIGRATIONS = (  # the statements from version 1 to 2, from 2 to 3, ...
+    ("ALTER TABLE edits ADD COLUMN position BIGINT",),
+    ("ALTER TABLE runs RENAME COLUMN total TO total_steps",),
+    (
+        "ALTER TABLE runs ADD COLUMN validation DOUBLE PRECISION",
+        "ALTER TABLE runs ADD COLUMN lowest_loss DOUBLE PRECISION",
+        "ALTER TABLE runs ADD COLUMN lowest_validation DOUBLE PRECISION",
+        "ALTER TABLE runs ADD COLUMN lifecycle TEXT NOT NULL DEFAULT 'active'",
+        "ALTER TABLE runs ADD COLUMN pinned BOOLEAN NOT NULL DEFAULT FALSE",
+        "ALTER TABLE runs ADD COLUMN tags TEXT NOT NULL DEFAULT '[]'",
+        "ALTER TABLE runs ADD COLUMN note TEXT NOT NULL DEFAULT ''",
+    ),
 )
 LATEST = 1 + len(_MIGRATIONS)
 
@@ -66,7 +75,8 @@ def _upgrade_once(connection: Connection) -> int:
         connection.execute(insert(version_table).values(version=LATEST))
         return LATEST
     if version < LATEST:
-        connection.execute(text(_MIGRATIONS[version - 1]))
+        for statement in _MIGRATIONS[version - 1]:
+            connection.execute(text(statement))
         version += 1
         connection.execute(update(version_table).values(version=version))
     return version

@@ -24,6 +24,7 @@ __all__ = [
     "LOST_AFTER",
     "Attempt",
     "EditStatus",
+    "Lifecycle",
     "RecordedPoints",
     "RunStatus",
     "Snapshot",
@@ -48,6 +49,14 @@ class RunStatus(StrEnum):
     FAILED = "failed"
     STOPPED = "stopped"
     LOST = "lost"
+
+
+class Lifecycle(StrEnum):
+    """Where a run is listed: among the active runs, the archived ones, or the deleted ones."""
+
+    ACTIVE = "active"
+    ARCHIVED = "archived"
+    DELETED = "deleted"
 
 
 class EditStatus(StrEnum):
@@ -78,6 +87,13 @@ class StoredRun:
         facts: other JSON values by name.
         host: the machine it runs on.
         pid: the process on that machine.
+        validation: the last recorded validation loss, or None.
+        lowest_loss: the lowest recorded loss, or None.
+        lowest_validation: the lowest recorded validation loss, or None.
+        lifecycle: where it is listed. A deleted run can be restored until it is purged.
+        pinned: whether it is listed first.
+        tags: words of its owner, in order, each once.
+        note: text of its owner.
     """
 
     id: str
@@ -94,6 +110,13 @@ class StoredRun:
     facts: Mapping[str, Any]
     host: str
     pid: int
+    validation: float | None = None
+    lowest_loss: float | None = None
+    lowest_validation: float | None = None
+    lifecycle: Lifecycle = Lifecycle.ACTIVE
+    pinned: bool = False
+    tags: tuple[str, ...] = ()
+    note: str = ""
 
     @property
     def schedule(self) -> Schedule | None:

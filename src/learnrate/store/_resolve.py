@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import select
 
 from learnrate._errors import ArgumentError
-from learnrate.store._records import RunStatus
+from learnrate.store._records import Lifecycle, RunStatus
 from learnrate.store._rows import run_of
 from learnrate.store._tables import runs
 
@@ -27,7 +27,7 @@ def resolve_run(connection: Connection, run: str, *, live: bool, place: str) -> 
 
     Args:
         connection: to the database.
-        run: an id, the beginning of exactly one id, or `last` for the newest run.
+        run: an id, the beginning of exactly one id, or `last` for the newest run that is not deleted.
         live: whether `last` means the newest running run.
         place: of the store, for messages.
 
@@ -51,6 +51,7 @@ def resolve_run(connection: Connection, run: str, *, live: bool, place: str) -> 
 
 def _last_run(connection: Connection, *, live: bool, place: str) -> str:
     query = select(runs).order_by(runs.c.started.desc(), runs.c.id)
+    query = query.where(runs.c.lifecycle != Lifecycle.DELETED)
     if live:
         query = query.where(runs.c.status == RunStatus.RUNNING)
     for row in connection.execute(query):

@@ -11,6 +11,7 @@ from sqlalchemy import select
 from learnrate.store._chunks import join_attempts, unpack
 from learnrate.store._records import (
     EditStatus,
+    Lifecycle,
     RecordedPoints,
     RunStatus,
     StoredEdit,
@@ -34,8 +35,13 @@ __all__ = [
 ]
 
 
-def run_of(row: Row[Any]) -> StoredRun:
-    """A row of `runs`; a running one that shows no sign of life is lost."""
+def run_of(row: Row[Any], known: StoredRun | None = None) -> StoredRun:
+    """A row of `runs`; a running one that shows no sign of life is lost.
+
+    Args:
+        row: with all columns; or, if `known` is not None, without schedule, limits and facts.
+        known: the run as it was read before; its schedule, limits and facts never change.
+    """
     status = RunStatus(row.status)
     if status is RunStatus.RUNNING and not is_alive(row.host, row.pid, row.updated):
         status = RunStatus.LOST
@@ -49,11 +55,18 @@ def run_of(row: Row[Any]) -> StoredRun:
         total_steps=row.total_steps,
         lr=row.lr,
         loss=row.loss,
-        schedule_json=row.schedule,
-        limits=json.loads(row.limits),
-        facts=json.loads(row.facts),
+        schedule_json=row.schedule if known is None else known.schedule_json,
+        limits=json.loads(row.limits) if known is None else known.limits,
+        facts=json.loads(row.facts) if known is None else known.facts,
         host=row.host,
         pid=row.pid,
+        validation=row.validation,
+        lowest_loss=row.lowest_loss,
+        lowest_validation=row.lowest_validation,
+        lifecycle=Lifecycle(row.lifecycle),
+        pinned=row.pinned,
+        tags=tuple(json.loads(row.tags)),
+        note=row.note,
     )
 
 

@@ -177,6 +177,7 @@ class RunWriter:
         for record in records:
             if isinstance(record, NewAttempt):
                 position = self._begin_attempt(connection, position, record)
+                values = {"step": step}  # what earlier rows showed may be superseded
                 continue
             position = self._add_run(connection, position)
             if isinstance(record, Finding):
@@ -185,7 +186,7 @@ class RunWriter:
                 values["status"] = str(record)
             else:
                 position = _append_rows(connection, position, record)
-                values |= writes.latest_values(record)
+                writes.add_latest_values(values, record)
         position = self._add_run(connection, position)
         values["step"] = max(step, values["step"])
         if not writes.update_run(connection, position.run, values):

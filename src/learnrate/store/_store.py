@@ -118,7 +118,8 @@ class Store:
         self._engine.dispose()
 
     @contextmanager
-    def _reading(self) -> Iterator[Connection]:
+    def reading(self) -> Iterator[Connection]:
+        """A connection that reads."""
         with raising_store_errors(self.place), self._engine.connect() as connection:
             yield connection
 
@@ -175,12 +176,12 @@ class Store:
     def runs(self, *, newest: int | None = None) -> list[StoredRun]:
         """All runs, the newest first; with `newest`, only that many."""
         query = select(runs).order_by(runs.c.started.desc(), runs.c.id).limit(newest)
-        with self._reading() as connection:
+        with self.reading() as connection:
             return [run_of(row) for row in connection.execute(query)]
 
     def run(self, run: str) -> StoredRun:
         """The run of an id, of the beginning of an id, or the `last` one; see `resolve`."""
-        with self._reading() as connection:
+        with self.reading() as connection:
             row = connection.execute(select(runs).where(runs.c.id == self.resolve(run))).one()
         return run_of(row)
 
@@ -194,13 +195,13 @@ class Store:
         Raises:
             ArgumentError: no run matches, or several do; the message names them.
         """
-        with self._reading() as connection:
+        with self.reading() as connection:
             return resolve_run(connection, run, live=live, place=self.place)
 
     def attempts(self, run: str) -> list[Attempt]:
         """The attempts of a run, in order: its start, and one for each resume and rollback."""
         query = select(attempts).where(attempts.c.run == run).order_by(attempts.c.attempt)
-        with self._reading() as connection:
+        with self.reading() as connection:
             return [
                 Attempt(attempt=row.attempt, begins=row.begins, time=row.time, reason=row.reason)
                 for row in connection.execute(query)
@@ -270,7 +271,7 @@ class Store:
 
     def points(self, run: str, *, after: int = -1) -> RecordedPoints:
         """The rows of the latest attempt at each step; only those later than step `after`."""
-        with self._reading() as connection:
+        with self.reading() as connection:
             return points_in(connection, run, after)
 
     def observations(self, run: str) -> Observations:
@@ -311,7 +312,7 @@ class Store:
     def findings(self, run: str) -> list[Finding]:
         """The findings of a run, in the order in which they were added."""
         query = select(findings).where(findings.c.run == run).order_by(findings.c.id)
-        with self._reading() as connection:
+        with self.reading() as connection:
             return [finding_of(row) for row in connection.execute(query)]
 
     def add_edit(
@@ -385,7 +386,7 @@ class Store:
         query = select(edits).where(edits.c.run == run, edits.c.sequence > after)
         if status is not None:
             query = query.where(edits.c.status == str(EditStatus(status)))
-        with self._reading() as connection:
+        with self.reading() as connection:
             return [edit_of(row) for row in connection.execute(query.order_by(edits.c.sequence))]
 
     def answer_edit(
@@ -445,7 +446,7 @@ class Store:
     def snapshots(self, run: str) -> list[Snapshot]:
         """The saved states of a run, in order of steps."""
         query = select(snapshots).where(snapshots.c.run == run).order_by(snapshots.c.step)
-        with self._reading() as connection:
+        with self.reading() as connection:
             return [
                 Snapshot(run=row.run, step=row.step, place=row.place, time=row.time)
                 for row in connection.execute(query)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     Column,
     Double,
     Identity,
@@ -16,6 +17,7 @@ from sqlalchemy import (
     MetaData,
     Table,
     Text,
+    false,
 )
 
 __all__ = ["attempts", "edits", "findings", "points", "runs", "schema", "snapshots", "version"]
@@ -43,6 +45,14 @@ runs = Table(
     Column("facts", Text, nullable=False),
     Column("host", Text, nullable=False),
     Column("pid", BigInteger, nullable=False),
+    Column("validation", Double),
+    Column("lowest_loss", Double),
+    Column("lowest_validation", Double),
+    # Labels. They have defaults, since older versions add runs without them.
+    Column("lifecycle", Text, nullable=False, server_default="active"),
+    Column("pinned", Boolean, nullable=False, server_default=false()),
+    Column("tags", Text, nullable=False, server_default="[]"),
+    Column("note", Text, nullable=False, server_default=""),
     Index("runs_by_start", "started"),
 )
 

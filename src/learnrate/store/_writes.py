@@ -9,12 +9,13 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from sqlalchemy import bindparam, delete, func, insert, select, update
+from sqlalchemy import bindparam, delete, func, insert, or_, select, update
 
 from learnrate._errors import ArgumentError, ScheduleError
 from learnrate._files import number_or_none
 from learnrate.store._chunks import Rows, pack
 from learnrate.store._records import RunStatus
+from learnrate.store._rows import points_in
 from learnrate.store._tables import attempts, edits, findings, points, runs, snapshots
 
 if TYPE_CHECKING:
@@ -27,13 +28,13 @@ if TYPE_CHECKING:
 
 __all__ = [
     "add_finding",
+    "add_latest_values",
     "add_run",
     "begin_attempt",
     "delete_run",
     "has_points",
     "last_attempt",
     "last_step",
-    "latest_values",
     "put_block",
     "put_edit",
     "put_rows",
@@ -51,6 +52,16 @@ _DELETE_BLOCK = delete(points).where(
 )
 _INSERT_BLOCK = insert(points)
 _UPDATE_RUN = update(runs).where(runs.c.id == bindparam("this_run"))
+_LOWER = {  # by the column of the lowest value: sets it if another value is lower
+    f"lowest_{name}": update(runs)
+    .where(runs.c.id == bindparam("this_run"))
+    .where(or_(column.is_(None), column > bindparam("value")))
+    .values({f"lowest_{name}": bindparam("value")})
+    for name, column in (
+        ("loss", runs.c.lowest_loss),
+        ("validation", runs.c.lowest_validation),
+    )
+}
 
 
 def run_fields(
@@ -134,7 +145,17 @@ def begin_attempt(connection: Connection, run: str, first_step: int, reason: str
             run=run, attempt=attempt, begins=first_step, time=time.time(), reason=reason
         )
     )
+    if attempt:
+        _forget_superseded(connection, run)
     return attempt
+
+
+def _forget_superseded(connection: Connection, run: str) -> None:
+    """Set the last and lowest values of a run to those that the latest attempt leaves valid."""
+    valid = points_in(connection, run, -1)
+    latest = latest_values((valid.step, valid.columns))
+    values = {name: latest.get(name) for name in ("validation", *_LOWER)}
+    connection.execute(update(runs).where(runs.c.id == run).values(values))
 
 
 def last_attempt(connection: Connection, run: str) -> int:
@@ -205,15 +226,30 @@ def put_rows(connection: Connection, run: str, attempt: int, rows: Rows) -> None
 
 
 def latest_values(rows: Rows) -> dict[str, Any]:
-    """The step, rate and loss after the last of some rows, as a list of runs shows them."""
+    """What a list of runs shows after some rows: step, rate, the last and the lowest losses.
+
+    The loss is that of the last row, the rate and the validation loss the last ones there are.
+    """
     step, columns = rows
-    values: dict[str, Any] = {"step": int(step[-1]) + 1}
-    for name in ("lr", "loss"):
-        known = columns.get(name, np.empty(0))
-        known = known[~np.isnan(known)] if name == "lr" else known
-        if len(known):
-            values[name] = number_or_none(float(known[-1]))
+    values: dict[str, Any] = {"step": int(step[-1]) + 1} if len(step) else {}
+    for name in ("lr", "loss", "validation"):
+        column = columns.get(name, np.empty(0))
+        last = column if name == "loss" else column[~np.isnan(column)]
+        if len(last):
+            values[name] = number_or_none(float(last[-1]))
+        finite = column[np.isfinite(column)]
+        if name != "lr" and len(finite):
+            values[f"lowest_{name}"] = float(finite.min())
     return values
+
+
+def add_latest_values(values: dict[str, Any], rows: Rows) -> None:
+    """Add what a list of runs shows after further rows to that of earlier rows."""
+    latest = latest_values(rows)
+    for name in _LOWER:
+        if name in values and name in latest:
+            latest[name] = min(latest[name], values[name])
+    values |= latest
 
 
 def update_run(connection: Connection, run: str, values: Mapping[str, Any]) -> bool:
@@ -222,10 +258,15 @@ def update_run(connection: Connection, run: str, values: Mapping[str, Any]) -> b
     Args:
         connection: a database connection, in a transaction.
         run: the run's id.
-        values: the new values, by the names of columns of the table of runs.
+        values: the new values, by the names of columns of the table of runs. A lowest loss
+            replaces only a higher one.
     """
-    fields = {**values, "updated": time.time()}
+    fields = {name: value for name, value in values.items() if name not in _LOWER}
+    fields["updated"] = time.time()
     result = connection.execute(_UPDATE_RUN, {"this_run": run, **fields})
+    for name, lower in _LOWER.items():
+        if name in values:
+            connection.execute(lower, {"this_run": run, "value": values[name]})
     return result.rowcount == 1
 
 
