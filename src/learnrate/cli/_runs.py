@@ -1,16 +1,20 @@
-"""`learnrate runs`: list the runs of a store, or show one with its edits and findings."""
+"""`learnrate runs`: list the runs of a store, show one, or change what is said of them."""
 
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from learnrate.cli._common import JsonOption, StoreOption, console, print_json
+from learnrate.cli._common import JsonOption, StoreOption, console, output_file, print_json
+from learnrate.cli._run_labels import changes_of, lifecycle_option
 
 if TYPE_CHECKING:
-    from learnrate.store import Store, StoredRun
+    from collections.abc import Sequence
+
+    from learnrate.store import ListedRun, RunGroup, Store, StoredRun
 
 __all__ = ["runs"]
 
@@ -19,42 +23,199 @@ _LAST_ROWS = 1000  # updates, among which the last rates are looked for
 
 def runs(
     run: Annotated[
-        str | None,
+        list[str] | None,
         typer.Argument(
-            metavar="[RUN]",
-            help="A run's id, the beginning of an id, or last: show its edits and findings too.",
+            metavar="[RUN]...",
+            help="Ids, beginnings of ids, or last. A single run is shown with its edits and "
+            "findings.",
+            show_default=False,
         ),
     ] = None,
+    search: Annotated[
+        str,
+        typer.Option(
+            help="Terms that must all match: word, 'field:part', 'field=value', 'field<number', "
+            "-term.",
+            show_default=False,
+        ),
+    ] = "",
+    status: Annotated[
+        str | None, typer.Option(help="running, finished, diverged, failed, stopped or lost.")
+    ] = None,
+    sort: Annotated[
+        str, typer.Option(help="A field; -field lists the highest value first.")
+    ] = "-started",
+    group_by: Annotated[
+        str | None, typer.Option(help="A field, such as name or a fact.", show_default=False)
+    ] = None,
+    column: Annotated[
+        list[str] | None,
+        typer.Option(help="A field to list; repeat it.", show_default=False),
+    ] = None,
+    differences: Annotated[
+        bool, typer.Option("--differences", help="List the facts in which the runs differ.")
+    ] = False,
+    lifecycle: Annotated[
+        str, typer.Option(help="List the active, archived or deleted runs, or all.")
+    ] = "active",
+    newest: Annotated[
+        int | None, typer.Option(min=1, help="List only the first so many.", show_default=False)
+    ] = None,
+    to: Annotated[
+        Path | None,
+        typer.Option(
+            help="Write the list to a file that ends in .csv or .json.",
+            callback=output_file,
+            show_default=False,
+        ),
+    ] = None,
+    pin: Annotated[
+        bool | None, typer.Option("--pin/--unpin", help="List the named runs first, or not.")
+    ] = None,
+    tag: Annotated[
+        list[str] | None, typer.Option(help="Add a tag to the named runs.", show_default=False)
+    ] = None,
+    untag: Annotated[
+        list[str] | None,
+        typer.Option(help="Remove a tag from the named runs.", show_default=False),
+    ] = None,
+    note: Annotated[
+        str | None, typer.Option(help="The note of the named runs.", show_default=False)
+    ] = None,
+    rename: Annotated[
+        str | None, typer.Option(help="The name of the named runs.", show_default=False)
+    ] = None,
+    archive: Annotated[
+        bool, typer.Option("--archive", help="List the named runs only with --lifecycle archived.")
+    ] = False,
+    delete: Annotated[
+        bool, typer.Option("--delete", help="Delete the named runs; --restore undoes it.")
+    ] = False,
+    restore: Annotated[
+        bool, typer.Option("--restore", help="Undo --archive or --delete.")
+    ] = False,
+    purge: Annotated[
+        bool, typer.Option("--purge", help="Remove the named runs, already deleted, for good.")
+    ] = False,
     store: StoreOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """List the runs of a store, the newest first; or show one with its edits and findings.
+    """List the runs of a store; show one with its edits and findings; label or delete them.
 
-    A run whose process was killed is shown as lost.
+    A run whose process was killed is shown as lost. A field is what a list shows, such as loss,
+    lowest_validation, tags or findings, or a fact, such as optimizer. --search chooses the runs to
+    label too.
 
-    [dim]learnrate runs --json[/dim]
+    [dim]learnrate runs --search 'optimizer=AdamW loss<0.5' --sort lowest_validation[/dim]
 
-    [dim]learnrate runs last[/dim]
+    [dim]learnrate runs last --tag baseline --note 'before the new data'[/dim]
     """
-    from learnrate.store import Store  # noqa: PLC0415 - loads SQLAlchemy, which --help does not need
+    from learnrate.store import (  # noqa: PLC0415 - loads SQLAlchemy, which --help does not need
+        RunIndex,
+        RunStatus,
+        Store,
+        change_labels,
+        listed,
+        purge_runs,
+    )
 
+    wanted_status = None if status is None else _choice("--status", status, RunStatus)
+    wanted_lifecycle = lifecycle_option(lifecycle)
     opened = Store(store, create=False)
-    stored = opened.runs() if run is None else [opened.run(run)]
-    edits = [] if run is None else opened.edits(stored[0].id)
-    findings = [] if run is None else opened.findings(stored[0].id)
+    index = RunIndex(opened)
+    ids = list(dict.fromkeys(opened.resolve(name) for name in run or ()))
+    chosen = listed(
+        [listed_run for listed_run in index.runs() if not ids or listed_run.run.id in ids],
+        search=search,
+        status=wanted_status,
+        lifecycle=None if ids else wanted_lifecycle,
+        sort=sort,
+    )[:newest]
+    change = {
+        "pinned": pin,
+        "tag": tag,
+        "untag": untag,
+        "note": note,
+        "name": rename,
+        "archive": archive,
+        "delete": delete,
+        "restore": restore,
+    }
+    changes = changes_of(chosen, change, is_chosen=bool(ids or search), purge=purge)
+    if purge:
+        purge_runs(opened, [listed_run.run.id for listed_run in chosen])
+    elif changes:
+        change_labels(opened, changes)
+        known = {listed_run.run.id: listed_run for listed_run in index.runs()}
+        chosen = [known[listed_run.run.id] for listed_run in chosen]
+    if len(ids) == 1 and chosen and not (purge or changes or to):
+        _show_one(opened, chosen[0].run, as_json=as_json)
+        return
+    _list(chosen, column, differences=differences, group_by=group_by, to=to, as_json=as_json)
+
+
+def _choice(option: str, word: str, choices: Any) -> Any:
+    try:
+        return choices(word)
+    except ValueError:
+        raise typer.BadParameter(
+            f"{option} must be one of {', '.join(choices)}; got {word!r}."
+        ) from None
+
+
+def _list(
+    chosen: list[ListedRun],
+    columns: list[str] | None,
+    *,
+    differences: bool,
+    group_by: str | None,
+    to: Path | None,
+    as_json: bool,
+) -> None:
+    from learnrate.store import (  # noqa: PLC0415 - loads SQLAlchemy
+        check_field,
+        differing_facts,
+        grouped,
+        write_listing,
+    )
+
+    for field in [*(columns or ()), *([group_by] if group_by else ())]:
+        check_field(field, chosen)
+    shown = [*(columns or ()), *(differing_facts(chosen) if differences else ())]
+    if to is not None:
+        write_listing(chosen, shown, to)
+        typer.echo(f"{len(chosen):,} runs in {to}")
+        return
+    groups = None if group_by is None else grouped(chosen, group_by)
     if as_json:
-        listed = [stored_run.to_dict() for stored_run in stored]
-        if run is not None:
-            listed[0]["schedule"] = None if stored[0].schedule is None else str(stored[0].schedule)
-            listed[0]["edits"] = [edit.to_dict() for edit in edits]
-            listed[0]["findings"] = [finding.to_dict() for finding in findings]
-        print_json(listed)
+        runs_json = [listed_run.to_dict(shown) for listed_run in chosen]
+        print_json(runs_json if groups is None else [group.to_dict(shown) for group in groups])
+        return
+    from learnrate.report import show_runs  # noqa: PLC0415 - not for --json
+
+    show_runs(console(), chosen, shown, _headed(groups, group_by))
+
+
+def _headed(groups: Sequence[RunGroup] | None, field: str | None) -> dict[str, RunGroup] | None:
+    """Groups by their headings."""
+    return None if groups is None else {f"{field} = {group.value}": group for group in groups}
+
+
+def _show_one(store: Store, run: StoredRun, *, as_json: bool) -> None:
+    edits, findings = store.edits(run.id), store.findings(run.id)
+    if as_json:
+        document = run.to_dict()
+        document["schedule"] = None if run.schedule is None else str(run.schedule)
+        document["facts"] = dict(run.facts)
+        document["edits"] = [edit.to_dict() for edit in edits]
+        document["findings"] = [finding.to_dict() for finding in findings]
+        print_json([document])
         return
     from learnrate.report import show_run, show_runs  # noqa: PLC0415 - not for --json
+    from learnrate.store import ListedRun  # noqa: PLC0415 - loads SQLAlchemy
 
-    show_runs(console(), stored)
-    if run is not None:
-        show_run(console(), stored[0], edits, findings, _last_rates(opened, stored[0]))
+    show_runs(console(), [ListedRun(run=run)])
+    show_run(console(), run, edits, findings, _last_rates(store, run))
 
 
 def _last_rates(store: Store, run: StoredRun) -> dict[str, float]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from learnrate._numbers import rate_text
 from learnrate.report._findings import list_findings
@@ -12,43 +12,91 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from rich.console import Console
+    from rich.table import Table
 
-    from learnrate.store import StoredEdit, StoredRun
+    from learnrate.store import ListedRun, RunGroup, StoredEdit, StoredRun
     from learnrate.watch import Finding
 
 __all__ = ["show_run", "show_runs"]
 
 _WIDE = 96  # columns of a terminal from which on every column has its full width
 _NAME = 12  # columns of a name at least; a longer one is folded
+_USUAL = ("status", "step", "total_steps", "lr", "loss", "started")
+_IF_USED = ("lowest_validation", "findings", "tags")  # listed if the terminal is wide enough
 _STYLES = {"running": "bold cyan", "finished": "green", "diverged": "bold red", "failed": "red"}
 
 
-def show_runs(console: Console, runs: Sequence[StoredRun]) -> None:
-    """Print a table with one row for each run."""
+def show_runs(
+    console: Console,
+    runs: Sequence[ListedRun],
+    columns: Sequence[str] = (),
+    groups: Mapping[str, RunGroup] | None = None,
+) -> None:
+    """Print a table with one row for each run, or one for each group.
+
+    Args:
+        console: where to print.
+        runs: of the list.
+        columns: fields and facts to print after the run and its name; the usual ones if empty.
+        groups: of the runs, by their headings; each has its own table.
+    """
+    for heading, group in (groups or {}).items():
+        lowest = group.lowest("lowest_validation"), group.lowest("lowest_loss")
+        words = [f"{len(group.runs)} run{'s' if len(group.runs) != 1 else ''}"]
+        words += [
+            f"{name} {value:.4g}"
+            for name, value in zip(("lowest validation", "lowest loss"), lowest, strict=True)
+            if value is not None
+        ]
+        console.print(f"\n{heading}: {', '.join(words)}", style="bold", markup=False)
+        console.print(_table(console, group.runs, columns))
+    if groups is None:
+        console.print(_table(console, runs, columns) if runs else "no runs yet")
+
+
+def _table(console: Console, runs: Sequence[ListedRun], columns: Sequence[str]) -> Table:
     from rich.table import Table  # noqa: PLC0415 - slow to load
     from rich.text import Text  # noqa: PLC0415
 
     is_narrow = console.width < _WIDE
-    date = "%m-%d %H:%M" if is_narrow else "%Y-%m-%d %H:%M"
+    fields = list(columns) or [*_USUAL, *(() if is_narrow else _used(runs, _IF_USED))]
     table = Table(box=None, pad_edge=False)
     table.add_column("run", no_wrap=True)
     table.add_column("name", overflow="fold", min_width=_NAME)
-    table.add_column("status", no_wrap=True)
-    total_steps = "total\nsteps" if is_narrow else "total_steps"
-    for name in ("step", total_steps, "lr", "loss", "started"):
-        table.add_column(name, justify="right", no_wrap=True)
-    for run in runs:
-        table.add_row(
-            Text(run.id, "bold"),
-            Text(run.name),
-            Text(str(run.status), _STYLES.get(str(run.status), "yellow")),
-            f"{run.step:,}",
-            "" if run.total_steps is None else f"{run.total_steps:,}",
-            "" if run.lr is None else rate_text(run.lr),
-            "" if run.loss is None else f"{run.loss:.4g}",
-            time.strftime(date, time.localtime(run.started)),
-        )
-    console.print(table if runs else "no runs yet")
+    for field in fields:
+        heading = field.replace("_", "\n") if is_narrow or field.startswith("lowest") else field
+        is_text = any(isinstance(listed_run.value(field), str) for listed_run in runs)
+        justify: Literal["left", "right"] = "left" if is_text else "right"
+        table.add_column(heading, justify=justify, no_wrap=field in _USUAL, overflow="fold")
+    for listed_run in runs:
+        run = listed_run.run
+        pinned = "* " if run.pinned else ""
+        cells = [_cell(listed_run, field, is_narrow=is_narrow) for field in fields]
+        styled = [
+            Text(cell, _STYLES.get(cell, "yellow") if field == "status" else "")
+            for field, cell in zip(fields, cells, strict=True)
+        ]
+        table.add_row(Text(run.id, "bold"), Text(f"{pinned}{run.name}"), *styled)
+    return table
+
+
+def _used(runs: Sequence[ListedRun], fields: Sequence[str]) -> list[str]:
+    """The fields of which some run has a value."""
+    return [field for field in fields if any(run.value(field) not in (None, "") for run in runs)]
+
+
+def _cell(listed_run: ListedRun, field: str, *, is_narrow: bool) -> str:
+    from learnrate.store import value_text  # noqa: PLC0415 - loads SQLAlchemy
+
+    value = listed_run.value(field)
+    if field in {"started", "updated"}:
+        date = "%m-%d %H:%M" if is_narrow else "%Y-%m-%d %H:%M"
+        return time.strftime(date, time.localtime(value))
+    if field == "lr" and value is not None:
+        return rate_text(value)
+    if isinstance(value, int) and not isinstance(value, bool):
+        return f"{value:,}" if field in {"step", "total_steps"} else str(value)
+    return value_text(value)
 
 
 def show_run(

@@ -1,6 +1,6 @@
 """The store: runs with their points, findings and edits, in SQLite or PostgreSQL."""
 
-from learnrate.store._export import write_table
+from learnrate.store._export import csv_listing, write_listing, write_table
 from learnrate.store._group_rates import with_group_rates
 from learnrate.store._index import RunIndex
 from learnrate.store._labels import LabelChange, change_labels, purge_runs
@@ -51,6 +51,7 @@ __all__ = [
     "StoredRun",
     "change_labels",
     "check_field",
+    "csv_listing",
     "differing_facts",
     "facts_of",
     "grouped",
@@ -61,5 +62,6 @@ __all__ = [
     "url_of",
     "value_text",
     "with_group_rates",
+    "write_listing",
     "write_table",
 ]

@@ -9,14 +9,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from learnrate._errors import ArgumentError, needing
-from learnrate._files import write_bytes
+from learnrate._files import write_bytes, write_json
+from learnrate.store._listing import FIELDS, facts_of
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
+    from learnrate.store._listing import ListedRun
     from learnrate.store._records import RecordedPoints
 
-__all__ = ["write_table"]
+__all__ = ["csv_listing", "write_listing", "write_table"]
 
 
 def write_table(points: RecordedPoints, path: Path) -> int:
@@ -35,6 +38,42 @@ def write_table(points: RecordedPoints, path: Path) -> int:
         raise ArgumentError(f"--to must end in .csv or .parquet; got {path}.")
     write_bytes(path, writers[path.suffix.lower()](points))
     return len(points.step)
+
+
+def write_listing(runs: Sequence[ListedRun], columns: Sequence[str], path: Path) -> None:
+    """Write a list of runs to a CSV or JSON file, completely or not at all.
+
+    Args:
+        runs: one row for each.
+        columns: fields and facts, after the run's id; all of them if empty.
+        path: a file whose name ends in .csv or .json.
+
+    Raises:
+        ArgumentError: the file's name ends otherwise.
+        FileError: the file cannot be written.
+    """
+    suffix = path.suffix.lower()
+    if suffix not in {".csv", ".json"}:
+        raise ArgumentError(f"--to must end in .csv or .json; got {path}.")
+    if suffix == ".json":
+        write_json(path, [listed_run.to_dict(columns) for listed_run in runs])
+    else:
+        write_bytes(path, csv_listing(runs, columns).encode())
+
+
+def csv_listing(runs: Sequence[ListedRun], columns: Sequence[str] = ()) -> str:
+    """A list of runs as CSV; a missing value is an empty cell.
+
+    Args:
+        runs: one row for each.
+        columns: fields and facts, after the run's id; all of them if empty.
+    """
+    names = list(dict.fromkeys(["run", *(columns or [*FIELDS, *facts_of(runs)])]))
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(names)
+    writer.writerows([listed_run.value(name) for name in names] for listed_run in runs)
+    return text.getvalue()
 
 
 def _csv(points: RecordedPoints) -> bytes:

@@ -89,6 +89,17 @@ class ListedRun:
             return " ".join(self.findings if field == "findings" else self.run.tags)
         return getattr(self.run, field)
 
+    def to_dict(self, columns: Sequence[str] = ()) -> dict[str, Any]:
+        """The run as `learnrate runs --json` prints it, with some columns or with all."""
+        if columns:
+            return {"run": self.run.id, **{name: self.value(name) for name in columns}}
+        return {
+            **self.run.to_dict(),
+            "schedule": self.schedule,
+            "finding_codes": list(self.findings),
+            "facts": self.facts,
+        }
+
     @cached_property
     def schedule(self) -> str | None:
         """The schedule's text."""
@@ -127,6 +138,15 @@ class RunGroup:
 
     value: str
     runs: tuple[ListedRun, ...]
+
+    def to_dict(self, columns: Sequence[str] = ()) -> dict[str, Any]:
+        """The group as `learnrate runs --group-by FIELD --json` prints it."""
+        return {
+            "value": self.value,
+            "lowest_loss": self.lowest("lowest_loss"),
+            "lowest_validation": self.lowest("lowest_validation"),
+            "runs": [listed_run.to_dict(columns) for listed_run in self.runs],
+        }
 
     def lowest(self, field: str) -> float | None:
         """The lowest value of a field of numbers in the group; None if no run has one."""
