@@ -1,6 +1,6 @@
-"""How fast the dashboard is: a list of 1,000 runs, and a run of a million points.
+"""How fast the dashboard is: a list of 10,000 runs, and a run of a million points.
 
-    python benchmarks/dashboard.py [--runs 1000] [--points 1000000] [--json]
+    python benchmarks/dashboard.py [--runs 10000] [--points 1000000] [--json]
 
 It starts a real server on this machine, and Debian's chromium if it is installed. For the server, the
 time is that of the whole answer; for the browser, from the navigation until the curves are visible:
@@ -27,6 +27,7 @@ import numpy as np
 
 import learnrate
 from learnrate.store import Store
+from learnrate.store._writes import add_run, run_fields
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -43,7 +44,7 @@ CHROMIUM = shutil.which("chromium")
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--runs", type=int, default=1000)
+    parser.add_argument("--runs", type=int, default=10_000)
     parser.add_argument("--points", type=int, default=1_000_000)
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     arguments = parser.parse_args()
@@ -67,7 +68,7 @@ def main() -> None:
 
 
 def fill(store: Store, runs: int, points: int) -> str:
-    """Write runs with a few points each, and one with many points; the id of the latter.
+    """Write runs without points but with all that a list shows, and one with many; the latter's id.
 
     Args:
         store: an empty store.
@@ -75,10 +76,13 @@ def fill(store: Store, runs: int, points: int) -> str:
         points: number of points of the long run.
     """
     schedule = learnrate.schedule("1e-3 * warmup(5%) >> cosine()")
-    for index in range(runs - 1):
-        run = store.new_run(name=f"run {index}", total_steps=1000, schedule=schedule.over(1000))
-        store.write_points(run, np.arange(10), {"loss": np.ones(10), "lr": np.ones(10)})
-        store.set_status(run, "finished")
+    with store.writing() as connection:  # in one transaction: as many would take minutes
+        for index in range(runs - 1):
+            facts = {"optimizer": "AdamW", "seed": index, "weight_decay": 0.01 * (index % 3)}
+            fields = run_fields(f"run {index}", 1000, schedule.over(1000), {"highest": 1.0}, facts)
+            losses = {"lr": 1e-4, "loss": 1.0 / (1 + index), "lowest_loss": 1.0 / (2 + index)}
+            fields |= {"status": "finished", "step": 1000, **losses}
+            add_run(connection, f"run-{index}", fields, 0)
     long_run = store.new_run(name="long", total_steps=points, schedule=schedule.over(points))
     step, rng = np.arange(points), np.random.default_rng(0)
     columns = {name: np.exp(rng.normal(0.0, 0.3, points)) for name in COLUMNS}
@@ -113,8 +117,14 @@ def measure(url: str, long_run: str) -> dict[str, tuple[float, float]]:
             response.read()
 
     times = {
-        "server: list of runs (JSON)": timed(lambda: get("/api/runs")),
+        "server: list of runs (JSON)": timed(lambda: get("/api/runs?limit=200")),
         "server: list of runs (page)": timed(lambda: get("/")),
+        "server: search among all that is shown (page)": timed(
+            lambda: get("/?search=adamw+seed%3C50&sort=lowest_loss")
+        ),
+        "server: grouped, with differing facts (page)": timed(
+            lambda: get("/?group=weight_decay&differences=true")
+        ),
         "server: curves of the long run": timed(
             lambda: get(f"/api/runs/{long_run}/curves?{query}")
         ),

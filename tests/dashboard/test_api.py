@@ -44,6 +44,39 @@ def test_runs_are_found_by_words_and_status(served, query, names):
     assert [run["name"] for run in served.ask(f"/api/runs?{query}")[1]["runs"]] == names
 
 
+def test_labels_are_set_undone_and_purged(served, runs):
+    store = runs[0]
+    run = recorded(store, "labelled", rows=3)
+    changes = [{"run": run, "tags": ["a"], "note": HOSTILE, "lifecycle": "deleted"}]
+    status, response = served.ask("/api/labels", "POST", {"changes": changes})
+    assert (status, store.run(run).tags) == (200, ("a",))
+    assert run not in [listed["run"] for listed in served.ask("/api/runs")[1]["runs"]]
+    deleted = served.ask("/api/runs?lifecycle=deleted&sort=loss")[1]["runs"]
+    assert [(listed["run"], listed["note"]) for listed in deleted] == [(run, HOSTILE)]
+    assert deleted[0]["facts"]["optimizer"] == "AdamW"
+    served.ask("/api/labels", "POST", {"changes": response["undo"]})
+    assert (store.run(run).tags, store.run(run).lifecycle) == ((), "active")
+    assert served.ask("/api/purge", "POST", {"runs": [run]})[0] == 409
+    nobody = [{"run": run, "note": "x"}, {"run": "nobody", "note": "x"}]
+    assert served.ask("/api/labels", "POST", {"changes": nobody})[0] == 409
+    assert store.run(run).note == ""
+    served.ask("/api/labels", "POST", {"changes": changes})
+    assert served.raw("POST", "/api/purge", served.bearer, {"runs": [run]})[0] == 204
+    assert run not in [stored.id for stored in store.runs()]
+    assert served.ask("/api/runs?sort=colour")[0] == 422
+
+
+def test_the_chosen_runs_are_exported(served, runs):
+    _, headers, text = served.raw("GET", f"/api/export?run={runs[1]['diverged']}", served.bearer)
+    assert headers["content-type"].startswith("text/csv")
+    assert [line.split(",")[:3] for line in text.splitlines()] == [
+        ["run", "status", "name"],
+        [runs[1]["diverged"], "diverged", "bad"],
+    ]
+    exported = served.ask("/api/export?json=true&search=bad")[1]
+    assert [run["name"] for run in exported] == ["bad"]
+
+
 def test_a_run_comes_with_its_findings_and_its_schedule(served, runs):
     status, detail = served.ask(f"/api/runs/{runs[1]['hostile']}")
     assert status == 200

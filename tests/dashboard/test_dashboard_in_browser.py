@@ -15,12 +15,17 @@ from served import HOSTILE, recorded
 
 from learnrate.steering import replayed
 from learnrate.store import Store
+from learnrate.watch import Finding, Severity
 from processes import HANG, end
 
 CHROMIUM = shutil.which("chromium")
 NEEDED = os.environ.get("LEARNRATE_BROWSER") == "required" or "CI" in os.environ
 TRAINER = Path(__file__).parent / "trainer.py"
 PLAN = Path(__file__).parents[1] / "written_by" / "0.1" / "plan.json"
+
+FINDING = Finding(
+    code="LR101", severity=Severity.WARNING, step=9, message="m", evidence={}, remedy="r"
+)
 
 pytestmark = pytest.mark.skipif(
     CHROMIUM is None and not NEEDED, reason="chromium is not installed"
@@ -191,21 +196,98 @@ def test_colours_follow_the_system_and_the_button(browser, shown):
         assert visit.complaints == []
 
 
-def test_runs_can_be_searched_selected_and_compared(browser, shown):
-    _, (first, second), url = shown
+def test_runs_are_searched_as_one_types_sorted_selected_and_compared(browser, shown):
+    store, (first, second), url = shown
+    store.add_finding(second, FINDING)
     with Visit(browser, url) as visit:
-        visit.page.fill("[name=search]", "second")
-        visit.page.keyboard.press("Enter")
-        visit.page.wait_for_url("**/?search=second**")
-        assert visit.page.locator("#rows tr").count() == 1
-        visit.page.goto(visit.base)
-        assert visit.page.is_disabled("#compare")
+        page, rows = visit.page, "document.querySelectorAll('#rows tbody tr:not(.group)').length"
+        visit.until(f"{rows} === 2")
+        assert page.locator("td:text-is('LR101')").count() == 1
+        page.locator("#filter [name=search]").press_sequentially("lr101 total_steps>10")
+        visit.until(f"{rows} === 1")
+        assert "search=lr101" in page.url
+        assert visit.text("#count") == "1 of 2 runs"
+        page.fill("#filter [name=search]", "")
+        page.locator("th a:text-is('step')").click()
+        visit.until("document.querySelector('th[aria-sort]')?.textContent.trim() === 'step'")
+        assert page.locator("#rows input[name=run]").first.get_attribute("value") == second
+        page.select_option("[name=group]", "optimizer")
+        visit.until("document.querySelector('.group')?.textContent.includes('AdamW (2 runs')")
+        page.click("summary:text-is('Columns')")
+        page.check("input[value=schedule]")
+        visit.until("document.querySelector('thead').textContent.includes('schedule')")
+        page.goto(visit.base)  # what was chosen is kept
+        visit.until("document.querySelector('thead').textContent.includes('schedule')")
+        assert page.is_disabled("#compare")
         for run in (first, second):
-            visit.page.check(f"input[value={run}]")
-        visit.page.click("#compare")
+            page.check(f"input[value={run}]")
+        with page.expect_download() as download:
+            page.click("text=Export CSV")
+        assert download.value.path().read_text().count("\n") == 3
+        page.click("#compare")
         visit.drawn()
-        assert visit.page.locator("#plot-loss .scatterlayer .trace").count() == 2
+        assert page.locator("#plot-loss .scatterlayer .trace").count() == 2
         assert visit.complaints == []
+
+
+def test_labels_are_changed_from_the_list_and_undone(browser, shown):
+    store, (first, second), url = shown
+    before = store.runs()
+    with Visit(browser, url) as visit:
+        page = visit.page
+        for run in (first, second):
+            page.check(f"input[value={run}]")
+
+        def apply(action, text=None):
+            page.select_option("#action", action)
+            if text is not None:
+                page.fill("#label", text)
+                page.press("#label", "Enter")
+            else:
+                page.click("#apply")
+
+        apply("tag", HOSTILE)
+        visit.until("document.querySelectorAll('.tag').length === 2")
+        assert page.locator("img").count() == 0
+        apply("pin")
+        visit.until("document.querySelectorAll('.pin').length === 2")
+        apply("tag", "a,b")
+        visit.until("document.querySelector('#refused').textContent.includes('commas')")
+        page.uncheck(f"input[value={first}]")
+        apply("delete")
+        visit.until("document.querySelector('#count').textContent === '1 of 2 runs'")
+        assert store.run(second).lifecycle == "deleted"
+        for words in ("delete", "pin", "add a tag"):
+            visit.until(f"document.querySelector('#undo').textContent.startsWith('Undo: {words}')")
+            page.click("#undo")
+        visit.until("document.querySelector('#undo').hidden")
+        assert [text for text in visit.complaints if "409 (Conflict)" not in text] == []
+    assert store.runs() == before
+
+
+def test_more_tabs_than_a_browser_has_connections_load_and_stay_live(browser, tmp_path, start):
+    store = Store(tmp_path / "runs.db")
+    run = recorded(store, "a", rows=10, status="running")
+    process, url = dashboard(start, store, "--port", "0")
+    port = url.partition("/?")[0].rpartition(":")[2]
+    with Visit(browser, url) as visit:
+        tabs = [visit.page, *(visit.context.new_page() for _ in range(7))]
+        for tab in tabs[1:]:
+            tab.goto(f"{visit.base}/run/{run}", wait_until="commit", timeout=HANG * 1000)
+            tab.locator("#connection[data-state=live]").wait_for(timeout=HANG * 1000)
+        store.write_points(run, [10], {"loss": [0.125]})
+        for tab in tabs[1:]:
+            tab.locator("#loss:text-is('0.125')").wait_for(timeout=HANG * 1000)
+        tabs[0].locator("td:text-is('0.125')").wait_for(timeout=HANG * 1000)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        for tab in tabs:
+            tab.locator("#disconnected:not([hidden])").wait_for(timeout=HANG * 1000)
+        store.write_points(run, [11], {"loss": [0.0625]})
+        dashboard(start, store, "--port", port)
+        for tab in tabs[1:]:
+            tab.locator("#loss:text-is('0.0625')").wait_for(timeout=HANG * 1000)
+            assert tab.locator("#connection").inner_text() == "live"
 
 
 def test_plans_and_range_tests_of_a_folder_are_shown_with_their_figures(browser, shown):

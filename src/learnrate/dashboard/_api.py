@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import json
+from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import asdict
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
-from fastapi import APIRouter, Body, HTTPException, Path, Query, Request
+from fastapi import APIRouter, Body, HTTPException, Path, Query, Request, Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent
+from pydantic import Field
 
 from learnrate._errors import ArgumentError
 from learnrate.dashboard._control import preview_rates, request_edit
 from learnrate.dashboard._curves import curves, table
-from learnrate.dashboard._live import changes, list_state, run_state
+from learnrate.dashboard._list import ListQuery, chosen_runs
+from learnrate.dashboard._live import LIST_TOPIC, State, changes, list_state, run_state
 from learnrate.dashboard._models import (
     AttemptResponse,
     Column,
@@ -21,8 +25,13 @@ from learnrate.dashboard._models import (
     EditResponse,
     ErrorResponse,
     FindingResponse,
+    Labels,
+    LabelsRequest,
+    LabelsResponse,
+    ListedRunResponse,
     PlanResponse,
     PreviewResponse,
+    PurgeRequest,
     ReplayResponse,
     RunDetail,
     RunList,
@@ -33,12 +42,12 @@ from learnrate.dashboard._models import (
 from learnrate.dashboard._state import DashboardState, state_of
 from learnrate.edits import EditKind
 from learnrate.steering import replayed
-from learnrate.store import RunStatus
+from learnrate.store import LabelChange, change_labels, csv_listing, purge_runs
 
 if TYPE_CHECKING:
     from learnrate.store import StoredRun
 
-__all__ = ["api", "matching"]
+__all__ = ["api"]
 
 _REFUSALS: dict[int | str, dict[str, Any]] = {
     status: {"model": ErrorResponse, "description": description}
@@ -47,7 +56,7 @@ _REFUSALS: dict[int | str, dict[str, Any]] = {
         401: "The request has neither the token nor the cookie.",
         403: "The request names another host or comes from another site, or the dashboard is read-only.",
         404: "There is no such run.",
-        409: "The edit is not possible: the run has ended, or its limits forbid it.",
+        409: "The change is not possible: the run has ended, or its limits forbid it.",
         413: "The request is too long, or has no Content-Length header.",
         422: "A value is not allowed.",
         503: "The store cannot be reached.",
@@ -64,6 +73,7 @@ RunName = Annotated[
     ),
 ]
 MaxPoints = Annotated[int, Query(ge=50, le=5000, description="points of each curve, about")]
+Topic = Annotated[str, Field(min_length=1, max_length=100, pattern="^[a-z-]+$")]
 Step = Annotated[int | None, Query(ge=0, le=_LARGEST_STEP)]
 
 
@@ -74,43 +84,74 @@ def _run(state: DashboardState, name: str) -> StoredRun:
         raise HTTPException(404, str(error)) from error
 
 
-def matching(runs: list[StoredRun], search: str, status: RunStatus | None) -> list[StoredRun]:
-    """The runs that match a search.
-
-    Args:
-        runs: to search.
-        search: words that must all be part of the run's name or id.
-        status: the status of the runs; None for any.
-    """
-    words = search.lower().split()
-    return [
-        run
-        for run in runs
-        if (status is None or run.status is status)
-        and all(word in f"{run.id} {run.name}".lower() for word in words)
-    ]
-
-
 @api.get("/runs")
 def list_runs(
     request: Request,
-    search: Annotated[str, Query(max_length=200, description="words of the name or id")] = "",
-    status: RunStatus | None = None,
-    first: Annotated[int, Query(ge=0, le=10**9, description="number of runs to skip")] = 0,
+    query: Annotated[ListQuery, Query()],
     limit: Annotated[int, Query(ge=1, le=1000, description="the most runs to return")] = 1000,
 ) -> RunList:
-    """The runs of the store, the newest first.
+    """The runs of the store, the newest first by default; pinned ones before the others.
 
     Args:
         request: the HTTP request.
-        search: words that must all be part of the run's name or id, at most 200 characters.
-        status: the status of the runs; None for any.
-        first: how many matching runs to skip, from 0 to 10**9.
+        query: which runs, in which order.
         limit: the most runs to return, from 1 to 1000.
     """
-    matches = matching(state_of(request).store.runs(), search, status)
-    part = matches[first : first + limit]
-    return RunList(runs=[RunSummary.of(run) for run in part], matches=len(matches))
+    matches = query.chosen_from(state_of(request).index.runs())
+    part = matches[query.first : query.first + limit]
+    runs = [ListedRunResponse(**listed_run.to_dict()) for listed_run in part]
+    return RunList(runs=runs, matches=len(matches))
+
+
+@api.get("/export", response_class=Response, responses={200: {"content": {"text/csv": {}, "application/json": {}}}})
+def export_runs(
+    request: Request,
+    query: Annotated[ListQuery, Query()],
+    run: Annotated[list[str] | None, Query(max_length=1000)] = None,
+    as_json: Annotated[bool, Query(alias="json", description="JSON instead of CSV")] = False,
+) -> Response:
+    """The named runs, or all runs that match, as a file with all fields and facts.
+
+    Args:
+        request: the HTTP request.
+        query: which runs, in which order.
+        run: ids of runs, at most 1000; the query is not used then.
+        as_json: whether the file is JSON.
+    """
+    runs = chosen_runs(request, query, run)
+    headers = {"content-disposition": f"attachment; filename=runs.{'json' if as_json else 'csv'}"}
+    if as_json:
+        document = json.dumps([listed_run.to_dict() for listed_run in runs])
+        return Response(document, media_type="application/json", headers=headers)
+    return Response(csv_listing(runs), media_type="text/csv", headers=headers)
+
+
+@api.post("/labels")
+def set_labels(request: Request, labels: Annotated[LabelsRequest, Body()]) -> LabelsResponse:
+    """Change names, tags, notes and so on of runs; the response undoes it if it is sent back."""
+    try:
+        changes = [
+            LabelChange(
+                **{
+                    **labels_of_run.model_dump(),
+                    "tags": None if labels_of_run.tags is None else tuple(labels_of_run.tags),
+                }
+            )
+            for labels_of_run in labels.changes
+        ]
+        undo = change_labels(state_of(request).store, changes)
+    except ArgumentError as error:
+        raise HTTPException(409, str(error)) from error
+    return LabelsResponse(undo=[Labels(run=change.run, **change.labels) for change in undo])
+
+
+@api.post("/purge", status_code=204)
+def purge(request: Request, runs: Annotated[PurgeRequest, Body()]) -> None:
+    """Remove deleted runs for good, with their points, findings and edits."""
+    try:
+        purge_runs(state_of(request).store, runs.runs)
+    except ArgumentError as error:
+        raise HTTPException(409, str(error)) from error
 
 
 @api.get("/runs/{run}")
@@ -256,17 +297,37 @@ def add_edit(request: Request, run: RunName, edit: Annotated[EditRequest, Body()
 async def run_events(request: Request, run: RunName) -> AsyncIterator[ServerSentEvent]:
     """Server-sent events: `state` when the run has changed, `trouble`, `alive`."""
     state = state_of(request)
-    store = state.store
-    async for event in changes(lambda: run_state(store, store.resolve(run)), state.shutdown):
+    async for event in changes(_readers(state, [run]), state.shutdown):
         yield event
 
 
 @api.get("/events", response_class=EventSourceResponse)
-async def list_events(request: Request) -> AsyncIterator[ServerSentEvent]:
-    """Server-sent events: `state` when the list of runs has changed, `trouble`, `alive`."""
+async def all_events(
+    request: Request,
+    topic: Annotated[
+        list[Topic] | None,
+        Query(max_length=100, description=f"{LIST_TOPIC} for the list, or ids of runs"),
+    ] = None,
+) -> AsyncIterator[ServerSentEvent]:
+    """Server-sent events: `state` when the list or a run has changed, `trouble`, `alive`.
+
+    Args:
+        request: the HTTP request.
+        topic: what to follow, at most 100; by default the list of runs.
+    """
     state = state_of(request)
-    async for event in changes(lambda: list_state(state.store), state.shutdown):
+    async for event in changes(_readers(state, topic or [LIST_TOPIC]), state.shutdown):
         yield event
+
+
+def _readers(state: DashboardState, topics: Iterable[str]) -> dict[str, Callable[[], State]]:
+    store = state.store
+    return {
+        topic: partial(list_state, store)
+        if topic == LIST_TOPIC
+        else partial(run_state, store, topic)
+        for topic in topics
+    }
 
 
 @api.get("/plans")

@@ -20,6 +20,7 @@ from learnrate.dashboard._pages import error_page, pages
 from learnrate.dashboard._plotly import style_hashes
 from learnrate.dashboard._request_guard import RequestGuard, error_body
 from learnrate.dashboard._state import DashboardState
+from learnrate.store import RunIndex
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -61,6 +62,7 @@ def make_app(store: Store, access: Access, *, author: str, plans: Path | None = 
     )
     app.state.dashboard = DashboardState(
         store=store,
+        index=RunIndex(store),
         points=PointsCache(store),
         folder=Folder(plans),
         access=access,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from typing import TYPE_CHECKING, Any
+from zlib import crc32
 
 from fastapi.sse import ServerSentEvent
 
@@ -13,12 +14,14 @@ from learnrate.dashboard._models import RunSummary
 from learnrate.store import EditStatus
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Mapping
 
     from learnrate.dashboard._state import Shutdown
     from learnrate.store import Store
 
-__all__ = ["changes", "list_state", "run_state"]
+__all__ = ["LIST_TOPIC", "State", "changes", "list_state", "run_state"]
+
+LIST_TOPIC = "runs"
 
 _READ_EVERY = 0.5  # seconds between reads of the store
 _ALIVE_EVERY = 5.0  # seconds without a change before an event that says that all is well
@@ -29,34 +32,46 @@ State = tuple[Any, dict[str, Any]]
 
 
 async def changes(
-    read_state: Callable[[], State], shutdown: Shutdown
+    readers: Mapping[str, Callable[[], State]], shutdown: Shutdown
 ) -> AsyncIterator[ServerSentEvent]:
-    """Events: `state` if what `read_state` returns has changed, `alive` if not, `trouble`.
+    """Events: `state` if what a reader returns has changed, `alive` if nothing has, `trouble`.
 
-    `trouble` means that the store cannot be read; it is read again until it can.
+    `trouble` means that the store cannot be read; it is read again until it can. Each event but
+    `alive` names its topic.
+
+    Args:
+        readers: by their topics.
+        shutdown: ends the events.
     """
-    last_state: Any = None
+    last_states: dict[str, Any] = {}
     last_event = time.monotonic()
     yield ServerSentEvent(event="alive", data={}, retry=1000)
     while not shutdown.requested:
-        try:
-            state, data = await asyncio.to_thread(read_state)
-        except LearnrateError as error:
-            state, event = str(error), ServerSentEvent(event="trouble", data={"error": str(error)})
-        else:
-            event = ServerSentEvent(event="state", data=data)
-        if state != last_state:
-            yield event
-            last_state, last_event = state, time.monotonic()
-        elif time.monotonic() - last_event > _ALIVE_EVERY:
+        for topic, read_state in readers.items():
+            state, event = await asyncio.to_thread(_event, topic, read_state)
+            if topic not in last_states or state != last_states[topic]:
+                yield event
+                last_states[topic], last_event = state, time.monotonic()
+        if time.monotonic() - last_event > _ALIVE_EVERY:
             yield ServerSentEvent(event="alive", data={})
             last_event = time.monotonic()
         await asyncio.sleep(_READ_EVERY)
 
 
+def _event(topic: str, read_state: Callable[[], State]) -> tuple[Any, ServerSentEvent]:
+    """A value to compare, and the event to send if it has changed."""
+    try:
+        state, data = read_state()
+    except LearnrateError as error:
+        message = {"topic": topic, "error": str(error)}
+        return str(error), ServerSentEvent(event="trouble", data=message)
+    return state, ServerSentEvent(event="state", data={"topic": topic, **data})
+
+
 def run_state(store: Store, run: str) -> State:
     """The state of a run: its summary, and the numbers of findings, edits, answers and so on."""
     stored_run = store.run(run)
+    run = stored_run.id
     edits = store.edits(run)
     counts = {
         "findings": len(store.findings(run)),
@@ -73,5 +88,18 @@ def list_state(store: Store) -> State:
     """The state of the newest runs."""
     runs = store.runs(newest=_MOST_LISTED)
     live = sum(run.live for run in runs)
-    states = [(run.id, str(run.status), run.updated) for run in runs]
-    return states, {"runs": len(runs), "live": live}
+    states = [
+        (
+            run.id,
+            run.name,
+            str(run.status),
+            run.updated,
+            run.lifecycle,
+            run.pinned,
+            run.tags,
+            run.note,
+        )
+        for run in runs
+    ]
+    version = crc32(repr(states).encode())
+    return version, {"runs": len(runs), "live": live, "version": version}

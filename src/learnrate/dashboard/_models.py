@@ -8,7 +8,7 @@ from typing import Self
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from learnrate.edits import EditKind
-from learnrate.store import EditStatus, RunStatus, StoredEdit, StoredRun
+from learnrate.store import EditStatus, Lifecycle, RunStatus, StoredEdit, StoredRun
 from learnrate.watch import Severity
 
 __all__ = [
@@ -20,8 +20,13 @@ __all__ = [
     "EditResponse",
     "ErrorResponse",
     "FindingResponse",
+    "Labels",
+    "LabelsRequest",
+    "LabelsResponse",
+    "ListedRunResponse",
     "PlanResponse",
     "PreviewResponse",
+    "PurgeRequest",
     "ReplayResponse",
     "RunDetail",
     "RunList",
@@ -59,29 +64,34 @@ class RunSummary(BaseModel):
     total_steps: int | None
     lr: float | None
     loss: float | None
+    lowest_loss: float | None
+    validation: float | None
+    lowest_validation: float | None
+    lifecycle: Lifecycle
+    pinned: bool
+    tags: list[str]
+    note: str
     started: float = Field(description="seconds since 1970")
     updated: float = Field(description="seconds since 1970")
 
     @classmethod
     def of(cls, run: StoredRun) -> Self:
         """The summary of a stored run."""
-        return cls(
-            run=run.id,
-            name=run.name,
-            status=run.status,
-            step=run.step,
-            total_steps=run.total_steps,
-            lr=run.lr,
-            loss=run.loss,
-            started=run.started,
-            updated=run.updated,
-        )
+        return cls(**run.to_dict())
+
+
+class ListedRunResponse(RunSummary):
+    """A run of a list."""
+
+    schedule: str | None
+    finding_codes: list[str]
+    facts: dict[str, JsonValue] = Field(description="short ones; the run's own page has all")
 
 
 class RunList(BaseModel):
-    """Runs, the newest first."""
+    """Runs in the order of the list."""
 
-    runs: list[RunSummary]
+    runs: list[ListedRunResponse]
     matches: int = Field(description="number of runs that match; `runs` may be a part of them")
 
 
@@ -176,6 +186,41 @@ class TableResponse(BaseModel):
 
     columns: list[str]
     rows: list[list[float | None]]
+
+
+class Labels(BaseModel):
+    """New labels of a run; a label that is null or missing stays as it is."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    run: str = Field(max_length=100)
+    name: str | None = Field(default=None, max_length=200)
+    lifecycle: Lifecycle | None = None
+    pinned: bool | None = None
+    tags: list[str] | None = Field(default=None, max_length=100)
+    note: str | None = Field(default=None, max_length=10_000)
+
+
+class LabelsRequest(BaseModel):
+    """Changes of labels, which are all made or none."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    changes: list[Labels] = Field(min_length=1, max_length=1000)
+
+
+class LabelsResponse(BaseModel):
+    """The changes that undo a request."""
+
+    undo: list[Labels]
+
+
+class PurgeRequest(BaseModel):
+    """Deleted runs to remove for good."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    runs: list[str] = Field(min_length=1, max_length=1000)
 
 
 class EditRequest(BaseModel):

@@ -5,9 +5,8 @@ from __future__ import annotations
 import time
 from importlib.resources import files
 from typing import Annotated, Any
-from urllib.parse import urlencode
 
-from fastapi import APIRouter, HTTPException, Query, Request
+from fastapi import APIRouter, Query, Request
 from fastapi.responses import FileResponse, HTMLResponse, Response
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
@@ -15,11 +14,11 @@ from markupsafe import Markup
 from learnrate._errors import ArgumentError
 from learnrate._numbers import rate_text
 from learnrate._version import __version__
-from learnrate.dashboard._api import matching
+from learnrate.dashboard._list import PageQuery, listed_runs
 from learnrate.dashboard._plotly import PLOTLY, script
 from learnrate.dashboard._state import state_of
 from learnrate.report import DARK, LIGHT, variables
-from learnrate.store import RunStatus
+from learnrate.store import Lifecycle, RunStatus
 
 __all__ = ["error_page", "pages"]
 
@@ -81,36 +80,14 @@ def error_page(request: Request, status: int, message: str) -> HTMLResponse:
 
 
 @pages.get("/")
-def runs_page(
-    request: Request,
-    search: Annotated[str, Query(max_length=200)] = "",
-    status: str = "",
-    first: Annotated[int, Query(ge=0)] = 0,
-) -> HTMLResponse:
-    """The list of runs.
-
-    Args:
-        request: the HTTP request.
-        search: words that must all be part of the run's name or id, at most 200 characters.
-        status: the status of the runs; an empty text for any.
-        first: how many matching runs to skip, at least 0.
-    """
-    statuses = [str(known) for known in RunStatus]
-    if status not in {"", *statuses}:
-        raise HTTPException(422, f"status must be one of {', '.join(statuses)}; got {status!r}.")
-    all_runs = state_of(request).store.runs()
-    matches = matching(all_runs, search, RunStatus(status) if status else None)
-    next_page = {"search": search, "status": status, "first": first + _RUNS_PER_PAGE}
+def runs_page(request: Request, query: Annotated[PageQuery, Query()]) -> HTMLResponse:
+    """The list of runs."""
     return _page(
         request,
         "runs.html",
-        runs=matches[first : first + _RUNS_PER_PAGE],
-        matches=len(matches),
-        total=len(all_runs),
-        search=search,
-        status=status,
-        statuses=statuses,
-        older=urlencode(next_page) if first + _RUNS_PER_PAGE < len(matches) else "",
+        runs=listed_runs(request, query, _RUNS_PER_PAGE),
+        statuses=list(RunStatus),
+        lifecycles=[*Lifecycle, "all"],
     )
 
 

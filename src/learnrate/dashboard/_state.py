@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from learnrate.dashboard._access import Access
     from learnrate.dashboard._curves import PointsCache
     from learnrate.dashboard._folder import Folder
-    from learnrate.store import Store
+    from learnrate.store import RunIndex, Store
 
 __all__ = ["DashboardState", "Shutdown", "state_of"]
 
@@ -28,6 +28,7 @@ class DashboardState:
 
     Attributes:
         store: the store that is shown.
+        index: the runs of the store as a list shows them.
         points: the points of the runs that were shown last.
         folder: of plans and range tests.
         access: what a request must show.
@@ -36,6 +37,7 @@ class DashboardState:
     """
 
     store: Store
+    index: RunIndex
     points: PointsCache
     folder: Folder
     access: Access

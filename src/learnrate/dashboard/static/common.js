@@ -1,4 +1,5 @@
 // Shared by all pages: requests to the API, announcements, and the connection to the server.
+import { Stream } from "./stream.js";
 
 export const byId = (id) => document.getElementById(id);
 
@@ -71,50 +72,29 @@ const showConnection = (state, message) => {
   if (banner.textContent !== (message ?? "")) banner.textContent = message ?? "";
 };
 
-const DISCONNECTED = "The connection to the dashboard is lost. This page shows the last known state. Reconnecting…";
-const UNAUTHORIZED = "The dashboard was restarted and needs a new token. Open the address it printed.";
-const LONGEST_SILENCE = 15000; // milliseconds; the server sends an event at least every 5 seconds
-
-/**
- * Call a function with each `state` event while the page is open, also after restarts of the server.
- * An EventSource does not reconnect after a refused request, so a new one is opened each time.
- */
-export const followEvents = (path, onState) => {
-  let source = null;
-  let lastEvent = Date.now();
-  let wait = 500;
-  const reconnect = async () => {
-    source.close();
-    showConnection("lost", DISCONNECTED);
-    setTimeout(open, wait);
-    wait = Math.min(wait * 2, 5000);
-    const status = await fetch("/api/runs?limit=1").then((response) => response.status, () => 0);
-    if (status === 401) showConnection("lost", UNAUTHORIZED);
+/** Call a function with the state of a topic, "runs" or a run's id, whenever it changes while the page is open. */
+export const followEvents = (topic, onState) => {
+  const receive = (message) => {
+    if (message.kind === "lost") showConnection("lost", message.text);
+    else showConnection("live", null);
+    if (message.kind === "state") onState(message.state);
   };
-  const connected = () => {
-    lastEvent = Date.now();
-    wait = 500;
-    showConnection("live", null);
+  const followAlone = () => {
+    const stream = new Stream(receive);
+    stream.follow([topic]);
+    addEventListener("pagehide", () => stream.follow([]));
+    addEventListener("pageshow", () => stream.follow([topic]));
   };
-  const open = () => {
-    lastEvent = Date.now();
-    source = new EventSource(path);
-    source.addEventListener("alive", connected);
-    source.addEventListener("state", (event) => {
-      connected();
-      onState(JSON.parse(event.data));
-    });
-    source.addEventListener("trouble", (event) => {
-      lastEvent = Date.now();
-      showConnection("lost", `${JSON.parse(event.data).error} Reconnecting…`);
-    });
-    source.addEventListener("error", reconnect);
-  };
-  open();
-  setInterval(() => {
-    if (Date.now() - lastEvent > LONGEST_SILENCE && source.readyState !== EventSource.CLOSED) reconnect();
-  }, 1000);
-  addEventListener("pagehide", () => source.close());
+  if (window.SharedWorker === undefined) {
+    followAlone();
+    return;
+  }
+  const worker = new SharedWorker("/static/events.js", { type: "module" });
+  worker.addEventListener("error", followAlone, { once: true });
+  worker.port.onmessage = ({ data }) => receive(data);
+  worker.port.postMessage(topic);
+  addEventListener("pagehide", () => worker.port.postMessage(null));
+  addEventListener("pageshow", ({ persisted }) => persisted && worker.port.postMessage(topic));
 };
 
 /**

@@ -363,7 +363,7 @@ byId("log").addEventListener("change", paint);
 byId("table").addEventListener("toggle", updateTable);
 byId("replay").addEventListener("toggle", updateReplay);
 addEventListener("colours", paint);
-followEvents(`${api}/events`, (state) => {
+followEvents(run, (state) => {
   lastState = state;
   if (detail !== null && fingerprint(detail) !== fingerprint(state)) load();
 });
