@@ -14,13 +14,13 @@ if TYPE_CHECKING:
 
     from learnrate.store import RecordedPoints
 
-__all__ = ["Axis", "axes_of", "axis_values"]
+__all__ = ["HorizontalAxis", "axes_of", "axis_values"]
 
 _MOST_VALUES = 1000
 _PER_STEP = {"epoch": "steps_per_epoch", "tokens": "tokens_per_step"}  # facts
 
 
-class Axis(StrEnum):
+class HorizontalAxis(StrEnum):
     """What the horizontal axis shows."""
 
     STEP = "step"
@@ -29,19 +29,19 @@ class Axis(StrEnum):
     TOKENS = "tokens"
 
 
-def axes_of(points: RecordedPoints, facts: Mapping[str, Any]) -> list[Axis]:
+def axes_of(points: RecordedPoints, facts: Mapping[str, Any]) -> list[HorizontalAxis]:
     """The axes that a run has, by its facts and its recorded seconds."""
-    axes = [Axis.STEP]
-    for axis in (Axis.EPOCH, Axis.TOKENS):
+    axes = [HorizontalAxis.STEP]
+    for axis in (HorizontalAxis.EPOCH, HorizontalAxis.TOKENS):
         fact = facts.get(_PER_STEP[axis])
         if isinstance(fact, int | float) and fact > 0:
             axes.append(axis)
     if "seconds" in points.columns and len(points.step) > 1:
-        axes.append(Axis.TIME)
+        axes.append(HorizontalAxis.TIME)
     return axes
 
 
-def axis_values(axis: Axis, points: RecordedPoints, facts: Mapping[str, Any]) -> CurveResponse:
+def axis_values(axis: HorizontalAxis, points: RecordedPoints, facts: Mapping[str, Any]) -> CurveResponse:
     """The value of an axis at some steps, between which it is straight; empty if it is not known.
 
     Args:
@@ -54,17 +54,17 @@ def axis_values(axis: Axis, points: RecordedPoints, facts: Mapping[str, Any]) ->
         >>> step = np.array([0, 2, 3])
         >>> columns = {"seconds": np.array([np.nan, 0.5, 0.5])}
         >>> points = RecordedPoints(step=step, columns=columns, attempt=np.zeros(3))
-        >>> axis_values(Axis.TIME, points, {}).value
+        >>> axis_values(HorizontalAxis.TIME, points, {}).value
         [0.0, 1.0, 1.5]
     """
     if axis not in axes_of(points, facts) or not len(points.step):
         return CurveResponse(step=[], value=[])
     last = int(points.step[-1])
-    if axis is Axis.STEP:
+    if axis is HorizontalAxis.STEP:
         return CurveResponse(step=[0, last + 1], value=[0.0, last + 1.0])
-    if axis is not Axis.TIME:
+    if axis is not HorizontalAxis.TIME:
         fact = float(facts[_PER_STEP[axis]])
-        rate = 1 / fact if axis is Axis.EPOCH else fact
+        rate = 1 / fact if axis is HorizontalAxis.EPOCH else fact
         return CurveResponse(step=[0, last + 1], value=[0.0, (last + 1) * rate])
     gaps = np.diff(points.step, prepend=points.step[0])
     time = np.cumsum(np.nan_to_num(points.columns["seconds"], posinf=0.0) * gaps)

@@ -104,7 +104,7 @@ class ListedRuns:
 
     Attributes:
         query: of the request.
-        total: number of all runs of the store.
+        store_size: number of runs of the store.
         matches: number of runs that match.
         sections: the runs of this page.
         columns: the fields that are shown, besides the run's id.
@@ -113,7 +113,7 @@ class ListedRuns:
     """
 
     query: PageQuery
-    total: int
+    store_size: int
     matches: int
     sections: list[Section]
     columns: list[str]
@@ -184,7 +184,7 @@ def listed_runs(request: Request, query: PageQuery, most: int) -> ListedRuns:
     end = query.first + most
     return ListedRuns(
         query=query,
-        total=len(runs),
+        store_size=len(runs),
         matches=len(matches),
         sections=sections,
         columns=_columns(query, matches, page_runs),
