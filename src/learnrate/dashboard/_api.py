@@ -103,7 +103,11 @@ def list_runs(
     return RunList(runs=runs, matches=len(matches))
 
 
-@api.get("/export", response_class=Response, responses={200: {"content": {"text/csv": {}, "application/json": {}}}})
+@api.get(
+    "/export",
+    response_class=Response,
+    responses={200: {"content": {"text/csv": {}, "application/json": {}}}},
+)
 def export_runs(
     request: Request,
     query: Annotated[ListQuery, Query()],

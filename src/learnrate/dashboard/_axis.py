@@ -41,7 +41,9 @@ def axes_of(points: RecordedPoints, facts: Mapping[str, Any]) -> list[Horizontal
     return axes
 
 
-def axis_values(axis: HorizontalAxis, points: RecordedPoints, facts: Mapping[str, Any]) -> CurveResponse:
+def axis_values(
+    axis: HorizontalAxis, points: RecordedPoints, facts: Mapping[str, Any]
+) -> CurveResponse:
     """The value of an axis at some steps, between which it is straight; empty if it is not known.
 
     Args:
