@@ -153,7 +153,7 @@ def begin_attempt(connection: Connection, run: str, first_step: int, reason: str
 def _forget_superseded(connection: Connection, run: str) -> None:
     """Set the last and lowest values of a run to those that the latest attempt leaves valid."""
     valid = points_in(connection, run, -1)
-    latest = latest_values((valid.step, valid.columns))
+    latest = latest_values((valid.step, dict(valid.columns)))
     values = {name: latest.get(name) for name in ("validation", *_LOWER)}
     connection.execute(update(runs).where(runs.c.id == run).values(values))
 
