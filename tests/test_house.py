@@ -3,6 +3,7 @@
 import ast
 import subprocess
 import sys
+from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
@@ -129,13 +130,20 @@ def rooms():
     )
 
 
+@cache
+def parsed(file):
+    """A module's syntax tree, which several tests read."""
+    return ast.parse(file.read_text())
+
+
+@cache
 def imports_of(room):
     """The rooms of ours that a room imports, anywhere in its code."""
     folder = SOURCE / room
     files = folder.rglob("*.py") if folder.is_dir() else [SOURCE / f"{room}.py"]
     imported = set()
     for file in files:
-        for node in ast.walk(ast.parse(file.read_text())):
+        for node in ast.walk(parsed(file)):
             names = []
             if isinstance(node, ast.ImportFrom):
                 assert node.level == 0, f"{file} imports relatively"
@@ -155,7 +163,7 @@ def test_a_room_imports_only_along_its_arrows(room):
 def private_imports_of(file):
     """The private modules of other rooms that a file imports."""
     room = file.relative_to(SOURCE).parts[0].removesuffix(".py")
-    for node in ast.walk(ast.parse(file.read_text())):
+    for node in ast.walk(parsed(file)):
         parts = (node.module or "").split(".") if isinstance(node, ast.ImportFrom) else []
         foreign = len(parts) > 2 and parts[0] == "learnrate" and parts[1] != room
         if foreign and any(part.startswith("_") for part in parts[2:]):
@@ -189,7 +197,7 @@ def module_imports(room):
     graph = {}
     for module, path in names.items():
         imported = set()
-        for node in ast.walk(ast.parse(path.read_text())):
+        for node in ast.walk(parsed(path)):
             if isinstance(node, ast.ImportFrom):
                 imported |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
             elif isinstance(node, ast.Import):
