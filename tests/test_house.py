@@ -17,6 +17,7 @@ SOURCE = Path(learnrate.__file__).parent
 ARROWS = {
     "schedules": set(),
     "scaling": set(),
+    "forecasting": {"schedules", "watch"},
     "task": {"schedules"},
     "trials": {"task", "schedules"},
     "range_test": {"trials", "task"},
@@ -37,6 +38,7 @@ ARROWS = {
     "report": {
         "schedules",
         "scaling",
+        "forecasting",
         "trials",
         "range_test",
         "planning",
@@ -88,6 +90,7 @@ ARROWS = {
         "glossary",
         "schedules",
         "scaling",
+        "forecasting",
         "task",
         "trials",
         "range_test",

@@ -10,12 +10,14 @@ import typer
 from learnrate._errors import ArgumentError
 from learnrate.cli._common import (
     JsonOption,
+    StoreOption,
     console,
     output_file,
     picture_file,
     print_json,
     save_picture,
 )
+from learnrate.cli._predict import law_of
 
 if TYPE_CHECKING:
     from learnrate.schedules import Schedule
@@ -38,39 +40,65 @@ def show(
     html: Annotated[
         Path | None, typer.Option(help="Save a web page to this file.", callback=output_file)
     ] = None,
+    predict: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="RUN",
+            help="Predict the losses under these schedules from this run: an id, the beginning of "
+            "an id, or last. May be repeated; two runs under different schedules halve the error.",
+        ),
+    ] = None,
+    store: StoreOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Draw one or several schedules in the terminal, an image or a web page.
 
+    With --predict, the losses that are expected of them are drawn too, with an interval. They are
+    learned from stored runs of the same task whose peaks lie within a factor of 2. The length is by
+    default that of the first run.
+
     [dim]learnrate show "3e-4 * warmup(5%) >> cosine(floor=0.1)" --total-steps 2000[/dim]
+
+    [dim]learnrate show "1e-3 * linear()" --predict last[/dim]
     """
     if total_steps is not None and total_steps < 1:
         raise ArgumentError(
             f"--total-steps must be a whole number, at least 1; got {total_steps}."
         )
-    schedules = [_bound(spec, total_steps) for spec in specs]
+    if store is not None and not predict:
+        raise ArgumentError(f"--store {store} needs --predict RUN, the run to learn from.")
+    law = law_of(predict, store) if predict else None
+    length = None if law is None else len(law.curves[0].lr)
+    schedules = [_bound(spec, total_steps, length) for spec in specs]
     drawn = [(str(schedule), schedule.table()) for schedule in schedules]
+    predictions = [] if law is None else [law.predict(schedule) for schedule in schedules]
     if png is not None:
         from learnrate._axes import draw_schedules  # noqa: PLC0415 - loads matplotlib
 
-        save_picture(draw_schedules(drawn).figure, png)
+        figure = draw_schedules(drawn).figure if law is None else law.figure(predictions)
+        save_picture(figure, png)
     if html is not None:
         from learnrate._files import write_text  # noqa: PLC0415
         from learnrate.report import schedules_page  # noqa: PLC0415
 
-        write_text(html, schedules_page(drawn))
+        write_text(html, schedules_page(drawn, law, predictions))
     if as_json:
         described = [_described(schedule) for schedule in schedules]
+        for document, predicted in zip(described, predictions, strict=False):
+            document["predicted"] = predicted.to_dict()
         print_json(described[0] if len(described) == 1 else {"schedules": described})
         return
-    from learnrate.report import show_schedules  # noqa: PLC0415 - not for --json
+    from learnrate.report import show_forecast, show_schedules  # noqa: PLC0415 - not for --json
 
     show_schedules(console(), drawn)
+    if law is not None:
+        show_forecast(console(), law, predictions)
     for saved in filter(None, (png, html)):
         typer.echo(f"saved {saved}")
 
 
-def _bound(spec: str, total_steps: int | None) -> Schedule:
+def _bound(spec: str, total_steps: int | None, length: int | None) -> Schedule:
+    """The schedule of a text or a plan; without a length of its own it takes `length`."""
     from learnrate.schedules import schedule  # noqa: PLC0415 - loads numpy
 
     if spec.endswith(".json"):
@@ -81,6 +109,8 @@ def _bound(spec: str, total_steps: int | None) -> Schedule:
         parsed = schedule(spec)
     if total_steps is not None:
         return parsed.over(total_steps)
+    if parsed.total_steps is None and length is not None:
+        return parsed.over(length)
     if parsed.total_steps is None:
         raise ArgumentError(
             f"{spec!r} has no fixed length; give the length of the run with --total-steps N."

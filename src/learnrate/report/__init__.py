@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from learnrate.report._claims import interval_text, show_claim, show_claims
 from learnrate.report._findings import findings_page, list_findings, show_findings
+from learnrate.report._forecast import show_forecast
 from learnrate.report._meta import show_meta_sweep, show_meta_trained, show_theory
 from learnrate.report._pages import (
     plan_body,
@@ -38,6 +39,7 @@ __all__ = [
     "show_claims",
     "show_curve",
     "show_findings",
+    "show_forecast",
     "show_meta_sweep",
     "show_meta_trained",
     "show_plan",

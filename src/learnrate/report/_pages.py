@@ -12,6 +12,7 @@ from learnrate._chart import (
     Polyline,
     VerticalLine,
     VerticalSpan,
+    describe,
     schedules_panel,
 )
 from learnrate._numbers import rate_text
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     import numpy as np
     from markupsafe import Markup
 
+    from learnrate.forecasting import LossLaw, PredictedLoss
     from learnrate.planning import Plan
     from learnrate.report._plotly import PlotlyFigure
 
@@ -113,11 +115,17 @@ def range_test_figure(curve: dict[str, Any]) -> PlotlyFigure:
     return plotly_figure(_rising_rate_panel(curve))
 
 
-def schedules_page(labelled: Sequence[tuple[str, np.ndarray]]) -> str:
+def schedules_page(
+    labelled: Sequence[tuple[str, np.ndarray]],
+    law: LossLaw | None = None,
+    predictions: Sequence[PredictedLoss] = (),
+) -> str:
     """Schedules in one figure, with a table of their rates, as one HTML file that loads nothing.
 
     Args:
         labelled: a label, usually the schedule's text, and the rate of every step; at least one.
+        law: what predicted their losses, if they were predicted.
+        predictions: the loss of each schedule.
     """
     schedules = []
     for number, (label, rates) in enumerate(labelled):
@@ -125,10 +133,14 @@ def schedules_page(labelled: Sequence[tuple[str, np.ndarray]]) -> str:
         schedules.append(
             {"label": label, "rates": rates, "colour": colour, "sign": _DASH_SIGNS[dash]}
         )
+    figures = {"schedules": plotly_figure(schedules_panel(labelled))}
+    if law is not None:
+        (panel,) = describe(law, predictions).panels
+        figures["losses"] = plotly_figure(panel)
     return whole_page(
         title="Schedules (learnrate show)",
-        body=filled_in("schedules.html", schedules=schedules),
-        figures={"schedules": plotly_figure(schedules_panel(labelled))},
+        body=filled_in("schedules.html", schedules=schedules, law=law, predictions=predictions),
+        figures=figures,
     )
 
 
