@@ -70,6 +70,11 @@ class LossCurve:
         """The rate at the last loss, as a share of the peak."""
         return float(self.lr[min(int(self.step[-1]), len(self.lr) - 1)]) / self.peak
 
+    @property
+    def last_loss(self) -> float:
+        """The mean of the last losses, a fortieth of them or the last one."""
+        return float(self.means()[1][-1])
+
     def means(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Steps, means of the losses there, and their standard errors."""
         parts = np.array_split(np.arange(len(self.loss)), min(_BINS, len(self.loss)))

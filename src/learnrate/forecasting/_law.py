@@ -118,7 +118,7 @@ class LossLaw:
         bound = read(schedule) if total_steps is None else read(schedule).over(total_steps)
         lr = _table(bound)
         self._check(bound, lr)
-        step = np.unique(np.linspace(SKIPPED * len(lr), len(lr), _SHOWN).round())
+        step = np.unique(np.linspace(SKIPPED * len(lr), len(lr), _SHOWN).round().astype(int))
         reader = _LawReader(lr, step, _reference(self.curves), _longest(self.curves))
         losses = np.array([reader.loss(sample) for sample in self.samples])
         losses += np.random.default_rng(0).normal(0.0, self.misfit, (len(losses), 1))

@@ -34,7 +34,7 @@ def show_forecast(console: Console, law: LossLaw, predictions: Sequence[Predicte
     for predicted in predictions:
         table.add_row(
             encoded_text(console, (predicted.schedule, "cyan")),
-            f"{predicted.step[-1]:,.0f}",
+            f"{predicted.step[-1]:,}",
             f"{predicted.loss[-1]:.4g}",
             f"{predicted.low[-1]:.4g} to {predicted.high[-1]:.4g}",
         )
@@ -42,7 +42,7 @@ def show_forecast(console: Console, law: LossLaw, predictions: Sequence[Predicte
         table.add_row(
             encoded_text(console, (f"run {curve.name}", "")),
             f"{len(curve.lr):,}",
-            f"{curve.loss[-1]:.4g}",
+            f"{curve.last_loss:.4g}",
             "measured",
         )
     console.print(table)
