@@ -85,18 +85,18 @@ def test_sixteen_processes_make_a_store_and_write_at_once(tmp_path):
         for child in range(16):
             pid = os.fork()
             if pid == 0:
-                store = Store(sys.argv[1])
+                store = Store(sys.argv[1], wait=300)
                 shared = os.read(read, 11).decode()
                 recorder = Recorder(sys.argv[1], names=("loss",), name=str(child))
                 for step in range(300):
                     recorder.add((step, (float(child),), None))
                     if step % 100 == 0:
                         store.add_edit(shared, "scale", 0.5, author=str(child))
-                        recorder.flush()
-                recorder.close("finished")
+                        recorder.flush(300)
+                recorder.close("finished", wait=300)
                 os._exit(0)
             children.append(pid)
-        os.write(write, Store(sys.argv[1]).new_run(name="shared").encode() * 16)
+        os.write(write, Store(sys.argv[1], wait=300).new_run(name="shared").encode() * 16)
         sys.exit(any([os.waitpid(pid, 0)[1] for pid in children]))
     """
     with started_python(code, tmp_path / "a.db") as process:
