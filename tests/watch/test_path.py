@@ -131,8 +131,9 @@ def test_no_path_is_both_and_a_far_one_is_never_too_low(path):
             {"path_updates": [[step, 10.0] for step in range(50, 600, 50)]},
             "was not measured twice",
         ),
+        ({"objective": "adversarial"}, "of an adversarial objective"),
     ],
-    ids=["too early", "short warm-up", "still warming up", "began later"],
+    ids=["too early", "short warm-up", "still warming up", "began later", "adversarial"],
 )
 def test_a_path_that_cannot_be_judged_says_so(change, reason):
     diagnosis = diagnose(observed(LOW, **change), only=["LR204"])

@@ -233,6 +233,8 @@ def path_lacks(reading: Reading) -> str | None:
 
 def straight_path_lacks(reading: Reading) -> str | None:
     """Why it cannot be judged whether the path is too straight; None if it can."""
+    if reading.objective == "adversarial":
+        return "of an adversarial objective: the other network keeps the slope as steep as it is"
     lacking = path_lacks(reading)
     if lacking is None and len(_paths_at_peak(reading, _paths(reading))) < 2:
         return (
