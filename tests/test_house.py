@@ -84,6 +84,7 @@ ARROWS = {
     "store": {"schedules", "edits", "watch"},
     "watch": {"schedules"},
     "testing": {"task", "schedules", "store", "watch"},
+    "alerts": {"store", "watch"},
     "dashboard": {"schedules", "watch", "store", "edits", "steering", "planning", "report"},
     "glossary": {"schedules"},
     "cli": {
@@ -101,6 +102,7 @@ ARROWS = {
         "report",
         "store",
         "watch",
+        "alerts",
         "dashboard",
         "edits",
         "steering",

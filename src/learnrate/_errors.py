@@ -6,6 +6,7 @@
     ├── TaskError          a task cannot be loaded or trained
     ├── FileError          a file of learnrate cannot be read or written
     ├── StoreError         a store cannot be opened, read or written
+    ├── AlertError         an alert cannot be sent
     ├── LostRankError      another process of a distributed job has ended (exit status 1)
     └── MissingExtraError  an optional package is not installed (also an ImportError)
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 __all__ = [
+    "AlertError",
     "ArgumentError",
     "FileError",
     "LearnrateError",
@@ -56,6 +58,10 @@ class FileError(LearnrateError):
 
 class StoreError(LearnrateError):
     """A store does not exist, or cannot be opened, read or written."""
+
+
+class AlertError(LearnrateError):
+    """An alert cannot be sent to its target."""
 
 
 class LostRankError(LearnrateError):

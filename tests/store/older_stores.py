@@ -58,7 +58,13 @@ VERSION_4 = (
     "ALTER TABLE runs ADD COLUMN note TEXT NOT NULL DEFAULT ''",
     "UPDATE learnrate SET version = 4",
 )
-VERSIONS = (VERSION_1, VERSION_2, VERSION_3, VERSION_4)
+VERSION_5 = (
+    """CREATE TABLE alerts (
+        target TEXT NOT NULL, subject TEXT NOT NULL, time DOUBLE PRECISION NOT NULL,
+        PRIMARY KEY (target, subject))""",
+    "UPDATE learnrate SET version = 5",
+)
+VERSIONS = (VERSION_1, VERSION_2, VERSION_3, VERSION_4, VERSION_5)
 
 
 def make_older_store(engine, version):

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from learnrate._version import __version__
+from learnrate.cli._alerts import alerts
 from learnrate.cli._claims import claims
 from learnrate.cli._dashboard import dashboard
 from learnrate.cli._diagnose import diagnose
@@ -46,6 +47,7 @@ app.add_typer(claims)
 app.command()(steer)
 app.command()(replay)
 app.command()(dashboard)
+app.command()(alerts)
 app.command()(explain)
 
 

@@ -1,5 +1,11 @@
 """The store: runs with their points, findings and edits, in SQLite or PostgreSQL."""
 
+from learnrate.store._alerts import (
+    StoredFinding,
+    add_sent_alerts,
+    sent_alerts,
+    unsent_findings,
+)
 from learnrate.store._export import csv_listing, write_listing, write_table
 from learnrate.store._group_rates import with_group_rates
 from learnrate.store._index import RunIndex
@@ -48,7 +54,9 @@ __all__ = [
     "Snapshot",
     "Store",
     "StoredEdit",
+    "StoredFinding",
     "StoredRun",
+    "add_sent_alerts",
     "change_labels",
     "check_field",
     "csv_listing",
@@ -58,7 +66,9 @@ __all__ = [
     "is_store",
     "listed",
     "purge_runs",
+    "sent_alerts",
     "store_exists",
+    "unsent_findings",
     "url_of",
     "value_text",
     "with_group_rates",

@@ -32,6 +32,11 @@ _MIGRATIONS = (  # the statements from version 1 to 2, from 2 to 3, ...
         "ALTER TABLE runs ADD COLUMN tags TEXT NOT NULL DEFAULT '[]'",
         "ALTER TABLE runs ADD COLUMN note TEXT NOT NULL DEFAULT ''",
     ),
+    (
+        """CREATE TABLE alerts (
+            target TEXT NOT NULL, subject TEXT NOT NULL, time DOUBLE PRECISION NOT NULL,
+            PRIMARY KEY (target, subject))""",
+    ),
 )
 LATEST = 1 + len(_MIGRATIONS)
 

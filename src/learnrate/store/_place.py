@@ -38,6 +38,8 @@ __all__ = [
 VARIABLE = "LEARNRATE_STORE"
 DEFAULT_PLACE = "learnrate.db"
 
+_LATER_TABLES = {"alerts"}  # stores of older versions do not have them
+
 _EXPLANATIONS = {  # part of a database's message: the explanation
     "database is locked": "is locked by another process",
     "locktimeout": "is locked by another process",
@@ -114,7 +116,7 @@ def is_store(path: Path) -> bool:
         database = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)
         try:
             names = database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
-            return set(schema.tables) <= {name for (name,) in names}
+            return set(schema.tables) - _LATER_TABLES <= {name for (name,) in names}
         finally:
             database.close()
     except sqlite3.Error:

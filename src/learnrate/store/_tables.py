@@ -20,7 +20,17 @@ from sqlalchemy import (
     false,
 )
 
-__all__ = ["attempts", "edits", "findings", "points", "runs", "schema", "snapshots", "version"]
+__all__ = [
+    "alerts",
+    "attempts",
+    "edits",
+    "findings",
+    "points",
+    "runs",
+    "schema",
+    "snapshots",
+    "version",
+]
 
 schema = MetaData()
 """Times are seconds since 1970 and JSON is text, so that both databases hold the same values."""
@@ -116,5 +126,13 @@ snapshots = Table(
     Column("run", Text, primary_key=True),
     Column("step", BigInteger, primary_key=True),
     Column("place", Text, nullable=False),
+    Column("time", Double, nullable=False),
+)
+
+alerts = Table(
+    "alerts",
+    schema,
+    Column("target", Text, primary_key=True),
+    Column("subject", Text, primary_key=True),
     Column("time", Double, nullable=False),
 )

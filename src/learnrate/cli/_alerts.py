@@ -1,0 +1,116 @@
+"""`learnrate alerts`: send findings and bad ends of runs to a person who is not looking."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from learnrate.cli._common import JsonOption, StoreOption, print_json
+
+if TYPE_CHECKING:
+    from learnrate.alerts import Target
+
+__all__ = ["alerts"]
+
+
+def alerts(
+    webhook: Annotated[
+        str | None,
+        typer.Option(
+            envvar="LEARNRATE_WEBHOOK",
+            help="An address that takes a POST request, such as that of Slack or Discord.",
+            show_default=False,
+        ),
+    ] = None,
+    form: Annotated[
+        str | None,
+        typer.Option(
+            "--format",
+            help="slack, discord or json; by the address by default.",
+            show_default=False,
+        ),
+    ] = None,
+    command: Annotated[
+        str | None,
+        typer.Option(help="A program that reads the alerts as JSON.", show_default=False),
+    ] = None,
+    email: Annotated[
+        str | None, typer.Option(help="The address of a person.", show_default=False)
+    ] = None,
+    sender: Annotated[
+        str, typer.Option(help="The address that mails come from.")
+    ] = "learnrate@localhost",
+    smtp: Annotated[str, typer.Option(help="The mail server, host or host:port.")] = "localhost",
+    level: Annotated[
+        str, typer.Option(help="The lowest severity to send: advice, warning or error.")
+    ] = "warning",
+    quiet: Annotated[
+        str | None,
+        typer.Option(
+            help="A part of the day, such as 22:00-07:00. Its alerts are sent afterwards.",
+            show_default=False,
+        ),
+    ] = None,
+    earlier: Annotated[
+        bool,
+        typer.Option("--earlier", help="At the first start, send what the store has already."),
+    ] = False,
+    once: Annotated[
+        bool, typer.Option("--once", help="Send what is new and end, as for cron.")
+    ] = False,
+    store: StoreOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Send findings, and runs that diverged, failed or were lost, until Ctrl-C.
+
+    They are sent from here, so that no training waits. The store keeps what was sent: nothing is
+    sent twice, and what comes while this command does not run is sent at its next start. The first
+    start for a target sends only what comes after it.
+
+    [dim]learnrate alerts --webhook https://hooks.slack.com/services/... --quiet 22:00-07:00[/dim]
+
+    [dim]learnrate alerts --email ann@example.org --smtp mail.example.org --level error[/dim]
+    """
+    from learnrate.alerts import QuietTimes, follow_alerts, send_alerts  # noqa: PLC0415 - SQLAlchemy
+    from learnrate.store import Store  # noqa: PLC0415 - likewise
+    from learnrate.watch import Severity  # noqa: PLC0415 - loads numpy
+
+    if level not in list(Severity):
+        raise typer.BadParameter(f"--level must be one of {', '.join(Severity)}; got {level!r}.")
+    target = _target(webhook, form, command, email, sender, smtp)
+    times = None if quiet is None else QuietTimes.of(quiet)
+    opened = Store(store, create=False)
+    if once or earlier:
+        count = send_alerts(opened, target, level=level, quiet=times, earlier=earlier)
+        if as_json:
+            print_json({"sent": count})
+        else:
+            typer.echo(f"{count} alert{'' if count == 1 else 's'} sent")
+    if not once:
+        say = partial(typer.echo, err=True)
+        follow_alerts(opened, target, level=level, quiet=times, say=say)
+
+
+def _target(
+    webhook: str | None,
+    form: str | None,
+    command: str | None,
+    email: str | None,
+    sender: str,
+    smtp: str,
+) -> Target:
+    from learnrate.alerts import AlertFormat, Command, Email, Webhook  # noqa: PLC0415 - SQLAlchemy
+
+    if sum(value is not None for value in (webhook, command, email)) != 1:
+        raise typer.BadParameter("Give one of --webhook, --command and --email.")
+    if form is not None and (webhook is None or form not in list(AlertFormat)):
+        raise typer.BadParameter(
+            f"--format must be one of {', '.join(AlertFormat)}, with --webhook; got {form!r}."
+        )
+    if webhook is not None:
+        return Webhook(webhook, None if form is None else AlertFormat(form))
+    if command is not None:
+        return Command(command)
+    return Email(to=str(email), sender=sender, server=smtp)

@@ -1,0 +1,89 @@
+"""Which alerts were sent to which target, so that none is sent twice."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sqlalchemy import insert, select
+
+from learnrate.store._rows import finding_of
+from learnrate.store._tables import alerts, findings
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable
+
+    from learnrate.store._store import Store
+    from learnrate.watch import Finding
+
+__all__ = ["StoredFinding", "add_sent_alerts", "sent_alerts", "unsent_findings"]
+
+_PART = 500  # findings that one query reads
+
+
+@dataclass(frozen=True, kw_only=True)
+class StoredFinding:
+    """A finding with its place in a store.
+
+    Attributes:
+        subject: a text that names it among all alerts.
+        run: the run's id.
+        time: when it was added, in seconds since 1970.
+        finding: what was found.
+    """
+
+    subject: str
+    run: str
+    time: float
+    finding: Finding
+
+
+def sent_alerts(store: Store, target: str) -> set[str]:
+    """The subjects of the alerts that a target was sent, and of those that it need not be."""
+    query = select(alerts.c.subject).where(alerts.c.target == _digest(target))
+    with store.reading() as connection:
+        return set(connection.execute(query).scalars())
+
+
+def add_sent_alerts(store: Store, target: str, subjects: Iterable[str]) -> None:
+    """Store that a target was sent alerts.
+
+    Args:
+        store: with the runs.
+        target: a text that names the target; the store keeps only its digest.
+        subjects: of the alerts.
+    """
+    fields = {"target": _digest(target), "time": time.time()}
+    rows = [{**fields, "subject": subject} for subject in subjects]
+    if rows:
+        with store.writing() as connection:
+            connection.execute(insert(alerts), rows)
+
+
+def unsent_findings(store: Store, sent: Collection[str]) -> list[StoredFinding]:
+    """The findings of all runs whose subjects are not among those that were sent."""
+    with store.reading() as connection:
+        ids = connection.execute(select(findings.c.id, findings.c.run).order_by(findings.c.id))
+        new = [row.id for row in ids if _subject(row.id, row.run) not in sent]
+        return [
+            StoredFinding(
+                subject=_subject(row.id, row.run),
+                run=row.run,
+                time=row.time,
+                finding=finding_of(row),
+            )
+            for first in range(0, len(new), _PART)
+            for row in connection.execute(
+                select(findings).where(findings.c.id.in_(new[first : first + _PART]))
+            )
+        ]
+
+
+def _subject(number: int, run: str) -> str:
+    return f"finding {number} of {run}"  # the number of a purged run's finding may be used again
+
+
+def _digest(target: str) -> str:
+    return hashlib.sha256(target.encode()).hexdigest()
