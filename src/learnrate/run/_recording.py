@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from learnrate._errors import ArgumentError
+from learnrate.run._system_meter import SystemMeter
 from learnrate.watch import COLUMNS
 
 if TYPE_CHECKING:
@@ -103,6 +104,7 @@ class Recording:
         self._row_time: float | None = None
         self._row_step = step - 1
         self._loss: Any = None
+        self._system = SystemMeter()
         self._effective_rates: dict[int, Any] = {}  # of optimizers that estimate a rate
 
     @property
@@ -208,6 +210,9 @@ class Recording:
             by_group = {**(by_group or {}), **self._take_effective_rate()}
         values = (lr, loss, None, norm, ratio, clipped, seconds_per_update)
         self.recorder.add((step, values, by_group))
+        system = self._system.take(now)
+        if system:
+            self._add_columns(step, system)
 
     def _take_effective_rate(self) -> dict[str, Any]:
         """The column of the rates that optimizers such as Prodigy used."""

@@ -1,0 +1,38 @@
+"""What a training uses of the machine is measured, rarely, and recorded with its rows."""
+
+import time
+
+import numpy as np
+import torch
+
+import learnrate
+from learnrate.run import _recording
+from learnrate.run._system_meter import SYSTEM_COLUMNS, SystemMeter
+
+
+def test_a_busy_process_is_measured_at_most_once_in_its_interval():
+    meter = SystemMeter(every=10.0)
+    began, busy = meter._last
+    assert meter.take(began + 9.9) == {}
+    while time.process_time() - busy < 0.05:
+        pass
+    figures = meter.take(began + 10.0)
+    used = time.process_time() - busy
+    assert 0.005 <= figures["process_cores"] <= used / 10
+    assert figures.get("process_memory", 1e7) > 1e6
+    assert set(figures) <= set(SYSTEM_COLUMNS)
+    assert meter.take(began + 19.9) == {}
+
+
+def test_the_measurements_are_columns_of_the_run_and_not_of_its_rows(tmp_path, monkeypatch):
+    monkeypatch.setattr(_recording, "SystemMeter", lambda: SystemMeter(every=1e-6))
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.ones(2))], lr=0.1)
+    store = learnrate.Store(tmp_path / "a.db")
+    run = learnrate.attach(optimizer, "0.1 * constant(5)", store=store.place)
+    for _ in range(5):
+        optimizer.step()
+        run.step(1.0)
+    run.finish()
+    cores = store.points(run.id).columns["process_cores"]
+    assert np.isfinite(cores).any()
+    assert store.observations(run.id).step.tolist() == [0, 1, 2, 3, 4]
