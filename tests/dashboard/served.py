@@ -74,10 +74,20 @@ def serving(store, **options):
         assert not thread.is_alive()
 
 
-def recorded(store, name, *, rows=1000, status="finished", **more):
-    """A run with all columns; if it is running, this process counts as its process."""
+def recorded(store, name, *, rows=1000, status="finished", offset=0.0, more_facts=None, **more):
+    """A run with all columns; if it is running, this process counts as its process.
+
+    Args:
+        store: to record it in.
+        name: of the run.
+        rows: how many updates it made.
+        status: of the run.
+        offset: is added to its losses.
+        more_facts: facts that it has besides.
+        more: further arguments of `Store.new_run`.
+    """
     schedule = learnrate.schedule("1e-3 * warmup(5%) >> cosine()").over(TOTAL)
-    facts = {"optimizer": "AdamW", "group_lr": [1e-3]}
+    facts = {"optimizer": "AdamW", "group_lr": [1e-3], **(more_facts or {})}
     limits = {"highest": 0.01, "factor": 50.0}
     run = store.new_run(
         name=name, total_steps=TOTAL, schedule=schedule, facts=facts, limits=limits, **more
@@ -86,11 +96,12 @@ def recorded(store, name, *, rows=1000, status="finished", **more):
     noise = np.random.default_rng(0).normal(0, 0.02, rows)
     validation = np.full(rows, np.nan)
     validation[::100] = 0.4
-    columns = {"lr": schedule(step), "loss": 2 * np.exp(-step / 500) + 0.3 + noise}
+    columns = {"lr": schedule(step), "loss": 2 * np.exp(-step / 500) + 0.3 + noise + offset}
     columns |= {
         "validation": validation,
         "gradient_norm": 1 + noise,
         "update_ratio": 1e-3 + 0 * noise,
+        "seconds": 0.01 + 0 * noise,
     }
     store.write_points(run, step, columns)
     if status != "running":

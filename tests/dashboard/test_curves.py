@@ -3,8 +3,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from learnrate.dashboard._curves import PointsCache, curves, downsampled, table
-from learnrate.dashboard._models import Column
+from learnrate.dashboard._axis import HorizontalAxis, axes_of, axis_values
+from learnrate.dashboard._curves import PointsCache, curves, downsampled, moving_mean, table
 from learnrate.store import Store
 
 
@@ -39,8 +39,36 @@ def test_the_mean_loss_is_that_of_numpy(tmp_path):
     loss = np.random.default_rng(1).normal(size=8000)
     store.write_points(run, np.arange(8000), {"loss": loss})
     points = PointsCache(store).points_of(store.run(run))
-    response = curves(run, points, [Column.LOSS], max_points=400)
+    response = curves(store.run(run), points, ["loss"], max_points=400)
     assert response.curves["loss_mean"].value == pytest.approx(loss.reshape(100, 80).mean(axis=1))
+
+
+def test_the_moving_mean_is_that_of_numpy_and_skips_what_is_not_finite():
+    value = np.random.default_rng(2).normal(size=300)
+    value[[5, 6, 100]] = [np.nan, np.inf, -np.inf]
+    finite = np.where(np.isfinite(value), value, np.nan)
+    expected = [np.nanmean(finite[max(0, index - 5) : index + 5]) for index in range(300)]
+    assert moving_mean(value, 10) == pytest.approx(np.array(expected))
+    assert moving_mean(value, 10**9) == pytest.approx(np.full(300, np.nanmean(finite)))
+
+
+def test_epochs_tokens_and_seconds_are_axes_of_a_run_that_has_them(tmp_path):
+    store = Store(tmp_path / "a.db")
+    facts = {"steps_per_epoch": 50, "tokens_per_step": 1000, "group_lr": [1.0, 0.5]}
+    run = store.new_run(facts=facts)
+    seconds = np.array([np.nan, 0.5, 2.0, 0.25])
+    columns = {"loss": [4.0, 2.0, 3.0, 1.0], "lr": [0.1] * 4, "seconds": seconds}
+    store.write_points(run, [0, 10, 20, 100], columns)
+    stored_run, points = store.run(run), store.points(run)
+    assert set(axes_of(points, facts)) == set(HorizontalAxis)
+    assert axes_of(points, {}) == ["step", "time"]
+    ends = {"epoch": 101 / 50, "tokens": 101_000.0, "time": 0.5 * 10 + 2 * 10 + 0.25 * 80}
+    for axis, end in ends.items():
+        assert axis_values(HorizontalAxis(axis), points, facts).value[-1] == pytest.approx(end)
+    response = curves(stored_run, points, ["lr[1]"], max_points=50, axis=HorizontalAxis.TIME)
+    assert response.curves["lr[1]"].value == [0.05] * 4
+    assert {"lr[0]", "lr[1]", "seconds"} <= set(response.columns)
+    assert axis_values(HorizontalAxis.EPOCH, points, {"steps_per_epoch": "many"}).step == []
 
 
 def test_a_loss_that_is_not_finite_is_named_and_not_drawn(tmp_path):
@@ -48,7 +76,7 @@ def test_a_loss_that_is_not_finite_is_named_and_not_drawn(tmp_path):
     run = store.new_run(name="a")
     store.write_points(run, [0, 1, 2], {"loss": [1.0, np.inf, 3.0]})
     points = PointsCache(store).points_of(store.run(run))
-    response = curves(run, points, [Column.LOSS], max_points=50)
+    response = curves(store.run(run), points, ["loss"], max_points=50)
     assert response.curves["loss"].step == [0, 2]
     assert response.not_finite == [1]
 

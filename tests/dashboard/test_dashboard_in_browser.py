@@ -14,7 +14,7 @@ import pytest
 from served import HOSTILE, recorded
 
 from learnrate.steering import replayed
-from learnrate.store import Store
+from learnrate.store import Recorder, Store
 from learnrate.watch import Finding, Severity
 from processes import HANG, end
 
@@ -288,6 +288,47 @@ def test_more_tabs_than_a_browser_has_connections_load_and_stay_live(browser, tm
         for tab in tabs[1:]:
             tab.locator("#loss:text-is('0.0625')").wait_for(timeout=HANG * 1000)
             assert tab.locator("#connection").inner_text() == "live"
+
+
+def test_curves_are_smoothed_and_drawn_on_the_axes_that_are_chosen(browser, tmp_path, start):
+    store = Store(tmp_path / "runs.db")
+    facts = {"group_lr": [1.0, 0.1], "steps_per_epoch": 50}
+    runs = [recorded(store, name, more_facts=facts, offset=-2.0) for name in "ab"]
+    recorder = Recorder(store.url, names=("loss",), facts=facts)
+    recorder.begin_attempt(1000, "resumed", runs[0])
+    recorder.add((1000, (-1.75,), {"sharpness": 3.0, "process_memory": 1e9}))
+    recorder.close("finished")
+    _, url = dashboard(start, store, "--port", "0")
+    title = "document.querySelector('#plot-loss .{0}title').textContent"
+    with Visit(browser, url, f"/run/{runs[0]}") as visit:
+        page = visit.page
+        visit.until("document.querySelector('#key-lr').textContent.includes('group 1')")
+        visit.until(f"{title.format('y')}.includes('symmetric logarithm')")
+        page.uncheck("#log")
+        visit.until(f"{title.format('y')} === 'loss'")
+        page.check("#log-x")
+        page.select_option("#axis", "epoch")
+        visit.until(f"{title.format('x')} === 'epoch'")
+        page.select_option("#smooth", "100")
+        visit.until(
+            "document.querySelector('#key-loss').textContent.includes('mean over 100 rows')"
+        )
+        page.select_option("#axis", "time")
+        visit.until(f"{title.format('x')} === 'seconds of training'")
+        page.click("#measured summary")
+        captions = (
+            "[...document.querySelectorAll('#measured-plots figcaption')].map(e => e.textContent)"
+        )
+        visit.until("document.querySelectorAll('#measured-plots .main-svg').length > 0")
+        assert {"process memory", "sharpness"} <= set(page.evaluate(captions))
+        page.goto(f"{visit.base}/compare?run={runs[0]}&run={runs[1]}")
+        visit.drawn()
+        page.select_option("#axis", "epoch")
+        visit.until(f"{title.format('x')} === 'epoch'")
+        page.select_option("#smooth", "10")
+        page.check("#log-x")
+        visit.until(f"{title.format('y')}.includes('symmetric logarithm')")
+        assert visit.complaints == []
 
 
 def test_plans_and_range_tests_of_a_folder_are_shown_with_their_figures(browser, shown):

@@ -13,13 +13,14 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 from pydantic import Field
 
 from learnrate._errors import ArgumentError
+from learnrate.dashboard._axis import HorizontalAxis
 from learnrate.dashboard._control import preview_rates, request_edit
 from learnrate.dashboard._curves import curves, table
 from learnrate.dashboard._list import ListQuery, chosen_runs
 from learnrate.dashboard._live import LIST_TOPIC, State, changes, list_state, run_state
 from learnrate.dashboard._models import (
     AttemptResponse,
-    Column,
+    ColumnName,
     CurvesResponse,
     EditRequest,
     EditResponse,
@@ -187,10 +188,12 @@ def show_curves(
     request: Request,
     *,
     run: RunName,
-    column: Annotated[list[Column], Query(min_length=1, max_length=len(Column))],
+    column: Annotated[list[ColumnName], Query(min_length=1, max_length=100)],
     points: MaxPoints = 1000,
     first: Step = None,
     last: Step = None,
+    smooth: Annotated[int, Query(ge=0, le=10**9)] = 0,
+    axis: HorizontalAxis = HorizontalAxis.STEP,
 ) -> CurvesResponse:
     """Curves of a run between two steps, downsampled for a screen.
 
@@ -201,11 +204,21 @@ def show_curves(
         points: about how many points each curve has, from 50 to 5000.
         first: the first step, from 0 to 2**53 - 1; None for the first recorded one.
         last: the last step, from 0 to 2**53 - 1; None for the last recorded one.
+        smooth: rows of the moving mean of the loss, up to 10**9; 0 for one that suits the screen.
+        axis: what the horizontal axis shows.
     """
     state = state_of(request)
     stored_run = _run(state, run)
-    recorded = state.points.points_of(stored_run)
-    return curves(stored_run.id, recorded, column, max_points=points, first=first, last=last)
+    return curves(
+        stored_run,
+        state.points.points_of(stored_run),
+        column,
+        max_points=points,
+        first=first,
+        last=last,
+        smooth=smooth,
+        axis=axis,
+    )
 
 
 @api.get("/runs/{run}/table")

@@ -11,15 +11,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from tsdownsample import MinMaxLTTBDownsampler
 
-from learnrate.dashboard._models import Column, CurveResponse, CurvesResponse, TableResponse
-from learnrate.store import RecordedPoints
+from learnrate.dashboard._axis import HorizontalAxis, axes_of, axis_values
+from learnrate.dashboard._models import CurveResponse, CurvesResponse, TableResponse
+from learnrate.store import RecordedPoints, with_group_rates
+from learnrate.watch import COLUMNS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from learnrate.store import Store, StoredRun
 
-__all__ = ["PointsCache", "curves", "downsampled", "table"]
+__all__ = ["PointsCache", "curves", "downsampled", "moving_mean", "table"]
 
 _MOST_RUNS = 6
 _OVERLAP = 1024  # rows read again, since a validation loss may be added to an earlier row
@@ -85,40 +87,66 @@ def _column(points: RecordedPoints, name: str) -> np.ndarray:
 
 
 def curves(
-    run: str,
+    run: StoredRun,
     points: RecordedPoints,
-    columns: Iterable[Column],
+    columns: Iterable[str],
     *,
     max_points: int,
     first: int | None = None,
     last: int | None = None,
+    smooth: int = 0,
+    axis: HorizontalAxis = HorizontalAxis.STEP,
 ) -> CurvesResponse:
     """Curves of a run, each of about `max_points` points.
 
     Args:
-        run: its id.
+        run: the run.
         points: its points.
         columns: the quantities to draw.
         max_points: of each curve.
         first: the first step to draw; None for the first recorded one.
         last: the last step to draw; None for the last recorded one.
+        smooth: rows of the moving mean of the loss; 0 for a mean that suits the screen.
+        axis: what the horizontal axis shows.
     """
+    with_groups = with_group_rates(points, run.facts)
     rows = _rows(points, first, last)
     step = points.step[rows]
     by_name = {
-        str(name): downsampled(step, _column(points, name)[rows], max_points) for name in columns
+        name: downsampled(step, _column(with_groups, name)[rows], max_points) for name in columns
     }
-    loss = _column(points, "loss")[rows]
-    if "loss" in by_name and len(step) > max_points:
-        by_name["loss_mean"] = _means(step, loss, max_points // _POINTS_PER_MEAN)
+    loss = _column(points, "loss")
+    if "loss" in by_name and smooth > 1:
+        by_name["loss_mean"] = downsampled(step, moving_mean(loss, smooth)[rows], max_points)
+    elif "loss" in by_name and len(step) > max_points:
+        by_name["loss_mean"] = _means(step, loss[rows], max_points // _POINTS_PER_MEAN)
     return CurvesResponse(
-        run=run,
+        run=run.id,
         rows=len(step),
         first=int(points.step[0]) if len(points.step) else None,
         last=int(points.step[-1]) if len(points.step) else None,
         curves=by_name,
-        not_finite=step[np.isinf(loss)][:_MOST_NOT_FINITE].tolist(),
+        columns=list(with_groups.columns),
+        axes=[str(name) for name in axes_of(points, run.facts)],
+        axis=axis_values(axis, points, run.facts),
+        not_finite=step[np.isinf(loss[rows])][:_MOST_NOT_FINITE].tolist(),
     )
+
+
+def moving_mean(value: np.ndarray, rows: int) -> np.ndarray:
+    """The mean of the finite values among `rows` rows around each; fewer at both ends.
+
+    Examples:
+        >>> moving_mean(np.array([1.0, 2.0, 6.0, np.inf]), 3).tolist()
+        [1.5, 3.0, 4.0, 6.0]
+    """
+    known = np.isfinite(value)
+    sums = np.concatenate([[0.0], np.cumsum(np.where(known, value, 0.0))])
+    counts = np.concatenate([[0], np.cumsum(known)])
+    index = np.arange(len(value))
+    begin, end = np.maximum(0, index - rows // 2), np.minimum(len(value), index + (rows + 1) // 2)
+    with np.errstate(invalid="ignore"):
+        return np.asarray((sums[end] - sums[begin]) / (counts[end] - counts[begin]))
 
 
 def downsampled(step: np.ndarray, value: np.ndarray, max_points: int) -> CurveResponse:
@@ -155,7 +183,7 @@ def table(
     in_range = _rows(points, first, last)
     step = points.step[in_range]
     chosen = np.unique(np.linspace(0, len(step) - 1, min(rows, len(step))).round().astype(int))
-    names = [name for name in Column if name in points.columns]
+    names = [name for name in COLUMNS if name in points.columns]
     columns = [step[chosen].tolist()]
     columns += [_numbers(points.columns[name][in_range][chosen]) for name in names]
     table_rows = [list(row) for row in zip(*columns, strict=True)]

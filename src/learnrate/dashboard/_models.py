@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
-from typing import Self
+from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
@@ -13,7 +12,7 @@ from learnrate.watch import Severity
 
 __all__ = [
     "AttemptResponse",
-    "Column",
+    "ColumnName",
     "CurveResponse",
     "CurvesResponse",
     "EditRequest",
@@ -36,16 +35,8 @@ __all__ = [
 ]
 
 
-class Column(StrEnum):
-    """A quantity that the page draws."""
-
-    LR = "lr"
-    LOSS = "loss"
-    VALIDATION = "validation"
-    GRADIENT_NORM = "gradient_norm"
-    UPDATE_RATIO = "update_ratio"
-    CLIPPED = "clipped"
-    SECONDS = "seconds"
+ColumnName = Annotated[str, Field(pattern=r"^[a-z_]+[a-z0-9_]*(\[[0-9]{1,4}\])?$", max_length=100)]
+"""A recorded quantity, such as `loss`, `gradient_norm`, or `lr[0]` for the rate of a group."""
 
 
 class ErrorResponse(BaseModel):
@@ -168,7 +159,7 @@ class CurvesResponse(BaseModel):
     """Curves of a run, downsampled so that they look the same on a screen.
 
     `loss_mean` is the mean of the losses over short ranges of steps; it is there if the run has
-    more losses than points.
+    more losses than points, or if a smoothing was requested.
     """
 
     run: str
@@ -176,6 +167,11 @@ class CurvesResponse(BaseModel):
     first: int | None = Field(description="the first recorded step of the run")
     last: int | None = Field(description="the last recorded step of the run")
     curves: dict[str, CurveResponse]
+    columns: list[str] = Field(description="all recorded quantities, and rates of groups")
+    axes: list[str] = Field(description="what the horizontal axis can show")
+    axis: CurveResponse = Field(
+        description="the value of the axis at some steps, between which it is straight"
+    )
     not_finite: list[int] = Field(
         description="steps whose loss was not a finite number; the first 100"
     )

@@ -18,7 +18,7 @@ from learnrate.dashboard._list import PageQuery, listed_runs
 from learnrate.dashboard._plotly import PLOTLY, script
 from learnrate.dashboard._state import state_of
 from learnrate.report import DARK, LIGHT, variables
-from learnrate.store import Lifecycle, RunStatus
+from learnrate.store import Lifecycle, ListedRun, RunStatus, differing_facts, value_text
 
 __all__ = ["error_page", "pages"]
 
@@ -46,6 +46,7 @@ def _environment() -> Environment:
         "rate": lambda lr: "" if lr is None else rate_text(lr),
         "loss": lambda loss: "" if loss is None else f"{loss:.4g}",
         "count": lambda number: "" if number is None else f"{number:,}",
+        "value": value_text,
         "when": _when,
     }
     environment.globals |= {"version": __version__, "plotly": PLOTLY}
@@ -114,7 +115,11 @@ def compare_page(
     if not 2 <= len(chosen) <= _MOST_COMPARED:
         message = f"Choose 2 to {_MOST_COMPARED} runs to compare; got {len(chosen)}."
         return error_page(request, 422, message)
-    return _page(request, "compare.html", runs=chosen)
+    compared = [ListedRun(run=stored_run) for stored_run in chosen]
+    differences = differing_facts(compared)
+    return _page(
+        request, "compare.html", runs=chosen, listed_runs=compared, differences=differences
+    )
 
 
 @pages.get("/plans")

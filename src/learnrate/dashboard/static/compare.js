@@ -1,9 +1,10 @@
 // Several runs in the same plots.
 import { byId, get } from "./common.js";
-import { SERIES_COLOURS, describeCurve, draw, line, paintTwice, withColours } from "./plots.js";
+import { SERIES_COLOURS, describeCurve, draw, line, paintTwice, scaleOf, withColours } from "./plots.js";
 
 const rows = [...document.querySelectorAll("tr[data-run]")];
 const COLUMNS = ["loss", "validation", "lr"];
+const AXES = { step: "step", share: "share of the run", epoch: "epoch", time: "seconds of training", tokens: "tokens" };
 const DASHES = ["solid", "dash", "dot", "dashdot"];
 let responses = null; // CurvesResponse of each run
 
@@ -14,27 +15,40 @@ const paint = () => {
     row.querySelector(".swatch").style.background = withColours(style(index)[0]);
   });
   if (responses === null) return;
-  const share = byId("axis").value === "share";
-  const onAxis = (curve, total) => (share && total ? { ...curve, step: curve.step.map((step) => step / total) } : curve);
+  const axis = byId("axis").value;
+  const scales = responses.map((response, index) => {
+    const total = Number(rows[index].dataset.total);
+    const share = { step: [0, total], value: [0, 1] };
+    return scaleOf(axis === "share" && total ? share : axis === "share" || axis === "step" ? { step: [], value: [] } : response.axis);
+  });
+  const onAxis = (curve, index) => ({ ...curve, step: curve.step.map(scales[index].toAxis) });
   for (const column of COLUMNS) {
     const data = responses.map(({ curves, run }, index) => {
       const curve = column === "loss" ? (curves.loss_mean ?? curves.loss) : curves[column];
       const [colour, dash] = style(index);
-      return line(onAxis(curve, Number(rows[index].dataset.total)), run, colour, { dash, markers: column === "validation" && curve.step.length < 60 });
+      return line(onAxis(curve, index), run, colour, { dash, markers: column === "validation" && curve.step.length < 60 });
     });
     const place = byId(`plot-${column}`);
     const drawn = data.filter((trace) => trace.x.length > 0);
     place.closest("figure").hidden = drawn.length === 0;
     if (drawn.length === 0) continue;
-    draw(place, drawn, { log: byId("log").checked && column !== "lr", x: share ? "share of the run" : "step", y: column === "lr" ? "rate" : column === "loss" ? "loss" : "validation loss" });
+    draw(place, drawn, { log: byId("log").checked && column !== "lr", logX: byId("log-x").checked, x: AXES[axis], y: column === "lr" ? "rate" : column === "loss" ? "loss" : "validation loss" });
     place.setAttribute("aria-label", responses.map(({ curves, run }) => describeCurve(run, curves[column])).join(". "));
   }
   if (window.Plotly !== undefined) document.body.dataset.drawn = "yes";
 };
 
-byId("log").addEventListener("change", paint);
-byId("axis").addEventListener("change", paint);
+const load = async () => {
+  const axis = byId("axis").value === "share" ? "step" : byId("axis").value;
+  const query = `${COLUMNS.map((name) => `column=${name}`).join("&")}&points=600&smooth=${byId("smooth").value}&axis=${axis}`;
+  responses = await Promise.all(rows.map((row) => get(`/api/runs/${row.dataset.run}/curves?${query}`)));
+  const axes = ["step", "share", ...responses[0].axes.filter((name) => name !== "step" && responses.every((response) => response.axes.includes(name)))];
+  if (byId("axis").options.length < axes.length) {
+    byId("axis").replaceChildren(...axes.map((name) => new Option(AXES[name], name)));
+  }
+};
+for (const id of ["log", "log-x"]) byId(id).addEventListener("change", paint);
+for (const id of ["axis", "smooth"]) byId(id).addEventListener("change", () => load().then(paint));
 addEventListener("colours", paint);
-const query = COLUMNS.map((name) => `column=${name}`).join("&");
-responses = await Promise.all(rows.map((row) => get(`/api/runs/${row.dataset.run}/curves?${query}&points=600`)));
+await load();
 paintTwice(paint);

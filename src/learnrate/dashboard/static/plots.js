@@ -53,8 +53,25 @@ export const line = (curve, name, colour, { width = 2, dash = "solid", markers =
   name,
   line: { color: colour, width, dash },
   marker: { color: colour, size: 6 },
-  hovertemplate: `step %{x:,}<br>${name} %{y:.4~g}<extra></extra>`,
+  hovertemplate: `%{text} %{x:,.6~g}<br>${name} %{customdata:.4~g}<extra></extra>`,
 });
+
+/** The steps of a run on another axis: straight between the known values of that axis, and beyond them. */
+export const scaleOf = ({ step, value }) => {
+  if (step.length < 2) return { toAxis: (x) => x, toStep: (x) => x };
+  const between = (from, to) => (x) => {
+    let index = 1;
+    for (let end = from.length - 1; index < end; ) {
+      const middle = (index + end) >> 1;
+      if (from[middle] < x) index = middle + 1;
+      else end = middle;
+    }
+    const width = from[index] - from[index - 1];
+    return to[index - 1] + (width === 0 ? 0 : ((x - from[index - 1]) / width) * (to[index] - to[index - 1]));
+  };
+  return { toAxis: between(step, value), toStep: between(value, step) };
+};
+const STEPS = { toAxis: (x) => x, toStep: (x) => x };
 
 const verticalLine = (mark) => ({
   type: "line",
@@ -67,7 +84,7 @@ const verticalLine = (mark) => ({
 });
 
 const label = (mark) => ({
-  x: mark.step,
+  x: mark.label_x,
   y: 1,
   yref: "paper",
   yanchor: "bottom",
@@ -102,26 +119,64 @@ const sketch = (place, data, { range, logarithmic, zero }) => {
   place.replaceChildren(svg("svg", { width, height, "aria-hidden": "true" }, ...lines, ...labels));
 };
 
-// A loss of 0 is left out of a logarithmic axis; a negative loss makes the axis linear.
-const canBeLogarithmic = (data) => data.some((trace) => trace.y.some((value) => value > 0)) && !data.some((trace) => trace.y.some((value) => value < 0));
+// A value of 0 is left out of a logarithmic axis; a negative one makes it symmetric around 0.
+const some = (data, condition) => data.some((trace) => trace.y.some(condition));
 const positivePart = (trace) => ({ ...trace, x: trace.x.filter((_, index) => trace.y[index] > 0), y: trace.y.filter((value) => value > 0) });
 
+/** A symmetric logarithm: linear for values below a thousandth of the largest; its ticks are powers of ten. */
+const symmetricAxis = (data) => {
+  const largest = data.reduce((most, trace) => trace.y.reduce((high, value) => Math.max(high, Math.abs(value)), most), 0);
+  const top = Math.ceil(Math.log10(largest));
+  const threshold = 10 ** (top - 3);
+  const scale = (value) => Math.asinh(value / threshold);
+  const powers = [...Array(4).keys()].map((back) => 10 ** (top - back));
+  const ticks = [...powers.map((power) => -power), 0, ...powers].sort((a, b) => a - b);
+  return { scale, title: `symmetric logarithm, linear within ±${short(threshold)}`, ticks: { tickvals: ticks.map(scale), ticktext: ticks.map((tick) => short(tick)) } };
+};
+
+const drawn = new Set(); // places whose cursors are linked
+
+/** Show the values at the same place of the horizontal axis in all other plots. */
+const linkCursors = (place) => {
+  drawn.add(place);
+  const others = () => [...drawn].filter((other) => other !== place && other.isConnected && other.offsetParent !== null);
+  place.on("plotly_hover", ({ points, event }) => {
+    if (event === undefined) return; // it came from another plot
+    for (const other of others()) {
+      const { x } = other.data[0];
+      let nearest = 0;
+      x.forEach((value, index) => (Math.abs(value - points[0].x) < Math.abs(x[nearest] - points[0].x) ? (nearest = index) : 0));
+      if (x.length) Plotly.Fx.hover(other, [{ curveNumber: 0, pointNumber: nearest }]);
+    }
+  });
+  place.on("plotly_unhover", ({ event }) => event !== undefined && others().forEach((other) => Plotly.Fx.unhover(other)));
+};
+
 /**
- * Draw lines against the step.
- * marks: [{step, label, colour, dash}]; range: [first, last] or null; log: whether the vertical axis
- * is logarithmic; onZoom: called with a new range.
+ * Draw lines against the step, or against another axis that `scale` maps steps to.
+ * marks: [{step, label, colour, dash}]; range: steps [first, last] or null; log and logX: whether an
+ * axis is logarithmic; onZoom: called with a new range of steps.
  */
-export const draw = (place, traces, { marks = [], range = null, log = false, y = "", x = "step", zero = false, onZoom = null } = {}) => {
-  const visibleMarks = range === null ? marks : marks.filter((mark) => mark.step >= range[0] && mark.step <= range[1]);
-  const logarithmic = log && canBeLogarithmic(traces);
-  const data = logarithmic ? traces.map(positivePart) : traces;
+export const draw = (place, traces, { marks = [], range = null, log = false, y = "", x = "step", zero = false, scale = STEPS, logX = false, onZoom = null } = {}) => {
+  const shown = range === null ? marks : marks.filter((mark) => mark.step >= range[0] && mark.step <= range[1]);
+  const toPlot = (step) => (logX ? Math.log10(Math.max(scale.toAxis(step), scale.toAxis(1) || 1e-9)) : scale.toAxis(step));
+  const symmetric = log && some(traces, (value) => value < 0) ? symmetricAxis(traces) : null;
+  const logarithmic = log && symmetric === null && some(traces, (value) => value > 0);
+  const data = (logarithmic ? traces.map(positivePart) : traces).map((trace) => ({
+    ...trace,
+    x: trace.x.map(scale.toAxis),
+    y: symmetric === null ? trace.y : trace.y.map(symmetric.scale),
+    customdata: trace.y,
+    text: x,
+  }));
   if (window.Plotly === undefined) {
-    sketch(place, withColours(data.map((trace) => ({ ...trace, colour: "@ink" }))), { range, logarithmic, zero });
+    sketch(place, withColours(data.map((trace) => ({ ...trace, colour: "@ink" }))), { range: range?.map(scale.toAxis) ?? null, logarithmic, zero });
     return;
   }
+  const visibleMarks = shown.map((mark) => ({ ...mark, step: logX ? 10 ** toPlot(mark.step) : toPlot(mark.step), label_x: toPlot(mark.step) }));
   const layout = {
-    xaxis: { ...axis(x), tickformat: x === "step" ? ",~r" : ".0%", ...(range === null ? {} : { range, autorange: false }) },
-    yaxis: { ...axis(y), type: logarithmic ? "log" : "linear", exponentformat: "e", rangemode: zero ? "tozero" : "normal", fixedrange: true, nticks: 6 },
+    xaxis: { ...axis(x), type: logX ? "log" : "linear", tickformat: x === "share of the run" ? ".0%" : ",~r", ...(range === null ? {} : { range: range.map(toPlot), autorange: false }) },
+    yaxis: { ...axis(symmetric === null ? y : `${y} (${symmetric.title})`), type: logarithmic ? "log" : "linear", exponentformat: "e", rangemode: zero ? "tozero" : "normal", fixedrange: true, nticks: 6, ...symmetric?.ticks },
     shapes: visibleMarks.map(verticalLine),
     annotations: visibleMarks.length > 40 ? [] : visibleMarks.map(label),
     margin: { l: 12, r: 14, t: 20, b: 12 },
@@ -135,12 +190,16 @@ export const draw = (place, traces, { marks = [], range = null, log = false, y =
   };
   const figure = withColours({ data, layout });
   const first = place.data === undefined;
+  place.axes = { scale, logX }; // for ranges by dragging
   if (first) place.replaceChildren();
   Plotly.react(place, figure.data, figure.layout, { displayModeBar: false, responsive: true });
+  if (first) linkCursors(place);
   if (!first || onZoom === null) return;
   place.on("plotly_relayout", (change) => {
     const [from, to] = [change["xaxis.range[0]"], change["xaxis.range[1]"]];
-    if (from !== undefined) onZoom([Math.max(0, Math.floor(from)), Math.ceil(to)]);
+    const { scale: current, logX: isLog } = place.axes;
+    const stepAt = (value) => current.toStep(isLog ? 10 ** value : value);
+    if (from !== undefined) onZoom([Math.max(0, Math.floor(stepAt(from))), Math.ceil(stepAt(to))]);
     if (change["xaxis.autorange"]) onZoom(null);
   });
 };

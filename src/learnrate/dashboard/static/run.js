@@ -1,10 +1,11 @@
 // The page of a run: live curves, findings and edits, and the form to request edits.
 import { Refused, announce, byId, clock, count, element, followEvents, get, oneAtATime, post, short } from "./common.js";
-import { describeCurve, draw, line, paintTwice } from "./plots.js";
+import { SERIES_COLOURS, describeCurve, draw, line, paintTwice, scaleOf } from "./plots.js";
 
 const run = byId("run").dataset.run;
 const api = `/api/runs/${run}`;
 const COLUMNS = ["loss", "validation", "lr", "gradient_norm", "update_ratio"];
+const AXES = { step: "step", epoch: "epoch", time: "seconds of training", tokens: "tokens" };
 const SMALL = { gradient_norm: "Gradient norm", update_ratio: "Update ratio" };
 
 let detail = null; // RunDetail
@@ -49,33 +50,59 @@ const paintLater = (work) => {
   paintTimer = setTimeout(work, 30);
 };
 
+const groupColour = (index) => SERIES_COLOURS[(index + 1) % SERIES_COLOURS.length];
+/** What is drawn besides the usual curves: rates of groups, and in an open section what probes and the system measured. */
+const furtherColumns = () => {
+  const known = (recorded?.columns ?? []).filter((name) => !COLUMNS.includes(name));
+  const groups = known.filter((name) => name.startsWith("lr["));
+  const measured = known.filter((name) => !name.startsWith("lr["));
+  byId("measured").hidden = measured.length === 0;
+  if (byId("measured").open && byId("measured-plots").children.length !== measured.length) {
+    byId("measured-plots").replaceChildren(
+      ...measured.map((name) => element("figure", { "data-column": name }, element("figcaption", {}, name.replaceAll("_", " ")), element("div", { class: "plot small", role: "img" }))),
+    );
+  }
+  return [...groups.slice(0, SERIES_COLOURS.length - 1), ...(byId("measured").open ? measured : [])];
+};
+
+const updateAxes = () => {
+  if (byId("axis").options.length === recorded.axes.length) return;
+  const chosen = byId("axis").value;
+  byId("axis").replaceChildren(...recorded.axes.map((name) => element("option", { value: name }, AXES[name])));
+  byId("axis").value = chosen;
+};
+
 const paint = () => {
   if (detail === null || recorded === null) return;
   const { curves } = recorded;
   const log = byId("log").checked;
-  const common = { marks: marks(), log, onZoom: showRange };
+  const axis = byId("axis").value;
+  const common = { marks: marks(), log, onZoom: showRange, x: AXES[axis], logX: byId("log-x").checked, scale: scaleOf(axis === "step" ? { step: [], value: [] } : recorded.axis) };
 
   const losses = [];
   const withMean = curves.loss_mean !== undefined;
+  const smooth = Number(byId("smooth").value);
   losses.push({ ...line(curves.loss, "loss", "@measured", { width: withMean ? 1 : 2 }), opacity: withMean ? 0.35 : 1 });
   if (withMean) losses.push(line(curves.loss_mean, "mean loss", "@measured", { width: 2.5 }));
   const hasValidation = curves.validation.step.length > 0;
   if (hasValidation) losses.push(line(curves.validation, "validation loss", "@best", { markers: curves.validation.step.length < 60 }));
   draw(byId("plot-loss"), losses, { ...common, range: shownRange(false), y: "loss" });
   showLegend("key-loss", [
-    ["measured", "━", withMean ? "loss; thick line: mean over short ranges" : "loss"],
+    ["measured", "━", withMean ? `loss; thick line: mean over ${smooth > 1 ? `${count(smooth)} rows` : "short ranges"}` : "loss"],
     ...(hasValidation ? [["best", "━", "validation loss"]] : []),
     ...(recorded.not_finite.length > 0 ? [["diverged", "×", `not finite at ${recorded.not_finite.length >= 100 ? "100 or more steps" : `step ${recorded.not_finite.slice(0, 3).map(count).join(", ")}`}`]] : []),
   ]);
 
-  const rates = [line(curves.lr, "rate", "@measured")];
+  const groups = recorded.columns.filter((name) => name in curves && name.startsWith("lr["));
+  const rates = [line(curves.lr, "rate", "@measured"), ...groups.map((name, index) => line(curves[name], `rate of group ${name.slice(3, -1)}`, groupColour(index), { dash: "dash" }))];
   const hasPreview = preview !== null && preview.step.length > 0;
   if (hasPreview) rates.push(line({ step: preview.step, value: preview.before }, "planned rate", "@measured", { dash: "dot" }));
   const hasEdit = hasPreview && preview.after !== null && detail.run.status === "running";
   if (hasEdit) rates.push(line({ step: preview.after_step, value: preview.after }, "rate with the edit", "@chosen", { width: 2.5 }));
   draw(byId("plot-lr"), rates, { ...common, log: false, range: shownRange(true), y: "rate", zero: true });
   showLegend("key-lr", [
-    ["measured", "━", "recorded rate"],
+    ["measured", "━", groups.length ? "highest rate" : "recorded rate"],
+    ...groups.map((name, index) => [groupColour(index).slice(1), "┅", `group ${name.slice(3, -1)}`]),
     ...(hasPreview ? [["measured", "┅", "planned rate"]] : []),
     ...(hasEdit ? [["chosen", "━", "planned rate with this edit"]] : []),
   ]);
@@ -90,6 +117,12 @@ const paint = () => {
       draw(byId(`plot-${name}`), data, { ...common, range: shownRange(false), y: title.toLowerCase() });
     }
   });
+  for (const figure of byId("measured-plots").children) {
+    const name = figure.dataset.column;
+    if (!byId("measured").open || !(name in curves)) continue;
+    draw(figure.querySelector(".plot"), [line(curves[name], name, "@measured", { width: 1.5, markers: curves[name].step.length < 60 })], { ...common, range: shownRange(false), y: name });
+    figure.querySelector(".plot").setAttribute("aria-label", describeCurve(name, curves[name]));
+  }
   showLegend("marks-key", [
     ...(detail.edits.some((edit) => edit.step !== null) ? [["chosen", "│", "E: edit"]] : []),
     ...(detail.findings.some((finding) => finding.step !== null) ? [["diverged", "┊", "F: finding"]] : []),
@@ -137,13 +170,16 @@ const updateReplay = async () => {
 // Loading
 
 const load = oneAtATime(async () => {
-  const columns = COLUMNS.map((name) => `column=${name}`).join("&");
-  const query = range === null ? "" : `&first=${range[0]}&last=${range[1]}`;
+  const further = furtherColumns();
+  const columns = [...COLUMNS, ...further].map((name) => `column=${encodeURIComponent(name)}`).join("&");
+  const query = `&smooth=${byId("smooth").value}&axis=${byId("axis").value}${range === null ? "" : `&first=${range[0]}&last=${range[1]}`}`;
   [detail, recorded, preview] = await Promise.all([get(api), get(`${api}/curves?${columns}${query}`), get(previewPath())]);
+  updateAxes();
   showSummary(detail.run);
   showLists();
   paintTwice(paint);
   updateForm();
+  if (furtherColumns().length > further.length) load(); // now their names are known
   await Promise.all([updateTable(), updateReplay()]);
   if (lastState !== null && lastState.run.updated > detail.run.updated) load(); // changed meanwhile
 });
@@ -359,7 +395,9 @@ byId("view").addEventListener("submit", (event) => {
   showRange(from === null && to === null ? null : [from ?? 0, to ?? Math.max(recorded?.last ?? 1, 1)]);
 });
 byId("whole").addEventListener("click", () => showRange(null));
-byId("log").addEventListener("change", paint);
+for (const id of ["log", "log-x"]) byId(id).addEventListener("change", paint);
+for (const id of ["smooth", "axis"]) byId(id).addEventListener("change", load);
+byId("measured").addEventListener("toggle", load);
 byId("table").addEventListener("toggle", updateTable);
 byId("replay").addEventListener("toggle", updateReplay);
 addEventListener("colours", paint);
