@@ -131,7 +131,7 @@ const symmetricAxis = (data) => {
   const scale = (value) => Math.asinh(value / threshold);
   const powers = [...Array(4).keys()].map((back) => 10 ** (top - back));
   const ticks = [...powers.map((power) => -power), 0, ...powers].sort((a, b) => a - b);
-  return { scale, title: `symmetric logarithm, linear within ±${short(threshold)}`, ticks: { tickvals: ticks.map(scale), ticktext: ticks.map((tick) => short(tick)) } };
+  return { scale, title: `symmetric logarithm<br>linear within ±${short(threshold)}`, ticks: { tickvals: ticks.map(scale), ticktext: ticks.map((tick) => short(tick)) } };
 };
 
 const drawn = new Set(); // places whose cursors are linked
@@ -176,7 +176,7 @@ export const draw = (place, traces, { marks = [], range = null, log = false, y =
   const visibleMarks = shown.map((mark) => ({ ...mark, step: logX ? 10 ** toPlot(mark.step) : toPlot(mark.step), label_x: toPlot(mark.step) }));
   const layout = {
     xaxis: { ...axis(x), type: logX ? "log" : "linear", tickformat: x === "share of the run" ? ".0%" : ",~r", ...(range === null ? {} : { range: range.map(toPlot), autorange: false }) },
-    yaxis: { ...axis(symmetric === null ? y : `${y} (${symmetric.title})`), type: logarithmic ? "log" : "linear", exponentformat: "e", rangemode: zero ? "tozero" : "normal", fixedrange: true, nticks: 6, ...symmetric?.ticks },
+    yaxis: { ...axis(symmetric === null ? y : `${y}, ${symmetric.title}`), type: logarithmic ? "log" : "linear", exponentformat: "e", rangemode: zero ? "tozero" : "normal", fixedrange: true, nticks: 6, ...symmetric?.ticks },
     shapes: visibleMarks.map(verticalLine),
     annotations: visibleMarks.length > 40 ? [] : visibleMarks.map(label),
     margin: { l: 12, r: 14, t: 20, b: 12 },
