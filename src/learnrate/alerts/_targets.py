@@ -134,9 +134,9 @@ class Command:
         except (OSError, subprocess.TimeoutExpired) as error:
             raise AlertError(f"the command {words[0]} failed: {error}.") from None
         if ended.returncode:
-            said = ended.stderr.decode(errors="replace").strip()[-200:]
+            stderr = ended.stderr.decode(errors="replace").strip()[-200:]
             raise AlertError(
-                f"the command {words[0]} ended with status {ended.returncode}: {said}"
+                f"the command {words[0]} ended with status {ended.returncode}: {stderr}"
             )
 
 
