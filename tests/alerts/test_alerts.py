@@ -101,7 +101,7 @@ def test_a_webhook_gets_what_is_new_once_and_what_failed_again(store, serve):
     assert server.bodies[-1]["text"] == line
     store.set_status(run, "failed")
     store.set_status(store.new_run(name="good"), "finished")
-    assert send_alerts(store, hook, level="error") == 1
+    assert send_alerts(store, hook, severity="error") == 1
     assert server.bodies[-1]["alerts"][0]["code"] == "failed"
     assert len(server.bodies) == 3
     other = Webhook(f"http://127.0.0.1:{server.server_port}/other")

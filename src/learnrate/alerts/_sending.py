@@ -41,7 +41,7 @@ def send_alerts(
     store: Store,
     target: Target,
     *,
-    level: Severity | str = Severity.WARNING,
+    severity: Severity | str = Severity.WARNING,
     quiet: QuietTimes | None = None,
     now: datetime | None = None,
     earlier: bool = False,
@@ -54,7 +54,7 @@ def send_alerts(
     Args:
         store: with the runs.
         target: where to send.
-        level: the lowest severity to send: advice, warning or error. A run that diverged, failed
+        severity: the lowest severity to send: advice, warning or error. A run that diverged, failed
             or was lost counts as an error.
         quiet: when nothing is sent; it is sent by a later call.
         now: the time by the clock of this machine; None for the current time.
@@ -68,14 +68,14 @@ def send_alerts(
         StoreError: the store cannot be read or written.
     """
     index = RunIndex(store)
-    return _send(store, index, target, Severity(level), quiet, now=now, earlier=earlier)
+    return _send(store, index, target, Severity(severity), quiet, now=now, earlier=earlier)
 
 
 def _send(
     store: Store,
     index: RunIndex,
     target: Target,
-    level: Severity,
+    severity: Severity,
     quiet: QuietTimes | None,
     *,
     now: datetime | None = None,
@@ -95,7 +95,7 @@ def _send(
     wanted = [
         alert
         for alert in new.values()
-        if _LEVELS.index(alert.severity) >= _LEVELS.index(level) and not is_first
+        if _LEVELS.index(alert.severity) >= _LEVELS.index(severity) and not is_first
     ]
     if wanted:
         target.send(wanted)
@@ -141,7 +141,7 @@ def follow_alerts(
     store: Store,
     target: Target,
     *,
-    level: Severity | str = Severity.WARNING,
+    severity: Severity | str = Severity.WARNING,
     quiet: QuietTimes | None = None,
     say: Callable[[str], None] = print,
     every: float = _READ_EVERY,
@@ -151,7 +151,7 @@ def follow_alerts(
     Args:
         store: with the runs.
         target: where to send.
-        level: the lowest severity to send.
+        severity: the lowest severity to send.
         quiet: when nothing is sent.
         say: is called when the target or the store cannot be reached, once until it can.
         every: seconds between reads of the store, above 0.
@@ -159,7 +159,7 @@ def follow_alerts(
     pause, last_problem, index = every, "", RunIndex(store)
     while True:
         try:
-            _send(store, index, target, Severity(level), quiet)
+            _send(store, index, target, Severity(severity), quiet)
         except (AlertError, StoreError) as error:
             if str(error) != last_problem:
                 say(f"{error} The alerts are kept and sent later.")

@@ -43,8 +43,8 @@ def alerts(
         str, typer.Option(help="The address that mails come from.")
     ] = "learnrate@localhost",
     smtp: Annotated[str, typer.Option(help="The mail server, host or host:port.")] = "localhost",
-    level: Annotated[
-        str, typer.Option(help="The lowest severity to send: advice, warning or error.")
+    severity: Annotated[
+        str, typer.Option("--level", help="The lowest severity to send: advice, warning or error.")
     ] = "warning",
     quiet: Annotated[
         str | None,
@@ -77,20 +77,22 @@ def alerts(
     from learnrate.store import Store  # noqa: PLC0415 - likewise
     from learnrate.watch import Severity  # noqa: PLC0415 - loads numpy
 
-    if level not in list(Severity):
-        raise typer.BadParameter(f"--level must be one of {', '.join(Severity)}; got {level!r}.")
+    if severity not in list(Severity):
+        raise typer.BadParameter(
+            f"--level must be one of {', '.join(Severity)}; got {severity!r}."
+        )
     target = _target(webhook, form, command, email, sender, smtp)
     times = None if quiet is None else QuietTimes.of(quiet)
     opened = Store(store, create=False)
     if once or earlier:
-        count = send_alerts(opened, target, level=level, quiet=times, earlier=earlier)
+        count = send_alerts(opened, target, severity=severity, quiet=times, earlier=earlier)
         if as_json:
             print_json({"sent": count})
         else:
             typer.echo(f"{count} alert{'' if count == 1 else 's'} sent")
     if not once:
         say = partial(typer.echo, err=True)
-        follow_alerts(opened, target, level=level, quiet=times, say=say)
+        follow_alerts(opened, target, severity=severity, quiet=times, say=say)
 
 
 def _target(
