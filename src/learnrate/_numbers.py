@@ -48,11 +48,16 @@ def rate_ticks(low: float, high: float, most: int = 7) -> list[float]:
 def even_ticks(low: float, high: float) -> list[float]:
     """Three to seven round numbers, equally far apart, from `low` to a higher `high`.
 
+    If nothing lies between the two, `low` alone.
+
     Examples:
         >>> even_ticks(0.0, 0.001)
         [0.0, 0.0002, 0.0004, 0.0006, 0.0008, 0.001]
     """
-    power = 10.0 ** math.floor(math.log10((high - low) / 3))
-    step = power * max(n for n in (1, 2, 5) if n * power <= (high - low) / 3)
+    third = high / 3 - low / 3  # the difference itself may overflow
+    power = 10.0 ** math.floor(math.log10(third)) if third > 0 else 0.0
+    if power == 0 or low + power == low:
+        return [low]
+    step = power * max(n for n in (1, 2, 5) if n * power <= third)
     first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
     return [float(f"{number * step:.6g}") for number in range(first, last + 1)]

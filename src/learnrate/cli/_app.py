@@ -14,6 +14,7 @@ from learnrate.cli._diagnose import diagnose
 from learnrate.cli._explain import explain
 from learnrate.cli._export import export
 from learnrate.cli._find import find
+from learnrate.cli._merge import merge
 from learnrate.cli._meta import meta
 from learnrate.cli._plan import plan
 from learnrate.cli._replay import replay
@@ -41,6 +42,7 @@ app.command()(sweep)
 app.command()(scale)
 app.command()(runs)
 app.command()(export)
+app.command()(merge)
 app.add_typer(meta)
 app.command()(diagnose)
 app.add_typer(claims)

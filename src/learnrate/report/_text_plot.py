@@ -138,6 +138,8 @@ def _draw_axes(
     canvas.ruler("y").lim(*limits).ticks(y_ticks, [f"{tick:.3g}" for tick in y_ticks])
     first = min(float(x[0]) for _, x, _ in lines)
     last = max(float(x[-1]) for _, x, _ in lines)
+    if last <= first:  # a single point, in the middle
+        first, last = (first / 2, 2 * first) if panel.x.log else (first - 0.5, first + 0.5)
     x_ticks = rate_ticks(first, last, most=6) if panel.x.log else even_ticks(first, last)
     names = [rate_text(tick) if panel.x.log else f"{tick:,.6g}" for tick in x_ticks]
     canvas.ruler("x").lim(_place(panel, first), _place(panel, last))

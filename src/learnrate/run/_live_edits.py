@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import warnings
 from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from learnrate._errors import ArgumentError, LearnrateError
+from learnrate._errors import ArgumentError, FileError, LearnrateError
 from learnrate.edits import AUTOMATIC, RATE_KINDS, Edit, Edited, EditKind, Limits
 from learnrate.run._guard import Guard, GuardState
 from learnrate.steering import as_edit, login, no_snapshot
@@ -76,6 +77,7 @@ class LiveEdits:
     _queue: deque[tuple[int, Edit]] = field(init=False, default_factory=deque)
     _rollback_steps: set[int] = field(init=False, default_factory=set)
     _guard_state: GuardState | None = field(init=False, default=None)
+    _has_warned: bool = field(init=False, default=False)
 
     def __post_init__(self) -> None:
         self.edited = Edited(self.base, (), self.rates.ratios)
@@ -123,7 +125,7 @@ class LiveEdits:
         step = self._apply_requested(step)
         is_due = self._guard_state is not None and self._guard_state.is_snapshot_due(step)
         if is_due and step not in self.snapshots.steps:
-            self._take_snapshot(step, requested=False)
+            self._take_automatic_snapshot(step)
         if step in self._rollback_steps and step not in self.snapshots.steps:
             self._take_snapshot(step, requested=True)
         return step
@@ -323,6 +325,22 @@ class LiveEdits:
             self.mailbox.post(lambda store, run: store.add_snapshot(run, step, place))
         return is_taken
 
+    def _take_automatic_snapshot(self, step: int) -> None:
+        """Take a snapshot of the guard; without room for it the training goes on with a warning."""
+        try:
+            self._take_snapshot(step, requested=False)
+        except FileError as error:
+            if self.agreement is not None:  # all ranks must go back to the same snapshots
+                raise
+            if not self._has_warned:
+                self._has_warned = True
+                warnings.warn(
+                    f"{error} Training continues; the guard goes back to "
+                    f"{_earlier_in_words(self.snapshots.steps)}.",
+                    RuntimeWarning,
+                    stacklevel=5,
+                )
+
     def _drop_snapshot(self, step: int) -> None:
         self.snapshots.drop(step)
         if self.mailbox is not None:
@@ -335,18 +353,28 @@ class LiveEdits:
         reason = guard_state.trouble(loss)
         if reason is None or self._repeated or self.ending.stopped is not None:
             return step
+        return self._roll_back_for(reason, guard_state, step)
+
+    def _roll_back_for(self, reason: str, guard_state: GuardState, step: int) -> int:
+        """Go back for a reason and lower the rate, or give up; returns the step to make."""
         rollback = guard_state.choose_rollback(step, self.snapshots.steps)
         if rollback.discard is not None:
             self._drop_snapshot(rollback.discard)
         if self.rescues >= guard_state.guard.times or rollback.step is None:
             self._give_up(reason, step)
             return step
+        rate_in_trouble = self._highest_rate(step - 1)
+        try:
+            after = self._apply_automatic(
+                _edit_of_guard(EditKind.ROLLBACK, rollback.step, reason, step)
+            )
+        except FileError:  # its file is gone or was changed; an older one may do
+            if self.agreement is not None:
+                raise
+            self._drop_snapshot(rollback.step)
+            return self._roll_back_for(reason, guard_state, step)
         self.rescues += 1
         guard_state.add_rescue(step, rollback.step)
-        rate_in_trouble = self._highest_rate(step - 1)
-        after = self._apply_automatic(
-            _edit_of_guard(EditKind.ROLLBACK, rollback.step, reason, step)
-        )
         rate_after_rollback = self._highest_rate(step - 1)
         factor = 1.0 if rollback.at_once else guard_state.guard.factor
         if rate_after_rollback > 0:
@@ -445,6 +473,10 @@ def _beyond_the_end(edit: Edit, edited: Edited, planned_end: int | None) -> str:
         f"; the decay ends at step {end:,}, and the run was to end at {planned_end:,}: a loop that "
         "stops there, instead of at run.done, leaves the rate above 0"
     )
+
+
+def _earlier_in_words(steps: list[int]) -> str:
+    return f"the snapshot of step {steps[-1]}" if steps else "no snapshot, and stops the run instead"
 
 
 def _removal_of_snapshot(step: int) -> Callable[[Store, str], None]:

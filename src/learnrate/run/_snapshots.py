@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import io
 import os
 import pickle
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,12 +27,27 @@ if TYPE_CHECKING:
 __all__ = ["Snapshots"]
 
 
+@dataclass(frozen=True, slots=True)
+class _File:
+    """A snapshot on disk.
+
+    Attributes:
+        path: where it is.
+        digest: of its bytes as this process wrote them. A file with another digest is never
+            unpickled, because that would run what somebody else put in.
+    """
+
+    path: Path
+    digest: bytes
+
+
 class Snapshots:
     """States of the model, the optimizers and further objects, by the step about to happen.
 
     Automatic snapshots form a ring: the oldest is dropped when there are too many. Requested
     snapshots stay. Snapshots in memory are in main memory, not on an accelerator. In a folder each
-    snapshot is a file that is written completely or not at all.
+    snapshot is a file that is written completely or not at all, and that is refused if anybody
+    changed it since.
 
     Args:
         optimizers: their states and parameters are kept.
@@ -52,7 +69,7 @@ class Snapshots:
         self._extra_state = dict(extra_state)
         self._keep = keep
         self._folder = None if folder is None else Path(folder)
-        self._states: dict[int, Any] = {}  # the state itself, or the path of its file
+        self._states: dict[int, Any] = {}  # the state itself, or its file
         self._ring: list[int] = []
 
     @property
@@ -63,7 +80,7 @@ class Snapshots:
     def place(self, step: int) -> str:
         """Where a snapshot is, for the record: its path, or "memory"."""
         state = self._states[step]
-        return str(state) if isinstance(state, Path) else "memory"
+        return str(state.path) if isinstance(state, _File) else "memory"
 
     def take(self, step: int, *, requested: bool) -> tuple[bool, list[int]]:
         """Take a snapshot before an update, unless weights are not finite.
@@ -76,12 +93,17 @@ class Snapshots:
             Whether it was taken, and the steps of the snapshots that were dropped for it.
 
         Raises:
-            FileError: it cannot be written.
+            FileError: it cannot be written, or does not fit into memory.
         """
         if not self._are_weights_finite():
             return False, []
-        state = self._state()
-        self._states[step] = state if self._folder is None else self._write(step, state)
+        try:
+            state = self._state()
+            self._states[step] = state if self._folder is None else self._write(step, state)
+        except (MemoryError, RuntimeError) as error:
+            if isinstance(error, RuntimeError) and "allocate" not in str(error):
+                raise
+            raise FileError(f"the snapshot of step {step} does not fit into memory.") from error
         if step in self._ring:
             self._ring.remove(step)
         if requested:
@@ -98,17 +120,18 @@ class Snapshots:
         state = self._states.pop(step, None)
         if step in self._ring:
             self._ring.remove(step)
-        if isinstance(state, Path):
-            state.unlink(missing_ok=True)
+        if isinstance(state, _File):
+            with contextlib.suppress(OSError):  # the folder is gone, or may only be read now
+                state.path.unlink(missing_ok=True)
 
     def restore(self, step: int) -> None:
         """Go back to a snapshot. The rates of the optimizers are not changed.
 
         Raises:
-            FileError: its file is missing or damaged. Nothing is changed.
+            FileError: its file is missing or was changed. Nothing is changed.
         """
         state = self._states[step]
-        if isinstance(state, Path):
+        if isinstance(state, _File):
             state = _load(state)
         if self._model is not None:
             self._model.load_state_dict(state["model"])
@@ -149,18 +172,19 @@ class Snapshots:
         parameters = [*self._model_parameters(), *self._parameters()]
         return all(bool(torch.isfinite(parameter).all()) for parameter in parameters)
 
-    def _write(self, step: int, state: dict[str, Any]) -> Path:
+    def _write(self, step: int, state: dict[str, Any]) -> _File:
         """Write a file of this rank, completely or not at all."""
         assert self._folder is not None  # noqa: S101 - the caller checked it
         path = self._folder / f"step-{step}-rank-{rank_and_size()[0]}.pt"
         buffer = io.BytesIO()
         torch.save(state, buffer)
+        content = buffer.getbuffer()
         temporary = None
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
             handle, temporary = tempfile.mkstemp(dir=self._folder, prefix=f".{path.name}.")
             with os.fdopen(handle, "wb") as file:
-                file.write(buffer.getvalue())
+                file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
             Path(temporary).replace(path)
@@ -169,14 +193,20 @@ class Snapshots:
                 with contextlib.suppress(OSError):
                     Path(temporary).unlink()
             raise FileError(f"the snapshot {path} cannot be written: {error.strerror}.") from error
-        return path
+        return _File(path, hashlib.sha256(content).digest())
 
 
-def _load(path: Path) -> Any:
+def _load(file: _File) -> Any:
     try:
-        return torch.load(path, map_location="cpu", weights_only=False)
-    except (OSError, RuntimeError, EOFError, ValueError, pickle.UnpicklingError) as error:
-        raise FileError(f"the snapshot {path} cannot be read: {error}.") from error
+        content = file.path.read_bytes()
+    except OSError as error:
+        raise FileError(f"the snapshot {file.path} cannot be read: {error.strerror}.") from error
+    if hashlib.sha256(content).digest() != file.digest:
+        raise FileError(f"the snapshot {file.path} was changed after it was written.")
+    try:
+        return torch.load(io.BytesIO(content), map_location="cpu", weights_only=False)
+    except (RuntimeError, EOFError, ValueError, pickle.UnpicklingError) as error:
+        raise FileError(f"the snapshot {file.path} cannot be read: {error}.") from error
 
 
 def _copied(value: Any) -> Any:

@@ -21,6 +21,7 @@ from learnrate.store._listing import (
     listed,
     value_text,
 )
+from learnrate.store._merge import merge
 from learnrate.store._place import is_store, store_exists, url_of
 from learnrate.store._recorder import Recorder
 from learnrate.store._records import (
@@ -65,6 +66,7 @@ __all__ = [
     "grouped",
     "is_store",
     "listed",
+    "merge",
     "purge_runs",
     "sent_alerts",
     "store_exists",

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections import deque
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from learnrate.store._fallback import Fallback
     from learnrate.store._run_writer import RunWriter
 
 __all__ = ["Backlog"]
@@ -16,12 +18,18 @@ class Backlog:
 
     Args:
         keep: the most rows to keep; beyond that the oldest are dropped.
+
+    Attributes:
+        rows: how many there are.
+        lost_rows: how many were dropped that are in no fallback.
+        saved_rows: how many are in a fallback and in no store.
     """
 
     def __init__(self, keep: int) -> None:
-        self.rows, self.lost_rows = 0, 0
+        self.rows, self.lost_rows, self.saved_rows = 0, 0, 0
         self._keep = keep
         self._records: deque[Any] = deque()
+        self._saved = 0  # so many of the first records are in the fallback
 
     def __len__(self) -> int:
         return len(self._records)
@@ -39,7 +47,10 @@ class Backlog:
             if count:
                 del self._records[index]
                 self.rows -= count
-                self.lost_rows += count
+                if index < self._saved:
+                    self._saved -= 1
+                else:
+                    self.lost_rows += count
                 return
 
     def write(self, writer: RunWriter, step: int) -> None:
@@ -49,8 +60,24 @@ class Backlog:
             StoreError: the store cannot be written; the records are kept.
         """
         writer.write(list(self._records), step)
+        self.saved_rows -= sum(map(_row_count, islice(self._records, self._saved)))
         self._records.clear()
-        self.rows = 0
+        self.rows = self._saved = 0
+
+    def save(self, fallback: Fallback, writer: RunWriter, step: int) -> bool:
+        """Write to a fallback what is not there yet; whether all of it is there.
+
+        Args:
+            fallback: the store beside the run's own.
+            writer: of the run's own store.
+            step: the update about to happen.
+        """
+        unsaved = list(islice(self._records, self._saved, None))
+        if unsaved and not fallback.write(writer, unsaved, step):
+            return False
+        self._saved = len(self._records)
+        self.saved_rows += sum(map(_row_count, unsaved))
+        return True
 
 
 def _row_count(record: Any) -> int:

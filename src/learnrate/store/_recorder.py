@@ -16,6 +16,7 @@ import numpy as np
 from learnrate._errors import LearnrateError
 from learnrate.store._backlog import Backlog
 from learnrate.store._chunks import merge_rows
+from learnrate.store._fallback import Fallback
 from learnrate.store._place import display_place, url_of
 from learnrate.store._records import RunStatus
 from learnrate.store._run_writer import NewAttempt, RunWriter
@@ -39,6 +40,7 @@ __all__ = ["Recorder"]
 _WRITE_EVERY = 0.7  # seconds between writes: a killed process loses less than one of points
 _SIGN_OF_LIFE_EVERY = 5.0  # seconds between writes if there is nothing to write
 _LONGEST_PAUSE = 10.0  # seconds between attempts while the store cannot be written
+_FALLBACK_AFTER = 30.0  # seconds without a write after which points go to a file beside the store
 _LOCK_WAIT = 2.0  # seconds that one attempt waits for other writers
 _FINAL = (RunStatus.FINISHED, RunStatus.DIVERGED)  # a stopped or failed run may be resumed
 
@@ -49,8 +51,9 @@ class Recorder:
     `add` only appends to a list. The thread converts rows to numbers, shows them to `observers`,
     and writes every 0.7 seconds. A process that is killed loses at most one second of points. If
     the store cannot be written (a full disk, a lock, a damaged file), the recorder warns once,
-    keeps up to `keep` rows, and writes them when the store can be written again. It raises no
-    exception for any of this.
+    keeps up to `keep` rows, and writes them when the store can be written again. After half a
+    minute, and at the end, they also go to a store beside it, which `learnrate merge` adds to the
+    first one. It raises no exception for any of this.
 
     Args:
         place: of the store; see `Store`.
@@ -107,6 +110,7 @@ class Recorder:
         self._backlog = Backlog(keep)
         fields = run_fields(name, total_steps, schedule, limits or {}, facts or {})
         self._writer = RunWriter(url, fields, _LOCK_WAIT)
+        self._fallback = Fallback(url)
         self._wake, self._ended = threading.Event(), threading.Event()
         self._warned_of_store, self._warned_of_callback = False, False
         self._owner = os.getpid()
@@ -184,7 +188,7 @@ class Recorder:
     # Everything below runs in the thread.
 
     def _work(self) -> None:
-        pause, last_write = _WRITE_EVERY, -_SIGN_OF_LIFE_EVERY
+        pause, last_write = _WRITE_EVERY, time.monotonic() - _SIGN_OF_LIFE_EVERY
         flushes: list[threading.Event] = []
         while True:
             self._wake.wait(pause)
@@ -195,6 +199,8 @@ class Recorder:
             if self._backlog or silent or flushes:
                 written = self._write()
                 pause = _WRITE_EVERY if written else min(2 * pause, _LONGEST_PAUSE)
+                if not written and time.monotonic() - last_write > _FALLBACK_AFTER:
+                    self._backlog.save(self._fallback, self._writer, self.step)
                 if written:
                     last_write = time.monotonic()
                     for flush in flushes:
@@ -206,13 +212,25 @@ class Recorder:
                 if time.monotonic() > self._deadline:
                     break
                 pause = min(pause, _WRITE_EVERY)
-        lost = self._backlog.rows + self._backlog.lost_rows
-        if lost:
-            points = "1 point" if lost == 1 else f"{lost} points"
-            _warn(f"{points} of the run {self.run} could not be written to {self.place}.")
+        self._end_backlog()
         self._writer.close()
         self._close_observers()
         self._ended.set()
+
+    def _end_backlog(self) -> None:
+        """Save what the store could not take, and say where it is, or that it is lost."""
+        backlog = self._backlog
+        saved = backlog.save(self._fallback, self._writer, self.step)
+        self._fallback.close()
+        lost = backlog.lost_rows + (0 if saved else backlog.rows)
+        if lost:
+            _warn(f"{_points(lost)} of the run {self.run} could not be written to {self.place}.")
+        if backlog.saved_rows:
+            _warn(
+                f"{_points(backlog.saved_rows)} of the run {self.run} could not be written to "
+                f"{self.place}; they are in {self._fallback.place}. "
+                "learnrate merge FILE --store PLACE adds them to a store that works."
+            )
 
     def _run_background_task(self) -> None:
         if self.background_task is None or not self._writer.in_store:
@@ -326,6 +344,14 @@ class Recorder:
         except Exception as error:  # noqa: BLE001 - whatever it is, training continues
             self._warn_of_store(f"the store {self.place} fails ({type(error).__name__}: {error}).")
             return False
+        if not self._backlog.saved_rows:
+            self._fallback.remove()
+        if self._writer.is_replaced:
+            self._warn_of_store(
+                f"the store {self.place} was moved, deleted or overwritten. The run {self.run} goes "
+                "on in a new one there; learnrate merge adds what was recorded before, if you still "
+                "have the old file."
+            )
         return True
 
     def _warn_of_store(self, message: str) -> None:
@@ -337,6 +363,10 @@ class Recorder:
         if not self._warned_of_callback:
             self._warned_of_callback = True
             _warn(message)
+
+
+def _points(count: int) -> str:
+    return "1 point" if count == 1 else f"{count} points"
 
 
 def _raised(callback: object, error: Exception) -> str:

@@ -6,14 +6,15 @@ import os
 import socket
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import bindparam, func, select, update
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
+from learnrate._errors import StoreError
 from learnrate.store import _writes as writes
 from learnrate.store._chunks import CHUNK, merge_rows
+from learnrate.store._file_watch import FileWatch
 from learnrate.store._migrations import migrate
 from learnrate.store._place import display_place, engine_of, raising_store_errors
 from learnrate.store._records import RunStatus, is_alive, new_id
@@ -55,11 +56,13 @@ class _Position:
         run: the run's id.
         attempt: the number of its attempt; None while the run is not in the store.
         last_block: the rows of the last block, which may still grow.
+        begins: the first step of the attempt.
     """
 
     run: str
     attempt: int | None = None
     last_block: Rows | None = None
+    begins: int = 0
 
 
 class RunWriter:
@@ -72,6 +75,10 @@ class RunWriter:
         url: of the store.
         fields: of the run, as `run_fields` returns them.
         wait: seconds to wait for other processes that write.
+
+    Attributes:
+        is_replaced: whether the store is another one than before, since the file was moved,
+            deleted or overwritten: what was written until then is not in it.
     """
 
     def __init__(self, url: URL, fields: Mapping[str, Any], wait: float) -> None:
@@ -79,8 +86,9 @@ class RunWriter:
         self._engine = engine_of(url, wait=wait)
         self._connection: Connection | None = None
         self._edits_connection: Connection | None = None
-        self._file: tuple[int, int] | None = None
+        self._file, self._is_suspect = FileWatch(url), False
         self._position = _Position(new_id())
+        self.is_replaced = False
 
     @property
     def run(self) -> str:
@@ -91,6 +99,17 @@ class RunWriter:
     def in_store(self) -> bool:
         """Whether the run is in the store."""
         return self._position.attempt is not None
+
+    def elsewhere(self, url: URL, wait: float) -> RunWriter:
+        """A writer that goes on with the same attempt of the same run in another store.
+
+        Args:
+            url: of the other store.
+            wait: seconds to wait for other processes that write there.
+        """
+        other = RunWriter(url, self._fields, wait)
+        other._position = replace(self._position, last_block=None)
+        return other
 
     def write(self, records: Sequence[Any], step: int) -> None:
         """Write records in order, and the run's step.
@@ -147,27 +166,32 @@ class RunWriter:
         self._engine.dispose()
 
     def _connected(self) -> Connection:
-        if self._connection is not None and self._file == self._file_identity():
+        is_damaged = self._file.is_damaged()
+        if self._connection is not None and not is_damaged and not self._file.is_other():
             return self._connection
         self.close()
-        migrate(self._engine, display_place(self._url))
+        place = display_place(self._url)
+        self._is_suspect = self._is_suspect or is_damaged
+        if self._is_suspect:
+            self._check_file(place)
+            self._is_suspect = False
+        migrate(self._engine, place)
         connection = self._engine.connect().execution_options(writing=True)
         if connection.dialect.name == "sqlite":
             # With the log, writes outlive the process at once; a power failure may cost seconds.
             sqlite: Any = connection.connection
             sqlite.execute("PRAGMA synchronous = NORMAL")
-        self._connection, self._file = connection, self._file_identity()
+        self._connection = connection
+        self._file.remember()
         return connection
 
-    def _file_identity(self) -> tuple[int, int] | None:
-        """Device and inode: a deleted file can still be written, but nobody would read it."""
-        if self._url.drivername != "sqlite":
-            return None
-        try:
-            status = Path(str(self._url.database)).stat()
-        except OSError:
-            return None
-        return status.st_dev, status.st_ino
+    def _check_file(self, place: str) -> None:
+        with self._engine.connect() as connection:
+            problem = connection.exec_driver_sql("PRAGMA quick_check(1)").scalar()
+        if problem != "ok":
+            raise StoreError(
+                f"the store {place} is damaged: another program overwrote it or cut it short."
+            )
 
     def _write_records(
         self, connection: Connection, records: Sequence[Any], step: int
@@ -190,7 +214,14 @@ class RunWriter:
         position = self._add_run(connection, position)
         values["step"] = max(step, values["step"])
         if not writes.update_run(connection, position.run, values):
-            writes.add_run(connection, position.run, self._fields, 0)  # the store is a new one
+            self.is_replaced = True  # the store is a new one
+            writes.add_run(
+                connection,
+                position.run,
+                self._fields,
+                position.begins,
+                attempt=position.attempt or 0,
+            )
             writes.update_run(connection, position.run, values)
         return position
 
@@ -208,7 +239,7 @@ class RunWriter:
             position = self._continue_run(connection, position, new.run)
         position = self._add_run(connection, position)
         attempt = writes.begin_attempt(connection, position.run, new.first_step, new.reason)
-        return _Position(position.run, attempt)
+        return _Position(position.run, attempt, begins=new.first_step)
 
     def _continue_run(self, connection: Connection, position: _Position, run: str) -> _Position:
         """Continue another run; if another process still writes that one, keep the own run."""

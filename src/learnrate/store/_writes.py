@@ -112,17 +112,25 @@ def _json(argument: str, value: dict[str, Any]) -> str:
         raise ArgumentError(f"{argument}={{...}} must hold JSON values: {error}.") from None
 
 
-def add_run(connection: Connection, run: str, fields: Mapping[str, Any], first_step: int) -> None:
-    """Add a run with its first attempt.
+def add_run(
+    connection: Connection,
+    run: str,
+    fields: Mapping[str, Any],
+    first_step: int,
+    *,
+    attempt: int = 0,
+) -> None:
+    """Add a run with an attempt.
 
     Args:
         connection: in a transaction.
         run: the run's id.
         fields: of the run, as `run_fields` returns them.
-        first_step: of the first attempt.
+        first_step: of the attempt.
+        attempt: its number; above 0 if another store has the earlier ones.
     """
     connection.execute(insert(runs).values(id=run, **fields))
-    begin_attempt(connection, run, first_step, "started")
+    _add_attempt(connection, run, attempt, first_step, "started")
 
 
 def begin_attempt(connection: Connection, run: str, first_step: int, reason: str) -> int:
@@ -140,14 +148,20 @@ def begin_attempt(connection: Connection, run: str, first_step: int, reason: str
     query = select(func.max(attempts.c.attempt)).where(attempts.c.run == run)
     last = connection.execute(query).scalar()
     attempt = 0 if last is None else int(last) + 1
+    _add_attempt(connection, run, attempt, first_step, reason)
+    if attempt:
+        _forget_superseded(connection, run)
+    return attempt
+
+
+def _add_attempt(
+    connection: Connection, run: str, attempt: int, first_step: int, reason: str
+) -> None:
     connection.execute(
         insert(attempts).values(
             run=run, attempt=attempt, begins=first_step, time=time.time(), reason=reason
         )
     )
-    if attempt:
-        _forget_superseded(connection, run)
-    return attempt
 
 
 def _forget_superseded(connection: Connection, run: str) -> None:

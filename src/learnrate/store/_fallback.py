@@ -1,0 +1,85 @@
+"""What a store could not take, in a store of its own beside it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from learnrate.store._place import url_of
+from learnrate.store._run_writer import RunWriter
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sqlalchemy import URL
+
+__all__ = ["Fallback"]
+
+_WAIT = 0.2  # seconds: no other process writes it
+
+
+class Fallback:
+    """A store that takes the records of a run while its own store cannot be written.
+
+    It lies beside the store, or in the current folder if the store is on a server or its folder
+    cannot be written. `merge` adds it to the store.
+
+    Args:
+        url: of the run's own store.
+    """
+
+    def __init__(self, url: URL) -> None:
+        self._url = url
+        self._writer: RunWriter | None = None
+        self.place: Path | None = None
+
+    def write(self, writer: RunWriter, records: Sequence[Any], step: int) -> bool:
+        """Write records in order; whether they are on disk.
+
+        Args:
+            writer: of the run's own store, which says where in the run the records belong.
+            records: as of `RunWriter.write`.
+            step: the update about to happen.
+        """
+        if self._writer is not None:
+            return _written(self._writer, records, step)
+        for folder in self._folders():
+            place = folder / f"{self._stem()}-unwritten-{writer.run}.db"
+            beside = writer.elsewhere(url_of(place), _WAIT)
+            if _written(beside, records, step):
+                self._writer, self.place = beside, place
+                return True
+        return False
+
+    def remove(self) -> None:
+        """Delete it, because its records are in the run's own store now."""
+        if self._writer is None or self.place is None:
+            return
+        self._writer.close()
+        for ending in ("", "-wal", "-shm"):
+            Path(f"{self.place}{ending}").unlink(missing_ok=True)
+        self._writer = self.place = None
+
+    def close(self) -> None:
+        """Close its connections; the file stays."""
+        if self._writer is not None:
+            self._writer.close()
+
+    def _folders(self) -> list[Path]:
+        here = Path.cwd()
+        if self._url.drivername != "sqlite":
+            return [here]
+        beside = Path(str(self._url.database)).parent
+        return [beside] if beside == here else [beside, here]
+
+    def _stem(self) -> str:
+        return Path(str(self._url.database)).stem or "learnrate"
+
+
+def _written(writer: RunWriter, records: Sequence[Any], step: int) -> bool:
+    try:
+        writer.write(records, step)
+    except Exception:  # noqa: BLE001 - the disk is full, say; training continues in any case
+        writer.close()
+        return False
+    return True
