@@ -6,6 +6,7 @@ import contextlib
 import json
 import math
 import os
+import stat
 import tempfile
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 __all__ = [
+    "check_readable",
     "check_writable",
     "folder_for",
     "json_value",
@@ -101,6 +103,22 @@ def write_json(path: Path, value: Any) -> None:
     write_text(path, json.dumps(value, indent=2, allow_nan=False) + "\n")
 
 
+def check_readable(path: Path) -> None:
+    """Refuse a device, such as /dev/zero, whose content never ends.
+
+    Raises:
+        FileError: the path is a device, or cannot be looked up.
+    """
+    try:
+        mode = path.stat().st_mode
+    except FileNotFoundError:
+        return  # whoever reads it says so
+    except (OSError, ValueError) as error:  # a loop of links, a name that is too long or has a null
+        raise FileError(f"{path} cannot be read: {_reason(error)}.") from error
+    if stat.S_ISCHR(mode) or stat.S_ISBLK(mode):
+        raise FileError(f"{path} cannot be read: it is a device, not a file.")
+
+
 def read_json(path: Path) -> Any:
     """Read a JSON file.
 
@@ -108,6 +126,7 @@ def read_json(path: Path) -> Any:
         FileError: the file does not exist, is not text, is not complete JSON, is nested too deeply,
             or has a number of too many digits.
     """
+    check_readable(path)
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:

@@ -10,6 +10,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from learnrate._errors import LearnrateError, StoreError
 from learnrate._version import __version__
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from starlette.responses import Response
+    from starlette.types import Scope
 
     from learnrate.dashboard._access import Access
     from learnrate.store import Store
@@ -72,7 +74,11 @@ def make_app(store: Store, access: Access, *, author: str, plans: Path | None = 
     app.include_router(pages)
     static = str(files("learnrate.dashboard").joinpath("static"))
     app.mount("/static", _Static(directory=static), name="static")
-    app.add_middleware(RequestGuard, access=access, styles=style_hashes())
+
+    def is_page(scope: Scope) -> bool:
+        return any(route.matches(scope)[0] is Match.FULL for route in app.routes)
+
+    app.add_middleware(RequestGuard, access=access, is_page=is_page, styles=style_hashes())
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(RequestValidationError, _invalid_request)
     app.add_exception_handler(LearnrateError, _learnrate_error)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, quote, urlencode
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -36,11 +36,18 @@ class RequestGuard:
     Args:
         app: the application to guard.
         access: what a request must show.
+        is_page: whether the application has a page for a request.
         styles: hashes of the style elements that scripts of the dashboard may add.
     """
 
-    def __init__(self, app: ASGIApp, access: Access, styles: Sequence[str] = ()) -> None:
-        self._app, self._access = app, access
+    def __init__(
+        self,
+        app: ASGIApp,
+        access: Access,
+        is_page: Callable[[Scope], bool],
+        styles: Sequence[str] = (),
+    ) -> None:
+        self._app, self._access, self._is_page = app, access, is_page
         policy = (
             f"default-src 'none'; script-src 'self'; style-src 'self' {' '.join(styles)}; "
             "img-src 'self' data:; connect-src 'self'; form-action 'self'; "
@@ -118,8 +125,8 @@ class RequestGuard:
         return keys
 
     def _location_without_token(self, scope: Scope) -> str | None:
-        """Where to redirect a request with a token in its address; None if it has none."""
-        if not _tokens(scope):
+        """Where to redirect a request for a page with a token in its address; None for others."""
+        if not _tokens(scope) or not self._is_page(scope):
             return None
         query = [pair for pair in _query(scope) if pair[0] != "token"]
         # Quoted, because //name and /\\name would be another site, and a line break another header.

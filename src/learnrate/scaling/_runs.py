@@ -7,6 +7,7 @@ import gzip
 import io
 import itertools
 import math
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from learnrate._errors import ArgumentError, FileError
+from learnrate._files import check_readable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -113,9 +115,13 @@ def _from_file(path: Path) -> dict[str, list[Any]]:
         )
     delimiter = max(",;\t", key=lines[0].count)
     reader = csv.reader(io.StringIO("\n".join(lines)), delimiter=delimiter)
-    names = [name.strip() for name in next(reader)]
+    try:
+        names, *lines_of_cells = reader
+    except csv.Error as error:
+        raise FileError(f"{path}, line {reader.line_num}, cannot be read: {error}.") from error
+    names = [name.strip() for name in names]
     rows = []
-    for row in reader:
+    for row in lines_of_cells:
         if not row or [cell.strip() for cell in row] == names:
             continue
         if len(row) != len(names):
@@ -130,12 +136,13 @@ def _from_file(path: Path) -> dict[str, list[Any]]:
 
 
 def _text(path: Path) -> str:
+    check_readable(path)
     try:
         content = path.read_bytes()
         if content[:2] == b"\x1f\x8b":
             content = gzip.decompress(content)
         return content.decode("utf-8-sig")
-    except EOFError as error:
+    except (EOFError, zlib.error) as error:
         raise FileError(f"{path} is truncated: its gzip stream does not end.") from error
     except UnicodeDecodeError as error:
         raise FileError(f"{path} is not a text file (byte {error.start} is not UTF-8).") from error

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from learnrate._discovery import discover
 from learnrate._errors import FileError, LearnrateError, MissingExtraError
+from learnrate._files import check_readable
 from learnrate.watch import readers as package
 from learnrate.watch.readers._names import Names
 from learnrate.watch.readers._reader import Reader
@@ -57,8 +58,11 @@ def read_runs(
         [[2.0, 1.5]]
     """
     path, names = Path(path), names or Names()
+    check_readable(path)
     if not path.exists():
         raise FileError(f"{path} does not exist.")
+    if path.is_fifo():
+        raise FileError(f"{path} cannot be read: it is a pipe. Save what comes out of it to a file.")
     reader = _reader_of(path, readers)
     if reader is not None:
         return _read(reader, path, names)
