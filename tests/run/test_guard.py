@@ -2,6 +2,7 @@
 
 import json
 import math
+import resource
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ import torch
 from torch import nn
 
 import learnrate
-from learnrate import ArgumentError, Store, Task
+from learnrate import ArgumentError, FileError, Store, Task
 from learnrate.run import Guard
 from learnrate.run._guard import GuardState, Rollback
 from learnrate.steering import replayed
@@ -56,16 +57,19 @@ class Loop:
             words = edits.pop(self.run.next_step, None)
             if words is not None:
                 self.run.steer(words, author="ann", reason="a try")
-            x, y = self.batch()
-            if poison is not None:
-                x, y = poison(self.drawn, x, y)
-            self.optimizer.zero_grad()
-            loss = (self.model(x) - y).square().mean()
-            loss.backward()
-            self.optimizer.step()
-            self.run.step(loss)
+            self.train_once(poison and (lambda x, y: poison(self.drawn, x, y)))
         self.run.finish()
         return self
+
+    def train_once(self, poison=None):
+        x, y = self.batch()
+        if poison is not None:
+            x, y = poison(x, y)
+        self.optimizer.zero_grad()
+        loss = (self.model(x) - y).square().mean()
+        loss.backward()
+        self.optimizer.step()
+        self.run.step(loss)
 
     def loss(self):
         with torch.no_grad():
@@ -278,3 +282,78 @@ def test_the_state_of_a_guard_is_saved_as_json():
 def test_a_guard_outside_its_rules_is_refused(options):
     with pytest.raises(ArgumentError, match=r"Guard\("):
         Guard(**options)
+
+
+class Executed(Exception):
+    pass
+
+
+class Malicious:
+    def __reduce__(self):
+        return _execute, ()
+
+
+def _execute():
+    raise Executed
+
+
+@pytest.mark.parametrize("damage", ["malicious", "cut", "gone"])
+def test_a_snapshot_that_somebody_changed_is_not_read_and_an_older_one_is(damage, tmp_path):
+    loop = Loop(tmp_path / "a.db", guard=Guard(every=10, folder=tmp_path / "snapshots"))
+    while loop.run.next_step < 100:
+        loop.train_once()
+    newest, older = [
+        tmp_path / "snapshots" / f"step-{step}-rank-0.pt" for step in (90, 80)
+    ]
+    if damage == "malicious":
+        torch.save(Malicious(), newest)
+    elif damage == "cut":
+        newest.write_bytes(newest.read_bytes()[:-100])
+    else:
+        newest.unlink()
+    assert older.exists()
+    with pytest.raises(FileError, match=r"step-90-rank-0\.pt (was changed|cannot be read)"):
+        loop.run._edits.snapshots.restore(90)
+    loop.train_once(lambda x, y: (x * math.nan, y))
+    assert loop.run.next_step == 80
+    loop.run.finish()
+    kinds = [(edit.kind, edit.value) for edit in loop.run.edited.edits]
+    assert kinds[0] == ("rollback", 80)
+
+
+def test_snapshots_that_do_not_fit_cost_one_warning_and_not_the_training(tmp_path):
+    folder = tmp_path / "snapshots"
+    loop = Loop(guard=Guard(every=10, folder=folder))
+    while loop.run.next_step < 45:
+        loop.train_once()
+    for snapshot in folder.iterdir():
+        assert snapshot.stat().st_size > 1000
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, before[1]))  # as a full disk
+    try:
+        with pytest.warns(RuntimeWarning, match="cannot be written: File too large") as caught:
+            while loop.run.next_step < 75:
+                loop.train_once()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert len(caught) == 1
+    assert "the guard goes back to the snapshot of step 40" in str(caught[0].message)
+    assert loop.run.snapshots == [20, 30, 40]
+    assert len(list(folder.iterdir())) == 3
+    loop.train_once(lambda x, y: (x * math.nan, y))
+    assert loop.run.next_step == 40
+    assert loop.train().run.stopped is None
+
+
+def test_a_snapshot_that_does_not_fit_into_memory_is_left_out(monkeypatch, clean):
+    loop = Loop(guard=Guard(every=10))
+    while loop.run.next_step < 45:
+        loop.train_once()
+
+    def no_memory(self):
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
+
+    monkeypatch.setattr("learnrate.run._snapshots.Snapshots._state", no_memory)
+    with pytest.warns(RuntimeWarning, match="of step 50 does not fit into memory"):
+        loop.train()
+    assert loop.loss() == clean
