@@ -743,7 +743,7 @@ def test_a_late_validation_loss_is_no_resume_and_goes_to_the_next_row():
     watch(observations_of_rows([2], [nan], [0.25]))  # alone: there is no next row yet
     watch(observations_of_rows([2, 3, 4], [nan, 1.0, 1.0], [0.5, nan, nan]))
     assert "resumed_at" not in watch._watcher._facts
-    steps, columns = watch._watcher._step, watch._watcher._columns
+    steps, columns = watch._watcher._table.step, watch._watcher._table.columns
     assert steps[:5].tolist() == [0, 1, 2, 3, 4]
     assert np.nan_to_num(columns["validation"][:5]).tolist() == [0.0, 0.0, 0.0, 0.5, 0.0]
     watch(observations_of_rows([3, 4], [1.0, 1.0], [nan, nan]))  # a rollback

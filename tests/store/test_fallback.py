@@ -41,6 +41,7 @@ def ended(recorder, rows):
         add_rows(recorder, rows)
         recorder.flush(0.2)
         recorder.close("finished", wait=0.2)
+        recorder._thread.join()  # which warns when it ends
     return [str(warning.message) for warning in caught]
 
 
@@ -107,10 +108,11 @@ def test_a_killed_process_leaves_what_a_broken_store_could_not_take(tmp_path, mo
         warnings.simplefilter("ignore")
         add_rows(recorder, range(600, 700))
         beside = tmp_path / f"runs-unwritten-{recorder.run}.db"
-        while not beside.exists() or Store(beside).run(recorder.run).step < 700:
+        while recorder._backlog.saved_rows < 100:
             recorder.flush(0.1)
         assert Store(beside).points(recorder.run).step.tolist() == list(range(600, 700))
         recorder.close("finished", wait=0.1)
+        recorder._thread.join()
 
 
 def test_a_store_that_is_emptied_is_noticed_and_made_again(tmp_path):

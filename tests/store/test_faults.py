@@ -16,7 +16,7 @@ import pytest
 from learnrate import StoreError
 from learnrate.store import Recorder, Store
 from learnrate.watch import Finding, Severity
-from processes import HANG, started
+from processes import HANG, started, wait_until
 
 
 def started_python(code, *arguments):
@@ -153,6 +153,7 @@ def test_a_full_disk_keeps_points_in_memory_until_there_is_room(tmp_path):
             resource.setrlimit(resource.RLIMIT_FSIZE, (largest + 4096, before[1]))
             assert add_rows(recorder, range(10, 20_010)) < 0.05
             assert not recorder.flush(1.5)
+            wait_until(lambda: caught)
         finally:
             resource.setrlimit(resource.RLIMIT_FSIZE, before)
         assert recorder.flush(15)

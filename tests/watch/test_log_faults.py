@@ -175,3 +175,21 @@ def test_live_findings_survive_a_rule_that_fails():
     assert {finding.code for finding in watcher.finish()} <= {rule.code for rule in RULES[1:]}
     assert "ZeroDivisionError" in watcher.diagnosis().not_run[RULES[0].code]
     assert watcher.diagnosis().codes() != []
+
+
+def test_an_event_file_cut_at_any_byte_gives_the_values_before_it(tmp_path):
+    pytest.importorskip("tensorboard")
+    whole = (HERE / "logs" / "tensorboard" / "events.out.tfevents.0").read_bytes()[:330]
+    path = tmp_path / "events.out.tfevents.0"
+    counts = []
+    for end in range(1, len(whole)):
+        path.write_bytes(whole[:end])
+        try:
+            (run,) = read_runs(path)
+        except FileError as error:
+            assert path.name in str(error)
+            counts.append(0)
+        else:
+            counts.append(int(run.step.size))
+    assert counts == sorted(counts)
+    assert counts[-1] > 0

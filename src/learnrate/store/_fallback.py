@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -49,6 +50,7 @@ class Fallback:
             if _written(beside, records, step):
                 self._writer, self.place = beside, place
                 return True
+            _delete(place)
         return False
 
     def remove(self) -> None:
@@ -56,8 +58,7 @@ class Fallback:
         if self._writer is None or self.place is None:
             return
         self._writer.close()
-        for ending in ("", "-wal", "-shm"):
-            Path(f"{self.place}{ending}").unlink(missing_ok=True)
+        _delete(self.place)
         self._writer = self.place = None
 
     def close(self) -> None:
@@ -74,6 +75,12 @@ class Fallback:
 
     def _stem(self) -> str:
         return Path(str(self._url.database)).stem or "learnrate"
+
+
+def _delete(place: Path) -> None:
+    for ending in ("", "-wal", "-shm"):
+        with suppress(OSError):
+            Path(f"{place}{ending}").unlink(missing_ok=True)
 
 
 def _written(writer: RunWriter, records: Sequence[Any], step: int) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
     from learnrate.store._records import RecordedPoints
 
 __all__ = ["with_group_rates"]
+
+_COLUMN = re.compile(r"lr\[[0-9]{1,5}\]")
 
 
 def with_group_rates(points: RecordedPoints, facts: Mapping[str, Any]) -> RecordedPoints:
@@ -27,7 +30,7 @@ def with_group_rates(points: RecordedPoints, facts: Mapping[str, Any]) -> Record
     """
     built = [abs(float(rate)) for rate in facts.get("group_lr") or ()]
     highest = max(built, default=0.0)
-    recorded = [name for name in points.columns if name.startswith("lr[")]
+    recorded = [name for name in points.columns if _COLUMN.fullmatch(name)]
     if "lr" not in points.columns or highest == 0 or (len({*built}) == 1 and not recorded):
         return points
     columns = {name: column for name, column in points.columns.items() if name not in recorded}

@@ -16,7 +16,7 @@ from sqlalchemy.exc import ArgumentError as UrlError
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
-from learnrate._errors import ArgumentError, StoreError, needing
+from learnrate._errors import ArgumentError, LearnrateError, StoreError, needing
 from learnrate.store._tables import schema
 
 if TYPE_CHECKING:
@@ -55,6 +55,8 @@ _EXPLANATIONS = {  # part of a database's message: the explanation
     "unable to open": "cannot be opened: its folder does not exist or is not accessible",
     "connection": "cannot be reached",
 }
+
+_UNREADABLE = (ValueError, TypeError, KeyError, AttributeError, ArithmeticError, RecursionError)
 
 
 def url_of(place: str | Path | None) -> URL:
@@ -193,11 +195,18 @@ def _begin(connection: Connection) -> None:
 
 @contextmanager
 def raising_store_errors(place: str) -> Iterator[None]:
-    """Turn errors of the database into a `StoreError` that explains them."""
+    """Turn errors of the database, and of values that it holds, into a `StoreError`."""
     try:
         yield
     except SQLAlchemyError as error:
         raise StoreError(f"the store {place} {_explanation(error)}.") from error
+    except LearnrateError:
+        raise
+    except _UNREADABLE as error:
+        raise StoreError(
+            f"the store {place} holds a value that learnrate does not write "
+            f"({type(error).__name__}: {str(error)[:80]})."
+        ) from error
 
 
 def _explanation(error: SQLAlchemyError) -> str:

@@ -34,6 +34,14 @@ __all__ = [
     "run_of",
 ]
 
+_TYPES: dict[Any, tuple[str, ...]] = {
+    str: ("id", "name", "status", "host", "limits", "facts", "schedule"),
+    int: ("step", "total_steps", "pid"),
+    float | int: ("started", "updated", "lr", "loss"),
+}
+_OPTIONAL = {"schedule", "total_steps", "lr", "loss"}
+_END_OF_TIME = 1e11  # seconds after 1970
+
 
 def run_of(row: Row[Any], known: StoredRun | None = None) -> StoredRun:
     """A row of `runs`; a running one that shows no sign of life is lost.
@@ -42,6 +50,8 @@ def run_of(row: Row[Any], known: StoredRun | None = None) -> StoredRun:
         row: with all columns; or, if `known` is not None, without schedule, limits and facts.
         known: the run as it was read before; its schedule, limits and facts never change.
     """
+    if known is None:
+        _check_types(row)
     status = RunStatus(row.status)
     if status is RunStatus.RUNNING and not is_alive(row.host, row.pid, row.updated):
         status = RunStatus.LOST
@@ -56,8 +66,8 @@ def run_of(row: Row[Any], known: StoredRun | None = None) -> StoredRun:
         lr=row.lr,
         loss=row.loss,
         schedule_json=row.schedule if known is None else known.schedule_json,
-        limits=json.loads(row.limits) if known is None else known.limits,
-        facts=json.loads(row.facts) if known is None else known.facts,
+        limits=_dictionary(row.limits) if known is None else known.limits,
+        facts=_dictionary(row.facts) if known is None else known.facts,
         host=row.host,
         pid=row.pid,
         validation=row.validation,
@@ -68,6 +78,24 @@ def run_of(row: Row[Any], known: StoredRun | None = None) -> StoredRun:
         tags=tuple(json.loads(row.tags)),
         note=row.note,
     )
+
+
+def _check_types(row: Row[Any]) -> None:
+    """Raise TypeError or ValueError for a row that learnrate did not write."""
+    for kind, names in _TYPES.items():
+        for name in names:
+            value = getattr(row, name)
+            if not isinstance(value, kind) and not (value is None and name in _OPTIONAL):
+                raise TypeError(f"{name} is {value!r}")
+    if not max(abs(row.started), abs(row.updated)) < _END_OF_TIME:
+        raise ValueError(f"the run started at {row.started!r} s after 1970")
+
+
+def _dictionary(text: str) -> dict[str, Any]:
+    value = json.loads(text)
+    if not isinstance(value, dict):
+        raise TypeError(f"{text[:40]} is no object")
+    return value
 
 
 def edit_of(row: Row[Any]) -> StoredEdit:

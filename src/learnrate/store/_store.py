@@ -183,7 +183,7 @@ class Store:
         """The run of an id, of the beginning of an id, or the `last` one; see `resolve`."""
         with self.reading() as connection:
             row = connection.execute(select(runs).where(runs.c.id == self.resolve(run))).one()
-        return run_of(row)
+            return run_of(row)
 
     def resolve(self, run: str, *, live: bool = False) -> str:
         """The id of a run.

@@ -11,6 +11,7 @@ from learnrate.watch._diagnose import Diagnosis, diagnose_reading
 from learnrate.watch._observations import COLUMNS, Observations
 from learnrate.watch._reading import Reading
 from learnrate.watch._registry import Options, chosen_rules
+from learnrate.watch._row_table import RowTable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -22,6 +23,7 @@ __all__ = ["Watcher"]
 
 _FIRST_CHECK = 64  # rows before the rules run for the first time
 _AFTER_RESUME = 8  # rows after a resume before the rules run, and at least between two runs
+_MOST_ROWS = 2**18  # beyond them every second row is left out, again and again
 _GROWTH = 1.25  # factor by which the rows must have grown before they run again
 
 
@@ -29,7 +31,8 @@ class Watcher:
     """Diagnoses a run that goes on, from the rows it is fed.
 
     The rules take time in proportion to the rows so far, and run again when there are a quarter
-    more, so the time per row does not depend on the length of the run.
+    more, so the time per row does not depend on the length of the run. Of more than 262,144 rows
+    every second one is left out, so the memory is bounded too.
     Losses that are not finite are reported when the third comes in a row. Any other finding is
     reported when two runs of the rules in succession agree on it. Each is reported once.
 
@@ -74,9 +77,7 @@ class Watcher:
         self._options = options or Options()
         self.not_judged = ""
         self._rules = chosen_rules(only, ignore)
-        self._step = np.empty(_FIRST_CHECK, dtype=np.int64)
-        self._columns: dict[str, np.ndarray] = {}
-        self._rows = 0
+        self._table = RowTable(_MOST_ROWS)
         self._next_check = _FIRST_CHECK
         self._resumed_row = 0  # the row from which the present process counts
         self.failures: dict[str, str] = {}
@@ -119,14 +120,14 @@ class Watcher:
                 of another length.
         """
         steps = np.asarray(past, dtype=np.int64)
-        if self._rows:
+        if self._table.rows:
             raise ArgumentError("resume() must come before the first feed().")
         self._reported |= set(reported)
         if not steps.size:
             return
         earlier = {name: np.asarray(column, dtype=float) for name, column in columns.items()}
         self._check(steps, earlier)
-        self._append(steps, earlier)
+        self._table.append(steps, earlier)
         self._facts["resumed_at"] = [resumed for resumed in resumed_at if resumed < step]
         self._resume(step)
 
@@ -134,8 +135,8 @@ class Watcher:
         """Note a resume, and look at the rates soon after it."""
         earlier = [resumed for resumed in self._facts.get("resumed_at", ()) if resumed < step]
         self._facts["resumed_at"] = [*earlier, step]
-        self._resumed_row = self._rows
-        self._next_check = max(_FIRST_CHECK, self._rows + _AFTER_RESUME)
+        self._resumed_row = self._table.rows
+        self._next_check = max(_FIRST_CHECK, self._table.rows + _AFTER_RESUME)
 
     def feed(
         self,
@@ -163,15 +164,16 @@ class Watcher:
             return ()
         new = {name: np.asarray(column, dtype=float) for name, column in columns.items()}
         self._check(steps, new)
-        if self._rows and steps[0] <= self._step[self._rows - 1]:
-            self._rows = int(np.searchsorted(self._step[: self._rows], steps[0]))
+        if self._table.rows and steps[0] <= self._table.last_step:
+            self._table.cut(int(steps[0]))
             self._resume(int(steps[0]))
-        self._append(steps, new)
-        if self._rows < self._next_check and not self._not_finite():
+        if self._table.append(steps, new):
+            resumed_at = self._facts.get("resumed_at", (0,))[-1]
+            self._resumed_row = int(np.searchsorted(self._table.step, resumed_at))
+            self._plan_check()
+        if self._table.rows < self._next_check and not self._not_finite():
             return ()
-        since_resume = self._rows - self._resumed_row
-        rows = max(since_resume + _AFTER_RESUME, int(_GROWTH * since_resume))
-        self._next_check = max(_FIRST_CHECK, self._resumed_row + rows)
+        self._plan_check()
         diagnosis = self.diagnosis(live=True)
         certain = [
             finding
@@ -180,6 +182,12 @@ class Watcher:
         ]
         self._last_codes = set(diagnosis.codes())
         return self._report(certain)
+
+    def _plan_check(self) -> None:
+        """Let the rules run when there are a quarter more rows."""
+        since_resume = self._table.rows - self._resumed_row
+        rows = max(since_resume + _AFTER_RESUME, int(_GROWTH * since_resume))
+        self._next_check = max(_FIRST_CHECK, self._resumed_row + rows)
 
     def finish(self) -> tuple[Finding, ...]:
         """Take the run as over and return the findings that are new."""
@@ -195,8 +203,8 @@ class Watcher:
         """
         observations = Observations(
             run=self._run,
-            step=self._step[: self._rows],
-            columns={name: column[: self._rows] for name, column in self._columns.items()},
+            step=self._table.step,
+            columns=self._table.columns,
             total_steps=self._total_steps,
             schedule=self._schedule,
             facts=self._facts,
@@ -227,27 +235,12 @@ class Watcher:
                     f"steps; got shape {column.shape}."
                 )
 
-    def _append(self, steps: np.ndarray, columns: Mapping[str, np.ndarray]) -> None:
-        first, last = self._rows, self._rows + steps.size
-        capacity = self._step.size
-        if last > capacity:
-            capacity = max(last, 2 * capacity)
-            self._step = np.resize(self._step, capacity)
-            self._columns = {
-                name: np.concatenate([column, np.full(capacity - column.size, np.nan)])
-                for name, column in self._columns.items()
-            }
-        self._step[first:last] = steps
-        for name in dict.fromkeys([*self._columns, *columns]):
-            column = self._columns.setdefault(name, np.full(capacity, np.nan))
-            column[first:last] = columns.get(name, np.nan)
-        self._rows = last
-
     def _not_finite(self) -> bool:
         """Whether the last losses are not finite and that was not reported yet."""
-        if "LR101" in self._reported or "loss" not in self._columns:
+        columns = self._table.columns
+        if "LR101" in self._reported or "loss" not in columns:
             return False
         rows = int(self._options.diverged.rows)
-        loss = self._columns["loss"][max(0, self._rows - 20 * rows) : self._rows]
+        loss = columns["loss"][-20 * rows :]
         last = loss[~np.isnan(loss)][-rows:]
         return last.size == rows and bool(np.isinf(last).all())
