@@ -1,5 +1,6 @@
 """Command lines made of the command line's own definition, with values that are good, bad and absurd."""
 
+import functools
 import random
 
 import typer
@@ -7,13 +8,54 @@ import typer
 from hostile_files import DIGITS
 from learnrate.cli._app import app
 
-_WHOLE = ["0", "1", "2", "5", "-1", "1e23", "3.5", "nan", "", "x", "1" + "0" * 30, DIGITS.decode(), "0x10", "\u0663"]
-_NUMBERS = ["0", "1", "0.1", "1e-3", "-1", "-0.0", "nan", "inf", "-inf", "1e308", "-1e308", "5e-324", "1e999", "", "x"]
+_WHOLE = [
+    "0",
+    "1",
+    "2",
+    "5",
+    "-1",
+    "1e23",
+    "3.5",
+    "nan",
+    "",
+    "x",
+    "1" + "0" * 30,
+    DIGITS.decode(),
+    "0x10",
+    "\u0663",
+]
+_NUMBERS = [
+    "0",
+    "1",
+    "0.1",
+    "1e-3",
+    "-1",
+    "-0.0",
+    "nan",
+    "inf",
+    "-inf",
+    "1e308",
+    "-1e308",
+    "5e-324",
+    "1e999",
+    "",
+    "x",
+]
 _TEXTS = ["", " ", "x", "last", "[/]", "[bold]x", "caf\u00e9", "caf\udce9", "a\nb", "\x1b[31m", "%s{0}",
           "x" * 5000, "-", "--", "=", ",", ":", "..", "/", "\u202e", "\U0001f600", "((((", "__import__('os')"]  # fmt: skip
 _PLACES = ["", ".", "..", "/", "/dev/null", "/dev/full", "/dev/zero", "/proc/self/mem", "none/there.json", "x" * 300,
            "caf\udce9.json", "folder", "folder.json", "loop.json", "~", "/proc/self/fd/99"]  # fmt: skip
-_WRITTEN = ["out.png", "out.csv", "out.html", "out.parquet", "out", "out.xyz", "tasks.py/x.png", "out.PNG", "new/out.csv"]
+_WRITTEN = [
+    "out.png",
+    "out.csv",
+    "out.html",
+    "out.parquet",
+    "out",
+    "out.xyz",
+    "tasks.py/x.png",
+    "out.PNG",
+    "new/out.csv",
+]
 _SHAPES = ["linear()", "warmup(5%) >> cosine(floor=0.1)", "cosine(floor=0.1)", "warmup(5%) >> linear()", "warmup(0) >> cosine(10)", "linear(0)", "(" * 3000,
            "linear(1e308)", "1e308 * linear(10)", "-1 * linear(10)", "constant(10) >> 3", "step(at=[1, 2])", "nan * linear(5)",
            "linear(10)" + " >> linear(10)" * 300, "cosine(100%)", "cosine(200%)", f"linear({DIGITS.decode()})",
@@ -90,7 +132,7 @@ class CommandLines:
         self._draw = random.Random(seed)
         self._files = list(files)
         self._absurd = 1.0  # the share of absurd values in a line
-        self.commands = dict(_commands(typer.main.get_command(app), ()))
+        self.commands = commands()
 
     def next(self):
         """The arguments of one command line."""
@@ -140,6 +182,12 @@ class CommandLines:
         pool = pools[0] if self._draw.random() > self._absurd else self._draw.choice(pools)
         good = self._draw.random() > self._absurd and pool is not self._files
         return self._draw.choice(pool[:2] if good else pool)
+
+
+@functools.cache
+def commands():
+    """Every command of the command line by its words."""
+    return dict(_commands(typer.main.get_command(app), ()))
 
 
 def _commands(command, path):

@@ -66,7 +66,9 @@ def good_files(folder):
     made.write(folder / "plan.json")
     swept = find(task, repeats=1, iters=60, progress=False)
     (folder / "range.json").write_text(json.dumps(swept.to_dict()))
-    (folder / "log.csv").write_text("step,loss,lr\n" + "".join(f"{i},{1 / (i + 1)},0.1\n" for i in range(40)))
+    (folder / "log.csv").write_text(
+        "step,loss,lr\n" + "".join(f"{i},{1 / (i + 1)},0.1\n" for i in range(40))
+    )
     torch.save({"weights": torch.zeros(2)}, folder / "state.pt")
     recorded_store(folder / "runs.db")
     return {path.name: path.read_bytes() for path in folder.iterdir()}
@@ -79,7 +81,9 @@ def recorded_store(place):
     steps = np.arange(50)
     columns = {"lr": 0.1 * (1 - steps / 50), "loss": 2.0 * 0.9**steps}
     store.write_points(run, steps, columns)
-    finding = Finding(code="LR101", severity=Severity.ERROR, step=3, message="m", evidence={}, remedy="r")
+    finding = Finding(
+        code="LR101", severity=Severity.ERROR, step=3, message="m", evidence={}, remedy="r"
+    )
     store.add_finding(run, finding)
     store.add_edit(run, "scale", 0.5, author="a", step=10, position=0)
     store.set_status(run, "finished")
@@ -93,7 +97,7 @@ def _documents(good):
     def with_values(**values):
         return json.dumps({**changed, **values}).encode()
 
-    documents = {
+    return {
         "deep.json": DEEP,
         "deep.jsonl": b'{"a":' * 100_000 + b"\n",
         "digits.json": DIGITS,
@@ -119,7 +123,6 @@ def _documents(good):
         "trainer_state.json": b'{"log_history": [{"step": 1e400, "loss": "x"}, {"step": 99}]}',
         "number_range.json": b'{"suggestion": "x", "reason": 3, "rules": 1, "diverged_at": [], "lr": [1], "loss": 0}',
     }
-    return {name: content for name, content in documents.items()}
 
 
 def _tables():
@@ -205,19 +208,19 @@ HOSTILE_ROWS = {
     "digits_facts": f"UPDATE runs SET facts = '{{\"a\": {DIGITS.decode()}}}'",
     "list_facts": "UPDATE runs SET facts = '[1]', limits = 'null'",
     "text_facts": "UPDATE runs SET facts = 'x', limits = ''",
-    "group_facts": "UPDATE runs SET facts = '{\"group_lr\": [\"a\", 1e999], \"seed\": [], \"classes\": -1}'",
+    "group_facts": 'UPDATE runs SET facts = \'{"group_lr": ["a", 1e999], "seed": [], "classes": -1}\'',
     "blob_facts": "UPDATE runs SET facts = x'ff00', name = x'ff'",
     "unknown_status": "UPDATE runs SET status = 'sleeping'",
     "text_step": "UPDATE runs SET step = 'x', lr = 'y', total_steps = -1",
     "null_time": "UPDATE runs SET started = 1e300, updated = -1e300",
-    "bad_schedule": "UPDATE runs SET schedule = '{\"kind\": \"Exec\", \"code\": \"1\"}'",
+    "bad_schedule": 'UPDATE runs SET schedule = \'{"kind": "Exec", "code": "1"}\'',
     "deep_schedule": f"UPDATE runs SET schedule = '{DEEP.decode()}'",
     "long_schedule": "UPDATE runs SET schedule = '\"x\"', total_steps = 1000000000000000000",
     "odd_data": "UPDATE points SET data = x'00'",
     "text_data": "UPDATE points SET data = 'abc', columns = '[\"loss\"]'",
     "deep_columns": f"UPDATE points SET columns = '{DEEP.decode()}'",
     "number_columns": "UPDATE points SET columns = '3'",
-    "group_columns": "UPDATE points SET columns = '[\"lr[x]\", \"lr[99999999999]\"]'",
+    "group_columns": 'UPDATE points SET columns = \'["lr[x]", "lr[99999999999]"]\'',
     "far_attempt": "UPDATE attempts SET begins = 'x'",
     "no_attempt": "DELETE FROM attempts",
     "unknown_severity": "UPDATE findings SET severity = 'x', evidence = '['",

@@ -113,7 +113,10 @@ def check_readable(path: Path) -> None:
         mode = path.stat().st_mode
     except FileNotFoundError:
         return  # whoever reads it says so
-    except (OSError, ValueError) as error:  # a loop of links, a name that is too long or has a null
+    except (
+        OSError,
+        ValueError,
+    ) as error:  # a loop of links, a name that is too long or has a null
         raise FileError(f"{path} cannot be read: {_reason(error)}.") from error
     if stat.S_ISCHR(mode) or stat.S_ISBLK(mode):
         raise FileError(f"{path} cannot be read: it is a device, not a file.")

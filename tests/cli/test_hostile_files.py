@@ -9,6 +9,7 @@ import os
 import shutil
 import sys
 import warnings
+from pathlib import Path
 
 import pytest
 import uvicorn
@@ -18,13 +19,16 @@ from command_lines import CommandLines
 from hostile_files import EXECUTED, write_hostile_files
 from learnrate import LearnrateError
 from learnrate.cli import main
+from learnrate.scaling import fit
 from learnrate.store import Store
 from learnrate.trials import Journal
 from learnrate.watch.readers import read_runs
 
-COUNT = int(os.environ.get("LEARNRATE_FUZZ", "100"))
+COUNT = int(os.environ.get("LEARNRATE_FUZZ", "60"))
 FRESH_EVERY = 50  # command lines, after which the files are as they were
-LONGEST = 5  # lines of what a refusal may print: a sentence, or the text with a mark below the place
+LONGEST = (
+    5  # lines of what a refusal may print: a sentence, or the text with a mark below the place
+)
 
 
 @pytest.fixture(scope="module")
@@ -77,9 +81,12 @@ def test_no_command_line_ends_in_a_traceback_or_an_unknown_status(hostile, tmp_p
 
 
 def test_every_option_of_every_command_is_drawn():
-    lines = [CommandLines(["a.csv"], seed) for seed in range(3000)]
-    drawn = {(words[0], word) for line in lines for words in [line.next()] for word in words}
-    for path, command in lines[0].commands.items():
+    lines = CommandLines(["a.csv"], 0)
+    drawn = set()
+    for _ in range(3000):
+        words = lines.next()
+        drawn |= {(words[0], word) for word in words}
+    for path, command in lines.commands.items():
         for parameter in command.params:
             if parameter.param_type_name == "option" and parameter.name != "help":
                 assert (path[0], parameter.opts[0]) in drawn
@@ -91,7 +98,7 @@ READERS = {
     "store": lambda path: Store(path, create=False).runs(),
     "journal": lambda path: Journal(path, "x").get("linear()", 1, 0),
     "log": read_runs,
-    "table of runs": learnrate.scaling.fit,
+    "table of runs": fit,
 }
 
 
@@ -105,11 +112,5 @@ def test_no_reader_runs_what_a_file_holds_or_fails_without_a_sentence(
     for name in [*names, "x" * 300, "a\0b", "/dev/zero", "caf\udce9"]:
         with warnings.catch_warnings(), contextlib.suppress(LearnrateError):
             warnings.simplefilter("ignore")
-            READERS[reader](learnrate_path(name))
+            READERS[reader](Path(name))
         assert not (pristine / EXECUTED).exists(), name
-
-
-def learnrate_path(name):
-    from pathlib import Path
-
-    return Path(name)

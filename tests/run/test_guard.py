@@ -3,6 +3,7 @@
 import json
 import math
 import resource
+import warnings
 
 import numpy as np
 import pytest
@@ -284,7 +285,7 @@ def test_a_guard_outside_its_rules_is_refused(options):
         Guard(**options)
 
 
-class Executed(Exception):
+class ExecutedError(Exception):
     pass
 
 
@@ -294,7 +295,7 @@ class Malicious:
 
 
 def _execute():
-    raise Executed
+    raise ExecutedError
 
 
 @pytest.mark.parametrize("damage", ["malicious", "cut", "gone"])
@@ -302,9 +303,7 @@ def test_a_snapshot_that_somebody_changed_is_not_read_and_an_older_one_is(damage
     loop = Loop(tmp_path / "a.db", guard=Guard(every=10, folder=tmp_path / "snapshots"))
     while loop.run.next_step < 100:
         loop.train_once()
-    newest, older = [
-        tmp_path / "snapshots" / f"step-{step}-rank-0.pt" for step in (90, 80)
-    ]
+    newest, older = [tmp_path / "snapshots" / f"step-{step}-rank-0.pt" for step in (90, 80)]
     if damage == "malicious":
         torch.save(Malicious(), newest)
     elif damage == "cut":
@@ -331,12 +330,14 @@ def test_snapshots_that_do_not_fit_cost_one_warning_and_not_the_training(tmp_pat
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1000, before[1]))  # as a full disk
     try:
-        with pytest.warns(RuntimeWarning, match="cannot be written: File too large") as caught:
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
             while loop.run.next_step < 75:
                 loop.train_once()
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert len(caught) == 1
+    assert "cannot be written: File too large" in str(caught[0].message)
     assert "the guard goes back to the snapshot of step 40" in str(caught[0].message)
     assert loop.run.snapshots == [20, 30, 40]
     assert len(list(folder.iterdir())) == 3

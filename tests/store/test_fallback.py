@@ -13,7 +13,9 @@ from learnrate import ArgumentError, StoreError
 from learnrate.store import Recorder, Store, merge
 from learnrate.watch import Finding, Severity
 
-FINDING = Finding(code="LR101", severity=Severity.ERROR, step=3, message="m", evidence={}, remedy="")
+FINDING = Finding(
+    code="LR101", severity=Severity.ERROR, step=3, message="m", evidence={}, remedy=""
+)
 
 
 def add_rows(recorder, steps):
@@ -82,7 +84,9 @@ def test_points_that_a_damaged_store_cannot_take_are_in_a_file_beside_it(damage,
     assert whole.findings(recorder.run) == [FINDING]
 
 
-def test_a_store_that_works_again_has_everything_and_nothing_is_left_beside_it(tmp_path, monkeypatch):
+def test_a_store_that_works_again_has_everything_and_nothing_is_left_beside_it(
+    tmp_path, monkeypatch
+):
     monkeypatch.setattr("learnrate.store._recorder._FALLBACK_AFTER", 0.0)
     place = tmp_path / "runs.db"
     place.mkdir()
@@ -178,7 +182,10 @@ def test_the_command_merges_files_and_refuses_what_is_no_store(tmp_path, monkeyp
     store = Store(tmp_path / "a.db")
     run = store.new_run()
     store.write_points(run, [0, 1], {"loss": [2.0, 1.0]})
-    assert call("merge", "a.db", "--store", "new.db")[:2] == (0, f"2 rows of {run} added from {store.place}\n")
+    assert call("merge", "a.db", "--store", "new.db")[:2] == (
+        0,
+        f"2 rows of {run} added from {store.place}\n",
+    )
     assert Store("new.db", create=False).points(run).step.tolist() == [0, 1]
     assert call("merge", "a.db", "--store", "a.db")[0] == 2
     (tmp_path / "text.db").write_bytes(b"no database " * 200)

@@ -38,7 +38,9 @@ def merge(
     target = Store(store)
     for source in sources:
         if source.url == target.url:
-            raise ArgumentError(f"merge needs another FILE than the store itself; got {source.place}.")
+            raise ArgumentError(
+                f"merge needs another FILE than the store itself; got {source.place}."
+            )
     added = {source.place: merge_stores(source, target) for source in sources}
     if as_json:
         print_json(added)

@@ -476,7 +476,9 @@ def _beyond_the_end(edit: Edit, edited: Edited, planned_end: int | None) -> str:
 
 
 def _earlier_in_words(steps: list[int]) -> str:
-    return f"the snapshot of step {steps[-1]}" if steps else "no snapshot, and stops the run instead"
+    return (
+        f"the snapshot of step {steps[-1]}" if steps else "no snapshot, and stops the run instead"
+    )
 
 
 def _removal_of_snapshot(step: int) -> Callable[[Store, str], None]:

@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from learnrate.store._place import url_of
-from learnrate.store._run_writer import RunWriter
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from sqlalchemy import URL
+
+    from learnrate.store._run_writer import RunWriter
 
 __all__ = ["Fallback"]
 

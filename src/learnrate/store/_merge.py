@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 __all__ = ["merge"]
 
 _PARTS = (attempts, points, findings, edits, snapshots)
-_LATEST = ("status", "step", "total_steps", "lr", "loss", "updated")
+_LATEST = ("status", "step", "total_steps", "lr", "loss", "validation", "updated")
+_LOWEST = ("lowest_loss", "lowest_validation")
 _NO_END = (RunStatus.RUNNING, RunStatus.LOST)  # a run that has ended cannot say so to such a store
 
 Contents = dict[str, list["RowMapping"]]
@@ -67,7 +68,9 @@ def _add(connection: Connection, run: str, contents: Contents) -> int:
             _insert(connection, part, contents[part.name])
         return sum(len(_unpacked(block)[0]) for block in contents[points.name])
     if run_of(row).live:
-        raise ArgumentError(f"the run {run} is still recorded; merge its points when it has ended.")
+        raise ArgumentError(
+            f"the run {run} is still recorded; merge its points when it has ended."
+        )
     count = _merge_points(connection, run, contents)
     for part, keys in ((findings, ("code", "step", "message")), (edits, ("sequence",))):
         known = {_key(known, keys) for known in _rows_of(connection, part, run)}
@@ -75,6 +78,9 @@ def _add(connection: Connection, run: str, contents: Contents) -> int:
         _insert(connection, part, lacking)
     if source_run["updated"] > row.updated or row.status in _NO_END:
         latest = {name: source_run[name] for name in _LATEST}
+        for name in _LOWEST:
+            known_losses = [loss for loss in (source_run[name], getattr(row, name)) if loss is not None]
+            latest[name] = min(known_losses, default=None)
         connection.execute(update(runs).where(runs.c.id == run).values(latest))
     return count
 
@@ -134,7 +140,10 @@ def _same_attempt(connection: Connection, run: str, attempt: RowMapping, *, is_f
         return int(known)
     free = attempt["attempt"]
     if connection.execute(select(attempts.c.attempt).where(ours, number)).first() is not None:
-        free = int(connection.execute(select(func.max(attempts.c.attempt)).where(ours)).scalar_one()) + 1
+        free = (
+            int(connection.execute(select(func.max(attempts.c.attempt)).where(ours)).scalar_one())
+            + 1
+        )
     connection.execute(insert(attempts).values({**attempt, "attempt": free}))
     return free
 

@@ -70,6 +70,8 @@ def url_of(place: str | Path | None) -> URL:
         MissingExtraError: PostgreSQL's driver is not installed.
     """
     text = str(place if place is not None else os.environ.get(VARIABLE) or DEFAULT_PLACE)
+    if not _is_unicode(text):
+        raise ArgumentError(f"store=... must be a name in UTF-8; got {text!r}.")
     if "://" not in text:
         return URL.create("sqlite", database=str(Path(text).absolute()))
     try:
@@ -86,6 +88,15 @@ def url_of(place: str | Path | None) -> URL:
     raise _unknown_place(url.render_as_string())
 
 
+def _is_unicode(text: str) -> bool:
+    """Whether a name has no bytes that are not UTF-8, which no database takes."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def _unknown_place(place: str) -> ArgumentError:
     return ArgumentError(
         f"store=... must be a file, sqlite:///FILE or postgresql://...; got {place!r}."
@@ -99,7 +110,10 @@ def display_place(url: URL) -> str:
 
 def store_exists(url: URL) -> bool:
     """Whether the file exists; True for a server, which would have to be contacted."""
-    return url.drivername != "sqlite" or Path(str(url.database)).exists()
+    try:
+        return url.drivername != "sqlite" or Path(str(url.database)).exists()
+    except OSError:  # its name is too long
+        return False
 
 
 def is_store(path: Path) -> bool:
@@ -200,7 +214,7 @@ def raising_store_errors(place: str) -> Iterator[None]:
         yield
     except SQLAlchemyError as error:
         raise StoreError(f"the store {place} {_explanation(error)}.") from error
-    except LearnrateError:
+    except (LearnrateError, UnicodeEncodeError):  # the second is of what was to be written
         raise
     except _UNREADABLE as error:
         raise StoreError(

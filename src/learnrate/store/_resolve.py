@@ -37,7 +37,8 @@ def resolve_run(connection: Connection, run: str, *, live: bool, place: str) -> 
     if run == "last":
         return _last_run(connection, live=live, place=place)
     query = select(runs.c.id).where(runs.c.id.startswith(run, autoescape=True))
-    ids = sorted(connection.execute(query.limit(_MOST_MATCHES)).scalars())
+    matches = connection.execute(query.limit(_MOST_MATCHES)).scalars() if run.isascii() else ()
+    ids = sorted(matches)
     if run in ids:
         return run
     if run and len(ids) == 1:

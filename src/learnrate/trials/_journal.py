@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from learnrate._errors import FileError
+from learnrate._files import check_readable
 from learnrate._ranks import is_first_rank
 from learnrate.trials._distributed import ranks
 from learnrate.trials._training import check_task
@@ -96,9 +97,12 @@ class Journal:
 
     def _refresh(self) -> None:
         """Read what this process and others have appended since the last time."""
-        if self._path is None or not self._path.exists():
+        if self._path is None:
             return
+        check_readable(self._path)
         try:
+            if not self._path.exists():
+                return
             with self._path.open("rb") as file:
                 file.seek(self._read_to)
                 added = file.read()
@@ -113,7 +117,7 @@ class Journal:
         try:
             record = json.loads(line)
             key = record.pop("key")
-        except (ValueError, KeyError, AttributeError, TypeError):
+        except (ValueError, KeyError, AttributeError, TypeError, RecursionError):
             return
         self._records[key] = record
 

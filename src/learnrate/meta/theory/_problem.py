@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -18,6 +17,7 @@ __all__ = ["FIGURE_2", "FIGURE_3", "OVER", "UNDER", "Regression"]
 
 OVER = "over-parameterised"
 UNDER = "under-parameterised"
+_LARGEST = 1e100  # its square is still a number
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,8 +76,8 @@ class Regression:
                 raise ArgumentError(f"{name} must be a whole number, at least 1; got {value!r}.")
         for name in ("sigma", "nu", "start"):
             value = getattr(self, name)
-            if not 0 <= value < math.inf:
-                raise ArgumentError(f"{name} must be a finite number, at least 0; got {value!r}.")
+            if not 0 <= value <= _LARGEST:
+                raise ArgumentError(f"{name} must be a number from 0 to 1e100; got {value!r}.")
         if self.dim == self.n_val * self.tasks:
             raise ArgumentError(
                 f"dim must differ from n_val * tasks, which is {self.dim} here: with as many weights as "

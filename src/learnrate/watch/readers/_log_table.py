@@ -52,10 +52,11 @@ def is_text_of_interest(name: str) -> bool:
 
 def _without_companions(table: LogTable) -> LogTable:
     """The table without the ranges that a chart's export has beside each series."""
-    names = [
-        name for name in table.names if _COMPANION.sub("", name) not in set(table.names) - {name}
-    ]
-    numbers = {name: column for name, column in table.numbers.items() if name in set(names)}
+    all_names = set(table.names)
+    series = {name: _COMPANION.sub("", name) for name in table.names}
+    names = [name for name, of in series.items() if of == name or of not in all_names]
+    kept = set(names)
+    numbers = {name: column for name, column in table.numbers.items() if name in kept}
     return LogTable(table.rows, numbers, table.texts, names)
 
 

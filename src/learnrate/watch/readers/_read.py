@@ -62,7 +62,9 @@ def read_runs(
     if not path.exists():
         raise FileError(f"{path} does not exist.")
     if path.is_fifo():
-        raise FileError(f"{path} cannot be read: it is a pipe. Save what comes out of it to a file.")
+        raise FileError(
+            f"{path} cannot be read: it is a pipe. Save what comes out of it to a file."
+        )
     reader = _reader_of(path, readers)
     if reader is not None:
         return _read(reader, path, names)
