@@ -62,8 +62,8 @@ def good_files(folder):
     from learnrate.testing import quadratic_task
 
     task = quadratic_task(dim=2, total_steps=60)
-    made = plan(task, out=folder, progress=False)
-    made.write(folder / "plan.json")
+    written = plan(task, out=folder, progress=False)
+    written.write(folder / "plan.json")
     swept = find(task, repeats=1, iters=60, progress=False)
     (folder / "range.json").write_text(json.dumps(swept.to_dict()))
     (folder / "log.csv").write_text(

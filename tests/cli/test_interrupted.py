@@ -49,7 +49,7 @@ def described(out):
 
 
 @pytest.mark.parametrize(
-    ("command", "kept"),
+    ("command", "sentence"),
     [
         (PLAN, "finished trials are kept in o"),
         (SWEEP, "finished trials are kept in o"),
@@ -57,12 +57,12 @@ def described(out):
         (FIND, ""),
     ],
 )
-def test_ctrl_c_ends_with_130_and_one_sentence(command, kept, call, monkeypatch, tmp_path):
+def test_ctrl_c_ends_with_130_and_one_sentence(command, sentence, call, monkeypatch, tmp_path):
     monkeypatch.setenv("SIGNAL", str(int(signal.SIGINT)))
     monkeypatch.setenv("SIGNAL_AT", "60")
     code, out, err = call(*command)
     assert (code, out) == (130, "")
-    assert kept in err
+    assert sentence in err
     assert "Traceback" not in err
     assert not (tmp_path / "o" / "plan.json").exists()
     assert not (tmp_path / "find.png").exists()
@@ -141,8 +141,8 @@ def test_a_disk_that_fills_during_a_plan_ends_it_and_costs_no_trial(call, no_roo
     assert (code, out) == (2, "")
     assert "plan.trials.jsonl cannot be written: File too large." in err
     no_room(10**7)
-    kept = (tmp_path / "o" / "plan.trials.jsonl").read_bytes().count(b"}\n")
-    assert kept > 0
+    finished_trials = (tmp_path / "o" / "plan.trials.jsonl").read_bytes().count(b"}\n")
+    assert finished_trials > 0
     code, out, err = call(*PLAN, "--json")
     assert code == 0, err
     assert json.loads(out) == json.loads((tmp_path / "o" / "plan.json").read_text())

@@ -69,13 +69,13 @@ def test_points_that_a_damaged_store_cannot_take_are_in_a_file_beside_it(damage,
     assert "overw" in messages[0] or "damaged" in messages[0]
     assert f"3500 points of the run {recorder.run} could not be written" in messages[1]
     assert f"they are in {beside}" in messages[1]
-    kept = Store(beside, create=False)
-    assert kept.observations(recorder.run).step.tolist() == list(range(600, 4100))
+    unwritten = Store(beside, create=False)
+    assert unwritten.observations(recorder.run).step.tolist() == list(range(600, 4100))
 
     whole = Store(copy, create=False)
     whole.set_status(recorder.run, "lost")
-    assert merge(kept, whole) == {recorder.run: 3500}
-    assert merge(kept, whole) == {recorder.run: 0}
+    assert merge(unwritten, whole) == {recorder.run: 3500}
+    assert merge(unwritten, whole) == {recorder.run: 0}
     observations = whole.observations(recorder.run)
     assert observations.step.tolist() == list(range(4100))
     assert observations.column("loss").tolist() == [float(step) for step in range(4100)]
@@ -160,7 +160,7 @@ def test_runs_of_another_store_are_added_whole_and_once(tmp_path):
     source.add_finding(runs[0], FINDING)
     source.add_edit(runs[0], "scale", 0.5, author="ann", step=1, position=1)
     source.add_snapshot(runs[0], 1, "memory")
-    own = target.new_run(name="own")
+    earlier_run = target.new_run(name="own")
     assert merge(source, target) == {runs[0]: 4, runs[1]: 0}  # one of them superseded
     source.set_status(runs[1], "finished")
     with pytest.raises(ArgumentError, match="is still recorded"):
@@ -168,7 +168,7 @@ def test_runs_of_another_store_are_added_whole_and_once(tmp_path):
     target.set_status(runs[0], "finished")
     target.set_status(runs[1], "lost")
     assert merge(source, target) == {runs[0]: 0, runs[1]: 0}
-    assert {run.id for run in target.runs()} == {*runs, own}
+    assert {run.id for run in target.runs()} == {*runs, earlier_run}
     assert target.attempts(runs[0]) == source.attempts(runs[0])
     assert target.edits(runs[0]) == source.edits(runs[0])
     assert target.findings(runs[0]) == source.findings(runs[0])

@@ -68,11 +68,11 @@ class Fallback:
             self._writer.close()
 
     def _folders(self) -> list[Path]:
-        here = Path.cwd()
+        working_folder = Path.cwd()
         if self._url.drivername != "sqlite":
-            return [here]
+            return [working_folder]
         beside = Path(str(self._url.database)).parent
-        return [beside] if beside == here else [beside, here]
+        return [beside] if beside == working_folder else [beside, working_folder]
 
     def _stem(self) -> str:
         return Path(str(self._url.database)).stem or "learnrate"

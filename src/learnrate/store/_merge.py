@@ -79,7 +79,9 @@ def _add(connection: Connection, run: str, contents: Contents) -> int:
     if source_run["updated"] > row.updated or row.status in _NO_END:
         latest = {name: source_run[name] for name in _LATEST}
         for name in _LOWEST:
-            known_losses = [loss for loss in (source_run[name], getattr(row, name)) if loss is not None]
+            known_losses = [
+                loss for loss in (source_run[name], getattr(row, name)) if loss is not None
+            ]
             latest[name] = min(known_losses, default=None)
         connection.execute(update(runs).where(runs.c.id == run).values(latest))
     return count
@@ -132,16 +134,18 @@ def _same_attempt(connection: Connection, run: str, attempt: RowMapping, *, is_f
 
     The first attempt of the source goes on with what the target has; a later one has its time.
     """
-    ours = attempts.c.run == run
+    of_run = attempts.c.run == run
     number = attempts.c.attempt == attempt["attempt"]
     same = number if is_first else attempts.c.time == attempt["time"]
-    known = connection.execute(select(attempts.c.attempt).where(ours, same)).scalar()
+    known = connection.execute(select(attempts.c.attempt).where(of_run, same)).scalar()
     if known is not None:
         return int(known)
     free = attempt["attempt"]
-    if connection.execute(select(attempts.c.attempt).where(ours, number)).first() is not None:
+    if connection.execute(select(attempts.c.attempt).where(of_run, number)).first() is not None:
         free = (
-            int(connection.execute(select(func.max(attempts.c.attempt)).where(ours)).scalar_one())
+            int(
+                connection.execute(select(func.max(attempts.c.attempt)).where(of_run)).scalar_one()
+            )
             + 1
         )
     connection.execute(insert(attempts).values({**attempt, "attempt": free}))

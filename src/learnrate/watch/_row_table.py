@@ -28,7 +28,10 @@ class RowTable:
         self._most = most
         self._step = np.empty(_FIRST_CAPACITY, dtype=np.int64)
         self._columns: dict[str, np.ndarray] = {}
-        self._stride, self._seen = 1, 0  # of the rows that come in, every so manieth is kept
+        self._stride, self._arrived_rows = (
+            1,
+            0,
+        )  # of the rows that come in, every so manieth is kept
         self.rows = 0
         self.last_step = -1
 
@@ -74,8 +77,8 @@ class RowTable:
         """Which of the rows that come in stay; all of them if a loss is not finite."""
         if "loss" in columns and np.isinf(columns["loss"]).any():
             return np.ones(rows, dtype=bool)
-        stays = (np.arange(self._seen, self._seen + rows) % self._stride) == 0
-        self._seen += rows
+        stays = (np.arange(self._arrived_rows, self._arrived_rows + rows) % self._stride) == 0
+        self._arrived_rows += rows
         if "validation" in columns:
             stays |= ~np.isnan(columns["validation"])
         return stays
@@ -92,10 +95,10 @@ class RowTable:
             has_validation = ~np.isnan(self._columns["validation"][: self.rows])
             if has_validation.sum() < self.rows // 4:
                 stays |= has_validation
-        kept = np.flatnonzero(stays)
+        rows_to_keep = np.flatnonzero(stays)
         for column in (self._step, *self._columns.values()):
-            column[: kept.size] = column[kept]
-        self.rows = kept.size
+            column[: rows_to_keep.size] = column[rows_to_keep]
+        self.rows = rows_to_keep.size
 
     def _grow(self, rows: int) -> None:
         if rows <= self._step.size:

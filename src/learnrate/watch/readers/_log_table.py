@@ -55,8 +55,8 @@ def _without_companions(table: LogTable) -> LogTable:
     all_names = set(table.names)
     series = {name: _COMPANION.sub("", name) for name in table.names}
     names = [name for name, of in series.items() if of == name or of not in all_names]
-    kept = set(names)
-    numbers = {name: column for name, column in table.numbers.items() if name in kept}
+    shown_names = set(names)
+    numbers = {name: column for name, column in table.numbers.items() if name in shown_names}
     return LogTable(table.rows, numbers, table.texts, names)
 
 
