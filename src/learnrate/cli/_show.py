@@ -45,7 +45,7 @@ def show(
         typer.Option(
             metavar="RUN",
             help="Predict the losses under these schedules from this run: an id, the beginning of "
-            "an id, or last. May be repeated; two runs under different schedules halve the error.",
+            "an id, or last. May be repeated for further runs of the same task.",
         ),
     ] = None,
     store: StoreOption = None,

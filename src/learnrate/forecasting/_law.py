@@ -51,9 +51,8 @@ _STD = np.array([0.5, 3.0, 0.25, 1.0, 2.0, 0.25, 0.25, 0.3])
 _LOW = np.array([-3.0, -12.0, 0.05, -8.0, -4.0, 0.05, 0.0, 0.0])
 _HIGH = np.array([1.0, 12.0, 2.0, 6.0, 10.0, 2.0, 2.0, 1.5])
 _STARTS = [(alpha, log_benefit) for alpha in (0.3, 0.7) for log_benefit in (-2.0, 0.0)]
-# How far the law itself is off, as shares of the fall: along a curve, and between schedules. The
-# second is that of one curve, and is divided by the number of curves.
-_MISFIT, _TRANSFER = 0.01, 0.06
+# How far the law itself is off, as shares of the fall: along a curve, and between schedules.
+_MISFIT, _TRANSFER = 0.01, 0.1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -210,7 +209,7 @@ def fit_loss_law(curves: Sequence[LossCurve]) -> LossLaw:
         samples=_plausible(residuals, solution, excess),
         zero=zero,
         fall=fall,
-        misfit=float(np.hypot(_MISFIT * np.sqrt(excess), _TRANSFER / len(curves))),
+        misfit=float(np.hypot(_MISFIT * np.sqrt(excess), _TRANSFER)),
     )
 
 
