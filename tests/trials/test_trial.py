@@ -4,6 +4,8 @@ import math
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from learnrate import ArgumentError
 from learnrate.schedules import Constant, Linear
@@ -66,10 +68,32 @@ def ends_at(losses):
     return next((i for i, loss in enumerate(losses) if test.diverged(loss)), None)
 
 
-def test_a_single_spike_is_not_divergence_and_a_persistent_one_is():
-    calm = [1.0] * 20
+def test_a_spike_is_not_divergence_and_a_level_that_is_far_above_for_good_is():
+    calm = [1.0, 1.1] * 10
     assert ends_at([*calm, 1e9, *calm]) is None
-    assert ends_at([*calm, *[100.0] * 10]) is not None
+    assert ends_at([*calm, *[100.0] * 19, *calm]) is None  # a catapult comes back
+    assert ends_at([*calm, *[100.0] * 20]) == 39
+    assert ends_at([*calm * 3, *[100.0] * 59]) is None
+    assert ends_at([*calm * 3, *[100.0] * 60]) == 119
+
+
+def test_losses_of_single_examples_that_begin_small_do_not_diverge():
+    losses = np.random.default_rng(0).lognormal(0.0, 2.0, 2000)
+    assert ends_at([1e-6, *losses]) is None
+
+
+def test_a_run_that_learned_and_then_stays_far_above_its_start_has_diverged():
+    learned = np.geomspace(2.3, 0.1, 100)
+    assert ends_at([*learned, *[20.0] * 100]) == 199
+    assert ends_at([*learned, *[5.0] * 200]) is None  # it lost what it had learned, but is bounded
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.floats(1e-3, 1e3), st.floats(-1e3, 1e3), st.integers(0, 9))
+def test_the_units_and_the_zero_of_a_loss_do_not_matter(factor, shift, seed):
+    random = np.random.default_rng(seed)
+    losses = 1.0 + random.normal(0.0, 0.1, 300) + np.where(np.arange(300) > 20 * seed, 5.0, 0.0)
+    assert ends_at(losses) == ends_at(factor * losses + shift)
 
 
 @pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
