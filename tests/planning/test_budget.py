@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from learnrate import ArgumentError
-from learnrate.planning._budget import Budget, Pace
+from learnrate.planning._budget import Budget, Pace, Spending
 
 
 @pytest.mark.parametrize(
@@ -43,7 +43,7 @@ def test_by_default_half_a_run_or_a_minute_whichever_is_more(update, updates, te
     pace = Pace(update=update * 0.7, validation=0.0)
     budget = Budget.of(None)
     assert budget.updates(1000, pace) == updates
-    assert budget.text(updates, 1000) == text
+    assert Spending(budget, updates, updates).text(1000) == text
 
 
 def test_validations_cost_time_too():
@@ -65,18 +65,35 @@ def test_a_time_pays_for_no_more_than_it_lasts_and_not_much_less(seconds, update
 
 
 def test_a_time_that_pays_for_a_sweep_says_so():
-    budget = Budget.of("1min")
-    assert budget.text(64_000, 1000) == "1 min, which pays for a sweep of whole runs"
+    spending = Spending(Budget.of("1min"), 64_000, 60_000)
+    assert spending.text(1000) == "1 min, which pays for a sweep of whole runs"
 
 
 def test_a_share_needs_no_pace():
     assert Budget.of(0.25).updates(1000, None) == 250
-    assert Budget.of(0.25).text(250, 1000) == "25% of one run"
+    assert Spending(Budget.of(0.25), 250, 250).text(1000) == "25% of one run"
 
 
-def test_what_was_not_needed_or_not_reached_is_said():
-    budget = Budget.of("1min")
-    assert budget.text(8000, 1000, 7900) == "1 min, which pays for 8 runs"
-    assert budget.text(8000, 1000, 5200) == "1 min, which pays for 8 runs; 5.2 runs were made"
-    late = budget.text(8000, 1000, 3000, late=True)
-    assert late == "1 min, which was over after 3 runs instead of 8"
+@pytest.mark.parametrize(
+    ("spent", "late", "text"),
+    [
+        (7900, False, "1 min, which pays for 8 runs"),
+        (5200, False, "1 min, which pays for 8 runs; 5.2 runs were made"),
+        (3000, True, "1 min, which was over after 3 runs instead of 8"),
+        (9000, False, "1 min, which paid for 9 runs"),  # training was faster than expected
+    ],
+)
+def test_what_was_not_needed_or_not_reached_or_more_is_said(spent, late, text):
+    assert Spending(Budget.of("1min"), 8000, spent, late=late).text(1000) == text
+
+
+@given(*[st.integers(0, 10**6)] * 4)
+def test_a_plan_never_costs_more_than_it_was_allowed_to(updates, spent, further, shapes):
+    spending = Spending(Budget.of("1min"), updates, spent, further, shapes)
+    assert spending.runs(1000) >= spending.total / 1000
+
+
+def test_what_was_spent_beyond_the_budget_is_named():
+    spending = Spending(Budget.of(0.5), 500, 490, further=250, shapes=200)
+    assert spending.runs(1000) == 0.95
+    assert spending.text(1000) == "50% of one run, and 25% for further trials, and 20% for shapes"

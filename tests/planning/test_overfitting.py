@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from learnrate.planning._overfitting import probability_of_overfitting
+from learnrate.planning._overfitting import overfitting
 from learnrate.planning._result import RungTrial
 from learnrate.planning._rung_losses import LadderTrial
 
@@ -30,33 +30,37 @@ def trials_of(log_losses, log_trains, steps=100):
     ]
 
 
+def probability(trials, start, train_start):
+    return overfitting(trials, start, train_start).probability
+
+
 def test_losses_that_rise_together_are_no_overfitting():
     trials = trials_of([-0.5, -1.0, -0.2], [-0.5, -1.0, -0.2])
-    assert probability_of_overfitting(trials, 0.0, 0.0) < 0.02
+    assert probability(trials, 0.0, 0.0) < 0.02
 
 
 def test_a_training_loss_that_falls_on_where_the_validation_loss_rises_is_overfitting():
     trials = trials_of([-0.5, -1.0, -0.9], [-0.5, -1.0, -3.0])
-    assert probability_of_overfitting(trials, 0.0, 0.0) > 0.8
+    assert probability(trials, 0.0, 0.0) > 0.8
 
 
 def test_a_fall_that_the_validation_loss_does_not_share_is_overfitting():
     trials = trials_of([-0.1, -0.4, 0.2], [-0.5, -1.0, -0.2])
-    assert probability_of_overfitting(trials, 0.0, 0.0) > 0.9
+    assert probability(trials, 0.0, 0.0) > 0.9
 
 
 def test_only_the_longest_trials_count():
     short = trials_of([-0.5, -1.0, -0.9], [-0.5, -1.0, -3.0], steps=20)
     long = trials_of([-0.5, -1.0, -0.2], [-0.5, -1.0, -0.2], steps=100)
-    assert probability_of_overfitting([*short, *long], 0.0, 0.0) < 0.02
+    assert probability([*short, *long], 0.0, 0.0) < 0.02
 
 
 @pytest.mark.parametrize("unknown", [math.nan, math.inf])
 def test_without_training_losses_nothing_is_said(unknown):
     trials = trials_of([-0.1, -0.4, 0.2], [-0.5, -1.0, -0.2])
-    assert probability_of_overfitting(trials, 0.0, unknown) == 0.0
-    assert probability_of_overfitting(trials_of([-1.0], [unknown]), 0.0, 0.0) == 0.0
-    assert probability_of_overfitting([], 0.0, 0.0) == 0.0
+    assert probability(trials, 0.0, unknown) == 0.0
+    assert probability(trials_of([-1.0], [unknown]), 0.0, 0.0) == 0.0
+    assert probability([], 0.0, 0.0) == 0.0
 
 
 losses = st.lists(st.floats(-3, 1), min_size=3, max_size=3)
@@ -64,11 +68,22 @@ losses = st.lists(st.floats(-3, 1), min_size=3, max_size=3)
 
 @given(log_losses=losses, log_trains=losses, units=st.floats(-9, 9), train_units=st.floats(-9, 9))
 def test_the_units_of_a_loss_do_not_matter(log_losses, log_trains, units, train_units):
-    before = probability_of_overfitting(trials_of(log_losses, log_trains), 0.0, 0.0)
+    before = probability(trials_of(log_losses, log_trains), 0.0, 0.0)
     scaled = trials_of(
         [loss + units for loss in log_losses], [loss + train_units for loss in log_trains]
     )
     assert 0.0 <= before <= 1.0
-    assert probability_of_overfitting(scaled, units, train_units) == pytest.approx(
+    assert probability(scaled, units, train_units) == pytest.approx(
         before, abs=1e-6
     )
+
+
+def test_the_reason_names_what_was_measured_and_nothing_without_it():
+    both_fall = trials_of([-0.5, -1.0, -0.2], [-0.5, -1.0, -0.2])
+    assert overfitting(both_fall, 0.0, 0.0).reason == ""
+    gap = trials_of([-0.1, -0.4, 0.2], [-0.5, -1.0, -0.2], steps=13)  # higher rates end higher in both
+    assert overfitting(gap, 0.0, 0.0).reason == (
+        "the training loss of 13 updates at 1 fell further than the validation loss"
+    )
+    lag = trials_of([-0.5, -1.0, -0.9], [-0.5, -1.0, -3.0])
+    assert "the training loss ended lower at " in overfitting(lag, 0.0, 0.0).reason

@@ -12,7 +12,7 @@ from torch import nn
 import learnrate
 from learnrate import ArgumentError, ScheduleError, Task, TaskError
 from learnrate.planning import JOURNAL_NAME
-from learnrate.planning._trainer import PlanClock
+from learnrate.planning._trainer import PlanClock, PlanTrainer
 from learnrate.testing import quadratic_task
 from learnrate.trials import run_trial
 from processes import started, wait_until
@@ -348,6 +348,14 @@ def test_what_a_time_pays_for_is_kept_with_the_trials(tmp_path):
     again = learnrate.plan(task, budget="2s", out=tmp_path)
     assert again.to_dict() == first.to_dict()
     assert (tmp_path / JOURNAL_NAME).read_text() == journal
+
+
+def test_a_plan_is_allowed_what_it_costs_even_if_training_was_faster_than_expected(monkeypatch):
+    monkeypatch.setattr(PlanTrainer, "_update_seconds", property(lambda _: 12.0, lambda *_: None))
+    plan = learnrate.plan(quadratic_task(total_steps=60), budget="10min", more=1)
+    assert plan.cost > 600 / (12.0 * 60)  # runs, at the speed that was expected
+    assert plan.budget >= plan.cost
+    assert "which paid for" in plan.budget_reason
 
 
 def test_a_plan_ends_when_its_time_is_over_and_again_there_when_it_is_made_again(

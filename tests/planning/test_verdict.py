@@ -1,6 +1,7 @@
 """The verdict is weak where the evidence is, and says why."""
 
 import math
+import re
 
 import pytest
 
@@ -56,12 +57,14 @@ def test_a_bracketed_rate_close_to_the_whole_run_is_ok_and_its_cost_is_stated():
 
 
 @pytest.mark.parametrize(
-    ("rates", "side"), [((0.03, 0.1, 0.3), "above 0.3"), ((0.3, 1.0, 3.0), "below 0.3")]
+    ("rates", "place", "side"),
+    [((0.03, 0.1, 0.3), "highest, 0.3", "above"), ((0.3, 1.0, 3.0), "lowest, 0.3", "below")],
 )
-def test_a_best_rate_at_the_edge_is_weak_and_the_side_is_named(rates, side):
+def test_a_best_rate_at_the_edge_is_weak_and_the_side_is_named(rates, place, side):
     answer, reason = verdict(two_rungs(bowl(), rates=rates))
     assert answer is PlanVerdict.WEAK
-    assert f"the best rate of 160 updates lies at or {side}" in reason
+    assert f"of the rates tried with 160 updates, the {place}, ended with the lowest loss" in reason
+    assert f"so the best one may lie {side} it" in reason
     assert "expected to end" not in reason
 
 
@@ -69,7 +72,36 @@ def test_divergence_brackets_from_above():
     def log_loss(steps, log_lr):
         return math.inf if log_lr > 0.1 else bowl(best=0.0)(steps, log_lr)
 
-    assert "the edge of the rates tried" not in verdict(two_rungs(log_loss))[1]
+    assert "of the rates tried" not in verdict(two_rungs(log_loss))[1]
+
+
+def test_of_a_single_rate_no_side_is_named():
+    trials = trials_at(40, 0, bowl()) + trials_at(160, 1, bowl(), rates=(0.3,))
+    answer, reason = verdict(trials)
+    assert answer is PlanVerdict.WEAK
+    assert "only one rate, 0.3, was tried with 160 updates" in reason
+    assert "above" not in reason
+    assert "below" not in reason
+
+
+def test_the_change_with_the_horizon_is_that_between_the_rates_in_the_same_sentences():
+    reason = verdict(two_rungs(bowl(), rates=(0.03, 0.1, 0.3)))[1]
+    numbers = re.search(
+        r"and ([\d.]+) for 160 updates\..*horizon\^(-?\d\.\d\d).*That gives ([\d.]+) for 320", reason
+    )
+    longest, change, whole = map(float, numbers.groups())
+    assert whole == pytest.approx(longest * 2**change, rel=0.06)  # of two digits each
+
+
+def test_a_peak_of_half_the_lowest_rate_that_diverged_is_said_to_be_that():
+    def log_loss(steps, log_lr):
+        return math.inf if log_lr > math.log(0.2) else -log_lr / 3 - 0.3 * math.log(steps)
+
+    rates = (0.03, 0.1, 0.2, 0.21)
+    trials = trials_at(40, 0, log_loss, rates) + trials_at(160, 1, log_loss, rates)
+    reason = verdict(trials)[1]
+    assert "0.105 is chosen, half of 0.21, the lowest rate that diverged." in reason
+    assert "costs more" not in reason
 
 
 def test_a_single_horizon_is_weak():
@@ -90,7 +122,7 @@ def test_trials_that_have_learned_a_small_part_are_weak():
     start = 1.5 - 0.3 * math.log(160) + 0.3  # one e-fold of horizon ago
     answer, reason = verdict(two_rungs(bowl()), start=start)
     assert answer is PlanVerdict.WEAK
-    assert "of what the whole run will" in reason
+    assert "of what the whole run does" in reason
 
 
 def test_whole_runs_are_not_extrapolated():

@@ -134,6 +134,22 @@ def test_a_curve_that_supports_no_suggestion_is_refused_with_its_reason(losses, 
     assert re.search(reason, result.reason)
 
 
+@pytest.mark.parametrize("rule", [None, "minimum"])
+def test_a_lower_start_is_advised_only_where_the_loss_rises_from_the_start(rule):
+    def refusal(loss, low):
+        return learnrate.find(
+            state=None, step=loss, low=low, high=10.0, iters=160, repeats=1, rule=rule
+        ).refusal
+
+    rising = refusal(lambda lr: 1 + lr / 1e-7, 1e-7)
+    assert rising.endswith("Start lower than 1e-07, or use a longer test (more iters).")
+    late = refusal(lambda lr: 1 + lr, 1e-7)  # flat for five decades: lower rates are flat too
+    assert "Start lower" not in late
+    assert re.search(r"rises significantly only from [\d.e-]+ on, so lower rates would not help", late)
+    early = refusal(lambda lr: 1.0 if lr < 1.5e-7 else 0.9 + lr, 1e-7)  # falls before any rate counts
+    assert "Start lower" not in early
+
+
 def test_pure_noise_is_flat():
     random = np.random.default_rng(0)
     result = learnrate.find(

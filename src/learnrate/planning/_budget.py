@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from learnrate._errors import ArgumentError
 
-__all__ = ["Budget", "Pace"]
+__all__ = ["Budget", "Pace", "Spending"]
 
 DEFAULT_SHARE = 0.5
 DEFAULT_SECONDS = 60.0
@@ -92,24 +92,64 @@ class Budget:
         by_time = math.floor(rounded * total_steps)
         return max(by_share, by_time)
 
-    def text(
-        self, updates: int, total_steps: int, spent: int | None = None, *, late: bool = False
-    ) -> str:
-        """The budget in words, with what was decided, and what was spent if it was clearly less.
+
+@dataclass(frozen=True)
+class Spending:
+    """What a plan was allowed to cost, and what it did cost, in updates.
+
+    Attributes:
+        budget: as the user gave it.
+        updates: what it was expected to pay for.
+        spent: what the range test and the trials of the budget cost. It is more than `updates` if
+            training turned out to be faster than it was when a time was turned into updates.
+        further: what the trials after the budget cost (`more`).
+        shapes: what the comparison of shapes cost.
+        late: whether the time was over before what it should pay for was made.
+    """
+
+    budget: Budget
+    updates: int
+    spent: int
+    further: int = 0
+    shapes: int = 0
+    late: bool = False
+
+    @property
+    def total(self) -> int:
+        """What was spent in all."""
+        return self.spent + self.further + self.shapes
+
+    def runs(self, total_steps: int) -> float:
+        """The largest cost that was allowed, in runs; never less than what was spent."""
+        expected = min(WHOLE_SWEEP * total_steps, self.updates)
+        return (max(expected, self.spent) + self.further + self.shapes) / total_steps
+
+    def text(self, total_steps: int) -> str:
+        """The budget in words: what decided it, and what was made if that differs clearly.
 
         Args:
-            updates: what it pays for.
             total_steps: the length of one run, in updates.
-            spent: the updates that were made; None if they are not known.
-            late: whether the time was over before they were made.
+
+        Examples:
+            >>> Spending(Budget.of(0.5), 200, 198, further=112).text(400)
+            '50% of one run, and 28% for further trials'
         """
-        if self.seconds is None:
-            return f"{self.share:.0%} of one run"
-        time, runs = _time_text(self.seconds), updates / total_steps
-        if self.share is not None and updates <= math.floor(self.share * total_steps):
-            return f"{self.share:.0%} of one run, which takes longer than {time}"
-        used = runs if spent is None else spent / total_steps
-        if late:
+        text = self._decided(total_steps)
+        for updates, purpose in ((self.further, "further trials"), (self.shapes, "shapes")):
+            text += f", and {updates / total_steps:.0%} for {purpose}" if updates else ""
+        return text
+
+    def _decided(self, total_steps: int) -> str:
+        budget = self.budget
+        if budget.seconds is None:
+            return f"{budget.share:.0%} of one run"
+        time, runs = _time_text(budget.seconds), self.updates / total_steps
+        if budget.share is not None and self.updates <= math.floor(budget.share * total_steps):
+            return f"{budget.share:.0%} of one run, which takes longer than {time}"
+        used = self.spent / total_steps
+        if used > runs:
+            return f"{time}, which paid for {used:.2g} runs"
+        if self.late:
             return f"{time}, which was over after {used:.2g} runs instead of {runs:.2g}"
         pays = "a sweep of whole runs" if runs >= WHOLE_SWEEP else f"{runs:.2g} runs"
         training = f"; {used:.2g} runs were made" if used < _CLEARLY_LESS * runs else ""

@@ -54,6 +54,13 @@ class PeakDecision:
             return Estimate(math.exp(median), math.exp(low), math.exp(high))
         return self.surface.best(steps)
 
+    @property
+    def capped_by(self) -> float | None:
+        """The lowest rate that diverged, if half of it is the peak; else None."""
+        cap = highest_peak(self.trials)
+        capped = self.whole_runs is None and cap < self.surface.least_regret()
+        return 2 * cap if capped else None
+
     @cached_property
     def peak(self) -> float:
         """The rate with the least expected regret, with three digits.

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from learnrate.planning._overfitting import probability_of_overfitting
+from learnrate.planning._overfitting import Overfitting, overfitting
 from learnrate.planning._rung_losses import mean_losses, repeat_noise, trial_losses
 from learnrate.planning._surface import LEAST_SLOPE, Surface
 from learnrate.planning._whole_runs import WholeRuns
@@ -128,9 +128,12 @@ class Ladder:
 
     def surface(self, trials: Sequence[LadderTrial]) -> Surface:
         """The posterior over the best rate of the whole run, given the trials."""
-        losses = trial_losses(trials)
-        overfitting = probability_of_overfitting(trials, self.start, self.train_start)
-        return _surface(losses, self.total_steps, self.expected_log_lr, self.start, overfitting)
+        losses, probability = trial_losses(trials), self.overfitting(trials).probability
+        return _surface(losses, self.total_steps, self.expected_log_lr, self.start, probability)
+
+    def overfitting(self, trials: Sequence[LadderTrial]) -> Overfitting:
+        """What the trials say about whether overfitting limits the best rate."""
+        return overfitting(trials, self.start, self.train_start)
 
     def whole_runs(self, trials: Sequence[LadderTrial]) -> WholeRuns | None:
         """The fit of whole runs; None if fewer than three rates were tried at full length."""
@@ -321,7 +324,7 @@ def _surface(
     total_steps: int,
     expected_log_lr: float,
     start: float,
-    overfitting: float,
+    probability_of_overfitting: float,
 ) -> Surface:
     """The same posterior object for the several questions asked between two trials."""
-    return Surface(losses, total_steps, expected_log_lr, start, overfitting)
+    return Surface(losses, total_steps, expected_log_lr, start, probability_of_overfitting)

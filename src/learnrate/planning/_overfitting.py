@@ -15,6 +15,7 @@ does not rise more. Neither changes if a loss is multiplied by a constant.
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -22,20 +23,54 @@ if TYPE_CHECKING:
 
     from learnrate.planning._rung_losses import LadderTrial
 
-__all__ = ["probability_of_overfitting"]
+__all__ = ["Overfitting", "overfitting"]
 
 # Chosen in sweeps of 1/16 to 1/4 of a run of benchmarks/regret. There the gap is 0.1 to 0.75 where the
 # best rate falls as fast as the run is longer, and -0.1 to 0.08 elsewhere, whichever domain is left out.
 _GAP = 0.13  # at which overfitting is as likely as not
 _GAP_SCALE = 0.03
 _LAG = 0.1
+_LIKELY = 0.5
 _LEAST_FALL = 0.01  # of the log training loss; below it, nothing was learned
 
 
-def probability_of_overfitting(
-    trials: Sequence[LadderTrial], start: float, train_start: float
-) -> float:
-    """How likely overfitting limits the best rate of the longest trials.
+@dataclass(frozen=True)
+class Overfitting:
+    """How likely overfitting limits the best rate of the longest trials, and what says so.
+
+    Attributes:
+        gap: the probability from the gap alone.
+        lag: the probability from the lag alone.
+        best: the trial with the lowest validation loss; None if nothing can be said.
+        higher: the trial at a higher rate that the lag is about; None if there is none.
+    """
+
+    gap: float = 0.0
+    lag: float = 0.0
+    best: LadderTrial | None = None
+    higher: LadderTrial | None = None
+
+    @property
+    def probability(self) -> float:
+        """From both."""
+        return 1.0 - (1.0 - self.lag) * (1.0 - self.gap)
+
+    @property
+    def reason(self) -> str:
+        """The losses that make overfitting more likely than not; empty if it is not."""
+        if self.best is None or self.probability <= _LIKELY:
+            return ""
+        steps, lr = f"{self.best.steps:,}", f"{self.best.record.lr:.2g}"
+        if self.gap >= self.lag or self.higher is None:
+            return f"the training loss of {steps} updates at {lr} fell further than the validation loss"
+        return (
+            f"with {steps} updates, the training loss ended lower at {self.higher.record.lr:.2g} than "
+            f"at {lr}, and the validation loss did not"
+        )
+
+
+def overfitting(trials: Sequence[LadderTrial], start: float, train_start: float) -> Overfitting:
+    """What the longest trials say about overfitting.
 
     Args:
         trials: of any lengths.
@@ -43,27 +78,32 @@ def probability_of_overfitting(
         train_start: the log training loss before training; NaN or infinite if it is not known.
     """
     longest = max((trial.steps for trial in trials), default=0)
-    finished = sorted(
-        (trial.log_lr, trial.log_loss, trial.log_train)
+    finished = [
+        trial
         for trial in trials
         if trial.steps == longest
         and trial.repeat == 0
         and math.isfinite(trial.log_loss)
         and math.isfinite(trial.log_train)
-    )
+    ]
     if not finished or not (math.isfinite(start) and math.isfinite(train_start)):
-        return 0.0
-    log_lr, log_loss, log_train = min(finished, key=lambda trial: trial[1])
-    fall = train_start - log_train
+        return Overfitting()
+    best = min(finished, key=lambda trial: (trial.log_loss, trial.log_lr))
+    fall = train_start - best.log_train
     if fall < _LEAST_FALL:
-        return 0.0
-    shared = math.expm1(min(log_loss - start, 1.0)) / math.expm1(-fall)
+        return Overfitting()
+    shared = math.expm1(min(best.log_loss - start, 1.0)) / math.expm1(-fall)
     gap = min(1.0, 1.0 - shared)
-    higher = [trial for trial in finished if trial[0] > log_lr]
-    lag = max(
-        (_lag(log_train - train, loss - log_loss, fall) for _, loss, train in higher), default=0.0
-    )
-    return 1.0 - (1.0 - lag) / (1.0 + math.exp((gap - _GAP) / _GAP_SCALE))
+    lags = {
+        trial.log_lr: (
+            _lag(best.log_train - trial.log_train, trial.log_loss - best.log_loss, fall),
+            trial,
+        )
+        for trial in finished
+        if trial.log_lr > best.log_lr
+    }
+    lag, higher = max(lags.values(), key=lambda pair: pair[0], default=(0.0, None))
+    return Overfitting(1.0 / (1.0 + math.exp((_GAP - gap) / _GAP_SCALE)), lag, best, higher)
 
 
 def _lag(train_fall: float, rise: float, fall: float) -> float:

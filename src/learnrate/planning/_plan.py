@@ -14,7 +14,7 @@ from learnrate._errors import ArgumentError, TaskError
 from learnrate._files import folder_for
 from learnrate._progress import ProgressBar
 from learnrate._version import __version__
-from learnrate.planning._budget import WHOLE_SWEEP, Budget
+from learnrate.planning._budget import Budget, Spending
 from learnrate.planning._decision import PeakDecision, decide
 from learnrate.planning._ladder import Ladder
 from learnrate.planning._loss_scale import LossScale
@@ -120,16 +120,18 @@ def plan(
             pace=pace,
         )
         trials = trainer.climb(ladder, [], scale, seed)
+        spending = Spending(allowed, updates, trainer.spent, late=trainer.late)
         for _ in range(more if any(math.isfinite(trial.log_loss) for trial in trials) else 0):
             ladder = ladder.extended(trials)
             trials = trainer.climb(ladder, trials, scale, seed)
+        spending = replace(spending, further=trainer.spent - spending.spent)
         plan = _planned(trainer, ladder, trials, range_test, scale, seed=seed)
-        plan = replace(
-            plan,
-            budget=min(WHOLE_SWEEP, updates / total_steps),
-            budget_reason=allowed.text(updates, total_steps, trainer.spent, late=trainer.late),
+        if compare_shapes:
+            plan = _with_best_shape(plan, trainer, ladder, trials, scale)
+            spending = replace(spending, shapes=trainer.spent - spending.total)
+        return replace(
+            plan, budget=spending.runs(total_steps), budget_reason=spending.text(total_steps)
         )
-        return _with_best_shape(plan, trainer, ladder, trials, scale) if compare_shapes else plan
 
 
 def replan(
@@ -256,7 +258,7 @@ def _planned(
         schedule=decision.peak * trainer.shape,
         total_steps=ladder.total_steps,
         cost=trainer.spent / ladder.total_steps,
-        budget=ladder.budget / ladder.total_steps,
+        budget=trainer.spent / ladder.total_steps,
         verdict=verdict,
         reason=reason,
         rungs=rungs,

@@ -17,7 +17,7 @@ Trials of one length say nothing of it, and shorter ones little, so its prior de
 Where stability limits the best rate, the drift is about -0.2 with standard deviation 0.2 (our own
 sweeps; DeepOBS baselines: median -0.45, plain SGD -0.08; arXiv:2409.19913: -0.32 at a fixed batch
 size), and it may be above 0. Where overfitting does, the best amount of training is what stays the
-same, and the drift is about -1.2 with standard deviation 0.35. `probability_of_overfitting` weighs
+same, and the drift is about -1.2 with standard deviation 0.35. `overfitting` weighs
 the two. These priors, that of the range test and the noise are Student's t, because foreign work is
 not like ours. Trials whose log loss has fallen by less than a third of what that of the longest
 trials has do not count. The best rate of a length lies below every rate that diverged. $s_h$ is the

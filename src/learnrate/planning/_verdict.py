@@ -20,7 +20,6 @@ __all__ = ["judge"]
 _COSTLY_REGRET = 0.02
 _MIN_LONGEST = 16  # updates
 _MAX_EXTRAPOLATION = 12.0  # the whole run over the longest trial
-_LIKELY = 0.5  # probability
 _LEAST_LEARNED = 2 / 3  # of what the whole run is expected to learn
 
 
@@ -54,27 +53,28 @@ def _whole_runs(rung: Rung) -> str:
 
 
 def _extrapolation(rungs: Sequence[Rung], decision: PeakDecision) -> str:
-    total_steps = decision.ladder.total_steps
-    best_rates = ", ".join(f"{rung.best:.2g} at {rung.steps:,} updates" for rung in rungs)
-    surface = decision.surface
-    because = (
-        ", because higher rates lower the training loss further, and not the validation loss"
-        if surface.overfitting > _LIKELY
-        else ""
-    )
+    total_steps, longest = decision.ladder.total_steps, rungs[-1]
+    best_rates = " and ".join(f"{rung.best:.2g} for {rung.steps:,} updates" for rung in rungs)
+    fitted = f"The fit of all trials puts the best rate at {best_rates}."
+    if longest.steps == total_steps:
+        return fitted
+    best = decision.best(total_steps).best
+    change = math.log(best / longest.best) / math.log(total_steps / longest.steps)
+    because = decision.ladder.overfitting(decision.trials).reason
     return (
-        f"The best rate was {best_rates}. From {rungs[-1].steps:,} updates on it is expected to "
-        f"change as horizon^{surface.drift:.2f}{because}. That gives "
-        f"{decision.best(total_steps).best:.2g} for {total_steps:,} updates."
+        f"{fitted} From {longest.steps:,} updates on it is expected to change as "
+        f"horizon^{change:.2f}{f', because {because}' * bool(because)}. "
+        f"That gives {best:.2g} for {total_steps:,} updates."
     )
 
 
 def _choice(decision: PeakDecision) -> str:
+    chosen = f"{decision.peak:.3g} is chosen"
+    if decision.capped_by is not None:
+        return f"{chosen}, half of {decision.capped_by:.2g}, the lowest rate that diverged."
     if decision.peak >= 0.97 * decision.whole_run.best:
-        return f"{decision.peak:.3g} is chosen."
-    return (
-        f"{decision.peak:.3g} is chosen, because too high a rate costs more than too low a rate."
-    )
+        return f"{chosen}."
+    return f"{chosen}, because too high a rate costs more than too low a rate."
 
 
 def _cost(regret: float, scale: LossScale) -> str:
@@ -121,19 +121,24 @@ def _doubts_of_extrapolation(rungs: Sequence[Rung], decision: PeakDecision) -> l
         )
     elif learned < _LEAST_LEARNED:
         doubts.append(
-            f"trials of {longest:,} updates learn only about {learned:.0%} of what the whole run "
-            "will, so their best rate says little about it (use a larger budget)"
+            f"trials of {longest:,} updates are expected to learn only about {learned:.0%} of what the "
+            "whole run does, so their best rate says little about it (use a larger budget)"
         )
     return doubts
 
 
 def _edge(rung: Rung) -> str:
-    """On which side of the rates tried the best one lies."""
+    """Why nothing encloses the best of the rates tried."""
+    of_length = f"with {rung.steps:,} updates"
     finished = [trial for trial in rung.trials if trial.loss is not None]
-    best = min(finished, key=lambda trial: trial.loss or 0.0, default=rung.trials[0])
-    lowest, highest = rung.trials[0].lr, rung.trials[-1].lr
-    side = f"below {lowest:.2g}" if best.lr == lowest else f"above {highest:.2g}"
+    rates = sorted({trial.lr for trial in rung.trials})
+    if len(rates) == 1:
+        return f"only one rate, {rates[0]:.2g}, was tried {of_length} (use a larger budget)"
+    if not finished:
+        return f"every rate tried {of_length} diverged, the lowest at {rates[0]:.2g}"
+    best = min(finished, key=lambda trial: trial.loss or 0.0)
+    place, side = ("lowest", "below") if best.lr == rates[0] else ("highest", "above")
     return (
-        f"the best rate of {rung.steps:,} updates lies at or {side}, the edge of the rates tried "
-        "(use a larger budget)"
+        f"of the rates tried {of_length}, the {place}, {best.lr:.2g}, ended with the lowest loss, so "
+        f"the best one may lie {side} it (use a larger budget)"
     )

@@ -19,10 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["RangeTest", "Zones"]
 
 _SAFETY = 4.0
-_AT_THE_START = (
-    "the loss is lowest close to the first rate, {:.2g}, and lower rates were not tried. "
-    "Start lower, or use more iters."
-)
+_DECADE = 10.0
 _SIGNIFICANT = 6.0
 _AGREEMENT = 10.0  # the factor by which the repeats' rates of lowest loss may differ
 _FEWEST_LINEAR = 5  # rates before the divergence
@@ -192,7 +189,7 @@ class RangeTest:
         if risen or self.diverged_at is not None:
             return (
                 f"the loss only rises: {start:.4g} at the start, never significantly lower. "
-                f"Start lower than {self.lr[0]:.2g}, or use a longer test (more iters)."
+                f"{self._way_out(start)}"
             )
         return (
             f"the loss is flat: it falls by {max(0.0, start - lowest):.2g}, within its noise "
@@ -217,10 +214,34 @@ class RangeTest:
                 "learnrate plan, which compares whole trainings."
             )
         if self._from_lowest() < self.lr[0]:
-            return _AT_THE_START.format(self.lr[0])
+            return (
+                f"the loss is lowest close to the first rate, {self.lr[0]:.2g}. "
+                f"{self._way_out(float(self.mean.min()))}"
+            )
         if self._chosen is None or not 0 < self._chosen < math.inf:
             return f"the rule {self._rule_name} gave {self._chosen} for this curve."
         return ""
+
+    def _way_out(self, level: float) -> str:
+        """What may help if no loss at a higher rate is below `level`, that of the first rates.
+
+        Lower rates help only if the loss rises within a decade of the first rate. If it stays at
+        this level for longer, those rates are too low already.
+        """
+        rises_from = self._rises_from(level)
+        if rises_from <= _DECADE * self.lr[0]:
+            return f"Start lower than {self.lr[0]:.2g}, or use a longer test (more iters)."
+        return (
+            f"It rises significantly only from {rises_from:.2g} on, so lower rates would not help: "
+            "the test is too short or too noisy to show a fall. Use more iters, more repeats or a "
+            "larger batch."
+        )
+
+    def _rises_from(self, level: float) -> float:
+        """The rate from which the mean smooth loss stays significantly above a level to the end."""
+        not_above = np.flatnonzero(self.mean - level <= _SIGNIFICANT * self._noise())
+        first = int(not_above[-1]) + 1 if len(not_above) else 0
+        return float(self.lr[min(first, len(self.lr) - 1)])
 
     @cached_property
     def _chosen(self) -> float | None:
