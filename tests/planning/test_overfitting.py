@@ -49,6 +49,10 @@ def test_a_fall_that_the_validation_loss_does_not_share_is_overfitting():
     assert probability(trials, 0.0, 0.0) > 0.9
 
 
+def test_a_validation_loss_that_falls_far_more_than_the_training_loss_is_no_overfitting():
+    assert probability(trials_of([-5.0], [-0.02]), 0.0, 0.0) == 0.0
+
+
 def test_only_the_longest_trials_count():
     short = trials_of([-0.5, -1.0, -0.9], [-0.5, -1.0, -3.0], steps=20)
     long = trials_of([-0.5, -1.0, -0.2], [-0.5, -1.0, -0.2], steps=100)

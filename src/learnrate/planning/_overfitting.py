@@ -103,7 +103,8 @@ def overfitting(trials: Sequence[LadderTrial], start: float, train_start: float)
         if trial.log_lr > best.log_lr
     }
     lag, higher = max(lags.values(), key=lambda pair: pair[0], default=(0.0, None))
-    return Overfitting(1.0 / (1.0 + math.exp((_GAP - gap) / _GAP_SCALE)), lag, best, higher)
+    by_gap = 1.0 - 1.0 / (1.0 + math.exp((gap - _GAP) / _GAP_SCALE))
+    return Overfitting(by_gap, lag, best, higher)
 
 
 def _lag(train_fall: float, rise: float, fall: float) -> float:
