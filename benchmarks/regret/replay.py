@@ -20,7 +20,13 @@ import learnrate
 from learnrate._progress import ProgressBar
 from learnrate.planning._ladder import Ladder
 from learnrate.planning._loss_scale import LossScale
-from learnrate.planning._plan import SHAPE, _expected_log_lr, _loss_before_training, _planned
+from learnrate.planning._plan import (
+    SHAPE,
+    _expected_log_lr,
+    _loss_before_training,
+    _noise_before_training,
+    _planned,
+)
 from learnrate.planning._result import RungTrial
 from learnrate.planning._trainer import PlanTrainer
 from learnrate.schedules import shape
@@ -169,6 +175,7 @@ def _replayed_plan(trainer: _ReplayTrainer, total_steps: int, budget: float, see
         expected_log_lr=_expected_log_lr(range_test),
         start=scale.log_loss(scale.start if start is None else start),
         train_start=scale.log_loss(_loss_before_training(range_test)),
+        train_noise=_noise_before_training(range_test, scale),
     )
     trials = trainer.climb(ladder, [], scale, seed)
     return _planned(trainer, ladder, trials, range_test, scale, seed=seed)

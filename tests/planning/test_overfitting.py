@@ -53,6 +53,18 @@ def test_a_validation_loss_that_falls_far_more_than_the_training_loss_is_no_over
     assert probability(trials_of([-5.0], [-0.02]), 0.0, 0.0) == 0.0
 
 
+def test_falls_within_the_noise_are_no_overfitting():
+    assert probability(trials_of([0.0, 0.01, 0.02], [-0.003, 0.0, 0.0]), 0.0, 0.0) < 0.5
+    assert probability(trials_of([0.1, 0.2, 0.3], [0.0, 0.1, 0.1]), 0.0, 0.0) < 0.02
+
+
+@pytest.mark.parametrize(("steps", "likely"), [(13, False), (4000, True)])
+def test_the_training_loss_of_a_few_batches_says_little(steps, likely):
+    trials = trials_of([-0.2, -0.3, 0.2], [-0.4, -0.6, -0.2], steps=steps)
+    answer = overfitting(trials, 0.0, 0.0, train_noise=0.4)
+    assert (answer.probability > 0.5) is likely
+
+
 def test_only_the_longest_trials_count():
     short = trials_of([-0.5, -1.0, -0.9], [-0.5, -1.0, -3.0], steps=20)
     long = trials_of([-0.5, -1.0, -0.2], [-0.5, -1.0, -0.2], steps=100)
@@ -67,7 +79,7 @@ def test_without_training_losses_nothing_is_said(unknown):
     assert probability([], 0.0, 0.0) == 0.0
 
 
-losses = st.lists(st.floats(-3, 1), min_size=3, max_size=3)
+losses = st.lists(st.integers(-3000, 1000).map(lambda n: n / 1000), min_size=3, max_size=3)
 
 
 @given(log_losses=losses, log_trains=losses, units=st.floats(-9, 9), train_units=st.floats(-9, 9))

@@ -76,6 +76,7 @@ class Ladder:
         expected_log_lr: the log of the best rate of trials, according to the range test.
         start: the log loss before training.
         train_start: the log training loss before training; NaN if it is not known.
+        train_noise: the standard deviation of the log training loss of one update.
         pace: of training, if the budget is a time: a trial costs the time that it took, its
             validation included, and not only its updates.
         extension: the only rung whose trials are still asked for, and their length in updates; None
@@ -87,6 +88,7 @@ class Ladder:
     expected_log_lr: float
     start: float = math.inf
     train_start: float = math.nan
+    train_noise: float = 0.0
     pace: Pace | None = None
     extension: tuple[int, int] | None = None
 
@@ -133,7 +135,7 @@ class Ladder:
 
     def overfitting(self, trials: Sequence[LadderTrial]) -> Overfitting:
         """What the trials say about whether overfitting limits the best rate."""
-        return overfitting(trials, self.start, self.train_start)
+        return overfitting(trials, self.start, self.train_start, self.train_noise)
 
     def whole_runs(self, trials: Sequence[LadderTrial]) -> WholeRuns | None:
         """The fit of whole runs; None if fewer than three rates were tried at full length."""

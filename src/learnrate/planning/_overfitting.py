@@ -9,7 +9,10 @@ ten times longer needs a rate that is ten times lower.
 Two figures tell, both of the longest trials. The *gap* is the part of the relative fall of the training
 loss that the validation loss does not share, at the best rate. The *lag* is how much further the log
 training loss falls at higher rates, as a share of its fall, and counts as far as the validation loss
-does not rise more. Neither changes if a loss is multiplied by a constant.
+does not rise more. A training loss that has fallen by a few per cent may have done so by chance. So
+its falls are divided by the fall plus 0.03, and the gap is lowered by the standard error of the fall:
+the training loss of a short trial is the mean of a few batches. Neither figure changes if a loss is
+multiplied by a constant.
 """
 
 from __future__ import annotations
@@ -31,7 +34,7 @@ _GAP = 0.13  # at which overfitting is as likely as not
 _GAP_SCALE = 0.03
 _LAG = 0.1
 _LIKELY = 0.5
-_LEAST_FALL = 0.01  # of the log training loss; below it, nothing was learned
+_NOISE = 0.03  # of a log loss: a fall that is not larger says little, and neither does its share
 
 
 @dataclass(frozen=True)
@@ -69,13 +72,16 @@ class Overfitting:
         )
 
 
-def overfitting(trials: Sequence[LadderTrial], start: float, train_start: float) -> Overfitting:
+def overfitting(
+    trials: Sequence[LadderTrial], start: float, train_start: float, train_noise: float = 0.0
+) -> Overfitting:
     """What the longest trials say about overfitting.
 
     Args:
         trials: of any lengths.
         start: the log validation loss before training.
         train_start: the log training loss before training; NaN or infinite if it is not known.
+        train_noise: the standard deviation of the log training loss of one update.
     """
     longest = max((trial.steps for trial in trials), default=0)
     finished = [
@@ -89,11 +95,11 @@ def overfitting(trials: Sequence[LadderTrial], start: float, train_start: float)
     if not finished or not (math.isfinite(start) and math.isfinite(train_start)):
         return Overfitting()
     best = min(finished, key=lambda trial: (trial.log_loss, trial.log_lr))
-    fall = train_start - best.log_train
-    if fall < _LEAST_FALL:
-        return Overfitting()
-    shared = math.expm1(min(best.log_loss - start, 1.0)) / math.expm1(-fall)
-    gap = min(1.0, 1.0 - shared)
+    fall = max(0.0, train_start - best.log_train)
+    train_share, share = -math.expm1(-fall), -math.expm1(min(best.log_loss - start, 1.0))
+    error = train_noise * math.exp(-fall) * math.sqrt(2 / max(1, longest // 10))
+    unshared = min(train_share, train_share - share) - error
+    gap = max(-1.0, unshared / (train_share + _NOISE))
     lags = {
         trial.log_lr: (
             _lag(best.log_train - trial.log_train, trial.log_loss - best.log_loss, fall),
@@ -103,7 +109,7 @@ def overfitting(trials: Sequence[LadderTrial], start: float, train_start: float)
         if trial.log_lr > best.log_lr
     }
     lag, higher = max(lags.values(), key=lambda pair: pair[0], default=(0.0, None))
-    by_gap = 1.0 - 1.0 / (1.0 + math.exp((gap - _GAP) / _GAP_SCALE))
+    by_gap = 1.0 / (1.0 + math.exp((_GAP - gap) / _GAP_SCALE))
     return Overfitting(by_gap, lag, best, higher)
 
 
@@ -113,9 +119,9 @@ def _lag(train_fall: float, rise: float, fall: float) -> float:
     Args:
         train_fall: how much lower its log training loss is.
         rise: how much higher its log validation loss is, at least 0.
-        fall: of the log training loss at the best rate, since the start; above 0.
+        fall: of the log training loss at the best rate, since the start; at least 0.
     """
     if train_fall <= 0:
         return 0.0
-    share = train_fall / fall
+    share = train_fall / (fall + _NOISE)
     return train_fall / (train_fall + rise) * share / (share + _LAG)

@@ -117,6 +117,7 @@ def plan(
             expected_log_lr=_expected_log_lr(range_test),
             start=scale.log_loss(scale.start if start is None else start),
             train_start=scale.log_loss(_loss_before_training(range_test)),
+            train_noise=_noise_before_training(range_test, scale),
             pace=pace,
         )
         trials = trainer.climb(ladder, [], scale, seed)
@@ -223,6 +224,12 @@ def _expected_log_lr(range_test: RangeTest) -> float:
 def _loss_before_training(range_test: RangeTest) -> float:
     """The mean training loss of the first quarter of a range test, at rates too low to matter."""
     return float(np.mean(range_test.loss[0][: _before_training(range_test)]))
+
+
+def _noise_before_training(range_test: RangeTest, scale: LossScale) -> float:
+    """The standard deviation of the log training losses of a range test at rates too low to matter."""
+    losses = range_test.loss[0][: _before_training(range_test)]
+    return float(np.std([scale.log_loss(loss) for loss in losses.tolist()]))
 
 
 def _before_training(range_test: RangeTest) -> int:
