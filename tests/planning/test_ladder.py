@@ -23,7 +23,7 @@ def climb(ladder, log_loss, cost=lambda proposal: proposal.steps, trials=()):
             seed=proposal.repeat,
             loss=math.exp(loss) if math.isfinite(loss) else None,
             status=status,
-            updates=cost(proposal),
+            updates=min(proposal.steps, cost(proposal)),
             reason=proposal.reason,
         )
         trials.append(
@@ -99,7 +99,7 @@ def test_trials_get_longer_and_the_longest_are_as_long_as_the_budget_pays_for():
     short, long = by_rung(trials, 0), by_rung(trials, 1)
     assert {trial.steps for trial in short} == {40}
     (steps,) = {trial.steps for trial in long}
-    assert steps == (1000 - sum(trial.cost for trial in short)) // 3
+    assert steps == (1000 - sum(trial.cost for trial in short)) // 4
 
 
 def test_no_rate_is_tried_twice_with_the_same_seed():
@@ -167,6 +167,35 @@ def test_whole_runs_climb_out_of_a_dent_that_is_within_the_noise():
     whole = by_rung(climb(ladder_of(40 * 200, 200, 0.0), log_loss), 1)
     best = min(whole, key=lambda trial: trial.log_loss)
     assert best.log_lr == pytest.approx(4.0, abs=1.2)
+
+
+@pytest.mark.parametrize(
+    ("budget", "total_steps", "count"),
+    [(80, 200, 4), (150, 300, 5), (80, 1000, 3)],  # too few updates for short trials
+)
+def test_more_long_trials_are_made_if_each_still_has_a_twelfth_of_the_run(
+    budget, total_steps, count
+):
+    first = ladder_of(budget, total_steps).next([])
+    assert first.steps == budget // count
+    assert count == 3 or 12 * first.steps >= total_steps
+
+
+def test_a_short_trial_that_ends_hardly_higher_encloses_nothing():
+    def flat_then_falling(proposal):  # nothing is learned below a rate, and much above it
+        fall = 0.2 * max(0.0, proposal.log_lr - 2.0) + 0.001 * math.cos(9 * proposal.log_lr)
+        return math.inf if proposal.log_lr > 5.0 else 1.9 - fall
+
+    short = by_rung(climb(ladder_of(1000, 2000, 0.0), flat_then_falling), 0)
+    assert max(trial.log_lr for trial in short) > 5.0  # divergence is what encloses it
+    assert min(short, key=lambda trial: trial.log_loss).log_lr > 3.5
+
+
+def test_the_gap_up_to_divergence_is_halved_first_where_the_loss_still_falls():
+    trials = climb(ladder_of(1000, 2000, 1.0), lambda p: math.inf if p.log_lr > 2.2 else -p.log_lr)
+    long = by_rung(trials, 1)
+    finished = max(trial.log_lr for trial in long if math.isfinite(trial.log_loss))
+    assert 2.2 - finished < 0.6
 
 
 def test_a_time_counts_what_trials_took_with_their_validation():

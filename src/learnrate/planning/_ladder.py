@@ -33,6 +33,10 @@ _FIRST_TRIALS = 4  # that the budget must pay for, if there are to be short tria
 _FIRST_SHARE = 0.4  # of the budget: the most that short trials may cost
 _LONGEST_FIRST = 8  # a short trial has at most this part of a run
 _LAST_TRIALS = 3  # as long as the rest of the budget allows
+_MORE_TRIALS = 4  # likewise if they have at least a twelfth of a run
+_ONLY_TRIALS = 5  # likewise without short trials, which show where the long ones begin
+_LEAST_PART = 12
+_CLEAR_SHARE = 0.1  # of the fall since the start: a smaller difference of two rates may be chance
 _FEWEST_RATES = 3  # that a fit of whole runs needs
 _CLOSEST = 4  # rates around the best one that get further seeds in whole runs
 _MAX_SEEDS = 5
@@ -65,9 +69,11 @@ class Ladder:
 
     On each rung the first two trials straddle the best rate expected there. While the best trial is
     the lowest or the highest one, the next rate beyond it is tried. A trial that diverged counts as
-    worse. The short trials may cost 40 % of the budget. The long ones are as long as what is left
-    pays for three of them, and at most as long as the run. Then the gaps beside the best rate are
-    halved. If the long trials are whole runs, the rates around the best one get further seeds,
+    worse. A short trial counts as worse only if it ends higher by a tenth of the fall since the
+    start. The short trials may cost 40 % of the budget. The long ones are as long as what is left
+    pays for three of them, and at most as long as the run. They are four, or five if there are no
+    short ones, if each still has a twelfth of the run: then the best one is more often enclosed.
+    Then the gaps beside the best rate are halved. If the long trials are whole runs, the rates around the best one get further seeds,
     until they are told apart or the budget is spent.
 
     Args:
@@ -200,8 +206,11 @@ class Ladder:
         lengths = [trial.steps for trial in trials if trial.rung == 1]
         if lengths:
             return lengths[0]
-        affordable = (self.budget - self.spent(trials)) // _LAST_TRIALS
-        affordable -= self._expected_cost(0, trials)
+        left, overhead = self.budget - self.spent(trials), self._expected_cost(0, trials)
+        for count in range(_MORE_TRIALS if trials else _ONLY_TRIALS, _LAST_TRIALS - 1, -1):
+            affordable = left // count - overhead
+            if _LEAST_PART * affordable >= self.total_steps:
+                break
         return min(self.total_steps, max(_MIN_STEPS, affordable))
 
     def _on_rung(self, rung: int, steps: int, trials: Sequence[LadderTrial]) -> Proposal | None:
@@ -210,26 +219,37 @@ class Ladder:
         if not losses:
             centre = self._centre(steps, [trial for trial in trials if trial.rung < rung])
             log_lr, reason = centre - _SPACING / 2, "it is just below the best rate expected here"
-        elif (climbed := _climbed(losses, self._margin(steps, trials))) is not None:
+        elif (climbed := _climbed(losses, self._margin(rung, steps, trials))) is not None:
             log_lr, reason = climbed
         elif rung == 0 or not math.isfinite(min(losses.values())):
             return None
-        elif (halved := _halved(losses, fine=steps == self.total_steps)) is not None:
+        elif (halved := self._halved(steps, losses)) is not None:
             log_lr, reason = halved, "it halves a gap beside the best rate"
         else:
             return self._repeated(rung, steps, trials)
         return Proposal(rung, steps, log_lr, 0, reason)
 
-    def _margin(self, steps: int, trials: Sequence[LadderTrial]) -> float:
-        """How much higher than the best a rate of whole runs must end to enclose it; else 0.
+    def _margin(self, rung: int, steps: int, trials: Sequence[LadderTrial]) -> float:
+        """How much higher than the best a rate must end to enclose it.
 
-        In a whole run a rise within the noise may be a local one.
+        In a whole run a rise within the noise may be a local one. Short trials differ little before
+        they have learned.
         """
-        whole = [trial for trial in trials if trial.steps == steps]
-        losses = mean_losses(whole)
-        if steps < self.total_steps or not math.isfinite(min(losses.values())):
+        of_length = [trial for trial in trials if trial.steps == steps]
+        lowest = min(mean_losses(of_length).values())
+        if not math.isfinite(lowest):
             return 0.0
-        return _CLEARLY * repeat_noise(whole, self._usual_noise(trials))
+        if steps == self.total_steps:
+            return _CLEARLY * repeat_noise(of_length, self._usual_noise(trials))
+        return self._clear(lowest) if rung == 0 else 0.0
+
+    def _clear(self, lowest: float) -> float:
+        """A difference that is clear where the log loss has fallen to `lowest`."""
+        return _CLEAR_SHARE * max(0.0, self.start - lowest) if math.isfinite(self.start) else 0.0
+
+    def _halved(self, steps: int, losses: dict[float, float]) -> float | None:
+        clear = self._clear(min(losses.values()))
+        return _halved(losses, fine=steps == self.total_steps, clear=clear)
 
     def _centre(self, steps: int, shorter: Sequence[LadderTrial]) -> float:
         """The log of the best rate expected at a length, from the trials of shorter ones."""
@@ -288,18 +308,29 @@ def _enclosed(losses: dict[float, float], margin: float) -> tuple[float, str] | 
     return None
 
 
-def _halved(losses: dict[float, float], *, fine: bool) -> float | None:
+def _halved(losses: dict[float, float], *, fine: bool, clear: float = math.inf) -> float | None:
     """The middle of a wide gap beside the best log rate, on the better side first.
+
+    If the loss falls clearly up to the best rate, and the next one diverged, the loss may fall
+    further between the two, so this gap comes first.
 
     Args:
         losses: the log loss at each log rate tried.
         fine: whether narrower gaps are halved too, if the losses on both sides are not close.
+        clear: a difference that is not chance.
+
+    Examples:
+        >>> _halved({0.0: 2.0, 1.0: 1.0, 2.0: math.inf}, fine=False, clear=0.1)
+        1.5
+        >>> _halved({0.0: 1.05, 1.0: 1.0, 2.0: math.inf}, fine=False, clear=0.1)
+        0.5
     """
     rates = sorted(losses)
     place = rates.index(_lowest(losses))
     best = rates[place]
+    falling = place > 0 and losses[rates[place - 1]] - losses[best] > clear
     gaps = [
-        (losses[other], (best + other) / 2)
+        (-math.inf if falling and math.isinf(losses[other]) else losses[other], (best + other) / 2)
         for other in rates[max(0, place - 1) : place] + rates[place + 1 : place + 2]
         if abs(other - best) > _MIN_GAP
         or (fine and abs(other - best) > _FINEST_GAP and losses[other] - losses[best] > _CLOSE)

@@ -24,8 +24,9 @@ trials has do not count. The best rate of a length lies below every rate that di
 standard deviation from the line: 0.1, and 0.4 more for each e-fold that the trials are shorter than
 the longest ones. The range test estimates the best rate of the longest trials.
 
-All of this is too sure of itself: in replayed plans, the best rate lay 1.6 times further from the
-median than it says. So intervals are 1.6 times wider, and the expected regret is 1.6 times higher.
+All of this is too sure of itself. So intervals are 1.2 times wider than it says, or 1.4 times if all
+trials have one length, and the expected regret is 1.6 times higher: then they hold as often, and are as
+high, as they should be in replayed plans of domains left out.
 
 The horizons also tell how steep the losses are. Below the optimum, a higher rate does what more
 updates do, so the log loss falls about as fast with one as with the other. In our own sweeps the
@@ -84,7 +85,8 @@ _DRIFT_CHANGE_STD = 0.16  # of the drift, per e-fold of horizon beyond the longe
 _FLATTENING = 0.3  # the curvature at the optimum falls as the horizon to this power
 _INDISTINGUISHABLE = 0.001  # log losses this close cannot be told apart by shorter trials
 _QUANTILE_80 = 1.397  # half-width of a central 80 % interval: Student's t, 8 degrees of freedom
-_OVERCONFIDENCE = 1.6  # of the fit, in standard deviations; 1.4 to 1.8 if a domain is left out
+_INTERVAL_FACTOR = {True: 1.2, False: 1.4}  # of the fit's std, with and without shorter trials
+_REGRET_FACTOR = 1.6
 
 _DRIFTS = np.arange(-1.8, 0.81, 0.1)
 
@@ -311,7 +313,8 @@ class Surface:
     def best(self, steps: int) -> Estimate:
         """The best peak rate of a run of `steps` updates."""
         median, std = self.log_best(steps)
-        half = _QUANTILE_80 * math.hypot(_OVERCONFIDENCE * std, self._indistinguishable(steps))
+        factor = _INTERVAL_FACTOR[len(self._by_steps) > 1]
+        half = _QUANTILE_80 * math.hypot(factor * std, self._indistinguishable(steps))
         return Estimate(*(math.exp(median + shift) for shift in (0.0, -half, half)))
 
     def least_regret(self) -> float:
@@ -338,7 +341,7 @@ class Surface:
         for shift, share in ((-1.2247 * drift_std, 0.3), (0.0, 0.4), (1.2247 * drift_std, 0.3)):
             distance = (math.log(lr) - self._optima + shift)[:, None]
             regret += share * float((weight * compress(depth * linex(distance, CLIFFS))).sum())
-        return _OVERCONFIDENCE * regret
+        return _REGRET_FACTOR * regret
 
     def fitted(self, steps: int, log_lr: np.ndarray) -> np.ndarray:
         """The modelled log loss over `log_lr`, for a length that was tried."""
