@@ -171,14 +171,14 @@ def test_whole_runs_climb_out_of_a_dent_that_is_within_the_noise():
 
 @pytest.mark.parametrize(
     ("budget", "total_steps", "count"),
-    [(80, 200, 4), (150, 300, 5), (80, 1000, 3)],  # too few updates for short trials
+    [(80, 200, 5), (60, 200, 4), (80, 1000, 3)],  # too few updates for short trials
 )
-def test_more_long_trials_are_made_if_each_still_has_a_twelfth_of_the_run(
+def test_more_long_trials_are_made_if_each_still_has_a_sixteenth_of_the_run(
     budget, total_steps, count
 ):
     first = ladder_of(budget, total_steps).next([])
     assert first.steps == budget // count
-    assert count == 3 or 12 * first.steps >= total_steps
+    assert count == 3 or 16 * first.steps >= total_steps
 
 
 def test_a_short_trial_that_ends_hardly_higher_encloses_nothing():

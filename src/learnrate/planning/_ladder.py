@@ -33,9 +33,9 @@ _FIRST_TRIALS = 4  # that the budget must pay for, if there are to be short tria
 _FIRST_SHARE = 0.4  # of the budget: the most that short trials may cost
 _LONGEST_FIRST = 8  # a short trial has at most this part of a run
 _LAST_TRIALS = 3  # as long as the rest of the budget allows
-_MORE_TRIALS = 4  # likewise if they have at least a twelfth of a run
+_MORE_TRIALS = 4  # likewise if they have at least a sixteenth of a run
 _ONLY_TRIALS = 5  # likewise without short trials, which show where the long ones begin
-_LEAST_PART = 12
+_LEAST_PART = 16
 _CLEAR_SHARE = 0.1  # of the fall since the start: a smaller difference of two rates may be chance
 _FEWEST_RATES = 3  # that a fit of whole runs needs
 _CLOSEST = 4  # rates around the best one that get further seeds in whole runs
@@ -72,7 +72,7 @@ class Ladder:
     worse. A short trial counts as worse only if it ends higher by a tenth of the fall since the
     start. The short trials may cost 40 % of the budget. The long ones are as long as what is left
     pays for three of them, and at most as long as the run. They are four, or five if there are no
-    short ones, if each still has a twelfth of the run: then the best one is more often enclosed.
+    short ones, if each still has a sixteenth of the run: then the best one is more often enclosed.
     Then the gaps beside the best rate are halved. If the long trials are whole runs, the rates around the best one get further seeds,
     until they are told apart or the budget is spent.
 
