@@ -89,15 +89,15 @@ def test_the_units_of_a_loss_do_not_matter(log_losses, log_trains, units, train_
         [loss + units for loss in log_losses], [loss + train_units for loss in log_trains]
     )
     assert 0.0 <= before <= 1.0
-    assert probability(scaled, units, train_units) == pytest.approx(
-        before, abs=1e-6
-    )
+    assert probability(scaled, units, train_units) == pytest.approx(before, abs=1e-6)
 
 
 def test_the_reason_names_what_was_measured_and_nothing_without_it():
     both_fall = trials_of([-0.5, -1.0, -0.2], [-0.5, -1.0, -0.2])
     assert overfitting(both_fall, 0.0, 0.0).reason == ""
-    gap = trials_of([-0.1, -0.4, 0.2], [-0.5, -1.0, -0.2], steps=13)  # higher rates end higher in both
+    gap = trials_of(
+        [-0.1, -0.4, 0.2], [-0.5, -1.0, -0.2], steps=13
+    )  # higher rates end higher in both
     assert overfitting(gap, 0.0, 0.0).reason == (
         "the training loss of 13 updates at 1 fell further than the validation loss"
     )

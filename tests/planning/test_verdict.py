@@ -63,7 +63,9 @@ def test_a_bracketed_rate_close_to_the_whole_run_is_ok_and_its_cost_is_stated():
 def test_a_best_rate_at_the_edge_is_weak_and_the_side_is_named(rates, place, side):
     answer, reason = verdict(two_rungs(bowl(), rates=rates))
     assert answer is PlanVerdict.WEAK
-    assert f"of the rates tried with 160 updates, the {place}, ended with the lowest loss" in reason
+    assert (
+        f"of the rates tried with 160 updates, the {place}, ended with the lowest loss" in reason
+    )
     assert f"so the best one may lie {side} it" in reason
     assert "expected to end" not in reason
 
@@ -87,7 +89,8 @@ def test_of_a_single_rate_no_side_is_named():
 def test_the_change_with_the_horizon_is_that_between_the_rates_in_the_same_sentences():
     reason = verdict(two_rungs(bowl(), rates=(0.03, 0.1, 0.3)))[1]
     numbers = re.search(
-        r"and ([\d.]+) for 160 updates\..*horizon\^(-?\d\.\d\d).*That gives ([\d.]+) for 320", reason
+        r"and ([\d.]+) for 160 updates\..*horizon\^(-?\d\.\d\d).*That gives ([\d.]+) for 320",
+        reason,
     )
     longest, change, whole = map(float, numbers.groups())
     assert whole == pytest.approx(longest * 2**change, rel=0.06)  # of two digits each

@@ -145,8 +145,12 @@ def test_a_lower_start_is_advised_only_where_the_loss_rises_from_the_start(rule)
     assert rising.endswith("Start lower than 1e-07, or use a longer test (more iters).")
     late = refusal(lambda lr: 1 + lr, 1e-7)  # flat for five decades: lower rates are flat too
     assert "Start lower" not in late
-    assert re.search(r"rises significantly only from [\d.e-]+ on, so lower rates would not help", late)
-    early = refusal(lambda lr: 1.0 if lr < 1.5e-7 else 0.9 + lr, 1e-7)  # falls before any rate counts
+    assert re.search(
+        r"rises significantly only from [\d.e-]+ on, so lower rates would not help", late
+    )
+    early = refusal(
+        lambda lr: 1.0 if lr < 1.5e-7 else 0.9 + lr, 1e-7
+    )  # falls before any rate counts
     assert "Start lower" not in early
 
 
