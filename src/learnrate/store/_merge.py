@@ -140,14 +140,10 @@ def _same_attempt(connection: Connection, run: str, attempt: RowMapping, *, is_f
     known = connection.execute(select(attempts.c.attempt).where(of_run, same)).scalar()
     if known is not None:
         return int(known)
-    free = attempt["attempt"]
+    free: int = attempt["attempt"]
     if connection.execute(select(attempts.c.attempt).where(of_run, number)).first() is not None:
-        free = (
-            int(
-                connection.execute(select(func.max(attempts.c.attempt)).where(of_run)).scalar_one()
-            )
-            + 1
-        )
+        last = connection.execute(select(func.max(attempts.c.attempt)).where(of_run)).scalar_one()
+        free = int(last) + 1
     connection.execute(insert(attempts).values({**attempt, "attempt": free}))
     return free
 

@@ -77,7 +77,8 @@ class RowTable:
         """Which of the rows that come in stay; all of them if a loss is not finite."""
         if "loss" in columns and np.isinf(columns["loss"]).any():
             return np.ones(rows, dtype=bool)
-        stays = (np.arange(self._arrived_rows, self._arrived_rows + rows) % self._stride) == 0
+        numbers = np.arange(self._arrived_rows, self._arrived_rows + rows)
+        stays: np.ndarray = numbers % self._stride == 0
         self._arrived_rows += rows
         if "validation" in columns:
             stays |= ~np.isnan(columns["validation"])
