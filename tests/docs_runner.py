@@ -30,6 +30,7 @@ ROOT = Path(__file__).parent.parent
 PARSED_ONLY = {
     "learnrate dashboard": "serves until it is stopped; tests/dashboard starts it",
     "--engine ray": "takes half a minute to start; tests/trials runs it on a cluster",
+    "learnrate merge": "needs what a dying store leaves behind; tests/store makes one",
     "--replay last": "trains as long as the run that was steered; tests/run does",
 }
 

@@ -152,8 +152,8 @@ def test_the_figure_shows_both_losses_and_their_optima():
     [
         ({"dim": 6}, "dim must differ from n_val"),
         ({"tasks": 0}, "tasks must be a whole number"),
-        ({"sigma": -1.0}, "sigma must be a finite number"),
-        ({"nu": math.nan}, "nu must be a finite number"),
+        ({"sigma": -1.0}, "sigma must be a number from 0 to 1e100"),
+        ({"nu": math.nan}, "nu must be a number from 0 to 1e100"),
     ],
 )
 def test_a_problem_outside_the_rules_is_refused(changed, message):

@@ -42,7 +42,8 @@ GROUPS = [
 CONSTANT = ["gcn", "lstm_lbfgs", "reinforce", "dcgan", "ddp", "lightning_gan"]
 LOW = ["mnist_steplr", "vae_summed", "gcn", "nanogpt", "vit_timm", "trainer", "sft_lora"]
 RULES = {
-    "LR302": CONSTANT,  # never decayed
+    # never decayed, or along a cosine of 100 updates that ends after 72
+    "LR302": [*CONSTANT, "lightning_language_model", "keras_convnet"],
     "LR204": LOW,  # ten times its rate ends lower
     "LR107": ["ddp"],  # a seventh of its rate ends at a quarter of its loss
     "LR105": ["nanogpt"],  # every update is clipped

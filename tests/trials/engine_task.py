@@ -45,5 +45,5 @@ def assert_alike(actual, expected):
     for trial, curve in expected.items():
         assert actual[trial].error == ""
         assert actual[trial].status is curve.status
-        assert np.allclose(actual[trial].loss, curve.loss, rtol=1e-4)
+        assert np.allclose(actual[trial].loss, curve.loss, rtol=1e-4, equal_nan=True)
         assert actual[trial].final == pytest.approx(curve.final, rel=1e-4)

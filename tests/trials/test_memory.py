@@ -1,6 +1,7 @@
 """A stack is as wide as memory allows: measured under a real limit, in a process of its own."""
 
 import json
+import os
 import subprocess
 import sys
 
@@ -54,8 +55,14 @@ print(json.dumps(results | {"width": choice.width, "reason": choice.reason}))
 
 @pytest.fixture(scope="module")
 def limited():
+    # Each further arena of malloc would take 64 MiB of the limit, whether it is used or not.
+    environment = {**os.environ, "MALLOC_ARENA_MAX": "1"}
     done = subprocess.run(
-        [sys.executable, "-c", LIMITED], check=False, capture_output=True, text=True
+        [sys.executable, "-c", LIMITED],
+        check=False,
+        capture_output=True,
+        text=True,
+        env=environment,
     )
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)

@@ -40,7 +40,7 @@ def cluster():
 
 
 def test_the_same_seed_gives_the_same_curve(cluster):
-    trials = make_trials(rates=(0.001, 0.01, 1e6))
+    trials = make_trials(rates=(0.001, 0.01, 1e38))
     engine = RayEngine(cluster.address)
     assert_alike(run_all(make_task(), engine, trials), run_all(make_task(), Sequential(), trials))
     assert engine.notes == []
@@ -58,7 +58,7 @@ def connection(cluster):
 @pytest.mark.usefixtures("connection")
 class TestARayThatRunsAlready:
     def test_it_is_used_and_left_running(self):
-        trials = make_trials(rates=(0.001, 0.01, 1e6))
+        trials = make_trials(rates=(0.001, 0.01, 1e38))
         engine = RayEngine(width=3)
         assert_alike(
             run_all(make_task(), engine, trials), run_all(make_task(), Sequential(), trials)

@@ -17,12 +17,15 @@ const updateButtons = () => {
 
 // Rows
 
+let isSearchRefused = false; // what is shown as refused is the search, not a change
+
 /** Fetch the list of the page's address, and replace the rows and what depends on them. */
 const refresh = oneAtATime(async () => {
   const response = await fetch(location.href);
   const page = new DOMParser().parseFromString(await response.text(), "text/html");
-  byId("refused").textContent = response.ok ? "" : page.querySelector("main p").textContent;
-  if (!response.ok) return;
+  if (!response.ok || isSearchRefused) byId("refused").textContent = response.ok ? "" : page.querySelector("main p").textContent;
+  isSearchRefused = !response.ok;
+  if (isSearchRefused) return;
   const selected = new Set(selectedRuns());
   const focused = document.activeElement?.closest?.("#rows") ? document.activeElement : null;
   const again = focused && (focused.value ? `input[value="${CSS.escape(focused.value)}"]` : `[href="${CSS.escape(focused.getAttribute("href") ?? "")}"]`);
