@@ -60,7 +60,7 @@ def test_without_an_extra_schedules_are_shown():
 
 
 def test_without_an_extra_a_log_is_diagnosed(tmp_path):
-    rows = "".join(f"{step},{1 + 1 / (1 + step)},0.0\n" for step in range(200))
+    rows = "".join(f"{step},{2.3 + 0.01 * (step % 3)},0.0\n" for step in range(200))
     (tmp_path / "log.csv").write_text("step,loss,lr\n" + rows)
     assert "LR202" in learnrate_command("diagnose", tmp_path / "log.csv", code=1)
 
