@@ -100,19 +100,16 @@ def loss_curve_of(observations: Observations, name: str | None = None) -> LossCu
     Raises:
         ArgumentError: no rate or no loss was recorded, or there are too few; see `LossCurve`.
     """
-    for column in ("lr", "loss"):
-        if not observations.has(column) and not (
-            column == "loss" and observations.has("validation")
-        ):
-            raise ArgumentError(f"no {column} was recorded of {observations.run}.")
+    if not observations.has("lr"):
+        raise ArgumentError(f"no lr was recorded of {observations.run}.")
+    if not observations.has("loss") and not observations.has("validation"):
+        raise ArgumentError(f"no loss was recorded of {observations.run}.")
     step, lr = observations.step, observations.column("lr")
     is_known = np.isfinite(lr)
     if not is_known.any():
         raise ArgumentError(f"no rate of {observations.run} is finite.")
     updates = np.arange(int(step[-1]) + 1)
-    validation = (
-        observations.column("validation") if observations.has("validation") else lr * np.nan
-    )
+    validation = observations.column("validation")  # all NaN if never recorded
     is_validated = np.isfinite(validation).sum() >= _LEAST_LOSSES
     return LossCurve(
         name=name or observations.run,
