@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import logging
 import signal
 import socket
 import sqlite3
@@ -13,6 +14,7 @@ import pytest
 from served import recorded
 
 from learnrate.cli import main
+from learnrate.dashboard import serve
 from learnrate.store import Store
 from processes import HANG, started
 
@@ -105,3 +107,15 @@ def test_ctrl_c_ends_it_quietly_and_the_address_is_one_json_object(place):
         out, errors = process.communicate(timeout=HANG)
     assert (out, errors) == ("", "")
     assert process.returncode in {0, 130, -signal.SIGINT}
+
+
+def test_a_log_handler_of_the_caller_is_left_open(place, tmp_path):
+    handler = logging.FileHandler(tmp_path / "log.txt")
+
+    def end(url):
+        raise KeyboardInterrupt(url)
+
+    with contextlib.closing(handler):
+        with pytest.raises(KeyboardInterrupt, match="token="):
+            serve(Store(place), port=0, browser=False, say=end)
+        assert handler.stream is not None

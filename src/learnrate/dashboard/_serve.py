@@ -96,6 +96,7 @@ def serve(
 
         config = uvicorn.Config(
             app,
+            log_config=None,  # uvicorn's closes every log handler of the process
             log_level="warning",
             access_log=False,
             server_header=False,
