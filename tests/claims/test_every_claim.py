@@ -2,8 +2,8 @@
 
 import pytest
 
-from learnrate.claims import claims, read_result, run_claim
-from learnrate.claims._outcome import SHIPPED, verdict_of
+from learnrate.claims import ClaimVerdict, claims, read_result, run_claim
+from learnrate.claims._outcome import SHIPPED, overall_verdict
 
 SECONDS = 7.0  # of processor time: a quick test that took at most this is repeated here
 CLAIMS = {claim.name: claim for claim in claims()}
@@ -18,12 +18,18 @@ def test_the_stored_verdict_follows_from_the_stored_figures(name):
             continue
         assert tested is not None, f"learnrate claims run {name} --out {SHIPPED}"
         assert tested.own_task is None
-        assert tested.verdict is verdict_of(tested.cases, claim.figures)
+        assert tested.verdict is overall_verdict(claim, tested.cases, full=full, own_task=False)
         for case in tested.cases:
             figure = claim.figure(case.figure)
             if figure.decides:
                 inside = figure.low <= case.low and case.high <= figure.high
                 assert (case.bears_out is True) == inside
+
+
+@pytest.mark.parametrize("name", CLAIMS)
+def test_a_quick_test_is_open_or_agrees_with_the_full_one(name):
+    quick, full = (read_result(CLAIMS[name], full=full) for full in (False, True))
+    assert full is None or quick.verdict in {full.verdict, ClaimVerdict.OPEN}
 
 
 def test_no_result_is_stored_of_a_claim_that_was_removed():

@@ -19,7 +19,7 @@ from learnrate.claims import (
     read_result,
     write_result,
 )
-from learnrate.claims._outcome import judge, verdict_of
+from learnrate.claims._outcome import judge, overall_verdict, verdict_of
 
 PLAIN = Figure("a", "b", low=0.0)
 FACTOR = Figure("a", "b", high=1.1, unit="x")
@@ -64,6 +64,30 @@ def test_the_verdict_holds_with_all_cases_and_is_open_if_none_decides(answers):
         (False, None): ClaimVerdict.FAILS,
     }.get(tuple(sorted(set(answers), key=str)), ClaimVerdict.IN_PART)
     assert verdict is expected
+
+
+@given(st.lists(st.sampled_from([True, False, None]), min_size=1, max_size=6))
+def test_a_quick_test_is_open_exactly_if_its_open_cases_could_change_the_verdict(answers):
+    case = judge(Case("a", "here", [1.0, 1.0]), PLAIN)
+
+    def verdict(answers, *, quick):
+        cases = [replace(case, bears_out=answer) for answer in answers]
+        return verdict_of(cases, [PLAIN], quick=quick)
+
+    settled = {
+        verdict([other if answer is None else answer for answer in answers], quick=False)
+        for other in (True, False)
+    }
+    expected = settled.pop() if len(settled) == 1 else ClaimVerdict.OPEN
+    assert verdict(answers, quick=True) is expected
+
+
+def test_a_quick_test_of_a_claim_that_only_the_full_one_decides_is_open_but_not_on_a_users_task():
+    claim = replace(claim_named("zero-learns-nothing"), quick_decides=False)
+    cases = [judge(Case("change", "here", [0.0, 1e-9]), claim.figures[0])]
+    assert overall_verdict(claim, cases, full=False, own_task=False) is ClaimVerdict.OPEN
+    assert overall_verdict(claim, cases, full=False, own_task=True) is ClaimVerdict.HOLDS
+    assert overall_verdict(claim, cases, full=True, own_task=False) is ClaimVerdict.HOLDS
 
 
 def test_a_figure_without_a_range_has_no_vote():

@@ -27,8 +27,10 @@ def run(tmp_path, monkeypatch, capsys):
 def test_the_list_names_every_claim_with_its_verdict(run):
     listed = json.loads(run("--json")[1])
     keys = {"name", "statement", "source", "verdict", "figure", "interval", "seeds", "seconds"}
+    keys.add("quick_verdict")
     assert all(set(claim) == keys for claim in listed)
-    assert {claim["verdict"] for claim in listed} <= {"holds", "holds in part", "does not hold"}
+    verdicts = {"holds", "holds in part", "does not hold", "open"}
+    assert {claim[key] for claim in listed for key in ("verdict", "quick_verdict")} <= verdicts
     _, printed, _ = run()
     assert all(claim["name"] in printed for claim in listed)
 

@@ -52,6 +52,8 @@ class Claim:
         seeds: trainings of each kind, at least 2, in the quick test and in the full one.
         tasks: makes the tasks to train, given whether the test is a full one. A user's task can
             replace them. None if the design makes its own.
+        quick_decides: False if the verdict depends on tasks or lengths that only the full test
+            has. The quick test then measures its cases, and its verdict is open.
         remark: what the verdict leaves out: where the result differs, and what to be careful about.
         axes: labels of the picture's axes, x and y.
         log: which axes of the picture are logarithmic: any of "x" and "y".
@@ -69,6 +71,7 @@ class Claim:
     measure: Callable[[ClaimTrials], ClaimMeasurement]
     seeds: tuple[int, int] = (5, 10)
     tasks: Callable[[bool], Sequence[Task]] | None = None
+    quick_decides: bool = True
     remark: str = ""
     axes: tuple[str, str] = ("lr", "validation loss")
     log: str = "x"
@@ -110,6 +113,7 @@ class ClaimText(TypedDict):
     statement: str
     source: str
     remark: str
+    quick_decides: NotRequired[bool]
 
 
 class ClaimTextAndSeeds(ClaimText):

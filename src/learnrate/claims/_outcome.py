@@ -28,6 +28,7 @@ __all__ = [
     "CaseResult",
     "Outcome",
     "judge",
+    "overall_verdict",
     "read_result",
     "verdict_of",
     "write_result",
@@ -70,19 +71,48 @@ def judge(case: Case, figure: Figure) -> CaseResult:
     return CaseResult(case.figure, case.where, value, low, high, figure.bears_out(low, high))
 
 
-def verdict_of(cases: Sequence[CaseResult], figures: Sequence[Figure]) -> ClaimVerdict:
+def verdict_of(
+    cases: Sequence[CaseResult], figures: Sequence[Figure], *, quick: bool = False
+) -> ClaimVerdict:
     """Holds if every deciding case confirms the claim, holds in part if some do.
 
     If none does, the claim does not hold if a case contradicts it, and is open otherwise, also
-    without a case that decides.
+    without a case that decides. A quick test is open as well while its open cases, measured with
+    more seeds, could change its verdict.
+
+    Args:
+        cases: every case that was measured.
+        figures: of the claim.
+        quick: whether the test was a quick one.
     """
     deciding = {figure.name for figure in figures if figure.decides}
     answers = [case.bears_out for case in cases if case.figure in deciding]
+    if quick and None in answers and not {True, False} <= set(answers):
+        return ClaimVerdict.OPEN
     if answers and all(answers):
         return ClaimVerdict.HOLDS
     if any(answers):
         return ClaimVerdict.IN_PART
     return ClaimVerdict.FAILS if False in answers else ClaimVerdict.OPEN
+
+
+def overall_verdict(
+    claim: Claim, cases: Sequence[CaseResult], *, full: bool, own_task: bool
+) -> ClaimVerdict:
+    """The verdict of a whole test.
+
+    A quick test on the claim's own tasks is open if the verdict depends on what only the full test
+    trains.
+
+    Args:
+        claim: what was tested.
+        cases: every case that was measured.
+        full: whether the test was the full one.
+        own_task: whether a user's task was trained instead of the claim's own.
+    """
+    if not (full or own_task or claim.quick_decides):
+        return ClaimVerdict.OPEN
+    return verdict_of(cases, claim.figures, quick=not full)
 
 
 @dataclass(frozen=True)
@@ -173,10 +203,13 @@ class Outcome:
             cases = tuple(
                 _judged_again(from_dict(CaseResult, case), claim) for case in document["cases"]
             )
+            verdict = overall_verdict(
+                claim, cases, full=document["full"], own_task=document["task"] is not None
+            )
             return cls(
                 claim=claim,
                 cases=cases,
-                verdict=verdict_of(cases, claim.figures),
+                verdict=verdict,
                 seeds=document["seeds"],
                 seconds=document["seconds"],
                 processor_seconds=document["processor_seconds"],

@@ -14,7 +14,7 @@ from learnrate._checks import check_seed
 from learnrate._errors import ArgumentError
 from learnrate._version import __version__
 from learnrate.claims._claim import Claim
-from learnrate.claims._outcome import Outcome, judge, verdict_of
+from learnrate.claims._outcome import Outcome, judge, overall_verdict
 from learnrate.claims._registry import claim_named
 from learnrate.claims._trials import ClaimTrials, seeds_from
 from learnrate.trials import available_cores
@@ -68,7 +68,7 @@ def run_claim(
     return Outcome(
         claim=chosen,
         cases=cases,
-        verdict=verdict_of(cases, chosen.figures),
+        verdict=overall_verdict(chosen, cases, full=full, own_task=task is not None),
         seeds=len(seeds),
         seconds=time.perf_counter() - start,
         processor_seconds=_processor_seconds() - processor_start,

@@ -13,6 +13,7 @@ CLAIM = default_claim(
     defaults={"1e-3": 1e-3},
     around=1e-2,
     high=GOOD,
+    quick_decides=False,
     remark="""
         Good means: a loss at most a quarter above the best. These runs are short, and a short run
         needs a higher rate than a long one.

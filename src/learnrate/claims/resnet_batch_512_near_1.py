@@ -59,6 +59,7 @@ CLAIM = Claim(
     measure=_measure,
     seeds=(3, 4),
     axes=("lr", "training loss, smoothed"),
+    quick_decides=False,
     remark="""
         This is a small network of the same kind on small images. ResNet-56 itself takes too long
         to train for a claim. Smith reads the test at the rate of lowest loss; the other rules differ from it by more than a

@@ -72,6 +72,7 @@ CLAIM = Claim(
     seeds=(3, 5),
     axes=("rate over the best one", "loss at the end over that at the start"),
     log="xy",
+    quick_decides=False,
     remark="""
         A run that ends above its start need not explode: a network whose ReLUs have died guesses,
         and its loss stays at the start. Adam's steps have a size of about lr whatever the

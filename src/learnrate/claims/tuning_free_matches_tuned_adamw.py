@@ -132,6 +132,7 @@ CLAIM = Claim(
     measure=_measure,
     seeds=(6, 8),
     tasks=_tasks,
+    quick_decides=False,
     remark="""
         Tuning AdamW took a sweep of ten runs, the other optimizers needed none. They find their
         scale during the run, so a short run is hard for them. Schedule-free has a rate, 2.5e-3 by

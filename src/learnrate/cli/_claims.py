@@ -57,7 +57,8 @@ def list_claims(
 
     pairs = [(claim, _stored(claim, results)) for claim in known()]
     if as_json:
-        print_json([_summary(claim, tested) for claim, tested in pairs])
+        quick = [_stored(claim, results, full=False) for claim, _ in pairs]
+        print_json([_summary(*pair, test) for pair, test in zip(pairs, quick, strict=True)])
         return
     from learnrate.report import show_claims  # noqa: PLC0415 - not for --json
 
@@ -75,7 +76,7 @@ def show(name: NameArgument, results: ResultsOption = None, as_json: JsonOption 
     claim = claim_named(name)
     tested = _stored(claim, results)
     if as_json:
-        print_json(_summary(claim, tested) if tested is None else tested.to_dict())
+        print_json(_summary(claim, None, None) if tested is None else tested.to_dict())
         return
     from learnrate.report import show_claim  # noqa: PLC0415 - not for --json
 
@@ -149,15 +150,19 @@ def _load(task: str | None, total_steps: int | None) -> Task | None:
     return loaded if total_steps is None else replace(loaded, total_steps=total_steps)
 
 
-def _stored(claim: Claim, folder: Path | None) -> Outcome | None:
+def _stored(
+    claim: Claim, folder: Path | None, *, full: bool | None = None
+) -> Outcome | None:
     from learnrate.claims import read_result  # noqa: PLC0415 - loads torch
 
-    return read_result(claim) if folder is None else read_result(claim, folder)
+    return read_result(claim, full=full) if folder is None else read_result(claim, folder, full=full)
 
 
-def _summary(claim: Claim, tested: Outcome | None) -> dict[str, Any]:
+def _summary(claim: Claim, tested: Outcome | None, quick: Outcome | None) -> dict[str, Any]:
     """The leading keys of `run --json`; null for those that only a test gives, if there is none."""
     keys = ("name", "statement", "source", "verdict", "figure", "interval", "seeds", "seconds")
+    keys += ("quick_verdict",)
     result = {} if tested is None else tested.to_dict()
     about = {"name": claim.name, "statement": claim.statement, "source": claim.source}
+    about |= {} if quick is None else {"quick_verdict": str(quick.verdict)}
     return {key: about.get(key, result.get(key)) for key in keys}
