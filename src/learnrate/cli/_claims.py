@@ -150,12 +150,12 @@ def _load(task: str | None, total_steps: int | None) -> Task | None:
     return loaded if total_steps is None else replace(loaded, total_steps=total_steps)
 
 
-def _stored(
-    claim: Claim, folder: Path | None, *, full: bool | None = None
-) -> Outcome | None:
+def _stored(claim: Claim, folder: Path | None, *, full: bool | None = None) -> Outcome | None:
     from learnrate.claims import read_result  # noqa: PLC0415 - loads torch
 
-    return read_result(claim, full=full) if folder is None else read_result(claim, folder, full=full)
+    return (
+        read_result(claim, full=full) if folder is None else read_result(claim, folder, full=full)
+    )
 
 
 def _summary(claim: Claim, tested: Outcome | None, quick: Outcome | None) -> dict[str, Any]:
