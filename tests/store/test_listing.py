@@ -119,6 +119,9 @@ def test_an_index_shows_every_change_at_once(store, ids):
     assert values("findings")["base"] == "LR101"
     store.write_points(ids["base"], [3], {"loss": [0.25]})
     assert (values("loss")["base"], values("lowest_loss")["base"]) == (0.25, 0.25)
+    change_labels(store, [LabelChange(run=ids["base"], tags=("old",))])
+    store.set_status(ids["wide net"], "failed")
+    assert (values("tags")["base"], values("status")["wide net"]) == ("old", "failed")
     store.delete_run(ids["odd"])
     run = store.new_run(name="new", facts={"seed": 7})
     assert set(values("seed")) == {"base", "wide net", "empty", "new"}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 from urllib.parse import urlencode
 
@@ -145,8 +146,16 @@ class ListedRuns:
 
     def is_text(self, name: str) -> bool:
         """Whether a column is text."""
-        values = (run.value(name) for section in self.sections for run in section.runs)
-        return any(isinstance(value, str) for value in values)
+        return name in self._text_columns
+
+    @cached_property
+    def _text_columns(self) -> set[str]:
+        page_runs = [run for section in self.sections for run in section.runs]
+        return {
+            name
+            for name in self.columns
+            if any(isinstance(run.value(name), str) for run in page_runs)
+        }
 
     def cell(self, listed_run: ListedRun, name: str) -> str:
         """A value as it is shown."""

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import gc
 import getpass
 import socket
 import threading
 import webbrowser
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import uvicorn
 
-from learnrate._errors import ArgumentError
+from learnrate._errors import ArgumentError, LearnrateError
 from learnrate.dashboard._access import access_for, is_loopback
 from learnrate.dashboard._app import make_app
 
@@ -91,6 +93,7 @@ def serve(
 
         def started() -> None:
             say(url)
+            threading.Thread(target=_read_ahead, args=(app,), daemon=True).start()
             if browser:  # in a thread, since some browsers block the caller
                 threading.Thread(target=webbrowser.open, args=(url,), daemon=True).start()
 
@@ -108,6 +111,13 @@ def serve(
             loop="asyncio",
         )
         _Server(config, app, started).run(sockets=[listener])
+
+
+def _read_ahead(app: FastAPI) -> None:
+    """Read the list of runs before a browser asks for it."""
+    with suppress(LearnrateError):  # whoever asks is told
+        app.state.dashboard.index.runs()
+    gc.freeze()  # what has been read stays, so that later collections need not walk through it
 
 
 def _listening_socket(host: str, port: int) -> socket.socket:

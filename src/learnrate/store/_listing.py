@@ -16,7 +16,7 @@ from learnrate.schedules import from_json
 from learnrate.store._records import Lifecycle
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from learnrate.store._records import RunStatus, StoredRun
 
@@ -55,6 +55,7 @@ FIELDS = (
 )
 """What a list shows of a run besides its facts, which have the names that they were recorded by."""
 
+_FIELDS = frozenset(FIELDS)
 _LONGEST_FACT = 100  # characters; a longer value is not for a list
 _TERM = re.compile(r'(-?)(?:([^\s:<>=!"]+)(:|<=|>=|!=|<|>|=))?("[^"]*"|\S+)')
 _COMPARISONS: dict[str, Callable[[Any, Any], Any]] = {
@@ -79,7 +80,7 @@ class ListedRun:
 
     def value(self, field: str) -> Any:
         """The value of a field of `FIELDS`, or of a fact; None if there is none."""
-        if field not in FIELDS:
+        if field not in _FIELDS:
             return self.facts.get(field)
         if field == "run":
             return self.run.id
@@ -112,7 +113,7 @@ class ListedRun:
         return {
             name: value
             for name, value in self.run.facts.items()
-            if name not in FIELDS and len(str(value)) <= _LONGEST_FACT
+            if name not in _FIELDS and len(str(value)) <= _LONGEST_FACT
         }
 
     @cached_property
@@ -211,7 +212,9 @@ def grouped(runs: Sequence[ListedRun], field: str) -> list[RunGroup]:
 
 def facts_of(runs: Iterable[ListedRun]) -> list[str]:
     """The names of the facts of some runs, those of most runs first."""
-    counts = Counter(name for listed_run in runs for name in listed_run.facts)
+    counts: Counter[str] = Counter()
+    for names, count in Counter(tuple(listed_run.facts) for listed_run in runs).items():
+        counts.update(dict.fromkeys(names, count))  # most runs have the names of another one
     return [name for name, _ in counts.most_common()]
 
 
@@ -220,8 +223,18 @@ def differing_facts(runs: Sequence[ListedRun]) -> list[str]:
     return [
         name
         for name in facts_of(runs)
-        if len({value_text(listed_run.facts.get(name)) for listed_run in runs}) > 1
+        if _differ(listed_run.facts.get(name) for listed_run in runs)
     ]
+
+
+def _differ(values: Iterator[Any]) -> bool:
+    """Whether some values are not shown by the same text."""
+    first = next(values)
+    kind, text = type(first), value_text(first)
+    return any(
+        (type(value) is not kind or value != first) and value_text(value) != text
+        for value in values
+    )
 
 
 @lru_cache(maxsize=20_000)
@@ -291,7 +304,8 @@ def _sorted(runs: list[ListedRun], field: str, *, descending: bool) -> list[List
             present.append(((number, value if number else value_text(value).lower()), listed_run))
     present.sort(key=itemgetter(0), reverse=descending)
     in_order = [*(listed_run for _, listed_run in present), *missing]
-    return sorted(in_order, key=lambda listed_run: not listed_run.run.pinned)
+    pinned = [listed_run for listed_run in in_order if listed_run.run.pinned]
+    return [*pinned, *(listed_run for listed_run in in_order if not listed_run.run.pinned)]
 
 
 def _is_number(value: Any) -> bool:
