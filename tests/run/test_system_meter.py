@@ -24,6 +24,30 @@ def test_a_busy_process_is_measured_at_most_once_in_its_interval():
     assert meter.take(began + 19.9) == {}
 
 
+def test_a_gpu_is_measured_where_there_is_one_and_its_driver_asked_only_while_it_answers(
+    monkeypatch,
+):
+    asked = []
+
+    def utilization():
+        asked.append(1)
+        if len(asked) > 1:
+            raise ModuleNotFoundError("nvidia-ml-py")
+        return 75
+
+    meter = SystemMeter(every=1.0)
+    began, _ = meter._last
+    assert not {"gpu_memory", "gpu_busy"} & set(SystemMeter(every=1.0).take(began + 9))
+    monkeypatch.setattr(torch.cuda, "is_initialized", lambda: True)
+    monkeypatch.setattr(torch.cuda, "memory_allocated", lambda: 512)
+    monkeypatch.setattr(torch.cuda, "utilization", utilization)
+    monkeypatch.setattr(torch.cuda, "synchronize", None)  # it is never called
+    taken = [meter.take(began + second) for second in (2, 4, 6)]
+    assert [figures["gpu_memory"] for figures in taken] == [512.0] * 3
+    assert [figures.get("gpu_busy") for figures in taken] == [0.75, None, None]
+    assert len(asked) == 2
+
+
 def test_the_measurements_are_columns_of_the_run_and_not_of_its_rows(tmp_path, monkeypatch):
     monkeypatch.setattr(_recording, "SystemMeter", lambda: SystemMeter(every=1e-6))
     optimizer = torch.optim.SGD([torch.nn.Parameter(torch.ones(2))], lr=0.1)

@@ -1,4 +1,4 @@
-"""SystemMeter: memory and processor that a training uses."""
+"""SystemMeter: memory, processor and GPU that a training uses."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ import torch
 
 __all__ = ["SYSTEM_COLUMNS", "SystemMeter"]
 
-SYSTEM_COLUMNS = ("process_memory", "process_cores", "gpu_memory")
+SYSTEM_COLUMNS = ("process_memory", "process_cores", "gpu_memory", "gpu_busy")
 """Resident memory of the process in bytes; processor cores that it kept busy since the last
-measurement; memory that tensors take on the current GPU, in bytes."""
+measurement; memory that tensors take on the current GPU, in bytes; the share of the last second or
+less in which that GPU was busy, with whatever process."""
 
 _EVERY = 10.0  # seconds between measurements, which take some 20 microseconds
 _STATM = Path("/proc/self/statm")  # Linux
@@ -28,6 +29,7 @@ class SystemMeter:
     def __init__(self, every: float = _EVERY) -> None:
         self._every = every
         self._last = (time.perf_counter(), time.process_time())
+        self._asks_driver = True
 
     def take(self, now: float) -> dict[str, float]:
         """The measurements by their columns, if it is time for them; else an empty dictionary.
@@ -46,4 +48,18 @@ class SystemMeter:
             figures["process_memory"] = float(pages * os.sysconf("SC_PAGE_SIZE"))
         if torch.cuda.is_initialized():
             figures["gpu_memory"] = float(torch.cuda.memory_allocated())
+            figures |= self._gpu_busy()
         return figures
+
+    def _gpu_busy(self) -> dict[str, float]:
+        """What the driver says of the GPU; nothing, from then on, where it cannot be asked.
+
+        The driver answers without waiting for the work on the GPU.
+        """
+        if not self._asks_driver:
+            return {}
+        try:
+            return {"gpu_busy": torch.cuda.utilization() / 100}
+        except Exception:  # noqa: BLE001 - nvidia-ml-py is missing, or raises errors of its own
+            self._asks_driver = False
+            return {}
