@@ -13,7 +13,7 @@ from command import command_in
 from learnrate import Store
 from learnrate.alerts import Alert, AlertFormat, Command, Email, QuietTimes, Webhook, send_alerts
 from learnrate.alerts._alert import payload_of
-from learnrate.store import LabelChange, change_labels
+from learnrate.store import AlertTargets, LabelChange, alert_targets, change_labels
 from learnrate.watch import Finding, Severity
 
 
@@ -84,6 +84,7 @@ def test_a_webhook_gets_what_is_new_once_and_what_failed_again(store, serve):
     hook = Webhook(f"http://127.0.0.1:{server.server_port}/secret")
     run = store.new_run(name="mine")
     add_finding(store, run, message="old")
+    assert alert_targets(store) == AlertTargets(count=0, latest=None)
     assert send_alerts(store, hook) == 0  # it was there before the first call
     add_finding(store, run)
     add_finding(store, run, Severity.ADVICE)
@@ -106,6 +107,7 @@ def test_a_webhook_gets_what_is_new_once_and_what_failed_again(store, serve):
     assert len(server.bodies) == 3
     other = Webhook(f"http://127.0.0.1:{server.server_port}/other")
     assert send_alerts(store, other, earlier=True) == 3  # another target begins anew
+    assert alert_targets(store).count == 2
 
 
 def test_what_is_found_in_quiet_times_is_sent_afterwards(store, tmp_path):

@@ -134,6 +134,8 @@ def test_every_page_loads_only_its_own_files_and_fits_the_window(browser, shown,
             visit.page.goto(visit.base + path)
             if path.startswith(("/run", "/compare")):
                 visit.drawn()
+            for alerts in visit.page.locator("details.alerts summary").all():
+                alerts.click()
             assert visit.page.evaluate("document.documentElement.scrollWidth") == width, path
         local = (visit.base, "data:", "blob:")
         assert visit.complaints == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from importlib.resources import files
 from typing import Annotated, Any
@@ -18,7 +19,14 @@ from learnrate.dashboard._list import PageQuery, listed_runs
 from learnrate.dashboard._plotly import PLOTLY, script
 from learnrate.dashboard._state import state_of
 from learnrate.report import DARK, LIGHT, variables
-from learnrate.store import Lifecycle, ListedRun, RunStatus, differing_facts, value_text
+from learnrate.store import (
+    Lifecycle,
+    ListedRun,
+    RunStatus,
+    alert_targets,
+    differing_facts,
+    value_text,
+)
 
 __all__ = ["error_page", "pages"]
 
@@ -89,6 +97,7 @@ def runs_page(request: Request, query: Annotated[PageQuery, Query()]) -> HTMLRes
         runs=listed_runs(request, query, _RUNS_PER_PAGE),
         statuses=list(RunStatus),
         lifecycles=[*Lifecycle, "all"],
+        **_alerts(request),
     )
 
 
@@ -99,7 +108,13 @@ def run_page(request: Request, run: str) -> HTMLResponse:
         stored_run = state_of(request).store.run(run)
     except ArgumentError as error:
         return error_page(request, 404, str(error))
-    return _page(request, "run.html", run=stored_run)
+    return _page(request, "run.html", run=stored_run, **_alerts(request))
+
+
+def _alerts(request: Request) -> dict[str, Any]:
+    """Where alerts go, and the store as it is typed after `--store`."""
+    store = state_of(request).store
+    return {"alerts": alert_targets(store), "alert_store": shlex.quote(store.place)}
 
 
 @pages.get("/compare")

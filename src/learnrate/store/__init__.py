@@ -1,8 +1,10 @@
 """The store: runs with their points, findings and edits, in SQLite or PostgreSQL."""
 
 from learnrate.store._alerts import (
+    AlertTargets,
     StoredFinding,
     add_sent_alerts,
+    alert_targets,
     sent_alerts,
     unsent_findings,
 )
@@ -41,6 +43,7 @@ from learnrate.store._store import Store
 __all__ = [
     "FIELDS",
     "LOST_AFTER",
+    "AlertTargets",
     "Attempt",
     "EditStatus",
     "LabelChange",
@@ -58,6 +61,7 @@ __all__ = [
     "StoredFinding",
     "StoredRun",
     "add_sent_alerts",
+    "alert_targets",
     "change_labels",
     "check_field",
     "csv_listing",

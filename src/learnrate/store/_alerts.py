@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sqlalchemy import insert, select
+from sqlalchemy import distinct, func, insert, select
 
 from learnrate.store._rows import finding_of
 from learnrate.store._tables import alerts, findings
@@ -18,7 +18,14 @@ if TYPE_CHECKING:
     from learnrate.store._store import Store
     from learnrate.watch import Finding
 
-__all__ = ["StoredFinding", "add_sent_alerts", "sent_alerts", "unsent_findings"]
+__all__ = [
+    "AlertTargets",
+    "StoredFinding",
+    "add_sent_alerts",
+    "alert_targets",
+    "sent_alerts",
+    "unsent_findings",
+]
 
 _PART = 500  # findings that one query reads
 
@@ -38,6 +45,27 @@ class StoredFinding:
     run: str
     time: float
     finding: Finding
+
+
+@dataclass(frozen=True, kw_only=True)
+class AlertTargets:
+    """Where the alerts of a store go.
+
+    Attributes:
+        count: number of targets.
+        latest: when one of them last had news, in seconds since 1970; None if there is no target.
+    """
+
+    count: int
+    latest: float | None
+
+
+def alert_targets(store: Store) -> AlertTargets:
+    """How many targets the alerts of a store go to; it does not know more of them."""
+    query = select(func.count(distinct(alerts.c.target)), func.max(alerts.c.time))
+    with store.reading() as connection:
+        count, latest = connection.execute(query).one()
+    return AlertTargets(count=count, latest=latest)
 
 
 def sent_alerts(store: Store, target: str) -> set[str]:

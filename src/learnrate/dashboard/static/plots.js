@@ -176,7 +176,7 @@ export const draw = (place, traces, { marks = [], range = null, log = false, y =
   const visibleMarks = shown.map((mark) => ({ ...mark, step: logX ? 10 ** toPlot(mark.step) : toPlot(mark.step), label_x: toPlot(mark.step) }));
   const layout = {
     xaxis: { ...axis(x), type: logX ? "log" : "linear", tickformat: x === "share of the run" ? ".0%" : ",~r", ...(range === null ? {} : { range: range.map(toPlot), autorange: false }) },
-    yaxis: { ...axis(symmetric === null ? y : `${y}, ${symmetric.title}`), type: logarithmic ? "log" : "linear", exponentformat: "e", rangemode: zero ? "tozero" : "normal", fixedrange: true, nticks: 6, ...symmetric?.ticks },
+    yaxis: { ...axis(symmetric === null ? y : `${y}, ${symmetric.title}`), type: logarithmic ? "log" : "linear", exponentformat: "e", ...(logarithmic ? { tickformat: "~g" } : {}), rangemode: zero ? "tozero" : "normal", fixedrange: true, nticks: 6, ...symmetric?.ticks },
     shapes: visibleMarks.map(verticalLine),
     annotations: visibleMarks.length > 40 ? [] : visibleMarks.map(label),
     margin: { l: 12, r: 14, t: 20, b: 12 },

@@ -120,8 +120,9 @@ const paint = () => {
   for (const figure of byId("measured-plots").children) {
     const name = figure.dataset.column;
     if (!byId("measured").open || !(name in curves)) continue;
-    draw(figure.querySelector(".plot"), [line(curves[name], name, "@measured", { width: 1.5, markers: curves[name].step.length < 60 })], { ...common, range: shownRange(false), y: name });
-    figure.querySelector(".plot").setAttribute("aria-label", describeCurve(name, curves[name]));
+    const title = name.replaceAll("_", " ");
+    draw(figure.querySelector(".plot"), [line(curves[name], title, "@measured", { width: 1.5, markers: curves[name].step.length < 60 })], { ...common, range: shownRange(false), y: title });
+    figure.querySelector(".plot").setAttribute("aria-label", describeCurve(title, curves[name]));
   }
   showLegend("marks-key", [
     ...(detail.edits.some((edit) => edit.step !== null) ? [["chosen", "│", "E: edit"]] : []),
