@@ -126,10 +126,10 @@ def read_csv(folder: Path, megabytes: int) -> dict[str, float]:
     with path.open("w") as file:
         file.write("step,loss,lr\n")
         while file.tell() < megabytes * MEGABYTE:
-            losses = 0.5 + np.exp(-(rows + np.arange(100_000)) / 1e6) + rng.normal(0, 0.05, 100_000)
-            file.writelines(
-                f"{rows + row},{loss:.17g},0.001\n" for row, loss in enumerate(losses)
+            losses = (
+                0.5 + np.exp(-(rows + np.arange(100_000)) / 1e6) + rng.normal(0, 0.05, 100_000)
             )
+            file.writelines(f"{rows + row},{loss:.17g},0.001\n" for row, loss in enumerate(losses))
             rows += len(losses)
     size = path.stat().st_size
     seconds, peak, _ = run(["-m", "learnrate", "diagnose", str(path), "--json"])
