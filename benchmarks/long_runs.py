@@ -141,8 +141,8 @@ def train(updates: int) -> dict[str, float]:
     """Time and memory of a training."""
     seconds, peak, output = run(["-c", TRAINING, str(updates)])
     memory = json.loads(output)
-    each = (memory["end"] - memory["half"]) / (updates - 1 - updates // 2)
-    return {"updates": memory["updates"], "seconds": seconds, "peak": peak, "bytes": each}
+    growth = (memory["end"] - memory["half"]) / (updates - 1 - updates // 2)
+    return {"updates": memory["updates"], "seconds": seconds, "peak": peak, "bytes": growth}
 
 
 def watch(rows: int) -> dict[str, float]:
