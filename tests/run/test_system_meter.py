@@ -27,11 +27,11 @@ def test_a_busy_process_is_measured_at_most_once_in_its_interval():
 def test_a_gpu_is_measured_where_there_is_one_and_its_driver_asked_only_while_it_answers(
     monkeypatch,
 ):
-    asked = []
+    requests = []
 
     def utilization():
-        asked.append(1)
-        if len(asked) > 1:
+        requests.append(1)
+        if len(requests) > 1:
             raise ModuleNotFoundError("nvidia-ml-py")
         return 75
 
@@ -45,7 +45,7 @@ def test_a_gpu_is_measured_where_there_is_one_and_its_driver_asked_only_while_it
     taken = [meter.take(began + second) for second in (2, 4, 6)]
     assert [figures["gpu_memory"] for figures in taken] == [512.0] * 3
     assert [figures.get("gpu_busy") for figures in taken] == [0.75, None, None]
-    assert len(asked) == 2
+    assert len(requests) == 2
 
 
 def test_the_measurements_are_columns_of_the_run_and_not_of_its_rows(tmp_path, monkeypatch):
