@@ -2,22 +2,32 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Unpack
 
 import numpy as np
 
 from learnrate.claims._claim import Claim, ClaimText
-from learnrate.claims._measurement import ClaimLine, ClaimMeasurement, factor
+from learnrate.claims._measurement import GOOD, Case, ClaimLine, ClaimMeasurement, factor
 from learnrate.claims._measures import excess, geometric_grid
-from learnrate.claims._tasks import digits_cnn, digits_mlp, fashion_cnn, fashion_mlp
+from learnrate.claims._tasks import (
+    digits_cnn,
+    digits_mlp,
+    fashion_cnn,
+    fashion_mlp,
+    noisy_digits_mlp,
+    without_optimizer,
+)
 from learnrate.claims._trials import ClaimTrials, for_each_task
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    import torch
+
     from learnrate.task import Task
 
-__all__ = ["default_claim", "default_tasks"]
+__all__ = ["Default", "default_claim", "default_tasks", "library_claim"]
 
 _DESIGN = (
     "Each network trains with {optimizer} at rates over four decades, three a decade, and at "
@@ -81,5 +91,71 @@ def default_claim(
         measure=for_each_task(measure, most_lines=8),
         tasks=tasks or default_tasks(optimizer),
         seeds=(3, 5),
+        **text,
+    )
+
+
+@dataclass(frozen=True)
+class Default:
+    """An optimizer of a library with its default rate.
+
+    Attributes:
+        name: in reports.
+        optimizer: makes it, with the library's other defaults.
+        lr: the default rate.
+        quick: whether the quick test has it too.
+    """
+
+    name: str
+    optimizer: Callable[..., torch.optim.Optimizer]
+    lr: float
+    quick: bool = False
+
+
+def library_claim(
+    *, library: str, defaults: Sequence[Default], **text: Unpack[ClaimText]
+) -> Claim:
+    """A claim that a library's default rates are good.
+
+    Args:
+        library: its name.
+        defaults: of its optimizers.
+        text: name, statement, source and remark of the claim.
+    """
+
+    def measure(trials: ClaimTrials) -> ClaimMeasurement:
+        makers = (noisy_digits_mlp, digits_mlp) if trials.full else (noisy_digits_mlp,)
+        cases, lines = [], []
+        for make in makers:
+            for default in defaults:
+                if not (trials.full or default.quick):
+                    continue
+                task = replace(without_optimizer(make(steps=200)), optimizer=default.optimizer)
+                rates = sorted(
+                    {*geometric_grid(0.03 * default.lr, 1e3 * default.lr, 2), default.lr}
+                )
+                losses = trials.sweep(task, rates)
+                where = f"{task.name}, {default.name} at {default.lr:g}"
+                ratios = 1.0 + excess(losses, rates.index(default.lr))
+                cases.append(Case("excess", where, ratios.tolist()))
+                lines.append(ClaimLine.of_means(where, rates, losses))
+        return ClaimMeasurement(cases, lines[:6])
+
+    return Claim(
+        topic="defaults",
+        design=f"""
+            Two hidden layers learn digits for 200 updates with each optimizer of {library}, at its default
+            rate and at rates from 0.03 to 1000 times it, two a decade: 5 % warm-up, then linear to
+            0. The loss at the default is compared with that at the rate that is best for the other
+            seeds. In the full test the digits come with and without noise. A good default is at
+            most a quarter above the best.
+        """,
+        figures=(
+            factor(
+                "excess", "validation loss at the default over that at the best rate", high=GOOD
+            ),
+        ),
+        measure=measure,
+        seeds=(3, 4),
         **text,
     )

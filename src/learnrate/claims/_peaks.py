@@ -177,6 +177,7 @@ def contest_claim(
     figure: Figure,
     shapes: Mapping[str, str],
     pairs: Mapping[str, tuple[str, str]] | None = None,
+    tasks: Callable[[bool], Sequence[Task]] | None = None,
     **text: Unpack[ClaimTextAndSeeds],
 ) -> Claim:
     """A claim about the loss of some schedules over that of others, each at its best peak.
@@ -187,6 +188,7 @@ def contest_claim(
         figure: the ratio of the losses.
         shapes: by name, as `sweep_peaks` takes them.
         pairs: by label, the names of two shapes to compare; by default each shape and the last.
+        tasks: what is trained, given whether the test is a full one; `decay_tasks` by default.
         text: name, statement, source and remark of the claim, and its numbers of seeds.
     """
     *challengers, reference = shapes
@@ -206,7 +208,7 @@ def contest_claim(
         design=design,
         figures=(figure,),
         measure=measure,
-        tasks=decay_tasks,
+        tasks=tasks or decay_tasks,
         axes=PEAK_AXES,
         **text,
     )

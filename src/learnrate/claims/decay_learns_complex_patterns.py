@@ -18,13 +18,12 @@ _HALVES = ("simple", "complex")
 
 
 def _measure(trials: ClaimTrials) -> ClaimMeasurement:
-    epochs = 60 if trials.full else 40
+    epochs = 40
     cut = 2 * epochs // 3
     soon = slice(cut, cut + epochs // 12)
     peaks = (0.1, 0.3) if trials.full else (0.1,)
-    width = 256 if trials.full else 128
     runs = [
-        PatternTraining(schedule=(peak * shape).over(epochs), seed=seed, width=width)
+        PatternTraining(schedule=(peak * shape).over(epochs), seed=seed, width=128)
         for peak in peaks
         for shape in (Constant(), MultiStep(boundaries=(cut,)))
         for seed in trials.seeds

@@ -11,44 +11,36 @@ import numpy as np
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from learnrate.claims._claim import Claim
-from learnrate.claims._constant import final_loss
+from learnrate.claims._decisions import loss_under_decisions
 from learnrate.claims._measurement import AS_GOOD, ClaimLine, ClaimMeasurement, Figure, factor
 from learnrate.claims._measures import best_of_others, best_rate, geometric_grid
 from learnrate.claims._tasks import digits_cnn, digits_mlp, fashion_cnn
 from learnrate.claims._trials import ClaimTrials, for_each_task
-from learnrate.trials import DivergenceTest, Training, preserved
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    import torch
+
+    from learnrate.claims._decisions import Decide
     from learnrate.task import Task
 
 READINGS = 60
 SHARES = (0.1, 0.1**0.5, 1.0)
 
 
+def _decider(optimizer: torch.optim.Optimizer) -> Decide:
+    """The scheduler of torch at its defaults; it reads the validation loss if there is one."""
+    scheduler = ReduceLROnPlateau(optimizer)
+    return lambda training_loss, validation_loss: scheduler.step(
+        training_loss if validation_loss is None else validation_loss
+    )
+
+
 def _cut(task: Task, lr: float, seed: int) -> tuple[float, int]:
-    """The final loss under torch's scheduler at its defaults, and the number of cuts."""
-    total_steps = task.run_length()
-    every = max(1, total_steps // READINGS)
-    losses: list[float] = []
-    test = DivergenceTest()
-    with preserved(task):
-        training = Training(task, seed)
-        for group in training.optimizer.param_groups:
-            group["lr"] = lr
-        scheduler = ReduceLROnPlateau(training.optimizer)
-        for step in range(1, total_steps + 1):
-            losses.append(training.update(None))
-            if test.diverged(losses[-1]):
-                return losses[0], 0
-            if step % every == 0:
-                validation = training.validate()
-                recent = float(np.mean(losses[-every:]))
-                scheduler.step(recent if validation is None else validation)
-        final = final_loss(training, losses)
-        cuts = round(math.log10(lr / training.optimizer.param_groups[0]["lr"]))
-    return final, cuts
+    """The final loss with cuts on plateaus, and the number of cuts."""
+    final, final_share = loss_under_decisions(task, lr, seed, decisions=READINGS, decider=_decider)
+    return final, round(-math.log10(final_share))
 
 
 def _measure(trials: ClaimTrials, task: Task) -> ClaimMeasurement:

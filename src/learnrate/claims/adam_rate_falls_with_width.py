@@ -1,0 +1,67 @@
+"""The best rate against the width of the layers."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from learnrate.claims._claim import Claim
+from learnrate.claims._data import digits, noisy_digits
+from learnrate.claims._measurement import ClaimLine, ClaimMeasurement, Figure, factor
+from learnrate.claims._measures import best_rates, geometric_grid, geometric_mean
+from learnrate.claims._tasks import mlp, task_on
+
+if TYPE_CHECKING:
+    from learnrate.claims._data import Examples
+    from learnrate.claims._trials import ClaimTrials
+
+_RATES = np.array(geometric_grid(3e-4, 0.1, 3))
+
+
+def _measure(trials: ClaimTrials) -> ClaimMeasurement:
+    """The exponent d ln best rate / d ln width."""
+    data_sets = (noisy_digits(), digits()) if trials.full else (noisy_digits(),)
+    return ClaimMeasurement.joined([_of_widths(trials, examples) for examples in data_sets])
+
+
+def _of_widths(trials: ClaimTrials, examples: Examples) -> ClaimMeasurement:
+    widths = (16, 32, 64, 128, 256) if trials.full else (16, 64, 256)
+    best = []
+    for width in widths:
+        network = partial(mlp, 64, width, layers=3)
+        task = task_on(examples, network, "Adam", batch=32, steps=150, label=f"width {width}")
+        best.append(best_rates(_RATES, trials.sweep(task, _RATES)))
+    exponents = np.polyfit(np.log(widths), np.log(best), 1)[0]
+    return ClaimMeasurement.of(
+        f"{examples.name}, width {widths[0]} to {widths[-1]}",
+        {"exponent": exponents, "ratio": best[0] / best[-1]},
+        ClaimLine.of(examples.name, widths, geometric_mean(np.array(best), axis=1)),
+    )
+
+
+CLAIM = Claim(
+    name="adam-rate-falls-with-width",
+    topic="defaults",
+    statement="The best learning rate of Adam is inversely proportional to the width.",
+    source="Yang et al., Tensor programs V, 2022, arXiv:2203.03466: the rate of hidden layers",
+    design="""
+        Three hidden layers of width 16 to 256, with torch's initial weights, learn with Adam at
+        rates three a decade: 5 % warm-up, then linear to 0. The exponent is the slope of the
+        logarithm of the best rate against that of the width. Inversely proportional means -1.25 to
+        -0.75.
+    """,
+    figures=(
+        Figure("exponent", "d ln best rate / d ln width", low=-1.25, high=-0.75),
+        factor("ratio", "best rate of the narrowest network over that of the widest"),
+    ),
+    measure=_measure,
+    seeds=(4, 8),
+    axes=("width", "best rate"),
+    log="xy",
+    remark="""
+        The law is one of muP, whose first and last layer follow other laws. With one rate for all
+        layers these two soften it, in narrow networks more than in wide ones.
+    """,
+)

@@ -1,0 +1,64 @@
+"""Biases with a rate of their own."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING
+
+import torch
+from torch import nn
+
+from learnrate.claims._measurement import AS_GOOD, factor
+from learnrate.claims._measures import geometric_grid
+from learnrate.claims._tasks import digits_mlp, fashion_mlp, noisy_digits_mlp
+from learnrate.claims._variants import LOSS, RATE, VariantPair, variants_claim
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_LR = 0.1  # a placeholder: schedules keep the ratio of the groups
+_TIMES = (2.0, 10.0)
+
+
+def _optimizer(times: float, model: nn.Module) -> torch.optim.SGD:
+    biases = [value for name, value in model.named_parameters() if name.endswith("bias")]
+    weights = [value for name, value in model.named_parameters() if not name.endswith("bias")]
+    groups = [{"params": weights, "lr": _LR / times}, {"params": biases, "lr": _LR}]
+    return torch.optim.SGD(groups, momentum=0.9)
+
+
+def _pairs(full: bool) -> Sequence[VariantPair]:
+    makers = {"noisy digits": noisy_digits_mlp, "digits": digits_mlp}
+    if full:
+        makers["Fashion-MNIST"] = fashion_mlp
+    pairs = []
+    for name, make in makers.items():
+        task = make("SGD momentum", steps=300)
+        for times in _TIMES:
+            variant = replace(task, optimizer=partial(_optimizer, times))
+            where = f"{name}, {times:g} times"
+            pairs.append(VariantPair(where, task, variant, geometric_grid(1e-2, 3.0)))
+    return pairs
+
+
+CLAIM = variants_claim(
+    name="biases-at-twice-the-rate",
+    topic="defaults",
+    statement="Biases should learn at a higher rate than the weights, such as twice theirs.",
+    source="the example networks of Caffe, Jia et al. 2014, arXiv:1408.5093: lr_mult 1 and 2",
+    design="""
+        Two hidden layers learn by SGD with momentum 0.9, with one rate for all, and with biases
+        at twice and ten times the rate of the weights.
+    """,
+    figures=(
+        factor(LOSS, "lowest loss with faster biases over that with one rate", high=AS_GOOD),
+        factor(RATE, "best rate of the biases over the best common rate"),
+    ),
+    pairs=_pairs,
+    seeds=(4, 8),
+    remark="""
+        Advice holds if it costs at most 5 %. A ratio of 1 says that the factor neither helps nor
+        harms: then one rate is simpler.
+    """,
+)

@@ -1,0 +1,93 @@
+"""A person who lowers the rate by the day's progress."""
+
+from __future__ import annotations
+
+import math
+from functools import partial
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from learnrate.claims._claim import Claim
+from learnrate.claims._decisions import loss_under_decisions
+from learnrate.claims._measurement import AS_GOOD, ClaimLine, ClaimMeasurement, Figure, factor
+from learnrate.claims._measures import best_of_others, best_rate, geometric_grid
+from learnrate.claims._peaks import decay_tasks
+from learnrate.claims._trials import ClaimTrials, for_each_task
+
+if TYPE_CHECKING:
+    import torch
+
+    from learnrate.claims._decisions import Decide
+    from learnrate.task import Task
+
+_DAYS = 8
+_CUT = 3.0
+_PROGRESS = 0.05
+_SHARES = (1 / 3, 1.0)
+
+
+def _person(optimizer: torch.optim.Optimizer) -> Decide:
+    """Divides the rate by 3 after a day on which the mean loss fell by less than 5 %."""
+    yesterday = math.inf
+
+    def decide(training_loss: float, _validation_loss: float | None) -> None:
+        nonlocal yesterday
+        if training_loss > (1.0 - _PROGRESS) * yesterday:
+            for group in optimizer.param_groups:
+                group["lr"] /= _CUT
+        yesterday = training_loss
+
+    return decide
+
+
+def _by_hand(task: Task, lr: float, seed: int) -> tuple[float, float]:
+    """The final loss, and the number of cuts."""
+    final, final_share = loss_under_decisions(task, lr, seed, decisions=_DAYS, decider=_person)
+    return final, -math.log(final_share, _CUT)
+
+
+def _measure(trials: ClaimTrials, task: Task) -> ClaimMeasurement:
+    """The rule at the best of its first rates over linear decay at its best peak."""
+    rates = geometric_grid(1e-3, 1.0, 3)
+    planned = trials.sweep(task, rates)
+    firsts = [best_rate(rates, planned) * share for share in _SHARES]
+    results: np.ndarray = np.array(trials.for_each_seed(partial(_by_hand, task), firsts))
+    by_hand, cuts = np.moveaxis(results, -1, 0)
+    return ClaimMeasurement.of(
+        task.name,
+        {
+            "loss": best_of_others(by_hand) / best_of_others(planned),
+            "cuts": cuts[by_hand.mean(axis=1).argmin()],
+        },
+        ClaimLine.of_means(f"{task.name}, planned", rates, planned),
+        ClaimLine.of_means(f"{task.name}, by hand", firsts, by_hand),
+    )
+
+
+CLAIM = Claim(
+    name="day-by-day-matches-schedule",
+    topic="decay",
+    statement="A person who lowers the rate day by day does as well as a schedule.",
+    source="""
+        common practice on long runs, such as the log of OPT-175B, Zhang et al. 2022,
+        arXiv:2205.01068; the rule here is a simple one
+    """,
+    design="""
+        A run has eight days. On an evening after which the mean training loss of the day is less
+        than 5 % below that of the day before, the rate is divided by 3. The first rate is the best
+        of two. It is compared with 5 % warm-up and linear to 0 at its best peak; rates are chosen
+        on the other seeds.
+    """,
+    figures=(
+        factor("loss", "validation loss by hand over that of the schedule", high=AS_GOOD),
+        Figure("cuts", "cuts made at the better first rate"),
+    ),
+    measure=for_each_task(_measure),
+    tasks=decay_tasks,
+    seeds=(4, 6),
+    remark="""
+        A person sees more than one mean a day, and knows how many days are left. This rule knows
+        neither, and needs no length of the run.
+    """,
+)

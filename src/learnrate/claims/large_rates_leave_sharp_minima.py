@@ -1,0 +1,80 @@
+"""The time in which descent leaves a sharp minimum."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from learnrate.claims._basins import SHARP, TwoBasins
+from learnrate.claims._claim import Claim
+from learnrate.claims._measurement import Case, ClaimLine, ClaimMeasurement, factor, share
+
+if TYPE_CHECKING:
+    from learnrate.claims._trials import ClaimTrials
+
+_BASINS = TwoBasins()
+_RATES = (0.03, 0.06, 0.12)  # the sharp minimum is unstable from 2 / curvature = 0.18 on
+_NOISES = (3.0, 5.0)
+_POINTS = 200
+
+
+def _measure(trials: ClaimTrials) -> ClaimMeasurement:
+    """How many updates it takes until half of the points have left, over those at half the rate."""
+    updates = 5_000 if trials.full else 1_000
+    cases, lines = [], []
+    for noise in _NOISES:
+        times = np.array(
+            [[_time(lr, noise, updates, seed) for seed in trials.seeds] for lr in _RATES]
+        )
+        for row, (half, lr) in enumerate(pairwise(_RATES)):
+            if times[row + 1].max() > updates:
+                continue  # neither rate leaves: nothing is compared
+            where = f"noise {noise:g}, {lr:g} against {half:g}"
+            cases.append(Case("time", where, (times[row + 1] / times[row]).tolist()))
+        lines.append(ClaimLine.of_means(f"noise {noise:g}", _RATES, times))
+    for lr in (1.0 / _BASINS.curvature, 4.0 / _BASINS.curvature):
+        left = [_time(lr, 0.0, updates, seed) <= updates for seed in trials.seeds]
+        where = f"no noise, lr * curvature {lr * _BASINS.curvature:.2g}"
+        cases.append(Case("left without noise", where, np.array(left, dtype=float).tolist()))
+    return ClaimMeasurement(cases, lines)
+
+
+def _time(lr: float, noise: float, updates: int, seed: int) -> float:
+    """The median over points; those that never leave count as one more than all updates."""
+    start = SHARP + 0.01 * np.random.default_rng([seed, 1]).standard_normal(_POINTS)
+    _, passed = _BASINS.descend(start, np.full(updates, lr), noise, seed)
+    return float(np.median(passed))
+
+
+CLAIM = Claim(
+    name="large-rates-leave-sharp-minima",
+    topic="stability",
+    statement="A larger learning rate leaves poor, sharp minima sooner.",
+    source="""
+        Hochreiter and Schmidhuber, Flat minima, 1997; Keskar et al. 2016, arXiv:1609.04836;
+        Jastrzebski et al. 2017, arXiv:1711.04623
+    """,
+    design="""
+        A loss with two minima of equal depth, one of width 0.3 and one of width 1, is descended
+        from the sharp one by 200 points with Gaussian noise on the gradient. The figure is the
+        number of updates until half of them have passed the barrier, at a rate over that at half
+        of it. A rate that nobody leaves with is not compared. Without noise, rates of
+        1 and 4 over the curvature are tried.
+    """,
+    figures=(
+        factor("time", "updates to leave at a rate over those at half of it", high=1.0),
+        share("left without noise", "share of the seeds in which the points leave"),
+    ),
+    measure=_measure,
+    seeds=(4, 20),
+    axes=("lr", "updates until half have left"),
+    log="xy",
+    remark="""
+        A run that never leaves counts with its length, so the true ratios are at most those shown.
+        Without noise a minimum is left only if lr times its curvature is far enough above 2; just
+        above 2 the points oscillate in it. A decay ends
+        both: what the run stands in then is where it stays.
+    """,
+)

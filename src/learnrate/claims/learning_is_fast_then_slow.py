@@ -1,0 +1,60 @@
+"""The pace of learning at a constant rate."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from learnrate.claims._claim import Claim
+from learnrate.claims._constant import best_constant, constant_losses, rates_around, windowed
+from learnrate.claims._measurement import Case, ClaimLine, ClaimMeasurement, share
+from learnrate.claims._tasks import mlp_tasks
+from learnrate.claims._trials import ClaimTrials, for_each_task
+
+if TYPE_CHECKING:
+    from learnrate.task import Task
+
+_DIVISORS = {"the best rate": 1.0, "a tenth of it": 10.0, "a hundredth": 100.0}
+
+
+def _measure(trials: ClaimTrials, task: Task) -> ClaimMeasurement:
+    """The share of the whole fall of the loss that the first half of a run achieves."""
+    total_steps = task.run_length()
+    best = best_constant(trials, task, rates_around(trials, task, 0.1, 10.0), total_steps)
+    rates = [best / divisor for divisor in _DIVISORS.values()]
+    losses = windowed(constant_losses(trials, task, rates, total_steps), max(2, total_steps // 20))
+    shown = np.unique(np.geomspace(1, total_steps, 60).astype(int))
+    cases, lines = [], []
+    for name, runs in zip(_DIVISORS, losses, strict=True):
+        halves = (runs[:, 0] - runs[:, total_steps // 2]) / (runs[:, 0] - runs[:, -1])
+        cases.append(Case("first half", f"{task.name}, {name}", halves.tolist()))
+        lines.append(ClaimLine.of(f"{task.name}, {name}", shown, runs.mean(axis=0)[shown - 1]))
+    return ClaimMeasurement(cases, lines)
+
+
+CLAIM = Claim(
+    name="learning-is-fast-then-slow",
+    topic="horizon",
+    statement="Learning is fast at first and slow later.",
+    source="common observation; it is why the loss is often plotted over the logarithm of updates",
+    design="""
+        Each network trains at the constant rate with the lowest training loss over the last tenth
+        of the run, at a tenth and at a hundredth of it. The smoothed training loss is read at the
+        start, in the middle and at the end.
+    """,
+    figures=(
+        share(
+            "first half", "fall of the loss in the first half, of that in the whole run", low=0.5
+        ),
+    ),
+    measure=for_each_task(_measure),
+    tasks=mlp_tasks("SGD", "Adam", steps=400),
+    seeds=(4, 8),
+    axes=("update", "training loss"),
+    log="x",
+    remark="""
+        At a rate so low that the run covers only the start of the curve, the loss falls evenly.
+        A schedule changes the course: during a decay the loss falls a second time.
+    """,
+)

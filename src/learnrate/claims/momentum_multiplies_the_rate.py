@@ -1,0 +1,51 @@
+"""Momentum as a factor of the rate."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from learnrate.claims._measurement import ABOUT, factor
+from learnrate.claims._measures import geometric_grid
+from learnrate.claims._tasks import digits_mlp, fashion_mlp, noisy_digits_mlp
+from learnrate.claims._variants import LOSS, RATE, VariantPair, variants_claim
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_TIMES = 10.0  # 1 / (1 - 0.9)
+
+
+def _pairs(full: bool) -> Sequence[VariantPair]:
+    makers = {"noisy digits": noisy_digits_mlp, "digits": digits_mlp}
+    if full:
+        makers["Fashion-MNIST"] = fashion_mlp
+    return [
+        VariantPair(
+            name, make("SGD momentum", steps=300), make("SGD", steps=300), geometric_grid(3e-3, 10)
+        )
+        for name, make in makers.items()
+    ]
+
+
+CLAIM = variants_claim(
+    name="momentum-multiplies-the-rate",
+    topic="defaults",
+    statement="Momentum 0.9 acts like a rate that is ten times higher.",
+    source="Smith, Kindermans, Ying and Le 2018, arXiv:1711.00489: lr / (1 - momentum)",
+    design="Two hidden layers learn by SGD without momentum and with momentum 0.9.",
+    figures=(
+        factor(
+            RATE,
+            "best rate without momentum over that with momentum 0.9",
+            low=_TIMES / ABOUT,
+            high=_TIMES * ABOUT,
+        ),
+        factor(LOSS, "lowest loss without momentum over that with it"),
+    ),
+    pairs=_pairs,
+    seeds=(4, 8),
+    remark="""
+        The rule is that of small rates. Near the stability limit momentum allows a rate only
+        (2 + 2 * 0.9) / 2 = 1.9 times higher, not one that is ten times lower.
+    """,
+)

@@ -1,0 +1,98 @@
+"""Strides of a convolutional network."""
+
+from __future__ import annotations
+
+import math
+from functools import partial
+from typing import TYPE_CHECKING
+
+from torch import nn
+
+from learnrate.claims._claim import Claim
+from learnrate.claims._data import digits, fashion
+from learnrate.claims._loss_history import loss_histories, ratio_at_equal_training_loss
+from learnrate.claims._measurement import ClaimLine, ClaimMeasurement, factor
+from learnrate.claims._measures import best_rate, geometric_grid
+from learnrate.claims._tasks import task_on
+from learnrate.schedules import schedule
+
+if TYPE_CHECKING:
+    from learnrate.claims._trials import ClaimTrials
+    from learnrate.task import Task
+
+_SHAPE = "warmup(5%) >> linear()"
+_WIDTH = 8
+
+
+def _network(side: int, stride: int) -> nn.Sequential:
+    """Two convolutions with this stride, and an output layer on all that is left."""
+    rest = math.ceil(math.ceil(side / stride) / stride)
+    return nn.Sequential(
+        nn.Unflatten(1, (1, side, side)),
+        nn.Conv2d(1, _WIDTH, 3, stride=stride, padding=1),
+        nn.ReLU(),
+        nn.Conv2d(_WIDTH, _WIDTH, 3, stride=stride, padding=1),
+        nn.ReLU(),
+        nn.Flatten(),
+        nn.Linear(_WIDTH * rest * rest, 10),
+    )
+
+
+def _task(stride: int, full: bool) -> Task:
+    examples = fashion().first(500) if full else digits().first(200)
+    network = partial(_network, 28 if full else 8, stride)
+    steps = 600 if full else 300
+    return task_on(examples, network, "AdamW", batch=50, steps=steps, label=f"stride {stride}")
+
+
+def _measure(trials: ClaimTrials) -> ClaimMeasurement:
+    """Without subsampling over with it: parameters, and the validation loss at equal training loss."""
+    tasks = [_task(stride, trials.full) for stride in (2, 1)]
+    rates = geometric_grid(1e-3, 0.03, 2)
+    runs = []
+    for task in tasks:
+        best = best_rate(rates, trials.sweep(task, rates, _SHAPE))
+        runs.append((task, (best * schedule(_SHAPE)).over(task.run_length())))
+    histories = loss_histories(trials, runs)
+    sizes = [sum(value.numel() for value in task.model().parameters()) for task in tasks]
+    ratios = [
+        ratio_at_equal_training_loss(plain, strided)
+        for strided, plain in zip(*histories, strict=True)
+    ]
+    lines = [
+        ClaimLine.of(task.name, runs_of[0].training, runs_of[0].validation)
+        for task, runs_of in zip(tasks, histories, strict=True)
+    ]
+    where = "500 of Fashion-MNIST" if trials.full else "200 digits"
+    values = {"validation loss": ratios, "parameters": [sizes[1] / sizes[0]] * len(ratios)}
+    return ClaimMeasurement.of(where, values, *lines)
+
+
+CLAIM = Claim(
+    name="removing-subsampling-overfits",
+    topic="overfitting",
+    statement="Removing subsampling adds parameters, and the network overfits more.",
+    source="common advice on convolutional networks; the count follows from the flattened layer",
+    design="""
+        Two convolutions with stride 2 each, and the same with stride 1, learn few examples with
+        AdamW, 5 % warm-up, then linear to 0, each at its best rate of four. An output layer reads
+        all that the convolutions leave. Validation losses are compared at five training losses
+        that both reach.
+    """,
+    figures=(
+        factor(
+            "validation loss",
+            "at equal training loss, without subsampling over with it",
+            low=1.0,
+        ),
+        factor("parameters", "without subsampling over with it", low=1.0),
+    ),
+    measure=_measure,
+    seeds=(4, 8),
+    remark="""
+        The parameters grow because the output layer reads every pixel. A network that averages
+        over all pixels before its output has the same number with and without subsampling.
+    """,
+    axes=("training loss, first seed", "validation loss"),
+    log="xy",
+)
