@@ -18,17 +18,18 @@ from learnrate.controllers import Controlled, Controller, RateChange
 from learnrate.edits import Edit, Limits
 from learnrate.probing import Probes
 from learnrate.run import Guard, Measure, attach
-from learnrate.schedules import Schedule
+from learnrate.schedules import Constant, Schedule, Table, timed
 from learnrate.schedules import schedule as read_schedule
 from learnrate.store import RunStatus
 from learnrate.trials import Curve, Status, Trial, Update, check_task, preserved, run_trial
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from types import TracebackType
 
     from learnrate.probing import ProbeRecord
     from learnrate.run import Run
+    from learnrate.schedules import Deadline
     from learnrate.store import Store
     from learnrate.task import Task
     from learnrate.trials import Training
@@ -104,7 +105,7 @@ class Trained:
 
 def train(
     task: Task,
-    schedule: Schedule | str | float,
+    schedule: Schedule | Deadline | str | float,
     *,
     total_steps: int | None = None,
     controllers: Iterable[Controller[Any]] = (),
@@ -113,6 +114,7 @@ def train(
     guard: Guard | bool = False,
     limits: Limits | Mapping[str, Any] | None = None,
     edits: Iterable[Edit] = (),
+    groups: Sequence[Schedule | str | float | None] | None = None,
     progress: bool = True,
 ) -> Trained:
     """Train a copy of the task's model under a schedule.
@@ -125,7 +127,8 @@ def train(
     Args:
         task: what to train.
         schedule: a schedule, its text form, or a number for a constant rate. A schedule without a
-            length is bound to `total_steps`.
+            length is bound to `total_steps`. Or a `learnrate.schedules.Deadline`: then the training
+            ends when the time is over.
         total_steps: length of the run in optimizer updates. By default that of the schedule, or
             that of the task if the schedule has none.
         controllers: closed loops that multiply the schedule by a factor, depending on the training
@@ -137,6 +140,8 @@ def train(
         limits: limits for the edits of people; see `attach`.
         edits: edits to make again, each at its step, such as those of
             `learnrate.steering.replayed(...).again`.
+        groups: a schedule for each parameter group, or None for a group that follows `schedule`; see
+            `attach`.
         progress: show a bar on standard error.
 
     Raises:
@@ -156,7 +161,12 @@ def train(
         50
     """
     check_seed("train", seed)
-    bound = _bound(read_schedule(schedule), task, total_steps)
+    deadline = timed(schedule)
+    if deadline is None:
+        bound = planned = _bound(read_schedule(schedule), task, total_steps)
+    else:
+        # the updates are not known; those of the deadline's schedule stand for them
+        bound, planned = Constant(total_steps or deadline.schedule.total_steps), deadline
     check_task(task)
     trial = Trial(bound, seed)
     loops = list(controllers)
@@ -165,7 +175,10 @@ def train(
         "limits": Limits.of(limits),
         "guard": guard,
         "edits": tuple(edits),
+        "groups": groups,
         "store": store,
+        "schedule": planned,
+        "total_steps": None if deadline is None else total_steps,
     }
     Controlled(bound, loops)  # raises here, not inside the training
     with (
@@ -181,7 +194,7 @@ def train(
     if training is not None:
         training.set_mode("eval")
     return Trained(
-        schedule=bound if run is None else run.edited.schedule,
+        schedule=_schedule_of(run, bound, curve),
         changes=() if run is None else run.changes,
         curve=curve,
         model=None if training is None else training.model,
@@ -191,6 +204,15 @@ def train(
         findings=() if run is None else tuple(run.findings),
         not_judged="" if run is None else run.not_judged,
     )
+
+
+def _schedule_of(run: Run | None, bound: Schedule, curve: Curve) -> Schedule:
+    """The schedule of a training; by the clock, a table of the rates it used."""
+    if run is None:
+        return bound
+    if run.schedule is None and curve.steps:
+        return Table(tuple(curve.lr.tolist()))
+    return run.edited.schedule
 
 
 def _one_or_list(
@@ -299,7 +321,6 @@ class _AttachedTrial:
         self._training = training
         self.run = attach(
             training.optimizers,
-            self._trial.schedule,
             name=task.name,
             model=training.model,
             criterion=task.loss if isinstance(task.loss, torch.nn.Module) else None,

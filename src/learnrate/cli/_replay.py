@@ -26,5 +26,8 @@ def replay(run: RunArgument, store: StoreOption = None, as_json: JsonOption = Fa
     from learnrate.report import show_schedules  # noqa: PLC0415 - not for --json
 
     show_schedules(console(), [(str(result.schedule), result.lr)])
+    for group, schedule in enumerate(result.groups):
+        if schedule is not None:
+            typer.echo(f"group {group}: {schedule}")
     for edit in result.edits:
         typer.echo(str(edit))

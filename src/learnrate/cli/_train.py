@@ -77,11 +77,12 @@ def train(
 
     chosen: Any = schedule
     edits: tuple[Any, ...] = ()
+    groups: tuple[Any, ...] = ()
     if plan is not None:
         chosen = learnrate.Plan.read(plan).schedule
     if replay is not None:
         recorded = replayed(learnrate.Store(store, create=False), replay)
-        chosen, edits = recorded.base, recorded.again
+        chosen, edits, groups = recorded.base, recorded.again, recorded.groups
         seed = seed if recorded.seed is None else recorded.seed
     folder = None if out is None else folder_for(out)
     with reserve_stdout():
@@ -93,6 +94,7 @@ def train(
             store=False if no_store else store,
             guard=guard,
             edits=edits,
+            groups=groups or None,
         )
     if folder is not None:
         write_json(folder / "train.json", trained.to_dict())

@@ -288,6 +288,7 @@ def show_replay(request: Request, run: RunName) -> ReplayResponse:
         run=replay.run,
         total_steps=replay.total_steps,
         schedule=str(replay.schedule),
+        groups=[None if rates is None else str(rates) for rates in replay.groups],
         edits=[str(edit) for edit in replay.edits],
         command=f"learnrate train TASK --replay {replay.run}",
     )

@@ -10,7 +10,7 @@ from learnrate import steering
 from learnrate._errors import ArgumentError
 from learnrate.dashboard._models import PreviewResponse
 from learnrate.edits import Edit, Edited, EditKind, Limits
-from learnrate.steering import edits_of, no_snapshot, ratios_of
+from learnrate.steering import edited_run, no_snapshot, ratios_of
 
 if TYPE_CHECKING:
     from learnrate.dashboard._models import EditRequest
@@ -65,7 +65,7 @@ def preview_rates(
     rates: list[float] = []
     if run.schedule is not None:
         try:
-            edited = Edited(run.schedule, edits_of(store.edits(run.id), run.step), ratios_of(run))
+            edited = edited_run(run, store.edits(run.id), pending=True)
             steps, rates = _rates(_schedule_of(edited, group), run.step, max_points)
             before = edited
         except ArgumentError:  # a group that does not exist

@@ -265,6 +265,9 @@ class ReplayResponse(BaseModel):
     run: str
     total_steps: int = Field(description="updates of the whole run, with its edits")
     schedule: str = Field(description="the schedule with its edits, as one text")
+    groups: list[str | None] = Field(
+        description="for each parameter group, its planned schedule, or null; empty if none has one"
+    )
     edits: list[str] = Field(description="the edits that took effect, in order, in words")
     command: str = Field(
         description="the shell command that repeats the run; replace TASK by its task"

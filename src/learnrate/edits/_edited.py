@@ -5,10 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from learnrate._errors import ArgumentError
 from learnrate.edits._edit import RATE_KINDS, Edit, EditKind, in_force
 from learnrate.edits._group_schedule import GroupSchedule
-from learnrate.schedules import Constant, Schedule
+from learnrate.schedules import Constant, FromFunction, Schedule
+from learnrate.schedules import schedule as read
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -27,7 +30,10 @@ class Edited:
         base: the planned schedule, bound to the run; None if an external scheduler sets the rates.
             Then each edit needs its `before`.
         edits: each with its step; a rollback undoes the edits that took effect after its target.
-        ratios: for each parameter group, its share of the highest rate.
+        ratios: for each parameter group, its share of the highest rate; 1 if the group has a
+            planned schedule.
+        groups: for each parameter group, the planned schedule of its rate; None for a group that
+            follows `base`. Groups beyond the last one follow `base`.
 
     Raises:
         ArgumentError: an edit does not fit the schedule with the edits before it.
@@ -43,14 +49,20 @@ class Edited:
     base: Schedule | None
     edits: tuple[Edit, ...] = ()
     ratios: tuple[float, ...] = (1.0,)
+    groups: tuple[Schedule | None, ...] = ()
     _groups: dict[int | None, GroupSchedule] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        start = Constant() if self.base is None else self.base
-        if not start.ready:
-            raise ArgumentError(f"edits need a schedule bound to its run; got {start}.")
+        planned: dict[int | None, Schedule] = {
+            None: Constant() if self.base is None else self.base
+        }
+        planned |= {i: rates for i, rates in enumerate(self.groups) if rates is not None}
+        for start in planned.values():
+            if not start.ready:
+                raise ArgumentError(f"edits need a schedule bound to its run; got {start}.")
         object.__setattr__(self, "edits", tuple(self.edits))
-        object.__setattr__(self, "_groups", {None: GroupSchedule(start)})
+        start_of = {group: GroupSchedule(start) for group, start in planned.items()}
+        object.__setattr__(self, "_groups", start_of)
         for edit in in_force(self.edits):
             self._apply(edit)
 
@@ -62,8 +74,8 @@ class Edited:
         """
         edits = (*self.edits, edit)
         if edit.kind is EditKind.ROLLBACK:
-            return Edited(self.base, edits, self.ratios)
-        result = Edited(self.base, (), self.ratios)
+            return replace(self, edits=edits)
+        result = Edited(self.base, (), self.ratios, self.groups)
         object.__setattr__(result, "edits", edits)
         object.__setattr__(result, "_groups", dict(self._groups))
         if edit.kind in RATE_KINDS:
@@ -72,11 +84,27 @@ class Edited:
 
     @property
     def schedule(self) -> Schedule:
-        """The schedule of the highest group, and with their share of all that have no own edits.
+        """The schedule that all groups without one of their own follow, each with its share.
 
         Under an external scheduler, the factor of its rates.
         """
         return self._groups[None].schedule
+
+    @property
+    def highest(self) -> Schedule:
+        """The highest rate of any group at each step, as a schedule.
+
+        It has a text form unless the highest group is not always the same one.
+        """
+        if not self.separate_groups:
+            return self.schedule
+        groups = [self.schedule_of(group) for group in range(len(self.ratios))]
+        if self.total_steps is not None:
+            sizes = np.abs([rates(np.arange(self.total_steps)) for rates in groups])
+            for rates, size in zip(groups, sizes, strict=True):
+                if (size >= sizes.max(axis=0)).all():
+                    return rates
+        return FromFunction(lambda step: max((rates(step) for rates in groups), key=abs))
 
     @property
     def total_steps(self) -> int | None:
@@ -89,8 +117,8 @@ class Edited:
         return self._groups[None].is_held
 
     @property
-    def edited_groups(self) -> tuple[int, ...]:
-        """The groups that have edits of their own."""
+    def separate_groups(self) -> tuple[int, ...]:
+        """The groups with a schedule of their own, planned or by an edit."""
         return tuple(sorted(group for group in self._groups if group is not None))
 
     def group(self, group: int) -> GroupSchedule:
@@ -145,6 +173,14 @@ class Edited:
         total_steps, changed = self.total_steps, {}
         for group in touched:
             before = self._groups[None] if group is None else self.group(group)
+            if (
+                edit.kind is EditKind.STRETCH
+                and group is not None
+                and before.lasts_until(edit.value)
+            ):
+                continue
+            if edit.kind is EditKind.FOLLOW and edit.group is not None:
+                edit = self._as_share(edit)
             rate = before.schedule(edit.step or 0)
             if self.base is None:
                 rate = max(rates) if group is None else rates[group] / (self._ratio(group) or 1.0)
@@ -159,6 +195,16 @@ class Edited:
             )
         if len(edit.before) < len(self.ratios):
             raise ArgumentError(f"the edit '{edit}' needs the rate of each group before it.")
+
+    def _as_share(self, edit: Edit) -> Edit:
+        """A `follow` of one group, with the schedule that gives its rate after its share."""
+        ratio = self._ratio(edit.group or 0)
+        if ratio == 0:
+            raise ArgumentError(
+                f"group {edit.group} was built with the rate 0 and keeps it; attach with "
+                "groups=[...] to give it a schedule."
+            )
+        return edit if ratio == 1.0 else replace(edit, value=str((1.0 / ratio) * read(edit.value)))
 
     def _as_scale(self, edit: Edit, rates: Sequence[float]) -> Edit:
         """A `set` as the `scale` that has the same effect."""

@@ -52,6 +52,11 @@ class GroupSchedule:
         """Whether an edit holds the rate or lets it decay."""
         return self.planned is not None
 
+    def lasts_until(self, step: int) -> bool:
+        """Whether it has no length, or one of at least so many steps."""
+        total_steps = self.schedule.total_steps
+        return total_steps is None or total_steps >= step
+
     def with_edit(self, edit: Edit, rate: float, total_steps: int | None) -> GroupSchedule:
         """The group's schedule after an edit of any kind but `set`.
 

@@ -11,7 +11,7 @@ from learnrate.report._html import filled_in, whole_page
 from learnrate.report._plotly import plotly_figure
 from learnrate.report._terminal import encoded_text
 from learnrate.report._text_plot import show_plot
-from learnrate.watch import RULES
+from learnrate.watch import RULES, unit_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -48,7 +48,7 @@ def show_findings(
         diagnosis: what was found in it.
         reasons: whether to list the rules that could not run, each with the reason.
     """
-    rows = observations.step.size
+    rows, unit = observations.step.size, unit_of(observations.facts)
     count = len(diagnosis.findings)
     result = _counted(count, "finding") if count else "nothing found"
     style = "bold" if count else "bold green"
@@ -61,14 +61,14 @@ def show_findings(
     for sentence in _read_as(observations):
         console.print(encoded_text(console, (sentence, "dim")))
     for finding in diagnosis.findings:
-        _show_finding(console, finding)
+        _show_finding(console, finding, unit)
         panel = _finding_panel(observations, finding)
         if panel is not None:
             show_plot(console, panel, height=9)
     if diagnosis.said_live:
         console.print(encoded_text(console, (f"\n{_SAID_LIVE}", "")))
     for finding in diagnosis.said_live:
-        _show_finding(console, finding)
+        _show_finding(console, finding, unit)
     if diagnosis.not_judged:
         console.print(encoded_text(console, (f"\n{diagnosis.not_judged}", "")))
     sentence = _not_run(diagnosis) if reasons else _not_run_count(diagnosis)
@@ -77,10 +77,16 @@ def show_findings(
     console.print()
 
 
-def list_findings(console: Console, findings: Sequence[Finding]) -> None:
-    """Print findings without plots, where the run itself has been shown."""
+def list_findings(console: Console, findings: Sequence[Finding], unit: str = "step") -> None:
+    """Print findings without plots, where the run itself has been shown.
+
+    Args:
+        console: where to print.
+        findings: of the run.
+        unit: what its steps count; see `learnrate.watch.unit_of`.
+    """
     for finding in findings:
-        _show_finding(console, finding)
+        _show_finding(console, finding, unit)
     if findings:
         console.print()
 
@@ -128,9 +134,9 @@ def _counted(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
-def _show_finding(console: Console, finding: Finding) -> None:
+def _show_finding(console: Console, finding: Finding, unit: str = "step") -> None:
     severity = str(finding.severity)
-    where = "" if finding.step is None else f" (from step {finding.step:,})"
+    where = "" if finding.step is None else f" (from {unit} {finding.step:,})"
     title = f": {_title(finding)}" if _title(finding) else ""
     console.print(
         encoded_text(
@@ -191,7 +197,7 @@ def _run(
                 "finding": finding,
                 "title": _RULES[finding.code].title,
                 "place": place,
-                "key": _key(panel) if panel else (),
+                "key": _key(panel, unit_of(observations.facts)) if panel else (),
             }
         )
     not_run = f"R{_not_run(diagnosis)[1:]}" if diagnosis.not_run else ""
@@ -206,12 +212,12 @@ def _run(
     }
 
 
-def _key(panel: Panel) -> list[tuple[str, str, str]]:
+def _key(panel: Panel, unit: str) -> list[tuple[str, str, str]]:
     lines = [mark for mark in panel.marks if isinstance(mark, Polyline)]
     verticals = [mark for mark in panel.marks if isinstance(mark, VerticalLine)]
     return [
         *((str(line.colour), "━", line.label) for line in lines),
-        *((str(vertical.colour), "┊", f"step {vertical.x:,}") for vertical in verticals),
+        *((str(vertical.colour), "┊", f"{unit} {vertical.x:,}") for vertical in verticals),
     ]
 
 
@@ -231,14 +237,14 @@ def _finding_panel(observations: Observations, finding: Finding) -> Panel | None
         Polyline(x=steps, y=np.clip(column, low, high), colour=colour, width=1.2, label=label)
         for colour, label, (_, steps, column) in zip(_COLOURS, labels, columns, strict=False)
     ]
-    title = " and ".join(labels)
+    title, unit = " and ".join(labels), unit_of(observations.facts)
     if finding.step is not None:
         marks.append(VerticalLine(x=finding.step, colour=Colour.DIVERGED))
-        title += f" (mark: step {finding.step:,})"
+        title += f" (mark: {unit} {finding.step:,})"
     return Panel(
         title=title,
         x=Axis(
-            label="step",
+            label=unit,
             low=min(float(steps[0]) for _, steps, _ in columns),
             high=max(float(steps[-1]) for _, steps, _ in columns),
             number_format=",",

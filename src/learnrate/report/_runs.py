@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 from learnrate._numbers import rate_text
 from learnrate.report._findings import list_findings
+from learnrate.watch import unit_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -118,12 +119,15 @@ def show_run(
     """
     from rich.text import Text  # noqa: PLC0415 - slow to load
 
+    unit = unit_of(run.facts)
     console.print()
-    console.print(Text(f"schedule  {run.schedule or 'of another scheduler'}"))
+    console.print(
+        Text(f"schedule  {run.schedule or run.facts.get('deadline') or 'of another scheduler'}")
+    )
     if rates:
         console.print(Text(f"rates     {_rates_text(rates)}"))
     for edit in edits:
-        where = "" if edit.step is None else f" at step {edit.step:,}"
+        where = "" if edit.step is None else f" at {unit} {edit.step:,}"
         group = "" if edit.group is None else f" for group {edit.group}"
         requested = time.strftime("%H:%M:%S", time.localtime(edit.time))
         console.print(
@@ -134,7 +138,7 @@ def show_run(
                 "not bold",
             )
         )
-    list_findings(console, findings)
+    list_findings(console, findings, unit)
 
 
 def _rates_text(rates: Mapping[str, float]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,18 +23,29 @@ from learnrate.run._live_edits import LiveEdits
 from learnrate.run._live_watch import LiveWatch
 from learnrate.run._mailbox import Mailbox
 from learnrate.run._measure import Cadence, Measure
+from learnrate.run._optimizer_facts import optimizer_facts
 from learnrate.run._path_meter import PathMeter
+from learnrate.run._planned_groups import facts_of_groups, planned_groups
 from learnrate.run._probe_runner import ProbeRunner
-from learnrate.run._rates import ExternalRates, ScheduledRates
+from learnrate.run._rates import ExternalRates, RateWriter, ScheduledRates
 from learnrate.run._recording import DeviceNumbers, Recording
 from learnrate.run._rhythm import Rhythm
 from learnrate.run._run import ATTACHED, Run
 from learnrate.run._snapshots import Snapshots
+from learnrate.run._timed_rates import TimedRates
 from learnrate.run._update_meter import UpdateMeter, is_sharded, parameters_of
-from learnrate.schedules import Constant, Schedule
+from learnrate.schedules import Constant, Deadline, Schedule, timed
 from learnrate.schedules import schedule as read
 from learnrate.store import Recorder, Store
-from learnrate.torch_scheduler import TorchSchedule, from_torch, position, unwrapped_scheduler
+from learnrate.torch_scheduler import (
+    Hyperparameter,
+    Stopwatch,
+    TimedSchedule,
+    TorchSchedule,
+    from_torch,
+    position,
+    unwrapped_scheduler,
+)
 from learnrate.watch import checked_objective
 
 if TYPE_CHECKING:
@@ -49,16 +60,17 @@ __all__ = ["attach"]
 
 _CONTROLLERS = "learnrate.controllers"
 _MEASURE = Measure()
-_MOST_NAMES = 400  # of tensors that are recorded
 
 
 def attach(
     optimizer: Optimizer | Iterable[Optimizer],
-    schedule: Schedule | str | float | LRScheduler | None,
+    schedule: Schedule | Deadline | str | float | LRScheduler | None,
     *,
     total_steps: int | None = None,
     every: int = 1,
     step: int = 0,
+    groups: Sequence[Schedule | str | float | None] | None = None,
+    hyper: Mapping[str, Any] | None = None,
     model: nn.Module | None = None,
     criterion: nn.Module | None = None,
     extra_state: Mapping[str, Any] | None = None,
@@ -81,7 +93,7 @@ def attach(
             run.step(loss)
 
     The schedule sets the rate of the group that was built with the highest rate. The other groups
-    keep their share of it. The run writes the rates when a step begins and again right before the
+    keep their share of it, unless `groups` gives them a schedule of their own. The run writes the rates when a step begins and again right before the
     update, so nothing else can change them: neither a scheduler that is still stepped, nor the
     state of the optimizer when a checkpoint is loaded.
 
@@ -100,11 +112,18 @@ def attach(
     Args:
         optimizer: an optimizer, or several that share one schedule.
         schedule: a schedule, its text form, a number, or a torch scheduler to continue from its
-            present step; None to leave the rates to an external scheduler.
+            present step; None to leave the rates to an external scheduler. Or a
+            `learnrate.schedules.Deadline`: then the clock starts now, `run.done` says when the time
+            is over, and a resumed run counts on.
         total_steps: updates of the whole run. May be omitted if the schedule has a length.
         every: updates between two calls of a torch scheduler's `step()`, at least 1. For a scheduler
             that is stepped once an epoch, the updates of an epoch, such as `len(loader)`.
         step: 0-based index of the update about to happen.
+        groups: for each parameter group, over all optimizers in order, the schedule of its rate; None
+            for a group that follows `schedule`. So do groups that are added later.
+        hyper: schedules of other hyper-parameters, by name: "momentum", "weight_decay",
+            "betas[0]". A schedule gives the value of the highest group, and the other groups keep
+            their share; a list has a schedule, or None, for each group.
         model: the trained model. Its name and number of parameters are recorded, and snapshots
             contain its state, including buffers.
         criterion: the loss module. Of a `CrossEntropyLoss` the number of classes is recorded, from
@@ -165,9 +184,11 @@ def attach(
     if isinstance(schedule, LRScheduler):
         step = max(step, position(schedule) * every)
     rhythm = _rhythm(schedule, every, step)
-    bound = None if schedule is None else _bound(schedule, total_steps, every)
+    by_clock = _by_clock(schedule)
+    bound = None if by_clock is not None else _bound(schedule, total_steps, every)
     total_steps = total_steps if bound is None or bound.total_steps is None else bound.total_steps
     controlled = _controlled(bound, controllers)
+    of_groups, of_hyper = planned_groups(optimizers, bound, groups, hyper)
     limits = Limits.of(limits)
     rank, size = rank_and_size()
     is_first = rank == 0
@@ -181,9 +202,11 @@ def attach(
             schedule=measure.planned if bound is None else bound,
             limits=limits.to_dict(),
             facts={
-                **_facts(optimizers, model, measure.clip_norm),
+                **optimizer_facts(optimizers, model, measure.clip_norm),
                 **({"foreign": True} if bound is None else {}),
+                **({} if by_clock is None else {"deadline": str(by_clock[0])}),
                 **({} if objective == "descent" else {"objective": objective}),
+                **facts_of_groups(of_groups, of_hyper),
                 **(facts or {}),
             },
             numbers=numbers,
@@ -191,9 +214,7 @@ def attach(
         recorder.step = step
         if step > 0:
             recorder.begin_attempt(step, "started")
-    rates = (
-        ExternalRates(optimizers) if bound is None else ScheduledRates(optimizers, bound, rhythm)
-    )
+    rates = _rates(optimizers, bound, by_clock, (rhythm, of_groups, of_hyper))
     gradient = Cadence(0 if sharded or not is_first else measure.gradient_every)
     meter = UpdateMeter(measure.clip_norm, gradient, Cadence(measure.update_every))
     path = None
@@ -218,7 +239,8 @@ def attach(
     ranks = agreement(rank, size)
     live_edits = LiveEdits(
         base=bound,
-        ending=Ending(total_steps),
+        groups=of_groups,
+        ending=Ending(total_steps, is_over=getattr(rates, "is_over", None)),
         rates=rates,
         limits=limits,
         snapshots=Snapshots(
@@ -286,18 +308,57 @@ def _check_clipping(clip_norm: float | None, optimizers: list[Optimizer]) -> Non
         refuse("Measure", "clip_norm", "None if parameters are split", clip_norm, way_out)
 
 
+def _by_clock(schedule: object) -> tuple[Deadline, Stopwatch] | None:
+    """A schedule by the clock with its seconds so far; None for any other.
+
+    Raises:
+        ArgumentError: there are several ranks.
+        ScheduleError: its text cannot be read.
+    """
+    if isinstance(schedule, TimedSchedule):
+        by_clock = schedule.deadline, schedule.stopwatch
+    else:
+        deadline = timed(schedule)
+        if deadline is None:
+            return None
+        by_clock = deadline, Stopwatch()
+    if rank_and_size()[1] > 1:
+        raise ArgumentError(
+            "attach(schedule=Deadline(...)) needs a single process, because each rank would read "
+            "another clock. Use a schedule in steps."
+        )
+    return by_clock
+
+
+def _rates(
+    optimizers: list[Optimizer],
+    bound: Schedule | None,
+    by_clock: tuple[Deadline, Stopwatch] | None,
+    options: tuple[Rhythm | None, tuple[Schedule | None, ...], list[Hyperparameter]],
+) -> RateWriter:
+    """What writes the rates: a schedule in steps, or by the clock, or somebody else."""
+    if bound is not None:
+        return ScheduledRates(optimizers, bound, *options)
+    if by_clock is not None:
+        return TimedRates(optimizers, *by_clock)
+    return ExternalRates(optimizers)
+
+
 def _rhythm(schedule: object, every: int, step: int) -> Rhythm | None:
     """What watches the calls of a torch scheduler; None without one."""
-    if isinstance(schedule, LRScheduler) and not isinstance(schedule, TorchSchedule):
+    if isinstance(schedule, LRScheduler) and not isinstance(
+        schedule, TorchSchedule | TimedSchedule
+    ):
         return Rhythm(schedule, every, step)
     if every > 1:
         refuse("attach", "every", "1 unless a torch scheduler sets the rates", every)
     return None
 
 
-def _bound(
-    schedule: Schedule | str | float | LRScheduler, total_steps: int | None, every: int
-) -> Schedule:
+def _bound(schedule: Any, total_steps: int | None, every: int) -> Schedule | None:
+    """The schedule of the run, bound to it; None if an external scheduler sets the rates."""
+    if schedule is None:
+        return None
     if isinstance(schedule, TorchSchedule):
         return schedule.schedule
     if isinstance(schedule, LRScheduler):
@@ -336,39 +397,6 @@ def _inspections(
     return {first: Inspection(model, criterion, total_steps)} | {
         other: Inspection(total_steps=total_steps) for other in others
     }
-
-
-def _facts(
-    optimizers: list[Optimizer], model: nn.Module | None, clip_norm: float | None
-) -> dict[str, Any]:
-    groups = [group for optimizer in optimizers for group in optimizer.param_groups]
-    facts: dict[str, Any] = {
-        "optimizer": " + ".join(type(optimizer).__name__ for optimizer in optimizers),
-        "group_lr": [float(group.get("initial_lr", group["lr"])) for group in groups],
-        "parameters": sum(parameter.numel() for parameter in parameters_of(*optimizers)),
-    }
-    for key in ("betas", "momentum", "dampening", "nesterov", "weight_decay"):
-        if key in groups[0]:
-            option = groups[0][key]
-            is_pair = isinstance(option, tuple)
-            facts[key] = [float(beta) for beta in option] if is_pair else float(option)
-    if all(hasattr(optimizer, "train") and hasattr(optimizer, "eval") for optimizer in optimizers):
-        facts["schedule_free"] = True  # it averages the weights instead of decaying the rate
-    if model is not None:
-        facts["model"] = type(model).__name__
-        facts |= _parameter_names(optimizers, model)
-    if clip_norm is not None:
-        facts["clip_norm"] = clip_norm
-    return facts
-
-
-def _parameter_names(optimizers: list[Optimizer], model: nn.Module) -> dict[str, list[str]]:
-    """The names of the optimizer's tensors in order; none for several optimizers, or for too many."""
-    names = {id(parameter): name for name, parameter in model.named_parameters()}
-    parameters = parameters_of(*optimizers)
-    if len(optimizers) > 1 or len(parameters) > _MOST_NAMES:
-        return {}
-    return {"parameter_names": [names.get(id(parameter), "?") for parameter in parameters]}
 
 
 def _script() -> str:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 from learnrate.store import RunStatus
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from learnrate.run._agreement import Agreement
     from learnrate.store import Recorder
 
@@ -23,15 +25,17 @@ class Ending:
         total_steps: updates of the whole run as edited, if known.
         stopped: why the run ends early; None while it goes on.
         gave_up: whether the guard stopped the run.
+        is_over: whether the time of the run is over; None if it has no such limit.
     """
 
     total_steps: int | None
     stopped: str | None = None
     gave_up: bool = False
+    is_over: Callable[[], bool] | None = None
 
     def is_reached(self, step: int) -> bool:
         """Whether the run makes no update at this step."""
-        if self.stopped is not None:
+        if self.stopped is not None or (self.is_over is not None and self.is_over()):
             return True
         return self.total_steps is not None and step >= self.total_steps
 

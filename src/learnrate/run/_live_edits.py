@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from learnrate._errors import ArgumentError, FileError, LearnrateError
 from learnrate.edits import AUTOMATIC, RATE_KINDS, Edit, Edited, EditKind, Limits
 from learnrate.run._guard import Guard, GuardState
+from learnrate.run._saved_state import text_of
 from learnrate.steering import as_edit, login, no_snapshot
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ class LiveEdits:
 
     Attributes:
         base: the planned schedule; None if an external scheduler sets the rates.
+        groups: the planned schedule of each parameter group, None for those that follow `base`.
         ending: the length of the run, and whether it ends early.
         rates: follow the edited schedule.
         limits: bounds of the edits that people make.
@@ -60,6 +62,7 @@ class LiveEdits:
     """
 
     base: Schedule | None
+    groups: tuple[Schedule | None, ...]
     ending: Ending
     rates: RateWriter
     limits: Limits
@@ -80,9 +83,12 @@ class LiveEdits:
     _has_warned: bool = field(init=False, default=False)
 
     def __post_init__(self) -> None:
-        self.edited = Edited(self.base, (), self.rates.ratios)
+        self.edited = self._edited()
         if self.guard is not None:
             self._guard_state = GuardState(self.guard, self.ending.total_steps)
+
+    def _edited(self, edits: tuple[Edit, ...] = ()) -> Edited:
+        return Edited(self.base, edits, self.rates.ratios, self.groups)
 
     def enqueue(self, edit: Edit) -> None:
         """Take an edit that is not in the store, at the next step."""
@@ -241,7 +247,7 @@ class LiveEdits:
             LearnrateError: the edit cannot be applied. Nothing is changed.
         """
         if len(self.rates.ratios) != len(self.edited.ratios):  # a group was added
-            self.edited = Edited(self.base, self.edited.edits, self.rates.ratios)
+            self.edited = self._edited(self.edited.edits)
         edit = self._at_step(edit, step)
         if not is_repeated and edit.author != AUTOMATIC:
             self.limits.check_author(edit.author)
@@ -404,22 +410,29 @@ class LiveEdits:
         guard_state = self._guard_state
         return {
             "edits": [edit.to_dict() for edit in self.edited.edits],
+            "groups": [text_of(schedule) for schedule in self.groups],
             "position": self.position,
             "sequence": self.sequence,
             "rescues": self.rescues,
             "watchman": None if guard_state is None else guard_state.state_dict(),
         }
 
-    def load_state_dict(self, state: dict[str, Any], base: Schedule | None) -> None:
+    def load_state_dict(
+        self,
+        state: dict[str, Any],
+        base: Schedule | None,
+        groups: tuple[Schedule | None, ...],
+    ) -> None:
         """Continue from a saved state.
 
         Args:
             state: the result of `state_dict`.
             base: the schedule that the state was saved under.
+            groups: the schedules of the groups that it was saved under.
         """
-        self.base = base
+        self.base, self.groups = base, groups
         edits = tuple(Edit.from_dict(document) for document in state["edits"])
-        self._follow(Edited(base, edits, self.rates.ratios))
+        self._follow(self._edited(edits))
         self.position, self.sequence = state["position"], state["sequence"]
         self.rescues = state["rescues"]
         if self._guard_state is not None and state["watchman"] is not None:
@@ -456,7 +469,7 @@ class LiveEdits:
             if self.mailbox is not None:
                 self.mailbox.add_applied(undo, self.position, "resumed without later edits")
         elif any(edit.kind is EditKind.ROLLBACK and edit.value < step for edit in edits):
-            self._follow(Edited(self.base, (*self.edited.edits, *edits), self.rates.ratios))
+            self._follow(self._edited((*self.edited.edits, *edits)))
             self.position = last
         else:
             self.repeat([edit for edit in edits if edit.kind is not EditKind.STOP], self.position)

@@ -39,8 +39,12 @@ class LiveWatch:
     def __call__(self, rows: Observations) -> tuple[Finding, ...]:
         """The findings that new rows lead to."""
         if self._watcher is None:
+            has_groups = bool(self._edited.separate_groups) and self._edited.base is not None
             self._watcher = Watcher(
-                rows.run, total_steps=rows.total_steps, schedule=rows.schedule, facts=rows.facts
+                rows.run,
+                total_steps=rows.total_steps,
+                schedule=self._edited.highest if has_groups else rows.schedule,
+                facts=rows.facts,
             )
             self._read_past(self._watcher, rows)
         self._update_schedule(self._watcher)
@@ -100,7 +104,7 @@ class LiveWatch:
             return
         edited = self._edited = edits.edited
         steps = [edit.step for edit in edited.edits if edit.step is not None]
-        schedule = None if edited.base is None else edited.schedule
+        schedule = None if edited.base is None else edited.highest
         watcher.replan(schedule=schedule, total_steps=edited.total_steps, edits=steps)
 
 

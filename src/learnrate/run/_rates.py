@@ -12,7 +12,7 @@ from learnrate.schedules import Constant
 from learnrate.torch_scheduler import Group, Hyperparameter
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
     from torch.optim import Optimizer
 
@@ -82,32 +82,59 @@ class RateWriter(Protocol):
 class ScheduledRates:
     """Rates of a schedule: the highest group follows it, the others keep their share of it.
 
-    A group with edits of its own follows its edited schedule. Rates are written when a step
-    begins, so that they can be seen, and again right before the update, so that no other writer
-    counts.
+    A group with a schedule of its own, planned or edited, follows that. Rates are written when a
+    step begins, so that they can be seen, and again right before the update, so that no other
+    writer counts.
+
+    Args:
+        optimizers: whose groups are set.
+        schedule: of the groups without a schedule of their own.
+        rhythm: what watches the calls of a torch scheduler; None without one.
+        groups: the schedule of each group over all optimizers; None for those under `schedule`.
+        hyper: other hyper-parameters that have schedules, of the groups of all optimizers.
     """
 
     def __init__(
-        self, optimizers: Sequence[Optimizer], schedule: Schedule, rhythm: Rhythm | None = None
+        self,
+        optimizers: Sequence[Optimizer],
+        schedule: Schedule,
+        rhythm: Rhythm | None = None,
+        groups: Sequence[Schedule | None] = (),
+        hyper: Sequence[Hyperparameter] = (),
     ) -> None:
         self._optimizers = tuple(optimizers)
         self._rhythm = rhythm
+        self._hyper = tuple(hyper)
+        self._step = 0
         self._shares = [Hyperparameter("lr", schedule) for _ in optimizers]
-        reference = _highest_initial_rate(optimizers)
-        for shares, optimizer in zip(self._shares, optimizers, strict=True):
-            shares.reference = reference
-            shares.add_groups(optimizer.param_groups)
         self._schedule = Hyperparameter("lr", schedule)
-        self._group_schedules: dict[int, Hyperparameter] = {}  # by index over all optimizers
+        self._group_schedules = {  # by index over all optimizers
+            group: Hyperparameter("lr", rates)
+            for group, rates in enumerate(groups)
+            if rates is not None
+        }
+        self._share(frozenset(self._group_schedules))
         self._targets: list[list[float]] = [[] for _ in optimizers]
         self._has_new_groups = False  # since the run was attached
         self._overwritten = 0  # updates in a row whose rate somebody else had overwritten
         self.highest: float = 0.0
         self._used: tuple[float, dict[str, Rate] | None] = (0.0, None)
 
+    def _share(self, planned: frozenset[int]) -> None:
+        """Work out the share of each group; 1 for those with a planned schedule."""
+        reference = _highest_initial_rate(self._optimizers, planned)
+        first = 0
+        for shares, optimizer in zip(self._shares, self._optimizers, strict=True):
+            shares.reference = reference
+            shares.add_groups(optimizer.param_groups)
+            shares.ratios = [
+                1.0 if first + i in planned else ratio for i, ratio in enumerate(shares.ratios)
+            ]
+            first += len(shares.ratios)
+
     @property
     def ratios(self) -> tuple[float, ...]:
-        """The share of each group, as it was built."""
+        """The share of each group, as it was built; 1 for one with a planned schedule."""
         return tuple(ratio for shares in self._shares for ratio in shares.ratios)
 
     def rates(self) -> tuple[float, ...]:
@@ -119,11 +146,12 @@ class ScheduledRates:
         self._schedule = Hyperparameter("lr", edited.schedule)
         self._group_schedules = {
             group: Hyperparameter("lr", edited.group(group).schedule)
-            for group in edited.edited_groups
+            for group in edited.separate_groups
         }
 
     def set_step(self, step: int) -> None:
         """Write the rates of a step."""
+        self._step = step
         if self._rhythm is not None and not self._rhythm.check(step):
             self._rhythm = None
         self.highest = rate = self._schedule.value(step)
@@ -134,15 +162,22 @@ class ScheduledRates:
                 self._has_new_groups = True
             self._targets[index] = [rate * ratio for ratio in shares.ratios]
         if self._group_schedules:
-            self._set_edited_groups(step)
+            self._set_separate_groups(step)
         for index, optimizer in enumerate(self._optimizers):
             for group, rate in zip(optimizer.param_groups, self._targets[index], strict=False):
                 if type(group["lr"]) is float:
                     group["lr"] = rate
                 else:
                     self._shares[index].write(group, rate)
+        self._write_hyper()
 
-    def _set_edited_groups(self, step: int) -> None:
+    def _write_hyper(self) -> None:
+        if self._hyper:
+            groups = [group for optimizer in self._optimizers for group in optimizer.param_groups]
+            for parameter in self._hyper:
+                parameter.write_step(self._step, groups)
+
+    def _set_separate_groups(self, step: int) -> None:
         group = 0
         for index, shares in enumerate(self._shares):
             for i, ratio in enumerate(shares.ratios):
@@ -161,6 +196,7 @@ class ScheduledRates:
             self._has_new_groups = True
             targets += [self.highest * ratio for ratio in shares.ratios[len(targets) :]]
         self._used = (self.highest, self._rates_by_group())
+        self._write_hyper()
         was_overwritten = False
         for group, rate in zip(groups, targets, strict=False):
             if type(group["lr"]) is not float:
@@ -200,6 +236,8 @@ class ScheduledRates:
         Raises:
             ArgumentError: the state was saved with another number of optimizers.
         """
+        if "ratios" not in state:  # saved under a schedule by the clock
+            return
         if len(state["ratios"]) != len(self._shares):
             raise ArgumentError(
                 f"this state was saved with {len(state['ratios'])} optimizers; the run has "
@@ -322,9 +360,13 @@ class ExternalRates:
         """Does nothing; see `state_dict`."""
 
 
-def _highest_initial_rate(optimizers: Sequence[Optimizer]) -> float:
+def _highest_initial_rate(optimizers: Sequence[Optimizer], planned: Collection[int] = ()) -> float:
+    """The highest rate that a group was built with, without those that have planned schedules."""
     rate = Hyperparameter("lr", Constant())
-    return max(rate.initial(group) for optimizer in optimizers for group in optimizer.param_groups)
+    groups = [group for optimizer in optimizers for group in optimizer.param_groups]
+    rates = [rate.initial(group) for group in groups]
+    shared = [rate for i, rate in enumerate(rates) if i not in planned]
+    return max(shared or rates)
 
 
 def _by_group(rates: Iterable[Rate]) -> dict[str, Rate]:

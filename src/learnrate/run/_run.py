@@ -6,19 +6,23 @@ import threading
 import time
 import warnings
 import weakref
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self
 
 import torch
 
 from learnrate._errors import ArgumentError, StoreError
 from learnrate._ranks import rank_and_size
-from learnrate.edits import Edit, EditKind, edit_in
+from learnrate.edits import edit_in
 from learnrate.run._ending import close_abandoned, status_of
 from learnrate.run._live_watch import LiveWatch
 from learnrate.run._saved_state import (
     FORMAT,
     VERSION,
+    check_schedules,
     check_state,
+    follow_attached,
+    saved_groups,
     saved_schedule,
     schedule_in_words,
     text_of,
@@ -358,36 +362,32 @@ class Run:
         """
         check_state(state)
         saved, attached = state["schedule"], text_of(self.schedule)
-        if saved != attached and not change_schedule:
-            raise ArgumentError(
-                f"this state was saved under {schedule_in_words(saved)}, but the run was attached "
-                f"with {schedule_in_words(attached)}. Attach with the same schedule, or call "
-                "load_state_dict(state, change_schedule=True) to continue under the new one."
-            )
+        of_groups = self._edits.groups
+        changes = check_schedules(state, self.schedule, of_groups, change_schedule=change_schedule)
         if (state["controlled"] is None) != (self.controlled is None):
             raise ArgumentError(
                 "this state was saved with other controllers than those of the run."
             )
-        if state["rates"] and attached is not None:
+        ratios = self._rates.ratios
+        if state["rates"]:
             self._rates.load_state_dict(state["rates"])
         if self.controlled is not None:
             self.controlled.load_state_dict(state["controlled"])
         step, self._updated = state["step"], False
         self._recording.begin_attempt(step)
         base = saved_schedule(saved, self.schedule)
-        self._edits.load_state_dict(state["steering"], base)
+        groups = saved_groups(state, of_groups)
+        self._edits.load_state_dict(state["steering"], base, groups)
         if self.recorder is not None:
             self.recorder.step = step
             other = state["run"] if state["run"] != self.id else None
-            if saved != attached:
+            if changes:
                 reason = f"{reason}; before under {schedule_in_words(saved)}"
             self.recorder.begin_attempt(step, reason, other)
             self._add_later_edits(step, keep=later_edits, reason=reason)
-        if saved != attached and base is not self.schedule:
-            follow = Edit(
-                kind=EditKind.FOLLOW, value=str(self.schedule), author=login(), reason=reason
-            )
-            self._edits.enqueue(follow)
+        if changes and (base is not self.schedule or saved == attached):
+            for edit in follow_attached(self.schedule, of_groups, ratios, self._rates.ratios):
+                self._edits.enqueue(replace(edit, author=login(), reason=reason))
         self._step = step
         self._rates.set_step(step)
         self._set_step(self._edits.advance(step, None))

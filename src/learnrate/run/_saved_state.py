@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from learnrate._checks import check_whole
 from learnrate._errors import ArgumentError, ScheduleError
-from learnrate.schedules import from_json
+from learnrate.edits import Edit, EditKind
+from learnrate.schedules import Constant, from_json
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from learnrate.schedules import Schedule
 
-__all__ = ["FORMAT", "VERSION", "check_state", "saved_schedule", "schedule_in_words", "text_of"]
+__all__ = [
+    "FORMAT",
+    "VERSION",
+    "check_schedules",
+    "check_state",
+    "follow_attached",
+    "saved_groups",
+    "saved_schedule",
+    "schedule_in_words",
+    "text_of",
+]
 
 FORMAT = "learnrate.run"
 VERSION = 1
@@ -38,6 +51,90 @@ def check_state(state: object) -> None:
         verb = "needs the" if key in _KEYS else "has no"
         raise ArgumentError(f"the state of a run {verb} key {key!r}.")
     check_whole("load_state_dict", "step", state["step"], 0)
+
+
+def check_schedules(
+    state: Mapping[str, Any],
+    schedule: Schedule | None,
+    groups: Sequence[Schedule | None],
+    *,
+    change_schedule: bool,
+) -> bool:
+    """Whether a state was saved under other schedules than those of the run.
+
+    Args:
+        state: the result of `Run.state_dict`.
+        schedule: that the run was attached with.
+        groups: the schedules of its groups.
+        change_schedule: whether other schedules are allowed.
+
+    Raises:
+        ArgumentError: they are other schedules, and not allowed.
+    """
+    saved, attached = state["schedule"], text_of(schedule)
+    saved_texts = state["steering"].get("groups", [])
+    texts = [text_of(rates) for rates in groups]
+    if (saved, saved_texts) == (attached, texts):
+        return False
+    if change_schedule:
+        return True
+    way_out = (
+        "Attach with the same schedule, or call load_state_dict(state, change_schedule=True) to "
+        "continue under the new one."
+    )
+    if saved != attached:
+        raise ArgumentError(
+            f"this state was saved under {schedule_in_words(saved)}, but the run was attached with "
+            f"{schedule_in_words(attached)}. {way_out}"
+        )
+    raise ArgumentError(
+        f"this state was saved with {_groups_in_words(saved_texts)}, but the run was attached with "
+        f"{_groups_in_words(texts)}. {way_out}"
+    )
+
+
+def saved_groups(
+    state: Mapping[str, Any], attached: Sequence[Schedule | None]
+) -> tuple[Schedule | None, ...]:
+    """The schedules of the groups that the saved edits belong to; see `saved_schedule`."""
+    texts = state["steering"].get("groups", [])
+    present = [*attached, *[None] * len(texts)]
+    return tuple(
+        None if text is None else saved_schedule(text, present[i] or Constant())
+        for i, text in enumerate(texts)
+    )
+
+
+def follow_attached(
+    schedule: Schedule | None,
+    groups: Sequence[Schedule | None],
+    attached_ratios: Sequence[float],
+    saved_ratios: Sequence[float],
+) -> list[Edit]:
+    """The edits that let a continued run follow the schedules it was attached with.
+
+    Args:
+        schedule: that the run was attached with.
+        groups: the schedules of its groups.
+        attached_ratios: the share of each group, as it was attached.
+        saved_ratios: the same in the saved state, which the run continues with.
+    """
+    values: dict[int | None, Schedule | None] = {None: schedule}
+    for group, (attached, saved) in enumerate(zip(attached_ratios, saved_ratios, strict=False)):
+        rates = groups[group] if group < len(groups) else None
+        if rates is not None:
+            values[group] = rates
+        elif attached != saved and schedule is not None:
+            values[group] = attached * schedule
+    return [
+        Edit(kind=EditKind.FOLLOW, value=str(rates), group=group, author="resume")
+        for group, rates in values.items()
+    ]
+
+
+def _groups_in_words(texts: Sequence[str | None]) -> str:
+    words = ["None" if text is None else schedule_in_words(text) for text in texts]
+    return f"groups=[{', '.join(words)}]" if words else "no schedules of groups"
 
 
 def text_of(schedule: Schedule | None) -> str | None:

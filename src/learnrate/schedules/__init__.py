@@ -41,7 +41,7 @@ from learnrate.schedules._shapes import (
     Warmup,
 )
 from learnrate.schedules._tables import FromFunction, Interpolated, Piecewise, Table
-from learnrate.schedules._text import ready_schedule, schedule, shape
+from learnrate.schedules._text import ready_schedule, schedule, shape, timed
 from learnrate.schedules._wrappers import Clamp, Delay, Noise, Repeat, Shift, Staircase
 
 written_as_text(Schedule, schedule)
@@ -100,6 +100,7 @@ __all__ = [
     "schedule",
     "sgdr",
     "shape",
+    "timed",
     "untuned_warmup",
     "warmup_cosine",
     "wsd",

@@ -170,6 +170,11 @@ class Deadline:
         >>> by_eight = Linear(1000).by_deadline(seconds=8 * 3600)
         >>> by_eight(0), by_eight(4 * 3600), by_eight(9 * 3600)
         (1.0, 0.5, 0.0)
+        >>> print(by_eight)
+        deadline(linear(1000), seconds=28800)
+
+    `learnrate.schedules.timed` reads this text. `attach`, `train` and `to_torch` take a deadline, also
+    as text, and count the seconds from their call on.
     """
 
     schedule: Schedule
@@ -185,6 +190,9 @@ class Deadline:
             raise ScheduleError(
                 f"Deadline(seconds=...) must be finite and above 0; got {self.seconds!r}."
             )
+
+    def __str__(self) -> str:
+        return f"deadline({self.schedule}, seconds={number_text(self.seconds)})"
 
     def __call__(self, elapsed: float) -> float:
         """The rate after `elapsed` seconds."""

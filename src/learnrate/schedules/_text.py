@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import MISSING, dataclass
 from difflib import get_close_matches
@@ -28,14 +29,17 @@ from learnrate.schedules._registry import SHAPES, current_name, fields_of, make
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["ready_schedule", "schedule", "shape"]
+__all__ = ["ready_schedule", "schedule", "shape", "timed"]
 
 _MAX_DEPTH = 40
 _MAX_WIDTH = 88
 _DEADLINE = (
-    "a Deadline gives rates by elapsed time, not by step. Write its rate yourself before each update: "
+    "a Deadline gives rates by elapsed time, not by step, which only attach, train and to_torch take. "
+    "Elsewhere write its rate yourself before each update: "
     "group['lr'] = deadline(seconds since the start)."
 )
+_TIMED = re.compile(r"\s*deadline\s*\(")
+_TIMED_PARTS = re.compile(r"(?s)\s*deadline\s*\((.*),\s*seconds\s*=\s*([^,()]+?)\s*\)\s*")
 _TOKEN = re.compile(
     r"(?P<space>\s+)"
     r"|(?P<number>-?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?)(?P<unit>%|[a-zA-Z_]\w*)?"
@@ -60,10 +64,10 @@ def schedule(source: str | float | Schedule | Callable[[int], float]) -> Schedul
     """
     if isinstance(source, Schedule):
         return source
+    if isinstance(source, Deadline) or (isinstance(source, str) and _TIMED.match(source)):
+        raise ScheduleError(_DEADLINE)
     if isinstance(source, str):
         return _Reader(source).read()
-    if isinstance(source, Deadline):
-        raise ScheduleError(_DEADLINE)
     if callable(source):
         return make("from_function", function=source)
     if isinstance(source, bool) or not isinstance(source, int | float | np.number):
@@ -72,6 +76,34 @@ def schedule(source: str | float | Schedule | Callable[[int], float]) -> Schedul
             f"{type(source).__name__}."
         )
     return source * make("constant")
+
+
+def timed(source: object) -> Deadline | None:
+    """Read a deadline from its text; None if it is a schedule in steps, or anything else.
+
+    Examples:
+        >>> by_one = timed("deadline(3e-4 * cosine(1000), seconds=3600)")
+        >>> by_one(0), by_one(1800), timed("3e-4 * cosine()")
+        (0.0003, 0.00015, None)
+
+    Raises:
+        ScheduleError: the text begins as a deadline, and is none.
+    """
+    if isinstance(source, Deadline):
+        return source
+    if not isinstance(source, str) or not _TIMED.match(source):
+        return None
+    parts = _TIMED_PARTS.fullmatch(source)
+    try:
+        seconds = float(parts[2]) if parts else math.nan
+    except ValueError:
+        seconds = math.nan
+    if parts is None or math.isnan(seconds):
+        raise ScheduleError(
+            "a deadline is written deadline(3e-4 * cosine(1000), seconds=3600); got "
+            f"{source[:80]!r}."
+        )
+    return Deadline(schedule(parts[1]), seconds)
 
 
 def shape(source: str | Schedule) -> Schedule:

@@ -2,6 +2,7 @@
 
 from learnrate.steering._replay import STORE, Replay, observations_as_edited, replayed
 from learnrate.steering._request import as_edit as as_edit
+from learnrate.steering._request import edited_run as edited_run
 from learnrate.steering._request import edits_of, preview, ratios_of, request
 from learnrate.steering._request import login as login
 from learnrate.steering._request import no_snapshot as no_snapshot

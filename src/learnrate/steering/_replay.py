@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from learnrate._errors import ArgumentError, FileError, StoreError
-from learnrate.edits import Edit, Edited, EditKind
+from learnrate.edits import Edit, EditKind
 from learnrate.schedules import Table
-from learnrate.steering._request import edits_of, ratios_of
+from learnrate.steering._request import edited_run, edits_of
 from learnrate.store import Store, is_store
 from learnrate.watch.readers import Reader
 
@@ -35,9 +35,12 @@ class Replay:
         edits: all edits that took effect, in order.
         again: the edits that `attach(..., edits=...)` or `train` must repeat over `base`: all of
             them, or none if `base` is a table of recorded rates, which contain them.
-        schedule: the base with its edits, as one schedule.
+        schedule: the base with its edits, as one schedule. Groups with schedules of their own do
+            not follow it.
         lr: the highest rate of each update of the run, after rollbacks.
         seed: of the training, if it was recorded by `learnrate train`.
+        groups: for each parameter group, its planned schedule or None, for `attach(groups=...)`;
+            empty if no group has one.
     """
 
     run: str
@@ -47,6 +50,7 @@ class Replay:
     schedule: Schedule
     lr: np.ndarray
     seed: int | None = None
+    groups: tuple[Schedule | None, ...] = ()
 
     @property
     def total_steps(self) -> int:
@@ -60,6 +64,7 @@ class Replay:
         return {
             "run": self.run,
             "schedule": str(self.schedule),
+            "groups": [None if rates is None else str(rates) for rates in self.groups],
             "total_steps": self.total_steps,
             "lr": self.lr.tolist(),
             "edits": [{key: edit[key] for key in keys} for edit in edits],
@@ -85,7 +90,7 @@ def replayed(store: Store, run: str) -> Replay:
     base = stored.schedule
     if base is None or stored.facts.get("foreign"):
         return _replay_of_recorded_rates(store, stored.id, edits)
-    edited = Edited(base, edits, ratios_of(stored))
+    edited = edited_run(stored, edits, pending=False)
     stops = [edit.step for edit in edits if edit.kind is EditKind.STOP]
     total_steps = stored.step if edited.total_steps is None else edited.total_steps
     if stops and stops[-1] is not None:
@@ -94,9 +99,9 @@ def replayed(store: Store, run: str) -> Replay:
     rates = [
         edited.group(group).schedule(steps) * ratio for group, ratio in enumerate(edited.ratios)
     ]
-    highest = np.max(np.abs(rates), axis=0) if edited.edited_groups else edited.schedule(steps)
+    highest = np.max(np.abs(rates), axis=0) if edited.separate_groups else edited.schedule(steps)
     seed = stored.facts.get("seed")
-    return Replay(stored.id, base, edits, edits, edited.schedule, highest, seed)
+    return Replay(stored.id, base, edits, edits, edited.schedule, highest, seed, edited.groups)
 
 
 def observations_as_edited(store: Store, run: str) -> Observations:
@@ -109,13 +114,15 @@ def observations_as_edited(store: Store, run: str) -> Observations:
     if said_live:
         observations = replace(observations, facts={**observations.facts, "said_live": said_live})
     edits = edits_of(store.edits(run))
-    if not edits:
+    if not edits and not stored.facts.get("group_schedules"):
         return observations
-    facts = {**observations.facts, "edits": [edit.step for edit in edits]}
+    facts = dict(observations.facts)
+    if edits:
+        facts["edits"] = [edit.step for edit in edits]
     if stored.schedule is None or stored.facts.get("foreign"):
         return replace(observations, facts=facts)
-    edited = Edited(stored.schedule, edits, ratios_of(stored))
-    return replace(observations, schedule=edited.schedule, facts=facts)
+    edited = edited_run(stored, edits, pending=False)
+    return replace(observations, schedule=edited.highest, facts=facts)
 
 
 def _read_store(path: Path, _: Names) -> list[Observations]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from learnrate._errors import ArgumentError
 from learnrate.edits import RATE_KINDS, Edit, Edited, EditKind, Limits
+from learnrate.schedules import schedule as read
 from learnrate.store import EditStatus, Store
 
 if TYPE_CHECKING:
@@ -16,7 +17,16 @@ if TYPE_CHECKING:
     from learnrate.schedules import Schedule
     from learnrate.store import StoredEdit, StoredRun
 
-__all__ = ["as_edit", "edits_of", "login", "no_snapshot", "preview", "ratios_of", "request"]
+__all__ = [
+    "as_edit",
+    "edited_run",
+    "edits_of",
+    "login",
+    "no_snapshot",
+    "preview",
+    "ratios_of",
+    "request",
+]
 
 
 def request(
@@ -72,6 +82,7 @@ def preview(
     step: int = 0,
     group: int | None = None,
     ratios: Sequence[float] = (1.0,),
+    groups: Sequence[Schedule | None] = (),
 ) -> Schedule:
     """The schedule of a run as it would be with one more edit.
 
@@ -83,6 +94,7 @@ def preview(
         step: 0-based index of the update about to happen.
         group: index of the parameter group; None for the highest rate.
         ratios: the share of each group of the highest rate; see `ratios_of`.
+        groups: the planned schedule of each group that has one; see `Edited`.
 
     Raises:
         ArgumentError: the edit does not fit.
@@ -94,7 +106,7 @@ def preview(
         >>> print(preview(plan, [], edit_in("scale 0.5", author="ann"), step=10))
         0.1 * constant(50) >> linear(50) * piecewise(boundaries=[10], values=[1, 0.5])
     """
-    edited = Edited(schedule, edits_of(edits, step), tuple(ratios))
+    edited = Edited(schedule, edits_of(edits, step), tuple(ratios), tuple(groups))
     if edit is not None:
         edited = edited.with_edit(edit.at_step(step) if edit.step is None else edit)
     return edited.schedule if group is None else edited.schedule_of(group)
@@ -134,10 +146,36 @@ def as_edit(stored: StoredEdit, step: int | None = None) -> Edit:
 
 
 def ratios_of(run: StoredRun) -> tuple[float, ...]:
-    """The share of each parameter group of the highest rate, at the start of the run."""
+    """The share of each parameter group of the highest rate, at the start of the run.
+
+    A group with a planned schedule has 1, and does not count as the highest.
+    """
     rates = [abs(float(rate)) for rate in run.facts.get("group_lr") or ()]
-    highest = max(rates, default=0.0)
-    return tuple(rate / highest for rate in rates) if highest > 0 else (1.0,)
+    planned = run.facts.get("group_schedules") or [None] * len(rates)
+    shared = [rate for rate, text in zip(rates, planned, strict=False) if text is None]
+    highest = max(shared, default=0.0)
+    if not rates or (shared and highest <= 0):
+        return (1.0,) * max(len(rates), 1)
+    return tuple(
+        rate / highest if text is None else 1.0 for rate, text in zip(rates, planned, strict=False)
+    )
+
+
+def edited_run(run: StoredRun, edits: Iterable[StoredEdit | Edit], *, pending: bool) -> Edited:
+    """The planned schedules of a stored run with its edits.
+
+    Args:
+        run: with a schedule.
+        edits: those of `Store.edits`.
+        pending: whether the pending edits count, as if they took effect at the present step.
+
+    Raises:
+        ArgumentError: an edit does not fit.
+    """
+    texts = run.facts.get("group_schedules") or ()
+    groups = tuple(None if text is None else read(text) for text in texts)
+    taken = edits_of(edits, run.step if pending else None)
+    return Edited(run.schedule, taken, ratios_of(run), groups)
 
 
 def _check(store: Store, run: StoredRun, edit: Edit) -> None:
@@ -150,8 +188,7 @@ def _check(store: Store, run: StoredRun, edit: Edit) -> None:
     if run.schedule_json is None:
         _check_external(run, edit)
         return
-    ratios = ratios_of(run)
-    before = Edited(run.schedule, edits_of(store.edits(run.id), run.step), ratios)
+    before = edited_run(run, store.edits(run.id), pending=True)
     prepared = edit.at_step(run.step)
     limits.check(prepared, before, before.with_edit(prepared))
 

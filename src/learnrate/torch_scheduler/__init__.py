@@ -6,16 +6,26 @@ with needing("torch", "torch", "learnrate.torch_scheduler"):
     import torch  # noqa: F401 - this one import names the extra
 
 from learnrate.torch_scheduler._from_torch import from_torch
-from learnrate.torch_scheduler._hyperparameter import Group, Hyperparameter
+from learnrate.torch_scheduler._hyperparameter import (
+    Group,
+    Hyperparameter,
+    check_groups,
+    hyperparameters,
+)
 from learnrate.torch_scheduler._simulation import position
+from learnrate.torch_scheduler._timed import Stopwatch, TimedSchedule
 from learnrate.torch_scheduler._to_torch import TorchSchedule, to_torch
 from learnrate.torch_scheduler._wrapped import unwrapped_scheduler
 
 __all__ = [
     "Group",
     "Hyperparameter",
+    "Stopwatch",
+    "TimedSchedule",
     "TorchSchedule",
+    "check_groups",
     "from_torch",
+    "hyperparameters",
     "position",
     "to_torch",
     "unwrapped_scheduler",

@@ -14,6 +14,7 @@ from learnrate.schedules import Constant, Schedule, Shift, Staircase, Table
 from learnrate.torch_scheduler._closed_forms import closed_form
 from learnrate.torch_scheduler._hyperparameter import Hyperparameter
 from learnrate.torch_scheduler._simulation import position, simulated
+from learnrate.torch_scheduler._timed import TimedSchedule
 from learnrate.torch_scheduler._to_torch import TorchSchedule
 from learnrate.torch_scheduler._wrapped import unwrapped_scheduler
 
@@ -102,6 +103,11 @@ def _check(scheduler: object, every: int) -> None:
             "from_torch(scheduler=...) must be an open-loop torch scheduler; got a "
             f"{type(scheduler).__name__}, whose rates are not a function of the step. Use a schedule "
             "with a controller, such as learnrate.controllers.Plateau, instead."
+        )
+    if isinstance(scheduler, TimedSchedule):
+        raise ArgumentError(
+            "from_torch(scheduler=...) must be a function of the step; this one reads the clock. Its "
+            "attribute `deadline` is the schedule by elapsed time."
         )
     if isinstance(every, bool) or not isinstance(every, int) or every < 1:
         raise ArgumentError(

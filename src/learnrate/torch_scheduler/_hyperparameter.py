@@ -10,13 +10,14 @@ import torch
 
 from learnrate._errors import ArgumentError
 from learnrate._group_scales import scaled_rates
+from learnrate.schedules import ready_schedule
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from learnrate.schedules import Schedule
 
-__all__ = ["Group", "Hyperparameter"]
+__all__ = ["Group", "Hyperparameter", "check_groups", "hyperparameters"]
 
 Group = dict[str, Any]
 BLOCK = 512  # steps that are evaluated at once, so that an update costs a look-up
@@ -124,3 +125,51 @@ class Hyperparameter:
         except Exception:  # noqa: BLE001 - a function of the step may fail beyond the last step
             return [self.schedule(step)]
         return values
+
+
+def check_groups(call: str, schedules: Sequence[object], count: int) -> None:
+    """Refuse a list that has not one schedule, or None, for each parameter group.
+
+    Args:
+        call: the argument as typed, such as `"to_torch(groups=...)"`, for the error.
+        schedules: what was given.
+        count: the number of parameter groups.
+
+    Raises:
+        ArgumentError: the list has another length.
+    """
+    if len(schedules) != count:
+        raise ArgumentError(
+            f"{call} must have one schedule for each parameter group; got {len(schedules)} for "
+            f"{count}. Write None for a group that has no schedule of its own."
+        )
+
+
+def hyperparameters(
+    call: str, hyper: Mapping[str, Schedule | Sequence[Schedule | None]], count: int
+) -> list[Hyperparameter]:
+    """The hyper-parameters beside the rate that have schedules.
+
+    Args:
+        call: the function, such as `"to_torch"`, for errors.
+        hyper: by name, a schedule of the highest group, or one for each group.
+        count: the number of parameter groups.
+
+    Raises:
+        ArgumentError: a name or a schedule does not fit.
+    """
+    result = []
+    for name, values in hyper.items():
+        argument = f"{call}(hyper={{{name!r}: ...}})"
+        if isinstance(values, list | tuple):
+            check_groups(argument, values, count)
+            result += [
+                Hyperparameter(name, ready_schedule(argument, schedule), only=group)
+                for group, schedule in enumerate(values)
+                if schedule is not None
+            ]
+        else:
+            result.append(Hyperparameter(name, ready_schedule(argument, values)))
+    if any(parameter.key == "lr" for parameter in result):
+        raise ArgumentError(f"{call}(hyper=...) must not name 'lr'; `schedule` is its schedule.")
+    return result

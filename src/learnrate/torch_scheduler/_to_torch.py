@@ -4,34 +4,50 @@ from __future__ import annotations
 
 import warnings
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 from weakref import WeakMethod, ref
 
 import torch
 from torch.optim.lr_scheduler import LRScheduler
 
 from learnrate._errors import ArgumentError
-from learnrate.schedules import ready_schedule
-from learnrate.torch_scheduler._hyperparameter import Hyperparameter
+from learnrate.schedules import ready_schedule, timed
+from learnrate.torch_scheduler._hyperparameter import (
+    Hyperparameter,
+    check_groups,
+    hyperparameters,
+)
+from learnrate.torch_scheduler._timed import Stopwatch, TimedSchedule
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from torch.optim import Optimizer
 
-    from learnrate.schedules import Schedule
+    from learnrate.schedules import Deadline, Schedule
 
 __all__ = ["TorchSchedule", "to_torch"]
 
 
+@overload
 def to_torch(
     schedule: Schedule,
     optimizer: Optimizer,
     *,
     groups: Sequence[Schedule | None] | None = None,
-    hyper: Mapping[str, Schedule] | None = None,
+    hyper: Mapping[str, Schedule | Sequence[Schedule | None]] | None = None,
     step: int = 0,
-) -> TorchSchedule:
+) -> TorchSchedule: ...
+@overload
+def to_torch(schedule: Deadline, optimizer: Optimizer, *, step: int = 0) -> TimedSchedule: ...
+def to_torch(
+    schedule: Schedule | Deadline,
+    optimizer: Optimizer,
+    *,
+    groups: Sequence[Schedule | None] | None = None,
+    hyper: Mapping[str, Schedule | Sequence[Schedule | None]] | None = None,
+    step: int = 0,
+) -> TorchSchedule | TimedSchedule:
     """A torch scheduler that trains `optimizer` under `schedule`.
 
         scheduler = to_torch(3e-4 * Warmup(500).then(Cosine(9500)), optimizer)
@@ -52,13 +68,16 @@ def to_torch(
     whether the state of the optimizer is restored too, or in which order.
 
     Args:
-        schedule: the rate of each step, bound to a run. Values are rates, not factors.
+        schedule: the rate of each step, bound to a run. Values are rates, not factors. Or a
+            `Deadline`: then the rate is that of the seconds since this call, or since the first one
+            if a state is loaded.
         optimizer: the optimizer. Rates that are tensors are written in place.
         groups: for each parameter group, in order, a schedule that gives the rate of the group; None
             for a group that follows `schedule`. Groups that are added later follow `schedule`.
         hyper: schedules of other hyper-parameters, by name: "momentum", "weight_decay",
             "betas[0]". As with the rate, a schedule gives the value of the highest group and the
-            other groups keep their share: a group built without weight decay keeps none.
+            other groups keep their share: a group built without weight decay keeps none. A list
+            has a schedule for each group, or None for a group that keeps its value.
         step: 0-based index of the update about to happen.
 
     Raises:
@@ -73,18 +92,21 @@ def to_torch(
         raise ArgumentError(
             f"to_torch(step=...) must be a whole number of at least 0; got {step!r}."
         )
+    deadline = timed(schedule)
+    if deadline is not None:
+        _leave_out_of_compiled_functions()
+        if groups is not None or hyper:
+            raise ArgumentError(
+                "to_torch(groups=..., hyper=...) need a schedule in steps; got a Deadline."
+            )
+        return TimedSchedule(optimizer, deadline, step, Stopwatch())
     group_rates = _group_rates(groups, len(optimizer.param_groups))
     rate = Hyperparameter(
         "lr",
         ready_schedule("to_torch(schedule=...)", schedule),
         skip=[parameter.only for parameter in group_rates if parameter.only is not None],
     )
-    others = [
-        Hyperparameter(name, ready_schedule(f"to_torch(hyper={{{name!r}: ...}})", values))
-        for name, values in (hyper or {}).items()
-    ]
-    if any(parameter.key == "lr" for parameter in others):
-        raise ArgumentError("to_torch(hyper=...) must not name 'lr'; `schedule` is its schedule.")
+    others = hyperparameters("to_torch", hyper or {}, len(optimizer.param_groups))
     return TorchSchedule(optimizer, rate, [*group_rates, *others], step)
 
 
@@ -214,7 +236,7 @@ class TorchSchedule(LRScheduler):
             self._rate.add_groups(groups)
         rates = [value * ratio for ratio in self._rate.ratios[: len(groups)]]
         for parameter in self._others:
-            if parameter.only is not None:
+            if parameter.only is not None and parameter.key == "lr":
                 rates[parameter.only] = parameter.value(self._present_step())
         return rates
 
@@ -272,11 +294,7 @@ def _leave_out_of_compiled_functions() -> None:
 def _group_rates(groups: Sequence[Schedule | None] | None, count: int) -> list[Hyperparameter]:
     if groups is None:
         return []
-    if len(groups) != count:
-        raise ArgumentError(
-            "to_torch(groups=...) must have one schedule for each parameter group; got "
-            f"{len(groups)} for {count}. Write None for a group that follows `schedule`."
-        )
+    check_groups("to_torch(groups=...)", groups, count)
     return [
         Hyperparameter("lr", ready_schedule(f"to_torch(groups=...)[{i}]", rates), only=i)
         for i, rates in enumerate(groups)

@@ -10,6 +10,7 @@ from learnrate.watch._path import PATH_COLUMNS, path_columns
 from learnrate.watch._registry import RULES, Options
 from learnrate.watch._rule import Rule, RuleOptions
 from learnrate.watch._stability import adam_limit, rmsprop_limit, sgd_limit
+from learnrate.watch._unit import unit_of
 from learnrate.watch._watcher import Watcher
 
 __all__ = [
@@ -33,4 +34,5 @@ __all__ = [
     "path_columns",
     "rmsprop_limit",
     "sgd_limit",
+    "unit_of",
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,6 +11,7 @@ from learnrate._records import from_dict
 from learnrate.watch._finding import Finding, Severity
 from learnrate.watch._reading import Reading
 from learnrate.watch._registry import RULES, Options, chosen_rules
+from learnrate.watch._unit import counted_in, unit_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -172,9 +173,16 @@ def _result(rule: Rule, reading: Reading, options: Options) -> Finding | str | N
     """What a rule returns; if it fails, a sentence that says so, for the others must still run."""
     try:
         with np.errstate(all="ignore"):
-            return rule.apply(reading, options.of(rule))
+            result = rule.apply(reading, options.of(rule))
     except Exception as error:  # noqa: BLE001 - whatever a rule raises concerns that rule alone
         return f"{_RULE_FAILED} {type(error).__name__}: {error}; please report it"
+    unit = unit_of(reading.facts)
+    if result is None or unit == "step":
+        return result
+    if isinstance(result, str):
+        return counted_in(unit, result)
+    message, remedy = counted_in(unit, result.message), counted_in(unit, result.remedy)
+    return replace(result, message=message, remedy=remedy)
 
 
 def _not_judged(rules: Iterable[Rule], not_run: Mapping[str, str]) -> str:

@@ -44,7 +44,8 @@ class Observations:
         total_steps: the updates of the whole run as planned, if known.
         schedule: the schedule that the rate should have followed, if known.
         facts: further JSON values by name. Rules read `optimizer`, `momentum`, `clip_norm`,
-            `objective` (one of `OBJECTIVES`, see `attach`), `steps_per_epoch`, `classes` or `chance` (the loss of a model that has learned nothing),
+            `objective` (one of `OBJECTIVES`, see `attach`), `steps_per_epoch`, `step_unit` (`epoch`
+            or `row`, if the steps of a log count those instead of updates), `classes` or `chance` (the loss of a model that has learned nothing),
             `sharpness` (pairs of a step and the largest eigenvalue of the Hessian) with
             `preconditioned`, `betas`, `nesterov` and `dampening`, or `edge_ratio` (pairs of a step
             and the rate times the sharpness over the limit of the optimizer), those of

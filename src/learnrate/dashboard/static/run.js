@@ -9,6 +9,8 @@ const AXES = { step: "step", epoch: "epoch", time: "seconds of training", tokens
 const SMALL = { gradient_norm: "Gradient norm", update_ratio: "Update ratio" };
 
 let detail = null; // RunDetail
+/** What the steps of the run count: a loop that makes a row an epoch may say so. */
+const unit = () => (["epoch", "row"].includes(detail?.facts.step_unit) ? detail.facts.step_unit : "step");
 let recorded = null; // CurvesResponse
 let preview = null; // PreviewResponse
 let lastState = null; // data of the last `state` event
@@ -77,7 +79,7 @@ const paint = () => {
   const { curves } = recorded;
   const log = byId("log").checked;
   const axis = byId("axis").value;
-  const common = { marks: marks(), log, onZoom: showRange, x: AXES[axis], logX: byId("log-x").checked, scale: scaleOf(axis === "step" ? { step: [], value: [] } : recorded.axis) };
+  const common = { marks: marks(), log, onZoom: showRange, x: axis === "step" ? unit() : AXES[axis], logX: byId("log-x").checked, scale: scaleOf(axis === "step" ? { step: [], value: [] } : recorded.axis) };
 
   const losses = [];
   const withMean = curves.loss_mean !== undefined;
@@ -155,9 +157,10 @@ const updateTable = async () => {
 const updateReplay = async () => {
   if (!byId("replay").open) return;
   try {
-    const { schedule, total_steps, edits, command } = await get(`${api}/replay`);
+    const { schedule, groups, total_steps, edits, command } = await get(`${api}/replay`);
     const rows = [
       [`Schedule with ${edits.length === 1 ? "its edit" : `its ${edits.length} edits`}, ${count(total_steps)} steps`, element("code", {}, schedule)],
+      ...groups.flatMap((planned, group) => (planned === null ? [] : [[`Planned for group ${group}`, element("code", {}, planned)]])),
       ...(edits.length ? [["Edits, in order", element("ol", {}, ...edits.map((edit) => element("li", {}, edit)))]] : []),
       ["Command that repeats the run, with its rollbacks", element("code", {}, command)],
     ];
@@ -224,7 +227,7 @@ const editText = (edit) => {
 const lastStatus = new Map(); // the last known status of each edit
 const showLists = () => {
   const edits = [...detail.edits].reverse().map((edit) => {
-    const outcome = { pending: "waiting for the run", applied: `took effect at step ${count(edit.step)}`, refused: "refused" }[edit.status];
+    const outcome = { pending: "waiting for the run", applied: `took effect at ${unit()} ${count(edit.step)}`, refused: "refused" }[edit.status];
     const before = lastStatus.get(edit.sequence);
     if (before !== undefined && before !== edit.status) announce(`${editText(edit)}: ${outcome}. ${edit.answer}`);
     lastStatus.set(edit.sequence, edit.status);
@@ -244,7 +247,7 @@ const showLists = () => {
       "li",
       { class: `event event-${finding.severity}` },
       element("strong", {}, `F${index + 1} ${finding.code} ${finding.severity}`),
-      finding.step === null ? "" : element("span", { class: "what" }, ` from step ${count(finding.step)}`),
+      finding.step === null ? "" : element("span", { class: "what" }, ` from ${unit()} ${count(finding.step)}`),
       element("p", {}, finding.message),
       element("p", { class: "remedy" }, finding.remedy),
     ),
@@ -310,7 +313,7 @@ const updateForm = () => {
   byId("ended").textContent = live ? "" : `The run is ${detail.run.status}. Only a running run can be edited.`;
   if (!live) return;
   const groups = (detail.facts.group_lr ?? []).length;
-  byId("group-row").hidden = groups < 2 || !["scale", "set", "hold", "release", "decay"].includes(form.kind.value);
+  byId("group-row").hidden = groups < 2 || !["scale", "set", "hold", "release", "decay", "follow"].includes(form.kind.value);
   if (form.group.options.length !== groups + 1) {
     const options = [...Array(groups).keys()].map((group) => element("option", { value: group }, `group ${group}`));
     form.group.replaceChildren(element("option", { value: "" }, "all groups"), ...options);

@@ -98,10 +98,18 @@ def to_observations(
         for name in series_names
     }
     facts, resumed_at = dict(facts or {}), set[int]()
+    if _counts_epochs(chosen):
+        facts.setdefault("step_unit", "epoch")
     _count_on(tracks, chosen, facts, resumed_at)
     return observed(
         run, tracks, chosen, total_steps=total_steps, facts=facts, resumed_at=resumed_at
     )
+
+
+def _counts_epochs(chosen: Chosen) -> bool:
+    """Whether the series are those that Keras' TensorBoard callback writes once an epoch."""
+    names = [*chosen.columns.get("loss", []), *chosen.columns.get("lr", [])]
+    return bool(names) and all(name.split("/")[-1].startswith("epoch_") for name in names)
 
 
 def whole_steps(steps: np.ndarray, where: str) -> np.ndarray:

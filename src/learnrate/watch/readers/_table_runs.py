@@ -88,7 +88,7 @@ def _runs(
         tracks = _tracks(table, counted, fit, chosen)
         name = run if len(fits) == 1 else f"{run} (fit {number} of {len(fits)})"
         taken = Chosen(dict(chosen.columns), chosen.step, notes=[*chosen.notes])
-        more = dict(facts) | counted.facts | _own_measurements(table, counted)
+        more = counted.facts | dict(facts) | _own_measurements(table, counted)
         length = fit.steps_per_epoch or counted.steps_per_epoch
         if length is not None:
             more["steps_per_epoch"] = length

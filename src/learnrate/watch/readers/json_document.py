@@ -46,13 +46,25 @@ def _is_log(path: Path) -> bool:
 
 def _read(path: Path, names: Names) -> list[Observations]:
     size_within(path, _LIMIT, "Write it as JSON lines, one object for each row.")
-    rows = _rows(read_json(path))
+    document = read_json(path)
+    rows = _rows(document)
     if not rows:
         raise FileError(
             f"{path} is JSON, but no log: it is neither a list of objects nor an object of lists "
             "of numbers."
         )
-    return runs_in(table_of(rows, names), str(path), names, str(path))
+    facts = {"step_unit": "epoch"} if _is_fit_history(document) else {}
+    return runs_in(table_of(rows, names), str(path), names, str(path), facts=facts)
+
+
+def _is_fit_history(document: Any) -> bool:
+    """Whether it is the `history` of Keras' `fit`: lists with a value of each for every epoch."""
+    return isinstance(document, dict) and any(
+        isinstance(column, list)
+        and isinstance(document.get(f"val_{name}"), list)
+        and len(document[f"val_{name}"]) == len(column)
+        for name, column in document.items()
+    )
 
 
 def _rows(document: Any) -> list[dict[str, Any]]:

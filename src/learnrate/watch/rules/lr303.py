@@ -11,6 +11,7 @@ from learnrate._numbers import rate_text
 from learnrate.watch._finding import Finding, Severity
 from learnrate.watch._rule import Rule, RuleOptions
 from learnrate.watch._tracks import share_text
+from learnrate.watch._unit import unit_of
 
 if TYPE_CHECKING:
     from learnrate.watch._reading import Reading
@@ -43,10 +44,8 @@ def _check(reading: Reading, options: EndedEarlyOptions) -> Finding | None:
     if step is None:
         return None
     trained = reading.steps_done - step
-    if (
-        trained < options.share * reading.total_steps
-        or step < options.epochs * reading.total_steps
-    ):
+    shortest = 0.0 if unit_of(reading.facts) == "epoch" else options.epochs
+    if trained < options.share * reading.total_steps or step < shortest * reading.total_steps:
         return None
     last = float(reading.rate.value[-1])
     return RULE.finding(

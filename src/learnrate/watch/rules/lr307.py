@@ -11,6 +11,7 @@ from learnrate._numbers import rate_text
 from learnrate.watch._finding import Finding, Severity
 from learnrate.watch._rate_course import SWINGS
 from learnrate.watch._rule import Rule, RuleOptions
+from learnrate.watch._unit import unit_of
 
 if TYPE_CHECKING:
     from learnrate.watch._reading import Reading
@@ -37,7 +38,7 @@ class WrongClockOptions(RuleOptions):
 
 
 def _check(reading: Reading, options: WrongClockOptions) -> Finding | None:
-    if reading.peak == 0:
+    if reading.peak == 0 or unit_of(reading.facts) == "epoch":
         return None
     decidable = reading.finished or reading.scheduled is not None
     spacing = _updates_per_change(reading, options) if decidable else None

@@ -1,0 +1,107 @@
+"""The schedules of parameter groups and of hyper-parameters that `attach` is given."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from learnrate._checks import refuse
+from learnrate._errors import ScheduleError
+from learnrate.schedules import ready_schedule
+from learnrate.schedules import schedule as read
+from learnrate.torch_scheduler import Hyperparameter, check_groups, hyperparameters
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from torch.optim import Optimizer
+
+    from learnrate.schedules import Schedule
+
+__all__ = ["facts_of_groups", "planned_groups"]
+
+
+def planned_groups(
+    optimizers: list[Optimizer],
+    bound: Schedule | None,
+    groups: Sequence[Schedule | str | float | None] | None,
+    hyper: Mapping[str, Any] | None,
+) -> tuple[tuple[Schedule | None, ...], list[Hyperparameter]]:
+    """The schedules of parameter groups, and of other hyper-parameters, bound to the run.
+
+    Args:
+        optimizers: of the run.
+        bound: the schedule of the run; None if an external scheduler sets the rates.
+        groups: as for `attach`.
+        hyper: as for `attach`.
+
+    Raises:
+        ArgumentError: they do not fit the optimizers.
+        ScheduleError: a schedule cannot be read or bound.
+    """
+    if bound is None:
+        for name, value in (("groups", groups), ("hyper", hyper)):
+            if value:
+                refuse("attach", name, "None if schedule is None", value)
+        return (), []
+    count = sum(len(optimizer.param_groups) for optimizer in optimizers)
+    total_steps = bound.total_steps
+    of_groups: tuple[Schedule | None, ...] = ()
+    if groups is not None:
+        call = "attach(groups=...)"
+        check_groups(call, groups, count)
+        of_groups = tuple(_bound_beside(call, rates, total_steps) for rates in groups)
+        for rates in of_groups:
+            if rates is not None:
+                _check_text(rates)
+    values = {
+        name: [_bound_beside("attach(hyper=...)", rates, total_steps) for rates in value]
+        if isinstance(value, list | tuple)
+        else _bound_beside("attach(hyper=...)", value, total_steps)
+        for name, value in (hyper or {}).items()
+    }
+    parameters = hyperparameters("attach", values, count)
+    everything = [group for optimizer in optimizers for group in optimizer.param_groups]
+    for parameter in parameters:
+        chosen = everything if parameter.only is None else [everything[parameter.only]]
+        for group in chosen:
+            parameter.read(group)
+    return of_groups, parameters
+
+
+def _bound_beside(
+    call: str, schedule: Schedule | str | float | None, total_steps: int | None
+) -> Schedule | None:
+    """A schedule beside that of the run; its own length may be another one."""
+    if schedule is None:
+        return None
+    beside = read(schedule)
+    if beside.total_steps is None and total_steps is not None:
+        beside = beside.over(total_steps)
+    return ready_schedule(call, beside)
+
+
+def _check_text(schedule: Schedule) -> None:
+    """Refuse a schedule that the store cannot keep."""
+    try:
+        schedule.to_json()
+    except ScheduleError:
+        refuse(
+            "attach",
+            "groups",
+            "schedules with a text form",
+            str(schedule),
+            "Make a Table of the values of the function.",
+        )
+
+
+def facts_of_groups(
+    groups: Sequence[Schedule | None], hyper: Sequence[Hyperparameter]
+) -> dict[str, Any]:
+    """What is recorded of the schedules of groups and hyper-parameters."""
+    facts: dict[str, Any] = {}
+    if any(rates is not None for rates in groups):
+        facts["group_schedules"] = [None if rates is None else str(rates) for rates in groups]
+    for parameter in hyper:
+        group = "" if parameter.only is None else f" of group {parameter.only}"
+        facts.setdefault("hyper", {})[f"{parameter.name}{group}"] = str(parameter.schedule)
+    return facts
