@@ -53,7 +53,7 @@ def planned_groups(
         for rates in of_groups:
             if rates is not None:
                 _check_text(rates)
-    values = {
+    values: dict[str, Any] = {
         name: [_bound_beside("attach(hyper=...)", rates, total_steps) for rates in value]
         if isinstance(value, list | tuple)
         else _bound_beside("attach(hyper=...)", value, total_steps)
