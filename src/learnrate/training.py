@@ -163,10 +163,9 @@ def train(
     check_seed("train", seed)
     deadline = timed(schedule)
     if deadline is None:
-        bound = planned = _bound(read_schedule(schedule), task, total_steps)
-    else:
-        # the updates are not known; those of the deadline's schedule stand for them
-        bound, planned = Constant(total_steps or deadline.schedule.total_steps), deadline
+        bound = _bound(read_schedule(schedule), task, total_steps)
+    else:  # the updates are not known; those of the deadline's schedule stand for them
+        bound = Constant(total_steps or deadline.schedule.total_steps)
     check_task(task)
     trial = Trial(bound, seed)
     loops = list(controllers)
@@ -177,7 +176,7 @@ def train(
         "edits": tuple(edits),
         "groups": groups,
         "store": store,
-        "schedule": planned,
+        "schedule": bound if deadline is None else deadline,
         "total_steps": None if deadline is None else total_steps,
     }
     Controlled(bound, loops)  # raises here, not inside the training

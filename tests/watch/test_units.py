@@ -38,8 +38,8 @@ def test_findings_count_what_the_rows_of_a_table_count(tmp_path, name, counter, 
     if name is not None:
         names, columns = [name, *names], [EPOCHS, *columns]
     write_csv(tmp_path / "log.csv", names, columns)
-    found, message = unit_and_finding(tmp_path / "log.csv")
-    assert found == unit
+    named, message = unit_and_finding(tmp_path / "log.csv")
+    assert named == unit
     assert f"near {counter} 5" in message
     assert ("step" in message) == (unit == "step")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from functools import cache
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any
 from weakref import WeakMethod, ref
 
 import torch
@@ -29,17 +29,6 @@ if TYPE_CHECKING:
 __all__ = ["TorchSchedule", "to_torch"]
 
 
-@overload
-def to_torch(
-    schedule: Schedule,
-    optimizer: Optimizer,
-    *,
-    groups: Sequence[Schedule | None] | None = None,
-    hyper: Mapping[str, Schedule | Sequence[Schedule | None]] | None = None,
-    step: int = 0,
-) -> TorchSchedule: ...
-@overload
-def to_torch(schedule: Deadline, optimizer: Optimizer, *, step: int = 0) -> TimedSchedule: ...
 def to_torch(
     schedule: Schedule | Deadline,
     optimizer: Optimizer,
@@ -47,7 +36,7 @@ def to_torch(
     groups: Sequence[Schedule | None] | None = None,
     hyper: Mapping[str, Schedule | Sequence[Schedule | None]] | None = None,
     step: int = 0,
-) -> TorchSchedule | TimedSchedule:
+) -> Any:
     """A torch scheduler that trains `optimizer` under `schedule`.
 
         scheduler = to_torch(3e-4 * Warmup(500).then(Cosine(9500)), optimizer)
