@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import math
+import time
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -179,14 +181,15 @@ def train(
         "schedule": bound if deadline is None else deadline,
         "total_steps": None if deadline is None else total_steps,
     }
+    length = trial.total_steps if deadline is None else math.ceil(deadline.seconds)
     Controlled(bound, loops)  # raises here, not inside the training
     with (
-        ProgressBar(trial.total_steps, shown=progress) as bar,
+        ProgressBar(length, shown=progress) as bar,
         preserved(task),
         _AttachedTrial(task, trial, options) as attached,
     ):
         curve, training = run_trial(
-            task, trial, on_start=attached.start, on_update=_update_callback(attached, bar)
+            task, trial, on_start=attached.start, on_update=_update_callback(attached, bar, deadline)
         )
         curve = attached.end(curve)
     run = attached.run
@@ -231,11 +234,15 @@ def _bound(schedule: Schedule, task: Task, total_steps: int | None) -> Schedule:
     return schedule
 
 
-def _update_callback(attached: _AttachedTrial, bar: ProgressBar) -> Callable[[Update], None]:
+def _update_callback(
+    attached: _AttachedTrial, bar: ProgressBar, deadline: Deadline | None
+) -> Callable[[Update], None]:
+    began = time.monotonic()
+
     def on_update(update: Update) -> None:
         attached.update(update)
         text = f"step {update.step + 1:,}, rate {update.lr:.2e}, loss {update.loss:.4g}"
-        bar.show(update.step + 1, text)
+        bar.show(update.step + 1 if deadline is None else int(time.monotonic() - began), text)
 
     return on_update
 
