@@ -189,7 +189,10 @@ def train(
         _AttachedTrial(task, trial, options) as attached,
     ):
         curve, training = run_trial(
-            task, trial, on_start=attached.start, on_update=_update_callback(attached, bar, deadline)
+            task,
+            trial,
+            on_start=attached.start,
+            on_update=_update_callback(attached, bar, deadline),
         )
         curve = attached.end(curve)
     run = attached.run
