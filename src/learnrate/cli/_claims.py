@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from learnrate._errors import ArgumentError
+from learnrate._files import folder_for
 from learnrate.cli._common import (
     JsonOption,
     SeedOption,
@@ -120,6 +121,8 @@ def run(
         raise ArgumentError(
             "--total-steps sets the length of a run of --task; no task is given. Add --task."
         )
+    if out is not None:
+        folder_for(out)
     outcomes = []
     try:
         own_task = _load(task, total_steps)

@@ -99,8 +99,8 @@ def plan(
         _refuse_to_compare(total_steps, shape)
     if not isinstance(more, int) or isinstance(more, bool) or more < 0:
         raise ArgumentError(f"more must be a whole number of at least 0; got {more!r}.")
-    identity = fingerprint(task)
     path = None if out is None else folder_for(Path(out)) / JOURNAL_NAME
+    identity = fingerprint(task)
     with ProgressBar(expected_updates, shown=progress) as bar, preserved(task):
         trainer = PlanTrainer(task, Journal(path, identity), bar, bound_shape)
         range_test = trainer.range_test(expected_updates, seed)

@@ -94,8 +94,8 @@ def sweep(
     factor = 1 if halving is None else _checked_factor(halving)
     if not isinstance(engine, RayEngine) and engine not in ENGINES:
         raise ArgumentError(f"engine must be one of {', '.join(ENGINES)}; got {engine!r}.")
-    identity = fingerprint(task)
     path = None if out is None else folder_for(Path(out)) / JOURNAL_NAME
+    identity = fingerprint(task)
     journal = Journal(path, identity)
     runner = _SweepRunner(task, trial_seeds, shaped, journal, engine, progress=progress)
     lengths = [total_steps] if halving is None else rungs(total_steps, len(rates), factor)
