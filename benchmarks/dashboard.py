@@ -1,11 +1,12 @@
 """How fast the dashboard is: a list of 10,000 runs, and a run of a million points.
 
-    python benchmarks/dashboard.py [--runs 10000] [--points 1000000] [--json]
+    python benchmarks/dashboard.py [--runs 10000] [--points 1000000] [--tensorboard] [--json]
 
 It starts a real server on this machine, and Debian's chromium if it is installed. For the server, the
 time is that of the whole answer; for the browser, from the navigation until the curves are visible:
 as a sketch, and as plotly draws them. The first time is measured after the start, when nothing is in
-memory; the others are the median of five.
+memory; the others are the median of five. With `--tensorboard`, TensorBoard shows the same runs in the
+same minutes: it is asked for what its page asks for, once it has read all files.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import argparse
 import json
 import os
 import shutil
+import socket
 import statistics
 import subprocess
 import sys
@@ -24,6 +26,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from _tensorboard import TensorBoard, write_runs
 
 import learnrate
 from learnrate.store import Store
@@ -46,6 +49,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--runs", type=int, default=10_000)
     parser.add_argument("--points", type=int, default=1_000_000)
+    parser.add_argument("--tensorboard", action="store_true", help="measure TensorBoard too")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
@@ -57,6 +61,9 @@ def main() -> None:
         finally:
             server.kill()
             server.wait()
+        if arguments.tensorboard:
+            columns = columns_of(arguments.points)
+            times |= measure_tensorboard(Path(folder) / "events", arguments.runs, columns)
     if arguments.json:
         json.dump(times, sys.stdout, indent=2)
         print()
@@ -84,12 +91,17 @@ def fill(store: Store, runs: int, points: int) -> str:
             fields |= {"status": "finished", "step": 1000, **losses}
             add_run(connection, f"run-{index}", fields, 0)
     long_run = store.new_run(name="long", total_steps=points, schedule=schedule.over(points))
-    step, rng = np.arange(points), np.random.default_rng(0)
-    columns = {name: np.exp(rng.normal(0.0, 0.3, points)) for name in COLUMNS}
-    columns["lr"] = schedule.over(points)(step)
-    store.write_points(long_run, step, columns)
+    store.write_points(long_run, np.arange(points), columns_of(points))
     store.set_status(long_run, "finished")
     return long_run
+
+
+def columns_of(points: int) -> dict[str, np.ndarray]:
+    """The columns of the long run."""
+    rng = np.random.default_rng(0)
+    columns = {name: np.exp(rng.normal(0.0, 0.3, points)) for name in COLUMNS}
+    schedule = learnrate.schedule("1e-3 * warmup(5%) >> cosine()")
+    return columns | {"lr": schedule.over(points)(np.arange(points))}
 
 
 def start_server(store: Store, folder: str) -> tuple[subprocess.Popen[str], str]:
@@ -165,6 +177,29 @@ def measure_browser(url: str, base: str, long_run: str) -> dict[str, tuple[float
         times["browser: the same, with zoom and hover"] = first_and_median(drawn)
         browser.close()
     return times
+
+
+def measure_tensorboard(
+    folder: Path, runs: int, columns: dict[str, np.ndarray]
+) -> dict[str, tuple[float, float]]:
+    """Seconds that TensorBoard takes for the same runs; for reading the files there is one time.
+
+    Args:
+        folder: to write its files to.
+        runs: number of runs.
+        columns: of the long run.
+    """
+    write_runs(folder, runs, columns)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    board = TensorBoard(folder, port)
+    try:
+        read = board.seconds_until_read(runs)
+        requests = {name: timed(get) for name, get in board.requests(COLUMNS).items()}
+        return {"TensorBoard: start, and reading all files": (read, read), **requests}
+    finally:
+        board.close()
 
 
 def timed(work: Callable[[], None]) -> tuple[float, float]:
