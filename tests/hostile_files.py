@@ -208,7 +208,7 @@ HOSTILE_ROWS = {
     "digits_facts": f"UPDATE runs SET facts = '{{\"a\": {DIGITS.decode()}}}'",
     "list_facts": "UPDATE runs SET facts = '[1]', limits = 'null'",
     "text_facts": "UPDATE runs SET facts = 'x', limits = ''",
-    "group_facts": 'UPDATE runs SET facts = \'{"group_lr": ["a", 1e999], "seed": [], "classes": -1}\'',
+    "group_facts": 'UPDATE runs SET facts = \'{"group_lr": ["a", 1e999], "seed": [], "classes": -1, "group_schedules": 7, "step_unit": []}\'',
     "blob_facts": "UPDATE runs SET facts = x'ff00', name = x'ff'",
     "unknown_status": "UPDATE runs SET status = 'sleeping'",
     "text_step": "UPDATE runs SET step = 'x', lr = 'y', total_steps = -1",

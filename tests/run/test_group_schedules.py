@@ -6,8 +6,10 @@ import torch
 
 import learnrate
 from learnrate import ArgumentError, Store
+from learnrate.edits import Edited
 from learnrate.schedules import schedule as read
 from learnrate.steering import observations_as_edited, replayed, request
+from learnrate.store import with_group_rates
 from learnrate.watch import diagnose
 from steered import SCHEDULE, Steered, make_model, optimizer_of
 
@@ -174,3 +176,35 @@ def test_a_task_is_trained_with_a_schedule_for_each_group():
     )
     assert trained.optimizer[0].param_groups[0]["lr"] == 0.0  # after the last update
     assert trained.optimizer[1].param_groups[0]["lr"] == 1e-3
+
+
+def test_the_rates_of_groups_with_lr_scale_are_recorded_steered_and_replayed_as_they_were(place):
+    model = make_model()
+    groups = [
+        {"params": model[0].parameters(), "lr_scale": 0.25},
+        {"params": model[2].parameters()},
+    ]
+    optimizer = torch.optim.SGD(groups, lr=0.1)
+    run = learnrate.attach(optimizer, "0.1 * linear()", total_steps=4, store=place)
+    used = []
+    for _ in range(4):
+        used.append([group["lr"] for group in optimizer.param_groups])
+        optimizer.step()
+        run.step(1.0)
+    run.finish()
+    assert used == rates_of("0.025 * linear()", "0.1 * linear()", steps=4)
+    store = Store(place)
+    points = with_group_rates(store.points(run.id), store.run(run.id).facts)
+    assert np.stack([points.columns["lr[0]"], points.columns["lr[1]"]], axis=1).tolist() == used
+
+
+def test_the_highest_of_groups_that_cross_is_a_function_of_the_step():
+    falling, rising = read("0.2 * linear(10)"), read("0.1 * warmup(10, start=0)")
+    crossing = Edited(falling, (), (1.0, 0.5, 1.0), (None, None, rising))
+    steps = np.arange(10)
+    expected = np.maximum(falling(steps), rising(steps))
+    assert crossing.highest(steps).tolist() == expected.tolist()
+    assert crossing.highest.total_steps == 10
+    assert Edited(falling, (), (1.0, 1.0), (None, read("0.3 * constant(10)"))).highest == read(
+        "0.3 * constant(10)"
+    )

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Edited", "edited"]
 
+_COMPARED = 100_000  # steps at which groups are compared
+
 
 @dataclass(frozen=True, slots=True)
 class Edited:
@@ -94,17 +96,26 @@ class Edited:
     def highest(self) -> Schedule:
         """The highest rate of any group at each step, as a schedule.
 
-        It has a text form unless the highest group is not always the same one.
+        If no group is the highest one throughout, compared at up to 100,000 steps, it is a
+        function without a text form.
         """
         if not self.separate_groups:
             return self.schedule
-        groups = [self.schedule_of(group) for group in range(len(self.ratios))]
+        groups = list(self.separate_groups)
+        sharing = [group for group in range(len(self.ratios)) if group not in groups]
+        if sharing:
+            groups.append(max(sharing, key=lambda group: abs(self.ratios[group])))
+        schedules = [self.schedule_of(group) for group in groups]
         if self.total_steps is not None:
-            sizes = np.abs([rates(np.arange(self.total_steps)) for rates in groups])
-            for rates, size in zip(groups, sizes, strict=True):
+            count = min(self.total_steps, _COMPARED)
+            steps = np.linspace(0, self.total_steps - 1, count).round().astype(np.int64)
+            sizes = np.abs([rates(steps) for rates in schedules])
+            for rates, size in zip(schedules, sizes, strict=True):
                 if (size >= sizes.max(axis=0)).all():
                     return rates
-        return FromFunction(lambda step: max((rates(step) for rates in groups), key=abs))
+        return FromFunction(
+            lambda step: max((rates(step) for rates in schedules), key=abs), self.total_steps
+        )
 
     @property
     def total_steps(self) -> int | None:

@@ -202,7 +202,7 @@ def attach(
             schedule=measure.planned if bound is None else bound,
             limits=limits.to_dict(),
             facts={
-                **optimizer_facts(optimizers, model, measure.clip_norm),
+                **optimizer_facts(optimizers, model, measure.clip_norm, scaled=bound is not None),
                 **({"foreign": True} if bound is None else {}),
                 **({} if by_clock is None else {"deadline": str(by_clock[0])}),
                 **({} if objective == "descent" else {"objective": objective}),

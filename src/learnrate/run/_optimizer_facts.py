@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from learnrate._group_scales import scaled_rates
 from learnrate.run._update_meter import parameters_of
 
 if TYPE_CHECKING:
@@ -16,7 +17,11 @@ _MOST_NAMES = 400  # of tensors that are recorded
 
 
 def optimizer_facts(
-    optimizers: list[Optimizer], model: nn.Module | None, clip_norm: float | None
+    optimizers: list[Optimizer],
+    model: nn.Module | None,
+    clip_norm: float | None,
+    *,
+    scaled: bool,
 ) -> dict[str, Any]:
     """What is recorded of the optimizers and the model when a run begins.
 
@@ -24,11 +29,15 @@ def optimizer_facts(
         optimizers: of the run.
         model: the trained model, if it is known.
         clip_norm: the norm that the run clips to; None if it does not.
+        scaled: whether the rates of groups are multiplied by their `lr_scale`; an external scheduler
+            does so by itself.
     """
     groups = [group for optimizer in optimizers for group in optimizer.param_groups]
     facts: dict[str, Any] = {
         "optimizer": " + ".join(type(optimizer).__name__ for optimizer in optimizers),
-        "group_lr": [float(group.get("initial_lr", group["lr"])) for group in groups],
+        "group_lr": [
+            rate for optimizer in optimizers for rate in _built_rates(optimizer, scaled=scaled)
+        ],
         "parameters": sum(parameter.numel() for parameter in parameters_of(*optimizers)),
     }
     for key in ("betas", "momentum", "dampening", "nesterov", "weight_decay"):
@@ -44,6 +53,13 @@ def optimizer_facts(
     if clip_norm is not None:
         facts["clip_norm"] = clip_norm
     return facts
+
+
+def _built_rates(optimizer: Optimizer, *, scaled: bool) -> list[float]:
+    """The rate that each group was built with."""
+    groups = optimizer.param_groups
+    rates = [float(group.get("initial_lr", group["lr"])) for group in groups]
+    return scaled_rates(rates, groups) if scaled else rates
 
 
 def _parameter_names(optimizers: list[Optimizer], model: nn.Module) -> dict[str, list[str]]:

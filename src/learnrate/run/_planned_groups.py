@@ -46,9 +46,10 @@ def planned_groups(
     count = sum(len(optimizer.param_groups) for optimizer in optimizers)
     total_steps = bound.total_steps
     of_groups: tuple[Schedule | None, ...] = ()
+    call = "attach(groups=...)"
     if groups is not None:
-        call = "attach(groups=...)"
         check_groups(call, groups, count)
+    if groups is not None and any(rates is not None for rates in groups):
         of_groups = tuple(_bound_beside(call, rates, total_steps) for rates in groups)
         for rates in of_groups:
             if rates is not None:

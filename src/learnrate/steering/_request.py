@@ -151,7 +151,7 @@ def ratios_of(run: StoredRun) -> tuple[float, ...]:
     A group with a planned schedule has 1, and does not count as the highest.
     """
     rates = [abs(float(rate)) for rate in run.facts.get("group_lr") or ()]
-    planned = run.facts.get("group_schedules") or [None] * len(rates)
+    planned = _texts_of_groups(run) or [None] * len(rates)
     shared = [rate for rate, text in zip(rates, planned, strict=False) if text is None]
     highest = max(shared, default=0.0)
     if not rates or (shared and highest <= 0):
@@ -159,6 +159,13 @@ def ratios_of(run: StoredRun) -> tuple[float, ...]:
     return tuple(
         rate / highest if text is None else 1.0 for rate, text in zip(rates, planned, strict=False)
     )
+
+
+def _texts_of_groups(run: StoredRun) -> list[str | None]:
+    """The planned schedule of each parameter group as text; none if no group has one."""
+    texts = run.facts.get("group_schedules")
+    is_readable = isinstance(texts, list) and all(isinstance(text, str | None) for text in texts)
+    return texts if isinstance(texts, list) and is_readable else []
 
 
 def edited_run(run: StoredRun, edits: Iterable[StoredEdit | Edit], *, pending: bool) -> Edited:
@@ -172,8 +179,7 @@ def edited_run(run: StoredRun, edits: Iterable[StoredEdit | Edit], *, pending: b
     Raises:
         ArgumentError: an edit does not fit.
     """
-    texts = run.facts.get("group_schedules") or ()
-    groups = tuple(None if text is None else read(text) for text in texts)
+    groups = tuple(None if text is None else read(text) for text in _texts_of_groups(run))
     taken = edits_of(edits, run.step if pending else None)
     return Edited(run.schedule, taken, ratios_of(run), groups)
 
