@@ -169,7 +169,8 @@ def test_warm_up_and_decay_are_compared_on_request():
     [
         ({"compare_shapes": True, "shape": "cosine()"}, "leave out one"),
         ({"compare_shapes": True, "total_steps": 100}, "at least 256 updates"),
-        ({"more": -1}, "more must be a whole number of at least 0; got -1"),
+        ({"more": -1}, "more must be a whole number from 0 to 1000; got -1"),
+        ({"more": 10**23}, f"more must be a whole number from 0 to 1000; got {10**23}"),
     ],
 )
 def test_what_cannot_be_compared_or_continued_is_refused(arguments, message):

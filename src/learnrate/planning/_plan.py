@@ -37,6 +37,7 @@ __all__ = ["JOURNAL_NAME", "plan", "replan"]
 
 JOURNAL_NAME = "plan.trials.jsonl"
 SHAPE = "warmup(5%) >> linear()"
+_MOST_FURTHER = 1000  # times that a plan is continued
 _LOWEST_WITHIN = 1e3  # the lowest loss this factor below the last rate, or lower, is noise
 _FAR_ABOVE = 3.0  # times the losses before training
 _BEST_BELOW = 30.0  # the best rate lies this factor below the middle of lowest and last rate
@@ -75,8 +76,8 @@ def plan(
         compare_shapes: whether to choose the warm-up (none, 2, 5 or 10 %) and the decay (linear,
             cosine, or constant and then linear) by six further short trials. They cost about a
             fifth of a run in addition to the budget. Differences within the noise do not count.
-        more: how many times to continue after the budget is spent, each time with the two trials
-            that help most. A plan with the verdict `weak` says what the next two would cost. With
+        more: how many times to continue after the budget is spent, 0 to 1000, each time with the
+            two trials that help most. A plan with the verdict `weak` says what the next two would cost. With
             the same `out`, only these are trained.
         seed: the same seed gives the same plan, if the budget is a share. If it is a time, the plan
             also depends on the speed of training.
@@ -97,8 +98,10 @@ def plan(
     bound_shape = read_shape(SHAPE if shape is None else shape).over(total_steps)
     if compare_shapes:
         _refuse_to_compare(total_steps, shape)
-    if not isinstance(more, int) or isinstance(more, bool) or more < 0:
-        raise ArgumentError(f"more must be a whole number of at least 0; got {more!r}.")
+    if not isinstance(more, int) or isinstance(more, bool) or not 0 <= more <= _MOST_FURTHER:
+        raise ArgumentError(
+            f"more must be a whole number from 0 to {_MOST_FURTHER}; got {more!r}."
+        )
     path = None if out is None else folder_for(Path(out)) / JOURNAL_NAME
     identity = fingerprint(task)
     with ProgressBar(expected_updates, shown=progress) as bar, preserved(task):
