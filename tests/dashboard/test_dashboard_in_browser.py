@@ -330,6 +330,9 @@ def test_curves_are_smoothed_and_drawn_on_the_axes_that_are_chosen(browser, tmp_
         page.select_option("#smooth", "10")
         page.check("#log-x")
         visit.until(f"{title.format('y')}.includes('symmetric logarithm')")
+        page.click("#measured summary")
+        visit.until("document.querySelectorAll('#measured-plots .main-svg').length > 0")
+        assert {"gradient norm", "rate of group 1", "sharpness"} <= set(page.evaluate(captions))
         assert visit.complaints == []
 
 
