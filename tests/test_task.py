@@ -194,6 +194,17 @@ def test_a_file_that_is_not_a_checkpoint_is_refused(tmp_path):
         make().starting_from(tmp_path / "checkpoint.pt")
 
 
+@pytest.mark.parametrize("zipped", [True, False])
+def test_a_checkpoint_that_is_cut_at_any_byte_is_refused(tmp_path, zipped):
+    file, state = tmp_path / "checkpoint.pt", nn.Linear(3, 1).state_dict()
+    torch.save(state, file, _use_new_zipfile_serialization=zipped)
+    content = file.read_bytes()
+    for size in range(0, len(content), len(content) // 40):
+        file.write_bytes(content[:size])
+        with pytest.raises(TaskError, match="is not a checkpoint of tensors"):
+            make().starting_from(file)
+
+
 def test_a_checkpoint_of_another_model_is_refused_when_training_starts():
     task = make(total_steps=3).starting_from(nn.Linear(4, 1).state_dict())
     with pytest.raises(TaskError, match=r"could not be made: RuntimeError.*Linear"):
