@@ -1,0 +1,65 @@
+"""The best rate of the rest of a run."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from learnrate.claims._claim import Claim
+from learnrate.claims._constant import best_constant, rates_around
+from learnrate.claims._measurement import Case, ClaimLine, ClaimMeasurement, factor
+from learnrate.claims._measures import best_rates, geometric_grid
+from learnrate.claims._tasks import mlp_tasks
+from learnrate.claims._trials import ClaimTrials, for_each_task
+from learnrate.schedules import shape
+
+if TYPE_CHECKING:
+    from learnrate.task import Task
+
+_FACTORS = geometric_grid(1 / 32, 32.0, 2)
+_BRANCHES = {"after an eighth": 8, "after a half": 2}
+
+
+def _measure(trials: ClaimTrials, task: Task) -> ClaimMeasurement:
+    """The best rate of the rest of a run over the rate so far."""
+    total_steps = task.run_length()
+    soon = max(2, total_steps // 8)
+    lr = best_constant(trials, task, rates_around(trials, task, 0.1, 10.0), soon)
+    cases, lines = [], []
+    for name, divisor in _BRANCHES.items():
+        cut = total_steps // divisor
+        losses = trials.losses(
+            task,
+            [
+                (lr * shape(f"constant({cut}) >> ({times!r} * constant())")).over(total_steps)
+                for times in _FACTORS
+            ],
+        )
+        where = f"{task.name}, {name}"
+        cases.append(Case("factor", where, best_rates(np.array(_FACTORS), losses).tolist()))
+        lines.append(ClaimLine.of_means(where, _FACTORS, losses))
+    return ClaimMeasurement(cases, lines)
+
+
+CLAIM = Claim(
+    name="fixed-rate-becomes-too-small",
+    topic="horizon",
+    statement="As learning slows down, a fixed rate becomes too small.",
+    source="a reading of the flattening loss curve; methods that raise the rate on slow progress",
+    design="""
+        Each network trains at the constant rate with the lowest training loss at an eighth of the
+        run. After an eighth and after a half of the run it continues at that rate times 1/32 to
+        32, two factors a decade, and the validation losses at the end are compared.
+    """,
+    figures=(factor("factor", "best rate for the rest of the run over the rate so far", low=1.0),),
+    measure=for_each_task(_measure),
+    tasks=mlp_tasks("SGD", "Adam", batch=16, steps=400),
+    seeds=(4, 8),
+    axes=("factor after the branch", "validation loss"),
+    remark="""
+        The loss flattens for two reasons. Along flat directions a higher rate helps; where the
+        noise of the gradient holds the loss up, a lower one does. Which one rules depends on the
+        batch and on the time left.
+    """,
+)
