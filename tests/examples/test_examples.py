@@ -1,5 +1,6 @@
 """Every example runs for a few updates, in an empty folder, and does what its docstring says."""
 
+import json
 import re
 import sys
 from dataclasses import dataclass
@@ -10,14 +11,14 @@ import pytest
 
 import learnrate
 from learnrate.watch import Finding
-from processes import finished
+from processes import HANG, finished
 
 ROOT = Path(__file__).parent.parent.parent
 EXAMPLES = ROOT / "examples"
-STRICT = ["-W", "error"]
+STRICT = [("error", "Warning")]
 # Frameworks may warn about their own internals; other warnings still raise.
-LENIENT = [*STRICT, "-W", "ignore::DeprecationWarning", "-W", "ignore::FutureWarning"]
-PYTHON = {
+LENIENT = [*STRICT, ("ignore", "DeprecationWarning"), ("ignore", "FutureWarning")]
+FILTERS = {
     "image_classifier": STRICT,
     "character_model": STRICT,
     "tabular": STRICT,
@@ -25,12 +26,11 @@ PYTHON = {
     "transformers_trainer": LENIENT,
     "lightning_module": [
         *LENIENT,
-        "-W",
-        "ignore::UserWarning",
+        ("ignore", "UserWarning"),
     ],  # about the number of loader workers
     "keras_model": LENIENT,
-    "ddp": ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"],
 }
+LAUNCH = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
 SMALL = {
     "image_classifier": ["--total-steps", "60"],
     "character_model": ["--total-steps", "60"],
@@ -55,23 +55,39 @@ class ExampleResult:
 
 
 @pytest.fixture(scope="module")
-def result_of(tmp_path_factory):
-    """Runs an example once for all of its tests."""
-    results = {}
+def folders(tmp_path_factory):
+    """The folders of all examples, which have run there."""
+    folders = {name: tmp_path_factory.mktemp(name) for name in SMALL}
+    jobs = [
+        (str(EXAMPLES / f"{name}.py"), SMALL[name], FILTERS[name], str(folders[name]))
+        for name in FILTERS
+    ]
+    (listed := tmp_path_factory.mktemp("jobs") / "jobs.json").write_text(json.dumps(jobs))
+    runner = Path(__file__).with_name("run_examples.py")
+    done = finished([sys.executable, str(runner), str(listed)], timeout=4 * HANG)
+    assert done.returncode == 0, done.stderr
+    done = finished(
+        [*LAUNCH, str(EXAMPLES / "ddp.py"), *SMALL["ddp"]], timeout=4 * HANG, cwd=folders["ddp"]
+    )
+    for name, text in (("stdout", done.stdout), ("stderr", done.stderr)):
+        (folders["ddp"] / name).write_text(text)
+    (folders["ddp"] / "status").write_text(str(done.returncode))
+    return folders
 
-    def run(name):
-        if name not in results:
-            folder = tmp_path_factory.mktemp(name)
-            command = [sys.executable, *PYTHON[name], str(EXAMPLES / f"{name}.py"), *SMALL[name]]
-            done = finished(command, timeout=1200, cwd=folder)
-            results[name] = done, folder / "build" / name
-        done, out = results[name]
-        assert done.returncode == 0, done.stderr
+
+@pytest.fixture
+def result_of(folders):
+    """A function that reads what an example left."""
+
+    def read(name):
+        folder = folders[name]
+        assert (folder / "status").read_text() == "0", (folder / "stderr").read_text()
+        out = folder / "build" / name
         store = learnrate.Store(out / "runs.db", create=False)
         runs = sorted(store.runs(), key=lambda run: run.started)
-        return ExampleResult(done.stdout, out, store, runs)
+        return ExampleResult((folder / "stdout").read_text(), out, store, runs)
 
-    return run
+    return read
 
 
 @pytest.mark.parametrize("name", PLANNED)
