@@ -7,7 +7,7 @@ from torch.nn import functional
 import learnrate
 from learnrate import ArgumentError
 from learnrate.run import Measure
-from learnrate.watch import PATH_COLUMNS
+from learnrate.watch import PATH_COLUMNS, diagnose
 
 
 def trained(tmp_path, lr, measure, *, steps=160, make=torch.optim.SGD, total_steps=None):
@@ -67,12 +67,34 @@ def test_the_path_is_what_the_weights_went(tmp_path):
             run.step(loss)
     facts = learnrate.Store(place).observations(run.id).facts
     assert len(facts["path_updates"]) >= 3
-    for (step, updates), (_, distance), (_, slope) in zip(
-        facts["path_updates"], facts["path_distance"], facts["path_slope_1"], strict=True
+    names = ("path_updates", "path_distance", "path_slope_1", "path_fall")
+    for (step, updates), (_, distance), (_, slope), (_, fall) in zip(
+        *(facts[name] for name in names), strict=True
     ):
         assert step == updates
         assert distance == pytest.approx(1.0 - 0.99**step, rel=1e-4)
         assert slope == pytest.approx(0.99**step, rel=1e-4)
+        # 16 slopes at the ends of equal parts, so somewhat less than the fall of the parabola
+        assert 0.9 < fall / (50.0 * (1.0 - 0.99 ** (2 * step))) < 1.0
+
+
+def test_a_loss_that_another_network_pushes_up_says_nothing_of_the_rate(tmp_path):
+    """The slope stays as steep as at the start, at any rate, while the loss stays where it is."""
+    weight, pushed_up = torch.nn.Parameter(torch.ones(30_000)), 0.0
+    optimizer = torch.optim.SGD([weight], lr=1e-3)
+    measure = Measure(path_share=0.1)
+    place = tmp_path / "a.db"
+    with learnrate.attach(optimizer, 1e-3, total_steps=300, store=place, measure=measure) as run:
+        for _ in range(200):
+            optimizer.zero_grad()
+            loss = -0.01 * weight.sum()
+            loss.backward()
+            optimizer.step()
+            pushed_up += 30_000 * 0.01**2 * 1e-3
+            run.step(loss.item() + pushed_up)
+    diagnosis = diagnose(learnrate.Store(place).observations(run.id), only=["LR204"])
+    assert diagnosis.findings == ()
+    assert "something besides these weights changes it" in diagnosis.not_run["LR204"]
 
 
 def test_a_run_far_from_its_best_rate_is_told_which_way_while_it_goes_on(tmp_path):

@@ -36,18 +36,25 @@ def columns_of(weights, gradients):
     )
 
 
-def observed(path, *, total_steps=1000, lr=0.1, every=50, last=600, **facts):
+def observed(
+    path, *, total_steps=1000, lr=0.1, every=50, last=600, fall=None, path_fall=None, **facts
+):
     """A run whose path has the same numbers at every measurement."""
     step = np.arange(0, last, 5)
     measured = range(every, last, every)
     path = {"path_updates": None, **path}
+    if path_fall is not None:
+        path["path_fall"] = path_fall
     pairs = {
         name: [[row, row if value is None else value] for row in measured]
         for name, value in path.items()
     }
     rates = np.full(step.size, lr) if np.isscalar(lr) else lr(step)
+    columns = {"lr": rates}
+    if fall is not None:
+        columns["loss"] = 2.0 - fall * np.minimum(1.0, step / measured[-1])
     return Observations(
-        run="a", step=step, columns={"lr": rates}, total_steps=total_steps, facts=pairs | facts
+        run="a", step=step, columns=columns, total_steps=total_steps, facts=pairs | facts
     )
 
 
@@ -132,8 +139,23 @@ def test_no_path_is_both_and_a_far_one_is_never_too_low(path):
             "was not measured twice",
         ),
         ({"objective": "adversarial"}, "of an adversarial objective"),
+        (
+            {"path_fall": 0.3, "fall": 0.1},
+            "where the slopes along the path predict 0.3: something",
+        ),
+        ({"path_fall": 0.1, "fall": 0.1}, None),
+        ({"path_fall": 0.1, "fall": 0.6}, None),
     ],
-    ids=["too early", "short warm-up", "still warming up", "began later", "adversarial"],
+    ids=[
+        "too early",
+        "short warm-up",
+        "still warming up",
+        "began later",
+        "adversarial",
+        "fell less than predicted",
+        "fell as predicted",
+        "fell more",
+    ],
 )
 def test_a_path_that_cannot_be_judged_says_so(change, reason):
     diagnosis = diagnose(observed(LOW, **change), only=["LR204"])

@@ -62,6 +62,7 @@ class PathMeter:
         self._update: torch.Tensor | None = None
         self._is_checkpoint = False
         self._usual = 0.0
+        self._sampled_every = 1
 
     def before(self, optimizer: Optimizer, step: int) -> Mapping[str, float] | None:
         """Called right before an update; the columns of a new measurement.
@@ -117,6 +118,7 @@ class PathMeter:
         if self._first_step is None:
             self._first_step, self._began = step, time.perf_counter()
             self._usual = _usual_square(optimizer)
+            _, self._sampled_every = _sampled(optimizer)
         self._is_checkpoint = True
         self._steps.append(step - self._first_step)
         self._weights.append(_sample(optimizer, gradient=False))
@@ -154,7 +156,7 @@ class PathMeter:
         numbers = torch.cat(
             [
                 (moved @ moved.T).reshape(-1),
-                (torch.stack(self._gradients) @ moved.T).reshape(-1),
+                (self._sampled_every * torch.stack(self._gradients) @ moved.T).reshape(-1),
                 torch.stack(self._alignments).reshape(-1),
                 weights[0].square().sum().reshape(1),
             ]

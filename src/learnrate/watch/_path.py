@@ -37,6 +37,7 @@ PATH_COLUMNS = (
     "path_early",
     "path_noise",
     "path_gain",
+    "path_fall",
     "path_slope_1",
     *(f"path_{name}_{part}" for name in ("turn", "slope") for part in _PARTS),
 )
@@ -69,6 +70,10 @@ _LAST_SHARE = 0.65  # of the run; a path is not called straight after
 _WARMUPS = 2.0  # a path must be this many times as long as the warm-up
 _LEAST_RATE = 0.1  # of the peak: by then a path has come most of its way
 _LAST = 3  # measurements that must agree
+_LEAST_FALL = (
+    0.75  # of the fall that the slopes predict; where the loss is convex, it is more than all
+)
+_ERRORS = 2.0  # standard errors by which the fall may be less
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,7 +116,7 @@ def path_columns(
     alignments: np.ndarray,
     start_square: float,
 ) -> dict[str, float]:
-    """The numbers of a path, as columns of a run's points; each is free of units.
+    """The numbers of a path, as columns of a run's points; all but `path_fall` are free of units.
 
     Windows end in the second half of the path. `x_i` are the weights at the checkpoints, `g_i` the
     gradients there, `u_i` the updates that follow.
@@ -121,6 +126,7 @@ def path_columns(
         path_early       |x_(n/8) - x_0| / |x_n - x_0|
         path_noise       sqrt(n mean |u|^2) / |x_n - x_0|: 1 if the updates are a random walk
         path_gain        sum g'.u / sum g.u, with g' the gradient of the next update
+        path_fall        -sum g_(i+1).(x_(i+1) - x_i): the fall of the loss that the slopes predict
         path_turn_k      cosine of two windows in succession, each 1/k of the path
         path_slope_k     slope along a window at its end, over that at its beginning; k = 1: all
 
@@ -140,6 +146,7 @@ def path_columns(
         "path_early": _ratio(float(products[early, early]), distance) ** 0.5,
         "path_noise": _ratio(steps[-1] * float(alignments[:, 2].mean()), distance) ** 0.5,
         "path_gain": _ratio(float(half[:, 1].sum()), abs(float(half[:, 0].sum()))),
+        "path_fall": -float(sum(slopes[i + 1, i + 1] - slopes[i + 1, i] for i in range(n))),
         "path_slope_1": _slope(slopes, [0], n),
     }
     for part in _PARTS:
@@ -242,7 +249,27 @@ def straight_path_lacks(reading: Reading) -> str | None:
             f"{_LAST_SHARE:.0%} of the run, beyond {_WARMUPS:.0f} times the warm-up and at a tenth "
             "of the peak rate or more"
         )
-    return lacking
+    return lacking or _unexplained_loss(reading)
+
+
+def _unexplained_loss(reading: Reading) -> str | None:
+    """That the loss does not fall as the slopes along the path predict; None if it does.
+
+    Then something besides these weights changes the loss, and keeps the slope as steep as it is.
+    """
+    paths, levels = _paths_at_peak(reading, _paths(reading)), reading.levels
+    if not paths or not levels.step.size:
+        return None
+    step, path = paths[-1]
+    predicted = path.get("path_fall", 0.0)
+    fall = reading.start - float(np.interp(step, levels.step, levels.value))
+    error = math.hypot(reading.noise / 3**0.5, reading.level_error)  # of the start, of a level
+    if predicted <= 0.0 or fall >= _LEAST_FALL * predicted - _ERRORS * error:
+        return None
+    return (
+        f"the loss fell by {fall:.3g} where the slopes along the path predict {predicted:.3g}: "
+        "something besides these weights changes it, such as another network"
+    )
 
 
 def _paths(reading: Reading) -> list[tuple[int, dict[str, float]]]:
