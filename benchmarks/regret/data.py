@@ -18,7 +18,7 @@ import numpy as np
 import torch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
 __all__ = ["Examples", "Text", "adult", "chars", "cifar", "digits", "fashion", "folder", "words"]
 
@@ -47,6 +47,27 @@ def _generator(seed: int) -> torch.Generator:
 
 
 @dataclass(frozen=True)
+class Pass:
+    """One pass over examples, whose length is known.
+
+    Args:
+        x: inputs.
+        y: classes or values.
+        rows: of each batch.
+    """
+
+    x: torch.Tensor
+    y: torch.Tensor
+    rows: Sequence[torch.Tensor]
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __iter__(self) -> Iterator[Pair]:
+        return ((self.x[rows], self.y[rows]) for rows in self.rows)
+
+
+@dataclass(frozen=True)
 class Examples:
     """Inputs with classes or values, for training and for validation."""
 
@@ -55,7 +76,7 @@ class Examples:
     held_x: torch.Tensor
     held_y: torch.Tensor
 
-    def batches(self, size: int | None) -> Callable[[int], Iterator[Pair]]:
+    def batches(self, size: int | None) -> Callable[[int], Iterable[Pair]]:
         """One pass in an order that depends on the seed, without an incomplete last batch.
 
         Args:
@@ -63,10 +84,9 @@ class Examples:
         """
         width = len(self.x) if size is None else size
 
-        def one_pass(seed: int) -> Iterator[Pair]:
+        def one_pass(seed: int) -> Pass:
             order = torch.randperm(len(self.x), generator=_generator(seed))
-            for rows in order[: len(order) // width * width].split(width):
-                yield self.x[rows], self.y[rows]
+            return Pass(self.x, self.y, order[: len(order) // width * width].split(width))
 
         return one_pass
 

@@ -12,7 +12,7 @@ from torch import nn
 from learnrate.trials import kept_random_state
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from learnrate.task import LossFunction
 
@@ -24,7 +24,7 @@ Batch = tuple[torch.Tensor, ...]
 class Source(Protocol):
     """Data for training and for validation."""
 
-    def batches(self, size: int | None) -> Callable[[int], Iterator[Batch]]:
+    def batches(self, size: int | None) -> Callable[[int], Iterable[Batch]]:
         """A function of a seed that gives one pass; without a size, all examples at once."""
 
     @property

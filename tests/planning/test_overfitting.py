@@ -13,7 +13,7 @@ from learnrate.planning._rung_losses import LadderTrial
 HALF_DECADE = 0.5 * math.log(10)
 
 
-def trials_of(log_losses, log_trains, steps=100):
+def trials_of(log_losses, log_trains, steps=100, passes=None):
     """Trials half a decade apart, with their log losses."""
     return [
         LadderTrial(
@@ -23,7 +23,7 @@ def trials_of(log_losses, log_trains, steps=100):
             repeat=0,
             log_loss=log_loss,
             cost=steps,
-            record=RungTrial(1.0, 0, 1.0, "finished", steps),
+            record=RungTrial(1.0, 0, 1.0, "finished", steps, passes=passes),
             log_train=log_train,
         )
         for place, (log_loss, log_train) in enumerate(zip(log_losses, log_trains, strict=True))
@@ -47,6 +47,12 @@ def test_a_training_loss_that_falls_on_where_the_validation_loss_rises_is_overfi
 def test_a_fall_that_the_validation_loss_does_not_share_is_overfitting():
     trials = trials_of([-0.1, -0.4, 0.2], [-0.5, -1.0, -0.2])
     assert probability(trials, 0.0, 0.0) > 0.9
+
+
+def test_data_that_were_read_once_are_not_overfitted():
+    losses = [-0.1, -0.4, 0.2], [-0.5, -1.0, -0.2]
+    assert probability(trials_of(*losses, passes=1), 0.0, 0.0) == 0.0
+    assert probability(trials_of(*losses, passes=2), 0.0, 0.0) > 0.9
 
 
 def test_a_validation_loss_that_falls_far_more_than_the_training_loss_is_no_overfitting():

@@ -12,7 +12,8 @@ training loss falls at higher rates, as a share of its fall, and counts as far a
 does not rise more. A training loss that has fallen by a few per cent may have done so by chance. So
 its falls are divided by the fall plus 0.03, and the gap is lowered by the standard error of the fall:
 the training loss of a short trial is the mean of a few batches. Neither figure changes if a loss is
-multiplied by a constant.
+multiplied by a constant. Data that were read once cannot be overfitted: until the second pass, each
+training loss is one of new examples, as the validation loss is.
 """
 
 from __future__ import annotations
@@ -91,6 +92,7 @@ def overfitting(
         and trial.repeat == 0
         and math.isfinite(trial.log_loss)
         and math.isfinite(trial.log_train)
+        and trial.record.passes != 1
     ]
     if not finished or not (math.isfinite(start) and math.isfinite(train_start)):
         return Overfitting()

@@ -46,6 +46,7 @@ class RungTrial:
         reason: why it was asked for; empty in plans of older versions.
         train: the mean training loss of its last tenth; None if it did not finish, and in plans of
             older versions.
+        passes: passes over the data that it began; None if not known, as in plans of older versions.
     """
 
     lr: float
@@ -55,6 +56,7 @@ class RungTrial:
     updates: int
     reason: str = ""
     train: float | None = None
+    passes: int | None = None
 
 
 @dataclass(frozen=True)

@@ -226,6 +226,7 @@ class PlanTrainer:
             updates=curve.steps,
             reason=proposal.reason,
             train=_last_tenth(curve),
+            passes=curve.passes,
         )
         return record, curve.seconds
 

@@ -46,7 +46,13 @@ class Batches:
         self._rank, self._ranks = rank_and_size()
         self._read = 0
         self._is_split = False
+        self._is_sized = False
         self._ahead: deque[Batch] = deque()
+
+    @property
+    def passes(self) -> int | None:
+        """Passes over the data that were begun; None in a first pass that may have no end."""
+        return self._passes if self._is_sized or self._passes > 1 else None
 
     def __iter__(self) -> Iterator[Batch]:
         return self
@@ -81,6 +87,7 @@ class Batches:
             return batch
         data = self._next_pass()
         self._is_split = bool(_distributed_samplers(data))
+        self._is_sized = _has_length(data)
         self._iterator = iter(data)
         for batch in self._iterator:
             return batch
@@ -112,6 +119,14 @@ def _detached(loader: DataLoader[Any]) -> DataLoader[Any]:
     duplicate = copy.copy(loader)
     duplicate._iterator = None  # noqa: SLF001 - torch offers no other way to leave it alone
     return duplicate
+
+
+def _has_length(data: Any) -> bool:
+    try:
+        len(data)
+    except TypeError:  # also of a loader over an iterable dataset
+        return False
+    return True
 
 
 def _samplers(data: object) -> list[Any]:

@@ -167,6 +167,7 @@ def _record_of(curve: Curve) -> dict[str, Any]:
         "status": str(curve.status),
         "validation": _json_number(curve.validation),
         "seconds": curve.seconds,
+        "passes": curve.passes,
         "type": stored.dtype.str,
         "curve": base64.b64encode(zlib.compress(stored.tobytes())).decode(),
     }
@@ -183,6 +184,7 @@ def _curve_from(record: dict[str, Any], trial: Trial) -> Curve | None:
             validation=None if validation is None else float(validation),
             status=Status(record["status"]),
             seconds=float(record["seconds"]),
+            passes=record.get("passes"),
         )
     except (KeyError, ValueError, TypeError, zlib.error):
         return None

@@ -216,6 +216,11 @@ class Training:
         """The next micro-batch, on the task's device."""
         return self._placed(next(self._batches))
 
+    @property
+    def passes(self) -> int | None:
+        """Passes over the data that were begun; None in a first pass that may have no end."""
+        return self._batches.passes
+
     def batches_ahead(self, count: int) -> list[Batch]:
         """The next `count` micro-batches, on the task's device, without consuming them."""
         return [self._placed(batch) for batch in self._batches.ahead(count)]

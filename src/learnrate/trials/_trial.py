@@ -152,6 +152,7 @@ class Curve:
         status: how the trial ended.
         seconds: how long the trial took.
         error: what a failed trial raised, or why a trial was stopped; empty otherwise.
+        passes: passes over the data that were begun; None if not known.
     """
 
     lr: np.ndarray
@@ -160,6 +161,7 @@ class Curve:
     status: Status
     seconds: float
     error: str = ""
+    passes: int | None = None
 
     @property
     def steps(self) -> int:
@@ -290,6 +292,7 @@ def run_trial(
         status=status,
         seconds=seconds,
         error=error,
+        passes=None if training is None else training.passes,
     )
     return curve, training
 
