@@ -375,6 +375,41 @@ def test_a_plan_ends_when_its_time_is_over_and_again_there_when_it_is_made_again
     assert again.to_dict() == first.to_dict()
 
 
+@pytest.mark.parametrize("total_steps", [800, 2000])
+def test_by_default_a_plan_makes_half_a_run_however_long_that_takes(total_steps, monkeypatch):
+    """As where training is much slower than it was in the range test."""
+    monkeypatch.setattr(PlanClock, "is_over", lambda _clock, _seconds: True)
+    plan = learnrate.plan(quadratic_task(total_steps=total_steps), progress=False)
+    longest = plan.rungs[-1]
+    assert 0.5 - longest.steps / total_steps < plan.cost <= 0.5
+    assert longest.steps == max(rung.steps for rung in plan.rungs)
+
+
+def test_losses_that_become_negative_are_told_apart_wherever_their_zero_is():
+    """The range test sees none that is negative, so the plan begins with logs of the losses."""
+    torch.manual_seed(0)
+    inputs = torch.randn(256, 4)
+
+    def planned(offset):
+        def loss(model, batch):
+            return (model(batch) - batch.sum(1, keepdim=True)).square().mean() - offset
+
+        task = Task(
+            model=lambda: nn.Linear(4, 1),
+            loss=loss,
+            data=list(inputs.split(32)),
+            optimizer=lambda model: torch.optim.SGD(model.parameters(), lr=0.1),
+            validate=lambda model: loss(model, inputs).item(),
+            total_steps=300,
+        )
+        return learnrate.plan(task, budget=0.5, progress=False)
+
+    plans = [planned(offset) for offset in (0.5, 0.005)]
+    assert all(min(plan.range_test["loss"]) > 0 for plan in plans)
+    assert all(min(trial.loss for trial in plan.rungs[-1].trials) < 0 for plan in plans)
+    assert plans[0].peak == plans[1].peak
+
+
 def test_a_time_that_pays_for_nothing_is_refused():
     with pytest.raises(ArgumentError, match=r"budget 0\.0001 s of 400 steps is \d+ updates"):
         learnrate.plan(quadratic_task(), budget="0.0001s")

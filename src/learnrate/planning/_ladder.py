@@ -182,6 +182,20 @@ class Ladder:
         budget = self.spent(trials) + 2 * self._expected_cost(longest, trials)
         return replace(self, budget=budget, extension=(rung, longest))
 
+    def counting_updates(self, budget: int, trials: Sequence[LadderTrial]) -> Ladder:
+        """This ladder for a budget of updates, whatever time they take.
+
+        If the budget pays for no longer trials than there are, those of their length go on.
+
+        Args:
+            budget: for all trials, those that were made included.
+            trials: so far, each with its updates as its cost.
+        """
+        rung, steps = max((trial.rung, trial.steps) for trial in trials)
+        pays_for_longer = (budget - self.spent(trials)) // _LAST_TRIALS > steps
+        extension = None if pays_for_longer else (rung, steps)
+        return replace(self, budget=budget, pace=None, extension=extension)
+
     def _rung(self, trials: Sequence[LadderTrial]) -> tuple[int, int]:
         """The rung that is being climbed, and the length of its trials."""
         steps = self._shortest

@@ -63,6 +63,16 @@ class LossScale:
             return math.log(max(loss, 1e-12 * self.start))
         return (loss - self.start) / (self.start - self.lowest)
 
+    def log_train(self, loss: float | None) -> float:
+        """A training loss on this scale; NaN for None, and for a negative one on the scale of logs."""
+        if loss is None or (self.logarithmic and loss < 0):
+            return math.nan
+        return self.log_loss(loss)
+
+    def reaching(self, lowest: float) -> LossScale:
+        """The scale of the same task, if losses fall as low as this."""
+        return LossScale(self.start, min(self.lowest, lowest))
+
     def loss(self, log_loss: np.ndarray) -> np.ndarray:
         """The inverse of `log_loss`."""
         if self.logarithmic:

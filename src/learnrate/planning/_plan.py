@@ -15,6 +15,7 @@ from learnrate._files import folder_for
 from learnrate._progress import ProgressBar
 from learnrate._version import __version__
 from learnrate.planning._budget import Budget, Spending
+from learnrate.planning._climb import Climb, before_training
 from learnrate.planning._decision import PeakDecision, decide
 from learnrate.planning._ladder import Ladder
 from learnrate.planning._loss_scale import LossScale
@@ -109,7 +110,6 @@ def plan(
         range_test = trainer.range_test(expected_updates, seed)
         if range_test.broken:
             raise TaskError(range_test.refusal)
-        scale = LossScale.of(range_test.mean)
         start = trainer.start(seed)
         updates, pace = trainer.updates(allowed, total_steps, seed)
         _refuse_too_few(updates, allowed, total_steps)
@@ -118,20 +118,20 @@ def plan(
             budget=updates - trainer.spent,
             total_steps=total_steps,
             expected_log_lr=_expected_log_lr(range_test),
-            start=scale.log_loss(scale.start if start is None else start),
-            train_start=scale.log_loss(_loss_before_training(range_test)),
-            train_noise=_noise_before_training(range_test, scale),
             pace=pace,
         )
-        trials = trainer.climb(ladder, [], scale, seed)
+        climb = Climb(trainer, ladder, LossScale.of(range_test.mean), range_test, start, seed)
+        promised = allowed.updates(total_steps, None) - trainer.spent
+        climb.go_on()
+        if pace is not None and climb.updates < promised:  # training became slower than it was
+            climb.count_updates(promised)
         spending = Spending(allowed, updates, trainer.spent, late=trainer.late)
-        for _ in range(more if any(math.isfinite(trial.log_loss) for trial in trials) else 0):
-            ladder = ladder.extended(trials)
-            trials = trainer.climb(ladder, trials, scale, seed)
+        for _ in range(more if climb.has_finished_trials else 0):
+            climb.extend()
         spending = replace(spending, further=trainer.spent - spending.spent)
-        plan = _planned(trainer, ladder, trials, range_test, scale, seed=seed)
+        plan = _planned(climb)
         if compare_shapes:
-            plan = _with_best_shape(plan, trainer, ladder, trials, scale)
+            plan = _with_best_shape(plan, climb)
             spending = replace(spending, shapes=trainer.spent - spending.total)
         return replace(
             plan, budget=spending.runs(total_steps), budget_reason=spending.text(total_steps)
@@ -216,7 +216,7 @@ def _expected_log_lr(range_test: RangeTest) -> float:
     """
     tried = range_test.lr[: len(range_test.mean)]
     losses = range_test.loss[0][: len(tried)]
-    high = losses > _FAR_ABOVE * np.max(np.abs(losses[: _before_training(range_test)]))
+    high = losses > _FAR_ABOVE * np.max(np.abs(losses[: before_training(range_test)]))
     end = int(np.argmax(high)) + 1 if high.any() else len(tried)
     last = tried[end - 1]
     near = tried[:end] >= last / _LOWEST_WITHIN
@@ -224,31 +224,8 @@ def _expected_log_lr(range_test: RangeTest) -> float:
     return math.log(math.sqrt(lowest * last) / _BEST_BELOW)
 
 
-def _loss_before_training(range_test: RangeTest) -> float:
-    """The mean training loss of the first quarter of a range test, at rates too low to matter."""
-    return float(np.mean(range_test.loss[0][: _before_training(range_test)]))
-
-
-def _noise_before_training(range_test: RangeTest, scale: LossScale) -> float:
-    """The standard deviation of the log training losses of a range test at rates too low to matter."""
-    losses = range_test.loss[0][: _before_training(range_test)]
-    return float(np.std([scale.log_loss(loss) for loss in losses.tolist()]))
-
-
-def _before_training(range_test: RangeTest) -> int:
-    """How many of the first rates of a range test are too low to matter."""
-    return max(1, len(range_test.mean) // 4)
-
-
-def _planned(
-    trainer: PlanTrainer,
-    ladder: Ladder,
-    trials: list[LadderTrial],
-    range_test: RangeTest,
-    scale: LossScale,
-    *,
-    seed: int,
-) -> Plan:
+def _planned(climb: Climb) -> Plan:
+    trainer, ladder, trials, scale = climb.trainer, climb.ladder, climb.trials, climb.scale
     _refuse_without_evidence(trials)
     decision = decide(ladder, trials)
     rungs = tuple(
@@ -275,9 +252,9 @@ def _planned(
         drift=decision.surface.drift,
         expected_regret=decision.expected_regret,
         further=further,
-        range_test=range_test.to_dict(),
+        range_test=climb.range_test.to_dict(),
         task=trainer.task.name,
-        seed=seed,
+        seed=climb.seed,
         version=__version__,
     )
 
@@ -294,10 +271,9 @@ def _refuse_to_compare(total_steps: int, shape: object) -> None:
         )
 
 
-def _with_best_shape(
-    plan: Plan, trainer: PlanTrainer, ladder: Ladder, trials: list[LadderTrial], scale: LossScale
-) -> Plan:
+def _with_best_shape(plan: Plan, climb: Climb) -> Plan:
     """The plan with the warm-up and the decay that do best in short trials."""
+    trainer, ladder, trials, scale = climb.trainer, climb.ladder, climb.trials, climb.scale
     surface = ladder.surface(trials)
     steps = max(MIN_STEPS, min(trial.steps for trial in trials))
     highest = max(trial.record.lr for trial in trials if trial.record.loss is not None)

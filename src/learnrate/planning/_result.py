@@ -58,6 +58,11 @@ class RungTrial:
     train: float | None = None
     passes: int | None = None
 
+    @property
+    def final(self) -> float:
+        """Its final loss; infinite if it did not finish."""
+        return math.inf if self.loss is None else self.loss
+
 
 @dataclass(frozen=True)
 class FurtherTrials:
@@ -175,7 +180,7 @@ class Plan:
             if not document[name]:
                 del document[name]
         for trial in trials:
-            for name in ("reason", "train"):
+            for name in ("reason", "train", "passes"):
                 if not trial[name]:
                     del trial[name]
         return {"format": _FORMAT, "format_version": _VERSION, **document, "trials": trials}

@@ -172,6 +172,8 @@ class PlanTrainer:
     ) -> list[LadderTrial]:
         """Train every further trial that the ladder proposes; returns all trials.
 
+        It stops at the first negative loss if the scale is that of logs.
+
         Args:
             ladder: proposes the trials.
             trials: the trials of the ladder so far.
@@ -193,16 +195,18 @@ class PlanTrainer:
                     log_loss=scale.log_loss(record.loss),
                     cost=ladder.cost(record.updates, seconds),
                     record=record,
-                    log_train=math.nan if record.train is None else scale.log_loss(record.train),
+                    log_train=scale.log_train(record.train),
                 )
             )
+            if scale.logarithmic and record.final < 0:
+                break
         return trials
 
     def _is_over(
         self, ladder: Ladder, steps: int, trials: Sequence[LadderTrial], seed: int
     ) -> bool:
         """Whether the time is over. Where it was is kept, so that a plan made again ends there."""
-        if self._clock is None or len(trials) < _FEWEST_TRIALS:
+        if self._clock is None or ladder.pace is None or len(trials) < _FEWEST_TRIALS:
             return False
         measurement = f"end after {self._clock.seconds:g} s"
         if self.journal.get(measurement, len(trials), seed) is not None:

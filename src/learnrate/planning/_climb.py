@@ -1,0 +1,105 @@
+"""The trials of a plan, from the first to the last: on which scale, and for what budget."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from learnrate.planning._ladder import Ladder
+    from learnrate.planning._loss_scale import LossScale
+    from learnrate.planning._rung_losses import LadderTrial
+    from learnrate.planning._trainer import PlanTrainer
+    from learnrate.range_test import RangeTest
+
+__all__ = ["Climb", "before_training"]
+
+
+@dataclass
+class Climb:
+    """Trains what a ladder proposes.
+
+    Args:
+        trainer: of the trials.
+        ladder: proposes the trials.
+        scale: of the losses.
+        range_test: of the plan.
+        start: the validation loss before training; None if the task has none.
+        seed: of the plan.
+        trials: what was trained so far.
+    """
+
+    trainer: PlanTrainer
+    ladder: Ladder
+    scale: LossScale
+    range_test: RangeTest
+    start: float | None
+    seed: int
+    trials: list[LadderTrial] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._use(self.scale)
+
+    @property
+    def updates(self) -> int:
+        """The updates of all trials."""
+        return sum(trial.record.updates for trial in self.trials)
+
+    @property
+    def has_finished_trials(self) -> bool:
+        """Whether any trial ended with a finite loss."""
+        return any(math.isfinite(trial.log_loss) for trial in self.trials)
+
+    def go_on(self) -> None:
+        """Train every further trial that the ladder proposes.
+
+        Logs do not exist for negative losses. Where the first one appears, all losses are read on
+        the linear scale, and the climb goes on.
+        """
+        self.trials = self.trainer.climb(self.ladder, self.trials, self.scale, self.seed)
+        lowest = min((trial.record.final for trial in self.trials), default=math.inf)
+        if self.scale.logarithmic and lowest < 0:
+            self._use(self.scale.reaching(lowest))
+            self.go_on()
+
+    def count_updates(self, budget: int) -> None:
+        """Go on for a budget of updates, whatever time they take.
+
+        Args:
+            budget: for all trials, those that were made included.
+        """
+        self.trials = [replace(trial, cost=trial.record.updates) for trial in self.trials]
+        self.ladder = self.ladder.counting_updates(budget, self.trials)
+        self.go_on()
+
+    def extend(self) -> None:
+        """Train the two further trials that help most."""
+        self.ladder = self.ladder.extended(self.trials)
+        self.go_on()
+
+    def _use(self, scale: LossScale) -> None:
+        losses = self.range_test.loss[0][: before_training(self.range_test)]
+        logs = [scale.log_loss(loss) for loss in losses.tolist()]
+        self.scale = scale
+        self.ladder = replace(
+            self.ladder,
+            start=scale.log_loss(scale.start if self.start is None else self.start),
+            train_start=scale.log_loss(float(np.mean(losses))),
+            train_noise=float(np.std(logs)),
+        )
+        self.trials = [
+            replace(
+                trial,
+                log_loss=scale.log_loss(trial.record.loss),
+                log_train=scale.log_train(trial.record.train),
+            )
+            for trial in self.trials
+        ]
+
+
+def before_training(range_test: RangeTest) -> int:
+    """How many of the first rates of a range test are too low to matter: a quarter."""
+    return max(1, len(range_test.mean) // 4)
