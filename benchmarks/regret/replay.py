@@ -18,15 +18,10 @@ from _page import table
 
 import learnrate
 from learnrate._progress import ProgressBar
+from learnrate.planning._climb import Climb
 from learnrate.planning._ladder import Ladder
 from learnrate.planning._loss_scale import LossScale
-from learnrate.planning._plan import (
-    SHAPE,
-    _expected_log_lr,
-    _loss_before_training,
-    _noise_before_training,
-    _planned,
-)
+from learnrate.planning._plan import SHAPE, _expected_log_lr, _planned
 from learnrate.planning._result import RungTrial
 from learnrate.planning._trainer import PlanTrainer
 from learnrate.schedules import shape
@@ -167,18 +162,15 @@ def _replayed(
 def _replayed_plan(trainer: _ReplayTrainer, total_steps: int, budget: float, seed: int) -> Plan:
     updates = math.floor(budget * total_steps)
     range_test = trainer.range_test(updates, seed)
-    scale = LossScale.of(range_test.mean)
     start = trainer.start(seed)
     ladder = Ladder(
         budget=updates - trainer.spent,
         total_steps=total_steps,
         expected_log_lr=_expected_log_lr(range_test),
-        start=scale.log_loss(scale.start if start is None else start),
-        train_start=scale.log_loss(_loss_before_training(range_test)),
-        train_noise=_noise_before_training(range_test, scale),
     )
-    trials = trainer.climb(ladder, [], scale, seed)
-    return _planned(trainer, ladder, trials, range_test, scale, seed=seed)
+    climb = Climb(trainer, ladder, LossScale.of(range_test.mean), range_test, start, seed)
+    climb.go_on()
+    return _planned(climb)
 
 
 def _answer(cell: Cell, best: Best, plan: Plan) -> Answer:

@@ -24,9 +24,9 @@ trials has do not count. The best rate of a length lies below every rate that di
 standard deviation from the line: 0.1, and 0.4 more for each e-fold that the trials are shorter than
 the longest ones. The range test estimates the best rate of the longest trials.
 
-All of this is too sure of itself. So intervals are 1.2 times wider than it says, or 1.4 times if all
+All of this is too sure of itself. So intervals are 1.4 times wider than it says, or 1.6 times if all
 trials have one length, and the expected regret is 1.6 times higher: then they hold as often, and are as
-high, as they should be in replayed plans of domains left out.
+high, as they should be in plans of domains left out.
 
 The horizons also tell how steep the losses are. Below the optimum, a higher rate does what more
 updates do, so the log loss falls about as fast with one as with the other. In our own sweeps the
@@ -85,7 +85,7 @@ _DRIFT_CHANGE_STD = 0.16  # of the drift, per e-fold of horizon beyond the longe
 _FLATTENING = 0.3  # the curvature at the optimum falls as the horizon to this power
 _INDISTINGUISHABLE = 0.001  # log losses this close cannot be told apart by shorter trials
 _QUANTILE_80 = 1.397  # half-width of a central 80 % interval: Student's t, 8 degrees of freedom
-_INTERVAL_FACTOR = {True: 1.2, False: 1.4}  # of the fit's std, with and without shorter trials
+_INTERVAL_FACTOR = {True: 1.4, False: 1.6}  # of the fit's std, with and without shorter trials
 _REGRET_FACTOR = 1.6
 
 _DRIFTS = np.arange(-1.8, 0.81, 0.1)
