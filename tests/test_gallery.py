@@ -23,6 +23,7 @@ NOT_DRAWN = {
     "one_cycle_torch": "one_cycle in another convention",
     "untuned_warmup": "a part of a schedule",
     "schedule": "reads a text",
+    "timed": "reads a text",
     "shape": "reads a text",
     "from_json": "reads a document",
     "ready_schedule": "checks a schedule",

@@ -132,6 +132,8 @@ def test_wandb_offline_has_every_row(tmp_path, trained):
 
     sink = WandbSink(project="p", mode="offline", dir=str(tmp_path))
     observations = trained(sink)
+    # Weights & Biases writes in a process of its own, which may be late on a busy machine.
+    wait_until(lambda: sum("learnrate/lr" in row for row in logged(tmp_path)) == 40)
     rows = list(logged(tmp_path))
     for name in ("lr", "loss", "validation"):
         key = f"learnrate/{name}"
@@ -150,7 +152,6 @@ def test_a_wandb_run_of_the_user_is_not_finished(tmp_path, trained):
     trained(WandbSink(run))
     run.log({"epoch": 3})  # refused once the run is finished
     run.finish()
-    # Weights & Biases writes in a process of its own, which may be late on a busy machine.
     wait_until(lambda: any("epoch" in row for row in logged(tmp_path)))
     rows = list(logged(tmp_path))
     assert [row["epoch"] for row in rows if "epoch" in row] == [3]

@@ -252,7 +252,7 @@ def test_a_training_is_steered_from_the_shell_and_repeated_to_the_bit(tmp_path):
     assert "there is no snapshot of step 7" in refused.stderr
     replay = json.loads(shell("replay", "last", "--json", place=place).stdout)
     trained = json.loads(out)
-    assert replay.keys() == {"run", "schedule", "total_steps", "lr", "edits"}
+    assert replay.keys() == {"run", "schedule", "total_steps", "lr", "groups", "edits"}
     assert replay["lr"] == [point["lr"] for point in trained["curve"]]
     (edit,) = replay["edits"]
     assert (edit["kind"], edit["value"], edit["author"], edit["reason"]) == (
