@@ -202,7 +202,7 @@ def measure_tensorboard(
         board.close()
 
 
-def timed(work: Callable[[], None]) -> tuple[float, float]:
+def timed(work: Callable[[], object]) -> tuple[float, float]:
     """Seconds that work takes the first time, and the median of the later times."""
 
     def measure_once() -> float:

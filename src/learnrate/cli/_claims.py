@@ -163,9 +163,11 @@ def _stored(claim: Claim, folder: Path | None, *, full: bool | None = None) -> O
 
 def _summary(claim: Claim, tested: Outcome | None, quick: Outcome | None) -> dict[str, Any]:
     """The leading keys of `run --json`; null for those that only a test gives, if there is none."""
-    keys = ("name", "statement", "source", "verdict", "figure", "interval", "seeds", "seconds")
-    keys += ("quick_verdict",)
+    tested_keys = ("verdict", "figure", "interval", "seeds", "seconds", "quick_verdict")
     result = {} if tested is None else tested.to_dict()
     about = {"name": claim.name, "statement": claim.statement, "source": claim.source}
     about |= {} if quick is None else {"quick_verdict": str(quick.verdict)}
-    return {key: about.get(key, result.get(key)) for key in keys}
+    return {
+        key: about.get(key, result.get(key))
+        for key in ("name", "statement", "source", *tested_keys)
+    }
