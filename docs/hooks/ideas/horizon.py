@@ -81,6 +81,7 @@ def measure() -> Idea:
             "higher": str(sum(factor > 1 for factor in small)),
             "lower": str(sum(factor < 1 for factor in small)),
             "small": str(len(small)),
+            "problems": str(len(drifts)),
             "soon": f"{constant[soon] / cut[soon]:.1f}",
             "late": f"{cut[late] / planned[late]:.1f}",
         },
