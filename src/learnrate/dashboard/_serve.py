@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import getpass
 import socket
 import threading
@@ -117,7 +116,6 @@ def _read_ahead(app: FastAPI) -> None:
     """Read the list of runs before a browser asks for it."""
     with suppress(LearnrateError):  # whoever asks is told
         app.state.dashboard.index.runs()
-    gc.freeze()  # what has been read stays, so that later collections need not walk through it
 
 
 def _listening_socket(host: str, port: int) -> socket.socket:
