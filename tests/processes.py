@@ -4,7 +4,9 @@ import contextlib
 import os
 import signal
 import subprocess
+import sys
 import time
+import traceback
 
 HANG = 300.0  # seconds after which a process is taken to hang; a busy machine is not a failure
 _GRACE = 60.0  # seconds that a process has to end what it started, before it is killed
@@ -43,6 +45,25 @@ def finished(command, timeout=HANG, **settings):
     with started(command, **pipes, **settings) as process:
         out, err = process.communicate(timeout=timeout)
     return subprocess.CompletedProcess(command, process.returncode, out, err)
+
+
+def forked(function, *arguments):
+    """The exit status of a call in a process forked from this one, as if a script made it."""
+    child = os.fork()
+    if child == 0:
+        status = 1
+        try:
+            function(*arguments)
+            status = 0
+        except SystemExit as ended:
+            status = ended.code or 0
+        except BaseException:  # noqa: BLE001 - whatever it is, it must not reach the parent's code
+            traceback.print_exc()
+        finally:
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(status)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
 def wait_until(condition, process=None, interval=0.02):

@@ -24,6 +24,7 @@ import torch
 
 import learnrate
 from learnrate.run import Run
+from processes import forked
 
 UPDATES, SAVE_EVERY, KILLED_AT, STEERED_AT, LONGER = 72, 12, 31, 50, 18
 SHORTER = 12
@@ -189,21 +190,6 @@ def train(name, mode, folder):
         raise
 
 
-def in_a_process(name, mode, folder):
-    child = os.fork()
-    if child == 0:
-        status = 1
-        try:
-            train(name, mode, folder)
-            status = 0
-        finally:
-            sys.stdout.flush()
-            sys.stderr.flush()
-            os._exit(status)
-    _, status = os.waitpid(child, 0)
-    return os.waitstatus_to_exitcode(status)
-
-
 def main(folder, names):
     sys.path.insert(0, str(SCRIPTS))
     torch.optim.AdamW([torch.zeros(1)])  # torch loads much of itself here
@@ -213,7 +199,7 @@ def main(folder, names):
         began = time.monotonic()
         modes = ["plain", "kept", "killed", "resumed"]
         modes += ["shorter", "longer"] if name in FRAMEWORKS else []
-        ended = {mode: in_a_process(name, mode, folder) for mode in modes}
+        ended = {mode: forked(train, name, mode, folder) for mode in modes}
         (folder / f"{name}.json").write_text(json.dumps(ended))
         print(name, ended, f"{time.monotonic() - began:.1f} s", flush=True)
 

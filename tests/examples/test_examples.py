@@ -63,7 +63,7 @@ def folders(tmp_path_factory):
         for name in FILTERS
     ]
     (listed := tmp_path_factory.mktemp("jobs") / "jobs.json").write_text(json.dumps(jobs))
-    runner = Path(__file__).with_name("run_examples.py")
+    runner = ROOT / "tests" / "run_examples.py"
     done = finished([sys.executable, str(runner), str(listed)], timeout=4 * HANG)
     assert done.returncode == 0, done.stderr
     done = finished(

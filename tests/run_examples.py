@@ -9,7 +9,6 @@ import json
 import os
 import runpy
 import sys
-import traceback
 import warnings
 from pathlib import Path
 
@@ -18,6 +17,7 @@ import sklearn.datasets  # noqa: F401
 import torch
 
 import learnrate
+from processes import forked
 
 
 def run(path, arguments, filters, folder):
@@ -32,29 +32,10 @@ def run(path, arguments, filters, folder):
     runpy.run_path(path, run_name="__main__")
 
 
-def in_a_process(*job):
-    """The exit status of an example, with a traceback among its output if it failed."""
-    child = os.fork()
-    if child == 0:
-        status = 1
-        try:
-            run(*job)
-            status = 0
-        except SystemExit as ended:
-            status = ended.code or 0
-        except BaseException:  # noqa: BLE001 - an example may raise anything
-            traceback.print_exc()
-        finally:
-            sys.stdout.flush()
-            sys.stderr.flush()
-            os._exit(status)
-    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-
-
 if __name__ == "__main__":
     torch.optim.AdamW([torch.zeros(1)])  # torch loads much of itself here
     for verb in ("plan", "train", "attach"):
         getattr(learnrate, verb)
     for job in json.loads(Path(sys.argv[1]).read_text()):
-        status = in_a_process(*job)
+        status = forked(run, *job)
         (Path(job[-1]) / "status").write_text(str(status))
