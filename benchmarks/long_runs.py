@@ -39,14 +39,14 @@ def memory():
 
 """
 TRAINING = f"""{MEMORY}
-updates, calls, seen = int(sys.argv[1]), 0, {{}}
+updates, calls, memory_at = int(sys.argv[1]), 0, {{}}
 import torch
 
 def loss(model, batch):
     global calls
     calls += 1
     if calls in (updates // 2, updates - 1):
-        seen[calls] = memory()
+        memory_at[calls] = memory()
     x, y = batch
     return (model(x) - y).square().mean()
 
@@ -58,7 +58,7 @@ task = learnrate.Task(
     optimizer=lambda model: torch.optim.SGD(model.parameters(), lr=1e-3),
 )
 curve = learnrate.train(task, "1e-3 * constant()", total_steps=updates, progress=False).curve
-half, end = seen[updates // 2], seen[updates - 1]
+half, end = memory_at[updates // 2], memory_at[updates - 1]
 print(json.dumps({{"updates": curve.steps, "half": half, "end": end}}))
 """
 WATCHING = f"""{MEMORY}

@@ -76,7 +76,7 @@ class Edit:
     | release | | a hold or a decay ends; the rate is again that of the schedule at this step |
     | decay | steps, or `{"steps": ..., "shape": ...}` | the rate falls from its present value to 0, and the run ends there (for one group: the group's decay ends there, not the run) |
     | stretch | total_steps | the stable phase lasts longer; if it is over or there is none, the rate stays as it is for the additional steps and then continues as planned |
-    | follow | the text of a schedule | the rate is that of the other schedule at the same step (for one group: its own rate, and the length of the run stays) |
+    | follow | the text of a schedule | the rate is that of the other schedule at the same step; for one group, the length of the run stays |
     | rollback | step | weights, optimizer and schedule are as they were before that update; edits that took effect later are undone; the data is not rewound |
     | snapshot | | the state before this update is kept for a rollback |
     | probe | | the what-if probe runs |
