@@ -20,7 +20,6 @@ def test_a_training_over_itself_is_one_and_is_trained_once(monkeypatch):
 
     monkeypatch.setattr(ClaimTrials, "sweep", sweep)
     claim = variants_claim(
-        name="a",
         topic="defaults",
         statement="b",
         source="c",

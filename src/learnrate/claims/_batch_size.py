@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Unpack
 import numpy as np
 
 from learnrate.claims import _data as data
-from learnrate.claims._claim import Claim, ClaimTextAndSeeds
+from learnrate.claims._claim import Claim, ClaimAxes, ClaimTextAndSeeds
 from learnrate.claims._measurement import ClaimLine, ClaimMeasurement, Figure, factor
 from learnrate.claims._measures import best_rates, geometric_grid, geometric_mean
 from learnrate.claims._tasks import mlp, task_on
@@ -48,7 +48,7 @@ def batch_size_claim(
         low: the claim says that the exponent at small batches is at least this.
         high: the claim says that the exponent at small batches is at most this.
         beyond: the claim says that the exponent at large batches is at most this.
-        text: name, statement, source and remark of the claim, and its numbers of seeds.
+        text: statement, source and remark of the claim, and its numbers of seeds.
     """
 
     def measure(trials: ClaimTrials) -> ClaimMeasurement:
@@ -76,8 +76,7 @@ def batch_size_claim(
             factor("noise scale", "examples, half-way through a run"),
         ),
         measure=measure,
-        axes=("batch", "best rate"),
-        log="xy",
+        axes=ClaimAxes("batch", "best rate", log="xy"),
         **text,
     )
 

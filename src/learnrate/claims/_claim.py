@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from learnrate.claims._trials import ClaimTrials
     from learnrate.task import Task
 
-__all__ = ["TOPICS", "Claim", "ClaimText", "ClaimTextAndSeeds"]
+__all__ = ["TOPICS", "Claim", "ClaimAxes", "ClaimText", "ClaimTextAndSeeds"]
 
 TOPICS = (
     "defaults",
@@ -34,6 +34,21 @@ TOPICS = (
 """The order in which claims are listed."""
 
 
+@dataclass(frozen=True)
+class ClaimAxes:
+    """The axes of a claim's picture.
+
+    Attributes:
+        x: the label of the horizontal axis.
+        y: the label of the vertical axis.
+        log: which axes are logarithmic: any of "x" and "y".
+    """
+
+    x: str = "lr"
+    y: str = "validation loss"
+    log: str = "x"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Claim:
     """A published statement about learning rates, and the training that tests it.
@@ -41,8 +56,9 @@ class Claim:
     White space in statement, source, design and remark is folded, so that they can have several
     lines.
 
+    The name of its file is its name, with hyphens; the list of claims sets it.
+
     Args:
-        name: the name of its file, with hyphens.
         topic: one of `TOPICS`.
         statement: what is said, as it is said.
         source: who says it, and where.
@@ -55,14 +71,13 @@ class Claim:
         quick_decides: False if the verdict depends on tasks or lengths that only the full test
             has. The quick test then measures its cases, and its verdict is open.
         remark: what the verdict leaves out: where the result differs, and what to be careful about.
-        axes: labels of the picture's axes, x and y.
-        log: which axes of the picture are logarithmic: any of "x" and "y".
+        axes: the axes of the picture.
+        name: set by the list of claims.
 
     Raises:
         ArgumentError: the topic is unknown, no figure has a range, or there are fewer than 2 seeds.
     """
 
-    name: str
     topic: str
     statement: str
     source: str
@@ -73,8 +88,8 @@ class Claim:
     tasks: Callable[[bool], Sequence[Task]] | None = None
     quick_decides: bool = True
     remark: str = ""
-    axes: tuple[str, str] = ("lr", "validation loss")
-    log: str = "x"
+    axes: ClaimAxes = ClaimAxes()
+    name: str = ""
 
     def __post_init__(self) -> None:
         for name in ("statement", "source", "design", "remark"):
@@ -85,11 +100,12 @@ class Claim:
             )
         if not any(figure.decides for figure in self.figures):
             raise ArgumentError(
-                f"the claim {self.name!r} states no figure with a range, so nothing decides it."
+                "Claim(figures=...) has no figure with a range, so nothing decides the claim."
             )
         if min(self.seeds) < 2:
             raise ArgumentError(
-                f"the claim {self.name!r} needs at least 2 seeds, or there is no interval."
+                "Claim(seeds=...) must be at least 2 seeds, or there is no interval; got "
+                f"{self.seeds!r}."
             )
 
     def figure(self, name: str) -> Figure:
@@ -109,7 +125,6 @@ class Claim:
 class ClaimText(TypedDict):
     """What functions that make claims of one design pass to `Claim` unchanged."""
 
-    name: str
     statement: str
     source: str
     remark: str

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from learnrate.claims._constant import final_loss
+from learnrate.claims._measurement import ClaimLine, ClaimMeasurement
+from learnrate.claims._measures import best_of_others, best_rate
 from learnrate.trials import DivergenceTest, Training, preserved
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import torch
 
+    from learnrate.claims._trials import ClaimTrials
     from learnrate.task import Task
 
-__all__ = ["Decide", "loss_under_decisions"]
+__all__ = ["Decide", "against_planned_decay", "loss_under_decisions"]
 
 
 Decide = Callable[[float, float | None], object]
@@ -61,3 +67,41 @@ def loss_under_decisions(
                 decide(float(np.mean(losses[-every:])), training.validate())
         final = final_loss(training, losses)
     return final, training.optimizer.param_groups[0]["lr"] / lr
+
+
+def against_planned_decay(
+    trials: ClaimTrials,
+    task: Task,
+    decided: Callable[[Task, float, int], tuple[float, float]],
+    *,
+    rates: Sequence[float],
+    shares: Sequence[float],
+    labels: tuple[str, str],
+) -> ClaimMeasurement:
+    """The figures "loss" and "cuts" of trainings with cuts of the rate that are decided on.
+
+    "loss" is their final loss over that of a planned decay, each at the rate that is best for the
+    other seeds. "cuts" is the number of cuts at their best first rate.
+
+    Args:
+        trials: the seeds.
+        task: what to train.
+        decided: trains the task at a first rate with a seed; gives the final loss and the cuts.
+        rates: peaks of the planned decay.
+        shares: the first rates, as shares of the best of these peaks.
+        labels: of the planned decay and of the decisions, in the picture.
+    """
+    planned = trials.sweep(task, rates)
+    best = best_rate(rates, planned)
+    firsts = [best * share for share in shares]
+    results: np.ndarray = np.array(trials.for_each_seed(partial(decided, task), firsts))
+    losses, cuts = np.moveaxis(results, -1, 0)
+    return ClaimMeasurement.of(
+        task.name,
+        {
+            "loss": best_of_others(losses) / best_of_others(planned),
+            "cuts": cuts[losses.mean(axis=1).argmin()],
+        },
+        ClaimLine.of_means(f"{task.name}, {labels[0]}", rates, planned),
+        ClaimLine.of_means(f"{task.name}, {labels[1]}", firsts, losses),
+    )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Unpack
 import numpy as np
 
 from learnrate.claims._claim import Claim, ClaimText
-from learnrate.claims._measurement import GOOD, Case, ClaimLine, ClaimMeasurement, factor
+from learnrate.claims._measurement import GOOD, ClaimLine, ClaimMeasurement, factor
 from learnrate.claims._measures import excess, geometric_grid
 from learnrate.claims._tasks import (
     digits_cnn,
@@ -64,7 +64,7 @@ def default_claim(
         around: the middle of the sweep.
         high: the claim says that the loss is at most this many times the best one.
         tasks: what is trained; by default networks with the optimizer of that name.
-        text: name, statement, source and remark of the claim.
+        text: statement, source and remark of the claim.
     """
 
     def measure(trials: ClaimTrials, task: Task) -> ClaimMeasurement:
@@ -120,12 +120,12 @@ def library_claim(
     Args:
         library: its name.
         defaults: of its optimizers.
-        text: name, statement, source and remark of the claim.
+        text: statement, source and remark of the claim.
     """
 
     def measure(trials: ClaimTrials) -> ClaimMeasurement:
         makers = (noisy_digits_mlp, digits_mlp) if trials.full else (noisy_digits_mlp,)
-        cases, lines = [], []
+        parts = []
         for make in makers:
             for default in defaults:
                 if not (trials.full or default.quick):
@@ -137,9 +137,9 @@ def library_claim(
                 losses = trials.sweep(task, rates)
                 where = f"{task.name}, {default.name} at {default.lr:g}"
                 ratios = 1.0 + excess(losses, rates.index(default.lr))
-                cases.append(Case("excess", where, ratios.tolist()))
-                lines.append(ClaimLine.of_means(where, rates, losses))
-        return ClaimMeasurement(cases, lines[:6])
+                line = ClaimLine.of_means(where, rates, losses)
+                parts.append(ClaimMeasurement.of(where, {"excess": ratios}, line))
+        return ClaimMeasurement.joined(parts)
 
     return Claim(
         topic="defaults",

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from learnrate.claims._claim import Claim, ClaimText
+from learnrate.claims._claim import Claim, ClaimAxes, ClaimText
 from learnrate.claims._measurement import ClaimLine, ClaimMeasurement, Figure
 from learnrate.probing import Sharpness, sharpness
 from learnrate.trials import kept_random_state
@@ -47,7 +47,7 @@ def edge_claim(
         high: the claim says that the product is at most this.
         rates: constant rates, with one training for each seed.
         steps: updates of a run; the full test has 3600.
-        text: name, statement, source and remark of the claim.
+        text: statement, source and remark of the claim.
     """
 
     def measure(trials: ClaimTrials) -> ClaimMeasurement:
@@ -74,8 +74,7 @@ def edge_claim(
         measure=measure,
         seeds=(3, 5),
         **text,
-        axes=("step", product),
-        log="",
+        axes=ClaimAxes("step", product, log=""),
     )
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Unpack
 
 import numpy as np
 
-from learnrate.claims._claim import Claim, ClaimTextAndSeeds
+from learnrate.claims._claim import Claim, ClaimAxes, ClaimTextAndSeeds
 from learnrate.claims._constant import rates_around
 from learnrate.claims._measurement import ClaimLine, ClaimMeasurement, Figure, factor
 from learnrate.claims._measures import best_rates, geometric_mean
@@ -50,7 +50,7 @@ def horizon_claim(*, batch: int, steps: int, **text: Unpack[ClaimTextAndSeeds]) 
     Args:
         batch: examples in a batch.
         steps: updates of a whole run; the full test has twice as many.
-        text: name, statement, source and remark of the claim, and its numbers of seeds.
+        text: statement, source and remark of the claim, and its numbers of seeds.
     """
     return Claim(
         topic="horizon",
@@ -69,7 +69,6 @@ def horizon_claim(*, batch: int, steps: int, **text: Unpack[ClaimTextAndSeeds]) 
         tasks=mlp_tasks(
             "SGD momentum", "Adam", width=32, batch=batch, steps=steps, full_steps=2 * steps
         ),
-        axes=("updates", "best rate"),
-        log="xy",
+        axes=ClaimAxes("updates", "best rate", log="xy"),
         **text,
     )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Unpack
 
 import numpy as np
 
-from learnrate.claims._claim import Claim, ClaimTextAndSeeds
+from learnrate.claims._claim import Claim, ClaimAxes, ClaimTextAndSeeds
 from learnrate.claims._data import noisy_digits
 from learnrate.claims._measurement import Case, ClaimLine, ClaimMeasurement, Figure
 from learnrate.claims._measures import best_of_others, best_rate, best_rates, geometric_grid
@@ -47,7 +47,7 @@ PEAKS_DESIGN = (
     "apart. The grid grows until the best peak lies inside. The loss of a schedule is that at the "
     "peak which is best for the other seeds."
 )
-PEAK_AXES = ("peak", "validation loss")
+PEAK_AXES = ClaimAxes("peak")
 
 _MOST_EXTENSIONS = 6
 _COARSE_GRID = geometric_grid(1e-5, 10.0, 2)
@@ -189,7 +189,7 @@ def contest_claim(
         shapes: by name, as `sweep_peaks` takes them.
         pairs: by label, the names of two shapes to compare; by default each shape and the last.
         tasks: what is trained, given whether the test is a full one; `decay_tasks` by default.
-        text: name, statement, source and remark of the claim, and its numbers of seeds.
+        text: statement, source and remark of the claim, and its numbers of seeds.
     """
     *challengers, reference = shapes
     chosen = pairs or {challenger: (challenger, reference) for challenger in challengers}

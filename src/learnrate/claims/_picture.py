@@ -104,10 +104,10 @@ def _with_room(low: float, high: float, *, factors: bool) -> tuple[float, float]
 
 
 def _lines_panel(tested: Outcome) -> Panel:
-    x_label, y_label = tested.claim.axes
+    axes = tested.claim.axes
     return Panel(
-        x=_lines_axis(x_label, tested.claim.log, "x", [line.x for line in tested.lines]),
-        y=_lines_axis(y_label, tested.claim.log, "y", [line.y for line in tested.lines]),
+        x=_lines_axis(axes.x, [line.x for line in tested.lines], log="x" in axes.log),
+        y=_lines_axis(axes.y, [line.y for line in tested.lines], log="y" in axes.log),
         marks=tuple(
             Polyline(
                 x=line.x,
@@ -122,9 +122,9 @@ def _lines_panel(tested: Outcome) -> Panel:
     )
 
 
-def _lines_axis(label: str, log: str, name: str, columns: Sequence[Sequence[float]]) -> Axis:
-    """An axis of the curves, logarithmic if its name is in `log`."""
-    if name not in log:
+def _lines_axis(label: str, columns: Sequence[Sequence[float]], *, log: bool) -> Axis:
+    """An axis of the curves; a logarithmic one ends a little outside their positive numbers."""
+    if not log:
         return Axis(label=label)
     positive = [number for number in chain(*columns) if 0 < number < math.inf]
     low, high = _with_room(min(positive), max(positive), factors=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from dataclasses import replace
 from functools import cache
 
 from learnrate import claims as package
@@ -21,7 +22,10 @@ def claims() -> tuple[Claim, ...]:
         >>> "adam-3e-4" in [claim.name for claim in claims()]
         True
     """
-    listed = discover(package, "CLAIM", Claim).values()
+    listed = [
+        replace(claim, name=module.replace("_", "-"))
+        for module, claim in discover(package, "CLAIM", Claim).items()
+    ]
     return tuple(sorted(listed, key=lambda claim: (TOPICS.index(claim.topic), claim.name)))
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypedDict, Unpack
 
 import torch
 from torch import nn
@@ -241,45 +241,49 @@ def task_on(
     )
 
 
-def digits_mlp(
-    optimizer: str = "Adam", *, width: int = 64, batch: int = 64, steps: int = 400
-) -> Task:
-    """Two hidden layers on digits.
+class MLPSettings(TypedDict, total=False):
+    """What a call of an `MLPMaker` may change."""
 
-    Args:
-        optimizer: a name in `OPTIMIZERS`.
+    width: int
+    batch: int
+    steps: int
+
+
+@dataclass(frozen=True)
+class MLPMaker:
+    """Makes tasks of two hidden layers on the same examples.
+
+    Attributes:
+        examples: for training and validation.
         width: of each hidden layer.
         batch: examples in a batch.
         steps: updates of a whole run.
     """
-    network = partial(mlp, 64, width)
-    return task_on(data.digits(), network, optimizer, batch=batch, steps=steps, label="MLP")
+
+    examples: Callable[[], Examples]
+    width: int = 64
+    batch: int = 64
+    steps: int = 400
+
+    def __call__(self, optimizer: str = "Adam", **settings: Unpack[MLPSettings]) -> Task:
+        """A task with this optimizer, a name in `OPTIMIZERS`, and with other settings if given."""
+        chosen = replace(self, **settings)
+        examples = chosen.examples()
+        network = partial(mlp, examples.x[0].numel(), chosen.width)
+        return task_on(
+            examples, network, optimizer, batch=chosen.batch, steps=chosen.steps, label="MLP"
+        )
 
 
-def noisy_digits_mlp(optimizer: str = "Adam", *, steps: int = 300) -> Task:
-    """Two hidden layers on digits with new noise in every batch."""
-    network = partial(mlp, 64, 32)
-    return task_on(data.noisy_digits(), network, optimizer, batch=32, steps=steps, label="MLP")
+digits_mlp = MLPMaker(data.digits)
+noisy_digits_mlp = MLPMaker(data.noisy_digits, width=32, batch=32, steps=300)
+"""Digits with new noise in every batch."""
+fashion_mlp = MLPMaker(data.fashion, steps=800)
 
 
 def digits_cnn(optimizer: str = "Adam", *, steps: int = 400) -> Task:
     """Two convolutions on digits."""
     return task_on(data.digits(), partial(cnn, 8), optimizer, steps=steps, label="CNN")
-
-
-def fashion_mlp(
-    optimizer: str = "Adam", *, width: int = 64, batch: int = 64, steps: int = 800
-) -> Task:
-    """Two hidden layers on Fashion-MNIST.
-
-    Args:
-        optimizer: a name in `OPTIMIZERS`.
-        width: of each hidden layer.
-        batch: examples in a batch.
-        steps: updates of a whole run.
-    """
-    network = partial(mlp, 784, width)
-    return task_on(data.fashion(), network, optimizer, batch=batch, steps=steps, label="MLP")
 
 
 def fashion_cnn(optimizer: str = "Adam", *, steps: int = 800) -> Task:
@@ -288,7 +292,7 @@ def fashion_cnn(optimizer: str = "Adam", *, steps: int = 800) -> Task:
 
 
 def mlp_tasks(
-    *optimizers: str, full_steps: int | None = None, **settings: int
+    *optimizers: str, full_steps: int | None = None, **settings: Unpack[MLPSettings]
 ) -> Callable[[bool], list[Task]]:
     """The tasks of a claim: two hidden layers on digits, in the full test also on Fashion-MNIST.
 
@@ -299,13 +303,11 @@ def mlp_tasks(
     """
 
     def tasks(full: bool) -> list[Task]:
-        changed = {"steps": full_steps} if full and full_steps is not None else {}
+        chosen: MLPSettings = {**settings}
+        if full and full_steps is not None:
+            chosen["steps"] = full_steps
         makers = (digits_mlp, fashion_mlp) if full else (digits_mlp,)
-        return [
-            make(optimizer, **{**settings, **changed})
-            for make in makers
-            for optimizer in optimizers
-        ]
+        return [make(optimizer, **chosen) for make in makers for optimizer in optimizers]
 
     return tasks
 

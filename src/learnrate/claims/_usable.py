@@ -40,7 +40,7 @@ def usable_claim(
             same name.
         lowest: lowest rate tried.
         highest: highest rate tried.
-        text: name, statement, source and remark of the claim, and its numbers of seeds.
+        text: statement, source and remark of the claim, and its numbers of seeds.
     """
 
     def measure(trials: ClaimTrials) -> ClaimMeasurement:

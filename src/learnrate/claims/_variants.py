@@ -60,7 +60,7 @@ def variants_claim(
         figures: named `LOSS` and `RATE`.
         pairs: those of a quick or a full test. A training that several pairs share is trained once.
         shape: of every schedule.
-        text: name, statement, source and remark of the claim, and its numbers of seeds.
+        text: statement, source and remark of the claim, and its numbers of seeds.
     """
 
     def measure(trials: ClaimTrials) -> ClaimMeasurement:

@@ -10,9 +10,10 @@ import numpy as np
 
 from learnrate.claims import _data as data
 from learnrate.claims._claim import Claim
-from learnrate.claims._measurement import Case, ClaimLine, ClaimMeasurement, factor
+from learnrate.claims._measurement import ClaimLine, ClaimMeasurement, factor
 from learnrate.claims._measures import best_rates, geometric_grid
 from learnrate.claims._tasks import mlp, task_on
+from learnrate.claims._trials import ClaimTrials, for_each_task
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     import torch
 
     from learnrate.claims._data import Examples
-    from learnrate.claims._trials import ClaimTrials
     from learnrate.task import Task
 
 _RATES = geometric_grid(1e-3, 1e3, 2)
@@ -57,17 +57,16 @@ def _tasks(full: bool) -> Sequence[Task]:
     ]
 
 
-def _measure(trials: ClaimTrials) -> ClaimMeasurement:
-    cases, lines = [], []
-    for task in trials.tasks:
-        losses = trials.sweep(task, _RATES)
-        cases.append(Case("best rate", task.name, best_rates(np.array(_RATES), losses).tolist()))
-        lines.append(ClaimLine.of_means(task.name, _RATES, losses))
-    return ClaimMeasurement(cases, lines[:6])
+def _measure(trials: ClaimTrials, task: Task) -> ClaimMeasurement:
+    losses = trials.sweep(task, _RATES)
+    return ClaimMeasurement.of(
+        task.name,
+        {"best rate": best_rates(np.array(_RATES), losses)},
+        ClaimLine.of_means(task.name, _RATES, losses),
+    )
 
 
 CLAIM = Claim(
-    name="above-1-is-too-high",
     topic="extremes",
     statement="A learning rate lies between 0 and 1.",
     source="""
@@ -80,7 +79,7 @@ CLAIM = Claim(
         then linear to 0. The best rate is that of the lowest validation loss.
     """,
     figures=(factor("best rate", "the rate of the lowest loss", high=1.0),),
-    measure=_measure,
+    measure=for_each_task(_measure),
     tasks=_tasks,
     seeds=(4, 8),
     remark="""

@@ -6,7 +6,6 @@ from learnrate.claims._defaults import default_claim
 from learnrate.claims._measurement import GOOD
 
 CLAIM = default_claim(
-    name="adam-1e-3",
     statement="1e-3 is a good default learning rate for Adam.",
     source="Kingma & Ba, Adam: a method for stochastic optimization, 2015, arXiv:1412.6980",
     optimizer="Adam",

@@ -6,7 +6,6 @@ from learnrate.claims._defaults import default_claim
 from learnrate.claims._measurement import AS_GOOD
 
 CLAIM = default_claim(
-    name="adam-3e-4",
     statement="3e-4 is the best learning rate for Adam, hands down.",
     source="A. Karpathy, x.com/karpathy/status/801621764144971776, 2016 (a joke, since repeated)",
     optimizer="Adam",

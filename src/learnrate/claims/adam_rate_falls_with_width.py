@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from learnrate.claims._claim import Claim
+from learnrate.claims._claim import Claim, ClaimAxes
 from learnrate.claims._data import digits, noisy_digits
 from learnrate.claims._measurement import ClaimLine, ClaimMeasurement, Figure, factor
 from learnrate.claims._measures import best_rates, geometric_grid, geometric_mean
@@ -42,7 +42,6 @@ def _of_widths(trials: ClaimTrials, examples: Examples) -> ClaimMeasurement:
 
 
 CLAIM = Claim(
-    name="adam-rate-falls-with-width",
     topic="defaults",
     statement="The best learning rate of Adam is inversely proportional to the width.",
     source="Yang et al., Tensor programs V, 2022, arXiv:2203.03466: the rate of hidden layers",
@@ -58,8 +57,7 @@ CLAIM = Claim(
     ),
     measure=_measure,
     seeds=(4, 8),
-    axes=("width", "best rate"),
-    log="xy",
+    axes=ClaimAxes("width", "best rate", log="xy"),
     remark="""
         The law is one of muP, whose first and last layer follow other laws. With one rate for all
         layers these two soften it, in narrow networks more than in wide ones.

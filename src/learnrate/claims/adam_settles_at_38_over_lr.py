@@ -7,7 +7,6 @@ import torch
 from learnrate.claims._edge import edge_claim
 
 CLAIM = edge_claim(
-    name="adam-settles-at-38-over-lr",
     statement="""
         Full-batch Adam (b1 = 0.9) sharpens the loss until its preconditioned curvature is 38 /
         lr, and stays there.

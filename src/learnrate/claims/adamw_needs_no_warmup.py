@@ -31,7 +31,6 @@ def _tasks(full: bool) -> Sequence[Task]:
 
 
 CLAIM = contest_claim(
-    name="adamw-needs-no-warmup",
     topic="warm-up and cycles",
     statement="AdamW with decoupled weight decay needs no warm-up.",
     source="""

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from learnrate.claims._claim import Claim
+from learnrate.claims._claim import Claim, ClaimAxes
 from learnrate.claims._measurement import Case, ClaimLine, ClaimMeasurement, Figure, share
 from learnrate.claims._regression import readings, share_of_random_problems
 from learnrate.meta import theory
@@ -44,7 +44,6 @@ def _measure(trials: ClaimTrials) -> ClaimMeasurement:
 
 
 CLAIM = Claim(
-    name="adaptation-rate-is-positive",
     topic="meta-learning",
     statement="The optimal learning rate of adaptation to a new task is positive.",
     source="Bernacchia 2021, Meta-learning with negative learning rates, arXiv:2102.00940",
@@ -65,6 +64,5 @@ CLAIM = Claim(
         The optimum is small, because one step on 20 noisy points overfits: 0.09, although
         gradient descent is stable up to 2.
     """,
-    axes=("adapt_lr", "test loss at inner_lr 0.2"),
-    log="",
+    axes=ClaimAxes("adapt_lr", "test loss at inner_lr 0.2", log=""),
 )

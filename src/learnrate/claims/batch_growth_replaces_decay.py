@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from learnrate.claims._claim import Claim
+from learnrate.claims._claim import Claim, ClaimAxes
 from learnrate.claims._data import noisy_digits
 from learnrate.claims._measurement import AS_GOOD, ClaimLine, ClaimMeasurement, factor
 from learnrate.claims._measures import best_of_others, best_rates, geometric_grid
@@ -64,7 +64,6 @@ def _measure(trials: ClaimTrials) -> ClaimMeasurement:
 
 
 CLAIM = Claim(
-    name="batch-growth-replaces-decay",
     topic="batch size",
     statement="Do not decay the learning rate, increase the batch size.",
     source="Smith, Kindermans, Ying and Le 2018, arXiv:1711.00489",
@@ -81,7 +80,7 @@ CLAIM = Claim(
     ),
     measure=_measure,
     seeds=(4, 10),
-    axes=("peak", "validation loss"),
+    axes=ClaimAxes("peak", "validation loss"),
     remark="""
         The rule is for SGD below the noise scale. Its point is time: with enough processors an
         update takes as long at any batch, so fewer updates are a shorter run.

@@ -27,7 +27,6 @@ def _pairs(full: bool) -> list[tuple[Task, Task]]:
 
 
 CLAIM = usable_claim(
-    name="batchnorm-allows-higher-rates",
     statement="Batch normalization allows much higher learning rates.",
     source="Ioffe and Szegedy 2015, arXiv:1502.03167; Bjorck et al. 2018, arXiv:1806.02375",
     technique="BatchNorm before every ReLU (SGD, batch 100)",

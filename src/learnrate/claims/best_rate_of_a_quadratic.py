@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from learnrate.claims._claim import Claim
-from learnrate.claims._measurement import AS_GOOD, Case, ClaimLine, ClaimMeasurement, factor
+from learnrate.claims._claim import Claim, ClaimAxes
+from learnrate.claims._measurement import AS_GOOD, ClaimLine, ClaimMeasurement, factor
 
 if TYPE_CHECKING:
     from learnrate.claims._trials import ClaimTrials
@@ -19,15 +19,18 @@ _SHARES = np.geomspace(0.3, 2.0, 2000)  # of the law's rate
 
 def _measure(trials: ClaimTrials) -> ClaimMeasurement:
     """The best rate over 2 / (largest + smallest curvature), with exact arithmetic."""
-    cases, lines = [], []
-    for condition in _CONDITIONS:
-        updates = int(50 * condition)
-        distances = np.array([_distances(condition, updates, seed) for seed in trials.seeds])
-        best = _SHARES[distances.argmin(axis=1)]
-        where = f"condition {condition:g}"
-        cases.append(Case("best rate", where, best.tolist()))
-        lines.append(ClaimLine.of(where, _SHARES[::20], distances.mean(axis=0)[::20]))
-    return ClaimMeasurement(cases, lines)
+    return ClaimMeasurement.joined(_measured(trials, condition) for condition in _CONDITIONS)
+
+
+def _measured(trials: ClaimTrials, condition: float) -> ClaimMeasurement:
+    updates = int(50 * condition)
+    distances = np.array([_distances(condition, updates, seed) for seed in trials.seeds])
+    where = f"condition {condition:g}"
+    return ClaimMeasurement.of(
+        where,
+        {"best rate": _SHARES[distances.argmin(axis=1)]},
+        ClaimLine.of(where, _SHARES[::20], distances.mean(axis=0)[::20]),
+    )
 
 
 def _distances(condition: float, updates: int, seed: int) -> np.ndarray:
@@ -43,7 +46,6 @@ def _distances(condition: float, updates: int, seed: int) -> np.ndarray:
 
 
 CLAIM = Claim(
-    name="best-rate-of-a-quadratic",
     topic="stability",
     statement="The best fixed rate on a quadratic is 2 over the sum of the extreme curvatures.",
     source="""
@@ -65,7 +67,7 @@ CLAIM = Claim(
     ),
     measure=_measure,
     seeds=(10, 100),
-    axes=("rate, as a share of the law", "log distance from the minimum"),
+    axes=ClaimAxes("rate, as a share of the law", "log distance from the minimum"),
     remark="""
         A tenth above this rate the largest curvature already oscillates without end, and at
         2 / largest curvature descent diverges. In a short run the start matters more than the law.

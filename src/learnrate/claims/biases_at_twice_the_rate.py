@@ -43,7 +43,6 @@ def _pairs(full: bool) -> Sequence[VariantPair]:
 
 
 CLAIM = variants_claim(
-    name="biases-at-twice-the-rate",
     topic="defaults",
     statement="Biases should learn at a higher rate than the weights, such as twice theirs.",
     source="the example networks of Caffe, Jia et al. 2014, arXiv:1408.5093: lr_mult 1 and 2",

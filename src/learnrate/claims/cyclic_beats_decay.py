@@ -6,7 +6,6 @@ from learnrate.claims._measurement import factor
 from learnrate.claims._peaks import DECAYS, PEAKS_DESIGN, contest_claim
 
 CLAIM = contest_claim(
-    name="cyclic-beats-decay",
     topic="warm-up and cycles",
     statement="A rate that cycles between two bounds beats one that decays.",
     source="Smith 2017, Cyclical learning rates for training neural networks, arXiv:1506.01186",

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import math
-from functools import partial
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from learnrate.claims._claim import Claim
-from learnrate.claims._decisions import loss_under_decisions
-from learnrate.claims._measurement import AS_GOOD, ClaimLine, ClaimMeasurement, Figure, factor
-from learnrate.claims._measures import best_of_others, best_rate, geometric_grid
+from learnrate.claims._decisions import against_planned_decay, loss_under_decisions
+from learnrate.claims._measurement import AS_GOOD, ClaimMeasurement, Figure, factor
+from learnrate.claims._measures import geometric_grid
 from learnrate.claims._peaks import decay_tasks
 from learnrate.claims._trials import ClaimTrials, for_each_task
 
@@ -50,23 +47,13 @@ def _by_hand(task: Task, lr: float, seed: int) -> tuple[float, float]:
 def _measure(trials: ClaimTrials, task: Task) -> ClaimMeasurement:
     """The rule at the best of its first rates over linear decay at its best peak."""
     rates = geometric_grid(1e-3, 1.0, 3)
-    planned = trials.sweep(task, rates)
-    firsts = [best_rate(rates, planned) * share for share in _SHARES]
-    results: np.ndarray = np.array(trials.for_each_seed(partial(_by_hand, task), firsts))
-    by_hand, cuts = np.moveaxis(results, -1, 0)
-    return ClaimMeasurement.of(
-        task.name,
-        {
-            "loss": best_of_others(by_hand) / best_of_others(planned),
-            "cuts": cuts[by_hand.mean(axis=1).argmin()],
-        },
-        ClaimLine.of_means(f"{task.name}, planned", rates, planned),
-        ClaimLine.of_means(f"{task.name}, by hand", firsts, by_hand),
+    labels = ("planned", "by hand")
+    return against_planned_decay(
+        trials, task, _by_hand, rates=rates, shares=_SHARES, labels=labels
     )
 
 
 CLAIM = Claim(
-    name="day-by-day-matches-schedule",
     topic="decay",
     statement="A person who lowers the rate day by day does as well as a schedule.",
     source="""

@@ -9,7 +9,6 @@ from learnrate.claims._peaks import PEAK_AXES, PEAKS_DESIGN, decay_tasks, measur
 _SHAPES = {"constant": "warmup(5%) >> constant()", "linear to 0": "warmup(5%) >> linear()"}
 
 CLAIM = Claim(
-    name="decay-beats-constant",
     topic="decay",
     statement="Starting with a large rate and decaying it beats the best constant rate.",
     source="Defazio, Cutkosky, Mehta and Mishchenko 2023, arXiv:2310.07831; common advice before",

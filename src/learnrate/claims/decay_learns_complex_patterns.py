@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from learnrate.claims._claim import Claim
+from learnrate.claims._claim import Claim, ClaimAxes
 from learnrate.claims._measurement import Case, ClaimLine, ClaimMeasurement, share
 from learnrate.claims._noisy import PatternTraining, pattern_scores
 from learnrate.schedules import Constant, MultiStep
@@ -50,7 +50,6 @@ def _measure(trials: ClaimTrials) -> ClaimMeasurement:
 
 
 CLAIM = Claim(
-    name="decay-learns-complex-patterns",
     topic="noise and patterns",
     statement="Decaying the rate improves the learning of complex patterns.",
     source="""
@@ -82,6 +81,5 @@ CLAIM = Claim(
         last figure is the gain as a share of the errors left, which may rank the halves
         differently.
     """,
-    axes=("epoch", "accuracy on new points"),
-    log="",
+    axes=ClaimAxes("epoch", "accuracy on new points", log=""),
 )

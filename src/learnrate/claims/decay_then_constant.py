@@ -6,7 +6,6 @@ from learnrate.claims._measurement import AS_GOOD, factor
 from learnrate.claims._peaks import DECAYS, PEAKS_DESIGN, contest_claim
 
 CLAIM = contest_claim(
-    name="decay-then-constant",
     topic="decay",
     statement="Decay the rate linearly to 1 % or so, then leave it constant for a while.",
     source="Goodfellow, Bengio and Courville 2016, Deep learning, section 8.3.1",

@@ -6,7 +6,6 @@ from learnrate.claims._measurement import factor
 from learnrate.claims._peaks import PEAKS_DESIGN, contest_claim
 
 CLAIM = contest_claim(
-    name="decay-to-zero-beats-to-a-tenth",
     topic="decay",
     statement="Decaying to zero beats decaying to a tenth of the peak.",
     source="Bergsma et al. 2025, Straight to zero, arXiv:2502.15938",

@@ -6,7 +6,6 @@ from learnrate.claims._measurement import AS_GOOD, factor
 from learnrate.claims._peaks import DECAYS, PEAKS_DESIGN, contest_claim
 
 CLAIM = contest_claim(
-    name="decays-ranked",
     topic="decay",
     statement="Linear to zero is the best decay.",
     source="""

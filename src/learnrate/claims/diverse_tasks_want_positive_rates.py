@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from learnrate.claims._claim import Claim
+from learnrate.claims._claim import Claim, ClaimAxes
 from learnrate.claims._linearised import LinearisedNetwork
 from learnrate.claims._measurement import Case, ClaimLine, ClaimMeasurement, factor
 from learnrate.claims._measures import best_of_others
@@ -44,7 +44,6 @@ def _measure(trials: ClaimTrials) -> ClaimMeasurement:
 
 
 CLAIM = Claim(
-    name="diverse-tasks-want-positive-rates",
     topic="meta-learning",
     statement="With diverse tasks a positive inner rate of meta-training is better.",
     source="Finn et al. 2017, MAML, arXiv:1703.03400; Bernacchia 2021, arXiv:2102.00940, for when not",
@@ -61,8 +60,7 @@ CLAIM = Claim(
     ),
     measure=_measure,
     seeds=(5, 10),
-    axes=("diversity of the tasks", "test loss, positive over the rest"),
-    log="",
+    axes=ClaimAxes("diversity of the tasks", "test loss, positive over the rest", log=""),
     remark="""
         One inner step helps where it can detect which task it is. The more noise the labels have,
         the less it can detect, and the step fits the noise.

@@ -40,7 +40,6 @@ def _compare(_trials: ClaimTrials, _task: Task, sweep: PeakSweep) -> Mapping[str
 
 
 CLAIM = Claim(
-    name="end-at-a-hundredth",
     topic="decay",
     statement="A decay should end at a hundredth of the first rate.",
     source="lrf = 0.01 in Ultralytics YOLO, its last rate as a share of the first; common advice",

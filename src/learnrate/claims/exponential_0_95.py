@@ -51,7 +51,6 @@ def _measure(trials: ClaimTrials) -> ClaimMeasurement:
 
 
 CLAIM = Claim(
-    name="exponential-0-95",
     topic="decay",
     statement="Multiply the rate by 0.95 after every epoch.",
     source="A. Ng, Improving deep neural networks (Coursera, 2017), lecture on rate decay",

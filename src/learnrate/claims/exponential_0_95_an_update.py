@@ -6,7 +6,6 @@ from learnrate.claims._measurement import AS_GOOD, factor
 from learnrate.claims._peaks import DECAYS, PEAKS_DESIGN, contest_claim
 
 CLAIM = contest_claim(
-    name="exponential-0-95-an-update",
     topic="decay",
     statement="A factor of 0.95 suits a scheduler that is stepped after every update too.",
     source="""

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from learnrate.claims._claim import Claim
+from learnrate.claims._claim import Claim, ClaimAxes
 from learnrate.claims._constant import best_constant, rates_around
-from learnrate.claims._measurement import Case, ClaimLine, ClaimMeasurement, factor
+from learnrate.claims._measurement import ClaimLine, ClaimMeasurement, factor
 from learnrate.claims._measures import best_rates, geometric_grid
 from learnrate.claims._tasks import mlp_tasks
 from learnrate.claims._trials import ClaimTrials, for_each_task
@@ -26,7 +26,7 @@ def _measure(trials: ClaimTrials, task: Task) -> ClaimMeasurement:
     total_steps = task.run_length()
     soon = max(2, total_steps // 8)
     lr = best_constant(trials, task, rates_around(trials, task, 0.1, 10.0), soon)
-    cases, lines = [], []
+    parts = []
     for name, divisor in _BRANCHES.items():
         cut = total_steps // divisor
         losses = trials.losses(
@@ -37,13 +37,13 @@ def _measure(trials: ClaimTrials, task: Task) -> ClaimMeasurement:
             ],
         )
         where = f"{task.name}, {name}"
-        cases.append(Case("factor", where, best_rates(np.array(_FACTORS), losses).tolist()))
-        lines.append(ClaimLine.of_means(where, _FACTORS, losses))
-    return ClaimMeasurement(cases, lines)
+        best = best_rates(np.array(_FACTORS), losses)
+        line = ClaimLine.of_means(where, _FACTORS, losses)
+        parts.append(ClaimMeasurement.of(where, {"factor": best}, line))
+    return ClaimMeasurement.joined(parts)
 
 
 CLAIM = Claim(
-    name="fixed-rate-becomes-too-small",
     topic="horizon",
     statement="As learning slows down, a fixed rate becomes too small.",
     source="a reading of the flattening loss curve; methods that raise the rate on slow progress",
@@ -56,7 +56,7 @@ CLAIM = Claim(
     measure=for_each_task(_measure),
     tasks=mlp_tasks("SGD", "Adam", batch=16, steps=400),
     seeds=(4, 8),
-    axes=("factor after the branch", "validation loss"),
+    axes=ClaimAxes("factor after the branch", "validation loss"),
     remark="""
         The loss flattens for two reasons. Along flat directions a higher rate helps; where the
         noise of the gradient holds the loss up, a lower one does. Which one rules depends on the

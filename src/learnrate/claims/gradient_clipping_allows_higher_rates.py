@@ -29,7 +29,6 @@ def _pairs(full: bool) -> list[tuple[Task, Task]]:
 
 
 CLAIM = usable_claim(
-    name="gradient-clipping-allows-higher-rates",
     statement="Clipping the gradient norm allows higher learning rates.",
     source="Pascanu, Mikolov and Bengio 2013, arXiv:1211.5063; Zhang et al. 2020, arXiv:1905.11881",
     technique=f"clipping to a norm of {NORM:g}",

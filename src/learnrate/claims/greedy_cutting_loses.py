@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from learnrate.claims._claim import Claim
+from learnrate.claims._claim import Claim, ClaimAxes
 from learnrate.claims._constant import rates_around, smooth_line
 from learnrate.claims._measurement import ClaimMeasurement, factor
 from learnrate.claims._measures import best_rate
@@ -42,7 +42,6 @@ def _measure(trials: ClaimTrials, task: Task) -> ClaimMeasurement:
 
 
 CLAIM = Claim(
-    name="greedy-cutting-loses",
     topic="horizon",
     statement="Cutting the rate where progress slows looks good at once and loses in the end.",
     source="Wu et al., Understanding short-horizon bias, 2018, arXiv:1803.02021",
@@ -58,8 +57,7 @@ CLAIM = Claim(
     ),
     measure=for_each_task(_measure),
     tasks=mlp_tasks("SGD", "Adam", batch=8, steps=1600, full_steps=3200),
-    axes=("update", "training loss"),
-    log="y",
+    axes=ClaimAxes("update", "training loss", log="y"),
     remark="""
         A cut of the rate lowers the loss at any time, so a fall is no evidence that the cut came
         at the right time. Against a run that never decays, the cut run may stay ahead for long.

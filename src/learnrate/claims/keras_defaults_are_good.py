@@ -11,7 +11,6 @@ from learnrate.claims._defaults import Default, library_claim
 _EPSILON = 1e-7  # of all optimizers of Keras
 
 CLAIM = library_claim(
-    name="keras-defaults-are-good",
     statement="The default learning rates of Keras are good.",
     source="keras.io/api/optimizers",
     library="Keras",

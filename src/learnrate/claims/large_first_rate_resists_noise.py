@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from learnrate.claims._claim import Claim
+from learnrate.claims._claim import Claim, ClaimAxes
 from learnrate.claims._measurement import Case, ClaimLine, ClaimMeasurement, share
 from learnrate.claims._noisy import ClusterTraining, cluster_scores
 from learnrate.schedules import Constant, MultiStep
@@ -67,7 +67,6 @@ def _measure(trials: ClaimTrials) -> ClaimMeasurement:
 
 
 CLAIM = Claim(
-    name="large-first-rate-resists-noise",
     topic="noise and patterns",
     statement="A large first rate keeps a network from memorising noisy labels.",
     source="""
@@ -100,6 +99,5 @@ CLAIM = Claim(
         faster. A rate of 0.003, stopped in time, does as well as the large rate that decays (in
         the full test), which also begins to memorise if it continues at its low rate.
     """,
-    axes=("epoch", "share of the wrong labels fitted"),
-    log="",
+    axes=ClaimAxes("epoch", "share of the wrong labels fitted", log=""),
 )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from learnrate.claims._basins import SHARP, TwoBasins
-from learnrate.claims._claim import Claim
+from learnrate.claims._claim import Claim, ClaimAxes
 from learnrate.claims._measurement import Case, ClaimLine, ClaimMeasurement, factor, share
 
 if TYPE_CHECKING:
@@ -49,7 +49,6 @@ def _time(lr: float, noise: float, updates: int, seed: int) -> float:
 
 
 CLAIM = Claim(
-    name="large-rates-leave-sharp-minima",
     topic="stability",
     statement="A larger learning rate leaves poor, sharp minima sooner.",
     source="""
@@ -69,8 +68,7 @@ CLAIM = Claim(
     ),
     measure=_measure,
     seeds=(4, 20),
-    axes=("lr", "updates until half have left"),
-    log="xy",
+    axes=ClaimAxes("lr", "updates until half have left", log="xy"),
     remark="""
         A run that never leaves counts with its length, so the true ratios are at most those shown.
         Without noise a minimum is left only if lr times its curvature is far enough above 2; just

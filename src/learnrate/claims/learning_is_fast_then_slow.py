@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from learnrate.claims._claim import Claim
+from learnrate.claims._claim import Claim, ClaimAxes
 from learnrate.claims._constant import best_constant, constant_losses, rates_around, windowed
-from learnrate.claims._measurement import Case, ClaimLine, ClaimMeasurement, share
+from learnrate.claims._measurement import ClaimLine, ClaimMeasurement, share
 from learnrate.claims._tasks import mlp_tasks
 from learnrate.claims._trials import ClaimTrials, for_each_task
 
@@ -25,16 +25,16 @@ def _measure(trials: ClaimTrials, task: Task) -> ClaimMeasurement:
     rates = [best / divisor for divisor in _DIVISORS.values()]
     losses = windowed(constant_losses(trials, task, rates, total_steps), max(2, total_steps // 20))
     shown = np.unique(np.geomspace(1, total_steps, 60).astype(int))
-    cases, lines = [], []
+    parts = []
     for name, runs in zip(_DIVISORS, losses, strict=True):
         halves = (runs[:, 0] - runs[:, total_steps // 2]) / (runs[:, 0] - runs[:, -1])
-        cases.append(Case("first half", f"{task.name}, {name}", halves.tolist()))
-        lines.append(ClaimLine.of(f"{task.name}, {name}", shown, runs.mean(axis=0)[shown - 1]))
-    return ClaimMeasurement(cases, lines)
+        where = f"{task.name}, {name}"
+        line = ClaimLine.of(where, shown, runs.mean(axis=0)[shown - 1])
+        parts.append(ClaimMeasurement.of(where, {"first half": halves}, line))
+    return ClaimMeasurement.joined(parts)
 
 
 CLAIM = Claim(
-    name="learning-is-fast-then-slow",
     topic="horizon",
     statement="Learning is fast at first and slow later.",
     source="common observation; it is why the loss is often plotted over the logarithm of updates",
@@ -51,8 +51,7 @@ CLAIM = Claim(
     measure=for_each_task(_measure),
     tasks=mlp_tasks("SGD", "Adam", steps=400),
     seeds=(4, 8),
-    axes=("update", "training loss"),
-    log="x",
+    axes=ClaimAxes("update", "training loss", log="x"),
     remark="""
         At a rate so low that the run covers only the start of the curve, the loss falls evenly.
         A schedule changes the course: during a decay the loss falls a second time.

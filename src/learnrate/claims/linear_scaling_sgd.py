@@ -5,7 +5,6 @@ from __future__ import annotations
 from learnrate.claims._batch_size import batch_size_claim
 
 CLAIM = batch_size_claim(
-    name="linear-scaling-sgd",
     statement="A batch k times as large wants an SGD rate k times as high, up to the noise scale.",
     source="""
         Goyal et al., Accurate, large minibatch SGD, 2017, arXiv:1706.02677; McCandlish et al., An

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from learnrate.claims._claim import Claim
+from learnrate.claims._claim import Claim, ClaimAxes
 from learnrate.claims._loss_history import LossHistory, loss_histories
 from learnrate.claims._measurement import Case, ClaimLine, ClaimMeasurement, factor
 from learnrate.claims._measures import best_rate, geometric_grid
@@ -58,7 +58,6 @@ def _first_below(run: LossHistory, goal: float) -> float:
 
 
 CLAIM = Claim(
-    name="low-rates-need-more-data",
     topic="extremes",
     statement="A low learning rate needs more data.",
     source="common advice; each example moves the weights by less",
@@ -77,8 +76,7 @@ CLAIM = Claim(
         for optimizer in ("SGD momentum", "Adam")
     ],
     seeds=(4, 8),
-    axes=("update", "validation loss"),
-    log="xy",
+    axes=ClaimAxes("update", "validation loss", log="xy"),
     remark="""
         A run can show a factor of at most ten. The claim is about passing over the data once: in
         several passes the same examples serve again. With all the data there is, the lower of two

@@ -120,7 +120,6 @@ def _measured(
 
 
 CLAIM = Claim(
-    name="lower-rate-when-fine-tuning",
     topic="defaults",
     statement="Fine-tuning needs a much lower learning rate than training from scratch.",
     source=(

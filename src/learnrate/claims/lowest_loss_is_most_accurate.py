@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from learnrate.claims._claim import Claim
+from learnrate.claims._claim import Claim, ClaimAxes
 from learnrate.claims._data import digits, fashion, noisy_digits
 from learnrate.claims._measurement import ABOUT, ClaimLine, ClaimMeasurement, factor, share
 from learnrate.claims._measures import best_rates, best_rows_of_others, geometric_grid
@@ -65,7 +65,6 @@ def _measure(trials: ClaimTrials) -> ClaimMeasurement:
 
 
 CLAIM = Claim(
-    name="lowest-loss-is-most-accurate",
     topic="defaults",
     statement="The learning rate with the lowest loss has the highest accuracy too.",
     source="common practice: a rate is chosen by the loss, the model is judged by its accuracy",
@@ -87,8 +86,7 @@ CLAIM = Claim(
     ),
     measure=_measure,
     seeds=(6, 10),
-    axes=("lr", "validation loss, and share of errors"),
-    log="xy",
+    axes=ClaimAxes("lr", "validation loss, and share of errors", log="xy"),
     remark="""
         An overfitted network is wrong with more confidence: its loss rises while its accuracy
         stays. Then the loss prefers a lower rate than the accuracy does.

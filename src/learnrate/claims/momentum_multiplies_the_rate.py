@@ -28,7 +28,6 @@ def _pairs(full: bool) -> Sequence[VariantPair]:
 
 
 CLAIM = variants_claim(
-    name="momentum-multiplies-the-rate",
     topic="defaults",
     statement="Momentum 0.9 acts like a rate that is ten times higher.",
     source="Smith, Kindermans, Ying and Le 2018, arXiv:1711.00489: lr / (1 - momentum)",

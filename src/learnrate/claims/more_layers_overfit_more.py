@@ -6,7 +6,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from learnrate.claims._claim import Claim
+from learnrate.claims._claim import Claim, ClaimAxes
 from learnrate.claims._data import digits, fashion
 from learnrate.claims._loss_history import (
     LossHistory,
@@ -72,7 +72,6 @@ def _has_learned(run: LossHistory) -> bool:
 
 
 CLAIM = Claim(
-    name="more-layers-overfit-more",
     topic="overfitting",
     statement="The more layers a network has, the more it overfits.",
     source="""
@@ -100,6 +99,5 @@ CLAIM = Claim(
         judged by a rate that does not suit it. Loss and accuracy may differ: an overfitted
         network is wrong with more confidence.
     """,
-    axes=("training loss, first seed", "validation loss"),
-    log="xy",
+    axes=ClaimAxes("training loss, first seed", "validation loss", log="xy"),
 )

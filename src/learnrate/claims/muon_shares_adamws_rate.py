@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from learnrate.claims._claim import Claim
+from learnrate.claims._claim import Claim, ClaimAxes
 from learnrate.claims._data import noisy_digits
-from learnrate.claims._measurement import AS_GOOD, Case, ClaimLine, ClaimMeasurement, factor
+from learnrate.claims._measurement import AS_GOOD, ClaimLine, ClaimMeasurement, factor
 from learnrate.claims._measures import best_of_others, geometric_grid
 from learnrate.claims._tasks import mlp, task_on
 
@@ -43,23 +43,21 @@ def _measure(trials: ClaimTrials) -> ClaimMeasurement:
     )
     ratios = _RATIOS if trials.full else _RATIOS[1:4]
     rates = geometric_grid(1e-3, 0.1, 3 if trials.full else 2)
-    cases, lines = [], []
+    parts = []
     for scale, figure in _SCALES.items():
         losses = [
             trials.sweep(replace(task, optimizer=partial(_optimizers, ratio, scale)), rates)
             for ratio in ratios
         ]
         common = best_of_others(losses[ratios.index(1.0)])
-        cases.append(Case(figure, scale, (common / best_of_others(np.vstack(losses))).tolist()))
         best = [ratios[row] for row in np.array(losses).min(axis=1).argmin(axis=0)]
-        cases.append(Case("best ratio", scale, best))
         lowest = np.array(losses).mean(axis=2).min(axis=1)
-        lines.append(ClaimLine.of(scale, ratios, lowest))
-    return ClaimMeasurement(cases, lines)
+        values = {figure: common / best_of_others(np.vstack(losses)), "best ratio": best}
+        parts.append(ClaimMeasurement.of(scale, values, ClaimLine.of(scale, ratios, lowest)))
+    return ClaimMeasurement.joined(parts)
 
 
 CLAIM = Claim(
-    name="muon-shares-adamws-rate",
     topic="defaults",
     statement="With updates scaled to the size of AdamW's, Muon and AdamW share one learning rate.",
     source="Liu et al., Muon is scalable for LLM training, 2025, arXiv:2502.16982",
@@ -77,7 +75,7 @@ CLAIM = Claim(
     ),
     measure=_measure,
     seeds=(3, 5),
-    axes=("rate of Muon over rate of AdamW", "validation loss"),
+    axes=ClaimAxes("rate of Muon over rate of AdamW", "validation loss"),
     remark="""
         In torch the scale is `adjust_lr_fn="match_rms_adamw"`; the default is that of Muon's
         authors, with which the rates differ by the size of the matrices.

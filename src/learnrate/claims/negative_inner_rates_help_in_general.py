@@ -9,7 +9,7 @@ import numpy as np
 from torch import nn
 
 from learnrate import meta
-from learnrate.claims._claim import Claim
+from learnrate.claims._claim import Claim, ClaimAxes
 from learnrate.claims._linearised import LinearisedNetwork
 from learnrate.claims._measurement import ClaimLine, ClaimMeasurement, factor
 from learnrate.claims._measures import best_of_others, geometric_mean
@@ -80,7 +80,6 @@ def _measure(trials: ClaimTrials) -> ClaimMeasurement:
 
 
 CLAIM = Claim(
-    name="negative-inner-rates-help-in-general",
     topic="meta-learning",
     statement="Meta-training should use a negative inner learning rate.",
     source="""
@@ -106,6 +105,5 @@ CLAIM = Claim(
         rates win by far: classes are numbered anew in every episode, so nothing can be learned
         without a step.
     """,
-    axes=("inner_lr", "test loss over that at 0"),
-    log="",
+    axes=ClaimAxes("inner_lr", "test loss over that at 0", log=""),
 )

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from learnrate.claims._claim import Claim
+from learnrate.claims._claim import Claim, ClaimAxes
 from learnrate.claims._constant import suggested_rate, unstopped_losses
 from learnrate.claims._measurement import ClaimLine, ClaimMeasurement, factor
 from learnrate.claims._measures import geometric_mean
@@ -32,7 +32,6 @@ def _measure(trials: ClaimTrials, task: Task) -> ClaimMeasurement:
 
 
 CLAIM = Claim(
-    name="negative-rate-climbs",
     topic="extremes",
     statement="A negative learning rate climbs: plain training gets worse with it.",
     source="The update rule itself: w <- w - lr * step.",
@@ -48,8 +47,7 @@ CLAIM = Claim(
         for make in (digits_mlp, digits_cnn)
         for optimizer in ("SGD", "SGD momentum", "Adam", "RMSprop")
     ],
-    axes=("update", "training loss over its start"),
-    log="y",
+    axes=ClaimAxes("update", "training loss over its start", log="y"),
     remark="""
         This is about plain training. The inner rate of meta-learning has a negative optimum in
         some settings (Bernacchia, 2021, arXiv:2102.00940). A schedule must be made negative

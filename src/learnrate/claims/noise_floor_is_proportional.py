@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from learnrate.claims._claim import Claim
-from learnrate.claims._measurement import Case, ClaimLine, ClaimMeasurement, Figure
+from learnrate.claims._claim import Claim, ClaimAxes
+from learnrate.claims._measurement import ClaimLine, ClaimMeasurement, Figure
 
 if TYPE_CHECKING:
     from learnrate.claims._trials import ClaimTrials
@@ -21,7 +21,7 @@ _MOMENTA = {"SGD": 0.0, "momentum 0.9": 0.9}
 
 def _measure(trials: ClaimTrials) -> ClaimMeasurement:
     """The exponent d ln excess loss / d ln rate, far below the stability limit and near it."""
-    cases, lines = [], []
+    parts = []
     for name, curvatures in _CURVATURES.items():
         for optimizer, momentum in _MOMENTA.items():
             rates = np.array([*_LOW, *_HIGH])
@@ -30,13 +30,14 @@ def _measure(trials: ClaimTrials) -> ClaimMeasurement:
                 [_floors(curvatures, scaled, momentum, seed) for seed in trials.seeds]
             ).T
             where = f"{name}, {optimizer}"
-            parts = {"exponent": slice(len(_LOW)), "near the limit": slice(len(_LOW), None)}
-            for figure, rows in parts.items():
-                slopes = np.polyfit(np.log(rates[rows]), np.log(floors[rows]), 1)[0]
-                cases.append(Case(figure, where, slopes.tolist()))
-            lines.append(ClaimLine.of_means(where, scaled, floors))
-    cases.sort(key=lambda case: case.figure)
-    return ClaimMeasurement(cases, lines)
+            low, high = slice(len(_LOW)), slice(len(_LOW), None)
+            slopes = {
+                figure: np.polyfit(np.log(rates[rows]), np.log(floors[rows]), 1)[0]
+                for figure, rows in (("exponent", low), ("near the limit", high))
+            }
+            line = ClaimLine.of_means(where, scaled, floors)
+            parts.append(ClaimMeasurement.of(where, slopes, line))
+    return ClaimMeasurement.joined(parts, by_figure=("exponent", "near the limit"))
 
 
 def _floors(curvatures: np.ndarray, rates: np.ndarray, momentum: float, seed: int) -> np.ndarray:
@@ -54,7 +55,6 @@ def _floors(curvatures: np.ndarray, rates: np.ndarray, momentum: float, seed: in
 
 
 CLAIM = Claim(
-    name="noise-floor-is-proportional",
     topic="stability",
     statement="Under gradient noise a constant rate settles at a loss in proportion to the rate.",
     source="Bottou, Curtis and Nocedal 2018, Optimization methods, arXiv:1606.04838, theorem 4.6",
@@ -70,8 +70,7 @@ CLAIM = Claim(
     ),
     measure=_measure,
     seeds=(4, 10),
-    axes=("lr", "excess loss"),
-    log="xy",
+    axes=ClaimAxes("lr", "excess loss", log="xy"),
     remark="""
         Momentum 0.9 settles at the level of a rate that is ten times higher. Near 2 / curvature
         the level rises faster than the rate.

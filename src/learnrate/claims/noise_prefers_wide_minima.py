@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from learnrate.claims._basins import SHARP, WIDE, TwoBasins
-from learnrate.claims._claim import Claim
+from learnrate.claims._claim import Claim, ClaimAxes
 from learnrate.claims._measurement import Case, ClaimLine, ClaimMeasurement, Figure, share
 from learnrate.schedules import schedule
 
@@ -49,7 +49,6 @@ def _measure(trials: ClaimTrials) -> ClaimMeasurement:
 
 
 CLAIM = Claim(
-    name="noise-prefers-wide-minima",
     topic="stability",
     statement="With gradient noise, training ends in wide minima rather than in sharp ones.",
     source="Keskar et al. 2016, arXiv:1609.04836; Jastrzebski et al. 2017, arXiv:1711.04623",
@@ -64,7 +63,7 @@ CLAIM = Claim(
     ),
     measure=_measure,
     seeds=(4, 20),
-    axes=("peak", "share in the wide minimum"),
+    axes=ClaimAxes("peak", "share in the wide minimum"),
     remark="""
         At a rate that is too low nothing moves between the minima, and the share is that of the
         start. What the noise finds, the decay settles into: with the constant rate the points

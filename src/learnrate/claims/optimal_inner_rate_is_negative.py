@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from learnrate.claims._claim import Claim
+from learnrate.claims._claim import Claim, ClaimAxes
 from learnrate.claims._measurement import Case, ClaimLine, ClaimMeasurement, Figure, share
 from learnrate.claims._regression import readings, share_of_random_problems
 from learnrate.meta import theory
@@ -48,7 +48,6 @@ def _measure(trials: ClaimTrials) -> ClaimMeasurement:
 
 
 CLAIM = Claim(
-    name="optimal-inner-rate-is-negative",
     topic="meta-learning",
     statement="The optimal inner learning rate of meta-training is always negative.",
     source="Bernacchia 2021, Meta-learning with negative learning rates, arXiv:2102.00940",
@@ -72,6 +71,5 @@ CLAIM = Claim(
         negative-inner-rates-help-in-general before you apply it to a network. The loss is flat
         around its minimum: it varies by less than 0.0006 from -1.6 to -0.7.
     """,
-    axes=("inner_lr", "test loss"),
-    log="",
+    axes=ClaimAxes("inner_lr", "test loss", log=""),
 )

@@ -6,7 +6,6 @@ from learnrate.claims._measurement import factor
 from learnrate.claims._peaks import DECAYS, PEAKS_DESIGN, contest_claim
 
 CLAIM = contest_claim(
-    name="oscillating-rates-beat-decay",
     topic="warm-up and cycles",
     statement="Restarting the rate again and again beats decaying it once.",
     source="""

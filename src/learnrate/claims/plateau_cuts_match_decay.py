@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from functools import partial
 from typing import TYPE_CHECKING
 
-import numpy as np
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from learnrate.claims._claim import Claim
-from learnrate.claims._decisions import loss_under_decisions
-from learnrate.claims._measurement import AS_GOOD, ClaimLine, ClaimMeasurement, Figure, factor
-from learnrate.claims._measures import best_of_others, best_rate, geometric_grid
+from learnrate.claims._decisions import against_planned_decay, loss_under_decisions
+from learnrate.claims._measurement import AS_GOOD, ClaimMeasurement, Figure, factor
+from learnrate.claims._measures import geometric_grid
 from learnrate.claims._tasks import digits_cnn, digits_mlp, fashion_cnn
 from learnrate.claims._trials import ClaimTrials, for_each_task
 
@@ -46,18 +44,8 @@ def _cut(task: Task, lr: float, seed: int) -> tuple[float, int]:
 def _measure(trials: ClaimTrials, task: Task) -> ClaimMeasurement:
     """Cuts at the best of three peaks over linear decay at its best, both by the other seeds."""
     rates = geometric_grid(1e-4, 1.0, 2)
-    decayed = trials.sweep(task, rates)
-    best = best_rate(rates, decayed)
-    peaks = [best * share for share in SHARES]
-    cut, cuts = np.moveaxis(np.array(trials.for_each_seed(partial(_cut, task), peaks)), -1, 0)
-    return ClaimMeasurement.of(
-        task.name,
-        {
-            "loss": best_of_others(cut) / best_of_others(decayed),
-            "cuts": cuts[cut.mean(axis=1).argmin()],
-        },
-        ClaimLine.of_means(f"{task.name}, decay", rates, decayed),
-        ClaimLine.of_means(f"{task.name}, cuts", peaks, cut),
+    return against_planned_decay(
+        trials, task, _cut, rates=rates, shares=SHARES, labels=("decay", "cuts")
     )
 
 
@@ -70,7 +58,6 @@ def _tasks(full: bool) -> Sequence[Task]:
 
 
 CLAIM = Claim(
-    name="plateau-cuts-match-decay",
     topic="decay",
     statement=(
         "Cutting the rate whenever the validation loss stagnates does as well as a planned decay."

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from learnrate.claims._claim import Claim
+from learnrate.claims._claim import Claim, ClaimAxes
 from learnrate.claims._measurement import ClaimLine, ClaimMeasurement, Figure
 from learnrate.claims._measures import geometric_mean
 from learnrate.claims._tasks import mlp_tasks
@@ -43,7 +43,6 @@ def _answers(task: Task, seed: int, length: int) -> list[float]:
 
 
 CLAIM = Claim(
-    name="range-test-depends-on-its-length",
     topic="range test",
     statement="The rate that a range test suggests depends on its length: the longer, the lower.",
     source="""
@@ -61,8 +60,7 @@ CLAIM = Claim(
     ),
     measure=for_each_task(_measure),
     tasks=mlp_tasks("SGD momentum", "Adam"),
-    axes=("updates in the test", "suggested rate"),
-    log="xy",
+    axes=ClaimAxes("updates in the test", "suggested rate", log="xy"),
     remark="""
         In Smith's logs of ResNet-56, 0 to 3, the smoothed training loss is lowest at 1.86 in the
         test of 5,000 updates and at 0.18 to 0.57 in those of 20,000 and 100,000: three to ten

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from learnrate.claims._claim import Claim
+from learnrate.claims._claim import Claim, ClaimAxes
 from learnrate.claims._measurement import ClaimLine, ClaimMeasurement, factor, share
 from learnrate.claims._tasks import mlp_tasks
 from learnrate.claims._trials import ClaimTrials, for_each_task
@@ -47,7 +47,6 @@ def _parts(test: RangeTest, repeat: int) -> tuple[float, float, float]:
 
 
 CLAIM = Claim(
-    name="range-test-three-parts",
     topic="range test",
     statement="""
         Under a rate that rises from 1e-10 to 10, the loss first stays flat, then falls, then
@@ -66,8 +65,7 @@ CLAIM = Claim(
     ),
     measure=for_each_task(_measure),
     tasks=mlp_tasks("SGD momentum", "Adam"),
-    axes=("lr", "training loss, smoothed"),
-    log="x",
+    axes=ClaimAxes("lr", "training loss, smoothed", log="x"),
     remark="""
         A part must be at least a tenth of the test. In equal differences the second rate is 0.05
         already, so the test passes all decades below in one update: only the exponential mode has

@@ -44,7 +44,6 @@ def _compare(_trials: ClaimTrials, _task: Task, sweep: PeakSweep) -> dict[str, n
 
 
 CLAIM = Claim(
-    name="ranking-at-one-peak-misleads",
     topic="decay",
     statement="Schedules compared at one peak for all are ranked wrongly.",
     source="""

@@ -56,7 +56,6 @@ def _measure(trials: ClaimTrials) -> ClaimMeasurement:
 
 
 CLAIM = Claim(
-    name="rates-lie-between-1e-6-and-10",
     topic="defaults",
     statement="The sensible range of learning rates is 1e-6 to 10.",
     source="""

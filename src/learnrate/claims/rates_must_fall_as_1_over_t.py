@@ -6,7 +6,6 @@ from learnrate.claims._measurement import AS_GOOD, factor
 from learnrate.claims._peaks import DECAYS, PEAKS_DESIGN, contest_claim
 
 CLAIM = contest_claim(
-    name="rates-must-fall-as-1-over-t",
     topic="decay",
     statement="The rate must fall as 1 / t: neither its sum nor its noise may fail to converge.",
     source="Robbins and Monro, A stochastic approximation method, 1951",

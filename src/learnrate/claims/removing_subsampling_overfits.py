@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from torch import nn
 
-from learnrate.claims._claim import Claim
+from learnrate.claims._claim import Claim, ClaimAxes
 from learnrate.claims._data import digits, fashion
 from learnrate.claims._loss_history import loss_histories, ratio_at_equal_training_loss
 from learnrate.claims._measurement import ClaimLine, ClaimMeasurement, factor
@@ -69,7 +69,6 @@ def _measure(trials: ClaimTrials) -> ClaimMeasurement:
 
 
 CLAIM = Claim(
-    name="removing-subsampling-overfits",
     topic="overfitting",
     statement="Removing subsampling adds parameters, and the network overfits more.",
     source="common advice on convolutional networks; the count follows from the flattened layer",
@@ -93,6 +92,5 @@ CLAIM = Claim(
         The parameters grow because the output layer reads every pixel. A network that averages
         over all pixels before its output has the same number with and without subsampling.
     """,
-    axes=("training loss, first seed", "validation loss"),
-    log="xy",
+    axes=ClaimAxes("training loss, first seed", "validation loss", log="xy"),
 )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from learnrate.claims import _data as data
-from learnrate.claims._claim import Claim
+from learnrate.claims._claim import Claim, ClaimAxes
 from learnrate.claims._measurement import ABOUT, Case, ClaimLine, ClaimMeasurement, factor
 from learnrate.claims._tasks import residual, task_on
 from learnrate.range_test import RULES, find
@@ -40,7 +40,6 @@ def _measure(trials: ClaimTrials) -> ClaimMeasurement:
 
 
 CLAIM = Claim(
-    name="resnet-batch-512-near-1",
     topic="range test",
     statement="For ResNet-56 and a batch of 512 the range test says about 1.",
     source="""
@@ -58,7 +57,7 @@ CLAIM = Claim(
     ),
     measure=_measure,
     seeds=(3, 4),
-    axes=("lr", "training loss, smoothed"),
+    axes=ClaimAxes("lr", "training loss, smoothed"),
     quick_decides=False,
     remark="""
         This is a small network of the same kind on small images. ResNet-56 itself takes too long

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from learnrate.claims._claim import Claim
+from learnrate.claims._claim import Claim, ClaimAxes
 from learnrate.claims._measurement import ClaimLine, ClaimMeasurement, Figure
 from learnrate.claims._tasks import digits_cnn, digits_mlp, fashion_cnn, without_optimizer
 from learnrate.claims._trials import ClaimTrials, for_each_task
@@ -110,7 +110,6 @@ def _tasks(full: bool) -> Sequence[Task]:
 
 
 CLAIM = Claim(
-    name="rmsprop-shortens-steps-where-gradients-are-large",
     topic="weight decay",
     statement="""
         RMSprop's normalisation shortens steps where gradients are large and lengthens them where
@@ -136,6 +135,5 @@ CLAIM = Claim(
         nothing is shortened: the average in the divisor covers about a hundred updates, so a
         sudden large gradient makes a large step, up to ten times lr.
     """,
-    axes=("root mean square of a weight's gradients", "and of its steps"),
-    log="xy",
+    axes=ClaimAxes("root mean square of a weight's gradients", "and of its steps", log="xy"),
 )

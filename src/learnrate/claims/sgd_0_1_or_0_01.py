@@ -20,7 +20,6 @@ def _tasks(full: bool) -> Sequence[Task]:
 
 
 CLAIM = default_claim(
-    name="sgd-0.1-or-0.01",
     statement="0.1 or 0.01 is a good start for SGD.",
     source="""
         Common advice; Bengio, Practical recommendations for gradient-based training of deep

@@ -7,7 +7,6 @@ import torch
 from learnrate.claims._edge import edge_claim
 
 CLAIM = edge_claim(
-    name="sharpness-settles-at-2-over-lr",
     statement=(
         "Full-batch gradient descent sharpens the loss until its curvature is 2 / lr, and stays there."
     ),

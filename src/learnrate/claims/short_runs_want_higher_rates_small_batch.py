@@ -5,7 +5,6 @@ from __future__ import annotations
 from learnrate.claims._horizon import HORIZON_SOURCE, horizon_claim
 
 CLAIM = horizon_claim(
-    name="short-runs-want-higher-rates-small-batch",
     statement="The best rate of a short run is too high for a long one, at a small batch.",
     source=HORIZON_SOURCE,
     batch=8,

@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from learnrate._errors import TaskError
-from learnrate.claims._claim import Claim
+from learnrate.claims._claim import Claim, ClaimAxes
 from learnrate.claims._data import digits, fashion
 from learnrate.claims._loss_history import loss_histories, ratio_at_equal_training_loss
 from learnrate.claims._measurement import ClaimLine, ClaimMeasurement, factor
@@ -79,7 +79,6 @@ def _tasks(full: bool) -> Sequence[Task]:
 
 
 CLAIM = Claim(
-    name="smaller-rate-overfits-less",
     topic="overfitting",
     statement=(
         "A smaller or decayed learning rate overfits less: lower test loss at equal training loss."
@@ -107,6 +106,5 @@ CLAIM = Claim(
         training loss is that of each batch before its update, and it contains the noise of a
         large rate. Where the smaller rate is better, it is so by at most 2 %.
     """,
-    axes=("training loss, first seed", "validation loss"),
-    log="xy",
+    axes=ClaimAxes("training loss, first seed", "validation loss", log="xy"),
 )

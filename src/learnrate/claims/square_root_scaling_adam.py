@@ -5,7 +5,6 @@ from __future__ import annotations
 from learnrate.claims._batch_size import batch_size_claim
 
 CLAIM = batch_size_claim(
-    name="square-root-scaling-adam",
     statement="A batch k times as large wants a rate of Adam the square root of k times as high.",
     source="""
         Malladi et al., On the SDEs and scaling rules for adaptive gradient algorithms, 2022,

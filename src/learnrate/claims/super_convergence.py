@@ -73,7 +73,6 @@ def _tasks(full: bool) -> Sequence[Task]:
 
 
 CLAIM = Claim(
-    name="super-convergence",
     topic="warm-up and cycles",
     statement="""
         One cycle up to a very large rate reaches in a quarter of the updates what a step schedule

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from learnrate.claims._claim import Claim
+from learnrate.claims._claim import Claim, ClaimAxes
 from learnrate.claims._constant import best_constant, rates_around, unstopped_losses
 from learnrate.claims._measurement import ClaimLine, ClaimMeasurement, factor, share
 from learnrate.claims._tasks import mlp_tasks
@@ -50,7 +50,6 @@ def _threshold(above: np.ndarray) -> float:
 
 
 CLAIM = Claim(
-    name="too-high-diverges",
     topic="extremes",
     statement="A learning rate that is too high diverges.",
     source="Goodfellow, Bengio & Courville, Deep learning, 2016, section 11.4.1",
@@ -70,8 +69,7 @@ CLAIM = Claim(
     measure=for_each_task(_measure),
     tasks=mlp_tasks("SGD", "SGD momentum", "Adam", steps=100),
     seeds=(3, 5),
-    axes=("rate over the best one", "loss at the end over that at the start"),
-    log="xy",
+    axes=ClaimAxes("rate over the best one", "loss at the end over that at the start", log="xy"),
     quick_decides=False,
     remark="""
         A run that ends above its start need not explode: a network whose ReLUs have died guesses,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from learnrate._numbers import rate_text
-from learnrate.claims._claim import Claim
+from learnrate.claims._claim import Claim, ClaimAxes
 from learnrate.claims._constant import rates_around, smooth_line
 from learnrate.claims._measurement import ClaimMeasurement, factor
 from learnrate.claims._measures import best_rows_of_others
@@ -57,7 +57,6 @@ def _tasks(full: bool) -> Sequence[Task]:
 
 
 CLAIM = Claim(
-    name="too-high-settles-fast-at-worse",
     topic="extremes",
     statement="A rate that is too high learns fast at first and settles at something worse.",
     source="Stanford CS231n, course notes, Neural networks 3: low, good and high rates",
@@ -76,8 +75,7 @@ CLAIM = Claim(
     measure=for_each_task(_measure),
     tasks=_tasks,
     seeds=(8, 10),
-    axes=("update", "training loss"),
-    log="xy",
+    axes=ClaimAxes("update", "training loss", log="xy"),
     remark="""
         The same rate may lead early and at the end. The claim is about two different rates, and
         the losses must differ at both times. A decay has both advantages: it

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from learnrate._numbers import rate_text
-from learnrate.claims._claim import Claim
+from learnrate.claims._claim import Claim, ClaimAxes
 from learnrate.claims._constant import best_constant, constant_losses, rates_around, windowed
 from learnrate.claims._measurement import ClaimLine, ClaimMeasurement, factor
 from learnrate.claims._tasks import mlp_tasks
@@ -44,7 +44,6 @@ def _first_below(losses: np.ndarray, goal: float) -> int:
 
 
 CLAIM = Claim(
-    name="too-low-is-slow",
     topic="extremes",
     statement="A learning rate that is too low learns slowly.",
     source="Goodfellow, Bengio & Courville, Deep learning, 2016, sections 8.3.1 and 11.4.1",
@@ -62,8 +61,7 @@ CLAIM = Claim(
     ),
     measure=for_each_task(_measure),
     tasks=mlp_tasks("SGD", "SGD momentum", "Adam", steps=800),
-    axes=("update", "training loss"),
-    log="xy",
+    axes=ClaimAxes("update", "training loss", log="xy"),
     remark="""
         A tenth of the rate costs two to five times as many updates here. A run can show a factor
         of at most sixteen. A rate that is slow at first need not be worse in the end: among constant rates

@@ -7,7 +7,6 @@ from torch import optim
 from learnrate.claims._defaults import Default, library_claim
 
 CLAIM = library_claim(
-    name="torch-defaults-are-good",
     statement="The default learning rates of torch are good.",
     source="docs.pytorch.org/docs/stable/optim.html",
     library="torch",

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from learnrate.claims._claim import Claim
+from learnrate.claims._claim import Claim, ClaimAxes
 from learnrate.claims._factorial import NetworkStack, final_losses, main_effects, tuning_gains
 from learnrate.claims._measurement import Case, ClaimLine, ClaimMeasurement, factor, share
 
@@ -59,7 +59,6 @@ def _measured(trials: ClaimTrials, *, large: bool) -> ClaimMeasurement:
 
 
 CLAIM = Claim(
-    name="tune-the-rate-first",
     topic="defaults",
     statement="If you tune one hyper-parameter, tune the learning rate.",
     source="""
@@ -83,7 +82,7 @@ CLAIM = Claim(
     ),
     measure=_measure,
     seeds=(3, 6),
-    log="xy",
+    axes=ClaimAxes(log="xy"),
     remark="""
         The shares depend on the ranges: a rate known to a factor of 2 explains little. Most of
         the variance is interaction, above all between rate and momentum: the effective rate of

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from learnrate._errors import needing
-from learnrate.claims._claim import Claim
+from learnrate.claims._claim import Claim, ClaimAxes
 from learnrate.claims._constant import final_loss
 from learnrate.claims._measurement import AS_GOOD, Case, ClaimLine, ClaimMeasurement, factor
 from learnrate.claims._measures import best_of_others, geometric_grid
@@ -114,7 +114,6 @@ def _tasks(full: bool) -> Sequence[Task]:
 
 
 CLAIM = Claim(
-    name="tuning-free-matches-tuned-adamw",
     topic="tuning-free",
     statement="Optimizers without a learning rate match a tuned AdamW at their defaults.",
     source="""
@@ -138,5 +137,5 @@ CLAIM = Claim(
         scale during the run, so a short run is hard for them. Schedule-free has a rate, 2.5e-3 by
         default, which its authors advise to tune.
     """,
-    log="xy",
+    axes=ClaimAxes(log="xy"),
 )

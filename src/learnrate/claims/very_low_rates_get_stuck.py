@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from learnrate.claims._claim import Claim
+from learnrate.claims._claim import Claim, ClaimAxes
 from learnrate.claims._constant import best_constant, rates_around
 from learnrate.claims._measurement import AS_GOOD, ClaimLine, ClaimMeasurement, factor, share
 from learnrate.claims._measures import geometric_grid
@@ -41,7 +41,6 @@ def _measure(trials: ClaimTrials, task: Task) -> ClaimMeasurement:
 
 
 CLAIM = Claim(
-    name="very-low-rates-get-stuck",
     topic="extremes",
     statement="At a learning rate that is far too low, training gets stuck.",
     source="""
@@ -61,7 +60,7 @@ CLAIM = Claim(
     measure=for_each_task(_measure),
     tasks=mlp_tasks("SGD", "Adam", steps=400, full_steps=1600),
     seeds=(4, 8),
-    axes=("share of the best rate", "share of the fall"),
+    axes=ClaimAxes("share of the best rate", "share of the fall"),
     remark="""
         Stuck is a matter of time: a run that is twice as long learns as much at half the rate.
         The weights are not in a minimum; they have hardly moved.

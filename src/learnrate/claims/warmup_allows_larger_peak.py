@@ -58,7 +58,6 @@ def _tasks(full: bool) -> Sequence[Task]:
 
 
 CLAIM = Claim(
-    name="warmup-allows-larger-peak",
     topic="warm-up and cycles",
     statement="Warm-up lets a network train at a larger peak rate.",
     source="""

@@ -74,7 +74,6 @@ def _measure(trials: ClaimTrials) -> ClaimMeasurement:
 
 
 CLAIM = Claim(
-    name="weight-decay-is-l2-for-sgd",
     topic="weight decay",
     statement=(
         "For SGD, weight decay (weights times 1 - lr * wd at every step) is an L2 penalty on the loss."

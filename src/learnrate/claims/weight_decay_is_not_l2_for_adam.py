@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from learnrate.claims._claim import Claim
+from learnrate.claims._claim import Claim, ClaimAxes
 from learnrate.claims._data import digits, fashion
 from learnrate.claims._measurement import ClaimLine, ClaimMeasurement, Figure, factor
 from learnrate.claims._measures import best_of_others, geometric_grid
@@ -119,7 +119,6 @@ def _tasks(full: bool) -> Sequence[Task]:
 
 
 CLAIM = Claim(
-    name="weight-decay-is-not-l2-for-adam",
     topic="weight decay",
     statement="For Adam, unlike for SGD, weight decay is not an L2 penalty.",
     source="Loshchilov and Hutter 2019, arXiv:1711.05101",
@@ -142,5 +141,5 @@ CLAIM = Claim(
         The paper also says that decoupled decay generalises better: compare the losses at the
         best pairs. A coefficient never carries over from Adam(weight_decay=...) to AdamW.
     """,
-    axes=("coefficient", "validation loss at the best rate"),
+    axes=ClaimAxes("coefficient", "validation loss at the best rate"),
 )

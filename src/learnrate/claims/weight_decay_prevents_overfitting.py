@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from learnrate.claims._claim import Claim
+from learnrate.claims._claim import Claim, ClaimAxes
 from learnrate.claims._data import digits, fashion
 from learnrate.claims._loss_history import LossHistory, loss_histories
 from learnrate.claims._measurement import ClaimLine, ClaimMeasurement, factor
@@ -88,7 +88,6 @@ def _measured(
 
 
 CLAIM = Claim(
-    name="weight-decay-prevents-overfitting",
     topic="weight decay",
     statement="Weight decay slows or prevents overfitting.",
     source="Krogh and Hertz, A simple weight decay can improve generalization, NIPS 1991",
@@ -112,6 +111,5 @@ CLAIM = Claim(
         A smaller gap does not make a better network: too much decay closes it because the network
         learns less. Early stopping gives the lowest loss of either run, which is reported too.
     """,
-    axes=("step", "validation loss"),
-    log="",
+    axes=ClaimAxes("step", "validation loss", log=""),
 )

@@ -47,7 +47,6 @@ def _measure(trials: ClaimTrials) -> ClaimMeasurement:
 
 
 CLAIM = Claim(
-    name="wsd-branches-match-own-runs",
     topic="horizon",
     statement="Decayed branches of one constant run are as good as runs planned for each length.",
     source="""

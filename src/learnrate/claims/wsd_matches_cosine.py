@@ -6,7 +6,6 @@ from learnrate.claims._measurement import AS_GOOD, factor
 from learnrate.claims._peaks import DECAYS, PEAKS_DESIGN, contest_claim
 
 CLAIM = contest_claim(
-    name="wsd-matches-cosine",
     topic="decay",
     statement="A constant rate with a decay over the last fifth matches a cosine.",
     source="Haegele et al. 2024, Scaling laws beyond fixed training durations, arXiv:2405.18392",

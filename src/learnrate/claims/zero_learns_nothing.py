@@ -22,7 +22,6 @@ def _measure(trials: ClaimTrials, task: Task) -> ClaimMeasurement:
 
 
 CLAIM = Claim(
-    name="zero-learns-nothing",
     topic="extremes",
     statement="A learning rate of zero learns nothing.",
     source="The update rule itself: w <- w - lr * step.",
