@@ -1,6 +1,8 @@
 """Recipes are shapes and joins under a name."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from learnrate.schedules import (
     Cosine,
@@ -13,11 +15,13 @@ from learnrate.schedules import (
     one_cycle,
     one_cycle_momentum,
     one_cycle_torch,
+    power_lr,
     schedule,
     sgdr,
     untuned_warmup,
     warmup_cosine,
     wsd,
+    wsd_s,
 )
 
 WRITTEN_OUT = [
@@ -27,6 +31,18 @@ WRITTEN_OUT = [
     (
         wsd(100, "10%", OneMinusSqrt(floor=0.1)),
         "warmup(100) >> constant() >> one_minus_sqrt(10%, floor=0.1)",
+    ),
+    (
+        wsd_s(),
+        "warmup(5%) >> constant(17.5%) >> linear(2.5%) >> constant(20%) >> linear(5%) >> constant() >> linear(10%)",
+    ),
+    (
+        wsd_s((100, 305), 10, 0.1, Rex()),
+        "warmup(10) >> constant(80) >> rex(10) >> constant(174) >> rex(31)",
+    ),
+    (
+        power_lr(0.01, 1, 100, 1000, exponent=0.5, decay="20%"),
+        "0.01 * warmup(1%) >> constant() >> linear(20%) * power_decay(exponent=0.5, every=1e5)",
     ),
     (flat_cosine(), "constant(75%) >> cosine()"),
     (decay_then_constant(), "linear(80%, floor=0.1) >> (0.1 * constant())"),
@@ -62,6 +78,11 @@ REFUSED = [
     ),
     (lambda: one_cycle_momentum(low=0.9, high=0.8), "needs 0 <= low <= high"),
     (lambda: wsd(shape=Cosine(5)), "must have no length, such as Linear(); got cosine(5)."),
+    (lambda: wsd_s((10, 5), 1), "must rise and leave room for a decay of 0.1"),
+    (lambda: wsd_s(("10%", "90%")), "wsd_s(ends=...) must end at '100%'; got '90%'."),
+    (lambda: wsd_s((100, 200)), "must be all steps or all shares"),
+    (lambda: wsd_s(decay=1), "wsd_s(decay=...) must be above 0 and below 1; got 1."),
+    (lambda: power_lr(1, 0, 1, 1), "power_lr(a=...) must be finite and above 0; got 0."),
     (lambda: wsd("70%", "40%"), "must add up to at most 100%"),
 ]
 
@@ -88,6 +109,8 @@ def test_the_momentum_of_one_cycle_goes_against_the_rate(share):
         ("one_cycle(20%, curve=linear)", one_cycle("20%", curve="linear")),
         ("noam()", noam()),
         ("2 * noam(100, width=64)", 2 * noam(100, 64)),
+        ("wsd_s(ends=[30%, 100%], warmup=2%)", wsd_s(("30%", "100%"), "2%")),
+        ("power_lr(0.02, 4, 128, 5e5)", power_lr(0.02, 4, 128, 5e5)),
         ("flat_cosine()", flat_cosine()),
         ("flat_cosine(flat=50%, floor=0.1)", flat_cosine("50%", 0.1)),
         ("warmup_cosine(0)", warmup_cosine(0)),
@@ -109,3 +132,31 @@ def test_a_bare_function_of_the_step_is_a_schedule_and_a_deadline_is_told_apart(
     assert [inverse(0), inverse.over(10)(3)] == [1.0, 0.25]
     message = refused(lambda: schedule(wsd().over(100).by_deadline(60)))
     assert "a Deadline gives rates by elapsed time, not by step" in message
+
+
+@given(
+    st.lists(st.integers(50, 400), min_size=1, max_size=4),
+    st.integers(0, 9),
+    st.sampled_from([0.05, 0.1, 0.25]),
+)
+def test_each_period_of_wsd_s_is_at_the_peak_until_its_decay(lengths, warmup, decay):
+    ends = [sum(lengths[: i + 1]) + 100 * 2**i for i in range(len(lengths))]
+    if any(round(decay * b) >= b - a - 2 for a, b in zip([warmup, *ends], ends, strict=False)):
+        return
+    rates = wsd_s(ends, warmup, decay).table()
+    assert len(rates) == ends[-1]
+    for begin, end in zip([warmup, *ends], ends, strict=False):
+        fall = int(decay * end + 0.5)
+        assert (rates[begin : end - fall] == 1).all()
+        slow = [1 - i / fall for i in range(fall)]
+        assert rates[end - fall : end] == pytest.approx(slow, abs=1e-12)
+
+
+@given(st.floats(1e-4, 1), st.floats(0.1, 1), st.integers(1, 512), st.integers(500, 3000))
+def test_power_lr_is_the_power_law_of_the_tokens_below_its_peak(peak, exponent, batch, steps):
+    tokens = 512 * batch
+    rates = power_lr(peak, 4.0, batch, tokens, exponent=exponent, warmup=20, decay=100).over(steps)
+    for step in range(20, steps - 100, 97):
+        law = min(peak, batch * 4.0 * (step * tokens) ** -exponent)
+        assert rates(step) == pytest.approx(law, rel=1e-9)
+    assert rates(steps) == 0

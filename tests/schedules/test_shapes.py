@@ -54,6 +54,8 @@ JOINTS = {
     "multi_step(boundaries=[3, 5])": {2: 1, 3: 0.1, 4: 0.1, 5: 0.01},
     "inverse_time(every=10, rate=2)": {0: 1, 10: 1 / 3, 20: 1 / 5},
     "inverse_sqrt(every=10)": {0: 1, 30: 0.5, 80: 1 / 3},
+    "power_decay(every=10, exponent=0.5)": {0: 1, 10: 1, 40: 0.5, 90: 1 / 3},
+    "power_decay(40, every=10, exponent=1)": {9: 1, 20: 0.5, 40: 0.25, 99: 0.25},
     "one_minus_sqrt(16, floor=0.5)": {0: 1, 4: 0.75, 16: 0.5, 17: 0.5},
     "one_minus_square(16, floor=0.5)": {0: 1, 8: 0.875, 16: 0.5, 17: 0.5},
     "rex(16)": {0: 1, 8: 2 / 3, 16: 0, 17: 0},

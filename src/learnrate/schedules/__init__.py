@@ -11,6 +11,7 @@ from learnrate.schedules._decays import (
     MultiStep,
     OneMinusSqrt,
     OneMinusSquare,
+    PowerDecay,
     Rex,
     Saturating,
     Tanh,
@@ -26,10 +27,12 @@ from learnrate.schedules._recipes import (
     one_cycle,
     one_cycle_momentum,
     one_cycle_torch,
+    power_lr,
     sgdr,
     untuned_warmup,
     warmup_cosine,
     wsd,
+    wsd_s,
 )
 from learnrate.schedules._shapes import (
     Constant,
@@ -69,6 +72,7 @@ __all__ = [
     "OneMinusSquare",
     "Piecewise",
     "Polynomial",
+    "PowerDecay",
     "Product",
     "Repeat",
     "Rex",
@@ -96,6 +100,7 @@ __all__ = [
     "one_cycle",
     "one_cycle_momentum",
     "one_cycle_torch",
+    "power_lr",
     "ready_schedule",
     "schedule",
     "sgdr",
@@ -104,4 +109,5 @@ __all__ = [
     "untuned_warmup",
     "warmup_cosine",
     "wsd",
+    "wsd_s",
 ]

@@ -7,7 +7,15 @@ from typing import Annotated, cast
 import numpy as np
 
 from learnrate.schedules._abstract import Shape, capped_step, progress, whole_periods
-from learnrate.schedules._arithmetic import Value, bounded_powers, exp, sqrt, tanh
+from learnrate.schedules._arithmetic import (
+    Value,
+    bounded_powers,
+    exp,
+    maximum,
+    power,
+    sqrt,
+    tanh,
+)
 from learnrate.schedules._fields import (
     Boundaries,
     Flag,
@@ -25,6 +33,7 @@ __all__ = [
     "MultiStep",
     "OneMinusSqrt",
     "OneMinusSquare",
+    "PowerDecay",
     "Rex",
     "Saturating",
     "Tanh",
@@ -197,6 +206,39 @@ class OneMinusSquare(Shape):
         """The value at a step."""
         x = progress(step, self.steps)
         return self.floor + (1.0 - self.floor) * (1.0 - x * x)
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class PowerDecay(Shape):
+    """Stay at the peak for `every` steps, then fall as a power of the steps passed.
+
+        value(s) = min(1, (every / s)^exponent)
+
+    After its end the last value stays. It may stay without a length: `power_decay(every=100)`.
+
+    Args:
+        steps: Optimizer updates or a share of the run; by default the rest of the run.
+        exponent: How fast it falls, at least 0.
+        every: The time scale: steps above 0, not rounded, or a share of the run.
+
+    Examples:
+        >>> [PowerDecay(every=100, exponent=1)(s) for s in (0, 100, 200, 400)]
+        [1.0, 1.0, 0.5, 0.25]
+
+    Ref: Shen et al. 2024, "Power scheduler", arXiv:2408.13359; see `power_lr`. torch and optax have no
+    such schedule.
+    """
+
+    steps: Steps = None
+    exponent: Annotated[float, Number(low=0, high=100)] = 0.51
+    every: Period = "10%"
+
+    endless = True
+
+    def formula(self, step: Value) -> Value:
+        """The value at a step."""
+        ratio = maximum(capped_step(step, self.steps) / self.every, 1.0)  # type: ignore[operator]  # bound
+        return 1.0 / power(ratio, self.exponent)
 
 
 @dataclass(frozen=True, slots=True, repr=False)

@@ -13,8 +13,8 @@ from learnrate._errors import ScheduleError
 from learnrate.schedules._cyclic import CosineRestarts
 from learnrate.schedules._decays import InverseSqrt, Saturating
 from learnrate.schedules._fields import whole_number
-from learnrate.schedules._registry import copy_with
 from learnrate.schedules._shapes import Constant, Cosine, Linear, Warmup
+from learnrate.schedules._stable_recipes import power_lr, with_steps, wsd, wsd_s
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,10 +31,12 @@ __all__ = [
     "one_cycle",
     "one_cycle_momentum",
     "one_cycle_torch",
+    "power_lr",
     "sgdr",
     "untuned_warmup",
     "warmup_cosine",
     "wsd",
+    "wsd_s",
 ]
 
 Curve = Literal["linear", "cosine"]
@@ -64,31 +66,6 @@ def d2z(warmup: Duration = "10%") -> Schedule:
     Ref: Bergsma et al. 2025, "Straight to zero", arXiv:2502.15938.
     """
     return Warmup(warmup).then(Linear())
-
-
-def wsd(
-    warmup: Duration = "5%", decay: Duration = "20%", shape: Schedule | None = None
-) -> Schedule:
-    """Warm up, stay at the peak, then decay: warm-up-stable-decay, or trapezoidal.
-
-    Args:
-        warmup: Duration of the warm-up.
-        decay: Duration of the decay at the end.
-        shape: The decay without a length: `Linear()` by default, `Cosine()`, `OneMinusSqrt()` or
-            `OneMinusSquare()`, with a floor or without.
-
-    Raises:
-        ScheduleError: `shape` has a length, or the durations add up to more than 100 %.
-
-    Examples:
-        >>> wsd(decay="10%")
-        schedule('warmup(5%) >> constant() >> linear(10%)')
-
-    Ref: Hu et al. 2024, "MiniCPM", arXiv:2404.06395; Hägele et al. 2024, arXiv:2405.18392.
-    """
-    return Warmup(warmup).then(
-        Constant(), _with_steps(Linear() if shape is None else shape, decay)
-    )
 
 
 def flat_cosine(flat: Duration = "75%", floor: float = 0.0) -> Schedule:
@@ -122,7 +99,7 @@ def decay_then_constant(decay: Duration = "80%", shape: Schedule | None = None) 
         schedule('linear(80%, floor=0.1) >> (0.1 * constant())')
     """
     fall = Linear(floor=0.1) if shape is None else shape
-    return _with_steps(fall, decay).then(fall.over(1)(1) * Constant())
+    return with_steps(fall, decay).then(fall.over(1)(1) * Constant())
 
 
 def one_cycle(
@@ -322,14 +299,6 @@ def untuned_warmup(
     return Warmup(steps - 1, start=1 / steps)
 
 
-def _with_steps(shape: Schedule, steps: Duration) -> Schedule:
-    if not shape.open_ended or not hasattr(shape, "steps"):
-        raise ScheduleError(
-            f"the shape of a decay must have no length, such as Linear(); got {shape}."
-        )
-    return copy_with(shape, steps=steps)
-
-
 RECIPES: dict[str, Callable[..., Schedule]] = {
     recipe.__name__: recipe
     for recipe in (
@@ -340,9 +309,11 @@ RECIPES: dict[str, Callable[..., Schedule]] = {
         one_cycle,
         one_cycle_momentum,
         one_cycle_torch,
+        power_lr,
         sgdr,
         untuned_warmup,
         warmup_cosine,
         wsd,
+        wsd_s,
     )
 }
