@@ -13,7 +13,7 @@ from __future__ import annotations
 import argparse
 import itertools
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -75,6 +75,11 @@ def main() -> None:
     print(errors)
     if arguments.page:
         write_section(arguments.page, "loss_law", errors)
+    if arguments.curves:
+        left_out = left_out_table(published(arguments.curves))
+        print(left_out)
+        if arguments.page:
+            write_section(arguments.page, "loss_law_left_out", left_out)
 
 
 def table_of(groups: dict[str, list[MadeRun]]) -> str:
@@ -122,6 +127,88 @@ def misses(known: Sequence[MadeRun], runs: Sequence[MadeRun]) -> Iterator[tuple[
             continue
         is_inside = predicted.low[-1] <= run.last <= predicted.high[-1]
         yield abs(predicted.loss[-1] / run.last - 1), is_inside
+
+
+# Families left out
+
+TRANSFER = 0.1  # what the library has
+WIDTHS = (
+    0.025,
+    0.035,
+    0.05,
+    0.07,
+    0.1,
+    0.14,
+    0.2,
+    0.28,
+)  # how far the law is off, shares of the fall
+
+
+def left_out_table(groups: dict[str, list[MadeRun]]) -> str:
+    """Each family of runs, with the width of the interval chosen by the other families."""
+    missed = {name: list(known_misses(runs)) for name, runs in groups.items()}
+    missed = {name: cases for name, cases in missed.items() if cases}
+    rows = []
+    for name, cases in missed.items():
+        others = [other for key, other in missed.items() if key != name]
+        width = min(WIDTHS, key=lambda w: abs(np.mean([share_inside(o, w) for o in others]) - 0.8))
+        errors = [error for error, _ in cases]
+        median, high = (f"{100 * np.quantile(errors, share):.2g} %" for share in (0.5, 0.9))
+        family = name.partition(":")[2].strip("()").replace("'", "")
+        rows.append(
+            [family, median, high, f"{width:g}", f"{share_inside(cases, width):.0%}", len(cases)]
+        )
+    header = [
+        "left out: data, layers, width, batch",
+        "median error",
+        "90th percentile",
+        "width by the others",
+        "in its interval",
+        "predictions",
+    ]
+    return table(header, [[str(value) for value in row] for row in rows])
+
+
+def known_misses(runs: list[MadeRun]) -> Iterator[tuple[float, tuple[np.ndarray, float]]]:
+    """Relative error of a last loss, and what decides whether an interval holds it.
+
+    These are the losses of plausible parameters less the true one, and the variance of what the law is
+    off along the curve, in units of the fall of the loss.
+    """
+    for count in (1, 2):
+        for known in some_of(list(itertools.combinations(runs, count))):
+            try:
+                law = fit_loss_law([run.curve for run in known])
+            except ArgumentError:
+                continue
+            exact = replace(law, misfit=0.0)
+            along = law.misfit**2 - TRANSFER**2
+            for run in runs:
+                if any(run is other for other in known):
+                    continue
+                try:
+                    expected = law.predict(run.schedule).loss[-1]
+                    losses = [
+                        replace(exact, parameters=sample, samples=sample[None])
+                        .predict(run.schedule)
+                        .loss[-1]
+                        for sample in law.samples[::8]
+                    ]
+                except ArgumentError:
+                    continue
+                spread = (np.array(losses) - run.last) / law.fall
+                yield abs(expected / run.last - 1), (spread, along)
+
+
+def share_inside(cases: list[Any], width: float) -> float:
+    """The share of last losses in their 80 % interval, if the law is off by `width` of the fall."""
+    noise = np.random.default_rng(0)
+    inside = []
+    for _, (spread, along) in cases:
+        draws = spread + noise.normal(0, np.sqrt(along + width**2), (50, len(spread)))
+        low, high = np.quantile(draws, [0.1, 0.9])
+        inside.append(low <= 0 <= high)
+    return float(np.mean(inside))
 
 
 # Small trainings

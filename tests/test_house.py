@@ -23,6 +23,8 @@ ARROWS = {
     "range_test": {"trials", "task"},
     "planning": {"trials", "task", "schedules", "range_test"},
     "sweeping": {"trials", "task", "schedules"},
+    "branching": {"trials", "task", "schedules"},
+    "batch_size": {"schedules"},
     "training": {
         "trials",
         "task",

@@ -441,6 +441,46 @@ def test_a_resumed_run_continues_to_the_bit_also_in_the_store(place, loaded_last
     assert points.columns["loss"].tolist() == [loss for _, loss in whole]
 
 
+def test_a_branch_of_a_stable_run_is_a_run_of_its_own_and_ends_where_a_whole_run_would(place):
+    stable = read("0.1 * warmup(4) >> constant(40)")
+    decayed = stable.cooldown(12, 6)
+
+    def begin(schedule):
+        model = make_model()
+        optimizer = SGD(model.parameters(), lr=0.1, momentum=0.9)
+        return model, optimizer, learnrate.attach(optimizer, schedule, store=place)
+
+    def train(model, optimizer, run, steps):
+        for _ in range(steps):
+            run.step(make_update(model, optimizer))
+        run.finish()
+        return [parameter.tolist() for parameter in model.parameters()]
+
+    whole = train(*begin(decayed), 18)
+    model, optimizer, run = begin(stable)
+    for _ in range(12):
+        run.step(make_update(model, optimizer))
+    saved = [part.state_dict() for part in (model, optimizer, run)]
+    saved = torch.load(_saved(saved, place.parent / "checkpoint.pt"))
+    run.steer("scale 0.5")
+    train(model, optimizer, run, 3)
+
+    model, optimizer, branch = begin(decayed)
+    model.load_state_dict(saved[0])
+    optimizer.load_state_dict(saved[1])
+    branch.load_state_dict(saved[2], branch=True)
+    assert [branch.next_step, branch.total_steps, branch.lr] == [12, 18, 0.1]
+    branch.steer("scale 1")  # it takes edits of its own
+    assert train(model, optimizer, branch, 6) == whole
+    assert branch.id != run.id
+    store = Store(place)
+    assert store.observations(run.id).step.tolist() == list(range(15))
+    assert store.observations(branch.id).step.tolist() == list(range(12, 18))
+    reasons = [attempt.reason for attempt in store.attempts(branch.id)]
+    assert reasons[-1] == f"branch of {run.id} at step 12"
+    assert store.run(branch.id).schedule == decayed
+
+
 def test_a_run_that_another_process_still_trains_is_not_continued(place):
     model = make_model()
     optimizer = SGD(model.parameters(), lr=0.1)

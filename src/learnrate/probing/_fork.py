@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections import OrderedDict
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +12,7 @@ from torch.nn.parallel import DistributedDataParallel
 from torch.optim import Optimizer
 
 from learnrate._errors import ArgumentError, TaskError
-from learnrate.trials import kept_random_state, kept_state
+from learnrate.trials import kept_random_state, kept_state, without_hooks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -31,8 +30,6 @@ __all__ = [
     "now",
     "trainable",
 ]
-
-_HOOKS = ("_optimizer_step_pre_hooks", "_optimizer_step_post_hooks")
 
 
 @contextmanager
@@ -61,23 +58,11 @@ def forked(
                 if id(parameter) not in model_parameters
             ]
             stateful += [optimizer, nn.ParameterList(outside)]
-            stack.enter_context(_without_hooks(optimizer))
+            stack.enter_context(without_hooks(optimizer))
         stack.enter_context(kept_random_state())
         restore = stack.enter_context(kept_state(stateful))
         stack.enter_context(torch.enable_grad())
         yield restore
-
-
-@contextmanager
-def _without_hooks(optimizer: Optimizer) -> Iterator[None]:
-    hooks_by_name = {name: getattr(optimizer, name) for name in _HOOKS}
-    try:
-        for name in hooks_by_name:
-            setattr(optimizer, name, OrderedDict())
-        yield
-    finally:
-        for name, hooks in hooks_by_name.items():
-            setattr(optimizer, name, hooks)
 
 
 def check_model(call: str, model: object) -> nn.Module:

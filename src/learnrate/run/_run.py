@@ -336,6 +336,7 @@ class Run:
         *,
         change_schedule: bool = False,
         later_edits: bool = True,
+        branch: bool = False,
         reason: str = "resumed",
     ) -> None:
         """Continue from a saved state: its step, rates, controllers, and run in the store.
@@ -354,6 +355,10 @@ class Run:
                 state was saved under another one. The change is stored as the edit `follow`.
             later_edits: whether edits that took effect after the state was saved take effect
                 again; False undoes them, which is stored as a rollback.
+            branch: begin another run from the state, such as a decay from a checkpoint of a stable
+                run. The saved run and its record stay as they are; this one is recorded as a run of
+                its own from the state's step on, and follows the schedule that it was attached with,
+                without the edits of the saved run.
             reason: recorded with the attempt, and with the change of the schedule.
 
         Raises:
@@ -363,11 +368,16 @@ class Run:
         check_state(state)
         saved, attached = state["schedule"], text_of(self.schedule)
         of_groups = self._edits.groups
-        changes = check_schedules(state, self.schedule, of_groups, change_schedule=change_schedule)
+        changes = check_schedules(
+            state, self.schedule, of_groups, change_schedule=change_schedule or branch
+        )
         if (state["controlled"] is None) != (self.controlled is None):
             raise ArgumentError(
                 "this state was saved with other controllers than those of the run."
             )
+        if branch:
+            self._branch(state)
+            return
         ratios = self._rates.ratios
         if state["rates"]:
             self._rates.load_state_dict(state["rates"])
@@ -390,6 +400,19 @@ class Run:
                 self._edits.enqueue(replace(edit, author=login(), reason=reason))
         self._step = step
         self._rates.set_step(step)
+        self._set_step(self._edits.advance(step, None))
+
+    def _branch(self, state: dict[str, Any]) -> None:
+        """Begin at the step of another run's state, under the schedule of this one."""
+        step, self._updated = state["step"], False
+        if self.controlled is not None:
+            self.controlled.load_state_dict(state["controlled"])
+        self._recording.begin_attempt(step)
+        if self.recorder is not None:
+            self.recorder.step = step
+            self.recorder.begin_attempt(
+                step, f"branch of {state['run'] or 'a run'} at step {step}"
+            )
         self._set_step(self._edits.advance(step, None))
 
     def _add_later_edits(self, step: int, *, keep: bool, reason: str) -> None:

@@ -43,9 +43,7 @@ def wsd(
 
     Ref: Hu et al. 2024, "MiniCPM", arXiv:2404.06395; Hägele et al. 2024, arXiv:2405.18392.
     """
-    return Warmup(warmup).then(
-        Constant(), with_steps(Linear() if shape is None else shape, decay)
-    )
+    return Warmup(warmup).then(Constant(), with_steps(Linear() if shape is None else shape, decay))
 
 
 def wsd_s(

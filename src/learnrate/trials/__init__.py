@@ -5,7 +5,7 @@ from learnrate.trials._batchable import batchable
 from learnrate.trials._distributed import RankError, ranks
 from learnrate.trials._engines import Engine, Sequential
 from learnrate.trials._journal import Journal, fingerprint
-from learnrate.trials._kept import kept_state
+from learnrate.trials._kept import kept_state, without_hooks
 from learnrate.trials._probe import Probe, probe
 from learnrate.trials._processes import available_cores
 from learnrate.trials._random import derived_seed, kept_random_state, seed_everything
@@ -55,4 +55,5 @@ __all__ = [
     "ranks",
     "run_trial",
     "seed_everything",
+    "without_hooks",
 ]

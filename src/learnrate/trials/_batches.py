@@ -16,6 +16,8 @@ from learnrate._ranks import rank_and_size
 from learnrate.trials._random import derived_seed
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from learnrate.task import Batch, Task
 
 __all__ = ["Batches", "kept_data_state"]
@@ -65,6 +67,16 @@ class Batches:
         while len(self._ahead) < count:
             self._ahead.append(self._drawn())
         return list(self._ahead)[:count]
+
+    def rewinder(self, count: int) -> Callable[[], None]:
+        """A function that goes back to this place, for as long as `count` batches are read."""
+        self.ahead(count)
+        batches = list(self._ahead)
+
+        def rewind() -> None:
+            self._ahead = deque(batches)
+
+        return rewind
 
     def _drawn(self) -> Batch:
         outside = torch.get_rng_state()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections import OrderedDict
 from contextlib import contextmanager
 from itertools import chain
 from typing import TYPE_CHECKING, Any
@@ -16,7 +17,22 @@ from learnrate._errors import ArgumentError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-__all__ = ["kept_state"]
+__all__ = ["kept_state", "without_hooks"]
+
+_HOOKS = ("_optimizer_step_pre_hooks", "_optimizer_step_post_hooks")
+
+
+@contextmanager
+def without_hooks(optimizer: Optimizer) -> Iterator[None]:
+    """Call none of the optimizer's hooks, so that whoever is attached to it sees nothing."""
+    hooks_by_name = {name: getattr(optimizer, name) for name in _HOOKS}
+    try:
+        for name in hooks_by_name:
+            setattr(optimizer, name, OrderedDict())
+        yield
+    finally:
+        for name, hooks in hooks_by_name.items():
+            setattr(optimizer, name, hooks)
 
 
 @contextmanager

@@ -17,10 +17,16 @@ from learnrate._group_scales import scaled_rates
 from learnrate.task import as_task_error, needs_closure, only_optimizer
 from learnrate.trials._batches import Batches, kept_data_state
 from learnrate.trials._distributed import ranks
-from learnrate.trials._random import derived_seed, kept_random_state, seed_everything
+from learnrate.trials._kept import kept_state, without_hooks
+from learnrate.trials._random import (
+    RandomState,
+    derived_seed,
+    kept_random_state,
+    seed_everything,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from learnrate.task import Batch, Task
 
@@ -225,6 +231,39 @@ class Training:
         """The next `count` micro-batches, on the task's device, without consuming them."""
         return [self._placed(batch) for batch in self._batches.ahead(count)]
 
+    @contextmanager
+    def fork(self, updates: int) -> Iterator[Callable[[], None]]:
+        """Train on for a moment; yields a function that goes back to the state of the beginning.
+
+        The state is also restored on leaving, to the bit, after an error or Ctrl-C too: weights,
+        buffers, optimizers, scaler, the loss module, the generators and the place in the data.
+        Whoever is attached to the optimizers sees nothing of it.
+
+        Args:
+            updates: the most that are made before the state is restored.
+        """
+        rewind = self._batches.rewinder(updates * self._task.accumulate)
+        random_state, norm = RandomState.capture(), self.gradient_norm
+        outside = nn.ParameterList(_outside(self.model, self.optimizers))
+        criterion = [self._task.loss] if isinstance(self._task.loss, nn.Module) else []
+        with contextlib.ExitStack() as stack:
+            for optimizer in self.optimizers:
+                stack.enter_context(without_hooks(optimizer))
+            restore_state = stack.enter_context(
+                kept_state([self.model, *self.optimizers, self.scaler, outside, *criterion])
+            )
+
+            def restore() -> None:
+                restore_state()
+                random_state.restore()
+                rewind()
+                self.gradient_norm = norm
+
+            try:
+                yield restore
+            finally:
+                restore()
+
     def _placed(self, batch: Batch) -> Batch:
         return batch if self._device is None else _moved(batch, self._device)
 
@@ -249,6 +288,13 @@ def _differentiable(
         parameters += group["params"]
     unique = {id(parameter): parameter for parameter in parameters}
     return [parameter for parameter in unique.values() if parameter.requires_grad]
+
+
+def _outside(model: nn.Module, optimizers: Sequence[torch.optim.Optimizer]) -> list[nn.Parameter]:
+    """The parameters of optimizers that are not of the model."""
+    inside = {id(parameter) for parameter in model.parameters()}
+    parameters = {id(p): p for group in _groups(optimizers) for p in group["params"]}
+    return [parameter for key, parameter in parameters.items() if key not in inside]
 
 
 def _mean(losses: list[torch.Tensor]) -> float:
