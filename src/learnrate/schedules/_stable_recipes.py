@@ -175,7 +175,10 @@ def _in_one_unit(durations: Sequence[int | str]) -> tuple[str, list[Fraction]]:
             "wsd_s(ends=..., warmup=...) must be all steps or all shares such as '5%', with at least "
             f"one end; got {list(durations[1:])!r} and {durations[0]!r}."
         )
-    numbers = [Fraction(repr(float(getattr(span, "number", span)))) for span in spans]
+    numbers = [
+        Fraction(repr(span.number)) if isinstance(span, Span) else Fraction(span or 0)
+        for span in spans
+    ]
     if units == {"%"} and numbers[-1] != 100:
         raise ScheduleError(f"wsd_s(ends=...) must end at '100%'; got {durations[-1]!r}.")
     return units.pop(), numbers
