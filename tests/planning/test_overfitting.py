@@ -88,14 +88,22 @@ def test_without_training_losses_nothing_is_said(unknown):
 losses = st.lists(st.integers(-3000, 1000).map(lambda n: n / 1000), min_size=3, max_size=3)
 
 
-@given(log_losses=losses, log_trains=losses, units=st.floats(-9, 9), train_units=st.floats(-9, 9))
-def test_the_units_of_a_loss_do_not_matter(log_losses, log_trains, units, train_units):
+@given(log_losses=losses, log_trains=losses, units=st.floats(-9, 9), apart=st.floats(-1, 1))
+def test_the_units_of_the_losses_do_not_matter(log_losses, log_trains, units, apart):
     before = probability(trials_of(log_losses, log_trains), 0.0, 0.0)
     scaled = trials_of(
-        [loss + units for loss in log_losses], [loss + train_units for loss in log_trains]
+        [loss + units for loss in log_losses], [loss + units + apart for loss in log_trains]
     )
     assert 0.0 <= before <= 1.0
-    assert probability(scaled, units, train_units) == pytest.approx(before, abs=1e-6)
+    assert probability(scaled, units, units + apart) == pytest.approx(before, abs=1e-6)
+
+
+@pytest.mark.parametrize("train_start", [math.log(30), -math.log(30)])
+def test_losses_of_different_kinds_are_compared_by_their_ranks_alone(train_start):
+    unshared = trials_of([-0.1, -0.4, 0.2], [loss + train_start for loss in (-0.5, -1.0, -0.2)])
+    assert probability(unshared, 0.0, train_start) == 0.0
+    falls_on = trials_of([-0.5, -1.0, -0.9], [loss + train_start for loss in (-0.5, -1.0, -3.0)])
+    assert probability(falls_on, 0.0, train_start) > 0.8
 
 
 def test_the_reason_names_what_was_measured_and_nothing_without_it():

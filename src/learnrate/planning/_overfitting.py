@@ -11,9 +11,13 @@ loss that the validation loss does not share, at the best rate. The *lag* is how
 training loss falls at higher rates, as a share of its fall, and counts as far as the validation loss
 does not rise more. A training loss that has fallen by a few per cent may have done so by chance. So
 its falls are divided by the fall plus 0.03, and the gap is lowered by the standard error of the fall:
-the training loss of a short trial is the mean of a few batches. Neither figure changes if a loss is
-multiplied by a constant. Data that were read once cannot be overfitted: until the second pass, each
+the training loss of a short trial is the mean of a few batches. Neither figure changes if
+both losses are multiplied by a constant. Data that were read once cannot be overfitted: until the second pass, each
 training loss is one of new examples, as the validation loss is.
+
+The gap compares two losses, so they must be of one kind. Before training nothing is overfitted, and two
+losses of one kind agree but for noise. Where they do not, as with a physical residual and the error of
+the solution, or a sum and a mean, only the lag is used.
 """
 
 from __future__ import annotations
@@ -35,6 +39,7 @@ _GAP = 0.13  # at which overfitting is as likely as not
 _GAP_SCALE = 0.03
 _LAG = 0.1
 _LIKELY = 0.5
+_LIKE = math.log(3.0)  # 95 tasks whose losses are of one kind start within a factor 2.7
 _NOISE = 0.03  # of a log loss: a fall that is not larger says little, and neither does its share
 
 
@@ -111,7 +116,8 @@ def overfitting(
         if trial.log_lr > best.log_lr
     }
     lag, higher = max(lags.values(), key=lambda pair: pair[0], default=(0.0, None))
-    by_gap = 1.0 / (1.0 + math.exp((_GAP - gap) / _GAP_SCALE))
+    is_like = abs(start - train_start) <= _LIKE
+    by_gap = 1.0 / (1.0 + math.exp((_GAP - gap) / _GAP_SCALE)) if is_like else 0.0
     return Overfitting(by_gap, lag, best, higher)
 
 
