@@ -30,6 +30,7 @@ UPDATES, SAVE_EVERY, KILLED_AT, STEERED_AT, LONGER = 72, 12, 31, 50, 18
 SHORTER = 12
 SCHEDULE = "0.02 * warmup(25%) >> linear()"
 SCRIPTS = Path(__file__).parent / "scripts"
+LOADED_BY_ALL = ("learnrate.store", "learnrate.watch", "cattrs", "sqlalchemy.dialects.sqlite")
 LOOPS = (
     "mnist_steplr",
     "vae_summed",
@@ -193,9 +194,10 @@ def train(name, mode, folder):
 def main(folder, names):
     sys.path.insert(0, str(SCRIPTS))
     torch.optim.AdamW([torch.zeros(1)])  # torch loads much of itself here
+    for module in LOADED_BY_ALL:
+        importlib.import_module(module)
     for name in names:
-        module = importlib.import_module(name)
-        getattr(module, "load", bool)()
+        importlib.import_module(name)
         began = time.monotonic()
         modes = ["plain", "kept", "killed", "resumed"]
         modes += ["shorter", "longer"] if name in FRAMEWORKS else []

@@ -33,10 +33,10 @@ FILTERS = {
 LAUNCH = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
 SMALL = {
     "image_classifier": ["--total-steps", "60"],
-    "character_model": ["--total-steps", "60"],
+    "character_model": ["--total-steps", "50"],
     "tabular": ["--total-steps", "60"],
-    "fine_tuning": ["--total-steps", "60"],
-    "transformers_trainer": ["--total-steps", "100"],
+    "fine_tuning": ["--total-steps", "50"],
+    "transformers_trainer": ["--total-steps", "50"],
     "lightning_module": ["--total-steps", "60"],
     "keras_model": ["--epochs", "1", "--iters", "40"],
     "ddp": ["--total-steps", "60"],

@@ -1,6 +1,7 @@
 """TRL: an SFTTrainer that trains a LoRA adapter of peft on a tiny random model."""
 
 import torch
+import trackio  # noqa: F401 - a trainer loads it: here once for all trainings
 import transformers
 from datasets import Dataset
 from peft import LoraConfig

@@ -27,17 +27,10 @@ NEEDED = {
     "accelerate_loop": ["accelerate"],
     "lightning_gan": ["lightning", "sklearn"],
     "lightning_language_model": ["lightning"],
-    "trainer": ["transformers"],
-    "sft_lora": ["trl", "peft"],
+    "trainer": ["transformers", "datasets"],
+    "sft_lora": ["trl", "peft", "trackio"],
     "keras_convnet": ["keras", "sklearn"],
 }
-# Scripts that load the same packages share a process.
-GROUPS = [
-    harness.LOOPS,
-    ["lightning_gan", "lightning_language_model"],
-    ["accelerate_loop", "trainer", "sft_lora"],
-    ["keras_convnet"],
-]
 # What is true of a script, whether or not the measurements that time allows are enough to say it.
 CONSTANT = ["gcn", "lstm_lbfgs", "reinforce", "dcgan", "ddp", "lightning_gan"]
 LOW = ["mnist_steplr", "vae_summed", "gcn", "nanogpt", "vit_timm", "trainer", "sft_lora"]
@@ -80,7 +73,7 @@ def is_installed(name):
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
-    """Trains a script when it is first asked for, together with those of its framework."""
+    """Trains a script when it is first asked for, with the other loops or the other frameworks."""
     folder = tmp_path_factory.mktemp("scripts")
     done = {}
 
@@ -88,8 +81,8 @@ def trained(tmp_path_factory):
         if not is_installed(name):
             pytest.skip(f"one of {', '.join(NEEDED[name])} is not installed")
         if name not in done:
-            groups = [[script for script in group if is_installed(script)] for group in GROUPS]
-            names = next(group for group in groups if name in group)
+            group = harness.LOOPS if name in harness.LOOPS else harness.FRAMEWORKS
+            names = [script for script in group if is_installed(script)]
             command = [sys.executable, harness.__file__, str(folder), *names]
             shown = finished(command, timeout=3 * HANG)  # a dozen trainings
             assert shown.returncode == 0, shown.stdout + shown.stderr

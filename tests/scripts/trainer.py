@@ -1,5 +1,6 @@
 """transformers: a Trainer with its own optimizer, scheduler and checkpoints."""
 
+import datasets  # noqa: F401 - a Trainer loads it: here once for all trainings
 import torch
 import transformers
 from transformers.trainer_utils import get_last_checkpoint
