@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from learnrate._errors import StoreError as StoreError
     from learnrate._errors import TaskError as TaskError
     from learnrate._version import __version__ as __version__
+    from learnrate.comparing import Comparison as Comparison
+    from learnrate.comparing import compare as compare
     from learnrate.integrations.keras import to_keras as to_keras
     from learnrate.integrations.lightning import to_lightning as to_lightning
     from learnrate.integrations.optax import to_optax as to_optax
@@ -47,6 +49,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "ArgumentError": "_errors",
+    "Comparison": "comparing",
     "FileError": "_errors",
     "LearnrateError": "_errors",
     "LostRankError": "_errors",
@@ -65,6 +68,7 @@ _HOMES = {
     "Trained": "training",
     "__version__": "_version",
     "attach": "run",
+    "compare": "comparing",
     "find": "range_test",
     "from_torch": "torch_scheduler",
     "load_task": "task",

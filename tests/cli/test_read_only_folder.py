@@ -17,6 +17,7 @@ WRITERS = {
         "t.py:task --csv no/a.csv",
         "t.py:task --lr 0.1,0.2 --out no",
     ],
+    "compare": ["t.py:task --no-store --png no/a.png", "t.py:task --no-store --out no"],
     "train": ["t.py:task --schedule 0.1 --out no", "t.py:task --schedule 0.1 --out no/new"],
     "show": ["'linear(5)' --png no/a.svg", "'linear(5)' --html no/a.html"],
     "diagnose": ["t.py --html no/a.html"],

@@ -205,6 +205,15 @@ def test_the_tuning_free_optimizers_are_there():
     assert python(code) == "ok\n"
 
 
+@needs("compare", "momo", "mechanic_pytorch", "pytorch_optimizer")
+def test_every_optimizer_of_a_comparison_is_there():
+    code = (
+        "from learnrate.comparing import TUNING_FREE\n"
+        "print([name for name, o in TUNING_FREE.items() if o.installed_version is None])"
+    )
+    assert python(code) == "[]\n"
+
+
 @needs("examples", "sklearn", "torch", "matplotlib")
 def test_examples_have_their_data():
     code = "from sklearn.datasets import load_digits; print(load_digits().data.shape[0])"

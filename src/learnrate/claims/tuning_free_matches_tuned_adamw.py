@@ -2,103 +2,70 @@
 
 from __future__ import annotations
 
-import contextlib
 from dataclasses import replace
 from functools import partial
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
-from learnrate._errors import needing
+from learnrate._errors import MissingExtraError
 from learnrate.claims._claim import Claim, ClaimAxes
 from learnrate.claims._constant import final_loss
 from learnrate.claims._measurement import AS_GOOD, Case, ClaimLine, ClaimMeasurement, factor
 from learnrate.claims._measures import best_of_others, geometric_grid
 from learnrate.claims._tasks import digits_cnn, digits_mlp, fashion_cnn, without_optimizer
+from learnrate.comparing import TUNING_FREE
 from learnrate.schedules import schedule
 from learnrate.trials import DivergenceTest, Training, preserved
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from torch import nn
+    from collections.abc import Sequence
 
     from learnrate.claims._trials import ClaimTrials
     from learnrate.task import Task
 
-# Package, class, and the shape that the authors recommend; constant if they recommend none.
-OPTIMIZERS = {
-    "Prodigy": ("prodigyopt", "Prodigy", "cosine()"),
-    "D-Adaptation": ("dadaptation", "DAdaptAdam", "warmup(5%) >> linear()"),
-    "DoG": ("dog", "DoG", "constant()"),
-    "schedule-free": ("schedulefree", "AdamWScheduleFree", "constant()"),
+# The shape that the authors recommend; constant if they recommend none.
+SHAPES = {
+    "Prodigy": "cosine()",
+    "D-Adaptation": "warmup(5%) >> linear()",
+    "DoG": "constant()",
+    "schedule-free": "constant()",
 }
 RATES = geometric_grid(1e-4, 0.1, 3)
 
 
-def _optimizer(
-    name: str, total_steps: int, parameters: Iterator[nn.Parameter]
-) -> torch.optim.Optimizer:
-    package, kind, _ = OPTIMIZERS[name]
-    settings = {"warmup_steps": total_steps // 20} if name == "schedule-free" else {}
-    optimizer: torch.optim.Optimizer = getattr(import_module(package), kind)(
-        parameters, **settings
-    )
-    return optimizer
-
-
 def _final(task: Task, name: str, seed: int) -> float:
     """The validation loss after a whole run; the first training loss if it diverges."""
-    total_steps = task.run_length()
-    factors = schedule(OPTIMIZERS[name][2]).over(total_steps).table().tolist()
+    total_steps, tuning_free = task.run_length(), TUNING_FREE[name]
     changed = replace(
-        task, optimizer=lambda model: _optimizer(name, total_steps, model.parameters())
+        task,
+        optimizer=lambda model: tuning_free.make(model, sgd=False, total_steps=total_steps),
     )
-    with preserved(changed), contextlib.redirect_stdout(None):
+    with preserved(changed):
         training = Training(changed, seed)
-        default = float(training.optimizer.param_groups[0]["lr"])
-        averager = _averager(name, training.model)
-        _set_mode(training.optimizer, "train")
+        default = tuning_free.lr[tuning_free.adam]
         losses: list[float] = []
         test = DivergenceTest()
-        for factor in factors:
+        for factor in schedule(SHAPES[name]).over(total_steps).table().tolist():
             losses.append(training.update(default * factor))
             if test.diverged(losses[-1]):
                 return losses[0]
-            if averager is not None:
-                averager.step()
-        _set_mode(training.optimizer, "eval")
-        if averager is not None:
-            training.model = averager.averaged_model
         return final_loss(training, losses)
-
-
-def _averager(name: str, model: nn.Module) -> Any:
-    """For DoG the average of the weights, by which it is judged; None for the others."""
-    return import_module("dog").PolynomialDecayAverager(model) if name == "DoG" else None
-
-
-def _set_mode(optimizer: torch.optim.Optimizer, name: str) -> None:
-    """Select the weights of schedule-free, which keeps one set to train and one to evaluate."""
-    change = getattr(optimizer, name, None)
-    if change is not None:
-        change()
 
 
 def _measure(trials: ClaimTrials) -> ClaimMeasurement:
     """Each at its defaults, over AdamW at the rate that is best for the other seeds."""
-    for package, _, _ in OPTIMIZERS.values():
-        with needing(package, "tuning-free", "This claim"):
-            import_module(package)
+    for tuning_free in map(TUNING_FREE.__getitem__, SHAPES):
+        if tuning_free.installed_version is None:
+            raise MissingExtraError(tuning_free.package, "tuning-free", "This claim")
     cases, lines = [], []
     for task in trials.tasks:
         losses = trials.sweep(replace(task, optimizer=torch.optim.AdamW), RATES)
         tuned = best_of_others(losses)
         lines.append(ClaimLine.of_means(f"{task.name}, AdamW", RATES, losses))
-        rows = trials.for_each_seed(partial(_final, task), list(OPTIMIZERS))
-        for name, row in zip(OPTIMIZERS, rows, strict=True):
+        rows = trials.for_each_seed(partial(_final, task), list(SHAPES))
+        for name, row in zip(SHAPES, rows, strict=True):
             cases.append(Case("loss", f"{task.name}: {name}", (np.array(row) / tuned).tolist()))
             if task is trials.tasks[0]:
                 ends = [RATES[0], RATES[-1]]

@@ -9,6 +9,7 @@ import typer
 from learnrate._version import __version__
 from learnrate.cli._alerts import alerts
 from learnrate.cli._claims import claims
+from learnrate.cli._compare import compare
 from learnrate.cli._dashboard import dashboard
 from learnrate.cli._diagnose import diagnose
 from learnrate.cli._explain import explain
@@ -39,6 +40,7 @@ app.command()(train)
 app.command()(find)
 app.command()(show)
 app.command()(sweep)
+app.command()(compare)
 app.command()(scale)
 app.command()(runs)
 app.command()(export)

@@ -6,6 +6,7 @@ Importing this package loads none of plotly, Jinja2, rich and plotext; showing s
 from __future__ import annotations
 
 from learnrate.report._claims import interval_text, show_claim, show_claims
+from learnrate.report._comparison import show_comparison
 from learnrate.report._findings import findings_page, list_findings, show_findings
 from learnrate.report._forecast import show_forecast
 from learnrate.report._meta import show_meta_sweep, show_meta_trained, show_theory
@@ -37,6 +38,7 @@ __all__ = [
     "schedules_page",
     "show_claim",
     "show_claims",
+    "show_comparison",
     "show_curve",
     "show_findings",
     "show_forecast",

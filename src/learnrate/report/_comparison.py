@@ -1,0 +1,56 @@
+"""A comparison in the terminal: a table of the runs, and who ends lower."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from learnrate.comparing import Standing
+from learnrate.report._terminal import encoded_text, new_table
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+    from learnrate.comparing import Comparison, Contestant, Difference
+
+__all__ = ["show_comparison"]
+
+_STYLES = {Standing.LOWER: "bold green", Standing.HIGHER: "bold cyan"}
+
+
+def show_comparison(console: Console, comparison: Comparison) -> None:
+    """Print a comparison: final losses, differences from the planned rate, and what they say."""
+    console.print(_table(console, comparison))
+    for difference in comparison.differences:
+        style = _STYLES.get(difference.standing, "")
+        console.print(encoded_text(console, (difference.reason, style)))
+    for sentence in comparison.advice:
+        console.print(encoded_text(console, (sentence, "dim")))
+    for name, reason in comparison.left_out.items():
+        console.print(encoded_text(console, (f"{name} was left out: {reason}", "dim")))
+
+
+def _table(console: Console, comparison: Comparison) -> Table:
+    title = "validation loss" if comparison.validated else "training loss"
+    table = new_table(console, "method", "optimizer", title, "difference", "seconds")
+    table.add_row(*_start(comparison.planned), "", _seconds(comparison.planned))
+    contestants = {other.name: other for other in comparison.others}
+    for difference in comparison.differences:
+        contestant = contestants[difference.name]
+        table.add_row(*_start(contestant), _mean(difference), _seconds(contestant))
+    return table
+
+
+def _start(contestant: Contestant) -> tuple[str, str, str]:
+    mean = contestant.mean_loss
+    loss = "-" if mean is None else f"{mean:.4g}"
+    return contestant.name, contestant.optimizer, loss
+
+
+def _mean(difference: Difference) -> str:
+    return "-" if difference.mean is None else f"{difference.mean:+.3g}"
+
+
+def _seconds(contestant: Contestant) -> str:
+    """The mean time of a run, without its plan."""
+    return f"{sum(run.seconds for run in contestant.runs) / len(contestant.runs):.2g}"
