@@ -16,9 +16,11 @@ from learnrate.controllers import (
     Controller,
     ControllerState,
     Decision,
+    HyperGradient,
     LossSlope,
     Observation,
     Plateau,
+    PolyakStep,
     SasaPlus,
     replay,
 )
@@ -50,6 +52,9 @@ CONTROLLERS = {
     "both ways": Plateau(window=20, factor=0.5, factor_on_progress=1.5),
     "sasa": SasaPlus(min_samples=40, test_every=8, factor=0.5),
     "slope": LossSlope(min_samples=40, test_every=8, factor=0.5),
+    "hyper-gradient": HyperGradient(beta=0.3),
+    "additive hyper-gradient": HyperGradient(beta=1e-3, rule="additive", resolution=0.0),
+    "polyak": PolyakStep(),
     "bounded": Bounded(Plateau(window=20, factor=0.5), lowest=0.3),
 }
 
@@ -65,6 +70,8 @@ def full_run(n=400, seed=0):
     for step in range(n):
         loss = 2.0 - min(step, 80) / 80 + 0.05 * rng.standard_normal()
         signals = {"inner": rng.standard_normal() + 0.01, "squared": 0.0, "lr": 0.1}
+        alignment = float(rng.uniform(-0.5, 1.0))
+        signals |= {"alignment": alignment, "hypergradient": -alignment, "descent": 20 * loss}
         run.append(Observation(step=step, loss=loss, signals=signals))
     return run
 

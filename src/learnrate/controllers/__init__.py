@@ -13,8 +13,10 @@ from learnrate.controllers._controller import (
     RateChange,
     replay,
 )
+from learnrate.controllers._hyper_gradient import HyperGradient
 from learnrate.controllers._loss_slope import LossSlope
 from learnrate.controllers._plateau import Plateau
+from learnrate.controllers._polyak_step import PolyakStep
 from learnrate.controllers._sasa_plus import SasaPlus
 
 __all__ = [
@@ -23,9 +25,11 @@ __all__ = [
     "Controller",
     "ControllerState",
     "Decision",
+    "HyperGradient",
     "LossSlope",
     "Observation",
     "Plateau",
+    "PolyakStep",
     "RateChange",
     "SasaPlus",
     "replay",

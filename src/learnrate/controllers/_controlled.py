@@ -79,6 +79,11 @@ class Controlled:
         return self._controllers
 
     @property
+    def needs(self) -> frozenset[str]:
+        """The signals that the controllers read, beside the loss."""
+        return frozenset().union(*(controller.needs for controller in self._controllers.values()))
+
+    @property
     def changes(self) -> tuple[RateChange, ...]:
         """All changes so far, in order."""
         return tuple(self._changes)

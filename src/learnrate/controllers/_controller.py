@@ -157,6 +157,11 @@ class Controller(ABC, Generic[S]):
                     f"{cls.__name__} derives from {base.__name__}, which is final; wrap it instead"
                 )
 
+    @property
+    def needs(self) -> frozenset[str]:
+        """The signals of an update that it reads, beside the loss; a run measures them for it."""
+        return frozenset()
+
     @abstractmethod
     def start(self) -> S:
         """The state before the first update; its factor is 1."""
@@ -215,6 +220,11 @@ class Bounded(Controller[S]):
         if self.highest is not None:
             way_out = "It is a share of the schedule, not a rate."
             check_finite("Bounded", "highest", self.highest, 1.0, way_out)
+
+    @property
+    def needs(self) -> frozenset[str]:
+        """The signals that the wrapped controller reads."""
+        return self.controller.needs
 
     def start(self) -> S:
         """The first state of the wrapped controller."""

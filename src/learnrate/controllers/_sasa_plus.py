@@ -44,8 +44,9 @@ class SasaPlus(RecentShareTest):
       count), and, before the first change, the mean of each half lies within that width of 0 too.
 
     The test runs every `test_every` updates once `min_samples` deltas are kept. Observations need
-    the signals `inner` = <x', d>, `squared` = |d|^2 and `lr`; `measured_step` computes them.
-    Updates without signals are skipped; signals that are not finite are ignored.
+    the signals `inner` = <x', d>, `squared` = |d|^2 and `lr`; `attach` and `train` measure them, and
+    `measured_step` does in a loop without a run. Updates without signals are skipped; signals that
+    are not finite are ignored.
 
     It holds for any optimizer, d being what it subtracts per unit of rate, while the rate is
     constant: give the length of a rising or falling phase as `warmup`. The condition is necessary,
@@ -85,6 +86,11 @@ class SasaPlus(RecentShareTest):
     test looks for `bm`, so it silently takes the deltas as independent and its intervals are too
     narrow. Its `keep` is 1/8, and its batch length is the square root of the sample.
     """
+
+    @property
+    def needs(self) -> frozenset[str]:
+        """The signals of an update that it reads."""
+        return frozenset(_SIGNALS)
 
     def _number_of(self, observation: Observation) -> float | None:
         signals = observation.signals

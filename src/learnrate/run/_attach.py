@@ -31,6 +31,7 @@ from learnrate.run._rates import ExternalRates, RateWriter, ScheduledRates
 from learnrate.run._recording import DeviceNumbers, Recording
 from learnrate.run._rhythm import Rhythm
 from learnrate.run._run import ATTACHED, Run
+from learnrate.run._signals import SignalMeter
 from learnrate.run._snapshots import Snapshots
 from learnrate.run._timed_rates import TimedRates
 from learnrate.run._update_meter import UpdateMeter, is_sharded, parameters_of
@@ -140,6 +141,7 @@ def attach(
             nothing about progress. The rate is then not judged from the loss.
         measure: what is measured of updates, how often, and whether gradients are clipped.
         controllers: closed loops that multiply the rates, such as `learnrate.controllers.Plateau()`.
+            What they need of an update beside its loss is measured.
         guard: roll back and lower the rate when the loss diverges; True for the defaults of
             `Guard`. Several ranks must be given the same loss.
         limits: bounds of the edits that people make: `Limits`, or the same as a mapping.
@@ -268,6 +270,7 @@ def attach(
         edits=live_edits,
         step=step,
         probe_runner=probe_runner,
+        signals=None if sharded else _signal_meter(controlled, measure),
     )
 
 
@@ -384,6 +387,13 @@ def _controlled(
 ) -> Controlled | None:
     controllers = controllers if isinstance(controllers, Mapping) else list(controllers)
     return Controlled(Constant() if bound is None else bound, controllers) if controllers else None
+
+
+def _signal_meter(controlled: Controlled | None, measure: Measure) -> SignalMeter | None:
+    """What measures the signals that controllers need; None if they need none."""
+    if controlled is None or not controlled.needs:
+        return None
+    return SignalMeter(controlled.needs, clips=measure.clip_norm is not None)
 
 
 def _inspections(

@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from learnrate.run._probe_runner import ProbeRunner
     from learnrate.run._rates import RateWriter
     from learnrate.run._recording import Recording
+    from learnrate.run._signals import SignalMeter
     from learnrate.schedules import Schedule
     from learnrate.watch import Finding, Observations
 
@@ -79,11 +80,13 @@ class Run:
         edits: LiveEdits,
         step: int,
         probe_runner: ProbeRunner | None = None,
+        signals: SignalMeter | None = None,
     ) -> None:
         self.schedule = schedule
         self.controlled, self.recorder = controlled, recording.recorder
         self.skipped = 0
         self._rates, self._recording, self._probe_runner = rates, recording, probe_runner
+        self._signals = signals
         self._edits, self._thread = edits, threading.get_ident()
         self._step = step
         self._updated = False
@@ -194,7 +197,8 @@ class Run:
             gradient_norm: the norm before clipping, if you clip the gradient yourself: the result
                 of `clip_grad_norm_`.
             clipped: whether the gradient was clipped, if you clip it yourself.
-            signals: for controllers; see `measured_step`.
+            signals: for controllers, beside those that the run measures for them. If parameters are
+                split over processes, the run measures none; see `measured_step`.
             updated: whether an update was made; only needed where the run cannot see it, because
                 `optimizer.step()` is part of a captured graph or your own code makes the update.
 
@@ -215,13 +219,17 @@ class Run:
         if self.controlled is not None or self._edits.needs_loss:
             number = loss.item() if isinstance(loss, torch.Tensor) else loss
         if self.controlled is not None and not self.edited.is_held:
-            for change in self.controlled.observe(step, number, **(signals or {})):
+            signals = {**self._measured_signals(gradient_norm), **(signals or {})}
+            for change in self.controlled.observe(step, number, **signals):
                 self._edits.add_change(
                     step + 1, change.before, change.after, change.controller, change.reason
                 )
         self._set_step(self._edits.advance(step + 1, number))
         if self._probe_runner is not None and not self.done:
             self._probe_runner.run_due(self._step)
+
+    def _measured_signals(self, gradient_norm: Any) -> dict[str, float]:
+        return {} if self._signals is None else self._signals.take(gradient_norm)
 
     def _set_step(self, step: int) -> None:
         if self._recording.set_step(step):  # a rollback
@@ -286,6 +294,8 @@ class Run:
             hook.remove()
         for index, optimizer in enumerate(self._optimizers):
             self._rates.after(index)
+            if self._signals is not None:
+                self._signals.close(optimizer)
             if getattr(optimizer, ATTACHED, None) is self:
                 delattr(optimizer, ATTACHED)
         self._hooks = []
@@ -439,13 +449,17 @@ class Run:
         return handles
 
     def _hooks_of(self, index: int) -> tuple[Callable[..., None], Callable[..., None]]:
-        rates, recording = self._rates, self._recording
+        rates, recording, signals = self._rates, self._recording, self._signals
 
         def before(optimizer: Optimizer, _args: Any, _kwargs: Any) -> None:
             rates.before(index)
+            if signals is not None:
+                signals.before(optimizer)
             recording.before(optimizer, self._step)
 
         def after(optimizer: Optimizer, _args: Any, _kwargs: Any) -> None:
+            if signals is not None:
+                signals.after(optimizer)  # before the rate of an external scheduler is set again
             rates.after(index)
             found_inf = getattr(
                 optimizer, "found_inf", None
