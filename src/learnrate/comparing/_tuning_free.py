@@ -148,7 +148,7 @@ def _arguments(kind: Callable[..., object]) -> set[str]:
 def _with_closure(kind: type[torch.optim.Optimizer]) -> type[torch.optim.Optimizer]:
     """The class with a step that needs a closure, so that every training loop gives it the loss."""
 
-    def step(optimizer: Any, closure: Callable[[], torch.Tensor]) -> Any:
+    def step(optimizer: Any, closure: Callable[[], Any]) -> Any:
         return kind.step(optimizer, closure)
 
     # inspect.signature of the class must still be that of the authors' class
