@@ -38,6 +38,7 @@ ARROWS = {
     },
     "comparing": {"task", "trials", "schedules", "planning", "training", "store"},
     "meta": {"task", "trials"},
+    "transfer": {"task", "trials", "schedules", "sweeping"},
     "report": {
         "schedules",
         "scaling",
@@ -49,6 +50,7 @@ ARROWS = {
         "training",
         "comparing",
         "meta",
+        "transfer",
         "store",
         "watch",
         "claims",
@@ -105,6 +107,7 @@ ARROWS = {
         "training",
         "comparing",
         "meta",
+        "transfer",
         "report",
         "store",
         "watch",

@@ -25,6 +25,7 @@ from learnrate.cli._show import show
 from learnrate.cli._steer import steer
 from learnrate.cli._sweep import sweep
 from learnrate.cli._train import train
+from learnrate.cli._transfer import transfer
 
 __all__ = ["app"]
 
@@ -42,6 +43,7 @@ app.command()(show)
 app.command()(sweep)
 app.command()(compare)
 app.command()(scale)
+app.add_typer(transfer)
 app.command()(runs)
 app.command()(export)
 app.command()(merge)

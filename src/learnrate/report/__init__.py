@@ -23,6 +23,11 @@ from learnrate.report._scaled import show_scaled
 from learnrate.report._sweep import show_sweep
 from learnrate.report._terminal import show_curve, show_plan, show_range_test, show_schedules
 from learnrate.report._theme import DARK, LIGHT, variables
+from learnrate.report._transfer import (
+    show_coordinate_check,
+    show_parameter_rows,
+    show_width_sweeps,
+)
 
 __all__ = [
     "DARK",
@@ -39,11 +44,13 @@ __all__ = [
     "show_claim",
     "show_claims",
     "show_comparison",
+    "show_coordinate_check",
     "show_curve",
     "show_findings",
     "show_forecast",
     "show_meta_sweep",
     "show_meta_trained",
+    "show_parameter_rows",
     "show_plan",
     "show_range_test",
     "show_run",
@@ -52,5 +59,6 @@ __all__ = [
     "show_schedules",
     "show_sweep",
     "show_theory",
+    "show_width_sweeps",
     "variables",
 ]
