@@ -3,7 +3,7 @@
     python benchmarks/transfer.py [CASE ...] [--out build/transfer] [--page docs/how-to/transfer.md]
 
 Each case is a model at three widths, the largest 16 times the smallest, trained at three rates a decade
-with two seeds. Finished trials are kept in --out, and each finished case is a line of
+with one or two seeds. Finished trials are kept in --out, and each finished case is a line of
 `results/transfer.jsonl`. The transformer reads tiny Shakespeare from ../shared/data, or the sources of
 Python's standard library.
 """
@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import inspect
 import json
+from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -187,13 +188,42 @@ def of_text(optimizer: Any, steps: int, width: int) -> Task:
 
 SGD = partial(torch.optim.SGD, lr=0.1, momentum=0.9)
 ADAM = partial(torch.optim.AdamW, weight_decay=0.0)
-Case = tuple["Callable[[int], Task]", tuple[int, ...], tuple[float, float], str]
-# The function of the width, the widths, the rates' range, and the engine that is faster for it.
-CASES: dict[str, Case] = {
-    "MLP, Adam": (partial(of_digits, mlp, ADAM, 100), (32, 128, 512), (1e-3, 0.2), "vectorised"),
-    "MLP, SGD": (partial(of_digits, mlp, SGD, 100), (32, 128, 512), (5e-3, 1.0), "vectorised"),
-    "ResNet, SGD": (partial(of_digits, resnet, SGD, 60), (16, 64, 256), (5e-3, 1.0), "sequential"),
-    "transformer, AdamW": (partial(of_text, ADAM, 80), (16, 64, 256), (5e-4, 0.1), "vectorised"),
+
+
+@dataclass(frozen=True)
+class Case:
+    """What is swept.
+
+    Attributes:
+        make_task: a function of the width.
+        widths: the widths.
+        low: the lowest rate.
+        high: about the highest rate.
+        seeds: trainings at each rate.
+        engine: the engine that is faster for it.
+    """
+
+    make_task: Callable[[int], Task]
+    widths: tuple[int, ...]
+    low: float
+    high: float
+    seeds: int
+    engine: str
+
+
+CASES = {
+    "MLP, Adam": Case(
+        partial(of_digits, mlp, ADAM, 100), (32, 128, 512), 1e-3, 0.2, 2, "vectorised"
+    ),
+    "MLP, SGD": Case(
+        partial(of_digits, mlp, SGD, 100), (32, 128, 512), 5e-3, 1.0, 2, "vectorised"
+    ),
+    "ResNet, SGD": Case(
+        partial(of_digits, resnet, SGD, 40), (16, 64, 256), 5e-3, 0.5, 1, "sequential"
+    ),
+    "transformer, AdamW": Case(
+        partial(of_text, ADAM, 40), (16, 64, 256), 5e-4, 0.1, 1, "vectorised"
+    ),
 }
 
 
@@ -205,14 +235,14 @@ def third_decades(low: float, high: float) -> list[float]:
 
 def measured(case: str, *, standard: bool, out: Path) -> dict[str, Any]:
     """The sweeps of a case, as a row."""
-    make_task, widths, (low, high), engine = CASES[case]
+    described = CASES[case]
     swept = transfer.sweep(
-        make_task,
-        widths,
-        third_decades(low, high),
+        described.make_task,
+        described.widths,
+        third_decades(described.low, described.high),
         standard=standard,
-        seeds=2,
-        engine=engine,
+        seeds=described.seeds,
+        engine=described.engine,
         out=out,
     )
     losses = [
@@ -238,8 +268,8 @@ def page_table() -> str:
     """The factor by which the best rate moves, and what keeping it costs, as a Markdown table."""
     rows = kept_rows()
     lines = []
-    for case, (_, widths, _, _) in CASES.items():
-        cells = [case, f"{widths[0]} to {widths[-1]}"]
+    for case, described in CASES.items():
+        cells = [case, f"{described.widths[0]} to {described.widths[-1]}"]
         for kind in ("mup", "standard"):
             row = rows.get((case, kind))
             cells.append("" if row is None or row["factor"] is None else f"{row['factor']:.2f}")

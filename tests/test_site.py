@@ -16,7 +16,7 @@ ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
 PUBLIC = (
     "schedules scaling meta meta.theory probing edits controllers steering run torch_scheduler store "
-    "watch watch.readers testing glossary"
+    "watch watch.readers testing glossary transfer"
 )
 
 pytest.importorskip("mkdocs")

@@ -28,6 +28,11 @@ WRITERS = {
     "meta sweep": ["t.py:meta_task --out no", "t.py:meta_task --png no/a.png"],
     "meta train": ["t.py:meta_task --out no", "t.py:meta_task --png no/a.png"],
     "meta theory": ["--plot no/a.png"],
+    "transfer check": ["t.py:make_task --widths 1,2,3 --png no/a.png"],
+    "transfer sweep": [
+        "t.py:make_task --widths 1,2 --png no/a.png",
+        "t.py:make_task --widths 1,2 --out no",
+    ],
     "merge": ["other.db --store no/a.db"],
     "dashboard": ["--store no/a.db --no-browser"],
 }
@@ -38,6 +43,8 @@ from learnrate.meta import MetaTask, Sinusoids
 def work(*batch):
     raise RuntimeError("the work began")
 task = learnrate.Task(model=work, loss=work, data=[1], total_steps=10)
+def make_task(width):
+    return task
 meta_task = MetaTask(model=work, loss=work, episodes=Sinusoids())
 """
 

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["CoordinateCheck", "LayerCheck", "check"]
 
 _CONFIDENCE = 0.95
+_MOST = 10_000  # updates and seeds
 
 
 @dataclass(frozen=True)
@@ -207,8 +208,8 @@ def check(
         base: the width at which the task has the rates of its own optimizer; the smallest by default.
         standard: whether to check the task as its code makes it, without muP.
         lr: the rate at the base width, above 0; that of the task's optimizer by default.
-        updates: how many updates to make, at least 1.
-        seeds: how many trainings at each width, at least 2.
+        updates: how many updates to make, 1 to 10,000.
+        seeds: how many trainings at each width, 2 to 10,000.
         seed: the same seed gives the same check.
         roles: of parameters whose shapes do not tell; see `parametrize`.
         progress: show a bar with the remaining time on standard error.
@@ -217,8 +218,9 @@ def check(
         ArgumentError: an argument is outside its rule, or a loss is not finite.
         TaskError: the task cannot be trained.
     """
-    check_whole("check", "updates", updates, 1)
-    check_whole("check", "seeds", seeds, 2, "The spread over seeds is what a layer is judged by.")
+    check_whole("check", "updates", updates, 1, high=_MOST)
+    way_out = "The spread over seeds is what a layer is judged by."
+    check_whole("check", "seeds", seeds, 2, way_out, high=_MOST)
     check_seed("check", seed)
     if lr is not None:
         check_finite("check", "lr", lr, 0.0)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from learnrate._axes import draw_chart
 from learnrate._chart import describe
+from learnrate._files import folder_for
 from learnrate._numbers import rate_text
 from learnrate.sweeping import sweep as sweep_rates
 from learnrate.transfer._family import at_width, checked_widths
@@ -17,7 +19,6 @@ from learnrate.transfer._slopes import Power, Verdict, fitted_power
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from pathlib import Path
 
     from matplotlib.figure import Figure
 
@@ -227,6 +228,8 @@ def sweep(
     """
     ordered = checked_widths(widths, 2)
     chosen = None if standard else (base or ordered[0])
+    if out is not None:
+        folder_for(Path(out))  # refused before the work
     sweeps, name = [], ""
     for width in ordered:
         wide = at_width(make_task, width, base=chosen, roles=roles)
