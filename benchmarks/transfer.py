@@ -96,7 +96,8 @@ def text_loss(model: nn.Module) -> float:
 def next_character(model: nn.Module, batch: tuple[torch.Tensor, torch.Tensor]) -> torch.Tensor:
     """The loss of predicting every next character."""
     inputs, targets = batch
-    return functional.cross_entropy(model(inputs).flatten(0, 1), targets.flatten())
+    scores: torch.Tensor = model(inputs)
+    return functional.cross_entropy(scores.flatten(0, 1), targets.flatten())
 
 
 def mlp(width: int) -> nn.Module:

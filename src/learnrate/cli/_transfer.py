@@ -215,7 +215,7 @@ def _function(spec: str) -> Callable[[int], Any]:
 
     from learnrate.task import load_object  # noqa: PLC0415 - loads torch
 
-    return load_object(spec, Callable, "function of the width")  # type: ignore[type-abstract]
+    return load_object(spec, Callable, "function of the width")  # type: ignore[arg-type]
 
 
 def _widths(text: str) -> list[int]:

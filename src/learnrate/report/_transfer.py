@@ -48,11 +48,13 @@ def show_width_sweeps(console: Console, sweeps: WidthSweeps) -> None:
     show_plot(console, describe(sweeps).panels[0])
     table = new_table(console, "width", "best rate", "80 % interval", "lowest loss")
     for part in sweeps.sweeps:
-        known = part.best is not None and part.low is not None and part.high is not None
+        interval = "-"
+        if part.low is not None and part.high is not None:
+            interval = f"{rate_text(part.low, 2)} .. {rate_text(part.high, 2)}"
         table.add_row(
             f"{part.width:,}",
             rate_text(part.best, 2) if part.best is not None else "-",
-            f"{rate_text(part.low, 2)} .. {rate_text(part.high, 2)}" if known else "-",
+            interval,
             f"{float(part.losses.mean(axis=1).min()):.4g}",
         )
     console.print(table)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Depth", "depth_of"]
 
+_STACKS = (nn.ModuleList, nn.Sequential)
 _TOLERANCE = 1e-3  # of a change in single precision
 _KICK = 1e-2  # by how much a product is changed, as a share of the block's input
 
@@ -61,20 +62,19 @@ def depth_of(
     stacks, writers, notes = {}, set[str](), []
     for name, stack in model.named_modules():
         shorter = base_modules.get(name)
-        if not isinstance(stack, nn.ModuleList | nn.Sequential) or type(stack) is not type(
-            shorter
-        ):
+        if type(stack) is not type(shorter) or not isinstance(stack, _STACKS):
             continue
-        if len(stack) == len(shorter):  # type: ignore[arg-type]  # of the same type
+        assert isinstance(shorter, _STACKS)  # noqa: S101 - it has the same type
+        if len(stack) == len(shorter):
             continue
         if forward is None:
             raise ArgumentError(
-                f"{name or 'the model'} has {len(stack)} parts and {len(shorter)} in the base "  # type: ignore[arg-type]
+                f"{name or 'the model'} has {len(stack)} parts and {len(shorter)} in the base "
                 "model: for the rules of depth give forward=lambda model: model(inputs)."
             )
         prefix = f"{name}." if name else ""
-        stacks[prefix] = len(stack) / len(shorter)  # type: ignore[arg-type]
-        of_block = _writers_of(model, stack[0], f"{prefix}0", forward)
+        stacks[prefix] = len(stack) / len(shorter)
+        of_block = _writers_of(model, next(iter(stack)), f"{prefix}0", forward)
         writers |= {
             f"{prefix}{index}.{parameter}" for index in range(len(stack)) for parameter in of_block
         }
