@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import copy
 import math
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from torch.utils.data import DataLoader, IterableDataset
 
 from learnrate._errors import ArgumentError
+from learnrate.integrations._adapters import adapter_notes, model_name
 from learnrate.task import Task
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     import torch
 
@@ -31,6 +34,9 @@ def task_of(trainer: Any, *, total_steps: int | None = None) -> Task:
     model or on models of its `model_init`. They are compared by the mean loss over
     `eval_dataset`, as `evaluate()` computes it. The losses of accumulated micro-batches are
     averaged, while a Trainer weights them by their tokens. The Trainer is not changed.
+
+    The Trainers of TRL for supervised fine-tuning and for DPO are Trainers, too. Of a model of peft
+    only the adapter is copied for a trial; its kind, rank and alpha are in the name of the task.
 
     Args:
         trainer: a Trainer, or an instance of a class derived from it.
@@ -74,7 +80,8 @@ def task_of(trainer: Any, *, total_steps: int | None = None) -> Task:
         accumulate=args.gradient_accumulation_steps,
         amp="bfloat16" if args.bf16 else "float16" if args.fp16 else None,
         device=args.device,
-        name=type(trainer.model).__name__,
+        name=model_name(trainer.model),
+        notes=adapter_notes(trainer.model),
     )
 
 
@@ -101,8 +108,28 @@ def _check(trainer: Any) -> None:
 def _loss_of(trainer: Any, model: torch.nn.Module, batch: Any) -> torch.Tensor:
     """The loss of one micro-batch, as the Trainer computes it from its own count of tokens."""
     (inputs,), items = trainer.get_batch_samples(iter([batch]), 1, trainer.args.device)
-    loss: torch.Tensor = trainer.compute_loss(model, dict(inputs), num_items_in_batch=items)
+    with _kept_metrics(trainer):
+        loss: torch.Tensor = trainer.compute_loss(model, dict(inputs), num_items_in_batch=items)
     return loss
+
+
+@contextmanager
+def _kept_metrics(trainer: Any) -> Iterator[None]:
+    """Restore what the Trainers of TRL count while they compute a loss."""
+    attributes = vars(trainer)
+    counts = {name: value for name, value in attributes.items() if type(value) in {int, float}}
+    metrics = {
+        name: (value, copy.deepcopy(value))
+        for name, value in attributes.items()
+        if "metrics" in name and isinstance(value, dict)
+    }
+    try:
+        yield
+    finally:
+        attributes.update(counts)
+        for value, before in metrics.values():
+            value.clear()
+            value.update(before)
 
 
 def _optimizer_of(trainer: Any, model: torch.nn.Module) -> torch.optim.Optimizer:

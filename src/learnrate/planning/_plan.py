@@ -256,6 +256,7 @@ def _planned(climb: Climb) -> Plan:
         task=trainer.task.name,
         seed=climb.seed,
         version=__version__,
+        notes=trainer.task.notes,
     )
 
 

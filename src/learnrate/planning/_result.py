@@ -127,6 +127,7 @@ class Plan:
         seed: the seed of the plan.
         version: the version of learnrate that made the plan.
         budget_reason: what decided the budget; empty in plans of older versions.
+        notes: sentences about the task, such as the rank of an adapter; they decide nothing.
     """
 
     peak: float
@@ -148,6 +149,7 @@ class Plan:
     further: FurtherTrials | None = None
     shapes: tuple[ShapeTrial, ...] = ()
     budget_reason: str = ""
+    notes: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         return (

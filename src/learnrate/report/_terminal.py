@@ -66,6 +66,8 @@ def show_plan(console: Console, plan: Plan, *, command: str | None = None) -> No
     console.print(Panel(lines, title=title, title_align="left", expand=False))
     console.print(_rungs_table(console, plan))
     console.print(encoded_text(console, (plan.reason, "")))
+    for note in plan.notes:
+        console.print(encoded_text(console, (note, "dim")))
     if command is not None:
         console.print(
             encoded_text(console, ("\nnext  ", "dim"), (command, "bold")), soft_wrap=True

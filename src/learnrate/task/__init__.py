@@ -1,5 +1,6 @@
 """Tasks: what is trained, and loading one from "file.py:name"."""
 
+from learnrate.task._copied import copied_model, lazy_copy, shares_memory
 from learnrate.task._loading import as_task_error, load_object, load_task
 from learnrate.task._task import Batch, LossFunction, Task, needs_closure, only_optimizer
 
@@ -8,8 +9,11 @@ __all__ = [
     "LossFunction",
     "Task",
     "as_task_error",
+    "copied_model",
+    "lazy_copy",
     "load_object",
     "load_task",
     "needs_closure",
     "only_optimizer",
+    "shares_memory",
 ]

@@ -12,7 +12,9 @@ from learnrate._errors import TaskError
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["read_state", "state_parts"]
+    from torch import nn
+
+__all__ = ["load_changed", "read_state", "state_parts"]
 
 _MODEL_KEYS = ("model", "model_state_dict", "state_dict")
 _OPTIMIZER_KEYS = ("optimizer", "optimizer_state_dict")
@@ -40,6 +42,43 @@ def read_state(state: Mapping[str, Any] | str | Path) -> Mapping[str, Any]:
     if not isinstance(content, Mapping):
         raise TaskError(f"{str(state)!r} has a {type(content).__name__}, not a state_dict.")
     return content
+
+
+def load_changed(module: nn.Module, weights: Mapping[str, Any]) -> None:
+    """Load a state_dict into a module; frozen weights that it has already are not written to.
+
+    So they still share the memory of the module that this one is a copy of.
+
+    Raises:
+        RuntimeError: it does not fit, as for `load_state_dict`.
+    """
+    present = module.state_dict()
+    weights_by_name = module.named_parameters(remove_duplicate=False)  # tied ones by each name
+    frozen = {name for name, weight in weights_by_name if not weight.requires_grad}
+    changed = {
+        name: value
+        for name, value in weights.items()
+        if name not in frozen or not _has_same_bits(present[name], value)
+    }
+    if present.keys() == weights.keys():
+        module.load_state_dict(changed, strict=False)
+    else:  # which torch refuses in its own words
+        module.load_state_dict(weights)
+
+
+def _has_same_bits(present: Any, value: Any) -> bool:
+    """Whether two entries of a state_dict are tensors with the same bits."""
+    return (
+        isinstance(present, torch.Tensor)
+        and isinstance(value, torch.Tensor)
+        and (present.dtype, present.shape, present.device)
+        == (value.dtype, value.shape, value.device)
+        and torch.equal(_bytes(present), _bytes(value))
+    )
+
+
+def _bytes(tensor: torch.Tensor) -> torch.Tensor:
+    return tensor.detach().reshape(-1).view(torch.uint8)
 
 
 def state_parts(state: Mapping[str, Any]) -> tuple[Mapping[str, Any], list[Mapping[str, Any]]]:

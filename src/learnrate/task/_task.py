@@ -14,7 +14,8 @@ import torch
 from torch import nn
 
 from learnrate._errors import ArgumentError, TaskError
-from learnrate.task._checkpoint import read_state, state_parts
+from learnrate.task._checkpoint import load_changed, read_state, state_parts
+from learnrate.task._copied import copied_model
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -65,6 +66,7 @@ class Task:
             gradient scaler; None is full precision.
         device: where the model and the batches are moved; None leaves both where they are.
         name: of the task, in reports.
+        notes: sentences about the task, which the report of a plan repeats.
 
     Raises:
         ArgumentError: a value is outside its rule.
@@ -94,6 +96,7 @@ class Task:
     amp: str | None = None
     device: str | torch.device | None = None
     name: str = "task"
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         _require(callable(self.model), "model", "a module or a function making one", self.model)
@@ -256,8 +259,8 @@ class Task:
 
         def model() -> nn.Module:
             factory = self.model
-            module = copy.deepcopy(factory) if isinstance(factory, nn.Module) else factory()
-            module.load_state_dict(weights)
+            module = copied_model(factory) if isinstance(factory, nn.Module) else factory()
+            load_changed(module, weights)
             return module
 
         def optimizers(model: nn.Module) -> list[torch.optim.Optimizer]:

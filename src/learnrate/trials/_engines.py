@@ -82,7 +82,7 @@ class Sequential:
             on_progress(update.step + 1, f"rate {update.lr:.2g}, loss {update.loss:.4g}")
 
         for trial in trials:
-            curve, _ = run_trial(task, trial, on_update=show)
+            curve = run_trial(task, trial, on_update=show)[0]  # the model ends here
             if curve.status is Status.INTERRUPTED:
                 raise KeyboardInterrupt
             yield trial, curve

@@ -13,6 +13,7 @@ from torch import nn
 from torch.optim import Optimizer
 
 from learnrate._errors import ArgumentError
+from learnrate.task import lazy_copy, shares_memory
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -76,9 +77,8 @@ def _restorer(part: Any) -> Callable[[], None]:
 
 
 def _module_restorer(module: nn.Module) -> Callable[[], None]:
-    tensors = [
-        (tensor, tensor.detach().clone())
-        for tensor in chain(module.parameters(), module.buffers())
+    restorers = [
+        _tensor_restorer(tensor) for tensor in chain(module.parameters(), module.buffers())
     ]
     gradients = [
         (parameter, parameter.grad, None if parameter.grad is None else parameter.grad.clone())
@@ -88,8 +88,8 @@ def _module_restorer(module: nn.Module) -> Callable[[], None]:
 
     def restore() -> None:
         with torch.no_grad():
-            for tensor, value in tensors:
-                tensor.copy_(value)
+            for restore_tensor in restorers:
+                restore_tensor()
             for parameter, gradient, saved in gradients:
                 if gradient is not None and saved is not None:
                     gradient.copy_(saved)
@@ -98,6 +98,28 @@ def _module_restorer(module: nn.Module) -> Callable[[], None]:
             submodule.training = mode
 
     return restore
+
+
+def _tensor_restorer(tensor: torch.Tensor) -> Callable[[], None]:
+    """Of a frozen weight, nothing is copied until something writes to it.
+
+    A buffer is small, and may be written to past torch, through a numpy array that shares its memory.
+    """
+    is_frozen = isinstance(tensor, nn.Parameter) and not tensor.requires_grad
+    shared = lazy_copy(tensor.detach()) if is_frozen else None
+    if shared is None:
+        value = tensor.detach().clone()
+        return lambda: _copy(tensor, value)
+
+    def restore() -> None:
+        if not shares_memory(tensor, shared):
+            tensor.copy_(shared)
+
+    return restore
+
+
+def _copy(tensor: torch.Tensor, value: torch.Tensor) -> None:
+    tensor.copy_(value)
 
 
 def _optimizer_restorer(optimizer: Optimizer) -> Callable[[], None]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import copy
 import math
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -14,7 +13,7 @@ from torch import nn
 from learnrate._errors import TaskError
 from learnrate._gradients import clip_gradients
 from learnrate._group_scales import scaled_rates
-from learnrate.task import as_task_error, needs_closure, only_optimizer
+from learnrate.task import as_task_error, copied_model, needs_closure, only_optimizer
 from learnrate.trials._batches import Batches, kept_data_state
 from learnrate.trials._distributed import ranks
 from learnrate.trials._kept import kept_state, without_hooks
@@ -413,7 +412,7 @@ def _build_model(task: Task) -> nn.Module:
 
 def _copied(model: nn.Module) -> nn.Module:
     try:
-        return copy.deepcopy(model)
+        return copied_model(model)
     except Exception as error:
         raise TaskError(
             f"the model cannot be copied ({type(error).__name__}: {error}); every trial trains a "
