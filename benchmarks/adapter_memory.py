@@ -48,7 +48,7 @@ def adapted(width: int, *, whole: bool) -> torch.nn.Module:
     return get_peft_model(model, adapter)
 
 
-def measured(what: str, width: int) -> float:
+def measured(job: str, width: int) -> float:
     """The peak of memory above the start of the process, in MB."""
     import learnrate  # noqa: PLC0415 - in the process that measures
 
@@ -56,7 +56,7 @@ def measured(what: str, width: int) -> float:
     rows = torch.randint(0, 2000, (16, LENGTH), generator=torch.Generator().manual_seed(0))
     batches = [rows[first : first + BATCH] for first in range(0, len(rows), BATCH)]
     before = status("VmRSS")
-    model = adapted(width, whole="whole" in what)
+    model = adapted(width, whole="whole" in job)
 
     def loss(model: torch.nn.Module, batch: torch.Tensor) -> torch.Tensor:
         value: torch.Tensor = model(input_ids=batch, labels=batch).loss
@@ -74,7 +74,7 @@ def measured(what: str, width: int) -> float:
         validate=lambda model: float(loss(model, batches[0])),
         total_steps=UPDATES,
     )
-    if "plan" in what:
+    if "plan" in job:
         learnrate.plan(task, budget=1.0, progress=False)
     else:
         updates = optimizer(model)
@@ -85,9 +85,9 @@ def measured(what: str, width: int) -> float:
     return status("VmHWM") - before
 
 
-def in_process(what: str, width: int) -> float:
+def in_process(job: str, width: int) -> float:
     """Measure in a fresh process."""
-    command = [sys.executable, __file__, "--measure", what, "--width", str(width)]
+    command = [sys.executable, __file__, "--measure", job, "--width", str(width)]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
     return float(json.loads(done.stdout.splitlines()[-1]))
 
@@ -95,7 +95,7 @@ def in_process(what: str, width: int) -> float:
 def main() -> None:
     """Measure both, print the table, and write it into a page if one is given."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--width", type=int, default=1024)
+    parser.add_argument("--width", type=int, default=768)
     parser.add_argument("--measure", help=argparse.SUPPRESS)
     parser.add_argument("--page", type=Path, help="write the table into this page")
     arguments = parser.parse_args()
@@ -104,9 +104,9 @@ def main() -> None:
         print(json.dumps(measured(arguments.measure, arguments.width)))
         return
     rows = []
-    for what, end in (("through adapters", ""), ("of the whole model", ", whole")):
+    for kind_of_run, end in (("through adapters", ""), ("of the whole model", ", whole")):
         run, plan = (in_process(f"{kind}{end}", arguments.width) for kind in ("run", "plan"))
-        rows.append([what, f"{run:.0f}", f"{plan:.0f}", f"{plan / run:.2f}"])
+        rows.append([kind_of_run, f"{run:.0f}", f"{plan:.0f}", f"{plan / run:.2f}"])
     text = table(["fine-tuning", "run, MB", "plan, MB", "plan over run"], rows)
     print(text)
     if arguments.page is not None:

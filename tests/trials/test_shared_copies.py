@@ -70,13 +70,13 @@ def test_the_copy_is_what_deepcopy_makes():
 
 
 def test_buffers_that_are_views_of_one_tensor_stay_views_of_one():
-    model, both = nn.Linear(2, 2), torch.zeros(4)
-    model.register_buffer("first", both[:2])
-    model.register_buffer("all", both)
+    model, memory = nn.Linear(2, 2), torch.zeros(4)
+    model.register_buffer("first", memory[:2])
+    model.register_buffer("all", memory)
     copied = copied_model(model)
     copied.first.add_(1.0)
     assert copied.all.tolist() == [1.0, 1.0, 0.0, 0.0]
-    assert both.tolist() == [0.0] * 4
+    assert memory.tolist() == [0.0] * 4
 
 
 def test_memory_that_torch_does_not_own_is_copied():
