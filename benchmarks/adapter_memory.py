@@ -2,7 +2,7 @@
 
     python benchmarks/adapter_memory.py [--width 768] [--page docs/how-to/trl.md]
 
-A Llama with random weights (87 million, in float32) is trained through LoRA adapters of rank 8. The run is
+A Llama with random weights (60 million, in float32) is trained through LoRA adapters of rank 8. The run is
 a plain PyTorch loop on the model; the plan has the same task. Each is measured in a process of its own, as
 the peak of resident memory above what the process has before the model is made. A minute on one core.
 """
@@ -28,8 +28,8 @@ def status(name: str) -> float:
     return int(next(line for line in lines if line.startswith(f"{name}:")).split()[1]) / 1024
 
 
-def adapted(width: int, *, whole: bool) -> torch.nn.Module:
-    """A Llama with adapters, or without them if all of it is trained."""
+def adapted(width: int) -> torch.nn.Module:
+    """A Llama with adapters."""
     from peft import LoraConfig, get_peft_model  # noqa: PLC0415 - the import is not the model's memory
     from transformers import LlamaConfig, LlamaForCausalLM  # noqa: PLC0415
 
@@ -41,22 +41,19 @@ def adapted(width: int, *, whole: bool) -> torch.nn.Module:
         num_hidden_layers=6,
         num_attention_heads=8,
     )
-    model = LlamaForCausalLM(config)
-    if whole:
-        return model
     adapter = LoraConfig(r=8, lora_alpha=16, target_modules=["q_proj", "v_proj"])
-    return get_peft_model(model, adapter)
+    return get_peft_model(LlamaForCausalLM(config), adapter)
 
 
 def measured(job: str, width: int) -> float:
     """The peak of memory above the start of the process, in MB."""
     import learnrate  # noqa: PLC0415 - in the process that measures
 
-    adapted(32, whole=False)  # loads what is needed once
+    adapted(32)  # loads what is needed once
     rows = torch.randint(0, 2000, (16, LENGTH), generator=torch.Generator().manual_seed(0))
     batches = [rows[first : first + BATCH] for first in range(0, len(rows), BATCH)]
     before = status("VmRSS")
-    model = adapted(width, whole="whole" in job)
+    model = adapted(width)
 
     def loss(model: torch.nn.Module, batch: torch.Tensor) -> torch.Tensor:
         value: torch.Tensor = model(input_ids=batch, labels=batch).loss
@@ -74,7 +71,7 @@ def measured(job: str, width: int) -> float:
         validate=lambda model: float(loss(model, batches[0])),
         total_steps=UPDATES,
     )
-    if "plan" in job:
+    if job == "plan":
         learnrate.plan(task, budget=1.0, progress=False)
     else:
         updates = optimizer(model)
@@ -93,7 +90,7 @@ def in_process(job: str, width: int) -> float:
 
 
 def main() -> None:
-    """Measure both, print the table, and write it into a page if one is given."""
+    """Measure run and plan, print the table, and write it into a page if one is given."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--width", type=int, default=768)
     parser.add_argument("--measure", help=argparse.SUPPRESS)
@@ -103,10 +100,8 @@ def main() -> None:
     if arguments.measure:
         print(json.dumps(measured(arguments.measure, arguments.width)))
         return
-    rows = []
-    for kind_of_run, end in (("through adapters", ""), ("of the whole model", ", whole")):
-        run, plan = (in_process(f"{kind}{end}", arguments.width) for kind in ("run", "plan"))
-        rows.append([kind_of_run, f"{run:.0f}", f"{plan:.0f}", f"{plan / run:.2f}"])
+    run, plan = (in_process(job, arguments.width) for job in ("run", "plan"))
+    rows = [["LoRA of rank 8", f"{run:.0f}", f"{plan:.0f}", f"{plan / run:.2f}"]]
     text = table(["fine-tuning", "run, MB", "plan, MB", "plan over run"], rows)
     print(text)
     if arguments.page is not None:
