@@ -2,8 +2,8 @@
 
     python benchmarks/transfer.py [CASE ...] [--out build/transfer] [--page docs/how-to/transfer.md]
 
-Each case is a model at three widths, the largest 16 times the smallest, trained at three rates a decade
-with one or two seeds. Finished trials are kept in --out, and each finished case is a line of
+Each case is a model at three widths, the largest 16 times the smallest, trained at three or six rates a
+decade with one to three seeds. Finished trials are kept in --out, and each finished case is a line of
 `results/transfer.jsonl`. The transformer reads tiny Shakespeare from ../shared/data, or the sources of
 Python's standard library.
 """
@@ -201,6 +201,7 @@ class Case:
         low: the lowest rate.
         high: about the highest rate.
         seeds: trainings at each rate.
+        per_decade: how many rates a decade has.
         engine: the engine that is faster for it.
     """
 
@@ -209,29 +210,30 @@ class Case:
     low: float
     high: float
     seeds: int
+    per_decade: int
     engine: str
 
 
 CASES = {
     "MLP, Adam": Case(
-        partial(of_digits, mlp, ADAM, 100), (32, 128, 512), 1e-3, 0.2, 2, "vectorised"
+        partial(of_digits, mlp, ADAM, 100), (32, 128, 512), 1e-3, 0.2, 3, 6, "vectorised"
     ),
     "MLP, SGD": Case(
-        partial(of_digits, mlp, SGD, 100), (32, 128, 512), 5e-3, 1.0, 2, "vectorised"
+        partial(of_digits, mlp, SGD, 100), (32, 128, 512), 5e-3, 1.0, 2, 3, "vectorised"
     ),
     "ResNet, SGD": Case(
-        partial(of_digits, resnet, SGD, 40), (16, 64, 256), 5e-3, 0.5, 1, "sequential"
+        partial(of_digits, resnet, SGD, 40), (16, 64, 256), 5e-3, 0.5, 1, 3, "sequential"
     ),
     "transformer, AdamW": Case(
-        partial(of_text, ADAM, 40), (16, 64, 256), 5e-4, 0.1, 1, "vectorised"
+        partial(of_text, ADAM, 40), (16, 64, 256), 5e-4, 0.1, 1, 3, "vectorised"
     ),
 }
 
 
-def third_decades(low: float, high: float) -> list[float]:
-    """Rates from low to about high, three a decade."""
-    count = round(3 * np.log10(high / low)) + 1
-    return [float(f"{low * 10 ** (index / 3):.4g}") for index in range(count)]
+def spaced(low: float, high: float, per_decade: int) -> list[float]:
+    """Rates from low to about high, equal factors apart."""
+    count = round(per_decade * np.log10(high / low)) + 1
+    return [float(f"{low * 10 ** (index / per_decade):.4g}") for index in range(count)]
 
 
 def measured(case: str, *, standard: bool, out: Path) -> dict[str, Any]:
@@ -240,7 +242,7 @@ def measured(case: str, *, standard: bool, out: Path) -> dict[str, Any]:
     swept = transfer.sweep(
         described.make_task,
         described.widths,
-        third_decades(described.low, described.high),
+        spaced(described.low, described.high, described.per_decade),
         standard=standard,
         seeds=described.seeds,
         engine=described.engine,

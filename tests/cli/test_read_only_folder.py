@@ -31,6 +31,7 @@ WRITERS = {
     "transfer check": ["t.py:make_task --widths 1,2,3 --png no/a.png"],
     "transfer sweep": [
         "t.py:make_task --widths 1,2 --png no/a.png",
+        "t.py:make_task --widths 1,2 --csv no/a.csv",
         "t.py:make_task --widths 1,2 --out no",
     ],
     "merge": ["other.db --store no/a.db"],

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from learnrate import ArgumentError, Task, TaskError, transfer
+from learnrate import ArgumentError, Task, TaskError, scaling, transfer
 from learnrate.transfer import Verdict, WidthSweep, WidthSweeps
 
 
@@ -137,7 +137,7 @@ def test_a_sweep_trains_at_the_rates_of_the_base_width():
     assert (narrow.peak_factor, wide.peak_factor) == (1.0, 2.0)
 
 
-def sweeps(best, widths=(16, 64, 256), spread=1.1):
+def sweeps(best, widths=(16, 64, 256), spread=1.1, total_steps=100):
     """Sweeps whose losses are parabolas around the given best rates."""
     lrs = np.geomspace(1e-4, 1.0, 17)
     return WidthSweeps(
@@ -154,6 +154,7 @@ def sweeps(best, widths=(16, 64, 256), spread=1.1):
         ),
         "mup",
         "task",
+        total_steps,
     )
 
 
@@ -182,3 +183,28 @@ def test_the_sweeps_are_drawn_with_their_best_rates():
     figure = sweeps([0.04, 0.02, 0.01]).figure()
     labels = [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
     assert labels == ["width 16: best 0.04", "width 64: best 0.02", "width 256: best 0.01"]
+
+
+def test_sweeps_of_several_lengths_give_the_rate_of_a_run_that_is_too_wide_and_too_long(tmp_path):
+    """A best rate that stays over widths and goes with steps^-0.5, from a table of four lengths."""
+    lines = []
+    for steps in (100, 200, 400, 800):
+        best = [0.01 * (steps / 100) ** -0.5 * wiggle for wiggle in (1.02, 0.98, 1.01)]
+        sweeps(best, total_steps=steps).to_csv(tmp_path / "part.csv")
+        lines.append((tmp_path / "part.csv").read_text())
+    (tmp_path / "runs.csv").write_text("".join(lines))
+    fitted = scaling.fit(tmp_path / "runs.csv", extra_factors=["width", "steps"])
+    scaled = fitted.predict(width=1024, steps=3200)
+    expected = 0.01 * 32**-0.5
+    assert scaled.low < expected < scaled.high
+    assert scaled.lr == pytest.approx(expected, rel=0.1)
+    assert scaled.exponents["width"].low < 0 < scaled.exponents["width"].high
+
+
+def test_a_trial_that_did_not_finish_has_no_loss_in_the_table(tmp_path):
+    part = WidthSweep(16, np.array([0.1, 1.0]), np.array([[1.0], [np.inf]]), 0.1, 0.05, 0.2)
+    WidthSweeps((part,), "mup", "task", 50).to_csv(tmp_path / "runs.csv")
+    assert (tmp_path / "runs.csv").read_text().splitlines()[1:] == [
+        "0.1,0,1.0,50,finished,16",
+        "1.0,0,,50,not finished,16",
+    ]

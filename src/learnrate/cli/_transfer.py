@@ -14,6 +14,7 @@ from learnrate.cli._common import (
     ShapeOption,
     TotalStepsOption,
     console,
+    output_file,
     picture_file,
     print_json,
     reserve_stdout,
@@ -169,6 +170,12 @@ def sweep(
         Path | None, typer.Option(help="The folder for trials that have ended.")
     ] = None,
     png: PngOption = None,
+    csv: Annotated[
+        Path | None,
+        typer.Option(
+            help="Save one line per trial to this file, for learnrate scale.", callback=output_file
+        ),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Sweep the rate at several widths, and tell whether the best rate stays.
@@ -202,6 +209,8 @@ def sweep(
         raise typer.Exit(130) from None
     if png is not None:
         save_picture(result.figure(), png)
+    if csv is not None:
+        result.to_csv(csv)
     if as_json:
         print_json(result.to_dict())
         return

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import math
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +13,7 @@ import numpy as np
 
 from learnrate._axes import draw_chart
 from learnrate._chart import describe
-from learnrate._files import folder_for
+from learnrate._files import folder_for, write_text
 from learnrate._numbers import rate_text
 from learnrate.sweeping import sweep as sweep_rates
 from learnrate.transfer._family import at_width, checked_widths
@@ -31,6 +33,7 @@ __all__ = ["MOVED", "WidthSweep", "WidthSweeps", "sweep"]
 MOVED = 1.5
 """The best rate stays if it moves by less than this factor over all widths."""
 
+_COLUMNS = ("lr", "seed", "loss", "steps", "status", "width")
 _NORMAL_80 = 1.2815515655446004
 
 
@@ -75,11 +78,13 @@ class WidthSweeps:
         sweeps: one for each width, increasing.
         parametrization: "mup" or "standard".
         task: the name of the task.
+        total_steps: the updates of each trial.
     """
 
     sweeps: tuple[WidthSweep, ...]
     parametrization: str
     task: str
+    total_steps: int
 
     @property
     def _usable(self) -> list[WidthSweep]:
@@ -161,6 +166,26 @@ class WidthSweeps:
             f"({ends[0]:.2g} to {ends[1]:.2g}) over all widths."
         )
 
+    def to_csv(self, path: str | Path) -> None:
+        """Write one line per trial: lr at the base width, seed, loss, steps, status, width.
+
+        `learnrate scale` reads it; the loss is empty unless the trial finished.
+
+        Raises:
+            FileError: the file cannot be written.
+        """
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(_COLUMNS)
+        for part in self.sweeps:
+            for lr, losses in zip(part.lrs, part.losses, strict=True):
+                for seed, loss in enumerate(losses):
+                    finished = math.isfinite(loss)
+                    status = "finished" if finished else "not finished"
+                    shown = float(loss) if finished else ""
+                    writer.writerow([float(lr), seed, shown, self.total_steps, status, part.width])
+        write_text(Path(path), text.getvalue())
+
     def figure(self) -> Figure:
         """The picture as a matplotlib figure; needs the extra `plot`."""
         return draw_chart(describe(self))
@@ -230,7 +255,7 @@ def sweep(
     chosen = None if standard else (base or ordered[0])
     if out is not None:
         folder_for(Path(out))  # refused before the work
-    sweeps, name = [], ""
+    sweeps, name, length = [], "", 0
     for width in ordered:
         wide = at_width(make_task, width, base=chosen, roles=roles)
         name = wide.task.name
@@ -245,8 +270,9 @@ def sweep(
             out=out,
             progress=progress,
         )
+        length = result.total_steps
         sweeps.append(_at_base(result, width, wide.peak_factor))
-    return WidthSweeps(tuple(sweeps), "standard" if standard else "mup", name)
+    return WidthSweeps(tuple(sweeps), "standard" if standard else "mup", name, length)
 
 
 def _at_base(result: Sweep, width: int, peak_factor: float) -> WidthSweep:
