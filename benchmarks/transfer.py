@@ -97,7 +97,8 @@ def next_character(model: nn.Module, batch: tuple[torch.Tensor, torch.Tensor]) -
     """The loss of predicting every next character."""
     inputs, targets = batch
     scores: torch.Tensor = model(inputs)
-    return functional.cross_entropy(scores.flatten(0, 1), targets.flatten())
+    loss: torch.Tensor = functional.cross_entropy(scores.flatten(0, 1), targets.flatten())
+    return loss
 
 
 def mlp(width: int) -> nn.Module:
@@ -267,18 +268,23 @@ def kept_rows() -> dict[tuple[str, str], dict[str, Any]]:
     return {(row["case"], row["parametrization"]): row for row in rows}
 
 
+def _cells(row: dict[str, Any] | None) -> tuple[str, str]:
+    """The factor of the best rate and the cost of keeping it."""
+    if row is None:
+        return "", ""
+    factor = "" if row["factor"] is None else f"{row['factor']:.2f}"
+    return factor, "diverges" if row["cost"] is None else f"{100 * row['cost']:.1f} %"
+
+
 def page_table() -> str:
     """The factor by which the best rate moves, and what keeping it costs, as a Markdown table."""
     rows = kept_rows()
     lines = []
     for case, described in CASES.items():
         cells = [case, f"{described.widths[0]} to {described.widths[-1]}"]
-        for kind in ("mup", "standard"):
-            row = rows.get((case, kind))
-            cells.append("" if row is None or row["factor"] is None else f"{row['factor']:.2f}")
-            cost = None if row is None else row["cost"]
-            cells.append("diverges" if row and cost is None else f"{100 * (cost or 0):.1f} %")
-        lines.append(cells)
+        pair = [rows.get((case, kind)) for kind in ("mup", "standard")]
+        if any(row is not None for row in pair):
+            lines.append([*cells, *(cell for row in pair for cell in _cells(row))])
     header = ["model", "width", "muP: factor", "cost", "standard: factor", "cost"]
     return table(header, lines)
 
