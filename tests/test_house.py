@@ -26,6 +26,7 @@ ARROWS = {
     "branching": {"trials", "task", "schedules"},
     "batch_size": {"schedules"},
     "training": {
+        "planning",
         "trials",
         "task",
         "schedules",
@@ -82,7 +83,7 @@ ARROWS = {
         "store",
         "watch",
     },
-    "probing": {"trials", "scaling", "watch"},
+    "probing": {"trials", "scaling", "watch", "planning"},
     "edits": {"schedules"},
     "controllers": {"schedules"},
     "torch_scheduler": {"schedules"},

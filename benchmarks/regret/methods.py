@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from .cells import Cell
 
-__all__ = ["Method", "Pick", "chosen_methods", "fitted_domains"]
+__all__ = ["Method", "Pick", "TrainedRun", "chosen_methods", "fitted_domains"]
 
 SEEDS = (1001, 1002, 1003)  # of the methods; the truth has other seeds
 
@@ -65,6 +65,21 @@ class Pick:
     high: float | None = None
 
 
+@dataclass(frozen=True)
+class TrainedRun:
+    """A run of a method that trains without being given a rate.
+
+    Attributes:
+        loss: at its end; infinite if it diverged.
+        cost: updates made beside the run, as a share of it.
+        note: what it did.
+    """
+
+    loss: float
+    cost: float = 0.0
+    note: str = ""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Method:
     """One row of the table.
@@ -74,7 +89,7 @@ class Method:
         version: of the code that chooses the rate; a row of another version is measured again.
         pick: chooses a rate for a cell's task with a seed. None for a method that trains without a
             rate.
-        train: for a method that trains without a rate, the loss of a whole run with a seed.
+        train: for a method that trains without a rate, a whole run with a seed.
         applies: whether the method is meant for a cell.
         seeds: number of picks; 1 if the method is deterministic.
     """
@@ -82,7 +97,7 @@ class Method:
     name: str
     version: str
     pick: Callable[[Cell, Task, int], Pick] | None = None
-    train: Callable[[Cell, Task, int], float] | None = None
+    train: Callable[[Cell, Task, int], TrainedRun] | None = None
     applies: Callable[[Cell], bool] = lambda _: True
     seeds: int = len(SEEDS)
 

@@ -1,14 +1,15 @@
-"""learnrate's methods: the plan at three shares of a run and in ten seconds, and the range test's suggestion."""
+"""learnrate's methods: plans at three shares of a run and in ten seconds, runs that plan themselves, `find`."""
 
 from __future__ import annotations
 
 import hashlib
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import learnrate
 
-from .methods import Method, Pick
+from .methods import Method, Pick, TrainedRun
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -44,7 +45,25 @@ def _suggested(cell: Cell, task: Task, seed: int) -> Pick:
     return Pick(test.suggestion, float(test.reached.sum()) / cell.total_steps, test.refusal)
 
 
+def _inside(_: Cell, task: Task, seed: int) -> TrainedRun:
+    """A run that plans itself."""
+    try:
+        trained = learnrate.train(task, plan="inside", seed=seed, progress=False)
+    except learnrate.LearnrateError as refusal:
+        return TrainedRun(math.inf, 0.0, str(refusal))
+    search = trained.inside
+    assert search is not None
+    changes = ", ".join(f"{test.step}: x{test.rate / test.lr:.2g}" for test in search.tests)
+    return TrainedRun(trained.curve.final, search.cost, f"{search.plan.peak:g}; {changes}")
+
+
 METHODS = [
+    Method(
+        name="plan, inside the run",
+        version=_version("planning", "range_test"),
+        train=_inside,
+        seeds=2,
+    ),
     *(
         Method(
             name=f"plan, budget {budget}",

@@ -185,9 +185,10 @@ def _trained(cell: Cell, task: Task, method: Method, seed: int) -> dict[str, Any
     assert method.train is not None
     start = time.perf_counter()
     judge = _judges(cell)[SEEDS.index(seed)]
-    loss = method.train(cell, task, judge)
-    row = _row(cell, method, seed, Pick(None, 0.0), time.perf_counter() - start)
-    return row | {"finals": {str(judge): number_or_none(loss)}}
+    run = method.train(cell, task, judge)
+    pick = Pick(None, run.cost, run.note)
+    row = _row(cell, method, seed, pick, time.perf_counter() - start)
+    return row | {"finals": {str(judge): number_or_none(run.loss)}}
 
 
 def _key(row: dict[str, Any]) -> Key:

@@ -99,6 +99,7 @@ _COMPARED = (
     "plan, budget 0.5",
     "plan, budget 0.25",
     "plan, budget 0.1",
+    "plan, inside the run",
     "first plan, budget 0.5",
     "plain grid, 5 of T/10",
     "fastai minimum/10",

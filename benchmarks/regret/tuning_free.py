@@ -16,7 +16,7 @@ from learnrate import schedule
 from learnrate.comparing import TUNING_FREE
 from learnrate.trials import DivergenceTest, Training, preserved
 
-from .methods import Method
+from .methods import Method, TrainedRun
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,10 +31,10 @@ __all__ = ["METHODS"]
 _NAMES = ("Prodigy", "D-Adaptation", "DoG", "schedule-free")
 
 
-def _run(tuning_free: TuningFree) -> Callable[[Cell, Task, int], float]:
+def _run(tuning_free: TuningFree) -> Callable[[Cell, Task, int], TrainedRun]:
     """A whole run; the rate is the optimizer's default times the shape of its authors."""
 
-    def train(cell: Cell, task: Task, seed: int) -> float:
+    def train(cell: Cell, task: Task, seed: int) -> TrainedRun:
         sgd, total_steps = cell.optimizer == "sgd", cell.total_steps
         changed = replace(
             task,
@@ -46,10 +46,10 @@ def _run(tuning_free: TuningFree) -> Callable[[Cell, Task, int], float]:
             test = DivergenceTest()
             for factor in schedule(tuning_free.shape).over(total_steps).table().tolist():
                 if test.diverged(training.update(default * factor)):
-                    return math.inf
+                    return TrainedRun(math.inf)
             loss = training.validate()
         assert loss is not None
-        return loss if math.isfinite(loss) else math.inf
+        return TrainedRun(loss if math.isfinite(loss) else math.inf)
 
     return train
 

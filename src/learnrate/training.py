@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import math
 import time
@@ -11,13 +12,14 @@ from typing import TYPE_CHECKING, Any, Self
 
 import torch
 
-from learnrate._checks import check_seed
+from learnrate._checks import check_seed, refuse
 from learnrate._errors import ArgumentError
 from learnrate._files import number_or_none, write_bytes
 from learnrate._progress import ProgressBar
 from learnrate._ranks import rank_and_size
 from learnrate.controllers import Controlled, Controller, RateChange
 from learnrate.edits import Edit, Limits
+from learnrate.planning import InsidePlan, is_worth_an_edit, plan_inside
 from learnrate.probing import Probes
 from learnrate.run import Guard, Measure, attach
 from learnrate.schedules import Constant, Schedule, Table, timed
@@ -56,6 +58,7 @@ class Trained:
         edits: all edits that took effect, of people, controllers and the guard, in order.
         findings: the findings of the rules while the run was recorded.
         not_judged: what the rules could not judge of the rate, and why; empty if nothing.
+        inside: the search of a run that planned itself; None for any other.
     """
 
     schedule: Schedule
@@ -67,6 +70,7 @@ class Trained:
     edits: tuple[Edit, ...] = ()
     findings: tuple[Finding, ...] = ()
     not_judged: str = ""
+    inside: InsidePlan | None = None
 
     def save_weights(self, path: str | Path) -> None:
         """Save the model's `state_dict` atomically. Does nothing if `model` is None.
@@ -96,6 +100,7 @@ class Trained:
             "edits": [edit.to_dict() for edit in self.edits],
             "findings": [finding.to_dict() for finding in self.findings],
             "not_judged": self.not_judged,
+            "inside": None if self.inside is None else self.inside.to_dict(),
             "validation": number_or_none(self.curve.validation),
             "seconds": self.curve.seconds,
             "curve": [
@@ -107,8 +112,9 @@ class Trained:
 
 def train(
     task: Task,
-    schedule: Schedule | Deadline | str | float,
+    schedule: Schedule | Deadline | str | float | None = None,
     *,
+    plan: str | None = None,
     total_steps: int | None = None,
     controllers: Iterable[Controller[Any]] = (),
     seed: int = 0,
@@ -130,7 +136,10 @@ def train(
         task: what to train.
         schedule: a schedule, its text form, or a number for a constant rate. A schedule without a
             length is bound to `total_steps`. Or a `learnrate.schedules.Deadline`: then the training
-            ends when the time is over.
+            ends when the time is over. None with `plan`.
+        plan: "inside" for a run that plans itself, for at most 15 % of its updates: a short plan
+            first, then branches from the run's own state at a few steps, which are undone to the bit.
+            The run goes on at the better rate by an edit that states the evidence, and decays last.
         total_steps: length of the run in optimizer updates. By default that of the schedule, or
             that of the task if the schedule has none.
         controllers: closed loops that multiply the schedule by a factor, depending on the training
@@ -147,7 +156,8 @@ def train(
         progress: show a bar on standard error.
 
     Raises:
-        ArgumentError: the length of the run is not known, or the schedule has another one.
+        ArgumentError: the length of the run is not known, or the schedule has another one, or both a
+            schedule and a plan are given, or neither.
         ScheduleError: the schedule cannot be read or bound.
         TaskError: the task cannot be trained at all.
 
@@ -163,6 +173,12 @@ def train(
         50
     """
     check_seed("train", seed)
+    _check_plan(schedule, plan, groups)
+    inside = None
+    if plan is not None:
+        inside = plan_inside(task, total_steps=total_steps, seed=seed, progress=progress)
+        schedule, total_steps = inside.schedule, None
+    assert schedule is not None  # noqa: S101 - checked above
     deadline = timed(schedule)
     if deadline is None:
         bound = _bound(read_schedule(schedule), task, total_steps)
@@ -178,6 +194,7 @@ def train(
         "edits": tuple(edits),
         "groups": groups,
         "store": store,
+        "facts": {} if inside is None else {"plan": inside.words},
         "schedule": bound if deadline is None else deadline,
         "total_steps": None if deadline is None else total_steps,
     }
@@ -186,7 +203,7 @@ def train(
     with (
         ProgressBar(length, shown=progress) as bar,
         preserved(task),
-        _AttachedTrial(task, trial, options) as attached,
+        _AttachedTrial(task, trial, options, inside) as attached,
     ):
         curve, training = run_trial(
             task,
@@ -208,7 +225,34 @@ def train(
         edits=() if run is None else run.edited.edits,
         findings=() if run is None else tuple(run.findings),
         not_judged="" if run is None else run.not_judged,
+        inside=inside,
     )
+
+
+def _check_plan(schedule: object, plan: object, groups: object) -> None:
+    """Refuse a training with both a schedule and a plan, or with neither.
+
+    Args:
+        schedule: that was given, or None.
+        plan: that was given, or None.
+        groups: schedules of groups, or None.
+
+    Raises:
+        ArgumentError: the arguments do not go together.
+    """
+    if plan is not None and plan != "inside":
+        refuse("train", "plan", "'inside', or None", plan, "Give plan.schedule for a made plan.")
+    if (schedule is None) == (plan is None):
+        raise ArgumentError("train needs a schedule, or plan='inside', and not both.")
+    if plan is None:
+        return
+    if groups is not None:
+        refuse("train", "groups", "None with plan='inside'", groups)
+    if rank_and_size()[1] > 1:
+        raise ArgumentError(
+            "train(plan='inside') works in one process, and several ranks train this run. Plan first, "
+            "with learnrate plan, and train with its schedule."
+        )
 
 
 def _schedule_of(run: Run | None, bound: Schedule, curve: Curve) -> Schedule:
@@ -305,8 +349,12 @@ def _can_be_probed(task: Task, training: Training) -> bool:
 class _AttachedTrial:
     """A trial with a run attached, which sets its rates, makes its edits and records it."""
 
-    def __init__(self, task: Task, trial: Trial, options: dict[str, Any]) -> None:
-        self._task, self._trial, self._options = task, trial, options
+    def __init__(
+        self, task: Task, trial: Trial, options: dict[str, Any], inside: InsidePlan | None = None
+    ) -> None:
+        self._task, self._trial, self._options = task, trial, dict(options)
+        self._facts = self._options.pop("facts", {})
+        self._inside = inside
         self._training: Training | None = None
         self.run: Run | None = None
 
@@ -334,7 +382,8 @@ class _AttachedTrial:
             model=training.model,
             criterion=task.loss if isinstance(task.loss, torch.nn.Module) else None,
             measure=Measure(gradient_every=None if clip_norm is None else 0),
-            facts={name: value for name, value in facts.items() if value is not None},
+            facts={name: value for name, value in facts.items() if value is not None}
+            | self._facts,
             extra_state={"scaler": training.scaler} if training.scaler.is_enabled() else None,
             probes=_WhatIf(task, training) if _can_be_probed(task, training) else None,
             **self._options,
@@ -347,6 +396,19 @@ class _AttachedTrial:
         norm, clip_norm = self._training.gradient_norm, self._task.clip_norm
         clipped = None if norm is None or clip_norm is None else norm > clip_norm
         self.run.step(update.loss, gradient_norm=norm, clipped=clipped, updated=True)
+        if self._inside is not None and self._inside.is_due(self.run.next_step):
+            self._test_rates(self._inside, self.run, self._training)
+
+    def _test_rates(self, inside: InsidePlan, run: Run, training: Training) -> None:
+        """Branch off, unless a person holds the rate, and go on at the better one."""
+        if run.done or run.edited.is_held:
+            inside.skip()
+            return
+        test = inside.test(training, run.next_step, run.lr)
+        factor = float(f"{test.rate / test.lr:.3g}")
+        if is_worth_an_edit(factor):
+            with contextlib.suppress(ArgumentError):  # limits of the user forbid it, and say so
+                run.steer(f"scale {factor:g}", author="plan", reason=test.words)
 
     def end(self, curve: Curve) -> Curve:
         """Record how the run ended; it has diverged if the guard gave up."""

@@ -76,6 +76,15 @@ def test_a_plan_is_trained_with(run):
     assert set(printed["curve"][0]) == {"step", "lr", "loss"}
 
 
+def test_a_run_that_plans_itself_says_what_its_search_was(run, tmp_path):
+    options = ("--total-steps", 200, "--no-store")
+    code, out, _ = run("train", "t.py:task", "--plan", "inside", *options, "--out", "o")
+    inside = json.loads((tmp_path / "o" / "train.json").read_text())["inside"]
+    assert code == 0
+    assert f"planned inside: {inside['cost']:.1%} of a run." in out
+    assert 0 < inside["cost"] <= 0.15
+
+
 def test_train_takes_a_schedule_and_leaves_weights(run, tmp_path):
     code, out, _ = run(
         "train",

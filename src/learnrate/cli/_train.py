@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -21,13 +21,19 @@ from learnrate.cli._common import (
     task_from,
 )
 
+if TYPE_CHECKING:
+    from learnrate.planning import InsidePlan
+
 __all__ = ["train"]
 
 
 def train(
     task: TaskArgument,
     plan: Annotated[
-        Path | None, typer.Option(help="A plan.json written by learnrate plan.")
+        Path | None,
+        typer.Option(
+            help="A plan.json written by learnrate plan, or the word inside: the run plans itself."
+        ),
     ] = None,
     schedule: Annotated[
         str | None,
@@ -60,7 +66,8 @@ def train(
     Ctrl-C ends the run early and keeps what was trained. The exit status is 1 if it diverged or
     failed.
 
-    [dim]learnrate train examples/digits.py:task --plan build/digits/plan.json[/dim]
+    [dim]learnrate train examples/digits.py:task --plan build/digits/plan.json
+    learnrate train examples/digits.py:task --plan inside[/dim]
     """
     sources = [source for source in (plan, schedule, replay) if source is not None]
     if len(sources) != 1:
@@ -73,28 +80,16 @@ def train(
     import learnrate  # noqa: PLC0415 - loads torch, which --help does not need
     from learnrate._files import folder_for, write_json  # noqa: PLC0415
     from learnrate.report import list_findings, show_curve  # noqa: PLC0415
-    from learnrate.steering import replayed  # noqa: PLC0415
 
-    chosen: Any = schedule
-    edits: tuple[Any, ...] = ()
-    groups: tuple[Any, ...] = ()
-    if plan is not None:
-        chosen = learnrate.Plan.read(plan).schedule
-    if replay is not None:
-        recorded = replayed(learnrate.Store(store, create=False), replay)
-        chosen, edits, groups = recorded.base, recorded.again, recorded.groups
-        seed = seed if recorded.seed is None else recorded.seed
+    source = _source(plan, schedule, replay, store, seed)
     folder = None if out is None else folder_for(out)
     with reserve_stdout():
         trained = learnrate.train(
             task_from(task, start),
-            chosen,
             total_steps=total_steps,
-            seed=seed,
             store=False if no_store else store,
             guard=guard,
-            edits=edits,
-            groups=groups or None,
+            **source,
         )
     if folder is not None:
         write_json(folder / "train.json", trained.to_dict())
@@ -103,6 +98,8 @@ def train(
         print_json(trained.to_dict())
     else:
         show_curve(console(), trained.curve, str(trained.schedule))
+        if trained.inside is not None:
+            _tell_search(trained.inside)
         if trained.run is not None:
             list_findings(console(), trained.findings)
             if not trained.findings:
@@ -118,3 +115,43 @@ def train(
             err=True,
         )
     raise typer.Exit(code)
+
+
+def _source(
+    plan: Path | None,
+    schedule: str | None,
+    replay: str | None,
+    place: str | None,
+    seed: int,
+) -> dict[str, Any]:
+    """The arguments of `learnrate.train` that say where the rates come from, and the seed.
+
+    Args:
+        plan: the option; a file, or the word inside.
+        schedule: the option.
+        replay: the option; a run.
+        place: the store that has the run.
+        seed: the option.
+    """
+    import learnrate  # noqa: PLC0415 - loads torch, which --help does not need
+    from learnrate.steering import replayed  # noqa: PLC0415
+
+    if replay is not None:
+        recorded = replayed(learnrate.Store(place, create=False), replay)
+        return {
+            "schedule": recorded.base,
+            "edits": recorded.again,
+            "groups": recorded.groups or None,
+            "seed": seed if recorded.seed is None else recorded.seed,
+        }
+    if plan is not None and str(plan) == "inside":
+        return {"plan": "inside", "seed": seed}
+    chosen = schedule if plan is None else learnrate.Plan.read(plan).schedule
+    return {"schedule": chosen, "seed": seed}
+
+
+def _tell_search(inside: InsidePlan) -> None:
+    """Print what the search of a run inside itself cost, and what its branches said."""
+    typer.echo(inside.words)
+    for test in inside.tests:
+        typer.echo(f"step {test.step:,}: {test.words}")

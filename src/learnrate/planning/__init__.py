@@ -3,29 +3,58 @@
 Reading or showing a plan does not load torch; making one does.
 """
 
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 from learnrate.planning._picture import plan_panels
 from learnrate.planning._result import Plan, PlanVerdict, Rung, RungTrial
 
 if TYPE_CHECKING:
+    from learnrate.planning._inside import (
+        BranchTest,
+        InsidePlan,
+        branch_points,
+        is_worth_an_edit,
+        plan_inside,
+        preferred_branch,
+        rate_after_branches,
+    )
     from learnrate.planning._plan import JOURNAL_NAME, plan, replan
 
 __all__ = [
     "JOURNAL_NAME",
+    "BranchTest",
+    "InsidePlan",
     "Plan",
     "PlanVerdict",
     "Rung",
     "RungTrial",
+    "branch_points",
+    "is_worth_an_edit",
     "plan",
+    "plan_inside",
     "plan_panels",
+    "preferred_branch",
+    "rate_after_branches",
     "replan",
 ]
 
+_HOMES = {  # of what loads torch
+    "BranchTest": "_inside",
+    "InsidePlan": "_inside",
+    "JOURNAL_NAME": "_plan",
+    "branch_points": "_inside",
+    "is_worth_an_edit": "_inside",
+    "plan": "_plan",
+    "plan_inside": "_inside",
+    "preferred_branch": "_inside",
+    "rate_after_branches": "_inside",
+    "replan": "_plan",
+}
+
 
 def __getattr__(name: str) -> object:
-    if name not in {"JOURNAL_NAME", "plan", "replan"}:
+    home = _HOMES.get(name)
+    if home is None:
         raise AttributeError(f"module 'learnrate.planning' has no attribute {name!r}")
-    from learnrate.planning import _plan  # noqa: PLC0415 - loads torch
-
-    return getattr(_plan, name)
+    return getattr(import_module(f"learnrate.planning.{home}"), name)

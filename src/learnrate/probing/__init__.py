@@ -1,6 +1,7 @@
 """Probing: questions to a live training, which is left as it was to the bit."""
 
 from learnrate.probing._alpha import NormalisedStep, normalised_step
+from learnrate.probing._branch_probes import BranchProbes
 from learnrate.probing._noise import NoiseScale, noise_scale, pooled
 from learnrate.probing._probes import ProbeRecord, Probes
 from learnrate.probing._result import ProbeResult
@@ -9,6 +10,7 @@ from learnrate.probing._verdict import Direction, Gain, WhatIf
 from learnrate.probing._what_if import what_if
 
 __all__ = [
+    "BranchProbes",
     "Direction",
     "Gain",
     "NoiseScale",

@@ -49,6 +49,8 @@ class ProbeRecord:
         columns: the numbers to record, by name.
         findings: what follows from this result and the earlier ones.
         seconds: how long the probe took, including the time to draw batches.
+        scale: the factor that an attached run changes its rate by; None to leave it.
+        reason: of that change, for its edit.
     """
 
     step: int
@@ -56,6 +58,8 @@ class ProbeRecord:
     columns: Mapping[str, float]
     findings: tuple[Finding, ...]
     seconds: float
+    scale: float | None = None
+    reason: str = ""
 
     @property
     def words(self) -> str:

@@ -146,7 +146,8 @@ def attach(
             `Guard`. Several ranks must be given the same loss.
         limits: bounds of the edits that people make: `Limits`, or the same as a mapping.
         probes: `learnrate.probing.Probes`, which probes the live training within a share of its
-            time, and answers the edit `probe`. Answers are recorded. For one optimizer.
+            time, and answers the edit `probe`. Answers are recorded. For one optimizer. With
+            `learnrate.probing.BranchProbes` the run plans itself.
         edits: edits to repeat, each at its step: `again` of `learnrate.steering.replayed`.
 
     Raises:

@@ -70,11 +70,18 @@ class ProbeRunner:
         self._probes, self._optimizer = probes, optimizer
         self._rates, self._recording = rates, recording
 
-    def run_due(self, step: int) -> None:
-        """Run the probes that are due before the update of a step."""
+    def run_due(self, step: int) -> tuple[float, str] | None:
+        """Run the probes that are due before the update of a step.
+
+        Returns:
+            The factor that the rate should change by, and why; None to leave it.
+        """
         answer = self._probes(step, self._optimizer)
-        if answer is not None:
-            self._recording.add_answer(step, answer)
+        if answer is None:
+            return None
+        self._recording.add_answer(step, answer)
+        scale = getattr(answer, "scale", None)  # not every probe of a user's own has one
+        return None if scale is None else (scale, getattr(answer, "reason", ""))
 
     def what_if(self, step: int) -> str:
         """Run the what-if probe before the update of a step; its answer as text.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 import warnings
@@ -226,7 +227,13 @@ class Run:
                 )
         self._set_step(self._edits.advance(step + 1, number))
         if self._probe_runner is not None and not self.done:
-            self._probe_runner.run_due(self._step)
+            self._follow_probe(self._probe_runner.run_due(self._step))
+
+    def _follow_probe(self, change: tuple[float, str] | None) -> None:
+        """Change the rate as branches advise, unless a person holds it or the limits forbid it."""
+        if change is not None and not self.edited.is_held:
+            with contextlib.suppress(ArgumentError):
+                self.steer(f"scale {change[0]:g}", author="plan", reason=change[1])
 
     def _measured_signals(self, gradient_norm: Any) -> dict[str, float]:
         return {} if self._signals is None else self._signals.take(gradient_norm)
