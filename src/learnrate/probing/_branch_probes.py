@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 __all__ = ["BranchProbes"]
 
 _FACTORS = (0.25, 1.0, 4.0)
-_JUDGES = 5  # batches
+_JUDGING = 24  # forward passes of ten batches, before and after each branch, in updates
+_SHORTEST_BRANCH = 6  # updates
 _ANNEAL = 0.4  # of a branch
 
 
@@ -54,7 +55,8 @@ class BranchProbes(Probes):
         low: the lower end of its 80 % interval.
         high: the upper end.
         total_steps: length of the run in updates.
-        share: of the run's gradients that all branches may take, above 0 and below 1.
+        share: of the run's gradients that all branches may take, above 0 and below 1. A test of three
+            branches takes at least 42 of them; without room for one, none is trained.
         clip_norm: the gradient norm that updates are clipped to; None for no clipping.
         extra_state: further objects with a state that training changes, such as a criterion.
 
@@ -81,11 +83,11 @@ class BranchProbes(Probes):
             refuse("BranchProbes", "peak", "from low to high, all above 0", (low, peak, high))
         check_whole("BranchProbes", "total_steps", total_steps, 1)
         check_share("BranchProbes", "share", share)
-        judging = round((2 * len(_FACTORS) + 1) * _JUDGES / 3)
         updates = math.floor(share * total_steps)
-        due, steps = branch_points(total_steps, updates)
-        self._due = [step for step in due if steps > judging // len(_FACTORS) + 2]
-        steps -= judging // len(_FACTORS)
+        branches = len(_FACTORS) * _SHORTEST_BRANCH
+        tests = updates // (branches + _JUDGING)
+        self._due, _ = branch_points(total_steps, tests * branches)
+        steps = (updates // max(len(self._due), 1) - _JUDGING) // len(_FACTORS)
         anneal = max(1, round(_ANNEAL * steps))
         super().__init__(
             model,
