@@ -176,7 +176,7 @@ def known_misses(runs: list[MadeRun]) -> Iterator[tuple[float, float, float]]:
     fall of the loss.
     """
     for count in (1, 2):
-        for known in some_of(list(itertools.combinations(runs, count))):
+        for known in some_of(list(itertools.combinations(runs, count)), most=4):
             try:
                 law = fit_loss_law([run.curve for run in known])
             except ArgumentError:
