@@ -28,6 +28,9 @@ SHORTENED = {
     r"\b250 500 1000 2000\b": "20 40 80",
     r"--seeds 3 --total-steps 300": "--seeds 1 --total-steps 40",
     r"--lr 1e-4:1:13 ": "--lr 1e-4:1:5 ",
+    r"for steps in 25 50 100;": "for steps in 5 10;",
+    r"--widths 16,32 --lr 1e-3:1:7 ": "--widths 8,16 --lr 1e-3:1:3 ",
+    r"--widths 16,64 --lr 1e-3:1e-1:5 ": "--widths 8,16 --lr 1e-3:1e-1:3 --total-steps 5 ",
     r"0:0.5:6 --seeds 3": "0:0.5:3 --seeds 1",
     r"(learnrate plan +\S+:task)(?!.*--budget)": r"\1 --budget 0.5",  # by default a minute
 }
