@@ -9,9 +9,16 @@ from learnrate._discovery import discover
 from learnrate.watch import Rule
 
 WITHOUT_OPTIONS = """from learnrate.watch import Rule
-RULE = Rule(
-    code="LR999", name="a", title="a", severity="error", needs=(), check=None, example=None
-)
+class Mine(Rule):
+    title, severity, check, example = "a", "error", None, None
+RULE = Mine()
+"""
+WITHOUT_CHECK = """from learnrate.watch import Rule, RuleOptions
+class MineOptions(RuleOptions):
+    noise: float = 1.0
+class Mine(Rule[MineOptions]):
+    title, severity, example = "a", "error", None
+RULE = Mine()
 """
 
 
@@ -42,15 +49,19 @@ def test_the_constant_of_every_public_module_is_found_by_the_modules_name(packag
 @pytest.mark.parametrize(
     ("module", "message"),
     [
-        ("", r"parts\.lr999 must define RULE = Rule\(\.\.\.\); it has no such name"),
-        ("RULE = 3", r"parts\.lr999 must define RULE = Rule\(\.\.\.\); it has 3"),
+        ("", r"parts\.lr999 must define RULE, a Rule; it has no such name"),
+        ("RULE = 3", r"parts\.lr999 must define RULE, a Rule; it has 3"),
         (
             WITHOUT_OPTIONS,
-            r"parts\.lr999 cannot be loaded: .* argument: 'options'",
+            r"parts\.lr999 cannot be loaded: rule LR999: its class must derive from .* RuleOptions",
         ),
         (
-            WITHOUT_OPTIONS.replace("check", "options=None, check"),
-            r"parts\.lr999 cannot be loaded: rule LR999: options must be .* RuleOptions",
+            WITHOUT_OPTIONS.replace("Rule)", "Rule[int])"),
+            r"parts\.lr999 cannot be loaded: rule LR999: its class must derive from .* RuleOptions",
+        ),
+        (
+            WITHOUT_CHECK,
+            r"parts\.lr999 cannot be loaded: .* abstract .*check",
         ),
     ],
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -43,7 +43,7 @@ _FALSE_ALARM = 5.0  # of a healthy run that is warned or told to change its rate
 _OPPOSITE = 10.0  # what a run costs that is told to go the wrong way
 
 
-def _candidates(rule: Rule) -> list[RuleOptions]:
+def _candidates(rule: Rule[Any]) -> list[RuleOptions]:
     """The thresholds to choose from, the default first."""
     name = GRID.get(rule.code)
     if name is None:

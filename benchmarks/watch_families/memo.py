@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import pickle
-from dataclasses import dataclass, fields
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -69,7 +68,7 @@ class Memo:
             }
         self._is_new = False
 
-    def rules(self, only: Iterable[str] | None = None) -> tuple[Rule, ...]:
+    def rules(self, only: Iterable[str] | None = None) -> tuple[Rule[Any], ...]:
         """The rules, which remember what they said.
 
         Args:
@@ -80,7 +79,9 @@ class Memo:
             _remembering(rule, self) for rule in RULES if wanted is None or rule.code in wanted
         )
 
-    def answer(self, rule: Rule, reading: Reading, options: RuleOptions) -> Finding | str | None:
+    def answer(
+        self, rule: Rule[Any], reading: Reading, options: RuleOptions
+    ) -> Finding | str | None:
         """What a rule says of a reading.
 
         Args:
@@ -107,18 +108,11 @@ class Memo:
         self._is_new = False
 
 
-@dataclass(frozen=True, kw_only=True)
-class _RememberingRule(Rule):
-    """A rule that looks up what it said before."""
+def _remembering(rule: Rule[Any], memo: Memo) -> Rule[Any]:
+    """The rule, which looks up what it said before."""
 
-    origin: Rule
-    memo: Memo
+    def apply(_: object, reading: Reading, options: RuleOptions) -> Finding | str | None:
+        return memo.answer(rule, reading, options)
 
-    def apply(self, reading: Reading, options: RuleOptions) -> Finding | str | None:
-        """As the rule itself."""
-        return self.memo.answer(self.origin, reading, options)
-
-
-def _remembering(rule: Rule, memo: Memo) -> Rule:
-    parts = {field.name: getattr(rule, field.name) for field in fields(rule)}
-    return _RememberingRule(**parts, origin=rule, memo=memo)
+    remembering: Rule[Any] = type("Remembering", (type(rule),), {"apply": apply})()
+    return remembering

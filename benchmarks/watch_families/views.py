@@ -33,7 +33,7 @@ _MEANS = {"loss"}  # a log averages them over the updates since the last row
 
 
 def findings_in(
-    run: LoggedRun, view: str, options: Options, rules: tuple[Rule, ...] = RULES
+    run: LoggedRun, view: str, options: Options, rules: tuple[Rule[Any], ...] = RULES
 ) -> tuple[Finding, ...]:
     """What the rules say of a run.
 
@@ -61,12 +61,12 @@ def reading_of(run: LoggedRun, view: str) -> Reading:
 class _Asking(Watcher):
     """A watcher with rules of its own."""
 
-    def __init__(self, run: str, rules: tuple[Rule, ...], **known: Any) -> None:
+    def __init__(self, run: str, rules: tuple[Rule[Any], ...], **known: Any) -> None:
         super().__init__(run, **known)
         self._rules = rules
 
 
-def _live(run: LoggedRun, options: Options, rules: tuple[Rule, ...]) -> tuple[Finding, ...]:
+def _live(run: LoggedRun, options: Options, rules: tuple[Rule[Any], ...]) -> tuple[Finding, ...]:
     about, text = run.about, run.about["schedule_planned"]
     facts = {name: fact for name, fact in about["facts"].items() if name != "resumed_at"}
     watcher = _Asking(

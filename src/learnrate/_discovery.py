@@ -37,7 +37,7 @@ def discover(package: ModuleType, constant: str, kind: type[Part]) -> dict[str, 
             raise TypeError(f"{path} cannot be loaded: {error}") from error
         if not isinstance(part, kind):
             raise TypeError(
-                f"{path} must define {constant} = {kind.__name__}(...); "
+                f"{path} must define {constant}, a {kind.__name__}; "
                 f"it has {'no such name' if part is None else repr(part)}."
             )
         parts[module.name] = part

@@ -1,6 +1,5 @@
 """attach: the rates of a training loop, and what is recorded of it."""
 
-import dataclasses
 import gc
 import math
 import os
@@ -762,8 +761,8 @@ def test_a_rule_that_fails_is_warned_of_once_and_the_others_go_on(monkeypatch):
     def fail(*_):
         raise ZeroDivisionError("division by zero")
 
-    settings = {"needs": (), "lacks": lambda _: None, "judges": "", "spacing": math.inf}
-    failing = dataclasses.replace(RULES[1], check=fail, **settings)
+    changes = {"check": fail, "needs": (), "judges": "", "spacing": math.inf}
+    failing = type("Failing", (type(RULES[1]),), changes)()
     monkeypatch.setattr(_registry, "RULES", (RULES[0], failing))
     run = learnrate.attach(SGD(make_model().parameters(), lr=0.1), 0.1, total_steps=9, store=False)
     watch = LiveWatch(run._edits)

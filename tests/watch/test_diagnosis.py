@@ -5,7 +5,6 @@ import json
 import math
 import pickle
 import re
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -167,8 +166,13 @@ def test_options_take_the_names_of_rules_and_the_thresholds_of_each():
         Options(spikes=TooSlowOptions())
 
 
+def altered(rule, **attributes):
+    """The rule with other attributes."""
+    return type("Altered", (type(rule),), attributes)()
+
+
 def test_a_rule_of_another_package_has_its_own_default_thresholds():
-    rule = replace(RULES[0], code="LR999", name="mine", options=SpikesOptions(count=9))
+    rule = altered(RULES[0], code="LR999", name="mine", options=SpikesOptions(count=9))
     assert Options().of(rule) == SpikesOptions(count=9)
 
 
@@ -177,20 +181,19 @@ def test_rules_have_the_codes_of_their_files_and_names_of_their_own():
     with pytest.raises(TypeError, match=r"rule LR101 must be in lr101\.py, not lr999\.py"):
         _in_order({"lr999": first})
     with pytest.raises(TypeError, match="rule LR102: name must differ from that of LR101"):
-        _in_order({"lr101": first, "lr102": replace(second, name=first.name)})
+        _in_order({"lr101": first, "lr102": altered(second, name=first.name)})
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"code": "R1"}, r"Rule\(code=\.\.\.\) must be LR and three digits; got 'R1'"),
-        ({"name": "too slow"}, "rule LR101: name must be an identifier; got 'too slow'"),
-        ({"options": None}, "rule LR101: options must be a dataclass derived from RuleOptions"),
+        ({"code": "R1"}, "must be LR and three digits; got 'R1'"),
+        ({"options": None}, r"rule LR101: its class must derive from Rule\[\.\.\.\]"),
     ],
 )
 def test_a_rule_without_what_it_needs_is_refused_by_its_code(change, message):
     with pytest.raises(TypeError, match=message):
-        replace(RULES[0], **change)
+        altered(RULES[0], **change)
 
 
 def test_a_threshold_that_is_not_a_number_of_at_least_0_is_refused():
@@ -202,7 +205,8 @@ def test_every_code_in_the_source_has_a_page_and_every_page_a_code():
     """The codes of rules and of probes; the site's index and navigation list all pages."""
     sources = Path(learnrate.__file__).parent.rglob("*.py")
     codes = {code for file in sources for code in re.findall(r'"(LR\d+)"', file.read_text())}
-    assert codes >= {rule.code for rule in RULES} | {"LR106", "LR203"}
+    codes |= {rule.code for rule in RULES}
+    assert codes >= {"LR106", "LR203"}
     assert {page.stem for page in DOCS.glob("LR*.md")} == codes
     for code in codes:
         text = (DOCS / f"{code}.md").read_text()

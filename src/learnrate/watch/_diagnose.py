@@ -114,7 +114,7 @@ def diagnose(
 
 
 def diagnose_reading(
-    reading: Reading, options: Options, rules: Iterable[Rule] = RULES
+    reading: Reading, options: Options, rules: Iterable[Rule[Any]] = RULES
 ) -> Diagnosis:
     """The diagnosis of a run that has been read.
 
@@ -169,7 +169,7 @@ def _said_live(
     )
 
 
-def _result(rule: Rule, reading: Reading, options: Options) -> Finding | str | None:
+def _result(rule: Rule[Any], reading: Reading, options: Options) -> Finding | str | None:
     """What a rule returns; if it fails, a sentence that says so, for the others must still run."""
     try:
         with np.errstate(all="ignore"):
@@ -185,7 +185,7 @@ def _result(rule: Rule, reading: Reading, options: Options) -> Finding | str | N
     return replace(result, message=message, remedy=remedy)
 
 
-def _not_judged(rules: Iterable[Rule], not_run: Mapping[str, str]) -> str:
+def _not_judged(rules: Iterable[Rule[Any]], not_run: Mapping[str, str]) -> str:
     """What the rules that judge the rate by the loss could not judge, by their reasons."""
     judged: dict[str, list[str]] = {}
     for rule in rules:

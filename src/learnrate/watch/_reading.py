@@ -106,6 +106,13 @@ class Reading:
         return None
 
     @property
+    def why_classes_unknown(self) -> str | None:
+        """How to tell the number of classes, in a sentence; None if it is known."""
+        if isinstance(self.facts.get("classes"), int):
+            return None
+        return "the number of classes is not known; attach(criterion=...) tells it"
+
+    @property
     def steps_done(self) -> int:
         """Updates from the start of the run to the last row."""
         return int(self.observations.step[-1]) + 1 if self.observations.step.size else 0

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["RULES", "Options", "chosen_rules"]
 
 
-def _in_order(modules: dict[str, Rule]) -> tuple[Rule, ...]:
+def _in_order(modules: dict[str, Rule[Any]]) -> tuple[Rule[Any], ...]:
     """The rules by their codes.
 
     Raises:
@@ -37,7 +37,9 @@ def _in_order(modules: dict[str, Rule]) -> tuple[Rule, ...]:
     return tuple(rule for _, rule in sorted(modules.items()))
 
 
-RULES: tuple[Rule, ...] = _in_order(discover(rules, "RULE", Rule))
+RULES: tuple[Rule[Any], ...] = _in_order(
+    discover(rules, "RULE", Rule)  # type: ignore[type-abstract]  # only classes derived from it are found
+)
 """Every rule, in the order of the codes."""
 
 
@@ -76,12 +78,12 @@ class Options(SimpleNamespace):
         """Refuse: thresholds do not change once they are chosen."""
         raise AttributeError(f"Options.{name} cannot be set; make new Options(...) instead.")
 
-    def of(self, rule: Rule) -> Any:
+    def of(self, rule: Rule[Any]) -> Any:
         """The thresholds of a rule; its defaults if it is not among the rules of learnrate."""
         return getattr(self, rule.name, rule.options)
 
 
-def chosen_rules(only: Iterable[str] | None, ignore: Iterable[str]) -> tuple[Rule, ...]:
+def chosen_rules(only: Iterable[str] | None, ignore: Iterable[str]) -> tuple[Rule[Any], ...]:
     """The rules with some codes.
 
     Args:

@@ -4,15 +4,25 @@ from __future__ import annotations
 
 import math
 import re
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    ClassVar,
+    Generic,
+    TypeVar,
+    dataclass_transform,
+    get_args,
+    get_origin,
+)
 
 from learnrate._errors import ArgumentError
 from learnrate.watch._example import ExampleRun
 from learnrate.watch._finding import Finding, Severity
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from learnrate.watch._observations import Observations
     from learnrate.watch._reading import Reading
@@ -20,9 +30,17 @@ if TYPE_CHECKING:
 __all__ = ["Rule", "RuleOptions"]
 
 
+@dataclass_transform(frozen_default=True, kw_only_default=True)
 @dataclass(frozen=True, kw_only=True)
 class RuleOptions:
-    """Base of the thresholds of a rule, each a finite number of at least 0."""
+    """Base of the thresholds of a rule, each a finite number of at least 0.
+
+    Derived classes are frozen dataclasses with keyword-only fields.
+    """
+
+    def __init_subclass__(cls, **arguments: object) -> None:
+        super().__init_subclass__(**arguments)
+        dataclass(frozen=True, kw_only=True)(cls)
 
     def __post_init__(self) -> None:
         for name, value in vars(self).items():
@@ -33,9 +51,19 @@ class RuleOptions:
                 )
 
 
-@dataclass(frozen=True, kw_only=True)
-class Rule:
+OptionsT = TypeVar("OptionsT", bound=RuleOptions)
+
+
+def _snake_case(name: str) -> str:
+    """The name of a class as that of a field: `AtChance` is `at_chance`."""
+    return re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()
+
+
+class Rule(ABC, Generic[OptionsT]):
     """A rule: its code, what its finding means, what it needs, and how it decides.
+
+    Derive from `Rule[...]` with the class of the rule's thresholds. Its name, without `Options`, is
+    that of the thresholds in `Options`; the name of the file is the code.
 
     Attributes:
         code: its stable code, such as `LR101`.
@@ -44,10 +72,6 @@ class Rule:
         severity: the severity of its findings.
         needs: the columns that it cannot do without.
         options: its thresholds at their defaults, a frozen dataclass derived from `RuleOptions`.
-        check: takes a reading and the thresholds, returns the finding or None.
-        example: makes, of a healthy run, one in which this rule and no other finds something; it is
-            drawn on the page of the finding.
-        lacks: says in a sentence what else a reading lacks; None if nothing is lacking.
         rows: the least number of rows of the first needed column with a finite value; with fewer the
             rule does not run. A rule that needs one row takes a value that is not finite, too.
         judges: what it judges, such as "a rate that is too low", if it judges it by how far the loss
@@ -57,35 +81,60 @@ class Rule:
         shows: the columns that a picture of the finding draws.
 
     Raises:
-        TypeError: the code is not `LR` and three digits, the name is not an identifier, or the
-            options are missing.
+        TypeError: the code is not `LR` and three digits, or the thresholds are missing.
     """
 
-    code: str
-    name: str
-    title: str
-    severity: Severity
-    needs: tuple[str, ...]
-    options: RuleOptions
-    check: Callable[[Reading, Any], Finding | None]
-    example: Callable[[ExampleRun], Observations]
-    lacks: Callable[[Reading], str | None] = lambda _: None
-    rows: int = 20
-    judges: str = ""
-    spacing: float = math.inf
-    explains: frozenset[str] = frozenset()
-    shows: tuple[str, ...] = ("loss",)
+    code: ClassVar[str]
+    name: ClassVar[str]
+    title: ClassVar[str]
+    severity: ClassVar[Severity]
+    options: ClassVar[RuleOptions]
+    needs: ClassVar[tuple[str, ...]] = ()
+    rows: ClassVar[int] = 20
+    judges: ClassVar[str] = ""
+    spacing: ClassVar[float] = math.inf
+    explains: ClassVar[frozenset[str]] = frozenset()
+    shows: ClassVar[tuple[str, ...]] = ("loss",)
 
-    def __post_init__(self) -> None:
-        if not re.fullmatch(r"LR\d{3}", self.code):
-            raise TypeError(f"Rule(code=...) must be LR and three digits; got {self.code!r}.")
-        if not self.name.isidentifier():
-            raise TypeError(f"rule {self.code}: name must be an identifier; got {self.name!r}.")
-        if not isinstance(self.options, RuleOptions):
+    def __init_subclass__(cls, **arguments: object) -> None:
+        super().__init_subclass__(**arguments)
+        if not hasattr(cls, "code"):
+            cls.code = cls.__module__.rpartition(".")[2].upper()
+        if not re.fullmatch(r"LR\d{3}", cls.code):
             raise TypeError(
-                f"rule {self.code}: options must be a dataclass derived from RuleOptions, with the "
-                f"default thresholds; got {self.options!r}."
+                f"{cls.__name__}.code, or the name of its file, must be LR and three digits; "
+                f"got {cls.code!r}."
             )
+        for base in cls.__dict__.get("__orig_bases__", ()):
+            if get_origin(base) is Rule:
+                (thresholds,) = get_args(base)
+                cls.options = thresholds()
+                cls.name = _snake_case(thresholds.__name__.removesuffix("Options"))
+        if not isinstance(getattr(cls, "options", None), RuleOptions):
+            raise TypeError(
+                f"rule {cls.code}: its class must derive from Rule[...], with the class of its "
+                f"thresholds, a dataclass derived from RuleOptions."
+            )
+
+    @abstractmethod
+    def check(self, reading: Reading, options: OptionsT) -> Finding | None:
+        """The finding in a run, or None.
+
+        Args:
+            reading: the run; it has what the rule needs.
+            options: the thresholds of this rule.
+        """
+
+    @abstractmethod
+    def example(self, run: ExampleRun) -> Observations:
+        """Make, of a healthy run, one in which this rule and no other finds something.
+
+        It is drawn on the page of the finding.
+        """
+
+    def lacks(self, reading: Reading) -> str | None:
+        """What else a reading lacks, in a sentence; None if nothing is lacking."""
+        return None
 
     def example_run(self) -> Observations:
         """A run in which this rule and no other finds something."""
@@ -118,7 +167,7 @@ class Rule:
             remedy=remedy,
         )
 
-    def apply(self, reading: Reading, options: RuleOptions) -> Finding | str | None:
+    def apply(self, reading: Reading, options: OptionsT) -> Finding | str | None:
         """The finding in a run, None if there is none, or a sentence why the rule cannot run.
 
         Args:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -13,6 +12,8 @@ from learnrate.watch._rule import Rule, RuleOptions
 from learnrate.watch._tracks import median_of_three
 
 if TYPE_CHECKING:
+    from learnrate.watch._example import ExampleRun
+    from learnrate.watch._observations import Observations
     from learnrate.watch._reading import Reading
 
 __all__ = ["RULE", "DivergedOptions"]
@@ -23,7 +24,6 @@ _LEAST_ROWS = 20  # for a verdict on finite losses
 _NORMAL_80 = 2.5631  # width of the middle 80 % of a normal distribution, in standard deviations
 
 
-@dataclass(frozen=True, kw_only=True)
 class DivergedOptions(RuleOptions):
     """Thresholds of LR101.
 
@@ -62,31 +62,6 @@ class _Departure(NamedTuple):
     first_level: int
     lowest: float
     above: float
-
-
-def _check(reading: Reading, options: DivergedOptions) -> Finding | None:
-    loss = reading.loss
-    finite_rows = np.flatnonzero(np.isfinite(loss.value))
-    first_bad = int(finite_rows[-1]) + 1 if finite_rows.size else 0
-    bad_rows = loss.value.size - first_bad
-    if bad_rows >= (1 if reading.finished or not reading.live else options.rows):
-        last_finite = float(loss.value[first_bad - 1]) if first_bad else None
-        step = int(loss.step[first_bad])
-        before = "" if last_finite is None else f"; before that it was {last_finite:.3g}"
-        return _finding(
-            reading,
-            step,
-            f"The loss is not finite from step {step:,} on{before}.",
-            {"not_finite_rows": bad_rows, "last_finite": last_finite},
-        )
-    if finite_rows.size < _LEAST_ROWS or not reading.is_descent or not reading.varies:
-        return None
-    return (
-        _exploded(reading, options)
-        or _left_its_level(reading, options)
-        or _burst(reading, options)
-        or _validation_exploded(reading, options)
-    )
 
 
 def _exploded(reading: Reading, options: DivergedOptions) -> Finding | None:
@@ -216,20 +191,42 @@ def _finding(reading: Reading, step: int, message: str, evidence: dict[str, obje
     )
 
 
-RULE = Rule(
-    code="LR101",
-    name="diverged",
-    title="the loss diverged",
-    severity=Severity.ERROR,
-    needs=("loss",),
-    options=DivergedOptions(),
-    check=_check,
-    example=lambda run: run.observed(
-        loss=np.where(run.step < 350, run.loss, 2.6 + 0.1 * run.noise)
-    ),
-    rows=1,
-    explains=frozenset(
+class _Diverged(Rule[DivergedOptions]):
+    title = "the loss diverged"
+    severity = Severity.ERROR
+    needs = ("loss",)
+    rows = 1
+    explains = frozenset(
         {"LR102", "LR103", "LR104", "LR105", "LR108", "LR201", "LR202", "LR301", "LR302", "LR304"}
         | {"LR401", "LR402"}
-    ),
-)
+    )
+
+    def check(self, reading: Reading, options: DivergedOptions) -> Finding | None:
+        loss = reading.loss
+        finite_rows = np.flatnonzero(np.isfinite(loss.value))
+        first_bad = int(finite_rows[-1]) + 1 if finite_rows.size else 0
+        bad_rows = loss.value.size - first_bad
+        if bad_rows >= (1 if reading.finished or not reading.live else options.rows):
+            last_finite = float(loss.value[first_bad - 1]) if first_bad else None
+            step = int(loss.step[first_bad])
+            before = "" if last_finite is None else f"; before that it was {last_finite:.3g}"
+            return _finding(
+                reading,
+                step,
+                f"The loss is not finite from step {step:,} on{before}.",
+                {"not_finite_rows": bad_rows, "last_finite": last_finite},
+            )
+        if finite_rows.size < _LEAST_ROWS or not reading.is_descent or not reading.varies:
+            return None
+        return (
+            _exploded(reading, options)
+            or _left_its_level(reading, options)
+            or _burst(reading, options)
+            or _validation_exploded(reading, options)
+        )
+
+    def example(self, run: ExampleRun) -> Observations:
+        return run.observed(loss=np.where(run.step < 350, run.loss, 2.6 + 0.1 * run.noise))
+
+
+RULE = _Diverged()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -23,7 +22,6 @@ __all__ = ["RULE", "SpikesOptions"]
 _PARTS = 2000  # of a long run; only the extremes of each part can be turning points
 
 
-@dataclass(frozen=True, kw_only=True)
 class SpikesOptions(RuleOptions):
     """Thresholds of LR102.
 
@@ -63,44 +61,6 @@ class _Spike(NamedTuple):
     top: int
     end: int
     height: float
-
-
-def _check(reading: Reading, options: SpikesOptions) -> Finding | None:
-    loss = reading.finite_loss
-    smooth = median_of_three(loss.value)  # so that a single hard batch is not a spike
-    least = max(options.height * reading.fall, options.noise * reading.noise)
-    spikes = [
-        spike
-        for spike in _rises(smooth, _extremes(smooth, _PARTS), least, options.back)
-        if spike.end - spike.low <= options.longest * smooth.size
-        and spike.top >= options.early * smooth.size
-    ]
-    if len(spikes) < options.count:
-        return None
-    progress = np.median([reading.start - float(smooth[spike.low]) for spike in spikes])
-    if progress < options.progress * reading.fall or _share_off(reading, options) > options.away:
-        return None
-    steps = [int(loss.step[spike.top]) for spike in spikes]
-    if steps[-1] - steps[0] < options.apart * reading.steps_done:
-        return None
-    highest = max(spike.height for spike in spikes)
-    return RULE.finding(
-        step=steps[0],
-        message=(
-            f"The loss spikes again and again, {len(spikes)} times from step {steps[0]:,} to step "
-            f"{steps[-1]:,}, by up to {highest:.3g}, and recovers each time."
-        ),
-        evidence={
-            "count": len(spikes),
-            "steps": steps[:20],
-            "highest": highest,
-            "rate_at_first": reading.rate_at(steps[0]),
-        },
-        remedy=(
-            "Lower the peak rate by half, or clip gradients at their usual norm; if the spikes "
-            "come at the same batches in every run, check that data."
-        ),
-    )
 
 
 def _share_off(reading: Reading, options: SpikesOptions) -> float:
@@ -149,22 +109,60 @@ def _rises(values: np.ndarray, rows: np.ndarray, least: float, back: float) -> I
             risen, low = False, row
 
 
-def _example(run: ExampleRun) -> Observations:
-    step = run.step
-    spikes = sum(1.2 * np.exp(-(step - first) / 6) * (first <= step) for first in (180, 300, 430))
-    return run.observed(loss=run.loss + spikes)
+class _Spikes(Rule[SpikesOptions]):
+    title = "the loss spikes again and again"
+    severity = Severity.WARNING
+    needs = ("loss",)
+    rows = 60
+    judges = "spikes"
+    explains = frozenset({"LR103", "LR201", "LR304"})
+
+    def check(self, reading: Reading, options: SpikesOptions) -> Finding | None:
+        loss = reading.finite_loss
+        smooth = median_of_three(loss.value)  # so that a single hard batch is not a spike
+        least = max(options.height * reading.fall, options.noise * reading.noise)
+        spikes = [
+            spike
+            for spike in _rises(smooth, _extremes(smooth, _PARTS), least, options.back)
+            if spike.end - spike.low <= options.longest * smooth.size
+            and spike.top >= options.early * smooth.size
+        ]
+        if len(spikes) < options.count:
+            return None
+        progress = np.median([reading.start - float(smooth[spike.low]) for spike in spikes])
+        if (
+            progress < options.progress * reading.fall
+            or _share_off(reading, options) > options.away
+        ):
+            return None
+        steps = [int(loss.step[spike.top]) for spike in spikes]
+        if steps[-1] - steps[0] < options.apart * reading.steps_done:
+            return None
+        highest = max(spike.height for spike in spikes)
+        return self.finding(
+            step=steps[0],
+            message=(
+                f"The loss spikes again and again, {len(spikes)} times from step {steps[0]:,} to step "
+                f"{steps[-1]:,}, by up to {highest:.3g}, and recovers each time."
+            ),
+            evidence={
+                "count": len(spikes),
+                "steps": steps[:20],
+                "highest": highest,
+                "rate_at_first": reading.rate_at(steps[0]),
+            },
+            remedy=(
+                "Lower the peak rate by half, or clip gradients at their usual norm; if the spikes "
+                "come at the same batches in every run, check that data."
+            ),
+        )
+
+    def example(self, run: ExampleRun) -> Observations:
+        step = run.step
+        spikes = sum(
+            1.2 * np.exp(-(step - first) / 6) * (first <= step) for first in (180, 300, 430)
+        )
+        return run.observed(loss=run.loss + spikes)
 
 
-RULE = Rule(
-    code="LR102",
-    name="spikes",
-    title="the loss spikes again and again",
-    severity=Severity.WARNING,
-    needs=("loss",),
-    options=SpikesOptions(),
-    check=_check,
-    example=_example,
-    rows=60,
-    judges="spikes",
-    explains=frozenset({"LR103", "LR201", "LR304"}),
-)
+RULE = _Spikes()

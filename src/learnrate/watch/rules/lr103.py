@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,6 +12,8 @@ from learnrate.watch._rule import Rule, RuleOptions
 from learnrate.watch._tracks import median_of_three, neighbour_std, share_text
 
 if TYPE_CHECKING:
+    from learnrate.watch._example import ExampleRun
+    from learnrate.watch._observations import Observations
     from learnrate.watch._reading import Reading
 
 __all__ = ["RULE", "OscillatingOptions"]
@@ -20,7 +21,6 @@ __all__ = ["RULE", "OscillatingOptions"]
 _NEARBY = 5  # levels before a rise and after it
 
 
-@dataclass(frozen=True, kw_only=True)
 class OscillatingOptions(RuleOptions):
     """Thresholds of LR103.
 
@@ -48,44 +48,6 @@ class OscillatingOptions(RuleOptions):
     share_done: float = 0.25
 
 
-def _check(reading: Reading, options: OscillatingOptions) -> Finding | None:
-    levels, fall = reading.levels, reading.fall
-    if reading.steps_done < options.share_done * reading.total_steps:
-        return None
-    rise, low, high = reading.largest_rise
-    is_noise = rise <= options.nearby * _error_nearby(levels.value, low, high)
-    gained = reading.start - float(median_of_three(levels.value)[low])
-    is_burst = gained <= options.nearby * reading.level_error
-    if rise > max(options.back * fall, options.noise * reading.level_error) and not (
-        is_noise or is_burst
-    ):
-        step = int(levels.step[low])
-        bottom = float(median_of_three(levels.value)[low])
-        top = bottom + rise
-        message = (
-            f"The loss swings: from {bottom:.3g} near step {step:,} it rose to {top:.3g} near "
-            f"step {int(levels.step[high]):,}, by {_share_in_words(rise, fall)} all that the run "
-            "had gained."
-        )
-        return _finding(reading, step, message, {"low": bottom, "high": top})
-    half = reading.finite_loss.value.size // 2
-    late = reading.finite_loss.value[half:]
-    change = np.diff(late) - np.diff(late).mean()
-    std = float(np.std(change)) / 2.0
-    if fall <= 0 or std < options.size * fall or change.size < 20:
-        return None
-    correlation = float((change[1:] * change[:-1]).sum() / (change * change).sum())
-    # The changes of independent values have -1/2, those of a bounce between two values -1.
-    if correlation > -(0.5 + 0.5 * options.turns):
-        return None
-    message = (
-        f"The loss bounces from one update to the next by {2 * std:.2g}, "
-        f"{share_text(2 * std / fall)} of all that the run had gained, over the last half."
-    )
-    step = int(reading.finite_loss.step[half])
-    return _finding(reading, step, message, {"bounce": 2 * std, "correlation": correlation})
-
-
 def _error_nearby(levels: np.ndarray, low: int, high: int) -> float:
     """The standard error of a level about a rise, from the differences of neighbours."""
     nearby = levels[max(0, low - _NEARBY) : high + 1 + _NEARBY]
@@ -110,15 +72,52 @@ def _finding(reading: Reading, step: int, message: str, evidence: dict[str, obje
     )
 
 
-RULE = Rule(
-    code="LR103",
-    name="oscillating",
-    title="the loss swings back by a large part of what was gained",
-    severity=Severity.WARNING,
-    needs=("loss",),
-    options=OscillatingOptions(),
-    check=_check,
-    example=lambda run: run.observed(loss=run.raised_loss(220, 330, 1.5)),
-    judges="a rate that is too high",
-    explains=frozenset({"LR301", "LR201", "LR302"}),
-)
+class _Oscillating(Rule[OscillatingOptions]):
+    title = "the loss swings back by a large part of what was gained"
+    severity = Severity.WARNING
+    needs = ("loss",)
+    judges = "a rate that is too high"
+    explains = frozenset({"LR301", "LR201", "LR302"})
+
+    def check(self, reading: Reading, options: OscillatingOptions) -> Finding | None:
+        levels, fall = reading.levels, reading.fall
+        if reading.steps_done < options.share_done * reading.total_steps:
+            return None
+        rise, low, high = reading.largest_rise
+        is_noise = rise <= options.nearby * _error_nearby(levels.value, low, high)
+        gained = reading.start - float(median_of_three(levels.value)[low])
+        is_burst = gained <= options.nearby * reading.level_error
+        if rise > max(options.back * fall, options.noise * reading.level_error) and not (
+            is_noise or is_burst
+        ):
+            step = int(levels.step[low])
+            bottom = float(median_of_three(levels.value)[low])
+            top = bottom + rise
+            message = (
+                f"The loss swings: from {bottom:.3g} near step {step:,} it rose to {top:.3g} near "
+                f"step {int(levels.step[high]):,}, by {_share_in_words(rise, fall)} all that the run "
+                "had gained."
+            )
+            return _finding(reading, step, message, {"low": bottom, "high": top})
+        half = reading.finite_loss.value.size // 2
+        late = reading.finite_loss.value[half:]
+        change = np.diff(late) - np.diff(late).mean()
+        std = float(np.std(change)) / 2.0
+        if fall <= 0 or std < options.size * fall or change.size < 20:
+            return None
+        correlation = float((change[1:] * change[:-1]).sum() / (change * change).sum())
+        # The changes of independent values have -1/2, those of a bounce between two values -1.
+        if correlation > -(0.5 + 0.5 * options.turns):
+            return None
+        message = (
+            f"The loss bounces from one update to the next by {2 * std:.2g}, "
+            f"{share_text(2 * std / fall)} of all that the run had gained, over the last half."
+        )
+        step = int(reading.finite_loss.step[half])
+        return _finding(reading, step, message, {"bounce": 2 * std, "correlation": correlation})
+
+    def example(self, run: ExampleRun) -> Observations:
+        return run.observed(loss=run.raised_loss(220, 330, 1.5))
+
+
+RULE = _Oscillating()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,7 +20,6 @@ if TYPE_CHECKING:
 __all__ = ["RULE", "BeyondEdgeOptions"]
 
 
-@dataclass(frozen=True, kw_only=True)
 class BeyondEdgeOptions(RuleOptions):
     """Thresholds of LR104. The ratio is the rate times the sharpness over the optimizer's limit.
 
@@ -91,72 +89,67 @@ def _ratios(reading: Reading) -> Track | None:
     return Track(sharpness.step, rates * sharpness.value / limit)
 
 
-def _lacks(reading: Reading) -> str | None:
-    measurements = _measurements(reading, "edge_ratio") or _measurements(reading, "sharpness")
-    if measurements is None:
-        return "no sharpness was measured (facts['sharpness'], pairs of a step and an eigenvalue)"
-    count = measurements.step.size
-    if count < BeyondEdgeOptions().measured:
-        return f"only {count} measurement{'' if count == 1 else 's'} of the sharpness"
-    if _ratios(reading) is None:
-        return (
-            "the stability limit of the optimizer is not known (facts['optimizer']; for Adam the "
-            "sharpness must be preconditioned, facts['preconditioned'])"
+class _BeyondEdge(Rule[BeyondEdgeOptions]):
+    title = "the rate is beyond the edge of stability"
+    severity = Severity.WARNING
+    needs = ("lr", "loss")
+    explains = frozenset({"LR102", "LR103", "LR301", "LR304"})
+
+    def check(self, reading: Reading, options: BeyondEdgeOptions) -> Finding | None:
+        ratios = _ratios(reading)
+        assert ratios is not None  # noqa: S101 - `_lacks` is called before
+        beyond = ratios.value >= options.ratio
+        least_rise = max(options.back * reading.fall, options.noise * reading.level_error)
+        swings = reading.why_not_judged is None and reading.largest_rise[0] > least_rise
+        if not (swings and beyond.mean() >= options.share) and (
+            np.mean(ratios.value > options.far) < options.far_share
+        ):
+            return None
+        step = int(ratios.step[int(np.argmax(beyond))])
+        limit = _stability_limit(reading)
+        limit_text = "" if limit is None else f" {limit:.3g}"
+        return self.finding(
+            step=step,
+            message=(
+                f"The rate is at or beyond the edge of stability: in {int(beyond.sum())} of "
+                f"{beyond.size} measurements, from step {step:,} on, rate times sharpness is "
+                f"{float(np.median(ratios.value[beyond])):.2g} times the limit{limit_text} (median)"
+                + (", and the loss swings." if swings else ".")
+            ),
+            evidence={
+                "limit": limit,
+                "median_ratio": float(np.median(ratios.value)),
+                "highest_ratio": float(ratios.value.max()),
+                "measurements": int(beyond.size),
+                "above": int(beyond.sum()),
+            },
+            remedy=(
+                f"Lower the peak rate to {rate_text(reading.peak / 3, 2)}, a third of it, or warm up "
+                "for longer, so that the curvature can adapt first."
+            ),
         )
-    return None
 
-
-def _check(reading: Reading, options: BeyondEdgeOptions) -> Finding | None:
-    ratios = _ratios(reading)
-    assert ratios is not None  # noqa: S101 - `_lacks` is called before
-    beyond = ratios.value >= options.ratio
-    least_rise = max(options.back * reading.fall, options.noise * reading.level_error)
-    swings = reading.why_not_judged is None and reading.largest_rise[0] > least_rise
-    if not (swings and beyond.mean() >= options.share) and (
-        np.mean(ratios.value > options.far) < options.far_share
-    ):
+    def lacks(self, reading: Reading) -> str | None:
+        measurements = _measurements(reading, "edge_ratio") or _measurements(reading, "sharpness")
+        if measurements is None:
+            return (
+                "no sharpness was measured (facts['sharpness'], pairs of a step and an eigenvalue)"
+            )
+        count = measurements.step.size
+        if count < BeyondEdgeOptions().measured:
+            return f"only {count} measurement{'' if count == 1 else 's'} of the sharpness"
+        if _ratios(reading) is None:
+            return (
+                "the stability limit of the optimizer is not known (facts['optimizer']; for Adam the "
+                "sharpness must be preconditioned, facts['preconditioned'])"
+            )
         return None
-    step = int(ratios.step[int(np.argmax(beyond))])
-    limit = _stability_limit(reading)
-    limit_text = "" if limit is None else f" {limit:.3g}"
-    return RULE.finding(
-        step=step,
-        message=(
-            f"The rate is at or beyond the edge of stability: in {int(beyond.sum())} of "
-            f"{beyond.size} measurements, from step {step:,} on, rate times sharpness is "
-            f"{float(np.median(ratios.value[beyond])):.2g} times the limit{limit_text} (median)"
-            + (", and the loss swings." if swings else ".")
-        ),
-        evidence={
-            "limit": limit,
-            "median_ratio": float(np.median(ratios.value)),
-            "highest_ratio": float(ratios.value.max()),
-            "measurements": int(beyond.size),
-            "above": int(beyond.sum()),
-        },
-        remedy=(
-            f"Lower the peak rate to {rate_text(reading.peak / 3, 2)}, a third of it, or warm up "
-            "for longer, so that the curvature can adapt first."
-        ),
-    )
+
+    def example(self, run: ExampleRun) -> Observations:
+        sharpness = [[step, 24.0] for step in range(0, run.total_steps, 40)]
+        return run.observed(
+            loss=run.raised_loss(220, 330, 0.9), facts={"optimizer": "sgd", "sharpness": sharpness}
+        )
 
 
-def _example(run: ExampleRun) -> Observations:
-    sharpness = [[step, 24.0] for step in range(0, run.total_steps, 40)]
-    return run.observed(
-        loss=run.raised_loss(220, 330, 0.9), facts={"optimizer": "sgd", "sharpness": sharpness}
-    )
-
-
-RULE = Rule(
-    code="LR104",
-    name="beyond_edge",
-    title="the rate is beyond the edge of stability",
-    severity=Severity.WARNING,
-    needs=("lr", "loss"),
-    options=BeyondEdgeOptions(),
-    check=_check,
-    example=_example,
-    lacks=_lacks,
-    explains=frozenset({"LR102", "LR103", "LR301", "LR304"}),
-)
+RULE = _BeyondEdge()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from learnrate._numbers import rate_text
@@ -18,7 +17,6 @@ if TYPE_CHECKING:
 __all__ = ["RULE", "PathTooFarOptions"]
 
 
-@dataclass(frozen=True, kw_only=True)
 class PathTooFarOptions(RuleOptions):
     """Thresholds of LR107.
 
@@ -31,40 +29,37 @@ class PathTooFarOptions(RuleOptions):
     multiple: float = 7.0
 
 
-def _check(reading: Reading, options: PathTooFarOptions) -> Finding | None:
-    estimate = rate_multiple(reading)
-    if estimate is None or estimate.multiple < options.multiple:
-        return None
-    path = estimate.path
-    return RULE.finding(
-        step=estimate.step,
-        message=(
-            f"The rate is likely about {times_text(estimate.multiple)} times too high, between "
-            f"{times_text(max(estimate.low, 1.0))} and {times_text(estimate.high)} times: the "
-            f"weights moved by {path['path_distance']:.2g} times their initial norm, and the two halves "
-            f"of their path have a cosine of {path['path_turn_2']:.2g} (1 is straight on, -1 is back)."
-        ),
-        evidence=estimate.evidence(reading.peak_or_none),
-        remedy=(
-            f"Lower the peak rate about {times_text(estimate.multiple)} times, to "
-            f"{rate_text(reading.peak / estimate.multiple, 2)}, or let learnrate plan find it."
-        ),
-    )
+class _PathTooFar(Rule[PathTooFarOptions]):
+    title = "the path of the weights shows a rate that is too high"
+    severity = Severity.ADVICE
+    needs = ("lr",)
+
+    def check(self, reading: Reading, options: PathTooFarOptions) -> Finding | None:
+        estimate = rate_multiple(reading)
+        if estimate is None or estimate.multiple < options.multiple:
+            return None
+        path = estimate.path
+        return self.finding(
+            step=estimate.step,
+            message=(
+                f"The rate is likely about {times_text(estimate.multiple)} times too high, between "
+                f"{times_text(max(estimate.low, 1.0))} and {times_text(estimate.high)} times: the "
+                f"weights moved by {path['path_distance']:.2g} times their initial norm, and the two halves "
+                f"of their path have a cosine of {path['path_turn_2']:.2g} (1 is straight on, -1 is back)."
+            ),
+            evidence=estimate.evidence(reading.peak_or_none),
+            remedy=(
+                f"Lower the peak rate about {times_text(estimate.multiple)} times, to "
+                f"{rate_text(reading.peak / estimate.multiple, 2)}, or let learnrate plan find it."
+            ),
+        )
+
+    def lacks(self, reading: Reading) -> str | None:
+        return path_lacks(reading)
+
+    def example(self, run: ExampleRun) -> Observations:
+        path = {"path_distance": 12.0, "path_early": 0.6, "path_turn_2": 0.1}
+        return run.observed(total_steps=run.total_steps, facts=run.path(path))
 
 
-def _example(run: ExampleRun) -> Observations:
-    path = {"path_distance": 12.0, "path_early": 0.6, "path_turn_2": 0.1}
-    return run.observed(total_steps=run.total_steps, facts=run.path(path))
-
-
-RULE = Rule(
-    code="LR107",
-    name="path_too_far",
-    title="the path of the weights shows a rate that is too high",
-    severity=Severity.ADVICE,
-    needs=("lr",),
-    options=PathTooFarOptions(),
-    check=_check,
-    example=_example,
-    lacks=path_lacks,
-)
+RULE = _PathTooFar()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -25,7 +24,6 @@ _LEAST_ROWS = 10
 _TOP_ROWS = 3  # a spike of fewer rows is no top
 
 
-@dataclass(frozen=True, kw_only=True)
 class AboveStartOptions(RuleOptions):
     """Thresholds of LR108. The start is the first loss, which no update has changed yet.
 
@@ -44,42 +42,6 @@ class AboveStartOptions(RuleOptions):
     stretch: float = 0.05
     noise: float = 8.0
     back: float = 0.8
-
-
-def _check(reading: Reading, options: AboveStartOptions) -> Finding | None:
-    steps, losses = reading.finite_loss
-    start = float(losses[0])
-    is_above = _in_stretches(losses > start, max(8, int(options.stretch * losses.size)))
-    share = float(is_above.sum()) * reading.spacing / reading.total_steps
-    if share < options.share:
-        return None
-    lasting = np.lib.stride_tricks.sliding_window_view(losses, _TOP_ROWS).min(axis=1)
-    top = int(np.argmax(lasting))
-    rise = float(lasting[top]) - start
-    last = losses[-max(_LEAST_ROWS, losses.size // _LAST) :]
-    if rise < options.noise * neighbour_std(last) or not _falls_since(reading, top):
-        return None
-    end = float(np.median(losses[-max(5, losses.size // 20) :]))
-    if lasting[top] - end < options.back * rise:
-        return None
-    first = int(np.argmax(is_above))
-    return RULE.finding(
-        step=int(steps[first]),
-        message=(
-            f"For {share_text(min(share, 1.0))} of the run the loss lies above {start:.3g}, where it "
-            f"began before any update: from step {int(steps[first]):,} on it rose to "
-            f"{float(lasting[top]):.3g}, and it comes back slowly. The rate is likely several times "
-            "too high."
-        ),
-        evidence={
-            "start": start,
-            "highest": float(lasting[top]),
-            "end": end,
-            "share": min(share, 1.0),
-            "rate": reading.rate_at(float(steps[first])),
-        },
-        remedy=_remedy(reading),
-    )
 
 
 def _remedy(reading: Reading) -> str:
@@ -116,28 +78,57 @@ def _falls_since(reading: Reading, row: int) -> bool:
     return fall_signal(levels) >= reading.needed_signal
 
 
-def _lacks(reading: Reading) -> str | None:
-    if not reading.is_descent:
-        return reading.why_not_judged
-    if reading.finite_loss.step[0] > reading.spacing:
-        return "the record does not begin with the run, so the loss at the start is not known"
-    return None
+class _AboveStart(Rule[AboveStartOptions]):
+    title = "the loss stays above its start for a large part of the run"
+    severity = Severity.WARNING
+    needs = ("loss",)
+    explains = frozenset({"LR102", "LR103", "LR201", "LR301", "LR302", "LR304"})
+
+    def check(self, reading: Reading, options: AboveStartOptions) -> Finding | None:
+        steps, losses = reading.finite_loss
+        start = float(losses[0])
+        is_above = _in_stretches(losses > start, max(8, int(options.stretch * losses.size)))
+        share = float(is_above.sum()) * reading.spacing / reading.total_steps
+        if share < options.share:
+            return None
+        lasting = np.lib.stride_tricks.sliding_window_view(losses, _TOP_ROWS).min(axis=1)
+        top = int(np.argmax(lasting))
+        rise = float(lasting[top]) - start
+        last = losses[-max(_LEAST_ROWS, losses.size // _LAST) :]
+        if rise < options.noise * neighbour_std(last) or not _falls_since(reading, top):
+            return None
+        end = float(np.median(losses[-max(5, losses.size // 20) :]))
+        if lasting[top] - end < options.back * rise:
+            return None
+        first = int(np.argmax(is_above))
+        return self.finding(
+            step=int(steps[first]),
+            message=(
+                f"For {share_text(min(share, 1.0))} of the run the loss lies above {start:.3g}, where it "
+                f"began before any update: from step {int(steps[first]):,} on it rose to "
+                f"{float(lasting[top]):.3g}, and it comes back slowly. The rate is likely several times "
+                "too high."
+            ),
+            evidence={
+                "start": start,
+                "highest": float(lasting[top]),
+                "end": end,
+                "share": min(share, 1.0),
+                "rate": reading.rate_at(float(steps[first])),
+            },
+            remedy=_remedy(reading),
+        )
+
+    def lacks(self, reading: Reading) -> str | None:
+        if not reading.is_descent:
+            return reading.why_not_judged
+        if reading.finite_loss.step[0] > reading.spacing:
+            return "the record does not begin with the run, so the loss at the start is not known"
+        return None
+
+    def example(self, run: ExampleRun) -> Observations:
+        step = run.step
+        return run.observed(loss=run.loss + 40.0 * (1 - np.exp(-step / 4)) * np.exp(-step / 120))
 
 
-def _example(run: ExampleRun) -> Observations:
-    step = run.step
-    return run.observed(loss=run.loss + 40.0 * (1 - np.exp(-step / 4)) * np.exp(-step / 120))
-
-
-RULE = Rule(
-    code="LR108",
-    name="above_start",
-    title="the loss stays above its start for a large part of the run",
-    severity=Severity.WARNING,
-    needs=("loss",),
-    options=AboveStartOptions(),
-    check=_check,
-    example=_example,
-    lacks=_lacks,
-    explains=frozenset({"LR102", "LR103", "LR201", "LR301", "LR302", "LR304"}),
-)
+RULE = _AboveStart()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,12 +11,13 @@ from learnrate.watch._rule import Rule, RuleOptions
 from learnrate.watch._tracks import share_text
 
 if TYPE_CHECKING:
+    from learnrate.watch._example import ExampleRun
+    from learnrate.watch._observations import Observations
     from learnrate.watch._reading import Reading
 
 __all__ = ["RULE", "TooSlowOptions"]
 
 
-@dataclass(frozen=True, kw_only=True)
 class TooSlowOptions(RuleOptions):
     """Thresholds of LR201. The progress of a run is the sum of its rates so far over the whole sum.
 
@@ -42,47 +42,6 @@ class TooSlowOptions(RuleOptions):
     share_done: float = 0.25
 
 
-def _check(reading: Reading, options: TooSlowOptions) -> Finding | None:
-    """A loss that falls in proportion to the sum of the rates is still at its beginning."""
-    if reading.steps_done < options.share_done * reading.total_steps:
-        return None
-    levels, progress = reading.levels, _progress(reading)
-    if progress is None:
-        return None
-    marks = np.interp([0.05, 0.25, 0.5, 0.75], progress, levels.value)
-    end = float(np.median(levels.value[-3:]))
-    fall = reading.start - end
-    if fall <= options.noise * reading.level_error:
-        return None
-    if reading.largest_rise[0] > options.back * fall:
-        return None
-    first = float(reading.start - marks[0]) / fall
-    quarters = -np.diff([reading.start, *marks[1:], end]) / fall
-    if quarters.min() < options.quarter or quarters[-1] > options.last or first > options.first:
-        return None
-    half = float(quarters[2:].sum())
-    return RULE.finding(
-        step=int(levels.step[int(np.searchsorted(progress, 0.5))]),
-        message=(
-            f"The rate is likely too low: the loss falls from {reading.start:.3g} to {end:.3g} in "
-            f"{reading.steps_done:,} updates, almost in a straight line: {share_text(half)} of the "
-            "fall came in the second half of the summed rate, so the run is still at its beginning."
-        ),
-        evidence={
-            "start": reading.start,
-            "end": end,
-            "second_half_share": half,
-            "first_twentieth_share": first,
-            "last_quarter_share": float(quarters[-1]),
-            "peak": reading.peak_or_none,
-        },
-        remedy=(
-            "Try a peak rate three to ten times as high in a short run, or let learnrate plan find "
-            "it."
-        ),
-    )
-
-
 def _progress(reading: Reading) -> np.ndarray | None:
     """The sum of the rates up to each level over the whole sum; None if no rate was above 0.
 
@@ -98,19 +57,61 @@ def _progress(reading: Reading) -> np.ndarray | None:
     return np.asarray(np.interp(reading.levels.step.astype(float), steps, sums) / sums[-1])
 
 
-RULE = Rule(
-    code="LR201",
-    name="too_slow",
-    title="the rate is likely too low: the loss falls in a straight line",
-    severity=Severity.ADVICE,
-    needs=("loss", "lr"),
-    options=TooSlowOptions(),
-    check=_check,
-    example=lambda run: run.observed(
-        loss=2.3 - 0.4 * np.cumsum(run.lr) / run.lr.sum() + 0.02 * run.noise
-    ),
-    rows=60,
-    judges="a rate that is too low",
-    spacing=1,
-    explains=frozenset({"LR301", "LR302"}),
-)
+class _TooSlow(Rule[TooSlowOptions]):
+    title = "the rate is likely too low: the loss falls in a straight line"
+    severity = Severity.ADVICE
+    needs = ("loss", "lr")
+    rows = 60
+    judges = "a rate that is too low"
+    spacing = 1
+    explains = frozenset({"LR301", "LR302"})
+
+    def check(self, reading: Reading, options: TooSlowOptions) -> Finding | None:
+        """A loss that falls in proportion to the sum of the rates is still at its beginning."""
+        if reading.steps_done < options.share_done * reading.total_steps:
+            return None
+        levels, progress = reading.levels, _progress(reading)
+        if progress is None:
+            return None
+        marks = np.interp([0.05, 0.25, 0.5, 0.75], progress, levels.value)
+        end = float(np.median(levels.value[-3:]))
+        fall = reading.start - end
+        if fall <= options.noise * reading.level_error:
+            return None
+        if reading.largest_rise[0] > options.back * fall:
+            return None
+        first = float(reading.start - marks[0]) / fall
+        quarters = -np.diff([reading.start, *marks[1:], end]) / fall
+        if (
+            quarters.min() < options.quarter
+            or quarters[-1] > options.last
+            or first > options.first
+        ):
+            return None
+        half = float(quarters[2:].sum())
+        return self.finding(
+            step=int(levels.step[int(np.searchsorted(progress, 0.5))]),
+            message=(
+                f"The rate is likely too low: the loss falls from {reading.start:.3g} to {end:.3g} in "
+                f"{reading.steps_done:,} updates, almost in a straight line: {share_text(half)} of the "
+                "fall came in the second half of the summed rate, so the run is still at its beginning."
+            ),
+            evidence={
+                "start": reading.start,
+                "end": end,
+                "second_half_share": half,
+                "first_twentieth_share": first,
+                "last_quarter_share": float(quarters[-1]),
+                "peak": reading.peak_or_none,
+            },
+            remedy=(
+                "Try a peak rate three to ten times as high in a short run, or let learnrate plan find "
+                "it."
+            ),
+        )
+
+    def example(self, run: ExampleRun) -> Observations:
+        return run.observed(loss=2.3 - 0.4 * np.cumsum(run.lr) / run.lr.sum() + 0.02 * run.noise)
+
+
+RULE = _TooSlow()

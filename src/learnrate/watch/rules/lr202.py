@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,6 +11,8 @@ from learnrate.watch._rule import Rule, RuleOptions
 from learnrate.watch._tracks import share_text
 
 if TYPE_CHECKING:
+    from learnrate.watch._example import ExampleRun
+    from learnrate.watch._observations import Observations
     from learnrate.watch._reading import Reading
 
 __all__ = ["RULE", "NotLearningOptions"]
@@ -20,7 +21,6 @@ __all__ = ["RULE", "NotLearningOptions"]
 _ROWS = 20
 
 
-@dataclass(frozen=True, kw_only=True)
 class NotLearningOptions(RuleOptions):
     """Thresholds of LR202.
 
@@ -35,66 +35,64 @@ class NotLearningOptions(RuleOptions):
     share: float = 0.9
 
 
-def _check(reading: Reading, options: NotLearningOptions) -> Finding | None:
-    if reading.falls:  # whatever a log shows as 0 was rounded
-        return None
-    rate = reading.rate.value
-    norm, ratio = reading.track("gradient_norm").value, reading.track("update_ratio").value
-    zero_share = _share_below(rate, 0.0)
-    no_gradient_share = _share_below(norm, 0.0)
-    frozen_share = _share_below(ratio, options.ratio)
-    if zero_share >= options.share:
-        why = f"the rate is 0 in {share_text(zero_share)} of the rows"
-        remedy = "Set the rate: a schedule that starts at 0 must be stepped before every update."
-    elif no_gradient_share >= options.share:
-        why = f"the gradient is 0 in {share_text(no_gradient_share)} of the rows"
-        remedy = (
-            "Check that the loss depends on the parameters: nothing on the way may be detached or "
-            "under no_grad, and zero_grad must come before backward."
-        )
-    elif frozen_share >= options.share:
-        why = f"the updates change the weights by less than {options.ratio:g} of their norm"
-        remedy = (
-            "Check that the optimizer holds the parameters of the model that is trained, and that "
-            "they require gradients; then that the rate is not vanishingly small."
-        )
-    else:
-        return None
-    return RULE.finding(
-        step=None,
-        message=f"Nothing is learned in {reading.steps_done:,} updates: {why}.",
-        evidence={
-            "share_of_rows_at_rate_0": zero_share,
-            "share_of_rows_without_gradient": no_gradient_share,
-            "share_of_rows_without_update": frozen_share,
-            "peak": reading.peak_or_none,
-        },
-        remedy=remedy,
-    )
-
-
 def _share_below(values: np.ndarray, limit: float) -> float:
     """The share of values up to a limit; 0 if there are none."""
     return float(np.mean(values <= limit)) if values.size else 0.0
 
 
-def _lacks(reading: Reading) -> str | None:
-    recorded = ("lr", "gradient_norm", "update_ratio")
-    rows = max(reading.track(name).value.size for name in recorded)
-    if rows == 0:
-        return "no lr, no gradient_norm and no update_ratio was recorded"
-    return None if rows >= _ROWS else f"only {rows} rows; at least {_ROWS} are needed"
+class _NotLearning(Rule[NotLearningOptions]):
+    title = "nothing is learned: the rate is 0, or the weights do not move"
+    severity = Severity.ERROR
+    explains = frozenset({"LR201", "LR301", "LR302", "LR402", "LR103", "LR502"})
+
+    def check(self, reading: Reading, options: NotLearningOptions) -> Finding | None:
+        if reading.falls:  # whatever a log shows as 0 was rounded
+            return None
+        rate = reading.rate.value
+        norm, ratio = reading.track("gradient_norm").value, reading.track("update_ratio").value
+        zero_share = _share_below(rate, 0.0)
+        no_gradient_share = _share_below(norm, 0.0)
+        frozen_share = _share_below(ratio, options.ratio)
+        if zero_share >= options.share:
+            why = f"the rate is 0 in {share_text(zero_share)} of the rows"
+            remedy = (
+                "Set the rate: a schedule that starts at 0 must be stepped before every update."
+            )
+        elif no_gradient_share >= options.share:
+            why = f"the gradient is 0 in {share_text(no_gradient_share)} of the rows"
+            remedy = (
+                "Check that the loss depends on the parameters: nothing on the way may be detached or "
+                "under no_grad, and zero_grad must come before backward."
+            )
+        elif frozen_share >= options.share:
+            why = f"the updates change the weights by less than {options.ratio:g} of their norm"
+            remedy = (
+                "Check that the optimizer holds the parameters of the model that is trained, and that "
+                "they require gradients; then that the rate is not vanishingly small."
+            )
+        else:
+            return None
+        return self.finding(
+            step=None,
+            message=f"Nothing is learned in {reading.steps_done:,} updates: {why}.",
+            evidence={
+                "share_of_rows_at_rate_0": zero_share,
+                "share_of_rows_without_gradient": no_gradient_share,
+                "share_of_rows_without_update": frozen_share,
+                "peak": reading.peak_or_none,
+            },
+            remedy=remedy,
+        )
+
+    def lacks(self, reading: Reading) -> str | None:
+        recorded = ("lr", "gradient_norm", "update_ratio")
+        rows = max(reading.track(name).value.size for name in recorded)
+        if rows == 0:
+            return "no lr, no gradient_norm and no update_ratio was recorded"
+        return None if rows >= _ROWS else f"only {rows} rows; at least {_ROWS} are needed"
+
+    def example(self, run: ExampleRun) -> Observations:
+        return run.observed(loss=2.3 + 0.03 * run.noise, lr=0.0 * run.lr)
 
 
-RULE = Rule(
-    code="LR202",
-    name="not_learning",
-    title="nothing is learned: the rate is 0, or the weights do not move",
-    severity=Severity.ERROR,
-    needs=(),
-    options=NotLearningOptions(),
-    check=_check,
-    example=lambda run: run.observed(loss=2.3 + 0.03 * run.noise, lr=0.0 * run.lr),
-    lacks=_lacks,
-    explains=frozenset({"LR201", "LR301", "LR302", "LR402", "LR103", "LR502"}),
-)
+RULE = _NotLearning()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from learnrate._numbers import rate_text
@@ -18,7 +17,6 @@ if TYPE_CHECKING:
 __all__ = ["RULE", "PathStraightOptions"]
 
 
-@dataclass(frozen=True, kw_only=True)
 class PathStraightOptions(RuleOptions):
     """Thresholds of LR204.
 
@@ -31,46 +29,43 @@ class PathStraightOptions(RuleOptions):
     multiple: float = 5.0
 
 
-def _check(reading: Reading, options: PathStraightOptions) -> Finding | None:
-    estimate = rate_multiple(reading)
-    if estimate is None or estimate.multiple > 1.0 / options.multiple:
-        return None
-    multiple, path = 1.0 / estimate.multiple, estimate.path
-    return RULE.finding(
-        step=estimate.step,
-        message=(
-            f"The rate is likely about {times_text(multiple)} times too low, between "
-            f"{times_text(max(1.0 / estimate.high, 1.0))} and {times_text(1.0 / estimate.low)} "
-            f"times: the weights moved by {path['path_distance']:.2g} times their initial norm, the two "
-            f"halves of their path have a cosine of {path['path_turn_2']:.2g} (1 is straight on), and "
-            f"the loss is still {path['path_slope_2']:.0%} as steep "
-            "at the end of a half as at its beginning."
-        ),
-        evidence=estimate.evidence(reading.peak_or_none),
-        remedy=(
-            f"Raise the peak rate {times_text(1.0 / estimate.high)} times, to "
-            f"{rate_text(reading.peak / estimate.high, 2)}, in a short run first, or let learnrate "
-            "plan find it."
-        ),
-    )
+class _PathStraight(Rule[PathStraightOptions]):
+    title = "the path of the weights shows a rate that is too low"
+    severity = Severity.ADVICE
+    needs = ("lr",)
+    explains = frozenset({"LR201"})
+
+    def check(self, reading: Reading, options: PathStraightOptions) -> Finding | None:
+        estimate = rate_multiple(reading)
+        if estimate is None or estimate.multiple > 1.0 / options.multiple:
+            return None
+        multiple, path = 1.0 / estimate.multiple, estimate.path
+        return self.finding(
+            step=estimate.step,
+            message=(
+                f"The rate is likely about {times_text(multiple)} times too low, between "
+                f"{times_text(max(1.0 / estimate.high, 1.0))} and {times_text(1.0 / estimate.low)} "
+                f"times: the weights moved by {path['path_distance']:.2g} times their initial norm, the two "
+                f"halves of their path have a cosine of {path['path_turn_2']:.2g} (1 is straight on), and "
+                f"the loss is still {path['path_slope_2']:.0%} as steep "
+                "at the end of a half as at its beginning."
+            ),
+            evidence=estimate.evidence(reading.peak_or_none),
+            remedy=(
+                f"Raise the peak rate {times_text(1.0 / estimate.high)} times, to "
+                f"{rate_text(reading.peak / estimate.high, 2)}, in a short run first, or let learnrate "
+                "plan find it."
+            ),
+        )
+
+    def lacks(self, reading: Reading) -> str | None:
+        return straight_path_lacks(reading)
+
+    def example(self, run: ExampleRun) -> Observations:
+        path = {"path_distance": 0.02, "path_early": 0.13}
+        path |= {f"path_turn_{part}": 0.99 for part in (2, 4, 8)}
+        path |= {f"path_slope_{part}": 0.9 for part in (1, 2, 4, 8)}
+        return run.observed(total_steps=run.total_steps, facts=run.path(path))
 
 
-def _example(run: ExampleRun) -> Observations:
-    path = {"path_distance": 0.02, "path_early": 0.13}
-    path |= {f"path_turn_{part}": 0.99 for part in (2, 4, 8)}
-    path |= {f"path_slope_{part}": 0.9 for part in (1, 2, 4, 8)}
-    return run.observed(total_steps=run.total_steps, facts=run.path(path))
-
-
-RULE = Rule(
-    code="LR204",
-    name="path_straight",
-    title="the path of the weights shows a rate that is too low",
-    severity=Severity.ADVICE,
-    needs=("lr",),
-    options=PathStraightOptions(),
-    check=_check,
-    example=_example,
-    lacks=straight_path_lacks,
-    explains=frozenset({"LR201"}),
-)
+RULE = _PathStraight()

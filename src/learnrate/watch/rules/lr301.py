@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,7 +21,6 @@ __all__ = ["RULE", "PlateauOptions"]
 _MEANS = 24  # batch means under the trend test, as many as the controllers use
 
 
-@dataclass(frozen=True, kw_only=True)
 class PlateauOptions(RuleOptions):
     """Thresholds of LR301; the test is that of `learnrate.controllers.Plateau`.
 
@@ -43,49 +41,6 @@ class PlateauOptions(RuleOptions):
     variation: float = 0.02
 
 
-def _check(reading: Reading, options: PlateauOptions) -> Finding | None:
-    if reading.finished or reading.steps_done > (1.0 - options.left) * reading.total_steps:
-        return None
-    rows = int(options.window * reading.finite_loss.value.size)
-    window = reading.finite_loss.value[-rows:]
-    since = int(reading.finite_loss.step[-rows])
-    rates = reading.rate.since(since).value
-    if not rates.size or rates.max() == 0 or rates.min() < (1.0 - options.variation) * rates.max():
-        return None
-    if rates.max() < 0.5 * reading.peak or _will_decay(reading):
-        return None
-    means = np.array([part.mean() for part in np.array_split(window, min(_MEANS, rows))])
-    level = float(np.median(means))
-    progress = options.progress * reading.fall
-    p = rising_rank_p((means + progress * np.arange(means.size) / means.size).tolist())
-    if progress <= 0 or p >= options.significance:
-        return None
-    rate = float(rates[-1])
-    planned = reading.observations.total_steps
-    left = None if planned is None else planned - reading.steps_done
-    left_text = "" if left is None else f", and {left:,} updates are left"
-    return RULE.finding(
-        step=since,
-        message=(
-            f"The loss has stayed near {level:.4g} since about step {since:,} at a rate of "
-            f"{rate_text(rate, 2)}: it fell by less than {progress:.2g} in "
-            f"{reading.steps_done - since:,} updates (p={p:.2g}){left_text}."
-        ),
-        evidence={
-            "since": since,
-            "level": level,
-            "rate": rate,
-            "progress_refuted": progress,
-            "p": p,
-            "updates_left": left,
-        },
-        remedy=(
-            "It is likely time to decay: let the rate fall to 0 over what is left of the run, unless "
-            "the schedule does so later."
-        ),
-    )
-
-
 def _will_decay(reading: Reading) -> bool:
     """Whether the schedule, if known, lets the rate fall by half or more until the end."""
     schedule, total_steps = reading.observations.schedule, reading.observations.total_steps
@@ -95,21 +50,63 @@ def _will_decay(reading: Reading) -> bool:
     return abs(bound(total_steps - 1)) < 0.5 * abs(bound(reading.steps_done - 1))
 
 
-def _example(run: ExampleRun) -> Observations:
-    loss = 0.6 + 1.7 * np.exp(-run.step / 20) + 0.03 * run.noise
-    return run.observed(loss=loss, lr=np.full(run.total_steps, 0.1), total_steps=1000)
+class _Plateau(Rule[PlateauOptions]):
+    title = "a plateau: likely time to decay"
+    severity = Severity.ADVICE
+    needs = ("loss", "lr")
+    rows = 60
+    judges = "a plateau"
+    explains = frozenset({"LR302"})
+
+    def check(self, reading: Reading, options: PlateauOptions) -> Finding | None:
+        if reading.finished or reading.steps_done > (1.0 - options.left) * reading.total_steps:
+            return None
+        rows = int(options.window * reading.finite_loss.value.size)
+        window = reading.finite_loss.value[-rows:]
+        since = int(reading.finite_loss.step[-rows])
+        rates = reading.rate.since(since).value
+        if (
+            not rates.size
+            or rates.max() == 0
+            or rates.min() < (1.0 - options.variation) * rates.max()
+        ):
+            return None
+        if rates.max() < 0.5 * reading.peak or _will_decay(reading):
+            return None
+        means = np.array([part.mean() for part in np.array_split(window, min(_MEANS, rows))])
+        level = float(np.median(means))
+        progress = options.progress * reading.fall
+        p = rising_rank_p((means + progress * np.arange(means.size) / means.size).tolist())
+        if progress <= 0 or p >= options.significance:
+            return None
+        rate = float(rates[-1])
+        planned = reading.observations.total_steps
+        left = None if planned is None else planned - reading.steps_done
+        left_text = "" if left is None else f", and {left:,} updates are left"
+        return self.finding(
+            step=since,
+            message=(
+                f"The loss has stayed near {level:.4g} since about step {since:,} at a rate of "
+                f"{rate_text(rate, 2)}: it fell by less than {progress:.2g} in "
+                f"{reading.steps_done - since:,} updates (p={p:.2g}){left_text}."
+            ),
+            evidence={
+                "since": since,
+                "level": level,
+                "rate": rate,
+                "progress_refuted": progress,
+                "p": p,
+                "updates_left": left,
+            },
+            remedy=(
+                "It is likely time to decay: let the rate fall to 0 over what is left of the run, unless "
+                "the schedule does so later."
+            ),
+        )
+
+    def example(self, run: ExampleRun) -> Observations:
+        loss = 0.6 + 1.7 * np.exp(-run.step / 20) + 0.03 * run.noise
+        return run.observed(loss=loss, lr=np.full(run.total_steps, 0.1), total_steps=1000)
 
 
-RULE = Rule(
-    code="LR301",
-    name="plateau",
-    title="a plateau: likely time to decay",
-    severity=Severity.ADVICE,
-    needs=("loss", "lr"),
-    options=PlateauOptions(),
-    check=_check,
-    example=_example,
-    rows=60,
-    judges="a plateau",
-    explains=frozenset({"LR302"}),
-)
+RULE = _Plateau()

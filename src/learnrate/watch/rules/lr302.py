@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,6 +13,8 @@ from learnrate.watch._rule import Rule, RuleOptions
 from learnrate.watch._tracks import share_text
 
 if TYPE_CHECKING:
+    from learnrate.watch._example import ExampleRun
+    from learnrate.watch._observations import Observations
     from learnrate.watch._reading import Reading
 
 __all__ = ["RULE", "NeverDecayedOptions"]
@@ -21,7 +22,6 @@ __all__ = ["RULE", "NeverDecayedOptions"]
 _FEWEST = 6  # points of a fall: more than a cosine has parameters
 
 
-@dataclass(frozen=True, kw_only=True)
 class NeverDecayedOptions(RuleOptions):
     """Thresholds of LR302.
 
@@ -36,34 +36,6 @@ class NeverDecayedOptions(RuleOptions):
     share: float = 0.5
     warm: float = 0.5
     left: float = 0.1
-
-
-def _check(reading: Reading, options: NeverDecayedOptions) -> Finding | None:
-    if not reading.finished or reading.peak == 0 or reading.facts.get("schedule_free"):
-        return None
-    reached = reading.warmup_end
-    lowest = float(reading.rate.since(reached).value.min())
-    if reached > options.warm * reading.total_steps:
-        return None
-    if lowest < options.share * reading.peak:
-        return _cut_off(reading, options)
-    last = float(reading.rate.value[-1])
-    return RULE.finding(
-        step=reached,
-        message=(
-            f"The rate never decayed: it reached {rate_text(reading.peak)} at step {reached:,} and "
-            f"is still {rate_text(last)} at the end, step {reading.steps_done - 1:,}."
-        ),
-        evidence={
-            "peak": reading.peak,
-            "last": last,
-            "lowest_since_peak": lowest,
-        },
-        remedy=(
-            "A decay to 0 by the end of the run, linear or along a cosine, likely ends lower; for this "
-            "run, add one over a tenth to a fifth of the updates made so far."
-        ),
-    )
 
 
 def _cut_off(reading: Reading, options: NeverDecayedOptions) -> Finding | None:
@@ -95,15 +67,42 @@ def _cut_off(reading: Reading, options: NeverDecayedOptions) -> Finding | None:
     )
 
 
-RULE = Rule(
-    code="LR302",
-    name="never_decayed",
-    title="the rate never decayed, or its decay was cut off",
-    severity=Severity.ADVICE,
-    needs=("lr",),
-    options=NeverDecayedOptions(),
-    check=_check,
-    rows=10,
-    example=lambda run: run.observed(lr=np.minimum(0.1, 0.1 * (run.step + 1) / 60)),
-    shows=("lr",),
-)
+class _NeverDecayed(Rule[NeverDecayedOptions]):
+    title = "the rate never decayed, or its decay was cut off"
+    severity = Severity.ADVICE
+    needs = ("lr",)
+    rows = 10
+    shows = ("lr",)
+
+    def check(self, reading: Reading, options: NeverDecayedOptions) -> Finding | None:
+        if not reading.finished or reading.peak == 0 or reading.facts.get("schedule_free"):
+            return None
+        reached = reading.warmup_end
+        lowest = float(reading.rate.since(reached).value.min())
+        if reached > options.warm * reading.total_steps:
+            return None
+        if lowest < options.share * reading.peak:
+            return _cut_off(reading, options)
+        last = float(reading.rate.value[-1])
+        return self.finding(
+            step=reached,
+            message=(
+                f"The rate never decayed: it reached {rate_text(reading.peak)} at step {reached:,} and "
+                f"is still {rate_text(last)} at the end, step {reading.steps_done - 1:,}."
+            ),
+            evidence={
+                "peak": reading.peak,
+                "last": last,
+                "lowest_since_peak": lowest,
+            },
+            remedy=(
+                "A decay to 0 by the end of the run, linear or along a cosine, likely ends lower; for this "
+                "run, add one over a tenth to a fifth of the updates made so far."
+            ),
+        )
+
+    def example(self, run: ExampleRun) -> Observations:
+        return run.observed(lr=np.minimum(0.1, 0.1 * (run.step + 1) / 60))
+
+
+RULE = _NeverDecayed()

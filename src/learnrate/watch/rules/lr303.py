@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,12 +13,13 @@ from learnrate.watch._tracks import share_text
 from learnrate.watch._unit import unit_of
 
 if TYPE_CHECKING:
+    from learnrate.watch._example import ExampleRun
+    from learnrate.watch._observations import Observations
     from learnrate.watch._reading import Reading
 
 __all__ = ["RULE", "EndedEarlyOptions"]
 
 
-@dataclass(frozen=True, kw_only=True)
 class EndedEarlyOptions(RuleOptions):
     """Thresholds of LR303.
 
@@ -33,39 +33,6 @@ class EndedEarlyOptions(RuleOptions):
     share: float = 0.1
     floor: float = 0.015
     epochs: float = 0.1
-
-
-def _check(reading: Reading, options: EndedEarlyOptions) -> Finding | None:
-    if reading.peak == 0:
-        return None
-    step = reading.decay_end(options.floor)
-    if step is None:
-        step = _scheduled_end(reading)
-    if step is None:
-        return None
-    trained = reading.steps_done - step
-    shortest = 0.0 if unit_of(reading.facts) == "epoch" else options.epochs
-    if trained < options.share * reading.total_steps or step < shortest * reading.total_steps:
-        return None
-    last = float(reading.rate.value[-1])
-    return RULE.finding(
-        step=step,
-        message=(
-            f"The schedule ended at step {step:,} of {reading.total_steps:,}: the last "
-            f"{trained:,} updates ({share_text(trained / reading.total_steps)} of the run) were "
-            f"made at a rate of {rate_text(last, 2)}."
-        ),
-        evidence={
-            "ended": step,
-            "updates_after": trained,
-            "rate_after": last,
-            "peak": reading.peak,
-        },
-        remedy=(
-            f"Give the schedule the real length of the run, {reading.total_steps:,} updates: count "
-            "optimizer updates over all epochs, not micro-batches of one process."
-        ),
-    )
 
 
 def _scheduled_end(reading: Reading) -> int | None:
@@ -84,16 +51,48 @@ def _scheduled_end(reading: Reading) -> int | None:
     return total_steps if stands else None
 
 
-RULE = Rule(
-    code="LR303",
-    name="ended_early",
-    title="the schedule ended before the run did",
-    severity=Severity.WARNING,
-    needs=("lr",),
-    options=EndedEarlyOptions(),
-    check=_check,
-    rows=10,
-    example=lambda run: run.observed(lr=run.cosine(400) * (run.step < 400)),
-    explains=frozenset({"LR201", "LR202", "LR301"}),
-    shows=("lr",),
-)
+class _EndedEarly(Rule[EndedEarlyOptions]):
+    title = "the schedule ended before the run did"
+    severity = Severity.WARNING
+    needs = ("lr",)
+    rows = 10
+    explains = frozenset({"LR201", "LR202", "LR301"})
+    shows = ("lr",)
+
+    def check(self, reading: Reading, options: EndedEarlyOptions) -> Finding | None:
+        if reading.peak == 0:
+            return None
+        step = reading.decay_end(options.floor)
+        if step is None:
+            step = _scheduled_end(reading)
+        if step is None:
+            return None
+        trained = reading.steps_done - step
+        shortest = 0.0 if unit_of(reading.facts) == "epoch" else options.epochs
+        if trained < options.share * reading.total_steps or step < shortest * reading.total_steps:
+            return None
+        last = float(reading.rate.value[-1])
+        return self.finding(
+            step=step,
+            message=(
+                f"The schedule ended at step {step:,} of {reading.total_steps:,}: the last "
+                f"{trained:,} updates ({share_text(trained / reading.total_steps)} of the run) were "
+                f"made at a rate of {rate_text(last, 2)}."
+            ),
+            evidence={
+                "ended": step,
+                "updates_after": trained,
+                "rate_after": last,
+                "peak": reading.peak,
+            },
+            remedy=(
+                f"Give the schedule the real length of the run, {reading.total_steps:,} updates: count "
+                "optimizer updates over all epochs, not micro-batches of one process."
+            ),
+        )
+
+    def example(self, run: ExampleRun) -> Observations:
+        return run.observed(lr=run.cosine(400) * (run.step < 400))
+
+
+RULE = _EndedEarly()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -13,6 +12,8 @@ from learnrate.watch._restarts import unintended_gap
 from learnrate.watch._rule import Rule, RuleOptions
 
 if TYPE_CHECKING:
+    from learnrate.watch._example import ExampleRun
+    from learnrate.watch._observations import Observations
     from learnrate.watch._reading import Reading
 
 __all__ = ["RULE", "JumpedOptions"]
@@ -21,7 +22,6 @@ _PREFIX = 0.03  # of the rows must follow the schedule before the rate can leave
 _FEWEST = 4  # rows must follow it
 
 
-@dataclass(frozen=True, kw_only=True)
 class JumpedOptions(RuleOptions):
     """Thresholds of LR305.
 
@@ -41,41 +41,6 @@ class _Jump(NamedTuple):
     after: float
     expected: float
     is_known: bool
-
-
-def _check(reading: Reading, options: JumpedOptions) -> Finding | None:
-    is_planned = reading.scheduled is not None
-    jump = (_off_schedule if is_planned else _off_course)(reading, options)
-    if jump is None:
-        return None
-    before, after = jump.before, jump.after
-    step = int(reading.rate.step[jump.row])
-    source = "schedule says" if is_planned else "course before it leads to"
-    by = (
-        f"by a factor of {max(after, before) / min(after, before):.2g}"
-        if min(after, before) > 0
-        else "to or from 0"
-    )
-    return RULE.finding(
-        step=step,
-        severity=Severity.ERROR if jump.is_known else Severity.WARNING,
-        message=(
-            f"The rate {'rose' if after > before else 'fell'} at step {step:,} {by}, from {rate_text(before)} to "
-            f"{rate_text(after)}, where the {source} {rate_text(max(0.0, jump.expected))}: after "
-            "an interruption it did not continue where it was."
-        ),
-        evidence={
-            "before": before,
-            "after": after,
-            "meant": max(0.0, jump.expected),
-            "resume_known": jump.is_known,
-        },
-        remedy=(
-            "Restore the state of the scheduler together with that of the optimizer, or set the "
-            "rate from the step number; a rate changed in a config does not reach a scheduler that "
-            "was restored."
-        ),
-    )
 
 
 def _off_schedule(reading: Reading, options: JumpedOptions) -> _Jump | None:
@@ -120,18 +85,50 @@ def _off_course(reading: Reading, options: JumpedOptions) -> _Jump | None:
     return _Jump(gap.row, gap.before, gap.after, expected, is_known)
 
 
-RULE = Rule(
-    code="LR305",
-    name="jumped",
-    title="the rate jumped on resume",
-    severity=Severity.ERROR,
-    needs=("lr",),
-    options=JumpedOptions(),
-    check=_check,
-    rows=10,
-    example=lambda run: run.observed(
-        lr=np.where(run.step < 300, 1.0, 3.0) * run.cosine(run.total_steps)
-    ),
-    explains=frozenset({"LR102", "LR103", "LR108", "LR302", "LR303", "LR304", "LR306", "LR308"}),
-    shows=("lr",),
-)
+class _Jumped(Rule[JumpedOptions]):
+    title = "the rate jumped on resume"
+    severity = Severity.ERROR
+    needs = ("lr",)
+    rows = 10
+    explains = frozenset({"LR102", "LR103", "LR108", "LR302", "LR303", "LR304", "LR306", "LR308"})
+    shows = ("lr",)
+
+    def check(self, reading: Reading, options: JumpedOptions) -> Finding | None:
+        is_planned = reading.scheduled is not None
+        jump = (_off_schedule if is_planned else _off_course)(reading, options)
+        if jump is None:
+            return None
+        before, after = jump.before, jump.after
+        step = int(reading.rate.step[jump.row])
+        source = "schedule says" if is_planned else "course before it leads to"
+        by = (
+            f"by a factor of {max(after, before) / min(after, before):.2g}"
+            if min(after, before) > 0
+            else "to or from 0"
+        )
+        return self.finding(
+            step=step,
+            severity=Severity.ERROR if jump.is_known else Severity.WARNING,
+            message=(
+                f"The rate {'rose' if after > before else 'fell'} at step {step:,} {by}, from {rate_text(before)} to "
+                f"{rate_text(after)}, where the {source} {rate_text(max(0.0, jump.expected))}: after "
+                "an interruption it did not continue where it was."
+            ),
+            evidence={
+                "before": before,
+                "after": after,
+                "meant": max(0.0, jump.expected),
+                "resume_known": jump.is_known,
+            },
+            remedy=(
+                "Restore the state of the scheduler together with that of the optimizer, or set the "
+                "rate from the step number; a rate changed in a config does not reach a scheduler that "
+                "was restored."
+            ),
+        )
+
+    def example(self, run: ExampleRun) -> Observations:
+        return run.observed(lr=np.where(run.step < 300, 1.0, 3.0) * run.cosine(run.total_steps))
+
+
+RULE = _Jumped()

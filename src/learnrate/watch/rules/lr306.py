@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,12 +12,13 @@ from learnrate.watch._rate_course import SWINGS
 from learnrate.watch._rule import Rule, RuleOptions
 
 if TYPE_CHECKING:
+    from learnrate.watch._example import ExampleRun
+    from learnrate.watch._observations import Observations
     from learnrate.watch._reading import Reading
 
 __all__ = ["RULE", "ClimbedOptions"]
 
 
-@dataclass(frozen=True, kw_only=True)
 class ClimbedOptions(RuleOptions):
     """Thresholds of LR306.
 
@@ -29,49 +29,48 @@ class ClimbedOptions(RuleOptions):
     climb: float = 0.02
 
 
-def _check(reading: Reading, options: ClimbedOptions) -> Finding | None:
-    swing = reading.course.swing
-    if swing is None or swing.half_periods >= SWINGS:
-        return None
-    rate = reading.rate
-    first = int(np.searchsorted(rate.step, swing.trough))
-    climb = rate.value[max(0, first - 1) :]
-    fall = reading.peak - float(climb[0])
-    if float(climb.max()) - float(climb.min()) < options.climb * fall:
-        return None
-    step = round(swing.trough)
-    lowest, highest, last = float(climb.min()), float(climb.max()), float(climb[-1])
-    return RULE.finding(
-        step=step,
-        message=(
-            f"The rate climbed back after its end: it was lowest at step {step:,} "
-            f"({rate_text(lowest, 2)}), then rose to {rate_text(highest)}; the run ended at "
-            f"{rate_text(last)}."
-        ),
-        evidence={
-            "lowest_at": step,
-            "lowest": lowest,
-            "highest_after": highest,
-            "last": last,
-            "peak": reading.peak,
-        },
-        remedy=(
-            "torch's CosineAnnealingLR rises again past T_max: set T_max to the updates of the "
-            "whole run, or use a schedule that stays at its last value."
-        ),
-    )
+class _Climbed(Rule[ClimbedOptions]):
+    title = "the rate climbed back after its end"
+    severity = Severity.ERROR
+    needs = ("lr",)
+    rows = 10
+    explains = frozenset({"LR102", "LR103", "LR108", "LR302", "LR308"})
+    shows = ("lr",)
+
+    def check(self, reading: Reading, options: ClimbedOptions) -> Finding | None:
+        swing = reading.course.swing
+        if swing is None or swing.half_periods >= SWINGS:
+            return None
+        rate = reading.rate
+        first = int(np.searchsorted(rate.step, swing.trough))
+        climb = rate.value[max(0, first - 1) :]
+        fall = reading.peak - float(climb[0])
+        if float(climb.max()) - float(climb.min()) < options.climb * fall:
+            return None
+        step = round(swing.trough)
+        lowest, highest, last = float(climb.min()), float(climb.max()), float(climb[-1])
+        return self.finding(
+            step=step,
+            message=(
+                f"The rate climbed back after its end: it was lowest at step {step:,} "
+                f"({rate_text(lowest, 2)}), then rose to {rate_text(highest)}; the run ended at "
+                f"{rate_text(last)}."
+            ),
+            evidence={
+                "lowest_at": step,
+                "lowest": lowest,
+                "highest_after": highest,
+                "last": last,
+                "peak": reading.peak,
+            },
+            remedy=(
+                "torch's CosineAnnealingLR rises again past T_max: set T_max to the updates of the "
+                "whole run, or use a schedule that stays at its last value."
+            ),
+        )
+
+    def example(self, run: ExampleRun) -> Observations:
+        return run.observed(lr=run.cosine(420))
 
 
-RULE = Rule(
-    code="LR306",
-    name="climbed",
-    title="the rate climbed back after its end",
-    severity=Severity.ERROR,
-    needs=("lr",),
-    options=ClimbedOptions(),
-    check=_check,
-    rows=10,
-    example=lambda run: run.observed(lr=run.cosine(420)),
-    explains=frozenset({"LR102", "LR103", "LR108", "LR302", "LR308"}),
-    shows=("lr",),
-)
+RULE = _Climbed()

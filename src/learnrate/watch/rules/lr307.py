@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,6 +13,8 @@ from learnrate.watch._rule import Rule, RuleOptions
 from learnrate.watch._unit import unit_of
 
 if TYPE_CHECKING:
+    from learnrate.watch._example import ExampleRun
+    from learnrate.watch._observations import Observations
     from learnrate.watch._reading import Reading
 
 __all__ = ["RULE", "WrongClockOptions"]
@@ -21,7 +22,6 @@ __all__ = ["RULE", "WrongClockOptions"]
 _FLOOR = 0.015  # of the peak: a rate that stands still at or below it has ended
 
 
-@dataclass(frozen=True, kw_only=True)
 class WrongClockOptions(RuleOptions):
     """Thresholds of LR307.
 
@@ -35,44 +35,6 @@ class WrongClockOptions(RuleOptions):
     early: float = 0.1
     plateau: float = 5
     decayed: float = 0.2
-
-
-def _check(reading: Reading, options: WrongClockOptions) -> Finding | None:
-    if reading.peak == 0 or unit_of(reading.facts) == "epoch":
-        return None
-    decidable = reading.finished or reading.scheduled is not None
-    spacing = _updates_per_change(reading, options) if decidable else None
-    if spacing is not None:
-        last = float(reading.rate.value[-1])
-        return RULE.finding(
-            step=int(reading.rate.step[0]),
-            message=(
-                f"The schedule counts updates but was stepped once every {spacing:,} updates, "
-                f"apparently once an epoch: after {reading.steps_done:,} updates it is where it "
-                f"should have been after {reading.steps_done // spacing:,}, at a rate of "
-                f"{rate_text(last)}."
-            ),
-            evidence={"updates_per_change": spacing, "last": last, "peak": reading.peak},
-            remedy="Call the scheduler after every update, or give it its lengths in epochs.",
-        )
-    step = _early_end(reading, options)
-    if step is None:
-        return None
-    fact = reading.facts.get("steps_per_epoch")
-    steps_per_epoch = int(fact) if isinstance(fact, int | float) and fact >= 1 else None
-    return RULE.finding(
-        step=step,
-        message=(
-            f"The schedule ended after {step:,} of {reading.total_steps:,} updates, as a schedule "
-            "does whose lengths are in epochs and which is stepped at every update."
-        ),
-        evidence={
-            "ended": step,
-            "length": reading.total_steps,
-            "steps_per_epoch": steps_per_epoch,
-        },
-        remedy="Call the scheduler once an epoch, or give it its lengths in updates.",
-    )
 
 
 def _updates_per_change(reading: Reading, options: WrongClockOptions) -> int | None:
@@ -127,20 +89,57 @@ def _early_end(reading: Reading, options: WrongClockOptions) -> int | None:
     return None if swing is None or swing.half_periods < SWINGS else round(swing.trough)
 
 
-RULE = Rule(
-    code="LR307",
-    name="wrong_clock",
-    title="stepped per epoch instead of per batch, or the reverse",
-    severity=Severity.ERROR,
-    needs=("lr",),
-    options=WrongClockOptions(),
-    check=_check,
-    rows=10,
-    example=lambda run: run.observed(
-        lr=run.schedule(run.step // 20), schedule=run.schedule, total_steps=run.total_steps
-    ),
-    explains=frozenset(
+class _WrongClock(Rule[WrongClockOptions]):
+    title = "stepped per epoch instead of per batch, or the reverse"
+    severity = Severity.ERROR
+    needs = ("lr",)
+    rows = 10
+    explains = frozenset(
         {"LR201", "LR202", "LR301", "LR302", "LR303", "LR304", "LR305", "LR306", "LR308"}
-    ),
-    shows=("lr",),
-)
+    )
+    shows = ("lr",)
+
+    def check(self, reading: Reading, options: WrongClockOptions) -> Finding | None:
+        if reading.peak == 0 or unit_of(reading.facts) == "epoch":
+            return None
+        decidable = reading.finished or reading.scheduled is not None
+        spacing = _updates_per_change(reading, options) if decidable else None
+        if spacing is not None:
+            last = float(reading.rate.value[-1])
+            return self.finding(
+                step=int(reading.rate.step[0]),
+                message=(
+                    f"The schedule counts updates but was stepped once every {spacing:,} updates, "
+                    f"apparently once an epoch: after {reading.steps_done:,} updates it is where it "
+                    f"should have been after {reading.steps_done // spacing:,}, at a rate of "
+                    f"{rate_text(last)}."
+                ),
+                evidence={"updates_per_change": spacing, "last": last, "peak": reading.peak},
+                remedy="Call the scheduler after every update, or give it its lengths in epochs.",
+            )
+        step = _early_end(reading, options)
+        if step is None:
+            return None
+        fact = reading.facts.get("steps_per_epoch")
+        steps_per_epoch = int(fact) if isinstance(fact, int | float) and fact >= 1 else None
+        return self.finding(
+            step=step,
+            message=(
+                f"The schedule ended after {step:,} of {reading.total_steps:,} updates, as a schedule "
+                "does whose lengths are in epochs and which is stepped at every update."
+            ),
+            evidence={
+                "ended": step,
+                "length": reading.total_steps,
+                "steps_per_epoch": steps_per_epoch,
+            },
+            remedy="Call the scheduler once an epoch, or give it its lengths in updates.",
+        )
+
+    def example(self, run: ExampleRun) -> Observations:
+        return run.observed(
+            lr=run.schedule(run.step // 20), schedule=run.schedule, total_steps=run.total_steps
+        )
+
+
+RULE = _WrongClock()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,6 +12,8 @@ from learnrate.watch._rule import Rule, RuleOptions
 from learnrate.watch._tracks import Track, levels_of, share_text
 
 if TYPE_CHECKING:
+    from learnrate.watch._example import ExampleRun
+    from learnrate.watch._observations import Observations
     from learnrate.watch._reading import Reading
 
 __all__ = ["RULE", "NotAppliedOptions"]
@@ -20,7 +21,6 @@ __all__ = ["RULE", "NotAppliedOptions"]
 _FEWEST = 2  # rows must differ: a single one may be that of another update
 
 
-@dataclass(frozen=True, kw_only=True)
 class NotAppliedOptions(RuleOptions):
     """Thresholds of LR308.
 
@@ -40,31 +40,6 @@ class NotAppliedOptions(RuleOptions):
     range: float = 5.0
     follows: float = 0.7
     vanished: float = 1e-4
-
-
-def _check(reading: Reading, options: NotAppliedOptions) -> Finding | None:
-    scheduled, follows = reading.scheduled, reading.follows_schedule
-    if scheduled is not None and follows is not None and scheduled.max() > 0:
-        least = options.edited if reading.facts.get("edits") else options.share
-        if (~follows).sum() >= _FEWEST and 1.0 - follows.mean() >= least:
-            return _off_schedule(reading, scheduled, follows)
-    power = _power(reading, options)
-    if power is None or power >= options.follows:
-        return None
-    lowest = float(reading.rate.value[reading.rate.value > 0].min())
-    return RULE.finding(
-        step=int(reading.rate.step[0]),
-        message=(
-            f"The rate in the log is not the rate that was applied: it varies from "
-            f"{rate_text(lowest, 2)} to {rate_text(reading.peak, 2)}, but the size of the updates "
-            f"does not follow it (they grow as rate^{power:.2f} instead of rate^1)."
-        ),
-        evidence={"power": power, "lowest": lowest, "peak": reading.peak},
-        remedy=(
-            "Log the rate of the optimizer's own parameter groups, and check that the scheduler "
-            "holds the optimizer that is stepped, not another one or one replaced on resume."
-        ),
-    )
 
 
 def _off_schedule(reading: Reading, scheduled: np.ndarray, follows: np.ndarray) -> Finding:
@@ -152,25 +127,47 @@ def _log_slope(
     return float(np.polyfit(log_lr, log_size, 1)[0] + np.log(spread) / np.ptp(log_lr))
 
 
-def _lacks(reading: Reading) -> str | None:
-    if reading.scheduled is not None or reading.observations.has("update_ratio"):
-        return None
-    return "the schedule is not known, and no update_ratio was recorded"
+class _NotApplied(Rule[NotAppliedOptions]):
+    title = "the rate was set and not applied"
+    severity = Severity.ERROR
+    needs = ("lr",)
+    rows = 10
+    explains = frozenset({"LR201", "LR301", "LR302"})
+    shows = ("lr",)
+
+    def check(self, reading: Reading, options: NotAppliedOptions) -> Finding | None:
+        scheduled, follows = reading.scheduled, reading.follows_schedule
+        if scheduled is not None and follows is not None and scheduled.max() > 0:
+            least = options.edited if reading.facts.get("edits") else options.share
+            if (~follows).sum() >= _FEWEST and 1.0 - follows.mean() >= least:
+                return _off_schedule(reading, scheduled, follows)
+        power = _power(reading, options)
+        if power is None or power >= options.follows:
+            return None
+        lowest = float(reading.rate.value[reading.rate.value > 0].min())
+        return self.finding(
+            step=int(reading.rate.step[0]),
+            message=(
+                f"The rate in the log is not the rate that was applied: it varies from "
+                f"{rate_text(lowest, 2)} to {rate_text(reading.peak, 2)}, but the size of the updates "
+                f"does not follow it (they grow as rate^{power:.2f} instead of rate^1)."
+            ),
+            evidence={"power": power, "lowest": lowest, "peak": reading.peak},
+            remedy=(
+                "Log the rate of the optimizer's own parameter groups, and check that the scheduler "
+                "holds the optimizer that is stepped, not another one or one replaced on resume."
+            ),
+        )
+
+    def lacks(self, reading: Reading) -> str | None:
+        if reading.scheduled is not None or reading.observations.has("update_ratio"):
+            return None
+        return "the schedule is not known, and no update_ratio was recorded"
+
+    def example(self, run: ExampleRun) -> Observations:
+        return run.observed(
+            lr=np.full(run.total_steps, 0.1), schedule=run.schedule, total_steps=run.total_steps
+        )
 
 
-RULE = Rule(
-    code="LR308",
-    name="not_applied",
-    title="the rate was set and not applied",
-    severity=Severity.ERROR,
-    needs=("lr",),
-    options=NotAppliedOptions(),
-    check=_check,
-    rows=10,
-    example=lambda run: run.observed(
-        lr=np.full(run.total_steps, 0.1), schedule=run.schedule, total_steps=run.total_steps
-    ),
-    lacks=_lacks,
-    explains=frozenset({"LR201", "LR301", "LR302"}),
-    shows=("lr",),
-)
+RULE = _NotApplied()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,7 +19,6 @@ if TYPE_CHECKING:
 __all__ = ["RULE", "OverfittingOptions"]
 
 
-@dataclass(frozen=True, kw_only=True)
 class OverfittingOptions(RuleOptions):
     """Thresholds of LR401.
 
@@ -40,62 +38,57 @@ class OverfittingOptions(RuleOptions):
     rows: float = 5
 
 
-def _check(reading: Reading, options: OverfittingOptions) -> Finding | None:
-    validation = reading.validation
-    best_row = int(np.argmin(validation.value))
-    lowest, since = float(validation.value[best_row]), validation.value[best_row:]
-    last = float(np.median(validation.value[-3:]))
-    fall = float(validation.value[0]) - lowest
-    std = neighbour_std(validation.value)
-    if since.size <= options.rows or last - lowest <= max(
-        options.lost * fall, options.noise * std
-    ):
-        return None
-    if rising_rank_p(thinned(since), independent=True) >= options.significance:
-        return None
-    step = int(validation.step[best_row])
-    training = reading.finite_loss.before(step + 1).value[-20:]
-    least_fall = options.falls * reading.level_error
-    if not training.size or reading.end >= float(np.median(training)) - least_fall:
-        return None
-    return RULE.finding(
-        step=step,
-        message=(
-            f"Overfitting begins near step {step:,}: since then the validation loss has risen from "
-            f"{lowest:.4g} to {last:.4g}, while the training loss kept falling."
-        ),
-        evidence={
-            "first_validation": float(validation.value[0]),
-            "lowest_validation": lowest,
-            "last_validation": last,
-            "training_loss_then": float(np.median(training)),
-            "training_loss_now": reading.end,
-        },
-        remedy=(
-            f"Keep the weights of step {step:,}; next time let the decay end there, or regularise "
-            "more: a lower rate does not bring back what was memorised."
-        ),
-    )
+class _Overfitting(Rule[OverfittingOptions]):
+    title = "overfitting begins: decay or stop"
+    severity = Severity.WARNING
+    needs = ("validation", "loss")
+    rows = 8
+    judges = "overfitting"
+    explains = frozenset({"LR201", "LR301", "LR302"})
+    shows = ("validation", "loss")
+
+    def check(self, reading: Reading, options: OverfittingOptions) -> Finding | None:
+        validation = reading.validation
+        best_row = int(np.argmin(validation.value))
+        lowest, since = float(validation.value[best_row]), validation.value[best_row:]
+        last = float(np.median(validation.value[-3:]))
+        fall = float(validation.value[0]) - lowest
+        std = neighbour_std(validation.value)
+        if since.size <= options.rows or last - lowest <= max(
+            options.lost * fall, options.noise * std
+        ):
+            return None
+        if rising_rank_p(thinned(since), independent=True) >= options.significance:
+            return None
+        step = int(validation.step[best_row])
+        training = reading.finite_loss.before(step + 1).value[-20:]
+        least_fall = options.falls * reading.level_error
+        if not training.size or reading.end >= float(np.median(training)) - least_fall:
+            return None
+        return self.finding(
+            step=step,
+            message=(
+                f"Overfitting begins near step {step:,}: since then the validation loss has risen from "
+                f"{lowest:.4g} to {last:.4g}, while the training loss kept falling."
+            ),
+            evidence={
+                "first_validation": float(validation.value[0]),
+                "lowest_validation": lowest,
+                "last_validation": last,
+                "training_loss_then": float(np.median(training)),
+                "training_loss_now": reading.end,
+            },
+            remedy=(
+                f"Keep the weights of step {step:,}; next time let the decay end there, or regularise "
+                "more: a lower rate does not bring back what was memorised."
+            ),
+        )
+
+    def example(self, run: ExampleRun) -> Observations:
+        validation = np.full(run.total_steps, np.nan)
+        step = run.step[19::20]
+        validation[19::20] = 0.6 + 1.7 * np.exp(-step / 60) + 0.0012 * step
+        return run.observed(loss=run.loss - 0.0003 * run.step, validation=validation)
 
 
-def _example(run: ExampleRun) -> Observations:
-    validation = np.full(run.total_steps, np.nan)
-    step = run.step[19::20]
-    validation[19::20] = 0.6 + 1.7 * np.exp(-step / 60) + 0.0012 * step
-    return run.observed(loss=run.loss - 0.0003 * run.step, validation=validation)
-
-
-RULE = Rule(
-    code="LR401",
-    name="overfitting",
-    title="overfitting begins: decay or stop",
-    severity=Severity.WARNING,
-    needs=("validation", "loss"),
-    options=OverfittingOptions(),
-    check=_check,
-    example=_example,
-    rows=8,
-    judges="overfitting",
-    explains=frozenset({"LR201", "LR301", "LR302"}),
-    shows=("validation", "loss"),
-)
+RULE = _Overfitting()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,12 +12,13 @@ from learnrate.watch._rule import Rule, RuleOptions
 from learnrate.watch._tracks import thinned
 
 if TYPE_CHECKING:
+    from learnrate.watch._example import ExampleRun
+    from learnrate.watch._observations import Observations
     from learnrate.watch._reading import Reading
 
 __all__ = ["RULE", "AtChanceOptions"]
 
 
-@dataclass(frozen=True, kw_only=True)
 class AtChanceOptions(RuleOptions):
     """Thresholds of LR402. Chance is the loss of a model that has learned nothing.
 
@@ -45,65 +45,62 @@ class AtChanceOptions(RuleOptions):
     share_done: float = 0.1
 
 
-def _check(reading: Reading, options: AtChanceOptions) -> Finding | None:
-    if reading.steps_done < options.share_done * reading.total_steps:
-        return None
-    if reading.moved is not None and reading.moved < options.moved:
-        return None
-    chance = reading.chance
-    assert chance is not None  # noqa: S101 - `_lacks` is called before
-    levels, slack = reading.levels.value, options.errors * reading.level_error
-    late = levels[levels.size // 2 :]
-    lowest, median = float(late.min()), float(np.median(late))
-    below = chance - options.below * reading.noise - slack
-    if lowest < below or reading.best < below:
-        return None
-    if median > chance + options.above * reading.noise + slack:
-        return None
-    falls = rising_rank_p(thinned(-late)) < options.significance
-    is_below = chance - reading.end > reading.level_error and median <= reading.start
-    fallen = float(late[:5].mean() - late[-5:].mean())
-    if falls and (is_below or fallen > options.falls * reading.level_error):
-        return None  # it learns, or is on its way to chance
-    return RULE.finding(
-        step=None,
-        message=(
-            f"The loss is flat at chance: {median:.4g} over the last half of the run, where a model "
-            f"that has learned nothing has {chance:.4g}. It has likely learned nothing."
-        ),
-        evidence={
-            "level": median,
-            "chance": chance,
-            "start": reading.start,
-            "best": reading.best,
-        },
-        remedy=(
-            "Check first that labels belong to their inputs and that inputs reach the model; try "
-            "to fit one batch. If that works, the rate is far off: run learnrate find."
-        ),
-    )
+class _AtChance(Rule[AtChanceOptions]):
+    title = "the loss is flat at chance"
+    severity = Severity.WARNING
+    needs = ("loss",)
+    explains = frozenset({"LR103", "LR201", "LR301", "LR302", "LR401"})
+
+    def check(self, reading: Reading, options: AtChanceOptions) -> Finding | None:
+        if reading.steps_done < options.share_done * reading.total_steps:
+            return None
+        if reading.moved is not None and reading.moved < options.moved:
+            return None
+        chance = reading.chance
+        assert chance is not None  # noqa: S101 - `_lacks` is called before
+        levels, slack = reading.levels.value, options.errors * reading.level_error
+        late = levels[levels.size // 2 :]
+        lowest, median = float(late.min()), float(np.median(late))
+        below = chance - options.below * reading.noise - slack
+        if lowest < below or reading.best < below:
+            return None
+        if median > chance + options.above * reading.noise + slack:
+            return None
+        falls = rising_rank_p(thinned(-late)) < options.significance
+        is_below = chance - reading.end > reading.level_error and median <= reading.start
+        fallen = float(late[:5].mean() - late[-5:].mean())
+        if falls and (is_below or fallen > options.falls * reading.level_error):
+            return None  # it learns, or is on its way to chance
+        return self.finding(
+            step=None,
+            message=(
+                f"The loss is flat at chance: {median:.4g} over the last half of the run, where a model "
+                f"that has learned nothing has {chance:.4g}. It has likely learned nothing."
+            ),
+            evidence={
+                "level": median,
+                "chance": chance,
+                "start": reading.start,
+                "best": reading.best,
+            },
+            remedy=(
+                "Check first that labels belong to their inputs and that inputs reach the model; try "
+                "to fit one batch. If that works, the rate is far off: run learnrate find."
+            ),
+        )
+
+    def lacks(self, reading: Reading) -> str | None:
+        if not reading.is_descent:
+            return reading.why_not_judged
+        if reading.chance is not None:
+            return None
+        return (
+            "neither the chance-level loss nor the number of classes is known; give attach(criterion=...), "
+            "or the fact classes or chance, or --classes"
+        )
+
+    def example(self, run: ExampleRun) -> Observations:
+        return run.observed(loss=2.303 + 0.02 * run.noise, facts={"classes": 10})
 
 
-def _lacks(reading: Reading) -> str | None:
-    if not reading.is_descent:
-        return reading.why_not_judged
-    if reading.chance is not None:
-        return None
-    return (
-        "neither the chance-level loss nor the number of classes is known; give attach(criterion=...), "
-        "or the fact classes or chance, or --classes"
-    )
-
-
-RULE = Rule(
-    code="LR402",
-    name="at_chance",
-    title="the loss is flat at chance",
-    severity=Severity.WARNING,
-    needs=("loss",),
-    options=AtChanceOptions(),
-    check=_check,
-    example=lambda run: run.observed(loss=2.303 + 0.02 * run.noise, facts={"classes": 10}),
-    lacks=_lacks,
-    explains=frozenset({"LR103", "LR201", "LR301", "LR302", "LR401"}),
-)
+RULE = _AtChance()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -23,7 +22,6 @@ _SHORTEST = 8  # rows in an epoch: a shorter period is that of alternating tasks
 _RANK_LIMIT = 3.0  # standard deviations beyond which a row counts no more
 
 
-@dataclass(frozen=True, kw_only=True)
 class RepeatsOptions(RuleOptions):
     """Thresholds of LR403.
 
@@ -37,42 +35,6 @@ class RepeatsOptions(RuleOptions):
     correlation: float = 0.3
     noise: float = 7.0
     next: float = 0.8
-
-
-def _check(reading: Reading, options: RepeatsOptions) -> Finding | None:
-    step, loss = reading.finite_loss
-    spacing = np.diff(step)
-    if not spacing.size or np.ptp(spacing) > 0:
-        return None
-    correlation = _autocorrelation(loss[-_ROWS:])
-    rows = min(loss.size, _ROWS) - 2
-    distances = np.arange(_SHORTEST, rows // 2)
-    if distances.size < 2:
-        return None
-    highest = float(correlation[distances].max())
-    # The shortest of those that correlate as much: an epoch, not several.
-    best = int(distances[int(np.argmax(correlation[distances] >= options.next * highest))])
-    highest = float(correlation[best])
-    if highest < max(options.correlation, options.noise / math.sqrt(rows - best)):
-        return None
-    others = np.arange(2, rows // 2)
-    apart = np.abs(others - best * np.round(others / best)) > 1
-    if float(correlation[others[apart]].max(initial=0.0)) > options.next * highest:
-        return None
-    period = best * int(spacing[0])
-    return RULE.finding(
-        step=int(step[0]) + period,
-        message=(
-            f"The loss repeats itself every {period:,} updates: the changes from batch to batch "
-            f"correlate by {highest:.2f} with those {period:,} updates earlier, so every epoch "
-            "has the same batches in the same order."
-        ),
-        evidence={"period": period, "correlation": highest, "rows": rows},
-        remedy=(
-            "Shuffle the data anew in each epoch: DataLoader(shuffle=True), or set_epoch(...) of a "
-            "DistributedSampler. If the order is meant, as in a sequence, leave it."
-        ),
-    )
 
 
 def _autocorrelation(loss: np.ndarray) -> np.ndarray:
@@ -94,19 +56,50 @@ def _autocorrelation(loss: np.ndarray) -> np.ndarray:
     return np.asarray((products / pairs) / (products[0] / rough.size))
 
 
-def _example(run: ExampleRun) -> Observations:
-    batch = np.random.default_rng(1).standard_normal(40)[run.step % 40]
-    return run.observed(loss=run.loss + 0.05 * batch)
+class _Repeats(Rule[RepeatsOptions]):
+    title = "the same batches in the same order in every epoch"
+    severity = Severity.ADVICE
+    needs = ("loss",)
+    rows = 100
+
+    def check(self, reading: Reading, options: RepeatsOptions) -> Finding | None:
+        step, loss = reading.finite_loss
+        spacing = np.diff(step)
+        if not spacing.size or np.ptp(spacing) > 0:
+            return None
+        correlation = _autocorrelation(loss[-_ROWS:])
+        rows = min(loss.size, _ROWS) - 2
+        distances = np.arange(_SHORTEST, rows // 2)
+        if distances.size < 2:
+            return None
+        highest = float(correlation[distances].max())
+        # The shortest of those that correlate as much: an epoch, not several.
+        best = int(distances[int(np.argmax(correlation[distances] >= options.next * highest))])
+        highest = float(correlation[best])
+        if highest < max(options.correlation, options.noise / math.sqrt(rows - best)):
+            return None
+        others = np.arange(2, rows // 2)
+        apart = np.abs(others - best * np.round(others / best)) > 1
+        if float(correlation[others[apart]].max(initial=0.0)) > options.next * highest:
+            return None
+        period = best * int(spacing[0])
+        return self.finding(
+            step=int(step[0]) + period,
+            message=(
+                f"The loss repeats itself every {period:,} updates: the changes from batch to batch "
+                f"correlate by {highest:.2f} with those {period:,} updates earlier, so every epoch "
+                "has the same batches in the same order."
+            ),
+            evidence={"period": period, "correlation": highest, "rows": rows},
+            remedy=(
+                "Shuffle the data anew in each epoch: DataLoader(shuffle=True), or set_epoch(...) of a "
+                "DistributedSampler. If the order is meant, as in a sequence, leave it."
+            ),
+        )
+
+    def example(self, run: ExampleRun) -> Observations:
+        batch = np.random.default_rng(1).standard_normal(40)[run.step % 40]
+        return run.observed(loss=run.loss + 0.05 * batch)
 
 
-RULE = Rule(
-    code="LR403",
-    name="repeats",
-    title="the same batches in the same order in every epoch",
-    severity=Severity.ADVICE,
-    needs=("loss",),
-    options=RepeatsOptions(),
-    check=_check,
-    example=_example,
-    rows=100,
-)
+RULE = _Repeats()

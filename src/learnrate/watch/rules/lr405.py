@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from learnrate.watch._finding import Finding, Severity
@@ -17,7 +16,6 @@ if TYPE_CHECKING:
 __all__ = ["RULE", "SameInputsOptions"]
 
 
-@dataclass(frozen=True, kw_only=True)
 class SameInputsOptions(RuleOptions):
     """Thresholds of LR405.
 
@@ -29,48 +27,44 @@ class SameInputsOptions(RuleOptions):
     looks: float = 8
 
 
-def _check(reading: Reading, options: SameInputsOptions) -> Finding | None:
-    size, differs = inspected(reading, "input_rms"), inspected(reading, "input_differs")
-    is_zero = size.value.size >= options.looks and not size.value.any()
-    is_same = differs.value.size >= options.looks and not differs.value.any()
-    if not is_same:
-        return None
-    batches = differs.value.size
-    subject = (
-        "All inputs of the model are 0" if is_zero else "All examples of a batch are the same"
-    )
-    return RULE.finding(
-        step=int(differs.step[0]),
-        severity=Severity.WARNING if is_zero else Severity.ADVICE,
-        message=(
-            f"{subject}, in each of the {batches} batches that were looked at: the model can learn "
-            "nothing of what tells examples apart."
-        ),
-        evidence={"batches": batches, "zero": is_zero},
-        remedy=(
-            "Look at one batch right before it enters the model: its values, its indices, and what "
-            "augmentation and normalisation made of it."
-        ),
-    )
+class _SameInputs(Rule[SameInputsOptions]):
+    title = "the inputs are all 0, or all the same"
+    severity = Severity.WARNING
+    explains = frozenset({"LR103", "LR107", "LR201", "LR204", "LR301", "LR302", "LR402", "LR504"})
+
+    def check(self, reading: Reading, options: SameInputsOptions) -> Finding | None:
+        size, differs = inspected(reading, "input_rms"), inspected(reading, "input_differs")
+        is_zero = size.value.size >= options.looks and not size.value.any()
+        is_same = differs.value.size >= options.looks and not differs.value.any()
+        if not is_same:
+            return None
+        batches = differs.value.size
+        subject = (
+            "All inputs of the model are 0" if is_zero else "All examples of a batch are the same"
+        )
+        return self.finding(
+            step=int(differs.step[0]),
+            severity=Severity.WARNING if is_zero else Severity.ADVICE,
+            message=(
+                f"{subject}, in each of the {batches} batches that were looked at: the model can learn "
+                "nothing of what tells examples apart."
+            ),
+            evidence={"batches": batches, "zero": is_zero},
+            remedy=(
+                "Look at one batch right before it enters the model: its values, its indices, and what "
+                "augmentation and normalisation made of it."
+            ),
+        )
+
+    def lacks(self, reading: Reading) -> str | None:
+        return inspection_lacks(
+            reading, "input_differs", SameInputsOptions().looks, "attach(model=...)"
+        )
+
+    def example(self, run: ExampleRun) -> Observations:
+        looks = range(0, run.total_steps, 50)
+        facts = {name: [[step, 0.0] for step in looks] for name in ("input_rms", "input_differs")}
+        return run.observed(loss=run.loss, facts=facts)
 
 
-def _example(run: ExampleRun) -> Observations:
-    looks = range(0, run.total_steps, 50)
-    facts = {name: [[step, 0.0] for step in looks] for name in ("input_rms", "input_differs")}
-    return run.observed(loss=run.loss, facts=facts)
-
-
-RULE = Rule(
-    code="LR405",
-    name="same_inputs",
-    title="the inputs are all 0, or all the same",
-    severity=Severity.WARNING,
-    needs=(),
-    options=SameInputsOptions(),
-    check=_check,
-    example=_example,
-    lacks=lambda reading: inspection_lacks(
-        reading, "input_differs", SameInputsOptions().looks, "attach(model=...)"
-    ),
-    explains=frozenset({"LR103", "LR107", "LR201", "LR204", "LR301", "LR302", "LR402", "LR504"}),
-)
+RULE = _SameInputs()

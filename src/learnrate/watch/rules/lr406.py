@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,7 +18,6 @@ if TYPE_CHECKING:
 __all__ = ["RULE", "LargeInputsOptions"]
 
 
-@dataclass(frozen=True, kw_only=True)
 class LargeInputsOptions(RuleOptions):
     """Thresholds of LR406.
 
@@ -33,50 +31,42 @@ class LargeInputsOptions(RuleOptions):
     looks: float = 3
 
 
-def _check(reading: Reading, options: LargeInputsOptions) -> Finding | None:
-    size, direct = inspected(reading, "input_rms"), inspected(reading, "input_direct")
-    if not direct.value.any():
-        return None
-    median = float(np.median(size.value))
-    if median < options.size:
-        return None
-    return RULE.finding(
-        step=int(size.step[0]),
-        message=(
-            f"The first layer takes the model's inputs as they are, and their root "
-            f"mean square is {median:.3g}: initial weights are made for about 1, and the curvature "
-            f"along the weights of that layer is {median**2:,.2g} times as large."
-        ),
-        evidence={"root_mean_square": median, "batches": size.value.size},
-        remedy=(
-            "Bring each input to mean 0 and standard deviation 1 over the training data, or begin "
-            "the model with a normalisation."
-        ),
-    )
+class _LargeInputs(Rule[LargeInputsOptions]):
+    title = "the first layer takes inputs of a large scale"
+    severity = Severity.ADVICE
+    explains = frozenset({"LR103", "LR104", "LR107", "LR404"})
+
+    def check(self, reading: Reading, options: LargeInputsOptions) -> Finding | None:
+        size, direct = inspected(reading, "input_rms"), inspected(reading, "input_direct")
+        if not direct.value.any():
+            return None
+        median = float(np.median(size.value))
+        if median < options.size:
+            return None
+        return self.finding(
+            step=int(size.step[0]),
+            message=(
+                f"The first layer takes the model's inputs as they are, and their root "
+                f"mean square is {median:.3g}: initial weights are made for about 1, and the curvature "
+                f"along the weights of that layer is {median**2:,.2g} times as large."
+            ),
+            evidence={"root_mean_square": median, "batches": size.value.size},
+            remedy=(
+                "Bring each input to mean 0 and standard deviation 1 over the training data, or begin "
+                "the model with a normalisation."
+            ),
+        )
+
+    def lacks(self, reading: Reading) -> str | None:
+        lacking = inspection_lacks(
+            reading, "input_rms", LargeInputsOptions().looks, "attach(model=...)"
+        )
+        return lacking or inspection_lacks(reading, "input_direct", 1, "attach(model=...)")
+
+    def example(self, run: ExampleRun) -> Observations:
+        looks = range(0, run.total_steps, 50)
+        facts = {"input_rms": [[step, 130.0] for step in looks], "input_direct": [[0, 1.0]]}
+        return run.observed(facts=facts)
 
 
-def _example(run: ExampleRun) -> Observations:
-    looks = range(0, run.total_steps, 50)
-    facts = {"input_rms": [[step, 130.0] for step in looks], "input_direct": [[0, 1.0]]}
-    return run.observed(facts=facts)
-
-
-def _lacks(reading: Reading) -> str | None:
-    lacking = inspection_lacks(
-        reading, "input_rms", LargeInputsOptions().looks, "attach(model=...)"
-    )
-    return lacking or inspection_lacks(reading, "input_direct", 1, "attach(model=...)")
-
-
-RULE = Rule(
-    code="LR406",
-    name="large_inputs",
-    title="the first layer takes inputs of a large scale",
-    severity=Severity.ADVICE,
-    needs=(),
-    options=LargeInputsOptions(),
-    check=_check,
-    example=_example,
-    lacks=_lacks,
-    explains=frozenset({"LR103", "LR104", "LR107", "LR404"}),
-)
+RULE = _LargeInputs()

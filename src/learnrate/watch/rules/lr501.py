@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,7 +19,6 @@ if TYPE_CHECKING:
 __all__ = ["RULE", "TwiceNormalisedOptions"]
 
 
-@dataclass(frozen=True, kw_only=True)
 class TwiceNormalisedOptions(RuleOptions):
     """Thresholds of LR501. The floor is the lowest cross-entropy of probabilities used as logits.
 
@@ -34,55 +32,45 @@ class TwiceNormalisedOptions(RuleOptions):
     share: float = 0.5
 
 
-def _check(reading: Reading, options: TwiceNormalisedOptions) -> Finding | None:
-    classes = reading.facts.get("classes")
-    if not isinstance(classes, int) or classes < 2:
-        return None
-    chance = math.log(classes)
-    floor = math.log1p((classes - 1) / math.e)
-    losses = reading.finite_loss.value
-    last = losses[losses.size // 2 :]
-    near = float(np.mean(last <= floor + options.near * (chance - floor)))
-    if losses.min() < floor * (1.0 - 1e-6) or near < options.share:
-        return None
-    return RULE.finding(
-        step=int(reading.finite_loss.step[losses.size // 2]),
-        message=(
-            f"No loss is below {floor:.4g}, and {share_text(near)} of the last ones lie close above "
-            f"it: with {classes:,} classes that is the lowest cross-entropy of outputs that are "
-            "probabilities already."
-        ),
-        evidence={"floor": floor, "lowest": float(losses.min()), "share_near": near},
-        remedy=(
-            "Take the softmax out of the model: the cross-entropy of torch applies it itself and "
-            "expects logits."
-        ),
-    )
+class _TwiceNormalised(Rule[TwiceNormalisedOptions]):
+    title = "a softmax is applied twice"
+    severity = Severity.ADVICE
+    needs = ("loss",)
+    rows = 40
+    explains = frozenset({"LR201"})
+
+    def check(self, reading: Reading, options: TwiceNormalisedOptions) -> Finding | None:
+        classes = reading.facts.get("classes")
+        if not isinstance(classes, int) or classes < 2:
+            return None
+        chance = math.log(classes)
+        floor = math.log1p((classes - 1) / math.e)
+        losses = reading.finite_loss.value
+        last = losses[losses.size // 2 :]
+        near = float(np.mean(last <= floor + options.near * (chance - floor)))
+        if losses.min() < floor * (1.0 - 1e-6) or near < options.share:
+            return None
+        return self.finding(
+            step=int(reading.finite_loss.step[losses.size // 2]),
+            message=(
+                f"No loss is below {floor:.4g}, and {share_text(near)} of the last ones lie close above "
+                f"it: with {classes:,} classes that is the lowest cross-entropy of outputs that are "
+                "probabilities already."
+            ),
+            evidence={"floor": floor, "lowest": float(losses.min()), "share_near": near},
+            remedy=(
+                "Take the softmax out of the model: the cross-entropy of torch applies it itself and "
+                "expects logits."
+            ),
+        )
+
+    def lacks(self, reading: Reading) -> str | None:
+        return reading.why_classes_unknown
+
+    def example(self, run: ExampleRun) -> Observations:
+        fall = 0.84 * np.exp(-run.step / 60)
+        loss = 1.4612 + fall + 0.01 * np.abs(run.noise)
+        return run.observed(loss=loss, facts={"classes": 10})
 
 
-def _lacks(reading: Reading) -> str | None:
-    is_known = isinstance(reading.facts.get("classes"), int)
-    return (
-        None if is_known else "the number of classes is not known; attach(criterion=...) tells it"
-    )
-
-
-def _example(run: ExampleRun) -> Observations:
-    fall = 0.84 * np.exp(-run.step / 60)
-    loss = 1.4612 + fall + 0.01 * np.abs(run.noise)
-    return run.observed(loss=loss, facts={"classes": 10})
-
-
-RULE = Rule(
-    code="LR501",
-    name="twice_normalised",
-    title="a softmax is applied twice",
-    severity=Severity.ADVICE,
-    needs=("loss",),
-    options=TwiceNormalisedOptions(),
-    check=_check,
-    example=_example,
-    lacks=_lacks,
-    rows=40,
-    explains=frozenset({"LR201"}),
-)
+RULE = _TwiceNormalised()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,12 +11,13 @@ from learnrate.watch._rule import Rule, RuleOptions
 from learnrate.watch._tracks import share_text
 
 if TYPE_CHECKING:
+    from learnrate.watch._example import ExampleRun
+    from learnrate.watch._observations import Observations
     from learnrate.watch._reading import Reading
 
 __all__ = ["RULE", "ClippedBeforeOptions"]
 
 
-@dataclass(frozen=True, kw_only=True)
 class ClippedBeforeOptions(RuleOptions):
     """Thresholds of LR502.
 
@@ -30,39 +30,38 @@ class ClippedBeforeOptions(RuleOptions):
     share: float = 0.3
 
 
-def _check(reading: Reading, options: ClippedBeforeOptions) -> Finding | None:
-    norms = reading.track("gradient_norm").finite()
-    highest = float(norms.value.max()) if norms.value.size else 0.0
-    if highest <= 0.0 or reading.clipped.value.size:
-        return None
-    is_highest = norms.value >= (1.0 - options.width) * highest
-    share = float(np.mean(is_highest))
-    if share < options.share:
-        return None
-    return RULE.finding(
-        step=int(norms.step[int(np.argmax(is_highest))]),
-        message=(
-            f"{share_text(share)} of the gradient norms are {highest:.4g} and none is higher: they "
-            "are clipped there before they are recorded, so they do not show how large the "
-            "gradients are."
-        ),
-        evidence={"norm": highest, "share": share},
-        remedy=(
-            "Record the norm before clipping, which torch's clip_grad_norm_ returns: "
-            "run.step(loss, gradient_norm=norm), or let attach clip with Measure(clip_norm=...)."
-        ),
-    )
+class _ClippedBefore(Rule[ClippedBeforeOptions]):
+    title = "gradients are clipped before they are recorded"
+    severity = Severity.ADVICE
+    needs = ("gradient_norm",)
+    rows = 40
+    shows = ("gradient_norm",)
+
+    def check(self, reading: Reading, options: ClippedBeforeOptions) -> Finding | None:
+        norms = reading.track("gradient_norm").finite()
+        highest = float(norms.value.max()) if norms.value.size else 0.0
+        if highest <= 0.0 or reading.clipped.value.size:
+            return None
+        is_highest = norms.value >= (1.0 - options.width) * highest
+        share = float(np.mean(is_highest))
+        if share < options.share:
+            return None
+        return self.finding(
+            step=int(norms.step[int(np.argmax(is_highest))]),
+            message=(
+                f"{share_text(share)} of the gradient norms are {highest:.4g} and none is higher: they "
+                "are clipped there before they are recorded, so they do not show how large the "
+                "gradients are."
+            ),
+            evidence={"norm": highest, "share": share},
+            remedy=(
+                "Record the norm before clipping, which torch's clip_grad_norm_ returns: "
+                "run.step(loss, gradient_norm=norm), or let attach clip with Measure(clip_norm=...)."
+            ),
+        )
+
+    def example(self, run: ExampleRun) -> Observations:
+        return run.observed(gradient_norm=np.minimum(1.0, 1.1 + 0.4 * run.noise))
 
 
-RULE = Rule(
-    code="LR502",
-    name="clipped_before",
-    title="gradients are clipped before they are recorded",
-    severity=Severity.ADVICE,
-    needs=("gradient_norm",),
-    options=ClippedBeforeOptions(),
-    check=_check,
-    example=lambda run: run.observed(gradient_norm=np.minimum(1.0, 1.1 + 0.4 * run.noise)),
-    rows=40,
-    shows=("gradient_norm",),
-)
+RULE = _ClippedBefore()

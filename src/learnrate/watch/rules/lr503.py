@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from learnrate.watch._finding import Finding, Severity
@@ -17,7 +16,6 @@ if TYPE_CHECKING:
 __all__ = ["RULE", "KeptGradientOptions"]
 
 
-@dataclass(frozen=True, kw_only=True)
 class KeptGradientOptions(RuleOptions):
     """Thresholds of LR503.
 
@@ -29,44 +27,38 @@ class KeptGradientOptions(RuleOptions):
     looks: float = 4
 
 
-def _check(reading: Reading, options: KeptGradientOptions) -> Finding | None:
-    looks = inspected(reading, "kept_gradient").value
-    if looks.size < options.looks or looks.min() < 1.0:
-        return None
-    updates = looks.size
-    return RULE.finding(
-        step=int(inspected(reading, "kept_gradient").step[0]),
-        message=(
-            "Gradients are never cleared: at each of the "
-            f"{updates} updates that were looked at, the gradient was the sum of the last update's "
-            "and the new one, so every batch so far is in every update."
-        ),
-        evidence={"updates": updates},
-        remedy=(
-            "Call optimizer.zero_grad() after every optimizer.step(), before the next backward "
-            "pass. What is said of the rate before that is mended means nothing."
-        ),
+class _KeptGradient(Rule[KeptGradientOptions]):
+    title = "gradients add up, because zero_grad is missing"
+    severity = Severity.ERROR
+    explains = frozenset(
+        f"LR{number}" for number in (101, 102, 103, 104, 105, 107, 201, 204, 301, 302, 304, 402)
     )
 
+    def check(self, reading: Reading, options: KeptGradientOptions) -> Finding | None:
+        looks = inspected(reading, "kept_gradient").value
+        if looks.size < options.looks or looks.min() < 1.0:
+            return None
+        updates = looks.size
+        return self.finding(
+            step=int(inspected(reading, "kept_gradient").step[0]),
+            message=(
+                "Gradients are never cleared: at each of the "
+                f"{updates} updates that were looked at, the gradient was the sum of the last update's "
+                "and the new one, so every batch so far is in every update."
+            ),
+            evidence={"updates": updates},
+            remedy=(
+                "Call optimizer.zero_grad() after every optimizer.step(), before the next backward "
+                "pass. What is said of the rate before that is mended means nothing."
+            ),
+        )
 
-def _example(run: ExampleRun) -> Observations:
-    looks = range(1, run.total_steps, 50)
-    return run.observed(facts={"kept_gradient": [[step, 1.0] for step in looks]})
+    def lacks(self, reading: Reading) -> str | None:
+        return inspection_lacks(reading, "kept_gradient", KeptGradientOptions().looks, "attach")
+
+    def example(self, run: ExampleRun) -> Observations:
+        looks = range(1, run.total_steps, 50)
+        return run.observed(facts={"kept_gradient": [[step, 1.0] for step in looks]})
 
 
-RULE = Rule(
-    code="LR503",
-    name="kept_gradient",
-    title="gradients add up, because zero_grad is missing",
-    severity=Severity.ERROR,
-    needs=(),
-    options=KeptGradientOptions(),
-    check=_check,
-    example=_example,
-    lacks=lambda reading: inspection_lacks(
-        reading, "kept_gradient", KeptGradientOptions().looks, "attach"
-    ),
-    explains=frozenset(
-        f"LR{number}" for number in (101, 102, 103, 104, 105, 107, 201, 204, 301, 302, 304, 402)
-    ),
-)
+RULE = _KeptGradient()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from learnrate.watch._finding import Finding, Severity
@@ -18,7 +17,6 @@ if TYPE_CHECKING:
 __all__ = ["RULE", "WithoutGradientOptions"]
 
 
-@dataclass(frozen=True, kw_only=True)
 class WithoutGradientOptions(RuleOptions):
     """Thresholds of LR504. Tensors that require no gradient, such as frozen layers, do not count.
 
@@ -32,57 +30,53 @@ class WithoutGradientOptions(RuleOptions):
     looks: float = 100
 
 
-def _check(reading: Reading, options: WithoutGradientOptions) -> Finding | None:
-    columns = {
-        name: float(inspected(reading, name).value[-1])
-        for name in ("unused_looks", "unused_share", "unused_zero_share", "unused_tensors")
-    }
-    share, looks = columns["unused_share"], int(columns["unused_looks"])
-    if looks < options.looks or share < options.share or share >= 1.0:
-        return None
-    first = inspected(reading, "unused_first").value
-    names = reading.facts.get("parameter_names")
-    index = int(first[-1]) if first.size else 0
-    name = f"tensor {index} of the optimizer"
-    if isinstance(names, list) and index < len(names):
-        name = f"{names[index]}"
-    tensors = int(columns["unused_tensors"])
-    which = name if tensors == 1 else f"{tensors} tensors, the first of them {name}"
-    is_zero = columns["unused_zero_share"] >= 0.5 * share
-    how = "a gradient other than 0" if is_zero else "a gradient"
-    remedy = (
-        "Look at what goes into this part and comes out of it: inputs that are 0, units that are "
-        "never active, or a mask."
-        if is_zero
-        else "Look for detach(), no_grad(), .data or a branch that the loss does not use. If the part is "
-        "not meant to be trained, leave it out of the optimizer or set requires_grad to False."
-    )
-    return RULE.finding(
-        step=None,
-        message=(
-            f"A part of the network with {share_text(share)} of the trainable weights has never had "
-            f"{how}, in {looks} looks at the gradients: {which}."
-        ),
-        evidence={"share": share, "share_at_0": columns["unused_zero_share"]}
-        | {"tensors": tensors, "looks": looks, "first": name},
-        remedy=remedy,
-    )
+class _WithoutGradient(Rule[WithoutGradientOptions]):
+    title = "a part of the network never has a gradient"
+    severity = Severity.ADVICE
+
+    def check(self, reading: Reading, options: WithoutGradientOptions) -> Finding | None:
+        columns = {
+            name: float(inspected(reading, name).value[-1])
+            for name in ("unused_looks", "unused_share", "unused_zero_share", "unused_tensors")
+        }
+        share, looks = columns["unused_share"], int(columns["unused_looks"])
+        if looks < options.looks or share < options.share or share >= 1.0:
+            return None
+        first = inspected(reading, "unused_first").value
+        names = reading.facts.get("parameter_names")
+        index = int(first[-1]) if first.size else 0
+        name = f"tensor {index} of the optimizer"
+        if isinstance(names, list) and index < len(names):
+            name = f"{names[index]}"
+        tensors = int(columns["unused_tensors"])
+        which = name if tensors == 1 else f"{tensors} tensors, the first of them {name}"
+        is_zero = columns["unused_zero_share"] >= 0.5 * share
+        how = "a gradient other than 0" if is_zero else "a gradient"
+        remedy = (
+            "Look at what goes into this part and comes out of it: inputs that are 0, units that are "
+            "never active, or a mask."
+            if is_zero
+            else "Look for detach(), no_grad(), .data or a branch that the loss does not use. If the part is "
+            "not meant to be trained, leave it out of the optimizer or set requires_grad to False."
+        )
+        return self.finding(
+            step=None,
+            message=(
+                f"A part of the network with {share_text(share)} of the trainable weights has never had "
+                f"{how}, in {looks} looks at the gradients: {which}."
+            ),
+            evidence={"share": share, "share_at_0": columns["unused_zero_share"]}
+            | {"tensors": tensors, "looks": looks, "first": name},
+            remedy=remedy,
+        )
+
+    def lacks(self, reading: Reading) -> str | None:
+        return inspection_lacks(reading, "unused_looks", 1, "attach")
+
+    def example(self, run: ExampleRun) -> Observations:
+        last = {"unused_looks": 256.0, "unused_share": 0.3, "unused_zero_share": 0.0}
+        last |= {"unused_tensors": 2.0, "unused_first": 0.0}
+        return run.observed(facts={name: [[500, value]] for name, value in last.items()})
 
 
-def _example(run: ExampleRun) -> Observations:
-    last = {"unused_looks": 256.0, "unused_share": 0.3, "unused_zero_share": 0.0}
-    last |= {"unused_tensors": 2.0, "unused_first": 0.0}
-    return run.observed(facts={name: [[500, value]] for name, value in last.items()})
-
-
-RULE = Rule(
-    code="LR504",
-    name="without_gradient",
-    title="a part of the network never has a gradient",
-    severity=Severity.ADVICE,
-    needs=(),
-    options=WithoutGradientOptions(),
-    check=_check,
-    example=_example,
-    lacks=lambda reading: inspection_lacks(reading, "unused_looks", 1, "attach"),
-)
+RULE = _WithoutGradient()

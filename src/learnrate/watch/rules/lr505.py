@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from learnrate.watch._finding import Finding, Severity
@@ -17,7 +16,6 @@ if TYPE_CHECKING:
 __all__ = ["RULE", "StateLostOptions"]
 
 
-@dataclass(frozen=True, kw_only=True)
 class StateLostOptions(RuleOptions):
     """Thresholds of LR505.
 
@@ -31,38 +29,34 @@ class StateLostOptions(RuleOptions):
     least: float = 10
 
 
-def _check(reading: Reading, options: StateLostOptions) -> Finding | None:
-    empty = inspected(reading, "empty_state")
-    is_lost = (empty.value >= options.share) & (empty.step >= options.least)
-    if not is_lost.any():
-        return None
-    step = int(empty.step[int(is_lost.argmax())])
-    return RULE.finding(
-        step=step,
-        message=(
-            f"The optimizer's state was empty at step {step:,}, after a resume: its averages of past "
-            "gradients were not restored."
-        ),
-        evidence={"resumed_at": step, "share": float(empty.value.max())},
-        remedy=(
-            "Save optimizer.state_dict() with the model, and load it before the first update. Without "
-            "it, warm up again."
-        ),
-    )
+class _StateLost(Rule[StateLostOptions]):
+    title = "the optimizer's state was lost on a resume"
+    severity = Severity.WARNING
+
+    def check(self, reading: Reading, options: StateLostOptions) -> Finding | None:
+        empty = inspected(reading, "empty_state")
+        is_lost = (empty.value >= options.share) & (empty.step >= options.least)
+        if not is_lost.any():
+            return None
+        step = int(empty.step[int(is_lost.argmax())])
+        return self.finding(
+            step=step,
+            message=(
+                f"The optimizer's state was empty at step {step:,}, after a resume: its averages of past "
+                "gradients were not restored."
+            ),
+            evidence={"resumed_at": step, "share": float(empty.value.max())},
+            remedy=(
+                "Save optimizer.state_dict() with the model, and load it before the first update. Without "
+                "it, warm up again."
+            ),
+        )
+
+    def lacks(self, reading: Reading) -> str | None:
+        return inspection_lacks(reading, "empty_state", 1, "attach")
+
+    def example(self, run: ExampleRun) -> Observations:
+        return run.observed(facts={"empty_state": [[300, 1.0]]})
 
 
-def _example(run: ExampleRun) -> Observations:
-    return run.observed(facts={"empty_state": [[300, 1.0]]})
-
-
-RULE = Rule(
-    code="LR505",
-    name="state_lost",
-    title="the optimizer's state was lost on a resume",
-    severity=Severity.WARNING,
-    needs=(),
-    options=StateLostOptions(),
-    check=_check,
-    example=_example,
-    lacks=lambda reading: inspection_lacks(reading, "empty_state", 1, "attach"),
-)
+RULE = _StateLost()

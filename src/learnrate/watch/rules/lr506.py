@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,7 +21,6 @@ __all__ = ["RULE", "DecayDominatesOptions"]
 _LOOKS = 8
 
 
-@dataclass(frozen=True, kw_only=True)
 class DecayDominatesOptions(RuleOptions):
     """Thresholds of LR506.
 
@@ -38,47 +36,43 @@ class DecayDominatesOptions(RuleOptions):
     norm: float = 0.5
 
 
-def _check(reading: Reading, options: DecayDominatesOptions) -> Finding | None:
-    ratio = inspected(reading, "decay_ratio")
-    norm = inspected(reading, "decayed_norm").value
-    first = ratio.value[: int(options.looks)]
-    lowest_norm = float(norm.min())
-    if first.min() <= options.ratio or lowest_norm > options.norm:
-        return None
-    median = float(np.median(first))
-    return RULE.finding(
-        step=int(ratio.step[0]),
-        message=(
-            f"Weight decay outweighs what is learned: in the first updates it was {median:.2g} times "
-            f"as large as the gradient's part, and the norm of the weights fell to "
-            f"{share_text(lowest_norm)} of what it was."
-        ),
-        evidence={"ratio": median, "norm": lowest_norm, "looks": first.size},
-        remedy=(
-            "Lower weight_decay: usual are 0.01 to 0.1 for AdamW and 1e-5 to 1e-3 for SGD, and 0 for "
-            "biases and normalisations."
-        ),
-    )
+class _DecayDominates(Rule[DecayDominatesOptions]):
+    title = "weight decay outweighs the gradient"
+    severity = Severity.ADVICE
+    explains = frozenset({"LR201", "LR204", "LR301", "LR302", "LR402"})
+
+    def check(self, reading: Reading, options: DecayDominatesOptions) -> Finding | None:
+        ratio = inspected(reading, "decay_ratio")
+        norm = inspected(reading, "decayed_norm").value
+        first = ratio.value[: int(options.looks)]
+        lowest_norm = float(norm.min())
+        if first.min() <= options.ratio or lowest_norm > options.norm:
+            return None
+        median = float(np.median(first))
+        return self.finding(
+            step=int(ratio.step[0]),
+            message=(
+                f"Weight decay outweighs what is learned: in the first updates it was {median:.2g} times "
+                f"as large as the gradient's part, and the norm of the weights fell to "
+                f"{share_text(lowest_norm)} of what it was."
+            ),
+            evidence={"ratio": median, "norm": lowest_norm, "looks": first.size},
+            remedy=(
+                "Lower weight_decay: usual are 0.01 to 0.1 for AdamW and 1e-5 to 1e-3 for SGD, and 0 for "
+                "biases and normalisations."
+            ),
+        )
+
+    def lacks(self, reading: Reading) -> str | None:
+        return inspection_lacks(reading, "decay_ratio", _LOOKS, "attach")
+
+    def example(self, run: ExampleRun) -> Observations:
+        looks = range(0, run.total_steps, 50)
+        facts = {
+            "decay_ratio": [[step, 8.0] for step in looks],
+            "decayed_norm": [[step, float(np.exp(-step / 100))] for step in looks],
+        }
+        return run.observed(facts=facts)
 
 
-def _example(run: ExampleRun) -> Observations:
-    looks = range(0, run.total_steps, 50)
-    facts = {
-        "decay_ratio": [[step, 8.0] for step in looks],
-        "decayed_norm": [[step, float(np.exp(-step / 100))] for step in looks],
-    }
-    return run.observed(facts=facts)
-
-
-RULE = Rule(
-    code="LR506",
-    name="decay_dominates",
-    title="weight decay outweighs the gradient",
-    severity=Severity.ADVICE,
-    needs=(),
-    options=DecayDominatesOptions(),
-    check=_check,
-    example=_example,
-    lacks=lambda reading: inspection_lacks(reading, "decay_ratio", _LOOKS, "attach"),
-    explains=frozenset({"LR201", "LR204", "LR301", "LR302", "LR402"}),
-)
+RULE = _DecayDominates()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,7 +21,6 @@ _ROWS = 40  # before a resume, from which the level and the noise are taken
 _LEAST = 10
 
 
-@dataclass(frozen=True, kw_only=True)
 class WeightsLostOptions(RuleOptions):
     """Thresholds of LR507.
 
@@ -34,21 +32,6 @@ class WeightsLostOptions(RuleOptions):
 
     noise: float = 10.0
     lost: float = 0.5
-
-
-def _check(reading: Reading, options: WeightsLostOptions) -> Finding | None:
-    losses = reading.finite_loss
-    for resume in reading.facts.get("resumed_at") or ():
-        before = losses.before(resume).value[-_ROWS:]
-        after = losses.since(resume)
-        if before.size < _LEAST or not after.value.size or after.step[0] != resume:
-            continue
-        level, first = float(np.median(before)), float(after.value[0])
-        fall = reading.start - level
-        is_high = first - level > max(options.noise * tail_std(before), options.lost * fall)
-        if fall > 0.0 and is_high and first > before.max():
-            return _finding(int(resume), level, first, reading.start)
-    return None
 
 
 def _finding(resume: int, level: float, first: float, start: float) -> Finding:
@@ -67,24 +50,38 @@ def _finding(resume: int, level: float, first: float, start: float) -> Finding:
     )
 
 
-def _example(run: ExampleRun) -> Observations:
-    decay = np.where(run.step < 300, run.step, run.step - 300)
-    loss = 0.2 + 2.1 * np.exp(-decay / 25) + 0.03 * run.noise
-    return run.observed(loss=loss, facts={"resumed_at": [300]})
+class _WeightsLost(Rule[WeightsLostOptions]):
+    title = "after a resume the loss is far above where it was"
+    severity = Severity.WARNING
+    needs = ("loss",)
+    spacing = 1.0
+    explains = frozenset({"LR101", "LR102", "LR103"})
+
+    def check(self, reading: Reading, options: WeightsLostOptions) -> Finding | None:
+        losses = reading.finite_loss
+        for resume in reading.facts.get("resumed_at") or ():
+            before = losses.before(resume).value[-_ROWS:]
+            after = losses.since(resume)
+            if before.size < _LEAST or not after.value.size or after.step[0] != resume:
+                continue
+            level, first = float(np.median(before)), float(after.value[0])
+            fall = reading.start - level
+            is_high = first - level > max(options.noise * tail_std(before), options.lost * fall)
+            if fall > 0.0 and is_high and first > before.max():
+                return _finding(int(resume), level, first, reading.start)
+        return None
+
+    def lacks(self, reading: Reading) -> str | None:
+        return (
+            None
+            if reading.facts.get("resumed_at")
+            else "the run was not resumed, as far as is known"
+        )
+
+    def example(self, run: ExampleRun) -> Observations:
+        decay = np.where(run.step < 300, run.step, run.step - 300)
+        loss = 0.2 + 2.1 * np.exp(-decay / 25) + 0.03 * run.noise
+        return run.observed(loss=loss, facts={"resumed_at": [300]})
 
 
-RULE = Rule(
-    code="LR507",
-    name="weights_lost",
-    title="after a resume the loss is far above where it was",
-    severity=Severity.WARNING,
-    needs=("loss",),
-    options=WeightsLostOptions(),
-    check=_check,
-    example=_example,
-    lacks=lambda reading: (
-        None if reading.facts.get("resumed_at") else "the run was not resumed, as far as is known"
-    ),
-    spacing=1.0,
-    explains=frozenset({"LR101", "LR102", "LR103"}),
-)
+RULE = _WeightsLost()
