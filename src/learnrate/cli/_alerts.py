@@ -6,6 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from typer import Option
 
 from learnrate.cli._common import JsonOption, StoreOption, print_json
 
@@ -18,48 +19,31 @@ __all__ = ["alerts"]
 def alerts(
     webhook: Annotated[
         str | None,
-        typer.Option(
+        Option(
             envvar="LEARNRATE_WEBHOOK",
             help="An address that takes a POST request, such as that of Slack or Discord.",
-            show_default=False,
         ),
     ] = None,
     form: Annotated[
-        str | None,
-        typer.Option(
-            "--format",
-            help="slack, discord or json; by the address by default.",
-            show_default=False,
-        ),
+        str | None, Option("--format", help="slack, discord or json; by the address by default.")
     ] = None,
-    command: Annotated[
-        str | None,
-        typer.Option(help="A program that reads the alerts as JSON.", show_default=False),
-    ] = None,
-    email: Annotated[
-        str | None, typer.Option(help="The address of a person.", show_default=False)
-    ] = None,
+    command: Annotated[str | None, Option(help="A program that reads the alerts as JSON.")] = None,
+    email: Annotated[str | None, Option(help="The address of a person.")] = None,
     sender: Annotated[
-        str, typer.Option(help="The address that mails come from.")
+        str, Option(help="The address that mails come from.")
     ] = "learnrate@localhost",
-    smtp: Annotated[str, typer.Option(help="The mail server, host or host:port.")] = "localhost",
+    smtp: Annotated[str, Option(help="The mail server, host or host:port.")] = "localhost",
     severity: Annotated[
-        str, typer.Option("--level", help="The lowest severity to send: advice, warning or error.")
+        str, Option("--level", help="The lowest severity to send: advice, warning or error.")
     ] = "warning",
     quiet: Annotated[
         str | None,
-        typer.Option(
-            help="A part of the day, such as 22:00-07:00. Its alerts are sent afterwards.",
-            show_default=False,
-        ),
+        Option(help="A part of the day, such as 22:00-07:00. Its alerts are sent afterwards."),
     ] = None,
     earlier: Annotated[
-        bool,
-        typer.Option("--earlier", help="At the first start, send what the store has already."),
+        bool, Option("--earlier", help="At the first start, send what the store has already.")
     ] = False,
-    once: Annotated[
-        bool, typer.Option("--once", help="Send what is new and end, as for cron.")
-    ] = False,
+    once: Annotated[bool, Option("--once", help="Send what is new and end, as for cron.")] = False,
     store: StoreOption = None,
     as_json: JsonOption = False,
 ) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 import typer
+from typer import Option
 
 from learnrate._version import __version__
 from learnrate.cli._alerts import alerts
@@ -65,9 +66,7 @@ def _print_version(value: bool) -> None:
 
 @app.callback()
 def learnrate(
-    version: Annotated[
-        bool, typer.Option("--version", callback=_print_version, is_eager=True)
-    ] = False,
+    version: Annotated[bool, Option("--version", callback=_print_version, is_eager=True)] = False,
 ) -> None:
     """Find, schedule, watch, steer and explain the learning rate of a training.
 

@@ -7,15 +7,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer import Argument, Option
 
 from learnrate._errors import ArgumentError
 from learnrate._files import folder_for
 from learnrate.cli._common import (
     JsonOption,
+    PictureOption,
     SeedOption,
     TotalStepsOption,
     console,
-    picture_file,
     print_json,
     reserve_stdout,
     save_picture,
@@ -33,10 +34,10 @@ claims = typer.Typer(
     help="What is said about learning rates: each claim with its verdict and a test.",
 )
 
-NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="The name of a claim.")]
+NameArgument = Annotated[str, Argument(metavar="NAME", help="The name of a claim.")]
 ResultsOption = Annotated[
     Path | None,
-    typer.Option(
+    Option(
         "--results",
         help="Folder with results of `claims run --out`; those of the package by default.",
         show_default=False,
@@ -87,21 +88,16 @@ def show(name: NameArgument, results: ResultsOption = None, as_json: JsonOption 
 @claims.command()
 def run(
     names: Annotated[
-        list[str], typer.Argument(metavar="NAME...", help="The names of claims, or `all`.")
+        list[str], Argument(metavar="NAME...", help="The names of claims, or `all`.")
     ],
-    full: Annotated[bool, typer.Option("--full", help="Use more seeds and larger data.")] = False,
+    full: Annotated[bool, Option("--full", help="Use more seeds and larger data.")] = False,
     task: Annotated[
-        str | None,
-        typer.Option("--task", help="Test on your own task: file.py:name or module:name."),
+        str | None, Option("--task", help="Test on your own task: file.py:name or module:name.")
     ] = None,
     total_steps: TotalStepsOption = None,
     seed: SeedOption = 0,
-    out: Annotated[
-        Path | None, typer.Option(help="Store the results in this folder.", show_default=False)
-    ] = None,
-    png: Annotated[
-        Path | None, typer.Option(help="Save the picture in this file.", callback=picture_file)
-    ] = None,
+    out: Annotated[Path | None, Option(help="Store the results in this folder.")] = None,
+    png: PictureOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Test claims: train, measure, and decide by the rule that was fixed before.

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer import Argument, Option
 
 from learnrate._errors import FileError
 from learnrate._files import check_writable, write_bytes
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "JsonOption",
+    "PictureOption",
     "RunArgument",
     "SeedOption",
     "ShapeOption",
@@ -41,16 +43,16 @@ __all__ = [
 
 _PICTURE_FORMATS = ("png", "svg", "pdf", "jpg", "jpeg", "webp", "tif", "tiff", "eps", "ps")
 
-TaskArgument = Annotated[str, typer.Argument(metavar="TASK", help="file.py:name or module:name")]
+TaskArgument = Annotated[str, Argument(metavar="TASK", help="file.py:name or module:name")]
 TotalStepsOption = Annotated[
     int | None,
-    typer.Option(
+    Option(
         "--total-steps", help="Optimizer updates of a whole run; those of the task by default."
     ),
 ]
 StartOption = Annotated[
     Path | None,
-    typer.Option(
+    Option(
         "--start",
         help="A checkpoint to start from: a state_dict, or {model: ..., optimizer: ...}.",
         show_default=False,
@@ -58,23 +60,23 @@ StartOption = Annotated[
 ]
 ShapeOption = Annotated[
     str,
-    typer.Option(
+    Option(
         "--shape", help="The schedule's shape, with peak 1; its lengths are shares of the run."
     ),
 ]
-SeedOption = Annotated[int, typer.Option("--seed", help="The same seed gives the same result.")]
+SeedOption = Annotated[int, Option("--seed", help="The same seed gives the same result.")]
 JsonOption = Annotated[
-    bool, typer.Option("--json", help="Print only one JSON object on standard output.")
+    bool, Option("--json", help="Print only one JSON object on standard output.")
 ]
 RunArgument = Annotated[
     str,
-    typer.Argument(
+    Argument(
         metavar="RUN", help="A run's id, the beginning of an id, or last for the newest run."
     ),
 ]
 StoreOption = Annotated[
     str | None,
-    typer.Option(
+    Option(
         "--store",
         help="A file or postgresql:// URL; $LEARNRATE_STORE or ./learnrate.db by default.",
         show_default=False,
@@ -136,6 +138,11 @@ def picture_file(path: Path | None) -> Path | None:
             "A name without a suffix is a PNG file."
         )
     return output_file(path)
+
+
+PictureOption = Annotated[
+    Path | None, Option("--png", help="Save the picture to this file.", callback=picture_file)
+]
 
 
 def save_picture(figure: Any, path: Path) -> None:

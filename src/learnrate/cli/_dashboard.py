@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from typer import Option
 
 from learnrate.cli._common import StoreOption, print_json
 
@@ -14,27 +15,23 @@ __all__ = ["dashboard"]
 
 def dashboard(
     store: StoreOption = None,
-    port: Annotated[int, typer.Option(help="0 picks a free port.")] = 8321,
-    read_only: Annotated[bool, typer.Option("--read-only", help="Refuse all changes.")] = False,
+    port: Annotated[int, Option(help="0 picks a free port.")] = 8321,
+    read_only: Annotated[bool, Option("--read-only", help="Refuse all changes.")] = False,
     plans: Annotated[
-        Path | None,
-        typer.Option(help="A folder with plan.json files and range tests to show too."),
+        Path | None, Option(help="A folder with plan.json files and range tests to show too.")
     ] = None,
-    host: Annotated[str, typer.Option(help="The address to listen at.")] = "127.0.0.1",
+    host: Annotated[str, Option(help="The address to listen at.")] = "127.0.0.1",
     allow_network: Annotated[
         bool,
-        typer.Option(
+        Option(
             "--allow-network",
             help="With --host: let other machines connect. The connection is not encrypted: whoever "
             "has the printed address or reads the traffic can read all runs and change running ones.",
         ),
     ] = False,
-    no_browser: Annotated[
-        bool, typer.Option("--no-browser", help="Only print the address.")
-    ] = False,
+    no_browser: Annotated[bool, Option("--no-browser", help="Only print the address.")] = False,
     as_json: Annotated[
-        bool,
-        typer.Option("--json", help='Print one JSON object, {"url": ...}, and keep serving.'),
+        bool, Option("--json", help='Print one JSON object, {"url": ...}, and keep serving.')
     ] = False,
 ) -> None:
     """Show the runs of a store in the browser, live, and steer those that are running.

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer import Argument, Option
 
 from learnrate._errors import ArgumentError, LearnrateError
 from learnrate.cli._common import StoreOption, console, output_file
@@ -17,47 +18,42 @@ if TYPE_CHECKING:
 
 __all__ = ["diagnose"]
 
-NameOption = typer.Option(metavar="NAME", rich_help_panel="Names of the series in the log")
+NameOption = Option(metavar="NAME", rich_help_panel="Names of the series in the log")
 
 
 def diagnose(
     paths: Annotated[
         list[Path] | None,
-        typer.Argument(
+        Argument(
             metavar="[PATH]...",
             help="Logs, or folders of logs: a learnrate store, or what another tool wrote, such as "
             "TensorBoard, MLflow, CSV or JSON lines.",
-            show_default=False,
         ),
     ] = None,
     run: Annotated[
         list[str] | None,
-        typer.Option(metavar="RUN", help="A run in the store, or last; may be repeated."),
+        Option(metavar="RUN", help="A run in the store, or last; may be repeated."),
     ] = None,
     store: StoreOption = None,
     only: Annotated[
-        list[str] | None, typer.Option(metavar="CODE", help="Run this rule; may be repeated.")
+        list[str] | None, Option(metavar="CODE", help="Run this rule; may be repeated.")
     ] = None,
     ignore: Annotated[
-        list[str] | None,
-        typer.Option(metavar="CODE", help="Leave this rule out; may be repeated."),
+        list[str] | None, Option(metavar="CODE", help="Leave this rule out; may be repeated.")
     ] = None,
     total_steps: Annotated[
-        int | None,
-        typer.Option(help="Updates of the whole run, if the log does not record them."),
+        int | None, Option(help="Updates of the whole run, if the log does not record them.")
     ] = None,
     schedule: Annotated[
         str | None,
-        typer.Option(
-            metavar="SPEC", help="The schedule that the rate should have followed, as a text."
-        ),
+        Option(metavar="SPEC", help="The schedule that the rate should have followed, as a text."),
     ] = None,
     classes: Annotated[
-        int | None, typer.Option(help="Number of classes; sets the chance-level loss.")
+        int | None, Option(help="Number of classes; sets the chance-level loss.")
     ] = None,
     objective: Annotated[
         str,
-        typer.Option(
+        Option(
             metavar="OBJECTIVE",
             help="What the loss says: descent if it should fall; adversarial, policy_gradient, "
             "denoising or contrastive if it says nothing about progress.",
@@ -69,13 +65,13 @@ def diagnose(
     gradient_norm: Annotated[str | None, NameOption] = None,
     step: Annotated[str | None, NameOption] = None,
     html: Annotated[
-        Path | None, typer.Option(help="Save an HTML page here.", callback=output_file)
+        Path | None, Option(help="Save an HTML page here.", callback=output_file)
     ] = None,
     reasons: Annotated[
-        bool, typer.Option("--reasons", help="List the rules that could not run, and why.")
+        bool, Option("--reasons", help="List the rules that could not run, and why.")
     ] = False,
     as_json: Annotated[
-        bool, typer.Option("--json", help="Print a JSON list of findings and nothing else.")
+        bool, Option("--json", help="Print a JSON list of findings and nothing else.")
     ] = False,
 ) -> None:
     """Say in words what was wrong with the learning rate of logged runs.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import groupby
 from typing import TYPE_CHECKING, Annotated
 
-import typer
+from typer import Argument
 
 from learnrate.cli._common import JsonOption, console, print_json
 
@@ -21,7 +21,7 @@ _HEADINGS = {"word": "Words", "finding": "Findings", "claim": "Claims", "schedul
 def explain(
     words: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[WORD]", help="A term, the code of a finding, or a schedule."),
+        Argument(metavar="[WORD]", help="A term, the code of a finding, or a schedule."),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:

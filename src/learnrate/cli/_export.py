@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from typer import Option
 
 from learnrate.cli._common import RunArgument, StoreOption, output_file
 
@@ -15,8 +16,7 @@ __all__ = ["export"]
 def export(
     run: RunArgument,
     to: Annotated[
-        Path,
-        typer.Option(help="A file whose name ends in .csv or .parquet.", callback=output_file),
+        Path, Option(help="A file whose name ends in .csv or .parquet.", callback=output_file)
     ],
     store: StoreOption = None,
 ) -> None:

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
-import typer
+from typer import Option
 
 from learnrate.cli._common import (
     JsonOption,
+    PictureOption,
     SeedOption,
     TaskArgument,
     console,
-    picture_file,
     print_json,
     reserve_stdout,
     save_picture,
@@ -23,24 +22,21 @@ __all__ = ["find"]
 
 def find(
     task: TaskArgument,
-    low: Annotated[float, typer.Option(help="The first rate.")] = 1e-10,
-    high: Annotated[float, typer.Option(help="The last rate.")] = 10.0,
-    iters: Annotated[int, typer.Option(help="The number of rates, one per update.")] = 200,
+    low: Annotated[float, Option(help="The first rate.")] = 1e-10,
+    high: Annotated[float, Option(help="The last rate.")] = 10.0,
+    iters: Annotated[int, Option(help="The number of rates, one per update.")] = 200,
     mode: Annotated[
-        str, typer.Option(help="exponential (equal factors) or linear (equal differences).")
+        str, Option(help="exponential (equal factors) or linear (equal differences).")
     ] = "exponential",
-    repeats: Annotated[int, typer.Option(help="The number of runs, each with its own seed.")] = 3,
+    repeats: Annotated[int, Option(help="The number of runs, each with its own seed.")] = 3,
     rule: Annotated[
-        str | None,
-        typer.Option(help="The rule that suggests: steepest, valley, slide or minimum."),
+        str | None, Option(help="The rule that suggests: steepest, valley, slide or minimum.")
     ] = None,
     validate: Annotated[
-        bool, typer.Option("--validate", help="Measure the validation loss after each update.")
+        bool, Option("--validate", help="Measure the validation loss after each update.")
     ] = False,
     seed: SeedOption = 0,
-    png: Annotated[
-        Path | None, typer.Option(help="Save the picture to this file.", callback=picture_file)
-    ] = None,
+    png: PictureOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Run a range test: a short training at a rate that rises until the loss diverges.

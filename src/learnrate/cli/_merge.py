@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from typer import Argument
 
 from learnrate.cli._common import JsonOption, StoreOption, print_json
 
@@ -15,7 +16,7 @@ __all__ = ["merge"]
 def merge(
     files: Annotated[
         list[Path],
-        typer.Argument(
+        Argument(
             metavar="FILE...",
             help="Stores to read, such as the file of points that a run could not write.",
         ),

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer import Argument, Option
 
 from learnrate._errors import ArgumentError
 from learnrate.cli._common import (
@@ -33,12 +34,10 @@ meta = typer.Typer(
 
 TasksArgument = Annotated[
     str,
-    typer.Argument(
-        metavar="TASKS", help="A learnrate.meta.MetaTask, as file.py:name or module:name."
-    ),
+    Argument(metavar="TASKS", help="A learnrate.meta.MetaTask, as file.py:name or module:name."),
 ]
 TotalStepsOption = Annotated[
-    int | None, typer.Option("--total-steps", help="Meta-updates; the task's by default.")
+    int | None, Option("--total-steps", help="Meta-updates; the task's by default.")
 ]
 
 
@@ -46,22 +45,18 @@ TotalStepsOption = Annotated[
 def sweep(
     tasks: TasksArgument,
     inner_lr: Annotated[
-        str, typer.Option(help="Rates of meta-training, of any sign: low:high:count or a,b,c.")
+        str, Option(help="Rates of meta-training, of any sign: low:high:count or a,b,c.")
     ] = "-0.1:0.1:9",
     adapt_lr: Annotated[
-        str, typer.Option(help="Rates of adaptation at test time: low:high:count or a,b,c.")
+        str, Option(help="Rates of adaptation at test time: low:high:count or a,b,c.")
     ] = "0:0.2:9",
-    seeds: Annotated[int, typer.Option(help="How often to meta-train at each inner rate.")] = 3,
+    seeds: Annotated[int, Option(help="How often to meta-train at each inner rate.")] = 3,
     total_steps: TotalStepsOption = None,
     seed: SeedOption = 0,
-    out: Annotated[
-        Path | None, typer.Option(help="Folder in which finished trials are kept.")
-    ] = None,
+    out: Annotated[Path | None, Option(help="Folder in which finished trials are kept.")] = None,
     png: Annotated[
         Path | None,
-        typer.Option(
-            help="File for a picture of the loss over both rates.", callback=picture_file
-        ),
+        Option(help="File for a picture of the loss over both rates.", callback=picture_file),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -105,25 +100,19 @@ def sweep(
 def train(
     tasks: TasksArgument,
     inner_lr: Annotated[
-        float | None,
-        typer.Option(help="The rate of meta-training; the task's by default.", show_default=False),
+        float | None, Option(help="The rate of meta-training; the task's by default.")
     ] = None,
     adapt_lr: Annotated[
-        float | None,
-        typer.Option(
-            help="The rate of adaptation at test time; the task's by default.", show_default=False
-        ),
+        float | None, Option(help="The rate of adaptation at test time; the task's by default.")
     ] = None,
     total_steps: TotalStepsOption = None,
     seed: SeedOption = 0,
     out: Annotated[
-        Path | None, typer.Option(help="Folder for meta.json and the weights, model.pt.")
+        Path | None, Option(help="Folder for meta.json and the weights, model.pt.")
     ] = None,
     png: Annotated[
         Path | None,
-        typer.Option(
-            help="File for a picture of the learned rates below 0.", callback=picture_file
-        ),
+        Option(help="File for a picture of the learned rates below 0.", callback=picture_file),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -162,11 +151,9 @@ def train(
 @meta.command()
 def advise(
     tasks: TasksArgument,
-    episodes: Annotated[
-        int, typer.Option(help="How many episodes to measure, at least 20.")
-    ] = 200,
+    episodes: Annotated[int, Option(help="How many episodes to measure, at least 20.")] = 200,
     probe: Annotated[
-        int, typer.Option(help="Meta-updates of a short training with each sign; 0 for none.")
+        int, Option(help="Meta-updates of a short training with each sign; 0 for none.")
     ] = 100,
     seed: SeedOption = 0,
     as_json: JsonOption = False,
@@ -202,51 +189,30 @@ def advise(
 @meta.command()
 def theory(
     figure: Annotated[
-        int,
-        typer.Option(
-            help="The paper's figure whose setting is used for all other options: 2 or 3."
-        ),
+        int, Option(help="The paper's figure whose setting is used for all other options: 2 or 3.")
     ] = 2,
-    n_train: Annotated[
-        int | None, typer.Option(help="Points of the inner step.", show_default=False)
-    ] = None,
-    n_val: Annotated[
-        int | None, typer.Option(help="Points of a task's outer loss.", show_default=False)
-    ] = None,
-    n_adapt: Annotated[
-        int | None, typer.Option(help="Points of adaptation.", show_default=False)
-    ] = None,
-    tasks: Annotated[
-        int | None, typer.Option(help="Tasks in meta-training.", show_default=False)
-    ] = None,
-    dim: Annotated[
-        int | None, typer.Option(help="The number of weights.", show_default=False)
-    ] = None,
-    sigma: Annotated[
-        float | None,
-        typer.Option(help="Standard deviation of the label noise.", show_default=False),
-    ] = None,
+    n_train: Annotated[int | None, Option(help="Points of the inner step.")] = None,
+    n_val: Annotated[int | None, Option(help="Points of a task's outer loss.")] = None,
+    n_adapt: Annotated[int | None, Option(help="Points of adaptation.")] = None,
+    tasks: Annotated[int | None, Option(help="Tasks in meta-training.")] = None,
+    dim: Annotated[int | None, Option(help="The number of weights.")] = None,
+    sigma: Annotated[float | None, Option(help="Standard deviation of the label noise.")] = None,
     nu: Annotated[
-        float | None,
-        typer.Option(help="Distance of the tasks' weights from the centre.", show_default=False),
+        float | None, Option(help="Distance of the tasks' weights from the centre.")
     ] = None,
     start: Annotated[
-        float | None,
-        typer.Option(help="Distance of the initial weights from the centre.", show_default=False),
+        float | None, Option(help="Distance of the initial weights from the centre.")
     ] = None,
     inner_lr: Annotated[
-        float, typer.Option(help="The inner rate for which the best adaptation rate is given.")
+        float, Option(help="The inner rate for which the best adaptation rate is given.")
     ] = 0.2,
     adapt_lr: Annotated[
-        float, typer.Option(help="The adaptation rate at which losses are given.")
+        float, Option(help="The adaptation rate at which losses are given.")
     ] = 0.2,
-    simulate: Annotated[
-        int | None,
-        typer.Option(help="Simulate this many runs for comparison.", show_default=False),
-    ] = None,
+    simulate: Annotated[int | None, Option(help="Simulate this many runs for comparison.")] = None,
     plot: Annotated[
         Path | None,
-        typer.Option(help="File for a picture like the paper's figure.", callback=picture_file),
+        Option(help="File for a picture like the paper's figure.", callback=picture_file),
     ] = None,
     seed: SeedOption = 0,
     as_json: JsonOption = False,

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from typer import Option
 
 from learnrate.cli._common import (
     JsonOption,
@@ -27,30 +28,28 @@ def plan(
     total_steps: TotalStepsOption = None,
     budget: Annotated[
         str | None,
-        typer.Option(
+        Option(
             help="The most the plan may cost: a share of one whole run, such as 0.5, or a time, such "
-            "as 90s, 10min or 1h. [dim]\\[default: 0.5 or 1min, whichever is more][/dim]",
-            show_default=False,
+            "as 90s, 10min or 1h. [dim]\\[default: 0.5 or 1min, whichever is more][/dim]"
         ),
     ] = None,
     shape: Annotated[
         str | None,
-        typer.Option(
+        Option(
             help="The schedule's shape, with peak 1, such as 'warmup(500) >> cosine()'. "
-            "[dim]\\[default: warmup(5%) >> linear()][/dim]",
-            show_default=False,
+            "[dim]\\[default: warmup(5%) >> linear()][/dim]"
         ),
     ] = None,
     compare_shapes: Annotated[
         bool,
-        typer.Option(
+        Option(
             "--compare-shapes",
             help="Also choose warm-up and decay, with six short trials on top of the budget.",
         ),
     ] = False,
     more: Annotated[
         int,
-        typer.Option(
+        Option(
             help="If the verdict is weak, how many times to add two more trials on top of the "
             "budget; with the same --out only these are trained."
         ),
@@ -58,8 +57,7 @@ def plan(
     start: StartOption = None,
     seed: SeedOption = 0,
     out: Annotated[
-        Path,
-        typer.Option(help="The folder for plan.json, report.html and the trials that have ended."),
+        Path, Option(help="The folder for plan.json, report.html and the trials that have ended.")
     ] = Path(),
     as_json: JsonOption = False,
 ) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer import Argument, Option
 
 from learnrate.cli._common import JsonOption, StoreOption, console, output_file, print_json
 from learnrate.cli._run_labels import changes_of, lifecycle_option
@@ -24,78 +25,55 @@ _LAST_ROWS = 1000  # updates, among which the last rates are looked for
 def runs(
     run: Annotated[
         list[str] | None,
-        typer.Argument(
+        Argument(
             metavar="[RUN]...",
             help="Ids, beginnings of ids, or last. A single run is shown with its edits and "
             "findings.",
-            show_default=False,
         ),
     ] = None,
     search: Annotated[
         str,
-        typer.Option(
+        Option(
             help="Terms that must all match: word, 'field:part', 'field=value', 'field<number', "
             "-term.",
             show_default=False,
         ),
     ] = "",
     status: Annotated[
-        str | None, typer.Option(help="running, finished, diverged, failed, stopped or lost.")
+        str | None, Option(help="running, finished, diverged, failed, stopped or lost.")
     ] = None,
     sort: Annotated[
-        str, typer.Option(help="A field; -field lists the highest value first.")
+        str, Option(help="A field; -field lists the highest value first.")
     ] = "-started",
-    group_by: Annotated[
-        str | None, typer.Option(help="A field, such as name or a fact.", show_default=False)
-    ] = None,
-    column: Annotated[
-        list[str] | None,
-        typer.Option(help="A field to list; repeat it.", show_default=False),
-    ] = None,
+    group_by: Annotated[str | None, Option(help="A field, such as name or a fact.")] = None,
+    column: Annotated[list[str] | None, Option(help="A field to list; repeat it.")] = None,
     differences: Annotated[
-        bool, typer.Option("--differences", help="List the facts in which the runs differ.")
+        bool, Option("--differences", help="List the facts in which the runs differ.")
     ] = False,
     lifecycle: Annotated[
-        str, typer.Option(help="List the active, archived or deleted runs, or all.")
+        str, Option(help="List the active, archived or deleted runs, or all.")
     ] = "active",
-    newest: Annotated[
-        int | None, typer.Option(min=1, help="List only the first so many.", show_default=False)
-    ] = None,
+    newest: Annotated[int | None, Option(min=1, help="List only the first so many.")] = None,
     to: Annotated[
         Path | None,
-        typer.Option(
-            help="Write the list to a file that ends in .csv or .json.",
-            callback=output_file,
-            show_default=False,
-        ),
+        Option(help="Write the list to a file that ends in .csv or .json.", callback=output_file),
     ] = None,
     pin: Annotated[
-        bool | None, typer.Option("--pin/--unpin", help="List the named runs first, or not.")
+        bool | None, Option("--pin/--unpin", help="List the named runs first, or not.")
     ] = None,
-    tag: Annotated[
-        list[str] | None, typer.Option(help="Add a tag to the named runs.", show_default=False)
-    ] = None,
-    untag: Annotated[
-        list[str] | None,
-        typer.Option(help="Remove a tag from the named runs.", show_default=False),
-    ] = None,
-    note: Annotated[
-        str | None, typer.Option(help="The note of the named runs.", show_default=False)
-    ] = None,
-    rename: Annotated[
-        str | None, typer.Option(help="The name of the named runs.", show_default=False)
-    ] = None,
+    tag: Annotated[list[str] | None, Option(help="Add a tag to the named runs.")] = None,
+    untag: Annotated[list[str] | None, Option(help="Remove a tag from the named runs.")] = None,
+    note: Annotated[str | None, Option(help="The note of the named runs.")] = None,
+    rename: Annotated[str | None, Option(help="The name of the named runs.")] = None,
     archive: Annotated[
-        bool, typer.Option("--archive", help="List the named runs only with --lifecycle archived.")
+        bool, Option("--archive", help="List the named runs only with --lifecycle archived.")
     ] = False,
     delete: Annotated[
-        bool, typer.Option("--delete", help="Delete the named runs; --restore undoes it.")
+        bool, Option("--delete", help="Delete the named runs; --restore undoes it.")
     ] = False,
-    restore: Annotated[
-        bool, typer.Option("--restore", help="Undo --archive or --delete.")
-    ] = False,
+    restore: Annotated[bool, Option("--restore", help="Undo --archive or --delete.")] = False,
     purge: Annotated[
-        bool, typer.Option("--purge", help="Remove the named runs, already deleted, for good.")
+        bool, Option("--purge", help="Remove the named runs, already deleted, for good.")
     ] = False,
     store: StoreOption = None,
     as_json: JsonOption = False,

@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from typer import Argument, Option
 
 from learnrate._errors import ArgumentError
 from learnrate.cli._common import (
     JsonOption,
+    PictureOption,
     console,
-    picture_file,
     print_json,
     save_picture,
 )
@@ -22,25 +23,23 @@ __all__ = ["scale"]
 
 def scale(
     table: Annotated[
-        Path, typer.Argument(metavar="TABLE", help="A CSV file of runs, plain or gzipped.")
+        Path, Argument(metavar="TABLE", help="A CSV file of runs, plain or gzipped.")
     ],
     to: Annotated[
         str,
-        typer.Option(
+        Option(
             metavar="NAME=VALUE,...",
             help="The run to scale to: N parameters, D tokens, B batch, or any column by its name.",
         ),
     ],
     columns: Annotated[
         str,
-        typer.Option(
+        Option(
             metavar="NAME=COLUMN,...",
             help="Which column is what; lr, loss, N, D and B are found by their usual names.",
         ),
     ] = "",
-    png: Annotated[
-        Path | None, typer.Option(help="Save the picture to this file.", callback=picture_file)
-    ] = None,
+    png: PictureOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Fit how the best rate depends on model, data and batch, and predict it for another run.

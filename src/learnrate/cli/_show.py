@@ -6,14 +6,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer import Argument, Option
 
 from learnrate._errors import ArgumentError
 from learnrate.cli._common import (
     JsonOption,
+    PictureOption,
     StoreOption,
     console,
     output_file,
-    picture_file,
     print_json,
     save_picture,
 )
@@ -27,22 +28,18 @@ __all__ = ["show"]
 
 def show(
     specs: Annotated[
-        list[str],
-        typer.Argument(metavar="SPEC...", help="The text of a schedule, or a plan.json."),
+        list[str], Argument(metavar="SPEC...", help="The text of a schedule, or a plan.json.")
     ],
     total_steps: Annotated[
-        int | None,
-        typer.Option("--total-steps", help="Length of the run, in optimizer updates."),
+        int | None, Option("--total-steps", help="Length of the run, in optimizer updates.")
     ] = None,
-    png: Annotated[
-        Path | None, typer.Option(help="Save the picture to this file.", callback=picture_file)
-    ] = None,
+    png: PictureOption = None,
     html: Annotated[
-        Path | None, typer.Option(help="Save a web page to this file.", callback=output_file)
+        Path | None, Option(help="Save a web page to this file.", callback=output_file)
     ] = None,
     predict: Annotated[
         list[str] | None,
-        typer.Option(
+        Option(
             metavar="RUN",
             help="Predict the losses under these schedules from this run: an id, the beginning of "
             "an id, or last. May be repeated for further runs of the same task.",

@@ -6,6 +6,7 @@ import time
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer import Argument, Option
 
 from learnrate.cli._common import JsonOption, StoreOption, print_json
 
@@ -20,41 +21,32 @@ _POLL = 0.1  # seconds between checks for the answer
 def steer(
     run: Annotated[
         str,
-        typer.Argument(
+        Argument(
             metavar="RUN",
             help="The id of a run, its beginning, or last for the newest that is running.",
         ),
     ],
     edit: Annotated[
         list[str],
-        typer.Argument(
+        Argument(
             metavar="EDIT...",
             help="scale F, set LR, hold, release, decay STEPS, stretch TOTAL_STEPS, follow SCHEDULE, "
             "rollback STEP, snapshot, probe or stop.",
         ),
     ],
-    reason: Annotated[
-        str, typer.Option(help="Why; stored with the edit.", show_default=False)
-    ] = "",
+    reason: Annotated[str, Option(help="Why; stored with the edit.", show_default=False)] = "",
     group: Annotated[
-        int | None,
-        typer.Option(help="Index of the parameter group; all by default.", show_default=False),
+        int | None, Option(help="Index of the parameter group; all by default.")
     ] = None,
     shape: Annotated[
-        str | None,
-        typer.Option(
-            help="The shape of a decay, such as cosine; linear by default.", show_default=False
-        ),
+        str | None, Option(help="The shape of a decay, such as cosine; linear by default.")
     ] = None,
     author: Annotated[
         str | None,
-        typer.Option(
-            help="Who makes the edit; LEARNRATE_AUTHOR or the login name by default.",
-            show_default=False,
-        ),
+        Option(help="Who makes the edit; LEARNRATE_AUTHOR or the login name by default."),
     ] = None,
     wait: Annotated[
-        float, typer.Option(help="Seconds to wait for the answer of the run; 0 does not wait.")
+        float, Option(help="Seconds to wait for the answer of the run; 0 does not wait.")
     ] = 10.0,
     store: StoreOption = None,
     as_json: JsonOption = False,

@@ -6,17 +6,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from typer import Option
 
 from learnrate._errors import ArgumentError
 from learnrate.cli._common import (
     JsonOption,
+    PictureOption,
     SeedOption,
     ShapeOption,
     TaskArgument,
     TotalStepsOption,
     console,
     output_file,
-    picture_file,
     print_json,
     reserve_stdout,
     save_picture,
@@ -31,54 +32,37 @@ __all__ = ["sweep"]
 def sweep(
     task: TaskArgument,
     lr: Annotated[
-        str,
-        typer.Option(help="The peak rates: low:high:count, spaced by equal factors, or a,b,c."),
+        str, Option(help="The peak rates: low:high:count, spaced by equal factors, or a,b,c.")
     ] = "1e-5:1:13",
     seeds: Annotated[
-        int, typer.Option(help="The number of trainings at each rate, each with its own seed.")
+        int, Option(help="The number of trainings at each rate, each with its own seed.")
     ] = 3,
     total_steps: TotalStepsOption = None,
     shape: ShapeOption = "warmup(5%) >> linear()",
     engine: Annotated[
-        str,
-        typer.Option(help="sequential, vectorised, ray, or auto: the fastest on this machine."),
+        str, Option(help="sequential, vectorised, ray, or auto: the fastest on this machine.")
     ] = "auto",
     address: Annotated[
         str | None,
-        typer.Option(
-            help="The address of a Ray cluster: host:port, ray://host:port or auto.",
-            show_default=False,
-        ),
+        Option(help="The address of a Ray cluster: host:port, ray://host:port or auto."),
     ] = None,
-    cpus: Annotated[
-        float | None,
-        typer.Option(help="Cores for each Ray task; 1 by default.", show_default=False),
-    ] = None,
+    cpus: Annotated[float | None, Option(help="Cores for each Ray task; 1 by default.")] = None,
     gpus: Annotated[
-        float | None,
-        typer.Option(
-            help="GPUs for each Ray task; 0 by default, 0.25 for a quarter.", show_default=False
-        ),
+        float | None, Option(help="GPUs for each Ray task; 0 by default, 0.25 for a quarter.")
     ] = None,
     halving: Annotated[
         int | None,
-        typer.Option(
+        Option(
             metavar="N",
             help="Successive halving: try all rates in short trials first; each round keeps one "
             "trial in N, at N times the length.",
-            show_default=False,
         ),
     ] = None,
     seed: SeedOption = 0,
-    out: Annotated[
-        Path | None, typer.Option(help="The folder for trials that have ended.")
-    ] = None,
-    png: Annotated[
-        Path | None, typer.Option(help="Save the picture to this file.", callback=picture_file)
-    ] = None,
+    out: Annotated[Path | None, Option(help="The folder for trials that have ended.")] = None,
+    png: PictureOption = None,
     csv: Annotated[
-        Path | None,
-        typer.Option(help="Save one line per trial to this file.", callback=output_file),
+        Path | None, Option(help="Save one line per trial to this file.", callback=output_file)
     ] = None,
     as_json: JsonOption = False,
 ) -> None:

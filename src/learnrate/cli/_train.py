@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer import Option
 
 from learnrate._errors import ArgumentError
 from learnrate.cli._common import (
@@ -31,34 +32,28 @@ def train(
     task: TaskArgument,
     plan: Annotated[
         Path | None,
-        typer.Option(
+        Option(
             help="A plan.json written by learnrate plan, or the word inside: the run plans itself."
         ),
     ] = None,
     schedule: Annotated[
-        str | None,
-        typer.Option(help="The text of a schedule, such as '3e-4 * warmup(5%) >> linear()'."),
+        str | None, Option(help="The text of a schedule, such as '3e-4 * warmup(5%) >> linear()'.")
     ] = None,
     replay: Annotated[
         str | None,
-        typer.Option(
-            metavar="RUN",
-            help="Repeat a recorded run, with its schedule, edits and seed.",
-            show_default=False,
-        ),
+        Option(metavar="RUN", help="Repeat a recorded run, with its schedule, edits and seed."),
     ] = None,
     guard: Annotated[
-        bool,
-        typer.Option("--guard", help="Roll back and lower the rate when the loss diverges."),
+        bool, Option("--guard", help="Roll back and lower the rate when the loss diverges.")
     ] = False,
     total_steps: TotalStepsOption = None,
     start: StartOption = None,
     seed: SeedOption = 0,
     out: Annotated[
-        Path | None, typer.Option(help="The folder for train.json and the weights, model.pt.")
+        Path | None, Option(help="The folder for train.json and the weights, model.pt.")
     ] = None,
     store: StoreOption = None,
-    no_store: Annotated[bool, typer.Option("--no-store", help="Do not record the run.")] = False,
+    no_store: Annotated[bool, Option("--no-store", help="Do not record the run.")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Train a task under a plan, a schedule, or as in a recorded run, and record the run.
