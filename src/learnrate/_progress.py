@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
 from learnrate._ranks import is_first_rank
-
-if TYPE_CHECKING:
-    from types import TracebackType
 
 __all__ = ["ProgressBar"]
 
@@ -35,12 +32,7 @@ class ProgressBar:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *failure: object) -> None:
         if self._live is not None:
             self._live.close()
 

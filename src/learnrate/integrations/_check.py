@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
 from learnrate._errors import ArgumentError
 from learnrate.schedules import Schedule, ready_schedule
 from learnrate.schedules import schedule as read
 
-__all__ = ["bound_schedule", "length_of"]
+if TYPE_CHECKING:
+    from learnrate.run import Measure
+
+__all__ = ["bound_schedule", "length_of", "measured_outside"]
 
 
 def bound_schedule(call: str, value: object, total_steps: int | None) -> Schedule:
@@ -35,3 +41,21 @@ def length_of(schedule: Schedule | str | float | None, updates: int | None) -> i
     """The steps to bind a schedule to: its own length if it has one, else `updates`."""
     length = None if schedule is None else read(schedule).total_steps
     return updates if length is None else length
+
+
+def measured_outside(callback: str, measure: Measure, *, reason: str) -> Measure:
+    """What a callback measures between the updates of a Trainer: gradients only if asked for.
+
+    Args:
+        callback: the name of the callback, for messages.
+        measure: as the user gave it.
+        reason: why the callback cannot clip gradients, and what can.
+
+    Raises:
+        ArgumentError: `measure` has a `clip_norm`.
+    """
+    if measure.clip_norm is not None:
+        raise ArgumentError(
+            f"{callback}(measure=Measure(clip_norm=...)) is not possible, because {reason}"
+        )
+    return measure if measure.gradient_every is not None else replace(measure, gradient_every=0)

@@ -55,14 +55,7 @@ class WatchedRows(Sink):
             return
         with suppress(LearnrateError), closing(Store(self._url, create=False)) as store:
             past, findings = store.observations(rows.run), store.findings(rows.run)
-            is_past = past.step < first
-            watcher.resume(
-                past.step[is_past],
-                {name: column[is_past] for name, column in past.columns.items()},
-                step=first,
-                reported=[finding.code for finding in findings],
-                resumed_at=past.facts.get("resumed_at", ()),
-            )
+            watcher.resume_run(past, findings, step=first)
 
     def _update_schedule(self, watcher: Watcher) -> None:
         if self._edits.edited is self._edited:

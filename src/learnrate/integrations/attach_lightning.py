@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from torch.nn.utils import get_total_norm
 
-from learnrate._errors import ArgumentError, needing
-from learnrate.integrations._check import length_of
+from learnrate._errors import needing
+from learnrate.integrations._check import length_of, measured_outside
 from learnrate.integrations._resume import load_state
 from learnrate.run import Measure, Run, attach
 from learnrate.store import RunStatus
@@ -63,16 +62,13 @@ class LightningCallback(Callback):
         sinks: Iterable[Callable[..., Any]] = (),
         **options: Any,
     ) -> None:
-        measure = options.pop("measure", Measure())
-        if measure.clip_norm is not None:
-            raise ArgumentError(
-                "LightningCallback(measure=Measure(clip_norm=...)) is not possible, because a Trainer computes "
-                "gradients inside the optimizer's step; set Trainer(gradient_clip_val=...) instead."
-            )
-        if measure.gradient_every is None:
-            measure = replace(measure, gradient_every=0)  # gradients exist only inside the step
         self.run: Run | None = None
-        self._measure = measure
+        self._measure = measured_outside(
+            "LightningCallback",
+            options.pop("measure", Measure()),
+            reason="a Trainer computes gradients inside the optimizer's step; set "
+            "Trainer(gradient_clip_val=...) instead.",
+        )
         self._schedule, self._options = schedule, options
         self._loss, self._validation, self._sinks = loss, validation, tuple(sinks)
         self._change_schedule = change_schedule

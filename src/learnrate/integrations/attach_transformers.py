@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from learnrate._errors import ArgumentError, needing
-from learnrate.integrations._check import length_of
+from learnrate._errors import needing
+from learnrate.integrations._check import length_of, measured_outside
 from learnrate.integrations._resume import load_state
 from learnrate.run import Measure, Run, attach
 from learnrate.store import RunStatus
@@ -54,17 +53,14 @@ class TransformersCallback(TrainerCallback):
         sinks: Iterable[Callable[..., Any]] = (),
         **options: Any,
     ) -> None:
-        measure = options.pop("measure", Measure())
-        if measure.clip_norm is not None:
-            raise ArgumentError(
-                "TransformersCallback(measure=Measure(clip_norm=...)) is not possible, because the Trainer clips "
-                "gradients itself; set TrainingArguments(max_grad_norm=...) instead."
-            )
-        if measure.gradient_every is None:
-            # the Trainer has clipped gradients before the step
-            measure = replace(measure, gradient_every=0)
         self.run: Run | None = None
-        self._measure, self._change_schedule = measure, change_schedule
+        self._measure = measured_outside(
+            "TransformersCallback",
+            options.pop("measure", Measure()),
+            reason="the Trainer clips gradients itself, before the step; set "
+            "TrainingArguments(max_grad_norm=...) instead.",
+        )
+        self._change_schedule = change_schedule
         self._schedule, self._options, self._sinks = schedule, options, tuple(sinks)
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **objects: Any) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from learnrate._parabola import vertex
 from learnrate._records import to_dict
 
 __all__ = ["BestInnerRate", "BestPoint", "best_point"]
@@ -91,16 +92,4 @@ def _interval(best: float, resampled: np.ndarray, rates: np.ndarray) -> BestInne
 
 def _lowest(inner: np.ndarray, adapt: np.ndarray, mean: np.ndarray) -> tuple[float, float]:
     i, a = np.unravel_index(int(np.argmin(mean)), mean.shape)
-    return _vertex(inner, mean[:, a], int(i)), _vertex(adapt, mean[i], int(a))
-
-
-def _vertex(rates: np.ndarray, values: np.ndarray, index: int) -> float:
-    around = slice(index - 1, index + 2)
-    if not 0 < index < len(rates) - 1 or not np.isfinite(values[around]).all():
-        return float(rates[index])
-    x, y = rates[around] - rates[index], values[around] - values[index]
-    curvature = (y[2] / x[2] - y[0] / x[0]) / (x[2] - x[0])
-    if not curvature > 0:
-        return float(rates[index])
-    slope = (x[2] * y[0] / x[0] - x[0] * y[2] / x[2]) / (x[2] - x[0])
-    return float(rates[index] + np.clip(-slope / (2 * curvature), x[0] / 2, x[2] / 2))
+    return vertex(inner, mean[:, a], int(i)), vertex(adapt, mean[i], int(a))

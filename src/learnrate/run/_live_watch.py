@@ -67,14 +67,7 @@ class LiveWatch:
             store.close()
         except LearnrateError:  # the recorder says what is wrong with the store
             return
-        is_past = past.step < first
-        watcher.resume(
-            past.step[is_past],
-            {name: column[is_past] for name, column in past.columns.items()},
-            step=first,
-            reported=[finding.code for finding in findings],
-            resumed_at=past.facts.get("resumed_at", ()),
-        )
+        watcher.resume_run(past, findings, step=first)
 
     def finish(self) -> tuple[Finding, ...]:
         """The findings of rules that need the end of the run."""

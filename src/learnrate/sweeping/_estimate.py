@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from learnrate._parabola import vertex
+
 __all__ = ["BestRate", "best_rate", "mean_losses"]
 
 _RESAMPLES = 400
@@ -71,14 +73,4 @@ def mean_losses(losses: np.ndarray) -> np.ndarray:
 
 
 def _lowest(logs: np.ndarray, mean: np.ndarray) -> float:
-    lowest = int(np.argmin(mean))
-    around = slice(lowest - 1, lowest + 2)
-    if not 0 < lowest < len(mean) - 1 or not np.isfinite(mean[around]).all():
-        return float(logs[lowest])
-    x, y = logs[around] - logs[lowest], mean[around] - mean[lowest]
-    # The parabola through (x0, y0), (0, 0), (x2, y2); x0 < 0 < x2 and neither y is negative.
-    curvature = (y[2] / x[2] - y[0] / x[0]) / (x[2] - x[0])
-    if not curvature > 0:
-        return float(logs[lowest])
-    vertex = (x[2] * y[0] / x[0] - x[0] * y[2] / x[2]) / (x[2] - x[0]) / (-2 * curvature)
-    return float(logs[lowest] + np.clip(vertex, x[0] / 2, x[2] / 2))
+    return vertex(logs, mean, int(np.argmin(mean)))

@@ -28,6 +28,34 @@ COLUMNS = (
 """What a row may hold besides its step; `Observations` says what each column means."""
 
 
+def check_rows(call: str, step: np.ndarray, columns: Mapping[str, np.ndarray]) -> None:
+    """Refuse rows whose steps do not increase, or whose columns do not fit them.
+
+    Args:
+        call: what takes the rows, for messages.
+        step: one for each row.
+        columns: by name.
+
+    Raises:
+        ArgumentError: steps do not strictly increase from at least 0, or a column is unknown or of
+            another length.
+    """
+    if step.ndim != 1 or (step.size and (step[0] < 0 or (np.diff(step) <= 0).any())):
+        raise ArgumentError(
+            f"{call}(step=...) must be whole numbers of at least 0 that strictly increase."
+        )
+    for name, column in columns.items():
+        if name not in COLUMNS:
+            raise ArgumentError(
+                f"{call}(columns=...) must be among {', '.join(COLUMNS)}; got {name!r}."
+            )
+        if column.shape != step.shape:
+            raise ArgumentError(
+                f"{call}(columns[{name!r}]) must have a value for each of the {step.size} steps; "
+                f"got shape {column.shape}."
+            )
+
+
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Observations:
     """What was recorded of one run: one column per quantity, one row per update.
@@ -73,21 +101,8 @@ class Observations:
 
     def __post_init__(self) -> None:
         step = np.asarray(self.step, dtype=np.int64)
-        if step.ndim != 1 or (step.size and (step[0] < 0 or (np.diff(step) <= 0).any())):
-            raise ArgumentError(
-                "Observations(step=...) must be whole numbers of at least 0 that strictly increase."
-            )
         columns = {name: np.asarray(column, dtype=float) for name, column in self.columns.items()}
-        for name, column in columns.items():
-            if name not in COLUMNS:
-                raise ArgumentError(
-                    f"Observations(columns=...) must be among {', '.join(COLUMNS)}; got {name!r}."
-                )
-            if column.shape != step.shape:
-                raise ArgumentError(
-                    f"Observations(columns[{name!r}]) must have a value for each of the "
-                    f"{step.size} steps; got shape {column.shape}."
-                )
+        check_rows("Observations", step, columns)
         object.__setattr__(self, "step", step)
         object.__setattr__(self, "columns", columns)
 

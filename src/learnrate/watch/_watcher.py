@@ -8,7 +8,7 @@ import numpy as np
 
 from learnrate._errors import ArgumentError
 from learnrate.watch._diagnose import Diagnosis, diagnose_reading
-from learnrate.watch._observations import COLUMNS, Observations
+from learnrate.watch._observations import Observations, check_rows
 from learnrate.watch._reading import Reading
 from learnrate.watch._registry import Options, chosen_rules
 from learnrate.watch._row_table import RowTable
@@ -126,10 +126,27 @@ class Watcher:
         if not steps.size:
             return
         earlier = {name: np.asarray(column, dtype=float) for name, column in columns.items()}
-        self._check(steps, earlier)
+        check_rows("feed", steps, earlier)
         self._table.append(steps, earlier)
         self._facts["resumed_at"] = [resumed for resumed in resumed_at if resumed < step]
         self._resume(step)
+
+    def resume_run(self, past: Observations, findings: Iterable[Finding], *, step: int) -> None:
+        """Take what a store recorded of a run before it was resumed; see `resume`.
+
+        Args:
+            past: the recorded rows; those from `step` on do not count.
+            findings: those that were reported.
+            step: the step at which the run was resumed.
+        """
+        is_past = past.step < step
+        self.resume(
+            past.step[is_past],
+            {name: column[is_past] for name, column in past.columns.items()},
+            step=step,
+            reported=[finding.code for finding in findings],
+            resumed_at=past.facts.get("resumed_at", ()),
+        )
 
     def _resume(self, step: int) -> None:
         """Note a resume, and look at the rates soon after it."""
@@ -163,7 +180,7 @@ class Watcher:
         if not steps.size:
             return ()
         new = {name: np.asarray(column, dtype=float) for name, column in columns.items()}
-        self._check(steps, new)
+        check_rows("feed", steps, new)
         if self._table.rows and steps[0] <= self._table.last_step:
             self._table.cut(int(steps[0]))
             self._resume(int(steps[0]))
@@ -218,22 +235,6 @@ class Watcher:
         new = tuple(finding for finding in findings if finding.code not in self._reported)
         self._reported |= {finding.code for finding in new}
         return new
-
-    def _check(self, steps: np.ndarray, columns: Mapping[str, np.ndarray]) -> None:
-        if steps.ndim != 1 or steps[0] < 0 or (np.diff(steps) <= 0).any():
-            raise ArgumentError(
-                "feed(step=...) must be whole numbers of at least 0 that strictly increase."
-            )
-        for name, column in columns.items():
-            if name not in COLUMNS:
-                raise ArgumentError(
-                    f"feed(columns=...) must be among {', '.join(COLUMNS)}; got {name!r}."
-                )
-            if column.shape != steps.shape:
-                raise ArgumentError(
-                    f"feed(columns[{name!r}]) must have a value for each of the {steps.size} "
-                    f"steps; got shape {column.shape}."
-                )
 
     def _not_finite(self) -> bool:
         """Whether the last losses are not finite and that was not reported yet."""

@@ -1,0 +1,35 @@
+"""The lowest place of values on a grid, between its points."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["vertex"]
+
+
+def vertex(places: NDArray[np.float64], values: NDArray[np.float64], lowest: int) -> float:
+    """The vertex of the parabola through the lowest value and its two neighbours.
+
+    It is at most half-way to a neighbour. At an end of the grid, beside a value that is not finite,
+    and where the parabola does not open upwards, it is the place of the lowest value.
+
+    Args:
+        places: of the values, rising.
+        values: one for each place.
+        lowest: the index of the lowest value.
+    """
+    around = slice(lowest - 1, lowest + 2)
+    if not 0 < lowest < len(places) - 1 or not np.isfinite(values[around]).all():
+        return float(places[lowest])
+    x, y = places[around] - places[lowest], values[around] - values[lowest]
+    # The parabola through (x0, y0), (0, 0), (x2, y2); x0 < 0 < x2 and neither y is negative.
+    curvature = (y[2] / x[2] - y[0] / x[0]) / (x[2] - x[0])
+    if not curvature > 0:
+        return float(places[lowest])
+    slope = (x[2] * y[0] / x[0] - x[0] * y[2] / x[2]) / (x[2] - x[0])
+    return float(places[lowest] + np.clip(-slope / (2 * curvature), x[0] / 2, x[2] / 2))
