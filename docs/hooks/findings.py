@@ -12,7 +12,7 @@ import torch
 from matplotlib import pyplot as plt
 
 from _themes import add_picture
-from learnrate._axes import CHOSEN, DIVERGED, MEASURED, log_axis, style
+from learnrate._axes_style import CHOSEN, DIVERGED, MEASURED, log_axis, style
 from learnrate.probing import WhatIf, what_if
 from learnrate.watch import RULES, Finding, Observations, Rule, diagnose
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from _themes import add_picture
-from learnrate._axes import CHOSEN, MEASURED, QUIET, new_figure, style
+from learnrate._axes_style import CHOSEN, MEASURED, QUIET, new_figure, style
 from learnrate.meta import theory
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""Drawing with matplotlib: charts that are given as data, and the style they share.
+"""Drawing with matplotlib: charts that are given as data.
 
 matplotlib is optional and slow to load, so it is imported when something is drawn.
 """
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from learnrate._axes_style import COLOURS, SERIES, legend_below, log_axis, new_figure, style
 from learnrate._chart import (
     Band,
     Colour,
@@ -22,8 +23,6 @@ from learnrate._chart import (
     VerticalSpan,
     schedules_panel,
 )
-from learnrate._errors import needing
-from learnrate._numbers import rate_text, rate_ticks
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,45 +36,16 @@ if TYPE_CHECKING:
     from learnrate._chart import Axis, Chart, Ink, Panel, PanelMark
 
 __all__ = [
-    "BEST",
-    "CHOSEN",
-    "COLOURS",
-    "DIVERGED",
-    "MEASURED",
-    "QUIET",
-    "SERIES",
     "draw_chart",
     "draw_panel",
     "draw_schedules",
     "label_lines",
-    "legend_below",
-    "log_axis",
-    "new_figure",
-    "style",
 ]
-
-# Okabe and Ito 2008: told apart with every common kind of colour vision.
-MEASURED = "#0072B2"
-BEST = "#00805D"
-CHOSEN = "#D55E00"
-DIVERGED = "#A8447F"
-QUIET = "#6B7280"
-SERIES = (MEASURED, CHOSEN, "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-COLOURS = {
-    Colour.MEASURED: MEASURED,
-    Colour.MEASURED_LIGHT: "#7FB8DA",
-    Colour.MEASURED_DARK: "#00395A",
-    Colour.BEST: BEST,
-    Colour.CHOSEN: CHOSEN,
-    Colour.DIVERGED: DIVERGED,
-    Colour.QUIET: QUIET,
-}
 
 _SYMBOLS = {"circle": "o", "square": "s", "triangle": "^", "diamond": "D", "star": "*"}
 _DASHES = {"solid": "-", "dash": "--", "dot": ":"}
 _MISSING = "#D9D9D9"  # cells of a map that have no value
 _HALO = 2.0  # how much wider a halo is than what it surrounds, in points
-_LONG = 24  # characters of an axis label that is written smaller
 _ROW = 1.5  # height of a row of labels, in font sizes
 _GAP = 6.0  # least distance of two labels in a row, in pixels
 
@@ -138,63 +108,6 @@ def draw_schedules(schedules: Sequence[tuple[str, ArrayLike]], axes: Axes | None
         MissingExtraError: `axes` is None and matplotlib is not installed.
     """
     return draw_panel(schedules_panel(schedules), axes)
-
-
-def new_figure(width: float = 8.0, height: float = 4.5) -> Figure:
-    """An empty figure of matplotlib's pyplot, so that notebooks show it; sizes in inches.
-
-    Raises:
-        MissingExtraError: matplotlib is not installed.
-    """
-    with needing("matplotlib", "plot", "A picture"):
-        from matplotlib import pyplot as plt  # noqa: PLC0415 - optional, and slow to load
-    return plt.figure(figsize=(width, height), layout="constrained")
-
-
-def style(axes: Axes, title: str, *, x: str, y: str) -> None:
-    """Give axes the style of all pictures: the title at the left, a faint grid, no box.
-
-    Args:
-        axes: what is styled.
-        title: above the axes; empty for none.
-        x: the label of the horizontal axis.
-        y: the label of the vertical axis.
-    """
-    axes.set_title(title, loc="left", fontsize="medium", fontweight="bold")
-    axes.set_xlabel(x, fontsize="small" if len(x) > _LONG else "medium")
-    axes.set_ylabel(y)
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.grid(visible=True, which="major", alpha=0.25, linewidth=0.6)
-    axes.set_axisbelow(True)
-
-
-def legend_below(axes: Axes, columns: int = 3) -> None:
-    """Put a legend under the axes, where it hides nothing."""
-    axes.legend(
-        loc="upper center",
-        bbox_to_anchor=(0.5, 0.0),
-        borderaxespad=4.0,  # in font sizes: clear of the axis label whatever the height
-        ncols=columns,
-        frameon=False,
-        fontsize="small",
-    )
-
-
-def log_axis(axis: AxesAxis, low: float, high: float, most: int = 7) -> None:
-    """Make an axis logarithmic, with round numbers written out.
-
-    Args:
-        axis: one axis of matplotlib's axes.
-        low: the lowest number shown, above 0.
-        high: the highest number shown.
-        most: about how many ticks there is room for.
-    """
-    from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter  # noqa: PLC0415
-
-    axis._set_axes_scale("log")  # type: ignore[attr-defined]  # noqa: SLF001
-    axis.set_major_locator(FixedLocator(rate_ticks(low, high, most)))
-    axis.set_major_formatter(FuncFormatter(lambda value, _: rate_text(value, 6)))
-    axis.set_minor_formatter(NullFormatter())
 
 
 def label_lines(axes: Axes, lines: Sequence[VerticalLine]) -> None:

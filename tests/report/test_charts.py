@@ -9,7 +9,8 @@ from learnrate.report._plotly import line_style, plotly_figure
 
 plt = pytest.importorskip("matplotlib.pyplot")
 
-from learnrate._axes import COLOURS, draw_panel  # noqa: E402 - needs matplotlib
+from learnrate._axes import draw_panel  # noqa: E402 - needs matplotlib
+from learnrate._axes_style import COLOURS  # noqa: E402 - needs matplotlib
 from learnrate.report._theme import DARK, LIGHT  # noqa: E402
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from learnrate._axes import SERIES, legend_below, log_axis, new_figure, style
+from learnrate._axes_style import SERIES, legend_below, log_axis, new_figure, style
 from learnrate._numbers import rate_text
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ from ideas._idea import (
     style,
     written,
 )
-from learnrate._axes import CHOSEN, MEASURED, QUIET
+from learnrate._axes_style import CHOSEN, MEASURED, QUIET
 from learnrate.probing import noise_scale
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ from ideas._idea import (
     written,
 )
 from learnrate import schedules
-from learnrate._axes import SERIES
+from learnrate._axes_style import SERIES
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from ideas._idea import Idea, figure_of, legend_below, picture, style
-from learnrate._axes import QUIET, SERIES
+from learnrate._axes_style import QUIET, SERIES
 from learnrate.probing import sharpness
 
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ from ideas._idea import (
     written,
 )
 from ideas.wrong_rate import TRUTH
-from learnrate._axes import CHOSEN, DIVERGED, MEASURED, QUIET
+from learnrate._axes_style import CHOSEN, DIVERGED, MEASURED, QUIET
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -11,7 +11,7 @@ import torch
 import learnrate
 from ideas._bench import Setting, digits, rates, sweep
 from ideas._idea import Idea, figure_of, legend_below, log_axis, picture, style, written
-from learnrate._axes import QUIET, SERIES
+from learnrate._axes_style import QUIET, SERIES
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

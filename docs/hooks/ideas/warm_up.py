@@ -8,7 +8,7 @@ import numpy as np
 
 from ideas._bench import Setting, rates, sweep
 from ideas._idea import Idea, draw_sweeps, figure_of, legend_below, picture, style, written
-from learnrate._axes import SERIES
+from learnrate._axes_style import SERIES
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

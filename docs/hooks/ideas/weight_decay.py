@@ -17,7 +17,7 @@ from ideas._idea import (
     style,
     written,
 )
-from learnrate._axes import CHOSEN, MEASURED, QUIET
+from learnrate._axes_style import CHOSEN, MEASURED, QUIET
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

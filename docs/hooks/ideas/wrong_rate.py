@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ideas._idea import Idea, figure_of, legend_below, log_axis, picture, style
-from learnrate._axes import CHOSEN, DIVERGED, QUIET
+from learnrate._axes_style import CHOSEN, DIVERGED, QUIET
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

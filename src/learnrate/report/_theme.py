@@ -5,7 +5,7 @@ Every text colour keeps a contrast of at least 4.5 to its background, every mark
 
 from __future__ import annotations
 
-from learnrate._axes import COLOURS
+from learnrate._axes_style import COLOURS
 from learnrate._chart import Colour
 
 __all__ = ["DARK", "LIGHT", "variables"]

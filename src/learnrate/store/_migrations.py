@@ -16,7 +16,7 @@ from learnrate.store._tables import version as version_table
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
 
-__all__ = ["LATEST", "migrate", "version_of"]
+__all__ = ["LATEST", "migrate", "upgrade", "version_of"]
 
 _LOCK = 0x6C72  # any number, the same for every process that migrates a PostgreSQL store
 
@@ -46,6 +46,20 @@ def version_of(connection: Connection) -> int:
     if not inspect(connection).has_table(version_table.name):
         return 0
     return int(connection.execute(select(version_table.c.version)).scalar_one())
+
+
+def upgrade(engine: Engine, place: str) -> None:
+    """Bring an existing store to the latest version.
+
+    Raises:
+        StoreError: the database is not a store, or is of a later version.
+    """
+    with engine.connect() as connection:
+        version = version_of(connection)
+    if version == 0:
+        raise StoreError(f"{place} is a database, but not a store of learnrate.")
+    if version != LATEST:
+        migrate(engine, place)
 
 
 def migrate(engine: Engine, place: str) -> None:

@@ -14,6 +14,7 @@ from learnrate.store._records import (
     Lifecycle,
     RecordedPoints,
     RunStatus,
+    Snapshot,
     StoredEdit,
     StoredRun,
     is_alive,
@@ -32,6 +33,7 @@ __all__ = [
     "points_in",
     "rows_with_a_value",
     "run_of",
+    "snapshot_of",
 ]
 
 _TYPES: dict[Any, tuple[str, ...]] = {
@@ -104,6 +106,11 @@ def edit_of(row: Row[Any]) -> StoredEdit:
     return StoredEdit(
         **{**fields, "value": json.loads(row.value), "status": EditStatus(row.status)}
     )
+
+
+def snapshot_of(row: Row[Any]) -> Snapshot:
+    """The saved state in a row."""
+    return Snapshot(run=row.run, step=row.step, place=row.place, time=row.time)
 
 
 def points_in(connection: Connection, run: str, after: int) -> RecordedPoints:

@@ -12,9 +12,11 @@ import numpy as np
 from sqlalchemy import select, update
 from sqlalchemy.exc import IntegrityError
 
-from learnrate._errors import ArgumentError, StoreError
+from learnrate._errors import StoreError
 from learnrate.store import _writes as writes
-from learnrate.store._migrations import LATEST, migrate, version_of
+from learnrate.store._edit_rows import answer_edit, check_live, edits_in, put_edit
+from learnrate.store._migrations import migrate, upgrade
+from learnrate.store._observed import observations_of
 from learnrate.store._place import (
     display_place,
     engine_of,
@@ -34,14 +36,13 @@ from learnrate.store._records import (
 )
 from learnrate.store._resolve import resolve_run
 from learnrate.store._rows import (
-    edit_of,
     finding_of,
     points_in,
-    rows_with_a_value,
     run_of,
+    snapshot_of,
 )
-from learnrate.store._tables import attempts, edits, findings, runs, snapshots
-from learnrate.watch import COLUMNS, Observations, measured_facts
+from learnrate.store._tables import attempts, findings, runs, snapshots
+from learnrate.watch import Observations
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -103,15 +104,7 @@ class Store:
             if create:
                 migrate(self._engine, self.place)
             else:
-                self._upgrade()
-
-    def _upgrade(self) -> None:
-        with self._engine.connect() as connection:
-            version = version_of(connection)
-        if version == 0:
-            raise StoreError(f"{self.place} is a database, but not a store of learnrate.")
-        if version != LATEST:
-            migrate(self._engine, self.place)
+                upgrade(self._engine, self.place)
 
     def close(self) -> None:
         """Close all connections; the store can still be used."""
@@ -260,14 +253,7 @@ class Store:
         arrays = {name: np.asarray(column, dtype=float) for name, column in columns.items()}
         with self.writing() as connection:
             number = writes.last_attempt(connection, run) if attempt is None else attempt
-            last = writes.last_step(connection, run, number)
-            if len(checked.step) and checked.step[0] <= last:
-                raise ArgumentError(
-                    f"write_points(step=...) must begin after {last}, the last step of this "
-                    f"attempt; got {checked.step[0]}. To write steps again, begin_attempt first."
-                )
-            if len(checked.step):
-                writes.put_rows(connection, run, number, (checked.step, arrays))
+            writes.put_rows(connection, run, number, (checked.step, arrays))
 
     def points(self, run: str, *, after: int = -1) -> RecordedPoints:
         """The rows of the latest attempt at each step; only those later than step `after`."""
@@ -284,23 +270,7 @@ class Store:
         at which the run was resumed or rolled back are in `facts["resumed_at"]`. An update of which
         nothing else was recorded has no row.
         """
-        points, stored_run = self.points(run), self.run(run)
-        resumed_at = _resumed_at(self.attempts(run))
-        columns = points.columns
-        known = {name: column for name, column in columns.items() if name in COLUMNS}
-        rows = rows_with_a_value(known, points.step.size)
-        return Observations(
-            run=run,
-            step=points.step[rows],
-            columns={name: column[rows] for name, column in known.items()},
-            total_steps=stored_run.total_steps,
-            schedule=stored_run.schedule,
-            facts={
-                **stored_run.facts,
-                **measured_facts(columns, points.step),
-                **({"resumed_at": resumed_at} if resumed_at else {}),
-            },
-        )
+        return observations_of(self.run(run), self.points(run), self.attempts(run))
 
     # Findings, edits, snapshots
 
@@ -359,16 +329,8 @@ class Store:
             "position": position,
         }
         with self.writing() as connection:
-            row = connection.execute(
-                select(runs).where(runs.c.id == run).with_for_update()
-            ).one_or_none()
-            if row is None:
-                raise ArgumentError(f"there is no run {run!r} in {self.place}.")
-            if not run_of(row).live:
-                raise ArgumentError(
-                    f"the run {run} is {run_of(row).status}; only a running one can be edited."
-                )
-            sequence = writes.put_edit(connection, run, fields)
+            check_live(connection, run, self.place)
+            sequence = put_edit(connection, run, fields)
         return StoredEdit(
             **{**fields, "run": run, "sequence": sequence, "value": value, "status": status}
         )
@@ -383,11 +345,8 @@ class Store:
             after: only edits with a higher sequence number.
             status: only edits with this status.
         """
-        query = select(edits).where(edits.c.run == run, edits.c.sequence > after)
-        if status is not None:
-            query = query.where(edits.c.status == str(EditStatus(status)))
         with self.reading() as connection:
-            return [edit_of(row) for row in connection.execute(query.order_by(edits.c.sequence))]
+            return edits_in(connection, run, after, status)
 
     def answer_edit(
         self,
@@ -418,14 +377,8 @@ class Store:
             "answer": answer,
             "position": position,
         }
-        conditions = (
-            edits.c.run == run,
-            edits.c.sequence == sequence,
-            edits.c.status == str(EditStatus.PENDING),
-        )
         with self.writing() as connection:
-            result = connection.execute(update(edits).where(*conditions).values(values))
-            return result.rowcount == 1
+            return answer_edit(connection, run, sequence, values)
 
     def add_snapshot(self, run: str, step: int, place: str) -> None:
         """Store where a state of a run was saved.
@@ -447,17 +400,4 @@ class Store:
         """The saved states of a run, in order of steps."""
         query = select(snapshots).where(snapshots.c.run == run).order_by(snapshots.c.step)
         with self.reading() as connection:
-            return [
-                Snapshot(run=row.run, step=row.step, place=row.place, time=row.time)
-                for row in connection.execute(query)
-            ]
-
-
-def _resumed_at(attempts: list[Attempt]) -> list[int]:
-    """The first steps of the attempts after the first, without those that a later one superseded."""
-    begins = [attempt.begins for attempt in attempts]
-    return [
-        step
-        for index, step in enumerate(begins)
-        if 0 < step < min(begins[index + 1 :], default=step + 1)
-    ]
+            return [snapshot_of(row) for row in connection.execute(query)]

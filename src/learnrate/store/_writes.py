@@ -36,7 +36,6 @@ __all__ = [
     "last_attempt",
     "last_step",
     "put_block",
-    "put_edit",
     "put_rows",
     "put_snapshot",
     "remove_snapshot",
@@ -229,9 +228,20 @@ def put_rows(connection: Connection, run: str, attempt: int, rows: Rows) -> None
         connection: in a transaction.
         run: the run's id.
         attempt: the number of the attempt that recorded the rows.
-        rows: at least one.
+        rows: with increasing steps; none is fine.
+
+    Raises:
+        ArgumentError: the first step is not later than the last one of the attempt.
     """
     step, columns = rows
+    if not len(step):
+        return
+    last = last_step(connection, run, attempt)
+    if step[0] <= last:
+        raise ArgumentError(
+            f"write_points(step=...) must begin after {last}, the last step of this attempt; got "
+            f"{step[0]}. To write steps again, begin_attempt first."
+        )
     for first_row in range(0, len(step), _BULK):
         block = slice(first_row, first_row + _BULK)
         block_columns = {name: column[block] for name, column in columns.items()}
@@ -295,20 +305,6 @@ def add_finding(connection: Connection, run: str, finding: Finding) -> None:
     fields = finding.to_dict()
     fields["evidence"] = json.dumps(fields["evidence"], allow_nan=False)
     connection.execute(insert(findings).values(run=run, time=time.time(), **fields))
-
-
-def put_edit(connection: Connection, run: str, fields: Mapping[str, Any]) -> int:
-    """Add an edit to a run; returns its number within the run, from 1 on.
-
-    Args:
-        connection: a database connection, in a transaction.
-        run: the run's id.
-        fields: of the edit, by the names of columns, without `run` and `sequence`.
-    """
-    last = connection.execute(select(func.max(edits.c.sequence)).where(edits.c.run == run))
-    sequence = (last.scalar() or 0) + 1
-    connection.execute(insert(edits).values(run=run, sequence=sequence, **fields))
-    return sequence
 
 
 def put_snapshot(connection: Connection, run: str, step: int, place: str) -> None:
