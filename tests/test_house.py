@@ -120,7 +120,8 @@ ARROWS = {
     },
 }
 FOUNDATION = {
-    "_axes": {"_chart", "_errors", "_numbers"},
+    "_axes": {"_axes_style", "_chart"},
+    "_axes_style": {"_chart", "_errors", "_numbers"},
     "_chart": set(),
     "_discovery": set(),
     "_errors": set(),
@@ -129,6 +130,7 @@ FOUNDATION = {
     "_group_scales": set(),
     "_numbers": set(),
     "_progress": {"_ranks"},
+    "_parabola": set(),
     "_ranks": set(),
     "_checks": {"_errors"},
     "_lazy": {"_errors"},
