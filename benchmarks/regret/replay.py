@@ -21,7 +21,8 @@ from learnrate._progress import ProgressBar
 from learnrate.planning._climb import Climb
 from learnrate.planning._ladder import Ladder
 from learnrate.planning._loss_scale import LossScale
-from learnrate.planning._plan import SHAPE, _expected_log_lr, _planned
+from learnrate.planning._plan import SHAPE, _planned
+from learnrate.planning._range_estimate import expected_log_lr
 from learnrate.planning._result import RungTrial
 from learnrate.planning._trainer import PlanTrainer
 from learnrate.schedules import shape
@@ -166,7 +167,7 @@ def _replayed_plan(trainer: _ReplayTrainer, total_steps: int, budget: float, see
     ladder = Ladder(
         budget=updates - trainer.spent,
         total_steps=total_steps,
-        expected_log_lr=_expected_log_lr(range_test),
+        expected_log_lr=expected_log_lr(range_test),
     )
     climb = Climb(trainer, ladder, LossScale.of(range_test.mean), range_test, start, seed)
     climb.go_on()

@@ -54,6 +54,15 @@ def plan(
             "budget; with the same --out only these are trained."
         ),
     ] = 0,
+    rates: Annotated[
+        str | None,
+        typer.Option(
+            help="Plan 2 or 3 rates together: groups, optimizers, or a name for each with numbers of "
+            "parameter groups or a pattern of parameter names, such as 'hidden=0,rest=1+2' or "
+            "'A=*lora_A*,B=*lora_B*'.",
+            show_default=False,
+        ),
+    ] = None,
     start: StartOption = None,
     seed: SeedOption = 0,
     out: Annotated[
@@ -70,8 +79,13 @@ def plan(
     """
     import learnrate  # noqa: PLC0415 - loads torch, which --help does not need
     from learnrate._files import write_text  # noqa: PLC0415
-    from learnrate.planning import JOURNAL_NAME  # noqa: PLC0415
-    from learnrate.report import plan_page, show_plan  # noqa: PLC0415
+    from learnrate.planning import JOURNAL_NAME, RatesPlan  # noqa: PLC0415
+    from learnrate.report import (  # noqa: PLC0415
+        plan_page,
+        rates_plan_page,
+        show_plan,
+        show_rates_plan,
+    )
 
     try:
         with reserve_stdout():
@@ -84,6 +98,7 @@ def plan(
                 more=more,
                 seed=seed,
                 out=out,
+                rates=rates,
             )
     except KeyboardInterrupt:
         typer.echo(
@@ -95,10 +110,17 @@ def plan(
     result.write(out / "plan.json")
     command = f"learnrate train {task} --plan {out / 'plan.json'}"
     command += "" if start is None else f" --start {start}"
-    write_text(out / "report.html", plan_page(result, command=command))
+    if isinstance(result, RatesPlan):
+        page = rates_plan_page(result, command=command)
+    else:
+        page = plan_page(result, command=command)
+    write_text(out / "report.html", page)
     if as_json:
         print_json(result.to_dict())
         return
-    show_plan(console(), result)
+    if isinstance(result, RatesPlan):
+        show_rates_plan(console(), result)
+    else:
+        show_plan(console(), result)
     typer.echo(f"\nplan    {out / 'plan.json'}\nreport  {out / 'report.html'}")
     typer.echo(f"next    {command}")

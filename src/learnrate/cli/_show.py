@@ -99,9 +99,9 @@ def _bound(spec: str, total_steps: int | None, length: int | None) -> Schedule:
     from learnrate.schedules import schedule  # noqa: PLC0415 - loads numpy
 
     if spec.endswith(".json"):
-        from learnrate.planning import Plan  # noqa: PLC0415 - not for a text
+        from learnrate.planning import read_plan  # noqa: PLC0415 - not for a text
 
-        parsed = Plan.read(spec).schedule
+        parsed = read_plan(spec).schedule
     else:
         parsed = schedule(spec)
     if total_steps is not None:

@@ -58,6 +58,21 @@ def sweep(
             "trial in N, at N times the length.",
         ),
     ] = None,
+    rates: Annotated[
+        str | None,
+        typer.Option(
+            help="Sweep two rates, every pair: groups, optimizers, or a name for each with numbers of "
+            "parameter groups or a pattern of parameter names, such as 'hidden=0,rest=1+2'.",
+            show_default=False,
+        ),
+    ] = None,
+    second_lr: Annotated[
+        str | None,
+        typer.Option(
+            help="With --rates, the values of the second rate; those of --lr by default.",
+            show_default=False,
+        ),
+    ] = None,
     seed: SeedOption = 0,
     out: Annotated[Path | None, Option(help="The folder for trials that have ended.")] = None,
     png: PictureOption = None,
@@ -76,12 +91,12 @@ def sweep(
     import learnrate  # noqa: PLC0415 - loads torch, which --help does not need
     from learnrate import sweeping  # noqa: PLC0415
 
-    rates = sweeping.rates_in(lr)
+    second = None if second_lr is None else sweeping.rates_in(second_lr)
     try:
         with reserve_stdout():
             result = sweeping.sweep(
                 learnrate.load_task(task),
-                rates,
+                sweeping.rates_in(lr),
                 seeds=seeds,
                 total_steps=total_steps,
                 shape=shape,
@@ -89,6 +104,8 @@ def sweep(
                 halving=halving,
                 seed=seed,
                 out=out,
+                second_lr=second,
+                rates=rates,
             )
     except KeyboardInterrupt:
         typer.echo(_interrupted(out), err=True)
@@ -100,11 +117,15 @@ def sweep(
     if as_json:
         print_json(result.to_dict())
     else:
-        from learnrate.report import show_sweep  # noqa: PLC0415 - not for --json
+        from learnrate.report import show_rates_sweep, show_sweep  # noqa: PLC0415 - not for --json
 
-        show_sweep(console(), result)
+        if isinstance(result, sweeping.RatesSweep):
+            show_rates_sweep(console(), result)
+        else:
+            show_sweep(console(), result)
     for trial in result.failed if as_json else ():
-        typer.echo(f"rate {trial.lr:g}, seed {trial.seed}: {trial.curve.error}", err=True)
+        tried = f"{trial.lr:g}" if isinstance(trial, sweeping.SweptTrial) else f"{trial.lrs}"
+        typer.echo(f"rate {tried}, seed {trial.seed}: {trial.curve.error}", err=True)
     if result.best is None:
         typer.echo(f"learnrate: {result.advice}", err=True)
         raise typer.Exit(1)

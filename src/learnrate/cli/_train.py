@@ -24,6 +24,7 @@ from learnrate.cli._common import (
 
 if TYPE_CHECKING:
     from learnrate.planning import InsidePlan
+    from learnrate.task import Task
 
 __all__ = ["train"]
 
@@ -64,12 +65,7 @@ def train(
     [dim]learnrate train examples/digits.py:task --plan build/digits/plan.json
     learnrate train examples/digits.py:task --plan inside[/dim]
     """
-    sources = [source for source in (plan, schedule, replay) if source is not None]
-    if len(sources) != 1:
-        raise ArgumentError(
-            "train needs exactly one of --plan FILE, --schedule SPEC and --replay RUN; "
-            f"got {len(sources)}."
-        )
+    _check_sources(plan, schedule, replay)
     if store is not None and no_store:
         raise ArgumentError("train takes either --store PLACE or --no-store; got both.")
     import learnrate  # noqa: PLC0415 - loads torch, which --help does not need
@@ -79,8 +75,9 @@ def train(
     source = _source(plan, schedule, replay, store, seed)
     folder = None if out is None else folder_for(out)
     with reserve_stdout():
+        trained_task, source = _at_planned_rates(task_from(task, start), plan, source)
         trained = learnrate.train(
-            task_from(task, start),
+            trained_task,
             total_steps=total_steps,
             store=False if no_store else store,
             guard=guard,
@@ -129,6 +126,7 @@ def _source(
         seed: the option.
     """
     import learnrate  # noqa: PLC0415 - loads torch, which --help does not need
+    from learnrate.planning import read_plan  # noqa: PLC0415
     from learnrate.steering import replayed  # noqa: PLC0415
 
     if replay is not None:
@@ -141,7 +139,7 @@ def _source(
         }
     if plan is not None and str(plan) == "inside":
         return {"plan": "inside", "seed": seed}
-    chosen = schedule if plan is None else learnrate.Plan.read(plan).schedule
+    chosen = schedule if plan is None else read_plan(plan).schedule
     return {"schedule": chosen, "seed": seed}
 
 
@@ -150,3 +148,32 @@ def _tell_search(inside: InsidePlan) -> None:
     typer.echo(inside.words)
     for test in inside.tests:
         typer.echo(f"step {test.step:,}: {test.words}")
+
+
+def _at_planned_rates(
+    task: Task, plan: Path | None, source: dict[str, Any]
+) -> tuple[Task, dict[str, Any]]:
+    """The task and the arguments of `learnrate.train`, with each group's rate if a plan has several.
+
+    Args:
+        task: to be trained.
+        plan: the option; a file, or the word inside.
+        source: the arguments so far.
+    """
+    from learnrate.planning import RatesPlan, read_plan  # noqa: PLC0415 - loads torch
+
+    if plan is None or str(plan) == "inside":
+        return task, source
+    planned = read_plan(plan)
+    if not isinstance(planned, RatesPlan):
+        return task, source
+    return planned.applied_to(task), {**source, "groups": planned.group_schedules}
+
+
+def _check_sources(plan: Path | None, schedule: str | None, replay: str | None) -> None:
+    """Refuse none or several of a plan, a schedule and a recorded run."""
+    count = sum(source is not None for source in (plan, schedule, replay))
+    if count != 1:
+        raise ArgumentError(
+            f"train needs exactly one of --plan FILE, --schedule SPEC and --replay RUN; got {count}."
+        )

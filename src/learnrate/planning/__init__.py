@@ -7,6 +7,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from learnrate.planning._picture import plan_panels
+from learnrate.planning._rates_picture import rates_panels
+from learnrate.planning._rates_result import (
+    PlannedRate,
+    RatesMap,
+    RatesPlan,
+    RatesTrial,
+    read_plan,
+)
 from learnrate.planning._result import Plan, PlanVerdict, Rung, RungTrial
 
 if TYPE_CHECKING:
@@ -27,6 +35,10 @@ __all__ = [
     "InsidePlan",
     "Plan",
     "PlanVerdict",
+    "PlannedRate",
+    "RatesMap",
+    "RatesPlan",
+    "RatesTrial",
     "Rung",
     "RungTrial",
     "branch_points",
@@ -36,6 +48,8 @@ __all__ = [
     "plan_panels",
     "preferred_branch",
     "rate_after_branches",
+    "rates_panels",
+    "read_plan",
     "replan",
 ]
 

@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from learnrate.planning._budget import Spending
+
 if TYPE_CHECKING:
+    from learnrate.planning._budget import Budget
     from learnrate.planning._ladder import Ladder
     from learnrate.planning._loss_scale import LossScale
     from learnrate.planning._rung_losses import LadderTrial
@@ -64,6 +67,26 @@ class Climb:
         if self.scale.logarithmic and lowest < 0:
             self._use(self.scale.reaching(lowest))
             self.go_on()
+
+    def spend(self, budget: Budget, updates: int, more: int) -> Spending:
+        """Train all trials of a budget, and further ones; returns what was spent.
+
+        Args:
+            budget: as the user gave it.
+            updates: what it pays for, the range test included.
+            more: how many times to add two trials after it.
+        """
+        trainer, ladder = self.trainer, self.ladder
+        promised = budget.updates(ladder.total_steps, None) - trainer.spent
+        self.go_on()
+        if (
+            ladder.pace is not None and self.updates < promised
+        ):  # training became slower than it was
+            self.count_updates(promised)
+        spending = Spending(budget, updates, trainer.spent, late=trainer.late)
+        for _ in range(more if self.has_finished_trials else 0):
+            self.extend()
+        return replace(spending, further=trainer.spent - spending.spent)
 
     def count_updates(self, budget: int) -> None:
         """Go on for a budget of updates, whatever time they take.

@@ -54,6 +54,7 @@ class Proposal:
         log_lr: the natural log of its peak rate.
         repeat: 0 for the first seed of its length, then 1, 2, ...
         reason: why it is asked for, in one sentence.
+        log_lrs: the natural log of each rate, if the task has several; `log_lr` is their mean.
     """
 
     rung: int
@@ -61,6 +62,7 @@ class Proposal:
     log_lr: float
     repeat: int = 0
     reason: str = ""
+    log_lrs: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -105,7 +107,7 @@ class Ladder:
         if proposal is None and rung == 0 and self.extension is None:
             rung, steps = 1, self._longest(trials)
             proposal = self._on_rung(rung, steps, trials)
-        affordable = self.spent(trials) + self._expected_cost(steps, trials) <= self.budget
+        affordable = self.spent(trials) + self.expected_cost(steps, trials) <= self.budget
         return proposal if affordable else None
 
     def spent(self, trials: Sequence[LadderTrial]) -> int:
@@ -123,9 +125,9 @@ class Ladder:
 
     def seconds(self, steps: int, trials: Sequence[LadderTrial]) -> float:
         """How long a further trial is expected to take; 0 if the budget is not a time."""
-        return 0.0 if self.pace is None else self._expected_cost(steps, trials) * self.pace.update
+        return 0.0 if self.pace is None else self.expected_cost(steps, trials) * self.pace.update
 
-    def _expected_cost(self, steps: int, trials: Sequence[LadderTrial]) -> int:
+    def expected_cost(self, steps: int, trials: Sequence[LadderTrial]) -> int:
         """What a further trial is expected to take of the budget, at the speed of those so far."""
         if self.pace is None:
             return steps
@@ -179,7 +181,7 @@ class Ladder:
         drift_matters = std_whole**2 > 2 * std_longest**2 and self.bracketed(rung, trials)
         if drift_matters and 2 * longest <= self.total_steps:
             rung, longest = rung + 1, 2 * longest
-        budget = self.spent(trials) + 2 * self._expected_cost(longest, trials)
+        budget = self.spent(trials) + 2 * self.expected_cost(longest, trials)
         return replace(self, budget=budget, extension=(rung, longest))
 
     def counting_updates(self, budget: int, trials: Sequence[LadderTrial]) -> Ladder:
@@ -200,7 +202,7 @@ class Ladder:
         """The rung that is being climbed, and the length of its trials."""
         steps = self._shortest
         is_long = any(trial.rung == 1 for trial in trials)
-        cost = self.spent(trials) + self._expected_cost(steps or 0, trials)
+        cost = self.spent(trials) + self.expected_cost(steps or 0, trials)
         room = cost <= _FIRST_SHARE * self.budget
         if steps is None or is_long or not room:
             return 1, self._longest(trials)
@@ -211,7 +213,7 @@ class Ladder:
         """The length of short trials; None if the budget does not pay for any."""
         most = max(_MIN_FIRST_STEPS, self.total_steps // _LONGEST_FIRST)
         steps = min(most, max(_MIN_FIRST_STEPS, self.budget // _FIRST_TRIALS_IN_BUDGET))
-        cost = _FIRST_TRIALS * self._expected_cost(steps, [])
+        cost = _FIRST_TRIALS * self.expected_cost(steps, [])
         enough = cost <= _FIRST_SHARE * self.budget and 2 * steps <= self.total_steps
         return steps if enough else None
 
@@ -220,7 +222,7 @@ class Ladder:
         lengths = [trial.steps for trial in trials if trial.rung == 1]
         if lengths:
             return lengths[0]
-        left, overhead = self.budget - self.spent(trials), self._expected_cost(0, trials)
+        left, overhead = self.budget - self.spent(trials), self.expected_cost(0, trials)
         for count in range(_MORE_TRIALS if trials else _ONLY_TRIALS, _LAST_TRIALS - 1, -1):
             affordable = left // count - overhead
             if _LEAST_PART * affordable >= self.total_steps:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 
@@ -14,11 +14,13 @@ from learnrate._errors import ArgumentError, TaskError
 from learnrate._files import folder_for
 from learnrate._progress import ProgressBar
 from learnrate._version import __version__
-from learnrate.planning._budget import Budget, Spending
-from learnrate.planning._climb import Climb, before_training
+from learnrate.planning._budget import Budget
+from learnrate.planning._climb import Climb
 from learnrate.planning._decision import PeakDecision, decide
 from learnrate.planning._ladder import Ladder
 from learnrate.planning._loss_scale import LossScale
+from learnrate.planning._range_estimate import expected_log_lr
+from learnrate.planning._rates_plan import plan_rates
 from learnrate.planning._result import FurtherTrials, Plan, PlanVerdict, Rung
 from learnrate.planning._shapes import MIN_STEPS, choose_shape
 from learnrate.planning._trainer import RANGE_TEST_STEPS, PlanTrainer
@@ -30,20 +32,18 @@ from learnrate.trials import Journal, fingerprint, preserved
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from learnrate.planning._rates_result import RatesPlan
     from learnrate.planning._rung_losses import LadderTrial
-    from learnrate.range_test import RangeTest
-    from learnrate.task import Task
+    from learnrate.task import RatesArgument, Task
 
 __all__ = ["JOURNAL_NAME", "plan", "replan"]
 
 JOURNAL_NAME = "plan.trials.jsonl"
 SHAPE = "warmup(5%) >> linear()"
 _MOST_FURTHER = 1000  # times that a plan is continued
-_LOWEST_WITHIN = 1e3  # the lowest loss this factor below the last rate, or lower, is noise
-_FAR_ABOVE = 3.0  # times the losses before training
-_BEST_BELOW = 30.0  # the best rate lies this factor below the middle of lowest and last rate
 
 
+@overload
 def plan(
     task: Task,
     *,
@@ -55,7 +55,35 @@ def plan(
     seed: int = 0,
     out: str | Path | None = None,
     progress: bool = True,
-) -> Plan:
+    rates: None = None,
+) -> Plan: ...
+@overload
+def plan(
+    task: Task,
+    *,
+    total_steps: int | None = None,
+    budget: float | str | None = None,
+    shape: str | Schedule | None = None,
+    compare_shapes: bool = False,
+    more: int = 0,
+    seed: int = 0,
+    out: str | Path | None = None,
+    progress: bool = True,
+    rates: RatesArgument,
+) -> RatesPlan: ...
+def plan(
+    task: Task,
+    *,
+    total_steps: int | None = None,
+    budget: float | str | None = None,
+    shape: str | Schedule | None = None,
+    compare_shapes: bool = False,
+    more: int = 0,
+    seed: int = 0,
+    out: str | Path | None = None,
+    progress: bool = True,
+    rates: RatesArgument | None = None,
+) -> Plan | RatesPlan:
     """Find the peak rate for a whole run, with an interval, for a share of that run's cost or a time.
 
     A range test finds roughly where the best rate lies. Short trials then climb to the best rate of
@@ -85,6 +113,10 @@ def plan(
         out: a folder in which every finished trial is kept. A plan that is made again with the same
             folder does not train these again.
         progress: whether to show a progress bar on standard error.
+        rates: plans 2 or 3 rates together, and returns a `RatesPlan`: `"groups"` for the task's
+            parameter groups, `"optimizers"` for its optimizers, or a mapping from names to the
+            number of a parameter group, several numbers, or a pattern of parameter names. None for
+            one rate, to which the others keep their ratio.
 
     Raises:
         ArgumentError: `total_steps` or `budget` is outside its rule, or they are too small together
@@ -104,6 +136,20 @@ def plan(
             f"more must be a whole number from 0 to {_MOST_FURTHER}; got {more!r}."
         )
     path = None if out is None else folder_for(Path(out)) / JOURNAL_NAME
+    if rates is not None:
+        _refuse_shapes_of_several(compare_shapes=compare_shapes)
+        return plan_rates(
+            task,
+            rates,
+            total_steps=total_steps,
+            budget=allowed,
+            expected_updates=expected_updates,
+            shape=bound_shape,
+            more=more,
+            seed=seed,
+            path=path,
+            progress=progress,
+        )
     identity = fingerprint(task)
     with ProgressBar(expected_updates, shown=progress) as bar, preserved(task):
         trainer = PlanTrainer(task, Journal(path, identity), bar, bound_shape)
@@ -117,18 +163,11 @@ def plan(
         ladder = Ladder(
             budget=updates - trainer.spent,
             total_steps=total_steps,
-            expected_log_lr=_expected_log_lr(range_test),
+            expected_log_lr=expected_log_lr(range_test),
             pace=pace,
         )
         climb = Climb(trainer, ladder, LossScale.of(range_test.mean), range_test, start, seed)
-        promised = allowed.updates(total_steps, None) - trainer.spent
-        climb.go_on()
-        if pace is not None and climb.updates < promised:  # training became slower than it was
-            climb.count_updates(promised)
-        spending = Spending(allowed, updates, trainer.spent, late=trainer.late)
-        for _ in range(more if climb.has_finished_trials else 0):
-            climb.extend()
-        spending = replace(spending, further=trainer.spent - spending.spent)
+        spending = climb.spend(allowed, updates, more)
         plan = _planned(climb)
         if compare_shapes:
             plan = _with_best_shape(plan, climb)
@@ -209,21 +248,6 @@ def _refuse_too_few(updates: int, budget: Budget, total_steps: int) -> None:
         )
 
 
-def _expected_log_lr(range_test: RangeTest) -> float:
-    """The log of the best rate of trials of about an eighth of a run, according to the range test.
-
-    A loss far above those before training ends the range that counts, even if later ones are lower.
-    """
-    tried = range_test.lr[: len(range_test.mean)]
-    losses = range_test.loss[0][: len(tried)]
-    high = losses > _FAR_ABOVE * np.max(np.abs(losses[: before_training(range_test)]))
-    end = int(np.argmax(high)) + 1 if high.any() else len(tried)
-    last = tried[end - 1]
-    near = tried[:end] >= last / _LOWEST_WITHIN
-    lowest = float(tried[:end][near][int(np.argmin(range_test.mean[:end][near]))])
-    return math.log(math.sqrt(lowest * last) / _BEST_BELOW)
-
-
 def _planned(climb: Climb) -> Plan:
     trainer, ladder, trials, scale = climb.trainer, climb.ladder, climb.trials, climb.scale
     _refuse_without_evidence(trials)
@@ -258,6 +282,13 @@ def _planned(climb: Climb) -> Plan:
         version=__version__,
         notes=trainer.task.notes,
     )
+
+
+def _refuse_shapes_of_several(*, compare_shapes: bool) -> None:
+    if compare_shapes:
+        raise ArgumentError(
+            "compare_shapes goes with one rate, and rates=... plans several; leave out one of the two."
+        )
 
 
 def _refuse_to_compare(total_steps: int, shape: object) -> None:

@@ -117,7 +117,7 @@ def log_likelihood(trials: Sequence[TrialLoss], optima: np.ndarray) -> np.ndarra
     distance = tried - optima[:, None]
     cost = np.stack([linex(distance, cliff) for cliff in CLIFFS], axis=1)
     modelled = compress(DEPTHS[:, None] * cost[:, :, None, :])[:, :, :, None, :]
-    measured = finite_log_losses(trials)
+    measured = finite_log_losses([trial.log_loss for trial in trials])
     count = np.array([trial.count for trial in trials])
     variance = NOISES[:, None] ** 2 / count + (MISFIT * (measured - measured.min())) ** 2
     precision = 1.0 / variance
@@ -137,17 +137,17 @@ def _log_probability_below_divergence(
     return log_normal(above, 0.0, GRID_STEP)
 
 
-def finite_log_losses(trials: Sequence[TrialLoss]) -> np.ndarray:
+def finite_log_losses(log_losses: Sequence[float]) -> np.ndarray:
     """The log losses of trials of one length, compressed, with a finite one for divergence.
 
     A diverged trial counts as one e-fold above the worst that finished: it lies beyond the cliff,
     and nobody can know how far.
     """
-    losses = np.array([trial.log_loss for trial in trials])
+    losses = np.array(log_losses)
     finite = losses[np.isfinite(losses)]
     worst = float(finite.max()) if finite.size else 0.0
-    log_losses = np.where(np.isfinite(losses), losses, worst + 1.0)
-    return np.asarray(log_losses.min() + compress(log_losses - log_losses.min()))
+    bounded = np.where(np.isfinite(losses), losses, worst + 1.0)
+    return np.asarray(bounded.min() + compress(bounded - bounded.min()))
 
 
 def _log_sum_exp(values: np.ndarray, axis: int) -> np.ndarray:

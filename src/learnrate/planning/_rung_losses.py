@@ -32,6 +32,7 @@ class LadderTrial:
         cost: what it took of the budget, in updates.
         record: what the plan keeps of it.
         log_train: its training loss at the end on the task's scale; NaN if it is not known.
+        log_lrs: the natural log of each rate, if the task has several; `log_lr` is their mean.
     """
 
     rung: int
@@ -42,6 +43,7 @@ class LadderTrial:
     cost: int
     record: RungTrial
     log_train: float = math.nan
+    log_lrs: tuple[float, ...] = ()
 
 
 def trial_losses(trials: Sequence[LadderTrial]) -> tuple[TrialLoss, ...]:

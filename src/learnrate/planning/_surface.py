@@ -64,25 +64,39 @@ from learnrate.planning._rung_likelihood import (
 if TYPE_CHECKING:
     from learnrate.planning._loss_scale import TrialLoss
 
-__all__ = ["LEAST_SLOPE", "Estimate", "Surface"]
+__all__ = [
+    "DEPTH_OF_SLOPE",
+    "DRIFT",
+    "DRIFT_CHANGE_STD",
+    "DRIFT_OVERFITTING",
+    "FLATTENING",
+    "INFORMATIVE_FALL",
+    "LEAST_SLOPE",
+    "LINE_STD",
+    "NOISE_OF_SLOPE",
+    "PRIOR_FREEDOM",
+    "USUAL_SLOPE",
+    "Estimate",
+    "Surface",
+]
 
 # Fitted to exhaustive sweeps at five horizons of the development cells of benchmarks/regret. A prior
 # is a mean and a standard deviation; of a factor, its median and the standard deviation of its log.
-_DRIFT = (-0.2, 0.2)  # where stability limits the best rate
-_DRIFT_OVERFITTING = (-1.2, 0.35)  # where overfitting does: rate times updates is what counts
-_PRIOR_FREEDOM = 3.0  # of Student's t, whose heavy tails are for work unlike any seen
-_DEPTH_OF_SLOPE = (0.75, 0.8)
-_NOISE_OF_SLOPE = (0.15, 0.8)
-_USUAL_SLOPE = 0.27  # assumed if there is one horizon only
+DRIFT = (-0.2, 0.2)  # where stability limits the best rate
+DRIFT_OVERFITTING = (-1.2, 0.35)  # where overfitting does: rate times updates is what counts
+PRIOR_FREEDOM = 3.0  # of Student's t, whose heavy tails are for work unlike any seen
+DEPTH_OF_SLOPE = (0.75, 0.8)
+NOISE_OF_SLOPE = (0.15, 0.8)
+USUAL_SLOPE = 0.27  # assumed if there is one horizon only
 LEAST_SLOPE = 0.03  # of a model that still learns; a smaller fall is noise
-_INFORMATIVE_FALL = 1 / 3  # of the fall of the longest trials
-_LINE_STD = (
+INFORMATIVE_FALL = 1 / 3  # of the fall of the longest trials
+LINE_STD = (
     0.1,
     0.4,
 )  # of the longest trials' best rate, and for each e-fold of horizon below them
 _RANGE_TEST_STD = 1.0  # of the longest trials' best rate around the range test's: a factor of 2.7
-_DRIFT_CHANGE_STD = 0.16  # of the drift, per e-fold of horizon beyond the longest trial
-_FLATTENING = 0.3  # the curvature at the optimum falls as the horizon to this power
+DRIFT_CHANGE_STD = 0.16  # of the drift, per e-fold of horizon beyond the longest trial
+FLATTENING = 0.3  # the curvature at the optimum falls as the horizon to this power
 _INDISTINGUISHABLE = 0.001  # log losses this close cannot be told apart by shorter trials
 _QUANTILE_80 = 1.397  # half-width of a central 80 % interval: Student's t, 8 degrees of freedom
 _INTERVAL_FACTOR = {True: 1.4, False: 1.6}  # of the fit's std, with and without shorter trials
@@ -147,7 +161,7 @@ class Surface:
 
     @property
     def _assumed_slope(self) -> float:
-        return _USUAL_SLOPE if self.slope is None else self.slope
+        return USUAL_SLOPE if self.slope is None else self.slope
 
     def _log_prior_of_share(self, values: np.ndarray, share: float, log_std: float) -> np.ndarray:
         """The log prior of a quantity that is about `share` of the slope."""
@@ -155,15 +169,15 @@ class Surface:
 
     @cached_property
     def _log_prior_noise(self) -> np.ndarray:
-        return self._log_prior_of_share(NOISES, *_NOISE_OF_SLOPE)
+        return self._log_prior_of_share(NOISES, *NOISE_OF_SLOPE)
 
     def _log_prior_depth(self, steps: int) -> np.ndarray:
-        share, log_std = _DEPTH_OF_SLOPE
+        share, log_std = DEPTH_OF_SLOPE
         return self._log_prior_of_share(DEPTHS, share * self._relative_depth(steps), log_std)
 
     def _relative_depth(self, steps: int) -> float:
         """The depth of a length over that of the longest trials: longer runs mind the rate less."""
-        return float((max(self._by_steps) / steps) ** _FLATTENING)
+        return float((max(self._by_steps) / steps) ** FLATTENING)
 
     @cached_property
     def _rungs(self) -> dict[int, RungLikelihood]:
@@ -195,14 +209,14 @@ class Surface:
         }
         longest = self.start - lowest[max(lowest)]
         fall = self.start - lowest[steps]
-        return steps == max(lowest) or fall >= max(LEAST_SLOPE, _INFORMATIVE_FALL * longest)
+        return steps == max(lowest) or fall >= max(LEAST_SLOPE, INFORMATIVE_FALL * longest)
 
     def _line_std(self, steps: int) -> float:
         """The standard deviation of the log best rate of a length around the line.
 
         Shorter trials say little about the drift beyond the longest ones.
         """
-        least, growth = _LINE_STD
+        least, growth = LINE_STD
         return least + growth * math.log(max(self._by_steps) / steps)
 
     @cached_property
@@ -223,7 +237,7 @@ class Surface:
     @cached_property
     def _log_prior_drift(self) -> np.ndarray:
         """The log prior of the drift: a mixture of what stability and overfitting make of it."""
-        stable, overfitted = _student(*_DRIFT), _student(*_DRIFT_OVERFITTING)
+        stable, overfitted = _student(*DRIFT), _student(*DRIFT_OVERFITTING)
         return np.log((1.0 - self.overfitting) * stable + self.overfitting * overfitted)
 
     def _lines(self, steps: int) -> np.ndarray:
@@ -240,7 +254,7 @@ class Surface:
         prior = prior + LOG_PRIOR_CLIFF[:, None] + self._log_prior_noise
         drifted = _DRIFTS * math.log(max(self._by_steps) / self.total_steps)
         off = (self._optima[:, None] + drifted - self.expected_log_lr) / _RANGE_TEST_STD
-        first = log_student(off**2, _PRIOR_FREEDOM)
+        first = log_student(off**2, PRIOR_FREEDOM)
         log_weight = first[:, :, None, None] + prior
         for steps, rung in self._rungs.items():
             counted = steps != without and self._is_informative(steps)
@@ -299,7 +313,7 @@ class Surface:
 
     def _drift_std(self, steps: int) -> float:
         """What a change of the drift beyond the longest trial adds to the standard deviation."""
-        return _DRIFT_CHANGE_STD * max(0.0, math.log(steps / max(self._by_steps)))
+        return DRIFT_CHANGE_STD * max(0.0, math.log(steps / max(self._by_steps)))
 
     def _indistinguishable(self, steps: int) -> float:
         """How far from the best log rate of a longer run the loss is too flat to tell.
@@ -349,7 +363,7 @@ class Surface:
         median, _ = self.log_best(steps)
         tried = np.array([trial.log_lr for trial in rung])
         shape = compress(depth * linex(tried - median, self.cliff))
-        measured = finite_log_losses(rung)
+        measured = finite_log_losses([trial.log_loss for trial in rung])
         precision = 1.0 / (0.04**2 + (MISFIT * (measured - measured.min())) ** 2)
         level = float((precision * (measured - shape)).sum() / precision.sum())
         return np.asarray(level + compress(depth * linex(log_lr - median, self.cliff)))
@@ -357,7 +371,7 @@ class Surface:
 
 def _student(mean: float, std: float) -> np.ndarray:
     """The prior probability of each drift: Student's t."""
-    weight = np.exp(log_student(((_DRIFTS - mean) / std) ** 2, _PRIOR_FREEDOM))
+    weight = np.exp(log_student(((_DRIFTS - mean) / std) ** 2, PRIOR_FREEDOM))
     return np.asarray(weight / weight.sum())
 
 

@@ -36,9 +36,9 @@ if TYPE_CHECKING:
     from learnrate.planning._ladder import Ladder, Proposal
     from learnrate.planning._loss_scale import LossScale
     from learnrate.schedules import Schedule
-    from learnrate.task import Task
+    from learnrate.task import RateGroups, Task
 
-__all__ = ["RANGE_TEST_STEPS", "PlanTrainer"]
+__all__ = ["RANGE_TEST_STEPS", "PlanTrainer", "rates_of_logs"]
 
 _RANGE = (1e-7, 1e3)
 _RANGE_TEST_SHARE = 0.08  # of the budget
@@ -80,6 +80,7 @@ class PlanTrainer:
         bar: shows what is being trained.
         shape: the schedule of the whole run, bound to its length, with peak 1.
         spent: the updates made so far.
+        groups: which parameters each rate is for, if the task has several rates.
         late: whether the time of the budget was over before what it should pay for was made.
     """
 
@@ -88,26 +89,37 @@ class PlanTrainer:
     bar: ProgressBar
     shape: Schedule
     spent: int = 0
+    groups: RateGroups | None = None
     late: bool = field(default=False, init=False)
     _clock: PlanClock | None = field(default=None, init=False)
     _begin: float = field(default_factory=time.perf_counter, init=False)
     _update_seconds: float = field(default=0.0, init=False)
     _validation_seconds: float = field(default=0.0, init=False)
 
-    def range_test(self, updates: int, seed: int) -> RangeTest:
-        """One range test of 8 % of `updates`, at least 11 and at most 100 steps long."""
+    def range_test(self, updates: int, seed: int, alone: int | None = None) -> RangeTest:
+        """One range test of 8 % of `updates`, at least 11 and at most 100 steps long.
+
+        Args:
+            updates: of which it takes its share.
+            seed: of the weights and the batches.
+            alone: the only rate that is not 0, by its number, if the task has several.
+        """
         iters = max(round(_RANGE_TEST_SHARE * updates), min(_USUAL_LEAST, updates // 4))
         iters = int(np.clip(iters, *RANGE_TEST_STEPS))
         lrs = rates_between(*_RANGE, iters, "exponential")
-        record = self._range_test_record(lrs, seed)
+        record = self._range_test_record(lrs, seed, alone)
         losses = np.array([[math.nan if loss is None else loss for loss in record["loss"]]])
         test = RangeTest(lr=lrs, loss=losses, mode="exponential", seed=seed, memory=MEMORY)
         self.spent += int(test.reached[0])
         self._update_seconds = float(record["update_seconds"])
         return test
 
-    def _range_test_record(self, lrs: np.ndarray, seed: int) -> dict[str, Any]:
-        measurement = f"range test to {_RANGE[1]:g}"
+    def _range_test_record(self, lrs: np.ndarray, seed: int, alone: int | None) -> dict[str, Any]:
+        measurement, task = f"range test to {_RANGE[1]:g}", self.task
+        if alone is not None and self.groups is not None:
+            only = [float(number == alone) for number in range(len(self.groups.names))]
+            task = self.groups.task_at(self.task, only)
+            measurement += f" of {self.groups.text(only)}"
         record = self.journal.get(measurement, len(lrs), seed)
         if record is None:
             times = [time.perf_counter()]
@@ -116,7 +128,7 @@ class PlanTrainer:
                 times.append(time.perf_counter())
                 self.bar.show(self.spent, f"range test: rate {lr:.1e}, loss {loss:.4g}")
 
-            losses = measure_repeat(Training(self.task, seed).update, lrs, show)
+            losses = measure_repeat(Training(task, seed).update, lrs, show)
             record = {
                 "loss": [number_or_none(loss) for loss in losses.tolist()],
                 "update_seconds": ranks().from_first(statistics.median(np.diff(times).tolist())),
@@ -196,6 +208,7 @@ class PlanTrainer:
                     cost=ladder.cost(record.updates, seconds),
                     record=record,
                     log_train=scale.log_train(record.train),
+                    log_lrs=proposal.log_lrs,
                 )
             )
             if scale.logarithmic and record.final < 0:
@@ -218,10 +231,11 @@ class PlanTrainer:
 
     def trial(self, proposal: Proposal, seed: int) -> tuple[RungTrial, float]:
         """Train one proposed trial; returns how many seconds it took, too."""
-        peak = float(f"{math.exp(proposal.log_lr):.4g}")
+        rates = rates_of_logs(proposal.log_lrs or (proposal.log_lr,))
+        peak = rates[0] if self.groups is None else max(self.groups.rates_of_groups(rates))
         schedule = peak * self.shape.shortened(proposal.steps)
         trial = Trial(schedule, _trial_seed(seed, proposal.steps, proposal.repeat))
-        curve = self._curve(trial, peak)
+        curve = self._curve(trial, rates)
         record = RungTrial(
             lr=peak,
             seed=trial.seed,
@@ -246,7 +260,7 @@ class PlanTrainer:
         for candidate in candidates():
             peak = float(f"{rate * candidate.factor:.4g}")
             schedule = (peak * candidate.shape).over(steps)
-            curve = self._curve(Trial(schedule, _trial_seed(seed, steps)), peak)
+            curve = self._curve(Trial(schedule, _trial_seed(seed, steps)), (peak,))
             trials[candidate] = ShapeTrial(
                 warmup=candidate.warmup,
                 decay=candidate.decay,
@@ -257,27 +271,36 @@ class PlanTrainer:
             )
         return trials
 
-    def _curve(self, trial: Trial, peak: float) -> Curve:
-        curve = self.journal.curve(trial)
+    def _curve(self, trial: Trial, rates: tuple[float, ...]) -> Curve:
+        detail = "" if self.groups is None else self.groups.text(rates)
+        curve = self.journal.curve(trial, detail)
         if curve is None:
-            curve = self._run(trial, peak)
-            self.journal.add_curve(trial, curve)
+            curve = self._run(trial, rates)
+            self.journal.add_curve(trial, curve, detail)
         elif self._clock is not None:
             self._clock.seconds_before += curve.seconds
         self.spent += curve.steps
         return curve
 
-    def _run(self, trial: Trial, peak: float) -> Curve:
+    def _run(self, trial: Trial, rates: tuple[float, ...]) -> Curve:
+        tried = " and ".join(f"{lr:.2g}" for lr in rates)
+
         def show(update: Update) -> None:
-            stage = f"trial of {trial.total_steps} updates at {peak:.2g}, loss {update.loss:.4g}"
+            stage = f"trial of {trial.total_steps} updates at {tried}, loss {update.loss:.4g}"
             self.bar.show(self.spent + update.step + 1, stage)
 
-        curve, _ = run_trial(self.task, trial, on_update=show)
+        task = self.task if self.groups is None else self.groups.task_at(self.task, rates)
+        curve, _ = run_trial(task, trial, on_update=show)
         if curve.status is Status.INTERRUPTED:
             raise KeyboardInterrupt
         if curve.status is Status.FAILED:
-            raise TaskError(f"the trial at rate {peak:.3g}, seed {trial.seed}: {curve.error}")
+            raise TaskError(f"the trial at rate {tried}, seed {trial.seed}: {curve.error}")
         return curve
+
+
+def rates_of_logs(log_lrs: Sequence[float]) -> tuple[float, ...]:
+    """The rates that are trained, which have four digits."""
+    return tuple(float(f"{math.exp(log_lr):.4g}") for log_lr in log_lrs)
 
 
 def _last_tenth(curve: Curve) -> float | None:

@@ -14,10 +14,10 @@ if TYPE_CHECKING:
     from learnrate.planning._decision import PeakDecision
     from learnrate.planning._loss_scale import LossScale
 
-__all__ = ["judge"]
+__all__ = ["COSTLY_REGRET", "about_cost", "extrapolation_doubts", "judge"]
 
 # Below this, plans of domains left out ended as far above the best as they said. Above it, further.
-_COSTLY_REGRET = 0.02
+COSTLY_REGRET = 0.02
 _MIN_LONGEST = 16  # updates
 _MAX_EXTRAPOLATION = 12.0  # the whole run over the longest trial
 _LEAST_LEARNED = 2 / 3  # of what the whole run is expected to learn
@@ -40,7 +40,7 @@ def judge(
     reason = f"{evidence} {_choice(decision)}"
     if doubts:
         return PlanVerdict.WEAK, f"{reason} The evidence is weak: {'; '.join(doubts)}."
-    cost = _cost(decision.expected_regret, scale)
+    cost = about_cost(decision.expected_regret, scale)
     return PlanVerdict.OK, f"{reason} It is expected to end {cost} the best."
 
 
@@ -77,7 +77,8 @@ def _choice(decision: PeakDecision) -> str:
     return f"{chosen}, because too high a rate costs more than too low a rate."
 
 
-def _cost(regret: float, scale: LossScale) -> str:
+def about_cost(regret: float, scale: LossScale) -> str:
+    """How far above the best a run is expected to end, in words before "the best"."""
     if scale.logarithmic:
         return f"{math.expm1(regret):.1%} above"
     return f"{regret:.1%} of the improvement short of"
@@ -85,7 +86,7 @@ def _cost(regret: float, scale: LossScale) -> str:
 
 def _doubts(rungs: Sequence[Rung], decision: PeakDecision) -> list[str]:
     doubts = []
-    if decision.expected_regret > _COSTLY_REGRET:
+    if decision.expected_regret > COSTLY_REGRET:
         doubts.append(
             "the trials leave the best rate uncertain (use a larger budget, or a validation loss "
             "on more data)"
@@ -93,15 +94,29 @@ def _doubts(rungs: Sequence[Rung], decision: PeakDecision) -> list[str]:
     if not rungs[-1].bracketed:
         doubts.append(_edge(rungs[-1]))
     if decision.whole_runs is None:
-        doubts += _doubts_of_extrapolation(rungs, decision)
+        surface = decision.surface
+        lengths = [rung.steps for rung in rungs]
+        doubts += extrapolation_doubts(
+            lengths, decision.ladder.total_steps, surface.slope, surface.learned
+        )
     return doubts
 
 
-def _doubts_of_extrapolation(rungs: Sequence[Rung], decision: PeakDecision) -> list[str]:
+def extrapolation_doubts(
+    lengths: Sequence[int], total_steps: int, slope: float | None, learned: float
+) -> list[str]:
+    """What is doubtful about an extrapolation from shorter trials to a whole run.
+
+    Args:
+        lengths: of the trials, increasing.
+        total_steps: of the whole run.
+        slope: the fall of the lowest log loss per e-fold of horizon, if it is known.
+        learned: what the longest trials have learned, as a share of what the whole run is
+            expected to.
+    """
     doubts = []
-    longest, total_steps = rungs[-1].steps, decision.ladder.total_steps
-    slope, learned = decision.surface.slope, decision.surface.learned
-    if len(rungs) < 2:
+    longest = lengths[-1]
+    if len(lengths) < 2:
         doubts.append(
             "the budget paid for only one horizon, so the drift is assumed (use a larger budget)"
         )

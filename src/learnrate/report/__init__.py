@@ -18,6 +18,7 @@ from learnrate.report._pages import (
     range_test_figure,
     schedules_page,
 )
+from learnrate.report._rates import rates_plan_page, show_rates_plan, show_rates_sweep
 from learnrate.report._runs import show_run, show_runs
 from learnrate.report._scaled import show_scaled
 from learnrate.report._sweep import show_sweep
@@ -40,6 +41,7 @@ __all__ = [
     "plan_page",
     "range_test_body",
     "range_test_figure",
+    "rates_plan_page",
     "schedules_page",
     "show_claim",
     "show_claims",
@@ -53,6 +55,8 @@ __all__ = [
     "show_parameter_rows",
     "show_plan",
     "show_range_test",
+    "show_rates_plan",
+    "show_rates_sweep",
     "show_run",
     "show_runs",
     "show_scaled",

@@ -14,6 +14,7 @@ from learnrate._chart import (
     Band,
     Colour,
     Crosses,
+    HeatMap,
     Markers,
     Note,
     Polyline,
@@ -70,6 +71,8 @@ def plotly_figure(panel: Panel) -> PlotlyFigure:
             case VerticalLine():
                 shapes.append(_vertical(mark))
                 notes += _label_above(panel, (mark.x, mark.x), mark.label, mark.colour)
+            case HeatMap():
+                data.append(_heat_map(mark))
             case Note():
                 notes.append(_note(mark, panel))
             case _:
@@ -198,6 +201,24 @@ def _crosses(crosses: Crosses, panel: Panel) -> dict[str, Any]:
         "cliponaxis": False,
         "hovertemplate": f"{panel.x.label} %{{x:{panel.x.number_format}}}<br>{crosses.label}"
         "<extra></extra>",
+    }
+
+
+def _heat_map(heat_map: HeatMap) -> dict[str, Any]:
+    """The cells of a map by their edges, which plotly also takes on logarithmic axes."""
+    return {
+        "type": "heatmap",
+        "x": heat_map.x_edges.tolist(),
+        "y": heat_map.y_edges.tolist(),
+        "z": [
+            [value if math.isfinite(value) else None for value in row]
+            for row in heat_map.values.tolist()
+        ],
+        "zmin": heat_map.low,
+        "zmax": heat_map.high,
+        "colorscale": "Viridis",
+        "colorbar": {"title": {"text": heat_map.label, "side": "right"}, "outlinewidth": 0},
+        "hovertemplate": "%{z:.3g}<extra></extra>",
     }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, overload
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from learnrate._progress import ProgressBar
 from learnrate.schedules import Schedule
 from learnrate.schedules import shape as read_shape
 from learnrate.sweeping._halving import missing_neighbour, remaining_rates, rungs
+from learnrate.sweeping._rates_sweep import sweep_rates
 from learnrate.sweeping._result import Sweep, SweptTrial, final_losses
 from learnrate.trials import (
     ENGINES,
@@ -33,7 +34,8 @@ from learnrate.trials import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from learnrate.task import Task
+    from learnrate.sweeping._rates_result import RatesSweep
+    from learnrate.task import RatesArgument, Task
 
 __all__ = ["JOURNAL_NAME", "rates_in", "sweep"]
 
@@ -41,6 +43,7 @@ JOURNAL_NAME = "sweep.trials.jsonl"
 _MAX_RATES = _MAX_SEEDS = 10_000
 
 
+@overload
 def sweep(
     task: Task,
     lr: Sequence[float],
@@ -53,7 +56,56 @@ def sweep(
     seed: int = 0,
     out: str | Path | None = None,
     progress: bool = True,
-) -> Sweep:
+    second_lr: None = None,
+    rates: None = None,
+) -> Sweep: ...
+@overload
+def sweep(
+    task: Task,
+    lr: Sequence[float],
+    *,
+    seeds: int = 3,
+    total_steps: int | None = None,
+    shape: str | Schedule = "warmup(5%) >> linear()",
+    engine: str | RayEngine = "auto",
+    halving: int | None = None,
+    seed: int = 0,
+    out: str | Path | None = None,
+    progress: bool = True,
+    second_lr: Sequence[float] | None = None,
+    rates: RatesArgument,
+) -> RatesSweep: ...
+@overload
+def sweep(
+    task: Task,
+    lr: Sequence[float],
+    *,
+    seeds: int = 3,
+    total_steps: int | None = None,
+    shape: str | Schedule = "warmup(5%) >> linear()",
+    engine: str | RayEngine = "auto",
+    halving: int | None = None,
+    seed: int = 0,
+    out: str | Path | None = None,
+    progress: bool = True,
+    second_lr: Sequence[float] | None = None,
+    rates: RatesArgument | None,
+) -> Sweep | RatesSweep: ...
+def sweep(
+    task: Task,
+    lr: Sequence[float],
+    *,
+    seeds: int = 3,
+    total_steps: int | None = None,
+    shape: str | Schedule = "warmup(5%) >> linear()",
+    engine: str | RayEngine = "auto",
+    halving: int | None = None,
+    seed: int = 0,
+    out: str | Path | None = None,
+    progress: bool = True,
+    second_lr: Sequence[float] | None = None,
+    rates: RatesArgument | None = None,
+) -> Sweep | RatesSweep:
     """Train at every rate with every seed, and estimate the best rate.
 
     Nothing of yours is changed, even if the sweep fails or is interrupted. A trial that diverges
@@ -74,6 +126,9 @@ def sweep(
         out: a folder for the trials that have ended. Run again with the same folder, the sweep
             does not repeat them. Several sweeps may share it.
         progress: show a bar with the remaining time on standard error.
+        second_lr: with `rates`, the peak rates of the second rate, increasing; `lr` by default.
+        rates: sweeps two rates, every pair of them, and returns a `RatesSweep` with a map; what each
+            rate is for, as for `plan`.
 
     Raises:
         ArgumentError: an argument is outside its rule.
@@ -87,7 +142,7 @@ def sweep(
         (6, True)
     """
     check_seed("sweep", seed)
-    rates = _checked_rates(lr)
+    checked_rates = _checked_rates(lr)
     count, shaped = _checked_seeds(seeds), read_shape(shape)
     total_steps = task.run_length(total_steps)
     trial_seeds = [seed, *(derived_seed(seed, 30, index) for index in range(1, count))]
@@ -96,10 +151,30 @@ def sweep(
         raise ArgumentError(f"engine must be one of {', '.join(ENGINES)}; got {engine!r}.")
     path = None if out is None else folder_for(Path(out)) / JOURNAL_NAME
     identity = fingerprint(task)
+    if rates is not None:
+        if halving is not None:
+            raise ArgumentError(
+                "halving goes with one rate, and rates=... sweeps two; leave out one."
+            )
+        return sweep_rates(
+            task,
+            rates,
+            (checked_rates, checked_rates if second_lr is None else _checked_rates(second_lr)),
+            seeds=trial_seeds,
+            shape=shaped.over(total_steps),
+            engine=engine,
+            path=path,
+            identity=identity,
+            progress=progress,
+        )
+    if second_lr is not None:
+        raise ArgumentError(
+            "second_lr needs rates=..., which says what each rate is for; got second_lr alone."
+        )
     journal = Journal(path, identity)
     runner = _SweepRunner(task, trial_seeds, shaped, journal, engine, progress=progress)
-    lengths = [total_steps] if halving is None else rungs(total_steps, len(rates), factor)
-    trials = _run_rungs(runner.run, rates, lengths, factor)
+    lengths = [total_steps] if halving is None else rungs(total_steps, len(checked_rates), factor)
+    trials = _run_rungs(runner.run, checked_rates, lengths, factor)
     return Sweep(
         trials=tuple(trials),
         choice=runner.choice,

@@ -2,11 +2,14 @@
 
 from learnrate.task._copied import copied_model, lazy_copy, shares_memory
 from learnrate.task._loading import as_task_error, load_object, load_task
+from learnrate.task._rates import RateGroups, RatesArgument
 from learnrate.task._task import Batch, LossFunction, Task, needs_closure, only_optimizer
 
 __all__ = [
     "Batch",
     "LossFunction",
+    "RateGroups",
+    "RatesArgument",
     "Task",
     "as_task_error",
     "copied_model",

@@ -77,19 +77,28 @@ class Journal:
         if self._path is not None and is_first_rank():
             _append(self._path, json.dumps({"key": key, **record}, allow_nan=False))
 
-    def curve(self, trial: Trial) -> Curve | None:
-        """The curve of a trial that finished or diverged before; None if there is none."""
-        record = self.get(str(trial.schedule), trial.total_steps, trial.seed)
+    def curve(self, trial: Trial, detail: str = "") -> Curve | None:
+        """The curve of a trial that finished or diverged before; None if there is none.
+
+        `detail` is what tells it from other trials of its schedule, such as the rates of groups.
+        """
+        record = self.get(_measurement(trial, detail), trial.total_steps, trial.seed)
         return None if record is None else _curve_from(record, trial)
 
-    def add_curve(self, trial: Trial, curve: Curve) -> None:
+    def add_curve(self, trial: Trial, curve: Curve, detail: str = "") -> None:
         """Add a trial that finished or diverged; one that failed or was interrupted runs again.
+
+        Args:
+            trial: that was run.
+            curve: of it.
+            detail: as for `curve`.
 
         Raises:
             FileError: the file cannot be written.
         """
         if curve.status in {Status.FINISHED, Status.DIVERGED}:
-            self.add(str(trial.schedule), trial.total_steps, trial.seed, _record_of(curve))
+            measurement = _measurement(trial, detail)
+            self.add(measurement, trial.total_steps, trial.seed, _record_of(curve))
 
     def _key(self, measurement: str, length: int, seed: int) -> str:
         described = f"{self._identity}|{measurement}|{length}|{seed}"
@@ -138,6 +147,11 @@ def fingerprint(task: Task) -> str:
     if training.ranks.size > 1:  # they train on larger batches, so it is another task
         described.append(f"{training.ranks.size} ranks")
     return hashlib.sha256("\n".join(described).encode()).hexdigest()[:16]
+
+
+def _measurement(trial: Trial, detail: str) -> str:
+    """What a trial measures; without a detail, its schedule alone."""
+    return f"{trial.schedule} {detail}" if detail else str(trial.schedule)
 
 
 def _append(path: Path, text: str) -> None:
