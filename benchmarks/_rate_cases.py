@@ -93,7 +93,7 @@ def muon_digits() -> Task:
             nn.Linear(64, 32), nn.ReLU(), nn.Linear(32, 32), nn.ReLU(), nn.Linear(32, 10)
         )
 
-    def optimizers(module: nn.Module) -> list[torch.optim.Optimizer]:
+    def optimizers(module: Any) -> list[torch.optim.Optimizer]:
         hidden = [module[0].weight, module[2].weight]
         rest = [p for p in module.parameters() if all(p is not h for h in hidden)]
         return [
@@ -138,7 +138,7 @@ def sequences() -> tuple[Tensors, Tensors]:
 def text() -> Task:
     """A small transformer: embeddings and head, and the block, with AdamW."""
 
-    def optimizer(module: nn.Module) -> torch.optim.Optimizer:
+    def optimizer(module: Any) -> torch.optim.Optimizer:
         block = [*module.block.parameters()]
         outer = [p for name, p in module.named_parameters() if not name.startswith("block")]
         return torch.optim.AdamW([{"params": outer}, {"params": block}], lr=1e-3)
@@ -182,10 +182,10 @@ def ratings() -> tuple[Tensors, Tensors]:
 def recommendation() -> Task:
     """Ratings: Adagrad for the embeddings, Adam for the network."""
 
-    def optimizers(module: nn.Module) -> list[torch.optim.Optimizer]:
+    def optimizers(module: Any) -> list[torch.optim.Optimizer]:
         embeddings = [module.users.weight, module.films.weight]
         return [
-            torch.optim.Adagrad(embeddings, lr=0.05),  # type: ignore[arg-type]
+            torch.optim.Adagrad(embeddings, lr=0.05),
             torch.optim.Adam(module.tower.parameters(), lr=1e-3),
         ]
 
@@ -236,6 +236,9 @@ def adversarial() -> Task:
         of_generator.step()
         return energy_distance(generated.detach(), points)
 
+    def quality(module: Any) -> float:
+        return 0.01 + max(0.0, energy_distance(module.generator(noise), held_out))
+
     return Task(
         model=Adversaries,
         optimizer=lambda module: [
@@ -244,9 +247,7 @@ def adversarial() -> Task:
         ],
         update=update,
         data=lambda seed: Shuffled((data, data), 64, seed),
-        validate=lambda module: (
-            0.01 + max(0.0, energy_distance(module.generator(noise), held_out))
-        ),
+        validate=quality,
         total_steps=200,
     )
 
@@ -292,7 +293,7 @@ def adapters() -> Task:
             *(Adapted(copy.deepcopy(m)) if isinstance(m, nn.Linear) else nn.ReLU() for m in base)
         )
 
-    def optimizer(module: nn.Module) -> torch.optim.Optimizer:
+    def optimizer(module: Any) -> torch.optim.Optimizer:
         return torch.optim.AdamW([p for p in module.parameters() if p.requires_grad], lr=1e-3)
 
     return task_of(model, optimizer, nn.CrossEntropyLoss(), digits())
@@ -312,7 +313,7 @@ class Squeezed(nn.Sequential):
     """A network with a single output, without its dimension."""
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        outputs: torch.Tensor = super().forward(x)
+        outputs: torch.Tensor = super().forward(x)  # type: ignore[no-untyped-call]
         return outputs[:, 0]
 
 

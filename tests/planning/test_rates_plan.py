@@ -72,17 +72,13 @@ def plan(folder):
     return result
 
 
-def test_the_rates_are_near_the_best_though_the_task_has_equal_ones(plan):
+def test_the_rates_end_below_every_common_rate(plan):
     ended = learnrate.train(plan.applied_to(TASK), plan.schedule, progress=False).curve.final
-    grid = learnrate.sweep(
-        TASK,
-        np.geomspace(0.03, 3.0, 5).tolist(),
-        second_lr=np.geomspace(0.0003, 0.03, 5).tolist(),
-        rates="groups",
-        seeds=1,
-        progress=False,
-    )
-    assert ended < 3 * grid.losses.min()  # 0.5 and more where a rate is three times too low
+    common = [
+        learnrate.train(TASK, f"{lr} * warmup(10) >> linear(190)", progress=False).curve.final
+        for lr in (0.01, 0.02, 0.04)  # 0.04 is at the edge of stability of the steep point
+    ]
+    assert ended < min(common)
     assert plan.lrs["gentle"] > 10 * plan.lrs["steep"]
 
 
