@@ -28,6 +28,7 @@ _REGRET_FACTOR = 1.6  # likewise
 _INDISTINGUISHABLE = 0.001  # likewise
 _FARTHEST = math.log(100.0)  # how far a tolerated range is looked for
 _WIDE = 3.0  # a factor: a tolerated range of at least this is worth a sentence
+_UNKNOWN_REGRET = 0.1  # expected regret above which "within 1 %" says nothing
 _CONFIDENCE = 0.8  # that a rate in its tolerated range costs no more
 _RANGE = (1e-7, 1e3)  # of the range tests: nothing is said beyond
 
@@ -204,7 +205,7 @@ def _what_matters(decision: RatesDecision) -> str:
     names = decision.ladder.names
     factors = [high / low for low, high in decision.tolerated]
     wide = [number for number in range(len(names)) if factors[number] >= _WIDE]
-    if not wide:
+    if not wide or decision.expected_regret > _UNKNOWN_REGRET:
         return "The trials do not tell which rate may be off without a cost."
     texts = [
         f"the rate of {names[number]} may be anything within a factor "
