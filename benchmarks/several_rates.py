@@ -2,7 +2,7 @@
 
     python benchmarks/several_rates.py sweep
     python benchmarks/several_rates.py plan
-    python benchmarks/several_rates.py table [--page docs/regret.md]
+    python benchmarks/several_rates.py table [--page docs/how-to/several-rates.md]
 
 `sweep` trains every task at 7 x 7 pairs half a decade apart with one seed; a pair on the edge extends
 the grid. The four lowest get a second seed. `plan` makes the plans and trains whole runs at their
@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+from _page import table, write_section
 from _rate_cases import CASES
 
 import learnrate
@@ -274,6 +275,50 @@ def excess_rows(runs: WholeRuns, seeds: int) -> list[dict[str, Any]]:
     return rows
 
 
+def page_table() -> str:
+    """How far above the best pair each method ends, over the tasks whose plans are stored."""
+    rows = stored()
+    losses: dict[tuple[str, tuple[float, ...]], list[float]] = {}
+    for row in rows:
+        if row["kind"] == "run":
+            loss = math.inf if row["loss"] is None else row["loss"]
+            losses.setdefault((row["case"], tuple(row["lrs"])), []).append(loss)
+    lines = []
+    cases = [
+        case
+        for case in CASES
+        if all(
+            any(
+                r["kind"] == "plan" and (r["case"], r["method"], r["budget"]) == (case, *key)
+                for r in rows
+            )
+            for key in PLANS
+        )
+    ]
+    best = {
+        case: min(
+            float(np.mean(of_pair))
+            for (name, _), of_pair in losses.items()
+            if name == case and len(of_pair) >= len(SEEDS)
+        )
+        for case in cases
+    }
+    for method, budget in sorted(PLANS, key=lambda key: -key[1]):
+        excess = [
+            float(np.mean(losses[row["case"], tuple(row["lrs"])])) / best[row["case"]] - 1
+            for row in rows
+            if row["kind"] == "plan"
+            and row["case"] in cases
+            and (row["method"], row["budget"]) == (method, budget)
+        ]
+        figures = (np.median(excess), np.quantile(excess, 0.9), max(excess))
+        lines.append([method, f"{budget:g}", *(f"{figure:.1%}" for figure in figures)])
+    header = ["method", "runs", "median", "90th percentile", "worst"]
+    return (
+        f"{table(header, lines)}\n\n{len(cases)} tasks: {'; '.join(cases)}. One seed of each plan."
+    )
+
+
 def main() -> None:
     """Measure, or print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -283,6 +328,12 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=2, help="plans of each task and budget")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
+    if arguments.what == "table":
+        text = page_table()
+        print(text)
+        if arguments.page is not None:
+            write_section(arguments.page, "several_rates", text)
+        return
     for case in CASES.values():
         if arguments.case in case.name and arguments.what == "sweep":
             best, loss = WholeRuns(case).best()

@@ -13,12 +13,12 @@ from learnrate.planning._climb import Climb
 from learnrate.planning._loss_scale import LossScale
 from learnrate.planning._range_estimate import expected_log_lr
 from learnrate.planning._rates_decision import RatesDecision, judge_rates
+from learnrate.planning._rates_groups import groups_of
 from learnrate.planning._rates_ladder import RatesLadder
 from learnrate.planning._rates_result import PlannedRate, RatesMap, RatesPlan, RatesTrial
 from learnrate.planning._result import FurtherTrials, PlanVerdict
 from learnrate.planning._trainer import PlanTrainer, rates_of_logs
-from learnrate.task import RateGroups
-from learnrate.trials import Journal, Training, fingerprint, preserved
+from learnrate.trials import Journal, fingerprint, preserved
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,9 +26,9 @@ if TYPE_CHECKING:
     from learnrate.planning._budget import Budget, Spending
     from learnrate.range_test import RangeTest
     from learnrate.schedules import Schedule
-    from learnrate.task import RatesArgument, Task
+    from learnrate.task import RateGroups, RatesArgument, Task
 
-__all__ = ["applied", "plan_rates"]
+__all__ = ["plan_rates"]
 
 _STD = 1.5  # of a best log rate around its range test's: as for one rate, and half again
 _STD_UNKNOWN = 2.3  # a decade, if the range test of a rate alone says nothing
@@ -63,7 +63,7 @@ def plan_rates(
     """
     identity = fingerprint(task)
     with ProgressBar(expected_updates, shown=progress) as bar, preserved(task):
-        groups = _groups(task, rates)
+        groups = groups_of(task, rates)
         trainer = PlanTrainer(task, Journal(path, identity), bar, shape, groups=groups)
         tests = tuple(
             trainer.range_test(expected_updates // len(groups.names), seed, alone=number)
@@ -89,20 +89,6 @@ def plan_rates(
         climb = Climb(trainer, ladder, scale, tests[0], start, seed)
         spending = climb.spend(budget, updates, more)
         return _planned(climb, groups, tests, spending)
-
-
-def applied(plan: RatesPlan, task: Task) -> Task:
-    """The task with the rates of a plan in its parameter groups."""
-    named: dict[str, str | tuple[int, ...]] = {
-        rate.name: rate.pattern or rate.groups for rate in plan.rates
-    }
-    with preserved(task):
-        groups = _groups(task, named)
-    return groups.task_at(task, tuple(plan.lrs.values()))
-
-
-def _groups(task: Task, rates: RatesArgument) -> RateGroups:
-    return RateGroups.of(task, rates, Training(task, 0).model)
 
 
 def _expected(

@@ -174,9 +174,12 @@ class RatesPlan:
         Raises:
             ArgumentError: the task has other parameter groups.
         """
-        from learnrate.planning._rates_plan import applied  # noqa: PLC0415 - loads torch
+        from learnrate.planning._rates_groups import groups_of  # noqa: PLC0415 - loads torch
 
-        return applied(self, task)
+        named: dict[str, str | tuple[int, ...]] = {
+            rate.name: rate.pattern or rate.groups for rate in self.rates
+        }
+        return groups_of(task, named).task_at(task, tuple(self.lrs.values()))
 
     def plot(self) -> Figure:
         """Draw the maps with matplotlib; needs the extra `plot`."""
