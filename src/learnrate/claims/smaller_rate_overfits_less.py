@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
-from functools import partial
 from typing import TYPE_CHECKING
 
 from learnrate._errors import TaskError
 from learnrate.claims._claim import Claim, ClaimAxes
-from learnrate.claims._data import digits, fashion
 from learnrate.claims._loss_history import loss_histories, ratio_at_equal_training_loss
 from learnrate.claims._measurement import ClaimLine, ClaimMeasurement, factor
 from learnrate.claims._measures import best_rate, geometric_grid
-from learnrate.claims._tasks import cnn, mlp, task_on
+from learnrate.claims._overfitting import few_examples
 from learnrate.schedules import schedule
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from learnrate.claims._trials import ClaimTrials
     from learnrate.task import Task
 
@@ -65,19 +60,6 @@ def _measured(trials: ClaimTrials, task: Task, *, first: bool) -> ClaimMeasureme
     return ClaimMeasurement(ClaimMeasurement.joined(parts).cases, lines)
 
 
-def _tasks(full: bool) -> Sequence[Task]:
-    few = digits().first(150)
-    tasks = [
-        task_on(few, partial(mlp, 64, 32), name, batch=50, steps=480, label="MLP")
-        for name in ("SGD momentum", "AdamW")
-    ]
-    tasks = [replace(task, name=f"150 {task.name}") for task in tasks]
-    if full:
-        more = task_on(fashion().first(2000), partial(cnn, 28), "AdamW", batch=50, steps=800)
-        tasks.append(replace(more, name="2,000 of Fashion-MNIST CNN, AdamW"))
-    return tasks
-
-
 CLAIM = Claim(
     topic="overfitting",
     statement=(
@@ -100,7 +82,7 @@ CLAIM = Claim(
     ),
     measure=_measure,
     seeds=(4, 6),
-    tasks=_tasks,
+    tasks=few_examples,
     remark="""
         At equal steps a smaller rate seems to overfit less, because it has learned less. The
         training loss is that of each batch before its update, and it contains the noise of a
