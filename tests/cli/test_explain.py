@@ -20,7 +20,12 @@ noise scale, edge of stability, sharpness, catapult, weight decay, muP, horizon,
 WSD, schedule-free, D-Adaptation, Prodigy, DoG, gradient clipping, loss spike, regret, Adam, AdamW, SGD,
 RMSprop, super-convergence, divergence, overfitting, early stopping, fine-tuning, hypergradient,
 convergence, generalisation, learning curve, local minimum, bias, default rate, Muon, adapter, LoRA,
-batch normalisation, constant rate, underfitting, label noise, hyper-parameter, meta-learning, MAML"""
+batch normalisation, constant rate, underfitting, label noise, hyper-parameter, meta-learning, MAML,
+activation, ReLU, sigmoid, network, layer, width, weights, biases, convolution, stride, subsampling,
+residual network, transformer, loss, training loss, validation loss, cross-entropy, softmax, accuracy,
+gradient, gradient noise, optimizer, preconditioned, epsilon, Adagrad, Adadelta, Lion, quadratic,
+eigenvalue, few-shot, episode, inner step, batch, grid, best rate, excess, suggestion, diverge, memorise,
+averaged weights, pre-training, power law"""
 
 
 @pytest.fixture
