@@ -69,7 +69,6 @@ ARROWS = {
         "probing",
         "meta",
         "controllers",
-        "forecasting",
         "run",
     },
     "integrations": {
