@@ -153,7 +153,8 @@ class Block(nn.Module):
         mask = torch.full((length, length), -1e9).triu(1)
         weights = (queries @ keys.transpose(-1, -2) / 8**0.5 + mask).softmax(-1)
         x = x + self.mixed((weights @ values).transpose(1, 2).reshape(batch, length, width))
-        return x + self.narrow(functional.gelu(self.wide(self.second_norm(x))))
+        added: torch.Tensor = self.narrow(functional.gelu(self.wide(self.second_norm(x))))
+        return x + added
 
 
 class Transformer(nn.Module):

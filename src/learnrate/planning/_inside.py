@@ -41,7 +41,7 @@ _MOST_TESTS = 3
 _SHORTEST_BRANCH = 6  # updates
 _ANNEAL = 0.4  # of a branch
 # How far the rate that short branches prefer lies from the best rate of the whole run: standard
-# deviation of the log. On eight trainings at their best rates, branches of 2 % and 5 % of the run
+# deviation of the log. On five trainings at their best rates, branches of 2 % and 5 % of the run
 # preferred rates up to nine times lower, and up to nine times higher.
 _BRANCH_ERROR = 2.0
 _INTERVAL = 2.5631  # standard deviations in a central 80 % interval
