@@ -81,7 +81,7 @@ def test_names_of_groups_are_used():
     [
         ("layers", r"rates must be .groups., .optimizers., or"),
         ("a=", r"rates must be .groups., .optimizers., or"),
-        ("optimizers", "got 1"),
+        ("optimizers", r"got 1\. Give the optimizer several parameter groups, or name parameters"),
         ({"a": 0, "b": "*"}, "of one kind for all rates"),
         ({"a": 0, "b": 7}, "'b' has parameter group 7, and the task has 4, numbered 0 to 3"),
         ({"a": [0, 1], "b": [1, 2, 3]}, "parameter group 1 has two rates, 'a' and 'b'"),

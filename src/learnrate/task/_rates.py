@@ -76,7 +76,12 @@ class RateGroups:
         if not isinstance(rates, Mapping) or not rates:
             raise ArgumentError(f"{_RULE}; got {rates!r}. {_EXAMPLE}")
         names = tuple(map(str, rates))
-        if not _FEWEST <= len(names) <= _MOST:
+        if len(names) < _FEWEST:
+            raise ArgumentError(
+                f"rates must be 2 or 3 rates; got {len(names)}. Give the optimizer several parameter "
+                'groups, or name parameters by patterns: {"weights": "*weight", "biases": "*bias"}'
+            )
+        if len(names) > _MOST:
             raise ArgumentError(
                 f"rates must be 2 or 3 rates, since trials of more would not tell them apart; got "
                 f'{len(names)}. Give several parameter groups one name: {{"matrices": 0, "rest": [1, 2]}}'
