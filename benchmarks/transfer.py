@@ -2,8 +2,8 @@
 
     python benchmarks/transfer.py [CASE ...] [--out build/transfer] [--page docs/how-to/transfer.md]
 
-Each case is a model at three widths, the largest 16 times the smallest, trained at three or six rates a
-decade with one to three seeds. Finished trials are kept in --out, and each finished case is a line of
+Each case is a model at three widths, the largest 16 times the smallest, trained at three rates a decade
+with one or two seeds. Finished trials are kept in --out, and each finished case is a line of
 `results/transfer.jsonl`. The transformer reads tiny Shakespeare from ../shared/data, or the sources of
 Python's standard library.
 """
@@ -218,7 +218,7 @@ class Case:
 
 CASES = {
     "MLP, Adam": Case(
-        partial(of_digits, mlp, ADAM, 100), (32, 128, 512), 1e-3, 0.2, 3, 6, "vectorised"
+        partial(of_digits, mlp, ADAM, 100), (32, 128, 512), 1e-3, 0.2, 2, 3, "vectorised"
     ),
     "MLP, SGD": Case(
         partial(of_digits, mlp, SGD, 100), (32, 128, 512), 5e-3, 1.0, 2, 3, "vectorised"
