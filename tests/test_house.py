@@ -69,6 +69,7 @@ ARROWS = {
         "probing",
         "meta",
         "controllers",
+        "forecasting",
         "run",
     },
     "integrations": {

@@ -1,7 +1,7 @@
 """The real data that claims are tested on.
 
 The digits come with scikit-learn. The full tests also read Fashion-MNIST from Debian's package
-dataset-fashion-mnist, and CIFAR-10 and a text from the folder in `LEARNRATE_DATA`.
+dataset-fashion-mnist, and CIFAR-10, Omniglot and a text from the folder in `LEARNRATE_DATA`.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ __all__ = [
     "digits",
     "fashion",
     "noisy_digits",
+    "omniglot",
     "shakespeare",
 ]
 
@@ -150,6 +151,19 @@ def cifar() -> Examples:
         return ((x / 255 - 0.473) / 0.25).contiguous(), y
 
     return Examples(*part("train"), *part("test"), "CIFAR-10")
+
+
+@cache
+def omniglot() -> tuple[torch.Tensor, np.ndarray, np.ndarray]:
+    """Characters of Omniglot, shape (images, 1, 28, 28), with the character and alphabet of each.
+
+    Raises:
+        FileError: the file `omniglot28.npz` is not in the folder of `LEARNRATE_DATA`.
+    """
+    with np.load(_file("omniglot28.npz")) as file:
+        arrays = dict(file)
+    images = torch.from_numpy(arrays["images"]).float()[:, None] / 255
+    return images, arrays["char"], arrays["alphabet"]
 
 
 @cache

@@ -1,0 +1,96 @@
+"""Weights of one sign behind activations of one sign."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+from learnrate.claims._data import digits, fashion, noisy_digits
+from learnrate.claims._measurement import factor
+from learnrate.claims._measures import geometric_grid
+from learnrate.claims._tasks import task_on
+from learnrate.claims._variants import LOSS, RATE, VariantPair, variants_claim
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+_WIDTH = 32
+_ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {"ReLU": nn.ReLU, "sigmoid": nn.Sigmoid}
+
+
+class _NonNegativeLinear(nn.Linear):
+    """A linear layer that uses the absolute values of its weights; its biases have both signs."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return functional.linear(x, self.weight.abs(), self.bias)
+
+
+def _network(
+    layer: type[nn.Linear], activation: Callable[[], nn.Module], inputs: int
+) -> nn.Sequential:
+    """Two hidden layers. Weights of the first one have both signs, those behind it are of `layer`.
+
+    Args:
+        layer: of the weights behind activations.
+        activation: makes the activation of a hidden layer.
+        inputs: features of an example.
+    """
+    first = nn.Linear(inputs, _WIDTH)
+    return nn.Sequential(
+        first, activation(), layer(_WIDTH, _WIDTH), activation(), layer(_WIDTH, 10)
+    )
+
+
+def _pairs(full: bool) -> Sequence[VariantPair]:
+    sources = [digits(), noisy_digits()]
+    if full:
+        sources.append(fashion())
+    pairs = []
+    for examples in sources:
+        inputs = examples.x.shape[1]
+        for name, activation in _ACTIVATIONS.items():
+            task, variant = (
+                task_on(
+                    examples,
+                    partial(_network, layer, activation, inputs),
+                    "Adam",
+                    steps=300,
+                    label=f"{name} MLP",
+                )
+                for layer in (nn.Linear, _NonNegativeLinear)
+            )
+            variant = replace(variant, name=f"{variant.name}, non-negative weights")
+            where = f"{examples.name}, {name}"
+            pairs.append(VariantPair(where, task, variant, geometric_grid(1e-3, 0.3)))
+    return pairs
+
+
+CLAIM = variants_claim(
+    topic="stability",
+    statement="Behind non-negative activations, weights must have both signs.",
+    source="""
+        common explanation of networks; Chorowski and Zurada 2015, Learning understandable neural
+        networks with nonnegative weight constraints, train without
+    """,
+    design="""
+        Two hidden layers of 32 units with ReLU, or with sigmoid, learn by Adam. In the variant the
+        weights behind the first layer are absolute values of what is learned, so that they are
+        never negative; biases and the first layer keep both signs.
+    """,
+    figures=(
+        factor(LOSS, "loss with non-negative weights over that with both signs", low=1.0),
+        factor(RATE, "best rate with non-negative weights over that with both signs"),
+    ),
+    pairs=_pairs,
+    seeds=(4, 8),
+    remark="""
+        The statement is true if the network is worse without negative weights; it says nothing of
+        how much. The last layer loses nothing: a softmax is the same if a number is added to all
+        weights of a unit.
+    """,
+)
