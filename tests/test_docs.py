@@ -31,8 +31,9 @@ SHORTENED = {
     r"for steps in 25 50 100;": "for steps in 5 10;",
     r"--widths 16,32 --lr 1e-3:1:7 ": "--widths 8,16 --lr 1e-3:1:3 ",
     r"--widths 16,64 --lr 1e-3:1e-1:5 ": "--widths 8,16 --lr 1e-3:1e-1:3 --total-steps 5 ",
-    r"--total-steps 300 --seeds 3 --out comp": "--total-steps 40 --seeds 2 --optimizers Prodigy --out comp",
+    r"--total-steps 300 --seeds 3 --out comp": "--total-steps 50 --seeds 2 --optimizers Prodigy --out comp",
     r"0:0.5:6 --seeds 3": "0:0.5:3 --seeds 1",
+    r"--plan inside": "--plan inside --total-steps 150",
     r"(learnrate plan +\S+:task)(?!.*--budget)": r"\1 --budget 0.5",  # by default a minute
 }
 # The packages of these pages take seconds to load, so they run beside the others.

@@ -178,7 +178,7 @@ class Plan:
             for rung in document["rungs"]
             for trial in rung.pop("trials")
         ]
-        for name in ("further", "shapes", "budget_reason"):
+        for name in ("further", "shapes", "budget_reason", "notes"):
             if not document[name]:
                 del document[name]
         for trial in trials:

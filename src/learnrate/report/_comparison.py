@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from learnrate.comparing import Standing
 from learnrate.report._terminal import encoded_text, new_table
 
 if TYPE_CHECKING:
@@ -15,7 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = ["show_comparison"]
 
-_STYLES = {Standing.LOWER: "bold green", Standing.HIGHER: "bold cyan"}
+_STYLES = {"lower": "bold green", "higher": "bold cyan"}  # by standing
 
 
 def show_comparison(console: Console, comparison: Comparison) -> None:

@@ -212,7 +212,7 @@ class Staircase(Wrapper):
     def formula(self, step: Value) -> Value:
         """The value at a step."""
         if isinstance(self.steps, int):
-            step = minimum(step, self.steps - 1.0)
+            step = minimum(step, max(self.steps - 1.0, 0.0))
         return self.inner.formula(floor(step / cast("float", self.every)))
 
 

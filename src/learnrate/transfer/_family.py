@@ -75,8 +75,8 @@ def at_width(
         ...         data=[(torch.ones(4, 3), torch.ones(4, 1))],
         ...     )
         >>> wide = at_width(make_task, 256, base=32)
-        >>> wide.parametrization.rules["2.weight"].init
-        0.3535533905932738
+        >>> round(wide.parametrization.rules["2.weight"].init, 6)
+        0.353553
     """
     check_whole("at_width", "width", width, 1)
     task = _made(make_task, width)
