@@ -43,6 +43,8 @@ ELSEWHERE = {"docs/how-to/postgres.md"}
 
 
 MAKE_LOGS = """
+import torch
+torch.manual_seed(0)
 import learnrate
 from my_task import task
 plan = learnrate.plan(task, budget=0.5, progress=False)
