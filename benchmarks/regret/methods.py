@@ -56,6 +56,7 @@ class Pick:
         note: why it gave no answer, or its verdict.
         low: the lower end of its interval, if it states one.
         high: the upper end of its interval, if it states one.
+        expected: the excess that it expects, as a share of the best loss, if it states one.
     """
 
     rate: float | None
@@ -63,6 +64,7 @@ class Pick:
     note: str = ""
     low: float | None = None
     high: float | None = None
+    expected: float | None = None
 
 
 @dataclass(frozen=True)

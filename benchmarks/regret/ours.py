@@ -35,7 +35,14 @@ def _planned(budget: float | str) -> Callable[[Cell, Task, int], Pick]:
             plan = learnrate.plan(task, budget=budget, seed=seed, progress=False)
         except learnrate.LearnrateError as refusal:
             return Pick(None, 0.0, str(refusal))
-        return Pick(plan.peak, plan.cost, str(plan.verdict), plan.low, plan.high)
+        return Pick(
+            rate=plan.peak,
+            cost=plan.cost,
+            note=str(plan.verdict),
+            low=plan.low,
+            high=plan.high,
+            expected=plan.expected_regret,
+        )
 
     return pick
 

@@ -38,6 +38,7 @@ class Score:
         covered: whether its interval contains the best rate; None without an interval.
         width: the upper end of its interval over the lower.
         note: its verdict, or why it gave no answer.
+        expected: the excess that the method expected; None if it stated none.
     """
 
     cell: Cell
@@ -50,6 +51,7 @@ class Score:
     covered: bool | None
     width: float | None
     note: str
+    expected: float | None = None
 
     @property
     def left_out(self) -> bool:
@@ -105,6 +107,7 @@ def _score(cell: Cell, best: Best, row: dict[str, Any]) -> Score:
         covered=low <= best.rate <= high if stated else None,
         width=high / low if stated else None,
         note=row["note"],
+        expected=row.get("expected"),
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from .cells import Cell
     from .scores import Score, Summary
 
-__all__ = ["show"]
+__all__ = ["expected_beside_real", "show"]
 
 _HEADER = [
     "method",
@@ -48,6 +49,7 @@ def show(cells: Sequence[Cell], page: Path | None) -> None:
         "left-out": _methods(_left_out(scored), "cells of domains left out"),
         "domains": _domains(scored),
         "intervals": _intervals(scored),
+        "expected": expected_beside_real(_left_out(scored)),
         "worst": _worst(scored),
     }
     for name, text in parts.items():
@@ -219,6 +221,40 @@ def _intervals(scored: Sequence[Score]) -> str:
         "otherwise",
     ]
     return table(header, lines)
+
+
+_EXPECTED = (0.0, 0.02, 0.05, 0.15, math.inf)  # ends of the bands of stated excess
+
+
+def expected_beside_real(scored: Sequence[Score]) -> str:
+    """The excess that methods expected beside the real one, by bands of what they expected."""
+    lines = []
+    stated = [score for score in scored if score.expected is not None and score.excess is not None]
+    for method in dict.fromkeys(score.method for score in stated):
+        for low, high in pairwise(_EXPECTED):
+            pairs = [
+                (score.expected or 0.0, score.excess or 0.0)
+                for score in stated
+                if score.method == method and low <= (score.expected or 0.0) < high
+            ]
+            if pairs:
+                lines.append([method, _band(low, high), str(len(pairs)), *_beside(np.array(pairs))])
+    header = ["method", "expected", "rows", "its mean", "real: median", "90th percentile"]
+    return table([*header, "share that ended within it"], lines)
+
+
+def _band(low: float, high: float) -> str:
+    return f"{percent(low)} to {percent(high)}" if math.isfinite(high) else f"{percent(low)} and more"
+
+
+def _beside(pairs: np.ndarray) -> list[str]:
+    """The mean expected excess, quantiles of the real one, and how often that was not above."""
+    expected, real = pairs.T
+    return [
+        percent(float(expected.mean())),
+        *(percent(quantile(real, share)) for share in (0.5, 0.9)),
+        _share(float((real <= expected).mean())) or "0 %",
+    ]
 
 
 def _worst(scored: Sequence[Score]) -> str:
