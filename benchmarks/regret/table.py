@@ -238,13 +238,17 @@ def expected_beside_real(scored: Sequence[Score]) -> str:
                 if score.method == method and low <= (score.expected or 0.0) < high
             ]
             if pairs:
-                lines.append([method, _band(low, high), str(len(pairs)), *_beside(np.array(pairs))])
+                lines.append(
+                    [method, _band(low, high), str(len(pairs)), *_beside(np.array(pairs))]
+                )
     header = ["method", "expected", "rows", "its mean", "real: median", "90th percentile"]
     return table([*header, "share that ended within it"], lines)
 
 
 def _band(low: float, high: float) -> str:
-    return f"{percent(low)} to {percent(high)}" if math.isfinite(high) else f"{percent(low)} and more"
+    return (
+        f"{percent(low)} to {percent(high)}" if math.isfinite(high) else f"{percent(low)} and more"
+    )
 
 
 def _beside(pairs: np.ndarray) -> list[str]:
