@@ -6,6 +6,7 @@ from dataclasses import replace
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 
 from learnrate._errors import needing
@@ -50,7 +51,7 @@ def _measured(trials: ClaimTrials, task: Task) -> ClaimMeasurement:
         "constant": trials.sweep(scheduled, _RATES, "warmup(5%) >> constant()"),
     }
     best = {name: best_of_others(rows) for name, rows in losses.items()}
-    free, linear = (best_rates(_RATES, losses[name]) for name in ("schedule-free", "linear"))
+    free, linear = (best_rates(np.array(_RATES), losses[name]) for name in ("schedule-free", "linear"))
     return ClaimMeasurement.of(
         task.name,
         {
