@@ -51,7 +51,9 @@ def _measured(trials: ClaimTrials, task: Task) -> ClaimMeasurement:
         "constant": trials.sweep(scheduled, _RATES, "warmup(5%) >> constant()"),
     }
     best = {name: best_of_others(rows) for name, rows in losses.items()}
-    free, linear = (best_rates(np.array(_RATES), losses[name]) for name in ("schedule-free", "linear"))
+    free, linear = (
+        best_rates(np.array(_RATES), losses[name]) for name in ("schedule-free", "linear")
+    )
     return ClaimMeasurement.of(
         task.name,
         {
