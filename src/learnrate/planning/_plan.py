@@ -258,10 +258,7 @@ def _planned(climb: Climb) -> Plan:
     verdict, reason = judge(rungs, decision, scale)
     further = _further(ladder, trials) if verdict is PlanVerdict.WEAK else None
     if further is not None:
-        reason += (
-            f" What would help most: two trials of {further.steps:,} updates, {further.cost:.0%} "
-            "of a run (more=1, --more 1)."
-        )
+        reason += f" {further.advice}"
     return Plan(
         peak=decision.peak,
         low=decision.whole_run.low,

@@ -133,10 +133,7 @@ def _planned(
     further = None
     if verdict is PlanVerdict.WEAK and (extension := ladder.extended(trials).extension):
         further = FurtherTrials(extension[1], 2 * extension[1] / total_steps)
-        reason += (
-            f" What would help most: two trials of {further.steps:,} updates, {further.cost:.0%} "
-            "of a run (more=1, --more 1)."
-        )
+        reason += f" {further.advice}"
     group_lrs = tuple(groups.rates_of_groups(decision.rates))
     return RatesPlan(
         rates=tuple(

@@ -76,6 +76,14 @@ class FurtherTrials:
     steps: int
     cost: float
 
+    @property
+    def advice(self) -> str:
+        """What would help a weak plan most, as a sentence."""
+        return (
+            f"What would help most: two trials of {self.steps:,} updates, {self.cost:.0%} "
+            "of a run (more=1, --more 1)."
+        )
+
 
 @dataclass(frozen=True)
 class Rung:
