@@ -10,12 +10,12 @@ import typer
 from learnrate._errors import ArgumentError
 from learnrate.cli._common import (
     JsonOption,
+    PictureOption,
     SeedOption,
     ShapeOption,
     TotalStepsOption,
     console,
     output_file,
-    picture_file,
     print_json,
     reserve_stdout,
     save_picture,
@@ -59,9 +59,6 @@ RolesOption = Annotated[
         metavar="NAME=ROLE,...",
         help="Roles of parameters of your own layers: input, hidden, readout or fixed.",
     ),
-]
-PngOption = Annotated[
-    Path | None, typer.Option(help="Save the picture to this file.", callback=picture_file)
 ]
 
 
@@ -116,7 +113,7 @@ def check(
     seeds: Annotated[int, typer.Option(help="How many trainings at each width.")] = 4,
     seed: SeedOption = 0,
     roles: RolesOption = "",
-    png: PngOption = None,
+    png: PictureOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Check that activations and updates of every layer keep their size over widths.
@@ -169,7 +166,7 @@ def sweep(
     out: Annotated[
         Path | None, typer.Option(help="The folder for trials that have ended.")
     ] = None,
-    png: PngOption = None,
+    png: PictureOption = None,
     csv: Annotated[
         Path | None,
         typer.Option(
