@@ -76,6 +76,29 @@ def draw_sweeps(
         legend_below(axes)
 
 
+def sweeps_figure(swept: Mapping[str, Swept], **options: Any) -> Figure:
+    """Final losses against rates in a figure of their own; the options are those of `draw_sweeps`."""
+    (axes,) = picture(height=3.6)
+    draw_sweeps(axes, swept, **options)
+    return figure_of(axes)
+
+
+def legend_of_all(figure: Figure, axes: Sequence[Axes], *, columns: int) -> None:
+    """One legend below a figure whose axes show the same lines, in place of one for each.
+
+    Args:
+        figure: that has the axes.
+        axes: whose own legends are removed.
+        columns: of the legend.
+    """
+    handles, labels = axes[0].get_legend_handles_labels()
+    for panel in axes:
+        panel.get_legend().remove()
+    figure.legend(
+        handles, labels, loc="outside lower center", ncols=columns, frameon=False, fontsize="small"
+    )
+
+
 def written(rate: float) -> str:
     """A rate as text with two significant digits."""
     return rate_text(rate, 2)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ideas._bench import Setting, rates, sweep
-from ideas._idea import Idea, draw_sweeps, figure_of, picture, written
+from ideas._idea import Idea, draw_sweeps, figure_of, legend_of_all, picture, written
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -31,14 +31,8 @@ def measure() -> Idea:
         draw_sweeps(left, swept["sgd"], title="SGD with momentum")
         draw_sweeps(right, swept["adam"], title="Adam")
         right.set_ylabel("")
-        for axes in (left, right):
-            axes.get_legend().remove()
-        figure = figure_of(left)
-        handles, labels = left.get_legend_handles_labels()
-        figure.legend(
-            handles, labels, loc="outside lower center", ncols=3, frameon=False, fontsize="small"
-        )
-        return figure
+        legend_of_all(figure_of(left), (left, right), columns=3)
+        return figure_of(left)
 
     return Idea(
         {"adam": drawn},

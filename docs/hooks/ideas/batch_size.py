@@ -8,17 +8,8 @@ import numpy as np
 import torch
 
 from ideas._bench import Setting, digits, rates, sweep
-from ideas._idea import (
-    Idea,
-    draw_sweeps,
-    figure_of,
-    legend_below,
-    log_axis,
-    picture,
-    style,
-    written,
-)
-from learnrate._axes_style import CHOSEN, MEASURED, QUIET
+from ideas._idea import Idea, draw_sweeps, figure_of, picture, written
+from learnrate._axes_style import CHOSEN, MEASURED, QUIET, legend_below, log_axis, style
 from learnrate.probing import noise_scale
 
 if TYPE_CHECKING:

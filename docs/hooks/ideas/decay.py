@@ -7,18 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ideas._bench import Setting, rates, sweep
-from ideas._idea import (
-    Idea,
-    draw_sweeps,
-    figure_of,
-    legend_below,
-    log_axis,
-    picture,
-    style,
-    written,
-)
+from ideas._idea import Idea, draw_sweeps, figure_of, picture, written
 from learnrate import schedules
-from learnrate._axes_style import SERIES
+from learnrate._axes_style import SERIES, legend_below, log_axis, style
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

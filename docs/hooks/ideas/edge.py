@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from ideas._idea import Idea, figure_of, legend_below, picture, style
-from learnrate._axes_style import QUIET, SERIES
+from ideas._idea import Idea, figure_of, picture
+from learnrate._axes_style import QUIET, SERIES, legend_below, style
 from learnrate.probing import sharpness
 
 if TYPE_CHECKING:

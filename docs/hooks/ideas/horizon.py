@@ -3,23 +3,15 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ideas._bench import Setting, rates, sweep
-from ideas._idea import (
-    Idea,
-    draw_sweeps,
-    figure_of,
-    legend_below,
-    log_axis,
-    picture,
-    style,
-    written,
-)
+from ideas._idea import Idea, figure_of, picture, sweeps_figure, written
 from ideas.wrong_rate import TRUTH
-from learnrate._axes_style import CHOSEN, DIVERGED, MEASURED, QUIET
+from learnrate._axes_style import CHOSEN, DIVERGED, MEASURED, QUIET, legend_below, log_axis, style
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -36,11 +28,6 @@ def measure() -> Idea:
     drifts = [drift(cell) for cell in stored if len(cell["tables"]) > 1]
     greedy = {name: quadratic(table) for name, table in courses().items()}
     bests = [curve.best for curve in swept.values()]
-
-    def lengths() -> Figure:
-        (axes,) = picture(height=3.6)
-        draw_sweeps(axes, swept)
-        return figure_of(axes)
 
     def cells() -> Figure:
         (axes,) = picture(height=3.6)
@@ -73,7 +60,11 @@ def measure() -> Idea:
     soon, late = CUT + 40, END - 1
     cut, constant, planned = greedy.values()
     return Idea(
-        {"horizon-lengths": lengths, "horizon-cells": cells, "horizon-greedy": cuts},
+        {
+            "horizon-lengths": partial(sweeps_figure, swept),
+            "horizon-cells": cells,
+            "horizon-greedy": cuts,
+        },
         {
             "shortest": written(bests[0]),
             "longest": written(bests[-1]),

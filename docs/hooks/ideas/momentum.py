@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ideas._bench import Setting, rates, sweep
-from ideas._idea import Idea, draw_sweeps, figure_of, picture, written
+from ideas._idea import Idea, draw_sweeps, figure_of, legend_of_all, picture, written
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -27,14 +27,8 @@ def measure() -> Idea:
             by_effect, swept, title="By what it does", x="rate / (1 - momentum)", scaled=effective
         )
         by_effect.set_ylabel("")
-        by_effect.get_legend().remove()
-        by_rate.get_legend().remove()
-        figure = figure_of(by_rate)
-        handles, labels = by_rate.get_legend_handles_labels()
-        figure.legend(
-            handles, labels, loc="outside lower center", ncols=4, frameon=False, fontsize="small"
-        )
-        return figure
+        legend_of_all(figure_of(by_rate), (by_rate, by_effect), columns=4)
+        return figure_of(by_rate)
 
     return Idea(
         {"momentum": drawn},

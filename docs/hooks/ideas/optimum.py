@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ideas._bench import Setting, rates, sweep
-from ideas._idea import Idea, draw_sweeps, figure_of, legend_below, picture, style, written
-from learnrate._axes_style import CHOSEN, DIVERGED, MEASURED
+from ideas._idea import Idea, draw_sweeps, figure_of, picture, written
+from learnrate._axes_style import CHOSEN, DIVERGED, MEASURED, legend_below, style
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

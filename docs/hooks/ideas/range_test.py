@@ -10,8 +10,8 @@ import torch
 
 import learnrate
 from ideas._bench import Setting, digits, rates, sweep
-from ideas._idea import Idea, figure_of, legend_below, log_axis, picture, style, written
-from learnrate._axes_style import QUIET, SERIES
+from ideas._idea import Idea, figure_of, picture, written
+from learnrate._axes_style import QUIET, SERIES, legend_below, log_axis, style
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ideas._bench import Setting, rates, sweep
-from ideas._idea import Idea, draw_sweeps, figure_of, legend_below, picture, style, written
-from learnrate._axes_style import SERIES
+from ideas._idea import Idea, figure_of, picture, sweeps_figure, written
+from learnrate._axes_style import SERIES, legend_below, style
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -36,11 +37,6 @@ def measure() -> Idea:
     borne = [bearable(curve) for curve in swept.values()]
     index = int(np.argmin(abs(np.log(GRID / borne[0])))) + 1
 
-    def sweeps() -> Figure:
-        (axes,) = picture(height=3.6)
-        draw_sweeps(axes, swept)
-        return figure_of(axes)
-
     def courses() -> Figure:
         (axes,) = picture()
         for (name, curve), colour in zip(swept.items(), SERIES, strict=False):
@@ -51,7 +47,7 @@ def measure() -> Idea:
         return figure_of(axes)
 
     return Idea(
-        {"warm-up-sweeps": sweeps, "warm-up-courses": courses},
+        {"warm-up-sweeps": partial(sweeps_figure, swept), "warm-up-courses": courses},
         {
             "bare": written(borne[0]),
             "warmed": written(borne[-1]),

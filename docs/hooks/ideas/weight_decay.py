@@ -2,22 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ideas._bench import Setting, rates, sweep
-from ideas._idea import (
-    Idea,
-    draw_sweeps,
-    figure_of,
-    legend_below,
-    log_axis,
-    picture,
-    style,
-    written,
-)
-from learnrate._axes_style import CHOSEN, MEASURED, QUIET
+from ideas._idea import Idea, figure_of, picture, sweeps_figure, written
+from learnrate._axes_style import CHOSEN, MEASURED, QUIET, legend_below, log_axis, style
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -52,13 +44,8 @@ def measure() -> Idea:
         legend_below(axes, columns=2)
         return figure_of(axes)
 
-    def sweeps() -> Figure:
-        (axes,) = picture(height=3.6)
-        draw_sweeps(axes, swept)
-        return figure_of(axes)
-
     return Idea(
-        {"weight-decay-kinds": kinds, "weight-decay-sweeps": sweeps},
+        {"weight-decay-kinds": kinds, "weight-decay-sweeps": partial(sweeps_figure, swept)},
         {
             "decoupled": f"{100 * left[False].mean():.0f} %",
             "small": f"{100 * left[True][0]:.0f} %",

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ideas._idea import Idea, figure_of, legend_below, log_axis, picture, style
-from learnrate._axes_style import CHOSEN, DIVERGED, QUIET
+from ideas._idea import Idea, figure_of, picture
+from learnrate._axes_style import CHOSEN, DIVERGED, QUIET, legend_below, log_axis, style
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
