@@ -18,7 +18,6 @@ from learnrate.trials._engines import (
     Engine,
     ProgressCallback,
     Sequential,
-    ignore_progress,
     split_by_seed_and_length,
     split_into_stacks,
 )
@@ -314,27 +313,21 @@ def _threads(count: int) -> Iterator[None]:
             torch.set_num_threads(before)
 
 
-class _EngineWithThreads:
-    """An engine that runs with a number of torch's threads."""
+class _EngineWithThreads(Engine):
+    """An engine that runs with a number of torch's threads; `note` is added to its notes."""
 
     def __init__(self, engine: Engine, threads: int, note: str) -> None:
+        self.name = engine.name
+        self.notes = self._added = [note] if note else []
         self._engine = engine
         self._threads = threads
-        self._note = note
-        self.name = engine.name
 
-    @property
-    def notes(self) -> list[str]:
-        return [*self._engine.notes, *([self._note] if self._note else [])]
-
-    def run(
-        self,
-        task: Task,
-        trials: Sequence[Trial],
-        on_progress: ProgressCallback = ignore_progress,
+    def _curves(
+        self, task: Task, trials: Sequence[Trial], on_progress: ProgressCallback
     ) -> Iterator[tuple[Trial, Curve]]:
         with _threads(self._threads):
             yield from self._engine.run(task, trials, on_progress)
+        self.notes = [*self._engine.notes, *self._added]
 
 
 def _engine_of(choice: Choice, probed: Probe) -> Engine:

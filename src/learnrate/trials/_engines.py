@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Protocol
 
 from learnrate.trials._trial import Curve, Status, Trial, Update, run_trial
@@ -32,19 +33,18 @@ def ignore_progress(updates: int, stage: str, /) -> None:
     """Show no progress."""
 
 
-class Engine(Protocol):
+class Engine(ABC):
     """Runs trials of one task.
 
     The same seed gives the same curve on every engine, within floating-point noise.
+
+    Attributes:
+        name: the name that users choose it by.
+        notes: sentences for the user: what could not be done, and what was done instead.
     """
 
-    @property
-    def name(self) -> str:
-        """The name that users choose it by."""
-
-    @property
-    def notes(self) -> Sequence[str]:
-        """Sentences for the user: what could not be done, and what was done instead."""
+    name: str
+    notes: Sequence[str]
 
     def run(
         self, task: Task, trials: Sequence[Trial], on_progress: ProgressCallback = ignore_progress
@@ -59,25 +59,24 @@ class Engine(Protocol):
         Raises:
             KeyboardInterrupt: on Ctrl-C; trials that have not ended have no curve.
         """
+        return self._curves(task, trials, on_progress)
+
+    @abstractmethod
+    def _curves(
+        self, task: Task, trials: Sequence[Trial], on_progress: ProgressCallback
+    ) -> Iterator[tuple[Trial, Curve]]:
+        """What `run` yields."""
 
 
-class Sequential:
+class Sequential(Engine):
     """One trial after another, each exactly a plain PyTorch loop."""
 
     name = "sequential"
     notes: tuple[str, ...] = ()
 
-    def run(
-        self, task: Task, trials: Sequence[Trial], on_progress: ProgressCallback = ignore_progress
+    def _curves(
+        self, task: Task, trials: Sequence[Trial], on_progress: ProgressCallback
     ) -> Iterator[tuple[Trial, Curve]]:
-        """Yield each trial with its curve, in the order given; see `Engine.run`.
-
-        Args:
-            task: what to train.
-            trials: run in this order.
-            on_progress: called after each update with the trial's updates so far, rate and loss.
-        """
-
         def show(update: Update) -> None:
             on_progress(update.step + 1, f"rate {update.lr:.2g}, loss {update.loss:.4g}")
 

@@ -15,13 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
 
-from learnrate.trials._engines import (
-    Engine,
-    ProgressCallback,
-    Sequential,
-    ignore_progress,
-    split_into_stacks,
-)
+from learnrate.trials._engines import Engine, ProgressCallback, Sequential, split_into_stacks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -36,7 +30,7 @@ _Result = TypeVar("_Result")
 _PROGRESS_EVERY = 0.2  # seconds between two reports of progress
 
 
-class Forked:
+class Forked(Engine):
     """Runs stacks of trials in processes forked from this one, each on one core.
 
     A fork has the task as it is, whether or not it can be pickled. A process that becomes free
@@ -56,16 +50,9 @@ class Forked:
         self._width = width
         self._processes = processes
 
-    def run(
-        self, task: Task, trials: Sequence[Trial], on_progress: ProgressCallback = ignore_progress
+    def _curves(
+        self, task: Task, trials: Sequence[Trial], on_progress: ProgressCallback
     ) -> Iterator[tuple[Trial, Curve]]:
-        """Yield each trial with its curve as soon as it has ended; see `Engine.run`.
-
-        Args:
-            task: what to train.
-            trials: in increasing order of their rates, for each seed.
-            on_progress: called now and then with all workers' updates and what they are doing.
-        """
         waiting = deque(split_into_stacks(trials, self._width))
         lost: list[Trial] = []
         processes = min(self._processes, len(waiting))

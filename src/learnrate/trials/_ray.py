@@ -20,13 +20,7 @@ import numpy as np
 import torch
 
 from learnrate._errors import ArgumentError, TaskError, needing
-from learnrate.trials._engines import (
-    Engine,
-    ProgressCallback,
-    Sequential,
-    ignore_progress,
-    split_into_stacks,
-)
+from learnrate.trials._engines import Engine, ProgressCallback, Sequential, split_into_stacks
 from learnrate.trials._probe import first_line
 from learnrate.trials._training import preserved
 from learnrate.trials._trial import Curve, Status
@@ -49,14 +43,15 @@ _SETTINGS = 4  # the kind of the first frame a server sends (RFC 9113, 3.4)
 
 
 @dataclass(frozen=True)
-class RayEngine:
+class RayEngine(Engine):
     """Runs trials as Ray tasks, on a cluster or in Ray's processes on this machine.
 
     The task is sent together with your own modules that it uses. learnrate, PyTorch and all other
     packages that the task needs must be installed on the cluster. Trials of one seed that can be
     stacked share a Ray task, but there are never fewer Ray tasks than the cluster can run at once.
     If a process or node is lost, its unfinished trials run again elsewhere. If Ray is already
-    initialised in this process, it is used and left running.
+    initialised in this process, it is used and left running. A trial has its curve as soon as its
+    stack has ended.
 
     Args:
         address: of a cluster: `host:port`, `ray://host:port`, or `"auto"` for the one this machine
@@ -65,7 +60,10 @@ class RayEngine:
         gpus: devices for each Ray task, 0 or more; with 0.25, four tasks share one device.
 
     Raises:
-        ArgumentError: an argument is outside its rule.
+        ArgumentError: an argument is outside its rule; when trials run, if nothing answers at the
+            address or the cluster has no room for one task.
+        TaskError: when trials run, if the task cannot be pickled.
+        MissingExtraError: when trials run, if Ray is not installed.
 
     Examples:
         >>> RayEngine(gpus=0.25)
@@ -90,21 +88,9 @@ class RayEngine:
                 f"got {self.gpus!r}. Example: gpus=2"
             )
 
-    def run(
-        self, task: Task, trials: Sequence[Trial], on_progress: ProgressCallback = ignore_progress
+    def _curves(
+        self, task: Task, trials: Sequence[Trial], on_progress: ProgressCallback
     ) -> Iterator[tuple[Trial, Curve]]:
-        """Yield each trial with its curve as soon as its stack has ended.
-
-        Args:
-            task: what to train.
-            trials: in increasing order of their rates, for each seed.
-            on_progress: called now and then while trials run.
-
-        Raises:
-            ArgumentError: nothing answers at the address, or the cluster has no room for one task.
-            TaskError: the task cannot be pickled.
-            MissingExtraError: Ray is not installed.
-        """
         with needing("ray", "ray", "the engine 'ray'"):
             import ray  # noqa: PLC0415 - optional
         pickled = _pickled(task)
@@ -164,7 +150,7 @@ def _run_stack(
 
     torch.set_num_threads(max(1, int(cpus)))
     task = cloudpickle.loads(pickled)
-    engine: Engine = Vectorised() if vectorise and len(stack) > 1 else Sequential()
+    engine = Vectorised() if vectorise and len(stack) > 1 else Sequential()
     with preserved(task):
         curves = dict(engine.run(task, stack))
     return [curves[trial] for trial in stack], list(engine.notes)

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from learnrate.trials._engines import (
+    Engine,
     ProgressCallback,
     Sequential,
-    ignore_progress,
     split_by_seed_and_length,
 )
 from learnrate.trials._memory import is_out_of_memory
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["Vectorised"]
 
 
-class Vectorised:
+class Vectorised(Engine):
     """Stacks of trials of one seed and length, their batches shared.
 
     A trial that diverges leaves its stack at once. A stack that does not fit into memory is
@@ -44,16 +44,9 @@ class Vectorised:
         self._width = width
         self.notes: list[str] = []
 
-    def run(
-        self, task: Task, trials: Sequence[Trial], on_progress: ProgressCallback = ignore_progress
+    def _curves(
+        self, task: Task, trials: Sequence[Trial], on_progress: ProgressCallback
     ) -> Iterator[tuple[Trial, Curve]]:
-        """Yield each trial with its curve as soon as it has ended; see `Engine.run`.
-
-        Args:
-            task: what to train.
-            trials: in increasing order of their rates, for each seed.
-            on_progress: called now and then while trials run.
-        """
         for group in split_by_seed_and_length(trials):
             width = self._width or len(group)
             for start in range(0, len(group), width):
