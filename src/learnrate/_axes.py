@@ -10,19 +10,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+import learnrate._chart as charts
 from learnrate._axes_style import COLOURS, SERIES, legend_below, log_axis, new_figure, style
-from learnrate._chart import (
-    Band,
-    Colour,
-    Crosses,
-    HeatMap,
-    Markers,
-    Note,
-    Polyline,
-    VerticalLine,
-    VerticalSpan,
-    schedules_panel,
-)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,7 +22,6 @@ if TYPE_CHECKING:
     from matplotlib.text import Text
     from numpy.typing import ArrayLike
 
-    from learnrate._chart import Axis, Chart, Ink, Panel, PanelMark
 
 __all__ = [
     "draw_chart",
@@ -50,7 +38,7 @@ _ROW = 1.5  # height of a row of labels, in font sizes
 _GAP = 6.0  # least distance of two labels in a row, in pixels
 
 
-def draw_chart(chart: Chart) -> Figure:
+def draw_chart(chart: charts.Chart) -> Figure:
     """Draw a chart as a new figure of pyplot, so that notebooks show it.
 
     Raises:
@@ -75,7 +63,7 @@ def draw_chart(chart: Chart) -> Figure:
     return figure
 
 
-def draw_panel(panel: Panel, axes: Axes | None = None) -> Axes:
+def draw_panel(panel: charts.Panel, axes: Axes | None = None) -> Axes:
     """Draw a panel on the axes given, or on those of a new figure.
 
     Raises:
@@ -93,7 +81,7 @@ def draw_panel(panel: Panel, axes: Axes | None = None) -> Axes:
     axes.set_ylim(panel.y.low, panel.y.high)
     if panel.legend_columns and axes.get_legend_handles_labels()[1]:
         legend_below(axes, panel.legend_columns)
-    label_lines(axes, [m for m in panel.marks if isinstance(m, VerticalLine) and m.label])
+    label_lines(axes, [m for m in panel.marks if isinstance(m, charts.VerticalLine) and m.label])
     return axes
 
 
@@ -107,10 +95,10 @@ def draw_schedules(schedules: Sequence[tuple[str, ArrayLike]], axes: Axes | None
     Raises:
         MissingExtraError: `axes` is None and matplotlib is not installed.
     """
-    return draw_panel(schedules_panel(schedules), axes)
+    return draw_panel(charts.schedules_panel(schedules), axes)
 
 
-def label_lines(axes: Axes, lines: Sequence[VerticalLine]) -> None:
+def label_lines(axes: Axes, lines: Sequence[charts.VerticalLine]) -> None:
     """Draw vertical lines with labels in rows at the top, no label over another.
 
     Call it last: it makes room above what is drawn, and measures the labels in their layout.
@@ -159,7 +147,7 @@ def rows_apart(centres: Sequence[float], halves: Sequence[float], gap: float) ->
     return rows
 
 
-def _set_axis(axes: Axes, name: Literal["x", "y"], axis: Axis) -> None:
+def _set_axis(axes: Axes, name: Literal["x", "y"], axis: charts.Axis) -> None:
     axes_axis: AxesAxis = getattr(axes, f"{name}axis")
     if axis.log and axis.low is not None and axis.high is not None:
         log_axis(axes_axis, axis.low, axis.high, axis.most_ticks)
@@ -171,47 +159,47 @@ def _set_axis(axes: Axes, name: Literal["x", "y"], axis: Axis) -> None:
         axes.tick_params(axis=name, labelleft=False, labelbottom=False)
 
 
-def _draw_mark(axes: Axes, mark: PanelMark) -> None:
+def _draw_mark(axes: Axes, mark: charts.PanelMark) -> None:
     match mark:
-        case Polyline():
+        case charts.Polyline():
             _draw_polyline(axes, mark)
-        case Markers():
+        case charts.Markers():
             _draw_markers(axes, mark)
-        case Band():
+        case charts.Band():
             axes.fill_between(
                 np.asarray(mark.x), np.asarray(mark.low), np.asarray(mark.high),
                 color=COLOURS[mark.colour], alpha=0.18, linewidth=0, label=mark.label,
             )  # fmt: skip
-        case VerticalSpan():
+        case charts.VerticalSpan():
             colour = COLOURS[mark.colour]
             axes.axvspan(
                 mark.low, mark.high, color=colour, alpha=0.1, linewidth=0, label=mark.label
             )
-        case Crosses():
+        case charts.Crosses():
             axes.plot(
                 np.asarray(mark.x), np.full(np.size(mark.x), mark.height), "x",
                 color=COLOURS[mark.colour], markersize=8, markeredgewidth=2, label=mark.label,
                 transform=axes.get_xaxis_transform(),
             )  # fmt: skip
-        case Note():
+        case charts.Note():
             axes.annotate(
                 mark.text, (mark.x, mark.y), xytext=(-10, -4), textcoords="offset points",
                 ha="right", va="top", color=COLOURS[mark.colour], fontweight="bold",
             )  # fmt: skip
-        case HeatMap():
+        case charts.HeatMap():
             _draw_heat_map(axes, mark)
-        case VerticalLine():
+        case charts.VerticalLine():
             if not mark.label:
                 _draw_vertical(axes, mark, 1.0)
 
 
-def _colour_and_dash(ink: Ink, dash: str) -> tuple[str, str]:
-    if isinstance(ink, Colour):
+def _colour_and_dash(ink: charts.Ink, dash: str) -> tuple[str, str]:
+    if isinstance(ink, charts.Colour):
         return COLOURS[ink], _DASHES[dash]
     return SERIES[ink % len(SERIES)], "--" if ink // len(SERIES) % 2 else _DASHES[dash]
 
 
-def _draw_polyline(axes: Axes, line: Polyline) -> None:
+def _draw_polyline(axes: Axes, line: charts.Polyline) -> None:
     colour, dash = _colour_and_dash(line.colour, line.dash)
     axes.plot(
         np.asarray(line.x),
@@ -226,7 +214,7 @@ def _draw_polyline(axes: Axes, line: Polyline) -> None:
     )
 
 
-def _draw_markers(axes: Axes, markers: Markers) -> None:
+def _draw_markers(axes: Axes, markers: charts.Markers) -> None:
     colour, _ = _colour_and_dash(markers.colour, "solid")
     x, y = np.atleast_1d(markers.x), np.atleast_1d(markers.y)
     layers: list[tuple[str, float, str | None]] = [(colour, 0.0, markers.label or None)]
@@ -265,7 +253,7 @@ def _distances(middles: np.ndarray, ends: ArrayLike | None) -> np.ndarray | None
     return np.array([middles - low, high - middles])
 
 
-def _draw_heat_map(axes: Axes, heat_map: HeatMap) -> None:
+def _draw_heat_map(axes: Axes, heat_map: charts.HeatMap) -> None:
     axes.grid(visible=False)
     axes.set_facecolor(_MISSING)
     if not np.isfinite(heat_map.values).any():
@@ -282,7 +270,7 @@ def _draw_heat_map(axes: Axes, heat_map: HeatMap) -> None:
     figure.colorbar(mesh, ax=axes, label=heat_map.label, extend="max")
 
 
-def _label(axes: Axes, line: VerticalLine) -> Text:
+def _label(axes: Axes, line: charts.VerticalLine) -> Text:
     return axes.text(
         line.x,
         1.0,
@@ -298,7 +286,7 @@ def _label(axes: Axes, line: VerticalLine) -> Text:
     )
 
 
-def _draw_vertical(axes: Axes, line: VerticalLine, level: float) -> None:
+def _draw_vertical(axes: Axes, line: charts.VerticalLine, level: float) -> None:
     axes.plot(
         [line.x, line.x],
         [0.0, level],

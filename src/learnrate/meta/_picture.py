@@ -6,16 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from learnrate._chart import (
-    Axis,
-    Colour,
-    HeatMap,
-    Markers,
-    Panel,
-    PanelMark,
-    Polyline,
-    VerticalLine,
-)
+import learnrate._chart as charts
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,7 +19,7 @@ __all__ = ["loss_map", "negative_shares_panel"]
 
 def loss_map(
     inner_lrs: np.ndarray, adapt_lrs: np.ndarray, loss: np.ndarray, best: BestPoint | None
-) -> Panel:
+) -> charts.Panel:
     """The mean loss over both rates as colours; the arms of the cross are the optimum's intervals.
 
     Args:
@@ -40,52 +31,52 @@ def loss_map(
     x_edges, y_edges = _cell_edges(inner_lrs), _cell_edges(adapt_lrs)
     finite = loss[np.isfinite(loss)]
     low, high = (float(finite.min()), _ceiling(finite)) if finite.size else (0.0, 1.0)
-    marks: list[PanelMark] = [
-        HeatMap(
+    marks: list[charts.PanelMark] = [
+        charts.HeatMap(
             x_edges=x_edges, y_edges=y_edges, values=loss.T, low=low, high=high,
             label="mean test loss",
         ),
-        VerticalLine(x=0.0, dash="dash"),
+        charts.VerticalLine(x=0.0, dash="dash"),
     ]  # fmt: skip
     if best is not None:
         inner, adapt = best.inner_lr, best.adapt_lr
         marks.append(
-            Markers(
+            charts.Markers(
                 x=[inner.best],
                 y=[adapt.best],
                 x_ends=[[inner.low], [inner.high]],
                 y_ends=[[adapt.low], [adapt.high]],
-                colour=Colour.CHOSEN,
+                colour=charts.Colour.CHOSEN,
                 size=4,
                 bar_width=2,
                 halo=True,
             )
         )
-    return Panel(
+    return charts.Panel(
         title=_title(best),
-        x=Axis(label="inner_lr (meta-training)", low=x_edges[0], high=x_edges[-1]),
-        y=Axis(label="adapt_lr (test time)", low=y_edges[0], high=y_edges[-1]),
+        x=charts.Axis(label="inner_lr (meta-training)", low=x_edges[0], high=x_edges[-1]),
+        y=charts.Axis(label="adapt_lr (test time)", low=y_edges[0], high=y_edges[-1]),
         marks=tuple(marks),
     )
 
 
-def negative_shares_panel(shares: Sequence[NegativeShare]) -> Panel:
+def negative_shares_panel(shares: Sequence[NegativeShare]) -> charts.Panel:
     """Each layer's share of negative rates over meta-training, from its counts at some steps."""
     lines = []
     for number, layer in enumerate(dict.fromkeys(share.layer for share in shares)):
         of_layer = [share for share in shares if share.layer == layer]
         lines.append(
-            Polyline(
+            charts.Polyline(
                 x=[share.step for share in of_layer],
                 y=[100 * share.share for share in of_layer],
                 colour=number,
                 label=layer,
             )
         )
-    return Panel(
+    return charts.Panel(
         title="Learned inner rates below 0",
-        x=Axis(label="meta-update"),
-        y=Axis(label="share of the layer's rates, %", low=0.0),
+        x=charts.Axis(label="meta-update"),
+        y=charts.Axis(label="share of the layer's rates, %", low=0.0),
         marks=tuple(lines),
         legend_columns=3,
     )

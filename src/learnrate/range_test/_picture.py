@@ -6,40 +6,29 @@ import textwrap
 
 import numpy as np
 
-from learnrate._chart import (
-    Axis,
-    Band,
-    Chart,
-    Colour,
-    Panel,
-    PanelMark,
-    Polyline,
-    VerticalLine,
-    VerticalSpan,
-    describe,
-)
+import learnrate._chart as charts
 from learnrate._numbers import rate_text
 from learnrate.range_test._result import RangeTest
 
 __all__: list[str] = []
 
 
-@describe.register(RangeTest)
-def _range_test_chart(test: RangeTest) -> Chart:
+@charts.describe.register(RangeTest)
+def _range_test_chart(test: RangeTest) -> charts.Chart:
     """Every repeat, their mean and band, and the rates read off them.
 
     A test that was refused has its reason instead of a suggestion.
     """
     low, high = _loss_limits(test)
-    panel = Panel(
+    panel = charts.Panel(
         title=_title(test),
-        x=Axis(
+        x=charts.Axis(
             label="learning rate",
             low=float(test.lr[0]),
             high=float(test.lr[-1]),
             log=test.mode != "linear",
         ),
-        y=Axis(
+        y=charts.Axis(
             label=test.loss_name,
             low=low,
             high=high,
@@ -49,7 +38,7 @@ def _range_test_chart(test: RangeTest) -> Chart:
         marks=(*_zones(test), *_repeats(test), *_means(test), *_rates_read(test)),
         legend_columns=3 if len(test.mean) else 0,
     )
-    return Chart(panels=(panel,))
+    return charts.Chart(panels=(panel,))
 
 
 def _title(test: RangeTest) -> str:
@@ -58,7 +47,7 @@ def _title(test: RangeTest) -> str:
     return f"Range test: suggestion {rate_text(test.suggestion, 2)}"
 
 
-def _zones(test: RangeTest) -> list[VerticalSpan]:
+def _zones(test: RangeTest) -> list[charts.VerticalSpan]:
     """The rates that are too low and too high; between them the loss falls."""
     zones = test.zones
     if zones is None:
@@ -66,44 +55,44 @@ def _zones(test: RangeTest) -> list[VerticalSpan]:
     spans = []
     if zones.falling_from > test.lr[0]:
         spans.append(
-            VerticalSpan(
+            charts.VerticalSpan(
                 low=float(test.lr[0]),
                 high=zones.falling_from,
-                colour=Colour.QUIET,
+                colour=charts.Colour.QUIET,
                 label="too low",
             )
         )
     if zones.rising_from is not None:
         spans.append(
-            VerticalSpan(
+            charts.VerticalSpan(
                 low=zones.rising_from,
                 high=float(test.lr[-1]),
-                colour=Colour.DIVERGED,
+                colour=charts.Colour.DIVERGED,
                 label="too high",
             )
         )
     return spans
 
 
-def _repeats(test: RangeTest) -> list[PanelMark]:
+def _repeats(test: RangeTest) -> list[charts.PanelMark]:
     return [
-        Polyline(
-            x=test.lr, y=loss, colour=Colour.MEASURED, opacity=0.25, width=0.7, hover=False,
+        charts.Polyline(
+            x=test.lr, y=loss, colour=charts.Colour.MEASURED, opacity=0.25, width=0.7, hover=False,
             label="one repeat, as measured" if index == 0 else "",
         )
         for index, loss in enumerate(test.loss)
     ]  # fmt: skip
 
 
-def _means(test: RangeTest) -> list[PanelMark]:
+def _means(test: RangeTest) -> list[charts.PanelMark]:
     common = test.lr[: len(test.mean)]
     if not len(common):
         return []
     low, high = test.band
     label = f"mean of {len(test.loss)}, smooth"
     return [
-        Band(x=common, low=low, high=high, colour=Colour.MEASURED, label="lowest to highest repeat"),
-        Polyline(x=common, y=test.mean, colour=Colour.MEASURED, width=2.0, label=label),
+        charts.Band(x=common, low=low, high=high, colour=charts.Colour.MEASURED, label="lowest to highest repeat"),
+        charts.Polyline(x=common, y=test.mean, colour=charts.Colour.MEASURED, width=2.0, label=label),
     ]  # fmt: skip
 
 
@@ -119,23 +108,29 @@ def _loss_limits(test: RangeTest) -> tuple[float | None, float | None]:
     return lowest - margin, highest + margin
 
 
-def _rates_read(test: RangeTest) -> list[VerticalLine]:
+def _rates_read(test: RangeTest) -> list[charts.VerticalLine]:
     if not len(test.mean):
         return []
     lines = []
     if test.suggestion is not None:  # a refused curve carries none of the rules' answers either
         lines += [
-            VerticalLine(x=lr, label=f"{name} {rate_text(lr, 2)}")
+            charts.VerticalLine(x=lr, label=f"{name} {rate_text(lr, 2)}")
             for name, lr in test.rules.items()
             if lr is not None
         ]
         label = f"suggestion {rate_text(test.suggestion, 2)}"
         lines.append(
-            VerticalLine(
-                x=test.suggestion, label=label, colour=Colour.CHOSEN, strong=True, dash="solid"
+            charts.VerticalLine(
+                x=test.suggestion,
+                label=label,
+                colour=charts.Colour.CHOSEN,
+                strong=True,
+                dash="solid",
             )
         )
     if test.diverged_at is not None:
         label = f"diverged {rate_text(test.diverged_at, 2)}"
-        lines.append(VerticalLine(x=test.diverged_at, label=label, colour=Colour.DIVERGED))
+        lines.append(
+            charts.VerticalLine(x=test.diverged_at, label=label, colour=charts.Colour.DIVERGED)
+        )
     return lines

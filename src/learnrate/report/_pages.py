@@ -4,17 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from learnrate._chart import (
-    Axis,
-    Colour,
-    Panel,
-    PanelMark,
-    Polyline,
-    VerticalLine,
-    VerticalSpan,
-    describe,
-    schedules_panel,
-)
+import learnrate._chart as charts
 from learnrate._numbers import rate_text
 from learnrate._statistics import neighbour_noise
 from learnrate.planning import plan_panels
@@ -133,9 +123,9 @@ def schedules_page(
         schedules.append(
             {"label": label, "rates": rates, "colour": colour, "sign": _DASH_SIGNS[dash]}
         )
-    figures = {"schedules": plotly_figure(schedules_panel(labelled))}
+    figures = {"schedules": plotly_figure(charts.schedules_panel(labelled))}
     if law is not None:
-        (panel,) = describe(law, predictions).panels
+        (panel,) = charts.describe(law, predictions).panels
         figures["losses"] = plotly_figure(panel)
     return whole_page(
         title="Schedules (learnrate show)",
@@ -157,7 +147,7 @@ def _snippet(plan: Plan) -> str:
     )
 
 
-def _rising_rate_panel(curve: dict[str, Any], tried: Sequence[float] = ()) -> Panel:
+def _rising_rate_panel(curve: dict[str, Any], tried: Sequence[float] = ()) -> charts.Panel:
     """The loss under a rising rate, and the rates at which trials went on from there.
 
     Args:
@@ -166,19 +156,23 @@ def _rising_rate_panel(curve: dict[str, Any], tried: Sequence[float] = ()) -> Pa
     """
     lr, loss = curve["lr"], curve["loss"]
     fall = max(loss[0] - min(loss), _NOISE * neighbour_noise(loss)) or abs(loss[0]) or 1.0
-    marks: list[PanelMark] = [Polyline(x=lr, y=loss, colour=Colour.MEASURED, width=2.0)]
+    marks: list[charts.PanelMark] = [
+        charts.Polyline(x=lr, y=loss, colour=charts.Colour.MEASURED, width=2.0)
+    ]
     rates = [lr[-1], *tried]
     if tried:
         ends = min(tried), max(tried)
         marks.append(
-            VerticalSpan(low=ends[0], high=ends[1], colour=Colour.MEASURED, label="tried next")
+            charts.VerticalSpan(
+                low=ends[0], high=ends[1], colour=charts.Colour.MEASURED, label="tried next"
+            )
         )
     if curve["diverged_at"] is not None:
-        marks.append(VerticalLine(x=curve["diverged_at"], colour=Colour.DIVERGED))
+        marks.append(charts.VerticalLine(x=curve["diverged_at"], colour=charts.Colour.DIVERGED))
         rates.append(curve["diverged_at"])
-    return Panel(
-        x=Axis(label="learning rate", low=lr[0], high=max(rates), log=True, most_ticks=5),
-        y=Axis(
+    return charts.Panel(
+        x=charts.Axis(label="learning rate", low=lr[0], high=max(rates), log=True, most_ticks=5),
+        y=charts.Axis(
             label="training loss",
             low=min(loss) - 0.08 * fall,
             high=loss[0] + 0.45 * fall,  # the explosion after the fall is cut off

@@ -10,30 +10,23 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from learnrate._chart import (
-    Band,
-    Colour,
-    Crosses,
-    HeatMap,
-    Markers,
-    Note,
-    Polyline,
-    VerticalLine,
-    VerticalSpan,
-    thinned,
-)
+import learnrate._chart as charts
 from learnrate._numbers import rate_text, rate_ticks
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
-    from learnrate._chart import Axis, Ink, Panel
 
 __all__ = ["PlotlyFigure", "line_style", "plotly_figure"]
 
 PlotlyFigure = dict[str, Any]
 
-_SERIES = (Colour.CHOSEN, Colour.MEASURED, Colour.BEST, Colour.DIVERGED)
+_SERIES = (
+    charts.Colour.CHOSEN,
+    charts.Colour.MEASURED,
+    charts.Colour.BEST,
+    charts.Colour.DIVERGED,
+)
 _DASHES = ("solid", "dash", "dot")
 _SYMBOLS = {
     # how plotly calls the symbol, and its size in pixels for each point of ours
@@ -43,37 +36,37 @@ _SYMBOLS = {
     "diamond": ("diamond", 1.8),
     "star": ("star", 1.15),
 }
-_FILLS = {Colour.BEST: "@span", Colour.MEASURED: "@tried"}
-_TEXTS = {Colour.CHOSEN: "@chosen-text", Colour.DIVERGED: "@diverged-text"}
+_FILLS = {charts.Colour.BEST: "@span", charts.Colour.MEASURED: "@tried"}
+_TEXTS = {charts.Colour.CHOSEN: "@chosen-text", charts.Colour.DIVERGED: "@diverged-text"}
 _PIXELS = 1.25  # of a line's width for each point
 _MOST_POINTS = 1000
 _SKIPPED = {"hoverinfo": "skip"}
 
 
-def plotly_figure(panel: Panel) -> PlotlyFigure:
+def plotly_figure(panel: charts.Panel) -> PlotlyFigure:
     """A panel as plotly describes it; its title and its legend are the page's own."""
     data: list[dict[str, Any]] = []
     shapes: list[dict[str, Any]] = []
     notes: list[dict[str, Any]] = []
     for mark in panel.marks:
         match mark:
-            case Polyline():
+            case charts.Polyline():
                 data.append(_polyline(mark, panel))
-            case Markers():
+            case charts.Markers():
                 data.append(_markers(mark, panel))
-            case Band():
+            case charts.Band():
                 data += _band(mark)
-            case Crosses():
+            case charts.Crosses():
                 data.append(_crosses(mark, panel))
-            case VerticalSpan():
+            case charts.VerticalSpan():
                 shapes.append(_span(mark))
                 notes += _label_above(panel, (mark.low, mark.high), mark.label, mark.colour)
-            case VerticalLine():
+            case charts.VerticalLine():
                 shapes.append(_vertical(mark))
                 notes += _label_above(panel, (mark.x, mark.x), mark.label, mark.colour)
-            case HeatMap():
+            case charts.HeatMap():
                 data.append(_heat_map(mark))
-            case Note():
+            case charts.Note():
                 notes.append(_note(mark, panel))
             case _:
                 raise TypeError(f"no page draws a {type(mark).__name__}.")
@@ -94,12 +87,12 @@ def plotly_figure(panel: Panel) -> PlotlyFigure:
     return {"data": data, "layout": layout}
 
 
-def line_style(number: int) -> tuple[Colour, str]:
+def line_style(number: int) -> tuple[charts.Colour, str]:
     """The colour and the dash of a series: four that follow each other differ in colour."""
     return _SERIES[number % len(_SERIES)], _DASHES[number // len(_SERIES) % len(_DASHES)]
 
 
-def _axis(axis: Axis) -> dict[str, Any]:
+def _axis(axis: charts.Axis) -> dict[str, Any]:
     described: dict[str, Any] = {
         "title": {"text": axis.label, "standoff": 8},
         "fixedrange": True,
@@ -125,7 +118,7 @@ def _axis(axis: Axis) -> dict[str, Any]:
     }
 
 
-def _place(axis: Axis, number: float) -> float:
+def _place(axis: charts.Axis, number: float) -> float:
     """Where an annotation stands; on a logarithmic axis plotly wants a power of ten."""
     return math.log10(number) if axis.log else number
 
@@ -139,28 +132,28 @@ def _scatter(x: ArrayLike, y: ArrayLike, mode: str) -> dict[str, Any]:
     }
 
 
-def _hover(panel: Panel, label: str) -> dict[str, str]:
+def _hover(panel: charts.Panel, label: str) -> dict[str, str]:
     x, y = panel.x, panel.y
     text = f"{x.label} %{{x:{x.number_format}}}<br>{label or y.label} %{{y:{y.number_format}}}"
     return {"hovertemplate": f"{text}<extra></extra>"}
 
 
-def _colour_and_dash(ink: Ink, dash: str) -> tuple[str, str]:
-    colour, series_dash = (ink, dash) if isinstance(ink, Colour) else line_style(ink)
+def _colour_and_dash(ink: charts.Ink, dash: str) -> tuple[str, str]:
+    colour, series_dash = (ink, dash) if isinstance(ink, charts.Colour) else line_style(ink)
     return f"@{colour}", series_dash
 
 
-def _polyline(line: Polyline, panel: Panel) -> dict[str, Any]:
+def _polyline(line: charts.Polyline, panel: charts.Panel) -> dict[str, Any]:
     colour, dash = _colour_and_dash(line.colour, line.dash)
     return {
-        **_scatter(*thinned(line.x, line.y, _MOST_POINTS), "lines"),
+        **_scatter(*charts.thinned(line.x, line.y, _MOST_POINTS), "lines"),
         "line": {"color": colour, "width": _PIXELS * line.width, "dash": dash},
         "opacity": line.opacity,
         **(_hover(panel, line.label) if line.hover else _SKIPPED),
     }
 
 
-def _markers(markers: Markers, panel: Panel) -> dict[str, Any]:
+def _markers(markers: charts.Markers, panel: charts.Panel) -> dict[str, Any]:
     colour, _ = _colour_and_dash(markers.colour, "solid")
     symbol, pixels = _SYMBOLS[markers.symbol]
     return {
@@ -176,7 +169,7 @@ def _markers(markers: Markers, panel: Panel) -> dict[str, Any]:
     }
 
 
-def _band(band: Band) -> list[dict[str, Any]]:
+def _band(band: charts.Band) -> list[dict[str, Any]]:
     edge = {"line": {"width": 0}, **_SKIPPED}
     return [
         _scatter(band.x, band.low, "lines") | edge,
@@ -186,7 +179,7 @@ def _band(band: Band) -> list[dict[str, Any]]:
     ]
 
 
-def _crosses(crosses: Crosses, panel: Panel) -> dict[str, Any]:
+def _crosses(crosses: charts.Crosses, panel: charts.Panel) -> dict[str, Any]:
     layout = _axis(panel.y)
     low, high = layout["range"]
     level = low + crosses.height * (high - low)
@@ -204,7 +197,7 @@ def _crosses(crosses: Crosses, panel: Panel) -> dict[str, Any]:
     }
 
 
-def _heat_map(heat_map: HeatMap) -> dict[str, Any]:
+def _heat_map(heat_map: charts.HeatMap) -> dict[str, Any]:
     """The cells of a map by their edges, which plotly also takes on logarithmic axes."""
     return {
         "type": "heatmap",
@@ -226,18 +219,18 @@ def _upright(low: float, high: float) -> dict[str, Any]:
     return {"x0": low, "x1": high, "y0": 0, "y1": 1, "yref": "paper"}
 
 
-def _span(span: VerticalSpan) -> dict[str, Any]:
+def _span(span: charts.VerticalSpan) -> dict[str, Any]:
     fill = {"fillcolor": _FILLS[span.colour], "line": {"width": 0}, "layer": "below"}
     return {"type": "rect"} | _upright(span.low, span.high) | fill
 
 
-def _vertical(line: VerticalLine) -> dict[str, Any]:
+def _vertical(line: charts.VerticalLine) -> dict[str, Any]:
     dash = {"color": f"@{line.colour}", "width": 2, "dash": line.dash}
     return {"type": "line", "line": dash} | _upright(line.x, line.x)
 
 
 def _label_above(
-    panel: Panel, ends: tuple[float, float], text: str, colour: Colour
+    panel: charts.Panel, ends: tuple[float, float], text: str, colour: charts.Colour
 ) -> list[dict[str, Any]]:
     if not text:
         return []
@@ -255,7 +248,7 @@ def _label_above(
     ]
 
 
-def _note(note: Note, panel: Panel) -> dict[str, Any]:
+def _note(note: charts.Note, panel: charts.Panel) -> dict[str, Any]:
     return {
         "x": _place(panel.x, note.x),
         "y": _place(panel.y, note.y),

@@ -6,17 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from learnrate._chart import (
-    Axis,
-    Band,
-    Chart,
-    Colour,
-    Markers,
-    Panel,
-    PanelMark,
-    Polyline,
-    describe,
-)
+import learnrate._chart as charts
 from learnrate._numbers import rate_text
 from learnrate.scaling._fit import Fit
 
@@ -31,8 +21,8 @@ __all__: list[str] = []
 _ROOM = 1.15  # beyond the outermost point, as a factor
 
 
-@describe.register(Fit)
-def _fit_chart(fit: Fit, scaled: ScaledRate, factor: str | None = None) -> Chart:
+@charts.describe.register(Fit)
+def _fit_chart(fit: Fit, scaled: ScaledRate, factor: str | None = None) -> charts.Chart:
     """A panel for each factor that varies, or for one factor.
 
     Each panel has the law along its factor with an 80 % band. Best rates are moved along the law to
@@ -46,10 +36,12 @@ def _fit_chart(fit: Fit, scaled: ScaledRate, factor: str | None = None) -> Chart
         max(float(np.max(rates)) for part in parts for rates in part.rates if rates.size) * _ROOM
     )
     panels = tuple(
-        Panel(
+        charts.Panel(
             title=_title(scaled) if factor else "",
-            x=Axis(label=name, low=float(part.places[0]), high=float(part.places[-1]), log=True),
-            y=Axis(
+            x=charts.Axis(
+                label=name, low=float(part.places[0]), high=float(part.places[-1]), log=True
+            ),
+            y=charts.Axis(
                 label="" if number else "best peak rate",
                 low=low,
                 high=high,
@@ -62,8 +54,8 @@ def _fit_chart(fit: Fit, scaled: ScaledRate, factor: str | None = None) -> Chart
         for number, (name, part) in enumerate(zip(shown, parts, strict=True))
     )
     if factor:
-        return Chart(panels=panels)
-    return Chart(
+        return charts.Chart(panels=panels)
+    return charts.Chart(
         panels=panels,
         rows=(tuple(range(len(panels))),),
         size=(1.0 + 3.6 * len(panels), 4.2),
@@ -76,7 +68,7 @@ class _Parts(NamedTuple):
     """What is drawn along one factor: its places on x, the marks, and all rates among them."""
 
     places: np.ndarray
-    marks: tuple[PanelMark, ...]
+    marks: tuple[charts.PanelMark, ...]
     rates: tuple[np.ndarray, ...]
 
 
@@ -88,12 +80,18 @@ def _parts(fit: Fit, scaled: ScaledRate, factor: str) -> _Parts:
     middle, lowest, highest = np.array(law).T
     enclosed = _moved(fit, scaled, factor, fit.optima)
     edges = _moved(fit, scaled, factor, fit.edges)
-    marks: list[PanelMark] = [
-        Band(x=places, low=lowest, high=highest, colour=Colour.MEASURED, label="80 % interval"),
-        Polyline(
+    marks: list[charts.PanelMark] = [
+        charts.Band(
+            x=places,
+            low=lowest,
+            high=highest,
+            colour=charts.Colour.MEASURED,
+            label="80 % interval",
+        ),
+        charts.Polyline(
             x=places,
             y=middle,
-            colour=Colour.MEASURED,
+            colour=charts.Colour.MEASURED,
             width=1.8,
             label="law at the requested factors",
         ),
@@ -102,11 +100,11 @@ def _parts(fit: Fit, scaled: ScaledRate, factor: str) -> _Parts:
     if fit.edges:
         marks.append(_best_rates(fit.edges, factor, edges, label="not enclosed", hollow=True))
     marks.append(
-        Markers(
+        charts.Markers(
             x=[requested],
             y=[scaled.lr],
             y_ends=[[scaled.low], [scaled.high]],
-            colour=Colour.CHOSEN,
+            colour=charts.Colour.CHOSEN,
             symbol="diamond",
             size=7,
             capped=True,
@@ -123,11 +121,11 @@ def _best_rates(
     *,
     label: str,
     hollow: bool = False,
-) -> Markers:
-    return Markers(
+) -> charts.Markers:
+    return charts.Markers(
         x=[optimum.factors[factor] for optimum in optima],
         y=rates,
-        colour=Colour.QUIET,
+        colour=charts.Colour.QUIET,
         size=4,
         opacity=0.6,
         hollow=hollow,

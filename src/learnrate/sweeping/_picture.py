@@ -4,19 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from learnrate._chart import (
-    Axis,
-    Band,
-    Chart,
-    Colour,
-    Crosses,
-    Panel,
-    PanelMark,
-    Polyline,
-    VerticalLine,
-    VerticalSpan,
-    describe,
-)
+import learnrate._chart as charts
 from learnrate._numbers import rate_text
 from learnrate.sweeping._result import Sweep, final_losses, tried_rates
 
@@ -26,29 +14,29 @@ _ROOM = 1.3  # beyond the lowest and the highest rate, as a factor
 _WIDE = 20  # how many times the first loss the highest one is where the axis is logarithmic
 
 
-@describe.register(Sweep)
-def _sweep_chart(sweep: Sweep) -> Chart:
+@charts.describe.register(Sweep)
+def _sweep_chart(sweep: Sweep) -> charts.Chart:
     """Every final loss, their mean and range over seeds, and the best rate."""
     rates = tried_rates(sweep.trials)
     whole = np.isfinite(sweep.losses).all(axis=1)
     losses = sweep.losses[whole]
-    best: list[PanelMark] = []
+    best: list[charts.PanelMark] = []
     if sweep.best is not None:
         label = f"best {rate_text(sweep.best, 2)}"
         best.append(
-            VerticalLine(
-                x=sweep.best, label=label, colour=Colour.CHOSEN, strong=True, dash="solid"
+            charts.VerticalLine(
+                x=sweep.best, label=label, colour=charts.Colour.CHOSEN, strong=True, dash="solid"
             )
         )
-    panel = Panel(
+    panel = charts.Panel(
         title=_title(sweep),
-        x=Axis(
+        x=charts.Axis(
             label="peak learning rate",
             low=float(rates[0]) / _ROOM,
             high=float(rates[-1]) * _ROOM,
             log=True,
         ),
-        y=Axis(
+        y=charts.Axis(
             label="final loss",
             log=bool(len(losses)) and _spans_decades(losses),
             unnumbered=not len(losses),
@@ -61,7 +49,7 @@ def _sweep_chart(sweep: Sweep) -> Chart:
         ),
         legend_columns=3,
     )
-    return Chart(panels=(panel,))
+    return charts.Chart(panels=(panel,))
 
 
 def _title(sweep: Sweep) -> str:
@@ -76,37 +64,39 @@ def _spans_decades(losses: np.ndarray) -> bool:
     return low > 0 and high > _WIDE * max(float(losses[0].mean()), low)
 
 
-def _finished(sweep: Sweep, rates: np.ndarray, losses: np.ndarray) -> list[PanelMark]:
-    marks: list[PanelMark] = [
-        Band(
+def _finished(sweep: Sweep, rates: np.ndarray, losses: np.ndarray) -> list[charts.PanelMark]:
+    marks: list[charts.PanelMark] = [
+        charts.Band(
             x=rates,
             low=losses.min(axis=1),
             high=losses.max(axis=1),
-            colour=Colour.MEASURED,
+            colour=charts.Colour.MEASURED,
             label="lowest to highest seed",
         ),
-        Polyline(
+        charts.Polyline(
             x=rates,
             y=losses.mean(axis=1),
-            colour=Colour.MEASURED,
+            colour=charts.Colour.MEASURED,
             marker_size=4,
             label=f"mean of {losses.shape[1]}",
         ),
     ]
     if sweep.low is not None and sweep.high is not None:
-        marks.append(VerticalSpan(low=sweep.low, high=sweep.high, colour=Colour.CHOSEN))
+        marks.append(
+            charts.VerticalSpan(low=sweep.low, high=sweep.high, colour=charts.Colour.CHOSEN)
+        )
     return marks
 
 
-def _shorter(sweep: Sweep, length: int) -> Polyline:
+def _shorter(sweep: Sweep, length: int) -> charts.Polyline:
     """The mean losses of a shorter rung of successive halving."""
     trials = sweep.at_length(length)
     losses = final_losses(trials)
     whole = np.isfinite(losses).all(axis=1)
-    return Polyline(
+    return charts.Polyline(
         x=tried_rates(trials)[whole],
         y=losses[whole].mean(axis=1),
-        colour=Colour.QUIET,
+        colour=charts.Colour.QUIET,
         width=1,
         opacity=0.4 + 0.5 * length / sweep.total_steps,
         marker_size=3,
@@ -114,9 +104,11 @@ def _shorter(sweep: Sweep, length: int) -> Polyline:
     )
 
 
-def _not_finished(rates: np.ndarray) -> list[PanelMark]:
+def _not_finished(rates: np.ndarray) -> list[charts.PanelMark]:
     """A cross for each rate at which a seed did not finish."""
     label = "a seed diverged or failed"
     return (
-        [Crosses(x=rates, colour=Colour.DIVERGED, label=label, height=0.03)] if len(rates) else []
+        [charts.Crosses(x=rates, colour=charts.Colour.DIVERGED, label=label, height=0.03)]
+        if len(rates)
+        else []
     )

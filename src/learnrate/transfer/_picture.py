@@ -4,17 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from learnrate._chart import (
-    Axis,
-    Chart,
-    Colour,
-    Ink,
-    Markers,
-    Panel,
-    Polyline,
-    describe,
-    loss_axis,
-)
+import learnrate._chart as charts
 from learnrate._numbers import rate_text
 from learnrate.transfer._coordinates import CoordinateCheck, LayerCheck
 from learnrate.transfer._rates import WidthSweep, WidthSweeps
@@ -29,11 +19,11 @@ _TITLES = {
 }
 
 
-@describe.register(CoordinateCheck)
-def _check_chart(check: CoordinateCheck) -> Chart:
+@charts.describe.register(CoordinateCheck)
+def _check_chart(check: CoordinateCheck) -> charts.Chart:
     """The sizes of every layer over widths; a layer that breaks it stands out."""
     panels = tuple(_size_panel(check, quantity, title) for quantity, title in _TITLES.items())
-    return Chart(
+    return charts.Chart(
         panels=panels,
         rows=((0, 1, 2),),
         size=(12.0, 5.0),
@@ -42,7 +32,7 @@ def _check_chart(check: CoordinateCheck) -> Chart:
     )
 
 
-def _size_panel(check: CoordinateCheck, quantity: str, title: str) -> Panel:
+def _size_panel(check: CoordinateCheck, quantity: str, title: str) -> charts.Panel:
     widths = np.array(check.widths, dtype=float)
     lines = []
     for number, layer in enumerate(check.layers):
@@ -50,7 +40,7 @@ def _size_panel(check: CoordinateCheck, quantity: str, title: str) -> Panel:
         usable = np.isfinite(sizes) & (sizes > 0)
         if usable.any():
             lines.append(_line(check, number, layer, widths[usable], sizes[usable]))
-    return Panel(
+    return charts.Panel(
         title=title,
         x=_log_axis("width", widths),
         y=_log_axis("root mean square", np.concatenate([np.asarray(line.y) for line in lines])),
@@ -58,30 +48,32 @@ def _size_panel(check: CoordinateCheck, quantity: str, title: str) -> Panel:
     )
 
 
-def _log_axis(label: str, values: np.ndarray) -> Axis:
+def _log_axis(label: str, values: np.ndarray) -> charts.Axis:
     low, high = float(values.min()), float(values.max())
     room = (high / low) ** 0.06
-    return Axis(label=label, low=low / room, high=high * room, log=True, most_ticks=5)
+    return charts.Axis(label=label, low=low / room, high=high * room, log=True, most_ticks=5)
 
 
 def _line(
     check: CoordinateCheck, number: int, layer: LayerCheck, widths: np.ndarray, sizes: np.ndarray
-) -> Polyline:
+) -> charts.Polyline:
     colour, label, width = _ink(check, number, layer)
-    return Polyline(x=widths, y=sizes, colour=colour, label=label, width=width, marker_size=3)
+    return charts.Polyline(
+        x=widths, y=sizes, colour=colour, label=label, width=width, marker_size=3
+    )
 
 
-def _ink(check: CoordinateCheck, number: int, layer: LayerCheck) -> tuple[Ink, str, float]:
+def _ink(check: CoordinateCheck, number: int, layer: LayerCheck) -> tuple[charts.Ink, str, float]:
     """The colour, the name and the width of a layer's lines."""
     if check.breaking is not None and check.breaking[0] is layer:
-        return Colour.DIVERGED, f"{layer.layer} breaks it", 2.4
+        return charts.Colour.DIVERGED, f"{layer.layer} breaks it", 2.4
     if len(check.layers) <= _MOST_COLOURS:
         return number, layer.layer, 1.6
-    return Colour.QUIET, f"{len(check.layers)} layers" if number == 0 else "", 1.0
+    return charts.Colour.QUIET, f"{len(check.layers)} layers" if number == 0 else "", 1.0
 
 
-@describe.register(WidthSweeps)
-def _sweeps_chart(sweeps: WidthSweeps) -> Chart:
+@charts.describe.register(WidthSweeps)
+def _sweeps_chart(sweeps: WidthSweeps) -> charts.Chart:
     """The mean final loss over rates at each width, with the best rate of each."""
     lines = [_losses(part, number) for number, part in enumerate(sweeps.sweeps)]
     best = [_best(part, number) for number, part in enumerate(sweeps.sweeps)]
@@ -94,24 +86,24 @@ def _sweeps_chart(sweeps: WidthSweeps) -> Chart:
     # A rate far too high has a loss of any size, which would flatten all others.
     first = [float(part.losses.mean(axis=1)[0]) for part in sweeps.sweeps]
     highest = max([loss for loss in first if np.isfinite(loss)], default=1.0)
-    panel = Panel(
+    panel = charts.Panel(
         title=f"Best rate over widths: {sweeps.verdict}",
         remark={"mup": "muP", "standard": "standard parametrization"}[sweeps.parametrization],
         x=_log_axis(
             "peak learning rate at the base width",
             np.concatenate([part.lrs for part in sweeps.sweeps]),
         ),
-        y=loss_axis("final loss", [loss for loss in finite if loss <= 1.5 * highest]),
+        y=charts.loss_axis("final loss", [loss for loss in finite if loss <= 1.5 * highest]),
         marks=(*lines, *(mark for mark in best if mark is not None)),
         legend_columns=3,
     )
-    return Chart(panels=(panel,))
+    return charts.Chart(panels=(panel,))
 
 
-def _losses(part: WidthSweep, number: int) -> Polyline:
+def _losses(part: WidthSweep, number: int) -> charts.Polyline:
     means = part.losses.mean(axis=1)
     whole = np.isfinite(means)
-    return Polyline(
+    return charts.Polyline(
         x=part.lrs[whole],
         y=means[whole],
         colour=number,
@@ -120,11 +112,11 @@ def _losses(part: WidthSweep, number: int) -> Polyline:
     )
 
 
-def _best(part: WidthSweep, number: int) -> Markers | None:
+def _best(part: WidthSweep, number: int) -> charts.Markers | None:
     if part.best is None or part.low is None or part.high is None:
         return None
     ends = np.array([[part.low], [part.high]])
-    return Markers(
+    return charts.Markers(
         x=[part.best],
         y=[part.loss_at(part.best)],
         colour=number,
