@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import csv
+import io
 import json
 import math
 import os
@@ -15,11 +17,13 @@ from learnrate._errors import FileError
 from learnrate._ranks import is_first_rank
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
 __all__ = [
     "check_readable",
     "check_writable",
+    "csv_text",
     "folder_for",
     "json_value",
     "number_or_none",
@@ -28,6 +32,13 @@ __all__ = [
     "write_json",
     "write_text",
 ]
+
+
+def csv_text(rows: Iterable[Iterable[object]]) -> str:
+    """Rows of cells as the text of a CSV file, a line for each row; None is an empty cell."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(rows)
+    return text.getvalue()
 
 
 def write_bytes(path: Path, content: bytes) -> None:

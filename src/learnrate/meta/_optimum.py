@@ -7,13 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from learnrate._parabola import vertex
+from learnrate._parabola import grid_interval, resampled_seeds, vertex
 from learnrate._records import to_dict
 
 __all__ = ["BestInnerRate", "BestPoint", "best_point"]
-
-_RESAMPLES = 400
-_CENTRAL = (0.1, 0.9)
 
 
 @dataclass(frozen=True)
@@ -71,23 +68,16 @@ def best_point(inner: np.ndarray, adapt: np.ndarray, losses: np.ndarray) -> Best
     seeds = losses.shape[2]
     lowest = np.unravel_index(int(np.argmin(mean)), mean.shape)
     seed_losses = losses[lowest]
-    draws = np.unique(np.random.default_rng(0).integers(seeds, size=(_RESAMPLES, seeds)), axis=0)
     resampled = np.array(
-        [_lowest(inner, adapt, losses[:, :, draw].mean(axis=2)) for draw in draws]
+        [_lowest(inner, adapt, losses[:, :, draw].mean(axis=2)) for draw in resampled_seeds(seeds)]
     )
     best = _lowest(inner, adapt, mean)
     return BestPoint(
-        _interval(best[0], resampled[:, 0], inner),
-        _interval(best[1], resampled[:, 1], adapt),
+        BestInnerRate(best[0], *grid_interval(best[0], resampled[:, 0], inner)),
+        BestInnerRate(best[1], *grid_interval(best[1], resampled[:, 1], adapt)),
         float(mean[lowest]),
         float(seed_losses.std(ddof=1) / np.sqrt(seeds)) if seeds > 1 else float("nan"),
     )
-
-
-def _interval(best: float, resampled: np.ndarray, rates: np.ndarray) -> BestInnerRate:
-    low, high = np.quantile(resampled, _CENTRAL)
-    half = 0.5 * float(np.diff(rates).max()) if len(rates) > 1 else 0.0
-    return BestInnerRate(best, float(min(low, best - half)), float(max(high, best + half)))
 
 
 def _lowest(inner: np.ndarray, adapt: np.ndarray, mean: np.ndarray) -> tuple[float, float]:

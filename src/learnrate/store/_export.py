@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from learnrate._errors import ArgumentError, needing
-from learnrate._files import write_bytes, write_json
+from learnrate._files import csv_text, write_bytes, write_json
 from learnrate.store._listing import FIELDS, facts_of
 
 if TYPE_CHECKING:
@@ -69,11 +67,7 @@ def csv_listing(runs: Sequence[ListedRun], columns: Sequence[str] = ()) -> str:
         columns: fields and facts, after the run's id; all of them if empty.
     """
     names = list(dict.fromkeys(["run", *(columns or [*FIELDS, *facts_of(runs)])]))
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(names)
-    writer.writerows([listed_run.value(name) for name in names] for listed_run in runs)
-    return text.getvalue()
+    return csv_text([names, *([run.value(name) for name in names] for run in runs)])
 
 
 def _csv(points: RecordedPoints) -> bytes:
@@ -81,11 +75,8 @@ def _csv(points: RecordedPoints) -> bytes:
     for column in points.columns.values():
         missing = np.isnan(column)
         cells.append(np.where(missing, "", column.astype(object)).tolist())
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["step", "attempt", *points.columns])
-    writer.writerows(zip(*cells, strict=True))
-    return text.getvalue().encode()
+    names = ["step", "attempt", *points.columns]
+    return csv_text([names, *zip(*cells, strict=True)]).encode()
 
 
 def _parquet(points: RecordedPoints) -> bytes:

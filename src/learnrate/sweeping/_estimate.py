@@ -6,12 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from learnrate._parabola import vertex
+from learnrate._parabola import grid_interval, resampled_seeds, vertex
 
 __all__ = ["BestRate", "best_rate", "mean_losses"]
-
-_RESAMPLES = 400
-_CENTRAL = (0.1, 0.9)
 
 
 @dataclass(frozen=True)
@@ -53,11 +50,9 @@ def best_rate(lrs: np.ndarray, losses: np.ndarray) -> BestRate | None:
         return None
     logs = np.log(lrs)
     best = _lowest(logs, mean_losses(losses))
-    draws = np.random.default_rng(0).integers(losses.shape[1], size=(_RESAMPLES, losses.shape[1]))
-    resampled = [_lowest(logs, mean_losses(losses[:, draw])) for draw in np.unique(draws, axis=0)]
-    low, high = np.quantile(resampled, _CENTRAL)
-    half = 0.5 * float(np.diff(logs).max()) if len(logs) > 1 else 0.0
-    ends = min(low, best - half), max(high, best + half)
+    draws = resampled_seeds(losses.shape[1])
+    resampled = [_lowest(logs, mean_losses(losses[:, draw])) for draw in draws]
+    ends = grid_interval(best, resampled, logs)
     return BestRate(*(float(np.exp(log_rate)) for log_rate in (best, *ends)))
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -11,19 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+import learnrate._chart as charts
 from learnrate._axes import draw_panel
-from learnrate._chart import (
-    Axis,
-    Chart,
-    Colour,
-    HeatMap,
-    Markers,
-    Panel,
-    PanelMark,
-    describe,
-)
-from learnrate._files import number_or_none, write_text
+from learnrate._files import csv_text, number_or_none, write_text
 from learnrate._numbers import rate_text
+from learnrate._parabola import grid_interval, resampled_seeds
 from learnrate.sweeping._estimate import BestRate, mean_losses
 
 if TYPE_CHECKING:
@@ -32,9 +22,6 @@ if TYPE_CHECKING:
     from learnrate.trials import Choice, Curve
 
 __all__ = ["RatesSweep", "SweptPair"]
-
-_RESAMPLES = 400
-_CENTRAL = (0.1, 0.9)
 
 
 @dataclass(frozen=True)
@@ -101,25 +88,20 @@ class RatesSweep:
         if not np.isfinite(self.losses).any():
             return None
         cells = self.losses.reshape(-1, self.losses.shape[2])
-        draws = np.random.default_rng(0).integers(
-            cells.shape[1], size=(_RESAMPLES, cells.shape[1])
-        )
         shape = self.losses.shape[:2]
         place = np.unravel_index(int(np.argmin(mean_losses(cells))), shape)
         resampled = np.array(
             [
                 np.unravel_index(int(np.argmin(mean_losses(cells[:, draw]))), shape)
-                for draw in np.unique(draws, axis=0)
+                for draw in resampled_seeds(cells.shape[1])
             ]
         )
         best = {}
         for number, (name, lrs) in enumerate(zip(self.names, self.lrs, strict=True)):
             logs = np.log(lrs)
             log_best = float(logs[place[number]])
-            low, high = np.quantile(logs[resampled[:, number]], _CENTRAL)
-            half = 0.5 * float(np.diff(logs).max()) if len(logs) > 1 else 0.0
-            ends = min(low, log_best - half), max(high, log_best + half)
-            best[name] = BestRate(*(float(np.exp(x)) for x in (log_best, *ends)))
+            ends = grid_interval(log_best, logs[resampled[:, number]], logs)
+            best[name] = BestRate(*(float(np.exp(log_rate)) for log_rate in (log_best, *ends)))
         return best
 
     @property
@@ -148,7 +130,7 @@ class RatesSweep:
 
     def plot(self, axes: Axes | None = None) -> Axes:
         """Draw the map with matplotlib; needs the extra `plot`."""
-        return draw_panel(describe(self).panels[0], axes)
+        return draw_panel(charts.describe(self).panels[0], axes)
 
     def to_dict(self) -> dict[str, Any]:
         """What `learnrate sweep --json` prints. A loss that is not finite is None."""
@@ -178,26 +160,23 @@ class RatesSweep:
         Raises:
             FileError: the file cannot be written.
         """
-        text = io.StringIO()
-        writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(
-            [*(f"lr {name}" for name in self.names), "seed", "loss", "steps", "status"]
-        )
-        for trial in self.trials:
-            curve = trial.curve
-            writer.writerow([*trial.lrs, trial.seed, trial.loss, curve.steps, str(curve.status)])
-        write_text(Path(path), text.getvalue())
+        names = [*(f"lr {name}" for name in self.names), "seed", "loss", "steps", "status"]
+        rows = [
+            [*trial.lrs, trial.seed, trial.loss, trial.curve.steps, str(trial.curve.status)]
+            for trial in self.trials
+        ]
+        write_text(Path(path), csv_text([names, *rows]))
 
 
-@describe.register(RatesSweep)
-def _rates_sweep_chart(sweep: RatesSweep) -> Chart:
+@charts.describe.register(RatesSweep)
+def _rates_sweep_chart(sweep: RatesSweep) -> charts.Chart:
     """The mean loss of every pair as colours; what did not finish stays grey."""
     edges = [_edges(lrs) for lrs in sweep.lrs]
     mean = sweep.losses.mean(axis=2)
     finite = mean[np.isfinite(mean)]
     low, high = (float(finite.min()), float(np.median(finite))) if finite.size else (0.0, 1.0)
-    marks: list[PanelMark] = [
-        HeatMap(
+    marks: list[charts.PanelMark] = [
+        charts.HeatMap(
             x_edges=edges[0], y_edges=edges[1], values=mean.T, low=low,
             high=low + 2 * (high - low) if high > low else low + 1.0, label="mean final loss",
         )
@@ -206,9 +185,9 @@ def _rates_sweep_chart(sweep: RatesSweep) -> Chart:
     if sweep.best is not None:
         first, second = sweep.best.values()
         marks.append(
-            Markers(
+            charts.Markers(
                 x=[first.best], y=[second.best], x_ends=[[first.low], [first.high]],
-                y_ends=[[second.low], [second.high]], colour=Colour.CHOSEN, size=4, bar_width=2,
+                y_ends=[[second.low], [second.high]], colour=charts.Colour.CHOSEN, size=4, bar_width=2,
                 halo=True, label="best pair, 80 % intervals",
             )
         )  # fmt: skip
@@ -216,10 +195,14 @@ def _rates_sweep_chart(sweep: RatesSweep) -> Chart:
             f"{name} {rate_text(rate.best, 2)}" for name, rate in sweep.best.items()
         )
     x, y = (
-        Axis(label=f"rate of {name}", low=float(e[0]), high=float(e[-1]), log=True, most_ticks=5)
+        charts.Axis(
+            label=f"rate of {name}", low=float(e[0]), high=float(e[-1]), log=True, most_ticks=5
+        )
         for name, e in zip(sweep.names, edges, strict=True)
     )
-    return Chart(panels=(Panel(title=title, x=x, y=y, marks=tuple(marks), legend_columns=1),))
+    return charts.Chart(
+        panels=(charts.Panel(title=title, x=x, y=y, marks=tuple(marks), legend_columns=1),)
+    )
 
 
 def _edges(lrs: np.ndarray) -> np.ndarray:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -13,7 +11,7 @@ import numpy as np
 
 from learnrate._axes import draw_panel
 from learnrate._chart import describe
-from learnrate._files import number_or_none, write_text
+from learnrate._files import csv_text, number_or_none, write_text
 from learnrate._numbers import rate_text
 from learnrate.sweeping._estimate import best_rate
 from learnrate.trials import Status
@@ -188,8 +186,5 @@ class Sweep:
         Raises:
             FileError: the file cannot be written.
         """
-        text = io.StringIO()
-        writer = csv.DictWriter(text, _COLUMNS, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(trial.to_dict() for trial in self.trials)
-        write_text(Path(path), text.getvalue())
+        rows = [trial.to_dict().values() for trial in self.trials]
+        write_text(Path(path), csv_text([_COLUMNS, *rows]))

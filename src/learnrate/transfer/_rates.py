@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +11,7 @@ import numpy as np
 
 from learnrate._axes import draw_chart
 from learnrate._chart import describe
-from learnrate._files import folder_for, write_text
+from learnrate._files import csv_text, folder_for, write_text
 from learnrate._numbers import rate_text
 from learnrate.sweeping import sweep as sweep_rates
 from learnrate.transfer._family import at_width, checked_widths
@@ -174,17 +172,15 @@ class WidthSweeps:
         Raises:
             FileError: the file cannot be written.
         """
-        text = io.StringIO()
-        writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(_COLUMNS)
+        rows: list[Sequence[object]] = [_COLUMNS]
         for part in self.sweeps:
             for lr, losses in zip(part.lrs, part.losses, strict=True):
                 for seed, loss in enumerate(losses):
                     finished = math.isfinite(loss)
                     status = "finished" if finished else "not finished"
                     shown = float(loss) if finished else ""
-                    writer.writerow([float(lr), seed, shown, self.total_steps, status, part.width])
-        write_text(Path(path), text.getvalue())
+                    rows.append([float(lr), seed, shown, self.total_steps, status, part.width])
+        write_text(Path(path), csv_text(rows))
 
     def figure(self) -> Figure:
         """The picture as a matplotlib figure; needs the extra `plot`."""
