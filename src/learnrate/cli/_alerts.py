@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from typer import Option
 
-from learnrate.cli._common import JsonOption, StoreOption, print_json
+from learnrate.cli._common import print_json
+from learnrate.cli._options import JsonOption, StoreOption
 
 if TYPE_CHECKING:
     from learnrate.alerts import Target

@@ -11,16 +11,8 @@ from typer import Argument, Option
 
 from learnrate._errors import ArgumentError
 from learnrate._files import folder_for
-from learnrate.cli._common import (
-    JsonOption,
-    PictureOption,
-    SeedOption,
-    TotalStepsOption,
-    console,
-    print_json,
-    reserve_stdout,
-    save_picture,
-)
+from learnrate.cli._common import console, print_json, reserve_stdout, save_picture
+from learnrate.cli._options import JsonOption, PictureOption, SeedOption, TotalStepsOption
 
 if TYPE_CHECKING:
     from learnrate.claims import Claim, Outcome

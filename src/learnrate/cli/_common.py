@@ -1,4 +1,4 @@
-"""Arguments and output that the commands share."""
+"""What the commands share: loading a task, and printing and saving results."""
 
 from __future__ import annotations
 
@@ -7,81 +7,22 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from io import BytesIO
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 import typer
-from typer import Argument, Option
 
-from learnrate._errors import FileError
-from learnrate._files import check_writable, write_bytes
+from learnrate._files import write_bytes
 from learnrate._ranks import is_first_rank
+from learnrate.cli._options import picture_format
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from rich.console import Console
 
     from learnrate.task import Task
 
-__all__ = [
-    "JsonOption",
-    "PictureOption",
-    "RunArgument",
-    "SeedOption",
-    "ShapeOption",
-    "StartOption",
-    "StoreOption",
-    "TaskArgument",
-    "TotalStepsOption",
-    "console",
-    "output_file",
-    "picture_file",
-    "print_json",
-    "reserve_stdout",
-    "save_picture",
-    "task_from",
-]
-
-_PICTURE_FORMATS = ("png", "svg", "pdf", "jpg", "jpeg", "webp", "tif", "tiff", "eps", "ps")
-
-TaskArgument = Annotated[str, Argument(metavar="TASK", help="file.py:name or module:name")]
-TotalStepsOption = Annotated[
-    int | None,
-    Option(
-        "--total-steps", help="Optimizer updates of a whole run; those of the task by default."
-    ),
-]
-StartOption = Annotated[
-    Path | None,
-    Option(
-        "--start",
-        help="A checkpoint to start from: a state_dict, or {model: ..., optimizer: ...}.",
-        show_default=False,
-    ),
-]
-ShapeOption = Annotated[
-    str,
-    Option(
-        "--shape", help="The schedule's shape, with peak 1; its lengths are shares of the run."
-    ),
-]
-SeedOption = Annotated[int, Option("--seed", help="The same seed gives the same result.")]
-JsonOption = Annotated[
-    bool, Option("--json", help="Print only one JSON object on standard output.")
-]
-RunArgument = Annotated[
-    str,
-    Argument(
-        metavar="RUN", help="A run's id, the beginning of an id, or last for the newest run."
-    ),
-]
-StoreOption = Annotated[
-    str | None,
-    Option(
-        "--store",
-        help="A file or postgresql:// URL; $LEARNRATE_STORE or ./learnrate.db by default.",
-        show_default=False,
-    ),
-]
+__all__ = ["console", "print_json", "reserve_stdout", "resumable", "save_picture", "task_from"]
 
 
 def task_from(spec: str, start: Path | None) -> Task:
@@ -115,34 +56,23 @@ def reserve_stdout() -> Iterator[None]:
         yield
 
 
-def output_file(path: Path | None) -> Path | None:
-    """The path of an option that names a file to write; refused before the work is done.
+@contextmanager
+def resumable(out: Path | None, kept: str = "trial") -> Iterator[None]:
+    """Reserve standard output for the result; on Ctrl-C say what `out` has, and exit with 130.
 
-    Raises:
-        FileError: the file cannot be written.
+    Args:
+        out: the folder that keeps what has ended; None for none.
+        kept: what it keeps, in the singular.
     """
-    if path is not None:
-        check_writable(path)
-    return path
-
-
-def picture_file(path: Path | None) -> Path | None:
-    """The path of an option that names a picture to write; see `output_file`.
-
-    Raises:
-        FileError: no picture has this suffix, or the file cannot be written.
-    """
-    if path is not None and _picture_format(path) not in _PICTURE_FORMATS:
-        raise FileError(
-            f"{path} must end in .{', .'.join(_PICTURE_FORMATS)}; got {path.suffix!r}. "
-            "A name without a suffix is a PNG file."
-        )
-    return output_file(path)
-
-
-PictureOption = Annotated[
-    Path | None, Option("--png", help="Save the picture to this file.", callback=picture_file)
-]
+    try:
+        with reserve_stdout():
+            yield
+    except KeyboardInterrupt:
+        words = f"without --out no {kept} is kept."
+        if out is not None:
+            words = f"finished {kept}s are kept in {out}. Run the same command again to continue."
+        typer.echo(f"interrupted; {words}", err=True)
+        raise typer.Exit(130) from None
 
 
 def save_picture(figure: Any, path: Path) -> None:
@@ -152,9 +82,5 @@ def save_picture(figure: Any, path: Path) -> None:
         FileError: the file cannot be written.
     """
     picture = BytesIO()
-    figure.savefig(picture, format=_picture_format(path), dpi=150, bbox_inches="tight")
+    figure.savefig(picture, format=picture_format(path), dpi=150, bbox_inches="tight")
     write_bytes(path, picture.getvalue())
-
-
-def _picture_format(path: Path) -> str:
-    return path.suffix[1:].lower() or "png"

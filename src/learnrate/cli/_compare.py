@@ -8,18 +8,15 @@ from typing import Annotated
 import typer
 
 from learnrate._errors import ArgumentError
-from learnrate.cli._common import (
+from learnrate.cli._common import console, print_json, resumable, save_picture
+from learnrate.cli._options import (
     JsonOption,
     SeedOption,
     ShapeOption,
     StoreOption,
     TaskArgument,
     TotalStepsOption,
-    console,
     picture_file,
-    print_json,
-    reserve_stdout,
-    save_picture,
 )
 
 __all__ = ["compare"]
@@ -72,23 +69,19 @@ def compare(
     from learnrate.report import show_comparison  # noqa: PLC0415
     from learnrate.task import load_task  # noqa: PLC0415
 
-    try:
-        with reserve_stdout():
-            result = comparing.compare(
-                load_task(task),
-                optimizers=None if optimizers is None else _names(optimizers),
-                total_steps=total_steps,
-                budget=budget,
-                shape=shape,
-                seeds=seeds,
-                confidence=confidence,
-                seed=seed,
-                out=out,
-                store=False if no_store else store,
-            )
-    except KeyboardInterrupt:
-        typer.echo(_interrupted(out), err=True)
-        raise typer.Exit(130) from None
+    with resumable(out, "run"):
+        result = comparing.compare(
+            load_task(task),
+            optimizers=None if optimizers is None else _names(optimizers),
+            total_steps=total_steps,
+            budget=budget,
+            shape=shape,
+            seeds=seeds,
+            confidence=confidence,
+            seed=seed,
+            out=out,
+            store=False if no_store else store,
+        )
     if out is not None:
         write_json(out / "compare.json", result.to_dict())
     if png is not None:
@@ -101,9 +94,3 @@ def compare(
 
 def _names(text: str) -> list[str]:
     return [name.strip() for name in text.split(",")]
-
-
-def _interrupted(out: Path | None) -> str:
-    if out is None:
-        return "interrupted; without --out no run is kept."
-    return f"interrupted; finished runs are kept in {out}. Run the same command again to continue."

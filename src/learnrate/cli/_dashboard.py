@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 from typer import Option
 
-from learnrate.cli._common import StoreOption, print_json
+from learnrate.cli._common import print_json
+from learnrate.cli._options import StoreOption
 
 __all__ = ["dashboard"]
 

@@ -10,7 +10,8 @@ import typer
 from typer import Argument, Option
 
 from learnrate._errors import ArgumentError, LearnrateError
-from learnrate.cli._common import StoreOption, console, output_file
+from learnrate.cli._common import console
+from learnrate.cli._options import StoreOption, output_file
 
 if TYPE_CHECKING:
     from learnrate.schedules import Schedule

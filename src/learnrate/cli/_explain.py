@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 from typer import Argument
 
-from learnrate.cli._common import JsonOption, console, print_json
+from learnrate.cli._common import console, print_json
+from learnrate.cli._options import JsonOption
 
 if TYPE_CHECKING:
     from learnrate.glossary import Page

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from typer import Option
 
-from learnrate.cli._common import RunArgument, StoreOption, output_file
+from learnrate.cli._options import RunArgument, StoreOption, output_file
 
 __all__ = ["export"]
 

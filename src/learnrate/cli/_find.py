@@ -6,16 +6,8 @@ from typing import Annotated
 
 from typer import Option
 
-from learnrate.cli._common import (
-    JsonOption,
-    PictureOption,
-    SeedOption,
-    TaskArgument,
-    console,
-    print_json,
-    reserve_stdout,
-    save_picture,
-)
+from learnrate.cli._common import console, print_json, reserve_stdout, save_picture
+from learnrate.cli._options import JsonOption, PictureOption, SeedOption, TaskArgument
 
 __all__ = ["find"]
 

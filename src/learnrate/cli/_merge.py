@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 from typer import Argument
 
-from learnrate.cli._common import JsonOption, StoreOption, print_json
+from learnrate.cli._common import print_json
+from learnrate.cli._options import JsonOption, StoreOption
 
 __all__ = ["merge"]
 

@@ -10,15 +10,8 @@ import typer
 from typer import Argument, Option
 
 from learnrate._errors import ArgumentError
-from learnrate.cli._common import (
-    JsonOption,
-    SeedOption,
-    console,
-    picture_file,
-    print_json,
-    reserve_stdout,
-    save_picture,
-)
+from learnrate.cli._common import console, print_json, reserve_stdout, resumable, save_picture
+from learnrate.cli._options import JsonOption, OutOption, SeedOption, picture_file
 
 if TYPE_CHECKING:
     from learnrate.meta.theory import Regression, Simulation
@@ -53,7 +46,7 @@ def sweep(
     seeds: Annotated[int, Option(help="How often to meta-train at each inner rate.")] = 3,
     total_steps: TotalStepsOption = None,
     seed: SeedOption = 0,
-    out: Annotated[Path | None, Option(help="Folder in which finished trials are kept.")] = None,
+    out: OutOption = None,
     png: Annotated[
         Path | None,
         Option(help="File for a picture of the loss over both rates.", callback=picture_file),
@@ -71,16 +64,11 @@ def sweep(
 
     inner = meta_learning.read_grid(inner_lr, "--inner-lr")
     adapt = meta_learning.read_grid(adapt_lr, "--adapt-lr")
-    try:
-        with reserve_stdout():
-            task = meta_learning.load_meta_task(tasks)
-            result = meta_learning.sweep(
-                task, inner, adapt, seeds=seeds, total_steps=total_steps, seed=seed, out=out
-            )
-    except KeyboardInterrupt:
-        state = "nothing is kept without --out" if out is None else f"finished trials are in {out}"
-        typer.echo(f"interrupted; {state}.", err=True)
-        raise typer.Exit(130) from None
+    with resumable(out):
+        task = meta_learning.load_meta_task(tasks)
+        result = meta_learning.sweep(
+            task, inner, adapt, seeds=seeds, total_steps=total_steps, seed=seed, out=out
+        )
     if png is not None:
         save_picture(result.plot().figure, png)
     if as_json:

@@ -8,16 +8,13 @@ from typing import Annotated
 import typer
 from typer import Option
 
-from learnrate.cli._common import (
+from learnrate.cli._common import console, print_json, reserve_stdout, task_from
+from learnrate.cli._options import (
     JsonOption,
     SeedOption,
     StartOption,
     TaskArgument,
     TotalStepsOption,
-    console,
-    print_json,
-    reserve_stdout,
-    task_from,
 )
 
 __all__ = ["plan"]

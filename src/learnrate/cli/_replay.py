@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import typer
 
-from learnrate.cli._common import JsonOption, RunArgument, StoreOption, console, print_json
+from learnrate.cli._common import console, print_json
+from learnrate.cli._options import JsonOption, RunArgument, StoreOption
 
 __all__ = ["replay"]
 

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer import Argument, Option
 
-from learnrate.cli._common import JsonOption, StoreOption, console, output_file, print_json
+from learnrate.cli._common import console, print_json
+from learnrate.cli._options import JsonOption, StoreOption, output_file
 from learnrate.cli._run_labels import changes_of, lifecycle_option
 
 if TYPE_CHECKING:

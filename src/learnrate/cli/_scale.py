@@ -10,13 +10,8 @@ import typer
 from typer import Argument, Option
 
 from learnrate._errors import ArgumentError
-from learnrate.cli._common import (
-    JsonOption,
-    PictureOption,
-    console,
-    print_json,
-    save_picture,
-)
+from learnrate.cli._common import console, print_json, save_picture
+from learnrate.cli._options import JsonOption, PictureOption
 
 __all__ = ["scale"]
 

@@ -9,15 +9,8 @@ import typer
 from typer import Argument, Option
 
 from learnrate._errors import ArgumentError
-from learnrate.cli._common import (
-    JsonOption,
-    PictureOption,
-    StoreOption,
-    console,
-    output_file,
-    print_json,
-    save_picture,
-)
+from learnrate.cli._common import console, print_json, save_picture
+from learnrate.cli._options import JsonOption, PictureOption, StoreOption, output_file
 from learnrate.cli._predict import law_of
 
 if TYPE_CHECKING:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer import Argument, Option
 
-from learnrate.cli._common import JsonOption, StoreOption, print_json
+from learnrate.cli._common import print_json
+from learnrate.cli._options import JsonOption, StoreOption
 
 if TYPE_CHECKING:
     from learnrate.store import Store, StoredEdit

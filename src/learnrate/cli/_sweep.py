@@ -9,18 +9,16 @@ import typer
 from typer import Option
 
 from learnrate._errors import ArgumentError
-from learnrate.cli._common import (
+from learnrate.cli._common import console, print_json, resumable, save_picture
+from learnrate.cli._options import (
     JsonOption,
+    OutOption,
     PictureOption,
     SeedOption,
     ShapeOption,
     TaskArgument,
     TotalStepsOption,
-    console,
     output_file,
-    print_json,
-    reserve_stdout,
-    save_picture,
 )
 
 if TYPE_CHECKING:
@@ -74,7 +72,7 @@ def sweep(
         ),
     ] = None,
     seed: SeedOption = 0,
-    out: Annotated[Path | None, Option(help="The folder for trials that have ended.")] = None,
+    out: OutOption = None,
     png: PictureOption = None,
     csv: Annotated[
         Path | None, Option(help="Save one line per trial to this file.", callback=output_file)
@@ -92,24 +90,20 @@ def sweep(
     from learnrate import sweeping  # noqa: PLC0415
 
     second = None if second_lr is None else sweeping.rates_in(second_lr)
-    try:
-        with reserve_stdout():
-            result = sweeping.sweep(
-                learnrate.load_task(task),
-                sweeping.rates_in(lr),
-                seeds=seeds,
-                total_steps=total_steps,
-                shape=shape,
-                engine=_engine(engine, address=address, cpus=cpus, gpus=gpus),
-                halving=halving,
-                seed=seed,
-                out=out,
-                second_lr=second,
-                rates=rates,
-            )
-    except KeyboardInterrupt:
-        typer.echo(_interrupted(out), err=True)
-        raise typer.Exit(130) from None
+    with resumable(out):
+        result = sweeping.sweep(
+            learnrate.load_task(task),
+            sweeping.rates_in(lr),
+            seeds=seeds,
+            total_steps=total_steps,
+            shape=shape,
+            engine=_engine(engine, address=address, cpus=cpus, gpus=gpus),
+            halving=halving,
+            seed=seed,
+            out=out,
+            second_lr=second,
+            rates=rates,
+        )
     if png is not None:
         save_picture(result.plot().figure, png)
     if csv is not None:
@@ -142,11 +136,3 @@ def _engine(name: str, **options: str | float | None) -> str | RayEngine:
             f"--{next(iter(ray_options))} needs --engine ray; the engine is {name!r}."
         )
     return name
-
-
-def _interrupted(out: Path | None) -> str:
-    if out is None:
-        return "interrupted; without --out no trial is kept."
-    return (
-        f"interrupted; finished trials are kept in {out}. Run the same command again to continue."
-    )

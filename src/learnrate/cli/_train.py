@@ -9,17 +9,14 @@ import typer
 from typer import Option
 
 from learnrate._errors import ArgumentError
-from learnrate.cli._common import (
+from learnrate.cli._common import console, print_json, reserve_stdout, task_from
+from learnrate.cli._options import (
     JsonOption,
     SeedOption,
     StartOption,
     StoreOption,
     TaskArgument,
     TotalStepsOption,
-    console,
-    print_json,
-    reserve_stdout,
-    task_from,
 )
 
 if TYPE_CHECKING:

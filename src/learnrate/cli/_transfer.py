@@ -8,17 +8,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from learnrate._errors import ArgumentError
-from learnrate.cli._common import (
+from learnrate.cli._common import console, print_json, reserve_stdout, resumable, save_picture
+from learnrate.cli._options import (
     JsonOption,
+    OutOption,
     PictureOption,
     SeedOption,
     ShapeOption,
     TotalStepsOption,
-    console,
     output_file,
-    print_json,
-    reserve_stdout,
-    save_picture,
 )
 
 if TYPE_CHECKING:
@@ -163,9 +161,7 @@ def sweep(
     shape: ShapeOption = "warmup(5%) >> linear()",
     seed: SeedOption = 0,
     roles: RolesOption = "",
-    out: Annotated[
-        Path | None, typer.Option(help="The folder for trials that have ended.")
-    ] = None,
+    out: OutOption = None,
     png: PictureOption = None,
     csv: Annotated[
         Path | None,
@@ -185,25 +181,20 @@ def sweep(
     from learnrate import transfer as transferring  # noqa: PLC0415 - loads torch
     from learnrate.sweeping import rates_in  # noqa: PLC0415
 
-    try:
-        with reserve_stdout():
-            result = transferring.sweep(
-                _function(make_task),
-                _widths(widths),
-                rates_in(lr),
-                base=base,
-                standard=standard,
-                seeds=seeds,
-                total_steps=total_steps,
-                shape=shape,
-                seed=seed,
-                roles=_roles(roles),
-                out=out,
-            )
-    except KeyboardInterrupt:
-        state = "nothing is kept without --out" if out is None else f"finished trials are in {out}"
-        typer.echo(f"interrupted; {state}.", err=True)
-        raise typer.Exit(130) from None
+    with resumable(out):
+        result = transferring.sweep(
+            _function(make_task),
+            _widths(widths),
+            rates_in(lr),
+            base=base,
+            standard=standard,
+            seeds=seeds,
+            total_steps=total_steps,
+            shape=shape,
+            seed=seed,
+            roles=_roles(roles),
+            out=out,
+        )
     if png is not None:
         save_picture(result.figure(), png)
     if csv is not None:

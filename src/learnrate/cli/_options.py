@@ -1,0 +1,105 @@
+"""Arguments and options that the commands share, and how their values are checked."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from typer import Argument, Option
+
+from learnrate._errors import FileError
+from learnrate._files import check_writable
+
+__all__ = [
+    "JsonOption",
+    "OutOption",
+    "PictureOption",
+    "RunArgument",
+    "SeedOption",
+    "ShapeOption",
+    "StartOption",
+    "StoreOption",
+    "TaskArgument",
+    "TotalStepsOption",
+    "output_file",
+    "picture_file",
+    "picture_format",
+]
+
+_PICTURE_FORMATS = ("png", "svg", "pdf", "jpg", "jpeg", "webp", "tif", "tiff", "eps", "ps")
+
+TaskArgument = Annotated[str, Argument(metavar="TASK", help="file.py:name or module:name")]
+TotalStepsOption = Annotated[
+    int | None,
+    Option(
+        "--total-steps", help="Optimizer updates of a whole run; those of the task by default."
+    ),
+]
+StartOption = Annotated[
+    Path | None,
+    Option(
+        "--start",
+        help="A checkpoint to start from: a state_dict, or {model: ..., optimizer: ...}.",
+        show_default=False,
+    ),
+]
+ShapeOption = Annotated[
+    str,
+    Option(
+        "--shape", help="The schedule's shape, with peak 1; its lengths are shares of the run."
+    ),
+]
+SeedOption = Annotated[int, Option("--seed", help="The same seed gives the same result.")]
+JsonOption = Annotated[
+    bool, Option("--json", help="Print only one JSON object on standard output.")
+]
+RunArgument = Annotated[
+    str,
+    Argument(
+        metavar="RUN", help="A run's id, the beginning of an id, or last for the newest run."
+    ),
+]
+StoreOption = Annotated[
+    str | None,
+    Option(
+        "--store",
+        help="A file or postgresql:// URL; $LEARNRATE_STORE or ./learnrate.db by default.",
+        show_default=False,
+    ),
+]
+OutOption = Annotated[Path | None, Option("--out", help="The folder for trials that have ended.")]
+
+
+def output_file(path: Path | None) -> Path | None:
+    """The path of an option that names a file to write; refused before the work is done.
+
+    Raises:
+        FileError: the file cannot be written.
+    """
+    if path is not None:
+        check_writable(path)
+    return path
+
+
+def picture_file(path: Path | None) -> Path | None:
+    """The path of an option that names a picture to write; see `output_file`.
+
+    Raises:
+        FileError: no picture has this suffix, or the file cannot be written.
+    """
+    if path is not None and picture_format(path) not in _PICTURE_FORMATS:
+        raise FileError(
+            f"{path} must end in .{', .'.join(_PICTURE_FORMATS)}; got {path.suffix!r}. "
+            "A name without a suffix is a PNG file."
+        )
+    return output_file(path)
+
+
+def picture_format(path: Path) -> str:
+    """The format of a picture by the suffix of its file: PNG if it has none."""
+    return path.suffix[1:].lower() or "png"
+
+
+PictureOption = Annotated[
+    Path | None, Option("--png", help="Save the picture to this file.", callback=picture_file)
+]
