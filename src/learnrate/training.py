@@ -29,7 +29,6 @@ from learnrate.trials import Curve, Status, Trial, Update, check_task, preserved
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
-    from types import TracebackType
 
     from learnrate.probing import ProbeRecord
     from learnrate.run import Run
@@ -361,16 +360,10 @@ class _AttachedTrial:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if (
-            self.run is not None
-        ):  # it has ended already, unless by an error or by Ctrl-C outside the trial
-            self.run.__exit__(kind, error, trace)
+    def __exit__(self, *raised: object) -> None:
+        # The run has ended already, unless by an error or by Ctrl-C outside the trial.
+        if self.run is not None:
+            self.run.__exit__(*raised)
 
     def start(self, training: Training) -> Run:
         task, clip_norm = self._task, self._task.clip_norm

@@ -35,9 +35,6 @@ class Scripted(Controller[ControllerState]):
     def start(self):
         return ControllerState()
 
-    def read(self, document):
-        return ControllerState.from_dict(document)
-
     def decide(self, state, observation):
         index = observation.step + 1
         times = self.factors[index] if index < len(self.factors) else 1.0

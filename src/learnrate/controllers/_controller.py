@@ -170,13 +170,13 @@ class Controller(ABC, Generic[S]):
     def decide(self, state: S, observation: Observation) -> tuple[S, Decision]:
         """The next state, and the factor from the next update on."""
 
-    @abstractmethod
     def read(self, document: object) -> S:
         """The state that `ControllerState.to_dict` wrote.
 
         Raises:
             ArgumentError: the document is not a state of this controller.
         """
+        return type(self.start()).from_dict(document)
 
 
 @final

@@ -89,10 +89,6 @@ class HyperGradient(StepSizeController[StepSizeState]):
         """Factor 1."""
         return StepSizeState()
 
-    def read(self, document: object) -> StepSizeState:
-        """The state that `ControllerState.to_dict` wrote."""
-        return StepSizeState.from_dict(document)
-
     def _measured(
         self, state: StepSizeState, observation: Observation
     ) -> tuple[StepSizeState, float]:

@@ -107,10 +107,6 @@ class PolyakStep(StepSizeController[PolyakState]):
         """Factor 1."""
         return PolyakState()
 
-    def read(self, document: object) -> PolyakState:
-        """The state that `ControllerState.to_dict` wrote."""
-        return PolyakState.from_dict(document)
-
     def _measured(self, state: PolyakState, observation: Observation) -> tuple[PolyakState, float]:
         loss, signals = observation.loss, observation.signals
         descent, lr = (signals.get(name, math.nan) for name in ("descent", "lr"))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from learnrate._errors import ArgumentError, LearnrateError, StoreError
 from learnrate.edits import RATE_KINDS, Edit, Edited, EditKind
-from learnrate.steering import as_edit, edits_of, login, request
+from learnrate.steering import as_edit, edits_of, login, request_edit
 from learnrate.store import EditStatus, Store
 
 if TYPE_CHECKING:
@@ -101,15 +101,7 @@ class StoredEdits:
         """
         self._recorder.flush()
         with closing(self._open()) as store:
-            stored = request(
-                store,
-                self._recorder.run,
-                str(edit.kind),
-                edit.value,
-                group=edit.group,
-                author=edit.author,
-                reason=edit.reason,
-            )
+            stored = request_edit(store, self._recorder.run, edit)
         self._newest = max(self._newest, stored.sequence)
 
     def apply(self, step: int) -> bool:

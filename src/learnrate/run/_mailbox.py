@@ -8,7 +8,7 @@ from contextlib import closing, suppress
 from typing import TYPE_CHECKING
 
 from learnrate._errors import ArgumentError, LearnrateError
-from learnrate.steering import as_edit, request
+from learnrate.steering import as_edit, request_edit
 from learnrate.store import EditStatus, Store
 
 if TYPE_CHECKING:
@@ -122,15 +122,7 @@ class Mailbox:
         """
         self._recorder.flush()
         with closing(Store(self._recorder.url, create=False)) as store:
-            request(
-                store,
-                self._recorder.run,
-                str(edit.kind),
-                edit.value,
-                group=edit.group,
-                author=edit.author,
-                reason=edit.reason,
-            )
+            request_edit(store, self._recorder.run, edit)
         self.exchange()
 
     def stored(self) -> list[StoredEdit]:

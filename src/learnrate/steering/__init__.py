@@ -6,6 +6,7 @@ from learnrate.steering._request import edited_run as edited_run
 from learnrate.steering._request import edits_of, preview, ratios_of, request
 from learnrate.steering._request import login as login
 from learnrate.steering._request import no_snapshot as no_snapshot
+from learnrate.steering._request import request_edit as request_edit
 
 # What is imported as itself is for the other rooms of the package.
 __all__ = [

@@ -26,6 +26,7 @@ __all__ = [
     "preview",
     "ratios_of",
     "request",
+    "request_edit",
 ]
 
 
@@ -61,8 +62,26 @@ def request(
         ArgumentError: there is no such run, or it has ended, or the edit cannot be made.
         StoreError: the store cannot be written.
     """
-    stored_run = store.run(store.resolve(run, live=True))
     edit = Edit(kind=kind, value=value, group=group, author=author, reason=reason)  # type: ignore[arg-type]  # checked there
+    return request_edit(store, run, edit)
+
+
+def request_edit(store: Store, run: str, edit: Edit) -> StoredEdit:
+    """Request an edit that exists already; see `request`.
+
+    Args:
+        store: where the run is recorded.
+        run: its id, the beginning of the id, or `last` for the newest run that is running.
+        edit: without a step.
+
+    Returns:
+        The stored edit, which is pending.
+
+    Raises:
+        ArgumentError: there is no such run, or it has ended, or the edit cannot be made.
+        StoreError: the store cannot be written.
+    """
+    stored_run = store.run(store.resolve(run, live=True))
     if not stored_run.live:
         raise ArgumentError(
             f"the run {stored_run.id} has ended ({stored_run.status}); only a running one can be "
@@ -70,7 +89,12 @@ def request(
         )
     _check(store, stored_run, edit)
     return store.add_edit(
-        stored_run.id, str(edit.kind), edit.value, group=group, author=author, reason=reason
+        stored_run.id,
+        str(edit.kind),
+        edit.value,
+        group=edit.group,
+        author=edit.author,
+        reason=edit.reason,
     )
 
 
