@@ -11,6 +11,7 @@ from learnrate.schedules._fields import FieldKind, refuse
 from learnrate.schedules._registry import copy_with, fields_of
 
 __all__ = [
+    "FixedLength",
     "Inner",
     "InnerRule",
     "Shape",
@@ -111,6 +112,32 @@ class Wrapper(Schedule, abstract=True):
     def head(self, steps: int) -> Schedule:
         """The wrapper around the head of the inner schedule."""
         return copy_with(self, inner=self.inner.head(steps))
+
+
+class FixedLength(Schedule, abstract=True):
+    """A schedule that has a number of steps from the start and fits no other length."""
+
+    __slots__ = ()
+
+    @property
+    def open_ended(self) -> bool:
+        """Never."""
+        return False
+
+    def extent(self, run: RunLength) -> Fraction | None:
+        """The fixed length."""
+        _, steps = self.measure()
+        return None if steps is None else Fraction(steps)
+
+    def fit(self, start: Fraction, stop: Fraction, run: RunLength) -> Schedule | None:
+        """The schedule itself: its steps are fixed.
+
+        Args:
+            start: Exact first boundary of the part, in steps; rounded to the nearest.
+            stop: Exact last boundary of the part, in steps; rounded to the nearest.
+            run: The run; not used.
+        """
+        return self if round_half_up(stop) > round_half_up(start) else None
 
 
 @dataclass(frozen=True, slots=True)

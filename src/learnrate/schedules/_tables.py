@@ -4,16 +4,14 @@ import math
 from bisect import bisect_right
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from fractions import Fraction
 from typing import Annotated, Any, cast
 
 import numpy as np
 
 from learnrate._errors import ScheduleError
-from learnrate.schedules._abstract import Shape, capped_step
+from learnrate.schedules._abstract import FixedLength, Shape, capped_step
 from learnrate.schedules._arithmetic import FloatArray, Value, choose, cos, minimum
 from learnrate.schedules._base import Schedule
-from learnrate.schedules._durations import RunLength, round_half_up
 from learnrate.schedules._fields import Boundaries, FieldKind, Flag, Steps, Values, Word, refuse
 from learnrate.schedules._registry import copy_with
 
@@ -124,7 +122,7 @@ class Interpolated(Shape):
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Table(Schedule):
+class Table(FixedLength):
     """A value for every step.
 
         value(s) = values[min(s, len(values) - 1)]
@@ -150,25 +148,6 @@ class Table(Schedule):
     def measure(self) -> tuple[bool, int | None]:
         """It is always ready; one step for each value."""
         return True, len(self.values)
-
-    @property
-    def open_ended(self) -> bool:
-        """Never."""
-        return False
-
-    def extent(self, run: RunLength) -> Fraction | None:
-        """One step for each value."""
-        return Fraction(len(self.values))
-
-    def fit(self, start: Fraction, stop: Fraction, run: RunLength) -> Schedule | None:
-        """The table itself: its steps are fixed.
-
-        Args:
-            start: Exact first boundary of the part, in steps; rounded to the nearest.
-            stop: Exact last boundary of the part, in steps; rounded to the nearest.
-            run: The run; not used.
-        """
-        return self if round_half_up(stop) > round_half_up(start) else None
 
     def head(self, steps: int) -> Schedule:
         """The first values."""
