@@ -1,11 +1,36 @@
-"""Writes a measured table into a page of the docs, in place of the previous one."""
+"""What the benchmarks share: their options, and a measured table in a page of the docs."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from argparse import ArgumentParser
+from pathlib import Path
 
-if TYPE_CHECKING:
-    from pathlib import Path
+
+def parser_of(doc: str | None, *, as_json: bool = False) -> ArgumentParser:
+    """A parser with the option `--page`, and `--json` if the rows can be printed.
+
+    Args:
+        doc: the docstring of the benchmark; its first line is the description.
+        as_json: whether there is `--json`.
+    """
+    parser = ArgumentParser(description=(doc or "").partition("\n")[0])
+    parser.add_argument("--page", type=Path, help="write the table into this page")
+    if as_json:
+        parser.add_argument("--json", action="store_true", help="print what was measured as JSON")
+    return parser
+
+
+def show(text: str, page: Path | None, name: str) -> None:
+    """Print a table, and write it into a page if there is one.
+
+    Args:
+        text: the table.
+        page: a page of the docs, or None.
+        name: of the page's section.
+    """
+    print(text)
+    if page is not None:
+        write_section(page, name, text)
 
 
 def write_section(page: Path, name: str, text: str) -> None:

@@ -16,7 +16,7 @@ import sys
 from pathlib import Path
 
 import torch
-from _page import table, write_section
+from _page import parser_of, show, table
 
 UPDATES = 40
 BATCH, LENGTH = 2, 32
@@ -91,10 +91,9 @@ def in_process(job: str, width: int) -> float:
 
 def main() -> None:
     """Measure run and plan, print the table, and write it into a page if one is given."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser = parser_of(__doc__)
     parser.add_argument("--width", type=int, default=768)
     parser.add_argument("--measure", help=argparse.SUPPRESS)
-    parser.add_argument("--page", type=Path, help="write the table into this page")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     if arguments.measure:
@@ -103,9 +102,7 @@ def main() -> None:
     run, plan = (in_process(job, arguments.width) for job in ("run", "plan"))
     rows = [["LoRA of rank 8", f"{run:.0f}", f"{plan:.0f}", f"{plan / run:.2f}"]]
     text = table(["fine-tuning", "run, MB", "plan, MB", "plan over run"], rows)
-    print(text)
-    if arguments.page is not None:
-        write_section(arguments.page, "adapter_memory", text)
+    show(text, arguments.page, "adapter_memory")
 
 
 if __name__ == "__main__":

@@ -8,14 +8,13 @@ A cell that `results/compare.jsonl` has is not compared again. About ten minutes
 
 from __future__ import annotations
 
-import argparse
 import json
 from collections import Counter
 from pathlib import Path
 from statistics import median
 
 import torch
-from _page import table, write_section
+from _page import parser_of, show, table
 from regret.cells import CELLS
 
 from learnrate.comparing import TUNING_FREE, Comparison, Difference, Standing, compare
@@ -74,9 +73,8 @@ def table_of(comparisons: dict[str, Comparison]) -> str:
 
 def main() -> None:
     """Compare what is missing, print the table, and write it into a page if one is given."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser = parser_of(__doc__)
     parser.add_argument("--cells", nargs="*", default=CHOSEN, choices=CHOSEN)
-    parser.add_argument("--page", type=Path, help="write the table into this page")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     comparisons = stored()
@@ -85,10 +83,7 @@ def main() -> None:
             comparisons[name] = measure(name)
             for difference in comparisons[name].differences:
                 print(f"{name}: {difference.reason}", flush=True)
-    text = table_of(comparisons)
-    print(text)
-    if arguments.page is not None:
-        write_section(arguments.page, "compare", text)
+    show(table_of(comparisons), arguments.page, "compare")
 
 
 if __name__ == "__main__":

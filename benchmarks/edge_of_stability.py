@@ -9,13 +9,11 @@ or, preconditioned, 38 (Adam, b1 = 0.9), and stays there. The probe measures it 
 
 from __future__ import annotations
 
-import argparse
 import json
-from pathlib import Path
 from typing import Any
 
 import torch
-from _page import table, write_section
+from _page import parser_of, show, table
 from torch import nn
 
 from learnrate.probing import Sharpness, sharpness
@@ -33,10 +31,7 @@ STEPS, EVERY = 3000, 250
 
 def main() -> None:
     """Train, measure, and print."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--json", action="store_true")
-    parser.add_argument("--page", type=Path)
-    arguments = parser.parse_args()
+    arguments = parser_of(__doc__, as_json=True).parse_args()
     torch.set_num_threads(1)
     runs = [measure(*run) for run in RUNS]
     if arguments.json:
@@ -52,9 +47,7 @@ def main() -> None:
         for run in runs
     ]
     text = table(["full batch", "start", "step 1,000", f"step 1,000 to {STEPS:,}", "theory"], rows)
-    print(text)
-    if arguments.page:
-        write_section(arguments.page, "edge-of-stability", text)
+    show(text, arguments.page, "edge-of-stability")
 
 
 def measure(name: str, lr: float, limit: float) -> dict[str, Any]:

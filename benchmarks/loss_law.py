@@ -10,7 +10,6 @@ val_loss and lr, and those that say which model and data a run has (`SETTING`).
 
 from __future__ import annotations
 
-import argparse
 import itertools
 from collections import defaultdict
 from dataclasses import dataclass, replace
@@ -19,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from _page import table, write_section
+from _page import parser_of, show, table
 from sklearn.datasets import load_diabetes, load_digits
 from torch.nn import Linear, ReLU, Sequential, functional
 
@@ -64,9 +63,8 @@ class Work:
 
 def main() -> None:
     """Print the table, and write it into a page if one is given."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser = parser_of(__doc__)
     parser.add_argument("--curves", type=Path, help="a csv file of published curves")
-    parser.add_argument("--page", type=Path, help="write the table into this page")
     parser.add_argument("--left-out", action="store_true", help="only the families left out")
     arguments = parser.parse_args()
     groups = {} if arguments.left_out else small_trainings()
@@ -76,9 +74,7 @@ def main() -> None:
     if arguments.curves:
         tables["loss_law_left_out"] = left_out_table(published(arguments.curves))
     for name, text in tables.items():
-        print(text)
-        if arguments.page:
-            write_section(arguments.page, name, text)
+        show(text, arguments.page, name)
 
 
 def table_of(groups: dict[str, list[MadeRun]]) -> str:

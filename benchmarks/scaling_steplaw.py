@@ -11,7 +11,6 @@ The table is `steplaw_dense.csv.gz`, from github.com/step-law/steplaw (arXiv:250
 
 from __future__ import annotations
 
-import argparse
 import os
 from collections import defaultdict
 from collections.abc import Callable
@@ -19,8 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from _page import parser_of, show
 from _page import table as markdown
-from _page import write_section
 
 from learnrate.scaling import Fit, GroupOptimum, Runs, find_optima, fit, read_runs, step_law
 
@@ -164,18 +163,14 @@ def report(runs: Runs) -> str:
 
 def main() -> None:
     """Measure and print; write the page if there is one."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser = parser_of(__doc__)
     folder = os.environ.get("LEARNRATE_DATA", "../shared/data")
     parser.add_argument("--data", type=Path, default=Path(folder), help=f"folder of {FILE}")
-    parser.add_argument("--page", type=Path, help="page of the docs to write the tables into")
     arguments = parser.parse_args()
     file = arguments.data / FILE
     if not file.exists():
         raise SystemExit(f"{file} does not exist; set its folder with --data or LEARNRATE_DATA.")
-    text = report(read_runs(file, COLUMNS))
-    print(text)
-    if arguments.page is not None:
-        write_section(arguments.page, "steplaw", text)
+    show(report(read_runs(file, COLUMNS)), arguments.page, "steplaw")
 
 
 if __name__ == "__main__":

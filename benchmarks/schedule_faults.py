@@ -12,13 +12,11 @@ one if none of them is found.
 
 from __future__ import annotations
 
-import argparse
 import json
 from collections import defaultdict
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from _page import table, write_section
+from _page import parser_of, table, write_section
 from _schedule_cases import FRESH, LEFT_OUT, SPACINGS, TUNED, Setting, settings
 
 from learnrate.watch import diagnose
@@ -79,10 +77,7 @@ def _text(count: tuple[int, int]) -> str:
 
 def main() -> None:
     """Make the logs, diagnose them, count."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--json", action="store_true", help="print the counts as JSON")
-    parser.add_argument("--page", type=Path, help="write the table into this page")
-    arguments = parser.parse_args()
+    arguments = parser_of(__doc__, as_json=True).parse_args()
     counts = shares(settings())
     text = page_text(counts)
     if arguments.page:

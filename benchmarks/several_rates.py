@@ -12,7 +12,6 @@ there is not trained again. `--case TEXT` takes the tasks whose name has it.
 
 from __future__ import annotations
 
-import argparse
 import json
 import math
 import os
@@ -24,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from _page import table, write_section
+from _page import parser_of, show, table
 from _rate_cases import CASES
 
 import learnrate
@@ -321,18 +320,14 @@ def page_table() -> str:
 
 def main() -> None:
     """Measure, or print the table."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = parser_of(__doc__)
     parser.add_argument("what", choices=("sweep", "plan", "table"))
     parser.add_argument("--case", default="")
-    parser.add_argument("--page", type=Path)
     parser.add_argument("--seeds", type=int, default=2, help="plans of each task and budget")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     if arguments.what == "table":
-        text = page_table()
-        print(text)
-        if arguments.page is not None:
-            write_section(arguments.page, "several_rates", text)
+        show(page_table(), arguments.page, "several_rates")
         return
     for case in CASES.values():
         if arguments.case in case.name and arguments.what == "sweep":

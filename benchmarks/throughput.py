@@ -13,16 +13,14 @@ products of the fastest engine, as a share of that of one large product on this 
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from _page import table, write_section
+from _page import parser_of, table, write_section
 from _tasks import tasks
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
@@ -223,14 +221,12 @@ def cells(row: dict[str, Any]) -> list[str]:
 
 def main() -> None:
     """Print the table."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--json", action="store_true")
+    parser = parser_of(__doc__, as_json=True)
     parser.add_argument("--rows", default=",".join(TARGETS))
     parser.add_argument(
         "--seconds", type=float, default=3.0, help="seconds for each candidate of a row"
     )
     parser.add_argument("--device", default="cpu")
-    parser.add_argument("--page", type=Path, help="write the table into this page")
     arguments = parser.parse_args()
     every = tasks(arguments.device)
     load = os.getloadavg()[0]

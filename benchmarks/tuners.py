@@ -11,7 +11,6 @@ installs Optuna and Ray.
 
 from __future__ import annotations
 
-import argparse
 import json
 import logging
 import os
@@ -23,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from _page import table, write_section
+from _page import parser_of, table, write_section
 from _tasks import tasks
 from torch import nn
 
@@ -158,10 +157,8 @@ def growth(steps: int) -> list[dict[str, Any]]:
 
 def main() -> None:
     """Print the tables."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--json", action="store_true")
+    parser = parser_of(__doc__, as_json=True)
     parser.add_argument("--total-steps", type=int, default=200)
-    parser.add_argument("--page", type=Path, help="write the tables into this page")
     arguments = parser.parse_args()
     warnings.simplefilter("ignore")  # of the peers
     load = os.getloadavg()[0]

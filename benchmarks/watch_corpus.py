@@ -15,7 +15,6 @@ for a fault are left out of it.
 
 from __future__ import annotations
 
-import argparse
 import csv
 import json
 import os
@@ -25,7 +24,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from _page import table, write_section
+from _page import parser_of, table, write_section
 
 from learnrate.watch import RULES, Observations, Watcher, diagnose
 
@@ -195,14 +194,12 @@ def _share(value: float | None) -> str:
 
 def main() -> None:
     """Train, diagnose, count."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = parser_of(__doc__, as_json=True)
     parser.add_argument("--data", help="the folder of Adult and Shakespeare")
     parser.add_argument(
         "--split", choices=("first", "second", "third", "fourth", "test"), help="only these runs"
     )
     parser.add_argument("--no-training", action="store_true", help="diagnose only stored runs")
-    parser.add_argument("--json", action="store_true", help="print the scores as JSON")
-    parser.add_argument("--page", type=Path, help="write the table into this page")
     arguments = parser.parse_args()
     if arguments.data:
         os.environ["LEARNRATE_DATA"] = arguments.data

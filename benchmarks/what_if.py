@@ -11,18 +11,16 @@ a paired t test over the repeats at 5 %.
 
 from __future__ import annotations
 
-import argparse
 import copy
 import json
 import math
 import sys
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from _page import table, write_section
+from _page import parser_of, show, table
 from scipy.stats import ttest_rel
 from sklearn.datasets import load_digits
 from torch import nn
@@ -62,10 +60,7 @@ class ProbeCase:
 
 def main() -> None:
     """Probe, train, and print."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--json", action="store_true")
-    parser.add_argument("--page", type=Path)
-    arguments = parser.parse_args()
+    arguments = parser_of(__doc__, as_json=True).parse_args()
     torch.set_num_threads(1)
     data = digits()
     cases = []
@@ -81,9 +76,7 @@ def main() -> None:
     if arguments.json:
         print(json.dumps([vars(case) for case in cases], indent=1))
     text = summary(cases)
-    print(text)
-    if arguments.page:
-        write_section(arguments.page, "what-if", text)
+    show(text, arguments.page, "what-if")
 
 
 def digits() -> tuple[torch.Tensor, ...]:
