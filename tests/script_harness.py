@@ -112,6 +112,11 @@ class Session:
         self.losses[step] = float(loss).hex()
         self.write()
 
+    def keep(self, step, loss, **states):
+        """Log an update, and save a checkpoint every few of them."""
+        self.log(step, loss)
+        self.save(step + 1, **states)
+
     def write(self, error=None):
         document = {"losses": self.losses, "error": error}
         path = self.folder / f"{self.name}.{self.mode}.json"

@@ -13,6 +13,23 @@ import learnrate
 
 SOURCE = Path(learnrate.__file__).parent
 
+# Rooms whose results are printed, drawn and shown on pages.
+RESULTS = {
+    "schedules",
+    "scaling",
+    "forecasting",
+    "trials",
+    "range_test",
+    "planning",
+    "sweeping",
+    "training",
+    "comparing",
+    "meta",
+    "transfer",
+    "store",
+    "watch",
+}
+
 # Private modules at the root (_errors, _files, _progress ...) are the foundation: anyone may.
 ARROWS = {
     "schedules": set(),
@@ -40,22 +57,7 @@ ARROWS = {
     "comparing": {"task", "trials", "schedules", "planning", "training", "store"},
     "meta": {"task", "trials"},
     "transfer": {"task", "trials", "schedules", "sweeping"},
-    "report": {
-        "schedules",
-        "scaling",
-        "forecasting",
-        "trials",
-        "range_test",
-        "planning",
-        "sweeping",
-        "training",
-        "comparing",
-        "meta",
-        "transfer",
-        "store",
-        "watch",
-        "claims",
-    },
+    "report": RESULTS | {"claims"},
     # claims test what is said with the verbs themselves
     "claims": {
         "schedules",
@@ -96,29 +98,8 @@ ARROWS = {
     "alerts": {"store", "watch"},
     "dashboard": {"schedules", "watch", "store", "edits", "steering", "planning", "report"},
     "glossary": {"schedules"},
-    "cli": {
-        "glossary",
-        "schedules",
-        "scaling",
-        "forecasting",
-        "task",
-        "trials",
-        "range_test",
-        "planning",
-        "sweeping",
-        "training",
-        "comparing",
-        "meta",
-        "transfer",
-        "report",
-        "store",
-        "watch",
-        "alerts",
-        "dashboard",
-        "edits",
-        "steering",
-        "claims",
-    },
+    "cli": RESULTS
+    | {"alerts", "claims", "dashboard", "edits", "glossary", "report", "steering", "task"},
 }
 FOUNDATION = {
     "_axes": {"_axes_style", "_chart"},

@@ -2,24 +2,21 @@
 
 import itertools
 import json
-import os
 import shutil
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 from served import HOSTILE, recorded
 
+from browsers import Visit, needs_chromium
 from learnrate.steering import replayed
 from learnrate.store import Recorder, Store
 from learnrate.watch import Finding, Severity
 from processes import HANG, end
 
-CHROMIUM = shutil.which("chromium")
-NEEDED = os.environ.get("LEARNRATE_BROWSER") == "required" or "CI" in os.environ
 TRAINER = Path(__file__).parent / "trainer.py"
 PLAN = Path(__file__).parents[1] / "written_by" / "0.1" / "plan.json"
 
@@ -27,20 +24,7 @@ FINDING = Finding(
     code="LR101", severity=Severity.WARNING, step=9, message="m", evidence={}, remedy="r"
 )
 
-pytestmark = pytest.mark.skipif(
-    CHROMIUM is None and not NEEDED, reason="chromium is not installed"
-)
-
-
-@pytest.fixture(scope="module")
-def browser():
-    from playwright.sync_api import sync_playwright
-
-    assert CHROMIUM is not None, "the tests in a browser are required and chromium is not there"
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield started
-        started.close()
+pytestmark = needs_chromium
 
 
 @pytest.fixture(scope="module")
@@ -85,51 +69,22 @@ def shown(tmp_path_factory, start):
     return store, runs, url
 
 
-class Visit:
-    """A page, with its complaints and requests."""
+class DashboardVisit(Visit):
+    """A page of a dashboard whose address opens its door first."""
 
-    def __init__(self, browser, url, path="/", *, width=1280, theme="light"):
+    def __init__(self, browser, url, path="/", **options):
+        super().__init__(browser, url, **options)
         self.base = url.partition("/?")[0]
-        self.context = browser.new_context(
-            viewport={"width": width, "height": 900}, color_scheme=theme
-        )
-        self.context.set_default_timeout(1000 * HANG)  # milliseconds
-        self.complaints, self.requests = [], []
-        self.page = self.context.new_page()
-        self.page.on("console", lambda message: self.complaints.append(message.text))
-        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        self.page.on("dialog", lambda dialog: (self.complaints.append("dialog"), dialog.dismiss()))
-        self.page.on("request", lambda request: self.requests.append(request.url))
-        self.page.goto(url)
         self.page.goto(self.base + path)
-
-    def until(self, expression, seconds=HANG):
-        # Not wait_for_function: it evaluates text inside the page, which the page forbids.
-        deadline = time.monotonic() + seconds
-        while not (value := self.page.evaluate(expression)):
-            assert time.monotonic() < deadline, (
-                f"never true: {expression}; {self.complaints}; {self.text('body')}"
-            )
-            self.page.wait_for_timeout(50)
-        return value
 
     def drawn(self):
         self.until("Boolean(document.querySelector('[data-drawn]'))")
-
-    def text(self, selector):
-        return self.page.inner_text(selector)
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.context.close()
 
 
 @pytest.mark.parametrize(("width", "theme"), [(360, "dark"), (1280, "light"), (2560, "dark")])
 def test_every_page_loads_only_its_own_files_and_fits_the_window(browser, shown, width, theme):
     _, (first, second), url = shown
-    with Visit(browser, url, width=width, theme=theme) as visit:
+    with DashboardVisit(browser, url, width=width, theme=theme) as visit:
         for path in ("/", f"/run/{first}", f"/compare?run={first}&run={second}", "/plans"):
             visit.page.goto(visit.base + path)
             if path.startswith(("/run", "/compare")):
@@ -147,7 +102,7 @@ def test_a_run_named_like_html_is_shown_as_it_is_named(browser, shown):
     store.set_status(run, "running")
     store.add_edit(run, "hold", author=HOSTILE, reason=HOSTILE)
     store.set_status(run, "finished")
-    with Visit(browser, url, f"/run/{run}") as visit:
+    with DashboardVisit(browser, url, f"/run/{run}") as visit:
         visit.drawn()
         assert visit.text("h1") == HOSTILE
         assert visit.text("#edits").count(HOSTILE) == 2
@@ -159,7 +114,7 @@ def test_a_run_named_like_html_is_shown_as_it_is_named(browser, shown):
 
 def test_the_page_can_be_used_with_the_keyboard_and_a_screen_reader(browser, shown):
     _, (run, _), url = shown
-    with Visit(browser, url, f"/run/{run}") as visit:
+    with DashboardVisit(browser, url, f"/run/{run}") as visit:
         visit.drawn()
         page = visit.page
         levels = page.eval_on_selector_all("h1, h2, h3", "all => all.map(e => +e.tagName[1])")
@@ -185,7 +140,7 @@ def test_the_page_can_be_used_with_the_keyboard_and_a_screen_reader(browser, sho
 def test_colours_follow_the_system_and_the_button(browser, shown):
     _, (run, _), url = shown
     fill = "getComputedStyle(document.querySelector('#plot-loss .xtick text')).fill"
-    with Visit(browser, url, f"/run/{run}") as visit:
+    with DashboardVisit(browser, url, f"/run/{run}") as visit:
         visit.drawn()
         light = visit.page.evaluate(fill)
         visit.page.emulate_media(color_scheme="dark")
@@ -201,7 +156,7 @@ def test_colours_follow_the_system_and_the_button(browser, shown):
 def test_runs_are_searched_as_one_types_sorted_selected_and_compared(browser, shown):
     store, (first, second), url = shown
     store.add_finding(second, FINDING)
-    with Visit(browser, url) as visit:
+    with DashboardVisit(browser, url) as visit:
         page, rows = visit.page, "document.querySelectorAll('#rows tbody tr:not(.group)').length"
         visit.until(f"{rows} === 2")
         assert page.locator("td:text-is('LR101')").count() == 1
@@ -235,7 +190,7 @@ def test_runs_are_searched_as_one_types_sorted_selected_and_compared(browser, sh
 def test_labels_are_changed_from_the_list_and_undone(browser, shown):
     store, (first, second), url = shown
     before = store.runs()
-    with Visit(browser, url) as visit:
+    with DashboardVisit(browser, url) as visit:
         page = visit.page
         for run in (first, second):
             page.check(f"input[value={run}]")
@@ -272,7 +227,7 @@ def test_more_tabs_than_a_browser_has_connections_load_and_stay_live(browser, tm
     run = recorded(store, "a", rows=10, status="running")
     process, url = dashboard(start, store, "--port", "0")
     port = url.partition("/?")[0].rpartition(":")[2]
-    with Visit(browser, url) as visit:
+    with DashboardVisit(browser, url) as visit:
         tabs = [visit.page, *(visit.context.new_page() for _ in range(7))]
         for tab in tabs[1:]:
             tab.goto(f"{visit.base}/run/{run}", wait_until="commit", timeout=HANG * 1000)
@@ -302,7 +257,7 @@ def test_curves_are_smoothed_and_drawn_on_the_axes_that_are_chosen(browser, tmp_
     recorder.close("finished")
     _, url = dashboard(start, store, "--port", "0")
     title = "document.querySelector('#plot-loss .{0}title').textContent"
-    with Visit(browser, url, f"/run/{runs[0]}") as visit:
+    with DashboardVisit(browser, url, f"/run/{runs[0]}") as visit:
         page = visit.page
         visit.until("document.querySelector('#key-lr').textContent.includes('group 1')")
         visit.until(f"{title.format('y')}.includes('symmetric logarithm')")
@@ -338,7 +293,7 @@ def test_curves_are_smoothed_and_drawn_on_the_axes_that_are_chosen(browser, tmp_
 
 def test_plans_and_range_tests_of_a_folder_are_shown_with_their_figures(browser, shown):
     _, _, url = shown
-    with Visit(browser, url, "/plans") as visit:
+    with DashboardVisit(browser, url, "/plans") as visit:
         kinds = visit.page.locator("tbody td:nth-child(2)").all_inner_texts()
         assert sorted(kinds) == ["plan", "range test", "unreadable"]
         for kind in ("plan", "range test"):
@@ -363,7 +318,7 @@ def test_a_training_can_be_watched_edited_rolled_back_and_replayed(  # noqa: PLR
     trainer = start(TRAINER, store.place, 100_000)
     run = trainer.stdout.readline().strip()
     _, url = dashboard(start, store, "--port", "0")
-    with Visit(browser, url) as visit:
+    with DashboardVisit(browser, url) as visit:
         visit.page.click(f"a:text-is('{run}')")
         visit.drawn()
         step = "Number(document.querySelector('#step').textContent.replaceAll(',', ''))"
@@ -447,7 +402,7 @@ def test_a_page_shows_that_the_dashboard_was_killed_and_reconnects_to_a_new_one(
     run = recorded(store, "a", status="running")
     process, url = dashboard(start, store, "--port", "0")
     port = url.partition("/?")[0].rpartition(":")[2]
-    with Visit(browser, url, f"/run/{run}") as visit:
+    with DashboardVisit(browser, url, f"/run/{run}") as visit:
         visit.drawn()
         visit.page.fill("#reason", "half-written")
         visit.page.fill("#value", "0.5")

@@ -23,6 +23,7 @@ from learnrate.schedules import (
     Warmup,
     noam,
 )
+from schedule_strategies import FLOORS, SHARES, STEPS
 
 pytest.importorskip("torch")
 keras = pytest.importorskip("keras")
@@ -30,9 +31,6 @@ from learnrate.integrations.keras import KerasSchedule, to_keras  # noqa: E402 -
 
 PEAK = 0.3
 RUN = 3e-2 * Warmup(5).then(Cosine(15, floor=0.1))
-STEPS = st.integers(2, 60)
-SHARES = st.floats(0.01, 0.99)
-FLOORS = st.sampled_from([0.0, 0.01, 0.1, 0.5])
 few = settings(max_examples=15)
 
 

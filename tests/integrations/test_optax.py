@@ -5,20 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from learnrate import ArgumentError
-from learnrate.schedules import (
-    Chain,
-    Constant,
-    Cosine,
-    Exponential,
-    Interpolated,
-    Linear,
-    Piecewise,
-    Polynomial,
-    Warmup,
-    noam,
-    one_cycle,
-)
+from learnrate import ArgumentError, schedules
+from schedule_strategies import FLOORS, SHARES, STEPS
 
 jax = pytest.importorskip("jax")
 optax = pytest.importorskip("optax")
@@ -26,10 +14,7 @@ jnp = jax.numpy
 from learnrate.integrations.optax import to_optax  # noqa: E402 - after the skip
 
 PEAK = 0.3
-RUN = 3e-2 * Warmup(5).then(Cosine(15, floor=0.1))
-STEPS = st.integers(2, 60)
-SHARES = st.floats(0.01, 0.99)
-FLOORS = st.sampled_from([0.0, 0.01, 0.1, 0.5])
+RUN = 3e-2 * schedules.Warmup(5).then(schedules.Cosine(15, floor=0.1))
 few = settings(max_examples=15)
 
 
@@ -80,7 +65,7 @@ def test_the_precision_is_that_of_the_trace():
 
 
 def test_past_the_end_and_before_the_start_it_holds():
-    schedule = to_optax(1.0 * Linear(4, floor=0.25))
+    schedule = to_optax(1.0 * schedules.Linear(4, floor=0.25))
     assert [float(schedule(step)) for step in (-7, 0, 4, 2**31 - 1)] == [1.0, 1.0, 0.25, 0.25]
 
 
@@ -92,8 +77,10 @@ def test_optax_can_join_it():
 
 def test_one_without_an_end_asks_for_one():
     with pytest.raises(ArgumentError, match="Give total_steps="):
-        to_optax(noam(10))
-    assert float(to_optax(noam(10), total_steps=100)(50)) == pytest.approx(noam(10)(50), rel=1e-6)
+        to_optax(schedules.noam(10))
+    assert float(to_optax(schedules.noam(10), total_steps=100)(50)) == pytest.approx(
+        schedules.noam(10)(50), rel=1e-6
+    )
 
 
 def test_it_prints_as_what_it_is():
@@ -114,7 +101,11 @@ def same(optax_schedule, schedule, last):
 @few
 @given(steps=STEPS, floor=FLOORS)
 def test_linear_is_that_of_optax(steps, floor):
-    same(optax.linear_schedule(PEAK, PEAK * floor, steps), PEAK * Linear(steps, floor), steps)
+    same(
+        optax.linear_schedule(PEAK, PEAK * floor, steps),
+        PEAK * schedules.Linear(steps, floor),
+        steps,
+    )
 
 
 @few
@@ -123,7 +114,7 @@ def test_polynomial_is_that_of_optax_and_delay_is_its_transition_begin(steps, fl
     optax_schedule = optax.polynomial_schedule(
         PEAK, PEAK * floor, power, steps, transition_begin=wait
     )
-    schedule = PEAK * Polynomial(steps, power, floor).delay(wait)
+    schedule = PEAK * schedules.Polynomial(steps, power, floor).delay(wait)
     same(optax_schedule, schedule, steps + wait)
 
 
@@ -131,7 +122,7 @@ def test_polynomial_is_that_of_optax_and_delay_is_its_transition_begin(steps, fl
 @given(steps=STEPS, floor=FLOORS, power=st.sampled_from([0.5, 1.0, 2.0, 3.3]))
 def test_cosine_is_that_of_optax(steps, floor, power):
     optax_schedule = optax.cosine_decay_schedule(PEAK, steps, alpha=floor, exponent=power)
-    same(optax_schedule, PEAK * Cosine(steps, floor, power), steps)
+    same(optax_schedule, PEAK * schedules.Cosine(steps, floor, power), steps)
 
 
 @few
@@ -140,7 +131,9 @@ def test_exponential_is_that_of_optax_and_floor_is_its_end_value(every, factor, 
     optax_schedule = optax.exponential_decay(
         PEAK, every, factor, staircase=staircase, end_value=PEAK * floor if floor else None
     )
-    schedule = PEAK * Exponential(factor=factor, every=every, staircase=staircase, floor=floor)
+    schedule = PEAK * schedules.Exponential(
+        factor=factor, every=every, staircase=staircase, floor=floor
+    )
     same(optax_schedule, schedule, 5 * every)
 
 
@@ -149,7 +142,11 @@ def test_exponential_is_that_of_optax_and_floor_is_its_end_value(every, factor, 
 def test_a_growing_exponential_of_optax_is_an_exponential_warmup(steps, rate):
     peak = PEAK * rate**steps
     optax_schedule = optax.exponential_decay(PEAK, 1, rate, end_value=peak)
-    same(optax_schedule, peak * Warmup(steps, start=rate**-steps, curve="exponential"), steps)
+    same(
+        optax_schedule,
+        peak * schedules.Warmup(steps, start=rate**-steps, curve="exponential"),
+        steps,
+    )
 
 
 @few
@@ -163,14 +160,14 @@ def test_piecewise_scales_of_optax_multiply_up_to_piecewise_values(boundaries, s
     optax_schedule = optax.piecewise_constant_schedule(PEAK, scales)
     same(
         optax_schedule,
-        PEAK * Piecewise(boundaries=tuple(boundaries), values=values),
+        PEAK * schedules.Piecewise(boundaries=tuple(boundaries), values=values),
         boundaries[-1],
     )
     for kind in ("linear", "cosine"):
         optax_schedule = optax.piecewise_interpolate_schedule(kind, PEAK, scales)
         same(
             optax_schedule,
-            PEAK * Interpolated(boundaries=tuple(boundaries), values=values, curve=kind),
+            PEAK * schedules.Interpolated(boundaries=tuple(boundaries), values=values, curve=kind),
             boundaries[-1],
         )
 
@@ -179,7 +176,9 @@ def test_piecewise_scales_of_optax_multiply_up_to_piecewise_values(boundaries, s
 @given(steps=st.integers(20, 90), share=st.floats(0.1, 0.9), div=st.floats(2, 50))
 def test_one_cycle_is_that_of_optax(steps, share, div):
     optax_schedule = optax.cosine_onecycle_schedule(steps, PEAK, share, div, 1e4)
-    schedule = one_cycle(int(share * steps), start=1 / div, floor=1 / div / 1e4).over(steps)
+    schedule = schedules.one_cycle(int(share * steps), start=1 / div, floor=1 / div / 1e4).over(
+        steps
+    )
     same(optax_schedule, PEAK * schedule, steps)
 
 
@@ -188,7 +187,9 @@ def test_one_cycle_is_that_of_optax(steps, share, div):
 def test_the_linear_one_cycle_of_optax_is_three_straight_lines(steps, div, final):
     optax_schedule = optax.linear_onecycle_schedule(steps, PEAK, 0.3, 0.85, div, final)
     knots = (int(0.3 * steps), int(0.85 * steps), steps)
-    schedule = Interpolated(boundaries=knots, values=(1 / div, 1.0, 1 / div, 1 / div / final))
+    schedule = schedules.Interpolated(
+        boundaries=knots, values=(1 / div, 1.0, 1 / div, 1 / div / final)
+    )
     same(optax_schedule, PEAK * schedule, steps)
 
 
@@ -200,20 +201,26 @@ def test_warmup_and_cosine_is_that_of_optax_whose_decay_steps_include_the_warmup
     optax_schedule = optax.warmup_cosine_decay_schedule(
         PEAK * start, PEAK, warmup, warmup + rest, PEAK * floor
     )
-    same(optax_schedule, PEAK * Warmup(warmup, start).then(Cosine(rest, floor)), warmup + rest)
+    same(
+        optax_schedule,
+        PEAK * schedules.Warmup(warmup, start).then(schedules.Cosine(rest, floor)),
+        warmup + rest,
+    )
 
 
 @few
 @given(warmup=STEPS, every=STEPS, factor=SHARES)
 def test_warmup_and_exponential_is_that_of_optax(warmup, every, factor):
     optax_schedule = optax.warmup_exponential_decay_schedule(0.0, PEAK, warmup, every, factor)
-    schedule = Warmup(warmup, start=0.0).then(Exponential(factor=factor, every=every))
+    schedule = schedules.Warmup(warmup, start=0.0).then(
+        schedules.Exponential(factor=factor, every=every)
+    )
     same(optax_schedule, PEAK * schedule, warmup + 3 * every)
 
 
 def test_a_warmup_then_a_constant_is_that_of_optax():
     optax_schedule = optax.warmup_constant_schedule(0.0, PEAK, 9)
-    same(optax_schedule, PEAK * Warmup(9, start=0.0).then(Constant()), 9)
+    same(optax_schedule, PEAK * schedules.Warmup(9, start=0.0).then(schedules.Constant()), 9)
 
 
 @few
@@ -234,10 +241,10 @@ def test_sgdr_of_optax_is_a_chain_of_warmups_and_cosines(cycles):
     parts = [
         part
         for warmup, rest, peak in cycles
-        for part in (peak * Warmup(warmup, start=0.0), peak * Cosine(rest))
+        for part in (peak * schedules.Warmup(warmup, start=0.0), peak * schedules.Cosine(rest))
     ]
     same(
         optax_schedule,
-        PEAK * Chain(tuple(parts)),
+        PEAK * schedules.Chain(tuple(parts)),
         sum(warmup + rest for warmup, rest, _ in cycles),
     )

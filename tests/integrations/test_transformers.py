@@ -4,18 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from learnrate import ArgumentError
-from learnrate.schedules import (
-    Constant,
-    Cosine,
-    CosineRestarts,
-    InverseSqrt,
-    Linear,
-    OneMinusSqrt,
-    Polynomial,
-    Warmup,
-    warmup_cosine,
-)
+from learnrate import ArgumentError, schedules
 
 torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
@@ -26,7 +15,7 @@ from learnrate.integrations.transformers import (  # noqa: E402 - after the skip
 )
 
 PEAK = 0.3
-RUN = 3e-2 * Warmup(2).then(Cosine(6, floor=0.1))
+RUN = 3e-2 * schedules.Warmup(2).then(schedules.Cosine(6, floor=0.1))
 few = settings(max_examples=20)
 
 
@@ -97,9 +86,9 @@ def test_a_trainer_is_given_a_schedule_of_shares_and_keeps_its_own_optimizer(mod
     recorded = Rates()
     decaying = arguments(weight_decay=0.1)
     trainer = transformers.Trainer(model, decaying, train_dataset=DATA, callbacks=[recorded])
-    assert schedule_trainer(1e-2 * warmup_cosine("25%"), trainer) is trainer
+    assert schedule_trainer(1e-2 * schedules.warmup_cosine("25%"), trainer) is trainer
     trainer.train()
-    schedule = (1e-2 * warmup_cosine("25%")).over(8)
+    schedule = (1e-2 * schedules.warmup_cosine("25%")).over(8)
     assert recorded.rates == [[schedule(step)] * 2 for step in range(8)]
     assert [g["weight_decay"] for g in trainer.optimizer.param_groups] == [0.1, 0.0]
 
@@ -153,13 +142,13 @@ def to_far_past(total_steps):
 
 
 def test_constant_is_that_of_transformers():
-    same(transformers_rates("constant"), PEAK * Constant(), range(9))
+    same(transformers_rates("constant"), PEAK * schedules.Constant(), range(9))
 
 
 @few
 @given(warmup=WARMUPS)
 def test_a_warmup_from_zero_then_a_constant_is_that_of_transformers(warmup):
-    schedule = PEAK * Warmup(warmup, start=0.0).then(Constant())
+    schedule = PEAK * schedules.Warmup(warmup, start=0.0).then(schedules.Constant())
     same(transformers_rates("constant_with_warmup", warmup), schedule, to_far_past(warmup))
 
 
@@ -167,7 +156,7 @@ def test_a_warmup_from_zero_then_a_constant_is_that_of_transformers(warmup):
 @given(warmup=WARMUPS, rest=RESTS)
 def test_linear_is_that_of_transformers_after_a_warmup_from_zero(warmup, rest):
     total_steps = warmup + rest
-    schedule = PEAK * Warmup(warmup, start=0.0).then(Linear(rest))
+    schedule = PEAK * schedules.Warmup(warmup, start=0.0).then(schedules.Linear(rest))
     same(transformers_rates("linear", warmup, total_steps), schedule, to_far_past(total_steps))
 
 
@@ -175,7 +164,7 @@ def test_linear_is_that_of_transformers_after_a_warmup_from_zero(warmup, rest):
 @given(warmup=WARMUPS, rest=RESTS, floor=SHARES)
 def test_cosine_is_that_of_transformers_until_its_end_where_that_rises_again(warmup, rest, floor):
     total_steps = warmup + rest
-    schedule = PEAK * Warmup(warmup, start=0.0).then(Cosine(rest, floor=floor))
+    schedule = PEAK * schedules.Warmup(warmup, start=0.0).then(schedules.Cosine(rest, floor=floor))
     least = transformers_rates("cosine_with_min_lr", warmup, total_steps, min_lr_rate=floor)
     same(least, schedule, range(total_steps + 1))
     if floor == 0:
@@ -191,8 +180,12 @@ def test_cosine_is_that_of_transformers_until_its_end_where_that_rises_again(war
 def test_cosine_restarts_are_those_of_transformers(warmup, cycles, length):
     rest = cycles * length
     expected = transformers_rates("cosine_with_restarts", warmup, warmup + rest, num_cycles=cycles)
-    cosines = CosineRestarts(rest, every=length)
-    same(expected, PEAK * Warmup(warmup, start=0.0).then(cosines), to_far_past(warmup + rest))
+    cosines = schedules.CosineRestarts(rest, every=length)
+    same(
+        expected,
+        PEAK * schedules.Warmup(warmup, start=0.0).then(cosines),
+        to_far_past(warmup + rest),
+    )
 
 
 @few
@@ -204,18 +197,20 @@ def test_polynomial_is_that_of_transformers_and_floor_is_its_lr_end_as_a_share(
     expected = transformers_rates(
         "polynomial", warmup, total_steps, lr_end=PEAK * floor, power=power
     )
-    schedule = PEAK * Warmup(warmup, start=0.0).then(Polynomial(rest, power, floor))
+    schedule = PEAK * schedules.Warmup(warmup, start=0.0).then(
+        schedules.Polynomial(rest, power, floor)
+    )
     same(expected, schedule, to_far_past(total_steps))
 
 
 @few
 @given(warmup=WARMUPS, every=st.integers(1, 500))
 def test_inverse_sqrt_is_that_of_transformers_and_every_is_its_timescale(warmup, every):
-    schedule = PEAK * Warmup(warmup, start=0.0).then(InverseSqrt(every=warmup))
+    schedule = PEAK * schedules.Warmup(warmup, start=0.0).then(schedules.InverseSqrt(every=warmup))
     same(transformers_rates("inverse_sqrt", warmup), schedule, to_far_past(warmup))
     optimizer = torch.optim.SGD([torch.zeros(1)], lr=PEAK)
     scheduler = transformers.get_inverse_sqrt_schedule(optimizer, warmup, timescale=every)
-    schedule = PEAK * Warmup(warmup, start=0.0).then(InverseSqrt(every=every))
+    schedule = PEAK * schedules.Warmup(warmup, start=0.0).then(schedules.InverseSqrt(every=every))
     same(lambda step: PEAK * scheduler.lr_lambdas[0](step), schedule, to_far_past(warmup))
 
 
@@ -225,9 +220,9 @@ def test_a_cosine_of_transformers_with_more_waves_falls_and_rises_again(warmup, 
     expected = transformers_rates(
         "cosine_with_min_lr", warmup, warmup + 3 * half, num_cycles=1.5, min_lr=0.03
     )
-    down = Cosine(half, floor=0.1)
-    up = Warmup(half, start=0.1, curve="cosine")
-    schedule = PEAK * Warmup(warmup, start=0.0).then(down, up, down)
+    down = schedules.Cosine(half, floor=0.1)
+    up = schedules.Warmup(half, start=0.1, curve="cosine")
+    schedule = PEAK * schedules.Warmup(warmup, start=0.0).then(down, up, down)
     same(expected, schedule, range(warmup + 3 * half + 1))
 
 
@@ -240,8 +235,8 @@ def test_the_cosine_of_transformers_whose_warmup_ends_at_the_peak_is_one_step_sh
     expected = transformers_rates(
         "cosine_warmup_with_min_lr", warmup, total_steps, min_lr_rate=floor, warmup_lr_rate=start
     )
-    rise = Warmup(warmup - 1, start=1 / warmup if start is None else start)
-    schedule = PEAK * rise.then(Cosine(rest, floor=floor))
+    rise = schedules.Warmup(warmup - 1, start=1 / warmup if start is None else start)
+    schedule = PEAK * rise.then(schedules.Cosine(rest, floor=floor))
     assert schedule.total_steps == total_steps - 1
     same(expected, schedule, range(total_steps))
 
@@ -253,7 +248,13 @@ def test_the_cosine_of_transformers_whose_warmup_ends_at_the_peak_is_one_step_sh
     rest=RESTS,
     floor=SHARES,
     rise=st.sampled_from(["linear", "cosine", "1-sqrt"]),
-    fall=st.sampled_from([("linear", Linear), ("cosine", Cosine), ("1-sqrt", OneMinusSqrt)]),
+    fall=st.sampled_from(
+        [
+            ("linear", schedules.Linear),
+            ("cosine", schedules.Cosine),
+            ("1-sqrt", schedules.OneMinusSqrt),
+        ]
+    ),
 )
 def test_warmup_stable_decay_is_that_of_transformers(  # noqa: PLR0917 - each is drawn
     warmup, stable, rest, floor, rise, fall
@@ -270,7 +271,7 @@ def test_warmup_stable_decay_is_that_of_transformers(  # noqa: PLR0917 - each is
         min_lr_ratio=floor,
     )
     curve = rise.replace("1-sqrt", "one_minus_sqrt")
-    schedule = Warmup(warmup, start=floor, curve=curve).then(
-        Constant(stable), shape(rest, floor=floor)
+    schedule = schedules.Warmup(warmup, start=floor, curve=curve).then(
+        schedules.Constant(stable), shape(rest, floor=floor)
     )
     same(expected, PEAK * schedule, to_far_past(total_steps))

@@ -1,61 +1,19 @@
 import itertools
-import os
-import shutil
-import time
 
 import pytest
 
+from browsers import Visit, needs_chromium
 from learnrate.report import plan_page
-from processes import HANG
 
-CHROMIUM = shutil.which("chromium")
-NEEDED = os.environ.get("LEARNRATE_BROWSER") == "required" or "CI" in os.environ
-
-pytestmark = pytest.mark.skipif(
-    CHROMIUM is None and not NEEDED, reason="chromium is not installed"
-)
+pytestmark = needs_chromium
 
 
-@pytest.fixture(scope="module")
-def browser():
-    from playwright.sync_api import sync_playwright
+class ReportVisit(Visit):
+    """A report opened without network, once its pictures are drawn."""
 
-    assert CHROMIUM is not None, "the tests in a browser are required and chromium is not there"
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield started
-        started.close()
-
-
-class Visit:
-    """A page opened without network, and everything it complained about or requested."""
-
-    def __init__(self, browser, file, *, width=1280, theme="light"):
-        self.context = browser.new_context(
-            viewport={"width": width, "height": 900}, color_scheme=theme, offline=True
-        )
-        self.context.set_default_timeout(1000 * HANG)  # milliseconds
-        self.complaints, self.requests = [], []
-        self.page = self.context.new_page()
-        self.page.on("console", lambda message: self.complaints.append(message.text))
-        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        self.page.on("dialog", lambda dialog: (self.complaints.append("dialog"), dialog.dismiss()))
-        self.page.on("request", lambda request: self.requests.append(request.url))
-        self.page.goto(file.as_uri())
+    def __init__(self, browser, file, **options):
+        super().__init__(browser, file.as_uri(), offline=True, **options)
         self.until("document.querySelectorAll('.plot .main-svg').length >= 10")
-
-    def until(self, expression):
-        # Not wait_for_function: it evaluates text inside the page, which the page forbids.
-        deadline = time.monotonic() + HANG
-        while not self.page.evaluate(expression):
-            assert time.monotonic() < deadline, f"never true: {expression}"
-            self.page.wait_for_timeout(50)
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.context.close()
 
 
 @pytest.fixture
@@ -68,7 +26,7 @@ def file(plan, tmp_path):
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("width", [360, 1280, 2560])
 def test_the_page_draws_itself_alone_and_fits_the_window(browser, file, width, theme):
-    with Visit(browser, file, width=width, theme=theme) as visit:
+    with ReportVisit(browser, file, width=width, theme=theme) as visit:
         shown = visit.page.evaluate("document.documentElement.scrollWidth")
         plots = visit.page.eval_on_selector_all(
             ".plot", "all => all.map(one => one.querySelectorAll('.main-svg').length > 0)"
@@ -81,7 +39,7 @@ def test_the_page_draws_itself_alone_and_fits_the_window(browser, file, width, t
 
 def test_the_plots_follow_the_theme_when_it_changes(browser, file):
     colour = "getComputedStyle(document.querySelector('#schedule .xtick text')).fill"
-    with Visit(browser, file, theme="light") as visit:
+    with ReportVisit(browser, file, theme="light") as visit:
         before = visit.page.evaluate(colour)
         visit.page.emulate_media(color_scheme="dark")
         visit.until(f"{colour} !== '{before}'")
@@ -92,7 +50,7 @@ def test_the_plots_follow_the_theme_when_it_changes(browser, file):
 def test_a_task_named_like_a_script_is_shown_and_not_run(browser, hostile_plan, tmp_path):
     path = tmp_path / "hostile.html"
     path.write_text(plan_page(hostile_plan), encoding="utf-8")
-    with Visit(browser, path) as visit:
+    with ReportVisit(browser, path) as visit:
         heading = visit.page.inner_text("h1")
         images = visit.page.locator("main img, header img").count()
     assert heading == "<script>alert(1)</script>"
@@ -101,7 +59,7 @@ def test_a_task_named_like_a_script_is_shown_and_not_run(browser, hostile_plan, 
 
 
 def test_the_schedule_is_copied_by_its_button_from_the_keyboard(browser, file, plan):
-    with Visit(browser, file) as visit:
+    with ReportVisit(browser, file) as visit:
         button = visit.page.locator(".copy button").first
         button.focus()
         visit.page.keyboard.press("Enter")
@@ -111,7 +69,7 @@ def test_the_schedule_is_copied_by_its_button_from_the_keyboard(browser, file, p
 
 
 def test_headings_tables_and_plots_have_names_for_a_screen_reader(browser, file):
-    with Visit(browser, file) as visit:
+    with ReportVisit(browser, file) as visit:
         levels = visit.page.eval_on_selector_all(
             "h1, h2, h3", "all => all.map(one => Number(one.tagName[1]))"
         )
@@ -126,7 +84,7 @@ def test_headings_tables_and_plots_have_names_for_a_screen_reader(browser, file)
 
 
 def test_the_page_prints_in_light_colours(browser, file):
-    with Visit(browser, file, theme="dark") as visit:
+    with ReportVisit(browser, file, theme="dark") as visit:
         visit.page.evaluate("dispatchEvent(new Event('beforeprint'))")
         colour = "getComputedStyle(document.querySelector('#schedule .xtick text')).fill"
         printed = visit.page.evaluate(colour)

@@ -7,30 +7,12 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from learnrate.schedules import (
-    Constant,
-    Cosine,
-    CosineRestarts,
-    Exponential,
-    ExpRange,
-    FromFunction,
-    Linear,
-    MultiStep,
-    Polynomial,
-    Step,
-    Triangular,
-    Triangular2,
-    Warmup,
-    one_cycle_momentum,
-    one_cycle_torch,
-)
+from learnrate import schedules
+from schedule_strategies import FLOORS, SHARES, STEPS
 
 torch = pytest.importorskip("torch")
 lr = torch.optim.lr_scheduler
 PEAK = 0.3
-STEPS = st.integers(2, 60)
-SHARES = st.floats(0.01, 0.99)
-FLOORS = st.sampled_from([0.0, 0.01, 0.1, 0.5])
 
 
 def rates(make, steps, key="lr"):
@@ -56,19 +38,19 @@ def same(expected, schedule, rel=1e-12):
 @given(steps=STEPS, start=SHARES)
 def test_an_explicit_start_is_torchs_linear_rise(steps, start):
     expected = rates(lambda o: lr.LinearLR(o, start, 1.0, total_iters=steps), 3 * steps)
-    same(expected, PEAK * Warmup(steps, start=start))
+    same(expected, PEAK * schedules.Warmup(steps, start=start))
 
 
 @given(steps=STEPS, floor=FLOORS)
 def test_linear_is_torchs_linear_fall(steps, floor):
     expected = rates(lambda o: lr.LinearLR(o, 1.0, floor, total_iters=steps), 3 * steps)
-    same(expected, PEAK * Linear(steps, floor=floor), rel=1e-11)
+    same(expected, PEAK * schedules.Linear(steps, floor=floor), rel=1e-11)
 
 
 @given(steps=STEPS, factor=SHARES)
 def test_a_scaled_constant_then_a_constant_is_torchs_constant(steps, factor):
     expected = rates(lambda o: lr.ConstantLR(o, factor, total_iters=steps), 3 * steps)
-    same(expected, PEAK * (factor * Constant(steps)).then(Constant()))
+    same(expected, PEAK * (factor * schedules.Constant(steps)).then(schedules.Constant()))
 
 
 @given(steps=STEPS, floor=FLOORS)
@@ -76,7 +58,7 @@ def test_cosine_is_torchs_until_the_end_and_then_stays(steps, floor):
     expected = rates(
         lambda o: lr.CosineAnnealingLR(o, T_max=steps, eta_min=PEAK * floor), steps + 1
     )
-    schedule = PEAK * Cosine(steps, floor=floor)
+    schedule = PEAK * schedules.Cosine(steps, floor=floor)
     same(expected, schedule, rel=1e-10)
     assert [schedule(steps)] * 2 == [schedule(steps + 1), schedule(50 * steps)]
 
@@ -84,25 +66,25 @@ def test_cosine_is_torchs_until_the_end_and_then_stays(steps, floor):
 @given(steps=STEPS, power=st.floats(0.3, 4))
 def test_polynomial_is_torchs(steps, power):
     expected = rates(lambda o: lr.PolynomialLR(o, steps, power), 3 * steps)
-    same(expected, PEAK * Polynomial(steps, power=power), rel=1e-9)
+    same(expected, PEAK * schedules.Polynomial(steps, power=power), rel=1e-9)
 
 
 @given(factor=SHARES)
 def test_exponential_every_step_is_torchs(factor):
     expected = rates(lambda o: lr.ExponentialLR(o, factor), 60)
-    same(expected, PEAK * Exponential(factor=factor, every=1))
+    same(expected, PEAK * schedules.Exponential(factor=factor, every=1))
 
 
 @given(every=STEPS, factor=SHARES)
 def test_step_is_torchs(every, factor):
     expected = rates(lambda o: lr.StepLR(o, every, factor), 4 * every)
-    same(expected, PEAK * Step(factor=factor, every=every))
+    same(expected, PEAK * schedules.Step(factor=factor, every=every))
 
 
 @given(boundaries=st.lists(st.integers(1, 80), min_size=1, max_size=4).map(sorted), factor=SHARES)
 def test_multi_step_is_torchs(boundaries, factor):
     expected = rates(lambda o: lr.MultiStepLR(o, boundaries, factor), 100)
-    same(expected, PEAK * MultiStep(factor=factor, boundaries=tuple(boundaries)))
+    same(expected, PEAK * schedules.MultiStep(factor=factor, boundaries=tuple(boundaries)))
 
 
 @given(every=STEPS, growth=st.integers(1, 3), floor=FLOORS)
@@ -111,7 +93,7 @@ def test_cosine_restarts_are_torchs(every, growth, floor):
         lambda o: lr.CosineAnnealingWarmRestarts(o, every, growth, eta_min=PEAK * floor),
         14 * every,
     )
-    same(expected, PEAK * CosineRestarts(every=every, growth=growth, floor=floor))
+    same(expected, PEAK * schedules.CosineRestarts(every=every, growth=growth, floor=floor))
 
 
 @given(up=STEPS, down=STEPS, floor=FLOORS)
@@ -120,7 +102,7 @@ def test_triangular_is_torchs_cyclic(up, down, floor):
         lambda o: lr.CyclicLR(o, PEAK * floor, PEAK, up, down, cycle_momentum=False),
         3 * (up + down),
     )
-    schedule = PEAK * Triangular(every=up + down, rise=up / (up + down), floor=floor)
+    schedule = PEAK * schedules.Triangular(every=up + down, rise=up / (up + down), floor=floor)
     assert expected == pytest.approx(
         [schedule(s) for s in range(len(expected))], rel=1e-12, abs=1e-14
     )
@@ -132,7 +114,7 @@ def test_triangular2_is_torchs_cyclic(up, floor):
         lambda o: lr.CyclicLR(o, PEAK * floor, PEAK, up, mode="triangular2", cycle_momentum=False),
         6 * up,
     )
-    schedule = PEAK * Triangular2(every=2 * up, floor=floor)
+    schedule = PEAK * schedules.Triangular2(every=2 * up, floor=floor)
     assert expected == pytest.approx(
         [schedule(s) for s in range(len(expected))], rel=1e-12, abs=1e-14
     )
@@ -146,7 +128,7 @@ def test_exp_range_is_torchs_cyclic(up, floor, per_step):
         ),
         6 * up,
     )
-    schedule = PEAK * ExpRange(every=2 * up, factor=per_step ** (2 * up), floor=floor)
+    schedule = PEAK * schedules.ExpRange(every=2 * up, factor=per_step ** (2 * up), floor=floor)
     assert expected == pytest.approx(
         [schedule(s) for s in range(len(expected))], rel=1e-11, abs=1e-14
     )
@@ -174,7 +156,7 @@ def test_one_cycle_torch_is_torchs_from_the_first_to_the_last_update(warmup, res
         total_steps - 1,
     )
     named = {"cos": "cosine", "linear": "linear"}[curve]
-    schedule = PEAK * one_cycle_torch(total_steps, warmup, curve=named, phases=phases)
+    schedule = PEAK * schedules.one_cycle_torch(total_steps, warmup, curve=named, phases=phases)
     assert total_steps == schedule.total_steps
     same(expected, schedule, rel=1e-9)
     assert schedule(total_steps - 1) == pytest.approx(PEAK / 25 / 1e4, rel=1e-12)
@@ -186,7 +168,7 @@ def test_the_momentum_of_one_cycle_mirrors_torchs():
         30,
         key="momentum",
     )
-    schedule = one_cycle_momentum(30).over(100)
+    schedule = schedules.one_cycle_momentum(30).over(100)
     same(expected, schedule)
 
 
@@ -200,7 +182,11 @@ def test_a_chain_switches_where_torchs_sequence_does(warmup, decay):
         ),
         warmup + decay,
     )
-    same(expected, PEAK * Warmup(warmup, start=0.1).then(Linear(decay)), rel=1e-9)
+    same(
+        expected,
+        PEAK * schedules.Warmup(warmup, start=0.1).then(schedules.Linear(decay)),
+        rel=1e-9,
+    )
 
 
 def test_from_function_is_torchs_lambda():
@@ -208,4 +194,4 @@ def test_from_function_is_torchs_lambda():
         return math.exp(-step / 7)
 
     expected = rates(lambda o: lr.LambdaLR(o, function), 40)
-    same(expected, PEAK * FromFunction(function))
+    same(expected, PEAK * schedules.FromFunction(function))

@@ -43,7 +43,6 @@ def train(session):
         loss = criterion(discriminator(images_of_generator), real)
         loss.backward()
         of_generator.step()
-        session.log(step, loss)
         run.step(loss)
-        session.save(step + 1, **parts)
+        session.keep(step, loss, **parts)
     run.finish()

@@ -38,7 +38,6 @@ def train(session):
         loss = functional.cross_entropy(model(features)[known], classes[known])
         loss.backward()
         optimizer.step()
-        session.log(step, loss)
         run.step(loss)
-        session.save(step + 1, **parts)
+        session.keep(step, loss, **parts)
     run.finish()

@@ -34,7 +34,6 @@ def train(session):
 
     for step in range(session.load(**parts), session.updates):
         loss = optimizer.step(closure)
-        session.log(step, loss)
         run.step(loss)
-        session.save(step + 1, **parts)
+        session.keep(step, loss, **parts)
     run.finish()

@@ -76,7 +76,6 @@ def train(session):
         norm = nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
-        session.log(step, mean)
         run.step(mean, gradient_norm=norm, clipped=norm > 1.0)
-        session.save(step + 1, **parts)
+        session.keep(step, mean, **parts)
     run.finish()

@@ -33,7 +33,6 @@ def train(session):
         loss = -(log_probabilities * returns).sum()
         loss.backward()
         optimizer.step()
-        session.log(step, loss)
         run.step(loss)
-        session.save(step + 1, **parts)
+        session.keep(step, loss, **parts)
     run.finish()

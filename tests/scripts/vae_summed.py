@@ -38,7 +38,6 @@ def train(session):
         loss = reconstruction + divergence
         loss.backward()
         optimizer.step()
-        session.log(step, loss)
         run.step(loss)
-        session.save(step + 1, **parts)
+        session.keep(step, loss, **parts)
     run.finish()

@@ -70,7 +70,6 @@ def train(session):
         loss = functional.cross_entropy(model(images[rows]), labels[rows], label_smoothing=0.1)
         loss.backward()
         optimizer.step()
-        session.log(step, loss)
         run.step(loss)
-        session.save(step + 1, **parts)
+        session.keep(step, loss, **parts)
     run.finish()
