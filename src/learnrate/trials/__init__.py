@@ -11,7 +11,8 @@ from learnrate.trials._processes import available_cores
 from learnrate.trials._random import derived_seed, kept_random_state, seed_everything
 from learnrate.trials._ray import RayEngine
 from learnrate.trials._substitution import Substitution
-from learnrate.trials._training import Training, check_task, preserved
+from learnrate.trials._task_check import check_task
+from learnrate.trials._training import Training, preserved
 from learnrate.trials._trial import (
     Curve,
     DivergenceTest,

@@ -16,7 +16,7 @@ from learnrate._errors import FileError
 from learnrate._files import check_readable
 from learnrate._ranks import is_first_rank
 from learnrate.trials._distributed import ranks
-from learnrate.trials._training import check_task
+from learnrate.trials._task_check import check_task
 from learnrate.trials._trial import Curve, Status, Trial
 
 if TYPE_CHECKING:
