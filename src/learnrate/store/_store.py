@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-import re
 import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from sqlalchemy import select, update
 from sqlalchemy.exc import IntegrityError
 
@@ -42,7 +40,6 @@ from learnrate.store._rows import (
     snapshot_of,
 )
 from learnrate.store._tables import attempts, findings, runs, snapshots
-from learnrate.watch import Observations
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -51,11 +48,9 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from learnrate.schedules import Schedule
-    from learnrate.watch import Finding
+    from learnrate.watch import Finding, Observations
 
 __all__ = ["Store"]
-
-_GROUP = re.compile(r"lr\[\d+\]")
 
 
 class Store:
@@ -248,12 +243,10 @@ class Store:
         Raises:
             ArgumentError: steps do not increase, or a column is unknown or of another length.
         """
-        known = {name: column for name, column in columns.items() if not _GROUP.fullmatch(name)}
-        checked = Observations(run=run, step=step, columns=known)
-        arrays = {name: np.asarray(column, dtype=float) for name, column in columns.items()}
+        rows = writes.checked_rows(run, step, columns)
         with self.writing() as connection:
             number = writes.last_attempt(connection, run) if attempt is None else attempt
-            writes.put_rows(connection, run, number, (checked.step, arrays))
+            writes.put_rows(connection, run, number, rows)
 
     def points(self, run: str, *, after: int = -1) -> RecordedPoints:
         """The rows of the latest attempt at each step; only those later than step `after`."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import socket
 import time
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,7 @@ from learnrate.store._chunks import Rows, pack
 from learnrate.store._records import RunStatus
 from learnrate.store._rows import points_in
 from learnrate.store._tables import attempts, edits, findings, points, runs, snapshots
+from learnrate.watch import Observations
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -31,6 +33,7 @@ __all__ = [
     "add_latest_values",
     "add_run",
     "begin_attempt",
+    "checked_rows",
     "delete_run",
     "has_points",
     "last_attempt",
@@ -43,6 +46,7 @@ __all__ = [
     "update_run",
 ]
 
+_GROUP_RATE = re.compile(r"lr\[\d+\]")
 _BULK = 8192  # rows of one block if a whole run is written at once
 
 # Statements that a live run executes at every write; to build them each time costs more.
@@ -219,6 +223,24 @@ def put_block(connection: Connection, run: str, attempt: int, rows: Rows) -> Non
     connection.execute(
         _INSERT_BLOCK, key | {"last": int(step[-1]), "columns": names, "data": data}
     )
+
+
+def checked_rows(run: str, step: Any, columns: Mapping[str, Any]) -> Rows:
+    """Rows as arrays, for `put_rows`.
+
+    Args:
+        run: the run's id.
+        step: whole numbers, strictly increasing.
+        columns: numbers by name, of the same length as `step`; nan for a missing value.
+
+    Raises:
+        ArgumentError: steps do not increase, or a column is unknown or of another length.
+    """
+    named = {name: column for name, column in columns.items() if not _GROUP_RATE.fullmatch(name)}
+    checked = Observations(run=run, step=step, columns=named)
+    return checked.step, {
+        name: np.asarray(column, dtype=float) for name, column in columns.items()
+    }
 
 
 def put_rows(connection: Connection, run: str, attempt: int, rows: Rows) -> None:
