@@ -27,26 +27,17 @@ from learnrate.run._optimizer_facts import optimizer_facts
 from learnrate.run._path_meter import PathMeter
 from learnrate.run._planned_groups import facts_of_groups, planned_groups
 from learnrate.run._probe_runner import ProbeRunner
-from learnrate.run._rates import ExternalRates, RateWriter, ScheduledRates
+from learnrate.run._recorded_snapshots import RecordedSnapshots
 from learnrate.run._recording import DeviceNumbers, Recording
-from learnrate.run._rhythm import Rhythm
-from learnrate.run._run import ATTACHED, Run
+from learnrate.run._run import Run
+from learnrate.run._schedule_argument import bound_schedule, clock_of, rate_writer, rhythm_of
 from learnrate.run._signals import SignalMeter
 from learnrate.run._snapshots import Snapshots
-from learnrate.run._timed_rates import TimedRates
+from learnrate.run._update_hooks import ATTACHED
 from learnrate.run._update_meter import UpdateMeter, is_sharded, parameters_of
-from learnrate.schedules import Constant, Deadline, Schedule, timed
-from learnrate.schedules import schedule as read
+from learnrate.schedules import Constant, Deadline, Schedule
 from learnrate.store import Recorder, Store
-from learnrate.torch_scheduler import (
-    Hyperparameter,
-    Stopwatch,
-    TimedSchedule,
-    TorchSchedule,
-    from_torch,
-    position,
-    unwrapped_scheduler,
-)
+from learnrate.torch_scheduler import position, unwrapped_scheduler
 from learnrate.watch import checked_objective
 
 if TYPE_CHECKING:
@@ -186,9 +177,9 @@ def attach(
         refuse("Measure", "planned", "None unless schedule=None", str(measure.planned))
     if isinstance(schedule, LRScheduler):
         step = max(step, position(schedule) * every)
-    rhythm = _rhythm(schedule, every, step)
-    by_clock = _by_clock(schedule)
-    bound = None if by_clock is not None else _bound(schedule, total_steps, every)
+    rhythm = rhythm_of(schedule, every, step)
+    by_clock = clock_of(schedule)
+    bound = None if by_clock is not None else bound_schedule(schedule, total_steps, every)
     total_steps = total_steps if bound is None or bound.total_steps is None else bound.total_steps
     controlled = _controlled(bound, controllers)
     of_groups, of_hyper = planned_groups(optimizers, bound, groups, hyper)
@@ -217,7 +208,7 @@ def attach(
         recorder.step = step
         if step > 0:
             recorder.begin_attempt(step, "started")
-    rates = _rates(optimizers, bound, by_clock, (rhythm, of_groups, of_hyper))
+    rates = rate_writer(optimizers, bound, by_clock, (rhythm, of_groups, of_hyper))
     gradient = Cadence(0 if sharded or not is_first else measure.gradient_every)
     meter = UpdateMeter(measure.clip_norm, gradient, Cadence(measure.update_every))
     path = None
@@ -240,22 +231,27 @@ def attach(
     guard_options = Guard() if guard is True else guard or None
     state = {**(extra_state or {}), **({} if controlled is None else {_CONTROLLERS: controlled})}
     ranks = agreement(rank, size)
+    mailbox = None if recorder is None else Mailbox(recorder, ranks)
     live_edits = LiveEdits(
         base=bound,
         groups=of_groups,
         ending=Ending(total_steps, is_over=getattr(rates, "is_over", None)),
         rates=rates,
         limits=limits,
-        snapshots=Snapshots(
-            optimizers,
-            model,
-            state,
-            keep=1 if guard_options is None else guard_options.keep,
-            folder=None if guard_options is None else guard_options.folder,
+        snapshots=RecordedSnapshots(
+            Snapshots(
+                optimizers,
+                model,
+                state,
+                keep=1 if guard_options is None else guard_options.keep,
+                folder=None if guard_options is None else guard_options.folder,
+            ),
+            mailbox,
+            shared=ranks is not None,
         ),
         guard=guard_options,
         recorder=recorder,
-        mailbox=None if recorder is None else Mailbox(recorder, ranks),
+        mailbox=mailbox,
         agreement=ranks,
         probe=None if probe_runner is None else probe_runner.what_if,
     )
@@ -310,77 +306,6 @@ def _check_clipping(clip_norm: float | None, optimizers: list[Optimizer]) -> Non
         refuse("Measure", "clip_norm", "None for several optimizers", clip_norm, way_out)
     if any(is_sharded(parameter) for parameter in parameters_of(*optimizers)):
         refuse("Measure", "clip_norm", "None if parameters are split", clip_norm, way_out)
-
-
-def _by_clock(schedule: object) -> tuple[Deadline, Stopwatch] | None:
-    """A schedule by the clock with its seconds so far; None for any other.
-
-    Raises:
-        ArgumentError: there are several ranks.
-        ScheduleError: its text cannot be read.
-    """
-    if isinstance(schedule, TimedSchedule):
-        by_clock = schedule.deadline, schedule.stopwatch
-    else:
-        deadline = timed(schedule)
-        if deadline is None:
-            return None
-        by_clock = deadline, Stopwatch()
-    if rank_and_size()[1] > 1:
-        raise ArgumentError(
-            "attach(schedule=Deadline(...)) needs a single process, because each rank would read "
-            "another clock. Use a schedule in steps."
-        )
-    return by_clock
-
-
-def _rates(
-    optimizers: list[Optimizer],
-    bound: Schedule | None,
-    by_clock: tuple[Deadline, Stopwatch] | None,
-    options: tuple[Rhythm | None, tuple[Schedule | None, ...], list[Hyperparameter]],
-) -> RateWriter:
-    """What writes the rates: a schedule in steps, or by the clock, or somebody else."""
-    if bound is not None:
-        return ScheduledRates(optimizers, bound, *options)
-    if by_clock is not None:
-        return TimedRates(optimizers, *by_clock)
-    return ExternalRates(optimizers)
-
-
-def _rhythm(schedule: object, every: int, step: int) -> Rhythm | None:
-    """What watches the calls of a torch scheduler; None without one."""
-    if isinstance(schedule, LRScheduler) and not isinstance(
-        schedule, TorchSchedule | TimedSchedule
-    ):
-        return Rhythm(schedule, every, step)
-    if every > 1:
-        refuse("attach", "every", "1 unless a torch scheduler sets the rates", every)
-    return None
-
-
-def _bound(schedule: Any, total_steps: int | None, every: int) -> Schedule | None:
-    """The schedule of the run, bound to it; None if an external scheduler sets the rates."""
-    if schedule is None:
-        return None
-    if isinstance(schedule, TorchSchedule):
-        return schedule.schedule
-    if isinstance(schedule, LRScheduler):
-        return from_torch(schedule, total_steps, every=every)
-    bound = read(schedule)
-    if bound.total_steps is None and total_steps is not None:
-        return bound.over(total_steps)
-    if bound.total_steps is not None and total_steps not in {None, bound.total_steps}:
-        raise ArgumentError(
-            "attach(total_steps=...) must be the schedule's own length, "
-            f"{bound.total_steps}; got {total_steps}. Leave it out: a loop that makes further "
-            "updates keeps the last rate. Or give the decay no length of its own, so that it fills "
-            "the run."
-        )
-    if not bound.ready:
-        way_out = "Give total_steps=, the updates of the whole run."
-        refuse("attach", "schedule", "bound to a run", str(bound), way_out)
-    return bound
 
 
 def _controlled(

@@ -6,15 +6,17 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from learnrate.edits import Edit, EditKind
 from learnrate.store import RunStatus
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from learnrate.edits import Edited
     from learnrate.run._agreement import Agreement
     from learnrate.store import Recorder
 
-__all__ = ["Ending", "close_abandoned", "status_of"]
+__all__ = ["Ending", "beyond_the_end", "close_abandoned", "status_of"]
 
 
 @dataclass
@@ -38,6 +40,25 @@ class Ending:
         if self.stopped is not None or (self.is_over is not None and self.is_over()):
             return True
         return self.total_steps is not None and step >= self.total_steps
+
+
+def beyond_the_end(edit: Edit, edited: Edited, planned_end: int | None) -> str:
+    """What is said of a decay that ends after the run was to end; empty for any other edit.
+
+    Args:
+        edit: that takes effect.
+        edited: the schedule with it.
+        planned_end: updates of the whole run before it, if known.
+    """
+    if edit.kind is not EditKind.DECAY or planned_end is None:
+        return ""
+    end = edited.group(edit.group or 0).schedule.total_steps or 0
+    if end <= planned_end:
+        return ""
+    return (
+        f"; the decay ends at step {end:,}, and the run was to end at {planned_end:,}: a loop that "
+        "stops there, instead of at run.done, leaves the rate above 0"
+    )
 
 
 def status_of(error: BaseException) -> RunStatus:

@@ -2,27 +2,28 @@
 
 from __future__ import annotations
 
-import warnings
 from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from learnrate._errors import ArgumentError, FileError, LearnrateError
+from learnrate._errors import ArgumentError, LearnrateError
 from learnrate.edits import AUTOMATIC, RATE_KINDS, Edit, Edited, EditKind, Limits
+from learnrate.run._ending import beyond_the_end
 from learnrate.run._guard import Guard, GuardState
+from learnrate.run._rescuer import Rescuer
 from learnrate.run._saved_state import text_of
 from learnrate.steering import as_edit, login, no_snapshot
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     from learnrate.run._agreement import Agreement
     from learnrate.run._ending import Ending
     from learnrate.run._mailbox import Mailbox
     from learnrate.run._rates import RateWriter
-    from learnrate.run._snapshots import Snapshots
+    from learnrate.run._recorded_snapshots import RecordedSnapshots
     from learnrate.schedules import Schedule
-    from learnrate.store import Recorder, Store, StoredEdit
+    from learnrate.store import Recorder, StoredEdit
 
 __all__ = ["LiveEdits"]
 
@@ -58,7 +59,6 @@ class LiveEdits:
         edited: the schedule with the edits so far.
         position: the number of edits that took effect.
         sequence: number of the last stored edit that was answered.
-        rescues: the number of rollbacks of the guard.
     """
 
     base: Schedule | None
@@ -66,7 +66,7 @@ class LiveEdits:
     ending: Ending
     rates: RateWriter
     limits: Limits
-    snapshots: Snapshots
+    snapshots: RecordedSnapshots
     guard: Guard | None
     recorder: Recorder | None
     mailbox: Mailbox | None
@@ -75,17 +75,24 @@ class LiveEdits:
     edited: Edited = field(init=False)
     position: int = field(init=False, default=0)
     sequence: int = field(init=False, default=0)
-    rescues: int = field(init=False, default=0)
     _repeated: deque[tuple[int, Edit]] = field(init=False, default_factory=deque)
     _queue: deque[tuple[int, Edit]] = field(init=False, default_factory=deque)
     _rollback_steps: set[int] = field(init=False, default_factory=set)
-    _guard_state: GuardState | None = field(init=False, default=None)
-    _has_warned: bool = field(init=False, default=False)
+    _rescuer: Rescuer | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
         self.edited = self._edited()
         if self.guard is not None:
-            self._guard_state = GuardState(self.guard, self.ending.total_steps)
+            self._rescuer = Rescuer(
+                GuardState(self.guard, self.ending.total_steps),
+                self.ending,
+                self.snapshots,
+                self._apply_automatic,
+                self._rates_at,
+            )
+
+    def _rates_at(self, step: int) -> Sequence[float]:
+        return self.edited.rates(step)
 
     def _edited(self, edits: tuple[Edit, ...] = ()) -> Edited:
         return Edited(self.base, edits, self.rates.ratios, self.groups)
@@ -109,7 +116,7 @@ class LiveEdits:
     @property
     def needs_loss(self) -> bool:
         """Whether `advance` needs the loss of every update as a number."""
-        return self._guard_state is not None
+        return self._rescuer is not None
 
     def advance(self, step: int, loss: float | None) -> int:
         """Do all that is due between two updates.
@@ -121,19 +128,21 @@ class LiveEdits:
         Returns:
             The step to make: `step`, or an earlier one after a rollback.
         """
-        if self._guard_state is not None and loss is not None:
-            step = self._rescue_if_needed(self._guard_state, step, loss)
+        if self._rescuer is not None and loss is not None:
+            reason = self._rescuer.state.trouble(loss)
+            if reason is not None and not self._repeated and self.ending.stopped is None:
+                step = self._rescuer.rescue(reason, step)
         step = self._repeat_due(step)
         if self.agreement is not None:
             document = self.agreement.due(step)
             if document is not None:
                 self._queue.append((document["sequence"], Edit.from_dict(document["edit"])))
         step = self._apply_requested(step)
-        is_due = self._guard_state is not None and self._guard_state.is_snapshot_due(step)
+        is_due = self._rescuer is not None and self._rescuer.state.is_snapshot_due(step)
         if is_due and step not in self.snapshots.steps:
-            self._take_automatic_snapshot(step)
+            self.snapshots.take_automatic(step)
         if step in self._rollback_steps and step not in self.snapshots.steps:
-            self._take_snapshot(step, requested=True)
+            self.snapshots.take(step, requested=True)
         return step
 
     def add_change(
@@ -258,7 +267,7 @@ class LiveEdits:
             after = self._roll_back(edit)
             answer = f"back from step {step}"
         elif edit.kind is EditKind.SNAPSHOT:
-            if not self._take_snapshot(step, requested=True):
+            if not self.snapshots.take(step, requested=True):
                 raise ArgumentError("the weights are not finite, so no snapshot is kept.")
             answer = self.snapshots.place(step)
         elif edit.kind is EditKind.PROBE:
@@ -290,7 +299,7 @@ class LiveEdits:
         self.rates.set_step(edit.step)
         rate_after = max(self.rates.rates(), key=abs)
         answer = f"rate {rate_before:.4g} -> {rate_after:.4g}"
-        return answer + _beyond_the_end(edit, after, planned_end)
+        return answer + beyond_the_end(edit, after, planned_end)
 
     def _follow(self, edited: Edited) -> None:
         self.edited = edited
@@ -309,112 +318,26 @@ class LiveEdits:
             raise ArgumentError(no_snapshot(target, self.snapshots.steps))
         after = self.edited.with_edit(edit)
         self.snapshots.restore(target)
-        for step in self.snapshots.steps:
-            if step > target:
-                self._drop_snapshot(step)
         self._follow(after)
-        if self._guard_state is not None:
-            self._guard_state.forget_spikes()
+        if self._rescuer is not None:
+            self._rescuer.state.forget_spikes()
         if self.recorder is not None:
             self.recorder.step = target
             self.recorder.begin_attempt(target, f"{edit.words} by {edit.author}")
         return target
 
-    def _take_snapshot(self, step: int, *, requested: bool) -> bool:
-        is_taken, dropped = self.snapshots.take(step, requested=requested)
-        if self.mailbox is None:
-            return is_taken
-        for dropped_step in dropped:
-            self.mailbox.post(_removal_of_snapshot(dropped_step))
-        if is_taken:
-            place = self.snapshots.place(step)
-            self.mailbox.post(lambda store, run: store.add_snapshot(run, step, place))
-        return is_taken
-
-    def _take_automatic_snapshot(self, step: int) -> None:
-        """Take a snapshot of the guard; without room for it the training goes on with a warning."""
-        try:
-            self._take_snapshot(step, requested=False)
-        except FileError as error:
-            if self.agreement is not None:  # all ranks must go back to the same snapshots
-                raise
-            if not self._has_warned:
-                self._has_warned = True
-                warnings.warn(
-                    f"{error} Training continues; the guard goes back to "
-                    f"{_earlier_in_words(self.snapshots.steps)}.",
-                    RuntimeWarning,
-                    stacklevel=5,
-                )
-
-    def _drop_snapshot(self, step: int) -> None:
-        self.snapshots.drop(step)
-        if self.mailbox is not None:
-            self.mailbox.post(_removal_of_snapshot(step))
-
-    # The guard
-
-    def _rescue_if_needed(self, guard_state: GuardState, step: int, loss: float) -> int:
-        """Show a loss to the guard; go back if it diverged."""
-        reason = guard_state.trouble(loss)
-        if reason is None or self._repeated or self.ending.stopped is not None:
-            return step
-        return self._roll_back_for(reason, guard_state, step)
-
-    def _roll_back_for(self, reason: str, guard_state: GuardState, step: int) -> int:
-        """Go back for a reason and lower the rate, or give up; returns the step to make."""
-        rollback = guard_state.choose_rollback(step, self.snapshots.steps)
-        if rollback.discard is not None:
-            self._drop_snapshot(rollback.discard)
-        if self.rescues >= guard_state.guard.times or rollback.step is None:
-            self._give_up(reason, step)
-            return step
-        rate_in_trouble = self._highest_rate(step - 1)
-        try:
-            after = self._apply_automatic(
-                _edit_of_guard(EditKind.ROLLBACK, rollback.step, reason, step)
-            )
-        except FileError:  # its file is gone or was changed; an older one may do
-            if self.agreement is not None:
-                raise
-            self._drop_snapshot(rollback.step)
-            return self._roll_back_for(reason, guard_state, step)
-        self.rescues += 1
-        guard_state.add_rescue(step, rollback.step)
-        rate_after_rollback = self._highest_rate(step - 1)
-        factor = 1.0 if rollback.at_once else guard_state.guard.factor
-        if rate_after_rollback > 0:
-            factor *= min(1.0, rate_in_trouble / rate_after_rollback) or 1.0
-        if factor < 1.0:
-            reason = f"{reason}; rescue {self.rescues} of {guard_state.guard.times}"
-            self._apply_automatic(_edit_of_guard(EditKind.SCALE, factor, reason, after))
-        return after
-
-    def _highest_rate(self, step: int) -> float:
-        """The highest rate of an update; its factor if an external scheduler sets the rates."""
-        return max(map(abs, self.edited.rates(max(step, 0))), default=0.0)
-
-    def _give_up(self, reason: str, step: int) -> None:
-        # The edit makes a replay end at this step too.
-        self._apply_automatic(_edit_of_guard(EditKind.STOP, None, reason, step))
-        self.ending.gave_up = True
-        self.ending.stopped = (
-            f"{reason} at step {step - 1}, after {self.rescues} rescues. Lower the peak rate or "
-            "run learnrate plan; if the loss diverges at the same data each time, check the data."
-        )
-
     # Resuming
 
     def state_dict(self) -> dict[str, Any]:
         """The edits and counters, as JSON values."""
-        guard_state = self._guard_state
+        rescuer = self._rescuer
         return {
             "edits": [edit.to_dict() for edit in self.edited.edits],
             "groups": [text_of(schedule) for schedule in self.groups],
             "position": self.position,
             "sequence": self.sequence,
-            "rescues": self.rescues,
-            "watchman": None if guard_state is None else guard_state.state_dict(),
+            "rescues": 0 if rescuer is None else rescuer.count,
+            "watchman": None if rescuer is None else rescuer.state.state_dict(),
         }
 
     def load_state_dict(
@@ -434,9 +357,10 @@ class LiveEdits:
         edits = tuple(Edit.from_dict(document) for document in state["edits"])
         self._follow(self._edited(edits))
         self.position, self.sequence = state["position"], state["sequence"]
-        self.rescues = state["rescues"]
-        if self._guard_state is not None and state["watchman"] is not None:
-            self._guard_state.load_state_dict(state["watchman"])
+        if self._rescuer is not None:
+            self._rescuer.count = state["rescues"]
+            if state["watchman"] is not None:
+                self._rescuer.state.load_state_dict(state["watchman"])
         self._queue.clear()
 
     def add_later_edits(
@@ -473,30 +397,3 @@ class LiveEdits:
             self.position = last
         else:
             self.repeat([edit for edit in edits if edit.kind is not EditKind.STOP], self.position)
-
-
-def _beyond_the_end(edit: Edit, edited: Edited, planned_end: int | None) -> str:
-    """What is said of a decay that ends after the run was to end; empty for any other edit."""
-    if edit.kind is not EditKind.DECAY or planned_end is None:
-        return ""
-    end = edited.group(edit.group or 0).schedule.total_steps or 0
-    if end <= planned_end:
-        return ""
-    return (
-        f"; the decay ends at step {end:,}, and the run was to end at {planned_end:,}: a loop that "
-        "stops there, instead of at run.done, leaves the rate above 0"
-    )
-
-
-def _earlier_in_words(steps: list[int]) -> str:
-    return (
-        f"the snapshot of step {steps[-1]}" if steps else "no snapshot, and stops the run instead"
-    )
-
-
-def _removal_of_snapshot(step: int) -> Callable[[Store, str], None]:
-    return lambda store, run: store.remove_snapshot(run, step)
-
-
-def _edit_of_guard(kind: EditKind, value: float | None, reason: str, step: int) -> Edit:
-    return Edit(kind=kind, value=value, author=AUTOMATIC, reason=reason, step=step)

@@ -7,28 +7,18 @@ import threading
 import time
 import warnings
 import weakref
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self
 
 import torch
 
-from learnrate._errors import ArgumentError, StoreError
+from learnrate._errors import ArgumentError
 from learnrate._ranks import rank_and_size
 from learnrate.edits import edit_in
 from learnrate.run._ending import close_abandoned, status_of
 from learnrate.run._live_watch import LiveWatch
-from learnrate.run._saved_state import (
-    FORMAT,
-    VERSION,
-    check_schedules,
-    check_state,
-    follow_attached,
-    saved_groups,
-    saved_schedule,
-    schedule_in_words,
-    text_of,
-)
+from learnrate.run._resuming import Resuming
 from learnrate.run._unseen_updates import UnseenUpdates
+from learnrate.run._update_hooks import UpdateHooks
 from learnrate.steering import login
 from learnrate.store import RunStatus
 
@@ -37,7 +27,6 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from torch.optim import Optimizer
-    from torch.utils.hooks import RemovableHandle
 
     from learnrate.controllers import Controlled, RateChange
     from learnrate.edits import Edited
@@ -51,9 +40,7 @@ if TYPE_CHECKING:
 
     Observer = Callable[[Observations], Iterable[Finding] | None]
 
-__all__ = ["ATTACHED", "Run"]
-
-ATTACHED = "_learnrate_run"  # attribute of an optimizer: the run that writes its rates
+__all__ = ["Run"]
 
 
 class Run:
@@ -90,10 +77,16 @@ class Run:
         self._signals = signals
         self._edits, self._thread = edits, threading.get_ident()
         self._step = step
-        self._updated = False
-        self._optimizers = tuple(optimizers)
         self._unseen_updates = UnseenUpdates(optimizers)
-        self._hooks = self._register_hooks()
+        self._resuming = Resuming(schedule, controlled, rates, recording, edits)
+        self._hooks = UpdateHooks(
+            self,
+            optimizers,
+            rates=rates,
+            recording=recording,
+            signals=signals,
+            next_step=lambda: self._step,
+        )
         self._finalizer = (
             None
             if self.recorder is None
@@ -206,15 +199,15 @@ class Run:
         Raises:
             ArgumentError: the loss is not a number, or the run has ended.
         """
-        if not (self._updated if updated is None else updated):
+        if not (self._hooks.updated if updated is None else updated):
             self._count_skipped()
             return
         now = time.perf_counter()
         if self.skipped:
             self._unseen_updates.restart()
-        if not self._updated:
+        if not self._hooks.updated:
             self._rates.note_unseen()
-        step, self._updated = self._step, False
+        step, self._hooks.updated = self._step, False
         self._recording.add_update(step, loss, (gradient_norm, clipped), now)
         number = None
         if self.controlled is not None or self._edits.needs_loss:
@@ -240,7 +233,7 @@ class Run:
 
     def _set_step(self, step: int) -> None:
         if self._recording.set_step(step):  # a rollback
-            self._updated = False
+            self._hooks.updated = False
         self._step = step
         self._rates.set_step(step)
 
@@ -273,7 +266,7 @@ class Run:
         edit = edit_in(words, group=group, author=author or login(), reason=reason)
         if rank_and_size()[0] > 0:
             return
-        if not self._hooks:
+        if not self._hooks.active:
             raise ArgumentError("run.steer(): the run has ended.")
         mailbox = self._edits.mailbox
         if mailbox is None:
@@ -297,15 +290,7 @@ class Run:
             status: by default `diverged` if the last loss is not finite, `stopped` if the run was
                 stopped, and `finished` otherwise.
         """
-        for hook in self._hooks:
-            hook.remove()
-        for index, optimizer in enumerate(self._optimizers):
-            self._rates.after(index)
-            if self._signals is not None:
-                self._signals.close(optimizer)
-            if getattr(optimizer, ATTACHED, None) is self:
-                delattr(optimizer, ATTACHED)
-        self._hooks = []
+        self._hooks.remove()
         self._recording.close()
         if self._edits.agreement is not None:
             self._edits.agreement.close()
@@ -334,18 +319,7 @@ class Run:
 
         It waits, for at most 2 seconds, until the store has every edit of the state.
         """
-        if self._edits.mailbox is not None:
-            self._edits.mailbox.write_answers()
-        return {
-            "format": FORMAT,
-            "version": VERSION,
-            "run": self.id,
-            "step": self._step,
-            "schedule": text_of(self._edits.base),
-            "steering": self._edits.state_dict(),
-            "rates": self._rates.state_dict(),
-            "controlled": None if self.controlled is None else self.controlled.state_dict(),
-        }
+        return self._resuming.state_dict(self._step)
 
     def load_state_dict(
         self,
@@ -382,105 +356,20 @@ class Run:
             ArgumentError: it is not such a state, or it was saved with another schedule or other
                 controllers. Nothing is changed.
         """
-        check_state(state)
-        saved, attached = state["schedule"], text_of(self.schedule)
-        of_groups = self._edits.groups
-        changes = check_schedules(
-            state, self.schedule, of_groups, change_schedule=change_schedule or branch
+        step = self._resuming.load(
+            state,
+            change_schedule=change_schedule,
+            later_edits=later_edits,
+            branch=branch,
+            reason=reason,
         )
-        if (state["controlled"] is None) != (self.controlled is None):
-            raise ArgumentError(
-                "this state was saved with other controllers than those of the run."
-            )
-        if branch:
-            self._branch(state)
-            return
-        ratios = self._rates.ratios
-        if state["rates"]:
-            self._rates.load_state_dict(state["rates"])
-        if self.controlled is not None:
-            self.controlled.load_state_dict(state["controlled"])
-        step, self._updated = state["step"], False
-        self._recording.begin_attempt(step)
-        base = saved_schedule(saved, self.schedule)
-        groups = saved_groups(state, of_groups)
-        self._edits.load_state_dict(state["steering"], base, groups)
-        if self.recorder is not None:
-            self.recorder.step = step
-            other = state["run"] if state["run"] != self.id else None
-            if changes:
-                reason = f"{reason}; before under {schedule_in_words(saved)}"
-            self.recorder.begin_attempt(step, reason, other)
-            self._add_later_edits(step, keep=later_edits, reason=reason)
-        if changes and (base is not self.schedule or saved == attached):
-            for edit in follow_attached(self.schedule, of_groups, ratios, self._rates.ratios):
-                self._edits.enqueue(replace(edit, author=login(), reason=reason))
+        self._hooks.updated = False
         self._step = step
         self._rates.set_step(step)
         self._set_step(self._edits.advance(step, None))
 
-    def _branch(self, state: dict[str, Any]) -> None:
-        """Begin at the step of another run's state, under the schedule of this one."""
-        step, self._updated = state["step"], False
-        if self.controlled is not None:
-            self.controlled.load_state_dict(state["controlled"])
-        self._recording.begin_attempt(step)
-        if self.recorder is not None:
-            self.recorder.step = step
-            self.recorder.begin_attempt(
-                step, f"branch of {state['run'] or 'a run'} at step {step}"
-            )
-        self._set_step(self._edits.advance(step, None))
-
-    def _add_later_edits(self, step: int, *, keep: bool, reason: str) -> None:
-        """Read edits after the saved state from the store."""
-        mailbox = self._edits.mailbox
-        assert mailbox is not None  # noqa: S101 - a recorded run has a mailbox
-        try:
-            self._edits.add_later_edits(mailbox.stored(), step, keep=keep, reason=reason)
-        except StoreError as error:
-            warnings.warn(
-                f"edits after step {step} are not known: {error}", RuntimeWarning, stacklevel=3
-            )
-        mailbox.start_after(self._edits.sequence)
-
-    # Hooks of the optimizers
-
-    def _register_hooks(self) -> list[RemovableHandle]:
-        handles = []
-        for index, optimizer in enumerate(self._optimizers):
-            setattr(optimizer, ATTACHED, self)
-            before, after = self._hooks_of(index)
-            handles.append(optimizer.register_step_pre_hook(before))
-            handles.append(optimizer.register_step_post_hook(after))
-        return handles
-
-    def _hooks_of(self, index: int) -> tuple[Callable[..., None], Callable[..., None]]:
-        rates, recording, signals = self._rates, self._recording, self._signals
-
-        def before(optimizer: Optimizer, _args: Any, _kwargs: Any) -> None:
-            rates.before(index)
-            if signals is not None:
-                signals.before(optimizer)
-            recording.before(optimizer, self._step)
-
-        def after(optimizer: Optimizer, _args: Any, _kwargs: Any) -> None:
-            if signals is not None:
-                signals.after(optimizer)  # before the rate of an external scheduler is set again
-            rates.after(index)
-            found_inf = getattr(
-                optimizer, "found_inf", None
-            )  # a GradScaler with a fused optimizer
-            if found_inf is not None and found_inf.item():
-                recording.discard(optimizer)
-                return
-            recording.after(optimizer, self._step)
-            self._updated = True
-
-        return before, after
-
     def _count_skipped(self) -> None:
-        if not self._hooks:
+        if not self._hooks.active:
             raise ArgumentError(
                 "run.step(): the run has ended. Call attach again for another run."
             )
