@@ -1,0 +1,6 @@
+"""The verb train: a task trained under a schedule, recorded and steered."""
+
+from learnrate.training._train import train
+from learnrate.training._trained import Trained
+
+__all__ = ["Trained", "train"]
