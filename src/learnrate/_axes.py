@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from matplotlib.text import Text
     from numpy.typing import ArrayLike
 
-
 __all__ = [
     "draw_chart",
     "draw_panel",

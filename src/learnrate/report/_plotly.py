@@ -16,7 +16,6 @@ from learnrate._numbers import rate_text, rate_ticks
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
-
 __all__ = ["PlotlyFigure", "line_style", "plotly_figure"]
 
 PlotlyFigure = dict[str, Any]
