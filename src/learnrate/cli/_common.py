@@ -57,20 +57,20 @@ def reserve_stdout() -> Iterator[None]:
 
 
 @contextmanager
-def resumable(out: Path | None, kept: str = "trial") -> Iterator[None]:
+def resumable(out: Path | None, part: str = "trial") -> Iterator[None]:
     """Reserve standard output for the result; on Ctrl-C say what `out` has, and exit with 130.
 
     Args:
         out: the folder that keeps what has ended; None for none.
-        kept: what it keeps, in the singular.
+        part: what it keeps, in the singular.
     """
     try:
         with reserve_stdout():
             yield
     except KeyboardInterrupt:
-        words = f"without --out no {kept} is kept."
+        words = f"without --out no {part} is kept."
         if out is not None:
-            words = f"finished {kept}s are kept in {out}. Run the same command again to continue."
+            words = f"finished {part}s are kept in {out}. Run the same command again to continue."
         typer.echo(f"interrupted; {words}", err=True)
         raise typer.Exit(130) from None
 
