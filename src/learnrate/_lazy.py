@@ -20,6 +20,10 @@ def lazy_getattr(package: str, modules: Mapping[str, str]) -> Callable[[str], ob
     Args:
         package: the `__name__` of the package.
         modules: for each public name, the module inside the package that defines it.
+
+    Raises:
+        AttributeError: when it is called, if the package has no such name.
+        MissingExtraError: when it is called, if torch is not installed.
     """
 
     def load(name: str) -> object:

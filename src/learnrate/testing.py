@@ -111,7 +111,11 @@ class ScheduleContract:
     has_text = True
 
     def make(self) -> Schedule:
-        """The schedule under test."""
+        """The schedule under test; a subclass returns it.
+
+        Raises:
+            NotImplementedError: the subclass does not.
+        """
         raise NotImplementedError
 
     def _steps(self) -> list[int]:
@@ -219,7 +223,11 @@ class StoreContract:
     """
 
     def make(self) -> str:
-        """The place of an empty store."""
+        """The place of an empty store, another one at every call; a subclass returns it.
+
+        Raises:
+            NotImplementedError: the subclass does not.
+        """
         raise NotImplementedError
 
     def setup_method(self) -> None:

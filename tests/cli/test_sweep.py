@@ -63,7 +63,7 @@ BAD = {
     "an engine": (["--engine", "fast"], "engine must be one of"),
     "no seeds": (
         ["--seeds", "0"],
-        "a whole number from 1 to 10,000; got 0. It is the trainings at each rate.",
+        "a whole number from 1 to 10,000; got 0. It is the number of trainings at each rate.",
     ),
     "no length": (["--total-steps", "0"], "at least 1; got 0"),
 }

@@ -75,7 +75,7 @@ def test_unit_and_zero_of_the_loss_make_no_difference(factor, shift):
     ("texts", "message"),
     [
         ([], "at least one curve"),
-        ([CONSTANT], "nothing is known of what a decay brings"),
+        ([CONSTANT], "the effect of a decay is not known"),
         ([COSINE, "0.3 * linear()"], "within a factor of 2; got 0.1 to 0.3"),
     ],
 )

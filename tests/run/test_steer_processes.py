@@ -285,7 +285,9 @@ def test_misuse_is_one_sentence_exits_with_2_and_changes_nothing(tmp_path, capsy
     assert "No such option" in error_of("steer", "last", "set", "-1")
     assert "a rate above 0" in error_of("steer", "last", "set", "0")
     assert "a rate above 0" in error_of("steer", "last", "set", "nan")
-    assert "no snapshot of step 3, and no other one" in error_of("steer", "last", "rollback", "3")
+    assert "no snapshot of step 3, nor of any other step" in error_of(
+        "steer", "last", "rollback", "3"
+    )
     assert "only decay takes a shape" in error_of("steer", "last", "hold", "--shape", "cosine")
     assert "there is no group 3" in error_of("steer", "last", "hold", "--group", "3")
     assert "there is no run 'nobody'" in error_of("replay", "nobody")

@@ -85,7 +85,7 @@ def test_the_map_the_table_and_the_dictionary_have_every_pair(tmp_path):
     ("arguments", "message"),
     [
         ({"rates": None}, "second_lr needs rates"),
-        ({"halving": 2}, "halving goes with one rate"),
+        ({"halving": 2}, "halving works for a sweep of one rate"),
         ({"second_lr": [0.1, 0.01]}, "got 0.01 after 0.1"),
         ({"rates": "a=*gentle, b=*steep, c=*"}, "fits no parameter"),
     ],

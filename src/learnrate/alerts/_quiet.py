@@ -43,7 +43,7 @@ class QuietTimes:
             ) from None
 
     def holds(self, moment: datetime) -> bool:
-        """Whether a moment is quiet."""
+        """Whether no alerts are sent at a moment."""
         now = moment.time()
         if self.begin <= self.end:
             return self.begin <= now < self.end

@@ -72,11 +72,15 @@ class Webhook:
 
     @property
     def key(self) -> str:
-        """The address."""
+        """What identifies the target in the store: its kind and its address."""
         return f"webhook {self.url}"
 
     def send(self, alerts: Sequence[Alert], /) -> None:
-        """Post the alerts."""
+        """Post the alerts to the address, in one message.
+
+        Raises:
+            AlertError: the address does not answer, or refuses the message.
+        """
         host = urlsplit(self.url).hostname
         form = self.form or _CHAT_HOSTS.get(str(host), AlertFormat.JSON)
         headers = {"Content-Type": "application/json", "User-Agent": "learnrate"}
@@ -117,11 +121,15 @@ class Command:
 
     @property
     def key(self) -> str:
-        """The command."""
+        """What identifies the target in the store: its kind and its command."""
         return f"command {self.text}"
 
     def send(self, alerts: Sequence[Alert], /) -> None:
-        """Run the program, and wait for its end."""
+        """Run the program with the alerts as JSON on its standard input, and wait for its end.
+
+        Raises:
+            AlertError: the program cannot be started, takes too long, or ends with another status than 0.
+        """
         words = shlex.split(self.text)
         try:
             ended = subprocess.run(  # noqa: S603 - the user's own command
@@ -171,11 +179,15 @@ class Email:
 
     @property
     def key(self) -> str:
-        """The address."""
+        """What identifies the target in the store: its kind and its address."""
         return f"email {self.to}"
 
     def send(self, alerts: Sequence[Alert], /) -> None:
-        """Send a mail."""
+        """Send the alerts in one mail, encrypted if the server can.
+
+        Raises:
+            AlertError: the server cannot be reached, or refuses the mail.
+        """
         message = EmailMessage()
         message["From"], message["To"] = self.sender, self.to
         first = alerts[0]

@@ -28,8 +28,10 @@ def alerts(
     form: Annotated[
         str | None, Option("--format", help="slack, discord or json; by the address by default.")
     ] = None,
-    command: Annotated[str | None, Option(help="A program that reads the alerts as JSON.")] = None,
-    email: Annotated[str | None, Option(help="The address of a person.")] = None,
+    command: Annotated[
+        str | None, Option(help="A program that gets the alerts as JSON on its standard input.")
+    ] = None,
+    email: Annotated[str | None, Option(help="Send a mail to this address.")] = None,
     sender: Annotated[
         str, Option(help="The address that mails come from.")
     ] = "learnrate@localhost",
@@ -39,12 +41,14 @@ def alerts(
     ] = "warning",
     quiet: Annotated[
         str | None,
-        Option(help="A part of the day, such as 22:00-07:00. Its alerts are sent afterwards."),
+        Option(
+            help="Hours in which nothing is sent, such as 22:00-07:00; their alerts are sent afterwards."
+        ),
     ] = None,
     earlier: Annotated[
-        bool, Option("--earlier", help="At the first start, send what the store has already.")
+        bool, Option("--earlier", help="At the first start, also send what the store has already.")
     ] = False,
-    once: Annotated[bool, Option("--once", help="Send what is new and end, as for cron.")] = False,
+    once: Annotated[bool, Option("--once", help="Send what is new, then exit; for cron.")] = False,
     store: StoreOption = None,
     as_json: JsonOption = False,
 ) -> None:

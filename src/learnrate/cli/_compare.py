@@ -41,7 +41,7 @@ def compare(
         int, typer.Option(help="How many seeds, at least 2; each makes a plan of its own.")
     ] = 5,
     confidence: Annotated[
-        float, typer.Option(help="With which all intervals hold at once.")
+        float, typer.Option(help="The confidence with which all intervals hold at once.")
     ] = 0.95,
     seed: SeedOption = 0,
     out: Annotated[

@@ -21,7 +21,7 @@ def dashboard(
     plans: Annotated[
         Path | None, Option(help="A folder with plan.json files and range tests to show too.")
     ] = None,
-    host: Annotated[str, Option(help="The address to listen at.")] = "127.0.0.1",
+    host: Annotated[str, Option(help="The address to listen on.")] = "127.0.0.1",
     allow_network: Annotated[
         bool,
         Option(

@@ -30,7 +30,8 @@ TasksArgument = Annotated[
     Argument(metavar="TASKS", help="A learnrate.meta.MetaTask, as file.py:name or module:name."),
 ]
 TotalStepsOption = Annotated[
-    int | None, Option("--total-steps", help="Meta-updates; the task's by default.")
+    int | None,
+    Option("--total-steps", help="Meta-updates of each training; those of the task by default."),
 ]
 
 
@@ -43,13 +44,18 @@ def sweep(
     adapt_lr: Annotated[
         str, Option(help="Rates of adaptation at test time: low:high:count or a,b,c.")
     ] = "0:0.2:9",
-    seeds: Annotated[int, Option(help="How often to meta-train at each inner rate.")] = 3,
+    seeds: Annotated[
+        int,
+        Option(help="The number of meta-trainings at each inner rate, each with its own seed."),
+    ] = 3,
     total_steps: TotalStepsOption = None,
     seed: SeedOption = 0,
     out: OutOption = None,
     png: Annotated[
         Path | None,
-        Option(help="File for a picture of the loss over both rates.", callback=picture_file),
+        Option(
+            help="Save a picture of the loss over both rates to this file.", callback=picture_file
+        ),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -96,11 +102,13 @@ def train(
     total_steps: TotalStepsOption = None,
     seed: SeedOption = 0,
     out: Annotated[
-        Path | None, Option(help="Folder for meta.json and the weights, model.pt.")
+        Path | None, Option(help="The folder for meta.json and the weights, model.pt.")
     ] = None,
     png: Annotated[
         Path | None,
-        Option(help="File for a picture of the learned rates below 0.", callback=picture_file),
+        Option(
+            help="Save a picture of the learned rates below 0 to this file.", callback=picture_file
+        ),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -177,12 +185,17 @@ def advise(
 @meta.command()
 def theory(
     figure: Annotated[
-        int, Option(help="The paper's figure whose setting is used for all other options: 2 or 3.")
+        int,
+        Option(
+            help="The figure of the paper, 2 or 3, whose setting is the default of all other options."
+        ),
     ] = 2,
-    n_train: Annotated[int | None, Option(help="Points of the inner step.")] = None,
-    n_val: Annotated[int | None, Option(help="Points of a task's outer loss.")] = None,
-    n_adapt: Annotated[int | None, Option(help="Points of adaptation.")] = None,
-    tasks: Annotated[int | None, Option(help="Tasks in meta-training.")] = None,
+    n_train: Annotated[int | None, Option(help="Examples of a task in the inner step.")] = None,
+    n_val: Annotated[int | None, Option(help="Examples of a task in the outer loss.")] = None,
+    n_adapt: Annotated[
+        int | None, Option(help="Examples of a task in adaptation at test time.")
+    ] = None,
+    tasks: Annotated[int | None, Option(help="The number of tasks in meta-training.")] = None,
     dim: Annotated[int | None, Option(help="The number of weights.")] = None,
     sigma: Annotated[float | None, Option(help="Standard deviation of the label noise.")] = None,
     nu: Annotated[
@@ -200,7 +213,7 @@ def theory(
     simulate: Annotated[int | None, Option(help="Simulate this many runs for comparison.")] = None,
     plot: Annotated[
         Path | None,
-        Option(help="File for a picture like the paper's figure.", callback=picture_file),
+        Option(help="Save a picture like the paper's figure to this file.", callback=picture_file),
     ] = None,
     seed: SeedOption = 0,
     as_json: JsonOption = False,

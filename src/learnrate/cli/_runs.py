@@ -47,14 +47,14 @@ def runs(
         str, Option(help="A field; -field lists the highest value first.")
     ] = "-started",
     group_by: Annotated[str | None, Option(help="A field, such as name or a fact.")] = None,
-    column: Annotated[list[str] | None, Option(help="A field to list; repeat it.")] = None,
+    column: Annotated[list[str] | None, Option(help="A field to list; may be repeated.")] = None,
     differences: Annotated[
         bool, Option("--differences", help="List the facts in which the runs differ.")
     ] = False,
     lifecycle: Annotated[
         str, Option(help="List the active, archived or deleted runs, or all.")
     ] = "active",
-    newest: Annotated[int | None, Option(min=1, help="List only the first so many.")] = None,
+    newest: Annotated[int | None, Option(min=1, help="List at most this many runs.")] = None,
     to: Annotated[
         Path | None,
         Option(help="Write the list to a file that ends in .csv or .json.", callback=output_file),

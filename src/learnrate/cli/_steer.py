@@ -79,7 +79,7 @@ def steer(
     else:
         typer.echo(f"{requested.words}: {_answer_in_words(stored, wait)}")
     if stored.status == "refused":
-        typer.echo(f"learnrate steer: {stored.run} refused it: {stored.answer}", err=True)
+        typer.echo(f"learnrate steer: {stored.run} refused the edit: {stored.answer}", err=True)
         raise typer.Exit(1)
 
 
@@ -97,7 +97,7 @@ def _answer_in_words(stored: StoredEdit, wait: float) -> str:
         answer = f", {stored.answer}" if stored.answer else ""
         return f"{stored.run} applied it at step {stored.step:,}{answer}"
     if stored.status == "refused":
-        return f"{stored.run} refused it"
+        return f"{stored.run} refused the edit"
     no_answer = f"; no answer within {wait:g} s" if wait else ""
     return f"stored as edit {stored.sequence} of {stored.run}, which will apply it{no_answer}"
 

@@ -75,7 +75,7 @@ class Controlled:
 
     @property
     def controllers(self) -> Mapping[str, Controller[Any]]:
-        """The controllers by name."""
+        """The controllers by name, in the order in which they see an update."""
         return self._controllers
 
     @property

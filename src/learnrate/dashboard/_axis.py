@@ -21,7 +21,7 @@ _PER_STEP = {"epoch": "steps_per_epoch", "tokens": "tokens_per_step"}  # facts
 
 
 class HorizontalAxis(StrEnum):
-    """What the horizontal axis shows."""
+    """The quantity on the horizontal axis of the curves, such as the step or the time."""
 
     STEP = "step"
     EPOCH = "epoch"
@@ -44,7 +44,7 @@ def axes_of(points: RecordedPoints, facts: Mapping[str, Any]) -> list[Horizontal
 def axis_values(
     axis: HorizontalAxis, points: RecordedPoints, facts: Mapping[str, Any]
 ) -> CurveResponse:
-    """The value of an axis at some steps, between which it is straight; empty if it is not known.
+    """The value of an axis at some steps, between which it is linear; empty if it is not known.
 
     Args:
         axis: which one. Time is in seconds of training, without pauses.

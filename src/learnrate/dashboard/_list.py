@@ -128,7 +128,7 @@ class ListedRuns:
         return [*fields, *self.facts]
 
     def heading(self, name: str) -> str:
-        """The heading of a column."""
+        """The words above a column; the name of its field where there are no others."""
         return _HEADINGS.get(name, name)
 
     def order(self, name: str) -> str:
@@ -178,6 +178,9 @@ def listed_runs(request: Request, query: PageQuery, most: int) -> ListedRuns:
         request: the HTTP request.
         query: of its address.
         most: runs of one page.
+
+    Raises:
+        HTTPException: no run has the field that the list is grouped by (status 422).
     """
     runs = state_of(request).index.runs()
     matches = query.chosen_from(runs)

@@ -72,11 +72,11 @@ class RunSummary(BaseModel):
 
 
 class ListedRunResponse(RunSummary):
-    """A run of a list."""
+    """A run in one line, with what a list can show, group and sort by."""
 
     schedule: str | None
     finding_codes: list[str]
-    facts: dict[str, JsonValue] = Field(description="short ones; the run's own page has all")
+    facts: dict[str, JsonValue] = Field(description="short facts only; the run's own page has all")
 
 
 class RunList(BaseModel):
@@ -87,7 +87,7 @@ class RunList(BaseModel):
 
 
 class FindingResponse(BaseModel):
-    """A finding about a run."""
+    """What is wrong with a run, the evidence, and what to do."""
 
     code: str
     severity: Severity
@@ -170,7 +170,7 @@ class CurvesResponse(BaseModel):
     columns: list[str] = Field(description="all recorded quantities, and rates of groups")
     axes: list[str] = Field(description="what the horizontal axis can show")
     axis: CurveResponse = Field(
-        description="the value of the axis at some steps, between which it is straight"
+        description="the value of the axis at some steps; it is linear between them"
     )
     not_finite: list[int] = Field(
         description="steps whose loss was not a finite number; the first 100"

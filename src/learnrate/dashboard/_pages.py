@@ -103,7 +103,7 @@ def runs_page(request: Request, query: Annotated[PageQuery, Query()]) -> HTMLRes
 
 @pages.get("/run/{run}")
 def run_page(request: Request, run: str) -> HTMLResponse:
-    """One run."""
+    """The page of one run: its curves, findings, edits and controls."""
     try:
         stored_run = state_of(request).store.run(run)
     except ArgumentError as error:

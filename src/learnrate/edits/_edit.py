@@ -142,12 +142,12 @@ class Edit:
 
     @property
     def shape(self) -> Schedule:
-        """The shape of a `decay`."""
+        """The shape of a `decay`; a straight line to 0 if none was given."""
         return read(self.value["shape"] if isinstance(self.value, dict) else "linear()")
 
     @property
     def steps(self) -> int:
-        """The duration of a `decay`."""
+        """The duration of a `decay`, in updates."""
         return int(self.value["steps"] if isinstance(self.value, dict) else self.value)
 
     def at_step(self, step: int, before: Sequence[float] = ()) -> Edit:

@@ -126,7 +126,9 @@ class GroupSchedule:
 
     def _released(self, step: int) -> GroupSchedule:
         if self.planned is None:
-            raise ArgumentError("the rate is not held and does not decay, so nothing is released.")
+            raise ArgumentError(
+                "the rate is not held and does not decay, so there is nothing to release."
+            )
         if self.planned.total_steps is not None and step >= self.planned.total_steps:
             raise ArgumentError(
                 f"the planned schedule ended at step {self.planned.total_steps:,}; hold the rate, "

@@ -62,7 +62,7 @@ class LossCurve:
 
     @property
     def peak(self) -> float:
-        """The highest rate."""
+        """The highest rate of the schedule, above 0."""
         return float(self.lr.max())
 
     @property

@@ -286,8 +286,8 @@ def _check_curves(curves: Sequence[LossCurve]) -> None:
         )
     if min(curve.last_share for curve in curves) > 0.5:
         raise ArgumentError(
-            "no run lets its rate fall to half of its peak, so nothing is known of what a decay "
-            "brings. Give a run with a decay too."
+            "no run lets its rate fall to half of its peak, so the effect of a decay is not known. "
+            "Give a run with a decay too."
         )
 
 

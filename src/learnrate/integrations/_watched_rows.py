@@ -47,7 +47,7 @@ class WatchedRows(Sink):
         return () if self._watcher is None else self._watcher.finish()
 
     def close(self) -> None:
-        """Nothing is open."""
+        """Does nothing, because no file or connection is open."""
 
     def _read_past(self, watcher: Watcher, rows: Observations) -> None:
         first = int(rows.step[0])

@@ -41,14 +41,14 @@ class KerasCallback(keras.callbacks.Callback):  # type: ignore[misc]  # keras le
     An edit changes the rates of the whole schedule, so Keras compiles its step again once.
 
     With `resume=True` a training that Keras continues, by `BackupAndRestore`, by `initial_epoch` or
-    with an optimizer that has made updates, goes on in the newest run of this name in the store, at
+    with an optimizer that has made updates, continues in the newest run of this name in the store, at
     the same step and with its edits. A training that begins anew is a new run.
 
     Args:
         schedule: of the rate; shares of the run refer to this call of `fit`, from epoch 0 on.
         store: a file or URL; None means the default store.
         name: of the run.
-        resume: whether a training that Keras continues goes on in its stored run.
+        resume: whether a training that Keras continues is recorded in its stored run.
         change_schedule: continue the stored run under this schedule, although it has another one,
             for example in a longer run.
         sinks: receive the recorded rows, such as a `TensorBoardSink`.
@@ -101,7 +101,11 @@ class KerasCallback(keras.callbacks.Callback):  # type: ignore[misc]  # keras le
         self._apply_edits()
 
     def set_params(self, params: Any) -> None:
-        """Set the optimizer's schedule before Keras compiles the training step."""
+        """Set the optimizer's schedule before Keras compiles the training step.
+
+        Raises:
+            ArgumentError: Keras makes several updates in one execution, or the schedule does not fit.
+        """
         super().set_params(params)
         model = self.model
         if getattr(model, "steps_per_execution", 1) not in {1, None}:

@@ -44,7 +44,7 @@ class Sinusoids:
         _check_spread(self, "noise")
 
     def draw(self, count: int, seed: int) -> Episode:
-        """Draw `count` sine waves."""
+        """Draw `count` sine waves, each a task with an amplitude and a phase of its own."""
         generator = torch.Generator().manual_seed(seed)
         low, high = self.amplitude
         scale = low + (high - low) * torch.rand(count, 1, 1, generator=generator)
@@ -89,7 +89,7 @@ class MixedRegression:
         _check_spread(self, "sigma", "nu")
 
     def draw(self, count: int, seed: int) -> Episode:
-        """Draw `count` tasks."""
+        """Draw the weights and the examples of `count` tasks."""
         generator = torch.Generator().manual_seed(seed)
         points = self.shots + self.queries
         scatter = self.nu / math.sqrt(self.dim)

@@ -63,7 +63,7 @@ class ProbeRecord:
 
     @property
     def words(self) -> str:
-        """The result in words."""
+        """What the numbers of the probe mean, in words."""
         return self.result.words
 
 

@@ -28,7 +28,11 @@ class ProbeResult:
 
     @property
     def words(self) -> str:
-        """What the numbers mean, in words."""
+        """What the numbers mean, in words; every kind of result has its own.
+
+        Raises:
+            NotImplementedError: a kind of result has no words.
+        """
         raise NotImplementedError
 
     def to_dict(self) -> dict[str, Any]:

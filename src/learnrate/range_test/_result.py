@@ -75,7 +75,7 @@ class RangeTest:
 
     @property
     def loss_name(self) -> str:
-        """What `loss` is, in words."""
+        """Which loss was measured: "training loss" or "validation loss"."""
         return "validation loss" if self.is_validation else "training loss"
 
     @cached_property

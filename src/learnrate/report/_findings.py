@@ -32,7 +32,7 @@ _TITLES = {
     "gradient_norm": "gradient norm",
     "clipped": "share clipped",
 }
-_SAID_LIVE = "Said while the run went on, and not shown by its whole record:"
+_SAID_LIVE = "Found while the run was going on, but not in its whole record:"
 _COLOURS = (Colour.MEASURED, Colour.CHOSEN)
 _RULES = {rule.code: rule for rule in RULES}
 

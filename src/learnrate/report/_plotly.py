@@ -43,7 +43,11 @@ _SKIPPED = {"hoverinfo": "skip"}
 
 
 def plotly_figure(panel: charts.Panel) -> PlotlyFigure:
-    """A panel as plotly describes it; its title and its legend are the page's own."""
+    """A panel as plotly describes it; its title and its legend are the page's own.
+
+    Raises:
+        TypeError: the panel has a mark of an unknown type.
+    """
     data: list[dict[str, Any]] = []
     shapes: list[dict[str, Any]] = []
     notes: list[dict[str, Any]] = []

@@ -32,7 +32,9 @@ def show_coordinate_check(console: Console, check: CoordinateCheck) -> None:
     for layer in check.layers:
         cells = [_power(layer.powers.get(name)) for name in ("start", "update", "change")]
         table.add_row(encoded_text(console, (layer.layer, "")), *cells)
-    console.print("powers of the width; 0 stays, and up to 1/4 in either direction is within")
+    console.print(
+        "powers of the width; 0 means unchanged, and up to 1/4 in either direction is tolerated"
+    )
     console.print(table)
     _show_verdict(console, str(check.verdict), check.reason)
     _show_notes(console, check.notes)

@@ -271,7 +271,7 @@ class LiveEdits:
                 raise ArgumentError("the weights are not finite, so no snapshot is kept.")
             answer = self.snapshots.place(step)
         elif edit.kind is EditKind.PROBE:
-            answer = "not asked again" if is_repeated else self._run_probe(step)
+            answer = "not run again" if is_repeated else self._run_probe(step)
         else:
             reason = f": {edit.reason}" if edit.reason else ""
             self.ending.stopped = f"stopped by {edit.author}{reason}"

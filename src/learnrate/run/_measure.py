@@ -98,5 +98,5 @@ class Cadence:
             self._next = step + max(1, math.ceil(ratio))
 
     def stop(self) -> None:
-        """Measure no more."""
+        """Measure at none of the following updates."""
         self._every, self._next = 0, math.inf

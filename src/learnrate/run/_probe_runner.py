@@ -19,11 +19,11 @@ __all__ = ["LiveProbes", "ProbeAnswer", "ProbeRunner"]
 
 
 class ProbeAnswer(Protocol):
-    """An answer of `LiveProbes`."""
+    """What a probe of a live training answers: words for a person and numbers for the store."""
 
     @property
     def words(self) -> str:
-        """The answer as text."""
+        """What the answer means, for a person."""
         ...
 
     @property

@@ -138,7 +138,7 @@ class ScheduledRates:
         return tuple(ratio for shares in self._shares for ratio in shares.ratios)
 
     def rates(self) -> tuple[float, ...]:
-        """The rates that were written."""
+        """The rates that were written last, one for each parameter group."""
         return tuple(rate for targets in self._targets for rate in targets)
 
     def follow(self, edited: Edited) -> None:
@@ -224,7 +224,7 @@ class ScheduledRates:
         return self._used
 
     def state_dict(self) -> dict[str, Any]:
-        """The share of each group."""
+        """The share that each parameter group has of the highest rate."""
         return {
             "reference": self._shares[0].reference,
             "ratios": [list(shares.ratios) for shares in self._shares],
@@ -280,7 +280,7 @@ class ExternalRates:
 
     @property
     def highest(self) -> Rate:
-        """The highest rate, as edited."""
+        """The highest rate of the external scheduler, multiplied by the edits."""
         return max(self.rates())
 
     @property
@@ -290,7 +290,7 @@ class ExternalRates:
         return (*self._ratios, *[1.0] * (groups - len(self._ratios)))
 
     def rates(self) -> tuple[float, ...]:
-        """The present rates, as edited."""
+        """The rates of the external scheduler, multiplied by the edits; one for each parameter group."""
         groups = [group for optimizer in self._optimizers for group in optimizer.param_groups]
         return tuple(
             self._as_edited(index, float(group["lr"])) for index, group in enumerate(groups)

@@ -74,7 +74,11 @@ class RecordedSnapshots:
         return is_taken
 
     def take_automatic(self, step: int) -> None:
-        """Take a snapshot of the guard; without room for it the training goes on with a warning."""
+        """Take a snapshot of the guard; without room for it the training continues with a warning.
+
+        Raises:
+            FileError: there is no room, and other ranks must have the same snapshots.
+        """
         try:
             self.take(step, requested=False)
         except FileError as error:

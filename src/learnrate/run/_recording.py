@@ -128,7 +128,7 @@ class Recording:
         return True
 
     def before(self, optimizer: Optimizer, step: int) -> None:
-        """Called right before an update."""
+        """Start to measure an update: called right before it."""
         row = self.recorder is not None and step % self._every == 0
         if row and _adapts(optimizer):
             self._effective_rates[id(optimizer)] = _effective_rate(optimizer)
@@ -142,7 +142,7 @@ class Recording:
             self._take(inspection.before(optimizer, step))
 
     def after(self, optimizer: Optimizer, step: int) -> None:
-        """Called right after an update."""
+        """End the measurement of an update: called right after it."""
         self._meter.after(optimizer, step, self._update_seconds)
         if self._path is not None:
             self._path.after(optimizer)

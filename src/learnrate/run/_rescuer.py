@@ -44,6 +44,9 @@ class Rescuer:
         Args:
             reason: what the guard noticed.
             step: the update about to happen.
+
+        Raises:
+            FileError: a snapshot is gone or was changed, and other ranks must go back to the same one.
         """
         rollback = self.state.choose_rollback(step, self.snapshots.steps)
         if rollback.discard is not None:

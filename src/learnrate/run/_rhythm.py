@@ -52,7 +52,7 @@ class Rhythm:
             warnings.warn(
                 f"this {type(scheduler).__name__} was stepped after about {count:,} updates, "
                 f"but attach counts one step of it for every {self._every:,}, so its rates are not those "
-                "that the loop means. Pass attach(every=...), the updates between two of its steps: "
+                "that the loop intends. Pass attach(every=...), the updates between two of its steps: "
                 "len(loader) if it is stepped once an epoch.",
                 UserWarning,
                 stacklevel=4,

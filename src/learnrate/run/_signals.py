@@ -105,7 +105,11 @@ class SignalMeter:
         self._measured: dict[int, tuple[float, _Products]] = {}
 
     def before(self, optimizer: torch.optim.Optimizer) -> None:
-        """Keep the parameters right before an update."""
+        """Keep the parameters right before an update.
+
+        Raises:
+            ArgumentError: a fused optimizer gets its gradients scaled from a GradScaler.
+        """
         if getattr(optimizer, "grad_scale", None) is not None:
             raise ArgumentError(
                 "controllers need the gradient of an update, which a fused optimizer gets scaled "

@@ -73,7 +73,7 @@ class UnseenUpdates:
             return self._finding(
                 step,
                 f"run.step() was called {self._calls} times, and neither the weights nor the "
-                f"gradients of the attached {self._names} changed: it trains nothing.",
+                f"gradients of the attached {self._names} changed: nothing is trained.",
             )
         if self._calls - self._longest >= _PATIENCE:
             return self._finding(

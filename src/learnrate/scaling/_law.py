@@ -80,7 +80,7 @@ class RatePoints:
 
     @cached_property
     def members(self) -> list[np.ndarray]:
-        """The groups of each block."""
+        """The indices of the groups that each block of the law has."""
         count = int(self.blocks.max()) + 1
         return [np.flatnonzero(self.blocks == number) for number in range(count)]
 

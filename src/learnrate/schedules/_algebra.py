@@ -117,7 +117,11 @@ class Chain(Schedule):
     operator = "part >> part"
 
     def prepare(self) -> None:
-        """Flatten the parts, check their lengths, and compute where they start."""
+        """Flatten the parts, check their lengths, and compute where they start.
+
+        Raises:
+            ScheduleError: two parts have no length, or the shares of the run exceed 100 %.
+        """
         flat = tuple(_flattened(self.parts))
         object.__setattr__(self, "parts", flat)
         open_parts = [str(part) for part in flat if part.open_ended]
@@ -254,7 +258,11 @@ class Product(Schedule):
     operator = "schedule * schedule"
 
     def prepare(self) -> None:
-        """Flatten the parts; refuse factors inside and lengths that differ."""
+        """Flatten the parts; refuse factors inside and lengths that differ.
+
+        Raises:
+            ScheduleError: a part has a factor, or the parts are not equally long.
+        """
         flat: list[Schedule] = []
         for part in self.parts:
             flat.extend(part.parts if isinstance(part, Product) else (part,))
@@ -292,7 +300,11 @@ class Product(Schedule):
         return all(part.open_ended for part in self.parts)
 
     def extent(self, run: RunLength) -> Fraction | None:
-        """The exact length of the parts that have one."""
+        """The exact length of the parts that have one.
+
+        Raises:
+            ScheduleError: the parts are not equally long.
+        """
         extents = [part.extent(run) for part in self.parts]
         known = {extent for extent in extents if extent is not None}
         if len({round_half_up(extent) for extent in known}) > 1:

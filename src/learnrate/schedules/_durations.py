@@ -199,7 +199,11 @@ class Deadline:
         return self.schedule(self.step(elapsed))
 
     def step(self, elapsed: float) -> int:
-        """The step of the schedule that stands for `elapsed` seconds, at least 0."""
+        """The step of the schedule that stands for `elapsed` seconds, at least 0.
+
+        Raises:
+            ScheduleError: `elapsed` is negative or not a number.
+        """
         if not _is_number(elapsed) or not elapsed >= 0:
             raise ScheduleError(f"elapsed must be at least 0 seconds; got {elapsed!r}.")
         total_steps = self.schedule.total_steps or 0

@@ -259,6 +259,9 @@ class Delay(Wrapper):
             start: Exact first boundary of the part, in steps; rounded to the nearest.
             stop: Exact last boundary of the part, in steps; rounded to the nearest.
             run: The run, for shares and for units other than steps.
+
+        Raises:
+            ScheduleError: the wait leaves no step of the part.
         """
         begin = start + run.exact_steps(cast("int | Span", self.steps))
         steps = round_half_up(begin) - round_half_up(start)

@@ -54,7 +54,7 @@ class Replay:
 
     @property
     def total_steps(self) -> int:
-        """The updates of the run."""
+        """The updates of the run, with its edits."""
         return len(self.lr)
 
     def to_dict(self) -> dict[str, Any]:

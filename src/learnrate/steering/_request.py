@@ -249,7 +249,7 @@ def no_snapshot(step: int, steps: Sequence[int]) -> str:
     """The message for a rollback to a step that has no snapshot."""
     if not steps:
         return (
-            f"there is no snapshot of step {step}, and no other one: a run takes snapshots with "
+            f"there is no snapshot of step {step}, nor of any other step: a run takes snapshots with "
             "attach(guard=True), or on the edit 'snapshot'."
         )
     return f"there is no snapshot of step {step}; there are snapshots of {', '.join(map(str, steps))}."

@@ -49,7 +49,7 @@ class RunIndex:
         self._lock = Lock()
 
     def runs(self) -> list[ListedRun]:
-        """All runs, the newest first."""
+        """All runs with their codes of findings, the newest first."""
         with self._lock, self._store.reading() as connection:
             self._read_codes(connection)
             self._read_changed(connection, _versions(connection))

@@ -103,7 +103,7 @@ class ListedRun:
 
     @cached_property
     def schedule(self) -> str | None:
-        """The schedule's text."""
+        """The schedule in its text form."""
         text = self.run.schedule_json
         return None if text is None else _schedule_text(text)
 

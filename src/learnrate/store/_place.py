@@ -209,7 +209,11 @@ def _begin(connection: Connection) -> None:
 
 @contextmanager
 def raising_store_errors(place: str) -> Iterator[None]:
-    """Turn errors of the database, and of values that it holds, into a `StoreError`."""
+    """Turn errors of the database, and of values that it holds, into a `StoreError`.
+
+    Raises:
+        StoreError: the database failed, or holds a value that learnrate does not write.
+    """
     try:
         yield
     except SQLAlchemyError as error:

@@ -125,7 +125,7 @@ class StoredRun:
 
     @property
     def live(self) -> bool:
-        """Whether the run is running."""
+        """Whether the run is still running, as far as the store can tell."""
         return self.status is RunStatus.RUNNING
 
     def to_dict(self) -> dict[str, Any]:

@@ -96,7 +96,7 @@ def _check_types(row: Row[Any]) -> None:
 def _dictionary(text: str) -> dict[str, Any]:
     value = json.loads(text)
     if not isinstance(value, dict):
-        raise TypeError(f"{text[:40]} is no object")
+        raise TypeError(f"{text[:40]} is not a JSON object")
     return value
 
 

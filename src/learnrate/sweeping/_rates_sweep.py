@@ -48,6 +48,9 @@ def sweep_rates(
         path: of the journal.
         identity: of the task.
         progress: whether to show a progress bar.
+
+    Raises:
+        ArgumentError: `rates` does not name 2 rates.
     """
     with preserved(task):
         groups = RateGroups.of(task, rates, Training(task, 0).model)

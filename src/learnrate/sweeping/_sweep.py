@@ -154,7 +154,7 @@ def sweep(
     if rates is not None:
         if halving is not None:
             raise ArgumentError(
-                "halving goes with one rate, and rates=... sweeps two; leave out one."
+                "halving works for a sweep of one rate, and rates=... sweeps two; leave one of them out."
             )
         return sweep_rates(
             task,
@@ -282,7 +282,9 @@ def _checked_rates(lr: Sequence[float]) -> list[float]:
 
 
 def _checked_seeds(seeds: int) -> int:
-    check_whole("sweep", "seeds", seeds, 1, "It is the trainings at each rate.", high=_MAX_SEEDS)
+    check_whole(
+        "sweep", "seeds", seeds, 1, "It is the number of trainings at each rate.", high=_MAX_SEEDS
+    )
     return seeds
 
 

@@ -31,7 +31,7 @@ def load_task(spec: str) -> Task:
     its own folder, as when it is run as a script.
 
     Raises:
-        TaskError: the file or module does not exist or does not import, it has no `name`, or
+        TaskError: the file or module does not exist or could not be imported, it has no `name`, or
             `name` is not a task.
     """
     task = load_object(spec, Task, "learnrate.Task")
@@ -85,7 +85,7 @@ def _import_file(path: Path) -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module  # so that what the file defines can be pickled
     sys.path.insert(0, str(path.resolve().parent))
-    with as_task_error(f"{path} does not import"), _no_arguments(str(path)):
+    with as_task_error(f"{path} could not be imported"), _no_arguments(str(path)):
         spec.loader.exec_module(module)
     return module
 
@@ -108,7 +108,7 @@ def _no_arguments(script: str) -> Iterator[None]:
 def _import_module(name: str) -> ModuleType:
     if "" not in sys.path and str(Path.cwd()) not in sys.path:
         sys.path.insert(0, str(Path.cwd()))
-    with as_task_error(f"module {name!r} does not import"):
+    with as_task_error(f"module {name!r} could not be imported"):
         return importlib.import_module(name)
 
 
@@ -118,6 +118,9 @@ def as_task_error(problem: str) -> Iterator[None]:
 
     Args:
         problem: what could not be done; the message starts with it.
+
+    Raises:
+        TaskError: the block raised another error; its message names the file and the line.
     """
     try:
         yield

@@ -57,7 +57,11 @@ class Hyperparameter:
         self.first, self.values = 0, list[float]()  # a block of values, from a step on
 
     def read(self, group: Group) -> float:
-        """The present value of a group."""
+        """The present value of a group.
+
+        Raises:
+            ArgumentError: the group has no such number.
+        """
         try:
             value = group[self.key]
             return float(value if self.index is None else value[self.index])

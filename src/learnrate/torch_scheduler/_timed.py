@@ -33,7 +33,7 @@ class Stopwatch:
 
     @property
     def elapsed(self) -> float:
-        """The seconds so far."""
+        """The seconds that the training has run, without pauses between a stop and a resume."""
         return self._before + max(self._clock() - self._began, 0.0)
 
     def resume(self, elapsed: float) -> None:

@@ -119,7 +119,7 @@ class TorchSchedule(LRScheduler):
 
     @property
     def schedule(self) -> Schedule:
-        """The schedule of the rate."""
+        """The schedule that the rate follows."""
         return self._rate.schedule
 
     def step(self, epoch: int | None = None) -> None:

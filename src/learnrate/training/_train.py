@@ -164,7 +164,13 @@ def _check_plan(schedule: object, plan: object, groups: object) -> None:
         ArgumentError: the arguments do not go together.
     """
     if plan is not None and plan != "inside":
-        refuse("train", "plan", "'inside', or None", plan, "Give plan.schedule for a made plan.")
+        refuse(
+            "train",
+            "plan",
+            "'inside', or None",
+            plan,
+            "For a plan that exists already, pass plan.schedule as the schedule.",
+        )
     if (schedule is None) == (plan is None):
         raise ArgumentError("train needs a schedule, or plan='inside', and not both.")
     if plan is None:

@@ -120,7 +120,7 @@ class CoordinateCheck:
 
     @property
     def reason(self) -> str:
-        """The verdict in a sentence."""
+        """Why the verdict is what it is: the layer that breaks the rules, or the range that was tested."""
         span = f"from width {self.widths[0]:,} to {self.widths[-1]:,}"
         if self.breaking is not None:
             layer, quantity = self.breaking

@@ -47,7 +47,7 @@ def family_of(optimizer: torch.optim.Optimizer) -> Family:
     names = ", ".join(kind.__name__ for kind in _FAMILIES)
     raise ArgumentError(
         f"the rules of muP are known for {names}; got {type(optimizer).__name__}. If its update is "
-        "like that of one of these, say family='sgd', 'adam' (every entry moves by about the "
+        "like that of one of these, pass family='sgd', 'adam' (every entry moves by about the "
         "rate) or 'muon'."
     )
 

@@ -53,7 +53,7 @@ class ParameterRule:
 
     @property
     def role(self) -> Role:
-        """What grows in it."""
+        """Which sides of the parameter grow with the width."""
         return self.growth.role
 
     def multipliers(

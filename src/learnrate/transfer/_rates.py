@@ -143,7 +143,7 @@ class WidthSweeps:
 
     @property
     def reason(self) -> str:
-        """The verdict in a sentence."""
+        """Why the verdict is what it is: how far the best rate moves over the widths."""
         outside = [part.width for part in self.sweeps if not part.is_inside]
         if outside:
             listed = ", ".join(f"{width:,}" for width in outside)

@@ -150,7 +150,7 @@ def _try_engines(
     alone = _time_update(task, largest, 1, torch.get_num_threads(), 0.0)
     expected = alone.seconds * updates
     if expected < _SHORT:
-        reason = f"all take about {expected:.1f} s, too little to be worth measuring."
+        reason = f"all trials take about {expected:.1f} s, too little to be worth measuring."
         return Choice("sequential", reason, timings=(alone,)), Sequential()
     probed = probe(task, largest[0]) if len(largest) > 1 else _NO_SHARED_SEED
     choice = _fastest(task, trials, [] if probed.refusal else largest, alone, processes)

@@ -36,7 +36,7 @@ class RandomState:
         )
 
     def restore(self) -> None:
-        """Restore every generator exactly."""
+        """Restore all generators to the state that was captured, to the bit."""
         random.setstate(self.python)
         np.random.set_state(self.numpy)  # noqa: NPY002 - the global generator is what users draw from
         torch.set_rng_state(self.cpu)
