@@ -62,9 +62,9 @@ def table_of(comparisons: dict[str, Comparison]) -> str:
         for difference in comparison.differences:
             differences[difference.name].append(difference)
     rows = []
-    for name, of_name in differences.items():
-        counts = Counter(difference.standing for difference in of_name)
-        shares = [difference.share for difference in of_name if difference.share is not None]
+    for name, of_optimizer in differences.items():
+        counts = Counter(difference.standing for difference in of_optimizer)
+        shares = [difference.share for difference in of_optimizer if difference.share is not None]
         middle = f"{median(shares):+.1%}" if shares else "-"
         rows.append([name, *(str(counts[standing]) for standing in Standing), middle])
     header = ["optimizer", "ends lower", "ends higher", "cannot be told apart", "did not finish"]

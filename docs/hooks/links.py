@@ -19,7 +19,7 @@ _POINTERS = {"a": "href", "link": "href", "img": "src", "script": "src", "source
 
 
 @dataclass
-class Checked:
+class LinkCheck:
     """The numbers of links, anchors and pages that were checked, and (page, link, reason) of broken ones."""
 
     links: int = 0
@@ -38,9 +38,9 @@ class _Page(HTMLParser):
         self.feed(text)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        known = dict(attrs)
-        self.anchors |= {known[name] or "" for name in ("id", "name") if name in known}
-        address = known.get(_POINTERS.get(tag, ""))
+        attributes = dict(attrs)
+        self.anchors |= {attributes[name] or "" for name in ("id", "name") if name in attributes}
+        address = attributes.get(_POINTERS.get(tag, ""))
         if address:
             self.links.append(address)
 
@@ -53,7 +53,7 @@ def on_post_build(config: MkDocsConfig) -> None:
     """
     result = check(Path(config.site_dir))
     if result.broken:
-        listed = "\n".join(f"  {page}: {link}: {why}" for page, link, why in result.broken)
+        listed = "\n".join(f"  {page}: {link}: {problem}" for page, link, problem in result.broken)
         raise PluginError(f"{len(result.broken)} links of the site lead nowhere:\n{listed}")
     _LOG.info(
         "%s internal links of %s pages lead somewhere, %s of them to an anchor",
@@ -63,10 +63,10 @@ def on_post_build(config: MkDocsConfig) -> None:
     )
 
 
-def check(site: Path) -> Checked:
+def check(site: Path) -> LinkCheck:
     """Follow the links of every page below a folder. Links to other sites are not followed."""
     pages = {path: _Page(path.read_text(encoding="utf-8")) for path in site.rglob("*.html")}
-    result = Checked(pages=len(pages))
+    result = LinkCheck(pages=len(pages))
     for path, page in sorted(pages.items()):
         for link in page.links:
             parts = urlsplit(link)
@@ -74,13 +74,13 @@ def check(site: Path) -> Checked:
                 continue
             result.links += 1
             result.anchors += bool(parts.fragment)
-            why = _wrong(site, path, unquote(parts.path), unquote(parts.fragment), pages)
-            if why:
-                result.broken.append((str(path.relative_to(site)), link, why))
+            problem = _problem_of(site, path, unquote(parts.path), unquote(parts.fragment), pages)
+            if problem:
+                result.broken.append((str(path.relative_to(site)), link, problem))
     return result
 
 
-def _wrong(
+def _problem_of(
     site: Path, page: Path, place: str, anchor: str, pages: dict[Path, _Page]
 ) -> str | None:
     """Why a link leads nowhere, or None."""
@@ -92,7 +92,7 @@ def _wrong(
         return "it leaves the site"
     if not target.exists():
         return "there is no such file"
-    known = pages.get(target)
-    if known is not None and anchor not in known.anchors:
+    linked_page = pages.get(target)
+    if linked_page is not None and anchor not in linked_page.anchors:
         return f"the page has no anchor {anchor!r}"
     return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,10 +12,25 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["grid_interval", "resampled_seeds", "vertex"]
+__all__ = ["BestRate", "grid_interval", "resampled_seeds", "vertex"]
 
 _RESAMPLES = 400
 _CENTRAL_80 = (0.1, 0.9)
+
+
+@dataclass(frozen=True)
+class BestRate:
+    """The rate of lowest mean loss on a grid.
+
+    Attributes:
+        best: the rate.
+        low: the lower end of its interval, of about 80 % confidence.
+        high: the upper end.
+    """
+
+    best: float
+    low: float
+    high: float
 
 
 def vertex(places: NDArray[np.float64], values: NDArray[np.float64], lowest: int) -> float:

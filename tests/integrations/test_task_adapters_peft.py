@@ -3,6 +3,7 @@
 import pytest
 
 import learnrate
+import tiny_llama
 from learnrate.integrations._adapters import adapter_notes, model_name
 
 torch = pytest.importorskip("torch")
@@ -11,25 +12,12 @@ peft = pytest.importorskip("peft")
 trl = pytest.importorskip("trl")
 pytestmark = pytest.mark.filterwarnings("ignore")  # of these libraries, about each other
 
-WORDS = ["<pad>", "<unk>", "<eos>", "a", "cat", "dog", "sees", "the", "runs", "and", "sleeps"]
 UPDATES = 4
 
 
 def llama():
     torch.manual_seed(0)
-    return transformers.LlamaForCausalLM(
-        transformers.LlamaConfig(
-            vocab_size=len(WORDS),
-            hidden_size=8,
-            intermediate_size=16,
-            num_hidden_layers=1,
-            num_attention_heads=2,
-            max_position_embeddings=32,
-            pad_token_id=0,
-            bos_token_id=None,
-            eos_token_id=2,
-        )
-    )
+    return tiny_llama.llama()
 
 
 def lora(**options):
@@ -39,14 +27,7 @@ def lora(**options):
 
 @pytest.fixture(scope="module")
 def tokenizer():
-    from tokenizers import Tokenizer, models, pre_tokenizers
-
-    words = {word: index for index, word in enumerate(WORDS)}
-    tokenizer = Tokenizer(models.WordLevel(words, unk_token="<unk>"))
-    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
-    return transformers.PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, pad_token="<pad>", unk_token="<unk>", eos_token="<eos>"
-    )
+    return tiny_llama.word_tokenizer()
 
 
 def options(folder, **more):
@@ -70,8 +51,7 @@ def options(folder, **more):
 
 def sft(folder, tokenizer, adapter):
     datasets = pytest.importorskip("datasets")
-    draws = torch.randint(3, len(WORDS), (16, 6), generator=torch.Generator().manual_seed(0))
-    rows = datasets.Dataset.from_dict({"text": [" ".join(WORDS[i] for i in row) for row in draws]})
+    rows = datasets.Dataset.from_dict({"text": tiny_llama.sentences(16, 6)})
     return trl.SFTTrainer(
         model=llama(),
         args=trl.SFTConfig(**options(folder, max_length=16, gradient_checkpointing=False)),
@@ -101,7 +81,9 @@ def dpo(folder, tokenizer, adapter):
 
 
 def plain(folder, tokenizer, adapter):
-    ids = torch.randint(0, len(WORDS), (16, 6), generator=torch.Generator().manual_seed(0))
+    ids = torch.randint(
+        0, len(tiny_llama.WORDS), (16, 6), generator=torch.Generator().manual_seed(0)
+    )
     rows = [{"input_ids": row, "labels": row} for row in ids]
     return transformers.Trainer(
         llama() if adapter is None else peft.get_peft_model(llama(), adapter),

@@ -29,7 +29,7 @@ def test_the_page_draws_itself_alone_and_fits_the_window(browser, file, width, t
     with ReportVisit(browser, file, width=width, theme=theme) as visit:
         shown = visit.page.evaluate("document.documentElement.scrollWidth")
         plots = visit.page.eval_on_selector_all(
-            ".plot", "all => all.map(one => one.querySelectorAll('.main-svg').length > 0)"
+            ".plot", "all => all.map(element => element.querySelectorAll('.main-svg').length > 0)"
         )
     assert shown == width
     assert plots == [True] * 5
@@ -71,10 +71,12 @@ def test_the_schedule_is_copied_by_its_button_from_the_keyboard(browser, file, p
 def test_headings_tables_and_plots_have_names_for_a_screen_reader(browser, file):
     with ReportVisit(browser, file) as visit:
         levels = visit.page.eval_on_selector_all(
-            "h1, h2, h3", "all => all.map(one => Number(one.tagName[1]))"
+            "h1, h2, h3", "all => all.map(element => Number(element.tagName[1]))"
         )
         unnamed = visit.page.locator(".plot:not([role=img][aria-label])").count()
-        scopes = visit.page.eval_on_selector_all("th", "all => all.every(one => one.scope)")
+        scopes = visit.page.eval_on_selector_all(
+            "th", "all => all.every(element => element.scope)"
+        )
         captions = visit.page.locator("table > caption").count()
     assert levels[0] == 1
     assert all(after - before <= 1 for before, after in itertools.pairwise(levels))

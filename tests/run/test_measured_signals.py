@@ -1,5 +1,6 @@
 """A run measures what its controllers need: attach, train, resume, steering, clipping."""
 
+import io
 import json
 
 import pytest
@@ -63,7 +64,7 @@ def test_a_resumed_run_continues_to_the_bit(policy, make):
         if step == 17:
             saved = json.dumps(run.state_dict(), allow_nan=False)
             weights = {name: value.clone() for name, value in model.state_dict().items()}
-            torch.save(optimizer.state_dict(), buffer := __import__("io").BytesIO())
+            torch.save(optimizer.state_dict(), buffer := io.BytesIO())
         rates.append(update(model, optimizer, run, step))
     assert len(run.changes) > 3
     run.finish()

@@ -22,7 +22,25 @@ if TYPE_CHECKING:
 
     from learnrate.task import Task
 
-__all__ = ["console", "print_json", "reserve_stdout", "resumable", "save_picture", "task_from"]
+__all__ = [
+    "command_group",
+    "console",
+    "print_json",
+    "reserve_stdout",
+    "resumable",
+    "save_picture",
+    "task_from",
+]
+
+
+def command_group(name: str, purpose: str) -> typer.Typer:
+    """A command with commands of its own; without one it prints its help.
+
+    Args:
+        name: as it is typed after `learnrate`.
+        purpose: what its commands are for, in one sentence.
+    """
+    return typer.Typer(name=name, no_args_is_help=True, rich_markup_mode="rich", help=purpose)
 
 
 def task_from(spec: str, start: Path | None) -> Task:

@@ -10,7 +10,14 @@ import typer
 from typer import Argument, Option
 
 from learnrate._errors import ArgumentError
-from learnrate.cli._common import console, print_json, reserve_stdout, resumable, save_picture
+from learnrate.cli._common import (
+    command_group,
+    console,
+    print_json,
+    reserve_stdout,
+    resumable,
+    save_picture,
+)
 from learnrate.cli._options import JsonOption, OutOption, SeedOption, picture_file
 
 if TYPE_CHECKING:
@@ -18,11 +25,8 @@ if TYPE_CHECKING:
 
 __all__ = ["meta"]
 
-meta = typer.Typer(
-    name="meta",
-    no_args_is_help=True,
-    rich_markup_mode="rich",
-    help="Few-shot learning with one rate in meta-training and another at test time.",
+meta = command_group(
+    "meta", "Few-shot learning with one rate in meta-training and another at test time."
 )
 
 TasksArgument = Annotated[

@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from learnrate._errors import ArgumentError
-from learnrate.cli._common import console, print_json, reserve_stdout, resumable, save_picture
+from learnrate.cli._common import (
+    command_group,
+    console,
+    print_json,
+    reserve_stdout,
+    resumable,
+    save_picture,
+)
 from learnrate.cli._options import (
     JsonOption,
     OutOption,
@@ -24,11 +31,9 @@ if TYPE_CHECKING:
 
 __all__ = ["transfer"]
 
-transfer = typer.Typer(
-    name="transfer",
-    no_args_is_help=True,
-    rich_markup_mode="rich",
-    help="Carry a rate from a narrow model to a wide one: the rules of muP, and whether they hold.",
+transfer = command_group(
+    "transfer",
+    "Carry a rate from a narrow model to a wide one: the rules of muP, and whether they hold.",
 )
 
 MakeTaskArgument = Annotated[

@@ -7,19 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from learnrate._parabola import grid_interval, resampled_seeds, vertex
+from learnrate._parabola import BestRate, grid_interval, resampled_seeds, vertex
 from learnrate._records import to_dict
 
-__all__ = ["BestInnerRate", "BestPoint", "best_point"]
-
-
-@dataclass(frozen=True)
-class BestInnerRate:
-    """A rate with an approximate 80 % interval."""
-
-    best: float
-    low: float
-    high: float
+__all__ = ["BestPoint", "best_point"]
 
 
 @dataclass(frozen=True)
@@ -33,8 +24,8 @@ class BestPoint:
         error: its standard error over seeds; NaN for a single seed.
     """
 
-    inner_lr: BestInnerRate
-    adapt_lr: BestInnerRate
+    inner_lr: BestRate
+    adapt_lr: BestRate
     loss: float
     error: float
 
@@ -73,8 +64,8 @@ def best_point(inner: np.ndarray, adapt: np.ndarray, losses: np.ndarray) -> Best
     )
     best = _lowest(inner, adapt, mean)
     return BestPoint(
-        BestInnerRate(best[0], *grid_interval(best[0], resampled[:, 0], inner)),
-        BestInnerRate(best[1], *grid_interval(best[1], resampled[:, 1], adapt)),
+        BestRate(best[0], *grid_interval(best[0], resampled[:, 0], inner)),
+        BestRate(best[1], *grid_interval(best[1], resampled[:, 1], adapt)),
         float(mean[lowest]),
         float(seed_losses.std(ddof=1) / np.sqrt(seeds)) if seeds > 1 else float("nan"),
     )

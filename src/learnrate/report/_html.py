@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 
     from learnrate.report._plotly import PlotlyFigure
 
-__all__ = ["filled_in", "whole_page"]
+__all__ = ["TRAIN_COMMAND", "filled_in", "whole_page"]
+
+TRAIN_COMMAND = "learnrate train TASK --plan plan.json"
 
 
 def whole_page(*, title: str, body: Markup, figures: Mapping[str, PlotlyFigure]) -> str:

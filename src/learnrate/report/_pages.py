@@ -8,7 +8,7 @@ import learnrate._chart as charts
 from learnrate._numbers import rate_text
 from learnrate._statistics import neighbour_noise
 from learnrate.planning import plan_panels
-from learnrate.report._html import filled_in, whole_page
+from learnrate.report._html import TRAIN_COMMAND, filled_in, whole_page
 from learnrate.report._plotly import line_style, plotly_figure
 
 if TYPE_CHECKING:
@@ -31,7 +31,6 @@ __all__ = [
 ]
 
 _NOISE = 8.0  # standard deviations of a loss that a picture shows at least
-_COMMAND = "learnrate train TASK --plan plan.json"
 _DASH_SIGNS = {"solid": "━", "dash": "╍", "dot": "┅"}
 
 # What the marks of a figure mean: colour, sign and words of each.
@@ -52,7 +51,7 @@ _EXTRAPOLATION_KEY = (
 )
 
 
-def plan_page(plan: Plan, *, command: str = _COMMAND) -> str:
+def plan_page(plan: Plan, *, command: str = TRAIN_COMMAND) -> str:
     """The report of a plan as one HTML file: it loads nothing, so it can be kept and sent.
 
     Args:
@@ -66,7 +65,7 @@ def plan_page(plan: Plan, *, command: str = _COMMAND) -> str:
     )
 
 
-def plan_body(plan: Plan, *, command: str = _COMMAND) -> Markup:
+def plan_body(plan: Plan, *, command: str = TRAIN_COMMAND) -> Markup:
     """The report of a plan as HTML without what a page has around it, for a page of another kind.
 
     Args:

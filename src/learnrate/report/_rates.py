@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from learnrate._numbers import rate_text
 from learnrate.planning import rates_panels
-from learnrate.report._html import filled_in, whole_page
+from learnrate.report._html import TRAIN_COMMAND, filled_in, whole_page
 from learnrate.report._plotly import plotly_figure
 from learnrate.report._terminal import VERDICT_STYLES, encoded_text, new_table
 
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 __all__ = ["rates_plan_page", "show_rates_plan", "show_rates_sweep"]
 
-_COMMAND = "learnrate train TASK --plan plan.json"
 _KEY = (
     ("measured", "●", "a trial"),
     ("diverged", "▲", "a trial that diverged"),
@@ -27,7 +26,7 @@ _KEY = (
 )
 
 
-def rates_plan_page(plan: RatesPlan, *, command: str = _COMMAND) -> str:
+def rates_plan_page(plan: RatesPlan, *, command: str = TRAIN_COMMAND) -> str:
     """The report of a plan of several rates as one HTML file that loads nothing.
 
     Args:

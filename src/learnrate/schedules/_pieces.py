@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Annotated, cast
 
-from learnrate.schedules._abstract import Inner, Wrapper
+from learnrate.schedules._abstract import FixedLength, Inner, Wrapper
 from learnrate.schedules._arithmetic import Value, choose, minimum
 from learnrate.schedules._base import Schedule
 from learnrate.schedules._durations import RunLength, Span, round_half_up
@@ -152,7 +152,7 @@ class Skip(Wrapper):
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Shortened(Wrapper):
+class Shortened(FixedLength, Wrapper):
     """A bound schedule in fewer steps, with a given number of warm-up steps.
 
         value(s) = inner((s + 1) (W + 1) / (warmup + 1) - 1)        for s < warmup
@@ -196,28 +196,9 @@ class Shortened(Wrapper):
         return True, self.steps
 
     @property
-    def open_ended(self) -> bool:
-        """Never."""
-        return False
-
-    @property
     def warmup_steps(self) -> int:
         """The warm-up that is given."""
         return self.warmup
-
-    def extent(self, run: RunLength) -> Fraction | None:
-        """The length, `steps`."""
-        return Fraction(self.steps)
-
-    def fit(self, start: Fraction, stop: Fraction, run: RunLength) -> Schedule | None:
-        """The schedule itself: its steps are fixed.
-
-        Args:
-            start: Exact first boundary of the part, in steps; rounded to the nearest.
-            stop: Exact last boundary of the part, in steps; rounded to the nearest.
-            run: The run; not used.
-        """
-        return self if round_half_up(stop) > round_half_up(start) else None
 
     def lengthen(self, extra: int) -> Schedule | None:
         """None: it stands for a run of one length."""

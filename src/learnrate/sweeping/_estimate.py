@@ -2,28 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
-from learnrate._parabola import grid_interval, resampled_seeds, vertex
+from learnrate._parabola import BestRate, grid_interval, resampled_seeds, vertex
 
-__all__ = ["BestRate", "best_rate", "mean_losses"]
-
-
-@dataclass(frozen=True)
-class BestRate:
-    """The rate of lowest mean loss.
-
-    Attributes:
-        best: the rate.
-        low: the lower end of its interval, of about 80 % confidence.
-        high: the upper end.
-    """
-
-    best: float
-    low: float
-    high: float
+__all__ = ["best_rate", "mean_losses"]
 
 
 def best_rate(lrs: np.ndarray, losses: np.ndarray) -> BestRate | None:

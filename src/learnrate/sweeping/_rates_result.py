@@ -13,8 +13,8 @@ import learnrate._chart as charts
 from learnrate._axes import draw_panel
 from learnrate._files import csv_text, number_or_none, write_text
 from learnrate._numbers import rate_text
-from learnrate._parabola import grid_interval, resampled_seeds
-from learnrate.sweeping._estimate import BestRate, mean_losses
+from learnrate._parabola import BestRate, grid_interval, resampled_seeds
+from learnrate.sweeping._estimate import mean_losses
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

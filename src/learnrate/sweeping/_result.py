@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from matplotlib.axes import Axes
 
-    from learnrate.sweeping._estimate import BestRate
+    from learnrate._parabola import BestRate
     from learnrate.trials import Choice, Curve
 
 __all__ = ["Sweep", "SweptTrial", "final_losses", "tried_rates"]
