@@ -25,7 +25,7 @@ demo: $(VENV)/.run  ## plan and train a real model; ends with a report to open
 
 # Many tests wait for processes that they start, so more workers than cores pay.
 test: $(VENV)/.dev  ## the whole suite, a file at a time on four workers (WORKERS=N)
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 lint: $(VENV)/.dev  ## style and types
 	$(BIN)/ruff check
