@@ -5,7 +5,8 @@
 One run of the rooms' tests under coverage records which test executes which line, and how long each
 takes. Then each mutant (one changed operator, number, condition or dropped call) is written into a
 copy of the repository, and the tests that execute its line are run, the fastest first, until one
-fails. A mutant that no test notices survives; survivors are printed with their place.
+fails that passes without the mutation. A mutant that no test notices survives; survivors are printed
+with their place.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import argparse
 import ast
 import copy
 import json
+import multiprocessing
 import os
 import random
 import shutil
@@ -48,7 +50,13 @@ ROOMS = [
 COPIED = ("src", "tests", "benchmarks", "docs", "examples", "pyproject.toml", "README.md")
 WORKERS = os.cpu_count() or 1
 LONGEST = 60.0  # seconds of tests a mutant is given, at the speed they had under coverage
+FAILED = "failed.txt"  # where a copy says which test failed
+NO_TEST = "no test"
 HANGS = 300.0  # seconds after which a mutant's tests count as hanging, which is noticed too
+
+# What most tests load first takes longer than most of them: it is loaded once, and forked from.
+_FORKS = multiprocessing.get_context("forkserver")
+_FORKS.set_forkserver_preload(["torch._dynamo", "scipy.stats", "sklearn.datasets", "pytest"])
 
 _QUICK = ("-p", "no:cacheprovider", "-p", "no:schemathesis", "-p", "no:anyio")
 _COMPARISONS = {
@@ -116,8 +124,21 @@ def _with(node: ast.AST, **fields: Any) -> ast.AST:
     return changed
 
 
-def mutants_of(file: Path) -> Iterator[Mutant]:
-    """Every mutant of a file; annotations, decorators and what only a type checker sees stay."""
+@dataclass(frozen=True)
+class Place:
+    """A node that is changed: where it stands in the tree of its file, before and after."""
+
+    file: Path
+    tree: ast.Module
+    parent: ast.AST
+    field: str
+    index: int | None
+    before: ast.AST
+    after: ast.AST
+
+
+def places_of(file: Path) -> Iterator[Place]:
+    """Every change to a file; annotations, decorators and what only a type checker sees stay."""
     tree = ast.parse(file.read_text())
     skipped = {id(child) for node in ast.walk(tree) for child in _inert(node)}
     for parent in ast.walk(tree):
@@ -126,9 +147,9 @@ def mutants_of(file: Path) -> Iterator[Mutant]:
             for index, child in enumerate(children):
                 if not isinstance(child, ast.AST) or id(child) in skipped:
                     continue
+                position = index if isinstance(value, list) else None
                 for changed in changes_of(child):
-                    place = (parent, field, index if isinstance(value, list) else None)
-                    yield _mutant(file, tree, place, child, changed)
+                    yield Place(file, tree, parent, field, position, child, changed)
 
 
 def _inert(node: ast.AST) -> Iterator[ast.AST]:
@@ -145,27 +166,21 @@ def _inert(node: ast.AST) -> Iterator[ast.AST]:
         yield from ast.walk(root)
 
 
-def _mutant(
-    file: Path,
-    tree: ast.Module,
-    place: tuple[ast.AST, str, int | None],
-    child: ast.AST,
-    changed: ast.AST,
-) -> Mutant:
-    parent, field, index = place
-    before, after = ast.unparse(child).split("\n")[0], ast.unparse(changed).split("\n")[0]
-    _put(parent, field, index, changed)
-    source = ast.unparse(ast.fix_missing_locations(tree))
-    _put(parent, field, index, child)
-    line: int = child.lineno  # type: ignore[attr-defined]  # expressions and statements have one
-    return Mutant(str(file.relative_to(ROOT)), line, before, after, source)
+def mutant_at(place: Place) -> Mutant:
+    """The file with one change; a tree as large as a file is written out, so only for those drawn."""
+    before, after = (ast.unparse(node).split("\n")[0] for node in (place.before, place.after))
+    _put(place, place.after)
+    source = ast.unparse(ast.fix_missing_locations(place.tree))
+    _put(place, place.before)
+    line: int = place.before.lineno  # type: ignore[attr-defined]  # expressions and statements have one
+    return Mutant(str(place.file.relative_to(ROOT)), line, before, after, source)
 
 
-def _put(parent: ast.AST, field: str, index: int | None, node: ast.AST) -> None:
-    if index is None:
-        setattr(parent, field, node)
+def _put(place: Place, node: ast.AST) -> None:
+    if place.index is None:
+        setattr(place.parent, place.field, node)
     else:
-        getattr(parent, field)[index] = node
+        getattr(place.parent, place.field)[place.index] = node
 
 
 class LineRecorder:
@@ -244,45 +259,74 @@ def tests_for(mutant: Mutant, lines: dict[str, Any], seconds: dict[str, float]) 
 
 
 def is_noticed(mutant: Mutant, tests: list[str], root: Path) -> bool:
-    """Whether a test fails, or hangs, once the mutant stands in the copy of the repository."""
+    """Whether a test fails, or hangs, that passes once the mutation is taken out of the copy."""
     file = root / mutant.file
     original = file.read_text()
-    file.write_text(mutant.source)
-    command = [sys.executable, "-m", "pytest", "-x", "-q", *_QUICK, *tests]
-    process = subprocess.Popen(
-        command,
-        cwd=root,
-        env=_environment(root),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-    try:
-        return process.wait(HANGS) != 0
-    except subprocess.TimeoutExpired:
-        return True
-    finally:
-        _kill_group(process)
-        file.write_text(original)
+    while tests:
+        file.write_text(mutant.source)
+        try:
+            failed = first_failure(tests, root)
+        finally:
+            file.write_text(original)
+        if failed is None:
+            return False
+        if failed == NO_TEST or first_failure([failed], root) is None:
+            return True
+        tests = [test for test in tests if test != failed]
+    return False
 
 
-def _kill_group(process: subprocess.Popen[bytes]) -> None:
+def first_failure(tests: list[str], root: Path) -> str | None:
+    """The first test that fails, `NO_TEST` if they hang or cannot be run, None if all pass."""
+    (root / FAILED).unlink(missing_ok=True)
+    process = _FORKS.Process(target=_run_tests, args=(root, tests))
+    process.start()
+    process.join(HANGS)
+    exit_code = process.exitcode
     with suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
+        os.killpg(process.pid or 0, signal.SIGKILL)
+    process.join()
+    if exit_code == 0:
+        return None
+    return (root / FAILED).read_text() if (root / FAILED).exists() else NO_TEST
+
+
+def _run_tests(root: Path, tests: list[str]) -> None:
+    import pytest  # noqa: PLC0415 - loaded once, in the process that this one is forked from
+
+    os.setsid()
+    os.chdir(root)
+    os.environ.update(_environment(root))
+    sys.path[:0] = os.environ["PYTHONPATH"].split(os.pathsep)
+    with Path(os.devnull).open("w") as nowhere:
+        os.dup2(nowhere.fileno(), 1)
+        os.dup2(nowhere.fileno(), 2)
+    sys.exit(pytest.main(["-x", "-q", *_QUICK, *tests], plugins=[FailureRecorder(root / FAILED)]))
+
+
+class FailureRecorder:
+    """A pytest plugin: writes the first test that fails."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def pytest_runtest_logreport(self, report: Any) -> None:
+        """Write the name of a test that fails in any of its phases."""
+        if report.failed:
+            self._path.write_text(report.nodeid)
 
 
 def main(arguments: argparse.Namespace) -> None:
     """Draw the mutants, run their tests, print who survived."""
     draw = random.Random(arguments.seed)
     pool = [
-        mutant
+        place
         for room in arguments.rooms
-        for path in [ROOT / "src" / "learnrate" / room]
-        for file in (sorted(path.rglob("*.py")) if path.is_dir() else [path.with_suffix(".py")])
-        for mutant in mutants_of(file)
+        for folder in [ROOT / "src" / "learnrate" / room]
+        for file in sorted(folder.rglob("*.py"))
+        for place in places_of(file)
     ]
-    drawn = draw.sample(pool, min(arguments.count, len(pool)))
+    drawn = [mutant_at(place) for place in draw.sample(pool, min(arguments.count, len(pool)))]
     print(f"{len(drawn)} of {len(pool)} mutants of {', '.join(arguments.rooms)}")
     with tempfile.TemporaryDirectory() as folder:
         lines, seconds = recorded_lines(arguments.rooms, Path(folder))
