@@ -169,6 +169,17 @@ def test_whole_runs_climb_out_of_a_dent_that_is_within_the_noise():
     assert best.log_lr == pytest.approx(4.0, abs=1.2)
 
 
+def test_whole_runs_that_the_budget_still_pays_for_look_for_a_second_dip():
+    def log_loss(proposal):
+        first = (proposal.log_lr / 2) ** 2
+        second = ((proposal.log_lr - 6.0) / 1.5) ** 2 - 0.2
+        return min(first, second, 0.6) - 0.3 * math.log(proposal.steps)
+
+    whole = by_rung(climb(ladder_of(40 * 200, 200, 0.0), log_loss), 1)
+    best = min(whole, key=lambda trial: trial.log_loss)
+    assert best.log_lr == pytest.approx(6.0, abs=0.4)
+
+
 @pytest.mark.parametrize(
     ("budget", "total_steps", "count"),
     [(80, 200, 5), (60, 200, 4), (80, 1000, 3)],  # too few updates for short trials

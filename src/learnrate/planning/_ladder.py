@@ -40,6 +40,11 @@ _CLEAR_SHARE = 0.1  # of the fall since the start: a smaller difference of two r
 _FEWEST_RATES = 3  # that a fit of whole runs needs
 _CLOSEST = 4  # rates around the best one that get further seeds in whole runs
 _MAX_SEEDS = 5
+_MAX_SWEPT = 16  # rates of whole runs: eight decades at half a decade apart
+_FAR_SHARE = (
+    0.25  # of the fall since the start: a sweep of whole runs ends where the loss is this high
+)
+_REFINED = 0.02  # log losses: a gap beside the best whole run is halved if its other end is higher
 _CLEARLY = 2 * math.sqrt(2)  # standard deviations of a run: two of a difference
 _TOLD_APART = 0.002  # expected regret below which no further seed is asked for
 
@@ -76,7 +81,9 @@ class Ladder:
     pays for three of them, and at most as long as the run. They are four, or five if there are no
     short ones, if each still has a sixteenth of the run: then the best one is more often enclosed.
     Then the gaps beside the best rate are halved. If the long trials are whole runs, the rates around the best one get further seeds,
-    until they are told apart or the budget is spent.
+    until they are told apart or have five. What is left of the budget goes to rates beyond both ends, until
+    the loss there is a quarter of the fall above the best, in search of a second dip, and to narrower gaps
+    beside the best rate.
 
     Args:
         budget: how many updates all trials together may cost.
@@ -276,16 +283,32 @@ class Ladder:
 
     def _repeated(self, rung: int, steps: int, trials: Sequence[LadderTrial]) -> Proposal | None:
         """A further seed of the rate around the best one that has the fewest; whole runs only."""
+        if steps < self.total_steps:
+            return None
         counts = _seeds_around_the_best([trial for trial in trials if trial.rung == rung])
-        fewest = min(counts.values())
-        if steps < self.total_steps or fewest >= _MAX_SEEDS:
-            return None
-        whole = self.whole_runs(trials)
-        if fewest > 1 and whole is not None and whole.noise_regret < _TOLD_APART:
-            return None
+        fewest, whole = min(counts.values()), self.whole_runs(trials)
+        told_apart = fewest > 1 and whole is not None and whole.noise_regret < _TOLD_APART
+        if told_apart or fewest >= _MAX_SEEDS:
+            left_over = self._left_over(rung, trials)
+            return (
+                None if left_over is None else Proposal(rung, steps, left_over[0], 0, left_over[1])
+            )
         log_lr = min(counts, key=lambda rate: (counts[rate], rate))
         reason = "rates that end this close are told apart by further seeds"
         return Proposal(rung, steps, log_lr, counts[log_lr], reason)
+
+    def _left_over(self, rung: int, trials: Sequence[LadderTrial]) -> tuple[float, str] | None:
+        """What else whole runs can tell: a log rate not tried yet, and why."""
+        losses = mean_losses([trial for trial in trials if trial.rung == rung])
+        if not math.isfinite(self.start) or len(losses) >= _MAX_SWEPT:
+            return None
+        fall = max(0.0, self.start - min(losses.values()))
+        if (beyond := _beyond(losses, _FAR_SHARE * fall)) is not None:
+            return beyond, "the budget allows to look for a second dip"
+        whole = self.whole_runs(trials)
+        close = max(_REFINED, 0.0 if whole is None else whole.noise)
+        refined = _halved(losses, fine=True, close=close)
+        return None if refined is None else (refined, "it halves a gap beside the best rate")
 
 
 def _climbed(losses: dict[float, float], margin: float = 0.0) -> tuple[float, str] | None:
@@ -324,7 +347,29 @@ def _enclosed(losses: dict[float, float], margin: float) -> tuple[float, str] | 
     return None
 
 
-def _halved(losses: dict[float, float], *, fine: bool, clear: float = math.inf) -> float | None:
+def _beyond(losses: dict[float, float], far: float) -> float | None:
+    """The next log rate beyond the end where the loss is lower; None if both ends are far above.
+
+    Args:
+        losses: the log loss at each log rate tried.
+        far: how much higher than the best an end must be.
+
+    Examples:
+        >>> _beyond({0.0: 3.0, 1.0: 1.0, 2.0: 1.2}, 0.5) > 2.0, _beyond({0.0: 3.0, 1.0: 1.0, 2.0: math.inf}, 0.5)
+        (True, None)
+    """
+    lowest = min(losses.values())
+    ends = [
+        (losses[min(losses)], min(losses) - _SPACING),
+        (losses[max(losses)], max(losses) + _SPACING),
+    ]
+    near = [end for end in ends if end[0] - lowest <= far]
+    return min(near)[1] if near else None
+
+
+def _halved(
+    losses: dict[float, float], *, fine: bool, clear: float = math.inf, close: float = _CLOSE
+) -> float | None:
     """The middle of a wide gap beside the best log rate, on the better side first.
 
     If the loss falls clearly up to the best rate, and the next one diverged, the loss may fall
@@ -334,6 +379,7 @@ def _halved(losses: dict[float, float], *, fine: bool, clear: float = math.inf) 
         losses: the log loss at each log rate tried.
         fine: whether narrower gaps are halved too, if the losses on both sides are not close.
         clear: a difference that is not chance.
+        close: a difference of log losses that narrower gaps need.
 
     Examples:
         >>> _halved({0.0: 2.0, 1.0: 1.0, 2.0: math.inf}, fine=False, clear=0.1)
@@ -349,7 +395,7 @@ def _halved(losses: dict[float, float], *, fine: bool, clear: float = math.inf) 
         (-math.inf if falling and math.isinf(losses[other]) else losses[other], (best + other) / 2)
         for other in rates[max(0, place - 1) : place] + rates[place + 1 : place + 2]
         if abs(other - best) > _MIN_GAP
-        or (fine and abs(other - best) > _FINEST_GAP and losses[other] - losses[best] > _CLOSE)
+        or (fine and abs(other - best) > _FINEST_GAP and losses[other] - losses[best] > close)
     ]
     return min(gaps)[1] if gaps else None
 
