@@ -7,6 +7,13 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from learnrate.planning._next_rate import (
+    SPACING,
+    lowest_at,
+    middle_of_gap,
+    next_on_climb,
+    rate_beyond,
+)
 from learnrate.planning._overfitting import Overfitting, overfitting
 from learnrate.planning._rung_losses import mean_losses, repeat_noise, trial_losses
 from learnrate.planning._surface import LEAST_SLOPE, Surface
@@ -21,11 +28,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Ladder", "Proposal"]
 
-_SPACING = 0.5 * math.log(10.0)  # between the rates of a rung: half a decade
-_MIN_GAP = 0.8 * _SPACING  # a wider gap beside the best rate is halved
-_FINEST_GAP = 0.2 * _SPACING  # likewise of whole runs that end further apart than the next
-_CLOSE = 0.1  # log losses
-_MAX_TRIALS = 9  # on one rung: four decades at half a decade apart
 _MIN_STEPS = 8  # updates of any trial
 _MIN_FIRST_STEPS = 16  # updates of a short trial
 _FIRST_TRIALS_IN_BUDGET = 25  # a short trial costs this part of the budget
@@ -170,7 +172,7 @@ class Ladder:
         """Whether the best rate of a rung has a worse one on both sides, or one that diverged."""
         losses = mean_losses([trial for trial in trials if trial.rung == rung])
         rates = sorted(losses)
-        return len(rates) >= _FEWEST_RATES and rates[0] < _lowest(losses) < rates[-1]
+        return len(rates) >= _FEWEST_RATES and rates[0] < lowest_at(losses) < rates[-1]
 
     def extended(self, trials: Sequence[LadderTrial]) -> Ladder:
         """This ladder with a budget for the two further trials that would help most.
@@ -241,8 +243,8 @@ class Ladder:
         losses = mean_losses([trial for trial in trials if trial.rung == rung])
         if not losses:
             centre = self._centre(steps, [trial for trial in trials if trial.rung < rung])
-            log_lr, reason = centre - _SPACING / 2, "it is just below the best rate expected here"
-        elif (climbed := _climbed(losses, self._margin(rung, steps, trials))) is not None:
+            log_lr, reason = centre - SPACING / 2, "it is just below the best rate expected here"
+        elif (climbed := next_on_climb(losses, self._margin(rung, steps, trials))) is not None:
             log_lr, reason = climbed
         elif rung == 0 or not math.isfinite(min(losses.values())):
             return None
@@ -272,7 +274,7 @@ class Ladder:
 
     def _halved(self, steps: int, losses: dict[float, float]) -> float | None:
         clear = self._clear(min(losses.values()))
-        return _halved(losses, fine=steps == self.total_steps, clear=clear)
+        return middle_of_gap(losses, fine=steps == self.total_steps, clear=clear)
 
     def _centre(self, steps: int, shorter: Sequence[LadderTrial]) -> float:
         """The log of the best rate expected at a length, from the trials of shorter ones."""
@@ -303,101 +305,12 @@ class Ladder:
         if not math.isfinite(self.start) or len(losses) >= _MAX_SWEPT:
             return None
         fall = max(0.0, self.start - min(losses.values()))
-        if (beyond := _beyond(losses, _FAR_SHARE * fall)) is not None:
+        if (beyond := rate_beyond(losses, _FAR_SHARE * fall)) is not None:
             return beyond, "the budget allows to look for a second dip"
         whole = self.whole_runs(trials)
         close = max(_REFINED, 0.0 if whole is None else whole.noise)
-        refined = _halved(losses, fine=True, close=close)
+        refined = middle_of_gap(losses, fine=True, close=close)
         return None if refined is None else (refined, "it halves a gap beside the best rate")
-
-
-def _climbed(losses: dict[float, float], margin: float = 0.0) -> tuple[float, str] | None:
-    """The next log rate on the way to a bracket, and why; None once there is one.
-
-    Args:
-        losses: the log loss at each log rate tried.
-        margin: how much higher than the best one a rate on each side must end.
-
-    Examples:
-        >>> _climbed({0.0: 1.0, 1.0: 0.5})[1], _climbed({0.0: 1.0, 1.0: 0.5, 2.0: math.inf})
-        ('the highest rate tried was the best', None)
-    """
-    lowest, highest, best = min(losses), max(losses), _lowest(losses)
-    if len(losses) >= _MAX_TRIALS:
-        return None
-    if math.isinf(losses[best]):
-        return lowest - _SPACING, "every higher rate diverged"
-    if len(losses) == 1:
-        return best + _SPACING, "it is just above the best rate expected here"
-    if best == lowest:
-        return lowest - _SPACING, "the lowest rate tried was the best"
-    if best == highest:
-        return highest + _SPACING, "the highest rate tried was the best"
-    return _enclosed(losses, margin)
-
-
-def _enclosed(losses: dict[float, float], margin: float) -> tuple[float, str] | None:
-    """The log rate beyond a side on which none ends clearly higher, and why; None if both have one."""
-    best = _lowest(losses)
-    clearly_worse = [rate for rate in losses if losses[rate] > losses[best] + margin]
-    if all(rate < best for rate in clearly_worse):
-        return max(losses) + _SPACING, "no higher rate ended clearly higher"
-    if all(rate > best for rate in clearly_worse):
-        return min(losses) - _SPACING, "no lower rate ended clearly higher"
-    return None
-
-
-def _beyond(losses: dict[float, float], far: float) -> float | None:
-    """The next log rate beyond the end where the loss is lower; None if both ends are far above.
-
-    Args:
-        losses: the log loss at each log rate tried.
-        far: how much higher than the best an end must be.
-
-    Examples:
-        >>> _beyond({0.0: 3.0, 1.0: 1.0, 2.0: 1.2}, 0.5) > 2.0, _beyond({0.0: 3.0, 1.0: 1.0, 2.0: math.inf}, 0.5)
-        (True, None)
-    """
-    lowest = min(losses.values())
-    ends = [
-        (losses[min(losses)], min(losses) - _SPACING),
-        (losses[max(losses)], max(losses) + _SPACING),
-    ]
-    near = [end for end in ends if end[0] - lowest <= far]
-    return min(near)[1] if near else None
-
-
-def _halved(
-    losses: dict[float, float], *, fine: bool, clear: float = math.inf, close: float = _CLOSE
-) -> float | None:
-    """The middle of a wide gap beside the best log rate, on the better side first.
-
-    If the loss falls clearly up to the best rate, and the next one diverged, the loss may fall
-    further between the two, so this gap comes first.
-
-    Args:
-        losses: the log loss at each log rate tried.
-        fine: whether narrower gaps are halved too, if the losses on both sides are not close.
-        clear: a difference that is not chance.
-        close: a difference of log losses that narrower gaps need.
-
-    Examples:
-        >>> _halved({0.0: 2.0, 1.0: 1.0, 2.0: math.inf}, fine=False, clear=0.1)
-        1.5
-        >>> _halved({0.0: 1.05, 1.0: 1.0, 2.0: math.inf}, fine=False, clear=0.1)
-        0.5
-    """
-    rates = sorted(losses)
-    place = rates.index(_lowest(losses))
-    best = rates[place]
-    falling = place > 0 and losses[rates[place - 1]] - losses[best] > clear
-    gaps = [
-        (-math.inf if falling and math.isinf(losses[other]) else losses[other], (best + other) / 2)
-        for other in rates[max(0, place - 1) : place] + rates[place + 1 : place + 2]
-        if abs(other - best) > _MIN_GAP
-        or (fine and abs(other - best) > _FINEST_GAP and losses[other] - losses[best] > close)
-    ]
-    return min(gaps)[1] if gaps else None
 
 
 def _seeds_around_the_best(rung_trials: Sequence[LadderTrial]) -> dict[float, int]:
@@ -406,11 +319,6 @@ def _seeds_around_the_best(rung_trials: Sequence[LadderTrial]) -> dict[float, in
     finite = [rate for rate in losses if math.isfinite(losses[rate])]
     closest = sorted(finite, key=lambda rate: (losses[rate], rate))[:_CLOSEST]
     return {rate: sum(trial.log_lr == rate for trial in rung_trials) for rate in closest}
-
-
-def _lowest(losses: dict[float, float]) -> float:
-    """The log rate with the lowest log loss; the lower one of two that are equal."""
-    return min(sorted(losses), key=losses.__getitem__)
 
 
 @lru_cache(maxsize=8)
