@@ -291,26 +291,23 @@ class Ladder:
         fewest, whole = min(counts.values()), self.whole_runs(trials)
         told_apart = fewest > 1 and whole is not None and whole.noise_regret < _TOLD_APART
         if told_apart or fewest >= _MAX_SEEDS:
-            left_over = self._left_over(rung, trials)
-            return (
-                None if left_over is None else Proposal(rung, steps, left_over[0], 0, left_over[1])
-            )
+            return self._swept(rung, steps, trials)
         log_lr = min(counts, key=lambda rate: (counts[rate], rate))
         reason = "rates that end this close are told apart by further seeds"
         return Proposal(rung, steps, log_lr, counts[log_lr], reason)
 
-    def _left_over(self, rung: int, trials: Sequence[LadderTrial]) -> tuple[float, str] | None:
-        """What else whole runs can tell: a log rate not tried yet, and why."""
+    def _swept(self, rung: int, steps: int, trials: Sequence[LadderTrial]) -> Proposal | None:
+        """A rate not tried yet, for what is left of the budget of whole runs."""
         losses = mean_losses([trial for trial in trials if trial.rung == rung])
         if not math.isfinite(self.start) or len(losses) >= _MAX_SWEPT:
             return None
-        fall = max(0.0, self.start - min(losses.values()))
-        if (beyond := rate_beyond(losses, _FAR_SHARE * fall)) is not None:
-            return beyond, "the budget allows to look for a second dip"
-        whole = self.whole_runs(trials)
+        fall, whole = max(0.0, self.start - min(losses.values())), self.whole_runs(trials)
         close = max(_REFINED, 0.0 if whole is None else whole.noise)
-        refined = middle_of_gap(losses, fine=True, close=close)
-        return None if refined is None else (refined, "it halves a gap beside the best rate")
+        if (log_lr := rate_beyond(losses, _FAR_SHARE * fall)) is not None:
+            return Proposal(rung, steps, log_lr, 0, "a second dip may lie beyond the rates tried")
+        if (log_lr := middle_of_gap(losses, fine=True, close=close)) is not None:
+            return Proposal(rung, steps, log_lr, 0, "it halves a gap beside the best rate")
+        return None
 
 
 def _seeds_around_the_best(rung_trials: Sequence[LadderTrial]) -> dict[float, int]:
