@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from mkdocs.structure.files import File
 
 from _themes import INKS, add_picture
-from learnrate.claims import Claim, Figure, Outcome, claims, read_result
-from learnrate.report import interval_text
+from learnrate.claims import Claim, Figure, Outcome, claims, quick_and_full, read_result
+from learnrate.report import interval_text, leading_text
 
 if TYPE_CHECKING:
     from mkdocs.config.defaults import MkDocsConfig
@@ -63,18 +63,20 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 def _index(results: list[tuple[Claim, Outcome | None]]) -> str:
     lines = [INTRODUCTION.format(example="zero-learns-nothing")]
     for topic, group in groupby(results, lambda result: result[0].topic):
-        lines += ["", f"## {topic.capitalize()}", "", "| claim | verdict | leading figure |"]
-        lines += ["|---|---|---:|"]
+        lines += [
+            "",
+            f"## {topic.capitalize()}",
+            "",
+            "| claim | verdict | leading figure | quick and full |",
+        ]
+        lines += ["|---|---|---:|---|"]
         for claim, tested in group:
             link = f"[{claim.statement}]({claim.name}.md)"
             verdict = "not tested" if tested is None else f"**{tested.verdict}**"
-            lines.append(f"| {link} | {verdict} | {'' if tested is None else _leading(tested)} |")
+            leading = "" if tested is None else leading_text(tested)
+            agreement = quick_and_full(*(read_result(claim, full=full) for full in (False, True)))
+            lines.append(f"| {link} | {verdict} | {leading} | {agreement} |")
     return "\n".join(lines) + "\n"
-
-
-def _leading(tested: Outcome) -> str:
-    case = tested.leading
-    return f"{tested.claim.figure(case.figure).text(case.value)} ({interval_text(tested, case)})"
 
 
 def _page(claim: Claim, tested: Outcome | None) -> str:

@@ -27,12 +27,17 @@ def run(tmp_path, monkeypatch, capsys):
 def test_the_list_names_every_claim_with_its_verdict(run):
     listed = json.loads(run("--json")[1])
     keys = {"name", "statement", "source", "verdict", "figure", "interval", "seeds", "seconds"}
-    keys.add("quick_verdict")
+    keys |= {"full", "quick_verdict", "quick_and_full"}
     assert all(set(claim) == keys for claim in listed)
     verdicts = {"holds", "holds in part", "does not hold", "open"}
     assert {claim[key] for claim in listed for key in ("verdict", "quick_verdict")} <= verdicts
+    assert {claim["quick_and_full"] for claim in listed} <= {"agree", "quick test open"}
     _, printed, _ = run()
-    assert all(claim["name"] in printed for claim in listed)
+    for claim in listed:
+        _, _, after = printed.partition(f"{claim['name']}  {claim['verdict']}\n")
+        evidence = " ".join(after.split(f"{claim['seeds']} seeds; ")[0].split())
+        assert claim["statement"] in evidence, claim["name"]
+        assert after.split(f"{claim['seeds']} seeds; ")[1].startswith(claim["quick_and_full"])
 
 
 def test_a_claim_is_tested_on_a_users_task_and_the_result_is_stored(run, tmp_path):

@@ -7,9 +7,15 @@ fixed before the first run. Results are kept whether the claim holds or not.
 from learnrate.claims import _picture as _picture
 from learnrate.claims._claim import Claim
 from learnrate.claims._measurement import Case, ClaimLine, ClaimMeasurement, ClaimVerdict, Figure
-from learnrate.claims._outcome import CaseResult, Outcome, read_result, write_result
+from learnrate.claims._outcome import (
+    CaseResult,
+    Outcome,
+    quick_and_full,
+    read_result,
+    write_result,
+)
 from learnrate.claims._registry import claim_named, claims
-from learnrate.claims._run import run_claim
+from learnrate.claims._run import run_claim, run_claims
 
 __all__ = [
     "Case",
@@ -22,7 +28,9 @@ __all__ = [
     "Outcome",
     "claim_named",
     "claims",
+    "quick_and_full",
     "read_result",
     "run_claim",
+    "run_claims",
     "write_result",
 ]

@@ -130,7 +130,10 @@ def library_claim(
             for default in defaults:
                 if not (trials.full or default.quick):
                     continue
-                task = replace(without_optimizer(make(steps=200)), optimizer=default.optimizer)
+                task = replace(
+                    without_optimizer(make(width=32, batch=32, steps=200)),
+                    optimizer=default.optimizer,
+                )
                 rates = sorted(
                     {*geometric_grid(0.03 * default.lr, 1e3 * default.lr, 2), default.lr}
                 )

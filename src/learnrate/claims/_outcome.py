@@ -29,6 +29,7 @@ __all__ = [
     "Outcome",
     "judge",
     "overall_verdict",
+    "quick_and_full",
     "read_result",
     "verdict_of",
     "write_result",
@@ -226,6 +227,24 @@ class Outcome:
 
 def _judged_again(case: CaseResult, claim: Claim) -> CaseResult:
     return replace(case, bears_out=claim.figure(case.figure).bears_out(case.low, case.high))
+
+
+def quick_and_full(quick: Outcome | None, full: Outcome | None) -> str:
+    """What the quick test of a claim says beside the full one, in a few words.
+
+    Args:
+        quick: the outcome of the quick test; None if it is not stored.
+        full: the outcome of the full test; None if it is not stored.
+
+    Returns:
+        "agree", "differ", "quick test open", "no full test", "no quick test" or "not tested".
+    """
+    if quick is None or full is None:
+        tested = quick is not None or full is not None
+        return ("no full test" if full is None else "no quick test") if tested else "not tested"
+    if quick.verdict is full.verdict:
+        return "agree"
+    return "quick test open" if quick.verdict is ClaimVerdict.OPEN else "differ"
 
 
 def read_result(

@@ -28,9 +28,25 @@ if TYPE_CHECKING:
     from learnrate.claims._trials import ClaimTrials
     from learnrate.task import Task
 
-__all__ = ["few_examples", "histories_at_shares", "other_rate_claim"]
+__all__ = ["few_examples", "fewer_updates", "histories_at_shares", "other_rate_claim"]
 
 _TIMES_LONGER = 4  # so that the best rate of the run's own length overfits
+
+
+def fewer_updates(full: bool) -> Sequence[Task]:
+    """150 digits for fewer updates; in the full test also 500 images of Fashion-MNIST."""
+    few, steps = digits().first(150), 200 if full else 100
+    network = partial(mlp, 64, 32)
+    adamw = task_on(few, network, "AdamW", batch=50, steps=steps, label="MLP")
+    tasks = [replace(adamw, name=f"150 {adamw.name}")]
+    if full:
+        sgd = task_on(few, network, "SGD momentum", batch=50, steps=steps, label="MLP")
+        more = task_on(fashion().first(500), partial(mlp, 784, 32), "AdamW", batch=50, steps=steps)
+        tasks += [
+            replace(sgd, name=f"150 {sgd.name}"),
+            replace(more, name="500 of Fashion-MNIST MLP, AdamW"),
+        ]
+    return tasks
 
 
 def few_examples(full: bool) -> Sequence[Task]:
@@ -122,7 +138,7 @@ def other_rate_claim(*, share: float, compared: str, **text: Unpack[ClaimText]) 
             factor("overfitting", "loss of the best rate at the end over its lowest loss"),
         ),
         measure=for_each_task(measured, by_figure=names),
-        tasks=few_examples,
+        tasks=fewer_updates,
         seeds=(4, 8),
         axes=ClaimAxes("update, first seed", "validation loss", log="y"),
         **text,

@@ -33,6 +33,7 @@ __all__ = [
     "decay_tasks",
     "measure_peaks",
     "peak_lines",
+    "short_decay_tasks",
     "sweep_peaks",
 ]
 
@@ -241,3 +242,12 @@ def decay_tasks(full: bool) -> Sequence[Task]:
         noisy_digits(), partial(cnn, 8), "SGD momentum", batch=32, steps=300, label="CNN"
     )
     return [*quick, convolutions, fashion_mlp("SGD momentum"), fashion_mlp("Adam")]
+
+
+def short_decay_tasks(full: bool) -> Sequence[Task]:
+    """Noisy digits for fewer updates; in the full test also Fashion-MNIST with SGD momentum."""
+    quick = [
+        noisy_digits_mlp(optimizer, steps=300 if full else 150)
+        for optimizer in ("SGD momentum", "Adam")
+    ]
+    return [*quick, fashion_mlp("SGD momentum", steps=300)] if full else quick

@@ -27,6 +27,7 @@ __all__ = [
     "fashion_mlp",
     "mlp",
     "mlp_tasks",
+    "narrow_mlp_tasks",
     "noisy_digits_mlp",
     "residual",
     "row_transformer",
@@ -308,6 +309,29 @@ def mlp_tasks(
             chosen["steps"] = full_steps
         makers = (digits_mlp, fashion_mlp) if full else (digits_mlp,)
         return [make(optimizer, **chosen) for make in makers for optimizer in optimizers]
+
+    return tasks
+
+
+def narrow_mlp_tasks(
+    steps: int, full_steps: int, *, batch: int = 32
+) -> Callable[[bool], list[Task]]:
+    """Two hidden layers of 32 units on digits; in the full test also on Fashion-MNIST with SGD.
+
+    Args:
+        steps: updates of a run in the quick test.
+        full_steps: the same in the full test.
+        batch: examples in a batch.
+    """
+
+    def tasks(full: bool) -> list[Task]:
+        settings: MLPSettings = {
+            "width": 32,
+            "batch": batch,
+            "steps": full_steps if full else steps,
+        }
+        chosen = [digits_mlp(optimizer, **settings) for optimizer in ("SGD", "Adam")]
+        return [*chosen, fashion_mlp("SGD", **settings)] if full else chosen
 
     return tasks
 

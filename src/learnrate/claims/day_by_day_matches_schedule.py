@@ -9,7 +9,7 @@ from learnrate.claims._claim import Claim
 from learnrate.claims._decisions import against_planned_decay, loss_under_decisions
 from learnrate.claims._measurement import AS_GOOD, ClaimMeasurement, Figure, factor
 from learnrate.claims._measures import geometric_grid
-from learnrate.claims._peaks import decay_tasks
+from learnrate.claims._peaks import short_decay_tasks
 from learnrate.claims._trials import ClaimTrials, for_each_task
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def _by_hand(task: Task, lr: float, seed: int) -> tuple[float, float]:
 
 def _measure(trials: ClaimTrials, task: Task) -> ClaimMeasurement:
     """The rule at the best of its first rates over linear decay at its best peak."""
-    rates = geometric_grid(1e-3, 1.0, 3)
+    rates = geometric_grid(1e-3, 1.0, 2)
     labels = ("planned", "by hand")
     return against_planned_decay(
         trials, task, _by_hand, rates=rates, shares=_SHARES, labels=labels
@@ -71,7 +71,7 @@ CLAIM = Claim(
         Figure("cuts", "cuts made at the better first rate"),
     ),
     measure=for_each_task(_measure),
-    tasks=decay_tasks,
+    tasks=short_decay_tasks,
     seeds=(4, 6),
     remark="""
         A person sees more than one mean a day, and knows how many days are left. This rule knows

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from learnrate.claims._measurement import AS_GOOD, factor
-from learnrate.claims._peaks import DECAYS, PEAKS_DESIGN, contest_claim
+from learnrate.claims._peaks import DECAYS, PEAKS_DESIGN, contest_claim, short_decay_tasks
 
 CLAIM = contest_claim(
     topic="decay",
@@ -18,6 +18,7 @@ CLAIM = contest_claim(
         "0.95 an update": "warmup(5%) >> exponential(factor=0.95, every=1)",
         "linear": DECAYS["linear"],
     },
+    tasks=short_decay_tasks,
     seeds=(4, 8),
     remark="""
         After 90 updates 1 % of the rate is left, and the run has in effect ended, whatever its

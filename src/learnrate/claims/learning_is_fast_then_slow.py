@@ -9,7 +9,7 @@ import numpy as np
 from learnrate.claims._claim import Claim, ClaimAxes
 from learnrate.claims._constant import best_constant, constant_losses, rates_around, windowed
 from learnrate.claims._measurement import ClaimLine, ClaimMeasurement, share
-from learnrate.claims._tasks import mlp_tasks
+from learnrate.claims._tasks import narrow_mlp_tasks
 from learnrate.claims._trials import ClaimTrials, for_each_task
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ CLAIM = Claim(
         ),
     ),
     measure=for_each_task(_measure),
-    tasks=mlp_tasks("SGD", "Adam", steps=400),
+    tasks=narrow_mlp_tasks(150, 300),
     seeds=(4, 8),
     axes=ClaimAxes("update", "training loss", log="x"),
     remark="""

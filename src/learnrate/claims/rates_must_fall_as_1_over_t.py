@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from learnrate.claims._measurement import AS_GOOD, factor
-from learnrate.claims._peaks import DECAYS, PEAKS_DESIGN, contest_claim
+from learnrate.claims._peaks import DECAYS, PEAKS_DESIGN, contest_claim, short_decay_tasks
 
 CLAIM = contest_claim(
     topic="decay",
@@ -20,6 +20,7 @@ CLAIM = contest_claim(
         "1 / sqrt t": "warmup(5%) >> inverse_sqrt()",
         "linear": DECAYS["linear"],
     },
+    tasks=short_decay_tasks,
     seeds=(4, 8),
     remark="""
         The theorem is about runs without an end on convex losses: it says which rates converge,

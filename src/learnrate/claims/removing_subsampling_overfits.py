@@ -41,7 +41,7 @@ def _network(side: int, stride: int) -> nn.Sequential:
 def _task(stride: int, full: bool) -> Task:
     examples = fashion().first(500) if full else digits().first(200)
     network = partial(_network, 28 if full else 8, stride)
-    steps = 600 if full else 300
+    steps = 250 if full else 100
     return task_on(examples, network, "AdamW", batch=50, steps=steps, label=f"stride {stride}")
 
 

@@ -15,6 +15,8 @@ from learnrate.cli._common import console, print_json, reserve_stdout, save_pict
 from learnrate.cli._options import JsonOption, PictureOption, SeedOption, TotalStepsOption
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from learnrate.claims import Claim, Outcome
     from learnrate.task import Task
 
@@ -49,14 +51,16 @@ def list_claims(
         return
     from learnrate.claims import claims as known  # noqa: PLC0415 - loads torch
 
-    pairs = [(claim, _stored(claim, results)) for claim in known()]
+    tested = [
+        (claim, *(_stored(claim, results, full=full) for full in (False, True)))
+        for claim in known()
+    ]
     if as_json:
-        quick = [_stored(claim, results, full=False) for claim, _ in pairs]
-        print_json([_summary(*pair, test) for pair, test in zip(pairs, quick, strict=True)])
+        print_json([_summary(claim, quick, full) for claim, quick, full in tested])
         return
     from learnrate.report import show_claims  # noqa: PLC0415 - not for --json
 
-    show_claims(console(), pairs)
+    show_claims(console(), tested)
 
 
 @claims.command()
@@ -94,9 +98,11 @@ def run(
 ) -> None:
     """Test claims: train, measure, and decide by the rule that was fixed before.
 
+    Several claims are tested at once, one on each core, the longest first.
+
     [dim]learnrate claims run adam-3e-4 --task my_task.py:task[/dim]
     """
-    from learnrate.claims import claim_named, run_claim, write_result  # noqa: PLC0415 - loads torch
+    from learnrate.claims import claim_named, run_claims, write_result  # noqa: PLC0415 - loads torch
     from learnrate.claims import claims as known  # noqa: PLC0415
     from learnrate.report import show_claim  # noqa: PLC0415 - slow to load
 
@@ -111,24 +117,33 @@ def run(
         )
     if out is not None:
         folder_for(out)
-    outcomes = []
+    outcomes: list[Outcome] = []
     try:
         own_task = _load(task, total_steps)
-        for claim in chosen:
-            with reserve_stdout():
-                tested = run_claim(claim, task=own_task, full=full, seed=seed)
+        for tested in _quietly(run_claims(chosen, task=own_task, full=full, seed=seed)):
             outcomes.append(tested)
             if out is not None:
                 write_result(tested, out)
             if png is not None:
                 save_picture(tested.plot(), png)
             if not as_json:
-                show_claim(console(), claim, tested)
+                show_claim(console(), tested.claim, tested)
     except KeyboardInterrupt:
         typer.echo(f"interrupted; {len(outcomes)} of {len(chosen)} claims were tested.", err=True)
         raise typer.Exit(130) from None
     if as_json:
+        outcomes.sort(key=lambda tested: chosen.index(tested.claim))
         print_json([tested.to_dict() for tested in outcomes])
+
+
+def _quietly(tests: Iterator[Outcome]) -> Iterator[Outcome]:
+    """The same, with what a user's task prints on standard error."""
+    while True:
+        with reserve_stdout():
+            tested = next(tests, None)
+        if tested is None:
+            return
+        yield tested
 
 
 def _load(task: str | None, total_steps: int | None) -> Task | None:
@@ -149,13 +164,19 @@ def _stored(claim: Claim, folder: Path | None, *, full: bool | None = None) -> O
     )
 
 
-def _summary(claim: Claim, tested: Outcome | None, quick: Outcome | None) -> dict[str, Any]:
+def _summary(claim: Claim, quick: Outcome | None, full: Outcome | None) -> dict[str, Any]:
     """The leading keys of `run --json`; null for those that only a test gives, if there is none."""
-    tested_keys = ("verdict", "figure", "interval", "seeds", "seconds", "quick_verdict")
+    from learnrate.claims import quick_and_full  # noqa: PLC0415 - loads torch
+
+    tested = full or quick
     result = {} if tested is None else tested.to_dict()
     about = {"name": claim.name, "statement": claim.statement, "source": claim.source}
-    about |= {} if quick is None else {"quick_verdict": str(quick.verdict)}
-    return {
-        key: about.get(key, result.get(key))
-        for key in ("name", "statement", "source", *tested_keys)
-    }
+    measured = ("verdict", "figure", "interval", "seeds", "seconds", "full")
+    return (
+        about
+        | {key: result.get(key) for key in measured}
+        | {
+            "quick_verdict": None if quick is None else str(quick.verdict),
+            "quick_and_full": quick_and_full(quick, full),
+        }
+    )

@@ -5,7 +5,7 @@ Importing this package loads none of plotly, Jinja2, rich and plotext; showing s
 
 from __future__ import annotations
 
-from learnrate.report._claims import interval_text, show_claim, show_claims
+from learnrate.report._claims import interval_text, leading_text, show_claim, show_claims
 from learnrate.report._comparison import show_comparison
 from learnrate.report._findings import findings_page, list_findings, show_findings
 from learnrate.report._forecast import show_forecast
@@ -35,6 +35,7 @@ __all__ = [
     "LIGHT",
     "findings_page",
     "interval_text",
+    "leading_text",
     "list_findings",
     "plan_body",
     "plan_figures",

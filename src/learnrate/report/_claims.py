@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from learnrate.claims import CaseResult, Claim, Outcome
 
-__all__ = ["interval_text", "show_claim", "show_claims"]
+__all__ = ["interval_text", "leading_text", "show_claim", "show_claims"]
 
 
 _STYLES = {
@@ -24,26 +24,39 @@ _STYLES = {
 _SAYS = {True: ("bears it out", "green"), False: ("speaks against it", "red"), None: ("open", "")}
 
 
-def show_claims(console: Console, results: Sequence[tuple[Claim, Outcome | None]]) -> None:
-    """Print the claims by topic, each with its verdict; None as outcome means not tested."""
-    from rich.table import Table  # noqa: PLC0415 - slow to load
+def show_claims(
+    console: Console, results: Sequence[tuple[Claim, Outcome | None, Outcome | None]]
+) -> None:
+    """Print the claims by topic, each with its verdict and its leading figure.
+
+    Args:
+        console: where to print.
+        results: each claim with the outcomes of its quick and of its full test; None without one.
+    """
+    from rich.padding import Padding  # noqa: PLC0415 - slow to load
     from rich.text import Text  # noqa: PLC0415
 
+    from learnrate.claims import quick_and_full  # noqa: PLC0415 - loads torch
+
     for topic, group in groupby(results, lambda result: result[0].topic):
-        table = Table(box=None, pad_edge=False, show_header=False)
-        table.add_column(no_wrap=True, width=max(len(claim.name) for claim, _ in results))
-        table.add_column(no_wrap=True, width=13)
-        table.add_column(ratio=1)
-        for claim, tested in group:
-            verdict = "not tested" if tested is None else str(tested.verdict)
-            table.add_row(
-                Text(claim.name, "bold"),
-                Text(verdict, _STYLES.get(verdict, "dim")),
-                Text(claim.statement),
-            )
         console.print(Text(f"\n{topic}", "cyan"))
-        console.print(table)
+        for claim, quick, full in group:
+            tested = full or quick
+            verdict = "not tested" if tested is None else str(tested.verdict)
+            style = _STYLES.get(verdict, "dim")
+            console.print(Text.assemble((claim.name, "bold"), "  ", (verdict, style)))
+            console.print(Padding(Text(claim.statement), (0, 0, 0, 2)))
+            if tested is not None:
+                evidence = f"{leading_text(tested)}; {quick_and_full(quick, full)}"
+                console.print(Padding(Text(evidence, "dim"), (0, 0, 0, 2)))
     console.print("\nlearnrate claims show NAME says more; learnrate claims run NAME tests it.")
+
+
+def leading_text(tested: Outcome) -> str:
+    """The figure that stands for a claim, its interval, and the number of seeds."""
+    case = tested.leading
+    value = tested.claim.figure(case.figure).text(case.value)
+    return f"{case.figure} {value} ({interval_text(tested, case)}), {tested.seeds} seeds"
 
 
 def show_claim(console: Console, claim: Claim, tested: Outcome | None) -> None:
