@@ -44,7 +44,7 @@ def _measure(trials: ClaimTrials) -> ClaimMeasurement:
     parts = []
     for examples, make in tasks:
         for optimizer, rates in _RATES.items():
-            task = make(optimizer, width=32, batch=32, steps=200 if trials.full else 100)
+            task = make(optimizer, width=32, batch=32, steps=100 if trials.full else 60)
             losses = trials.sweep(task, rates)
             errors = trials.sweep(replace(task, validate=_error_on(examples)), rates)
             columns = np.arange(len(trials.seeds))

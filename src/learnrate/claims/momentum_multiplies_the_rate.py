@@ -22,7 +22,7 @@ def _pairs(full: bool) -> Sequence[VariantPair]:
         makers |= {"digits": digits_mlp, "Fashion-MNIST": fashion_mlp}
     pairs = []
     for name, make in makers.items():
-        tasks = [make(optimizer, width=32, batch=32, steps=300) for optimizer in _OPTIMIZERS]
+        tasks = [make(optimizer, width=32, batch=32, steps=100) for optimizer in _OPTIMIZERS]
         pairs.append(VariantPair(name, *tasks, geometric_grid(1e-2, 10, 2)))
     return pairs
 
@@ -31,7 +31,7 @@ CLAIM = variants_claim(
     topic="defaults",
     statement="Momentum 0.9 acts like a rate that is ten times higher.",
     source="Smith, Kindermans, Ying and Le 2018, arXiv:1711.00489: lr / (1 - momentum)",
-    design="Two hidden layers learn by SGD without momentum and with momentum 0.9, at rates two a decade.",
+    design="Two hidden layers learn by SGD without momentum and with momentum 0.9, for 100 updates at rates two a decade.",
     figures=(
         factor(
             RATE,

@@ -62,7 +62,7 @@ def _pairs(full: bool) -> Sequence[VariantPair]:
                     partial(_network, layer, activation, inputs),
                     "Adam",
                     batch=32,
-                    steps=200 if full else 100,
+                    steps=100 if full else 60,
                     label=f"{name} MLP",
                 )
                 for layer in (nn.Linear, _NonNegativeLinear)

@@ -39,14 +39,14 @@ class _Setting:
 
 
 _TUNED = {
-    False: _Setting("where it is tuned", 100, 32),
-    True: _Setting("where it is tuned", 200, 32),
+    False: _Setting("where it is tuned", 60, 32),
+    True: _Setting("where it is tuned", 80, 32),
 }
 _CARRIED = {
-    False: (_Setting("twice as long", 200, 32),),
+    False: (_Setting("twice as long", 120, 32),),
     True: (
-        _Setting("three times as long", 600, 32),
-        _Setting("batch four times larger", 200, 128),
+        _Setting("three times as long", 240, 32),
+        _Setting("batch four times larger", 80, 128),
     ),
 }
 

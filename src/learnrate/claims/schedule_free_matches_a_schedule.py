@@ -67,9 +67,9 @@ def _measured(trials: ClaimTrials, task: Task) -> ClaimMeasurement:
 
 
 def _tasks(full: bool) -> Sequence[Task]:
-    tasks = [noisy_digits_mlp(steps=200 if full else 100)]
+    tasks = [noisy_digits_mlp(steps=80 if full else 50)]
     if full:
-        tasks.append(digits_mlp(width=32, batch=32, steps=200))
+        tasks.append(digits_mlp(width=32, batch=32, steps=80))
     return [without_optimizer(task) for task in tasks]
 
 
