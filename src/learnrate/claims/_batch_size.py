@@ -84,6 +84,8 @@ def batch_size_claim(
 def _measured(
     trials: ClaimTrials, examples: Examples, optimizer: str, rates: list[float]
 ) -> ClaimMeasurement:
+    """How the best rate grows with the batch, below and beyond the noise scale."""
+
     def best(task: Task) -> np.ndarray:
         return best_rates(np.array(rates), trials.sweep(task, rates))
 

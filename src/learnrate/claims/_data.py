@@ -181,6 +181,7 @@ def shakespeare() -> tuple[torch.Tensor, torch.Tensor, int]:
 
 
 def _idx(name: str, start: int) -> np.ndarray:
+    """The bytes of a file of Fashion-MNIST behind its head."""
     path = _FASHION / name
     if not path.is_file():
         raise FileError(
@@ -191,6 +192,7 @@ def _idx(name: str, start: int) -> np.ndarray:
 
 
 def _file(name: str) -> Path:
+    """The path of a file in the folder of the data."""
     folder = os.environ.get("LEARNRATE_DATA")
     if folder is None or not (Path(folder) / name).is_file():
         state = "is not set" if folder is None else f"is {folder!r}"

@@ -52,6 +52,7 @@ def loss_histories(
 
 
 def _loss_history(marks: int, run: tuple[Task, Schedule], seed: int) -> LossHistory:
+    """The losses of one training at its marks."""
     task, schedule = run
     rates = schedule.table().tolist()
     every = max(1, len(rates) // marks)
@@ -113,5 +114,6 @@ def _log_minima(run: LossHistory) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _validation_at(minima: tuple[np.ndarray, np.ndarray], levels: np.ndarray) -> np.ndarray:
+    """The logarithm of the validation loss at each training loss."""
     training, validation = minima
     return np.asarray(np.interp(levels, training[::-1], validation[::-1]))

@@ -226,6 +226,7 @@ class Outcome:
 
 
 def _judged_again(case: CaseResult, claim: Claim) -> CaseResult:
+    """The case, compared with the present range of its figure."""
     return replace(case, bears_out=claim.figure(case.figure).bears_out(case.low, case.high))
 
 

@@ -56,6 +56,7 @@ def _outcome_chart(tested: Outcome) -> Chart:
 
 
 def _cases_panel(figure: Figure, cases: Sequence[CaseResult]) -> Panel:
+    """The cases with their intervals, and the claimed range."""
     scale = 100.0 if figure.unit == "%" else 1.0
     bounds = [scale * bound for bound in (figure.low, figure.high) if math.isfinite(bound)]
     ends = [scale * end for case in cases for end in (case.low, case.high)] + bounds
@@ -104,6 +105,7 @@ def _with_room(low: float, high: float, *, factors: bool) -> tuple[float, float]
 
 
 def _lines_panel(tested: Outcome) -> Panel:
+    """The lines of the measurement."""
     axes = tested.claim.axes
     return Panel(
         x=_lines_axis(axes.x, [line.x for line in tested.lines], log="x" in axes.log),

@@ -145,6 +145,7 @@ def _cores() -> list[int]:
 
 
 def _processor_seconds_before(claim: Claim, *, full: bool) -> float:
+    """How long the claim's last test took; 0 if it was not tested."""
     tested = read_result(claim, full=full) or read_result(claim)
     return 0.0 if tested is None else tested.processor_seconds
 
@@ -161,10 +162,12 @@ def _begin(test: Callable[[int], dict[str, Any]], free: SimpleQueue[int]) -> Non
 
 
 def _test(index: int) -> dict[str, Any]:
+    """Test one claim, in a forked process."""
     return _test_of_process[0](index)
 
 
 def _tasks(claim: Claim, task: Task | None, *, full: bool) -> tuple[Task, ...]:
+    """What the test trains."""
     if claim.tasks is None:
         if task is not None:
             raise ArgumentError(
@@ -179,6 +182,7 @@ def _tasks(claim: Claim, task: Task | None, *, full: bool) -> tuple[Task, ...]:
 
 
 def _checked(claim: Claim, case: Case) -> Case:
+    """The case, if all its values are finite."""
     assert all(value == value and abs(value) < float("inf") for value in case.values), (  # noqa: PLR0124, S101 - a claim's own file is at fault
         f"{claim.name}: {case.figure} on {case.where} is not finite"
     )
@@ -191,6 +195,7 @@ def _processor_seconds() -> float:
 
 
 def _environment() -> dict[str, str]:
+    """Versions, machine and date."""
     return {
         "learnrate": __version__,
         "torch": torch.__version__,

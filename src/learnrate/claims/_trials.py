@@ -185,9 +185,11 @@ _function_of_process: list[Callable[[int], Any]] = []
 
 
 def _begin(function: Callable[[int], Any]) -> None:
+    """Set up a forked process."""
     torch.set_num_threads(1)
     _function_of_process[:] = [function]
 
 
 def _call(index: int) -> Any:
+    """Compute the result for one input, in a forked process."""
     return _function_of_process[0](index)

@@ -69,6 +69,7 @@ def usable_claim(
 def _compared(
     trials: ClaimTrials, rates: np.ndarray, without: Task, with_technique: Task
 ) -> ClaimMeasurement:
+    """One network without the technique and with it."""
     plain, changed = (
         trials.sweep(task, rates, "constant()") for task in (without, with_technique)
     )

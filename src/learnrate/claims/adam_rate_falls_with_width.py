@@ -28,6 +28,7 @@ def _measure(trials: ClaimTrials) -> ClaimMeasurement:
 
 
 def _of_widths(trials: ClaimTrials, examples: Examples) -> ClaimMeasurement:
+    """The exponent on one data set."""
     best = []
     for width in _WIDTHS:
         network = partial(mlp, 64, width, layers=3)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 
 def _tasks(full: bool) -> Sequence[Task]:
+    """Networks of two and of six layers; in the full test also a transformer."""
     deep, steps = partial(mlp, 64, 32, layers=6), 100 if full else 60
     tasks = [
         noisy_digits_mlp("AdamW", steps=steps),

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 
 def _pairs(full: bool) -> list[tuple[Task, Task]]:
+    """Networks of two and of four layers, without and with BatchNorm."""
     examples, inputs = (fashion(), 784) if full else (digits(), 64)
     steps, width = (600, 64) if full else (250, 32)
 

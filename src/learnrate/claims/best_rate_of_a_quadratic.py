@@ -23,6 +23,7 @@ def _measure(trials: ClaimTrials) -> ClaimMeasurement:
 
 
 def _measured(trials: ClaimTrials, condition: float) -> ClaimMeasurement:
+    """The best rate over the law's, at one condition number."""
     updates = int(50 * condition)
     distances = np.array([_distances(condition, updates, seed) for seed in trials.seeds])
     where = f"condition {condition:g}"

@@ -22,6 +22,7 @@ _TIMES = (2.0, 10.0)
 
 
 def _optimizer(times: float, model: nn.Module) -> torch.optim.SGD:
+    """SGD with momentum whose biases have a rate some times higher than the weights."""
     biases = [value for name, value in model.named_parameters() if name.endswith("bias")]
     weights = [value for name, value in model.named_parameters() if not name.endswith("bias")]
     groups = [{"params": weights, "lr": _LR / times}, {"params": biases, "lr": _LR}]

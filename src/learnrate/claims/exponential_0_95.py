@@ -32,6 +32,7 @@ def _epoch(task: Task) -> float:
 
 
 def _measure(trials: ClaimTrials) -> ClaimMeasurement:
+    """A factor an epoch over linear to zero, each at its best peak."""
     parts, sweeps = [], []
     for task in trials.tasks:
         epoch = _epoch(task)

@@ -17,6 +17,7 @@ NORM = 1.0
 
 
 def _pairs(full: bool) -> list[tuple[Task, Task]]:
+    """Networks without and with clipping."""
     deep = partial(mlp, 64, 32, layers=5)
     tasks = [
         digits_mlp("SGD momentum", width=32, steps=200),

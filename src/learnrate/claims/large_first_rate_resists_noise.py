@@ -40,6 +40,7 @@ def _trainings(epochs: int, *, full: bool) -> dict[str, ClusterTraining]:
 
 
 def _measure(trials: ClaimTrials) -> ClaimMeasurement:
+    """Wrong labels fitted before the decay, and the accuracy after it."""
     epochs = 60 if trials.full else 30
     trainings = _trainings(epochs, full=trials.full)
     runs = [replace(run, seed=seed) for run in trainings.values() for seed in trials.seeds]

@@ -64,6 +64,7 @@ def _examples(kind: str, *, second: bool, full: bool) -> Examples:
 
 
 def _network(kind: str, full: bool) -> nn.Sequential:
+    """A network with first weights."""
     return mlp(784 if full else 64, 64, 5 if kind == FAR else 10)
 
 
@@ -97,6 +98,7 @@ def _measure(trials: ClaimTrials) -> ClaimMeasurement:
 def _measured(
     trials: ClaimTrials, name: str, kind: str, optimizer: str, grid: tuple[float, float]
 ) -> ClaimMeasurement:
+    """The best rates from scratch and for fine-tuning, for one kind of second task."""
     examples = _examples(kind, second=True, full=trials.full)
     rates = np.array(geometric_grid(*grid))
     steps = 600 if trials.full else 150

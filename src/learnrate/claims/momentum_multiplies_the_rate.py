@@ -17,6 +17,7 @@ _TIMES = 10.0  # 1 / (1 - 0.9)
 
 
 def _pairs(full: bool) -> Sequence[VariantPair]:
+    """SGD with momentum and without; in the full test on three data sets."""
     makers = {"noisy digits": noisy_digits_mlp}
     if full:
         makers |= {"digits": digits_mlp, "Fashion-MNIST": fashion_mlp}

@@ -66,6 +66,7 @@ def _histories(trials: ClaimTrials, task: Task) -> list[LossHistory]:
 
 
 def _has_learned(run: LossHistory) -> bool:
+    """Whether the training loss fell to a tenth."""
     return bool(run.training.min() <= _LEARNED * run.training[0])
 
 

@@ -32,6 +32,7 @@ NETWORKS = {
 
 
 def _isotropic(seed: int, runs: int) -> np.ndarray:
+    """The losses of simulated regressions at each inner rate."""
     drawn = theory.simulate(theory.FIGURE_2, 20 * runs, seed=seed, progress=False)
     return np.array([drawn.loss(rate, 0.2).mean for rate in RATES])
 
@@ -68,6 +69,7 @@ def _measured(
 
 
 def _measure(trials: ClaimTrials) -> ClaimMeasurement:
+    """The best negative rate over the rest, on every problem."""
     runs = 80 if trials.full else 16
     problems: dict[str, Callable[[int], np.ndarray]] = {
         "regression, figure 2 of the paper": partial(_isotropic, runs=runs),

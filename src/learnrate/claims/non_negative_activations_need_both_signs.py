@@ -49,6 +49,7 @@ def _network(
 
 
 def _pairs(full: bool) -> Sequence[VariantPair]:
+    """Both activations on digits; in the full test also on Fashion-MNIST."""
     sources: list[Examples] = [noisy_digits()]
     if full:
         sources.append(fashion())

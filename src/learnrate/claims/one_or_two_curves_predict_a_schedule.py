@@ -72,6 +72,7 @@ def _off(
 
 
 def _curve(name: str, bound: Schedule, run: LossHistory) -> LossCurve:
+    """A training as the loss laws read it."""
     return LossCurve(name=name, lr=bound.table(), step=run.steps, loss=run.validation)
 
 
@@ -82,11 +83,13 @@ def _equal_sum(constant: LossCurve) -> Callable[[Schedule], float]:
 
 
 def _law(curves: Sequence[LossCurve]) -> Callable[[Schedule], float]:
+    """The last loss under a schedule, by the law fitted to these runs."""
     law = fit_loss_law(curves)
     return lambda bound: float(law.predict(bound).loss[-1])
 
 
 def _tasks(full: bool) -> Sequence[Task]:
+    """Noisy digits with SGD; in the full test with Adam too."""
     steps = 150
     tasks = [noisy_digits_mlp("SGD momentum", steps=steps)]
     if full:

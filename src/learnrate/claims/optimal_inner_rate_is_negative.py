@@ -25,10 +25,12 @@ def _read(drawn: theory.Simulation) -> list[float]:
 
 
 def _is_negative(problem: theory.Regression) -> bool:
+    """Whether the formula has a negative best inner rate."""
     return problem.best_inner_lr is not None and problem.best_inner_lr < 0
 
 
 def _measure(trials: ClaimTrials) -> ClaimMeasurement:
+    """The best inner rate, simulated and by the formula."""
     problem = theory.FIGURE_2
     optimum, gain, *losses = readings(trials, problem, 10_000 if trials.full else 4000, _read).T
     formula = problem.best_inner_lr

@@ -50,6 +50,7 @@ def _measure(trials: ClaimTrials, task: Task) -> ClaimMeasurement:
 
 
 def _tasks(full: bool) -> Sequence[Task]:
+    """Networks on digits; in the full test longer, with convolutions and Fashion-MNIST too."""
     quick = [digits_mlp("SGD momentum"), digits_mlp("AdamW")]
     if full:
         quick = [replace(task, total_steps=1600) for task in quick]

@@ -90,6 +90,7 @@ def _measure(trials: ClaimTrials) -> ClaimMeasurement:
 
 
 def _case(task: Task, setting: _Setting, other: str, ratios: Sequence[float]) -> Case:
+    """The case of one setting and one other schedule."""
     where = f"over {other}, {setting.label}: {task.name}"
     return Case("loss ratio", where, np.asarray(ratios).tolist())
 

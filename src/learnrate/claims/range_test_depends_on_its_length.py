@@ -21,6 +21,7 @@ _RULES = {"minimum": "slope", "steepest": "slope, other rules", "valley": "slope
 
 
 def _measure(trials: ClaimTrials, task: Task) -> ClaimMeasurement:
+    """The slope of each rule's answer against the length of the test."""
     lengths = (*_LENGTHS, 800, 1600) if trials.full else _LENGTHS
     answers = np.array(
         [[_answers(task, seed, length) for length in lengths] for seed in trials.seeds]

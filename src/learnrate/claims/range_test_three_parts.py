@@ -20,6 +20,7 @@ _FLAT = 0.1  # share of the whole fall up to which the loss counts as flat
 
 
 def _measure(trials: ClaimTrials, task: Task) -> ClaimMeasurement:
+    """The three parts of a test in equal factors, and in equal differences."""
     parts = []
     seeds = len(trials.seeds)
     for mode in ("exponential", "linear"):

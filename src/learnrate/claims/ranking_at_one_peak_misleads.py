@@ -32,6 +32,7 @@ _LOSERS = {"constant": "linear", "linear": "constant"}
 
 
 def _compare(_trials: ClaimTrials, _task: Task, sweep: PeakSweep) -> dict[str, np.ndarray]:
+    """Losses and rankings at the peak of one schedule, against those at each one's own."""
     best = np.array([sweep.best(name) for name in _SHAPES])
     by_seeds = rank_agreement(best, best)
     figures = {}

@@ -27,6 +27,7 @@ _RAW = "x 1000"
 
 
 def _tasks(full: bool) -> Sequence[Task]:
+    """Digits with several networks and optimizers, and digits times a thousand."""
     tasks = [
         _task(examples, layers, optimizer)
         for examples in ([data.digits(), data.fashion()] if full else [data.digits()])
@@ -39,12 +40,14 @@ def _tasks(full: bool) -> Sequence[Task]:
 
 
 def _task(examples: Examples, layers: int, optimizer: str) -> Task:
+    """A network of this many hidden layers on these examples."""
     inputs = examples.x[0].numel()
     model = partial(mlp, inputs, 32 if layers else inputs, layers=layers)
     return task_on(examples, model, optimizer, batch=32, steps=100, label=_LAYERS[layers])
 
 
 def _measure(trials: ClaimTrials) -> ClaimMeasurement:
+    """The best rate of every task."""
     rates = geometric_grid(1e-9, 1e3, 1)
     cases, lines = [], []
     for task in trials.tasks:

@@ -42,6 +42,7 @@ def _tasks(full: bool) -> list[Task]:
 
 
 def _range_test(task: Task, seed: int) -> RangeTest:
+    """The range test of one seed."""
     return find(task, low=1e-4, iters=task.run_length(), repeats=1, seed=seed, progress=False)
 
 

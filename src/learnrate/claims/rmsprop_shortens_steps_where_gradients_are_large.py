@@ -40,6 +40,7 @@ class _ValleyModel(nn.Module):
 
 
 def _valley() -> Task:
+    """Two weights whose curvatures are 1 and 100."""
     return Task(
         model=_ValleyModel,
         loss=lambda model, batch: model(batch),

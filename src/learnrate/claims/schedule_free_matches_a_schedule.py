@@ -32,6 +32,7 @@ _RATES = geometric_grid(1e-3, 0.3, 2)
 
 
 def _schedule_free(model: nn.Module) -> torch.optim.Optimizer:
+    """AdamW without a schedule, from the package of its authors."""
     with needing("schedulefree", "tuning-free", "This claim"):
         package = import_module("schedulefree")
     optimizer: torch.optim.Optimizer = package.AdamWScheduleFree(model.parameters())
@@ -67,6 +68,7 @@ def _measured(trials: ClaimTrials, task: Task) -> ClaimMeasurement:
 
 
 def _tasks(full: bool) -> Sequence[Task]:
+    """Noisy digits; in the full test also digits."""
     tasks = [noisy_digits_mlp(steps=80 if full else 50)]
     if full:
         tasks.append(digits_mlp(width=32, batch=32, steps=80))

@@ -27,6 +27,7 @@ KINDS = {
 
 
 def _measure(trials: ClaimTrials) -> ClaimMeasurement:
+    """Every task at shares of its best rate."""
     parts = [_measured(trials, task, first=task is trials.tasks[0]) for task in trials.tasks]
     return ClaimMeasurement.joined(parts)
 

@@ -31,6 +31,7 @@ _FIGURES = (
 
 
 def _measure(trials: ClaimTrials) -> ClaimMeasurement:
+    """A run of a quarter of the updates, with one cycle and without, over a step decay of all."""
     parts = []
     for task in trials.tasks:
         whole = sweep_peaks(trials, task, {"step": DECAYS["step"]})

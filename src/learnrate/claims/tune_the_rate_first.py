@@ -28,6 +28,7 @@ def _measure(trials: ClaimTrials) -> ClaimMeasurement:
 
 
 def _measured(trials: ClaimTrials, *, large: bool) -> ClaimMeasurement:
+    """The shares of one size of network."""
     stacks = [
         NetworkStack(batch, width, _RATES, _DECAYS, _MOMENTA, 4, seed, large)
         for seed in trials.seeds

@@ -26,6 +26,7 @@ _SHAPES = {_WITH: "warmup(10%) >> linear()", _WITHOUT: "linear()"}
 
 
 def _compare(trials: ClaimTrials, task: Task, sweep: PeakSweep) -> dict[str, np.ndarray]:
+    """The highest and the best peak, with a warm-up over without."""
     (start,) = trials.losses(task, [(0.0 * Constant()).over(1)])
     lowest = np.min([losses.mean(axis=1).min() for losses in sweep.losses.values()])
     highest, reference = (
@@ -40,6 +41,7 @@ def _compare(trials: ClaimTrials, task: Task, sweep: PeakSweep) -> dict[str, np.
 
 
 def _tasks(full: bool) -> Sequence[Task]:
+    """Deep networks in large batches, and transformers."""
     digits, optimizers = data.digits(), ("SGD momentum", "Adam")
     deep = partial(mlp, 64, 32, layers=5)
     tasks = [

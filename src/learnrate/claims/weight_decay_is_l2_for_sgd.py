@@ -63,6 +63,7 @@ def _compared(setting: tuple[float, float, int], seed: int) -> tuple[float, floa
 
 
 def _measure(trials: ClaimTrials) -> ClaimMeasurement:
+    """How far both forms of decay end apart, for each momentum."""
     steps = 2000 if trials.full else 300
     rows = trials.for_each_seed(_compared, [(*form, steps) for form in FORMS.values()])
     parts = []

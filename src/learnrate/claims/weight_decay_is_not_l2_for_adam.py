@@ -32,10 +32,12 @@ DISTURBANCE = 1e-6
 
 
 def _with_decay(task: Task, form: str, decay: float) -> Task:
+    """The task with one form of decay and its coefficient."""
     return replace(task, optimizer=partial(FORMS[form], weight_decay=decay))
 
 
 def _weights(model: nn.Module) -> torch.Tensor:
+    """All weights as one vector."""
     return nn.utils.parameters_to_vector(model.parameters()).detach().clone()
 
 

@@ -30,24 +30,29 @@ OPTIMIZERS: dict[str, tuple[Callable[..., torch.optim.Optimizer], float, tuple[f
 
 
 def _task(optimizer: Callable[..., torch.optim.Optimizer], full: bool) -> Task:
+    """A network with few examples."""
     examples = fashion().first(1000) if full else digits().first(100)
     network = partial(mlp, 784, 64) if full else partial(mlp, 64, 32)
     return task_on(examples, network, optimizer, batch=50, steps=3000 if full else 600)
 
 
 def _gap(run: LossHistory) -> float:
+    """The validation loss less the training loss at the end."""
     return float(run.validation[-1] - run.training[-1])
 
 
 def _rise(run: LossHistory) -> float:
+    """The validation loss at the end over the lowest one."""
     return float(run.validation[-1] / run.validation.min())
 
 
 def _lowest(run: LossHistory) -> float:
+    """The lowest validation loss."""
     return float(run.validation.min())
 
 
 def _measure(trials: ClaimTrials) -> ClaimMeasurement:
+    """Every optimizer with decay over without."""
     return ClaimMeasurement.joined(
         _measured(trials, name, *OPTIMIZERS[name]) for name in OPTIMIZERS
     )
