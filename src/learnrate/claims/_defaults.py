@@ -124,7 +124,7 @@ def library_claim(
     """
 
     def measure(trials: ClaimTrials) -> ClaimMeasurement:
-        base = without_optimizer(noisy_digits_mlp(steps=100))
+        base = without_optimizer(noisy_digits_mlp(steps=60))
         parts = []
         for default in defaults:
             if not (trials.full or default.quick):
@@ -141,7 +141,7 @@ def library_claim(
     return Claim(
         topic="defaults",
         design=f"""
-            Two hidden layers learn digits with new noise for 100 updates with each optimizer of {library}, at its default
+            Two hidden layers learn digits with new noise for 60 updates with each optimizer of {library}, at its default
             rate and at rates from 0.03 to 1000 times it, two a decade: 5 % warm-up, then linear to
             0. The loss at the default is compared with that at the rate that is best for the other
             seeds. A good default is at

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 def _tasks(full: bool) -> Sequence[Task]:
     """Networks of two and of six layers; in the full test also a transformer."""
-    deep, steps = partial(mlp, 64, 32, layers=6), 100 if full else 60
+    deep, steps = partial(mlp, 64, 32, layers=6), 60
     tasks = [
         noisy_digits_mlp("AdamW", steps=steps),
         task_on(data.noisy_digits(), deep, "AdamW", batch=32, steps=steps, label="6 hidden"),
@@ -26,7 +26,7 @@ def _tasks(full: bool) -> Sequence[Task]:
     if full:
         transformer = partial(row_transformer, 8, 16, layers=1)
         tasks.append(
-            task_on(data.digits(), transformer, "AdamW", batch=32, steps=60, label="transformer")
+            task_on(data.digits(), transformer, "AdamW", batch=32, steps=40, label="transformer")
         )
     return tasks
 
@@ -39,7 +39,7 @@ CLAIM = contest_claim(
         warm-up by bounding the size of the first updates
     """,
     design="""
-        Linear to zero from the first update on, against the same after 5 % warm-up, for 100 updates, or 60 in the case of a transformer of one layer. Both train at peaks a factor of two apart; the grid grows until the
+        Linear to zero from the first update on, against the same after 5 % warm-up, for 60 updates, or 40 in the case of a transformer of one layer. Both train at peaks a factor of two apart; the grid grows until the
         best peak lies inside. The loss of a schedule is that at the peak which is best for the other seeds.
     """,
     figure=factor("loss ratio", "loss without warm-up over that with 5 %", high=AS_GOOD),

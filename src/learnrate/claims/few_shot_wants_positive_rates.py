@@ -24,7 +24,7 @@ _ZERO = _RATES.index(0.0)
 _ADAPT_RATES = [0.0, 0.1, 0.3]
 _WAYS = 5
 _CHANNELS = 8
-_LENGTHS = {False: (30,), True: (25, 75)}  # meta-updates, by whether the test is full
+_LENGTHS = {False: (30,), True: (25, 50)}  # meta-updates, by whether the test is full
 
 
 def _network(side: int) -> nn.Module:
@@ -115,7 +115,7 @@ CLAIM = Claim(
     seeds=(3, 4),
     quick_decides=False,
     remark="""
-        MAML's authors train for 60,000 meta-updates. Here the longest run has 75, and the lengths show
+        MAML's authors train for 60,000 meta-updates. Here the longest run has 50, and the lengths show
         the trend. Classes are numbered anew in every episode, so without a step nothing can be
         learned.
     """,

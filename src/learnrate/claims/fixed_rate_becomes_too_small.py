@@ -54,7 +54,7 @@ CLAIM = Claim(
     """,
     figures=(factor("factor", "best rate for the rest of the run over the rate so far", low=1.0),),
     measure=for_each_task(_measure),
-    tasks=narrow_mlp_tasks(60, 120, batch=16),
+    tasks=narrow_mlp_tasks(60, 60, batch=16),
     seeds=(4, 8),
     axes=ClaimAxes("factor after the branch", "validation loss"),
     remark="""

@@ -49,7 +49,7 @@ CLAIM = Claim(
         ),
     ),
     measure=for_each_task(_measure),
-    tasks=narrow_mlp_tasks(80, 150),
+    tasks=narrow_mlp_tasks(80, 100),
     seeds=(4, 8),
     axes=ClaimAxes("update", "training loss", log="x"),
     remark="""

@@ -58,7 +58,7 @@ CLAIM = Claim(
         factor("threshold", "the share of the best rate at which 5 % of the fall is learned"),
     ),
     measure=for_each_task(_measure),
-    tasks=narrow_mlp_tasks(60, 200),
+    tasks=narrow_mlp_tasks(60, 60),
     seeds=(4, 8),
     axes=ClaimAxes("share of the best rate", "share of the fall"),
     remark="""
