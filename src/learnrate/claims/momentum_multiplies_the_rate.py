@@ -12,7 +12,6 @@ from learnrate.claims._variants import LOSS, RATE, VariantPair, variants_claim
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_OPTIMIZERS = ("SGD momentum", "SGD")
 _TIMES = 10.0  # 1 / (1 - 0.9)
 
 
@@ -23,8 +22,10 @@ def _pairs(full: bool) -> Sequence[VariantPair]:
         makers["digits"] = digits_mlp
     pairs = []
     for name, make in makers.items():
-        tasks = [make(optimizer, width=32, batch=32, steps=100) for optimizer in _OPTIMIZERS]
-        pairs.append(VariantPair(name, *tasks, geometric_grid(1e-2, 10, 2)))
+        with_momentum, without = (
+            make(optimizer, width=32, batch=32, steps=100) for optimizer in ("SGD momentum", "SGD")
+        )
+        pairs.append(VariantPair(name, with_momentum, without, geometric_grid(1e-2, 10, 2)))
     return pairs
 
 

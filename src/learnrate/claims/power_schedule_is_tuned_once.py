@@ -15,8 +15,6 @@ from learnrate.claims._tasks import noisy_digits_mlp
 from learnrate.schedules import power_lr
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from learnrate.claims._trials import ClaimTrials
     from learnrate.schedules import Schedule
     from learnrate.task import Task
@@ -82,10 +80,10 @@ def _measure(trials: ClaimTrials) -> ClaimMeasurement:
     return ClaimMeasurement(cases, peak_lines([(task, first)]))
 
 
-def _case(task: Task, setting: _Setting, other: str, ratios: Sequence[float]) -> Case:
+def _case(task: Task, setting: _Setting, other: str, ratios: np.ndarray) -> Case:
     """The case of one setting and one other schedule."""
     where = f"over {other}, {setting.label}: {task.name}"
-    return Case("loss ratio", where, np.asarray(ratios).tolist())
+    return Case("loss ratio", where, ratios.tolist())
 
 
 CLAIM = Claim(

@@ -52,7 +52,7 @@ def list_claims(
     from learnrate.claims import claims as known  # noqa: PLC0415 - loads torch
 
     tested = [
-        (claim, *(_stored(claim, results, full=full) for full in (False, True)))
+        (claim, _stored(claim, results, full=False), _stored(claim, results, full=True))
         for claim in known()
     ]
     if as_json:
