@@ -28,16 +28,9 @@ if TYPE_CHECKING:
     from learnrate.claims._trials import ClaimTrials
     from learnrate.task import Task
 
-__all__ = ["few_examples", "fewer_updates", "histories_at_shares", "other_rate_claim"]
+__all__ = ["few_examples", "histories_at_shares", "other_rate_claim"]
 
 _TIMES_LONGER = 4  # so that the best rate of the run's own length overfits
-
-
-def fewer_updates(_full: bool) -> Sequence[Task]:
-    """150 digits for fewer updates, with AdamW."""
-    few, network = digits().first(150), partial(mlp, 64, 32)
-    task = task_on(few, network, "AdamW", batch=50, steps=80, label="MLP")
-    return [replace(task, name=f"150 {task.name}")]
 
 
 def few_examples(full: bool) -> Sequence[Task]:
@@ -129,7 +122,7 @@ def other_rate_claim(*, share: float, compared: str, **text: Unpack[ClaimText]) 
             factor("overfitting", "loss of the best rate at the end over its lowest loss"),
         ),
         measure=for_each_task(measured, by_figure=names),
-        tasks=fewer_updates,
+        tasks=few_examples,
         seeds=(4, 8),
         axes=ClaimAxes("update, first seed", "validation loss", log="y"),
         **text,

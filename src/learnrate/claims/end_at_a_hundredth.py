@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 _SHARES = (0.3, 0.1, 0.03, 0.003, 0.001, 0.01)
 _CHOSEN = "to 0.01"
-_STEPS = 60
 
 
 def _compare(_trials: ClaimTrials, _task: Task, sweep: PeakSweep) -> Mapping[str, ArrayLike]:
@@ -63,8 +62,9 @@ CLAIM = Claim(
         by_figure=("loss ratio", "best share"),
     ),
     tasks=lambda full: [
-        noisy_digits_mlp(optimizer, steps=_STEPS)
-        for optimizer in (("SGD momentum", "Adam") if full else ("SGD momentum",))
+        noisy_digits_mlp(optimizer, steps=steps)
+        for optimizer in ("SGD momentum", "Adam")
+        for steps in ((200, 800) if full else (200,))
     ],
     seeds=(4, 6),
     axes=PEAK_AXES,

@@ -17,11 +17,12 @@ CLAIM = library_claim(
     defaults=(
         Default("SGD", optim.SGD, 1e-2, quick=True),
         Default("Adam", partial(optim.Adam, eps=_EPSILON), 1e-3, quick=True),
-        Default("RMSprop", partial(optim.RMSprop, alpha=0.9, eps=_EPSILON), 1e-3),
+        Default("RMSprop", partial(optim.RMSprop, alpha=0.9, eps=_EPSILON), 1e-3, quick=True),
         Default(
             "Adagrad",
             partial(optim.Adagrad, initial_accumulator_value=0.1, eps=_EPSILON),
             1e-3,
+            quick=True,
         ),
         Default("Adamax", partial(optim.Adamax, eps=_EPSILON), 1e-3),
         Default("Nadam", partial(optim.NAdam, eps=_EPSILON), 1e-3),

@@ -61,7 +61,6 @@ CLAIM = Claim(
     ),
     measure=for_each_task(_measure),
     tasks=mlp_tasks("SGD momentum", "Adam"),
-    seeds=(3, 10),
     axes=ClaimAxes("updates in the test", "suggested rate", log="xy"),
     remark="""
         In Smith's logs of ResNet-56, 0 to 3, the smoothed training loss is lowest at 1.86 in the

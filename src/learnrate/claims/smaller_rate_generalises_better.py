@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from learnrate.claims._claim import Claim, ClaimAxes
 from learnrate.claims._measurement import ClaimLine, ClaimMeasurement, factor
-from learnrate.claims._overfitting import fewer_updates, histories_at_shares
+from learnrate.claims._overfitting import few_examples, histories_at_shares
 from learnrate.claims._trials import for_each_task
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ CLAIM = Claim(
         factor("at the end", "the same for the last validation loss"),
     ),
     measure=for_each_task(_measured, by_figure=("lowest", "at the end")),
-    tasks=fewer_updates,
+    tasks=few_examples,
     seeds=(4, 8),
     axes=ClaimAxes("update, first seed", "validation loss", log="y"),
     remark="""

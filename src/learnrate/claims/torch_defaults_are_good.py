@@ -13,8 +13,8 @@ CLAIM = library_claim(
     defaults=(
         Default("SGD", optim.SGD, 1e-3, quick=True),
         Default("Adam", optim.Adam, 1e-3, quick=True),
-        Default("RMSprop", optim.RMSprop, 1e-2),
-        Default("Adagrad", optim.Adagrad, 1e-2),
+        Default("RMSprop", optim.RMSprop, 1e-2, quick=True),
+        Default("Adagrad", optim.Adagrad, 1e-2, quick=True),
         Default("NAdam", optim.NAdam, 2e-3),
         Default("RAdam", optim.RAdam, 1e-3),
         Default("Adamax", optim.Adamax, 2e-3),

@@ -13,8 +13,8 @@ from learnrate.claims._peaks import (
     DECAYS,
     PEAK_AXES,
     PEAKS_DESIGN,
+    decay_tasks,
     peak_lines,
-    short_decay_tasks,
     sweep_peaks,
 )
 from learnrate.schedules import schedule
@@ -62,7 +62,7 @@ CLAIM = Claim(
         factor("loss ratio", "loss of the branch over that of the run of its own", high=AS_GOOD),
     ),
     measure=_measure,
-    tasks=short_decay_tasks,
+    tasks=decay_tasks,
     seeds=(4, 8),
     axes=PEAK_AXES,
     remark="""
