@@ -177,7 +177,7 @@ NOT_STATED = re.compile(
 )
 NUMBER = re.compile(
     r"\d|\b(?:ten|hundred|thousand|million|billion|dozen|twice|double|half|third|quarter|fifth|tenth"
-    r"|hundredth|thousandth|per cent|percent)\b",
+    r"|hundredth|thousandth|per cent|percent|factor of \w+)\b",
     flags=re.IGNORECASE,
 )
 # Numbers that define a word, follow from a formula of the page, or state what this package does.
