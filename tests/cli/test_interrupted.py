@@ -6,6 +6,7 @@ import resource
 import signal
 import sys
 import warnings
+from contextlib import contextmanager
 
 import pytest
 
@@ -127,21 +128,26 @@ def test_a_find_that_is_ended_leaves_nothing(call, monkeypatch, tmp_path):
     assert {path.name for path in tmp_path.iterdir()} - {"__pycache__"} == {"t.py"}
 
 
-@pytest.fixture
-def no_room():
-    """Limit the size of files, as a disk with no more room does, until the test ends."""
+@contextmanager
+def no_room_beyond(size):
+    """Limit the size of files, as a disk with no more room does.
+
+    A fixture would restore the limit only after pytest has written its own report, perhaps to a file.
+    """
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    yield lambda size: resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
-    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
-def test_a_disk_that_fills_during_a_plan_ends_it_and_costs_no_trial(call, no_room, tmp_path):
+def test_a_disk_that_fills_during_a_plan_ends_it_and_costs_no_trial(call, tmp_path):
     assert call(*PLAN[:-1], "whole")[0] == 0
-    no_room((tmp_path / "whole" / "plan.trials.jsonl").stat().st_size // 2)
-    code, out, err = call(*PLAN)
+    with no_room_beyond((tmp_path / "whole" / "plan.trials.jsonl").stat().st_size // 2):
+        code, out, err = call(*PLAN)
     assert (code, out) == (2, "")
     assert "plan.trials.jsonl cannot be written: File too large." in err
-    no_room(10**7)
     finished_trials = (tmp_path / "o" / "plan.trials.jsonl").read_bytes().count(b"}\n")
     assert finished_trials > 0
     code, out, err = call(*PLAN, "--json")
@@ -149,12 +155,12 @@ def test_a_disk_that_fills_during_a_plan_ends_it_and_costs_no_trial(call, no_roo
     assert json.loads(out) == json.loads((tmp_path / "o" / "plan.json").read_text())
 
 
-def test_a_disk_that_fills_before_the_report_leaves_the_plan_whole(call, no_room, tmp_path):
+def test_a_disk_that_fills_before_the_report_leaves_the_plan_whole(call, tmp_path):
     assert call(*PLAN)[0] == 0
     folder = tmp_path / "o"
     old = (folder / "report.html").read_bytes()
-    no_room(len(old) // 2)
-    code, _, err = call(*PLAN)
+    with no_room_beyond(len(old) // 2):
+        code, _, err = call(*PLAN)
     assert code == 2
     assert "report.html cannot be written: File too large." in err
     assert (folder / "report.html").read_bytes() == old
@@ -164,9 +170,9 @@ def test_a_disk_that_fills_before_the_report_leaves_the_plan_whole(call, no_room
     }  # fmt: skip
 
 
-def test_a_disk_that_fills_before_the_weights_is_said(call, no_room, tmp_path):
-    no_room(100)
-    code, _, err = call(*TRAIN[:-4], "--no-store", "--out", "o")
+def test_a_disk_that_fills_before_the_weights_is_said(call, tmp_path):
+    with no_room_beyond(100):
+        code, _, err = call(*TRAIN[:-4], "--no-store", "--out", "o")
     assert code == 2
     assert "cannot be written: File too large." in err
     assert list((tmp_path / "o").iterdir()) == []

@@ -86,7 +86,7 @@ class HyperGradient(StepSizeController[StepSizeState]):
         return _NEEDS[self.rule]
 
     def start(self) -> StepSizeState:
-        """Factor 1."""
+        """The state before the first update: factor 1, nothing pending."""
         return StepSizeState()
 
     def _measured(

@@ -134,7 +134,7 @@ class Plateau(Controller[PlateauState]):
             check_factor("Plateau", "factor_on_progress", self.factor_on_progress)
 
     def start(self) -> PlateauState:
-        """Factor 1, no evidence."""
+        """The state before the first update: factor 1, no losses collected."""
         return PlateauState(evidence=Evidence(wait=self.warmup), due=self.window)
 
     def read(self, document: object) -> PlateauState:

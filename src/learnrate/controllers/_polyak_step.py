@@ -104,7 +104,7 @@ class PolyakStep(StepSizeController[PolyakState]):
         return frozenset({"descent", "lr"})
 
     def start(self) -> PolyakState:
-        """Factor 1."""
+        """The state before the first update: factor 1, no averages yet."""
         return PolyakState()
 
     def _measured(self, state: PolyakState, observation: Observation) -> tuple[PolyakState, float]:

@@ -47,7 +47,7 @@ class RecentShareTest(Controller[EvidenceState]):
         check_waits(owner, self.warmup, self.cooldown)
 
     def start(self) -> EvidenceState:
-        """Factor 1, no evidence."""
+        """The state before the first update: factor 1, no samples collected."""
         return EvidenceState(evidence=Evidence(wait=self.warmup))
 
     def read(self, document: object) -> EvidenceState:

@@ -94,7 +94,7 @@ class RecordedSnapshots:
                 )
 
     def drop(self, step: int) -> None:
-        """Delete a snapshot."""
+        """Delete a snapshot, and its place in the store."""
         self.snapshots.drop(step)
         if self.mailbox is not None:
             self.mailbox.post(_removal_of_snapshot(step))

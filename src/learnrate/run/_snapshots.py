@@ -116,7 +116,7 @@ class Snapshots:
         return True, dropped
 
     def drop(self, step: int) -> None:
-        """Delete a snapshot."""
+        """Delete a snapshot, with its file if it has one."""
         state = self._states.pop(step, None)
         if step in self._ring:
             self._ring.remove(step)

@@ -121,7 +121,7 @@ class FixedLength(Schedule, abstract=True):
 
     @property
     def open_ended(self) -> bool:
-        """Never."""
+        """Never: its length is fixed."""
         return False
 
     def extent(self, run: RunLength) -> Fraction | None:
@@ -142,7 +142,7 @@ class FixedLength(Schedule, abstract=True):
 
 @dataclass(frozen=True, slots=True)
 class InnerRule(FieldKind):
-    """A schedule."""
+    """The rule of a field that holds a schedule."""
 
     def check(self, owner: str, name: str, value: object) -> Schedule:
         """The schedule itself.

@@ -253,7 +253,7 @@ class Word(FieldKind):
 
 @dataclass(frozen=True, slots=True)
 class FlagRule(FieldKind):
-    """True or false."""
+    """The rule of a field that is true or false."""
 
     def check(self, owner: str, name: str, value: object) -> bool:
         """The value as a bool.

@@ -43,7 +43,7 @@ class Cut(Wrapper):
 
     @property
     def open_ended(self) -> bool:
-        """Never."""
+        """Never: `steps` is its length."""
         return False
 
     def extent(self, run: RunLength) -> Fraction | None:

@@ -164,7 +164,7 @@ class Table(FixedLength):
 
 @dataclass(frozen=True, slots=True)
 class FunctionRule(FieldKind):
-    """A function."""
+    """The rule of a field that holds a function of the step."""
 
     def check(self, owner: str, name: str, value: object) -> Callable[[int], float]:
         """The function itself.

@@ -101,7 +101,7 @@ def _dictionary(text: str) -> dict[str, Any]:
 
 
 def edit_of(row: Row[Any]) -> StoredEdit:
-    """A row of `edits`."""
+    """A row of the table `edits` as a record."""
     fields = {**row._mapping}  # noqa: SLF001 - public in SQLAlchemy
     return StoredEdit(
         **{**fields, "value": json.loads(row.value), "status": EditStatus(row.status)}
@@ -136,7 +136,7 @@ def points_in(connection: Connection, run: str, after: int) -> RecordedPoints:
 
 
 def finding_of(row: Row[Any]) -> Finding:
-    """A row of `findings`."""
+    """A row of the table `findings` as a finding."""
     return Finding(
         code=row.code,
         severity=Severity(row.severity),

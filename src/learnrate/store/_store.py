@@ -107,7 +107,7 @@ class Store:
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
-        """A connection that reads."""
+        """A connection that only reads, for several queries that belong together."""
         with raising_store_errors(self.place), self._engine.connect() as connection:
             yield connection
 

@@ -30,7 +30,7 @@ class ProgressCallback(Protocol):
 
 
 def ignore_progress(updates: int, stage: str, /) -> None:
-    """Show no progress."""
+    """Show nothing: the default where nobody watches."""
 
 
 class Engine(ABC):
