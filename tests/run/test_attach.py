@@ -737,6 +737,19 @@ def test_the_rules_check_the_end_of_a_run_too(tmp_path, status, more):
     assert "LR201" in diagnose(stored.observations(run.id)).codes()
 
 
+@pytest.mark.parametrize("status", ["done", "running", 1])
+def test_a_status_that_is_no_end_is_refused_and_the_run_goes_on(place, status):
+    model = make_model()
+    optimizer = SGD(model.parameters(), lr=0.1)
+    run = learnrate.attach(optimizer, "0.1 * linear(10)", store=place)
+    with pytest.raises(ArgumentError, match="one of finished, diverged, failed, stopped, lost"):
+        run.finish(status)
+    run.step(make_update(model, optimizer))
+    run.finish("stopped")
+    assert run.next_step == 1
+    assert Store(place, create=False).run(run.id).status == "stopped"
+
+
 def test_a_run_that_is_not_watched_has_no_findings(tmp_path):
     weight = torch.nn.Parameter(torch.ones(3))
     optimizer = torch.optim.SGD([weight], lr=0.1)

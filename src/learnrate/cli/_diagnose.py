@@ -56,8 +56,9 @@ def diagnose(
         str,
         Option(
             metavar="OBJECTIVE",
-            help="What the loss says: descent if it should fall; adversarial, policy_gradient, "
-            "denoising or contrastive if it says nothing about progress.",
+            help="What the loss says: descent if it should fall. If it says nothing about progress: "
+            "adversarial (GANs), policy_gradient (PPO, GRPO), temporal_difference (Q-learning), "
+            "denoising (diffusion) or contrastive (pairs of a batch).",
         ),
     ] = "descent",
     loss: Annotated[str | None, NameOption] = None,

@@ -127,9 +127,11 @@ def attach(
             nothing.
         name: of the run in the store; the script's name by default.
         facts: JSON values to record, such as `{"batch_size": 64}`.
-        objective: what the loss says about progress: `descent` if the loss itself should fall;
-            `adversarial`, `policy_gradient`, `denoising` or `contrastive` if its value says
-            nothing about progress. The rate is then not judged from the loss.
+        objective: what the loss says about progress: `descent` if the loss itself should fall. If
+            its value says nothing about progress: `adversarial` (GANs), `policy_gradient` (PPO,
+            GRPO), `temporal_difference` (Q-learning), `denoising` (diffusion at random noise
+            levels) or `contrastive` (pairs or triplets of a batch). The rate is then not judged
+            from the loss.
         measure: what is measured of updates, how often, and whether gradients are clipped.
         controllers: closed loops that multiply the rates, such as `learnrate.controllers.Plateau()`.
             What they need of an update beside its loss is measured.

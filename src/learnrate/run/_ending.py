@@ -6,6 +6,7 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from learnrate._checks import refuse
 from learnrate.edits import Edit, EditKind
 from learnrate.store import RunStatus
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from learnrate.run._agreement import Agreement
     from learnrate.store import Recorder
 
-__all__ = ["Ending", "beyond_the_end", "close_abandoned", "status_of"]
+__all__ = ["Ending", "beyond_the_end", "checked_status", "close_abandoned", "status_of"]
 
 
 @dataclass
@@ -40,6 +41,18 @@ class Ending:
         if self.stopped is not None or (self.is_over is not None and self.is_over()):
             return True
         return self.total_steps is not None and step >= self.total_steps
+
+
+def checked_status(status: RunStatus | str) -> RunStatus:
+    """How a run ended, if a run can end so.
+
+    Raises:
+        ArgumentError: it is no status of a run, or that of a run that goes on.
+    """
+    ends = [end for end in RunStatus if end is not RunStatus.RUNNING]
+    if status not in ends:
+        refuse("finish", "status", f"one of {', '.join(ends)}", status)
+    return RunStatus(status)
 
 
 def beyond_the_end(edit: Edit, edited: Edited, planned_end: int | None) -> str:

@@ -14,7 +14,7 @@ import torch
 from learnrate._errors import ArgumentError
 from learnrate._ranks import rank_and_size
 from learnrate.edits import edit_in
-from learnrate.run._ending import close_abandoned, status_of
+from learnrate.run._ending import checked_status, close_abandoned, status_of
 from learnrate.run._live_watch import LiveWatch
 from learnrate.run._resuming import Resuming
 from learnrate.run._unseen_updates import UnseenUpdates
@@ -287,9 +287,14 @@ class Run:
         A run that has ended already is not changed.
 
         Args:
-            status: by default `diverged` if the last loss is not finite, `stopped` if the run was
-                stopped, and `finished` otherwise.
+            status: how the run ended: `finished`, `stopped` (it may be resumed), `diverged`,
+                `failed` or `lost`. By default `diverged` if the last loss is not finite, `stopped`
+                if the run was stopped, and `finished` otherwise.
+
+        Raises:
+            ArgumentError: a run cannot end with this status.
         """
+        end = None if status is None else checked_status(status)
         self._hooks.remove()
         self._recording.close()
         if self._edits.agreement is not None:
@@ -298,7 +303,7 @@ class Run:
             default = RunStatus.FINISHED if self.stopped is None else RunStatus.STOPPED
             if self._recording.has_diverged or self.gave_up:
                 default = RunStatus.DIVERGED
-            self.recorder.close(status or default)
+            self.recorder.close(end or default)
 
     def __enter__(self) -> Self:
         return self

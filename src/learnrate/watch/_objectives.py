@@ -12,6 +12,7 @@ OBJECTIVES = {
     "descent": "",
     "adversarial": "each network's loss depends on how good the other one is",
     "policy_gradient": "its gradient is that of the reward, its value is not",
+    "temporal_difference": "its targets are the network's own predictions and move with them",
     "denoising": "its value depends mostly on the noise level that was drawn",
     "contrastive": "it may stay near the logarithm of the batch size while features improve",
 }
