@@ -73,6 +73,7 @@ CLAIM = Claim(
     measure=for_each_task(_measure),
     tasks=short_decay_tasks,
     seeds=(4, 6),
+    quick_decides=False,
     remark="""
         A person sees more than one mean a day, and knows how many days are left. This rule knows
         neither, and needs no length of the run.

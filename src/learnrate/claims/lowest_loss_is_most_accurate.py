@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from learnrate.claims._claim import Claim, ClaimAxes
-from learnrate.claims._data import digits, fashion, noisy_digits
+from learnrate.claims._data import noisy_digits
 from learnrate.claims._measurement import ABOUT, ClaimLine, ClaimMeasurement, factor, share
 from learnrate.claims._measures import best_rates, best_rows_of_others, geometric_grid
-from learnrate.claims._tasks import digits_mlp, fashion_mlp, noisy_digits_mlp
+from learnrate.claims._tasks import noisy_digits_mlp
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,9 +20,8 @@ if TYPE_CHECKING:
 
     from learnrate.claims._data import Examples
     from learnrate.claims._trials import ClaimTrials
-    from learnrate.task import Task
 
-_RATES = {"SGD momentum": geometric_grid(3e-3, 1.0, 3), "Adam": geometric_grid(3e-4, 0.1, 3)}
+_RATES = {"SGD momentum": geometric_grid(3e-3, 0.9, 2), "Adam": geometric_grid(3e-4, 0.09, 2)}
 _LEAST_ERROR = 1e-4
 
 
@@ -38,29 +37,25 @@ def _error_on(examples: Examples) -> Callable[[nn.Module], float]:
 
 def _measure(trials: ClaimTrials) -> ClaimMeasurement:
     """The best rate by error over the best by loss, and what it costs to choose by loss."""
-    tasks: list[tuple[Examples, Callable[..., Task]]] = [(noisy_digits(), noisy_digits_mlp)]
-    if trials.full:
-        tasks += [(digits(), digits_mlp), (fashion(), fashion_mlp)]
     parts = []
-    for examples, make in tasks:
-        for optimizer, rates in _RATES.items():
-            task = make(optimizer, steps=300)
-            losses = trials.sweep(task, rates)
-            errors = trials.sweep(replace(task, validate=_error_on(examples)), rates)
-            columns = np.arange(len(trials.seeds))
-            lost = (
-                errors[best_rows_of_others(losses), columns]
-                - errors[best_rows_of_others(errors), columns]
+    for optimizer, rates in _RATES.items():
+        task = noisy_digits_mlp(optimizer, steps=60)
+        losses = trials.sweep(task, rates)
+        errors = trials.sweep(replace(task, validate=_error_on(noisy_digits())), rates)
+        columns = np.arange(len(trials.seeds))
+        lost = (
+            errors[best_rows_of_others(losses), columns]
+            - errors[best_rows_of_others(errors), columns]
+        )
+        by_error, by_loss = (best_rates(np.array(rates), rows) for rows in (errors, losses))
+        parts.append(
+            ClaimMeasurement.of(
+                task.name,
+                {"best rate": by_error / by_loss, "points": lost},
+                ClaimLine.of_means(f"{task.name}, loss", rates, losses),
+                ClaimLine.of_means(f"{task.name}, error", rates, errors),
             )
-            by_error, by_loss = (best_rates(np.array(rates), rows) for rows in (errors, losses))
-            parts.append(
-                ClaimMeasurement.of(
-                    task.name,
-                    {"best rate": by_error / by_loss, "points": lost},
-                    ClaimLine.of_means(f"{task.name}, loss", rates, losses),
-                    ClaimLine.of_means(f"{task.name}, error", rates, errors),
-                )
-            )
+        )
     return ClaimMeasurement.joined(parts, by_figure=("best rate", "points"))
 
 
@@ -69,7 +64,8 @@ CLAIM = Claim(
     statement="The learning rate with the lowest loss has the highest accuracy too.",
     source="common practice: a rate is chosen by the loss, the model is judged by its accuracy",
     design="""
-        Each network trains at rates three a decade, 5 % warm-up, then linear to 0, and is judged
+        Two hidden layers learn digits with new noise in 60 updates, with SGD and momentum and with
+        Adam, at rates two a decade, 5 % warm-up, then linear to 0, and is judged
         twice: by its validation loss and by the share of validation examples that it gets wrong.
         The same rate means one within a factor of 2.
     """,
@@ -85,7 +81,7 @@ CLAIM = Claim(
         ),
     ),
     measure=_measure,
-    seeds=(6, 10),
+    seeds=(4, 8),
     axes=ClaimAxes("lr", "validation loss, and share of errors", log="xy"),
     remark="""
         An overfitted network is wrong with more confidence: its loss rises while its accuracy

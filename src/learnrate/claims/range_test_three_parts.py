@@ -66,6 +66,7 @@ CLAIM = Claim(
     ),
     measure=for_each_task(_measure),
     tasks=mlp_tasks("SGD momentum", "Adam"),
+    seeds=(3, 10),
     axes=ClaimAxes("lr", "training loss, smoothed", log="x"),
     remark="""
         A part must be at least a tenth of the test. In equal differences the second rate is 0.05

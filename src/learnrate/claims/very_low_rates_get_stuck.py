@@ -10,7 +10,7 @@ from learnrate.claims._claim import Claim, ClaimAxes
 from learnrate.claims._constant import best_constant, rates_around
 from learnrate.claims._measurement import AS_GOOD, ClaimLine, ClaimMeasurement, factor, share
 from learnrate.claims._measures import geometric_grid
-from learnrate.claims._tasks import mlp_tasks
+from learnrate.claims._tasks import narrow_mlp_tasks
 from learnrate.claims._trials import ClaimTrials, for_each_task
 from learnrate.schedules import Constant
 
@@ -58,7 +58,7 @@ CLAIM = Claim(
         factor("threshold", "the share of the best rate at which 5 % of the fall is learned"),
     ),
     measure=for_each_task(_measure),
-    tasks=mlp_tasks("SGD", "Adam", steps=400, full_steps=1600),
+    tasks=narrow_mlp_tasks(60, 60),
     seeds=(4, 8),
     axes=ClaimAxes("share of the best rate", "share of the fall"),
     remark="""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from learnrate.claims._measurement import AS_GOOD, factor
-from learnrate.claims._peaks import DECAYS, PEAKS_DESIGN, contest_claim
+from learnrate.claims._peaks import DECAYS, PEAKS_DESIGN, contest_claim, short_decay_tasks
 
 CLAIM = contest_claim(
     topic="decay",
@@ -19,7 +19,8 @@ CLAIM = contest_claim(
         "linear end": "warmup(5%) >> constant(75%) >> linear()",
         "cosine": DECAYS["cosine"],
     },
-    seeds=(6, 10),
+    tasks=short_decay_tasks,
+    seeds=(4, 8),
     remark="""
         Its advantage is not measured here: the length of the run need not be known until the decay
         begins.
