@@ -10,7 +10,7 @@ from learnrate.claims._claim import Claim, ClaimAxes
 from learnrate.claims._constant import best_constant, rates_around
 from learnrate.claims._measurement import ClaimLine, ClaimMeasurement, factor
 from learnrate.claims._measures import best_rates, geometric_grid
-from learnrate.claims._tasks import mlp_tasks
+from learnrate.claims._tasks import narrow_mlp_tasks
 from learnrate.claims._trials import ClaimTrials, for_each_task
 from learnrate.schedules import shape
 
@@ -54,7 +54,7 @@ CLAIM = Claim(
     """,
     figures=(factor("factor", "best rate for the rest of the run over the rate so far", low=1.0),),
     measure=for_each_task(_measure),
-    tasks=mlp_tasks("SGD", "Adam", batch=16, steps=400),
+    tasks=narrow_mlp_tasks(60, 60, batch=16),
     seeds=(4, 8),
     axes=ClaimAxes("factor after the branch", "validation loss"),
     remark="""
