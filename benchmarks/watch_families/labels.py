@@ -140,6 +140,8 @@ def direction_of(finding: Finding) -> str | None:
     code = finding.code
     if code == "LR202":
         return "raise" if "raise" in finding.remedy.lower() else None
+    if code == "LR101":
+        return "lower" if "lower" in finding.remedy.lower() else None
     if code.startswith("LR20"):
         return "raise"
     return "lower" if code.startswith("LR10") and code != "LR105" else None

@@ -208,6 +208,8 @@ def _resumed(
         training.work.model.load_state_dict(states[0])
     if before.spec.fault not in {"state_lost", "weights_lost"}:
         training.optimizer.load_state_dict(states[1])
+    for saved, network in zip(before.work.others, training.work.others, strict=True):
+        network.load_state_dict(saved.state_dict())
     training.run.load_state_dict(states[2])
     return training
 

@@ -31,6 +31,7 @@ class Work:
         validation: the validation loss that a log would hold; None if such work has none.
         steps_per_epoch: batches in a pass over the data; None without passes.
         zero: whether the best imaginable metric is 0, so that shares of it mean something.
+        others: further networks whose state belongs to a checkpoint.
     """
 
     model: nn.Module
@@ -40,6 +41,7 @@ class Work:
     validation: Callable[[], float] | None = None
     steps_per_epoch: int | None = None
     zero: bool = True
+    others: tuple[nn.Module, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

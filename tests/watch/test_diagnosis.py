@@ -96,6 +96,18 @@ def test_each_cause_has_one_finding_and_what_follows_is_listed(runs):
     assert diagnosis.explained["LR302"] == "LR101"
 
 
+def test_a_divergence_has_the_remedy_of_the_inputs_that_cause_it(runs):
+    looks = range(0, 400, 50)
+    facts = {"input_rms": [[step, 130.0] for step in looks], "input_direct": [[0, 1.0]]}
+    known = faulty(runs, "diverged") | {"lr": np.full(400, 0.1)}
+    alone = runs.diagnose(**known)
+    caused = runs.diagnose(**known | {"facts": known.get("facts", {}) | facts})
+    assert caused.codes() == ["LR101", "LR406"]
+    assert "Lower the peak rate" in alone.findings[0].remedy
+    assert caused.findings[0].remedy == caused.findings[1].remedy
+    assert "mean 0" in caused.findings[0].remedy
+
+
 def test_no_two_rules_explain_each_other():
     from graphlib import TopologicalSorter
 

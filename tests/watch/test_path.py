@@ -179,3 +179,17 @@ def test_measurements_that_disagree_are_silent():
 def test_a_log_has_no_path():
     log = Observations(run="a", step=np.arange(50), columns={"lr": np.full(50, 0.1)})
     assert "attach does" in diagnose(log, only=["LR107"]).not_run["LR107"]
+
+
+@pytest.mark.parametrize(("path", "codes"), [(LOW, ["LR204"]), (GOOD, [])])
+def test_a_straight_loss_is_no_slow_one_where_the_weights_came_far(path, codes):
+    run = observed({**path, "path_turn_2": 0.9}, last=1000, fall=1.0)
+    straight = 2.0 - run.step / 1000 + 0.01 * np.random.default_rng(0).standard_normal(run.step.size)
+    columns = {"lr": run.columns["lr"], "loss": straight}
+    every = {"step": np.arange(run.step.size), "columns": columns}
+    facts = {name: [[s / 5, v] for s, v in pairs] for name, pairs in run.facts.items()}
+    facts["path_updates"] = [[s, s] for s, _ in facts["path_updates"]]
+    judged = Observations(run="a", total_steps=run.step.size, facts=facts, **every)
+    diagnosis = diagnose(judged, only=["LR201", "LR204"])
+    assert diagnosis.codes() == codes
+    assert ("as far as at a good rate" in diagnosis.not_run.get("LR201", "")) == (codes == [])

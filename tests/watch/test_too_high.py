@@ -243,6 +243,14 @@ def test_less_than_that_is_not_above_its_start_for_long(runs, loss_of):
     assert runs.codes(loss=loss, lr=runs.rate(n=loss.size), only=["LR108"]) == []
 
 
+@pytest.mark.parametrize(("cut_at", "codes"), [(100, ["LR108"]), (300, [])])
+def test_a_loss_that_comes_back_at_the_full_rate_shows_that_the_rate_is_borne(runs, cut_at, codes):
+    lr = np.where(np.arange(400) < cut_at, 0.1, 0.01)
+    loss = burst(runs, 70.0)
+    assert 200 < np.flatnonzero(loss > loss[0])[-1] < 300
+    assert runs.codes(loss=loss, lr=lr, only=["LR108"]) == codes
+
+
 def test_a_log_that_begins_later_does_not_know_the_start(runs):
     loss = burst(runs, 100.0)
     columns = {"loss": loss, "lr": runs.rate()}

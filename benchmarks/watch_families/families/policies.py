@@ -187,7 +187,7 @@ def _values(seed: int, shuffled: bool) -> Work:
     def metric() -> float:
         return functional.mse_loss(model(start)[:, 0], goals).item()
 
-    return Work(model=model, batch=batch, loss=loss, metric=metric)
+    return Work(model=model, batch=batch, loss=loss, metric=metric, others=(target,))
 
 
 _DRAWN = frozenset({"shuffled_labels", "unshuffled", "unnormalised"})

@@ -134,6 +134,11 @@ def diagnose_reading(
         elif result is not None:
             findings[rule.code] = result
             explains[rule.code] = rule.explains
+    for rule in rules:
+        if rule.code in findings:
+            remedy = findings[rule.code].remedy
+            for code in rule.remedies & findings.keys():
+                findings[code] = replace(findings[code], remedy=remedy)
     explained = {code: cause for code in findings for cause in explains if code in explains[cause]}
     causes = [finding for code, finding in findings.items() if code not in explained]
     return Diagnosis(

@@ -26,6 +26,7 @@ __all__ = [
     "path_lacks",
     "rate_multiple",
     "straight_path_lacks",
+    "why_not_slow",
     "times_text",
 ]
 
@@ -250,6 +251,20 @@ def straight_path_lacks(reading: Reading) -> str | None:
             "of the peak rate or more"
         )
     return lacking or _unexplained_loss(reading)
+
+
+def why_not_slow(reading: Reading) -> str | None:
+    """Why a rate is not too low, whatever the shape of the loss; None if its path was not measured.
+
+    Weights that came as far as at a good rate were not held up by their rate.
+    """
+    known = [path for _, path in _paths(reading) if _by_distance(path) is not None]
+    if not known or (_by_distance(known[-1]) or 0.0) < _TOO_LOW:
+        return None
+    return (
+        f"the weights came {known[-1]['path_distance']:.2g} times their initial norm, as far as at a "
+        "good rate"
+    )
 
 
 def _unexplained_loss(reading: Reading) -> str | None:

@@ -78,6 +78,8 @@ class Rule(ABC, Generic[OptionsT]):
             falls; it does not run if the loss says nothing about that. Empty for other rules.
         spacing: the most updates from one row to the next, if it judges single updates.
         explains: codes whose findings on the same run follow from this one.
+        remedies: codes of findings that stay, because they are certain, and have this one's remedy,
+            because it is their likely cause.
         shows: the columns that a picture of the finding draws.
 
     Raises:
@@ -94,6 +96,7 @@ class Rule(ABC, Generic[OptionsT]):
     judges: ClassVar[str] = ""
     spacing: ClassVar[float] = math.inf
     explains: ClassVar[frozenset[str]] = frozenset()
+    remedies: ClassVar[frozenset[str]] = frozenset()
     shows: ClassVar[tuple[str, ...]] = ("loss",)
 
     def __init_subclass__(cls, **arguments: object) -> None:

@@ -36,12 +36,16 @@ class AboveStartOptions(RuleOptions):
             losses in the last quarter of the rows.
         back: it must have come back by this share of the rise. A loss that stays high may be one
             that should rise, as an adversarial one.
+        borne: while the rate is above this share of its peak, the loss must not have come below its
+            start for good. If it has, the weights bear the rate after their first updates, and at the
+            best rate of a short run that may be so.
     """
 
     share: float = 0.5
     stretch: float = 0.05
     noise: float = 8.0
     back: float = 0.8
+    borne: float = 0.5
 
 
 def _remedy(reading: Reading) -> str:
@@ -78,6 +82,15 @@ def _falls_since(reading: Reading, row: int) -> bool:
     return fall_signal(levels) >= reading.needed_signal
 
 
+def _rate_is_borne(reading: Reading, is_above: np.ndarray, share: float) -> bool:
+    """Whether the loss came below its start for good while the rate was above a share of its peak."""
+    last = int(np.flatnonzero(is_above)[-1])
+    if last == is_above.size - 1:
+        return False
+    rate = reading.rate_at(float(reading.finite_loss.step[last + 1]))
+    return rate is not None and rate > share * reading.peak
+
+
 class _AboveStart(Rule[AboveStartOptions]):
     title = "the loss stays above its start for a large part of the run"
     severity = Severity.WARNING
@@ -89,7 +102,7 @@ class _AboveStart(Rule[AboveStartOptions]):
         start = float(losses[0])
         is_above = _in_stretches(losses > start, max(8, int(options.stretch * losses.size)))
         share = float(is_above.sum()) * reading.spacing / reading.total_steps
-        if share < options.share:
+        if share < options.share or _rate_is_borne(reading, is_above, options.borne):
             return None
         lasting = np.lib.stride_tricks.sliding_window_view(losses, _TOP_ROWS).min(axis=1)
         top = int(np.argmax(lasting))

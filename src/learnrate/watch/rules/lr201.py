@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from learnrate.watch._finding import Finding, Severity
+from learnrate.watch._path import why_not_slow
 from learnrate.watch._rule import Rule, RuleOptions
 from learnrate.watch._tracks import share_text
 
@@ -109,6 +110,9 @@ class _TooSlow(Rule[TooSlowOptions]):
                 "it."
             ),
         )
+
+    def lacks(self, reading: Reading) -> str | None:
+        return why_not_slow(reading)
 
     def example(self, run: ExampleRun) -> Observations:
         return run.observed(loss=2.3 - 0.4 * np.cumsum(run.lr) / run.lr.sum() + 0.02 * run.noise)

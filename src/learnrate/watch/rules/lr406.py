@@ -34,7 +34,8 @@ class LargeInputsOptions(RuleOptions):
 class _LargeInputs(Rule[LargeInputsOptions]):
     title = "the first layer takes inputs of a large scale"
     severity = Severity.ADVICE
-    explains = frozenset({"LR103", "LR104", "LR107", "LR404"})
+    explains = frozenset({"LR102", "LR103", "LR104", "LR107", "LR108", "LR304", "LR404"})
+    remedies = frozenset({"LR101"})
 
     def check(self, reading: Reading, options: LargeInputsOptions) -> Finding | None:
         size, direct = inspected(reading, "input_rms"), inspected(reading, "input_direct")
