@@ -26,8 +26,8 @@ __all__ = [
     "path_lacks",
     "rate_multiple",
     "straight_path_lacks",
-    "why_not_slow",
     "times_text",
+    "why_not_slow",
 ]
 
 _PARTS = (2, 4, 8)  # a window is a half, a quarter or an eighth of the path
