@@ -62,7 +62,7 @@ class Diagnosis:
         }
 
     def codes(self) -> list[str]:
-        """The codes of the findings."""
+        """The codes of the findings, the most severe first."""
         return [finding.code for finding in self.findings]
 
     def to_list(self) -> list[dict[str, Any]]:

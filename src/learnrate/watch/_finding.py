@@ -13,7 +13,7 @@ __all__ = ["Finding", "Severity"]
 
 
 class Severity(StrEnum):
-    """How much a finding matters."""
+    """How much a finding matters: an error is certain, advice is only likely."""
 
     ERROR = "error"
     WARNING = "warning"

@@ -244,7 +244,7 @@ class Reading:
 
     @cached_property
     def peak(self) -> float:
-        """The highest rate."""
+        """The highest rate of the run so far, without its sign."""
         return float(self.rate.value.max())
 
     @property

@@ -37,7 +37,7 @@ class RowTable:
 
     @property
     def step(self) -> np.ndarray:
-        """The steps."""
+        """The steps of the rows that are kept, increasing."""
         return self._step[: self.rows]
 
     @property
