@@ -41,7 +41,7 @@ class AboveStartOptions(RuleOptions):
             best rate of a short run that may be so.
     """
 
-    share: float = 0.5
+    share: float = 0.35
     stretch: float = 0.05
     noise: float = 8.0
     back: float = 0.8
