@@ -221,7 +221,7 @@ def burst(runs, back_over, height=40.0):
 
 def test_a_loss_that_is_above_its_start_for_long_and_comes_back_is_named(runs):
     (finding,) = runs.diagnose(loss=burst(runs, 100.0), lr=runs.rate()).findings
-    assert (finding.code, finding.severity) == ("LR108", Severity.WARNING)
+    assert (finding.code, finding.severity) == ("LR108", Severity.ADVICE)
     loss = burst(runs, 100.0)
     assert finding.evidence["start"] == loss[0]
     assert finding.evidence["share"] == pytest.approx(np.mean(loss > loss[0]), abs=0.01)

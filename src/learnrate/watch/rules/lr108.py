@@ -57,7 +57,8 @@ def _remedy(reading: Reading) -> str:
     )
     return (
         f"Try {rates}, in short runs, until the loss falls from its first update on, or let learnrate "
-        "plan find it. If the loss rises at each of them, check the scale of the inputs."
+        "plan find it. If the loss rises at each of them, check the scale of the inputs. The loss of two "
+        "networks against each other may rise at any rate: declare objective='adversarial'."
     )
 
 
@@ -93,7 +94,7 @@ def _rate_is_borne(reading: Reading, is_above: np.ndarray, share: float) -> bool
 
 class _AboveStart(Rule[AboveStartOptions]):
     title = "the loss stays above its start for a large part of the run"
-    severity = Severity.WARNING
+    severity = Severity.ADVICE
     needs = ("loss",)
     explains = frozenset({"LR102", "LR103", "LR201", "LR301", "LR302", "LR304"})
 
