@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from .best import Best
     from .cells import Cell
 
-__all__ = ["Answer", "answers", "replayed_loss", "show"]
+__all__ = ["Answer", "ReplayTrainer", "answers", "replayed_loss", "show"]
 
 
 @dataclass(frozen=True)
@@ -59,12 +59,13 @@ class Answer:
 
 
 @dataclass
-class _ReplayTrainer(PlanTrainer):
+class ReplayTrainer(PlanTrainer):
     """A plan's trainer that interpolates the loss of trials instead of training them."""
 
     tables: Sequence[dict[str, Any]] = ()
 
     def trial(self, proposal: Proposal, seed: int) -> tuple[RungTrial, float]:
+        """A trial with the loss that the sweeps have; it takes no time."""
         trial_seed = seed + 1000 * proposal.repeat
         loss, train = (
             replayed_loss(self.tables, proposal.steps, proposal.log_lr, trial_seed, which)
@@ -156,11 +157,11 @@ def _replayed(
     journal = Journal(truth.scratch_of(cell) / "replay.jsonl", fingerprint(task))
     schedule = shape(SHAPE).over(cell.total_steps)
     with ProgressBar(1, shown=False) as bar, preserved(task):
-        trainer = _ReplayTrainer(task, journal, bar, schedule, tables=tables)
+        trainer = ReplayTrainer(task, journal, bar, schedule, tables=tables)
         return _replayed_plan(trainer, cell.total_steps, budget, seed)
 
 
-def _replayed_plan(trainer: _ReplayTrainer, total_steps: int, budget: float, seed: int) -> Plan:
+def _replayed_plan(trainer: ReplayTrainer, total_steps: int, budget: float, seed: int) -> Plan:
     updates = math.floor(budget * total_steps)
     range_test = trainer.range_test(updates, seed)
     start = trainer.start(seed)

@@ -57,6 +57,31 @@ def test_plan_prints_one_object_and_leaves_its_files(run, tmp_path):
     assert (tmp_path / "here" / "report.html").read_text().startswith("<!doctype html>")
 
 
+def test_a_kept_plan_is_where_the_next_one_starts(run, tmp_path):
+    plan = ("plan", "t.py:task", "--total-steps", 300, "--budget", 0.3)
+    first = run(*plan, "--store", "runs.db", "--facts", "width=8", "--out", "first")
+    assert first[0] == 0
+    (kept,) = learnrate.Store(tmp_path / "runs.db").documents()
+    assert (kept.kind, kept.task, kept.facts) == (
+        "plan",
+        "noisy quadratic",
+        {"N": 8, "B": 8, "width": 8.0},
+    )
+    like = ("--like", "runs.db", "--like", "first", "--out", "second", "--json")
+    code, out, _ = run(*plan, *like)
+    assert code == 0
+    assert [source["source"] for source in json.loads(out)["like"]["plans"]] == [
+        str(tmp_path / "runs.db"),
+        "first/plan.json",
+    ]
+    code, _, err = run(*plan, "--facts", "width=8")
+    assert code == 2
+    assert "Add --store" in err
+    code, _, err = run(*plan, "--store", "runs.db", "--facts", "width=wide")
+    assert code == 2
+    assert "--facts must be NAME=VALUE with numbers" in err
+
+
 def test_plan_for_people_shows_the_answer_and_the_next_command(run):
     code, out, _ = run("plan", "t.py:task", "--total-steps", 500, "--budget", "0.5")
     plan = learnrate.Plan.read("plan.json")

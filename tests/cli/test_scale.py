@@ -6,6 +6,7 @@ import json
 import pytest
 
 from command import command_in
+from learnrate import Store
 
 TARGET = ("--to", "N=1e9,B=256")
 
@@ -56,6 +57,40 @@ def test_any_column_can_be_scaled_with_by_its_name(run):
     code, out, _ = run("runs.csv", "--to", "width=1e5,bs=128,N=1e9,B=128", *COLUMNS, "--json")
     assert code == 0
     assert set(json.loads(out)["exponents"]) == {"N", "D", "B", "width", "bs"}
+
+
+def sweep_of(task, steps):
+    """A sweep whose best rate is 0.1 / sqrt(steps)."""
+    trials = [
+        {"lr": 0.1 * steps**-0.5 * 2**half, "loss": 1 + half**2 / 10, "steps": steps}
+        for half in (-2, -1, 0, 1, 2)
+    ]
+    return {"task": task, "trials": trials}
+
+
+def test_a_store_is_scaled_with_by_what_it_has_of_plans_and_sweeps(run, tmp_path):
+    store = Store(tmp_path / "runs.db")
+    for steps in (25, 50, 100, 200):
+        store.add_document("sweep", sweep_of("a.py:task", steps), {"N": 10, "B": 8})
+    code, out, _ = run("runs.db", "--to", "steps=400", "--json")
+    assert code == 0
+    assert json.loads(out)["lr"] == pytest.approx(0.1 / 20, rel=0.05)
+    store.add_document("sweep", sweep_of("b.py:task", 25))
+    code, _, err = run("runs.db", "--to", "steps=400")
+    assert code == 2
+    assert "has plans and sweeps of a.py:task, b.py:task; say which with --task" in err
+    assert run("runs.db", "--to", "steps=400", "--task", "a.py:task")[0] == 0
+    _, _, err = run("runs.db", "--to", "steps=400", "--task", "c")
+    assert "--task c is not one of them" in err
+    _, _, err = run("runs.csv", "--to", "steps=400", "--task", "c")
+    assert "--task goes with a store" in err
+
+
+def test_a_store_without_plans_and_sweeps_says_how_to_keep_them(run, tmp_path):
+    Store(tmp_path / "empty.db")
+    code, _, err = run("empty.db", "--to", "steps=400")
+    assert code == 2
+    assert "of no task; keep some with learnrate plan --store" in err
 
 
 def test_a_weak_prediction_says_why_and_is_not_an_error(run):

@@ -11,6 +11,7 @@ from torch import nn
 import learnrate
 from learnrate import ArgumentError, FileError, Plan, Task
 from learnrate._chart import describe
+from learnrate.dashboard._folder import Folder
 from learnrate.planning import JOURNAL_NAME, RatesPlan, read_plan
 from learnrate.report import rates_plan_page
 
@@ -144,6 +145,15 @@ def test_the_map_covers_what_was_tried_and_is_lowest_at_the_chosen_rates(plan):
 def test_the_page_names_the_rates(plan):
     page = rates_plan_page(plan)
     assert all(name in page for name in ("gentle", "steep", '"heatmap"', "warmup(10)"))
+
+
+def test_the_dashboard_lists_it_with_its_rates_and_its_map(plan, tmp_path):
+    plan.write(tmp_path / "plan.json")
+    (document,) = Folder(tmp_path).documents()
+    assert document.summary.kind == "plan"
+    assert document.summary.summary.startswith("gentle ")
+    assert "map-1" in document.figures
+    assert "The map" in document.body
 
 
 def test_other_rates_than_those_of_the_plan_are_not_taken_for_them(plan, folder):

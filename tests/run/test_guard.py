@@ -14,6 +14,7 @@ import learnrate
 from learnrate import ArgumentError, FileError, Store, Task
 from learnrate.run import Guard
 from learnrate.run._guard import GuardState, Rollback
+from learnrate.run._snapshots import Snapshots
 from learnrate.steering import replayed
 
 STEPS = 400
@@ -358,3 +359,19 @@ def test_a_snapshot_that_does_not_fit_into_memory_is_left_out(monkeypatch, clean
     with pytest.warns(RuntimeWarning, match="of step 50 does not fit into memory"):
         loop.train()
     assert loop.loss() == clean
+
+
+def test_snapshots_share_frozen_weights_until_they_change():
+    model = nn.Sequential(nn.Linear(4, 4).requires_grad_(False), nn.Linear(4, 1))
+    snapshots = Snapshots([torch.optim.SGD(model.parameters(), lr=0.1)], model, {}, 3, None)
+    frozen, before = model[0].weight, model[0].weight.clone()
+    for step in range(3):
+        with torch.no_grad():
+            frozen += step == 2
+        snapshots.take(step, requested=False)
+    states = [snapshots._states[step]["model"] for step in range(3)]
+    addresses = [state["0.weight"].data_ptr() for state in states]
+    assert addresses[0] == addresses[1] != addresses[2]
+    assert len({state["1.weight"].data_ptr() for state in states}) == 3
+    snapshots.restore(1)
+    assert torch.equal(frozen, before)

@@ -64,7 +64,14 @@ VERSION_5 = (
         PRIMARY KEY (target, subject))""",
     "UPDATE learnrate SET version = 5",
 )
-VERSIONS = (VERSION_1, VERSION_2, VERSION_3, VERSION_4, VERSION_5)
+VERSION_6 = (
+    """CREATE TABLE documents (
+        id TEXT NOT NULL, kind TEXT NOT NULL, task TEXT NOT NULL,
+        time DOUBLE PRECISION NOT NULL, facts TEXT NOT NULL, content TEXT NOT NULL,
+        PRIMARY KEY (id))""",
+    "UPDATE learnrate SET version = 6",
+)
+VERSIONS = (VERSION_1, VERSION_2, VERSION_3, VERSION_4, VERSION_5, VERSION_6)
 
 
 def make_older_store(engine, version):

@@ -55,6 +55,7 @@ def test_every_pair_ends_where_gradient_descent_ends():
     )
     assert result.best["steep"].low < 0.01 < result.best["steep"].high
     assert "highest rate of gentle" in result.advice
+    assert "With one seed the noise is not known" in result.notes[-1]
 
 
 def test_stacks_give_the_same_losses():

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from typer import Option
 
 from learnrate.cli._common import console, print_json, reserve_stdout, task_from
+from learnrate.cli._kept import FactsOption, KeepOption, check_kept, keep
 from learnrate.cli._options import (
     JsonOption,
     SeedOption,
@@ -16,6 +17,9 @@ from learnrate.cli._options import (
     TaskArgument,
     TotalStepsOption,
 )
+
+if TYPE_CHECKING:
+    from learnrate.store import Store
 
 __all__ = ["plan"]
 
@@ -60,8 +64,19 @@ def plan(
             show_default=False,
         ),
     ] = None,
+    like: Annotated[
+        list[str] | None,
+        Option(
+            metavar="PLAN|STORE",
+            help="Start from earlier plans of like tasks: a plan.json, a folder with one, or a store "
+            "that has plans of this TASK. A third of the budget tests them first. May be repeated.",
+            show_default=False,
+        ),
+    ] = None,
     start: StartOption = None,
     seed: SeedOption = 0,
+    store: KeepOption = None,
+    facts: FactsOption = "",
     out: Annotated[
         Path, Option(help="The folder for plan.json, report.html and the trials that have ended.")
     ] = Path(),
@@ -84,10 +99,13 @@ def plan(
         show_rates_plan,
     )
 
+    check_kept(store, facts)
+    sources = [_source(place) for place in like or ()]
     try:
         with reserve_stdout():
+            planned_task = task_from(task, start)
             result = learnrate.plan(
-                task_from(task, start),
+                planned_task,
                 total_steps=total_steps,
                 budget=budget,
                 shape=shape,
@@ -96,6 +114,7 @@ def plan(
                 seed=seed,
                 out=out,
                 rates=rates,
+                like=sources or None,
             )
     except KeyboardInterrupt:
         typer.echo(
@@ -105,6 +124,7 @@ def plan(
         )
         raise typer.Exit(130) from None
     result.write(out / "plan.json")
+    keep(store, "plan", result.to_dict(), planned_task, facts)
     command = f"learnrate train {task} --plan {out / 'plan.json'}"
     command += "" if start is None else f" --start {start}"
     if isinstance(result, RatesPlan):
@@ -121,3 +141,12 @@ def plan(
         show_plan(console(), result)
     typer.echo(f"\nplan    {out / 'plan.json'}\nreport  {out / 'report.html'}")
     typer.echo(f"next    {command}")
+
+
+def _source(place: str) -> str | Store:
+    """What `learnrate.plan` takes for a value of --like."""
+    if place.endswith(".json") or Path(place).is_dir():
+        return place
+    from learnrate.store import Store  # noqa: PLC0415 - loads SQLAlchemy, which --help does not need
+
+    return Store(place, create=False)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer import Argument, Option
@@ -13,12 +13,19 @@ from learnrate._errors import ArgumentError
 from learnrate.cli._common import console, print_json, save_picture
 from learnrate.cli._options import JsonOption, PictureOption
 
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
 __all__ = ["scale"]
 
 
 def scale(
     table: Annotated[
-        Path, Argument(metavar="TABLE", help="A CSV file of runs, plain or gzipped.")
+        str,
+        Argument(
+            metavar="TABLE|STORE",
+            help="A CSV file of runs, plain or gzipped, or a store that has plans and sweeps.",
+        ),
     ],
     to: Annotated[
         str,
@@ -34,10 +41,20 @@ def scale(
             help="Which column is what; lr, loss, N, D and B are found by their usual names.",
         ),
     ] = "",
+    task: Annotated[
+        list[str] | None,
+        Option(
+            help="With a store: take the plans and sweeps of this task only. May be repeated for tasks "
+            "that differ in their size alone.",
+            show_default=False,
+        ),
+    ] = None,
     png: PictureOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Fit how the best rate depends on model, data and batch, and predict it for another run.
+
+    Runs are those of a table, or the trials of the plans and sweeps that --store has kept.
 
     The verdict is weak, with the reason, if the table does not support the prediction.
 
@@ -48,7 +65,7 @@ def scale(
     factors = {name: _number(name, text) for name, text in _pairs("--to", to).items()}
     column_of = _pairs("--columns", columns)
     extra = [name for name in factors if name not in column_of]
-    fitted = scaling.fit(table, columns=column_of, extra_factors=extra)
+    fitted = scaling.fit(_runs(table, task or (), extra), columns=column_of, extra_factors=extra)
     scaled = fitted.predict(**factors)
     if png is not None:
         save_picture(fitted.figure(scaled), png)
@@ -60,6 +77,34 @@ def scale(
     show_scaled(console(), fitted, scaled)
     if png is not None:
         typer.echo(f"saved {png}")
+
+
+def _runs(place: str, tasks: Collection[str], factors: Collection[str]) -> Path | dict[str, Any]:
+    """The runs of a table, or those of a store.
+
+    Args:
+        place: of the table, or of the store.
+        tasks: whose plans and sweeps are taken from a store; all, if it has those of one task alone.
+        factors: of the run to scale to.
+    """
+    from learnrate.scaling import stored_runs  # noqa: PLC0415
+    from learnrate.store import Store, is_store  # noqa: PLC0415 - loads SQLAlchemy
+
+    if "://" not in place and not is_store(Path(place)):
+        if tasks:
+            raise ArgumentError(f"--task goes with a store, and {place} is none; leave it out.")
+        return Path(place)
+    documents = Store(place, create=False).documents()
+    known = sorted({document.task for document in documents})
+    unknown = [name for name in tasks if name not in known]
+    if not known or unknown or (not tasks and len(known) > 1):
+        listed = ", ".join(known) or "no task"
+        asked = f"--task {unknown[0]} is not one of them" if unknown else "say which with --task"
+        if not known:
+            asked = "keep some with learnrate plan --store, or learnrate sweep --store"
+        raise ArgumentError(f"the store {place} has plans and sweeps of {listed}; {asked}.")
+    chosen = [document for document in documents if document.task in (tasks or known)]
+    return stored_runs([(document.content, document.facts) for document in chosen], factors)
 
 
 def _pairs(option: str, text: str) -> dict[str, str]:

@@ -10,6 +10,7 @@ from typer import Option
 
 from learnrate._errors import ArgumentError
 from learnrate.cli._common import console, print_json, resumable, save_picture
+from learnrate.cli._kept import FactsOption, KeepOption, check_kept, keep
 from learnrate.cli._options import (
     JsonOption,
     OutOption,
@@ -77,6 +78,8 @@ def sweep(
     csv: Annotated[
         Path | None, Option(help="Save one line per trial to this file.", callback=output_file)
     ] = None,
+    store: KeepOption = None,
+    facts: FactsOption = "",
     as_json: JsonOption = False,
 ) -> None:
     """Train at many rates with several seeds, and show the final loss at each rate and the best rate.
@@ -89,10 +92,16 @@ def sweep(
     import learnrate  # noqa: PLC0415 - loads torch, which --help does not need
     from learnrate import sweeping  # noqa: PLC0415
 
+    check_kept(store, facts)
+    if store is not None and rates is not None:
+        raise ArgumentError(
+            "--store keeps sweeps of one rate, and --rates sweeps two; leave out one."
+        )
     second = None if second_lr is None else sweeping.rates_in(second_lr)
     with resumable(out):
+        swept_task = learnrate.load_task(task)
         result = sweeping.sweep(
-            learnrate.load_task(task),
+            swept_task,
             sweeping.rates_in(lr),
             seeds=seeds,
             total_steps=total_steps,
@@ -104,6 +113,8 @@ def sweep(
             second_lr=second,
             rates=rates,
         )
+    if isinstance(result, sweeping.Sweep):
+        keep(store, "sweep", result.to_document(), swept_task, facts)
     if png is not None:
         save_picture(result.plot().figure, png)
     if csv is not None:

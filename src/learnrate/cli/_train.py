@@ -20,6 +20,8 @@ from learnrate.cli._options import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from learnrate.planning import InsidePlan
     from learnrate.task import Task
 
@@ -73,6 +75,8 @@ def train(
     folder = None if out is None else folder_for(out)
     with reserve_stdout():
         trained_task, source = _at_planned_rates(task_from(task, start), plan, source)
+        if replay is not None:
+            _check_groups(trained_task, source["groups"] or (), replay)
         trained = learnrate.train(
             trained_task,
             total_steps=total_steps,
@@ -138,6 +142,28 @@ def _source(
         return {"plan": "inside", "seed": seed}
     chosen = schedule if plan is None else read_plan(plan).schedule
     return {"schedule": chosen, "seed": seed}
+
+
+def _check_groups(task: Task, schedules: Sequence[object], run: str) -> None:
+    """Refuse to repeat a run whose parameter groups were others than those of the task.
+
+    Args:
+        task: to be trained.
+        schedules: of the groups of the run; none if it had none of their own.
+        run: as given.
+    """
+    from learnrate.trials import Training, preserved  # noqa: PLC0415 - loads torch
+
+    if not schedules:
+        return
+    with preserved(task):
+        optimizers = Training(task, 0).optimizers
+    count = sum(len(optimizer.param_groups) for optimizer in optimizers)
+    if count != len(schedules):
+        raise ArgumentError(
+            f"--replay {run}: that run had schedules for {len(schedules)} parameter groups, and TASK has "
+            f"{count}. A plan that names rates by patterns splits groups: train with its --plan again."
+        )
 
 
 def _tell_search(inside: InsidePlan) -> None:

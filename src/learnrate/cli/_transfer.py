@@ -16,6 +16,7 @@ from learnrate.cli._common import (
     resumable,
     save_picture,
 )
+from learnrate.cli._kept import FactsOption, KeepOption, check_kept, keep
 from learnrate.cli._options import (
     JsonOption,
     OutOption,
@@ -174,6 +175,8 @@ def sweep(
             help="Save one line per trial to this file, for learnrate scale.", callback=output_file
         ),
     ] = None,
+    store: KeepOption = None,
+    facts: FactsOption = "",
     as_json: JsonOption = False,
 ) -> None:
     """Sweep the rate at several widths, and tell whether the best rate stays.
@@ -186,6 +189,7 @@ def sweep(
     from learnrate import transfer as transferring  # noqa: PLC0415 - loads torch
     from learnrate.sweeping import rates_in  # noqa: PLC0415
 
+    check_kept(store, facts)
     with resumable(out):
         result = transferring.sweep(
             _function(make_task),
@@ -200,6 +204,7 @@ def sweep(
             roles=_roles(roles),
             out=out,
         )
+    keep(store, "sweep", result.to_document(), None, facts)
     if png is not None:
         save_picture(result.figure(), png)
     if csv is not None:

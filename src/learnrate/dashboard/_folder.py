@@ -14,8 +14,15 @@ from learnrate._errors import FileError
 from learnrate._files import read_json
 from learnrate._numbers import rate_text
 from learnrate.dashboard._models import PlanResponse
-from learnrate.planning import Plan
-from learnrate.report import plan_body, plan_figures, range_test_body, range_test_figure
+from learnrate.planning import Plan, RatesPlan, read_plan
+from learnrate.report import (
+    plan_body,
+    plan_figures,
+    range_test_body,
+    range_test_figure,
+    rates_plan_body,
+    rates_plan_figures,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,6 +31,7 @@ __all__ = ["Document", "Folder"]
 
 _MOST_FILES = 500
 _LARGEST_FILE = 32 * 2**20
+_PLAN_FORMATS = {"learnrate.plan", "learnrate.plan.rates"}
 _RANGE_TEST_KEYS = {"suggestion", "reason", "rules", "diverged_at", "lr", "loss"}
 
 
@@ -37,13 +45,15 @@ class Document:
     """
 
     summary: PlanResponse
-    content: Plan | dict[str, Any] | str
+    content: Plan | RatesPlan | dict[str, Any] | str
 
     @cached_property
     def figures(self) -> dict[str, dict[str, Any]]:
         """The figures, in plotly's JSON form."""
         if isinstance(self.content, Plan):
             return plan_figures(self.content)
+        if isinstance(self.content, RatesPlan):
+            return rates_plan_figures(self.content)
         if isinstance(self.content, dict) and self.content["lr"]:
             return {"range-test": range_test_figure(self.content)}
         return {}
@@ -53,6 +63,8 @@ class Document:
         """The report as HTML, in which the user's texts are escaped."""
         if isinstance(self.content, Plan):
             return plan_body(self.content)
+        if isinstance(self.content, RatesPlan):
+            return rates_plan_body(self.content)
         if isinstance(self.content, dict):
             return range_test_body(self.summary.file, self.content)
         return ""
@@ -119,7 +131,7 @@ class Folder:
             return None
         if not isinstance(content, dict):
             return None
-        if content.get("format") == "learnrate.plan":
+        if content.get("format") in _PLAN_FORMATS:
             return self._plan(path)
         if content.keys() >= _RANGE_TEST_KEYS and content["lr"]:
             rate, text = content["suggestion"], content["reason"]
@@ -130,12 +142,12 @@ class Folder:
 
     def _plan(self, path: Path) -> Document:
         try:
-            plan = Plan.read(path)
+            plan = read_plan(path)
         except FileError as error:
             return Document(self._summary(path, "unreadable", path.stem, str(error)), str(error))
-        text = (
-            f"peak {rate_text(plan.peak)} for {plan.total_steps:,} updates; verdict {plan.verdict}"
-        )
+        rates = {"peak": plan.peak} if isinstance(plan, Plan) else plan.lrs
+        chosen = ", ".join(f"{name} {rate_text(lr)}" for name, lr in rates.items())
+        text = f"{chosen} for {plan.total_steps:,} updates; verdict {plan.verdict}"
         return Document(self._summary(path, "plan", plan.task, text), plan)
 
     def _summary(self, path: Path, kind: str, title: str, text: str) -> PlanResponse:

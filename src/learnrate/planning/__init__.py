@@ -6,6 +6,7 @@ Reading or showing a plan does not load torch; making one does.
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from learnrate.planning._earlier import EarlierPlan, EarlierRung
 from learnrate.planning._picture import plan_panels
 from learnrate.planning._rates_picture import rates_panels
 from learnrate.planning._rates_result import (
@@ -15,7 +16,7 @@ from learnrate.planning._rates_result import (
     RatesTrial,
     read_plan,
 )
-from learnrate.planning._result import Plan, PlanVerdict, Rung, RungTrial
+from learnrate.planning._result import LikePlans, Plan, PlanVerdict, Rung, RungTrial
 
 if TYPE_CHECKING:
     from learnrate.planning._inside import (
@@ -32,7 +33,10 @@ if TYPE_CHECKING:
 __all__ = [
     "JOURNAL_NAME",
     "BranchTest",
+    "EarlierPlan",
+    "EarlierRung",
     "InsidePlan",
+    "LikePlans",
     "Plan",
     "PlanVerdict",
     "PlannedRate",

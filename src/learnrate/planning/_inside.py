@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -241,6 +241,9 @@ def plan_inside(
             "learnrate plan: for so short a run it takes seconds."
         )
     first = make_plan(task, total_steps=total_steps, budget=share, seed=seed, progress=progress)
+    if first.further is not None:  # the run itself goes on searching, and takes no --more
+        reason = first.reason.removesuffix(f" {first.further.advice}")
+        first = replace(first, reason=reason, further=None)
     shape = f"warmup({_WARMUP:.0%}) >> constant({_STABLE_END - _WARMUP:.0%}) >> linear()"
     return InsidePlan(first, (first.peak * read(shape)).over(total_steps))
 

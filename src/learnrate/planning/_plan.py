@@ -14,10 +14,11 @@ from learnrate._errors import ArgumentError, TaskError
 from learnrate._files import folder_for
 from learnrate._progress import ProgressBar
 from learnrate._version import __version__
-from learnrate.planning._budget import Budget
+from learnrate.planning._budget import Budget, Spending
 from learnrate.planning._climb import Climb
 from learnrate.planning._decision import PeakDecision, decide
 from learnrate.planning._ladder import Ladder
+from learnrate.planning._like import begin_like, earlier_plans, planned_like
 from learnrate.planning._loss_scale import LossScale
 from learnrate.planning._range_estimate import expected_log_lr
 from learnrate.planning._rates_plan import plan_rates
@@ -32,6 +33,7 @@ from learnrate.trials import Journal, fingerprint, preserved
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from learnrate.planning._like import LikeArgument
     from learnrate.planning._rates_result import RatesPlan
     from learnrate.planning._rung_losses import LadderTrial
     from learnrate.task import RatesArgument, Task
@@ -56,6 +58,7 @@ def plan(
     out: str | Path | None = None,
     progress: bool = True,
     rates: None = None,
+    like: LikeArgument | None = None,
 ) -> Plan: ...
 @overload
 def plan(
@@ -70,6 +73,7 @@ def plan(
     out: str | Path | None = None,
     progress: bool = True,
     rates: RatesArgument,
+    like: LikeArgument | None = None,
 ) -> RatesPlan: ...
 def plan(
     task: Task,
@@ -83,6 +87,7 @@ def plan(
     out: str | Path | None = None,
     progress: bool = True,
     rates: RatesArgument | None = None,
+    like: LikeArgument | None = None,
 ) -> Plan | RatesPlan:
     """Find the peak rate for a whole run, with an interval, for a share of that run's cost or a time.
 
@@ -117,6 +122,10 @@ def plan(
             parameter groups, `"optimizers"` for its optimizers, or a mapping from names to the
             number of a parameter group, several numbers, or a pattern of parameter names. None for
             one rate, to which the others keep their ratio.
+        like: earlier plans to start from: a `Plan`, the path of a `plan.json` or of a folder with one, a
+            `Store` that has plans of this task, or several of these. Short trials, for at most a third
+            of the budget, test them. Unless these contradict the plans, the rate is theirs, and
+            nothing more is spent. Else the plan is made as without, with what is left of the budget.
 
     Raises:
         ArgumentError: `total_steps` or `budget` is outside its rule, or they are too small together
@@ -137,7 +146,7 @@ def plan(
         )
     path = None if out is None else folder_for(Path(out)) / JOURNAL_NAME
     if rates is not None:
-        _refuse_shapes_of_several(compare_shapes=compare_shapes)
+        _refuse_with_several(compare_shapes=compare_shapes, like=like)
         return plan_rates(
             task,
             rates,
@@ -150,6 +159,11 @@ def plan(
             path=path,
             progress=progress,
         )
+    if like is not None and (more or compare_shapes):
+        raise ArgumentError(
+            "like asks for no more trials than test it; leave out more and compare_shapes, or like."
+        )
+    earlier = () if like is None else earlier_plans(like, task.name)
     identity = fingerprint(task)
     with ProgressBar(expected_updates, shown=progress) as bar, preserved(task):
         trainer = PlanTrainer(task, Journal(path, identity), bar, bound_shape)
@@ -167,8 +181,15 @@ def plan(
             pace=pace,
         )
         climb = Climb(trainer, ladder, LossScale.of(range_test.mean), range_test, start, seed)
-        spending = climb.spend(allowed, updates, more)
-        plan = _planned(climb)
+        climb, likeness = begin_like(climb, earlier, updates) if earlier else (climb, None)
+        if likeness is not None and likeness.agrees:
+            spending = Spending(allowed, updates, trainer.spent)
+            plan = planned_like(_planned(climb), likeness, trainer.shape)
+        else:
+            spending = climb.spend(allowed, updates, more)
+            plan = _planned(climb)
+            if likeness is not None:
+                plan = replace(plan, like=likeness, reason=f"{likeness.reason} {plan.reason}")
         if compare_shapes:
             plan = _with_best_shape(plan, climb)
             spending = replace(spending, shapes=trainer.spent - spending.total)
@@ -281,7 +302,11 @@ def _planned(climb: Climb) -> Plan:
     )
 
 
-def _refuse_shapes_of_several(*, compare_shapes: bool) -> None:
+def _refuse_with_several(*, compare_shapes: bool, like: object) -> None:
+    if like is not None:
+        raise ArgumentError(
+            "like goes with one rate, and rates=... plans several; leave out one of the two."
+        )
     if compare_shapes:
         raise ArgumentError(
             "compare_shapes goes with one rate, and rates=... plans several; leave out one of the two."

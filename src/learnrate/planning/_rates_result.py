@@ -200,8 +200,21 @@ class RatesPlan:
         Raises:
             FileError: it is truncated, from a newer version, or edited out of range.
         """
-        document = read_json(Path(path))
-        if not isinstance(document, dict) or document.pop("format", None) != _FORMAT:
+        return cls.from_dict(read_json(Path(path)), path)
+
+    @classmethod
+    def from_dict(cls, document: Any, path: str | Path) -> RatesPlan:
+        """A plan from what `to_dict` gave.
+
+        Args:
+            document: JSON values.
+            path: what messages call it.
+
+        Raises:
+            FileError: it is truncated, from a newer version, or edited out of range.
+        """
+        document = dict(document) if isinstance(document, dict) else {}
+        if document.pop("format", None) != _FORMAT:
             raise FileError(f"{path} is not a plan of several rates (no format {_FORMAT!r}).")
         if (version := document.pop("format_version", None)) != _VERSION:
             raise FileError(
@@ -238,4 +251,4 @@ def read_plan(path: str | Path) -> Plan | RatesPlan:
     """
     document = read_json(Path(path))
     several = isinstance(document, dict) and document.get("format") == _FORMAT
-    return RatesPlan.read(path) if several else Plan.read(path)
+    return RatesPlan.from_dict(document, path) if several else Plan.from_dict(document, path)

@@ -13,13 +13,14 @@ from learnrate._chart import describe
 from learnrate._errors import ArgumentError, FileError, ScheduleError
 from learnrate._files import read_json, write_json
 from learnrate._records import from_dict, to_dict
+from learnrate.planning._earlier import EarlierPlan  # noqa: TC001 - the type of a field that is read
 from learnrate.planning._shapes import ShapeTrial  # noqa: TC001 - the type of a field that is read
 from learnrate.schedules import Schedule, schedule
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["FurtherTrials", "Plan", "PlanVerdict", "Rung", "RungTrial"]
+__all__ = ["FurtherTrials", "LikePlans", "Plan", "PlanVerdict", "Rung", "RungTrial"]
 
 _FORMAT = "learnrate.plan"
 _VERSION = 2
@@ -111,6 +112,31 @@ class Rung:
 
 
 @dataclass(frozen=True)
+class LikePlans:
+    """The earlier plans that a plan started from, and whether its first trials agreed.
+
+    Attributes:
+        plans: of like tasks.
+        peak: the rate for this run according to them.
+        low: the lower end of its 80 % interval.
+        high: the upper end.
+        agrees: whether the first trials do not contradict them. If they do, the plan is made as without them.
+        reason: all this in words.
+        steps: the length of the first trials, in updates.
+        trials: the first trials, if they are not among those of the plan.
+    """
+
+    plans: tuple[EarlierPlan, ...]
+    peak: float
+    low: float
+    high: float
+    agrees: bool
+    reason: str
+    steps: int
+    trials: tuple[RungTrial, ...] = ()
+
+
+@dataclass(frozen=True)
 class Plan:
     """A peak rate for a whole run, its interval, its schedule, and the evidence.
 
@@ -136,6 +162,7 @@ class Plan:
         version: the version of learnrate that made the plan.
         budget_reason: what decided the budget; empty in plans of older versions.
         notes: sentences about the task, such as the rank of an adapter; they decide nothing.
+        like: the earlier plans that it started from; None if there were none.
     """
 
     peak: float
@@ -158,6 +185,7 @@ class Plan:
     shapes: tuple[ShapeTrial, ...] = ()
     budget_reason: str = ""
     notes: tuple[str, ...] = ()
+    like: LikePlans | None = None
 
     def __str__(self) -> str:
         return (
@@ -186,7 +214,7 @@ class Plan:
             for rung in document["rungs"]
             for trial in rung.pop("trials")
         ]
-        for name in ("further", "shapes", "budget_reason", "notes"):
+        for name in ("further", "shapes", "budget_reason", "notes", "like"):
             if not document[name]:
                 del document[name]
         for trial in trials:
@@ -206,7 +234,24 @@ class Plan:
         Raises:
             FileError: it is truncated, from a newer version, or edited out of range.
         """
-        document = read_json(Path(path))
+        return cls.from_dict(read_json(Path(path)), path)
+
+    @staticmethod
+    def is_plan(document: object) -> bool:
+        """Whether the contents of a file, or of a store, are those of a plan of one rate."""
+        return isinstance(document, dict) and document.get("format") == _FORMAT
+
+    @classmethod
+    def from_dict(cls, document: Any, path: str | Path = "the plan") -> Plan:
+        """A plan from what `to_dict` gave.
+
+        Args:
+            document: JSON values.
+            path: what messages call it.
+
+        Raises:
+            FileError: it is truncated, from a newer version, or edited out of range.
+        """
         try:
             return _plan(document)
         except FileError as error:
@@ -222,7 +267,7 @@ class Plan:
 
 def _plan(document: Any) -> Plan:
     _expect(
-        isinstance(document, dict) and document.get("format") == _FORMAT,
+        Plan.is_plan(document),
         "is not a plan of learnrate (no format 'learnrate.plan').",
     )
     _check_values(document := _upgraded(document))

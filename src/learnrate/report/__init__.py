@@ -18,7 +18,13 @@ from learnrate.report._pages import (
     range_test_figure,
     schedules_page,
 )
-from learnrate.report._rates import rates_plan_page, show_rates_plan, show_rates_sweep
+from learnrate.report._rates import (
+    rates_plan_body,
+    rates_plan_figures,
+    rates_plan_page,
+    show_rates_plan,
+    show_rates_sweep,
+)
 from learnrate.report._runs import show_run, show_runs
 from learnrate.report._scaled import show_scaled
 from learnrate.report._sweep import show_sweep
@@ -42,6 +48,8 @@ __all__ = [
     "plan_page",
     "range_test_body",
     "range_test_figure",
+    "rates_plan_body",
+    "rates_plan_figures",
     "rates_plan_page",
     "schedules_page",
     "show_claim",

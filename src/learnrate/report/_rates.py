@@ -12,12 +12,20 @@ from learnrate.report._plotly import plotly_figure
 from learnrate.report._terminal import VERDICT_STYLES, encoded_text, new_table
 
 if TYPE_CHECKING:
+    from markupsafe import Markup
     from rich.console import Console
 
     from learnrate.planning import RatesPlan
+    from learnrate.report._plotly import PlotlyFigure
     from learnrate.sweeping import RatesSweep
 
-__all__ = ["rates_plan_page", "show_rates_plan", "show_rates_sweep"]
+__all__ = [
+    "rates_plan_body",
+    "rates_plan_figures",
+    "rates_plan_page",
+    "show_rates_plan",
+    "show_rates_sweep",
+]
 
 _KEY = (
     ("measured", "●", "a trial"),
@@ -34,7 +42,25 @@ def rates_plan_page(plan: RatesPlan, *, command: str = TRAIN_COMMAND) -> str:
         command: the shell command that trains with it.
     """
     rates = ", ".join(f"{rate.name} {rate_text(rate.lr)}" for rate in plan.rates)
-    figures = {name: plotly_figure(panel) for name, panel in rates_panels(plan).items()}
+    return whole_page(
+        title=f"{plan.task}: {rates} (learnrate plan)",
+        body=rates_plan_body(plan, command=command),
+        figures=rates_plan_figures(plan),
+    )
+
+
+def rates_plan_figures(plan: RatesPlan) -> dict[str, PlotlyFigure]:
+    """Every figure of the page of a plan of several rates, by the id of its place."""
+    return {name: plotly_figure(panel) for name, panel in rates_panels(plan).items()}
+
+
+def rates_plan_body(plan: RatesPlan, *, command: str = TRAIN_COMMAND) -> Markup:
+    """The report of a plan of several rates as HTML without what a page has around it.
+
+    Args:
+        plan: what to show.
+        command: the shell command that trains with it.
+    """
     snippet = (
         "from learnrate.schedules import schedule\n"
         f'lr = schedule("{plan.schedule}")\n'
@@ -42,10 +68,9 @@ def rates_plan_page(plan: RatesPlan, *, command: str = TRAIN_COMMAND) -> str:
         "for group, ratio in zip(groups, ratios):  # of all optimizers, in order\n"
         '    group["lr"] = ratio * lr(step)  # before each optimizer.step()'
     )
-    body = filled_in(
+    return filled_in(
         "rates_plan.html", plan=plan, command=command, snippet=snippet, key=_KEY, cost=_cost(plan)
     )
-    return whole_page(title=f"{plan.task}: {rates} (learnrate plan)", body=body, figures=figures)
 
 
 def show_rates_plan(console: Console, plan: RatesPlan) -> None:

@@ -149,9 +149,21 @@ class Snapshots:
         for name, extra in self._extra_state.items():
             extra.load_state_dict(_copied(state["extra_state"][name]))
 
+    def _model_state(self) -> Any:
+        """The state of the model; weights that are frozen and did not change are kept once for all."""
+        if self._model is None:
+            return None
+        state = _copied(self._model.state_dict())
+        earlier = self._states[self._ring[-1]] if self._ring else None
+        known = earlier["model"] if isinstance(earlier, dict) else {}
+        for name, weight in self._model.named_parameters(remove_duplicate=False):
+            if not weight.requires_grad and name in state and name in known:
+                state[name] = known[name] if torch.equal(known[name], state[name]) else state[name]
+        return state
+
     def _state(self) -> dict[str, Any]:
         return {
-            "model": None if self._model is None else _copied(self._model.state_dict()),
+            "model": self._model_state(),
             "parameters": [_copied(parameter.detach()) for parameter in self._parameters()],
             "optimizers": [_copied(optimizer.state_dict()) for optimizer in self._optimizers],
             "extra_state": {

@@ -16,6 +16,7 @@ from learnrate.scaling._laws import (
 )
 from learnrate.scaling._optima import GroupOptimum, find_optima
 from learnrate.scaling._runs import Runs, read_runs
+from learnrate.scaling._stored import stored_runs
 
 __all__ = [
     "AdamSettings",
@@ -35,6 +36,7 @@ __all__ = [
     "sqrt_batch",
     "step_law",
     "step_law_batch",
+    "stored_runs",
     "surge_batch",
     "token_horizon",
 ]

@@ -8,6 +8,7 @@ from learnrate.store._alerts import (
     sent_alerts,
     unsent_findings,
 )
+from learnrate.store._documents import StoredDocument
 from learnrate.store._export import csv_listing, write_listing, write_table
 from learnrate.store._group_rates import with_group_rates
 from learnrate.store._index import RunIndex
@@ -57,6 +58,7 @@ __all__ = [
     "Sink",
     "Snapshot",
     "Store",
+    "StoredDocument",
     "StoredEdit",
     "StoredFinding",
     "StoredRun",

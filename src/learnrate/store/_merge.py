@@ -9,6 +9,7 @@ from sqlalchemy import delete, func, insert, select, update
 from learnrate._errors import ArgumentError
 from learnrate.store import _writes as writes
 from learnrate.store._chunks import CHUNK, merge_rows, unpack
+from learnrate.store._documents import copy_documents
 from learnrate.store._records import RunStatus
 from learnrate.store._rows import run_of
 from learnrate.store._tables import attempts, edits, findings, points, runs, snapshots
@@ -30,7 +31,7 @@ Contents = dict[str, list["RowMapping"]]
 
 
 def merge(source: Store, target: Store) -> dict[str, int]:
-    """Add the runs of a store to another; what the other has already is not added twice.
+    """Add the runs, plans and sweeps of a store to another; what the other has already is not added twice.
 
     A run that both have gets the points, findings and edits that it lacks. Each run is added
     completely or not at all.
@@ -46,6 +47,8 @@ def merge(source: Store, target: Store) -> dict[str, int]:
         ArgumentError: a run is still recorded to one of the stores.
         StoreError: a store cannot be read or written.
     """
+    with source.reading() as reading, target.writing() as writing:
+        copy_documents(reading, writing)
     added = {}
     for run in reversed(source.runs()):
         with source.reading() as connection:

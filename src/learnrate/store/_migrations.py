@@ -37,6 +37,12 @@ _MIGRATIONS = (  # the statements from version 1 to 2, from 2 to 3, ...
             target TEXT NOT NULL, subject TEXT NOT NULL, time DOUBLE PRECISION NOT NULL,
             PRIMARY KEY (target, subject))""",
     ),
+    (
+        """CREATE TABLE documents (
+            id TEXT NOT NULL, kind TEXT NOT NULL, task TEXT NOT NULL,
+            time DOUBLE PRECISION NOT NULL, facts TEXT NOT NULL, content TEXT NOT NULL,
+            PRIMARY KEY (id))""",
+    ),
 )
 LATEST = 1 + len(_MIGRATIONS)
 

@@ -38,7 +38,7 @@ __all__ = [
 VARIABLE = "LEARNRATE_STORE"
 DEFAULT_PLACE = "learnrate.db"
 
-_LATER_TABLES = {"alerts"}  # stores of older versions do not have them
+_LATER_TABLES = {"alerts", "documents"}  # stores of older versions do not have them
 
 _EXPLANATIONS = {  # part of a database's message: the explanation
     "database is locked": "is locked by another process",

@@ -12,6 +12,7 @@ from sqlalchemy.exc import IntegrityError
 
 from learnrate._errors import StoreError
 from learnrate.store import _writes as writes
+from learnrate.store._documents import StoredDocument, add_document, document_row, documents_in
 from learnrate.store._edit_rows import answer_edit, check_live, edits_in, put_edit
 from learnrate.store._migrations import migrate, upgrade
 from learnrate.store._observed import observations_of
@@ -120,6 +121,36 @@ class Store:
             connection.begin(),
         ):
             yield connection
+
+    # What was found out before a run
+
+    def add_document(
+        self, kind: str, content: Mapping[str, Any], facts: Mapping[str, Any] | None = None
+    ) -> None:
+        """Keep a plan or a sweep; one that the store has already is not added again.
+
+        Args:
+            kind: "plan" or "sweep".
+            content: JSON values, with the name of the task, such as `Plan.to_dict` gives.
+            facts: of what was trained, such as its batch size, as JSON values.
+
+        Raises:
+            ArgumentError: the content or the facts are not JSON values.
+        """
+        row = document_row(kind, content, facts or {})
+        with self.writing() as connection:
+            add_document(connection, row)
+
+    def documents(
+        self, *, kind: str | None = None, task: str | None = None
+    ) -> list[StoredDocument]:
+        """The plans and sweeps, the newest first; those of a kind, or of a task, if these are given."""
+        with self.reading() as connection:
+            return documents_in(connection, kind, task)
+
+    def plans(self, task: str | None = None) -> list[dict[str, Any]]:
+        """The contents of the plans of a task, the newest first; of all tasks for None."""
+        return [document.content for document in self.documents(kind="plan", task=task)]
 
     # Runs
 

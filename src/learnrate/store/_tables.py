@@ -23,6 +23,7 @@ from sqlalchemy import (
 __all__ = [
     "alerts",
     "attempts",
+    "documents",
     "edits",
     "findings",
     "points",
@@ -136,3 +137,15 @@ alerts = Table(
     Column("subject", Text, primary_key=True),
     Column("time", Double, nullable=False),
 )
+
+documents = Table(
+    "documents",
+    schema,
+    Column("id", Text, primary_key=True),
+    Column("kind", Text, nullable=False),
+    Column("task", Text, nullable=False),
+    Column("time", Double, nullable=False),
+    Column("facts", Text, nullable=False),
+    Column("content", Text, nullable=False),
+)
+"""What commands found out before a run: plans and sweeps, as their JSON."""

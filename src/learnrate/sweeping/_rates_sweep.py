@@ -71,8 +71,17 @@ def sweep_rates(
         resumed=runner.resumed,
         total_steps=task.run_length(shape.total_steps),
         task=task.name,
-        notes=tuple(dict.fromkeys(runner.notes)),
+        notes=tuple(dict.fromkeys([*runner.notes, *_of_seeds(seeds)])),
     )
+
+
+def _of_seeds(seeds: Sequence[int]) -> list[str]:
+    """What the seeds leave unknown, in a sentence."""
+    note = (
+        "With one seed the noise is not known, so the intervals are only what the grid resolves; use "
+        "seeds=2 or more (--seeds)."
+    )
+    return [] if len(seeds) > 1 else [note]
 
 
 class _PairRunner:

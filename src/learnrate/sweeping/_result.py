@@ -180,6 +180,11 @@ class Sweep:
             "resumed": self.resumed,
         }
 
+    def to_document(self) -> dict[str, Any]:
+        """What a store keeps: the trials with their planned lengths, for `learnrate scale`."""
+        trials = [{**trial.to_dict(), "steps": trial.total_steps} for trial in self.trials]
+        return {"task": self.task, "trials": trials}
+
     def to_csv(self, path: str | Path) -> None:
         """Write one line per trial: lr, seed, loss (empty unless finished), steps, status.
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from learnrate._axes import draw_chart
 from learnrate._chart import describe
-from learnrate._files import csv_text, folder_for, write_text
+from learnrate._files import csv_text, folder_for, number_or_none, write_text
 from learnrate._numbers import rate_text
 from learnrate.sweeping import sweep as sweep_rates
 from learnrate.transfer._family import at_width, checked_widths
@@ -181,6 +181,25 @@ class WidthSweeps:
                     shown = float(loss) if finished else ""
                     rows.append([float(lr), seed, shown, self.total_steps, status, part.width])
         write_text(Path(path), csv_text(rows))
+
+    def to_document(self) -> dict[str, Any]:
+        """What a store keeps: the trials with their widths, at rates of the base width."""
+        return {
+            "task": self.task,
+            "parametrization": self.parametrization,
+            "trials": [
+                {
+                    "lr": float(lr),
+                    "seed": seed,
+                    "loss": number_or_none(loss),
+                    "steps": self.total_steps,
+                    "width": part.width,
+                }
+                for part in self.sweeps
+                for lr, losses in zip(part.lrs, part.losses, strict=True)
+                for seed, loss in enumerate(losses)
+            ],
+        }
 
     def figure(self) -> Figure:
         """The picture as a matplotlib figure; needs the extra `plot`."""

@@ -10,6 +10,7 @@ from learnrate.trials._probe import Probe, probe
 from learnrate.trials._processes import available_cores
 from learnrate.trials._random import derived_seed, kept_random_state, seed_everything
 from learnrate.trials._ray import RayEngine
+from learnrate.trials._size import task_size
 from learnrate.trials._substitution import Substitution
 from learnrate.trials._task_check import check_task
 from learnrate.trials._training import Training, preserved
@@ -56,5 +57,6 @@ __all__ = [
     "ranks",
     "run_trial",
     "seed_everything",
+    "task_size",
     "without_hooks",
 ]

@@ -1,0 +1,146 @@
+"""What earlier plans of like tasks say about the best rate of a run. Pure arithmetic.
+
+A plan states a peak with an interval. It is carried to another length by the usual drift, whose uncertainty
+is added. How far like tasks differ is a standard deviation of the log rate, and is learned:
+
+    spread^2 = (n0 s0^2 + sum_i (m_i - m)^2) / (n0 + k - 1)
+
+m_i is the log peak of plan i, m their weighted mean, and k their number. s0 is how far plans of like tasks
+differed in the regret benchmark, and counts as n0 plans. The belief about a new task is Student's t around m,
+because tasks that are called alike may not be.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from learnrate.planning._surface import DRIFT
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["SPREAD", "EarlierBelief", "EarlierPlan", "EarlierRung", "belief_of"]
+
+_NORMAL_80 = 1.2816  # half-width of a central 80 % interval, in standard deviations
+# How far the log peaks of plans of like tasks differ, and how many plans this counts for.
+# `benchmarks/like.py spread` learns the first, with one domain left out after another.
+SPREAD, SPREAD_FREEDOM = 0.5, 3.0
+
+
+@dataclass(frozen=True)
+class EarlierRung:
+    """The best rate of an earlier plan's trials of one length.
+
+    Attributes:
+        steps: their length in updates.
+        best: the best rate.
+        low: the lower end of its 80 % interval.
+        high: the upper end.
+    """
+
+    steps: int
+    best: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class EarlierPlan:
+    """What an earlier plan said.
+
+    Attributes:
+        task: its task's name.
+        total_steps: the length of its run, in updates.
+        peak: the rate that it chose.
+        low: the lower end of its 80 % interval.
+        high: the upper end.
+        verdict: `ok` or `weak`.
+        expected_regret: how far above the best loss it expected to end.
+        rungs: the best rate of its trials, by their rising length.
+        source: the file or the store that it is from; empty if it was given as a plan.
+    """
+
+    task: str
+    total_steps: int
+    peak: float
+    low: float
+    high: float
+    verdict: str
+    expected_regret: float
+    rungs: tuple[EarlierRung, ...]
+    source: str = ""
+
+    def of_trials(self, steps: int) -> tuple[float, float]:
+        """The log best rate of trials of a length, from those closest to it, and its error."""
+        rung = min(self.rungs, key=lambda rung: abs(math.log(rung.steps / steps)))
+        return _carried(math.log(rung.best), _log_std(rung.low, rung.high), rung.steps, steps)
+
+
+@dataclass(frozen=True)
+class EarlierBelief:
+    """The belief about a run before its first trial.
+
+    Attributes:
+        log_peak: the log of the rate that earlier plans would choose.
+        log_std: how far the log best rate lies from it; the scale of Student's t.
+        spread: how far the log rates of like tasks differ.
+        freedom: the degrees of freedom.
+    """
+
+    log_peak: float
+    log_std: float
+    spread: float
+    freedom: float
+
+
+def belief_of(
+    plans: Sequence[EarlierPlan],
+    total_steps: int,
+    spread: float = SPREAD,
+    freedom: float = SPREAD_FREEDOM,
+) -> EarlierBelief:
+    """The belief about the best rate of a run, from plans of like tasks.
+
+    Args:
+        plans: at least one.
+        total_steps: the length of the run, in updates.
+        spread: how far the log peaks of like tasks usually differ: a standard deviation.
+        freedom: how many plans this counts for.
+
+    Examples:
+        >>> rung = EarlierRung(10, 0.2, 0.1, 0.4)
+        >>> earlier = EarlierPlan("a", 100, 0.1, 0.05, 0.2, "ok", 0.01, (rung,))
+        >>> round(math.exp(belief_of([earlier], 100).log_peak), 3)
+        0.1
+    """
+    carried = [
+        _carried(math.log(plan.peak), _log_std(plan.low, plan.high), plan.total_steps, total_steps)
+        for plan in plans
+    ]
+    peaks = np.array([log_peak for log_peak, _ in carried])
+    variances = np.array([std**2 for _, std in carried])
+    weights = 1 / (variances + spread**2)
+    weights /= weights.sum()
+    log_peak = float(weights @ peaks)
+    known = freedom + len(plans) - 1
+    variance = (freedom * spread**2 + float(((peaks - log_peak) ** 2).sum())) / known
+    # Plans of like tasks are off in the same direction, so their own errors do not average out.
+    own = float(weights @ variances)
+    scale = math.sqrt(own + variance * (1 + 1 / len(plans)))
+    return EarlierBelief(log_peak, scale, math.sqrt(variance), known)
+
+
+def _log_std(low: float, high: float) -> float:
+    """The standard deviation of a log rate, from its 80 % interval."""
+    return max(1e-3, math.log(high / low) / (2 * _NORMAL_80))
+
+
+def _carried(log_lr: float, log_std: float, steps: int, to_steps: int) -> tuple[float, float]:
+    """A log rate with its standard deviation, carried from one length to another."""
+    drift, drift_std = DRIFT
+    longer = math.log(to_steps / steps)
+    return log_lr + drift * longer, math.hypot(log_std, drift_std * longer)
