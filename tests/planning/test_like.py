@@ -127,3 +127,13 @@ def test_what_is_no_plan_is_refused(alone, tmp_path):
         plan_of(like=alone, rates="groups")
     with pytest.raises(ArgumentError, match="leave out more and compare_shapes"):
         plan_of(like=alone, more=1)
+
+
+def test_a_budget_too_small_for_a_test_is_spent_as_without(alone):
+    task = quadratic_task(total_steps=200, noise=0.05)
+    options = {"budget": 0.3, "progress": False}
+    plan = learnrate.plan(task, like=alone, **options)
+    assert not plan.like.agrees
+    assert plan.like.trials == ()
+    assert "pays for no trials of 16 updates" in plan.reason
+    assert plan.rungs == learnrate.plan(task, **options).rungs

@@ -28,7 +28,7 @@ __all__ = ["SPREAD", "EarlierBelief", "EarlierPlan", "EarlierRung", "belief_of"]
 _NORMAL_80 = 1.2816  # half-width of a central 80 % interval, in standard deviations
 # How far the log peaks of plans of like tasks differ, and how many plans this counts for.
 # `benchmarks/like.py spread` learns the first, with one domain left out after another.
-SPREAD, SPREAD_FREEDOM = 0.5, 3.0
+SPREAD, SPREAD_FREEDOM = 0.45, 3.0
 
 
 @dataclass(frozen=True)

@@ -24,8 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["LikeArgument", "begin_like", "earlier_plans", "planned_like"]
 
 _SHARE = 3  # the first trials may cost this part of the budget
-_FEWEST = 24  # updates of the first trials together, at least
-_SHORTEST = 8  # updates of a trial, at least
+_SHORTEST = 16  # updates of a trial, at least: as of other short trials
 _TRIALS = 4  # that a third of the budget must pay for
 _TAIL = 0.1  # beyond either end of an 80 % interval
 _FEWEST_TRIALS = 3
@@ -139,17 +138,19 @@ def begin_like(
     """
     ladder = climb.ladder
     belief = belief_of(plans, ladder.total_steps, spread)
-    share = min(ladder.budget, max(_FEWEST, updates // _SHARE - climb.trainer.spent))
+    share = min(ladder.budget, updates // _SHARE - climb.trainer.spent)
     shortest = min(rung.steps for plan in plans for rung in plan.rungs)
     steps = max(_SHORTEST, min(shortest, share // _TRIALS, ladder.total_steps))
     expected = _of_trials(plans, belief, steps)
+    pays = _FEWEST_TRIALS * steps <= share and steps <= ladder.total_steps
     first = replace(
         climb,
         ladder=replace(ladder, budget=share, expected_log_lr=expected, extension=(0, steps)),
         trials=[],
     )
-    first.go_on()
-    agrees = _agrees(first)
+    if pays:
+        first.go_on()
+    agrees = _agrees(first) if pays else None
     half = student_quantile(_TAIL, round(belief.freedom)) * belief.log_std
     peak, low, high = (math.exp(belief.log_peak + shift) for shift in (0.0, -half, half))
     like = LikePlans(
@@ -159,7 +160,7 @@ def begin_like(
         high=float(f"{high:.3g}"),
         agrees=bool(agrees),
         reason=_reason(plans, first, expected, agrees=agrees),
-        steps=steps,
+        steps=steps if pays else 0,
         trials=() if agrees else tuple(trial.record for trial in first.trials),
     )
     if agrees:
@@ -225,6 +226,11 @@ def _reason(
     trials = climb.trials
     steps = max((trial.steps for trial in trials), default=0)
     first_trials = f"{len(trials)} trials of {steps:,} updates"
+    if not trials:
+        return (
+            f"{text} A third of the budget pays for no trials of {_SHORTEST} updates to test this, so the "
+            "plan is made as without."
+        )
     if agrees is None:
         return f"{text} {first_trials} learned too little to test this, so the plan is made as without."
     around = f"around {math.exp(expected):.2g}, where earlier ones of this length were best"
