@@ -61,8 +61,8 @@ def test_a_kept_plan_is_where_the_next_one_starts(run, tmp_path):
     plan = ("plan", "t.py:task", "--total-steps", 300, "--budget", 0.3)
     first = run(*plan, "--store", "runs.db", "--facts", "width=8", "--out", "first")
     assert first[0] == 0
-    (kept,) = learnrate.Store(tmp_path / "runs.db").documents()
-    assert (kept.kind, kept.task, kept.facts) == (
+    (stored_plan,) = learnrate.Store(tmp_path / "runs.db").documents()
+    assert (stored_plan.kind, stored_plan.task, stored_plan.facts) == (
         "plan",
         "noisy quadratic",
         {"N": 8, "B": 8, "width": 8.0},

@@ -99,10 +99,10 @@ def _runs(place: str, tasks: Collection[str], factors: Collection[str]) -> Path 
     unknown = [name for name in tasks if name not in known]
     if not known or unknown or (not tasks and len(known) > 1):
         listed = ", ".join(known) or "no task"
-        asked = f"--task {unknown[0]} is not one of them" if unknown else "say which with --task"
+        advice = f"--task {unknown[0]} is not one of them" if unknown else "say which with --task"
         if not known:
-            asked = "keep some with learnrate plan --store, or learnrate sweep --store"
-        raise ArgumentError(f"the store {place} has plans and sweeps of {listed}; {asked}.")
+            advice = "keep some with learnrate plan --store, or learnrate sweep --store"
+        raise ArgumentError(f"the store {place} has plans and sweeps of {listed}; {advice}.")
     chosen = [document for document in documents if document.task in (tasks or known)]
     return stored_runs([(document.content, document.facts) for document in chosen], factors)
 

@@ -129,8 +129,8 @@ def belief_of(
     known = freedom + len(plans) - 1
     variance = (freedom * spread**2 + float(((peaks - log_peak) ** 2).sum())) / known
     # Plans of like tasks are off in the same direction, so their own errors do not average out.
-    own = float(weights @ variances)
-    scale = math.sqrt(own + variance * (1 + 1 / len(plans)))
+    stated = float(weights @ variances)
+    scale = math.sqrt(stated + variance * (1 + 1 / len(plans)))
     return EarlierBelief(log_peak, scale, math.sqrt(variance), known)
 
 

@@ -90,8 +90,10 @@ def _stored(store: PlanStore, task: str) -> list[EarlierPlan]:
     known_plans = [
         Plan.from_dict(document) for document in store.plans(task) if Plan.is_plan(document)
     ]
-    own = [plan for plan in known_plans if plan.like is None or not plan.like.agrees]
-    plans = [_earlier(plan, store.place) for plan in own or known_plans]  # others repeat these
+    independent = [plan for plan in known_plans if plan.like is None or not plan.like.agrees]
+    plans = [
+        _earlier(plan, store.place) for plan in independent or known_plans
+    ]  # others repeat these
     if not plans:
         known = sorted({str(document.get("task")) for document in store.plans()})
         listed = f"It has plans of {', '.join(known)}." if known else "It has no plans."

@@ -55,11 +55,13 @@ def stored_runs(
                 f"{name} is not known of every plan and sweep; those have {', '.join(known)}. "
                 "Facts are kept by --store and --fact."
             )
-    kept = [name for name in known if name in factors or not _is_determined(name, factors, rows)]
+    columns = [
+        name for name in known if name in factors or not _is_determined(name, factors, rows)
+    ]
     ordered = [
         "lr",
         "loss",
-        *(name for name in ("steps", *sorted(set(kept) - {"steps"})) if name in kept),
+        *(name for name in ("steps", *sorted(set(columns) - {"steps"})) if name in columns),
     ]
     return {name: [row[name] for row in rows] for name in ordered}
 
