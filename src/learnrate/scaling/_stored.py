@@ -53,7 +53,7 @@ def stored_runs(
         if name not in known:
             raise ArgumentError(
                 f"{name} is not known of every plan and sweep; those have {', '.join(known)}. "
-                "Facts are kept by --store and --fact."
+                "Facts are kept by --store and --facts."
             )
     columns = [
         name for name in known if name in factors or not _is_determined(name, factors, rows)
