@@ -29,10 +29,10 @@ from learnrate.trials import Sequential, Trial, Vectorised, choose_engine, prese
 from learnrate.trials._memory import _status
 
 torch.set_num_threads(1)
-x = torch.randn(1024, 128)
+x = torch.randn(128, 128)
 task = Task(
-    model=lambda: nn.Sequential(nn.Linear(128, 512), nn.Tanh(), nn.Linear(512, 512), nn.Tanh(),
-                                nn.Linear(512, 1)),
+    model=lambda: nn.Sequential(nn.Linear(128, 768), nn.Tanh(), nn.Linear(768, 768), nn.Tanh(),
+                                nn.Linear(768, 1)),
     loss=nn.MSELoss(),
     data=[(x, x[:, :1])],
 )

@@ -194,4 +194,4 @@ def test_a_straight_loss_is_no_slow_one_where_the_weights_came_far(path, codes):
     judged = Observations(run="a", total_steps=run.step.size, facts=facts, **every)
     diagnosis = diagnose(judged, only=["LR201", "LR204"])
     assert diagnosis.codes() == codes
-    assert ("as far as at the best rate" in diagnosis.not_run.get("LR201", "")) == (codes == [])
+    assert "LR201" not in diagnosis.not_run  # it is judged, and not too low

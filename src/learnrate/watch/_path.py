@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 __all__ = [
     "PATH_COLUMNS",
     "RateMultiple",
+    "came_far",
     "path_columns",
     "path_lacks",
     "rate_multiple",
     "straight_path_lacks",
     "times_text",
-    "why_not_slow",
 ]
 
 _PARTS = (2, 4, 8)  # a window is a half, a quarter or an eighth of the path
@@ -253,18 +253,11 @@ def straight_path_lacks(reading: Reading) -> str | None:
     return lacking or _unexplained_loss(reading)
 
 
-def why_not_slow(reading: Reading) -> str | None:
-    """Why a rate is likely not too low, whatever the shape of the loss; None if it may be.
-
-    Weights that came as far as at the best rate were not held up by their rate.
-    """
+def came_far(reading: Reading) -> bool:
+    """Whether the weights came as far as at the best rate, so that their rate did not hold them up."""
     known = [path for _, path in _paths(reading) if _by_distance(path) is not None]
-    if not known or (_by_distance(known[-1]) or 0.0) < 0.0:  # log10 of the rate over the best rate
-        return None
-    return (
-        f"the weights came {known[-1]['path_distance']:.2g} times their initial norm, as far as at the "
-        "best rate"
-    )
+    # the logarithm of the rate over the best rate
+    return bool(known) and (_by_distance(known[-1]) or 0.0) >= 0.0
 
 
 def _unexplained_loss(reading: Reading) -> str | None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from learnrate.watch._finding import Finding, Severity
-from learnrate.watch._path import why_not_slow
+from learnrate.watch._path import came_far
 from learnrate.watch._rule import Rule, RuleOptions
 from learnrate.watch._tracks import share_text
 
@@ -69,7 +69,7 @@ class _TooSlow(Rule[TooSlowOptions]):
 
     def check(self, reading: Reading, options: TooSlowOptions) -> Finding | None:
         """A loss that falls in proportion to the sum of the rates is still at its beginning."""
-        if reading.steps_done < options.share_done * reading.total_steps:
+        if reading.steps_done < options.share_done * reading.total_steps or came_far(reading):
             return None
         levels, progress = reading.levels, _progress(reading)
         if progress is None:
@@ -110,9 +110,6 @@ class _TooSlow(Rule[TooSlowOptions]):
                 "it."
             ),
         )
-
-    def lacks(self, reading: Reading) -> str | None:
-        return why_not_slow(reading)
 
     def example(self, run: ExampleRun) -> Observations:
         return run.observed(loss=2.3 - 0.4 * np.cumsum(run.lr) / run.lr.sum() + 0.02 * run.noise)
