@@ -228,6 +228,16 @@ def test_a_loss_that_is_above_its_start_for_long_and_comes_back_is_named(runs):
     assert "0.033, and then of 0.011" in finding.remedy
 
 
+def test_the_share_above_the_start_is_one_of_updates_and_not_of_rows():
+    step = np.r_[np.arange(300), 300 + 10 * np.arange(400)]  # every update first, and then every tenth
+    loss = 0.2 + 2.1 * np.exp(-step / 30) + 40 * (1 - np.exp(-step / 3)) * np.exp(-step / 1000)
+    observations = Observations(run="a", step=step, columns={"loss": loss})
+    (finding,) = diagnose(observations, only=["LR108"]).findings
+    back = step[np.flatnonzero(loss > loss[0])[-1]]
+    assert finding.evidence["share"] == pytest.approx(back / 4291, abs=0.003)
+    assert finding.message.startswith("For 69 % of the run")
+
+
 @pytest.mark.parametrize(
     "loss_of",
     [

@@ -102,7 +102,8 @@ class _AboveStart(Rule[AboveStartOptions]):
         steps, losses = reading.finite_loss
         start = float(losses[0])
         is_above = _in_stretches(losses > start, max(8, int(options.stretch * losses.size)))
-        share = float(is_above.sum()) * reading.spacing / reading.total_steps
+        updates = np.diff(steps, append=reading.steps_done)
+        share = float(updates[is_above].sum()) / reading.total_steps
         if share < options.share or _rate_is_borne(reading, is_above, options.borne):
             return None
         lasting = np.lib.stride_tricks.sliding_window_view(losses, _TOP_ROWS).min(axis=1)
@@ -118,7 +119,7 @@ class _AboveStart(Rule[AboveStartOptions]):
         return self.finding(
             step=int(steps[first]),
             message=(
-                f"For {share_text(min(share, 1.0))} of the run the loss lies above {start:.3g}, where it "
+                f"For {share_text(share)} of the run the loss lies above {start:.3g}, where it "
                 f"began before any update: from step {int(steps[first]):,} on it rose to "
                 f"{float(lasting[top]):.3g}, and it comes back slowly. The rate is likely several times "
                 "too high."
@@ -127,7 +128,7 @@ class _AboveStart(Rule[AboveStartOptions]):
                 "start": start,
                 "highest": float(lasting[top]),
                 "end": end,
-                "share": min(share, 1.0),
+                "share": share,
                 "rate": reading.rate_at(float(steps[first])),
             },
             remedy=_remedy(reading),
