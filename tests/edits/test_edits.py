@@ -110,6 +110,12 @@ def test_a_rollback_undoes_what_came_after_its_target():
     np.testing.assert_allclose(edited(base, edits).table(), expected, rtol=1e-14)
 
 
+def test_a_rollback_keeps_the_edits_that_were_made_at_its_target():
+    base = BASES["stable"]
+    result = edited(base, [edit_at(20, "scale 0.5"), edit_at(40, "rollback 20")])
+    assert result == edited(base, [edit_at(20, "scale 0.5")])
+
+
 def test_a_group_has_edits_of_its_own_and_shares_those_of_all():
     result = Edited(
         BASES["stable"],
@@ -191,6 +197,16 @@ def test_edits_change_the_rates_of_an_external_scheduler():
     assert (result.group(1).absolute, result.group(1).schedule(9)) == (False, 0.5)
     with pytest.raises(ArgumentError, match="stretch needs a schedule of learnrate"):
         result.with_edit(edit_in("stretch 9", author="ann").at_step(9, (0.2, 0.03)))
+
+
+def test_under_an_external_scheduler_edits_are_kept_when_a_group_is_added():
+    earlier = edit_in("set 0.2", author="ann").at_step(3, (0.4,))
+    held = edit_in("hold", author="ann").at_step(5, (0.2, 0.03))
+    result = Edited(None, (earlier, held), ratios=(1.0, 0.1))
+    assert result.group(1).schedule(4) == 0.5
+    assert result.rates(9) == pytest.approx((0.2, 0.03))
+    with pytest.raises(ArgumentError, match="needs the rate of each group before it"):
+        result.with_edit(edit_in("hold", author="ann").at_step(9, (0.2,)))
 
 
 @pytest.mark.parametrize(

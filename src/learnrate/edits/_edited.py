@@ -177,10 +177,7 @@ class Edited:
             and edit.kind in {EditKind.HOLD, EditKind.DECAY}
             and edit.group is None
         ):
-            touched = [
-                None,
-                *range(len(self.ratios)),
-            ]  # an external scheduler may change the shares
+            touched = [None, *range(len(rates))]  # an external scheduler may change the shares
         total_steps, changed = self.total_steps, {}
         for group in touched:
             before = self._groups[None] if group is None else self.group(group)
@@ -204,7 +201,8 @@ class Edited:
                 f"{edit.kind} needs a schedule of learnrate; an external scheduler sets the rates of "
                 "this run."
             )
-        if len(edit.before) < len(self.ratios):
+        last = max(edit.group or 0, *self.separate_groups, 0)
+        if len(edit.before) <= last:  # groups that were added since have no rate in it
             raise ArgumentError(f"the edit '{edit}' needs the rate of each group before it.")
 
     def _as_share(self, edit: Edit) -> Edit:
