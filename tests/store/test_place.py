@@ -1,6 +1,8 @@
 """Where a store is."""
 
+import contextlib
 import shutil
+import sqlite3
 import sys
 from pathlib import Path
 
@@ -44,6 +46,31 @@ def test_without_its_driver_the_message_says_how_to_get_it(monkeypatch):
 def test_the_message_names_a_folder_that_does_not_exist(tmp_path):
     with pytest.raises(StoreError, match="its folder does not exist"):
         Store(tmp_path / "none" / "a.db")
+
+
+def test_a_store_that_is_being_written_is_read_at_once_and_its_next_writer_waits(tmp_path):
+    run = Store(tmp_path / "a.db").new_run()
+    hasty = Store(tmp_path / "a.db", wait=0.1)
+    with contextlib.closing(sqlite3.connect(tmp_path / "a.db", isolation_level=None)) as writer:
+        writer.execute("BEGIN IMMEDIATE")
+        assert [stored.id for stored in hasty.runs()] == [run]
+        with pytest.raises(StoreError, match="is locked by another process"):
+            hasty.new_run()
+
+
+def test_a_store_that_cannot_be_opened_leaves_no_file_open(tmp_path):
+    (tmp_path / "a.db").write_bytes(b"not a database" * 100)
+    with contextlib.closing(sqlite3.connect(tmp_path / "b.db", isolation_level=None)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        errors = []
+        for name in ("a.db", "b.db"):
+            with pytest.raises(StoreError) as raised:
+                Store(tmp_path / name, wait=0.05).new_run()
+            errors.append(raised)  # its traceback would keep the connection
+    names = [file.resolve().name for file in Path("/proc/self/fd").iterdir()]
+    assert "is not a database" in str(errors[0].value)
+    assert "is locked by another process" in str(errors[1].value)
+    assert not {"a.db", "b.db"} & set(names)
 
 
 @pytest.mark.parametrize("file", sorted(WRITTEN.glob("*/store.db")), ids=lambda f: f.parent.name)

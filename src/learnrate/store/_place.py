@@ -167,8 +167,12 @@ def _connect(file: Path, wait: float) -> sqlite3.Connection:
         check_same_thread=False,
     )
     if mode == "":
-        _enable_write_ahead_log(connection, wait)
-        connection.execute("PRAGMA synchronous = FULL")  # an edit that was accepted is on disk
+        try:
+            _enable_write_ahead_log(connection, wait)
+            connection.execute("PRAGMA synchronous = FULL")  # an edit that was accepted is on disk
+        except sqlite3.Error:
+            connection.close()
+            raise
     return connection
 
 
@@ -191,12 +195,8 @@ def _enable_write_ahead_log(connection: sqlite3.Connection, wait: float) -> None
             connection.execute("PRAGMA journal_mode = WAL")
         except sqlite3.OperationalError as error:
             if "locked" not in str(error) or time.monotonic() > deadline:
-                connection.close()
                 raise
             time.sleep(0.02)
-        except sqlite3.DatabaseError:
-            connection.close()
-            raise
         else:
             return
 
