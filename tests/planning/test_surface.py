@@ -69,6 +69,12 @@ def test_the_interval_holds_the_truth_about_as_often_as_it_says():
     assert hits >= 28  # of 40; 32 expected at 80 %, three standard deviations below
 
 
+def test_the_steeper_the_loss_rises_above_the_best_rate_the_higher_is_the_expected_cliff():
+    gentle, usual, steep = (surface_for(cliff=cliff).cliff for cliff in (0.7, 1.2, 3.0))
+    assert 0.7 < gentle < usual < steep < 3.0
+    assert usual == pytest.approx(1.2, abs=0.3)
+
+
 def test_the_drift_is_shrunk_towards_what_is_published():
     assert -0.3 < surface_for(drift=0.1, noise=0.05).drift < 0.1
 

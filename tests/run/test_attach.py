@@ -518,6 +518,7 @@ def test_resuming_under_another_schedule_must_be_requested(place):
     assert run.next_step == 0
     run.load_state_dict(state, change_schedule=True)
     assert run.lr == read("0.05 * linear(10)")(1)
+    assert run.edited.schedule(0) == 0.1, "the update before the resume keeps the rate it had"
     run.finish()
     reasons = [attempt.reason for attempt in Store(place).attempts(run.id)]
     assert reasons == ["started", "resumed; before under 0.1 * linear(10)"]

@@ -65,6 +65,14 @@ def test_warm_restarts_of_any_length_are_healthy_at_any_spacing(first, mult, spa
     assert codes(series, spacing=spacing) == []
 
 
+@pytest.mark.parametrize("power", [1, 2])
+@pytest.mark.parametrize("facts", [{}, {"resumed_at": [100]}])
+def test_cycles_of_a_polynomial_are_healthy_also_if_the_run_is_resumed_between_two(power, facts):
+    series = 0.1 * (1 - np.arange(1000) % 100 / 100) ** power
+    for spacing in (10, 30):
+        assert codes(series, spacing=spacing, facts=facts) == []
+
+
 @SPACINGS
 @pytest.mark.parametrize("factor", [0.001, 0.3, 1.5, 3.0, 7.0, 10.0, 1000.0])
 def test_another_rate_from_a_resume_on_is_a_jump_at_the_resume(factor, spacing):

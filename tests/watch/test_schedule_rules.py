@@ -198,6 +198,12 @@ def test_if_the_schedule_is_known_any_jump_off_it_is_an_error(runs):
     assert finding.evidence["meant"] == pytest.approx(0.05)
 
 
+def test_a_rate_that_came_back_to_its_known_schedule_did_not_jump(runs):
+    known = schedule("0.1 * cosine()").over(400)
+    lr = known(STEPS) * np.where((STEPS >= 150) & (STEPS < 200), 1.3, 1.0)
+    assert runs.codes(loss=runs.loss(), lr=lr, schedule=known, total_steps=400) == ["LR308"]
+
+
 @pytest.mark.parametrize("half", [220, 300, 350])
 def test_a_cosine_past_its_end_climbed_back(runs, half):
     (finding,) = runs.diagnose(loss=runs.loss(), lr=cosine(half)).findings

@@ -72,6 +72,13 @@ def test_batches_in_the_same_order_in_every_epoch_show_in_the_loss(seed):
     assert (finding.code, finding.evidence["period"]) == ("LR403", EXAMPLES // BATCH)
 
 
+def test_two_epochs_and_a_part_of_the_third_are_enough_to_show_it():
+    random = np.random.default_rng(0)
+    batch = np.tile(random.standard_normal(200), 3)[:UPDATES]
+    (finding,) = findings({"loss": 1.0 + batch + 0.1 * random.standard_normal(UPDATES)})
+    assert (finding.code, finding.evidence["period"]) == ("LR403", 200)
+
+
 def test_tasks_that_alternate_are_not_an_epoch():
     noise = np.random.default_rng(0).standard_normal(UPDATES)
     task = np.where(np.arange(UPDATES) % 2 == 0, 1.0, 2.0)
