@@ -229,7 +229,9 @@ def test_a_loss_that_is_above_its_start_for_long_and_comes_back_is_named(runs):
 
 
 def test_the_share_above_the_start_is_one_of_updates_and_not_of_rows():
-    step = np.r_[np.arange(300), 300 + 10 * np.arange(400)]  # every update first, and then every tenth
+    step = np.r_[
+        np.arange(300), 300 + 10 * np.arange(400)
+    ]  # every update first, and then every tenth
     loss = 0.2 + 2.1 * np.exp(-step / 30) + 40 * (1 - np.exp(-step / 3)) * np.exp(-step / 1000)
     observations = Observations(run="a", step=step, columns={"loss": loss})
     (finding,) = diagnose(observations, only=["LR108"]).findings
