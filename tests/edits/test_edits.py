@@ -201,8 +201,8 @@ def test_edits_change_the_rates_of_an_external_scheduler():
 
 def test_under_an_external_scheduler_edits_are_kept_when_a_group_is_added():
     earlier = edit_in("set 0.2", author="ann").at_step(3, (0.4,))
-    held = edit_in("hold", author="ann").at_step(5, (0.2, 0.03))
-    result = Edited(None, (earlier, held), ratios=(1.0, 0.1))
+    hold = edit_in("hold", author="ann").at_step(5, (0.2, 0.03))
+    result = Edited(None, (earlier, hold), ratios=(1.0, 0.1))
     assert result.group(1).schedule(4) == 0.5
     assert result.rates(9) == pytest.approx((0.2, 0.03))
     with pytest.raises(ArgumentError, match="needs the rate of each group before it"):
