@@ -11,6 +11,7 @@ import learnrate
 from learnrate import ArgumentError, Store
 from learnrate.edits import Edit, EditKind
 from learnrate.planning import InsidePlan, plan_inside
+from learnrate.planning._branches import highest_in_proportion
 from learnrate.steering import replayed
 from learnrate.testing import quadratic_task
 from learnrate.trials import Status, Training, preserved
@@ -117,15 +118,33 @@ def sure_and_unsure():
 def test_what_branches_say_counts_as_much_as_the_plan_is_unsure(sure_and_unsure):
     sure, unsure = sure_and_unsure
     task = quadratic_task(total_steps=2000, noise=0.0)  # stable below 0.2: higher is better
-    rates = []
+    tests = []
     for inside in (sure, unsure):
         with preserved(task):
             training = Training(task, 0)
             assert inside.is_due(10**6)
-            rates.append(inside.test(training, 200, 0.004).rate)
-    assert rates[0] == pytest.approx(0.1, rel=1e-4)
-    # both errors are 2, so the rate is half-way, in logs, between 0.1 and 0.016
-    assert rates[1] == pytest.approx(math.sqrt(0.1 * 0.016), rel=1e-3)
+            tests.append(inside.test(training, 200, 0.004))
+    assert tests[0].rate == pytest.approx(0.1, rel=1e-4)
+    losses = dict(zip(tests[1].factors, tests[1].loss, strict=True))
+    reached = 0.004 * highest_in_proportion(losses, tests[1].before)
+    assert 0.016 <= reached < 0.2
+    # both errors are 2, so the rate is half-way, in logs, between that and 0.1
+    assert tests[1].rate == pytest.approx(math.sqrt(0.1 * reached), rel=1e-3)
+
+
+@pytest.mark.parametrize("start", [1e-3, 0.1])  # 100 times too low, and right
+def test_the_run_goes_on_near_the_best_rate_wherever_it_began(start):
+    inside = inside_of(start, start / 10, start * 10, total_steps=1000)
+    task = quadratic_task(total_steps=1000, noise=0.3)  # the best fixed peaks are 0.03 to 0.15
+    with preserved(task):
+        training = Training(task, 0)
+        for _ in range(133):
+            training.update(start)
+        test = inside.test(training, 133, start)
+    assert 0.03 < test.rate < 0.15
+    assert inside.cost <= 0.15
+    assert test.before is not None
+    assert test.to_dict()["before"] == test.before
 
 
 def test_a_branch_that_diverges_is_not_preferred():

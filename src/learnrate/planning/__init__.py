@@ -19,15 +19,8 @@ from learnrate.planning._rates_result import (
 from learnrate.planning._result import LikePlans, Plan, PlanVerdict, Rung, RungTrial
 
 if TYPE_CHECKING:
-    from learnrate.planning._inside import (
-        BranchTest,
-        InsidePlan,
-        branch_points,
-        is_worth_an_edit,
-        plan_inside,
-        preferred_branch,
-        rate_after_branches,
-    )
+    from learnrate.planning._branches import RateBelief, branch_points, is_worth_an_edit
+    from learnrate.planning._inside import BranchTest, InsidePlan, plan_inside
     from learnrate.planning._plan import JOURNAL_NAME, plan, replan
 
 __all__ = [
@@ -40,6 +33,7 @@ __all__ = [
     "Plan",
     "PlanVerdict",
     "PlannedRate",
+    "RateBelief",
     "RatesMap",
     "RatesPlan",
     "RatesTrial",
@@ -50,8 +44,6 @@ __all__ = [
     "plan",
     "plan_inside",
     "plan_panels",
-    "preferred_branch",
-    "rate_after_branches",
     "rates_panels",
     "read_plan",
     "replan",
@@ -60,13 +52,12 @@ __all__ = [
 _HOMES = {  # of what loads torch
     "BranchTest": "_inside",
     "InsidePlan": "_inside",
+    "RateBelief": "_branches",
     "JOURNAL_NAME": "_plan",
-    "branch_points": "_inside",
-    "is_worth_an_edit": "_inside",
+    "branch_points": "_branches",
+    "is_worth_an_edit": "_branches",
     "plan": "_plan",
     "plan_inside": "_inside",
-    "preferred_branch": "_inside",
-    "rate_after_branches": "_inside",
     "replan": "_plan",
 }
 

@@ -104,7 +104,7 @@ class Climb:
         self.go_on()
 
     def _use(self, scale: LossScale) -> None:
-        losses = self.range_test.loss[0][: before_training(self.range_test)]
+        losses = self.range_test.loss[0][: before_training(len(self.range_test.mean))]
         logs = [scale.log_loss(loss) for loss in losses.tolist()]
         self.scale = scale
         self.ladder = replace(
@@ -123,6 +123,10 @@ class Climb:
         ]
 
 
-def before_training(range_test: RangeTest) -> int:
-    """How many of the first rates of a range test are too low to matter: a quarter."""
-    return max(1, len(range_test.mean) // 4)
+def before_training(count: int) -> int:
+    """How many of the first rates of a range test are too low to matter: a quarter.
+
+    Args:
+        count: of the rates that it reached.
+    """
+    return max(1, count // 4)

@@ -10,47 +10,39 @@ import numpy as np
 
 from learnrate._errors import ArgumentError
 from learnrate._files import number_or_none
+from learnrate.planning._branches import (
+    STABLE_END,
+    WARMUP,
+    RateBelief,
+    branch_points,
+    next_factor,
+)
 from learnrate.planning._plan import plan as make_plan
+from learnrate.planning._range_estimate import end_of_range
 from learnrate.planning._trainer import RANGE_TEST_STEPS
 from learnrate.schedules import Schedule
 from learnrate.schedules import schedule as read
-from learnrate.trials import DivergenceTest
+from learnrate.trials import DivergenceTest, Status
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from learnrate.planning._result import Plan
     from learnrate.task import Task
     from learnrate.trials import Training
 
-__all__ = [
-    "BranchTest",
-    "InsidePlan",
-    "branch_points",
-    "is_worth_an_edit",
-    "plan_inside",
-    "preferred_branch",
-    "rate_after_branches",
-]
+__all__ = ["BranchTest", "InsidePlan", "plan_inside"]
 
 SEARCH_SHARE = 0.15  # of a run, for all of the search
 _FIRST_SHARE = 0.1  # of a run, for the plan before the run
-_WARMUP, _STABLE_END = 0.05, 0.3  # shares of the run
-_FACTOR = 4.0  # between the rates of branches
-_MOST_TESTS = 3
-_SHORTEST_BRANCH = 6  # updates
 _ANNEAL = 0.4  # of a branch
-# How far the rate that short branches prefer lies from the best rate of the whole run: standard
-# deviation of the log. On five trainings at their best rates, branches of 2 % and 5 % of the run
-# preferred rates up to nine times lower, and up to nine times higher.
-_BRANCH_ERROR = 2.0
-_INTERVAL = 2.5631  # standard deviations in a central 80 % interval
-_LEAST_CHANGE = 1.1  # a smaller factor is not worth an edit
+_SHORTEST_BRANCH = 4  # updates
+_SHORTEST_OF_SEVERAL = 6  # updates, if there is more than one test
+_BRANCHES = 4  # of a test: three, and a further one if the rate is far too low
+_FEWEST_BRANCHES = 3
 
 
 @dataclass(frozen=True, kw_only=True)
 class BranchTest:
-    """Branches from one state of the run, at a lower, the present and a higher rate.
+    """Branches from one state of the run, at the present rate and others.
 
     Each trains the same updates at its rate, and then lets the rate fall to 0.
 
@@ -59,6 +51,7 @@ class BranchTest:
         lr: the present rate.
         factors: of the present rate, rising.
         loss: of each branch at its end; infinite if it diverged.
+        before: the loss of the state that they begin from; None if no loss was measured there.
         steps: updates of each branch.
         rate: that the run goes on at, from what is known by now.
     """
@@ -67,6 +60,7 @@ class BranchTest:
     lr: float
     factors: tuple[float, ...]
     loss: tuple[float, ...]
+    before: float | None
     steps: int
     rate: float
 
@@ -89,6 +83,7 @@ class BranchTest:
             "lr": self.lr,
             "factors": list(self.factors),
             "loss": [number_or_none(loss) for loss in self.loss],
+            "before": self.before,
             "steps": self.steps,
             "rate": self.rate,
         }
@@ -109,10 +104,14 @@ class InsidePlan:
     tests: list[BranchTest] = field(default_factory=list)
     _due: list[int] = field(default_factory=list)
     _branch_steps: int = 0
+    _belief: RateBelief = field(init=False)
 
     def __post_init__(self) -> None:
-        left = math.floor(SEARCH_SHARE * self.plan.total_steps) - self._planned_updates
-        self._due, self._branch_steps = branch_points(self.plan.total_steps, left)
+        self._belief = RateBelief(self.plan.peak, self.plan.low, self.plan.high)
+        count = self._updates_left // (_BRANCHES * _SHORTEST_OF_SEVERAL)
+        count = max(count, min(1, self._updates_left // (_BRANCHES * _SHORTEST_BRANCH)))
+        self._due = branch_points(self.plan.total_steps, count)
+        self._branch_steps = self._updates_left // (_BRANCHES * max(1, len(self._due)))
 
     @property
     def cost(self) -> float:
@@ -126,8 +125,8 @@ class InsidePlan:
         return f"planned inside: {self.cost:.1%} of a run. {self.plan.reason}"
 
     def is_due(self, step: int) -> bool:
-        """Whether branches are due before the update of a step."""
-        return bool(self._due) and step >= self._due[0]
+        """Whether branches are due before the update of a step, and the search may still pay for them."""
+        return bool(self._due) and step >= self._due[0] and self._room >= _FEWEST_BRANCHES
 
     def skip(self) -> None:
         """Leave out the branches that are due, because a person holds the rate."""
@@ -142,24 +141,27 @@ class InsidePlan:
             lr: its rate.
         """
         self._due.pop(0)
-        factors = (1 / _FACTOR, 1.0, _FACTOR)
-        losses = []
-        with training.fork(self._branch_steps) as restore:
-            for factor in factors:
-                losses.append(_end_of_branch(training, factor * lr, self._branch_steps))
+        steps, room = self._branch_steps, self._room
+        losses: dict[float, float] = {}
+        with training.fork(steps) as restore:
+            before = training.validate()
+            restore()
+            while room > len(losses):
+                factor = next_factor(losses, before, self._too_high / lr)
+                if factor is None:
+                    break
+                losses[factor] = _end_of_branch(training, factor * lr, steps)
                 restore()
+        losses = dict(sorted(losses.items()))
+        self._belief = belief = self._belief.after(lr, losses, before)
         test = BranchTest(
             step=step,
             lr=lr,
-            factors=factors,
-            loss=tuple(losses),
-            steps=self._branch_steps,
-            rate=rate_after_branches(
-                self.plan.peak,
-                self.plan.low,
-                self.plan.high,
-                lr * factors[preferred_branch(losses)],
-            ),
+            factors=tuple(losses),
+            loss=tuple(losses.values()),
+            before=before,
+            steps=steps,
+            rate=belief.rate,
         )
         self.tests.append(test)
         return test
@@ -177,43 +179,26 @@ class InsidePlan:
         }
 
     @property
+    def _room(self) -> int:
+        """How many further branches the search may pay for."""
+        return self._updates_left // max(1, self._branch_steps)
+
+    @property
+    def _updates_left(self) -> int:
+        tested = sum(test.steps * len(test.factors) for test in self.tests)
+        return math.floor(SEARCH_SHARE * self.plan.total_steps) - self._planned_updates - tested
+
+    @property
+    def _too_high(self) -> float:
+        """The lowest rate that was too high before the run."""
+        trials = [trial for rung in self.plan.rungs for trial in rung.trials]
+        diverged = [trial.lr for trial in trials if trial.status == Status.DIVERGED]
+        test = self.plan.range_test
+        return min([end_of_range(np.array(test["lr"]), np.array(test["loss"])), *diverged])
+
+    @property
     def _planned_updates(self) -> int:
         return round(self.plan.cost * self.plan.total_steps)
-
-
-def branch_points(total_steps: int, updates: int) -> tuple[list[int], int]:
-    """The steps of a stable phase at which branches are due, and the updates of each branch.
-
-    Args:
-        total_steps: length of the run.
-        updates: that all branches may take together.
-    """
-    count = min(_MOST_TESTS, updates // (3 * _SHORTEST_BRANCH))
-    if count <= 0:
-        return [], 0
-    gap = (_STABLE_END - _WARMUP) / (count + 1)
-    shares = [_WARMUP + gap * (i + 1) for i in range(count)]
-    return [round(share * total_steps) for share in shares], updates // (3 * count)
-
-
-def rate_after_branches(peak: float, low: float, high: float, preferred: float) -> float:
-    """The rate to go on at: the mean of what a plan and branches say, weighted by how sure each is.
-
-        log rate = (1 - w) log peak + w log preferred,   w = s^2 / (s^2 + b^2)
-
-    s is the standard deviation of the plan's log rate, from its 80 % interval, and b that of what short
-    branches prefer. What branches of one run say is off in the same direction again and again, so the
-    latest stands for all of them.
-
-    Args:
-        peak: that was planned.
-        low: the lower end of its 80 % interval.
-        high: the upper end.
-        preferred: the rate whose branch ended lowest.
-    """
-    planned_error = max(math.log(high / low) / _INTERVAL, 1e-3)
-    weight = planned_error**2 / (planned_error**2 + _BRANCH_ERROR**2)
-    return peak * math.exp(weight * math.log(preferred / peak))
 
 
 def plan_inside(
@@ -244,19 +229,8 @@ def plan_inside(
     if first.further is not None:  # the run itself goes on searching, and takes no --more
         reason = first.reason.removesuffix(f" {first.further.advice}")
         first = replace(first, reason=reason, further=None)
-    shape = f"warmup({_WARMUP:.0%}) >> constant({_STABLE_END - _WARMUP:.0%}) >> linear()"
+    shape = f"warmup({WARMUP:.0%}) >> constant({STABLE_END - WARMUP:.0%}) >> linear()"
     return InsidePlan(first, (first.peak * read(shape)).over(total_steps))
-
-
-def is_worth_an_edit(factor: float) -> bool:
-    """Whether a change of the rate by a factor is worth an edit."""
-    return not 1 / _LEAST_CHANGE < factor < _LEAST_CHANGE
-
-
-def preferred_branch(losses: Sequence[float]) -> int:
-    """The index of the lowest of three losses; that in the middle, of the present rate, if none is lower."""
-    best = int(np.argmin(losses))
-    return best if losses[best] < losses[1] else 1
 
 
 def _end_of_branch(training: Training, lr: float, steps: int) -> float:

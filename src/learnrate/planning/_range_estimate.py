@@ -12,7 +12,7 @@ from learnrate.planning._climb import before_training
 if TYPE_CHECKING:
     from learnrate.range_test import RangeTest
 
-__all__ = ["expected_log_lr"]
+__all__ = ["end_of_range", "expected_log_lr"]
 
 _LOWEST_WITHIN = 1e3  # the lowest loss this factor below the last rate, or lower, is noise
 _FAR_ABOVE = 3.0  # times the losses before training
@@ -25,10 +25,18 @@ def expected_log_lr(range_test: RangeTest) -> float:
     A loss far above those before training ends the range that counts, even if later ones are lower.
     """
     tried = range_test.lr[: len(range_test.mean)]
-    losses = range_test.loss[0][: len(tried)]
-    high = losses > _FAR_ABOVE * np.max(np.abs(losses[: before_training(range_test)]))
-    end = int(np.argmax(high)) + 1 if high.any() else len(tried)
-    last = tried[end - 1]
-    near = tried[:end] >= last / _LOWEST_WITHIN
-    lowest = float(tried[:end][near][int(np.argmin(range_test.mean[:end][near]))])
+    last = end_of_range(tried, range_test.loss[0][: len(tried)])
+    near = (tried >= last / _LOWEST_WITHIN) & (tried <= last)
+    lowest = float(tried[near][int(np.argmin(range_test.mean[near]))])
     return math.log(math.sqrt(lowest * last) / _BEST_BELOW)
+
+
+def end_of_range(lr: np.ndarray, losses: np.ndarray) -> float:
+    """The first rate at which the loss is far above those before training; the last rate if none is.
+
+    Args:
+        lr: the rates of a range test that it reached, rising.
+        losses: at these.
+    """
+    high = losses > _FAR_ABOVE * np.max(np.abs(losses[: before_training(len(lr))]))
+    return float(lr[int(np.argmax(high)) if high.any() else -1])

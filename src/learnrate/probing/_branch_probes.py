@@ -7,12 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from learnrate._checks import check_finite, check_share, check_whole, refuse
-from learnrate.planning import (
-    branch_points,
-    is_worth_an_edit,
-    preferred_branch,
-    rate_after_branches,
-)
+from learnrate.planning import RateBelief, branch_points, is_worth_an_edit
 from learnrate.probing._probes import ProbeRecord, Probes
 from learnrate.probing._verdict import WhatIf
 
@@ -44,7 +39,8 @@ class BranchProbes(Probes):
     At up to three steps between 5 % and 30 % of the run it trains three branches, at a quarter of the
     present rate, at the rate itself and at four times it, lets each cool down, and restores the training
     to the bit. The run goes on at the mean of what the plan and the branches say, each weighted by how
-    sure it is, by an edit of the author "plan" that states the losses. `learnrate.train(task,
+    sure it is, by an edit of the author "plan" that states the losses. If the loss falls in
+    proportion to the rate up to four times it, the run goes on at least at that. `learnrate.train(task,
     plan="inside")` does the same with a task.
 
     Args:
@@ -86,7 +82,7 @@ class BranchProbes(Probes):
         updates = math.floor(share * total_steps)
         branches = len(_FACTORS) * _SHORTEST_BRANCH
         tests = updates // (branches + _JUDGING)
-        self._due, _ = branch_points(total_steps, tests * branches)
+        self._due = branch_points(total_steps, tests)
         steps = (updates // max(len(self._due), 1) - _JUDGING) // len(_FACTORS)
         anneal = max(1, round(_ANNEAL * steps))
         super().__init__(
@@ -104,7 +100,7 @@ class BranchProbes(Probes):
             clip_norm=clip_norm,
             extra_state=extra_state,
         )
-        self._planned = (peak, low, high)
+        self._belief = RateBelief(peak, low, high)
 
     def __call__(self, step: int, optimizer: Optimizer) -> ProbeRecord | None:
         """Train branches if they are due; the answer has the factor that the rate should change by.
@@ -119,8 +115,9 @@ class BranchProbes(Probes):
         record = self.ask(step, optimizer)
         assert isinstance(record.result, WhatIf)  # noqa: S101 - for the type checker
         test = record.result
-        preferred = test.lr * test.factors[preferred_branch(test.annealed)]
-        rate = rate_after_branches(*self._planned, preferred)
+        losses = dict(zip(test.factors, test.annealed, strict=True))
+        self._belief = self._belief.after(test.lr, losses, test.before)
+        rate = self._belief.rate
         factor = float(f"{rate / test.lr:.3g}")
         if not is_worth_an_edit(factor):
             return record
@@ -135,9 +132,10 @@ class BranchProbes(Probes):
         return replace(record, scale=factor, reason=reason)
 
     def state_dict(self) -> dict[str, Any]:
-        """Which branches are still due, for a checkpoint."""
-        return {"due": list(self._due)}
+        """Which branches are still due, and what the others bounded, for a checkpoint."""
+        return {"due": list(self._due), "bound": self._belief.bound}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Continue from a checkpoint, so that no branch is trained twice."""
         self._due = list(state["due"])
+        self._belief = replace(self._belief, bound=state.get("bound", 0.0))
