@@ -113,7 +113,7 @@ def changes_of(node: ast.AST) -> Iterator[ast.AST]:  # noqa: C901 - one case for
             yield _with(node, test=ast.UnaryOp(ast.Not(), test))
         case ast.Expr(value=ast.Call()):
             yield ast.Pass()
-        case ast.Return(value=ast.expr()):
+        case ast.Return(value=ast.expr() as value) if ast.unparse(value) != "None":
             yield _with(node, value=ast.Constant(None))
 
 
@@ -243,14 +243,23 @@ def _environment(root: Path) -> dict[str, str]:
 
 
 def tests_for(mutant: Mutant, lines: dict[str, Any], seconds: dict[str, float]) -> list[str]:
-    """The tests that execute a mutant's line, the fastest first, within the time allowed.
+    """The tests that execute a mutant's line, within the time allowed.
 
-    A line that runs at import alone, such as a constant, is tested by all tests of the file's lines.
+    The fastest first, one case of each parametrized test before the second of any, so that cases
+    which are alike do not use up the time. A line that runs at import alone, such as a constant, is
+    tested by all tests of the file's lines.
     """
     by_line = lines.get(mutant.file, {})
     covering = set(by_line.get(mutant.line, ())) or {test for t in by_line.values() for test in t}
+    fastest_first = sorted(covering, key=lambda name: seconds.get(name, 0.0))
+    cases: dict[str, int] = defaultdict(int)
+    turns = {}
+    for test in fastest_first:
+        function = test.partition("[")[0]
+        turns[test] = cases[function]
+        cases[function] += 1
     chosen, spent = [], 0.0
-    for test in sorted(covering, key=lambda name: seconds.get(name, 0.0)):
+    for test in sorted(fastest_first, key=turns.__getitem__):
         spent += seconds.get(test, 0.0)
         if spent > LONGEST:
             break

@@ -116,6 +116,11 @@ def test_a_rollback_keeps_the_edits_that_were_made_at_its_target():
     assert result == edited(base, [edit_at(20, "scale 0.5")])
 
 
+def test_the_highest_rate_from_the_end_of_a_schedule_on_is_its_last():
+    floor = Edited(schedule("0.1 * (linear(10) >> 0.02 * constant(5))"))
+    assert [floor.highest_rate(step) for step in (0, 12, 15, 20)] == [0.1, 0.002, 0.002, 0.002]
+
+
 def test_a_group_has_edits_of_its_own_and_shares_those_of_all():
     result = Edited(
         BASES["stable"],

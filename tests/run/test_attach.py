@@ -392,6 +392,18 @@ def test_controllers_multiply_the_rate_and_their_changes_are_kept(place):
     ]
 
 
+def test_ranks_without_a_process_group_train_on_their_own(place, monkeypatch):
+    launcher = {"RANK": 0, "WORLD_SIZE": 2, "MASTER_ADDR": "localhost", "MASTER_PORT": 1}
+    for name, value in launcher.items():
+        monkeypatch.setenv(name, str(value))
+    model = make_model()
+    optimizer = SGD(model.parameters(), lr=0.1)
+    with learnrate.attach(optimizer, "0.1 * linear(2)", store=place) as run:
+        run.steer("scale 0.5")
+        run.step(make_update(model, optimizer))
+    assert observations_of(place, run).column("lr").tolist() == [0.05]
+
+
 @pytest.mark.parametrize("loaded_last", ["optimizer", "run"])
 def test_a_resumed_run_continues_to_the_bit_also_in_the_store(place, loaded_last):
     def begin(store=place):

@@ -90,6 +90,23 @@ def test_an_edit_of_one_group_does_not_change_the_others(place):
     assert Store(place).points(steered.run.id).columns["lr[1]"][11] == steered.used[11][1]
 
 
+def test_a_group_added_under_a_torch_scheduler_has_the_edits_of_all_groups():
+    model = make_model()
+    optimizer = torch.optim.SGD(model[0].parameters(), lr=0.1)
+    with learnrate.attach(optimizer, None, store=False) as run:
+        run.steer("hold")
+        optimizer.add_param_group({"params": model[2].parameters(), "lr": 0.002})
+        used = []
+        optimizer.register_step_pre_hook(
+            lambda o, *_: used.append([group["lr"] for group in o.param_groups])
+        )
+        for words in ("scale 0.5", "release"):
+            run.step(update(model, optimizer))
+            run.steer(words)
+        run.step(update(model, optimizer))
+    assert used == [[0.1, 0.1], [0.05, 0.05], [0.05, 0.001]]
+
+
 def test_a_stopped_run_tells_who_stopped_it_and_why(place):
     steered = Steered(place).train(99, {7: "stop"})
     steered.run.finish()

@@ -425,6 +425,13 @@ def test_a_step_counted_anew_in_each_epoch_is_counted_on_without_a_column_of_epo
     assert "resumed_at" not in run.facts
 
 
+def test_an_epoch_that_counts_the_updates_made_is_full_on_its_last_row(tmp_path):
+    log = table("epoch,step,loss", lambda i: f"{(i + 1) / 8},{i % 8 + 1},{loss(i)}")
+    (run,) = read_runs(written(tmp_path, "log.csv", log))
+    assert run.step.tolist() == list(EVERY)
+    assert run.facts["steps_per_epoch"] == 8
+
+
 def test_fits_of_fresh_models_in_one_file_are_runs_of_their_own(tmp_path):
     log = table(
         "epoch,loss,lr", lambda i: f"{i % ROWS},{loss(i % ROWS)},{rate(i % ROWS)}", rows=120

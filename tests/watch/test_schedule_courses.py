@@ -73,6 +73,11 @@ def test_cycles_of_a_polynomial_are_healthy_also_if_the_run_is_resumed_between_t
         assert codes(series, spacing=spacing, facts=facts) == []
 
 
+def test_cycles_that_stand_at_their_floor_before_they_begin_anew_are_healthy():
+    cycle = np.r_[np.linspace(0.1, 0.01, 180), np.full(20, 0.01)]
+    assert codes(np.tile(cycle, 2), facts={"resumed_at": [200]}) == []
+
+
 @SPACINGS
 @pytest.mark.parametrize("factor", [0.001, 0.3, 1.5, 3.0, 7.0, 10.0, 1000.0])
 def test_another_rate_from_a_resume_on_is_a_jump_at_the_resume(factor, spacing):

@@ -92,6 +92,17 @@ def test_a_loss_that_falls_at_every_epoch_is_not_the_same_order():
     assert codes({"loss": loss, "gradient_norm": np.abs(noise)}) == []
 
 
+@pytest.mark.parametrize(("norm", "codes"), [(0.4, ["LR506"]), (0.6, [])])
+def test_weights_that_keep_half_their_norm_are_not_outweighed_by_their_decay(runs, norm, codes):
+    looks = range(0, 400, 40)
+    norms = np.geomspace(1.0, norm, len(looks)).tolist()
+    facts = {
+        "decay_ratio": [[step, 8.0] for step in looks],
+        "decayed_norm": [list(look) for look in zip(looks, norms, strict=True)],
+    }
+    assert runs.codes(loss=runs.loss(), lr=runs.rate(), facts=facts) == codes
+
+
 def test_inputs_of_large_scale_begin_far_above_chance():
     columns = trained(scale=100.0)
     (finding,) = findings(columns)
