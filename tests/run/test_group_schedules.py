@@ -205,7 +205,7 @@ def test_the_highest_of_groups_that_cross_is_a_function_of_the_step():
     expected = np.maximum(falling(steps), rising(steps))
     assert crossing.highest(steps).tolist() == expected.tolist()
     assert crossing.highest.total_steps == 10
-    last = read("0.1 * (0.5 * constant(9) >> 2 * constant(1))")
+    last = read("0.05 * (constant(9) >> 4 * constant(1))")
     assert Edited(read("0.1 * constant(10)"), (), (1.0, 1.0), (None, last)).highest(9) == 0.2
     assert Edited(falling, (), (1.0, 1.0), (None, read("0.3 * constant(10)"))).highest == read(
         "0.3 * constant(10)"
