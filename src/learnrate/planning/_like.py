@@ -180,7 +180,11 @@ def planned_like(plan: Plan, like: LikePlans, shape: Schedule) -> Plan:
         shape: of the schedule, with peak 1, bound to its length.
     """
     is_ok = all(earlier.verdict == PlanVerdict.OK for earlier in like.plans)
-    weak = "" if is_ok else " An earlier plan was weak, and so is this one."
+    weak = (
+        ""
+        if is_ok
+        else " An earlier plan was weak, and so is this one (plan without like to spend the whole budget)."
+    )
     return replace(
         plan,
         peak=like.peak,
