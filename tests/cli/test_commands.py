@@ -80,6 +80,9 @@ def test_a_kept_plan_is_where_the_next_one_starts(run, tmp_path):
     code, _, err = run(*plan, "--store", "runs.db", "--facts", "width=wide")
     assert code == 2
     assert "--facts must be NAME=VALUE with numbers" in err
+    code, _, err = run(*plan, "--store", "runs.db", "--facts", "width=8,width=16")
+    assert code == 2
+    assert "--facts has width twice" in err
 
 
 def test_plan_for_people_shows_the_answer_and_the_next_command(run):

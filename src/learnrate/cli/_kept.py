@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from typer import Option
 
 from learnrate._errors import ArgumentError
+from learnrate.cli._options import pairs_in
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -36,26 +37,15 @@ FactsOption = Annotated[
 ]
 
 
-def _numbers_by_name(option: str, text: str) -> dict[str, float]:
-    """Read `NAME=VALUE,NAME=VALUE` with numbers.
-
-    Args:
-        option: for the message.
-        text: its value.
-
-    Raises:
-        ArgumentError: it is none.
-    """
-    numbers = {}
-    for part in filter(None, text.split(",")):
-        name, _, value = part.partition("=")
-        try:
-            numbers[name.strip()] = float(value)
-        except ValueError as error:
-            raise ArgumentError(
-                f"{option} must be NAME=VALUE with numbers, separated by commas; got {part!r}."
-            ) from error
-    return numbers
+def _numbers(facts: str) -> dict[str, float]:
+    """The numbers of --facts, by name."""
+    pairs = pairs_in("--facts", facts)
+    try:
+        return {name: float(value) for name, value in pairs.items()}
+    except ValueError as error:
+        raise ArgumentError(
+            f"--facts must be NAME=VALUE with numbers, separated by commas; got {facts!r}."
+        ) from error
 
 
 def keep(
@@ -76,7 +66,7 @@ def keep(
     from learnrate.trials import task_size  # noqa: PLC0415 - loads torch
 
     size = {} if task is None else task_size(task)
-    Store(place).add_document(kind, document, {**size, **_numbers_by_name("--facts", facts)})
+    Store(place).add_document(kind, document, {**size, **_numbers(facts)})
 
 
 def check_kept(place: str | None, facts: str) -> None:
@@ -90,7 +80,7 @@ def check_kept(place: str | None, facts: str) -> None:
         raise ArgumentError(
             f"--facts is kept in a store, and there is none; got {facts!r}. Add --store."
         )
-    _numbers_by_name("--facts", facts)
+    _numbers(facts)
     if place is not None:
         from learnrate.store import Store  # noqa: PLC0415
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
 from typer import Argument, Option
 
-from learnrate._errors import FileError
+from learnrate._errors import ArgumentError, FileError
 from learnrate._files import check_writable
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "TaskArgument",
     "TotalStepsOption",
     "output_file",
+    "pairs_in",
     "picture_file",
     "picture_format",
 ]
@@ -103,3 +105,33 @@ def picture_format(path: Path) -> str:
 PictureOption = Annotated[
     Path | None, Option("--png", help="Save the picture to this file.", callback=picture_file)
 ]
+
+
+def pairs_in(option: str, text: str) -> dict[str, str]:
+    """Read `NAME=VALUE,NAME=VALUE`; a value with spaces or commas may be quoted.
+
+    Args:
+        option: for the message.
+        text: its value.
+
+    Raises:
+        ArgumentError: it is not such a list, or has a name twice.
+    """
+    rule = f"{option} must be NAME=VALUE, separated by commas"
+    parser = shlex.shlex(text, posix=True, punctuation_chars=False)
+    parser.whitespace = ","
+    parser.whitespace_split = True
+    parser.commenters = ""
+    try:
+        parts = list(parser)
+    except ValueError as error:
+        raise ArgumentError(f"{rule}; got {text!r}, which has no closing quote.") from error
+    pairs: dict[str, str] = {}
+    for part in parts:
+        name, equals, value = (word.strip() for word in part.partition("="))
+        if not (name and equals and value):
+            raise ArgumentError(f"{rule}; got {part!r}.")
+        if name in pairs:
+            raise ArgumentError(f"{option} has {name} twice.")
+        pairs[name] = value
+    return pairs

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,7 +10,7 @@ from typer import Argument, Option
 
 from learnrate._errors import ArgumentError
 from learnrate.cli._common import console, print_json, save_picture
-from learnrate.cli._options import JsonOption, PictureOption
+from learnrate.cli._options import JsonOption, PictureOption, pairs_in
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -62,8 +61,8 @@ def scale(
     """
     from learnrate import scaling  # noqa: PLC0415 - loads numpy, which --help does not need
 
-    factors = {name: _number(name, text) for name, text in _pairs("--to", to).items()}
-    column_of = _pairs("--columns", columns)
+    factors = {name: _number(name, text) for name, text in pairs_in("--to", to).items()}
+    column_of = pairs_in("--columns", columns)
     extra = [name for name in factors if name not in column_of]
     fitted = scaling.fit(_runs(table, task or (), extra), columns=column_of, extra_factors=extra)
     scaled = fitted.predict(**factors)
@@ -105,28 +104,6 @@ def _runs(place: str, tasks: Collection[str], factors: Collection[str]) -> Path 
         raise ArgumentError(f"the store {place} has plans and sweeps of {listed}; {advice}.")
     chosen = [document for document in documents if document.task in (tasks or known)]
     return stored_runs([(document.content, document.facts) for document in chosen], factors)
-
-
-def _pairs(option: str, text: str) -> dict[str, str]:
-    """Read `NAME=VALUE,NAME=VALUE`; a value with spaces or commas may be quoted."""
-    rule = f"{option} must be NAME=VALUE, separated by commas"
-    parser = shlex.shlex(text, posix=True, punctuation_chars=False)
-    parser.whitespace = ","
-    parser.whitespace_split = True
-    parser.commenters = ""
-    try:
-        parts = list(parser)
-    except ValueError as error:
-        raise ArgumentError(f"{rule}; got {text!r}, which has no closing quote.") from error
-    pairs: dict[str, str] = {}
-    for part in parts:
-        name, equals, value = (word.strip() for word in part.partition("="))
-        if not (name and equals and value):
-            raise ArgumentError(f"{rule}; got {part!r}.")
-        if name in pairs:
-            raise ArgumentError(f"{option} has {name} twice.")
-        pairs[name] = value
-    return pairs
 
 
 def _number(name: str, text: str) -> float:

@@ -111,7 +111,7 @@ def check_optimizer(call: str, optimizer: Any) -> Optimizer:
 
 
 def trainable(model: nn.Module) -> list[nn.Parameter]:
-    """The parameters that the optimizer trains, each once."""
+    """The parameters of a model that require a gradient, each once."""
     return [parameter for parameter in model.parameters() if parameter.requires_grad]
 
 
