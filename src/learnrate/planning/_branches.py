@@ -28,9 +28,8 @@ _MOST_TESTS = 3
 _BRANCH_ERROR = 2.0
 _INTERVAL = 2.5631  # standard deviations in a central 80 % interval
 _LEAST_CHANGE = 1.1  # a smaller factor is not worth an edit
-_PROPORTION = (
-    0.5  # of a fall in proportion to the rate: what is left of it at the best rate of a parabola
-)
+# Of a fall in proportion to the rate: what is left of it at the best rate of a parabola.
+_PROPORTION = 0.5
 
 
 def branch_points(total_steps: int, count: int) -> list[int]:
