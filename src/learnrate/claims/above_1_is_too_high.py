@@ -42,7 +42,6 @@ def _pixels(examples: Examples) -> Examples:
 
 
 def _tasks(full: bool) -> Sequence[Task]:
-    optimizers = ("SGD", "SGD momentum", "Adam") if full else ("SGD", "Adam")
     return [
         task_on(
             examples,
@@ -53,7 +52,7 @@ def _tasks(full: bool) -> Sequence[Task]:
         )
         for examples in (data.digits(), _pixels(data.digits()))
         for layers, label in _LAYERS.items()
-        for optimizer in optimizers
+        for optimizer in ("SGD", "Adam")
     ]
 
 
@@ -82,7 +81,7 @@ CLAIM = Claim(
     figures=(factor("best rate", "the rate of the lowest loss", high=1.0),),
     measure=for_each_task(_measure),
     tasks=_tasks,
-    seeds=(4, 8),
+    seeds=(4, 6),
     remark="""
         The number has no meaning without the scale of the loss and of the inputs: inputs that are
         ten times smaller allow SGD a rate that is a hundred times higher. Adadelta's default is 1.

@@ -37,7 +37,7 @@ def _task(layers: int, full: bool) -> Task:
 
 def _measure(trials: ClaimTrials) -> ClaimMeasurement:
     """Each deeper network against the shallowest, at equal training loss."""
-    depths = (1, 2, 3, 4, 5, 6) if trials.full else (1, 3, 6)
+    depths = (1, 3, 6)
     examples = "1,000 of Fashion-MNIST" if trials.full else "200 digits"
     histories = {depth: _histories(trials, _task(depth, trials.full)) for depth in depths}
     shallowest = histories[depths[0]]
@@ -80,7 +80,7 @@ CLAIM = Claim(
         2019, arXiv:1912.02292, show where it ends
     """,
     design="""
-        Networks of 1 to 6 hidden layers of equal width learn few examples with AdamW, 5 %
+        Networks of 1, 3 and 6 hidden layers of equal width learn few examples with AdamW, 5 %
         warm-up, then linear to 0, each at its best rate of four. The validation losses of a
         deeper network and of the shallowest are compared at five training losses, from half way
         down to the lowest that both reach. A network whose training loss does not fall to a tenth
@@ -93,7 +93,7 @@ CLAIM = Claim(
         Figure("training loss", "the lowest"),
     ),
     measure=_measure,
-    seeds=(4, 6),
+    seeds=(4, 5),
     remark="""
         A deep network reaches a training loss near 0 late; stopped before that, it is merely
         worse, so only equal training losses are compared. At a common rate the deeper network would be

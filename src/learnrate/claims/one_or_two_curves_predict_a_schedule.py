@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -93,10 +92,10 @@ def _law(curves: Sequence[LossCurve], bound: Schedule) -> float:
 
 
 def _tasks(full: bool) -> Sequence[Task]:
-    makers = [partial(noisy_digits_mlp, steps=600)]
+    tasks = [noisy_digits_mlp(name, steps=600) for name in ("SGD momentum", "Adam")]
     if full:
-        makers.append(partial(fashion_mlp, steps=1200))
-    return [make(optimizer) for make in makers for optimizer in ("SGD momentum", "Adam")]
+        tasks.append(fashion_mlp("Adam", steps=1200))
+    return tasks
 
 
 CLAIM = Claim(
@@ -117,7 +116,7 @@ CLAIM = Claim(
     figures=(share("off", "mean error of three predicted last losses", high=AS_GOOD - 1.0),),
     measure=for_each_task(_measured),
     tasks=_tasks,
-    seeds=(5, 8),
+    seeds=(5, 6),
     axes=ClaimAxes("update, first seed", "validation loss", log="y"),
     remark="""
         The laws were published for language models with tens of thousands of updates; their errors
