@@ -18,7 +18,7 @@ from learnrate.claims._loss_history import (
 )
 from learnrate.claims._measurement import ClaimLine, ClaimMeasurement, factor
 from learnrate.claims._measures import best_rate, geometric_grid
-from learnrate.claims._tasks import cnn, mlp, task_on
+from learnrate.claims._tasks import mlp, task_on
 from learnrate.claims._trials import for_each_task
 from learnrate.schedules import Constant
 
@@ -42,8 +42,8 @@ def few_examples(full: bool) -> Sequence[Task]:
     ]
     tasks = [replace(task, name=f"150 {task.name}") for task in tasks]
     if full:
-        more = task_on(fashion().first(1000), partial(cnn, 28), "AdamW", batch=50, steps=400)
-        tasks.append(replace(more, name="1,000 of Fashion-MNIST CNN, AdamW"))
+        more = task_on(fashion().first(1000), partial(mlp, 784, 32), "AdamW", batch=50, steps=400)
+        tasks.append(replace(more, name="1,000 of Fashion-MNIST MLP, AdamW"))
     return tasks
 
 

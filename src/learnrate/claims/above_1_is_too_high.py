@@ -81,7 +81,7 @@ CLAIM = Claim(
     figures=(factor("best rate", "the rate of the lowest loss", high=1.0),),
     measure=for_each_task(_measure),
     tasks=_tasks,
-    seeds=(4, 6),
+    seeds=(4, 5),
     remark="""
         The number has no meaning without the scale of the loss and of the inputs: inputs that are
         ten times smaller allow SGD a rate that is a hundred times higher. Adadelta's default is 1.

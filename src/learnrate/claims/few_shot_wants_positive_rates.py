@@ -23,7 +23,7 @@ _ZERO = _RATES.index(0.0)
 _ADAPT_RATES = [0.0, 0.1, 0.3]
 _WAYS = 5
 _CHANNELS = 16
-_LENGTHS = {False: (30, 120), True: (50, 150, 450)}  # meta-updates, by whether the test is full
+_LENGTHS = {False: (30, 120), True: (40, 120, 360)}  # meta-updates, by whether the test is full
 
 
 def _network(side: int) -> nn.Module:
@@ -55,7 +55,8 @@ def _task(shots: int, full: bool) -> meta.MetaTask:
     """
     few_shot = partial(meta.FewShot, ways=_WAYS, shots=shots, queries=5)
     if full:
-        images, characters, alphabets = data.omniglot()
+        pixels, characters, alphabets = data.omniglot()
+        images = nn.functional.avg_pool2d(pixels, 2)
         train, test = few_shot(images, characters, groups=alphabets).split(by="group", held_out=8)
     else:
         digits = data.digits()
@@ -106,14 +107,14 @@ CLAIM = Claim(
         inner rates of -0.3, -0.1, 0, 0.1 and 0.3, and tested on new classes after adaptation at 0, 0.1
         or 0.3, whichever is best for the inner rate. The better positive rate is compared with the
         best of the others, chosen on other seeds. The quick test has digits, the full one characters of
-        Omniglot, with other alphabets in the test.
+        Omniglot at 14 x 14 pixels, with other alphabets in the test.
     """,
     figures=(factor("loss", "test loss at the best positive inner rate over the rest", high=1.0),),
     measure=_measure,
-    seeds=(3, 4),
+    seeds=(3, 3),
     quick_decides=False,
     remark="""
-        MAML's authors train for 60,000 meta-updates. Here the longest run has 450, and the lengths show
+        MAML's authors train for 60,000 meta-updates. Here the longest run has 360, and the lengths show
         the trend. Classes are numbered anew in every episode, so without a step nothing can be
         learned.
     """,

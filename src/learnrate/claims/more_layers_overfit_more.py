@@ -31,7 +31,7 @@ def _task(layers: int, full: bool) -> Task:
         examples, network = fashion().first(1000), partial(mlp, 784, 64, layers=layers)
     else:
         examples, network = digits().first(200), partial(mlp, 64, 32, layers=layers)
-    task = task_on(examples, network, OPTIMIZER, batch=50, steps=2000 if full else 500)
+    task = task_on(examples, network, OPTIMIZER, batch=50, steps=1500 if full else 500)
     return replace(task, name=f"{layers} hidden")
 
 

@@ -39,7 +39,7 @@ def _optimizers(ratio: float, scale: str, model: nn.Module) -> list[torch.optim.
 def _measure(trials: ClaimTrials) -> ClaimMeasurement:
     """The loss with one rate for both over that with the best ratio of the two."""
     task = task_on(
-        noisy_digits(), partial(mlp, 64, 32, layers=4), batch=32, steps=300 if trials.full else 100
+        noisy_digits(), partial(mlp, 64, 32, layers=4), batch=32, steps=200 if trials.full else 100
     )
     ratios = _RATIOS if trials.full else _RATIOS[1:4]
     rates = geometric_grid(1e-3, 0.1, 2)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 _SHAPE = "warmup(5%) >> linear()"
 _WIDTH = 8
+_MARKS = 20  # validations of a run
 
 
 def _network(side: int, stride: int) -> nn.Sequential:
@@ -41,7 +42,7 @@ def _network(side: int, stride: int) -> nn.Sequential:
 def _task(stride: int, full: bool) -> Task:
     examples = fashion().first(500) if full else digits().first(200)
     network = partial(_network, 28 if full else 8, stride)
-    steps = 600 if full else 300
+    steps = 400 if full else 300
     return task_on(examples, network, "AdamW", batch=50, steps=steps, label=f"stride {stride}")
 
 
@@ -53,7 +54,7 @@ def _measure(trials: ClaimTrials) -> ClaimMeasurement:
     for task in tasks:
         best = best_rate(rates, trials.sweep(task, rates, _SHAPE))
         runs.append((task, (best * schedule(_SHAPE)).over(task.run_length())))
-    histories = loss_histories(trials, runs)
+    histories = loss_histories(trials, runs, _MARKS)
     sizes = [sum(value.numel() for value in task.model().parameters()) for task in tasks]
     ratios = [
         ratio_at_equal_training_loss(plain, strided)
@@ -87,7 +88,7 @@ CLAIM = Claim(
         factor("parameters", "without subsampling over with it", low=1.0),
     ),
     measure=_measure,
-    seeds=(4, 8),
+    seeds=(4, 5),
     remark="""
         The parameters grow because the output layer reads every pixel. A network that averages
         over all pixels before its output has the same number with and without subsampling.

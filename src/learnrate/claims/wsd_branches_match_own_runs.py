@@ -31,7 +31,7 @@ _PARTS = {"a quarter": 4, "half": 2}
 def _tasks(full: bool) -> Sequence[Task]:
     """Noisy digits; in the full test also Fashion-MNIST, in longer runs."""
     tasks = [noisy_digits_mlp(optimizer) for optimizer in ("SGD momentum", "Adam")]
-    return [*tasks, fashion_mlp("Adam")] if full else tasks
+    return [*tasks, fashion_mlp("Adam", steps=600)] if full else tasks
 
 
 def _measure(trials: ClaimTrials) -> ClaimMeasurement:
@@ -72,7 +72,7 @@ CLAIM = Claim(
     ),
     measure=_measure,
     tasks=_tasks,
-    seeds=(4, 6),
+    seeds=(4, 5),
     axes=PEAK_AXES,
     remark="""
         The branch has a peak that was chosen for another length. Where the best peak falls with
