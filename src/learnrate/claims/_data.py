@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+from torch.nn.functional import avg_pool2d
 
 from learnrate._errors import FileError, needing
 
@@ -27,6 +28,7 @@ __all__ = [
     "cifar",
     "digits",
     "fashion",
+    "fashion_at_half_size",
     "noisy_digits",
     "omniglot",
     "shakespeare",
@@ -133,6 +135,21 @@ def fashion() -> Examples:
         return x, torch.from_numpy(classes.astype(np.int64))
 
     return Examples(*part("train", 20_000), *part("t10k", 3_000), "Fashion-MNIST")
+
+
+@cache
+def fashion_at_half_size() -> Examples:
+    """Fashion-MNIST at 14 x 14 pixels, each the mean of four; (196,) each.
+
+    Raises:
+        FileError: Fashion-MNIST is not installed.
+    """
+
+    def halved(x: torch.Tensor) -> torch.Tensor:
+        return avg_pool2d(x.unflatten(1, (1, 28, 28)), 2).flatten(1)
+
+    full_size = fashion()
+    return replace(full_size, x=halved(full_size.x), held_x=halved(full_size.held_x))
 
 
 @cache

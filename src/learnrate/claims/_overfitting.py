@@ -10,7 +10,7 @@ import numpy as np
 
 from learnrate._errors import TaskError
 from learnrate.claims._claim import Claim, ClaimAxes, ClaimText
-from learnrate.claims._data import digits, fashion
+from learnrate.claims._data import digits, fashion_at_half_size
 from learnrate.claims._loss_history import (
     LossHistory,
     loss_histories,
@@ -34,7 +34,7 @@ _TIMES_LONGER = 4  # so that the best rate of the run's own length overfits
 
 
 def few_examples(full: bool) -> Sequence[Task]:
-    """150 digits; in the full test also 1,000 images of Fashion-MNIST."""
+    """150 digits; in the full test also 500 images of Fashion-MNIST."""
     few = digits().first(150)
     tasks = [
         task_on(few, partial(mlp, 64, 32), name, batch=50, steps=480, label="MLP")
@@ -42,8 +42,10 @@ def few_examples(full: bool) -> Sequence[Task]:
     ]
     tasks = [replace(task, name=f"150 {task.name}") for task in tasks]
     if full:
-        more = task_on(fashion().first(1000), partial(mlp, 784, 32), "AdamW", batch=50, steps=400)
-        tasks.append(replace(more, name="1,000 of Fashion-MNIST MLP, AdamW"))
+        more = task_on(
+            fashion_at_half_size().first(500), partial(mlp, 196, 32), "AdamW", batch=50, steps=300
+        )
+        tasks.append(replace(more, name="500 of Fashion-MNIST MLP, AdamW"))
     return tasks
 
 
@@ -123,7 +125,7 @@ def other_rate_claim(*, share: float, compared: str, **text: Unpack[ClaimText]) 
         ),
         measure=for_each_task(measured, by_figure=names),
         tasks=few_examples,
-        seeds=(4, 6),
+        seeds=(4, 5),
         axes=ClaimAxes("update, first seed", "validation loss", log="y"),
         **text,
     )

@@ -47,7 +47,7 @@ def _tasks(full: bool) -> Sequence[Task]:
             examples,
             partial(mlp, 64, 32 if layers else 64, layers=layers),
             optimizer,
-            steps=300 if full else 100,
+            steps=200 if full else 100,
             label=label,
         )
         for examples in (data.digits(), _pixels(data.digits()))
@@ -81,7 +81,7 @@ CLAIM = Claim(
     figures=(factor("best rate", "the rate of the lowest loss", high=1.0),),
     measure=for_each_task(_measure),
     tasks=_tasks,
-    seeds=(4, 5),
+    seeds=(4, 4),
     remark="""
         The number has no meaning without the scale of the loss and of the inputs: inputs that are
         ten times smaller allow SGD a rate that is a hundred times higher. Adadelta's default is 1.

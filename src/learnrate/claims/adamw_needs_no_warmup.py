@@ -24,7 +24,7 @@ def _tasks(full: bool) -> Sequence[Task]:
         task_on(data.noisy_digits(), deep, "AdamW", batch=32, steps=200, label="6 hidden"),
     ]
     if full:
-        transformer = partial(row_transformer, 8, 16, layers=2)
+        transformer = partial(row_transformer, 8, 16, layers=1)
         tasks.append(
             task_on(data.digits(), transformer, "AdamW", batch=32, steps=200, label="transformer")
         )

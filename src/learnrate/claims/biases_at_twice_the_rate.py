@@ -11,7 +11,7 @@ from torch import nn
 
 from learnrate.claims._measurement import AS_GOOD, factor
 from learnrate.claims._measures import geometric_grid
-from learnrate.claims._tasks import digits_mlp, fashion_mlp, noisy_digits_mlp
+from learnrate.claims._tasks import digits_mlp, noisy_digits_mlp
 from learnrate.claims._variants import LOSS, RATE, VariantPair, variants_claim
 
 if TYPE_CHECKING:
@@ -29,10 +29,8 @@ def _optimizer(times: float, model: nn.Module) -> torch.optim.SGD:
     return torch.optim.SGD(groups, momentum=0.9)
 
 
-def _pairs(full: bool) -> Sequence[VariantPair]:
+def _pairs(_full: bool) -> Sequence[VariantPair]:
     makers = {"noisy digits": noisy_digits_mlp, "digits": digits_mlp}
-    if full:
-        makers["Fashion-MNIST"] = fashion_mlp
     pairs = []
     for name, make in makers.items():
         task = make("SGD momentum", steps=300)

@@ -28,17 +28,17 @@ _LEARNED = 0.1  # the share of its first training loss that a network reaches wh
 
 def _task(layers: int, full: bool) -> Task:
     if full:
-        examples, network = fashion().first(1000), partial(mlp, 784, 64, layers=layers)
+        examples, network = fashion().first(500), partial(mlp, 784, 64, layers=layers)
     else:
         examples, network = digits().first(200), partial(mlp, 64, 32, layers=layers)
-    task = task_on(examples, network, OPTIMIZER, batch=50, steps=1500 if full else 500)
+    task = task_on(examples, network, OPTIMIZER, batch=50, steps=800 if full else 500)
     return replace(task, name=f"{layers} hidden")
 
 
 def _measure(trials: ClaimTrials) -> ClaimMeasurement:
     """Each deeper network against the shallowest, at equal training loss."""
     depths = (1, 3, 6)
-    examples = "1,000 of Fashion-MNIST" if trials.full else "200 digits"
+    examples = "500 of Fashion-MNIST" if trials.full else "200 digits"
     histories = {depth: _histories(trials, _task(depth, trials.full)) for depth in depths}
     shallowest = histories[depths[0]]
     cases = []
