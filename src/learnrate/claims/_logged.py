@@ -24,12 +24,13 @@ _FILE = Path(__file__).parent / "logged" / "benchmark_sweeps.json"
 _FEWEST_SEEDS = 2  # of a cell of the benchmark
 _DESIGN = """
     Nothing is trained for this claim. It reads the sweeps of the regret benchmark: 57 small trainings
-    of many kinds, at a fourth of a decade apart or less, with 5 % warm-up and then linear to 0. In
-    each whose optimizer {library} has, the loss at the default rate is compared with that at the rate
-    of the lowest mean loss over all seeds. (A rate that is best for the other seeds, as in other
-    claims, means little with two seeds: the first try had diverged runs as the best.) Between two rates of a sweep the loss is interpolated in the
-    logarithms. A default outside the sweep counts with the nearest rate of it, and a run that diverged
-    with the highest loss of the sweep. A good default is at most a quarter above the best.
+    of many kinds, each at rates that are at most a fourth of a decade apart, with 5 % warm-up and then
+    linear to 0. Those count whose optimizer {library} has. The loss at the default rate is compared
+    with that at the rate of the lowest mean loss over all seeds. (With two seeds, a rate that is best
+    for the other seeds, as in other claims, means little: in the first try it was sometimes one at
+    which a run diverged.) Between two rates of a sweep the loss is interpolated in the logarithms. For
+    a default outside the sweep the nearest rate of the sweep counts, and for a run that diverged the
+    highest loss of the sweep. A good default is at most a quarter above the best.
 """
 
 

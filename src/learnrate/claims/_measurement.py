@@ -48,7 +48,7 @@ AS_GOOD = 1.05
 GOOD = 1.25
 """A good default: at most a quarter above the lowest loss."""
 MUCH = 3.0
-"""Much more: at least three times."""
+"""Much more: at least three times. To keep from something: at most a third of it."""
 ABOUT = 2.0
 """About a number: within this factor of it."""
 

@@ -46,7 +46,10 @@ def _measure(trials: ClaimTrials) -> ClaimMeasurement:
 
 CLAIM = Claim(
     topic="meta-learning",
-    statement="The optimal learning rate of adaptation to a new task is positive.",
+    statement="""
+        In mixed linear regression, the optimal learning rate of adaptation to a new task is
+        positive.
+    """,
     source="Bernacchia 2021, Meta-learning with negative learning rates, arXiv:2102.00940",
     design="""
         The setting is that of optimal-inner-rate-is-negative. Weights that are meta-trained at an

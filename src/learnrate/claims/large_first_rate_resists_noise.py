@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from learnrate.claims._claim import Claim, ClaimAxes
-from learnrate.claims._measurement import Case, ClaimLine, ClaimMeasurement, share
+from learnrate.claims._measurement import MUCH, Case, ClaimLine, ClaimMeasurement, share
 from learnrate.claims._noisy import ClusterTraining, cluster_scores
 from learnrate.schedules import Constant, MultiStep
 
@@ -84,7 +84,7 @@ CLAIM = Claim(
         share(
             "memorised",
             f"wrong labels fitted at {_LARGE:g} over those fitted at {_SMALL:g}",
-            high=0.5,
+            high=1 / MUCH,
         ),
         share("fitted", "share of the wrong labels fitted at two thirds"),
         share(

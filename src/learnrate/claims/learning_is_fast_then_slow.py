@@ -45,7 +45,9 @@ CLAIM = Claim(
     """,
     figures=(
         share(
-            "first half", "fall of the loss in the first half, of that in the whole run", low=0.5
+            "first half",
+            "fall of the loss in the first half of the run, as a share of the whole fall",
+            low=0.5,
         ),
     ),
     measure=for_each_task(_measure),
@@ -53,7 +55,9 @@ CLAIM = Claim(
     seeds=(4, 8),
     axes=ClaimAxes("update", "training loss", log="x"),
     remark="""
-        At a rate so low that the run covers only the start of the curve, the loss falls evenly.
+        At a rate so low that the run covers only the start of the curve, the loss falls evenly. At
+        a hundredth of the best rate it may hardly fall at all: the share is then one of noise, and
+        its interval is wide.
         A schedule changes the course: during a decay the loss falls a second time.
     """,
 )

@@ -64,9 +64,9 @@ CLAIM = Claim(
     statement="The learning rate with the lowest loss has the highest accuracy too.",
     source="common practice: a rate is chosen by the loss, the model is judged by its accuracy",
     design="""
-        Two hidden layers learn digits with new noise in 60 updates, with SGD and momentum and with
-        Adam, at rates two a decade, 5 % warm-up, then linear to 0, and is judged
-        twice: by its validation loss and by the share of validation examples that it gets wrong.
+        Two hidden layers learn digits with new noise in 60 updates, with SGD and momentum 0.9 and
+        with Adam, at rates two a decade: 5 % warm-up, then linear to 0. Each network is judged
+        twice: by its validation loss, and by the share of validation examples that it gets wrong.
         The same rate means one within a factor of 2.
     """,
     figures=(

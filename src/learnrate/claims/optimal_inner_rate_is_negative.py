@@ -51,7 +51,10 @@ def _measure(trials: ClaimTrials) -> ClaimMeasurement:
 
 CLAIM = Claim(
     topic="meta-learning",
-    statement="The optimal inner learning rate of meta-training is always negative.",
+    statement="""
+        In mixed linear regression, the optimal inner learning rate of meta-training is always
+        negative.
+    """,
     source="Bernacchia 2021, Meta-learning with negative learning rates, arXiv:2102.00940",
     design="""
         The theorem's setting is MAML with one inner step on mixed linear regression, here with

@@ -124,7 +124,7 @@ CLAIM = Claim(
         the slope is -1 if all steps are equally long.
     """,
     figures=(
-        Figure("places", "slope of ln(step / gradient) on ln gradient, across weights", high=-0.5),
+        Figure("places", "slope of ln(step / gradient) on ln gradient, across weights", high=0.0),
         Figure("moments", "the same within a weight, from update to update"),
     ),
     measure=for_each_task(_measure),
