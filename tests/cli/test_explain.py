@@ -27,7 +27,9 @@ gradient, gradient noise, optimizer, preconditioned, epsilon, Adagrad, Adadelta,
 eigenvalue, few-shot, episode, inner step, batch, grid, best rate, excess, suggestion, diverge, memorise,
 averaged weights, pre-training, power law, power schedule, token, noise, minimum, optimum, penalty, run,
 validation, example, label, input, class, depth, hidden layer, full batch, condition number, patience,
-meta-training, adaptation, from scratch"""
+meta-training, adaptation, from scratch, initial weights, input scale, pixel, channel, exponent,
+proportional, geometric mean, ranking, rank correlation, pattern, cluster, branch, ensemble, linear regime,
+regression, sine waves, steepest, valley, slide, smoothed loss, Lanczos, Hessian, accumulator"""
 
 
 @pytest.fixture
