@@ -105,7 +105,7 @@ def _reason(error: Exception) -> str:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write text as UTF-8, atomically."""
+    """Write text as UTF-8; a reader sees the old file or the new one, never a part."""
     write_bytes(path, text.encode())
 
 

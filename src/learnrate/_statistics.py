@@ -9,18 +9,20 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from itertools import pairwise
-from statistics import fmean
+from statistics import NormalDist, fmean
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 __all__ = [
+    "STD_OF_DEVIATION",
     "FittedLine",
     "fitted_line",
     "halves",
     "mean_half_width",
     "neighbour_noise",
+    "normal_quantile",
     "rising_rank_p",
     "student_quantile",
     "student_tail",
@@ -40,6 +42,20 @@ class FittedLine:
     slope: float
     error: float
     falling_p: float
+
+
+def normal_quantile(tail: float) -> float:
+    """The value that a standard normal exceeds with probability `tail`.
+
+    Examples:
+        >>> round(normal_quantile(0.1), 4)
+        1.2816
+    """
+    return NormalDist().inv_cdf(1.0 - tail)
+
+
+STD_OF_DEVIATION = 1.0 / normal_quantile(0.25)
+"""The standard deviation of a normal distribution over its median absolute deviation, 1.4826."""
 
 
 def student_tail(statistic: float, freedom: int) -> float:

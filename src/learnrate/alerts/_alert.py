@@ -52,7 +52,7 @@ class Alert:
 
     @property
     def words(self) -> str:
-        """The alert in one line."""
+        """One line: severity, code, name and id of the run, step, message and remedy."""
         where = "" if self.step is None else f" at step {self.step:,}"
         remedy = f" {self.remedy}" if self.remedy else ""
         name = " ".join(self.name.split())

@@ -26,7 +26,7 @@ class TwoBasins:
 
     @property
     def curvature(self) -> float:
-        """That of the sharp minimum."""
+        """The second derivative of the loss at the sharp minimum, 1 / sharp^2."""
         return self.sharp**-2
 
     @property
@@ -35,7 +35,7 @@ class TwoBasins:
         return WIDE * self.sharp / (self.sharp + self.wide)
 
     def loss(self, x: np.ndarray) -> np.ndarray:
-        """The loss at each place."""
+        """The loss at each place, the negative log of the sum of two Gaussian wells."""
         return np.asarray(-np.logaddexp(*self._exponents(x)))
 
     def gradient(self, x: np.ndarray) -> np.ndarray:

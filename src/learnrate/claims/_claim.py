@@ -109,7 +109,7 @@ class Claim:
             )
 
     def figure(self, name: str) -> Figure:
-        """The figure with this name."""
+        """The figure with this name, which must be one of `figures`."""
         return next(figure for figure in self.figures if figure.name == name)
 
     @property

@@ -283,12 +283,12 @@ fashion_mlp = MLPMaker(data.fashion, steps=800)
 
 
 def digits_cnn(optimizer: str = "Adam", *, steps: int = 400) -> Task:
-    """Two convolutions on digits."""
+    """A network of two convolutions on the 8 x 8 pictures of `data.digits`."""
     return task_on(data.digits(), partial(cnn, 8), optimizer, steps=steps, label="CNN")
 
 
 def fashion_cnn(optimizer: str = "Adam", *, steps: int = 800) -> Task:
-    """Two convolutions on Fashion-MNIST."""
+    """A network of two convolutions on the 28 x 28 pictures of `data.fashion`."""
     return task_on(data.fashion(), partial(cnn, 28), optimizer, steps=steps, label="CNN")
 
 

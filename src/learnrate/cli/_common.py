@@ -57,7 +57,7 @@ def print_json(document: dict[str, Any] | list[dict[str, Any]]) -> None:
 
 
 def console() -> Console:
-    """Formatted standard output."""
+    """A console that prints formatted text to standard output."""
     from rich.console import Console  # noqa: PLC0415 - slow to load, and not for --json
 
     return Console()

@@ -25,6 +25,7 @@ from learnrate.cli._options import (
     ShapeOption,
     TotalStepsOption,
     output_file,
+    pairs_in,
 )
 
 if TYPE_CHECKING:
@@ -81,7 +82,9 @@ def rules(
     from learnrate import transfer as transferring  # noqa: PLC0415 - loads torch
 
     with reserve_stdout():
-        wide = transferring.at_width(_function(make_task), width, base=base, roles=_roles(roles))
+        wide = transferring.at_width(
+            _function(make_task), width, base=base, roles=pairs_in("--roles", roles)
+        )
         rows = transferring.parameter_rows(wide)
     notes = () if wide.parametrization is None else wide.parametrization.notes
     if as_json:
@@ -138,7 +141,7 @@ def check(
             updates=updates,
             seeds=seeds,
             seed=seed,
-            roles=_roles(roles),
+            roles=pairs_in("--roles", roles),
         )
     if png is not None:
         save_picture(result.figure(), png)
@@ -201,7 +204,7 @@ def sweep(
             total_steps=total_steps,
             shape=shape,
             seed=seed,
-            roles=_roles(roles),
+            roles=pairs_in("--roles", roles),
             out=out,
         )
     keep(store, "sweep", result.to_document(), None, facts)
@@ -233,13 +236,3 @@ def _widths(text: str) -> list[int]:
             f"--widths must be whole numbers, separated by commas; got {text!r}. "
             "Example: --widths 32,64,128"
         ) from error
-
-
-def _roles(text: str) -> dict[str, str]:
-    pairs = [part.partition("=") for part in text.split(",") if part.strip()]
-    if not all(name and role for name, _, role in pairs):
-        raise ArgumentError(
-            f"--roles must be NAME=ROLE, separated by commas; got {text!r}. "
-            "Example: --roles head=readout"
-        )
-    return {name.strip(): role.strip() for name, _, role in pairs}

@@ -187,7 +187,7 @@ class Comparison:
         return draw_panel(describe(self).panels[0], axes)
 
     def to_dict(self) -> dict[str, Any]:
-        """What `learnrate compare --json` prints."""
+        """The JSON document of `learnrate compare --json`, with its format and version."""
         return {
             "format": _FORMAT,
             "format_version": _VERSION,

@@ -87,7 +87,7 @@ class Decision:
 
     @property
     def changed(self) -> bool:
-        """Whether the factor changed."""
+        """Whether the factor changed, and so has a reason."""
         return bool(self.reason)
 
 
@@ -116,7 +116,7 @@ class ControllerState:
             )
 
     def to_dict(self) -> dict[str, Any]:
-        """The state as JSON values."""
+        """The fields as JSON values, which `Controller.read` reads back."""
         return to_dict(self)
 
     @classmethod
@@ -267,7 +267,7 @@ class RateChange:
     reason: str
 
     def to_dict(self) -> dict[str, Any]:
-        """The change as JSON values."""
+        """The fields by name, as JSON values."""
         return to_dict(self)
 
     @classmethod

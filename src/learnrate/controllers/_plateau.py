@@ -138,7 +138,7 @@ class Plateau(Controller[PlateauState]):
         return PlateauState(evidence=Evidence(wait=self.warmup), due=self.window)
 
     def read(self, document: object) -> PlateauState:
-        """The state that `ControllerState.to_dict` wrote."""
+        """The state from its `to_dict`, also from that of an older learnrate with fewer fields."""
         if isinstance(document, dict):  # perhaps of an older learnrate
             fresh = self.start().to_dict()
             document = {"start": None, "first": fresh["first"], **document}

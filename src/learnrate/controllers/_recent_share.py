@@ -51,7 +51,7 @@ class RecentShareTest(Controller[EvidenceState]):
         return EvidenceState(evidence=Evidence(wait=self.warmup))
 
     def read(self, document: object) -> EvidenceState:
-        """The state that `ControllerState.to_dict` wrote."""
+        """The state from the dictionary of its `to_dict`."""
         return read_state(EvidenceState, document)
 
     def decide(

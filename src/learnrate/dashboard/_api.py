@@ -133,7 +133,11 @@ def export_runs(
 
 @api.post("/labels")
 def set_labels(request: Request, labels: Annotated[LabelsRequest, Body()]) -> LabelsResponse:
-    """Change names, tags, notes and so on of runs; the response undoes it if it is sent back."""
+    """Change names, tags, notes and so on of runs; the response undoes it if it is sent back.
+
+    Raises:
+        HTTPException: 409 if a run does not exist or a label is not allowed.
+    """
     try:
         changes = [
             LabelChange(
@@ -152,7 +156,11 @@ def set_labels(request: Request, labels: Annotated[LabelsRequest, Body()]) -> La
 
 @api.post("/purge", status_code=204)
 def purge(request: Request, runs: Annotated[PurgeRequest, Body()]) -> None:
-    """Remove deleted runs for good, with their points, findings and edits."""
+    """Remove deleted runs for good, with their points, findings and edits.
+
+    Raises:
+        HTTPException: 409 if a run was not deleted before.
+    """
     try:
         purge_runs(state_of(request).store, runs.runs)
     except ArgumentError as error:
@@ -277,7 +285,11 @@ def show_preview(
 
 @api.get("/runs/{run}/replay")
 def show_replay(request: Request, run: RunName) -> ReplayResponse:
-    """The schedule of a run with its edits, and the command that repeats the run."""
+    """The schedule of a run with its edits, and the command that repeats the run.
+
+    Raises:
+        HTTPException: 409 if the run cannot be repeated; the message says why.
+    """
     state = state_of(request)
     stored_run = _run(state, run)
     try:
@@ -302,6 +314,9 @@ def add_edit(request: Request, run: RunName, edit: Annotated[EditRequest, Body()
         request: the HTTP request.
         run: a run's id, the beginning of one, or "last".
         edit: the change to request.
+
+    Raises:
+        HTTPException: 409 if the run has ended or does not allow the change.
     """
     state = state_of(request)
     stored_run = _run(state, run)
@@ -358,7 +373,11 @@ def list_plans(request: Request) -> list[PlanResponse]:
 def show_figures(
     request: Request, key: Annotated[str, Path(pattern="^[0-9a-f]{12}$")]
 ) -> dict[str, dict[str, Any]]:
-    """The figures of a plan or range test in plotly's form; `@name` stands for a colour."""
+    """The figures of a plan or range test in plotly's form; `@name` stands for a colour.
+
+    Raises:
+        HTTPException: 404 if the folder no longer has the plan or range test.
+    """
     document = state_of(request).folder.document(key)
     if document is None:
         raise HTTPException(404, "this plan or range test is no longer in the folder.")

@@ -145,7 +145,7 @@ class ListedRuns:
         return self.query.address(sort=name if rising else f"-{name}", first=0)
 
     def is_text(self, name: str) -> bool:
-        """Whether a column is text."""
+        """Whether a column of the page holds text, and no numbers."""
         return name in self._text_columns
 
     @cached_property

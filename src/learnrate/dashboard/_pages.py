@@ -90,7 +90,7 @@ def error_page(request: Request, status: int, message: str) -> HTMLResponse:
 
 @pages.get("/")
 def runs_page(request: Request, query: Annotated[PageQuery, Query()]) -> HTMLResponse:
-    """The list of runs."""
+    """The first page: runs that match the query, newest first, in pages."""
     return _page(
         request,
         "runs.html",

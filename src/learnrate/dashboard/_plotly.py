@@ -19,7 +19,7 @@ _STYLE = re.compile(r"\.textContent='([^'\\]*)'")
 
 
 def script() -> Path:
-    """The file of plotly.js."""
+    """The path of plotly.min.js in the package plotly."""
     return Path(str(files("plotly").joinpath("package_data", "plotly.min.js")))
 
 

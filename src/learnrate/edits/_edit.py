@@ -166,7 +166,7 @@ class Edit:
         return f"{self.words}{group}{step} by {self.author}{reason}"
 
     def to_dict(self) -> dict[str, Any]:
-        """The edit as JSON values."""
+        """The fields by name, as JSON values."""
         return to_dict(self)
 
     @classmethod

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from learnrate._errors import ArgumentError
+from learnrate._statistics import STD_OF_DEVIATION
 
 if TYPE_CHECKING:
     from learnrate.watch import Observations
@@ -79,7 +80,7 @@ class LossCurve:
         """Steps, means of the losses there, and their standard errors."""
         parts = np.array_split(np.arange(len(self.loss)), min(_BINS, len(self.loss)))
         bends = self.loss[2:] - 2 * self.loss[1:-1] + self.loss[:-2]
-        noise = 1.4826 * float(np.median(np.abs(bends))) / np.sqrt(6.0)
+        noise = STD_OF_DEVIATION * float(np.median(np.abs(bends))) / np.sqrt(6.0)
         return (
             np.array([self.step[part].mean() for part in parts]),
             np.array([self.loss[part].mean() for part in parts]),

@@ -78,7 +78,7 @@ class PredictedLoss:
     runs: tuple[str, ...]
 
     def to_dict(self) -> dict[str, Any]:
-        """The prediction as JSON values."""
+        """The fields by name, as JSON values."""
         return to_dict(self)
 
 

@@ -157,13 +157,13 @@ class KerasCallback(keras.callbacks.Callback):  # type: ignore[misc]  # keras le
         self._apply_edits()
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        """Record the validation loss."""
+        """Record `val_loss` in the row of the last update of the epoch, if Keras measured it."""
         if "val_loss" in (logs or {}) and self._row is not None:
             self._row[1]["validation"] = float(logs["val_loss"])
         self._write_row()
 
     def on_train_end(self, logs: Any = None) -> None:
-        """Record how the run ended."""
+        """Write the last row and whether the run finished, was stopped or diverged."""
         self._write_row()
         if self.recorder is not None:
             status = RunStatus.FINISHED

@@ -77,7 +77,7 @@ class LightningCallback(Callback):
         self._backward_loss: Any = None  # the sum since the update before; manual optimization
 
     def on_train_start(self, trainer: Any, pl_module: Any) -> None:
-        """Attach the run."""
+        """Attach to all optimizers of the trainer, with its number of steps."""
         count = max(1, len(trainer.optimizers))  # Lightning counts the steps of every optimizer
         self._backward_loss = None
         self.run = attach(
@@ -159,7 +159,7 @@ class LightningCallback(Callback):
         return loss.detach() * trainer.accumulate_grad_batches  # Lightning divided it
 
     def on_validation_end(self, trainer: Any, pl_module: Any) -> None:
-        """Record the validation loss."""
+        """Record the validation loss, except that of the sanity check before training."""
         value = trainer.callback_metrics.get(self._validation)
         if self.run is not None and value is not None and not trainer.sanity_checking:
             self.run.validation(value)

@@ -48,5 +48,5 @@ class TensorBoardSink(Sink):
         self._writer.flush()
 
     def close(self) -> None:
-        """Close the event files."""
+        """Write what is buffered, and close the event files."""
         self._writer.close()

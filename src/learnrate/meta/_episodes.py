@@ -51,7 +51,7 @@ class Episode:
 
 @runtime_checkable
 class Episodes(Protocol):
-    """A source of episodes."""
+    """A source of episodes, each with a batch to adapt on and a batch to score on."""
 
     def draw(self, count: int, seed: int) -> Episode:
         """Draw `count` episodes: every tensor has a first dimension of this length.

@@ -37,7 +37,7 @@ class NegativeShare:
         return self.negative / self.count
 
     def to_dict(self) -> dict[str, Any]:
-        """The fields by name."""
+        """The fields by name, as JSON values."""
         return to_dict(self)
 
 

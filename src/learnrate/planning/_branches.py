@@ -6,6 +6,8 @@ import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from learnrate._statistics import normal_quantile
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -26,7 +28,6 @@ _MOST_TESTS = 3
 # deviation of the log. On five trainings at their best rates, branches of 2 % and 5 % of the run
 # preferred rates up to nine times lower, and up to nine times higher.
 _BRANCH_ERROR = 2.0
-_INTERVAL = 2.5631  # standard deviations in a central 80 % interval
 _LEAST_CHANGE = 1.1  # a smaller factor is not worth an edit
 # Of a fall in proportion to the rate: what is left of it at the best rate of a parabola.
 _PROPORTION = 0.5
@@ -148,7 +149,7 @@ class RateBelief:
             factor = preferred_factor(losses)
         else:
             bound = max(bound, factor * lr)
-        planned_error = max(math.log(self.high / self.low) / _INTERVAL, 1e-3)
+        planned_error = max(math.log(self.high / self.low) / (2 * normal_quantile(0.1)), 1e-3)
         weight = planned_error**2 / (planned_error**2 + _BRANCH_ERROR**2)
         mean = self.peak * math.exp(weight * math.log(factor * lr / self.peak))
         return replace(self, bound=bound, rate=max(mean, bound))

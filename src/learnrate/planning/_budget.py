@@ -116,7 +116,7 @@ class Spending:
 
     @property
     def total(self) -> int:
-        """What was spent in all."""
+        """The updates of all trials: within the budget, after it, and to compare shapes."""
         return self.spent + self.further + self.shapes
 
     def runs(self, total_steps: int) -> float:

@@ -48,7 +48,7 @@ class Climb:
 
     @property
     def updates(self) -> int:
-        """The updates of all trials."""
+        """The number of updates of all trials together."""
         return sum(trial.record.updates for trial in self.trials)
 
     @property

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from learnrate._statistics import normal_quantile
 from learnrate.planning._surface import DRIFT
 
 if TYPE_CHECKING:
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 
 __all__ = ["SPREAD", "EarlierBelief", "EarlierPlan", "EarlierRung", "belief_of"]
 
-_NORMAL_80 = 1.2816  # half-width of a central 80 % interval, in standard deviations
 # How far the log peaks of plans of like tasks differ, and how many plans this counts for.
 # `benchmarks/like.py spread` learns the first, with one domain left out after another.
 SPREAD, SPREAD_FREEDOM = 0.45, 3.0
@@ -136,7 +136,7 @@ def belief_of(
 
 def _log_std(low: float, high: float) -> float:
     """The standard deviation of a log rate, from its 80 % interval."""
-    return max(1e-3, math.log(high / low) / (2 * _NORMAL_80))
+    return max(1e-3, math.log(high / low) / (2 * normal_quantile(0.1)))
 
 
 def _carried(log_lr: float, log_std: float, steps: int, to_steps: int) -> tuple[float, float]:

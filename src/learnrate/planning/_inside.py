@@ -167,7 +167,7 @@ class InsidePlan:
         return test
 
     def to_dict(self) -> dict[str, Any]:
-        """The search as JSON values."""
+        """The cost, the schedule, the peak with its interval, and the search, as JSON values."""
         return {
             "cost": self.cost,
             "schedule": str(self.schedule),

@@ -74,7 +74,7 @@ class LossScale:
         return LossScale(self.start, min(self.lowest, lowest))
 
     def loss(self, log_loss: np.ndarray) -> np.ndarray:
-        """The inverse of `log_loss`."""
+        """The losses whose `log_loss` these are, in the unit of the task."""
         if self.logarithmic:
             return np.asarray(np.exp(log_loss))
         return np.asarray(self.start + log_loss * (self.start - self.lowest))

@@ -61,7 +61,7 @@ class Overfitting:
 
     @property
     def probability(self) -> float:
-        """From both."""
+        """The probability that either sign is right: 1 - (1 - lag)(1 - gap)."""
         return 1.0 - (1.0 - self.lag) * (1.0 - self.gap)
 
     @property

@@ -59,7 +59,7 @@ class RatesLadder(Ladder):
 
     @property
     def count(self) -> int:
-        """How many rates there are."""
+        """The number of rates planned together, 2 or 3."""
         return len(self.expected)
 
     def posterior(self, trials: Sequence[LadderTrial]) -> RatesPosterior:

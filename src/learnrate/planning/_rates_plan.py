@@ -60,6 +60,9 @@ def plan_rates(
         seed: of the plan.
         path: of the journal.
         progress: whether to show a progress bar.
+
+    Raises:
+        TaskError: the range test of a rate is broken, or every trial diverged.
     """
     identity = fingerprint(task)
     with ProgressBar(expected_updates, shown=progress) as bar, preserved(task):

@@ -12,8 +12,8 @@ They say what matters. Level, depth, cliff, noise, the drift with the horizon an
 tests are those of one rate, with the same constants.
 
 There are too many unknowns for a grid. So the posterior is a cloud of points, which is moved from the
-prior to the posterior in steps (sequential Monte Carlo, Del Moral et al. 2006) with random numbers of
-a fixed seed: the same trials give the same answer.
+prior to the posterior by sequential Monte Carlo (`_sequential`) with random numbers of a fixed seed:
+the same trials give the same answer.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ from learnrate.planning._rung_likelihood import (
     log_normal,
     log_student,
 )
+from learnrate.planning._sequential import posterior_points
 from learnrate.planning._surface import (
     DEPTH_OF_SLOPE,
     DRIFT,
@@ -55,14 +56,10 @@ __all__ = ["RatesLoss", "RatesPosterior"]
 
 _CLIFF = (1.2, 0.5)  # median, and the standard deviation of its log, as for one rate
 _NOISE_FREEDOM = 4.0
-_SHARE = (
-    0.0,
-    1.5,
-)  # mean and standard deviation of the log of a share, before they are summed to 1
+# Mean and standard deviation of the log of a share, before the shares are scaled to sum to 1.
+_SHARE = (0.0, 1.5)
 _SHARE_OF_PAIR = (-2.0, 1.5)  # likewise along the mean and the ratio of two rates
 _POINTS = 768
-_MOVES = 5  # of every point after each step
-_KEPT = 0.5  # of the points, that a step may leave in effect
 
 
 @dataclass(frozen=True)
@@ -141,7 +138,7 @@ class RatesPosterior:
 
     @property
     def count(self) -> int:
-        """How many rates there are."""
+        """The number of rates planned together, 2 or 3."""
         return len(self.expected)
 
     @cached_property
@@ -351,55 +348,9 @@ def _below_divergence(optima: np.ndarray, diverged: np.ndarray) -> np.ndarray:
 
 
 def _sampled(posterior: RatesPosterior) -> _Points:
-    """Move points from the prior to the posterior, in steps that keep half of them in effect."""
+    """The points that the trials leave of those of the prior."""
     target, random = _Target(posterior), np.random.default_rng(0)
     rows = target.drawn(random)
-    if not posterior.losses:
-        return _Points(rows, posterior.count)
-    prior, likelihood = target.log_prior(rows), target.log_likelihood(rows)
-    power = 0.0
-    while power < 1.0:
-        step = _step(likelihood, 1.0 - power)
-        power += step
-        weights = _normalised(step * likelihood)
-        chosen = _resampled(weights, random)
-        rows, prior, likelihood = rows[chosen], prior[chosen], likelihood[chosen]
-        spread = np.linalg.cholesky(np.cov(rows.T) + 1e-8 * np.eye(rows.shape[1]))
-        scale = 2.38 / math.sqrt(rows.shape[1])
-        for _ in range(_MOVES):
-            moved = rows + scale * random.standard_normal(rows.shape) @ spread.T
-            new_prior, new_likelihood = target.log_prior(moved), target.log_likelihood(moved)
-            gain = new_prior - prior + power * (new_likelihood - likelihood)
-            accepted = np.log(random.random(len(rows))) < gain
-            rows = np.where(accepted[:, None], moved, rows)
-            prior = np.where(accepted, new_prior, prior)
-            likelihood = np.where(accepted, new_likelihood, likelihood)
-            scale *= math.exp(float(accepted.mean()) - 0.25)
+    if posterior.losses:
+        rows = posterior_points(rows, target.log_prior, target.log_likelihood, random)
     return _Points(rows, posterior.count)
-
-
-def _step(likelihood: np.ndarray, most: float) -> float:
-    """The longest step of the power that keeps half of the points in effect."""
-    low, high = 0.0, most
-    if _in_effect(high * likelihood) >= _KEPT:
-        return high
-    for _ in range(30):
-        middle = (low + high) / 2
-        low, high = (middle, high) if _in_effect(middle * likelihood) >= _KEPT else (low, middle)
-    return max(low, 1e-4)
-
-
-def _in_effect(log_weights: np.ndarray) -> float:
-    weights = _normalised(log_weights)
-    return float(1.0 / (len(weights) * (weights**2).sum()))
-
-
-def _normalised(log_weights: np.ndarray) -> np.ndarray:
-    weights = np.exp(log_weights - log_weights.max())
-    return np.asarray(weights / weights.sum())
-
-
-def _resampled(weights: np.ndarray, random: np.random.Generator) -> np.ndarray:
-    """Systematic resampling."""
-    places = (random.random() + np.arange(len(weights))) / len(weights)
-    return np.minimum(np.searchsorted(np.cumsum(weights), places), len(weights) - 1)

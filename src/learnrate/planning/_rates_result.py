@@ -157,7 +157,7 @@ class RatesPlan:
 
     @property
     def lrs(self) -> dict[str, float]:
-        """The chosen rates by name."""
+        """The peak of each planned rate, by its name."""
         return {rate.name: rate.lr for rate in self.rates}
 
     @property

@@ -41,7 +41,7 @@ class Candidate:
 
     @property
     def shape(self) -> Schedule:
-        """The shape, with peak 1."""
+        """The warm-up and the decay, joined to a schedule with peak 1."""
         warmup = _WARMUPS[self.warmup]
         decay = _DECAYS[self.decay][0].format(stable=100 * (0.8 - warmup))
         return shape(f"warmup({100 * warmup:g}%) >> {decay}" if warmup else decay)

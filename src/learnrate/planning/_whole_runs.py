@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from learnrate._statistics import normal_quantile
+
 if TYPE_CHECKING:
     from learnrate.planning._loss_scale import TrialLoss
 
@@ -19,7 +21,6 @@ _HIGHEST = 0.3  # log loss above the lowest, beyond which a rate lies on a cliff
 _MISFIT = 0.3  # of a parabola, as a share of the log loss above the lowest
 _DRAWS = 400
 _QUANTILES = (0.1, 0.5, 0.9)
-_TENTH = 1.2816  # the standard normal is above this in one case of ten
 _FLAT = 0.001  # log losses this close are not told apart
 _RESOLVED = 1 / 2  # of the gap beside the best rate, which the interval has at least on each side
 _BETWEEN = 0.1  # how far the parabola may be off, as a share of how much higher the neighbours end
@@ -104,7 +105,7 @@ class WholeRuns:
             loss.log_lr
             for loss in self.losses
             if loss.log_loss - best.log_loss
-            <= _TENTH * self.noise * math.sqrt(1 / loss.count + 1 / best.count)
+            <= normal_quantile(0.1) * self.noise * math.sqrt(1 / loss.count + 1 / best.count)
         ]
         return min(close), max(close)
 

@@ -41,7 +41,7 @@ class ProbeResult:
         return {"probe": self.kind, **to_dict(self, omit=hidden), "words": self.words}
 
     def to_json(self) -> str:
-        """`to_dict` as JSON text."""
+        """The dictionary of `to_dict` as JSON text."""
         return json.dumps(self.to_dict(), allow_nan=False)
 
     def __str__(self) -> str:

@@ -37,7 +37,7 @@ def range_test_updates(plan: Plan) -> int:
 
 
 def about_interval(plan: Plan) -> str:
-    """The interval, as a probability."""
+    """A sentence on the 80 % interval of the best rate."""
     return (
         f"With a probability of 80 % the best rate lies between {rate_text(plan.low, 2)} "
         f"and {rate_text(plan.high, 2)}."

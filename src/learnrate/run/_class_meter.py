@@ -33,7 +33,7 @@ class ClassMeter:
             self._classes = int(outputs.shape[1 if outputs.ndim > 1 else 0])
 
     def close(self) -> None:
-        """Take the hook away."""
+        """Remove the hook from the model, which is then as before."""
         if self._handle is not None:
             self._handle.remove()
             self._handle = None

@@ -10,12 +10,12 @@ from statistics import median
 from typing import Any
 
 from learnrate._checks import check_finite, check_share, check_whole, refuse
+from learnrate._statistics import STD_OF_DEVIATION, normal_quantile
 
 __all__ = ["Guard", "GuardState", "Rollback"]
 
 _MIN_LOSSES = 10  # good losses before a spike can be recognised
 _ROUNDING = 1e-12  # of the loss: what is above a loss that never changes
-_NORMAL_90 = 1.6449  # 90 % quantile of |x| for a standard normal x
 _REFRESH = 10  # good losses from one computation of the limit to the next
 _NEVER = -(2**53)
 
@@ -182,7 +182,7 @@ class GuardState:
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Continue from a saved state."""
+        """Continue from the dictionary of `state_dict`."""
         self._good.clear()
         self._good.extend(state["good"])
         self._first, self._since_refresh = state["first"], state["since"]
@@ -194,7 +194,7 @@ class GuardState:
         self._first = middle if self._first is None else self._first
         deviations = sorted(abs(loss - middle) for loss in self._good)
         upper = deviations[int(0.9 * (len(deviations) - 1))]
-        std = max(1.4826 * median(deviations), upper / _NORMAL_90)
+        std = max(STD_OF_DEVIATION * median(deviations), upper / normal_quantile(0.05))
         share_of_fall = self.guard.lost * abs(self._first - middle)
         excess = max(self.guard.spike * std, share_of_fall, _ROUNDING * abs(middle))
         self._limit = middle + excess

@@ -57,7 +57,7 @@ class InputMeter:
         return columns
 
     def close(self) -> None:
-        """Take the hooks away."""
+        """Remove the hooks from the model, which is then as before."""
         for handle in self._handles:
             handle.remove()
         self._handles = []

@@ -68,7 +68,7 @@ class Inspection:
             self._try(self._inputs.begin)
 
     def close(self) -> None:
-        """Take all hooks away."""
+        """Remove all hooks from the model, which is then as before."""
         self._classes.close()
         self._close_looks()
 

@@ -45,7 +45,7 @@ class KeptGradient:
         self._new = gradient.clone() if self._new is None else self._new + gradient
 
     def close(self) -> None:
-        """Take the hook away."""
+        """Remove the hook from the model, which is then as before."""
         if self._handle is not None:
             self._handle.remove()
             self._handle = None

@@ -75,7 +75,7 @@ class RateWriter(Protocol):
         ...
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Continue from a saved state."""
+        """Continue from the dictionary of `state_dict`."""
         ...
 
 
@@ -208,7 +208,7 @@ class ScheduledRates:
             self._count_overwritten(was_overwritten)
 
     def after(self, index: int) -> None:
-        """Does nothing: the rates stay."""
+        """Leave the rates in the optimizer as the update used them."""
 
     def note_unseen(self) -> None:
         """Take the rates that were written when the step began for those of the update."""
@@ -315,7 +315,7 @@ class ExternalRates:
         return value * (self._ratios[group] if group < len(self._ratios) else 1.0)
 
     def before(self, index: int) -> None:
-        """Write the rates as edited."""
+        """Put the edited rates in place of those of the scheduler until the update is over."""
         groups = self._optimizers[index].param_groups
         if self._originals[index] is not None:  # the update before this one raised an error
             self.after(index)
@@ -357,7 +357,7 @@ class ExternalRates:
         return {}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Does nothing; see `state_dict`."""
+        """Ignore the state: the scheduler keeps its own; see `state_dict`."""
 
 
 def _highest_initial_rate(optimizers: Sequence[Optimizer], planned: Collection[int] = ()) -> float:

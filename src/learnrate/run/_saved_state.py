@@ -158,7 +158,7 @@ def saved_schedule(text: str | None, attached: Schedule | None) -> Schedule | No
 
 
 def schedule_in_words(text: str | None) -> str:
-    """A saved schedule, for messages."""
+    """The text form of a saved schedule, or "the rates of a torch scheduler" for None."""
     if text is None:
         return "the rates of a torch scheduler"
     try:

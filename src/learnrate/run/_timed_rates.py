@@ -52,11 +52,11 @@ class TimedRates(ExternalRates):
             self._share.write(group, rate * ratio)
 
     def is_over(self) -> bool:
-        """Whether the time is over."""
+        """Whether the training has taken the seconds of its deadline."""
         return self.stopwatch.elapsed >= self.deadline.seconds
 
     def state_dict(self) -> dict[str, Any]:
-        """The seconds so far."""
+        """The seconds of training so far, pauses left out."""
         return {"elapsed": self.stopwatch.elapsed}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:

@@ -80,7 +80,7 @@ class ScaledRate:
     reason: str
 
     def to_dict(self) -> dict[str, Any]:
-        """What `learnrate scale --json` prints."""
+        """The document of `learnrate scale --json`; an exponent that was not fitted is null."""
         powers = dict.fromkeys(FACTORS) | {
             name: None if power is None else power.value for name, power in self.exponents.items()
         }

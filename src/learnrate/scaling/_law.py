@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from learnrate._statistics import STD_OF_DEVIATION
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -183,7 +185,7 @@ def _fit_robustly(
     for _ in range(12):
         solution = _solve(points, design, points.log_lr, weights)
         residuals = points.log_lr - design @ solution.coefficients
-        scale = max(1.4826 * float(np.median(np.abs(residuals))), _MIN_SCALE)
+        scale = max(STD_OF_DEVIATION * float(np.median(np.abs(residuals))), _MIN_SCALE)
         trust = 1.0 / np.maximum(1.0, np.abs(residuals) / (_HUBER * scale))
         mean = float(np.sum(trust * (residuals**2 - points.log_std**2)) / np.sum(trust))
         excess = max(0.0, mean) * len(residuals)  # over `freedom`: the fit absorbs a part of it

@@ -43,11 +43,11 @@ class Shape(Schedule, abstract=True):
 
     @property
     def open_ended(self) -> bool:
-        """Whether `steps` is left out."""
+        """Whether `steps` is None, so that the shape takes the rest of the run."""
         return self.steps is None
 
     def extent(self, run: RunLength) -> Fraction | None:
-        """The exact length of `steps`."""
+        """The length as a fraction of a step; None if `steps` is None."""
         return run.exact_steps(self.steps) if isinstance(self.steps, int | Span) else None
 
     def fit(self, start: Fraction, stop: Fraction, run: RunLength) -> Schedule | None:
@@ -76,16 +76,16 @@ class Wrapper(Schedule, abstract=True):
     inner: Schedule
 
     def measure(self) -> tuple[bool, int | None]:
-        """As the inner schedule."""
+        """The same as that of the inner schedule."""
         return self.inner.ready, self.inner.total_steps
 
     @property
     def open_ended(self) -> bool:
-        """As the inner schedule."""
+        """The same as that of the inner schedule."""
         return self.inner.open_ended
 
     def extent(self, run: RunLength) -> Fraction | None:
-        """As the inner schedule."""
+        """The same as that of the inner schedule."""
         return self.inner.extent(run)
 
     def fit(self, start: Fraction, stop: Fraction, run: RunLength) -> Schedule | None:
@@ -101,7 +101,7 @@ class Wrapper(Schedule, abstract=True):
 
     @property
     def warmup_steps(self) -> int:
-        """As the inner schedule."""
+        """The same as that of the inner schedule."""
         return self.inner.warmup_steps
 
     def lengthen(self, extra: int) -> Schedule | None:
@@ -121,11 +121,11 @@ class FixedLength(Schedule, abstract=True):
 
     @property
     def open_ended(self) -> bool:
-        """Never: its length is fixed."""
+        """False, since the length does not depend on the run."""
         return False
 
     def extent(self, run: RunLength) -> Fraction | None:
-        """The fixed length."""
+        """The length in steps; None while it cannot be evaluated."""
         _, steps = self.measure()
         return None if steps is None else Fraction(steps)
 

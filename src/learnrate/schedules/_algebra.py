@@ -64,7 +64,7 @@ class Scaled(Wrapper):
         object.__setattr__(self, "ascend", self.factor < 0)
 
     def formula(self, step: Value) -> Value:
-        """The value at a step."""
+        """The factor times the value of the inner schedule."""
         return self.factor * self.inner.formula(step)
 
     def split(self) -> tuple[float | None, Schedule]:
@@ -148,7 +148,7 @@ class Chain(Schedule):
         return ready, sum(lengths) if len(lengths) == len(self.parts) else None
 
     def formula(self, step: Value) -> Value:
-        """The value at a step."""
+        """The value of the part that the step lies in, counted from the start of that part."""
         if isinstance(step, float):
             index = bisect_right(self._starts, step) - 1
             return self.parts[index].formula(step - self._starts[index])
@@ -283,7 +283,7 @@ class Product(Schedule):
         return all(part.ready for part in self.parts), lengths[0] if lengths else None
 
     def formula(self, step: Value) -> Value:
-        """The value at a step."""
+        """The product of the values of all parts."""
         value = self.parts[0].formula(step)
         for part in self.parts[1:]:
             value = value * part.formula(step)

@@ -37,14 +37,14 @@ Value: TypeAlias = float | FloatArray
 
 
 def minimum(left: Value, right: Value) -> Value:
-    """The smaller of two values."""
+    """The smaller of two numbers, or elementwise of arrays."""
     if isinstance(left, float) and isinstance(right, float):
         return min(right, left)
     return cast("FloatArray", np.minimum(left, right))
 
 
 def maximum(left: Value, right: Value) -> Value:
-    """The larger of two values."""
+    """The larger of two numbers, or elementwise of arrays."""
     if isinstance(left, float) and isinstance(right, float):
         return max(right, left)
     return cast("FloatArray", np.maximum(left, right))
@@ -56,32 +56,32 @@ def floor(value: Value) -> Value:
 
 
 def sqrt(value: Value) -> Value:
-    """The square root."""
+    """The square root of a number or of each element, the same to the last bit."""
     return math.sqrt(value) if isinstance(value, float) else np.sqrt(value)
 
 
 def cos(value: Value) -> Value:
-    """The cosine."""
+    """The cosine of a number or of each element, the same to the last bit."""
     return float(np.cos(value)) if isinstance(value, float) else np.cos(value)
 
 
 def exp(value: Value) -> Value:
-    """The exponential."""
+    """The exponential of a number or of each element, the same to the last bit."""
     return float(np.exp(value)) if isinstance(value, float) else np.exp(value)
 
 
 def tanh(value: Value) -> Value:
-    """The hyperbolic tangent."""
+    """The hyperbolic tangent of a number or of each element, the same to the last bit."""
     return float(np.tanh(value)) if isinstance(value, float) else np.tanh(value)
 
 
 def log(value: Value) -> Value:
-    """The natural logarithm."""
+    """The natural logarithm of a number or of each element, the same to the last bit."""
     return float(np.log(value)) if isinstance(value, float) else np.log(value)
 
 
 def power(base: Value, exponent: float) -> Value:
-    """Raise values to one exponent."""
+    """A number, or each element of an array, to a power, the same to the last bit."""
     # For these three, some of NumPy's loops have a shortcut and others call pow.
     if exponent == 1.0:
         return base

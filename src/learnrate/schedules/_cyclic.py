@@ -60,7 +60,7 @@ class CosineRestarts(Shape):
     endless = True
 
     def formula(self, step: Value) -> Value:
-        """The value at a step."""
+        """The value is floor + (1 - floor) decay^cycle (1 + cos(pi x)) / 2, x from 0 to 1 in a cycle."""
         last_update = capped_step(step, self.steps, 1.0) / self.every  # type: ignore[operator]
         periods = capped_step(step, self.steps) / self.every  # type: ignore[operator]  # bound
         cycle, length = self._cycle(last_update)
@@ -116,7 +116,7 @@ class Triangular(Shape):
     endless = True
 
     def formula(self, step: Value) -> Value:
-        """The value at a step."""
+        """The value is floor + (1 - floor) h, h the height of the triangle, 0 to 1."""
         _, height = _triangle(step, self.steps, self.every, self.rise)
         return self.floor + (1.0 - self.floor) * height
 
@@ -151,7 +151,7 @@ class Triangular2(Shape):
     endless = True
 
     def formula(self, step: Value) -> Value:
-        """The value at a step."""
+        """The value is floor + (1 - floor) h / 2^cycle, h the height of the triangle, 0 to 1."""
         cycle, height = _triangle(step, self.steps, self.every, self.rise)
         return self.floor + (1.0 - self.floor) * height * powers(0.5, cycle)
 
@@ -188,7 +188,7 @@ class ExpRange(Shape):
     endless = True
 
     def formula(self, step: Value) -> Value:
-        """The value at a step."""
+        """The value is floor + (1 - floor) h factor^periods, h the height of the triangle, 0 to 1."""
         _, height = _triangle(step, self.steps, self.every, self.rise)
         periods = capped_step(step, self.steps) / self.every  # type: ignore[operator]  # bound
         return self.floor + (1.0 - self.floor) * height * powers(self.factor, periods)

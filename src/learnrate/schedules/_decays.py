@@ -68,7 +68,7 @@ class MultiStep(Shape):
     endless = True
 
     def formula(self, step: Value) -> Value:
-        """The value at a step."""
+        """The factor to the power of the number of boundaries passed."""
         step = capped_step(step, self.steps, 1.0)
         boundaries = cast("tuple[int, ...]", self.boundaries)
         if isinstance(step, float):
@@ -109,7 +109,7 @@ class InverseTime(Shape):
     endless = True
 
     def formula(self, step: Value) -> Value:
-        """The value at a step."""
+        """The value is 1 / (1 + rate p), p the number of periods passed."""
         if self.staircase:
             return 1.0 / (1.0 + self.rate * whole_periods(step, self.steps, self.every))
         periods = capped_step(step, self.steps) / self.every  # type: ignore[operator]  # bound
@@ -144,7 +144,7 @@ class InverseSqrt(Shape):
     endless = True
 
     def formula(self, step: Value) -> Value:
-        """The value at a step."""
+        """The value is sqrt(every / (s + every)) at step s."""
         return sqrt(self.every / (capped_step(step, self.steps) + self.every))  # type: ignore[operator]
 
 
@@ -175,7 +175,7 @@ class OneMinusSqrt(Shape):
     floor: Floor = 0.0
 
     def formula(self, step: Value) -> Value:
-        """The value at a step."""
+        """The value is floor + (1 - floor) (1 - sqrt(x)), x = s / steps."""
         return self.floor + (1.0 - self.floor) * (1.0 - sqrt(progress(step, self.steps)))
 
 
@@ -203,7 +203,7 @@ class OneMinusSquare(Shape):
     floor: Floor = 0.0
 
     def formula(self, step: Value) -> Value:
-        """The value at a step."""
+        """The value is floor + (1 - floor) (1 - x^2), x = s / steps."""
         x = progress(step, self.steps)
         return self.floor + (1.0 - self.floor) * (1.0 - x * x)
 
@@ -236,7 +236,7 @@ class PowerDecay(Shape):
     endless = True
 
     def formula(self, step: Value) -> Value:
-        """The value at a step."""
+        """The value is max(1, s / every)^-exponent at step s."""
         ratio = maximum(capped_step(step, self.steps) / self.every, 1.0)  # type: ignore[operator]  # bound
         return 1.0 / power(ratio, self.exponent)
 
@@ -265,7 +265,7 @@ class Rex(Shape):
     floor: Floor = 0.0
 
     def formula(self, step: Value) -> Value:
-        """The value at a step."""
+        """The value is floor + (1 - floor) (1 - x) / (1 - x / 2), x = s / steps."""
         x = progress(step, self.steps)
         return self.floor + (1.0 - self.floor) * ((1.0 - x) / (1.0 - x * 0.5))
 
@@ -299,12 +299,12 @@ class Tanh(Shape):
     floor: Floor = 0.0
 
     def prepare(self) -> None:
-        """It must fall."""
+        """Refuse `low` at or above `high`, where the schedule would not fall."""
         if self.low >= self.high:
             refuse("Tanh", "low", f"below high={self.high!r}", self.low)
 
     def formula(self, step: Value) -> Value:
-        """The value at a step."""
+        """The value is floor + (1 - floor) (1 - tanh(low (1 - x) + high x)) / 2, x = s / steps."""
         x = progress(step, self.steps)
         fall = (1.0 - tanh(self.low * (1.0 - x) + self.high * x)) * 0.5
         return self.floor + (1.0 - self.floor) * fall
@@ -337,6 +337,6 @@ class Saturating(Shape):
     endless = True
 
     def formula(self, step: Value) -> Value:
-        """The value at a step."""
+        """The value is 1 - exp(-(s + 1) / every) at step s."""
         periods = (capped_step(step, self.steps) + 1.0) / self.every  # type: ignore[operator]  # bound
         return 1.0 - exp(-periods)

@@ -198,7 +198,7 @@ class Length(FieldKind):
         return isinstance(value, int)
 
     def resolve(self, value: object, run: RunLength) -> object:
-        """The length in steps."""
+        """A share of the run in whole steps, half rounded up; a number as it is."""
         return round_half_up(run.exact_steps(value)) if isinstance(value, Span) else value
 
 
@@ -228,13 +228,13 @@ class PeriodRule(FieldKind):
         return isinstance(value, float)
 
     def resolve(self, value: object, run: RunLength) -> object:
-        """The period in steps."""
+        """A share of the run in steps, not rounded; a number as it is."""
         return float(run.exact_steps(value)) if isinstance(value, Span) else value
 
 
 @dataclass(frozen=True, slots=True)
 class Word(FieldKind):
-    """One of a few words."""
+    """A field that takes one of the given words."""
 
     words: tuple[str, ...]
 
@@ -295,7 +295,7 @@ class Listed(FieldKind):
         return elements
 
     def ready(self, value: object) -> bool:
-        """Whether every element is ready."""
+        """Whether the value is a tuple and all its elements are ready."""
         return isinstance(value, tuple) and all(self.element.ready(element) for element in value)
 
     def resolve(self, value: object, run: RunLength) -> object:

@@ -43,11 +43,11 @@ class Cut(Wrapper):
 
     @property
     def open_ended(self) -> bool:
-        """Never: `steps` is its length."""
+        """False, since `steps` is the length."""
         return False
 
     def extent(self, run: RunLength) -> Fraction | None:
-        """The exact length of `steps`."""
+        """The length as a fraction of a step."""
         return run.exact_steps(cast("int | Span", self.steps))
 
     def fit(self, start: Fraction, stop: Fraction, run: RunLength) -> Schedule | None:
@@ -71,11 +71,11 @@ class Cut(Wrapper):
         return None
 
     def head(self, steps: int) -> Schedule:
-        """The same, cut earlier."""
+        """The inner schedule, cut after fewer steps."""
         return copy_with(self, steps=steps)
 
     def formula(self, step: Value) -> Value:
-        """The value at a step."""
+        """The value of the inner schedule, which stays from step `steps` on."""
         return self.inner.formula(minimum(step, float(cast("int", self.steps))))
 
 
@@ -143,11 +143,11 @@ class Skip(Wrapper):
         return None
 
     def head(self, steps: int) -> Schedule:
-        """The same, cut."""
+        """This schedule, cut after `steps` of its own steps."""
         return make("cut", inner=self, steps=steps)
 
     def formula(self, step: Value) -> Value:
-        """The value at a step."""
+        """The value of the inner schedule, `steps` later."""
         return self.inner.formula(step + float(self.steps))
 
 
@@ -197,7 +197,7 @@ class Shortened(FixedLength, Wrapper):
 
     @property
     def warmup_steps(self) -> int:
-        """The warm-up that is given."""
+        """The length of the warm-up of the shortened schedule."""
         return self.warmup
 
     def lengthen(self, extra: int) -> Schedule | None:
@@ -205,11 +205,11 @@ class Shortened(FixedLength, Wrapper):
         return None
 
     def head(self, steps: int) -> Schedule:
-        """The same, cut."""
+        """This schedule, cut after `steps` of its own steps."""
         return make("cut", inner=self, steps=steps)
 
     def formula(self, step: Value) -> Value:
-        """The value at a step."""
+        """The value of the inner schedule at the same share of its warm-up, or of what follows."""
         inner_steps, inner_warmup = float(self.inner.total_steps or 0), self.inner.warmup_steps
         rising = (step + 1.0) * ((inner_warmup + 1.0) / (self.warmup + 1.0)) - 1.0
         pace = (inner_steps - inner_warmup) / max(1.0, float(self.steps - self.warmup))

@@ -49,15 +49,15 @@ class Constant(Shape):
     endless = True
 
     def formula(self, step: Value) -> Value:
-        """The value at a step."""
+        """1 at every step, as a float also for an array."""
         return 1.0
 
     def lengthen(self, extra: int) -> Schedule | None:
-        """The same with more steps."""
+        """A constant of `extra` more steps; None if its length is not known."""
         return copy_with(self, steps=self.steps + extra) if isinstance(self.steps, int) else None
 
     def head(self, steps: int) -> Schedule:
-        """The same with `steps` steps."""
+        """A constant that lasts `steps` updates."""
         return copy_with(self, steps=steps)
 
 
@@ -86,7 +86,7 @@ class Linear(Shape):
     floor: Floor = 0.0
 
     def formula(self, step: Value) -> Value:
-        """The value at a step."""
+        """The value is floor + (1 - floor) (1 - x), x = s / steps."""
         return self.floor + (1.0 - self.floor) * (1.0 - progress(step, self.steps))
 
 
@@ -123,7 +123,7 @@ class Cosine(Shape):
     k_decay: Annotated[float, Number(low=0, exclude_low=True)] = 1.0
 
     def formula(self, step: Value) -> Value:
-        """The value at a step."""
+        """The value is floor + (1 - floor) ((1 + cos(pi x^k_decay)) / 2)^power, x = s / steps."""
         fall = (1.0 + cos(math.pi * power(progress(step, self.steps), self.k_decay))) * 0.5
         return self.floor + (1.0 - self.floor) * power(fall, self.power)
 
@@ -156,7 +156,7 @@ class Polynomial(Shape):
     k_decay: Annotated[float, Number(low=0, exclude_low=True)] = 1.0
 
     def formula(self, step: Value) -> Value:
-        """The value at a step."""
+        """The value is floor + (1 - floor) (1 - x^k_decay)^power, x = s / steps."""
         remaining = 1.0 - power(progress(step, self.steps), self.k_decay)
         return self.floor + (1.0 - self.floor) * power(remaining, self.power)
 
@@ -195,7 +195,7 @@ class Exponential(Shape):
     endless = True
 
     def formula(self, step: Value) -> Value:
-        """The value at a step."""
+        """The value is max(floor, factor^p), p the number of periods passed."""
         if self.staircase:
             return maximum(
                 bounded_powers(self.factor, whole_periods(step, self.steps, self.every)),
@@ -235,7 +235,7 @@ class Step(Shape):
     endless = True
 
     def formula(self, step: Value) -> Value:
-        """The value at a step."""
+        """The value is factor^p, p the number of whole periods passed."""
         return bounded_powers(self.factor, whole_periods(step, self.steps, self.every))
 
 
@@ -286,11 +286,11 @@ class Warmup(Shape):
 
     @property
     def warmup_steps(self) -> int:
-        """All of them."""
+        """All steps of the shape; 0 while its length is not bound."""
         return self.steps if isinstance(self.steps, int) else 0
 
     def formula(self, step: Value) -> Value:
-        """The value at a step."""
+        """From `start` to 1 along `curve`; (s + 1) / (steps + 1) by default."""
         if self.start is None and self.curve == "linear":
             return minimum((step + 1.0) / (self.steps + 1.0), 1.0)  # type: ignore[operator]  # bound
         start = 1.0 / (self.steps + 1.0) if self.start is None else self.start  # type: ignore[operator]

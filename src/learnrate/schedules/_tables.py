@@ -53,7 +53,7 @@ class Piecewise(Shape):
         _check_counts(self, self.boundaries, self.values)
 
     def formula(self, step: Value) -> Value:
-        """The value at a step."""
+        """The value between the boundaries on both sides of the step."""
         step = capped_step(step, self.steps, 1.0) - (1.0 if self.inclusive else 0.0)
         boundaries = cast("tuple[int, ...]", self.boundaries)
         if isinstance(step, float):
@@ -99,7 +99,7 @@ class Interpolated(Shape):
         _check_counts(self, self.boundaries, self.values)
 
     def formula(self, step: Value) -> Value:
-        """The value at a step."""
+        """The value on the curve between the knots on both sides of the step."""
         boundaries = cast("tuple[int, ...]", self.boundaries)
         step = minimum(capped_step(step, self.steps), float(boundaries[-1]))
         if isinstance(step, float):
@@ -150,11 +150,11 @@ class Table(FixedLength):
         return True, len(self.values)
 
     def head(self, steps: int) -> Schedule:
-        """The first values."""
+        """A table of the first `steps` values."""
         return copy_with(self, values=self.values[:steps])
 
     def formula(self, step: Value) -> Value:
-        """The value at a step."""
+        """The value with the number of the step; the last one from there on."""
         last = len(self.values) - 1.0
         if isinstance(step, float):
             return self.values[int(min(step, last))]
@@ -210,7 +210,7 @@ class FromFunction(Shape):
     operator = "in Python only: a function has no text form"
 
     def formula(self, step: Value) -> Value:
-        """The value at a step."""
+        """What the function returns for each step, at most the last step of its length."""
         step = capped_step(step, self.steps, 1.0)
         if isinstance(step, float):
             return self._value(step)

@@ -59,7 +59,7 @@ class Clamp(Wrapper):
             refuse("Clamp", "low", f"at most high={self.high!r}", self.low)
 
     def formula(self, step: Value) -> Value:
-        """The value at a step."""
+        """The value of the inner schedule, at least `low` and at most `high`."""
         value = self.inner.formula(step)
         if self.low is not None:
             value = maximum(value, self.low)
@@ -94,7 +94,7 @@ class Noise(Wrapper):
     seed: Annotated[int, Whole()] = 0
 
     def formula(self, step: Value) -> Value:
-        """The value at a step."""
+        """The inner value times 1 + scale u, u uniform in -1 to 1 by seed and step."""
         if self.inner.total_steps is not None:
             step = minimum(step, float(self.inner.total_steps))
         noise = _uniform(step, self.seed) * 2.0 - 1.0
@@ -122,13 +122,13 @@ class Shift(Wrapper):
     ascend: Flag = False
 
     def prepare(self) -> None:
-        """A negative number needs `ascend`."""
+        """Refuse a negative `by` without `ascend`, since it may lead to rates below 0."""
         if self.by < 0 and not self.ascend:
             refuse("Shift", "by", "at least 0", self.by, "For values below 0 add ascend=true.")
         object.__setattr__(self, "ascend", self.by < 0)
 
     def formula(self, step: Value) -> Value:
-        """The value at a step."""
+        """The value of the inner schedule plus `by`."""
         return self.inner.formula(step) + self.by
 
 
@@ -202,15 +202,15 @@ class Staircase(Wrapper):
         return _rounded(self.inner.warmup_steps, cast("float", self.every)) if self.bound else 0
 
     def lengthen(self, extra: int) -> Schedule | None:
-        """None: the steps are periods."""
+        """None, since the steps of the inner schedule are periods."""
         return None
 
     def head(self, steps: int) -> Schedule:
-        """The same, cut."""
+        """This schedule, cut after `steps` updates."""
         return make("cut", inner=self, steps=steps)
 
     def formula(self, step: Value) -> Value:
-        """The value at a step."""
+        """The value of the inner schedule at the number of whole periods passed."""
         if isinstance(self.steps, int):
             step = minimum(step, max(self.steps - 1.0, 0.0))
         return self.inner.formula(floor(step / cast("float", self.every)))
@@ -289,7 +289,7 @@ class Delay(Wrapper):
         return copy_with(self, inner=self.inner.head(rest))
 
     def formula(self, step: Value) -> Value:
-        """The value at a step."""
+        """The value of the inner schedule, `steps` earlier; its first value before that."""
         return self.inner.formula(maximum(step - cast("int", self.steps), 0.0))
 
 
@@ -348,11 +348,11 @@ class Repeat(Wrapper):
         return None
 
     def head(self, steps: int) -> Schedule:
-        """The same, cut."""
+        """This schedule, cut after `steps` of its own steps."""
         return make("cut", inner=self, steps=steps)
 
     def formula(self, step: Value) -> Value:
-        """The value at a step."""
+        """The value of the inner schedule at the step counted from the start of the cycle."""
         length = cast("int", self.inner.total_steps)
         cycle = minimum(floor(step / length), self.times - 1.0)
         return self.inner.formula(step - cycle * length)

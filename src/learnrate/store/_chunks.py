@@ -33,7 +33,7 @@ def pack(step: np.ndarray, columns: Mapping[str, np.ndarray]) -> tuple[str, byte
 
 
 def unpack(names: str, data: bytes) -> Rows:
-    """The rows that `pack` packed."""
+    """The steps, and the values by column, of what `pack` returned."""
     columns = json.loads(names)
     rows = len(data) // (8 * (len(columns) + 1))
     table = np.frombuffer(data, dtype="<f8").reshape(len(columns) + 1, rows)

@@ -126,7 +126,7 @@ class Recorder:
 
     @property
     def run(self) -> str:
-        """The run's id."""
+        """The id of the run, by which a store knows it."""
         return self._writer.run
 
     def newest_edit(self) -> int:

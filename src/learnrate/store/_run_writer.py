@@ -92,7 +92,7 @@ class RunWriter:
 
     @property
     def run(self) -> str:
-        """The run's id."""
+        """The id of the run, by which a store knows it."""
         return self._position.run
 
     @property

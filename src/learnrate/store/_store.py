@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import time
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import select, update
@@ -12,17 +11,10 @@ from sqlalchemy.exc import IntegrityError
 
 from learnrate._errors import StoreError
 from learnrate.store import _writes as writes
+from learnrate.store._database import Database
 from learnrate.store._documents import StoredDocument, add_document, document_row, documents_in
 from learnrate.store._edit_rows import answer_edit, check_live, edits_in, put_edit
-from learnrate.store._migrations import migrate, upgrade
 from learnrate.store._observed import observations_of
-from learnrate.store._place import (
-    display_place,
-    engine_of,
-    raising_store_errors,
-    store_exists,
-    url_of,
-)
 from learnrate.store._records import (
     Attempt,
     EditStatus,
@@ -43,10 +35,7 @@ from learnrate.store._rows import (
 from learnrate.store._tables import attempts, findings, runs, snapshots
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-    from pathlib import Path
-
-    from sqlalchemy import Connection
+    from collections.abc import Mapping
 
     from learnrate.schedules import Schedule
     from learnrate.watch import Finding, Observations
@@ -54,7 +43,7 @@ if TYPE_CHECKING:
 __all__ = ["Store"]
 
 
-class Store:
+class Store(Database):
     """Where runs, points, findings and edits live: a SQLite file, or a PostgreSQL database.
 
     Every method is one transaction, and safe in any thread and any process. When a method that
@@ -83,44 +72,6 @@ class Store:
         [2.0, 1.5]
         >>> folder.cleanup()
     """
-
-    def __init__(
-        self, place: str | Path | None = None, *, create: bool = True, wait: float = 10.0
-    ) -> None:
-        url = url_of(place)
-        self.place = display_place(url)
-        self.url = url.render_as_string(hide_password=False)
-        self._engine = engine_of(url, wait=wait)
-        if not create and not store_exists(url):
-            raise StoreError(
-                f"there is no store {self.place}. Name another one with --store or "
-                "LEARNRATE_STORE, or record a run first."
-            )
-        with raising_store_errors(self.place):
-            if create:
-                migrate(self._engine, self.place)
-            else:
-                upgrade(self._engine, self.place)
-
-    def close(self) -> None:
-        """Close all connections; the store can still be used."""
-        self._engine.dispose()
-
-    @contextmanager
-    def reading(self) -> Iterator[Connection]:
-        """A connection that only reads, for several queries that belong together."""
-        with raising_store_errors(self.place), self._engine.connect() as connection:
-            yield connection
-
-    @contextmanager
-    def writing(self) -> Iterator[Connection]:
-        """A transaction that writes, for the functions of `_writes`."""
-        with (
-            raising_store_errors(self.place),
-            self._engine.connect().execution_options(writing=True) as connection,
-            connection.begin(),
-        ):
-            yield connection
 
     # What was found out before a run
 

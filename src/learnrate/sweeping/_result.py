@@ -53,7 +53,7 @@ class SweptTrial:
 
     @property
     def steps(self) -> int:
-        """Updates made."""
+        """The number of updates that the trial made."""
         return self.curve.steps
 
     @property

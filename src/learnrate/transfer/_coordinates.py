@@ -60,7 +60,7 @@ class LayerCheck:
         return {name: power for name, power in self.powers.items() if name != "start" or counts}
 
     def to_dict(self) -> dict[str, Any]:
-        """The powers, for JSON."""
+        """The layer, and each of its powers with the interval, as JSON values."""
         return {
             "layer": self.layer,
             "grows": self.grows,

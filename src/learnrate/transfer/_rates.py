@@ -13,6 +13,7 @@ from learnrate._axes import draw_chart
 from learnrate._chart import describe
 from learnrate._files import csv_text, folder_for, number_or_none, write_text
 from learnrate._numbers import rate_text
+from learnrate._statistics import normal_quantile
 from learnrate.sweeping import sweep as sweep_rates
 from learnrate.transfer._family import at_width, checked_widths
 from learnrate.transfer._slopes import Power, Verdict, fitted_power
@@ -32,7 +33,6 @@ MOVED = 1.5
 """The best rate stays if it moves by less than this factor over all widths."""
 
 _COLUMNS = ("lr", "seed", "loss", "steps", "status", "width")
-_NORMAL_80 = 1.2815515655446004
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,7 @@ class WidthSweeps:
             return None
         x = np.log(widths) - np.log(widths).mean()
         errors = np.array([_log_error(part) for part in parts])
-        reach = _NORMAL_80 * math.sqrt(float((x * errors) @ (x * errors))) / float(x @ x)
+        reach = normal_quantile(0.1) * math.sqrt(float((x * errors) @ (x * errors))) / float(x @ x)
         reach = max(reach, fitted.high - fitted.value)
         return Power(fitted.value, fitted.value - reach, fitted.value + reach)
 
@@ -226,7 +226,7 @@ class WidthSweeps:
 
 def _log_error(part: WidthSweep) -> float:
     assert part.low is not None and part.high is not None  # noqa: S101, PT018 - is_inside
-    return math.log(part.high / part.low) / (2 * _NORMAL_80)
+    return math.log(part.high / part.low) / (2 * normal_quantile(0.1))
 
 
 def sweep(

@@ -36,7 +36,7 @@ class ParameterRow:
     init: float
 
     def to_dict(self) -> dict[str, Any]:
-        """The row, for JSON."""
+        """The fields by name, as JSON values."""
         return asdict(self)
 
 

@@ -165,7 +165,7 @@ class Curve:
 
     @property
     def steps(self) -> int:
-        """Updates made."""
+        """The number of updates that the trial made."""
         return len(self.loss)
 
     @property

@@ -16,7 +16,7 @@ _SHIFTS = (-1, 0, 1)  # some tools count updates from 1, and some log the rate o
 
 
 class FittedCosine(NamedTuple):
-    """mean + amplitude cos(pi (step - crest) / half_period), amplitude at least 0."""
+    """The value is mean + amplitude cos(pi (step - crest) / half_period), amplitude at least 0."""
 
     mean: float
     amplitude: float
@@ -25,7 +25,7 @@ class FittedCosine(NamedTuple):
     residual: float
 
     def at(self, step: np.ndarray) -> np.ndarray:
-        """Its values at some steps."""
+        """The value is mean + amplitude cos(pi (step - crest) / half_period)."""
         phase = np.pi * (step - self.crest) / self.half_period
         return np.asarray(self.mean + self.amplitude * np.cos(phase))
 

@@ -25,7 +25,7 @@ class ExampleRun:
 
     @cached_property
     def step(self) -> np.ndarray:
-        """The steps of all updates."""
+        """The steps of all updates, from 0 on."""
         return np.arange(self.total_steps)
 
     @cached_property
@@ -35,17 +35,17 @@ class ExampleRun:
 
     @cached_property
     def loss(self) -> np.ndarray:
-        """The training loss."""
+        """A training loss that falls from 2.3 to 0.2 within some 250 steps, with noise."""
         return np.asarray(0.2 + 2.1 * np.exp(-self.step / 50) + 0.03 * self.noise)
 
     @cached_property
     def schedule(self) -> Schedule:
-        """The schedule of the rate."""
+        """A warm-up of 10 % to the peak 0.1, then a cosine to 0."""
         return (0.1 * schedule("warmup(10%) >> cosine()")).over(self.total_steps)
 
     @cached_property
     def lr(self) -> np.ndarray:
-        """The rate as scheduled."""
+        """The rate of `schedule` at every step."""
         return self.schedule.table()
 
     def cosine(self, half_period: int) -> np.ndarray:

@@ -91,7 +91,7 @@ class RateCourse:
 
     @cached_property
     def peak(self) -> float:
-        """The highest rate."""
+        """The highest rate that was recorded; 0 without any."""
         return float(self.rate.value.max()) if self.rate.value.size else 0.0
 
     @cached_property
@@ -117,7 +117,7 @@ class RateCourse:
 
     @cached_property
     def rows(self) -> np.ndarray:
-        """The rows of the points."""
+        """The row numbers of the points: the first of each stair, or all rows without equal stairs."""
         n = self.rate.value.size
         change = np.abs(np.diff(self.rate.value))
         changed = np.flatnonzero(change > 1.1 * (self.tolerance[1:] + self.tolerance[:-1])) + 1

@@ -8,6 +8,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from learnrate._statistics import STD_OF_DEVIATION, normal_quantile
+
 __all__ = [
     "Track",
     "fall_signal",
@@ -20,8 +22,6 @@ __all__ = [
     "thinned",
 ]
 
-_NORMAL = 1.4826  # standard deviation of a normal distribution over its median absolute deviation
-_NORMAL_90 = 1.6449  # 90 % quantile of |x| for a standard normal x
 _LEAST_LEVELS = 3
 _KEPT = 0.75  # share of the levels that a signal is computed from
 _RANK_TEST_VALUES = 32  # the cost of a rank test grows with their square
@@ -39,7 +39,7 @@ class Track(NamedTuple):
         return Track(self.step[first:], self.value[first:])
 
     def before(self, step: float) -> Track:
-        """The rows before a step."""
+        """The rows of steps below `step`."""
         end = int(np.searchsorted(self.step, step))
         return Track(self.step[:end], self.value[:end])
 
@@ -82,7 +82,7 @@ def neighbour_std(values: np.ndarray, *, around: float = 0.0) -> float:
     """
     deviations = np.abs(np.diff(values) - around)
     middle, upper = _quantile(deviations, 0.5), _quantile(deviations, 0.9)
-    return (_NORMAL * middle or upper / _NORMAL_90) / math.sqrt(2.0)
+    return (STD_OF_DEVIATION * middle or upper / normal_quantile(0.05)) / math.sqrt(2.0)
 
 
 def _quantile(values: np.ndarray, share: float) -> float:
@@ -104,7 +104,7 @@ def tail_std(values: np.ndarray) -> float:
         values: at least two.
     """
     upper = _quantile(np.abs(np.diff(values)), 0.9)
-    return max(neighbour_std(values), upper / _NORMAL_90 / math.sqrt(2.0))
+    return max(neighbour_std(values), upper / normal_quantile(0.05) / math.sqrt(2.0))
 
 
 def falling_fit(values: np.ndarray) -> np.ndarray:

@@ -33,7 +33,7 @@ class LogSeries:
         self.values = array("d")
 
     def add(self, step: float, value: float) -> None:
-        """Append one value."""
+        """Append the value at a step."""
         self.steps.append(step)
         self.values.append(value)
 
@@ -55,7 +55,7 @@ class Chosen:
     notes: list[str] = field(default_factory=list)
 
     def to_dict(self) -> dict[str, Any]:
-        """The fact `read_as` of observations."""
+        """Which series was read as which column, for `facts["read_as"]`."""
         taken = {column: " + ".join(series) for column, series in self.columns.items()}
         return {"step": self.step, **taken, "rates": self.rates, "notes": self.notes}
 

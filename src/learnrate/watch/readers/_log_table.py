@@ -38,7 +38,7 @@ class LogTable:
     names: list[str]
 
     def part(self, rows: np.ndarray) -> LogTable:
-        """Some of the rows."""
+        """The rows chosen by a mask or by their numbers."""
         numbers = {name: column[rows] for name, column in self.numbers.items()}
         texts = {name: column[rows] for name, column in self.texts.items()}
         count = int(rows.sum()) if rows.dtype == bool else rows.size

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from learnrate._numbers import rate_text
+from learnrate._statistics import normal_quantile
 from learnrate.watch._finding import Finding, Severity
 from learnrate.watch._rule import Rule, RuleOptions
 from learnrate.watch._tracks import median_of_three
@@ -21,7 +22,6 @@ __all__ = ["RULE", "DivergedOptions"]
 
 _FIRST_ROWS = 7
 _LEAST_ROWS = 20  # for a verdict on finite losses
-_NORMAL_80 = 2.5631  # width of the middle 80 % of a normal distribution, in standard deviations
 
 
 class DivergedOptions(RuleOptions):
@@ -126,7 +126,7 @@ def _burst(reading: Reading, options: DivergedOptions) -> Finding | None:
     start = max(float(loss.value[0]), reading.start)  # the second loss is one after an update
     top = 1 + int(np.argmax(smooth[1:-1]))
     late = loss.value[top:][(loss.value.size - top) // 2 :]
-    std = float(np.quantile(late, 0.9) - np.quantile(late, 0.1)) / _NORMAL_80
+    std = float(np.quantile(late, 0.9) - np.quantile(late, 0.1)) / (2 * normal_quantile(0.1))
     if top > loss.value.size // 2 or float(np.median(late)) < start - std:
         return None
     highest = float(smooth[top])

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from learnrate._statistics import STD_OF_DEVIATION
 from learnrate.watch._finding import Finding, Severity
 from learnrate.watch._rule import Rule, RuleOptions
 
@@ -45,7 +46,7 @@ def _autocorrelation(loss: np.ndarray) -> np.ndarray:
     """
     rough = loss[1:-1] - 0.5 * (loss[2:] + loss[:-2])
     rough = rough - np.median(rough)
-    scale = 1.4826 * float(np.median(np.abs(rough)))
+    scale = STD_OF_DEVIATION * float(np.median(np.abs(rough)))
     if scale == 0.0:
         return np.zeros(rough.size)
     rough = np.clip(rough / scale, -_RANK_LIMIT, _RANK_LIMIT)
