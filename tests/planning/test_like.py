@@ -46,7 +46,7 @@ def test_a_belief_is_wider_the_more_earlier_plans_differ():
 
 def test_the_own_errors_of_earlier_plans_do_not_average_out():
     many = belief_of([earlier(0.1)] * 50, 100)
-    assert many.log_std > math.log(4) / (2 * 1.2816)
+    assert many.log_std > math.log(4) / (2 * 1.2815516)
 
 
 def test_a_belief_about_another_length_follows_the_usual_drift_and_is_wider():
@@ -58,7 +58,7 @@ def test_a_belief_about_another_length_follows_the_usual_drift_and_is_wider():
 def test_trials_are_compared_with_earlier_ones_of_the_closest_length():
     mean, std = earlier(0.1).of_trials(50)
     assert mean == pytest.approx(math.log(0.1))
-    assert std == pytest.approx(math.log(4) / (2 * 1.2816))
+    assert std == pytest.approx(math.log(4) / (2 * 1.2815516))
     mean, wider = earlier(0.1).of_trials(400)
     assert mean == pytest.approx(math.log(0.1) - 0.2 * math.log(8))
     assert wider > std

@@ -80,3 +80,8 @@ def test_a_plan_is_described_without_anything_that_draws(plan):
     panels = describe(plan).panels
     assert all(isinstance(panel, Panel) for panel in panels)
     assert any(isinstance(mark, Polyline) for mark in panels[0].marks)
+
+
+def test_the_figure_of_a_plan_shows_every_panel(plan):
+    titles = [axes.get_title(loc="left") for axes in plan.plot().axes]
+    assert [panel.title for panel in describe(plan).panels] == titles

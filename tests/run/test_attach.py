@@ -123,7 +123,25 @@ def test_the_recorded_values_are_those_of_the_updates(place):
     assert not observations.has("clipped")
     assert observations.facts["optimizer"] == "SGD"
     assert observations.facts["momentum"] == 0.9
+    assert "schedule_free" not in observations.facts
     assert observations.total_steps == 12
+
+
+class AveragingSGD(SGD):
+    """An optimizer that has the methods of a schedule-free one."""
+
+    def train(self):
+        """Use the weights of the gradient."""
+
+    def eval(self):
+        """Use the averaged weights."""
+
+
+def test_a_schedule_free_optimizer_is_recorded_as_one(tmp_path):
+    optimizer = AveragingSGD(make_model().parameters(), lr=0.1)
+    with learnrate.attach(optimizer, "0.1 * constant()", store=tmp_path / "a.db") as run:
+        pass
+    assert observations_of(tmp_path / "a.db", run).facts["schedule_free"] is True
 
 
 def test_the_ratio_of_a_large_model_is_estimated_from_a_sample(place):
