@@ -60,7 +60,12 @@ def test_the_stored_run_repeats_to_the_bit_without_a_search(trained, place):
         task_of(), recorded.base, edits=recorded.again, seed=recorded.seed, progress=False
     )
     assert again.curve.loss.tolist() == trained.curve.loss.tolist()
-    assert Store(place).run(trained.run).facts["plan"].startswith("planned inside: ")
+    assert (
+        Store(place)
+        .run(trained.run)
+        .facts["plan"]
+        .startswith("planned inside the run, at a cost of ")
+    )
     assert json.loads(json.dumps(trained.to_dict()))["inside"]["tests"][0]["factors"] == [
         0.25,
         1,

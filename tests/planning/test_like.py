@@ -71,7 +71,7 @@ def test_a_like_plan_agrees_and_costs_about_a_third(alone, again):
     assert again.low < alone.low < alone.high < again.high  # tasks that are alike may differ
     assert again.schedule == alone.schedule
     assert again.verdict == alone.verdict
-    assert again.reason.startswith("An earlier plan of like tasks (")
+    assert again.reason.startswith("An earlier plan of similar tasks (")
     assert again.like.trials == ()
     assert [plan.peak for plan in again.like.plans] == [alone.peak]
 

@@ -62,7 +62,7 @@ def test_a_file_cut_off_anywhere_is_refused(written):
         ({"peak": 1e6}, "peak must lie from low to high"),
         ({"low": 0}, "low must be a finite rate above 0; got 0"),
         ({"high": True}, "high must be a finite rate above 0; got True"),
-        ({"total_steps": 499}, "is 500 updates long, and total_steps says 499"),
+        ({"total_steps": 499}, "has 500 updates, but its total_steps is 499"),
         ({"schedule": "100 * constant(500)"}, "its schedule reaches 100.0, above its peak"),
         ({"schedule": "0.1 * constnt(500)"}, "its schedule cannot be used"),
         ({"verdict": "perhaps"}, "verdict must be one of ok, weak; got 'perhaps'"),

@@ -53,7 +53,7 @@ def two_rungs(log_loss, **options):
 def test_a_bracketed_rate_close_to_the_whole_run_is_ok_and_its_cost_is_stated():
     answer, reason = verdict(two_rungs(bowl()))
     assert answer is PlanVerdict.OK
-    assert "It is expected to end " in reason
+    assert "The run is expected to end " in reason
 
 
 @pytest.mark.parametrize(
@@ -132,7 +132,7 @@ def test_whole_runs_are_not_extrapolated():
     trials = trials_at(320, 1, bowl(), rates=(0.1, 0.17, 0.3, 0.5, 1.0), repeats=3)
     answer, reason = verdict(trials)
     assert answer is PlanVerdict.OK
-    assert reason.startswith("The budget paid for 15 whole runs at 5 rates, and nothing is extrap")
+    assert reason.startswith("The budget paid for 15 whole runs at 5 rates, so nothing is extrapo")
 
 
 @pytest.mark.parametrize(

@@ -258,7 +258,7 @@ def test_repeats_that_disagree_by_more_than_a_decade_support_no_suggestion():
     centre = None
     test = learnrate.find(state=None, step=step, low=1e-6, high=10.0, iters=141, repeats=2)
     assert test.suggestion is None
-    assert re.match(r"the repeats disagree: the loss is lowest at 0\.001\d*, 0\.\d+,", test.reason)
+    assert re.match(r"the repeats disagree: the loss is lowest at 0\.001\d*, 0\.\d+;", test.reason)
 
 
 @pytest.mark.parametrize("every", [8, 25])

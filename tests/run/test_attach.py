@@ -551,7 +551,7 @@ def test_resuming_under_another_schedule_must_be_requested(place):
     assert run.edited.schedule(0) == 0.1, "the update before the resume keeps the rate it had"
     run.finish()
     reasons = [attempt.reason for attempt in Store(place).attempts(run.id)]
-    assert reasons == ["started", "resumed; before under 0.1 * linear(10)"]
+    assert reasons == ["started", "resumed; previously under 0.1 * linear(10)"]
 
 
 @pytest.mark.parametrize(

@@ -57,7 +57,7 @@ def test_a_decay_that_ends_after_the_loop_is_told_in_its_answer(place, steps, is
     steered.train(45, {40: f"decay {steps}"})
     steered.run.finish()
     (edit,) = Store(place).edits(steered.run.id)
-    message = "the decay ends at step 80, and the run was to end at 60"
+    message = "the decay ends at step 80, but the run was planned to end at 60"
     assert (message in edit.answer) == is_told
 
 

@@ -306,7 +306,7 @@ def replay(
     for observation in observations:
         if observation.step <= last:
             raise ArgumentError(
-                f"replay(observations=...) must rise in steps; got {observation.step} after {last}."
+                f"replay(observations=...) must have increasing steps; got {observation.step} after {last}."
             )
         last, before = observation.step, state.factor
         state, decision = controller.decide(state, observation)

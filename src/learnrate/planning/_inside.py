@@ -72,8 +72,8 @@ class BranchTest:
             for factor, loss in zip(self.factors, self.loss, strict=True)
         )
         return (
-            f"branches of {self.steps} updates from here, cooled down, end at {ends}; with what was known "
-            f"before, the best rate is about {self.rate:.3g}"
+            f"branches of {self.steps} updates from this step, each cooled down, ended at {ends}; together "
+            f"with the earlier trials, they put the best rate at about {self.rate:.3g}"
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -122,7 +122,7 @@ class InsidePlan:
     @property
     def words(self) -> str:
         """What the search cost, and what the first plan rests on."""
-        return f"planned inside: {self.cost:.1%} of a run. {self.plan.reason}"
+        return f"planned inside the run, at a cost of {self.cost:.1%} of it. {self.plan.reason}"
 
     def is_due(self, step: int) -> bool:
         """Whether branches are due before the update of a step, and the search may still pay for them."""
@@ -222,8 +222,8 @@ def plan_inside(
     if share > SEARCH_SHARE:
         raise ArgumentError(
             f"plan='inside' needs a run of at least {math.ceil(least / SEARCH_SHARE)} updates, so that a "
-            f"search of {least} updates is {SEARCH_SHARE:.0%} of it; got {total_steps}. Plan first, with "
-            "learnrate plan: for so short a run it takes seconds."
+            f"search of {least} updates takes {SEARCH_SHARE:.0%} of it; got {total_steps}. Run learnrate "
+            "plan first; for a run this short it takes seconds."
         )
     first = make_plan(task, total_steps=total_steps, budget=share, seed=seed, progress=progress)
     if first.further is not None:  # the run itself goes on searching, and takes no --more

@@ -249,7 +249,7 @@ class Ladder:
         elif rung == 0 or not math.isfinite(min(losses.values())):
             return None
         elif (halved := self._halved(steps, losses)) is not None:
-            log_lr, reason = halved, "it halves a gap beside the best rate"
+            log_lr, reason = halved, "it halves the gap beside the best rate"
         else:
             return self._repeated(rung, steps, trials)
         return Proposal(rung, steps, log_lr, 0, reason)
@@ -293,7 +293,7 @@ class Ladder:
         if told_apart or fewest >= _MAX_SEEDS:
             return self._swept(rung, steps, trials)
         log_lr = min(counts, key=lambda rate: (counts[rate], rate))
-        reason = "rates that end this close are told apart by further seeds"
+        reason = "only further seeds tell rates with such close losses apart"
         return Proposal(rung, steps, log_lr, counts[log_lr], reason)
 
     def _swept(self, rung: int, steps: int, trials: Sequence[LadderTrial]) -> Proposal | None:
@@ -306,7 +306,7 @@ class Ladder:
         if (log_lr := rate_beyond(losses, _FAR_SHARE * fall)) is not None:
             return Proposal(rung, steps, log_lr, 0, "a second dip may lie beyond the rates tried")
         if (log_lr := middle_of_gap(losses, fine=True, close=close)) is not None:
-            return Proposal(rung, steps, log_lr, 0, "it halves a gap beside the best rate")
+            return Proposal(rung, steps, log_lr, 0, "it halves the gap beside the best rate")
         return None
 
 

@@ -62,7 +62,9 @@ def earlier_plans(like: LikeArgument, task: str) -> tuple[EarlierPlan, ...]:
         for earlier in _plans_of(source, task)
     ]
     if not plans:
-        raise ArgumentError("plan(like=...) has no plan; give at least one, or leave it out.")
+        raise ArgumentError(
+            "plan(like=...) needs at least one plan; got none. Give one, or leave like out."
+        )
     return tuple(plans)
 
 
@@ -77,8 +79,8 @@ def _plans_of(source: object, task: str) -> list[EarlierPlan]:
         plan = read_plan(path)
         if isinstance(plan, RatesPlan):
             raise ArgumentError(
-                f"like={str(path)!r} is a plan of {len(plan.rates)} rates, and tells nothing of a plan of "
-                "one. Give a plan of one rate."
+                f"like={str(path)!r} is a plan of {len(plan.rates)} rates, which does not inform a plan "
+                "of one rate. Give a plan of one rate."
             )
         return [_earlier(plan, str(path))]
     return refuse(
@@ -98,8 +100,8 @@ def _stored(store: PlanStore, task: str) -> list[EarlierPlan]:
         known = sorted({str(document.get("task")) for document in store.plans()})
         listed = f"It has plans of {', '.join(known)}." if known else "It has no plans."
         raise ArgumentError(
-            f"the store {store.place} has no plan of {task}. {listed} learnrate plan --store keeps them; "
-            "a plan of another task is given by its file."
+            f"the store {store.place} has no plan of {task}. {listed} Save plans with learnrate "
+            "plan --store, or give the file of another task's plan."
         )
     return plans
 
@@ -192,7 +194,7 @@ def planned_like(plan: Plan, like: LikePlans, shape: Schedule) -> Plan:
         high=like.high,
         schedule=like.peak * shape,
         verdict=PlanVerdict.OK if is_ok else PlanVerdict.WEAK,
-        reason=f"{like.reason} {like.peak:.3g} is chosen, as they chose.{weak}",
+        reason=f"{like.reason} {like.peak:.3g} is chosen, as in the earlier plans.{weak}",
         expected_regret=max(earlier.expected_regret for earlier in like.plans),
         further=None,
         like=like,
@@ -228,22 +230,22 @@ def _reason(
         f"{earlier.peak:.3g} for {earlier.total_steps:,} updates" for earlier in plans
     )
     count = "An earlier plan" if len(plans) == 1 else f"{len(plans)} earlier plans"
-    text = f"{count} of like tasks ({names}) chose {peaks}."
+    text = f"{count} of similar tasks ({names}) chose {peaks}."
     trials = climb.trials
     steps = max((trial.steps for trial in trials), default=0)
     first_trials = f"{len(trials)} trials of {steps:,} updates"
     if not trials:
         return (
-            f"{text} A third of the budget pays for no trials of {_SHORTEST} updates to test this, so the "
-            "plan is made as without."
+            f"{text} A third of the budget does not pay for trials of {_SHORTEST} updates to test this, so "
+            "earlier plans are not used."
         )
     if agrees is None:
-        return f"{text} {first_trials} learned too little to test this, so the plan is made as without."
-    around = f"around {math.exp(expected):.2g}, where earlier ones of this length were best"
+        return f"{text} {first_trials} learned too little to test this, so earlier plans are not used."
+    around = f"around {math.exp(expected):.2g}, the best rate of earlier trials of this length"
     if agrees:
         return f"{text} Of {first_trials}, none ended clearly lower than {around}, so nothing more was spent."
     best = min(trials, key=lambda trial: trial.log_loss).record.lr
     return (
-        f"{text} Of {first_trials}, the one at {best:.2g} ended clearly lower than {around}, so the plan is made "
-        "as without."
+        f"{text} Of {first_trials}, the one at {best:.2g} ended clearly lower than {around}, so earlier "
+        "plans are not used."
     )

@@ -161,7 +161,8 @@ def plan(
         )
     if like is not None and (more or compare_shapes):
         raise ArgumentError(
-            "like asks for no more trials than test it; leave out more and compare_shapes, or like."
+            "like=... makes only the trials that test the earlier plans. Leave out like, or leave out "
+            "more and compare_shapes."
         )
     earlier = () if like is None else earlier_plans(like, task.name)
     identity = fingerprint(task)
@@ -305,11 +306,12 @@ def _planned(climb: Climb) -> Plan:
 def _refuse_with_several(*, compare_shapes: bool, like: object) -> None:
     if like is not None:
         raise ArgumentError(
-            "like goes with one rate, and rates=... plans several; leave out one of the two."
+            "like works for a plan of one rate, and rates=... plans several. Leave out one of the two."
         )
     if compare_shapes:
         raise ArgumentError(
-            "compare_shapes goes with one rate, and rates=... plans several; leave out one of the two."
+            "compare_shapes works for a plan of one rate, and rates=... plans several. Leave out one of "
+            "the two."
         )
 
 
@@ -361,14 +363,15 @@ def _refuse_without_evidence(trials: list[LadderTrial]) -> None:
     rates = [trial.record.lr for trial in trials]
     if not losses:
         raise TaskError(
-            f"every one of {len(trials)} trials diverged, the lowest at rate "
+            f"all {len(trials)} trials diverged, even the one at the lowest rate, "
             f"{min(rates, default=math.nan):.2g}. "
-            "Plan with a larger budget or more steps, or look at what learnrate find shows."
+            "Plan with a larger budget or more steps, or look at the range test of learnrate find."
         )
     if len(losses) > 2 and len(set(losses)) == 1:
         raise TaskError(
             f"{len(losses)} trials at rates from {min(rates):.2g} to {max(rates):.2g} all ended "
-            f"at the loss {losses[0]:.6g}: it does not depend on what the optimizer trains."
+            f"with the loss {losses[0]:.6g}: it does not depend on the parameters that the "
+            "optimizer trains."
         )
 
 

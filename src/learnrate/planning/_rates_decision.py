@@ -180,7 +180,9 @@ def judge_rates(decision: RatesDecision, scale: LossScale) -> tuple[PlanVerdict,
     chosen = " and ".join(
         f"{lr:.3g} for {name}" for lr, name in zip(decision.rates, names, strict=True)
     )
-    evidence = f"{counted} were fitted together. {chosen} are chosen. {_what_matters(decision)}"
+    evidence = (
+        f"{counted} were fitted together, and {chosen} are chosen. {_what_matters(decision)}"
+    )
     doubts = []
     if decision.expected_regret > COSTLY_REGRET:
         doubts.append("the trials leave the best rates uncertain (use a larger budget)")
@@ -197,7 +199,7 @@ def judge_rates(decision: RatesDecision, scale: LossScale) -> tuple[PlanVerdict,
     if doubts:
         return PlanVerdict.WEAK, f"{evidence} The evidence is weak: {'; '.join(doubts)}."
     cost = about_cost(decision.expected_regret, scale)
-    return PlanVerdict.OK, f"{evidence} It is expected to end {cost} the best."
+    return PlanVerdict.OK, f"{evidence} The run is expected to end {cost} the best loss."
 
 
 def _what_matters(decision: RatesDecision) -> str:
@@ -206,18 +208,18 @@ def _what_matters(decision: RatesDecision) -> str:
     factors = [high / low for low, high in decision.tolerated]
     wide = [number for number in range(len(names)) if factors[number] >= _WIDE]
     if not wide or decision.expected_regret > _UNKNOWN_REGRET:
-        return "The trials do not tell which rate may be off without a cost."
+        return "The trials do not show how precisely each rate must be set."
     texts = [
-        f"the rate of {names[number]} may be anything within a factor "
+        f"the rate of {names[number]} may lie anywhere within a factor of "
         f"{factor_text(*decision.tolerated[number])}"
         for number in wide
     ]
     close = [
-        f"that of {names[number]} must be met more closely"
+        f"the rate of {names[number]} must be set more precisely"
         for number in range(len(names))
         if number not in wide
     ]
     return (
-        "With a probability of 80 %, a run ends within 1 % of that at the chosen rates if only one of "
-        f"them differs: {'; '.join([*texts, *close])}."
+        "A change of one rate alone costs at most 1 % of the loss, with a probability of 80 %, within "
+        f"these limits: {'; '.join([*texts, *close])}."
     )

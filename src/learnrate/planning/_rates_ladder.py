@@ -141,7 +141,7 @@ class RatesLadder(Ladder):
         gains = _gains(posterior, candidates, tried)
         best = int(np.argmax(gains.sum(axis=1)))
         name = self.names[int(np.argmax(gains[best]))]
-        reason = f"it tells most, above all about the rate of {name}"
+        reason = f"it is the most informative trial, mainly about the rate of {name}"
         return _proposal(rung, steps, candidates[best], reason)
 
     def _is_complete(

@@ -125,8 +125,8 @@ def _planned(
     trainer, trials = climb.trainer, climb.trials
     if not climb.has_finished_trials:
         raise TaskError(
-            f"every one of {len(trials)} trials diverged. Plan with a larger budget or more steps, "
-            "or look at what learnrate find shows."
+            f"all {len(trials)} trials diverged. Plan with a larger budget or more steps, or look at "
+            "the range test of learnrate find."
         )
     ladder = climb.ladder
     assert isinstance(ladder, RatesLadder)  # noqa: S101 - made so

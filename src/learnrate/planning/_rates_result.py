@@ -238,7 +238,7 @@ def _check(plan: RatesPlan, path: str | Path) -> None:
             )
     if plan.schedule.total_steps != plan.total_steps:
         raise FileError(
-            f"{path}: its schedule is {plan.schedule.total_steps} updates long, and total_steps says "
+            f"{path}: its schedule has {plan.schedule.total_steps} updates, but its total_steps is "
             f"{plan.total_steps}."
         )
 

@@ -81,7 +81,7 @@ class FurtherTrials:
     def advice(self) -> str:
         """What would help a weak plan most, as a sentence."""
         return (
-            f"What would help most: two trials of {self.steps:,} updates, {self.cost:.0%} "
+            f"Two further trials of {self.steps:,} updates would help most; they cost {self.cost:.0%} "
             "of a run (more=1, --more 1)."
         )
 
@@ -314,8 +314,8 @@ def _check_values(document: dict[str, Any]) -> None:
     bound = schedule(document["schedule"])
     _expect(
         bound.total_steps == document["total_steps"],
-        f"its schedule {document['schedule']!r} is {bound.total_steps} updates long, and "
-        f"total_steps says {document['total_steps']!r}.",
+        f"its schedule {document['schedule']!r} has {bound.total_steps} updates, but its "
+        f"total_steps is {document['total_steps']!r}.",
     )
     highest = float(bound.table().max())
     _expect(

@@ -41,13 +41,13 @@ def judge(
     if doubts:
         return PlanVerdict.WEAK, f"{reason} The evidence is weak: {'; '.join(doubts)}."
     cost = about_cost(decision.expected_regret, scale)
-    return PlanVerdict.OK, f"{reason} It is expected to end {cost} the best."
+    return PlanVerdict.OK, f"{reason} The run is expected to end {cost} the best loss."
 
 
 def _whole_runs(rung: Rung) -> str:
     rates = {trial.lr for trial in rung.trials}
     return (
-        f"The budget paid for {len(rung.trials)} whole runs at {len(rates)} rates, and nothing is "
+        f"The budget paid for {len(rung.trials)} whole runs at {len(rates)} rates, so nothing is "
         f"extrapolated. The best rate was {rung.best:.2g}."
     )
 
@@ -62,7 +62,7 @@ def _extrapolation(rungs: Sequence[Rung], decision: PeakDecision) -> str:
     change = math.log(best / longest.best) / math.log(total_steps / longest.steps)
     because = decision.ladder.overfitting(decision.trials).reason
     return (
-        f"{fitted} From {longest.steps:,} updates on it is expected to change as "
+        f"{fitted} Beyond {longest.steps:,} updates, the best rate is expected to change as "
         f"horizon^{change:.2f}{f', because {because}' * bool(because)}. "
         f"That gives {best:.2g} for {total_steps:,} updates."
     )
@@ -131,7 +131,7 @@ def extrapolation_doubts(
         )
     if slope is not None and slope <= LEAST_SLOPE:
         doubts.append(
-            "longer trials ended hardly lower, so all rates tried may be too high, or nothing is "
+            "longer trials ended hardly lower than shorter ones, so all rates tried may be too high, or nothing is "
             "left to learn (use a larger budget, or fewer steps)"
         )
     elif learned < _LEAST_LEARNED:

@@ -37,8 +37,8 @@ _MIN_RATES, _MAX_RATES, _MAX_REPEATS = 10, 1_000_000, 1_000
 _DIVERGENCE_FACTOR = 4.0  # the smooth loss above its lowest
 
 _NOT_RESTORED = (
-    "find(step=...) without state=[...] restores nothing: each repeat begins where the one before "
-    "ended, and what the steps changed stays changed. Give the model and the optimizer: "
+    "find(step=...) without state=[...] restores nothing: each repeat begins where the previous "
+    "one ended, and keeps its changes. Give the model and the optimizer: "
     "find(step=..., state=[model, optimizer])."
 )
 
@@ -170,7 +170,7 @@ def rates_between(low: float, high: float, iters: int, mode: str) -> np.ndarray:
     decades = math.log10(high) - math.log10(low)
     if decades > iters - 1:
         raise ArgumentError(
-            f"find must try at least one rate in each factor of 10 from low={low!r} to "
+            f"find must try at least one rate per factor of 10 from low={low!r} to "
             f"high={high!r}, {math.ceil(decades) + 1} rates; got iters={iters!r}. Raise iters or "
             "narrow the range."
         )

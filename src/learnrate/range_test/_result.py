@@ -178,8 +178,8 @@ class RangeTest:
         tried = int(self.reached.min())
         if self.mode == "linear" and tried < _FEWEST_LINEAR:
             return (
-                f"only {tried} of {len(self.lr)} rates were tried before the loss diverged below "
-                f"{self.lr[tried]:.2g}. Use mode='exponential', or set high below this rate."
+                f"the loss diverged below the rate {self.lr[tried]:.2g}, after only {tried} of "
+                f"{len(self.lr)} rates. Use mode='exponential', or set high below this rate."
             )
         start, lowest = self._start_and_lowest()
         noise = self._noise()
@@ -209,8 +209,8 @@ class RangeTest:
         points = self._lowest_points()
         if points.max() > _AGREEMENT * points.min():
             return (
-                f"the repeats disagree: the loss is lowest at {self._lowest_text()}, and they may "
-                f"differ by a factor of {_AGREEMENT:g}. Use more iters or a larger batch, or run "
+                f"the repeats disagree: the loss is lowest at {self._lowest_text()}; these rates may "
+                f"differ by a factor of {_AGREEMENT:g} at most. Use more iters or a larger batch, or run "
                 "learnrate plan, which compares whole trainings."
             )
         if self._from_lowest() < self.lr[0]:

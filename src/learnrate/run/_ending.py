@@ -69,8 +69,8 @@ def beyond_the_end(edit: Edit, edited: Edited, planned_end: int | None) -> str:
     if end <= planned_end:
         return ""
     return (
-        f"; the decay ends at step {end:,}, and the run was to end at {planned_end:,}: a loop that "
-        "stops there, instead of at run.done, leaves the rate above 0"
+        f"; the decay ends at step {end:,}, but the run was planned to end at {planned_end:,}: a "
+        "loop that stops there, and not at run.done, leaves the rate above 0"
     )
 
 

@@ -118,7 +118,7 @@ class Resuming:
             recorder.step = step
             other = state["run"] if state["run"] != recorder.run else None
             if changes:
-                reason = f"{reason}; before under {schedule_in_words(saved)}"
+                reason = f"{reason}; previously under {schedule_in_words(saved)}"
             recorder.begin_attempt(step, reason, other)
             self._add_later_edits(step, keep=later_edits, reason=reason)
         if changes and (base is not self.schedule or saved == attached):

@@ -37,7 +37,7 @@ def check_live(connection: Connection, run: str, place: str) -> None:
         raise ArgumentError(f"there is no run {run!r} in {place}.")
     if not run_of(row).live:
         raise ArgumentError(
-            f"the run {run} is {run_of(row).status}; only a running one can be edited."
+            f"the run {run} is {run_of(row).status}; only running runs can be edited."
         )
 
 

@@ -71,9 +71,7 @@ def _add(connection: Connection, run: str, contents: Contents) -> int:
             _insert(connection, part, contents[part.name])
         return sum(len(_unpacked(block)[0]) for block in contents[points.name])
     if run_of(row).live:
-        raise ArgumentError(
-            f"the run {run} is still recorded; merge its points when it has ended."
-        )
+        raise ArgumentError(f"the run {run} is still being recorded; merge it after it has ended.")
     count = _merge_points(connection, run, contents)
     for part, keys in ((findings, ("code", "step", "message")), (edits, ("sequence",))):
         known = {_key(known, keys) for known in _rows_of(connection, part, run)}

@@ -348,8 +348,8 @@ class Recorder:
             self._fallback.remove()
         if self._writer.is_replaced:
             self._warn_of_store(
-                f"the store {self.place} was moved, deleted or overwritten. The run {self.run} goes "
-                "on in a new one there; learnrate merge adds what was recorded before, if you still "
+                f"the store {self.place} was moved, deleted or overwritten. The run {self.run} "
+                "continues in a new store there. learnrate merge adds what was recorded before, if you still "
                 "have the old file."
             )
         return True

@@ -45,7 +45,7 @@ def resolve_run(connection: Connection, run: str, *, live: bool, place: str) -> 
         return str(ids[0])
     if run and ids:
         raise ArgumentError(
-            f"{run!r} is the beginning of {_listed(ids)}; give more letters of the id."
+            f"{run!r} is the beginning of several ids, {_listed(ids)}; give more characters."
         )
     raise ArgumentError(f"there is no run {run!r} in {place}; {_newest(connection)}.")
 

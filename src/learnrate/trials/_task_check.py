@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 __all__ = ["check_task"]
 
 _NOT_FINITE = (
-    "the loss of the first batch is {}, before any update; it must be finite. "
-    "No learning rate helps: check the data and the model's initial weights."
+    "the loss of the first batch, before any update, is {}; it must be finite. "
+    "No learning rate can change it: check the data and the model's initial weights."
 )
 
 

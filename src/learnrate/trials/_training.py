@@ -94,16 +94,16 @@ class Training:
         """Refuse what an update by closure, or one of the task's own, cannot do."""
         if self.ranks.size > 1 and (self._evaluates_again or self._task.update is not None):
             raise TaskError(
-                "several ranks train together only with the usual update: not with "
-                "Task(update=...), nor with an optimizer that needs a closure."
+                "training on several ranks supports neither Task(update=...) nor an optimizer that "
+                "needs a closure. Train in one process."
             )
         if not self._evaluates_again:
             return
         if len(self.optimizers) > 1 or self._task.amp == "float16":
             name = next(type(o).__name__ for o in self.optimizers if needs_closure(o))
             raise TaskError(
-                f"{name}.step needs a closure, which goes neither with other optimizers nor with "
-                "amp='float16'; write the update in Task(update=...)."
+                f"{name}.step needs a closure, which works neither with several optimizers nor "
+                "with amp='float16'. Write the update yourself, in Task(update=...)."
             )
 
     def update(self, lr: float | None) -> float:

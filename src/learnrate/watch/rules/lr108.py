@@ -119,9 +119,9 @@ class _AboveStart(Rule[AboveStartOptions]):
         return self.finding(
             step=int(steps[first]),
             message=(
-                f"For {share_text(share)} of the run the loss lies above {start:.3g}, where it "
-                f"began before any update: from step {int(steps[first]):,} on it rose to "
-                f"{float(lasting[top]):.3g}, and it comes back slowly. The rate is likely several times "
+                f"For {share_text(share)} of the run the loss lies above {start:.3g}, its value "
+                f"before any update: from step {int(steps[first]):,} on it rose to "
+                f"{float(lasting[top]):.3g}, and it falls back slowly. The rate is likely several times "
                 "too high."
             ),
             evidence={

@@ -62,7 +62,7 @@ def _cut_off(reading: Reading, options: NeverDecayedOptions) -> Finding | None:
         evidence={"peak": course.peak, "last": last, "lowest_since_peak": last, "would_end": end},
         remedy=(
             f"If the run is over, give the schedule its real length, {reading.steps_done:,} updates: a "
-            "rate that decays to 0 by the end likely ends lower."
+            "rate that decays to 0 by the end likely reaches a lower loss."
         ),
     )
 
@@ -96,8 +96,8 @@ class _NeverDecayed(Rule[NeverDecayedOptions]):
                 "lowest_since_peak": lowest,
             },
             remedy=(
-                "A decay to 0 by the end of the run, linear or along a cosine, likely ends lower; for this "
-                "run, add one over a tenth to a fifth of the updates made so far."
+                "A linear or cosine decay to 0 by the end of the run likely reaches a lower loss. To finish "
+                "this run, add a decay over a tenth to a fifth of the updates made so far."
             ),
         )
 

@@ -125,8 +125,8 @@ class _WrongClock(Rule[WrongClockOptions]):
         return self.finding(
             step=step,
             message=(
-                f"The schedule ended after {step:,} of {reading.total_steps:,} updates, as a schedule "
-                "does whose lengths are in epochs and which is stepped at every update."
+                f"The schedule ended after {step:,} of {reading.total_steps:,} updates, as if its "
+                "lengths were in epochs and it was stepped at every update."
             ),
             evidence={
                 "ended": step,

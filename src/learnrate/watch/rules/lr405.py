@@ -46,8 +46,8 @@ class _SameInputs(Rule[SameInputsOptions]):
             step=int(differs.step[0]),
             severity=Severity.WARNING if is_zero else Severity.ADVICE,
             message=(
-                f"{subject}, in each of the {batches} batches that were looked at: the model can learn "
-                "nothing of what tells examples apart."
+                f"{subject}, in each of the {batches} batches that were looked at: the model cannot "
+                "learn to tell examples apart."
             ),
             evidence={"batches": batches, "zero": is_zero},
             remedy=(

@@ -49,7 +49,7 @@ class _KeptGradient(Rule[KeptGradientOptions]):
             evidence={"updates": updates},
             remedy=(
                 "Call optimizer.zero_grad() after every optimizer.step(), before the next backward "
-                "pass. What is said of the rate before that is mended means nothing."
+                "pass. Until this is fixed, findings about the rate mean nothing."
             ),
         )
 

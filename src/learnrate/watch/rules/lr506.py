@@ -58,7 +58,7 @@ class _DecayDominates(Rule[DecayDominatesOptions]):
             ),
             evidence={"ratio": median, "norm": lowest_norm, "looks": first.size},
             remedy=(
-                "Lower weight_decay: usual are 0.01 to 0.1 for AdamW and 1e-5 to 1e-3 for SGD, and 0 for "
+                "Lower weight_decay: usual values are 0.01 to 0.1 for AdamW and 1e-5 to 1e-3 for SGD, and 0 for "
                 "biases and normalisations."
             ),
         )
