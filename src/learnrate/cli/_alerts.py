@@ -26,7 +26,7 @@ def alerts(
         ),
     ] = None,
     form: Annotated[
-        str | None, Option("--format", help="slack, discord or json; by the address by default.")
+        str | None, Option("--format", help="slack, discord or json; chosen by the address by default.")
     ] = None,
     command: Annotated[
         str | None, Option(help="A program that gets the alerts as JSON on its standard input.")
@@ -46,7 +46,7 @@ def alerts(
         ),
     ] = None,
     earlier: Annotated[
-        bool, Option("--earlier", help="At the first start, also send what the store has already.")
+        bool, Option("--earlier", help="At the first start, also send the alerts of earlier findings.")
     ] = False,
     once: Annotated[bool, Option("--once", help="Send what is new, then exit; for cron.")] = False,
     store: StoreOption = None,
@@ -54,9 +54,9 @@ def alerts(
 ) -> None:
     """Send findings, and runs that diverged, failed or were lost, until Ctrl-C.
 
-    They are sent from here, so that no training waits. The store keeps what was sent: nothing is
-    sent twice, and what comes while this command does not run is sent at its next start. The first
-    start for a target sends only what comes after it.
+    This process sends them, so no training waits. The store records what was sent, so nothing is
+    sent twice. Alerts that arise while the command is not running are sent at its next start. The
+    first start for a target sends only later alerts.
 
     [dim]learnrate alerts --webhook https://hooks.slack.com/services/... --quiet 22:00-07:00[/dim]
 

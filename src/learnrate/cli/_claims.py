@@ -25,7 +25,7 @@ __all__ = ["claims"]
 claims = typer.Typer(
     name="claims",
     rich_markup_mode="rich",
-    help="What is said about learning rates: each claim with its verdict and a test.",
+    help="Claims about learning rates, each with a test and its verdict.",
 )
 
 NameArgument = Annotated[str, Argument(metavar="NAME", help="The name of a claim.")]
@@ -96,7 +96,7 @@ def run(
     png: PictureOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Test claims: train, measure, and decide by the rule that was fixed before.
+    """Test claims: train, measure, and decide by a rule fixed in advance.
 
     Several claims are tested at once, one on each core, the longest first.
 

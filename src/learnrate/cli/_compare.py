@@ -38,10 +38,10 @@ def compare(
     ] = 0.5,
     shape: ShapeOption = "warmup(5%) >> linear()",
     seeds: Annotated[
-        int, typer.Option(help="How many seeds, at least 2; each makes a plan of its own.")
+        int, typer.Option(help="How many seeds, at least 2; each has its own plan.")
     ] = 5,
     confidence: Annotated[
-        float, typer.Option(help="The confidence with which all intervals hold at once.")
+        float, typer.Option(help="The confidence level at which all intervals hold together.")
     ] = 0.95,
     seed: SeedOption = 0,
     out: Annotated[
@@ -55,9 +55,9 @@ def compare(
     no_store: Annotated[bool, typer.Option("--no-store", help="Do not record the runs.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Train at the planned rate and with optimizers that need no rate, at equal cost; who ends lower?
+    """Train at the planned rate and with optimizers that need no rate, and compare the losses.
 
-    The plan's updates count: the other optimizers train that much longer. After an interruption,
+    All get the same number of updates: the others train longer by those of the plan. After an interruption,
     run the same command again with the same --out: it repeats no run that has ended.
 
     [dim]learnrate compare examples/digits.py:task --total-steps 500 --out build/compare[/dim]

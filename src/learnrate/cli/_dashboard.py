@@ -16,7 +16,7 @@ __all__ = ["dashboard"]
 
 def dashboard(
     store: StoreOption = None,
-    port: Annotated[int, Option(help="0 picks a free port.")] = 8321,
+    port: Annotated[int, Option(help="The port to listen on; 0 picks a free one.")] = 8321,
     read_only: Annotated[bool, Option("--read-only", help="Refuse all changes.")] = False,
     plans: Annotated[
         Path | None, Option(help="A folder with plan.json files and range tests to show too.")

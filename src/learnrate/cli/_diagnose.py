@@ -56,7 +56,7 @@ def diagnose(
         str,
         Option(
             metavar="OBJECTIVE",
-            help="What the loss says: descent if it should fall. If it says nothing about progress: "
+            help="The kind of objective: descent if the loss should fall. If it does not measure progress: "
             "adversarial (GANs), policy_gradient (PPO, GRPO), temporal_difference (Q-learning), "
             "denoising (diffusion) or contrastive (pairs of a batch).",
         ),

@@ -25,10 +25,10 @@ def merge(
     store: StoreOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Add the runs of other stores to a store; what it has already is not added twice.
+    """Add the runs of other stores to a store, without those that it already has.
 
     If a run could not write its points, they are in a file beside its store, named after the run.
-    The files that are read stay as they are. The store is made if it does not exist.
+    The files that are read are not changed. The store is created if it does not exist.
 
     [dim]learnrate merge learnrate-unwritten-kobu-zarite.db[/dim]
     """

@@ -68,7 +68,7 @@ def plan(
         list[str] | None,
         Option(
             metavar="PLAN|STORE",
-            help="Start from earlier plans of like tasks: a plan.json, a folder with one, or a store "
+            help="Start from earlier plans of similar tasks: a plan.json, a folder with one, or a store "
             "that has plans of this TASK. A third of the budget tests them first. May be repeated.",
             show_default=False,
         ),

@@ -81,7 +81,7 @@ def runs(
 ) -> None:
     """List the runs of a store; show one with its edits and findings; label or delete them.
 
-    A run whose process was killed is shown as lost. A field is what a list shows, such as loss,
+    A run whose process was killed is shown as lost. A field is a column of the list, such as loss,
     lowest_validation, tags or findings, or a fact, such as optimizer. --search chooses the runs to
     label too.
 

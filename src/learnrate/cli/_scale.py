@@ -37,14 +37,14 @@ def scale(
         str,
         Option(
             metavar="NAME=COLUMN,...",
-            help="Which column is what; lr, loss, N, D and B are found by their usual names.",
+            help="The column of each factor; lr, loss, N, D and B are found by their usual names.",
         ),
     ] = "",
     task: Annotated[
         list[str] | None,
         Option(
             help="With a store: take the plans and sweeps of this task only. May be repeated for tasks "
-            "that differ in their size alone.",
+            "that differ only in size.",
             show_default=False,
         ),
     ] = None,
@@ -53,7 +53,7 @@ def scale(
 ) -> None:
     """Fit how the best rate depends on model, data and batch, and predict it for another run.
 
-    Runs are those of a table, or the trials of the plans and sweeps that --store has kept.
+    The runs come from a table, or from the plans and sweeps in a store.
 
     The verdict is weak, with the reason, if the table does not support the prediction.
 

@@ -43,9 +43,9 @@ def show(
 ) -> None:
     """Draw one or several schedules in the terminal, an image or a web page.
 
-    With --predict, the losses that are expected of them are drawn too, with an interval. They are
-    learned from stored runs of the same task whose peaks lie within a factor of 2. The length is by
-    default that of the first run.
+    With --predict, their expected losses are drawn too, with an interval. They are predicted from
+    stored runs of the same task whose peaks lie within a factor of 2. The default length is that of
+    the first run.
 
     [dim]learnrate show "3e-4 * warmup(5%) >> cosine(floor=0.1)" --total-steps 2000[/dim]
 

@@ -35,7 +35,7 @@ __all__ = ["transfer"]
 
 transfer = command_group(
     "transfer",
-    "Carry a rate from a narrow model to a wide one: the rules of muP, and whether they hold.",
+    "Transfer a rate from a narrow model to a wide one: the rules of muP, and a check of them.",
 )
 
 MakeTaskArgument = Annotated[
@@ -51,7 +51,7 @@ WidthsOption = Annotated[
 BaseOption = Annotated[
     int | None,
     typer.Option(
-        help="The width that the rates of the task's optimizer are for; the smallest by default.",
+        help="The width at which the task's own rates apply; the smallest by default.",
         show_default=False,
     ),
 ]
@@ -75,7 +75,7 @@ def rules(
     roles: RolesOption = "",
     as_json: JsonOption = False,
 ) -> None:
-    """Show by what rates, weight decay and initial weights are multiplied at a width.
+    """Show the factors of rates, weight decay and initial weights at a width.
 
     [dim]learnrate transfer rules widths.py:make_task --base 64 --width 1024[/dim]
     """
@@ -182,7 +182,7 @@ def sweep(
     facts: FactsOption = "",
     as_json: JsonOption = False,
 ) -> None:
-    """Sweep the rate at several widths, and tell whether the best rate stays.
+    """Sweep the rate at several widths, and tell whether the best rate stays the same.
 
     After an interruption, run the same command again with the same --out: it repeats no trial that
     has ended.
