@@ -119,11 +119,11 @@ def test_what_is_no_plan_is_refused(alone, tmp_path):
     store.add_document("plan", {**alone.to_dict(), "task": "another"})
     with pytest.raises(ArgumentError, match="It has plans of another"):
         plan_of(like=store)
-    with pytest.raises(ArgumentError, match="has no plan; give at least one"):
+    with pytest.raises(ArgumentError, match="needs at least one plan"):
         plan_of(like=[])
     with pytest.raises(ArgumentError, match=r"plan\(like=...\) must be a plan, .*got 3"):
         plan_of(like=3)
-    with pytest.raises(ArgumentError, match="like goes with one rate"):
+    with pytest.raises(ArgumentError, match="like works for a plan of one rate"):
         plan_of(like=alone, rates="groups")
     with pytest.raises(ArgumentError, match="leave out more and compare_shapes"):
         plan_of(like=alone, more=1)
@@ -135,5 +135,5 @@ def test_a_budget_too_small_for_a_test_is_spent_as_without(alone):
     plan = learnrate.plan(task, like=alone, **options)
     assert not plan.like.agrees
     assert plan.like.trials == ()
-    assert "pays for no trials of 16 updates" in plan.reason
+    assert "does not pay for trials of 16 updates" in plan.reason
     assert plan.rungs == learnrate.plan(task, **options).rungs

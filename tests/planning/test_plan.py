@@ -143,7 +143,7 @@ def test_more_trials_go_beyond_the_budget_and_train_nothing_again(tmp_path):
     first = learnrate.plan(quadratic_task(), total_steps=2000, budget=0.1, out=tmp_path)
     journal = (tmp_path / JOURNAL_NAME).read_text()
     assert first.verdict == "weak"
-    assert f"two trials of {first.further.steps:,} updates" in first.reason
+    assert f"Two further trials of {first.further.steps:,} updates" in first.reason
     further = learnrate.plan(quadratic_task(), total_steps=2000, budget=0.1, out=tmp_path, more=1)
     assert first.cost < further.cost <= first.cost + first.further.cost + 1e-9
     added = (tmp_path / JOURNAL_NAME).read_text().removeprefix(journal)
@@ -312,7 +312,9 @@ def test_a_loss_that_does_not_depend_on_the_rate_is_refused():
 
     task = quadratic_task()
     flat = Task(model=task.model, loss=loss, data=task.data, total_steps=400)
-    with pytest.raises(TaskError, match="does not depend on what the optimizer trains"):
+    with pytest.raises(
+        TaskError, match="does not depend on the parameters that the optimizer trains"
+    ):
         learnrate.plan(flat, budget=0.5)
 
 

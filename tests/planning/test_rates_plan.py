@@ -122,7 +122,7 @@ def test_it_is_read_as_it_was_written_and_a_plan_of_one_rate_is_told_apart(plan,
         Plan.read(path)
     document = json.loads(path.read_text())
     for key, value, message in (
-        ("total_steps", 3, "schedule is 200 updates long"),
+        ("total_steps", 3, "schedule has 200 updates"),
         ("format_version", 9, "format version 9"),
         ("reason", 1, "reason"),
     ):
@@ -169,7 +169,7 @@ def test_other_rates_than_those_of_the_plan_are_not_taken_for_them(plan, folder)
     [
         (
             {"rates": "groups", "compare_shapes": True, "total_steps": 400},
-            "compare_shapes goes with one rate",
+            "compare_shapes works for a plan of one rate",
         ),
         ({"rates": "optimizers"}, "rates must be 2 or 3 rates"),
         ({"rates": "groups", "budget": 0.05}, "a plan needs at least"),

@@ -199,7 +199,7 @@ def test_every_rule_answers_by_name():
         ({"low": 1.0, "high": 0.1}, r"low must be below high; got low=1.0, high=0.1"),
         ({"iters": 9}, r"find\(iters=...\) must be a whole number from 10 to 1,000,000; got 9"),
         ({"iters": 10**15}, r"must be a whole number from 10 to 1,000,000; got 10000"),
-        ({"high": 1e308}, "at least one rate in each factor of 10 from low=1e-10 to high=1e"),
+        ({"high": 1e308}, "at least one rate per factor of 10 from low=1e-10 to high=1e"),
         ({"seed": -1}, "whole number from 0 to 2.63 - 1; got -1"),
         ({"seed": 10**23}, "whole number from 0 to 2.63 - 1; got 1000"),
         ({"mode": "log"}, "mode must be 'exponential' or 'linear'; got 'log'"),
@@ -285,7 +285,9 @@ def test_a_linear_test_with_hardly_a_rate_below_divergence_says_so():
     test = learnrate.find(
         quadratic_task(steepest=10.0), mode="linear", low=1e-6, high=1000.0, repeats=2
     )
-    assert re.match(r"only \d of 200 rates were tried before the loss diverged", test.reason)
+    assert re.match(
+        r"the loss diverged below the rate \S+, after only \d of 200 rates", test.reason
+    )
     assert "mode='exponential'" in test.reason
 
 

@@ -163,7 +163,7 @@ def test_runs_of_another_store_are_added_whole_and_once(tmp_path):
     earlier_run = target.new_run(name="own")
     assert merge(source, target) == {runs[0]: 4, runs[1]: 0}  # one of them superseded
     source.set_status(runs[1], "finished")
-    with pytest.raises(ArgumentError, match="is still recorded"):
+    with pytest.raises(ArgumentError, match="is still being recorded"):
         merge(source, target)
     target.set_status(runs[0], "finished")
     target.set_status(runs[1], "lost")

@@ -26,7 +26,8 @@ def alerts(
         ),
     ] = None,
     form: Annotated[
-        str | None, Option("--format", help="slack, discord or json; chosen by the address by default.")
+        str | None,
+        Option("--format", help="slack, discord or json; chosen by the address by default."),
     ] = None,
     command: Annotated[
         str | None, Option(help="A program that gets the alerts as JSON on its standard input.")
@@ -46,7 +47,8 @@ def alerts(
         ),
     ] = None,
     earlier: Annotated[
-        bool, Option("--earlier", help="At the first start, also send the alerts of earlier findings.")
+        bool,
+        Option("--earlier", help="At the first start, also send the alerts of earlier findings."),
     ] = False,
     once: Annotated[bool, Option("--once", help="Send what is new, then exit; for cron.")] = False,
     store: StoreOption = None,
