@@ -43,6 +43,35 @@ class Work:
     zero: bool = True
     others: tuple[nn.Module, ...] = ()
 
+    @classmethod
+    def in_passes(
+        cls,
+        model: nn.Module,
+        batches: Batches,
+        loss: Callable[[Batch], tuple[torch.Tensor, torch.Tensor]],
+        metric: Callable[[], float],
+        *,
+        zero: bool = True,
+    ) -> Work:
+        """Work in passes over batches, whose metric is its validation loss too.
+
+        Args:
+            model: what is trained.
+            batches: the batches of every pass.
+            loss: of a batch: what is minimised and what is reported.
+            metric: the loss on data that are not trained on.
+            zero: whether the best imaginable metric is 0.
+        """
+        return cls(
+            model=model,
+            batch=batches,
+            loss=loss,
+            metric=metric,
+            validation=metric,
+            steps_per_epoch=batches.steps_per_epoch,
+            zero=zero,
+        )
+
 
 @dataclass(frozen=True, kw_only=True)
 class Task:
@@ -123,14 +152,7 @@ def supervised(
     def metric() -> float:
         return criterion(*held_out).item()
 
-    return Work(
-        model=model,
-        batch=batches,
-        loss=loss,
-        metric=metric,
-        validation=metric,
-        steps_per_epoch=batches.steps_per_epoch,
-    )
+    return Work.in_passes(model, batches, loss, metric)
 
 
 def dense(*widths: int, activation: type[nn.Module] = nn.Tanh) -> nn.Sequential:

@@ -67,15 +67,7 @@ def _elbo(*, gaussian: bool) -> Callable[[int, bool], Work]:
             draw = torch.randn(len(val_x), 8, generator=torch.Generator().manual_seed(1))
             return negative_elbo(val_x, draw).item()
 
-        return Work(
-            model=model,
-            batch=batches,
-            loss=loss,
-            metric=metric,
-            validation=metric,
-            steps_per_epoch=batches.steps_per_epoch,
-            zero=False,
-        )
+        return Work.in_passes(model, batches, loss, metric, zero=False)
 
     return make
 

@@ -44,14 +44,7 @@ def _photographs(seed: int, shuffled: bool) -> Work:
         model.train()
         return value
 
-    return Work(
-        model=model,
-        batch=batches,
-        loss=loss,
-        metric=metric,
-        validation=metric,
-        steps_per_epoch=batches.steps_per_epoch,
-    )
+    return Work.in_passes(model, batches, loss, metric)
 
 
 @lru_cache

@@ -246,14 +246,7 @@ def _recommendation(*, clicks: bool) -> Callable[[int, bool], Work]:
         def metric() -> float:
             return criterion(model(pairs[5000:]), target[5000:]).item()
 
-        return Work(
-            model=model,
-            batch=batches,
-            loss=loss,
-            metric=metric,
-            validation=metric,
-            steps_per_epoch=batches.steps_per_epoch,
-        )
+        return Work.in_passes(model, batches, loss, metric)
 
     return make
 

@@ -127,14 +127,7 @@ def _multi_task(weight: float) -> Callable[[int, bool], Work]:
         def metric() -> float:
             return total(val_x, val_y, val_numbers).item()
 
-        return Work(
-            model=model,
-            batch=batches,
-            loss=loss,
-            metric=metric,
-            validation=metric,
-            steps_per_epoch=batches.steps_per_epoch,
-        )
+        return Work.in_passes(model, batches, loss, metric)
 
     return make
 

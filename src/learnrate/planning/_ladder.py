@@ -220,9 +220,16 @@ class Ladder:
     @property
     def _shortest(self) -> int | None:
         """The length of short trials; None if the budget does not pay for any."""
+        return self._short_length(_FIRST_TRIALS_IN_BUDGET, _FIRST_TRIALS)
+
+    def _short_length(self, parts: int, count: int) -> int | None:
+        """The length of short trials of which each costs one of `parts` parts of the budget.
+
+        None if `count` of them cost too much, or are not short beside the run.
+        """
         most = max(_MIN_FIRST_STEPS, self.total_steps // _LONGEST_FIRST)
-        steps = min(most, max(_MIN_FIRST_STEPS, self.budget // _FIRST_TRIALS_IN_BUDGET))
-        cost = _FIRST_TRIALS * self.expected_cost(steps, [])
+        steps = min(most, max(_MIN_FIRST_STEPS, self.budget // parts))
+        cost = count * self.expected_cost(steps, [])
         enough = cost <= _FIRST_SHARE * self.budget and 2 * steps <= self.total_steps
         return steps if enough else None
 

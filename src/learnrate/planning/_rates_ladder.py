@@ -29,11 +29,8 @@ _FIRST_TRIALS = 4  # for each rate: the most short ones
 _LONG_TRIALS = (3, 2)  # for each rate: as many as have a sixteenth of a run each
 _LEAST_PART = 16
 _MIN_STEPS = 8  # updates of any trial
-_MIN_FIRST_STEPS = 16
-_LONGEST_FIRST = 8  # a short trial has at most this part of a run
 _IN_BUDGET = 20  # a short trial costs this part of the budget over the number of rates
 _MOST_WHOLE = 12  # whole runs for each rate
-_FIRST_SHARE = 0.4
 _TOLD = 0.002  # expected excess below which no further whole run is asked for
 _GROUPS_OF_POINTS = 16
 
@@ -105,12 +102,7 @@ class RatesLadder(Ladder):
 
     @property
     def _shortest(self) -> int | None:
-        most = max(_MIN_FIRST_STEPS, self.total_steps // _LONGEST_FIRST)
-        part = self.budget // (_IN_BUDGET * self.count)
-        steps = min(most, max(_MIN_FIRST_STEPS, part))
-        cost = (2 * self.count + 1) * self.expected_cost(steps, [])
-        enough = cost <= _FIRST_SHARE * self.budget and 2 * steps <= self.total_steps
-        return steps if enough else None
+        return self._short_length(_IN_BUDGET * self.count, 2 * self.count + 1)
 
     def _longest(self, trials: Sequence[LadderTrial]) -> int:
         lengths = [trial.steps for trial in trials if trial.rung == 1]
