@@ -78,12 +78,12 @@ def test_a_store_is_scaled_with_by_what_it_has_of_plans_and_sweeps(run, tmp_path
     store.add_document("sweep", sweep_of("b.py:task", 25))
     code, _, err = run("runs.db", "--to", "steps=400")
     assert code == 2
-    assert "has plans and sweeps of a.py:task, b.py:task; say which with --task" in err
+    assert "has plans and sweeps of a.py:task, b.py:task; choose with --task" in err
     assert run("runs.db", "--to", "steps=400", "--task", "a.py:task")[0] == 0
     _, _, err = run("runs.db", "--to", "steps=400", "--task", "c")
-    assert "--task c is not one of them" in err
+    assert "--task c is not among them" in err
     _, _, err = run("runs.csv", "--to", "steps=400", "--task", "c")
-    assert "--task goes with a store" in err
+    assert "--task works only with a store" in err
 
 
 def test_a_store_without_plans_and_sweeps_says_how_to_keep_them(run, tmp_path):

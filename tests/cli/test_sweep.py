@@ -45,7 +45,7 @@ def test_run_again_it_resumes(run):
     run("t.py:task", *SHORT, "--out", "here", "--json")
     _, out, _ = run("t.py:task", *SHORT, "--out", "here", "--json", "--engine", "vectorised")
     assert json.loads(out)["resumed"] == 8
-    assert "8 of them known from before" in " ".join(
+    assert "8 of them from an earlier run" in " ".join(
         run("t.py:task", *SHORT, "--out", "here")[1].split()
     )
 

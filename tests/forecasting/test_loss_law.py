@@ -87,7 +87,7 @@ def test_runs_that_cannot_tell_are_refused(texts, message):
 def test_a_run_that_diverged_is_refused():
     curve = curve_under(COSINE)
     loss = np.where(curve.step > 1500, 50.0, curve.loss)
-    with pytest.raises(ArgumentError, match="the loss of run rises above its beginning, to 50"):
+    with pytest.raises(ArgumentError, match="the loss of run rises above its start, to 50"):
         fit_loss_law([LossCurve(name="run", lr=curve.lr, step=curve.step, loss=loss)])
 
 

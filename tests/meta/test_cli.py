@@ -70,7 +70,7 @@ def test_a_grid_may_begin_with_a_minus(run, form, tmp_path):
 def test_for_people_a_sweep_is_a_table_and_resumes(run):
     grid = ["--inner-lr", "-0.01,0.01", "--adapt-lr", "0,0.01", "--seeds", 2, "--out", "here"]
     assert "80 % interval" in run("sweep", "t.py:sines", *grid)[1]
-    assert "4 known from before" in " ".join(run("sweep", "t.py:sines", *grid)[1].split())
+    assert "4 from an earlier run" in " ".join(run("sweep", "t.py:sines", *grid)[1].split())
 
 
 def test_training_takes_a_negative_rate_and_leaves_its_files(run, tmp_path):

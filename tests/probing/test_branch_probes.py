@@ -54,7 +54,7 @@ def test_a_rate_far_too_low_is_raised_by_edits_that_state_the_losses(tmp_path):
     assert len(run.edited.edits) == 3
     assert {(edit.kind, edit.author) for edit in run.edited.edits} == {(EditKind.SCALE, "plan")}
     assert first.value == pytest.approx(4, rel=1e-2)  # the loss falls in proportion up to it
-    assert "cooled down, end at 2.5e-05: " in first.reason
+    assert "cooled down, ended at 2.5e-05: " in first.reason
     assert losses[-1] < plain[-1]
     assert len(probes.results) == 3
     answers = Store(tmp_path / "runs.db").edits(run.id)

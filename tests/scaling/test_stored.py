@@ -39,7 +39,7 @@ def test_only_what_is_known_of_every_document_is_a_factor():
     content, _ = document(50, 8)
     table = stored_runs([*DOCUMENTS, (content, {"B": 32})], ["steps", "B"])
     assert list(table) == ["lr", "loss", "steps", "B"]
-    with pytest.raises(ArgumentError, match="width is not known of every plan and sweep"):
+    with pytest.raises(ArgumentError, match="some plans and sweeps do not have the fact width"):
         stored_runs([*DOCUMENTS, (content, {"B": 32})], ["width"])
 
 

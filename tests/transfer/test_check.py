@@ -73,7 +73,9 @@ def test_a_forgotten_readout_is_the_layer_that_breaks_it(optimizer):
     check = checked(Forgotten, optimizer)
     assert check.verdict is Verdict.BREAKS
     assert check.breaking[0].layer == "out"
-    assert check.reason.startswith("out breaks it: what its updates change in its output goes")
+    assert check.reason.startswith(
+        "out breaks the rules: the change of its output by its own updates scales"
+    )
     assert "roles={'out': 'readout'}" in check.notes[0]
     assert checked(Forgotten, optimizer, roles={"out": "readout"}).breaking is None
 
@@ -113,7 +115,7 @@ def test_the_check_draws_every_layer():
     figure = check.figure()
     assert len(figure.axes) == 3
     labels = {line.get_label() for line in figure.axes[1].lines}
-    assert "out breaks it" in labels
+    assert "out breaks the rules" in labels
     assert check.to_dict()["breaks"] == "out"
 
 

@@ -77,9 +77,7 @@ def check_kept(place: str | None, facts: str) -> None:
         StoreError: the store cannot be opened.
     """
     if place is None and facts:
-        raise ArgumentError(
-            f"--facts is kept in a store, and there is none; got {facts!r}. Add --store."
-        )
+        raise ArgumentError(f"--facts needs a store to save them in; got {facts!r}. Add --store.")
     _numbers(facts)
     if place is not None:
         from learnrate.store import Store  # noqa: PLC0415

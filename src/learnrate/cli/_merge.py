@@ -41,7 +41,7 @@ def merge(
     for source in sources:
         if source.url == target.url:
             raise ArgumentError(
-                f"merge needs another FILE than the store itself; got {source.place}."
+                f"merge needs a FILE other than the store itself; got {source.place}."
             )
     added = {source.place: merge_stores(source, target) for source in sources}
     if as_json:

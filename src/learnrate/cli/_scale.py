@@ -91,16 +91,18 @@ def _runs(place: str, tasks: Collection[str], factors: Collection[str]) -> Path 
 
     if "://" not in place and not is_store(Path(place)):
         if tasks:
-            raise ArgumentError(f"--task goes with a store, and {place} is none; leave it out.")
+            raise ArgumentError(
+                f"--task works only with a store, and {place} is a table. Leave it out."
+            )
         return Path(place)
     documents = Store(place, create=False).documents()
     known = sorted({document.task for document in documents})
     unknown = [name for name in tasks if name not in known]
     if not known or unknown or (not tasks and len(known) > 1):
         listed = ", ".join(known) or "no task"
-        advice = f"--task {unknown[0]} is not one of them" if unknown else "say which with --task"
+        advice = f"--task {unknown[0]} is not among them" if unknown else "choose with --task"
         if not known:
-            advice = "keep some with learnrate plan --store, or learnrate sweep --store"
+            advice = "save some with learnrate plan --store, or learnrate sweep --store"
         raise ArgumentError(f"the store {place} has plans and sweeps of {listed}; {advice}.")
     chosen = [document for document in documents if document.task in (tasks or known)]
     return stored_runs([(document.content, document.facts) for document in chosen], factors)

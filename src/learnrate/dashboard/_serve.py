@@ -78,7 +78,7 @@ def serve(
     """
     if not is_loopback(host) and not allow_network:
         raise ArgumentError(
-            f"--host {host} lets every machine that reaches this one request the page, unencrypted; "
+            f"--host {host} opens the page, unencrypted, to every machine on the network; "
             "whoever has the token can read all runs"
             f"{'' if read_only else ' and change running ones'}. "
             "Add --allow-network if you want that, "

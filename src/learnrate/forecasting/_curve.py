@@ -48,7 +48,7 @@ class LossCurve:
             )
         if not lr.any():
             raise ArgumentError(
-                f"the rates of {self.name} are all 0; nothing can be learned of it."
+                f"the rates of {self.name} are all 0; nothing can be learned from it."
             )
         warmup = int(np.argmax(lr))
         first = max(2 * warmup if warmup < len(lr) / 5 else 0, SKIPPED * len(lr))

@@ -286,7 +286,7 @@ def _check_curves(curves: Sequence[LossCurve]) -> None:
         )
     if min(curve.last_share for curve in curves) > 0.5:
         raise ArgumentError(
-            "no run lets its rate fall to half of its peak, so the effect of a decay is not known. "
+            "no run has a rate that falls to half of its peak, so the effect of a decay is not known. "
             "Give a run with a decay too."
         )
 
@@ -302,7 +302,7 @@ def _check_means(
     for curve, (_, loss, _) in zip(curves, means, strict=True):
         if loss.max() > loss[0] + max(falls):
             raise ArgumentError(
-                f"the loss of {curve.name} rises above its beginning, to {loss.max():.4g}. Give a run "
+                f"the loss of {curve.name} rises above its start, to {loss.max():.4g}. Give a run "
                 "that did not diverge."
             )
 

@@ -126,8 +126,8 @@ class BranchProbes(Probes):
             for factor, loss in zip(test.factors, test.annealed, strict=True)
         )
         reason = (
-            f"branches of {test.steps + test.anneal} updates from here, cooled down, end at {ends}; with "
-            f"the plan, the best rate is about {rate:.3g}"
+            f"branches of {test.steps + test.anneal} updates from this step, each cooled down, ended at {ends}; "
+            f"together with the plan, they put the best rate at about {rate:.3g}"
         )
         return replace(record, scale=factor, reason=reason)
 

@@ -49,7 +49,9 @@ def show_claims(
             if tested is not None:
                 evidence = f"{leading_text(tested)}; {quick_and_full(quick, full)}"
                 console.print(Padding(Text(evidence, "dim"), (0, 0, 0, 2)))
-    console.print("\nlearnrate claims show NAME says more; learnrate claims run NAME tests it.")
+    console.print(
+        "\nlearnrate claims show NAME shows details; learnrate claims run NAME tests it."
+    )
 
 
 def leading_text(tested: Outcome) -> str:

@@ -136,7 +136,7 @@ def show_rates_sweep(console: Console, sweep: RatesSweep) -> None:
     for trial in sweep.failed:
         failure = f"failed at rates {trial.lrs}, seed {trial.seed}: {trial.curve.error}"
         console.print(encoded_text(console, (failure, "red")))
-    known = f", {sweep.resumed} of them known from before" if sweep.resumed else ""
+    known = f", {sweep.resumed} of them from an earlier run" if sweep.resumed else ""
     how = f"{len(sweep.trials)} trials of {sweep.total_steps:,} updates{known}. Engine {sweep.engine}: "
     console.print(encoded_text(console, (f"{how}{sweep.choice.reason}", "dim")))
     for note in sweep.notes:

@@ -56,7 +56,7 @@ def _how(sweep: Sweep) -> str:
     counted = " and ".join(
         f"{len(sweep.at_length(length))} trials of {length:,} updates" for length in sweep.lengths
     )
-    known = f", {sweep.resumed} of them known from before" if sweep.resumed else ""
+    known = f", {sweep.resumed} of them from an earlier run" if sweep.resumed else ""
     return f"{counted}{known}. Engine {sweep.engine}: {sweep.choice.reason}"
 
 

@@ -52,8 +52,8 @@ def stored_runs(
     for name in factors:
         if name not in known:
             raise ArgumentError(
-                f"{name} is not known of every plan and sweep; those have {', '.join(known)}. "
-                "Facts are kept by --store and --facts."
+                f"some plans and sweeps do not have the fact {name}; all have {', '.join(known)}. "
+                "Save facts with --store and --facts."
             )
     columns = [
         name for name in known if name in factors or not _is_determined(name, factors, rows)

@@ -84,8 +84,7 @@ def request_edit(store: Store, run: str, edit: Edit) -> StoredEdit:
     stored_run = store.run(store.resolve(run, live=True))
     if not stored_run.live:
         raise ArgumentError(
-            f"the run {stored_run.id} has ended ({stored_run.status}); only a running one can be "
-            "edited."
+            f"the run {stored_run.id} has ended ({stored_run.status}); only running runs can be edited."
         )
     _check(store, stored_run, edit)
     return store.add_edit(

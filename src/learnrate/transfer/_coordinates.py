@@ -130,7 +130,7 @@ class CoordinateCheck:
             )
             others = f" So do {count - 1} more of {len(self.layers)} layers." if count > 1 else ""
             return (
-                f"{layer.layer} breaks it: {_WORDS[quantity]} as width^{power.value:.2f} "
+                f"{layer.layer} breaks the rules: {_WORDS[quantity]} as width^{power.value:.2f} "
                 f"({power.low:.2f} to {power.high:.2f}) {span}.{others}"
             )
         unsure = [
@@ -166,9 +166,9 @@ class CoordinateCheck:
 
 
 _WORDS = {
-    "start": "its first output changes",
-    "update": "what its updates change in its output goes",
-    "change": "the change of its output goes",
+    "start": "its first output scales",
+    "update": "the change of its output by its own updates scales",
+    "change": "the change of its output scales",
 }
 
 
@@ -197,9 +197,9 @@ def check(
 
     At each width the task is trained for a few updates at a constant rate. Of each layer three
     sizes are measured on a fixed batch: its output before the first update; the change of its
-    output; and what its own updates change in it, for the input that it had first. In the
-    maximal-update parametrization none of them depends on the width. A layer breaks it if a size
-    certainly goes with a power of the width beyond 1/4 in either direction. The powers of the theory
+    output; and the change by its own updates alone, for the input that it had first. In the
+    maximal-update parametrization none of them depends on the width. A layer breaks the rules if a size
+    certainly scales with a power of the width beyond 1/4 in either direction. The powers of the theory
     are multiples of 1/2.
 
     Args:

@@ -224,8 +224,8 @@ def _with_stated_role(rule: ParameterRule, role: Role) -> ParameterRule:
 
 def _guess_note(rule: ParameterRule) -> str:
     return (
-        f"{rule.name}, of shape {rule.shape}, belongs to no known layer and is taken for an input, "
-        f"such as an embedding. If it is a readout, say roles={{{rule.name!r}: 'readout'}}."
+        f"{rule.name}, of shape {rule.shape}, belongs to no known layer and is treated as an input, "
+        f"such as an embedding. If it is a readout, pass roles={{{rule.name!r}: 'readout'}}."
     )
 
 

@@ -14,7 +14,7 @@ __all__: list[str] = []
 _MOST_COLOURS = 8  # layers that have a colour and a name of their own
 _TITLES = {
     "start": "First output",
-    "update": "What its own updates change",
+    "update": "Change by its own updates",
     "change": "Change of the output",
 }
 

@@ -150,7 +150,7 @@ class WidthSweeps:
             return f"the rates tried do not enclose the best one at width {listed}; give a wider --lr."
         power, first, last = self.power, self.sweeps[0], self.sweeps[-1]
         if power is None or first.best is None or last.best is None:
-            return "it takes three widths to tell."
+            return "three widths are needed to tell."
         moved = math.exp(power.value * self._span)
         ends = sorted(math.exp(end * self._span) for end in (power.low, power.high))
         words = {
