@@ -125,7 +125,7 @@ def check(
 ) -> None:
     """Check that activations and updates of every layer keep their size over widths.
 
-    Exits with 1 if a layer breaks it.
+    The exit status is 1 if a layer breaks the rules of muP.
 
     [dim]learnrate transfer check widths.py:make_task --widths 32,64,128,256 --png check.png[/dim]
     """

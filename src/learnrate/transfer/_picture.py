@@ -21,7 +21,7 @@ _TITLES = {
 
 @charts.describe.register(CoordinateCheck)
 def _check_chart(check: CoordinateCheck) -> charts.Chart:
-    """The sizes of every layer over widths; a layer that breaks it stands out."""
+    """The sizes of every layer over widths; a layer that breaks the rules stands out."""
     panels = tuple(_size_panel(check, quantity, title) for quantity, title in _TITLES.items())
     return charts.Chart(
         panels=panels,
@@ -66,7 +66,7 @@ def _line(
 def _ink(check: CoordinateCheck, number: int, layer: LayerCheck) -> tuple[charts.Ink, str, float]:
     """The colour, the name and the width of a layer's lines."""
     if check.breaking is not None and check.breaking[0] is layer:
-        return charts.Colour.DIVERGED, f"{layer.layer} breaks it", 2.4
+        return charts.Colour.DIVERGED, f"{layer.layer} breaks the rules", 2.4
     if len(check.layers) <= _MOST_COLOURS:
         return number, layer.layer, 1.6
     return charts.Colour.QUIET, f"{len(check.layers)} layers" if number == 0 else "", 1.0
