@@ -20,7 +20,7 @@ from learnrate._files import number_or_none
 
 from . import truth
 from .methods import SEEDS, Method, Pick, chosen_methods
-from .places import RESULTS, SCRATCH, made_by
+from .provenance import RESULTS, SCRATCH, provenance
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -99,10 +99,10 @@ def measure(selection: RowSelection, cell: Cell) -> str:
             row["finals"] = {
                 str(seed): number_or_none(finals[row["rate"], seed]) for seed in judges
             }
-        _append(ROWS, row | made_by())
+        _append(ROWS, row | provenance())
     trained = [(method, seed) for method, seed in missing if method.train is not None]
     for method, seed in trained:
-        _append(ROWS, _trained(cell, task, method, seed) | made_by())
+        _append(ROWS, _trained(cell, task, method, seed) | provenance())
     return f"{len(picked) + len(trained)} rows added"
 
 

@@ -19,7 +19,7 @@ from learnrate import sweep
 from learnrate._files import number_or_none, write_text
 from learnrate.schedules import shape
 
-from .places import RESULTS, SCRATCH, made_by
+from .provenance import RESULTS, SCRATCH, provenance
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -155,7 +155,7 @@ def _write(cell: Cell, tables: list[dict[str, Any]], *, complete: bool) -> None:
         "held_out": cell.held_out,
         "shape": SHAPE,
         "complete": complete,
-        "made_by": made_by(),
+        "made_by": provenance(),
     }
     lines = [f' "{key}": {json.dumps(value)},' for key, value in head.items()]
     body = ",\n".join(f"  {json.dumps(table, allow_nan=False)}" for table in tables)

@@ -1,11 +1,11 @@
-"""What earlier plans of like tasks say about the best rate of a run. Pure arithmetic.
+"""What earlier plans of similar tasks say about the best rate of a run. Pure arithmetic.
 
 A plan states a peak with an interval. It is carried to another length by the usual drift, whose uncertainty
-is added. How far like tasks differ is a standard deviation of the log rate, and is learned:
+is added. How far similar tasks differ is a standard deviation of the log rate, and is learned:
 
     spread^2 = (n0 s0^2 + sum_i (m_i - m)^2) / (n0 + k - 1)
 
-m_i is the log peak of plan i, m their weighted mean, and k their number. s0 is how far plans of like tasks
+m_i is the log peak of plan i, m their weighted mean, and k their number. s0 is how far plans of similar tasks
 differed in the regret benchmark, and counts as n0 plans. The belief about a new task is Student's t around m,
 because tasks that are called alike may not be.
 """
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["SPREAD", "EarlierBelief", "EarlierPlan", "EarlierRung", "belief_of"]
 
-# How far the log peaks of plans of like tasks differ, and how many plans this counts for.
+# How far the log peaks of plans of similar tasks differ, and how many plans this counts for.
 # `benchmarks/like.py spread` learns the first, with one domain left out after another.
 SPREAD, SPREAD_FREEDOM = 0.45, 3.0
 
@@ -87,7 +87,7 @@ class EarlierBelief:
     Attributes:
         log_peak: the log of the rate that earlier plans would choose.
         log_std: how far the log best rate lies from it; the scale of Student's t.
-        spread: how far the log rates of like tasks differ.
+        spread: how far the log rates of similar tasks differ.
         freedom: the degrees of freedom.
     """
 
@@ -103,12 +103,12 @@ def belief_of(
     spread: float = SPREAD,
     freedom: float = SPREAD_FREEDOM,
 ) -> EarlierBelief:
-    """The belief about the best rate of a run, from plans of like tasks.
+    """The belief about the best rate of a run, from plans of similar tasks.
 
     Args:
         plans: at least one.
         total_steps: the length of the run, in updates.
-        spread: how far the log peaks of like tasks usually differ: a standard deviation.
+        spread: how far the log peaks of similar tasks usually differ: a standard deviation.
         freedom: how many plans this counts for.
 
     Examples:
@@ -128,7 +128,7 @@ def belief_of(
     log_peak = float(weights @ peaks)
     known = freedom + len(plans) - 1
     variance = (freedom * spread**2 + float(((peaks - log_peak) ** 2).sum())) / known
-    # Plans of like tasks are off in the same direction, so their own errors do not average out.
+    # Plans of similar tasks err in the same direction, so their errors do not average out.
     stated = float(weights @ variances)
     scale = math.sqrt(stated + variance * (1 + 1 / len(plans)))
     return EarlierBelief(log_peak, scale, math.sqrt(variance), known)

@@ -1,4 +1,4 @@
-"""A plan that starts from earlier plans of like tasks: which ones, and whether the first trials agree."""
+"""A plan that starts from earlier plans of similar tasks: which ones, and whether the first trials agree."""
 
 from __future__ import annotations
 
@@ -127,7 +127,7 @@ def begin_like(
 ) -> tuple[Climb, LikePlans]:
     """Train short trials where those of earlier plans were best, for at most a third of the budget.
 
-    Short trials of like tasks are off in the same direction from their whole runs, so they are compared
+    Short trials of similar tasks are off in the same direction from their whole runs, so they are compared
     with trials of the same length.
 
     Returns:
@@ -136,9 +136,9 @@ def begin_like(
 
     Args:
         climb: without trials.
-        plans: of like tasks.
+        plans: of similar tasks.
         updates: what the budget pays for, the range test included.
-        spread: how far like tasks usually differ; see `belief_of`.
+        spread: how far similar tasks usually differ; see `belief_of`.
     """
     ladder = climb.ladder
     belief = belief_of(plans, ladder.total_steps, spread)

@@ -116,7 +116,7 @@ class LikePlans:
     """The earlier plans that a plan started from, and whether its first trials agreed.
 
     Attributes:
-        plans: of like tasks.
+        plans: of similar tasks.
         peak: the rate for this run according to them.
         low: the lower end of its 80 % interval.
         high: the upper end.

@@ -1,4 +1,4 @@
-"""The folders of results, and the provenance that is stored with each."""
+"""Where results are stored, and what made them: code, machine and date."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import torch
 
 import learnrate
 
-__all__ = ["RESULTS", "ROOT", "SCRATCH", "made_by"]
+__all__ = ["RESULTS", "ROOT", "SCRATCH", "provenance"]
 
 ROOT = Path(__file__).parents[2]
 RESULTS = Path(__file__).parent / "results"
@@ -20,7 +20,7 @@ SCRATCH = ROOT / "build" / "regret"  # all trials, so that a killed job can cont
 
 
 @lru_cache
-def made_by() -> dict[str, str]:
+def provenance() -> dict[str, str]:
     """The code, the machine and the date of a result."""
     return {
         "commit": _commit(),

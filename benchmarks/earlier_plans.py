@@ -1,13 +1,13 @@
-"""Plans that start from earlier plans: of the same task, and of tasks that are not alike.
+"""Plans that start from earlier plans: of the same task, and of other tasks.
 
-    PYTHONPATH=benchmarks python benchmarks/like.py replay    # other seeds, other lengths, other domains
-    PYTHONPATH=benchmarks python benchmarks/like.py widths    # models of another width, trained
-    PYTHONPATH=benchmarks python benchmarks/like.py spread    # how far like tasks differ
-    PYTHONPATH=benchmarks python benchmarks/like.py table [--page docs/how-to/like.md]
+    PYTHONPATH=benchmarks python benchmarks/earlier_plans.py replay    # other seeds, other lengths, other domains
+    PYTHONPATH=benchmarks python benchmarks/earlier_plans.py widths    # models of another width, trained
+    PYTHONPATH=benchmarks python benchmarks/earlier_plans.py spread    # how far similar tasks differ
+    PYTHONPATH=benchmarks python benchmarks/earlier_plans.py table [--page docs/how-to/like.md]
 
 `replay` plans on the stored sweeps of benchmarks/regret: the range test is trained, and the losses of trials
 are read off the sweeps. `widths` trains plans and whole runs. Every plan is a line in
-benchmarks/results/like.jsonl; what is there is not made again. How far like tasks differ is learned without
+benchmarks/results/earlier_plans.jsonl, and is not made again. The difference between similar tasks is estimated without
 the domain that a plan is judged on. `--cells WORD,WORD` takes the cells whose names have a word.
 """
 
@@ -58,7 +58,7 @@ if TYPE_CHECKING:
     from learnrate import Task
     from learnrate.planning import Plan
 
-STORED = Path(__file__).parent / "results" / "like.jsonl"
+STORED = Path(__file__).parent / "results" / "earlier_plans.jsonl"
 SCRATCH = Path(__file__).parent.parent / "build" / "like"
 BUDGET = 0.5
 SEEDS = 2
@@ -94,14 +94,14 @@ class Setting:
     best: float
 
 
-def stored() -> dict[Key, dict[str, Any]]:
+def stored_rows() -> dict[Key, dict[str, Any]]:
     """The plans made so far, by cell, kind and seed."""
     lines = STORED.read_text().splitlines() if STORED.exists() else []
     rows = [json.loads(line) for line in lines]
     return {(row["cell"], row["kind"], row["seed"]): row for row in rows}
 
 
-def store(row: dict[str, Any]) -> None:
+def store_row(row: dict[str, Any]) -> None:
     """Add a row, in one write."""
     STORED.parent.mkdir(exist_ok=True)
     with STORED.open("ab", buffering=0) as file:
@@ -109,7 +109,7 @@ def store(row: dict[str, Any]) -> None:
         os.fsync(file.fileno())
 
 
-def made(
+def plan_of(
     setting: Setting, seed: int, like: Sequence[EarlierPlan] = (), spread: float = 0.0
 ) -> dict[str, Any]:
     """What a plan answers, and what it costs.
@@ -118,7 +118,7 @@ def made(
         setting: what is planned.
         seed: of the plan.
         like: earlier plans.
-        spread: how far like tasks differ.
+        spread: how far similar tasks differ.
     """
     agrees = None
     with ProgressBar(1, shown=False) as bar, preserved(setting.task):
@@ -167,17 +167,17 @@ def row_of(
         kind: of the earlier plans; "alone" and "short" have none.
         seed: of the plan.
         like: earlier plans.
-        spread: how far like tasks differ.
+        spread: how far similar tasks differ.
     """
-    row = stored().get((setting.name, kind, seed))
+    row = stored_rows().get((setting.name, kind, seed))
     if row is None:
         row = {"cell": setting.name, "domain": setting.domain, "kind": kind, "seed": seed}
-        row |= {"best": setting.best, "spread": spread, **made(setting, seed, like, spread)}
-        store(row)
+        row |= {"best": setting.best, "spread": spread, **plan_of(setting, seed, like, spread)}
+        store_row(row)
     return row
 
 
-def earlier(row: dict[str, Any]) -> EarlierPlan:
+def earlier_plan(row: dict[str, Any]) -> EarlierPlan:
     """What the plan of a row said."""
     names = ("total_steps", "peak", "low", "high", "verdict", "expected_regret")
     rungs = tuple(EarlierRung(*rung) for rung in row["rungs"])
@@ -257,7 +257,7 @@ def replay(cells: Sequence[Cell]) -> None:
             row_of(setting, "alone", seed)
             row_of(short, "short", seed)
         print(cell.name, flush=True)
-    rows = list(stored().values())
+    rows = list(stored_rows().values())
     for setting in settings.values():
         with_earlier(setting, rows)
 
@@ -272,7 +272,7 @@ def with_earlier(setting: Setting, rows: Sequence[dict[str, Any]]) -> None:
     spread = spread_without(setting.domain, rows)
     for seed in range(SEEDS):
         for kind in ("seed", "length", "unlike"):
-            like = earlier(_like_row(setting, kind, seed, rows))
+            like = earlier_plan(_like_row(setting, kind, seed, rows))
             row = row_of(setting, kind, seed, [like], spread)
         print(setting.name, seed, row["agrees"], flush=True)
 
@@ -308,7 +308,7 @@ _SWEPT = tuple(float(f"{10 ** (index / 4):.4g}") for index in range(-16, 3))
 
 def widths(words: Sequence[str]) -> None:
     """Plan models of a width alone, and from a plan of a quarter of the width; whole runs judge them."""
-    rows = list(stored().values())
+    rows = list(stored_rows().values())
     for name in WIDE:
         if not any(word in name for word in words):
             continue
@@ -318,7 +318,7 @@ def widths(words: Sequence[str]) -> None:
         for seed in range(SEEDS):
             row_of(wide, "alone", seed)
             first = row_of(narrow, "narrow", (seed + 1) % SEEDS)
-            row = row_of(wide, "width", seed, [earlier(first)], spread)
+            row = row_of(wide, "width", seed, [earlier_plan(first)], spread)
             print(name, seed, row["agrees"], f"{row['excess']:.1%}", flush=True)
 
 
@@ -361,7 +361,7 @@ def trained(name: str, width: int) -> Setting:
 
 def page_table() -> str:
     """What plans cost and how far above the best they end, alone and with each kind of earlier plans."""
-    rows = stored()
+    rows = stored_rows()
     lines = []
     for kind, words in KINDS.items():
         pairs = [
@@ -392,7 +392,7 @@ def _line(rows: Sequence[dict[str, Any]]) -> list[str]:
 
 def spreads() -> str:
     """The spread of like tasks, with each domain left out."""
-    rows = list(stored().values())
+    rows = list(stored_rows().values())
     domains = sorted({row["domain"] for row in rows})
     lines = [[domain, f"{spread_without(domain, rows):.2f}"] for domain in domains]
     return table(["left out", "spread"], [*lines, ["none", f"{spread_without(None, rows):.2f}"]])

@@ -16,18 +16,18 @@ if TYPE_CHECKING:
 
     from .cells import Cell
 
-__all__ = ["LOGGED", "logged_sweeps", "write"]
+__all__ = ["PACKAGED", "packaged_sweeps", "write"]
 
-LOGGED = Path(learnrate.claims.__file__).parent / "logged" / "benchmark_sweeps.json"
+PACKAGED = Path(learnrate.claims.__file__).parent / "logged" / "benchmark_sweeps.json"
 
 
 def write(cells: Iterable[Cell]) -> None:
     """Write the sweeps of these cells, one line each."""
-    lines = [json.dumps(row) for row in logged_sweeps(cells)]
-    write_text(LOGGED, "[\n" + ",\n".join(lines) + "\n]\n")
+    lines = [json.dumps(row) for row in packaged_sweeps(cells)]
+    write_text(PACKAGED, "[\n" + ",\n".join(lines) + "\n]\n")
 
 
-def logged_sweeps(cells: Iterable[Cell]) -> list[dict[str, Any]]:
+def packaged_sweeps(cells: Iterable[Cell]) -> list[dict[str, Any]]:
     """Name, optimizer, rates and final losses of every cell that was swept, with four digits.
 
     The losses have a row for each rate and a column for each seed; null where a run diverged.
