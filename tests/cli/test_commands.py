@@ -209,7 +209,10 @@ BAD = {
     "an empty loader": (["plan", "t.py:empty"], "gave no batch"),
     "a frozen model": (["find", "t.py:frozen"], "no trainable parameter"),
     "a loss that is not a scalar": (["find", "t.py:vector"], "must be a scalar"),
-    "a loss that is not finite": (["plan", "t.py:nan"], "before any update; it must be finite"),
+    "a loss that is not finite": (
+        ["plan", "t.py:nan"],
+        "before any update, is nan; it must be finite",
+    ),
     "a negative range": (
         ["find", "t.py:task", "--low", "-1"],
         "low must be a finite rate above 0",

@@ -149,4 +149,4 @@ def test_training_losses_are_said_to_miss_the_averaged_weights():
     result = comparison([1.0, 1.2], Other=[1.0, 1.1])
     assert not any("no validation" in sentence for sentence in result.advice)
     assert any("no validation" in line for line in replace(result, validated=False).advice)
-    assert "150 updates for each method and seed" in result.advice[0]
+    assert "each method makes 150 updates for each seed" in result.advice[0]

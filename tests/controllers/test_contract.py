@@ -253,7 +253,7 @@ def test_an_observation_takes_whatever_becomes_a_number():
 
 
 def test_replayed_steps_must_rise(observed):
-    with pytest.raises(ArgumentError, match="must rise in steps; got 3 after 3"):
+    with pytest.raises(ArgumentError, match="must have increasing steps; got 3 after 3"):
         replay(Plateau(), [*observed([1.0] * 4), Observation(step=3)])
 
 

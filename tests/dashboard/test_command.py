@@ -57,7 +57,7 @@ def served(place):
     [
         (["--store", "/nowhere/runs.db"], "its folder does not exist"),
         (["--store", "/nowhere/runs.db", "--read-only"], "there is no store"),
-        (["--host", "0.0.0.0"], "every machine that reaches this one request"),
+        (["--host", "0.0.0.0"], "opens the page, unencrypted, to every machine"),
         (["--host", "0.0.0.0"], "--allow-network"),
         (["--port", "70000"], "0 to 65535"),
         (["--plans", "/nowhere"], "is not a folder"),
