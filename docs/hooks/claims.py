@@ -20,8 +20,9 @@ INTRODUCTION = """# Claims
 
 What is commonly said about learning rates, each with the training that tests it. The design, the
 figure and the rule that decides were fixed before the first run, and a claim that is lost stays.
-Every figure has a 95 % interval over seeds; a claim holds where the whole interval of every case lies
-in the range it states, and holds in part where that is so for some.
+Every figure has a 95 % interval over seeds. A claim holds if the whole interval of every case lies in
+the range that it states, and holds in part if that is so for some. If it is so for none, the claim does
+not hold if a case contradicts it, and is open otherwise.
 
 ```bash
 learnrate claims

@@ -7,7 +7,7 @@ from learnrate.claims._peaks import DECAYS, PEAKS_DESIGN, contest_claim, short_d
 
 CLAIM = contest_claim(
     topic="decay",
-    statement="The rate must fall as 1 / t: neither its sum nor its noise may fail to converge.",
+    statement="The rate must fall as 1 / t: its sum must diverge, and the sum of its squares converge.",
     source="Robbins and Monro, A stochastic approximation method, 1951",
     design=f"""
         1 / (1 + 10 t / T) and 1 / (1 + 100 t / T), for updates t of a run of T, and the inverse

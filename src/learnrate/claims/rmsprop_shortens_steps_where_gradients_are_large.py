@@ -111,7 +111,7 @@ def _tasks(full: bool) -> Sequence[Task]:
 
 
 CLAIM = Claim(
-    topic="weight decay",
+    topic="stability",
     statement="""
         RMSprop's normalisation shortens steps where gradients are large and lengthens them where
         they are small.
