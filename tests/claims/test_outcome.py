@@ -149,3 +149,13 @@ def test_a_stored_result_is_judged_by_the_present_range_of_its_claim():
     again = Outcome.from_dict(an_outcome().claim, document)
     assert again.cases[0].bears_out is False
     assert again.verdict is ClaimVerdict.FAILS
+
+
+def test_a_case_that_cannot_test_the_claim_is_open_whatever_its_values_are_also_when_read_back():
+    case = judge(Case("a", "here", [1.0, 1.0], judged=False), PLAIN)
+    assert case.bears_out is None
+    document = an_outcome().to_dict()
+    document["cases"][0]["judged"] = False
+    again = Outcome.from_dict(an_outcome().claim, document)
+    assert again.cases[0].bears_out is None
+    assert again.verdict is ClaimVerdict.OPEN

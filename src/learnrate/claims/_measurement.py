@@ -165,11 +165,14 @@ class Case:
         figure: the name of the figure.
         where: the setting: a task, an optimizer, an option.
         values: one for each seed, all finite.
+        judged: False if the setting cannot test the claim, so that the case is open whatever its
+            values are.
     """
 
     figure: str
     where: str
     values: Sequence[float]
+    judged: bool = True
 
 
 @dataclass(frozen=True)

@@ -52,7 +52,8 @@ class CaseResult:
         low: the lower end of the interval, by Student's t over the seeds.
         high: the upper end of the interval.
         bears_out: whether the interval lies in the claimed range; None if it contains a bound of
-            the range, or if the claim states no range.
+            the range, if the claim states no range, or if the case is not judged.
+        judged: False if the setting cannot test the claim.
     """
 
     figure: str
@@ -61,6 +62,7 @@ class CaseResult:
     low: float
     high: float
     bears_out: bool | None
+    judged: bool = True
 
 
 def judge(case: Case, figure: Figure) -> CaseResult:
@@ -69,7 +71,8 @@ def judge(case: Case, figure: Figure) -> CaseResult:
     mean, half = fmean(values), mean_half_width(values, _CONFIDENCE)
     ends = [mean, mean - half, mean + half]
     value, low, high = (math.exp(end) for end in ends) if figure.unit == "x" else ends
-    return CaseResult(case.figure, case.where, value, low, high, figure.bears_out(low, high))
+    measured = CaseResult(case.figure, case.where, value, low, high, None, case.judged)
+    return _compared(measured, figure)
 
 
 def verdict_of(
@@ -201,9 +204,8 @@ class Outcome:
             FileError: the document is not a result.
         """
         try:
-            cases = tuple(
-                _judged_again(from_dict(CaseResult, case), claim) for case in document["cases"]
-            )
+            stored = [from_dict(CaseResult, case) for case in document["cases"]]
+            cases = tuple(_compared(case, claim.figure(case.figure)) for case in stored)
             verdict = overall_verdict(
                 claim, cases, full=document["full"], own_task=document["task"] is not None
             )
@@ -225,9 +227,9 @@ class Outcome:
             ) from error
 
 
-def _judged_again(case: CaseResult, claim: Claim) -> CaseResult:
+def _compared(case: CaseResult, figure: Figure) -> CaseResult:
     """The case, compared with the present range of its figure."""
-    return replace(case, bears_out=claim.figure(case.figure).bears_out(case.low, case.high))
+    return replace(case, bears_out=figure.bears_out(case.low, case.high) if case.judged else None)
 
 
 def quick_and_full(quick: Outcome | None, full: Outcome | None) -> str:
