@@ -2,6 +2,7 @@
 
 import json
 import pickle
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -320,6 +321,21 @@ def test_limits_name_the_bound_that_an_edit_exceeds():
         check("hold", author="ben")
     with pytest.raises(ArgumentError, match=r"lead to the rate 0.9"):
         check("follow '0.9 * warmup(90) >> linear()'")
+
+
+def test_limits_hold_for_the_rates_of_an_external_scheduler():
+    before = Edited(None, ratios=(1.0, 0.1))
+
+    def check(words):
+        edit = replace(edit_in(words, author="ann").at_step(40), before=(0.1, 0.01))
+        Limits(factor=5).check(edit, before, before.with_edit(edit))
+
+    check("scale 0.25")
+    check("set 0.05")
+    with pytest.raises(ArgumentError, match=r"from 0.1 to 0.01 at once"):
+        check("scale 0.1")
+    with pytest.raises(ArgumentError, match=r"from 0.1 to 0.001 at once"):
+        check("set 0.001")
 
 
 @pytest.mark.parametrize(
