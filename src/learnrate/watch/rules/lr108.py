@@ -28,17 +28,17 @@ class AboveStartOptions(RuleOptions):
     """Thresholds of LR108. The start is the first loss, which no update has changed yet.
 
     Attributes:
-        share: the loss must lie above its start for this share of the run. Where only few updates
-            are made, the best rate may be one at which the loss bursts and comes back in time.
+        share: the loss must lie above its start for this share of the run. In a run of few
+            updates, the loss may burst and fall back in time even at the best rate.
         stretch: only stretches of at least this share of the rows, and of eight, count. All losses
             of a stretch lie above the start.
         noise: the loss must have risen above its start by this many standard deviations of the
             losses in the last quarter of the rows.
-        back: it must have come back by this share of the rise. A loss that stays high may be one
-            that should rise, as an adversarial one.
-        borne: while the rate is above this share of its peak, the loss must not have come below its
-            start for good. If it has, the weights bear the rate after their first updates, and at the
-            best rate of a short run that may be so.
+        back: it must have fallen back by this share of the rise. A loss that stays high may be a
+            loss that should rise, such as an adversarial one.
+        borne: while the rate is above this share of its peak, the loss must not have fallen below
+            its start to stay there. If it has, the weights tolerate the rate after their first
+            updates, which also happens at the best rate of a short run.
     """
 
     share: float = 0.35

@@ -24,9 +24,10 @@ class TooSlowOptions(RuleOptions):
 
     Attributes:
         noise: the fall must be this many standard errors of a level, so that its shape can be seen.
-        quarter: each quarter of the progress must have brought this share of the fall, where a
-            straight fall has 0.25. A loss that slows down is past its beginning, and one that stands
-            or rises in between is held up by its noise, where the rate is too high.
+        quarter: each quarter of the progress must have brought this share of the fall; in a
+            straight fall it is 0.25. A loss that slows down is past its beginning. A loss that
+            stands still or rises in between is limited by noise, which means that the rate is too
+            high.
         last: the last quarter may have brought this share of the fall. If it brought more, the loss
             falls because the rate decays, and the rate is likely too high.
         first: the first twentieth of the progress may have brought this share of the fall, where a

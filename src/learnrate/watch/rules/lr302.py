@@ -29,8 +29,8 @@ class NeverDecayedOptions(RuleOptions):
         share: after its peak the rate must never have fallen below this share of it.
         warm: the peak must be reached within this first share of the run; a later peak is that of
             a rising rate.
-        left: a cosine that was cut off must have had this share of its peak left to fall. Of other
-            courses it is not known where they would have ended.
+        left: a cosine that was cut off must have had this share of its peak left to fall. The end
+            of other schedules cannot be told from a part of them.
     """
 
     share: float = 0.5
