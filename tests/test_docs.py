@@ -13,6 +13,8 @@ import numpy as np
 import pytest
 
 from processes import end
+from ranks import finished_ranks
+from warm import finished_warm
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
@@ -34,6 +36,15 @@ SHORTENED = {
     r"--total-steps 300 --seeds 3 --out comp": "--total-steps 50 --seeds 2 --optimizers Prodigy --out comp",
     r"0:0.5:6 --seeds 3": "0:0.5:3 --seeds 1",
     r"--plan inside": "--plan inside --total-steps 150",
+    r"sweep my_task.py:task --total-steps \$steps": r"\g<0> --seeds 1",
+    r"--lr 1e-4:1:5 --out runs/sweep": r"\g<0> --seeds 1 --total-steps 20",
+    r"--lr 1e-4:1e-1:7 --seeds 2 --total-steps 100": "--lr 1e-4:1e-1:4 --seeds 1 --total-steps 20",
+    r"--inner-lr -0.1:0.5:13 ": "--inner-lr -0.1:0.5:4 ",
+    r"--seeds 1 --total-steps 40 --png map": "--seeds 1 --total-steps 10 --png map",
+    r"--total-steps 50 --seeds 2 --optimizers Prodigy": "--total-steps 20 --seeds 2 --optimizers Prodigy",
+    r"(\"schedule-free\"\], )total_steps=100,": r"\1total_steps=30,",
+    r"--widths 16,64,256 ": "--widths 8,16,32 ",
+    r"plan=\"inside\", total_steps=1000\)": 'plan="inside", total_steps=150)',
     r"(learnrate plan +\S+:task)(?!.*--budget)": r"\1 --budget 0.5",  # by default a minute
 }
 # The packages of these pages take seconds to load, so they run beside the others.
@@ -153,9 +164,8 @@ def prepared(folder):
     (folder / ".venv" / "bin").mkdir(parents=True)
     (folder / ".venv" / "bin" / "activate").write_text("")
     (folder / "plans").mkdir()
-    subprocess.run(
-        [sys.executable, "-c", MAKE_LOGS], cwd=folder, check=True, capture_output=True, text=True
-    )
+    made = finished_warm(MAKE_LOGS, folder=folder)
+    assert made.returncode == 0, made.stderr
     for name in ("runs", "out"):
         (folder / name).mkdir()
         (folder / name / "run.csv").write_bytes((folder / "run.csv").read_bytes())
@@ -174,6 +184,15 @@ def table(tokens):
                 f"{lr},{loss},{loss},{size},{data},{batch},{batch},{round((size / 1e6) ** 0.5)}"
             )
     return "\n".join(rows) + "\n"
+
+
+def test_what_the_page_on_ddp_starts_runs_on_two_ranks(tmp_path):
+    script, *_ = blocks("python", (DOCS / "how-to" / "ddp.md").read_text())
+    assert script.startswith("# train_ddp.py\n")
+    (tmp_path / "train_ddp.py").write_text(shortened(script))
+    (first, printed, errors), (second, *_, more) = finished_ranks("train_ddp.py", folder=tmp_path)
+    assert (first, second) == (0, 0), errors + more
+    assert "updates on 2 processes" in printed
 
 
 @pytest.mark.parametrize(

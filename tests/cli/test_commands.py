@@ -9,7 +9,8 @@ import pytest
 
 import learnrate
 from command import command_in
-from processes import HANG, started, wait_until
+from processes import HANG, wait_until
+from warm import COMMAND, started_warm
 
 TASKS = """
 import torch
@@ -292,14 +293,8 @@ def test_without_torch_schedules_and_plans_are_shown(run, tmp_path):
 
 def test_ctrl_c_keeps_what_a_training_has(tmp_path):
     (tmp_path / "t.py").write_text(TASKS)
-    command = [sys.executable, "-c", "from learnrate.cli import main; main()"]
-    with started(
-        [*command, "train", "t.py:endless", "--schedule", "0.01", "--out", "o"],
-        cwd=tmp_path,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as process:
+    words = ["train", "t.py:endless", "--schedule", "0.01", "--out", "o"]
+    with started_warm(COMMAND, *words, folder=tmp_path) as process:
         wait_until((tmp_path / "began").exists, process)
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=HANG)

@@ -1,15 +1,17 @@
 """A real training: warm-up, then plateaus, on digits; stopped, resumed, and replayed."""
 
 import json
+from itertools import pairwise
 
 import pytest
 import torch
-from sklearn.datasets import load_digits
 
 from learnrate import schedule
 from learnrate.controllers import Controlled, Plateau, SasaPlus
 from learnrate.run import measured_step
+from needed import needed
 
+datasets = needed("sklearn.datasets")
 STEPS = 1200
 
 
@@ -17,7 +19,7 @@ class Run:
     """An MLP on digits under SGD, whose every draw follows from the step."""
 
     def __init__(self):
-        digits = load_digits()
+        digits = datasets.load_digits()
         self.x = torch.tensor(digits.data, dtype=torch.float32) / 16
         self.y = torch.tensor(digits.target)
         torch.manual_seed(0)
@@ -58,10 +60,27 @@ class Run:
         return torch.cat([p.detach().reshape(-1) for p in self.model.parameters()])
 
 
+SAVED = (50, 700)  # in the warm-up, and after it
+
+
 @pytest.fixture(scope="module")
-def whole():
-    run = Run()
-    return run, run.train(range(STEPS))
+def parts():
+    """A run that is saved twice: its rates, and its state when it was saved and at its end."""
+    run, used, states = Run(), [], {}
+    for first, end in pairwise((0, *SAVED, STEPS)):
+        used += run.train(range(first, end))
+        states[end] = {
+            "model": {name: value.clone() for name, value in run.model.state_dict().items()},
+            "rates": json.dumps(run.rates.state_dict(), allow_nan=False),
+            "weights": run.weights(),
+            "changes": run.rates.changes,
+        }
+    return run, used, states
+
+
+@pytest.fixture(scope="module")
+def whole(parts):
+    return parts[:2]
 
 
 def test_the_rate_warms_up_and_then_falls_at_plateaus(whole):
@@ -79,18 +98,16 @@ def test_it_learned(whole):
     assert (predicted == run.y).float().mean() > 0.93
 
 
-@pytest.mark.parametrize("saved_step", [50, 700])
-def test_stopped_and_resumed_it_is_the_same_run_to_the_bit(whole, saved_step):
-    run, used = whole
-    first = Run()
-    used_before = first.train(range(saved_step))
-    saved = json.dumps(first.rates.state_dict(), allow_nan=False)
-    second = Run()
-    second.model.load_state_dict(first.model.state_dict())
-    second.rates.load_state_dict(json.loads(saved))
-    assert used_before + second.train(range(saved_step, STEPS)) == used
-    assert torch.equal(second.weights(), run.weights())
-    assert second.rates.changes == run.rates.changes
+@pytest.mark.parametrize(("saved_step", "end"), [*pairwise((*SAVED, STEPS))])
+def test_stopped_and_resumed_it_is_the_same_run_to_the_bit(parts, saved_step, end):
+    _, used, states = parts
+    saved, expected = states[saved_step], states[end]
+    resumed = Run()
+    resumed.model.load_state_dict(saved["model"])
+    resumed.rates.load_state_dict(json.loads(saved["rates"]))
+    assert resumed.train(range(saved_step, end)) == used[saved_step:end]
+    assert torch.equal(resumed.weights(), expected["weights"])
+    assert resumed.rates.changes == expected["changes"]
 
 
 def test_trained_under_the_realised_schedule_it_is_the_same_run_to_the_bit(whole):

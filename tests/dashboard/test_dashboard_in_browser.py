@@ -1,5 +1,6 @@
 """The pages in a real browser, with the dashboard and a training as processes of their own."""
 
+import contextlib
 import itertools
 import json
 import shutil
@@ -16,8 +17,9 @@ from learnrate.steering import replayed
 from learnrate.store import Recorder, Store
 from learnrate.watch import Finding, Severity
 from processes import HANG, end
+from warm import started_warm
 
-TRAINER = Path(__file__).parent / "trainer.py"
+TRAINER = (Path(__file__).parent / "trainer.py").read_text()
 PLAN = Path(__file__).parents[1] / "written_by" / "0.1" / "plan.json"
 
 FINDING = Finding(
@@ -45,6 +47,13 @@ def start():
     yield start
     for process in started:
         end(process)
+
+
+@pytest.fixture
+def warm():
+    """Starts code in a process that has torch loaded, and ends it."""
+    with contextlib.ExitStack() as stack:
+        yield lambda *words: stack.enter_context(started_warm(*words))
 
 
 def dashboard(start, store, *more):
@@ -312,10 +321,10 @@ def test_plans_and_range_tests_of_a_folder_are_shown_with_their_figures(browser,
 
 
 def test_a_training_can_be_watched_edited_rolled_back_and_replayed(  # noqa: PLR0915 - one visit
-    browser, tmp_path, start
+    browser, tmp_path, start, warm
 ):
     store = Store(tmp_path / "runs.db")
-    trainer = start(TRAINER, store.place, 100_000)
+    trainer = warm(TRAINER, store.place, 100_000)
     run = trainer.stdout.readline().strip()
     _, url = dashboard(start, store, "--port", "0")
     with DashboardVisit(browser, url) as visit:

@@ -1,25 +1,31 @@
 """The API against requests made up from its own OpenAPI document."""
 
 import pytest
-import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
-from schemathesis.checks import not_a_server_error
-from schemathesis.specs.openapi.checks import (
-    content_type_conformance,
-    response_schema_conformance,
-    status_code_conformance,
-)
 from served import recorded, serving
 
 from learnrate.store import Store
+from needed import needed
 
+schemathesis = needed("schemathesis")
 EXAMPLES = 25
-CHECKS = (
-    not_a_server_error,
-    status_code_conformance,
-    content_type_conformance,
-    response_schema_conformance,
-)
+
+
+@pytest.fixture(scope="module")
+def checks():
+    from schemathesis.checks import not_a_server_error
+    from schemathesis.specs.openapi.checks import (
+        content_type_conformance,
+        response_schema_conformance,
+        status_code_conformance,
+    )
+
+    return [
+        not_a_server_error,
+        status_code_conformance,
+        content_type_conformance,
+        response_schema_conformance,
+    ]
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +38,7 @@ def fuzzed(tmp_path_factory):
         yield served, store, schemathesis.openapi.from_dict(document)
 
 
-def fuzz(served, operation, live):
+def fuzz(served, operation, live, checks):
     """Send requests that fit the document, of the run there is: made-up names are no run's."""
 
     @settings(
@@ -48,20 +54,20 @@ def fuzz(served, operation, live):
         if "run" in (case.path_parameters or {}):
             case.path_parameters["run"] = live
         case.call_and_validate(
-            base_url=served.base, headers=served.bearer, checks=list(CHECKS), timeout=20
+            base_url=served.base, headers=served.bearer, checks=checks, timeout=20
         )
 
     check()
 
 
-def test_no_request_breaks_the_api_or_what_it_says_of_itself(fuzzed):
+def test_no_request_breaks_the_api_or_what_it_says_of_itself(fuzzed, checks):
     served, store, schema = fuzzed
     live = store.resolve("last")
     tried = []
     for path, methods in schema.raw_schema["paths"].items():
         for method in methods:
             if not path.endswith("/events"):  # a stream has no end
-                fuzz(served, schema[path][method], live)
+                fuzz(served, schema[path][method], live, checks)
                 tried.append((method, path))
     assert ("post", "/api/runs/{run}/edits") in tried
     assert len(tried) >= 8

@@ -12,6 +12,7 @@ import pytest
 import learnrate
 from learnrate.watch import Finding
 from processes import HANG, finished
+from ranks import finished_ranks
 
 ROOT = Path(__file__).parent.parent.parent
 EXAMPLES = ROOT / "examples"
@@ -30,7 +31,6 @@ FILTERS = {
     ],  # about the number of loader workers
     "keras_model": LENIENT,
 }
-LAUNCH = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
 SMALL = {
     "image_classifier": ["--total-steps", "60"],
     "character_model": ["--total-steps", "50"],
@@ -66,12 +66,11 @@ def folders(tmp_path_factory):
     runner = ROOT / "tests" / "run_examples.py"
     done = finished([sys.executable, str(runner), str(listed)], timeout=4 * HANG)
     assert done.returncode == 0, done.stderr
-    done = finished(
-        [*LAUNCH, str(EXAMPLES / "ddp.py"), *SMALL["ddp"]], timeout=4 * HANG, cwd=folders["ddp"]
-    )
-    for name, text in (("stdout", done.stdout), ("stderr", done.stderr)):
-        (folders["ddp"] / name).write_text(text)
-    (folders["ddp"] / "status").write_text(str(done.returncode))
+    ranks = finished_ranks(EXAMPLES / "ddp.py", *SMALL["ddp"], folder=folders["ddp"])
+    statuses, printed, errors = zip(*ranks, strict=True)
+    for name, texts in (("stdout", printed), ("stderr", errors)):
+        (folders["ddp"] / name).write_text("".join(texts))
+    (folders["ddp"] / "status").write_text(str(max(map(abs, statuses))))
     return folders
 
 

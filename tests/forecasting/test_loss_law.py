@@ -1,11 +1,12 @@
 """The loss of a schedule that was not tried: the law, what it refuses, and real trainings."""
 
+import functools
+
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sklearn.datasets import load_digits
 from torch.nn.functional import cross_entropy
 
 import learnrate
@@ -13,7 +14,9 @@ from learnrate import ArgumentError
 from learnrate.forecasting import LossCurve, fit_loss_law, loss_curve_of
 from learnrate.schedules import schedule
 from learnrate.watch import Observations
+from needed import needed
 
+datasets = needed("sklearn.datasets")
 LENGTH = 2000
 COSINE = "0.1 * warmup(50) >> cosine()"
 CONSTANT = "0.1 * warmup(50) >> constant()"
@@ -48,9 +51,15 @@ def curve_under(text, *, length=LENGTH, noise=0.0, name="run"):
     return LossCurve(name=name, lr=lr, step=step, loss=loss_by_the_law(lr, step) + errors)
 
 
+@functools.cache
+def law_of(*texts, noise=0.0):
+    """The law fitted to curves, once for all tests."""
+    return fit_loss_law([curve_under(text, noise=noise) for text in texts])
+
+
 @pytest.mark.parametrize("text", OTHERS)
 def test_runs_that_obey_the_law_predict_others_within_the_interval(text):
-    law = fit_loss_law([curve_under(COSINE, noise=0.002), curve_under(CONSTANT, noise=0.002)])
+    law = law_of(COSINE, CONSTANT, noise=0.002)
     predicted = law.predict(text, LENGTH)
     expected = loss_by_the_law(schedule(text).over(LENGTH).table(), [LENGTH])[-1]
     fall = law.fall
@@ -64,7 +73,7 @@ def test_runs_that_obey_the_law_predict_others_within_the_interval(text):
 def test_unit_and_zero_of_the_loss_make_no_difference(factor, shift):
     curve = curve_under(COSINE)
     moved = LossCurve(name="run", lr=curve.lr, step=curve.step, loss=factor * curve.loss + shift)
-    before = fit_loss_law([curve]).predict(OTHERS[0], LENGTH)
+    before = law_of(COSINE).predict(OTHERS[0], LENGTH)
     after = fit_loss_law([moved]).predict(OTHERS[0], LENGTH)
     for end in ("loss", "low", "high"):
         expected = factor * getattr(before, end) + shift
@@ -108,7 +117,7 @@ def test_losses_that_are_noise_are_refused():
     ],
 )
 def test_schedules_beyond_the_runs_are_refused(text, total_steps, message):
-    law = fit_loss_law([curve_under(COSINE)])
+    law = law_of(COSINE)
     with pytest.raises(ArgumentError, match=message):
         law.predict(text, total_steps)
 
@@ -143,7 +152,7 @@ def test_a_recorded_run_gives_its_validation_loss_or_else_that_of_its_batches():
 def trained(text, store):
     """A real training on images of digits, with the loss of held-out images every ten updates."""
     torch.manual_seed(0)
-    digits = load_digits()
+    digits = datasets.load_digits()
     images = torch.tensor(digits.data / 16, dtype=torch.float32)
     classes = torch.tensor(digits.target)
     model = torch.nn.Sequential(torch.nn.Linear(64, 32), torch.nn.ReLU(), torch.nn.Linear(32, 10))

@@ -3,10 +3,11 @@
 import pytest
 
 from learnrate.schedules import Cosine, Warmup, warmup_cosine
+from needed import needed
 
 torch = pytest.importorskip("torch")
-lightning = pytest.importorskip("lightning")
-from learnrate.integrations.lightning import to_lightning  # noqa: E402 - after the skip
+lightning = needed("lightning")
+ours = needed("learnrate.integrations.lightning")
 
 RUN = 3e-2 * Warmup(2).then(Cosine(6, floor=0.1))
 
@@ -17,22 +18,28 @@ pytestmark = [
 ]
 
 
-class Module(lightning.LightningModule):
-    def __init__(self, schedule=None):
-        super().__init__()
-        self.layer = torch.nn.Linear(3, 1)
-        self.schedule, self.rates = schedule, []
+@pytest.fixture(scope="module")
+def module_of():
+    """A class of modules that train under a schedule and list the rates of their updates."""
 
-    def training_step(self, batch, index):
-        return self.layer(batch).square().mean()
+    class Module(lightning.LightningModule):
+        def __init__(self, schedule):
+            super().__init__()
+            self.layer = torch.nn.Linear(3, 1)
+            self.schedule, self.rates = schedule, []
 
-    def configure_optimizers(self):
-        optimizer = torch.optim.SGD(self.parameters(), lr=1.0)
-        schedule = self.schedule.over(int(self.trainer.estimated_stepping_batches))
-        return to_lightning(schedule, optimizer)
+        def training_step(self, batch, index):
+            return self.layer(batch).square().mean()
 
-    def on_before_optimizer_step(self, optimizer):
-        self.rates.append(optimizer.param_groups[0]["lr"])
+        def configure_optimizers(self):
+            optimizer = torch.optim.SGD(self.parameters(), lr=1.0)
+            schedule = self.schedule.over(int(self.trainer.estimated_stepping_batches))
+            return ours.to_lightning(schedule, optimizer)
+
+        def on_before_optimizer_step(self, optimizer):
+            self.rates.append(optimizer.param_groups[0]["lr"])
+
+    return Module
 
 
 @pytest.fixture
@@ -55,26 +62,26 @@ def fit(tmp_path):
 
 
 @pytest.mark.parametrize("accumulate", [1, 3])
-def test_every_update_is_made_at_the_rate_of_the_schedule(accumulate, fit):
-    module = Module(RUN)
+def test_every_update_is_made_at_the_rate_of_the_schedule(accumulate, module_of, fit):
+    module = module_of(RUN)
     fit(module, accumulate=accumulate)
     assert module.rates == [RUN(step) for step in range(8)]
 
 
-def test_a_schedule_of_shares_takes_the_length_of_the_run(fit):
-    module = Module(1e-2 * warmup_cosine("25%"))
+def test_a_schedule_of_shares_takes_the_length_of_the_run(module_of, fit):
+    module = module_of(1e-2 * warmup_cosine("25%"))
     fit(module)
     schedule = (1e-2 * warmup_cosine("25%")).over(8)
     assert module.rates == [schedule(step) for step in range(8)]
 
 
-def test_it_resumes_from_a_checkpoint_of_lightning(fit, tmp_path):
-    class Shorter(Module):
+def test_it_resumes_from_a_checkpoint_of_lightning(module_of, fit, tmp_path):
+    class Shorter(module_of):
         def configure_optimizers(self):
-            return to_lightning(RUN, torch.optim.SGD(self.parameters(), lr=1.0))
+            return ours.to_lightning(RUN, torch.optim.SGD(self.parameters(), lr=1.0))
 
-    trainer = fit(Shorter(), max_steps=5)
+    trainer = fit(Shorter(None), max_steps=5)
     trainer.save_checkpoint(tmp_path / "five.ckpt")
-    module = Shorter()
+    module = Shorter(None)
     fit(module, resume=tmp_path / "five.ckpt")
     assert module.rates == [RUN(step) for step in range(5, 8)]

@@ -5,11 +5,12 @@ import pytest
 import learnrate
 import tiny_llama
 from learnrate.integrations._adapters import adapter_notes, model_name
+from needed import needed
 
 torch = pytest.importorskip("torch")
-transformers = pytest.importorskip("transformers")
-peft = pytest.importorskip("peft")
-trl = pytest.importorskip("trl")
+transformers = needed("transformers")
+peft = needed("peft")
+trl = needed("trl")
 pytestmark = pytest.mark.filterwarnings("ignore")  # of these libraries, about each other
 
 UPDATES = 4
@@ -94,13 +95,13 @@ def plain(folder, tokenizer, adapter):
 
 @pytest.mark.parametrize(
     ("make", "adapter"),
-    [(plain, lora()), (sft, lora()), (dpo, lora()), (dpo, None)],
+    [(plain, lora), (sft, lora), (dpo, lora), (dpo, None)],
     ids=["Trainer, adapter", "SFT, adapter", "DPO, adapter", "DPO, whole"],
 )
 def test_a_task_trains_as_the_trainer_does_and_leaves_it_alone(make, adapter, tmp_path, tokenizer):
     from learnrate.integrations.task_transformers import task_of
 
-    trainer = make(tmp_path, tokenizer, adapter)
+    trainer = make(tmp_path, tokenizer, adapter and adapter())
     before = {name: value.clone() for name, value in trainer.model.state_dict().items()}
     counted = repr(
         [getattr(trainer, "_metrics", None), getattr(trainer, "_total_train_tokens", 0)]

@@ -5,14 +5,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from learnrate import ArgumentError, schedules
+from needed import needed
 
 torch = pytest.importorskip("torch")
-transformers = pytest.importorskip("transformers")
-pytest.importorskip("accelerate")
-from learnrate.integrations.transformers import (  # noqa: E402 - after the skip
-    schedule_trainer,
-    to_transformers,
-)
+transformers = needed("transformers")
+needed("accelerate")
+ours = needed("learnrate.integrations.transformers")
 
 PEAK = 0.3
 RUN = 3e-2 * schedules.Warmup(2).then(schedules.Cosine(6, floor=0.1))
@@ -56,25 +54,28 @@ DATA = [
 ]
 
 
-class Rates(transformers.TrainerCallback):
-    """Records the rates of each update."""
+def recording():
+    """A callback that lists the rates of each update."""
 
-    def __init__(self):
-        self.rates = []
+    class Recording(transformers.TrainerCallback):
+        def __init__(self):
+            self.rates = []
 
-    def on_pre_optimizer_step(self, args, state, control, optimizer=None, **_):
-        self.rates.append([group["lr"] for group in optimizer.param_groups])
+        def on_pre_optimizer_step(self, args, state, control, optimizer=None, **_):
+            self.rates.append([group["lr"] for group in optimizer.param_groups])
+
+    return Recording()
 
 
 def test_the_trainer_makes_every_update_at_the_rate_of_the_schedule(model, arguments):
     optimizer = torch.optim.SGD(model.parameters(), lr=1.0)
-    recorded = Rates()
+    recorded = recording()
     trainer = transformers.Trainer(
         model,
         arguments(),
         train_dataset=DATA,
         callbacks=[recorded],
-        optimizers=to_transformers(RUN, optimizer),
+        optimizers=ours.to_transformers(RUN, optimizer),
     )
     trainer.train()
     assert recorded.rates == [[RUN(step)] for step in range(8)]
@@ -83,10 +84,10 @@ def test_the_trainer_makes_every_update_at_the_rate_of_the_schedule(model, argum
 
 
 def test_a_trainer_is_given_a_schedule_of_shares_and_keeps_its_own_optimizer(model, arguments):
-    recorded = Rates()
+    recorded = recording()
     decaying = arguments(weight_decay=0.1)
     trainer = transformers.Trainer(model, decaying, train_dataset=DATA, callbacks=[recorded])
-    assert schedule_trainer(1e-2 * schedules.warmup_cosine("25%"), trainer) is trainer
+    assert ours.schedule_trainer(1e-2 * schedules.warmup_cosine("25%"), trainer) is trainer
     trainer.train()
     schedule = (1e-2 * schedules.warmup_cosine("25%")).over(8)
     assert recorded.rates == [[schedule(step)] * 2 for step in range(8)]
@@ -96,19 +97,19 @@ def test_a_trainer_is_given_a_schedule_of_shares_and_keeps_its_own_optimizer(mod
 def test_it_resumes_from_a_checkpoint_of_the_trainer(model, arguments, tmp_path):
     def trainer(callback):
         new = transformers.Trainer(model, arguments(), train_dataset=DATA, callbacks=[callback])
-        return schedule_trainer(RUN, new)
+        return ours.schedule_trainer(RUN, new)
 
-    trainer(Rates()).train()
-    recorded = Rates()
+    trainer(recording()).train()
+    recorded = recording()
     trainer(recorded).train(resume_from_checkpoint=str(tmp_path / "checkpoint-4"))
     assert recorded.rates == [[RUN(step)] * 2 for step in range(4, 8)]
 
 
 def test_a_trainer_with_a_scheduler_is_refused(model, arguments):
-    pair = to_transformers(RUN, torch.optim.SGD(model.parameters(), lr=1.0))
+    pair = ours.to_transformers(RUN, torch.optim.SGD(model.parameters(), lr=1.0))
     trainer = transformers.Trainer(model, arguments(), train_dataset=DATA, optimizers=pair)
     with pytest.raises(ArgumentError, match="no scheduler yet; this one has a TorchSchedule"):
-        schedule_trainer(RUN, trainer)
+        ours.schedule_trainer(RUN, trainer)
 
 
 # Schedules of transformers as schedules of learnrate: at every step, and far past the end.

@@ -4,9 +4,10 @@ import pytest
 
 import learnrate
 from learnrate import ArgumentError
+from needed import needed
 
 torch = pytest.importorskip("torch")
-accelerate = pytest.importorskip("accelerate")
+accelerate = needed("accelerate")
 
 
 @pytest.fixture

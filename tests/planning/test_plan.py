@@ -1,13 +1,12 @@
 """The plan, end to end on real training: right, within its budget, the same every time."""
 
+import functools
 import json
 import math
 import re
-import sys
 
 import pytest
 import torch
-from sklearn.datasets import load_digits
 from torch import nn
 
 import learnrate
@@ -16,27 +15,35 @@ from learnrate.planning import JOURNAL_NAME
 from learnrate.planning._trainer import PlanClock, PlanTrainer
 from learnrate.testing import quadratic_task
 from learnrate.trials import run_trial
-from processes import started, wait_until
+from processes import wait_until
+from warm import started_warm
 
-PIXELS, LABELS = load_digits(return_X_y=True)
-ORDER = torch.randperm(len(LABELS), generator=torch.Generator().manual_seed(0))
-X = torch.tensor(PIXELS, dtype=torch.float32)[ORDER] / 16  # else held-out writers are others
-Y = torch.tensor(LABELS)[ORDER]
 OPTIMIZERS = {
     "adam": torch.optim.Adam,
     "sgd": lambda model: torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9),
 }
 
 
+@functools.cache
+def digits():
+    """Images and classes in a random order, since else held-out writers are others."""
+    from sklearn.datasets import load_digits
+
+    pixels, labels = load_digits(return_X_y=True)
+    order = torch.randperm(len(labels), generator=torch.Generator().manual_seed(0))
+    return torch.tensor(pixels, dtype=torch.float32)[order] / 16, torch.tensor(labels)[order]
+
+
 def digits_task(optimizer):
     """A small network on real digits."""
+    images, classes = digits()
 
     def batches(seed):
         order = torch.randperm(1300, generator=torch.Generator().manual_seed(seed))
-        return [(X[rows], Y[rows]) for rows in order.split(64)[:-1]]
+        return [(images[rows], classes[rows]) for rows in order.split(64)[:-1]]
 
     def validate(model):
-        return nn.functional.cross_entropy(model(X[1300:]), Y[1300:]).item()
+        return nn.functional.cross_entropy(model(images[1300:]), classes[1300:]).item()
 
     return Task(
         model=lambda: nn.Sequential(nn.Linear(64, 64), nn.ReLU(), nn.Linear(64, 10)),
@@ -44,7 +51,7 @@ def digits_task(optimizer):
         data=batches,
         optimizer=OPTIMIZERS[optimizer],
         validate=validate,
-        total_steps=600,
+        total_steps=300,
     )
 
 
@@ -55,7 +62,7 @@ def test_planned_peaks_are_near_the_best_of_an_exhaustive_sweep(optimizer):
     low, high = (1e-4, 1e-1) if optimizer == "adam" else (1e-3, 1.0)
     peaks = [plan.peak for plan in plans]
     rates = sorted({*peaks, *(low * (high / low) ** (i / 12) for i in range(13))})
-    swept = learnrate.sweep(task, rates, seeds=3, engine="vectorised", seed=5, progress=False)
+    swept = learnrate.sweep(task, rates, seeds=2, engine="vectorised", seed=5, progress=False)
     losses = dict(zip(rates, swept.losses.mean(axis=1), strict=True))
     assert all(plan.cost <= 0.5 for plan in plans)
     assert all(plan.low <= plan.peak <= plan.high for plan in plans)
@@ -265,7 +272,7 @@ learnrate.plan(same, out=sys.argv[1], budget=0.5)
 
 def test_a_plan_killed_at_any_moment_goes_on_where_it_was(tmp_path):
     journal = tmp_path / JOURNAL_NAME
-    with started([sys.executable, "-c", KILLED, str(tmp_path)]) as process:
+    with started_warm(KILLED, tmp_path) as process:
         wait_until(
             lambda: journal.exists() and journal.read_text().count("\n") >= 4,
             process,

@@ -46,7 +46,7 @@ def make_range_test(losses=None, mode="exponential"):
     return RangeTest(lr=lr, loss=np.array(losses), mode=mode, seed=0, memory=0.9)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def test_of_rates():
     return make_range_test()
 
@@ -57,7 +57,7 @@ def flat_test():
     return make_range_test(2.3 + noise)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def plan(test_of_rates):
     return Plan(
         peak=0.0123,

@@ -23,8 +23,16 @@ def file(plan, tmp_path):
     return path
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-@pytest.mark.parametrize("width", [360, 1280, 2560])
+@pytest.fixture(scope="module")
+def visit(browser, plan, tmp_path_factory):
+    """The page, opened once for what several tests read."""
+    path = tmp_path_factory.mktemp("page") / "report.html"
+    path.write_text(plan_page(plan), encoding="utf-8")
+    with ReportVisit(browser, path) as opened:
+        yield opened
+
+
+@pytest.mark.parametrize(("width", "theme"), [(360, "dark"), (1280, "light"), (2560, "dark")])
 def test_the_page_draws_itself_alone_and_fits_the_window(browser, file, width, theme):
     with ReportVisit(browser, file, width=width, theme=theme) as visit:
         shown = visit.page.evaluate("document.documentElement.scrollWidth")
@@ -37,14 +45,11 @@ def test_the_page_draws_itself_alone_and_fits_the_window(browser, file, width, t
     assert [url for url in visit.requests if not url.startswith(("file:", "data:"))] == []
 
 
-def test_the_plots_follow_the_theme_when_it_changes(browser, file):
+def test_the_plots_follow_the_theme_when_it_changes(visit):
     colour = "getComputedStyle(document.querySelector('#schedule .xtick text')).fill"
-    with ReportVisit(browser, file, theme="light") as visit:
-        before = visit.page.evaluate(colour)
-        visit.page.emulate_media(color_scheme="dark")
-        visit.until(f"{colour} !== '{before}'")
-        after = visit.page.evaluate(colour)
-    assert (before, after) == ("rgb(27, 31, 36)", "rgb(232, 234, 237)")
+    visit.until(f"{colour} === 'rgb(27, 31, 36)'")
+    visit.page.emulate_media(color_scheme="dark")
+    visit.until(f"{colour} === 'rgb(232, 234, 237)'")
 
 
 def test_a_task_named_like_a_script_is_shown_and_not_run(browser, hostile_plan, tmp_path):
@@ -58,26 +63,22 @@ def test_a_task_named_like_a_script_is_shown_and_not_run(browser, hostile_plan, 
     assert visit.complaints == []
 
 
-def test_the_schedule_is_copied_by_its_button_from_the_keyboard(browser, file, plan):
-    with ReportVisit(browser, file) as visit:
-        button = visit.page.locator(".copy button").first
-        button.focus()
-        visit.page.keyboard.press("Enter")
-        visit.until("/Copied|Selected/.test(document.querySelector('.copy button').textContent)")
-        marked = visit.page.locator(".copy code").first.inner_text()
+def test_the_schedule_is_copied_by_its_button_from_the_keyboard(visit, plan):
+    button = visit.page.locator(".copy button").first
+    button.focus()
+    visit.page.keyboard.press("Enter")
+    visit.until("/Copied|Selected/.test(document.querySelector('.copy button').textContent)")
+    marked = visit.page.locator(".copy code").first.inner_text()
     assert marked == str(plan.schedule)
 
 
-def test_headings_tables_and_plots_have_names_for_a_screen_reader(browser, file):
-    with ReportVisit(browser, file) as visit:
-        levels = visit.page.eval_on_selector_all(
-            "h1, h2, h3", "all => all.map(element => Number(element.tagName[1]))"
-        )
-        unnamed = visit.page.locator(".plot:not([role=img][aria-label])").count()
-        scopes = visit.page.eval_on_selector_all(
-            "th", "all => all.every(element => element.scope)"
-        )
-        captions = visit.page.locator("table > caption").count()
+def test_headings_tables_and_plots_have_names_for_a_screen_reader(visit):
+    levels = visit.page.eval_on_selector_all(
+        "h1, h2, h3", "all => all.map(element => Number(element.tagName[1]))"
+    )
+    unnamed = visit.page.locator(".plot:not([role=img][aria-label])").count()
+    scopes = visit.page.eval_on_selector_all("th", "all => all.every(element => element.scope)")
+    captions = visit.page.locator("table > caption").count()
     assert levels[0] == 1
     assert all(after - before <= 1 for before, after in itertools.pairwise(levels))
     assert unnamed == 0
@@ -85,9 +86,10 @@ def test_headings_tables_and_plots_have_names_for_a_screen_reader(browser, file)
     assert captions == 2
 
 
-def test_the_page_prints_in_light_colours(browser, file):
-    with ReportVisit(browser, file, theme="dark") as visit:
-        visit.page.evaluate("dispatchEvent(new Event('beforeprint'))")
-        colour = "getComputedStyle(document.querySelector('#schedule .xtick text')).fill"
-        printed = visit.page.evaluate(colour)
+def test_the_page_prints_in_light_colours(visit):
+    visit.page.emulate_media(color_scheme="dark")
+    colour = "getComputedStyle(document.querySelector('#schedule .xtick text')).fill"
+    visit.until(f"{colour} === 'rgb(232, 234, 237)'")
+    visit.page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    printed = visit.page.evaluate(colour)
     assert printed == "rgb(27, 31, 36)"

@@ -1,7 +1,7 @@
 """What tests start in processes of their own: a training whose every draw follows from the step.
 
 python steer_job.py loop STORE CHECKPOINT TRACE KILLS    killed at STEP.PHASE,..., each time resumed
-torchrun steer_job.py ranks STORE FOLDER                 two ranks, steered while they train
+RANK=0 python steer_job.py ranks STORE FOLDER            one of two ranks, steered while they train
 """
 
 import json
@@ -48,7 +48,6 @@ def update(model, optimizer, step):
 
 def loop(place, checkpoint, trace, kills):
     """Each attempt is a process of its own, forked from one that has loaded everything."""
-    torch.optim.AdamW([torch.zeros(1)])  # torch loads much of itself here
     learnrate.Store(place).close()
     for kill in [*filter(None, kills.split(",")), None]:
         child = os.fork()
@@ -101,8 +100,9 @@ def attempt(place, checkpoint, trace, kill):
 
 
 def ranks(place, folder):
-    distributed.init_process_group("gloo")
-    rank = distributed.get_rank()
+    rank = int(os.environ["RANK"])
+    meeting = f"file://{folder}/meeting"
+    distributed.init_process_group("gloo", init_method=meeting, rank=rank, world_size=2)
     torch.manual_seed(0)
     model = torch.nn.parallel.DistributedDataParallel(torch.nn.Linear(5, 1))
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)

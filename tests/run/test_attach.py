@@ -3,8 +3,6 @@
 import gc
 import math
 import os
-import subprocess
-import sys
 import textwrap
 import warnings
 
@@ -22,6 +20,7 @@ from learnrate.schedules import schedule as read
 from learnrate.store._tables import runs
 from learnrate.torch_scheduler import to_torch
 from learnrate.watch import Observations, diagnose
+from warm import finished_warm
 
 
 def make_model(seed=0):
@@ -592,7 +591,6 @@ def test_the_status_says_how_a_run_ended(place):
 def test_a_script_that_ends_without_finish_leaves_a_status(tmp_path):
     code = """
         import os, sys, torch, learnrate
-        torch.optim.SGD([torch.nn.Parameter(torch.ones(1))], lr=0.1)  # imports for seconds
         attach = learnrate.attach
         endings = {
             "finished": (2, "pass"),
@@ -615,9 +613,9 @@ def test_a_script_that_ends_without_finish_leaves_a_status(tmp_path):
             run.step(1.0)
         exec(ending)
     """
-    environment = {**os.environ, "LEARNRATE_STORE": str(tmp_path / "a.db")}
-    command = [sys.executable, "-c", textwrap.dedent(code)]
-    done = subprocess.run(command, check=True, capture_output=True, env=environment, text=True)
+    environment = {"LEARNRATE_STORE": str(tmp_path / "a.db")}
+    done = finished_warm(textwrap.dedent(code), environment=environment)
+    assert done.returncode == 0, done.stderr
     endings = {run.name: (run.status, run.step) for run in Store(tmp_path / "a.db").runs()}
     assert endings == {
         "finished": ("finished", 2),

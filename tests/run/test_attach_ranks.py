@@ -1,18 +1,16 @@
 """attach under DDP: every rank has the rates, the first one records."""
 
-import sys
 import textwrap
 
 from learnrate import Store
 from learnrate.schedules import schedule
-from processes import finished
+from warm import finished_warm
 
 JOB = """
     import os, sys, torch, learnrate
     from learnrate.run import Measure
     from torch import distributed
     attach, DDP = learnrate.attach, torch.nn.parallel.DistributedDataParallel
-    torch.optim.SGD([torch.nn.Parameter(torch.ones(1))], lr=0.1)  # imports for seconds
     folder = sys.argv[1]
     rank = int(os.fork() == 0)
     os.environ.update(RANK=str(rank), WORLD_SIZE="2")
@@ -42,8 +40,7 @@ JOB = """
 
 
 def test_every_rank_has_the_rates_and_the_first_one_records(tmp_path):
-    command = [sys.executable, "-c", textwrap.dedent(JOB), tmp_path]
-    done = finished(command)
+    done = finished_warm(textwrap.dedent(JOB), tmp_path)
     assert done.returncode == 0, done.stderr
     (run,) = Store(tmp_path / "a.db", create=False).runs()
     rates = schedule("0.1 * linear(6)").table().tolist()

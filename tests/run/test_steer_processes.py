@@ -1,9 +1,9 @@
 """Steering over processes: killed and resumed to the bit, ranks that agree, the shell."""
 
+import contextlib
 import json
 import os
 import random
-import subprocess
 import sys
 import threading
 from pathlib import Path
@@ -15,16 +15,15 @@ import learnrate
 from learnrate import ArgumentError, Store
 from learnrate.edits import Edited
 from learnrate.steering import edits_of, replayed
-from processes import HANG, finished, started, wait_until
+from processes import HANG, wait_until
+from warm import COMMAND, finished_warm, started_warm
 
-JOB = str(Path(__file__).parent / "steer_job.py")
-COMMAND = [sys.executable, "-c", "from learnrate.cli import main; main()"]
-ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}
+JOB = (Path(__file__).parent / "steer_job.py").read_text()
 
 
 def loop(folder, kills=""):
     names = [folder / name for name in ("runs.db", "state.pt", "trace")]
-    return finished([sys.executable, JOB, "loop", *map(str, names), kills], env=ENVIRONMENT)
+    return finished_warm(JOB, "loop", *names, kills)
 
 
 def trace_of(folder):
@@ -101,14 +100,19 @@ def test_killed_between_an_edit_and_its_answer_it_takes_the_edit_once(tmp_path, 
 
 def test_two_ranks_apply_every_edit_at_the_same_step(tmp_path):
     place = tmp_path / "a.db"
-    done = finished(
-        [
-            *(sys.executable, "-m", "torch.distributed.run", "--standalone"),
-            *("--nproc-per-node", "2", JOB, "ranks", str(place), str(tmp_path)),
-        ],
-        env=ENVIRONMENT,
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
+    with contextlib.ExitStack() as stack:
+        ranks = [
+            stack.enter_context(
+                started_warm(
+                    *(JOB, "ranks", place, tmp_path),
+                    environment={"RANK": str(rank), "WORLD_SIZE": "2"},
+                )
+            )
+            for rank in (0, 1)
+        ]
+        for rank in ranks:
+            _, err = rank.communicate(timeout=HANG)
+            assert rank.returncode == 0, err[-3000:]
     first, second = (json.loads((tmp_path / f"{rank}.json").read_text()) for rank in (0, 1))
     assert first == second
     (run,) = Store(place).runs()
@@ -187,7 +191,7 @@ def test_edits_after_the_saved_state_are_made_again_unless_they_are_not_wanted(l
 
 
 def shell(*arguments, place):
-    return finished([*COMMAND, *map(str, arguments), "--store", str(place)], env=ENVIRONMENT)
+    return finished_warm(COMMAND, *arguments, "--store", place)
 
 
 TASK = """
@@ -222,16 +226,8 @@ def test_a_training_is_steered_from_the_shell_and_repeated_to_the_bit(tmp_path):
             ["steer", "last", "rollback", "7"],
         )
     ]
-    with started(
-        [
-            *(*COMMAND, "train", f"{tmp_path}/job.py:task", "--schedule", "0.05 * linear()"),
-            *("--store", str(place), "--json"),
-        ],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=ENVIRONMENT,
-    ) as training:
+    words = ["train", f"{tmp_path}/job.py:task", "--schedule", "0.05 * linear()"]
+    with started_warm(COMMAND, *words, "--store", place, "--json") as training:
         wait_until(lambda: place.exists() and Store(place).runs(), training)
         for ask in asks:
             ask.start()

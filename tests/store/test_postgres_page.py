@@ -1,9 +1,9 @@
 """The page on PostgreSQL runs on a PostgreSQL."""
 
 import re
-import subprocess
-import sys
 from pathlib import Path
+
+from warm import finished_warm
 
 PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "postgres.md"
 
@@ -20,14 +20,8 @@ def test_the_code_of_the_page_runs_if_learnrate_store_names_a_server(
         f"sys.argv = {['learnrate', *line.split()]!r}\ntry: main()\nexcept SystemExit as end: assert not end.code\n"
         for line in lines
     )
-    code = f"{snippet}\nimport sys\nfrom learnrate.cli import main\n{calls}"
-    process = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", code],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    code = f"import warnings\nwarnings.simplefilter('ignore')\n{snippet}\nimport sys\nfrom learnrate.cli import main\n{calls}"
+    process = finished_warm(code, folder=tmp_path)
     assert process.returncode == 0, process.stderr
     assert "on this machine 50" in process.stdout
     assert (tmp_path / "run.csv").read_text().count("\n") == 51

@@ -1,9 +1,9 @@
 """The sweep: its results, what it refuses, and that it is resumed."""
 
 import csv
+import functools
 import json
 import math
-import sys
 
 import numpy as np
 import pytest
@@ -16,7 +16,8 @@ from learnrate.sweeping import _sweep as verb
 from learnrate.sweeping._estimate import best_rate
 from learnrate.testing import quadratic_task
 from learnrate.trials import Status
-from processes import HANG, started, wait_until
+from processes import HANG, wait_until
+from warm import started_warm
 
 RATES = [0.003, 0.01, 0.03, 0.1, 0.5]
 
@@ -33,12 +34,15 @@ def swept(**changes):
     return sweep(settings.pop("task", quadratic_task()), settings.pop("lr"), **settings)
 
 
+plain = functools.cache(swept)  # under the settings above; not to be changed
+
+
 def rows(result):
     return result.to_dict()["trials"]
 
 
 def test_every_rate_is_trained_with_the_same_seeds():
-    result = swept()
+    result = plain()
     pairs = [(trial.lr, trial.seed) for trial in result.trials]
     assert [lr for lr, _ in pairs] == [lr for lr in RATES for _ in range(2)]
     assert len({seed for _, seed in pairs}) == 2
@@ -47,7 +51,7 @@ def test_every_rate_is_trained_with_the_same_seeds():
 
 
 def test_the_best_rate_is_the_one_of_lowest_loss_and_lies_in_its_interval():
-    result = swept()
+    result = plain()
     means = result.losses.mean(axis=1)
     nearest = result.lrs[np.argmin(np.abs(np.log(result.lrs / result.best)))]
     assert nearest == result.lrs[np.argmin(means)]
@@ -56,14 +60,14 @@ def test_the_best_rate_is_the_one_of_lowest_loss_and_lies_in_its_interval():
 
 
 def test_a_diverged_trial_has_no_loss_and_fewer_steps():
-    result = swept()
+    result = plain()
     assert {trial.status for trial in result.trials[-2:]} == {Status.DIVERGED}
     assert all(row["loss"] is None and row["steps"] < 60 for row in rows(result)[-2:])
     assert all(row["loss"] is not None and row["steps"] == 60 for row in rows(result)[:-2])
 
 
 def test_the_dictionary_has_the_documented_keys():
-    result = swept()
+    result = plain()
     printed = json.loads(json.dumps(result.to_dict(), allow_nan=False))
     assert list(printed) == ["trials", "best", "low", "high", "engine", "resumed"]
     assert list(printed["trials"][0]) == ["lr", "seed", "loss", "steps", "status"]
@@ -71,7 +75,7 @@ def test_the_dictionary_has_the_documented_keys():
 
 
 def test_the_same_seed_gives_the_same_sweep_on_both_engines():
-    first, again, stacked = swept(), swept(), swept(engine="vectorised")
+    first, again, stacked = plain(), swept(), swept(engine="vectorised")
     assert rows(first) == rows(again)
     assert (stacked.engine, stacked.notes) == ("vectorised", ())
     assert [row["status"] for row in rows(first)] == [row["status"] for row in rows(stacked)]
@@ -129,7 +133,7 @@ def test_more_rates_run_only_what_is_new(tmp_path):
     swept(out=tmp_path, lr=RATES[:3])
     result = swept(out=tmp_path)
     assert result.resumed == 6
-    assert rows(result) == rows(swept())
+    assert rows(result) == rows(plain())
 
 
 @pytest.mark.parametrize(
@@ -137,7 +141,7 @@ def test_more_rates_run_only_what_is_new(tmp_path):
     [{"total_steps": 50}, {"seed": 7}, {"shape": "cosine()"}, {"task": quadratic_task(dim=3)}],
 )
 def test_another_sweep_in_the_same_folder_shares_nothing(tmp_path, changes):
-    swept(out=tmp_path)
+    swept(out=tmp_path, lr=RATES[1:3])
     result = swept(out=tmp_path, **changes)
     assert result.resumed == 0
     assert rows(result) == rows(swept(**changes))
@@ -173,7 +177,7 @@ sweep(dataclasses.replace(task, validate=slow), [0.001 * (i + 1) for i in range(
 
 def sweep_of(folder, engine="sequential"):
     """A process that sweeps into a folder, one slow trial after another."""
-    return started([sys.executable, "-c", SCRIPT, str(folder), engine])
+    return started_warm(SCRIPT, folder, engine)
 
 
 def test_killed_at_any_moment_it_repeats_no_finished_trial(tmp_path):
@@ -218,7 +222,7 @@ def test_ctrl_c_keeps_what_has_ended(tmp_path, monkeypatch):
 
 
 def test_csv_has_one_line_a_trial(tmp_path):
-    result = swept()
+    result = plain()
     result.to_csv(tmp_path / "sweep.csv")
     with (tmp_path / "sweep.csv").open() as file:
         read = list(csv.DictReader(file))

@@ -4,8 +4,9 @@ import pytest
 import torch
 
 from learnrate import transfer
+from needed import needed
 
-transformers = pytest.importorskip("transformers")
+transformers = needed("transformers")
 TOKENS = torch.arange(16).view(2, 8)
 
 

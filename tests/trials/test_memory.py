@@ -1,8 +1,6 @@
 """A stack is as wide as memory allows: measured under a real limit, in a process of its own."""
 
 import json
-import os
-import subprocess
 import sys
 
 import pytest
@@ -17,17 +15,21 @@ from learnrate.trials._memory import (
     is_out_of_memory,
     measure_stack_memory,
 )
+from warm import finished_warm
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux has these limits")
 
 LIMITED = """
-import json, resource, sys
+import ctypes, json, resource, sys
 import numpy as np, torch
 from torch import nn
 from learnrate import Task, schedule
 from learnrate.trials import Sequential, Trial, Vectorised, choose_engine, preserved
 from learnrate.trials._memory import _status
 
+# Each further arena of malloc would take 64 MiB of the limit, whether it is used or not.
+M_ARENA_MAX = -8
+ctypes.CDLL(None).mallopt(M_ARENA_MAX, 1)
 torch.set_num_threads(1)
 x = torch.randn(128, 128)
 task = Task(
@@ -36,7 +38,7 @@ task = Task(
     loss=nn.MSELoss(),
     data=[(x, x[:, :1])],
 )
-trials = [Trial((lr * schedule("linear()")).over(4), 0) for lr in np.geomspace(1e-4, 1e-2, 24)]
+trials = [Trial((lr * schedule("linear()")).over(2), 0) for lr in np.geomspace(1e-4, 1e-2, 24)]
 results = {}
 with preserved(task):
     alone = dict(Sequential().run(task, trials))
@@ -55,15 +57,7 @@ print(json.dumps(results | {"width": choice.width, "reason": choice.reason}))
 
 @pytest.fixture(scope="module")
 def limited():
-    # Each further arena of malloc would take 64 MiB of the limit, whether it is used or not.
-    environment = {**os.environ, "MALLOC_ARENA_MAX": "1"}
-    done = subprocess.run(
-        [sys.executable, "-c", LIMITED],
-        check=False,
-        capture_output=True,
-        text=True,
-        env=environment,
-    )
+    done = finished_warm(LIMITED)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
 

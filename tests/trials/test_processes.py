@@ -3,7 +3,6 @@
 import itertools
 import os
 import signal
-import subprocess
 import sys
 import textwrap
 import time
@@ -18,7 +17,8 @@ from learnrate.trials import Sequential, Status, Vectorised, choose_engine
 from learnrate.trials import _auto as auto
 from learnrate.trials._engines import split_into_stacks
 from learnrate.trials._processes import Forked, available_cores, in_processes
-from processes import HANG, started, wait_until
+from processes import HANG, wait_until
+from warm import started_warm
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux forks safely enough")
 
@@ -91,9 +91,7 @@ def test_notes_come_back():
 
 
 def test_ctrl_c_ends_every_process_at_once(tmp_path):
-    script = tmp_path / "job.py"
-    script.write_text(
-        textwrap.dedent("""
+    code = textwrap.dedent("""
         import os, pathlib, sys, time
         from learnrate.testing import quadratic_task
         from learnrate import Task, schedule
@@ -109,11 +107,10 @@ def test_ctrl_c_ends_every_process_at_once(tmp_path):
         task = Task(model=task.model, loss=task.loss, data=task.data, validate=validate)
         trials = [Trial((lr * schedule("linear()")).over(5), 0) for lr in (0.001, 0.01)]
         list(Forked(Sequential, 1, 2).run(task, trials))
-        """)
-    )
+    """)
     marks = tmp_path / "marks"
     marks.mkdir()
-    with started([sys.executable, script, marks], stderr=subprocess.PIPE, text=True) as job:
+    with started_warm(code, marks) as job:
         wait_until(lambda: len(list(marks.iterdir())) == 2, job)
         children = [int(path.name) for path in marks.iterdir()]
         job.send_signal(signal.SIGINT)

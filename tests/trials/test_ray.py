@@ -12,20 +12,22 @@ import time
 
 import numpy as np
 import pytest
-import ray
 from engine_task import X, Y, assert_alike, make_task, make_trials, run_all
-from ray.cluster_utils import Cluster
 from torch import nn
 
 from learnrate import ArgumentError, RayEngine, TaskError
 from learnrate.sweeping import JOURNAL_NAME, sweep
 from learnrate.trials import Sequential, Status, choose_engine
+from needed import needed
 from processes import HANG, started, wait_until
+
+ray = needed("ray")
+ray_clusters = needed("ray.cluster_utils")
 
 
 @pytest.fixture(scope="module")
 def cluster():
-    cluster = Cluster(
+    cluster = ray_clusters.Cluster(
         initialize_head=True,
         head_node_args={
             "num_cpus": 1,

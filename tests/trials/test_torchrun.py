@@ -1,4 +1,4 @@
-"""Two ranks, started by torchrun: the same decisions and rates, and none waits for a dead rank."""
+"""Two ranks: the same decisions and rates; under torchrun none waits for a dead rank."""
 
 import json
 import os
@@ -15,6 +15,7 @@ from torchrun_job import task
 
 from learnrate import sweep, train
 from processes import HANG, finished, started, wait_until
+from ranks import finished_ranks
 
 HERE = Path(__file__).parent
 LAUNCH = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
@@ -29,8 +30,8 @@ def launched(*arguments, **settings):
 def results_and_folder(tmp_path_factory):
     """The results of each of two ranks, and the folder they wrote to."""
     folder = tmp_path_factory.mktemp("ranks")
-    job = launched(str(HERE / "torchrun_job.py"), str(folder))
-    assert job.returncode == 0, job.stderr
+    for status, _, errors in finished_ranks(HERE / "torchrun_job.py", folder, folder=HERE):
+        assert status == 0, errors
     return [json.loads((folder / f"{rank}.json").read_text()) for rank in (0, 1)], folder
 
 
@@ -223,10 +224,10 @@ sampled = Task(
 def test_every_command_prints_once_and_writes_once(tmp_path):
     (tmp_path / "job.py").write_text(JOB)
     (tmp_path / "commands.py").write_text(COMMANDS)
-    job = launched("commands.py", cwd=tmp_path)
-    errors = job.stderr
-    assert job.returncode == 0, errors
-    planned, trained, swept, tested, diverged = map(json.loads, job.stdout.splitlines())
+    statuses, *texts = zip(*finished_ranks("commands.py", folder=tmp_path), strict=True)
+    printed, errors = map("".join, texts)
+    assert statuses == (0, 0), errors
+    planned, trained, swept, tested, diverged = map(json.loads, printed.splitlines())
     assert trained["schedule"] == planned["schedule"]
     assert (trained["status"], trained["steps"]) == ("finished", 300)
     assert swept["best"] == pytest.approx(0.1)
