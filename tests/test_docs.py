@@ -41,8 +41,7 @@ SHORTENED = {
     r"--lr 1e-4:1e-1:7 --seeds 2 --total-steps 100": "--lr 1e-4:1e-1:4 --seeds 1 --total-steps 20",
     r"--inner-lr -0.1:0.5:13 ": "--inner-lr -0.1:0.5:4 ",
     r"--seeds 1 --total-steps 40 --png map": "--seeds 1 --total-steps 10 --png map",
-    r"--total-steps 50 --seeds 2 --optimizers Prodigy": "--total-steps 20 --seeds 2 --optimizers Prodigy",
-    r"(\"schedule-free\"\], )total_steps=100,": r"\1total_steps=30,",
+    r"(\"schedule-free\"\], )total_steps=100,": r"\1total_steps=50,",
     r"--widths 16,64,256 ": "--widths 8,16,32 ",
     r"plan=\"inside\", total_steps=1000\)": 'plan="inside", total_steps=150)',
     r"(learnrate plan +\S+:task)(?!.*--budget)": r"\1 --budget 0.5",  # by default a minute

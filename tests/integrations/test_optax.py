@@ -93,10 +93,9 @@ def test_it_prints_as_what_it_is():
 
 def same(optax_schedule, schedule, last):
     """The same rates, in double precision."""
-    steps = [*range(last + 3), 10 * last, 10**6]
-    padded = np.pad(steps, (0, -len(steps) % 256), mode="edge")  # jax compiles for each length
     with jax.enable_x64(True):
-        expected = jax.vmap(optax_schedule)(jnp.asarray(padded))[: len(steps)].tolist()
+        steps = [*range(last + 3), 10 * last, 10**6]
+        expected = [float(optax_schedule(jnp.asarray(step))) for step in steps]
     assert expected == pytest.approx([schedule(step) for step in steps], rel=1e-12, abs=1e-17)
 
 
