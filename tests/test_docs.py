@@ -163,8 +163,8 @@ def prepared(folder):
     (folder / ".venv" / "bin").mkdir(parents=True)
     (folder / ".venv" / "bin" / "activate").write_text("")
     (folder / "plans").mkdir()
-    made = finished_warm(MAKE_LOGS, folder=folder)
-    assert made.returncode == 0, made.stderr
+    process = finished_warm(MAKE_LOGS, folder=folder)
+    assert process.returncode == 0, process.stderr
     for name in ("runs", "out"):
         (folder / name).mkdir()
         (folder / name / "run.csv").write_bytes((folder / "run.csv").read_bytes())

@@ -27,21 +27,21 @@ _asking = threading.Lock()
 @functools.cache
 def _server():
     """A connection to the process that forks the others; it ends when this one does."""
-    ours, theirs = socket.socketpair()
+    connection, server_end = socket.socketpair()
     process = subprocess.Popen(
-        [sys.executable, "-u", str(SERVER), str(theirs.fileno())],
-        pass_fds=[theirs.fileno()],
+        [sys.executable, "-u", str(SERVER), str(server_end.fileno())],
+        pass_fds=[server_end.fileno()],
         start_new_session=True,
         env={**os.environ, "OMP_NUM_THREADS": "1"},
     )
-    theirs.close()
+    server_end.close()
 
     def stop():
-        ours.close()
+        connection.close()
         process.wait()
 
     atexit.register(stop)
-    return ours
+    return connection
 
 
 class WarmProcess:

@@ -28,7 +28,7 @@ from schedule_strategies import FLOORS, SHARES, STEPS
 
 pytest.importorskip("torch")
 keras = needed("keras")
-ours = needed("learnrate.integrations.keras")
+integration = needed("learnrate.integrations.keras")
 
 PEAK = 0.3
 RUN = 3e-2 * Warmup(5).then(Cosine(15, floor=0.1))
@@ -99,35 +99,35 @@ def test_a_model_of_keras_on_jax_trains_at_the_rates_of_a_schedule_also_after_it
 
 
 def test_a_keras_schedule_has_the_rates_of_its_schedule_and_keeps_the_last():
-    schedule = ours.to_keras(RUN)
+    schedule = integration.to_keras(RUN)
     steps = [*range(25), 10**6]
     rates = [number(schedule(keras.ops.array(step))) for step in steps]
     assert rates == pytest.approx([RUN(step) for step in steps], rel=1e-6)
 
 
 def test_keras_brings_it_back_from_its_text():
-    written = keras.saving.serialize_keras_object(ours.to_keras(RUN, accumulate=2))
+    written = keras.saving.serialize_keras_object(integration.to_keras(RUN, accumulate=2))
     again = keras.saving.deserialize_keras_object(written)
-    assert isinstance(again, ours.KerasSchedule)
+    assert isinstance(again, integration.KerasSchedule)
     assert again.get_config() == {"schedule": str(RUN), "accumulate": 2}
     assert again.schedule == RUN
 
 
 def test_a_function_cannot_be_saved_and_says_so():
     with pytest.raises(ScheduleError, match="no text form"):
-        ours.to_keras(FromFunction(lambda s: 1 / (1 + s), 10)).get_config()
+        integration.to_keras(FromFunction(lambda s: 1 / (1 + s), 10)).get_config()
 
 
 def test_one_without_an_end_asks_for_one():
     with pytest.raises(ArgumentError, match="Give total_steps="):
-        ours.to_keras(noam(10))
-    assert ours.to_keras(noam(10), total_steps=100).schedule.total_steps == 100
+        integration.to_keras(noam(10))
+    assert integration.to_keras(noam(10), total_steps=100).schedule.total_steps == 100
 
 
 @pytest.mark.parametrize("accumulate", [0, 1.5, True])
 def test_accumulation_must_be_a_number_of_micro_batches(accumulate):
     with pytest.raises(ArgumentError, match="at least 1; got"):
-        ours.to_keras(RUN, accumulate=accumulate)
+        integration.to_keras(RUN, accumulate=accumulate)
 
 
 # Schedules of Keras as schedules of learnrate: at every step, and far past the end.
@@ -248,5 +248,5 @@ def test_pieces_of_keras_are_a_piecewise_schedule_with_inclusive_boundaries(boun
 
 
 def test_a_constant_table_is_one_number():
-    schedule = ours.to_keras(0.1 * Constant(3))
+    schedule = integration.to_keras(0.1 * Constant(3))
     assert np.float32(0.1) == number(schedule(99))

@@ -14,7 +14,7 @@ from processes import finished
 
 pytest.importorskip("torch")
 keras = needed("keras")
-ours = needed("learnrate.integrations.attach_keras")
+integration = needed("learnrate.integrations.attach_keras")
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning")
 SCHEDULE = "3e-2 * warmup(25%) >> cosine(floor=0.1)"
@@ -65,7 +65,7 @@ def rates(total):
 
 
 def test_a_run_of_twelve_updates_has_twelve_steps(tmp_path):
-    callback = ours.KerasCallback(SCHEDULE, store=tmp_path / "a.db")
+    callback = integration.KerasCallback(SCHEDULE, store=tmp_path / "a.db")
     fit(make_model(), callback)
     run, observations = recorded(tmp_path / "a.db", callback)
     assert (run.step, run.total_steps, str(run.status)) == (12, 12, "finished")
@@ -77,7 +77,7 @@ def test_a_second_fit_begins_its_schedule_anew(tmp_path):
     model = make_model()
     weights = []
     for _ in range(2):
-        callback = ours.KerasCallback(SCHEDULE, store=tmp_path / "a.db")
+        callback = integration.KerasCallback(SCHEDULE, store=tmp_path / "a.db")
         model.layers[0].set_weights([np.zeros((3, 1)), np.zeros(1)])
         fit(model, callback)
         weights.append(model.get_weights()[0])
@@ -87,7 +87,7 @@ def test_a_second_fit_begins_its_schedule_anew(tmp_path):
 
 
 def test_an_update_of_several_batches_is_one_step(tmp_path):
-    callback = ours.KerasCallback(SCHEDULE, store=tmp_path / "a.db")
+    callback = integration.KerasCallback(SCHEDULE, store=tmp_path / "a.db")
     fit(make_model(gradient_accumulation_steps=2), callback)
     run, observations = recorded(tmp_path / "a.db", callback)
     assert (run.step, run.total_steps) == (6, 6)
@@ -96,14 +96,14 @@ def test_an_update_of_several_batches_is_one_step(tmp_path):
 
 def test_the_rate_of_keras_s_own_schedule_is_that_of_the_update(tmp_path):
     rate = keras.optimizers.schedules.ExponentialDecay(0.1, 1, 0.5)
-    callback = ours.KerasCallback(None, store=tmp_path / "a.db")
+    callback = integration.KerasCallback(None, store=tmp_path / "a.db")
     fit(make_model(rate), callback)
     _, observations = recorded(tmp_path / "a.db", callback)
     np.testing.assert_allclose(observations.column("lr"), 0.1 * 0.5 ** np.arange(12), rtol=1e-5)
 
 
 def test_edits_change_the_rates_and_are_answered(tmp_path):
-    callback = ours.KerasCallback(SCHEDULE, store=tmp_path / "a.db")
+    callback = integration.KerasCallback(SCHEDULE, store=tmp_path / "a.db")
     at_five = at_batch(5, lambda: callback.steer("scale 0.5", author="ann"))
     at_nine = at_batch(9, lambda: [callback.steer("snapshot"), callback.steer("stop")])
     steered = fit(make_model(), callback, others=[at_five, at_nine]).get_weights()[0]
@@ -170,7 +170,7 @@ def test_a_step_that_jax_has_compiled_takes_an_edit(tmp_path):
 
 
 def test_rates_that_keras_sets_are_not_edited_and_the_refusal_says_so(tmp_path):
-    callback = ours.KerasCallback(None, store=tmp_path / "a.db")
+    callback = integration.KerasCallback(None, store=tmp_path / "a.db")
     fit(make_model(), callback, others=[at_batch(5, lambda: callback.steer("hold"))])
     run, _ = recorded(tmp_path / "a.db", callback)
     (edit,) = learnrate.Store(tmp_path / "a.db").edits(run.id)
@@ -180,10 +180,10 @@ def test_rates_that_keras_sets_are_not_edited_and_the_refusal_says_so(tmp_path):
 
 def test_a_longer_training_goes_on_in_its_run_if_the_change_is_meant(tmp_path):
     options = {"store": tmp_path / "a.db", "name": "b", "resume": True}
-    model = fit(make_model(), first := ours.KerasCallback(SCHEDULE, **options))
+    model = fit(make_model(), first := integration.KerasCallback(SCHEDULE, **options))
     with pytest.raises(ArgumentError, match="change_schedule=True"):
-        fit(model, ours.KerasCallback(SCHEDULE, **options), 5, initial_epoch=3)
-    callback = ours.KerasCallback(SCHEDULE, change_schedule=True, **options)
+        fit(model, integration.KerasCallback(SCHEDULE, **options), 5, initial_epoch=3)
+    callback = integration.KerasCallback(SCHEDULE, change_schedule=True, **options)
     fit(model, callback, 5, initial_epoch=3)
     assert callback.recorder.run == first.recorder.run
     run, observations = recorded(tmp_path / "a.db", callback)

@@ -7,7 +7,7 @@ from needed import needed
 
 torch = pytest.importorskip("torch")
 lightning = needed("lightning")
-ours = needed("learnrate.integrations.lightning")
+integration = needed("learnrate.integrations.lightning")
 
 RUN = 3e-2 * Warmup(2).then(Cosine(6, floor=0.1))
 
@@ -34,7 +34,7 @@ def module_of():
         def configure_optimizers(self):
             optimizer = torch.optim.SGD(self.parameters(), lr=1.0)
             schedule = self.schedule.over(int(self.trainer.estimated_stepping_batches))
-            return ours.to_lightning(schedule, optimizer)
+            return integration.to_lightning(schedule, optimizer)
 
         def on_before_optimizer_step(self, optimizer):
             self.rates.append(optimizer.param_groups[0]["lr"])
@@ -78,7 +78,7 @@ def test_a_schedule_of_shares_takes_the_length_of_the_run(module_of, fit):
 def test_it_resumes_from_a_checkpoint_of_lightning(module_of, fit, tmp_path):
     class Shorter(module_of):
         def configure_optimizers(self):
-            return ours.to_lightning(RUN, torch.optim.SGD(self.parameters(), lr=1.0))
+            return integration.to_lightning(RUN, torch.optim.SGD(self.parameters(), lr=1.0))
 
     trainer = fit(Shorter(None), max_steps=5)
     trainer.save_checkpoint(tmp_path / "five.ckpt")

@@ -12,7 +12,7 @@ from schedule_strategies import FLOORS, SHARES
 jax = needed("jax")
 optax = needed("optax")
 jnp = needed("jax.numpy")
-ours = needed("learnrate.integrations.optax")
+integration = needed("learnrate.integrations.optax")
 
 PEAK = 0.3
 RUN = 3e-2 * schedules.Warmup(5).then(schedules.Cosine(15, floor=0.1))
@@ -31,7 +31,7 @@ def double():
 
 def test_an_optimizer_of_optax_trains_at_the_rates_of_a_schedule():
     weights, grads = jnp.array(0.0, jnp.float32), jnp.array(1.0, jnp.float32)
-    optimizer = optax.sgd(ours.to_optax(RUN))
+    optimizer = optax.sgd(integration.to_optax(RUN))
 
     @jax.jit
     def update(weights, state):
@@ -46,7 +46,7 @@ def test_an_optimizer_of_optax_trains_at_the_rates_of_a_schedule():
 
 
 def test_it_can_be_jitted_mapped_and_scanned_over():
-    schedule, steps = ours.to_optax(RUN), jnp.arange(30)
+    schedule, steps = integration.to_optax(RUN), jnp.arange(30)
     expected = np.float32(RUN(np.arange(30)))
     _, scanned = jax.lax.scan(lambda step, _: (step + 1, schedule(step)), 0, None, length=30)
     assert expected.tolist() == schedule(steps).tolist()
@@ -56,37 +56,39 @@ def test_it_can_be_jitted_mapped_and_scanned_over():
 
 
 def test_in_double_precision_it_equals_the_schedule_to_the_last_bit(double):
-    assert [float(ours.to_optax(RUN)(step)) for step in range(30)] == [RUN(s) for s in range(30)]
+    assert [float(integration.to_optax(RUN)(step)) for step in range(30)] == [
+        RUN(s) for s in range(30)
+    ]
 
 
 def test_the_precision_is_that_of_the_trace():
-    schedule = ours.to_optax(RUN)
+    schedule = integration.to_optax(RUN)
     single = schedule(3).dtype
     with jax.enable_x64(True):
         assert (jnp.float32, jnp.float64) == (single, schedule(3).dtype)
 
 
 def test_past_the_end_and_before_the_start_it_holds():
-    schedule = ours.to_optax(1.0 * schedules.Linear(4, floor=0.25))
+    schedule = integration.to_optax(1.0 * schedules.Linear(4, floor=0.25))
     assert [float(schedule(step)) for step in (-7, 0, 4, 2**31 - 1)] == [1.0, 1.0, 0.25, 0.25]
 
 
 def test_optax_can_join_it():
-    joined = optax.join_schedules([ours.to_optax(RUN), optax.constant_schedule(0.5)], [7])
+    joined = optax.join_schedules([integration.to_optax(RUN), optax.constant_schedule(0.5)], [7])
     expected = [*(RUN(step) for step in range(7)), 0.5]
     assert expected == pytest.approx([float(joined(step)) for step in range(8)], rel=1e-6)
 
 
 def test_one_without_an_end_asks_for_one():
     with pytest.raises(ArgumentError, match="Give total_steps="):
-        ours.to_optax(schedules.noam(10))
-    assert float(ours.to_optax(schedules.noam(10), total_steps=100)(50)) == pytest.approx(
+        integration.to_optax(schedules.noam(10))
+    assert float(integration.to_optax(schedules.noam(10), total_steps=100)(50)) == pytest.approx(
         schedules.noam(10)(50), rel=1e-6
     )
 
 
 def test_it_prints_as_what_it_is():
-    assert repr(ours.to_optax(RUN)) == f"to_optax(schedule('{RUN}'))"
+    assert repr(integration.to_optax(RUN)) == f"to_optax(schedule('{RUN}'))"
 
 
 # Schedules of optax as schedules of learnrate: at every step, and far past the end.

@@ -10,7 +10,7 @@ from needed import needed
 torch = pytest.importorskip("torch")
 transformers = needed("transformers")
 needed("accelerate")
-ours = needed("learnrate.integrations.transformers")
+integration = needed("learnrate.integrations.transformers")
 
 PEAK = 0.3
 RUN = 3e-2 * schedules.Warmup(2).then(schedules.Cosine(6, floor=0.1))
@@ -75,7 +75,7 @@ def test_the_trainer_makes_every_update_at_the_rate_of_the_schedule(model, argum
         arguments(),
         train_dataset=DATA,
         callbacks=[recorded],
-        optimizers=ours.to_transformers(RUN, optimizer),
+        optimizers=integration.to_transformers(RUN, optimizer),
     )
     trainer.train()
     assert recorded.rates == [[RUN(step)] for step in range(8)]
@@ -87,7 +87,7 @@ def test_a_trainer_is_given_a_schedule_of_shares_and_keeps_its_own_optimizer(mod
     recorded = recording()
     decaying = arguments(weight_decay=0.1)
     trainer = transformers.Trainer(model, decaying, train_dataset=DATA, callbacks=[recorded])
-    assert ours.schedule_trainer(1e-2 * schedules.warmup_cosine("25%"), trainer) is trainer
+    assert integration.schedule_trainer(1e-2 * schedules.warmup_cosine("25%"), trainer) is trainer
     trainer.train()
     schedule = (1e-2 * schedules.warmup_cosine("25%")).over(8)
     assert recorded.rates == [[schedule(step)] * 2 for step in range(8)]
@@ -97,7 +97,7 @@ def test_a_trainer_is_given_a_schedule_of_shares_and_keeps_its_own_optimizer(mod
 def test_it_resumes_from_a_checkpoint_of_the_trainer(model, arguments, tmp_path):
     def trainer(callback):
         new = transformers.Trainer(model, arguments(), train_dataset=DATA, callbacks=[callback])
-        return ours.schedule_trainer(RUN, new)
+        return integration.schedule_trainer(RUN, new)
 
     trainer(recording()).train()
     recorded = recording()
@@ -106,10 +106,10 @@ def test_it_resumes_from_a_checkpoint_of_the_trainer(model, arguments, tmp_path)
 
 
 def test_a_trainer_with_a_scheduler_is_refused(model, arguments):
-    pair = ours.to_transformers(RUN, torch.optim.SGD(model.parameters(), lr=1.0))
+    pair = integration.to_transformers(RUN, torch.optim.SGD(model.parameters(), lr=1.0))
     trainer = transformers.Trainer(model, arguments(), train_dataset=DATA, optimizers=pair)
     with pytest.raises(ArgumentError, match="no scheduler yet; this one has a TorchSchedule"):
-        ours.schedule_trainer(RUN, trainer)
+        integration.schedule_trainer(RUN, trainer)
 
 
 # Schedules of transformers as schedules of learnrate: at every step, and far past the end.
