@@ -47,7 +47,7 @@ Dash = Literal["solid", "dash", "dot"]
 
 
 class Colour(StrEnum):
-    """What a colour stands for; each theme gives it a value."""
+    """The meaning of a colour; each theme gives it a value."""
 
     MEASURED = "measured"
     MEASURED_LIGHT = "measured-light"

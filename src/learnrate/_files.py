@@ -100,7 +100,7 @@ def check_writable(path: Path) -> None:
 
 
 def _reason(error: Exception) -> str:
-    """What the system says of a file; the path is named by the caller."""
+    """The system's message about a file, without the path, which the caller names."""
     return getattr(error, "strerror", None) or str(error).rstrip(".")
 
 

@@ -94,7 +94,7 @@ def fitted_line(values: Sequence[float]) -> FittedLine:
 
 
 def _residuals(values: Sequence[float], slope: float) -> list[float]:
-    """What is left of the values about their mean and a slope."""
+    """The residuals of the values about their mean and a slope."""
     centre, mean = (len(values) - 1) / 2, fmean(values)
     return [y - mean - slope * (i - centre) for i, y in enumerate(values)]
 

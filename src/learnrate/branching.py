@@ -53,7 +53,7 @@ class DecayBranch:
 
 @dataclass(frozen=True, kw_only=True)
 class Branches:
-    """What decays from a stable run end at; made by `branch_decays`.
+    """The losses at which decays from a stable run end; made by `branch_decays`.
 
     Attributes:
         stable: the schedule of the stable run.

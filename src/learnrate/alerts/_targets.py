@@ -72,7 +72,7 @@ class Webhook:
 
     @property
     def key(self) -> str:
-        """What identifies the target in the store: its kind and its address."""
+        """The identity of the target in the store: its kind and its address."""
         return f"webhook {self.url}"
 
     def send(self, alerts: Sequence[Alert], /) -> None:
@@ -121,7 +121,7 @@ class Command:
 
     @property
     def key(self) -> str:
-        """What identifies the target in the store: its kind and its command."""
+        """The identity of the target in the store: its kind and its command."""
         return f"command {self.text}"
 
     def send(self, alerts: Sequence[Alert], /) -> None:
@@ -179,7 +179,7 @@ class Email:
 
     @property
     def key(self) -> str:
-        """What identifies the target in the store: its kind and its address."""
+        """The identity of the target in the store: its kind and its address."""
         return f"email {self.to}"
 
     def send(self, alerts: Sequence[Alert], /) -> None:

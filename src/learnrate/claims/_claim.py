@@ -114,7 +114,7 @@ class Claim:
 
     @property
     def rule(self) -> str:
-        """What confirms the claim, in words."""
+        """The outcome that confirms the claim, in words."""
         return "; ".join(
             f"{figure.name} ({figure.meaning}) is {figure.claimed}"
             for figure in self.figures
@@ -123,7 +123,7 @@ class Claim:
 
 
 class ClaimText(TypedDict):
-    """What functions that make claims of one design pass to `Claim` unchanged."""
+    """The arguments that functions which make claims of one design pass to `Claim` unchanged."""
 
     statement: str
     source: str

@@ -1,4 +1,4 @@
-"""What a test of a claim measures: its figures, the value in every case, and the verdict."""
+"""The measurement of a claim: its figures, the value in every case, and the verdict."""
 
 from __future__ import annotations
 
@@ -208,7 +208,7 @@ class ClaimLine:
 
 @dataclass(frozen=True)
 class ClaimMeasurement:
-    """What a test measured: its cases, and the lines of its picture if it has one."""
+    """The measurement of a test: its cases, and the lines of its picture if it has one."""
 
     cases: Sequence[Case]
     lines: Sequence[ClaimLine] = ()

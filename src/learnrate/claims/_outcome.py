@@ -175,7 +175,7 @@ class Outcome:
         return draw_chart(describe(self))
 
     def to_dict(self) -> dict[str, Any]:
-        """What `learnrate claims run --json` prints."""
+        """The document of `learnrate claims run --json`."""
         leading = self.leading
         return {
             "name": self.claim.name,
@@ -233,7 +233,7 @@ def _compared(case: CaseResult, figure: Figure) -> CaseResult:
 
 
 def quick_and_full(quick: Outcome | None, full: Outcome | None) -> str:
-    """What the quick test of a claim says beside the full one, in a few words.
+    """The result of the quick test of a claim beside the full one, in a few words.
 
     Args:
         quick: the outcome of the quick test; None if it is not stored.

@@ -151,7 +151,7 @@ def _processor_seconds_before(claim: Claim, *, full: bool) -> float:
 
 
 _test_of_process: list[Callable[[int], dict[str, Any]]] = []
-"""What a forked process calls."""
+"""The function that a forked process calls."""
 
 
 def _begin(test: Callable[[int], dict[str, Any]], free: SimpleQueue[int]) -> None:
@@ -167,7 +167,7 @@ def _test(index: int) -> dict[str, Any]:
 
 
 def _tasks(claim: Claim, task: Task | None, *, full: bool) -> tuple[Task, ...]:
-    """What the test trains."""
+    """The tasks that the test trains."""
     if claim.tasks is None:
         if task is not None:
             raise ArgumentError(

@@ -243,7 +243,7 @@ def task_on(
 
 
 class MLPSettings(TypedDict, total=False):
-    """What a call of an `MLPMaker` may change."""
+    """The options of an `MLPMaker` that a call may change."""
 
     width: int
     batch: int

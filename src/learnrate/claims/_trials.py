@@ -1,4 +1,4 @@
-"""What a claim is measured with: seeds, tasks, and many trainings at once."""
+"""The tools that measure a claim: seeds, tasks, and many trainings at once."""
 
 from __future__ import annotations
 
@@ -181,7 +181,7 @@ def _by_seed(results: list[_Result], seeds: int) -> list[list[_Result]]:
 
 
 _function_of_process: list[Callable[[int], Any]] = []
-"""What a forked process calls."""
+"""The function that a forked process calls."""
 
 
 def _begin(function: Callable[[int], Any]) -> None:

@@ -1,4 +1,4 @@
-"""What a network learns after a decay of its rate."""
+"""The patterns that a network learns after a decay of its rate."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _HALVES = ("simple", "complex")
 
 
 def _measure(trials: ClaimTrials) -> ClaimMeasurement:
-    """What each half gains when the rate is cut, and by how much the complex one leads."""
+    """The gain of each half when the rate is cut, and the lead of the complex half."""
     epochs = 40
     cut = 2 * epochs // 3
     soon = slice(cut, cut + epochs // 12)

@@ -74,7 +74,7 @@ def _measure(trials: ClaimTrials) -> ClaimMeasurement:
 
 
 def _tasks(full: bool) -> Sequence[Task]:
-    """What is trained with every optimizer."""
+    """The tasks that are trained with every optimizer."""
     tasks = [digits_mlp(steps=600)]
     if full:
         tasks = [digits_mlp(steps=1600), digits_cnn(steps=800), fashion_cnn(steps=800)]

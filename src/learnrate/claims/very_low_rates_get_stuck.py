@@ -23,7 +23,7 @@ _NOTHING = AS_GOOD - 1.0
 
 
 def _measure(trials: ClaimTrials, task: Task) -> ClaimMeasurement:
-    """What is learned at rates far below the best one, as a share of what that one learns."""
+    """The progress at rates far below the best one, as a share of that at the best one."""
     total_steps = task.run_length()
     best = best_constant(trials, task, rates_around(trials, task, 0.1, 10.0), total_steps)
     rates = [0.0, *(best * part for part in _SHARES)]

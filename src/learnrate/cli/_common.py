@@ -1,4 +1,4 @@
-"""What the commands share: loading a task, and printing and saving results."""
+"""Functions of several commands: loading a task, and printing and saving results."""
 
 from __future__ import annotations
 

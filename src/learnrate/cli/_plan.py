@@ -144,7 +144,7 @@ def plan(
 
 
 def _source(place: str) -> str | Store:
-    """What `learnrate.plan` takes for a value of --like."""
+    """The argument of `learnrate.plan` for a value of --like."""
     if place.endswith(".json") or Path(place).is_dir():
         return place
     from learnrate.store import Store  # noqa: PLC0415 - loads SQLAlchemy, which --help does not need

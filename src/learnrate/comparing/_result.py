@@ -63,7 +63,7 @@ class ComparedRun:
 
 @dataclass(frozen=True)
 class Contestant:
-    """What is compared, and its run with each seed.
+    """A method that is compared, and its run with each seed.
 
     Attributes:
         name: the name of the method.
@@ -155,7 +155,7 @@ class Comparison:
 
     @property
     def advice(self) -> tuple[str, ...]:
-        """What a reader should know of the figures, in sentences."""
+        """Sentences that explain the figures."""
         seeds = len(self.planned.runs)
         sentences = [
             f"Equal cost: {self._updates}.",

@@ -126,7 +126,7 @@ class TuningFree:
     def for_task(
         self, task: Task, total_steps: int
     ) -> Callable[[nn.Module], torch.optim.Optimizer]:
-        """What makes the optimizer in place of the task's own, with the same groups and weight decay.
+        """Makes the optimizer in place of the task's own, with the same groups and weight decay.
 
         Args:
             task: whose optimizer is replaced.

@@ -28,7 +28,7 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Observation:
-    """What is known after one optimizer update.
+    """The facts that are known after one optimizer update.
 
     Attributes:
         step: 0-based index of the update that was made; -1 before the first one.

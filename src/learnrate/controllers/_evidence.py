@@ -119,7 +119,7 @@ class Evidence:
 
     @property
     def note_on_ignored(self) -> str:
-        """What a reason says about numbers that were left out; empty if there are none."""
+        """A note on the numbers that were left out, for a reason; empty if there are none."""
         if not self.ignored:
             return ""
         return f"; {self.ignored} left out because they are not finite"

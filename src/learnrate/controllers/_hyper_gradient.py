@@ -95,7 +95,7 @@ class HyperGradient(StepSizeController[StepSizeState]):
         return state, state.pending + math.log(self._ratio(observation))
 
     def _ratio(self, observation: Observation) -> float:
-        """What this update multiplies the rate with."""
+        """The factor by which this update multiplies the rate."""
         signals = observation.signals
         numbers = [signals.get(name, math.nan) for name in sorted(self.needs)]
         if not all(map(math.isfinite, numbers)):

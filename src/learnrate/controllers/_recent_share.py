@@ -1,4 +1,4 @@
-"""What SasaPlus and LossSlope share: a test that is made every so often on the recent values."""
+"""The base of SasaPlus and LossSlope: a test of the recent values, made every so often."""
 
 from __future__ import annotations
 

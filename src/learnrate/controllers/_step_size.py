@@ -1,4 +1,4 @@
-"""What HyperGradient and PolyakStep share: a factor that follows a target from one update to the next."""
+"""The base of HyperGradient and PolyakStep: a factor that follows a target."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ _LOOPBACK = frozenset({"localhost", "127.0.0.1", "[::1]"})
 
 @dataclass(frozen=True, kw_only=True)
 class Access:
-    """What a request must show to be answered.
+    """The conditions that a request must meet to be answered.
 
     Attributes:
         token: part of the printed URL; programs send it as `Authorization: Bearer`.

@@ -44,7 +44,7 @@ FieldName = Annotated[str, Field(max_length=200)]
 
 
 class ListQuery(BaseModel):
-    """What a list of runs shows: the query of its address."""
+    """The list of runs, as the query of its address asks for it."""
 
     model_config = ConfigDict(extra="ignore")
 
@@ -79,7 +79,7 @@ class ListQuery(BaseModel):
 
 
 class PageQuery(ListQuery):
-    """What the page of runs shows besides."""
+    """The further options of the page of runs."""
 
     group: FieldName = Field(default="", description="the field to group by; empty for none")
     column: list[FieldName] = Field(default=[], max_length=100)
@@ -101,7 +101,7 @@ class Section:
 
 @dataclass(frozen=True, kw_only=True)
 class ListedRuns:
-    """What the template of the list needs.
+    """The data for the template of the list.
 
     Attributes:
         query: of the request.

@@ -87,7 +87,7 @@ class RunList(BaseModel):
 
 
 class FindingResponse(BaseModel):
-    """What is wrong with a run, the evidence, and what to do."""
+    """A problem of a run, with the evidence and a remedy."""
 
     code: str
     severity: Severity

@@ -1,4 +1,4 @@
-"""What a model of peft trains: the kind, rank and alpha of its adapter, in words."""
+"""The trained part of a peft model: the kind, rank and alpha of its adapter, in words."""
 
 from __future__ import annotations
 

@@ -44,7 +44,7 @@ def length_of(schedule: Schedule | str | float | None, updates: int | None) -> i
 
 
 def measured_outside(callback: str, measure: Measure, *, reason: str) -> Measure:
-    """What a callback measures between the updates of a Trainer: gradients only if asked for.
+    """The measurements of a callback between the updates of a Trainer: gradients only if asked for.
 
     Args:
         callback: the name of the callback, for messages.

@@ -74,7 +74,7 @@ class MetaSweep:
 
     @property
     def advice(self) -> str:
-        """What to do if the optimum is at the edge of the grid; empty if it is inside."""
+        """Advice if the optimum is at the edge of the grid; empty if it is inside."""
         if self.best is None:
             return "no trial finished: use inner rates closer to 0."
         advice = []

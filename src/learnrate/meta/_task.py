@@ -29,7 +29,7 @@ def _adam(tensors: list[torch.Tensor]) -> torch.optim.Optimizer:
 
 @dataclass(frozen=True, kw_only=True)
 class MetaTask:
-    """What is meta-trained, and how it is adapted at test time.
+    """A meta-training, and the adaptation at test time.
 
     Args:
         model: a module, or a function that makes one, which is called once for each seed. A module

@@ -1,4 +1,4 @@
-"""What branches of a run say about its rate: which comes next, and what follows. Pure arithmetic."""
+"""Branches of a run: the next one to train, and the rate that follows from them. Pure arithmetic."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ def preferred_factor(losses: Mapping[float, float]) -> float:
 
 @dataclass(frozen=True)
 class RateBelief:
-    """What a plan and the branches so far say about the best rate of the whole run.
+    """The best rate of the whole run, according to a plan and the branches so far.
 
     Args:
         peak: the peak of the plan.

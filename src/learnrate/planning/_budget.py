@@ -1,4 +1,4 @@
-"""What a plan may cost: a share of one run, or a time, which the speed of training turns into one."""
+"""The budget of a plan: a share of one run, or a time, from which the speed makes a share."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ class Budget:
 
 @dataclass(frozen=True)
 class Spending:
-    """What a plan was allowed to cost, and what it did cost, in updates.
+    """The allowed and the actual cost of a plan, in updates.
 
     Attributes:
         budget: as the user gave it.

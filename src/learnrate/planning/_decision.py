@@ -21,7 +21,7 @@ __all__ = ["PeakDecision", "decide", "highest_peak"]
 
 @dataclass(frozen=True)
 class PeakDecision:
-    """What the trials of a ladder say about the whole run.
+    """The peak of the whole run, decided by the trials of a ladder.
 
     Args:
         ladder: asked for the trials.

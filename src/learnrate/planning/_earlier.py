@@ -1,4 +1,4 @@
-"""What earlier plans of similar tasks say about the best rate of a run. Pure arithmetic.
+"""The best rate of a run, predicted by earlier plans of similar tasks. Pure arithmetic.
 
 A plan states a peak with an interval. It is carried to another length by the usual drift, whose uncertainty
 is added. How far similar tasks differ is a standard deviation of the log rate, and is learned:
@@ -50,7 +50,7 @@ class EarlierRung:
 
 @dataclass(frozen=True)
 class EarlierPlan:
-    """What an earlier plan said.
+    """The answer of an earlier plan.
 
     Attributes:
         task: its task's name.

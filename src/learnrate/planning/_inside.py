@@ -66,7 +66,7 @@ class BranchTest:
 
     @property
     def words(self) -> str:
-        """What the branches ended at, and what follows."""
+        """The losses of the branches, and the rate that follows from them."""
         ends = ", ".join(
             f"{factor * self.lr:.3g}: {loss:.4g}"
             for factor, loss in zip(self.factors, self.loss, strict=True)
@@ -91,7 +91,7 @@ class BranchTest:
 
 @dataclass
 class InsidePlan:
-    """What a run that plans itself knows of its rate.
+    """The knowledge of a run that plans itself about its rate.
 
     Attributes:
         plan: the plan made before the first update.
@@ -121,7 +121,7 @@ class InsidePlan:
 
     @property
     def words(self) -> str:
-        """What the search cost, and what the first plan rests on."""
+        """The cost of the search, and the reason of the first plan."""
         return f"planned inside the run, at a cost of {self.cost:.1%} of it. {self.plan.reason}"
 
     def is_due(self, step: int) -> bool:

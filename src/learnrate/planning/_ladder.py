@@ -120,11 +120,11 @@ class Ladder:
         return proposal if affordable else None
 
     def spent(self, trials: Sequence[LadderTrial]) -> int:
-        """What trials have cost, in updates."""
+        """The cost of trials, in updates."""
         return sum(trial.cost for trial in trials)
 
     def cost(self, updates: int, seconds: float) -> int:
-        """What a trial takes of the budget, in updates.
+        """The part of the budget that a trial takes, in updates.
 
         Args:
             updates: that it made.
@@ -137,7 +137,7 @@ class Ladder:
         return 0.0 if self.pace is None else self.expected_cost(steps, trials) * self.pace.update
 
     def expected_cost(self, steps: int, trials: Sequence[LadderTrial]) -> int:
-        """What a further trial is expected to take of the budget, at the speed of those so far."""
+        """The part of the budget that a further trial is expected to take, at the present speed."""
         if self.pace is None:
             return steps
         validation = self.pace.validation / self.pace.update
@@ -151,7 +151,7 @@ class Ladder:
         return _surface(losses, self.total_steps, self.expected_log_lr, self.start, probability)
 
     def overfitting(self, trials: Sequence[LadderTrial]) -> Overfitting:
-        """What the trials say about whether overfitting limits the best rate."""
+        """The signs in the trials that overfitting limits the best rate."""
         return overfitting(trials, self.start, self.train_start, self.train_noise)
 
     def whole_runs(self, trials: Sequence[LadderTrial]) -> WholeRuns | None:

@@ -33,7 +33,7 @@ _CLEAR = 0.1  # of the fall since the start: a smaller difference of two rates m
 
 @runtime_checkable
 class PlanStore(Protocol):
-    """What keeps plans, such as a `learnrate.Store`."""
+    """A container of plans, such as a `learnrate.Store`."""
 
     place: str
 
@@ -45,7 +45,7 @@ LikeArgument = Plan | PlanStore | str | Path | Iterable["Plan | PlanStore | str 
 
 
 def earlier_plans(like: LikeArgument, task: str) -> tuple[EarlierPlan, ...]:
-    """What the plans say that a user names.
+    """The answers of the plans that a user names.
 
     Args:
         like: a plan, the path of a `plan.json` or of a folder with one, a store, or several of these.

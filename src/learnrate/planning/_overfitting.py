@@ -81,7 +81,7 @@ class Overfitting:
 def overfitting(
     trials: Sequence[LadderTrial], start: float, train_start: float, train_noise: float = 0.0
 ) -> Overfitting:
-    """What the longest trials say about overfitting.
+    """The signs of overfitting in the longest trials.
 
     Args:
         trials: of any lengths.

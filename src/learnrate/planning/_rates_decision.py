@@ -35,7 +35,7 @@ _RANGE = (1e-7, 1e3)  # of the range tests: nothing is said beyond
 
 @dataclass(frozen=True)
 class RatesDecision:
-    """What the trials of a ladder say about the rates of the whole run.
+    """The rates of the whole run, decided by the trials of a ladder.
 
     Args:
         ladder: asked for the trials.

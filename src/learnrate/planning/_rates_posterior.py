@@ -1,4 +1,4 @@
-r"""What trials with several rates say about the best ones of a whole run. Pure arithmetic.
+r"""The best rates of a whole run, given trials with several rates. Pure arithmetic.
 
 The model is that of one rate (`_surface`), a term for each: the final log loss of a trial of $h$
 updates at rates $\eta_i$ is
@@ -129,7 +129,7 @@ class RatesPosterior:
 
     @property
     def learned(self) -> float:
-        """What the longest trials have learned, as a share of what the whole run is expected to."""
+        """The progress of the longest trials, as a share of that expected of the whole run."""
         lowest = min((x.log_loss for x in self._rungs.get(self.longest, ())), default=self.start)
         slope = USUAL_SLOPE if self.slope is None else self.slope
         progress = max(0.0, (self.start - lowest) / slope) if math.isfinite(lowest) else 0.0

@@ -152,7 +152,7 @@ class RatesPlan:
 
     @property
     def cost_text(self) -> str:
-        """What the trials cost, in words."""
+        """The cost of the trials, in words."""
         return f"{self.cost:.0%} of one run" if self.cost < 2 else f"{self.cost:.1f} runs"
 
     @property

@@ -79,7 +79,7 @@ class FurtherTrials:
 
     @property
     def advice(self) -> str:
-        """What would help a weak plan most, as a sentence."""
+        """A sentence on the trials that would help a weak plan most."""
         return (
             f"Two further trials of {self.steps:,} updates would help most; they cost {self.cost:.0%} "
             "of a run (more=1, --more 1)."
@@ -196,7 +196,7 @@ class Plan:
 
     @property
     def cost_text(self) -> str:
-        """What the trials cost, in words: a share of one run, or a number of runs."""
+        """The cost of the trials, in words: a share of one run, or a number of runs."""
         return f"{self.cost:.0%} of one run" if self.cost < _MANY else f"{self.cost:.1f} runs"
 
     def plot(self) -> Figure:

@@ -42,7 +42,7 @@ GRID_STEP = 0.1
 
 @dataclass(frozen=True)
 class RungLikelihood:
-    """What the trials of one length say.
+    """The evidence of the trials of one length.
 
     Attributes:
         optima: the log rates at which the optimum of this length may lie.

@@ -1,4 +1,4 @@
-r"""What trials of several lengths say about the best rate of a whole run. Pure arithmetic.
+r"""The best rate of a whole run, given trials of several lengths. Pure arithmetic.
 
 The final log loss $H$ (`LossScale`) of an annealed trial of $h$ updates at peak rate $\eta$ is
 modelled as
@@ -227,7 +227,7 @@ class Surface:
 
     @property
     def learned(self) -> float:
-        """What the longest trials have learned, as a share of what the whole run is expected to.
+        """The progress of the longest trials, as a share of that expected of the whole run.
 
         The log loss is expected to fall on at the present slope.
         """
@@ -312,7 +312,7 @@ class Surface:
         return rung.optima, rung.optimum(lines)
 
     def _drift_std(self, steps: int) -> float:
-        """What a change of the drift beyond the longest trial adds to the standard deviation."""
+        """The standard deviation that a change of the drift beyond the longest trial adds."""
         return DRIFT_CHANGE_STD * max(0.0, math.log(steps / max(self._by_steps)))
 
     def _indistinguishable(self, steps: int) -> float:

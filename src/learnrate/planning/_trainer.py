@@ -1,4 +1,4 @@
-"""What a plan trains: a range test and trials, unless its journal has them already."""
+"""The trainings of a plan: a range test and trials, unless its journal has them already."""
 
 from __future__ import annotations
 
@@ -150,7 +150,7 @@ class PlanTrainer:
         return None if record["loss"] is None else float(record["loss"])
 
     def updates(self, budget: Budget, total_steps: int, seed: int) -> tuple[int, Pace | None]:
-        """What a budget pays for, in updates, and the pace if a time decides.
+        """The number of updates that a budget pays for, and the pace if the budget is a time.
 
         What was decided by the time that training takes is kept in the journal, so that a plan that
         is made again decides the same.

@@ -105,7 +105,7 @@ def _doubts(rungs: Sequence[Rung], decision: PeakDecision) -> list[str]:
 def extrapolation_doubts(
     lengths: Sequence[int], total_steps: int, slope: float | None, learned: float
 ) -> list[str]:
-    """What is doubtful about an extrapolation from shorter trials to a whole run.
+    """The doubts about an extrapolation from shorter trials to a whole run.
 
     Args:
         lengths: of the trials, increasing.

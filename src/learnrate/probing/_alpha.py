@@ -44,7 +44,7 @@ class NormalisedStep(ProbeResult):
 
     @property
     def words(self) -> str:
-        """What it means for the rate."""
+        """The meaning of the step's length for the rate."""
         batches = "1 batch" if len(self.values) == 1 else f"{len(self.values)} batches"
         text = f"The normalised step is {self.median:.2g} (median over {batches}): "
         if self.median < -_FAR_FROM_MINIMUM:

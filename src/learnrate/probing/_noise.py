@@ -98,7 +98,7 @@ class NoiseScale(ProbeResult):
 
     @property
     def words(self) -> str:
-        """What the noise means for the batch size."""
+        """The meaning of the noise for the batch size."""
         if not self.noise < math.inf:
             return (
                 f"Over {self.batches} batches of {self.batch_size} the gradient is lost in its "

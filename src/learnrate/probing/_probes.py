@@ -63,7 +63,7 @@ class ProbeRecord:
 
     @property
     def words(self) -> str:
-        """What the numbers of the probe mean, in words."""
+        """The meaning of the probe's numbers, in words."""
         return self.result.words
 
 

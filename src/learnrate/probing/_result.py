@@ -1,4 +1,4 @@
-"""What every probe returns: numbers, what they mean in words, and what they cost."""
+"""The result of a probe: numbers, their meaning in words, and their cost."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["ProbeResult"]
 
 @dataclass(frozen=True, kw_only=True)
 class ProbeResult:
-    """What every probe returns.
+    """The result of a probe.
 
     Attributes:
         cost: gradient evaluations, each a forward and a backward pass. A forward pass alone counts
@@ -28,7 +28,7 @@ class ProbeResult:
 
     @property
     def words(self) -> str:
-        """What the numbers mean, in words; every kind of result has its own.
+        """The meaning of the numbers, in words; every kind of result has its own.
 
         Raises:
             NotImplementedError: a kind of result has no words.

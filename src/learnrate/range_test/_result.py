@@ -223,7 +223,7 @@ class RangeTest:
         return ""
 
     def _way_out(self, level: float) -> str:
-        """What may help if no loss at a higher rate is below `level`, that of the first rates.
+        """A way out if no loss at a higher rate is below `level`, that of the first rates.
 
         Lower rates help only if the loss rises within a decade of the first rate. If it stays at
         this level for longer, those rates are too low already.
@@ -284,7 +284,7 @@ class RangeTest:
         return draw_panel(describe(self).panels[0], axes)
 
     def to_dict(self) -> dict[str, Any]:
-        """What `learnrate find --json` prints: suggestion, zones, rates and mean smooth loss."""
+        """The document of `learnrate find --json`: suggestion, zones, rates and mean smooth loss."""
         return {
             "suggestion": self.suggestion,
             "reason": self.reason,

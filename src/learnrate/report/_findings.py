@@ -116,7 +116,7 @@ def findings_page(diagnosed: Sequence[tuple[Observations, Diagnosis]]) -> str:
 
 
 def _read_as(observations: Observations) -> list[str]:
-    """What was taken for what in a log, each with the flag that changes it, and how it was read."""
+    """The series read from a log, each with the flag that changes it, and notes on the reading."""
     read_as = observations.facts.get("read_as")
     if not isinstance(read_as, dict):
         return []

@@ -45,14 +45,14 @@ def about_interval(plan: Plan) -> str:
 
 
 def about_verdict(plan: Plan) -> str:
-    """What the verdict means for the reader."""
+    """The meaning of the verdict for the reader."""
     if plan.verdict == "ok":
         return "the evidence supports the answer"
     return "the evidence is poor; the reason below says what would help"
 
 
 def about_cost(plan: Plan) -> str:
-    """What was spent, of what was allowed."""
+    """The cost, and the budget."""
     trials = sum(len(rung.trials) for rung in plan.rungs)
     budget = plan.budget_reason or f"{plan.budget:.0%}"
     return (

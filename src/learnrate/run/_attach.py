@@ -318,7 +318,7 @@ def _controlled(
 
 
 def _signal_meter(controlled: Controlled | None, measure: Measure) -> SignalMeter | None:
-    """What measures the signals that controllers need; None if they need none."""
+    """The meter of the signals that controllers need; None if they need none."""
     if controlled is None or not controlled.needs:
         return None
     return SignalMeter(controlled.needs, clips=measure.clip_norm is not None)

@@ -56,7 +56,7 @@ def checked_status(status: RunStatus | str) -> RunStatus:
 
 
 def beyond_the_end(edit: Edit, edited: Edited, planned_end: int | None) -> str:
-    """What is said of a decay that ends after the run was to end; empty for any other edit.
+    """A note on a decay that ends after the planned end of the run; empty for any other edit.
 
     Args:
         edit: that takes effect.

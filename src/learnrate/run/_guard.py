@@ -97,7 +97,7 @@ class Rollback:
 
 @dataclass
 class GuardState:
-    """What a guard remembers of the losses of a run.
+    """The state of a guard: the losses that it remembers.
 
     Attributes:
         guard: the options.

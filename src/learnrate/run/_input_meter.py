@@ -1,4 +1,4 @@
-"""What a model is given: the size of its inputs, and whether examples differ."""
+"""A meter of the inputs of a model: their size, and whether examples differ."""
 
 from __future__ import annotations
 

@@ -88,7 +88,7 @@ class LiveWatch:
 
     @property
     def not_judged(self) -> str:
-        """What could not be judged of the rate, and why; empty before the end of the run."""
+        """A sentence on what could not be judged of the rate, and why; empty until the run ends."""
         return "" if self._watcher is None else self._watcher.not_judged
 
     def _update_schedule(self, watcher: Watcher) -> None:

@@ -15,7 +15,7 @@ _SHARE = 0.001  # of the run's time, for each measurement
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measure:
-    """What a run measures of its updates, and how often: `attach(..., measure=Measure(every=10))`.
+    """The measurements of a run's updates, and how often: `attach(..., measure=Measure(every=10))`.
 
     Args:
         every: updates from one recorded row to the next, at least 1.

@@ -1,4 +1,4 @@
-"""What a run records of its optimizers and its model."""
+"""The facts that a run records of its optimizers and its model."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def optimizer_facts(
     *,
     scaled: bool,
 ) -> dict[str, Any]:
-    """What is recorded of the optimizers and the model when a run begins.
+    """The facts of the optimizers and the model that are recorded when a run begins.
 
     Args:
         optimizers: of the run.

@@ -98,7 +98,7 @@ def _check_text(schedule: Schedule) -> None:
 def facts_of_groups(
     groups: Sequence[Schedule | None], hyper: Sequence[Hyperparameter]
 ) -> dict[str, Any]:
-    """What is recorded of the schedules of groups and hyper-parameters."""
+    """The record of the schedules of groups and hyper-parameters."""
     facts: dict[str, Any] = {}
     if any(rates is not None for rates in groups):
         facts["group_schedules"] = [None if rates is None else str(rates) for rates in groups]

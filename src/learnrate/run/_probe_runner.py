@@ -19,11 +19,11 @@ __all__ = ["LiveProbes", "ProbeAnswer", "ProbeRunner"]
 
 
 class ProbeAnswer(Protocol):
-    """What a probe of a live training answers: words for a person and numbers for the store."""
+    """The answer of a probe of a live training: words for a person and numbers for the store."""
 
     @property
     def words(self) -> str:
-        """What the answer means, for a person."""
+        """The meaning of the answer, for a person."""
         ...
 
     @property

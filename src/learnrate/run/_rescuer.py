@@ -1,4 +1,4 @@
-"""What the guard does when the loss diverges: it goes back and lowers the rate, or gives up."""
+"""The rescue of a run whose loss diverges: the guard goes back and lowers the rate, or gives up."""
 
 from __future__ import annotations
 

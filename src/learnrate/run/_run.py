@@ -149,7 +149,7 @@ class Run:
 
     @property
     def not_judged(self) -> str:
-        """What could not be judged of the rate, and why, in one line; empty before `finish`."""
+        """A line on what could not be judged of the rate, and why; empty before `finish`."""
         observers = () if self.recorder is None else self.recorder.observers
         watches = [observer for observer in observers if isinstance(observer, LiveWatch)]
         return watches[0].not_judged if watches else ""

@@ -1,4 +1,4 @@
-"""What `attach` is given as its schedule, and what writes the rates for it.
+"""The schedule that `attach` is given, and the object that writes its rates.
 
 It may be a schedule in steps, one by the clock, a torch scheduler, or None for rates that somebody
 else sets.
@@ -57,7 +57,7 @@ def rate_writer(
     by_clock: tuple[Deadline, Stopwatch] | None,
     options: tuple[Rhythm | None, tuple[Schedule | None, ...], list[Hyperparameter]],
 ) -> RateWriter:
-    """What writes the rates: a schedule in steps, or by the clock, or somebody else.
+    """The writer of the rates: by a schedule in steps, by the clock, or for an external scheduler.
 
     Args:
         optimizers: whose rates are written.
@@ -74,7 +74,7 @@ def rate_writer(
 
 
 def rhythm_of(schedule: object, every: int, step: int) -> Rhythm | None:
-    """What watches the calls of a torch scheduler; None without one.
+    """The watch on the calls of a torch scheduler; None without one.
 
     Args:
         schedule: the argument of `attach`.

@@ -52,7 +52,7 @@ class SystemMeter:
         return figures
 
     def _gpu_busy(self) -> dict[str, float]:
-        """What the driver says of the GPU; nothing, from then on, where it cannot be asked.
+        """The load of the GPU, as its driver reports it; empty from the first failure on.
 
         The driver answers without waiting for the work on the GPU.
         """

@@ -106,7 +106,7 @@ class Fit:
 
     @property
     def factors(self) -> tuple[str, ...]:
-        """What the rate may depend on, in the order of the law's coefficients."""
+        """The factors that the rate may depend on, in the order of the law's coefficients."""
         return tuple(self.runs.factors)
 
     @property
@@ -249,7 +249,7 @@ class Fit:
         return list(filter(None, reasons))
 
     def _weaknesses(self) -> list[str]:
-        """What the table lacks for any prediction."""
+        """The reasons why the table supports no prediction."""
         enclosed, edges = len(self.optima), len(self.edges)
         reasons = []
         if edges > enclosed:

@@ -87,7 +87,7 @@ class RatePoints:
         return [np.flatnonzero(self.blocks == number) for number in range(count)]
 
     def design(self, log_factors: np.ndarray) -> np.ndarray:
-        """What the coefficients are multiplied with: 1, first order, every second-order term."""
+        """The regressors of the coefficients: 1, first order, every second-order term."""
         z = log_factors - self.mean
         inside = np.clip(log_factors, *self.limits) - self.mean
         second = [
@@ -97,7 +97,7 @@ class RatePoints:
         return np.stack([np.ones(len(z)), *z.T, *second], axis=1)
 
     def exponent_row(self, log_factors: np.ndarray, factor: int) -> np.ndarray:
-        """What the coefficients are multiplied with for the exponent of one factor."""
+        """The derivatives of the regressors, for the exponent of one factor."""
         inside = np.clip(log_factors, *self.limits) - self.mean
         first = [float(factor == i) for i in range(len(log_factors))]
         second = [

@@ -65,7 +65,7 @@ def _fit_chart(fit: Fit, scaled: ScaledRate, factor: str | None = None) -> chart
 
 
 class _Parts(NamedTuple):
-    """What is drawn along one factor: its places on x, the marks, and all rates among them."""
+    """The drawing along one factor: its places on x, the marks, and all rates among them."""
 
     places: np.ndarray
     marks: tuple[charts.PanelMark, ...]

@@ -1,4 +1,4 @@
-"""What a schedule is: a pure value that maps a step to a rate."""
+"""The base of all schedules: a pure value that maps a step to a rate."""
 
 from __future__ import annotations
 

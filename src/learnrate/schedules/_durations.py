@@ -83,7 +83,7 @@ Duration: TypeAlias = int | str | Span | None
 
 @dataclass(frozen=True, slots=True)
 class Clock:
-    """What one step stands for, to read durations in epochs, samples and tokens.
+    """The epochs, samples and tokens of one step, to read durations in these units.
 
     Args:
         steps_per_epoch: Optimizer updates per epoch; needed for durations in `ep`.

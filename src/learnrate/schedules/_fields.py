@@ -1,4 +1,4 @@
-"""What the fields of a schedule may hold: one rule for each kind, stated in the annotation."""
+"""The kinds of fields of a schedule: one rule for each kind, stated in the annotation."""
 
 from __future__ import annotations
 

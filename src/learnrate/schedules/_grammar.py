@@ -57,7 +57,7 @@ class _Token:
 
 @dataclass(frozen=True, slots=True)
 class _Callee:
-    """What a name in the text builds: a schedule class or a recipe."""
+    """The schedule class or the recipe that a name in the text stands for."""
 
     name: str
     names: list[str]

@@ -210,7 +210,7 @@ class FromFunction(Shape):
     operator = "in Python only: a function has no text form"
 
     def formula(self, step: Value) -> Value:
-        """What the function returns for each step, at most the last step of its length."""
+        """The value of the function at each step, at most the last step of its length."""
         step = capped_step(step, self.steps, 1.0)
         if isinstance(step, float):
             return self._value(step)

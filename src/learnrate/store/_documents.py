@@ -1,4 +1,4 @@
-"""What was found out before a run: plans and sweeps, kept as their JSON."""
+"""Results from before a run: plans and sweeps, stored as their JSON."""
 
 from __future__ import annotations
 

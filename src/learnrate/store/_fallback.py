@@ -1,4 +1,4 @@
-"""What a store could not take, in a store of its own beside it."""
+"""The records that a store could not take, in a separate store beside it."""
 
 from __future__ import annotations
 

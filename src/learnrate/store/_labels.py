@@ -1,4 +1,4 @@
-"""What a run's owner says of it: name, tags, note, whether it is pinned, and where it is listed."""
+"""The labels of a run by its owner: name, tags, note, whether it is pinned, and its lifecycle."""
 
 from __future__ import annotations
 

@@ -53,7 +53,7 @@ FIELDS = (
     "pinned",
     "lifecycle",
 )
-"""What a list shows of a run besides its facts, which have the names that they were recorded by."""
+"""The fields of a run in a list, besides its facts, which keep their recorded names."""
 
 _FIELDS = frozenset(FIELDS)
 _LONGEST_FACT = 100  # characters; a longer value is not for a list

@@ -1,4 +1,4 @@
-"""What is recorded of a run, as the rules read it. Pure."""
+"""The record of a run, as the rules read it. Pure."""
 
 from __future__ import annotations
 

@@ -148,4 +148,4 @@ documents = Table(
     Column("facts", Text, nullable=False),
     Column("content", Text, nullable=False),
 )
-"""What commands found out before a run: plans and sweeps, as their JSON."""
+"""The results of commands before a run: plans and sweeps, as their JSON."""

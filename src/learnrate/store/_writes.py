@@ -272,7 +272,7 @@ def put_rows(connection: Connection, run: str, attempt: int, rows: Rows) -> None
 
 
 def latest_values(rows: Rows) -> dict[str, Any]:
-    """What a list of runs shows after some rows: step, rate, the last and the lowest losses.
+    """The values of a run in a list after some rows: step, rate, the last and the lowest losses.
 
     The loss is that of the last row, the rate and the validation loss the last ones there are.
     """

@@ -116,7 +116,7 @@ class RatesSweep:
 
     @property
     def advice(self) -> str:
-        """What to do if the grid does not enclose the best pair; empty if it does."""
+        """Advice if the grid does not enclose the best pair; empty if it does."""
         if self.best is None:
             return "no trial finished: try lower rates, or look at the errors."
         for (name, rate), lrs in zip(self.best.items(), self.lrs, strict=True):
@@ -133,7 +133,7 @@ class RatesSweep:
         return draw_panel(charts.describe(self).panels[0], axes)
 
     def to_dict(self) -> dict[str, Any]:
-        """What `learnrate sweep --json` prints. A loss that is not finite is None."""
+        """The document of `learnrate sweep --json`. A loss that is not finite is None."""
         best = self.best
         return {
             "names": list(self.names),

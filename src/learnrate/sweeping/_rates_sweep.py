@@ -76,7 +76,7 @@ def sweep_rates(
 
 
 def _of_seeds(seeds: Sequence[int]) -> list[str]:
-    """What the seeds leave unknown, in a sentence."""
+    """A sentence on what too few seeds leave unknown."""
     note = (
         "With one seed the noise is not known, so the intervals are only what the grid resolves; use "
         "seeds=2 or more (--seeds)."

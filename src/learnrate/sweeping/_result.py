@@ -153,7 +153,7 @@ class Sweep:
 
     @property
     def advice(self) -> str:
-        """What to do if the grid does not enclose the best rate; empty if it does."""
+        """Advice if the grid does not enclose the best rate; empty if it does."""
         if self.best is None:
             return "no trial finished: try lower rates, or look at the errors."
         lowest, highest = float(self.lrs[0]), float(self.lrs[-1])
@@ -170,7 +170,7 @@ class Sweep:
         return draw_panel(describe(self).panels[0], axes)
 
     def to_dict(self) -> dict[str, Any]:
-        """What `learnrate sweep --json` prints. A loss that is not finite is None."""
+        """The document of `learnrate sweep --json`. A loss that is not finite is None."""
         return {
             "trials": [trial.to_dict() for trial in self.trials],
             "best": self.best,
@@ -181,7 +181,7 @@ class Sweep:
         }
 
     def to_document(self) -> dict[str, Any]:
-        """What a store keeps: the trials with their planned lengths, for `learnrate scale`."""
+        """The document for a store: the trials with their planned lengths, for `learnrate scale`."""
         trials = [{**trial.to_dict(), "steps": trial.total_steps} for trial in self.trials]
         return {"task": self.task, "trials": trials}
 

@@ -60,7 +60,7 @@ def shares_memory(tensor: torch.Tensor, shared: torch.Tensor) -> bool:
 
 
 def _storage(tensor: torch.Tensor) -> int | None:
-    """What identifies the storage of a tensor; None if it has none."""
+    """The identity of the storage of a tensor; None if it has none."""
     if tensor.layout is not torch.strided:
         return None
     try:

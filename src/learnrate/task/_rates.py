@@ -119,7 +119,7 @@ class RateGroups:
         ]
 
     def text(self, rates: Sequence[float]) -> str:
-        """What tells a training at these rates from others of the same task.
+        """The text that tells a training at these rates from others of the same task.
 
         Examples:
             >>> RateGroups(("a", "b"), (), (), (1.0, 0.1, 1.0), (0, 0, 1)).text([2.0, 3.0])

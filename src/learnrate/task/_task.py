@@ -25,7 +25,7 @@ __all__ = ["Batch", "Task"]
 _AMP_TYPES = {"bfloat16": torch.bfloat16, "float16": torch.float16}
 
 Batch = Any
-"""What the data yields and the loss takes: a tuple, a dict, a tensor or any other object."""
+"""A batch of the data, as the loss takes it: a tuple, a dict, a tensor or any other object."""
 
 LossFunction = Callable[[nn.Module, Batch], torch.Tensor]
 """`loss(model, batch)`, a scalar tensor."""
@@ -36,7 +36,7 @@ UpdateFunction = Callable[[nn.Module, Any, Batch], Any]
 
 @dataclass(frozen=True, kw_only=True)
 class Task:
-    """What is trained.
+    """A training: model, loss, data, optimizer, validation and length.
 
     Args:
         model: a module, or a function that makes one. A function is called for each trial, with

@@ -64,7 +64,7 @@ class Trained:
             write_bytes(Path(path), buffer.getvalue())
 
     def to_dict(self) -> dict[str, Any]:
-        """What `learnrate train --json` prints. A loss that is not finite is None."""
+        """The document of `learnrate train --json`. A loss that is not finite is None."""
         losses = self.curve.loss.tolist()
         rates = self.curve.lr.tolist()
         final = float(self.curve.loss[-max(1, len(losses) // 10) :].mean()) if losses else None

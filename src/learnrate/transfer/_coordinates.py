@@ -34,7 +34,7 @@ _MOST = 10_000  # updates and seeds
 
 @dataclass(frozen=True)
 class LayerCheck:
-    """What was measured of a layer.
+    """The measurements of a layer.
 
     Attributes:
         layer: its name.
@@ -152,7 +152,7 @@ class CoordinateCheck:
         return draw_chart(describe(self))
 
     def to_dict(self) -> dict[str, Any]:
-        """What `learnrate transfer check --json` prints."""
+        """The document of `learnrate transfer check --json`."""
         return {
             "verdict": str(self.verdict),
             "reason": self.reason,

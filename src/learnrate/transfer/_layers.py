@@ -1,4 +1,4 @@
-"""What a torch model says of its parameters: names, axes, and the layers that use them."""
+"""The parameters of a torch model: names, axes, and the layers that use them."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def own_parameters(module: nn.Module) -> list[tuple[str, nn.Parameter]]:
 
 
 def _axes(module: nn.Module, name: str, parameter: torch.Tensor) -> Axes:
-    """What the axes of a layer's parameter mean."""
+    """The meaning of the axes of a layer's parameter."""
     if parameter.dim() == 1:
         return _VECTOR
     if isinstance(module, nn.Embedding | nn.EmbeddingBag | _ConvTransposeNd):

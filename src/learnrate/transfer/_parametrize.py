@@ -28,7 +28,7 @@ _STANDARD_ERRORS = 4.0  # within which a measured scale counts as that of a powe
 
 @dataclass(frozen=True)
 class ParameterRule:
-    """What muP says of a parameter.
+    """The rule of muP for a parameter.
 
     Attributes:
         name: its name in the model.
@@ -80,7 +80,7 @@ class ParameterRule:
 
 @dataclass(frozen=True)
 class Parametrization:
-    """What `parametrize` found and did.
+    """The result of `parametrize`: the rule of each parameter, and notes.
 
     Attributes:
         rules: of every parameter that is trained, by name.

@@ -99,7 +99,7 @@ class LayerProbe:
         return outputs
 
     def _own_updates(self) -> dict[str, torch.Tensor]:
-        """What the updates of each layer change in its output, for the input that it had first."""
+        """The change of each layer's output by its own updates, for the input that it had first."""
         updates = {}
         present = {parameter: parameter.data for parameter in self._weights}
         try:

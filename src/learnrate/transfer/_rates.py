@@ -130,7 +130,7 @@ class WidthSweeps:
 
     @property
     def cost(self) -> float | None:
-        """What the best rate of the smallest width costs at the largest, as a share of its loss.
+        """The cost of the smallest width's best rate at the largest width, as a share of its loss.
 
         None if a best rate is not known, or that rate diverges there.
         """
@@ -183,7 +183,7 @@ class WidthSweeps:
         write_text(Path(path), csv_text(rows))
 
     def to_document(self) -> dict[str, Any]:
-        """What a store keeps: the trials with their widths, at rates of the base width."""
+        """The document for a store: the trials with their widths, at rates of the base width."""
         return {
             "task": self.task,
             "parametrization": self.parametrization,
@@ -206,7 +206,7 @@ class WidthSweeps:
         return draw_chart(describe(self))
 
     def to_dict(self) -> dict[str, Any]:
-        """What `learnrate transfer sweep --json` prints."""
+        """The document of `learnrate transfer sweep --json`."""
         power = self.power
         return {
             "verdict": str(self.verdict),

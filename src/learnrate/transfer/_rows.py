@@ -1,4 +1,4 @@
-"""What muP does to every parameter, as a table of rows."""
+"""The effect of muP on every parameter, as a table of rows."""
 
 from __future__ import annotations
 

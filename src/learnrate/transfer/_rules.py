@@ -24,7 +24,7 @@ __all__ = ["WIDTH_RULES", "Family", "Multipliers", "Role", "WidthRule", "multipl
 
 
 class Role(StrEnum):
-    """What grows with the width in a parameter."""
+    """The axes of a parameter that grow with the width."""
 
     INPUT = "input"
     HIDDEN = "hidden"

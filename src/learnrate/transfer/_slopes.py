@@ -15,7 +15,7 @@ BOUND = 0.25
 
 
 class Verdict(StrEnum):
-    """What the measurements say of the parametrization."""
+    """The verdict of the measurements on the parametrization."""
 
     HOLDS = "holds"
     BREAKS = "breaks"

@@ -1,4 +1,4 @@
-"""What runs many trials: the interface, how trials are split, and the sequential engine."""
+"""Engines, which run many trials: the interface, how trials are split, and the sequential engine."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class Engine(ABC):
     def _curves(
         self, task: Task, trials: Sequence[Trial], on_progress: ProgressCallback
     ) -> Iterator[tuple[Trial, Curve]]:
-        """What `run` yields."""
+        """The results that `run` yields."""
 
 
 class Sequential(Engine):

@@ -150,7 +150,7 @@ def fingerprint(task: Task) -> str:
 
 
 def _measurement(trial: Trial, detail: str) -> str:
-    """What a trial measures; without a detail, its schedule alone."""
+    """The identity of a trial's measurement; without a detail, its schedule alone."""
     return f"{trial.schedule} {detail}" if detail else str(trial.schedule)
 
 

@@ -125,7 +125,7 @@ class Trial:
 
 @dataclass(frozen=True)
 class Update:
-    """What a callback gets after each optimizer update.
+    """The argument of a callback after each optimizer update.
 
     Attributes:
         step: the update just made, 0-based.
@@ -142,7 +142,7 @@ class Update:
 
 @dataclass(frozen=True)
 class Curve:
-    """What a trial recorded.
+    """The record of a trial.
 
     Attributes:
         lr: the rate of each update made, shape (steps,).

@@ -175,7 +175,7 @@ def _said_live(
 
 
 def _result(rule: Rule[Any], reading: Reading, options: Options) -> Finding | str | None:
-    """What a rule returns; if it fails, a sentence that says so, for the others must still run."""
+    """The finding of a rule, or a sentence if the rule fails, so that the others still run."""
     try:
         with np.errstate(all="ignore"):
             result = rule.apply(reading, options.of(rule))
@@ -191,7 +191,7 @@ def _result(rule: Rule[Any], reading: Reading, options: Options) -> Finding | st
 
 
 def _not_judged(rules: Iterable[Rule[Any]], not_run: Mapping[str, str]) -> str:
-    """What the rules that judge the rate by the loss could not judge, by their reasons."""
+    """The rules that could not judge the rate by the loss, grouped by their reasons."""
     judged: dict[str, list[str]] = {}
     for rule in rules:
         reason = not_run.get(rule.code)

@@ -1,4 +1,4 @@
-"""What `attach` measures of a training besides its rows: names of the columns, and how to read them."""
+"""Measurements of `attach` besides the rows of a run: their columns, and how to read them."""
 
 from __future__ import annotations
 

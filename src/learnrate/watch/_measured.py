@@ -1,4 +1,4 @@
-"""What was measured at some updates, as the facts that rules read."""
+"""Measurements at some updates, as the facts that rules read."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What was recorded of one run: columns of numbers, one row per update."""
+"""The record of one run: columns of numbers, one row per update."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ COLUMNS = (
     "clipped",
     "seconds",
 )
-"""What a row may hold besides its step; `Observations` says what each column means."""
+"""The columns that a row may have besides its step; `Observations` explains each of them."""
 
 
 def check_rows(call: str, step: np.ndarray, columns: Mapping[str, np.ndarray]) -> None:
@@ -58,7 +58,7 @@ def check_rows(call: str, step: np.ndarray, columns: Mapping[str, np.ndarray]) -
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Observations:
-    """What was recorded of one run: one column per quantity, one row per update.
+    """The record of one run: one column per quantity, one row per update.
 
     Args:
         run: the name of the run.

@@ -1,4 +1,4 @@
-"""What the path of the weights says of the rate.
+"""The rate, judged by the path of the weights.
 
 Updates at a rate that is too low go the same way again and again, and at the end of any part of the
 path the slope along it is as steep as at its beginning. At a good rate parts of the path turn, and

@@ -1,4 +1,4 @@
-"""What the rules read of a run, computed once: levels of the loss, the rate, the schedule."""
+"""A run as the rules read it, computed once: levels of the loss, the rate, the schedule."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Reading:
 
     @property
     def facts(self) -> dict[str, Any]:
-        """What is known besides the columns."""
+        """The facts of the run, besides its columns."""
         return dict(self.observations.facts)
 
     def track(self, name: str) -> Track:

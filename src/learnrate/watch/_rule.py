@@ -1,4 +1,4 @@
-"""What a rule is: a pure function from a reading and its thresholds to a finding."""
+"""The base of all rules: a pure function from a reading and its thresholds to a finding."""
 
 from __future__ import annotations
 
@@ -136,7 +136,7 @@ class Rule(ABC, Generic[OptionsT]):
         """
 
     def lacks(self, reading: Reading) -> str | None:
-        """What else a reading lacks, in a sentence; None if nothing is lacking."""
+        """A sentence on other data that a reading lacks; None if nothing is lacking."""
         return None
 
     def example_run(self) -> Observations:

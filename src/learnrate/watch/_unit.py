@@ -1,4 +1,4 @@
-"""What a row of a log counts, and sentences that name it."""
+"""The unit that the steps of a log count, and sentences that name it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _DURATION = re.compile(r"(?<=\d )(?:update|step)(?=s?\b)")
 
 
 def unit_of(facts: Mapping[str, Any]) -> str:
-    """What the steps of a run count: `step`, or `epoch` or `row` where its log has no steps.
+    """The unit of the steps of a run: `step`, or `epoch` or `row` if its log has no steps.
 
     Args:
         facts: of the run; `step_unit` names what a log counts.

@@ -40,7 +40,7 @@ class LogSeries:
 
 @dataclass
 class Chosen:
-    """What was taken for what in a log.
+    """The series of a log that were read as the columns.
 
     Attributes:
         columns: the series of each column, as `Names.columns` has them; of rates the one chosen.

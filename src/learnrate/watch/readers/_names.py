@@ -273,7 +273,7 @@ def _validation_order(name: str) -> tuple[bool, int]:
 
 
 def _kind(name: str) -> frozenset[str]:
-    """What a loss is of: its words but those of training, validation and how often it is logged."""
+    """The subject of a loss: its words without those of training, validation and frequency."""
     return frozenset(words_of(name)) - _TRAINING - _VALIDATION - {"step", "epoch", "global", "avg"}
 
 

@@ -1,4 +1,4 @@
-"""What a reader is, and what all readers check."""
+"""The base of all readers, and the checks that they share."""
 
 from __future__ import annotations
 

@@ -116,7 +116,7 @@ def _runs(
 
 
 def _own_measurements(table: LogTable, counted: _Counted) -> dict[str, Any]:
-    """What `attach` measured of a run that this package exported; nothing of another table."""
+    """Measurements of `attach` in a table of this package; empty for other tables."""
     if not _is_own_export(table):
         return {}
     rows = ~np.isnan(counted.counter)

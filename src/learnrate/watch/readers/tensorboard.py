@@ -106,7 +106,7 @@ def _read(path: Path, names: Names) -> list[Observations]:
 
 
 def _parser() -> tuple[Callable[[bytes], Any], Callable[[bytes], int]]:
-    """What parses a record, and its checksum."""
+    """The functions that parse a record and compute its checksum."""
     purpose = "Reading event files"
     with (
         needing("tensorboard", "tensorboard", purpose),

@@ -88,7 +88,7 @@ def _lines_of(text: str) -> list[str]:
 
 
 def _kind_of(text: str) -> _Format | str | None:
-    """What the lines of a text are, or none that is known."""
+    """The format of the lines of a text; None if it is not known."""
     lines = _lines_of(text)
     for pattern, kind in ((_FAIRSEQ, "fairseq"), (_DICTIONARY, "transformers")):
         if sum(_object(line, pattern) is not None for line in lines) >= _LEAST_LINES:
