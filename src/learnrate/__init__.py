@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from learnrate._version import __version__ as __version__
     from learnrate.comparing import Comparison as Comparison
     from learnrate.comparing import compare as compare
+    from learnrate.edits import Limits as Limits
     from learnrate.integrations.keras import to_keras as to_keras
     from learnrate.integrations.lightning import to_lightning as to_lightning
     from learnrate.integrations.optax import to_optax as to_optax
@@ -30,8 +31,11 @@ if TYPE_CHECKING:
     from learnrate.planning import Plan as Plan
     from learnrate.planning import plan as plan
     from learnrate.planning import replan as replan
+    from learnrate.probing import Probes as Probes
     from learnrate.range_test import RangeTest as RangeTest
     from learnrate.range_test import find as find
+    from learnrate.run import Guard as Guard
+    from learnrate.run import Measure as Measure
     from learnrate.run import Run as Run
     from learnrate.run import attach as attach
     from learnrate.schedules import Schedule as Schedule
@@ -46,29 +50,41 @@ if TYPE_CHECKING:
     from learnrate.training import Trained as Trained
     from learnrate.training import train as train
     from learnrate.trials import RayEngine as RayEngine
+    from learnrate.watch import Finding as Finding
+    from learnrate.watch import Observations as Observations
+    from learnrate.watch import Watcher as Watcher
+    from learnrate.watch import diagnose as diagnose
 
 _HOMES = {
     "ArgumentError": "_errors",
     "Comparison": "comparing",
     "FileError": "_errors",
+    "Finding": "watch",
+    "Guard": "run",
     "LearnrateError": "_errors",
+    "Limits": "edits",
     "LostRankError": "_errors",
+    "Measure": "run",
     "MissingExtraError": "_errors",
-    "Schedule": "schedules",
-    "ScheduleError": "_errors",
+    "Observations": "watch",
     "Plan": "planning",
+    "Probes": "probing",
     "RangeTest": "range_test",
     "RayEngine": "trials",
     "Run": "run",
+    "Schedule": "schedules",
+    "ScheduleError": "_errors",
     "Store": "store",
     "StoreError": "_errors",
     "Sweep": "sweeping",
     "Task": "task",
     "TaskError": "_errors",
     "Trained": "training",
+    "Watcher": "watch",
     "__version__": "_version",
     "attach": "run",
     "compare": "comparing",
+    "diagnose": "watch",
     "find": "range_test",
     "from_torch": "torch_scheduler",
     "load_task": "task",

@@ -300,7 +300,11 @@ def test_a_plan_killed_at_any_moment_goes_on_where_it_was(tmp_path):
         ({"budget": "90"}, "at most 1; got 90"),
         ({"budget": "0s"}, "a time such as 90s or 10min, .* got 0s"),
         ({"budget": "2 days"}, "a time such as 90s or 10min, .* got 2 days"),
-        ({"total_steps": 30, "budget": 0.5}, "is 15 updates; a plan needs at least 22"),
+        (
+            {"total_steps": 30, "budget": 0.5},
+            "is 15 updates; a plan needs at least 22. The least budget of this run is 0.734",
+        ),
+        ({"total_steps": 20, "budget": 1.0}, "at least 22. Plan for a run of at least 22 steps"),
     ],
 )
 def test_a_bad_argument_is_named_with_its_rule_and_value(arguments, message):

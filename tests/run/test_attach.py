@@ -672,6 +672,22 @@ def test_bad_arguments_are_refused_and_the_optimizer_can_be_attached_afterwards(
     learnrate.attach(optimizer, 0.1, store=False, total_steps=4).finish()
 
 
+def test_rates_of_an_external_scheduler_are_compared_with_what_is_planned(tmp_path):
+    optimizer = SGD(make_model().parameters(), lr=0.1)
+    measure = Measure(planned="0.1 * cosine()")
+    with pytest.raises(ArgumentError, match=r"planned=.* of a known length"):
+        learnrate.attach(optimizer, None, measure=measure, store=tmp_path / "a.db")
+    scheduler = lr_scheduler.CosineAnnealingLR(optimizer, 200)  # twice too long
+    place = tmp_path / "runs.db"
+    with learnrate.attach(optimizer, None, total_steps=100, measure=measure, store=place) as run:
+        for _ in range(100):
+            optimizer.step()
+            run.step(1.0)
+            scheduler.step()
+    (finding,) = [finding for finding in run.findings if finding.code == "LR308"]
+    assert "0.0508 instead of" in finding.message
+
+
 def test_an_argument_that_is_not_an_optimizer_or_a_schedule_is_refused():
     with pytest.raises(ArgumentError, match=r"attach\(optimizer=...\) must be a torch.optim"):
         learnrate.attach("adam", 0.1, store=False)
@@ -876,7 +892,10 @@ def test_the_ratio_of_tensor_rates_is_written_again_before_the_update():
         ({"every": 0}, r"Measure\(every=...\) must be a whole number of at least 1"),
         ({"gradient_every": -1}, r"Measure\(gradient_every=...\)"),
         ({"update_every": 1.5}, r"Measure\(update_every=...\)"),
-        ({"planned": 0.1}, r"Measure\(planned=...\) must be a schedule, or None; got 0.1"),
+        (
+            {"planned": 0.1},
+            r"Measure\(planned=...\) must be a schedule, its text, or None; got 0.1",
+        ),
     ],
 )
 def test_measurements_outside_their_rules_are_refused(options, message):

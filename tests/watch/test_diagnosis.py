@@ -289,6 +289,20 @@ def test_a_watcher_is_silent_about_a_healthy_run_from_beginning_to_end(runs):
     assert watcher.finish() == ()
 
 
+def test_the_first_rows_of_a_run_are_judged_by_facts_and_not_by_shapes(runs):
+    """A rate of 0 is said soon; a loss that burst may come back, and a rate that climbed may go on."""
+    noise = 0.1 * np.random.default_rng(0).standard_normal(400)
+    frozen = {"loss": 2.3 + noise, "lr": np.zeros(400)}
+    ((rows, code),) = reported(Watcher("a", total_steps=400), frozen, size=4)
+    assert (code, rows <= 40) == ("LR202", True)
+    shapes = {"loss": runs.loss()[:60], "lr": np.abs(np.cos(np.pi * np.arange(60) / 20))}
+    shapes["loss"][5:] += 1e3
+    watcher = Watcher("a", total_steps=400)
+    for row in range(60):
+        assert watcher.feed([row], {name: shapes[name][[row]] for name in shapes}) == ()
+    assert runs.diagnose(**shapes).codes() != []
+
+
 def test_a_finding_that_holds_only_at_the_end_is_reported_at_the_end(runs):
     watcher = Watcher("a")
     known = faulty(runs, "never decayed")

@@ -103,8 +103,8 @@ def plan(
         task: what to train.
         total_steps: the length of the whole run, in optimizer updates; the task's by default.
         budget: the most that all trials may cost: a share of one run, in (0, 1], or a time, such as
-            "90s", "10min" or "1h". By default half of a run or one minute, whichever is more. A
-            time is turned into a number of updates by the speed of the range test. That number is
+            "90s", "10min" or "1h". By default half of a run or one minute, whichever is more. It
+            must pay for 22 updates: of a run of 150, a share of 0.147. A time is turned into a number of updates by the speed of the range test. That number is
             kept in `out`. A plan ends earlier if nothing is left to ask.
         shape: the schedule's shape, with peak 1; 5 % warm-up and a linear decay to 0 by default.
         compare_shapes: whether to choose the warm-up (none, 2, 5 or 10 %) and the decay (linear,
@@ -263,11 +263,16 @@ def _updates(budget: Budget, total_steps: int) -> int:
 
 def _refuse_too_few(updates: int, budget: Budget, total_steps: int) -> None:
     least = 2 * RANGE_TEST_STEPS[0]
-    if updates < least:
-        raise ArgumentError(
-            f"budget {budget} of {total_steps} steps is {updates} updates; a plan needs at least "
-            f"{least}. Raise the budget or plan for a longer run."
-        )
+    if updates >= least:
+        return
+    way_out = f"Plan for a run of at least {least} steps, or leave the budget out."
+    if total_steps >= least:
+        share = math.ceil(1000 * least / total_steps) / 1000
+        way_out = f"The least budget of this run is {share:g}; or leave it out, or plan for a longer run."
+    raise ArgumentError(
+        f"budget {budget} of {total_steps} steps is {updates} updates; a plan needs at least {least}. "
+        f"{way_out}"
+    )
 
 
 def _planned(climb: Climb) -> Plan:

@@ -89,8 +89,19 @@ def attach(
     update, so nothing else can change them: neither a scheduler that is still stepped, nor the
     state of the optimizer when a checkpoint is loaded.
 
+    Several optimizers have one run. Without `groups`, the schedule sets the highest rate of all their
+    groups, and the others keep their share of it. With `groups`, each may have its own:
+
+        run = learnrate.attach(
+            [generator_optimizer, critic_optimizer],  # of one group each
+            "2e-4 * cosine()",
+            groups=[None, "1e-4 * linear()"],
+            total_steps=10_000,
+        )
+
     With `schedule=None` a torch scheduler continues to set the rates, whichever it is. They are
-    recorded, and changes by controllers and edits apply during the update alone.
+    recorded, and changes by controllers and edits apply during the update alone. Findings on the
+    schedule need to know the intended one: give `measure=Measure(planned=...)` and `total_steps`.
 
     Under DDP or FSDP call `attach` on every rank. The first rank records. Ranks exchange no tensors
     and use no collective operation; they agree on the step of an edit over the job's key-value
@@ -104,7 +115,8 @@ def attach(
     Args:
         optimizer: an optimizer, or several that share one schedule.
         schedule: a schedule, its text form, a number, or a torch scheduler to continue from its
-            present step; None to leave the rates to an external scheduler. Or a
+            present step; None to leave the rates to an external scheduler, of which
+            `measure=Measure(planned="0.1 * cosine()")` says what it should do. Or a
             `learnrate.schedules.Deadline`: then the clock starts now, `run.done` says when the time
             is over, and a resumed run counts on.
         total_steps: updates of the whole run. May be omitted if the schedule has a length.
@@ -164,6 +176,20 @@ def attach(
         >>> observations.column("lr").round(3).tolist()
         [0.1, 0.075, 0.05, 0.025]
         >>> folder.cleanup()
+
+        Two optimizers, the second under a schedule of its own:
+
+        >>> first, second = (torch.optim.SGD([weight.detach()], lr=0.1) for _ in range(2))
+        >>> schedules = [None, "0.01 * constant()"]
+        >>> run = learnrate.attach(
+        ...     [first, second], "0.1 * linear(4)", groups=schedules, store=False
+        ... )
+        >>> for optimizer in (first, second):
+        ...     optimizer.step()
+        >>> run.step()
+        >>> [optimizer.param_groups[0]["lr"] for optimizer in (first, second)]
+        [0.075, 0.01]
+        >>> run.finish()
     """
     optimizers = _checked_optimizers(optimizer)
     schedule = unwrapped_scheduler("attach(schedule=...)", schedule)
@@ -195,7 +221,7 @@ def attach(
             store.url if isinstance(store, Store) else None if store is True else store,
             name=name or _script(),
             total_steps=total_steps,
-            schedule=measure.planned if bound is None else bound,
+            schedule=measure.planned_over(total_steps) if bound is None else bound,
             limits=limits.to_dict(),
             facts={
                 **optimizer_facts(optimizers, model, measure.clip_norm, scaled=bound is not None),

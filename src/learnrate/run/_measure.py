@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 
 from learnrate._checks import check_finite, check_whole, refuse
-from learnrate.schedules import Schedule
+from learnrate.schedules import Schedule, schedule
 
 __all__ = ["Cadence", "Measure"]
 
@@ -37,11 +37,13 @@ class Measure:
             None and call `run.step(loss, gradient_norm=...)`.
         watch: whether the rules of `learnrate.watch` read what is recorded, in the recorder's
             thread. Their findings are in `run.findings` and in the store.
-        planned: the schedule that the rates should follow, if `attach` is called with
-            `schedule=None`. It is recorded, and the rules compare the rates with it.
+        planned: the schedule that the rates should follow, or its text form, if `attach` is called
+            with `schedule=None`; without a length of its own it fills `total_steps`. It is recorded,
+            and the rules compare the rates with it, as `learnrate diagnose --schedule` does.
 
     Raises:
         ArgumentError: a value is outside its rule.
+        ScheduleError: the text of `planned` cannot be read.
     """
 
     every: int = 1
@@ -51,7 +53,7 @@ class Measure:
     inspect: bool = True
     clip_norm: float | None = None
     watch: bool = True
-    planned: Schedule | None = None
+    planned: Schedule | str | None = None
 
     def __post_init__(self) -> None:
         check_whole("Measure", "every", self.every, 1)
@@ -65,8 +67,28 @@ class Measure:
             check_finite("Measure", "clip_norm", self.clip_norm)
             if self.clip_norm <= 0:
                 refuse("Measure", "clip_norm", "above 0", self.clip_norm)
-        if self.planned is not None and not isinstance(self.planned, Schedule):
-            refuse("Measure", "planned", "a schedule, or None", self.planned)
+        if isinstance(self.planned, str):
+            object.__setattr__(self, "planned", schedule(self.planned))
+        elif self.planned is not None and not isinstance(self.planned, Schedule):
+            refuse("Measure", "planned", "a schedule, its text, or None", self.planned)
+
+    def planned_over(self, total_steps: int | None) -> Schedule | None:
+        """The schedule that the rates should follow, over the whole run; None if there is none.
+
+        Args:
+            total_steps: updates of the whole run, or None.
+
+        Raises:
+            ArgumentError: it has no length, and that of the run is not known.
+        """
+        planned = self.planned
+        assert not isinstance(planned, str)  # noqa: S101 - it was read
+        if planned is None or planned.ready:
+            return planned
+        if total_steps is None:
+            way_out = "Give attach(total_steps=...), the updates of the whole run."
+            refuse("Measure", "planned", "of a known length", str(planned), way_out)
+        return planned.over(total_steps)
 
 
 class Cadence:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["DeviceNumbers", "Recording"]
 
+_NOT_FINITE = 3  # losses, from which on a watcher reports it
 _SMOOTHING = 0.1  # weight of the last update in the average time of an update
 
 
@@ -104,6 +105,7 @@ class Recording:
         self._row_time: float | None = None
         self._row_step = step - 1
         self._loss: Any = None
+        self._not_finite = 0  # losses of this attempt
         self._system = SystemMeter()
         self._effective_rates: dict[int, Any] = {}  # of optimizers that estimate a rate
 
@@ -115,6 +117,7 @@ class Recording:
     def begin_attempt(self, step: int) -> None:
         """Start another attempt, whose first update is `step`."""
         self._row_step, self._row_time, self.first_step = step - 1, None, step
+        self._not_finite = 0
         if self._path is not None:
             self._path.restart()
         for inspection in self._inspections.values():
@@ -213,6 +216,17 @@ class Recording:
         system = self._system.take(now)
         if system:
             self._add_columns(step, system)
+        if self._has_just_diverged(loss):
+            self.recorder.look()
+        else:
+            self.recorder.look_if_due(step)
+
+    def _has_just_diverged(self, loss: Any) -> bool:
+        """Whether a loss is the third of this attempt that is not finite, if that can be seen now."""
+        if type(loss) is not float or math.isfinite(loss):
+            return False
+        self._not_finite += 1
+        return self._not_finite == _NOT_FINITE
 
     def _take_effective_rate(self) -> dict[str, Any]:
         """The column of the rates that optimizers such as Prodigy used."""

@@ -30,7 +30,7 @@ class Sink(Protocol):
     """
 
     def __call__(self, observations: Observations, /) -> Iterable[Finding] | None:
-        """Take new rows, about once a second while the run records.
+        """Take new rows, about once a second while the run records, and sooner for its first rows.
 
         Args:
             observations: the rows recorded since the last call, at least one. The sink may keep

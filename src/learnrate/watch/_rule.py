@@ -76,6 +76,8 @@ class Rule(ABC, Generic[OptionsT]):
             rule does not run. A rule that needs one row takes a value that is not finite, too.
         judges: what it judges, such as "a rate that is too low", if it judges it by how far the loss
             falls; it does not run if the loss says nothing about that. Empty for other rules.
+        early: whether it may judge fewer than 64 rows of a run that goes on. It may if it rests on facts
+            and measurements: the shape of a loss or of a schedule shows later.
         spacing: the most updates from one row to the next, if it judges single updates.
         explains: codes whose findings on the same run follow from this one.
         remedies: codes of findings that stay, because they are certain, and have this one's remedy,
@@ -94,6 +96,7 @@ class Rule(ABC, Generic[OptionsT]):
     needs: ClassVar[tuple[str, ...]] = ()
     rows: ClassVar[int] = 20
     judges: ClassVar[str] = ""
+    early: ClassVar[bool] = False
     spacing: ClassVar[float] = math.inf
     explains: ClassVar[frozenset[str]] = frozenset()
     remedies: ClassVar[frozenset[str]] = frozenset()

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from learnrate._errors import ArgumentError
+from learnrate._looks import next_look
 from learnrate.watch._diagnose import Diagnosis, diagnose_reading
 from learnrate.watch._observations import Observations, check_rows
 from learnrate.watch._reading import Reading
@@ -21,17 +22,18 @@ if TYPE_CHECKING:
 
 __all__ = ["Watcher"]
 
-_FIRST_CHECK = 64  # rows before the rules run for the first time
-_AFTER_RESUME = 8  # rows after a resume before the rules run, and at least between two runs
+_EARLY_CHECK = 20  # rows before the early rules run for the first time
+_FIRST_CHECK = 64  # rows before all rules do
 _MOST_ROWS = 2**18  # beyond them every second row is left out, again and again
-_GROWTH = 1.25  # factor by which the rows must have grown before they run again
 
 
 class Watcher:
     """Diagnoses a run that goes on, from the rows it is fed.
 
     The rules take time in proportion to the rows so far, and run again when there are a quarter
-    more, so the time per row does not depend on the length of the run. Of more than 262,144 rows
+    more, so the time per row does not depend on the length of the run. Rules that rest on the shape of
+    the loss or of the rate run from the 64th row on; those that need no shape, such as that of a rate
+    of 0, from the 20th. Of more than 262,144 rows
     every second one is left out, so the memory is bounded too.
     Losses that are not finite are reported when the third comes in a row. Any other finding is
     reported when two runs of the rules in succession agree on it. Each is reported once.
@@ -78,7 +80,7 @@ class Watcher:
         self.not_judged = ""
         self._rules = chosen_rules(only, ignore)
         self._table = RowTable(_MOST_ROWS)
-        self._next_check = _FIRST_CHECK
+        self._next_check = _EARLY_CHECK
         self._resumed_row = 0  # the row from which the present process counts
         self.failures: dict[str, str] = {}
         self._reported: set[str] = set()
@@ -153,7 +155,7 @@ class Watcher:
         earlier = [resumed for resumed in self._facts.get("resumed_at", ()) if resumed < step]
         self._facts["resumed_at"] = [*earlier, step]
         self._resumed_row = self._table.rows
-        self._next_check = max(_FIRST_CHECK, self._table.rows + _AFTER_RESUME)
+        self._plan_check()
 
     def feed(
         self,
@@ -201,10 +203,11 @@ class Watcher:
         return self._report(certain)
 
     def _plan_check(self) -> None:
-        """Let the rules run when there are a quarter more rows."""
-        since_resume = self._table.rows - self._resumed_row
-        rows = max(since_resume + _AFTER_RESUME, int(_GROWTH * since_resume))
-        self._next_check = max(_FIRST_CHECK, self._resumed_row + rows)
+        """Let the rules run when there are eight more rows, and a quarter more."""
+        due = self._resumed_row + next_look(self._table.rows - self._resumed_row)
+        if self._table.rows < _FIRST_CHECK < due:
+            due = _FIRST_CHECK
+        self._next_check = max(_EARLY_CHECK, due)
 
     def finish(self) -> tuple[Finding, ...]:
         """Take the run as over and return the findings that are new."""
@@ -226,7 +229,9 @@ class Watcher:
             schedule=self._schedule,
             facts=self._facts,
         )
-        diagnosis = diagnose_reading(Reading(observations, live=live), self._options, self._rules)
+        is_early = live and self._table.rows < _FIRST_CHECK
+        rules = [rule for rule in self._rules if rule.early or not is_early]
+        diagnosis = diagnose_reading(Reading(observations, live=live), self._options, rules)
         self.failures |= diagnosis.rule_failures
         return diagnosis
 

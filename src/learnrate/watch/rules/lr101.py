@@ -22,6 +22,7 @@ __all__ = ["RULE", "DivergedOptions"]
 
 _FIRST_ROWS = 7
 _LEAST_ROWS = 20  # for a verdict on finite losses
+_LEAST_LIVE_ROWS = 60  # while a run goes on: before, a level is one row, and a burst may end well
 
 
 class DivergedOptions(RuleOptions):
@@ -194,6 +195,7 @@ def _finding(reading: Reading, step: int, message: str, evidence: dict[str, obje
 class _Diverged(Rule[DivergedOptions]):
     title = "the loss diverged"
     severity = Severity.ERROR
+    early = True
     needs = ("loss",)
     rows = 1
     explains = frozenset(
@@ -218,6 +220,8 @@ class _Diverged(Rule[DivergedOptions]):
             )
         if finite_rows.size < _LEAST_ROWS or not reading.is_descent or not reading.varies:
             return None
+        if reading.live and finite_rows.size < _LEAST_LIVE_ROWS:
+            return _exploded(reading, options)
         return (
             _exploded(reading, options)
             or _left_its_level(reading, options)

@@ -32,6 +32,7 @@ class PathTooFarOptions(RuleOptions):
 class _PathTooFar(Rule[PathTooFarOptions]):
     title = "the path of the weights shows a rate that is too high"
     severity = Severity.ADVICE
+    early = True
     needs = ("lr",)
 
     def check(self, reading: Reading, options: PathTooFarOptions) -> Finding | None:

@@ -19,6 +19,7 @@ __all__ = ["RULE", "NotLearningOptions"]
 
 
 _ROWS = 20
+_MEASURED = 3  # gradient norms, or update ratios: they may be measured at few of the rows
 
 
 class NotLearningOptions(RuleOptions):
@@ -36,13 +37,14 @@ class NotLearningOptions(RuleOptions):
 
 
 def _share_below(values: np.ndarray, limit: float) -> float:
-    """The share of values up to a limit; 0 if there are none."""
-    return float(np.mean(values <= limit)) if values.size else 0.0
+    """The share of values up to a limit; 0 if there are too few."""
+    return float(np.mean(values <= limit)) if values.size >= _MEASURED else 0.0
 
 
 class _NotLearning(Rule[NotLearningOptions]):
     title = "nothing is learned: the rate is 0, or the weights do not move"
     severity = Severity.ERROR
+    early = True
     explains = frozenset({"LR201", "LR301", "LR302", "LR402", "LR103", "LR502"})
 
     def check(self, reading: Reading, options: NotLearningOptions) -> Finding | None:

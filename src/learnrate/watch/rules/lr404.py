@@ -29,6 +29,7 @@ class FarAboveChanceOptions(RuleOptions):
 class _FarAboveChance(Rule[FarAboveChanceOptions]):
     title = "the first loss is far above chance"
     severity = Severity.ADVICE
+    early = True
     needs = ("loss",)
     rows = 1
 

@@ -30,6 +30,7 @@ class SameInputsOptions(RuleOptions):
 class _SameInputs(Rule[SameInputsOptions]):
     title = "the inputs are all 0, or all the same"
     severity = Severity.WARNING
+    early = True
     explains = frozenset({"LR103", "LR107", "LR201", "LR204", "LR301", "LR302", "LR402", "LR504"})
 
     def check(self, reading: Reading, options: SameInputsOptions) -> Finding | None:

@@ -34,6 +34,7 @@ class LargeInputsOptions(RuleOptions):
 class _LargeInputs(Rule[LargeInputsOptions]):
     title = "the first layer takes inputs of a large scale"
     severity = Severity.ADVICE
+    early = True
     explains = frozenset({"LR102", "LR103", "LR104", "LR107", "LR108", "LR304", "LR404"})
     remedies = frozenset({"LR101"})
 

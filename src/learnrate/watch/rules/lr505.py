@@ -32,6 +32,7 @@ class StateLostOptions(RuleOptions):
 class _StateLost(Rule[StateLostOptions]):
     title = "the optimizer's state was lost on a resume"
     severity = Severity.WARNING
+    early = True
 
     def check(self, reading: Reading, options: StateLostOptions) -> Finding | None:
         empty = inspected(reading, "empty_state")

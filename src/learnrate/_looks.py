@@ -1,0 +1,68 @@
+"""When to look at a run that goes on: its first updates often, later ones in proportion."""
+
+from __future__ import annotations
+
+import math
+import time
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["Looks", "next_look"]
+
+_LEAST = 8  # rows from one look to the next
+_GROWTH = 1.25  # factor by which the rows must have grown
+_SHARE = 0.005  # of the run's time, for all looks
+_ADVANCE = 0.02  # seconds that looks may take at once, so that a run of seconds has its first ones
+
+
+def next_look(rows: int) -> int:
+    """The rows at which to look again, so that the number of looks grows with their logarithm.
+
+    Args:
+        rows: of the run at the last look.
+
+    Examples:
+        >>> next_look(0), next_look(24), next_look(400)
+        (8, 32, 500)
+    """
+    return max(rows + _LEAST, int(_GROWTH * rows))
+
+
+class Looks:
+    """Plans the looks at the rows of one run, within a share of its time.
+
+    Args:
+        clock: a time in seconds.
+
+    Attributes:
+        next_step: a look is due when this step has its row; infinite if none is planned.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._began: float | None = None
+        self._spent = 0.0
+        self._rows, self._first_step = 0, 0
+        self.next_step: float = -math.inf
+
+    def add(self, step: int, rows: int, seconds: float) -> None:
+        """Note a look, and plan the next one.
+
+        If there is no time for it, none is planned, and the rows wait until they are written.
+
+        Args:
+            step: of the last row that was looked at.
+            rows: that were new.
+            seconds: that the look took.
+        """
+        now = self._clock()
+        if self._began is None or step < self._first_step:
+            self._began, self._first_step, self._rows, self._spent = now, step, 0, 0.0
+        self._rows += rows
+        self._spent += seconds
+        spacing = max(1.0, (step - self._first_step) / max(1, self._rows - 1))
+        has_time = self._spent <= _ADVANCE + _SHARE * (now - self._began)
+        further = next_look(self._rows) - self._rows
+        self.next_step = step + spacing * further if has_time else math.inf
