@@ -187,7 +187,7 @@ def attach(
         >>> for optimizer in (first, second):
         ...     optimizer.step()
         >>> run.step()
-        >>> [optimizer.param_groups[0]["lr"] for optimizer in (first, second)]
+        >>> [round(optimizer.param_groups[0]["lr"], 3) for optimizer in (first, second)]
         [0.075, 0.01]
         >>> run.finish()
     """
