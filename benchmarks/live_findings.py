@@ -63,7 +63,7 @@ def shares(fault: str, seconds: float) -> dict[str, float]:
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
     schedule = f"{FAULTS[fault]} * cosine()" if FAULTS[fault] else 0.0
     bad = int(fault.rpartition(" ")[2]) if fault.startswith("NaN") else TOTAL
-    said: dict[str, float] = {}
+    share_by_code: dict[str, float] = {}
     with tempfile.TemporaryDirectory() as folder:
         run = learnrate.attach(
             optimizer, schedule, total_steps=TOTAL, model=model, store=f"{folder}/runs.db"
@@ -79,13 +79,13 @@ def shares(fault: str, seconds: float) -> dict[str, float]:
             run.step(loss)
             time.sleep(max(0.0, seconds - (time.perf_counter() - began)))
             for finding in run.findings:
-                said.setdefault(finding.code, (step + 1) / TOTAL)
+                share_by_code.setdefault(finding.code, (step + 1) / TOTAL)
         run.finish()
-    return said
+    return share_by_code
 
 
-def _text(said: dict[str, float]) -> str:
-    return ", ".join(f"{code} {share:.2f}" for code, share in said.items()) or "nothing"
+def _text(share_by_code: dict[str, float]) -> str:
+    return ", ".join(f"{code} {share:.2f}" for code, share in share_by_code.items()) or "nothing"
 
 
 if __name__ == "__main__":

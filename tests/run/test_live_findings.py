@@ -19,7 +19,7 @@ def steps_of_findings(place, monkeypatch, *, lr, not_finite_from=TOTAL):
     weight = torch.nn.Parameter(torch.ones(4, dtype=torch.float64))
     optimizer = torch.optim.SGD([weight], lr=0.1)
     generator = torch.Generator().manual_seed(0)
-    said = {}
+    step_by_code = {}
     with learnrate.attach(optimizer, lr, total_steps=TOTAL, store=place) as run:
         for step in range(80):
             optimizer.zero_grad()
@@ -29,8 +29,8 @@ def steps_of_findings(place, monkeypatch, *, lr, not_finite_from=TOTAL):
             run.step(loss + 0.01 * torch.randn((), generator=generator))
             wait_for_look(run.recorder)
             for finding in run.findings:
-                said.setdefault(finding.code, step + 1)
-    return said
+                step_by_code.setdefault(finding.code, step + 1)
+    return step_by_code
 
 
 def wait_for_look(recorder):
@@ -44,15 +44,15 @@ def wait_for_look(recorder):
 def test_a_rate_of_0_and_an_explosion_are_said_within_a_tenth_of_400_updates(
     tmp_path, monkeypatch, lr, code
 ):
-    said = steps_of_findings(tmp_path / "runs.db", monkeypatch, lr=lr)
-    assert said[code] <= TOTAL // 10
+    step_by_code = steps_of_findings(tmp_path / "runs.db", monkeypatch, lr=lr)
+    assert step_by_code[code] <= TOTAL // 10
 
 
 @pytest.mark.parametrize("first", [0, 50])
 def test_losses_that_are_not_finite_are_said_at_the_third(tmp_path, monkeypatch, first):
     place = tmp_path / "runs.db"
-    said = steps_of_findings(place, monkeypatch, lr=0.1, not_finite_from=first)
-    assert said == {"LR101": first + 3}
+    step_by_code = steps_of_findings(place, monkeypatch, lr=0.1, not_finite_from=first)
+    assert step_by_code == {"LR101": first + 3}
 
 
 @pytest.mark.parametrize("every", [1, 10])
