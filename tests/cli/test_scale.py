@@ -90,7 +90,7 @@ def test_a_store_without_plans_and_sweeps_says_how_to_keep_them(run, tmp_path):
     Store(tmp_path / "empty.db")
     code, _, err = run("empty.db", "--to", "steps=400")
     assert code == 2
-    assert "of no task; keep some with learnrate plan --store" in err
+    assert "of no task; save some with learnrate plan --store" in err
 
 
 def test_a_weak_prediction_says_why_and_is_not_an_error(run):
