@@ -46,6 +46,14 @@ def test_a_loss_that_its_noise_holds_up_until_the_decay_is_not_too_slow(runs):
     assert runs.codes(loss=loss, lr=runs.rate()) == []
 
 
+def test_a_straight_fall_that_is_interrupted_by_a_rise_is_not_too_slow(runs):
+    """A rise of a quarter of the fall, in between the quarters of the run."""
+    loss = 2.3 - 0.001 * np.arange(400) + 0.02 * np.random.default_rng(0).standard_normal(400)
+    loss[230:260] += 0.1
+    lr = np.full(400, 0.1)
+    assert "LR201" not in runs.codes(loss=loss, lr=lr, total_steps=400)
+
+
 def test_a_loss_that_slows_down_is_not_too_slow(runs):
     assert runs.codes(loss=runs.loss(over=60.0), lr=runs.rate()) == []
 
