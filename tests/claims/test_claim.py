@@ -7,6 +7,20 @@ import pytest
 
 from learnrate import ArgumentError
 from learnrate.claims import Figure, claim_named, claims
+from learnrate.claims import _measurement as convention
+
+WORDS = {0.0, 1.0, convention.AS_GOOD, convention.GOOD, convention.MUCH, convention.ABOUT}
+WORDS |= {1.0 / bound for bound in WORDS if bound}
+WORDS |= {convention.AS_GOOD - 1.0, 2.0 - convention.AS_GOOD}  # none and all
+WORDS |= {law + side * convention.EXPONENT for law in (-1.0, 0.5, 1.0) for side in (-1, 1)}
+STATED = {  # numbers of the statement
+    "momentum-multiplies-the-rate": (10.0 / convention.ABOUT, 10.0 * convention.ABOUT),
+    "rates-lie-between-1e-6-and-10": (1e-6, 10.0),
+    "adam-settles-at-38-over-lr": (0.95 * 38.0, 1.05 * 38.0),
+    "sharpness-settles-at-2-over-lr": (0.95 * 2.0, 1.05 * 2.0),
+}
+EXACT = {"zero-learns-nothing", "weight-decay-is-l2-for-sgd"}  # up to rounding
+TENTH = {"range-test-three-parts"}  # a part of a range test is at least a tenth of it
 
 
 def test_a_range_is_given_in_words_and_in_the_unit_of_the_figure():
@@ -47,3 +61,14 @@ def test_names_are_unique_and_listed_by_topic():
     assert len(names) == len(set(names))
     topics = [claim.topic for claim in claims()]
     assert topics == sorted(topics, key=topics.index)
+
+
+@pytest.mark.parametrize("claim", claims(), ids=lambda claim: claim.name)
+def test_every_range_follows_from_the_words_of_the_statement(claim):
+    """By the convention of docs/decisions/0009-claims.md; what else there is, is listed above."""
+    allowed = {*WORDS, *STATED.get(claim.name, ())}
+    allowed |= {-1e-6, 1e-6} if claim.name in EXACT else set()
+    allowed |= {0.1} if claim.name in TENTH else set()
+    bounds = [bound for figure in claim.figures for bound in (figure.low, figure.high)]
+    for bound in filter(math.isfinite, bounds):
+        assert any(math.isclose(bound, value) for value in allowed), (claim.name, bound)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = [
     "ABOUT",
     "AS_GOOD",
+    "EXPONENT",
     "GOOD",
     "MUCH",
     "Case",
@@ -51,6 +52,9 @@ MUCH = 3.0
 """Much more: at least three times. To keep from something: at most a third of it."""
 ABOUT = 2.0
 """About a number: within this factor of it."""
+EXPONENT = 0.25
+"""A law with an exponent, such as "proportional": within this of it, half of what separates it from a
+square root."""
 
 
 @dataclass(frozen=True)

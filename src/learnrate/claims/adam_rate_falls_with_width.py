@@ -9,7 +9,7 @@ import numpy as np
 
 from learnrate.claims._claim import Claim, ClaimAxes
 from learnrate.claims._data import noisy_digits
-from learnrate.claims._measurement import ClaimLine, ClaimMeasurement, Figure, factor
+from learnrate.claims._measurement import EXPONENT, ClaimLine, ClaimMeasurement, Figure, factor
 from learnrate.claims._measures import best_rates, geometric_grid, geometric_mean
 from learnrate.claims._tasks import mlp, task_on
 
@@ -47,7 +47,9 @@ CLAIM = Claim(
         -0.75.
     """,
     figures=(
-        Figure("exponent", "d ln best rate / d ln width", low=-1.25, high=-0.75),
+        Figure(
+            "exponent", "d ln best rate / d ln width", low=-1.0 - EXPONENT, high=-1.0 + EXPONENT
+        ),
         factor("ratio", "best rate of the narrowest network over that of the widest"),
     ),
     measure=_measure,

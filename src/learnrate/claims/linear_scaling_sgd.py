@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from learnrate.claims._batch_size import batch_size_claim
+from learnrate.claims._measurement import EXPONENT
 
 CLAIM = batch_size_claim(
     statement="A batch k times as large wants an SGD rate k times as high, up to the noise scale.",
@@ -12,9 +13,9 @@ CLAIM = batch_size_claim(
     """,
     optimizer="SGD, without momentum and with 0.9,",
     grids={"SGD": (0.0215, 2.0), "SGD momentum": (2.15e-3, 1.0)},
-    low=0.75,
-    high=1.25,
-    beyond=0.75,
+    low=1.0 - EXPONENT,
+    high=1.0 + EXPONENT,
+    beyond=1.0 - EXPONENT,
     seeds=(4, 6),
     remark="""
         Linear means: an exponent of 0.75 to 1.25, and below 0.75 beyond the noise scale. With

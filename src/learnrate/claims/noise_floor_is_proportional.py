@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from learnrate.claims._claim import Claim, ClaimAxes
-from learnrate.claims._measurement import ClaimLine, ClaimMeasurement, Figure
+from learnrate.claims._measurement import EXPONENT, ClaimLine, ClaimMeasurement, Figure
 
 if TYPE_CHECKING:
     from learnrate.claims._trials import ClaimTrials
@@ -61,11 +61,16 @@ CLAIM = Claim(
     design="""
         Descent with unit noise on quadratics of 20 dimensions starts in the minimum. The excess
         loss is averaged over the second half of 8,000 updates, at rates of 0.01 to 0.1 over the
-        largest curvature. Proportional means an exponent from 0.95 to 1.05. Beside it is the exponent at
-        rates of 0.2 to 1.5.
+        largest curvature. Proportional means an exponent of 0.75 to 1.25. Beside it is the
+        exponent at rates of 0.2 to 1.5.
     """,
     figures=(
-        Figure("exponent", "d ln excess loss / d ln rate, at low rates", low=0.95, high=1.05),
+        Figure(
+            "exponent",
+            "d ln excess loss / d ln rate, at low rates",
+            low=1.0 - EXPONENT,
+            high=1.0 + EXPONENT,
+        ),
         Figure("near the limit", "the same at 0.2 to 1.5 over the largest curvature"),
     ),
     measure=_measure,

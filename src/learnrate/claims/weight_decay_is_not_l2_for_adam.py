@@ -12,7 +12,7 @@ from torch import nn
 
 from learnrate.claims._claim import Claim, ClaimAxes
 from learnrate.claims._data import digits, fashion
-from learnrate.claims._measurement import ClaimLine, ClaimMeasurement, Figure, factor
+from learnrate.claims._measurement import AS_GOOD, ClaimLine, ClaimMeasurement, Figure, factor
 from learnrate.claims._measures import best_of_others, geometric_grid
 from learnrate.claims._tasks import mlp, task_on
 from learnrate.claims._trials import ClaimTrials, for_each_task
@@ -131,7 +131,7 @@ CLAIM = Claim(
         1e-3 to 10: which coefficient doubles the loss, and how good is the best pair?
     """,
     figures=(
-        Figure("distance", "between the last weights of both, over the way", low=0.1),
+        Figure("distance", "between the last weights of both, over the way", low=AS_GOOD - 1.0),
         Figure("to itself", "the same to a run begun 1e-6 apart"),
         factor("factor", "coefficient that doubles the loss, decoupled over penalty", low=1.0),
         factor("loss", "AdamW's best over the best with a penalty"),
