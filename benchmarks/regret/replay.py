@@ -100,9 +100,12 @@ def replayed_loss(
     lengths = np.log([table["steps"] for table in by_length])
     position = np.interp(math.log(steps), lengths, np.arange(len(lengths)))
     low, share = int(position), position % 1
-    random = np.random.default_rng([seed, steps])
+    repeat, first = divmod(seed, 1000)  # further seeds take other columns
+    random = np.random.default_rng([first, steps])
     logs = [
-        _log_loss(table, log_lr, int(random.integers(len(table["seeds"]))), which)
+        _log_loss(
+            table, log_lr, (int(random.integers(1000)) + repeat) % len(table["seeds"]), which
+        )
         for table in by_length[low : low + 2]
     ]
     log_loss = logs[0] if len(logs) == 1 or not share else logs[0] + share * (logs[1] - logs[0])
@@ -193,7 +196,7 @@ def show(cells: Sequence[Cell], budget: float, seeds: int, *, training: bool) ->
     """Print one line for each cell, and one for all.
 
     Args:
-        cells: what is planned; held-out cells are left out.
+        cells: what is planned; cells that are held out or have no truth yet are left out.
         budget: of each plan, as a share of a whole run.
         seeds: number of plans for each cell.
         training: whether to train the trials.
@@ -201,7 +204,7 @@ def show(cells: Sequence[Cell], budget: float, seeds: int, *, training: bool) ->
     by_cell = {
         cell.name: answers(cell, budget, seeds, training=training)
         for cell in cells
-        if not cell.held_out
+        if not cell.held_out and truth.read(cell) is not None
     }
     lines = [[name, *_line(group)] for name, group in by_cell.items()]
     lines.append(["all", *_line([answer for group in by_cell.values() for answer in group])])

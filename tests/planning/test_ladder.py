@@ -141,7 +141,7 @@ def test_a_budget_of_many_runs_buys_whole_runs_with_several_seeds_near_the_best_
     noisy = bowl(0.0)
 
     def log_loss(proposal):
-        return noisy(proposal) + 0.1 * math.sin(37 * proposal.log_lr + 11 * proposal.repeat)
+        return noisy(proposal) + 0.3 * math.sin(37 * proposal.log_lr + 11 * proposal.repeat)
 
     ladder = ladder_of(40 * 200, 200, 1.5)
     whole = by_rung(climb(ladder, log_loss), 1)
@@ -152,6 +152,19 @@ def test_a_budget_of_many_runs_buys_whole_runs_with_several_seeds_near_the_best_
     place = rates.index(best)
     assert rates[place + 1] - rates[place - 1] < 0.55 * math.log(10)  # a quarter decade each
     assert {trial.repeat for trial in whole if trial.log_lr == best} == {0, 1, 2, 3, 4}
+
+
+def test_a_rate_next_to_the_cliff_gets_a_second_seed_which_may_diverge():
+    def log_loss(proposal):
+        cliff = 1.2 - 0.8 * proposal.repeat
+        return -proposal.log_lr if proposal.log_lr < cliff else math.inf
+
+    ladder = ladder_of(9 * 200, 200, 0.0)
+    trials = climb(ladder, log_loss)
+    whole = by_rung(trials, 1)
+    assert sum(trial.repeat == 1 for trial in whole) >= 2
+    cliff = min(trial.log_lr for trial in whole if trial.repeat and math.isinf(trial.log_loss))
+    assert ladder.whole_runs(trials).log_best[1] < cliff
 
 
 def test_whole_runs_without_noise_need_few_seeds():

@@ -65,3 +65,16 @@ def test_three_rates_are_enough():
         loss for loss in runs(0.1).losses if loss.log_lr in (RATES[0], RATES[2], RATES[4])
     )
     assert math.exp(WholeRuns(three, 1e-4).log_best[1]) == pytest.approx(0.1, rel=0.02)
+
+
+def test_a_rate_that_ends_higher_by_chance_is_no_cliff():
+    """Seeds that differ by more than the rates leave the best rate open."""
+    noisy = runs(0.1, noise=1.5, count=2, curvature=3.0)
+    low, _, high = noisy.log_best
+    assert high - low > math.log(3)
+
+
+def test_the_interval_reaches_half_way_to_a_rate_that_diverged():
+    falling = [TrialLoss(100, float(log_lr), -float(log_lr)) for log_lr in RATES]
+    diverged = TrialLoss(100, float(RATES[-1]) + 1.0, math.inf)
+    assert WholeRuns((*falling, diverged), 1e-4).log_best[2] >= RATES[-1] + 0.5

@@ -101,6 +101,31 @@ def test_a_repeat_ends_when_the_loss_has_diverged():
     assert 0.1 < result.diverged_at < 1.0
 
 
+@pytest.mark.parametrize("tail", [1.0, 2.0])
+@pytest.mark.parametrize("level", [0.0, 5.0, -1000.0])
+def test_losses_of_single_examples_that_scatter_are_no_divergence(tail, level):
+    """Squared errors of single examples, and their squares: from near 0 to many times their mean."""
+    random = np.random.default_rng(0)
+
+    def step(lr):
+        return level + abs(float(random.standard_normal())) ** (2 * tail)
+
+    test = learnrate.find(step=step, state=None, repeats=20)
+    assert (test.reached == len(test.lr)).sum() >= 19
+
+
+def test_an_explosion_among_scattered_losses_ends_the_repeat_within_a_few_rates():
+    random = np.random.default_rng(0)
+
+    def step(lr):
+        return float(random.standard_normal()) ** 2 * max(1.0, lr / 1e-3) ** 4
+
+    test = learnrate.find(step=step, state=None, repeats=20)
+    ends = np.array([test.lr[reached - 1] for reached in test.reached])
+    assert (ends > 1e-3).all()
+    assert (ends < 1e-1).all()
+
+
 def test_the_suggestion_is_a_quarter_of_the_lowest_rate_of_the_repeats():
     lowest_at = iter([6e-3, 1e-3, 2e-3])
     best = None

@@ -19,6 +19,7 @@ __all__ = [
     "is_worth_an_edit",
     "next_factor",
     "preferred_factor",
+    "rises",
 ]
 
 FACTOR = 4.0  # between the rates of branches
@@ -51,7 +52,8 @@ def next_factor(
     """The factor of the present rate that the next branch tries; None if the branches tell enough.
 
     The first two are 1 and 4. If the loss falls in proportion to the rate up to 4, the rate is far too low:
-    then the interval up to `highest` is halved, in logs, until it is a factor of 4. Else a quarter is tried.
+    then the interval up to `highest` is halved, in logs, until it is a factor of 4. A quarter is tried if the
+    loss rises at the present rate.
 
     Args:
         losses: at the end of the branch of each factor; infinite if it diverged.
@@ -61,7 +63,7 @@ def next_factor(
     Examples:
         >>> next_factor({1.0: 0.99, 4.0: 0.96}, before=1.0, highest=1024)
         64.0
-        >>> next_factor({1.0: 0.99, 4.0: 0.99}, before=1.0, highest=1024)
+        >>> next_factor({1.0: 1.1, 4.0: math.inf}, before=1.0, highest=1024)
         0.25
     """
     for factor in (1.0, FACTOR):
@@ -69,7 +71,7 @@ def next_factor(
             return factor
     lowest = highest_in_proportion(losses, before)
     if lowest < FACTOR:
-        return None if 1 / FACTOR in losses else 1 / FACTOR
+        return 1 / FACTOR if rises(losses, before) and 1 / FACTOR not in losses else None
     upper = min((factor for factor in losses if factor > lowest), default=max(highest, lowest))
     return math.sqrt(lowest * upper) if upper > FACTOR * lowest else None
 
@@ -109,6 +111,16 @@ def preferred_factor(losses: Mapping[float, float]) -> float:
     return best if losses[best] < losses[1.0] else 1.0
 
 
+def rises(losses: Mapping[float, float], before: float | None) -> bool:
+    """Whether the branch at the present rate diverged, or ended above the loss before.
+
+    Args:
+        losses: at the end of the branch of each factor; infinite if it diverged.
+        before: the loss before; None if it is not known.
+    """
+    return math.isinf(losses[1.0]) or (before is not None and losses[1.0] > before)
+
+
 @dataclass(frozen=True)
 class RateBelief:
     """The best rate of the whole run, according to a plan and the branches so far.
@@ -136,7 +148,9 @@ class RateBelief:
         branches prefer. What branches of one run say is off in the same direction again and again, so the
         latest stands for all of them. But a rate up to which the loss falls in proportion bounds the best
         rate from below, as long as the run does not diverge at the present rate. Even if a higher one ends
-        lower in so few updates, it is not preferred: it may be too high for a whole run.
+        lower in so few updates, it is not preferred: it may be too high for a whole run. A lower rate that
+        ends lower says nothing either, unless the loss rises at the present one: it removes the noise
+        that the present rate keeps in the weights, which the decay of the run will remove in any case.
 
         Args:
             lr: the present rate.
@@ -145,10 +159,12 @@ class RateBelief:
         """
         bound = self.bound if math.isfinite(losses[1.0]) else 0.0
         factor = highest_in_proportion(losses, before)
-        if factor < FACTOR:
-            factor = preferred_factor(losses)
-        else:
+        if factor >= FACTOR:
             bound = max(bound, factor * lr)
+        else:
+            factor = preferred_factor(losses)
+            if factor < 1 and not rises(losses, before):
+                return replace(self, rate=max(lr, bound))
         planned_error = max(math.log(self.high / self.low) / (2 * normal_quantile(0.1)), 1e-3)
         weight = planned_error**2 / (planned_error**2 + _BRANCH_ERROR**2)
         mean = self.peak * math.exp(weight * math.log(factor * lr / self.peak))

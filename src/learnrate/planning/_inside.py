@@ -36,8 +36,8 @@ _FIRST_SHARE = 0.1  # of a run, for the plan before the run
 _ANNEAL = 0.4  # of a branch
 _SHORTEST_BRANCH = 4  # updates
 _SHORTEST_OF_SEVERAL = 6  # updates, if there is more than one test
-_BRANCHES = 4  # of a test: three, and a further one if the rate is far too low
-_FEWEST_BRANCHES = 3
+_BRANCHES = 4  # of a test: two, and two further ones if the rate is far too low
+_FEWEST_BRANCHES = 2
 
 
 @dataclass(frozen=True, kw_only=True)

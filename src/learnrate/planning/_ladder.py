@@ -41,7 +41,11 @@ _LEAST_PART = 16
 _CLEAR_SHARE = 0.1  # of the fall since the start: a smaller difference of two rates may be chance
 _FEWEST_RATES = 3  # that a fit of whole runs needs
 _CLOSEST = 4  # rates around the best one that get further seeds in whole runs
+_FEWEST_REPEATED = (
+    2  # rates with a second seed: one alone cannot tell noise from the level of a seed
+)
 _MAX_SEEDS = 5
+_CLOSE = 0.1  # log losses: a narrow gap is halved if its other end is higher by more
 _MAX_SWEPT = 16  # rates of whole runs: eight decades at half a decade apart
 _FAR_SHARE = (
     0.25  # of the fall since the start: a sweep of whole runs ends where the loss is this high
@@ -255,10 +259,10 @@ class Ladder:
             log_lr, reason = climbed
         elif rung == 0 or not math.isfinite(min(losses.values())):
             return None
-        elif (halved := self._halved(steps, losses)) is not None:
+        elif (halved := self._halved(losses)) is not None:
             log_lr, reason = halved, "it halves the gap beside the best rate"
         else:
-            return self._repeated(rung, steps, trials)
+            return self._whole_run(rung, trials) if steps == self.total_steps else None
         return Proposal(rung, steps, log_lr, 0, reason)
 
     def _margin(self, rung: int, steps: int, trials: Sequence[LadderTrial]) -> float:
@@ -279,9 +283,8 @@ class Ladder:
         """A difference that is clear where the log loss has fallen to `lowest`."""
         return _CLEAR_SHARE * max(0.0, self.start - lowest) if math.isfinite(self.start) else 0.0
 
-    def _halved(self, steps: int, losses: dict[float, float]) -> float | None:
-        clear = self._clear(min(losses.values()))
-        return middle_of_gap(losses, fine=steps == self.total_steps, clear=clear)
+    def _halved(self, losses: dict[float, float]) -> float | None:
+        return middle_of_gap(losses, clear=self._clear(min(losses.values())))
 
     def _centre(self, steps: int, shorter: Sequence[LadderTrial]) -> float:
         """The log of the best rate expected at a length, from the trials of shorter ones."""
@@ -290,20 +293,32 @@ class Ladder:
             return self.expected_log_lr
         return self.surface(shorter).log_best(steps)[0]
 
-    def _repeated(self, rung: int, steps: int, trials: Sequence[LadderTrial]) -> Proposal | None:
-        """A further seed of the rate around the best one that has the fewest; whole runs only."""
-        if steps < self.total_steps:
-            return None
-        counts = _seeds_around_the_best([trial for trial in trials if trial.rung == rung])
-        fewest, whole = min(counts.values()), self.whole_runs(trials)
+    def _whole_run(self, rung: int, trials: Sequence[LadderTrial]) -> Proposal | None:
+        """The next whole run, once wide gaps beside the best rate are halved.
+
+        Second seeds of two rates show the noise first. Then gaps are halved as long as their ends are
+        further apart than the noise, and rates that are not get further seeds.
+        """
+        of_rung = [trial for trial in trials if trial.rung == rung]
+        losses, whole = mean_losses(of_rung), self.whole_runs(trials)
+        counts = _seeds_around_the_best(of_rung)
+        noise = math.inf if whole is None else whole.noise
+        if sum(count > 1 for count in counts.values()) < min(_FEWEST_REPEATED, len(counts)):
+            log_lr = min((rate for rate in counts if counts[rate] == 1), key=losses.__getitem__)
+            return Proposal(rung, self.total_steps, log_lr, 1, "a second seed shows the noise")
+        clear = min(_CLEARLY * noise, self._clear(min(losses.values())))
+        if (log_lr := middle_of_gap(losses, clear=clear, close=max(_CLOSE, noise))) is not None:
+            reason = "it halves the gap beside the best rate"
+            return Proposal(rung, self.total_steps, log_lr, 0, reason)
+        fewest = min(counts.values())
         told_apart = fewest > 1 and whole is not None and whole.noise_regret < _TOLD_APART
         if told_apart or fewest >= _MAX_SEEDS:
-            return self._swept(rung, steps, trials)
+            return self._swept(rung, trials)
         log_lr = min(counts, key=lambda rate: (counts[rate], rate))
         reason = "only further seeds tell rates with such close losses apart"
-        return Proposal(rung, steps, log_lr, counts[log_lr], reason)
+        return Proposal(rung, self.total_steps, log_lr, counts[log_lr], reason)
 
-    def _swept(self, rung: int, steps: int, trials: Sequence[LadderTrial]) -> Proposal | None:
+    def _swept(self, rung: int, trials: Sequence[LadderTrial]) -> Proposal | None:
         """A rate not tried yet, for what is left of the budget of whole runs."""
         losses = mean_losses([trial for trial in trials if trial.rung == rung])
         if not math.isfinite(self.start) or len(losses) >= _MAX_SWEPT:
@@ -311,9 +326,13 @@ class Ladder:
         fall, whole = max(0.0, self.start - min(losses.values())), self.whole_runs(trials)
         close = max(_REFINED, 0.0 if whole is None else whole.noise)
         if (log_lr := rate_beyond(losses, _FAR_SHARE * fall)) is not None:
-            return Proposal(rung, steps, log_lr, 0, "a second dip may lie beyond the rates tried")
-        if (log_lr := middle_of_gap(losses, fine=True, close=close)) is not None:
-            return Proposal(rung, steps, log_lr, 0, "it halves the gap beside the best rate")
+            return Proposal(
+                rung, self.total_steps, log_lr, 0, "a second dip may lie beyond the rates tried"
+            )
+        if (log_lr := middle_of_gap(losses, close=close)) is not None:
+            return Proposal(
+                rung, self.total_steps, log_lr, 0, "it halves the gap beside the best rate"
+            )
         return None
 
 

@@ -9,7 +9,6 @@ __all__ = ["SPACING", "lowest_at", "middle_of_gap", "next_on_climb", "rate_beyon
 SPACING = 0.5 * math.log(10.0)  # between the rates of a rung: half a decade
 _MIN_GAP = 0.8 * SPACING  # a wider gap beside the best rate is halved
 _FINEST_GAP = 0.2 * SPACING  # likewise of whole runs that end further apart than the next
-_CLOSE = 0.1  # log losses
 _MAX_TRIALS = 9  # on one rung: four decades at half a decade apart
 
 
@@ -70,7 +69,7 @@ def rate_beyond(losses: dict[float, float], far: float) -> float | None:
 
 
 def middle_of_gap(
-    losses: dict[float, float], *, fine: bool, clear: float = math.inf, close: float = _CLOSE
+    losses: dict[float, float], *, clear: float = math.inf, close: float = math.inf
 ) -> float | None:
     """The middle of a wide gap beside the best log rate, on the better side first.
 
@@ -79,14 +78,13 @@ def middle_of_gap(
 
     Args:
         losses: the log loss at each log rate tried.
-        fine: whether narrower gaps are halved too, if the losses on both sides are not close.
         clear: a difference that is not chance.
-        close: a difference of log losses that narrower gaps need.
+        close: narrower gaps are halved too, if the losses of their ends differ by more than this.
 
     Examples:
-        >>> middle_of_gap({0.0: 2.0, 1.0: 1.0, 2.0: math.inf}, fine=False, clear=0.1)
+        >>> middle_of_gap({0.0: 2.0, 1.0: 1.0, 2.0: math.inf}, clear=0.1)
         1.5
-        >>> middle_of_gap({0.0: 1.05, 1.0: 1.0, 2.0: math.inf}, fine=False, clear=0.1)
+        >>> middle_of_gap({0.0: 1.05, 1.0: 1.0, 2.0: math.inf}, clear=0.1)
         0.5
     """
     rates = sorted(losses)
@@ -97,7 +95,7 @@ def middle_of_gap(
         (-math.inf if falling and math.isinf(losses[other]) else losses[other], (best + other) / 2)
         for other in rates[max(0, place - 1) : place] + rates[place + 1 : place + 2]
         if abs(other - best) > _MIN_GAP
-        or (fine and abs(other - best) > _FINEST_GAP and losses[other] - losses[best] > close)
+        or (abs(other - best) > _FINEST_GAP and losses[other] - losses[best] > close)
     ]
     return min(gaps)[1] if gaps else None
 

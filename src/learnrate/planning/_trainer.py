@@ -110,7 +110,7 @@ class PlanTrainer:
         record = self._range_test_record(lrs, seed, alone)
         losses = np.array([[math.nan if loss is None else loss for loss in record["loss"]]])
         test = RangeTest(lr=lrs, loss=losses, mode="exponential", seed=seed, memory=MEMORY)
-        self.spent += int(test.reached[0])
+        self.spent += int(record.get("updates", test.reached[0]))
         self._update_seconds = float(record["update_seconds"])
         return test
 
@@ -131,6 +131,7 @@ class PlanTrainer:
             losses = measure_repeat(Training(task, seed).update, lrs, show)
             record = {
                 "loss": [number_or_none(loss) for loss in losses.tolist()],
+                "updates": len(times) - 1,
                 "update_seconds": ranks().from_first(statistics.median(np.diff(times).tolist())),
             }
             self.journal.add(measurement, len(lrs), seed, record)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from learnrate._statistics import normal_quantile
+from learnrate.planning._next_rate import SPACING
 
 if TYPE_CHECKING:
     from learnrate.planning._loss_scale import TrialLoss
@@ -50,7 +51,7 @@ class WholeRuns:
             loss
             for loss in finite
             if abs(loss.log_lr - lowest.log_lr) <= _WINDOW
-            and loss.log_loss - lowest.log_loss <= _HIGHEST
+            and loss.log_loss - lowest.log_loss <= max(_HIGHEST, self._by_chance(loss, lowest))
         ]
         if len(near) >= 4:
             return near
@@ -87,9 +88,9 @@ class WholeRuns:
         low, median, high = np.quantile(self._parabolas[0], _QUANTILES)
         curvature = max(float(np.median(self._parabolas[1])), 1e-3)
         flat = math.sqrt(2 * _FLAT / curvature)
-        resolved = _RESOLVED * self._gap
-        lower = math.hypot(median - low, flat, resolved)
-        higher = math.hypot(high - median, flat, resolved)
+        below, above = self._gaps
+        lower = math.hypot(median - low, flat, _RESOLVED * below)
+        higher = math.hypot(high - median, flat, _RESOLVED * above)
         lowest, highest = self._not_clearly_worse
         return (
             float(min(median - lower, lowest)),
@@ -104,16 +105,22 @@ class WholeRuns:
         close = [
             loss.log_lr
             for loss in self.losses
-            if loss.log_loss - best.log_loss
-            <= normal_quantile(0.1) * self.noise * math.sqrt(1 / loss.count + 1 / best.count)
+            if loss.log_loss - best.log_loss <= self._by_chance(loss, best)
         ]
         return min(close), max(close)
 
+    def _by_chance(self, loss: TrialLoss, best: TrialLoss) -> float:
+        """How far above the best a mean of the same log loss is in one case of ten."""
+        return normal_quantile(0.1) * self.noise * math.sqrt(1 / loss.count + 1 / best.count)
+
     @property
-    def _gap(self) -> float:
-        """The mean distance between the log rates around the best one."""
-        log_lrs = [loss.log_lr for loss in self._near]
-        return float(np.diff(log_lrs).mean()) if len(log_lrs) > 1 else 0.5 * math.log(10.0)
+    def _gaps(self) -> tuple[float, float]:
+        """The distances of the log rates tried next to the lowest loss, below it and above it."""
+        tried = sorted(loss.log_lr for loss in self.losses)
+        best = min(self.losses, key=lambda loss: loss.log_loss).log_lr
+        below = best - max((log_lr for log_lr in tried if log_lr < best), default=best - SPACING)
+        above = min((log_lr for log_lr in tried if log_lr > best), default=best + SPACING) - best
+        return below, above
 
     @cached_property
     def _rise(self) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -34,7 +35,11 @@ __all__ = ["find", "measure_repeat", "rates_between"]
 MODES = ("exponential", "linear")
 MEMORY = 0.8
 _MIN_RATES, _MAX_RATES, _MAX_REPEATS = 10, 1_000_000, 1_000
-_DIVERGENCE_FACTOR = 4.0  # the smooth loss above its lowest
+_DIVERGENCE_FACTOR = 4.0  # the smooth loss over its lowest
+_CLEAR_ERRORS = 6.0  # a single loss raises the smooth one by less, among fewer than 240
+_IN_A_ROW = 3
+_FIRST_LOSSES = 10  # among fewer, three records in a row are likely
+_SMOOTH_SHARE = math.sqrt((1 - MEMORY) / (1 + MEMORY))  # of the noise, that is left when smooth
 
 _NOT_RESTORED = (
     "find(step=...) without state=[...] restores nothing: each repeat begins where the previous "
@@ -229,22 +234,73 @@ def measure_repeat(step: Step, lrs: np.ndarray, on_rate: RateCallback) -> np.nda
     Returns:
         The loss at each rate, shape (iters,); NaN after the run diverged.
     """
-    losses = np.full(len(lrs), np.nan)
-    weighted_sum = weight = 0.0
-    start = lowest = math.inf
+    losses, divergence = np.full(len(lrs), np.nan), _SmoothDivergence()
     for i, lr in enumerate(lrs.tolist()):
         loss = step(lr)
         on_rate(lr, loss)
         if not math.isfinite(loss):
             break
         losses[i] = loss
-        weighted_sum, weight = MEMORY * weighted_sum + loss, MEMORY * weight + 1
-        smooth = weighted_sum / weight
-        start = smooth if i == 0 else start
-        lowest = min(lowest, smooth)
-        if smooth > max(start, lowest + (_DIVERGENCE_FACTOR - 1) * abs(lowest)):
+        if divergence.diverged(loss):
+            losses[i - max(divergence.above, 1) + 2 :] = np.nan
             break
     return losses
+
+
+@dataclass
+class _SmoothDivergence:
+    """Detects that a smooth loss has risen above its start, and to four times its lowest value.
+
+    Above this bound, three record losses in a row are a divergence. So are three smooth losses in a row that
+    lie six standard errors above it. The errors follow from how far each loss so far lay from the smooth
+    loss before it. So single losses far above the others, as at a batch size of 1, are no divergence:
+    among losses that only scatter, the n-th is a record with a probability of 1/n.
+
+    Attributes:
+        above: how many of the last smooth losses lay six standard errors above the bound, without a break.
+    """
+
+    above: int = 0
+    _start: float = math.inf
+    _lowest: float = math.inf
+    _highest: float = -math.inf  # of the losses
+    _records: int = 0  # how many of the last losses were records, without a break
+    _weighted_sum: float = 0.0
+    _weight: float = 0.0
+    _squares: float = 0.0  # of the distances
+    _losses: int = 0
+
+    def diverged(self, loss: float) -> bool:
+        """Take the next finite loss; True once they have diverged."""
+        bound, error = self._bound, self._error
+        if self._losses:
+            self._squares += (loss - self._smooth) ** 2
+        self._weighted_sum = MEMORY * self._weighted_sum + loss
+        self._weight = MEMORY * self._weight + 1
+        self._losses += 1
+        if self._losses == 1:
+            self._start = self._smooth
+        self._lowest = min(self._lowest, self._smooth)
+        self._records = self._records + 1 if loss > self._highest else 0
+        self._highest = max(self._highest, loss)
+        self.above = self.above + 1 if self._smooth > bound + _CLEAR_ERRORS * error else 0
+        explodes = self._losses > _FIRST_LOSSES and self._records >= _IN_A_ROW
+        return self.above >= _IN_A_ROW or (explodes and self._smooth > bound)
+
+    @property
+    def _smooth(self) -> float:
+        return self._weighted_sum / self._weight
+
+    @property
+    def _bound(self) -> float:
+        return max(self._start, self._lowest + (_DIVERGENCE_FACTOR - 1) * abs(self._lowest))
+
+    @property
+    def _error(self) -> float:
+        """The standard error of the smooth loss; infinite if the losses so far show no noise yet."""
+        if self._losses < 2:
+            return math.inf
+        return math.sqrt(self._squares / (self._losses - 1)) * _SMOOTH_SHARE
 
 
 def _progress_callback(bar: ProgressBar, repeat: int, iters: int) -> RateCallback:
