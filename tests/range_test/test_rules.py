@@ -109,3 +109,9 @@ def test_smoothing_is_nan_from_the_first_loss_that_is_not_finite():
 def test_the_last_loss_before_the_end_is_never_taken_for_a_dip():
     loss = np.array([1.0, 1.01, 1.0, 1.01, 1.0, 0.2, np.nan, np.nan])
     assert np.array_equal(without_dips(loss), loss, equal_nan=True)
+
+
+def test_three_differences_nearby_are_enough_to_see_a_dip():
+    loss = np.array([8.0, 8.1, 1.0, 8.1, 8.0, 8.1])
+    assert without_dips(loss).tolist() == [8.0, 8.1, 8.1, 8.1, 8.0, 8.1]
+    assert without_dips(loss[1:]).tolist() == loss[1:].tolist()  # two are not

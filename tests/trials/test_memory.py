@@ -102,3 +102,8 @@ def test_torchs_own_message_is_known():
         torch.empty(2**50)
     assert is_out_of_memory(raised.value)
     assert not is_out_of_memory(RuntimeError("shapes differ"))
+
+
+def test_a_shortage_names_the_memory_that_is_needed_and_that_is_free():
+    memory = StackMemory(needed=2.0**30, free=2.0**29)
+    assert memory.shortage(4) == "4 trials at once need about 4 GiB, and 0.5 GiB are free"
