@@ -332,3 +332,24 @@ def test_a_cosine_in_epochs_is_known_from_rows_as_far_apart_as_its_half_periods(
     for other in (two_rates, np.where(np.arange(rows) % 2, 0.1, 0.0)):
         columns = {"lr": other}
         assert not diagnose(Observations(run="a", step=step, columns=columns)).findings
+
+
+def test_an_early_end_against_the_schedule_is_reported_once_half_as_many_updates_followed(runs):
+    """A decay of 40 epochs that is stepped at every update, in a run of 1,000 updates."""
+    planned = schedule("0.1 * linear(1000)")
+    step = np.arange(100)
+    lr = 0.1 * np.clip(1 - step / 40, 0.0, 1.0)
+    known = {"loss": runs.loss(n=100), "lr": lr}
+
+    def codes(rows):
+        columns = {name: values[:rows] for name, values in known.items()}
+        return runs.diagnose(**columns, total_steps=1000, schedule=planned, only=["LR307"]).codes()
+
+    assert codes(55) == []
+    assert codes(65) == ["LR307"]
+
+
+def test_a_rate_that_drops_to_almost_nothing_ended_at_the_drop(runs):
+    lr = np.where(np.arange(400) < 40, 0.1, 1e-5)
+    (finding,) = runs.diagnose(loss=runs.loss(), lr=lr, total_steps=1000, only=["LR307"]).findings
+    assert finding.evidence["ended"] == 40
