@@ -1,10 +1,12 @@
 """Which rates the next trial with several rates may have."""
 
 import math
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+from learnrate.planning._rates_decision import RatesDecision
 from learnrate.planning._rates_ladder import RatesLadder, _candidates
 from learnrate.planning._rung_losses import LadderTrial
 
@@ -31,3 +33,16 @@ def test_if_every_trial_diverged_the_next_one_is_half_a_decade_lower():
     trials = [tried((0.0, 0.5), math.inf)]
     lower = ladder.next(trials).log_lrs
     assert lower == pytest.approx((-HALF_DECADE, 0.5 - HALF_DECADE))
+
+
+def test_the_chosen_rates_are_not_all_above_half_of_those_that_diverged():
+    """The excess falls towards high rates, so the limit decides."""
+    decision = SimpleNamespace(
+        ladder=SimpleNamespace(total_steps=100),
+        posterior=SimpleNamespace(count=2, expected_excess=lambda places, _: -places.sum(axis=1)),
+        trials=[tried((1.5, 1.5), math.inf)],
+        _tried=(np.zeros(2), np.full(2, 2.0)),
+    )
+    low, high = sorted(math.log(rate) for rate in RatesDecision.rates.func(decision))
+    assert high == pytest.approx(2.0, abs=1e-2)
+    assert 0.5 < low < 1.5 - math.log(2)

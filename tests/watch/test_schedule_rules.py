@@ -353,3 +353,11 @@ def test_a_rate_that_drops_to_almost_nothing_ended_at_the_drop(runs):
     lr = np.where(np.arange(400) < 40, 0.1, 1e-5)
     (finding,) = runs.diagnose(loss=runs.loss(), lr=lr, total_steps=1000, only=["LR307"]).findings
     assert finding.evidence["ended"] == 40
+
+
+def test_fewer_than_forty_updates_do_not_show_whether_they_follow_the_rate(runs):
+    known = {"only": ["LR308"], "facts": {"optimizer": "AdamW"}}
+    for rows, codes in ((36, []), (48, ["LR308"])):
+        columns = {"loss": runs.loss(n=rows), "lr": np.geomspace(0.1, 0.001, rows)}
+        columns["update_ratio"] = 1e-3 * (1 + 0.01 * np.sin(np.arange(rows)))
+        assert runs.diagnose(**columns, **known).codes() == codes
