@@ -332,7 +332,7 @@ class StoreContract:
     def test_a_run_that_has_ended_takes_no_edit(self) -> None:
         run = self.store.new_run()
         self.store.set_status(run, RunStatus.FINISHED)
-        with _raising(ArgumentError, "is finished; only a running one"):
+        with _raising(ArgumentError, "is finished; only running runs"):
             self.store.add_edit(run, "stop", author="me")
         assert self.store.edits(run) == []
 
