@@ -6,9 +6,11 @@ import subprocess
 import sys
 
 import pytest
+from typer.main import get_command
 
 import learnrate
 from command import command_in
+from learnrate.cli._app import app, app_for
 from processes import HANG, wait_until
 from warm import COMMAND, started_warm
 
@@ -262,6 +264,23 @@ def test_a_typo_in_a_spec_is_pointed_at(run):
     lines = err.splitlines()
     spec = next(i for i, line in enumerate(lines) if "cosin(9)" in line and "^" in lines[i + 1])
     assert lines[spec + 1].index("^") == lines[spec].index("cosin(9)")
+
+
+def described(command):
+    """A command with its options and those of the commands in it."""
+    options = [(option.opts, option.required, option.nargs) for option in command.params]
+    commands = getattr(command, "commands", {})
+    return command.name, options, {name: described(part) for name, part in commands.items()}
+
+
+def test_the_command_that_is_asked_for_is_built_alone_and_the_same():
+    name, options, commands = described(get_command(app))
+    assert len(commands) > 15
+    for word in commands:
+        expected = {word: commands[word]}
+        assert described(get_command(app_for([word, "--help"]))) == (name, options, expected)
+    for words in ([], ["--version"], ["sho"]):
+        assert app_for(words) is app
 
 
 WITHOUT_TORCH = (

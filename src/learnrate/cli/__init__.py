@@ -19,7 +19,7 @@ def main() -> None:
     """Run `learnrate`. The exit status is 0, 1 if a job failed, or 2 for wrong arguments."""
     from learnrate._errors import LearnrateError, LostRankError, needing  # noqa: PLC0415 - kept cheap
     from learnrate._ranks import rank_and_size  # noqa: PLC0415
-    from learnrate.cli._app import app  # noqa: PLC0415
+    from learnrate.cli._app import app_for  # noqa: PLC0415
 
     _print_what_has_no_encoding()
     rank, size = rank_and_size()
@@ -29,7 +29,7 @@ def main() -> None:
                 from learnrate.trials import ranks  # noqa: PLC0415
 
                 ranks()  # before the task is loaded: a DistributedSampler needs its rank
-            app()
+            app_for(sys.argv[1:])()
     except LearnrateError as error:
         name = f"learnrate, rank {rank}" if rank else "learnrate"
         print(f"{name}: {_printable(str(error))}", file=sys.stderr)  # noqa: T201 - it prints

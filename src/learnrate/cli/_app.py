@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import copy
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from typer import Option
@@ -28,7 +29,10 @@ from learnrate.cli._sweep import sweep
 from learnrate.cli._train import train
 from learnrate.cli._transfer import transfer
 
-__all__ = ["app"]
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["app", "app_for"]
 
 app = typer.Typer(
     name="learnrate",
@@ -72,3 +76,26 @@ def learnrate(
 
     TASK is file.py:name or module:name, where name is a learnrate.Task or a function returning one.
     """
+
+
+def app_for(words: Sequence[str]) -> typer.Typer:
+    """The application, with no command but the one that the first word names, if it names one.
+
+    Typer takes a tenth of a second to build all commands from their signatures.
+    """
+    name = words[0] if words else ""
+    commands = [
+        command
+        for command in app.registered_commands
+        if command.callback is not None and command.callback.__name__ == name
+    ]
+    groups = [
+        group
+        for group in app.registered_groups
+        if group.typer_instance is not None and group.typer_instance.info.name == name
+    ]
+    if not commands and not groups:
+        return app
+    narrowed = copy.copy(app)
+    narrowed.registered_commands, narrowed.registered_groups = commands, groups
+    return narrowed
