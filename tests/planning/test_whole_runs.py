@@ -78,3 +78,9 @@ def test_the_interval_reaches_half_way_to_a_rate_that_diverged():
     falling = [TrialLoss(100, float(log_lr), -float(log_lr)) for log_lr in RATES]
     diverged = TrialLoss(100, float(RATES[-1]) + 1.0, math.inf)
     assert WholeRuns((*falling, diverged), 1e-4).log_best[2] >= RATES[-1] + 0.5
+
+
+def test_the_parabola_goes_through_the_rates_within_six_tenths_of_a_decade():
+    far = TrialLoss(100, float(RATES[2]) + 0.7 * math.log(10), 0.2)
+    near = WholeRuns((*runs(0.1).losses, far), 1e-4)._near
+    assert [loss.log_lr for loss in near] == RATES.tolist()
