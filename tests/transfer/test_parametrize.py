@@ -178,7 +178,7 @@ class Own(nn.Module):
 
 def test_the_role_of_an_own_parameter_is_a_guess_that_can_be_stated():
     notes = transfer.parametrize(Own(32), Own(8)).notes
-    assert "say roles={'out': 'readout'}" in notes[0]
+    assert "pass roles={'out': 'readout'}" in notes[0]
     stated = transfer.parametrize(Own(32), Own(8), roles={"out": "readout"})
     assert (stated.notes, stated.rules["out"].growth.fan_in) == ((), 4.0)
     for roles in ({"uot": "readout"}, {"out": "output"}):

@@ -196,7 +196,7 @@ def test_validation_is_in_evaluation_mode_without_gradients_and_restores_the_mod
         ({"optimizer": lambda model: model}, "must return a torch.optim.Optimizer"),
         ({"loss": lambda m, b: m(b[0])}, r"must be a scalar; got shape \(8, 1\)"),
         ({"loss": lambda m, b: 3.0}, "must return a tensor; got a float"),
-        ({"loss": lambda m, b: m(b[0]).mean() * float("nan")}, "is nan, before any update"),
+        ({"loss": lambda m, b: m(b[0]).mean() * float("nan")}, "before any update, is nan"),
         ({"loss": lambda m, b: m(b[0]).mean().detach()}, "has no gradient"),
         ({"loss": lambda m, b: m(b[1]).mean()}, "could not be computed: RuntimeError"),
         ({"data": []}, "gave no batch in pass 1"),
