@@ -16,6 +16,8 @@ __all__ = ["end_of_range", "expected_log_lr"]
 
 _LOWEST_WITHIN = 1e3  # the lowest loss this factor below the last rate, or lower, is noise
 _FAR_ABOVE = 3.0  # times the losses before training
+_FAR_ERRORS = 10.0  # standard deviations of the losses before
+_FIRST_LOSSES = 5  # that a standard deviation needs
 _BEST_BELOW = 30.0  # the best rate lies this factor below the middle of lowest and last rate
 
 
@@ -32,11 +34,19 @@ def expected_log_lr(range_test: RangeTest) -> float:
 
 
 def end_of_range(lr: np.ndarray, losses: np.ndarray) -> float:
-    """The first rate at which the loss is far above those before training; the last rate if none is.
+    """The first rate at which the loss is far above all before it; the last rate if none is.
+
+    Far above is above three times the first losses, and ten standard deviations above the mean of all losses
+    before it. So a single example with a large loss does not end the range.
 
     Args:
         lr: the rates of a range test that it reached, rising.
         losses: at these.
     """
-    high = losses > _FAR_ABOVE * np.max(np.abs(losses[: before_training(len(lr))]))
-    return float(lr[int(np.argmax(high)) if high.any() else -1])
+    first = max(before_training(len(lr)), min(_FIRST_LOSSES, len(lr) // 2))
+    bound = _FAR_ABOVE * np.max(np.abs(losses[:first]))
+    for place in range(first, len(lr)):
+        before = losses[:place]
+        if losses[place] > max(bound, before.mean() + _FAR_ERRORS * before.std()):
+            return float(lr[place])
+    return float(lr[-1])
