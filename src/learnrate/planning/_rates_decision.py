@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from learnrate.planning._result import PlanVerdict
-from learnrate.planning._verdict import COSTLY_REGRET, about_cost, extrapolation_doubts
+from learnrate.planning._verdict import COSTLY_REGRET, about_cost, extrapolation_doubts, weak
 
 if TYPE_CHECKING:
     from learnrate.planning._loss_scale import LossScale
@@ -185,10 +185,10 @@ def judge_rates(decision: RatesDecision, scale: LossScale) -> tuple[PlanVerdict,
     )
     doubts = []
     if decision.expected_regret > COSTLY_REGRET:
-        doubts.append("the trials leave the best rates uncertain (use a larger budget)")
+        doubts.append("the trials leave the best rates uncertain")
     doubts += [
         f"of the rates tried with {lengths[-1]:,} updates, the {end} one of {name} was the best, so "
-        f"the best one may lie {'below' if end == 'lowest' else 'above'} it (use a larger budget)"
+        f"the best one may lie {'below' if end == 'lowest' else 'above'} it"
         for name, end in ladder.unbracketed(decision.trials)
     ]
     if lengths[-1] < ladder.total_steps:
@@ -197,7 +197,7 @@ def judge_rates(decision: RatesDecision, scale: LossScale) -> tuple[PlanVerdict,
             lengths, ladder.total_steps, posterior.slope, posterior.learned
         )
     if doubts:
-        return PlanVerdict.WEAK, f"{evidence} The evidence is weak: {'; '.join(doubts)}."
+        return PlanVerdict.WEAK, f"{evidence} {weak(doubts)}"
     cost = about_cost(decision.expected_regret, scale)
     return PlanVerdict.OK, f"{evidence} The run is expected to end {cost} the best loss."
 

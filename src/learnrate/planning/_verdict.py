@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from learnrate.planning._decision import PeakDecision
     from learnrate.planning._loss_scale import LossScale
 
-__all__ = ["COSTLY_REGRET", "about_cost", "extrapolation_doubts", "judge"]
+__all__ = ["COSTLY_REGRET", "about_cost", "extrapolation_doubts", "judge", "weak"]
 
 # Below this, plans of domains left out ended as far above the best as they said. Above it, further.
 COSTLY_REGRET = 0.02
@@ -39,9 +39,17 @@ def judge(
     evidence = _whole_runs(rungs[-1]) if decision.whole_runs else _extrapolation(rungs, decision)
     reason = f"{evidence} {_choice(decision)}"
     if doubts:
-        return PlanVerdict.WEAK, f"{reason} The evidence is weak: {'; '.join(doubts)}."
+        return PlanVerdict.WEAK, f"{reason} {weak(doubts)}"
     cost = about_cost(decision.expected_regret, scale)
     return PlanVerdict.OK, f"{reason} The run is expected to end {cost} the best loss."
+
+
+def weak(doubts: Sequence[str]) -> str:
+    """What is weak about the evidence, and what makes it stronger, as two sentences."""
+    return (
+        f"The evidence is weak: {'; '.join(doubts)}. Use a larger budget, or a validation loss on more "
+        "data."
+    )
 
 
 def _whole_runs(rung: Rung) -> str:
@@ -87,10 +95,7 @@ def about_cost(regret: float, scale: LossScale) -> str:
 def _doubts(rungs: Sequence[Rung], decision: PeakDecision) -> list[str]:
     doubts = []
     if decision.expected_regret > COSTLY_REGRET:
-        doubts.append(
-            "the trials leave the best rate uncertain (use a larger budget, or a validation loss "
-            "on more data)"
-        )
+        doubts.append("the trials leave the best rate uncertain")
     if not rungs[-1].bracketed:
         doubts.append(_edge(rungs[-1]))
     if decision.whole_runs is None:
@@ -117,27 +122,22 @@ def extrapolation_doubts(
     doubts = []
     longest = lengths[-1]
     if len(lengths) < 2:
-        doubts.append(
-            "the budget paid for only one horizon, so the drift is assumed (use a larger budget)"
-        )
+        doubts.append("the budget paid for only one horizon, so the drift is assumed")
     if longest < _MIN_LONGEST:
-        doubts.append(
-            f"the longest trial had only {longest} updates (use more steps or a larger budget)"
-        )
+        doubts.append(f"the longest trial had only {longest} updates")
     elif total_steps / longest > _MAX_EXTRAPOLATION:
         doubts.append(
-            f"the run is {total_steps / longest:.0f} times longer than the longest trial (use a "
-            "larger budget)"
+            f"the run is {total_steps / longest:.0f} times longer than the longest trial"
         )
     if slope is not None and slope <= LEAST_SLOPE:
         doubts.append(
             "longer trials ended hardly lower than shorter ones, so all rates tried may be too high, or nothing is "
-            "left to learn (use a larger budget, or fewer steps)"
+            "left to learn and fewer steps are enough"
         )
     elif learned < _LEAST_LEARNED:
         doubts.append(
             f"trials of {longest:,} updates are expected to learn only about {learned:.0%} of what the "
-            "whole run does, so their best rate says little about it (use a larger budget)"
+            "whole run does, so their best rate says little about it"
         )
     return doubts
 
@@ -148,12 +148,12 @@ def _edge(rung: Rung) -> str:
     finished = [trial for trial in rung.trials if trial.loss is not None]
     rates = sorted({trial.lr for trial in rung.trials})
     if len(rates) == 1:
-        return f"only one rate, {rates[0]:.2g}, was tried {of_length} (use a larger budget)"
+        return f"only one rate, {rates[0]:.2g}, was tried {of_length}"
     if not finished:
         return f"every rate tried {of_length} diverged, the lowest at {rates[0]:.2g}"
     best = min(finished, key=lambda trial: trial.loss or 0.0)
     place, side = ("lowest", "below") if best.lr == rates[0] else ("highest", "above")
     return (
         f"of the rates tried {of_length}, the {place}, {best.lr:.2g}, ended with the lowest loss, so "
-        f"the best one may lie {side} it (use a larger budget)"
+        f"the best one may lie {side} it"
     )
