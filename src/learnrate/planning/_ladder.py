@@ -307,9 +307,10 @@ class Ladder:
             log_lr = min((rate for rate in counts if counts[rate] == 1), key=losses.__getitem__)
             return Proposal(rung, self.total_steps, log_lr, 1, "a second seed shows the noise")
         clear = min(_CLEARLY * noise, self._clear(min(losses.values())))
-        if (log_lr := middle_of_gap(losses, clear=clear, close=max(_CLOSE, noise))) is not None:
+        middle = middle_of_gap(losses, clear=clear, close=max(_CLOSE, noise))
+        if middle is not None:
             reason = "it halves the gap beside the best rate"
-            return Proposal(rung, self.total_steps, log_lr, 0, reason)
+            return Proposal(rung, self.total_steps, middle, 0, reason)
         fewest = min(counts.values())
         told_apart = fewest > 1 and whole is not None and whole.noise_regret < _TOLD_APART
         if told_apart or fewest >= _MAX_SEEDS:

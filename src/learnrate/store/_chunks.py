@@ -11,9 +11,12 @@ from learnrate.store._records import RecordedPoints
 from learnrate.watch import COLUMNS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from typing import Any
 
-__all__ = ["CHUNK", "Rows", "join_attempts", "merge_rows", "pack", "unpack"]
+    Row = tuple[int, tuple[Any, ...], Mapping[str, Any] | None]
+
+__all__ = ["CHUNK", "Rows", "join_attempts", "merge_rows", "pack", "table_of", "unpack"]
 
 CHUNK = 512
 """Rows of one block: few enough to rewrite it as it fills, enough to read a run fast."""
@@ -39,6 +42,39 @@ def unpack(names: str, data: bytes) -> Rows:
     table = np.frombuffer(data, dtype="<f8").reshape(len(columns) + 1, rows)
     step = np.frombuffer(data, dtype="<i8", count=rows)
     return step, dict(zip(columns, table[1:], strict=True))
+
+
+def table_of(
+    rows: Sequence[Row], names: Sequence[str], numbers: Callable[[Sequence[Any]], Sequence[float]]
+) -> Rows:
+    """Rows that were recorded one by one, as arrays; without the columns that no row has.
+
+    Args:
+        rows: of each, the step, the values in the order of `names`, and other columns by name or None.
+        names: of the columns; a value that a row does not have is None there, and nan in the array.
+        numbers: converts the values of one column to floats. One that becomes nan, but is not None, is
+            infinite in the array.
+    """
+    step = np.array([row[0] for row in rows], dtype=np.int64)
+    by_name = dict(zip(names, zip(*(row[1] for row in rows), strict=True), strict=True))
+    for name in {name for row in rows if row[2] for name in row[2]}:
+        by_name[name] = tuple((row[2] or {}).get(name) for row in rows)
+    columns = {
+        name: _column(values, numbers)
+        for name, values in by_name.items()
+        if any(value is not None for value in values)
+    }
+    return merge_rows([(step, columns)])
+
+
+def _column(
+    values: Sequence[Any], numbers: Callable[[Sequence[Any]], Sequence[float]]
+) -> np.ndarray:
+    column = np.array(numbers(values), dtype=float)  # None becomes nan
+    if np.isnan(column).any():
+        present = np.array([value is not None for value in values])
+        column[np.isnan(column) & present] = np.inf
+    return column
 
 
 def stack_rows(blocks: Iterable[Rows]) -> Rows:

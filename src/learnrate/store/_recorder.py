@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import math
 import os
-import sys
 import threading
 import time
-import warnings
 from collections import deque
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,11 +14,12 @@ import numpy as np
 from learnrate._errors import LearnrateError
 from learnrate._looks import Looks
 from learnrate.store._backlog import Backlog
-from learnrate.store._chunks import merge_rows
+from learnrate.store._chunks import table_of
 from learnrate.store._fallback import Fallback
 from learnrate.store._place import display_place, url_of
 from learnrate.store._records import RunStatus
 from learnrate.store._run_writer import NewAttempt, RunWriter
+from learnrate.store._warnings import WarnOnce, warn
 from learnrate.store._writes import run_fields
 from learnrate.watch import COLUMNS, Finding, Observations, measured_facts
 
@@ -30,12 +28,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from learnrate.schedules import Schedule
-    from learnrate.store._chunks import Rows
+    from learnrate.store._chunks import Row, Rows
     from learnrate.store._sink import Sink
 
     Observer = Sink | Callable[[Observations], Iterable[Finding] | None]
     Numbers = Callable[[Sequence[Any]], Sequence[float]]
-    Row = tuple[int, tuple[Any, ...], Mapping[str, Any] | None]
 
 __all__ = ["Recorder"]
 
@@ -117,7 +114,7 @@ class Recorder:
         self._looks = Looks()
         self._wake, self._ended = threading.Event(), threading.Event()
         self._is_asked = threading.Event()  # for more than a look
-        self._warned_of_store, self._warned_of_callback = False, False
+        self._store_warning, self._callback_warning = WarnOnce(), WarnOnce()
         self._owner = os.getpid()
         self._deadline: float | None = None
         self._thread = threading.Thread(target=self._work, name="learnrate", daemon=True)
@@ -262,9 +259,9 @@ class Recorder:
         self._fallback.close()
         lost = backlog.lost_rows + (0 if saved else backlog.rows)
         if lost:
-            _warn(f"{_points(lost)} of the run {self.run} could not be written to {self.place}.")
+            warn(f"{_points(lost)} of the run {self.run} could not be written to {self.place}.")
         if backlog.saved_rows:
-            _warn(
+            warn(
                 f"{_points(backlog.saved_rows)} of the run {self.run} could not be written to "
                 f"{self.place}; they are in {self._fallback.place}. "
                 "learnrate merge FILE --store PLACE adds them to a store that works."
@@ -276,9 +273,9 @@ class Recorder:
         try:
             self.background_task()
         except LearnrateError as error:
-            self._warn_of_store(f"{error} Training continues; edits wait until this is fixed.")
+            self._store_warning(f"{error} Training continues; edits wait until this is fixed.")
         except Exception as error:  # noqa: BLE001 - as for observers
-            self._warn_of_callback(_raised(self.background_task, error))
+            self._callback_warning(_raised(self.background_task, error))
 
     def _drain_queue(self) -> list[threading.Event]:
         """Move the queue to the backlog; returns the flushes that wait for it to be written."""
@@ -304,32 +301,13 @@ class Recorder:
         if not rows:
             return
         try:
-            table = self._table(rows)
+            table = table_of(rows, self._names, self._numbers)
         except Exception as error:  # noqa: BLE001 - a value that is no number costs its rows only
             count = "1 row" if len(rows) == 1 else f"{len(rows)} rows"
-            self._warn_of_callback(f"{count} cannot be recorded: {error}")
+            self._callback_warning(f"{count} cannot be recorded: {error}")
             return
         self._backlog.put(table)
         self._show_observers(table)
-
-    def _table(self, rows: list[Row]) -> Rows:
-        step = np.array([row[0] for row in rows], dtype=np.int64)
-        by_name = dict(zip(self._names, zip(*(row[1] for row in rows), strict=True), strict=True))
-        for name in {name for row in rows if row[2] for name in row[2]}:
-            by_name[name] = tuple((row[2] or {}).get(name) for row in rows)
-        columns = {
-            name: self._column(values)
-            for name, values in by_name.items()
-            if any(value is not None for value in values)
-        }
-        return merge_rows([(step, columns)])
-
-    def _column(self, values: Sequence[Any]) -> np.ndarray:
-        column = np.array(self._numbers(values), dtype=float)  # None becomes nan
-        if np.isnan(column).any():
-            present = np.array([value is not None for value in values])
-            column[np.isnan(column) & present] = np.inf
-        return column
 
     def _show_observers(self, rows: Rows) -> None:
         if not self.observers:
@@ -365,7 +343,7 @@ class Recorder:
                     self.findings.append(finding)
                     self._backlog.put(finding)
             except Exception as error:  # noqa: BLE001 - an observer must not stop the training
-                self._warn_of_callback(_raised(observer, error))
+                self._callback_warning(_raised(observer, error))
 
     def _close_observers(self) -> None:
         callables: list[Any] = [*self.observers, self.background_task]
@@ -374,36 +352,26 @@ class Recorder:
                 if hasattr(observer, "close"):
                     observer.close()
             except Exception as error:  # noqa: BLE001 - as above
-                self._warn_of_callback(_raised(observer, error))
+                self._callback_warning(_raised(observer, error))
 
     def _write(self) -> bool:
         try:
             self._backlog.write(self._writer, self.step)
         except LearnrateError as error:
-            self._warn_of_store(f"{error} Training continues; its points are written later.")
+            self._store_warning(f"{error} Training continues; its points are written later.")
             return False
         except Exception as error:  # noqa: BLE001 - whatever it is, training continues
-            self._warn_of_store(f"the store {self.place} fails ({type(error).__name__}: {error}).")
+            self._store_warning(f"the store {self.place} fails ({type(error).__name__}: {error}).")
             return False
         if not self._backlog.saved_rows:
             self._fallback.remove()
         if self._writer.is_replaced:
-            self._warn_of_store(
+            self._store_warning(
                 f"the store {self.place} was moved, deleted or overwritten. The run {self.run} "
                 "continues in a new store there. learnrate merge adds what was recorded before, if you still "
                 "have the old file."
             )
         return True
-
-    def _warn_of_store(self, message: str) -> None:
-        if not self._warned_of_store:
-            self._warned_of_store = True
-            _warn(message)
-
-    def _warn_of_callback(self, message: str) -> None:
-        if not self._warned_of_callback:
-            self._warned_of_callback = True
-            _warn(message)
 
 
 def _points(count: int) -> str:
@@ -412,12 +380,3 @@ def _points(count: int) -> str:
 
 def _raised(callback: object, error: Exception) -> str:
     return f"{callback!r} raised {type(error).__name__}: {error}"
-
-
-def _warn(message: str) -> None:
-    """Warn; if warnings are errors, print the message instead."""
-    try:
-        warnings.warn(f"learnrate: {message}", RuntimeWarning, stacklevel=2)
-    except RuntimeWarning:
-        with suppress(OSError, ValueError, AttributeError):
-            sys.stderr.write(f"learnrate: {message}\n")
