@@ -75,7 +75,7 @@ def test_a_finding_is_reported_in_words_with_a_remedy_and_a_plot(run, table):
     code, out, _ = run(table(lr=np.full(200, 0.1)))
     assert code == 0  # a warning
     assert "LR302 advice: the rate never decayed" in out
-    assert "do  A decay to 0 by the end of the run" in out
+    assert "do  A linear or cosine decay to 0 by the end of the run" in out
     assert "learning rate (mark: step 0)" in out
 
 

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 
 import pytest
 from pyarrow import parquet
@@ -51,7 +52,9 @@ def test_train_prints_its_findings(run):
     assert finding["code"] == "LR202"
     text = " ".join(run(*frozen)[1].split())
     assert "LR202 error: " in text
-    assert f"{finding['message']} do {finding['remedy']}" in text
+    said = f"{finding['message']} do {finding['remedy']}"
+    numbers = re.compile(r"\d+")  # the second run may be looked at after another number of updates
+    assert numbers.sub("N", said) in numbers.sub("N", text)
     assert json.loads(run(*frozen, "--no-store", "--json")[1])["findings"] == []
 
 
