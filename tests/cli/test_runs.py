@@ -52,9 +52,9 @@ def test_train_prints_its_findings(run):
     assert finding["code"] == "LR202"
     text = " ".join(run(*frozen)[1].split())
     assert "LR202 error: " in text
-    said = f"{finding['message']} do {finding['remedy']}"
+    expected = f"{finding['message']} do {finding['remedy']}"
     numbers = re.compile(r"\d+")  # the second run may be looked at after another number of updates
-    assert numbers.sub("N", said) in numbers.sub("N", text)
+    assert numbers.sub("N", expected) in numbers.sub("N", text)
     assert json.loads(run(*frozen, "--no-store", "--json")[1])["findings"] == []
 
 
