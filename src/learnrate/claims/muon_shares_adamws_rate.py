@@ -74,6 +74,7 @@ CLAIM = Claim(
     ),
     measure=_measure,
     seeds=(3, 4),
+    quick_decides=False,
     axes=ClaimAxes("rate of Muon over rate of AdamW", "validation loss"),
     remark="""
         In torch the scale is `adjust_lr_fn="match_rms_adamw"`; the default is that of Muon's
