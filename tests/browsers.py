@@ -39,11 +39,15 @@ class Visit:
         self.context.set_default_timeout(1000 * HANG)  # milliseconds
         self.complaints, self.requests = [], []
         self.page = self.context.new_page()
-        self.page.on("console", lambda message: self.complaints.append(message.text))
+        self.page.on("console", lambda message: self._hear(message.text))
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
         self.page.on("dialog", lambda dialog: (self.complaints.append("dialog"), dialog.dismiss()))
         self.page.on("request", lambda request: self.requests.append(request.url))
         self.page.goto(url)
+
+    def _hear(self, message):
+        if "was preloaded using link preload but not used" not in message:  # a page that is slow
+            self.complaints.append(message)
 
     def until(self, expression, seconds=HANG):
         """The value of an expression of the page, once it is true."""
