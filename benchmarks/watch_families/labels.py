@@ -52,6 +52,7 @@ CLASSES = {
     "no_zero_grad": "data",
     "nan_batch": "data",
     "part_frozen": "data",
+    "part_detached": "data",
     "undivided": "data",
 }
 """The class of each fault."""

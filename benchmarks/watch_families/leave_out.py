@@ -30,10 +30,11 @@ GRID = {
     "LR103": "back",
     "LR107": "multiple",
     "LR108": "share",
+    "LR109": "growth",
     "LR201": "noise",
     "LR204": "multiple",
     "LR304": "rise",
-    "LR402": "falls",
+    "LR402": "below",
 }
 """The threshold that matters most of each rule that has one to choose."""
 

@@ -108,6 +108,7 @@ _DATA_FAULTS = (
     "undivided",
 )
 _DATA_SEEDS = range(229, 233)  # four data faults a family
+_PART_DETACHED = 233
 
 
 def setups(family: str) -> list[Setup]:
@@ -164,6 +165,7 @@ def _faulty(family: str) -> Iterator[Spec]:
         yield spec(fault, seed, schedule=USUAL, resumed=True)
     for seed, (fault, setup) in zip(_DATA_SEEDS, _data_faults(places, offset), strict=False):
         yield spec(fault, seed, setup=setup)
+    yield spec("part_detached", _PART_DETACHED)
 
 
 def _data_faults(places: list[Setup], offset: int) -> Iterator[tuple[str, Setup]]:

@@ -107,6 +107,7 @@ class _Training:
             parameters = [torch.nn.Parameter(p.detach().clone()) for p in parameters]
         if fault == "part_frozen":
             parameters[0].requires_grad_(False)
+        self.parameters = parameters
         self.optimizer = optimizer_of(
             spec.setup.optimizer, parameters, float(rates.max()) or 0.01, None
         )
@@ -134,17 +135,20 @@ class _Training:
         self.optimizer.param_groups[0]["lr"] = float(self.rates[step])
         if spec.fault != "no_zero_grad" or step == 0:
             self.optimizer.zero_grad()
-        reported = 0.0
+        losses = []
         for micro in range(repeats):
             batch = _spoiled(spec, self.work.batch(step * repeats + micro))
             objective, loss = self.work.loss(batch)
             if spec.fault == "nan_batch" and step == self.spec.setup.task.steps * 2 // 5:
                 objective = objective * math.nan
-            (objective / spec.accumulation).backward()
-            reported += loss.item() / repeats
+            # Without the first tensor, it never has a gradient, as behind a forgotten detach().
+            inputs = self.parameters[1:] if spec.fault == "part_detached" else None
+            (objective / spec.accumulation).backward(inputs=inputs)
+            losses.append(loss)
         self.optimizer.step()
+        reported = losses[0] if repeats == 1 else torch.stack(losses).mean()
         self.run.step(reported)
-        return reported
+        return reported.item()
 
 
 def _spoiled(spec: Spec, batch: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...]:

@@ -171,6 +171,22 @@ def test_a_loss_a_twentieth_below_chance_is_not_at_chance(runs):
     assert "LR402" not in runs.codes(loss=loss, lr=runs.rate(), facts={"classes": 10})
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda noise: 0.2 * abs(noise),  # single examples, learned well
+        lambda noise: 1.5 * abs(noise),  # at chance in the mean, which is not known well enough
+        lambda noise: 1.1 * np.exp(np.minimum(np.arange(noise.size), 60)),  # exploded
+        lambda noise: np.where(np.arange(noise.size) // 40 == 2, 0.7, 1.1) + 0.02 * noise,
+    ],
+    ids=["below with noise", "unknown", "far above", "below for a tenth"],
+)
+def test_a_loss_that_was_below_chance_or_is_not_known_to_be_there_is_not(runs, change):
+    loss = change(np.random.default_rng(0).standard_normal(400))
+    known = {"lr": runs.rate(), "facts": {"classes": 3}, "only": ["LR402"]}
+    assert runs.codes(loss=loss, **known) == []
+
+
 def test_a_loss_that_falls_all_the_way_to_chance_is_not_flat(runs):
     loss = np.linspace(3.5, 2.3, 400) + 0.02 * np.random.default_rng(0).standard_normal(400)
     known = {"loss": loss, "lr": runs.rate()}

@@ -21,6 +21,7 @@ from learnrate.run._guard import Guard
 from learnrate.run._inspection import Inspection
 from learnrate.run._live_edits import LiveEdits
 from learnrate.run._live_watch import LiveWatch
+from learnrate.run._loss_graph import LossGraph
 from learnrate.run._mailbox import Mailbox
 from learnrate.run._measure import Cadence, Measure
 from learnrate.run._optimizer_facts import optimizer_facts
@@ -131,8 +132,8 @@ def attach(
         model: the trained model. Its name and number of parameters are recorded, and snapshots
             contain its state, including buffers.
         criterion: the loss module. Of a `CrossEntropyLoss` the number of classes is recorded, from
-            which the rules know the loss of a model that has learned nothing; for other losses,
-            give `facts={"chance": ...}`.
+            which the rules know the loss of a model that has learned nothing. It is not needed if
+            `run.step` gets the loss as a tensor; for other losses, give `facts={"chance": ...}`.
         extra_state: by name, objects with `state_dict` and `load_state_dict` that snapshots contain
             beside model and optimizers, such as a GradScaler or averaged weights.
         store: a file, a URL or a `Store`; None for the default store (see `Store`); False records
@@ -252,6 +253,7 @@ def attach(
         step=step,
         path=path,
         inspections=_inspections(optimizers, model, criterion, total_steps) if can_inspect else {},
+        loss_graph=LossGraph() if can_inspect else None,
     )
     probe_runner = None
     if probes is not None:

@@ -11,6 +11,7 @@ from learnrate.schedules import Schedule, schedule
 __all__ = ["Cadence", "Measure"]
 
 _SHARE = 0.001  # of the run's time, for each measurement
+_FIRST = 16  # updates that are all measured: where the first ones overshoot, it shows there
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,7 +21,7 @@ class Measure:
     Args:
         every: updates from one recorded row to the next, at least 1.
         gradient_every: updates from one measurement of the gradient norm to the next; 0 for none;
-            None for as often as 0.1 % of the run's time allows. If parameters are split over
+            None for the first 16 updates and then as often as 0.1 % of the run's time allows. If parameters are split over
             processes, the norm is not measured, since that would take communication; pass it to
             `run.step`.
         update_every: the same for the update ratio: the norm of the update over the norm of the
@@ -102,6 +103,7 @@ class Cadence:
     def __init__(self, every: int | None) -> None:
         self._every = every
         self._next = math.inf if every == 0 else -math.inf
+        self._first_left = _FIRST
 
     def is_due(self, step: int) -> bool:
         """Whether to measure the update of a step."""
@@ -115,7 +117,8 @@ class Cadence:
             seconds: the measurement took.
             update_seconds: a whole update takes; None if it is not known yet.
         """
-        if self._every is None and update_seconds is not None:
+        self._first_left -= 1
+        if self._every is None and update_seconds is not None and self._first_left < 1:
             ratio = seconds / (_SHARE * max(update_seconds, 1e-9))
             self._next = step + max(1, math.ceil(ratio))
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from torch.optim import Optimizer
 
     from learnrate.run._inspection import Inspection
+    from learnrate.run._loss_graph import LossGraph
     from learnrate.run._path_meter import PathMeter
     from learnrate.run._probe_runner import ProbeAnswer
     from learnrate.run._rates import RateWriter
@@ -73,6 +74,7 @@ class Recording:
         meter: measures the updates.
         path: measures the path of the weights; None to leave it out.
         inspections: look for faults in the updates of optimizers, by the ids of these.
+        loss_graph: looks at the graphs of the first losses; None to leave them out.
         numbers: reads losses on a device later.
         every: updates from one row to the next.
         step: the first update.
@@ -92,11 +94,13 @@ class Recording:
         step: int,
         path: PathMeter | None = None,
         inspections: Mapping[int, Inspection] | None = None,
+        loss_graph: LossGraph | None = None,
     ) -> None:
         self.recorder, self.first_step = recorder, step
         self._rates, self._meter, self._numbers, self._every = rates, meter, numbers, every
         self._path = path
         self._inspections = dict(inspections or {})
+        self._loss_graph = loss_graph
         self._inspected: dict[str, Any] = {}
         for inspection in self._inspections.values():
             inspection.restart(step)
@@ -195,6 +199,9 @@ class Recording:
             )
         self._last_call = now
         self.recorder.step = step + 1
+        if self._loss_graph is not None:
+            self._inspected |= self._loss_graph.look(loss)
+            self._loss_graph = None if self._loss_graph.is_over else self._loss_graph
         if self._inspected:
             self._add_columns(step, self._inspected)
             self._inspected = {}

@@ -26,6 +26,8 @@ INSPECTION_COLUMNS = (
     "input_rms",
     "input_differs",
     "input_direct",
+    "loss_input",
+    "loss_pairs",
 )
 """The columns of inspections: each a number at some updates.
 
@@ -44,6 +46,12 @@ INSPECTION_COLUMNS = (
     input_rms          root mean square of the model's first floating-point input
     input_differs      1: the examples of the batch differ in some input; 0: they are all the same
     input_direct       1: a linear, convolutional or recurrent layer takes the first input as it is
+    loss_input         what the loss gets, by the graph of the first losses; 0: what it expects;
+                       1: a softmax before that of a cross-entropy; 2: a sigmoid or softmax before a
+                       binary cross-entropy with logits; 3: probabilities, or 4: outputs of a layer
+                       in a negative log-likelihood
+    loss_pairs         rows of a batch, if the loss compares every prediction with every target by
+                       broadcasting (n, 1) with (n,); 0: it does not
 """
 
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Watcher"]
 
-_EARLY_CHECK = 20  # rows before the early rules run for the first time
+_EARLY_CHECK = 8  # rows before the early rules run for the first time
 _FIRST_CHECK = 64  # rows before all rules do
 _MOST_ROWS = 2**18  # beyond them every second row is left out, again and again
 
@@ -32,8 +32,8 @@ class Watcher:
 
     The rules take time in proportion to the rows so far, and run again when there are a quarter
     more, so the time per row does not depend on the length of the run. Rules that rest on the shape of
-    the loss or of the rate run from the 64th row on; those that need no shape, such as that of a rate
-    of 0, from the 20th. Of more than 262,144 rows
+    the loss or of the rate run from the 64th row on; those that need no shape, such as that of the
+    gradients of the first updates, from the 8th. Of more than 262,144 rows
     every second one is left out, so the memory is bounded too.
     Losses that are not finite are reported when the third comes in a row. Any other finding is
     reported when two runs of the rules in succession agree on it. Each is reported once.

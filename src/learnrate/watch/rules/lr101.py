@@ -199,8 +199,8 @@ class _Diverged(Rule[DivergedOptions]):
     needs = ("loss",)
     rows = 1
     explains = frozenset(
-        {"LR102", "LR103", "LR104", "LR105", "LR108", "LR201", "LR202", "LR301", "LR302", "LR304"}
-        | {"LR401", "LR402"}
+        {"LR102", "LR103", "LR104", "LR105", "LR108", "LR109", "LR201", "LR202", "LR301", "LR302"}
+        | {"LR304", "LR401", "LR402"}
     )
 
     def check(self, reading: Reading, options: DivergedOptions) -> Finding | None:

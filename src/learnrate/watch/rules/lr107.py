@@ -34,6 +34,7 @@ class _PathTooFar(Rule[PathTooFarOptions]):
     severity = Severity.ADVICE
     early = True
     needs = ("lr",)
+    explains = frozenset({"LR109"})
 
     def check(self, reading: Reading, options: PathTooFarOptions) -> Finding | None:
         estimate = rate_multiple(reading)

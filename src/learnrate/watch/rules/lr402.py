@@ -9,7 +9,7 @@ import numpy as np
 from learnrate._statistics import rising_rank_p
 from learnrate.watch._finding import Finding, Severity
 from learnrate.watch._rule import Rule, RuleOptions
-from learnrate.watch._tracks import thinned
+from learnrate.watch._tracks import neighbour_std, thinned
 
 if TYPE_CHECKING:
     from learnrate.watch._example import ExampleRun
@@ -19,14 +19,20 @@ if TYPE_CHECKING:
 __all__ = ["RULE", "AtChanceOptions"]
 
 
+_PARTS = 10
+
+
 class AtChanceOptions(RuleOptions):
     """Thresholds of LR402. Chance is the loss of a model that has learned nothing.
 
     Attributes:
-        below: the loss may lie below chance by this many standard deviations of its noise.
-        above: the loss may lie above chance by this many; too high a rate for what is learned keeps
-            it a little above.
-        errors: beside these it may lie off by this many standard errors of a level.
+        below: the mean of the last half may lie below chance by this share of it, and so may the mean
+            of any tenth of the run beyond its error.
+        above: it may lie above chance by this share; too high a rate for what is learned keeps it a
+            little above.
+        errors: errors of these means are this many of their standard errors.
+        known: the error of the mean must be less than this share of chance; in fewer rows, or with
+            more noise, nothing is said.
         significance: the second half still falls if the p-value of a rank test is below this.
         falls: a loss that still falls is not flat if it fell in the second half by more than this
             many standard errors of a level.
@@ -36,13 +42,32 @@ class AtChanceOptions(RuleOptions):
         share_done: this share of the run must be over.
     """
 
-    below: float = 1.0
-    above: float = 4.0
-    errors: float = 4.0
+    below: float = 0.03
+    above: float = 0.2
+    errors: float = 3.0
+    known: float = 0.05
     significance: float = 0.01
     falls: float = 4.0
     moved: float = 0.25
-    share_done: float = 0.1
+    share_done: float = 0.2
+
+
+def _part_means(losses: np.ndarray) -> np.ndarray:
+    """The means of ten equal parts."""
+    return np.array([part.mean() for part in np.array_split(losses, _PARTS)])
+
+
+def _is_near(reading: Reading, chance: float, options: AtChanceOptions) -> bool:
+    """Whether the last half is at chance, known well enough, and no part of the run was below."""
+    losses, size = reading.finite_loss.value, abs(chance)
+    late, parts = _part_means(losses[losses.size // 2 :]), _part_means(losses)
+    mean, error = float(late.mean()), options.errors * float(late.std(ddof=1)) / _PARTS**0.5
+    if error > options.known * size:
+        return False
+    if not -options.below * size <= mean - chance <= options.above * size:
+        return False
+    error_of_part = options.errors * neighbour_std(parts)
+    return bool(parts.min() >= chance - options.below * size - error_of_part)
 
 
 class _AtChance(Rule[AtChanceOptions]):
@@ -58,14 +83,11 @@ class _AtChance(Rule[AtChanceOptions]):
             return None
         chance = reading.chance
         assert chance is not None  # noqa: S101 - `_lacks` is called before
-        levels, slack = reading.levels.value, options.errors * reading.level_error
+        if not _is_near(reading, chance, options):
+            return None
+        levels = reading.levels.value
         late = levels[levels.size // 2 :]
-        lowest, median = float(late.min()), float(np.median(late))
-        below = chance - options.below * reading.noise - slack
-        if lowest < below or reading.best < below:
-            return None
-        if median > chance + options.above * reading.noise + slack:
-            return None
+        median = float(np.median(late))
         falls = rising_rank_p(thinned(-late)) < options.significance
         is_below = chance - reading.end > reading.level_error and median <= reading.start
         fallen = float(late[:5].mean() - late[-5:].mean())
@@ -95,8 +117,8 @@ class _AtChance(Rule[AtChanceOptions]):
         if reading.chance is not None:
             return None
         return (
-            "neither the chance-level loss nor the number of classes is known; give attach(criterion=...), "
-            "or the fact classes or chance, or --classes"
+            "neither the chance-level loss nor the number of classes is known; give run.step the loss as "
+            "a tensor, attach(criterion=...), the fact classes or chance, or --classes"
         )
 
     def example(self, run: ExampleRun) -> Observations:

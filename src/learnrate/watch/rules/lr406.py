@@ -35,7 +35,7 @@ class _LargeInputs(Rule[LargeInputsOptions]):
     title = "the first layer takes inputs of a large scale"
     severity = Severity.ADVICE
     early = True
-    explains = frozenset({"LR102", "LR103", "LR104", "LR107", "LR108", "LR304", "LR404"})
+    explains = frozenset({"LR102", "LR103", "LR104", "LR107", "LR108", "LR109", "LR304", "LR404"})
     remedies = frozenset({"LR101"})
 
     def check(self, reading: Reading, options: LargeInputsOptions) -> Finding | None:

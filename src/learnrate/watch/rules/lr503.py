@@ -32,7 +32,8 @@ class _KeptGradient(Rule[KeptGradientOptions]):
     severity = Severity.ERROR
     early = True
     explains = frozenset(
-        f"LR{number}" for number in (101, 102, 103, 104, 105, 107, 201, 204, 301, 302, 304, 402)
+        f"LR{number}"
+        for number in (101, 102, 103, 104, 105, 107, 109, 201, 204, 301, 302, 304, 402)
     )
 
     def check(self, reading: Reading, options: KeptGradientOptions) -> Finding | None:

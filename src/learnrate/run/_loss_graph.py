@@ -1,0 +1,146 @@
+"""What the graph of a loss says: of how many classes it is, and whether it gets what it expects."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+__all__ = ["LossGraph"]
+
+_LOOKS = 4  # at losses; a loss is computed in the same way at every update
+_MOST_NODES = 64  # from the loss on: it is computed last
+_UNCHANGED = {  # operations that leave each number as it is
+    *("Alias", "Clone", "Index", "Permute", "ReshapeAlias", "Select", "Slice", "Squeeze", "T"),
+    *("ToCopy", "Transpose", "UnsafeView", "Unsqueeze", "View"),
+}
+_PRODUCTS = {"Addmm", "Mm", "Bmm", "Baddbmm", "Convolution", "Linear"}
+_OVER_PAIRS = {"MseLoss", "SmoothL1Loss", "HuberLoss"}
+_CODES = {  # by the loss and by what it gets
+    ("LogSoftmax", "Softmax"): 1.0,
+    ("BinaryCrossEntropyWithLogits", "Sigmoid"): 2.0,
+    ("BinaryCrossEntropyWithLogits", "Softmax"): 2.0,
+    ("NllLoss", "Softmax"): 3.0,
+    ("NllLoss", "Sigmoid"): 3.0,
+} | {("NllLoss", product): 4.0 for product in _PRODUCTS}
+
+
+class LossGraph:
+    """Looks at the graphs of the first losses that `run.step` gets as tensors.
+
+    A graph is read by the names and shapes of its nodes, also after the backward pass. No number
+    is read, and nothing of the graph is kept.
+
+    Attributes:
+        is_over: whether enough losses were looked at.
+    """
+
+    def __init__(self) -> None:
+        self.is_over = False
+        self._looks = 0
+
+    def look(self, loss: Any) -> Mapping[str, float]:
+        """The columns of a loss; none if it has no graph.
+
+        Args:
+            loss: as `run.step` takes it.
+        """
+        root = getattr(loss, "grad_fn", None)
+        self._looks += 1
+        self.is_over = self._looks >= _LOOKS
+        if root is None:
+            return {}
+        try:
+            return _columns(root)
+        except (AttributeError, IndexError, RuntimeError, TypeError):
+            self.is_over = True
+            return {}
+
+
+def _columns(root: Any) -> dict[str, float]:
+    columns = {"loss_input": 0.0, "loss_pairs": 0.0}
+    for node in _nodes(root):
+        kind = _kind(node)
+        if kind in _OVER_PAIRS:
+            columns["loss_pairs"] = max(columns["loss_pairs"], _pairs(node))
+        source = _source(node)
+        code = 0.0 if source is None else _CODES.get((kind, _kind(source)), 0.0)
+        columns["loss_input"] = columns["loss_input"] or code
+    classes = _classes(root)
+    return columns | ({} if classes is None else {"classes": classes})
+
+
+def _nodes(root: Any) -> Iterator[Any]:
+    """The nodes nearest to a root, each once."""
+    waiting, known = [root], {root}
+    for _ in range(_MOST_NODES):
+        if not waiting:
+            return
+        node = waiting.pop(0)
+        yield node
+        for child, _index in node.next_functions:
+            if child is not None and child not in known:
+                known.add(child)
+                waiting.append(child)
+
+
+def _kind(node: Any) -> str:
+    """The operation of a node, such as `LogSoftmax`."""
+    name, backward, _version = node.name().rpartition("Backward")
+    return "NllLoss" if backward and name in {"NllLoss2D", "NllLossNd"} else name
+
+
+def _source(node: Any) -> Any:
+    """The node whose numbers this one gets first; None if they need no gradient."""
+    children = node.next_functions
+    while children and children[0][0] is not None:
+        child = children[0][0]
+        if _kind(child) not in _UNCHANGED:
+            return child
+        children = child.next_functions
+    return None
+
+
+def _shape(node: Any) -> tuple[int, ...]:
+    """The shape of what a node computed."""
+    return tuple(node._input_metadata[0].shape)  # noqa: SLF001 - what torch has for this
+
+
+def _pairs(node: Any) -> float:
+    """Rows of a loss that compares each prediction with each target, as (n, 1) with (n,); or 0."""
+    for child, _index in node.next_functions:
+        if child is None or _kind(child) != "Expand":
+            continue
+        rows, *others = _shape(child)
+        source = child.next_functions[0][0]
+        with suppress(IndexError, RuntimeError):
+            from_shape = _source_shape(source)
+            if rows > 1 and others == [rows] and from_shape in {(rows, 1), (rows,)}:
+                return float(rows)
+    return 0.0
+
+
+def _source_shape(node: Any) -> tuple[int, ...]:
+    """The shape of what a node passed on; of a parameter, its own."""
+    variable = getattr(node, "variable", None)
+    return tuple(variable.shape) if isinstance(variable, torch.Tensor) else _shape(node)
+
+
+def _classes(root: Any) -> float | None:
+    """The classes of a loss that is a mean cross-entropy and nothing else; None for others.
+
+    As many classes as rows are pairs of a batch, whose loss may stay at that of chance.
+    """
+    reduction = getattr(root, "_saved_reduction", None)
+    source = _source(root) if _kind(root) == "NllLoss" and reduction == 1 else None
+    if source is None or _kind(source) != "LogSoftmax":
+        return None
+    shape = _shape(source)
+    dim = source._saved_dim  # noqa: SLF001 - what torch has for this
+    dim = dim - 2**64 if dim >= 2**63 else dim
+    classes = shape[dim]
+    return float(classes) if classes > 1 and shape != (classes, classes) else None

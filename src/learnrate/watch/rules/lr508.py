@@ -1,0 +1,78 @@
+"""LR508: the loss gets probabilities where it expects logits, or the reverse."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from learnrate.watch._finding import Finding, Severity
+from learnrate.watch._inspection import inspected, inspection_lacks
+from learnrate.watch._rule import Rule, RuleOptions
+
+if TYPE_CHECKING:
+    from learnrate.watch._example import ExampleRun
+    from learnrate.watch._observations import Observations
+    from learnrate.watch._reading import Reading
+
+__all__ = ["RULE", "LossInputOptions"]
+
+_CASES = {
+    1: (
+        "A softmax is applied twice: the cross-entropy has one of its own and gets the result of another",
+        "Give the cross-entropy the outputs of the last layer, without softmax.",
+    ),
+    2: (
+        "The binary cross-entropy with logits has a sigmoid of its own and gets probabilities",
+        "Give binary_cross_entropy_with_logits the outputs of the last layer, without sigmoid or softmax.",
+    ),
+    3: (
+        "The negative log-likelihood expects logarithms of probabilities and gets probabilities",
+        "Give nll_loss the log_softmax of the last layer's outputs, or use cross_entropy on the outputs.",
+    ),
+    4: (
+        "The negative log-likelihood expects logarithms of probabilities and gets the outputs of a layer",
+        "Use cross_entropy instead of nll_loss, or apply log_softmax before it.",
+    ),
+}
+
+
+class LossInputOptions(RuleOptions):
+    """Thresholds of LR508.
+
+    Attributes:
+        looks: this many losses in a row must have been computed so.
+    """
+
+    looks: float = 2
+
+
+class _LossInput(Rule[LossInputOptions]):
+    title = "the loss gets probabilities where it expects logits, or the reverse"
+    severity = Severity.WARNING
+    early = True
+    explains = frozenset(
+        f"LR{number}"
+        for number in (101, 102, 103, 107, 108, 109, 201, 204, 301, 302, 402, 404, 501)
+    )
+
+    def check(self, reading: Reading, options: LossInputOptions) -> Finding | None:
+        kinds = inspected(reading, "loss_input").value
+        kind = int(kinds[-1])
+        if kinds.size < options.looks or kind not in _CASES or (kinds != kind).any():
+            return None
+        message, remedy = _CASES[kind]
+        return self.finding(
+            step=0,
+            message=f"{message}, as the graph of the loss shows.",
+            evidence={"kind": kind, "looks": kinds.size},
+            remedy=f"{remedy} Until this is fixed, findings about the rate mean nothing.",
+        )
+
+    def lacks(self, reading: Reading) -> str | None:
+        why = inspection_lacks(reading, "loss_input", LossInputOptions().looks, "attach")
+        return why and f"{why}, of a loss that run.step gets as a tensor"
+
+    def example(self, run: ExampleRun) -> Observations:
+        return run.observed(facts={"loss_input": [[step, 1.0] for step in range(4)]})
+
+
+RULE = _LossInput()
