@@ -24,5 +24,5 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     names: dict[str, Any] = {}
     with contextlib.redirect_stdout(io.StringIO()):
         exec(snippet, names)  # noqa: S102 - our own page
-    add_picture(files, config, "how-to/scaling", lambda: names["fitted"].figure(names["scaled"]))
+    add_picture(files, config, "how-to/scaling", lambda: names["fitted"].plot(names["scaled"]))
     return files

@@ -27,7 +27,7 @@ WRITERS = {
     "claims run": ["adam-3e-4 --task t.py:task --png no/a", "adam-3e-4 --task t.py:task --out no"],
     "meta sweep": ["t.py:meta_task --out no", "t.py:meta_task --png no/a.png"],
     "meta train": ["t.py:meta_task --out no", "t.py:meta_task --png no/a.png"],
-    "meta theory": ["--plot no/a.png"],
+    "meta theory": ["--png no/a.png"],
     "transfer check": ["t.py:make_task --widths 1,2,3 --png no/a.png"],
     "transfer sweep": [
         "t.py:make_task --widths 1,2 --png no/a.png",

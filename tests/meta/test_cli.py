@@ -44,7 +44,7 @@ def test_theory_prints_the_optima_as_one_object(run):
 
 
 def test_theory_simulates_beside_the_formula_and_draws_the_figure(run, tmp_path):
-    code, out, _ = run("theory", "--simulate", 500, "--plot", "f.png", "--json")
+    code, out, _ = run("theory", "--simulate", 500, "--png", "f.png", "--json")
     assert code == 0
     assert json.loads(out)["simulated"]["gain"]["mean"] < 0
     assert (tmp_path / "f.png").read_bytes().startswith(b"\x89PNG")

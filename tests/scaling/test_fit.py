@@ -256,7 +256,7 @@ def test_a_negative_number_of_resamples_is_refused():
 def test_the_picture_shows_every_group_the_law_and_the_prediction():
     law_fit = fitted(table({"N": LEVELS["N"], "B": LEVELS["B"]}), resamples=0)
     scaled = law_fit.predict(N=1e9, B=256)
-    figure = law_fit.figure(scaled)
+    figure = law_fit.plot(scaled)
     assert [axes.get_xlabel() for axes in figure.axes] == ["N", "B"]
     for axes in figure.axes:
         lines = {line.get_label(): line for line in axes.get_lines()}
@@ -265,5 +265,5 @@ def test_the_picture_shows_every_group_the_law_and_the_prediction():
         exact = [law({"N": 1e9, "B": 256} | {axes.get_xlabel(): x}) for x in moved.get_xdata()]
         assert moved.get_ydata() == pytest.approx(exact, rel=0.05)
     assert "1e9" in figure.get_suptitle()
-    single = law_fit.plot(scaled, "B")
+    single = law_fit.plot_factor(scaled, "B")
     assert single.get_xlabel() == "B"

@@ -112,7 +112,7 @@ def test_the_check_draws_every_layer():
     check = transfer.check(
         partial(task_of, model=Forgotten), [16, 64, 256], seeds=3, updates=2, progress=False
     )
-    figure = check.figure()
+    figure = check.plot()
     assert len(figure.axes) == 3
     labels = {line.get_label() for line in figure.axes[1].lines}
     assert "out breaks the rules" in labels
@@ -182,7 +182,7 @@ def test_the_cost_of_keeping_the_rate_is_the_loss_at_the_widest():
 
 
 def test_the_sweeps_are_drawn_with_their_best_rates():
-    figure = sweeps([0.04, 0.02, 0.01]).figure()
+    figure = sweeps([0.04, 0.02, 0.01]).plot()
     labels = [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
     assert labels == ["width 16: best 0.04", "width 64: best 0.02", "width 256: best 0.01"]
 

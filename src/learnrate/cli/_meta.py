@@ -215,7 +215,7 @@ def theory(
         float, Option(help="The adaptation rate at which losses are given.")
     ] = 0.2,
     simulate: Annotated[int | None, Option(help="Simulate this many runs for comparison.")] = None,
-    plot: Annotated[
+    png: Annotated[
         Path | None,
         Option(help="Save a picture like the paper's figure to this file.", callback=picture_file),
     ] = None,
@@ -226,7 +226,7 @@ def theory(
 
     The setting is that of Bernacchia 2021 (arXiv:2102.00940).
 
-    [dim]learnrate meta theory --figure 2 --simulate 20000 --plot figure2.png[/dim]
+    [dim]learnrate meta theory --figure 2 --simulate 20000 --png figure2.png[/dim]
     """
     from dataclasses import replace  # noqa: PLC0415
 
@@ -242,11 +242,11 @@ def theory(
     changed = {name: value for name, value in arguments.items() if value is not None}
     problem = replace(settings[figure], **changed)
     simulation = None if simulate is None else closed_form.simulate(problem, simulate, seed=seed)
-    if plot is not None:
+    if png is not None:
         picture = closed_form.draw_theory(
             problem, inner_lr=inner_lr, adapt_lr=adapt_lr, simulated=simulation
         )
-        save_picture(picture, plot)
+        save_picture(picture, png)
     answer = _answer(problem, inner_lr, adapt_lr)
     if simulation is not None:
         answer["simulated"] = _simulated(simulation, inner_lr, adapt_lr)

@@ -67,7 +67,7 @@ def scale(
     fitted = scaling.fit(_runs(table, task or (), extra), columns=column_of, extra_factors=extra)
     scaled = fitted.predict(**factors)
     if png is not None:
-        save_picture(fitted.figure(scaled), png)
+        save_picture(fitted.plot(scaled), png)
     if as_json:
         print_json(scaled.to_dict())
         return

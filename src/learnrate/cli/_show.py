@@ -65,7 +65,7 @@ def show(
     if png is not None:
         from learnrate._axes import draw_schedules  # noqa: PLC0415 - loads matplotlib
 
-        figure = draw_schedules(drawn).figure if law is None else law.figure(predictions)
+        figure = draw_schedules(drawn).figure if law is None else law.plot(predictions)
         save_picture(figure, png)
     if html is not None:
         from learnrate._files import write_text  # noqa: PLC0415

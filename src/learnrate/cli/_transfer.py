@@ -144,7 +144,7 @@ def check(
             roles=pairs_in("--roles", roles),
         )
     if png is not None:
-        save_picture(result.figure(), png)
+        save_picture(result.plot(), png)
     if as_json:
         print_json(result.to_dict())
     else:
@@ -209,7 +209,7 @@ def sweep(
         )
     keep(store, "sweep", result.to_document(), None, facts)
     if png is not None:
-        save_picture(result.figure(), png)
+        save_picture(result.plot(), png)
     if csv is not None:
         result.to_csv(csv)
     if as_json:

@@ -134,7 +134,7 @@ class LossLaw:
             runs=tuple(curve.name for curve in self.curves),
         )
 
-    def figure(self, predictions: Sequence[PredictedLoss]) -> Figure:
+    def plot(self, predictions: Sequence[PredictedLoss]) -> Figure:
         """Draw the losses of the runs, and those that are expected of other schedules.
 
         Raises:

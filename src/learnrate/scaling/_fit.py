@@ -171,8 +171,19 @@ class Fit:
         half_width = self._quantile * math.hypot(error, self.log_std, drift)
         return math.exp(log_lr), math.exp(log_lr - half_width), math.exp(log_lr + half_width)
 
-    def plot(self, scaled: ScaledRate, factor: str, axes: Axes | None = None) -> Axes:
-        """Draw the law and the best rates against a factor; needs the extra `plot`.
+    def plot(self, scaled: ScaledRate) -> Figure:
+        """Draw the law and the best rates against every factor that varies; needs the extra `plot`.
+
+        Args:
+            scaled: the prediction to mark; it sets the other factors too.
+
+        Raises:
+            MissingExtraError: matplotlib is not installed.
+        """
+        return draw_chart(describe(self, scaled))
+
+    def plot_factor(self, scaled: ScaledRate, factor: str, axes: Axes | None = None) -> Axes:
+        """Draw the law and the best rates against one factor; needs the extra `plot`.
 
         Args:
             scaled: the prediction to mark; it sets the other factors too.
@@ -183,10 +194,6 @@ class Fit:
             MissingExtraError: matplotlib is not installed.
         """
         return draw_panel(describe(self, scaled, factor).panels[0], axes)
-
-    def figure(self, scaled: ScaledRate) -> Figure:
-        """Draw `plot` for every factor that varies, side by side."""
-        return draw_chart(describe(self, scaled))
 
     def _logs(self, factors: Mapping[str, float]) -> np.ndarray:
         return np.log([factors[name] for name in self.factors])

@@ -147,8 +147,8 @@ class CoordinateCheck:
             )
         return f"the outputs and updates of {len(self.layers)} layers keep their size {span}."
 
-    def figure(self) -> Figure:
-        """The picture as a matplotlib figure; needs the extra `plot`."""
+    def plot(self) -> Figure:
+        """Draw what scales with the width, with matplotlib; needs the extra `plot`."""
         return draw_chart(describe(self))
 
     def to_dict(self) -> dict[str, Any]:

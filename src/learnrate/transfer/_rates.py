@@ -201,8 +201,8 @@ class WidthSweeps:
             ],
         }
 
-    def figure(self) -> Figure:
-        """The picture as a matplotlib figure; needs the extra `plot`."""
+    def plot(self) -> Figure:
+        """Draw the sweep of each width with matplotlib; needs the extra `plot`."""
         return draw_chart(describe(self))
 
     def to_dict(self) -> dict[str, Any]:
