@@ -2,6 +2,7 @@
 
 import json
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from learnrate import ArgumentError, FileError, Plan, Task
 from learnrate._chart import describe
 from learnrate.dashboard._folder import Folder
 from learnrate.planning import JOURNAL_NAME, RatesPlan, read_plan
-from learnrate.report import rates_plan_page
+from learnrate.report import rates_plan_figures, rates_plan_page
 
 STEEPNESS = 100.0
 
@@ -142,9 +143,27 @@ def test_the_map_covers_what_was_tried_and_is_lowest_at_the_chosen_rates(plan):
     assert len(describe(plan).panels) == 2
 
 
+def test_a_plan_written_by_an_older_version_is_read_for_ever():
+    path = Path(__file__).parents[1] / "written_by" / "0.1" / "rates_plan.json"
+    plan = read_plan(path)
+    assert plan.lrs == {"AdamW": 0.0434, "SGD": 0.922}
+    assert json.loads(path.read_text()) == json.loads(json.dumps(plan.to_dict()))
+
+
 def test_the_page_names_the_rates(plan):
     page = rates_plan_page(plan)
     assert all(name in page for name in ("gentle", "steep", '"heatmap"', "warmup(10)"))
+    assert "rate of gentle</li>" in page
+    assert "expected excess from 0 to 30%" in page
+    assert "a trial that diverged" not in page
+
+
+def test_the_map_of_the_page_has_the_intervals_and_no_bar_of_its_own(plan):
+    *_, chosen = rates_plan_figures(plan)["map-1"]["data"]
+    bars = chosen["error_x"]
+    assert 0 < bars["arrayminus"][0] < chosen["x"][0]
+    assert chosen["y"][0] + chosen["error_y"]["array"][0] <= max(plan.maps[0].y_lrs) * 1.5
+    assert not rates_plan_figures(plan)["map-1"]["data"][0]["showscale"]
 
 
 def test_the_dashboard_lists_it_with_its_rates_and_its_map(plan, tmp_path):

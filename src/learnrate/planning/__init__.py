@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from learnrate.planning._earlier import EarlierPlan, EarlierRung
 from learnrate.planning._picture import plan_panels
-from learnrate.planning._rates_picture import rates_panels
+from learnrate.planning._rates_picture import HIGHEST_EXCESS, rates_panels
 from learnrate.planning._rates_result import (
     PlannedRate,
     RatesMap,
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from learnrate.planning._plan import JOURNAL_NAME, plan, replan
 
 __all__ = [
+    "HIGHEST_EXCESS",
     "JOURNAL_NAME",
     "BranchTest",
     "EarlierPlan",

@@ -22,9 +22,9 @@ from learnrate.planning._rates_result import RatesPlan
 if TYPE_CHECKING:
     from learnrate.planning._rates_result import RatesMap
 
-__all__ = ["rates_panels"]
+__all__ = ["HIGHEST_EXCESS", "rates_panels"]
 
-_HIGHEST = 0.3  # excess at which the colours end
+HIGHEST_EXCESS = 0.3  # at which the colours of the map end
 
 
 @describe.register(RatesPlan)
@@ -63,8 +63,8 @@ def _map_panel(plan: RatesPlan, shown: RatesMap) -> Panel:
             y_edges=y_edges,
             values=np.array(shown.excess),
             low=0.0,
-            high=_HIGHEST,
-            label="expected excess over the lowest loss of the whole run",
+            high=HIGHEST_EXCESS,
+            label="expected excess",
         )
     ]
     longest = max(trial.steps for trial in plan.trials)
@@ -84,7 +84,7 @@ def _map_panel(plan: RatesPlan, shown: RatesMap) -> Panel:
         Markers(
             x=[trial.lrs[column] for trial in trials],
             y=[trial.lrs[row] for trial in trials],
-            colour=Colour.MEASURED_LIGHT,
+            colour=Colour.MEASURED,
             size=size,
             label=label,
             halo=True,

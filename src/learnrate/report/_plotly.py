@@ -159,16 +159,40 @@ def _polyline(line: charts.Polyline, panel: charts.Panel) -> dict[str, Any]:
 def _markers(markers: charts.Markers, panel: charts.Panel) -> dict[str, Any]:
     colour, _ = _colour_and_dash(markers.colour, "solid")
     symbol, pixels = _SYMBOLS[markers.symbol]
+    halo = {"color": "white", "width": 2} if markers.halo else {"color": "@page", "width": 1}
+    bars = {
+        f"error_{name}": _error_bars(middles, ends, colour, _PIXELS * markers.bar_width)
+        for name, middles, ends in (
+            ("x", markers.x, markers.x_ends),
+            ("y", markers.y, markers.y_ends),
+        )
+        if ends is not None
+    }
     return {
         **_scatter(markers.x, markers.y, "markers"),
         "marker": {
             "color": colour,
             "symbol": symbol,
             "size": round(pixels * markers.size),
-            "line": {"color": "@page", "width": 1},
+            "line": halo,
         },
         "cliponaxis": False,
+        **bars,
         **_hover(panel, markers.label),
+    }
+
+
+def _error_bars(middles: ArrayLike, ends: ArrayLike, colour: str, width: float) -> dict[str, Any]:
+    low, high = np.asarray(ends, dtype=float).reshape(2, -1)
+    middle = np.atleast_1d(middles)
+    return {
+        "type": "data",
+        "symmetric": False,
+        "array": (high - middle).tolist(),
+        "arrayminus": (middle - low).tolist(),
+        "color": colour,
+        "thickness": width,
+        "width": 0,
     }
 
 
@@ -213,7 +237,7 @@ def _heat_map(heat_map: charts.HeatMap) -> dict[str, Any]:
         "zmin": heat_map.low,
         "zmax": heat_map.high,
         "colorscale": "Viridis",
-        "colorbar": {"title": {"text": heat_map.label, "side": "right"}, "outlinewidth": 0},
+        "showscale": False,  # it is in the key: plotly's own styles itself in a way that pages forbid
         "hovertemplate": "%{z:.3g}<extra></extra>",
     }
 

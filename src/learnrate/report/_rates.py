@@ -6,9 +6,9 @@ import math
 from typing import TYPE_CHECKING
 
 from learnrate._numbers import rate_text
-from learnrate.planning import rates_panels
+from learnrate.planning import HIGHEST_EXCESS, rates_panels
 from learnrate.report._html import TRAIN_COMMAND, filled_in, whole_page
-from learnrate.report._plotly import plotly_figure
+from learnrate.report._plotly import line_style, plotly_figure
 from learnrate.report._terminal import VERDICT_STYLES, encoded_text, new_table
 
 if TYPE_CHECKING:
@@ -26,12 +26,6 @@ __all__ = [
     "show_rates_plan",
     "show_rates_sweep",
 ]
-
-_KEY = (
-    ("measured", "●", "a trial"),
-    ("diverged", "▲", "a trial that diverged"),
-    ("chosen", "★", "chosen rates"),
-)
 
 
 def rates_plan_page(plan: RatesPlan, *, command: str = TRAIN_COMMAND) -> str:
@@ -69,8 +63,32 @@ def rates_plan_body(plan: RatesPlan, *, command: str = TRAIN_COMMAND) -> Markup:
         '    group["lr"] = ratio * lr(step)  # before each optimizer.step()'
     )
     return filled_in(
-        "rates_plan.html", plan=plan, command=command, snippet=snippet, key=_KEY, cost=_cost(plan)
+        "rates_plan.html",
+        plan=plan,
+        command=command,
+        snippet=snippet,
+        keys={"map": _key_of_map(plan), "schedule": _key_of_schedule(plan)},
+        cost=_cost(plan),
     )
+
+
+def _key_of_map(plan: RatesPlan) -> list[tuple[str, str, str]]:
+    """What the marks of a map mean: colour, sign and words."""
+    diverged = [("diverged", "▲", "a trial that diverged")]
+    return [
+        ("viridis", "", f"expected excess from 0 to {HIGHEST_EXCESS:.0%} and more"),
+        ("measured", "●", "a trial"),
+        *(diverged if any(trial.loss is None for trial in plan.trials) else []),
+        ("chosen", "★", "chosen rates, 80 % intervals"),
+    ]
+
+
+def _key_of_schedule(plan: RatesPlan) -> list[tuple[str, str, str]]:
+    """The colour of each rate's schedule; there are at most three, so all lines are solid."""
+    return [
+        (str(line_style(number)[0]), "━", f"rate of {rate.name}")
+        for number, rate in enumerate(plan.rates)
+    ]
 
 
 def show_rates_plan(console: Console, plan: RatesPlan) -> None:
