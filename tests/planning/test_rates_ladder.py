@@ -8,9 +8,11 @@ import pytest
 
 from learnrate.planning._rates_decision import RatesDecision
 from learnrate.planning._rates_ladder import RatesLadder, _candidates
+from learnrate.planning._rates_survey import around_best, next_neighbour
 from learnrate.planning._rung_losses import LadderTrial
 
-HALF_DECADE = math.log(10) / 2
+DECADE = math.log(10)
+HALF_DECADE = DECADE / 2
 
 
 def tried(log_lrs, log_loss):
@@ -40,9 +42,67 @@ def test_the_chosen_rates_are_not_all_above_half_of_those_that_diverged():
     decision = SimpleNamespace(
         ladder=SimpleNamespace(total_steps=100),
         posterior=SimpleNamespace(count=2, expected_excess=lambda places, _: -places.sum(axis=1)),
-        trials=[tried((1.5, 1.5), math.inf)],
+        counting=(tried((1.5, 1.5), math.inf),),
         _tried=(np.zeros(2), np.full(2, 2.0)),
     )
     low, high = sorted(math.log(rate) for rate in RatesDecision.rates.func(decision))
     assert high == pytest.approx(2.0, abs=1e-2)
     assert 0.5 < low < 1.5 - math.log(2)
+
+
+def whole_runs(loss, *, most=40):
+    """Whole runs on a lattice from (0, 0), each beside the best one, with the loss of a function of decades."""
+    runs = [tried((0.0, 0.0), loss(0, 0))]
+    while (place := next_neighbour(runs)) is not None and len(runs) < most:
+        decades = [round(log_lr / DECADE) for log_lr in place]
+        runs.append(tried(tuple(place.tolist()), loss(*decades)))
+    return runs
+
+
+def decades_of(trial):
+    return tuple(round(log_lr / DECADE) for log_lr in trial.log_lrs)
+
+
+def test_whole_runs_leave_a_plain_and_enclose_the_best():
+    """Networks die at any high rate and end alike, and the dip lies two decades below in both rates."""
+
+    def loss(first, second):
+        return 1.0 if max(first, second) >= 0 else 0.2 * ((first + 2) ** 2 + (second + 2) ** 2)
+
+    runs = whole_runs(loss)
+    assert decades_of(min(runs, key=lambda run: run.log_loss)) == (-2, -2)
+    beside = {(a, b) for a in (-3, -2, -1) for b in (-3, -2, -1)}
+    assert beside <= {decades_of(run) for run in runs}
+    assert {decades_of(run) for run in around_best(runs)} == beside
+    assert len(runs) == len({decades_of(run) for run in runs}) <= 20
+
+
+def test_on_a_plain_whole_runs_stay_where_they_began():
+    runs = whole_runs(lambda first, second: 0.002 * (first + second))
+    assert len(runs) == 9
+    assert max(abs(decade) for run in runs for decade in decades_of(run)) == 1
+
+
+def test_once_the_best_is_enclosed_only_runs_around_it_count():
+    runs = whole_runs(lambda first, second: 0.3 * ((first - 2) ** 2 + second**2))
+    ladder = RatesLadder(
+        4000, 100, 0.0, expected=(0.0, 0.0), expected_stds=(1.5, 1.5), names=("a", "b")
+    )
+    short = LadderTrial(0, 20, 0.0, 0, -9.0, 20, record=None, log_lrs=(-5.0, -5.0))
+    assert len(ladder.counting([short, *runs[:-1]])) == len(runs)
+    counting = ladder.counting([short, *runs])
+    assert {decades_of(run) for run in counting} == {(a, b) for a in (1, 2, 3) for b in (-1, 0, 1)}
+    best = np.median(ladder.posterior([short, *runs]).log_optima(100), axis=0)
+    assert np.abs(best - (2 * DECADE, 0.0)).max() < HALF_DECADE
+
+
+def test_a_small_budget_pays_for_no_survey():
+    runs = [tried((0.0, 0.0), 1.0)]
+    small, large = (
+        RatesLadder(
+            runs * 100, 100, 0.0, expected=(0.0, 0.0), expected_stds=(1.5, 1.5), names=("a", "b")
+        )
+        for runs in (15, 16)
+    )
+    assert "decade" in large.next(runs).reason
+    assert "decade" not in small.next(runs).reason

@@ -72,6 +72,23 @@ def test_no_best_rates_are_as_high_in_each_rate_as_what_diverged():
     assert beyond.mean() < 0.02
 
 
+def test_the_best_value_of_a_rate_that_hardly_matters_is_not_sought_far_from_what_was_tried():
+    """Far from the trials the model is flat too, and would explain equal losses as well."""
+    losses = {  # of whole runs on a table of patients, by the decades of both rates
+        (0, 0): -0.609, (0, -1): -0.615, (0, -2): -0.605, (1, 0): -0.59, (1, -1): -0.596,
+        (1, -2): -0.597, (-1, 0): -0.54, (-1, -1): -0.236, (-1, -2): -0.145,
+    }  # fmt: skip
+    trials = tuple(
+        RatesLoss(200, (first * math.log(10), second * math.log(10)), loss)
+        for (first, second), loss in losses.items()
+    )
+    posterior = RatesPosterior(trials, 200, (0.0, -math.log(10)), (1.15, 1.15), start=-0.03)
+    low, high = np.quantile(posterior.log_optima(200), [0.02, 0.98], axis=0) / math.log(10)
+    assert np.all(low > [-2.5, -3.5])
+    assert np.all(high < [2.0, 1.0])
+    assert posterior.expected_excess(np.array([[0.0, 0.0]]), 200)[0] < 0.05
+
+
 def test_a_ratio_that_must_be_met_is_found():
     # As of a generator and a discriminator: along the ratio it is steep, along the mean nearly flat.
     places = [(-4.0, -5.0), (-3.0, -6.0), (-2.0, -7.0), (-3.0, -5.0), (-2.0, -5.0), (-4.0, -7.0)]

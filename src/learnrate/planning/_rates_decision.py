@@ -46,6 +46,11 @@ class RatesDecision:
     trials: tuple[LadderTrial, ...]
 
     @cached_property
+    def counting(self) -> tuple[LadderTrial, ...]:
+        """The trials that count."""
+        return tuple(self.ladder.counting(self.trials))
+
+    @cached_property
     def posterior(self) -> RatesPosterior:
         """The joint fit of all trials."""
         return self.ladder.posterior(self.trials)
@@ -62,7 +67,7 @@ class RatesDecision:
         axes = [np.linspace(low, high, number) for low, high in zip(*self._tried, strict=True)]
         places = np.array(list(itertools.product(*axes)))
         excess = self.posterior.expected_excess(places, total_steps)
-        diverged = [t.log_lrs for t in self.trials if math.isinf(t.log_loss)]
+        diverged = [t.log_lrs for t in self.counting if math.isinf(t.log_loss)]
         if diverged:
             half = np.array(diverged) - math.log(2.0)
             above = np.all(places[:, None, :] >= half, axis=2)
@@ -73,12 +78,12 @@ class RatesDecision:
     @property
     def _tried(self) -> tuple[np.ndarray, np.ndarray]:
         """The ends of what finished in the longest trials, carried to the whole run."""
-        longest = max(trial.steps for trial in self.trials)
+        longest = max(trial.steps for trial in self.counting)
         tried = [
             trial.log_lrs
-            for trial in self.trials
+            for trial in self.counting
             if trial.steps == longest and math.isfinite(trial.log_loss)
-        ] or [trial.log_lrs for trial in self.trials]
+        ] or [trial.log_lrs for trial in self.counting]
         shift = self.posterior.drift * math.log(self.ladder.total_steps / longest)
         return np.min(tried, axis=0) + min(0.0, shift), np.max(tried, axis=0) + shift
 
@@ -87,7 +92,7 @@ class RatesDecision:
         """The central 80 % interval of the best value of each rate; it holds the chosen one too."""
         optima = self.posterior.log_optima(self.ladder.total_steps)
         low, middle, high = np.quantile(optima, [0.1, 0.5, 0.9], axis=0)
-        lengths = {trial.steps for trial in self.trials}
+        lengths = {trial.steps for trial in self.counting}
         factor = _INTERVAL_FACTOR[len(lengths) > 1]
         flat = np.sqrt(2 * _INDISTINGUISHABLE / self.posterior.points.depths.mean(axis=0))
         lows = np.exp(middle - np.hypot(factor * (middle - low), flat))
@@ -172,11 +177,13 @@ def judge_rates(decision: RatesDecision, scale: LossScale) -> tuple[PlanVerdict,
         scale: of the task's losses.
     """
     ladder, names = decision.ladder, decision.ladder.names
-    lengths = sorted({trial.steps for trial in decision.trials})
+    lengths = sorted({trial.steps for trial in decision.counting})
     counted = " and ".join(
-        f"{sum(t.steps == steps for t in decision.trials)} trials of {steps:,} updates"
+        f"{sum(t.steps == steps for t in decision.counting)} trials of {steps:,} updates"
         for steps in lengths
     )
+    if len(decision.counting) < len(decision.trials):
+        counted += f" at most a decade from the best one, of {len(decision.trials)} trials in all,"
     chosen = " and ".join(
         f"{lr:.3g} for {name}" for lr, name in zip(decision.rates, names, strict=True)
     )

@@ -12,6 +12,7 @@ import numpy as np
 
 from learnrate.planning._ladder import Ladder, Proposal
 from learnrate.planning._rates_posterior import RatesLoss, RatesPosterior
+from learnrate.planning._rates_survey import around_best, neighbours, next_neighbour
 from learnrate.planning._rung_likelihood import MISFIT
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ _LEAST_PART = 16
 _MIN_STEPS = 8  # updates of any trial
 _IN_BUDGET = 20  # a short trial costs this part of the budget over the number of rates
 _MOST_WHOLE = 12  # whole runs for each rate
+_AROUND_STD = _DECADE / 2  # of the best rates around the best of the whole runs that enclose it
 _TOLD = 0.002  # expected excess below which no further whole run is asked for
 _GROUPS_OF_POINTS = 16
 
@@ -43,6 +45,9 @@ class RatesLadder(Ladder):
     best rates are expected to be known best: the posterior is split by what each candidate's loss would
     be, and the variance of the best log rates in each part, weighted by how much each rate matters, is
     averaged. A candidate lies at most half a decade outside the rates tried on its rung.
+
+    If the budget pays for enough whole runs, they go a decade at a time to the best place and enclose it.
+    Then only the whole runs around it count.
 
     Args:
         expected: the log of the best value of each rate in the longest trials, by the range tests.
@@ -60,20 +65,33 @@ class RatesLadder(Ladder):
         return len(self.expected)
 
     def posterior(self, trials: Sequence[LadderTrial]) -> RatesPosterior:
-        """The posterior over the best rates, given the trials."""
+        """The posterior over the best rates, given the trials that count."""
+        counting = self.counting(trials)
+        expected, stds = self.expected, self.expected_stds
+        if len(counting) < len(trials):
+            expected = min(counting, key=lambda trial: trial.log_loss).log_lrs
+            stds = (_AROUND_STD,) * self.count
         return _same(
             RatesPosterior(
-                losses=tuple(RatesLoss(t.steps, t.log_lrs, t.log_loss) for t in trials),
+                losses=tuple(RatesLoss(t.steps, t.log_lrs, t.log_loss) for t in counting),
                 total_steps=self.total_steps,
-                expected=self.expected,
-                expected_stds=self.expected_stds,
+                expected=expected,
+                expected_stds=stds,
                 start=self.start,
                 overfitting=self.overfitting(trials).probability,
             )
         )
 
+    def counting(self, trials: Sequence[LadderTrial]) -> Sequence[LadderTrial]:
+        """The trials that count: whole runs around the best one, once they enclose it; else all."""
+        whole = [trial for trial in trials if trial.steps == self.total_steps]
+        if not self._surveys(trials) or not whole or next_neighbour(whole) is not None:
+            return trials
+        return around_best(whole)
+
     def unbracketed(self, trials: Sequence[LadderTrial]) -> list[tuple[str, str]]:
         """The rates whose best value is the lowest or the highest one of the longest trials."""
+        trials = self.counting(trials)
         longest = max(trial.steps for trial in trials)
         tried = [trial for trial in trials if trial.steps == longest]
         best = min(tried, key=lambda trial: trial.log_loss).log_lrs
@@ -118,23 +136,56 @@ class RatesLadder(Ladder):
 
     def _on_rung(self, rung: int, steps: int, trials: Sequence[LadderTrial]) -> Proposal | None:
         tried = [trial for trial in trials if trial.steps == steps]
+        finished = any(math.isfinite(trial.log_loss) for trial in tried)
+        surveys = finished and steps == self.total_steps and self._surveys(trials)
+        if surveys and (neighbour := next_neighbour(tried)) is not None:
+            return _proposal(rung, steps, neighbour, "it lies a decade from the best whole run")
         posterior = self.posterior(trials)
         if self._is_complete(rung, steps, tried, posterior):
             return None
         middle = np.median(posterior.log_optima(steps), axis=0)
         if not tried:
             return _proposal(rung, steps, middle, "they are the best rates expected here")
-        if all(math.isinf(trial.log_loss) for trial in tried):
+        if not finished:
             lower = np.min([trial.log_lrs for trial in tried], axis=0) - _BEYOND
             return _proposal(rung, steps, lower, "every higher rate diverged")
-        candidates = _candidates(middle, tried)
+        if surveys:
+            return self._around_best(rung, posterior, middle, tried)
+        return self._most_informative(rung, posterior, _candidates(middle, tried), tried)
+
+    def _around_best(
+        self, rung: int, posterior: RatesPosterior, middle: np.ndarray, whole: list[LadderTrial]
+    ) -> Proposal | None:
+        """The next whole run beside the best one: in turn, the most promising and the most informative."""
+        near = around_best(whole)
+        candidates = _candidates(middle, near)
+        if len(whole) % 2 == 0 or not len(candidates):
+            return self._most_informative(rung, posterior, candidates, near)
+        excess = posterior.expected_excess(candidates, self.total_steps)
+        reason = "they are the best rates expected now"
+        return _proposal(rung, self.total_steps, candidates[int(np.argmin(excess))], reason)
+
+    def _most_informative(
+        self,
+        rung: int,
+        posterior: RatesPosterior,
+        candidates: np.ndarray,
+        tried: Sequence[LadderTrial],
+    ) -> Proposal | None:
         if not len(candidates):
             return None
         gains = _gains(posterior, candidates, tried)
         best = int(np.argmax(gains.sum(axis=1)))
         name = self.names[int(np.argmax(gains[best]))]
         reason = f"it is the most informative trial, mainly about the rate of {name}"
-        return _proposal(rung, steps, candidates[best], reason)
+        return _proposal(rung, tried[0].steps, candidates[best], reason)
+
+    def _surveys(self, trials: Sequence[LadderTrial]) -> bool:
+        """Whether the budget pays for whole runs on all sides of the best one, and as many more."""
+        shorter = [trial for trial in trials if trial.steps < self.total_steps]
+        cost = self.expected_cost(self.total_steps, shorter)
+        enough = 2 * len(neighbours(self.count)) * cost
+        return self.budget - self.spent(shorter) >= enough
 
     def _is_complete(
         self, rung: int, steps: int, tried: Sequence[LadderTrial], posterior: RatesPosterior

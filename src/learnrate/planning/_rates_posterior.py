@@ -60,6 +60,7 @@ _NOISE_FREEDOM = 4.0
 _SHARE = (0.0, 1.5)
 _SHARE_OF_PAIR = (-2.0, 1.5)  # likewise along the mean and the ratio of two rates
 _POINTS = 768
+_BEYOND = (3.0, 2.0)  # logs below and above all that was tried and expected, as for one rate
 
 
 @dataclass(frozen=True)
@@ -280,6 +281,9 @@ class _Target:
         ]
         self._means, self._stds = np.array(columns).T
         self._drift = count + len(shares) + 3
+        places = np.array([posterior.expected, *(loss.log_lrs for loss in posterior.losses)])
+        below, above = _BEYOND if posterior.losses else (math.inf, math.inf)
+        self._lowest, self._highest = places.min(axis=0) - below, places.max(axis=0) + above
         self._rungs = [
             (
                 steps,
@@ -300,7 +304,13 @@ class _Target:
         mean, std = np.where(overfitted[:, None], DRIFT_OVERFITTING, DRIFT).T
         normal = random.standard_normal(_POINTS) / np.sqrt(chi[:, -1])
         rows[:, self._drift] = mean + std * normal
-        return np.asarray(rows)
+        near = np.flatnonzero(self._is_near(rows))
+        return np.asarray(rows[near[np.arange(_POINTS) % len(near)]])
+
+    def _is_near(self, rows: np.ndarray) -> np.ndarray:
+        """Whether the optima lie near what was tried and expected, where trials can tell."""
+        optima = rows[:, : self._count]
+        return np.asarray(np.all((optima > self._lowest) & (optima < self._highest), axis=1))
 
     def log_prior(self, rows: np.ndarray) -> np.ndarray:
         """To a constant."""
@@ -313,7 +323,8 @@ class _Target:
             np.exp(log_student(((drift - mean) / std) ** 2, PRIOR_FREEDOM)) / std
             for mean, std in (DRIFT, DRIFT_OVERFITTING)
         ]
-        return np.asarray(total + np.log((1 - share) * densities[0] + share * densities[1]))
+        total = total + np.log((1 - share) * densities[0] + share * densities[1])
+        return np.asarray(np.where(self._is_near(rows), total, -np.inf))
 
     def log_likelihood(self, rows: np.ndarray) -> np.ndarray:
         """Of the losses; the level of each length is fitted, as for one rate."""
