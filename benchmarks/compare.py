@@ -83,7 +83,9 @@ def main() -> None:
             comparisons[name] = measure(name)
             for difference in comparisons[name].differences:
                 print(f"{name}: {difference.reason}", flush=True)
-    show(table_of(comparisons), arguments.page, "compare")
+    cells = [name for name in CHOSEN if name in comparisons]
+    text = f"{table_of(comparisons)}\n\n{len(cells)} of {len(CHOSEN)} cells: {', '.join(cells)}."
+    show(text, arguments.page, "compare")
 
 
 if __name__ == "__main__":
