@@ -295,12 +295,12 @@ def _like_row(
 WIDE: dict[
     str, tuple[str, Callable[[int], nn.Module], str, int, int, int]
 ] = {  # a workload and its model at a width; optimizer, batch, updates, the width
-    "digits-mlp-adamw": ("digits-mlp", lambda w: models.mlp(64, w, 10), "adamw", 64, 300, 128),
-    "digits-mlp-sgd": ("digits-mlp", lambda w: models.mlp(64, w, 10), "sgd", 64, 300, 128),
-    "friedman-mlp-adam": ("friedman-mlp", lambda w: models.mlp(10, w, 1), "adam", 32, 300, 128),
-    "friedman-mlp-sgd": ("friedman-mlp", lambda w: models.mlp(10, w, 1), "sgd", 32, 300, 128),
-    "spam-mlp-rmsprop": ("spam-mlp", lambda w: models.mlp(6, w, 2), "rmsprop", 32, 300, 128),
-    "claims-mlp-adam": ("claims-mlp", lambda w: models.mlp(8, w, 1), "adam", 32, 300, 96),
+    "digits-mlp-adamw": ("digits-mlp", lambda w: models.mlp(64, w, 10), "adamw", 64, 600, 128),
+    "digits-mlp-sgd": ("digits-mlp", lambda w: models.mlp(64, w, 10), "sgd", 64, 600, 128),
+    "friedman-mlp-adam": ("friedman-mlp", lambda w: models.mlp(10, w, 1), "adam", 32, 600, 128),
+    "friedman-mlp-sgd": ("friedman-mlp", lambda w: models.mlp(10, w, 1), "sgd", 32, 600, 128),
+    "spam-mlp-rmsprop": ("spam-mlp", lambda w: models.mlp(6, w, 2), "rmsprop", 32, 600, 128),
+    "claims-mlp-adam": ("claims-mlp", lambda w: models.mlp(8, w, 1), "adam", 32, 600, 96),
 }
 _NARROWER = 4
 _SWEPT = tuple(float(f"{10 ** (index / 4):.4g}") for index in range(-16, 3))

@@ -154,7 +154,7 @@ def test_the_page_names_the_rates(plan):
     page = rates_plan_page(plan)
     assert all(name in page for name in ("gentle", "steep", '"heatmap"', "warmup(10)"))
     assert "rate of gentle</li>" in page
-    assert "expected excess from 0 to 30%" in page
+    assert "expected excess, 0 to over 30 %" in page
     assert "a trial that diverged" not in page
 
 

@@ -76,7 +76,7 @@ def _key_of_map(plan: RatesPlan) -> list[tuple[str, str, str]]:
     """What the marks of a map mean: colour, sign and words."""
     diverged = [("diverged", "▲", "a trial that diverged")]
     return [
-        ("viridis", "", f"expected excess from 0 to {HIGHEST_EXCESS:.0%} and more"),
+        ("viridis", "", f"expected excess, 0 to over {100 * HIGHEST_EXCESS:.0f} %"),
         ("measured", "●", "a trial"),
         *(diverged if any(trial.loss is None for trial in plan.trials) else []),
         ("chosen", "★", "chosen rates, 80 % intervals"),
