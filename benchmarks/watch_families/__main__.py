@@ -3,6 +3,7 @@
     PYTHONPATH=benchmarks python -m watch_families train    # minutes of one core; what is stored stays
     PYTHONPATH=benchmarks python -m watch_families score    # a minute or two, no training
     PYTHONPATH=benchmarks python -m watch_families table --page docs/findings/measured.md
+    PYTHONPATH=benchmarks python -m watch_families soon --page docs/findings/measured.md
     PYTHONPATH=benchmarks python -m watch_families fit      # the estimates from paths, fitted anew
 
 Every command takes `--families WORD,WORD` (families whose names contain a word). `train` takes
@@ -20,13 +21,14 @@ import os
 from pathlib import Path
 
 import torch
-from _page import write_section
+from _page import show, write_section
 
 from .corpus import train_family
 from .families import FAMILIES
 from .leave_out import left_out_scores
 from .path_fit import fit_text
 from .scoring import Score, scores
+from .soon import soon_text
 from .table import named_lists, page_text
 from .views import VIEWS
 
@@ -52,6 +54,8 @@ def main() -> None:
         _score(families)
     elif arguments.command == "fit":
         print(fit_text(families))
+    elif arguments.command == "soon":
+        show(soon_text(families), arguments.page, "how-soon")
     else:
         text = page_text(*(_with_defaults if arguments.defaults else _left_out)(families))
         if arguments.page:
@@ -80,7 +84,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="watch_families", description=(__doc__ or "").splitlines()[0]
     )
-    parser.add_argument("command", choices=["train", "score", "table", "fit"])
+    parser.add_argument("command", choices=["train", "score", "table", "soon", "fit"])
     parser.add_argument("--families", default="", help="words in names, separated by commas")
     parser.add_argument("--data", help="folder of the data sets")
     parser.add_argument("--again", action="store_true", help="train stored runs anew")

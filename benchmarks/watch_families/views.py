@@ -21,9 +21,11 @@ from learnrate.watch._diagnose import diagnose_reading
 from learnrate.watch._reading import Reading
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from .logs import LoggedRun
 
-__all__ = ["VIEWS", "findings_in", "reading_of", "thinned_log"]
+__all__ = ["VIEWS", "dated_findings", "findings_in", "reading_of", "thinned_log"]
 
 VIEWS = ("live", "full", "every 10th", "60 rows", "30 rows", "20 rows")
 """What the rules are given: all that `attach` records as it comes, or files of rate and loss."""
@@ -67,6 +69,19 @@ class _Asking(Watcher):
 
 
 def _live(run: LoggedRun, options: Options, rules: tuple[Rule[Any], ...]) -> tuple[Finding, ...]:
+    return tuple(finding for _, finding in dated_findings(run, options, rules))
+
+
+def dated_findings(
+    run: LoggedRun, options: Options, rules: tuple[Rule[Any], ...] = RULES
+) -> Iterator[tuple[int, Finding]]:
+    """What a live watcher says of a run, each with the step of the last row that it was given.
+
+    Args:
+        run: a run of the corpus.
+        options: the thresholds.
+        rules: the rules to run.
+    """
     about, text = run.about, run.about["schedule_planned"]
     facts = {name: fact for name, fact in about["facts"].items() if name != "resumed_at"}
     watcher = _Asking(
@@ -79,9 +94,8 @@ def _live(run: LoggedRun, options: Options, rules: tuple[Rule[Any], ...]) -> tup
     )
     resumes = about["facts"].get("resumed_at", [])
     edges = {*range(0, run.step.size, _BLOCK), *np.searchsorted(run.step, resumes).tolist()}
-    findings: list[Finding] = []
     for first, end in itertools.pairwise([*sorted(edges - {run.step.size}), run.step.size]):
-        last = run.step[end - 1]
+        last = int(run.step[end - 1])
         known = {
             name: [pair for pair in fact if pair[0] <= last]
             for name, fact in facts.items()
@@ -90,10 +104,11 @@ def _live(run: LoggedRun, options: Options, rules: tuple[Rule[Any], ...]) -> tup
         if run.step[first] in resumes:
             known["resumed_at"] = resumes
         columns = {name: column[first:end] for name, column in run.columns.items()}
-        findings += watcher.feed(run.step[first:end], columns, known)
+        for finding in watcher.feed(run.step[first:end], columns, known):
+            yield last, finding
     if about["share"] == 1:
-        findings += watcher.finish()
-    return tuple(findings)
+        for finding in watcher.finish():
+            yield int(run.step[-1]), finding
 
 
 def thinned_log(run: LoggedRun, view: str) -> Observations:

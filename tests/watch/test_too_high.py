@@ -47,6 +47,14 @@ def test_a_loss_that_comes_back_did_not_diverge(runs):
     assert runs.codes(loss=loss, lr=runs.rate()) == ["LR103"]
 
 
+def test_a_loss_that_rises_with_a_warm_restart_does_not_swing(runs):
+    loss, step = runs.loss(), np.arange(runs.n)
+    loss[200:] += 1.5 * np.exp(-(step[200:] - 200) / 30)
+    rate = 0.05 * (1.0 + np.cos(np.pi * (step % 200) / 200))
+    assert runs.codes(loss=loss, lr=rate, only=["LR103"]) == []
+    assert runs.codes(loss=loss, lr=runs.rate(), only=["LR103"]) == ["LR103"]
+
+
 def spiked(runs, firsts, height=1.0, length=6):
     loss = runs.loss()
     for first in firsts:

@@ -128,8 +128,11 @@ class Inspection:
             self._next = self._coverage_next = math.inf
             return
         if self._comparison is not None:
-            answer, self._comparison = self._comparison.end(), None
+            passes, answer = self._comparison.passes, self._comparison.end()
+            self._comparison = None
             columns |= {} if answer is None else {"kept_gradient": answer}
+            if answer == 0.0:  # the gradient is that of these passes
+                columns["backward_passes"] = float(passes)
         if self._inputs is not None:
             columns |= self._inputs.end()
         columns |= self._classes.columns()

@@ -25,9 +25,13 @@ class KeptGradient:
 
     Args:
         parameters: right after an update.
+
+    Attributes:
+        passes: backward passes since then.
     """
 
     def __init__(self, parameters: Sequence[torch.Tensor]) -> None:
+        self.passes = 0
         self._handle: Any = None
         self._new: torch.Tensor | None = None
         candidates = [parameter for parameter in parameters if _is_comparable(parameter)]
@@ -42,6 +46,7 @@ class KeptGradient:
 
     def _add(self, gradient: torch.Tensor) -> None:
         gradient = gradient.detach()
+        self.passes += 1
         self._new = gradient.clone() if self._new is None else self._new + gradient
 
     def close(self) -> None:

@@ -11,7 +11,7 @@ from learnrate.watch._tracks import Track
 if TYPE_CHECKING:
     from learnrate.watch._reading import Reading
 
-__all__ = ["INSPECTION_COLUMNS", "inspected", "inspection_lacks"]
+__all__ = ["INSPECTION_COLUMNS", "accumulation_hint", "inspected", "inspection_lacks"]
 
 INSPECTION_COLUMNS = (
     "unused_looks",
@@ -20,6 +20,7 @@ INSPECTION_COLUMNS = (
     "unused_tensors",
     "unused_first",
     "kept_gradient",
+    "backward_passes",
     "empty_state",
     "decay_ratio",
     "decayed_norm",
@@ -38,6 +39,7 @@ INSPECTION_COLUMNS = (
     unused_first       index of the first of them, in the order of the optimizer's groups
     kept_gradient      1: the gradient is the sum of the last update's and the new one;
                        0: it is the new one
+    backward_passes    passes whose gradients the update added up, if none of an earlier update is in it
     empty_state        at the first update after a resume, share of the trained tensors whose
                        optimizer state was empty, of an optimizer that keeps a state
     decay_ratio        weight decay over the gradient, or, if decay is decoupled from the gradient,
@@ -96,4 +98,21 @@ def _why_no_inputs(reading: Reading, name: str) -> str | None:
     return (
         f"no inputs of {model} were seen: it was not called itself, it was compiled, or it was not "
         "in training mode"
+    )
+
+
+def accumulation_hint(reading: Reading) -> str:
+    """A sentence on the gradients of several backward passes that SGD adds up; empty without them.
+
+    Args:
+        reading: a run whose rate seems too high.
+    """
+    passes = inspected(reading, "backward_passes").value
+    name = str(reading.facts.get("optimizer", "")).lower()
+    if name != "sgd" or passes.size < 2 or passes.min() < 2:
+        return ""
+    count = int(np.median(passes))
+    return (
+        f" Each update adds the gradients of {count} backward passes: if their losses are not divided by "
+        f"{count}, divide them first, since their sum acts as a rate {count} times as high."
     )

@@ -9,6 +9,7 @@ import numpy as np
 from learnrate._numbers import rate_text
 from learnrate._statistics import normal_quantile
 from learnrate.watch._finding import Finding, Severity
+from learnrate.watch._inspection import accumulation_hint
 from learnrate.watch._rule import Rule, RuleOptions
 from learnrate.watch._tracks import median_of_three
 
@@ -178,6 +179,7 @@ def _finding(reading: Reading, step: int, message: str, evidence: dict[str, obje
     remedy = (
         f"Lower the peak rate{target} or less{warm_up}; resume from a checkpoint before that step. A "
         "single bad batch has the same effect, so check the data of that step."
+        f"{accumulation_hint(reading)}"
     )
     if step == 0:
         remedy = (

@@ -36,6 +36,8 @@ class OscillatingOptions(RuleOptions):
             way from that of independent losses, -1/2, to that of a bounce between two values, -1.
         size: the standard deviation of losses that bounce must be at least this share of the whole
             fall.
+        restart: a rise of the loss does not count while the rate, which had decayed by this factor,
+            rises by it again: a warm restart raises the loss at a good rate too.
         share_done: this share of the run must be over, because how a burst at the beginning, LR304, ends
             is not known before.
     """
@@ -45,6 +47,7 @@ class OscillatingOptions(RuleOptions):
     nearby: float = 6.0
     turns: float = 0.6
     size: float = 0.05
+    restart: float = 2.0
     share_done: float = 0.25
 
 
@@ -52,6 +55,15 @@ def _error_nearby(levels: np.ndarray, low: int, high: int) -> float:
     """The standard error of a level about a rise, from the differences of neighbours."""
     nearby = levels[max(0, low - _NEARBY) : high + 1 + _NEARBY]
     return neighbour_std(nearby, around=float(np.median(np.diff(nearby))))
+
+
+def _restarted(reading: Reading, first: int, last: int, factor: float) -> bool:
+    """Whether the rate had decayed before a step, and rises again until another one."""
+    steps, rates = reading.rate
+    before, during = rates[steps <= first], rates[(steps >= first) & (steps <= last)]
+    if not before.size or not during.size:
+        return False
+    return bool(min(before.max(), during.max()) > factor * before[-1])
 
 
 def _share_in_words(rise: float, fall: float) -> str:
@@ -91,6 +103,8 @@ class _Oscillating(Rule[OscillatingOptions]):
             is_noise or is_burst
         ):
             step = int(levels.step[low])
+            if _restarted(reading, step, int(levels.step[high]), options.restart):
+                return None
             bottom = float(median_of_three(levels.value)[low])
             top = bottom + rise
             message = (

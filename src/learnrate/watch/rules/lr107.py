@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from learnrate._numbers import rate_text
 from learnrate.watch._finding import Finding, Severity
+from learnrate.watch._inspection import accumulation_hint
 from learnrate.watch._path import path_lacks, rate_multiple, times_text
 from learnrate.watch._rule import Rule, RuleOptions
 
@@ -53,6 +54,7 @@ class _PathTooFar(Rule[PathTooFarOptions]):
             remedy=(
                 f"Lower the peak rate about {times_text(estimate.multiple)} times, to "
                 f"{rate_text(reading.peak / estimate.multiple, 2)}, or let learnrate plan find it."
+                f"{accumulation_hint(reading)}"
             ),
         )
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from learnrate._numbers import rate_text
 from learnrate.watch._finding import Finding, Severity
+from learnrate.watch._inspection import accumulation_hint
 from learnrate.watch._rule import Rule, RuleOptions
 from learnrate.watch._tracks import Track, fall_signal, levels_of, neighbour_std, share_text
 
@@ -59,6 +60,7 @@ def _remedy(reading: Reading) -> str:
         f"Try {rates}, in short runs, until the loss falls from its first update on, or let learnrate "
         "plan find it. If the loss rises at each of them, check the scale of the inputs. The loss of two "
         "networks against each other may rise at any rate: declare objective='adversarial'."
+        f"{accumulation_hint(reading)}"
     )
 
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from learnrate._numbers import rate_text
 from learnrate.watch._finding import Finding, Severity
+from learnrate.watch._inspection import accumulation_hint
 from learnrate.watch._path import times_text
 from learnrate.watch._rule import Rule, RuleOptions
 from learnrate.watch._tracks import neighbour_std
@@ -105,6 +106,7 @@ class _Overshoot(Rule[OvershootOptions]):
             remedy=(
                 f"Try {tenth}, or raise the rate slowly over the first updates, for example with a warm-up of "
                 "5 %; learnrate find shows the rates at which the loss begins to rise."
+                f"{accumulation_hint(reading)}"
             ),
         )
 
