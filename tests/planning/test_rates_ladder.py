@@ -106,3 +106,18 @@ def test_a_small_budget_pays_for_no_survey():
     )
     assert "decade" in large.next(runs).reason
     assert "decade" not in small.next(runs).reason
+
+
+def test_further_trials_are_made_after_the_most_that_a_budget_pays_for():
+    runs = whole_runs(lambda first, second: 0.3 * (first**2 + second**2 + first * second))
+    places = np.random.default_rng(0).uniform(-DECADE, DECADE, (24 - len(runs), 2))
+    # As if every run had its own noise, so that the best rates stay uncertain.
+    runs += [
+        tried(tuple(place), 0.2 + 0.3 * number / 24)
+        for number, place in enumerate(places.tolist())
+    ]
+    ladder = RatesLadder(
+        4000, 100, 0.0, expected=(0.0, 0.0), expected_stds=(1.5, 1.5), names=("a", "b")
+    )
+    assert ladder.next(runs) is None
+    assert ladder.extended(runs).next(runs).steps == 100

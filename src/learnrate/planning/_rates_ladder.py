@@ -196,7 +196,8 @@ class RatesLadder(Ladder):
         if steps < self.total_steps or len(tried) <= 2 * self.count + 1:
             return False
         excess = posterior.expected_excess(np.median(posterior.log_optima(steps), axis=0), steps)
-        return len(tried) >= _MOST_WHOLE * self.count or float(excess[0]) < _TOLD
+        enough = self.extension is None and len(tried) >= _MOST_WHOLE * self.count
+        return enough or float(excess[0]) < _TOLD
 
 
 def _proposal(rung: int, steps: int, log_lrs: np.ndarray, reason: str) -> Proposal:
