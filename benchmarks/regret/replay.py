@@ -18,6 +18,7 @@ from _page import table
 
 import learnrate
 from learnrate._progress import ProgressBar
+from learnrate.planning._budget import Pace
 from learnrate.planning._climb import Climb
 from learnrate.planning._ladder import Ladder
 from learnrate.planning._loss_scale import LossScale
@@ -63,16 +64,21 @@ class ReplayTrainer(PlanTrainer):
     """A plan's trainer that interpolates the loss of trials instead of training them."""
 
     tables: Sequence[dict[str, Any]] = ()
+    costs: tuple[float, ...] = (1.0,)
 
-    def trial(self, proposal: Proposal, seed: int) -> tuple[RungTrial, float]:
-        """A trial with the loss that the sweeps have; it takes no time."""
+    def run(self, proposals: Sequence[Proposal], seed: int) -> list[tuple[RungTrial, float]]:
+        """Trials with the losses that the sweeps have, and what each costs in updates."""
+        share = self.costs[len(proposals) - 1] / len(proposals)
+        return [(self._replayed(proposal, seed), share * proposal.steps) for proposal in proposals]
+
+    def _replayed(self, proposal: Proposal, seed: int) -> RungTrial:
         trial_seed = seed + 1000 * proposal.repeat
         loss, train = (
             replayed_loss(self.tables, proposal.steps, proposal.log_lr, trial_seed, which)
             for which in ("loss", "train")
         )
         self.spent += proposal.steps
-        record = RungTrial(
+        return RungTrial(
             lr=math.exp(proposal.log_lr),
             seed=trial_seed,
             loss=loss,
@@ -81,7 +87,6 @@ class ReplayTrainer(PlanTrainer):
             reason=proposal.reason,
             train=None if loss is None else train,
         )
-        return record, 0.0
 
 
 def replayed_loss(
@@ -128,7 +133,14 @@ def _log_loss(table: dict[str, Any], log_lr: float, column: int, which: str) -> 
     return float(np.interp(log_lr, rates, logs))
 
 
-def answers(cell: Cell, budget: float, seeds: int, *, training: bool = False) -> list[Answer]:
+def answers(
+    cell: Cell,
+    budget: float,
+    seeds: int,
+    *,
+    training: bool = False,
+    costs: tuple[float, ...] = (1.0,),
+) -> list[Answer]:
     """The answers of plans with several seeds.
 
     Args:
@@ -137,6 +149,7 @@ def answers(cell: Cell, budget: float, seeds: int, *, training: bool = False) ->
         seeds: number of plans.
         training: whether to train the trials, whose lengths lie between those of the sweeps, and to
             interpolate only the excess.
+        costs: what 1, 2, ... trials cost that run at once, in trials that run alone.
 
     Raises:
         ValueError: the cell is held out, or has no truth yet.
@@ -149,18 +162,25 @@ def answers(cell: Cell, budget: float, seeds: int, *, training: bool = False) ->
     if training:
         plans = (learnrate.plan(task, budget=budget, seed=n, progress=False) for n in range(seeds))
     else:
-        plans = (_replayed(cell, task, tables, budget, seed) for seed in range(seeds))
+        plans = (_replayed(cell, task, tables, budget, seed, costs) for seed in range(seeds))
     return [_answer(cell, best, plan) for plan in plans]
 
 
 def _replayed(
-    cell: Cell, task: Task, tables: Sequence[dict[str, Any]], budget: float, seed: int
+    cell: Cell,
+    task: Task,
+    tables: Sequence[dict[str, Any]],
+    budget: float,
+    seed: int,
+    costs: tuple[float, ...],
 ) -> Plan:
     """A plan whose trials are replayed."""
-    journal = Journal(truth.scratch_of(cell) / "replay.jsonl", fingerprint(task))
+    folder = truth.scratch_of(cell)
+    folder.mkdir(parents=True, exist_ok=True)
+    journal = Journal(folder / "replay.jsonl", fingerprint(task))
     schedule = shape(SHAPE).over(cell.total_steps)
     with ProgressBar(1, shown=False) as bar, preserved(task):
-        trainer = ReplayTrainer(task, journal, bar, schedule, tables=tables)
+        trainer = ReplayTrainer(task, journal, bar, schedule, tables=tables, costs=costs)
         return _replayed_plan(trainer, cell.total_steps, budget, seed)
 
 
@@ -172,6 +192,8 @@ def _replayed_plan(trainer: ReplayTrainer, total_steps: int, budget: float, seed
         budget=updates - trainer.spent,
         total_steps=total_steps,
         expected_log_lr=expected_log_lr(range_test),
+        pace=Pace(1.0, 0.0) if len(trainer.costs) > 1 else None,
+        costs_together=trainer.costs,
     )
     climb = Climb(trainer, ladder, LossScale.of(range_test.mean), range_test, start, seed)
     climb.go_on()

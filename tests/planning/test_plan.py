@@ -367,7 +367,9 @@ def test_what_a_time_pays_for_is_kept_with_the_trials(tmp_path):
 
 def test_a_plan_is_allowed_what_it_costs_even_if_training_was_faster_than_expected(monkeypatch):
     monkeypatch.setattr(PlanTrainer, "_update_seconds", property(lambda _: 12.0, lambda *_: None))
-    plan = learnrate.plan(quadratic_task(total_steps=60), budget="10min", more=1)
+    plan = learnrate.plan(
+        quadratic_task(total_steps=60), budget="10min", more=1, engine="sequential"
+    )
     assert plan.cost > 600 / (12.0 * 60)  # runs, at the speed that was expected
     assert plan.budget >= plan.cost
     assert "which paid for" in plan.budget_reason
@@ -380,11 +382,11 @@ def test_a_plan_ends_when_its_time_is_over_and_again_there_when_it_is_made_again
     answers = iter([False, False, True])
     with monkeypatch.context() as patch:
         patch.setattr(PlanClock, "is_over", lambda _clock, _seconds: next(answers))
-        first = learnrate.plan(task, budget="10min", out=tmp_path)
+        first = learnrate.plan(task, budget="10min", out=tmp_path, engine="sequential")
     trials = sum(len(rung.trials) for rung in first.rungs)
     assert "which was over after" in first.budget_reason
     assert trials == 5  # three are made however long they take
-    again = learnrate.plan(task, budget="10min", out=tmp_path)
+    again = learnrate.plan(task, budget="10min", out=tmp_path, engine="sequential")
     assert again.to_dict() == first.to_dict()
 
 
@@ -392,7 +394,8 @@ def test_a_plan_ends_when_its_time_is_over_and_again_there_when_it_is_made_again
 def test_by_default_a_plan_makes_half_a_run_however_long_that_takes(total_steps, monkeypatch):
     """As where training is much slower than it was in the range test."""
     monkeypatch.setattr(PlanClock, "is_over", lambda _clock, _seconds: True)
-    plan = learnrate.plan(quadratic_task(total_steps=total_steps), progress=False)
+    task = quadratic_task(total_steps=total_steps)
+    plan = learnrate.plan(task, engine="sequential", progress=False)
     longest = plan.rungs[-1]
     assert 0.5 - longest.steps / total_steps < plan.cost <= 0.5
     assert longest.steps == max(rung.steps for rung in plan.rungs)

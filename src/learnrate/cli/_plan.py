@@ -31,7 +31,8 @@ def plan(
         str | None,
         Option(
             help="The most the plan may cost: a share of one whole run, such as 0.5, or a time, such "
-            "as 90s, 10min or 1h; 22 updates at least, which are 0.147 of 150 steps. [dim]\\[default: 0.5 or 1min, whichever is more][/dim]"
+            "as 90s, 10min or 1h; 22 updates at least, which are 0.147 of 150 steps. "
+            "[dim]\\[default: 0.5 or 1min, whichever is more][/dim]"
         ),
     ] = None,
     shape: Annotated[
@@ -73,6 +74,13 @@ def plan(
             show_default=False,
         ),
     ] = None,
+    engine: Annotated[
+        str,
+        Option(
+            help="sequential: one trial after another; auto: up to 8 at once, where a measurement shows "
+            "that this is faster."
+        ),
+    ] = "auto",
     start: StartOption = None,
     seed: SeedOption = 0,
     store: KeepOption = None,
@@ -115,6 +123,7 @@ def plan(
                 out=out,
                 rates=rates,
                 like=sources or None,
+                engine=engine,
             )
     except KeyboardInterrupt:
         typer.echo(

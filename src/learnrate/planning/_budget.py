@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from learnrate._errors import ArgumentError
 
-__all__ = ["Budget", "Pace", "Spending"]
+__all__ = ["WHOLE_SWEEP", "Budget", "Pace", "Spending"]
 
 DEFAULT_SHARE = 0.5
 DEFAULT_SECONDS = 60.0

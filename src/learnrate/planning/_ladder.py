@@ -38,6 +38,7 @@ _LAST_TRIALS = 3  # as long as the rest of the budget allows
 _MORE_TRIALS = 4  # likewise if they have at least a sixteenth of a run
 _ONLY_TRIALS = 5  # likewise without short trials, which show where the long ones begin
 _LEAST_PART = 16
+_FIRST_TOGETHER = 4  # trials that begin a rung, if they run at once
 _CLEAR_SHARE = 0.1  # of the fall since the start: a smaller difference of two rates may be chance
 _FEWEST_RATES = 3  # that a fit of whole runs needs
 _CLOSEST = 4  # rates around the best one that get further seeds in whole runs
@@ -86,10 +87,10 @@ class Ladder:
     start. The short trials may cost 40 % of the budget. The long ones are as long as what is left
     pays for three of them, and at most as long as the run. They are four, or five if there are no
     short ones, if each still has a sixteenth of the run: then the best one is more often enclosed.
-    Then the gaps beside the best rate are halved. If the long trials are whole runs, the rates around the best one get further seeds,
-    until they are told apart or have five. What is left of the budget goes to rates beyond both ends, until
-    the loss there is a quarter of the fall above the best, in search of a second dip, and to narrower gaps
-    beside the best rate.
+    Then the gaps beside the best rate are halved. If the long trials are whole runs, the rates around
+    the best one get further seeds, until they are told apart or have five. What is left of the budget
+    goes to rates beyond both ends, until the loss there is a quarter of the fall above the best, in
+    search of a second dip, and to narrower gaps beside the best rate.
 
     Args:
         budget: how many updates all trials together may cost.
@@ -102,6 +103,8 @@ class Ladder:
             validation included, and not only its updates.
         extension: the only rung whose trials are still asked for, and their length in updates; None
             for all rungs.
+        costs_together: what 1, 2, ... trials cost if they run at once, as a number of trials that run
+            alone.
     """
 
     budget: int
@@ -112,6 +115,7 @@ class Ladder:
     train_noise: float = 0.0
     pace: Pace | None = None
     extension: tuple[int, int] | None = None
+    costs_together: tuple[float, ...] = (1.0,)
 
     def next(self, trials: Sequence[LadderTrial]) -> Proposal | None:
         """The next trial, or None if nothing is left to ask or to spend."""
@@ -136,18 +140,43 @@ class Ladder:
         """
         return updates if self.pace is None else max(1, round(seconds / self.pace.update))
 
-    def seconds(self, steps: int, trials: Sequence[LadderTrial]) -> float:
-        """How long a further trial is expected to take; 0 if the budget is not a time."""
-        return 0.0 if self.pace is None else self.expected_cost(steps, trials) * self.pace.update
+    def seconds(self, steps: int, trials: Sequence[LadderTrial], count: int = 1) -> float:
+        """How long further trials are expected to take; 0 if the budget is not a time.
 
-    def expected_cost(self, steps: int, trials: Sequence[LadderTrial]) -> int:
-        """The part of the budget that a further trial is expected to take, at the present speed."""
+        Args:
+            steps: the length of each.
+            trials: so far.
+            count: how many run at once.
+        """
+        cost = self.expected_cost(steps, trials, count)
+        return 0.0 if self.pace is None else cost * self.pace.update
+
+    def expected_cost(self, steps: int, trials: Sequence[LadderTrial], count: int = 1) -> int:
+        """The part of the budget that further trials are expected to take, at the present speed.
+
+        Args:
+            steps: the length of each.
+            trials: so far.
+            count: how many run at once, at most `len(costs_together)`.
+        """
+        updates = steps * self.costs_together[count - 1]
         if self.pace is None:
-            return steps
+            return math.ceil(updates)
         validation = self.pace.validation / self.pace.update
-        expected = sum(trial.record.updates + validation for trial in trials)
-        slowdown = max(1.0, self.spent(trials) / expected) if trials else 1.0
-        return math.ceil(slowdown * (steps + validation))
+        return math.ceil(self._slowdown(trials) * (updates + count * validation))
+
+    def _slowdown(self, trials: Sequence[LadderTrial]) -> float:
+        """How much longer trials took than expected; at least 1."""
+        if self.pace is None or not trials:
+            return 1.0
+        validation = self.pace.validation / self.pace.update
+        expected = sum(trial.share * trial.record.updates + validation for trial in trials)
+        return max(1.0, self.spent(trials) / expected)
+
+    @property
+    def first_together(self) -> int:
+        """How many trials begin a rung at once."""
+        return min(_FIRST_TOGETHER, len(self.costs_together))
 
     def surface(self, trials: Sequence[LadderTrial]) -> Surface:
         """The posterior over the best rate of the whole run, given the trials."""
@@ -242,12 +271,19 @@ class Ladder:
         lengths = [trial.steps for trial in trials if trial.rung == 1]
         if lengths:
             return lengths[0]
-        left, overhead = self.budget - self.spent(trials), self.expected_cost(0, trials)
+        left, overhead = self.budget - self.spent(trials), self.expected_cost(0, [])
+        slowdown = self._slowdown(trials)
         for count in range(_MORE_TRIALS if trials else _ONLY_TRIALS, _LAST_TRIALS - 1, -1):
-            affordable = left // count - overhead
+            affordable = math.floor(left / (slowdown * self._cost_of(count))) - overhead
             if _LEAST_PART * affordable >= self.total_steps:
                 break
         return min(self.total_steps, max(_MIN_STEPS, affordable))
+
+    def _cost_of(self, count: int) -> float:
+        """What so many trials cost, as many at once as begin a rung, in trials that run alone."""
+        whole, rest = divmod(count, self.first_together)
+        cost = whole * self.costs_together[self.first_together - 1]
+        return cost + (self.costs_together[rest - 1] if rest else 0.0)
 
     def _on_rung(self, rung: int, steps: int, trials: Sequence[LadderTrial]) -> Proposal | None:
         """The next trial of a rung; None if it is complete."""

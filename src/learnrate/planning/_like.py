@@ -147,11 +147,14 @@ def begin_like(
     steps = max(_SHORTEST, min(shortest, share // _TRIALS, ladder.total_steps))
     expected = _of_trials(plans, belief, steps)
     pays = _FEWEST_TRIALS * steps <= share and steps <= ladder.total_steps
-    first = replace(
-        climb,
-        ladder=replace(ladder, budget=share, expected_log_lr=expected, extension=(0, steps)),
-        trials=[],
+    one_by_one = replace(
+        ladder,
+        budget=share,
+        expected_log_lr=expected,
+        extension=(0, steps),
+        costs_together=(1.0,),
     )
+    first = replace(climb, ladder=one_by_one, trials=[])
     if pays:
         first.go_on()
     agrees = _agrees(first) if pays else None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Any, overload
 import numpy as np
 
 from learnrate._checks import check_seed
-from learnrate._errors import ArgumentError, TaskError
+from learnrate._errors import TaskError
 from learnrate._files import folder_for
 from learnrate._progress import ProgressBar
 from learnrate._version import __version__
@@ -22,9 +21,19 @@ from learnrate.planning._like import begin_like, earlier_plans, planned_like
 from learnrate.planning._loss_scale import LossScale
 from learnrate.planning._range_estimate import expected_log_lr
 from learnrate.planning._rates_plan import plan_rates
+from learnrate.planning._refusals import (
+    check_engine,
+    check_further,
+    refuse_to_compare,
+    refuse_too_few,
+    refuse_with_like,
+    refuse_with_several,
+    refuse_without_evidence,
+    updates_before_a_pace,
+)
 from learnrate.planning._result import FurtherTrials, Plan, PlanVerdict, Rung
 from learnrate.planning._shapes import MIN_STEPS, choose_shape
-from learnrate.planning._trainer import RANGE_TEST_STEPS, PlanTrainer
+from learnrate.planning._trainer import PlanTrainer
 from learnrate.planning._verdict import judge
 from learnrate.schedules import Schedule
 from learnrate.schedules import shape as read_shape
@@ -33,6 +42,7 @@ from learnrate.trials import Journal, fingerprint, preserved
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from learnrate.planning._earlier import EarlierPlan
     from learnrate.planning._like import LikeArgument
     from learnrate.planning._rates_result import RatesPlan
     from learnrate.planning._rung_losses import LadderTrial
@@ -42,7 +52,6 @@ __all__ = ["JOURNAL_NAME", "plan", "replan"]
 
 JOURNAL_NAME = "plan.trials.jsonl"
 SHAPE = "warmup(5%) >> linear()"
-_MOST_FURTHER = 1000  # times that a plan is continued
 
 
 @overload
@@ -59,6 +68,7 @@ def plan(
     progress: bool = True,
     rates: None = None,
     like: LikeArgument | None = None,
+    engine: str = "auto",
 ) -> Plan: ...
 @overload
 def plan(
@@ -74,6 +84,7 @@ def plan(
     progress: bool = True,
     rates: RatesArgument,
     like: LikeArgument | None = None,
+    engine: str = "auto",
 ) -> RatesPlan: ...
 def plan(
     task: Task,
@@ -88,6 +99,7 @@ def plan(
     progress: bool = True,
     rates: RatesArgument | None = None,
     like: LikeArgument | None = None,
+    engine: str = "auto",
 ) -> Plan | RatesPlan:
     """Find the peak rate for a whole run, with an interval, for a share of that run's cost or a time.
 
@@ -104,17 +116,18 @@ def plan(
         total_steps: the length of the whole run, in optimizer updates; the task's by default.
         budget: the most that all trials may cost: a share of one run, in (0, 1], or a time, such as
             "90s", "10min" or "1h". By default half of a run or one minute, whichever is more. It
-            must pay for 22 updates: of a run of 150, a share of 0.147. A time is turned into a number of updates by the speed of the range test. That number is
-            kept in `out`. A plan ends earlier if nothing is left to ask.
+            must pay for 22 updates: of a run of 150, a share of 0.147. A time is turned into a number
+            of updates by the speed of the range test. That number is kept in `out`. A plan ends
+            earlier if nothing is left to ask.
         shape: the schedule's shape, with peak 1; 5 % warm-up and a linear decay to 0 by default.
         compare_shapes: whether to choose the warm-up (none, 2, 5 or 10 %) and the decay (linear,
             cosine, or constant and then linear) by six further short trials. They cost about a
             fifth of a run in addition to the budget. Differences within the noise do not count.
         more: how many times to continue after the budget is spent, 0 to 1000, each time with the
-            two trials that help most. A plan with the verdict `weak` says what the next two would cost. With
-            the same `out`, only these are trained.
-        seed: the same seed gives the same plan, if the budget is a share. If it is a time, the plan
-            also depends on the speed of training.
+            two trials that help most. A plan with the verdict `weak` says what the next two would
+            cost. With the same `out`, only these are trained.
+        seed: the same seed gives the same plan, if the budget is a share and one trial is trained
+            after another. Else the plan also depends on the speed of training.
         out: a folder in which every finished trial is kept. A plan that is made again with the same
             folder does not train these again.
         progress: whether to show a progress bar on standard error.
@@ -126,6 +139,10 @@ def plan(
             `Store` that has plans of this task, or several of these. Short trials, for at most a third
             of the budget, test them. Unless these contradict the plans, the rate is theirs, and
             nothing more is spent. Else the plan is made as without, with what is left of the budget.
+        engine: how trials are trained. `"sequential"`: one after another. `"auto"`: up to 8 at once,
+            in one stack or in several processes, if a measurement of a few updates shows that this
+            is faster. Trials of less than 5 seconds in all are not worth a measurement. What is
+            trained at once costs the time that it takes, so a budget pays for more of it.
 
     Raises:
         ArgumentError: `total_steps` or `budget` is outside its rule, or they are too small together
@@ -136,17 +153,15 @@ def plan(
     check_seed("plan", seed)
     total_steps = task.run_length(total_steps)
     allowed = Budget.of(budget)
-    expected_updates = _updates(allowed, total_steps)
+    expected_updates = updates_before_a_pace(allowed, total_steps)
     bound_shape = read_shape(SHAPE if shape is None else shape).over(total_steps)
     if compare_shapes:
-        _refuse_to_compare(total_steps, shape)
-    if not isinstance(more, int) or isinstance(more, bool) or not 0 <= more <= _MOST_FURTHER:
-        raise ArgumentError(
-            f"more must be a whole number from 0 to {_MOST_FURTHER}; got {more!r}."
-        )
+        refuse_to_compare(total_steps, shape)
+    check_further(more)
+    check_engine(engine)
     path = None if out is None else folder_for(Path(out)) / JOURNAL_NAME
     if rates is not None:
-        _refuse_with_several(compare_shapes=compare_shapes, like=like)
+        refuse_with_several(compare_shapes=compare_shapes, like=like)
         return plan_rates(
             task,
             rates,
@@ -159,12 +174,10 @@ def plan(
             path=path,
             progress=progress,
         )
-    if like is not None and (more or compare_shapes):
-        raise ArgumentError(
-            "like=... makes only the trials that test the earlier plans. Leave out like, or leave out "
-            "more and compare_shapes."
-        )
-    earlier = () if like is None else earlier_plans(like, task.name)
+    earlier: tuple[EarlierPlan, ...] = ()
+    if like is not None:
+        refuse_with_like(compare_shapes=compare_shapes, more=more)
+        earlier = earlier_plans(like, task.name)
     identity = fingerprint(task)
     with ProgressBar(expected_updates, shown=progress) as bar, preserved(task):
         trainer = PlanTrainer(task, Journal(path, identity), bar, bound_shape)
@@ -173,13 +186,15 @@ def plan(
             raise TaskError(range_test.refusal)
         start = trainer.start(seed)
         updates, pace = trainer.updates(allowed, total_steps, seed)
-        _refuse_too_few(updates, allowed, total_steps)
+        refuse_too_few(updates, allowed, total_steps)
+        together = trainer.choose_engine(engine, updates, total_steps, seed)
         bar.expect(updates)
         ladder = Ladder(
             budget=updates - trainer.spent,
             total_steps=total_steps,
             expected_log_lr=expected_log_lr(range_test),
-            pace=pace,
+            pace=pace if together is None else together.pace,
+            costs_together=(1.0,) if together is None else together.costs,
         )
         climb = Climb(trainer, ladder, LossScale.of(range_test.mean), range_test, start, seed)
         climb, likeness = begin_like(climb, earlier, updates) if earlier else (climb, None)
@@ -194,9 +209,8 @@ def plan(
         if compare_shapes:
             plan = _with_best_shape(plan, climb)
             spending = replace(spending, shapes=trainer.spent - spending.total)
-        return replace(
-            plan, budget=spending.runs(total_steps), budget_reason=spending.text(total_steps)
-        )
+        reason = spending.text(total_steps) + ("" if together is None else f"; {together.text}")
+        return replace(plan, budget=spending.runs(total_steps), budget_reason=reason)
 
 
 def replan(
@@ -252,32 +266,9 @@ def replan(
     )
 
 
-def _updates(budget: Budget, total_steps: int) -> int:
-    """How many updates the plan may make, before the speed of training is known."""
-    usual = Budget.of(None) if budget.share is None else budget
-    updates = usual.updates(total_steps, None)
-    if budget.seconds is None:
-        _refuse_too_few(updates, budget, total_steps)
-    return max(updates, 2 * RANGE_TEST_STEPS[0])
-
-
-def _refuse_too_few(updates: int, budget: Budget, total_steps: int) -> None:
-    least = 2 * RANGE_TEST_STEPS[0]
-    if updates >= least:
-        return
-    way_out = f"Plan for a run of at least {least} steps, or leave the budget out."
-    if total_steps >= least:
-        share = math.ceil(1000 * least / total_steps) / 1000
-        way_out = f"The least budget of this run is {share:g}; or leave it out, or plan for a longer run."
-    raise ArgumentError(
-        f"budget {budget} of {total_steps} steps is {updates} updates; a plan needs at least {least}. "
-        f"{way_out}"
-    )
-
-
 def _planned(climb: Climb) -> Plan:
     trainer, ladder, trials, scale = climb.trainer, climb.ladder, climb.trials, climb.scale
-    _refuse_without_evidence(trials)
+    refuse_without_evidence(trials)
     decision = decide(ladder, trials)
     rungs = tuple(
         _rung(rung, decision, trials, scale) for rung in sorted({trial.rung for trial in trials})
@@ -306,30 +297,6 @@ def _planned(climb: Climb) -> Plan:
         version=__version__,
         notes=trainer.task.notes,
     )
-
-
-def _refuse_with_several(*, compare_shapes: bool, like: object) -> None:
-    if like is not None:
-        raise ArgumentError(
-            "like works for a plan of one rate, and rates=... plans several. Leave out one of the two."
-        )
-    if compare_shapes:
-        raise ArgumentError(
-            "compare_shapes works for a plan of one rate, and rates=... plans several. Leave out one of "
-            "the two."
-        )
-
-
-def _refuse_to_compare(total_steps: int, shape: object) -> None:
-    if shape is not None:
-        raise ArgumentError(
-            f"compare_shapes chooses the shape, and shape={str(shape)!r} was given; leave out one."
-        )
-    if total_steps < 4 * MIN_STEPS:
-        raise ArgumentError(
-            f"compare_shapes needs a run of at least {4 * MIN_STEPS} updates, so that short trials "
-            f"have a warm-up; got {total_steps}. Leave it out, or plan for a longer run."
-        )
 
 
 def _with_best_shape(plan: Plan, climb: Climb) -> Plan:
@@ -361,23 +328,6 @@ def _further(ladder: Ladder, trials: list[LadderTrial]) -> FurtherTrials:
     assert extension is not None  # noqa: S101 - an extended ladder has one
     steps = extension[1]
     return FurtherTrials(steps, 2 * steps / ladder.total_steps)
-
-
-def _refuse_without_evidence(trials: list[LadderTrial]) -> None:
-    losses = [trial.record.loss for trial in trials if trial.record.loss is not None]
-    rates = [trial.record.lr for trial in trials]
-    if not losses:
-        raise TaskError(
-            f"all {len(trials)} trials diverged, even the one at the lowest rate, "
-            f"{min(rates, default=math.nan):.2g}. "
-            "Plan with a larger budget or more steps, or look at the range test of learnrate find."
-        )
-    if len(losses) > 2 and len(set(losses)) == 1:
-        raise TaskError(
-            f"{len(losses)} trials at rates from {min(rates):.2g} to {max(rates):.2g} all ended "
-            f"with the loss {losses[0]:.6g}: it does not depend on the parameters that the "
-            "optimizer trains."
-        )
 
 
 def _rung(rung: int, decision: PeakDecision, trials: list[LadderTrial], scale: LossScale) -> Rung:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from learnrate._errors import TaskError
 from learnrate._progress import ProgressBar
 from learnrate._version import __version__
+from learnrate.planning._asked import rates_of_logs
 from learnrate.planning._climb import Climb
 from learnrate.planning._loss_scale import LossScale
 from learnrate.planning._range_estimate import expected_log_lr
@@ -17,7 +18,7 @@ from learnrate.planning._rates_groups import groups_of
 from learnrate.planning._rates_ladder import RatesLadder
 from learnrate.planning._rates_result import PlannedRate, RatesMap, RatesPlan, RatesTrial
 from learnrate.planning._result import FurtherTrials, PlanVerdict
-from learnrate.planning._trainer import PlanTrainer, rates_of_logs
+from learnrate.planning._trainer import PlanTrainer
 from learnrate.trials import Journal, fingerprint, preserved
 
 if TYPE_CHECKING:

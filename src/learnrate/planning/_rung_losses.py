@@ -33,6 +33,7 @@ class LadderTrial:
         record: what the plan keeps of it.
         log_train: its training loss at the end on the task's scale; NaN if it is not known.
         log_lrs: the natural log of each rate, if the task has several; `log_lr` is their mean.
+        share: what it was expected to cost among those that ran at once, in trials that run alone.
     """
 
     rung: int
@@ -44,6 +45,7 @@ class LadderTrial:
     record: RungTrial
     log_train: float = math.nan
     log_lrs: tuple[float, ...] = ()
+    share: float = 1.0
 
 
 def trial_losses(trials: Sequence[LadderTrial]) -> tuple[TrialLoss, ...]:

@@ -12,10 +12,12 @@ import numpy as np
 
 from learnrate._errors import TaskError
 from learnrate._files import number_or_none
-from learnrate.planning._budget import Budget, Pace
-from learnrate.planning._result import RungTrial
+from learnrate.planning._asked import AskedTrial, rates_of_logs, record_of, trial_seed
+from learnrate.planning._budget import WHOLE_SWEEP, Budget, Pace
+from learnrate.planning._engine import MOST_TOGETHER, TrialsTogether
 from learnrate.planning._rung_losses import LadderTrial
 from learnrate.planning._shapes import Candidate, ShapeTrial, candidates
+from learnrate.planning._together import next_together
 from learnrate.range_test import MEMORY, RangeTest, measure_repeat, rates_between
 from learnrate.trials import (
     Curve,
@@ -24,23 +26,27 @@ from learnrate.trials import (
     Training,
     Trial,
     Update,
-    derived_seed,
     ranks,
     run_trial,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from learnrate._progress import ProgressBar
     from learnrate.planning._ladder import Ladder, Proposal
     from learnrate.planning._loss_scale import LossScale
+    from learnrate.planning._result import RungTrial
     from learnrate.schedules import Schedule
     from learnrate.task import RateGroups, Task
 
-__all__ = ["RANGE_TEST_STEPS", "PlanTrainer", "rates_of_logs"]
+__all__ = ["RANGE_TEST_STEPS", "PlanTrainer"]
 
 _RANGE = (1e-7, 1e3)
+_WORTH_MEASURING = (
+    5.0  # seconds of trials; measuring how to run shorter ones costs what it could save
+)
+_MOST_FOR_MEASURING = 0.2  # of the budget: the most that measuring is charged for
 _RANGE_TEST_SHARE = 0.08  # of the budget
 RANGE_TEST_STEPS = (11, 100)  # at least and at most
 _FASTEST = 1e-7  # seconds of an update, at least
@@ -81,6 +87,7 @@ class PlanTrainer:
         shape: the schedule of the whole run, bound to its length, with peak 1.
         spent: the updates made so far.
         groups: which parameters each rate is for, if the task has several rates.
+        together: how several trials run at once; None if one runs after another.
         late: whether the time of the budget was over before what it should pay for was made.
     """
 
@@ -90,6 +97,7 @@ class PlanTrainer:
     shape: Schedule
     spent: int = 0
     groups: RateGroups | None = None
+    together: TrialsTogether | None = field(default=None, init=False)
     late: bool = field(default=False, init=False)
     _clock: PlanClock | None = field(default=None, init=False)
     _begin: float = field(default_factory=time.perf_counter, init=False)
@@ -180,6 +188,42 @@ class PlanTrainer:
         self._clock = PlanClock(budget.seconds, self._begin)
         return updates, Pace(float(record["update_seconds"]), float(record["validation_seconds"]))
 
+    def choose_engine(
+        self, engine: str, updates: int, total_steps: int, seed: int
+    ) -> TrialsTogether | None:
+        """Measure how several trials are run at once; None if one runs after another.
+
+        It is not worth measuring for a plan of less than a few seconds. What was measured is kept in
+        the journal, so that a plan that is made again asks for the same trials.
+
+        Args:
+            engine: one of `PLAN_ENGINES`.
+            updates: that the plan may make.
+            total_steps: the length of one run, in updates.
+            seed: of the plan.
+        """
+        updates = min(updates, math.floor(WHOLE_SWEEP * total_steps)) - self.spent
+        pace = Pace(max(self._update_seconds, _FASTEST), self._validation_seconds)
+        if engine == "sequential" or (
+            engine == "auto" and updates * pace.update < _WORTH_MEASURING
+        ):
+            return None
+        measurement = f"engine {engine} for {updates} updates"
+        record = self.journal.get(measurement, total_steps, seed)
+        if record is None:
+            begin = time.perf_counter()
+            steps = min(total_steps, max(1, updates // MOST_TOGETHER))
+            rates = np.geomspace(_RANGE[0], 1e-3, MOST_TOGETHER).tolist()
+            trials = [Trial(rate * self.shape.shortened(steps), seed) for rate in rates]
+            together = TrialsTogether.measured(self.task, trials, pace)
+            record = together.to_record() | {"seconds": time.perf_counter() - begin}
+            self.journal.add(measurement, total_steps, seed, record)
+        most = math.floor(_MOST_FOR_MEASURING * updates)
+        self.spent += min(most, round(record["seconds"] / pace.update))
+        together = TrialsTogether.from_record(record, pace)
+        self.together = together if together.several else None
+        return self.together
+
     def climb(
         self, ladder: Ladder, trials: list[LadderTrial], scale: LossScale, seed: int
     ) -> list[LadderTrial]:
@@ -194,12 +238,11 @@ class PlanTrainer:
             seed: of the plan.
         """
         trials = list(trials)
-        while (proposal := ladder.next(trials)) is not None:
-            if ladder.extension is None and self._is_over(ladder, proposal.steps, trials, seed):
+        while proposals := next_together(ladder, trials):
+            if ladder.extension is None and self._is_over(ladder, proposals, trials, seed):
                 self.late = True
                 break
-            record, seconds = self.trial(proposal, seed)
-            trials.append(
+            trained = [
                 LadderTrial(
                     rung=proposal.rung,
                     steps=proposal.steps,
@@ -210,14 +253,23 @@ class PlanTrainer:
                     record=record,
                     log_train=scale.log_train(record.train),
                     log_lrs=proposal.log_lrs,
+                    share=ladder.costs_together[len(proposals) - 1] / len(proposals),
                 )
-            )
-            if scale.logarithmic and record.final < 0:
+                for proposal, (record, seconds) in zip(
+                    proposals, self.run(proposals, seed), strict=True
+                )
+            ]
+            trials += trained
+            if scale.logarithmic and any(trial.record.final < 0 for trial in trained):
                 break
         return trials
 
     def _is_over(
-        self, ladder: Ladder, steps: int, trials: Sequence[LadderTrial], seed: int
+        self,
+        ladder: Ladder,
+        proposals: Sequence[Proposal],
+        trials: Sequence[LadderTrial],
+        seed: int,
     ) -> bool:
         """Whether the time is over. Where it was is kept, so that a plan made again ends there."""
         if self._clock is None or ladder.pace is None or len(trials) < _FEWEST_TRIALS:
@@ -225,29 +277,32 @@ class PlanTrainer:
         measurement = f"end after {self._clock.seconds:g} s"
         if self.journal.get(measurement, len(trials), seed) is not None:
             return True
-        is_over = self._clock.is_over(ladder.seconds(steps, trials))
+        expected = ladder.seconds(proposals[0].steps, trials, len(proposals))
+        is_over = self._clock.is_over(expected)
         if is_over:
             self.journal.add(measurement, len(trials), seed, {"trials": len(trials)})
         return is_over
 
-    def trial(self, proposal: Proposal, seed: int) -> tuple[RungTrial, float]:
-        """Train one proposed trial; returns how many seconds it took, too."""
+    def run(self, proposals: Sequence[Proposal], seed: int) -> list[tuple[RungTrial, float]]:
+        """Train the proposed trials at once; returns each with how many seconds it took.
+
+        Args:
+            proposals: of one length and seed.
+            seed: of the plan.
+        """
+        requests = [self._asked(proposal, seed) for proposal in proposals]
+        curves = self._curves(requests)
+        return [
+            (record_of(proposal, trial, curve), curve.seconds)
+            for proposal, trial, curve in zip(proposals, requests, curves, strict=True)
+        ]
+
+    def _asked(self, proposal: Proposal, seed: int) -> AskedTrial:
         rates = rates_of_logs(proposal.log_lrs or (proposal.log_lr,))
         peak = rates[0] if self.groups is None else max(self.groups.rates_of_groups(rates))
         schedule = peak * self.shape.shortened(proposal.steps)
-        trial = Trial(schedule, _trial_seed(seed, proposal.steps, proposal.repeat))
-        curve = self._curve(trial, rates)
-        record = RungTrial(
-            lr=peak,
-            seed=trial.seed,
-            loss=number_or_none(curve.final),
-            status=str(curve.status),
-            updates=curve.steps,
-            reason=proposal.reason,
-            train=_last_tenth(curve),
-            passes=curve.passes,
-        )
-        return record, curve.seconds
+        trial = Trial(schedule, trial_seed(seed, proposal.steps, proposal.repeat))
+        return AskedTrial(trial, peak, rates)
 
     def compare_shapes(self, rate: float, steps: int, seed: int) -> dict[Candidate, ShapeTrial]:
         """Train one trial for each candidate warm-up and decay, all on the same batches.
@@ -261,7 +316,8 @@ class PlanTrainer:
         for candidate in candidates():
             peak = float(f"{rate * candidate.factor:.4g}")
             schedule = (peak * candidate.shape).over(steps)
-            curve = self._curve(Trial(schedule, _trial_seed(seed, steps)), (peak,))
+            trial = Trial(schedule, trial_seed(seed, steps))
+            (curve,) = self._curves([AskedTrial(trial, peak, (peak,))])
             trials[candidate] = ShapeTrial(
                 warmup=candidate.warmup,
                 decay=candidate.decay,
@@ -272,45 +328,59 @@ class PlanTrainer:
             )
         return trials
 
-    def _curve(self, trial: Trial, rates: tuple[float, ...]) -> Curve:
-        detail = "" if self.groups is None else self.groups.text(rates)
-        curve = self.journal.curve(trial, detail)
-        if curve is None:
-            curve = self._run(trial, rates)
-            self.journal.add_curve(trial, curve, detail)
-        elif self._clock is not None:
+    def _curves(self, requests: Sequence[AskedTrial]) -> list[Curve]:
+        """The curve of each trial. Those that the journal does not have are trained at once."""
+        curves = {trial: curve for trial in requests if (curve := self._kept(trial)) is not None}
+        missing = [trial for trial in requests if trial not in curves]
+        for trial, curve in self._trained(missing):
+            self.journal.add_curve(trial.trial, curve, self._detail(trial))
+            curves[trial] = curve
+        self.spent += sum(self._cost(curve) for curve in curves.values())
+        return [curves[trial] for trial in requests]
+
+    def _kept(self, request: AskedTrial) -> Curve | None:
+        """The curve of a trial that the journal has."""
+        curve = self.journal.curve(request.trial, self._detail(request))
+        if curve is not None and self._clock is not None:
             self._clock.seconds_before += curve.seconds
-        self.spent += curve.steps
         return curve
 
-    def _run(self, trial: Trial, rates: tuple[float, ...]) -> Curve:
-        tried = " and ".join(f"{lr:.2g}" for lr in rates)
+    def _detail(self, request: AskedTrial) -> str:
+        return "" if self.groups is None else self.groups.text(request.rates)
+
+    def _cost(self, curve: Curve) -> int:
+        """What a trial took of the budget, in updates."""
+        return curve.steps if self.together is None else self.together.cost(curve)
+
+    def _trained(self, requests: Sequence[AskedTrial]) -> Iterator[tuple[AskedTrial, Curve]]:
+        """Train each trial, all at once if they can; each comes as soon as it has ended."""
+        if self.together is None or len(requests) < 2:
+            yield from ((trial, self._alone(trial)) for trial in requests)
+            return
+        by_trial = {trial.trial: trial for trial in requests}
+
+        def show(updates: int, stage: str, /) -> None:
+            about = f"{len(requests)} trials of {requests[0].trial.total_steps} updates"
+            cost = self.together.costs[len(requests) - 1] if self.together else 1.0
+            self.bar.show(self.spent + round(updates * cost / len(requests)), f"{about}; {stage}")
+
+        for trial, curve in self.together.run(self.task, list(by_trial), show):
+            if curve.status is Status.FAILED:
+                raise TaskError(f"the trial of seed {trial.seed}: {curve.error}")
+            yield by_trial[trial], curve
+
+    def _alone(self, request: AskedTrial) -> Curve:
+        trial = request.trial
+        tried = " and ".join(f"{lr:.2g}" for lr in request.rates)
 
         def show(update: Update) -> None:
             stage = f"trial of {trial.total_steps} updates at {tried}, loss {update.loss:.4g}"
             self.bar.show(self.spent + update.step + 1, stage)
 
-        task = self.task if self.groups is None else self.groups.task_at(self.task, rates)
+        task = self.task if self.groups is None else self.groups.task_at(self.task, request.rates)
         curve, _ = run_trial(task, trial, on_update=show)
         if curve.status is Status.INTERRUPTED:
             raise KeyboardInterrupt
         if curve.status is Status.FAILED:
             raise TaskError(f"the trial at rate {tried}, seed {trial.seed}: {curve.error}")
         return curve
-
-
-def rates_of_logs(log_lrs: Sequence[float]) -> tuple[float, ...]:
-    """The rates that are trained, which have four digits."""
-    return tuple(float(f"{math.exp(log_lr):.4g}") for log_lr in log_lrs)
-
-
-def _last_tenth(curve: Curve) -> float | None:
-    """The mean training loss of the last tenth of a trial; None if it did not finish."""
-    if curve.status is not Status.FINISHED:
-        return None
-    return number_or_none(float(np.mean(curve.loss[-max(1, curve.steps // 10) :])))
-
-
-def _trial_seed(seed: int, steps: int, repeat: int = 0) -> int:
-    """Trials of one length share their batches, which removes most noise from comparing them."""
-    return derived_seed(seed, 20, steps, repeat) if repeat else derived_seed(seed, 20, steps)

@@ -26,14 +26,21 @@ __all__ = [
 
 
 def spent(plan: Plan) -> int:
-    """The updates of the range test and of all trials."""
-    return round(plan.cost * plan.total_steps)
+    """The updates of the range test and of all trials.
+
+    Trials that ran at once cost less than their updates.
+    """
+    at_least = _of_trials(plan) + len(plan.range_test["loss"])
+    return max(round(plan.cost * plan.total_steps), at_least)
 
 
 def range_test_updates(plan: Plan) -> int:
     """The updates the range test took: what the trials did not."""
-    trials = sum(trial.updates for rung in plan.rungs for trial in rung.trials)
-    return max(0, spent(plan) - trials)
+    return spent(plan) - _of_trials(plan)
+
+
+def _of_trials(plan: Plan) -> int:
+    return sum(trial.updates for rung in plan.rungs for trial in rung.trials)
 
 
 def about_interval(plan: Plan) -> str:

@@ -1,9 +1,9 @@
 """Trials: short or whole trainings of a task, and the engines that run many of them."""
 
-from learnrate.trials._auto import ENGINES, Choice, Timing, choose_engine
+from learnrate.trials._auto import ENGINES, Choice, Timing, choose_engine, engine_of
 from learnrate.trials._batchable import batchable
 from learnrate.trials._distributed import RankError, ranks
-from learnrate.trials._engines import Engine, Sequential
+from learnrate.trials._engines import Engine, ProgressCallback, Sequential
 from learnrate.trials._journal import Journal, fingerprint
 from learnrate.trials._kept import kept_state, without_hooks
 from learnrate.trials._probe import Probe, probe
@@ -13,6 +13,7 @@ from learnrate.trials._ray import RayEngine
 from learnrate.trials._size import task_size
 from learnrate.trials._substitution import Substitution
 from learnrate.trials._task_check import check_task
+from learnrate.trials._together import costs_together
 from learnrate.trials._training import Training, preserved
 from learnrate.trials._trial import (
     Curve,
@@ -33,6 +34,7 @@ __all__ = [
     "Engine",
     "Journal",
     "Probe",
+    "ProgressCallback",
     "RankError",
     "RayEngine",
     "Sequential",
@@ -48,7 +50,9 @@ __all__ = [
     "batchable",
     "check_task",
     "choose_engine",
+    "costs_together",
     "derived_seed",
+    "engine_of",
     "fingerprint",
     "kept_random_state",
     "kept_state",

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from learnrate.task import Task
     from learnrate.trials._trial import Curve, Trial
 
-__all__ = ["ENGINES", "Choice", "Timing", "choose_engine"]
+__all__ = ["ENGINES", "Choice", "Timing", "choose_engine", "engine_of"]
 
 ENGINES = ("auto", "sequential", "vectorised", "ray")
 
@@ -157,7 +157,7 @@ def _try_engines(
     if probed.refusal:
         reason = f"{choice.reason} Trials cannot be stacked, because {probed.refusal}."
         choice = replace(choice, reason=reason)
-    return choice, _engine_of(choice, probed)
+    return choice, engine_of(choice, random=probed.random)
 
 
 def _vectorised(task: Task, largest: list[Trial]) -> tuple[Choice, Engine]:
@@ -172,7 +172,7 @@ def _vectorised(task: Task, largest: list[Trial]) -> tuple[Choice, Engine]:
     if width < len(largest):
         reason += f"; {memory.shortage(len(largest))}"
     choice = Choice("vectorised", f"{reason}.", width=width)
-    return choice, _engine_of(choice, probed)
+    return choice, engine_of(choice, random=probed.random)
 
 
 def _fastest(
@@ -330,12 +330,16 @@ class _EngineWithThreads(Engine):
         self.notes = [*self._engine.notes, *self._added]
 
 
-def _engine_of(choice: Choice, probed: Probe) -> Engine:
+def engine_of(choice: Choice, *, random: bool = False) -> Engine:
+    """The engine that was chosen.
+
+    Args:
+        choice: what `choose_engine` returned; not Ray.
+        random: whether the model draws random numbers while it trains, which becomes a note.
+    """
     stacked = choice.engine == "vectorised"
     make: Callable[[], Engine] = partial(Vectorised, choice.width) if stacked else Sequential
     engine = make()
     if choice.processes > 1:
         engine = Forked(make, choice.width, choice.processes)
-    return _EngineWithThreads(
-        engine, choice.threads, _DROPOUT if stacked and probed.random else ""
-    )
+    return _EngineWithThreads(engine, choice.threads, _DROPOUT if stacked and random else "")

@@ -99,6 +99,7 @@ def _run_stack(
             status=status,
             seconds=(time.perf_counter() - start) / len(trials),
             error=error,
+            passes=stack.training.passes,
         )
 
     for step in range(trials[0].total_steps):

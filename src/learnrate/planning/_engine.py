@@ -1,0 +1,84 @@
+"""How a plan runs several trials at once: with which engine, and what that costs."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from learnrate.trials import Choice, choose_engine, costs_together, engine_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from learnrate.planning._budget import Pace
+    from learnrate.task import Task
+    from learnrate.trials import Curve, ProgressCallback, Trial
+
+__all__ = ["MOST_TOGETHER", "PLAN_ENGINES", "TrialsTogether"]
+
+PLAN_ENGINES = ("auto", "sequential")
+MOST_TOGETHER = 8  # trials: four decades at half a decade apart
+
+
+@dataclass(frozen=True)
+class TrialsTogether:
+    """Several trials at once, each charged for its share of the time.
+
+    Attributes:
+        choice: the engine, without its timings.
+        costs: what 1, 2, ... trials cost at once, in trials that run alone; `(1.0,)` if only one runs.
+        pace: of training, which turns a time into updates.
+    """
+
+    choice: Choice
+    costs: tuple[float, ...]
+    pace: Pace
+
+    @classmethod
+    def measured(cls, task: Task, trials: Sequence[Trial], pace: Pace) -> TrialsTogether:
+        """The fastest way to run trials like these, from a few updates of each.
+
+        Args:
+            task: what is trained.
+            trials: of one seed and length.
+            pace: of training.
+        """
+        choice, _ = choose_engine(task, trials, "auto")
+        return cls(replace(choice, timings=()), costs_together(choice, len(trials)), pace)
+
+    @classmethod
+    def from_record(cls, record: Mapping[str, Any], pace: Pace) -> TrialsTogether:
+        """What `to_record` has kept."""
+        return cls(Choice(**record["choice"]), tuple(record["costs"]), pace)
+
+    def to_record(self) -> dict[str, Any]:
+        """JSON values for the journal of a plan."""
+        return {"choice": asdict(self.choice), "costs": list(self.costs)}
+
+    @property
+    def several(self) -> bool:
+        """Whether several trials run at once."""
+        return len(self.costs) > 1
+
+    @property
+    def text(self) -> str:
+        """How many trials run at once and how fast, as a clause."""
+        most = len(self.costs)
+        return f"up to {most} trials ran at once, {most / self.costs[-1]:.2g} times as fast as one by one"
+
+    def run(
+        self, task: Task, trials: Sequence[Trial], on_progress: ProgressCallback
+    ) -> Iterator[tuple[Trial, Curve]]:
+        """Yield each trial with its curve, whose time is its share of the time of all.
+
+        Args:
+            task: what is trained.
+            trials: of one seed and length, in increasing order of their rates.
+            on_progress: called now and then while trials run.
+        """
+        for trial, curve in engine_of(self.choice).run(task, trials, on_progress):
+            yield trial, replace(curve, seconds=curve.seconds / self.choice.processes)
+
+    def cost(self, curve: Curve) -> int:
+        """What a trial took of a budget, in updates."""
+        return max(1, round(curve.seconds / self.pace.update))
