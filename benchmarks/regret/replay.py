@@ -37,7 +37,6 @@ from .table import percent
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from learnrate import Task
     from learnrate.planning._ladder import Proposal
     from learnrate.planning._result import Plan
 
@@ -162,19 +161,19 @@ def answers(
     if training:
         plans = (learnrate.plan(task, budget=budget, seed=n, progress=False) for n in range(seeds))
     else:
-        plans = (_replayed(cell, task, tables, budget, seed, costs) for seed in range(seeds))
+        plans = (_replayed(cell, tables, budget, seed, costs) for seed in range(seeds))
     return [_answer(cell, best, plan) for plan in plans]
 
 
 def _replayed(
     cell: Cell,
-    task: Task,
     tables: Sequence[dict[str, Any]],
     budget: float,
     seed: int,
     costs: tuple[float, ...],
 ) -> Plan:
     """A plan whose trials are replayed."""
+    task = cell.task()
     folder = truth.scratch_of(cell)
     folder.mkdir(parents=True, exist_ok=True)
     journal = Journal(folder / "replay.jsonl", fingerprint(task))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING
 
 from learnrate.planning._next_rate import (
@@ -53,6 +53,7 @@ _FAR_SHARE = (
 )
 _REFINED = 0.02  # log losses: a gap beside the best whole run is halved if its other end is higher
 _CLEARLY = 2 * math.sqrt(2)  # standard deviations of a run: two of a difference
+_HALVED = "it halves the gap beside the best rate"
 _TOLD_APART = 0.002  # expected regret below which no further seed is asked for
 
 
@@ -296,7 +297,7 @@ class Ladder:
         elif rung == 0 or not math.isfinite(min(losses.values())):
             return None
         elif (halved := self._halved(losses)) is not None:
-            log_lr, reason = halved, "it halves the gap beside the best rate"
+            log_lr, reason = halved, _HALVED
         else:
             return self._whole_run(rung, trials) if steps == self.total_steps else None
         return Proposal(rung, steps, log_lr, 0, reason)
@@ -339,37 +340,37 @@ class Ladder:
         losses, whole = mean_losses(of_rung), self.whole_runs(trials)
         counts = _seeds_around_the_best(of_rung)
         noise = math.inf if whole is None else whole.noise
+        run = partial(Proposal, rung, self.total_steps)
         if sum(count > 1 for count in counts.values()) < min(_FEWEST_REPEATED, len(counts)):
             log_lr = min((rate for rate in counts if counts[rate] == 1), key=losses.__getitem__)
-            return Proposal(rung, self.total_steps, log_lr, 1, "a second seed shows the noise")
+            return run(log_lr, 1, "a second seed shows the noise")
         clear = min(_CLEARLY * noise, self._clear(min(losses.values())))
         middle = middle_of_gap(losses, clear=clear, close=max(_CLOSE, noise))
         if middle is not None:
-            reason = "it halves the gap beside the best rate"
-            return Proposal(rung, self.total_steps, middle, 0, reason)
+            return run(middle, 0, _HALVED)
         fewest = min(counts.values())
         told_apart = fewest > 1 and whole is not None and whole.noise_regret < _TOLD_APART
         if told_apart or fewest >= _MAX_SEEDS:
-            return self._swept(rung, trials)
+            swept = self._swept(losses, 0.0 if whole is None else whole.noise)
+            return None if swept is None else run(swept[0], 0, swept[1])
         log_lr = min(counts, key=lambda rate: (counts[rate], rate))
         reason = "only further seeds tell rates with such close losses apart"
-        return Proposal(rung, self.total_steps, log_lr, counts[log_lr], reason)
+        return run(log_lr, counts[log_lr], reason)
 
-    def _swept(self, rung: int, trials: Sequence[LadderTrial]) -> Proposal | None:
-        """A rate not tried yet, for what is left of the budget of whole runs."""
-        losses = mean_losses([trial for trial in trials if trial.rung == rung])
+    def _swept(self, losses: dict[float, float], noise: float) -> tuple[float, str] | None:
+        """A log rate not tried yet, for what is left of the budget of whole runs, and why.
+
+        Args:
+            losses: the mean log loss of each log rate.
+            noise: the standard deviation of one run.
+        """
         if not math.isfinite(self.start) or len(losses) >= _MAX_SWEPT:
             return None
-        fall, whole = max(0.0, self.start - min(losses.values())), self.whole_runs(trials)
-        close = max(_REFINED, 0.0 if whole is None else whole.noise)
+        fall = max(0.0, self.start - min(losses.values()))
         if (log_lr := rate_beyond(losses, _FAR_SHARE * fall)) is not None:
-            return Proposal(
-                rung, self.total_steps, log_lr, 0, "a second dip may lie beyond the rates tried"
-            )
-        if (log_lr := middle_of_gap(losses, close=close)) is not None:
-            return Proposal(
-                rung, self.total_steps, log_lr, 0, "it halves the gap beside the best rate"
-            )
+            return log_lr, "a second dip may lie beyond the rates tried"
+        if (log_lr := middle_of_gap(losses, close=max(_REFINED, noise))) is not None:
+            return log_lr, _HALVED
         return None
 
 
