@@ -168,6 +168,34 @@ def test_each_trains_a_task_with_its_groups_and_weight_decay(name, kind):
     assert curve.loss[-1] != curve.loss[0]
 
 
+def frozen_below():
+    model = network()
+    model[0].requires_grad_(requires_grad=False)
+    return model
+
+
+@pytest.mark.parametrize("name", TUNING_FREE)
+def test_each_trains_a_model_with_frozen_weights_and_leaves_these_alone(name):
+    tuning_free = TUNING_FREE[name]
+    pytest.importorskip(tuning_free.module)
+    x = torch.randn(32, 3, generator=torch.Generator().manual_seed(0))
+    task = learnrate.Task(
+        model=frozen_below,
+        loss=torch.nn.MSELoss(),
+        data=[(x, x.sum(1, keepdim=True))],
+        optimizer=lambda model: torch.optim.AdamW(model.parameters(), lr=0.1, weight_decay=0.1),
+        validate=lambda model: float(model(x).square().mean()),
+        total_steps=20,
+    )
+    changed = replace(task, optimizer=tuning_free.for_task(task, 20))
+    (group,) = changed.optimizer_of(changed.model()).param_groups
+    assert [parameter.requires_grad for parameter in group["params"]] == [True] * 4
+    schedule = tuning_free.lr[tuning_free.class_name(sgd=False)] * learnrate.schedule("constant()")
+    trained = learnrate.train(changed, schedule.over(20), progress=False)
+    assert trained.curve.error == ""
+    assert trained.curve.loss[-1] != trained.curve.loss[0]
+
+
 class Average:
     """The mean of the weights after each update, of which `dog` has another one."""
 

@@ -18,7 +18,7 @@ import torch
 from learnrate._errors import MissingExtraError, needing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from torch import nn
 
@@ -89,7 +89,7 @@ class TuningFree:
         Args:
             model: to be trained.
             groups: parameter groups, of which `params` and `weight_decay` are used; by default one
-                group of all parameters without weight decay.
+                group of all parameters without weight decay. Frozen parameters are left out.
             sgd: whether to take the class for a task with SGD.
             total_steps: the length of the run.
 
@@ -105,9 +105,14 @@ class TuningFree:
             settings["warmup_steps"] = total_steps // 20
         taken = {"params", "weight_decay"} & {"params", *_arguments(kind)}
         parameters: Any = (
-            model.parameters()
+            _trained(model.parameters())
             if groups is None
-            else [{key: group[key] for key in sorted(taken & group.keys())} for group in groups]
+            else [
+                {key: group[key] for key in taken & group.keys()}
+                | {"params": _trained(group["params"])}
+                for group in groups
+                if _trained(group["params"])
+            ]
         )
         with contextlib.redirect_stdout(None):  # some print what they do
             optimizer: torch.optim.Optimizer = kind(parameters, **settings)
@@ -139,6 +144,11 @@ class TuningFree:
             return self.make(model, replaced.param_groups, sgd=sgd, total_steps=total_steps)
 
         return optimizer
+
+
+def _trained(parameters: Iterable[torch.Tensor]) -> list[torch.Tensor]:
+    """Those that are not frozen; not every optimizer skips what has no gradient, as DoG with weight decay."""
+    return [parameter for parameter in parameters if parameter.requires_grad]
 
 
 def _arguments(kind: Callable[..., object]) -> set[str]:
