@@ -56,6 +56,7 @@ bench: $(VENV)/.bench  ## measurements, each against its peer in the same run
 	$(BIN)/python benchmarks/overhead.py
 	$(BIN)/python benchmarks/throughput.py --page docs/speed.md
 	$(BIN)/python benchmarks/tuners.py --page docs/speed.md
+	$(BIN)/python benchmarks/plan_engines.py --page docs/speed.md
 	$(BIN)/python benchmarks/meta_throughput.py
 	$(BIN)/python benchmarks/dashboard.py
 	$(BIN)/python benchmarks/diagnose_rows.py

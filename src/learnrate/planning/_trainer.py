@@ -85,7 +85,7 @@ class PlanTrainer:
         journal: where every trial is kept.
         bar: shows what is being trained.
         shape: the schedule of the whole run, bound to its length, with peak 1.
-        spent: the updates made so far.
+        spent: the updates made so far. Trials that ran at once count for the time that they took.
         groups: which parameters each rate is for, if the task has several rates.
         together: how several trials run at once; None if one runs after another.
         late: whether the time of the budget was over before what it should pay for was made.
@@ -193,8 +193,9 @@ class PlanTrainer:
     ) -> TrialsTogether | None:
         """Measure how several trials are run at once; None if one runs after another.
 
-        It is not worth measuring for a plan of less than a few seconds. What was measured is kept in
-        the journal, so that a plan that is made again asks for the same trials.
+        It is not worth measuring for a plan of less than a few seconds, and ranks train each trial
+        together. What was measured is kept in the journal, so that a plan that is made again asks for
+        the same trials.
 
         Args:
             engine: one of `PLAN_ENGINES`.
@@ -204,11 +205,10 @@ class PlanTrainer:
         """
         updates = min(updates, math.floor(WHOLE_SWEEP * total_steps)) - self.spent
         pace = Pace(max(self._update_seconds, _FASTEST), self._validation_seconds)
-        if engine == "sequential" or (
-            engine == "auto" and updates * pace.update < _WORTH_MEASURING
-        ):
+        is_short = updates * pace.update < _WORTH_MEASURING
+        if engine == "sequential" or is_short or ranks().size > 1:
             return None
-        measurement = f"engine {engine} for {updates} updates"
+        measurement = f"engine for {updates} updates"
         record = self.journal.get(measurement, total_steps, seed)
         if record is None:
             begin = time.perf_counter()
