@@ -20,6 +20,7 @@ from learnrate.planning._next_rate import SPACING
 from learnrate.planning._result import RungTrial
 from learnrate.planning._rung_losses import LadderTrial
 from learnrate.planning._together import next_together
+from learnrate.planning._trainer import PlanTrainer
 from learnrate.schedules import shape
 from learnrate.testing import quadratic_task
 from learnrate.trials import Choice, Timing, Trial, costs_together, preserved
@@ -219,11 +220,11 @@ def stacks(monkeypatch, small_plans_too):
 
 def test_a_plan_whose_trials_run_at_once_finds_the_rate_of_an_exhaustive_sweep(stacks):
     task = network_task()
-    plan = learnrate.plan(task, budget="4s", progress=False)
+    plan = learnrate.plan(task, budget="3s", progress=False)
     assert "up to 8 trials ran at once, 4 times as fast as one by one" in plan.budget_reason
     assert plan.cost <= plan.budget
-    rates = [plan.peak * 10 ** (place / 4) for place in range(-6, 7)]
-    swept = learnrate.sweep(task, rates, seeds=3, engine="vectorised", progress=False)
+    rates = [plan.peak * 10 ** (place / 3) for place in range(-4, 5)]
+    swept = learnrate.sweep(task, rates, seeds=2, engine="vectorised", progress=False)
     mean = dict(zip(rates, swept.losses.mean(axis=1).tolist(), strict=True))
     assert mean[plan.peak] < 1.1 * min(mean.values())
 
@@ -294,6 +295,17 @@ def test_what_is_really_measured_is_a_cost_between_one_trial_and_all(small_plans
     assert all(1 <= cost <= count for count, cost in enumerate(together.costs, 1))
     assert list(together.costs) == sorted(together.costs)
     assert TrialsTogether.from_record(together.to_record(), together.pace) == together
+
+
+@pytest.mark.parametrize("update", [1e-6, 0.2])
+def test_short_plans_and_long_updates_are_not_measured(update, monkeypatch):
+    """A long update leaves nothing idle, and its model may be too large for a copy."""
+    monkeypatch.setattr(
+        PlanTrainer, "_update_seconds", property(lambda _: update, lambda *_: None)
+    )
+    monkeypatch.setattr(TrialsTogether, "measured", None)
+    plan = learnrate.plan(quadratic_task(), budget=0.5, progress=False)
+    assert plan.budget_reason == "50% of one run"
 
 
 def test_an_engine_that_no_plan_has_is_refused():

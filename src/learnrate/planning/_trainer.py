@@ -46,6 +46,7 @@ _RANGE = (1e-7, 1e3)
 _WORTH_MEASURING = (
     5.0  # seconds of trials; measuring how to run shorter ones costs what it could save
 )
+_LONGEST_UPDATE = 0.05  # seconds
 _MOST_FOR_MEASURING = 0.2  # of the budget: the most that measuring is charged for
 _RANGE_TEST_SHARE = 0.08  # of the budget
 RANGE_TEST_STEPS = (11, 100)  # at least and at most
@@ -193,9 +194,10 @@ class PlanTrainer:
     ) -> TrialsTogether | None:
         """Measure how several trials are run at once; None if one runs after another.
 
-        It is not worth measuring for a plan of less than a few seconds, and ranks train each trial
-        together. What was measured is kept in the journal, so that a plan that is made again asks for
-        the same trials.
+        It is not worth measuring for a plan of less than a few seconds. Long updates leave nothing of
+        the machine idle, and their models may be large, so no copies of these are made. Ranks train
+        each trial together. What was measured is kept in the journal, so that a plan that is made again
+        asks for the same trials.
 
         Args:
             engine: one of `PLAN_ENGINES`.
@@ -205,8 +207,8 @@ class PlanTrainer:
         """
         updates = min(updates, math.floor(WHOLE_SWEEP * total_steps)) - self.spent
         pace = Pace(max(self._update_seconds, _FASTEST), self._validation_seconds)
-        is_short = updates * pace.update < _WORTH_MEASURING
-        if engine == "sequential" or is_short or ranks().size > 1:
+        worth = pace.update < _LONGEST_UPDATE and updates * pace.update >= _WORTH_MEASURING
+        if engine == "sequential" or not worth or ranks().size > 1:
             return None
         measurement = f"engine for {updates} updates"
         record = self.journal.get(measurement, total_steps, seed)
