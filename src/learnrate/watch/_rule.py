@@ -78,6 +78,8 @@ class Rule(ABC, Generic[OptionsT]):
             falls; it does not run if the loss says nothing about that. Empty for other rules.
         early: whether it may judge fewer than 64 rows of a run that goes on. It may if it rests on facts
             and measurements: the shape of a loss or of a schedule shows later.
+        at_once: whether a live finding is reported at the first look that has it, because the rule
+            itself asks for several measurements that agree; others must hold at two looks.
         spacing: the most updates from one row to the next, if it judges single updates.
         explains: codes whose findings on the same run follow from this one.
         remedies: codes of findings that stay, because they are certain, and have this one's remedy,
@@ -97,6 +99,7 @@ class Rule(ABC, Generic[OptionsT]):
     rows: ClassVar[int] = 20
     judges: ClassVar[str] = ""
     early: ClassVar[bool] = False
+    at_once: ClassVar[bool] = False
     spacing: ClassVar[float] = math.inf
     explains: ClassVar[frozenset[str]] = frozenset()
     remedies: ClassVar[frozenset[str]] = frozenset()

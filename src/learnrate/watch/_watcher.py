@@ -36,7 +36,8 @@ class Watcher:
     gradients of the first updates, from the 8th. Of more than 262,144 rows
     every second one is left out, so the memory is bounded too.
     Losses that are not finite are reported when the third comes in a row. Any other finding is
-    reported when two runs of the rules in succession agree on it. Each is reported once.
+    reported when two runs of the rules in succession agree on it, or at once if its rule asks for several
+    measurements that agree. Each is reported once.
 
     Args:
         run: the name of the run.
@@ -194,10 +195,11 @@ class Watcher:
             return ()
         self._plan_check()
         diagnosis = self.diagnosis(live=True)
+        at_once = {rule.code for rule in self._rules if rule.at_once}
         certain = [
             finding
             for finding in diagnosis.findings
-            if finding.code in self._last_codes or "not_finite_rows" in finding.evidence
+            if finding.code in self._last_codes | at_once or "not_finite_rows" in finding.evidence
         ]
         self._last_codes = set(diagnosis.codes())
         return self._report(certain)

@@ -34,6 +34,7 @@ class _PathTooFar(Rule[PathTooFarOptions]):
     title = "the path of the weights shows a rate that is too high"
     severity = Severity.ADVICE
     early = True
+    at_once = True
     needs = ("lr",)
     explains = frozenset({"LR109"})
 

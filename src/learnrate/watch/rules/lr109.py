@@ -72,6 +72,7 @@ class _Overshoot(Rule[OvershootOptions]):
     title = "the first updates overshoot: gradient and loss grow many times"
     severity = Severity.ADVICE
     early = True
+    at_once = True
     needs = ("loss", "gradient_norm")
     rows = 8
     spacing = 1.0

@@ -31,6 +31,7 @@ class _KeptGradient(Rule[KeptGradientOptions]):
     title = "gradients add up, because zero_grad is missing"
     severity = Severity.ERROR
     early = True
+    at_once = True
     explains = frozenset(
         f"LR{number}"
         for number in (101, 102, 103, 104, 105, 107, 109, 201, 204, 301, 302, 304, 402)

@@ -49,6 +49,7 @@ class _LossInput(Rule[LossInputOptions]):
     title = "the loss gets probabilities where it expects logits, or the reverse"
     severity = Severity.WARNING
     early = True
+    at_once = True
     explains = frozenset(
         f"LR{number}"
         for number in (101, 102, 103, 107, 108, 109, 201, 204, 301, 302, 402, 404, 501)

@@ -30,6 +30,7 @@ class _LossPairs(Rule[LossPairsOptions]):
     title = "the loss compares every prediction with every target"
     severity = Severity.WARNING
     early = True
+    at_once = True
     explains = frozenset(f"LR{number}" for number in (103, 107, 108, 201, 204, 301, 302, 401, 402))
 
     def check(self, reading: Reading, options: LossPairsOptions) -> Finding | None:
