@@ -54,6 +54,14 @@ def test_a_straight_fall_that_is_interrupted_by_a_rise_is_not_too_slow(runs):
     assert "LR201" not in runs.codes(loss=loss, lr=lr, total_steps=400)
 
 
+@pytest.mark.parametrize("updates", [2, 20])
+def test_a_rate_that_throws_the_loss_up_at_first_is_not_too_low(runs, updates):
+    """At a hundred times its best rate, a loss came back from the burst in a straight line."""
+    loss = 2.3 - 0.001 * np.arange(400) + 0.02 * np.random.default_rng(0).standard_normal(400)
+    loss[1 : 1 + updates] += 100.0
+    assert "LR201" not in runs.codes(loss=loss, lr=np.full(400, 0.1), total_steps=400)
+
+
 def test_a_loss_that_slows_down_is_not_too_slow(runs):
     assert runs.codes(loss=runs.loss(over=60.0), lr=runs.rate()) == []
 
@@ -193,6 +201,14 @@ def test_a_loss_that_falls_all_the_way_to_chance_is_not_flat(runs):
     assert runs.codes(**known, facts={"chance": 2.4}) == []
     loss[200:] = 2.4 + 0.02 * np.random.default_rng(0).standard_normal(200)
     assert runs.codes(**known, facts={"chance": 2.4}) == ["LR402"]
+
+
+def test_a_loss_that_is_flat_where_its_rate_has_decayed_is_not_at_chance(runs):
+    """The rate falls by 40 % in every tenth of the run: 7 % of its sum is left for the second half."""
+    loss = 2.27 + 0.02 * np.random.default_rng(0).standard_normal(400)
+    known = {"loss": loss, "facts": {"classes": 10}, "only": ["LR402"]}
+    assert runs.codes(lr=np.full(400, 0.1), **known) == ["LR402"]
+    assert runs.codes(lr=0.1 * 0.6 ** (np.arange(400) // 40), **known) == []
 
 
 def test_early_in_a_run_nothing_is_flat_at_chance_yet(runs):

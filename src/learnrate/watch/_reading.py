@@ -225,6 +225,21 @@ class Reading:
         """The loss at the end: the median of the last five levels."""
         return float(np.median(self.levels.value[-5:]))
 
+    @cached_property
+    def progress(self) -> np.ndarray | None:
+        """The sum of the rates up to each level over the whole sum; None if no rate was above 0.
+
+        In units of the summed rate a slow run falls straight under any schedule, because each update
+        then moves the weights by the same small amount per unit of rate.
+        """
+        rate = self.rate
+        if rate.step.size < 2 or self.peak <= 0:
+            return None
+        spans = np.diff(rate.step, append=2 * rate.step[-1] - rate.step[-2])
+        sums = np.concatenate([[0.0], np.cumsum(rate.value * spans)])
+        steps = np.append(rate.step, rate.step[-1] + spans[-1])
+        return np.asarray(np.interp(self.levels.step.astype(float), steps, sums) / sums[-1])
+
     @property
     def fall(self) -> float:
         """How far the loss fell from its start to its lowest level."""

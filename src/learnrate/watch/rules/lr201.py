@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 __all__ = ["RULE", "TooSlowOptions"]
 
+_BEYOND_NOISE = 4.0  # standard deviations of a loss
+
 
 class TooSlowOptions(RuleOptions):
     """Thresholds of LR201. The progress of a run is the sum of its rates so far over the whole sum.
@@ -33,6 +35,8 @@ class TooSlowOptions(RuleOptions):
         first: the first twentieth of the progress may have brought this share of the fall, where a
             straight fall has 0.05.
         back: the loss may have risen on the way by this share of its fall.
+        burst: the first losses may have risen above the start by this share of the fall. A rate that
+            throws the loss up by more than it falls afterwards is not too low.
         share_done: this share of the run must be over.
     """
 
@@ -41,22 +45,16 @@ class TooSlowOptions(RuleOptions):
     last: float = 0.36
     first: float = 0.15
     back: float = 0.1
+    burst: float = 1.0
     share_done: float = 0.25
 
 
-def _progress(reading: Reading) -> np.ndarray | None:
-    """The sum of the rates up to each level over the whole sum; None if no rate was above 0.
-
-    In units of the summed rate a slow run falls straight under any schedule, because each update
-    then moves the weights by the same small amount per unit of rate.
-    """
-    rate = reading.rate
-    if rate.step.size < 2 or reading.peak <= 0:
-        return None
-    spans = np.diff(rate.step, append=2 * rate.step[-1] - rate.step[-2])
-    sums = np.concatenate([[0.0], np.cumsum(rate.value * spans)])
-    steps = np.append(rate.step, rate.step[-1] + spans[-1])
-    return np.asarray(np.interp(reading.levels.step.astype(float), steps, sums) / sums[-1])
+def _burst(reading: Reading) -> float:
+    """How far the loss rose above its start in the first tenth of the updates, beyond noise."""
+    early = reading.finite_loss.before(0.1 * reading.steps_done).value
+    if not early.size:
+        return 0.0
+    return float(early.max()) - reading.start - _BEYOND_NOISE * reading.noise
 
 
 class _TooSlow(Rule[TooSlowOptions]):
@@ -72,7 +70,7 @@ class _TooSlow(Rule[TooSlowOptions]):
         """A loss that falls in proportion to the sum of the rates is still at its beginning."""
         if reading.steps_done < options.share_done * reading.total_steps or came_far(reading):
             return None
-        levels, progress = reading.levels, _progress(reading)
+        levels, progress = reading.levels, reading.progress
         if progress is None:
             return None
         marks = np.interp([0.05, 0.25, 0.5, 0.75], progress, levels.value)
@@ -80,7 +78,8 @@ class _TooSlow(Rule[TooSlowOptions]):
         fall = reading.start - end
         if fall <= options.noise * reading.level_error:
             return None
-        if reading.largest_rise[0] > options.back * fall:
+        rose = reading.largest_rise[0] > options.back * fall
+        if rose or _burst(reading) > options.burst * fall:
             return None
         first = float(reading.start - marks[0]) / fall
         quarters = -np.diff([reading.start, *marks[1:], end]) / fall

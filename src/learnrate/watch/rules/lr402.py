@@ -40,6 +40,8 @@ class AtChanceOptions(RuleOptions):
             a flat loss is attributed to the data. They added up to 1 or more in runs with shuffled
             labels, and to 0.02 to 0.4 in runs at a hundredth of the rate.
         share_done: this share of the run must be over.
+        driven: the second half must have this share of the summed rate; a loss is flat where the rate has
+            decayed to nothing.
     """
 
     below: float = 0.03
@@ -50,6 +52,7 @@ class AtChanceOptions(RuleOptions):
     falls: float = 4.0
     moved: float = 0.25
     share_done: float = 0.2
+    driven: float = 0.1
 
 
 def _part_means(losses: np.ndarray) -> np.ndarray:
@@ -84,6 +87,9 @@ class _AtChance(Rule[AtChanceOptions]):
         chance = reading.chance
         assert chance is not None  # noqa: S101 - `_lacks` is called before
         if not _is_near(reading, chance, options):
+            return None
+        progress = reading.progress
+        if progress is not None and 1 - progress[progress.size // 2] < options.driven:
             return None
         levels = reading.levels.value
         late = levels[levels.size // 2 :]
