@@ -1,6 +1,6 @@
 """What a plan gets for its time if its trials run at once, beside one trial after another.
 
-    python benchmarks/plan_engines.py [--json] [--seconds 20] [--page docs/speed.md]
+    python benchmarks/plan_engines.py [--json] [--seconds 60] [--page docs/speed.md]
 
 Both plans of a network have a budget of half of a run that takes `--seconds` by a plain loop, AdamW and one
 seed. The networks are those of `throughput.py`, on random data, so the rates say nothing.
@@ -28,6 +28,7 @@ _TIMED = 30  # updates that show the speed
 
 def steps_in(task: Task, seconds: float) -> int:
     """How many updates a plain loop makes in a time."""
+    learnrate.train(task, "1e-4 * constant(5)", progress=False)  # loads what is needed once
     begin = time.perf_counter()
     learnrate.train(task, "1e-4 * constant(30)", progress=False)
     return max(200, round(seconds * _TIMED / (time.perf_counter() - begin)))
@@ -71,7 +72,7 @@ def rows(seconds: float) -> list[dict[str, Any]]:
 def main() -> None:
     """Print the table."""
     parser = parser_of(__doc__, as_json=True)
-    parser.add_argument("--seconds", type=float, default=20.0)
+    parser.add_argument("--seconds", type=float, default=60.0)
     arguments = parser.parse_args()
     load = os.getloadavg()[0]
     measured = rows(arguments.seconds)

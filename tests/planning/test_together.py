@@ -184,7 +184,7 @@ class TestCosts:
 @pytest.fixture
 def small_plans_too(monkeypatch):
     """Measure how trials run at once for short plans, too."""
-    monkeypatch.setattr(_trainer, "_WORTH_MEASURING", 0.5)
+    monkeypatch.setattr(_trainer, "_WORTH_MEASURING", (0.5, 500))
 
 
 def network_task(total_steps=400):
@@ -306,6 +306,13 @@ def test_short_plans_and_long_updates_are_not_measured(update, monkeypatch):
     monkeypatch.setattr(TrialsTogether, "measured", None)
     plan = learnrate.plan(quadratic_task(), budget=0.5, progress=False)
     assert plan.budget_reason == "50% of one run"
+
+
+@pytest.mark.parametrize(("cost", "worth_it"), [(6.0, False), (5.0, True)])
+def test_a_small_gain_is_not_worth_trials_that_know_less_of_each_other(cost, worth_it):
+    costs = tuple(1 + (cost - 1) * count / 7 for count in range(8))
+    choice = Choice("vectorised", "", 8, 1, 1)
+    assert TrialsTogether(choice, costs, Pace(1e-3, 0.0)).worth_it == worth_it
 
 
 def test_an_engine_that_no_plan_has_is_refused():

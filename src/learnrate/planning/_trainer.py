@@ -43,9 +43,7 @@ if TYPE_CHECKING:
 __all__ = ["RANGE_TEST_STEPS", "PlanTrainer"]
 
 _RANGE = (1e-7, 1e3)
-_WORTH_MEASURING = (
-    5.0  # seconds of trials; measuring how to run shorter ones costs what it could save
-)
+_WORTH_MEASURING = 5.0, 4000  # seconds and updates; measuring takes 100 to 250 updates
 _LONGEST_UPDATE = 0.05  # seconds
 _MOST_FOR_MEASURING = 0.2  # of the budget: the most that measuring is charged for
 _RANGE_TEST_SHARE = 0.08  # of the budget
@@ -194,7 +192,7 @@ class PlanTrainer:
     ) -> TrialsTogether | None:
         """Measure how several trials are run at once; None if one runs after another.
 
-        It is not worth measuring for a plan of less than a few seconds. Long updates leave nothing of
+        It is not worth measuring for a plan of a few seconds or few updates. Long updates leave nothing of
         the machine idle, and their models may be large, so no copies of these are made. Ranks train
         each trial together. What was measured is kept in the journal, so that a plan that is made again
         asks for the same trials.
@@ -207,7 +205,8 @@ class PlanTrainer:
         """
         updates = min(updates, math.floor(WHOLE_SWEEP * total_steps)) - self.spent
         pace = Pace(max(self._update_seconds, _FASTEST), self._validation_seconds)
-        worth = pace.update < _LONGEST_UPDATE and updates * pace.update >= _WORTH_MEASURING
+        least = max(_WORTH_MEASURING[0] / pace.update, _WORTH_MEASURING[1])
+        worth = pace.update < _LONGEST_UPDATE and updates >= least
         if engine == "sequential" or not worth or ranks().size > 1:
             return None
         measurement = f"engine for {updates} updates"
@@ -223,7 +222,7 @@ class PlanTrainer:
         most = math.floor(_MOST_FOR_MEASURING * updates)
         self.spent += min(most, round(record["seconds"] / pace.update))
         together = TrialsTogether.from_record(record, pace)
-        self.together = together if together.several else None
+        self.together = together if together.worth_it else None
         return self.together
 
     def climb(
