@@ -1,6 +1,6 @@
 """What a plan gets for its time if its trials run at once, beside one trial after another.
 
-    python benchmarks/plan_engines.py [--json] [--seconds 60] [--page docs/speed.md]
+    python benchmarks/plan_engines.py [--json] [--seconds 30] [--page docs/speed.md]
 
 Both plans of a network have a budget of half of a run that takes `--seconds` by a plain loop, AdamW and one
 seed. The networks are those of `throughput.py`, on random data, so the rates say nothing.
@@ -72,7 +72,7 @@ def rows(seconds: float) -> list[dict[str, Any]]:
 def main() -> None:
     """Print the table."""
     parser = parser_of(__doc__, as_json=True)
-    parser.add_argument("--seconds", type=float, default=60.0)
+    parser.add_argument("--seconds", type=float, default=30.0)
     arguments = parser.parse_args()
     load = os.getloadavg()[0]
     measured = rows(arguments.seconds)
