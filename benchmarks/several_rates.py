@@ -39,6 +39,8 @@ from learnrate.task import RateGroups
 from learnrate.trials import Journal, Trial, preserved, run_trial
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from _rate_cases import RateCase
 
     from learnrate.planning import RungTrial
@@ -214,11 +216,14 @@ class PlanTrainerOfOne(PlanTrainer):
     others: tuple[float, ...]
     number: int
 
-    def trial(self, proposal: Proposal, seed: int) -> tuple[RungTrial, float]:
-        """Train a trial of the one rate."""
+    def run(self, proposals: Sequence[Proposal], seed: int) -> list[tuple[RungTrial, float]]:
+        """Train trials of the one rate."""
+        return super().run([self._among_others(proposal) for proposal in proposals], seed)
+
+    def _among_others(self, proposal: Proposal) -> Proposal:
         logs = [math.log(lr) for lr in self.others]
         logs[self.number] = proposal.log_lr
-        return super().trial(replace(proposal, log_lrs=tuple(logs)), seed)
+        return replace(proposal, log_lrs=tuple(logs))
 
 
 def one_after_the_other(runs: WholeRuns, budget: float | None, seed: int) -> dict[str, Any]:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from learnrate.planning._budget import Pace
 from learnrate.trials import Choice, choose_engine, costs_together, engine_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from learnrate.planning._budget import Pace
     from learnrate.task import Task
     from learnrate.trials import Curve, ProgressCallback, Trial
 
@@ -39,22 +39,31 @@ class TrialsTogether:
     def measured(cls, task: Task, trials: Sequence[Trial], pace: Pace) -> TrialsTogether:
         """The fastest way to run trials like these, from a few updates of each.
 
+        The fastest of a few updates of one trial alone becomes the time of an update, since the first
+        updates of a task are slow, and a share of a run is no more than the run takes.
+
         Args:
             task: what is trained.
             trials: of one seed and length.
-            pace: of training.
+            pace: of training, at its first updates.
         """
         choice, _ = choose_engine(task, trials, "auto")
-        return cls(replace(choice, timings=()), costs_together(choice, len(trials)), pace)
+        alone = min([pace.update, *(timing.seconds for timing in choice.timings[:1])])
+        costs = costs_together(choice, len(trials))
+        return cls(replace(choice, timings=()), costs, replace(pace, update=alone))
 
     @classmethod
-    def from_record(cls, record: Mapping[str, Any], pace: Pace) -> TrialsTogether:
+    def from_record(cls, record: Mapping[str, Any]) -> TrialsTogether:
         """What `to_record` has kept."""
-        return cls(Choice(**record["choice"]), tuple(record["costs"]), pace)
+        return cls(Choice(**record["choice"]), tuple(record["costs"]), Pace(**record["pace"]))
 
     def to_record(self) -> dict[str, Any]:
         """JSON values for the journal of a plan."""
-        return {"choice": asdict(self.choice), "costs": list(self.costs)}
+        return {
+            "choice": asdict(self.choice),
+            "costs": list(self.costs),
+            "pace": asdict(self.pace),
+        }
 
     @property
     def gain(self) -> float:

@@ -188,7 +188,7 @@ def plan(
         start = trainer.start(seed)
         updates, pace = trainer.updates(allowed, total_steps, seed)
         refuse_too_few(updates, allowed, total_steps)
-        together = trainer.choose_engine(engine, updates, total_steps, seed)
+        together = trainer.choose_engine(engine, updates, pace, total_steps, seed)
         bar.expect(updates)
         ladder = Ladder(
             budget=updates - trainer.spent,

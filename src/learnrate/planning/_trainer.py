@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import statistics
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -188,7 +188,7 @@ class PlanTrainer:
         return updates, Pace(float(record["update_seconds"]), float(record["validation_seconds"]))
 
     def choose_engine(
-        self, engine: str, updates: int, total_steps: int, seed: int
+        self, engine: str, updates: int, pace: Pace | None, total_steps: int, seed: int
     ) -> TrialsTogether | None:
         """Measure how several trials are run at once; None if one runs after another.
 
@@ -200,13 +200,14 @@ class PlanTrainer:
         Args:
             engine: one of `PLAN_ENGINES`.
             updates: that the plan may make.
+            pace: that made a time into these updates; None if the budget is a share.
             total_steps: the length of one run, in updates.
             seed: of the plan.
         """
         updates = min(updates, math.floor(WHOLE_SWEEP * total_steps)) - self.spent
-        pace = Pace(max(self._update_seconds, _FASTEST), self._validation_seconds)
-        least = max(_WORTH_MEASURING[0] / pace.update, _WORTH_MEASURING[1])
-        worth = pace.update < _LONGEST_UPDATE and updates >= least
+        first = Pace(max(self._update_seconds, _FASTEST), self._validation_seconds)
+        least = max(_WORTH_MEASURING[0] / first.update, _WORTH_MEASURING[1])
+        worth = first.update < _LONGEST_UPDATE and updates >= least
         if engine == "sequential" or not worth or ranks().size > 1:
             return None
         measurement = f"engine for {updates} updates"
@@ -216,12 +217,13 @@ class PlanTrainer:
             steps = min(total_steps, max(1, updates // MOST_TOGETHER))
             rates = np.geomspace(_RANGE[0], 1e-3, MOST_TOGETHER).tolist()
             trials = [Trial(rate * self.shape.shortened(steps), seed) for rate in rates]
-            together = TrialsTogether.measured(self.task, trials, pace)
+            together = TrialsTogether.measured(self.task, trials, first)
             record = together.to_record() | {"seconds": time.perf_counter() - begin}
             self.journal.add(measurement, total_steps, seed, record)
+        together = TrialsTogether.from_record(record)
+        together = together if pace is None else replace(together, pace=pace)
         most = math.floor(_MOST_FOR_MEASURING * updates)
-        self.spent += min(most, round(record["seconds"] / pace.update))
-        together = TrialsTogether.from_record(record, pace)
+        self.spent += min(most, round(record["seconds"] / together.pace.update))
         self.together = together if together.worth_it else None
         return self.together
 
