@@ -12,7 +12,7 @@ from torch import nn
 
 import learnrate
 from learnrate import ArgumentError, Task, TaskError
-from learnrate.planning import JOURNAL_NAME, _engine, _trainer
+from learnrate.planning import JOURNAL_NAME, _engine, _plan, _trainer
 from learnrate.planning._budget import Pace
 from learnrate.planning._engine import TrialsTogether
 from learnrate.planning._ladder import Ladder
@@ -314,6 +314,15 @@ def test_a_small_gain_is_not_worth_trials_that_know_less_of_each_other(cost, wor
     costs = tuple(1 + (cost - 1) * count / 7 for count in range(8))
     choice = Choice("vectorised", "", 8, 1, 1)
     assert TrialsTogether(choice, costs, Pace(1e-3, 0.0)).worth_it == worth_it
+
+
+def test_a_plan_whose_trials_all_ran_alone_does_not_say_that_any_ran_at_once():
+    """As one that tests earlier plans, whatever was measured before."""
+    together = TrialsTogether(Choice("vectorised", "", 8, 1, 1), EIGHT, Pace(1e-3, 0.0))
+    at_once = list(itertools.chain(*rounds_of(ladder_of(500, 1000))))
+    alone = [replace(trial, share=1.0) for trial in at_once]
+    assert "up to 8 trials ran at once" in _plan._at_once(together, at_once)
+    assert _plan._at_once(together, alone) == _plan._at_once(None, alone) == ""
 
 
 def test_an_engine_that_no_plan_has_is_refused():

@@ -108,10 +108,9 @@ class TuningFree:
             _trained(model.parameters())
             if groups is None
             else [
-                {key: group[key] for key in taken & group.keys()}
-                | {"params": _trained(group["params"])}
+                {key: group[key] for key in taken & group.keys()} | {"params": trained}
                 for group in groups
-                if _trained(group["params"])
+                if (trained := _trained(group["params"]))
             ]
         )
         with contextlib.redirect_stdout(None):  # some print what they do

@@ -30,6 +30,10 @@ class Pace:
     update: float
     validation: float
 
+    def updates_in(self, seconds: float) -> int:
+        """How many updates take a time; at least 1."""
+        return max(1, round(seconds / self.update))
+
 
 @dataclass(frozen=True)
 class Budget:

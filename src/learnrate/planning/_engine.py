@@ -95,4 +95,4 @@ class TrialsTogether:
 
     def cost(self, curve: Curve) -> int:
         """What a trial took of a budget, in updates."""
-        return max(1, round(curve.seconds / self.pace.update))
+        return self.pace.updates_in(curve.seconds)

@@ -139,7 +139,7 @@ class Ladder:
             updates: that it made.
             seconds: that it took.
         """
-        return updates if self.pace is None else max(1, round(seconds / self.pace.update))
+        return updates if self.pace is None else self.pace.updates_in(seconds)
 
     def seconds(self, steps: int, trials: Sequence[LadderTrial], count: int = 1) -> float:
         """How long further trials are expected to take; 0 if the budget is not a time.

@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from learnrate.planning._earlier import EarlierPlan
+    from learnrate.planning._engine import TrialsTogether
     from learnrate.planning._like import LikeArgument
     from learnrate.planning._rates_result import RatesPlan
     from learnrate.planning._rung_losses import LadderTrial
@@ -143,7 +144,8 @@ def plan(
             in one stack or in several processes, if a measurement of a few updates shows that this
             is at least 1.5 times as fast. Plans of less than 5 seconds or 4,000 updates are not worth
             a measurement, and updates of more than 50 ms leave nothing to gain. What is trained at
-            once costs the time that it takes, so a budget pays for more of it.
+            once costs the time that it takes, so a budget pays for more of it. Several rates, and the
+            trials that test earlier plans, are trained one after another.
 
     Raises:
         ArgumentError: `total_steps` or `budget` is outside its rule, or they are too small together
@@ -210,7 +212,7 @@ def plan(
         if compare_shapes:
             plan = _with_best_shape(plan, climb)
             spending = replace(spending, shapes=trainer.spent - spending.total)
-        reason = spending.text(total_steps) + ("" if together is None else f"; {together.text}")
+        reason = spending.text(total_steps) + _at_once(together, climb.trials)
         return replace(plan, budget=spending.runs(total_steps), budget_reason=reason)
 
 
@@ -265,6 +267,12 @@ def replan(
         out=out,
         progress=progress,
     )
+
+
+def _at_once(together: TrialsTogether | None, trials: list[LadderTrial]) -> str:
+    """How many trials ran at once, as the end of a sentence; empty if none did, as for `like`."""
+    several = any(trial.share < 1 for trial in trials)
+    return f"; {together.text}" if together is not None and several else ""
 
 
 def _planned(climb: Climb) -> Plan:

@@ -157,6 +157,11 @@ class PlanTrainer:
         self._validation_seconds = float(record["seconds"])
         return None if record["loss"] is None else float(record["loss"])
 
+    @property
+    def _first_pace(self) -> Pace:
+        """The pace of the range test, and of the validation before training."""
+        return Pace(max(self._update_seconds, _FASTEST), self._validation_seconds)
+
     def updates(self, budget: Budget, total_steps: int, seed: int) -> tuple[int, Pace | None]:
         """The number of updates that a budget pays for, and the pace if the budget is a time.
 
@@ -174,7 +179,7 @@ class PlanTrainer:
         measurement = f"budget {budget.share} {budget.seconds:g}"
         record = self.journal.get(measurement, total_steps, seed)
         if record is None:
-            pace = Pace(max(self._update_seconds, _FASTEST), self._validation_seconds)
+            pace = self._first_pace
             record = {
                 "updates": budget.updates(total_steps, pace),
                 "update_seconds": pace.update,
@@ -205,7 +210,7 @@ class PlanTrainer:
             seed: of the plan.
         """
         updates = min(updates, math.floor(WHOLE_SWEEP * total_steps)) - self.spent
-        first = Pace(max(self._update_seconds, _FASTEST), self._validation_seconds)
+        first = self._first_pace
         least = max(_WORTH_MEASURING[0] / first.update, _WORTH_MEASURING[1])
         worth = first.update < _LONGEST_UPDATE and updates >= least
         if engine == "sequential" or not worth or ranks().size > 1:

@@ -21,9 +21,9 @@ class Measure:
     Args:
         every: updates from one recorded row to the next, at least 1.
         gradient_every: updates from one measurement of the gradient norm to the next; 0 for none;
-            None for the first 16 updates and then as often as 0.1 % of the run's time allows. If parameters are split over
-            processes, the norm is not measured, since that would take communication; pass it to
-            `run.step`.
+            None for the first 16 updates and then as often as 0.1 % of the run's time allows. If
+            parameters are split over processes, the norm is not measured, since that would take
+            communication; pass it to `run.step`.
         update_every: the same for the update ratio: the norm of the update over the norm of the
             weights, from a sample of at most 65,536 weights.
         path_share: share of the run's time for the path of the weights, from which the rules tell
