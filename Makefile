@@ -49,6 +49,7 @@ mutants: $(VENV)/.bench  ## do the tests notice 200 random mutations of the sour
 
 $(VENV)/.bench: $(VENV)/.dev
 	$(PIP) --group bench
+	$(PIP) --no-deps --group syne-tune
 	@touch $@
 
 bench: $(VENV)/.bench  ## measurements, each against its peer in the same run

@@ -9,8 +9,6 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from learnrate.trials import preserved
-
 from .fastai import fastai_test
 from .methods import Method, Pick
 from .trial_budget import FEWEST_STEPS, WORST_LOSS, TrialBudget
@@ -40,8 +38,7 @@ def _grid(share: int) -> Callable[[Cell, Task, int], Pick]:
             return Pick(None, updates / cell.total_steps, "the curve is too short")
         budget = TrialBudget(task, seed, allowed=math.inf, spent=updates)
         steps = max(FEWEST_STEPS, cell.total_steps // share)
-        with preserved(task):
-            losses = {rate: budget.loss(rate, steps) for rate in grid_around(middle)}
+        losses = {rate: budget.loss(rate, steps) for rate in grid_around(middle)}
         best = min(losses, key=losses.__getitem__)
         if losses[best] >= WORST_LOSS:
             return Pick(None, budget.spent / cell.total_steps, "every trial diverged")

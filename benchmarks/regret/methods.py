@@ -106,9 +106,20 @@ class Method:
 
 def all_methods() -> list[Method]:
     """Every method, in the order of the table."""
-    from . import fastai, finders, folk, grids, ours, tuners, tuning_free  # noqa: PLC0415 - the peers are slow
+    from . import (  # noqa: PLC0415 - the peers are slow
+        fastai,
+        finders,
+        folk,
+        grids,
+        ours,
+        smac_tuners,
+        syne_tune_tuners,
+        tuners,
+        tuning_free,
+    )
 
-    modules = (ours, finders, fastai, grids, folk, tuners, tuning_free)
+    tuning = (tuners, smac_tuners, syne_tune_tuners)
+    modules = (ours, finders, fastai, grids, folk, *tuning, tuning_free)
     return [method for module in modules for method in module.METHODS]
 
 

@@ -11,10 +11,8 @@ import logging
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
-from learnrate.trials import preserved
-
 from .methods import Method, Pick
-from .trial_budget import FEWEST_STEPS, WORST_LOSS, TrialBudget
+from .trial_budget import FEWEST_STEPS, RATES, half_a_run, seed_of_draws, trial_lengths
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,9 +22,6 @@ if TYPE_CHECKING:
     from .cells import Cell
 
 __all__ = ["METHODS"]
-
-_BUDGET = 0.5
-_RANGE = (1e-6, 10.0)
 
 
 def _study(**options: Any) -> Any:
@@ -40,15 +35,14 @@ def _tpe(share: int) -> Callable[[Cell, Task, int], Pick]:
     def pick(cell: Cell, task: Task, seed: int) -> Pick:
         import optuna  # noqa: PLC0415 - a peer
 
-        budget = TrialBudget(task, seed, int(_BUDGET * cell.total_steps))
+        budget = half_a_run(cell, task, seed)
         steps = max(FEWEST_STEPS, cell.total_steps // share)
-        study = _study(sampler=optuna.samplers.TPESampler(seed=seed))
-        with preserved(task):
-            while budget.affords(steps):
-                trial = study.ask()
-                rate = trial.suggest_float("lr", *_RANGE, log=True)
-                study.tell(trial, budget.loss(rate, steps))
-        return Pick(study.best_params["lr"], budget.spent / cell.total_steps)
+        study = _study(sampler=optuna.samplers.TPESampler(seed=seed_of_draws(cell, seed)))
+        while budget.affords(steps):
+            trial = study.ask()
+            rate = trial.suggest_float("lr", *RATES, log=True)
+            study.tell(trial, budget.loss(rate, steps))
+        return budget.answer(cell.total_steps)
 
     return pick
 
@@ -56,37 +50,35 @@ def _tpe(share: int) -> Callable[[Cell, Task, int], Pick]:
 def _hyperband(cell: Cell, task: Task, seed: int) -> Pick:
     import optuna  # noqa: PLC0415 - a peer
 
-    lengths = sorted({max(FEWEST_STEPS, cell.total_steps // share) for share in (64, 32, 16)})
+    lengths = list(trial_lengths(cell.total_steps).values())
     pruner = optuna.pruners.HyperbandPruner(
         min_resource=lengths[0], max_resource=lengths[-1], reduction_factor=2
     )
-    study = _study(sampler=optuna.samplers.TPESampler(seed=seed), pruner=pruner)
-    budget = TrialBudget(task, seed, int(_BUDGET * cell.total_steps))
-    reached: list[tuple[int, float, float]] = []  # the longest trials count first
-    with preserved(task):
-        while budget.affords(lengths[0]):
-            trial = study.ask()
-            rate = trial.suggest_float("lr", *_RANGE, log=True)
-            ended = optuna.trial.TrialState.COMPLETE
-            loss = WORST_LOSS
-            for steps in lengths:
-                if not budget.affords(steps):
-                    break
-                loss = budget.loss(rate, steps)
-                trial.report(loss, steps)
-                reached.append((-steps, loss, rate))
-                if trial.should_prune():
-                    ended = optuna.trial.TrialState.PRUNED
-                    break
-            study.tell(trial, loss if ended.name == "COMPLETE" else None, state=ended)
-    finite = [trial for trial in reached if trial[1] < WORST_LOSS]
-    if not finite:
-        return Pick(None, budget.spent / cell.total_steps, "every trial diverged")
-    return Pick(min(finite)[2], budget.spent / cell.total_steps)
+    study = _study(
+        sampler=optuna.samplers.TPESampler(seed=seed_of_draws(cell, seed)), pruner=pruner
+    )
+    budget = half_a_run(cell, task, seed)
+    while budget.affords(lengths[0]):
+        trial = study.ask()
+        rate = trial.suggest_float("lr", *RATES, log=True)
+        ended = optuna.trial.TrialState.COMPLETE
+        loss = None
+        for steps in lengths:
+            if not budget.affords(steps):
+                break
+            loss = budget.loss(rate, steps)
+            trial.report(loss, steps)
+            if trial.should_prune():
+                ended = optuna.trial.TrialState.PRUNED
+                break
+        study.tell(trial, loss if ended.name == "COMPLETE" else None, state=ended)
+    return budget.answer(cell.total_steps)
 
+
+_VERSION = f"{version('optuna')}, other draws in each cell"
 
 METHODS = [
-    Method(name="Optuna TPE, 16 of T/32", version=version("optuna"), pick=_tpe(32)),
-    Method(name="Optuna TPE, 8 of T/16", version=version("optuna"), pick=_tpe(16)),
-    Method(name="Optuna Hyperband", version=version("optuna"), pick=_hyperband),
+    Method(name="Optuna TPE, 16 of T/32", version=_VERSION, pick=_tpe(32)),
+    Method(name="Optuna TPE, 8 of T/16", version=_VERSION, pick=_tpe(16)),
+    Method(name="Optuna Hyperband", version=_VERSION, pick=_hyperband),
 ]
