@@ -47,3 +47,53 @@ def test_every_rank_has_the_rates_and_the_first_one_records(tmp_path):
     assert (tmp_path / "0.txt").read_text().strip() == f"{rates} {run.id} 6"
     assert (tmp_path / "1.txt").read_text().strip() == f"{rates} None 6"
     assert Store(tmp_path / "a.db").observations(run.id).column("lr").tolist() == rates
+
+
+ACCUMULATION = """
+    import contextlib, os, sys, torch, learnrate
+    from learnrate.run import Measure
+    from torch import distributed, nn
+    folder = sys.argv[1]
+    rank = int(os.fork() == 0)
+    os.environ.update(RANK=str(rank), WORLD_SIZE="2")
+    distributed.init_process_group(
+        "gloo", init_method=f"file://{folder}/meeting", rank=rank, world_size=2
+    )
+    weights = []
+    for inspect in (True, False):
+        torch.manual_seed(0)
+        model = nn.parallel.DistributedDataParallel(nn.Linear(5, 5))
+        generator = torch.Generator().manual_seed(rank)
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        store, measure = f"{folder}/{inspect}.db", Measure(inspect=inspect)
+        with learnrate.attach(
+            optimizer, 0.1, total_steps=20, model=model, store=store, measure=measure
+        ) as run:
+            for step in range(20):
+                optimizer.zero_grad()
+                for micro in range(4):
+                    inputs = torch.randn(8, 5, generator=generator)
+                    with contextlib.nullcontext() if micro == 3 else model.no_sync():
+                        loss = nn.functional.cross_entropy(model(inputs), inputs.argmax(1))
+                        loss.backward()
+                optimizer.step()
+                run.step(loss)
+        weights.append([tensor.detach().clone() for tensor in model.parameters()])
+        del model
+    with open(f"{folder}/{rank}.txt", "w") as file:
+        print(all(map(torch.equal, *weights)), file=file)
+    distributed.destroy_process_group()
+    if rank == 0:
+        sys.exit(os.wait()[1])
+"""
+
+
+def test_accumulation_without_synchronisation_is_looked_at_and_not_disturbed(tmp_path):
+    done = finished_warm(textwrap.dedent(ACCUMULATION), tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert [(tmp_path / f"{rank}.txt").read_text().strip() for rank in (0, 1)] == ["True", "True"]
+    store = Store(tmp_path / "True.db", create=False)
+    (run,) = store.runs()
+    assert "unused_looks" in store.observations(run.id).facts
+    # What happens to gradients between the last backward pass and the update cannot be seen here.
+    assert "LR510" not in [finding.code for finding in store.findings(run.id)]

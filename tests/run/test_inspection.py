@@ -451,21 +451,29 @@ def test_a_training_is_the_same_to_the_bit_with_and_without(tmp_path, make):
     assert all(map(torch.equal, *weights))
 
 
-@pytest.mark.parametrize("micro", [1, 4])
-def test_a_rate_that_is_too_high_may_be_a_sum_over_backward_passes(tmp_path, micro):
+@pytest.mark.parametrize(
+    ("micro", "divisor", "is_given", "is_named"),
+    [(1, 1, True, False), (4, 1, False, True), (4, 4, True, False)],
+)
+def test_a_rate_that_is_too_high_may_be_a_sum_over_backward_passes(
+    tmp_path, micro, divisor, is_given, is_named
+):
     model, data = dense(), Data()
-    optimizer = torch.optim.SGD(model.parameters(), lr=30.0)
-    with learnrate.attach(optimizer, 30.0, total_steps=60, store=tmp_path / "a.db") as run:
+    optimizer = torch.optim.SGD(model.parameters(), lr=8.0)
+    looked_at = model if is_given else None
+    with learnrate.attach(
+        optimizer, 8.0, total_steps=60, model=looked_at, store=tmp_path / "a.db"
+    ) as run:
         for _ in range(60):
             optimizer.zero_grad()
             for _ in range(micro):
                 inputs, labels = data.batch()
-                loss = functional.cross_entropy(model(inputs), labels)
+                loss = functional.cross_entropy(model(inputs), labels) / divisor
                 loss.backward()
             optimizer.step()
-            run.step(loss)
+            run.step(loss * divisor)
     observations = learnrate.Store(tmp_path / "a.db").observations(run.id)
     passes = {value for _, value in observations.facts["backward_passes"]}
     assert passes == {float(micro)}
     (finding,) = diagnose(observations, only=["LR107"]).findings
-    assert (f"{micro} backward passes" in finding.remedy) == (micro > 1)
+    assert ("if their losses are not divided by 4" in finding.remedy) == is_named

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from torch import nn
 
+from learnrate.run._module_hook import ModuleHook
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -25,7 +27,7 @@ class ClassMeter:
         self._handle: Any = None
         is_known = isinstance(criterion, nn.CrossEntropyLoss | nn.NLLLoss)
         if criterion is not None and is_known and criterion.reduction == "mean":
-            self._handle = criterion.register_forward_pre_hook(self._count)
+            self._handle = criterion.register_forward_pre_hook(ModuleHook(self._count))
 
     def _count(self, _criterion: nn.Module, args: Any) -> None:
         with suppress(AttributeError, IndexError, TypeError):

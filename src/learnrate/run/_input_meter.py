@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 
+from learnrate.run._module_hook import ModuleHook, is_compiled, tensors_in
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
 __all__ = ["InputMeter"]
 
@@ -37,14 +39,14 @@ class InputMeter:
         """Look at the next forward pass."""
         self.close()
         model = self._model()
-        if model is None or _is_compiled(model):
+        if model is None or is_compiled(model):
             return
         self._columns, self._inputs = {}, None
-        self._handles = [model.register_forward_pre_hook(self._look, with_kwargs=True)]
+        self._handles = [model.register_forward_pre_hook(ModuleHook(self._look), with_kwargs=True)]
         if not self._knows_layers:
             layers = [module for module in model.modules() if isinstance(module, _LAYERS)]
             for layer in layers[:_MOST_LAYERS]:
-                handle = layer.register_forward_pre_hook(self._look_at_layer)
+                handle = layer.register_forward_pre_hook(ModuleHook(self._look_at_layer))
                 self._handles.append(handle)
 
     def end(self) -> Mapping[str, Any]:
@@ -63,7 +65,7 @@ class InputMeter:
         self._handles = []
 
     def _look(self, model: nn.Module, args: Any, kwargs: Any) -> None:
-        if torch.compiler.is_compiling() or self._columns or not model.training:
+        if self._columns or not model.training:
             return
         if not torch.is_grad_enabled():
             return
@@ -74,7 +76,7 @@ class InputMeter:
             self._columns = {}
 
     def _measured(self, arguments: list[Any]) -> dict[str, Any]:
-        tensors = [tensor for tensor in _tensors(arguments) if tensor.numel()]
+        tensors = [tensor for tensor in tensors_in(arguments) if tensor.numel()]
         columns: dict[str, Any] = {}
         batches = [tensor for tensor in tensors if tensor.ndim and len(tensor) > 1]
         if batches:
@@ -88,28 +90,12 @@ class InputMeter:
 
     def _look_at_layer(self, _layer: nn.Module, args: Any) -> None:
         inputs = None if self._inputs is None else self._inputs()
-        if torch.compiler.is_compiling() or inputs is None or not args:
+        if inputs is None or not args:
             return
         with suppress(*_ERRORS):
             if args[0] is inputs or _address(args[0]) == _address(inputs):
                 self._columns["input_direct"] = 1.0
 
 
-def _tensors(arguments: Any) -> Iterator[torch.Tensor]:
-    """The tensors among arguments, and in the lists and dictionaries among them."""
-    for argument in arguments:
-        if isinstance(argument, torch.Tensor):
-            yield argument
-        elif isinstance(argument, dict):
-            yield from _tensors(argument.values())
-        elif isinstance(argument, list | tuple):
-            yield from _tensors(argument)
-
-
 def _address(tensor: torch.Tensor) -> tuple[int, int]:
     return tensor.data_ptr(), tensor.numel()
-
-
-def _is_compiled(model: nn.Module) -> bool:
-    """Whether torch.compile made the model or its call, where hooks are not seen."""
-    return hasattr(model, "_orig_mod") or getattr(model, "_compiled_call_impl", None) is not None

@@ -12,6 +12,8 @@ from learnrate.run._decay_meter import DecayMeter, StateMeter
 from learnrate.run._gradient_coverage import GradientCoverage
 from learnrate.run._input_meter import InputMeter
 from learnrate.run._kept_gradient import KeptGradient
+from learnrate.run._module_hook import is_captured
+from learnrate.run._pass_scales import PassScales
 from learnrate.run._update_meter import is_sharded, parameters_of
 
 if TYPE_CHECKING:
@@ -30,8 +32,9 @@ class Inspection:
     """Inspects some updates of one optimizer; nothing of the training is changed.
 
     Args:
-        model: whose inputs are looked at; None to leave them out.
-        criterion: the loss module, whose classes are counted; None to leave them out.
+        model: whose inputs and outputs are looked at; None to leave them out.
+        criterion: the loss module, whose classes are counted, and the scale of whose losses is read;
+            None to leave them out.
         total_steps: updates of the whole run; None if unknown.
     """
 
@@ -43,6 +46,7 @@ class Inspection:
     ) -> None:
         self._model = model
         self._classes = ClassMeter(criterion)
+        self._scales = PassScales(model, criterion)
         self._stride = max(1, (total_steps or 0) // _COVERAGE_LOOKS)
         self._comparison: KeptGradient | None = None
         self._inputs: InputMeter | None = None
@@ -59,6 +63,7 @@ class Inspection:
         self._coverage = GradientCoverage()
         self._coverage_next = float(step)
         self._coverage_due = 1
+        self._accumulates = False  # whether the last update that was looked at had several passes
         self._decay = DecayMeter()
         self._state = StateMeter() if step > 0 else None
         self._comparison = None
@@ -73,7 +78,7 @@ class Inspection:
         self._close_looks()
 
     def _close_looks(self) -> None:
-        for meter in (self._comparison, self._inputs):
+        for meter in (self._comparison, self._inputs, self._scales):
             if meter is not None:
                 meter.close()
 
@@ -84,7 +89,7 @@ class Inspection:
             optimizer: about to make the update.
             step: of the update.
         """
-        if (step < self._next and step < self._coverage_next) or _is_captured():
+        if (step < self._next and step < self._coverage_next) or is_captured():
             return {}
         columns: dict[str, Any] = {}
         if step >= self._coverage_next:
@@ -106,9 +111,17 @@ class Inspection:
         if self._is_look:
             self._is_look = False
             self._try(lambda: self._look_after(optimizer, columns))
-        if step + 1 >= self._next and not _is_captured():
+        if step + 1 >= self._next and not is_captured():
             self._try(lambda: self._begin(optimizer))
         return columns
+
+    def after_loss(self, loss: Any) -> Mapping[str, Any]:
+        """Called after an update that was looked at; further columns of its loss.
+
+        Args:
+            loss: as `run.step` gets it.
+        """
+        return self._scales.of_loss(loss)
 
     def discard(self) -> None:
         """Called after an update that was skipped."""
@@ -129,7 +142,8 @@ class Inspection:
             return
         if self._comparison is not None:
             passes, answer = self._comparison.passes, self._comparison.end()
-            self._comparison = None
+            columns |= self._scales.end(passes, self._comparison.factor)
+            self._comparison, self._accumulates = None, passes > 1
             columns |= {} if answer is None else {"kept_gradient": answer}
             if answer == 0.0:  # the gradient is that of these passes
                 columns["backward_passes"] = float(passes)
@@ -149,6 +163,8 @@ class Inspection:
     def _begin(self, optimizer: Optimizer) -> None:
         """Prepare the look at the next update."""
         self._comparison = KeptGradient(parameters_of(optimizer))
+        if self._accumulates:
+            self._scales.begin()
         if self._inputs is not None:
             self._inputs.begin()
 
@@ -160,8 +176,3 @@ class Inspection:
         except (RuntimeError, NotImplementedError, TypeError, ValueError, AttributeError):
             self.close()
             self._next = self._coverage_next = math.inf
-
-
-def _is_captured() -> bool:
-    """Whether the update becomes a part of a CUDA graph, where numbers cannot be read."""
-    return torch.cuda.is_initialized() and torch.cuda.is_current_stream_capturing()

@@ -28,10 +28,13 @@ class KeptGradient:
 
     Attributes:
         passes: backward passes since then.
+        factor: after `end`, the gradient of the update over the new one, if they differ by a factor
+            alone, as with clipping; else None.
     """
 
     def __init__(self, parameters: Sequence[torch.Tensor]) -> None:
         self.passes = 0
+        self.factor: float | None = None
         self._handle: Any = None
         self._new: torch.Tensor | None = None
         candidates = [parameter for parameter in parameters if _is_comparable(parameter)]
@@ -67,11 +70,12 @@ class KeptGradient:
         parameter = self._parameter()
         if parameter is None or parameter.grad is None or self._new is None:
             return None
+        used, exact = parameter.grad.detach(), max(_EXACT, 4.0 * torch.finfo(self._old.dtype).eps)
+        from_new = _distance(used, self._new)
+        self.factor = _factor(used, self._new) if from_new < exact else None
         if parameter.grad is not self._gradient():
             return 0.0
-        used, exact = parameter.grad.detach(), max(_EXACT, 4.0 * torch.finfo(self._old.dtype).eps)
         from_sum = _distance(used, self._old + self._new)
-        from_new = _distance(used, self._new)
         if from_sum < exact and from_new > 10.0 * exact:
             return 1.0
         return 0.0 if from_new < exact and from_sum > 10.0 * exact else None
@@ -93,8 +97,14 @@ def _is_comparable(parameter: torch.Tensor) -> bool:
 def _distance(gradient: torch.Tensor, other: torch.Tensor) -> float:
     """How far a gradient is from any multiple of another one, as a share of its norm."""
     left, right = gradient.double().reshape(-1), other.double().reshape(-1)
-    square = float(right @ right)
     norm = float(torch.linalg.vector_norm(left))
-    if not (square > 0.0 and norm > 0.0):
+    if not norm > 0.0:
         return float("nan")
-    return float(torch.linalg.vector_norm(left - float(left @ right) / square * right)) / norm
+    return float(torch.linalg.vector_norm(left - _factor(left, right) * right)) / norm
+
+
+def _factor(gradient: torch.Tensor, other: torch.Tensor) -> float:
+    """The multiple of another gradient that is nearest to a gradient; NaN if the other one is 0."""
+    left, right = gradient.double().reshape(-1), other.double().reshape(-1)
+    square = float(right @ right)
+    return float(left @ right) / square if square > 0.0 else float("nan")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -10,9 +11,10 @@ import torch
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-__all__ = ["LossGraph"]
+__all__ = ["LossGraph", "is_mean", "operation_of", "squared_error"]
 
 _LOOKS = 4  # at losses; a loss is computed in the same way at every update
+_MEAN = 1  # of the reductions of losses
 _MOST_NODES = 64  # from the loss on: it is computed last
 _UNCHANGED = {  # operations that leave each number as it is
     *("Alias", "Clone", "Index", "Permute", "ReshapeAlias", "Select", "Slice", "Squeeze", "T"),
@@ -72,6 +74,54 @@ def _columns(root: Any) -> dict[str, float]:
         columns["loss_input"] = columns["loss_input"] or code
     classes = _classes(root)
     return columns | ({} if classes is None else {"classes": classes})
+
+
+def is_mean(loss: torch.Tensor) -> bool:
+    """Whether a loss was computed as a mean, by the last operation of its graph."""
+    root = loss.grad_fn
+    return root is not None and (_kind(root) == "Mean" or _reduction(root) == _MEAN)
+
+
+def operation_of(tensor: torch.Tensor) -> str:
+    """The operation that computed the numbers of a tensor; empty if they need no gradient."""
+    node: Any = tensor.grad_fn
+    if node is None:
+        return ""
+    source = _source(node) if _kind(node) in _UNCHANGED else node
+    return "" if source is None else _kind(source)
+
+
+def squared_error(loss: Any) -> tuple[int, int, str] | None:
+    """What a loss that is a mean squared error, or the mean of several, says of its graph.
+
+    Args:
+        loss: as `run.step` takes it.
+
+    Returns:
+        How many errors it is the mean of, the numbers of each, and the operation that computed the
+        predictions; None for other losses.
+    """
+    root = getattr(loss, "grad_fn", None)
+    errors = [root]
+    if root is not None and _kind(root) == "Mean":
+        stack = _source(root)
+        errors = [] if stack is None else [child for child, _ in stack.next_functions]
+    facts = {_squared_error_facts(error) for error in errors}
+    fact = facts.pop() if len(facts) == 1 else None
+    return None if fact is None else (len(errors), *fact)
+
+
+def _squared_error_facts(node: Any) -> tuple[int, str] | None:
+    if node is None or _kind(node) != "MseLoss" or _reduction(node) != _MEAN:
+        return None
+    source = _source(node)
+    numbers = math.prod(_shape(node.next_functions[0][0])) if source is not None else 0
+    return None if source is None else (numbers, _kind(source))
+
+
+def _reduction(node: Any) -> Any:
+    """1 for the mean of a loss, 2 for its sum; None for other operations."""
+    return getattr(node, "_saved_reduction", None)
 
 
 def _nodes(root: Any) -> Iterator[Any]:
@@ -135,8 +185,7 @@ def _classes(root: Any) -> float | None:
 
     As many classes as rows are pairs of a batch, whose loss may stay at that of chance.
     """
-    reduction = getattr(root, "_saved_reduction", None)
-    source = _source(root) if _kind(root) == "NllLoss" and reduction == 1 else None
+    source = _source(root) if _kind(root) == "NllLoss" and _reduction(root) == _MEAN else None
     if source is None or _kind(source) != "LogSoftmax":
         return None
     shape = _shape(source)

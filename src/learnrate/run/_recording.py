@@ -203,8 +203,7 @@ class Recording:
             self._inspected |= self._loss_graph.look(loss)
             self._loss_graph = None if self._loss_graph.is_over else self._loss_graph
         if self._inspected:
-            self._add_columns(step, self._inspected)
-            self._inspected = {}
+            self._add_inspected(step, loss)
         row = step % self._every == 0
         count = step - self._row_step
         norm, ratio, clips = self._meter.take(*clipping, row=row, count=count)
@@ -227,6 +226,13 @@ class Recording:
             self.recorder.look()
         else:
             self.recorder.look_if_due(step)
+
+    def _add_inspected(self, step: int, loss: Any) -> None:
+        """Record what inspections measured of an update and of its loss."""
+        for inspection in self._inspections.values():
+            self._inspected |= inspection.after_loss(loss)
+        self._add_columns(step, self._inspected)
+        self._inspected = {}
 
     def _has_just_diverged(self, loss: Any) -> bool:
         """Whether a loss is the third of this attempt that is not finite, if that can be seen now."""

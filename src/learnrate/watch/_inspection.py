@@ -11,7 +11,20 @@ from learnrate.watch._tracks import Track
 if TYPE_CHECKING:
     from learnrate.watch._reading import Reading
 
-__all__ = ["INSPECTION_COLUMNS", "accumulation_hint", "inspected", "inspection_lacks"]
+__all__ = [
+    "INSPECTION_COLUMNS",
+    "SCALE_LOOKS",
+    "SCALE_TOLERANCE",
+    "accumulation_hint",
+    "backward_passes",
+    "inspected",
+    "inspection_lacks",
+    "losses_are_divided",
+    "pass_scales",
+]
+
+SCALE_LOOKS = 4
+SCALE_TOLERANCE = 0.02
 
 INSPECTION_COLUMNS = (
     "unused_looks",
@@ -21,6 +34,7 @@ INSPECTION_COLUMNS = (
     "unused_first",
     "kept_gradient",
     "backward_passes",
+    "pass_scale",
     "empty_state",
     "decay_ratio",
     "decayed_norm",
@@ -40,6 +54,8 @@ INSPECTION_COLUMNS = (
     kept_gradient      1: the gradient is the sum of the last update's and the new one;
                        0: it is the new one
     backward_passes    passes whose gradients the update added up, if none of an earlier update is in it
+    pass_scale         what the mean loss of each of several backward passes was multiplied by: 1 if it
+                       was not divided by their number; 0 if that is not known
     empty_state        at the first update after a resume, share of the trained tensors whose
                        optimizer state was empty, of an optimizer that keeps a state
     decay_ratio        weight decay over the gradient, or, if decay is decoupled from the gradient,
@@ -107,12 +123,46 @@ def accumulation_hint(reading: Reading) -> str:
     Args:
         reading: a run whose rate seems too high.
     """
-    passes = inspected(reading, "backward_passes").value
     name = str(reading.facts.get("optimizer", "")).lower()
-    if name != "sgd" or passes.size < 2 or passes.min() < 2:
+    count, are_divided = backward_passes(reading), losses_are_divided(reading)
+    if name != "sgd" or count < 2 or are_divided:
         return ""
-    count = int(np.median(passes))
-    return (
-        f" Each update adds the gradients of {count} backward passes: if their losses are not divided by "
-        f"{count}, divide them first, since their sum acts as a rate {count} times as high."
+    condition = (
+        f"if their losses are not divided by {count}, divide them first"
+        if are_divided is None
+        else f"their losses are not divided by {count}, so divide them first"
     )
+    return (
+        f" Each update adds the gradients of {count} backward passes: {condition}, since their sum acts as "
+        f"a rate {count} times as high."
+    )
+
+
+def backward_passes(reading: Reading) -> int:
+    """The backward passes of an update, if all that were looked at had several; else 1."""
+    passes = inspected(reading, "backward_passes").value
+    return 1 if passes.size < 2 or passes.min() < 2 else int(np.median(passes))
+
+
+def pass_scales(reading: Reading) -> Track:
+    """What the losses of several backward passes were multiplied by, where that is known."""
+    scales = inspected(reading, "pass_scale")
+    return Track(scales.step[scales.value > 0], scales.value[scales.value > 0])
+
+
+def losses_are_divided(
+    reading: Reading, looks: float = SCALE_LOOKS, tolerance: float = SCALE_TOLERANCE
+) -> bool | None:
+    """Whether the losses of several backward passes are divided by their number; None if not known.
+
+    Args:
+        reading: a run.
+        looks: updates at which the scale of the losses must be known.
+        tolerance: difference of the scale from 1 of losses that are not divided.
+    """
+    scales = pass_scales(reading).value
+    if scales.size < looks:
+        return None
+    if (np.abs(scales - 1.0) <= tolerance).all():
+        return False
+    return True if (np.abs(scales * backward_passes(reading) - 1.0) <= tolerance).all() else None
