@@ -97,6 +97,8 @@ def train(
             list_findings(console(), trained.findings)
             if not trained.findings:
                 typer.echo(f"nothing found. {trained.not_judged}".strip())
+            if trained.not_trained:
+                typer.echo(trained.not_trained)
             typer.echo(f"recorded as {trained.run}; learnrate runs {trained.run} shows it")
     code = {"finished": 0, "stopped": 0, "interrupted": 130}.get(str(trained.curve.status), 1)
     if code == 1:

@@ -71,6 +71,8 @@ def show_findings(
         _show_finding(console, finding, unit)
     if diagnosis.not_judged:
         console.print(encoded_text(console, (f"\n{diagnosis.not_judged}", "")))
+    if diagnosis.not_trained:
+        console.print(encoded_text(console, (f"\n{diagnosis.not_trained}", "")))
     sentence = _not_run(diagnosis) if reasons else _not_run_count(diagnosis)
     if sentence:
         console.print(encoded_text(console, (f"\n{sentence}", "dim")))
@@ -207,6 +209,7 @@ def _run(
         "findings": findings,
         "said_live": [(finding, _title(finding)) for finding in diagnosis.said_live],
         "not_judged": diagnosis.not_judged,
+        "not_trained": diagnosis.not_trained,
         "not_run": not_run,
         "read_as": _read_as(observations),
     }

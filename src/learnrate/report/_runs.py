@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Literal
 
+from learnrate._not_trained import not_trained_line
 from learnrate._numbers import rate_text
 from learnrate.report._findings import list_findings
 from learnrate.watch import unit_of
@@ -126,6 +127,9 @@ def show_run(
     )
     if rates:
         console.print(Text(f"rates     {_rates_text(rates)}"))
+    not_trained = not_trained_line(run.facts)
+    if not_trained:
+        console.print(Text(not_trained))
     for edit in edits:
         where = "" if edit.step is None else f" at {unit} {edit.step:,}"
         group = "" if edit.group is None else f" for group {edit.group}"

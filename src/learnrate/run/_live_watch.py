@@ -15,9 +15,10 @@ from learnrate.watch import Watcher
 
 if TYPE_CHECKING:
     from learnrate.run._live_edits import LiveEdits
+    from learnrate.store import Recorder
     from learnrate.watch import Finding, Observations
 
-__all__ = ["LiveWatch"]
+__all__ = ["LiveWatch", "live_watch_of"]
 
 
 class LiveWatch:
@@ -91,6 +92,11 @@ class LiveWatch:
         """A sentence on what could not be judged of the rate, and why; empty until the run ends."""
         return "" if self._watcher is None else self._watcher.not_judged
 
+    @property
+    def not_trained(self) -> str:
+        """Which parts of the model are not trained; empty if none, and before the first rows."""
+        return "" if self._watcher is None else self._watcher.not_trained
+
     def _update_schedule(self, watcher: Watcher) -> None:
         edits = self._edits()
         if edits is None or edits.edited is self._edited:
@@ -99,6 +105,12 @@ class LiveWatch:
         steps = [edit.step for edit in edited.edits if edit.step is not None]
         schedule = None if edited.base is None else edited.highest
         watcher.replan(schedule=schedule, total_steps=edited.total_steps, edits=steps)
+
+
+def live_watch_of(recorder: Recorder | None) -> LiveWatch | None:
+    """The live watch among the observers of a recorder; None if there is none."""
+    observers = () if recorder is None else recorder.observers
+    return next((watch for watch in observers if isinstance(watch, LiveWatch)), None)
 
 
 def _without_late_validation(

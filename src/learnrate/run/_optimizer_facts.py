@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from learnrate._group_scales import scaled_rates
+from learnrate.run._untrained import untrained_facts
 from learnrate.run._update_meter import parameters_of
 
 if TYPE_CHECKING:
@@ -50,6 +51,7 @@ def optimizer_facts(
     if model is not None:
         facts["model"] = type(model).__name__
         facts |= _parameter_names(optimizers, model)
+        facts |= untrained_facts(optimizers, model)
     if clip_norm is not None:
         facts["clip_norm"] = clip_norm
     return facts

@@ -15,7 +15,7 @@ from learnrate._errors import ArgumentError
 from learnrate._ranks import rank_and_size
 from learnrate.edits import edit_in
 from learnrate.run._ending import checked_status, close_abandoned, status_of
-from learnrate.run._live_watch import LiveWatch
+from learnrate.run._live_watch import live_watch_of
 from learnrate.run._resuming import Resuming
 from learnrate.run._unseen_updates import UnseenUpdates
 from learnrate.run._update_hooks import UpdateHooks
@@ -150,9 +150,14 @@ class Run:
     @property
     def not_judged(self) -> str:
         """A line on what could not be judged of the rate, and why; empty before `finish`."""
-        observers = () if self.recorder is None else self.recorder.observers
-        watches = [observer for observer in observers if isinstance(observer, LiveWatch)]
-        return watches[0].not_judged if watches else ""
+        watch = live_watch_of(self.recorder)
+        return "" if watch is None else watch.not_judged
+
+    @property
+    def not_trained(self) -> str:
+        """A line on the parts of the model that the run does not train; empty before the first rows."""
+        watch = live_watch_of(self.recorder)
+        return "" if watch is None else watch.not_trained
 
     @property
     def findings(self) -> list[Finding]:

@@ -148,6 +148,7 @@ def train(
         edits=() if run is None else run.edited.edits,
         findings=() if run is None else tuple(run.findings),
         not_judged="" if run is None else run.not_judged,
+        not_trained="" if run is None else run.not_trained,
         inside=inside,
     )
 

@@ -38,6 +38,7 @@ class Trained:
         edits: all edits that took effect, of people, controllers and the guard, in order.
         findings: the findings of the rules while the run was recorded.
         not_judged: what the rules could not judge of the rate, and why; empty if nothing.
+        not_trained: which parts of the model were not trained; empty if none.
         inside: the search of a run that planned itself; None for any other.
     """
 
@@ -50,6 +51,7 @@ class Trained:
     edits: tuple[Edit, ...] = ()
     findings: tuple[Finding, ...] = ()
     not_judged: str = ""
+    not_trained: str = ""
     inside: InsidePlan | None = None
 
     def save_weights(self, path: str | Path) -> None:
@@ -80,6 +82,7 @@ class Trained:
             "edits": [edit.to_dict() for edit in self.edits],
             "findings": [finding.to_dict() for finding in self.findings],
             "not_judged": self.not_judged,
+            "not_trained": self.not_trained,
             "inside": None if self.inside is None else self.inside.to_dict(),
             "validation": number_or_none(self.curve.validation),
             "seconds": self.curve.seconds,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from learnrate._not_trained import not_trained_line
 from learnrate._records import from_dict
 from learnrate.watch._finding import Finding, Severity
 from learnrate.watch._reading import Reading
@@ -36,6 +37,8 @@ class Diagnosis:
         explained: the codes that were found as well, each with the code that it follows from.
         not_run: the codes of the rules that could not run or failed, each with the reason.
         not_judged: what could not be judged of the rate, and why, in one line; empty if nothing.
+        not_trained: which parts of the model were not trained when the run began, in one line; empty if
+            none, or if that was not recorded.
         said_live: findings that were reported while the run went on and that its whole record does not
             show; they say what was true then.
     """
@@ -45,6 +48,7 @@ class Diagnosis:
     explained: Mapping[str, str] = field(default_factory=dict)
     not_run: Mapping[str, str] = field(default_factory=dict)
     not_judged: str = ""
+    not_trained: str = ""
     said_live: tuple[Finding, ...] = ()
 
     @property
@@ -69,17 +73,23 @@ class Diagnosis:
         """The findings as JSON values, each with its run.
 
         Those of `said_live` follow, with `said_live` true. If there are none, and something could not
-        be judged, a row of the severity "info" says so.
+        be judged, a row of the severity "info" says so. Another one names what is not trained.
         """
         rows = [{"run": self.run} | finding.to_dict() for finding in self.findings]
         rows += [
             {"run": self.run} | finding.to_dict() | {"said_live": True}
             for finding in self.said_live
         ]
-        if rows or not self.not_judged:
-            return rows
-        row = {"run": self.run, "code": "not judged", "severity": "info", "step": None}
-        return [row | {"message": self.not_judged, "evidence": {}, "remedy": ""}]
+        if not rows and self.not_judged:
+            rows.append(self._info("not judged", self.not_judged))
+        if self.not_trained:
+            rows.append(self._info("not trained", self.not_trained))
+        return rows
+
+    def _info(self, code: str, message: str) -> dict[str, Any]:
+        """A row of `to_list` that is no finding."""
+        row = {"run": self.run, "code": code, "severity": "info", "step": None}
+        return row | {"message": message, "evidence": {}, "remedy": ""}
 
 
 def diagnose(
@@ -149,6 +159,7 @@ def diagnose_reading(
         explained=explained,
         not_run=not_run,
         not_judged=_not_judged(rules, not_run),
+        not_trained=not_trained_line(reading.facts),
         said_live=_said_live(reading, {rule.code for rule in rules}, findings),
     )
 

@@ -78,7 +78,8 @@ class Observations:
             `preconditioned`, `betas`, `nesterov` and `dampening`, or `edge_ratio` (pairs of a step
             and the rate times the sharpness over the limit of the optimizer), those of
             `PATH_COLUMNS` and `INSPECTION_COLUMNS` (pairs of a step and a number; see `path_columns`),
-            `parameter_names` (of the optimizer's tensors in order), `resumed_at` (steps at
+            `parameter_names` (of the optimizer's tensors in order), `not_trained` (which parts of the
+            model are not), `resumed_at` (steps at
             which the run was resumed after an interruption), `edits` (steps at which a person or
             a controller changed the rate) and `said_live` (the findings reported while it ran, as
             `Finding.to_dict` writes them).

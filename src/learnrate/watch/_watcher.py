@@ -8,6 +8,7 @@ import numpy as np
 
 from learnrate._errors import ArgumentError
 from learnrate._looks import next_look
+from learnrate._not_trained import not_trained_line
 from learnrate.watch._diagnose import Diagnosis, diagnose_reading
 from learnrate.watch._observations import Observations, check_rows
 from learnrate.watch._reading import Reading
@@ -51,6 +52,8 @@ class Watcher:
     Attributes:
         failures: the codes of the rules that failed, each with what it raised.
         not_judged: what could not be judged of the rate, and why; empty before `finish`.
+        not_trained: which parts of the model were not trained when the run began; empty if none, or
+            not known.
 
     Raises:
         ArgumentError: no rule has such a code.
@@ -79,6 +82,7 @@ class Watcher:
         self._facts = dict(facts or {})
         self._options = options or Options()
         self.not_judged = ""
+        self.not_trained = not_trained_line(self._facts)
         self._rules = chosen_rules(only, ignore)
         self._table = RowTable(_MOST_ROWS)
         self._next_check = _EARLY_CHECK
