@@ -354,14 +354,14 @@ def looked_at(scales, passes=4.0, optimizer="SGD"):
 @pytest.mark.parametrize(
     ("scales", "is_named"),
     [
-        ([1.0] * 4, True),
+        ([1.0] * 2, True),
         ([0.0, 1.0, 1.0, 0.0, 0.99, 1.01], True),
-        ([1.0] * 3 + [0.0] * 5, False),
+        ([0.0] * 5 + [1.0], False),
         ([1.0] * 7 + [0.25], False),
         ([0.9] * 8, False),
     ],
 )
-def test_all_known_scales_must_be_1_at_four_updates(scales, is_named):
+def test_all_known_scales_must_be_1_at_several_updates(scales, is_named):
     named = [finding.code for finding in diagnose(looked_at(scales), only=["LR510"]).findings]
     assert named == ["LR510"] * is_named
 

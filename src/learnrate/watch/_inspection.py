@@ -23,7 +23,7 @@ __all__ = [
     "pass_scales",
 ]
 
-SCALE_LOOKS = 4
+SCALE_LOOKS = 2
 SCALE_TOLERANCE = 0.02
 
 INSPECTION_COLUMNS = (
