@@ -239,6 +239,19 @@ def test_a_sum_that_is_meant_or_not_known_is_not_named(tmp_path, options):
     assert trained(tmp_path, **options)[0] == ()
 
 
+def test_losses_that_are_divided_by_the_tokens_of_all_passes_are_divided(tmp_path):
+    counts = itertools.cycle([3, 11, 12, 6])
+
+    def loss_of(model, inputs, labels):
+        labels = torch.where(torch.arange(ROWS) < next(counts), labels, -100)
+        return summed(model, inputs, labels) / 32
+
+    findings, scales = trained(tmp_path, loss_of)
+    assert findings == ()
+    assert scales == pytest.approx([1 / PASSES] * len(scales), abs=0.01)
+    assert len(scales) >= 4
+
+
 class Weighted(nn.Module):
     """A mean of its own."""
 

@@ -129,11 +129,13 @@ def attach(
         hyper: schedules of other hyper-parameters, by name: "momentum", "weight_decay",
             "betas[0]". A schedule gives the value of the highest group, and the other groups keep
             their share; a list has a schedule, or None, for each group.
-        model: the trained model. Its name and number of parameters are recorded, and snapshots
-            contain its state, including buffers.
+        model: the trained model. Its name, its number of parameters and the parts that are not
+            trained are recorded. Its inputs and outputs are looked at, now and then. Snapshots contain
+            its state, including buffers.
         criterion: the loss module. Of a `CrossEntropyLoss` the number of classes is recorded, from
             which the rules know the loss of a model that has learned nothing. It is not needed if
-            `run.step` gets the loss as a tensor; for other losses, give `facts={"chance": ...}`.
+            `run.step` gets the loss as a tensor; for other losses, give `facts={"chance": ...}`. If
+            losses accumulate, the gradient at its loss shows whether they are divided.
         extra_state: by name, objects with `state_dict` and `load_state_dict` that snapshots contain
             beside model and optimizers, such as a GradScaler or averaged weights.
         store: a file, a URL or a `Store`; None for the default store (see `Store`); False records

@@ -31,8 +31,8 @@ class Measure:
             16,384 weights and their gradients are kept at up to 17 updates, 2 MB. Measured for one
             optimizer whose parameters are not split over processes.
         inspect: whether some updates are inspected for faults of data and training code, such as a
-            forgotten zero_grad; see `learnrate.watch`. The inputs of a model that `attach` is given
-            are looked at, too.
+            forgotten zero_grad; see `learnrate.watch`. The inputs and outputs of a model that
+            `attach` is given are looked at, too.
         clip_norm: clip the gradient to this norm before every update, as `clip_grad_norm_` does,
             and record its norm before clipping. If you clip the gradient yourself, leave this at
             None and call `run.step(loss, gradient_norm=...)`.

@@ -78,7 +78,7 @@ class PassScales:
         columns = {}
         for looks in (outputs, losses):  # a loss is nearer to the scale than outputs
             if len(looks) == passes and not any(looked.is_repeated for looked in looks):
-                scale = _common(looks) * factor
+                scale = _common(looks, factor)
                 columns = {"pass_scale": scale, "backward_passes": float(passes)}
         squares = [looked.squares for looked in outputs if len(looked.scales) == 1]
         if len(squares) == len(outputs) == passes:
@@ -196,17 +196,25 @@ class _Pass:
         tensor.register_hook(look)
 
 
-def _common(passes: Sequence[_Pass]) -> torch.Tensor:
+def _common(passes: Sequence[_Pass], factor: float) -> torch.Tensor:
     """The scale of all passes; 0 if scales differ, one is not known, or no targets differ.
 
-    Passes with one target each may be of different losses, as of a network that tells real from false.
+    Scales that add up to 1, as those of sums over the tokens of all passes, may differ. Passes with one
+    target each may be of different losses, as of a network that tells real from false.
+
+    Args:
+        passes: of one update.
+        factor: of all scales.
     """
     stacked = [torch.stack(looked.scales) for looked in passes]
     low = torch.stack([torch.where(scales > 0, scales, math.inf).min() for scales in stacked])
     high = torch.stack([scales.max() for scales in stacked])
     differ = torch.stack([torch.stack(looked.differ).any() for looked in passes]).any()
-    is_common = (low.max() < math.inf) & (high.max() - low.min() <= _EQUAL * high.max())
-    return torch.where(is_common & differ, high.mean(), 0.0)
+    scale = high.mean() * factor
+    is_known = differ & (low.max() < math.inf) & (high - low <= _EQUAL * high).all()
+    is_common = high.max() - high.min() <= _EQUAL * high.max()
+    are_shares = (len(passes) * scale - 1.0).abs() <= _EQUAL
+    return torch.where(is_known & (is_common | are_shares), scale, 0.0)
 
 
 def _error_scale(passes: Sequence[_Squares], loss: Any) -> torch.Tensor | None:

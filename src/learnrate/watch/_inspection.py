@@ -55,7 +55,8 @@ INSPECTION_COLUMNS = (
                        0: it is the new one
     backward_passes    passes whose gradients the update added up, if none of an earlier update is in it
     pass_scale         what the mean loss of each of several backward passes was multiplied by: 1 if it
-                       was not divided by their number; 0 if that is not known
+                       was not divided by their number; 0 if that is not known. If the scales differ and
+                       add up to 1, their mean
     empty_state        at the first update after a resume, share of the trained tensors whose
                        optimizer state was empty, of an optimizer that keeps a state
     decay_ratio        weight decay over the gradient, or, if decay is decoupled from the gradient,
