@@ -82,6 +82,10 @@ class Inspection:
             if meter is not None:
                 meter.close()
 
+    def due_after(self, step: int) -> float:
+        """The next update after one that is inspected, or that comes before an inspection."""
+        return max(step + 1, min(self._next - 1, self._coverage_next))
+
     def before(self, optimizer: Optimizer, step: int) -> Mapping[str, Any]:
         """Called right before an update; the columns of a look, which are empty between looks.
 

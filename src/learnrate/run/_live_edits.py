@@ -132,7 +132,8 @@ class LiveEdits:
             reason = self._rescuer.state.trouble(loss)
             if reason is not None and not self._repeated and self.ending.stopped is None:
                 step = self._rescuer.rescue(reason, step)
-        step = self._repeat_due(step)
+        if self._repeated:
+            step = self._repeat_due(step)
         if self.agreement is not None:
             document = self.agreement.due(step)
             if document is not None:

@@ -109,6 +109,12 @@ class Cadence:
         """Whether to measure the update of a step."""
         return step % self._every == 0 if self._every else step >= self._next
 
+    def due_after(self, step: int) -> float:
+        """The next step after one that is due, as far as is known."""
+        if self._every:
+            return (step // self._every + 1) * self._every
+        return max(step + 1, self._next)
+
     def add_cost(self, step: int, seconds: float, update_seconds: float | None) -> None:
         """Note what a measurement cost.
 

@@ -64,6 +64,10 @@ class PathMeter:
         self._usual = 0.0
         self._sampled_every = 1
 
+    def due_after(self, step: int) -> float:
+        """The next update after one that a checkpoint is due at, or the comparison of one."""
+        return max(step + 1, self._next if self._update is None else 0)
+
     def before(self, optimizer: Optimizer, step: int) -> Mapping[str, float] | None:
         """Called right before an update; the columns of a new measurement.
 

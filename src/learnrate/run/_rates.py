@@ -103,9 +103,7 @@ class ScheduledRates:
         hyper: Sequence[Hyperparameter] = (),
     ) -> None:
         self._optimizers = tuple(optimizers)
-        self._rhythm = rhythm
-        self._hyper = tuple(hyper)
-        self._step = 0
+        self._rhythm, self._hyper, self._step = rhythm, tuple(hyper), 0
         self._shares = [Hyperparameter("lr", schedule) for _ in optimizers]
         self._schedule = Hyperparameter("lr", schedule)
         self._group_schedules = {  # by index over all optimizers
@@ -155,36 +153,40 @@ class ScheduledRates:
         if self._rhythm is not None and not self._rhythm.check(step):
             self._rhythm = None
         self.highest = rate = self._schedule.value(step)
-        for index, shares in enumerate(self._shares):
-            groups = self._optimizers[index].param_groups
+        for index, optimizer in enumerate(self._optimizers):
+            shares, groups = self._shares[index], optimizer.param_groups
             if len(groups) > len(shares.ratios):
                 shares.add_groups(groups)
                 self._has_new_groups = True
-            self._targets[index] = [rate * ratio for ratio in shares.ratios]
+            targets = self._targets[index] = [rate * ratio for ratio in shares.ratios]
+            i = 0  # iterators cost more than the rest of the loop
+            for group in groups:
+                if type(group["lr"]) is float:
+                    group["lr"] = targets[i]
+                else:
+                    shares.write(group, targets[i])
+                i += 1  # noqa: SIM113
         if self._group_schedules:
             self._set_separate_groups(step)
-        for index, optimizer in enumerate(self._optimizers):
-            for group, rate in zip(optimizer.param_groups, self._targets[index], strict=False):
-                if type(group["lr"]) is float:
-                    group["lr"] = rate
-                else:
-                    self._shares[index].write(group, rate)
-        self._write_hyper()
+        if self._hyper:
+            self._write_hyper()
 
     def _write_hyper(self) -> None:
-        if self._hyper:
-            groups = [group for optimizer in self._optimizers for group in optimizer.param_groups]
-            for parameter in self._hyper:
-                parameter.write_step(self._step, groups)
+        groups = [group for optimizer in self._optimizers for group in optimizer.param_groups]
+        for parameter in self._hyper:
+            parameter.write_step(self._step, groups)
 
     def _set_separate_groups(self, step: int) -> None:
-        group = 0
+        number = 0
         for index, shares in enumerate(self._shares):
+            groups = self._optimizers[index].param_groups
             for i, ratio in enumerate(shares.ratios):
-                schedule = self._group_schedules.get(group)
+                schedule = self._group_schedules.get(number)
                 if schedule is not None:
-                    self._targets[index][i] = schedule.value(step) * ratio
-                group += 1
+                    self._targets[index][i] = rate = schedule.value(step) * ratio
+                    if i < len(groups):  # a loaded state may have more
+                        shares.write(groups[i], rate)
+                number += 1
         self.highest = max(self.rates(), key=abs)
 
     def before(self, index: int) -> None:
@@ -196,14 +198,16 @@ class ScheduledRates:
             self._has_new_groups = True
             targets += [self.highest * ratio for ratio in shares.ratios[len(targets) :]]
         self._used = (self.highest, self._rates_by_group())
-        self._write_hyper()
-        was_overwritten = False
-        for group, rate in zip(groups, targets, strict=False):
+        if self._hyper:
+            self._write_hyper()
+        was_overwritten, i = False, 0
+        for group in groups:
             if type(group["lr"]) is not float:
-                shares.write(group, rate)  # writing to a device costs less than reading from it
-            elif group["lr"] != rate:
-                group["lr"] = rate
+                shares.write(group, targets[i])  # it costs less than reading from a device
+            elif group["lr"] != targets[i]:
+                group["lr"] = targets[i]
                 was_overwritten = True
+            i += 1  # noqa: SIM113 - as above
         if was_overwritten or self._overwritten:
             self._count_overwritten(was_overwritten)
 

@@ -81,6 +81,8 @@ class Recording:
 
     Attributes:
         first_step: the first update of this attempt.
+        is_due: whether something is measured around the update about to happen; if not, `before` and
+            `after` need not be called.
     """
 
     def __init__(
@@ -97,6 +99,8 @@ class Recording:
         loss_graph: LossGraph | None = None,
     ) -> None:
         self.recorder, self.first_step = recorder, step
+        self.is_due, self._next_due = True, float(step)
+        self._is_measured = True  # whether something was measured of the last update
         self._rates, self._meter, self._numbers, self._every = rates, meter, numbers, every
         self._path = path
         self._inspections = dict(inspections or {})
@@ -111,7 +115,8 @@ class Recording:
         self._loss: Any = None
         self._not_finite = 0  # losses of this attempt
         self._system = SystemMeter()
-        self._effective_rates: dict[int, Any] = {}  # of optimizers that estimate a rate
+        self._is_adaptive = False  # whether an optimizer estimates a rate
+        self._effective_rates: dict[int, Any] = {}  # of such optimizers
 
     @property
     def has_diverged(self) -> bool:
@@ -120,6 +125,7 @@ class Recording:
 
     def begin_attempt(self, step: int) -> None:
         """Start another attempt, whose first update is `step`."""
+        self.is_due, self._next_due = True, float(step)
         self._row_step, self._row_time, self.first_step = step - 1, None, step
         self._not_finite = 0
         if self._path is not None:
@@ -130,15 +136,19 @@ class Recording:
     def set_step(self, step: int) -> bool:
         """Set the update about to happen; whether it was recorded before, as after a rollback."""
         if self._row_step < step:
+            self.is_due = step >= self._next_due
             return False
         self.begin_attempt(step)
         return True
 
     def before(self, optimizer: Optimizer, step: int) -> None:
         """Start to measure an update: called right before it."""
+        self._is_measured = True
         row = self.recorder is not None and step % self._every == 0
-        if row and _adapts(optimizer):
-            self._effective_rates[id(optimizer)] = _effective_rate(optimizer)
+        if _adapts(optimizer):
+            self._is_adaptive = True
+            if row:
+                self._effective_rates[id(optimizer)] = _effective_rate(optimizer)
         self._meter.before(optimizer, step, self._update_seconds, row=row)
         if self._path is not None:
             columns = self._path.before(optimizer, step)
@@ -156,6 +166,24 @@ class Recording:
         inspection = self._inspections.get(id(optimizer))
         if inspection is not None:
             self._take(inspection.after(optimizer, step))
+
+    def _end_measurement(self, step: int, loss: Any) -> None:
+        """Record what inspections and the graph of the loss say, and plan the next measurement."""
+        if self._loss_graph is not None:
+            self._inspected |= self._loss_graph.look(loss)
+            self._loss_graph = None if self._loss_graph.is_over else self._loss_graph
+        if self._inspected:
+            self._add_inspected(step, loss)
+        self._is_measured = self._loss_graph is not None
+        self._next_due = self._due_after(step)
+
+    def _due_after(self, step: int) -> float:
+        """The next update that something is measured of, as far as is known after an update."""
+        if self._is_adaptive:
+            return step + 1
+        due = [self._meter.due_after(step)]
+        due += [inspection.due_after(step) for inspection in self._inspections.values()]
+        return min(due if self._path is None else [*due, self._path.due_after(step)])
 
     def discard(self, optimizer: Optimizer) -> None:
         """Called after an update that was skipped."""
@@ -199,11 +227,8 @@ class Recording:
             )
         self._last_call = now
         self.recorder.step = step + 1
-        if self._loss_graph is not None:
-            self._inspected |= self._loss_graph.look(loss)
-            self._loss_graph = None if self._loss_graph.is_over else self._loss_graph
-        if self._inspected:
-            self._add_inspected(step, loss)
+        if self._is_measured:
+            self._end_measurement(step, loss)
         row = step % self._every == 0
         count = step - self._row_step
         norm, ratio, clips = self._meter.take(*clipping, row=row, count=count)
@@ -274,9 +299,10 @@ class Recording:
         """A float, or a copy on the device that is read later."""
         if type(loss) is float:
             return loss
-        if isinstance(loss, torch.Tensor) and loss.numel() == 1:
-            return loss.item() if loss.device.type == "cpu" else self._numbers.copied(loss)
         try:
+            if isinstance(loss, torch.Tensor):
+                is_here = loss.is_cpu or loss.numel() != 1
+                return loss.item() if is_here else self._numbers.copied(loss)
             return float(loss)
         except (TypeError, ValueError, RuntimeError):
             shown = f"shape {tuple(loss.shape)}" if hasattr(loss, "shape") else repr(loss)[:80]

@@ -83,7 +83,8 @@ class UpdateHooks:
             rates.before(index)
             if signals is not None:
                 signals.before(optimizer)
-            recording.before(optimizer, self._next_step())
+            if recording.is_due:
+                recording.before(optimizer, self._next_step())
 
         def after(optimizer: Optimizer, _args: Any, _kwargs: Any) -> None:
             if signals is not None:
@@ -92,7 +93,8 @@ class UpdateHooks:
             if _has_overflowed(optimizer):
                 recording.discard(optimizer)
                 return
-            recording.after(optimizer, self._next_step())
+            if recording.is_due:
+                recording.after(optimizer, self._next_step())
             self.updated = True
 
         return before, after

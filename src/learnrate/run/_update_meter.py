@@ -45,6 +45,12 @@ class UpdateMeter:
         self._ratio_norms: dict[int, tuple[torch.Tensor, torch.Tensor]] = {}
         self._clips: Any = None
 
+    def due_after(self, step: int) -> float:
+        """The next update after one that is measured or clipped, as far as is known."""
+        if self._clip_norm is not None:
+            return step + 1
+        return min(self._gradient.due_after(step), self._ratio.due_after(step))
+
     def before(
         self, optimizer: Optimizer, step: int, update_seconds: float | None, *, row: bool
     ) -> None:
