@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["Group", "Hyperparameter", "check_groups", "hyperparameters"]
 
 Group = dict[str, Any]
-BLOCK = 512  # steps that are evaluated at once, so that an update costs a look-up
+BLOCK = 1024  # steps that are evaluated at once, so that an update costs a look-up
 
 
 class Hyperparameter:
