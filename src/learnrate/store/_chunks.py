@@ -21,6 +21,8 @@ __all__ = ["CHUNK", "Rows", "join_attempts", "merge_rows", "pack", "table_of", "
 CHUNK = 512
 """Rows of one block: few enough to rewrite it as it fills, enough to read a run fast."""
 
+_PLAIN = {float, type(None)}  # kinds of values that need no conversion
+
 Rows = tuple[np.ndarray, dict[str, np.ndarray]]
 """Steps, and columns by name."""
 
@@ -59,10 +61,11 @@ def table_of(
     by_name = dict(zip(names, zip(*(row[1] for row in rows), strict=True), strict=True))
     for name in {name for row in rows if row[2] for name in row[2]}:
         by_name[name] = tuple((row[2] or {}).get(name) for row in rows)
+    kinds = {name: set(map(type, values)) for name, values in by_name.items()}
     columns = {
-        name: _column(values, numbers)
+        name: _column(values, list if kinds[name] <= _PLAIN else numbers)
         for name, values in by_name.items()
-        if any(value is not None for value in values)
+        if kinds[name] != {type(None)}
     }
     return merge_rows([(step, columns)])
 

@@ -10,7 +10,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from sqlalchemy import bindparam, delete, func, insert, or_, select, update
+from sqlalchemy import bindparam, case, delete, func, insert, or_, select, update
 
 from learnrate._errors import ArgumentError, ScheduleError
 from learnrate._files import number_or_none
@@ -50,21 +50,21 @@ _GROUP_RATE = re.compile(r"lr\[\d+\]")
 _BULK = 8192  # rows of one block if a whole run is written at once
 
 # Statements that a live run executes at every write; to build them each time costs more.
-_DELETE_BLOCK = delete(points).where(
+_UPDATE_BLOCK = update(points).where(
     *(points.c[name] == bindparam(f"this_{name}") for name in ("run", "attempt", "first"))
 )
 _INSERT_BLOCK = insert(points)
-_UPDATE_RUN = update(runs).where(runs.c.id == bindparam("this_run"))
-_LOWER = {  # by the column of the lowest value: sets it if another value is lower
-    f"lowest_{name}": update(runs)
-    .where(runs.c.id == bindparam("this_run"))
-    .where(or_(column.is_(None), column > bindparam("value")))
-    .values({f"lowest_{name}": bindparam("value")})
-    for name, column in (
-        ("loss", runs.c.lowest_loss),
-        ("validation", runs.c.lowest_validation),
+_LOWER = {  # by the column of the lowest value: a lower one, or the present one
+    column.name: case(
+        (
+            or_(column.is_(None), column > bindparam(f"new_{column.name}")),
+            bindparam(f"new_{column.name}"),
+        ),
+        else_=column,
     )
+    for column in (runs.c.lowest_loss, runs.c.lowest_validation)
 }
+_UPDATE_RUN = update(runs).where(runs.c.id == bindparam("this_run")).values(_LOWER)
 
 
 def run_fields(
@@ -219,10 +219,10 @@ def put_block(connection: Connection, run: str, attempt: int, rows: Rows) -> Non
     step, columns = rows
     first, (names, data) = int(step[0]), pack(step, columns)
     key = {"run": run, "attempt": attempt, "first": first}
-    connection.execute(_DELETE_BLOCK, {f"this_{name}": value for name, value in key.items()})
-    connection.execute(
-        _INSERT_BLOCK, key | {"last": int(step[-1]), "columns": names, "data": data}
-    )
+    values = {"last": int(step[-1]), "columns": names, "data": data}
+    this = {f"this_{name}": value for name, value in key.items()}
+    if not connection.execute(_UPDATE_BLOCK, this | values).rowcount:
+        connection.execute(_INSERT_BLOCK, key | values)
 
 
 def checked_rows(run: str, step: Any, columns: Mapping[str, Any]) -> Rows:
@@ -309,10 +309,8 @@ def update_run(connection: Connection, run: str, values: Mapping[str, Any]) -> b
     """
     fields = {name: value for name, value in values.items() if name not in _LOWER}
     fields["updated"] = time.time()
-    result = connection.execute(_UPDATE_RUN, {"this_run": run, **fields})
-    for name, lower in _LOWER.items():
-        if name in values:
-            connection.execute(lower, {"this_run": run, "value": values[name]})
+    lowest = {f"new_{name}": values.get(name) for name in _LOWER}
+    result = connection.execute(_UPDATE_RUN, {"this_run": run, **fields, **lowest})
     return result.rowcount == 1
 
 

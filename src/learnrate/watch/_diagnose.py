@@ -137,8 +137,9 @@ def diagnose_reading(
     not_run: dict[str, str] = {}
     explains: dict[str, frozenset[str]] = {}
     rules = tuple(rules)
-    for rule in rules:
-        result = _result(rule, reading, options)
+    with np.errstate(all="ignore"):
+        results = [(rule, _result(rule, reading, options)) for rule in rules]
+    for rule, result in results:
         if isinstance(result, str):
             not_run[rule.code] = result
         elif result is not None:
@@ -188,8 +189,7 @@ def _said_live(
 def _result(rule: Rule[Any], reading: Reading, options: Options) -> Finding | str | None:
     """The finding of a rule, or a sentence if the rule fails, so that the others still run."""
     try:
-        with np.errstate(all="ignore"):
-            result = rule.apply(reading, options.of(rule))
+        result = rule.apply(reading, options.of(rule))
     except Exception as error:  # noqa: BLE001 - whatever a rule raises concerns that rule alone
         return f"{_RULE_FAILED} {type(error).__name__}: {error}; please report it"
     unit = unit_of(reading.facts)

@@ -113,4 +113,5 @@ class Observations:
 
     def column(self, name: str) -> np.ndarray:
         """A column by its name; all NaN if it was never recorded."""
-        return self.columns.get(name, np.full(self.step.shape, np.nan))
+        column = self.columns.get(name)
+        return np.full(self.step.shape, np.nan) if column is None else column

@@ -46,6 +46,7 @@ class Reading:
     def __init__(self, observations: Observations, *, live: bool = False) -> None:
         self.observations = observations
         self.live = live
+        self._tracks: dict[str, Track] = {}
 
     @property
     def facts(self) -> dict[str, Any]:
@@ -54,9 +55,11 @@ class Reading:
 
     def track(self, name: str) -> Track:
         """The rows of a column that have a value; inf if a value was not finite."""
-        column = self.observations.column(name)
-        has_value = ~np.isnan(column)
-        return Track(self.observations.step[has_value], column[has_value])
+        if name not in self._tracks:
+            column = self.observations.column(name)
+            has_value = ~np.isnan(column)
+            self._tracks[name] = Track(self.observations.step[has_value], column[has_value])
+        return self._tracks[name]
 
     @cached_property
     def loss(self) -> Track:

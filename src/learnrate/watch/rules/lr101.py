@@ -11,7 +11,7 @@ from learnrate._statistics import normal_quantile
 from learnrate.watch._finding import Finding, Severity
 from learnrate.watch._inspection import accumulation_hint
 from learnrate.watch._rule import Rule, RuleOptions
-from learnrate.watch._tracks import median_of_three
+from learnrate.watch._tracks import median_of_three, quantile
 
 if TYPE_CHECKING:
     from learnrate.watch._example import ExampleRun
@@ -70,7 +70,7 @@ def _exploded(reading: Reading, options: DivergedOptions) -> Finding | None:
     """A loss that ends by orders of magnitude above anything that its first rows show."""
     loss, levels = reading.finite_loss, reading.levels
     first = loss.value[:_FIRST_ROWS]
-    usual = float(np.quantile(np.abs(np.diff(first)), 0.25))
+    usual = quantile(np.abs(np.diff(first)), 0.25)
     limit = float(first.min()) + options.explosion * usual
     below = np.flatnonzero(levels.value <= limit)
     since = int(below[-1]) + 1 if below.size else 0
@@ -128,7 +128,7 @@ def _burst(reading: Reading, options: DivergedOptions) -> Finding | None:
     start = max(float(loss.value[0]), reading.start)  # the second loss is one after an update
     top = 1 + int(np.argmax(smooth[1:-1]))
     late = loss.value[top:][(loss.value.size - top) // 2 :]
-    std = float(np.quantile(late, 0.9) - np.quantile(late, 0.1)) / (2 * normal_quantile(0.1))
+    std = (quantile(late, 0.9) - quantile(late, 0.1)) / (2 * normal_quantile(0.1))
     if top > loss.value.size // 2 or float(np.median(late)) < start - std:
         return None
     highest = float(smooth[top])

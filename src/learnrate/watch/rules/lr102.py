@@ -91,22 +91,22 @@ def _extremes(values: np.ndarray, parts: int) -> np.ndarray:
 
 def _rises(values: np.ndarray, rows: np.ndarray, least: float, back: float) -> Iterator[_Spike]:
     """Rises by `least` or more, each until the share `back` of it is lost again."""
+    heights = values[rows].tolist()
     low = top = int(rows[0])
+    lowest = highest = heights[0]
     risen = False
-    for row in rows.tolist():
-        value = values[row]
+    for row, value in zip(rows.tolist(), heights, strict=True):
         if not risen:
-            if value < values[low]:
-                low = row
-            if value - values[low] >= least:
-                risen, top = True, row
+            if value < lowest:
+                low, lowest = row, value
+            if value - lowest >= least:
+                risen, top, highest = True, row, value
             continue
-        if value > values[top]:
-            top = row
-        height = float(values[top] - values[low])
-        if values[top] - value >= back * height:
-            yield _Spike(low, top, row, height)
-            risen, low = False, row
+        if value > highest:
+            top, highest = row, value
+        if highest - value >= back * (highest - lowest):
+            yield _Spike(low, top, row, highest - lowest)
+            risen, low, lowest = False, row, value
 
 
 class _Spikes(Rule[SpikesOptions]):
