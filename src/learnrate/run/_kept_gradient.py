@@ -37,10 +37,10 @@ class KeptGradient:
         self.factor: float | None = None
         self._handle: Any = None
         self._new: torch.Tensor | None = None
-        candidates = [parameter for parameter in parameters if _is_comparable(parameter)]
-        if not candidates:
+        candidates = sorted(parameters, key=torch.Tensor.numel)
+        parameter = next(filter(_is_comparable, candidates), None)
+        if parameter is None:
             return
-        parameter = min(candidates, key=torch.Tensor.numel)
         assert parameter.grad is not None  # noqa: S101 - as `_is_comparable` says
         self._parameter = weakref.ref(parameter)
         self._gradient = weakref.ref(parameter.grad)
