@@ -244,10 +244,9 @@ class Recording:
             by_group = {**(by_group or {}), **self._take_effective_rate()}
         values = (lr, loss, None, norm, ratio, clipped, seconds_per_update)
         self.recorder.add((step, values, by_group))
-        system = self._system.take(now)
-        if system:
-            self._add_columns(step, system)
-        if self._has_just_diverged(loss):
+        if now >= self._system.due:
+            self._add_columns(step, self._system.take(now))
+        if type(loss) is float and not math.isfinite(loss) and self._has_just_diverged():
             self.recorder.look()
         else:
             self.recorder.look_if_due(step)
@@ -259,10 +258,8 @@ class Recording:
         self._add_columns(step, self._inspected)
         self._inspected = {}
 
-    def _has_just_diverged(self, loss: Any) -> bool:
-        """Whether a loss is the third of this attempt that is not finite, if that can be seen now."""
-        if type(loss) is not float or math.isfinite(loss):
-            return False
+    def _has_just_diverged(self) -> bool:
+        """Count a loss that is not finite; whether it is the third of this attempt."""
         self._not_finite += 1
         return self._not_finite == _NOT_FINITE
 

@@ -24,11 +24,15 @@ class SystemMeter:
 
     Args:
         every: seconds from one measurement to the next.
+
+    Attributes:
+        due: the time of the next measurement, as `time.perf_counter()`.
     """
 
     def __init__(self, every: float = _EVERY) -> None:
         self._every = every
         self._last = (time.perf_counter(), time.process_time())
+        self.due = self._last[0] + every
         self._asks_driver = True
 
     def take(self, now: float) -> dict[str, float]:
@@ -38,10 +42,10 @@ class SystemMeter:
             now: `time.perf_counter()`.
         """
         began, busy_before = self._last
-        if now - began < self._every or now == began:
+        if now < self.due or now == began:
             return {}
         busy = time.process_time()
-        self._last = (now, busy)
+        self._last, self.due = (now, busy), now + self._every
         figures = {"process_cores": (busy - busy_before) / (now - began)}
         if _STATM.exists():
             pages = int(_STATM.read_text().split()[1])
