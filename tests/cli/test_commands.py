@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import pytest
+import torch
 from typer.main import get_command
 
 import learnrate
@@ -131,6 +132,23 @@ def test_train_takes_a_schedule_and_leaves_weights(run, tmp_path):
     assert "finished" in out
     assert (tmp_path / "o" / "model.pt").stat().st_size > 0
     assert json.loads((tmp_path / "o" / "train.json").read_text())["steps"] == 200
+
+
+def test_a_replay_says_what_it_does_not_repeat(run, tmp_path):
+    weight = torch.nn.Parameter(torch.ones(1))
+    optimizer = torch.optim.SGD([weight], lr=0.1, momentum=0.9)
+    scheduler = torch.optim.lr_scheduler.OneCycleLR(optimizer, 0.01, total_steps=5)
+    for schedule in ("0.01 * linear(5)", scheduler):
+        attached = learnrate.attach(optimizer, schedule, store=tmp_path / "runs.db")
+        for _ in range(5):
+            weight.grad = torch.ones(1)
+            optimizer.step()
+            attached.step(1.0)
+        attached.finish()
+        code, _, err = run("train", "t.py:task", "--replay", "last", "--store", "runs.db")
+        assert code == 0
+        is_repeated = isinstance(schedule, str)
+        assert ("but not what else was set in it (momentum)" in err) is not is_repeated
 
 
 def test_a_training_that_diverges_exits_with_1_and_says_what_to_do(run):

@@ -48,8 +48,10 @@ SCHEDULERS = {
 }
 CYCLE_MOMENTUM = {"CyclicLR", "CyclicLR triangular2", "OneCycleLR"}
 
-# SequentialLR calls its parts as torch deprecates, in some versions.
-pytestmark = pytest.mark.filterwarnings("ignore:The epoch parameter in:UserWarning")
+# SequentialLR calls its parts as torch deprecates, in some versions. Here the rates alone are read.
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:The epoch parameter in:UserWarning", "ignore:this .* sets momentum too:UserWarning"
+)
 every_scheduler = pytest.mark.parametrize("name", SCHEDULERS)
 
 

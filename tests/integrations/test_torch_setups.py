@@ -21,7 +21,9 @@ lr = torch.optim.lr_scheduler
 CALLS = 24
 KINDS = {"float": float, "float32": torch.float32, "float64": torch.float64}
 pytestmark = pytest.mark.filterwarnings(
-    "ignore:The epoch parameter in:UserWarning", "ignore:.*lr_scheduler.step.*:UserWarning"
+    "ignore:The epoch parameter in:UserWarning",
+    "ignore:.*lr_scheduler.step.*:UserWarning",
+    "ignore:this .* sets momentum too:UserWarning",  # here the rates alone are read
 )
 
 

@@ -133,7 +133,15 @@ def _source(
     from learnrate.steering import replayed  # noqa: PLC0415
 
     if replay is not None:
-        recorded = replayed(learnrate.Store(place, create=False), replay)
+        store = learnrate.Store(place, create=False)
+        recorded = replayed(store, replay)
+        beside = store.run(recorded.run).facts.get("hyper")
+        if beside:
+            typer.echo(
+                f"learnrate train: --replay repeats the rates of {recorded.run}, but not what else was "
+                f"set in it ({', '.join(beside)}), so losses differ. Attach again to repeat all of it.",
+                err=True,
+            )
         return {
             "schedule": recorded.base,
             "edits": recorded.again,

@@ -31,7 +31,13 @@ from learnrate.run._probe_runner import ProbeRunner
 from learnrate.run._recorded_snapshots import RecordedSnapshots
 from learnrate.run._recording import DeviceNumbers, Recording
 from learnrate.run._run import Run
-from learnrate.run._schedule_argument import bound_schedule, clock_of, rate_writer, rhythm_of
+from learnrate.run._schedule_argument import (
+    bound_schedule,
+    clock_of,
+    rate_writer,
+    rhythm_of,
+    set_beside_the_rate,
+)
 from learnrate.run._signals import SignalMeter
 from learnrate.run._snapshots import Snapshots
 from learnrate.run._update_hooks import ATTACHED
@@ -116,7 +122,8 @@ def attach(
     Args:
         optimizer: an optimizer, or several that share one schedule.
         schedule: a schedule, its text form, a number, or a torch scheduler to continue from its
-            present step; None to leave the rates to an external scheduler, of which
+            present step, with all that it sets, such as the momentum that `OneCycleLR` cycles; edits
+            change the rate alone. None to leave the rates to an external scheduler, of which
             `measure=Measure(planned="0.1 * cosine()")` says what it should do. Or a
             `learnrate.schedules.Deadline`: then the clock starts now, `run.done` says when the time
             is over, and a resumed run counts on.
@@ -210,10 +217,18 @@ def attach(
         step = max(step, position(schedule) * every)
     rhythm = rhythm_of(schedule, every, step)
     by_clock = clock_of(schedule)
-    bound = None if by_clock is not None else bound_schedule(schedule, total_steps, every)
+    bound, others = (
+        (None, None) if by_clock is not None else bound_schedule(schedule, total_steps, every)
+    )
     total_steps = total_steps if bound is None or bound.total_steps is None else bound.total_steps
     controlled = _controlled(bound, controllers)
-    of_groups, of_hyper = planned_groups(optimizers, bound, groups, hyper)
+    of_groups, of_hyper = planned_groups(
+        optimizers,
+        bound,
+        groups,
+        hyper,
+        set_beside_the_rate(schedule, others, optimizers, every),
+    )
     limits = Limits.of(limits)
     rank, size = rank_and_size()
     is_first = rank == 0

@@ -8,7 +8,12 @@ from learnrate._checks import refuse
 from learnrate._errors import ScheduleError
 from learnrate.schedules import ready_schedule
 from learnrate.schedules import schedule as read
-from learnrate.torch_scheduler import Hyperparameter, check_groups, hyperparameters
+from learnrate.torch_scheduler import (
+    Hyperparameter,
+    SetByScheduler,
+    check_groups,
+    hyperparameters,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -25,6 +30,7 @@ def planned_groups(
     bound: Schedule | None,
     groups: Sequence[Schedule | str | float | None] | None,
     hyper: Mapping[str, Any] | None,
+    beside: tuple[Sequence[Schedule | None] | None, Sequence[Hyperparameter]] = (None, ()),
 ) -> tuple[tuple[Schedule | None, ...], list[Hyperparameter]]:
     """The schedules of parameter groups, and of other hyper-parameters, bound to the run.
 
@@ -33,6 +39,8 @@ def planned_groups(
         bound: the schedule of the run; None if an external scheduler sets the rates.
         groups: as for `attach`.
         hyper: as for `attach`.
+        beside: the schedules of groups and the hyper-parameters of a torch scheduler, which count
+            where `groups` and `hyper` give no others.
 
     Raises:
         ArgumentError: they do not fit the optimizers.
@@ -47,6 +55,7 @@ def planned_groups(
     total_steps = bound.total_steps
     of_groups: tuple[Schedule | None, ...] = ()
     call = "attach(groups=...)"
+    groups = beside[0] if groups is None else groups
     if groups is not None:
         check_groups(call, groups, count)
     if groups is not None and any(rates is not None for rates in groups):
@@ -66,7 +75,13 @@ def planned_groups(
         chosen = everything if parameter.only is None else [everything[parameter.only]]
         for group in chosen:
             parameter.read(group)
-    return of_groups, parameters
+    planned = {(parameter.name, parameter.only) for parameter in parameters}
+    of_scheduler = [
+        parameter
+        for parameter in beside[1]
+        if not planned & {(parameter.name, None), (parameter.name, parameter.only)}
+    ]
+    return of_groups, [*of_scheduler, *parameters]
 
 
 def _bound_beside(
@@ -103,6 +118,7 @@ def facts_of_groups(
     if any(rates is not None for rates in groups):
         facts["group_schedules"] = [None if rates is None else str(rates) for rates in groups]
     for parameter in hyper:
-        group = "" if parameter.only is None else f" of group {parameter.only}"
-        facts.setdefault("hyper", {})[f"{parameter.name}{group}"] = str(parameter.schedule)
+        is_of_all = parameter.only is None or isinstance(parameter, SetByScheduler)
+        group = "" if is_of_all else f" of group {parameter.only}"
+        facts.setdefault("hyper", {})[f"{parameter.name}{group}"] = parameter.source
     return facts

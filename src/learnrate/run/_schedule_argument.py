@@ -18,15 +18,15 @@ from learnrate.run._rhythm import Rhythm
 from learnrate.run._timed_rates import TimedRates
 from learnrate.schedules import schedule as read
 from learnrate.schedules import timed
-from learnrate.torch_scheduler import Stopwatch, TimedSchedule, TorchSchedule, from_torch
+from learnrate.torch_scheduler import Stopwatch, TimedSchedule, TorchSchedule, adopted
 
 if TYPE_CHECKING:
     from torch.optim import Optimizer
 
     from learnrate.schedules import Deadline, Schedule
-    from learnrate.torch_scheduler import Hyperparameter
+    from learnrate.torch_scheduler import Hyperparameter, OtherValues
 
-__all__ = ["bound_schedule", "clock_of", "rate_writer", "rhythm_of"]
+__all__ = ["bound_schedule", "clock_of", "rate_writer", "rhythm_of", "set_beside_the_rate"]
 
 
 def clock_of(schedule: object) -> tuple[Deadline, Stopwatch] | None:
@@ -93,8 +93,12 @@ def rhythm_of(schedule: object, every: int, step: int) -> Rhythm | None:
     return None
 
 
-def bound_schedule(schedule: Any, total_steps: int | None, every: int) -> Schedule | None:
-    """The schedule of the run, bound to it; None if an external scheduler sets the rates.
+def bound_schedule(
+    schedule: Any, total_steps: int | None, every: int
+) -> tuple[Schedule | None, OtherValues | None]:
+    """The schedule of the run, bound to it, and what a torch scheduler sets beside the rate.
+
+    The schedule is None if an external scheduler sets the rates.
 
     Args:
         schedule: the argument of `attach`.
@@ -106,14 +110,14 @@ def bound_schedule(schedule: Any, total_steps: int | None, every: int) -> Schedu
         ScheduleError: it cannot be read or bound.
     """
     if schedule is None:
-        return None
+        return None, None
     if isinstance(schedule, TorchSchedule):
-        return schedule.schedule
+        return schedule.schedule, None
     if isinstance(schedule, LRScheduler):
-        return from_torch(schedule, total_steps, every=every)
+        return adopted(schedule, total_steps, every)
     bound = read(schedule)
     if bound.total_steps is None and total_steps is not None:
-        return bound.over(total_steps)
+        return bound.over(total_steps), None
     if bound.total_steps is not None and total_steps not in {None, bound.total_steps}:
         raise ArgumentError(
             "attach(total_steps=...) must be the schedule's own length, "
@@ -124,4 +128,34 @@ def bound_schedule(schedule: Any, total_steps: int | None, every: int) -> Schedu
     if not bound.ready:
         way_out = "Give total_steps=, the updates of the whole run."
         refuse("attach", "schedule", "bound to a run", str(bound), way_out)
-    return bound
+    return bound, None
+
+
+def set_beside_the_rate(
+    schedule: Any, others: OtherValues | None, optimizers: list[Optimizer], every: int
+) -> tuple[list[Schedule | None] | None, list[Hyperparameter]]:
+    """What a torch scheduler sets beside its rate: the schedules of groups, and hyper-parameters.
+
+    Args:
+        schedule: the argument of `attach`.
+        others: the second result of `bound_schedule`.
+        optimizers: of the run.
+        every: updates between two calls of a torch scheduler's `step()`.
+
+    Raises:
+        ArgumentError: the scheduler was made for another optimizer, or for one of several.
+    """
+    if others is not None:
+        return None, others.parameters(optimizers, every)
+    if not isinstance(schedule, TorchSchedule):
+        return None, []
+    groups, hyper = schedule.groups, schedule.hyper
+    if not hyper and all(rates is None for rates in groups):
+        return None, []
+    (optimizer, *more) = optimizers
+    if more or optimizer.param_groups is not schedule.optimizer.param_groups:
+        raise ArgumentError(
+            "attach(schedule=...) must be a scheduler of the run's only optimizer if to_torch was "
+            "given groups or hyper. Pass the schedule itself, and groups= and hyper= to attach."
+        )
+    return groups, hyper

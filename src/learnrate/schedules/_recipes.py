@@ -166,9 +166,10 @@ def one_cycle_torch(
     curve: Curve = "cosine",
     phases: Literal[2, 3] = 2,
 ) -> Schedule:
-    """The 1cycle policy exactly as in `torch.optim.lr_scheduler.OneCycleLR`.
+    """The rates of the 1cycle policy exactly as in `torch.optim.lr_scheduler.OneCycleLR`.
 
-    The peak is at step `warmup - 1`, and the last update, `total_steps - 1`, is at `floor`: torch
+    `OneCycleLR` cycles the momentum too, unless it is made with `cycle_momentum=False`; a schedule
+    of rates does not. The peak is at step `warmup - 1`, and the last update, `total_steps - 1`, is at `floor`: torch
     counts intervals between updates, while `one_cycle` counts updates.
 
     Args:

@@ -28,6 +28,9 @@ __all__ = ["STORE", "Replay", "observations_as_edited", "replayed"]
 class Replay:
     """A recorded run with its edits.
 
+    Hyper-parameters beside the rate that had schedules, or that a torch scheduler set, are not part of
+    it. The fact `hyper` of the run names them.
+
     Attributes:
         run: the id of the run.
         base: the schedule the run began with. If an external scheduler set the rates, a table of

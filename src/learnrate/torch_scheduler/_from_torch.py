@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from learnrate._errors import ArgumentError, ScheduleError
 from learnrate.schedules import Constant, Schedule, Shift, Staircase, Table
 from learnrate.torch_scheduler._closed_forms import closed_form
 from learnrate.torch_scheduler._hyperparameter import Hyperparameter
+from learnrate.torch_scheduler._other_values import OtherValues
 from learnrate.torch_scheduler._simulation import position, simulated
 from learnrate.torch_scheduler._timed import TimedSchedule
 from learnrate.torch_scheduler._to_torch import TorchSchedule
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
 
     from learnrate.torch_scheduler._simulation import Rates
 
-__all__ = ["from_torch"]
+__all__ = ["adopted", "from_torch"]
 
 _COMPARED = 1000  # steps that are compared if no total is given
 _CLOSE = 1e-9  # torch's recursions round at every step
@@ -36,12 +38,19 @@ def from_torch(
     *,
     every: int = 1,
     group: int | None = None,
-    name: str = "lr",
+    name: str | None = None,
 ) -> Schedule:
     """The schedule of a torch scheduler, whichever it is.
 
-        scheduler = OneCycleLR(optimizer, max_lr=0.1, total_steps=1000)
-        scheduler = to_torch(from_torch(scheduler), optimizer)
+        scheduler = CosineAnnealingLR(optimizer, T_max=1000)
+        scheduler = to_torch(from_torch(scheduler, 1000), optimizer)
+
+    A schedule has the rate alone. `OneCycleLR` and `CyclicLR` cycle the momentum too, or the first
+    of the betas, unless they were made with `cycle_momentum=False`. `learnrate.attach(optimizer,
+    scheduler)` sets both. To convert them, read each by its name:
+
+        rate, momentum = from_torch(scheduler, name="lr"), from_torch(scheduler, name="momentum")
+        scheduler = to_torch(rate, optimizer, hyper={"momentum": momentum})
 
     The scheduler and its optimizer are not changed: a copy of the scheduler is stepped with an
     empty optimizer, which takes some microseconds per step. If a shape of learnrate gives the
@@ -58,8 +67,8 @@ def from_torch(
             is stepped once an epoch, the updates of an epoch, such as `len(loader)`.
         group: index of the parameter group to read; by default the one with the highest rate, which
             represents all groups if they keep their ratio.
-        name: the hyper-parameter to read: "lr", or another one that the scheduler cycles, such as
-            "momentum" or "betas[0]".
+        name: the hyper-parameter to read: "lr", or another one that the scheduler sets, such as
+            "momentum" or "betas[0]". None reads "lr", and warns if the scheduler sets others too.
 
     Raises:
         ArgumentError: the scheduler depends on losses or draws at random, ends before
@@ -68,6 +77,56 @@ def from_torch(
     """
     scheduler = unwrapped_scheduler("from_torch(scheduler=...)", scheduler)
     _check(scheduler, every)
+    others = OtherValues(scheduler) if name is None else None
+    schedule = _read(scheduler, total_steps, every, group, (name or "lr", others))
+    if others is not None:
+        _warn_of_what_is_left_out(scheduler, others)
+    return schedule
+
+
+def adopted(
+    scheduler: LRScheduler, total_steps: int | None, every: int
+) -> tuple[Schedule, OtherValues]:
+    """The schedule of a torch scheduler, and what the scheduler sets beside the rate.
+
+    Args:
+        scheduler: as for `from_torch`, without the wrapper of another library.
+        total_steps: as for `from_torch`.
+        every: as for `from_torch`.
+
+    Raises:
+        ArgumentError: as for `from_torch`.
+    """
+    _check(scheduler, every)
+    others = OtherValues(scheduler)
+    return _read(scheduler, total_steps, every, None, ("lr", others)), others
+
+
+def _warn_of_what_is_left_out(scheduler: LRScheduler, others: OtherValues) -> None:
+    names = others.changing
+    if isinstance(scheduler, TorchSchedule):
+        names = list(dict.fromkeys(other.name for other in scheduler.hyper))
+    if names:
+        hyper = ", ".join(f"{name!r}: from_torch(scheduler, name={name!r})" for name in names)
+        warnings.warn(
+            f"this {type(scheduler).__name__} sets {' and '.join(names)} too, which the schedule of "
+            "the rate does not have. Pass the scheduler itself to learnrate.attach, which sets "
+            f"both, or give to_torch or attach hyper={{{hyper}}}. from_torch(scheduler, name='lr') "
+            "reads the rate without this warning.",
+            UserWarning,
+            stacklevel=3,
+        )
+
+
+def _read(
+    scheduler: LRScheduler,
+    total_steps: int | None,
+    every: int,
+    group: int | None,
+    read: tuple[str, OtherValues | None],
+) -> Schedule:
+    """The schedule of the first one read; what else the scheduler sets is noted in the second."""
+    name, others = read
     if isinstance(scheduler, TorchSchedule) and group is None and name == "lr" and every == 1:
         return _of_to_torch(scheduler, total_steps)
     called = None if total_steps is None else math.ceil(total_steps / every)
@@ -80,7 +139,10 @@ def from_torch(
             f"got {total_steps!r}."
         )
     parameter = Hyperparameter(name, Constant())
-    rates = simulated(scheduler, (called or now + _COMPARED) - now, parameter)
+    note = None if others is None else others.note
+    rates = simulated(scheduler, (called or now + _COMPARED) - now, parameter, note)
+    if others is not None and called is not None:
+        others.end()
     chosen = _highest_group(scheduler, rates, parameter) if group is None else group
     column = rates[:, chosen]
     form = closed_form(scheduler, chosen, called) if name == "lr" else None

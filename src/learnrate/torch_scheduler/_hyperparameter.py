@@ -56,6 +56,11 @@ class Hyperparameter:
         self.ratios: list[float] = []
         self.first, self.values = 0, list[float]()  # a block of values, from a step on
 
+    @property
+    def source(self) -> str:
+        """Where the values come from: the text of the schedule."""
+        return str(self.schedule)
+
     def read(self, group: Group) -> float:
         """The present value of a group.
 

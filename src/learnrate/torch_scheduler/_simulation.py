@@ -15,7 +15,7 @@ from torch.optim import lr_scheduler, swa_utils
 from learnrate._errors import ArgumentError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     import numpy.typing as npt
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     Rates = npt.NDArray[np.float64]
 
-__all__ = ["nested", "position", "simulated"]
+__all__ = ["Twin", "kept_generators", "nested", "position", "simulated"]
 
 REPEATED = 1000  # steps that are simulated twice if a scheduler calls a function of the user's
 _WITHOUT_FUNCTIONS = {
@@ -56,7 +56,12 @@ def position(scheduler: Any) -> int:
     return max(int(scheduler.last_epoch), 0)
 
 
-def simulated(scheduler: lr_scheduler.LRScheduler, count: int, parameter: Hyperparameter) -> Rates:
+def simulated(
+    scheduler: lr_scheduler.LRScheduler,
+    count: int,
+    parameter: Hyperparameter,
+    note: Callable[[Twin], None] | None = None,
+) -> Rates:
     """The values of the next `count` steps; one row per step, one column per group.
 
     Neither the scheduler nor a global random generator is changed. Rates that are tensors are
@@ -66,12 +71,13 @@ def simulated(scheduler: lr_scheduler.LRScheduler, count: int, parameter: Hyperp
         scheduler: a scheduler of torch.
         count: how many steps, the present one included.
         parameter: what is read.
+        note: called with the copy of the scheduler at every step, to read more from its groups.
 
     Raises:
         ArgumentError: the scheduler ends earlier, or does not give the same rates twice.
     """
-    with _kept_generators():
-        rates = _one_simulation(scheduler, count, parameter)
+    with kept_generators():
+        rates = _one_simulation(scheduler, count, parameter, note)
         if all(type(part) in _WITHOUT_FUNCTIONS for part in nested(scheduler)):
             return rates
         again = _one_simulation(scheduler, min(count, REPEATED), parameter)
@@ -85,25 +91,64 @@ def simulated(scheduler: lr_scheduler.LRScheduler, count: int, parameter: Hyperp
     return rates
 
 
-def _one_simulation(scheduler: Any, count: int, parameter: Hyperparameter) -> Rates:
-    optimizer = _stand_in(scheduler.optimizer)
-    twin = copy.deepcopy(scheduler, {id(scheduler.optimizer): optimizer})
-    for part in nested(twin):
-        for name in ("base_lrs", "max_lrs", "_last_lr"):
-            if hasattr(part, name):
-                setattr(part, name, [_plain(rate) for rate in getattr(part, name)])
-    rows = [[parameter.read(group) for group in optimizer.param_groups]]
-    with warnings.catch_warnings():
-        # The original scheduler has given torch's warnings already.
-        warnings.simplefilter("ignore")
-        for _ in range(count - 1):
-            try:
-                twin.step()
-            except ValueError as error:
-                raise ArgumentError(
-                    f"from_torch(total_steps=...) must not exceed the scheduler's length: {error}"
-                ) from error
-            rows.append([parameter.read(group) for group in optimizer.param_groups])
+class Twin:
+    """A copy of a scheduler, which is stepped with an empty optimizer.
+
+    Args:
+        scheduler: a scheduler of torch. It is not changed.
+
+    Attributes:
+        groups: the parameter groups of the copy, at its present step.
+    """
+
+    def __init__(self, scheduler: Any) -> None:
+        optimizer = _stand_in(scheduler.optimizer)
+        self._scheduler = copy.deepcopy(scheduler, {id(scheduler.optimizer): optimizer})
+        for part in nested(self._scheduler):
+            for name in ("base_lrs", "max_lrs", "_last_lr"):
+                if name in vars(part):  # it is a property of a TorchSchedule
+                    setattr(part, name, [_plain(rate) for rate in getattr(part, name)])
+        self.groups: list[dict[str, Any]] = optimizer.param_groups
+
+    def advance(self, count: int, note: Callable[[Twin], None]) -> None:
+        """Make steps, and call `note` after each.
+
+        Args:
+            count: how many.
+            note: called with this object.
+
+        Raises:
+            ArgumentError: the scheduler ends earlier.
+        """
+        with warnings.catch_warnings():
+            # The original scheduler has given torch's warnings already.
+            warnings.simplefilter("ignore")
+            for _ in range(count):
+                try:
+                    self._scheduler.step()
+                except ValueError as error:
+                    raise ArgumentError(
+                        f"from_torch(total_steps=...) must not exceed the scheduler's length: {error}"
+                    ) from error
+                note(self)
+
+
+def _one_simulation(
+    scheduler: Any,
+    count: int,
+    parameter: Hyperparameter,
+    note: Callable[[Twin], None] | None = None,
+) -> Rates:
+    rows: list[list[float]] = []
+
+    def read(twin: Twin) -> None:
+        rows.append([parameter.read(group) for group in twin.groups])
+        if note is not None:
+            note(twin)
+
+    twin = Twin(scheduler)
+    read(twin)
+    twin.advance(count - 1, read)
     return np.array(rows, dtype=np.float64)
 
 
@@ -125,7 +170,7 @@ def _plain(value: Any) -> Any:
 
 
 @contextmanager
-def _kept_generators() -> Iterator[None]:
+def kept_generators() -> Iterator[None]:
     """Restore Python's, NumPy's and torch's global generators, which a user's function may draw from."""
     states = random.getstate(), np.random.get_state(), torch.get_rng_state()  # noqa: NPY002
     try:

@@ -122,6 +122,17 @@ class TorchSchedule(LRScheduler):
         """The schedule that the rate follows."""
         return self._rate.schedule
 
+    @property
+    def groups(self) -> list[Schedule | None]:
+        """The schedule of each parameter group; None for those that follow `schedule`."""
+        schedules = {other.only: other.schedule for other in self._others if other.key == "lr"}
+        return [schedules.get(index) for index in range(len(self.optimizer.param_groups))]
+
+    @property
+    def hyper(self) -> list[Hyperparameter]:
+        """The hyper-parameters beside the rate that have schedules."""
+        return [other for other in self._others if other.key != "lr"]
+
     def step(self, epoch: int | None = None) -> None:
         """Set the rates of the next update, or of the update with index `epoch`."""
         # Iterators and attributes cost most of the time of an update: hence one loop with a
