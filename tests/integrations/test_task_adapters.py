@@ -133,6 +133,26 @@ def test_groups_keep_the_rates_they_were_built_with_under_a_warmup(make_module, 
     assert [group["lr"] for group in optimizer.param_groups] == [0.5, 0.05]
 
 
+@pytest.mark.parametrize("kind", [torch.optim.Adam, torch.optim.RMSprop])
+def test_a_scheduler_that_is_ignored_leaves_the_momentum_of_the_optimizer(
+    kind, make_module, batches
+):
+    from learnrate.integrations.task_lightning import task_of
+
+    momentum = {"betas": (0.8, 0.9)} if kind is torch.optim.Adam else {"momentum": 0.5}
+
+    class Cycled(make_module):
+        def configure_optimizers(self):
+            optimizer = kind(self.parameters(), lr=0.5, **momentum)
+            cycle = torch.optim.lr_scheduler.OneCycleLR(optimizer, 0.5, total_steps=10)
+            return [optimizer], [{"scheduler": cycle, "interval": "step"}]
+
+    task = task_of(Cycled(), batches[0], total_steps=10)
+    with pytest.warns(UserWarning, match=r"cycles the momentum; trials ignore it.*cycle_momentum"):
+        optimizer = task.optimizer_of(task.model())
+    assert momentum.items() <= optimizer.param_groups[0].items()
+
+
 def test_a_module_within_a_module_may_log_too(lightning, make_module, batches):
     from learnrate.integrations.task_lightning import task_of
 

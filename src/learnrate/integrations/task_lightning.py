@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+import warnings
 from inspect import signature
 from typing import TYPE_CHECKING, Any
 
@@ -44,7 +45,8 @@ def task_of(
     Trials call these methods on copies of the module: `training_step`, `configure_optimizers`,
     `validation_step`, `on_validation_epoch_start`, `on_validation_epoch_end`, and the hooks around
     the transfer of a batch. They call no other hooks. They ignore the schedulers of
-    `configure_optimizers`, since trials set the rates. `self.trainer.estimated_stepping_batches`
+    `configure_optimizers`, since trials set the rates, and warn if one cycles the momentum: they
+    keep the momentum of the optimizer. `self.trainer.estimated_stepping_batches`
     is that of the whole run.
 
     Args:
@@ -222,7 +224,28 @@ def _optimizer_of(model: Any) -> torch.optim.Optimizer:
         )
     for group in optimizer.param_groups:  # a scheduler changes the rates when it is made
         group["lr"] = group.get("initial_lr", group["lr"])
+    _undo_cycle(optimizer)
     return optimizer
+
+
+def _undo_cycle(optimizer: torch.optim.Optimizer) -> None:
+    """Set the momentum of the optimizer again where a scheduler has begun to cycle it."""
+    cycled = [group for group in optimizer.param_groups if "max_momentum" in group]
+    if not cycled:
+        return
+    if "betas" in optimizer.defaults:
+        key, momentum = "betas", optimizer.defaults["betas"]
+    else:
+        key, momentum = "momentum", optimizer.defaults["momentum"]
+    for group in cycled:
+        group[key] = momentum
+    warnings.warn(
+        f"the scheduler of configure_optimizers cycles the momentum; trials ignore it and keep {key}="
+        f"{momentum} of the optimizer, so the best rate of the training may be another one. Make the "
+        "scheduler with cycle_momentum=False, or train without it.",
+        UserWarning,
+        stacklevel=2,
+    )
 
 
 def _loaders(
