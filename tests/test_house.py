@@ -118,6 +118,7 @@ FOUNDATION = {
     "_lazy": {"_errors"},
     "_records": {"_errors"},
     "_statistics": set(),
+    "_weight_sample": set(),
 }
 
 

@@ -53,6 +53,7 @@ def record_of(proposal: Proposal, request: AskedTrial, curve: Curve) -> RungTria
         reason=proposal.reason,
         train=_last_tenth(curve),
         passes=curve.passes,
+        distance=curve.distance,
     )
 
 

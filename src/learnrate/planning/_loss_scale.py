@@ -21,12 +21,15 @@ class TrialLoss:
         log_lr: the natural log of its peak rate.
         log_loss: its final loss on the task's `LossScale`; infinite if it diverged.
         count: how many seeds it is the mean of.
+        log_distance: the natural log of how far its weights came, in norms of the first ones; NaN if
+            it is not known.
     """
 
     steps: int
     log_lr: float
     log_loss: float
     count: int = 1
+    log_distance: float = math.nan
 
 
 @dataclass(frozen=True)

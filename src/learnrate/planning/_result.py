@@ -48,6 +48,8 @@ class RungTrial:
         train: the mean training loss of its last tenth; None if it did not finish, and in plans of
             older versions.
         passes: passes over the data that it began; None if not known, as in plans of older versions.
+        distance: how far the weights ended from where they began, in norms of the first weights; None
+            likewise, and if it did not finish.
     """
 
     lr: float
@@ -58,6 +60,7 @@ class RungTrial:
     reason: str = ""
     train: float | None = None
     passes: int | None = None
+    distance: float | None = None
 
     @property
     def final(self) -> float:
@@ -218,7 +221,7 @@ class Plan:
             if not document[name]:
                 del document[name]
         for trial in trials:
-            for name in ("reason", "train", "passes"):
+            for name in ("reason", "train", "passes", "distance"):
                 if not trial[name]:
                     del trial[name]
         return {"format": _FORMAT, "format_version": _VERSION, **document, "trials": trials}

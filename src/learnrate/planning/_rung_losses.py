@@ -63,13 +63,17 @@ def trial_losses(trials: Sequence[LadderTrial]) -> tuple[TrialLoss, ...]:
         of_length = [trial for trial in trials if trial.steps == steps]
         levels = _seed_levels(of_length)
         for log_lr in sorted({trial.log_lr for trial in of_length}):
-            values = [
-                trial.log_loss - levels[trial.repeat]
-                for trial in of_length
-                if trial.log_lr == log_lr
-            ]
-            losses.append(TrialLoss(steps, log_lr, sum(values) / len(values), len(values)))
+            of_rate = [trial for trial in of_length if trial.log_lr == log_lr]
+            values = [trial.log_loss - levels[trial.repeat] for trial in of_rate]
+            mean, distance = sum(values) / len(values), _log_distance(of_rate)
+            losses.append(TrialLoss(steps, log_lr, mean, len(values), distance))
     return tuple(losses)
+
+
+def _log_distance(of_rate: Sequence[LadderTrial]) -> float:
+    """The mean log distance of the trials of a rate that finished; NaN if none is known."""
+    known = [math.log(trial.record.distance) for trial in of_rate if trial.record.distance]
+    return statistics.fmean(known) if known else math.nan
 
 
 def mean_losses(rung_trials: Sequence[LadderTrial]) -> dict[float, float]:

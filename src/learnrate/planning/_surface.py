@@ -46,6 +46,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from learnrate.planning._distance import LOG_DISTANCE_STD, log_distances
 from learnrate.planning._loss_scale import compress, linex
 from learnrate.planning._rung_likelihood import (
     CLIFFS,
@@ -240,6 +241,14 @@ class Surface:
         stable, overfitted = _student(*DRIFT), _student(*DRIFT_OVERFITTING)
         return np.log((1.0 - self.overfitting) * stable + self.overfitting * overfitted)
 
+    @cached_property
+    def _log_prior_distance(self) -> np.ndarray:
+        """The log prior of how far the weights of the whole run come, at each of its best rates."""
+        expected = log_distances(self.trial_losses, self.start, self.total_steps, self._optima)
+        if expected is None:
+            return np.zeros(len(self._optima))
+        return log_student((expected / LOG_DISTANCE_STD) ** 2, PRIOR_FREEDOM)
+
     def _lines(self, steps: int) -> np.ndarray:
         """The lowest place of the line at a length, for each drift."""
         return np.asarray(self._optima[0] + _DRIFTS * math.log(steps / self.total_steps))
@@ -255,7 +264,9 @@ class Surface:
         drifted = _DRIFTS * math.log(max(self._by_steps) / self.total_steps)
         off = (self._optima[:, None] + drifted - self.expected_log_lr) / _RANGE_TEST_STD
         first = log_student(off**2, PRIOR_FREEDOM)
-        log_weight = first[:, :, None, None] + prior
+        log_weight = (
+            first[:, :, None, None] + prior + self._log_prior_distance[:, None, None, None]
+        )
         for steps, rung in self._rungs.items():
             counted = steps != without and self._is_informative(steps)
             for drift, line in enumerate(self._lines(steps) if counted else ()):

@@ -9,6 +9,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from learnrate._weight_sample import (
+    distance_unit,
+    sample_stride,
+    usual_square,
+    weight_sample,
+)
 from learnrate.run._update_meter import is_sharded, parameters_of
 from learnrate.watch import path_columns
 
@@ -19,7 +25,6 @@ if TYPE_CHECKING:
 
 __all__ = ["PathMeter"]
 
-_SAMPLE = 16_384  # weights
 _CHECKPOINTS = 16  # held at most; then every second one is dropped and the stride is doubled
 _LEAST = 9  # checkpoints for a measurement
 _PARTS = 64  # of a run of known length, one for each of the first checkpoints
@@ -121,8 +126,8 @@ class PathMeter:
             return None
         if self._first_step is None:
             self._first_step, self._began = step, time.perf_counter()
-            self._usual = _usual_square(optimizer)
-            _, self._sampled_every = _sampled(optimizer)
+            self._usual = usual_square(parameters_of(optimizer))
+            self._sampled_every = sample_stride(parameters_of(optimizer))
         self._is_checkpoint = True
         self._steps.append(step - self._first_step)
         self._weights.append(_sample(optimizer, gradient=False))
@@ -174,16 +179,8 @@ class PathMeter:
             products=values[: n * n].reshape(n, n),
             slopes=values[n * n : 2 * n * n].reshape(n, n),
             alignments=values[2 * n * n : -1].reshape(-1, 3),
-            start_square=self._usual_square(float(values[-1])),
+            start_square=distance_unit(float(values[-1]), self._usual),
         )
-
-    def _usual_square(self, start_square: float) -> float:
-        """The square of the norm of the weights at the start, or the usual one if that is higher.
-
-        Matrices usually start at a standard deviation of about 1 / sqrt(inputs). Weights that start
-        at 0 have no norm to compare with.
-        """
-        return 0.0 if start_square < 0.01 * self._usual else max(start_square, self._usual)
 
     def _stop(self) -> None:
         """Measure no more."""
@@ -192,33 +189,7 @@ class PathMeter:
 
 
 def _sample(optimizer: Optimizer, *, gradient: bool) -> torch.Tensor:
-    """Evenly spaced weights, or their gradients, of the tensors on the first tensor's device."""
-    parameters, stride = _sampled(optimizer)
-    parts = []
-    for parameter in parameters:
-        tensor = parameter.detach() if not gradient else parameter.grad
-        if tensor is None:
-            tensor = torch.zeros_like(parameter)
-        parts.append(tensor.reshape(-1)[::stride].to(torch.float32))
-    sample = torch.cat(parts)
+    """A sample of the weights, or of their gradients before any scaling."""
+    sample = weight_sample(parameters_of(optimizer), gradient=gradient)
     scale = getattr(optimizer, "grad_scale", None) if gradient else None
     return sample if scale is None else sample / scale.to(sample.device)
-
-
-def _sampled(optimizer: Optimizer) -> tuple[list[torch.Tensor], int]:
-    """The tensors on the first tensor's device, and the stride by which they are sampled."""
-    parameters = parameters_of(optimizer)
-    device = parameters[0].device
-    parameters = [
-        parameter for parameter in parameters if parameter.device == device and parameter.numel()
-    ]
-    stride = math.ceil(sum(parameter.numel() for parameter in parameters) / _SAMPLE)
-    return parameters, stride + (stride + 1) % 2  # an even one would pick columns of matrices
-
-
-def _usual_square(optimizer: Optimizer) -> float:
-    """The square of the norm of the sampled weights if matrices had variance 1 / inputs."""
-    parameters, stride = _sampled(optimizer)
-    return float(
-        sum(parameter.shape[0] / stride for parameter in parameters if parameter.ndim > 1)
-    )

@@ -182,6 +182,7 @@ def _record_of(curve: Curve) -> dict[str, Any]:
         "validation": _json_number(curve.validation),
         "seconds": curve.seconds,
         "passes": curve.passes,
+        "distance": curve.distance,
         "type": stored.dtype.str,
         "curve": base64.b64encode(zlib.compress(stored.tobytes())).decode(),
     }
@@ -199,6 +200,7 @@ def _curve_from(record: dict[str, Any], trial: Trial) -> Curve | None:
             status=Status(record["status"]),
             seconds=float(record["seconds"]),
             passes=record.get("passes"),
+            distance=record.get("distance"),
         )
     except (KeyError, ValueError, TypeError, zlib.error):
         return None

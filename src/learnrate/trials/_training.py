@@ -84,6 +84,12 @@ class Training:
         """
         return only_optimizer(self.optimizers)
 
+    @property
+    def trained_parameters(self) -> list[torch.Tensor]:
+        """The parameters that the optimizers train."""
+        groups = _groups(self.optimizers)
+        return [p for group in groups for p in group["params"] if p.requires_grad]
+
     def set_mode(self, mode: str) -> None:
         """Switch optimizers that have modes, such as schedule-free ones: "train" or "eval"."""
         for optimizer in self.optimizers:

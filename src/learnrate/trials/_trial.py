@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from learnrate._errors import ArgumentError, LostRankError
+from learnrate._weight_sample import FirstWeights
 from learnrate.trials._distributed import RankError, ranks
 from learnrate.trials._training import Training
 
@@ -153,6 +154,8 @@ class Curve:
         seconds: how long the trial took.
         error: what a failed trial raised, or why a trial was stopped; empty otherwise.
         passes: passes over the data that were begun; None if not known.
+        distance: how far the weights ended from where they began, in norms of the first weights; None
+            if it is not known, or the trial did not finish.
     """
 
     lr: np.ndarray
@@ -162,6 +165,7 @@ class Curve:
     seconds: float
     error: str = ""
     passes: int | None = None
+    distance: float | None = None
 
     @property
     def steps(self) -> int:
@@ -258,8 +262,10 @@ def run_trial(
     start = time.perf_counter()
     rates, losses = array("d"), array("d")  # a quarter of the memory of lists
     status, error, validation, training = Status.FINISHED, "", None, None
+    distance: float | None = None
     try:
         training = Training(task, trial.seed)
+        first_weights = FirstWeights(training.trained_parameters)
         scheduled = _ScheduledUpdates(trial)
         sequence: UpdateSequence = scheduled if on_start is None else on_start(training)
 
@@ -272,6 +278,7 @@ def run_trial(
         error = sequence.stopped or ""
         if status is not Status.DIVERGED:
             validation = training.validate()
+            distance = first_weights.distance()
     except KeyboardInterrupt:
         status = Status.INTERRUPTED
     except LostRankError:
@@ -293,6 +300,7 @@ def run_trial(
         seconds=seconds,
         error=error,
         passes=None if training is None else training.passes,
+        distance=distance,
     )
     return curve, training
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from learnrate._weight_sample import FirstWeights
 from learnrate.trials._engines import (
     Engine,
     ProgressCallback,
@@ -85,12 +86,18 @@ def _run_stack(
     start = time.perf_counter()
     rates = np.stack([trial.schedule.table() for trial in trials])
     stack = Stack(task, trials[0].seed, len(trials))
+    first_weights = FirstWeights(stack.training.trained_parameters)
     losses: list[list[float]] = [[] for _ in trials]
     tests = [DivergenceTest() for _ in trials]
     alive = list(range(len(trials)))  # which trial has each position of the stack
 
     def curve(
-        index: int, status: Status, validation: float | None = None, error: str = ""
+        index: int,
+        status: Status,
+        validation: float | None = None,
+        *,
+        distance: float | None = None,
+        error: str = "",
     ) -> Curve:
         return Curve(
             lr=rates[index, : len(losses[index])],
@@ -100,6 +107,7 @@ def _run_stack(
             seconds=(time.perf_counter() - start) / len(trials),
             error=error,
             passes=stack.training.passes,
+            distance=distance,
         )
 
     for step in range(trials[0].total_steps):
@@ -122,4 +130,5 @@ def _run_stack(
             error = f"{type(raised).__name__}: {raised}"
             yield trials[index], curve(index, Status.FAILED, error=error)
         else:
-            yield trials[index], curve(index, Status.FINISHED, validation)
+            distance = first_weights.distance()  # the model has the weights of this trial now
+            yield trials[index], curve(index, Status.FINISHED, validation, distance=distance)

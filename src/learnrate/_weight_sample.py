@@ -1,0 +1,100 @@
+"""A sample of a model's weights, and how far they have come from where they began."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import torch
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["FirstWeights", "distance_unit", "sample_stride", "usual_square", "weight_sample"]
+
+_MOST = 16_384  # weights of a sample
+_NO_NORM = 0.01  # of the usual square: below it, weights start at 0
+
+
+class FirstWeights:
+    """The weights before training, to measure how far they come.
+
+    A sample is kept, of at most 16,384 weights and 8,192 more. Nothing of the training is changed,
+    and no random number is drawn.
+
+    Args:
+        parameters: that are trained.
+    """
+
+    def __init__(self, parameters: Sequence[torch.Tensor]) -> None:
+        self._parameters = parameters
+        self._first = self._sample()
+
+    def distance(self) -> float | None:
+        """How far the weights are from the first ones, in norms of these.
+
+        The unit is the usual norm of such matrices if that is higher. None if the weights cannot be
+        sampled, are not finite, or started at 0, and have no unit.
+        """
+        now = self._sample()
+        if self._first is None or now is None:
+            return None
+        unit = distance_unit(float(self._first.square().sum()), usual_square(self._parameters))
+        moved = float((now - self._first).norm())
+        return moved / math.sqrt(unit) if unit > 0.0 and math.isfinite(moved) else None
+
+    def _sample(self) -> torch.Tensor | None:
+        try:
+            with torch.no_grad():
+                return weight_sample(self._parameters)
+        except (RuntimeError, NotImplementedError, TypeError, ValueError):  # of unusual tensors
+            return None
+
+
+def weight_sample(parameters: Sequence[torch.Tensor], *, gradient: bool = False) -> torch.Tensor:
+    """Evenly spaced weights, or their gradients, of the tensors on the first tensor's device.
+
+    Args:
+        parameters: at least one.
+        gradient: sample the gradients; one that is missing counts as 0.
+    """
+    chosen, stride = _on_one_device(parameters)
+    parts = []
+    for parameter in chosen:
+        tensor = parameter.grad if gradient else parameter.detach()
+        if tensor is None:
+            tensor = torch.zeros_like(parameter)
+        if tensor.is_complex():
+            tensor = torch.view_as_real(tensor)
+        parts.append(tensor.reshape(-1)[::stride].to(torch.float32))
+    return torch.cat(parts)
+
+
+def sample_stride(parameters: Sequence[torch.Tensor]) -> int:
+    """Of how many weights a sample has one."""
+    return _on_one_device(parameters)[1]
+
+
+def usual_square(parameters: Sequence[torch.Tensor]) -> float:
+    """The square of the norm of the sampled weights if matrices had variance 1 / inputs."""
+    chosen, stride = _on_one_device(parameters)
+    return float(sum(parameter.shape[0] / stride for parameter in chosen if parameter.ndim > 1))
+
+
+def distance_unit(first_square: float, usual: float) -> float:
+    """The square of the norm of the first weights, or the usual one if that is higher.
+
+    Matrices usually start at a standard deviation of about 1 / sqrt(inputs). Weights that start at 0
+    have no norm to compare with: then it is 0.
+    """
+    return 0.0 if first_square < _NO_NORM * usual else max(first_square, usual)
+
+
+def _on_one_device(parameters: Sequence[torch.Tensor]) -> tuple[list[torch.Tensor], int]:
+    """The tensors on the first tensor's device, and the stride by which they are sampled."""
+    device = parameters[0].device
+    chosen = [
+        parameter for parameter in parameters if parameter.device == device and parameter.numel()
+    ]
+    stride = math.ceil(sum(parameter.numel() for parameter in chosen) / _MOST)
+    return chosen, stride + (stride + 1) % 2  # an even one would pick columns of matrices
