@@ -118,6 +118,7 @@ def test_the_same_seed_gives_the_same_curve(changes):
         assert np.allclose(curve.loss, actual[trial].loss, rtol=1e-3, atol=1e-5)
         assert curve.final == pytest.approx(actual[trial].final, rel=1e-3)
         assert curve.status is actual[trial].status is Status.FINISHED
+        assert curve.distance == pytest.approx(actual[trial].distance, rel=1e-3)
 
 
 def test_the_data_of_a_shuffling_loader_are_the_same():

@@ -21,6 +21,7 @@ def curve(**changes):
         "validation": 0.125,
         "status": Status.FINISHED,
         "seconds": 1.5,
+        "distance": 0.7,
     }
     return Curve(**(settings | changes))
 
@@ -44,6 +45,7 @@ def test_a_curve_comes_back_to_the_bit(tmp_path, loss, validation):
     assert np.array_equal(back.lr, added.lr)
     assert str(back.validation) == str(validation)
     assert (back.status, back.seconds) == (added.status, added.seconds)
+    assert back.distance == added.distance
 
 
 @pytest.mark.parametrize("status", [Status.FAILED, Status.INTERRUPTED])

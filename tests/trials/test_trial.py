@@ -4,9 +4,11 @@ import math
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import learnrate
 from learnrate import ArgumentError
 from learnrate.schedules import Constant, Linear
 from learnrate.testing import quadratic_task
@@ -31,6 +33,39 @@ def test_a_stable_rate_finishes_and_an_unstable_one_diverges_at_once():
 def test_the_curve_holds_the_rates_that_were_used():
     schedule = 0.1 * Linear(40)
     assert np.array_equal(run(quadratic_task(), schedule).lr, schedule.table())
+
+
+def sum_task(first=None, outputs=1):
+    """A task whose gradient is 1 for each of four weights an output."""
+
+    def make_model():
+        model = torch.nn.Linear(4, outputs, bias=False)
+        if first is not None:
+            torch.nn.init.constant_(model.weight, first)
+        return model
+
+    return learnrate.Task(
+        model=make_model,
+        loss=lambda model, batch: model(batch).sum(),
+        data=[torch.ones(1, 4)],
+        optimizer=torch.optim.SGD,
+    )
+
+
+@pytest.mark.parametrize(
+    ("first", "unit"),
+    [(3.0, 3.0 * math.sqrt(20)), (0.5, math.sqrt(5))],  # of its own weights, or of usual ones
+)
+def test_the_distance_of_the_weights_is_counted_in_norms_of_the_first_ones(first, unit):
+    schedule = 0.01 * Linear(40)
+    curve = run(sum_task(first, outputs=5), schedule)
+    moved = schedule.table().sum() * math.sqrt(20)
+    assert curve.distance == pytest.approx(moved / unit, rel=1e-5)
+
+
+def test_weights_that_start_at_zero_or_diverged_have_no_distance():
+    assert run(sum_task(first=0.0), 0.01 * Constant(10)).distance is None
+    assert run(quadratic_task(steepest=10.0, noise=0.0), 0.21 * Constant(300)).distance is None
 
 
 def test_without_validation_the_last_tenth_of_the_training_loss_judges():

@@ -100,7 +100,7 @@ DRIFT_CHANGE_STD = 0.16  # of the drift, per e-fold of horizon beyond the longes
 FLATTENING = 0.3  # the curvature at the optimum falls as the horizon to this power
 _INDISTINGUISHABLE = 0.001  # log losses this close cannot be told apart by shorter trials
 _QUANTILE_80 = 1.397  # half-width of a central 80 % interval: Student's t, 8 degrees of freedom
-_INTERVAL_FACTOR = {True: 1.4, False: 1.6}  # of the fit's std, with and without shorter trials
+_INTERVAL_FACTOR = {True: 1.6, False: 1.8}  # of the fit's std, with and without shorter trials
 _REGRET_FACTOR = 1.6
 
 _DRIFTS = np.arange(-1.8, 0.81, 0.1)

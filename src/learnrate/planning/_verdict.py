@@ -5,6 +5,9 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+import numpy as np
+
+from learnrate.planning._distance import USUAL_DISTANCES, log_distances
 from learnrate.planning._result import PlanVerdict, Rung
 from learnrate.planning._surface import LEAST_SLOPE
 
@@ -13,6 +16,7 @@ if TYPE_CHECKING:
 
     from learnrate.planning._decision import PeakDecision
     from learnrate.planning._loss_scale import LossScale
+    from learnrate.planning._surface import Surface
 
 __all__ = ["COSTLY_REGRET", "about_cost", "extrapolation_doubts", "judge", "weak"]
 
@@ -73,6 +77,21 @@ def _extrapolation(rungs: Sequence[Rung], decision: PeakDecision) -> str:
         f"{fitted} Beyond {longest.steps:,} updates, the best rate is expected to change as "
         f"horizon^{change:.2f}{f', because {because}' * bool(because)}. "
         f"That gives {best:.2g} for {total_steps:,} updates."
+        f"{_distance(decision.surface, best)}"
+    )
+
+
+def _distance(surface: Surface, lr: float) -> str:
+    """A sentence on how far the weights of the whole run come; empty if that is not known."""
+    log_distance = log_distances(
+        surface.trial_losses, surface.start, surface.total_steps, np.log([lr])
+    )
+    if log_distance is None:
+        return ""
+    low, high = USUAL_DISTANCES
+    return (
+        f" At that rate, the weights are expected to end {math.exp(log_distance[0]):.2g} times their "
+        f"first norm from where they began; at the best rate it is usually {low:g} to {high:g} times."
     )
 
 
