@@ -23,7 +23,7 @@ __all__ = ["TOLERATED", "RatesDecision", "factor_text", "judge_rates", "range_of
 
 TOLERATED = 0.01  # log loss: what a rate may cost that "may be anything" in a range
 _SEARCHED = {2: 21, 3: 9}  # places on each axis
-_INTERVAL_FACTOR = {True: 1.4, False: 1.6}  # as for one rate
+_INTERVAL_FACTOR = {True: 1.4, False: 1.6}  # of the fit's std, with and without shorter trials
 _REGRET_FACTOR = 1.6  # likewise
 _INDISTINGUISHABLE = 0.001  # likewise
 _FARTHEST = math.log(100.0)  # how far a tolerated range is looked for

@@ -22,9 +22,10 @@ the two. These priors, that of the range test and the noise are Student's t, bec
 not like ours. Trials whose log loss has fallen by less than a third of what that of the longest
 trials has do not count. The best rate of a length lies below every rate that diverged. $s_h$ is the
 standard deviation from the line: 0.1, and 0.4 more for each e-fold that the trials are shorter than
-the longest ones. The range test estimates the best rate of the longest trials.
+the longest ones. The range test estimates the best rate of the longest trials, and how far the
+weights of these came (`_distance`) that of the whole run.
 
-All of this is too sure of itself. So intervals are 1.4 times wider than it says, or 1.6 times if all
+All of this is too sure of itself. So intervals are 1.6 times wider than it says, or 1.8 times if all
 trials have one length, and the expected regret is 1.6 times higher: then they hold as often, and are as
 high, as they should be in plans of domains left out.
 
