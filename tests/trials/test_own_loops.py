@@ -249,7 +249,7 @@ def test_sparse_adam_is_trained_with_clipping_and_its_norm_is_recorded(tmp_path)
     assert are_finished(learnrate.sweep(task, lr=[0.1, 0.2], seeds=1, progress=False))
     model = Rows(sparse=True)
     optimizer = torch.optim.SparseAdam(list(model.parameters()), lr=0.1)
-    measure = learnrate.run.Measure(clip_norm=0.5)
+    measure = learnrate.Measure(clip_norm=0.5)
     with learnrate.attach(
         optimizer, "0.1", total_steps=4, store=tmp_path / "a.db", measure=measure
     ) as run:

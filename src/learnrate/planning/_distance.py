@@ -52,12 +52,10 @@ def log_distances(
     if not known:
         return None
     tried, came = np.array(known).T
-    came = np.maximum.accumulate(came)
+    at_end = came + _growth(tried, came) * math.log(total_steps / longest)
+    at_end = np.maximum.accumulate(at_end)  # a higher rate does not come less far
     beyond = np.minimum(log_lrs - tried[0], 0.0) + np.maximum(log_lrs - tried[-1], 0.0)
-    growth = np.interp(log_lrs, tried, _growth(tried, came))
-    return np.asarray(
-        np.interp(log_lrs, tried, came) + beyond + growth * math.log(total_steps / longest)
-    )
+    return np.asarray(np.interp(log_lrs, tried, at_end) + beyond)
 
 
 def _growth(log_lrs: np.ndarray, log_distances: np.ndarray) -> np.ndarray:
