@@ -54,6 +54,16 @@ class Best:
         ratio = float(losses.mean()) / float(np.mean([self.loss[seed] for seed in runs]))
         return ratio - 1, ratio * math.hypot(self.noise / math.sqrt(len(losses)), self.error)
 
+    def cannot_exclude(self, low: float, high: float) -> bool:
+        """Whether an interval has a rate that the truth cannot tell from the best one.
+
+        Such rates end within a standard error of the best loss, or lie within half a step of the grid.
+        """
+        half_step = float(np.median(np.diff(self.log_lr))) / 2
+        least = min(self.low, self.rate * math.exp(-half_step))
+        most = max(self.high, self.rate * math.exp(half_step))
+        return low <= most and high >= least
+
     def expected(self, rate: float) -> float | None:
         """The excess at a rate, interpolated in the truth without a run; None outside its grid.
 

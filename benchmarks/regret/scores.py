@@ -36,6 +36,7 @@ class Score:
         error: the standard error of the excess.
         cost: updates made before the run, as a share of it.
         covered: whether its interval contains the best rate; None without an interval.
+        possible: whether it contains a rate that the truth cannot tell from the best; None likewise.
         width: the upper end of its interval over the lower.
         note: its verdict, or why it gave no answer.
         expected: the excess that the method expected; None if it stated none.
@@ -49,6 +50,7 @@ class Score:
     error: float
     cost: float
     covered: bool | None
+    possible: bool | None
     width: float | None
     note: str
     expected: float | None = None
@@ -105,6 +107,7 @@ def _score(cell: Cell, best: Best, row: dict[str, Any]) -> Score:
         error=error,
         cost=row["cost"],
         covered=low <= best.rate <= high if stated else None,
+        possible=best.cannot_exclude(low, high) if stated else None,
         width=high / low if stated else None,
         note=row["note"],
         expected=row.get("expected"),

@@ -198,6 +198,9 @@ def _intervals(scored: Sequence[Score]) -> str:
     lines = []
     for summary in summaries([score for score in scored if score.covered is not None]):
         group = [score for score in scored if score.method == summary.method]
+        possible = float(
+            np.mean([score.possible for score in group if score.possible is not None])
+        )
         weak, firm = (
             [score.excess for score in group if score.note == note and score.excess is not None]
             for note in ("weak", "ok")
@@ -206,6 +209,7 @@ def _intervals(scored: Sequence[Score]) -> str:
             [
                 summary.method,
                 f"{100 * (summary.coverage or 0):.0f} %",
+                f"{100 * possible:.0f} %",
                 f"{summary.width:.1f}",
                 f"{len(weak)} of {len(group)}",
                 percent(float(np.median(weak))) if weak else "",
@@ -215,6 +219,7 @@ def _intervals(scored: Sequence[Score]) -> str:
     header = [
         "method",
         "interval contains the best rate",
+        "or one that the truth cannot tell from it",
         "median width, a factor",
         "verdict weak",
         "median excess if weak",

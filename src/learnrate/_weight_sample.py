@@ -44,6 +44,8 @@ class FirstWeights:
         return moved / math.sqrt(unit) if unit > 0.0 and math.isfinite(moved) else None
 
     def _sample(self) -> torch.Tensor | None:
+        if not self._parameters:
+            return None
         try:
             with torch.no_grad():
                 return weight_sample(self._parameters)

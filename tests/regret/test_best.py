@@ -33,6 +33,17 @@ def test_a_parabola_without_noise_gives_its_vertex_and_losses(vertex, curvature)
     assert best.loss == pytest.approx(dict(zip(SEEDS, np.exp([0, 0.1, -0.2]), strict=True)))
 
 
+def test_an_interval_that_the_truth_cannot_exclude_reaches_its_range_or_half_a_step_of_its_grid():
+    best = best_of(
+        table_of(valley(0.02, 0.05))
+    )  # without noise, so the range is the best rate alone
+    half_step = 10 ** (1 / 12)
+    assert best.cannot_exclude(0.01, 0.02 / half_step * 1.01)
+    assert best.cannot_exclude(0.02 * half_step * 0.99, 0.1)
+    assert not best.cannot_exclude(0.01, 0.02 / half_step * 0.98)
+    assert not best.cannot_exclude(0.02 * half_step * 1.02, 0.1)
+
+
 def test_the_best_loss_is_less_biased_than_the_lowest_mean():
     draws = np.random.default_rng(0)
     lowest, fitted = [], []

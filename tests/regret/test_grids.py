@@ -42,7 +42,7 @@ def test_without_an_answer_of_the_range_test_there_is_no_grid(monkeypatch):
 def test_a_method_is_judged_without_the_domains_it_was_fitted_to():
     def left_out(method, domain):
         return Score(
-            SimpleNamespace(domain=domain), method, 0, 1.0, 0.0, 0.0, 0.5, None, None, ""
+            SimpleNamespace(domain=domain), method, 0, 1.0, 0.0, 0.0, 0.5, None, None, None, ""
         ).left_out
 
     assert "text" in fitted_domains("first plan, budget 0.5")

@@ -6,7 +6,7 @@ from regret.table import expected_beside_real
 
 def score(expected, excess):
     cell = SimpleNamespace(domain="graphs")
-    return Score(cell, "plan", 0, 1.0, excess, 0.0, 0.5, None, None, "ok", expected)
+    return Score(cell, "plan", 0, 1.0, excess, 0.0, 0.5, None, None, None, "ok", expected)
 
 
 def test_what_was_expected_stands_beside_what_happened_in_bands():

@@ -1,6 +1,7 @@
 """How a trial ends, and what its curve has."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -63,7 +64,14 @@ def test_the_distance_of_the_weights_is_counted_in_norms_of_the_first_ones(first
     assert curve.distance == pytest.approx(moved / unit, rel=1e-5)
 
 
-def test_weights_that_start_at_zero_or_diverged_have_no_distance():
+def only_frozen(model):
+    frozen = torch.nn.Parameter(torch.ones(3), requires_grad=False)
+    return torch.optim.SGD([frozen], lr=0.1)
+
+
+def test_weights_that_start_at_zero_diverged_or_are_frozen_have_no_distance():
+    frozen = run(replace(sum_task(first=1.0), optimizer=only_frozen), 0.01 * Constant(10))
+    assert (frozen.status, frozen.distance) == (Status.FINISHED, None)
     assert run(sum_task(first=0.0), 0.01 * Constant(10)).distance is None
     assert run(quadratic_task(steepest=10.0, noise=0.0), 0.21 * Constant(300)).distance is None
 

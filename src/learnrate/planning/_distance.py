@@ -59,6 +59,10 @@ def log_distances(
 
 
 def _growth(log_lrs: np.ndarray, log_distances: np.ndarray) -> np.ndarray:
-    """The power of the number of updates with which the distance grows, at each rate tried."""
-    slope = np.ones(1) if len(log_lrs) == 1 else np.gradient(log_distances, log_lrs)
+    """The power of the number of updates with which the distance grows, at each rate tried.
+
+    The slope of a rate is that from the next lower rate, and of the lowest that to the next higher one.
+    """
+    slope = np.diff(log_distances) / np.diff(log_lrs) if len(log_lrs) > 1 else np.ones(1)
+    slope = np.concatenate([slope[: len(log_lrs) - len(slope)], slope])
     return _LEAST_GROWTH + _MORE_IF_STRAIGHT * np.clip(slope, 0.0, 1.0) ** _STRAIGHTNESS_POWER
