@@ -221,6 +221,39 @@ def test_a_watcher_judges_by_measurements_that_come_while_it_is_fed(runs):
     assert [finding.code for finding in findings] == ["LR104"]
 
 
+def climbing(runs, since=0.6, growth=1000.0):
+    """A constant rate that grows exponentially from some share of the run on."""
+    share = np.clip((np.arange(runs.n) / runs.n - since) / (1 - since), 0.0, 1.0)
+    return 0.01 * growth**share
+
+
+def test_a_loss_that_rises_with_the_rate_above_its_start_has_diverged(runs):
+    rate = climbing(runs)
+    loss = runs.loss() + np.maximum(rate / 0.01 - 1.0, 0.0) ** 0.8
+    (finding,) = runs.diagnose(loss=loss, lr=rate).findings
+    assert (finding.code, finding.severity) == ("LR101", Severity.ERROR)
+    assert "as the rate rose" in finding.message
+    assert "Keep the rate at 0.01" in finding.remedy
+    assert finding.evidence["last_rate"] == pytest.approx(rate[-1])
+    shifted = runs.diagnose(loss=1000.0 * loss - 76.2, lr=rate, only=["LR101"]).findings
+    assert [other.step for other in shifted] == [finding.step]
+
+
+@pytest.mark.parametrize(
+    "rate_of",
+    [
+        lambda runs: np.full(runs.n, 0.01),
+        lambda runs: 0.01 * np.linspace(0.1, 1.0, runs.n),
+        lambda runs: climbing(runs, growth=2.0),
+    ],
+    ids=["constant", "a warm-up", "hardly higher"],
+)
+def test_a_gradual_rise_at_a_rate_that_did_not_climb_is_no_divergence(runs, rate_of):
+    loss = runs.loss() + np.maximum(climbing(runs) / 0.01 - 1.0, 0.0) ** 0.8
+    codes = runs.diagnose(loss=loss, lr=rate_of(runs), only=["LR101"]).codes()
+    assert codes == []
+
+
 def burst(runs, back_over, height=40.0):
     """A loss that bursts above its start within some updates and comes back."""
     step = np.arange(runs.n)

@@ -11,7 +11,7 @@ from learnrate._statistics import normal_quantile
 from learnrate.watch._finding import Finding, Severity
 from learnrate.watch._inspection import accumulation_hint
 from learnrate.watch._rule import Rule, RuleOptions
-from learnrate.watch._tracks import median_of_three, quantile
+from learnrate.watch._tracks import median_of_three, neighbour_std, quantile
 
 if TYPE_CHECKING:
     from learnrate.watch._example import ExampleRun
@@ -23,6 +23,7 @@ __all__ = ["RULE", "DivergedOptions"]
 
 _FIRST_ROWS = 7
 _LEAST_ROWS = 20  # for a verdict on finite losses
+_CONSTANT = 0.01  # of a rate: it varies by less where it is constant
 _LEAST_LIVE_ROWS = 60  # while a run goes on: before, a level is one row, and a burst may end well
 
 
@@ -46,6 +47,8 @@ class DivergedOptions(RuleOptions):
             deviations of the later losses above its start and above them, and has not come below its
             start since. The start is the first loss, or the median of the first three if that is
             higher.
+        climb: a loss may rise without a jump if the rate has risen by this factor since the lowest
+            level, and was constant until then.
     """
 
     rows: float = 3
@@ -56,6 +59,7 @@ class DivergedOptions(RuleOptions):
     stays_live: float = 6
     explosion: float = 1e6
     burst: float = 50.0
+    climb: float = 3.0
 
 
 class _Departure(NamedTuple):
@@ -119,6 +123,44 @@ def _departure(reading: Reading, options: DivergedOptions) -> _Departure | None:
     if jump <= max(options.jump * rise, least):
         return None
     return _Departure(index, lowest, lowest + rise)
+
+
+def _rose_with_the_rate(reading: Reading, options: DivergedOptions) -> Finding | None:
+    """A loss that fell at a constant rate, and rose above its start as the rate rose from there."""
+    levels, stays = reading.levels, int(options.stays)
+    lowest = int(np.argmin(median_of_three(levels.value)))
+    rates = [reading.rate_at(step) or 0.0 for step in levels.step.tolist()]
+    if lowest < stays or lowest > levels.value.size - 1 - stays:
+        return None
+    held, climbed = rates[lowest - stays : lowest + 1], min(rates[-stays:])
+    was_constant = max(held) - min(held) <= _CONSTANT * rates[lowest]
+    if not was_constant or climbed < options.climb * rates[lowest] or rates[lowest] == 0.0:
+        return None
+    before, end = levels.value[: lowest + 1], float(levels.value[-stays:].min())
+    least = options.noise * neighbour_std(before, around=float(np.median(np.diff(before))))
+    if min(reading.start, end) - before.min() <= least or end < reading.start:
+        return None
+    step, low = int(levels.step[lowest]), float(before.min())
+    last_rate = float(reading.rate.value[-1])
+    held_rate, highest_rate = rate_text(rates[lowest], 2), rate_text(last_rate, 2)
+    return RULE.finding(
+        step=step,
+        message=(
+            f"The loss diverged as the rate rose: from {low:.3g} near step {step:,}, at a rate of {held_rate}, "
+            f"to {reading.end:.3g} at {highest_rate}; it began at {reading.start:.3g}."
+        ),
+        evidence={
+            "start": reading.start,
+            "best": low,
+            "end": reading.end,
+            "rate": rates[lowest],
+            "last_rate": last_rate,
+        },
+        remedy=(
+            f"Keep the rate at {held_rate} or let it fall from there: a schedule whose factor grows, such as "
+            "an exponent with the wrong sign, raises it. Resume from a checkpoint before that step."
+        ),
+    )
 
 
 def _burst(reading: Reading, options: DivergedOptions) -> Finding | None:
@@ -227,6 +269,7 @@ class _Diverged(Rule[DivergedOptions]):
         return (
             _exploded(reading, options)
             or _left_its_level(reading, options)
+            or _rose_with_the_rate(reading, options)
             or _burst(reading, options)
             or _validation_exploded(reading, options)
         )
