@@ -132,8 +132,8 @@ def _rose_with_the_rate(reading: Reading, options: DivergedOptions) -> Finding |
     rates = [reading.rate_at(step) or 0.0 for step in levels.step.tolist()]
     if lowest < stays or lowest > levels.value.size - 1 - stays:
         return None
-    held, climbed = rates[lowest - stays : lowest + 1], min(rates[-stays:])
-    was_constant = max(held) - min(held) <= _CONSTANT * rates[lowest]
+    rates_before, climbed = rates[lowest - stays : lowest + 1], min(rates[-stays:])
+    was_constant = max(rates_before) - min(rates_before) <= _CONSTANT * rates[lowest]
     if not was_constant or climbed < options.climb * rates[lowest] or rates[lowest] == 0.0:
         return None
     before, end = levels.value[: lowest + 1], float(levels.value[-stays:].min())
