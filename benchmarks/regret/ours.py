@@ -77,7 +77,7 @@ METHODS = [
             version=_version("planning", "range_test"),
             pick=_planned(budget),
         )
-        for budget in (0.5, 0.25, 0.1, "10s")
+        for budget in (1.0, 0.7, 0.5, 0.25, 0.1, "10s")
     ),
     Method(name="find, our suggestion", version=_version("range_test"), pick=_suggested),
 ]
