@@ -286,8 +286,11 @@ def test_a_real_run_that_diverged_to_nan_is_valid_json(run, tmp_path):
     code, out, _ = run("--run", "last", "--store", place, "--json", "--only", "LR105")
     (clipped,) = json.loads(out, parse_constant=refuse_constant)
     assert clipped["evidence"]["clip_norm"] is None
-    live_findings = Store(place).findings(live.id)
-    assert [finding.code for finding in live_findings] == ["LR101"]
+    live_codes = [finding.code for finding in Store(place).findings(live.id)]
+    assert live_codes in (
+        ["LR101"],
+        ["LR109", "LR101"],
+    )  # LR109 if it was seen before the loss was NaN
 
 
 def test_a_table_of_losses_that_are_not_finite_is_valid_json(run, table):
