@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from .fastai import fastai_test
 from .methods import Method, Pick
-from .trial_budget import FEWEST_STEPS, WORST_LOSS, TrialBudget
+from .trial_budget import WORST_LOSS, TrialBudget, trial_steps
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,7 +37,7 @@ def _grid(share: int) -> Callable[[Cell, Task, int], Pick]:
         if middle is None:
             return Pick(None, updates / cell.total_steps, "the curve is too short")
         budget = TrialBudget(task, seed, allowed=math.inf, spent=updates)
-        steps = max(FEWEST_STEPS, cell.total_steps // share)
+        steps = trial_steps(cell.total_steps, share)
         losses = {rate: budget.loss(rate, steps) for rate in grid_around(middle)}
         best = min(losses, key=losses.__getitem__)
         if losses[best] >= WORST_LOSS:

@@ -13,7 +13,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from .methods import Method, Pick
-from .trial_budget import FEWEST_STEPS, RATES, half_a_run, seed_of_draws, trial_lengths
+from .trial_budget import RATES, half_a_run, seed_of_draws, trial_lengths, trial_steps
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -80,7 +80,7 @@ def _forest(share: int) -> Callable[[Cell, Task, int], Pick]:
         from smac import HyperparameterOptimizationFacade  # noqa: PLC0415 - a peer
 
         budget = half_a_run(cell, task, seed)
-        steps = max(FEWEST_STEPS, cell.total_steps // share)
+        steps = trial_steps(cell.total_steps, share)
         with tempfile.TemporaryDirectory() as folder:
             scenario = _scenario(folder, cell, seed, n_trials=budget.allowed // steps)
             facade = HyperparameterOptimizationFacade(scenario, logging_level=False)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from learnrate.trials import preserved, seed_everything
 
 from .methods import Method, Pick
-from .trial_budget import FEWEST_STEPS, RATES, half_a_run, seed_of_draws, trial_lengths
+from .trial_budget import RATES, half_a_run, seed_of_draws, trial_lengths, trial_steps
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -86,7 +86,7 @@ def _one_length(baseline: str, share: int) -> Callable[[Cell, Task, int], Pick]:
         )
 
         budget, draws = half_a_run(cell, task, seed), seed_of_draws(cell, seed)
-        steps = max(FEWEST_STEPS, cell.total_steps // share)
+        steps = trial_steps(cell.total_steps, share)
         with preserved(task):
             seed_everything(draws)  # it also draws from numpy's global generator
             scheduler = AskTellScheduler(

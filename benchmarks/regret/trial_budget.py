@@ -26,6 +26,7 @@ __all__ = [
     "half_a_run",
     "seed_of_draws",
     "trial_lengths",
+    "trial_steps",
 ]
 
 FEWEST_STEPS = 8  # of a trial
@@ -95,10 +96,15 @@ def seed_of_draws(cell: Cell, seed: int) -> int:
     return derived_seed(seed, zlib.crc32(cell.name.encode()))
 
 
+def trial_steps(total_steps: int, share: int) -> int:
+    """The length of trials of this part of a run, at least `FEWEST_STEPS`."""
+    return max(FEWEST_STEPS, total_steps // share)
+
+
 def trial_lengths(total_steps: int) -> dict[int, int]:
     """The lengths of trials of a multi-fidelity tuner, T/64 to T/16, by their resource.
 
     Each resource is twice the one before, whatever the length, so that every length is a rung.
     """
-    lengths = sorted({max(FEWEST_STEPS, total_steps // share) for share in (64, 32, 16)})
+    lengths = sorted({trial_steps(total_steps, share) for share in (64, 32, 16)})
     return {2**rung: steps for rung, steps in enumerate(lengths)}

@@ -12,7 +12,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from .methods import Method, Pick
-from .trial_budget import FEWEST_STEPS, RATES, half_a_run, seed_of_draws, trial_lengths
+from .trial_budget import RATES, half_a_run, seed_of_draws, trial_lengths, trial_steps
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,7 +36,7 @@ def _tpe(share: int) -> Callable[[Cell, Task, int], Pick]:
         import optuna  # noqa: PLC0415 - a peer
 
         budget = half_a_run(cell, task, seed)
-        steps = max(FEWEST_STEPS, cell.total_steps // share)
+        steps = trial_steps(cell.total_steps, share)
         study = _study(sampler=optuna.samplers.TPESampler(seed=seed_of_draws(cell, seed)))
         while budget.affords(steps):
             trial = study.ask()

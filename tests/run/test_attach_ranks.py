@@ -6,17 +6,19 @@ from learnrate import Store
 from learnrate.schedules import schedule
 from warm import finished_warm
 
-JOB = """
+TWO_RANKS = """
     import os, sys, torch, learnrate
     from learnrate.run import Measure
     from torch import distributed
-    attach, DDP = learnrate.attach, torch.nn.parallel.DistributedDataParallel
     folder = sys.argv[1]
     rank = int(os.fork() == 0)
     os.environ.update(RANK=str(rank), WORLD_SIZE="2")
     distributed.init_process_group(
         "gloo", init_method=f"file://{folder}/meeting", rank=rank, world_size=2
     )
+"""
+JOB = """
+    attach, DDP = learnrate.attach, torch.nn.parallel.DistributedDataParallel
     torch.manual_seed(0)
     model = DDP(torch.nn.Linear(3, 1))
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
@@ -40,7 +42,7 @@ JOB = """
 
 
 def test_every_rank_has_the_rates_and_the_first_one_records(tmp_path):
-    done = finished_warm(textwrap.dedent(JOB), tmp_path)
+    done = finished_warm(textwrap.dedent(TWO_RANKS + JOB), tmp_path)
     assert done.returncode == 0, done.stderr
     (run,) = Store(tmp_path / "a.db", create=False).runs()
     rates = schedule("0.1 * linear(6)").table().tolist()
@@ -50,15 +52,8 @@ def test_every_rank_has_the_rates_and_the_first_one_records(tmp_path):
 
 
 ACCUMULATION = """
-    import contextlib, os, sys, torch, learnrate
-    from learnrate.run import Measure
-    from torch import distributed, nn
-    folder = sys.argv[1]
-    rank = int(os.fork() == 0)
-    os.environ.update(RANK=str(rank), WORLD_SIZE="2")
-    distributed.init_process_group(
-        "gloo", init_method=f"file://{folder}/meeting", rank=rank, world_size=2
-    )
+    import contextlib
+    from torch import nn
     weights = []
     for inspect in (True, False):
         torch.manual_seed(0)
@@ -89,7 +84,7 @@ ACCUMULATION = """
 
 
 def test_accumulation_without_synchronisation_is_looked_at_and_not_disturbed(tmp_path):
-    done = finished_warm(textwrap.dedent(ACCUMULATION), tmp_path)
+    done = finished_warm(textwrap.dedent(TWO_RANKS + ACCUMULATION), tmp_path)
     assert done.returncode == 0, done.stderr
     assert [(tmp_path / f"{rank}.txt").read_text().strip() for rank in (0, 1)] == ["True", "True"]
     store = Store(tmp_path / "True.db", create=False)

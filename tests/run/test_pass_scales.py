@@ -318,21 +318,16 @@ def test_the_scale_of_a_grad_scaler_is_taken_out(tmp_path, divisor):
 
 
 def test_a_model_can_be_copied_and_saved_while_it_is_looked_at(tmp_path):
-    model, data, copies = dense(), Data(), []
-    optimizer = torch.optim.SGD(model.parameters(), lr=0.02)
-    with learnrate.attach(
-        optimizer, 0.02, total_steps=UPDATES, model=model, store=tmp_path / "a.db"
-    ) as run:
-        for _ in range(UPDATES):
-            for _ in range(PASSES):
-                loss = cross_entropy(model, *data.batch())
-                loss.backward()
-            copies += [copy.deepcopy(model), pickle.loads(pickle.dumps(model))]
-            optimizer.step()
-            optimizer.zero_grad()
-            run.step(loss)
-    scales = learnrate.Store(tmp_path / "a.db").observations(run.id).facts["pass_scale"]
-    inputs, _ = data.batch()
+    copies = []
+
+    def copy_it(model):
+        copies.extend([copy.deepcopy(model), pickle.loads(pickle.dumps(model))])
+
+    trained(tmp_path, after_backward=copy_it)
+    store = learnrate.Store(tmp_path / "a.db")
+    (run,) = store.runs()
+    scales = store.observations(run.id).facts["pass_scale"]
+    inputs, _ = Data().batch()
     for copied in copies:
         copied(inputs).sum().backward()
     assert [value for _, value in scales] == pytest.approx([1.0] * len(scales), abs=0.01)

@@ -129,12 +129,15 @@ def _rose_with_the_rate(reading: Reading, options: DivergedOptions) -> Finding |
     """A loss that fell at a constant rate, and rose above its start as the rate rose from there."""
     levels, stays = reading.levels, int(options.stays)
     lowest = int(np.argmin(median_of_three(levels.value)))
-    rates = [reading.rate_at(step) or 0.0 for step in levels.step.tolist()]
     if lowest < stays or lowest > levels.value.size - 1 - stays:
         return None
-    rates_before, climbed = rates[lowest - stays : lowest + 1], min(rates[-stays:])
-    was_constant = max(rates_before) - min(rates_before) <= _CONSTANT * rates[lowest]
-    if not was_constant or climbed < options.climb * rates[lowest] or rates[lowest] == 0.0:
+    rates_before = [
+        reading.rate_at(step) or 0.0 for step in levels.step[lowest - stays : lowest + 1]
+    ]
+    rate = rates_before[-1]
+    climbed = min(reading.rate_at(step) or 0.0 for step in levels.step[-stays:])
+    was_constant = max(rates_before) - min(rates_before) <= _CONSTANT * rate
+    if not was_constant or climbed < options.climb * rate or rate == 0.0:
         return None
     before, end = levels.value[: lowest + 1], float(levels.value[-stays:].min())
     least = options.noise * neighbour_std(before, around=float(np.median(np.diff(before))))
@@ -142,7 +145,7 @@ def _rose_with_the_rate(reading: Reading, options: DivergedOptions) -> Finding |
         return None
     step, low = int(levels.step[lowest]), float(before.min())
     last_rate = float(reading.rate.value[-1])
-    held_rate, highest_rate = rate_text(rates[lowest], 2), rate_text(last_rate, 2)
+    held_rate, highest_rate = rate_text(rate, 2), rate_text(last_rate, 2)
     return RULE.finding(
         step=step,
         message=(
@@ -153,7 +156,7 @@ def _rose_with_the_rate(reading: Reading, options: DivergedOptions) -> Finding |
             "start": reading.start,
             "best": low,
             "end": reading.end,
-            "rate": rates[lowest],
+            "rate": rate,
             "last_rate": last_rate,
         },
         remedy=(
