@@ -31,24 +31,28 @@ class DivergedOptions(RuleOptions):
     """Thresholds of LR101.
 
     Attributes:
-        rows: while a run goes on, this many losses in a row must not be finite.
-        noise: a finite loss must have fallen to the level that it held, risen from it, and jumped on
-            the way, each by more than this many standard errors of a level.
-        rise: it must have risen by this share of the fall to that level, so that hardly anything of
-            what was learned is left.
-        jump: this share of the rise must lie between two levels that are three apart.
-        stays: it must have held that level for this many levels, and must not have come back for as
-            many. A level is the median of a sixtieth of the rows.
-        stays_live: while a run goes on, it must not have come back for this many levels.
-        explosion: a loss has exploded if all its last levels lie above its first losses by this many
-            times the difference of neighbours among the first losses. So has a validation loss that
-            ends above the first training loss by this many times the fall from that to the lowest.
-        burst: a loss that never fell has diverged if it rose for three rows by this many standard
-            deviations of the later losses above its start and above them, and has not come below its
-            start since. The start is the first loss, or the median of the first three if that is
-            higher.
-        climb: a loss may rise without a jump if the rate has risen by this factor since the lowest
-            level, and was constant until then.
+        rows: while a run goes on, the last losses, at least this many, must not be finite.
+        noise: this is about a loss that fell and then jumped up. Its fall to the lowest level, its
+            rise from there, and its jump must each exceed this many standard errors of a level. A
+            level is the median of a sixtieth of the rows.
+        rise: the loss must have risen by at least this share of its fall, so that hardly anything
+            of what was learned is left.
+        jump: the jump must be at least this share of the rise. The jump is the difference of two
+            levels that are three levels apart.
+        stays: before the rise, the loss must have been low for this many levels, and after it, it
+            must have been high for this many levels up to the end.
+        stays_live: while a run goes on, the loss must have been high for this many levels after
+            the rise.
+        explosion: a loss has exploded if all its last levels exceed its first losses by this many
+            times the difference of neighbouring first losses. A validation loss has exploded if it
+            ends above the first training loss by this many times the fall of the training loss to
+            its lowest value.
+        burst: a loss that never fell has diverged if, for three rows, it exceeded both its start
+            and the later losses by this many standard deviations of the later losses, and has not
+            been below its start since. The start is the first loss, or the median of the first
+            three if that is higher.
+        climb: a loss that rises without a jump has diverged if the rate was constant until the
+            lowest level and has since risen by at least this factor.
     """
 
     rows: float = 3

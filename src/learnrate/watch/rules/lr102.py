@@ -26,20 +26,24 @@ class SpikesOptions(RuleOptions):
     """Thresholds of LR102.
 
     Attributes:
-        height: a spike must rise from the last low by this share of the whole fall of the loss.
-        back: the loss must then fall by this share of the rise, to count as recovered.
-        noise: a spike must rise by this many standard deviations of neighbouring losses.
-        count: there must be this many spikes.
-        apart: the first and the last spike must be this share of the run apart.
-        longest: a spike may last for this share of the run; a longer one is a swing, LR103.
-        early: a spike within this first share of the run counts for LR304 instead.
-        progress: the loss must have made this share of its whole fall when it spikes, in the
-            median; a loss that spikes instead of falling swings, LR103.
-        off: a loss is off its course while it lies above its lowest level so far by more than this
+        height: a spike must rise from the last low by at least this share of the whole fall of the
+            loss.
+        back: after a spike, the loss must fall by at least this share of the rise. Otherwise it
+            has not recovered.
+        noise: a spike must rise by at least this many standard deviations of neighbouring losses.
+        count: there must be at least this many spikes.
+        apart: the steps of the first and the last spike must be at least this share of the run
+            apart.
+        longest: a spike may last for at most this share of the run. A longer one is a swing,
+            LR103.
+        early: spikes within this first share of the run are left out; they are judged by LR304.
+        progress: in the median, the loss before a spike must have made at least this share of its
+            whole fall. A loss that spikes instead of falling is LR103.
+        off: a loss is off its course while it exceeds its lowest level so far by more than this
             share of its whole fall.
-        away: the loss may be off its course for this share of the run; a loss that is off for
-            longer swings, LR103. Runs with bad batches were off for up to 0.31 of the run, runs at
-            too high a rate for at least 0.43.
+        away: the loss may be off its course for at most this share of the run. If it is off for
+            longer, it swings, LR103. Runs with bad batches were off for up to 0.31 of the run,
+            runs at too high a rate for at least 0.43.
     """
 
     height: float = 0.15

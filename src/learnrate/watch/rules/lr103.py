@@ -25,21 +25,24 @@ class OscillatingOptions(RuleOptions):
     """Thresholds of LR103.
 
     Attributes:
-        back: the loss must have risen on the way by more than this share of its whole fall.
-        noise: that rise must exceed this many standard errors of a level. The largest rise among
-            60 levels of stationary noise exceeds it in 1 % of cases if neighbours have a
-            correlation of 0.8.
-        nearby: it must exceed this many standard errors of the levels from five before its low to
-            five after its high, since noise is larger where the loss is higher; and the loss must have
-            fallen before by this many. A burst from the start is LR304 or LR108.
-        turns: the correlation of neighbouring changes of the loss must have come this share of the
-            way from that of independent losses, -1/2, to that of a bounce between two values, -1.
-        size: the standard deviation of losses that bounce must be at least this share of the whole
-            fall.
-        restart: a rise of the loss does not count while the rate, which had decayed by this factor,
-            rises by it again: a warm restart raises the loss at a good rate too.
-        share_done: this share of the run must be over, because how a burst at the beginning, LR304, ends
-            is not known before.
+        back: the loss must have risen by more than this share of its whole fall.
+        noise: the rise must exceed this many standard errors of a level. Among 60 levels of
+            stationary noise in which neighbours have a correlation of 0.8, the largest rise
+            exceeds it in 1 % of cases.
+        nearby: the rise must also exceed this many standard errors of the levels around it, since
+            noise is larger where the loss is higher. These are the levels from five before the low
+            to five after the high. The loss must also have fallen by this many standard errors
+            before the rise. A rise at the start is LR304 or LR108.
+        turns: this is about a loss that bounces from one update to the next. The correlation of
+            neighbouring changes is -1/2 if losses are independent, and -1 if the loss alternates
+            between two values. It must be at least this share of the way from -1/2 to -1.
+        size: the standard deviation of a loss that bounces must be at least this share of its
+            whole fall.
+        restart: a rise of the loss does not count if the rate rises by this factor at the same
+            time, after it had decayed by as much. Such a warm restart raises the loss at a good
+            rate too.
+        share_done: at least this share of the run must be over, because it is not known before how
+            a burst at the beginning, LR304, ends.
     """
 
     back: float = 0.5

@@ -27,14 +27,15 @@ class BeyondEdgeOptions(RuleOptions):
     and may go well, so a ratio near 1 counts only if the loss swings.
 
     Attributes:
-        ratio: a measurement is beyond the edge if the ratio is at least this.
-        share: if the loss swings, this share of the measurements must be beyond the edge.
-        back: the loss swings if it rose on the way by more than this share of its whole fall.
-        noise: that rise must exceed this many standard errors of a level.
-        far: a measurement is far beyond the edge if the ratio exceeds this; no training stays there
-            by itself. Up to 1.05 was measured at the edge.
-        far_share: if the loss does not swing, this share of the measurements must be far beyond.
-        measured: there must be this many measurements.
+        ratio: a measurement is beyond the edge if the ratio is at least this high.
+        share: if the loss swings, at least this share of the measurements must be beyond the edge.
+        back: the loss swings if it has risen by more than this share of its whole fall.
+        noise: the rise must also exceed this many standard errors of a level.
+        far: a measurement is far beyond the edge if the ratio exceeds this. No training stays
+            there by itself; at the edge, ratios up to 1.05 were measured.
+        far_share: if the loss does not swing, at least this share of the measurements must be far
+            beyond the edge.
+        measured: there must be at least this many measurements.
     """
 
     ratio: float = 1.0

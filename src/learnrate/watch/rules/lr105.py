@@ -23,7 +23,7 @@ class ClippedOptions(RuleOptions):
 
     Attributes:
         share: more than this share of the updates must be clipped.
-        after: this first share of the run is left out.
+        after: this first share of the run is not counted.
     """
 
     share: float = 0.5

@@ -22,9 +22,9 @@ class PathTooFarOptions(RuleOptions):
     """Thresholds of LR107.
 
     Attributes:
-        multiple: the rate must be estimated at this many times the best rate. If its
-            errors are normal, with the 80 % range that was measured, 1 % of best rates are
-            estimated at more.
+        multiple: the estimate must be at least this many times the best rate. If the errors of
+            estimates are normal, with the 80 % range that was measured, 1 % of runs at the best
+            rate are estimated at more.
     """
 
     multiple: float = 7.0

@@ -29,17 +29,17 @@ class AboveStartOptions(RuleOptions):
     """Thresholds of LR108. The start is the first loss, which no update has changed yet.
 
     Attributes:
-        share: the loss must lie above its start for this share of the run. In a run of few
+        share: the loss must be above its start for at least this share of the run. In a run of few
             updates, the loss may burst and fall back in time even at the best rate.
-        stretch: only stretches of at least this share of the rows, and of eight, count. All losses
-            of a stretch lie above the start.
-        noise: the loss must have risen above its start by this many standard deviations of the
-            losses in the last quarter of the rows.
-        back: it must have fallen back by this share of the rise. A loss that stays high may be a
-            loss that should rise, such as an adversarial one.
-        borne: while the rate is above this share of its peak, the loss must not have fallen below
-            its start to stay there. If it has, the weights tolerate the rate after their first
-            updates, which also happens at the best rate of a short run.
+        stretch: only stretches of at least this share of the rows, and of at least eight rows,
+            count. A stretch is a series of rows whose losses are all above the start.
+        noise: the loss must have risen above its start by at least this many standard deviations
+            of the losses in the last quarter of the rows.
+        back: the loss must have fallen back by at least this share of the rise. A loss that stays
+            high may be a loss that should rise, such as an adversarial one.
+        borne: nothing is reported if the loss falls below its start for good while the rate is
+            still above this share of its peak. The weights then tolerate the rate after their
+            first updates, which also happens at the best rate of a short run.
     """
 
     share: float = 0.35

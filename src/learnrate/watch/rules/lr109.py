@@ -30,12 +30,13 @@ class OvershootOptions(RuleOptions):
     """Thresholds of LR109. The start is the first loss, which no update has changed yet.
 
     Attributes:
-        growth: among the first updates, the third largest gradient norm at a loss above the start must
-            be this many times the largest norm at a loss that is not above it.
-        noise: it must be so beyond this many standard deviations of the logarithm of a norm around
-            its course, since single examples have gradients of very different sizes.
-        together: losses and norms must have this rank correlation. Where a gradient grows while
-            weights leave a saddle point, the loss does not rise with it.
+        growth: the third largest gradient norm at losses above the start must be this many times
+            the largest gradient norm at losses that are not above it. Only the first updates
+            count.
+        noise: the growth must also exceed this many standard deviations of the logarithm of the
+            norm around its course, since single examples have gradients of very different sizes.
+        together: losses and gradient norms must have at least this rank correlation. While weights
+            leave a saddle point, the gradient grows but the loss does not rise.
     """
 
     growth: float = 30.0

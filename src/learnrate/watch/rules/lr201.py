@@ -25,19 +25,22 @@ class TooSlowOptions(RuleOptions):
     """Thresholds of LR201. The progress of a run is the sum of its rates so far over the whole sum.
 
     Attributes:
-        noise: the fall must be this many standard errors of a level, so that its shape can be seen.
-        quarter: each quarter of the progress must have brought this share of the fall; in a
-            straight fall it is 0.25. A loss that slows down is past its beginning. A loss that
-            stands still or rises in between is limited by noise, which means that the rate is too
-            high.
-        last: the last quarter may have brought this share of the fall. If it brought more, the loss
-            falls because the rate decays, and the rate is likely too high.
-        first: the first twentieth of the progress may have brought this share of the fall, where a
-            straight fall has 0.05.
-        back: the loss may have risen on the way by this share of its fall.
-        burst: the first losses may have risen above the start by this share of the fall. A rate that
-            throws the loss up by more than it falls afterwards is not too low.
-        share_done: this share of the run must be over.
+        noise: the fall must be at least this many standard errors of a level, so that its shape
+            can be seen.
+        quarter: in each quarter of the progress, the loss must have fallen by at least this share
+            of the whole fall; in a straight fall it is 0.25. A loss that falls more and more
+            slowly is past its beginning. A loss that stands still or rises in between is limited
+            by noise, which means that the rate is too high.
+        last: in the last quarter of the progress, the loss may have fallen by at most this share
+            of the whole fall. If it fell by more, it falls because the rate decays, and the rate
+            is likely too high.
+        first: in the first twentieth of the progress, the loss may have fallen by at most this
+            share of the whole fall; in a straight fall it is 0.05.
+        back: the loss may have risen in between by at most this share of its whole fall.
+        burst: the first losses may have risen above the start by at most this share of the fall.
+            If the rate first raises the loss by more than it falls afterwards, the rate is not too
+            low.
+        share_done: at least this share of the run must be over.
     """
 
     noise: float = 20.0

@@ -26,10 +26,10 @@ class NotLearningOptions(RuleOptions):
     """Thresholds of LR202.
 
     Attributes:
-        ratio: the weights are frozen if the norm of the update over that of the weights is below
-            this. A ratio near 1e-3 is usual; float32 cannot represent one below 6e-8.
-        share: the rate must be 0, or the gradient 0, or the weights frozen, in this share of the
-            rows.
+        ratio: the weights are frozen if the norm of the update divided by the norm of the weights
+            is below this. A ratio near 1e-3 is usual; float32 cannot represent one below 6e-8.
+        share: in at least this share of the rows, the rate must be 0, or the gradient 0, or the
+            weights frozen.
     """
 
     ratio: float = 1e-8

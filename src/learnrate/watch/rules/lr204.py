@@ -21,9 +21,9 @@ class PathStraightOptions(RuleOptions):
     """Thresholds of LR204.
 
     Attributes:
-        multiple: the best rate must be estimated at this many times the rate. It was chosen on
-            sixteen families of work with each left out; the lowest estimate of a best rate whose path is
-            straight was about a quarter of it.
+        multiple: the best rate must be estimated at this many times the rate or more. The value
+            was chosen on sixteen families of work, each left out in turn. Among runs at the best
+            rate whose path is straight, the lowest estimate was about a quarter of the best rate.
     """
 
     multiple: float = 5.0
