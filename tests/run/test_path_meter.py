@@ -94,7 +94,7 @@ def test_a_loss_that_another_network_pushes_up_says_nothing_of_the_rate(tmp_path
             run.step(loss.item() + pushed_up)
     diagnosis = diagnose(learnrate.Store(place).observations(run.id), only=["LR204"])
     assert diagnosis.findings == ()
-    assert "something besides these weights changes it" in diagnosis.not_run["LR204"]
+    assert "something other than these weights changes the loss" in diagnosis.not_run["LR204"]
 
 
 def test_a_run_far_from_its_best_rate_is_told_which_way_while_it_goes_on(tmp_path):

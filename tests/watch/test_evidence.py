@@ -164,7 +164,7 @@ def test_a_declared_objective_without_progress_leaves_what_is_certain(runs, obje
     diagnosis = runs.diagnose(loss=swing, lr=lr, facts=facts)
     assert diagnosis.codes() == []
     assert "objective does not measure progress" in diagnosis.not_judged
-    assert "a validation, a reward or probes would judge it" in diagnosis.not_judged
+    assert "judge the rate by a validation loss, a reward or probes" in diagnosis.not_judged
     swing[390:] = np.inf
     assert runs.codes(loss=swing, lr=lr, facts=facts) == ["LR101"]
     assert (

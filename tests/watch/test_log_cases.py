@@ -86,10 +86,10 @@ def test_every_case_has_a_reading():
     assert files == set(READINGS)
 
 
-def test_a_second_fit_whose_loss_goes_on_is_one_run_begun_again():
+def test_a_second_fit_whose_loss_continues_is_one_run_that_was_resumed():
     (run,) = read_runs(CASES / "faulty/second_fit_epochs_from_0.csv")
     assert run.facts["resumed_at"] == [40]
-    assert "begun again at step 40" in run.facts["read_as"]["notes"][0]
+    assert "that was resumed at step 40" in run.facts["read_as"]["notes"][0]
     assert run.column("lr")[40] == run.column("lr")[0]
 
 

@@ -111,7 +111,7 @@ def test_a_straight_path_is_too_low_and_a_far_one_too_high_with_a_number():
     evidence = finding.evidence
     assert 1.0 < evidence["low"] < evidence["multiple"] < evidence["high"]
     assert finding.severity == "advice"
-    assert "Lower the peak rate about 9.9 times, to 0.01" in finding.remedy
+    assert "Lower the peak rate by a factor of about 9.9, to 0.01" in finding.remedy
 
 
 @settings(max_examples=100, deadline=None)
@@ -138,10 +138,10 @@ def test_no_path_is_both_and_a_far_one_is_never_too_low(path):
             {"path_updates": [[step, 10.0] for step in range(50, 600, 50)]},
             "was not measured twice",
         ),
-        ({"objective": "adversarial"}, "of an adversarial objective"),
+        ({"objective": "adversarial"}, "in an adversarial objective"),
         (
             {"path_fall": 0.3, "fall": 0.1},
-            "where the slopes along the path predict 0.3: something",
+            "but the slopes along the path predict 0.3: something",
         ),
         ({"path_fall": 0.1, "fall": 0.1}, None),
         ({"path_fall": 0.1, "fall": 0.6}, None),
@@ -178,7 +178,7 @@ def test_measurements_that_disagree_are_silent():
 
 def test_a_log_has_no_path():
     log = Observations(run="a", step=np.arange(50), columns={"lr": np.full(50, 0.1)})
-    assert "attach does" in diagnose(log, only=["LR107"]).not_run["LR107"]
+    assert "attach measures it" in diagnose(log, only=["LR107"]).not_run["LR107"]
 
 
 @pytest.mark.parametrize(("path", "codes"), [(LOW, ["LR204"]), (GOOD, [])])

@@ -100,7 +100,7 @@ def test_a_loss_without_a_fall_is_not_a_finding_and_it_is_said_what_cannot_be_ju
         assert diagnosis.codes() == []
         assert "a rate that is too high, a rate that is too low" in diagnosis.not_judged
         assert "the loss does not fall clearly beyond its own variation" in diagnosis.not_judged
-        assert "a validation, a reward or probes would judge it" in diagnosis.not_judged
+        assert "judge the rate by a validation loss, a reward or probes" in diagnosis.not_judged
 
 
 def test_a_rate_that_a_log_rounds_to_zero_is_not_zero_if_the_loss_falls(runs):

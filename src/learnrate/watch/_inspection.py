@@ -99,7 +99,9 @@ def inspection_lacks(reading: Reading, name: str, looks: float, measured_by: str
     if count >= looks:
         return None
     if not count:
-        return _why_no_inputs(reading, name) or f"no {name} was measured; {measured_by} does"
+        return (
+            _why_no_inputs(reading, name) or f"no {name} was measured; {measured_by} measures it"
+        )
     return f"{name} was measured at {count} updates, and {looks:g} are needed"
 
 
@@ -113,7 +115,7 @@ def _why_no_inputs(reading: Reading, name: str) -> str | None:
     if name == "input_differs" and inspected(reading, "input_rms").value.size:
         return f"the batches of {model} have one example each"
     return (
-        f"no inputs of {model} were seen: it was not called itself, it was compiled, or it was not "
+        f"no inputs of {model} were seen: it was never called directly, it was compiled, or it was not "
         "in training mode"
     )
 
@@ -134,8 +136,8 @@ def accumulation_hint(reading: Reading) -> str:
         else f"their losses are not divided by {count}, so divide them first"
     )
     return (
-        f" Each update adds the gradients of {count} backward passes: {condition}, since their sum acts as "
-        f"a rate {count} times as high."
+        f" Each update adds the gradients of {count} backward passes: {condition}, since a sum acts like a "
+        f"rate {count} times as high."
     )
 
 

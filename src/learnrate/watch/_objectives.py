@@ -6,7 +6,7 @@ from learnrate._errors import ArgumentError
 
 __all__ = ["OBJECTIVES", "checked_objective", "why_loss_says_nothing"]
 
-_JUDGES = "a validation, a reward or probes would judge it"
+_JUDGES = "judge the rate by a validation loss, a reward or probes"
 
 OBJECTIVES = {
     "descent": "",
@@ -60,11 +60,11 @@ def why_loss_says_nothing(
         return None
     if rises:
         return (
-            "the loss ends above its start: if it should fall, the rate is likely too high, and for "
-            f"some objectives that is usual; {_JUDGES}"
+            "the loss ends above its start: if it should fall, the rate is likely too high, but some "
+            f"objectives rise in healthy runs; {_JUDGES}"
         )
     return (
         f"the loss does not fall clearly beyond its own variation ({signal:.2g} standard "
-        f"deviations where {needed_signal:.2g} are needed), so it says nothing about the rate; "
+        f"deviations; {needed_signal:.2g} are needed), so it says nothing about the rate; "
         f"{_JUDGES}"
     )

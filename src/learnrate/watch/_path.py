@@ -228,7 +228,9 @@ def times_text(factor: float) -> str:
 def path_lacks(reading: Reading) -> str | None:
     """Why the path cannot be judged; None if it can."""
     if not any(name in reading.facts for name in PATH_COLUMNS):
-        return "the path of the weights was not measured; attach does, with one optimizer"
+        return (
+            "the path of the weights was not measured; attach measures it for a single optimizer"
+        )
     if reading.observations.total_steps is None and reading.live:
         return "the length of the run is not known (total_steps)"
     if len(_paths(reading)) < 2:
@@ -242,7 +244,7 @@ def path_lacks(reading: Reading) -> str | None:
 def straight_path_lacks(reading: Reading) -> str | None:
     """Why it cannot be judged whether the path is too straight; None if it can."""
     if reading.objective == "adversarial":
-        return "of an adversarial objective: the other network keeps the slope as steep as it is"
+        return "in an adversarial objective, the other network keeps the slope steep at any rate"
     lacking = path_lacks(reading)
     if lacking is None and len(_paths_at_peak(reading, _paths(reading))) < 2:
         return (
@@ -275,8 +277,8 @@ def _unexplained_loss(reading: Reading) -> str | None:
     if predicted <= 0.0 or fall >= _LEAST_FALL * predicted - _ERRORS * error:
         return None
     return (
-        f"the loss fell by {fall:.3g} where the slopes along the path predict {predicted:.3g}: "
-        "something besides these weights changes it, such as another network"
+        f"the loss fell by {fall:.3g}, but the slopes along the path predict {predicted:.3g}: something "
+        "other than these weights changes the loss, such as another network"
     )
 
 

@@ -113,7 +113,7 @@ class Reading:
         """How to tell the number of classes, in a sentence; None if it is known."""
         if isinstance(self.facts.get("classes"), int):
             return None
-        return "the number of classes is not known; run.step gets it from a loss that is a tensor, or attach(criterion=...) tells it"
+        return "the number of classes is not known; give run.step the loss as a tensor, or attach(criterion=...)"
 
     @property
     def steps_done(self) -> int:

@@ -215,7 +215,7 @@ def _count_on(
     if fit.steps_per_epoch is not None:
         facts["steps_per_epoch"] = fit.steps_per_epoch
         chosen.notes.append(
-            f"the step is counted anew in each epoch of {fit.steps_per_epoch:,} steps; the epochs "
+            f"the step restarts in each epoch of {fit.steps_per_epoch:,} steps; the epochs "
             "are read as one run"
         )
     resumed_at.update(fit.resumed_at)

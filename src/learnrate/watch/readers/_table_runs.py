@@ -93,12 +93,12 @@ def _runs(
         if length is not None:
             more["steps_per_epoch"] = length
             taken.notes.append(
-                f"the step is counted anew in each epoch of {length:,} steps; the epochs are read "
+                f"the step restarts in each epoch of {length:,} steps; the epochs are read "
                 "as one run"
             )
         for step in fit.resumed_at:
             taken.notes.append(
-                f"the step begins anew and the loss goes on; read as one run, begun again at step "
+                f"the step restarts and the loss continues; read as one run that was resumed at step "
                 f"{step - counted.first_step:,}"
             )
         resumed_at = {step - counted.first_step for step in fit.resumed_at}

@@ -164,8 +164,8 @@ def _rose_with_the_rate(reading: Reading, options: DivergedOptions) -> Finding |
             "last_rate": last_rate,
         },
         remedy=(
-            f"Keep the rate at {held_rate} or let it fall from there: a schedule whose factor grows, such as "
-            "an exponent with the wrong sign, raises it. Resume from a checkpoint before that step."
+            f"Keep the rate at {held_rate} or let it fall from there. Check the schedule: an exponent with "
+            "the wrong sign, for example, makes its factor grow. Resume from a checkpoint before that step."
         ),
     )
 

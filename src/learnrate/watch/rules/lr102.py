@@ -156,8 +156,8 @@ class _Spikes(Rule[SpikesOptions]):
                 "rate_at_first": reading.rate_at(steps[0]),
             },
             remedy=(
-                "Lower the peak rate by half, or clip gradients at their usual norm; if the spikes "
-                "come at the same batches in every run, check that data."
+                "Lower the peak rate by half, or clip gradients at their usual norm. If the spikes "
+                "come at the same batches in every run, check the data of these batches."
             ),
         )
 

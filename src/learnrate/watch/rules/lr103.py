@@ -75,13 +75,13 @@ def _share_in_words(rise: float, fall: float) -> str:
 
 def _finding(reading: Reading, step: int, message: str, evidence: dict[str, object]) -> Finding:
     rate = reading.rate_at(step)
-    target = "" if rate is None else f" to {rate_text(reading.peak / 3, 2)}"
+    target = "" if rate is None else f", {rate_text(reading.peak / 3, 2)}"
     return RULE.finding(
         step=step,
         message=message,
         evidence=evidence | {"fall": reading.fall, "rate": rate},
         remedy=(
-            f"Lower the peak rate{target}, a third of it; with Adam, a lower beta2 (0.95) or a "
+            f"Lower the peak rate to a third of it{target}. With Adam, a lower beta2 (0.95) or a "
             "longer warm-up helps too."
         ),
     )

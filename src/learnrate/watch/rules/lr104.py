@@ -125,7 +125,7 @@ class _BeyondEdge(Rule[BeyondEdgeOptions]):
                 "above": int(beyond.sum()),
             },
             remedy=(
-                f"Lower the peak rate to {rate_text(reading.peak / 3, 2)}, a third of it, or warm up "
+                f"Lower the peak rate to a third of it, {rate_text(reading.peak / 3, 2)}, or warm up "
                 "for longer, so that the curvature can adapt first."
             ),
         )

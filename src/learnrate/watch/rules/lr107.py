@@ -48,12 +48,12 @@ class _PathTooFar(Rule[PathTooFarOptions]):
             message=(
                 f"The rate is likely about {times_text(estimate.multiple)} times too high, between "
                 f"{times_text(max(estimate.low, 1.0))} and {times_text(estimate.high)} times: the "
-                f"weights moved by {path['path_distance']:.2g} times their initial norm, and the two halves "
-                f"of their path have a cosine of {path['path_turn_2']:.2g} (1 is straight on, -1 is back)."
+                f"weights moved by {path['path_distance']:.2g} times their initial norm, and the cosine of "
+                f"the two halves of their path is {path['path_turn_2']:.2g} (1: same direction, -1: opposite)."
             ),
             evidence=estimate.evidence(reading.peak_or_none),
             remedy=(
-                f"Lower the peak rate about {times_text(estimate.multiple)} times, to "
+                f"Lower the peak rate by a factor of about {times_text(estimate.multiple)}, to "
                 f"{rate_text(reading.peak / estimate.multiple, 2)}, or let learnrate plan find it."
                 f"{accumulation_hint(reading)}"
             ),

@@ -97,8 +97,9 @@ class _TooSlow(Rule[TooSlowOptions]):
             step=int(levels.step[int(np.searchsorted(progress, 0.5))]),
             message=(
                 f"The rate is likely too low: the loss falls from {reading.start:.3g} to {end:.3g} in "
-                f"{reading.steps_done:,} updates, almost in a straight line: {share_text(half)} of the "
-                "fall came in the second half of the summed rate, so the run is still at its beginning."
+                f"{reading.steps_done:,} updates, almost in a straight line. {share_text(half)} of the "
+                "fall came in the second half, measured by the sum of the rates, so the run is still at "
+                "its beginning."
             ),
             evidence={
                 "start": reading.start,

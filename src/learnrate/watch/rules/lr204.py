@@ -45,14 +45,14 @@ class _PathStraight(Rule[PathStraightOptions]):
             message=(
                 f"The rate is likely about {times_text(multiple)} times too low, between "
                 f"{times_text(max(1.0 / estimate.high, 1.0))} and {times_text(1.0 / estimate.low)} "
-                f"times: the weights moved by {path['path_distance']:.2g} times their initial norm, the two "
-                f"halves of their path have a cosine of {path['path_turn_2']:.2g} (1 is straight on), and "
-                f"the loss is still {path['path_slope_2']:.0%} as steep "
-                "at the end of a half as at its beginning."
+                f"times: the weights moved by {path['path_distance']:.2g} times their initial norm, the "
+                f"cosine of the two halves of their path is {path['path_turn_2']:.2g} (1: same direction), "
+                f"and at the end of a half the slope of the loss is still {path['path_slope_2']:.0%} of "
+                "that at its beginning."
             ),
             evidence=estimate.evidence(reading.peak_or_none),
             remedy=(
-                f"Raise the peak rate {times_text(1.0 / estimate.high)} times, to "
+                f"Raise the peak rate by a factor of {times_text(1.0 / estimate.high)}, to "
                 f"{rate_text(reading.peak / estimate.high, 2)}, in a short run first, or let learnrate "
                 "plan find it."
             ),

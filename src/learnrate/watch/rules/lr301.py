@@ -25,13 +25,13 @@ class PlateauOptions(RuleOptions):
     """Thresholds of LR301; the test is that of `learnrate.controllers.Plateau`.
 
     Attributes:
-        window: the test looks at this last share of the rows so far.
-        progress: the test must show that the loss fell by less, over the window, than this share of
-            its whole fall. Runs at a constant rate that were still worth continuing fell by 0.2 or
-            more, runs on a plateau by up to 0.1.
+        window: the test looks at the last rows, this share of all rows so far.
+        progress: the test must show that, within the window, the loss fell by less than this share
+            of its whole fall. Runs at a constant rate that were still worth continuing fell by 0.2
+            or more, runs on a plateau by up to 0.1.
         significance: the p-value of that test must be below this.
-        left: this share of the run must be left, for a decay to be of use.
-        variation: the rate may vary by this share within the window.
+        left: at least this share of the run must be left, so that a decay is of use.
+        variation: the rate may vary by at most this share within the window.
     """
 
     window: float = 0.6
@@ -99,7 +99,7 @@ class _Plateau(Rule[PlateauOptions]):
                 "updates_left": left,
             },
             remedy=(
-                "It is likely time to decay: let the rate fall to 0 over what is left of the run, unless "
+                "It is likely time to decay: let the rate fall to 0 over the rest of the run, unless "
                 "the schedule does so later."
             ),
         )

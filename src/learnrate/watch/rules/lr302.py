@@ -26,11 +26,11 @@ class NeverDecayedOptions(RuleOptions):
     """Thresholds of LR302.
 
     Attributes:
-        share: after its peak the rate must never have fallen below this share of it.
-        warm: the peak must be reached within this first share of the run; a later peak is that of
-            a rising rate.
-        left: a cosine that was cut off must have had this share of its peak left to fall. The end
-            of other schedules cannot be told from a part of them.
+        share: after its peak, the rate must never have been below this share of the peak.
+        warm: the peak must be reached within this first share of the run. If it comes later, the
+            rate is still rising.
+        left: a cosine that was cut off must still have at least this share of its peak to fall.
+            Other schedules that were cut off cannot be recognised.
     """
 
     share: float = 0.5
@@ -96,8 +96,8 @@ class _NeverDecayed(Rule[NeverDecayedOptions]):
                 "lowest_since_peak": lowest,
             },
             remedy=(
-                "A linear or cosine decay to 0 by the end of the run likely reaches a lower loss. To finish "
-                "this run, add a decay over a tenth to a fifth of the updates made so far."
+                "A linear or cosine decay to 0 by the end of the run likely reaches a lower loss. To improve "
+                "this run, add a decay that takes a tenth to a fifth of the updates made so far."
             ),
         )
 

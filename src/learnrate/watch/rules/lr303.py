@@ -24,10 +24,11 @@ class EndedEarlyOptions(RuleOptions):
     """Thresholds of LR303.
 
     Attributes:
-        share: this share of the run must have been trained after the end of the schedule.
-        floor: a rate that stands still has ended if it is at most this share of its peak.
-        epochs: the schedule must have ended after this first share of the run; an earlier end means
-            a schedule in epochs, LR307.
+        share: at least this share of the run must have been trained after the end of the schedule.
+        floor: a constant rate means that the schedule has ended if it is at most this share of the
+            peak.
+        epochs: the schedule must have ended after this first share of the run. An earlier end
+            means that its lengths are in epochs, LR307.
     """
 
     share: float = 0.1

@@ -24,12 +24,13 @@ class NoWarmupOptions(RuleOptions):
 
     Attributes:
         early: this first share of the run counts as its beginning.
-        rise: the loss must rise there above its start by this share of its whole fall.
-        noise: that rise must be this many standard deviations of neighbouring losses.
-        warm: the rate must have reached its peak within this first share of the run; a later peak
-            is not to blame.
-        recovered: at a third of the run the loss must have made this share of its whole fall; if
-            it has not, the rate is too high for more than the beginning.
+        rise: in the beginning, the loss must rise above its start by at least this share of its
+            whole fall.
+        noise: the rise must be at least this many standard deviations of neighbouring losses.
+        warm: the rate must have reached its peak within this first share of the run. If it came
+            later, the warm-up is long enough.
+        recovered: at a third of the run, the loss must have made at least this share of its whole
+            fall. Otherwise the rate is too high for the whole run, not only for its beginning.
     """
 
     early: float = 0.1

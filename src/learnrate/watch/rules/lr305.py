@@ -26,8 +26,8 @@ class JumpedOptions(RuleOptions):
     """Thresholds of LR305.
 
     Attributes:
-        factor: the rate must differ by this factor from what its course leads to, or from the
-            schedule if that is known.
+        factor: the rate must differ by at least this factor from the schedule, if that is known,
+            or else from the continuation of the rows before.
     """
 
     factor: float = 1.1
@@ -100,7 +100,7 @@ class _Jumped(Rule[JumpedOptions]):
             return None
         before, after = jump.before, jump.after
         step = int(reading.rate.step[jump.row])
-        source = "schedule says" if is_planned else "course before it leads to"
+        source = "by the schedule" if is_planned else "as a continuation of the rates before"
         by = (
             f"by a factor of {max(after, before) / min(after, before):.2g}"
             if min(after, before) > 0
@@ -111,7 +111,7 @@ class _Jumped(Rule[JumpedOptions]):
             severity=Severity.ERROR if jump.is_known else Severity.WARNING,
             message=(
                 f"The rate {'rose' if after > before else 'fell'} at step {step:,} {by}, from {rate_text(before)} to "
-                f"{rate_text(after)}, where the {source} {rate_text(max(0.0, jump.expected))}: after "
+                f"{rate_text(after)}. It should be {rate_text(max(0.0, jump.expected))} {source}: after "
                 "an interruption it did not continue where it was."
             ),
             evidence={
@@ -121,9 +121,9 @@ class _Jumped(Rule[JumpedOptions]):
                 "resume_known": jump.is_known,
             },
             remedy=(
-                "Restore the state of the scheduler together with that of the optimizer, or set the "
-                "rate from the step number; a rate changed in a config does not reach a scheduler that "
-                "was restored."
+                "Restore the state of the scheduler together with that of the optimizer, or compute the "
+                "rate from the step number. If a rate is changed in a config, a restored scheduler does "
+                "not use it."
             ),
         )
 

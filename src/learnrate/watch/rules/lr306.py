@@ -23,7 +23,7 @@ class ClimbedOptions(RuleOptions):
     """Thresholds of LR306.
 
     Attributes:
-        climb: the rate must have climbed again by at least this share of its fall.
+        climb: the rate must have risen again by at least this share of its fall.
     """
 
     climb: float = 0.02

@@ -26,10 +26,11 @@ class WrongClockOptions(RuleOptions):
     """Thresholds of LR307.
 
     Attributes:
-        early: a schedule that ended within this first share of the run counts epochs.
-        plateau: a rate that changes evenly is stepped once an epoch if it stands still for at least
-            this many updates.
-        decayed: a rate that has fallen by at most this share of its peak has hardly begun its decay.
+        early: a schedule that ended within this first share of the run has its lengths in epochs.
+        plateau: a rate that changes at even intervals is stepped once an epoch if it is constant
+            for at least this many updates each time.
+        decayed: a rate that has fallen by at most this share of its peak has hardly begun its
+            decay.
     """
 
     early: float = 0.1
@@ -110,9 +111,8 @@ class _WrongClock(Rule[WrongClockOptions]):
                 step=int(reading.rate.step[0]),
                 message=(
                     f"The schedule counts updates but was stepped once every {spacing:,} updates, "
-                    f"apparently once an epoch: after {reading.steps_done:,} updates it is where it "
-                    f"should have been after {reading.steps_done // spacing:,}, at a rate of "
-                    f"{rate_text(last)}."
+                    f"apparently once an epoch: after {reading.steps_done:,} updates it is only at its "
+                    f"step {reading.steps_done // spacing:,}, with a rate of {rate_text(last)}."
                 ),
                 evidence={"updates_per_change": spacing, "last": last, "peak": reading.peak},
                 remedy="Call the scheduler after every update, or give it its lengths in epochs.",

@@ -25,12 +25,13 @@ class NotAppliedOptions(RuleOptions):
     """Thresholds of LR308.
 
     Attributes:
-        share: the rate must differ from the schedule in this share of the rows.
-        edited: the rate must differ in this share of the rows if a person or a controller changed
-            it.
-        range: the rate must vary by this factor for the updates to be compared with it.
-        follows: the updates must grow with a power of the rate below this; the power is near 1 if
-            the rate is applied and near 0 if it is not.
+        share: the rate must differ from the schedule in at least this share of the rows.
+        edited: if a person or a controller changed the rate, it must differ from the schedule in
+            at least this share of the rows.
+        range: the updates are compared with the rate only if the rate varies by at least this
+            factor.
+        follows: the size of the updates must grow with a power of the rate below this. The power
+            is near 1 if the rate is applied and near 0 if it is not.
         vanished: a row does not count if its gradient norm is below this share of the largest,
             because Adam's updates shrink with gradients near its epsilon, whatever the rate.
     """
@@ -72,8 +73,8 @@ def _off_schedule(reading: Reading, scheduled: np.ndarray, follows: np.ndarray) 
             "last_meant": float(scheduled[-1]),
         },
         remedy=(
-            "Step the scheduler, create it for the optimizer that is used, and set the rate again "
-            "after a resume: a restored optimizer brings its old rate with it."
+            "Step the scheduler, and create it for the optimizer that is used. Set the rate again "
+            "after a resume, because a restored optimizer has its old rate."
         ),
     )
 

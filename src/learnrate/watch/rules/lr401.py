@@ -23,12 +23,14 @@ class OverfittingOptions(RuleOptions):
     """Thresholds of LR401.
 
     Attributes:
-        lost: the validation loss must have risen by this share of its fall, from its first value to
-            its lowest.
-        noise: the rise must be this many standard deviations of a validation loss.
-        significance: the p-value of a rank test for a rise since then must be below this.
-        falls: the training loss must have fallen since then by this many standard errors of a level.
-        rows: there must be more than this many validations, the lowest one included.
+        lost: the validation loss must have risen from its lowest value by at least this share of
+            its fall from the first value to the lowest.
+        noise: the rise must be at least this many standard deviations of a validation loss.
+        significance: the p-value of a rank test for a rise since the lowest value must be below
+            this.
+        falls: since the lowest validation loss, the training loss must have fallen by at least
+            this many standard errors of a level.
+        rows: there must be more than this many validations, counted from the lowest one.
     """
 
     lost: float = 0.1

@@ -26,22 +26,23 @@ class AtChanceOptions(RuleOptions):
     """Thresholds of LR402. Chance is the loss of a model that has learned nothing.
 
     Attributes:
-        below: the mean of the last half may lie below chance by this share of it, and so may the mean
-            of any tenth of the run beyond its error.
-        above: it may lie above chance by this share; too high a rate for what is learned keeps it a
-            little above.
-        errors: errors of these means are this many of their standard errors.
-        known: the error of the mean must be less than this share of chance; in fewer rows, or with
-            more noise, nothing is said.
+        below: the mean of the last half may be below chance by at most this share of chance. The
+            mean of any tenth of the run may be below chance by as much, in addition to its error.
+        above: the mean may be above chance by at most this share of chance. If the rate is too
+            high, the loss stays a little above chance.
+        errors: the error of a mean is this many of its standard errors.
+        known: the error of the mean must be less than this share of chance. With fewer rows or
+            more noise, nothing is reported.
         significance: the second half still falls if the p-value of a rank test is below this.
-        falls: a loss that still falls is not flat if it fell in the second half by more than this
-            many standard errors of a level.
-        moved: the norms of all updates must add up to this share of the norm of the weights, before
-            a flat loss is attributed to the data. They added up to 1 or more in runs with shuffled
-            labels, and to 0.02 to 0.4 in runs at a hundredth of the rate.
-        share_done: this share of the run must be over.
-        driven: the second half must have this share of the summed rate; a loss is flat where the rate has
-            decayed to nothing.
+        falls: a loss that still falls is not flat if it fell by more than this many standard
+            errors of a level in the second half.
+        moved: if the sizes of the updates are known, the sum of their norms must be at least this
+            share of the norm of the weights. Otherwise the rate may be the cause, not the data.
+            The sum was 1 or more in runs with shuffled labels, and 0.02 to 0.4 in runs at a
+            hundredth of the rate.
+        share_done: at least this share of the run must be over.
+        driven: the second half must have at least this share of the sum of all rates. Otherwise
+            the loss is flat because the rate has decayed.
     """
 
     below: float = 0.03

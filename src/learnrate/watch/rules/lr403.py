@@ -27,10 +27,12 @@ class RepeatsOptions(RuleOptions):
     """Thresholds of LR403.
 
     Attributes:
-        correlation: the differences of neighbouring losses must correlate by this much with those
-            an epoch earlier.
-        noise: that correlation must be this many standard errors above 0, at one of all distances.
-        next: no other distance but whole multiples may correlate by more than this share of it.
+        correlation: the changes from one loss to the next must have at least this correlation with
+            those an epoch earlier.
+        noise: the correlation must be this many standard errors above 0. All distances are tested,
+            and this limit allows for that.
+        next: at no other distance, except multiples of the epoch, may the correlation exceed this
+            share of that after one epoch.
     """
 
     correlation: float = 0.3
@@ -94,7 +96,7 @@ class _Repeats(Rule[RepeatsOptions]):
             evidence={"period": period, "correlation": highest, "rows": rows},
             remedy=(
                 "Shuffle the data anew in each epoch: DataLoader(shuffle=True), or set_epoch(...) of a "
-                "DistributedSampler. If the order is meant, as in a sequence, leave it."
+                "DistributedSampler. If the order is intended, as in a sequence, nothing is wrong."
             ),
         )
 

@@ -20,7 +20,8 @@ class FarAboveChanceOptions(RuleOptions):
     """Thresholds of LR404. Chance is the cross-entropy of a model that has learned nothing.
 
     Attributes:
-        times: the loss before the first update must be this many times chance.
+        times: the loss before the first update must be at least this many times the loss at
+            chance.
     """
 
     times: float = 4.0
@@ -43,8 +44,8 @@ class _FarAboveChance(Rule[FarAboveChanceOptions]):
         return self.finding(
             step=0,
             message=(
-                f"Before the first update the loss was {first:.3g}, {first / chance:.2g} times the "
-                f"{chance:.3g} of a model that knows nothing: the model starts out certain and wrong."
+                f"Before the first update the loss was {first:.3g}. This is {first / chance:.2g} times the "
+                f"loss at chance, {chance:.3g}: the model is certain of wrong answers."
             ),
             evidence={"first": first, "chance": chance},
             remedy=(

@@ -20,8 +20,8 @@ class SameInputsOptions(RuleOptions):
     """Thresholds of LR405.
 
     Attributes:
-        looks: the inputs must be 0, or the same for all examples, in this many batches that were
-            looked at and in no other.
+        looks: the inputs must be 0, or the same for all examples, in at least this many of the
+            batches that were looked at, and in no batch may they be different.
     """
 
     looks: float = 8

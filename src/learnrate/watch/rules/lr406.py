@@ -22,9 +22,10 @@ class LargeInputsOptions(RuleOptions):
     """Thresholds of LR406.
 
     Attributes:
-        size: the root mean square of the inputs must be this in the median of the batches that were
-            looked at. Initial weights are made for 1; pixels from 0 to 255 have about 130.
-        looks: this many batches must have been looked at.
+        size: the median of the root mean square of the inputs, over the batches that were looked
+            at, must be at least this. Initial weights are made for 1; pixels from 0 to 255 have
+            about 130.
+        looks: at least this many batches must have been looked at.
     """
 
     size: float = 30.0

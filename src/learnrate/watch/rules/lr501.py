@@ -25,7 +25,8 @@ class TwiceNormalisedOptions(RuleOptions):
     Attributes:
         near: a loss is near the floor if it lies above it by at most this share of the distance
             from the floor to chance.
-        share: this share of the last half of the rows must be near the floor, and none below it.
+        share: at least this share of the last half of the rows must be near the floor, and no row
+            below it.
     """
 
     near: float = 0.15

@@ -23,7 +23,7 @@ class ClippedBeforeOptions(RuleOptions):
 
     Attributes:
         width: two gradient norms are the same if they differ by at most this share.
-        share: this share of the gradient norms must be the same as the highest.
+        share: at least this share of the gradient norms must be the same as the highest.
     """
 
     width: float = 0.0001

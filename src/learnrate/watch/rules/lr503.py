@@ -20,8 +20,8 @@ class KeptGradientOptions(RuleOptions):
     """Thresholds of LR503.
 
     Attributes:
-        looks: the old gradient must be in the new one at this many updates that were looked at, and
-            at none may it be left out.
+        looks: the new gradient must contain the old one at this many of the updates that were
+            looked at, and at none may it be without the old one.
     """
 
     looks: float = 4

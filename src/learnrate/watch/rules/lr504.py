@@ -21,9 +21,9 @@ class WithoutGradientOptions(RuleOptions):
     """Thresholds of LR504. Tensors that require no gradient, such as frozen layers, do not count.
 
     Attributes:
-        share: tensors with this share of the trainable weights must have had no gradient, or one of
-            exactly 0, at any look.
-        looks: there must have been this many looks at gradients.
+        share: tensors with at least this share of the trainable weights must have had no gradient,
+            or one of exactly 0, at all looks.
+        looks: the gradients must have been looked at this many times.
     """
 
     share: float = 0.01

@@ -20,9 +20,9 @@ class StateLostOptions(RuleOptions):
     """Thresholds of LR505.
 
     Attributes:
-        share: this share of the tensors with a gradient must have had no state before the first
-            update after a resume, and must have one after it.
-        least: the run must have been resumed after this many updates.
+        share: at least this share of the tensors with a gradient must have had no state before the
+            first update after a resume, and must have one after it.
+        least: the run must have been resumed after at least this many updates.
     """
 
     share: float = 1.0

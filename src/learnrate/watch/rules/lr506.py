@@ -25,10 +25,11 @@ class DecayDominatesOptions(RuleOptions):
     """Thresholds of LR506.
 
     Attributes:
-        ratio: at the first looks the decay must be more than this many times the gradient, or the
-            rest of the update if the decay is decoupled.
-        looks: at this many of the first looks, without exception.
-        norm: the norm of the weights must have fallen to this share of that at the first look.
+        ratio: at the first looks the decay must be more than this many times the gradient. If the
+            decay is decoupled, it is compared with the rest of the update.
+        looks: the ratio must be exceeded at each of this many first looks.
+        norm: the norm of the weights must have fallen to this share of the norm at the first look,
+            or below.
     """
 
     ratio: float = 2.0
@@ -52,9 +53,9 @@ class _DecayDominates(Rule[DecayDominatesOptions]):
         return self.finding(
             step=int(ratio.step[0]),
             message=(
-                f"Weight decay outweighs what is learned: in the first updates it was {median:.2g} times "
-                f"as large as the gradient's part, and the norm of the weights fell to "
-                f"{share_text(lowest_norm)} of what it was."
+                f"Weight decay outweighs the gradient: in the first updates it changed the weights "
+                f"{median:.2g} times as much as the gradient did, and the norm of the weights fell to "
+                f"{share_text(lowest_norm)} of its first value."
             ),
             evidence={"ratio": median, "norm": lowest_norm, "looks": first.size},
             remedy=(

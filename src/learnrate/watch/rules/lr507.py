@@ -25,9 +25,10 @@ class WeightsLostOptions(RuleOptions):
     """Thresholds of LR507.
 
     Attributes:
-        noise: the first loss after a resume must exceed the level before it by this many standard
-            deviations of a loss, and all that were lately recorded.
-        lost: it must be above the level before by this share of the fall from the start to there.
+        noise: the first loss after a resume must exceed the level before it by at least this many
+            standard deviations of a loss. It must also exceed all losses just before the resume.
+        lost: it must exceed the level before the resume by at least this share of the fall from
+            the start to that level.
     """
 
     noise: float = 10.0
@@ -38,9 +39,9 @@ def _finding(resume: int, level: float, first: float, start: float) -> Finding:
     return RULE.finding(
         step=resume,
         message=(
-            f"The first loss after the resume at step {resume:,} is {first:.4g}, where it was "
-            f"{level:.4g} before and {start:.4g} at the start. No update was made in between, so the "
-            "weights are likely not those that were saved, or the data are others."
+            f"The first loss after the resume at step {resume:,} is {first:.4g}. Before the resume it was "
+            f"{level:.4g}, and {start:.4g} at the start. No update was made in between, so the "
+            "weights are likely not those that were saved, or the data are different."
         ),
         evidence={"resumed_at": resume, "before": level, "after": first, "start": start},
         remedy=(

@@ -39,7 +39,7 @@ class LossInputOptions(RuleOptions):
     """Thresholds of LR508.
 
     Attributes:
-        looks: this many losses in a row must have been computed so.
+        looks: at least this many losses must have been computed in this way, and none in another.
     """
 
     looks: float = 2
@@ -63,14 +63,14 @@ class _LossInput(Rule[LossInputOptions]):
         message, remedy = _CASES[kind]
         return self.finding(
             step=0,
-            message=f"{message}, as the graph of the loss shows.",
+            message=f"{message}. The graph of the loss shows this.",
             evidence={"kind": kind, "looks": kinds.size},
             remedy=f"{remedy} Until this is fixed, findings about the rate mean nothing.",
         )
 
     def lacks(self, reading: Reading) -> str | None:
         why = inspection_lacks(reading, "loss_input", LossInputOptions().looks, "attach")
-        return why and f"{why}, of a loss that run.step gets as a tensor"
+        return why and f"{why}, if run.step gets the loss as a tensor"
 
     def example(self, run: ExampleRun) -> Observations:
         return run.observed(facts={"loss_input": [[step, 1.0] for step in range(4)]})

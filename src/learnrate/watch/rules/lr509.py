@@ -20,7 +20,7 @@ class LossPairsOptions(RuleOptions):
     """Thresholds of LR509.
 
     Attributes:
-        looks: this many losses must have been computed so, and no other.
+        looks: at least this many losses must have been computed in this way, and none in another.
     """
 
     looks: float = 2
@@ -53,7 +53,7 @@ class _LossPairs(Rule[LossPairsOptions]):
 
     def lacks(self, reading: Reading) -> str | None:
         why = inspection_lacks(reading, "loss_pairs", LossPairsOptions().looks, "attach")
-        return why and f"{why}, of a loss that run.step gets as a tensor"
+        return why and f"{why}, if run.step gets the loss as a tensor"
 
     def example(self, run: ExampleRun) -> Observations:
         return run.observed(facts={"loss_pairs": [[step, 32.0] for step in range(4)]})

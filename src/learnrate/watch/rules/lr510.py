@@ -29,7 +29,8 @@ class UndividedOptions(RuleOptions):
     """Thresholds of LR510.
 
     Attributes:
-        looks: the losses of this many updates must have been looked at, and none may be divided.
+        looks: the losses of at least this many updates must have been looked at, and none may be
+            divided.
         tolerance: a loss is not divided if its scale differs from 1 by at most this.
     """
 
@@ -59,13 +60,15 @@ class _Undivided(Rule[UndividedOptions]):
             | {"looks": scales.value.size},
             remedy=(
                 f"If the passes are parts of one batch, divide each loss by {passes} before its backward "
-                "pass. If the sum is meant, as of different losses, leave it."
+                "pass. If the sum is intended, for example of different losses, nothing is wrong."
             ),
         )
 
     def lacks(self, reading: Reading) -> str | None:
         if reading.facts.get("objective") == "adversarial":
-            return "adversarial losses are different ones, which are meant to be added"
+            return (
+                "the losses of an adversarial objective are different, and their sum is intended"
+            )
         passes, looks = (
             inspected(reading, "backward_passes").value,
             pass_scales(reading).value.size,
@@ -73,9 +76,9 @@ class _Undivided(Rule[UndividedOptions]):
         if looks >= UndividedOptions().looks or (passes.size and backward_passes(reading) < 2):
             return None  # nothing is to be divided if there is one pass
         return (
-            f"the scale of the losses of several backward passes is known at {looks} updates, and "
-            f"{UndividedOptions().looks:g} are needed; attach reads it from cross-entropies on the outputs "
-            "of model=, mean squared errors, and the losses of criterion="
+            f"updates with several backward passes: the scale of their losses is known at {looks} updates, "
+            f"and {UndividedOptions().looks:g} are needed; attach reads it from cross-entropies on the "
+            "outputs of model=, mean squared errors, and the losses of criterion="
         )
 
     def example(self, run: ExampleRun) -> Observations:
