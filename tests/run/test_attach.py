@@ -17,6 +17,7 @@ from learnrate.controllers import Plateau
 from learnrate.run import Measure
 from learnrate.run._live_watch import LiveWatch
 from learnrate.schedules import schedule as read
+from learnrate.store._database import Database
 from learnrate.store._tables import runs
 from learnrate.torch_scheduler import to_torch
 from learnrate.watch import Observations, diagnose
@@ -632,6 +633,38 @@ def test_a_run_that_is_deleted_is_closed_in_the_store(place):
     del run, optimizer
     gc.collect()
     assert Store(place).run(name).status == "stopped"
+
+
+def test_a_run_deleted_while_this_thread_writes_to_its_store_is_closed_there(place, capsys):
+    optimizer = SGD(make_model().parameters(), lr=0.1)
+    run = learnrate.attach(optimizer, 0.1, store=place, total_steps=10)
+    name, recorder = run.id, run.recorder
+    assert recorder.flush()
+    with Database(place).writing():
+        del run, optimizer
+        gc.collect()  # as it may happen in any thread
+    recorder._thread.join()
+    assert Store(place).run(name).status == "stopped"
+    assert "locked" not in capsys.readouterr().err
+
+
+def test_a_run_that_its_own_recorder_deletes_is_closed_in_the_store(place):
+    optimizer = SGD(make_model().parameters(), lr=0.1)
+    runs_of_observer = [learnrate.attach(optimizer, 0.1, store=place, total_steps=10)]
+    name, recorder = runs_of_observer[0].id, runs_of_observer[0].recorder
+
+    def delete(observations):
+        runs_of_observer.clear()
+        gc.collect()
+
+    recorder.observers.append(delete)
+    optimizer.step()
+    runs_of_observer[0].step(1.0)
+    del optimizer
+    recorder._thread.join()
+    assert Store(place).run(name).status == "stopped"
+    assert Store(place).run(name).step == 1
+    assert not list(place.parent.glob("*unwritten*"))
 
 
 def test_attaching_twice_is_refused_until_the_first_run_has_ended():

@@ -12,6 +12,7 @@ from learnrate.store._place import (
     engine_of,
     raising_store_errors,
     store_exists,
+    transaction,
     url_of,
 )
 
@@ -67,6 +68,6 @@ class Database:
         with (
             raising_store_errors(self.place),
             self._engine.connect().execution_options(writing=True) as connection,
-            connection.begin(),
+            transaction(connection),
         ):
             yield connection

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import insert, inspect, select, text, update
 
 from learnrate._errors import StoreError
+from learnrate.store._place import transaction
 from learnrate.store._tables import schema
 from learnrate.store._tables import version as version_table
 
@@ -81,7 +82,10 @@ def migrate(engine: Engine, place: str) -> None:
     with engine.connect() as connection:
         version = version_of(connection)
     while version < LATEST:
-        with engine.connect().execution_options(writing=True) as connection, connection.begin():
+        with (
+            engine.connect().execution_options(writing=True) as connection,
+            transaction(connection),
+        ):
             if connection.dialect.name == "postgresql":
                 connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
             version = _upgrade_once(connection)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import threading
 import time
 from contextlib import contextmanager
 from pathlib import Path
@@ -30,8 +31,10 @@ __all__ = [
     "display_place",
     "engine_of",
     "is_store",
+    "is_writing",
     "raising_store_errors",
     "store_exists",
+    "transaction",
     "url_of",
 ]
 
@@ -55,6 +58,8 @@ _EXPLANATIONS = {  # part of a database's message: the explanation
     "unable to open": "cannot be opened: its folder does not exist or is not accessible",
     "connection": "cannot be reached",
 }
+
+_THREAD = threading.local()  # `transactions`: of this thread, that may hold a lock
 
 _UNREADABLE = (ValueError, TypeError, KeyError, AttributeError, ArithmeticError, RecursionError)
 
@@ -205,6 +210,22 @@ def _begin(connection: Connection) -> None:
     # A writer locks at the start: two readers that both began to write would deadlock.
     writing = connection.get_execution_options().get("writing", False)
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
+
+
+@contextmanager
+def transaction(connection: Connection) -> Iterator[None]:
+    """A transaction that writes; until it has ended, `is_writing` is true in this thread."""
+    _THREAD.transactions = getattr(_THREAD, "transactions", 0) + 1
+    try:
+        with connection.begin():
+            yield
+    finally:
+        _THREAD.transactions -= 1
+
+
+def is_writing() -> bool:
+    """Whether this thread may hold the lock that all writers of a store wait for."""
+    return getattr(_THREAD, "transactions", 0) > 0
 
 
 @contextmanager

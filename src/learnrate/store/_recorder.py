@@ -16,7 +16,7 @@ from learnrate._looks import Looks
 from learnrate.store._backlog import Backlog
 from learnrate.store._chunks import table_of
 from learnrate.store._fallback import Fallback
-from learnrate.store._place import display_place, url_of
+from learnrate.store._place import display_place, is_writing, url_of
 from learnrate.store._records import RunStatus
 from learnrate.store._run_writer import NewAttempt, RunWriter
 from learnrate.store._warnings import WarnOnce, warn
@@ -193,6 +193,9 @@ class Recorder:
     def close(self, status: RunStatus | str, wait: float = 5.0) -> None:
         """Write the remaining rows and how the run ended, and end the thread.
 
+        Python may delete an abandoned run, and so close its recorder, in any thread at any time.
+        In the recorder's own thread, or in one that keeps the store locked, it does not wait.
+
         Args:
             status: how the run ended.
             wait: seconds to try for, if the store cannot be written.
@@ -202,7 +205,8 @@ class Recorder:
         self._queue.append(RunStatus(status))
         self._deadline = time.monotonic() + wait
         self.wake()
-        self._ended.wait(wait + _LOCK_WAIT)
+        if not is_writing() and threading.current_thread() is not self._thread:
+            self._ended.wait(wait + _LOCK_WAIT)
 
     # Everything below runs in the thread.
 

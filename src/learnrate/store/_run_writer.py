@@ -16,7 +16,7 @@ from learnrate.store import _writes as writes
 from learnrate.store._chunks import CHUNK, merge_rows
 from learnrate.store._file_watch import FileWatch
 from learnrate.store._migrations import migrate
-from learnrate.store._place import display_place, engine_of, raising_store_errors
+from learnrate.store._place import display_place, engine_of, raising_store_errors, transaction
 from learnrate.store._records import RunStatus, is_alive, new_id
 from learnrate.store._tables import edits, runs
 from learnrate.watch import Finding
@@ -124,7 +124,7 @@ class RunWriter:
         with raising_store_errors(display_place(self._url)):
             try:
                 connection = self._connected()
-                with connection.begin():
+                with transaction(connection):
                     position = self._write_records(connection, records, step)
             except IntegrityError:
                 self.close()
