@@ -6,7 +6,10 @@ import numpy as np
 import pytest
 from rich.console import Console
 
+from learnrate._chart import Axis, Panel, Polyline
+from learnrate._numbers import even_ticks
 from learnrate.report import show_curve, show_plan, show_range_test, show_scaled, show_schedules
+from learnrate.report._text_plot import show_plot
 from learnrate.scaling import fit
 from learnrate.schedules import schedule
 from learnrate.trials import Curve, Status
@@ -128,3 +131,16 @@ def test_a_scaled_rate_shows_its_exponents_and_verdict_at_any_width(width, encod
     assert "+0.49" in text
     assert f"verdict weak {scaled.reason}" in joined(text)
     assert max(len(line) for line in text.splitlines()) <= width
+
+
+@pytest.mark.parametrize("height", [9, 14])
+@pytest.mark.parametrize("low", [0.105775, 0.240986, 0.0, 0.38])
+@pytest.mark.parametrize("high", [0.5, 2.299725, 2.402, 7.0])
+def test_each_number_on_the_y_axis_of_a_plot_is_a_round_one_of_its_range(height, low, high):
+    line = Polyline(x=np.arange(50), y=np.linspace(high, low, 50), colour=0)
+    panel = Panel(x=Axis(label="step"), y=Axis(label="loss"), marks=(line,))
+    output = printed(show_plot, panel, height=height)
+    numbers = [float(row.split("┤")[0]) for row in output.splitlines() if "┤" in row]
+    assert numbers
+    assert set(numbers) <= set(even_ticks(low, high))
+    assert numbers == sorted(numbers, reverse=True)

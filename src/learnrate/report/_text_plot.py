@@ -33,6 +33,7 @@ _ASCII_MARKERS = "*o+x#%"
 _ASCII_FRAME = str.maketrans("┌┐└┘├┤┬┴┼─│┊", "+++++++++-|:")
 _WIDEST = 110
 _MOST_POINTS = 2000
+_LINES_AROUND = 5  # of text: the title, the frame, the numbers and the label of the x axis
 _BAND = Colour.QUIET  # of a band's edges, so that the line between them stands out
 
 
@@ -70,7 +71,7 @@ def _drawn(canvas: Any, panel: Panel, console: Console, title: str, height: int)
     canvas.theme("colorless")
     canvas.plot_size(min(console.width, _WIDEST), height)
     canvas.title(title)
-    first, last = _draw_axes(canvas, panel, lines, limits)
+    first, last = _draw_axes(canvas, panel, lines, limits, height - _LINES_AROUND)
     verticals = [mark for mark in panel.marks if isinstance(mark, VerticalLine)]
     for mark in verticals:
         if first <= mark.x <= last and (mark.strong or not mark.label):
@@ -132,9 +133,10 @@ def _draw_axes(
     panel: Panel,
     lines: list[tuple[Ink, np.ndarray, np.ndarray]],
     limits: tuple[float, float],
+    rows: int,
 ) -> tuple[float, float]:
-    """Draw both axes; the lowest and the highest x that they show."""
-    y_ticks = even_ticks(*limits)
+    """Draw both axes, the y axis in as many rows; the lowest and the highest x that they show."""
+    y_ticks = _ticks_in_rows(*limits, rows)
     canvas.ruler("y").lim(*limits).ticks(y_ticks, [f"{tick:.3g}" for tick in y_ticks])
     first = min(float(x[0]) for _, x, _ in lines)
     last = max(float(x[-1]) for _, x, _ in lines)
@@ -146,6 +148,20 @@ def _draw_axes(
     canvas.ruler("x").ticks([_place(panel, tick) for tick in x_ticks], names)
     canvas.label(panel.x.label, "x")
     return first, last
+
+
+def _ticks_in_rows(low: float, high: float, rows: int) -> list[float]:
+    """Round numbers from `low` to `high`, each in a row of its own: plotext writes over others."""
+    ticks = even_ticks(low, high)
+    if len(ticks) < 2:
+        return ticks
+    row_of = {tick: round((tick - low) / (high - low) * (rows - 1)) for tick in ticks}
+    number = round(ticks[0] / (ticks[1] - ticks[0]))  # of the first, counted from 0
+    for every in range(1, len(ticks)):
+        shown = ticks[-number % every :: every]
+        if len({row_of[tick] for tick in shown}) == len(shown):
+            return shown
+    return ticks[:1]
 
 
 def _code(colour: Ink) -> int:
