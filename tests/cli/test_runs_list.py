@@ -90,8 +90,8 @@ def test_the_list_is_written_as_csv_and_json(run, tmp_path):
 
 MISUSE = {
     ("--delete",): "Name the runs",
-    ("last", "--delete", "--archive"): "exclude each other",
-    ("last", "--purge", "--pin"): "exclude each other",
+    ("last", "--delete", "--archive"): "Give only one of --archive",
+    ("last", "--purge", "--pin"): "Give only one of --archive",
     ("last", "--purge"): "must be deleted before",
     ("last", "--tag", "a,b"): "commas",
     ("last", "--rename", ""): "must not be empty",

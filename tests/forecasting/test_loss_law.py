@@ -145,7 +145,7 @@ def test_a_recorded_run_gives_its_validation_loss_or_else_that_of_its_batches():
         Observations(run="a", step=step, columns={**columns, "validation": validation})
     )
     np.testing.assert_allclose(validated.loss, 2 + lr[validated.step.astype(int) - 1])
-    with pytest.raises(ArgumentError, match="no lr was recorded of a"):
+    with pytest.raises(ArgumentError, match="the run a has no recorded lr"):
         loss_curve_of(Observations(run="a", step=step, columns={"loss": loss}))
 
 

@@ -166,10 +166,12 @@ def test_a_real_run_under_adam_is_judged_by_its_preconditioned_sharpness(tmp_pat
 def test_a_probe_that_fails_is_given_up_and_training_goes_on():
     model, optimizer = make()
     probes = Probes(model, lambda m, b: 1 / 0, BATCHES, share=0.5, only=["noise_scale"])
-    with pytest.warns(RuntimeWarning, match="noise_scale is given up: ZeroDivisionError"):
+    with pytest.warns(
+        RuntimeWarning, match="noise_scale failed and does not run again: ZeroDivisionError"
+    ):
         train(model, optimizer, 200, lambda step, _: probes(step, optimizer))
     assert probes.results == []
-    assert "all were given up" in probes.waiting
+    assert "all have failed" in probes.waiting
 
 
 def test_drawing_batches_leaves_the_random_generators_alone():

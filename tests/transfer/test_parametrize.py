@@ -160,9 +160,9 @@ def test_blocks_that_are_not_residual_are_refused():
     def make(depth):
         return nn.Sequential(*(nn.Linear(8, 8) for _ in range(depth)))
 
-    with pytest.raises(ArgumentError, match="is no residual block"):
+    with pytest.raises(ArgumentError, match="is not a residual block"):
         transfer.parametrize(make(4), make(2), forward=lambda model: model(torch.ones(2, 8)))
-    with pytest.raises(ArgumentError, match="for the rules of depth give forward="):
+    with pytest.raises(ArgumentError, match="To apply the rules for depth, give forward="):
         transfer.parametrize(make(4), make(2))
 
 

@@ -33,7 +33,7 @@ _LEVELS = (Severity.ADVICE, Severity.WARNING, Severity.ERROR)
 _BAD_ENDS = {
     RunStatus.DIVERGED: "the run diverged.",
     RunStatus.FAILED: "the run failed with an error of its program.",
-    RunStatus.LOST: "the run shows no sign of life; its process or its machine has stopped.",
+    RunStatus.LOST: "the run no longer writes to the store; its process or its machine has likely stopped.",
 }
 
 

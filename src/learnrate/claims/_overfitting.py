@@ -93,8 +93,8 @@ def other_rate_claim(*, share: float, compared: str, **text: Unpack[ClaimText]) 
         equal = [ratio_at_equal_training_loss(other, best) for other, best in pairs]
         if not np.isfinite(equal).all():
             raise TaskError(
-                f"{task.name}: the runs at the best rate and at {compared} have no training loss in "
-                "common. Train longer: Task(total_steps=...)."
+                f"{task.name}: the runs at the best rate and at {compared} never reach the same training "
+                "loss. Train longer: Task(total_steps=...)."
             )
         values = {
             "equal time": [other.validation[-1] / best.validation[-1] for other, best in pairs],

@@ -50,7 +50,7 @@ def _measured(trials: ClaimTrials, task: Task, *, first: bool) -> ClaimMeasureme
         ratios = [ratio_at_equal_training_loss(run, base) for run, base in pairs]
         if not all(map(math.isfinite, ratios)):
             raise TaskError(
-                f"{task.name}: {name} and the best rate, {best:g}, have no training loss in common. "
+                f"{task.name}: {name} and the best rate, {best:g}, never reach the same training loss. "
                 "Train longer: Task(total_steps=...)."
             )
         parts.append(ClaimMeasurement.of(f"{task.name}: {name}", {"loss": ratios}))

@@ -41,7 +41,7 @@ def compare(
         int, typer.Option(help="How many seeds, at least 2; each has its own plan.")
     ] = 5,
     confidence: Annotated[
-        float, typer.Option(help="The confidence level at which all intervals hold together.")
+        float, typer.Option(help="The confidence level of all intervals together.")
     ] = 0.95,
     seed: SeedOption = 0,
     out: Annotated[
@@ -57,7 +57,7 @@ def compare(
 ) -> None:
     """Train at the planned rate and with optimizers that need no rate, and compare the losses.
 
-    All get the same number of updates: the others train longer by those of the plan. After an interruption,
+    All get the same number of updates: the other optimizers also get those that the plan takes. After an interruption,
     run the same command again with the same --out: it repeats no run that has ended.
 
     [dim]learnrate compare examples/digits.py:task --total-steps 500 --out build/compare[/dim]

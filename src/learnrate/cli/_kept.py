@@ -20,7 +20,7 @@ KeepOption = Annotated[
     str | None,
     Option(
         "--store",
-        help="Also keep the result in this store, a file or postgresql:// URL, for learnrate scale and "
+        help="Also save the result to this store, a file or postgresql:// URL, for learnrate scale and "
         "learnrate plan --like.",
         show_default=False,
     ),
@@ -30,8 +30,8 @@ FactsOption = Annotated[
     Option(
         "--facts",
         metavar="NAME=VALUE,...",
-        help="With --store: numbers to keep with the result, such as width=64, beside N (parameters) "
-        "and B (examples of an update).",
+        help="With --store: numbers to store with the result, such as width=64. N (parameters) and B "
+        "(examples per update) are always stored.",
         show_default=False,
     ),
 ]

@@ -31,7 +31,7 @@ def plan(
         str | None,
         Option(
             help="The most the plan may cost: a share of one whole run, such as 0.5, or a time, such "
-            "as 90s, 10min or 1h; 22 updates at least, which are 0.147 of 150 steps. "
+            "as 90s, 10min or 1h. A share must pay for at least 22 updates: 0.147 for a run of 150. "
             "[dim]\\[default: 0.5 or 1min, whichever is more][/dim]"
         ),
     ] = None,

@@ -38,7 +38,7 @@ def changes_of(
         purge: whether the runs are to be removed for good.
 
     Raises:
-        BadParameter: the user chose no runs, or the options exclude each other.
+        BadParameter: the user chose no runs, or gave two options of which only one is allowed.
     """
     from learnrate.store import LabelChange, Lifecycle  # noqa: PLC0415 - loads SQLAlchemy
 
@@ -49,7 +49,9 @@ def changes_of(
         raise typer.BadParameter("Name the runs to change, or choose them with --search.")
     moves = [name for name in ("archive", "delete", "restore") if options[name]]
     if len(moves) + purge > 1 or (purge and used):
-        raise typer.BadParameter("--archive, --delete, --restore and --purge exclude each other.")
+        raise typer.BadParameter(
+            "Give only one of --archive, --delete, --restore and --purge; --purge allows no other label."
+        )
     lifecycle = {
         "archive": Lifecycle.ARCHIVED,
         "delete": Lifecycle.DELETED,

@@ -74,7 +74,8 @@ def runs(
     ] = False,
     restore: Annotated[bool, Option("--restore", help="Undo --archive or --delete.")] = False,
     purge: Annotated[
-        bool, Option("--purge", help="Remove the named runs, already deleted, for good.")
+        bool,
+        Option("--purge", help="Remove the named runs for good. They must already be deleted."),
     ] = False,
     store: StoreOption = None,
     as_json: JsonOption = False,

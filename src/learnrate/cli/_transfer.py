@@ -123,7 +123,7 @@ def check(
     png: PictureOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Check that activations and updates of every layer keep their size over widths.
+    """Check that the activations and updates of every layer have the same size at all widths.
 
     The exit status is 1 if a layer breaks the rules of muP.
 

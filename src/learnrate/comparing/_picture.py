@@ -43,7 +43,7 @@ def _comparison_chart(comparison: Comparison) -> Chart:
     seeds = len(comparison.planned.runs)
     kind = "validation" if comparison.validated else "training"
     panel = Panel(
-        title=f"{comparison.task}: {kind} loss beside the planned rate, {seeds} seeds",
+        title=f"{comparison.task}: {kind} loss compared with the planned rate, {seeds} seeds",
         x=_difference_axis(differences),
         y=Axis(label="", low=-0.6, high=len(names) - 0.4 if names else 0.6, names=names),
         marks=tuple(marks),

@@ -160,7 +160,7 @@ class Comparison:
         sentences = [
             f"Equal cost: {self._updates}.",
             f"Each difference is paired over {seeds} seeds.",
-            f"The {self.confidence:.0%} intervals in parentheses hold together.",
+            f"The {self.confidence:.0%} intervals in parentheses are simultaneous (Bonferroni).",
         ]
         if not self.validated:
             sentences.append(
@@ -174,8 +174,8 @@ class Comparison:
         peaks = _range_text([rate_text(run.peak) for run in self._planned_runs if run.peak])
         updates = _range_text([f"{run.updates:,}" for run in self._planned_runs])
         return (
-            f"each method makes {updates} updates for each seed; at the planned rate, a run of "
-            f"{self.total_steps:,} is trained, at the peak {peaks}, and the plan makes the others"
+            f"each method makes {updates} updates for each seed; for the planned rate, "
+            f"{self.total_steps:,} of them are a run at the peak {peaks}, and the others are those of the plan"
         )
 
     @property

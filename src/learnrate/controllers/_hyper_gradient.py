@@ -110,7 +110,7 @@ class HyperGradient(StepSizeController[StepSizeState]):
     def _reason(self, state: StepSizeState, observation: Observation) -> str:
         signals = observation.signals
         if self.rule == "multiplicative":
-            return f"hyper-gradient: the last update and the gradient agree by {signals['alignment']:.2g}"
+            return f"hyper-gradient: alignment of the last update and the gradient: {signals['alignment']:.2g}"
         return (
             f"hyper-gradient: the loss changes by {signals['hypergradient']:.2g} per unit of rate"
         )

@@ -115,7 +115,7 @@ class Edit:
             close = difflib.get_close_matches(str(self.kind), list(EditKind), n=1)
             hint = f"did you mean '{close[0]}'? " if close else ""
             raise ArgumentError(
-                f"there is no edit {str(self.kind)!r}; {hint}There are {', '.join(EditKind)}."
+                f"there is no edit {str(self.kind)!r}; {hint}The edits are {', '.join(EditKind)}."
             )
         object.__setattr__(self, "kind", EditKind(self.kind))
         object.__setattr__(self, "value", _checked_value(self.kind, self.value))

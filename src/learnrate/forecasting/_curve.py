@@ -102,13 +102,13 @@ def loss_curve_of(observations: Observations, name: str | None = None) -> LossCu
         ArgumentError: no rate or no loss was recorded, or there are too few; see `LossCurve`.
     """
     if not observations.has("lr"):
-        raise ArgumentError(f"no lr was recorded of {observations.run}.")
+        raise ArgumentError(f"the run {observations.run} has no recorded lr.")
     if not observations.has("loss") and not observations.has("validation"):
-        raise ArgumentError(f"no loss was recorded of {observations.run}.")
+        raise ArgumentError(f"the run {observations.run} has no recorded loss.")
     step, lr = observations.step, observations.column("lr")
     is_known = np.isfinite(lr)
     if not is_known.any():
-        raise ArgumentError(f"no rate of {observations.run} is finite.")
+        raise ArgumentError(f"the run {observations.run} has no finite rate.")
     updates = np.arange(int(step[-1]) + 1)
     validation = observations.column("validation")  # all NaN if never recorded
     is_validated = np.isfinite(validation).sum() >= _LEAST_LOSSES

@@ -242,8 +242,8 @@ def _leaves(
         wanted = (1, times, *(shape if spec.per.startswith("parameter") else [1] * len(shape)))
         if math.prod(torch.broadcast_shapes(start.shape, wanted)) != math.prod(wanted):
             raise ArgumentError(
-                f"{argument}=Learned(per={spec.per!r}) has {PER[spec.per]}; start has more for "
-                f"{name}. Give one, or choose another per=."
+                f"{argument}=Learned(per={spec.per!r}) has {PER[spec.per]}; start=... has more for "
+                f"{name}. Give as many as per= needs, or choose another per=."
             )
         leaves[name] = start.expand(wanted).clone()
     return leaves

@@ -229,15 +229,15 @@ class Probes:
     def waiting(self) -> str:
         """Which probe is next, and when."""
         if not self._order:
-            return "No probe is scheduled: all were given up, or only=[] was given."
+            return "No probe is scheduled: all have failed, or only=[] was given."
         name = self._order[0]
         if self._began is None or name not in self._durations:
             return f"{name} comes next; how long it takes is not known yet."
         duration = self._durations[name]
         after = (self.spent + _KNOWN_MARGIN * duration) / self.share
         return (
-            f"{name} comes next and takes about {duration:.2g} s; a share of {self.share:.1%} "
-            f"allows it when the run is {after:.3g} s old."
+            f"{name} comes next and takes about {duration:.2g} s; with share={self.share:g} it runs "
+            f"once the run has lasted {after:.3g} s."
         )
 
     def _expected_seconds(self, name: str, step: int, elapsed: float) -> float:
@@ -255,7 +255,7 @@ class Probes:
             return self._run(name, optimizer)
         except Exception as error:  # noqa: BLE001 - a probe must not stop the training
             warnings.warn(
-                f"learnrate: the probe {name} is given up: {type(error).__name__}: {error}",
+                f"learnrate: the probe {name} failed and does not run again: {type(error).__name__}: {error}",
                 RuntimeWarning,
                 stacklevel=3,
             )

@@ -148,7 +148,7 @@ def sharpness(
     if not 0 < tolerance < 1:
         raise ArgumentError(
             f"sharpness(tolerance=...) must lie between 0 and 1; got {tolerance}. "
-            "A smaller one costs more products."
+            "A smaller one needs more Hessian-vector products."
         )
     parameters = trainable(model)
     edge = None if optimizer is None else edge_of(optimizer, parameters)

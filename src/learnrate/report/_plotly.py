@@ -72,7 +72,7 @@ def plotly_figure(panel: charts.Panel) -> PlotlyFigure:
             case charts.Note():
                 notes.append(_note(mark, panel))
             case _:
-                raise TypeError(f"no page draws a {type(mark).__name__}.")
+                raise TypeError(f"a {type(mark).__name__} cannot be drawn on a page.")
     layout = {
         "xaxis": _axis(panel.x),
         "yaxis": _axis(panel.y),

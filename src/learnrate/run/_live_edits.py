@@ -163,7 +163,7 @@ class LiveEdits:
         """
         if after <= 0:
             raise ArgumentError(
-                f"{controller} lowered its factor to 0; keep it above with Bounded(...)."
+                f"{controller} lowered its factor to 0; keep the factor above 0 with Bounded(..., lowest=...)."
             )
         if any(edit.author == controller and edit.step == step for _, edit in self._repeated):
             return  # decided before the run was interrupted; the store's edit is repeated

@@ -51,9 +51,9 @@ class Rhythm:
             count = round(updates / (calls - self._calls))
             warnings.warn(
                 f"this {type(scheduler).__name__} was stepped after about {count:,} updates, "
-                f"but attach counts one step of it for every {self._every:,}, so its rates are not those "
-                "that the loop intends. Pass attach(every=...), the updates between two of its steps: "
-                "len(loader) if it is stepped once an epoch.",
+                f"but attach expects one step after every {self._every:,}, so the run has other rates than "
+                "the loop intends. Pass attach(every=...), the number of updates between two steps of the "
+                "scheduler: len(loader) if it is stepped once an epoch.",
                 UserWarning,
                 stacklevel=4,
             )

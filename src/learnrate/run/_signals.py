@@ -215,7 +215,7 @@ def measured_step(
     if not lr > 0:
         raise ArgumentError(
             f"measured_step(optimizer) needs a rate above 0; the highest is {lr}. "
-            "Measure from the first update with a rate on."
+            "Call it only after updates whose rate is above 0."
         )
     if not _trainable(optimizer):
         raise ArgumentError("measured_step(optimizer) needs a trainable parameter; there is none.")

@@ -230,13 +230,13 @@ class Fit:
             if max(run[name] / high, low / run[name]) > _FARTHEST:
                 raise ArgumentError(
                     f"{name}={run[name]:.4g} is more than a million times beyond the table, which "
-                    f"spans {low:.4g} to {high:.4g}; nothing is known there. Is the unit the same?"
+                    f"spans {low:.4g} to {high:.4g}; such a prediction is not possible. Is the unit the same?"
                 )
         return run
 
     def _support(self) -> str:
         if not self.varied:
-            return "the table has runs like this one: nothing is scaled."
+            return "the table has runs like this one, so nothing is extrapolated."
         groups = f"{len(self.optima)} of {len(self.optima) + len(self.edges)} groups"
         deviation = _percent(self.log_std)
         return f"{groups} enclose their best rate; they deviate from the law by {deviation}."

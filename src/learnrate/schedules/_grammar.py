@@ -166,7 +166,7 @@ class _Reader:
     def _product(self) -> Schedule:
         self.depth += 1
         if self.depth > _MAX_DEPTH:
-            self._fail(f"parentheses may be {_MAX_DEPTH} deep.")
+            self._fail(f"parentheses may be nested at most {_MAX_DEPTH} deep.")
         position = self.token.position
         factors = [self._chain()]
         while self._accept("*"):

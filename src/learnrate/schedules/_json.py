@@ -78,7 +78,9 @@ def _tree(value: object) -> _Json:
 
 def _schedule(tree: _Json, where: str, depth: int) -> Schedule:
     if depth > _MAX_DEPTH:
-        raise ScheduleError(f"a schedule may be nested {_MAX_DEPTH} deep; {where} is deeper.")
+        raise ScheduleError(
+            f"a schedule may be nested at most {_MAX_DEPTH} deep; {where} is deeper."
+        )
     if not isinstance(tree, dict) or not isinstance(tree.get("name"), str):
         raise ScheduleError(f"{where} must be an object with a 'name'.")
     cls = SHAPES.get(tree["name"])

@@ -70,7 +70,7 @@ def depth_of(
         if forward is None:
             raise ArgumentError(
                 f"{name or 'the model'} has {len(stack)} parts and {len(shorter)} in the base "
-                "model: for the rules of depth give forward=lambda model: model(inputs)."
+                "model. To apply the rules for depth, give forward=lambda model: model(inputs)."
             )
         prefix = f"{name}." if name else ""
         stacks[prefix] = len(stack) / len(shorter)
@@ -79,8 +79,8 @@ def depth_of(
             f"{prefix}{index}.{parameter}" for index in range(len(stack)) for parameter in of_block
         }
         notes.append(
-            f"{name} has {stacks[prefix]:.4g} times the blocks; what {_listed(of_block)} add to "
-            f"the residual stream starts at {1 / stacks[prefix]:.4g} of its size."
+            f"{name} has {stacks[prefix]:.4g} times as many blocks; what {_listed(of_block)} add to "
+            f"the residual stream is {1 / stacks[prefix]:.4g} times as large at the start."
         )
     return Depth(stacks, frozenset(writers), tuple(notes))
 
@@ -102,8 +102,9 @@ def _writers_of(
     probe = _BlockProbe(model, block, forward)
     if not probe.is_identity_without_layers():
         raise ArgumentError(
-            f"{name} grows in number and is no residual block: without its layers it does not "
-            "return its input. The rules of depth cover pre-norm residual blocks; keep the depth."
+            f"the model has more blocks than the base model, and {name} is not a residual block: if the "
+            "outputs of its layers are 0, it does not return its input. The rules for depth cover only "
+            "pre-norm residual blocks; give both models the same depth."
         )
     writers = [
         f"{layer}.{parameter}" if layer else parameter
@@ -113,8 +114,9 @@ def _writers_of(
     ]
     if not writers:
         raise ArgumentError(
-            f"{name} grows in number, and no layer of it adds its product to the block's output. "
-            "The rules of depth cover pre-norm residual blocks; keep the depth."
+            f"the model has more blocks than the base model, and no layer of {name} adds its output to "
+            "the output of the block. The rules for depth cover only pre-norm residual blocks; give both "
+            "models the same depth."
         )
     return writers
 

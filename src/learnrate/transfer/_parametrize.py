@@ -342,7 +342,7 @@ def _scale_head(name: str, module: nn.Module, base: nn.Module) -> list[str]:
             ]
     return [
         (
-            f"the heads of {name} grow from {base_heads} to {heads}, and the factor 1 / size of muP cannot "
-            "be expressed in this layer. Let the number of heads grow instead of their size."
+            f"the size of the heads of {name} grows, from {base_heads} to {heads}, and this layer does not "
+            "allow muP's factor, 1 / size. Let the number of heads grow instead of their size."
         )
     ]
