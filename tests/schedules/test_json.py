@@ -95,4 +95,6 @@ def test_a_very_deep_nesting_is_refused(refused):
     tree = {"name": "linear", "steps": 5}
     for _ in range(150):
         tree = {"name": "noise", "inner": tree}
-    assert "nested at most 100 deep" in refused(lambda: from_json(json.dumps(document(schedule=tree))))
+    assert "nested at most 100 deep" in refused(
+        lambda: from_json(json.dumps(document(schedule=tree)))
+    )
