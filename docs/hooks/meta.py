@@ -40,13 +40,13 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 
 def regimes(results: dict[str, Any]) -> Figure:
-    """The loss at each inner rate less that at 0, one panel for each regime."""
+    """The loss at each inner rate minus that at 0, one panel for each regime."""
     names = [name for name in TITLES if name in results]
     figure = new_figure(11.0, 2.9 * -(-len(names) // 3))
     for place, name in enumerate(names, 1):
         axes = figure.add_subplot(-(-len(names) // 3), 3, place)
         rows = [row for row in results[name]["rows"] if row["gain"] is not None]
-        style(axes, TITLES[name], x="inner_lr", y="loss less that at 0")
+        style(axes, TITLES[name], x="inner_lr", y="loss minus loss at 0")
         axes.axhline(0.0, color=QUIET, linewidth=0.8)
         axes.axvline(0.0, color=QUIET, linewidth=0.8, linestyle="--")
         for row in rows:

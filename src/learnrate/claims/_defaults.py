@@ -152,7 +152,9 @@ def library_claim(
         """,
         figures=(
             factor(
-                "excess", "validation loss at the default over that at the best rate", high=GOOD
+                "excess",
+                "validation loss at the default divided by that at the best rate",
+                high=GOOD,
             ),
         ),
         measure=measure,

@@ -61,7 +61,9 @@ def horizon_claim(*, batch: int, steps: int, **text: Unpack[ClaimTextAndSeeds]) 
         """,
         figures=(
             factor(
-                "ratio", "best rate of a sixteenth of the run over that of the whole run", low=1.0
+                "ratio",
+                "best rate of a sixteenth of the run divided by that of the whole run",
+                low=1.0,
             ),
             Figure("slope", "d ln best rate / d ln length"),
         ),

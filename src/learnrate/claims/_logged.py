@@ -26,9 +26,9 @@ _DESIGN = """
     Nothing is trained for this claim. It reads the sweeps of the regret benchmark: 57 small trainings
     of many kinds, each at rates that are at most a fourth of a decade apart, with 5 % warm-up and then
     linear to 0. Those count whose optimizer {library} has. The loss at the default rate is compared
-    with that at the rate of the lowest mean loss over all seeds. (With two seeds, a rate that is best
-    for the other seeds, as in other claims, means little: in the first try it was sometimes one at
-    which a run diverged.) Between two rates of a sweep the loss is interpolated in the logarithms. For
+    with that at the rate of the lowest mean loss over all seeds. (With two seeds, the rate that is best
+    for the other seeds, which other claims use, is not reliable: in the first version it was sometimes
+    a rate at which a run diverged.) Between two rates of a sweep the loss is interpolated in the logarithms. For
     a default outside the sweep the nearest rate of the sweep counts, and for a run that diverged the
     highest loss of the sweep. A good default is at most a quarter above the best.
 """
@@ -115,7 +115,7 @@ def every_cell_claim(
         topic="defaults",
         design=_DESIGN.format(library=library),
         figures=(
-            factor("excess", "loss at the default over that at the best rate", high=GOOD),
+            factor("excess", "loss at the default divided by that at the best rate", high=GOOD),
             factor("by optimizer", "the same, the geometric mean over trainings"),
         ),
         measure=measure,

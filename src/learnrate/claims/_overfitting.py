@@ -118,10 +118,12 @@ def other_rate_claim(*, share: float, compared: str, **text: Unpack[ClaimText]) 
         """,
         figures=(
             factor(
-                "equal time", "validation loss at the end over that of the best rate", high=1.0
+                "equal time",
+                "validation loss at the end divided by that of the best rate",
+                high=1.0,
             ),
             factor("equal training loss", "the same at equal training loss", high=1.0),
-            factor("overfitting", "loss of the best rate at the end over its lowest loss"),
+            factor("overfitting", "loss of the best rate at the end divided by its lowest loss"),
         ),
         measure=for_each_task(measured, by_figure=names),
         tasks=few_examples,

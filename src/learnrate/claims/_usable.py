@@ -57,9 +57,9 @@ def usable_claim(
             the validation loss ends below half of that of a guess, ln 10.
         """,
         figures=(
-            factor("usable", f"highest usable rate, with {short} over without", low=low),
-            factor("best rate", f"with {short} over without"),
-            factor("best loss", f"with {short} over without, each at its best rate"),
+            factor("usable", f"highest usable rate, with {short} divided by without", low=low),
+            factor("best rate", f"with {short} divided by without"),
+            factor("best loss", f"with {short} divided by without, each at its best rate"),
         ),
         measure=measure,
         **text,

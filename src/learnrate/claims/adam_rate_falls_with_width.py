@@ -50,13 +50,13 @@ CLAIM = Claim(
         Figure(
             "exponent", "d ln best rate / d ln width", low=-1.0 - EXPONENT, high=-1.0 + EXPONENT
         ),
-        factor("ratio", "best rate of the narrowest network over that of the widest"),
+        factor("ratio", "best rate of the narrowest network divided by that of the widest"),
     ),
     measure=_measure,
     seeds=(4, 8),
     axes=ClaimAxes("width", "best rate", log="xy"),
     remark="""
         The law is one of muP, whose first and last layer follow other laws. With one rate for all
-        layers these two soften it, in narrow networks more than in wide ones.
+        layers these two weaken the effect, in narrow networks more than in wide ones.
     """,
 )

@@ -24,7 +24,7 @@ CLAIM = edge_claim(
     rates=(0.003, 0.01),
     steps=900,
     remark="""
-        The raw curvature does not settle: Adam moves on to sharper regions while what it divides
-        by grows. 38 is (2 + 2 b1) / (1 - b1).
+        The curvature without preconditioning does not settle: Adam moves to sharper regions while
+        the divisor grows. 38 is (2 + 2 b1) / (1 - b1).
     """,
 )

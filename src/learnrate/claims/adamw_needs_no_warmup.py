@@ -42,7 +42,7 @@ CLAIM = contest_claim(
         Linear to zero from the first update on, against the same after 5 % warm-up. Both train at peaks a factor of two apart; the grid grows until the best peak lies
         inside. The loss of a schedule is that at the peak which is best for the other seeds.
     """,
-    figure=factor("loss ratio", "loss without warm-up over that with 5 %", high=AS_GOOD),
+    figure=factor("loss ratio", "loss without warm-up divided by loss with 5 %", high=AS_GOOD),
     shapes={"no warm-up": "linear()", "5 %": "warmup(5%) >> linear()"},
     tasks=_tasks,
     seeds=(6, 6),

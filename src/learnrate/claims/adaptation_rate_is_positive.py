@@ -59,8 +59,8 @@ CLAIM = Claim(
     """,
     figures=(
         Figure("optimum", "adaptation rate of lowest test loss", low=0.0),
-        share("share", "of random problems, those with a positive optimum", low=1.0),
-        Figure("off", "the formula's optimum less the simulated one, inner_lr 0.2"),
+        share("share", "share of random problems with a positive optimum", low=1.0),
+        Figure("off", "the formula's optimum minus the simulated one, inner_lr 0.2"),
     ),
     measure=_measure,
     seeds=(4, 5),

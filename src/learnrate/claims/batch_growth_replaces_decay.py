@@ -74,9 +74,13 @@ CLAIM = Claim(
         instead of 400. Each is at the peak that is best for the other seeds.
     """,
     figures=(
-        factor("loss", "with the growing batch over that with cuts of the rate", high=AS_GOOD),
-        factor("neither", "loss with neither over that with cuts of the rate"),
-        factor("peak", "best peak with the growing batch over that with cuts"),
+        factor(
+            "loss",
+            "loss with the growing batch divided by loss with cuts of the rate",
+            high=AS_GOOD,
+        ),
+        factor("neither", "loss with neither divided by loss with cuts of the rate"),
+        factor("peak", "best peak with the growing batch divided by best peak with cuts"),
     ),
     measure=_measure,
     seeds=(4, 10),

@@ -39,7 +39,7 @@ CLAIM = usable_claim(
     seeds=(4, 5),
     remark="""
         The output does not depend on the scale of weights before a BatchNorm. A large step makes
-        these weights long, and the steps after it relatively short, so that a high rate lowers
-        itself.
+        these weights long. Later steps are then short relative to the weights, which acts like a
+        lower rate.
     """,
 )

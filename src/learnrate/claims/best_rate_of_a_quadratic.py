@@ -61,14 +61,14 @@ CLAIM = Claim(
     figures=(
         factor(
             "best rate",
-            "rate of the smallest distance over 2 / (largest + smallest curvature)",
+            "rate of the smallest distance divided by 2 / (largest + smallest curvature)",
             low=1 / AS_GOOD,
             high=AS_GOOD,
         ),
     ),
     measure=_measure,
     seeds=(10, 100),
-    axes=ClaimAxes("rate, as a share of the law", "log distance from the minimum"),
+    axes=ClaimAxes("rate divided by that of the law", "log distance from the minimum"),
     remark="""
         A tenth above this rate the largest curvature already oscillates without end, and at
         2 / largest curvature descent diverges. In a short run the start matters more than the law.

@@ -50,13 +50,13 @@ CLAIM = variants_claim(
         at twice and ten times the rate of the weights.
     """,
     figures=(
-        factor(LOSS, "lowest loss with faster biases over that with one rate", high=AS_GOOD),
-        factor(RATE, "best rate of the biases over the best common rate"),
+        factor(LOSS, "lowest loss with faster biases divided by that with one rate", high=AS_GOOD),
+        factor(RATE, "best rate of the biases divided by the best common rate"),
     ),
     pairs=_pairs,
     seeds=(4, 6),
     remark="""
-        Advice holds if it costs at most 5 %. A ratio of 1 says that the factor neither helps nor
+        The advice counts as true if it costs at most 5 %. A ratio of 1 says that the factor neither helps nor
         harms: then one rate is simpler.
     """,
 )

@@ -14,7 +14,7 @@ CLAIM = contest_claim(
         as high as the one before, against linear to zero. {PEAKS_DESIGN} The cycles have no
         warm-up, since they start low.
     """,
-    figure=factor("loss ratio", "loss with cycles over that of linear", high=1.0),
+    figure=factor("loss ratio", "loss with cycles divided by loss with linear to 0", high=1.0),
     shapes={
         "triangular": "triangular(every=20%, floor=0.25)",
         "triangular2": "triangular2(every=20%, floor=0.25)",

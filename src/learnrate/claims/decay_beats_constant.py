@@ -14,8 +14,8 @@ CLAIM = Claim(
     source="Defazio, Cutkosky, Mehta and Mishchenko 2023, arXiv:2310.07831; common advice before",
     design=f"Linear to zero against a constant rate. {PEAKS_DESIGN}",
     figures=(
-        factor("loss ratio", "loss decayed over loss constant", high=1.0),
-        factor("peak ratio", "best peak over best constant rate", low=1.0),
+        factor("loss ratio", "loss with the decay divided by loss at the constant rate", high=1.0),
+        factor("peak ratio", "best peak divided by best constant rate", low=1.0),
     ),
     measure=measure_peaks(
         _SHAPES,

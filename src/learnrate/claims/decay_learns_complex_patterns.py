@@ -66,19 +66,20 @@ CLAIM = Claim(
     figures=(
         share(
             "complex half",
-            "accuracy soon after the decay, less that at the constant rate",
+            "accuracy soon after the decay minus accuracy at the constant rate",
             low=0.0,
         ),
-        share("lead", "gain of the complex half less that of the simple half", low=0.0),
+        share("lead", "gain of the complex half minus gain of the simple half", low=0.0),
         share(
-            "simple half", "the same of the simple half, which the claim says is learned before"
+            "simple half",
+            "the gain of the simple half, which the claim says is learned before the decay",
         ),
-        share("errors left", "errors soon after the decay over those at the constant rate"),
+        share("errors left", "errors soon after the decay divided by errors at the constant rate"),
     ),
     measure=_measure,
     seeds=(6, 10),
     remark="""
-        Both halves gain about as many points of accuracy, so what is complex has no lead. It has
+        Both halves gain about as many points of accuracy, so the complex half has no advantage. It has
         more left to gain: the decay leaves the complex half nearly all of its errors and the simple
         half a third of them, as the last figure says.
     """,

@@ -13,7 +13,7 @@ CLAIM = contest_claim(
         Linear to 1 % or to 10 % of the peak until three quarters of the run, and constant from
         there, against linear to zero until the end. {PEAKS_DESIGN}
     """,
-    figure=factor("loss ratio", "loss with it over that of decaying to the end", high=AS_GOOD),
+    figure=factor("loss ratio", "its loss divided by that of a decay to the end", high=AS_GOOD),
     shapes={
         "to 1 %": "warmup(5%) >> linear(70%, floor=0.01) >> (0.01 * constant())",
         "to 10 %": "warmup(5%) >> linear(70%, floor=0.1) >> (0.1 * constant())",

@@ -10,7 +10,9 @@ CLAIM = contest_claim(
     statement="Decaying to zero beats decaying to a tenth of the peak.",
     source="Bergsma et al. 2025, Straight to zero, arXiv:2502.15938",
     design=f"Cosine and linear decays, each to 0 and to 10 % of the peak. {PEAKS_DESIGN}",
-    figure=factor("loss ratio", "loss with decay to 0 over that to 10 %", high=1.0),
+    figure=factor(
+        "loss ratio", "loss with a decay to 0 divided by loss with a decay to 10 %", high=1.0
+    ),
     shapes={
         f"{curve} to {floor:.0%}": f"warmup(5%) >> {curve}(floor={floor})"
         for curve in ("cosine", "linear")

@@ -16,7 +16,7 @@ CLAIM = contest_claim(
         Step (a tenth after half and after three quarters of the run), exponential to 1 %, and
         cosine to zero against linear to zero. {PEAKS_DESIGN}
     """,
-    figure=factor("over linear", "loss over that of linear to zero", low=1 / AS_GOOD),
+    figure=factor("over linear", "loss divided by that of linear to zero", low=1 / AS_GOOD),
     shapes=DECAYS,
     seeds=(4, 8),
     remark="""

@@ -49,18 +49,22 @@ CLAIM = Claim(
     source="Finn et al. 2017, MAML, arXiv:1703.03400; Bernacchia 2021, arXiv:2102.00940, for when not",
     design="""
         MAML with one inner step on a two-layer ReLU network in its linear regime, with three
-        inputs and labels (w.x + b)^2. The weights of a task are those that all share, and own ones with
-        a weight of 0, 0.3 or 1; the labels have noise of 0.1, 1 or 3. The best of three
+        inputs and labels (w.x + b)^2. The weights of a task are shared weights plus weights of the task
+        itself, multiplied by 0, 0.3 or 1; the labels have noise of 0.1, 1 or 3. The best of three
         positive rates is compared with the best of zero and three negative ones, chosen on other
         draws.
     """,
     figures=(
-        factor("diverse", "test loss at the best positive inner rate over the rest", high=1.0),
+        factor(
+            "diverse",
+            "test loss at the best positive inner rate divided by that at the best of the others",
+            high=1.0,
+        ),
         factor("alike", "the same where all tasks are the same"),
     ),
     measure=_measure,
     seeds=(5, 10),
-    axes=ClaimAxes("diversity of the tasks", "test loss, positive over the rest", log=""),
+    axes=ClaimAxes("diversity of the tasks", "test loss, positive divided by the others", log=""),
     remark="""
         One inner step helps where it can detect which task it is. The more noise the labels have,
         the less it can detect, and the step fits the noise.

@@ -49,9 +49,11 @@ CLAIM = Claim(
     """,
     figures=(
         factor(
-            "loss ratio", "loss with a hundredth over that with the best last rate", high=AS_GOOD
+            "loss ratio",
+            "loss with a hundredth divided by loss with the best last rate",
+            high=AS_GOOD,
         ),
-        factor("best share", "last rate over the peak that is best for each seed"),
+        factor("best share", "best last rate of each seed, as a share of the peak"),
     ),
     measure=measure_peaks(
         {

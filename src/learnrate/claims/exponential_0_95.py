@@ -57,7 +57,7 @@ CLAIM = Claim(
     source="A. Ng, Improving deep neural networks (Coursera, 2017), lecture on rate decay",
     design=f"This decay against one that is linear to zero. {PEAKS_DESIGN}",
     figures=(
-        factor("loss ratio", "loss with it over loss with linear to 0", high=AS_GOOD),
+        factor("loss ratio", "its loss divided by that of linear to 0", high=AS_GOOD),
         share("final share", "last rate as a share of the peak"),
     ),
     measure=_measure,

@@ -13,7 +13,7 @@ CLAIM = contest_claim(
         steps it once an epoch
     """,
     design=f"The rate times 0.95 after every update, against linear to zero. {PEAKS_DESIGN}",
-    figure=factor("loss ratio", "loss with it over loss with linear to 0", high=AS_GOOD),
+    figure=factor("loss ratio", "its loss divided by that of linear to 0", high=AS_GOOD),
     shapes={
         "0.95 an update": "warmup(5%) >> exponential(factor=0.95, every=1)",
         "linear": DECAYS["linear"],

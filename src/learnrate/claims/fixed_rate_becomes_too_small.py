@@ -46,20 +46,22 @@ def _measure(trials: ClaimTrials, task: Task) -> ClaimMeasurement:
 CLAIM = Claim(
     topic="horizon",
     statement="As learning slows down, a fixed rate becomes too small.",
-    source="a reading of the flattening loss curve; methods that raise the rate on slow progress",
+    source="an interpretation of the flattening loss curve; methods that raise the rate on slow progress",
     design="""
         Each network trains at the constant rate with the lowest training loss at an eighth of the
         run. After an eighth and after a half of the run it continues at that rate times 1/32 to
         32, two factors a decade, and the validation losses at the end are compared.
     """,
-    figures=(factor("factor", "best rate for the rest of the run over the rate so far", low=1.0),),
+    figures=(
+        factor("factor", "best rate for the rest of the run divided by the rate so far", low=1.0),
+    ),
     measure=for_each_task(_measure),
     tasks=narrow_mlp_tasks(60, 60, batch=16),
     seeds=(4, 8),
     axes=ClaimAxes("factor after the branch", "validation loss"),
     remark="""
         The loss flattens for two reasons. Along flat directions a higher rate helps; where the
-        noise of the gradient holds the loss up, a lower one does. Which one rules depends on the
-        batch and on the time left.
+        noise of the gradient holds the loss up, a lower one does. Which reason is stronger depends on the
+        batch and on the remaining time.
     """,
 )

@@ -52,7 +52,11 @@ CLAIM = Claim(
         compared soon after the branch, at a sixth of the run, and at the end.
     """,
     figures=(
-        factor("soon", "loss of the cut run over the other's, soon after the cut", high=1.0),
+        factor(
+            "soon",
+            "loss of the cut run divided by that of the other run, soon after the cut",
+            high=1.0,
+        ),
         factor("end", "the same at the end", low=1.0),
     ),
     measure=for_each_task(_measure),

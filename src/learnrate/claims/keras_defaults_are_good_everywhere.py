@@ -6,7 +6,7 @@ from learnrate.claims._logged import every_cell_claim
 
 CLAIM = every_cell_claim(
     statement="Whatever you train, the default learning rates of Keras are good.",
-    source="a reading too far of keras.io/api/optimizers, which gives them",
+    source="an overstatement of keras.io/api/optimizers, which gives them",
     library="Keras",
     defaults={
         "sgd": 1e-2,

@@ -83,7 +83,7 @@ CLAIM = Claim(
     figures=(
         share(
             "memorised",
-            f"wrong labels fitted at {_LARGE:g} over those fitted at {_SMALL:g}",
+            f"wrong labels fitted at {_LARGE:g} divided by those fitted at {_SMALL:g}",
             high=1 / MUCH,
         ),
         share("fitted", "share of the wrong labels fitted at two thirds"),

@@ -59,11 +59,15 @@ CLAIM = Claim(
         A loss with two minima of equal depth, one of width 0.3 and one of width 1, is descended
         from the sharp one by 200 points with Gaussian noise on the gradient. The figure is the
         number of updates until half of them have passed the barrier, at a rate over that at half
-        of it. A rate that nobody leaves with is not compared. Without noise, rates of
+        of it. A rate at which no point leaves is not compared. Without noise, rates of
         1 and 4 over the curvature are tried.
     """,
     figures=(
-        factor("time", "updates to leave at a rate over those at half of it", high=1.0),
+        factor(
+            "time",
+            "updates until half have left, at a rate divided by those at half the rate",
+            high=1.0,
+        ),
         share("left without noise", "share of the seeds in which the points leave"),
     ),
     measure=_measure,
@@ -72,7 +76,7 @@ CLAIM = Claim(
     remark="""
         A run that never leaves counts with its length, so the true ratios are at most those shown.
         Without noise a minimum is left only if lr times its curvature is far enough above 2; just
-        above 2 the points oscillate in it. A decay ends
-        both: what the run stands in then is where it stays.
+        above 2 the points oscillate in it. After a
+        decay, the run stays in the minimum where it is.
     """,
 )

@@ -56,7 +56,7 @@ CLAIM = Claim(
     axes=ClaimAxes("update", "training loss", log="x"),
     remark="""
         At a rate so low that the run covers only the start of the curve, the loss falls evenly. At
-        a hundredth of the best rate it may hardly fall at all: the share is then one of noise, and
+        a hundredth of the best rate it may hardly fall at all: the share is then mostly noise, and
         its interval is wide.
         A schedule changes the course: during a decay the loss falls a second time.
     """,

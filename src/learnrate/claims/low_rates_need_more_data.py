@@ -64,11 +64,15 @@ CLAIM = Claim(
     design="""
         Two hidden layers learn digits with new noise in every batch, so that no example comes
         twice. The constant rate that is best after a tenth of the run sets a validation loss
-        there. Counted are the examples that a third and a tenth of this rate need to the same
-        loss.
+        there. The figure counts the examples that a third and a tenth of this rate need to reach the
+        same loss.
     """,
     figures=(
-        factor("examples", "at the lower rate over those at the best, to the same loss", low=1.0),
+        factor(
+            "examples",
+            "examples to the same loss at the lower rate, divided by those at the best rate",
+            low=1.0,
+        ),
     ),
     measure=for_each_task(_measure),
     tasks=lambda full: [

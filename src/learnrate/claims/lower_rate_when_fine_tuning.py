@@ -134,9 +134,12 @@ CLAIM = Claim(
         learn the same: 5 % warm-up, then linear to 0, all layers trained, three rates a decade.
     """,
     figures=(
-        factor("factor", "best rate from scratch over that of fine-tuning", low=MUCH),
-        factor("cost", "loss at scratch's best rate over that at its own"),
-        factor("worth", "best loss, fine-tuned over from scratch"),
+        factor("factor", "best rate from scratch divided by best rate of fine-tuning", low=MUCH),
+        factor(
+            "cost",
+            "fine-tuning loss at the best rate from scratch divided by that at its own best rate",
+        ),
+        factor("worth", "best loss of fine-tuning divided by best loss from scratch"),
     ),
     measure=_measure,
     seeds=(5, 8),

@@ -72,12 +72,12 @@ CLAIM = Claim(
     figures=(
         factor(
             "best rate",
-            "the rate of fewest errors over that of lowest loss",
+            "rate of the fewest errors divided by rate of the lowest loss",
             low=1.0 / ABOUT,
             high=ABOUT,
         ),
         share(
-            "points", "errors at the rate chosen by loss, less those at the rate chosen by error"
+            "points", "errors at the rate chosen by loss minus errors at the rate chosen by errors"
         ),
     ),
     measure=_measure,
@@ -85,6 +85,6 @@ CLAIM = Claim(
     axes=ClaimAxes("lr", "validation loss, and share of errors", log="xy"),
     remark="""
         An overfitted network is wrong with more confidence: its loss rises while its accuracy
-        stays. Then the loss prefers a lower rate than the accuracy does.
+        stays the same. Then the loss prefers a lower rate than the accuracy does.
     """,
 )

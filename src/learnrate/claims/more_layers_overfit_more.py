@@ -89,7 +89,9 @@ CLAIM = Claim(
     """,
     figures=(
         factor(
-            "test loss", "validation loss at equal training loss, over the shallowest's", low=1.0
+            "test loss",
+            "validation loss at equal training loss, divided by that of the shallowest network",
+            low=1.0,
         ),
         Figure("training loss", "the lowest"),
     ),

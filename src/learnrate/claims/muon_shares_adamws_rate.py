@@ -68,7 +68,11 @@ CLAIM = Claim(
         chosen on the other seeds.
     """,
     figures=(
-        factor("loss", "with one rate over that with the best two, Muon scaled", high=AS_GOOD),
+        factor(
+            "loss",
+            "loss with one rate divided by loss with the best two, Muon scaled",
+            high=AS_GOOD,
+        ),
         factor("loss, unscaled", "the same with the scale of Muon's authors"),
         factor("best ratio", "Muon's rate over AdamW's in the best pair of each seed"),
     ),

@@ -85,7 +85,7 @@ CLAIM = Claim(
     topic="meta-learning",
     statement="Meta-training should use a negative inner learning rate.",
     source="""
-        a reading too far of Bernacchia 2021, arXiv:2102.00940, whose theorem is about mixed
+        an overstatement of Bernacchia 2021, arXiv:2102.00940, whose theorem is about mixed
         linear regression
     """,
     design="""
@@ -97,7 +97,11 @@ CLAIM = Claim(
         on other seeds.
     """,
     figures=(
-        factor("loss", "at the best negative inner rate over the best of 0 and above", high=1.0),
+        factor(
+            "loss",
+            "loss at the best negative inner rate divided by loss at the best of 0 and above",
+            high=1.0,
+        ),
     ),
     measure=_measure,
     seeds=(5, 8),

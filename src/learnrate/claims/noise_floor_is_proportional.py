@@ -61,8 +61,8 @@ CLAIM = Claim(
     design="""
         Descent with unit noise on quadratics of 20 dimensions starts in the minimum. The excess
         loss is averaged over the second half of 8,000 updates, at rates of 0.01 to 0.1 over the
-        largest curvature. Proportional means an exponent of 0.75 to 1.25. Beside it is the
-        exponent at rates of 0.2 to 1.5.
+        largest curvature. Proportional means an exponent of 0.75 to 1.25. The exponent at rates
+        of 0.2 to 1.5 is reported too.
     """,
     figures=(
         Figure(

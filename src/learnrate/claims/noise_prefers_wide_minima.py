@@ -55,7 +55,7 @@ CLAIM = Claim(
     design="""
         A loss with two minima of equal depth, of width 0.3 and 1, is descended by 200 points, half
         of them from each minimum, with Gaussian noise on the gradient, at three peaks, linear to 0.
-        Counted is where they end. Beside it is the loss at the end with and without the decay.
+        The figure counts where they end. The loss at the end is reported with and without the decay.
     """,
     figures=(
         share("in the wide one", "share of the points that end in the wide minimum", low=0.5),
@@ -65,8 +65,8 @@ CLAIM = Claim(
     seeds=(4, 20),
     axes=ClaimAxes("peak", "share in the wide minimum"),
     remark="""
-        At a rate that is too low nothing moves between the minima, and the share is that of the
-        start. What the noise finds, the decay settles into: with the constant rate the points
-        hover above both minima.
+        At a rate that is too low no point moves between the minima, so the share stays at its
+        first value. The noise moves the points between the minima, and the decay lets them
+        settle: at the constant rate they stay above both minima.
     """,
 )

@@ -76,8 +76,8 @@ CLAIM = variants_claim(
         networks with nonnegative weight constraints, train without
     """,
     design="""
-        Two hidden layers of 32 units with ReLU, or with sigmoid, learn digits with new noise by Adam, in 60 updates. In the variant the
-        weights behind the first layer are absolute values of what is learned, so that they are
+        Two hidden layers of 32 units with ReLU, or with sigmoid, learn digits with new noise by Adam, in 60 updates. In the variant, the
+        weights after the first layer are absolute values of the trained parameters, so that they are
         never negative; biases and the first layer keep both signs. Rates are two a decade.
     """,
     figures=(

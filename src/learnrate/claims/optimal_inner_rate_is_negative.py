@@ -65,9 +65,9 @@ CLAIM = Claim(
     """,
     figures=(
         Figure("optimum", "inner rate of lowest test loss", high=0.0),
-        Figure("gain", "test loss at inner rate -1 less that at 0", high=0.0),
-        share("share", "of random problems, those with a negative optimum", low=1.0),
-        Figure("off", "the formula's optimum less the simulated one"),
+        Figure("gain", "test loss at inner rate -1 minus test loss at 0", high=0.0),
+        share("share", "share of random problems with a negative optimum", low=1.0),
+        Figure("off", "the formula's optimum minus the simulated one"),
     ),
     measure=_measure,
     seeds=(4, 5),

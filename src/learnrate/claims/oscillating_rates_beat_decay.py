@@ -16,7 +16,7 @@ CLAIM = contest_claim(
         Four equal cosines, or three cosines each twice as long as the one before, against one
         cosine; all end at zero. {PEAKS_DESIGN}
     """,
-    figure=factor("loss ratio", "loss with restarts over that without", high=1.0),
+    figure=factor("loss ratio", "loss with restarts divided by loss without", high=1.0),
     # The last cycle is a little longer than the rest of the run, so that no further one starts.
     shapes={
         "4 equal": "warmup(5%) >> cosine_restarts(every=23.751%)",

@@ -73,7 +73,7 @@ CLAIM = Claim(
         linear to 0 of the same length at its own best peak. Peaks are chosen on the other seeds.
     """,
     figures=(
-        factor("loss", "validation loss, cuts over decay", high=AS_GOOD),
+        factor("loss", "validation loss with cuts divided by that with the decay", high=AS_GOOD),
         Figure("cuts", "cuts made in a run at the best peak"),
     ),
     measure=for_each_task(_measure),

@@ -103,7 +103,7 @@ CLAIM = Claim(
         chosen on the other seeds.
     """,
     figures=(
-        factor("loss ratio", "loss with it over that with the other schedule", high=AS_GOOD),
+        factor("loss ratio", "its loss divided by that of the other schedule", high=AS_GOOD),
     ),
     measure=_measure,
     seeds=(3, 5),

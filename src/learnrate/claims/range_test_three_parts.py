@@ -62,7 +62,9 @@ CLAIM = Claim(
     figures=(
         share("flat", "share of the test that is flat", low=0.1),
         share("falling", "share of the test in which the loss falls", low=0.1),
-        factor("exploding", "highest loss after the lowest over that at the start", low=1.0),
+        factor(
+            "exploding", "highest loss after the lowest, divided by the loss at the start", low=1.0
+        ),
     ),
     measure=for_each_task(_measure),
     tasks=mlp_tasks("SGD momentum", "Adam"),

@@ -48,7 +48,7 @@ CLAIM = Claim(
     topic="decay",
     statement="Schedules compared at one peak for all are ranked wrongly.",
     source="""
-        Common practice is the contrary; that tuning decides a comparison: Choi et al. 2019, On
+        Common practice is the opposite. On the effect of tuning on comparisons see Choi et al. 2019, On
         empirical comparisons of optimizers, arXiv:1910.05446
     """,
     design=f"""
@@ -69,7 +69,7 @@ CLAIM = Claim(
         *(
             Figure(
                 f"ranking at {suited}'s",
-                f"rank correlation that is lost, all at the best peak of {suited}",
+                f"loss of rank correlation if all schedules use the best peak of {suited}",
                 low=0.0,
             )
             for suited in _LOSERS

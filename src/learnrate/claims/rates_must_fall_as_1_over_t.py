@@ -13,7 +13,7 @@ CLAIM = contest_claim(
         1 / (1 + 10 t / T) and 1 / (1 + 100 t / T), for updates t of a run of T, and the inverse
         square root, against linear to zero. {PEAKS_DESIGN}
     """,
-    figure=factor("loss ratio", "loss with it over loss with linear to 0", high=AS_GOOD),
+    figure=factor("loss ratio", "its loss divided by that of linear to 0", high=AS_GOOD),
     shapes={
         "1 / t, to 1/11": "warmup(5%) >> inverse_time(rate=1, every=10%)",
         "1 / t, to 1/101": "warmup(5%) >> inverse_time(rate=1, every=1%)",

@@ -82,7 +82,7 @@ CLAIM = Claim(
     figures=(
         factor(
             "validation loss",
-            "at equal training loss, without subsampling over with it",
+            "validation loss at equal training loss, without subsampling divided by with it",
             low=1.0,
         ),
         factor("parameters", "without subsampling over with it", low=1.0),

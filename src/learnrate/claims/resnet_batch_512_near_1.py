@@ -60,9 +60,9 @@ CLAIM = Claim(
     axes=ClaimAxes("lr", "training loss, smoothed"),
     quick_decides=False,
     remark="""
-        What differs from the original: 7 convolutions of 8 to 32 channels and not 55 of 16 to 64,
-        digits and 4,000 images of CIFAR-10 and not 50,000, no augmentation, no weight decay, and 60
-        updates and not thousands. ResNet-56 itself takes too long for a claim. A longer test would
+        The test differs from the original: it has 7 convolutions of 8 to 32 channels instead of 55 of
+        16 to 64, digits and 4,000 images of CIFAR-10 instead of 50,000, no augmentation, no weight decay,
+        and 60 updates instead of thousands. ResNet-56 itself takes too long for a claim. A longer test would
         say less: see range-test-depends-on-its-length. Smith reads the test at the rate of lowest
         loss; on digits the other rules suggest rates that are 10 to 70 times lower.
     """,

@@ -81,15 +81,19 @@ CLAIM = Claim(
         seven rates from 3e-4 to 0.3, and its loss is that at the rate which is best for the other seeds.
     """,
     figures=(
-        factor("loss", "schedule-free over linear decay, both at their best rates", high=AS_GOOD),
-        factor("over constant", "schedule-free over a constant rate"),
+        factor(
+            "loss",
+            "loss of schedule-free divided by loss of linear decay, both at their best rates",
+            high=AS_GOOD,
+        ),
+        factor("over constant", "loss of schedule-free divided by loss at a constant rate"),
         factor("best rate", "schedule-free's best rate over that of linear decay"),
     ),
     measure=for_each_task(_measured, by_figure=("loss", "over constant", "best rate")),
     seeds=(4, 6),
     tasks=_tasks,
     remark="""
-        The rate must be tuned in both. What is saved is the length: a schedule-free run can stop at any
+        The rate must be tuned in both. The advantage is that the length need not be known: a schedule-free run can stop at any
         time. tuning-free-matches-tuned-adamw has schedule-free at its default rate.
     """,
 )

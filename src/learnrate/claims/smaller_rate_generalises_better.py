@@ -44,7 +44,7 @@ CLAIM = Claim(
         validation losses of each run decides, as if both had been stopped in time.
     """,
     figures=(
-        factor("lowest", "lowest validation loss, over that of the best rate", high=1.0),
+        factor("lowest", "lowest validation loss divided by that of the best rate", high=1.0),
         factor("at the end", "the same for the last validation loss"),
     ),
     measure=for_each_task(_measured, by_figure=("lowest", "at the end")),

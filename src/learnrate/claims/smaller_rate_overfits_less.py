@@ -78,7 +78,9 @@ CLAIM = Claim(
     """,
     figures=(
         factor(
-            "loss", "validation loss at equal training loss over that of the best rate", high=1.0
+            "loss",
+            "validation loss at equal training loss, divided by that of the best rate",
+            high=1.0,
         ),
     ),
     measure=_measure,

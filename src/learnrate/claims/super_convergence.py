@@ -22,11 +22,16 @@ _SHORT = {"1cycle": _CYCLE, "linear": DECAYS["linear"], "step": DECAYS["step"]}
 _FIGURES = (
     factor(
         "in a quarter",
-        "loss of 1cycle in a quarter over loss of the step schedule in all",
+        "loss of 1cycle in a quarter of the updates divided by loss of the step schedule in all",
         high=AS_GOOD,
     ),
-    factor("same length", "loss of 1cycle over loss of step, both in a quarter"),
-    factor("without a cycle", "loss of linear to zero in a quarter over step in all"),
+    factor(
+        "same length", "loss of 1cycle divided by loss of the step schedule, both in a quarter"
+    ),
+    factor(
+        "without a cycle",
+        "loss of linear to zero in a quarter divided by loss of the step schedule in all",
+    ),
 )
 
 

@@ -59,11 +59,14 @@ CLAIM = Claim(
         is above the first loss, or not finite. A rate is far too high from 30 times the best on.
     """,
     figures=(
-        share("above", "share of the runs far too high that end above their start", low=0.95),
-        share("stuck", "share of them that end at most a tenth above it"),
-        share("infinite", "share of them whose loss is not finite"),
+        share(
+            "above", "share of the runs at rates far too high that end above their start", low=0.95
+        ),
+        share("stuck", "share of these runs that end at most a tenth above their start"),
+        share("infinite", "share of these runs whose loss is not finite"),
         factor(
-            "threshold", "factor over the best rate from which on every run ends above its start"
+            "threshold",
+            "lowest multiple of the best rate from which on every run ends above its start",
         ),
     ),
     measure=for_each_task(_measure),

@@ -67,10 +67,14 @@ CLAIM = Claim(
     """,
     figures=(
         factor(
-            "early", "loss at the higher rate over that at the better, after a tenth", high=1.0
+            "early",
+            "loss at the higher rate divided by that at the better one, after a tenth",
+            high=1.0,
         ),
-        factor("end", "loss at the higher rate over that at the better, at the end", low=1.0),
-        factor("rate", "the rate that leads early over the one that leads at the end"),
+        factor(
+            "end", "loss at the higher rate divided by that at the better one, at the end", low=1.0
+        ),
+        factor("rate", "best rate after a tenth divided by best rate at the end"),
     ),
     measure=for_each_task(_measure),
     tasks=_tasks,

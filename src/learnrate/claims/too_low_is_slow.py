@@ -55,7 +55,7 @@ CLAIM = Claim(
     figures=(
         factor(
             "slowdown",
-            "updates at a tenth of the best rate over those at the best, to the same loss",
+            "updates to the same loss at a tenth of the best rate, divided by those at the best rate",
             low=1.0,
         ),
     ),

@@ -6,7 +6,7 @@ from learnrate.claims._logged import every_cell_claim
 
 CLAIM = every_cell_claim(
     statement="Whatever you train, the default learning rates of torch are good.",
-    source="a reading too far of docs.pytorch.org/docs/stable/optim.html, which gives them",
+    source="an overstatement of docs.pytorch.org/docs/stable/optim.html, which gives them",
     library="torch",
     defaults={
         "sgd": 1e-3,

@@ -74,11 +74,11 @@ CLAIM = Claim(
         relative to the total variance.
     """,
     figures=(
-        share("lead", "share of the rate less the largest other share", low=0.0),
+        share("lead", "share of the rate minus the largest other share", low=0.0),
         share("share", "share of the variance explained by itself"),
         factor(
             "tuned alone",
-            "loss with the best level of it over the mean loss, the others drawn at random",
+            "loss at its best level divided by the mean loss, other settings drawn at random",
         ),
     ),
     measure=_measure,

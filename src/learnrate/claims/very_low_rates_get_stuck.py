@@ -49,9 +49,9 @@ CLAIM = Claim(
     """,
     design="""
         Each network trains at the constant rate that is best over the run, at 1e-5 to 1 times it,
-        two a decade, and at zero. What a rate has learned is the fall of the validation loss from
-        that at zero, as a share of the fall at the best rate. Far too low means a thousandth of
-        the best rate, and stuck a share of at most 5 %.
+        two a decade, and at zero. The figure is the fall of the validation loss from that at a rate of
+        zero, as a share of the fall at the best rate. Far too low means a thousandth of
+        the best rate, and stuck means a share of at most 5 %.
     """,
     figures=(
         share("learned", "fall of the loss at a thousandth of the best rate", high=_NOTHING),

@@ -74,10 +74,12 @@ CLAIM = Claim(
     """,
     figures=(
         factor(
-            "highest peak", "highest peak that still trains, with warm-up over without", low=1.0
+            "highest peak",
+            "highest peak that still trains, with warm-up divided by without",
+            low=1.0,
         ),
-        factor("best peak", "best peak, with warm-up over without"),
-        factor("loss ratio", "loss at the best peak, with warm-up over without"),
+        factor("best peak", "best peak with warm-up divided by best peak without"),
+        factor("loss ratio", "loss at the best peak with warm-up divided by that without"),
     ),
     measure=measure_peaks(
         _SHAPES, _compare, by_figure=("highest peak", "best peak", "loss ratio"), above=4

@@ -87,9 +87,13 @@ CLAIM = Claim(
         weights end?
     """,
     figures=(
-        Figure("distance", "between the two last weights, over the way they came", high=1e-6),
+        Figure(
+            "distance",
+            "distance between the two final weights, divided by their distance from the start",
+            high=1e-6,
+        ),
         Figure("scaled", "the same, the penalty times 1 - momentum"),
-        factor("loss", "validation loss, decayed over penalised"),
+        factor("loss", "validation loss with decay divided by that with the penalty"),
     ),
     measure=_measure,
     seeds=(4, 10),

@@ -131,10 +131,18 @@ CLAIM = Claim(
         1e-3 to 10: which coefficient doubles the loss, and how good is the best pair?
     """,
     figures=(
-        Figure("distance", "between the last weights of both, over the way", low=AS_GOOD - 1.0),
-        Figure("to itself", "the same to a run begun 1e-6 apart"),
-        factor("factor", "coefficient that doubles the loss, decoupled over penalty", low=1.0),
-        factor("loss", "AdamW's best over the best with a penalty"),
+        Figure(
+            "distance",
+            "distance between the two final weights, divided by their distance from the start",
+            low=AS_GOOD - 1.0,
+        ),
+        Figure("to itself", "the same distance to a run whose initial weights differ by 1e-6"),
+        factor(
+            "factor",
+            "coefficient that doubles the loss: that of decoupled decay divided by that of the penalty",
+            low=1.0,
+        ),
+        factor("loss", "best loss of AdamW divided by best loss with a penalty"),
     ),
     measure=for_each_task(_measure),
     seeds=(4, 6),

@@ -104,11 +104,17 @@ CLAIM = Claim(
     """,
     figures=(
         factor(
-            "gap", "validation less training loss at the end, with decay over without", high=1.0
+            "gap",
+            "validation loss minus training loss at the end: with decay divided by without",
+            high=1.0,
         ),
-        factor("rise", "last over lowest validation loss, with decay over without", high=1.0),
-        factor("rise without", "last over lowest validation loss, no decay"),
-        factor("lowest", "lowest validation loss, with decay over without"),
+        factor(
+            "rise",
+            "last validation loss divided by the lowest: with decay divided by without",
+            high=1.0,
+        ),
+        factor("rise without", "last validation loss divided by the lowest, without decay"),
+        factor("lowest", "lowest validation loss with decay divided by that without"),
     ),
     measure=_measure,
     seeds=(4, 6),

@@ -67,7 +67,11 @@ CLAIM = Claim(
         {PEAKS_DESIGN}
     """,
     figures=(
-        factor("loss ratio", "loss of the branch over that of the run of its own", high=AS_GOOD),
+        factor(
+            "loss ratio",
+            "loss of the branch divided by loss of a separate run of its length",
+            high=AS_GOOD,
+        ),
     ),
     measure=_measure,
     tasks=_tasks,

@@ -13,7 +13,7 @@ CLAIM = contest_claim(
         The same peak until 80 % of the run, then a decay to zero as 1 minus a square root, or
         linear, against a cosine to zero. {PEAKS_DESIGN}
     """,
-    figure=factor("loss ratio", "loss with it over loss with the cosine", high=AS_GOOD),
+    figure=factor("loss ratio", "its loss divided by that of the cosine", high=AS_GOOD),
     shapes={
         "1 - sqrt": "warmup(5%) >> constant(75%) >> one_minus_sqrt()",
         "linear end": "warmup(5%) >> constant(75%) >> linear()",

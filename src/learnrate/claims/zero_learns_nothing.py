@@ -32,7 +32,7 @@ CLAIM = Claim(
     figures=(
         share(
             "change",
-            "validation loss after a whole run at zero over that after one update, less 1",
+            "validation loss after a whole run at zero divided by that after one update, minus 1",
             low=-1e-6,
             high=1e-6,
         ),
