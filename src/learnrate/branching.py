@@ -142,7 +142,7 @@ def branch_decays(
         decays: shapes without a length that begin at 1; each is multiplied by the rate reached.
         share: length of each decay, as a share of all updates until its end, above 0 and below 1.
         total_steps: updates until the end of the default decay; the task's by default.
-        seeds: how many runs, at least 1. One run tells nothing of chance.
+        seeds: how many runs, at least 1. One run does not show the effect of chance.
         seed: the first of them.
         progress: show a bar on standard error.
 

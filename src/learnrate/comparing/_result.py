@@ -118,7 +118,7 @@ class Difference:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Optimizers that need no rate beside the planned rate, at the same number of updates.
+    """Optimizers that need no rate, compared with the planned rate at the same number of updates.
 
     Attributes:
         task: the task's name.
@@ -126,7 +126,7 @@ class Comparison:
         planned: the runs at the planned rate; their updates count the plan's.
         others: the optimizers that need no rate.
         left_out: what was not compared, and why, by name.
-        confidence: with which all intervals hold at once.
+        confidence: the confidence level of all intervals together.
         validated: whether the final losses are those of the task's validation.
         version: the version of learnrate.
     """

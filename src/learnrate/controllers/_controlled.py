@@ -116,7 +116,7 @@ class Controlled:
     def observe(
         self, step: int, loss: float | None = None, **signals: float
     ) -> tuple[RateChange, ...]:
-        """Show the loss of an update to the controllers.
+        """Pass the loss of an update to the controllers.
 
         Args:
             step: the update that was made; later than the last one observed.

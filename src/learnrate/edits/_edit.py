@@ -180,7 +180,12 @@ class Edit:
 
 
 def words_of(kind: str, value: Any) -> str:
-    """An edit of any kind, also an unknown one, as typed on the command line."""
+    """An edit of any kind, also an unknown one, as typed on the command line.
+
+    Examples:
+        >>> words_of("scale", 0.5)
+        'scale 0.5'
+    """
     values = value.values() if isinstance(value, dict) else () if value is None else (value,)
     return " ".join([str(kind), *map(_word, values)])
 

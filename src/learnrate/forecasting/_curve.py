@@ -100,6 +100,13 @@ def loss_curve_of(observations: Observations, name: str | None = None) -> LossCu
 
     Raises:
         ArgumentError: no rate or no loss was recorded, or there are too few; see `LossCurve`.
+
+    Examples:
+        >>> from learnrate.watch import Observations
+        >>> step = np.arange(100)
+        >>> columns = {"lr": np.linspace(0.1, 0.0, 100), "loss": 1.0 + 1.0 / (1.0 + step)}
+        >>> loss_curve_of(Observations(run="a", step=step, columns=columns)).peak
+        0.1
     """
     if not observations.has("lr"):
         raise ArgumentError(f"the run {observations.run} has no recorded lr.")

@@ -127,6 +127,15 @@ def pooled(results: Iterable[NoiseScale]) -> NoiseScale:
 
     Raises:
         ArgumentError: there are no measurements, or their batch sizes differ.
+
+    Examples:
+        >>> import torch
+        >>> model = torch.nn.Linear(3, 1, bias=False)
+        >>> def loss_of(model, batch):
+        ...     return (model(batch) - batch.sum(1, keepdim=True)).square().mean()
+        >>> inputs = torch.randn(2, 16, 8, 3, generator=torch.Generator().manual_seed(0))
+        >>> pooled(noise_scale(model, loss_of, list(batches)) for batches in inputs).batches
+        32
     """
     measurements = list(results)
     if not measurements or len({measurement.batch_size for measurement in measurements}) > 1:

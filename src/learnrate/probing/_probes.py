@@ -78,8 +78,8 @@ class Probes:
     duration is known from the last time, or guessed from the duration of an update. A short run may
     therefore see only the cheap probes; `waiting` says which probe is next.
 
-    A what-if verdict becomes a finding (LR106 or LR203) when two in a row agree, once each. A probe
-    that fails is given up with a warning, and training goes on.
+    When two what-if verdicts in a row agree, they become a finding (LR106 or LR203), each once per run.
+    A probe that fails gives a warning and does not run again; training goes on.
 
     Args:
         model: the model that is trained.

@@ -72,7 +72,7 @@ class Sharpness(ProbeResult):
 
     @property
     def words(self) -> str:
-        """The sharpness beside the stability limit of the optimizer, in words."""
+        """The sharpness compared with the stability limit of the optimizer, in words."""
         quantity = "preconditioned sharpness" if self.preconditioned else "sharpness"
         text = f"The {quantity} is {self.eigenvalue:.3g}"
         if not self.converged:

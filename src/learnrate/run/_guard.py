@@ -27,14 +27,15 @@ class Guard:
     A snapshot is taken every `every` updates; the last `keep` of them are kept. When the loss is
     not finite, or is a spike for `patience` updates in a row, the run goes back to a snapshot from
     before the spike, and the rate is multiplied by `factor`. The data is not rewound, so the
-    batches in between are not used again. If trouble returns right after a rescue, the data is the
-    cause and the rate stays as it is. After `times` rescues the run stops, with advice.
+    batches in between are not used again. If the loss diverges again right after a rescue, the data
+    is taken as the cause, and the rate is not lowered. After `times` rescues the run stops, with
+    advice.
 
     A loss is a spike if it exceeds the median of the last `window` good losses by more than
     `spike` robust standard deviations of them, and by more than the share `lost` of the fall from
     the first losses to this median. The last rule spares a run that has memorised its data. The
-    standard deviation counts the tails of the losses, so that noisy batches are no spikes. The unit
-    and the zero of the loss change nothing.
+    standard deviation includes the tails of the losses, so that noisy batches are not spikes. The
+    result is the same for a * loss + b with a above 0.
 
     Args:
         every: updates from one snapshot to the next; None for a fiftieth of the run, from 1 to

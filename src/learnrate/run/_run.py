@@ -168,8 +168,8 @@ class Run:
     def observers(self) -> list[Observer]:
         """Functions that are called with new rows in the recorder's thread, about once a second.
 
-        The first rows of a run come sooner: when there are eight more and a quarter more, as long as
-        the observers take no more than half a percent of the run's time and 20 ms.
+        The first rows of a run come sooner: as soon as there are eight new rows, and a quarter as many
+        as before, while the observers take at most half a percent of the run's time plus 20 ms.
 
         An observer takes the rows as `Observations` and may return findings, which are stored. Its
         method `finish`, if it has one, is called at the end of the run and may return more

@@ -342,6 +342,16 @@ def fit(
         ArgumentError: the table does not have a column, a value breaks its rule, no group has three
             rates with a finite loss, or `resamples` is below 0.
         FileError: the file cannot be read.
+
+    Examples:
+        >>> runs = {"lr": [], "loss": [], "B": []}
+        >>> for batch in (16, 32, 64, 128):
+        ...     for lr in (0.01, 0.02, 0.04, 0.08, 0.16):
+        ...         runs["lr"].append(lr)
+        ...         runs["loss"].append(1 + math.log(lr / (0.005 * batch**0.5)) ** 2)
+        ...         runs["B"].append(batch)
+        >>> fit(runs, resamples=0).factors
+        ('B',)
     """
     if resamples < 0:
         raise ArgumentError(f"resamples must be a whole number, at least 0; got {resamples!r}.")

@@ -61,6 +61,12 @@ def find_optima(runs: Runs) -> list[GroupOptimum]:
     ln(lr) is fitted to the rates with losses within 1 % of it, or to the five rates with the lowest
     losses if those are more. Points that deviate by more than the noise of all groups have less
     weight (Huber).
+
+    Examples:
+        >>> from learnrate.scaling import read_runs
+        >>> runs = read_runs({"lr": [0.1, 0.2, 0.4], "loss": [1.2, 1.0, 1.2], "B": [8, 8, 8]})
+        >>> [round(group.lr, 3) for group in find_optima(runs)]
+        [0.2]
     """
     keys = np.stack([np.ones_like(runs.lr), *runs.factors.values()], axis=1)
     values, group = np.unique(keys, axis=0, return_inverse=True)

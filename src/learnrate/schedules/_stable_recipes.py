@@ -55,7 +55,7 @@ def wsd_s(
     """Warm-up-stable-decay in several periods: each ends with a decay, and the next goes on from there.
 
     The model at the end of each period is one that was trained for that long. The next period starts
-    from it at the peak, so that no decay is trained in vain.
+    from it at the peak, so the updates of each decay are used by the next period.
 
     Args:
         ends: The end of each period: steps, or shares of the run of which the last is "100%", in

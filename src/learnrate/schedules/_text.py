@@ -67,7 +67,7 @@ def timed(source: object) -> Deadline | None:
         (0.0003, 0.00015, None)
 
     Raises:
-        ScheduleError: the text begins as a deadline, and is none.
+        ScheduleError: the text begins as a deadline, but is not one.
     """
     if isinstance(source, Deadline):
         return source

@@ -61,6 +61,18 @@ def request(
     Raises:
         ArgumentError: there is no such run, or it has ended, or the edit cannot be made.
         StoreError: the store cannot be written.
+
+    Examples:
+        >>> import tempfile, pathlib
+        >>> import learnrate
+        >>> folder = tempfile.TemporaryDirectory()
+        >>> store = learnrate.Store(pathlib.Path(folder.name) / "runs.db")
+        >>> schedule = learnrate.schedule("0.1 * constant(10)")
+        >>> run = store.new_run(total_steps=10, schedule=schedule)
+        >>> edit = request(store, run, "scale", 0.5, author="ann")
+        >>> edit.words, edit.status.value
+        ('scale 0.5', 'pending')
+        >>> folder.cleanup()
     """
     edit = Edit(kind=kind, value=value, group=group, author=author, reason=reason)  # type: ignore[arg-type]  # checked there
     return request_edit(store, run, edit)

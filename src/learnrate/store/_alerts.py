@@ -61,7 +61,7 @@ class AlertTargets:
 
 
 def alert_targets(store: Store) -> AlertTargets:
-    """How many targets the alerts of a store go to; it does not know more of them."""
+    """How many targets the alerts of a store go to, and when the last alert was sent."""
     query = select(func.count(distinct(alerts.c.target)), func.max(alerts.c.time))
     with store.reading() as connection:
         count, latest = connection.execute(query).one()

@@ -46,6 +46,18 @@ def merge(source: Store, target: Store) -> dict[str, int]:
     Raises:
         ArgumentError: a run is still recorded to one of the stores.
         StoreError: a store cannot be read or written.
+
+    Examples:
+        >>> import tempfile, pathlib
+        >>> from learnrate.store import Store
+        >>> folder = tempfile.TemporaryDirectory()
+        >>> source, target = (Store(pathlib.Path(folder.name) / name) for name in ("a.db", "b.db"))
+        >>> run = source.new_run(name="first", total_steps=2)
+        >>> source.write_points(run, [0, 1], {"loss": [2.0, 1.5]})
+        >>> source.set_status(run, "finished")
+        >>> merge(source, target)[run]
+        2
+        >>> folder.cleanup()
     """
     with source.reading() as reading, target.writing() as writing:
         copy_documents(reading, writing)

@@ -160,9 +160,10 @@ class Recorder:
         self._wake.set()
 
     def look_if_due(self, step: int) -> None:
-        """Show new rows to the observers now, if so many came that the first of them may tell.
+        """Show new rows to the observers now, if enough rows came since the last time.
 
-        That is after eight rows and a quarter more, within half a percent of the run's time.
+        Enough is at least eight rows, and a quarter of the rows before. Nothing is shown while the
+        observers have used more than half a percent of the run's time.
 
         Args:
             step: of the row that was added last.

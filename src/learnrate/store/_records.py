@@ -74,7 +74,7 @@ class StoredRun:
     Attributes:
         id: its short, readable, unique name in the store.
         name: the name that its owner gave it; need not be unique.
-        status: `lost` means that the run was running and shows no sign of life: its process
+        status: `lost` means that the run was running and no longer writes: its process
             does not exist any more, or it has not written for `LOST_AFTER` seconds.
         started: time of its start, in seconds since 1970.
         updated: time of its last write, in seconds since 1970.

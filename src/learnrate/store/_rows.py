@@ -46,7 +46,7 @@ _END_OF_TIME = 1e11  # seconds after 1970
 
 
 def run_of(row: Row[Any], known: StoredRun | None = None) -> StoredRun:
-    """A row of `runs`; a running one that shows no sign of life is lost.
+    """A row of `runs`; a running one that no longer writes is lost.
 
     Args:
         row: with all columns; or, if `known` is not None, without schedule, limits and facts.

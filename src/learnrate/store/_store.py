@@ -284,7 +284,7 @@ class Store(Database):
             reason: why.
             step: the update at which it took effect, if the run made the change by itself; the
                 edit is then stored as applied.
-            answer: words of the run about such a change.
+            answer: the run's sentence about such a change.
             position: of such a change in the order in which edits took effect.
 
         Raises:
@@ -340,7 +340,7 @@ class Store(Database):
             sequence: the edit's number.
             status: the new status.
             step: the update at which it took effect, if it did.
-            answer: words of the run about it.
+            answer: the run's sentence about the edit.
             position: of the edit in the order in which edits took effect.
 
         Returns:

@@ -33,6 +33,10 @@ def load_task(spec: str) -> Task:
     Raises:
         TaskError: the file or module does not exist or could not be imported, it has no `name`, or
             `name` is not a task.
+
+    Examples:
+        >>> load_task("learnrate.testing:quadratic_task").total_steps
+        400
     """
     task = load_object(spec, Task, "learnrate.Task")
     return task if task.name != "task" else replace(task, name=spec)

@@ -45,7 +45,7 @@ def from_torch(
         scheduler = CosineAnnealingLR(optimizer, T_max=1000)
         scheduler = to_torch(from_torch(scheduler, 1000), optimizer)
 
-    A schedule has the rate alone. `OneCycleLR` and `CyclicLR` cycle the momentum too, or the first
+    A schedule contains only the rate. `OneCycleLR` and `CyclicLR` cycle the momentum too, or the first
     of the betas, unless they were made with `cycle_momentum=False`. `learnrate.attach(optimizer,
     scheduler)` sets both. To convert them, read each by its name:
 
@@ -55,9 +55,9 @@ def from_torch(
     The scheduler and its optimizer are not changed: a copy of the scheduler is stepped with an
     empty optimizer, which takes some microseconds per step. If a shape of learnrate gives the
     same rates, the schedule is that shape, otherwise a table. Steps before the scheduler's present
-    one have its present rate, because a scheduler does not remember its past. Rates that were
-    changed by hand count as the scheduler would continue from them. Without `total_steps`, a
-    `LambdaLR` stays a function. The result of `to_torch` gives back its schedule.
+    one have its present rate, because a scheduler does not remember its past. If rates were changed
+    by hand, the schedule continues from them as the scheduler would. Without `total_steps`, a
+    `LambdaLR` stays a function. For a result of `to_torch`, its schedule is returned.
 
     Args:
         scheduler: any open-loop scheduler, alone, in sequence or chained.
@@ -74,6 +74,13 @@ def from_torch(
         ArgumentError: the scheduler depends on losses or draws at random, ends before
             `total_steps`, or needs `total_steps`; or the groups do not keep their ratio and `group`
             is not given.
+
+    Examples:
+        >>> import torch
+        >>> optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=0.1)
+        >>> scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=100)
+        >>> print(from_torch(scheduler, total_steps=100))
+        0.1 * cosine(100)
     """
     scheduler = unwrapped_scheduler("from_torch(scheduler=...)", scheduler)
     _check(scheduler, every)

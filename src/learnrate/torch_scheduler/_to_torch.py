@@ -71,6 +71,16 @@ def to_torch(
 
     Raises:
         ArgumentError: a schedule is not bound to a run, or does not fit the optimizer.
+
+    Examples:
+        >>> from learnrate import schedule
+        >>> optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=0.1)
+        >>> scheduler = to_torch(schedule("0.1 * linear(4)"), optimizer)
+        >>> for _ in range(2):
+        ...     optimizer.step()
+        ...     scheduler.step()
+        >>> scheduler.get_last_lr()
+        [0.05]
     """
     if not isinstance(optimizer, torch.optim.Optimizer):
         raise ArgumentError(

@@ -198,9 +198,9 @@ def check(
     At each width the task is trained for a few updates at a constant rate. Of each layer three
     sizes are measured on a fixed batch: its output before the first update; the change of its
     output; and the change by its own updates alone, for the input that it had first. In the
-    maximal-update parametrization none of them depends on the width. A layer breaks the rules if a size
-    certainly scales with a power of the width beyond 1/4 in either direction. The powers of the theory
-    are multiples of 1/2.
+    maximal-update parametrization none of them depends on the width. Each size is fitted as a power of
+    the width. A layer breaks the rules if the whole interval of the power is above 1/4 or below -1/4,
+    half of the smallest power that a wrong factor gives in theory.
 
     Args:
         make_task: a function of the width that returns a `learnrate.Task`.
@@ -211,15 +211,32 @@ def check(
         updates: how many updates to make, 1 to 10,000.
         seeds: how many trainings at each width, 2 to 10,000.
         seed: the same seed gives the same check.
-        roles: of parameters whose shapes do not tell; see `parametrize`.
+        roles: of parameters whose role does not follow from their shapes; see `parametrize`.
         progress: show a bar with the remaining time on standard error.
 
     Raises:
         ArgumentError: an argument is outside its rule, or a loss is not finite.
         TaskError: the task cannot be trained.
+
+    Examples:
+        >>> import torch
+        >>> from learnrate import Task
+        >>> x = torch.randn(16, 4, generator=torch.Generator().manual_seed(0))
+        >>> def make_task(width):
+        ...     return Task(
+        ...         model=lambda: torch.nn.Sequential(
+        ...             torch.nn.Linear(4, width), torch.nn.ReLU(), torch.nn.Linear(width, 1)
+        ...         ),
+        ...         loss=torch.nn.MSELoss(),
+        ...         data=[(x, x.sum(1, keepdim=True))],
+        ...         total_steps=5,
+        ...     )
+        >>> checked = check(make_task, [16, 32, 64], updates=2, seeds=2)
+        >>> [layer.layer for layer in checked.layers]
+        ['0', '2']
     """
     check_whole("check", "updates", updates, 1, high=_MOST)
-    way_out = "The spread over seeds is what a layer is judged by."
+    way_out = "The intervals come from the spread over seeds."
     check_whole("check", "seeds", seeds, 2, way_out, high=_MOST)
     check_seed("check", seed)
     if lr is not None:

@@ -72,10 +72,10 @@ def regroup(
         optimizer: one or several, which have made no update.
         model: the model, after `parametrize`.
         family: `"sgd"`, `"adam"` or `"muon"`, for an optimizer that is like one of these; by default
-            the optimizer's type tells.
+            it follows from the optimizer's type.
 
     Returns:
-        The highest rate of all groups, divided by what it was.
+        The highest rate of all groups, divided by the highest rate before.
 
     Raises:
         ArgumentError: the model was not parametrized, the optimizer has made updates, or there are
@@ -108,7 +108,7 @@ def regroup(
 def factors_by_parameter(
     optimizers: Sequence[torch.optim.Optimizer], model: nn.Module
 ) -> dict[str, Multipliers]:
-    """By what the settings of every parameter are multiplied, by its name.
+    """The factors of the settings of every parameter, by its name.
 
     Args:
         optimizers: the optimizers of the model.

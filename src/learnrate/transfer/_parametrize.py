@@ -59,7 +59,7 @@ class ParameterRule:
     def multipliers(
         self, family: Family, *, coupled: bool = False, adjustment: float = 1.0
     ) -> Multipliers:
-        """By what its rate, weight decay and epsilon are multiplied.
+        """The factors of its rate, weight decay and epsilon.
 
         Args:
             family: of its optimizer.
@@ -112,7 +112,7 @@ def parametrize(
         base: the model at the base width, for which the rate was found. It is not changed.
         forward: runs a model on a batch; needed only if the model is deeper than the base.
         roles: by parameter name `"input"`, `"hidden"`, `"readout"` or `"fixed"`, for parameters of
-            your own layers, whose shapes do not tell.
+            your own layers, if their role does not follow from their shapes.
         absorb: whether the factor of a readout is moved into initial scale and rate. Otherwise a
             hook multiplies its input, as in the package `mup`.
 

@@ -70,7 +70,7 @@ class WidthSweep:
 
 @dataclass(frozen=True)
 class WidthSweeps:
-    """Sweeps over widths, and whether the best rate stays.
+    """Sweeps over widths, and whether the best rate stays the same.
 
     Attributes:
         sweeps: one for each width, increasing.
@@ -245,7 +245,7 @@ def sweep(
     out: str | Path | None = None,
     progress: bool = True,
 ) -> WidthSweeps:
-    """Sweep the rate at several widths, and tell whether the best rate stays.
+    """Sweep the rate at several widths, and tell whether the best rate stays the same.
 
     Args:
         make_task: a function of the width that returns a `learnrate.Task`.
@@ -258,13 +258,30 @@ def sweep(
         shape: the shape of the schedule, with peak 1.
         engine: `"auto"`, `"sequential"` or `"vectorised"`; see `learnrate.sweep`.
         seed: the same seed gives the same sweeps.
-        roles: of parameters whose shapes do not tell; see `parametrize`.
+        roles: of parameters whose role does not follow from their shapes; see `parametrize`.
         out: a folder for the trials that have ended, which are not repeated.
         progress: show a bar with the remaining time on standard error.
 
     Raises:
         ArgumentError: an argument is outside its rule.
         TaskError: the task cannot be trained.
+
+    Examples:
+        >>> import torch
+        >>> from learnrate import Task
+        >>> x = torch.randn(16, 4, generator=torch.Generator().manual_seed(0))
+        >>> def make_task(width):
+        ...     return Task(
+        ...         model=lambda: torch.nn.Sequential(
+        ...             torch.nn.Linear(4, width), torch.nn.ReLU(), torch.nn.Linear(width, 1)
+        ...         ),
+        ...         loss=torch.nn.MSELoss(),
+        ...         data=[(x, x.sum(1, keepdim=True))],
+        ...         total_steps=5,
+        ...     )
+        >>> sweeps = sweep(make_task, [8, 16], [1e-3, 1e-2], seeds=1, engine="sequential")
+        >>> [part.width for part in sweeps.sweeps], sweeps.parametrization
+        ([8, 16], 'mup')
     """
     ordered = checked_widths(widths, 2)
     chosen = None if standard else (base or ordered[0])

@@ -17,7 +17,7 @@ __all__ = ["ParameterRow", "parameter_rows"]
 
 @dataclass(frozen=True)
 class ParameterRow:
-    """By what the quantities of a parameter are multiplied, relative to the base width.
+    """The factors of a parameter's rate, weight decay and initial scale, relative to the base width.
 
     Attributes:
         name: of the parameter.

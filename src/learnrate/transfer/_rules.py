@@ -85,7 +85,7 @@ WIDTH_RULES = MappingProxyType(
 
 @dataclass(frozen=True)
 class Multipliers:
-    """By what a parameter's quantities at the base width are multiplied.
+    """The factors that turn a parameter's settings at the base width into those at another width.
 
     Attributes:
         lr: its rate.

@@ -20,6 +20,10 @@ def unit_of(facts: Mapping[str, Any]) -> str:
 
     Args:
         facts: of the run; `step_unit` names what a log counts.
+
+    Examples:
+        >>> unit_of({}), unit_of({"step_unit": "epoch"})
+        ('step', 'epoch')
     """
     unit = facts.get("step_unit")
     return unit if isinstance(unit, str) and unit in _UNITS else "step"

@@ -30,7 +30,7 @@ class Reader:
         any_tool: whether any tool may write this format, such as CSV; such readers are tried last.
         is_log: whether a file of this kind that is found in a folder is a log; always by default.
         nested: whether the folders inside of a log may be logs of their own.
-        is_part: whether a folder inside of a log is read with it, so that it is none of its own.
+        is_part: whether a folder inside of a log is read with it, so that it is not a separate log.
     """
 
     name: str
