@@ -1,7 +1,13 @@
 import dataclasses
+import html
 import re
 
-from learnrate.report import plan_page
+import numpy as np
+import pytest
+import torch
+
+from learnrate.report import findings_page, plan_page
+from learnrate.watch import Observations, diagnose
 
 
 def words_of(page):
@@ -31,14 +37,49 @@ def test_the_shell_command_can_be_given(plan):
 
 
 def test_the_drift_is_said_for_each_doubling_of_the_horizon(plan):
-    assert (
-        "Beyond the longest trials, the best rate is expected to change as horizon^-0.21: each "
-        "doubling of the length of training multiplies it by 0.86."
-    ) in words_of(plan_page(plan))
-    rising = dataclasses.replace(plan, drift=0.5)
-    assert "horizon^0.50: each doubling of the length of training multiplies it by 1.41." in (
-        words_of(plan_page(rising))
+    sentence = (
+        "From the longest trials to the whole run, the best rate is expected to change from 0.03 to "
+        "{}: each doubling of the length of training multiplies it by {}. The whole run is 12.5 times"
     )
+    assert sentence.format("0.015", "0.82") in words_of(plan_page(plan))
+    rising = dataclasses.replace(plan, low=0.06, high=0.24, peak=0.1)
+    assert sentence.format("0.12", "1.46") in words_of(plan_page(rising))
+    equal = dataclasses.replace(plan, low=0.015, high=0.06, peak=0.03)
+    assert "is expected to stay the same" in words_of(plan_page(equal))
+
+
+def test_the_snippet_of_the_page_keeps_the_ratio_of_parameter_groups(plan, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (snippet,) = re.findall(
+        r"<pre[^>]*>(?:<code>)?(import learnrate.*?)<", plan_page(plan), re.DOTALL
+    )
+    weights = [torch.nn.Parameter(torch.ones(1)) for _ in range(2)]
+    optimizer = torch.optim.SGD(
+        [{"params": [weights[0]], "lr": 0.1}, {"params": [weights[1]], "lr": 0.5}]
+    )
+    lines = html.unescape(snippet).splitlines()
+    names = {"optimizer": optimizer, "loss": 1.0}
+    exec("\n".join(lines[:2]), names)  # what the page tells a user to copy
+    assert [group["lr"] for group in optimizer.param_groups] == [
+        pytest.approx(plan.schedule(0) / 5),
+        plan.schedule(0),
+    ]
+    optimizer.step()
+    exec("\n".join(lines[2:]), names)
+    assert optimizer.param_groups[1]["lr"] == plan.schedule(1)
+    names["run"].finish()
+
+
+def test_the_page_of_findings_counts_runs_with_an_error_and_rows_in_words():
+    def page_of(*losses):
+        observations = Observations(
+            run="a", step=np.arange(len(losses)), columns={"loss": np.array(losses)}
+        )
+        return words_of(findings_page([(observations, diagnose(observations))]))
+
+    assert "No finding is an error." in page_of(1.0)
+    assert "Nothing found in 1 row." in page_of(1.0)
+    assert "1 of 1 run has an error." in page_of(1.0, np.inf)
 
 
 def test_every_trial_is_in_the_table_with_its_status(plan):

@@ -54,7 +54,7 @@ def show_findings(
     style = "bold" if count else "bold green"
     console.print(
         encoded_text(
-            console, (diagnosis.run, "bold"), (f"  {rows:,} rows: ", ""), (result, style)
+            console, (diagnosis.run, "bold"), (f"  {_counted(rows, 'row')}: ", ""), (result, style)
         ),
         soft_wrap=True,  # so that a path can be copied
     )
@@ -133,7 +133,7 @@ def _read_as(observations: Observations) -> list[str]:
 
 
 def _counted(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def _show_finding(console: Console, finding: Finding, unit: str = "step") -> None:

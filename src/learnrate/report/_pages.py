@@ -139,10 +139,9 @@ def _diverged_at_key(curve: dict[str, Any]) -> tuple[tuple[str, str, str], ...]:
 
 def _snippet(plan: Plan) -> str:
     return (
-        "from learnrate.schedules import schedule\n"
-        f'lr = schedule("{plan.schedule}")\n'
-        "for group in optimizer.param_groups:\n"
-        '    group["lr"] = lr(step)  # before each optimizer.step()'
+        "import learnrate\n"
+        f'run = learnrate.attach(optimizer, "{plan.schedule}")  # before the loop\n'
+        "run.step(loss)  # after each optimizer.step()"
     )
 
 

@@ -114,18 +114,20 @@ def about_rung(rung: Rung) -> str:
 
 def about_drift(plan: Plan) -> str:
     """How the best rate depends on the horizon, and how far the plan extrapolates."""
-    doubling = 2.0**plan.drift
-    if abs(plan.drift) < 0.02:
+    longest = plan.rungs[-1]
+    factor = plan.total_steps / longest.steps
+    if factor == 1:
+        return "The longest trials are whole runs, so nothing is extrapolated."
+    best = math.sqrt(plan.low * plan.high)
+    change = math.log(best / longest.best) / math.log(factor)
+    if abs(change) < 0.02:
         moves = "Beyond the longest trials, the best rate is expected to stay the same."
     else:
         moves = (
-            "Beyond the longest trials, the best rate is expected to change as "
-            f"horizon^{plan.drift:.2f}: each doubling of the length of training multiplies it by "
-            f"{doubling:.2f}."
+            f"From the longest trials to the whole run, the best rate is expected to change from "
+            f"{rate_text(longest.best, 2)} to {rate_text(best, 2)}: each doubling of the length of "
+            f"training multiplies it by {2.0**change:.2f}."
         )
-    factor = plan.total_steps / plan.rungs[-1].steps
-    if factor == 1:
-        return "The longest trials are whole runs, so nothing is extrapolated."
     return (
         f"{moves} The whole run is {factor:.1f} times longer than the longest trial, "
         "so the interval widens towards it."
