@@ -42,11 +42,20 @@ def test_an_optimizer_is_a_class_a_partial_of_one_or_a_function_of_the_model(opt
         ({"data": 5}, r"Task\(data=...\) must be a DataLoader, an iterable"),
         ({"optimizer": "adam"}, r"Task\(optimizer=...\) must be an optimizer class"),
         ({"optimizer": torch.optim.SGD(nn.Linear(1, 1).parameters(), lr=1)}, "lambda model"),
+        (
+            {"optimizer": torch.optim.SGD(nn.Linear(1, 1).parameters(), lr=1)},
+            r"got SGD \( Parameter Group 0 .*\.\.\.\.$",
+        ),
         ({"validate": 0.1}, r"Task\(validate=...\) must be a function of the model"),
-        ({"total_steps": 0}, r"Task\(total_steps=...\) must be at least 1; got 0"),
-        ({"total_steps": 2.5}, r"Task\(total_steps=...\) must be at least 1; got 2.5"),
+        (
+            {"total_steps": 0},
+            r"Task\(total_steps=...\) must be a whole number of at least 1; got 0",
+        ),
+        ({"total_steps": 2.5}, "must be a whole number of at least 1; got 2.5"),
+        ({"total_steps": "60"}, "must be a whole number of at least 1; got '60'"),
         ({"clip_norm": 0.0}, r"Task\(clip_norm=...\) must be a finite number above 0"),
-        ({"accumulate": 0}, r"Task\(accumulate=...\) must be at least 1; got 0"),
+        ({"clip_norm": "1"}, r"Task\(clip_norm=...\) must be a finite number above 0.*got '1'"),
+        ({"accumulate": 0}, r"Task\(accumulate=...\) must be a whole number of at least 1; got 0"),
         ({"amp": "fp8"}, r"Task\(amp=...\) must be 'bfloat16', 'float16' or None; got 'fp8'"),
     ],
 )
@@ -66,6 +75,8 @@ named = learnrate.Task(model=torch.nn.Linear(3, 1), loss=torch.nn.MSELoss(), dat
 number = 3
 def broken():
     raise RuntimeError("no data set here")
+def needs_width(width, depth=2, *others, **options):
+    return task
 """
 
 
@@ -103,7 +114,11 @@ def test_a_task_is_loaded_from_a_module(file):
             "module 'absent_module' could not be imported: ModuleNotFoundError",
         ),
         ("{file}:tsak", "has no 'tsak'. Did you mean 'task'"),
-        ("{file}:number", "must be a learnrate.Task, or a function .* got a int"),
+        ("{file}:number", "must be a learnrate.Task, or a function .* got an object of type int"),
+        (
+            "{file}:needs_width",
+            "my_task.py:needs_width must be .* arguments; this one needs width",
+        ),
         (
             "{file}:broken",
             r"could not be called: RuntimeError: no data set here at .*my_task\.py:11",

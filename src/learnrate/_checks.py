@@ -23,7 +23,7 @@ def refuse(owner: str, argument: str, rule: str, value: object, way_out: str = "
     Raises:
         ArgumentError: always.
     """
-    shown = repr(value)
+    shown = " ".join(repr(value).split())  # an optimizer has several lines
     shown = shown if len(shown) <= 80 else shown[:77] + "..."
     message = f"{owner}({argument}=...) must be {rule}; got {shown}. {way_out}"
     raise ArgumentError(message.rstrip())

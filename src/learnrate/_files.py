@@ -166,6 +166,8 @@ def folder_for(out: Path) -> Path:
     """
     try:
         out.mkdir(parents=True, exist_ok=True)
+    except FileExistsError:
+        raise FileError(f"{out} must be a folder; it is a file. Name another folder.") from None
     except (OSError, ValueError) as error:
         raise FileError(f"the folder {out} cannot be created: {_reason(error)}.") from error
     if not os.access(out, os.W_OK):

@@ -168,6 +168,7 @@ def test_a_file_of_a_folder_that_cannot_be_read_is_reported_and_the_rest_is_read
     [
         (["nowhere"], "nowhere does not exist"),
         (["notes.txt"], "is not a log that can be read"),
+        (["empty.csv"], "empty.csv is empty."),
         (["log.csv", "--only", "LR1"], "no rule has the code 'LR1'"),
         (["log.csv", "--loss", "cost"], "no series 'cost' (--loss)"),
         (["log.csv", "--total-steps", "0"], "--total-steps must be at least 1; got 0"),
@@ -178,6 +179,7 @@ def test_a_file_of_a_folder_that_cannot_be_read_is_reported_and_the_rest_is_read
 def test_misuse_is_one_clear_sentence_and_exits_with_2(run, table, tmp_path, arguments, message):
     table()
     (tmp_path / "notes.txt").write_text("dear diary\n")
+    (tmp_path / "empty.csv").touch()
     code, out, err = run(*arguments)
     assert (code, out) == (2, "")
     assert message in err.replace("\n", " ")

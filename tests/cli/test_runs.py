@@ -156,6 +156,8 @@ def test_export_writes_both_kinds_of_table(run, tmp_path):
     ("arguments", "words"),
     [
         (("runs",), "there is no store"),
+        (("merge", "other.db"), "Check its name, or record a run there first"),
+        ((*TRAIN, "--out", "t.py"), "t.py must be a folder; it is a file"),
         (("runs", "--store", "t.py"), "is not a database"),
         (("export", "last", "--to", "a.csv", "--store", "mysql://a/b"), "postgresql://"),
         ((*TRAIN, "--store", "a.db", "--no-store"), "got both"),
@@ -172,6 +174,8 @@ def test_misuse_is_one_sentence_and_leaves_no_file(run, tmp_path, arguments, wor
 def test_an_unknown_run_or_file_ending_is_refused(run):
     run(*TRAIN)
     code, _, err = run("export", "nobody", "--to", "a.csv")
-    assert (code, "there is no run 'nobody'" in err) == (2, True)
+    assert code == 2
+    assert "there is no run 'nobody'" in err
+    assert "; the only run is " in err
     code, _, err = run("export", "last", "--to", "a.txt")
     assert (code, "must end in .csv or .parquet" in err) == (2, True)

@@ -31,6 +31,14 @@ def names(run, *options):
     return [stored["name"] for stored in json.loads(out)]
 
 
+def test_a_search_without_a_match_does_not_say_that_there_are_no_runs(run):
+    assert run("--search", "nothing-like-it") == (
+        0,
+        "no run matches; learnrate runs --lifecycle all lists every run\n",
+        "",
+    )
+
+
 def test_flags_search_sort_and_choose_columns(run):
     assert names(run) == ["odd", "wide", "base"]
     assert names(run, "--search", "optimizer=sgd lowest_loss<0.5") == ["wide"]

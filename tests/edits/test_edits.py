@@ -248,7 +248,12 @@ def test_every_kind_has_its_words():
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ("scael 0.5", "there is no edit 'scael'; did you mean 'scale'?"),
+        (
+            "scael 0.5",
+            "there is no edit 'scael'; did you mean 'scale'\\? The edits are scale, set, ",
+        ),
+        ("lower", "there is no edit 'lower'\\. The edits are scale, set, "),
+        (5, "an edit must be text, such as 'scale 0.5'; got 5"),
         ("", "an edit is one of scale"),
         ("scale", "scale needs a factor above 0, such as 0.5; got nothing"),
         ("scale -1", "scale needs a factor above 0.*got -1.0"),

@@ -667,6 +667,16 @@ def test_a_run_that_its_own_recorder_deletes_is_closed_in_the_store(place):
     assert not list(place.parent.glob("*unwritten*"))
 
 
+def test_a_run_prints_its_id_step_and_rate(place):
+    optimizer = SGD(make_model().parameters(), lr=0.1)
+    with learnrate.attach(optimizer, "0.1 * linear(10)", store=place) as run:
+        optimizer.step()
+        run.step(1.0)
+        assert repr(run) == f"<Run {run.id}: step 1 of 10, lr 0.09>"
+    with learnrate.attach(optimizer, 0.1, store=False) as run:
+        assert repr(run) == "<Run not recorded: step 0, lr 0.1>"
+
+
 def test_attaching_twice_is_refused_until_the_first_run_has_ended():
     optimizer = SGD(make_model().parameters(), lr=0.1)
     run = learnrate.attach(optimizer, 0.1, store=False, total_steps=10)
@@ -694,6 +704,26 @@ def test_attaching_twice_is_refused_until_the_first_run_has_ended():
             {"total_steps": 5, "measure": Measure(planned=read("linear(4)"))},
             "None unless schedule=None",
         ),
+        ((lr_scheduler.StepLR,), {"total_steps": 5}, "made for the optimizer, not its class"),
+        (
+            (0.1,),
+            {"model": "resnet"},
+            r"attach\(model=...\) must be a torch.nn.Module, or None; got",
+        ),
+        ((0.1,), {"criterion": "mse"}, r"attach\(criterion=...\) must be a loss module"),
+        ((0.1,), {"extra_state": 1}, r"attach\(extra_state=...\) must be a mapping"),
+        ((0.1,), {"store": 5}, r"attach\(store=...\) must be a file, a URL, a Store, or False"),
+        ((0.1,), {"name": 7}, r"attach\(name=...\) must be text"),
+        ((0.1,), {"facts": "width=64"}, r"attach\(facts=...\) must be a mapping from names"),
+        (
+            (0.1,),
+            {"measure": None},
+            r"attach\(measure=...\) must be a learnrate.Measure; got None",
+        ),
+        ((0.1,), {"guard": "yes"}, r"attach\(guard=...\) must be True, False or a"),
+        ((0.1,), {"limits": 0.1}, r"attach\(limits=...\) must be learnrate.edits.Limits"),
+        ((0.1,), {"controllers": "plateau"}, r"attach\(controllers=...\) must be a list"),
+        ((0.1,), {"controllers": Plateau()}, r"attach\(controllers=...\) must be a list"),
     ],
 )
 def test_bad_arguments_are_refused_and_the_optimizer_can_be_attached_afterwards(

@@ -104,8 +104,9 @@ def runs(
     opened = Store(store, create=False)
     index = RunIndex(opened)
     ids = list(dict.fromkeys(opened.resolve(name) for name in run or ()))
+    all_runs = index.runs()
     chosen = listed(
-        [listed_run for listed_run in index.runs() if not ids or listed_run.run.id in ids],
+        [listed_run for listed_run in all_runs if not ids or listed_run.run.id in ids],
         search=search,
         status=wanted_status,
         lifecycle=None if ids else wanted_lifecycle,
@@ -130,6 +131,9 @@ def runs(
         chosen = [known[listed_run.run.id] for listed_run in chosen]
     if len(ids) == 1 and chosen and not (purge or changes or to):
         _show_one(opened, chosen[0].run, as_json=as_json)
+        return
+    if all_runs and not chosen and not (to or as_json):
+        typer.echo("no run matches; learnrate runs --lifecycle all lists every run")
         return
     _list(chosen, column, differences=differences, group_by=group_by, to=to, as_json=as_json)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import math
 import shlex
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -16,7 +17,7 @@ from learnrate.schedules import Schedule, shape
 from learnrate.schedules import schedule as read
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
 __all__ = ["RATE_KINDS", "Edit", "EditKind", "edit_in", "in_force", "words_of"]
 
@@ -113,9 +114,9 @@ class Edit:
     def __post_init__(self) -> None:
         if self.kind not in list(EditKind):
             close = difflib.get_close_matches(str(self.kind), list(EditKind), n=1)
-            hint = f"did you mean '{close[0]}'? " if close else ""
+            hint = f"; did you mean '{close[0]}'?" if close else "."
             raise ArgumentError(
-                f"there is no edit {str(self.kind)!r}; {hint}The edits are {', '.join(EditKind)}."
+                f"there is no edit {str(self.kind)!r}{hint} The edits are {', '.join(EditKind)}."
             )
         object.__setattr__(self, "kind", EditKind(self.kind))
         object.__setattr__(self, "value", _checked_value(self.kind, self.value))
@@ -221,6 +222,8 @@ def edit_in(
         >>> edit_in("set 1e-4", author="ann").value
         0.0001
     """
+    if not isinstance(words, Iterable):
+        raise ArgumentError(f"an edit must be text, such as 'scale 0.5'; got {words!r}.")
     try:
         tokens = shlex.split(words) if isinstance(words, str) else list(words)
     except ValueError as error:

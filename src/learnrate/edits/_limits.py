@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
@@ -11,8 +12,6 @@ from learnrate._records import to_dict
 from learnrate.edits._edit import RATE_KINDS, Edit
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from learnrate.edits._edited import Edited
 
 __all__ = ["AUTOMATIC", "Limits"]
@@ -69,6 +68,10 @@ class Limits:
         """
         if isinstance(limits, Limits):
             return limits
+        mapping: object = limits
+        if not isinstance(mapping, Mapping | None):
+            rule = "learnrate.edits.Limits, or the same as a mapping, such as {'highest': 0.1}"
+            refuse("attach", "limits", rule, mapping)
         known = [field.name for field in fields(cls)]
         for name in limits or {}:
             if name not in known:

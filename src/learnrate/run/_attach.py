@@ -7,15 +7,19 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import torch
 from torch.optim.lr_scheduler import LRScheduler
 
 from learnrate._checks import check_whole, refuse
-from learnrate._errors import ArgumentError
 from learnrate._ranks import rank_and_size
 from learnrate.controllers import Controlled
 from learnrate.edits import Limits
 from learnrate.run._agreement import agreement
+from learnrate.run._argument_checks import (
+    check_clipping,
+    check_probes,
+    check_types,
+    checked_optimizers,
+)
 from learnrate.run._ending import Ending
 from learnrate.run._guard import Guard
 from learnrate.run._inspection import Inspection
@@ -40,7 +44,6 @@ from learnrate.run._schedule_argument import (
 )
 from learnrate.run._signals import SignalMeter
 from learnrate.run._snapshots import Snapshots
-from learnrate.run._update_hooks import ATTACHED
 from learnrate.run._update_meter import UpdateMeter, is_sharded, parameters_of
 from learnrate.schedules import Constant, Deadline, Schedule
 from learnrate.store import Recorder, Store
@@ -201,16 +204,27 @@ def attach(
         [0.075, 0.01]
         >>> run.finish()
     """
-    optimizers = _checked_optimizers(optimizer)
+    optimizers = checked_optimizers(optimizer)
+    check_types(
+        schedule=schedule,
+        model=model,
+        criterion=criterion,
+        extra_state=extra_state,
+        store=store,
+        name=name,
+        facts=facts,
+        measure=measure,
+        controllers=controllers,
+        guard=guard,
+    )
     schedule = unwrapped_scheduler("attach(schedule=...)", schedule)
     if total_steps is not None:
         check_whole("attach", "total_steps", total_steps, 1)
     check_whole("attach", "step", step, 0)
     checked_objective("attach(objective=...)", objective)
     check_whole("attach", "every", every, 1)
-    _check_clipping(measure.clip_norm, optimizers)
-    if probes is not None and len(optimizers) > 1:
-        refuse("attach", "probes", "None for several optimizers", probes)
+    check_clipping(measure.clip_norm, optimizers)
+    check_probes(probes, optimizers)
     if measure.planned is not None and schedule is not None:
         refuse("Measure", "planned", "None unless schedule=None", str(measure.planned))
     if isinstance(schedule, LRScheduler):
@@ -316,43 +330,6 @@ def attach(
         probe_runner=probe_runner,
         signals=None if sharded else _signal_meter(controlled, measure),
     )
-
-
-def _checked_optimizers(optimizer: object) -> list[Optimizer]:
-    """The optimizers without wrappers; none of them may have a run."""
-    wrapped = list(optimizer) if isinstance(optimizer, list | tuple) else [optimizer]
-    optimizers = [_unwrapped(wrapper) for wrapper in wrapped]
-    if not optimizers or not all(isinstance(inner, torch.optim.Optimizer) for inner in optimizers):
-        refuse("attach", "optimizer", "a torch.optim.Optimizer, or a list of them", optimizer)
-    if len({id(inner) for inner in optimizers}) < len(optimizers) or any(
-        hasattr(inner, ATTACHED) for inner in optimizers
-    ):
-        raise ArgumentError(
-            "attach(optimizer=...): this optimizer has a run already, which sets its rates. "
-            "Call finish() on that run first."
-        )
-    return optimizers
-
-
-def _unwrapped(optimizer: Any) -> Any:
-    """The optimizer that makes the updates of a wrapper."""
-    inner = getattr(optimizer, "optimizer", None)  # accelerate wraps optimizers
-    base = getattr(optimizer, "base_optimizer", None)  # SAM, which shares its groups with it
-    if isinstance(inner, torch.optim.Optimizer):
-        return _unwrapped(inner)
-    if isinstance(base, torch.optim.Optimizer) and base.param_groups is optimizer.param_groups:
-        return _unwrapped(base)
-    return optimizer
-
-
-def _check_clipping(clip_norm: float | None, optimizers: list[Optimizer]) -> None:
-    if clip_norm is None:
-        return
-    way_out = "Clip the gradient yourself, and call run.step(loss, gradient_norm=...)."
-    if len(optimizers) > 1:
-        refuse("Measure", "clip_norm", "None for several optimizers", clip_norm, way_out)
-    if any(is_sharded(parameter) for parameter in parameters_of(*optimizers)):
-        refuse("Measure", "clip_norm", "None if parameters are split", clip_norm, way_out)
 
 
 def _controlled(

@@ -272,7 +272,8 @@ class Recording:
     def add_validation(self, step: int, loss: Any) -> None:
         """Record a validation loss of the model before a step."""
         if self.recorder is not None:
-            values = (None, None, self._as_number(loss), None, None, None, None)
+            number = self._as_number(loss, "run.validation")
+            values = (None, None, number, None, None, None, None)
             self.recorder.add((max(step - 1, self.first_step), values, None))
 
     def add_answer(self, step: int, answer: ProbeAnswer) -> None:
@@ -292,7 +293,7 @@ class Recording:
         if self.recorder is not None:
             self.recorder.add((step, (None,) * len(COLUMNS), columns))
 
-    def _as_number(self, loss: Any) -> Any:
+    def _as_number(self, loss: Any, call: str = "run.step") -> Any:
         """A float, or a copy on the device that is read later."""
         if type(loss) is float:
             return loss
@@ -304,7 +305,7 @@ class Recording:
         except (TypeError, ValueError, RuntimeError):
             shown = f"shape {tuple(loss.shape)}" if hasattr(loss, "shape") else repr(loss)[:80]
             raise ArgumentError(
-                f"run.step(loss=...) must be a number or a tensor of one element; got {shown}. "
+                f"{call}(loss=...) must be a number or a tensor of one element; got {shown}. "
                 "Average it, for example with .mean()."
             ) from None
 

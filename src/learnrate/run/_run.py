@@ -97,6 +97,10 @@ class Run:
         rates.set_step(step)
         self._set_step(edits.advance(step, None))
 
+    def __repr__(self) -> str:
+        total = "" if self.total_steps is None else f" of {self.total_steps}"
+        return f"<Run {self.id or 'not recorded'}: step {self.next_step}{total}, lr {self.lr:g}>"
+
     @property
     def id(self) -> str | None:
         """The id of the run in the store; None if it is not recorded."""
@@ -322,10 +326,7 @@ class Run:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if error is None:
-            self.finish()
-        else:
-            self.finish(status_of(error))
+        self.finish(None if error is None else status_of(error))
 
     def state_dict(self) -> dict[str, Any]:
         """All that `load_state_dict` needs to continue bit for bit, as JSON values.

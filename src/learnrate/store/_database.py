@@ -43,8 +43,8 @@ class Database:
         self._engine = engine_of(url, wait=wait)
         if not create and not store_exists(url):
             raise StoreError(
-                f"there is no store {self.place}. Name another one with --store or "
-                "LEARNRATE_STORE, or record a run first."
+                f"there is no store {self.place}. Check its name, or record a run there first. "
+                "--store and LEARNRATE_STORE name the store of a command."
             )
         with raising_store_errors(self.place):
             if create:

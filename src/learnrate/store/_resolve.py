@@ -66,7 +66,9 @@ def _last_run(connection: Connection, *, live: bool, place: str) -> str:
 def _newest(connection: Connection) -> str:
     query = select(runs.c.id).order_by(runs.c.started.desc(), runs.c.id).limit(_MOST_LISTED + 1)
     ids = connection.execute(query).scalars().all()
-    return f"the newest are {_listed(ids)}" if ids else "the store has no runs yet"
+    if not ids:
+        return "the store has no runs yet"
+    return f"the only run is {ids[0]}" if len(ids) == 1 else f"the newest are {_listed(ids)}"
 
 
 def _listed(ids: Sequence[str]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import importlib
 import importlib.util
+import inspect
 import sys
 import traceback
 from contextlib import contextmanager
@@ -16,7 +17,7 @@ from learnrate._errors import LearnrateError, TaskError
 from learnrate.task._task import Task
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from types import ModuleType
 
 __all__ = ["as_task_error", "load_object", "load_task"]
@@ -67,14 +68,33 @@ def load_object(spec: str, kind: type[Loaded], kind_name: str) -> Loaded:
         raise TaskError(f"{place} has no {name!r}.{hint}")
     loaded = getattr(module, name)
     if not isinstance(loaded, kind) and callable(loaded):
+        _check_takes_no_argument(spec, loaded)
         with as_task_error(f"{spec} could not be called"):
             loaded = loaded()
     if not isinstance(loaded, kind):
         raise TaskError(
             f"{spec} must be a {kind_name}, or a function without arguments returning one; "
-            f"got a {type(loaded).__name__}."
+            f"got an object of type {type(loaded).__name__}."
         )
     return loaded
+
+
+def _check_takes_no_argument(spec: str, function: Callable[..., object]) -> None:
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError):  # a function in C need not say what it takes
+        return
+    packed = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    needed = [
+        parameter.name
+        for parameter in parameters
+        if parameter.default is inspect.Parameter.empty and parameter.kind not in packed
+    ]
+    if needed:
+        raise TaskError(
+            f"{spec} must be a function without arguments; this one needs {', '.join(needed)}. "
+            "Give each a default, or write a function that passes them."
+        )
 
 
 def _import_file(path: Path) -> ModuleType:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 
+from learnrate._checks import refuse
 from learnrate._errors import ArgumentError, TaskError
 from learnrate.task._checkpoint import load_changed, read_state, state_parts
 from learnrate.task._copied import copied_model
@@ -134,16 +135,21 @@ class Task:
         _require(
             self.total_steps is None or _whole(self.total_steps),
             "total_steps",
-            "at least 1",
+            "a whole number of at least 1",
             self.total_steps,
         )
         _require(
-            self.clip_norm is None or 0 < self.clip_norm < math.inf,
+            self.clip_norm is None or _is_finite_above_0(self.clip_norm),
             "clip_norm",
             "a finite number above 0, or None for no clipping",
             self.clip_norm,
         )
-        _require(_whole(self.accumulate), "accumulate", "at least 1", self.accumulate)
+        _require(
+            _whole(self.accumulate),
+            "accumulate",
+            "a whole number of at least 1",
+            self.accumulate,
+        )
         _require(
             self.amp is None or self.amp in _AMP_TYPES,
             "amp",
@@ -289,9 +295,14 @@ def _whole(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value >= 1
 
 
+def _is_finite_above_0(value: object) -> bool:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return is_number and 0 < value < math.inf  # type: ignore[operator]  # it is a number by then
+
+
 def _require(holds: bool, argument: str, rule: str, value: object) -> None:
     if not holds:
-        raise ArgumentError(f"Task({argument}=...) must be {rule}; got {value!r}.")
+        refuse("Task", argument, rule, value)
 
 
 def only_optimizer(optimizers: Sequence[torch.optim.Optimizer]) -> torch.optim.Optimizer:

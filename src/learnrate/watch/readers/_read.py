@@ -69,6 +69,8 @@ def read_runs(
     if reader is not None:
         return _read(reader, path, names)
     if not path.is_dir():
+        if path.stat().st_size == 0:
+            raise FileError(f"{path} is empty.")
         known = ", ".join(reader.name for reader in readers)
         raise FileError(
             f"{path} is not a log that can be read; the kinds are {known}. A table needs a header "
