@@ -24,6 +24,21 @@ def test_the_same_seed_repeats_the_run_to_the_bit():
     assert np.array_equal(first.loss, again.loss)
 
 
+@pytest.mark.parametrize(
+    "verb",
+    [
+        lambda task: learnrate.train(task, 0.05),
+        lambda task: learnrate.sweep(task, [0.01, 0.1]),
+        learnrate.compare,
+    ],
+)
+def test_the_text_that_the_command_line_takes_is_no_task(verb):
+    with pytest.raises(ArgumentError, match=r"must be a learnrate.Task; got 't.py:task'. Load it"):
+        verb("t.py:task")
+    with pytest.raises(ArgumentError, match=r"must be a learnrate.Task; got None\.$"):
+        verb(None)
+
+
 def test_another_length_than_the_schedules_is_refused():
     with pytest.raises(ArgumentError, match="is 40 steps long, but total_steps=50 was given"):
         learnrate.train(quadratic_task(), 0.05 * Constant(40), total_steps=50)

@@ -336,13 +336,14 @@ def test_a_training_can_be_watched_edited_rolled_back_and_replayed(  # noqa: PLR
 
         page = visit.page
         page.select_option("#kind", "snapshot")
+        preview = "document.querySelector('#preview').textContent"
+        visit.until(f"{preview} === 'The rate does not change.'")
         page.click("#request")
         visit.until("document.querySelector('#edits').textContent.includes('took effect')")
         (snapshot,) = store.snapshots(run)
 
         page.select_option("#kind", "scale")
         page.fill("#value", "0.2")
-        preview = "document.querySelector('#preview').textContent"
         visit.until(f"{preview} === 'The rate changes from 0.05 to 0.01.'")
         page.fill("#reason", "the loss is flat")
         page.fill("#author", "ann")

@@ -73,7 +73,7 @@ OVER = [
     ("warmup(500) >> cosine()", 400, "leaves no step for cosine(): the other parts take 500 of 400."),
     ("warmup(30%) >> linear(60%)", 1000, "has 900 steps and does not fit a run of 1,000."),
     ("table([1, 0.5])", 3, "has 2 steps and does not fit a run of 3."),
-    ("warmup(2ep) >> cosine()", 1000, "2ep is counted in epochs. Give their length with .over(total_steps, clock=Clock(steps_per_epoch=...))"),
+    ("warmup(2ep) >> cosine()", 1000, "2ep is counted in epochs. Give their length with .over(total_steps, clock=Clock(steps_per_epoch=...)), or write it in updates or as a share of the run, such as 5%."),
     ("delay(linear(), steps=100)", 100, "waits 100 of 100 steps and leaves none for linear()"),
 ]  # fmt: skip
 

@@ -82,6 +82,9 @@ POINTED = [
     ("linear", 6, "expected '(' after linear; found the end."),
     ("5% * linear()", 0, "5% is a duration; expected a schedule or a number here."),
     ("linear(5) > linear(5)", 10, "the character '>' has no meaning here."),
+    ("warmup(5).then(linear())", 9, "In a text, >> joins parts, as in warmup(500) >> cosine()."),
+    ("plans/plan.json", 5, "write learnrate.Plan.read(FILE).schedule, or --plan FILE."),
+    ("warmup(5 epochs)", 9, "arguments (a length is written as 500, 5% or 2ep); found 'epochs'."),
     ("chain(linear(5))", 0, "'chain' is written part >> part."),
     ("from_function(5)", 0, "a function has no text form"),
     (

@@ -23,6 +23,13 @@ def test_the_default_place_is_that_of_the_environment_or_the_current_folder(tmp_
     assert Store(f"sqlite:///{tmp_path}/there.db", create=False).runs() == []
 
 
+def test_a_place_that_is_neither_text_nor_a_path_is_refused(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ArgumentError, match="must be a file or a URL; got 5"):
+        Store(5)
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize("place", ["mysql://a/b", "sqlite://", "nonsense://", "://"])
 def test_a_place_of_an_unknown_kind_is_refused(place):
     with pytest.raises(ArgumentError, match="must be a file, sqlite:///FILE or postgresql://"):

@@ -23,6 +23,11 @@ from learnrate.watch.rules.lr201 import TooSlowOptions
 DOCS = Path(__file__).parents[2] / "docs" / "findings"
 
 
+def test_a_path_is_no_observations():
+    with pytest.raises(ArgumentError, match=r"got 'runs.csv'. Read a log with .*read_runs"):
+        diagnose("runs.csv")
+
+
 def faulty(runs, kind):
     loss, lr, facts = runs.loss(), runs.rate(), {}
     if kind == "diverged":

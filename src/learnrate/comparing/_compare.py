@@ -18,6 +18,7 @@ from learnrate.comparing._result import ComparedRun, Comparison, Contestant
 from learnrate.comparing._tuning_free import TUNING_FREE, missing
 from learnrate.planning import plan as make_plan
 from learnrate.schedules import shape as read_shape
+from learnrate.task import check_is_task
 from learnrate.training import train
 from learnrate.trials import (
     Curve,
@@ -95,6 +96,7 @@ def compare(
         TaskError: the task cannot be trained, has several optimizers, or has no loss that falls.
         KeyboardInterrupt: on Ctrl-C; finished runs are kept in `out`.
     """
+    check_is_task("compare", task)
     check_seed("compare", seed)
     check_whole("compare", "seeds", seeds, 2, "One seed has no interval.", high=_MOST_SEEDS)
     check_share("compare", "confidence", confidence)

@@ -129,7 +129,8 @@ class Clock:
         missing = {"ep": "steps_per_epoch", "sa": "samples_per_step", "tok": "tokens_per_step"}
         raise ScheduleError(
             f"{span} is counted in {UNITS[span.unit]}. Give their length with "
-            f".over(total_steps, clock=Clock({missing[span.unit]}=...))."
+            f".over(total_steps, clock=Clock({missing[span.unit]}=...)), or write it in updates or "
+            "as a share of the run, such as 5%."
         )
 
 

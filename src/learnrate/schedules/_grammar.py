@@ -111,11 +111,22 @@ class _Reader:
         while position < len(self.text):
             match = _TOKEN.match(self.text, position)
             if match is None:
-                self._fail(f"the character {self.text[position]!r} has no meaning here.", position)
+                message = f"the character {self.text[position]!r} has no meaning here."
+                self._fail(f"{message}{self._way_out(position)}", position)
             if match.lastgroup != "space":
                 tokens.append(self._token(match, position))
             position = match.end()
         return [*tokens, _Token("end", "the end", len(self.text.rstrip()))]
+
+    def _way_out(self, position: int) -> str:
+        """What to write instead of a text of another language; empty if that is not known."""
+        if self.text.startswith(".then", position):
+            return " In a text, >> joins parts, as in warmup(500) >> cosine()."
+        if self.text.strip().endswith(".json"):
+            return (
+                " For a plan in a file, write learnrate.Plan.read(FILE).schedule, or --plan FILE."
+            )
+        return ""
 
     def _token(self, match: re.Match[str], position: int) -> _Token:
         if match["number"] is None:
@@ -245,7 +256,7 @@ class _Reader:
         positions: dict[str, int] = {}
         while not self._accept(")"):
             if values:
-                self._expect(",", "or ')' between arguments")
+                self._expect(",", f"or ')' between arguments{self._split_length()}")
             name, position = self._name(callee, list(values))
             positions[name] = self.token.position
             if name in values:
@@ -256,6 +267,11 @@ class _Reader:
                 last = self.tokens[self.next - 1]
                 self._fail(f"{callee.name} needs {name!r}.", last.position)
         return values, positions
+
+    def _split_length(self) -> str:
+        """A hint for a number with a word after it; empty otherwise."""
+        is_split = self.tokens[self.next - 1].kind == "number" and self.token.kind == "word"
+        return " (a length is written as 500, 5% or 2ep)" if is_split else ""
 
     def _name(self, callee: _Callee, previous: list[str]) -> tuple[str, int]:
         """The name of the next argument, and where in the text it begins."""

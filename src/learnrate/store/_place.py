@@ -71,9 +71,11 @@ def url_of(place: str | Path | None) -> URL:
         place: a file or a URL; None means the value of `LEARNRATE_STORE`, or ./learnrate.db.
 
     Raises:
-        ArgumentError: the database is neither SQLite nor PostgreSQL.
+        ArgumentError: the place is neither a file nor a URL of SQLite or PostgreSQL.
         MissingExtraError: PostgreSQL's driver is not installed.
     """
+    if not isinstance(place, str | os.PathLike | None):
+        raise ArgumentError(f"store=... must be a file or a URL; got {place!r}.")
     text = str(place if place is not None else os.environ.get(VARIABLE) or DEFAULT_PLACE)
     if not _is_unicode(text):
         raise ArgumentError(f"store=... must be a name in UTF-8; got {text!r}.")

@@ -18,6 +18,7 @@ from learnrate.schedules import shape as read_shape
 from learnrate.sweeping._halving import missing_neighbour, remaining_rates, rungs
 from learnrate.sweeping._rates_sweep import sweep_rates
 from learnrate.sweeping._result import Sweep, SweptTrial, final_losses
+from learnrate.task import check_is_task
 from learnrate.trials import (
     ENGINES,
     Choice,
@@ -141,6 +142,7 @@ def sweep(
         >>> len(result.trials), result.best > 0.01
         (6, True)
     """
+    check_is_task("sweep", task)
     check_seed("sweep", seed)
     checked_rates = _checked_rates(lr)
     count, shaped = _checked_seeds(seeds), read_shape(shape)

@@ -3,7 +3,14 @@
 from learnrate.task._copied import copied_model, lazy_copy, shares_memory
 from learnrate.task._loading import as_task_error, load_object, load_task
 from learnrate.task._rates import RateGroups, RatesArgument
-from learnrate.task._task import Batch, LossFunction, Task, needs_closure, only_optimizer
+from learnrate.task._task import (
+    Batch,
+    LossFunction,
+    Task,
+    check_is_task,
+    needs_closure,
+    only_optimizer,
+)
 
 __all__ = [
     "Batch",
@@ -12,6 +19,7 @@ __all__ = [
     "RatesArgument",
     "Task",
     "as_task_error",
+    "check_is_task",
     "copied_model",
     "lazy_copy",
     "load_object",

@@ -305,6 +305,13 @@ def _require(holds: bool, argument: str, rule: str, value: object) -> None:
         refuse("Task", argument, rule, value)
 
 
+def check_is_task(verb: str, task: object) -> None:
+    """Refuse what is not a `Task`, such as the text that the command line takes."""
+    if not isinstance(task, Task):
+        read = "Load it: learnrate.load_task('my_task.py:task')." if isinstance(task, str) else ""
+        refuse(verb, "task", "a learnrate.Task", task, read)
+
+
 def only_optimizer(optimizers: Sequence[torch.optim.Optimizer]) -> torch.optim.Optimizer:
     """The one optimizer of a task.
 

@@ -84,7 +84,7 @@ def to_torch(
     """
     if not isinstance(optimizer, torch.optim.Optimizer):
         raise ArgumentError(
-            "to_torch(optimizer=...) must be a torch.optim.Optimizer; got a "
+            "to_torch(optimizer=...) must be a torch.optim.Optimizer; got an object of type "
             f"{type(optimizer).__name__}."
         )
     if isinstance(step, bool) or not isinstance(step, int) or step < 0:

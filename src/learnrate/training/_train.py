@@ -15,6 +15,7 @@ from learnrate.edits import Edit, Limits
 from learnrate.planning import plan_inside
 from learnrate.schedules import Constant, Schedule, Table, timed
 from learnrate.schedules import schedule as read_schedule
+from learnrate.task import check_is_task
 from learnrate.training._attached_trial import AttachedTrial
 from learnrate.training._trained import Trained
 from learnrate.trials import Curve, Trial, Update, check_task, preserved, run_trial
@@ -95,6 +96,7 @@ def train(
         >>> learnrate.train(task, "0.1 * warmup(5%) >> linear()", total_steps=50).curve.steps
         50
     """
+    check_is_task("train", task)
     check_seed("train", seed)
     _check_plan(schedule, plan, groups)
     inside = None

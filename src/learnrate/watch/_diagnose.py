@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from learnrate._checks import refuse
 from learnrate._not_trained import not_trained_line
 from learnrate._records import from_dict
 from learnrate.watch._finding import Finding, Severity
+from learnrate.watch._observations import Observations
 from learnrate.watch._reading import Reading
 from learnrate.watch._registry import RULES, Options, chosen_rules
 from learnrate.watch._unit import counted_in, unit_of
@@ -17,7 +19,6 @@ from learnrate.watch._unit import counted_in, unit_of
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from learnrate.watch._observations import Observations
     from learnrate.watch._rule import Rule
 
 __all__ = ["Diagnosis", "diagnose", "diagnose_reading"]
@@ -108,7 +109,7 @@ def diagnose(
         ignore: the codes of rules to leave out.
 
     Raises:
-        ArgumentError: no rule has such a code.
+        ArgumentError: no rule has such a code, or these are not observations.
 
     Examples:
         >>> import numpy as np
@@ -119,6 +120,10 @@ def diagnose(
         >>> diagnosis.codes(), diagnosis.not_run["LR401"]
         (['LR302'], 'no validation was recorded')
     """
+    argument: object = observations
+    if not isinstance(argument, Observations):
+        way_out = "Read a log with learnrate.watch.readers.read_runs(path)."
+        refuse("diagnose", "observations", "learnrate.Observations", argument, way_out)
     rules = chosen_rules(only, ignore)
     return diagnose_reading(Reading(observations), options or Options(), rules)
 

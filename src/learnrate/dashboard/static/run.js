@@ -281,6 +281,13 @@ const FIELDS = {
   rollback: ["Step", "restores weights, optimizer and schedule as they were before this step", "", []],
 };
 
+/** The effect of an edit that leaves the schedule as it is. */
+const UNCHANGED = {
+  snapshot: "The rate does not change.",
+  probe: "The rate does not change; the answer says which rate would do better.",
+  stop: "The run ends before its next update.",
+};
+
 const editOfForm = () => {
   const kind = form.kind.value;
   const edit = { kind };
@@ -328,7 +335,7 @@ const updateForm = () => {
   let text = "";
   if (preview?.refused && !editOfForm().missing) text = preview.refused;
   else if (after !== undefined && before !== undefined) {
-    text = before === after ? `The rate stays ${short(before)} at first; the plot shows the later rates.` : `The rate changes from ${short(before)} to ${short(after)}.`;
+    text = form.kind.value in UNCHANGED ? UNCHANGED[form.kind.value] : before === after ? `The rate stays ${short(before)} at first; the plot shows the later rates.` : `The rate changes from ${short(before)} to ${short(after)}.`;
   }
   if (byId("preview").textContent !== text) byId("preview").textContent = text;
 };
