@@ -166,7 +166,7 @@ def branch_decays(
     shapes = [read(decay) for decay in decays]
     if not shapes or not all(shape.open_ended for shape in shapes):
         refuse("branch_decays", "decays", "shapes without a length, such as 'linear()'", decays)
-    begins = _begins(steps, share, 0 if steps is not None else task.run_length(total_steps))
+    begins = _decay_starts(steps, share, 0 if steps is not None else task.run_length(total_steps))
     lengths = [max(1, round(begin * share / (1 - share))) for begin in begins]
     trunk = read(stable)
     trunk = trunk.over(begins[-1]) if trunk.total_steps is None else trunk
@@ -253,7 +253,7 @@ class _Trunk:
         return validation if math.isfinite(validation) else math.inf
 
 
-def _begins(steps: Sequence[int] | None, share: float, total_steps: int) -> list[int]:
+def _decay_starts(steps: Sequence[int] | None, share: float, total_steps: int) -> list[int]:
     if steps is None:
         begins = [round(total_steps * (1 - share))]
     else:

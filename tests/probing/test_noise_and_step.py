@@ -9,7 +9,7 @@ from torch import nn
 
 from learnrate import ArgumentError
 from learnrate.probing import noise_scale, normalised_step, pooled
-from learnrate.probing._alpha import parabola
+from learnrate.probing._normalised_step import parabola
 from learnrate.scaling import noise_scale_batch
 
 CURVATURES = torch.tensor([0.1, 0.5, 2.0, 4.0], dtype=torch.float64)

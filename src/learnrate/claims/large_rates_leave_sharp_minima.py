@@ -35,9 +35,9 @@ def _measure(trials: ClaimTrials) -> ClaimMeasurement:
             cases.append(Case("time", where, (times[row + 1] / times[row]).tolist()))
         lines.append(ClaimLine.of_means(f"noise {noise:g}", _RATES, times))
     for lr in (1.0 / _BASINS.curvature, 4.0 / _BASINS.curvature):
-        left = [_time(lr, 0.0, updates, seed) <= updates for seed in trials.seeds]
+        has_left = [_time(lr, 0.0, updates, seed) <= updates for seed in trials.seeds]
         where = f"no noise, lr * curvature {lr * _BASINS.curvature:.2g}"
-        cases.append(Case("left without noise", where, np.array(left, dtype=float).tolist()))
+        cases.append(Case("left without noise", where, np.array(has_left, dtype=float).tolist()))
     return ClaimMeasurement(cases, lines)
 
 

@@ -9,7 +9,6 @@ import typer
 from typer import Option
 
 from learnrate.cli._common import console, print_json, reserve_stdout, task_from
-from learnrate.cli._kept import FactsOption, KeepOption, check_kept, keep
 from learnrate.cli._options import (
     JsonOption,
     SeedOption,
@@ -17,6 +16,7 @@ from learnrate.cli._options import (
     TaskArgument,
     TotalStepsOption,
 )
+from learnrate.cli._result_store import FactsOption, KeepOption, check_kept, keep
 
 if TYPE_CHECKING:
     from learnrate.store import Store

@@ -130,7 +130,7 @@ def runs(
         known = {listed_run.run.id: listed_run for listed_run in index.runs()}
         chosen = [known[listed_run.run.id] for listed_run in chosen]
     if len(ids) == 1 and chosen and not (purge or changes or to):
-        _show_one(opened, chosen[0].run, as_json=as_json)
+        _show_run(opened, chosen[0].run, as_json=as_json)
         return
     if all_runs and not chosen and not (to or as_json):
         typer.echo("no run matches; learnrate runs --lifecycle all lists every run")
@@ -185,7 +185,7 @@ def _headed(groups: Sequence[RunGroup] | None, field: str | None) -> dict[str, R
     return None if groups is None else {f"{field} = {group.value}": group for group in groups}
 
 
-def _show_one(store: Store, run: StoredRun, *, as_json: bool) -> None:
+def _show_run(store: Store, run: StoredRun, *, as_json: bool) -> None:
     edits, findings = store.edits(run.id), store.findings(run.id)
     if as_json:
         document = run.to_dict()

@@ -10,7 +10,6 @@ from typer import Option
 
 from learnrate._errors import ArgumentError
 from learnrate.cli._common import console, print_json, resumable, save_picture
-from learnrate.cli._kept import FactsOption, KeepOption, check_kept, keep
 from learnrate.cli._options import (
     JsonOption,
     OutOption,
@@ -21,6 +20,7 @@ from learnrate.cli._options import (
     TotalStepsOption,
     output_file,
 )
+from learnrate.cli._result_store import FactsOption, KeepOption, check_kept, keep
 
 if TYPE_CHECKING:
     from learnrate import RayEngine

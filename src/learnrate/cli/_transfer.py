@@ -16,7 +16,6 @@ from learnrate.cli._common import (
     resumable,
     save_picture,
 )
-from learnrate.cli._kept import FactsOption, KeepOption, check_kept, keep
 from learnrate.cli._options import (
     JsonOption,
     OutOption,
@@ -27,6 +26,7 @@ from learnrate.cli._options import (
     output_file,
     pairs_in,
 )
+from learnrate.cli._result_store import FactsOption, KeepOption, check_kept, keep
 
 if TYPE_CHECKING:
     from collections.abc import Callable

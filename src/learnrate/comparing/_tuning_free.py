@@ -103,12 +103,12 @@ class TuningFree:
         settings: dict[str, Any] = {"lr": self.lr[name], **self.settings.get(name, {})}
         if self.warms_up:
             settings["warmup_steps"] = total_steps // 20
-        taken = {"params", "weight_decay"} & {"params", *_arguments(kind)}
+        group_keys = {"params", "weight_decay"} & {"params", *_arguments(kind)}
         parameters: Any = (
             _trained(model.parameters())
             if groups is None
             else [
-                {key: group[key] for key in taken & group.keys()} | {"params": trained}
+                {key: group[key] for key in group_keys & group.keys()} | {"params": trained}
                 for group in groups
                 if (trained := _trained(group["params"]))
             ]

@@ -172,14 +172,14 @@ class Plateau(Controller[PlateauState]):
         if p < self.significance:
             words = self._trend_in_words(state.evidence, "less", p, fall)
             reason = f"plateau: {words}; {NOT_OPTIMAL}"
-            return self._acted(state, step, self.factor, reason)
+            return self._changed_by(state, step, self.factor, reason)
         p = rising_rank_p([-value for value in tilted])
         if p >= self.significance:
             due = math.ceil(_GROWTH * series.count)
             return replace(state, due=due), Decision(state.factor)
         if self.factor_on_progress is not None:
             reason = f"progress: {self._trend_in_words(state.evidence, 'more', p, fall)}"
-            return self._acted(state, step, self.factor_on_progress, reason)
+            return self._changed_by(state, step, self.factor_on_progress, reason)
         fresh = state.evidence.restarted(step, cooldown=0)
         return replace(state, evidence=fresh, due=self.window), Decision(state.factor)
 
@@ -196,7 +196,7 @@ class Plateau(Controller[PlateauState]):
         required = self.improvement * fall * series.size / self.window
         return [mean + required * index for index, mean in enumerate(series.means)]
 
-    def _acted(
+    def _changed_by(
         self, state: PlateauState, step: int, factor: float, reason: str
     ) -> tuple[PlateauState, Decision]:
         after = replace(state.acted(factor, step, self.cooldown), due=self.window)

@@ -117,11 +117,14 @@ def advise(task: MetaTask, *, episodes: int = 200, probe: int = 100, seed: int =
         seed_everything(seed)
         learner = Learner(task, seed=seed)
         drawn = task.episodes.draw(count, derived_seed(seed, 43))
-        near, far = _gradients(learner, drawn.support), _gradients(learner, drawn.query)
+        support_gradients, query_gradients = (
+            _gradients(learner, drawn.support),
+            _gradients(learner, drawn.query),
+        )
         scale = _scale(learner, drawn)
-    diversity, noise = _parts(near, far)
+    diversity, noise = _parts(support_gradients, query_gradients)
     share = _share(diversity, noise)
-    error = _jackknife(near, far)
+    error = _jackknife(support_gradients, query_gradients)
     tried = _probed(task, scale, probe, seed) if probe else (None, None)
     regime = _verdict(share - _BOUNDARY, error)
     if tried[0] is not None and tried[1] is not None:
@@ -164,25 +167,27 @@ def _gradients(learner: Learner, batch: Any) -> torch.Tensor:
     return torch.cat([slope.flatten(1) for slope in slopes if slope is not None], dim=1).double()
 
 
-def _parts(near: torch.Tensor, far: torch.Tensor) -> tuple[float, float]:
-    count = len(near)
-    shared = float((near * far).sum(1).mean())
+def _parts(support_gradients: torch.Tensor, query_gradients: torch.Tensor) -> tuple[float, float]:
+    count = len(support_gradients)
+    shared = float((support_gradients * query_gradients).sum(1).mean())
     # Of the count^2 products in the product of two means, count are of an episode with itself.
-    dot_product = float((near.mean(0) * far.mean(0)).sum())
+    dot_product = float((support_gradients.mean(0) * query_gradients.mean(0)).sum())
     common = (dot_product - shared / count) * count / (count - 1)
-    return max(0.0, shared - common), max(0.0, float(near.square().sum(1).mean()) - shared)
+    return max(0.0, shared - common), max(
+        0.0, float(support_gradients.square().sum(1).mean()) - shared
+    )
 
 
 def _share(diversity: float, noise: float) -> float:
     return diversity / (diversity + noise) if diversity + noise > 0 else 0.5
 
 
-def _jackknife(near: torch.Tensor, far: torch.Tensor) -> float:
-    folds = np.array_split(np.arange(len(near)), _FOLDS)
+def _jackknife(support_gradients: torch.Tensor, query_gradients: torch.Tensor) -> float:
+    folds = np.array_split(np.arange(len(support_gradients)), _FOLDS)
     shares = []
     for fold in folds:
-        kept_rows = torch.from_numpy(np.setdiff1d(np.arange(len(near)), fold))
-        shares.append(_share(*_parts(near[kept_rows], far[kept_rows])))
+        kept_rows = torch.from_numpy(np.setdiff1d(np.arange(len(support_gradients)), fold))
+        shares.append(_share(*_parts(support_gradients[kept_rows], query_gradients[kept_rows])))
     return math.sqrt((len(shares) - 1) * float(np.var(shares)))
 
 

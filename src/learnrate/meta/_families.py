@@ -52,8 +52,8 @@ class Sinusoids:
         x = 10 * torch.rand(count, self.shots + self.queries, 1, generator=generator) - 5
         y = scale * torch.sin(x - phase)
         noise = self.noise * torch.randn(count, self.shots, 1, generator=generator)
-        near, far = x[:, : self.shots], x[:, self.shots :]
-        return Episode((near, y[:, : self.shots] + noise), (far, y[:, self.shots :]))
+        support, query = x[:, : self.shots], x[:, self.shots :]
+        return Episode((support, y[:, : self.shots] + noise), (query, y[:, self.shots :]))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,8 +96,8 @@ class MixedRegression:
         weights = self.centre + scatter * torch.randn(count, self.dim, 1, generator=generator)
         x = torch.randn(count, points, self.dim, generator=generator)
         y = x @ weights + self.sigma * torch.randn(count, points, 1, generator=generator)
-        near, far = slice(None, self.shots), slice(self.shots, None)
-        return Episode((x[:, near], y[:, near]), (x[:, far], y[:, far]))
+        support, query = slice(None, self.shots), slice(self.shots, None)
+        return Episode((x[:, support], y[:, support]), (x[:, query], y[:, query]))
 
 
 def _check_points(family: object, *names: str) -> None:

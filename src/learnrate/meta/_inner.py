@@ -248,14 +248,14 @@ def where_not_finite(inner: torch.Tensor, query: torch.Tensor) -> list[str | Non
     losses = torch.cat([inner, query[None]])
     if torch.isfinite(losses).all():
         return [None] * losses.shape[1]
-    return [_first_bad(losses[:, trial]) for trial in range(losses.shape[1])]
+    return [_first_not_finite(losses[:, trial]) for trial in range(losses.shape[1])]
 
 
-def _first_bad(losses: torch.Tensor) -> str | None:
-    bad = (~torch.isfinite(losses)).nonzero()
-    if not len(bad):
+def _first_not_finite(losses: torch.Tensor) -> str | None:
+    not_finite = (~torch.isfinite(losses)).nonzero()
+    if not len(not_finite):
         return None
-    step, episode = bad[0].tolist()
+    step, episode = not_finite[0].tolist()
     steps, episodes = len(losses) - 1, losses.shape[1]
     plural = "" if steps == 1 else "s"
     when = (

@@ -214,7 +214,7 @@ class _MetaSweepRunner:
 
     def run(self, trials: list[tuple[float, int]]) -> None:
         """Train those that are not in the journal."""
-        missing = [trial for trial in trials if self._known(*trial) is None]
+        missing = [trial for trial in trials if self._stored_trial(*trial) is None]
         self.resumed = len(trials) - len(missing)
         width = _STACK_SIZE if missing and Population(self._task, missing[:1]).stackable else 1
         with ProgressBar(len(missing) * self._total_steps, shown=self._progress) as bar:
@@ -222,7 +222,7 @@ class _MetaSweepRunner:
                 stack = missing[start : start + width]
                 self._train(stack, bar, start * self._total_steps)
         for trial in trials:
-            failure = (self._known(*trial) or {}).get("failure")
+            failure = (self._stored_trial(*trial) or {}).get("failure")
             if failure:
                 self.failures.append(f"inner_lr {trial[0]:g}, seed {trial[1]}: {failure}")
 
@@ -249,7 +249,7 @@ class _MetaSweepRunner:
             record = {"losses": figures, "failure": failure}
             self._journal.add(self._key(rate), self._total_steps, seed, record)
 
-    def _known(self, rate: float, seed: int) -> dict[str, Any] | None:
+    def _stored_trial(self, rate: float, seed: int) -> dict[str, Any] | None:
         return self._journal.get(self._key(rate), self._total_steps, seed)
 
     def _key(self, rate: float) -> str:

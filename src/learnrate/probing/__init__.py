@@ -1,8 +1,8 @@
 """Probing: questions to a live training, which is left as it was to the bit."""
 
-from learnrate.probing._alpha import NormalisedStep, normalised_step
 from learnrate.probing._branch_probes import BranchProbes
 from learnrate.probing._noise import NoiseScale, noise_scale, pooled
+from learnrate.probing._normalised_step import NormalisedStep, normalised_step
 from learnrate.probing._probes import ProbeRecord, Probes
 from learnrate.probing._result import ProbeResult
 from learnrate.probing._sharpness import Sharpness, sharpness

@@ -64,7 +64,7 @@ def edge_of(optimizer: Optimizer, parameters: list[nn.Parameter]) -> Edge:
     )
     if any(group.get("maximize") for group in groups):
         kind = None
-    limit, scale_of = _KINDS[kind] if kind is not None else (_unknown, _even)
+    limit, scale_of = _KINDS[kind] if kind is not None else (_no_limit, _unit_scale)
     limits = {
         limit(group)
         for group in groups
@@ -119,11 +119,13 @@ def _rmsprop_limit(group: dict[str, Any]) -> float | None:
     return rmsprop_limit(float(group["momentum"]))
 
 
-def _unknown(_group: dict[str, Any]) -> float | None:
+def _no_limit(_group: dict[str, Any]) -> float | None:
     return None
 
 
-def _even(_optimizer: Optimizer, parameter: nn.Parameter, _group: dict[str, Any]) -> torch.Tensor:
+def _unit_scale(
+    _optimizer: Optimizer, parameter: nn.Parameter, _group: dict[str, Any]
+) -> torch.Tensor:
     return parameter.detach().new_ones(())
 
 
@@ -166,7 +168,7 @@ _KINDS: dict[
         Callable[[Optimizer, nn.Parameter, dict[str, Any]], torch.Tensor],
     ],
 ] = {
-    SGD: (_sgd_limit, _even),
+    SGD: (_sgd_limit, _unit_scale),
     Adam: (_adam_limit, _adam_scale),
     AdamW: (_adam_limit, _adam_scale),
     RMSprop: (_rmsprop_limit, _rmsprop_scale),

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from learnrate._errors import ArgumentError
 from learnrate._ranks import rank_and_size
-from learnrate.probing._alpha import NormalisedStep, normalised_step
 from learnrate.probing._fork import check_model, now
 from learnrate.probing._noise import NoiseScale, noise_scale
+from learnrate.probing._normalised_step import NormalisedStep, normalised_step
 from learnrate.probing._sharpness import Sharpness, sharpness
 from learnrate.probing._verdict import Direction, WhatIf
 from learnrate.probing._what_if import what_if

@@ -126,8 +126,8 @@ def _read_as(observations: Observations) -> list[str]:
     for column, title in (("loss", "loss"), ("lr", "rate"), ("validation", "validation")):
         series = read_as.get(column)
         of_several = f" of {read_as['rates']}" if column == "lr" and read_as["rates"] > 1 else ""
-        taken = f"{title} {series!r}{of_several}" if series else f"no {title}"
-        parts.append(f"{taken} (--{column})")
+        series_text = f"{title} {series!r}{of_several}" if series else f"no {title}"
+        parts.append(f"{series_text} (--{column})")
     parts.append(f"step {read_as['step']} (--step)")
     return [f"read as: {', '.join(parts)}", *(f"note: {note}" for note in read_as["notes"])]
 

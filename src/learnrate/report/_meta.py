@@ -51,9 +51,9 @@ def show_meta_sweep(console: Console, sweep: MetaSweep) -> None:
     for failure in sweep.failures:
         console.print(encoded_text(console, (failure, "red")))
     seeds = sweep.losses.shape[2]
-    known = f", {sweep.resumed} from an earlier run" if sweep.resumed else ""
+    resumed_text = f", {sweep.resumed} from an earlier run" if sweep.resumed else ""
     trials = len(sweep.inner_lrs) * seeds
-    summary = f"{trials} meta-trainings of {sweep.steps:,} updates, {seeds} seeds{known}."
+    summary = f"{trials} meta-trainings of {sweep.steps:,} updates, {seeds} seeds{resumed_text}."
     console.print(encoded_text(console, (summary, "dim")))
 
 

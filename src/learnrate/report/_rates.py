@@ -154,8 +154,8 @@ def show_rates_sweep(console: Console, sweep: RatesSweep) -> None:
     for trial in sweep.failed:
         failure = f"failed at rates {trial.lrs}, seed {trial.seed}: {trial.curve.error}"
         console.print(encoded_text(console, (failure, "red")))
-    known = f", {sweep.resumed} of them from an earlier run" if sweep.resumed else ""
-    how = f"{len(sweep.trials)} trials of {sweep.total_steps:,} updates{known}. Engine {sweep.engine}: "
-    console.print(encoded_text(console, (f"{how}{sweep.choice.reason}", "dim")))
+    resumed_text = f", {sweep.resumed} of them from an earlier run" if sweep.resumed else ""
+    trials_text = f"{len(sweep.trials)} trials of {sweep.total_steps:,} updates{resumed_text}. Engine {sweep.engine}: "
+    console.print(encoded_text(console, (f"{trials_text}{sweep.choice.reason}", "dim")))
     for note in sweep.notes:
         console.print(encoded_text(console, (note, "dim")))

@@ -26,16 +26,16 @@ __all__ = ["show_sweep"]
 
 def show_sweep(console: Console, sweep: Sweep) -> None:
     """Print a sweep: the losses over the rates with their range, the best rate, and how it ran."""
-    whole = np.isfinite(sweep.losses).all(axis=1)
-    if whole.sum() > 1:
+    is_finished = np.isfinite(sweep.losses).all(axis=1)
+    if is_finished.sum() > 1:
         title = "final loss (mean, lowest and highest seed)"
-        show_plot(console, _loss_panel(sweep, sweep.losses[whole]), title=title)
+        show_plot(console, _loss_panel(sweep, sweep.losses[is_finished]), title=title)
     console.print(_rates_table(console, sweep))
     _show_answer(console, sweep)
     for trial in sweep.failed:
         failure = f"failed at rate {rate_text(trial.lr)}, seed {trial.seed}: {trial.curve.error}"
         console.print(encoded_text(console, (failure, "red")))
-    console.print(encoded_text(console, (_how(sweep), "dim")))
+    console.print(encoded_text(console, (_how_it_ran(sweep), "dim")))
     for note in sweep.notes:
         console.print(encoded_text(console, (note, "dim")))
 
@@ -52,12 +52,12 @@ def _show_answer(console: Console, sweep: Sweep) -> None:
         console.print(encoded_text(console, (sweep.advice, "bold yellow")))
 
 
-def _how(sweep: Sweep) -> str:
+def _how_it_ran(sweep: Sweep) -> str:
     counted = " and ".join(
         f"{len(sweep.at_length(length))} trials of {length:,} updates" for length in sweep.lengths
     )
-    known = f", {sweep.resumed} of them from an earlier run" if sweep.resumed else ""
-    return f"{counted}{known}. Engine {sweep.engine}: {sweep.choice.reason}"
+    resumed_text = f", {sweep.resumed} of them from an earlier run" if sweep.resumed else ""
+    return f"{counted}{resumed_text}. Engine {sweep.engine}: {sweep.choice.reason}"
 
 
 def _loss_panel(sweep: Sweep, losses: np.ndarray) -> Panel:

@@ -64,16 +64,16 @@ def entropy_scale(sample: Sample, gradient: torch.Tensor) -> tuple[torch.Tensor,
     """
     if sample.classes is None:
         return _binary_scale(sample, gradient)
-    logits, taken = sample.outputs.flatten(0, -2), sample.of(gradient).flatten(0, -2)
-    target, has_target = taken.argmin(1), (taken != 0).any(1)
+    logits, logit_gradient = sample.outputs.flatten(0, -2), sample.of(gradient).flatten(0, -2)
+    target, has_target = logit_gradient.argmin(1), (logit_gradient != 0).any(1)
     chances = logits.softmax(1)
     direction = chances - torch.nn.functional.one_hot(target, logits.shape[1])
     squares = direction.square().sum(1)
-    factors = (taken * direction).sum(1) / squares
-    rest = torch.linalg.vector_norm(taken - factors[:, None] * direction, dim=1)
+    factors = (logit_gradient * direction).sum(1) / squares
+    rest = torch.linalg.vector_norm(logit_gradient - factors[:, None] * direction, dim=1)
     exact = _tolerance(gradient)
     is_clear = has_target & (squares > _CLEAR**2)
-    is_entropy = (rest <= exact * torch.linalg.vector_norm(taken, dim=1)) | ~is_clear
+    is_entropy = (rest <= exact * torch.linalg.vector_norm(logit_gradient, dim=1)) | ~is_clear
     factor = _common(factors, is_clear, exact)
     examples = ((gradient.amin(sample.classes) < 0) | (gradient.amax(sample.classes) > 0)).sum()
     is_counted = has_target | (chances.amax(1) < 1)  # certain logits look like an ignored target
@@ -94,12 +94,12 @@ def has_distinct_targets(sample: Sample, gradient: torch.Tensor) -> torch.Tensor
 
 
 def _binary_scale(sample: Sample, gradient: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    taken = sample.of(gradient).flatten()
-    target = (taken < 0).float()
+    output_gradient = sample.of(gradient).flatten()
+    target = (output_gradient < 0).float()
     direction = sample.outputs.flatten().sigmoid() - target
-    has_target = taken != 0
+    has_target = output_gradient != 0
     is_clear = has_target & (direction.abs() > _CLEAR)
-    factor = _common(taken / direction, is_clear, _tolerance(gradient))
+    factor = _common(output_gradient / direction, is_clear, _tolerance(gradient))
     numbers = torch.count_nonzero(gradient)
     scale = torch.where(is_clear.sum() >= _LEAST_NUMBERS, factor * numbers, math.nan)
     return scale, _differ(target, has_target)

@@ -231,10 +231,10 @@ def _error_scale(passes: Sequence[_Squares], loss: Any) -> torch.Tensor | None:
     if error is None or error[0] not in {1, len(passes)}:
         return None
     count, numbers, operation = error
-    taken = passes[-count:]
-    if any(squares.about != (numbers, operation) for squares in taken):
+    last_passes = passes[-count:]
+    if any(squares.about != (numbers, operation) for squares in last_passes):
         return None
-    square = torch.stack([squares.square for squares in taken]).mean()
-    differ = torch.stack([squares.has_distinct_targets for squares in taken]).any()
+    square = torch.stack([squares.square for squares in last_passes]).mean()
+    differ = torch.stack([squares.has_distinct_targets for squares in last_passes]).any()
     scale = (numbers * square / (4.0 * loss.detach().float().reshape(()))).sqrt()
     return torch.where(differ & scale.isfinite(), scale, 0.0)

@@ -215,8 +215,8 @@ def edited_run(run: StoredRun, edits: Iterable[StoredEdit | Edit], *, pending: b
         ArgumentError: an edit does not fit.
     """
     groups = tuple(None if text is None else read(text) for text in _texts_of_groups(run))
-    taken = edits_of(edits, run.step if pending else None)
-    return Edited(run.schedule, taken, ratios_of(run), groups)
+    applied_edits = edits_of(edits, run.step if pending else None)
+    return Edited(run.schedule, applied_edits, ratios_of(run), groups)
 
 
 def _check(store: Store, run: StoredRun, edit: Edit) -> None:

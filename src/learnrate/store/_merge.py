@@ -122,8 +122,8 @@ def _merge_points(connection: Connection, run: str, contents: Contents) -> int:
     ordered = sorted(contents[attempts.name], key=lambda row: row["attempt"])
     for index, attempt in enumerate(ordered):
         number = _same_attempt(connection, run, attempt, is_first=index == 0)
-        mine = (points.c.run == run, points.c.attempt == number)
-        stored = connection.execute(select(points).where(*mine).order_by(points.c.first))
+        of_attempt = (points.c.run == run, points.c.attempt == number)
+        stored = connection.execute(select(points).where(*of_attempt).order_by(points.c.first))
         before = [_unpacked(block) for block in stored.mappings()]
         new = [
             _unpacked(block)
@@ -133,7 +133,7 @@ def _merge_points(connection: Connection, run: str, contents: Contents) -> int:
         if not new:
             continue
         step, columns = merge_rows([*before, *new])
-        connection.execute(delete(points).where(*mine))
+        connection.execute(delete(points).where(*of_attempt))
         for first in range(0, len(step), CHUNK):
             block = slice(first, first + CHUNK)
             part = {name: column[block] for name, column in columns.items()}

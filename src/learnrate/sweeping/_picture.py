@@ -18,8 +18,8 @@ _WIDE = 20  # how many times the first loss the highest one is where the axis is
 def _sweep_chart(sweep: Sweep) -> charts.Chart:
     """Every final loss, their mean and range over seeds, and the best rate."""
     rates = tried_rates(sweep.trials)
-    whole = np.isfinite(sweep.losses).all(axis=1)
-    losses = sweep.losses[whole]
+    is_finished = np.isfinite(sweep.losses).all(axis=1)
+    losses = sweep.losses[is_finished]
     best: list[charts.PanelMark] = []
     if sweep.best is not None:
         label = f"best {rate_text(sweep.best, 2)}"
@@ -43,8 +43,8 @@ def _sweep_chart(sweep: Sweep) -> charts.Chart:
         ),
         marks=(
             *(_shorter(sweep, length) for length in sweep.lengths[:-1]),
-            *(_finished(sweep, sweep.lrs[whole], losses) if len(losses) else ()),
-            *_not_finished(sweep.lrs[~whole]),
+            *(_finished(sweep, sweep.lrs[is_finished], losses) if len(losses) else ()),
+            *_not_finished(sweep.lrs[~is_finished]),
             *best,
         ),
         legend_columns=3,
@@ -92,10 +92,10 @@ def _shorter(sweep: Sweep, length: int) -> charts.Polyline:
     """The mean losses of a shorter rung of successive halving."""
     trials = sweep.at_length(length)
     losses = final_losses(trials)
-    whole = np.isfinite(losses).all(axis=1)
+    is_finished = np.isfinite(losses).all(axis=1)
     return charts.Polyline(
-        x=tried_rates(trials)[whole],
-        y=losses[whole].mean(axis=1),
+        x=tried_rates(trials)[is_finished],
+        y=losses[is_finished].mean(axis=1),
         colour=charts.Colour.QUIET,
         width=1,
         opacity=0.4 + 0.5 * length / sweep.total_steps,

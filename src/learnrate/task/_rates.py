@@ -250,7 +250,7 @@ def _split(
         pattern = patterns[list(names).index(unused[0])]
         raise ArgumentError(
             f"rates: the pattern {pattern!r} of {unused[0]!r} fits no parameter that the optimizer "
-            f"trains. Their names are {_some(named.values())}."
+            f"trains. Their names are {_first_names(named.values())}."
         )
     return owners
 
@@ -265,6 +265,6 @@ def _owner_of(name: str, patterns: Sequence[str]) -> int:
     )
 
 
-def _some(names: Iterable[str]) -> str:
+def _first_names(names: Iterable[str]) -> str:
     listed = list(names)
     return ", ".join(listed[:4]) + (" and others" if len(listed) > 4 else "")

@@ -63,7 +63,7 @@ def _base(scheduler: Any, group: int) -> float:
     return float(scheduler.base_lrs[group])
 
 
-def _times(factor: float, shape: Schedule) -> Schedule:
+def _scaled_by(factor: float, shape: Schedule) -> Schedule:
     return shape if factor == 1 else factor * shape
 
 
@@ -73,17 +73,17 @@ def _share(part: float, whole: float) -> float:
 
 
 def _constant(scheduler: Any, group: int) -> Schedule:
-    first = _times(scheduler.factor, Constant(scheduler.total_iters))
+    first = _scaled_by(scheduler.factor, Constant(scheduler.total_iters))
     return _base(scheduler, group) * first.then(Constant())
 
 
 def _linear(scheduler: Any, group: int) -> Schedule:
     first, last, steps = scheduler.start_factor, scheduler.end_factor, scheduler.total_iters
     if first <= last:
-        line = _times(last, Warmup(steps, start=_share(first, last)))
+        line = _scaled_by(last, Warmup(steps, start=_share(first, last)))
     else:
-        line = _times(first, Linear(steps, floor=_share(last, first)))
-    return _base(scheduler, group) * line.then(_times(last, Constant()))
+        line = _scaled_by(first, Linear(steps, floor=_share(last, first)))
+    return _base(scheduler, group) * line.then(_scaled_by(last, Constant()))
 
 
 def _step(scheduler: Any, group: int) -> Schedule:
@@ -138,7 +138,7 @@ def _first_steps(form: Schedule, steps: int) -> Schedule:
         return form.head(steps)
     if form.total_steps is not None and form.total_steps < steps:
         factor = form(form.total_steps)
-        form = form.then(_times(factor, Constant()))
+        form = form.then(_scaled_by(factor, Constant()))
     try:
         return form.over(steps)
     except ScheduleError:  # a part that is longer
@@ -166,7 +166,7 @@ def _product(scheduler: Any, group: int, total_steps: int | None) -> Schedule | 
         if form is None:
             return None
         factor, shape = form.split()
-        shapes.append(_times((1.0 if factor is None else factor) / _base(part, group), shape))
+        shapes.append(_scaled_by((1.0 if factor is None else factor) / _base(part, group), shape))
     base = _base(scheduler._schedulers[0], group)  # noqa: SLF001
     return base * reduce(mul, shapes)
 

@@ -77,10 +77,10 @@ def simulated(
         ArgumentError: the scheduler ends earlier, or does not give the same rates twice.
     """
     with kept_generators():
-        rates = _one_simulation(scheduler, count, parameter, note)
+        rates = _simulated_once(scheduler, count, parameter, note)
         if all(type(part) in _WITHOUT_FUNCTIONS for part in nested(scheduler)):
             return rates
-        again = _one_simulation(scheduler, min(count, REPEATED), parameter)
+        again = _simulated_once(scheduler, min(count, REPEATED), parameter)
     if not np.array_equal(again, rates[: len(again)], equal_nan=True):
         raise ArgumentError(
             f"from_torch(scheduler=...) must give the same rates whenever it is asked; this "
@@ -133,7 +133,7 @@ class Twin:
                 note(self)
 
 
-def _one_simulation(
+def _simulated_once(
     scheduler: Any,
     count: int,
     parameter: Hyperparameter,

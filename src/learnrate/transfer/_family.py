@@ -79,13 +79,13 @@ def at_width(
         0.353553
     """
     check_whole("at_width", "width", width, 1)
-    task = _made(make_task, width)
+    task = _task_of_width(make_task, width)
     if base is None:
         return WidthTask(task, width, task)
     check_whole("at_width", "base", base, 1)
     with kept_random_state():
         seed_everything(0)
-        narrow = _built(_made(make_task, base))
+        narrow = _model_of(_task_of_width(make_task, base))
     transferred = replace(
         task,
         model=_Parametrized(task, narrow, dict(roles or {})),
@@ -112,7 +112,7 @@ def checked_widths(widths: Sequence[int], least: int) -> list[int]:
     return different
 
 
-def _made(make_task: Callable[[int], Task], width: int) -> Task:
+def _task_of_width(make_task: Callable[[int], Task], width: int) -> Task:
     with as_task_error(f"the task of width {width} could not be made"):
         task = make_task(width)
     if not isinstance(task, Task):
@@ -128,8 +128,8 @@ def _made(make_task: Callable[[int], Task], width: int) -> Task:
     return task
 
 
-def _built(task: Task) -> nn.Module:
-    assert not isinstance(task.model, nn.Module)  # noqa: S101 - _made has refused it
+def _model_of(task: Task) -> nn.Module:
+    assert not isinstance(task.model, nn.Module)  # noqa: S101 - _task_of_width has refused it
     with as_task_error("the model could not be made"):
         return task.model()
 
@@ -138,7 +138,7 @@ def _described(task: Task, plain: Task, width: int) -> WidthTask:
     """The task with what muP says of its parameters, from a model that is made for it."""
     with kept_random_state():
         seed_everything(0)
-        model = _built(task)
+        model = _model_of(task)
         factor = regroup(plain.optimizers_of(model), model)
     return WidthTask(task, width, plain, factor, parametrization_of(model))
 
@@ -152,7 +152,7 @@ class _Parametrized:
     roles: dict[str, str]
 
     def __call__(self) -> nn.Module:
-        model = _built(self.task)
+        model = _model_of(self.task)
         parametrize(model, self.base, forward=self._forward, roles=self.roles)
         return model
 

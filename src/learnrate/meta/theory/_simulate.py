@@ -225,22 +225,24 @@ def _applied(matrix: np.ndarray, vector: np.ndarray) -> np.ndarray:
     return np.asarray((matrix @ vector[..., None])[..., 0])
 
 
-def _at(coefficients: np.ndarray, rate: float) -> np.ndarray:
+def _polynomial_at(coefficients: np.ndarray, rate: float) -> np.ndarray:
     return np.asarray(coefficients[0] + rate * coefficients[1] + rate**2 * coefficients[2])
 
 
 def _solved_over(draws: _Draws, rate: float, start: float) -> np.ndarray:
     """The squared norm of start + B'G^-1 r, with G = BB'."""
-    right = _at(draws.right, rate)
-    solved = np.linalg.solve(_at(draws.gram, rate), right[..., None])[..., 0]
+    right = _polynomial_at(draws.right, rate)
+    solved = np.linalg.solve(_polynomial_at(draws.gram, rate), right[..., None])[..., 0]
     square = np.einsum("rk,rk->r", right, solved)
-    shared = np.einsum("rk,rk->r", _at(draws.along, rate), solved)
+    shared = np.einsum("rk,rk->r", _polynomial_at(draws.along, rate), solved)
     return np.asarray(start**2 + 2 * shared + square)
 
 
 def _solved_under(draws: _Draws, rate: float, start: float) -> np.ndarray:
     """The squared norm of start + (B'B)^-1 B'r."""
-    solved = np.linalg.solve(_at(draws.gram, rate), _at(draws.right, rate)[..., None])[..., 0]
+    solved = np.linalg.solve(
+        _polynomial_at(draws.gram, rate), _polynomial_at(draws.right, rate)[..., None]
+    )[..., 0]
     solved[:, 0] += start
     return np.asarray(np.einsum("rk,rk->r", solved, solved))
 

@@ -56,8 +56,8 @@ class Chosen:
 
     def to_dict(self) -> dict[str, Any]:
         """Which series was read as which column, for `facts["read_as"]`."""
-        taken = {column: " + ".join(series) for column, series in self.columns.items()}
-        return {"step": self.step, **taken, "rates": self.rates, "notes": self.notes}
+        series_names = {column: " + ".join(series) for column, series in self.columns.items()}
+        return {"step": self.step, **series_names, "rates": self.rates, "notes": self.notes}
 
 
 def to_observations(

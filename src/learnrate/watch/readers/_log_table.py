@@ -53,8 +53,8 @@ def is_text_of_interest(name: str) -> bool:
 def _without_companions(table: LogTable) -> LogTable:
     """The table without the ranges that a chart's export has beside each series."""
     all_names = set(table.names)
-    series = {name: _COMPANION.sub("", name) for name in table.names}
-    names = [name for name, of in series.items() if of == name or of not in all_names]
+    stems = {name: _COMPANION.sub("", name) for name in table.names}
+    names = [name for name, stem in stems.items() if stem == name or stem not in all_names]
     shown_names = set(names)
     numbers = {name: column for name, column in table.numbers.items() if name in shown_names}
     return LogTable(table.rows, numbers, table.texts, names)

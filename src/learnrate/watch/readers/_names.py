@@ -309,15 +309,15 @@ def _norms(series: list[str]) -> list[str]:
     return sorted(norms, key=len)[:1]
 
 
-def _exactly(column: str) -> Callable[[list[str]], list[str]]:
+def _named(column: str) -> Callable[[list[str]], list[str]]:
     return lambda series: [name for name in series if name == column]
 
 
 _GUESSES: dict[str, Callable[[list[str]], list[str]]] = {
     "lr": _rates,
     "gradient_norm": _norms,
-    "update_ratio": _exactly("update_ratio"),
-    "clipped": _exactly("clipped"),
-    "seconds": _exactly("seconds"),
+    "update_ratio": _named("update_ratio"),
+    "clipped": _named("clipped"),
+    "seconds": _named("seconds"),
 }
 _COLUMN_NAMES = {field.name for field in fields(Names)}

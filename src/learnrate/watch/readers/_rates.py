@@ -42,7 +42,7 @@ def main_rate(rates: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> str:
         return _most_updates(names, rates)[0]
     steps = rates[names[0]][0]
     points = steps[np.linspace(0, steps.size - 1, min(_POINTS, steps.size)).astype(int)]
-    courses = {name: _at(points, *rates[name]) for name in names}
+    courses = {name: _values_at(points, *rates[name]) for name in names}
     names = _largest_agreeing(names, {name: _shares(courses[name]) for name in names})
     names = _most_updates(names, rates)
     scales = {name: courses[name] / max(_peak(courses[n]) for n in names) for name in names}
@@ -67,7 +67,7 @@ def _most_updates(
     return [name for name in names if updates[name] >= (1.0 - _CLOSE) * most]
 
 
-def _at(points: np.ndarray, steps: np.ndarray, values: np.ndarray) -> np.ndarray:
+def _values_at(points: np.ndarray, steps: np.ndarray, values: np.ndarray) -> np.ndarray:
     rows = np.searchsorted(steps, points, side="right") - 1
     return np.asarray(np.nan_to_num(values[np.maximum(rows, 0)], posinf=0.0, neginf=0.0))
 

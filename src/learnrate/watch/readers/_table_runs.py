@@ -87,17 +87,17 @@ def _runs(
     for number, fit in enumerate(fits, 1):
         tracks = _tracks(table, counted, fit, chosen)
         name = run if len(fits) == 1 else f"{run} (fit {number} of {len(fits)})"
-        taken = Chosen(dict(chosen.columns), chosen.step, notes=[*chosen.notes])
+        chosen_in_fit = Chosen(dict(chosen.columns), chosen.step, notes=[*chosen.notes])
         more = counted.facts | dict(facts) | _own_measurements(table, counted)
         length = fit.steps_per_epoch or counted.steps_per_epoch
         if length is not None:
             more["steps_per_epoch"] = length
-            taken.notes.append(
+            chosen_in_fit.notes.append(
                 f"the step restarts in each epoch of {length:,} steps; the epochs are read "
                 "as one run"
             )
         for step in fit.resumed_at:
-            taken.notes.append(
+            chosen_in_fit.notes.append(
                 f"the step restarts and the loss continues; read as one run that was resumed at step "
                 f"{step - counted.first_step:,}"
             )
@@ -106,7 +106,7 @@ def _runs(
             observed(
                 name,
                 tracks,
-                taken,
+                chosen_in_fit,
                 total_steps=planned,
                 facts=more,
                 resumed_at=resumed_at | counted.resumed_at,

@@ -56,18 +56,18 @@ class _NotLearning(Rule[NotLearningOptions]):
         no_gradient_share = _share_below(norm, 0.0)
         frozen_share = _share_below(ratio, options.ratio)
         if zero_share >= options.share:
-            why = f"the rate is 0 in {share_text(zero_share)} of the rows"
+            reason = f"the rate is 0 in {share_text(zero_share)} of the rows"
             remedy = (
                 "Set the rate: a schedule that starts at 0 must be stepped before every update."
             )
         elif no_gradient_share >= options.share:
-            why = f"the gradient is 0 in {share_text(no_gradient_share)} of the rows"
+            reason = f"the gradient is 0 in {share_text(no_gradient_share)} of the rows"
             remedy = (
                 "Check that the loss depends on the parameters: nothing on the way may be detached or "
                 "under no_grad, and zero_grad must come before backward."
             )
         elif frozen_share >= options.share:
-            why = f"the updates change the weights by less than {options.ratio:g} of their norm"
+            reason = f"the updates change the weights by less than {options.ratio:g} of their norm"
             remedy = (
                 "Check that the optimizer holds the parameters of the model that is trained, and that "
                 "they require gradients; then that the rate is not vanishingly small."
@@ -76,7 +76,7 @@ class _NotLearning(Rule[NotLearningOptions]):
             return None
         return self.finding(
             step=None,
-            message=f"Nothing is learned in {reading.steps_done:,} updates: {why}.",
+            message=f"Nothing is learned in {reading.steps_done:,} updates: {reason}.",
             evidence={
                 "share_of_rows_at_rate_0": zero_share,
                 "share_of_rows_without_gradient": no_gradient_share,

@@ -101,7 +101,7 @@ class _Jumped(Rule[JumpedOptions]):
         before, after = jump.before, jump.after
         step = int(reading.rate.step[jump.row])
         source = "by the schedule" if is_planned else "as a continuation of the rates before"
-        by = (
+        change_text = (
             f"by a factor of {max(after, before) / min(after, before):.2g}"
             if min(after, before) > 0
             else "to or from 0"
@@ -110,7 +110,7 @@ class _Jumped(Rule[JumpedOptions]):
             step=step,
             severity=Severity.ERROR if jump.is_known else Severity.WARNING,
             message=(
-                f"The rate {'rose' if after > before else 'fell'} at step {step:,} {by}, from {rate_text(before)} to "
+                f"The rate {'rose' if after > before else 'fell'} at step {step:,} {change_text}, from {rate_text(before)} to "
                 f"{rate_text(after)}. It should be {rate_text(max(0.0, jump.expected))} {source}: after "
                 "an interruption it did not continue where it was."
             ),

@@ -49,9 +49,9 @@ class _WithoutGradient(Rule[WithoutGradientOptions]):
         if isinstance(names, list) and index < len(names):
             name = f"{names[index]}"
         tensors = int(columns["unused_tensors"])
-        which = name if tensors == 1 else f"{tensors} tensors, the first of them {name}"
+        tensors_text = name if tensors == 1 else f"{tensors} tensors, the first of them {name}"
         is_zero = columns["unused_zero_share"] >= 0.5 * share
-        how = "a gradient other than 0" if is_zero else "a gradient"
+        missing_text = "a gradient other than 0" if is_zero else "a gradient"
         remedy = (
             "Look at what goes into this part and comes out of it: inputs that are 0, units that are "
             "never active, or a mask."
@@ -63,7 +63,7 @@ class _WithoutGradient(Rule[WithoutGradientOptions]):
             step=None,
             message=(
                 f"A part of the network with {share_text(share)} of the trainable weights has never had "
-                f"{how}, in {looks} looks at the gradients: {which}."
+                f"{missing_text}, in {looks} looks at the gradients: {tensors_text}."
             ),
             evidence={"share": share, "share_at_0": columns["unused_zero_share"]}
             | {"tensors": tensors, "looks": looks, "first": name},

@@ -69,8 +69,8 @@ class _LossInput(Rule[LossInputOptions]):
         )
 
     def lacks(self, reading: Reading) -> str | None:
-        why = inspection_lacks(reading, "loss_input", LossInputOptions().looks, "attach")
-        return why and f"{why}, if run.step gets the loss as a tensor"
+        reason = inspection_lacks(reading, "loss_input", LossInputOptions().looks, "attach")
+        return reason and f"{reason}, if run.step gets the loss as a tensor"
 
     def example(self, run: ExampleRun) -> Observations:
         return run.observed(facts={"loss_input": [[step, 1.0] for step in range(4)]})

@@ -52,8 +52,8 @@ class _LossPairs(Rule[LossPairsOptions]):
         )
 
     def lacks(self, reading: Reading) -> str | None:
-        why = inspection_lacks(reading, "loss_pairs", LossPairsOptions().looks, "attach")
-        return why and f"{why}, if run.step gets the loss as a tensor"
+        reason = inspection_lacks(reading, "loss_pairs", LossPairsOptions().looks, "attach")
+        return reason and f"{reason}, if run.step gets the loss as a tensor"
 
     def example(self, run: ExampleRun) -> Observations:
         return run.observed(facts={"loss_pairs": [[step, 32.0] for step in range(4)]})
