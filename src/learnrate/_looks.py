@@ -11,10 +11,10 @@ if TYPE_CHECKING:
 
 __all__ = ["Looks", "next_look"]
 
-_LEAST = 8  # rows from one look to the next
-_GROWTH = 1.25  # factor by which the rows must have grown
-_SHARE = 0.005  # of the run's time, for all looks
-_ADVANCE = 0.02  # seconds that looks may take at once, so that a run of seconds has its first ones
+_LEAST_NEW_ROWS = 8  # new rows before the next look
+_GROWTH = 1.25  # factor by which the number of rows must have grown
+_SHARE_OF_TIME = 0.005  # all looks together take at most this share of the run's time
+_EXTRA_SECONDS = 0.02  # seconds beyond that share, so that short runs have looks too
 
 
 def next_look(rows: int) -> int:
@@ -27,7 +27,7 @@ def next_look(rows: int) -> int:
         >>> next_look(0), next_look(24), next_look(400)
         (8, 32, 500)
     """
-    return max(rows + _LEAST, int(_GROWTH * rows))
+    return max(rows + _LEAST_NEW_ROWS, int(_GROWTH * rows))
 
 
 class Looks:
@@ -63,6 +63,6 @@ class Looks:
         self._rows += rows
         self._spent += seconds
         spacing = max(1.0, (step - self._first_step) / max(1, self._rows - 1))
-        has_time = self._spent <= _ADVANCE + _SHARE * (now - self._began)
+        has_time = self._spent <= _EXTRA_SECONDS + _SHARE_OF_TIME * (now - self._began)
         further = next_look(self._rows) - self._rows
         self.next_step = step + spacing * further if has_time else math.inf

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 
 __all__ = ["FirstWeights", "distance_unit", "sample_stride", "usual_square", "weight_sample"]
 
-_MOST = 16_384  # weights of a sample
-_NO_NORM = 0.01  # of the usual square: below it, weights start at 0
+_MOST_WEIGHTS = 16_384  # weights of a sample
+_LEAST_SQUARE_SHARE = 0.01  # weights with less than this share of the usual mean square start at 0
 
 
 class FirstWeights:
@@ -89,7 +89,7 @@ def distance_unit(first_square: float, usual: float) -> float:
     Matrices usually start at a standard deviation of about 1 / sqrt(inputs). Weights that start at 0
     have no norm to compare with: then it is 0.
     """
-    return 0.0 if first_square < _NO_NORM * usual else max(first_square, usual)
+    return 0.0 if first_square < _LEAST_SQUARE_SHARE * usual else max(first_square, usual)
 
 
 def _on_one_device(parameters: Sequence[torch.Tensor]) -> tuple[list[torch.Tensor], int]:
@@ -98,5 +98,5 @@ def _on_one_device(parameters: Sequence[torch.Tensor]) -> tuple[list[torch.Tenso
     chosen = [
         parameter for parameter in parameters if parameter.device == device and parameter.numel()
     ]
-    stride = math.ceil(sum(parameter.numel() for parameter in chosen) / _MOST)
+    stride = math.ceil(sum(parameter.numel() for parameter in chosen) / _MOST_WEIGHTS)
     return chosen, stride + (stride + 1) % 2  # an even one would pick columns of matrices

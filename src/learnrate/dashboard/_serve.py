@@ -114,7 +114,7 @@ def serve(
 
 def _read_ahead(app: FastAPI) -> None:
     """Read the list of runs before a browser asks for it."""
-    with suppress(LearnrateError):  # whoever asks is told
+    with suppress(LearnrateError):  # the request itself will report the error
         app.state.dashboard.index.runs()
 
 

@@ -31,11 +31,11 @@ if TYPE_CHECKING:
 
 __all__ = ["ProbeRecord", "Probes"]
 
-_MAX_BATCHES = 30  # held for probes
-_MAX_MEASURED = 8  # of them, for the noise scale and the normalised step
+_MAX_BATCHES = 30  # batches kept for all probes
+_MAX_MEASURED = 8  # batches for the noise scale and the normalised step
 _KNOWN_MARGIN = 1.25  # a probe may take longer than last time by this factor
-_GUESS_MARGIN = 2.0  # and longer than a guess by this one
-_USUAL_PRODUCTS = 20  # of a measurement of the sharpness
+_GUESS_MARGIN = 2.0  # a probe may take longer than a guess by this factor
+_USUAL_PRODUCTS = 20  # Hessian-vector products of a usual measurement of the sharpness
 _COLUMN_VALUES = {Direction.LOWER: -1.0, Direction.KEEP: 0.0, Direction.RAISE: 1.0}
 
 

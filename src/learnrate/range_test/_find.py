@@ -35,11 +35,11 @@ __all__ = ["find", "measure_repeat", "rates_between"]
 MODES = ("exponential", "linear")
 MEMORY = 0.8
 _MIN_RATES, _MAX_RATES, _MAX_REPEATS = 10, 1_000_000, 1_000
-_DIVERGENCE_FACTOR = 4.0  # the smooth loss over its lowest
-_CLEAR_ERRORS = 6.0  # a single loss raises the smooth one by less, among fewer than 240
-_IN_A_ROW = 3
-_FIRST_LOSSES = 10  # among fewer, three records in a row are likely
-_SMOOTH_SHARE = math.sqrt((1 - MEMORY) / (1 + MEMORY))  # of the noise, that is left when smooth
+_DIVERGENCE_FACTOR = 4.0  # ratio of the smooth loss to its lowest value
+_CLEAR_ERRORS = 6.0  # standard errors: in tests of fewer than 240 rates, a single loss moves the smooth loss less
+_LOSSES_IN_A_ROW = 3
+_FIRST_LOSSES = 10  # losses before records count: three in a row are likely among fewer
+_SMOOTH_SHARE = math.sqrt((1 - MEMORY) / (1 + MEMORY))  # share of the noise that smoothing leaves
 
 _NOT_RESTORED = (
     "find(step=...) without state=[...] restores nothing: each repeat begins where the previous "
@@ -263,11 +263,11 @@ class _SmoothDivergence:
     above: int = 0
     _start: float = math.inf
     _lowest: float = math.inf
-    _highest: float = -math.inf  # of the losses
+    _highest: float = -math.inf  # the highest loss so far
     _records: int = 0  # how many of the last losses were records, without a break
     _weighted_sum: float = 0.0
     _weight: float = 0.0
-    _squares: float = 0.0  # of the distances
+    _squares: float = 0.0  # weighted sum of squared distances
     _losses: int = 0
 
     def diverged(self, loss: float) -> bool:
@@ -284,8 +284,8 @@ class _SmoothDivergence:
         self._records = self._records + 1 if loss > self._highest else 0
         self._highest = max(self._highest, loss)
         self.above = self.above + 1 if self._smooth > bound + _CLEAR_ERRORS * error else 0
-        explodes = self._losses > _FIRST_LOSSES and self._records >= _IN_A_ROW
-        return self.above >= _IN_A_ROW or (explodes and self._smooth > bound)
+        explodes = self._losses > _FIRST_LOSSES and self._records >= _LOSSES_IN_A_ROW
+        return self.above >= _LOSSES_IN_A_ROW or (explodes and self._smooth > bound)
 
     @property
     def _smooth(self) -> float:

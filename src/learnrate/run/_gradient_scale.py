@@ -9,13 +9,11 @@ import torch
 
 __all__ = ["Sample", "entropy_scale", "has_distinct_targets", "sampled"]
 
-_MOST = 2**20  # numbers of a sample
-_PLACES = (
-    8  # at least, if there are as many, of each dimension of a sample but that of the classes
-)
+_MOST_NUMBERS = 2**20  # numbers of a sample
+_LEAST_PLACES = 8  # least size of each dimension of a sample, except that of the classes
 _CLEAR = 1e-2  # norm of softmax(z) - target from which on rounding does not matter
 _EXACT = 2e-3  # relative difference of equal numbers, in single precision
-_LEAST_NUMBERS = 4  # of a binary cross-entropy: their equality is all that shows what it is
+_LEAST_NUMBERS = 4  # equal numbers that identify a binary cross-entropy
 
 
 @dataclass(frozen=True)
@@ -128,8 +126,8 @@ def _places(tensor: torch.Tensor, classes: int | None) -> torch.Tensor:
     tensor = tensor.detach()
     tensor = tensor.unsqueeze(-1) if classes is None else tensor.movedim(classes, -1)
     wide = max(1, tensor.ndim - 1)
-    places = max(2, min(_PLACES, int((_MOST / tensor.shape[-1]) ** (1 / wide))))
+    places = max(2, min(_LEAST_PLACES, int((_MOST_NUMBERS / tensor.shape[-1]) ** (1 / wide))))
     if wide == 1:
-        places = max(2, min(_PLACES**2, _MOST // tensor.shape[-1]))
+        places = max(2, min(_LEAST_PLACES**2, _MOST_NUMBERS // tensor.shape[-1]))
     steps = [slice(None, None, max(1, size // places)) for size in tensor.shape[:-1]]
     return tensor[tuple(steps)]

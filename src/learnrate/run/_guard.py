@@ -15,8 +15,8 @@ from learnrate._statistics import STD_OF_DEVIATION, normal_quantile
 __all__ = ["Guard", "GuardState", "Rollback"]
 
 _MIN_LOSSES = 10  # good losses before a spike can be recognised
-_ROUNDING = 1e-12  # of the loss: what is above a loss that never changes
-_REFRESH = 10  # good losses from one computation of the limit to the next
+_ROUNDING = 1e-12  # share of a constant loss by which another loss must exceed it
+_LOSSES_PER_LIMIT = 10  # good losses from one computation of the limit to the next
 _NEVER = -(2**53)
 
 
@@ -140,7 +140,7 @@ class GuardState:
         self._spikes = 0
         self._good.append(loss)
         self._since_refresh += 1
-        is_due = self._since_refresh >= _REFRESH or self._limit == math.inf
+        is_due = self._since_refresh >= _LOSSES_PER_LIMIT or self._limit == math.inf
         if len(self._good) >= _MIN_LOSSES and is_due:
             self._refresh_limit()
         return None

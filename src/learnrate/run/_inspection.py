@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Inspection"]
 
-_GROWTH = 1.3  # of the updates from one look to the next, so that looks grow with their logarithm
-_COVERAGE_LOOKS = 512  # over the run, at tensors that had no gradient yet
+_GROWTH = 1.3  # factor of the updates from one look to the next
+_COVERAGE_LOOKS = 512  # looks over the whole run at tensors that had no gradient yet
 
 
 class Inspection:

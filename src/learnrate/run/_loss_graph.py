@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 
 __all__ = ["LossGraph", "is_mean", "operation_of", "squared_error"]
 
-_LOOKS = 4  # at losses; a loss is computed in the same way at every update
-_MEAN = 1  # of the reductions of losses
-_MOST_NODES = 64  # from the loss on: it is computed last
+_LOSSES_READ = 4  # losses whose graphs are read; all are computed in the same way
+_MEAN = 1  # torch's number for the reduction "mean"
+_MOST_NODES = 64  # nodes that are read, from the loss backwards
 _UNCHANGED = {  # operations that leave each number as it is
     *("Alias", "Clone", "Index", "Permute", "ReshapeAlias", "Select", "Slice", "Squeeze", "T"),
     *("ToCopy", "Transpose", "UnsafeView", "Unsqueeze", "View"),
@@ -53,7 +53,7 @@ class LossGraph:
         """
         root = getattr(loss, "grad_fn", None)
         self._looks += 1
-        self.is_over = self._looks >= _LOOKS
+        self.is_over = self._looks >= _LOSSES_READ
         if root is None:
             return {}
         try:

@@ -76,7 +76,10 @@ class PassScales:
         if passes < 2 or factor is None:
             return {}
         columns = {}
-        for looks in (outputs, losses):  # a loss is nearer to the scale than outputs
+        for looks in (
+            outputs,
+            losses,
+        ):  # losses come last: they are closer to the scale, so they win
             if len(looks) == passes and not any(looked.is_repeated for looked in looks):
                 scale = _common(looks, factor)
                 columns = {"pass_scale": scale, "backward_passes": float(passes)}

@@ -25,10 +25,10 @@ if TYPE_CHECKING:
 
 __all__ = ["PathMeter"]
 
-_CHECKPOINTS = 16  # held at most; then every second one is dropped and the stride is doubled
-_LEAST = 9  # checkpoints for a measurement
-_PARTS = 64  # of a run of known length, one for each of the first checkpoints
-_ADVANCE = 0.01  # seconds that may be spent at once
+_MOST_CHECKPOINTS = 16  # beyond it every second checkpoint is dropped and the stride is doubled
+_LEAST_CHECKPOINTS = 9  # checkpoints for a measurement
+_PARTS = 64  # parts of a run of known length; each of the first checkpoints begins one
+_EXTRA_SECONDS = 0.01  # seconds that may be spent beyond the share
 _GROWTH = 1.15  # factor by which the path must have grown from one measurement to the next
 
 
@@ -138,8 +138,8 @@ class PathMeter:
     def _has_time(self, step: int) -> bool:
         """Whether there is time for a checkpoint; if not, they get further apart."""
         elapsed = 0.0 if self._first_step is None else time.perf_counter() - self._began
-        is_full = len(self._steps) > _CHECKPOINTS
-        has_time = self._spent <= _ADVANCE + self._share * elapsed
+        is_full = len(self._steps) > _MOST_CHECKPOINTS
+        has_time = self._spent <= _EXTRA_SECONDS + self._share * elapsed
         if is_full or not has_time:
             self._thin(step)
         return has_time and step >= self._next
@@ -157,7 +157,7 @@ class PathMeter:
 
     def _measure(self) -> Mapping[str, float] | None:
         updates = self._steps[-1]
-        if len(self._steps) < _LEAST or updates < _GROWTH * self._measured:
+        if len(self._steps) < _LEAST_CHECKPOINTS or updates < _GROWTH * self._measured:
             return None
         self._measured = updates
         weights = torch.stack(self._weights)

@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 __all__ = ["UnseenUpdates"]
 
-_CHANGES = 3  # of the weights without a step() of the optimizer; one may be a loaded checkpoint
-_STILL = 30  # calls; a GradScaler reaches a scale below 1 after 17 updates that it skipped
-_PATIENCE = 1000  # calls, whatever the gradients do; more micro-batches an update are unusual
+_UNSEEN_CHANGES = 3  # changes of the weights without a step() of the optimizer; a single one may be a loaded checkpoint
+_CALLS_WITHOUT_CHANGE = 30  # a GradScaler skips at most 17 updates in a row
+_CALLS_WITHOUT_UPDATE = 1000  # counted even if gradients change
 _TENSORS, _NUMBERS = 16, 4  # how many numbers of how many tensors are compared
 
 _WAYS_OUT = (
@@ -62,20 +62,20 @@ class UnseenUpdates:
         if self._is_reported or self._calls <= self._longest:
             return None
         self._compare()
-        if self._changes >= _CHANGES:
+        if self._changes >= _UNSEEN_CHANGES:
             return self._finding(
                 step,
-                f"the weights changed {_CHANGES} times between calls of run.step(), and step() of "
+                f"the weights changed {_UNSEEN_CHANGES} times between calls of run.step(), and step() of "
                 f"the attached {self._names} was not called: the rates of these updates are "
                 "neither set nor recorded.",
             )
-        if self._still >= _STILL:
+        if self._still >= _CALLS_WITHOUT_CHANGE:
             return self._finding(
                 step,
                 f"run.step() was called {self._calls} times, and neither the weights nor the "
                 f"gradients of the attached {self._names} changed: nothing is trained.",
             )
-        if self._calls - self._longest >= _PATIENCE:
+        if self._calls - self._longest >= _CALLS_WITHOUT_UPDATE:
             return self._finding(
                 step,
                 f"run.step() was called {self._calls} times without a step() of the attached "

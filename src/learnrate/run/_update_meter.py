@@ -23,9 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["UpdateMeter", "is_sharded", "parameters_of", "tensor_norms"]
 
 _SAMPLE = 65_536  # weights; the estimated ratio of norms is then accurate to some percent
-_UNCLIPPED = (
-    0.99  # of the norm before clipping: above it, the two differ by rounding in half precision
-)
+_UNCLIPPED = 0.99  # of the norm before clipping; a higher share is rounding in half precision
 
 
 class UpdateMeter:

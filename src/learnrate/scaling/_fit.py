@@ -31,13 +31,13 @@ if TYPE_CHECKING:
 
 __all__ = ["Exponent", "Fit", "FitVerdict", "ScaledRate", "fit"]
 
-_TAIL = 0.1  # beyond either end of an 80 % interval
-_SAME = 1.1  # values of a factor within this ratio count as equal
-_TOGETHER = 0.97  # correlation above which two factors cannot be told apart
-_FARTHEST = 1e6  # times beyond the table
-_WIDE = 4.0  # ratio of an interval's ends above which it is too wide
-_DRIFT_STD = 0.1  # of the change of an exponent over a factor e beyond the table
-_EDGE_LOG_STD = math.log(2.0)  # of a best rate that is not enclosed
+_TAIL = 0.1  # probability beyond either end of an 80 % interval
+_EQUAL_FACTORS = 1.1  # values of a factor within this ratio count as equal
+_HIGHEST_CORRELATION = 0.97  # correlation above which two factors cannot be told apart
+_MOST_TIMES_BEYOND = 1e6  # a prediction for a factor further beyond the table is refused
+_WIDEST_INTERVAL = 4.0  # ratio of an interval's ends above which it is too wide
+_DRIFT_STD = 0.1  # of the change of an exponent, for each factor e beyond the table
+_EDGE_LOG_STD = math.log(2.0)  # standard deviation of ln(lr) for a best rate that is not enclosed
 
 
 class FitVerdict(StrEnum):
@@ -123,7 +123,9 @@ class Fit:
     @cached_property
     def varied(self) -> tuple[str, ...]:
         """The factors that vary among the groups fitted."""
-        return tuple(name for name, (low, high) in self.ranges.items() if high / low >= _SAME)
+        return tuple(
+            name for name, (low, high) in self.ranges.items() if high / low >= _EQUAL_FACTORS
+        )
 
     def predict(self, **factors: float) -> ScaledRate:
         """Predict the best rate for a run with these factors.
@@ -227,7 +229,7 @@ class Fit:
                     f"the run: {name}=..."
                 )
             run[name] = float(factors.get(name, low))
-            if max(run[name] / high, low / run[name]) > _FARTHEST:
+            if max(run[name] / high, low / run[name]) > _MOST_TIMES_BEYOND:
                 raise ArgumentError(
                     f"{name}={run[name]:.4g} is more than a million times beyond the table, which "
                     f"spans {low:.4g} to {high:.4g}; such a prediction is not possible. Is the unit the same?"
@@ -248,7 +250,7 @@ class Fit:
             *(self._distance(name, value) for name, value in run.items()),
             self._collinearity(run),
         ]
-        if high > _WIDE * low:
+        if high > _WIDEST_INTERVAL * low:
             reasons.append(
                 f"the interval is wide, {rate_text(low, 2)} to {rate_text(high, 2)}: more groups "
                 "nearer to this run would make it narrower"
@@ -287,7 +289,11 @@ class Fit:
         beyond = max(value / high, low / value)
         if name not in self.varied:
             constant = f"{name} is always {low:.4g} in the table, and the run has {value:.4g}"
-            return f"{constant}: its effect on the rate is not known" if beyond > _SAME else ""
+            return (
+                f"{constant}: its effect on the rate is not known"
+                if beyond > _EQUAL_FACTORS
+                else ""
+            )
         if beyond <= high / low:
             return ""
         return (
@@ -300,7 +306,7 @@ class Fit:
         points = self.law.points
         for first, second in itertools.combinations(self.varied, 2):
             x, y = (points.log_factors[:, self.factors.index(name)] for name in (first, second))
-            if abs(np.corrcoef(x, y)[0, 1]) < _TOGETHER:
+            if abs(np.corrcoef(x, y)[0, 1]) < _HIGHEST_CORRELATION:
                 continue
             slope = float(np.polyfit(x, y, 1)[0])
             expected = y.mean() + slope * (math.log(run[first]) - x.mean())

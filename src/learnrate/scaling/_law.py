@@ -25,7 +25,7 @@ _BEND_STD = 0.25  # prior of how much an exponent changes over a factor e
 _LOG_STD = 0.15  # first guess of the groups' deviation from the law, with the weight of 3 groups
 _MIN_GAIN = 0.05  # share by which a term must lower the error on blocks left out
 _HUBER = 1.345  # in standard deviations: 95 % efficient without outliers
-_MIN_SCALE = 0.02  # of outliers: where most groups fit exactly, a deviation of 2 % is not one
+_MIN_SCALE = 0.02  # if most groups fit exactly, a deviation of 2 % is still not an outlier
 _MIN_BLOCKS = 5
 
 

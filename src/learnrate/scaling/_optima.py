@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
 __all__ = ["GroupOptimum", "find_optima"]
 
-_WITHIN = 0.01  # of the lowest loss: near enough for a parabola, far enough to exceed the noise
-_MIN_POINTS = 5  # of a parabola, if there are as many
+_LOSS_WINDOW = 0.01  # of the lowest loss: near enough for a parabola, and beyond the noise
+_MIN_POINTS = 5  # points of a parabola, if the group has as many
 _PRIOR = 3.0  # the weight, in points, of the noise of all groups in one group
 _HUBER = 1.345  # in standard deviations: 95 % efficient without outliers
 
@@ -97,7 +97,7 @@ def _minimum(log_lr: np.ndarray, loss: np.ndarray) -> _Minimum:
         if not neighbours:
             break
         lower = min(neighbours, key=lambda i: float(loss[i]))
-        if loss[lower] > loss[best] + _WITHIN * scale and last - first + 1 >= _MIN_POINTS:
+        if loss[lower] > loss[best] + _LOSS_WINDOW * scale and last - first + 1 >= _MIN_POINTS:
             break
         first, last = min(first, lower), max(last, lower)
     around = slice(first, last + 1)

@@ -214,7 +214,9 @@ def facts_of(runs: Iterable[ListedRun]) -> list[str]:
     """The names of the facts of some runs, those of most runs first."""
     counts: Counter[str] = Counter()
     for names, count in Counter(tuple(listed_run.facts) for listed_run in runs).items():
-        counts.update(dict.fromkeys(names, count))  # most runs have the names of another one
+        counts.update(
+            dict.fromkeys(names, count)
+        )  # most runs have the same names, so each set is counted once
     return [name for name, _ in counts.most_common()]
 
 

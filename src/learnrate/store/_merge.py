@@ -25,7 +25,10 @@ __all__ = ["merge"]
 _PARTS = (attempts, points, findings, edits, snapshots)
 _LATEST = ("status", "step", "total_steps", "lr", "loss", "validation", "updated")
 _LOWEST = ("lowest_loss", "lowest_validation")
-_NO_END = (RunStatus.RUNNING, RunStatus.LOST)  # a run that has ended cannot say so to such a store
+_UNFINISHED = (
+    RunStatus.RUNNING,
+    RunStatus.LOST,
+)  # a store that could not be written may still have these
 
 Contents = dict[str, list["RowMapping"]]
 
@@ -89,7 +92,7 @@ def _add(connection: Connection, run: str, contents: Contents) -> int:
         known = {_key(known, keys) for known in _rows_of(connection, part, run)}
         lacking = [row for row in contents[part.name] if _key(row, keys) not in known]
         _insert(connection, part, lacking)
-    if source_run["updated"] > row.updated or row.status in _NO_END:
+    if source_run["updated"] > row.updated or row.status in _UNFINISHED:
         latest = {name: source_run[name] for name in _LATEST}
         for name in _LOWEST:
             known_losses = [

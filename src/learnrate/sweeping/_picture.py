@@ -10,8 +10,8 @@ from learnrate.sweeping._result import Sweep, final_losses, tried_rates
 
 __all__: list[str] = []
 
-_ROOM = 1.3  # beyond the lowest and the highest rate, as a factor
-_WIDE = 20  # how many times the first loss the highest one is where the axis is logarithmic
+_AXIS_MARGIN = 1.3  # factor by which the axis reaches beyond the lowest and the highest rate
+_LOG_AXIS_RATIO = 20  # the axis is logarithmic if the highest loss is this many times the first
 
 
 @charts.describe.register(Sweep)
@@ -32,8 +32,8 @@ def _sweep_chart(sweep: Sweep) -> charts.Chart:
         title=_title(sweep),
         x=charts.Axis(
             label="peak learning rate",
-            low=float(rates[0]) / _ROOM,
-            high=float(rates[-1]) * _ROOM,
+            low=float(rates[0]) / _AXIS_MARGIN,
+            high=float(rates[-1]) * _AXIS_MARGIN,
             log=True,
         ),
         y=charts.Axis(
@@ -61,7 +61,7 @@ def _title(sweep: Sweep) -> str:
 
 def _spans_decades(losses: np.ndarray) -> bool:
     low, high = float(losses.min()), float(losses.max())
-    return low > 0 and high > _WIDE * max(float(losses[0].mean()), low)
+    return low > 0 and high > _LOG_AXIS_RATIO * max(float(losses[0].mean()), low)
 
 
 def _finished(sweep: Sweep, rates: np.ndarray, losses: np.ndarray) -> list[charts.PanelMark]:

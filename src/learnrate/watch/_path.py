@@ -58,23 +58,19 @@ _BY_LOG_TURN, _TURN_OFFSET = 0.41, 0.60  # log10(1 - path_turn_2)
 _BY_LOG_DISTANCE, _BY_TURN_2, _DISTANCE_OFFSET = 0.71, -0.42, 0.27
 _LOW_RANGE, _HIGH_RANGE = (-1.1, 0.1), (-0.36, 0.55)  # 80 % of errors, in decades
 
-_TOO_LOW, _TOO_HIGH = -0.5, 0.5  # estimates, in decades, from which on they are reported
-_STRAIGHT_ON = (
-    -0.7
-)  # estimate from the turns, a fifth of the best rate: above it, it is not straight
-_NOT_USED_UP = -0.5  # estimate from the slopes from which on the slope is used up
-_FAR = 10.0  # distance; no run at a good rate goes as far
-_STRAIGHT = 0.5  # cosine of the halves of a path that still has a direction
-_AT_ONCE = 0.8  # share of the distance that the first eighth of the path came, after a jump
-_FIRST_SHARE = 0.15  # of the run; a path is not judged before
-_LAST_SHARE = 0.65  # of the run; a path is not called straight after
-_WARMUPS = 2.0  # a path must be this many times as long as the warm-up
-_LEAST_RATE = 0.1  # of the peak: by then a path has come most of its way
-_LAST = 3  # measurements that must agree
-_LEAST_FALL = (
-    0.75  # of the fall that the slopes predict; where the loss is convex, it is more than all
-)
-_ERRORS = 2.0  # standard errors by which the fall may be less
+_TOO_LOW, _TOO_HIGH = -0.5, 0.5  # estimates in decades; beyond them a finding is reported
+_HIGHEST_STRAIGHT_ESTIMATE = -0.7  # estimate from the turns, in decades: a fifth of the best rate
+_HIGHEST_STEEP_ESTIMATE = -0.5  # estimate from the slopes, in decades, while they are steep
+_LARGEST_GOOD_DISTANCE = 10.0  # no run at a good rate has a larger distance
+_LEAST_STRAIGHT_COSINE = 0.5  # cosine of the halves of a path that still has a direction
+_JUMP_SHARE = 0.8  # the path began with a jump if its first eighth made this share of the distance
+_FIRST_SHARE = 0.15  # share of the run before which no path is judged
+_LAST_SHARE = 0.65  # share of the run after which no path is called straight
+_LEAST_WARMUPS = 2.0  # a path must be this many times as long as the warm-up
+_LEAST_RATE_SHARE = 0.1  # share of the peak: at lower rates the path hardly grows
+_AGREEING_MEASUREMENTS = 3  # measurements that must agree
+_LEAST_FALL_SHARE = 0.75  # of the fall that the slopes predict; a convex loss falls by more
+_ALLOWED_ERRORS = 2.0  # standard errors by which the fall may be less
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -204,7 +200,7 @@ def _agreed(
     error_range: tuple[float, float],
 ) -> RateMultiple | None:
     """The estimate of the last measurements, if each of them has one."""
-    last = paths[-_LAST:]
+    last = paths[-_AGREEING_MEASUREMENTS:]
     known = [value for _, path in last if (value := log_multiple(path)) is not None]
     if len(known) < 2 or len(known) < len(last):
         return None
@@ -249,7 +245,7 @@ def straight_path_lacks(reading: Reading) -> str | None:
     if lacking is None and len(_paths_at_peak(reading, _paths(reading))) < 2:
         return (
             f"the path of the weights was not measured twice between {_FIRST_SHARE:.0%} and "
-            f"{_LAST_SHARE:.0%} of the run, beyond {_WARMUPS:.0f} times the warm-up and at a tenth "
+            f"{_LAST_SHARE:.0%} of the run, beyond {_LEAST_WARMUPS:.0f} times the warm-up and at a tenth "
             "of the peak rate or more"
         )
     return lacking or _unexplained_loss(reading)
@@ -274,7 +270,7 @@ def _unexplained_loss(reading: Reading) -> str | None:
     predicted = path.get("path_fall", 0.0)
     fall = reading.start - float(np.interp(step, levels.step, levels.value))
     error = math.hypot(reading.noise / 3**0.5, reading.level_error)  # of the start, of a level
-    if predicted <= 0.0 or fall >= _LEAST_FALL * predicted - _ERRORS * error:
+    if predicted <= 0.0 or fall >= _LEAST_FALL_SHARE * predicted - _ALLOWED_ERRORS * error:
         return None
     return (
         f"the loss fell by {fall:.3g}, but the slopes along the path predict {predicted:.3g}: something "
@@ -303,15 +299,17 @@ def _paths_at_peak(
     return [
         (step, path)
         for step, path in paths
-        if _WARMUPS * reading.warmup_end <= step <= _LAST_SHARE * reading.total_steps
-        and (reading.rate_at(step) or 0.0) >= _LEAST_RATE * reading.peak
+        if _LEAST_WARMUPS * reading.warmup_end <= step <= _LAST_SHARE * reading.total_steps
+        and (reading.rate_at(step) or 0.0) >= _LEAST_RATE_SHARE * reading.peak
     ]
 
 
 def _log_multiple_if_far(path: Mapping[str, float]) -> float | None:
     """log10 of a rate over the best rate, if the weights went further than at a good rate."""
     value, turn = _by_distance(path), _clipped(path.get("path_turn_2", 1.0))
-    if value is None or (turn >= _STRAIGHT and path["path_distance"] <= _FAR):
+    if value is None or (
+        turn >= _LEAST_STRAIGHT_COSINE and path["path_distance"] <= _LARGEST_GOOD_DISTANCE
+    ):
         return None
     return value if value > _TOO_HIGH else None
 
@@ -328,8 +326,8 @@ def _log_multiple_if_straight(path: Mapping[str, float]) -> float | None:
     log_turn = math.log10(min(max(1.0 - _clipped(path["path_turn_2"]), 1e-3), 1.0))
     by_slope = _SLOPE_OFFSET + _weighted(path, _BY_SLOPE)
     by_turn = _TURN_OFFSET + _BY_LOG_TURN * log_turn + _weighted(path, _BY_TURN)
-    has_jumped = path.get("path_early", 1.0) > _AT_ONCE
-    if has_jumped or by_turn > _STRAIGHT_ON or by_slope > _NOT_USED_UP:
+    has_jumped = path.get("path_early", 1.0) > _JUMP_SHARE
+    if has_jumped or by_turn > _HIGHEST_STRAIGHT_ESTIMATE or by_slope > _HIGHEST_STEEP_ESTIMATE:
         return None
     return value if value < _TOO_LOW else None
 

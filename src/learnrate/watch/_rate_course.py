@@ -22,22 +22,20 @@ if TYPE_CHECKING:
 
 __all__ = ["SWINGS", "Gap", "RateCourse", "Swing"]
 
-SWINGS = (
-    5  # half periods of a cosine that is stepped past its end; more are those of a wrong clock
-)
+SWINGS = 5  # half periods of a cosine that is stepped past its end; more mean a wrong clock
 
-_SAMPLED = 500  # values whose digits tell how a log rounds
-_DISTINCT = 10  # values whose digits tell it
+_MOST_SAMPLED = 500  # values whose digits are counted, to learn how a log rounds
+_LEAST_DISTINCT = 10  # different values that are needed for that
 _PRECISION = 1e-6  # relative error of a rate in single precision, with some room
-_STAIRS = 8  # equal stairs make a staircase
-_FEWEST = 5  # points: two lines, and a point for the curvature of one
+_LEAST_STAIRS = 8  # equal stairs that make a staircase
+_LEAST_POINTS = 5  # points: two lines, and a point for the curvature of one
 _PASSES = 3
-_MOST = 300  # breaks: the course of a rate that breaks more often is known from these
-_REGULAR = 0.8  # of the stairs must be of one length, or whole multiples of it
-_RELEVANT = 0.05  # of the rate: a smaller break does not matter
-_FITTED = 8  # points, twice the parameters of a cosine
-_PHASES = 5  # different rates: three parameters explain three of them whatever the course
-_OF_PEAK = 0.005  # of the highest rate: a smaller break does not matter
+_MOST_BREAKS = 300  # breaks that are looked for; more do not add to what is known of a rate
+_REGULAR_SHARE = 0.8  # share of the stairs that have one length, or whole multiples of it
+_LEAST_BREAK = 0.05  # smaller breaks, as shares of the rate, do not matter
+_LEAST_COSINE_POINTS = 8  # points for the fit of a cosine: twice its parameters
+_LEAST_DIFFERENT_RATES = 5  # its three parameters would fit any three rates
+_LEAST_BREAK_OF_PEAK = 0.005  # smaller breaks, as shares of the highest rate, do not matter
 
 
 @dataclass(frozen=True)
@@ -98,7 +96,7 @@ class RateCourse:
     def tolerance(self) -> np.ndarray:
         """(rows,) how far each rate may be from the true one by the rounding of the log."""
         value = self.rate.value
-        sampled = value[:: max(1, value.size // _SAMPLED)]
+        sampled = value[:: max(1, value.size // _MOST_SAMPLED)]
         decimals, digits = 0, 1
         positive = sampled[sampled > 0]
         exact = _PRECISION * float(positive.min(initial=math.inf))
@@ -110,7 +108,9 @@ class RateCourse:
             fraction = fraction.rstrip("0")
             decimals = max(decimals, len(fraction) - int(exponent or 0))
             digits = max(digits, len((whole + fraction).strip("0")))
-        if np.unique(sampled).size < _DISTINCT:  # too few to tell short numbers from rounded ones
+        if (
+            np.unique(sampled).size < _LEAST_DISTINCT
+        ):  # too few to tell short numbers from rounded ones
             return np.asarray(_PRECISION * value)
         relative = max(_PRECISION, 0.5 * 10.0 ** (1 - digits))
         return np.asarray(relative * value + 0.5 * 10.0**-decimals)
@@ -124,12 +124,12 @@ class RateCourse:
         starts = np.concatenate([[0], changed])
         lengths = np.diff(np.append(starts, n))
         stairs = lengths[1:-1][lengths[1:-1] > 1]
-        if stairs.size < _STAIRS or stairs.sum() < 0.5 * lengths[1:-1].sum():
+        if stairs.size < _LEAST_STAIRS or stairs.sum() < 0.5 * lengths[1:-1].sum():
             return np.arange(n)
         length = float(np.median(stairs))
         multiples = np.maximum(1.0, np.round(stairs / length))
         is_regular = np.abs(stairs - multiples * length) <= np.maximum(1.0, 0.02 * stairs)
-        if is_regular.mean() < _REGULAR:
+        if is_regular.mean() < _REGULAR_SHARE:
             return np.arange(n)
         return _spread(starts, lengths, length)
 
@@ -147,7 +147,7 @@ class RateCourse:
     def gaps(self) -> list[Gap]:
         """The first places at which the course is broken, in order."""
         step, value = self.points
-        if value.size < _FEWEST:
+        if value.size < _LEAST_POINTS:
             return []
         tolerance = self.tolerance[self.rows]
         is_broken = np.zeros(value.size - 1, dtype=bool)
@@ -166,7 +166,7 @@ class RateCourse:
                 expected=float(value[i] + slope[i - 1] * (step[i + 1] - step[i])),
                 is_corner=not is_broken[i],
             )
-            for i in np.flatnonzero(is_broken | _turns(value, tolerance))[:_MOST]
+            for i in np.flatnonzero(is_broken | _turns(value, tolerance))[:_MOST_BREAKS]
         ]
 
     @cached_property
@@ -177,8 +177,8 @@ class RateCourse:
     @cached_property
     def _fast_swing(self) -> Swing | None:
         """A cosine from step 0 to 0 and back, many times, whose rows are too far apart to see its course."""
-        step, value = Track(self.rate.step[:_SAMPLED], self.rate.value[:_SAMPLED])
-        if value.size < _FITTED or not 0 < float(value.min()) < 0.5 * self.peak:
+        step, value = Track(self.rate.step[:_MOST_SAMPLED], self.rate.value[:_MOST_SAMPLED])
+        if value.size < _LEAST_COSINE_POINTS or not 0 < float(value.min()) < 0.5 * self.peak:
             return None
         changes = np.sign(np.diff(value))
         changes = changes[changes != 0]
@@ -196,7 +196,7 @@ class RateCourse:
     @cached_property
     def _seen_swing(self) -> Swing | None:
         step, value = self.points
-        if value.size < _FITTED or self.peak <= 0:
+        if value.size < _LEAST_COSINE_POINTS or self.peak <= 0:
             return None
         top = int(np.argmax(value >= 0.999 * self.peak))
         climbs = np.diff(value[top:]) > 0
@@ -208,7 +208,11 @@ class RateCourse:
             0.05 * cosine.half_period, float(step[1] - step[0])
         )
         half_periods = float(step[-1] - step[top]) / cosine.half_period
-        if half_periods <= 1.0 or not starts_at_crest or np.unique(spread).size < _PHASES:
+        if (
+            half_periods <= 1.0
+            or not starts_at_crest
+            or np.unique(spread).size < _LEAST_DIFFERENT_RATES
+        ):
             return None
         return Swing(cosine.crest + cosine.half_period, half_periods)
 
@@ -262,7 +266,7 @@ def _broken(
     )
     largest = np.maximum(value[1:], value[:-1])
     broken = ~meets & (missed_ahead > slack_ahead) & (missed_back > slack_back)
-    broken &= missed > np.maximum(_RELEVANT * largest, _OF_PEAK * value.max())
+    broken &= missed > np.maximum(_LEAST_BREAK * largest, _LEAST_BREAK_OF_PEAK * value.max())
     broken[0] = broken[-1] = False
     return np.asarray(broken)
 
@@ -276,7 +280,10 @@ def _turns(value: np.ndarray, tolerance: np.ndarray) -> np.ndarray:
     """
     change = np.diff(value)
     falls = np.concatenate([[False], change[:-1] < -tolerance[1:-1]])
-    rises = change > np.maximum(_RELEVANT * value[1:], _OF_PEAK * value.max()) + tolerance[1:]
+    rises = (
+        change
+        > np.maximum(_LEAST_BREAK * value[1:], _LEAST_BREAK_OF_PEAK * value.max()) + tolerance[1:]
+    )
     return np.asarray(falls & rises)
 
 

@@ -14,17 +14,17 @@ if TYPE_CHECKING:
 
 __all__ = ["is_half_cosine", "unintended_gap"]
 
-_POINTS = 5  # a piece of fewer points has no course that could be known
-_END = 0.01  # of its highest rate: a piece that falls to this or less has come to its end
-_SLACK = 0.03  # of the piece: how far the end of a cosine may lie beside the break
-_FIRST = 0.1  # of the run: a constant warm-up is over by then
-_FROZEN = 0.005  # of the rate before: no schedule falls as far at once and goes on
-_STEEP = 2.5  # a drop is as many times the largest step before it: stairs between rows make two
-_ABOVE = 1.5  # times the highest rate so far
-_STILL = 0.05  # of a fall: a rate that stands still for as long has come to its end
-_WARM_AGAIN = 0.5  # a new warm-up begins below this share of the rate before, and passes it later
-_IRREGULAR = 4  # more unintended breaks than this are noise, or a rate that is computed from data
-_CYCLES = 3  # as many breaks at regular distances are those of a cycle
+_LEAST_POINTS = 5  # points that a piece needs, so that its course is known
+_END_SHARE = 0.01  # a decay has ended if it reached this share of its highest rate
+_END_SLACK = 0.03  # how far the end of a cosine may be from the break, as a share of the piece
+_WARMUP_SHARE = 0.1  # a constant warm-up ends within this share of the run
+_LOWEST_STEP_SHARE = 0.005  # no schedule falls below this share in one step and continues
+_STEEP_DROP = 2.5  # ratio of a drop to the largest step before it; stairs between rows give 2
+_RISE_ABOVE_HIGHEST = 1.5  # ratio to the highest rate so far
+_STILL_SHARE = 0.05  # a decay has ended if the rate is constant for this share of it
+_NEW_WARMUP_SHARE = 0.5  # of the rate before: a new warm-up begins below it, and passes it later
+_MOST_BREAKS = 4  # more unintended breaks are noise, or a rate computed from data
+_LEAST_CYCLES = 3  # breaks at regular distances that make a cycle
 
 
 def unintended_gap(
@@ -55,7 +55,7 @@ def unintended_gap(
         elif not gap.rises and value[gap.point] < value[max(first, gap.point - 1)]:
             continue  # a steep step of a fall, which goes on
         first = gap.point + 1
-    if not unintended or len(unintended) > _IRREGULAR:
+    if not unintended or len(unintended) > _MOST_BREAKS:
         return None
     if not resumed and _is_irregular(course):
         return None
@@ -83,14 +83,14 @@ def _is_unintended(course: RateCourse, gap: Gap, first: int, *, is_resumed: bool
     # A short piece may begin at a fall that was taken for a break; a resume is certain without it.
     fall = _fall(value[: gap.point + 1] if is_resumed and piece.size < 2 else piece)
     if fall > 1 and value[gap.point] < 0.995 * value[gap.point + 1 - fall]:
-        if fall < (2 if is_resumed else _POINTS):
+        if fall < (2 if is_resumed else _LEAST_POINTS):
             return False
         return not _has_ended(course, gap, gap.point + 1 - fall, is_resumed=is_resumed)
     if gap.is_corner or is_resumed:
         return is_resumed and not gap.is_corner
     is_constant = bool(np.ptp(piece) <= 1e-6 * course.peak)
     if not is_constant:
-        fewest = _POINTS
+        fewest = _LEAST_POINTS
     elif first == 0:
         fewest = 3
     else:  # one stage of a step decay shows that it is one
@@ -121,8 +121,8 @@ def _exceeds_all(course: RateCourse, gap: Gap) -> bool:
     return (
         has_fallen
         and not gap.is_corner
-        and before.size >= _POINTS
-        and gap.after > _ABOVE * float(before.max())
+        and before.size >= _LEAST_POINTS
+        and gap.after > _RISE_ABOVE_HIGHEST * float(before.max())
     )
 
 
@@ -131,21 +131,21 @@ def _drops(course: RateCourse, gap: Gap, first: int) -> bool:
     value = course.points.value
     piece, after = value[first : gap.point + 1], value[gap.point + 1 :]
     stands = np.ptp(after) <= 1e-6 * course.peak
-    if gap.after > 0 and after.size >= 3 and after.max() < _FROZEN * gap.before:
+    if gap.after > 0 and after.size >= 3 and after.max() < _LOWEST_STEP_SHARE * gap.before:
         return not stands
     warms_again = (
-        gap.after < _WARM_AGAIN * gap.before
+        gap.after < _NEW_WARMUP_SHARE * gap.before
         and after.size > 2
         and after[1] > after[0]
-        and after.max() >= _WARM_AGAIN * gap.before
+        and after.max() >= _NEW_WARMUP_SHARE * gap.before
     )
     if np.ptp(piece) <= 1e-6 * course.peak:
         return bool(warms_again and piece.size >= 3)
     fall = _fall(piece)
-    if fall < _POINTS or piece[-1] >= 0.995 * piece[-fall]:
-        return bool(warms_again and piece.size >= _POINTS)
-    nearby = np.abs(np.diff(piece[-_POINTS:]))
-    is_steep = gap.before - gap.after > _STEEP * float(nearby.max())
+    if fall < _LEAST_POINTS or piece[-1] >= 0.995 * piece[-fall]:
+        return bool(warms_again and piece.size >= _LEAST_POINTS)
+    nearby = np.abs(np.diff(piece[-_LEAST_POINTS:]))
+    is_steep = gap.before - gap.after > _STEEP_DROP * float(nearby.max())
     still_falls = np.ptp(piece[-3:]) > 0.0
     return bool(after.size >= 3 and is_steep and still_falls and (warms_again or not stands))
 
@@ -162,7 +162,7 @@ def _has_ended(course: RateCourse, gap: Gap, top: int, *, is_resumed: bool) -> b
     step, value = course.points
     end = gap.point + 1
     fall_value, fall_step = value[top:end], step[top:end]
-    still = max(3, int(_STILL * fall_value.size))
+    still = max(3, int(_STILL_SHARE * fall_value.size))
     stood = fall_value.size > still and np.ptp(fall_value[-still:]) <= 1e-6 * course.peak
     if stood and fall_value[-1] < 0.9 * fall_value[0]:
         return True
@@ -170,19 +170,19 @@ def _has_ended(course: RateCourse, gap: Gap, top: int, *, is_resumed: bool) -> b
     if cosine is None:  # the last point may lie on a new warm-up already
         cosine = course.cosine(top, end - 1)
     if cosine is not None and is_half_cosine(cosine, fall_step):
-        slack = max(1.5, _SLACK * float(fall_step[-1] - fall_step[0]))
+        slack = max(1.5, _END_SLACK * float(fall_step[-1] - fall_step[0]))
         trough = cosine.trough_after(float(fall_step[0]))
         return bool(step[gap.point] - slack <= trough <= step[gap.point + 1] + slack)
     steps = -np.diff(fall_value)
-    if steps.size >= _POINTS and steps[-1] > _STEEP * steps[-_POINTS:-1].max():
+    if steps.size >= _LEAST_POINTS and steps[-1] > _STEEP_DROP * steps[-_LEAST_POINTS:-1].max():
         return False  # it dropped before it rose
     if gap.is_corner and not is_resumed:
         return True
     lowest = float(value[:top].min()) if top else 0.0
     base = lowest if lowest < 0.5 * fall_value[0] else 0.0  # where it began to rise, in a cycle
-    if gap.before <= max(_END * float(fall_value[0]), base):
+    if gap.before <= max(_END_SHARE * float(fall_value[0]), base):
         return True
-    slack = _SLACK * float(fall_step[-1] - fall_step[0])
+    slack = _END_SLACK * float(fall_step[-1] - fall_step[0])
     back = max(2, fall_value.size // 10)  # far enough for the rounding of the log not to matter
     slope = (fall_value[-1] - fall_value[-back]) / (fall_step[-1] - fall_step[-back])
     return bool(gap.before + slope * (step[end] - step[end - 1] + slack) <= base)
@@ -201,7 +201,7 @@ def _is_warmup(course: RateCourse, gap: Gap, first: int, *, is_constant: bool) -
     Stairs are of one length, or of one height from 0 on.
     """
     step, value = course.points
-    if first == 0 and is_constant and step[gap.point] <= _FIRST * step[-1]:
+    if first == 0 and is_constant and step[gap.point] <= _WARMUP_SHARE * step[-1]:
         return True
     before = value[: gap.point + 1]
     if (np.diff(before) < 0).any():
@@ -226,16 +226,16 @@ def _is_irregular(course: RateCourse) -> bool:
     """Whether the rate rises again and again after falls too short to have a course."""
     value = course.points.value
     falls = [
-        _fall(value[max(0, gap.point + 1 - 2 * _POINTS) : gap.point + 1])
+        _fall(value[max(0, gap.point + 1 - 2 * _LEAST_POINTS) : gap.point + 1])
         for gap in course.gaps
         if gap.rises
     ]
-    return sum(1 < fall < _POINTS for fall in falls) > _IRREGULAR
+    return sum(1 < fall < _LEAST_POINTS for fall in falls) > _MOST_BREAKS
 
 
 def _are_regular(step: np.ndarray, gaps: list[Gap]) -> bool:
     """Whether breaks come at equal distances, or at distances that grow by a whole factor."""
-    if len(gaps) < _CYCLES:
+    if len(gaps) < _LEAST_CYCLES:
         return False
     last = np.array([step[gap.point] for gap in gaps])
     after = np.array([step[gap.point + 1] for gap in gaps])

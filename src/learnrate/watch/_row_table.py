@@ -31,7 +31,7 @@ class RowTable:
         self._stride, self._arrived_rows = (
             1,
             0,
-        )  # of the rows that come in, every so manieth is kept
+        )  # every `_stride`-th arriving row is kept
         self.rows = 0
         self.last_step = -1
 

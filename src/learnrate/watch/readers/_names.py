@@ -42,9 +42,9 @@ _SECONDARY_RATE |= {"biases"}
 _TOTAL = {"total", "sum", "overall", "combined"}
 _MEAN = {"avg", "mean", "average"}
 _DETECTION = {"box", "bbox", "cls", "dfl", "obj", "seg", "sem", "pose", "kobj", "rle", "giou"}
-_DETECTION |= {"angle", "l"}  # l: what words are left of l1_loss
+_DETECTION |= {"angle", "l"}  # `l` is what remains of l1_loss
 _GLUED = re.compile(r"\b(train|val|valid|test|eval)(?=loss\b)")
-_SUMMARY = 0.1  # of the rows of another candidate: a series of fewer is a summary of it
+_SUMMARY = 0.1  # a series with less than this share of the rows of another one is its summary
 
 
 @cache

@@ -12,9 +12,9 @@ if TYPE_CHECKING:
 
 __all__ = ["main_rate"]
 
-_FEW = 0.5  # of the rows of the longest series: a rate with fewer is not that of the run
-_CLOSE = 0.02  # rates that differ by less, as shares of their highest, have one course
-_POINTS = 64  # rows at which courses are compared
+_LEAST_ROWS_SHARE = 0.5  # of the rows of the longest series that the rate of the run has
+_SAME_RATE = 0.02  # rates whose courses differ by less, as shares of their peaks, count as one
+_COMPARED_ROWS = 64  # rows at which courses are compared
 
 
 def main_rate(rates: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> str:
@@ -36,12 +36,12 @@ def main_rate(rates: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> str:
         'pg1'
     """
     longest = max(steps.size for steps, _ in rates.values())
-    names = [name for name in rates if rates[name][0].size >= _FEW * longest]
+    names = [name for name in rates if rates[name][0].size >= _LEAST_ROWS_SHARE * longest]
     names.sort(key=_natural)
     if len(names) < 3:
         return _most_updates(names, rates)[0]
     steps = rates[names[0]][0]
-    points = steps[np.linspace(0, steps.size - 1, min(_POINTS, steps.size)).astype(int)]
+    points = steps[np.linspace(0, steps.size - 1, min(_COMPARED_ROWS, steps.size)).astype(int)]
     courses = {name: _values_at(points, *rates[name]) for name in names}
     names = _largest_agreeing(names, {name: _shares(courses[name]) for name in names})
     names = _most_updates(names, rates)
@@ -52,7 +52,7 @@ def main_rate(rates: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> str:
 def _largest_agreeing(names: list[str], courses: Mapping[str, np.ndarray]) -> list[str]:
     """The largest set of names whose courses are close to that of its first; of equals the first."""
     close = [
-        [name for name in names if np.abs(courses[name] - courses[first]).max() <= _CLOSE]
+        [name for name in names if np.abs(courses[name] - courses[first]).max() <= _SAME_RATE]
         for first in names
     ]
     return max(close, key=len)
@@ -64,7 +64,7 @@ def _most_updates(
     """The names whose rate is above 0 in the most rows: a frozen group makes no updates."""
     updates = {name: int(np.count_nonzero(rates[name][1])) for name in names}
     most = max(updates.values())
-    return [name for name in names if updates[name] >= (1.0 - _CLOSE) * most]
+    return [name for name in names if updates[name] >= (1.0 - _SAME_RATE) * most]
 
 
 def _values_at(points: np.ndarray, steps: np.ndarray, values: np.ndarray) -> np.ndarray:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = ["runs_in"]
 
-_MOST = 0.9  # of the rows must have a step, or another column counts them
+_LEAST_STEP_SHARE = 0.9  # of the rows must have a step; otherwise another column is used
 
 
 def runs_in(
@@ -272,7 +272,7 @@ def _counter(
         raise FileError(f"{where}: column {names.step!r} (--step) has no numbers.")
     best = max(filled.values(), default=0.0)
     for name, share in filled.items():
-        if share >= min(_MOST, best):
+        if share >= min(_LEAST_STEP_SHARE, best):
             return name, _finite(table.numbers[name])
     return None, np.arange(table.rows, dtype=float)
 
@@ -286,7 +286,7 @@ def _counts_from(step: np.ndarray, planned: int | None) -> int:
     if step[0] == 0 or not rises.size:
         return 0
     spacing = spacing_of(step)
-    regular = float((rises == spacing).mean()) > _MOST
+    regular = float((rises == spacing).mean()) > _LEAST_STEP_SHARE
     return int((regular and step[0] == spacing) or step.max() == planned)
 
 

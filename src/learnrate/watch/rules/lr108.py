@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 __all__ = ["RULE", "AboveStartOptions"]
 
 _LEVELS = 60
-_LAST = 4  # the noise is taken from this part of the rows, a quarter: where the rate has decayed
+_LAST = 4  # the noise is taken from the last quarter of the rows, where the rate has decayed
 _LEAST_ROWS = 10
-_TOP_ROWS = 3  # a spike of fewer rows is no top
+_TOP_ROWS = 3  # rows for which the loss must stay high; shorter spikes do not count
 
 
 class AboveStartOptions(RuleOptions):

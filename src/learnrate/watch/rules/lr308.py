@@ -47,7 +47,7 @@ def _off_schedule(reading: Reading, scheduled: np.ndarray, follows: np.ndarray) 
     rate, rows = reading.rate, np.flatnonzero(~follows)
     differing = rows.size / follows.size
     row = int(rows[0])
-    # Where it is furthest off, as a share of what it should be and is.
+    # The difference, as a share of the higher of the two rates.
     apart = np.abs(rate.value - scheduled) / np.maximum(np.maximum(rate.value, scheduled), 1e-300)
     worst = int(rows[np.argmax(apart[rows])])
     where = f"from step {int(rate.step[row]):,} to {int(rate.step[rows[-1]]):,}"
