@@ -60,7 +60,7 @@ REFUSED = [
     (document(version=2), "this schedule has version 2; this learnrate reads up to 1."),
     (document(version="1"), "must be a whole number; got '1'."),
     (document(version=True), "must be a whole number; got True."),
-    (document(extra=1), "unknown key 'extra' beside 'schedule'."),
+    (document(extra=1), "unknown key 'extra' besides 'schedule'."),
     ({"format": "learnrate.schedule", "version": 1}, "has no key 'schedule'."),
     (document(schedule=[]), "schedule must be an object with a 'name'."),
     (document(schedule={"name": "nope"}), "has an unknown name 'nope'."),

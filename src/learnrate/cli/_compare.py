@@ -1,4 +1,4 @@
-"""`learnrate compare`: the planned rate beside optimizers that need no rate."""
+"""`learnrate compare`: the planned rate compared with optimizers that need no rate."""
 
 from __future__ import annotations
 

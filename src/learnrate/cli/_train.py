@@ -135,11 +135,11 @@ def _source(
     if replay is not None:
         store = learnrate.Store(place, create=False)
         recorded = replayed(store, replay)
-        beside = store.run(recorded.run).facts.get("hyper")
-        if beside:
+        hyper_names = store.run(recorded.run).facts.get("hyper")
+        if hyper_names:
             typer.echo(
                 f"learnrate train: --replay repeats the rates of {recorded.run}, but not what else was "
-                f"set in it ({', '.join(beside)}), so losses differ. Attach again to repeat all of it.",
+                f"set in it ({', '.join(hyper_names)}), so losses differ. Attach again to repeat all of it.",
                 err=True,
             )
         return {

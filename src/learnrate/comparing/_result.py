@@ -28,7 +28,7 @@ _VERSION = 1
 
 
 class Standing(StrEnum):
-    """How an optimizer ends beside the planned rate."""
+    """How an optimizer compares with the planned rate."""
 
     LOWER = "lower"
     HIGHER = "higher"

@@ -80,7 +80,7 @@ class Controlled:
 
     @property
     def needs(self) -> frozenset[str]:
-        """The signals that the controllers read, beside the loss."""
+        """The signals that the controllers read, besides the loss."""
         return frozenset().union(*(controller.needs for controller in self._controllers.values()))
 
     @property

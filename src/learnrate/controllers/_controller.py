@@ -159,7 +159,7 @@ class Controller(ABC, Generic[S]):
 
     @property
     def needs(self) -> frozenset[str]:
-        """The signals of an update that it reads, beside the loss; a run measures them for it."""
+        """The signals of an update that it reads, besides the loss; a run measures them for it."""
         return frozenset()
 
     @abstractmethod

@@ -38,10 +38,10 @@ class BranchProbes(Probes):
 
     At up to three steps between 5 % and 30 % of the run it trains three branches, at a quarter of the
     present rate, at the rate itself and at four times it, lets each cool down, and restores the training
-    to the bit. The run goes on at the mean of what the plan and the branches say, each weighted by how
-    sure it is, by an edit of the author "plan" that states the losses. If the loss falls in
-    proportion to the rate up to four times it, the run goes on at least at that. `learnrate.train(task,
-    plan="inside")` does the same with a task.
+    to the bit. The plan and the branches each estimate the best rate. The run continues at the mean of
+    both, weighted by their precision, by an edit of the author "plan" that states the losses. If the
+    loss falls in proportion to the rate up to four times the rate, the new rate is at least that.
+    `learnrate.train(task, plan="inside")` does the same with a task.
 
     Args:
         model: the model that is trained.

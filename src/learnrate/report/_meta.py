@@ -85,15 +85,21 @@ def show_theory(console: Console, answer: dict[str, Any]) -> None:
     rows: list[tuple[str, Any, Any]] = []
     for word in ("best", "worst"):
         simulation = None if drawn is None else drawn["inner_lr"]
-        beside = None if simulation is None else (simulation[word], simulation[f"{word}_error"])
-        rows.append((f"{word} inner_lr", answer["inner_lr"][word], beside))
+        simulated_result = (
+            None if simulation is None else (simulation[word], simulation[f"{word}_error"])
+        )
+        rows.append((f"{word} inner_lr", answer["inner_lr"][word], simulated_result))
     inner_lr = answer["adapt_lr"]["at_inner_lr"]
-    beside = None if drawn is None else (drawn["adapt_lr"]["best"], None)
-    rows.append((f"best adapt_lr, inner_lr {inner_lr:g}", answer["adapt_lr"]["best"], beside))
+    simulated_result = None if drawn is None else (drawn["adapt_lr"]["best"], None)
+    rows.append(
+        (f"best adapt_lr, inner_lr {inner_lr:g}", answer["adapt_lr"]["best"], simulated_result)
+    )
     for word, loss in answer["loss"].items():
         simulation = None if drawn is None else drawn["loss"][word]
-        beside = None if simulation is None else (simulation["mean"], simulation["error"])
-        rows.append((f"loss at inner_lr {word}", loss, beside))
+        simulated_result = (
+            None if simulation is None else (simulation["mean"], simulation["error"])
+        )
+        rows.append((f"loss at inner_lr {word}", loss, simulated_result))
     for name, formula, simulated in rows:
         cells = ["any" if formula is None else f"{formula:.4f}"]
         if simulated is not None:

@@ -147,7 +147,7 @@ def attach(
             `run.step` gets the loss as a tensor; for other losses, give `facts={"chance": ...}`. If
             losses accumulate, the gradient at its loss shows whether they are divided.
         extra_state: by name, objects with `state_dict` and `load_state_dict` that snapshots contain
-            beside model and optimizers, such as a GradScaler or averaged weights.
+            besides model and optimizers, such as a GradScaler or averaged weights.
         store: a file, a URL or a `Store`; None for the default store (see `Store`); False records
             nothing.
         name: of the run in the store; the script's name by default.
@@ -159,7 +159,7 @@ def attach(
             from the loss.
         measure: what is measured of updates, how often, and whether gradients are clipped.
         controllers: closed loops that multiply the rates, such as `learnrate.controllers.Plateau()`.
-            What they need of an update beside its loss is measured.
+            What they need of an update besides its loss is measured.
         guard: roll back and lower the rate when the loss diverges; True for the defaults of
             `Guard`. Several ranks must be given the same loss.
         limits: bounds of the edits that people make: `Limits`, or the same as a mapping.

@@ -30,7 +30,10 @@ def planned_groups(
     bound: Schedule | None,
     groups: Sequence[Schedule | str | float | None] | None,
     hyper: Mapping[str, Any] | None,
-    beside: tuple[Sequence[Schedule | None] | None, Sequence[Hyperparameter]] = (None, ()),
+    of_torch_scheduler: tuple[Sequence[Schedule | None] | None, Sequence[Hyperparameter]] = (
+        None,
+        (),
+    ),
 ) -> tuple[tuple[Schedule | None, ...], list[Hyperparameter]]:
     """The schedules of parameter groups, and of other hyper-parameters, bound to the run.
 
@@ -39,7 +42,7 @@ def planned_groups(
         bound: the schedule of the run; None if an external scheduler sets the rates.
         groups: as for `attach`.
         hyper: as for `attach`.
-        beside: the schedules of groups and the hyper-parameters of a torch scheduler, which count
+        of_torch_scheduler: the schedules of groups and the hyper-parameters of a torch scheduler, which count
             where `groups` and `hyper` give no others.
 
     Raises:
@@ -55,18 +58,18 @@ def planned_groups(
     total_steps = bound.total_steps
     of_groups: tuple[Schedule | None, ...] = ()
     call = "attach(groups=...)"
-    groups = beside[0] if groups is None else groups
+    groups = of_torch_scheduler[0] if groups is None else groups
     if groups is not None:
         check_groups(call, groups, count)
     if groups is not None and any(rates is not None for rates in groups):
-        of_groups = tuple(_bound_beside(call, rates, total_steps) for rates in groups)
+        of_groups = tuple(_bound_schedule(call, rates, total_steps) for rates in groups)
         for rates in of_groups:
             if rates is not None:
                 _check_text(rates)
     values: dict[str, Any] = {
-        name: [_bound_beside("attach(hyper=...)", rates, total_steps) for rates in value]
+        name: [_bound_schedule("attach(hyper=...)", rates, total_steps) for rates in value]
         if isinstance(value, list | tuple)
-        else _bound_beside("attach(hyper=...)", value, total_steps)
+        else _bound_schedule("attach(hyper=...)", value, total_steps)
         for name, value in (hyper or {}).items()
     }
     parameters = hyperparameters("attach", values, count)
@@ -78,22 +81,22 @@ def planned_groups(
     planned = {(parameter.name, parameter.only) for parameter in parameters}
     of_scheduler = [
         parameter
-        for parameter in beside[1]
+        for parameter in of_torch_scheduler[1]
         if not planned & {(parameter.name, None), (parameter.name, parameter.only)}
     ]
     return of_groups, [*of_scheduler, *parameters]
 
 
-def _bound_beside(
+def _bound_schedule(
     call: str, schedule: Schedule | str | float | None, total_steps: int | None
 ) -> Schedule | None:
-    """A schedule beside that of the run; its own length may be another one."""
+    """A schedule besides that of the run; its own length may be another one."""
     if schedule is None:
         return None
-    beside = read(schedule)
-    if beside.total_steps is None and total_steps is not None:
-        beside = beside.over(total_steps)
-    return ready_schedule(call, beside)
+    group_schedule = read(schedule)
+    if group_schedule.total_steps is None and total_steps is not None:
+        group_schedule = group_schedule.over(total_steps)
+    return ready_schedule(call, group_schedule)
 
 
 def _check_text(schedule: Schedule) -> None:

@@ -203,7 +203,7 @@ class Run:
             gradient_norm: the norm before clipping, if you clip the gradient yourself: the result
                 of `clip_grad_norm_`.
             clipped: whether the gradient was clipped, if you clip it yourself.
-            signals: for controllers, beside those that the run measures for them. If parameters are
+            signals: for controllers, besides those that the run measures for them. If parameters are
                 split over processes, the run measures none; see `measured_step`.
             updated: whether an update was made; only needed where the run cannot see it, because
                 `optimizer.step()` is part of a captured graph or your own code makes the update.

@@ -96,7 +96,7 @@ def rhythm_of(schedule: object, every: int, step: int) -> Rhythm | None:
 def bound_schedule(
     schedule: Any, total_steps: int | None, every: int
 ) -> tuple[Schedule | None, OtherValues | None]:
-    """The schedule of the run, bound to it, and what a torch scheduler sets beside the rate.
+    """The schedule of the run, bound to it, and what a torch scheduler sets besides the rate.
 
     The schedule is None if an external scheduler sets the rates.
 
@@ -134,7 +134,7 @@ def bound_schedule(
 def set_beside_the_rate(
     schedule: Any, others: OtherValues | None, optimizers: list[Optimizer], every: int
 ) -> tuple[list[Schedule | None] | None, list[Hyperparameter]]:
-    """What a torch scheduler sets beside its rate: the schedules of groups, and hyper-parameters.
+    """What a torch scheduler sets besides its rate: the schedules of groups, and hyper-parameters.
 
     Args:
         schedule: the argument of `attach`.

@@ -56,7 +56,7 @@ def from_json(text: str) -> Schedule:
         )
     unknown = sorted(document.keys() - {"format", "version", "schedule"})
     if unknown:
-        raise ScheduleError(f"unknown key {unknown[0]!r} beside 'schedule'.")
+        raise ScheduleError(f"unknown key {unknown[0]!r} besides 'schedule'.")
     if "schedule" not in document:
         raise ScheduleError("this schedule has no key 'schedule'.")
     return _schedule(document["schedule"], "schedule", 0)

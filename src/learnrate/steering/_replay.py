@@ -28,7 +28,7 @@ __all__ = ["STORE", "Replay", "observations_as_edited", "replayed"]
 class Replay:
     """A recorded run with its edits.
 
-    Hyper-parameters beside the rate that had schedules, or that a torch scheduler set, are not part of
+    Hyper-parameters besides the rate that had schedules, or that a torch scheduler set, are not part of
     it. The fact `hyper` of the run names them.
 
     Attributes:

@@ -47,9 +47,9 @@ class Fallback:
             return _written(self._writer, records, step)
         for folder in self._folders():
             place = folder / f"{self._stem()}-unwritten-{writer.run}.db"
-            beside = writer.elsewhere(url_of(place), _WAIT)
-            if _written(beside, records, step):
-                self._writer, self.place = beside, place
+            fallback = writer.elsewhere(url_of(place), _WAIT)
+            if _written(fallback, records, step):
+                self._writer, self.place = fallback, place
                 return True
             _delete(place)
         return False
@@ -71,8 +71,8 @@ class Fallback:
         working_folder = Path.cwd()
         if self._url.drivername != "sqlite":
             return [working_folder]
-        beside = Path(str(self._url.database)).parent
-        return [beside] if beside == working_folder else [beside, working_folder]
+        store_folder = Path(str(self._url.database)).parent
+        return [store_folder] if store_folder == working_folder else [store_folder, working_folder]
 
     def _stem(self) -> str:
         return Path(str(self._url.database)).stem or "learnrate"

@@ -94,7 +94,7 @@ def from_torch(
 def adopted(
     scheduler: LRScheduler, total_steps: int | None, every: int
 ) -> tuple[Schedule, OtherValues]:
-    """The schedule of a torch scheduler, and what the scheduler sets beside the rate.
+    """The schedule of a torch scheduler, and what the scheduler sets besides the rate.
 
     Args:
         scheduler: as for `from_torch`, without the wrapper of another library.

@@ -157,7 +157,7 @@ def check_groups(call: str, schedules: Sequence[object], count: int) -> None:
 def hyperparameters(
     call: str, hyper: Mapping[str, Schedule | Sequence[Schedule | None]], count: int
 ) -> list[Hyperparameter]:
-    """The hyper-parameters beside the rate that have schedules.
+    """The hyper-parameters besides the rate that have schedules.
 
     Args:
         call: the function, such as `"to_torch"`, for errors.

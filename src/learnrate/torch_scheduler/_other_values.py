@@ -1,4 +1,4 @@
-"""What a torch scheduler sets in the parameter groups beside the rate, such as the momentum."""
+"""What a torch scheduler sets in the parameter groups besides the rate, such as the momentum."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _CYCLES = (lr_scheduler.OneCycleLR, lr_scheduler.CyclicLR)
 
 
 class OtherValues:
-    """The values that a scheduler sets beside the rate, one for each of its steps.
+    """The values that a scheduler sets besides the rate, one for each of its steps.
 
     Of torch's own schedulers, only `OneCycleLR` and `CyclicLR` set any: the momentum, or the first
     of the betas. For the scheduler of somebody else, all numbers of the groups are compared.
@@ -143,7 +143,7 @@ class OtherValues:
 
 
 class SetByScheduler(Hyperparameter):
-    """A value that a scheduler sets in one group beside the rate, as a hyper-parameter of a run.
+    """A value that a scheduler sets in one group besides the rate, as a hyper-parameter of a run.
 
     Args:
         values: of the scheduler.
@@ -170,7 +170,7 @@ class SetByScheduler(Hyperparameter):
 
 
 def _numbers(group: Group) -> Iterator[tuple[str, Any]]:
-    """The numbers of a group beside the rate, by name."""
+    """The numbers of a group besides the rate, by name."""
     for key, value in group.items():
         if key in _OF_THE_RATE:
             continue

@@ -140,7 +140,7 @@ class TorchSchedule(LRScheduler):
 
     @property
     def hyper(self) -> list[Hyperparameter]:
-        """The hyper-parameters beside the rate that have schedules."""
+        """The hyper-parameters besides the rate that have schedules."""
         return [other for other in self._others if other.key != "lr"]
 
     def step(self, epoch: int | None = None) -> None:

@@ -63,7 +63,7 @@ def train(
             ends when the time is over. None with `plan`.
         plan: "inside" for a run that plans itself, for at most 15 % of its updates: a short plan
             first, then branches from the run's own state at a few steps, which are undone to the bit.
-            The run goes on at the better rate by an edit that states the evidence, and decays last.
+            The run continues at the better rate by an edit that states the evidence, and decays last.
         total_steps: length of the run in optimizer updates. By default that of the schedule, or
             that of the task if the schedule has none.
         controllers: closed loops that multiply the schedule by a factor, depending on the training
