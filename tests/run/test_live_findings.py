@@ -15,7 +15,7 @@ TOTAL = 400
 
 def steps_of_findings(place, monkeypatch, *, lr, not_finite_from=TOTAL):
     """The updates after which each code was in `run.findings`, before the run ended."""
-    monkeypatch.setattr(_looks, "_ADVANCE", math.inf)  # however slow this machine is
+    monkeypatch.setattr(_looks, "_EXTRA_SECONDS", math.inf)  # however slow this machine is
     weight = torch.nn.Parameter(torch.ones(4, dtype=torch.float64))
     optimizer = torch.optim.SGD([weight], lr=0.1)
     generator = torch.Generator().manual_seed(0)
