@@ -710,6 +710,13 @@ def test_attaching_twice_is_refused_until_the_first_run_has_ended():
             {"model": "resnet"},
             r"attach\(model=...\) must be a torch.nn.Module, or None; got",
         ),
+        (
+            (0.1,),
+            {"groups": {"head": None}},
+            r"attach\(groups=...\) must be a list with a schedule",
+        ),
+        ((0.1,), {"hyper": ["momentum"]}, r"attach\(hyper=...\) must be a mapping from names"),
+        ((0.1,), {"probes": True}, r"attach\(probes=...\) must be learnrate.probing.Probes"),
         ((0.1,), {"criterion": "mse"}, r"attach\(criterion=...\) must be a loss module"),
         ((0.1,), {"extra_state": 1}, r"attach\(extra_state=...\) must be a mapping"),
         ((0.1,), {"store": 5}, r"attach\(store=...\) must be a file, a URL, a Store, or False"),

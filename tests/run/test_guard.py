@@ -347,6 +347,18 @@ def test_snapshots_that_do_not_fit_cost_one_warning_and_not_the_training(tmp_pat
     assert loop.train().run.stopped is None
 
 
+def test_a_guard_that_cannot_keep_any_snapshot_says_that_it_will_stop_the_run(tmp_path):
+    place = tmp_path / "snapshots"
+    place.touch()  # a file, so that no snapshot can be written in it
+    with pytest.warns(RuntimeWarning, match="without a snapshot the guard stops the run if"):
+        loop = Loop(guard=Guard(every=10, folder=place))
+    while loop.run.next_step < 25:
+        loop.train_once()
+    assert loop.run.snapshots == []
+    loop.train_once(lambda x, y: (x * math.nan, y))
+    assert "the loss is nan" in loop.run.stopped
+
+
 def test_a_snapshot_that_does_not_fit_into_memory_is_left_out(monkeypatch, clean):
     loop = Loop(guard=Guard(every=10))
     while loop.run.next_step < 45:

@@ -1,6 +1,7 @@
 """The text form."""
 
 import math
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -140,3 +141,11 @@ def test_a_function_has_no_text_form(refused):
     assert str(parsed) == "from_function(<cos>, 5)"
     assert "no text form" in refused(lambda: schedule("from_function()"))
     assert "a function has no text form" in refused(parsed.to_json)
+
+
+def test_an_object_with_a_schedule_is_refused_with_the_way_to_its_schedule():
+    plan = SimpleNamespace(schedule=schedule("linear(5)"))
+    with pytest.raises(ScheduleError, match=r"got SimpleNamespace\. Pass its \.schedule\.$"):
+        schedule(plan)
+    with pytest.raises(ScheduleError, match=r"got list\.$"):
+        schedule([1.0, 0.5])

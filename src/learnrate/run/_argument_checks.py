@@ -24,6 +24,8 @@ __all__ = ["check_clipping", "check_probes", "check_types", "checked_optimizers"
 
 _NONE = type(None)
 _RULES: dict[str, tuple[tuple[type, ...], str]] = {
+    "groups": ((list, tuple, _NONE), "a list with a schedule or None for each parameter group"),
+    "hyper": ((Mapping, _NONE), "a mapping from names to schedules, such as {'momentum': '0.9'}"),
     "model": ((torch.nn.Module, _NONE), "a torch.nn.Module, or None"),
     "criterion": ((torch.nn.Module, _NONE), "a loss module, or None"),
     "extra_state": (
@@ -92,7 +94,9 @@ def _unwrapped(optimizer: Any) -> Any:
 
 
 def check_probes(probes: object, optimizers: list[Optimizer]) -> None:
-    """Refuse probes of several optimizers."""
+    """Refuse what are no probes, and probes of several optimizers."""
+    if probes is not None and not (callable(probes) and hasattr(probes, "ask")):
+        refuse("attach", "probes", "learnrate.probing.Probes, or None", probes)
     if probes is not None and len(optimizers) > 1:
         refuse("attach", "probes", "None for several optimizers", probes)
 

@@ -207,6 +207,8 @@ def attach(
     optimizers = checked_optimizers(optimizer)
     check_types(
         schedule=schedule,
+        groups=groups,
+        hyper=hyper,
         model=model,
         criterion=criterion,
         extra_state=extra_state,

@@ -87,8 +87,7 @@ class RecordedSnapshots:
             if not self._has_warned:
                 self._has_warned = True
                 warnings.warn(
-                    f"{error} Training continues; the guard goes back to "
-                    f"{_earlier_in_words(self.steps)}.",
+                    f"{error} Training continues; {_rescue_in_words(self.steps)}.",
                     RuntimeWarning,
                     stacklevel=4,
                 )
@@ -100,10 +99,11 @@ class RecordedSnapshots:
             self.mailbox.post(_removal_of_snapshot(step))
 
 
-def _earlier_in_words(steps: list[int]) -> str:
-    return (
-        f"the snapshot of step {steps[-1]}" if steps else "no snapshot, and stops the run instead"
-    )
+def _rescue_in_words(steps: list[int]) -> str:
+    """What the guard does if the loss diverges, with the snapshots of these steps."""
+    if steps:
+        return f"the guard goes back to the snapshot of step {steps[-1]}"
+    return "without a snapshot the guard stops the run if the loss diverges"
 
 
 def _removal_of_snapshot(step: int) -> Callable[[Store, str], None]:

@@ -51,9 +51,10 @@ def schedule(source: str | float | Schedule | Callable[[int], float]) -> Schedul
     if callable(source):
         return make("from_function", function=source)
     if isinstance(source, bool) or not isinstance(source, int | float | np.number):
+        way_out = " Pass its .schedule." if hasattr(source, "schedule") else ""  # as a plan has
         raise ScheduleError(
             "a schedule must be text, a number, a function of the step or a Schedule; got "
-            f"{type(source).__name__}."
+            f"{type(source).__name__}.{way_out}"
         )
     return source * make("constant")
 
