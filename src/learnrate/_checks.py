@@ -7,7 +7,7 @@ from typing import NoReturn
 
 from learnrate._errors import ArgumentError
 
-__all__ = ["check_finite", "check_seed", "check_share", "check_whole", "refuse"]
+__all__ = ["check_finite", "check_seed", "check_share", "check_whole", "kind_of", "refuse"]
 
 
 def refuse(owner: str, argument: str, rule: str, value: object, way_out: str = "") -> NoReturn:
@@ -23,10 +23,22 @@ def refuse(owner: str, argument: str, rule: str, value: object, way_out: str = "
     Raises:
         ArgumentError: always.
     """
-    shown = " ".join(repr(value).split())  # an optimizer has several lines
+    shown = repr(value)
+    if "\n" in shown:  # of an optimizer, a model or an array
+        shown = kind_of(value)
     shown = shown if len(shown) <= 80 else shown[:77] + "..."
     message = f"{owner}({argument}=...) must be {rule}; got {shown}. {way_out}"
     raise ArgumentError(message.rstrip())
+
+
+def kind_of(value: object) -> str:
+    """What an error calls a value whose content does not matter: "None", or "a list"."""
+    if value is None:
+        return "None"
+    name = type(value).__name__
+    is_spelled = name[:2].isupper()  # as in SGD, whose S is read "ess"
+    vowels = "AEFHILMNORSX" if is_spelled else "AEIOaeio"
+    return f"{'an' if name[0] in vowels else 'a'} {name}"
 
 
 def check_whole(

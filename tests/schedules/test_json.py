@@ -81,7 +81,7 @@ REFUSED = [
     (json.dumps(document()).replace("0.1", "1e999"), "must be a finite number; got inf."),
     (json.dumps(document()).replace('"steps"', '"floor"'), "has the same key twice"),
     ("[" * 100_000, "this is not JSON"),
-    (5, "the JSON of a schedule must be text; got int."),
+    (5, "the JSON of a schedule must be text; got an int."),
 ]
 
 

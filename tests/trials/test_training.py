@@ -192,10 +192,11 @@ def test_validation_is_in_evaluation_mode_without_gradients_and_restores_the_mod
     [
         ({"model": nn.ReLU()}, "no trainable parameter"),
         ({"model": lambda: MODEL}, "same module twice"),
-        ({"model": lambda: 3}, "must make a torch.nn.Module; got a int"),
+        ({"model": lambda: 3}, "must make a torch.nn.Module; got an int"),
         ({"optimizer": lambda model: model}, "must return a torch.optim.Optimizer"),
         ({"loss": lambda m, b: m(b[0])}, r"must be a scalar; got shape \(8, 1\)"),
         ({"loss": lambda m, b: 3.0}, "must return a tensor; got a float"),
+        ({"loss": lambda m, b: None}, "must return a tensor; got None"),
         ({"loss": lambda m, b: m(b[0]).mean() * float("nan")}, "before any update, is nan"),
         ({"loss": lambda m, b: m(b[0]).mean().detach()}, "has no gradient"),
         ({"loss": lambda m, b: m(b[1]).mean()}, "could not be computed: RuntimeError"),

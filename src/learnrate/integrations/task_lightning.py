@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from learnrate._checks import kind_of
 from learnrate._errors import ArgumentError, TaskError, needing
 from learnrate.task import Task
 
@@ -191,8 +192,8 @@ def _number(value: Any, monitor: str) -> float:
         return float(value)
     except (TypeError, ValueError, RuntimeError):
         raise TaskError(
-            f"{monitor!r} must be logged as a number (lower is better); got a "
-            f"{type(value).__name__}. Name another value with task_of(monitor=...)."
+            f"{monitor!r} must be logged as a number (lower is better); got "
+            f"{kind_of(value)}. Name another value with task_of(monitor=...)."
         ) from None
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from learnrate._checks import check_whole
+from learnrate._checks import check_whole, kind_of
 from learnrate._errors import ArgumentError
 from learnrate.schedules import Constant, Cosine, Schedule, Skip, Staircase, Table, Warmup
 
@@ -47,13 +47,13 @@ def from_timm(scheduler: Any, total_steps: int, *, every: int | None = None) -> 
     call = "from_timm(scheduler=...)"
     if not hasattr(scheduler, "step_update") or not hasattr(scheduler, "param_group_field"):
         raise ArgumentError(
-            f"{call} must be a scheduler of timm; got a {type(scheduler).__name__}. For a scheduler "
+            f"{call} must be a scheduler of timm; got {kind_of(scheduler)}. For a scheduler "
             "of torch use learnrate.from_torch."
         )
     if hasattr(scheduler, "lr_scheduler") or scheduler.param_group_field != "lr":
         raise ArgumentError(
-            f"{call} must set rates that depend on the step alone; got a "
-            f"{type(scheduler).__name__}. Attach with schedule=None to record what it does, or use "
+            f"{call} must set rates that depend on the step alone; got "
+            f"{kind_of(scheduler)}. Attach with schedule=None to record what it does, or use "
             "learnrate.controllers.Plateau."
         )
     check_whole("from_timm", "total_steps", total_steps, 1)

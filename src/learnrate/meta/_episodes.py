@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch.utils._pytree import tree_flatten, tree_map
 
+from learnrate._checks import kind_of
 from learnrate._errors import ArgumentError
 
 if TYPE_CHECKING:
@@ -212,7 +213,7 @@ def _read(dataset: Any) -> tuple[torch.Tensor, np.ndarray]:
     if not (hasattr(dataset, "__len__") and hasattr(dataset, "__getitem__")):
         raise ArgumentError(
             "FewShot needs arrays with labels=..., or a Dataset of (input, label) with a length; "
-            f"got a {type(dataset).__name__}."
+            f"got {kind_of(dataset)}."
         )
     pairs = [dataset[index] for index in range(len(dataset))]
     if not pairs or not all(isinstance(pair, tuple | list) and len(pair) == 2 for pair in pairs):

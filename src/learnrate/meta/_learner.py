@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 
+from learnrate._checks import kind_of
 from learnrate._errors import ArgumentError, TaskError
 from learnrate.meta._rates import InnerRates, make_rates
 from learnrate.trials import Substitution, batchable, kept_random_state, seed_everything
@@ -40,7 +41,7 @@ class _Objective(nn.Module):
         if not (isinstance(batch, tuple | list) and len(batch) == 2):
             raise TaskError(
                 f"loss={type(self.loss).__name__}() needs batches that are pairs (inputs, target); "
-                f"this one is a {type(batch).__name__}. Write a function loss(model, batch)."
+                f"this one is {kind_of(batch)}. Write a function loss(model, batch)."
             )
         return torch.as_tensor(self.loss(self.model(batch[0]), batch[1]))
 
@@ -175,7 +176,7 @@ def _make_model(task: MetaTask, seed: int) -> nn.Module:
         seed_everything(seed)
         model = task.model()
     if not isinstance(model, nn.Module):
-        raise TaskError(f"model() must return a torch.nn.Module; got a {type(model).__name__}.")
+        raise TaskError(f"model() must return a torch.nn.Module; got {kind_of(model)}.")
     return model
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from learnrate._checks import kind_of
 from learnrate._errors import ArgumentError, TaskError
 from learnrate.meta._episodes import Episodes
 from learnrate.meta._rates import Learned, RateSpec
@@ -108,7 +109,7 @@ class MetaTask:
             if not (isinstance(source, Episodes) or (name == "test" and source is None)):
                 raise ArgumentError(
                     f"MetaTask({name}=...) must have a method draw(count, seed) -> Episode, like "
-                    f"FewShot and Sinusoids; got a {type(source).__name__}."
+                    f"FewShot and Sinusoids; got {kind_of(source)}."
                 )
         if self.algorithm not in ALGORITHMS:
             raise ArgumentError(
@@ -147,8 +148,8 @@ class MetaTask:
         optimizer = self.optimizer(tensors)
         if not isinstance(optimizer, torch.optim.Optimizer):
             raise TaskError(
-                f"optimizer(tensors) must return a torch.optim.Optimizer; got a "
-                f"{type(optimizer).__name__}."
+                "optimizer(tensors) must return a torch.optim.Optimizer; got "
+                f"{kind_of(optimizer)}."
             )
         return optimizer
 

@@ -11,6 +11,7 @@ from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 from torch.optim import Optimizer
 
+from learnrate._checks import kind_of
 from learnrate._errors import ArgumentError, TaskError
 from learnrate.trials import kept_random_state, kept_state, without_hooks
 
@@ -72,9 +73,7 @@ def check_model(call: str, model: object) -> nn.Module:
         ArgumentError: it is not a module, has nothing to train, or is split over processes.
     """
     if not isinstance(model, nn.Module):
-        raise ArgumentError(
-            f"{call}(model=...) must be a torch.nn.Module; got a {type(model).__name__}."
-        )
+        raise ArgumentError(f"{call}(model=...) must be a torch.nn.Module; got {kind_of(model)}.")
     if isinstance(model, DistributedDataParallel):
         raise ArgumentError(
             f"{call}(model=...) must be the module itself, because a probe runs in one "
@@ -104,8 +103,7 @@ def check_optimizer(call: str, optimizer: Any) -> Optimizer:
         return check_optimizer(call, inner)
     if not isinstance(optimizer, Optimizer):
         raise ArgumentError(
-            f"{call}(optimizer=...) must be a torch.optim.Optimizer; "
-            f"got a {type(optimizer).__name__}."
+            f"{call}(optimizer=...) must be a torch.optim.Optimizer; got {kind_of(optimizer)}."
         )
     return optimizer
 
@@ -190,8 +188,8 @@ def examples_of(call: str, batch: Any, batch_size: int | None) -> int:
         elif isinstance(part, list | tuple):
             parts += part
     raise ArgumentError(
-        f"{call}(batch_size=...) must be given, because the size of a batch of type "
-        f"{type(batch).__name__} is not known."
+        f"{call}(batch_size=...) must be given, because the size of a batch that is "
+        f"{kind_of(batch)} is not known."
     )
 
 

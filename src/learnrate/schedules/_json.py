@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any, NoReturn, TypeAlias
 
+from learnrate._checks import kind_of
 from learnrate._errors import ScheduleError
 from learnrate.schedules._base import Schedule
 from learnrate.schedules._durations import Span
@@ -37,7 +38,7 @@ def from_json(text: str) -> Schedule:
             breaks its rule.
     """
     if not isinstance(text, str):
-        raise ScheduleError(f"the JSON of a schedule must be text; got {type(text).__name__}.")
+        raise ScheduleError(f"the JSON of a schedule must be text; got {kind_of(text)}.")
     try:
         document = json.loads(text, object_pairs_hook=_unique, parse_constant=_refuse_constant)
     except ScheduleError:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from learnrate._checks import kind_of
 from learnrate._errors import ArgumentError, ScheduleError
 from learnrate.schedules._base import Schedule
 from learnrate.schedules._durations import Deadline
@@ -54,7 +55,7 @@ def schedule(source: str | float | Schedule | Callable[[int], float]) -> Schedul
         way_out = " Pass its .schedule." if hasattr(source, "schedule") else ""  # as a plan has
         raise ScheduleError(
             "a schedule must be text, a number, a function of the step or a Schedule; got "
-            f"{type(source).__name__}.{way_out}"
+            f"{kind_of(source)}.{way_out}"
         )
     return source * make("constant")
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from learnrate._checks import kind_of
 from learnrate._errors import TaskError
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ def read_state(state: Mapping[str, Any] | str | Path) -> Mapping[str, Any]:
             "Save model.state_dict() and optimizer.state_dict() with torch.save."
         ) from error
     if not isinstance(content, Mapping):
-        raise TaskError(f"{str(state)!r} has a {type(content).__name__}, not a state_dict.")
+        raise TaskError(f"{str(state)!r} has {kind_of(content)}, not a state_dict.")
     return content
 
 

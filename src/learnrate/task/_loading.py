@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+from learnrate._checks import kind_of
 from learnrate._errors import LearnrateError, TaskError
 from learnrate.task._task import Task
 
@@ -74,7 +75,7 @@ def load_object(spec: str, kind: type[Loaded], kind_name: str) -> Loaded:
     if not isinstance(loaded, kind):
         raise TaskError(
             f"{spec} must be a {kind_name}, or a function without arguments returning one; "
-            f"got an object of type {type(loaded).__name__}."
+            f"got {kind_of(loaded)}."
         )
     return loaded
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 
-from learnrate._checks import refuse
+from learnrate._checks import kind_of, refuse
 from learnrate._errors import ArgumentError, TaskError
 from learnrate.task._checkpoint import load_changed, read_state, state_parts
 from learnrate.task._copied import copied_model
@@ -204,7 +204,7 @@ class Task:
         if not (isinstance(batch, tuple | list) and len(batch) == 2):
             raise TaskError(
                 f"loss={type(self.loss).__name__}() needs batches that are pairs (inputs, target); "
-                f"this batch is a {type(batch).__name__}. Write a function loss(model, batch)."
+                f"this batch is {kind_of(batch)}. Write a function loss(model, batch)."
             )
         inputs, target = batch
         result: torch.Tensor = self.loss(model(inputs), target)
@@ -223,7 +223,7 @@ class Task:
             if not isinstance(optimizer, torch.optim.Optimizer):
                 raise TaskError(
                     "optimizer(model) must return a torch.optim.Optimizer, or a list of them; "
-                    f"got a {type(optimizer).__name__}."
+                    f"got {kind_of(optimizer)}."
                 )
         if not optimizers:
             raise TaskError("optimizer(model) must return an optimizer; got an empty list.")

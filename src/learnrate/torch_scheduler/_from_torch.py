@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch.optim.lr_scheduler import LambdaLR, LRScheduler, ReduceLROnPlateau
 
+from learnrate._checks import kind_of
 from learnrate._errors import ArgumentError, ScheduleError
 from learnrate.schedules import Constant, Schedule, Shift, Staircase, Table
 from learnrate.torch_scheduler._closed_forms import closed_form
@@ -169,8 +170,8 @@ def _read(
 def _check(scheduler: object, every: int) -> None:
     if isinstance(scheduler, ReduceLROnPlateau) or not isinstance(scheduler, LRScheduler):
         raise ArgumentError(
-            "from_torch(scheduler=...) must be an open-loop torch scheduler; got a "
-            f"{type(scheduler).__name__}, whose rates are not a function of the step. Use a schedule "
+            "from_torch(scheduler=...) must be an open-loop torch scheduler; got "
+            f"{kind_of(scheduler)}, whose rates are not a function of the step. Use a schedule "
             "with a controller, such as learnrate.controllers.Plateau, instead."
         )
     if isinstance(scheduler, TimedSchedule):

@@ -10,6 +10,7 @@ from weakref import WeakMethod, ref
 import torch
 from torch.optim.lr_scheduler import LRScheduler
 
+from learnrate._checks import kind_of
 from learnrate._errors import ArgumentError
 from learnrate.schedules import ready_schedule, timed
 from learnrate.torch_scheduler._hyperparameter import (
@@ -84,8 +85,7 @@ def to_torch(
     """
     if not isinstance(optimizer, torch.optim.Optimizer):
         raise ArgumentError(
-            "to_torch(optimizer=...) must be a torch.optim.Optimizer; got an object of type "
-            f"{type(optimizer).__name__}."
+            f"to_torch(optimizer=...) must be a torch.optim.Optimizer; got {kind_of(optimizer)}."
         )
     if isinstance(step, bool) or not isinstance(step, int) or step < 0:
         raise ArgumentError(

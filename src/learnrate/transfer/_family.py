@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from torch import nn
 
-from learnrate._checks import check_whole, refuse
+from learnrate._checks import check_whole, kind_of, refuse
 from learnrate._errors import ArgumentError, TaskError
 from learnrate.task import Task, as_task_error
 from learnrate.transfer._groups import regroup
@@ -118,7 +118,7 @@ def _task_of_width(make_task: Callable[[int], Task], width: int) -> Task:
     if not isinstance(task, Task):
         raise TaskError(
             "make_task must be a function of the width that returns a learnrate.Task; for width "
-            f"{width} it returned a {type(task).__name__}."
+            f"{width} it returned {kind_of(task)}."
         )
     if isinstance(task.model, nn.Module):
         raise ArgumentError(

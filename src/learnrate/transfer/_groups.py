@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from learnrate._checks import kind_of
 from learnrate._errors import ArgumentError
 from learnrate.transfer._parametrize import parametrization_of
 from learnrate.transfer._rules import Family, Multipliers
@@ -46,7 +47,7 @@ def family_of(optimizer: torch.optim.Optimizer) -> Family:
             return family
     names = ", ".join(kind.__name__ for kind in _FAMILIES)
     raise ArgumentError(
-        f"the rules of muP are known for {names}; got {type(optimizer).__name__}. If its update is "
+        f"the rules of muP are known for {names}; got {kind_of(optimizer)}. If its update is "
         "like that of one of these, pass family='sgd', 'adam' (every entry moves by about the "
         "rate) or 'muon'."
     )

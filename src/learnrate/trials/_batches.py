@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch.utils.data import DataLoader, DistributedSampler
 
+from learnrate._checks import kind_of
 from learnrate._errors import TaskError
 from learnrate._ranks import rank_and_size
 from learnrate.trials._random import derived_seed
@@ -115,7 +116,7 @@ class Batches:
             return self._data(seed)
         if isinstance(self._data, Iterator):
             raise TaskError(
-                f"Task(data=...) is a {type(self._data).__name__}, which can be read only once; "
+                f"Task(data=...) is {kind_of(self._data)}, which can be read only once; "
                 "every trial reads it again. Give a list, a DataLoader, or a function of a seed."
             )
         if self._ranks > 1:

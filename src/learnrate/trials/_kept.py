@@ -12,6 +12,7 @@ import torch
 from torch import nn
 from torch.optim import Optimizer
 
+from learnrate._checks import kind_of
 from learnrate._errors import ArgumentError
 from learnrate.task import lazy_copy, shares_memory
 
@@ -72,7 +73,7 @@ def _restorer(part: Any) -> Callable[[], None]:
         return lambda: part.load_state_dict(copy.deepcopy(state))
     raise ArgumentError(
         "state=[...] takes objects with state_dict and load_state_dict (modules, optimizers, "
-        f"schedulers, scalers); got a {type(part).__name__}."
+        f"schedulers, scalers); got {kind_of(part)}."
     )
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import nn
 
+from learnrate._checks import kind_of
 from learnrate._errors import TaskError
 from learnrate.task import as_task_error
 from learnrate.trials._training import Training, preserved
@@ -57,7 +58,7 @@ def _first_update(training: Training) -> float:
 
 def _check_loss(loss: object) -> None:
     if not isinstance(loss, torch.Tensor):
-        raise TaskError(f"loss(model, batch) must return a tensor; got a {type(loss).__name__}.")
+        raise TaskError(f"loss(model, batch) must return a tensor; got {kind_of(loss)}.")
     if loss.dim() != 0:
         raise TaskError(
             f"loss(model, batch) must be a scalar; got shape {tuple(loss.shape)}. "

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 
+from learnrate._checks import kind_of
 from learnrate._errors import TaskError
 from learnrate._gradients import clip_gradients
 from learnrate._group_scales import scaled_rates
@@ -142,7 +143,7 @@ class Training:
         except (TypeError, ValueError, RuntimeError):
             raise TaskError(
                 "update(model, optimizer, batch) must return the loss as a number or a tensor of "
-                f"one element; got a {type(loss).__name__}."
+                f"one element; got {kind_of(loss)}."
             ) from None
 
     def _update_by_closure(self) -> float:
@@ -342,9 +343,7 @@ def set_rates(
 def _build_model(task: Task) -> nn.Module:
     model = _copied(task.model) if isinstance(task.model, nn.Module) else task.model()
     if not isinstance(model, nn.Module):
-        raise TaskError(
-            f"Task(model=...) must make a torch.nn.Module; got a {type(model).__name__}."
-        )
+        raise TaskError(f"Task(model=...) must make a torch.nn.Module; got {kind_of(model)}.")
     if not any(parameter.requires_grad for parameter in model.parameters()):
         raise TaskError(
             "the model has no trainable parameter: it has none, or all are frozen "
