@@ -147,5 +147,5 @@ def test_an_object_with_a_schedule_is_refused_with_the_way_to_its_schedule():
     plan = SimpleNamespace(schedule=schedule("linear(5)"))
     with pytest.raises(ScheduleError, match=r"got a SimpleNamespace\. Pass its \.schedule\.$"):
         schedule(plan)
-    with pytest.raises(ScheduleError, match=r"got list\.$"):
+    with pytest.raises(ScheduleError, match=r"got a list\.$"):
         schedule([1.0, 0.5])
