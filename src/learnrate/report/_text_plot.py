@@ -155,11 +155,12 @@ def _ticks_in_rows(low: float, high: float, rows: int) -> list[float]:
     ticks = even_ticks(low, high)
     if len(ticks) < 2:
         return ticks
-    row_of = {tick: round((tick - low) / (high - low) * (rows - 1)) for tick in ticks}
-    number = round(ticks[0] / (ticks[1] - ticks[0]))  # of the first, counted from 0
-    for every in range(1, len(ticks)):
-        shown = ticks[-number % every :: every]
-        if len({row_of[tick] for tick in shown}) == len(shown):
+    power = 10.0 ** math.floor(math.log10(ticks[1] - ticks[0]) + 1e-9)
+    for step in (number * power for number in (1, 2, 5, 10, 20)):
+        first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
+        shown = [float(f"{number * step:.6g}") for number in range(first, last + 1)]
+        tick_rows = {round((tick - low) / (high - low) * (rows - 1)) for tick in shown}
+        if len(tick_rows) == len(shown) <= len(ticks):
             return shown
     return ticks[:1]
 
