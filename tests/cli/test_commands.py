@@ -4,6 +4,7 @@ import json
 import signal
 import subprocess
 import sys
+from itertools import pairwise
 
 import pytest
 import torch
@@ -209,6 +210,21 @@ def test_show_compares_several(run):
     code, out, _ = run("show", "constant()", "0.5 * linear()", "--total-steps", 20, "--json")
     assert code == 0
     assert [shown["total_steps"] for shown in json.loads(out)["schedules"]] == [20, 20]
+
+
+@pytest.mark.parametrize(
+    "words", [["plan"], ["compare"], ["transfer", "check"], ["meta", "sweep"]]
+)
+def test_a_paragraph_of_the_help_fills_its_lines(run, monkeypatch, words):
+    monkeypatch.setenv("COLUMNS", "80")
+    code, out, _ = run(*words, "--help")
+    assert code == 0
+    description = out.partition("Usage")[2].partition("╭")[0]
+    lines = [line.strip() for line in description.splitlines()]
+    pairs = [(line, following) for line, following in pairwise(lines) if line and following]
+    assert pairs
+    for line, following in pairs:
+        assert len(f"{line} {following.split()[0]}") > 78
 
 
 @pytest.mark.parametrize("command", ["plan", "train", "find", "show"])

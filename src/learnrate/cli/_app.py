@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import inspect
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -60,6 +61,24 @@ app.command()(replay)
 app.command()(dashboard)
 app.command()(alerts)
 app.command()(explain)
+
+
+def _unwrapped(text: str) -> str:
+    """A docstring with each paragraph on one line, which the help then wraps at the terminal's width."""
+    paragraphs = inspect.cleandoc(text).split("\n\n")
+    return "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs)
+
+
+def _unwrap_help(group: typer.Typer) -> None:
+    for command in group.registered_commands:
+        if command.help is None and command.callback is not None:
+            command.help = _unwrapped(command.callback.__doc__ or "")
+    for inner in group.registered_groups:
+        if inner.typer_instance is not None:
+            _unwrap_help(inner.typer_instance)
+
+
+_unwrap_help(app)
 
 
 def _print_version(value: bool) -> None:

@@ -87,8 +87,8 @@ class _Plateau(Rule[PlateauOptions]):
             step=since,
             message=(
                 f"The loss has stayed near {level:.4g} since about step {since:,} at a rate of "
-                f"{rate_text(rate, 2)}: it fell by less than {progress:.2g} in "
-                f"{reading.steps_done - since:,} updates (p={p:.2g}){left_text}."
+                f"{rate_text(rate, 2)}: in {reading.steps_done - since:,} updates it fell by less "
+                f"than {100 * options.progress:.0f} % of its whole fall (p={p:.2g}){left_text}."
             ),
             evidence={
                 "since": since,
