@@ -1,4 +1,4 @@
-"""`learnrate runs`: list the runs of a store, show one, or change what is said of them."""
+"""`learnrate runs`: list the runs of a store, show one, or change their labels."""
 
 from __future__ import annotations
 

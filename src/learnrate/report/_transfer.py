@@ -41,7 +41,7 @@ def show_coordinate_check(console: Console, check: CoordinateCheck) -> None:
 
 
 def show_width_sweeps(console: Console, sweeps: WidthSweeps) -> None:
-    """Print the best rate at every width, and whether it stays.
+    """Print the best rate at every width, and whether it stays the same.
 
     Args:
         console: where to print.
@@ -72,7 +72,7 @@ def show_width_sweeps(console: Console, sweeps: WidthSweeps) -> None:
 def show_parameter_rows(
     console: Console, rows: Sequence[ParameterRow], notes: Sequence[str]
 ) -> None:
-    """Print by what the quantities of every parameter are multiplied.
+    """Print the factors of every parameter's rate, weight decay and initial scale.
 
     Args:
         console: where to print.

@@ -15,7 +15,7 @@ __all__ = ["GradientCoverage"]
 
 
 class GradientCoverage:
-    """Notes of each trainable tensor whether it had a gradient other than 0 at any look.
+    """Remembers which trainable tensors have had a gradient other than 0.
 
     Attributes:
         looks: gradients looked at, since the list of trainable tensors changed.

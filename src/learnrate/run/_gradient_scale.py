@@ -1,4 +1,4 @@
-"""By what a mean loss was multiplied before a backward pass, from the gradient at its inputs. Pure."""
+"""The factor of a mean loss in a backward pass, worked out from the gradient at its inputs. Pure."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def sampled(outputs: torch.Tensor) -> list[Sample]:
 
 
 def entropy_scale(sample: Sample, gradient: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """By what a mean cross-entropy on logits was multiplied, and whether its targets differ.
+    """The factor that a mean cross-entropy on logits was multiplied by, and whether its targets differ.
 
     Let z be the logits, s the factor, and n the examples with a target. The gradient of an example of
     class t is s / n (softmax(z) - onehot(t)), and that of a binary target y is s / n (sigmoid(z) - y).
@@ -104,7 +104,7 @@ def _binary_scale(sample: Sample, gradient: torch.Tensor) -> tuple[torch.Tensor,
 
 
 def _common(factors: torch.Tensor, is_clear: torch.Tensor, exact: float) -> torch.Tensor:
-    """The mean of the clear ones if they are equal, else NaN."""
+    """The mean of the factors that `is_clear` selects, if they are equal; else NaN."""
     low = torch.where(is_clear, factors, math.inf).min()
     high = torch.where(is_clear, factors, -math.inf).max()
     mean = torch.where(is_clear, factors, 0.0).sum() / is_clear.sum()

@@ -1,4 +1,4 @@
-"""What the graph of a loss says: of how many classes it is, and whether it gets what it expects."""
+"""Reads from the graph of a loss its number of classes, and whether its inputs are what it expects."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _UNCHANGED = {  # operations that leave each number as it is
 }
 _PRODUCTS = {"Addmm", "Mm", "Bmm", "Baddbmm", "Convolution", "Linear"}
 _OVER_PAIRS = {"MseLoss", "SmoothL1Loss", "HuberLoss"}
-_CODES = {  # by the loss and by what it gets
+_CODES = {  # by the operation of the loss, and the operation that computed its input
     ("LogSoftmax", "Softmax"): 1.0,
     ("BinaryCrossEntropyWithLogits", "Sigmoid"): 2.0,
     ("BinaryCrossEntropyWithLogits", "Softmax"): 2.0,
@@ -161,7 +161,7 @@ def _shape(node: Any) -> tuple[int, ...]:
 
 
 def _pairs(node: Any) -> float:
-    """Rows of a loss that compares each prediction with each target, as (n, 1) with (n,); or 0."""
+    """The batch size n if a loss broadcasts (n, 1) with (n,) to all n * n pairs; else 0."""
     for child, _index in node.next_functions:
         if child is None or _kind(child) != "Expand":
             continue
@@ -175,7 +175,7 @@ def _pairs(node: Any) -> float:
 
 
 def _source_shape(node: Any) -> tuple[int, ...]:
-    """The shape of what a node passed on; of a parameter, its own."""
+    """The shape of a node's output; for the leaf of a parameter, the shape of the parameter."""
     variable = getattr(node, "variable", None)
     return tuple(variable.shape) if isinstance(variable, torch.Tensor) else _shape(node)
 

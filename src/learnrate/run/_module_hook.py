@@ -34,7 +34,7 @@ class ModuleHook:
 
 
 def _look_at_nothing(*_arguments: Any) -> None:
-    """The function of a copied hook."""
+    """Do nothing: the hook of a copied module looks at nothing."""
 
 
 def is_captured() -> bool:

@@ -1,4 +1,4 @@
-"""By what the mean losses of an update's backward passes were multiplied, as when they accumulate."""
+"""The factors of the mean losses of an update's backward passes, as with accumulated gradients."""
 
 from __future__ import annotations
 
@@ -221,7 +221,7 @@ def _common(passes: Sequence[_Pass], factor: float) -> torch.Tensor:
 
 
 def _error_scale(passes: Sequence[_Squares], loss: Any) -> torch.Tensor | None:
-    """By what a mean squared error was multiplied; None for other losses.
+    """The factor that a mean squared error was multiplied by; None for other losses.
 
     Let r be the errors of n numbers, L the mean of r^2, and s the factor. The gradient g at the
     predictions is 2 s r / n, so that s^2 = n |g|^2 / (4 L).

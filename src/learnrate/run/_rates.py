@@ -215,11 +215,11 @@ class ScheduledRates:
         """Leave the rates in the optimizer as the update used them."""
 
     def note_unseen(self) -> None:
-        """Take the rates that were written when the step began for those of the update."""
+        """Record as the update's rates those that were written when the step began."""
         self._used = (self.highest, self._rates_by_group())
 
     def _rates_by_group(self) -> dict[str, Rate] | None:
-        """The rate of each group, if the share of each as it was attached does not give it."""
+        """The rate of each group; None if the shares at the start of the run give the same rates."""
         is_needed = self._group_schedules or self._has_new_groups
         return _by_group(self.rates()) if is_needed else None
 
@@ -338,7 +338,7 @@ class ExternalRates:
                 _write(group, rate)
 
     def note_unseen(self) -> None:
-        """Take the rates in the groups, without edits, for those of the update."""
+        """Record as the update's rates those in the groups, without edits."""
         for index, optimizer in enumerate(self._optimizers):
             self._used[index] = [_read(group) for group in optimizer.param_groups]
 

@@ -129,7 +129,7 @@ class Law:
     draws: np.ndarray
 
     def value(self, row: np.ndarray) -> tuple[float, float]:
-        """A linear function of the coefficients, and its standard error."""
+        """The product of `row` and the coefficients, and its standard error."""
         variance = float(row @ self.covariance @ row)
         if len(self.draws):
             variance = max(variance, float(np.var(self.draws @ row)))

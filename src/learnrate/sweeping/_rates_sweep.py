@@ -71,11 +71,11 @@ def sweep_rates(
         resumed=runner.resumed,
         total_steps=task.run_length(shape.total_steps),
         task=task.name,
-        notes=tuple(dict.fromkeys([*runner.notes, *_of_seeds(seeds)])),
+        notes=tuple(dict.fromkeys([*runner.notes, *_seed_notes(seeds)])),
     )
 
 
-def _of_seeds(seeds: Sequence[int]) -> list[str]:
+def _seed_notes(seeds: Sequence[int]) -> list[str]:
     """A sentence on what too few seeds leave unknown."""
     note = (
         "With one seed the noise is not known, so the intervals are only what the grid resolves; use "

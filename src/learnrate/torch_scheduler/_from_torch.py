@@ -133,7 +133,7 @@ def _read(
     group: int | None,
     read: tuple[str, OtherValues | None],
 ) -> Schedule:
-    """The schedule of the first one read; what else the scheduler sets is noted in the second."""
+    """The schedule of the quantity `read[0]`; the other values are added to `read[1]`, unless None."""
     name, others = read
     if isinstance(scheduler, TorchSchedule) and group is None and name == "lr" and every == 1:
         return _of_to_torch(scheduler, total_steps)

@@ -29,8 +29,8 @@ class WidthTask:
     Attributes:
         task: what is trained.
         width: its width.
-        peak_factor: by what the peak at the base width is multiplied, because a schedule sets the
-            highest rate of all parameter groups; 1 with Adam at widths above the base.
+        peak_factor: the peak at this width divided by that at the base width, because a schedule sets
+            the highest rate of all parameter groups; 1 with Adam at widths above the base.
         plain: the task as its code makes it.
         parametrization: what muP says of its parameters; None as its code makes it.
     """

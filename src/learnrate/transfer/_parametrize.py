@@ -39,7 +39,7 @@ class ParameterRule:
         writes_residual: whether its product is added to the residual stream.
         in_forward: whether the factor of the forward pass stays there, because the parameter is
             shared between an embedding and a readout.
-        init: by what its initial values were multiplied.
+        init: the factor that its initial values were multiplied by.
     """
 
     name: str
@@ -260,7 +260,7 @@ class _ScaledInput:
 
 
 def _scale_weights(model: nn.Module, base: nn.Module, rules: dict[str, ParameterRule]) -> None:
-    """Scale all initial values to what the rules ask for, and note in the rules by what.
+    """Scale all initial values to what the rules ask for, and note each factor in the rules.
 
     The scales that the code gives them are measured over all parameters that are alike, such as the
     same weight of every block.

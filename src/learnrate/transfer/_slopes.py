@@ -38,7 +38,7 @@ class Power:
 
     @property
     def excess(self) -> float:
-        """By how much it certainly exceeds the bound, in either direction; negative if it may not."""
+        """How far the whole interval is beyond the bound, on either side; negative if a part is within."""
         return max(self.low - BOUND, -BOUND - self.high)
 
     def overlaps(self, other: Power) -> bool:

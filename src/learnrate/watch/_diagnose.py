@@ -82,13 +82,13 @@ class Diagnosis:
             for finding in self.said_live
         ]
         if not rows and self.not_judged:
-            rows.append(self._info("not judged", self.not_judged))
+            rows.append(self._remark_row("not judged", self.not_judged))
         if self.not_trained:
-            rows.append(self._info("not trained", self.not_trained))
+            rows.append(self._remark_row("not trained", self.not_trained))
         return rows
 
-    def _info(self, code: str, message: str) -> dict[str, Any]:
-        """A row of `to_list` that is no finding."""
+    def _remark_row(self, code: str, message: str) -> dict[str, Any]:
+        """A row of `to_list` for a remark, which is not a finding."""
         row = {"run": self.run, "code": code, "severity": "info", "step": None}
         return row | {"message": message, "evidence": {}, "remedy": ""}
 
@@ -173,7 +173,7 @@ def diagnose_reading(
 def _said_live(
     reading: Reading, rule_codes: set[str], findings: Mapping[str, Finding]
 ) -> tuple[Finding, ...]:
-    """The findings that were reported while the run went on, but those of the whole record.
+    """The findings that were reported while the run went on, without those of the whole record.
 
     Args:
         reading: the run.

@@ -290,7 +290,7 @@ def _turns(value: np.ndarray, tolerance: np.ndarray) -> np.ndarray:
 def _extrapolated(
     step: np.ndarray, value: np.ndarray, tolerance: np.ndarray, known: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """(points - 1,) what the points up to each gap lead to after it, and the error of that.
+    """(points - 1,) the value after each gap, extrapolated from the points before it, and its error.
 
     The line through the last two points is bent as it was bent before, and bent more or less by
     half of that and by the change of the bend. Where the bend is not known it may be as large as

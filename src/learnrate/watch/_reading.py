@@ -305,7 +305,7 @@ class Reading:
         return RateCourse(self.rate)
 
     def follows(self, schedule: Schedule) -> np.ndarray:
-        """In which rows the rate is that of a schedule at its step, or at one beside it.
+        """In which rows the rate is that of a schedule at the row's step, or at the step before or after.
 
         Some tools count updates from 1, some log the rate of the next update, and some warm-ups
         begin at 0.

@@ -99,7 +99,7 @@ def _is_unintended(course: RateCourse, gap: Gap, first: int, *, is_resumed: bool
 
 
 def _may_be_stair(course: RateCourse, gap: Gap, first: int) -> bool:
-    """Whether a rate that stood still, rose and stands again has not stood for longer than before."""
+    """Whether a rise between two constant stretches may be a stair: the second is not the longer one."""
     value = course.points.value
     before, after = value[first : gap.point + 1], value[gap.point + 1 :]
     stands = np.ptp(before) == 0.0 and np.ptp(after) == 0.0
@@ -107,7 +107,7 @@ def _may_be_stair(course: RateCourse, gap: Gap, first: int) -> bool:
 
 
 def _fall(piece: np.ndarray) -> int:
-    """How many of the last points of a piece lie on a fall, or on what it came to."""
+    """The number of points from the start of the last fall of a piece to its end."""
     rises = np.flatnonzero(np.diff(piece) > 1e-6 * piece.max())
     tail = piece[rises[-1] + 1 if rises.size else 0 :]
     top = int(np.flatnonzero(tail >= 0.999 * tail.max())[-1])

@@ -50,7 +50,10 @@ def main_rate(rates: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> str:
 
 
 def _largest_agreeing(names: list[str], courses: Mapping[str, np.ndarray]) -> list[str]:
-    """The largest set of names whose courses are close to that of its first; of equals the first."""
+    """The largest set of names whose courses are close to the course of one of them.
+
+    If several sets are equally large, the first of them in the order of `names` is returned.
+    """
     close = [
         [name for name in names if np.abs(courses[name] - courses[first]).max() <= _SAME_RATE]
         for first in names

@@ -115,7 +115,7 @@ def _runs(
     return runs
 
 
-def _own_measurements(table: LogTable, counted: _Counted) -> dict[str, Any]:
+def _own_measurements(table: LogTable, counted: _CountedRows) -> dict[str, Any]:
     """Measurements of `attach` in a table of this package; empty for other tables."""
     if not _is_own_export(table):
         return {}
@@ -130,7 +130,7 @@ def _is_own_export(table: LogTable) -> bool:
 
 
 @dataclass
-class _Counted:
+class _CountedRows:
     """The rows of the training, with their steps as logged."""
 
     rows: np.ndarray  # their numbers in the table
@@ -147,7 +147,7 @@ class _Counted:
 
 def _counted(
     table: LogTable, chosen: Chosen, names: Names, where: str, planned: int | None
-) -> _Counted:
+) -> _CountedRows:
     training = _has_value(table, [*chosen.columns.get("loss", []), *chosen.columns.get("lr", [])])
     name, counter = _counter(table, names, where, training)
     rows = np.flatnonzero(training & ~np.isnan(counter))
@@ -187,7 +187,7 @@ def _counted(
         chosen.step += ", counted from 1"
     loss = _row_values(table, chosen.columns.get("loss", []), rows)
     rate = _row_values(table, chosen.columns.get("lr", [])[-1:], rows)
-    return _Counted(
+    return _CountedRows(
         rows=rows,
         step=step,
         loss=loss,
@@ -202,7 +202,7 @@ def _counted(
 
 
 def _tracks(
-    table: LogTable, counted: _Counted, fit: LoggedFit, chosen: Chosen
+    table: LogTable, counted: _CountedRows, fit: LoggedFit, chosen: Chosen
 ) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     """The steps and values of each chosen column in the rows of one fit."""
     rows = counted.rows[fit.first : fit.end]
@@ -220,7 +220,7 @@ def _tracks(
 
 
 def _steps_at(
-    table_rows: np.ndarray, rows: np.ndarray, step: np.ndarray, counted: _Counted
+    table_rows: np.ndarray, rows: np.ndarray, step: np.ndarray, counted: _CountedRows
 ) -> np.ndarray:
     """The steps of some rows.
 

@@ -67,11 +67,11 @@ class DivergedOptions(RuleOptions):
 
 
 class _Departure(NamedTuple):
-    """A rise from a level that was held to one that stays: its first level, and both heights."""
+    """A lasting rise of the loss from one level to another."""
 
-    first_level: int
-    lowest: float
-    above: float
+    first_level: int  # the index of the first level after the rise
+    lowest: float  # the loss before the rise
+    highest: float  # the loss after it
 
 
 def _exploded(reading: Reading, options: DivergedOptions) -> Finding | None:
@@ -104,7 +104,7 @@ def _left_its_level(reading: Reading, options: DivergedOptions) -> Finding | Non
         reading,
         step,
         f"The loss diverged near step {step:,}: it rose from {departure.lowest:.3g}, the lowest level "
-        f"that it held, to {departure.above:.3g}, where it stays; it began at {reading.start:.3g}.",
+        f"that it held, to {departure.highest:.3g}, where it stays; it began at {reading.start:.3g}.",
         {"start": reading.start, "best": departure.lowest, "end": reading.end},
     )
 

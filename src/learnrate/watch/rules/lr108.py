@@ -85,7 +85,7 @@ def _falls_since(reading: Reading, row: int) -> bool:
     return fall_signal(levels) >= reading.needed_signal
 
 
-def _rate_is_borne(reading: Reading, is_above: np.ndarray, share: float) -> bool:
+def _recovers_at_high_rate(reading: Reading, is_above: np.ndarray, share: float) -> bool:
     """Whether the loss came below its start for good while the rate was above a share of its peak."""
     last = int(np.flatnonzero(is_above)[-1])
     if last == is_above.size - 1:
@@ -106,7 +106,7 @@ class _AboveStart(Rule[AboveStartOptions]):
         is_above = _in_stretches(losses > start, max(8, int(options.stretch * losses.size)))
         updates = np.diff(steps, append=reading.steps_done)
         share = float(updates[is_above].sum()) / reading.total_steps
-        if share < options.share or _rate_is_borne(reading, is_above, options.borne):
+        if share < options.share or _recovers_at_high_rate(reading, is_above, options.borne):
             return None
         lasting = np.lib.stride_tricks.sliding_window_view(losses, _TOP_ROWS).min(axis=1)
         top = int(np.argmax(lasting))

@@ -44,7 +44,7 @@ class OvershootOptions(RuleOptions):
     together: float = 0.5
 
 
-class _First(NamedTuple):
+class _FirstUpdates(NamedTuple):
     """The first updates that have a loss and a gradient norm."""
 
     step: np.ndarray
@@ -52,12 +52,12 @@ class _First(NamedTuple):
     norm: np.ndarray
 
 
-def _first_updates(reading: Reading) -> _First:
+def _first_updates(reading: Reading) -> _FirstUpdates:
     observations = reading.observations
     loss, norm = observations.column("loss"), observations.column("gradient_norm")
     end = observations.step[0] + max(_LEAST_UPDATES, _SHARE * reading.total_steps)
     known = ~np.isnan(loss) & ~np.isnan(norm) & (observations.step < end)
-    return _First(
+    return _FirstUpdates(
         observations.step[known],
         np.where(np.isfinite(loss[known]), loss[known], np.inf),
         np.where(np.isfinite(norm[known]), norm[known], _LARGEST),
