@@ -39,6 +39,16 @@ def test_the_text_that_the_command_line_takes_is_no_task(verb):
         verb(None)
 
 
+def test_a_training_prints_how_it_ended_and_no_arrays():
+    trained = learnrate.train(quadratic_task(total_steps=40), 0.05)
+    assert str(trained) == (
+        "finished after 40 updates under 0.05 * constant(40): "
+        f"loss {trained.curve.loss[-4:].mean():.4g}, "
+        f"validation {trained.curve.validation:.4g}; findings: none."
+    )
+    assert trained.to_dict()["loss"] == trained.final_loss
+
+
 def test_another_length_than_the_schedules_is_refused():
     with pytest.raises(ArgumentError, match="is 40 steps long, but total_steps=50 was given"):
         learnrate.train(quadratic_task(), 0.05 * Constant(40), total_steps=50)

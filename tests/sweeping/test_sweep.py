@@ -320,3 +320,15 @@ def test_a_rate_at_which_a_seed_did_not_finish_is_not_the_best():
     losses = np.array([[3.0, 3.0], [2.0, 2.0], [0.1, math.inf]])
     estimate = best_rate(np.array([0.01, 0.1, 1.0]), losses)
     assert estimate.best == pytest.approx(0.1)
+
+
+def test_a_sweep_prints_its_best_rate_and_no_arrays():
+    several = sweep(quadratic_task(total_steps=50), [0.001, 0.01, 0.1], seeds=1, progress=False)
+    assert str(several).startswith("3 trials at 3 rates: the best is ")
+    assert "array" not in str(several)
+    assert f" ({several.low:.2g} .. " in str(several)
+    single = sweep(quadratic_task(total_steps=50), [0.01], seeds=1, progress=False)
+    assert str(single) == (
+        "1 trial at 1 rate: the best is 0.01; "
+        "only one rate was tried: try lower and higher ones too."
+    )

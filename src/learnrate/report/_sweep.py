@@ -45,6 +45,8 @@ def _show_answer(console: Console, sweep: Sweep) -> None:
         console.print(encoded_text(console, (sweep.advice, "bold yellow")))
         return
     ends = f"   80 % interval {rate_text(sweep.low, 2)} to {rate_text(sweep.high, 2)}"
+    if len(sweep.lrs) == 1:
+        ends = ""
     console.print(
         encoded_text(console, ("best  ", ""), (rate_text(sweep.best), "bold cyan"), (ends, ""))
     )

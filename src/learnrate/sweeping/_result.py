@@ -157,6 +157,8 @@ class Sweep:
         if self.best is None:
             return "no trial finished: try lower rates, or look at the errors."
         lowest, highest = float(self.lrs[0]), float(self.lrs[-1])
+        if lowest == highest:
+            return "only one rate was tried: try lower and higher ones too."
         if self.best <= lowest * _ROUNDING:
             return f"the lowest rate tried, {rate_text(lowest)}, is the best: try lower rates too."
         if self.best * _ROUNDING >= highest:
@@ -164,6 +166,17 @@ class Sweep:
                 f"the highest rate tried, {rate_text(highest)}, is the best: try higher rates too."
             )
         return ""
+
+    def __str__(self) -> str:
+        trials, rates = (
+            f"{count} {noun}{'s' * (count != 1)}"
+            for count, noun in ((len(self.trials), "trial"), (len(self.lrs), "rate"))
+        )
+        if self.best is None or self.low is None or self.high is None:
+            return f"{trials} at {rates}: {self.advice}"
+        interval = f" ({rate_text(self.low, 2)} .. {rate_text(self.high, 2)})"
+        answer = f"the best is {rate_text(self.best)}{interval * (len(self.lrs) > 1)}"
+        return f"{trials} at {rates}: {answer}{'; ' * bool(self.advice)}{self.advice}"
 
     def plot(self, axes: Axes | None = None) -> Axes:
         """Draw final loss against rate on matplotlib axes; needs the extra `plot`."""

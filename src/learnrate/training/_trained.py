@@ -54,6 +54,23 @@ class Trained:
     not_trained: str = ""
     inside: InsidePlan | None = None
 
+    @property
+    def final_loss(self) -> float | None:
+        """The mean training loss over the last tenth of the updates; None without updates."""
+        losses = self.curve.loss
+        return float(losses[-max(1, len(losses) // 10) :].mean()) if len(losses) else None
+
+    def __str__(self) -> str:
+        loss, validation = (
+            "none" if value is None else f"{value:.4g}"
+            for value in (self.final_loss, self.curve.validation)
+        )
+        codes = ", ".join(dict.fromkeys(finding.code for finding in self.findings))
+        return (
+            f"{self.curve.status} after {self.curve.steps:,} updates under {self.schedule}: "
+            f"loss {loss}, validation {validation}; findings: {codes or 'none'}."
+        )
+
     def save_weights(self, path: str | Path) -> None:
         """Save the model's `state_dict` atomically. Does nothing if `model` is None.
 
@@ -69,7 +86,6 @@ class Trained:
         """The document of `learnrate train --json`. A loss that is not finite is None."""
         losses = self.curve.loss.tolist()
         rates = self.curve.lr.tolist()
-        final = float(self.curve.loss[-max(1, len(losses) // 10) :].mean()) if losses else None
         return {
             "run": self.run,
             "schedule": str(self.schedule),
@@ -77,7 +93,7 @@ class Trained:
             "total_steps": self.schedule.total_steps,
             "status": str(self.curve.status),
             "error": self.curve.error,
-            "loss": number_or_none(final),
+            "loss": number_or_none(self.final_loss),
             "changes": [asdict(change) for change in self.changes],
             "edits": [edit.to_dict() for edit in self.edits],
             "findings": [finding.to_dict() for finding in self.findings],
