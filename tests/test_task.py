@@ -47,6 +47,15 @@ def test_an_optimizer_is_a_class_a_partial_of_one_or_a_function_of_the_model(opt
             r"lr=0.1\); got an SGD\.$",
         ),
         ({"clip_norm": torch.ones(2, 2)}, r"or None for no clipping; got a Tensor\.$"),
+        (
+            {"data": lambda: DATA},
+            r"Task\(data=...\) must be an iterable, or a function that takes a seed",
+        ),
+        (
+            {"validate": lambda: 0.1},
+            r"Task\(validate=...\) must be .* takes the model and nothing",
+        ),
+        ({"validate": lambda model, data: 0.1}, "takes the model and nothing else"),
         ({"validate": 0.1}, r"Task\(validate=...\) must be a function of the model"),
         (
             {"total_steps": 0},
@@ -260,3 +269,18 @@ def test_a_full_batch_is_data_of_one_batch():
     )
     trained = learnrate.train(task, 0.1, total_steps=30, progress=False)
     assert trained.curve.loss[-1] < trained.curve.loss[0]
+
+
+def test_a_decorated_function_may_take_other_arguments_than_what_it_wraps():
+    def of_held_out(function):
+        @functools.wraps(function)
+        def validate(model):
+            return function(model, DATA)
+
+        return validate
+
+    @of_held_out
+    def validate(model, batches):
+        return float(len(batches))
+
+    assert make(validate=validate).validate(None) == 1.0

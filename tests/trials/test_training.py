@@ -2,6 +2,7 @@
 
 import copy
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -203,8 +204,37 @@ def test_validation_is_in_evaluation_mode_without_gradients_and_restores_the_mod
         ({"data": []}, "gave no batch in pass 1"),
         ({"data": iter(BATCHES)}, "can be read only once"),
         ({"data": [X]}, "needs batches that are pairs"),
+        ({"data": lambda seed: None}, r"Task\(data=.*must return the batches.*returned None\.$"),
+        ({"data": lambda seed: 3}, r"a list or any other iterable; it returned an int\.$"),
+        (
+            {"data": lambda seed: 1 / 0},
+            r"Task\(data=...\) could not give its first batch: Zero.*:\d",
+        ),
     ],
 )
 def test_what_is_wrong_with_a_task_is_said_at_the_first_batch(changes, message):
     with pytest.raises(TaskError, match=message):
         check_task(make_task(**changes))
+
+
+@pytest.mark.parametrize(
+    ("returned", "shown"),
+    [
+        (None, "None"),
+        ("0.5", "a str"),
+        (torch.zeros(3), r"a Tensor of shape \(3,\)"),
+        ([0.5], "a list"),
+    ],
+)
+def test_a_validation_that_returns_no_number_is_named(returned, shown):
+    task = make_task(validate=lambda model: returned)
+    rule = r"Task\(validate=...\) must return .* a number or a tensor of one element; it returned "
+    with preserved(task), pytest.raises(TaskError, match=f"{rule}{shown}\\.$"):
+        Training(task, seed=0).validate()
+
+
+@pytest.mark.parametrize("returned", [2, torch.tensor(2.0), torch.tensor([[2.0]]), np.float32(2)])
+def test_a_validation_may_return_a_number_or_a_tensor_of_one_element(returned):
+    task = make_task(validate=lambda model: returned)
+    with preserved(task):
+        assert Training(task, seed=0).validate() == 2.0

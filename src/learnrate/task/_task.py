@@ -45,7 +45,9 @@ class Task:
             copied for each trial and never changed.
         loss: `loss(model, batch) -> scalar tensor`, or a criterion module such as
             `torch.nn.CrossEntropyLoss()`, which is applied as `criterion(model(inputs), target)`
-            to batches that are pairs. May be left out with `update`.
+            to batches that are pairs. May be left out with `update`. If both are given, `update`
+            trains; `loss` is used only where the loss of a batch is needed by itself, such as in
+            the checks of `learnrate.transfer`.
         data: a DataLoader, any iterable that can be iterated again, or a function of a seed that
             returns one. When a pass ends, another begins, so a run may have any length. A
             function is called for each pass, each time with another seed.
@@ -57,11 +59,13 @@ class Task:
             losses, a closure, two passes. `update(model, optimizer, batch) -> loss` gets the list
             of optimizers if there are several, and returns the loss of the batch before the
             update. It clips and scales by itself. None for the usual update.
-        validate: `validate(model) -> float`, lower is better; called in evaluation mode without
-            gradients. Without it, the training loss at the end of a run is used instead.
+        validate: `validate(model) -> float`, lower is better: a number or a tensor of one
+            element. It is called at the end of a run, in evaluation mode without gradients.
+            Without it, the training loss at the end of a run is used instead.
         total_steps: how many optimizer updates a whole run has; `plan`, `sweep` and `train` can
             be given another.
-        clip_norm: the gradient norm is clipped to this before each update; None clips nothing.
+        clip_norm: the highest norm of the gradient: a longer gradient is scaled down to it before
+            the update. None does not clip.
         accumulate: micro-batches per update; their losses are averaged.
         amp: `"bfloat16"` or `"float16"` runs the loss under `torch.autocast`, float16 with a
             gradient scaler; None is full precision.
@@ -120,6 +124,12 @@ class Task:
             self.data,
         )
         _require(
+            isinstance(self.data, Iterable) or _takes_one_argument(self.data),
+            "data",
+            "an iterable, or a function that takes a seed and nothing else, data(seed)",
+            self.data,
+        )
+        _require(
             callable(self.optimizer),
             "optimizer",
             "an optimizer class or a function of the model; an existing optimizer belongs to one "
@@ -130,6 +140,12 @@ class Task:
             self.validate is None or callable(self.validate),
             "validate",
             "a function of the model, or None",
+            self.validate,
+        )
+        _require(
+            self.validate is None or _takes_one_argument(self.validate),
+            "validate",
+            "a function that takes the model and nothing else, validate(model)",
             self.validate,
         )
         _require(
@@ -289,6 +305,19 @@ class Task:
 def _takes_parameters(factory: Callable[..., object]) -> bool:
     function = factory.func if isinstance(factory, functools.partial) else factory
     return isinstance(function, type) and issubclass(function, torch.optim.Optimizer)
+
+
+def _takes_one_argument(function: Callable[..., object]) -> bool:
+    """Whether a function can be called with one argument, as far as it says what it takes."""
+    try:
+        signature = inspect.signature(function, follow_wrapped=False)  # a wrapper takes others
+    except (TypeError, ValueError):  # a function in C need not say what it takes
+        return True
+    try:
+        signature.bind(None)
+    except TypeError:
+        return False
+    return True
 
 
 def _whole(value: object) -> bool:

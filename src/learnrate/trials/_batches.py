@@ -113,7 +113,7 @@ class Batches:
         self._passes += 1
         if not isinstance(self._data, Iterable):
             seed = self._seed if self._passes == 1 else derived_seed(self._seed, 3, self._passes)
-            return self._data(seed)
+            return _checked(self._data(seed))
         if isinstance(self._data, Iterator):
             raise TaskError(
                 f"Task(data=...) is {kind_of(self._data)}, which can be read only once; "
@@ -125,6 +125,17 @@ class Batches:
         if isinstance(self._data, DataLoader):
             return _detached(self._data)
         return self._data
+
+
+def _checked(returned: Any) -> Iterable[Batch]:
+    """The data that a function of a seed returned, refused if it cannot be iterated."""
+    if not isinstance(returned, Iterable) and not hasattr(returned, "__getitem__"):
+        raise TaskError(
+            "Task(data=...) is a function, so it must return the batches of a pass for a seed: a "
+            f"DataLoader, a list or any other iterable; it returned {kind_of(returned)}."
+        )
+    batches: Iterable[Batch] = returned
+    return batches
 
 
 def _detached(loader: DataLoader[Any]) -> DataLoader[Any]:

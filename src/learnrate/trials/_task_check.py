@@ -39,6 +39,8 @@ def check_task(task: Task) -> tuple[Training, float]:
         training = Training(task, seed=0)
         with training.ranks.together():
             _check_fresh_models(task, training.model)
+            with as_task_error("Task(data=...) could not give its first batch"):
+                training.batches_ahead(1)
             if task.update is not None:
                 return training, _first_update(training)
             with as_task_error("the loss of the first batch could not be computed"):

@@ -6,6 +6,7 @@ import contextlib
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -138,13 +139,7 @@ class Training:
         assert self._task.update is not None  # noqa: S101 - checked by the caller
         optimizers = self.optimizers[0] if len(self.optimizers) == 1 else self.optimizers
         loss = self._task.update(self.model, optimizers, self.next_batch())
-        try:
-            return float(loss.detach() if isinstance(loss, torch.Tensor) else loss)
-        except (TypeError, ValueError, RuntimeError):
-            raise TaskError(
-                "update(model, optimizer, batch) must return the loss as a number or a tensor of "
-                f"one element; got {kind_of(loss)}."
-            ) from None
+        return _returned_number("update(model, optimizer, batch) must return the loss", loss)
 
     def _update_by_closure(self) -> float:
         """An update whose optimizer evaluates the loss of its micro-batches several times."""
@@ -185,7 +180,10 @@ class Training:
         ):
             self.set_mode("eval")
             try:
-                loss = float(self._task.validate(self.model))
+                loss = _returned_number(
+                    "Task(validate=...) must return the loss of the model",
+                    self._task.validate(self.model),
+                )
             finally:
                 self.set_mode("train")
         return self.ranks.mean(loss)
@@ -295,6 +293,23 @@ def _outside(model: nn.Module, optimizers: Sequence[torch.optim.Optimizer]) -> l
     inside = {id(parameter) for parameter in model.parameters()}
     parameters = {id(p): p for group in _groups(optimizers) for p in group["params"]}
     return [parameter for key, parameter in parameters.items() if key not in inside]
+
+
+def _returned_number(rule: str, value: Any) -> float:
+    """The number that a function of the task returned.
+
+    Args:
+        rule: what it must return, as the beginning of a sentence.
+        value: what it returned.
+    """
+    if isinstance(value, torch.Tensor) and value.numel() == 1:
+        return float(value.detach())
+    if not isinstance(value, torch.Tensor | str):  # float() reads text
+        with contextlib.suppress(TypeError, ValueError):
+            return float(value)
+    is_array = isinstance(value, torch.Tensor | np.ndarray)
+    returned = f"{kind_of(value)} of shape {tuple(value.shape)}" if is_array else kind_of(value)
+    raise TaskError(f"{rule} as a number or a tensor of one element; it returned {returned}.")
 
 
 def _mean(losses: list[torch.Tensor]) -> float:
