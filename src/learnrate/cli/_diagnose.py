@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["diagnose"]
 
-NameOption = Option(metavar="NAME", rich_help_panel="Names of the series in the log")
+_NAMES = "Names of the series in the log, guessed if they are not given"
 
 
 def diagnose(
@@ -61,11 +61,32 @@ def diagnose(
             "denoising (diffusion) or contrastive (pairs of a batch).",
         ),
     ] = "descent",
-    loss: Annotated[str | None, NameOption] = None,
-    lr: Annotated[str | None, NameOption] = None,
-    validation: Annotated[str | None, NameOption] = None,
-    gradient_norm: Annotated[str | None, NameOption] = None,
-    step: Annotated[str | None, NameOption] = None,
+    loss: Annotated[
+        str | None,
+        Option(
+            metavar="NAME",
+            rich_help_panel=_NAMES,
+            help="The training loss; one in parts is a sum, such as 'a + b'.",
+        ),
+    ] = None,
+    lr: Annotated[
+        str | None,
+        Option(metavar="NAME", rich_help_panel=_NAMES, help="The learning rate."),
+    ] = None,
+    validation: Annotated[
+        str | None,
+        Option(metavar="NAME", rich_help_panel=_NAMES, help="The validation loss."),
+    ] = None,
+    gradient_norm: Annotated[
+        str | None,
+        Option(metavar="NAME", rich_help_panel=_NAMES, help="The gradient norm before clipping."),
+    ] = None,
+    step: Annotated[
+        str | None,
+        Option(
+            metavar="NAME", rich_help_panel=_NAMES, help="The column of the steps, in a table."
+        ),
+    ] = None,
     html: Annotated[
         Path | None, Option(help="Save an HTML page here.", callback=output_file)
     ] = None,

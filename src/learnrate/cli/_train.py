@@ -61,8 +61,9 @@ def train(
     Ctrl-C ends the run early and keeps what was trained. The exit status is 1 if it diverged or
     failed.
 
-    [dim]learnrate train examples/digits.py:task --plan build/digits/plan.json
-    learnrate train examples/digits.py:task --plan inside[/dim]
+    [dim]learnrate train examples/digits.py:task --plan build/digits/plan.json[/dim]
+
+    [dim]learnrate train examples/digits.py:task --plan inside[/dim]
     """
     _check_sources(plan, schedule, replay)
     if store is not None and no_store:
