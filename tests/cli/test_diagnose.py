@@ -172,6 +172,7 @@ def test_a_file_of_a_folder_that_cannot_be_read_is_reported_and_the_rest_is_read
         (["log.csv", "--only", "LR1"], "no rule has the code 'LR1'"),
         (["log.csv", "--loss", "cost"], "no series 'cost' (--loss)"),
         (["log.csv", "--total-steps", "0"], "--total-steps must be at least 1; got 0"),
+        (["log.csv", "--total-steps", "10"], "--total-steps must be at least"),
         (["log.csv", "--classes", "1"], "--classes must be at least 2; got 1"),
         (["log.csv", "--schedule", "0.1 * cosine()"], "add --total-steps N"),
     ],

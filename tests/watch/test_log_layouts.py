@@ -580,3 +580,12 @@ def test_a_folder_of_results_is_no_log_and_hides_none(tmp_path):
     (run,) = read_runs(tmp_path, problem=problems.append)
     assert run.step.tolist() == list(steps)
     assert problems == []
+
+
+def test_a_table_of_the_loss_alone_is_counted_in_rows(tmp_path):
+    log = "loss\n" + "".join(f"{2.0 - 0.01 * i:.2f}\n" for i in range(100))
+    (run,) = read_runs(written(tmp_path, "log.csv", log))
+    assert run.step.tolist() == list(range(100))
+    assert run.column("loss").tolist() == [float(f"{2.0 - 0.01 * i:.2f}") for i in range(100)]
+    with pytest.raises(FileError, match="is not a log that can be read"):
+        read_runs(written(tmp_path, "notes.txt", "diary\nnothing happened\n"))

@@ -199,6 +199,12 @@ def _completed(
     from dataclasses import replace  # noqa: PLC0415
 
     if total_steps is not None:
+        last = int(observations.step[-1]) if observations.step.size else -1
+        if last > total_steps:
+            raise ArgumentError(
+                f"--total-steps must be at least {last:,}, the last step in the log of "
+                f"{observations.run}; got {total_steps:,}."
+            )
         observations = replace(observations, total_steps=total_steps)
     if schedule is not None:
         if not schedule.ready:

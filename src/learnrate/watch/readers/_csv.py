@@ -34,8 +34,11 @@ _ONE_SCALAR = ["wall time", "step", "value"]  # TensorBoard's own export, named 
 
 
 def is_csv(path: Path) -> bool:
-    """Whether a file is text with a header of at least two columns."""
-    return path.suffix.lower() in {".csv", ".tsv", ".txt", ".log"} and len(header_of(path)) > 1
+    """Whether a file is text with a header of at least two columns, or of a loss alone."""
+    if path.suffix.lower() not in {".csv", ".tsv", ".txt", ".log"}:
+        return False
+    header = header_of(path)
+    return len(header) > 1 or looks_like_log(header, str(path))
 
 
 def looks_like_log(header: list[str], where: str) -> bool:
@@ -88,10 +91,10 @@ def read_csv(path: Path, names: Names) -> list[Observations]:
     """
     size = size_within(path, TABLE_LIMIT, TABLE_WAY_OUT)
     header = header_of(path)
-    if len(header) < 2:
+    if not header:
         raise FileError(
-            f"{path} has no header line with at least two column names, so its columns cannot be "
-            "told apart. Add one as the first line, such as: step,loss,lr"
+            f"{path} has no header line with the names of its columns, so they cannot be told apart. "
+            "Add one as the first line, such as: step,loss,lr"
         )
     separator = separator_of(_first_line(path))
     position = {name: header.index(name) for name in header}
