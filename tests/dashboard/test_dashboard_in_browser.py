@@ -1,6 +1,7 @@
 """The pages in a real browser, with the dashboard and a training as processes of their own."""
 
 import contextlib
+import dataclasses
 import itertools
 import json
 import shutil
@@ -300,6 +301,23 @@ def test_curves_are_smoothed_and_drawn_on_the_axes_that_are_chosen(browser, tmp_
         visit.until("document.querySelectorAll('#measured-plots .main-svg').length > 0")
         assert {"gradient norm", "rate of group 1", "sharpness"} <= set(page.evaluate(captions))
         assert visit.complaints == []
+
+
+def test_labels_of_marks_that_lie_side_by_side_do_not_overlap(browser, tmp_path, start):
+    store = Store(tmp_path / "runs.db")
+    run = recorded(store, "marked")
+    for step in (10, 15, 20, 600, 605, 990):
+        store.add_finding(run, dataclasses.replace(FINDING, step=step))
+    _, url = dashboard(start, store, "--port", "0")
+    labels = "[...document.querySelectorAll('#plot-loss .annotation-text')]"
+    with DashboardVisit(browser, url, f"/run/{run}") as visit:
+        texts = f"{labels}.map(label => label.textContent).join('; ')"
+        visit.until(f"{texts} === 'F1 … F3; F4 F5; F6'")
+        boxes = visit.page.evaluate(
+            f"{labels}.map(label => label.getBoundingClientRect().toJSON())"
+        )
+    for box, following in itertools.pairwise(boxes):
+        assert box["right"] < following["left"]
 
 
 def test_plans_and_range_tests_of_a_folder_are_shown_with_their_figures(browser, shown):

@@ -93,6 +93,20 @@ const label = (mark) => ({
   font: { color: mark.colour, size: 12 },
 });
 
+/** Marks whose labels would overlap have one label, such as "E1 E2" or "E1 … E5". */
+const labels = (marks, [first, last], width) => {
+  const groups = [];
+  for (const mark of [...marks].sort((a, b) => a.label_x - b.label_x)) {
+    const pixel = ((mark.label_x - first) / (last - first || 1)) * width;
+    const group = groups.at(-1);
+    if (group !== undefined && pixel - group.pixel < 4 * (group.label.length + mark.label.length) + 4) {
+      group.label = group.count === 1 ? `${group.first} ${mark.label}` : `${group.first} … ${mark.label}`;
+      group.count += 1;
+    } else groups.push({ ...mark, first: mark.label, count: 1, pixel });
+  }
+  return groups.map(label);
+};
+
 /** Draw lines and the ends of their axes without plotly. */
 const sketch = (place, data, { range, logarithmic, zero }) => {
   const [width, height, left, top] = [place.clientWidth, place.clientHeight, 64, 20];
@@ -174,11 +188,13 @@ export const draw = (place, traces, { marks = [], range = null, log = false, y =
     return;
   }
   const visibleMarks = shown.map((mark) => ({ ...mark, step: logX ? 10 ** toPlot(mark.step) : toPlot(mark.step), label_x: toPlot(mark.step) }));
+  const places = range === null ? data.flatMap((trace) => [trace.x[0], trace.x.at(-1)]).filter(Number.isFinite).map((at) => (logX ? Math.log10(at) : at)).filter(Number.isFinite) : range.map(toPlot);
+  const ends = [...places, ...visibleMarks.map((mark) => mark.label_x)];
   const layout = {
     xaxis: { ...axis(x), type: logX ? "log" : "linear", tickformat: x === "share of the run" ? ".0%" : ",~r", ...(range === null ? {} : { range: range.map(toPlot), autorange: false }) },
     yaxis: { ...axis(symmetric === null ? y : `${y}, ${symmetric.title}`), type: logarithmic ? "log" : "linear", exponentformat: "e", ...(logarithmic ? { tickformat: "~g" } : {}), rangemode: zero ? "tozero" : "normal", fixedrange: true, nticks: 6, ...symmetric?.ticks },
     shapes: visibleMarks.map(verticalLine),
-    annotations: visibleMarks.length > 40 ? [] : visibleMarks.map(label),
+    annotations: visibleMarks.length > 40 ? [] : labels(visibleMarks, [Math.min(...ends), Math.max(...ends)], place.clientWidth - 80),
     margin: { l: 12, r: 14, t: 20, b: 12 },
     showlegend: false,
     dragmode: "zoom",
