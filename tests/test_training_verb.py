@@ -1,5 +1,8 @@
 """train: the reference loop, with and without closed loops."""
 
+import dataclasses
+import math
+
 import numpy as np
 import pytest
 
@@ -42,11 +45,34 @@ def test_the_text_that_the_command_line_takes_is_no_task(verb):
 def test_a_training_prints_how_it_ended_and_no_arrays():
     trained = learnrate.train(quadratic_task(total_steps=40), 0.05)
     assert str(trained) == (
-        "finished after 40 updates under 0.05 * constant(40): "
+        f"finished after 40 updates under 0.05 * constant(40), {trained.curve.seconds:.2g} s: "
         f"loss {trained.curve.loss[-4:].mean():.4g}, "
-        f"validation {trained.curve.validation:.4g}; findings: none."
+        f"validation {trained.curve.validation:.4g}; findings: none.\n"
+        "The weights are in .model, the rates and losses in .curve."
     )
+    assert repr(trained) == "<Trained: finished, 40 updates>"
     assert trained.to_dict()["loss"] == trained.final_loss
+
+
+def validated_at_nan(**changes):
+    task = quadratic_task(total_steps=40, **changes)
+    return dataclasses.replace(task, validate=lambda model: math.nan)
+
+
+def test_a_validation_loss_that_is_nan_is_noted():
+    trained = learnrate.train(validated_at_nan(), 0.05)
+    assert (trained.curve.status, trained.curve.error) == ("finished", "")
+    note = "the validation loss is nan, but the training losses and the weights are finite: look"
+    assert trained.curve.note.startswith(note)
+    assert f"\n{trained.curve.note}\n" in str(trained)
+    assert trained.to_dict()["note"] == trained.curve.note
+    swept = learnrate.sweep(validated_at_nan(), [0.01, 0.05], seeds=1, progress=False)
+    assert (swept.best, swept.advice) == (None, trained.curve.note)
+
+
+def test_a_run_that_diverged_or_has_a_validation_loss_has_no_note():
+    assert learnrate.train(quadratic_task(total_steps=40), 0.05).curve.note == ""
+    assert learnrate.train(validated_at_nan(steepest=1e5), 1.0).curve.note == ""
 
 
 def test_another_length_than_the_schedules_is_refused():

@@ -131,8 +131,8 @@ def branch_decays(
     """Train once at a stable rate, and compare decays that branch off it.
 
     The stable run is trained once for each seed. At each of `steps` every decay is trained from the
-    state reached there, on the same batches, and undone to the bit. So decays differ in nothing else,
-    and a further decay costs its own length alone. The task is left as it was.
+    state reached there, on the same batches; then that state is restored to the bit. So decays differ
+    in nothing else, and a further decay costs its own length alone. The task is left as it was.
 
     Args:
         task: what is trained.

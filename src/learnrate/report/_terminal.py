@@ -170,6 +170,8 @@ def show_curve(console: Console, curve: Curve, label: str = "") -> None:
     console.print(table)
     if curve.error:
         console.print(encoded_text(console, (curve.error, "red")))
+    if curve.note:
+        console.print(encoded_text(console, (curve.note, "bold yellow")))
 
 
 def _smooth(loss: np.ndarray) -> np.ndarray:

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from learnrate._parabola import BestRate, grid_interval, resampled_seeds, vertex
 
-__all__ = ["best_rate", "mean_losses"]
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from learnrate.trials import Curve
+
+__all__ = ["best_rate", "mean_losses", "no_best_advice"]
 
 
 def best_rate(lrs: np.ndarray, losses: np.ndarray) -> BestRate | None:
@@ -52,3 +59,9 @@ def mean_losses(losses: np.ndarray) -> np.ndarray:
 
 def _lowest(logs: np.ndarray, mean: np.ndarray) -> float:
     return vertex(logs, mean, int(np.argmin(mean)))
+
+
+def no_best_advice(curves: Iterable[Curve]) -> str:
+    """Why none of the trials gives a best rate, and what to do."""
+    notes = (curve.note for curve in curves if curve.note)
+    return next(notes, "no trial finished: try lower rates, or look at the errors.")

@@ -14,7 +14,7 @@ from learnrate._axes import draw_panel
 from learnrate._files import csv_text, number_or_none, write_text
 from learnrate._numbers import rate_text
 from learnrate._parabola import BestRate, grid_interval, resampled_seeds
-from learnrate.sweeping._estimate import mean_losses
+from learnrate.sweeping._estimate import mean_losses, no_best_advice
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -118,7 +118,7 @@ class RatesSweep:
     def advice(self) -> str:
         """Advice if the grid does not enclose the best pair; empty if it does."""
         if self.best is None:
-            return "no trial finished: try lower rates, or look at the errors."
+            return no_best_advice(trial.curve for trial in self.trials)
         for (name, rate), lrs in zip(self.best.items(), self.lrs, strict=True):
             for end, place in (("lowest", 0), ("highest", -1)):
                 if len(lrs) > 1 and np.isclose(rate.best, lrs[place]):

@@ -13,7 +13,7 @@ from learnrate._axes import draw_panel
 from learnrate._chart import describe
 from learnrate._files import csv_text, number_or_none, write_text
 from learnrate._numbers import rate_text
-from learnrate.sweeping._estimate import best_rate
+from learnrate.sweeping._estimate import best_rate, no_best_advice
 from learnrate.trials import Status
 
 if TYPE_CHECKING:
@@ -155,7 +155,7 @@ class Sweep:
     def advice(self) -> str:
         """Advice if the grid does not enclose the best rate; empty if it does."""
         if self.best is None:
-            return "no trial finished: try lower rates, or look at the errors."
+            return no_best_advice(trial.curve for trial in self.trials)
         lowest, highest = float(self.lrs[0]), float(self.lrs[-1])
         if lowest == highest:
             return "only one rate was tried: try lower and higher ones too."

@@ -61,9 +61,11 @@ def train(
         schedule: a schedule, its text form, or a number for a constant rate. A schedule without a
             length is bound to `total_steps`. Or a `learnrate.schedules.Deadline`: then the training
             ends when the time is over. None with `plan`.
-        plan: "inside" for a run that plans itself, for at most 15 % of its updates: a short plan
-            first, then branches from the run's own state at a few steps, which are undone to the bit.
-            The run continues at the better rate by an edit that states the evidence, and decays last.
+        plan: "inside" for a run that searches for its rate while it trains. The search costs at
+            most 15 % of the updates. A short plan gives the first rate. At a few later steps, the
+            run tries other rates for some updates each, and goes back to the state before them, to
+            the bit. If another rate is better, an edit sets it, and its reason states the losses.
+            At the end, the rate decays to 0.
         total_steps: length of the run in optimizer updates. By default that of the schedule, or
             that of the task if the schedule has none.
         controllers: closed loops that multiply the schedule by a factor, depending on the training

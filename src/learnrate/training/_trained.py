@@ -66,10 +66,17 @@ class Trained:
             for value in (self.final_loss, self.curve.validation)
         )
         codes = ", ".join(dict.fromkeys(finding.code for finding in self.findings))
-        return (
-            f"{self.curve.status} after {self.curve.steps:,} updates under {self.schedule}: "
-            f"loss {loss}, validation {validation}; findings: {codes or 'none'}."
+        summary = (
+            f"{self.curve.status} after {self.curve.steps:,} updates under {self.schedule}, "
+            f"{self.curve.seconds:.2g} s: loss {loss}, validation {validation}; "
+            f"findings: {codes or 'none'}."
         )
+        reasons = ", and the findings with their reasons in .findings" if codes else ""
+        places = f"The weights are in .model, the rates and losses in .curve{reasons}."
+        return "\n".join(filter(None, [summary, self.curve.error, self.curve.note, places]))
+
+    def __repr__(self) -> str:
+        return f"<Trained: {self.curve.status}, {self.curve.steps:,} updates>"
 
     def save_weights(self, path: str | Path) -> None:
         """Save the model's `state_dict` atomically. Does nothing if `model` is None.
@@ -93,6 +100,7 @@ class Trained:
             "total_steps": self.schedule.total_steps,
             "status": str(self.curve.status),
             "error": self.curve.error,
+            "note": self.curve.note,
             "loss": number_or_none(self.final_loss),
             "changes": [asdict(change) for change in self.changes],
             "edits": [edit.to_dict() for edit in self.edits],

@@ -173,6 +173,19 @@ class Curve:
         return len(self.loss)
 
     @property
+    def note(self) -> str:
+        """What is wrong with the validation loss of a trial that finished; empty if nothing."""
+        is_number = self.validation is None or math.isfinite(self.validation)
+        if self.status is not Status.FINISHED or is_number:
+            return ""
+        if self.distance is None:  # the weights may not be finite, or could not be measured
+            return f"the validation loss is {self.validation}; the training losses are finite."
+        return (
+            f"the validation loss is {self.validation}, but the training losses and the weights are "
+            "finite: look for the error in Task(validate=...) or its data."
+        )
+
+    @property
     def final(self) -> float:
         """The loss the trial is judged by; infinite unless it finished.
 
