@@ -284,3 +284,8 @@ def test_a_decorated_function_may_take_other_arguments_than_what_it_wraps():
         return float(len(batches))
 
     assert make(validate=validate).validate(None) == 1.0
+
+
+def test_a_task_is_loaded_from_text_alone():
+    with pytest.raises(TaskError, match=r"TASK must be file\.py:name or module:name; got 5"):
+        load_task(5)

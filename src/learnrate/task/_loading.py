@@ -56,7 +56,7 @@ def load_object(spec: str, kind: type[Loaded], kind_name: str) -> Loaded:
     Raises:
         TaskError: as for `load_task`.
     """
-    place, separator, name = spec.rpartition(":")
+    place, separator, name = spec.rpartition(":") if isinstance(spec, str) else ("", "", "")
     if not (separator and place and name.isidentifier()):
         raise TaskError(
             f"TASK must be file.py:name or module:name; got {spec!r}. "

@@ -12,6 +12,8 @@ from learnrate._errors import ArgumentError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from numpy.typing import ArrayLike
+
     from learnrate.schedules import Schedule
 
 __all__ = ["COLUMNS", "Observations"]
@@ -28,7 +30,7 @@ COLUMNS = (
 """The columns that a row may have besides its step; `Observations` explains each of them."""
 
 
-def check_rows(call: str, step: np.ndarray, columns: Mapping[str, np.ndarray]) -> None:
+def _check_rows(call: str, step: np.ndarray, columns: Mapping[str, np.ndarray]) -> None:
     """Refuse rows whose steps do not increase, or whose columns do not fit them.
 
     Args:
@@ -54,6 +56,41 @@ def check_rows(call: str, step: np.ndarray, columns: Mapping[str, np.ndarray]) -
                 f"{call}(columns[{name!r}]) must have a value for each of the {step.size} steps; "
                 f"got shape {column.shape}."
             )
+
+
+def rows_of(
+    call: str, step: ArrayLike, columns: Mapping[str, ArrayLike]
+) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """Steps and columns as checked arrays.
+
+    Args:
+        call: the function or class that was given them, for messages.
+        step: whole numbers of at least 0, strictly increasing.
+        columns: a number for each step, by names of `COLUMNS`.
+
+    Raises:
+        ArgumentError: a step is not whole, a value is not a number, or as in `check_rows`.
+    """
+    numbers = _numbers(f"{call}(step=...)", step)
+    with np.errstate(invalid="ignore"):  # of a step that is NaN
+        steps = numbers.astype(np.int64, copy=False)
+    if (numbers != steps).any():
+        raise ArgumentError(f"{call}(step=...) must be whole numbers; got {step!r:.80}.")
+    arrays = {
+        name: _numbers(f"{call}(columns[{name!r}])", column).astype(float, copy=False)
+        for name, column in columns.items()
+    }
+    _check_rows(call, steps, arrays)
+    return steps, arrays
+
+
+def _numbers(argument: str, values: ArrayLike) -> np.ndarray:
+    """An array of numbers; integers stay integers, since steps may be large."""
+    try:
+        array = np.asarray(values)
+        return array if array.dtype.kind in "iuf" else array.astype(float)
+    except (TypeError, ValueError):
+        raise ArgumentError(f"{argument} must be numbers; got {values!r:.80}.") from None
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -101,9 +138,7 @@ class Observations:
     facts: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        step = np.asarray(self.step, dtype=np.int64)
-        columns = {name: np.asarray(column, dtype=float) for name, column in self.columns.items()}
-        check_rows("Observations", step, columns)
+        step, columns = rows_of("Observations", self.step, self.columns)
         object.__setattr__(self, "step", step)
         object.__setattr__(self, "columns", columns)
 

@@ -10,7 +10,7 @@ from learnrate._errors import ArgumentError
 from learnrate._looks import next_look
 from learnrate._not_trained import not_trained_line
 from learnrate.watch._diagnose import Diagnosis, diagnose_reading
-from learnrate.watch._observations import Observations, check_rows
+from learnrate.watch._observations import Observations, rows_of
 from learnrate.watch._reading import Reading
 from learnrate.watch._registry import Options, chosen_rules
 from learnrate.watch._row_table import RowTable
@@ -126,14 +126,12 @@ class Watcher:
             ArgumentError: there are rows already, steps do not increase, or a column is unknown or
                 of another length.
         """
-        steps = np.asarray(past, dtype=np.int64)
+        steps, earlier = rows_of("feed", past, columns)
         if self._table.rows:
             raise ArgumentError("resume() must come before the first feed().")
         self._reported |= set(reported)
         if not steps.size:
             return
-        earlier = {name: np.asarray(column, dtype=float) for name, column in columns.items()}
-        check_rows("feed", steps, earlier)
         self._table.append(steps, earlier)
         self._facts["resumed_at"] = [resumed for resumed in resumed_at if resumed < step]
         self._resume(step)
@@ -183,11 +181,9 @@ class Watcher:
             ArgumentError: steps do not increase, or a column is unknown or of another length.
         """
         self._facts |= facts or {}
-        steps = np.asarray(step, dtype=np.int64)
+        steps, new = rows_of("feed", step, columns)
         if not steps.size:
             return ()
-        new = {name: np.asarray(column, dtype=float) for name, column in columns.items()}
-        check_rows("feed", steps, new)
         if self._table.rows and steps[0] <= self._table.last_step:
             self._table.cut(int(steps[0]))
             self._resume(int(steps[0]))
