@@ -1,6 +1,7 @@
 """Tasks: what they are made of, how they are loaded, and what is refused."""
 
 import functools
+import pydoc
 
 import pytest
 import torch
@@ -289,3 +290,9 @@ def test_a_decorated_function_may_take_other_arguments_than_what_it_wraps():
 def test_a_task_is_loaded_from_text_alone():
     with pytest.raises(TaskError, match=r"TASK must be file\.py:name or module:name; got 5"):
         load_task(5)
+
+
+def test_the_help_of_a_task_has_no_docs_of_its_default_optimizer():
+    text = pydoc.plaintext.document(Task)
+    assert "AdamW by default" in text
+    assert "betas" not in text

@@ -120,7 +120,7 @@ class _Reader:
 
     def _way_out(self, position: int) -> str:
         """What to write instead of a text of another language; empty if that is not known."""
-        if self.text.startswith(".then", position):
+        if self.text.startswith((".then", ">", "->"), position):
             return " In a text, >> joins parts, as in warmup(500) >> cosine()."
         if self.text.strip().endswith(".json"):
             return (
