@@ -759,6 +759,12 @@ def test_rates_of_an_external_scheduler_are_compared_with_what_is_planned(tmp_pa
     assert "0.0508 instead of" in finding.message  # a live one may be of an earlier row
 
 
+def test_weights_without_values_are_refused():
+    optimizer = SGD(torch.nn.Linear(3, 1, device="meta").parameters(), lr=0.1)
+    with pytest.raises(ArgumentError, match=r"some are on the meta device. Call model.to_empty"):
+        learnrate.attach(optimizer, 0.1, store=False)
+
+
 def test_an_argument_that_is_not_an_optimizer_or_a_schedule_is_refused():
     with pytest.raises(ArgumentError, match=r"attach\(optimizer=...\) must be a torch.optim"):
         learnrate.attach("adam", 0.1, store=False)

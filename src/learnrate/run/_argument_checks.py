@@ -79,6 +79,11 @@ def checked_optimizers(optimizer: object) -> list[Optimizer]:
             "attach(optimizer=...): this optimizer has a run already, which sets its rates. "
             "Call finish() on that run first."
         )
+    if any(parameter.is_meta for parameter in parameters_of(*optimizers)):
+        raise ArgumentError(
+            "attach(optimizer=...) must train weights that have values; some are on the meta device. "
+            "Call model.to_empty(device=...), load or initialise the weights, and make the optimizer then."
+        )
     return optimizers
 
 
