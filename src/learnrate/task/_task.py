@@ -7,7 +7,7 @@ import functools
 import inspect
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -92,7 +92,7 @@ class Task:
     model: nn.Module | Callable[[], nn.Module]
     loss: nn.Module | LossFunction | None = None
     data: Iterable[Batch] | Callable[[int], Iterable[Batch]]
-    optimizer: Callable[..., Optimizers] = field(default_factory=lambda: torch.optim.AdamW)
+    optimizer: Callable[..., Optimizers] = torch.optim.AdamW
     update: UpdateFunction | None = None
     validate: Callable[[nn.Module], float] | None = None
     total_steps: int | None = None
@@ -300,6 +300,9 @@ class Task:
             return restored
 
         return replace(self, model=model, optimizer=optimizers if moments else self.optimizer)
+
+
+del Task.optimizer  # the default is in __init__; help(Task) would show all docs of AdamW here
 
 
 def _takes_parameters(factory: Callable[..., object]) -> bool:
