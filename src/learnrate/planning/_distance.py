@@ -11,17 +11,37 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from learnrate.planning._rung_likelihood import log_student
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from learnrate.planning._loss_scale import TrialLoss
 
-__all__ = ["LOG_DISTANCE_STD", "USUAL_DISTANCES", "log_distances"]
+__all__ = ["USUAL_DISTANCES", "log_distances", "log_prior_of_distance"]
 
 # Fitted to the distances of trials of 95 trainings of 19 domains (benchmarks/regret), not to their losses:
 _LEAST_GROWTH, _MORE_IF_STRAIGHT, _STRAIGHTNESS_POWER = 0.2, 0.6, 4.0
-LOG_DISTANCE_STD = 1.0  # of the log of the distance at the end of runs at the best rate, around 0
+_LOG_DISTANCE_STD = 1.0  # of the log of the distance at the end of runs at the best rate, around 0
+_FREEDOM = 3.0  # of Student's t
 USUAL_DISTANCES = (0.25, 3.3)  # 80 % of them, at the end, in norms of the first weights
+
+
+def log_prior_of_distance(
+    trial_losses: Sequence[TrialLoss], start: float, total_steps: int, log_lrs: np.ndarray
+) -> np.ndarray:
+    """The log prior of each best rate of a whole run, to a constant; 0 if no distance is known.
+
+    Args:
+        trial_losses: as for `log_distances`.
+        start: the log loss before training.
+        total_steps: the length of the whole run, in updates.
+        log_lrs: rising log rates.
+    """
+    expected = log_distances(trial_losses, start, total_steps, log_lrs)
+    if expected is None:
+        return np.zeros(len(log_lrs))
+    return log_student((expected / _LOG_DISTANCE_STD) ** 2, _FREEDOM)
 
 
 def log_distances(

@@ -106,6 +106,7 @@ class Ladder:
             for all rungs.
         costs_together: what 1, 2, ... trials cost if they run at once, as a number of trials that run
             alone.
+        usual_log_lr: the log of the usual best rate of such trainings; NaN if it is not known.
     """
 
     budget: int
@@ -117,6 +118,7 @@ class Ladder:
     pace: Pace | None = None
     extension: tuple[int, int] | None = None
     costs_together: tuple[float, ...] = (1.0,)
+    usual_log_lr: float = math.nan
 
     def next(self, trials: Sequence[LadderTrial]) -> Proposal | None:
         """The next trial, or None if nothing is left to ask or to spend."""
@@ -181,8 +183,14 @@ class Ladder:
 
     def surface(self, trials: Sequence[LadderTrial]) -> Surface:
         """The posterior over the best rate of the whole run, given the trials."""
-        losses, probability = trial_losses(trials), self.overfitting(trials).probability
-        return _surface(losses, self.total_steps, self.expected_log_lr, self.start, probability)
+        return _surface(
+            trial_losses(trials),
+            self.total_steps,
+            self.expected_log_lr,
+            self.start,
+            self.overfitting(trials).probability,
+            self.usual_log_lr,
+        )
 
     def overfitting(self, trials: Sequence[LadderTrial]) -> Overfitting:
         """The signs in the trials that overfitting limits the best rate."""
@@ -388,7 +396,8 @@ def _surface(
     total_steps: int,
     expected_log_lr: float,
     start: float,
-    probability_of_overfitting: float,
+    overfitting: float,
+    usual_log_lr: float,
 ) -> Surface:
     """The same posterior object for the several questions asked between two trials."""
-    return Surface(losses, total_steps, expected_log_lr, start, probability_of_overfitting)
+    return Surface(losses, total_steps, expected_log_lr, start, overfitting, usual_log_lr)

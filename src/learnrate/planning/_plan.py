@@ -187,7 +187,7 @@ def plan(
         range_test = trainer.range_test(expected_updates, seed)
         if range_test.broken:
             raise TaskError(range_test.refusal)
-        start = trainer.start(seed)
+        before = trainer.start(seed)
         updates, pace = trainer.updates(allowed, total_steps, seed)
         refuse_too_few(updates, allowed, total_steps)
         together = trainer.choose_engine(engine, updates, pace, total_steps, seed)
@@ -198,8 +198,10 @@ def plan(
             expected_log_lr=expected_log_lr(range_test),
             pace=pace if together is None else together.pace,
             costs_together=(1.0,) if together is None else together.costs,
+            usual_log_lr=before.usual_log_lr,
         )
-        climb = Climb(trainer, ladder, LossScale.of(range_test.mean), range_test, start, seed)
+        scale = LossScale.of(range_test.mean)
+        climb = Climb(trainer, ladder, scale, range_test, before.loss, seed)
         climb, likeness = begin_like(climb, earlier, updates) if earlier else (climb, None)
         if likeness is not None and likeness.agrees:
             spending = Spending(allowed, updates, trainer.spent)

@@ -76,7 +76,7 @@ def plan_rates(
         for test in tests:
             if test.broken:
                 raise TaskError(test.refusal)
-        start = trainer.start(seed)
+        start = trainer.start(seed).loss
         updates, pace = trainer.updates(budget, total_steps, seed)
         bar.expect(updates)
         expected, stds = _expected(tests, groups)

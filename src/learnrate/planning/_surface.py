@@ -22,8 +22,9 @@ the two. These priors, that of the range test and the noise are Student's t, bec
 not like ours. Trials whose log loss has fallen by less than a third of what that of the longest
 trials has do not count. The best rate of a length lies below every rate that diverged. $s_h$ is the
 standard deviation from the line: 0.1, and 0.4 more for each e-fold that the trials are shorter than
-the longest ones. The range test estimates the best rate of the longest trials, and how far the
-weights of these came (`_distance`) that of the whole run.
+the longest ones. The range test estimates the best rate of the longest trials. How far the weights
+of these came (`_distance`) and what such trainings usually take (`_usual_rate`) estimate that of the
+whole run.
 
 All of this is too sure of itself. So intervals are 1.6 times wider than it says, or 1.8 times if all
 trials have one length, and the expected regret is 1.6 times higher: then they hold as often, and are as
@@ -47,7 +48,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from learnrate.planning._distance import LOG_DISTANCE_STD, log_distances
+from learnrate.planning._distance import log_prior_of_distance
 from learnrate.planning._loss_scale import compress, linex
 from learnrate.planning._rung_likelihood import (
     CLIFFS,
@@ -62,6 +63,7 @@ from learnrate.planning._rung_likelihood import (
     log_normal,
     log_student,
 )
+from learnrate.planning._usual_rate import log_prior_of_usual_rate
 
 if TYPE_CHECKING:
     from learnrate.planning._loss_scale import TrialLoss
@@ -126,6 +128,7 @@ class Surface:
         expected_log_lr: the log of the best rate of the longest trials, according to the range test.
         start: the log loss before training.
         overfitting: the probability that overfitting limits the best rate of the longest trials.
+        usual_log_lr: the log of the usual best rate of such trainings; NaN if it is not known.
     """
 
     trial_losses: tuple[TrialLoss, ...]
@@ -133,6 +136,7 @@ class Surface:
     expected_log_lr: float
     start: float = math.inf
     overfitting: float = 0.0
+    usual_log_lr: float = math.nan
 
     @cached_property
     def _optima(self) -> np.ndarray:
@@ -243,12 +247,12 @@ class Surface:
         return np.log((1.0 - self.overfitting) * stable + self.overfitting * overfitted)
 
     @cached_property
-    def _log_prior_distance(self) -> np.ndarray:
-        """The log prior of how far the weights of the whole run come, at each of its best rates."""
-        expected = log_distances(self.trial_losses, self.start, self.total_steps, self._optima)
-        if expected is None:
-            return np.zeros(len(self._optima))
-        return log_student((expected / LOG_DISTANCE_STD) ** 2, PRIOR_FREEDOM)
+    def _log_prior_best(self) -> np.ndarray:
+        """The log prior of each best rate of the whole run, without losses and without the range test."""
+        distance = log_prior_of_distance(
+            self.trial_losses, self.start, self.total_steps, self._optima
+        )
+        return distance + log_prior_of_usual_rate(self._optima, self.usual_log_lr)
 
     def _lines(self, steps: int) -> np.ndarray:
         """The lowest place of the line at a length, for each drift."""
@@ -264,10 +268,8 @@ class Surface:
         prior = prior + LOG_PRIOR_CLIFF[:, None] + self._log_prior_noise
         drifted = _DRIFTS * math.log(max(self._by_steps) / self.total_steps)
         off = (self._optima[:, None] + drifted - self.expected_log_lr) / _RANGE_TEST_STD
-        first = log_student(off**2, PRIOR_FREEDOM)
-        log_weight = (
-            first[:, :, None, None] + prior + self._log_prior_distance[:, None, None, None]
-        )
+        first = log_student(off**2, PRIOR_FREEDOM) + self._log_prior_best[:, None]
+        log_weight = first[:, :, None, None] + prior
         for steps, rung in self._rungs.items():
             counted = steps != without and self._is_informative(steps)
             for drift, line in enumerate(self._lines(steps) if counted else ()):

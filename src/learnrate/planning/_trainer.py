@@ -18,6 +18,7 @@ from learnrate.planning._engine import MOST_TOGETHER, TrialsTogether
 from learnrate.planning._rung_losses import LadderTrial
 from learnrate.planning._shapes import Candidate, ShapeTrial, candidates
 from learnrate.planning._together import next_together
+from learnrate.planning._usual_rate import usual_log_lr
 from learnrate.range_test import MEMORY, RangeTest, measure_repeat, rates_between
 from learnrate.trials import (
     Curve,
@@ -26,6 +27,7 @@ from learnrate.trials import (
     Training,
     Trial,
     Update,
+    log_matrix_scale,
     ranks,
     run_trial,
 )
@@ -71,6 +73,19 @@ class PlanClock:
         """Whether something that takes `expected` seconds would end too late."""
         elapsed = self.seconds_before + time.perf_counter() - self.begin
         return bool(ranks().from_first(elapsed + expected > self.seconds))
+
+
+@dataclass(frozen=True)
+class BeforeTraining:
+    """What is known of a task before it is trained.
+
+    Attributes:
+        loss: the validation loss; None if the task has none.
+        usual_log_lr: the log of the usual best rate of such trainings; NaN if it is not known.
+    """
+
+    loss: float | None
+    usual_log_lr: float
 
 
 @dataclass
@@ -144,18 +159,26 @@ class PlanTrainer:
             self.journal.add(measurement, len(lrs), seed, record)
         return record
 
-    def start(self, seed: int) -> float | None:
-        """The validation loss before training; None if the task has none."""
+    def start(self, seed: int) -> BeforeTraining:
+        """What is known of the task before training: its validation loss, and its usual rate."""
         record = self.journal.get("start", 0, seed)
         if record is None:
             training = Training(self.task, seed)
             begin = time.perf_counter()
             loss = training.validate()
             seconds = ranks().from_first(time.perf_counter() - begin)
-            record = {"loss": None if loss is None else number_or_none(loss), "seconds": seconds}
+            record = {
+                "loss": None if loss is None else number_or_none(loss),
+                "seconds": seconds,
+                "log_matrix_scale": log_matrix_scale(training.optimizers),
+            }
             self.journal.add("start", 0, seed, record)
         self._validation_seconds = float(record["seconds"])
-        return None if record["loss"] is None else float(record["loss"])
+        loss = record["loss"]
+        return BeforeTraining(
+            loss=None if loss is None else float(loss),
+            usual_log_lr=usual_log_lr(record.get("log_matrix_scale")),
+        )
 
     @property
     def _first_pace(self) -> Pace:
