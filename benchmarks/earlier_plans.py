@@ -36,6 +36,7 @@ from regret.replay import ReplayTrainer
 import learnrate
 from learnrate._progress import ProgressBar
 from learnrate.planning._climb import Climb
+from learnrate.planning._drift import DRIFT
 from learnrate.planning._earlier import SPREAD_FREEDOM, EarlierPlan, EarlierRung
 from learnrate.planning._ladder import Ladder
 from learnrate.planning._like import begin_like, planned_like
@@ -43,7 +44,6 @@ from learnrate.planning._loss_scale import LossScale
 from learnrate.planning._plan import SHAPE, _planned
 from learnrate.planning._range_estimate import expected_log_lr
 from learnrate.planning._rung_likelihood import log_student
-from learnrate.planning._surface import DRIFT
 from learnrate.planning._trainer import PlanTrainer
 from learnrate.schedules import shape
 from learnrate.trials import Journal, fingerprint, preserved

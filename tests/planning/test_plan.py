@@ -12,7 +12,8 @@ from torch import nn
 import learnrate
 from learnrate import ArgumentError, ScheduleError, Task, TaskError
 from learnrate.planning import JOURNAL_NAME
-from learnrate.planning._trainer import PlanClock, PlanTrainer
+from learnrate.planning._clock import PlanClock
+from learnrate.planning._trainer import PlanTrainer
 from learnrate.testing import quadratic_task
 from learnrate.trials import run_trial
 from processes import wait_until

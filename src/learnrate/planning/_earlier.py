@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from learnrate._statistics import normal_quantile
-from learnrate.planning._surface import DRIFT
+from learnrate.planning._drift import DRIFT
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

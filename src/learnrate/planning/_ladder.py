@@ -15,7 +15,12 @@ from learnrate.planning._next_rate import (
     rate_beyond,
 )
 from learnrate.planning._overfitting import Overfitting, overfitting
-from learnrate.planning._rung_losses import mean_losses, repeat_noise, trial_losses
+from learnrate.planning._rung_losses import (
+    mean_losses,
+    repeat_noise,
+    seeds_around_the_best,
+    trial_losses,
+)
 from learnrate.planning._surface import LEAST_SLOPE, Surface
 from learnrate.planning._whole_runs import WholeRuns
 
@@ -23,7 +28,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from learnrate.planning._budget import Pace
-    from learnrate.planning._loss_scale import TrialLoss
     from learnrate.planning._rung_losses import LadderTrial
 
 __all__ = ["Ladder", "Proposal"]
@@ -41,7 +45,6 @@ _LEAST_PART = 16
 _FIRST_TOGETHER = 4  # trials that begin a rung, if they run at once
 _CLEAR_SHARE = 0.1  # of the fall since the start: a smaller difference of two rates may be chance
 _FEWEST_RATES = 3  # that a fit of whole runs needs
-_CLOSEST = 4  # rates around the best one that get further seeds in whole runs
 _FEWEST_REPEATED = (
     2  # rates with a second seed: one alone cannot tell noise from the level of a seed
 )
@@ -183,13 +186,15 @@ class Ladder:
 
     def surface(self, trials: Sequence[LadderTrial]) -> Surface:
         """The posterior over the best rate of the whole run, given the trials."""
-        return _surface(
-            trial_losses(trials),
-            self.total_steps,
-            self.expected_log_lr,
-            self.start,
-            self.overfitting(trials).probability,
-            self.usual_log_lr,
+        return _same(
+            Surface(
+                trial_losses(trials),
+                self.total_steps,
+                self.expected_log_lr,
+                self.start,
+                self.overfitting(trials).probability,
+                self.usual_log_lr,
+            )
         )
 
     def overfitting(self, trials: Sequence[LadderTrial]) -> Overfitting:
@@ -346,7 +351,7 @@ class Ladder:
         """
         of_rung = [trial for trial in trials if trial.rung == rung]
         losses, whole = mean_losses(of_rung), self.whole_runs(trials)
-        counts = _seeds_around_the_best(of_rung)
+        counts = seeds_around_the_best(of_rung)
         noise = math.inf if whole is None else whole.noise
         run = partial(Proposal, rung, self.total_steps)
         if sum(count > 1 for count in counts.values()) < min(_FEWEST_REPEATED, len(counts)):
@@ -382,22 +387,7 @@ class Ladder:
         return None
 
 
-def _seeds_around_the_best(rung_trials: Sequence[LadderTrial]) -> dict[float, int]:
-    """The number of seeds of each of the log rates around the best one."""
-    losses = mean_losses(rung_trials)
-    finite = [rate for rate in losses if math.isfinite(losses[rate])]
-    closest = sorted(finite, key=lambda rate: (losses[rate], rate))[:_CLOSEST]
-    return {rate: sum(trial.log_lr == rate for trial in rung_trials) for rate in closest}
-
-
 @lru_cache(maxsize=8)
-def _surface(
-    losses: tuple[TrialLoss, ...],
-    total_steps: int,
-    expected_log_lr: float,
-    start: float,
-    overfitting: float,
-    usual_log_lr: float,
-) -> Surface:
+def _same(surface: Surface) -> Surface:
     """The same posterior object for the several questions asked between two trials."""
-    return Surface(losses, total_steps, expected_log_lr, start, overfitting, usual_log_lr)
+    return surface

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
@@ -307,6 +308,7 @@ def _planned(climb: Climb) -> Plan:
         seed=climb.seed,
         version=__version__,
         notes=trainer.task.notes,
+        usual_lr=None if math.isnan(ladder.usual_log_lr) else math.exp(ladder.usual_log_lr),
     )
 
 

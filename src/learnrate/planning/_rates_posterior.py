@@ -26,6 +26,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from learnrate.planning._drift import (
+    DRIFT,
+    DRIFT_CHANGE_STD,
+    DRIFT_OVERFITTING,
+    PRIOR_FREEDOM,
+)
 from learnrate.planning._loss_scale import compress, linex
 from learnrate.planning._rung_likelihood import (
     GRID_STEP,
@@ -37,15 +43,11 @@ from learnrate.planning._rung_likelihood import (
 from learnrate.planning._sequential import posterior_points
 from learnrate.planning._surface import (
     DEPTH_OF_SLOPE,
-    DRIFT,
-    DRIFT_CHANGE_STD,
-    DRIFT_OVERFITTING,
     FLATTENING,
     INFORMATIVE_FALL,
     LEAST_SLOPE,
     LINE_STD,
     NOISE_OF_SLOPE,
-    PRIOR_FREEDOM,
     USUAL_SLOPE,
 )
 

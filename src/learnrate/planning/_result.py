@@ -166,6 +166,8 @@ class Plan:
         budget_reason: what decided the budget; empty in plans of older versions.
         notes: sentences about the task, such as the rank of an adapter; they decide nothing.
         like: the earlier plans that it started from; None if there were none.
+        usual_lr: the usual best rate of an optimizer like Adam for weights of this size; None for
+            other optimizers, and in plans of older versions.
     """
 
     peak: float
@@ -189,6 +191,7 @@ class Plan:
     budget_reason: str = ""
     notes: tuple[str, ...] = ()
     like: LikePlans | None = None
+    usual_lr: float | None = None
 
     def __str__(self) -> str:
         return (
@@ -217,7 +220,7 @@ class Plan:
             for rung in document["rungs"]
             for trial in rung.pop("trials")
         ]
-        for name in ("further", "shapes", "budget_reason", "notes", "like"):
+        for name in ("further", "shapes", "budget_reason", "notes", "like", "usual_lr"):
             if not document[name]:
                 del document[name]
         for trial in trials:

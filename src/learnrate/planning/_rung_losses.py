@@ -14,8 +14,15 @@ if TYPE_CHECKING:
 
     from learnrate.planning._result import RungTrial
 
-__all__ = ["LadderTrial", "mean_losses", "repeat_noise", "trial_losses"]
+__all__ = [
+    "LadderTrial",
+    "mean_losses",
+    "repeat_noise",
+    "seeds_around_the_best",
+    "trial_losses",
+]
 
+_CLOSEST = 4  # rates around the best one that get further seeds in whole runs
 _PRIOR_FREEDOM = 2.0  # how many repeats an assumed noise counts for
 
 
@@ -116,3 +123,15 @@ def _seed_levels(of_length: Sequence[LadderTrial]) -> dict[int, float]:
         ]
         levels[repeat] = sum(differences) / len(differences) if differences else 0.0
     return levels
+
+
+def seeds_around_the_best(rung_trials: Sequence[LadderTrial]) -> dict[float, int]:
+    """The number of seeds of each of the log rates around the best one.
+
+    Args:
+        rung_trials: of one length.
+    """
+    losses = mean_losses(rung_trials)
+    finite = [rate for rate in losses if math.isfinite(losses[rate])]
+    closest = sorted(finite, key=lambda rate: (losses[rate], rate))[:_CLOSEST]
+    return {rate: sum(trial.log_lr == rate for trial in rung_trials) for rate in closest}

@@ -49,6 +49,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from learnrate.planning._distance import log_prior_of_distance
+from learnrate.planning._drift import (
+    DRIFT_CHANGE_STD,
+    DRIFTS,
+    PRIOR_FREEDOM,
+    log_prior_of_drift,
+)
 from learnrate.planning._loss_scale import compress, linex
 from learnrate.planning._rung_likelihood import (
     CLIFFS,
@@ -70,15 +76,11 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DEPTH_OF_SLOPE",
-    "DRIFT",
-    "DRIFT_CHANGE_STD",
-    "DRIFT_OVERFITTING",
     "FLATTENING",
     "INFORMATIVE_FALL",
     "LEAST_SLOPE",
     "LINE_STD",
     "NOISE_OF_SLOPE",
-    "PRIOR_FREEDOM",
     "USUAL_SLOPE",
     "Estimate",
     "Surface",
@@ -86,9 +88,6 @@ __all__ = [
 
 # Fitted to exhaustive sweeps at five horizons of the development cells of benchmarks/regret. A prior
 # is a mean and a standard deviation; of a factor, its median and the standard deviation of its log.
-DRIFT = (-0.2, 0.2)  # where stability limits the best rate
-DRIFT_OVERFITTING = (-1.2, 0.35)  # where overfitting does: rate times updates is what counts
-PRIOR_FREEDOM = 3.0  # of Student's t, whose heavy tails are for work unlike any seen
 DEPTH_OF_SLOPE = (0.75, 0.8)
 NOISE_OF_SLOPE = (0.15, 0.8)
 USUAL_SLOPE = 0.27  # assumed if there is one horizon only
@@ -99,14 +98,11 @@ LINE_STD = (
     0.4,
 )  # of the longest trials' best rate, and for each e-fold of horizon below them
 _RANGE_TEST_STD = 1.0  # of the longest trials' best rate around the range test's: a factor of 2.7
-DRIFT_CHANGE_STD = 0.16  # of the drift, per e-fold of horizon beyond the longest trial
 FLATTENING = 0.3  # the curvature at the optimum falls as the horizon to this power
 _INDISTINGUISHABLE = 0.001  # log losses this close cannot be told apart by shorter trials
 _QUANTILE_80 = 1.397  # half-width of a central 80 % interval: Student's t, 8 degrees of freedom
 _INTERVAL_FACTOR = {True: 1.6, False: 1.8}  # of the fit's std, with and without shorter trials
 _REGRET_FACTOR = 1.6
-
-_DRIFTS = np.arange(-1.8, 0.81, 0.1)
 
 
 @dataclass(frozen=True)
@@ -187,7 +183,7 @@ class Surface:
 
     @cached_property
     def _rungs(self) -> dict[int, RungLikelihood]:
-        widest = max(map(abs, _DRIFTS)) * math.log(self.total_steps / min(self._by_steps))
+        widest = max(map(abs, DRIFTS)) * math.log(self.total_steps / min(self._by_steps))
         optima = np.arange(
             self._optima[0] - widest - GRID_STEP,
             self._optima[-1] + widest + 2 * GRID_STEP,
@@ -241,22 +237,17 @@ class Surface:
         return self.progress / (self.progress + left) if left else 1.0
 
     @cached_property
-    def _log_prior_drift(self) -> np.ndarray:
-        """The log prior of the drift: a mixture of what stability and overfitting make of it."""
-        stable, overfitted = _student(*DRIFT), _student(*DRIFT_OVERFITTING)
-        return np.log((1.0 - self.overfitting) * stable + self.overfitting * overfitted)
-
-    @cached_property
     def _log_prior_best(self) -> np.ndarray:
         """The log prior of each best rate of the whole run, without losses and without the range test."""
         distance = log_prior_of_distance(
             self.trial_losses, self.start, self.total_steps, self._optima
         )
-        return distance + log_prior_of_usual_rate(self._optima, self.usual_log_lr)
+        usual = log_prior_of_usual_rate(self._optima, self.usual_log_lr)
+        return np.asarray(distance + usual)
 
     def _lines(self, steps: int) -> np.ndarray:
         """The lowest place of the line at a length, for each drift."""
-        return np.asarray(self._optima[0] + _DRIFTS * math.log(steps / self.total_steps))
+        return np.asarray(self._optima[0] + DRIFTS * math.log(steps / self.total_steps))
 
     def _log_weights(self, without: int | None = None) -> np.ndarray:
         """The log posterior over (optimum, drift, cliff, noise), to a constant.
@@ -264,9 +255,9 @@ class Surface:
         Args:
             without: a length whose trials are left out; None for the trials of all lengths.
         """
-        prior = self._log_prior_drift[:, None, None]
+        prior = log_prior_of_drift(self.overfitting)[:, None, None]
         prior = prior + LOG_PRIOR_CLIFF[:, None] + self._log_prior_noise
-        drifted = _DRIFTS * math.log(max(self._by_steps) / self.total_steps)
+        drifted = DRIFTS * math.log(max(self._by_steps) / self.total_steps)
         off = (self._optima[:, None] + drifted - self.expected_log_lr) / _RANGE_TEST_STD
         first = log_student(off**2, PRIOR_FREEDOM) + self._log_prior_best[:, None]
         log_weight = first[:, :, None, None] + prior
@@ -284,7 +275,7 @@ class Surface:
     @cached_property
     def drift(self) -> float:
         """The expected drift of the log best rate per e-fold of horizon."""
-        return float((self._weights.sum(axis=(0, 2, 3)) * _DRIFTS).sum())
+        return float((self._weights.sum(axis=(0, 2, 3)) * DRIFTS).sum())
 
     @cached_property
     def cliff(self) -> float:
@@ -381,12 +372,6 @@ class Surface:
         precision = 1.0 / (0.04**2 + (MISFIT * (measured - measured.min())) ** 2)
         level = float((precision * (measured - shape)).sum() / precision.sum())
         return np.asarray(level + compress(depth * linex(log_lr - median, self.cliff)))
-
-
-def _student(mean: float, std: float) -> np.ndarray:
-    """The prior probability of each drift: Student's t."""
-    weight = np.exp(log_student(((_DRIFTS - mean) / std) ** 2, PRIOR_FREEDOM))
-    return np.asarray(weight / weight.sum())
 
 
 def _median_and_std(values: np.ndarray, weight: np.ndarray) -> tuple[float, float]:

@@ -14,6 +14,7 @@ from learnrate._errors import TaskError
 from learnrate._files import number_or_none
 from learnrate.planning._asked import AskedTrial, rates_of_logs, record_of, trial_seed
 from learnrate.planning._budget import WHOLE_SWEEP, Budget, Pace
+from learnrate.planning._clock import PlanClock
 from learnrate.planning._engine import MOST_TOGETHER, TrialsTogether
 from learnrate.planning._rung_losses import LadderTrial
 from learnrate.planning._shapes import Candidate, ShapeTrial, candidates
@@ -53,26 +54,6 @@ RANGE_TEST_STEPS = (11, 100)  # at least and at most
 _FASTEST = 1e-7  # seconds of an update, at least
 _FEWEST_TRIALS = 3  # however long they take
 _USUAL_LEAST = 20  # updates of a range test, if they are at most a quarter of the budget
-
-
-@dataclass
-class PlanClock:
-    """The time that a plan may take.
-
-    Args:
-        seconds: that it may take in all.
-        begin: when it began.
-        seconds_before: of its trials that the journal had already.
-    """
-
-    seconds: float
-    begin: float
-    seconds_before: float = 0.0
-
-    def is_over(self, expected: float) -> bool:
-        """Whether something that takes `expected` seconds would end too late."""
-        elapsed = self.seconds_before + time.perf_counter() - self.begin
-        return bool(ranks().from_first(elapsed + expected > self.seconds))
 
 
 @dataclass(frozen=True)

@@ -12,10 +12,11 @@ import math
 
 import numpy as np
 
-__all__ = ["log_prior_of_usual_rate", "usual_log_lr"]
+__all__ = ["USUAL_RANGE", "log_prior_of_usual_rate", "usual_log_lr"]
 
 # Fitted to the best rates alone, not to the losses of plans:
 _LOG_CHANGE, _LOG_CHANGE_STD = -0.82, 0.95  # of one update, in norms of the matrices
+USUAL_RANGE = math.exp(1.28 * _LOG_CHANGE_STD)  # 80 % of them lie within this factor
 _UNUSUAL = 0.2  # the probability that a training is not like these
 _LOG_LR_RANGE = 16.0  # e-folds, over which its best rate may be anywhere
 

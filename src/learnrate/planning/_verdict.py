@@ -10,6 +10,7 @@ import numpy as np
 from learnrate.planning._distance import USUAL_DISTANCES, log_distances
 from learnrate.planning._result import PlanVerdict, Rung
 from learnrate.planning._surface import LEAST_SLOPE
+from learnrate.planning._usual_rate import USUAL_RANGE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -77,7 +78,7 @@ def _extrapolation(rungs: Sequence[Rung], decision: PeakDecision) -> str:
         f"{fitted} Beyond {longest.steps:,} updates, the best rate is expected to change as "
         f"horizon^{change:.2f}{f', because {because}' * bool(because)}. "
         f"That gives {best:.2g} for {total_steps:,} updates."
-        f"{_distance(decision.surface, best)}"
+        f"{_distance(decision.surface, best)}{_usual_rate(decision.ladder.usual_log_lr)}"
     )
 
 
@@ -92,6 +93,17 @@ def _distance(surface: Surface, lr: float) -> str:
     return (
         f" At that rate, the weights are expected to end {math.exp(log_distance[0]):.2g} times their "
         f"first norm from where they began; at the best rate it is usually {low:g} to {high:g} times."
+    )
+
+
+def _usual_rate(log_lr: float) -> str:
+    """A sentence on the usual best rate of such trainings; empty if it is not known."""
+    if math.isnan(log_lr):
+        return ""
+    usual = math.exp(log_lr)
+    return (
+        f" With such an optimizer and weights of this size, the best rate is usually "
+        f"{usual / USUAL_RANGE:.2g} to {usual * USUAL_RANGE:.2g}."
     )
 
 

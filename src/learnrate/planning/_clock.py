@@ -1,0 +1,30 @@
+"""The time that a plan may take."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+from learnrate.trials import ranks
+
+__all__ = ["PlanClock"]
+
+
+@dataclass
+class PlanClock:
+    """The time that a plan may take.
+
+    Args:
+        seconds: that it may take in all.
+        begin: when it began.
+        seconds_before: of its trials that the journal had already.
+    """
+
+    seconds: float
+    begin: float
+    seconds_before: float = 0.0
+
+    def is_over(self, expected: float) -> bool:
+        """Whether something that takes `expected` seconds would end too late."""
+        elapsed = self.seconds_before + time.perf_counter() - self.begin
+        return bool(ranks().from_first(elapsed + expected > self.seconds))
