@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 TRIALS = 16
 RATES = np.geomspace(1e-4, 1e-3, TRIALS)
-TARGETS = {"mlp-8": 8.0, "mlp-64": 4.0, "cnn": 3.0, "resnet": 1.0, "gru": 1.2, "transformer": 1.0}
+TARGETS = {"mlp-8": 8.0, "mlp-64": 5.0, "cnn": 7.0, "resnet": 1.4, "gru": 5.0, "transformer": 2.0}
 
 
 def plain_loop(task: Task) -> Update:
