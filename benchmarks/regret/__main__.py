@@ -5,6 +5,7 @@
     PYTHONPATH=benchmarks python -m regret table    # the summary, from what is stored
     PYTHONPATH=benchmarks python -m regret replay   # the plan on the stored sweeps: a minute or two
     PYTHONPATH=benchmarks python -m regret steepness    # depth and noise against slope, in the sweeps
+    PYTHONPATH=benchmarks python -m regret usual    # what the usual rate of weights is fitted to
     PYTHONPATH=benchmarks python -m regret packaged # the sweeps of whole runs, for the package's claims
 
 Every command takes `--cells WORD,WORD` (cells whose names contain a word). The first two take
@@ -26,7 +27,7 @@ from pathlib import Path
 
 import torch
 
-from . import packaged_sweeps, replay, rows, steepness, table, truth
+from . import packaged_sweeps, replay, rows, steepness, table, truth, usual
 from .cells import chosen_cells
 from .workers import run_jobs
 
@@ -50,6 +51,8 @@ def main() -> None:
         replay.show(cells, arguments.budget, arguments.seeds, training=arguments.training)
     elif arguments.command == "steepness":
         steepness.show(cells)
+    elif arguments.command == "usual":
+        usual.show()
     elif arguments.command == "packaged":
         packaged_sweeps.write(cells)
     else:
@@ -59,7 +62,7 @@ def main() -> None:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="regret", description=(__doc__ or "").splitlines()[0])
     parser.add_argument(
-        "command", choices=["truth", "rows", "table", "replay", "steepness", "packaged"]
+        "command", choices=["truth", "rows", "table", "replay", "steepness", "usual", "packaged"]
     )
     parser.add_argument("--cells", default="", help="words in names, separated by commas")
     parser.add_argument("--data", help="folder of the data sets")

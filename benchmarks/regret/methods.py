@@ -116,10 +116,11 @@ def all_methods() -> list[Method]:
         syne_tune_tuners,
         tuners,
         tuning_free,
+        usual,
     )
 
     tuning = (tuners, smac_tuners, syne_tune_tuners)
-    modules = (ours, finders, fastai, grids, folk, *tuning, tuning_free)
+    modules = (ours, usual, finders, fastai, grids, folk, *tuning, tuning_free)
     return [method for module in modules for method in module.METHODS]
 
 

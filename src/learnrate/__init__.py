@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from learnrate._errors import ScheduleError as ScheduleError
     from learnrate._errors import StoreError as StoreError
     from learnrate._errors import TaskError as TaskError
+    from learnrate._usual_rate import UsualRate as UsualRate
+    from learnrate._usual_rate import usual_rate as usual_rate
     from learnrate._version import __version__ as __version__
     from learnrate.comparing import Comparison as Comparison
     from learnrate.comparing import compare as compare
@@ -80,6 +82,7 @@ _HOMES = {
     "Task": "task",
     "TaskError": "_errors",
     "Trained": "training",
+    "UsualRate": "_usual_rate",
     "Watcher": "watch",
     "__version__": "_version",
     "attach": "run",
@@ -98,6 +101,7 @@ _HOMES = {
     "to_torch": "torch_scheduler",
     "to_transformers": "integrations.transformers",
     "train": "training",
+    "usual_rate": "_usual_rate",
 }
 
 __all__ = sorted(_HOMES)  # noqa: PLE0605 - a list of strings, built from the one table of names

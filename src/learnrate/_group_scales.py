@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-__all__ = ["scaled_rates"]
+__all__ = ["rate_ratios", "scaled_rates"]
 
 _ROUNDING = 1e-9
 
@@ -37,3 +37,10 @@ def scaled_rates(rates: Sequence[float], groups: Sequence[Mapping[str, Any]]) ->
     if are_scaled:
         return list(rates)
     return [rate * scale for rate, scale in zip(rates, scales, strict=True)]
+
+
+def rate_ratios(groups: Sequence[Mapping[str, Any]]) -> list[float]:
+    """The rate of each parameter group as a share of the highest, as the user set them."""
+    rates = scaled_rates([float(group["lr"]) for group in groups], groups)
+    highest = max(rates)
+    return [rate / highest if highest > 0 else 1.0 for rate in rates]

@@ -114,7 +114,7 @@ def test_a_run_that_plans_itself_says_what_its_search_was(run, tmp_path):
     code, out, _ = run("train", "t.py:task", "--plan", "inside", *options, "--out", "o")
     inside = json.loads((tmp_path / "o" / "train.json").read_text())["inside"]
     assert code == 0
-    assert f"planned inside the run, at a cost of {inside['cost']:.1%} of it." in out
+    assert f"planned inside the run, at a cost of {inside['cost']:.1%} of the run." in out
     assert 0 < inside["cost"] <= 0.15
 
 

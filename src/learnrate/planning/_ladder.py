@@ -94,7 +94,7 @@ class Ladder:
     Then the gaps beside the best rate are halved. If the long trials are whole runs, the rates around
     the best one get further seeds, until they are told apart or have five. What is left of the budget
     goes to rates beyond both ends, until the loss there is a quarter of the fall above the best, in
-    search of a second dip, and to narrower gaps beside the best rate.
+    search of a second minimum, and to narrower gaps beside the best rate.
 
     Args:
         budget: how many updates all trials together may cost.
@@ -109,7 +109,7 @@ class Ladder:
             for all rungs.
         costs_together: what 1, 2, ... trials cost if they run at once, as a number of trials that run
             alone.
-        usual_log_lr: the log of the usual best rate of such trainings; NaN if it is not known.
+        usual_log_lr: the log of the rate that is usually best; NaN if it is not known.
     """
 
     budget: int
@@ -367,7 +367,7 @@ class Ladder:
             swept = self._swept(losses, 0.0 if whole is None else whole.noise)
             return None if swept is None else run(swept[0], 0, swept[1])
         log_lr = min(counts, key=lambda rate: (counts[rate], rate))
-        reason = "only further seeds tell rates with such close losses apart"
+        reason = "rates with such close losses need further seeds to be told apart"
         return run(log_lr, counts[log_lr], reason)
 
     def _swept(self, losses: dict[float, float], noise: float) -> tuple[float, str] | None:
@@ -381,7 +381,7 @@ class Ladder:
             return None
         fall = max(0.0, self.start - min(losses.values()))
         if (log_lr := rate_beyond(losses, _FAR_SHARE * fall)) is not None:
-            return log_lr, "a second dip may lie beyond the rates tried"
+            return log_lr, "there may be a second minimum beyond the rates tried"
         if (log_lr := middle_of_gap(losses, close=max(_REFINED, noise))) is not None:
             return log_lr, _HALVED
         return None

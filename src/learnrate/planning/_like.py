@@ -79,8 +79,8 @@ def _plans_of(source: object, task: str) -> list[EarlierPlan]:
         plan = read_plan(path)
         if isinstance(plan, RatesPlan):
             raise ArgumentError(
-                f"like={str(path)!r} is a plan of {len(plan.rates)} rates, which does not inform a plan "
-                "of one rate. Give a plan of one rate."
+                f"like={str(path)!r} is a plan of {len(plan.rates)} rates, which cannot be used for a "
+                "plan of one rate. Give a plan of one rate."
             )
         return [_earlier(plan, str(path))]
     return refuse(

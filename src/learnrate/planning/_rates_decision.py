@@ -194,8 +194,8 @@ def judge_rates(decision: RatesDecision, scale: LossScale) -> tuple[PlanVerdict,
     if decision.expected_regret > COSTLY_REGRET:
         doubts.append("the trials leave the best rates uncertain")
     doubts += [
-        f"of the rates tried with {lengths[-1]:,} updates, the {end} one of {name} was the best, so "
-        f"the best one may lie {'below' if end == 'lowest' else 'above'} it"
+        f"of the rates tried with {lengths[-1]:,} updates, the {end} rate of {name} was the best, so "
+        f"the best rate may be {'lower' if end == 'lowest' else 'higher'}"
         for name, end in ladder.unbracketed(decision.trials)
     ]
     if lengths[-1] < ladder.total_steps:

@@ -166,8 +166,8 @@ class Plan:
         budget_reason: what decided the budget; empty in plans of older versions.
         notes: sentences about the task, such as the rank of an adapter; they decide nothing.
         like: the earlier plans that it started from; None if there were none.
-        usual_lr: the usual best rate of an optimizer like Adam for weights of this size; None for
-            other optimizers, and in plans of older versions.
+        usual_lr: the rate that is usually best for such an optimizer and weights of this size, see
+            `usual_rate`; None if it is not known, and in plans of older versions.
     """
 
     peak: float

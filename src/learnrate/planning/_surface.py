@@ -124,7 +124,7 @@ class Surface:
         expected_log_lr: the log of the best rate of the longest trials, according to the range test.
         start: the log loss before training.
         overfitting: the probability that overfitting limits the best rate of the longest trials.
-        usual_log_lr: the log of the usual best rate of such trainings; NaN if it is not known.
+        usual_log_lr: the log of the rate that is usually best; NaN if it is not known.
     """
 
     trial_losses: tuple[TrialLoss, ...]

@@ -12,6 +12,7 @@ import numpy as np
 
 from learnrate._errors import TaskError
 from learnrate._files import number_or_none
+from learnrate._usual_rate import known_usual_rate
 from learnrate.planning._asked import AskedTrial, rates_of_logs, record_of, trial_seed
 from learnrate.planning._budget import WHOLE_SWEEP, Budget, Pace
 from learnrate.planning._clock import PlanClock
@@ -19,7 +20,6 @@ from learnrate.planning._engine import MOST_TOGETHER, TrialsTogether
 from learnrate.planning._rung_losses import LadderTrial
 from learnrate.planning._shapes import Candidate, ShapeTrial, candidates
 from learnrate.planning._together import next_together
-from learnrate.planning._usual_rate import usual_log_lr
 from learnrate.range_test import MEMORY, RangeTest, measure_repeat, rates_between
 from learnrate.trials import (
     Curve,
@@ -28,7 +28,6 @@ from learnrate.trials import (
     Training,
     Trial,
     Update,
-    log_matrix_scale,
     ranks,
     run_trial,
 )
@@ -62,7 +61,7 @@ class BeforeTraining:
 
     Attributes:
         loss: the validation loss; None if the task has none.
-        usual_log_lr: the log of the usual best rate of such trainings; NaN if it is not known.
+        usual_log_lr: the log of the rate that is usually best; NaN if it is not known.
     """
 
     loss: float | None
@@ -145,20 +144,21 @@ class PlanTrainer:
         record = self.journal.get("start", 0, seed)
         if record is None:
             training = Training(self.task, seed)
+            usual = known_usual_rate(training.optimizers)
             begin = time.perf_counter()
             loss = training.validate()
             seconds = ranks().from_first(time.perf_counter() - begin)
             record = {
                 "loss": None if loss is None else number_or_none(loss),
                 "seconds": seconds,
-                "log_matrix_scale": log_matrix_scale(training.optimizers),
+                "usual_lr": None if usual is None else usual.lr,
             }
             self.journal.add("start", 0, seed, record)
         self._validation_seconds = float(record["seconds"])
-        loss = record["loss"]
+        loss, usual_lr = record["loss"], record.get("usual_lr")
         return BeforeTraining(
             loss=None if loss is None else float(loss),
-            usual_log_lr=usual_log_lr(record.get("log_matrix_scale")),
+            usual_log_lr=math.nan if usual_lr is None else math.log(usual_lr),
         )
 
     @property

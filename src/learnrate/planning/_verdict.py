@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from learnrate._usual_rate import USUAL_FACTOR
 from learnrate.planning._distance import USUAL_DISTANCES, log_distances
 from learnrate.planning._result import PlanVerdict, Rung
 from learnrate.planning._surface import LEAST_SLOPE
-from learnrate.planning._usual_rate import USUAL_RANGE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -91,8 +91,9 @@ def _distance(surface: Surface, lr: float) -> str:
         return ""
     low, high = USUAL_DISTANCES
     return (
-        f" At that rate, the weights are expected to end {math.exp(log_distance[0]):.2g} times their "
-        f"first norm from where they began; at the best rate it is usually {low:g} to {high:g} times."
+        " At that rate, the weights are expected to end at a distance of "
+        f"{math.exp(log_distance[0]):.2g} times their initial norm from their start; at the best rate it "
+        f"is usually {low:g} to {high:g} times."
     )
 
 
@@ -102,8 +103,8 @@ def _usual_rate(log_lr: float) -> str:
         return ""
     usual = math.exp(log_lr)
     return (
-        f" With such an optimizer and weights of this size, the best rate is usually "
-        f"{usual / USUAL_RANGE:.2g} to {usual * USUAL_RANGE:.2g}."
+        " With such an optimizer and weights of this size, the best rate is usually "
+        f"{usual / USUAL_FACTOR:.2g} to {usual * USUAL_FACTOR:.2g}."
     )
 
 

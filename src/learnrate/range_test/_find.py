@@ -14,6 +14,7 @@ import torch
 from learnrate._checks import check_seed, check_whole
 from learnrate._errors import ArgumentError
 from learnrate._progress import ProgressBar
+from learnrate._usual_rate import UsualRate, known_usual_rate
 from learnrate.range_test._result import RangeTest
 from learnrate.range_test._rules import RULES, Rule
 from learnrate.trials import (
@@ -131,12 +132,13 @@ def find(
     seeds = [seed, *(derived_seed(seed, 10, i) for i in range(1, repeats))]
     with ProgressBar(iters * repeats, shown=progress) as bar:
         if task is not None:
-            losses = _task_losses(task, lrs, seeds, bar, validate=validate)
+            losses, usual = _task_losses(task, lrs, seeds, bar, validate=validate)
         else:
             assert step is not None  # noqa: S101 - one of the two is given
             objects = [] if state is None else list(state)
             if state is not None and not objects:
                 warnings.warn(_NOT_RESTORED, UserWarning, stacklevel=2)
+            usual = _usual_rate_of(objects)
             losses = _loop_losses(step, objects, lrs, seeds, bar)
     return RangeTest(
         lr=lrs,
@@ -146,6 +148,7 @@ def find(
         memory=MEMORY,
         rule=rule,
         is_validation=validate,
+        usual=usual,
     )
 
 
@@ -184,15 +187,23 @@ def rates_between(low: float, high: float, iters: int, mode: str) -> np.ndarray:
 
 def _task_losses(
     task: Task, lrs: np.ndarray, seeds: list[int], bar: ProgressBar, *, validate: bool
-) -> np.ndarray:
+) -> tuple[np.ndarray, UsualRate | None]:
+    """The losses of all repeats, and the usual rate of the weights that the first begins with."""
     check_task(task)
-    losses = []
+    losses, usual = [], None
     with preserved(task):
         for i, seed in enumerate(seeds):
             training = Training(task, seed)
+            usual = known_usual_rate(training.optimizers) if i == 0 else usual
             step = _validated(training) if validate else training.update
             losses.append(measure_repeat(step, lrs, _progress_callback(bar, i, len(lrs))))
-    return np.stack(losses)
+    return np.stack(losses), usual
+
+
+def _usual_rate_of(state: list[Any]) -> UsualRate | None:
+    """The usual rate of the optimizers among the objects of a loop; None if there is none."""
+    optimizers = [item for item in state if isinstance(item, torch.optim.Optimizer)]
+    return known_usual_rate(optimizers) if optimizers else None
 
 
 def _validated(training: Training) -> Step:

@@ -112,6 +112,9 @@ def _rates_read(test: RangeTest) -> list[charts.VerticalLine]:
     if not len(test.mean):
         return []
     lines = []
+    if test.usual is not None:
+        label = f"usual {rate_text(test.usual.lr, 2)}"
+        lines.append(charts.VerticalLine(x=test.usual.lr, label=label))
     if test.suggestion is not None:  # a refused curve carries none of the rules' answers either
         lines += [
             charts.VerticalLine(x=lr, label=f"{name} {rate_text(lr, 2)}")

@@ -16,6 +16,8 @@ from learnrate.range_test._rules import RULES, Rule, smoothed, without_dips
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+    from learnrate._usual_rate import UsualRate
+
 __all__ = ["RangeTest", "Zones"]
 
 _SAFETY = 4.0
@@ -63,6 +65,8 @@ class RangeTest:
         rule: whose rate is the suggestion: a name in `RULES`, or a function of the rates and the
             mean smooth losses; None for a quarter of the rate of lowest loss.
         is_validation: whether the losses are validation losses after each update.
+        usual: the rate that is usually best for the optimizer and the sizes of its weights, see
+            `usual_rate`; None if it is not known. The suggestion does not depend on it.
     """
 
     lr: np.ndarray
@@ -72,6 +76,7 @@ class RangeTest:
     memory: float
     rule: str | Rule | None = None
     is_validation: bool = False
+    usual: UsualRate | None = None
 
     @property
     def loss_name(self) -> str:
@@ -291,6 +296,7 @@ class RangeTest:
             "zones": None if self.zones is None else asdict(self.zones),
             "rules": self.rules,
             "diverged_at": self.diverged_at,
+            "usual": None if self.usual is None else asdict(self.usual),
             "lr": self.lr[: len(self.mean)].tolist(),
             "loss": self.mean.tolist(),
         }

@@ -105,6 +105,7 @@ def show_range_test(console: Console, test: RangeTest) -> None:
         show_plot(console, describe(test).panels[0], title=f"{test.loss_name}{line or ''}")
     if test.suggestion is None:
         console.print(encoded_text(console, ("no suggestion: ", "bold yellow"), (test.reason, "")))
+        _show_usual_rate(console, test)
         return
     table = new_table(console, "rule", "rate")
     table.add_row("suggestion", rate_text(test.suggestion, 2), style="bold yellow")
@@ -115,6 +116,19 @@ def show_range_test(console: Console, test: RangeTest) -> None:
     console.print(table)
     console.print(encoded_text(console, (f"suggestion: {test.reason}.", "")))
     console.print(encoded_text(console, (f"{test.zones}.", "")))
+    _show_usual_rate(console, test)
+
+
+def _show_usual_rate(console: Console, test: RangeTest) -> None:
+    """Print the rate that the weights alone tell, if they do."""
+    if test.usual is not None:
+        usual = test.usual
+        sentence = (
+            f"With such an optimizer and weights of this size, the best peak of a run is usually "
+            f"{rate_text(usual.low, 2)} to {rate_text(usual.high, 2)}, {rate_text(usual.lr, 2)} in the "
+            "median. This needs no training."
+        )
+        console.print(encoded_text(console, (sentence, "")))
 
 
 def show_schedules(console: Console, schedules: Sequence[tuple[str, ArrayLike]]) -> None:

@@ -6,7 +6,6 @@ from learnrate.trials._distributed import RankError, ranks
 from learnrate.trials._engines import Engine, ProgressCallback, Sequential
 from learnrate.trials._journal import Journal, fingerprint
 from learnrate.trials._kept import kept_state, without_hooks
-from learnrate.trials._matrix_scale import log_matrix_scale
 from learnrate.trials._probe import Probe, probe
 from learnrate.trials._processes import available_cores
 from learnrate.trials._random import derived_seed, kept_random_state, seed_everything
@@ -57,7 +56,6 @@ __all__ = [
     "fingerprint",
     "kept_random_state",
     "kept_state",
-    "log_matrix_scale",
     "preserved",
     "probe",
     "ranks",

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from learnrate._group_scales import rate_ratios
 from learnrate.trials._batchable import batchable
 from learnrate.trials._flat_optimizers import UpdateRule, update_rule_for
-from learnrate.trials._training import Training, rate_ratios
+from learnrate.trials._training import Training
 
 if TYPE_CHECKING:
     from torch import nn
@@ -44,7 +45,7 @@ class Stack:
         self.training = Training(task, seed)
         self._task = task
         optimizer = self.training.optimizer
-        self._ratios = rate_ratios([optimizer])
+        self._ratios = rate_ratios(optimizer.param_groups)
         self._parameters = _trained(self.training.model, optimizer)
         self._batchable = batchable(self.training.model)
         self._slots = _slots(self.training.model, self._parameters)

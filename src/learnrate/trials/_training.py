@@ -13,7 +13,7 @@ from torch import nn
 from learnrate._checks import kind_of
 from learnrate._errors import TaskError
 from learnrate._gradients import clip_gradients
-from learnrate._group_scales import scaled_rates
+from learnrate._group_scales import rate_ratios
 from learnrate.task import as_task_error, copied_model, needs_closure, only_optimizer
 from learnrate.trials._batches import Batches, kept_data_state
 from learnrate.trials._distributed import ranks
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from learnrate.task import Batch, Task
 
-__all__ = ["Training", "preserved", "rate_ratios", "set_rates"]
+__all__ = ["Training", "preserved", "set_rates"]
 
 
 @contextmanager
@@ -66,7 +66,7 @@ class Training:
         self._device = task.device if task.device is None else torch.device(task.device)
         self._device_type = next(iter(self.model.parameters())).device.type
         self.scaler = torch.amp.GradScaler(self._device_type, enabled=task.amp == "float16")
-        self._ratios = rate_ratios(self.optimizers)
+        self._ratios = rate_ratios(_groups(self.optimizers))
         self._evaluates_again = any(map(needs_closure, self.optimizers)) and task.update is None
         self._check_loop()
         self._batches = Batches(task, seed)
@@ -328,14 +328,6 @@ def _refuse_sparse(parameters: list[torch.Tensor]) -> None:
 def _groups(optimizers: Iterable[torch.optim.Optimizer]) -> list[dict[str, Any]]:
     """The parameter groups of optimizers, in order."""
     return [group for optimizer in optimizers for group in optimizer.param_groups]
-
-
-def rate_ratios(optimizers: Sequence[torch.optim.Optimizer]) -> list[float]:
-    """The rate of each parameter group as a share of the highest, as the user set them."""
-    groups = _groups(optimizers)
-    rates = scaled_rates([float(group["lr"]) for group in groups], groups)
-    highest = max(rates)
-    return [rate / highest if highest > 0 else 1.0 for rate in rates]
 
 
 def set_rates(
