@@ -58,6 +58,7 @@ bench: $(VENV)/.bench  ## measurements, each against its peer in the same run
 	$(BIN)/python benchmarks/throughput.py --page docs/speed.md
 	$(BIN)/python benchmarks/tuners.py --page docs/speed.md
 	$(BIN)/python benchmarks/plan_engines.py --page docs/speed.md
+	$(BIN)/python benchmarks/usual_rates.py --page docs/why/usual-rate.md
 	$(BIN)/python benchmarks/meta_throughput.py
 	$(BIN)/python benchmarks/dashboard.py
 	$(BIN)/python benchmarks/diagnose_rows.py

@@ -202,7 +202,7 @@ def _task_losses(
 
 def _usual_rate_of(state: list[Any]) -> UsualRate | None:
     """The usual rate of the optimizers among the objects of a loop; None if there is none."""
-    optimizers = [item for item in state if isinstance(item, torch.optim.Optimizer)]
+    optimizers = [part for part in state if isinstance(part, torch.optim.Optimizer)]
     return known_usual_rate(optimizers) if optimizers else None
 
 
