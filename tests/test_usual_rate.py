@@ -91,7 +91,7 @@ def test_it_draws_nothing_and_changes_nothing():
 
 @pytest.mark.parametrize("optimizer", [torch.optim.SGD, torch.optim.Adagrad, torch.optim.Adadelta])
 def test_optimizers_of_another_kind_are_refused(optimizer):
-    with pytest.raises(learnrate.ArgumentError, match=f"got {optimizer.__name__}"):
+    with pytest.raises(learnrate.ArgumentError, match=f"got an? {optimizer.__name__}"):
         usual_of(torch.ones(3, 3), optimizer=optimizer)
 
 
@@ -105,7 +105,7 @@ def test_weights_without_a_matrix_above_0_are_refused(tensor):
 
 
 def test_a_model_instead_of_its_optimizer_is_refused():
-    with pytest.raises(learnrate.ArgumentError, match=r"needs a torch\.optim\.Optimizer"):
+    with pytest.raises(learnrate.ArgumentError, match=r"must be a torch\.optim\.Optimizer"):
         learnrate.usual_rate(nn.Linear(2, 2))
 
 

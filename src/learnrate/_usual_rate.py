@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from learnrate._checks import kind_of, refuse
 from learnrate._errors import ArgumentError
 from learnrate._group_scales import rate_ratios
 
@@ -82,8 +83,8 @@ def usual_rate(optimizer: torch.optim.Optimizer, *others: torch.optim.Optimizer)
         True
     """
     optimizers = [optimizer, *others]
-    for each in optimizers:
-        _check_kind(each)
+    for checked in optimizers:
+        _check_kind(checked)
     usual = known_usual_rate(optimizers)
     if usual is None:
         raise ArgumentError(
@@ -125,16 +126,13 @@ def known_usual_rate(optimizers: Sequence[torch.optim.Optimizer]) -> UsualRate |
 
 
 def _check_kind(optimizer: object) -> None:
-    name = type(optimizer).__name__
     if not isinstance(optimizer, torch.optim.Optimizer):
-        raise ArgumentError(
-            "usual_rate(optimizer) needs a torch.optim.Optimizer, with the weights that it trains; "
-            f"got {name}."
-        )
+        rule = "a torch.optim.Optimizer with the weights that it trains"
+        refuse("usual_rate", "optimizer", rule, optimizer)
     if not _is_like_adam(optimizer):
         raise ArgumentError(
-            f"usual_rate knows {', '.join(_LIKE_ADAM)}; got {name}, whose best rate the weights do not "
-            "tell. Use learnrate.find or learnrate.plan."
+            f"usual_rate knows {', '.join(_LIKE_ADAM)}; got {kind_of(optimizer)}, whose best rate the "
+            "weights do not tell. Use learnrate.find or learnrate.plan."
         )
 
 

@@ -163,7 +163,7 @@ def test_find_prints_one_object(run):
     code, out, _ = run("find", "t.py:task", "--iters", 60, "--repeats", 2, "--json")
     printed = json.loads(out)
     assert code == 0
-    fields = {"suggestion", "reason", "zones", "rules", "diverged_at", "lr", "loss"}
+    fields = {"suggestion", "reason", "zones", "rules", "diverged_at", "usual", "lr", "loss"}
     assert set(printed) == fields
     assert set(printed["zones"]) == {"falling_from", "rising_from", "highest"}
     assert set(printed["rules"]) == {"steepest", "valley", "slide", "minimum"}
@@ -242,7 +242,10 @@ BAD = {
         ["train", "t.py:task", "--schedule", "1", "--total-steps", "-3"],
         "got -3",
     ),
-    "a budget out of range": (["plan", "t.py:task", "--budget", "2"], "at most 1; got 2"),
+    "a budget out of range": (
+        ["plan", "t.py:task", "--budget", "2"],
+        "such as 0.5 or 50%; got '2'",
+    ),
     "an empty loader": (["plan", "t.py:empty"], "gave no batch"),
     "a frozen model": (["find", "t.py:frozen"], "no trainable parameter"),
     "a loss that is not a scalar": (["find", "t.py:vector"], "must be a scalar"),

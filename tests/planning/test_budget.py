@@ -24,12 +24,31 @@ def test_a_share_may_be_a_number_or_its_text(share):
 
 
 @pytest.mark.parametrize(
-    "budget", [0, -1, 1.5, math.nan, math.inf, True, "", "s", "0s", "-3s", "10", "1 day", "nan"]
+    "budget",
+    [
+        0,
+        -1,
+        1.5,
+        math.nan,
+        math.inf,
+        True,
+        "",
+        "s",
+        "0s",
+        "-3s",
+        "10",
+        "1 day",
+        "nan",
+        "150%",
+        "%",
+    ],
 )
 def test_anything_else_is_refused_as_it_was_typed(budget):
-    with pytest.raises(ArgumentError, match="a time such as 90s or 10min, or a share") as refusal:
+    with pytest.raises(
+        ArgumentError, match="a time such as 90s, 10min or 1h, or a share"
+    ) as refusal:
         Budget.of(budget)
-    assert str(refusal.value).endswith(f"got {budget}.")
+    assert str(refusal.value).endswith(f"such as 0.5 or 50%; got {budget!r}.")
 
 
 @pytest.mark.parametrize(
@@ -97,3 +116,8 @@ def test_what_was_spent_beyond_the_budget_is_named():
     spending = Spending(Budget.of(0.5), 500, 490, further=250, shapes=200)
     assert spending.runs(1000) == 0.95
     assert spending.text(1000) == "50% of one run, and 25% for further trials, and 20% for shapes"
+
+
+@pytest.mark.parametrize("text", ["50%", " 50 %", "0.5"])
+def test_a_share_may_be_a_percentage(text):
+    assert Budget.of(text) == Budget.of(0.5)

@@ -296,11 +296,11 @@ def test_a_plan_killed_at_any_moment_goes_on_where_it_was(tmp_path):
             {"total_steps": 0},
             "total_steps must be a whole number of optimizer updates, at least 1; got 0",
         ),
-        ({"budget": 0.0}, "or a share of one run, above 0 and at most 1; got 0.0"),
-        ({"budget": 1.5}, "at most 1; got 1.5"),
-        ({"budget": "90"}, "at most 1; got 90"),
-        ({"budget": "0s"}, "a time such as 90s or 10min, .* got 0s"),
-        ({"budget": "2 days"}, "a time such as 90s or 10min, .* got 2 days"),
+        ({"budget": 0.0}, "or a share of one run, above 0 and at most 1, such as 0.5 or 50%; got 0.0"),
+        ({"budget": 1.5}, "at most 1, such as 0.5 or 50%; got 1.5"),
+        ({"budget": "90"}, "at most 1, such as 0.5 or 50%; got 90"),
+        ({"budget": "0s"}, "a time such as 90s, 10min or 1h, .* got '0s'"),
+        ({"budget": "2 days"}, "a time such as 90s, 10min or 1h, .* got '2 days'"),
         (
             {"total_steps": 30, "budget": 0.5},
             "is 15 updates; a plan needs at least 22. The least budget of this run is 0.734",
@@ -437,3 +437,10 @@ def test_json_has_neither_nan_nor_infinity():
     assert json.loads(json.dumps(plan.to_dict(), allow_nan=False)) == json.loads(
         json.dumps(plan.to_dict())
     )
+
+
+def test_what_is_no_task_is_refused():
+    with pytest.raises(
+        learnrate.ArgumentError, match=r"plan\(task=\.\.\.\) must be a learnrate\.Task"
+    ):
+        learnrate.plan("my_task.py:task")

@@ -380,3 +380,10 @@ def test_a_loop_without_anything_to_restore_is_warned_of_once_and_none_says_that
     learnrate.find(step=step, state=[optimizer, torch.nn.ParameterList([weight])], **options)
     assert weight.item() == before
     learnrate.find(step=step, state=None, **options)
+
+
+def test_what_is_no_task_and_no_function_is_refused():
+    with pytest.raises(ArgumentError, match=r"find\(task=\.\.\.\) must be a learnrate\.Task"):
+        learnrate.find("my_task.py:task")
+    with pytest.raises(ArgumentError, match=r"find\(step=\.\.\.\) must be a function of a rate"):
+        learnrate.find(step=0.1, state=None)

@@ -67,8 +67,8 @@ class Budget:
         share = _number(budget)
         if share is None or not 0 < share <= 1:
             raise ArgumentError(
-                "budget must be a time such as 90s or 10min, or a share of one run, above 0 and at "
-                f"most 1; got {budget}."
+                "budget must be a time such as 90s, 10min or 1h, or a share of one run, above 0 and at "
+                f"most 1, such as 0.5 or 50%; got {budget!r}."
             )
         return cls(share, None)
 
@@ -163,8 +163,9 @@ class Spending:
 def _number(value: object) -> float | None:
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
+    percent = isinstance(value, str) and value.rstrip().endswith("%")
     try:
-        return float(value)
+        return float(value.rstrip().removesuffix("%")) / 100 if percent else float(value)
     except ValueError:
         return None
 

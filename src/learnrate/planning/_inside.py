@@ -122,7 +122,9 @@ class InsidePlan:
     @property
     def words(self) -> str:
         """The cost of the search, and the reason of the first plan."""
-        return f"planned inside the run, at a cost of {self.cost:.1%} of the run. {self.plan.reason}"
+        return (
+            f"planned inside the run, at a cost of {self.cost:.1%} of the run. {self.plan.reason}"
+        )
 
     def is_due(self, step: int) -> bool:
         """Whether branches are due before the update of a step, and the search may still pay for them."""

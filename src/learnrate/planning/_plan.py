@@ -38,6 +38,7 @@ from learnrate.planning._trainer import PlanTrainer
 from learnrate.planning._verdict import judge
 from learnrate.schedules import Schedule
 from learnrate.schedules import shape as read_shape
+from learnrate.task import check_is_task
 from learnrate.trials import Journal, fingerprint, preserved
 
 if TYPE_CHECKING:
@@ -155,6 +156,7 @@ def plan(
         KeyboardInterrupt: on Ctrl-C; finished trials are kept in `out`.
     """
     check_seed("plan", seed)
+    check_is_task("plan", task)
     total_steps = task.run_length(total_steps)
     allowed = Budget.of(budget)
     expected_updates = updates_before_a_pace(allowed, total_steps)

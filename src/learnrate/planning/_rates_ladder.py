@@ -139,7 +139,9 @@ class RatesLadder(Ladder):
         finished = any(math.isfinite(trial.log_loss) for trial in tried)
         surveys = finished and steps == self.total_steps and self._surveys(trials)
         if surveys and (neighbour := next_neighbour(tried)) is not None:
-            return _proposal(rung, steps, neighbour, "its rates are a decade from those of the best whole run")
+            return _proposal(
+                rung, steps, neighbour, "its rates are a decade from those of the best whole run"
+            )
         posterior = self.posterior(trials)
         if self._is_complete(rung, steps, tried, posterior):
             return None

@@ -115,7 +115,8 @@ def refuse_without_evidence(trials: list[LadderTrial]) -> None:
         raise TaskError(
             f"all {len(trials)} trials diverged, even the one at the lowest rate, "
             f"{min(rates, default=math.nan):.2g}. "
-            "Plan with a larger budget or more steps, or look at the range test of learnrate find."
+            "Plan with a larger budget or more steps, or look at the range test of learnrate find. A "
+            "validation loss that is not finite counts as diverged too, so check Task(validate=...)."
         )
     if len(losses) > 2 and len(set(losses)) == 1:
         raise TaskError(

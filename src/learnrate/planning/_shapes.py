@@ -123,7 +123,10 @@ def _best(
     if best == usual or gains[best] <= margin:
         worst = min(gains, key=gains.__getitem__)
         name = worst.warmup if part == "warm-up" else worst.decay
-        return usual, f"the {part} matters ({name}: {_change(-gains[worst])}), but no other choice is better"
+        return (
+            usual,
+            f"the {part} matters ({name}: {_change(-gains[worst])}), but no other choice is better",
+        )
     name = best.warmup if part == "warm-up" else best.decay
     return best, f"the {part} matters ({name}: {_change(-gains[best])})"
 

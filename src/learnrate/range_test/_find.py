@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 import torch
 
-from learnrate._checks import check_seed, check_whole
+from learnrate._checks import check_seed, check_whole, refuse
 from learnrate._errors import ArgumentError
 from learnrate._progress import ProgressBar
 from learnrate._usual_rate import UsualRate, known_usual_rate
 from learnrate.range_test._result import RangeTest
 from learnrate.range_test._rules import RULES, Rule
+from learnrate.task import check_is_task
 from learnrate.trials import (
     Training,
     check_task,
@@ -120,6 +121,12 @@ def find(
     if (task is None) == (step is None):
         raise ArgumentError(
             f"find needs either a task or step=...; got {'neither' if task is None else 'both'}."
+        )
+    if task is not None:
+        check_is_task("find", task)
+    elif not callable(step):
+        refuse(
+            "find", "step", "a function of a rate that makes one update and returns its loss", step
         )
     if isinstance(rule, str) and rule not in RULES:
         names = ", ".join(RULES)
