@@ -101,7 +101,7 @@ _RANGE_TEST_STD = 1.0  # of the longest trials' best rate around the range test'
 FLATTENING = 0.3  # the curvature at the optimum falls as the horizon to this power
 _INDISTINGUISHABLE = 0.001  # log losses this close cannot be told apart by shorter trials
 _QUANTILE_80 = 1.397  # half-width of a central 80 % interval: Student's t, 8 degrees of freedom
-_INTERVAL_FACTOR = {True: 1.6, False: 1.8}  # of the fit's std, with and without shorter trials
+_OVERCONFIDENCE = {True: 1.6, False: 1.8}  # of the fit's std, with and without shorter trials
 _REGRET_FACTOR = 1.6
 
 
@@ -243,7 +243,12 @@ class Surface:
             self.trial_losses, self.start, self.total_steps, self._optima
         )
         usual = log_prior_of_usual_rate(self._optima, self.usual_log_lr)
-        return np.asarray(distance + usual)
+        return np.asarray(self._overconfidence**2 * (distance + usual))
+
+    @property
+    def _overconfidence(self) -> float:
+        """By how much the fit is too sure of itself, as a factor of its standard deviation."""
+        return _OVERCONFIDENCE[len(self._by_steps) > 1]
 
     def _lines(self, steps: int) -> np.ndarray:
         """The lowest place of the line at a length, for each drift."""
@@ -332,8 +337,7 @@ class Surface:
     def best(self, steps: int) -> Estimate:
         """The best peak rate of a run of `steps` updates."""
         median, std = self.log_best(steps)
-        factor = _INTERVAL_FACTOR[len(self._by_steps) > 1]
-        half = _QUANTILE_80 * math.hypot(factor * std, self._indistinguishable(steps))
+        half = _QUANTILE_80 * math.hypot(self._overconfidence * std, self._indistinguishable(steps))
         return Estimate(*(math.exp(median + shift) for shift in (0.0, -half, half)))
 
     def least_regret(self) -> float:
