@@ -243,7 +243,7 @@ class Surface:
             self.trial_losses, self.start, self.total_steps, self._optima
         )
         usual = log_prior_of_usual_rate(self._optima, self.usual_log_lr)
-        return np.asarray(self._overconfidence**2 * (distance + usual))
+        return np.asarray(distance + self._overconfidence**2 * usual)
 
     @property
     def _overconfidence(self) -> float:
