@@ -125,13 +125,14 @@ def plan_of(
         trainer = setting.trainer(bar)
         updates = math.floor(BUDGET * setting.total_steps)
         test = trainer.range_test(updates, seed)
-        start = trainer.start(seed)
+        before = trainer.start(seed)
         ladder = Ladder(
             budget=updates - trainer.spent,
             total_steps=setting.total_steps,
             expected_log_lr=expected_log_lr(test),
+            usual_log_lr=before.usual_log_lr,
         )
-        climb = Climb(trainer, ladder, LossScale.of(test.mean), test, start, seed)
+        climb = Climb(trainer, ladder, LossScale.of(test.mean), test, before.loss, seed)
         if like:
             climb, evidence = begin_like(climb, tuple(like), updates, spread)
             agrees = evidence.agrees

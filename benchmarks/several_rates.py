@@ -246,7 +246,7 @@ def one_after_the_other(runs: WholeRuns, budget: float | None, seed: int) -> dic
                 expected_log_lr=expected_log_lr(test),
             )
             scale = LossScale.of(test.mean)
-            climb = Climb(trainer, ladder, scale, test, trainer.start(seed), seed)
+            climb = Climb(trainer, ladder, scale, test, trainer.start(seed).loss, seed)
             climb.go_on()
         if climb.has_finished_trials:
             lrs[number] = decide(climb.ladder, climb.trials).peak

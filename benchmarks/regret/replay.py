@@ -186,15 +186,16 @@ def _replayed(
 def _replayed_plan(trainer: ReplayTrainer, total_steps: int, budget: float, seed: int) -> Plan:
     updates = math.floor(budget * total_steps)
     range_test = trainer.range_test(updates, seed)
-    start = trainer.start(seed)
+    before = trainer.start(seed)
     ladder = Ladder(
         budget=updates - trainer.spent,
         total_steps=total_steps,
         expected_log_lr=expected_log_lr(range_test),
+        usual_log_lr=before.usual_log_lr,
         pace=Pace(1.0, 0.0) if len(trainer.costs) > 1 else None,
         costs_together=trainer.costs,
     )
-    climb = Climb(trainer, ladder, LossScale.of(range_test.mean), range_test, start, seed)
+    climb = Climb(trainer, ladder, LossScale.of(range_test.mean), range_test, before.loss, seed)
     climb.go_on()
     return _planned(climb)
 

@@ -163,9 +163,10 @@ class Spending:
 def _number(value: object) -> float | None:
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
-    percent = isinstance(value, str) and value.rstrip().endswith("%")
     try:
-        return float(value.rstrip().removesuffix("%")) / 100 if percent else float(value)
+        if isinstance(value, str) and value.rstrip().endswith("%"):
+            return float(value.rstrip().removesuffix("%")) / 100
+        return float(value)
     except ValueError:
         return None
 

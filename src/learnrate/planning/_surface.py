@@ -26,9 +26,10 @@ the longest ones. The range test estimates the best rate of the longest trials. 
 of these came (`_distance`) and what such trainings usually take (`_usual_rate`) estimate that of the
 whole run.
 
-All of this is too sure of itself. So intervals are 1.6 times wider than it says, or 1.8 times if all
+The fit is too sure of itself. So intervals are 1.6 times wider than it says, or 1.8 times if all
 trials have one length, and the expected regret is 1.6 times higher: then they hold as often, and are as
-high, as they should be in plans of domains left out.
+high, as they should be in plans of domains left out. The usual rate is known before the trials, so its
+log prior counts by the square of the same factor more beside their likelihood.
 
 The horizons also tell how steep the losses are. Below the optimum, a higher rate does what more
 updates do, so the log loss falls about as fast with one as with the other. In our own sweeps the
