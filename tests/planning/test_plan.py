@@ -296,7 +296,10 @@ def test_a_plan_killed_at_any_moment_goes_on_where_it_was(tmp_path):
             {"total_steps": 0},
             "total_steps must be a whole number of optimizer updates, at least 1; got 0",
         ),
-        ({"budget": 0.0}, "or a share of one run, above 0 and at most 1, such as 0.5 or 50%; got 0.0"),
+        (
+            {"budget": 0.0},
+            "or a share of one run, above 0 and at most 1, such as 0.5 or 50%; got 0.0",
+        ),
         ({"budget": 1.5}, "at most 1, such as 0.5 or 50%; got 1.5"),
         ({"budget": "90"}, "at most 1, such as 0.5 or 50%; got '90'"),
         ({"budget": "0s"}, "a time such as 90s, 10min or 1h, .* got '0s'"),

@@ -338,7 +338,9 @@ class Surface:
     def best(self, steps: int) -> Estimate:
         """The best peak rate of a run of `steps` updates."""
         median, std = self.log_best(steps)
-        half = _QUANTILE_80 * math.hypot(self._overconfidence * std, self._indistinguishable(steps))
+        half = _QUANTILE_80 * math.hypot(
+            self._overconfidence * std, self._indistinguishable(steps)
+        )
         return Estimate(*(math.exp(median + shift) for shift in (0.0, -half, half)))
 
     def least_regret(self) -> float:
