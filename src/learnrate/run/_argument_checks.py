@@ -99,9 +99,14 @@ def _unwrapped(optimizer: Any) -> Any:
 
 
 def check_probes(probes: object, optimizers: list[Optimizer]) -> None:
-    """Refuse what are no probes, and probes of several optimizers."""
-    if probes is not None and not (callable(probes) and hasattr(probes, "ask")):
-        refuse("attach", "probes", "learnrate.probing.Probes, or None", probes)
+    """Refuse what cannot be called, and probes of several optimizers."""
+    if probes is not None and not callable(probes):
+        refuse(
+            "attach",
+            "probes",
+            "learnrate.probing.Probes, another function of a step and an optimizer, or None",
+            probes,
+        )
     if probes is not None and len(optimizers) > 1:
         refuse("attach", "probes", "None for several optimizers", probes)
 

@@ -97,4 +97,4 @@ def close_abandoned(recorder: Recorder, ending: Ending, agreement: Agreement | N
         status = RunStatus.FINISHED
     if error is not None and not hasattr(sys, "ps1"):  # an interactive prompt survives errors
         status = status_of(error)
-    recorder.close(status)
+    recorder.close(status, abandoned=True)

@@ -191,22 +191,27 @@ class Recorder:
         self.wake()
         return written.wait(wait)
 
-    def close(self, status: RunStatus | str, wait: float = 5.0) -> None:
+    def close(
+        self, status: RunStatus | str, wait: float = 5.0, *, abandoned: bool = False
+    ) -> None:
         """Write the remaining rows and how the run ended, and end the thread.
 
         Python may delete an abandoned run, and so close its recorder, in any thread at any time.
-        In the recorder's own thread, or in one that keeps the store locked, it does not wait.
+        Then it does not wait in a thread that keeps the store locked. It never waits in the
+        recorder's own thread.
 
         Args:
             status: how the run ended.
             wait: seconds to try for, if the store cannot be written.
+            abandoned: whether the run was deleted without an end.
         """
         if os.getpid() != self._owner or self._deadline is not None:
             return  # in a forked process, or closed before
         self._queue.append(RunStatus(status))
         self._deadline = time.monotonic() + wait
         self.wake()
-        if not is_writing() and threading.current_thread() is not self._thread:
+        locked = abandoned and is_writing()
+        if not locked and threading.current_thread() is not self._thread:
             self._ended.wait(wait + _LOCK_WAIT)
 
     # Everything below runs in the thread.
