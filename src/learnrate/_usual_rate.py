@@ -62,13 +62,14 @@ def usual_rate(optimizer: torch.optim.Optimizer, *others: torch.optim.Optimizer)
     At this rate, one update may change a matrix by 0.44 of its spectral norm. In 58 trainings of small
     networks in 18 domains the best peak was at this rate within a factor of 3.4 in 80 %; fine-tuning of
     large networks needs lower rates. It costs no training, and is a first guess: `find` looks at the
-    loss, and `plan` answers for a whole run. Kernels of convolutions count as matrices with a row for each output.
-    With parameter groups of different rates, it is for the group with the highest rate. Momentum of RMSprop
-    is taken into account. Nothing is changed, and no random number is drawn.
+    loss, and `plan` answers for a whole run. Kernels of convolutions count as matrices with a row for
+    each output. With parameter groups of different rates, it is for the group with the highest rate.
+    Momentum of RMSprop is taken into account. Of many matrices, 64 are measured. Nothing is changed, and
+    no random number is drawn.
 
     Args:
         optimizer: an optimizer of torch, with the weights that it trains, as they are before training: Adam,
-            AdamW, Adamax, NAdam, RAdam, RMSprop, SparseAdam, or one that is derived from these.
+            AdamW, Adamax, NAdam, RAdam, RMSprop, SparseAdam, or a class derived from one of these.
         others: further ones of the same training.
 
     Raises:
@@ -142,8 +143,8 @@ def _is_like_adam(optimizer: torch.optim.Optimizer) -> bool:
 
 def _momentum(group: dict[str, Any]) -> float:
     """The momentum of a group of RMSprop, which makes updates 1 / (1 - momentum) times as large."""
-    momentum = group.get("momentum", 0.0)
-    return float(momentum) if 0.0 <= momentum < 1.0 else 0.0
+    momentum = float(group.get("momentum") or 0.0)
+    return momentum if 0.0 <= momentum < 1.0 else 0.0
 
 
 def _evenly_spaced(
