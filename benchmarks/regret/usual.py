@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from _page import table
 
-from learnrate._usual_rate import known_usual_rate
+from learnrate._usual_rate import LIKE_ADAM, known_usual_rate
 from learnrate.trials import Training, preserved
 
 from .cells import CELLS
@@ -25,11 +25,10 @@ __all__ = ["METHODS", "show"]
 
 _QUANTILES = (0.1, 0.5, 0.9)
 _80_PERCENT = 2 * 1.2816  # standard deviations between the outer two, of a normal distribution
-_LIKE_ADAM = ("adam", "adamw", "adamax", "nadam", "radam", "rmsprop", "sparseadam")
 
 
 def _is_like_adam(cell: Cell) -> bool:
-    return cell.optimizer in _LIKE_ADAM
+    return cell.optimizer in map(str.lower, LIKE_ADAM)
 
 
 def _usual_lr(task: Task) -> float:
@@ -40,50 +39,37 @@ def _usual_lr(task: Task) -> float:
 
 
 @cache
-def _log_factors() -> dict[str, dict[str, float]]:
-    """The log of the best rate over the usual one, of each cell of each domain."""
+def _log_factors() -> dict[str, list[float]]:
+    """The logs of the best rates over the usual ones, by domain."""
     best = bests(CELLS)
-    factors: dict[str, dict[str, float]] = {}
+    factors: dict[str, list[float]] = {}
     for cell in filter(_is_like_adam, CELLS):
         if cell.name in best:
             factor = math.log(best[cell.name].rate / _usual_lr(cell.task()))
-            factors.setdefault(cell.domain, {})[cell.name] = factor
+            factors.setdefault(cell.domain, []).append(factor)
     return factors
 
 
-def _quantiles(without: str) -> np.ndarray:
-    """Of the log factors of all domains but one."""
-    factors = [
-        factor
-        for domain, of_cells in _log_factors().items()
-        if domain != without
-        for factor in of_cells.values()
-    ]
-    return np.quantile(factors, _QUANTILES)
+def _of_others(left_out: str) -> list[float]:
+    """The log factors of all domains but one."""
+    by_domain = _log_factors().items()
+    return [factor for domain, factors in by_domain if domain != left_out for factor in factors]
 
 
 def _usual(cell: Cell, task: Task, _seed: int) -> Pick:
-    low, rate, high = (_usual_lr(task) * np.exp(_quantiles(cell.domain))).tolist()
+    quantiles = np.quantile(_of_others(cell.domain), _QUANTILES)
+    low, rate, high = (_usual_lr(task) * np.exp(quantiles)).tolist()
     return Pick(rate, 0.0, low=low, high=high)
 
 
 def show() -> None:
     """Print the constant and its spread, with all domains and with each one left out."""
     rows = []
-    for without in ("", *sorted(_log_factors())):
-        low, median, high = _quantiles(without)
-        rows.append(
-            [
-                without or "none",
-                str(
-                    sum(
-                        len(cells) for domain, cells in _log_factors().items() if domain != without
-                    )
-                ),
-                f"{median:+.2f}",
-                f"{(high - low) / _80_PERCENT:.2f}",
-            ]
-        )
+    for left_out in ("", *sorted(_log_factors())):
+        factors = _of_others(left_out)
+        low, median, high = np.quantile(factors, _QUANTILES)
+        spread = (high - low) / _80_PERCENT
+        rows.append([left_out or "none", str(len(factors)), f"{median:+.2f}", f"{spread:.2f}"])
     print(table(["domain left out", "cells", "log of best over usual", "its spread"], rows))
 
 

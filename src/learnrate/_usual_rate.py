@@ -21,10 +21,10 @@ from learnrate._group_scales import rate_ratios
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["LOG_STD", "USUAL_FACTOR", "UsualRate", "known_usual_rate", "usual_rate"]
+__all__ = ["LIKE_ADAM", "LOG_STD", "USUAL_FACTOR", "UsualRate", "known_usual_rate", "usual_rate"]
 
-_LIKE_ADAM = ("Adam", "AdamW", "Adamax", "NAdam", "RAdam", "RMSprop", "SparseAdam")
-# Fitted to the best rates of 58 trainings of 18 domains (benchmarks/regret), not to their losses: the log
+LIKE_ADAM = ("Adam", "AdamW", "Adamax", "NAdam", "RAdam", "RMSprop", "SparseAdam")
+# Fitted to the best rates of 58 trainings of 19 domains (benchmarks/regret), not to their losses: the log
 # of the change of a matrix in one update over its norm, and the standard deviation of this log.
 _LOG_CHANGE, LOG_STD = -0.82, 0.95
 USUAL_FACTOR = math.exp(1.28 * LOG_STD)  # within which 80 % of the best rates lie
@@ -59,7 +59,7 @@ def usual_rate(optimizer: torch.optim.Optimizer, *others: torch.optim.Optimizer)
     `0.44 * norm / sqrt(m * n)`, where the norm is the spectral norm of the matrix.
 
     At this rate, one update may change a matrix by 0.44 of its spectral norm. In 58 trainings of small
-    networks in 18 domains the best peak was at this rate within a factor of 3.4 in 80 %; fine-tuning of
+    networks in 19 domains the best peak was at this rate within a factor of 3.4 in 80 %; fine-tuning of
     large networks needs lower rates. It costs no training, and is a first guess: `find` looks at the
     loss, and `plan` answers for a whole run. Kernels of convolutions count as matrices with a row for
     each output. With parameter groups of different rates, it is for the group with the highest rate.
@@ -117,7 +117,7 @@ def known_usual_rate(optimizers: Sequence[torch.optim.Optimizer]) -> UsualRate |
             for parameter, factor in _evenly_spaced(matrices)
             if (rate := _doubling_rate(parameter)) > 0
         ]
-    except (RuntimeError, NotImplementedError, TypeError):  # of unusual tensors
+    except (RuntimeError, TypeError):  # of unusual tensors
         return None
     if not log_lrs:
         return None
@@ -131,13 +131,13 @@ def _check_kind(optimizer: object) -> None:
         refuse("usual_rate", "optimizer", rule, optimizer)
     if not _is_like_adam(optimizer):
         raise ArgumentError(
-            f"usual_rate knows {', '.join(_LIKE_ADAM)}; got {kind_of(optimizer)}, whose best rate the "
+            f"usual_rate knows {', '.join(LIKE_ADAM)}; got {kind_of(optimizer)}, whose best rate the "
             "weights do not tell. Use learnrate.find or learnrate.plan."
         )
 
 
 def _is_like_adam(optimizer: torch.optim.Optimizer) -> bool:
-    return any(base.__name__ in _LIKE_ADAM for base in type(optimizer).__mro__)
+    return any(base.__name__ in LIKE_ADAM for base in type(optimizer).__mro__)
 
 
 def _momentum(group: dict[str, Any]) -> float:

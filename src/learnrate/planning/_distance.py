@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from learnrate.planning._rung_likelihood import log_student
+from learnrate.planning._rung_likelihood import PRIOR_FREEDOM, log_student
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,7 +23,6 @@ __all__ = ["USUAL_DISTANCES", "log_distances", "log_prior_of_distance"]
 # Fitted to the distances of trials of 95 trainings of 19 domains (benchmarks/regret), not to their losses:
 _LEAST_GROWTH, _MORE_IF_STRAIGHT, _STRAIGHTNESS_POWER = 0.2, 0.6, 4.0
 _LOG_DISTANCE_STD = 1.0  # of the log of the distance at the end of runs at the best rate, around 0
-_FREEDOM = 3.0  # of Student's t
 USUAL_DISTANCES = (0.25, 3.3)  # 80 % of them, at the end, in norms of the first weights
 
 
@@ -41,7 +40,7 @@ def log_prior_of_distance(
     expected = log_distances(trial_losses, start, total_steps, log_lrs)
     if expected is None:
         return np.zeros(len(log_lrs))
-    return log_student((expected / _LOG_DISTANCE_STD) ** 2, _FREEDOM)
+    return log_student((expected / _LOG_DISTANCE_STD) ** 2, PRIOR_FREEDOM)
 
 
 def log_distances(

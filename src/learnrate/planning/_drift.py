@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from learnrate.planning._rung_likelihood import log_student
+from learnrate.planning._rung_likelihood import PRIOR_FREEDOM, log_student
 
 __all__ = [
     "DRIFT",
     "DRIFTS",
     "DRIFT_CHANGE_STD",
     "DRIFT_OVERFITTING",
-    "PRIOR_FREEDOM",
     "log_prior_of_drift",
 ]
 
@@ -20,7 +19,6 @@ __all__ = [
 DRIFT = (-0.2, 0.2)  # where stability limits the best rate
 DRIFT_OVERFITTING = (-1.2, 0.35)  # where overfitting does: rate times updates is what counts
 DRIFT_CHANGE_STD = 0.16  # of the drift, per e-fold of horizon beyond the longest trial
-PRIOR_FREEDOM = 3.0  # of Student's t, whose heavy tails are for work unlike any seen
 
 DRIFTS = np.arange(-1.8, 0.81, 0.1)
 

@@ -30,12 +30,12 @@ from learnrate.planning._drift import (
     DRIFT,
     DRIFT_CHANGE_STD,
     DRIFT_OVERFITTING,
-    PRIOR_FREEDOM,
 )
 from learnrate.planning._loss_scale import compress, linex
 from learnrate.planning._rung_likelihood import (
     GRID_STEP,
     MISFIT,
+    PRIOR_FREEDOM,
     finite_log_losses,
     log_normal,
     log_student,

@@ -23,6 +23,7 @@ __all__ = [
     "LOG_PRIOR_CLIFF",
     "MISFIT",
     "NOISES",
+    "PRIOR_FREEDOM",
     "RungLikelihood",
     "finite_log_losses",
     "log_likelihood",
@@ -31,6 +32,7 @@ __all__ = [
 ]
 
 _NOISE_FREEDOM = 4.0
+PRIOR_FREEDOM = 3.0  # of Student's t, whose heavy tails are for work unlike any seen
 _CLIFF_PRIOR = (1.2, 0.5)
 MISFIT = 0.25  # how far the model may be off, as a share of the log loss above the lowest
 

@@ -53,7 +53,6 @@ from learnrate.planning._distance import log_prior_of_distance
 from learnrate.planning._drift import (
     DRIFT_CHANGE_STD,
     DRIFTS,
-    PRIOR_FREEDOM,
     log_prior_of_drift,
 )
 from learnrate.planning._loss_scale import compress, linex
@@ -64,6 +63,7 @@ from learnrate.planning._rung_likelihood import (
     LOG_PRIOR_CLIFF,
     MISFIT,
     NOISES,
+    PRIOR_FREEDOM,
     RungLikelihood,
     finite_log_losses,
     log_likelihood,
