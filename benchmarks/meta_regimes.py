@@ -2,7 +2,7 @@
 
     python benchmarks/meta_regimes.py [--data DIR] [--only sines,linearised] [--json FILE]
 
-Each regime is measured at several inner rates with common first weights and episodes. The figures are
+Each regime is measured at several inner rates with common initial weights and episodes. The figures are
 paired differences to the rate 0, with standard errors. `share` is the measurement of
 `learnrate meta advise` on the same episodes. The results are stored in one JSON file with version,
 date and machine; the page of the docs is made from it.

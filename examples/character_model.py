@@ -64,7 +64,7 @@ def main() -> None:
     store = arguments.out / "runs.db"
     print(f"While it trains, from another shell: learnrate steer last scale 0.5 --store {store}\n")
     for name, peak in (("planned", plan.peak), ("default", DEFAULT_RATE)):
-        torch.manual_seed(1)  # the same first weights for both
+        torch.manual_seed(1)  # the same initial weights for both
         model = Characters(len(alphabet))
         before = evaluate(model, fixed)
         fit(model, train, peak / plan.peak * plan.schedule, name, store)

@@ -63,7 +63,7 @@ def main() -> None:
         print(f"While it trains, from another shell: {steer}\n")
 
     for name, peak in (("planned", plan.peak), ("default", DEFAULT_RATE)):
-        torch.manual_seed(1)  # the same first weights for both
+        torch.manual_seed(1)  # the same initial weights for both
         model = make_model()
         before, _ = evaluate(model, held_out)
         findings = fit(model, loader, peak / plan.peak * plan.schedule, name, store)

@@ -56,7 +56,7 @@ def main() -> None:
     store = arguments.out / "runs.db"
     print(f"While it trains, from another shell: learnrate steer last scale 0.5 --store {store}\n")
     for name, peak in (("planned", plan.peak), ("usual", USUAL)):
-        torch.manual_seed(1)  # the same first weights and batches for both
+        torch.manual_seed(1)  # the same initial weights and batches for both
         model = make_model(channels, classes)
         before, _ = evaluate(model, test)
         fit(model, loader, peak / plan.peak * plan.schedule, name, store)

@@ -84,7 +84,7 @@ def main() -> None:
 
 
 def make_model() -> Any:
-    """A small convolutional network, compiled; the same first weights each time."""
+    """A small convolutional network, compiled; the same initial weights each time."""
     keras.utils.set_random_seed(1)
     model = keras.Sequential(
         [

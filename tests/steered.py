@@ -1,4 +1,4 @@
-"""A small training whose run is steered, shared by the tests of several rooms."""
+"""A small training whose run is steered, shared by the tests of several packages."""
 
 import torch
 from torch.optim import SGD

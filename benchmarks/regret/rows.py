@@ -1,7 +1,7 @@
 """Rows: each method chooses rates with its own seeds, and whole runs are made at these rates.
 
 A row is one cell, method and seed. Its runs have the seeds of the truth, so that the same batches
-and first weights are compared. All runs of a cell are made together, in stacks. Rows are appended to
+and initial weights are compared. All runs of a cell are made together, in stacks. Rows are appended to
 `results/rows.jsonl`; a later row of the same cell, method and seed replaces the earlier one.
 """
 

@@ -1,6 +1,6 @@
 """A chart as data: panels, axes and marks, without anything that draws.
 
-Each room describes its charts in this form. `learnrate._axes` draws them with matplotlib,
+Each package describes its charts in this form. `learnrate._axes` draws them with matplotlib,
 `learnrate.report` draws them with plotly and in the terminal.
 """
 
@@ -271,7 +271,7 @@ class Chart:
 def describe(result: object, *_: Any) -> Chart:
     """The chart of a result.
 
-    A room registers how its results are described, so that neither the result nor what draws it
+    A package registers how its results are described, so that neither the result nor what draws it
     needs to know the description.
 
     Raises:

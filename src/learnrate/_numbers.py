@@ -1,10 +1,15 @@
-"""Numbers for people: a rate as text, and round numbers for an axis."""
+"""Numbers for pictures: a rate as text, round numbers for an axis, and the edges of cells."""
 
 from __future__ import annotations
 
 import math
+from itertools import pairwise
+from typing import TYPE_CHECKING
 
-__all__ = ["even_ticks", "rate_text", "rate_ticks"]
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["cell_edges", "even_ticks", "rate_text", "rate_ticks"]
 
 
 def rate_text(rate: float, digits: int = 3) -> str:
@@ -61,3 +66,16 @@ def even_ticks(low: float, high: float) -> list[float]:
     step = power * max(n for n in (1, 2, 5) if n * power <= third)
     first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
     return [float(f"{number * step:.6g}") for number in range(first, last + 1)]
+
+
+def cell_edges(centres: Sequence[float]) -> list[float]:
+    """The edges of the cells around increasing values; a single cell has width 1.
+
+    Examples:
+        >>> cell_edges([1.0, 2.0, 4.0]), cell_edges([1.0])
+        ([0.5, 1.5, 3.0, 5.0], [0.5, 1.5])
+    """
+    middles = [(left + right) / 2 for left, right in pairwise(centres)]
+    if not middles:
+        return [centres[0] - 0.5, centres[0] + 0.5]
+    return [2 * centres[0] - middles[0], *middles, 2 * centres[-1] - middles[-1]]

@@ -1,4 +1,4 @@
-"""A sample of a model's weights, and how far they have come from where they began."""
+"""A sample of a model's weights, and their distance from the initial weights."""
 
 from __future__ import annotations
 
@@ -10,14 +10,21 @@ import torch
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["FirstWeights", "distance_unit", "sample_stride", "usual_square", "weight_sample"]
+__all__ = [
+    "FirstWeights",
+    "distance_unit",
+    "odd_stride",
+    "sample_stride",
+    "usual_square",
+    "weight_sample",
+]
 
 _MOST_WEIGHTS = 16_384  # weights of a sample
 _LEAST_SQUARE_SHARE = 0.01  # weights with less than this share of the usual mean square start at 0
 
 
 class FirstWeights:
-    """The weights before training, to measure how far they come.
+    """The initial weights, from which the distance of later weights is measured.
 
     A sample is kept, of at most 16,384 weights and 8,192 more. Nothing of the training is changed,
     and no random number is drawn.
@@ -31,10 +38,10 @@ class FirstWeights:
         self._first = self._sample()
 
     def distance(self) -> float | None:
-        """How far the weights are from the first ones, in norms of these.
+        """The distance of the weights from the initial weights, over the norm of these.
 
-        The unit is the usual norm of such matrices if that is higher. None if the weights cannot be
-        sampled, are not finite, or started at 0, and have no unit.
+        If the usual norm of such matrices is higher, the distance is divided by that. None if the
+        weights cannot be sampled, are not finite, or started at 0.
         """
         now = self._sample()
         if self._first is None or now is None:
@@ -73,7 +80,7 @@ def weight_sample(parameters: Sequence[torch.Tensor], *, gradient: bool = False)
 
 
 def sample_stride(parameters: Sequence[torch.Tensor]) -> int:
-    """Of how many weights a sample has one."""
+    """The number of weights from one sampled weight to the next."""
     return _on_one_device(parameters)[1]
 
 
@@ -84,7 +91,7 @@ def usual_square(parameters: Sequence[torch.Tensor]) -> float:
 
 
 def distance_unit(first_square: float, usual: float) -> float:
-    """The square of the norm of the first weights, or the usual one if that is higher.
+    """The square of the norm of the initial weights, or the usual one if that is higher.
 
     Matrices usually start at a standard deviation of about 1 / sqrt(inputs). Weights that start at 0
     have no norm to compare with: then it is 0.
@@ -98,5 +105,13 @@ def _on_one_device(parameters: Sequence[torch.Tensor]) -> tuple[list[torch.Tenso
     chosen = [
         parameter for parameter in parameters if parameter.device == device and parameter.numel()
     ]
-    stride = math.ceil(sum(parameter.numel() for parameter in chosen) / _MOST_WEIGHTS)
-    return chosen, stride + (stride + 1) % 2  # an even one would pick columns of matrices
+    return chosen, odd_stride(sum(parameter.numel() for parameter in chosen), _MOST_WEIGHTS)
+
+
+def odd_stride(count: int, most: int) -> int:
+    """The stride that takes at most `most` of `count` weights.
+
+    It is odd, because an even stride would take the same columns of most matrices.
+    """
+    stride = math.ceil(count / most)
+    return stride + (stride + 1) % 2

@@ -10,7 +10,7 @@ import pytest
 import learnrate.schedules as room
 from learnrate.schedules._registry import SHAPES
 
-# Words that mean something else in other rooms; those banned everywhere are in tests/test_words.py.
+# Words that mean something else in other packages; those banned everywhere are in tests/test_words.py.
 BANNED = {
     "step": {"count"},
     "steps": {"n", "length"},

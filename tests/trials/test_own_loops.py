@@ -42,7 +42,7 @@ def weights_after(task, rates):
 
 
 def plain(update, make_optimizers, steps):
-    """The weights after a plain loop, on the same first weights and batches."""
+    """The weights after a plain loop, on the same initial weights and batches."""
     task = make_task()
     with preserved(task):
         model = Training(task, seed=0).model

@@ -28,7 +28,7 @@ class NetworkStack:
         decays: weight decays, the second axis.
         momenta: the third axis.
         passes: over the data.
-        seed: of first weights and batches, the same for all networks.
+        seed: of initial weights and batches, the same for all networks.
         large: whether to train on Fashion-MNIST instead of digits.
     """
 

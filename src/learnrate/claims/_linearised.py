@@ -18,7 +18,7 @@ _Weights = tuple[np.ndarray, float]
 
 
 class _FeatureNetwork:
-    """ReLU units with random first weights; the features are the gradient for the weights."""
+    """ReLU units with random initial weights; the features are the gradient for the weights."""
 
     def __init__(self, rng: np.random.Generator, dim: int) -> None:
         self.first = rng.standard_normal((_UNITS, dim)) / math.sqrt(dim)

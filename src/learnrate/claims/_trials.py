@@ -42,7 +42,7 @@ class ClaimTrials:
 
     Attributes:
         seeds: one for each training of a kind. What is compared shares its seeds, and with them
-            its first weights and its batches.
+            its initial weights and its batches.
         full: whether the test is the full one.
         tasks: what is trained: the claim's own tasks, or the user's.
         label: the text of the progress bar.

@@ -64,7 +64,7 @@ def _examples(kind: str, *, second: bool, full: bool) -> Examples:
 
 
 def _network(kind: str, full: bool) -> nn.Sequential:
-    """A network with first weights."""
+    """A new network, with random weights."""
     return mlp(784 if full else 64, 64, 5 if kind == FAR else 10)
 
 

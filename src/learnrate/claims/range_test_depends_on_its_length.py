@@ -52,7 +52,7 @@ CLAIM = Claim(
     """,
     design="""
         Range tests of 50 to 400 updates (1,600 in the full test) from 1e-5 to 10, with the same
-        first weights. The slope is that of ln suggestion against ln length. The rule is a tenth
+        initial weights. The slope is that of ln suggestion against ln length. The rule is a tenth
         of the rate with the lowest smoothed loss; steepest fall and valley are reported too.
     """,
     figures=(

@@ -93,7 +93,7 @@ CLAIM = Claim(
         at lr 1 with 5 % warm-up and linear to 0, DoG at a constant rate and judged by its
         averaged weights, schedule-free AdamW with 5 % warm-up and judged in its evaluation mode.
         They are compared with AdamW, 5 % warm-up and linear to 0, at the rate that is best for
-        the other seeds. First weights, batches and steps are the same.
+        the other seeds. Initial weights, batches and steps are the same.
     """,
     figures=(
         factor(

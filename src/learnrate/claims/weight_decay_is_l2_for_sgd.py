@@ -28,7 +28,7 @@ FORMS = {
 def _trained(
     seed: int, momentum: float, shrink: float, penalty: float, steps: int
 ) -> tuple[torch.Tensor, torch.Tensor, float]:
-    """First weights, last weights and validation loss, in double precision, with lr linear to 0."""
+    """Initial weights, last weights and validation loss, in double precision, with lr linear to 0."""
     examples = digits()
     criterion = nn.CrossEntropyLoss()
     with kept_random_state():

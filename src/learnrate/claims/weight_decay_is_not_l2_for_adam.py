@@ -57,7 +57,7 @@ def _first_and_last(
 def _distances(task: Task, seed: int) -> tuple[float, float]:
     """From the end under decoupled decay to the closest end under a penalty, and to its own.
 
-    The second distance is to the end of the same training with disturbed first weights.
+    The second distance is to the end of the same training with disturbed initial weights.
     """
     decoupled = _with_decay(task, "decoupled", DECAY)
     first, last = _first_and_last(decoupled, seed)

@@ -67,7 +67,7 @@ def compare(
     For each seed a plan is made and a run is trained at its rate. What the plan cost counts: every
     other optimizer makes as many updates as the plan and the run together, in one longer run. It
     trains as its authors recommend, with the weight decay of the task's parameter groups. All runs
-    with one seed have the same first weights and the same order of the data. So the final losses
+    with one seed have the same initial weights and the same order of the data. So the final losses
     are compared seed by seed:
 
         difference = final loss of the other optimizer - final loss at the planned rate

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 import learnrate._chart as charts
+from learnrate._numbers import cell_edges
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,7 +29,7 @@ def loss_map(
         loss: the mean loss of each pair, shape (i, a); infinite where a trial diverged.
         best: the pair of lowest loss, if a trial finished.
     """
-    x_edges, y_edges = _cell_edges(inner_lrs), _cell_edges(adapt_lrs)
+    x_edges, y_edges = (np.array(cell_edges(lrs.tolist())) for lrs in (inner_lrs, adapt_lrs))
     finite = loss[np.isfinite(loss)]
     low, high = (float(finite.min()), _ceiling(finite)) if finite.size else (0.0, 1.0)
     marks: list[charts.PanelMark] = [
@@ -96,10 +97,3 @@ def _ceiling(loss: np.ndarray) -> float:
     """The loss at which the colours end, so that a few diverging corners do not take them all."""
     low, middle, high = float(loss.min()), float(np.median(loss)), float(loss.max())
     return min(high, low + 3 * (middle - low)) if middle > low else high
-
-
-def _cell_edges(rates: np.ndarray) -> np.ndarray:
-    if len(rates) == 1:
-        return np.array([rates[0] - 0.5, rates[0] + 0.5])
-    middles = (rates[1:] + rates[:-1]) / 2
-    return np.concatenate([[2 * rates[0] - middles[0]], middles, [2 * rates[-1] - middles[-1]]])

@@ -23,7 +23,7 @@ __all__ = ["USUAL_DISTANCES", "log_distances", "log_prior_of_distance"]
 # Fitted to the distances of trials of 95 trainings of 19 domains (benchmarks/regret), not to their losses:
 _LEAST_GROWTH, _MORE_IF_STRAIGHT, _STRAIGHTNESS_POWER = 0.2, 0.6, 4.0
 _LOG_DISTANCE_STD = 1.0  # of the log of the distance at the end of runs at the best rate, around 0
-USUAL_DISTANCES = (0.25, 3.3)  # 80 % of them, at the end, in norms of the first weights
+USUAL_DISTANCES = (0.25, 3.3)  # 80 % of them, at the end, in norms of the initial weights
 
 
 def log_prior_of_distance(

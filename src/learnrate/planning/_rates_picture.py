@@ -17,6 +17,7 @@ from learnrate._chart import (
     describe,
     schedules_panel,
 )
+from learnrate._numbers import cell_edges
 from learnrate.planning._rates_result import RatesPlan
 
 if TYPE_CHECKING:
@@ -56,7 +57,9 @@ def _map_panel(plan: RatesPlan, shown: RatesMap) -> Panel:
     """The expected excess over two rates, the trials, and the chosen rates with their intervals."""
     names = [rate.name for rate in plan.rates]
     column, row = names.index(shown.x), names.index(shown.y)
-    x_edges, y_edges = _edges(shown.x_lrs), _edges(shown.y_lrs)
+    x_edges, y_edges = (
+        np.exp(cell_edges(np.log(lrs).tolist())) for lrs in (shown.x_lrs, shown.y_lrs)
+    )
     marks: list[PanelMark] = [
         HeatMap(
             x_edges=x_edges,
@@ -131,10 +134,3 @@ def _axis(name: str, edges: np.ndarray) -> Axis:
     return Axis(
         label=f"rate of {name}", low=float(edges[0]), high=float(edges[-1]), log=True, most_ticks=5
     )
-
-
-def _edges(lrs: tuple[float, ...]) -> np.ndarray:
-    """The edges of cells around rates that are equal factors apart."""
-    logs = np.log(lrs)
-    half = (logs[1] - logs[0]) / 2
-    return np.asarray(np.exp(np.append(logs - half, logs[-1] + half)))

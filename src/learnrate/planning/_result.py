@@ -48,7 +48,7 @@ class RungTrial:
         train: the mean training loss of its last tenth; None if it did not finish, and in plans of
             older versions.
         passes: passes over the data that it began; None if not known, as in plans of older versions.
-        distance: how far the weights ended from where they began, in norms of the first weights; None
+        distance: how far the weights ended from where they began, in norms of the initial weights; None
             likewise, and if it did not finish.
     """
 

@@ -29,10 +29,11 @@ __all__ = [
     "log_likelihood",
     "log_normal",
     "log_student",
+    "normalised",
 ]
 
 _NOISE_FREEDOM = 4.0
-PRIOR_FREEDOM = 3.0  # of Student's t, whose heavy tails are for work unlike any seen
+PRIOR_FREEDOM = 3.0  # of Student's t: heavy tails, since new tasks may be unlike all measured ones
 _CLIFF_PRIOR = (1.2, 0.5)
 MISFIT = 0.25  # how far the model may be off, as a share of the log loss above the lowest
 
@@ -172,6 +173,12 @@ def log_normal(value: np.ndarray, mean: float, std: float) -> np.ndarray:
         std: its standard deviation, above 0.
     """
     return np.asarray(-0.5 * ((value - mean) / std) ** 2)
+
+
+def normalised(log_weights: np.ndarray) -> np.ndarray:
+    """Weights that sum to 1, from their logs to a constant."""
+    weights = np.exp(log_weights - log_weights.max())
+    return np.asarray(weights / weights.sum())
 
 
 LOG_PRIOR_CLIFF = log_normal(np.log(CLIFFS), math.log(_CLIFF_PRIOR[0]), _CLIFF_PRIOR[1])

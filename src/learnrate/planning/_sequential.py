@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from learnrate.planning._rung_likelihood import normalised
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -42,7 +44,7 @@ def posterior_points(
     while power < 1.0:
         rise = _rise(likelihood, 1.0 - power)
         power += rise
-        chosen = _resampled(_normalised(rise * likelihood), random)
+        chosen = _resampled(normalised(rise * likelihood), random)
         rows, prior, likelihood = rows[chosen], prior[chosen], likelihood[chosen]
         spread = np.linalg.cholesky(np.cov(rows.T) + 1e-8 * np.eye(rows.shape[1]))
         scale = 2.38 / math.sqrt(rows.shape[1])
@@ -71,13 +73,8 @@ def _rise(likelihood: np.ndarray, most: float) -> float:
 
 def _in_effect(log_weights: np.ndarray) -> float:
     """The effective sample size of weighted points, as a share of their number."""
-    weights = _normalised(log_weights)
+    weights = normalised(log_weights)
     return float(1.0 / (len(weights) * (weights**2).sum()))
-
-
-def _normalised(log_weights: np.ndarray) -> np.ndarray:
-    weights = np.exp(log_weights - log_weights.max())
-    return np.asarray(weights / weights.sum())
 
 
 def _resampled(weights: np.ndarray, random: np.random.Generator) -> np.ndarray:

@@ -69,6 +69,7 @@ from learnrate.planning._rung_likelihood import (
     log_likelihood,
     log_normal,
     log_student,
+    normalised,
 )
 from learnrate.planning._usual_rate import log_prior_of_usual_rate
 
@@ -276,7 +277,7 @@ class Surface:
     @cached_property
     def _weights(self) -> np.ndarray:
         """The posterior over (optimum, drift, cliff, noise), summing to 1."""
-        return _normalised(self._log_weights())
+        return normalised(self._log_weights())
 
     @cached_property
     def drift(self) -> float:
@@ -315,7 +316,7 @@ class Surface:
 
     def _optimum(self, steps: int) -> tuple[np.ndarray, np.ndarray]:
         """Optima of a length that was tried, and their weights."""
-        weights = _normalised(self._log_weights(without=steps))
+        weights = normalised(self._log_weights(without=steps))
         lines = [
             (line, weights[:, drift]) for drift, line in enumerate(self._lines(steps).tolist())
         ]
@@ -387,8 +388,3 @@ def _median_and_std(values: np.ndarray, weight: np.ndarray) -> tuple[float, floa
     below = np.cumsum(weight[order])
     low, median, high = np.interp(np.array([0.16, 0.5, 0.84]) * below[-1], below, values[order])
     return float(median), float(high - low) / 2
-
-
-def _normalised(log_weight: np.ndarray) -> np.ndarray:
-    weight = np.exp(log_weight - log_weight.max())
-    return np.asarray(weight / weight.sum())

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from learnrate._weight_sample import odd_stride
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -125,8 +127,7 @@ def _sample(
     entries = [entry for entry in entries if entry[0].device == entries[0][0].device]
     if not entries:
         return torch.empty(0), torch.empty(0), torch.empty(0)
-    stride = math.ceil(sum(parameter.numel() for parameter, _ in entries) / _SAMPLE)
-    stride += (stride + 1) % 2  # an even one would pick columns of matrices
+    stride = odd_stride(sum(parameter.numel() for parameter, _ in entries), _SAMPLE)
     weights, gradients, factors = [], [], []
     for parameter, factor in entries:
         assert parameter.grad is not None  # noqa: S101 - chosen above

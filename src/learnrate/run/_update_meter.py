@@ -12,6 +12,7 @@ import torch
 from torch.nn.utils import get_total_norm
 
 from learnrate._gradients import gradient_parts, scale_gradients
+from learnrate._weight_sample import odd_stride
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -221,8 +222,7 @@ def _sample(optimizer: Optimizer) -> tuple[torch.Tensor, torch.Tensor]:
     tensors = [
         tensor.reshape(-1) for tensor in tensors if tensor.device == device and tensor.numel()
     ]
-    stride = math.ceil(sum(tensor.numel() for tensor in tensors) / _SAMPLE)
-    stride += (stride + 1) % 2  # an even stride would pick the same columns of most matrices
+    stride = odd_stride(sum(tensor.numel() for tensor in tensors), _SAMPLE)
     parts = [
         tensor[::stride].to(torch.promote_types(tensor.dtype, torch.float32)) for tensor in tensors
     ]

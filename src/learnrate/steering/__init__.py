@@ -8,7 +8,7 @@ from learnrate.steering._request import login as login
 from learnrate.steering._request import no_snapshot as no_snapshot
 from learnrate.steering._request import request_edit as request_edit
 
-# What is imported as itself is for the other rooms of the package.
+# Names that are imported as themselves are for the other packages of learnrate.
 __all__ = [
     "STORE",
     "Replay",

@@ -12,7 +12,7 @@ import numpy as np
 import learnrate._chart as charts
 from learnrate._axes import draw_panel
 from learnrate._files import csv_text, number_or_none, write_text
-from learnrate._numbers import rate_text
+from learnrate._numbers import cell_edges, rate_text
 from learnrate._parabola import BestRate, grid_interval, resampled_seeds
 from learnrate.sweeping._estimate import mean_losses, no_best_advice
 
@@ -171,7 +171,7 @@ class RatesSweep:
 @charts.describe.register(RatesSweep)
 def _rates_sweep_chart(sweep: RatesSweep) -> charts.Chart:
     """The mean loss of every pair as colours; what did not finish stays grey."""
-    edges = [_edges(lrs) for lrs in sweep.lrs]
+    edges = [np.exp(cell_edges(np.log(lrs).tolist())) for lrs in sweep.lrs]
     mean = sweep.losses.mean(axis=2)
     finite = mean[np.isfinite(mean)]
     low, high = (float(finite.min()), float(np.median(finite))) if finite.size else (0.0, 1.0)
@@ -203,13 +203,3 @@ def _rates_sweep_chart(sweep: RatesSweep) -> charts.Chart:
     return charts.Chart(
         panels=(charts.Panel(title=title, x=x, y=y, marks=tuple(marks), legend_columns=1),)
     )
-
-
-def _edges(lrs: np.ndarray) -> np.ndarray:
-    """The edges of cells around rates, on the scale of logs."""
-    logs = np.log(lrs)
-    if len(logs) == 1:
-        return np.asarray(np.exp([logs[0] - 0.5, logs[0] + 0.5]))
-    middles = (logs[1:] + logs[:-1]) / 2
-    ends = np.array([2 * logs[0] - middles[0], 2 * logs[-1] - middles[-1]])
-    return np.asarray(np.exp(np.concatenate([ends[:1], middles, ends[1:]])))
