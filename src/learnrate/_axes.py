@@ -129,7 +129,7 @@ def rows_apart(centres: Sequence[float], halves: Sequence[float], gap: float) ->
     """The lowest row for each label in which it keeps its distance from the labels before it.
 
     Args:
-        centres: of the labels, increasing.
+        centres: the centres of the labels, increasing.
         halves: half the width of each label.
         gap: the least distance of two labels in a row.
 

@@ -96,7 +96,7 @@ class Polyline:
         y: the value at each, shape (n,).
         colour: its colour.
         label: its name in the legend; empty for none.
-        width: in points.
+        width: the width in points.
         dash: solid, dash or dot; a series that has no dash of its own is drawn with this one.
         opacity: 0 to 1.
         marker_size: the diameter of a dot at each point, in points; 0 for no dots.
@@ -253,7 +253,7 @@ class Chart:
     Attributes:
         panels: what is drawn.
         rows: the panels' numbers row by row; a number that stands in several cells fills them all.
-        heights: of the rows, relative to each other; equal if empty.
+        heights: the heights of the rows, relative to each other; equal if empty.
         size: width and height in inches.
         title: above all panels.
         legend_columns: the columns of one legend for all panels; 0 for none.

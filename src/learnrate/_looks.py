@@ -21,7 +21,7 @@ def next_look(rows: int) -> int:
     """The rows at which to look again, so that the number of looks grows with their logarithm.
 
     Args:
-        rows: of the run at the last look.
+        rows: the number of rows of the run at the last look.
 
     Examples:
         >>> next_look(0), next_look(24), next_look(400)
@@ -53,9 +53,9 @@ class Looks:
         If there is no time for it, none is planned, and the rows wait until they are written.
 
         Args:
-            step: of the last row that was looked at.
-            rows: that were new.
-            seconds: that the look took.
+            step: the step of the last row that was looked at.
+            rows: the number of new rows.
+            seconds: the seconds that the look took.
         """
         now = self._clock()
         if self._began is None or step < self._first_step:

@@ -14,7 +14,7 @@ def not_trained_line(facts: Mapping[str, Any]) -> str:
     """Which parts of the model were not trained when the run began; empty if none, or not known.
 
     Args:
-        facts: of the run, of which `not_trained` names the parts.
+        facts: the facts of the run, of which `not_trained` names the parts.
 
     Examples:
         >>> not_trained_line({"not_trained": "features.* (91 % of the weights)"})

@@ -40,7 +40,7 @@ def vertex(places: NDArray[np.float64], values: NDArray[np.float64], lowest: int
     and where the parabola does not open upwards, it is the place of the lowest value.
 
     Args:
-        places: of the values, rising.
+        places: the places of the values, rising.
         values: one for each place.
         lowest: the index of the lowest value.
     """

@@ -30,7 +30,7 @@ class FirstWeights:
     and no random number is drawn.
 
     Args:
-        parameters: that are trained.
+        parameters: the parameters that are trained.
     """
 
     def __init__(self, parameters: Sequence[torch.Tensor]) -> None:

@@ -32,12 +32,13 @@ class ScheduledBatchSampler(Sampler[list[int]]):
 
     Args:
         examples: the number of examples of the dataset, at least 1.
-        schedule: of the batch size in examples, at least 1 everywhere and at most `examples`.
+        schedule: the schedule of the batch size in examples, at least 1 everywhere and at most
+            `examples`.
         total_steps: length of the run in batches. May be omitted if the schedule has a length.
         multiple_of: sizes are rounded to a multiple of this, and are at least this.
         shuffle: whether each pass has an order of its own; otherwise examples come in order.
-        seed: of the orders.
-        rank: of this process, if several train together, from 0.
+        seed: the seed of the orders.
+        rank: the rank of this process, if several train together, from 0.
         ranks: how many processes share each batch; `multiple_of` must be a multiple of it.
 
     Raises:

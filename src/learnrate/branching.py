@@ -33,7 +33,7 @@ class DecayBranch:
     """One decay from one step of the stable run.
 
     Attributes:
-        step: of the stable run, at which the decay begins.
+        step: the step of the stable run, at which the decay begins.
         decay: the decay, as text.
         steps: the length of the decay, in updates.
         loss: the final loss of each seed: the validation loss, or without one the mean training loss
@@ -58,9 +58,9 @@ class Branches:
     Attributes:
         stable: the schedule of the stable run.
         branches: by step, then in the order of the decays given.
-        seeds: of the runs.
+        seeds: the seeds of the runs.
         cost: updates made, over all seeds.
-        confidence: of the intervals.
+        confidence: the confidence of the intervals.
     """
 
     stable: str
@@ -137,8 +137,8 @@ def branch_decays(
     Args:
         task: what is trained.
         stable: the schedule of the stable run, such as "1e-3 * warmup(5%) >> constant()".
-        steps: at which decays begin, rising; by default one, so that the decay ends at the task's
-            `total_steps`.
+        steps: the steps at which decays begin, rising; by default one, so that the decay ends at
+            the task's `total_steps`.
         decays: shapes without a length that begin at 1; each is multiplied by the rate reached.
         share: length of each decay, as a share of all updates until its end, above 0 and below 1.
         total_steps: updates until the end of the default decay; the task's by default.

@@ -33,7 +33,7 @@ class Alert:
     Attributes:
         run: the run's id.
         name: the run's name.
-        code: of the finding; or the run's status: diverged, failed or lost.
+        code: the code of the finding; or the run's status: diverged, failed or lost.
         severity: how severe it is; the end of a run is an error.
         step: the update it is about, or None.
         message: what was found.
@@ -72,7 +72,7 @@ def payload_of(alerts: Sequence[Alert], form: AlertFormat) -> bytes:
 
     Args:
         alerts: to send, at least one.
-        form: of the body.
+        form: the form of the body.
     """
     text = words_of_alerts(alerts)
     document: dict[str, Any] = {"alerts": [asdict(alert) for alert in alerts], "text": text}

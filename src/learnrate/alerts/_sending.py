@@ -52,7 +52,7 @@ def send_alerts(
     twice. The first call for a target sends nothing: what the store has then is not new.
 
     Args:
-        store: with the runs.
+        store: the store with the runs.
         target: where to send.
         severity: the lowest severity to send: advice, warning or error. A run that diverged, failed
             or was lost counts as an error.
@@ -149,7 +149,7 @@ def follow_alerts(
     """Send alerts as they come, until the process is interrupted.
 
     Args:
-        store: with the runs.
+        store: the store with the runs.
         target: where to send.
         severity: the lowest severity to send.
         quiet: when nothing is sent.

@@ -54,7 +54,8 @@ class Webhook:
 
     Args:
         url: http or https. It is never shown, since those of chats contain a secret.
-        form: of the message; None for that of Slack or Discord if the URL is theirs, or JSON.
+        form: the form of the message; None for that of Slack or Discord if the URL is theirs, or
+            JSON.
 
     Raises:
         ArgumentError: the URL is of another kind.

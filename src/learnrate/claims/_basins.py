@@ -57,7 +57,7 @@ class TwoBasins:
             start: places.
             rates: one for each update.
             noise: standard deviation of a gradient's noise.
-            seed: of the noise, the same for the same number of places and updates.
+            seed: the seed of the noise, the same for the same number of places and updates.
 
         Returns:
             The places after the last update, and how many updates each needed to pass the barrier;

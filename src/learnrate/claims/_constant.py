@@ -145,8 +145,8 @@ def smooth_line(
     """The mean training loss of several curves, smoothed.
 
     Args:
-        label: of the line.
-        curves: of the same schedule with several seeds.
+        label: the label of the line.
+        curves: the curves of the same schedule with several seeds.
         total_steps: updates of a whole run.
         width: updates in the moving mean.
         shown: the 0-based updates at which the line is drawn.

@@ -46,7 +46,7 @@ def loss_under_decisions(
     Args:
         task: what to train.
         lr: the first rate.
-        seed: of weights and batches.
+        seed: the seed of weights and batches.
         decisions: how many, at equal distances.
         decider: makes the decisions for one training.
     """
@@ -89,7 +89,7 @@ def against_planned_decay(
         decided: trains the task at a first rate with a seed; gives the final loss and the cuts.
         rates: peaks of the planned decay.
         shares: the first rates, as shares of the best of these peaks.
-        labels: of the planned decay and of the decisions, in the picture.
+        labels: the labels of the planned decay and of the decisions, in the picture.
     """
     planned = trials.sweep(task, rates)
     best = best_rate(rates, planned)

@@ -119,7 +119,7 @@ def library_claim(
 
     Args:
         library: its name.
-        defaults: of its optimizers.
+        defaults: the defaults of its optimizers.
         text: statement, source and remark of the claim.
     """
 

@@ -23,12 +23,12 @@ class NetworkStack:
 
     Attributes:
         batch: examples in a batch.
-        width: of the hidden layer.
+        width: the width of the hidden layer.
         rates: the first axis of the result.
         decays: weight decays, the second axis.
         momenta: the third axis.
         passes: over the data.
-        seed: of initial weights and batches, the same for all networks.
+        seed: the seed of initial weights and batches, the same for all networks.
         large: whether to train on Fashion-MNIST instead of digits.
     """
 

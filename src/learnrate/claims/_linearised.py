@@ -59,7 +59,7 @@ class LinearisedNetwork:
 
         Args:
             rates: inner rates.
-            seed: of the draws.
+            seed: the seed of the draws.
             runs: meta-trainings.
             tests: new tasks for each meta-training.
         """

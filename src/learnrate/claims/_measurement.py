@@ -225,8 +225,8 @@ class ClaimMeasurement:
 
         Args:
             where: the setting.
-            values: of each figure by name, one for each seed.
-            lines: of the picture.
+            values: the values of each figure by name, one for each seed.
+            lines: the lines of the picture.
         """
         return cls(
             [Case(name, where, np.asarray(row).tolist()) for name, row in values.items()], lines

@@ -34,11 +34,11 @@ class ClusterTraining:
 
     Attributes:
         schedule: gives the rate of each epoch.
-        seed: of data, weights and batches.
+        seed: the seed of data, weights and batches.
         points: for training; there are as many for validation, with the right labels.
-        width: of each of the two hidden layers.
+        width: the width of each of the two hidden layers.
         batch_norm: whether each hidden layer has a BatchNorm.
-        weight_decay: of SGD with momentum 0.9 in batches of 64.
+        weight_decay: the weight decay of SGD with momentum 0.9 in batches of 64.
     """
 
     schedule: Schedule
@@ -55,9 +55,9 @@ class PatternTraining:
 
     Attributes:
         schedule: gives the rate of each epoch.
-        seed: of data, weights and batches.
+        seed: the seed of data, weights and batches.
         points: for training, half of them in each half.
-        width: of each of the two hidden layers.
+        width: the width of each of the two hidden layers.
     """
 
     schedule: Schedule

@@ -86,7 +86,7 @@ def verdict_of(
 
     Args:
         cases: every case that was measured.
-        figures: of the claim.
+        figures: the figures of the claim.
         quick: whether the test was a quick one.
     """
     deciding = {figure.name for figure in figures if figure.decides}

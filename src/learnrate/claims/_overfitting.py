@@ -57,7 +57,7 @@ def histories_at_shares(
     Args:
         trials: the seeds.
         task: what to train.
-        shares: of the constant rate that is best in the task's own length.
+        shares: the shares of the constant rate that is best in the task's own length.
         times_longer: the length of the runs, as a multiple of the task's own.
 
     Raises:

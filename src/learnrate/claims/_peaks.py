@@ -60,7 +60,7 @@ class PeakSweep:
 
     Attributes:
         rates: the peaks, a factor of two apart.
-        losses: of each schedule by name, shape (rates, seeds).
+        losses: the losses of each schedule by name, shape (rates, seeds).
     """
 
     rates: np.ndarray

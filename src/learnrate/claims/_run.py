@@ -48,7 +48,7 @@ def run_claim(
         claim: the claim or its name.
         task: a task to train instead of the claim's own tasks, for its own `total_steps`.
         full: use more seeds and larger data. Some claims then read Fashion-MNIST or CIFAR-10.
-        seed: of weights and batches.
+        seed: the seed of weights and batches.
         progress: show a bar with the time left on standard error.
 
     Raises:

@@ -52,7 +52,7 @@ def mlp(
 
     Args:
         inputs: features of an example.
-        width: of each hidden layer.
+        width: the width of each hidden layer.
         classes: outputs.
         layers: hidden layers.
         batch_norm: whether to normalise before each ReLU.
@@ -128,10 +128,10 @@ def residual(
     learning, 2015, arXiv:1512.03385.
 
     Args:
-        shape: of an image.
+        shape: the shape of an image.
         width: channels of the first stage; each later stage has twice as many.
         classes: outputs.
-        blocks: of two convolutions each, in every stage.
+        blocks: the blocks of two convolutions each, in every stage.
     """
     modules: list[nn.Module] = [
         nn.Flatten(),
@@ -227,7 +227,7 @@ def task_on(
         optimizer: a name in `OPTIMIZERS`, or a factory as `Task` takes it.
         batch: examples in a batch.
         steps: updates of a whole run.
-        label: of the network, in the name of the task.
+        label: the label of the network, in the name of the task.
     """
     criterion = nn.CrossEntropyLoss()
     named = isinstance(optimizer, str)
@@ -256,7 +256,7 @@ class MLPMaker:
 
     Attributes:
         examples: for training and validation.
-        width: of each hidden layer.
+        width: the width of each hidden layer.
         batch: examples in a batch.
         steps: updates of a whole run.
     """
@@ -300,7 +300,7 @@ def mlp_tasks(
     Args:
         optimizers: one task each.
         full_steps: updates of a run in the full test, if it differs.
-        settings: of `digits_mlp` and `fashion_mlp`.
+        settings: the settings of `digits_mlp` and `fashion_mlp`.
     """
 
     def tasks(full: bool) -> list[Task]:

@@ -98,7 +98,7 @@ class ClaimTrials:
         Args:
             task: what to train.
             rates: the peaks.
-            shape: of every schedule, with peak 1.
+            shape: the shape of every schedule, with peak 1.
             total_steps: updates of a run; the task's own by default.
         """
         read, total_steps = read_shape(shape), task.run_length(total_steps)

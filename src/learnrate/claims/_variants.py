@@ -34,7 +34,7 @@ class VariantPair:
         where: what is compared, in reports.
         task: the training.
         variant: the same with what the claim is about.
-        rates: at which both are tried.
+        rates: the rates at which both are tried.
     """
 
     where: str
@@ -59,7 +59,7 @@ def variants_claim(
         design: what is compared.
         figures: named `LOSS` and `RATE`.
         pairs: those of a quick or a full test. A training that several pairs share is trained once.
-        shape: of every schedule.
+        shape: the shape of every schedule.
         text: statement, source and remark of the claim, and its numbers of seeds.
     """
 

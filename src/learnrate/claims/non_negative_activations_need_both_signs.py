@@ -36,7 +36,7 @@ def _network(
     """Two hidden layers. Weights of the first one have both signs, those behind it are of `layer`.
 
     Args:
-        layer: of the weights behind activations.
+        layer: the layer of the weights behind activations.
         activation: makes the activation of a hidden layer.
         inputs: features of an example.
     """

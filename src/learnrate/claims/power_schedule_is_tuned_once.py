@@ -54,7 +54,7 @@ def _power(tuned: _Setting, batch: int) -> Schedule:
 
     Args:
         tuned: where its peak is chosen.
-        batch: of the run, in examples, which take the place of tokens.
+        batch: the batch of the run, in examples, which take the place of tokens.
     """
     law = (_AT_PEAK * tuned.steps * tuned.batch) ** _EXPONENT / tuned.batch
     return power_lr(1.0, law, batch, batch, exponent=_EXPONENT, warmup="5%", decay="20%")

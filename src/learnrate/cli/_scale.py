@@ -82,9 +82,9 @@ def _runs(place: str, tasks: Collection[str], factors: Collection[str]) -> Path 
     """The runs of a table, or those of a store.
 
     Args:
-        place: of the table, or of the store.
+        place: the place of the table, or of the store.
         tasks: whose plans and sweeps are taken from a store; all, if it has those of one task alone.
-        factors: of the run to scale to.
+        factors: the factors of the run to scale to.
     """
     from learnrate.scaling import stored_runs  # noqa: PLC0415
     from learnrate.store import Store, is_store  # noqa: PLC0415 - loads SQLAlchemy

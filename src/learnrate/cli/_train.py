@@ -160,7 +160,7 @@ def _check_groups(task: Task, schedules: Sequence[object], run: str) -> None:
 
     Args:
         task: to be trained.
-        schedules: of the groups of the run; none if it had none of their own.
+        schedules: the schedules of the groups of the run; none if it had none of their own.
         run: as given.
     """
     from learnrate.trials import Training, preserved  # noqa: PLC0415 - loads torch

@@ -82,7 +82,7 @@ def compare(
         budget: the most that a plan may cost, as a share of one run, in (0, 1].
         shape: the shape of the planned run's schedule, with peak 1.
         seeds: how many seeds, at least 2. Each makes a plan of its own.
-        confidence: of all intervals together, above 0 and below 1.
+        confidence: the confidence of all intervals together, above 0 and below 1.
         seed: the same seed gives the same comparison.
         out: a folder in which every run and every trial of a plan is kept. A comparison that is
             made again with the same folder does not train these again.
@@ -266,8 +266,8 @@ class _MethodRuns:
         """One run.
 
         Args:
-            schedule: of the rate.
-            seed: of the run.
+            schedule: the schedule of the rate.
+            seed: the seed of the run.
             spent: updates that its plan made.
             peak: the planned rate; None for an optimizer that needs none.
         """

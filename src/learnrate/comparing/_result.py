@@ -41,7 +41,7 @@ class ComparedRun:
     """One whole run of a contestant.
 
     Attributes:
-        seed: of the weights, the batches and every draw.
+        seed: the seed of the weights, the batches and every draw.
         updates: all that were made, those of the plan included.
         loss: the final loss; None unless the run finished.
         status: how it ended: finished, diverged or failed.
@@ -96,7 +96,7 @@ class Difference:
     """The final loss of an optimizer minus that of the planned rate with the same seed.
 
     Attributes:
-        name: of the optimizer.
+        name: the name of the optimizer.
         mean: over the seeds; None unless every run of both finished.
         low: the lower end of the interval of the mean.
         high: the upper end.
@@ -226,7 +226,7 @@ def paired_difference(planned: Contestant, other: Contestant, confidence: float)
     Args:
         planned: the runs at the planned rate.
         other: the runs of the optimizer, with the same seeds in the same order.
-        confidence: of the interval.
+        confidence: the confidence of the interval.
     """
     pairs = [(run.loss, base.loss) for run, base in zip(other.runs, planned.runs, strict=True)]
     finished = [(loss, base) for loss, base in pairs if loss is not None and base is not None]

@@ -290,7 +290,7 @@ def replay(
 
     Args:
         controller: the controller to ask.
-        observations: of the run, with rising steps.
+        observations: the observations of the run, with rising steps.
 
     Raises:
         ArgumentError: the steps do not rise.

@@ -39,7 +39,7 @@ class BatchMeans:
 
     Attributes:
         size: values in a batch.
-        means: of the full batches, oldest first.
+        means: the means of the full batches, oldest first.
         partial: sum of the values of the batch being filled.
         filled: number of values in `partial`.
         count: values added since the series began, including those already forgotten.
@@ -102,7 +102,7 @@ class Evidence:
         """The evidence with the number of one update.
 
         Args:
-            step: of the update.
+            step: the step of the update.
             value: its number; None if there is none. A number before `wait` does not count.
             keep: see `BatchMeans.added`.
             at_least: see `BatchMeans.added`.

@@ -41,7 +41,8 @@ class LossSlope(RecentShareTest):
 
     Args:
         factor: what the rate is multiplied with: below 1 lowers it, above 1 raises it.
-        confidence: of the one-sided test that the loss falls, above 0.5 and below 1.
+        confidence: the confidence of the one-sided test that the loss falls, above 0.5 and below
+            1.
         keep: the most recent share of the losses that counts, above 0 and below 1.
         min_samples: losses kept before the first test, at least 32.
         test_every: losses between tests.

@@ -56,7 +56,8 @@ class SasaPlus(RecentShareTest):
 
     Args:
         factor: what the rate is multiplied with: below 1 lowers it, above 1 raises it.
-        confidence: of the interval, above 0.5 and below 1. A *higher* one changes the rate sooner.
+        confidence: the confidence of the interval, above 0.5 and below 1. A *higher* one changes
+            the rate sooner.
         keep: the most recent share of the deltas that counts, above 0 and below 1.
         min_samples: deltas kept before the first test, at least 32.
         test_every: deltas between tests.

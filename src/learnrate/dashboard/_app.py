@@ -49,7 +49,7 @@ def make_app(store: Store, access: Access, *, author: str, plans: Path | None = 
     Args:
         store: the store to show.
         access: what a request must show.
-        author: of edits that do not name one.
+        author: the author of edits that do not name one.
         plans: a folder of plans and range tests.
 
     Raises:

@@ -48,8 +48,8 @@ def axis_values(
 
     Args:
         axis: which one. Time is in seconds of training, without pauses.
-        points: of the run.
-        facts: of the run: `steps_per_epoch`, `tokens_per_step`.
+        points: the points of the run.
+        facts: the facts of the run: `steps_per_epoch`, `tokens_per_step`.
 
     Examples:
         >>> from learnrate.store import RecordedPoints

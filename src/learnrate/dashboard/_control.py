@@ -29,7 +29,7 @@ def request_edit(store: Store, run: str, request: EditRequest, author: str) -> S
         store: where the run is recorded.
         run: its id.
         request: as the page sent it.
-        author: of the edit, if the request names none.
+        author: the author of the edit, if the request names none.
 
     Raises:
         ArgumentError: the run has ended, or the edit is not possible.
@@ -56,7 +56,7 @@ def preview_rates(
         store: where the run is recorded.
         run: the run.
         request: the edit; None for the rates without one.
-        author: of the edit, if the request names none.
+        author: the author of the edit, if the request names none.
         max_points: the most rates of each curve.
     """
     group = None if request is None else request.group

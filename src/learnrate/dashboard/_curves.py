@@ -103,7 +103,7 @@ def curves(
         run: the run.
         points: its points.
         columns: the quantities to draw.
-        max_points: of each curve.
+        max_points: the number of points of each curve.
         first: the first step to draw; None for the first recorded one.
         last: the last step to draw; None for the last recorded one.
         smooth: rows of the moving mean of the loss; 0 for a mean that suits the screen.
@@ -153,9 +153,9 @@ def downsampled(step: np.ndarray, value: np.ndarray, max_points: int) -> CurveRe
     """About `max_points` of the finite values, chosen so that peaks stay visible.
 
     Args:
-        step: of each value.
+        step: the step of each value.
         value: the values; others than finite ones are left out.
-        max_points: of the curve.
+        max_points: the number of points of the curve.
 
     Examples:
         >>> downsampled(np.arange(3), np.array([1.0, np.nan, 3.0]), max_points=10)
@@ -175,7 +175,7 @@ def table(
     """Evenly spaced rows of a run, with the first and the last one.
 
     Args:
-        points: of the run.
+        points: the points of the run.
         rows: number of rows of the table, at most.
         first: the first step; None for the first recorded one.
         last: the last step; None for the last recorded one.

@@ -104,7 +104,7 @@ class ListedRuns:
     """The data for the template of the list.
 
     Attributes:
-        query: of the request.
+        query: the query of the request.
         store_size: number of runs of the store.
         matches: number of runs that match.
         sections: the runs of this page.
@@ -176,7 +176,7 @@ def listed_runs(request: Request, query: PageQuery, most: int) -> ListedRuns:
 
     Args:
         request: the HTTP request.
-        query: of its address.
+        query: the query of its address.
         most: runs of one page.
 
     Raises:
@@ -249,7 +249,7 @@ def chosen_runs(
 
     Args:
         request: the HTTP request.
-        query: of its address.
+        query: the query of its address.
         run: ids of runs.
     """
     runs = state_of(request).index.runs()

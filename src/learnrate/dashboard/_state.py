@@ -30,9 +30,9 @@ class DashboardState:
         store: the store that is shown.
         index: the runs of the store as a list shows them.
         points: the points of the runs that were shown last.
-        folder: of plans and range tests.
+        folder: the folder of plans and range tests.
         access: what a request must show.
-        author: of edits that do not name one.
+        author: the author of edits that do not name one.
         shutdown: whether the server ends.
     """
 

@@ -61,9 +61,9 @@ class GroupSchedule:
         """The group's schedule after an edit of any kind but `set`.
 
         Args:
-            edit: with its step.
-            rate: of the group at this step, before the edit.
-            total_steps: of the run, if known.
+            edit: the edit with its step.
+            rate: the rate of the group at this step, before the edit.
+            total_steps: the length of the run, if known.
 
         Raises:
             ArgumentError: the edit does not fit the schedule.

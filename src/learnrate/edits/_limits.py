@@ -86,7 +86,7 @@ class Limits:
         """Refuse an edit that exceeds the bounds.
 
         Args:
-            edit: with its step.
+            edit: the edit with its step.
             before: the schedule without the edit.
             after: the schedule with the edit.
 

@@ -25,7 +25,7 @@ class LossCurve:
     """The losses of a run, and the rate of every update.
 
     Args:
-        name: of the run.
+        name: the name of the run.
         lr: (updates,) the rate of every update, at least 0.
         step: (n,) whole numbers, increasing: the updates made before each loss.
         loss: (n,) the losses. Those that are not finite are left out.
@@ -95,8 +95,9 @@ def loss_curve_of(observations: Observations, name: str | None = None) -> LossCu
     training batches. Rates between two rows lie on a straight line between theirs.
 
     Args:
-        observations: of one run, with the columns `lr` and `loss` or `validation`.
-        name: of the run; that of the observations by default.
+        observations: the observations of one run, with the columns `lr` and `loss` or
+            `validation`.
+        name: the name of the run; that of the observations by default.
 
     Raises:
         ArgumentError: no rate or no loss was recorded, or there are too few; see `LossCurve`.

@@ -65,7 +65,7 @@ class PredictedLoss:
         loss: (n,) the expected loss.
         low: (n,) the lower end of the interval.
         high: (n,) the upper end of the interval.
-        confidence: of the interval.
+        confidence: the confidence of the interval.
         runs: the names of the runs that it was learned from.
     """
 
@@ -87,7 +87,7 @@ class LossLaw:
     """The law, fitted to curves; made by `fit_loss_law`.
 
     Attributes:
-        curves: that it was fitted to.
+        curves: the curves that it was fitted to.
         parameters: the most likely parameters, in the units of the module.
         samples: (n, 8) parameters that fit the curves about as well.
         zero: the loss that is 0 in these units.

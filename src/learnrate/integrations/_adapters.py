@@ -22,7 +22,7 @@ def model_name(model: nn.Module) -> str:
     """The class of a model; of one with an adapter, that of its base with kind, rank and alpha.
 
     Args:
-        model: of peft or any other.
+        model: a model of peft, or any other.
     """
     configs = _adapters(model)
     if not configs:
@@ -35,7 +35,7 @@ def adapter_notes(model: nn.Module) -> tuple[str, ...]:
     """Sentences for the report of a plan: what is trained, and the range of published rates.
 
     Args:
-        model: of peft or any other; without an adapter there are no sentences.
+        model: a model of peft, or any other; without an adapter there are no sentences.
     """
     configs = _adapters(model)
     if not configs:

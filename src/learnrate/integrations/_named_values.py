@@ -23,7 +23,7 @@ def named_values(
 
     Args:
         observations: the recorded rows.
-        prefix: of every name.
+        prefix: the prefix of every name.
     """
     for row, step in enumerate(observations.step.tolist()):
         values = {

@@ -26,7 +26,7 @@ class StoredEdits:
     from its step, so a resumed run needs nothing but the edits in the store.
 
     Args:
-        recorder: of the run.
+        recorder: the recorder of the run.
         base: the planned schedule, bound to the run; None if the framework sets the rates, which
             can then not be edited.
 

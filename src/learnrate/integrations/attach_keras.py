@@ -45,9 +45,10 @@ class KerasCallback(keras.callbacks.Callback):  # type: ignore[misc]  # keras le
     the same step and with its edits. A training that begins anew is a new run.
 
     Args:
-        schedule: of the rate; shares of the run refer to this call of `fit`, from epoch 0 on.
+        schedule: the schedule of the rate; shares of the run refer to this call of `fit`, from
+            epoch 0 on.
         store: a file or URL; None means the default store.
-        name: of the run.
+        name: the name of the run.
         resume: whether a training that Keras continues is recorded in its stored run.
         change_schedule: continue the stored run under this schedule, although it has another one,
             for example in a longer run.

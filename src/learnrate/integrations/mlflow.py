@@ -27,10 +27,12 @@ class MlflowSink(Sink):
     MLflow run that the sink made is ended then.
 
     Args:
-        run_id: of an existing MLflow run; by default the active one, or a new one if none is.
+        run_id: the id of an existing MLflow run; by default the active one, or a new one if
+            none is.
         experiment: name of the experiment for a new run.
-        tracking_uri: of the MLflow server or folder; by default the one MLflow is set to.
-        prefix: of the names of metrics.
+        tracking_uri: the URI of the MLflow server or folder; by default the one MLflow is
+            set to.
+        prefix: the prefix of the names of metrics.
 
     Raises:
         MissingExtraError: MLflow is not installed.

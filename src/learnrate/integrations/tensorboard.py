@@ -25,9 +25,9 @@ class TensorBoardSink(Sink):
     The run calls it about once a second, in a thread of its own, and closes it when it ends.
 
     Args:
-        folder: of the event files.
-        prefix: of the names `lr`, `loss`, `validation`, `gradient_norm`, `update_ratio`,
-            `clipped`, `seconds`.
+        folder: the folder of the event files.
+        prefix: the prefix of the names `lr`, `loss`, `validation`, `gradient_norm`,
+            `update_ratio`, `clipped`, `seconds`.
 
     Raises:
         MissingExtraError: TensorBoard is not installed.

@@ -35,7 +35,7 @@ def from_timm(scheduler: Any, total_steps: int, *, every: int | None = None) -> 
     sets the rates. A cosine is a cosine with its warm-up; other schedulers are a table.
 
     Args:
-        scheduler: of timm, for the rate; one that counts epochs or one that counts updates.
+        scheduler: a timm scheduler of the rate, which counts epochs or updates.
         total_steps: updates of the run, at least 1.
         every: updates of an epoch, such as `len(loader)`; needed if the scheduler counts epochs
             (`t_in_epochs=True`), and only then.

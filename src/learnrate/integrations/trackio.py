@@ -34,8 +34,8 @@ class TrackioSink(Sink):
 
     Args:
         run: an existing Trackio run, which is not finished; by default a new one is made.
-        project: of a new run.
-        prefix: of the names of values.
+        project: the project of a new run.
+        prefix: the prefix of the names of values.
         **init: other arguments of `trackio.init` for a new run.
 
     Raises:

@@ -27,7 +27,7 @@ class WandbSink(Sink):
 
     Args:
         run: an existing Weights & Biases run, which is not finished; by default a new one is made.
-        prefix: of the names of values.
+        prefix: the prefix of the names of values.
         **init: arguments of `wandb.init` for a new run.
 
     Raises:

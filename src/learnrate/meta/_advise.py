@@ -95,7 +95,7 @@ def advise(task: MetaTask, *, episodes: int = 200, probe: int = 100, seed: int =
         task: its episodes and initial weights are measured.
         episodes: how many to measure, at least 20.
         probe: meta-updates of the short training, with three seeds for each sign; 0 for none.
-        seed: of weights and episodes.
+        seed: the seed of weights and episodes.
 
     Raises:
         ArgumentError: a value is outside its rule.

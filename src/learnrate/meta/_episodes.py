@@ -146,7 +146,7 @@ class FewShot:
         Args:
             by: `"class"`, or `"group"` to hold out whole groups.
             held_out: how many classes or groups the second source has.
-            seed: of the choice of these.
+            seed: the seed of the choice of these.
 
         Raises:
             ArgumentError: `by` is neither, there are no groups, or one side would be empty.

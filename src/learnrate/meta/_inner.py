@@ -54,8 +54,9 @@ def gradient(learner: Learner, weights: Weights, rates: InnerRates, episode: Epi
 
     Args:
         learner: the model.
-        weights: of each trial before adaptation, shape (trials, *shape), requiring a gradient.
-        rates: of each trial.
+        weights: the weights of each trial before adaptation, shape (trials, *shape), requiring a
+            gradient.
+        rates: the rates of each trial.
         episode: rows in the order of trials, and of episodes within a trial.
     """
     task = learner.task
@@ -180,8 +181,8 @@ def adapted(
 
     Args:
         learner: the model.
-        weights: of each trial, shape (trials, *shape).
-        rates: of one or several trials.
+        weights: the weights of each trial, shape (trials, *shape).
+        rates: the rates of one or several trials.
         episode: rows in the order of trials, and of episodes within a trial.
         steps: the number of adaptation steps.
     """

@@ -45,7 +45,7 @@ def negative_shares(rates: InnerRates, step: int = 0, trial: int = 0) -> list[Ne
     """Count a trial's negative inner rates, layer by layer.
 
     Args:
-        rates: of one or several trials.
+        rates: the rates of one or several trials.
         step: the number of meta-updates made, to be kept in the result.
         trial: the trial's index.
 

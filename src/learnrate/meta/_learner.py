@@ -52,7 +52,7 @@ class Learner:
     Args:
         task: what is meta-trained.
         model: the module; None to make the task's model with `seed`.
-        seed: of the initial weights, if the task's model is a function.
+        seed: the seed of the initial weights, if the task's model is a function.
 
     Raises:
         ArgumentError: the model keeps running statistics, has nothing to train, or lacks the head.
@@ -114,7 +114,7 @@ class Learner:
         Args:
             weights: before the loop, by parameter, shape (rows, *shape).
             batch: the support of every row.
-            rates: of one or several trials.
+            rates: the rates of one or several trials.
             rows: the trial of each row; None if there is one trial.
             steps: the number of inner steps.
             second_order: whether the gradients of the inner steps stay in the graph. The updates

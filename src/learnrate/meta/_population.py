@@ -96,7 +96,7 @@ class Population:
         """Outer loss and metric after adaptation to the test episodes, each (trials, episodes).
 
         Args:
-            rates: of one trial, to be used for all; None for the rates of meta-training.
+            rates: the rates of one trial, to be used for all; None for the rates of meta-training.
             steps: the number of adaptation steps.
         """
         count = self._task.test_count

@@ -39,7 +39,7 @@ class MetaTrained:
     """A meta-trained model with its losses.
 
     Attributes:
-        model: with the weights before adaptation.
+        model: the model with the weights before adaptation.
         rates: the inner rates; if they are learned, their final values.
         losses: the mean outer loss of each meta-update, shape (updates,).
         loss: the mean outer loss of the test episodes after adaptation.
@@ -106,7 +106,7 @@ def train(
         inner_lr: the inner loop's rate; the task's by default.
         adapt_lr: the rate at test time; the task's by default.
         total_steps: meta-updates; the task's by default.
-        seed: of the initial weights and the episodes.
+        seed: the seed of the initial weights and the episodes.
         progress: whether to show a progress bar.
 
     Raises:

@@ -42,7 +42,7 @@ def record_of(proposal: Proposal, request: AskedTrial, curve: Curve) -> RungTria
     Args:
         proposal: why it was asked for.
         request: its schedule and its seed.
-        curve: of its training.
+        curve: the curve of its training.
     """
     return RungTrial(
         lr=request.peak,
@@ -73,7 +73,7 @@ def trial_seed(seed: int, steps: int, repeat: int = 0) -> int:
     """Trials of one length share their batches, which removes most noise from comparing them.
 
     Args:
-        seed: of the plan.
+        seed: the seed of the plan.
         steps: the length of the trial, in updates.
         repeat: 0 for the first seed of this length, then 1, 2, ...
     """

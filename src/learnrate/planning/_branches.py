@@ -39,7 +39,7 @@ def branch_points(total_steps: int, count: int) -> list[int]:
 
     Args:
         total_steps: length of the run.
-        count: of tests that the search may pay for.
+        count: the number of tests that the search may pay for.
     """
     count = min(_MOST_TESTS, count)
     gap = (STABLE_END - WARMUP) / (count + 1)
@@ -56,7 +56,7 @@ def next_factor(
     loss rises at the present rate.
 
     Args:
-        losses: at the end of the branch of each factor; infinite if it diverged.
+        losses: the losses at the end of the branch of each factor; infinite if it diverged.
         before: the loss before; None if it is not known.
         highest: a factor that is too high.
 
@@ -83,7 +83,7 @@ def highest_in_proportion(losses: Mapping[float, float], before: float | None) -
     rate of a parabola, half of that is left. What falls less than half as much ends the proportion.
 
     Args:
-        losses: at the end of the branch of each factor; infinite if it diverged.
+        losses: the losses at the end of the branch of each factor; infinite if it diverged.
         before: the loss before; None if it is not known, which gives 1.
 
     Examples:
@@ -105,7 +105,7 @@ def preferred_factor(losses: Mapping[float, float]) -> float:
     """The factor whose branch ended lowest; 1, the present rate, if none is lower.
 
     Args:
-        losses: at the end of the branch of each factor; infinite if it diverged.
+        losses: the losses at the end of the branch of each factor; infinite if it diverged.
     """
     best = min(losses, key=losses.__getitem__)
     return best if losses[best] < losses[1.0] else 1.0
@@ -115,7 +115,7 @@ def rises(losses: Mapping[float, float], before: float | None) -> bool:
     """Whether the branch at the present rate diverged, or ended above the loss before.
 
     Args:
-        losses: at the end of the branch of each factor; infinite if it diverged.
+        losses: the losses at the end of the branch of each factor; infinite if it diverged.
         before: the loss before; None if it is not known.
     """
     return math.isinf(losses[1.0]) or (before is not None and losses[1.0] > before)
@@ -130,7 +130,7 @@ class RateBelief:
         low: the lower end of its 80 % interval.
         high: the upper end.
         bound: the highest rate up to which the loss of branches fell in proportion; 0 if it did nowhere.
-        rate: that the run goes on at; 0 before the first branches.
+        rate: the rate that the run goes on at; 0 before the first branches.
     """
 
     peak: float
@@ -154,7 +154,8 @@ class RateBelief:
 
         Args:
             lr: the present rate.
-            losses: at the end of the branch of each factor of it; infinite if it diverged.
+            losses: the losses at the end of the branch of each factor of it; infinite if it
+                diverged.
             before: the loss before; None if it is not known.
         """
         bound = self.bound if math.isfinite(losses[1.0]) else 0.0

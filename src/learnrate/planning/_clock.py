@@ -15,9 +15,9 @@ class PlanClock:
     """The time that a plan may take.
 
     Args:
-        seconds: that it may take in all.
+        seconds: the seconds that it may take in all.
         begin: when it began.
-        seconds_before: of its trials that the journal had already.
+        seconds_before: the seconds of its trials that the journal had already.
     """
 
     seconds: float

@@ -24,7 +24,7 @@ class PeakDecision:
     """The peak of the whole run, decided by the trials of a ladder.
 
     Args:
-        ladder: asked for the trials.
+        ladder: the ladder that asked for the trials.
         trials: all of them.
     """
 

@@ -54,7 +54,8 @@ def log_distances(
     is about 0.2: $g = 0.2 + 0.6 s^4$ with $s$ the slope of its log over the log of the rate.
 
     Args:
-        trial_losses: of any lengths. One that ended above the start was thrown away and does not count.
+        trial_losses: the losses of trials of any lengths. The distance of a trial that ended above
+            the start does not count: its weights may be anywhere.
         start: the log loss before training.
         total_steps: the length of the whole run, in updates.
         log_lrs: rising log rates.

@@ -28,7 +28,7 @@ class TrialsTogether:
     Attributes:
         choice: the engine, without its timings.
         costs: what 1, 2, ... trials cost at once, in trials that run alone; `(1.0,)` if only one runs.
-        pace: of training, which turns a time into updates.
+        pace: the pace of training, which turns a time into updates.
     """
 
     choice: Choice
@@ -44,8 +44,8 @@ class TrialsTogether:
 
         Args:
             task: what is trained.
-            trials: of one seed and length.
-            pace: of training, at its first updates.
+            trials: trials of one seed and length.
+            pace: the pace of training, at its first updates.
         """
         choice, _ = choose_engine(task, trials, "auto")
         alone = min([pace.update, *(timing.seconds for timing in choice.timings[:1])])
@@ -87,7 +87,7 @@ class TrialsTogether:
 
         Args:
             task: what is trained.
-            trials: of one seed and length, in increasing order of their rates.
+            trials: trials of one seed and length, in increasing order of their rates.
             on_progress: called now and then while trials run.
         """
         for trial, curve in engine_of(self.choice).run(task, trials, on_progress):

@@ -49,11 +49,11 @@ class BranchTest:
     Attributes:
         step: the update that was about to happen.
         lr: the present rate.
-        factors: of the present rate, rising.
-        loss: of each branch at its end; infinite if it diverged.
+        factors: the factors of the present rate, rising.
+        loss: the loss of each branch at its end; infinite if it diverged.
         before: the loss of the state that they begin from; None if no loss was measured there.
         steps: updates of each branch.
-        rate: that the run goes on at, from what is known by now.
+        rate: the rate that the run goes on at, from what is known by now.
     """
 
     step: int
@@ -95,8 +95,8 @@ class InsidePlan:
 
     Attributes:
         plan: the plan made before the first update.
-        schedule: that the run begins with.
-        tests: of branches so far.
+        schedule: the schedule that the run begins with.
+        tests: the tests of branches so far.
     """
 
     plan: Plan
@@ -138,7 +138,7 @@ class InsidePlan:
         """Train branches from the present state, which is restored to the bit.
 
         Args:
-            training: of the run.
+            training: the training of the run.
             step: the update about to happen.
             lr: its rate.
         """
@@ -211,7 +211,7 @@ def plan_inside(
     Args:
         task: what is trained.
         total_steps: length of the run in updates; the task's by default.
-        seed: of the run.
+        seed: the seed of the run.
         progress: show a bar on standard error.
 
     Raises:

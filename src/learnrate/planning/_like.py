@@ -136,7 +136,7 @@ def begin_like(
 
     Args:
         climb: without trials.
-        plans: of similar tasks.
+        plans: the plans of similar tasks.
         updates: what the budget pays for, the range test included.
         spread: how far similar tasks usually differ; see `belief_of`.
     """
@@ -180,9 +180,9 @@ def planned_like(plan: Plan, like: LikePlans, shape: Schedule) -> Plan:
     """The plan with the rate of earlier plans, which its trials did not contradict.
 
     Args:
-        plan: with the first trials.
+        plan: the plan with the first trials.
         like: the earlier plans.
-        shape: of the schedule, with peak 1, bound to its length.
+        shape: the shape of the schedule, with peak 1, bound to its length.
     """
     is_ok = all(earlier.verdict == PlanVerdict.OK for earlier in like.plans)
     weak = (

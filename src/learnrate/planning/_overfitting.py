@@ -84,7 +84,7 @@ def overfitting(
     """The signs of overfitting in the longest trials.
 
     Args:
-        trials: of any lengths.
+        trials: trials of any lengths.
         start: the log validation loss before training.
         train_start: the log training loss before training; NaN or infinite if it is not known.
         train_noise: the standard deviation of the log training loss of one update.
@@ -127,7 +127,7 @@ def _lag(train_fall: float, rise: float, fall: float) -> float:
     Args:
         train_fall: how much lower its log training loss is.
         rise: how much higher its log validation loss is, at least 0.
-        fall: of the log training loss at the best rate, since the start; at least 0.
+        fall: the fall of the log training loss at the best rate, since the start; at least 0.
     """
     if train_fall <= 0:
         return 0.0

@@ -41,7 +41,7 @@ def end_of_range(lr: np.ndarray, losses: np.ndarray) -> float:
 
     Args:
         lr: the rates of a range test that it reached, rising.
-        losses: at these.
+        losses: the losses at these rates.
     """
     first = max(before_training(len(lr)), min(_FIRST_LOSSES, len(lr) // 2))
     bound = _FAR_ABOVE * np.max(np.abs(losses[:first]))

@@ -38,7 +38,7 @@ class RatesDecision:
     """The rates of the whole run, decided by the trials of a ladder.
 
     Args:
-        ladder: asked for the trials.
+        ladder: the ladder that asked for the trials.
         trials: all of them.
     """
 
@@ -120,7 +120,7 @@ class RatesDecision:
         Args:
             first: the number of the rate of the columns.
             second: the number of the rate of the rows.
-            count: of columns and of rows.
+            count: the number of columns and of rows.
         """
         axes = []
         for number in (first, second):
@@ -140,8 +140,8 @@ def range_of_rate(decision: RatesDecision, number: int) -> tuple[float, float]:
     It does so with a probability of 80 %. So where little is known, the range is narrow.
 
     Args:
-        decision: of a plan.
-        number: of the rate.
+        decision: the decision of a plan.
+        number: the number of the rate.
     """
     chosen = np.log(np.array(decision.rates))
     offsets = np.linspace(-_FARTHEST, _FARTHEST, 81)
@@ -174,7 +174,7 @@ def judge_rates(decision: RatesDecision, scale: LossScale) -> tuple[PlanVerdict,
 
     Args:
         decision: the rates, and the posterior that they rest on.
-        scale: of the task's losses.
+        scale: the scale of the task's losses.
     """
     ladder, names = decision.ladder, decision.ladder.names
     lengths = sorted({trial.steps for trial in decision.counting})

@@ -52,7 +52,7 @@ class RatesLadder(Ladder):
     Args:
         expected: the log of the best value of each rate in the longest trials, by the range tests.
         expected_stds: the standard deviation of each.
-        names: of the rates.
+        names: the names of the rates.
     """
 
     expected: tuple[float, ...] = ()
@@ -229,7 +229,7 @@ def _gains(
     """By how much each candidate is expected to lower the weighted variance of each best log rate.
 
     Args:
-        posterior: given all trials.
+        posterior: the posterior given all trials.
         candidates: the logs of rates, shape (places, rates).
         tried: the trials of this length, at least one of which finished.
 

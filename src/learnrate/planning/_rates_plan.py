@@ -58,8 +58,8 @@ def plan_rates(
         expected_updates: what the budget pays for, before the speed of training is known.
         shape: the schedule of the whole run, bound to its length, with peak 1.
         more: how many times to continue after the budget is spent.
-        seed: of the plan.
-        path: of the journal.
+        seed: the seed of the plan.
+        path: the path of the journal.
         progress: whether to show a progress bar.
 
     Raises:

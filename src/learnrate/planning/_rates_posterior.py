@@ -85,7 +85,7 @@ class RatesPosterior:
     """The posterior over the best rates, given the losses of trials; without any, the prior.
 
     Args:
-        losses: of trials of any lengths.
+        losses: the losses of trials of any lengths.
         total_steps: the length of the whole run, in updates.
         expected: the logs of the best rates of the longest trials, according to range tests.
         expected_stds: the standard deviation of each.
@@ -243,7 +243,7 @@ class _Points:
         """The cost of places at a distance from the optima, of trials of the longest length.
 
         Args:
-            distance: in logs, shape (..., points, rates).
+            distance: the distance in logs, shape (..., points, rates).
 
         Returns:
             Shape (..., points).

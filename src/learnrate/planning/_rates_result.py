@@ -33,7 +33,7 @@ class RatesTrial:
     Attributes:
         steps: its length in updates.
         lrs: its rates, in the order of the plan's.
-        seed: of the weights and the batches.
+        seed: the seed of the weights and the batches.
         loss: the final loss; None if it did not finish.
         status: `finished` or `diverged`.
         updates: how many were made.
@@ -54,7 +54,7 @@ class PlannedRate:
     """One of several rates.
 
     Attributes:
-        name: of the rate.
+        name: the name of the rate.
         lr: the rate that is chosen, the peak of its parameter groups.
         low: the lower end of the central 80 % interval of the best value.
         high: the upper end.
@@ -63,7 +63,7 @@ class PlannedRate:
         tolerated_high: the upper end.
         share: how much this rate matters near the best ones; the shares of all rates sum to 1.
         groups: the numbers of its parameter groups through all optimizers; empty if it has a pattern.
-        pattern: of the names of its parameters; empty if it has numbers.
+        pattern: the pattern of the names of its parameters; empty if it has numbers.
     """
 
     name: str
@@ -109,12 +109,12 @@ class RatesPlan:
         budget: the largest cost that was allowed, as a share of one run.
         verdict: `ok`, or `weak` if the evidence is poor.
         reason: the decision, which rate matters, and what is doubtful, in words.
-        trials: in the order in which they were made.
+        trials: the trials, in the order in which they were made.
         maps: the expected excess over each two rates.
         drift: the change of the logs of the best rates per e-fold of horizon.
         expected_regret: how far above the best loss the run is expected to end, as a share of that
             loss (of the improvement, if losses go below zero).
-        range_tests: of each rate alone, as `RangeTest.to_dict` gives them.
+        range_tests: the range test of each rate alone, as `RangeTest.to_dict` gives them.
         task: the task's name.
         seed: the seed of the plan.
         version: the version of learnrate that made the plan.

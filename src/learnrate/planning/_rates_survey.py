@@ -28,7 +28,7 @@ def neighbours(count: int) -> np.ndarray:
     """The offsets to a place's neighbours: each two rates together, their ratio, and each rate alone.
 
     Args:
-        count: of the rates.
+        count: the number of rates.
     """
     axes = np.eye(count)
     pairs = [pair for a, b in combinations(axes, 2) for pair in (a + b, a - b)]

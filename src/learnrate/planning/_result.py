@@ -40,7 +40,7 @@ class RungTrial:
 
     Attributes:
         lr: the peak rate.
-        seed: of the weights and the batches.
+        seed: the seed of the weights and the batches.
         loss: the final loss; None if it did not finish.
         status: `finished` or `diverged`.
         updates: how many were made.
@@ -74,7 +74,7 @@ class FurtherTrials:
 
     Attributes:
         steps: the length of each, in updates.
-        cost: of both together, as a share of one run.
+        cost: the cost of both together, as a share of one run.
     """
 
     steps: int
@@ -119,7 +119,7 @@ class LikePlans:
     """The earlier plans that a plan started from, and whether its first trials agreed.
 
     Attributes:
-        plans: of similar tasks.
+        plans: the plans of similar tasks.
         peak: the rate for this run according to them.
         low: the lower end of its 80 % interval.
         high: the upper end.

@@ -169,7 +169,7 @@ def log_normal(value: np.ndarray, mean: float, std: float) -> np.ndarray:
 
     Args:
         value: where.
-        mean: of the distribution.
+        mean: the mean of the distribution.
         std: its standard deviation, above 0.
     """
     return np.asarray(-0.5 * ((value - mean) / std) ** 2)

@@ -63,7 +63,7 @@ def trial_losses(trials: Sequence[LadderTrial]) -> tuple[TrialLoss, ...]:
     is subtracted.
 
     Args:
-        trials: of any lengths; every rate was tried with the first seed of its length.
+        trials: trials of any lengths; every rate was tried with the first seed of its length.
     """
     losses = []
     for steps in sorted({trial.steps for trial in trials}):
@@ -92,7 +92,7 @@ def repeat_noise(rung_trials: Sequence[LadderTrial], assumed: float) -> float:
     """The standard deviation of one trial's log loss, from the seeds of each rate.
 
     Args:
-        rung_trials: of one length.
+        rung_trials: trials of one length.
         assumed: the standard deviation if no rate has several seeds; it counts as two repeats.
     """
     levels = _seed_levels(rung_trials)
@@ -129,7 +129,7 @@ def seeds_around_the_best(rung_trials: Sequence[LadderTrial]) -> dict[float, int
     """The number of seeds of each of the log rates around the best one.
 
     Args:
-        rung_trials: of one length.
+        rung_trials: trials of one length.
     """
     losses = mean_losses(rung_trials)
     finite = [rate for rate in losses if math.isfinite(losses[rate])]

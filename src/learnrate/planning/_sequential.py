@@ -35,8 +35,8 @@ def posterior_points(
 
     Args:
         rows: points of the prior, shape (points, unknowns).
-        log_prior: of such rows, up to a constant, shape (points,).
-        log_likelihood: of such rows, up to a constant, shape (points,).
+        log_prior: the log prior of such rows, up to a constant, shape (points,).
+        log_likelihood: the log likelihood of such rows, up to a constant, shape (points,).
         random: the random numbers; the same ones give the same points.
     """
     prior, likelihood = log_prior(rows), log_likelihood(rows)

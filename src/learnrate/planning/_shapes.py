@@ -89,7 +89,8 @@ def choose_shape(log_losses: Mapping[Candidate, float], noise: float) -> tuple[C
     difference of two trials, and by more than 1 % of the loss.
 
     Args:
-        log_losses: of each candidate's trial, infinite if it did not finish; the usual shape first.
+        log_losses: the log loss of each candidate's trial, infinite if it did not finish; the
+            usual shape first.
         noise: the standard deviation of a trial's log loss.
     """
     usual = candidates()[0]

@@ -23,7 +23,7 @@ def log_prior_of_usual_rate(log_lrs: np.ndarray, usual: float) -> np.ndarray:
     certain distance from the usual rate it does not matter how far a rate is.
 
     Args:
-        log_lrs: at which.
+        log_lrs: the logs of rates.
         usual: the log of the usual rate; NaN if it is not known, which makes all rates alike.
     """
     if math.isnan(usual):

@@ -38,7 +38,7 @@ def judge(
     Args:
         rungs: by rising length.
         decision: the peak, and the posterior that it rests on.
-        scale: of the task's losses.
+        scale: the scale of the task's losses.
     """
     doubts = _doubts(rungs, decision)
     evidence = _whole_runs(rungs[-1]) if decision.whole_runs else _extrapolation(rungs, decision)
@@ -145,8 +145,8 @@ def extrapolation_doubts(
     """The doubts about an extrapolation from shorter trials to a whole run.
 
     Args:
-        lengths: of the trials, increasing.
-        total_steps: of the whole run.
+        lengths: the lengths of the trials, increasing.
+        total_steps: the length of the whole run.
         slope: the fall of the lowest log loss per e-fold of horizon, if it is known.
         learned: what the longest trials have learned, as a share of what the whole run is
             expected to.

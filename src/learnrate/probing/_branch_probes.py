@@ -51,8 +51,9 @@ class BranchProbes(Probes):
         low: the lower end of its 80 % interval.
         high: the upper end.
         total_steps: length of the run in updates.
-        share: of the run's gradients that all branches may take, above 0 and below 1. A test of three
-            branches takes at least 42 of them; without room for one, none is trained.
+        share: the share of the run's gradients that all branches may take, above 0 and below
+            1. A test of three branches takes at least 42 of them; without room for one, none is
+            trained.
         clip_norm: the gradient norm that updates are clipped to; None for no clipping.
         extra_state: further objects with a state that training changes, such as a criterion.
 

@@ -50,7 +50,7 @@ class ProbeRecord:
         findings: what follows from this result and the earlier ones.
         seconds: how long the probe took, including the time to draw batches.
         scale: the factor that an attached run changes its rate by; None to leave it.
-        reason: of that change, for its edit.
+        reason: the reason of that change, for its edit.
     """
 
     step: int
@@ -86,7 +86,7 @@ class Probes:
         loss_of: `loss_of(model, batch) -> scalar tensor`.
         batches: a separate loader, or a list, with batches of the size that is trained with. The
             first 30 are drawn once and held. Training may see them too.
-        share: of the run's time, above 0 and at most 0.5.
+        share: the share of the run's time, above 0 and at most 0.5.
         only: names of the probes to run; by default `sharpness`, `noise_scale`,
             `normalised_step`, `what_if`.
         options: arguments of each probe by its name, such as `{"what_if": {"steps": 10},

@@ -36,7 +36,7 @@ class Gain:
     """The difference that a factor makes, compared with a factor of 1 on the same batches.
 
     Attributes:
-        factor: of the present rate.
+        factor: the factor of the present rate.
         mean: the loss with this factor minus the loss with a factor of 1; below 0 is better.
         error: standard error of the mean over judging batches.
         p: p-value of the paired t test, two-sided, times the number of factors tried (Bonferroni).
@@ -61,8 +61,8 @@ class WhatIf(ProbeResult):
         before: the loss before the trial.
         constant: the loss of each factor after its updates at a constant rate.
         annealed: the loss of each factor after its anneal. Both are infinite if it diverged.
-        constant_gains: of each factor other than 1, at a constant rate.
-        annealed_gains: of each factor other than 1, after the anneal.
+        constant_gains: the gain of each factor other than 1, at a constant rate.
+        annealed_gains: the gain of each factor other than 1, after the anneal.
         confidence: the level at which a difference counts.
         verdict: which way the rate should go.
     """
@@ -156,7 +156,7 @@ def gains_of(factors: tuple[float, ...], losses: list[np.ndarray]) -> tuple[Gain
 
     Args:
         factors: what was tried, 1 included.
-        losses: of each factor, shape (batches,).
+        losses: the losses of each factor, shape (batches,).
     """
     base = losses[factors.index(1.0)]
     others = [
@@ -201,8 +201,8 @@ def direction_of(
     """Which way the rate should go; each direction must win against its bias, see `what_if`.
 
     Args:
-        constant_gains: of each factor other than 1, at a constant rate.
-        annealed_gains: of each factor other than 1, after the anneal.
+        constant_gains: the gain of each factor other than 1, at a constant rate.
+        annealed_gains: the gain of each factor other than 1, after the anneal.
         confidence: the level at which a difference counts.
         diverges: whether the present rate doubled the loss.
     """

@@ -71,7 +71,7 @@ def what_if(
         batches: what to train on, repeated if there are too few. Without `judge`, their last third
             is used for judging instead. Take them from a separate loader, so that the training's own
             loader keeps its place.
-        factors: of the present rate; 1 is always tried.
+        factors: the factors of the present rate; 1 is always tried.
         steps: updates of each trial at its rate.
         anneal: further updates while the rate falls to 0; as many as `steps` by default.
         judge: at least 3 batches that losses are compared on, and that are not trained on.
@@ -166,7 +166,7 @@ class _Fork:
         """The judging batches' losses before and after the anneal; all infinite if it diverged.
 
         Args:
-            factor: of the present rate.
+            factor: the factor of the present rate.
             steps: updates at a constant rate.
             anneal: further updates while the rate falls to 0.
         """

@@ -85,7 +85,7 @@ def list_findings(console: Console, findings: Sequence[Finding], unit: str = "st
 
     Args:
         console: where to print.
-        findings: of the run.
+        findings: the findings of the run.
         unit: what its steps count; see `learnrate.watch.unit_of`.
     """
     for finding in findings:

@@ -28,7 +28,7 @@ def whole_page(*, title: str, body: Markup, figures: Mapping[str, PlotlyFigure])
     """One HTML file with its style, its script, plotly.js and its figures inside.
 
     Args:
-        title: of the window, as plain text.
+        title: the title of the window, as plain text.
         body: the content of the page.
         figures: by the id of their place in the body.
     """

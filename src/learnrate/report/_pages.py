@@ -92,7 +92,7 @@ def range_test_body(name: str, curve: dict[str, Any]) -> Markup:
     """A range test as HTML; the id of its figure is `range-test`.
 
     Args:
-        name: of the file or the task.
+        name: the name of the file or the task.
         curve: what `RangeTest.to_dict` gives.
     """
     key = _CURVE_KEY + _diverged_at_key(curve)

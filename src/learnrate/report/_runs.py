@@ -38,9 +38,9 @@ def show_runs(
 
     Args:
         console: where to print.
-        runs: of the list.
+        runs: the runs of the list.
         columns: fields and facts to print after the run and its name; the usual ones if empty.
-        groups: of the runs, by their headings; each has its own table.
+        groups: the groups of the runs, by their headings; each has its own table.
     """
     for heading, group in (groups or {}).items():
         lowest = group.lowest("lowest_validation"), group.lowest("lowest_loss")

@@ -47,7 +47,7 @@ def show_plot(console: Console, panel: Panel, *, title: str = "", height: int = 
         console: where to print.
         panel: what to draw.
         title: above the plot; the panel's own, or the label of its y axis, by default.
-        height: of the whole plot, in lines of text.
+        height: the height of the whole plot, in lines of text.
     """
     try:
         import plotext  # noqa: PLC0415 - slow to load

@@ -38,7 +38,7 @@ def agreement(rank: int, size: int) -> Agreement | None:
     All ranks must make the same number of agreements, in the same order.
 
     Args:
-        rank: of this process.
+        rank: the rank of this process.
         size: the number of ranks.
     """
     if size < 2 or not (distributed.is_available() and distributed.is_initialized()):
@@ -55,7 +55,7 @@ class Agreement:
 
     Args:
         keys: a key-value store that all ranks share.
-        rank: of this process.
+        rank: the rank of this process.
         size: the number of ranks.
     """
 

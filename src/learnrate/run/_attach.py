@@ -95,9 +95,10 @@ def attach(
             run.step(loss)
 
     The schedule sets the rate of the group that was built with the highest rate. The other groups
-    keep their share of it, unless `groups` gives them a schedule of their own. The run writes the rates when a step begins and again right before the
-    update, so nothing else can change them: neither a scheduler that is still stepped, nor the
-    state of the optimizer when a checkpoint is loaded.
+    keep their share of it, unless `groups` gives them a schedule of their own. The run writes the
+    rates when a step begins and again right before the update, so nothing else can change them:
+    neither a scheduler that is still stepped, nor the state of the optimizer when a checkpoint is
+    loaded.
 
     Several optimizers have one run. Without `groups`, the schedule sets the highest rate of all their
     groups, and the others keep their share of it. With `groups`, each may have its own:
@@ -150,7 +151,7 @@ def attach(
             besides model and optimizers, such as a GradScaler or averaged weights.
         store: a file, a URL or a `Store`; None for the default store (see `Store`); False records
             nothing.
-        name: of the run in the store; the script's name by default.
+        name: the name of the run in the store; the script's name by default.
         facts: JSON values to record, such as `{"batch_size": 64}`.
         objective: what the loss says about progress: `descent` if the loss itself should fall. If
             its value says nothing about progress: `adversarial` (GANs), `policy_gradient` (PPO,

@@ -59,7 +59,7 @@ def beyond_the_end(edit: Edit, edited: Edited, planned_end: int | None) -> str:
     """A note on a decay that ends after the planned end of the run; empty for any other edit.
 
     Args:
-        edit: that takes effect.
+        edit: the edit that takes effect.
         edited: the schedule with it.
         planned_end: updates of the whole run before it, if known.
     """
@@ -83,7 +83,7 @@ def close_abandoned(recorder: Recorder, ending: Ending, agreement: Agreement | N
     """Close a run whose script ended or deleted it without `finish`, with its likely status.
 
     Args:
-        recorder: of the run; it is closed with the status.
+        recorder: the recorder of the run; it is closed with the status.
         ending: the run's length, and whether it was stopped early.
         agreement: this rank's part of the agreement, closed first; None without other ranks.
     """

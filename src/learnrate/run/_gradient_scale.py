@@ -38,7 +38,7 @@ def sampled(outputs: torch.Tensor) -> list[Sample]:
     """Copies of some outputs, for each dimension that may be that of classes.
 
     Args:
-        outputs: of a model, with examples in the first dimension.
+        outputs: the outputs of a model, with examples in the first dimension.
     """
     last = outputs.ndim - 1
     dimensions = [d for d in dict.fromkeys((last, 1)) if 0 < d <= last and outputs.shape[d] > 1]
@@ -54,8 +54,8 @@ def entropy_scale(sample: Sample, gradient: torch.Tensor) -> tuple[torch.Tensor,
     The target is where the gradient is negative, so both give s.
 
     Args:
-        sample: of the logits.
-        gradient: at all logits.
+        sample: a sample of the logits.
+        gradient: the gradient at all logits.
 
     Returns:
         The factor, NaN if the loss was another one; whether the targets are not all the same.
@@ -83,8 +83,8 @@ def has_distinct_targets(sample: Sample, gradient: torch.Tensor) -> torch.Tensor
     """Whether targets of a mean squared error differ, if the error was multiplied by 1.
 
     Args:
-        sample: of the predictions, each a number of its own.
-        gradient: at all predictions.
+        sample: a sample of the predictions, one number for each.
+        gradient: the gradient at all predictions.
     """
     errors = sample.of(gradient) * (0.5 * gradient.numel())
     targets = sample.outputs - errors

@@ -86,7 +86,7 @@ class Rollback:
     """Where a run in trouble goes back to.
 
     Attributes:
-        step: of the snapshot; None if there is none.
+        step: the step of the snapshot; None if there is none.
         discard: step of a snapshot that did not help and is dropped; None if there is none.
         at_once: whether trouble came right after the last rescue, so that the data is the cause.
     """

@@ -91,7 +91,7 @@ class Inspection:
 
         Args:
             optimizer: about to make the update.
-            step: of the update.
+            step: the step of the update.
         """
         if (step < self._next and step < self._coverage_next) or is_captured():
             return {}
@@ -109,7 +109,7 @@ class Inspection:
 
         Args:
             optimizer: made the update.
-            step: of the update.
+            step: the step of the update.
         """
         columns: dict[str, Any] = {}
         if self._is_look:

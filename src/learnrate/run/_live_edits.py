@@ -54,7 +54,7 @@ class LiveEdits:
         guard: None for none.
         recorder: None if the run is not recorded.
         mailbox: None if the run is not recorded.
-        agreement: of several ranks; None for one.
+        agreement: the agreement of several ranks; None for one.
         probe: runs the what-if probe at a step; None if there is none.
         edited: the schedule with the edits so far.
         position: the number of edits that took effect.
@@ -105,7 +105,7 @@ class LiveEdits:
         """Apply edits of an earlier run again, each at its step.
 
         Args:
-            edits: with their steps, in order.
+            edits: the edits with their steps, in order.
             position: the number of edits that took effect before them.
         """
         self._repeated = deque(enumerate(edits, position + 1))
@@ -123,7 +123,7 @@ class LiveEdits:
 
         Args:
             step: the update about to happen.
-            loss: of the update before; None if it is not known.
+            loss: the loss of the update before; None if it is not known.
 
         Returns:
             The step to make: `step`, or an earlier one after a rollback.
@@ -374,9 +374,9 @@ class LiveEdits:
 
         Args:
             stored: all edits of the run in the store.
-            step: of the state.
+            step: the step of the state.
             keep: whether to repeat the edits, each at its step; False undoes them.
-            reason: of the undoing.
+            reason: the reason why edits are undone.
         """
         later = [edit for edit in stored if (edit.position or 0) > self.position]
         if not later:

@@ -32,8 +32,8 @@ class Mailbox:
     agree on the step.
 
     Args:
-        recorder: of the run; the mailbox works in its thread.
-        agreement: of the ranks; None for one rank.
+        recorder: the recorder of the run; the mailbox works in its thread.
+        agreement: the agreement of the ranks; None for one rank.
     """
 
     def __init__(self, recorder: Recorder, agreement: Agreement | None = None) -> None:
@@ -62,8 +62,8 @@ class Mailbox:
 
         Args:
             sequence: number of the stored edit.
-            edit: with its step.
-            position: in the order in which edits took effect.
+            edit: the edit with its step.
+            position: the position in the order in which edits took effect.
             answer: what changed, as text.
         """
 
@@ -91,8 +91,8 @@ class Mailbox:
         """Store an edit of the run itself, which took effect already.
 
         Args:
-            edit: with its step.
-            position: in the order in which edits took effect.
+            edit: the edit with its step.
+            position: the position in the order in which edits took effect.
             answer: what changed, as text.
         """
 

@@ -119,7 +119,7 @@ class Cadence:
         """Note what a measurement cost.
 
         Args:
-            step: of the measured update.
+            step: the step of the measured update.
             seconds: the measurement took.
             update_seconds: a whole update takes; None if it is not known yet.
         """

@@ -27,7 +27,7 @@ def optimizer_facts(
     """The facts of the optimizers and the model that are recorded when a run begins.
 
     Args:
-        optimizers: of the run.
+        optimizers: the optimizers of the run.
         model: the trained model, if it is known.
         clip_norm: the norm that the run clips to; None if it does not.
         scaled: whether the rates of groups are multiplied by their `lr_scale`; an external scheduler

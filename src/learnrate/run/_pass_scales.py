@@ -125,9 +125,9 @@ class _Squares:
     """The gradient of a pass at an output, as a mean squared error has it.
 
     Args:
-        sample: of the output.
-        gradient: at the output.
-        operation: that computed the output.
+        sample: a sample of the output.
+        gradient: the gradient at the output.
+        operation: the operation that computed the output.
     """
 
     def __init__(self, sample: Sample, gradient: torch.Tensor, operation: str) -> None:
@@ -140,10 +140,10 @@ class _Pass:
     """What a forward pass computed, and the gradients that came back to it.
 
     Attributes:
-        scales: read from each gradient, 0-dimensional tensors; -inf where it is not known.
-        differ: of each gradient, whether the targets of the loss are not all the same.
+        scales: the scale read from each gradient, a 0-dimensional tensor; -inf where it is not known.
+        differ: for each gradient, whether the targets of the loss are not all the same.
         is_repeated: whether one place had a gradient twice, so that there were two losses.
-        squares: of the last gradient at an output.
+        squares: the squares of the last gradient at an output.
     """
 
     def __init__(self) -> None:
@@ -156,8 +156,8 @@ class _Pass:
         """Read the gradient at a loss that is a mean.
 
         Args:
-            loss: of one element.
-            arguments: of the loss, of which the targets are the second.
+            loss: a loss of one element.
+            arguments: the arguments of the loss, of which the targets are the second.
         """
         targets = [tensor for tensor in arguments[1:] if isinstance(tensor, torch.Tensor)]
         if targets:
@@ -206,8 +206,8 @@ def _common(passes: Sequence[_Pass], factor: float) -> torch.Tensor:
     target each may be of different losses, as of a network that tells real from false.
 
     Args:
-        passes: of one update.
-        factor: of all scales.
+        passes: the passes of one update.
+        factor: multiplies all scales.
     """
     stacked = [torch.stack(looked.scales) for looked in passes]
     low = torch.stack([torch.where(scales > 0, scales, math.inf).min() for scales in stacked])
@@ -227,8 +227,8 @@ def _error_scale(passes: Sequence[_Squares], loss: Any) -> torch.Tensor | None:
     predictions is 2 s r / n, so that s^2 = n |g|^2 / (4 L).
 
     Args:
-        passes: with the gradients at the predictions.
-        loss: of the last pass, or the mean over all passes.
+        passes: the passes with the gradients at the predictions.
+        loss: the loss of the last pass, or the mean over all passes.
     """
     error = squared_error(loss)
     if error is None or error[0] not in {1, len(passes)}:

@@ -41,7 +41,8 @@ class PathMeter:
     training is changed, and no random number is drawn.
 
     Args:
-        share: of the run's time that may be spent; a checkpoint that would exceed it waits.
+        share: the share of the run's time that may be spent; a checkpoint that would exceed it
+            waits.
         total_steps: updates of the whole run; None if unknown. A path is not judged in its first
             updates, so they need few checkpoints.
     """
@@ -78,7 +79,7 @@ class PathMeter:
 
         Args:
             optimizer: about to make the update.
-            step: of the update.
+            step: the step of the update.
         """
         if step < self._next and self._update is None:
             return None

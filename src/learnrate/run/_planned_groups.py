@@ -38,7 +38,7 @@ def planned_groups(
     """The schedules of parameter groups, and of other hyper-parameters, bound to the run.
 
     Args:
-        optimizers: of the run.
+        optimizers: the optimizers of the run.
         bound: the schedule of the run; None if an external scheduler sets the rates.
         groups: as for `attach`.
         hyper: as for `attach`.

@@ -59,8 +59,8 @@ class ProbeRunner:
 
     Args:
         probes: the probes.
-        optimizer: of the training.
-        rates: of the training; its first optimizer is `optimizer`.
+        optimizer: the optimizer of the training.
+        rates: the rates of the training; its first optimizer is `optimizer`.
         recording: where answers are recorded.
     """
 

@@ -88,7 +88,7 @@ class ScheduledRates:
 
     Args:
         optimizers: whose groups are set.
-        schedule: of the groups without a schedule of their own.
+        schedule: the schedule of the groups without a schedule of their own.
         rhythm: what watches the calls of a torch scheduler; None without one.
         groups: the schedule of each group over all optimizers; None for those under `schedule`.
         hyper: other hyper-parameters that have schedules, of the groups of all optimizers.

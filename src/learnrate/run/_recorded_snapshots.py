@@ -57,7 +57,7 @@ class RecordedSnapshots:
         """Take a snapshot before an update; whether it was taken.
 
         Args:
-            step: of the update.
+            step: the step of the update.
             requested: whether somebody requested it, so that it stays.
 
         Raises:

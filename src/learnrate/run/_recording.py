@@ -209,7 +209,7 @@ class Recording:
         """Record an update, if its step has a row.
 
         Args:
-            step: of the update.
+            step: the step of the update.
             loss: its loss.
             clipping: the gradient norm before the training's own clipping and whether it clipped;
                 None for what is not known.

@@ -24,7 +24,7 @@ class Rescuer:
 
     Attributes:
         state: what the guard remembers of the losses.
-        ending: of the run.
+        ending: the ending of the run.
         snapshots: to go back to.
         apply: applies an edit of the run itself; returns the step to make after it.
         rates_at: the edited rates of a step; factors if an external scheduler sets the rates.

@@ -35,11 +35,12 @@ class Resuming:
     """The parts of a run that have a state.
 
     Attributes:
-        schedule: that the run was attached with; None if an external scheduler sets the rates.
+        schedule: the schedule that the run was attached with; None if an external scheduler sets
+            the rates.
         controlled: the schedule with its controllers, or None.
         rates: follow the edited schedule.
-        recording: of the updates.
-        edits: of the run.
+        recording: the recording of the updates.
+        edits: the edits of the run.
     """
 
     schedule: Schedule | None

@@ -197,9 +197,9 @@ class Run:
         micro-batch, and an update that a GradScaler skips does not count.
 
         Args:
-            loss: of the batch, a number or a tensor of one element. A tensor on a device is copied
-                on the device and read later without waiting, unless controllers or a guard need
-                it now.
+            loss: the loss of the batch, a number or a tensor of one element. A tensor on a
+                device is copied on the device and read later without waiting, unless controllers
+                or a guard need it now.
             gradient_norm: the norm before clipping, if you clip the gradient yourself: the result
                 of `clip_grad_norm_`.
             clipped: whether the gradient was clipped, if you clip it yourself.

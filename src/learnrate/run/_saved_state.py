@@ -64,7 +64,7 @@ def check_schedules(
 
     Args:
         state: the result of `Run.state_dict`.
-        schedule: that the run was attached with.
+        schedule: the schedule that the run was attached with.
         groups: the schedules of its groups.
         change_schedule: whether other schedules are allowed.
 
@@ -114,7 +114,7 @@ def follow_attached(
     """The edits that let a continued run follow the schedules it was attached with.
 
     Args:
-        schedule: that the run was attached with.
+        schedule: the schedule that the run was attached with.
         groups: the schedules of its groups.
         attached_ratios: the share of each group, as it was attached.
         saved_ratios: the same in the saved state, which the run continues with.

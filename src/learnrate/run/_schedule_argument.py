@@ -63,8 +63,8 @@ def rate_writer(
         optimizers: whose rates are written.
         bound: the schedule in steps, or None.
         by_clock: the schedule by the clock with its seconds so far, or None.
-        options: of a schedule in steps: the rhythm of a torch scheduler, the schedules of groups, and
-            those of other hyper-parameters.
+        options: the options of a schedule in steps: the rhythm of a torch scheduler, the schedules
+            of groups, and those of other hyper-parameters.
     """
     if bound is not None:
         return ScheduledRates(optimizers, bound, *options)
@@ -139,7 +139,7 @@ def set_beside_the_rate(
     Args:
         schedule: the argument of `attach`.
         others: the second result of `bound_schedule`.
-        optimizers: of the run.
+        optimizers: the optimizers of the run.
         every: updates between two calls of a torch scheduler's `step()`.
 
     Raises:

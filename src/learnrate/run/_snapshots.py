@@ -33,8 +33,8 @@ class _File:
 
     Attributes:
         path: where it is.
-        digest: of its bytes as this process wrote them. A file with another digest is never
-            unpickled, because that would run what somebody else put in.
+        digest: the digest of its bytes as this process wrote them. A file with another digest is
+            never unpickled, because that would run what somebody else put in.
     """
 
     path: Path
@@ -86,7 +86,7 @@ class Snapshots:
         """Take a snapshot before an update, unless weights are not finite.
 
         Args:
-            step: of the update.
+            step: the step of the update.
             requested: whether somebody requested it, so that it stays.
 
         Returns:

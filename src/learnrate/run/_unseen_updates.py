@@ -35,7 +35,7 @@ class UnseenUpdates:
     same number of calls, nothing is compared after the first few updates.
 
     Args:
-        optimizers: of the run.
+        optimizers: the optimizers of the run.
     """
 
     def __init__(self, optimizers: Sequence[Optimizer]) -> None:

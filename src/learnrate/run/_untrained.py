@@ -41,7 +41,7 @@ def untrained_facts(optimizers: Sequence[Optimizer], model: nn.Module) -> dict[s
     It is empty, too, if no tensor of the model is in an optimizer: it may hold copies of them.
 
     Args:
-        optimizers: of the run.
+        optimizers: the optimizers of the run.
         model: the trained model.
     """
     in_optimizers = {id(parameter) for parameter in parameters_of(*optimizers)}
@@ -97,7 +97,7 @@ def _parts(tensors: Iterable[_Tensor], reason: str, prefix: str = "") -> list[tu
     Args:
         tensors: whose names begin with the prefix.
         reason: why a part is not trained.
-        prefix: of the names, with its last dot.
+        prefix: the prefix of the names, with its last dot.
     """
     children: dict[str, list[_Tensor]] = defaultdict(list)
     for tensor in tensors:

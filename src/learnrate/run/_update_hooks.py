@@ -24,7 +24,7 @@ class UpdateHooks:
 
     Args:
         run: whose hooks they are.
-        optimizers: that it trains with.
+        optimizers: the optimizers that it trains with.
         rates: written before every update.
         recording: measures every update.
         signals: measured for controllers; None for none.

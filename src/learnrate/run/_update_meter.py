@@ -57,7 +57,7 @@ class UpdateMeter:
 
         Args:
             optimizer: about to make the update.
-            step: of the update.
+            step: the step of the update.
             update_seconds: an update takes; None if it is not known yet.
             row: whether the update is recorded.
         """

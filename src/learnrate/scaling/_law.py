@@ -114,7 +114,7 @@ class Law:
         points: what it was fitted to.
         terms: the second-order terms that it has, as positions in `points.bends`.
         coefficients: one for each column of `points.design`; 0 for terms that were not chosen.
-        covariance: that of the coefficients, given the terms.
+        covariance: the covariance of the coefficients, given the terms.
         log_std: standard deviation of a group's ln lr* about the law, beyond its own error.
         freedom: groups minus coefficients, at least 0.
         draws: coefficients of resampled tables with terms chosen anew, shape (resamples, ...).

@@ -26,7 +26,7 @@ def stored_runs(
 
     Args:
         documents: the contents of each plan or sweep, and the facts kept with it.
-        factors: that are asked for, by name.
+        factors: the factors that are asked for, by name.
 
     Raises:
         ArgumentError: there are no trials, or a factor that is asked for is not known of all of them.

@@ -41,7 +41,7 @@ class Replay:
         schedule: the base with its edits, as one schedule. Groups with schedules of their own do
             not follow it.
         lr: the highest rate of each update of the run, after rollbacks.
-        seed: of the training, if it was recorded by `learnrate train`.
+        seed: the seed of the training, if it was recorded by `learnrate train`.
         groups: for each parameter group, its planned schedule or None, for `attach(groups=...)`;
             empty if no group has one.
     """

@@ -207,7 +207,7 @@ def edited_run(run: StoredRun, edits: Iterable[StoredEdit | Edit], *, pending: b
     """The planned schedules of a stored run with its edits.
 
     Args:
-        run: with a schedule.
+        run: a run with a schedule.
         edits: those of `Store.edits`.
         pending: whether the pending edits count, as if they took effect at the present step.
 

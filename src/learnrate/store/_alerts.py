@@ -79,9 +79,9 @@ def add_sent_alerts(store: Store, target: str, subjects: Iterable[str]) -> None:
     """Store that a target was sent alerts.
 
     Args:
-        store: with the runs.
+        store: the store with the runs.
         target: a text that names the target; the store keeps only its digest.
-        subjects: of the alerts.
+        subjects: the subjects of the alerts.
     """
     fields = {"target": _digest(target), "time": time.time()}
     rows = [{**fields, "subject": subject} for subject in subjects]

@@ -69,7 +69,7 @@ class Backlog:
 
         Args:
             fallback: the store beside the run's own.
-            writer: of the run's own store.
+            writer: the writer of the run's own store.
             step: the update about to happen.
         """
         unsaved = list(islice(self._records, self._saved, None))

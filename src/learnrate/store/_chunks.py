@@ -52,8 +52,10 @@ def table_of(
     """Rows that were recorded one by one, as arrays; without the columns that no row has.
 
     Args:
-        rows: of each, the step, the values in the order of `names`, and other columns by name or None.
-        names: of the columns; a value that a row does not have is None there, and nan in the array.
+        rows: for each row, the step, the values in the order of `names`, and other columns by
+            name or None.
+        names: the names of the columns; a value that a row does not have is None there, and nan in
+            the array.
         numbers: converts the values of one column to floats. One that becomes nan, but is not None, is
             infinite in the array.
     """

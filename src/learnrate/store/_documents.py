@@ -29,7 +29,7 @@ class StoredDocument:
         kind: "plan" or "sweep".
         task: the task's name.
         time: when it was added, in seconds since 1970.
-        facts: of what was trained, such as its batch size.
+        facts: the facts of what was trained, such as its batch size.
         content: its JSON values.
     """
 
@@ -48,7 +48,7 @@ def document_row(
     Args:
         kind: "plan" or "sweep".
         content: JSON values, with the name of the task.
-        facts: of what was trained, such as its batch size, as JSON values.
+        facts: the facts of what was trained, such as its batch size, as JSON values.
 
     Raises:
         ArgumentError: the content or the facts are not JSON values.

@@ -25,9 +25,9 @@ def check_live(connection: Connection, run: str, place: str) -> None:
     """Refuse a run that cannot be edited; it does not end before the transaction does.
 
     Args:
-        connection: in a transaction.
+        connection: a connection in a transaction.
         run: the run's id.
-        place: of the store, for messages.
+        place: the place of the store, for messages.
 
     Raises:
         ArgumentError: there is no such run, or it has ended.
@@ -47,7 +47,7 @@ def put_edit(connection: Connection, run: str, fields: Mapping[str, Any]) -> int
     Args:
         connection: a database connection, in a transaction.
         run: the run's id.
-        fields: of the edit, by the names of columns, without `run` and `sequence`.
+        fields: the fields of the edit, by the names of columns, without `run` and `sequence`.
     """
     last = connection.execute(select(func.max(edits.c.sequence)).where(edits.c.run == run))
     sequence = (last.scalar() or 0) + 1
@@ -78,7 +78,7 @@ def answer_edit(
     """Answer a pending edit; False if it had been answered already, and nothing is changed then.
 
     Args:
-        connection: in a transaction.
+        connection: a connection in a transaction.
         run: the run's id.
         sequence: the edit's number.
         values: columns to set.

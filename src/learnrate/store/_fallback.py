@@ -27,7 +27,7 @@ class Fallback:
     cannot be written. `merge` adds it to the store.
 
     Args:
-        url: of the run's own store.
+        url: the URL of the run's own store.
     """
 
     def __init__(self, url: URL) -> None:
@@ -39,7 +39,8 @@ class Fallback:
         """Write records in order; whether they are on disk.
 
         Args:
-            writer: of the run's own store, which says where in the run the records belong.
+            writer: the writer of the run's own store, which says where in the run the records
+                belong.
             records: as of `RunWriter.write`.
             step: the update about to happen.
         """

@@ -28,7 +28,7 @@ class FileWatch:
     nobody can read that afterwards.
 
     Args:
-        url: of the store. One on a server has no file, and is always the same.
+        url: the URL of the store. One on a server has no file, and is always the same.
     """
 
     def __init__(self, url: URL) -> None:

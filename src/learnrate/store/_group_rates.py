@@ -25,8 +25,8 @@ def with_group_rates(points: RecordedPoints, facts: Mapping[str, Any]) -> Record
     of the group times the rate. Nothing is added if all groups have the same rate throughout.
 
     Args:
-        points: of a run.
-        facts: of the run; `group_lr` has the rates that the groups were built with.
+        points: the points of a run.
+        facts: the facts of the run; `group_lr` has the rates that the groups were built with.
     """
     built = [abs(float(rate)) for rate in facts.get("group_lr") or ()]
     highest = max(built, default=0.0)

@@ -133,8 +133,8 @@ class RunGroup:
     """Runs that have the same value of a field.
 
     Attributes:
-        value: of the field, as text; empty if the runs have none.
-        runs: of the group, sorted as the list is.
+        value: the value of the field, as text; empty if the runs have none.
+        runs: the runs of the group, sorted as the list is.
     """
 
     value: str
@@ -201,7 +201,7 @@ def grouped(runs: Sequence[ListedRun], field: str) -> list[RunGroup]:
     """Runs with the same value of a field together, in the order in which the values come.
 
     Args:
-        runs: in the order of a list.
+        runs: the runs, in the order of a list.
         field: one of `FIELDS`, or a fact; runs without a value are a group too.
     """
     groups: dict[str, list[ListedRun]] = {}

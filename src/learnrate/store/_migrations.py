@@ -73,8 +73,8 @@ def migrate(engine: Engine, place: str) -> None:
     """Make the tables of a new store, or upgrade them; many processes may do so at once.
 
     Args:
-        engine: of the store.
-        place: of the store, for messages.
+        engine: the engine of the store.
+        place: the place of the store, for messages.
 
     Raises:
         StoreError: the store was written by a newer version of learnrate.

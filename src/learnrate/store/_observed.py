@@ -21,7 +21,7 @@ def observations_of(
     Args:
         run: without its points.
         points: the rows of the latest attempt at each step.
-        attempts: in their order.
+        attempts: the attempts, in their order.
     """
     known = {name: column for name, column in points.columns.items() if name in COLUMNS}
     rows = rows_with_a_value(known, points.step.size)

@@ -150,7 +150,7 @@ def engine_of(url: URL, *, wait: float = 10.0) -> Engine:
     """The SQLAlchemy engine of a store.
 
     Args:
-        url: of the store, as `url_of` returns it.
+        url: the URL of the store, as `url_of` returns it.
         wait: seconds to wait for another process's lock, and for a server to answer.
     """
     if url.drivername != "sqlite":

@@ -56,12 +56,12 @@ class Recorder:
     first one. It raises no exception for any of this.
 
     Args:
-        place: of the store; see `Store`.
+        place: the place of the store; see `Store`.
         names: the columns of a row, in the order of its values.
-        name: of the run.
+        name: the name of the run.
         total_steps: updates of the whole run; None if unknown.
-        schedule: of the rate; None if unknown.
-        limits: of edits, as JSON values by name.
+        schedule: the schedule of the rate; None if unknown.
+        limits: the limits of edits, as JSON values by name.
         facts: other JSON values by name.
         numbers: converts the values of one column, such as tensors, to floats; it is called in
             the thread.
@@ -145,7 +145,8 @@ class Recorder:
         """Record the following rows as a new attempt.
 
         Args:
-            first_step: of the attempt; it supersedes what was recorded from this step on.
+            first_step: the first step of the attempt; it supersedes what was recorded from this
+                step on.
             reason: why it begins, such as "resumed".
             run: the id of another run to continue. The recorder's own run is deleted if it has
                 no points. If another process still writes that run, the own run goes on.
@@ -166,7 +167,7 @@ class Recorder:
         observers have used more than half a percent of the run's time.
 
         Args:
-            step: of the row that was added last.
+            step: the step of the row that was added last.
         """
         if step >= self._looks.next_step:
             self.look()

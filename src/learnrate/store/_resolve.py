@@ -29,7 +29,7 @@ def resolve_run(connection: Connection, run: str, *, live: bool, place: str) -> 
         connection: to the database.
         run: an id, the beginning of exactly one id, or `last` for the newest run that is not deleted.
         live: whether `last` means the newest running run.
-        place: of the store, for messages.
+        place: the place of the store, for messages.
 
     Raises:
         ArgumentError: no run matches, or several do; the message names them.

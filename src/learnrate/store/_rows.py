@@ -49,7 +49,8 @@ def run_of(row: Row[Any], known: StoredRun | None = None) -> StoredRun:
     """A row of `runs`; a running one that no longer writes is lost.
 
     Args:
-        row: with all columns; or, if `known` is not None, without schedule, limits and facts.
+        row: a row with all columns; or, if `known` is not None, without schedule, limits and
+            facts.
         known: the run as it was read before; its schedule, limits and facts never change.
     """
     if known is None:
@@ -151,8 +152,8 @@ def rows_with_a_value(columns: Mapping[str, np.ndarray], rows: int) -> np.ndarra
     """Which rows have a value in some column; all of them if there are no columns.
 
     Args:
-        columns: by name.
-        rows: in each column.
+        columns: the columns by name.
+        rows: the number of rows.
     """
     if not columns:
         return np.ones(rows, dtype=bool)

@@ -38,7 +38,7 @@ class NewAttempt:
     """Stands between the rows of two attempts.
 
     Attributes:
-        first_step: of the attempt that begins.
+        first_step: the first step of the attempt that begins.
         reason: why it begins.
         run: the id of the run to continue; None for the same run.
     """
@@ -72,8 +72,8 @@ class RunWriter:
     twenty times as long as looking.
 
     Args:
-        url: of the store.
-        fields: of the run, as `run_fields` returns them.
+        url: the URL of the store.
+        fields: the fields of the run, as `run_fields` returns them.
         wait: seconds to wait for other processes that write.
 
     Attributes:
@@ -104,7 +104,7 @@ class RunWriter:
         """A writer that goes on with the same attempt of the same run in another store.
 
         Args:
-            url: of the other store.
+            url: the URL of the other store.
             wait: seconds to wait for other processes that write there.
         """
         other = RunWriter(url, self._fields, wait)

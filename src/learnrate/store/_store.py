@@ -83,7 +83,7 @@ class Store(Database):
         Args:
             kind: "plan" or "sweep".
             content: JSON values, with the name of the task, such as `Plan.to_dict` gives.
-            facts: of what was trained, such as its batch size, as JSON values.
+            facts: the facts of what was trained, such as its batch size, as JSON values.
 
         Raises:
             ArgumentError: the content or the facts are not JSON values.
@@ -120,8 +120,8 @@ class Store(Database):
         Args:
             name: what its owner calls it; need not be unique.
             total_steps: updates of the whole run; None if unknown.
-            schedule: of the rate.
-            limits: of edits, as JSON values by name.
+            schedule: the schedule of the rate.
+            limits: the limits of edits, as JSON values by name.
             facts: other JSON values by name.
             first_step: the step it starts at.
 
@@ -285,7 +285,7 @@ class Store(Database):
             step: the update at which it took effect, if the run made the change by itself; the
                 edit is then stored as applied.
             answer: the run's sentence about such a change.
-            position: of such a change in the order in which edits took effect.
+            position: the position of such a change in the order in which edits took effect.
 
         Raises:
             ArgumentError: there is no such run, or it has ended.
@@ -341,7 +341,7 @@ class Store(Database):
             status: the new status.
             step: the update at which it took effect, if it did.
             answer: the run's sentence about the edit.
-            position: of the edit in the order in which edits took effect.
+            position: the position of the edit in the order in which edits took effect.
 
         Returns:
             False if the edit had been answered already; nothing is changed then.

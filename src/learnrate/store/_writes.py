@@ -77,10 +77,11 @@ def run_fields(
     """The fields of a run that starts now, in this process.
 
     Args:
-        name: of the run.
+        name: the name of the run.
         total_steps: updates of the whole run; None if unknown.
-        schedule: of the rate; one that holds a function is stored by its text among the facts.
-        limits: of edits, as JSON values by name.
+        schedule: the schedule of the rate; one that holds a function is stored by its text among
+            the facts.
+        limits: the limits of edits, as JSON values by name.
         facts: other JSON values by name.
 
     Raises:
@@ -126,10 +127,10 @@ def add_run(
     """Add a run with an attempt.
 
     Args:
-        connection: in a transaction.
+        connection: a connection in a transaction.
         run: the run's id.
-        fields: of the run, as `run_fields` returns them.
-        first_step: of the attempt.
+        fields: the fields of the run, as `run_fields` returns them.
+        first_step: the first step of the attempt.
         attempt: its number; above 0 if another store has the earlier ones.
     """
     connection.execute(insert(runs).values(id=run, **fields))
@@ -140,9 +141,10 @@ def begin_attempt(connection: Connection, run: str, first_step: int, reason: str
     """Add an attempt to a run.
 
     Args:
-        connection: in a transaction.
+        connection: a connection in a transaction.
         run: the run's id.
-        first_step: of the attempt; it supersedes what was recorded from this step on.
+        first_step: the first step of the attempt; it supersedes what was recorded from this step
+            on.
         reason: why it begins.
 
     Returns:
@@ -211,7 +213,7 @@ def put_block(connection: Connection, run: str, attempt: int, rows: Rows) -> Non
     """Write a block of rows; it replaces the one that begins at the same step.
 
     Args:
-        connection: in a transaction.
+        connection: a connection in a transaction.
         run: the run's id.
         attempt: the number of the attempt that recorded the rows.
         rows: at least one.
@@ -247,10 +249,10 @@ def put_rows(connection: Connection, run: str, attempt: int, rows: Rows) -> None
     """Write many rows at once, such as a whole run, and update the run's own row.
 
     Args:
-        connection: in a transaction.
+        connection: a connection in a transaction.
         run: the run's id.
         attempt: the number of the attempt that recorded the rows.
-        rows: with increasing steps; none is fine.
+        rows: rows with increasing steps, or none.
 
     Raises:
         ArgumentError: the first step is not later than the last one of the attempt.

@@ -27,7 +27,7 @@ def best_rate(lrs: np.ndarray, losses: np.ndarray) -> BestRate | None:
 
     Args:
         lrs: the rates, increasing, shape (rates,).
-        losses: of each rate and seed, shape (rates, seeds); infinite unless finished.
+        losses: the losses of each rate and seed, shape (rates, seeds); infinite unless finished.
 
     Examples:
         >>> lrs = np.geomspace(1e-3, 1e1, 9)

@@ -46,7 +46,7 @@ def remaining_rates(losses: np.ndarray, factor: int) -> list[int]:
     equal to it.
 
     Args:
-        losses: of each rate and seed, shape (rates, seeds); infinite unless finished.
+        losses: the losses of each rate and seed, shape (rates, seeds); infinite unless finished.
         factor: at least 2.
 
     Examples:
@@ -67,7 +67,7 @@ def missing_neighbour(tried: list[int], losses: np.ndarray, rates: int) -> int |
 
     Args:
         tried: the positions of the rates tried at full length, increasing.
-        losses: of these rates, shape (len(tried), seeds); infinite unless finished.
+        losses: the losses of these rates, shape (len(tried), seeds); infinite unless finished.
         rates: how many rates the grid has.
 
     Examples:

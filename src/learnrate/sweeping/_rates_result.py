@@ -49,7 +49,7 @@ class RatesSweep:
     """The final losses of a task over a grid of two rates.
 
     Attributes:
-        names: of the rates.
+        names: the names of the rates.
         trials: every trial, by the first rate, the second one and the seed.
         choice: which engine ran them, and why.
         resumed: how many trials were known already and not run again.

@@ -42,11 +42,11 @@ def sweep_rates(
         task: what to train.
         rates: what each rate is for.
         lrs: the values of both rates.
-        seeds: of the trials of each pair.
-        shape: of the schedule, bound to its length.
-        engine: that runs the trials.
-        path: of the journal.
-        identity: of the task.
+        seeds: the seeds of the trials of each pair.
+        shape: the shape of the schedule, bound to its length.
+        engine: the engine that runs the trials.
+        path: the path of the journal.
+        identity: the identity of the task.
         progress: whether to show a progress bar.
 
     Raises:

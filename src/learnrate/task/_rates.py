@@ -38,7 +38,7 @@ class RateGroups:
     Parameter groups that share a rate keep the ratio of theirs; it is that of the highest of them.
 
     Attributes:
-        names: of the rates.
+        names: the names of the rates.
         members: the parameter groups of each rate, numbered through all optimizers; empty if
             `patterns` decide.
         patterns: one for each rate; a parameter belongs to the first that fits its name. The groups
@@ -65,7 +65,7 @@ class RateGroups:
                 mapping from names to the number of a parameter group, several numbers, or a pattern
                 such as `"*lora_A*"` of the names of parameters; or that as text, such as
                 `"hidden=0, rest=1+2"`.
-            model: of the task.
+            model: the model of the task.
 
         Raises:
             ArgumentError: `rates` is none of these, does not fit the task, or is not 2 or 3 rates.

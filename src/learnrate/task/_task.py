@@ -70,7 +70,7 @@ class Task:
         amp: `"bfloat16"` or `"float16"` runs the loss under `torch.autocast`, float16 with a
             gradient scaler; None is full precision.
         device: where the model and the batches are moved; None leaves both where they are.
-        name: of the task, in reports.
+        name: the name of the task, in reports.
         notes: sentences about the task, which the report of a plan repeats.
 
     Raises:

@@ -89,8 +89,8 @@ class OtherValues:
 
         Args:
             group: index of the parameter group in the scheduler's optimizer.
-            name: of the value.
-            calls: of `step()`.
+            name: the name of the value.
+            calls: the number of calls of `step()`.
         """
         index = max(calls - self._first, 0)
         if index >= self._length and self._twin is not None:
@@ -102,7 +102,7 @@ class OtherValues:
         """The values as hyper-parameters of a run.
 
         Args:
-            optimizers: of the run.
+            optimizers: the optimizers of the run.
             every: updates between two calls of the scheduler's `step()`.
 
         Raises:
@@ -146,7 +146,7 @@ class SetByScheduler(Hyperparameter):
     """A value that a scheduler sets in one group besides the rate, as a hyper-parameter of a run.
 
     Args:
-        values: of the scheduler.
+        values: the values of the scheduler.
         column: the index of the group in the scheduler's optimizer, and the name of the value.
         before: the number of groups of the optimizers in front of it.
         every: updates between two calls of the scheduler's `step()`.

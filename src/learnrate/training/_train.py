@@ -70,7 +70,7 @@ def train(
             that of the task if the schedule has none.
         controllers: closed loops that multiply the schedule by a factor, depending on the training
             loss, such as `learnrate.controllers.Plateau()`.
-        seed: of the weights, the data and every draw.
+        seed: the seed of the weights, the data and every draw.
         store: where to record the run: a file or URL, None for the default store (see
             `learnrate.Store`), False to record nothing. It does not change the losses.
         guard: roll back and lower the rate when the loss diverges; see `attach`.
@@ -161,8 +161,8 @@ def _check_plan(schedule: object, plan: object, groups: object) -> None:
     """Refuse a training with both a schedule and a plan, or with neither.
 
     Args:
-        schedule: that was given, or None.
-        plan: that was given, or None.
+        schedule: the schedule that was given, or None.
+        plan: the plan that was given, or None.
         groups: schedules of groups, or None.
 
     Raises:

@@ -42,7 +42,7 @@ class LayerCheck:
         start: the root mean square of its output before the first update, shape (widths, seeds).
         update: the root mean square of what its own updates change in its output, likewise.
         change: the root mean square of the whole change of its output, likewise.
-        powers: of the width, by quantity; a quantity that is 0 has none.
+        powers: the powers of the width, by quantity; a quantity that is 0 has none.
     """
 
     layer: str
@@ -211,7 +211,8 @@ def check(
         updates: how many updates to make, 1 to 10,000.
         seeds: how many trainings at each width, 2 to 10,000.
         seed: the same seed gives the same check.
-        roles: of parameters whose role does not follow from their shapes; see `parametrize`.
+        roles: the roles of parameters whose role does not follow from their shapes; see
+            `parametrize`.
         progress: show a bar with the remaining time on standard error.
 
     Raises:

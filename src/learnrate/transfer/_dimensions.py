@@ -54,7 +54,7 @@ def growth(name: str, base: tuple[int, ...], shape: tuple[int, ...], axes: Axes)
     """Work out the role of a parameter from its shapes.
 
     Args:
-        name: of the parameter, for the error.
+        name: the name of the parameter, for the error.
         base: its shape in the base model.
         shape: its shape in the model.
         axes: what its axes mean.
@@ -117,8 +117,8 @@ def matching_name(name: str, base_names: Collection[str]) -> str | None:
     In a deeper model, a block that the base model lacks corresponds to the base model's first block.
 
     Args:
-        name: of the parameter.
-        base_names: of the base model's parameters, in their order.
+        name: the name of the parameter.
+        base_names: the names of the base model's parameters, in their order.
 
     Examples:
         >>> matching_name("h.7.mlp.0.bias", ["h.0.mlp.0.bias", "h.1.mlp.0.bias"])

@@ -57,7 +57,8 @@ def at_width(
         make_task: a function of the width that returns a `learnrate.Task`.
         width: the width to train at, at least 1.
         base: the width at which the rate was found; None leaves the task as its code makes it.
-        roles: of parameters whose role does not follow from their shapes; see `parametrize`.
+        roles: the roles of parameters whose role does not follow from their shapes; see
+            `parametrize`.
 
     Raises:
         ArgumentError: a width is below 1, or the rules cannot be given to this model or optimizer.

@@ -62,7 +62,7 @@ class ParameterRule:
         """The factors of its rate, weight decay and epsilon.
 
         Args:
-            family: of its optimizer.
+            family: the family of its optimizer.
             coupled: whether the weight decay is part of the gradient, as in `torch.optim.Adam`.
             adjustment: the growth of the factor that Muon itself gives the rate of this shape.
         """
@@ -83,7 +83,7 @@ class Parametrization:
     """The result of `parametrize`: the rule of each parameter, and notes.
 
     Attributes:
-        rules: of every parameter that is trained, by name.
+        rules: the rules of every parameter that is trained, by name.
         notes: sentences on what was done to layers, what was guessed, and what cannot be expressed.
     """
 

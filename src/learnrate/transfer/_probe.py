@@ -22,9 +22,9 @@ class LayerSizes:
     """Root mean squares of a layer's output.
 
     Attributes:
-        start: before the first update.
-        update: of what its own updates change in it, for the input that it had first.
-        change: of its whole change.
+        start: that of the output before the first update.
+        update: that of the change by the layer's own updates, for the input that it had first.
+        change: that of the whole change.
         features: how many numbers its output has for the batch.
     """
 
@@ -40,7 +40,7 @@ class LayerProbe:
     Args:
         model: the model, before its first update.
         forward: runs it on a fixed batch.
-        seed: of what the model draws, such as dropout masks.
+        seed: the seed of what the model draws, such as dropout masks.
     """
 
     def __init__(self, model: nn.Module, forward: Callable[[], Any], seed: int) -> None:

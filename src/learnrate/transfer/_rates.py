@@ -258,7 +258,8 @@ def sweep(
         shape: the shape of the schedule, with peak 1.
         engine: `"auto"`, `"sequential"` or `"vectorised"`; see `learnrate.sweep`.
         seed: the same seed gives the same sweeps.
-        roles: of parameters whose role does not follow from their shapes; see `parametrize`.
+        roles: the roles of parameters whose role does not follow from their shapes; see
+            `parametrize`.
         out: a folder for the trials that have ended, which are not repeated.
         progress: show a bar with the remaining time on standard error.
 

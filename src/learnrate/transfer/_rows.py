@@ -20,7 +20,7 @@ class ParameterRow:
     """The factors of a parameter's rate, weight decay and initial scale, relative to the base width.
 
     Attributes:
-        name: of the parameter.
+        name: the name of the parameter.
         role: what grows in it: input, hidden, readout or fixed.
         lr: its rate.
         weight_decay: its weight decay.

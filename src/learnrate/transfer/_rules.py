@@ -49,10 +49,10 @@ class WidthRule:
     """How the quantities of a parameter depend on the width, as powers.
 
     Attributes:
-        lr: of the rate.
-        init: of the scale of the initial values.
-        forward: of the factor in the forward pass.
-        gradient: of the size of an entry's gradient, which Adam's epsilon follows.
+        lr: the power of the rate.
+        init: the power of the scale of the initial values.
+        forward: the power of the factor in the forward pass.
+        gradient: the power of the size of an entry's gradient, which Adam's epsilon follows.
     """
 
     lr: Powers = (0.0, 0.0)
@@ -108,7 +108,7 @@ class Multipliers:
         multiplied by f, and by f^2 for SGD.
 
         Args:
-            family: of the optimizer.
+            family: the family of the optimizer.
             coupled: whether the weight decay is part of the gradient, as in `torch.optim.Adam`.
 
         Examples:
@@ -143,7 +143,7 @@ def multipliers(
     """The multipliers of a parameter.
 
     Args:
-        family: of its optimizer.
+        family: the family of its optimizer.
         role: what grows in it.
         fan_in: the growth of its fan-in, above 0.
         fan_out: the growth of its fan-out, above 0.

@@ -55,9 +55,9 @@ def fitted_power(widths: np.ndarray, values: np.ndarray, confidence: float) -> P
     """The power of the width by least squares on logarithms, with the interval of the slope.
 
     Args:
-        widths: of each measurement, shape (n,).
+        widths: the width of each measurement, shape (n,).
         values: the measurements, shape (n,).
-        confidence: of the interval, above 0 and below 1.
+        confidence: the confidence of the interval, above 0 and below 1.
 
     Returns:
         The power; None if fewer than three values, or fewer than two widths, are above 0.

@@ -179,7 +179,7 @@ def _said_live(
         reading: the run.
         rule_codes: the codes of the rules that were asked. Probes have codes without a rule; theirs are
             left out if a rule is.
-        findings: of the whole record, by their codes.
+        findings: the findings of the whole record, by their codes.
     """
     rules = {rule.code for rule in RULES}
     reported = [from_dict(Finding, document) for document in reading.facts.get("said_live", ())]

@@ -30,7 +30,7 @@ def measured_facts(columns: Mapping[str, np.ndarray], step: np.ndarray) -> dict[
 
     Args:
         columns: by name, NaN in rows without a value.
-        step: of each row.
+        step: the step of each row.
 
     Examples:
         >>> columns = {"kept_gradient": np.array([np.nan, 1.0]), "loss": np.array([2.0, 1.0])}

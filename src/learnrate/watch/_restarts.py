@@ -33,7 +33,7 @@ def unintended_gap(
     """The first break that no schedule explains; None if there is none, or too many.
 
     Args:
-        course: of the rate.
+        course: the course of the rate.
         resumed_at: the steps at which the run is known to have been resumed.
         edits: the steps at which a person or a controller changed the rate.
         is_live: whether the run goes on; a first stair of a warm-up is then left open until the
@@ -69,7 +69,7 @@ def _is_unintended(course: RateCourse, gap: Gap, first: int, *, is_resumed: bool
     """Whether the piece from a point to a break did not lead to it.
 
     Args:
-        course: of the rate.
+        course: the course of the rate.
         gap: the break.
         first: the index of the first point of the piece before it.
         is_resumed: whether the run is known to have been resumed there.
@@ -154,7 +154,7 @@ def _has_ended(course: RateCourse, gap: Gap, top: int, *, is_resumed: bool) -> b
     """Whether the fall from a point on had come to its end at a break.
 
     Args:
-        course: of the rate.
+        course: the course of the rate.
         gap: the break.
         top: the index of the first point of the fall.
         is_resumed: whether the run is known to have been resumed there.

@@ -19,7 +19,7 @@ def unit_of(facts: Mapping[str, Any]) -> str:
     """The unit of the steps of a run: `step`, or `epoch` or `row` if its log has no steps.
 
     Args:
-        facts: of the run; `step_unit` names what a log counts.
+        facts: the facts of the run; `step_unit` names what a log counts.
 
     Examples:
         >>> unit_of({}), unit_of({"step_unit": "epoch"})

@@ -73,7 +73,7 @@ class Simulation:
     Attributes:
         problem: the problem.
         runs: the number of draws.
-        seed: of the draws.
+        seed: the seed of the draws.
     """
 
     problem: Regression

@@ -29,7 +29,7 @@ class LogTable:
         numbers: (rows,) floats by name: NaN where there is no value, inf where it is not finite.
         texts: (rows,) texts by name, of the columns that say to which run, split or series a row
             belongs; empty where there is none.
-        names: of all columns, for messages.
+        names: the names of all columns, for messages.
     """
 
     rows: int

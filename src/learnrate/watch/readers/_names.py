@@ -134,7 +134,7 @@ def is_number_of_interest(name: str, names: Names) -> bool:
     """Whether the values of a series may be needed: of all others only the names are.
 
     Args:
-        name: of the series.
+        name: the name of the series.
         names: the names that were given.
     """
     words = set(words_of(name))

@@ -59,8 +59,8 @@ def joined_by_epoch(step: np.ndarray, epoch: np.ndarray) -> tuple[np.ndarray, in
     """Steps counted over all epochs, and the length of an epoch.
 
     Args:
-        step: of each row, counted anew in each epoch.
-        epoch: of each row.
+        step: the step of each row, counted anew in each epoch.
+        epoch: the epoch of each row.
 
     Returns:
         None if the steps are not counted anew where an epoch begins.
@@ -95,7 +95,7 @@ def fits_of(
 
     Args:
         step: whole numbers as logged.
-        loss: of each row, NaN where there is none.
+        loss: the loss of each row, NaN where there is none.
         rate: as the loss.
         of_epochs: whether the counter covers all epochs, so that it begins anew only with a fit.
     """

@@ -230,7 +230,7 @@ def _steps_at(
     Args:
         table_rows: their numbers in the table.
         rows: the numbers of the training rows.
-        step: of the training rows, counted on and from 0.
+        step: the step of each training row, from 0 and never starting again.
         counted: the training as logged.
     """
     after = np.searchsorted(rows, table_rows)
