@@ -185,7 +185,7 @@ def test_find_for_people_shows_rules_and_saves_a_picture(run, tmp_path):
 
 
 def test_show_prints_every_rate(run):
-    code, out, _ = run("show", "3e-4 * warmup(10%) >> linear()", "--total-steps", 50, "--json")
+    code, out, _ = run("show", "3e-4 * warmup(10%) >> linear()", "--total-steps", "5e1", "--json")
     printed = json.loads(out)
     expected = learnrate.schedule("3e-4 * warmup(5) >> linear(45)")
     assert code == 0
@@ -262,7 +262,14 @@ BAD = {
         "low must be below",
     ),
     "an unknown mode": (["find", "t.py:task", "--mode", "log"], "'exponential' or 'linear'"),
-    "not a number": (["plan", "t.py:task", "--total-steps", "many"], "as an integer"),
+    "not a number": (
+        ["plan", "t.py:task", "--total-steps", "many"],
+        "--total-steps must be a whole number, such as 2000 or 2e3; got 'many'.",
+    ),
+    "half a step": (
+        ["show", "linear()", "--total-steps", "2.5"],
+        "--total-steps must be a whole number, such as 2000 or 2e3; got '2.5'.",
+    ),
     "an unknown option": (["plan", "t.py:task", "--stpes", "3"], "No such option"),
     "a typo in a spec": (["show", "3e-4 * warmpu(5)", "--total-steps", "9"], "warmup"),
     "a spec without a length": (

@@ -3,6 +3,7 @@
 import csv
 import json
 import re
+import threading
 
 import pytest
 from pyarrow import parquet
@@ -56,6 +57,17 @@ def test_train_prints_its_findings(run):
     numbers = re.compile(r"\d+")  # the second run may be looked at after another number of updates
     assert numbers.sub("N", expected) in numbers.sub("N", text)
     assert json.loads(run(*frozen, "--no-store", "--json")[1])["findings"] == []
+
+
+def test_an_edit_that_a_run_never_read_is_not_said_to_be_applied(run):
+    store = Store("learnrate.db")
+    run_id = store.new_run(total_steps=30, schedule=schedule("0.05 * linear(30)"))
+    ending = threading.Timer(0.5, store.set_status, (run_id, "finished"))
+    ending.start()
+    code, out, _ = run("steer", run_id, "scale 0.5", "--wait", "60")
+    ending.join()
+    assert code == 0
+    assert out == f"scale 0.5: {run_id} ended (finished) at step 0 before it read the edit\n"
 
 
 def test_runs_lists_what_was_trained_the_newest_first(run):

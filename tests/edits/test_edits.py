@@ -238,6 +238,13 @@ def test_words_are_read_and_written_back(words):
     assert Edit.from_dict(edit.to_dict()) == edit
 
 
+@pytest.mark.parametrize(
+    "words", ["scale 0.5", "decay 500 'cosine()'", "follow '3e-4 * linear()'"]
+)
+def test_words_may_be_quoted_as_one_argument_of_a_shell(words):
+    assert edit_in([words], author="ann") == edit_in(words, author="ann")
+
+
 def test_every_kind_has_its_words():
     assert {kind.value for kind in EditKind} == {
         *("scale", "set", "hold", "release", "decay", "stretch", "follow"),

@@ -278,7 +278,11 @@ def test_misuse_is_one_sentence_exits_with_2_and_changes_nothing(tmp_path, capsy
 
     assert "there is no run 'nobody'" in error_of("steer", "nobody", "hold")
     assert "did you mean 'scale'" in error_of("steer", "last", "scael", "0.5")
-    assert "No such option" in error_of("steer", "last", "set", "-1")
+    assert "a rate above 0, such as 1e-4; got -1.0." in error_of("steer", "last", "set", "-1")
+    assert "a factor above 0" in error_of("steer", "last", "scale -0.5")
+    assert "no option --reasn; did you mean --reason?" in error_of(
+        "steer", "last", "set", "1", "--reasn", "flat"
+    )
     assert "a rate above 0" in error_of("steer", "last", "set", "0")
     assert "a rate above 0" in error_of("steer", "last", "set", "nan")
     assert "no snapshot of step 3, nor of any other step" in error_of(

@@ -25,7 +25,7 @@ from learnrate.cli._replay import replay
 from learnrate.cli._runs import runs
 from learnrate.cli._scale import scale
 from learnrate.cli._show import show
-from learnrate.cli._steer import steer
+from learnrate.cli._steer import STEER_SETTINGS, steer
 from learnrate.cli._sweep import sweep
 from learnrate.cli._train import train
 from learnrate.cli._transfer import transfer
@@ -56,7 +56,7 @@ app.command()(merge)
 app.add_typer(meta)
 app.command()(diagnose)
 app.add_typer(claims)
-app.command()(steer)
+app.command(context_settings=STEER_SETTINGS)(steer)
 app.command()(replay)
 app.command()(dashboard)
 app.command()(alerts)

@@ -11,7 +11,7 @@ from typer import Argument, Option
 
 from learnrate._errors import ArgumentError, LearnrateError
 from learnrate.cli._common import console
-from learnrate.cli._options import StoreOption, output_file
+from learnrate.cli._options import WHOLE, StoreOption, output_file
 
 if TYPE_CHECKING:
     from learnrate.schedules import Schedule
@@ -43,7 +43,8 @@ def diagnose(
         list[str] | None, Option(metavar="CODE", help="Leave this rule out; may be repeated.")
     ] = None,
     total_steps: Annotated[
-        int | None, Option(help="Updates of the whole run, if the log does not record them.")
+        int | None,
+        Option(help="Updates of the whole run, if the log does not record them.", **WHOLE),
     ] = None,
     schedule: Annotated[
         str | None,

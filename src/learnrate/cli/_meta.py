@@ -18,7 +18,7 @@ from learnrate.cli._common import (
     resumable,
     save_picture,
 )
-from learnrate.cli._options import JsonOption, OutOption, SeedOption, picture_file
+from learnrate.cli._options import WHOLE, JsonOption, OutOption, SeedOption, picture_file
 
 if TYPE_CHECKING:
     from learnrate.meta.theory import Regression, Simulation
@@ -35,7 +35,11 @@ TasksArgument = Annotated[
 ]
 TotalStepsOption = Annotated[
     int | None,
-    Option("--total-steps", help="Meta-updates of each training; those of the task by default."),
+    Option(
+        "--total-steps",
+        help="Meta-updates of each training; those of the task by default.",
+        **WHOLE,
+    ),
 ]
 
 

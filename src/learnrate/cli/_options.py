@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
-from typer import Argument, Option
+from typer import Argument, CallbackParam, Option
 
 from learnrate._errors import ArgumentError, FileError
 from learnrate._files import check_writable
 
 __all__ = [
+    "WHOLE",
     "JsonOption",
     "OutOption",
     "PictureOption",
@@ -30,11 +31,38 @@ __all__ = [
 
 _PICTURE_FORMATS = ("png", "svg", "pdf", "jpg", "jpeg", "webp", "tif", "tiff", "eps", "ps")
 
+
+def _number_or_text(text: str) -> int | str:
+    """A whole number, which may be written as 1000, 1_000 or 1e3; anything else as it is."""
+    try:
+        number = float(text)
+    except ValueError:
+        return text
+    return int(number) if number.is_integer() and abs(number) < 2**53 else text
+
+
+def _whole_number(option: CallbackParam, value: int | str | None) -> int | None:
+    if isinstance(value, str):
+        raise ArgumentError(
+            f"{option.opts[0]} must be a whole number, such as 2000 or 2e3; got {value!r}."
+        )
+    return value
+
+
+WHOLE: dict[str, Any] = {
+    "parser": _number_or_text,
+    "callback": _whole_number,
+    "metavar": "INTEGER",
+}
+"""How an option of a whole number is read; an error in a parser would not be worded here."""
+
 TaskArgument = Annotated[str, Argument(metavar="TASK", help="file.py:name or module:name")]
 TotalStepsOption = Annotated[
     int | None,
     Option(
-        "--total-steps", help="Optimizer updates of a whole run; those of the task by default."
+        "--total-steps",
+        help="Optimizer updates of a whole run; those of the task by default.",
+        **WHOLE,
     ),
 ]
 StartOption = Annotated[

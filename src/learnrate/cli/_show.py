@@ -10,7 +10,7 @@ from typer import Argument, Option
 
 from learnrate._errors import ArgumentError
 from learnrate.cli._common import console, print_json, save_picture
-from learnrate.cli._options import JsonOption, PictureOption, StoreOption, output_file
+from learnrate.cli._options import WHOLE, JsonOption, PictureOption, StoreOption, output_file
 from learnrate.cli._predict import law_of
 
 if TYPE_CHECKING:
@@ -24,7 +24,8 @@ def show(
         list[str], Argument(metavar="SPEC...", help="The text of a schedule, or a plan.json.")
     ],
     total_steps: Annotated[
-        int | None, Option("--total-steps", help="Length of the run, in optimizer updates.")
+        int | None,
+        Option("--total-steps", help="Length of the run, in optimizer updates.", **WHOLE),
     ] = None,
     png: PictureOption = None,
     html: Annotated[

@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
+import difflib
+import re
 import time
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer import Argument, Option
 
+from learnrate._errors import ArgumentError
 from learnrate.cli._common import print_json
 from learnrate.cli._options import JsonOption, StoreOption
 
 if TYPE_CHECKING:
     from learnrate.store import Store, StoredEdit
 
-__all__ = ["steer"]
+__all__ = ["STEER_SETTINGS", "steer"]
 
+STEER_SETTINGS = {
+    "ignore_unknown_options": True
+}  # so that -0.5 is a value, which the edit refuses
+_OPTION = re.compile("--?[A-Za-z]")
 _POLL = 0.1  # seconds between checks for the answer
 
 
 def steer(
+    context: typer.Context,
     run: Annotated[
         str,
         Argument(
@@ -62,6 +70,7 @@ def steer(
     from learnrate.steering import login, request  # noqa: PLC0415
     from learnrate.store import Store  # noqa: PLC0415
 
+    _check_options(context, edit)
     requested = edit_in(edit, shape=shape, group=group, author=author or login(), reason=reason)
     opened = Store(store, create=False)
     stored = request(
@@ -77,27 +86,48 @@ def steer(
     if as_json:
         print_json(_document(stored))
     else:
-        typer.echo(f"{requested.words}: {_answer_in_words(stored, wait)}")
+        typer.echo(f"{requested.words}: {_answer_in_words(opened, stored, wait)}")
     if stored.status == "refused":
         typer.echo(f"learnrate steer: {stored.run} refused the edit: {stored.answer}", err=True)
         raise typer.Exit(1)
 
 
+def _check_options(context: typer.Context, words: list[str]) -> None:
+    """Refuse a word of the edit that is a mistyped option.
+
+    Raises:
+        ArgumentError: such a word.
+    """
+    unknown = next((word for word in words if _OPTION.match(word)), None)
+    if unknown is None:
+        return
+    options = [name for option in context.command.params for name in option.opts if name[0] == "-"]
+    close = difflib.get_close_matches(unknown, options, n=1)
+    hint = f"; did you mean {close[0]}?" if close else "."
+    raise ArgumentError(
+        f"there is no option {unknown}{hint} The options are {', '.join(options)}."
+    )
+
+
 def _wait_for_answer(store: Store, stored: StoredEdit, wait: float) -> StoredEdit:
-    """The edit when it is answered, or as it is after the waiting time."""
-    end = time.monotonic() + wait
-    while stored.status == "pending" and time.monotonic() < end:
+    """The edit when it is answered, or as it is after the waiting time or the end of the run."""
+    end, is_live = time.monotonic() + wait, True
+    while stored.status == "pending" and is_live and time.monotonic() < end:
         time.sleep(_POLL)
+        is_live = store.run(stored.run).live  # before the edit: a run answers before it ends
         stored = store.edits(stored.run, after=stored.sequence - 1)[0]
     return stored
 
 
-def _answer_in_words(stored: StoredEdit, wait: float) -> str:
+def _answer_in_words(store: Store, stored: StoredEdit, wait: float) -> str:
     if stored.status == "applied":
         answer = f", {stored.answer}" if stored.answer else ""
         return f"{stored.run} applied it at step {stored.step:,}{answer}"
     if stored.status == "refused":
         return f"{stored.run} refused the edit"
+    run = store.run(stored.run)
+    if not run.live:
+        return f"{run.id} ended ({run.status}) at step {run.step:,} before it read the edit"
     no_answer = f"; no answer within {wait:g} s" if wait else ""
     return f"stored as edit {stored.sequence} of {stored.run}, which will apply it{no_answer}"
 

@@ -209,7 +209,7 @@ def edit_in(
     """Read an edit from text such as `"scale 0.5"` or `"decay 500 cosine()"`.
 
     Args:
-        words: the text, or its words as a shell splits them.
+        words: the text, or its words as a shell splits them; a single word may be the whole text in quotes.
         shape: the shape of a `decay`; linear by default.
         group: index of the parameter group; None for all groups.
         author: who makes the edit.
@@ -224,10 +224,11 @@ def edit_in(
     """
     if not isinstance(words, Iterable):
         raise ArgumentError(f"an edit must be text, such as 'scale 0.5'; got {words!r}.")
+    tokens = [words] if isinstance(words, str) else list(words)
     try:
-        tokens = shlex.split(words) if isinstance(words, str) else list(words)
+        tokens = shlex.split(tokens[0]) if len(tokens) == 1 else tokens
     except ValueError as error:
-        raise ArgumentError(f"the edit {words!r} cannot be read: {error}.") from None
+        raise ArgumentError(f"the edit {tokens[0]!r} cannot be read: {error}.") from None
     if not tokens:
         raise ArgumentError(f"an edit is one of {', '.join(EditKind)}, with its value.")
     name, *rest = tokens
