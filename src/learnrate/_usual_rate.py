@@ -17,6 +17,7 @@ import torch
 from learnrate._checks import kind_of, refuse
 from learnrate._errors import ArgumentError
 from learnrate._group_scales import rate_ratios
+from learnrate._sharded import is_flat_part, whole_tensor
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -64,7 +65,8 @@ def usual_rate(optimizer: torch.optim.Optimizer, *others: torch.optim.Optimizer)
     loss, and `plan` answers for a whole run. Kernels of convolutions count as matrices with a row for
     each output. With parameter groups of different rates, it is for the group with the highest rate.
     Momentum of RMSprop is taken into account. Of many matrices, 64 are measured. Nothing is changed, and
-    no random number is drawn.
+    no random number is drawn. If weights are split over processes (`fully_shard`), each process must call
+    it, because they collect one matrix after the other from all.
 
     Args:
         optimizer: an optimizer of torch, with the weights that it trains, as they are before training: Adam,
@@ -73,7 +75,7 @@ def usual_rate(optimizer: torch.optim.Optimizer, *others: torch.optim.Optimizer)
 
     Raises:
         ArgumentError: an optimizer is of another kind, such as SGD, whose best rate depends on the
-            unit of the loss; or no matrix has a norm above 0.
+            unit of the loss; or no matrix has a norm above 0; or FSDP has flattened the matrices.
 
     Examples:
         >>> import torch, learnrate
@@ -85,6 +87,7 @@ def usual_rate(optimizer: torch.optim.Optimizer, *others: torch.optim.Optimizer)
     optimizers = [optimizer, *others]
     for checked in optimizers:
         _check_kind(checked)
+        _check_shapes(checked)
     usual = known_usual_rate(optimizers)
     if usual is None:
         raise ArgumentError(
@@ -136,6 +139,16 @@ def _check_kind(optimizer: object) -> None:
         )
 
 
+def _check_shapes(optimizer: torch.optim.Optimizer) -> None:
+    parameters = (weight for group in optimizer.param_groups for weight in group["params"])
+    if any(is_flat_part(parameter) for parameter in parameters):
+        raise ArgumentError(
+            "usual_rate(optimizer=...) must train matrices; FullyShardedDataParallel has made flat parts of "
+            "them. Call usual_rate with an optimizer of the model before it is wrapped, or use "
+            "fully_shard."
+        )
+
+
 def _is_like_adam(optimizer: torch.optim.Optimizer) -> bool:
     return any(base.__name__ in LIKE_ADAM for base in type(optimizer).__mro__)
 
@@ -156,7 +169,7 @@ def _evenly_spaced(
 
 def _doubling_rate(matrix: torch.Tensor) -> float:
     """The rate at which one update may change a matrix by its own norm; 0 if that is not finite."""
-    rows = matrix.detach().reshape(matrix.shape[0], -1).to(torch.float32)
+    rows = whole_tensor(matrix).reshape(matrix.shape[0], -1).to(torch.float32)
     rate = _spectral_norm(rows) / math.sqrt(max(1, rows.numel()))
     return rate if math.isfinite(rate) else 0.0
 

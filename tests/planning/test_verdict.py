@@ -135,6 +135,15 @@ def test_whole_runs_are_not_extrapolated():
     assert reason.startswith("The budget paid for 15 whole runs at 5 rates, so nothing is extrapo")
 
 
+@pytest.mark.parametrize(("total_steps", "word"), [(2, "weak"), (15, "weak"), (16, "ok")])
+def test_a_run_of_a_few_updates_is_weak_also_after_whole_runs(total_steps, word):
+    rates = (0.1, 0.17, 0.3, 0.5, 1.0)
+    trials = trials_at(total_steps, 1, bowl(), rates=rates, repeats=3)
+    answer, reason = verdict(trials, total_steps=total_steps, start=START - 2.0)
+    assert answer == word
+    assert (f"the whole run has only {total_steps} updates" in reason) == (word == "weak")
+
+
 @pytest.mark.parametrize(
     ("losses", "highest"),
     [

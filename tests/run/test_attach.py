@@ -14,8 +14,10 @@ from torch.optim import SGD, Adam, AdamW, lr_scheduler
 import learnrate
 from learnrate import ArgumentError, ScheduleError, Store
 from learnrate.controllers import Plateau
+from learnrate.edits import edit_in
 from learnrate.run import Measure
 from learnrate.run._live_watch import LiveWatch
+from learnrate.schedules import Cosine, warmup_cosine
 from learnrate.schedules import schedule as read
 from learnrate.store._database import Database
 from learnrate.store._tables import runs
@@ -29,6 +31,7 @@ def make_model(seed=0):
     return torch.nn.Sequential(torch.nn.Linear(5, 8), torch.nn.Tanh(), torch.nn.Linear(8, 1))
 
 
+HALF = edit_in("scale 0.5", author="ann")  # without a step
 X = torch.randn(16, 5, generator=torch.Generator().manual_seed(1))
 
 
@@ -680,9 +683,11 @@ def test_a_run_prints_its_id_step_and_rate(place):
 def test_attaching_twice_is_refused_until_the_first_run_has_ended():
     optimizer = SGD(make_model().parameters(), lr=0.1)
     run = learnrate.attach(optimizer, 0.1, store=False, total_steps=10)
-    with pytest.raises(ArgumentError, match="has a run already"):
+    with pytest.raises(ArgumentError, match=r"has a run already.*<Run not recorded: step 0 of 10"):
         learnrate.attach(optimizer, 0.1, store=False, total_steps=10)
     run.finish()
+    with pytest.raises(ArgumentError, match="has the same optimizer twice"):
+        learnrate.attach([optimizer, optimizer], 0.1, store=False)
     with pytest.raises(ArgumentError, match="the run has ended"):
         run.step(1.0)
     learnrate.attach(optimizer, 0.1, store=False, total_steps=10).finish()
@@ -730,6 +735,12 @@ def test_attaching_twice_is_refused_until_the_first_run_has_ended():
         ((0.1,), {"guard": "yes"}, r"attach\(guard=...\) must be True, False or a"),
         ((0.1,), {"limits": 0.1}, r"attach\(limits=...\) must be learnrate.edits.Limits"),
         ((0.1,), {"controllers": "plateau"}, r"attach\(controllers=...\) must be a list"),
+        ((0.1,), {"edits": ["scale 0.5"]}, r"attach\(edits=...\) must be a list of .* got 'scale"),
+        ((0.1,), {"edits": "scale 0.5"}, r"attach\(edits=...\) must be a list .* run.steer\("),
+        ((0.1,), {"edits": [HALF]}, r"attach\(edits=...\) must be .* with their steps, such as"),
+        ((0.1,), {"edits": 5}, r"attach\(edits=...\) must be a list .* got 5"),
+        ((warmup_cosine,), {"total_steps": 5}, "must return a number at each step; got a Chain"),
+        ((Cosine,), {"total_steps": 5}, r"Cosine is a class.*Cosine\(\.\.\.\)"),
         ((0.1,), {"controllers": Plateau()}, r"attach\(controllers=...\) must be a list"),
     ],
 )

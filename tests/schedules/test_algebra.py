@@ -23,6 +23,7 @@ from learnrate.schedules import (
     Step,
     Warmup,
     schedule,
+    warmup_cosine,
 )
 
 STEPS = st.integers(1, 200)
@@ -48,9 +49,34 @@ def test_chains_flatten_and_count_their_length():
     assert a.then(b, c).total_steps == 12
 
 
-def test_there_is_no_shift_operator_in_python():
-    with pytest.raises(TypeError):
-        Warmup(3) >> Linear(4)
+@pytest.mark.parametrize("other", [Linear(4), "linear()", 5])
+def test_there_is_no_shift_operator_in_python(other):
+    message = r"joined with a\.then\(b\) in Python, or with >> in a text"
+    with pytest.raises(ScheduleError, match=message):
+        Warmup(3) >> other
+    with pytest.raises(ScheduleError, match=message):
+        other >> (3e-4 * Warmup(3))
+
+
+@pytest.mark.parametrize(
+    "joined",
+    [
+        lambda: 3e-4 * Linear,
+        lambda: Linear * Warmup(3),
+        lambda: Warmup(3) * Linear,
+        lambda: Linear >> Warmup(3),
+        lambda: Warmup(3) >> Linear,
+        lambda: schedule(Linear),
+    ],
+)
+def test_a_class_that_was_not_called_is_named(joined):
+    with pytest.raises(ScheduleError, match=r"Linear is a class.*Call it, as in Linear\(\.\.\.\)"):
+        joined()
+
+
+def test_a_function_that_makes_a_schedule_is_no_schedule():
+    with pytest.raises(ScheduleError, match=r"must return a number at each step; got a Chain"):
+        schedule(warmup_cosine)(3)
 
 
 @given(factor=st.floats(0, 10), step=st.integers(0, 20))

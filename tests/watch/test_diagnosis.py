@@ -369,6 +369,14 @@ def test_invalid_rows_are_refused(step, columns, why):
         Watcher("a").feed(step, columns)
 
 
+@pytest.mark.parametrize("total_steps", [0, -1, 2.5, "100"])
+def test_a_length_that_is_no_number_of_updates_is_refused(total_steps):
+    with pytest.raises(
+        ArgumentError, match=r"Watcher\(total_steps=\.\.\.\) must be a whole number"
+    ):
+        Watcher("a", total_steps=total_steps)
+
+
 def test_a_reading_of_a_million_rows_has_sixty_levels():
     n = 1_000_000
     observations = Observations(run="a", step=np.arange(n), columns={"loss": np.linspace(2, 1, n)})

@@ -136,6 +136,11 @@ def _doubts(rungs: Sequence[Rung], decision: PeakDecision) -> list[str]:
         doubts += extrapolation_doubts(
             lengths, decision.ladder.total_steps, surface.slope, surface.learned
         )
+    elif decision.ladder.total_steps < _MIN_LONGEST:
+        doubts.append(
+            f"the whole run has only {decision.ladder.total_steps} updates, in which hardly anything is "
+            "learned (total_steps counts updates, not epochs)"
+        )
     return doubts
 
 

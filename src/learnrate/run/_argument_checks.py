@@ -11,16 +11,24 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from learnrate._checks import refuse
 from learnrate._errors import ArgumentError
+from learnrate._sharded import is_sharded
+from learnrate.edits import Edit
 from learnrate.run._guard import Guard
 from learnrate.run._measure import Measure
 from learnrate.run._update_hooks import ATTACHED
-from learnrate.run._update_meter import is_sharded, parameters_of
+from learnrate.run._update_meter import parameters_of
 from learnrate.store import Store
 
 if TYPE_CHECKING:
     from torch.optim import Optimizer
 
-__all__ = ["check_clipping", "check_probes", "check_types", "checked_optimizers"]
+__all__ = [
+    "check_clipping",
+    "check_probes",
+    "check_types",
+    "checked_edits",
+    "checked_optimizers",
+]
 
 _NONE = type(None)
 _RULES: dict[str, tuple[tuple[type, ...], str]] = {
@@ -72,19 +80,32 @@ def checked_optimizers(optimizer: object) -> list[Optimizer]:
     optimizers = [_unwrapped(wrapper) for wrapper in wrapped]
     if not optimizers or not all(isinstance(inner, torch.optim.Optimizer) for inner in optimizers):
         refuse("attach", "optimizer", "a torch.optim.Optimizer, or a list of them", optimizer)
-    if len({id(inner) for inner in optimizers}) < len(optimizers) or any(
-        hasattr(inner, ATTACHED) for inner in optimizers
-    ):
-        raise ArgumentError(
-            "attach(optimizer=...): this optimizer has a run already, which sets its rates. "
-            "Call finish() on that run first."
-        )
+    if len({id(inner) for inner in optimizers}) < len(optimizers):
+        raise ArgumentError("attach(optimizer=...) has the same optimizer twice. Name each once.")
+    for inner in optimizers:
+        if hasattr(inner, ATTACHED):
+            raise ArgumentError(
+                "attach(optimizer=...): this optimizer has a run already, which sets its rates: "
+                f"{getattr(inner, ATTACHED)!r}. Call run.finish() on that run first, or make a new "
+                "optimizer."
+            )
     if any(parameter.is_meta for parameter in parameters_of(*optimizers)):
         raise ArgumentError(
             "attach(optimizer=...) must train weights that have values; some are on the meta device. "
             "Call model.to_empty(device=...), load or initialise the weights, and make the optimizer then."
         )
     return optimizers
+
+
+def checked_edits(edits: object) -> list[Edit]:
+    """The edits to repeat; each has the step that it takes effect at."""
+    checked = [edits] if isinstance(edits, str) or not isinstance(edits, Iterable) else [*edits]
+    for edit in checked:
+        if not isinstance(edit, Edit) or edit.step is None:
+            way_out = "To edit a run that trains, call run.steer('scale 0.5')."
+            rule = "a list of learnrate.edits.Edit with their steps, such as replayed(store, run).again"
+            refuse("attach", "edits", rule, edit if isinstance(edit, str) else edits, way_out)
+    return checked
 
 
 def _unwrapped(optimizer: Any) -> Any:

@@ -11,6 +11,7 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from learnrate._checks import check_whole, refuse
 from learnrate._ranks import rank_and_size
+from learnrate._sharded import is_sharded
 from learnrate.controllers import Controlled
 from learnrate.edits import Limits
 from learnrate.run._agreement import agreement
@@ -18,6 +19,7 @@ from learnrate.run._argument_checks import (
     check_clipping,
     check_probes,
     check_types,
+    checked_edits,
     checked_optimizers,
 )
 from learnrate.run._ending import Ending
@@ -44,7 +46,7 @@ from learnrate.run._schedule_argument import (
 )
 from learnrate.run._signals import SignalMeter
 from learnrate.run._snapshots import Snapshots
-from learnrate.run._update_meter import UpdateMeter, is_sharded, parameters_of
+from learnrate.run._update_meter import UpdateMeter, parameters_of
 from learnrate.schedules import Constant, Deadline, Schedule
 from learnrate.store import Recorder, Store
 from learnrate.torch_scheduler import position, unwrapped_scheduler
@@ -228,6 +230,7 @@ def attach(
     check_whole("attach", "every", every, 1)
     check_clipping(measure.clip_norm, optimizers)
     check_probes(probes, optimizers)
+    repeated_edits = checked_edits(edits)
     if measure.planned is not None and schedule is not None:
         refuse("Measure", "planned", "None unless schedule=None", str(measure.planned))
     if isinstance(schedule, LRScheduler):
@@ -235,7 +238,9 @@ def attach(
     rhythm = rhythm_of(schedule, every, step)
     by_clock = clock_of(schedule)
     bound, others = (
-        (None, None) if by_clock is not None else bound_schedule(schedule, total_steps, every)
+        (None, None)
+        if by_clock is not None
+        else bound_schedule(schedule, total_steps, every, step)
     )
     total_steps = total_steps if bound is None or bound.total_steps is None else bound.total_steps
     controlled = _controlled(bound, controllers)
@@ -289,9 +294,7 @@ def attach(
         inspections=_inspections(optimizers, model, criterion, total_steps) if can_inspect else {},
         loss_graph=LossGraph() if can_inspect else None,
     )
-    probe_runner = None
-    if probes is not None:
-        probe_runner = ProbeRunner(probes, optimizers[0], rates, recording)
+    probe_runner = None if probes is None else ProbeRunner(probes, optimizers[0], rates, recording)
     guard_options = Guard() if guard is True else guard or None
     state = {**(extra_state or {}), **({} if controlled is None else {_CONTROLLERS: controlled})}
     ranks = agreement(rank, size)
@@ -321,7 +324,7 @@ def attach(
     )
     if recorder is not None and measure.watch:
         recorder.observers.append(LiveWatch(live_edits, recorder.url))
-    live_edits.repeat(edits)
+    live_edits.repeat(repeated_edits)
     return Run(
         optimizers=optimizers,
         rates=rates,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from learnrate._sharded import is_sharded
 from learnrate.run._class_meter import ClassMeter
 from learnrate.run._decay_meter import DecayMeter, StateMeter
 from learnrate.run._gradient_coverage import GradientCoverage
@@ -14,7 +15,7 @@ from learnrate.run._input_meter import InputMeter
 from learnrate.run._kept_gradient import KeptGradient
 from learnrate.run._module_hook import is_captured
 from learnrate.run._pass_scales import PassScales
-from learnrate.run._update_meter import is_sharded, parameters_of
+from learnrate.run._update_meter import parameters_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

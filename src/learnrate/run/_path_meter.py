@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from learnrate._sharded import is_sharded
 from learnrate._weight_sample import (
     distance_unit,
     sample_stride,
     usual_square,
     weight_sample,
 )
-from learnrate.run._update_meter import is_sharded, parameters_of
+from learnrate.run._update_meter import parameters_of
 from learnrate.watch import path_columns
 
 if TYPE_CHECKING:

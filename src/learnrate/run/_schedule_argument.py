@@ -94,7 +94,7 @@ def rhythm_of(schedule: object, every: int, step: int) -> Rhythm | None:
 
 
 def bound_schedule(
-    schedule: Any, total_steps: int | None, every: int
+    schedule: Any, total_steps: int | None, every: int, step: int
 ) -> tuple[Schedule | None, OtherValues | None]:
     """The schedule of the run, bound to it, and what a torch scheduler sets besides the rate.
 
@@ -104,6 +104,7 @@ def bound_schedule(
         schedule: the argument of `attach`.
         total_steps: updates of the whole run, or None.
         every: updates between two calls of a torch scheduler's `step()`.
+        step: the first update, at which it must have a rate.
 
     Raises:
         ArgumentError: it has another length than the run, or no length at all.
@@ -117,7 +118,7 @@ def bound_schedule(
         return adopted(schedule, total_steps, every)
     bound = read(schedule)
     if bound.total_steps is None and total_steps is not None:
-        return bound.over(total_steps), None
+        bound = bound.over(total_steps)
     if bound.total_steps is not None and total_steps not in {None, bound.total_steps}:
         raise ArgumentError(
             "attach(total_steps=...) must be the schedule's own length, "
@@ -128,6 +129,7 @@ def bound_schedule(
     if not bound.ready:
         way_out = "Give total_steps=, the updates of the whole run."
         refuse("attach", "schedule", "bound to a run", str(bound), way_out)
+    bound(step)  # a function of the user's may fail, which must not leave a run behind
     return bound, None
 
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from learnrate.run._measure import Cadence
 
-__all__ = ["UpdateMeter", "is_sharded", "parameters_of", "tensor_norms"]
+__all__ = ["UpdateMeter", "parameters_of", "tensor_norms"]
 
 _SAMPLE = 65_536  # weights; the estimated ratio of norms is then accurate to some percent
 _UNCLIPPED = 0.99  # of the norm before clipping; a higher share is rounding in half precision
@@ -175,12 +175,6 @@ class UpdateMeter:
                 RuntimeWarning,
                 stacklevel=2,
             )
-
-
-def is_sharded(parameter: torch.Tensor) -> bool:
-    """Whether this process holds only a part of a parameter (FSDP, tensor parallelism)."""
-    flat = getattr(parameter, "_is_flat_param", False)
-    return flat or getattr(parameter, "_fsdp_flattened", False) or hasattr(parameter, "to_local")
 
 
 def parameters_of(*optimizers: Optimizer) -> list[torch.Tensor]:

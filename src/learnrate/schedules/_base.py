@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, ClassVar, overload
 
@@ -14,6 +14,7 @@ from learnrate._errors import ScheduleError
 from learnrate.schedules._durations import Clock, Deadline, Duration, RunLength, round_half_up
 from learnrate.schedules._fields import whole_number
 from learnrate.schedules._registry import SHAPES, fields_of, make, rebuild, text_of
+from learnrate.schedules._schedule_type import JoinedByThen, ScheduleType
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,7 +30,7 @@ LONGEST_WARMUP = 0.3  # of a trial, if the warm-up of its run is longer than tha
 BLOCK = 2**14  # steps evaluated at once, so that the intermediate arrays stay in the cache
 
 
-class Schedule(ABC):
+class Schedule(JoinedByThen, metaclass=ScheduleType):
     """A pure value, step -> rate: frozen, comparable, hashable, picklable, readable.
 
     `schedule(step)` takes the 0-based index of the update about to happen and returns a float; an
@@ -106,7 +107,7 @@ class Schedule(ABC):
     def open_ended(self) -> bool:
         """Whether it takes the rest of the run."""
 
-    def prepare(self) -> None:  # noqa: B027 - most classes need nothing here
+    def prepare(self) -> None:
         """Check rules between fields, and compute what is needed once. Does nothing by default."""
 
     def lengthen(self, extra: int) -> Schedule | None:

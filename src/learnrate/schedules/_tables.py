@@ -8,6 +8,7 @@ from typing import Annotated, Any, cast
 
 import numpy as np
 
+from learnrate._checks import kind_of
 from learnrate._errors import ScheduleError
 from learnrate.schedules._abstract import FixedLength, Shape, capped_step
 from learnrate.schedules._arithmetic import FloatArray, Value, choose, cos, minimum
@@ -217,7 +218,14 @@ class FromFunction(Shape):
         return np.array(list(map(self._value, step.tolist())), dtype=np.float64)
 
     def _value(self, step: float) -> float:
-        value = float(self.function(int(step)))
+        answer = self.function(int(step))
+        try:
+            value = float(answer)
+        except (TypeError, ValueError):
+            raise ScheduleError(
+                f"{self} must return a number at each step; got {kind_of(answer)} at step {step:.0f}. "
+                "Call a function that makes a schedule, as in warmup_cosine()."
+            ) from None
         if not math.isfinite(value):
             raise ScheduleError(
                 f"{self} must return finite numbers; got {value} at step {step:.0f}."

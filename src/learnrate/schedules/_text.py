@@ -14,6 +14,7 @@ from learnrate.schedules._base import Schedule
 from learnrate.schedules._durations import Deadline
 from learnrate.schedules._grammar import read_text
 from learnrate.schedules._registry import make
+from learnrate.schedules._schedule_type import refuse_class
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -49,6 +50,8 @@ def schedule(source: str | float | Schedule | Callable[[int], float]) -> Schedul
         raise ScheduleError(_DEADLINE)
     if isinstance(source, str):
         return read_text(source)
+    if isinstance(source, type):
+        refuse_class(source.__name__)
     if callable(source):
         return make("from_function", function=source)
     if isinstance(source, bool) or not isinstance(source, int | float | np.number):

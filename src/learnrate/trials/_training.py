@@ -14,6 +14,7 @@ from learnrate._checks import kind_of
 from learnrate._errors import TaskError
 from learnrate._gradients import clip_gradients
 from learnrate._group_scales import rate_ratios
+from learnrate._sharded import is_sharded
 from learnrate.task import as_task_error, copied_model, needs_closure, only_optimizer
 from learnrate.trials._batches import Batches, kept_data_state
 from learnrate.trials._distributed import ranks
@@ -355,6 +356,12 @@ def _build_model(task: Task) -> nn.Module:
         raise TaskError(
             "the model has no trainable parameter: it has none, or all are frozen "
             "(requires_grad=False)."
+        )
+    if any(map(is_sharded, model.parameters())):
+        raise TaskError(
+            "Task(model=...) must make a model whose weights are whole on every rank; FSDP or tensor "
+            "parallelism has split them. Make it without fully_shard: learnrate averages the gradients "
+            "of the ranks itself. For a split model, use learnrate.find(step=...) and learnrate.attach."
         )
     return model if task.device is None else model.to(task.device)
 

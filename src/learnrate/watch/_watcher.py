@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from learnrate._checks import check_whole
 from learnrate._errors import ArgumentError
 from learnrate._looks import next_look
 from learnrate._not_trained import not_trained_line
@@ -56,7 +57,7 @@ class Watcher:
             not known.
 
     Raises:
-        ArgumentError: no rule has such a code.
+        ArgumentError: no rule has such a code, or `total_steps` is not a whole number of at least 1.
 
     Examples:
         >>> watcher = Watcher("a", total_steps=1000)
@@ -78,6 +79,8 @@ class Watcher:
         only: Iterable[str] | None = None,
         ignore: Iterable[str] = (),
     ) -> None:
+        if total_steps is not None:
+            check_whole("Watcher", "total_steps", total_steps, 1)
         self._run, self._total_steps, self._schedule = run, total_steps, schedule
         self._facts = dict(facts or {})
         self._options = options or Options()
