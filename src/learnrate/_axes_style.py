@@ -47,7 +47,7 @@ COLOURS = {
     Colour.QUIET: QUIET,
 }
 
-_LONG = 24  # characters of an axis label that is written smaller
+_LONG_LABEL = 24  # characters of an axis label that is written smaller
 
 
 def new_figure(width: float = 8.0, height: float = 4.5) -> Figure:
@@ -71,7 +71,7 @@ def style(axes: Axes, title: str, *, x: str, y: str) -> None:
         y: the label of the vertical axis.
     """
     axes.set_title(title, loc="left", fontsize="medium", fontweight="bold")
-    axes.set_xlabel(x, fontsize="small" if len(x) > _LONG else "medium")
+    axes.set_xlabel(x, fontsize="small" if len(x) > _LONG_LABEL else "medium")
     axes.set_ylabel(y)
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(visible=True, which="major", alpha=0.25, linewidth=0.6)

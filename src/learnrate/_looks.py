@@ -1,4 +1,4 @@
-"""When to look at a run that goes on: its first updates often, later ones in proportion."""
+"""When to look at the rows of a live run: often at first, later in proportion to their number."""
 
 from __future__ import annotations
 

@@ -131,7 +131,7 @@ def branch_decays(
     """Train once at a stable rate, and compare decays that branch off it.
 
     The stable run is trained once for each seed. At each of `steps` every decay is trained from the
-    state reached there, on the same batches; then that state is restored to the bit. So decays differ
+    state reached there, on the same batches; then that state is restored to the last bit. So decays differ
     in nothing else, and a further decay costs its own length alone. The task is left as it was.
 
     Args:
@@ -168,8 +168,12 @@ def branch_decays(
         refuse("branch_decays", "decays", "shapes without a length, such as 'linear()'", decays)
     begins = _decay_starts(steps, share, 0 if steps is not None else task.run_length(total_steps))
     lengths = [max(1, round(begin * share / (1 - share))) for begin in begins]
-    trunk = read(stable)
-    trunk = trunk.over(begins[-1]) if trunk.total_steps is None else trunk
+    stable_schedule = read(stable)
+    stable_schedule = (
+        stable_schedule.over(begins[-1])
+        if stable_schedule.total_steps is None
+        else stable_schedule
+    )
     check_task(task)
     seeds_used = tuple(seed if i == 0 else derived_seed(seed, 30, i) for i in range(seeds))
     losses: dict[tuple[int, int], list[float]] = {}
@@ -178,14 +182,14 @@ def branch_decays(
     with ProgressBar(cost, shown=progress) as bar:
         for number in seeds_used:
             with preserved(task):
-                trunk_run = _Trunk(Training(task, number), trunk, bar, updates)
+                stable_run = _StableRun(Training(task, number), stable_schedule, bar, updates)
                 for begin, length in zip(begins, lengths, strict=True):
-                    trunk_run.train_until(begin)
-                    for i, loss in enumerate(trunk_run.decayed(shapes, length)):
+                    stable_run.train_until(begin)
+                    for i, loss in enumerate(stable_run.decayed(shapes, length)):
                         losses.setdefault((begin, i), []).append(loss)
-                updates = trunk_run.updates
+                updates = stable_run.updates
     return Branches(
-        stable=str(trunk),
+        stable=str(stable_schedule),
         branches=tuple(
             DecayBranch(
                 step=begin, decay=str(shapes[i]), steps=length, loss=tuple(losses[begin, i])
@@ -198,7 +202,7 @@ def branch_decays(
     )
 
 
-class _Trunk:
+class _StableRun:
     """The stable run of one seed."""
 
     def __init__(
@@ -236,11 +240,11 @@ class _Trunk:
         losses = []
         with self._training.fork(steps) as restore:
             for shape in shapes:
-                losses.append(self._end(rate * shape.over(steps).table()))
+                losses.append(self._final_loss(rate * shape.over(steps).table()))
                 restore()
         return losses
 
-    def _end(self, rates: np.ndarray) -> float:
+    def _final_loss(self, rates: np.ndarray) -> float:
         test, losses = DivergenceTest(), []
         for lr in rates:
             losses.append(self._training.update(float(lr)))

@@ -38,7 +38,7 @@ _MARKS = 60  # validations of a run
 
 
 def _measured(trials: ClaimTrials, task: Task) -> ClaimMeasurement:
-    """How far the predicted last losses are off, for each choice of given runs."""
+    """The errors of the predicted last losses, for each choice of given runs."""
     total_steps = task.run_length()
     peak = best_constant(trials, task, rates_around(trials, task, 0.1, 30.0), total_steps)
     schedules = {
@@ -50,7 +50,7 @@ def _measured(trials: ClaimTrials, task: Task) -> ClaimMeasurement:
     parts = [
         ClaimMeasurement.of(
             f"from {words}: {task.name}",
-            {"off": [_off(schedules, runs, sources) for runs in by_seed]},
+            {"off": [_mean_error(schedules, runs, sources) for runs in by_seed]},
         )
         for words, sources in _FROM.items()
     ]
@@ -61,10 +61,10 @@ def _measured(trials: ClaimTrials, task: Task) -> ClaimMeasurement:
     return ClaimMeasurement(ClaimMeasurement.joined(parts).cases, lines)
 
 
-def _off(
+def _mean_error(
     schedules: Mapping[str, Schedule], runs: Mapping[str, LossHistory], sources: Sequence[str]
 ) -> float:
-    """The mean share by which predictions of last losses are off."""
+    """The mean relative error of predicted last losses."""
     curves = [_curve(name, schedules[name], runs[name]) for name in sources]
     predict = _equal_sum if tuple(sources) == ("constant",) else _law
     errors = [

@@ -93,7 +93,7 @@ def train(
     else:
         show_curve(console(), trained.curve, str(trained.schedule))
         if trained.inside is not None:
-            _tell_search(trained.inside)
+            _print_search(trained.inside)
         if trained.run is not None:
             list_findings(console(), trained.findings)
             if not trained.findings:
@@ -177,8 +177,8 @@ def _check_groups(task: Task, schedules: Sequence[object], run: str) -> None:
         )
 
 
-def _tell_search(inside: InsidePlan) -> None:
-    """Print what the search of a run inside itself cost, and what its branches said."""
+def _print_search(inside: InsidePlan) -> None:
+    """Print the cost of the search inside a run, and the losses of its branches."""
     typer.echo(inside.words)
     for test in inside.tests:
         typer.echo(f"step {test.step:,}: {test.words}")

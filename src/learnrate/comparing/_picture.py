@@ -14,7 +14,7 @@ _COLOURS = {
     Standing.HIGHER: Colour.CHOSEN,
     Standing.UNDECIDED: Colour.QUIET,
 }
-_ABOVE = 0.22  # of a row
+_SEEDS_ABOVE = 0.22  # rows from an interval to the differences of its seeds
 _LABELS = {
     Standing.LOWER: "ends lower than the planned rate",
     Standing.HIGHER: "ends higher",
@@ -80,7 +80,7 @@ def _intervals(rows: list[int], differences: list[Difference], standing: Standin
 def _seeds(differences: list[Difference]) -> Markers:
     """The difference with each seed, above the interval."""
     points = [
-        (value, row + _ABOVE)
+        (value, row + _SEEDS_ABOVE)
         for row, difference in enumerate(differences)
         for value in difference.values
     ]

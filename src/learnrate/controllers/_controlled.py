@@ -155,7 +155,7 @@ class Controlled:
         return tuple(changes)
 
     def realised(self, total_steps: int | None = None) -> Schedule:
-        """The rates of the run with all changes, as a plain schedule; they are the same to the bit.
+        """The rates of the run with all changes, as a plain schedule; they are the same to the last bit.
 
         Args:
             total_steps: the length of the result; by default that of the schedule, or the steps

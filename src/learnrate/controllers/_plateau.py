@@ -22,8 +22,8 @@ from learnrate.controllers._evidence import (
 
 __all__ = ["Plateau", "PlateauState"]
 
-_KEEP = 0.5  # while undecided, the most recent half of the evidence is kept
-_START = 5  # the median of as many batch means is the loss at the start
+_KEPT_SHARE = 0.5  # while undecided, the most recent half of the evidence is kept
+_START_MEANS = 5  # the median of as many batch means is the loss at the start
 _GROWTH = 1.5  # each further test waits for half as much evidence again, so there are few tests
 
 
@@ -151,7 +151,7 @@ class Plateau(Controller[PlateauState]):
         state = self._with_first(state, observation)
         before = state.evidence
         evidence = before.added(
-            observation.step, observation.loss, keep=_KEEP, at_least=self.window
+            observation.step, observation.loss, keep=_KEPT_SHARE, at_least=self.window
         )
         if evidence is before:
             return state, Decision(state.factor)
@@ -165,7 +165,7 @@ class Plateau(Controller[PlateauState]):
         series = state.evidence.series
         if state.start is None:
             means = state.first.means or series.means
-            state = replace(state, start=median(means[:_START]))
+            state = replace(state, start=median(means[:_START_MEANS]))
         fall = _fall(state)
         tilted = self._tilted(series, fall)
         p = rising_rank_p(tilted) if max(tilted) > min(tilted) else 0.0

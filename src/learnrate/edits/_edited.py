@@ -26,7 +26,7 @@ class Edited:
     """A schedule with the edits that changed it, in the order in which they took effect.
 
     `schedule` is the result as a plain schedule: it has a text form and JSON, can be drawn, and
-    goes into every framework. Training under it gives the rates of the edited run to the bit.
+    goes into every framework. Training under it gives the rates of the edited run to the last bit.
 
     Args:
         base: the planned schedule, bound to the run; None if an external scheduler sets the rates.

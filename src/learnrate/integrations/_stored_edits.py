@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["StoredEdits"]
 
-_WAIT = 2.0  # seconds to wait for others that write to the store
+_LOCK_WAIT = 2.0  # seconds to wait for others that write to the store
 
 
 class StoredEdits:
@@ -165,7 +165,7 @@ class StoredEdits:
         self._newest = max(self._newest, self._recorder.newest_edit())
 
     def _open(self) -> Store:
-        return Store(self._recorder.url, create=False, wait=_WAIT)
+        return Store(self._recorder.url, create=False, wait=_LOCK_WAIT)
 
 
 def _rates_in_words(edited: Edited, step: int) -> str:

@@ -129,8 +129,8 @@ class RateBelief:
         peak: the peak of the plan.
         low: the lower end of its 80 % interval.
         high: the upper end.
-        bound: the highest rate up to which the loss of branches fell in proportion; 0 if it did nowhere.
-        rate: the rate that the run goes on at; 0 before the first branches.
+        bound: the highest rate up to which the loss of branches fell in proportion; 0 if there is none.
+        rate: the rate at which the run continues; 0 before the first branches.
     """
 
     peak: float
@@ -140,17 +140,18 @@ class RateBelief:
     rate: float = 0.0
 
     def after(self, lr: float, losses: Mapping[float, float], before: float | None) -> RateBelief:
-        """The belief after branches: the mean of what a plan and branches say, and at least the bound.
+        """The belief after branches: the mean of the plan's rate and the branches', at least the bound.
 
             log rate = (1 - w) log peak + w log preferred,   w = s^2 / (s^2 + b^2)
 
-        s is the standard deviation of the plan's log rate, from its 80 % interval, and b that of what short
-        branches prefer. What branches of one run say is off in the same direction again and again, so the
-        latest stands for all of them. But a rate up to which the loss falls in proportion bounds the best
-        rate from below, as long as the run does not diverge at the present rate. Even if a higher one ends
-        lower in so few updates, it is not preferred: it may be too high for a whole run. A lower rate that
-        ends lower says nothing either, unless the loss rises at the present one: it removes the noise
-        that the present rate keeps in the weights, which the decay of the run will remove in any case.
+        s is the standard deviation of the plan's log rate, from its 80 % interval, and b that of the log
+        rate which short branches prefer. The errors of the branches of one run have the same sign, so a
+        mean over them would not be better than the latest ones, which are used. A rate up to which the
+        loss falls in proportion to the rate is a lower bound of the best rate, as long as the run does not
+        diverge at the present rate. A higher rate that ends lower after so few updates is not preferred,
+        because it may be too high for a whole run. A lower rate that ends lower counts only if the loss
+        rises at the present rate. Otherwise it only removes noise from the weights, which the decay at the
+        end of the run removes in any case.
 
         Args:
             lr: the present rate.

@@ -1,4 +1,4 @@
-"""The peak that trials point to, its interval, and what it is expected to cost. Pure arithmetic."""
+"""The peak of the whole run according to trials, its interval, and its expected cost. Pure arithmetic."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""What the way that the weights came says of the best rate of a whole run. Pure arithmetic.
+"""The best rate of a whole run, from the distance that weights move in trials. Pure arithmetic.
 
-At good rates the weights of most trainings end about as far from where they began as the norm that
-they began with. A trial shows how far they come at its rate, even where its loss says little.
+At good rates, the weights of most trainings end at a distance from the initial weights that is about the
+norm of these. A trial shows the distance at its rate, even if its loss says little.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""How the best rate moves with the horizon, before any trial says so. Pure arithmetic."""
+"""The prior of the drift, the change of the best rate with the horizon. Pure arithmetic."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ __all__ = [
 # Fitted to exhaustive sweeps at five horizons of the development cells of benchmarks/regret: the change
 # of the log best rate per e-fold of horizon, its mean and its standard deviation.
 DRIFT = (-0.2, 0.2)  # where stability limits the best rate
-DRIFT_OVERFITTING = (-1.2, 0.35)  # where overfitting does: rate times updates is what counts
+DRIFT_OVERFITTING = (-1.2, 0.35)  # where overfitting does: rate times updates stays the same
 DRIFT_CHANGE_STD = 0.16  # of the drift, per e-fold of horizon beyond the longest trial
 
 DRIFTS = np.arange(-1.8, 0.81, 0.1)
 
 
 def log_prior_of_drift(overfitting: float) -> np.ndarray:
-    """The log prior of each of `DRIFTS`: a mixture of what stability and overfitting make of it.
+    """The log prior of each of `DRIFTS`: a mixture of the priors under stability and under overfitting.
 
     Args:
         overfitting: the probability that overfitting limits the best rate.

@@ -1,13 +1,14 @@
 """The best rate of a run, predicted by earlier plans of similar tasks. Pure arithmetic.
 
-A plan states a peak with an interval. It is carried to another length by the usual drift, whose uncertainty
-is added. How far similar tasks differ is a standard deviation of the log rate, and is learned:
+A plan has a peak with an interval. Both are extrapolated to another length by the usual drift, whose
+uncertainty is added. The spread is the standard deviation of the log rate between similar tasks. It is
+estimated from the plans:
 
     spread^2 = (n0 s0^2 + sum_i (m_i - m)^2) / (n0 + k - 1)
 
-m_i is the log peak of plan i, m their weighted mean, and k their number. s0 is how far plans of similar tasks
-differed in the regret benchmark, and counts as n0 plans. The belief about a new task is Student's t around m,
-because tasks that are called alike may not be.
+m_i is the log peak of plan i, m their weighted mean, and k their number. s0 is the spread of similar tasks
+in the regret benchmark, and counts as n0 plans. The belief about a new task is Student's t around m, because
+tasks with similar names may differ.
 """
 
 from __future__ import annotations
@@ -26,8 +27,8 @@ if TYPE_CHECKING:
 
 __all__ = ["SPREAD", "EarlierBelief", "EarlierPlan", "EarlierRung", "belief_of"]
 
-# How far the log peaks of plans of similar tasks differ, and how many plans this counts for.
-# `benchmarks/like.py spread` learns the first, with one domain left out after another.
+# The standard deviation of the log peaks of similar tasks, and the number of plans that it counts as.
+# `benchmarks/like.py spread` estimates the first, with one domain left out after another.
 SPREAD, SPREAD_FREEDOM = 0.45, 3.0
 
 
@@ -77,7 +78,7 @@ class EarlierPlan:
     def of_trials(self, steps: int) -> tuple[float, float]:
         """The log best rate of trials of a length, from those closest to it, and its error."""
         rung = min(self.rungs, key=lambda rung: abs(math.log(rung.steps / steps)))
-        return _carried(math.log(rung.best), _log_std(rung.low, rung.high), rung.steps, steps)
+        return _extrapolated(math.log(rung.best), _log_std(rung.low, rung.high), rung.steps, steps)
 
 
 @dataclass(frozen=True)
@@ -108,8 +109,8 @@ def belief_of(
     Args:
         plans: at least one.
         total_steps: the length of the run, in updates.
-        spread: how far the log peaks of similar tasks usually differ: a standard deviation.
-        freedom: how many plans this counts for.
+        spread: the usual standard deviation of the log peaks of similar tasks.
+        freedom: the number of plans that this counts as.
 
     Examples:
         >>> rung = EarlierRung(10, 0.2, 0.1, 0.4)
@@ -117,12 +118,14 @@ def belief_of(
         >>> round(math.exp(belief_of([earlier], 100).log_peak), 3)
         0.1
     """
-    carried = [
-        _carried(math.log(plan.peak), _log_std(plan.low, plan.high), plan.total_steps, total_steps)
+    extrapolated = [
+        _extrapolated(
+            math.log(plan.peak), _log_std(plan.low, plan.high), plan.total_steps, total_steps
+        )
         for plan in plans
     ]
-    peaks = np.array([log_peak for log_peak, _ in carried])
-    variances = np.array([std**2 for _, std in carried])
+    peaks = np.array([log_peak for log_peak, _ in extrapolated])
+    variances = np.array([std**2 for _, std in extrapolated])
     weights = 1 / (variances + spread**2)
     weights /= weights.sum()
     log_peak = float(weights @ peaks)
@@ -139,8 +142,8 @@ def _log_std(low: float, high: float) -> float:
     return max(1e-3, math.log(high / low) / (2 * normal_quantile(0.1)))
 
 
-def _carried(log_lr: float, log_std: float, steps: int, to_steps: int) -> tuple[float, float]:
-    """A log rate with its standard deviation, carried from one length to another."""
+def _extrapolated(log_lr: float, log_std: float, steps: int, to_steps: int) -> tuple[float, float]:
+    """A log rate with its standard deviation, extrapolated from one length to another."""
     drift, drift_std = DRIFT
     longer = math.log(to_steps / steps)
     return log_lr + drift * longer, math.hypot(log_std, drift_std * longer)

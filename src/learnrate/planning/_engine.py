@@ -67,12 +67,12 @@ class TrialsTogether:
 
     @property
     def gain(self) -> float:
-        """How much faster as many trials at once are as can be."""
+        """How many times as fast trials are if as many as possible run at once."""
         return len(self.costs) / self.costs[-1]
 
     @property
     def worth_it(self) -> bool:
-        """Whether that is enough for trials that know less of each other than one after another."""
+        """Whether the gain is worth it: trials at once are chosen without each other's results."""
         return self.gain >= _LEAST_GAIN
 
     @property

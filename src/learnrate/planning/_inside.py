@@ -53,7 +53,7 @@ class BranchTest:
         loss: the loss of each branch at its end; infinite if it diverged.
         before: the loss of the state that they begin from; None if no loss was measured there.
         steps: updates of each branch.
-        rate: the rate that the run goes on at, from what is known by now.
+        rate: the rate at which the run continues, from all that is known now.
     """
 
     step: int
@@ -128,14 +128,18 @@ class InsidePlan:
 
     def is_due(self, step: int) -> bool:
         """Whether branches are due before the update of a step, and the search may still pay for them."""
-        return bool(self._due) and step >= self._due[0] and self._room >= _FEWEST_BRANCHES
+        return (
+            bool(self._due)
+            and step >= self._due[0]
+            and self._affordable_branches >= _FEWEST_BRANCHES
+        )
 
     def skip(self) -> None:
         """Leave out the branches that are due, because a person holds the rate."""
         self._due.pop(0)
 
     def test(self, training: Training, step: int, lr: float) -> BranchTest:
-        """Train branches from the present state, which is restored to the bit.
+        """Train branches from the present state, which is restored to the last bit.
 
         Args:
             training: the training of the run.
@@ -143,12 +147,12 @@ class InsidePlan:
             lr: its rate.
         """
         self._due.pop(0)
-        steps, room = self._branch_steps, self._room
+        steps, affordable = self._branch_steps, self._affordable_branches
         losses: dict[float, float] = {}
         with training.fork(steps) as restore:
             before = training.validate()
             restore()
-            while room > len(losses):
+            while affordable > len(losses):
                 factor = next_factor(losses, before, self._too_high / lr)
                 if factor is None:
                     break
@@ -181,7 +185,7 @@ class InsidePlan:
         }
 
     @property
-    def _room(self) -> int:
+    def _affordable_branches(self) -> int:
         """How many further branches the search may pay for."""
         return self._updates_left // max(1, self._branch_steps)
 

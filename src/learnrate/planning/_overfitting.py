@@ -6,7 +6,7 @@ Or it is overfitting: above it, the training loss falls on and the validation lo
 is a best amount of training, which is about the rate times the number of updates, so a run that is
 ten times longer needs a rate that is ten times lower.
 
-Two figures tell, both of the longest trials. The *gap* is the part of the relative fall of the training
+Two figures of the longest trials show which it is. The *gap* is the part of the relative fall of the training
 loss that the validation loss does not share, at the best rate. The *lag* is how much further the log
 training loss falls at higher rates, as a share of its fall, and counts as far as the validation loss
 does not rise more. A training loss that has fallen by a few per cent may have done so by chance. So

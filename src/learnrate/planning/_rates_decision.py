@@ -11,7 +11,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from learnrate.planning._result import PlanVerdict
-from learnrate.planning._verdict import COSTLY_REGRET, about_cost, extrapolation_doubts, weak
+from learnrate.planning._verdict import (
+    COSTLY_REGRET,
+    about_cost,
+    extrapolation_doubts,
+    weak_evidence_text,
+)
 
 if TYPE_CHECKING:
     from learnrate.planning._loss_scale import LossScale
@@ -21,16 +26,16 @@ if TYPE_CHECKING:
 
 __all__ = ["TOLERATED", "RatesDecision", "factor_text", "judge_rates", "range_of_rate"]
 
-TOLERATED = 0.01  # log loss: what a rate may cost that "may be anything" in a range
-_SEARCHED = {2: 21, 3: 9}  # places on each axis
+TOLERATED = 0.01  # log loss that a rate may cost at most in its tolerated range
+_SEARCHED = {2: 21, 3: 9}  # grid points on each axis, by the number of rates
 _INTERVAL_FACTOR = {True: 1.4, False: 1.6}  # of the fit's std, with and without shorter trials
-_REGRET_FACTOR = 1.6  # likewise
-_INDISTINGUISHABLE = 0.001  # likewise
-_FARTHEST = math.log(100.0)  # how far a tolerated range is looked for
-_WIDE = 3.0  # a factor: a tolerated range of at least this is worth a sentence
-_UNKNOWN_REGRET = 0.1  # expected regret above which "within 1 %" says nothing
-_CONFIDENCE = 0.8  # that a rate in its tolerated range costs no more
-_RANGE = (1e-7, 1e3)  # of the range tests: nothing is said beyond
+_REGRET_FACTOR = 1.6  # of the fit's expected regret
+_INDISTINGUISHABLE = 0.001  # log losses this close cannot be told apart by shorter trials
+_FARTHEST = math.log(100.0)  # log distance within which the end of a tolerated range is searched
+_LEAST_WIDE = 3.0  # ratio of the ends of a tolerated range from which the reason mentions it
+_UNKNOWN_REGRET = 0.1  # expected regret above which a cost of 1 % means nothing
+_CONFIDENCE = 0.8  # probability that a rate in its tolerated range costs no more
+_RANGE = (1e-7, 1e3)  # of the range tests; no interval goes beyond it
 
 
 @dataclass(frozen=True)
@@ -47,7 +52,7 @@ class RatesDecision:
 
     @cached_property
     def counting(self) -> tuple[LadderTrial, ...]:
-        """The trials that count."""
+        """The trials that the fit uses."""
         return tuple(self.ladder.counting(self.trials))
 
     @cached_property
@@ -59,8 +64,9 @@ class RatesDecision:
     def rates(self) -> tuple[float, ...]:
         """The rates with the least expected excess, with three digits.
 
-        They lie within the values that finished in the longest trials, carried to the whole run by the
-        drift: nothing was seen outside. They are not all above half of rates that diverged together.
+        They lie in the range of the longest trials that finished, extrapolated to the whole run by the
+        drift, because nothing is known outside. If a trial diverged, they are not all above half of its
+        rates.
         """
         total_steps = self.ladder.total_steps
         number = _SEARCHED[self.posterior.count]
@@ -77,7 +83,7 @@ class RatesDecision:
 
     @property
     def _tried(self) -> tuple[np.ndarray, np.ndarray]:
-        """The ends of what finished in the longest trials, carried to the whole run."""
+        """The range of the longest trials that finished, extrapolated to the whole run."""
         longest = max(trial.steps for trial in self.counting)
         tried = [
             trial.log_lrs
@@ -204,16 +210,16 @@ def judge_rates(decision: RatesDecision, scale: LossScale) -> tuple[PlanVerdict,
             lengths, ladder.total_steps, posterior.slope, posterior.learned
         )
     if doubts:
-        return PlanVerdict.WEAK, f"{evidence} {weak(doubts)}"
+        return PlanVerdict.WEAK, f"{evidence} {weak_evidence_text(doubts)}"
     cost = about_cost(decision.expected_regret, scale)
     return PlanVerdict.OK, f"{evidence} The run is expected to end {cost} the best loss."
 
 
 def _what_matters(decision: RatesDecision) -> str:
-    """Which rate must be met most closely, and which may be anything in a wide range."""
+    """Which rates must be set precisely, and which may lie anywhere in a wide range."""
     names = decision.ladder.names
     factors = [high / low for low, high in decision.tolerated]
-    wide = [number for number in range(len(names)) if factors[number] >= _WIDE]
+    wide = [number for number in range(len(names)) if factors[number] >= _LEAST_WIDE]
     if not wide or decision.expected_regret > _UNKNOWN_REGRET:
         return "The trials do not show how precisely each rate must be set."
     texts = [

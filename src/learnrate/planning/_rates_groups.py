@@ -1,4 +1,4 @@
-"""The rates of a task that a user asks for, found without changing anything of the user's."""
+"""The parameter groups of a task that each planned rate is for; nothing of the user's is changed."""
 
 from __future__ import annotations
 

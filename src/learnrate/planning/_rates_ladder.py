@@ -1,4 +1,4 @@
-"""Which trial with several rates comes next: the one that tells most about the best ones. Pure."""
+"""Which trial with several rates comes next: the most informative one about the best rates. Pure."""
 
 from __future__ import annotations
 
@@ -23,31 +23,34 @@ if TYPE_CHECKING:
 __all__ = ["RatesLadder"]
 
 _DECADE = math.log(10.0)
-_BEYOND = _DECADE / 2  # how far outside the rates tried on a rung the next one may be
-_REACH = {2: (_DECADE, 9), 3: (_DECADE, 5)}  # of candidates around the middle, and how many
-_APART = _DECADE / 8  # of a trial from those before it
-_FIRST_TRIALS = 4  # for each rate: the most short ones
-_LONG_TRIALS = (3, 2)  # for each rate: as many as have a sixteenth of a run each
+_BEYOND = _DECADE / 2  # distance of the next rate from those tried on a rung, at most
+_CANDIDATES = {
+    2: (_DECADE, 9),
+    3: (_DECADE, 5),
+}  # their range around the middle, and their number on each axis
+_LEAST_DISTANCE = _DECADE / 8  # of a trial from those before it
+_FIRST_TRIALS = 4  # short trials for each rate, at most
+_LONG_TRIALS = (3, 2)  # for each rate; the first number that the budget pays for
 _LEAST_PART = 16
 _MIN_STEPS = 8  # updates of any trial
 _IN_BUDGET = 20  # a short trial costs this part of the budget over the number of rates
 _MOST_WHOLE = 12  # whole runs for each rate
-_AROUND_STD = _DECADE / 2  # of the best rates around the best of the whole runs that enclose it
-_TOLD = 0.002  # expected excess below which no further whole run is asked for
+_AROUND_STD = _DECADE / 2  # of the best rates around the best whole run, once it is enclosed
+_LEAST_EXCESS = 0.002  # expected excess below which no further whole run is made
 _GROUPS_OF_POINTS = 16
 
 
 @dataclass(frozen=True)
 class RatesLadder(Ladder):
-    """Short trials, then long ones, each at the rates that tell most about the best ones.
+    """Short trials, then long ones, each at the rates that are most informative about the best ones.
 
-    The first trial of a rung is at the best rates expected there. The next one is that after which the
-    best rates are expected to be known best: the posterior is split by what each candidate's loss would
-    be, and the variance of the best log rates in each part, weighted by how much each rate matters, is
-    averaged. A candidate lies at most half a decade outside the rates tried on its rung.
+    The first trial of a rung is at the best rates expected there. The next one is the candidate after
+    which the variance of the best log rates is expected to be lowest: the posterior is split by the loss
+    that the candidate may have, and the variances of the parts, weighted by how much each rate matters,
+    are averaged. A candidate lies at most half a decade outside the rates tried on its rung.
 
-    If the budget pays for enough whole runs, they go a decade at a time to the best place and enclose it.
-    Then only the whole runs around it count.
+    If the budget pays for enough whole runs, they move a decade at a time towards the best rates until
+    they enclose them. Then only the whole runs around the best one are fitted.
 
     Args:
         expected: the log of the best value of each rate in the longest trials, by the range tests.
@@ -199,7 +202,7 @@ class RatesLadder(Ladder):
             return False
         excess = posterior.expected_excess(np.median(posterior.log_optima(steps), axis=0), steps)
         enough = self.extension is None and len(tried) >= _MOST_WHOLE * self.count
-        return enough or float(excess[0]) < _TOLD
+        return enough or float(excess[0]) < _LEAST_EXCESS
 
 
 def _proposal(rung: int, steps: int, log_lrs: np.ndarray, reason: str) -> Proposal:
@@ -211,11 +214,11 @@ def _candidates(middle: np.ndarray, tried: Sequence[LadderTrial]) -> np.ndarray:
     """Places around the middle that are new, near those tried, and not above what diverged."""
     places = np.array([trial.log_lrs for trial in tried])
     low, high = places.min(axis=0) - _BEYOND, places.max(axis=0) + _BEYOND
-    reach, number = _REACH[len(middle)]
+    reach, number = _CANDIDATES[len(middle)]
     offsets = np.linspace(-reach, reach, number)
     grid = np.array(list(itertools.product(offsets, repeat=len(middle))))
     grid = np.unique(np.clip(np.clip(middle, low, high) + grid, low, high).round(6), axis=0)
-    apart = np.abs(grid[:, None, :] - places).max(axis=2).min(axis=1) > _APART
+    apart = np.abs(grid[:, None, :] - places).max(axis=2).min(axis=1) > _LEAST_DISTANCE
     diverged = np.array([trial.log_lrs for trial in tried if math.isinf(trial.log_loss)])
     if len(diverged):
         above = np.all(grid[:, None, :] >= diverged - 1e-6, axis=2)

@@ -1,4 +1,4 @@
-"""A plan of several rates: a range test of each, trials at rates that tell most, a decision."""
+"""A plan of several rates: a range test of each, trials at informative rates, a decision."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 
 __all__ = ["plan_rates"]
 
-_STD = 1.5  # of a best log rate around its range test's: as for one rate, and half again
-_STD_UNKNOWN = 2.3  # a decade, if the range test of a rate alone says nothing
+_STD = 1.5  # of a best log rate around the estimate of its range test; 1.0 for a plan of one rate
+_STD_UNKNOWN = 2.3  # a decade, if the range test of the rate is not informative
 
 
 def plan_rates(
@@ -100,11 +100,11 @@ def _expected(
 ) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """The log of the best value of each rate by its range test, and the standard deviations.
 
-    The loss may not depend on a rate alone, like that of an adapter's first factor while the second
-    one is 0. Then the ratio that the task has to the others counts, and says little.
+    The loss may not depend on one rate alone, such as that of the first factor of an adapter while the
+    second factor is 0. Then the ratio of the task's own rates is used, with a wide standard deviation.
     """
     known = {
-        number: expected_log_lr(test) for number, test in enumerate(tests) if _says_something(test)
+        number: expected_log_lr(test) for number, test in enumerate(tests) if _is_informative(test)
     }
     usual = [math.log(lr) if lr > 0 else 0.0 for lr in groups.lrs]
     shift = sum(known[number] - usual[number] for number in known) / len(known) if known else 0.0
@@ -115,7 +115,7 @@ def _expected(
     return expected, stds
 
 
-def _says_something(test: RangeTest) -> bool:
+def _is_informative(test: RangeTest) -> bool:
     """Whether the loss of a range test fell, or ended far above its start."""
     return test.diverged_at is not None or not test.refusal
 

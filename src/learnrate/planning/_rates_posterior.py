@@ -6,9 +6,9 @@ updates at rates $\eta_i$ is
 $$H = c_h + K_h\sum_k w_k\,\ell_a\big(d_k \cdot z\big), \qquad z_i = \ln\eta_i - \mu_{h,i}$$
 
 with the linex loss $\ell_a$ of one rate, once along each of several directions $d_k$: each rate by
-itself, and for each two rates their mean, on which it depends whether one makes up for the other, and
-their ratio in both directions, as between a generator and a discriminator. The shares $w_k$ sum to 1.
-They say what matters. Level, depth, cliff, noise, the drift with the horizon and the prior of the range
+itself, and for each two rates their mean (one may make up for the other) and their ratio in both
+directions (as between a generator and a discriminator). The shares $w_k$ sum to 1 and say how much each
+direction matters. Level, depth, cliff, noise, the drift with the horizon and the prior of the range
 tests are those of one rate, with the same constants.
 
 There are too many unknowns for a grid. So the posterior is a cloud of points, which is moved from the
@@ -62,7 +62,10 @@ _NOISE_FREEDOM = 4.0
 _SHARE = (0.0, 1.5)
 _SHARE_OF_PAIR = (-2.0, 1.5)  # likewise along the mean and the ratio of two rates
 _POINTS = 768
-_BEYOND = (3.0, 2.0)  # logs below and above all that was tried and expected, as for one rate
+_BEYOND = (
+    3.0,
+    2.0,
+)  # log distance of best rates below and above those tried and expected, at most
 
 
 @dataclass(frozen=True)
@@ -162,7 +165,7 @@ class RatesPosterior:
         return np.asarray(points.optima + points.drift[:, None] * change + std * random)
 
     def _depth_factor(self, steps: int) -> float:
-        """The depth of a length over that of the longest trials: longer runs mind the rates less."""
+        """The depth of a length over that of the longest trials: longer runs are less sensitive."""
         return float((self.longest / steps) ** FLATTENING)
 
     def costs(self, log_lrs: np.ndarray, steps: int) -> np.ndarray:

@@ -1,7 +1,8 @@
 """Whole runs at several rates a decade apart, until the best one is enclosed. Pure.
 
-The model of several rates has one dip. Networks that died end alike at any rates, and such a plain hides
-the dip from the model. So whole runs enclose the best one first, and then only those around it count.
+The model of several rates has one minimum. But networks that died all end with the same loss, and such a
+flat region hides the minimum from the fit. So whole runs enclose the best one first, and then only those
+around it are fitted.
 """
 
 from __future__ import annotations
@@ -20,12 +21,12 @@ if TYPE_CHECKING:
 __all__ = ["around_best", "neighbours", "next_neighbour"]
 
 _DECADE = math.log(10.0)
-_SAME = 1e-3  # logs: places this close are one
-_CLEAR = 0.01  # log loss: a lower one leads on, so that a plain does not lead far away
+_SAME = 1e-3  # logs: rates this close are equal
+_CLEAR = 0.01  # log loss by which a run must be lower, so that noise in a flat region does not lead away
 
 
 def neighbours(count: int) -> np.ndarray:
-    """The offsets to a place's neighbours: each two rates together, their ratio, and each rate alone.
+    """The offsets to the neighbours of a run: each two rates together, their ratio, and each rate alone.
 
     Args:
         count: the number of rates.
@@ -36,7 +37,7 @@ def neighbours(count: int) -> np.ndarray:
 
 
 def next_neighbour(whole: Sequence[LadderTrial]) -> np.ndarray | None:
-    """The logs of the rates of a place beside the best one that was not tried; None if all were.
+    """The log rates of a neighbour of the best run that was not tried; None if all were.
 
     Args:
         whole: the whole runs so far; those a number of decades from the first one count.

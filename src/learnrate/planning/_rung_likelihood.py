@@ -1,4 +1,4 @@
-"""How likely the losses of one length's trials are, over a grid of what shapes them. Pure arithmetic."""
+"""The likelihood of the losses of trials of one length, over a grid of parameters. Pure arithmetic."""
 
 from __future__ import annotations
 

@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
 __all__ = ["posterior_points"]
 
-_MOVES = 5  # of every point after each rise of the power
-_KEPT = 0.5  # share of the points that stays in effect at a rise
+_MOVES = 5  # Metropolis moves of every point after each rise of the power
+_KEPT = 0.5  # effective share of the points after a rise of the power
 _LEAST_RISE = 1e-4
-_ACCEPTED = 0.25  # share of the moves, to which their length is adapted
+_ACCEPTED = 0.25  # share of accepted moves, to which their length is adapted
 
 
 def posterior_points(
@@ -61,7 +61,7 @@ def posterior_points(
 
 
 def _rise(likelihood: np.ndarray, most: float) -> float:
-    """The largest rise of the power that keeps `_KEPT` of the points in effect."""
+    """The largest rise of the power after which `_KEPT` of the points are effective."""
     low, high = 0.0, most
     if _in_effect(high * likelihood) >= _KEPT:
         return high

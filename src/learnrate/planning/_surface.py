@@ -13,26 +13,26 @@ the best rate costs 4 %, or the run: arXiv:2503.04715, data). Beyond 0.3 above t
 measured and modelled log losses are both compressed logarithmically.
 
 $b$ is the drift of the best rate with the horizon, for trials that warm up as long as the whole run.
-Trials of one length say nothing of it, and shorter ones little, so its prior decides. It is a mixture.
-Where stability limits the best rate, the drift is about -0.2 with standard deviation 0.2 (our own
+Trials of one length say nothing about it, and shorter ones little, so its prior decides. This is a mixture.
+If stability limits the best rate, the drift is about -0.2 with standard deviation 0.2 (our own
 sweeps; DeepOBS baselines: median -0.45, plain SGD -0.08; arXiv:2409.19913: -0.32 at a fixed batch
-size), and it may be above 0. Where overfitting does, the best amount of training is what stays the
-same, and the drift is about -1.2 with standard deviation 0.35. `overfitting` weighs
-the two. These priors, that of the range test and the noise are Student's t, because foreign work is
-not like ours. Trials whose log loss has fallen by less than a third of what that of the longest
-trials has do not count. The best rate of a length lies below every rate that diverged. $s_h$ is the
+size), and it may be above 0. If overfitting limits it, the product of rate and number of updates stays
+the same, and the drift is about -1.2 with standard deviation 0.35. `overfitting` is the weight of the
+second case. These priors, that of the range test and the noise are Student's t, because new tasks may be
+unlike those that were measured. Trials are left out if their log loss has fallen by less than a third
+of the fall of the longest trials. The best rate of a length lies below every rate that diverged. $s_h$ is the
 standard deviation from the line: 0.1, and 0.4 more for each e-fold that the trials are shorter than
-the longest ones. The range test estimates the best rate of the longest trials. How far the weights
-of these came (`_distance`) and what such trainings usually take (`_usual_rate`) estimate that of the
-whole run.
+the longest ones. The range test estimates the best rate of the longest trials. The distance that
+their weights moved (`_distance`) and the usual rate of the optimizer (`_usual_rate`) estimate that of the whole
+run.
 
-The fit is too sure of itself. So intervals are 1.6 times wider than it says, or 1.8 times if all
-trials have one length, and the expected regret is 1.6 times higher: then they hold as often, and are as
-high, as they should be in plans of domains left out. The usual rate is known before the trials, so its
-log prior counts by the square of the same factor more beside their likelihood.
+The fit is overconfident. So intervals are 1.6 times as wide as the fit says, or 1.8 times if all trials have
+one length, and the expected regret is 1.6 times as high. With these factors, the intervals of plans of
+domains left out contain the best rate in 80 % of cases. The usual rate does not depend on the trials, so its
+log prior is multiplied by the square of the same factor.
 
-The horizons also tell how steep the losses are. Below the optimum, a higher rate does what more
-updates do, so the log loss falls about as fast with one as with the other. In our own sweeps the
+The losses at several horizons also show how steep the loss is in the rate. Below the optimum, a higher rate
+has the effect of more updates, so the log loss falls about as fast with the rate as with the horizon. In our own sweeps the
 depth is 0.75 of the slope, the fall of the lowest log loss per e-fold of horizon, within a factor of
 1.8, while depths themselves differ by a factor of 100. The noise of a trial is about 0.15 of the
 slope.
@@ -180,7 +180,7 @@ class Surface:
         return self._log_prior_of_share(DEPTHS, share * self._relative_depth(steps), log_std)
 
     def _relative_depth(self, steps: int) -> float:
-        """The depth of a length over that of the longest trials: longer runs mind the rate less."""
+        """The depth of a length over that of the longest trials: longer runs are less sensitive."""
         return float((max(self._by_steps) / steps) ** FLATTENING)
 
     @cached_property
@@ -249,7 +249,7 @@ class Surface:
 
     @property
     def _overconfidence(self) -> float:
-        """By how much the fit is too sure of itself, as a factor of its standard deviation."""
+        """The factor by which the standard deviation of the fit is too small."""
         return _OVERCONFIDENCE[len(self._by_steps) > 1]
 
     def _lines(self, steps: int) -> np.ndarray:

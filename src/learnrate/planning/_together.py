@@ -1,4 +1,4 @@
-"""Which trials are run at once, where several at once cost little more than one. Pure arithmetic."""
+"""Which trials run at once, if several at once cost little more than one. Pure arithmetic."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ _AROUND = "it is one of several around the best rate expected here"
 def next_together(ladder: Ladder, trials: Sequence[LadderTrial]) -> tuple[Proposal, ...]:
     """The next trials that run at once; none if nothing is left to ask or to spend.
 
-    The first ones of a rung are rates half a decade apart around the best one expected there. After
-    that, they are what the ladder asks one after another, if each ends as its neighbours did.
+    The first trials of a rung have rates half a decade apart, around the best rate expected there. After
+    that, the ladder proposes one trial after another, as if each ended like its neighbours.
 
     Args:
-        ladder: proposes one trial after another, and knows what several at once cost.
-        trials: so far.
+        ladder: proposes one trial after another, and knows the cost of several at once.
+        trials: the trials so far.
     """
     first = ladder.next(trials)
     if first is None:
@@ -40,7 +40,7 @@ def next_together(ladder: Ladder, trials: Sequence[LadderTrial]) -> tuple[Propos
         return (first,)
     if not any(trial.rung == first.rung for trial in trials):
         return _around(first, min(most, ladder.first_together))
-    return _believing(ladder, trials, first, most)
+    return _with_predictions(ladder, trials, first, most)
 
 
 def _affordable(ladder: Ladder, steps: int, trials: Sequence[LadderTrial]) -> int:
@@ -51,31 +51,31 @@ def _affordable(ladder: Ladder, steps: int, trials: Sequence[LadderTrial]) -> in
 
 
 def _around(first: Proposal, count: int) -> tuple[Proposal, ...]:
-    """Rates half a decade apart, whose middle is where two trials would lie on both sides."""
+    """Trials at rates half a decade apart, centred between the first proposal and the next higher rate."""
     middle = first.log_lr + SPACING / 2
     places = [middle + (place - (count - 1) / 2) * SPACING for place in range(count)]
     return tuple(replace(first, log_lr=place, reason=_AROUND) for place in places)
 
 
-def _believing(
+def _with_predictions(
     ladder: Ladder, trials: Sequence[LadderTrial], first: Proposal, most: int
 ) -> tuple[Proposal, ...]:
-    """What the ladder would ask next if each trial that has not ended does as its neighbours did."""
-    proposals, believed = [first], list(trials)
+    """The next proposals of the ladder, as if each trial that has not ended ended like its neighbours."""
+    proposals, predicted = [first], list(trials)
     while len(proposals) < most:
-        believed.append(_believed(proposals[-1], trials))
-        proposal = ladder.next(believed)
+        predicted.append(_predicted_trial(proposals[-1], trials))
+        proposal = ladder.next(predicted)
         if proposal is None:
             break
-        alike = (proposal.rung, proposal.steps, proposal.repeat)
-        if alike != (first.rung, first.steps, first.repeat):
+        group = (proposal.rung, proposal.steps, proposal.repeat)
+        if group != (first.rung, first.steps, first.repeat):
             break
         proposals.append(proposal)
     return tuple(proposals)
 
 
-def _believed(proposal: Proposal, trials: Sequence[LadderTrial]) -> LadderTrial:
-    """A trial that costs nothing and ends between its neighbours, or as the closest one that ended."""
+def _predicted_trial(proposal: Proposal, trials: Sequence[LadderTrial]) -> LadderTrial:
+    """A trial without cost whose loss is interpolated between its neighbours, or that of the closest one."""
     of_rung = [trial for trial in trials if trial.rung == proposal.rung]
     losses = mean_losses(of_rung)
     rates = sorted(losses)

@@ -1,4 +1,4 @@
-"""What the usual rate of an optimizer says of the best rate of a whole run. Pure arithmetic."""
+"""The prior of the best rate of a whole run, from the usual rate of its optimizer. Pure arithmetic."""
 
 from __future__ import annotations
 
@@ -10,21 +10,19 @@ from learnrate._usual_rate import LOG_STD
 
 __all__ = ["log_prior_of_usual_rate"]
 
-_UNUSUAL = (
-    0.2  # the probability that a training is not like those that the usual rate is known from
-)
-_LOG_LR_RANGE = 16.0  # e-folds, over which its best rate may be anywhere
+_UNUSUAL = 0.2  # probability that a training is unlike those that the usual rate was fitted to
+_LOG_LR_RANGE = 16.0  # e-folds: the width of the uniform part
 
 
 def log_prior_of_usual_rate(log_lrs: np.ndarray, usual: float) -> np.ndarray:
     """The log prior of the best rate of a whole run, to a constant.
 
-    It is normal around the usual rate. But with a probability of 0.2 it may be any, so that beyond a
-    certain distance from the usual rate it does not matter how far a rate is.
+    It is a mixture: normal around the usual rate, and uniform with a probability of 0.2. So all rates far
+    from the usual one have the same prior.
 
     Args:
         log_lrs: the logs of rates.
-        usual: the log of the usual rate; NaN if it is not known, which makes all rates alike.
+        usual: the log of the usual rate; NaN if it is not known, which makes all rates equally likely.
     """
     if math.isnan(usual):
         return np.zeros(len(log_lrs))

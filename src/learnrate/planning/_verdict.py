@@ -19,9 +19,10 @@ if TYPE_CHECKING:
     from learnrate.planning._loss_scale import LossScale
     from learnrate.planning._surface import Surface
 
-__all__ = ["COSTLY_REGRET", "about_cost", "extrapolation_doubts", "judge", "weak"]
+__all__ = ["COSTLY_REGRET", "about_cost", "extrapolation_doubts", "judge", "weak_evidence_text"]
 
-# Below this, plans of domains left out ended as far above the best as they said. Above it, further.
+# Up to this expected regret, plans of domains left out ended as far above the best as expected; above it,
+# they ended further above.
 COSTLY_REGRET = 0.02
 _MIN_LONGEST = 16  # updates
 _MAX_EXTRAPOLATION = 12.0  # the whole run over the longest trial
@@ -31,9 +32,9 @@ _LEAST_LEARNED = 2 / 3  # of what the whole run is expected to learn
 def judge(
     rungs: Sequence[Rung], decision: PeakDecision, scale: LossScale
 ) -> tuple[PlanVerdict, str]:
-    """The verdict on a plan, and its reason: the evidence, the decision, and what is weak about it.
+    """The verdict on a plan, and its reason: the evidence, the decision, and the doubts.
 
-    How far above the best loss the run is expected to end is stated only if nothing is weak.
+    The expected excess over the best loss is stated only if there are no doubts.
 
     Args:
         rungs: by rising length.
@@ -44,13 +45,13 @@ def judge(
     evidence = _whole_runs(rungs[-1]) if decision.whole_runs else _extrapolation(rungs, decision)
     reason = f"{evidence} {_choice(decision)}"
     if doubts:
-        return PlanVerdict.WEAK, f"{reason} {weak(doubts)}"
+        return PlanVerdict.WEAK, f"{reason} {weak_evidence_text(doubts)}"
     cost = about_cost(decision.expected_regret, scale)
     return PlanVerdict.OK, f"{reason} The run is expected to end {cost} the best loss."
 
 
-def weak(doubts: Sequence[str]) -> str:
-    """What is weak about the evidence, and what makes it stronger, as two sentences."""
+def weak_evidence_text(doubts: Sequence[str]) -> str:
+    """Two sentences: why the evidence is weak, and what makes it stronger."""
     return (
         f"The evidence is weak: {'; '.join(doubts)}. Use a larger budget, or a validation loss on more "
         "data."

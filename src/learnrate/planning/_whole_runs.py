@@ -22,14 +22,14 @@ _HIGHEST = 0.3  # log loss above the lowest, beyond which a rate lies on a cliff
 _MISFIT = 0.3  # of a parabola, as a share of the log loss above the lowest
 _DRAWS = 400
 _QUANTILES = (0.1, 0.5, 0.9)
-_FLAT = 0.001  # log losses this close are not told apart
-_RESOLVED = 1 / 2  # of the gap beside the best rate, which the interval has at least on each side
-_BETWEEN = 0.1  # how far the parabola may be off, as a share of how much higher the neighbours end
+_FLAT = 0.001  # log losses this close count as equal
+_RESOLVED = 1 / 2  # share of the gap beside the best rate that the interval contains at least
+_BETWEEN = 0.1  # error of the parabola between rates, as a share of the rise to the neighbours
 
 
 @dataclass(frozen=True)
 class WholeRuns:
-    """Mean losses of whole runs at several rates, and what they say about the best one.
+    """Mean losses of whole runs at several rates, and the best rate that follows.
 
     Seeds of noise are added to the means many times, and a weighted parabola in the log of the rate
     is fitted each time. The places of its lowest point are draws of the best rate.
@@ -100,7 +100,7 @@ class WholeRuns:
 
     @property
     def _not_clearly_worse(self) -> tuple[float, float]:
-        """The ends of the log rates whose mean is above the lowest one by chance in one case of ten."""
+        """The range of the log rates whose mean loss may be above the lowest by chance (one case in ten)."""
         best = min(self.losses, key=lambda loss: loss.log_loss)
         close = [
             loss.log_lr
@@ -110,7 +110,7 @@ class WholeRuns:
         return min(close), max(close)
 
     def _by_chance(self, loss: TrialLoss, best: TrialLoss) -> float:
-        """How far above the best a mean of the same log loss is in one case of ten."""
+        """The difference of two means of equal expected log loss that is exceeded in one case of ten."""
         return normal_quantile(0.1) * self.noise * math.sqrt(1 / loss.count + 1 / best.count)
 
     @property

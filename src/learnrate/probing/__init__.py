@@ -1,4 +1,4 @@
-"""Probing: questions to a live training, which is left as it was to the bit."""
+"""Probing: measurements of a live training, which is restored to the last bit."""
 
 from learnrate.probing._branch_probes import BranchProbes
 from learnrate.probing._noise import NoiseScale, noise_scale, pooled

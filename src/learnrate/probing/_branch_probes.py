@@ -1,4 +1,4 @@
-"""Branches of a live training at other rates, after which the run goes on at the better one."""
+"""Branches of a live training at other rates, after which the run continues at the better one."""
 
 from __future__ import annotations
 
@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 __all__ = ["BranchProbes"]
 
 _FACTORS = (0.25, 1.0, 4.0)
-_JUDGING = 24  # forward passes of ten batches, before and after each branch, in updates
+_JUDGING_COST = (
+    24  # updates: the cost of forward passes of ten batches, before and after each branch
+)
 _SHORTEST_BRANCH = 6  # updates
 _ANNEAL = 0.4  # of a branch
 
@@ -38,7 +40,7 @@ class BranchProbes(Probes):
 
     At up to three steps between 5 % and 30 % of the run it trains three branches, at a quarter of the
     present rate, at the rate itself and at four times it, lets each cool down, and restores the training
-    to the bit. The plan and the branches each estimate the best rate. The run continues at the mean of
+    to the last bit. The plan and the branches each estimate the best rate. The run continues at the mean of
     both, weighted by their precision, by an edit of the author "plan" that states the losses. If the
     loss falls in proportion to the rate up to four times the rate, the new rate is at least that.
     `learnrate.train(task, plan="inside")` does the same with a task.
@@ -82,9 +84,9 @@ class BranchProbes(Probes):
         check_share("BranchProbes", "share", share)
         updates = math.floor(share * total_steps)
         branches = len(_FACTORS) * _SHORTEST_BRANCH
-        tests = updates // (branches + _JUDGING)
+        tests = updates // (branches + _JUDGING_COST)
         self._due = branch_points(total_steps, tests)
-        steps = (updates // max(len(self._due), 1) - _JUDGING) // len(_FACTORS)
+        steps = (updates // max(len(self._due), 1) - _JUDGING_COST) // len(_FACTORS)
         anneal = max(1, round(_ANNEAL * steps))
         super().__init__(
             model,

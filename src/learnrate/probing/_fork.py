@@ -1,4 +1,4 @@
-"""A live training, used for a moment and restored to the bit."""
+"""A live training, used for a moment and restored to the last bit."""
 
 from __future__ import annotations
 

@@ -129,12 +129,14 @@ def _value(
         }.values()
     )
     random_state = torch.get_rng_state()
-    before, slope_from, start = _ends(model, optimizer, loss_of, batch, parameters)
+    before, slope_from, start = _loss_slope_and_weights(
+        model, optimizer, loss_of, batch, parameters
+    )
     if clip_norm is not None:
         torch.nn.utils.clip_grad_norm_(parameters, clip_norm)
     optimizer.step()
     torch.set_rng_state(random_state)  # the same dropout at both ends
-    after, slope_to, end = _ends(model, optimizer, loss_of, batch, parameters)
+    after, slope_to, end = _loss_slope_and_weights(model, optimizer, loss_of, batch, parameters)
     displacement = end - start
     return parabola(
         before,
@@ -144,7 +146,7 @@ def _value(
     )
 
 
-def _ends(
+def _loss_slope_and_weights(
     model: nn.Module, optimizer: Optimizer, loss_of: Loss, batch: Any, parameters: list[Any]
 ) -> tuple[float, torch.Tensor, torch.Tensor]:
     """The loss, its gradient, and the weights."""

@@ -1,4 +1,4 @@
-"""Probes: questions to a live training, within a given share of its time."""
+"""Probes: measurements of a live training, within a given share of its time."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ class Probes:
     therefore see only the cheap probes; `waiting` says which probe is next.
 
     When two what-if verdicts in a row agree, they become a finding (LR106 or LR203), each once per run.
-    A probe that fails gives a warning and does not run again; training goes on.
+    A probe that fails gives a warning and does not run again; training continues.
 
     Args:
         model: the model that is trained.

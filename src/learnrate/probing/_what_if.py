@@ -57,7 +57,7 @@ def what_if(
         unclear otherwise
 
     The model, its gradients and buffers, the optimizer's state and rates, the modes and the global
-    random generators are restored to the bit, even after an error or Ctrl-C. The optimizer's hooks
+    random generators are restored to the last bit, even after an error or Ctrl-C. The optimizer's hooks
     are not called meanwhile. Name anything else that `loss_of` changes in `extra_state`.
 
     Memory: a second copy of weights, gradients and optimizer state.

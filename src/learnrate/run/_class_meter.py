@@ -1,4 +1,4 @@
-"""How many classes a cross-entropy is over."""
+"""The number of classes of a cross-entropy."""
 
 from __future__ import annotations
 

@@ -369,7 +369,7 @@ class LiveEdits:
     ) -> None:
         """Repeat or undo the edits that took effect after the state was saved.
 
-        If one of them went back to before the state, the run had left the course of the state.
+        If one of them rolled the run back to a step before the state, the updates before the state were undone.
         Then the edits that are still in force are applied at once.
 
         Args:

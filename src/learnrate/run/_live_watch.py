@@ -80,7 +80,7 @@ class LiveWatch:
         return new
 
     def _warn_of_failures(self, watcher: Watcher) -> None:
-        """Warn once of each rule that failed; the others go on."""
+        """Warn once of each rule that failed; the others continue."""
         for code, reason in watcher.failures.items():
             if code not in self._warned_of:
                 self._warned_of.add(code)

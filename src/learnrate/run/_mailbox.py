@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Mailbox"]
 
-_PATIENCE = 2.0  # seconds to wait for others that write to the store
+_LOCK_WAIT = 2.0  # seconds to wait for others that write to the store
 
 
 class Mailbox:
@@ -131,10 +131,10 @@ class Mailbox:
         Raises:
             StoreError: the store cannot be read.
         """
-        with closing(Store(self._recorder.url, create=False, wait=_PATIENCE)) as store:
+        with closing(Store(self._recorder.url, create=False, wait=_LOCK_WAIT)) as store:
             return store.edits(self._recorder.run)
 
-    def exchange(self, wait: float = _PATIENCE) -> bool:
+    def exchange(self, wait: float = _LOCK_WAIT) -> bool:
         """Write answers and read edits now; whether it was done within `wait` seconds."""
         done = threading.Event()
         self._waiting.append(done)
@@ -179,7 +179,7 @@ class Mailbox:
 
     def _open_store(self) -> Store:
         if self._store is None:
-            self._store = Store(self._recorder.url, create=False, wait=_PATIENCE)
+            self._store = Store(self._recorder.url, create=False, wait=_LOCK_WAIT)
         return self._store
 
     def _read(self, stored: Iterable[StoredEdit]) -> None:

@@ -10,8 +10,10 @@ from learnrate.schedules import Schedule, schedule
 
 __all__ = ["Cadence", "Measure"]
 
-_SHARE = 0.001  # of the run's time, for each measurement
-_FIRST = 16  # updates that are all measured: where the first ones overshoot, it shows there
+_SHARE_OF_TIME = 0.001  # of the run's time, for each measurement
+_FIRST_UPDATES = (
+    16  # updates that are all measured, so that an overshoot of the first ones is seen
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,7 +105,7 @@ class Cadence:
     def __init__(self, every: int | None) -> None:
         self._every = every
         self._next = math.inf if every == 0 else -math.inf
-        self._first_left = _FIRST
+        self._first_left = _FIRST_UPDATES
 
     def is_due(self, step: int) -> bool:
         """Whether to measure the update of a step."""
@@ -125,7 +127,7 @@ class Cadence:
         """
         self._first_left -= 1
         if self._every is None and update_seconds is not None and self._first_left < 1:
-            ratio = seconds / (_SHARE * max(update_seconds, 1e-9))
+            ratio = seconds / (_SHARE_OF_TIME * max(update_seconds, 1e-9))
             self._next = step + max(1, math.ceil(ratio))
 
     def stop(self) -> None:

@@ -1,4 +1,4 @@
-"""Hooks of modules that only look, and that copies of a module leave out."""
+"""Hooks that only observe a module, and do nothing in its copies."""
 
 from __future__ import annotations
 

@@ -202,8 +202,9 @@ class _Pass:
 def _common(passes: Sequence[_Pass], factor: float) -> torch.Tensor:
     """The scale of all passes; 0 if scales differ, one is not known, or no targets differ.
 
-    Scales that add up to 1, as those of sums over the tokens of all passes, may differ. Passes with one
-    target each may be of different losses, as of a network that tells real from false.
+    Scales that add up to 1 may differ, as with sums over the tokens of all passes. If the targets of each
+    pass are equal, the passes may have different losses, such as those of a discriminator on real and on
+    generated data.
 
     Args:
         passes: the passes of one update.

@@ -1,4 +1,4 @@
-"""Measures the path of the weights: how far they came, how it turns, how steep it still is."""
+"""Measures the path of the weights: the distance, the turns, and the slope of the loss along it."""
 
 from __future__ import annotations
 

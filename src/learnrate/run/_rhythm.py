@@ -1,4 +1,4 @@
-"""Whether a torch scheduler is stepped as often as `attach` was told."""
+"""Whether a torch scheduler is stepped as often as the argument `every` of `attach` says."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Notices that the optimizer of a run makes no updates, while the loop goes on."""
+"""Detects that the optimizer of a run makes no updates while the loop continues."""
 
 from __future__ import annotations
 

@@ -77,7 +77,7 @@ class Replay:
 def replayed(store: Store, run: str) -> Replay:
     """A recorded run with the edits that took effect.
 
-    The rates are those of the run, to the bit, because both come from the same schedule. Training
+    The rates are those of the run, to the last bit, because both come from the same schedule. Training
     with `base` and `again` repeats the run, including its rollbacks. Training under `schedule`
     uses the rates of the updates that were not rolled back.
 

@@ -148,7 +148,7 @@ def _merge_points(connection: Connection, run: str, contents: Contents) -> int:
 def _same_attempt(connection: Connection, run: str, attempt: RowMapping, *, is_first: bool) -> int:
     """The number in the target of an attempt of the source, which is added if it lacks it.
 
-    The first attempt of the source goes on with what the target has; a later one has its time.
+    The first attempt of the source continues that of the target. Later attempts are identified by their time.
     """
     of_run = attempts.c.run == run
     number = attempts.c.attempt == attempt["attempt"]

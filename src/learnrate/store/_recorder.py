@@ -113,7 +113,7 @@ class Recorder:
         self._fallback = Fallback(url)
         self._looks = Looks()
         self._wake, self._ended = threading.Event(), threading.Event()
-        self._is_asked = threading.Event()  # for more than a look
+        self._write_requested = threading.Event()  # not only a look of the observers
         self._store_warning, self._callback_warning = WarnOnce(), WarnOnce()
         self._owner = os.getpid()
         self._deadline: float | None = None
@@ -149,7 +149,7 @@ class Recorder:
                 step on.
             reason: why it begins, such as "resumed".
             run: the id of another run to continue. The recorder's own run is deleted if it has
-                no points. If another process still writes that run, the own run goes on.
+                no points. If another process still writes that run, this run continues.
         """
         self._queue.append(NewAttempt(first_step, reason, run))
         if run is not None:
@@ -157,7 +157,7 @@ class Recorder:
 
     def wake(self) -> None:
         """Let the thread work now, instead of within 0.7 seconds."""
-        self._is_asked.set()
+        self._write_requested.set()
         self._wake.set()
 
     def look_if_due(self, step: int) -> None:
@@ -256,11 +256,11 @@ class Recorder:
         while True:
             self._wake.wait(max(0.0, end - time.monotonic()))
             self._wake.clear()
-            is_asked, findings = self._is_asked.is_set(), len(self.findings)
-            if is_asked:
-                self._is_asked.clear()
+            write_requested, findings = self._write_requested.is_set(), len(self.findings)
+            if write_requested:
+                self._write_requested.clear()
             flushes += self._drain_queue()
-            if is_asked or time.monotonic() >= end or len(self.findings) > findings:
+            if write_requested or time.monotonic() >= end or len(self.findings) > findings:
                 return
 
     def _end_backlog(self) -> None:

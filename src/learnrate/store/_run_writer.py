@@ -101,7 +101,7 @@ class RunWriter:
         return self._position.attempt is not None
 
     def elsewhere(self, url: URL, wait: float) -> RunWriter:
-        """A writer that goes on with the same attempt of the same run in another store.
+        """A writer that continues the same attempt of the same run in another store.
 
         Args:
             url: the URL of the other store.
@@ -242,7 +242,7 @@ class RunWriter:
         return _Position(position.run, attempt, begins=new.first_step)
 
     def _continue_run(self, connection: Connection, position: _Position, run: str) -> _Position:
-        """Continue another run; if another process still writes that one, keep the own run."""
+        """Continue another run; if another process still writes that run, keep this one."""
         row = connection.execute(select(runs).where(runs.c.id == run)).one_or_none()
         if row is not None and _written_by_another_process(row):
             return position

@@ -70,7 +70,7 @@ class AttachedTrial(contextlib.ExitStack):
             self._test_rates(self._inside, self.run, self._training)
 
     def _test_rates(self, inside: InsidePlan, run: Run, training: Training) -> None:
-        """Branch off, unless a person holds the rate, and go on at the better one."""
+        """Train branches at other rates, unless a person holds the rate, and continue at the better one."""
         if run.done or run.edited.is_held:
             inside.skip()
             return

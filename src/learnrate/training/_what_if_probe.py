@@ -1,4 +1,4 @@
-"""The what-if probe of a training: what a person is told who asks whether to change the rate."""
+"""The what-if probe of a training, for a person who asks whether to change the rate."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["CoordinateCheck", "LayerCheck", "check"]
 
 _CONFIDENCE = 0.95
-_MOST = 10_000  # updates and seeds
+_MOST_UPDATES_AND_SEEDS = 10_000  # updates and seeds
 
 
 @dataclass(frozen=True)
@@ -99,9 +99,9 @@ class CoordinateCheck:
         """The layer that breaks the parametrization, and the quantity; None if none certainly does.
 
         A layer's own update comes before its first output, and both before the whole change. A wrong
-        size of outputs goes on to later layers, so the first of them is named. A wrong size of
-        gradients goes on to earlier layers, so of the updates that go with the highest power the
-        last is named.
+        size of outputs propagates to later layers, so the first layer is named. A wrong size of
+        gradients propagates to earlier layers, so the last of the layers whose updates have the
+        highest power is named.
         """
         for quantity in ("update", "start", "change"):
             broken = [
@@ -236,9 +236,9 @@ def check(
         >>> [layer.layer for layer in checked.layers]
         ['0', '2']
     """
-    check_whole("check", "updates", updates, 1, high=_MOST)
+    check_whole("check", "updates", updates, 1, high=_MOST_UPDATES_AND_SEEDS)
     way_out = "The intervals come from the spread over seeds."
-    check_whole("check", "seeds", seeds, 2, way_out, high=_MOST)
+    check_whole("check", "seeds", seeds, 2, way_out, high=_MOST_UPDATES_AND_SEEDS)
     check_seed("check", seed)
     if lr is not None:
         check_finite("check", "lr", lr, 0.0)

@@ -18,7 +18,7 @@ __all__ = ["Depth", "depth_of"]
 
 _STACKS = (nn.ModuleList, nn.Sequential)
 _TOLERANCE = 1e-3  # of a change in single precision
-_KICK = 1e-2  # by how much a product is changed, as a share of the block's input
+_PERTURBATION = 1e-2  # by how much a product is changed, as a share of the block's input
 
 
 @dataclass(frozen=True)
@@ -154,20 +154,20 @@ class _BlockProbe:
     def is_added(self, index: int) -> bool:
         """Whether the product of a layer is added to the block's output."""
         inputs, output = self._outputs(zeroed=index)
-        size = _KICK * float(inputs.double().pow(2).mean().sqrt())
-        _, kicked = self._outputs(zeroed=index, kicked=index, size=size)
-        change = kicked - output
+        size = _PERTURBATION * float(inputs.double().pow(2).mean().sqrt())
+        _, perturbed = self._outputs(zeroed=index, perturbed=index, size=size)
+        change = perturbed - output
         expected = torch.full_like(change, size)  # positive, so that a last ReLU lets it through
         return _is_multiple(change, expected)
 
     def _outputs(
-        self, zeroed: int, kicked: int | None = None, size: float = 0.0
+        self, zeroed: int, perturbed: int | None = None, size: float = 0.0
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """The block's input and output, with the products of layers from number `zeroed` on zero."""
         passes: list[tuple[torch.Tensor, torch.Tensor]] = []
         hooks = [module.register_forward_hook(_times(0.0)) for _, module in self.layers[zeroed:]]
-        if kicked is not None:
-            hooks.append(self.layers[kicked][1].register_forward_hook(_plus(size)))
+        if perturbed is not None:
+            hooks.append(self.layers[perturbed][1].register_forward_hook(_plus(size)))
         hooks.append(
             self._block.register_forward_hook(
                 lambda _, arguments, output: passes.append(

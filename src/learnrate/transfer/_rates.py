@@ -1,4 +1,4 @@
-"""The best rate over widths: whether it stays."""
+"""Whether the best rate stays the same over widths."""
 
 from __future__ import annotations
 

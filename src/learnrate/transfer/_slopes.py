@@ -1,4 +1,4 @@
-"""How a quantity changes with the width: powers with intervals, and what they say. Pure."""
+"""How a quantity changes with the width: powers with intervals, and the verdict on them. Pure."""
 
 from __future__ import annotations
 

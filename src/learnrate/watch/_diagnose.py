@@ -1,4 +1,4 @@
-"""All rules over a run: the findings, which follows from which, and which rules could not run."""
+"""All rules on a run: the findings, which of them follow from others, and which rules could not run."""
 
 from __future__ import annotations
 

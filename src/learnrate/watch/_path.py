@@ -1,9 +1,9 @@
 """The rate, judged by the path of the weights.
 
-Updates at a rate that is too low go the same way again and again, and at the end of any part of the
-path the slope along it is as steep as at its beginning. At a good rate parts of the path turn, and
-the slope is used up within an eighth of it. At a rate that is too high the weights go further than
-their own norm at the start, and the halves of the path have no direction in common.
+At a rate that is too low, successive updates have the same direction, and along any part of the path the
+loss falls as steeply at the end as at the beginning. At a good rate the path turns, and the slope along it
+falls to about 0 within an eighth of the path. At a rate that is too high, the weights move further than
+their initial norm, and the two halves of the path have no direction in common.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 __all__ = [
     "PATH_COLUMNS",
     "RateMultiple",
-    "came_far",
+    "moved_far",
     "path_columns",
     "path_lacks",
     "rate_multiple",
@@ -251,8 +251,8 @@ def straight_path_lacks(reading: Reading) -> str | None:
     return lacking or _unexplained_loss(reading)
 
 
-def came_far(reading: Reading) -> bool:
-    """Whether the weights came as far as at the best rate, so that their rate did not hold them up."""
+def moved_far(reading: Reading) -> bool:
+    """Whether the weights moved as far as at the best rate, so that a low rate did not limit them."""
     known = [path for _, path in _paths(reading) if _by_distance(path) is not None]
     # the logarithm of the rate over the best rate
     return bool(known) and (_by_distance(known[-1]) or 0.0) >= 0.0

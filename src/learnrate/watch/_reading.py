@@ -40,7 +40,7 @@ class Reading:
 
     Args:
         observations: what was recorded.
-        live: whether the run goes on; a run whose total is unknown is then never finished.
+        live: whether the run is still running; if its total is unknown, it is then never finished.
     """
 
     def __init__(self, observations: Observations, *, live: bool = False) -> None:

@@ -36,7 +36,7 @@ def unintended_gap(
         course: the course of the rate.
         resumed_at: the steps at which the run is known to have been resumed.
         edits: the steps at which a person or a controller changed the rate.
-        is_live: whether the run goes on; a first stair of a warm-up is then left open until the
+        is_live: whether the run is still running; a first stair of a warm-up is then left open until the
             rate has stood still for longer than before it.
     """
     step, value = course.points
@@ -53,7 +53,7 @@ def unintended_gap(
         ):
             unintended.append(gap)
         elif not gap.rises and value[gap.point] < value[max(first, gap.point - 1)]:
-            continue  # a steep step of a fall, which goes on
+            continue  # a steep step of a fall that continues
         first = gap.point + 1
     if not unintended or len(unintended) > _MOST_BREAKS:
         return None

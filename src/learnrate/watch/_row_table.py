@@ -1,4 +1,4 @@
-"""The rows of a run that goes on, limited in number."""
+"""The rows of a live run, limited in number."""
 
 from __future__ import annotations
 

@@ -76,7 +76,7 @@ class Rule(ABC, Generic[OptionsT]):
             rule does not run. A rule that needs one row takes a value that is not finite, too.
         judges: what it judges, such as "a rate that is too low", if it judges it by how far the loss
             falls; it does not run if the loss says nothing about that. Empty for other rules.
-        early: whether it may judge fewer than 64 rows of a run that goes on. It may if it rests on facts
+        early: whether it may judge fewer than 64 rows of a live run. It may if it rests on facts
             and measurements: the shape of a loss or of a schedule shows later.
         at_once: whether a live finding is reported at the first look that has it, because the rule
             itself asks for several measurements that agree; others must hold at two looks.

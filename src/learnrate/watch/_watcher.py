@@ -1,4 +1,4 @@
-"""The rules on a run that goes on: each finding is reported once, when it is certain."""
+"""The rules on a live run: each finding is reported once, when it is certain."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _MOST_ROWS = 2**18  # beyond them every second row is left out, again and again
 
 
 class Watcher:
-    """Diagnoses a run that goes on, from the rows it is fed.
+    """Diagnoses a live run from its rows, as they are recorded.
 
     The rules take time in proportion to the rows so far, and run again when there are a quarter
     more, so the time per row does not depend on the length of the run. Rules that rest on the shape of
@@ -215,7 +215,7 @@ class Watcher:
         self._next_check = max(_EARLY_CHECK, due)
 
     def finish(self) -> tuple[Finding, ...]:
-        """Take the run as over and return the findings that are new."""
+        """Judge the run as ended, and return the findings that are new."""
         diagnosis = self.diagnosis()
         self.not_judged = diagnosis.not_judged
         return self._report(diagnosis.findings)
@@ -224,7 +224,7 @@ class Watcher:
         """The diagnosis of all rows so far, including findings that were reported before.
 
         Args:
-            live: whether the run goes on; by default it is taken as over.
+            live: whether the run is still running; by default it counts as ended.
         """
         observations = Observations(
             run=self._run,

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from learnrate.watch.readers._names import Names
 
-__all__ = ["Chosen", "LogSeries", "observed", "to_observations", "whole_steps"]
+__all__ = ["ChosenSeries", "LogSeries", "observed", "to_observations", "whole_steps"]
 
 _INF_IF_NOT_FINITE = ("loss", "validation", "gradient_norm")  # in other columns NaN is no value
 
@@ -39,7 +39,7 @@ class LogSeries:
 
 
 @dataclass
-class Chosen:
+class ChosenSeries:
     """The series of a log that were read as the columns.
 
     Attributes:
@@ -88,7 +88,7 @@ def to_observations(
             rate.
     """
     rows = {name: len(logged.steps) for name, logged in series.items() if len(logged.steps)}
-    chosen = Chosen(names.columns(list(rows), where, rows))
+    chosen = ChosenSeries(names.columns(list(rows), where, rows))
     tracks = {
         name: (
             whole_steps(np.asarray(series[name].steps), f"{where}, series {name!r}"),
@@ -106,7 +106,7 @@ def to_observations(
     )
 
 
-def _counts_epochs(chosen: Chosen) -> bool:
+def _counts_epochs(chosen: ChosenSeries) -> bool:
     """Whether the series are those that Keras' TensorBoard callback writes once an epoch."""
     names = [*chosen.columns.get("loss", []), *chosen.columns.get("lr", [])]
     return bool(names) and all(name.split("/")[-1].startswith("epoch_") for name in names)
@@ -132,7 +132,7 @@ def whole_steps(steps: np.ndarray, where: str) -> np.ndarray:
 def observed(
     run: str,
     tracks: dict[str, tuple[np.ndarray, np.ndarray]],
-    chosen: Chosen,
+    chosen: ChosenSeries,
     *,
     total_steps: int | None = None,
     facts: Mapping[str, Any] | None = None,
@@ -201,7 +201,7 @@ def _union(steps: list[np.ndarray]) -> np.ndarray:
 
 def _count_on(
     tracks: dict[str, tuple[np.ndarray, np.ndarray]],
-    chosen: Chosen,
+    chosen: ChosenSeries,
     facts: dict[str, Any],
     resumed_at: set[int],
 ) -> None:

@@ -1,4 +1,4 @@
-"""The runs in a table: which column counts the steps, what each row's step is, and what is what."""
+"""The runs in a table: the column that counts steps, the step of each row, and the chosen columns."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 
 from learnrate._errors import FileError
 from learnrate.watch._measured import measured_facts
-from learnrate.watch.readers._log_series import Chosen, observed, whole_steps
+from learnrate.watch.readers._log_series import ChosenSeries, observed, whole_steps
 from learnrate.watch.readers._log_table import LogTable, in_columns, in_phases, parts_by_run
 from learnrate.watch.readers._names import epoch_name, step_names, total_name
 from learnrate.watch.readers._restarts import (
@@ -79,7 +79,7 @@ def _runs(
         name: int(np.count_nonzero(~np.isnan(column))) for name, column in table.numbers.items()
     }
     with_values = [name for name in table.names if filled.get(name, 1)]
-    chosen = Chosen(names.columns(with_values, where, filled))
+    chosen = ChosenSeries(names.columns(with_values, where, filled))
     planned = _planned(table) if total_steps is None else total_steps
     counted = _counted(table, chosen, names, where, planned)
     fits = fits_of(counted.step, counted.loss, counted.rate, of_epochs=counted.of_epochs)
@@ -87,7 +87,7 @@ def _runs(
     for number, fit in enumerate(fits, 1):
         tracks = _tracks(table, counted, fit, chosen)
         name = run if len(fits) == 1 else f"{run} (fit {number} of {len(fits)})"
-        chosen_in_fit = Chosen(dict(chosen.columns), chosen.step, notes=[*chosen.notes])
+        chosen_in_fit = ChosenSeries(dict(chosen.columns), chosen.step, notes=[*chosen.notes])
         more = counted.facts | dict(facts) | _own_measurements(table, counted)
         length = fit.steps_per_epoch or counted.steps_per_epoch
         if length is not None:
@@ -146,7 +146,7 @@ class _CountedRows:
 
 
 def _counted(
-    table: LogTable, chosen: Chosen, names: Names, where: str, planned: int | None
+    table: LogTable, chosen: ChosenSeries, names: Names, where: str, planned: int | None
 ) -> _CountedRows:
     training = _has_value(table, [*chosen.columns.get("loss", []), *chosen.columns.get("lr", [])])
     name, counter = _counter(table, names, where, training)
@@ -202,7 +202,7 @@ def _counted(
 
 
 def _tracks(
-    table: LogTable, counted: _CountedRows, fit: LoggedFit, chosen: Chosen
+    table: LogTable, counted: _CountedRows, fit: LoggedFit, chosen: ChosenSeries
 ) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     """The steps and values of each chosen column in the rows of one fit."""
     rows = counted.rows[fit.first : fit.end]

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["RULE", "AboveStartOptions"]
 
 _LEVELS = 60
-_LAST = 4  # the noise is taken from the last quarter of the rows, where the rate has decayed
+_NOISE_PART = 4  # the noise is taken from the last quarter of the rows, where the rate has decayed
 _LEAST_ROWS = 10
 _TOP_ROWS = 3  # rows for which the loss must stay high; shorter spikes do not count
 
@@ -111,7 +111,7 @@ class _AboveStart(Rule[AboveStartOptions]):
         lasting = np.lib.stride_tricks.sliding_window_view(losses, _TOP_ROWS).min(axis=1)
         top = int(np.argmax(lasting))
         rise = float(lasting[top]) - start
-        last = losses[-max(_LEAST_ROWS, losses.size // _LAST) :]
+        last = losses[-max(_LEAST_ROWS, losses.size // _NOISE_PART) :]
         if rise < options.noise * neighbour_std(last) or not _falls_since(reading, top):
             return None
         end = float(np.median(losses[-max(5, losses.size // 20) :]))

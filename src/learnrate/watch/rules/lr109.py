@@ -22,7 +22,7 @@ __all__ = ["RULE", "OvershootOptions"]
 
 _LEAST_UPDATES = 20
 _SHARE = 0.1  # of the run: later, gradients grow for other reasons
-_HIGH = 3  # the third largest gradient counts, so that two hard batches do not
+_COUNTED_GRADIENT = 3  # the third largest gradient counts, so that two hard batches do not
 _LARGEST = 1e30  # stands for a norm that is not finite
 
 
@@ -83,9 +83,12 @@ class _Overshoot(Rule[OvershootOptions]):
     def check(self, reading: Reading, options: OvershootOptions) -> Finding | None:
         step, loss, norm = _first_updates(reading)
         is_above = loss > loss[0] if loss.size else np.zeros(0, dtype=bool)
-        if is_above.sum() < _HIGH or step[0] > 1:
+        if is_above.sum() < _COUNTED_GRADIENT or step[0] > 1:
             return None
-        usual, high = float(norm[~is_above].max()), float(np.sort(norm[is_above])[-_HIGH])
+        usual, high = (
+            float(norm[~is_above].max()),
+            float(np.sort(norm[is_above])[-_COUNTED_GRADIENT]),
+        )
         if not 0.0 < usual < _LARGEST:
             return None
         growth, noise = high / usual, neighbour_std(np.log(norm[norm > 0]))

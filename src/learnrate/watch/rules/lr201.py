@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from learnrate.watch._finding import Finding, Severity
-from learnrate.watch._path import came_far
+from learnrate.watch._path import moved_far
 from learnrate.watch._rule import Rule, RuleOptions
 from learnrate.watch._tracks import share_text
 
@@ -71,7 +71,7 @@ class _TooSlow(Rule[TooSlowOptions]):
 
     def check(self, reading: Reading, options: TooSlowOptions) -> Finding | None:
         """A loss that falls in proportion to the sum of the rates is still at its beginning."""
-        if reading.steps_done < options.share_done * reading.total_steps or came_far(reading):
+        if reading.steps_done < options.share_done * reading.total_steps or moved_far(reading):
             return None
         levels, progress = reading.levels, reading.progress
         if progress is None:
