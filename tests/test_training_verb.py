@@ -22,7 +22,7 @@ def test_a_text_a_number_and_a_value_are_the_same_schedule():
     assert finals[0] == finals[1] == finals[2]
 
 
-def test_the_same_seed_repeats_the_run_to_the_bit():
+def test_the_same_seed_repeats_the_run_to_the_last_bit():
     first, again = (learnrate.train(quadratic_task(), 0.05, seed=3).curve for _ in range(2))
     assert np.array_equal(first.loss, again.loss)
 
@@ -35,7 +35,7 @@ def test_the_same_seed_repeats_the_run_to_the_bit():
         learnrate.compare,
     ],
 )
-def test_the_text_that_the_command_line_takes_is_no_task(verb):
+def test_the_text_that_the_command_line_takes_is_not_a_task(verb):
     with pytest.raises(ArgumentError, match=r"must be a learnrate.Task; got 't.py:task'. Load it"):
         verb("t.py:task")
     with pytest.raises(ArgumentError, match=r"must be a learnrate.Task; got None\.$"):

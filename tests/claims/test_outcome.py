@@ -128,7 +128,7 @@ def test_a_stored_result_reads_back_and_leaves_the_other_kind_unchanged(tmp_path
     assert read_result(claim_named("adam-3e-4"), tmp_path) is None
 
 
-def test_a_file_that_is_no_result_is_refused(tmp_path):
+def test_a_file_that_is_not_a_result_is_refused(tmp_path):
     path = write_result(an_outcome(), tmp_path)
     path.write_text('{"quick": {"cases": []}}')
     with pytest.raises(FileError, match="'zero-learns-nothing' is not valid"):

@@ -91,7 +91,7 @@ def terminated(command, folder, patch=lambda: None):
 
 
 @pytest.mark.parametrize("command", [PLAN, SWEEP], ids=["plan", "sweep"])
-def test_a_job_that_is_ended_at_any_phase_goes_on_where_it_was(
+def test_a_job_that_is_ended_at_any_phase_continues_where_it_was(
     command, call, monkeypatch, tmp_path
 ):
     code, whole, _ = call(*command[:-1], "whole", "--json")

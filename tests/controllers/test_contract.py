@@ -129,7 +129,7 @@ def test_what_is_not_finite_never_changes_the_rate(controller, value, decisions)
 
 
 @pytest.mark.parametrize("name", sorted(CONTROLLERS.keys() - {"raising plateau"}))  # it waits
-def test_interspersed_nan_is_no_evidence(name, decisions):
+def test_interspersed_nan_is_not_evidence(name, decisions):
     # Every second update is NaN: the decisions about the others are those without them.
     controller = CONTROLLERS[name]
     run = full_run()

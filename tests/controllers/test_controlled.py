@@ -44,7 +44,7 @@ def drive(rates, steps):
 
 
 @every_schedule
-def test_the_realised_schedule_gives_the_rates_that_were_used_to_the_bit(base):
+def test_the_realised_schedule_gives_the_rates_that_were_used_to_the_last_bit(base):
     rates = Controlled(base, controllers())
     used = drive(rates, range(400))
     assert {change.controller for change in rates.changes} == {"training", "validation"}
@@ -64,7 +64,7 @@ def test_the_realised_schedule_survives_its_text_and_its_json(base):
 
 
 @pytest.mark.parametrize("saved_step", [0, 1, 29, 31, 119, 130, 210, 399])
-def test_a_resumed_run_uses_the_same_rates_to_the_bit(saved_step):
+def test_a_resumed_run_uses_the_same_rates_to_the_last_bit(saved_step):
     whole = Controlled(SCHEDULES["bound"], controllers())
     used = drive(whole, range(400))
     first = Controlled(SCHEDULES["bound"], controllers())

@@ -73,7 +73,7 @@ def test_a_negative_loss_may_fall_for_ever(observed):
     assert replay(Plateau(window=20), observed(losses)) == ()
 
 
-def test_steps_of_warm_up_and_cooldown_are_no_evidence(observed):
+def test_steps_of_warm_up_and_cooldown_are_not_evidence(observed):
     policy = Plateau(window=20, warmup=100, cooldown=50)
     changes = replay(policy, observed([1.0] * 300))
     assert [change.step for change in changes] == [120, 190, 260]

@@ -99,7 +99,7 @@ def test_it_learned(whole):
 
 
 @pytest.mark.parametrize(("saved_step", "end"), [*pairwise((*SAVED, STEPS))])
-def test_stopped_and_resumed_it_is_the_same_run_to_the_bit(parts, saved_step, end):
+def test_stopped_and_resumed_it_is_the_same_run_to_the_last_bit(parts, saved_step, end):
     _, used, states = parts
     saved, expected = states[saved_step], states[end]
     resumed = Run()
@@ -110,7 +110,7 @@ def test_stopped_and_resumed_it_is_the_same_run_to_the_bit(parts, saved_step, en
     assert resumed.rates.changes == expected["changes"]
 
 
-def test_trained_under_the_realised_schedule_it_is_the_same_run_to_the_bit(whole):
+def test_trained_under_the_realised_schedule_it_is_the_same_run_to_the_last_bit(whole):
     run, used = whole
     again, realised = Run(), schedule(str(run.rates.realised(STEPS)))
     for step in range(STEPS):

@@ -103,7 +103,7 @@ def test_the_reason_gives_the_slope_and_the_losses_left_out(observed):
 
 
 @both_tests
-def test_warm_up_and_cooldown_are_no_evidence(kind, observed):
+def test_warm_up_and_cooldown_are_not_evidence(kind, observed):
     policy = kind(min_samples=100, test_every=20, warmup=50, cooldown=30)
     run = [
         Observation(step=a.step, loss=b.loss, signals=a.signals)

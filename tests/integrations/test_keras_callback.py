@@ -178,7 +178,7 @@ def test_rates_that_keras_sets_are_not_edited_and_the_refusal_says_so(tmp_path):
     assert "Give its callback a schedule" in edit.answer
 
 
-def test_a_longer_training_goes_on_in_its_run_if_the_change_is_meant(tmp_path):
+def test_a_longer_training_continues_in_its_run_if_the_change_is_meant(tmp_path):
     options = {"store": tmp_path / "a.db", "name": "b", "resume": True}
     model = fit(make_model(), first := integration.KerasCallback(SCHEDULE, **options))
     with pytest.raises(ArgumentError, match="change_schedule=True"):

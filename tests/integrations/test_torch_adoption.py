@@ -183,7 +183,7 @@ def test_an_edit_of_the_schedule_lasts_and_survives_a_resume(name, build, torch_
 
 
 @every_scheduler
-def test_a_rate_edited_before_adoption_goes_on_as_torch_would_have(name, build, trained_at):
+def test_a_rate_edited_before_adoption_continues_as_torch_would_have(name, build, trained_at):
     def edited():
         optimizer, scheduler = build(name)
         trained_at(optimizer, scheduler, HALFWAY)

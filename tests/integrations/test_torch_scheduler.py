@@ -202,7 +202,7 @@ def test_it_takes_up_the_step_of_the_torch_scheduler_it_replaces(make_optimizer,
 
 
 @pytest.mark.parametrize("copied", [copy.deepcopy, lambda s: pickle.loads(pickle.dumps(s))])
-def test_a_copy_goes_on_by_itself(copied, make_optimizer, trained_at):
+def test_a_copy_continues_by_itself(copied, make_optimizer, trained_at):
     optimizer = make_optimizer(0.1)
     scheduler = to_torch(RATE, optimizer)
     trained_at(optimizer, scheduler, 4)

@@ -174,7 +174,7 @@ def test_there_are_as_many_setups_as_torch_has():
 
 
 @pytest.mark.parametrize("names", [("linear", "cosine"), ("constant", "exponential", "step")])
-def test_a_sequence_of_shapes_is_no_table(names):
+def test_a_sequence_of_shapes_is_not_a_table(names):
     optimizer, _ = build("step")
     adopted = from_torch(sequential(*names)(optimizer), 10_000 if "cosine" not in names else 36)
     assert len(str(adopted)) < 200

@@ -104,7 +104,7 @@ def test_a_sweep_of_which_nothing_finishes_exits_with_1(run):
     assert "use inner rates closer to 0" in err
 
 
-def test_advice_says_the_regime_and_the_command_to_go_on_with(run):
+def test_advice_says_the_regime_and_the_command_to_continue_with(run):
     code, out, _ = run("advise", "t.py:sines", "--probe", 5, "--json")
     assert code == 0
     assert set(json.loads(out)) >= {"diversity", "noise", "share", "error", "regime", "advice"}

@@ -46,7 +46,7 @@ def test_a_rate_near_the_best_is_compared_with_four_times_it_and_a_too_high_one_
     assert highest_in_proportion(losses, 1.0) == 1.0
 
 
-def test_a_loss_that_rises_or_is_not_known_before_is_no_proportion():
+def test_a_loss_that_rises_or_is_not_known_before_is_not_a_proportion():
     assert highest_in_proportion({1.0: 1.1, 4.0: 1.05}, 1.0) == 1.0
     assert highest_in_proportion({1.0: 0.9, 4.0: 0.1}, None) == 1.0
     assert next_factor({1.0: 0.9, 4.0: 0.1}, None, 1e6) is None

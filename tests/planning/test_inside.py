@@ -55,7 +55,7 @@ def test_branches_leave_no_trace_and_the_change_is_an_edit_with_its_evidence(tra
     assert plain.loss[test.step + 1] != trained.curve.loss[test.step + 1]
 
 
-def test_the_stored_run_repeats_to_the_bit_without_a_search(trained, place):
+def test_the_stored_run_repeats_to_the_last_bit_without_a_search(trained, place):
     recorded = replayed(Store(place), trained.run)
     again = learnrate.train(
         task_of(), recorded.base, edits=recorded.again, seed=recorded.seed, progress=False
@@ -137,7 +137,7 @@ def test_what_branches_say_counts_as_much_as_the_plan_is_unsure(sure_and_unsure)
 
 
 @pytest.mark.parametrize("start", [1e-3, 0.1])  # 100 times too low, and right
-def test_the_run_goes_on_near_the_best_rate_wherever_it_began(start):
+def test_the_run_continues_near_the_best_rate_wherever_it_began(start):
     inside = inside_of(start, start / 10, start * 10, total_steps=1000)
     task = quadratic_task(total_steps=1000, noise=0.3)  # the best fixed peaks are 0.03 to 0.15
     with preserved(task):
@@ -161,7 +161,7 @@ def test_a_branch_that_diverges_is_not_preferred():
     assert inside.cost == pytest.approx(0.1 + 3 * test.steps / 2000)
 
 
-def test_a_run_without_room_for_branches_goes_on_as_planned():
+def test_a_run_without_room_for_branches_continues_as_planned():
     assert not inside_of(0.1, 0.01, 1.0, cost=0.149).is_due(10**6)
 
 

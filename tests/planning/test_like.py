@@ -112,7 +112,7 @@ def test_plans_are_taken_from_files_folders_and_stores(alone, tmp_path):
     assert plan.like.plans[2].source == store.place
 
 
-def test_what_is_no_plan_is_refused(alone, tmp_path):
+def test_what_is_not_a_plan_is_refused(alone, tmp_path):
     store = Store(tmp_path / "runs.db")
     with pytest.raises(ArgumentError, match=r"has no plan of noisy quadratic.*It has no plans"):
         plan_of(like=store)

@@ -34,7 +34,7 @@ def probability(trials, start, train_start):
     return overfitting(trials, start, train_start).probability
 
 
-def test_losses_that_rise_together_are_no_overfitting():
+def test_losses_that_rise_together_are_not_overfitting():
     trials = trials_of([-0.5, -1.0, -0.2], [-0.5, -1.0, -0.2])
     assert probability(trials, 0.0, 0.0) < 0.02
 
@@ -55,11 +55,11 @@ def test_data_that_were_read_once_are_not_overfitted():
     assert probability(trials_of(*losses, passes=2), 0.0, 0.0) > 0.9
 
 
-def test_a_validation_loss_that_falls_far_more_than_the_training_loss_is_no_overfitting():
+def test_a_validation_loss_that_falls_far_more_than_the_training_loss_is_not_overfitting():
     assert probability(trials_of([-5.0], [-0.02]), 0.0, 0.0) == 0.0
 
 
-def test_falls_within_the_noise_are_no_overfitting():
+def test_falls_within_the_noise_are_not_overfitting():
     assert probability(trials_of([0.0, 0.01, 0.02], [-0.003, 0.0, 0.0]), 0.0, 0.0) < 0.5
     assert probability(trials_of([0.1, 0.2, 0.3], [0.0, 0.1, 0.1]), 0.0, 0.0) < 0.02
 

@@ -271,7 +271,7 @@ learnrate.plan(same, out=sys.argv[1], budget=0.5)
 """
 
 
-def test_a_plan_killed_at_any_moment_goes_on_where_it_was(tmp_path):
+def test_a_plan_killed_at_any_moment_continues_where_it_was(tmp_path):
     journal = tmp_path / JOURNAL_NAME
     with started_warm(KILLED, tmp_path) as process:
         wait_until(
@@ -442,7 +442,7 @@ def test_json_has_neither_nan_nor_infinity():
     )
 
 
-def test_what_is_no_task_is_refused():
+def test_what_is_not_a_task_is_refused():
     with pytest.raises(
         learnrate.ArgumentError, match=r"plan\(task=\.\.\.\) must be a learnrate\.Task"
     ):

@@ -275,7 +275,9 @@ def test_a_trial_that_fails_ends_the_plan_with_its_message(stacks):
         return nn.functional.mse_loss(model(batch[0]), batch[1])
 
     with pytest.raises(TaskError, match="RuntimeError: shapes do not match"):
-        learnrate.plan(replace(task, loss=loss), budget="3s", progress=False)
+        learnrate.plan(
+            replace(task, loss=loss), budget="20s", progress=False
+        )  # on a busy machine, too
 
 
 def test_nothing_of_the_task_changes(stacks):

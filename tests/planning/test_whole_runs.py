@@ -67,7 +67,7 @@ def test_three_rates_are_enough():
     assert math.exp(WholeRuns(three, 1e-4).log_best[1]) == pytest.approx(0.1, rel=0.02)
 
 
-def test_a_rate_that_ends_higher_by_chance_is_no_cliff():
+def test_a_rate_that_ends_higher_by_chance_is_not_a_cliff():
     """Seeds that differ by more than the rates leave the best rate open."""
     noisy = runs(0.1, noise=1.5, count=2, curvature=3.0)
     low, _, high = noisy.log_best

@@ -69,7 +69,7 @@ PROBES = {
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 @pytest.mark.parametrize("probe", PROBES)
-def test_a_probed_training_goes_on_to_the_same_bits(probe, optimizer):
+def test_a_probed_training_continues_to_the_same_bits(probe, optimizer):
     ends = []
     for probed in (False, True):
         model, trained = make(OPTIMIZERS[optimizer])

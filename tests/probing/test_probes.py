@@ -163,7 +163,7 @@ def test_a_real_run_under_adam_is_judged_by_its_preconditioned_sharpness(tmp_pat
         assert diagnosis.findings[0].evidence["limit"] == pytest.approx(38.0)
 
 
-def test_a_probe_that_fails_is_given_up_and_training_goes_on():
+def test_a_probe_that_fails_is_given_up_and_training_continues():
     model, optimizer = make()
     probes = Probes(model, lambda m, b: 1 / 0, BATCHES, share=0.5, only=["noise_scale"])
     with pytest.warns(

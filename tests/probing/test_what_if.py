@@ -51,7 +51,7 @@ def test_a_rate_beyond_stability_is_to_be_lowered():
     assert math.isinf(result.constant[2]) or result.constant[2] > result.constant[1]
 
 
-def test_a_cut_lowers_the_loss_at_once_and_is_no_reason_to_cut():
+def test_a_cut_lowers_the_loss_at_once_and_is_not_a_reason_to_cut():
     """At the noise floor of a good rate, half of it is ahead at once, and not after an anneal."""
     model, optimizer = trained(0.05, 1.0, start=0.0, updates=1500)
     result = what_if(model, optimizer, loss_of, drawn(240, 1.0), steps=80)

@@ -103,7 +103,7 @@ def test_a_repeat_ends_when_the_loss_has_diverged():
 
 @pytest.mark.parametrize("tail", [1.0, 2.0])
 @pytest.mark.parametrize("level", [0.0, 5.0, -1000.0])
-def test_losses_of_single_examples_that_scatter_are_no_divergence(tail, level):
+def test_losses_of_single_examples_that_scatter_are_not_a_divergence(tail, level):
     """Squared errors of single examples, and their squares: from near 0 to many times their mean."""
     random = np.random.default_rng(0)
 
@@ -382,7 +382,7 @@ def test_a_loop_without_anything_to_restore_is_warned_of_once_and_none_says_that
     learnrate.find(step=step, state=None, **options)
 
 
-def test_what_is_no_task_and_no_function_is_refused():
+def test_what_is_neither_a_task_nor_a_function_is_refused():
     with pytest.raises(ArgumentError, match=r"find\(task=\.\.\.\) must be a learnrate\.Task"):
         learnrate.find("my_task.py:task")
     with pytest.raises(ArgumentError, match=r"find\(step=\.\.\.\) must be a function of a rate"):

@@ -339,7 +339,7 @@ def test_calls_without_an_update_change_nothing(place):
 
 
 @pytest.mark.parametrize("fused", [False, True])
-def test_an_update_that_a_gradient_scaler_skips_is_no_step(place, fused):
+def test_an_update_that_a_gradient_scaler_skips_is_not_a_step(place, fused):
     model = make_model()
     optimizer = Adam(model.parameters(), lr=0.1, fused=fused)
     scaler = torch.amp.GradScaler("cpu", init_scale=1024.0)
@@ -426,7 +426,7 @@ def test_ranks_without_a_process_group_train_on_their_own(place, monkeypatch):
 
 
 @pytest.mark.parametrize("loaded_last", ["optimizer", "run"])
-def test_a_resumed_run_continues_to_the_bit_also_in_the_store(place, loaded_last):
+def test_a_resumed_run_continues_to_the_last_bit_also_in_the_store(place, loaded_last):
     def begin(store=place):
         model = make_model()
         optimizer = AdamW(groups_of(model, 0.01, 0.001))
@@ -828,7 +828,7 @@ def test_facts_that_are_not_json_are_refused(place):
         learnrate.attach(optimizer, 0.1, store=place, total_steps=4, facts={"model": object()})
 
 
-def test_the_rules_check_a_run_while_it_goes_on(tmp_path):
+def test_the_rules_check_a_run_while_it_continues(tmp_path):
     weight = torch.nn.Parameter(torch.linspace(1, 2, 3))
     optimizer = torch.optim.SGD([weight], lr=0.02)
     schedule = "0.02 * warmup(10) >> linear(390)"
@@ -871,7 +871,7 @@ def test_the_rules_check_the_end_of_a_run_too(tmp_path, status, more):
 
 
 @pytest.mark.parametrize("status", ["done", "running", 1])
-def test_a_status_that_is_no_end_is_refused_and_the_run_goes_on(place, status):
+def test_a_status_that_is_not_an_end_is_refused_and_the_run_continues(place, status):
     model = make_model()
     optimizer = SGD(model.parameters(), lr=0.1)
     run = learnrate.attach(optimizer, "0.1 * linear(10)", store=place)
@@ -901,7 +901,7 @@ def observations_of_rows(steps, loss, validation):
     return Observations(run="a", step=np.array(steps), columns=columns)
 
 
-def test_a_rule_that_fails_is_warned_of_once_and_the_others_go_on(monkeypatch):
+def test_a_rule_that_fails_is_warned_of_once_and_the_others_continue(monkeypatch):
     from learnrate.watch import RULES, _registry
 
     def fail(*_):
@@ -920,7 +920,7 @@ def test_a_rule_that_fails_is_warned_of_once_and_the_others_go_on(monkeypatch):
     run.finish()
 
 
-def test_a_late_validation_loss_is_no_resume_and_goes_to_the_next_row():
+def test_a_late_validation_loss_is_not_a_resume_and_goes_to_the_next_row():
     nan, optimizer = math.nan, SGD(make_model().parameters(), lr=0.1)
     run = learnrate.attach(optimizer, 0.1, total_steps=9, store=False)
     watch = LiveWatch(run._edits)

@@ -48,7 +48,7 @@ def test_the_text_of_a_deadline_reads_back_as_it(base, seconds):
 
 
 @pytest.mark.parametrize("other", ["3e-4 * cosine()", 0.1, None, schedule("linear(5)")])
-def test_anything_else_is_no_deadline(other):
+def test_anything_else_is_not_a_deadline(other):
     assert timed(other) is None
 
 

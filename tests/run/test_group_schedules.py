@@ -85,7 +85,7 @@ def test_a_request_from_outside_is_checked_against_the_planned_schedule_of_the_g
     steered.run.finish()
 
 
-def test_a_resumed_run_follows_the_schedules_of_its_groups_to_the_bit(place):
+def test_a_resumed_run_follows_the_schedules_of_its_groups_to_the_last_bit(place):
     whole = Steered(False, groups=[None, BODY]).train(60).used
     first = Steered(place, groups=[None, BODY]).train(25)
     state = first.run.state_dict()

@@ -146,7 +146,7 @@ def test_the_rate_after_a_rescue_is_below_the_rate_before(tmp_path):
 
 
 @pytest.mark.parametrize("on_disk", [False, True])
-def test_a_ring_is_bounded_and_goes_back_to_the_bit(on_disk, tmp_path):
+def test_a_ring_is_bounded_and_goes_back_to_the_last_bit(on_disk, tmp_path):
     folder = tmp_path / "ring" if on_disk else None
     loop = Loop(guard=Guard(every=10, keep=3, folder=folder))
     states = {}
@@ -219,7 +219,7 @@ def test_train_obeys_the_guard_and_its_replay_repeats_the_run(tmp_path):
     assert ruined.curve.status == "diverged"
 
 
-def test_one_spike_is_no_trouble_and_several_in_a_row_are():
+def test_one_spike_is_not_trouble_and_several_in_a_row_are():
     guard = GuardState(Guard(patience=3))
     for step in range(30):
         assert guard.trouble(1.0 + 0.01 * (step % 5)) is None
@@ -237,7 +237,7 @@ def memorised():
     return [2.3 * math.exp(-step / 100) + 1e-6 * math.exp(3 * draws[step]) for step in range(3000)]
 
 
-def test_spikes_of_a_run_that_has_memorised_its_data_are_no_trouble_and_a_rise_is():
+def test_spikes_of_a_run_that_has_memorised_its_data_are_not_trouble_and_a_rise_is():
     guard = GuardState(Guard())
     assert {guard.trouble(loss) for loss in memorised()} == {None}
     assert [guard.trouble(0.2) for _ in range(3)][:2] == [None, None]

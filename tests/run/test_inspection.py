@@ -189,7 +189,7 @@ def test_gradients_that_are_never_cleared_are_found(tmp_path, make, micro, after
     assert findings["LR503"].evidence["updates"] >= 4
 
 
-def test_a_forgotten_gradient_is_said_while_the_run_goes_on(tmp_path):
+def test_a_forgotten_gradient_is_said_while_the_run_continues(tmp_path):
     torch.manual_seed(0)
     model, data = dense(), Data()
     optimizer = adam(model.parameters())
@@ -425,7 +425,7 @@ def test_a_task_with_a_cross_entropy_that_stays_at_chance_is_judged(tmp_path):
 
 
 @pytest.mark.parametrize("make", [sgd, adamw])
-def test_a_training_is_the_same_to_the_bit_with_and_without(tmp_path, make):
+def test_a_training_is_the_same_to_the_last_bit_with_and_without(tmp_path, make):
     weights = []
     for inspect in (True, False):
         torch.manual_seed(0)

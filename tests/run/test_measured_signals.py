@@ -57,7 +57,7 @@ def attached(policy, make=OPTIMIZERS["momentum"], **options):
 
 @every_policy
 @pytest.mark.parametrize("make", OPTIMIZERS.values(), ids=OPTIMIZERS.keys())
-def test_a_resumed_run_continues_to_the_bit(policy, make):
+def test_a_resumed_run_continues_to_the_last_bit(policy, make):
     model, optimizer, run = attached(policy, make)
     rates = []
     for step in range(40):

@@ -334,7 +334,7 @@ def test_a_model_can_be_copied_and_saved_while_it_is_looked_at(tmp_path):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_weights_are_the_same_to_the_bit_with_and_without(tmp_path, kind):
+def test_weights_are_the_same_to_the_last_bit_with_and_without(tmp_path, kind):
     weights = []
     for inspect in (True, False):
         options = copy.deepcopy(KINDS[kind])

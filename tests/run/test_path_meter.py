@@ -42,7 +42,7 @@ def trained(tmp_path, lr, measure, *, steps=160, make=torch.optim.SGD, total_ste
 
 
 @pytest.mark.parametrize("make", [torch.optim.SGD, torch.optim.AdamW])
-def test_a_training_is_the_same_to_the_bit_with_and_without(tmp_path, make):
+def test_a_training_is_the_same_to_the_last_bit_with_and_without(tmp_path, make):
     with_path, observed, _ = trained(tmp_path, 0.01, Measure(path_share=0.1), make=make)
     without, plain, _ = trained(tmp_path, 0.01, Measure(path_share=0.0), make=make)
     assert all(torch.equal(a, b) for a, b in zip(with_path, without, strict=True))
@@ -97,7 +97,7 @@ def test_a_loss_that_another_network_pushes_up_says_nothing_of_the_rate(tmp_path
     assert "something other than these weights changes the loss" in diagnosis.not_run["LR204"]
 
 
-def test_a_run_far_from_its_best_rate_is_told_which_way_while_it_goes_on(tmp_path):
+def test_a_run_far_from_its_best_rate_is_told_which_way_while_it_continues(tmp_path):
     """The best rate of this run is about 0.1: 0.07 to 0.3 end within a tenth of the lowest loss."""
     low = trained(tmp_path, 2e-4, Measure(path_share=0.1), total_steps=320)[2]
     good = trained(tmp_path, 0.1, Measure(path_share=0.1), total_steps=320)[2]

@@ -128,7 +128,7 @@ def plain(kind, name, updates=TOTAL - 1, every=1):
 @every_optimizer
 @every_scheduler
 @pytest.mark.parametrize("recorded", [False, True])
-def test_weights_are_those_of_torchs_own_loop_to_the_bit(kind, name, recorded, tmp_path):
+def test_weights_are_those_of_torchs_own_loop_to_the_last_bit(kind, name, recorded, tmp_path):
     expected = plain(kind, name)
     measure = learnrate.Measure(watch=recorded)
     store = f"{tmp_path}/runs.db" if recorded else False
@@ -161,7 +161,7 @@ def test_an_edit_of_the_rate_leaves_the_rest_as_the_scheduler_sets_it(kind, name
 @every_optimizer
 @every_cycle
 @pytest.mark.parametrize("with_scheduler", [False, True])
-def test_a_resumed_run_goes_on_as_torchs_own_loop_to_the_bit(kind, name, with_scheduler):
+def test_a_resumed_run_continues_as_torchs_own_loop_to_the_last_bit(kind, name, with_scheduler):
     expected = plain(kind, name)
     first = Loop(kind, name).attach().train(HALFWAY)
     saved = first.run.state_dict(), first.model.state_dict(), first.optimizer.state_dict()
@@ -214,7 +214,7 @@ def test_a_scheduler_of_epochs_sets_all_at_their_ends(kind, name):
 
 @every_optimizer
 @pytest.mark.parametrize("name", ["cyclic", "cyclic, falling"])
-def test_a_scheduler_without_an_end_goes_on_setting_all_of_it(kind, name):
+def test_a_scheduler_without_an_end_continues_to_set_all_of_it(kind, name):
     updates = 1100  # more than are simulated at once
     expected = plain(kind, name, updates)
     attached = Loop(kind, name).attach(total_steps=None).train(updates)

@@ -42,7 +42,7 @@ def whole(tmp_path_factory):
 
 # With the first seed a checkpoint has a controller's cut that its store does not have yet.
 @pytest.mark.parametrize("seed", os.environ.get("LEARNRATE_KILLS", "102 622262511").split())
-def test_killed_at_any_step_it_goes_on_to_the_bit_with_its_edits(seed, whole, tmp_path):
+def test_killed_at_any_step_it_continues_to_the_last_bit_with_its_edits(seed, whole, tmp_path):
     draws = random.Random(int(seed))
     steps = [19, 57, *draws.sample(range(60), 6)]  # after the edit, before its checkpoint; the end
     done = loop(tmp_path, ",".join(f"{step}.{draws.randrange(3)}" for step in sorted(steps)))
@@ -215,7 +215,7 @@ quick = Task(model=template.model, loss=template.loss_of, data=template.data, op
 """
 
 
-def test_a_training_is_steered_from_the_shell_and_repeated_to_the_bit(tmp_path):
+def test_a_training_is_steered_from_the_shell_and_repeated_to_the_last_bit(tmp_path):
     (tmp_path / "job.py").write_text(TASK)
     place = tmp_path / "a.db"
     done = []

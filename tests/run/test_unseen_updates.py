@@ -133,7 +133,7 @@ UNSEEN = [own_rule, replaced_optimizer, wrapper_with_own_groups]
 
 @pytest.mark.parametrize("loop", UNSEEN)
 @pytest.mark.parametrize("schedule", [SCHEDULE, None])
-def test_updates_that_are_no_step_of_the_optimizer_are_a_warning_and_a_finding_once(
+def test_updates_that_are_not_steps_of_the_optimizer_are_a_warning_and_a_finding_once(
     loop, schedule, tmp_path
 ):
     model, place = make_model(), tmp_path / "runs.db"

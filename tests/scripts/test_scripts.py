@@ -106,7 +106,7 @@ def test_a_script_with_a_run_trains_as_without_it_to_the_last_bit(name, trained)
 
 
 @pytest.mark.parametrize("name", SCRIPTS)
-def test_a_killed_script_goes_on_in_its_run_and_is_steered_there(name, trained):
+def test_a_killed_script_continues_in_its_run_and_is_steered_there(name, trained):
     training = trained(name)
     assert training.ended["killed"] == -9
     assert training.ended["resumed"] == 0

@@ -27,7 +27,7 @@ def place(tmp_path):
     return tmp_path / "runs.db"
 
 
-def test_a_replay_has_the_rates_of_the_run_to_the_bit_including_rollbacks(place):
+def test_a_replay_has_the_rates_of_the_run_to_the_last_bit_including_rollbacks(place):
     edits = {
         12: "snapshot",
         14: "scale 0.5",
@@ -73,7 +73,7 @@ def test_a_replay_of_a_torch_schedulers_run_is_the_table_of_its_rates(place):
     assert [rates[0] for rates in again.used] == replay.lr.tolist()
 
 
-def test_an_edit_of_the_rate_is_no_finding_while_the_run_goes_on_nor_afterwards(place):
+def test_an_edit_of_the_rate_is_not_a_finding_while_the_run_continues_nor_afterwards(place):
     text = "0.1 * warmup(10) >> linear(290)"
     edits = {60: ["scale 0.8", "scale 0.9"], 150: "hold", 200: "decay 60"}
     steered = Steered(place, text).train(999, edits)

@@ -11,7 +11,7 @@ steps = st.lists(st.integers(0, 10**15), min_size=1, max_size=20, unique=True).m
 
 
 @given(st.data())
-def test_a_block_comes_back_to_the_bit(data):
+def test_a_block_comes_back_to_the_last_bit(data):
     step = np.array(data.draw(steps))
     size = len(step)
     columns = {

@@ -177,7 +177,7 @@ def test_runs_of_another_store_are_added_whole_and_once(tmp_path):
     assert target.run(runs[1]).status == "finished"
 
 
-def test_the_command_merges_files_and_refuses_what_is_no_store(tmp_path, monkeypatch, capsys):
+def test_the_command_merges_files_and_refuses_what_is_not_a_store(tmp_path, monkeypatch, capsys):
     call = command_in(tmp_path, monkeypatch, capsys)
     store = Store(tmp_path / "a.db")
     run = store.new_run()

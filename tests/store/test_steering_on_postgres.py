@@ -38,7 +38,7 @@ class Training:
         self.update()
 
 
-def test_training_goes_on_while_the_server_is_down_and_edits_take_effect_after_it(server):
+def test_training_continues_while_the_server_is_down_and_edits_take_effect_after_it(server):
     url = server.database()
     training = Training(url)
     run = training.run

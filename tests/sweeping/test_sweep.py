@@ -105,7 +105,7 @@ def test_a_trial_that_raises_is_reported_and_the_others_continue():
     assert rows(result)[2]["loss"] is None
 
 
-def test_nothing_finished_is_no_best_rate():
+def test_nothing_finished_has_no_best_rate():
     result = swept(task=quadratic_task(steepest=1e5), lr=[0.1, 1.0])
     assert (result.best, result.low, result.high) == (None, None, None)
     assert "no trial finished" in result.advice

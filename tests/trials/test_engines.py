@@ -138,7 +138,7 @@ def test_reduced_precision_follows_within_its_own_noise():
     assert all(np.allclose(expected[t].loss, actual[t].loss, rtol=0.1) for t in expected)
 
 
-def test_a_diverged_trial_leaves_and_the_others_go_on_as_before():
+def test_a_diverged_trial_leaves_and_the_others_continue_as_before():
     task = quadratic_task(steepest=10.0, total_steps=100)
     trials = make_trials(rates=(0.01, 0.5, 0.1, 3.0), steps=100)
     expected, actual = (run_all(task, runner, trials) for runner in (Sequential(), Vectorised()))

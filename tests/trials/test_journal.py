@@ -36,7 +36,7 @@ LOSSES = {
 
 @pytest.mark.parametrize("loss", LOSSES.values(), ids=LOSSES)
 @pytest.mark.parametrize("validation", [None, 0.1, math.inf, math.nan])
-def test_a_curve_comes_back_to_the_bit(tmp_path, loss, validation):
+def test_a_curve_comes_back_to_the_last_bit(tmp_path, loss, validation):
     path = tmp_path / "j"
     added = curve(loss=loss, lr=TRIAL.schedule.table()[: len(loss)], validation=validation)
     Journal(path, "task").add_curve(TRIAL, added)

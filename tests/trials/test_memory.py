@@ -70,7 +70,7 @@ def test_a_stack_is_as_wide_as_memory_allows(limited):
     assert not any("one after another" in note for note in limited["measured"]["notes"])
 
 
-def test_out_of_memory_halves_a_stack_and_goes_on(limited):
+def test_out_of_memory_halves_a_stack_and_continues(limited):
     assert limited["halved"]["alike"]
     assert (
         "24 trials did not fit into memory at once; continued with 12"

@@ -70,7 +70,7 @@ def trained(**changes):
         ({"amp": "bfloat16"}, {"amp": torch.bfloat16}),
     ],
 )
-def test_updates_equal_a_plain_loop_to_the_bit(changes, plain_options):
+def test_updates_equal_a_plain_loop_to_the_last_bit(changes, plain_options):
     expected, actual = plain_loop(**plain_options), trained(**changes)
     assert all(torch.equal(e, a) for e, a in zip(expected, actual, strict=True))
 

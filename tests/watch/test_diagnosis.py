@@ -23,7 +23,7 @@ from learnrate.watch.rules.lr201 import TooSlowOptions
 DOCS = Path(__file__).parents[2] / "docs" / "findings"
 
 
-def test_a_path_is_no_observations():
+def test_a_path_is_not_observations():
     with pytest.raises(ArgumentError, match=r"got 'runs.csv'. Read a log with .*read_runs"):
         diagnose("runs.csv")
 
@@ -60,7 +60,7 @@ def test_the_unit_of_the_rate_changes_nothing(runs, kind, power):
 
 
 @given(extra=st.integers(1, 400), seed=st.integers(0, 9))
-def test_a_run_that_goes_on_healthily_has_no_error(runs, extra, seed):
+def test_a_run_that_continues_healthily_has_no_error(runs, extra, seed):
     n = 400 + extra
     diagnosis = runs.diagnose(loss=runs.loss(n=n, seed=seed), lr=runs.rate(n=n))
     assert not diagnosis.failed

@@ -196,7 +196,7 @@ def test_a_loss_of_the_first_batch_that_is_not_finite_is_not_due_to_the_rate(run
     assert "the rate is not its cause" in finding.remedy
 
 
-def test_an_explosion_of_the_first_steps_is_a_divergence_and_falling_back_is_no_progress(runs):
+def test_an_explosion_of_the_first_steps_is_a_divergence_and_falling_back_is_not_progress(runs):
     loss = 10.0 + np.random.default_rng(0).standard_normal(400)
     loss[:12] = 2.31, 40.0, 9e3, 3.56e5, 2e5, 8e4, 2e4, 5e3, 900.0, 200.0, 60.0, 20.0
     (finding,) = runs.diagnose(loss=loss, lr=np.full(400, 1.0)).findings

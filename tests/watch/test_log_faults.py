@@ -157,7 +157,7 @@ def failing_rules():
     return (type("Failing", (type(RULES[0]),), changes)(), *RULES[1:])
 
 
-def test_a_rule_that_fails_is_a_note_and_the_others_go_on():
+def test_a_rule_that_fails_is_a_note_and_the_others_continue():
     steps = np.arange(400)
     columns = {"loss": 2.0 * np.exp(-steps / 30) + 0.1, "lr": np.full(400, 0.1)}
     reading = Reading(Observations(run="a", step=steps, columns=columns))

@@ -481,7 +481,7 @@ def test_a_chart_of_several_runs_is_read_as_several_runs(tmp_path):
     assert second.column("loss").tolist() == [2 * loss(i) for i in EVERY]
 
 
-def test_empty_cells_to_the_end_are_no_losses(tmp_path):
+def test_empty_cells_to_the_end_are_not_losses(tmp_path):
     log = table("step,loss,lr", lambda i: f"{i},{loss(i)},{rate(i)}" if i < 30 else f"{i},,")
     (run,) = read_runs(written(tmp_path, "log.csv", log))
     assert run.step.tolist() == list(range(30))
@@ -571,7 +571,7 @@ def test_folders_of_training_and_validation_are_one_run(tmp_path):
     assert run.facts["read_as"]["lr"] == "train/epoch_learning_rate"
 
 
-def test_a_folder_of_results_is_no_log_and_hides_none(tmp_path):
+def test_a_folder_of_results_is_not_a_log_and_hides_none(tmp_path):
     written(tmp_path, "all_results.json", json.dumps(CHECKPOINT_JSON))
     written(tmp_path, "config.json", json.dumps(CONFIG))
     name, text, steps, _ = LAYOUTS["Ray's results"]

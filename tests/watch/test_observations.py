@@ -32,7 +32,7 @@ def test_a_step_that_is_not_whole_is_refused(step):
         Observations(run="a", step=step, columns={})
 
 
-def test_what_is_no_number_is_refused_with_the_name_of_its_column():
+def test_what_is_not_a_number_is_refused_with_the_name_of_its_column():
     with pytest.raises(ArgumentError, match=r"\(columns\['loss'\]\) must be numbers; got \['x'\]"):
         Observations(run="a", step=[0], columns={"loss": ["x"]})
     with pytest.raises(ArgumentError, match=r"feed\(step=...\) must be numbers; got \['p'\]"):

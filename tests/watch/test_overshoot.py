@@ -86,7 +86,7 @@ def test_a_loss_times_a_factor_plus_a_number_has_the_same_finding():
     [{"growth": 25.0}, {"height": -40.0}, {"rows": 2}],
     ids=["a smaller growth", "a loss that falls", "two hard batches"],
 )
-def test_what_is_less_than_that_is_no_overshoot(changed):
+def test_what_is_less_than_that_is_not_an_overshoot(changed):
     assert codes(*burst()) == ["LR109"]
     assert codes(*burst(**changed)) == []
 

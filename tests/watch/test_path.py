@@ -182,7 +182,7 @@ def test_a_log_has_no_path():
 
 
 @pytest.mark.parametrize(("path", "codes"), [(LOW, ["LR204"]), (GOOD, [])])
-def test_a_straight_loss_is_no_slow_one_where_the_weights_came_far(path, codes):
+def test_a_straight_loss_is_not_slow_where_the_weights_moved_far(path, codes):
     run = observed(path, last=1000, fall=1.0)
     straight = (
         2.0 - run.step / 1000 + 0.01 * np.random.default_rng(0).standard_normal(run.step.size)

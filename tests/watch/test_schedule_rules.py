@@ -177,7 +177,7 @@ def test_a_second_warm_up_after_a_fall_is_a_restart_of_the_schedule(runs):
 @pytest.mark.parametrize(
     "facts", [{"resumed_at": [200]}, {}], ids=["resumed", "no interruption known"]
 )
-def test_a_rate_that_goes_on_where_it_was_did_not_jump(runs, facts):
+def test_a_rate_that_continues_where_it_was_did_not_jump(runs, facts):
     assert runs.codes(loss=runs.loss(), lr=cosine(400), facts=facts) == []
 
 

@@ -98,7 +98,7 @@ def test_recurring_spikes_are_not_a_missing_warm_up_even_if_the_first_comes_earl
     assert diagnosis.explained["LR304"] == "LR102"
 
 
-def test_a_swing_in_the_first_quarter_of_a_run_that_goes_on_is_not_judged_yet(runs):
+def test_a_swing_in_the_first_quarter_of_a_run_that_continues_is_not_judged_yet(runs):
     loss = runs.loss()
     loss[150:240] += 1.3
     known = {"loss": loss, "lr": runs.rate(), "only": ["LR103"]}
@@ -248,7 +248,7 @@ def test_a_loss_that_rises_with_the_rate_above_its_start_has_diverged(runs):
     ],
     ids=["constant", "a warm-up", "hardly higher"],
 )
-def test_a_gradual_rise_at_a_rate_that_did_not_climb_is_no_divergence(runs, rate_of):
+def test_a_gradual_rise_at_a_rate_that_did_not_climb_is_not_a_divergence(runs, rate_of):
     loss = runs.loss() + np.maximum(climbing(runs) / 0.01 - 1.0, 0.0) ** 0.8
     codes = runs.diagnose(loss=loss, lr=rate_of(runs), only=["LR101"]).codes()
     assert codes == []

@@ -32,7 +32,7 @@ class QuietTimes:
         """Read a text such as `22:00-07:30`.
 
         Raises:
-            ArgumentError: it is no such text.
+            ArgumentError: it is not such a text.
         """
         begin, _, end = text.strip().partition("-")
         try:

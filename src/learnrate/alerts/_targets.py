@@ -161,7 +161,7 @@ class Email:
         server: host, or host:port, of the mail server.
 
     Raises:
-        ArgumentError: an address has no @, or the port is no number.
+        ArgumentError: an address has no @, or the port is not a number.
     """
 
     to: str

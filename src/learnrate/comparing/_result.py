@@ -200,7 +200,7 @@ class Comparison:
         """The comparison that `to_dict` wrote.
 
         Raises:
-            ArgumentError: the document is no such comparison; the message names the key.
+            ArgumentError: the document is not such a comparison; the message names the key.
         """
         if not isinstance(document, dict) or document.get("format") != _FORMAT:
             raise ArgumentError(f"a comparison must have the format {_FORMAT!r}.")

@@ -47,7 +47,7 @@ def checked_status(status: RunStatus | str) -> RunStatus:
     """How a run ended, if a run can end so.
 
     Raises:
-        ArgumentError: it is no status of a run, or that of a run that goes on.
+        ArgumentError: it is not a status of a run that has ended.
     """
     ends = [end for end in RunStatus if end is not RunStatus.RUNNING]
     if status not in ends:

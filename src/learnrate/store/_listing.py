@@ -109,7 +109,7 @@ class ListedRun:
 
     @cached_property
     def facts(self) -> dict[str, Any]:
-        """The facts that fit into a list: short ones, whose names are no fields."""
+        """The facts that fit into a list: short ones, whose names are not those of fields."""
         return {
             name: value
             for name, value in self.run.facts.items()

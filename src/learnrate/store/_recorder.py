@@ -313,7 +313,7 @@ class Recorder:
             return
         try:
             table = table_of(rows, self._names, self._numbers)
-        except Exception as error:  # noqa: BLE001 - a value that is no number costs its rows only
+        except Exception as error:  # noqa: BLE001 - a value that is not a number loses only its rows
             count = "1 row" if len(rows) == 1 else f"{len(rows)} rows"
             self._callback_warning(f"{count} cannot be recorded: {error}")
             return

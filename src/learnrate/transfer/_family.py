@@ -103,7 +103,7 @@ def checked_widths(widths: Sequence[int], least: int) -> list[int]:
         least: how many different ones are needed.
 
     Raises:
-        ArgumentError: they are too few, or one is no whole number above 0.
+        ArgumentError: they are too few, or one is not a whole number above 0.
     """
     for width in widths:
         check_whole("transfer", "widths", width, 1)

@@ -288,7 +288,8 @@ def _paths(reading: Reading) -> list[tuple[int, dict[str, float]]]:
         (step, path)
         for step, path in sorted(by_step.items())
         if step >= _FIRST_SHARE * reading.total_steps
-        and path.get("path_updates", 0.0) >= step  # a later start, as after a resume, is no start
+        and path.get("path_updates", 0.0)
+        >= step  # a path that starts later, as after a resume, does not count
     ]
 
 

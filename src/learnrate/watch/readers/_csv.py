@@ -122,7 +122,7 @@ def read_csv(path: Path, names: Names) -> list[Observations]:
 
 
 def _first_line(path: Path) -> str:
-    """The first line of a text file; empty if it is no text."""
+    """The first line of a text file; empty if the file is not text."""
     first = first_bytes(path)
     if b"\0" in first:
         return ""

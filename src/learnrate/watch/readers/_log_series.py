@@ -20,7 +20,11 @@ if TYPE_CHECKING:
 
 __all__ = ["ChosenSeries", "LogSeries", "observed", "to_observations", "whole_steps"]
 
-_INF_IF_NOT_FINITE = ("loss", "validation", "gradient_norm")  # in other columns NaN is no value
+_INF_IF_NOT_FINITE = (
+    "loss",
+    "validation",
+    "gradient_norm",
+)  # in other columns NaN means a missing value
 
 
 class LogSeries:

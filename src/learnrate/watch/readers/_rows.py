@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["flat", "table_of"]
 
-_MAX_DEPTH = 16  # of objects in objects; what is deeper is no series
+_MAX_DEPTH = 16  # of objects in objects; deeper values are not series
 
 
 def table_of(rows: Iterable[dict[str, Any]], names: Names) -> LogTable:

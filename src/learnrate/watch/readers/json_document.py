@@ -34,7 +34,7 @@ def _claims(path: Path) -> bool:
 
 
 def _is_log(path: Path) -> bool:
-    """Whether a document holds rows with a loss or a rate; most are no logs."""
+    """Whether a document holds rows with a loss or a rate; most documents are not logs."""
     if path.stat().st_size > _LOG_LIMIT:
         return False
     try:
@@ -68,7 +68,7 @@ def _is_fit_history(document: Any) -> bool:
 
 
 def _rows(document: Any) -> list[dict[str, Any]]:
-    """The rows of a document; none if it is no log."""
+    """The rows of a document; none if it is not a log."""
     if isinstance(document, list):
         return [flat(row) for row in document if isinstance(row, dict)]
     if not isinstance(document, dict):
