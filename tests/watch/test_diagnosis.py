@@ -163,7 +163,7 @@ def test_rules_can_be_chosen_and_left_out(runs):
 def test_thresholds_are_options(runs):
     known = faulty(runs, "slow")
     assert runs.codes(**known) == ["LR201"]
-    assert runs.codes(**known, options=Options(too_slow=TooSlowOptions(quarter=0.9))) == []
+    assert runs.codes(**known, options=Options(too_slow=TooSlowOptions(quarter_fall=0.9))) == []
 
 
 def test_options_have_a_record_of_its_own_for_every_rule_and_never_change():

@@ -54,8 +54,8 @@ class Options(SimpleNamespace):
 
     Examples:
         >>> from learnrate.watch.rules.lr201 import TooSlowOptions
-        >>> options = Options(too_slow=TooSlowOptions(quarter=0.2))
-        >>> options.too_slow.quarter, options.diverged.noise
+        >>> options = Options(too_slow=TooSlowOptions(quarter_fall=0.2))
+        >>> options.too_slow.quarter_fall, options.diverged.noise
         (0.2, 8.0)
     """
 

@@ -24,14 +24,14 @@ __all__ = ["RULE", "DivergedOptions"]
 _FIRST_ROWS = 7
 _LEAST_ROWS = 20  # for a verdict on finite losses
 _CONSTANT = 0.01  # of a rate: it varies by less where it is constant
-_LEAST_LIVE_ROWS = 60  # while a run goes on: before, a level is one row, and a burst may end well
+_LEAST_LIVE_ROWS = 60  # while a run is live: before, a level is one row, and a burst may end well
 
 
 class DivergedOptions(RuleOptions):
     """Thresholds of LR101.
 
     Attributes:
-        rows: while a run goes on, the last losses, at least this many, must not be finite.
+        rows: while a run is live, the last losses, at least this many, must not be finite.
         noise: this is about a loss that fell and then jumped up. Its fall to the lowest level, its
             rise from there, and its jump must each exceed this many standard errors of a level. A
             level is the median of a sixtieth of the rows.
@@ -39,10 +39,10 @@ class DivergedOptions(RuleOptions):
             of what was learned is left.
         jump: the jump must be at least this share of the rise. The jump is the difference of two
             levels that are three levels apart.
-        stays: before the rise, the loss must have been low for this many levels, and after it, it
-            must have been high for this many levels up to the end.
-        stays_live: while a run goes on, the loss must have been high for this many levels after
-            the rise.
+        lasting_levels: before the rise, the loss must have been low for this many levels, and
+            after it, it must have been high for this many levels up to the end.
+        lasting_levels_live: while a run is live, the loss must have been high for this many
+            levels after the rise.
         explosion: a loss has exploded if all its last levels exceed its first losses by this many
             times the difference of neighbouring first losses. A validation loss has exploded if it
             ends above the first training loss by this many times the fall of the training loss to
@@ -59,8 +59,8 @@ class DivergedOptions(RuleOptions):
     noise: float = 8.0
     rise: float = 0.9
     jump: float = 0.5
-    stays: float = 3
-    stays_live: float = 6
+    lasting_levels: float = 3
+    lasting_levels_live: float = 6
     explosion: float = 1e6
     burst: float = 50.0
     climb: float = 3.0
@@ -82,7 +82,7 @@ def _exploded(reading: Reading, options: DivergedOptions) -> Finding | None:
     limit = float(first.min()) + options.explosion * usual
     below = np.flatnonzero(levels.value <= limit)
     since = int(below[-1]) + 1 if below.size else 0
-    if usual == 0 or since > levels.value.size - int(options.stays):
+    if usual == 0 or since > levels.value.size - int(options.lasting_levels):
         return None
     step = int(levels.step[since])
     return _finding(
@@ -111,12 +111,12 @@ def _left_its_level(reading: Reading, options: DivergedOptions) -> Finding | Non
 
 def _departure(reading: Reading, options: DivergedOptions) -> _Departure | None:
     levels, start, least = reading.levels.value, reading.start, options.noise * reading.level_error
-    stays = int(options.stays if reading.finished else options.stays_live)
+    stays = int(options.lasting_levels if reading.finished else options.lasting_levels_live)
     lowest = float(median_of_three(levels).min())
     middle = 0.5 * (lowest + float(np.median(levels[-stays:])))
     below = np.flatnonzero(levels < middle)
     index = int(below[-1]) + 1 if below.size else 0
-    if index > levels.size - stays or below.size < options.stays:
+    if index > levels.size - stays or below.size < options.lasting_levels:
         return None
     if min(start, float(levels[index:].min())) - lowest <= least:
         return None
@@ -131,7 +131,7 @@ def _departure(reading: Reading, options: DivergedOptions) -> _Departure | None:
 
 def _rose_with_the_rate(reading: Reading, options: DivergedOptions) -> Finding | None:
     """A loss that fell at a constant rate, and rose above its start as the rate rose from there."""
-    levels, stays = reading.levels, int(options.stays)
+    levels, stays = reading.levels, int(options.lasting_levels)
     lowest = int(np.argmin(median_of_three(levels.value)))
     if lowest < stays or lowest > levels.value.size - 1 - stays:
         return None

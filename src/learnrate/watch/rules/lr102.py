@@ -28,34 +28,34 @@ class SpikesOptions(RuleOptions):
     Attributes:
         height: a spike must rise from the last low by at least this share of the whole fall of the
             loss.
-        back: after a spike, the loss must fall by at least this share of the rise. Otherwise it
-            has not recovered.
+        recovery: after a spike, the loss must fall by at least this share of the rise.
+            Otherwise it has not recovered.
         noise: a spike must rise by at least this many standard deviations of neighbouring losses.
         count: there must be at least this many spikes.
-        apart: the steps of the first and the last spike must be at least this share of the run
+        spread: the steps of the first and the last spike must be at least this share of the run
             apart.
         longest: a spike may last for at most this share of the run. A longer one is a swing,
             LR103.
         early: spikes within this first share of the run are left out; they are judged by LR304.
         progress: in the median, the loss before a spike must have made at least this share of its
             whole fall. A loss that spikes instead of falling is LR103.
-        off: a loss is off its course while it exceeds its lowest level so far by more than this
-            share of its whole fall.
-        away: the loss may be off its course for at most this share of the run. If it is off for
-            longer, it swings, LR103. Runs with bad batches were off for up to 0.31 of the run,
-            runs at too high a rate for at least 0.43.
+        swing_height: a loss is off its course while it exceeds its lowest level so far by more
+            than this share of its whole fall.
+        swing_share: the loss may be off its course for at most this share of the run. If it is
+            off for longer, it swings, LR103. Runs with bad batches were off for up to 0.31 of the
+            run, runs at too high a rate for at least 0.43.
     """
 
     height: float = 0.15
-    back: float = 0.6
+    recovery: float = 0.6
     noise: float = 6.0
     count: float = 3
-    apart: float = 0.2
+    spread: float = 0.2
     longest: float = 0.2
     early: float = 0.05
     progress: float = 0.6
-    off: float = 0.2
-    away: float = 0.35
+    swing_height: float = 0.2
+    swing_share: float = 0.35
 
 
 class _Spike(NamedTuple):
@@ -71,7 +71,7 @@ def _share_off(reading: Reading, options: SpikesOptions) -> float:
     """The share of the run, after its first tenth, in which the loss is off its course."""
     levels = reading.levels.value
     above = levels - np.minimum.accumulate(levels)
-    return float(np.mean(above[levels.size // 10 :] > options.off * reading.fall))
+    return float(np.mean(above[levels.size // 10 :] > options.swing_height * reading.fall))
 
 
 def _extremes(values: np.ndarray, parts: int) -> np.ndarray:
@@ -127,7 +127,7 @@ class _Spikes(Rule[SpikesOptions]):
         least = max(options.height * reading.fall, options.noise * reading.noise)
         spikes = [
             spike
-            for spike in _rises(smooth, _extremes(smooth, _PARTS), least, options.back)
+            for spike in _rises(smooth, _extremes(smooth, _PARTS), least, options.recovery)
             if spike.end - spike.low <= options.longest * smooth.size
             and spike.top >= options.early * smooth.size
         ]
@@ -136,11 +136,11 @@ class _Spikes(Rule[SpikesOptions]):
         progress = np.median([reading.start - float(smooth[spike.low]) for spike in spikes])
         if (
             progress < options.progress * reading.fall
-            or _share_off(reading, options) > options.away
+            or _share_off(reading, options) > options.swing_share
         ):
             return None
         steps = [int(loss.step[spike.top]) for spike in spikes]
-        if steps[-1] - steps[0] < options.apart * reading.steps_done:
+        if steps[-1] - steps[0] < options.spread * reading.steps_done:
             return None
         highest = max(spike.height for spike in spikes)
         return self.finding(

@@ -25,7 +25,7 @@ class OscillatingOptions(RuleOptions):
     """Thresholds of LR103.
 
     Attributes:
-        back: the loss must have risen by more than this share of its whole fall.
+        rise: the loss must have risen by more than this share of its whole fall.
         noise: the rise must exceed this many standard errors of a level. Among 60 levels of
             stationary noise in which neighbours have a correlation of 0.8, the largest rise
             exceeds it in 1 % of cases.
@@ -45,7 +45,7 @@ class OscillatingOptions(RuleOptions):
             a burst at the beginning, LR304, ends.
     """
 
-    back: float = 0.5
+    rise: float = 0.5
     noise: float = 12.0
     nearby: float = 6.0
     turns: float = 0.6
@@ -102,7 +102,7 @@ class _Oscillating(Rule[OscillatingOptions]):
         is_noise = rise <= options.nearby * _error_nearby(levels.value, low, high)
         gained = reading.start - float(median_of_three(levels.value)[low])
         is_burst = gained <= options.nearby * reading.level_error
-        if rise > max(options.back * fall, options.noise * reading.level_error) and not (
+        if rise > max(options.rise * fall, options.noise * reading.level_error) and not (
             is_noise or is_burst
         ):
             step = int(levels.step[low])

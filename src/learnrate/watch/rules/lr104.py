@@ -29,22 +29,22 @@ class BeyondEdgeOptions(RuleOptions):
     Attributes:
         ratio: a measurement is beyond the edge if the ratio is at least this high.
         share: if the loss swings, at least this share of the measurements must be beyond the edge.
-        back: the loss swings if it has risen by more than this share of its whole fall.
+        rise: the loss swings if it has risen by more than this share of its whole fall.
         noise: the rise must also exceed this many standard errors of a level.
-        far: a measurement is far beyond the edge if the ratio exceeds this. No training stays
-            there by itself; at the edge, ratios up to 1.05 were measured.
+        far_ratio: a measurement is far beyond the edge if the ratio exceeds this. No training
+            stays there by itself; at the edge, ratios up to 1.05 were measured.
         far_share: if the loss does not swing, at least this share of the measurements must be far
             beyond the edge.
-        measured: there must be at least this many measurements.
+        measurements: there must be at least this many measurements.
     """
 
     ratio: float = 1.0
     share: float = 0.2
-    back: float = 0.15
+    rise: float = 0.15
     noise: float = 4.0
-    far: float = 1.2
+    far_ratio: float = 1.2
     far_share: float = 0.5
-    measured: float = 5
+    measurements: float = 5
 
 
 def _measurements(reading: Reading, fact: str) -> Track | None:
@@ -100,10 +100,10 @@ class _BeyondEdge(Rule[BeyondEdgeOptions]):
         ratios = _ratios(reading)
         assert ratios is not None  # noqa: S101 - `_lacks` is called before
         beyond = ratios.value >= options.ratio
-        least_rise = max(options.back * reading.fall, options.noise * reading.level_error)
+        least_rise = max(options.rise * reading.fall, options.noise * reading.level_error)
         swings = reading.why_not_judged is None and reading.largest_rise[0] > least_rise
         if not (swings and beyond.mean() >= options.share) and (
-            np.mean(ratios.value > options.far) < options.far_share
+            np.mean(ratios.value > options.far_ratio) < options.far_share
         ):
             return None
         step = int(ratios.step[int(np.argmax(beyond))])
@@ -137,7 +137,7 @@ class _BeyondEdge(Rule[BeyondEdgeOptions]):
                 "no sharpness was measured (facts['sharpness'], pairs of a step and an eigenvalue)"
             )
         count = measurements.step.size
-        if count < BeyondEdgeOptions().measured:
+        if count < BeyondEdgeOptions().measurements:
             return f"only {count} measurement{'' if count == 1 else 's'} of the sharpness"
         if _ratios(reading) is None:
             return (

@@ -23,11 +23,11 @@ class ClippedOptions(RuleOptions):
 
     Attributes:
         share: more than this share of the updates must be clipped.
-        after: this first share of the run is not counted.
+        skipped: this first share of the run is not counted.
     """
 
     share: float = 0.5
-    after: float = 0.1
+    skipped: float = 0.1
 
 
 class _Clipped(Rule[ClippedOptions]):
@@ -37,7 +37,7 @@ class _Clipped(Rule[ClippedOptions]):
     shows = ("gradient_norm", "clipped")
 
     def check(self, reading: Reading, options: ClippedOptions) -> Finding | None:
-        first = options.after * reading.steps_done
+        first = options.skipped * reading.steps_done
         clipped = reading.clipped.since(first)
         if clipped.value.size < 10:
             return None

@@ -35,9 +35,9 @@ class AboveStartOptions(RuleOptions):
             count. A stretch is a series of rows whose losses are all above the start.
         noise: the loss must have risen above its start by at least this many standard deviations
             of the losses in the last quarter of the rows.
-        back: the loss must have fallen back by at least this share of the rise. A loss that stays
-            high may be a loss that should rise, such as an adversarial one.
-        borne: nothing is reported if the loss falls below its start for good while the rate is
+        recovery: the loss must have fallen back by at least this share of the rise. A loss
+            that stays high may be a loss that should rise, such as an adversarial one.
+        tolerated: nothing is reported if the loss falls below its start for good while the rate is
             still above this share of its peak. The weights then tolerate the rate after their
             first updates, which also happens at the best rate of a short run.
     """
@@ -45,8 +45,8 @@ class AboveStartOptions(RuleOptions):
     share: float = 0.35
     stretch: float = 0.05
     noise: float = 8.0
-    back: float = 0.8
-    borne: float = 0.5
+    recovery: float = 0.8
+    tolerated: float = 0.5
 
 
 def _remedy(reading: Reading) -> str:
@@ -106,7 +106,7 @@ class _AboveStart(Rule[AboveStartOptions]):
         is_above = _in_stretches(losses > start, max(8, int(options.stretch * losses.size)))
         updates = np.diff(steps, append=reading.steps_done)
         share = float(updates[is_above].sum()) / reading.total_steps
-        if share < options.share or _recovers_at_high_rate(reading, is_above, options.borne):
+        if share < options.share or _recovers_at_high_rate(reading, is_above, options.tolerated):
             return None
         lasting = np.lib.stride_tricks.sliding_window_view(losses, _TOP_ROWS).min(axis=1)
         top = int(np.argmax(lasting))
@@ -115,7 +115,7 @@ class _AboveStart(Rule[AboveStartOptions]):
         if rise < options.noise * neighbour_std(last) or not _falls_since(reading, top):
             return None
         end = float(np.median(losses[-max(5, losses.size // 20) :]))
-        if lasting[top] - end < options.back * rise:
+        if lasting[top] - end < options.recovery * rise:
             return None
         first = int(np.argmax(is_above))
         return self.finding(

@@ -27,16 +27,16 @@ class TooSlowOptions(RuleOptions):
     Attributes:
         noise: the fall must be at least this many standard errors of a level, so that its shape
             can be seen.
-        quarter: in each quarter of the progress, the loss must have fallen by at least this share
-            of the whole fall; in a straight fall it is 0.25. A loss that falls more and more
-            slowly is past its beginning. A loss that stands still or rises in between is limited
-            by noise, which means that the rate is too high.
-        last: in the last quarter of the progress, the loss may have fallen by at most this share
-            of the whole fall. If it fell by more, it falls because the rate decays, and the rate
-            is likely too high.
-        first: in the first twentieth of the progress, the loss may have fallen by at most this
-            share of the whole fall; in a straight fall it is 0.05.
-        back: the loss may have risen in between by at most this share of its whole fall.
+        quarter_fall: in each quarter of the progress, the loss must have fallen by at least
+            this share of the whole fall; in a straight fall it is 0.25. A loss that falls more and
+            more slowly is past its beginning. A loss that stands still or rises in between is
+            limited by noise, which means that the rate is too high.
+        last_quarter_fall: in the last quarter of the progress, the loss may have fallen by at
+            most this share of the whole fall. If it fell by more, it falls because the rate
+            decays, and the rate is likely too high.
+        first_fall: in the first twentieth of the progress, the loss may have fallen by at most
+            this share of the whole fall; in a straight fall it is 0.05.
+        rise: the loss may have risen in between by at most this share of its whole fall.
         burst: the first losses may have risen above the start by at most this share of the fall.
             If the rate first raises the loss by more than it falls afterwards, the rate is not too
             low.
@@ -44,10 +44,10 @@ class TooSlowOptions(RuleOptions):
     """
 
     noise: float = 20.0
-    quarter: float = 0.14
-    last: float = 0.36
-    first: float = 0.15
-    back: float = 0.1
+    quarter_fall: float = 0.14
+    last_quarter_fall: float = 0.36
+    first_fall: float = 0.15
+    rise: float = 0.1
     burst: float = 1.0
     share_done: float = 0.25
 
@@ -81,15 +81,15 @@ class _TooSlow(Rule[TooSlowOptions]):
         fall = reading.start - end
         if fall <= options.noise * reading.level_error:
             return None
-        rose = reading.largest_rise[0] > options.back * fall
+        rose = reading.largest_rise[0] > options.rise * fall
         if rose or _burst(reading) > options.burst * fall:
             return None
         first = float(reading.start - marks[0]) / fall
         quarters = -np.diff([reading.start, *marks[1:], end]) / fall
         if (
-            quarters.min() < options.quarter
-            or quarters[-1] > options.last
-            or first > options.first
+            quarters.min() < options.quarter_fall
+            or quarters[-1] > options.last_quarter_fall
+            or first > options.first_fall
         ):
             return None
         half = float(quarters[2:].sum())

@@ -30,14 +30,14 @@ class PlateauOptions(RuleOptions):
             of its whole fall. Runs at a constant rate that were still worth continuing fell by 0.2
             or more, runs on a plateau by up to 0.1.
         significance: the p-value of that test must be below this.
-        left: at least this share of the run must be left, so that a decay is of use.
+        remaining: at least this share of the run must be left, so that a decay is of use.
         variation: the rate may vary by at most this share within the window.
     """
 
     window: float = 0.6
     progress: float = 0.15
     significance: float = 0.02
-    left: float = 0.1
+    remaining: float = 0.1
     variation: float = 0.02
 
 
@@ -59,7 +59,10 @@ class _Plateau(Rule[PlateauOptions]):
     explains = frozenset({"LR302"})
 
     def check(self, reading: Reading, options: PlateauOptions) -> Finding | None:
-        if reading.finished or reading.steps_done > (1.0 - options.left) * reading.total_steps:
+        if (
+            reading.finished
+            or reading.steps_done > (1.0 - options.remaining) * reading.total_steps
+        ):
             return None
         rows = int(options.window * reading.finite_loss.value.size)
         window = reading.finite_loss.value[-rows:]

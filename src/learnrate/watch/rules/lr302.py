@@ -27,15 +27,15 @@ class NeverDecayedOptions(RuleOptions):
 
     Attributes:
         share: after its peak, the rate must never have been below this share of the peak.
-        warm: the peak must be reached within this first share of the run. If it comes later, the
-            rate is still rising.
-        left: a cosine that was cut off must still have at least this share of its peak to fall.
-            Other schedules that were cut off cannot be recognised.
+        latest_peak: the peak must be reached within this first share of the run. If it comes
+            later, the rate is still rising.
+        remaining: a cosine that was cut off must still have at least this share of its peak to
+            fall. Other schedules that were cut off cannot be recognised.
     """
 
     share: float = 0.5
-    warm: float = 0.5
-    left: float = 0.1
+    latest_peak: float = 0.5
+    remaining: float = 0.1
 
 
 def _cut_off(reading: Reading, options: NeverDecayedOptions) -> Finding | None:
@@ -49,7 +49,7 @@ def _cut_off(reading: Reading, options: NeverDecayedOptions) -> Finding | None:
     cosine, last = course.cosine(top, value.size), float(value[-1])
     if cosine is None or not is_half_cosine(cosine, step[top:]):
         return None
-    if last - (cosine.mean - cosine.amplitude) <= options.left * course.peak:
+    if last - (cosine.mean - cosine.amplitude) <= options.remaining * course.peak:
         return None
     end = round(cosine.crest + cosine.half_period)
     return RULE.finding(
@@ -79,7 +79,7 @@ class _NeverDecayed(Rule[NeverDecayedOptions]):
             return None
         reached = reading.warmup_end
         lowest = float(reading.rate.since(reached).value.min())
-        if reached > options.warm * reading.total_steps:
+        if reached > options.latest_peak * reading.total_steps:
             return None
         if lowest < options.share * reading.peak:
             return _cut_off(reading, options)

@@ -27,8 +27,8 @@ class NoWarmupOptions(RuleOptions):
         rise: in the beginning, the loss must rise above its start by at least this share of its
             whole fall.
         noise: the rise must be at least this many standard deviations of neighbouring losses.
-        warm: the rate must have reached its peak within this first share of the run. If it came
-            later, the warm-up is long enough.
+        latest_peak: the rate must have reached its peak within this first share of the run. If
+            it came later, the warm-up is long enough.
         recovered: at a third of the run, the loss must have made at least this share of its whole
             fall. Otherwise the rate is too high for the whole run, not only for its beginning.
     """
@@ -36,7 +36,7 @@ class NoWarmupOptions(RuleOptions):
     early: float = 0.1
     rise: float = 0.15
     noise: float = 4.0
-    warm: float = 0.05
+    latest_peak: float = 0.05
     recovered: float = 0.5
 
 
@@ -51,7 +51,7 @@ class _NoWarmup(Rule[NoWarmupOptions]):
         early = reading.finite_loss.before(options.early * reading.steps_done)
         if early.value.size < 8:
             return None
-        if reading.warmup_end > options.warm * reading.total_steps:
+        if reading.warmup_end > options.latest_peak * reading.total_steps:
             return None
         smooth = median_of_three(early.value)[1:-1]
         top = int(np.argmax(smooth))

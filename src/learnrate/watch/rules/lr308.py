@@ -26,8 +26,8 @@ class NotAppliedOptions(RuleOptions):
 
     Attributes:
         share: the rate must differ from the schedule in at least this share of the rows.
-        edited: if a person or a controller changed the rate, it must differ from the schedule in
-            at least this share of the rows.
+        edited_share: if a person or a controller changed the rate, it must differ from the
+            schedule in at least this share of the rows.
         range: the updates are compared with the rate only if the rate varies by at least this
             factor.
         follows: the size of the updates must grow with a power of the rate below this. The power
@@ -37,7 +37,7 @@ class NotAppliedOptions(RuleOptions):
     """
 
     share: float = 0.02
-    edited: float = 0.7
+    edited_share: float = 0.7
     range: float = 5.0
     follows: float = 0.7
     vanished: float = 1e-4
@@ -139,7 +139,7 @@ class _NotApplied(Rule[NotAppliedOptions]):
     def check(self, reading: Reading, options: NotAppliedOptions) -> Finding | None:
         scheduled, follows = reading.scheduled, reading.follows_schedule
         if scheduled is not None and follows is not None and scheduled.max() > 0:
-            least = options.edited if reading.facts.get("edits") else options.share
+            least = options.edited_share if reading.facts.get("edits") else options.share
             if (~follows).sum() >= _FEWEST and 1.0 - follows.mean() >= least:
                 return _off_schedule(reading, scheduled, follows)
         power = _power(reading, options)

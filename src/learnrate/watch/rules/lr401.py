@@ -23,7 +23,7 @@ class OverfittingOptions(RuleOptions):
     """Thresholds of LR401.
 
     Attributes:
-        lost: the validation loss must have risen from its lowest value by at least this share of
+        rise: the validation loss must have risen from its lowest value by at least this share of
             its fall from the first value to the lowest.
         noise: the rise must be at least this many standard deviations of a validation loss.
         significance: the p-value of a rank test for a rise since the lowest value must be below
@@ -33,7 +33,7 @@ class OverfittingOptions(RuleOptions):
         rows: there must be more than this many validations, counted from the lowest one.
     """
 
-    lost: float = 0.1
+    rise: float = 0.1
     noise: float = 4.0
     significance: float = 0.01
     falls: float = 2.0
@@ -57,7 +57,7 @@ class _Overfitting(Rule[OverfittingOptions]):
         fall = float(validation.value[0]) - lowest
         std = neighbour_std(validation.value)
         if since.size <= options.rows or last - lowest <= max(
-            options.lost * fall, options.noise * std
+            options.rise * fall, options.noise * std
         ):
             return None
         if rising_rank_p(thinned(since), independent=True) >= options.significance:

@@ -31,8 +31,8 @@ class AtChanceOptions(RuleOptions):
         above: the mean may be above chance by at most this share of chance. If the rate is too
             high, the loss stays a little above chance.
         errors: the error of a mean is this many of its standard errors.
-        known: the error of the mean must be less than this share of chance. With fewer rows or
-            more noise, nothing is reported.
+        largest_error: the error of the mean must be less than this share of chance. With fewer
+            rows or more noise, nothing is reported.
         significance: the second half still falls if the p-value of a rank test is below this.
         falls: a loss that still falls is not flat if it fell by more than this many standard
             errors of a level in the second half.
@@ -41,19 +41,19 @@ class AtChanceOptions(RuleOptions):
             The sum was 1 or more in runs with shuffled labels, and 0.02 to 0.4 in runs at a
             hundredth of the rate.
         share_done: at least this share of the run must be over.
-        driven: the second half must have at least this share of the sum of all rates. Otherwise
-            the loss is flat because the rate has decayed.
+        rate_share: the second half must have at least this share of the sum of all rates.
+            Otherwise the loss is flat because the rate has decayed.
     """
 
     below: float = 0.03
     above: float = 0.2
     errors: float = 3.0
-    known: float = 0.05
+    largest_error: float = 0.05
     significance: float = 0.01
     falls: float = 4.0
     moved: float = 0.25
     share_done: float = 0.2
-    driven: float = 0.1
+    rate_share: float = 0.1
 
 
 def _part_means(losses: np.ndarray) -> np.ndarray:
@@ -66,7 +66,7 @@ def _is_near(reading: Reading, chance: float, options: AtChanceOptions) -> bool:
     losses, size = reading.finite_loss.value, abs(chance)
     late, parts = _part_means(losses[losses.size // 2 :]), _part_means(losses)
     mean, error = float(late.mean()), options.errors * float(late.std(ddof=1)) / _PARTS**0.5
-    if error > options.known * size:
+    if error > options.largest_error * size:
         return False
     if not -options.below * size <= mean - chance <= options.above * size:
         return False
@@ -90,7 +90,7 @@ class _AtChance(Rule[AtChanceOptions]):
         if not _is_near(reading, chance, options):
             return None
         progress = reading.progress
-        if progress is not None and 1 - progress[progress.size // 2] < options.driven:
+        if progress is not None and 1 - progress[progress.size // 2] < options.rate_share:
             return None
         levels = reading.levels.value
         late = levels[levels.size // 2 :]

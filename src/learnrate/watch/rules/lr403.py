@@ -31,13 +31,13 @@ class RepeatsOptions(RuleOptions):
             those an epoch earlier.
         noise: the correlation must be this many standard errors above 0. All distances are tested,
             and this limit allows for that.
-        next: at no other distance, except multiples of the epoch, may the correlation exceed this
-            share of that after one epoch.
+        other_distances: at no other distance, except multiples of the epoch, may the
+            correlation exceed this share of that after one epoch.
     """
 
     correlation: float = 0.3
     noise: float = 7.0
-    next: float = 0.8
+    other_distances: float = 0.8
 
 
 def _autocorrelation(loss: np.ndarray) -> np.ndarray:
@@ -77,13 +77,15 @@ class _Repeats(Rule[RepeatsOptions]):
             return None
         highest = float(correlation[distances].max())
         # The shortest of those that correlate as much: an epoch, not several.
-        best = int(distances[int(np.argmax(correlation[distances] >= options.next * highest))])
+        best = int(
+            distances[int(np.argmax(correlation[distances] >= options.other_distances * highest))]
+        )
         highest = float(correlation[best])
         if highest < max(options.correlation, options.noise / math.sqrt(rows - best)):
             return None
         others = np.arange(2, rows // 2)
         apart = np.abs(others - best * np.round(others / best)) > 1
-        if float(correlation[others[apart]].max(initial=0.0)) > options.next * highest:
+        if float(correlation[others[apart]].max(initial=0.0)) > options.other_distances * highest:
             return None
         period = best * int(spacing[0])
         return self.finding(

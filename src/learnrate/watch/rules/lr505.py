@@ -22,11 +22,11 @@ class StateLostOptions(RuleOptions):
     Attributes:
         share: at least this share of the tensors with a gradient must have had no state before the
             first update after a resume, and must have one after it.
-        least: the run must have been resumed after at least this many updates.
+        updates: the run must have been resumed after at least this many updates.
     """
 
     share: float = 1.0
-    least: float = 10
+    updates: float = 10
 
 
 class _StateLost(Rule[StateLostOptions]):
@@ -36,7 +36,7 @@ class _StateLost(Rule[StateLostOptions]):
 
     def check(self, reading: Reading, options: StateLostOptions) -> Finding | None:
         empty = inspected(reading, "empty_state")
-        is_lost = (empty.value >= options.share) & (empty.step >= options.least)
+        is_lost = (empty.value >= options.share) & (empty.step >= options.updates)
         if not is_lost.any():
             return None
         step = int(empty.step[int(is_lost.argmax())])

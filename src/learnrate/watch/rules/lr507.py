@@ -27,12 +27,12 @@ class WeightsLostOptions(RuleOptions):
     Attributes:
         noise: the first loss after a resume must exceed the level before it by at least this many
             standard deviations of a loss. It must also exceed all losses just before the resume.
-        lost: it must exceed the level before the resume by at least this share of the fall from
+        rise: it must exceed the level before the resume by at least this share of the fall from
             the start to that level.
     """
 
     noise: float = 10.0
-    lost: float = 0.5
+    rise: float = 0.5
 
 
 def _finding(resume: int, level: float, first: float, start: float) -> Finding:
@@ -67,7 +67,7 @@ class _WeightsLost(Rule[WeightsLostOptions]):
                 continue
             level, first = float(np.median(before)), float(after.value[0])
             fall = reading.start - level
-            is_high = first - level > max(options.noise * tail_std(before), options.lost * fall)
+            is_high = first - level > max(options.noise * tail_std(before), options.rise * fall)
             if fall > 0.0 and is_high and first > before.max():
                 return _finding(int(resume), level, first, reading.start)
         return None
