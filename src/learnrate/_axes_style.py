@@ -66,7 +66,7 @@ def style(axes: Axes, title: str, *, x: str, y: str) -> None:
 
     Args:
         axes: what is styled.
-        title: above the axes; empty for none.
+        title: the title above the axes; empty for none.
         x: the label of the horizontal axis.
         y: the label of the vertical axis.
     """

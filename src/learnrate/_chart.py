@@ -233,8 +233,8 @@ class Panel:
         x: the horizontal axis.
         y: the vertical axis.
         marks: what is drawn, the lowest layer first.
-        title: above the panel, at the left.
-        remark: above the panel, at the right.
+        title: the title above the panel, at the left.
+        remark: words above the panel, at the right.
         legend_columns: the columns of the legend below the panel; 0 for no legend.
     """
 
@@ -255,7 +255,7 @@ class Chart:
         rows: the panels' numbers row by row; a number that stands in several cells fills them all.
         heights: the heights of the rows, relative to each other; equal if empty.
         size: width and height in inches.
-        title: above all panels.
+        title: the title above all panels.
         legend_columns: the columns of one legend for all panels; 0 for none.
     """
 

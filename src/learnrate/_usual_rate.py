@@ -101,7 +101,7 @@ def known_usual_rate(optimizers: Sequence[torch.optim.Optimizer]) -> UsualRate |
     """`usual_rate`, or None if an optimizer is not like Adam or no matrix has a norm above 0.
 
     Args:
-        optimizers: all of one training.
+        optimizers: all optimizers of one training.
     """
     if not all(_is_like_adam(optimizer) for optimizer in optimizers):
         return None

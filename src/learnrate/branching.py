@@ -57,7 +57,7 @@ class Branches:
 
     Attributes:
         stable: the schedule of the stable run.
-        branches: by step, then in the order of the decays given.
+        branches: the branches, by step, then in the order of the decays given.
         seeds: the seeds of the runs.
         cost: updates made, over all seeds.
         confidence: the confidence of the intervals.

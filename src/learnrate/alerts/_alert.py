@@ -38,7 +38,7 @@ class Alert:
         step: the update it is about, or None.
         message: what was found.
         remedy: what to do about it.
-        time: when it was found, in seconds since 1970.
+        time: the time when it was found, in seconds since 1970.
     """
 
     run: str
@@ -71,7 +71,7 @@ def payload_of(alerts: Sequence[Alert], form: AlertFormat) -> bytes:
     """The body of a webhook's request; texts of users cannot mention anyone in a chat.
 
     Args:
-        alerts: to send, at least one.
+        alerts: the alerts to send, at least one.
         form: the form of the body.
     """
     text = words_of_alerts(alerts)

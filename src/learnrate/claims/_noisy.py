@@ -35,7 +35,8 @@ class ClusterTraining:
     Attributes:
         schedule: gives the rate of each epoch.
         seed: the seed of data, weights and batches.
-        points: for training; there are as many for validation, with the right labels.
+        points: the number of points for training; there are as many for validation, with the
+            right labels.
         width: the width of each of the two hidden layers.
         batch_norm: whether each hidden layer has a BatchNorm.
         weight_decay: the weight decay of SGD with momentum 0.9 in batches of 64.
@@ -56,7 +57,7 @@ class PatternTraining:
     Attributes:
         schedule: gives the rate of each epoch.
         seed: the seed of data, weights and batches.
-        points: for training, half of them in each half.
+        points: the number of points for training, half of them in each half.
         width: the width of each of the two hidden layers.
     """
 

@@ -97,7 +97,8 @@ def sweep_peaks(
     Args:
         trials: the seeds.
         task: what to train.
-        shapes: by name, in text form, with peak 1. The last one sets the middle of the grid.
+        shapes: the shapes, by name, in text form, with peak 1. The last one sets the middle of
+            the grid.
         steps: updates of a run; the task's own by default.
         above: how many peaks of the first grid lie above its middle.
     """
@@ -154,7 +155,7 @@ def measure_peaks(
     """A claim's measurement, from the losses of shapes around their best peaks.
 
     Args:
-        shapes: by name, as `sweep_peaks` takes them.
+        shapes: the shapes, by name, as `sweep_peaks` takes them.
         compare: gives the values of each figure for one task.
         by_figure: the figures by which cases are ordered; by task by default.
         above: how many peaks of the first grid lie above its middle.
@@ -187,7 +188,7 @@ def contest_claim(
         topic: one of the topics of claims.
         design: what is compared.
         figure: the ratio of the losses.
-        shapes: by name, as `sweep_peaks` takes them.
+        shapes: the shapes, by name, as `sweep_peaks` takes them.
         pairs: by label, the names of two shapes to compare; by default each shape and the last.
         tasks: what is trained, given whether the test is a full one; `decay_tasks` by default.
         text: statement, source and remark of the claim, and its numbers of seeds.

@@ -222,7 +222,7 @@ def task_on(
     """A classifier on examples, judged by its cross-entropy on the validation examples.
 
     Args:
-        examples: for training and validation.
+        examples: the examples for training and validation.
         model: makes the network.
         optimizer: a name in `OPTIMIZERS`, or a factory as `Task` takes it.
         batch: examples in a batch.
@@ -255,7 +255,7 @@ class MLPMaker:
     """Makes tasks of two hidden layers on the same examples.
 
     Attributes:
-        examples: for training and validation.
+        examples: the examples for training and validation.
         width: the width of each hidden layer.
         batch: examples in a batch.
         steps: updates of a whole run.

@@ -37,7 +37,7 @@ def command_group(name: str, purpose: str) -> typer.Typer:
     """A command with commands of its own; without one it prints its help.
 
     Args:
-        name: as it is typed after `learnrate`.
+        name: the name, as it is typed after `learnrate`.
         purpose: what its commands are for, in one sentence.
     """
     return typer.Typer(name=name, no_args_is_help=True, rich_markup_mode="rich", help=purpose)

@@ -139,7 +139,7 @@ def pairs_in(option: str, text: str) -> dict[str, str]:
     """Read `NAME=VALUE,NAME=VALUE`; a value with spaces or commas may be quoted.
 
     Args:
-        option: for the message.
+        option: the option, for the message.
         text: its value.
 
     Raises:

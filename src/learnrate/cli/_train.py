@@ -159,9 +159,9 @@ def _check_groups(task: Task, schedules: Sequence[object], run: str) -> None:
     """Refuse to repeat a run whose parameter groups were others than those of the task.
 
     Args:
-        task: to be trained.
+        task: the task to train.
         schedules: the schedules of the groups of the run; none if it had none of their own.
-        run: as given.
+        run: the run, as given.
     """
     from learnrate.trials import Training, preserved  # noqa: PLC0415 - loads torch
 
@@ -190,7 +190,7 @@ def _at_planned_rates(
     """The task and the arguments of `learnrate.train`, with each group's rate if a plan has several.
 
     Args:
-        task: to be trained.
+        task: the task to train.
         plan: the option; a file, or the word inside.
         source: the arguments so far.
     """

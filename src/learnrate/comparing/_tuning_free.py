@@ -87,7 +87,7 @@ class TuningFree:
         """The optimizer for a model.
 
         Args:
-            model: to be trained.
+            model: the model to train.
             groups: parameter groups, of which `params` and `weight_decay` are used; by default one
                 group of all parameters without weight decay. Frozen parameters are left out.
             sgd: whether to take the class for a task with SGD.

@@ -28,7 +28,7 @@ def request_edit(store: Store, run: str, request: EditRequest, author: str) -> S
     Args:
         store: where the run is recorded.
         run: its id.
-        request: as the page sent it.
+        request: the request, as the page sent it.
         author: the author of the edit, if the request names none.
 
     Raises:

@@ -41,7 +41,7 @@ class PointsCache:
     """The points of the runs that were shown last; only new points are read again.
 
     Args:
-        store: to read them from.
+        store: the store to read them from.
     """
 
     def __init__(self, store: Store) -> None:

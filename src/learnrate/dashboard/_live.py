@@ -40,7 +40,7 @@ async def changes(
     `alive` names its topic.
 
     Args:
-        readers: by their topics.
+        readers: the readers, by their topics.
         shutdown: ends the events.
     """
     last_states: dict[str, Any] = {}

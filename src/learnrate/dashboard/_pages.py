@@ -81,7 +81,7 @@ def error_page(request: Request, status: int, message: str) -> HTMLResponse:
     Args:
         request: the request that failed.
         status: the HTTP status.
-        message: for the user.
+        message: the message for the user.
     """
     response = _page(request, "error.html", message=message)
     response.status_code = status

@@ -96,7 +96,7 @@ class GroupSchedule:
 
         Args:
             lr: the rate to reach, above 0.
-            step: from which the factor is applied.
+            step: the step from which the factor is applied.
             share: the group's share of the schedule's rate.
         """
         factor = lr / abs(self.schedule(step) * share)

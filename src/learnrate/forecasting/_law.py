@@ -35,12 +35,12 @@ if TYPE_CHECKING:
 __all__ = ["LossLaw", "PredictedLoss", "fit_loss_law"]
 
 _CONFIDENCE = 0.8
-_WIDEST = 2.0  # a factor between peaks
-_LONGEST = 4.0  # a factor between lengths
+_WIDEST = 2.0  # largest ratio of the peaks of two runs
+_LONGEST = 4.0  # largest ratio of the length of a prediction to that of the longest run
 _KNOTS, _EARLY_KNOTS = 300, 60  # steps at which a table of rates is read
 _LEAST_FALL = 8.0  # standard errors of a mean
 _SHOWN = 80  # steps of a prediction
-_SAMPLES = 200  # of the parameters
+_SAMPLES = 200  # samples of the parameters, for the interval
 _REGION = 20.1  # 99 % quantile of chi-squared with 8 degrees of freedom
 _SMALLEST = 1e-6  # of a rate, as a share of the highest
 
@@ -51,7 +51,7 @@ _STD = np.array([0.5, 3.0, 0.25, 1.0, 2.0, 0.25, 0.25, 0.3])
 _LOW = np.array([-3.0, -12.0, 0.05, -8.0, -4.0, 0.05, 0.0, 0.0])
 _HIGH = np.array([1.0, 12.0, 2.0, 6.0, 10.0, 2.0, 2.0, 1.5])
 _STARTS = [(alpha, log_benefit) for alpha in (0.3, 0.7) for log_benefit in (-2.0, 0.0)]
-# How far the law itself is off, as shares of the fall: along a curve, and between schedules.
+# Errors of the law itself, as shares of the fall: along a curve, and between schedules.
 _MISFIT, _TRANSFER = 0.01, 0.1
 
 

@@ -48,7 +48,7 @@ def measured_outside(callback: str, measure: Measure, *, reason: str) -> Measure
 
     Args:
         callback: the name of the callback, for messages.
-        measure: as the user gave it.
+        measure: the `Measure`, as the user gave it.
         reason: why the callback cannot clip gradients, and what can.
 
     Raises:

@@ -106,7 +106,7 @@ class Adapted:
     """A model adapted to episodes, with separate weights for each.
 
     Attributes:
-        weights: by parameter, shape (episodes, *shape).
+        weights: the weights, by parameter, shape (episodes, *shape).
         losses: the loss on the support before each step, shape (steps, episodes).
         query: the outer loss after the last step, shape (episodes,).
         metric: the task's metric after the last step, shape (episodes,), or None.

@@ -112,7 +112,7 @@ class Learner:
         """Run the inner loop of every row.
 
         Args:
-            weights: before the loop, by parameter, shape (rows, *shape).
+            weights: the weights before the loop, by parameter, shape (rows, *shape).
             batch: the support of every row.
             rates: the rates of one or several trials.
             rows: the trial of each row; None if there is one trial.

@@ -68,7 +68,7 @@ class InnerRates:
     """Inner rates of some trials, as tensors.
 
     Attributes:
-        values: by parameter, or under the empty name for all parameters, of shape
+        values: the values, by parameter, or under the empty name for all parameters, of shape
             (trials, 1 or steps, *(the parameter's shape or ones)).
         learned: whether they are trained.
     """

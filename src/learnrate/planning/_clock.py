@@ -16,7 +16,7 @@ class PlanClock:
 
     Args:
         seconds: the seconds that it may take in all.
-        begin: when it began.
+        begin: the time when it began.
         seconds_before: the seconds of its trials that the journal had already.
     """
 

@@ -25,7 +25,7 @@ class PeakDecision:
 
     Args:
         ladder: the ladder that asked for the trials.
-        trials: all of them.
+        trials: all trials.
     """
 
     ladder: Ladder

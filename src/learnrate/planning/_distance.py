@@ -46,11 +46,11 @@ def log_prior_of_distance(
 def log_distances(
     trial_losses: Sequence[TrialLoss], start: float, total_steps: int, log_lrs: np.ndarray
 ) -> np.ndarray | None:
-    r"""The log of how far the weights of a whole run are expected to come, at each rate.
+    r"""The log of the expected distance of the weights after a whole run, at each rate.
 
     The distance is interpolated between the longest trials, and proportional to the rate beyond them.
     It grows with the number of updates $T$ as $T^g$. Where it is proportional to the rate, the weights
-    go straight on, and $g$ is about 0.8. Where it hardly depends on the rate, they have arrived, and $g$
+    keep their direction, and $g$ is about 0.8. Where it hardly depends on the rate, they have arrived, and $g$
     is about 0.2: $g = 0.2 + 0.6 s^4$ with $s$ the slope of its log over the log of the rate.
 
     Args:
@@ -71,9 +71,11 @@ def log_distances(
     )
     if not known:
         return None
-    tried, came = np.array(known).T
-    at_end = came + _growth(tried, came) * math.log(total_steps / longest)
-    at_end = np.maximum.accumulate(at_end)  # a higher rate does not come less far
+    tried, log_distances_tried = np.array(known).T
+    at_end = log_distances_tried + _growth(tried, log_distances_tried) * math.log(
+        total_steps / longest
+    )
+    at_end = np.maximum.accumulate(at_end)  # the distance does not fall with the rate
     beyond = np.minimum(log_lrs - tried[0], 0.0) + np.maximum(log_lrs - tried[-1], 0.0)
     return np.asarray(np.interp(log_lrs, tried, at_end) + beyond)
 

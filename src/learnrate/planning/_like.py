@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 
 __all__ = ["LikeArgument", "begin_like", "earlier_plans", "planned_like"]
 
-_SHARE = 3  # the first trials may cost this part of the budget
-_SHORTEST = 16  # updates of a trial, at least: as of other short trials
-_TRIALS = 4  # that a third of the budget must pay for
-_TAIL = 0.1  # beyond either end of an 80 % interval
+_BUDGET_PART = 3  # the first trials may cost this part of the budget
+_SHORTEST = 16  # updates of a trial, at least, as in other plans
+_LEAST_AFFORDABLE = 4  # trials that a third of the budget must pay for
+_TAIL = 0.1  # probability beyond either end of an 80 % interval
 _FEWEST_TRIALS = 3
 _CLEAR = 0.1  # of the fall since the start: a smaller difference of two rates may be chance
 
@@ -142,9 +142,9 @@ def begin_like(
     """
     ladder = climb.ladder
     belief = belief_of(plans, ladder.total_steps, spread)
-    share = min(ladder.budget, updates // _SHARE - climb.trainer.spent)
+    share = min(ladder.budget, updates // _BUDGET_PART - climb.trainer.spent)
     shortest = min(rung.steps for plan in plans for rung in plan.rungs)
-    steps = max(_SHORTEST, min(shortest, share // _TRIALS, ladder.total_steps))
+    steps = max(_SHORTEST, min(shortest, share // _LEAST_AFFORDABLE, ladder.total_steps))
     expected = _of_trials(plans, belief, steps)
     pays = _FEWEST_TRIALS * steps <= share and steps <= ladder.total_steps
     one_by_one = replace(

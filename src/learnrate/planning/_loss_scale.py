@@ -21,8 +21,8 @@ class TrialLoss:
         log_lr: the natural log of its peak rate.
         log_loss: its final loss on the task's `LossScale`; infinite if it diverged.
         count: how many seeds it is the mean of.
-        log_distance: the natural log of how far its weights came, in norms of the first ones; NaN if
-            it is not known.
+        log_distance: the natural log of the distance of its weights from the initial ones, over the
+            norm of these; NaN if it is not known.
     """
 
     steps: int

@@ -35,12 +35,12 @@ __all__ = ["Overfitting", "overfitting"]
 
 # Chosen in sweeps of 1/16 to 1/4 of a run of benchmarks/regret. There the gap is 0.1 to 0.75 where the
 # best rate falls as fast as the run is longer, and -0.1 to 0.08 elsewhere, whichever domain is left out.
-_GAP = 0.13  # at which overfitting is as likely as not
+_GAP = 0.13  # gap at which the probability of overfitting is one half
 _GAP_SCALE = 0.03
 _LAG = 0.1
 _LIKELY = 0.5
-_LIKE = math.log(3.0)  # 95 tasks whose losses are of one kind start within a factor 2.7
-_NOISE = 0.03  # of a log loss: a fall that is not larger says little, and neither does its share
+_SAME_KIND = math.log(3.0)  # in 95 tasks, two losses of one kind start within a factor of 2.7
+_NOISE = 0.03  # fall of a log loss that may be chance
 
 
 @dataclass(frozen=True)
@@ -116,7 +116,7 @@ def overfitting(
         if trial.log_lr > best.log_lr
     }
     lag, higher = max(lags.values(), key=lambda pair: pair[0], default=(0.0, None))
-    is_like = abs(start - train_start) <= _LIKE
+    is_like = abs(start - train_start) <= _SAME_KIND
     by_gap = 1.0 / (1.0 + math.exp((_GAP - gap) / _GAP_SCALE)) if is_like else 0.0
     return Overfitting(by_gap, lag, best, higher)
 

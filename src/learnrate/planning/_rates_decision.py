@@ -44,7 +44,7 @@ class RatesDecision:
 
     Args:
         ladder: the ladder that asked for the trials.
-        trials: all of them.
+        trials: all trials.
     """
 
     ladder: RatesLadder

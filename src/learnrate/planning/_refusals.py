@@ -42,7 +42,7 @@ def refuse_too_few(updates: int, budget: Budget, total_steps: int) -> None:
 
     Args:
         updates: what the budget pays for.
-        budget: as the user gave it.
+        budget: the budget, as the user gave it.
         total_steps: the length of one run, in updates.
     """
     least = 2 * RANGE_TEST_STEPS[0]

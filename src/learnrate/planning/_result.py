@@ -24,7 +24,7 @@ __all__ = ["FurtherTrials", "LikePlans", "Plan", "PlanVerdict", "Rung", "RungTri
 
 _FORMAT = "learnrate.plan"
 _VERSION = 2
-_MANY = 2  # runs, from which on a cost is not a share of one run
+_MANY = 2  # runs: a cost from here on is stated in runs, not as a share of one
 
 
 class PlanVerdict(StrEnum):
@@ -99,7 +99,7 @@ class Rung:
         low: the lower end of its central 80 % interval.
         high: the upper end.
         bracketed: whether the best rate has a worse one, or one that diverged, on both sides.
-        trials: by rising rate.
+        trials: the trials, by rising rate.
         fit_lr: rising rates at which the fitted loss is given.
         fit_loss: the fitted final loss at each of them.
     """

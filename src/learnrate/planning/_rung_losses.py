@@ -22,8 +22,8 @@ __all__ = [
     "trial_losses",
 ]
 
-_CLOSEST = 4  # rates around the best one that get further seeds in whole runs
-_PRIOR_FREEDOM = 2.0  # how many repeats an assumed noise counts for
+_CLOSEST = 4  # rates around the best one that are run with further seeds
+_PRIOR_FREEDOM = 2.0  # number of repeats that an assumed noise counts as
 
 
 @dataclass(frozen=True)

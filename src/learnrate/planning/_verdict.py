@@ -37,7 +37,7 @@ def judge(
     The expected excess over the best loss is stated only if there are no doubts.
 
     Args:
-        rungs: by rising length.
+        rungs: the rungs, by rising length.
         decision: the peak, and the posterior that it rests on.
         scale: the scale of the task's losses.
     """
@@ -84,7 +84,7 @@ def _extrapolation(rungs: Sequence[Rung], decision: PeakDecision) -> str:
 
 
 def _distance(surface: Surface, lr: float) -> str:
-    """A sentence on how far the weights of the whole run come; empty if that is not known."""
+    """A sentence on the distance that the weights of the whole run move; empty if it is not known."""
     log_distance = log_distances(
         surface.trial_losses, surface.start, surface.total_steps, np.log([lr])
     )

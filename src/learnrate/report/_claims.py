@@ -30,7 +30,7 @@ def show_claims(
     """Print the claims by topic, each with its verdict and its leading figure.
 
     Args:
-        console: where to print.
+        console: the console to print on.
         results: each claim with the outcomes of its quick and of its full test; None without one.
     """
     from rich.padding import Padding  # noqa: PLC0415 - slow to load
@@ -65,7 +65,7 @@ def show_claim(console: Console, claim: Claim, tested: Outcome | None) -> None:
     """Print one claim: the statement, its source, the rule that decides, and the measured cases.
 
     Args:
-        console: where to print.
+        console: the console to print on.
         claim: the claim.
         tested: the outcome of its test; None if it was not tested.
     """

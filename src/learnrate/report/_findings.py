@@ -44,7 +44,7 @@ def show_findings(
     """Print the findings of a run with a small plot each, and how many rules could not run.
 
     Args:
-        console: where to print.
+        console: the console to print on.
         observations: the run.
         diagnosis: what was found in it.
         reasons: whether to list the rules that could not run, each with the reason.
@@ -84,7 +84,7 @@ def list_findings(console: Console, findings: Sequence[Finding], unit: str = "st
     """Print findings without plots, where the run itself has been shown.
 
     Args:
-        console: where to print.
+        console: the console to print on.
         findings: the findings of the run.
         unit: what its steps count; see `learnrate.watch.unit_of`.
     """

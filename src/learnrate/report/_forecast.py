@@ -22,7 +22,7 @@ def show_forecast(console: Console, law: LossLaw, predictions: Sequence[Predicte
     """Print a plot of the expected losses, and the last loss of every schedule and run.
 
     Args:
-        console: where to print.
+        console: the console to print on.
         law: what the predictions were made with.
         predictions: the loss of each schedule.
     """

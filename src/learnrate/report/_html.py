@@ -30,7 +30,7 @@ def whole_page(*, title: str, body: Markup, figures: Mapping[str, PlotlyFigure])
     Args:
         title: the title of the window, as plain text.
         body: the content of the page.
-        figures: by the id of their place in the body.
+        figures: the figures, by the id of their place in the body.
     """
     from markupsafe import Markup  # noqa: PLC0415 - with Jinja2, loaded when a page is made
     from plotly.offline import get_plotlyjs  # noqa: PLC0415 - 5 MB, read when a page is made

@@ -237,7 +237,7 @@ def _heat_map(heat_map: charts.HeatMap) -> dict[str, Any]:
         "zmin": heat_map.low,
         "zmax": heat_map.high,
         "colorscale": "Viridis",
-        "showscale": False,  # it is in the key: plotly's own styles itself in a way that pages forbid
+        "showscale": False,  # the key shows it; plotly's colour bar needs inline styles, which pages forbid
         "hovertemplate": "%{z:.3g}<extra></extra>",
     }
 

@@ -37,7 +37,7 @@ def show_runs(
     """Print a table with one row for each run, or one for each group.
 
     Args:
-        console: where to print.
+        console: the console to print on.
         runs: the runs of the list.
         columns: fields and facts to print after the run and its name; the usual ones if empty.
         groups: the groups of the runs, by their headings; each has its own table.
@@ -111,7 +111,7 @@ def show_run(
     """Print the schedule of a run, its edits and its findings.
 
     Args:
-        console: where to print.
+        console: the console to print on.
         run: the run.
         edits: the edits that were requested, by their sequence.
         findings: what was found in the run.

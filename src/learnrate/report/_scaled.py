@@ -24,7 +24,7 @@ def show_scaled(console: Console, fit: Fit, scaled: ScaledRate) -> None:
     """Print a plot of the law, its exponents, the predicted rate, and its verdict.
 
     Args:
-        console: where to print.
+        console: the console to print on.
         fit: the fitted law.
         scaled: its prediction for the requested run.
     """

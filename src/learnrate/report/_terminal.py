@@ -45,7 +45,7 @@ def show_plan(console: Console, plan: Plan, *, command: str | None = None) -> No
     """Print a plan: the answer, the rungs it rests on, what it cost, and why.
 
     Args:
-        console: where to print.
+        console: the console to print on.
         plan: what to print.
         command: the next shell command, printed if it is given.
     """
@@ -161,7 +161,7 @@ def show_curve(console: Console, curve: Curve, label: str = "") -> None:
     """Print the loss of a training and how it ended.
 
     Args:
-        console: where to print.
+        console: the console to print on.
         curve: the training.
         label: the text of its schedule; "-" is printed if it is empty.
     """
@@ -201,7 +201,7 @@ def new_table(console: Console, first: str, *others: str, wrap_first: bool = Fal
     """A table without a frame, its first column at the left and the others at the right.
 
     Args:
-        console: where it will be printed.
+        console: the console that prints it.
         first: the heading of the first column.
         others: the headings of the other columns.
         wrap_first: whether long text in the first column is wrapped.

@@ -44,9 +44,10 @@ def show_plot(console: Console, panel: Panel, *, title: str = "", height: int = 
     ones, for which a terminal has no room.
 
     Args:
-        console: where to print.
+        console: the console to print on.
         panel: what to draw.
-        title: above the plot; the panel's own, or the label of its y axis, by default.
+        title: the title above the plot; the panel's own, or the label of its y axis, by
+            default.
         height: the height of the whole plot, in lines of text.
     """
     try:

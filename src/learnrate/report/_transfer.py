@@ -25,7 +25,7 @@ def show_coordinate_check(console: Console, check: CoordinateCheck) -> None:
     """Print the powers of the width of every layer, and the verdict.
 
     Args:
-        console: where to print.
+        console: the console to print on.
         check: the coordinate check.
     """
     table = new_table(console, "layer", "first output", "own updates", "whole change")
@@ -44,7 +44,7 @@ def show_width_sweeps(console: Console, sweeps: WidthSweeps) -> None:
     """Print the best rate at every width, and whether it stays the same.
 
     Args:
-        console: where to print.
+        console: the console to print on.
         sweeps: the sweeps over widths.
     """
     show_plot(console, describe(sweeps).panels[0])
@@ -75,7 +75,7 @@ def show_parameter_rows(
     """Print the factors of every parameter's rate, weight decay and initial scale.
 
     Args:
-        console: where to print.
+        console: the console to print on.
         rows: one for each parameter, or for several that are alike.
         notes: sentences for the user.
     """

@@ -124,7 +124,7 @@ class Inspection:
         """Called after an update that was looked at; further columns of its loss.
 
         Args:
-            loss: as `run.step` gets it.
+            loss: the loss, as `run.step` gets it.
         """
         return self._scales.of_loss(loss)
 

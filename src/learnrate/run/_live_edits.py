@@ -50,7 +50,7 @@ class LiveEdits:
         ending: the length of the run, and whether it ends early.
         rates: follow the edited schedule.
         limits: bounds of the edits that people make.
-        snapshots: for rollbacks.
+        snapshots: the snapshots for rollbacks.
         guard: None for none.
         recorder: None if the run is not recorded.
         mailbox: None if the run is not recorded.

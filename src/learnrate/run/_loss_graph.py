@@ -49,7 +49,7 @@ class LossGraph:
         """The columns of a loss; none if it has no graph.
 
         Args:
-            loss: as `run.step` takes it.
+            loss: the loss, as `run.step` takes it.
         """
         root = getattr(loss, "grad_fn", None)
         self._looks += 1
@@ -95,7 +95,7 @@ def squared_error(loss: Any) -> tuple[int, int, str] | None:
     """What a loss that is a mean squared error, or the mean of several, says of its graph.
 
     Args:
-        loss: as `run.step` takes it.
+        loss: the loss, as `run.step` takes it.
 
     Returns:
         How many errors it is the mean of, the numbers of each, and the operation that computed the

@@ -92,7 +92,7 @@ class PassScales:
         """After the update: the column, if its loss is a mean squared error of the model's outputs.
 
         Args:
-            loss: as `run.step` gets it.
+            loss: the loss, as `run.step` gets it.
         """
         squares, self._squares = self._squares, None
         if squares is None:

@@ -25,7 +25,7 @@ class Rescuer:
     Attributes:
         state: what the guard remembers of the losses.
         ending: the ending of the run.
-        snapshots: to go back to.
+        snapshots: the snapshots to go back to.
         apply: applies an edit of the run itself; returns the step to make after it.
         rates_at: the edited rates of a step; factors if an external scheduler sets the rates.
         count: rescues so far.

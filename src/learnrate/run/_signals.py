@@ -145,8 +145,9 @@ class SignalMeter:
         """The signals of the last update; empty if there are none.
 
         Args:
-            gradient_norm: before the gradient was clipped; None if it is not known. The loss falls
-                along the gradient before clipping, so `descent` is that of this one.
+            gradient_norm: the norm before the gradient was clipped; None if it is not known.
+                The loss falls along the gradient before clipping, so `descent` is that of this
+                one.
         """
         measured = list(self._measured.values())
         self._measured.clear()

@@ -32,7 +32,7 @@ class _File:
     """A snapshot on disk.
 
     Attributes:
-        path: where it is.
+        path: the path of its file.
         digest: the digest of its bytes as this process wrote them. A file with another digest is
             never unpickled, because that would run what somebody else put in.
     """

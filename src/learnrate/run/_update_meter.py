@@ -94,7 +94,7 @@ class UpdateMeter:
         """The gradient norm, the update ratio, and the clipped updates since the last row.
 
         Args:
-            gradient_norm: from the training's own clipping; None if it does not clip.
+            gradient_norm: the norm from the training's own clipping; None if it does not clip.
             clipped: whether the training's own clipping changed the gradient; None likewise.
             row: whether the update is recorded.
             count: updates since the last row, which this one stands for where it alone is measured.

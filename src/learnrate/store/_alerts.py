@@ -37,7 +37,7 @@ class StoredFinding:
     Attributes:
         subject: a text that names it among all alerts.
         run: the run's id.
-        time: when it was added, in seconds since 1970.
+        time: the time when it was added, in seconds since 1970.
         finding: what was found.
     """
 

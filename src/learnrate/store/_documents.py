@@ -28,7 +28,7 @@ class StoredDocument:
     Attributes:
         kind: "plan" or "sweep".
         task: the task's name.
-        time: when it was added, in seconds since 1970.
+        time: the time when it was added, in seconds since 1970.
         facts: the facts of what was trained, such as its batch size.
         content: its JSON values.
     """

@@ -61,7 +61,7 @@ def edits_in(
     """The edits of a run in the order in which they were requested.
 
     Args:
-        connection: to the store.
+        connection: a connection to the store.
         run: the run's id.
         after: only edits with a higher sequence number.
         status: only edits with this status; None for all.

@@ -41,7 +41,7 @@ class Fallback:
         Args:
             writer: the writer of the run's own store, which says where in the run the records
                 belong.
-            records: as of `RunWriter.write`.
+            records: the records, as of `RunWriter.write`.
             step: the update about to happen.
         """
         if self._writer is not None:

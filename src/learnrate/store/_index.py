@@ -37,7 +37,7 @@ class RunIndex:
     thread.
 
     Args:
-        store: to read from.
+        store: the store to read from.
     """
 
     def __init__(self, store: Store) -> None:

@@ -166,7 +166,7 @@ def listed(
     """The runs that match, sorted, pinned ones first.
 
     Args:
-        runs: to choose from.
+        runs: the runs to choose from.
         search: terms that must all match. `word` and `"some words"` match if any shown value
             contains them. `field:word` matches a part of one value; `field=value`, `field!=value`,
             `field<number` and so on compare it. `-` before a term means that it must not match.

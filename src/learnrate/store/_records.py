@@ -143,7 +143,7 @@ class Attempt:
     Attributes:
         attempt: 0, 1, ... within the run.
         begins: its first step.
-        time: when it began, in seconds since 1970.
+        time: the time when it began, in seconds since 1970.
         reason: why it began.
     """
 
@@ -180,7 +180,7 @@ class StoredEdit:
         value: the value of the change, a JSON value.
         group: the parameter group to change; None for all.
         author: who requested it.
-        time: when it was requested, in seconds since 1970.
+        time: the time when it was requested, in seconds since 1970.
         reason: why it was requested.
         status: pending, applied or refused.
         step: the update at which it took effect, once applied.
@@ -219,7 +219,7 @@ class Snapshot:
         run: the run's id.
         step: the update before which the state was saved.
         place: the file it was saved to.
-        time: when it was saved, in seconds since 1970.
+        time: the time when it was saved, in seconds since 1970.
     """
 
     run: str

@@ -26,7 +26,7 @@ def resolve_run(connection: Connection, run: str, *, live: bool, place: str) -> 
     """The id of a run.
 
     Args:
-        connection: to the database.
+        connection: a connection to the database.
         run: an id, the beginning of exactly one id, or `last` for the newest run that is not deleted.
         live: whether `last` means the newest running run.
         place: the place of the store, for messages.

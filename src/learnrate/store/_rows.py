@@ -118,7 +118,7 @@ def points_in(connection: Connection, run: str, after: int) -> RecordedPoints:
     """The valid rows of a run, those of the latest attempt at each step.
 
     Args:
-        connection: to the database.
+        connection: a connection to the database.
         run: the run's id.
         after: only rows of a later step.
     """

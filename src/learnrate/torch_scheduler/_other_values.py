@@ -37,8 +37,8 @@ class OtherValues:
         scheduler: a scheduler of torch.
 
     Attributes:
-        columns: by the index of the group and the name, such as `(0, "betas[0]")`, the values from
-            the scheduler's present step on.
+        columns: the values from the scheduler's present step on, by the index of the group and the
+            name, such as `(0, "betas[0]")`.
     """
 
     def __init__(self, scheduler: Any) -> None:

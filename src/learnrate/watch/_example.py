@@ -81,8 +81,8 @@ class ExampleRun:
         Args:
             total_steps: the updates of the whole run as planned; not known by default.
             schedule: what the rate should follow; not known by default.
-            facts: as `Observations` has them.
-            columns: by their names; the healthy loss and rate by default.
+            facts: the facts, as `Observations` has them.
+            columns: the columns, by their names; the healthy loss and rate by default.
         """
         return Observations(
             run="example",

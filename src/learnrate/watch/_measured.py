@@ -29,7 +29,7 @@ def measured_facts(columns: Mapping[str, np.ndarray], step: np.ndarray) -> dict[
     path of the weights and of inspections, they are the numbers by their names.
 
     Args:
-        columns: by name, NaN in rows without a value.
+        columns: the columns, by name, NaN in rows without a value.
         step: the step of each row.
 
     Examples:

@@ -36,7 +36,7 @@ def _check_rows(call: str, step: np.ndarray, columns: Mapping[str, np.ndarray]) 
     Args:
         call: what takes the rows, for messages.
         step: one for each row.
-        columns: by name.
+        columns: the columns, by name.
 
     Raises:
         ArgumentError: steps do not strictly increase from at least 0, or a column is unknown or of

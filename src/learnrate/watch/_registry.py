@@ -47,7 +47,8 @@ class Options(SimpleNamespace):
     """The thresholds of all rules: an attribute for each rule, by its name.
 
     Args:
-        thresholds: by the names of their rules, such as `diverged`; the others keep their defaults.
+        thresholds: the thresholds, by the names of their rules, such as `diverged`; the others
+            keep their defaults.
 
     Raises:
         ArgumentError: no rule has such a name, or its thresholds are of another class.

@@ -45,7 +45,7 @@ class Watcher:
         run: the name of the run.
         total_steps: the updates of the whole run as planned, if known.
         schedule: the schedule that the rate should follow, if known.
-        facts: as `Observations` has them.
+        facts: the facts, as `Observations` has them.
         options: the thresholds of the rules; their defaults if None.
         only: the codes of the rules to run; all rules by default.
         ignore: the codes of rules to leave out.

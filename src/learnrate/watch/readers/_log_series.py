@@ -81,7 +81,7 @@ def to_observations(
 
     Args:
         run: the name of the run.
-        series: by their names in the log.
+        series: the series, by their names in the log.
         names: which series are the loss, the rate and so on.
         where: the log, for messages.
         total_steps: the updates of the whole run as planned, if the log records it.
