@@ -382,7 +382,18 @@ def test_a_training_can_be_watched_edited_rolled_back_and_replayed(  # noqa: PLR
         page.click("#request")
         refused = "document.querySelector('#refused').textContent"
         visit.until(f"{refused}.includes('allows 0.1 at most')")
+        visit.until(f"{preview} === ''")  # each refusal is shown once
+        page.fill("#value", "50")
+        visit.until(f"{refused} === '' && {preview}.includes('allows 0.1 at most')")
         assert len(store.edits(run)) == 2
+
+        page.select_option("#kind", "undo")
+        visit.until(f"{preview} === 'The rate changes from 0.01 to 0.05.'")
+        page.click("#request")
+        visit.until("document.querySelector('#lr').textContent === '0.05'")
+        assert store.edits(run)[-1].answer.startswith(
+            "rate 0.01 -> 0.05; as if 'scale 0.2 at step"
+        )
 
         page.select_option("#kind", "rollback")
         visit.until(f"document.querySelector('#value').value === '{snapshot.step}'")
@@ -419,7 +430,7 @@ def test_a_training_can_be_watched_edited_rolled_back_and_replayed(  # noqa: PLR
     assert trainer.wait(HANG) == 0
     used = store.observations(run)
     assert whole.lr.tolist() == used.column("lr").tolist()
-    assert [edit.status for edit in store.edits(run)] == ["applied"] * 5
+    assert [edit.status for edit in store.edits(run)] == ["applied"] * 6
     assert store.run(run).status == "stopped"
 
 

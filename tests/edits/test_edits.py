@@ -71,6 +71,57 @@ def test_a_decay_begins_at_the_present_rate_and_ends_the_run(base, shape):
     np.testing.assert_allclose(result.table()[40:], down, rtol=1e-14)
 
 
+@pytest.mark.parametrize(
+    "words",
+    ["scale 0.5", "set 0.01", "hold", "decay 50", "stretch 150", "follow '0.02 * linear()'"],
+)
+@every_base
+def test_an_undo_goes_on_as_if_the_edit_before_it_had_not_been_made(base, words):
+    before, second = edit_at(20, "scale 0.7"), edit_at(40, words)
+    result = edited(base, [before, second, edit_at(60, "undo")])
+    without, with_it = edited(base, [before]), edited(base, [before, second])
+    assert result.table()[60:].tolist() == without.table()[60:].tolist()
+    assert result.table()[:60].tolist() == with_it.table()[:60].tolist()
+    assert result.total_steps == base.total_steps
+
+
+@every_base
+def test_a_further_undo_takes_back_the_edit_before_and_later_edits_count(base):
+    edits = [
+        edit_at(20, "scale 0.5"),
+        edit_at(30, "hold"),
+        edit_at(40, "undo"),
+        edit_at(50, "undo"),
+    ]
+    assert edited(base, edits).table()[50:].tolist() == base.table()[50:].tolist()
+    edits[3:] = [edit_at(50, "scale 0.1"), edit_at(60, "undo"), edit_at(70, "undo")]
+    result = edited(base, edits)
+    assert result.table()[60:70].tolist() == edited(base, edits[:1]).table()[60:70].tolist()
+    assert result.table()[70:].tolist() == base.table()[70:].tolist()
+
+
+def test_an_undo_concerns_the_groups_that_the_edit_changed():
+    base = schedule("0.1 * constant(100)")
+    edits = (edit_at(20, "scale 0.5", group=1), edit_at(30, "scale 0.1"))
+    undone = Edited(base, (*edits, edit_at(40, "undo")), ratios=(1.0, 0.1))
+    assert undone.rates(40) == pytest.approx((0.1, 0.005))
+    assert undone.with_edit(edit_at(50, "undo")).rates(50) == pytest.approx((0.1, 0.01))
+
+
+def test_a_rollback_brings_back_an_edit_that_was_undone_after_its_target():
+    base = schedule("0.1 * constant(100)")
+    edits = [edit_at(20, "scale 0.5"), edit_at(40, "undo"), edit_at(50, "rollback 30")]
+    assert edited(base, edits)(30) == edited(base, edits)(60) == 0.05
+
+
+def test_an_undo_under_an_external_scheduler_gives_its_rates_back():
+    start = Edited(None)
+    for words in ("scale 0.5", "hold"):
+        changed = start.with_edit(edit_in(words, author="ann").at_step(3, (0.2,)))
+        undone = changed.with_edit(edit_in("undo", author="ann").at_step(5, (0.2,)))
+        assert (undone.rates(6), undone.group(0).absolute) == ((1.0,), False)
+
+
 def test_a_decay_can_be_taken_back():
     base = BASES["stable"]
     result = edited(base, [edit_at(20, "decay 60"), edit_at(30, "release")])
@@ -145,6 +196,7 @@ VALUES = {
     "release": st.none(),
     "decay": st.integers(1, 60),
     "stretch": st.integers(101, 300),
+    "undo": st.none(),
     "rollback": st.integers(0, 100),
 }
 some_edits = st.lists(
@@ -226,6 +278,7 @@ def test_under_an_external_scheduler_edits_are_kept_when_a_group_is_added():
         "decay 500 'cosine()'",
         "stretch 20000",
         "follow '3e-4 * linear()'",
+        "undo",
         "rollback 100",
         "snapshot",
         "probe",
@@ -248,7 +301,7 @@ def test_words_may_be_quoted_as_one_argument_of_a_shell(words):
 def test_every_kind_has_its_words():
     assert {kind.value for kind in EditKind} == {
         *("scale", "set", "hold", "release", "decay", "stretch", "follow"),
-        *("rollback", "snapshot", "probe", "stop"),
+        *("undo", "rollback", "snapshot", "probe", "stop"),
     }
 
 
@@ -290,6 +343,7 @@ def test_text_that_is_not_an_edit_is_refused(words, message):
         ({"reason": 3}, "reason of an edit must be text"),
         ({"group": -1}, "group"),
         ({"kind": "stop", "value": None, "group": 1}, "stop applies to all groups"),
+        ({"kind": "undo", "value": None, "group": 1}, "undo applies to all groups"),
         ({"step": -1}, "step"),
     ],
 )
@@ -302,6 +356,15 @@ def test_fields_outside_their_rules_are_refused(options, message):
     ("edits", "message"),
     [
         ([edit_at(30, "release")], "the rate is not held"),
+        ([edit_at(30, "undo")], "there is no edit of the rate to undo"),
+        (
+            [edit_at(30, "scale 2"), edit_at(31, "undo"), edit_at(32, "undo")],
+            "no edit of the rate",
+        ),
+        (
+            [edit_at(30, "stretch 150"), edit_at(120, "undo")],
+            "without 'stretch 150' the run has 100 steps, and 120 are made",
+        ),
         ([edit_at(30, "stretch 50")], "stretch needs a total above the 100 steps"),
         ([edit_at(30, "hold", group=4)], "there is no group 4"),
         ([edit_at(100, "set 0.1")], "the rate is 0 at step 100"),

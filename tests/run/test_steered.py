@@ -248,6 +248,8 @@ EDITS = {
     "hold": {6: "hold"},
     "release": {4: "hold", 6: "release"},
     "decay": {6: "decay 8"},
+    "undo": {4: "scale 0.5", 6: "undo"},
+    "undo a hold": {4: "hold", 6: "undo"},
     "group": {6: ("scale 0.5", 1)},
 }
 
@@ -290,7 +292,9 @@ def expected(plain, edit):
         rates[6:] *= 0.0123 / plain[6].max()
     elif edit == "hold":
         rates[6:] = plain[6]
-    elif edit == "release":
+    elif edit == "undo":
+        rates[4:6] *= 0.5
+    elif edit in {"release", "undo a hold"}:
         rates[4:6] = plain[4]
     elif edit == "decay":
         down = np.clip(1 - np.arange(len(plain) - 6) / 8, 0, None)

@@ -33,6 +33,8 @@ def test_a_replay_has_the_rates_of_the_run_to_the_last_bit_including_rollbacks(p
         14: "scale 0.5",
         20: "rollback 12",
         15: "set 0.03",
+        24: "scale 0.5",
+        27: "undo",
         30: "stretch 90",
         50: "decay 20",
     }

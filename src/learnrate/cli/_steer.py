@@ -40,7 +40,7 @@ def steer(
         Argument(
             metavar="EDIT...",
             help="scale F, set LR, hold, release, decay STEPS, stretch TOTAL_STEPS, follow SCHEDULE, "
-            "rollback STEP, snapshot, probe or stop.",
+            "undo, rollback STEP, snapshot, probe or stop.",
         ),
     ],
     reason: Annotated[str, Option(help="Why; stored with the edit.", show_default=False)] = "",

@@ -3,7 +3,7 @@
 Pure: standard library and numpy.
 """
 
-from learnrate.edits._edit import RATE_KINDS, Edit, EditKind, edit_in, words_of
+from learnrate.edits._edit import RATE_KINDS, Edit, EditKind, edit_in, undone_by_last, words_of
 from learnrate.edits._edited import Edited, edited
 from learnrate.edits._limits import AUTOMATIC, Limits
 
@@ -16,5 +16,6 @@ __all__ = [
     "Limits",
     "edit_in",
     "edited",
+    "undone_by_last",
     "words_of",
 ]

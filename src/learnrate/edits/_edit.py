@@ -19,7 +19,16 @@ from learnrate.schedules import schedule as read
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["RATE_KINDS", "Edit", "EditKind", "edit_in", "in_force", "words_of"]
+__all__ = [
+    "RATE_KINDS",
+    "Edit",
+    "EditKind",
+    "edit_in",
+    "in_force",
+    "not_undone",
+    "undone_by_last",
+    "words_of",
+]
 
 
 class EditKind(StrEnum):
@@ -32,6 +41,7 @@ class EditKind(StrEnum):
     DECAY = "decay"
     STRETCH = "stretch"
     FOLLOW = "follow"
+    UNDO = "undo"
     ROLLBACK = "rollback"
     SNAPSHOT = "snapshot"
     PROBE = "probe"
@@ -47,13 +57,21 @@ RATE_KINDS = frozenset(
         EditKind.DECAY,
         EditKind.STRETCH,
         EditKind.FOLLOW,
+        EditKind.UNDO,
     }
 )
 """The kinds that change the schedule. The others change the weights, or nothing."""
 
-_OF_A_GROUP = RATE_KINDS - {EditKind.STRETCH}
+_OF_A_GROUP = RATE_KINDS - {EditKind.STRETCH, EditKind.UNDO}
 _BARE = frozenset(
-    {EditKind.HOLD, EditKind.RELEASE, EditKind.SNAPSHOT, EditKind.PROBE, EditKind.STOP}
+    {
+        EditKind.HOLD,
+        EditKind.RELEASE,
+        EditKind.UNDO,
+        EditKind.SNAPSHOT,
+        EditKind.PROBE,
+        EditKind.STOP,
+    }
 )
 _VALUES = {
     EditKind.SCALE: "a factor above 0, such as 0.5",
@@ -78,6 +96,7 @@ class Edit:
     | decay | steps, or `{"steps": ..., "shape": ...}` | the rate falls from its present value to 0, and the run ends there (for one group: the group's decay ends there, not the run) |
     | stretch | total_steps | the stable phase lasts longer; if it is over or there is none, the rate stays as it is for the additional steps and then continues as planned |
     | follow | the text of a schedule | the rate is that of the other schedule at the same step; for one group, the length of the run stays |
+    | undo | | the rate is as if the newest edit of the rate had not been made; a further undo takes back the one before it |
     | rollback | step | weights, optimizer and schedule are as they were before that update; edits that took effect later are undone; the data is not rewound |
     | snapshot | | the state before this update is kept for a rollback |
     | probe | | the what-if probe runs |
@@ -135,8 +154,8 @@ class Edit:
         check_whole("Edit", "group", self.group, 0)
         if self.kind not in _OF_A_GROUP:
             kinds = ", ".join(sorted(_OF_A_GROUP))
-            reason = ", because it changes the length of the run"
-            reason = reason if self.kind in RATE_KINDS else ""
+            is_stretch = self.kind is EditKind.STRETCH
+            reason = ", because it changes the length of the run" if is_stretch else ""
             raise ArgumentError(
                 f"{self.kind} applies to all groups{reason}; edits of one group are {kinds}."
             )
@@ -262,6 +281,29 @@ def in_force(edits: Iterable[Edit]) -> tuple[Edit, ...]:
         elif edit.kind in RATE_KINDS:
             active.append(edit)
     return tuple(active)
+
+
+def not_undone(edits: Iterable[Edit]) -> tuple[Edit, ...]:
+    """The edits of the rate that count at the end of a history, which has no rollback."""
+    remaining: list[Edit] = []
+    for edit in edits:
+        if edit.kind is not EditKind.UNDO:
+            remaining.append(edit)
+        elif remaining:
+            remaining.pop()
+    return tuple(remaining)
+
+
+def undone_by_last(edits: Iterable[Edit]) -> Edit:
+    """The edit that an undo takes back, which is the last of the edits.
+
+    Raises:
+        ArgumentError: there is none.
+    """
+    remaining = not_undone(in_force(edits)[:-1])
+    if not remaining:
+        raise ArgumentError("there is no edit of the rate to undo.")
+    return remaining[-1]
 
 
 def _parsed_number(kind: EditKind, word: str) -> float | int | str:

@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from learnrate._errors import ArgumentError
-from learnrate.edits._edit import RATE_KINDS, Edit, EditKind, in_force
+from learnrate.edits._edit import (
+    RATE_KINDS,
+    Edit,
+    EditKind,
+    in_force,
+    not_undone,
+    undone_by_last,
+)
 from learnrate.edits._group_schedule import GroupSchedule
 from learnrate.schedules import Constant, FromFunction, Schedule
 from learnrate.schedules import schedule as read
@@ -65,8 +72,9 @@ class Edited:
         object.__setattr__(self, "edits", tuple(self.edits))
         start_of = {group: GroupSchedule(start) for group, start in planned.items()}
         object.__setattr__(self, "_groups", start_of)
-        for edit in in_force(self.edits):
-            self._apply(edit)
+        active = in_force(self.edits)
+        for number, edit in enumerate(active, 1):
+            self._apply(edit, active[:number])
 
     def with_edit(self, edit: Edit) -> Edited:
         """The schedule with one more edit, which takes effect last.
@@ -81,7 +89,7 @@ class Edited:
         object.__setattr__(result, "edits", edits)
         object.__setattr__(result, "_groups", dict(self._groups))
         if edit.kind in RATE_KINDS:
-            result._apply(edit)
+            result._apply(edit, edits)
         return result
 
     @property
@@ -161,14 +169,27 @@ class Edited:
             )
         return self.ratios[group]
 
-    def _apply(self, edit: Edit) -> None:
+    def _apply(self, edit: Edit, history: tuple[Edit, ...]) -> None:
+        """Change the schedules of the groups.
+
+        Args:
+            edit: the last of the history.
+            history: all edits so far.
+        """
         if edit.step is None:
             raise ArgumentError(f"the edit '{edit}' needs the step it takes effect at.")
+        if edit.kind is EditKind.UNDO:
+            self._undo(edit.step, history)
+        else:
+            self._change(edit)
+
+    def _change(self, edit: Edit) -> None:
         if edit.group is not None:
             self._ratio(edit.group)
         if self.base is None:
             self._check_external(edit)
-        rates = edit.before if self.base is None else self.rates(edit.step)
+        step = edit.step or 0
+        rates = edit.before if self.base is None else self.rates(step)
         if edit.kind is EditKind.SET:
             edit = self._as_scale(edit, rates)
         touched: list[int | None] = [*self._groups] if edit.group is None else [edit.group]
@@ -180,7 +201,7 @@ class Edited:
             touched = [None, *range(len(rates))]  # an external scheduler may change the shares
         total_steps, changed = self.total_steps, {}
         for group in touched:
-            before = self._groups[None] if group is None else self.group(group)
+            before = self._of(group)
             if (
                 edit.kind is EditKind.STRETCH
                 and group is not None
@@ -189,11 +210,28 @@ class Edited:
                 continue
             if edit.kind is EditKind.FOLLOW and edit.group is not None:
                 edit = self._as_share(edit)
-            rate = before.schedule(edit.step or 0)
+            rate = before.schedule(step)
             if self.base is None:
                 rate = max(rates) if group is None else rates[group] / (self._ratio(group) or 1.0)
             changed[group] = before.with_edit(edit, rate, total_steps)
         self._groups.update(changed)
+
+    def _undo(self, step: int, history: tuple[Edit, ...]) -> None:
+        """Continue from a step on as if the edit that is undone had not been made."""
+        undone = undone_by_last(history)
+        remaining = not_undone(in_force(history))
+        without = Edited(self.base, remaining, self.ratios, self.groups)
+        if without.total_steps is not None and without.total_steps <= step:
+            raise ArgumentError(
+                f"without '{undone.words}' the run has {without.total_steps:,} steps, and {step:,} are made."
+            )
+        groups = {*self._groups, *without._groups}  # a group may have an edit of its own
+        self._groups.update(
+            {group: self._of(group).continued_as(without._of(group), step) for group in groups}
+        )
+
+    def _of(self, group: int | None) -> GroupSchedule:
+        return self._groups[None] if group is None else self.group(group)
 
     def _check_external(self, edit: Edit) -> None:
         if edit.kind in {EditKind.STRETCH, EditKind.FOLLOW}:

@@ -89,6 +89,10 @@ class GroupSchedule:
         planned = None if self.planned is None else _scaled_from(self.planned, factor, 0)
         return replace(self, schedule=_scaled_from(self.schedule, factor, step), planned=planned)
 
+    def continued_as(self, other: GroupSchedule, step: int) -> GroupSchedule:
+        """This schedule until a step, and another one's rates and state from there on."""
+        return replace(other, schedule=_joined(self.schedule, step, _rest(other.schedule, step)))
+
     def factor_to_reach(self, lr: float, step: int, share: float) -> float:
         """The factor that makes the rate of a step `lr`.
 

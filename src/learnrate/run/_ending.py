@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from learnrate._checks import refuse
-from learnrate.edits import Edit, EditKind
+from learnrate.edits import Edit, EditKind, undone_by_last
 from learnrate.store import RunStatus
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from learnrate.run._agreement import Agreement
     from learnrate.store import Recorder
 
-__all__ = ["Ending", "beyond_the_end", "checked_status", "close_abandoned", "status_of"]
+__all__ = ["Ending", "checked_status", "close_abandoned", "note_on", "status_of"]
 
 
 @dataclass
@@ -55,14 +55,16 @@ def checked_status(status: RunStatus | str) -> RunStatus:
     return RunStatus(status)
 
 
-def beyond_the_end(edit: Edit, edited: Edited, planned_end: int | None) -> str:
-    """A note on a decay that ends after the planned end of the run; empty for any other edit.
+def note_on(edit: Edit, edited: Edited, planned_end: int | None) -> str:
+    """What an undo takes back, or that a decay ends after the planned end of the run; else empty.
 
     Args:
         edit: the edit that takes effect.
         edited: the schedule with it.
         planned_end: updates of the whole run before it, if known.
     """
+    if edit.kind is EditKind.UNDO:
+        return f"; as if '{undone_by_last(edited.edits)}' had not been made"
     if edit.kind is not EditKind.DECAY or planned_end is None:
         return ""
     end = edited.group(edit.group or 0).schedule.total_steps or 0

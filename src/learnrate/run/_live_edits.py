@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from learnrate._errors import ArgumentError, LearnrateError
 from learnrate.edits import AUTOMATIC, RATE_KINDS, Edit, Edited, EditKind, Limits
-from learnrate.run._ending import beyond_the_end
+from learnrate.run._ending import note_on
 from learnrate.run._guard import Guard, GuardState
 from learnrate.run._rescuer import Rescuer
 from learnrate.run._saved_state import text_of
@@ -300,7 +300,7 @@ class LiveEdits:
         self.rates.set_step(edit.step)
         rate_after = max(self.rates.rates(), key=abs)
         answer = f"rate {rate_before:.4g} -> {rate_after:.4g}"
-        return answer + beyond_the_end(edit, after, planned_end)
+        return answer + note_on(edit, after, planned_end)
 
     def _follow(self, edited: Edited) -> None:
         self.edited = edited

@@ -333,7 +333,8 @@ const updateForm = () => {
   const before = preview?.before?.[0];
   const after = preview?.after?.[0];
   let text = "";
-  if (preview?.refused && !editOfForm().missing) text = preview.refused;
+  // Below the same sentence, which the server answered to a request, it would say it twice.
+  if (preview?.refused && !editOfForm().missing) text = preview.refused === byId("refused").textContent ? "" : preview.refused;
   else if (after !== undefined && before !== undefined) {
     text = form.kind.value in UNCHANGED ? UNCHANGED[form.kind.value] : before === after ? `The rate stays ${short(before)} at first; the plot shows the later rates.` : `The rate changes from ${short(before)} to ${short(after)}.`;
   }
@@ -371,21 +372,24 @@ const onKind = () => {
 const onSubmit = async (event) => {
   event.preventDefault();
   const edit = editOfForm();
-  const refused = byId("refused");
+  const refuse = (text) => {
+    byId("refused").textContent = text;
+    updateForm();
+  };
   if (edit.missing) {
-    refused.textContent = edit.missing;
+    refuse(edit.missing);
     form.value.focus();
     return;
   }
   byId("request").disabled = true;
   try {
     const stored = await post(`${api}/edits`, { ...edit, reason: form.reason.value, author: form.author.value });
-    refused.textContent = "";
+    refuse("");
     form.reason.value = "";
     announce(`Requested: ${editText(stored)}.`);
     load();
   } catch (error) {
-    refused.textContent = error instanceof Refused ? error.message : "The dashboard cannot be reached. Nothing was changed.";
+    refuse(error instanceof Refused ? error.message : "The dashboard cannot be reached. Nothing was changed.");
   } finally {
     byId("request").disabled = false;
   }
