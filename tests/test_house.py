@@ -13,7 +13,7 @@ import learnrate
 
 SOURCE = Path(learnrate.__file__).parent
 
-# Rooms whose results are printed, drawn and shown on pages.
+# Packages whose results are printed, drawn and shown on pages.
 RESULTS = {
     "schedules",
     "scaling",
@@ -122,7 +122,7 @@ FOUNDATION = {
 }
 
 
-def rooms():
+def packages():
     return sorted(
         path.stem
         for path in SOURCE.iterdir()
@@ -137,10 +137,10 @@ def parsed(file):
 
 
 @cache
-def imports_of(room):
-    """The rooms of ours that a room imports, anywhere in its code."""
-    folder = SOURCE / room
-    files = folder.rglob("*.py") if folder.is_dir() else [SOURCE / f"{room}.py"]
+def imports_of(package):
+    """The packages of ours that a package imports, anywhere in its code."""
+    folder = SOURCE / package
+    files = folder.rglob("*.py") if folder.is_dir() else [SOURCE / f"{package}.py"]
     imported = set()
     for file in files:
         for node in ast.walk(parsed(file)):
@@ -151,29 +151,29 @@ def imports_of(room):
             elif isinstance(node, ast.Import):
                 names = [alias.name for alias in node.names]
             imported |= {name.split(".")[1] for name in names if name.startswith("learnrate.")}
-    return imported - {room}
+    return imported - {package}
 
 
-@pytest.mark.parametrize("room", sorted(ARROWS))
-def test_a_room_imports_only_along_its_arrows(room):
-    foreign = {name for name in imports_of(room) if not name.startswith("_")}
-    assert foreign - ARROWS[room] == set()
+@pytest.mark.parametrize("package", sorted(ARROWS))
+def test_a_package_imports_only_along_its_arrows(package):
+    foreign = {name for name in imports_of(package) if not name.startswith("_")}
+    assert foreign - ARROWS[package] == set()
 
 
 def private_imports_of(file):
-    """The private modules of other rooms that a file imports."""
-    room = file.relative_to(SOURCE).parts[0].removesuffix(".py")
+    """The private modules of other packages that a file imports."""
+    package = file.relative_to(SOURCE).parts[0].removesuffix(".py")
     for node in ast.walk(parsed(file)):
         parts = (node.module or "").split(".") if isinstance(node, ast.ImportFrom) else []
-        foreign = len(parts) > 2 and parts[0] == "learnrate" and parts[1] != room
+        foreign = len(parts) > 2 and parts[0] == "learnrate" and parts[1] != package
         if foreign and any(part.startswith("_") for part in parts[2:]):
             yield node.module
 
 
-@pytest.mark.parametrize("room", sorted(ARROWS))
-def test_a_room_imports_no_private_module_of_another(room):
-    folder = SOURCE / room
-    files = folder.rglob("*.py") if folder.is_dir() else [SOURCE / f"{room}.py"]
+@pytest.mark.parametrize("package", sorted(ARROWS))
+def test_a_package_imports_no_private_module_of_another(package):
+    folder = SOURCE / package
+    files = folder.rglob("*.py") if folder.is_dir() else [SOURCE / f"{package}.py"]
     assert {
         file.name: list(private_imports_of(file))
         for file in files
@@ -186,11 +186,11 @@ def test_the_foundation_imports_only_itself(module):
     assert imports_of(module) - FOUNDATION[module] == set()
 
 
-def module_imports(room):
-    """Which modules of a room each of them imports, for types and inside functions too."""
-    folder = SOURCE / room
+def module_imports(package):
+    """Which modules of a package each of them imports, for types and inside functions too."""
+    folder = SOURCE / package
     names = {
-        ".".join(("learnrate", room, *path.relative_to(folder).with_suffix("").parts)): path
+        ".".join(("learnrate", package, *path.relative_to(folder).with_suffix("").parts)): path
         for path in folder.rglob("*.py")
         if path.stem != "__init__"
     }
@@ -213,10 +213,12 @@ KNOWN_CYCLES = {
 }
 
 
-@pytest.mark.parametrize("room", sorted(room for room in rooms() if (SOURCE / room).is_dir()))
-def test_no_modules_of_a_room_import_each_other_in_a_cycle(room):
-    graph = module_imports(room)
-    known = {f"learnrate.{room}.{module}" for module in KNOWN_CYCLES.get(room, ())}
+@pytest.mark.parametrize(
+    "package", sorted(package for package in packages() if (SOURCE / package).is_dir())
+)
+def test_no_modules_of_a_package_import_each_other_in_a_cycle(package):
+    graph = module_imports(package)
+    known = {f"learnrate.{package}.{module}" for module in KNOWN_CYCLES.get(package, ())}
     for module in known & graph.keys():
         graph[module] -= known
     try:
@@ -225,8 +227,8 @@ def test_no_modules_of_a_room_import_each_other_in_a_cycle(room):
         pytest.fail(f"import cycle: {' -> '.join(error.args[1])}")
 
 
-def test_every_room_has_its_arrows_stated():
-    assert {room for room in rooms() if not room.startswith("_")} == set(ARROWS)
+def test_every_package_has_its_arrows_stated():
+    assert {package for package in packages() if not package.startswith("_")} == set(ARROWS)
 
 
 def test_the_public_names_are_the_list_in_the_tests():

@@ -116,9 +116,9 @@ def test_every_public_class_and_function_is_in_the_reference_once():
     wanted = {
         f"learnrate.{name}": getattr(learnrate, name) for name in {*learnrate.__all__} - adapters
     }
-    for room in PUBLIC.split():
-        module = importlib.import_module(f"learnrate.{room}")
-        wanted |= {f"learnrate.{room}.{name}": getattr(module, name) for name in module.__all__}
+    for package in PUBLIC.split():
+        module = importlib.import_module(f"learnrate.{package}")
+        wanted |= {f"learnrate.{package}.{name}": getattr(module, name) for name in module.__all__}
     missing = [
         path
         for path, value in wanted.items()

@@ -47,7 +47,7 @@ def words():
 
 
 @pytest.mark.parametrize("word", words())
-def test_every_word_of_the_house_and_of_the_field_has_a_page(word):
+def test_every_word_of_learnrate_and_of_the_field_has_a_page(word):
     page, *_ = look_up(word)
     assert page.kind == "word"
     assert len(page.text.split()) > 30

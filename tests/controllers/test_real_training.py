@@ -92,7 +92,7 @@ def test_the_rate_warms_up_and_then_falls_at_plateaus(whole):
     assert used[-1] < 0.5
 
 
-def test_it_learned(whole):
+def test_the_network_learned(whole):
     run, _ = whole
     predicted = run.model(run.x).argmax(1)
     assert (predicted == run.y).float().mean() > 0.93

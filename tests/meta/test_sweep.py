@@ -137,7 +137,7 @@ def regression(**changed):
     return MetaTask(model=lambda: nn.Linear(20, 1), loss=nn.MSELoss(), episodes=source)
 
 
-def test_advice_tells_noise_from_diversity():
+def test_advice_distinguishes_noise_from_diversity():
     noisy = advise(regression(sigma=3.0, nu=0.1), probe=0)
     diverse = advise(regression(sigma=0.0, nu=30.0), probe=0)
     assert noisy.regime.name == "NOISE"

@@ -102,7 +102,7 @@ def test_a_share_needs_no_pace():
         (9000, False, "1 min, which paid for 9 runs"),  # training was faster than expected
     ],
 )
-def test_what_was_not_needed_or_not_reached_or_more_is_said(spent, late, text):
+def test_the_text_says_what_was_not_needed_not_reached_or_added(spent, late, text):
     assert Spending(Budget.of("1min"), 8000, spent, late=late).text(1000) == text
 
 

@@ -26,13 +26,13 @@ def expected(trials, log_lrs, start=1.0):
     return np.exp(log_distances(trials, start, TOTAL, np.asarray(log_lrs, dtype=float)))
 
 
-def test_weights_that_go_straight_on_come_further_the_longer_the_run():
+def test_weights_that_keep_their_direction_move_further_in_a_longer_run():
     straight = trials_at(0.01 * np.exp(np.arange(4.0)))
     log_lrs = np.array([-2.0, 0.0, 1.5, 3.0, 5.0])
     assert expected(straight, log_lrs) == pytest.approx(0.01 * np.exp(log_lrs) * 10**0.8)
 
 
-def test_weights_that_have_arrived_hardly_go_further_in_a_longer_run():
+def test_weights_that_have_arrived_hardly_move_further_in_a_longer_run():
     arrived = trials_at([0.9, 0.9, 0.9])
     assert expected(arrived, [0.0, 1.0, 2.0]) == pytest.approx([0.9 * 10**0.2] * 3)
     assert expected(arrived, [-1.0])[0] == pytest.approx(0.9 * 10**0.2 / math.e)
@@ -57,7 +57,7 @@ def test_only_the_longest_trials_that_learned_something_count():
 
 
 @given(st.lists(st.floats(-6.0, 4.0), min_size=1, max_size=6))
-def test_a_higher_rate_never_comes_less_far(log_came):
+def test_the_distance_never_falls_with_the_rate(log_came):
     trials = trials_at(np.exp(log_came))
     came = expected(trials, np.linspace(-5.0, len(log_came) + 5.0, 61))
     assert np.isfinite(came).all()
@@ -75,7 +75,7 @@ def surface_of(distances):
     return Surface(trials, TOTAL, math.log(0.01), 0.0)
 
 
-def test_the_best_rate_is_sought_where_the_weights_come_about_as_far_as_they_are_long():
+def test_the_best_rate_is_expected_where_the_distance_is_about_the_initial_norm():
     unknown, near, usual, far = (
         surface_of(distances).best(TOTAL)
         for distances in ([math.nan] * 3, [0.003, 0.01, 0.03], [0.3, 0.5, 0.8], [3.0, 10.0, 30.0])

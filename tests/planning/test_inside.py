@@ -119,7 +119,7 @@ def sure_and_unsure():
     return [inside_of(0.1, 0.1 * math.exp(-w), 0.1 * math.exp(w)) for w in (1e-6, 2 * 1.28155)]
 
 
-def test_what_branches_say_counts_as_much_as_the_plan_is_unsure(sure_and_unsure):
+def test_branches_count_more_the_less_certain_the_plan_is(sure_and_unsure):
     sure, unsure = sure_and_unsure
     task = quadratic_task(total_steps=2000, noise=0.0)  # stable below 0.2: higher is better
     tests = []

@@ -172,7 +172,7 @@ def test_whole_runs_without_noise_need_few_seeds():
     assert 1 <= max(trial.repeat for trial in whole) <= 2
 
 
-def test_whole_runs_climb_out_of_a_dent_that_is_within_the_noise():
+def test_whole_runs_climb_out_of_a_dip_within_the_noise():
     def log_loss(proposal):
         dent = -0.004 if abs(proposal.log_lr) < 0.6 else 0.0
         return dent + (proposal.log_lr - 4.0) ** 2 / 800 - 0.3 * math.log(proposal.steps)
@@ -232,7 +232,7 @@ def test_a_time_counts_what_trials_took_with_their_validation():
     assert max(t.steps for t in slow) < max(t.steps for t in quick)
 
 
-def test_an_extension_is_two_longer_trials_where_the_horizon_is_what_is_not_known():
+def test_an_extension_is_two_longer_trials_if_the_drift_is_uncertain():
     ladder = ladder_of(1000, 20_000)
     trials = climb(ladder, bowl(0.0))
     longest = max(trial.steps for trial in trials)

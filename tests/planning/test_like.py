@@ -44,7 +44,7 @@ def test_a_belief_is_wider_the_more_earlier_plans_differ():
     assert belief_of([earlier(0.1)], 100).log_std > alike.log_std
 
 
-def test_the_own_errors_of_earlier_plans_do_not_average_out():
+def test_the_errors_of_earlier_plans_do_not_average_out():
     many = belief_of([earlier(0.1)] * 50, 100)
     assert many.log_std > math.log(4) / (2 * 1.2815516)
 
@@ -81,7 +81,7 @@ def scaled(record, *names):
     return {name: getattr(record, name) / 1e3 for name in names}
 
 
-def test_a_plan_that_the_first_trials_contradict_is_made_as_without(alone):
+def test_a_plan_that_the_first_trials_contradict_is_made_as_without_earlier_plans(alone):
     rungs = [replace(rung, **scaled(rung, "best", "low", "high")) for rung in alone.rungs]
     wrong = replace(alone, rungs=tuple(rungs), **scaled(alone, "peak", "low", "high"))
     plan = plan_of(like=wrong)
@@ -129,7 +129,7 @@ def test_what_is_not_a_plan_is_refused(alone, tmp_path):
         plan_of(like=alone, more=1)
 
 
-def test_a_budget_too_small_for_a_test_is_spent_as_without(alone):
+def test_a_budget_too_small_for_a_test_is_spent_as_without_earlier_plans(alone):
     task = quadratic_task(total_steps=200, noise=0.05)
     options = {"budget": 0.3, "progress": False}
     plan = learnrate.plan(task, like=alone, **options)

@@ -379,7 +379,7 @@ def test_a_plan_is_allowed_what_it_costs_even_if_training_was_faster_than_expect
     assert "which paid for" in plan.budget_reason
 
 
-def test_a_plan_ends_when_its_time_is_over_and_again_there_when_it_is_made_again(
+def test_a_plan_ends_when_its_time_is_over_and_ends_there_when_it_is_made_again(
     tmp_path, monkeypatch
 ):
     task = quadratic_task(total_steps=60)

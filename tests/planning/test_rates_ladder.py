@@ -63,7 +63,7 @@ def decades_of(trial):
     return tuple(round(log_lr / DECADE) for log_lr in trial.log_lrs)
 
 
-def test_whole_runs_leave_a_plain_and_enclose_the_best():
+def test_whole_runs_leave_a_flat_region_and_enclose_the_best():
     """Networks die at any high rate and end alike, and the dip lies two decades below in both rates."""
 
     def loss(first, second):
@@ -77,7 +77,7 @@ def test_whole_runs_leave_a_plain_and_enclose_the_best():
     assert len(runs) == len({decades_of(run) for run in runs}) <= 20
 
 
-def test_on_a_plain_whole_runs_stay_where_they_began():
+def test_in_a_flat_region_whole_runs_stay_where_they_began():
     runs = whole_runs(lambda first, second: 0.002 * (first + second))
     assert len(runs) == 9
     assert max(abs(decade) for run in runs for decade in decades_of(run)) == 1

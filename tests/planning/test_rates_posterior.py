@@ -64,7 +64,7 @@ def test_a_longer_run_has_lower_rates_and_is_less_certain(posterior):
     assert np.all(longer.std(axis=0) > posterior.log_optima(400).std(axis=0))
 
 
-def test_no_best_rates_are_as_high_in_each_rate_as_what_diverged():
+def test_best_rates_are_not_all_as_high_as_those_of_a_trial_that_diverged():
     losses = (*made_of(PLACES[:3]), RatesLoss(400, (-2.5, -5.5), math.inf))
     posterior = RatesPosterior(losses, 400, (-1.0, -3.0), (1.5, 1.5), start=1.0)
     optima = posterior.log_optima(400)
@@ -89,7 +89,7 @@ def test_the_best_value_of_a_rate_that_hardly_matters_is_not_sought_far_from_wha
     assert posterior.expected_excess(np.array([[0.0, 0.0]]), 200)[0] < 0.05
 
 
-def test_a_ratio_that_must_be_met_is_found():
+def test_a_ratio_that_matters_is_found():
     # As of a generator and a discriminator: along the ratio it is steep, along the mean nearly flat.
     places = [(-4.0, -5.0), (-3.0, -6.0), (-2.0, -7.0), (-3.0, -5.0), (-2.0, -5.0), (-4.0, -7.0)]
     losses = tuple(

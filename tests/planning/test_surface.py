@@ -100,7 +100,7 @@ def test_the_rate_of_least_regret_lies_below_the_middle_and_within_the_stated_fa
         assert math.exp(-0.5) <= ratio < 1.0
 
 
-def test_the_rate_of_least_regret_makes_its_spread_of_the_shift_that_linex_asks_for():
+def test_the_shift_of_the_rate_of_least_regret_is_that_of_linex_times_its_spread():
     surface = surface_for(noise=0.15)
     median, std = surface.log_best(TOTAL)
     truths = median + std * np.random.default_rng(0).standard_normal(100_000)
@@ -159,7 +159,7 @@ def test_one_horizon_has_no_slope():
     assert Surface(surface_for().trial_losses[:4], TOTAL, 0.0).slope is None
 
 
-def test_where_more_updates_hardly_help_so_are_trials_that_hardly_differ_taken_for_flat():
+def test_trials_that_hardly_differ_count_as_flat_if_more_updates_hardly_help():
     def width(slope):
         trial_losses = [
             TrialLoss(steps, math.log(rate), rise - slope * math.log(steps))
@@ -172,7 +172,7 @@ def test_where_more_updates_hardly_help_so_are_trials_that_hardly_differ_taken_f
     assert width(0.04) > 1.5 * width(1.0)
 
 
-def test_trials_that_have_hardly_begun_to_learn_say_little_of_a_long_run():
+def test_trials_that_have_hardly_begun_to_learn_say_little_about_a_long_run():
     def drift(start):
         """Where the best rate rises with the horizon, with log losses of -3 and -5.3, and a slope of 1."""
         trial_losses = surface_for(drift=0.4, horizons=(20, 200)).trial_losses
@@ -193,7 +193,7 @@ def test_where_overfitting_limits_the_best_rate_it_falls_as_fast_as_the_run_is_l
     assert best(0.0) < best(0.5) < best(1.0)
 
 
-def test_a_run_longer_than_any_trial_is_expected_to_mind_the_rate_less():
+def test_a_run_longer_than_any_trial_is_expected_to_be_less_sensitive_to_the_rate():
     surface = surface_for()
     assert surface.depth(TOTAL) == pytest.approx(surface.depth(200) * (200 / TOTAL) ** 0.3)
 

@@ -312,7 +312,7 @@ def test_short_plans_and_long_updates_are_not_measured(update, monkeypatch):
 
 
 @pytest.mark.parametrize(("cost", "worth_it"), [(6.0, False), (5.0, True)])
-def test_a_small_gain_is_not_worth_trials_that_know_less_of_each_other(cost, worth_it):
+def test_a_small_gain_is_not_worth_trials_without_each_others_results(cost, worth_it):
     costs = tuple(1 + (cost - 1) * count / 7 for count in range(8))
     choice = Choice("vectorised", "", 8, 1, 1)
     assert TrialsTogether(choice, costs, Pace(1e-3, 0.0)).worth_it == worth_it

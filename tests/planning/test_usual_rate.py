@@ -30,7 +30,7 @@ def test_the_prior_falls_on_both_sides_and_never_below_that_of_an_unusual_traini
     assert far == pytest.approx(math.log(0.2 / 16))
 
 
-def test_without_a_usual_rate_all_rates_are_alike():
+def test_without_a_usual_rate_all_rates_are_equally_likely():
     assert (log_prior_of_usual_rate(np.linspace(-9.0, 1.0, 11), math.nan) == 0.0).all()
 
 

@@ -47,7 +47,7 @@ def make_range_test(losses=None, mode="exponential"):
 
 
 @pytest.fixture(scope="session")
-def test_of_rates():
+def range_test():
     return make_range_test()
 
 
@@ -58,7 +58,7 @@ def flat_test():
 
 
 @pytest.fixture(scope="session")
-def plan(test_of_rates):
+def plan(range_test):
     return Plan(
         peak=0.0123,
         low=0.0071,
@@ -72,7 +72,7 @@ def plan(test_of_rates):
         rungs=(make_rung(20, 0.04), make_rung(80, 0.03)),
         drift=-0.21,
         expected_regret=0.08,
-        range_test=test_of_rates.to_dict(),
+        range_test=range_test.to_dict(),
         task="a tiny task",
         seed=3,
         version="9.9.9",

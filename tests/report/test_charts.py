@@ -71,7 +71,7 @@ def test_a_thinned_line_keeps_its_extremes_and_its_order():
     assert np.array_equal(values, y[x.astype(int)])
 
 
-def test_what_no_room_describes_has_no_chart():
+def test_what_no_package_describes_has_no_chart():
     with pytest.raises(TypeError, match="no chart is described for str"):
         describe("plan")
 

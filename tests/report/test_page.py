@@ -102,7 +102,7 @@ def test_what_a_user_wrote_is_never_markup(hostile_plan):
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
 
 
-def test_the_island_of_data_has_no_character_that_could_end_it(hostile_plan):
+def test_the_data_of_the_page_has_no_character_that_could_end_its_element(hostile_plan):
     page = plan_page(hostile_plan)
     start = page.index('id="figures">') + len('id="figures">')
     island = page[start : page.index("</script>", start)]

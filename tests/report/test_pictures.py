@@ -23,18 +23,18 @@ def labels_of(axes):
     return axes.get_legend_handles_labels()[1]
 
 
-def test_a_range_test_shows_each_repeat_the_mean_the_band_and_its_marks(test_of_rates):
-    axes = test_of_rates.plot()
+def test_a_range_test_shows_each_repeat_the_mean_the_band_and_its_marks(range_test):
+    axes = range_test.plot()
     marks = [text.get_text().split()[0] for text in axes.texts]
-    answered = [name for name, lr in test_of_rates.rules.items() if lr is not None]
+    answered = [name for name, lr in range_test.rules.items() if lr is not None]
     assert sorted(marks) == sorted([*answered, "suggestion", "diverged"])
     assert len(axes.lines) == 3 + 1 + len(marks)
     assert len(axes.collections) == 1
     assert axes.get_xscale() == "log"
 
 
-def test_labels_of_a_range_test_do_not_overlap(test_of_rates):
-    axes = test_of_rates.plot()
+def test_labels_of_a_range_test_do_not_overlap(range_test):
+    axes = range_test.plot()
     axes.figure.draw_without_rendering()
     boxes = [text.get_window_extent() for text in axes.texts]
     overlaps = [
@@ -66,9 +66,9 @@ def test_a_linear_test_has_a_linear_axis():
     assert axes.get_xscale() == "linear"
 
 
-def test_the_axes_given_are_the_axes_drawn_on(test_of_rates):
+def test_the_axes_given_are_the_axes_drawn_on(range_test):
     axes = plt.figure().add_subplot()
-    assert test_of_rates.plot(axes) is axes
+    assert range_test.plot(axes) is axes
 
 
 def test_a_plan_has_three_panels_with_every_rung_and_the_peak(plan):

@@ -46,10 +46,10 @@ def test_a_plan_shows_its_figures_at_any_width(plan, width):
 
 
 @WIDTHS
-def test_a_range_test_shows_its_suggestion_and_rules_at_any_width(test_of_rates, width):
-    text = printed(show_range_test, test_of_rates, width=width)
-    assert f"{test_of_rates.suggestion:.2g}" in text
-    assert all(name in text for name in test_of_rates.rules)
+def test_a_range_test_shows_its_suggestion_and_rules_at_any_width(range_test, width):
+    text = printed(show_range_test, range_test, width=width)
+    assert f"{range_test.suggestion:.2g}" in text
+    assert all(name in text for name in range_test.rules)
     assert "a quarter of the lowest rate" in joined(text)
     assert max(len(line) for line in text.splitlines()) <= width
 
@@ -81,11 +81,11 @@ def test_a_training_of_any_length_can_be_shown(losses):
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1", "cp1252"])
-def test_a_poor_encoding_gets_plain_characters(plan, hostile_plan, test_of_rates, encoding):
+def test_a_poor_encoding_gets_plain_characters(plan, hostile_plan, range_test, encoding):
     for text in (
         printed(show_plan, plan, encoding=encoding),
         printed(show_plan, hostile_plan, encoding=encoding),
-        printed(show_range_test, test_of_rates, encoding=encoding),
+        printed(show_range_test, range_test, encoding=encoding),
         printed(show_schedules, [("é", [0.1, 0.2])], encoding=encoding),
         printed(show_curve, curve_of([2.0, 1.0]), encoding=encoding),
     ):
@@ -96,12 +96,12 @@ def test_markup_in_a_task_name_is_printed_as_it_is(hostile_plan):
     assert "<script>alert(1)</script>" in printed(show_plan, hostile_plan)
 
 
-def test_no_color_is_obeyed_on_a_terminal(plan, test_of_rates, monkeypatch):
+def test_no_color_is_obeyed_on_a_terminal(plan, range_test, monkeypatch):
     monkeypatch.setenv("NO_COLOR", "1")
     file = io.StringIO()
     console = Console(file=file, width=80, force_terminal=True)
     show_plan(console, plan)
-    show_range_test(console, test_of_rates)
+    show_range_test(console, range_test)
     assert "\x1b[3" not in file.getvalue().replace("\x1b[3m", "")
 
 

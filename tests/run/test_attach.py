@@ -828,7 +828,7 @@ def test_facts_that_are_not_json_are_refused(place):
         learnrate.attach(optimizer, 0.1, store=place, total_steps=4, facts={"model": object()})
 
 
-def test_the_rules_check_a_run_while_it_continues(tmp_path):
+def test_the_rules_check_a_live_run(tmp_path):
     weight = torch.nn.Parameter(torch.linspace(1, 2, 3))
     optimizer = torch.optim.SGD([weight], lr=0.02)
     schedule = "0.02 * warmup(10) >> linear(390)"

@@ -189,7 +189,7 @@ def test_gradients_that_are_never_cleared_are_found(tmp_path, make, micro, after
     assert findings["LR503"].evidence["updates"] >= 4
 
 
-def test_a_forgotten_gradient_is_said_while_the_run_continues(tmp_path):
+def test_a_forgotten_gradient_is_reported_while_the_run_is_live(tmp_path):
     torch.manual_seed(0)
     model, data = dense(), Data()
     optimizer = adam(model.parameters())

@@ -60,7 +60,7 @@ def test_frozen_parts_are_named_with_their_share_of_the_weights():
     }
 
 
-def test_parts_that_no_optimizer_has_are_told_from_frozen_ones():
+def test_parts_that_no_optimizer_has_are_distinguished_from_frozen_ones():
     model = Classifier()
     model.features[0].requires_grad_(requires_grad=False)
     assert facts(model, model.features.parameters(), model.inputs.parameters()) == (
@@ -72,7 +72,7 @@ def test_parts_that_no_optimizer_has_are_told_from_frozen_ones():
     )
 
 
-def test_a_single_tensor_and_equal_parts_of_layers_are_put_shortly():
+def test_a_single_tensor_and_equal_parts_of_layers_are_named_briefly():
     model = Classifier()
     model.head.bias.requires_grad_(requires_grad=False)
     assert facts(model, model.parameters()) == "head.bias (1.5 % of the weights)"

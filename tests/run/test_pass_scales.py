@@ -286,7 +286,7 @@ def test_the_loss_of_a_criterion_that_sums_does_not(tmp_path):
     assert scales == pytest.approx([ROWS] * len(scales), rel=0.01)
 
 
-def test_a_criterion_that_tells_real_from_false_adds_different_losses(tmp_path):
+def test_a_discriminator_adds_different_losses(tmp_path):
     criterion = nn.BCEWithLogitsLoss()
     passes = itertools.count()
 

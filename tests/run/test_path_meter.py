@@ -51,7 +51,7 @@ def test_a_training_is_the_same_to_the_last_bit_with_and_without(tmp_path, make)
     assert not set(PATH_COLUMNS) & set(plain.facts)
 
 
-def test_the_path_is_what_the_weights_went(tmp_path):
+def test_the_path_is_that_of_the_weights(tmp_path):
     """Gradient descent on a parabola: all numbers of its path are known."""
     weight = torch.nn.Parameter(torch.full((5, 5), 2.0))
     optimizer = torch.optim.SGD([weight], lr=0.01)
@@ -97,7 +97,7 @@ def test_a_loss_that_another_network_pushes_up_says_nothing_of_the_rate(tmp_path
     assert "something other than these weights changes the loss" in diagnosis.not_run["LR204"]
 
 
-def test_a_run_far_from_its_best_rate_is_told_which_way_while_it_continues(tmp_path):
+def test_a_live_run_far_from_its_best_rate_has_a_finding_with_the_direction(tmp_path):
     """The best rate of this run is about 0.1: 0.07 to 0.3 end within a tenth of the lowest loss."""
     low = trained(tmp_path, 2e-4, Measure(path_share=0.1), total_steps=320)[2]
     good = trained(tmp_path, 0.1, Measure(path_share=0.1), total_steps=320)[2]

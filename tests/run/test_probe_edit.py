@@ -84,7 +84,7 @@ def test_the_training_continues_to_the_same_bits(tmp_path):
     assert len(probed.probes.results) == 1
 
 
-def test_under_a_scheduler_of_torchs_it_is_asked_at_the_rate_as_edited(tmp_path):
+def test_under_a_torch_scheduler_the_probe_runs_at_the_edited_rate(tmp_path):
     probed = ProbedLoop(tmp_path / "a.db", None, {5: ["scale 0.1"], 9: ["probe"]}, lr=0.05)
     assert probed.probes.results[0].result.lr == pytest.approx(0.005, rel=1e-12)
     assert probed.optimizer.param_groups[0]["lr"] == 0.05

@@ -84,7 +84,7 @@ def test_a_schedule_that_begins_anew_on_resume_is_said_live(tmp_path):
     assert "LR305" in resumed(tmp_path / "runs.db", with_scheduler=False)[1]
 
 
-def test_of_a_run_that_is_resumed_rightly_nothing_is_said(tmp_path):
+def test_a_run_that_is_resumed_correctly_has_no_finding(tmp_path):
     assert resumed(tmp_path / "runs.db")[1] == []
 
 

@@ -48,7 +48,7 @@ def test_a_scheduler_stepped_once_an_epoch_keeps_its_rhythm_and_no_warning_is_gi
     assert messages == []
 
 
-def test_another_rhythm_than_attach_was_told_is_one_warning_with_the_way_out():
+def test_a_rhythm_other_than_every_is_one_warning_with_the_way_out():
     _, messages = trained(1)
     (message,) = messages
     assert "StepLR was stepped after about 3" in message

@@ -235,7 +235,7 @@ def test_a_rollback_goes_back_in_all_that_is_set(tmp_path):
     assert torch.equal(attached.weights, expected.weights)
 
 
-def test_a_schedule_of_the_momentum_counts_more_than_the_schedulers():
+def test_a_schedule_of_the_momentum_replaces_that_of_the_scheduler():
     attached = Loop("SGD", "one cycle").attach(hyper={"momentum": [None, "0.5 * linear()"]})
     attached.train(TOTAL - 1)
     expected = plain("SGD", "one cycle").set

@@ -52,7 +52,7 @@ def test_an_edit_of_the_loop_holds_for_the_next_update_and_is_stored(place):
 
 
 @pytest.mark.parametrize(("steps", "is_told"), [(10, False), (40, True)])
-def test_a_decay_that_ends_after_the_loop_is_told_in_its_answer(place, steps, is_told):
+def test_a_decay_that_ends_after_the_loop_is_noted_in_its_answer(place, steps, is_told):
     steered = Steered(place, "0.1 * constant()", total_steps=60)
     steered.train(45, {40: f"decay {steps}"})
     steered.run.finish()
@@ -107,7 +107,7 @@ def test_a_group_added_under_a_torch_scheduler_has_the_edits_of_all_groups():
     assert used == [[0.1, 0.1], [0.05, 0.05], [0.05, 0.001]]
 
 
-def test_a_stopped_run_tells_who_stopped_it_and_why(place):
+def test_a_stopped_run_says_who_stopped_it_and_why(place):
     steered = Steered(place).train(99, {7: "stop"})
     steered.run.finish()
     assert (steered.run.done, steered.run.next_step) == (True, 7)

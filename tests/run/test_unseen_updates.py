@@ -148,7 +148,7 @@ def test_updates_that_are_not_steps_of_the_optimizer_are_a_warning_and_a_finding
     assert finding.step == (3 if loop is replaced_optimizer else 0)
 
 
-def test_a_loop_that_trains_other_weights_is_told_that_nothing_is_trained():
+def test_a_loop_that_trains_other_weights_is_warned_that_nothing_is_trained():
     model, other = make_model(), make_model()
     optimizer = torch.optim.SGD(other.parameters(), lr=0.1)
     update = replaced_optimizer(model, torch.optim.SGD(model.parameters(), lr=0.1))

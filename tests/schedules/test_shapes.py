@@ -157,7 +157,7 @@ class TestANewShapeIsOneSmallClass(ScheduleContract):
     def make(self):
         return schedule("2 * halving(10, after=0.3) >> halving(5)")
 
-    def test_and_has_its_values(self):
+    def test_it_has_its_values(self):
         assert [self.make()(step) for step in (2, 3, 12, 99)] == [2.0, 1.0, 2.0, 1.0]
 
 

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-import learnrate.schedules as room
+from learnrate import schedules
 from learnrate.schedules._registry import SHAPES
 
 # Words that mean something else in other packages; those banned everywhere are in tests/test_words.py.
@@ -19,7 +19,7 @@ BANNED = {
     "boundaries": {"knots"},
     "low, high": {"min", "max"},
 }
-PUBLIC = [getattr(room, name) for name in room.__all__]
+PUBLIC = [getattr(schedules, name) for name in schedules.__all__]
 OURS = [cls for cls in SHAPES.values() if cls.__module__.startswith("learnrate.")]
 
 
@@ -33,8 +33,8 @@ def test_no_parameter_is_a_synonym_of_the_word_for_its_idea(public):
 
 
 def test_the_public_names_are_sorted_and_hold_every_shape():
-    assert sorted(room.__all__) == room.__all__
-    assert {cls.__name__ for cls in OURS} <= set(room.__all__)
+    assert sorted(schedules.__all__) == schedules.__all__
+    assert {cls.__name__ for cls in OURS} <= set(schedules.__all__)
 
 
 @pytest.mark.parametrize("cls", OURS, ids=lambda cls: cls.__name__)
@@ -44,6 +44,6 @@ def test_every_schedule_says_its_formula_and_shows_itself(cls):
     assert ">>> " in text
 
 
-def test_importing_the_room_loads_neither_torch_nor_scipy():
+def test_importing_the_package_loads_neither_torch_nor_scipy():
     code = "import sys, learnrate.schedules; sys.exit(bool({'torch', 'scipy'} & set(sys.modules)))"
     subprocess.run([sys.executable, "-c", code], check=True)

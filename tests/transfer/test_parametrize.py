@@ -113,7 +113,7 @@ def test_initial_scales_follow_the_width_whatever_the_code_does():
     assert stds["4.weight"] == pytest.approx(0.1 / 4, rel=0.1)
 
 
-def test_layers_of_the_same_shape_at_the_base_width_are_told_apart():
+def test_layers_of_the_same_shape_at_the_base_width_are_distinguished():
     """The input layer and the hidden layer are both 8 x 8 in the base model."""
     rules = transfer.parametrize(seeded(mlp, 128), seeded(mlp, 8)).rules
     assert rules["0.weight"].init == 1.0

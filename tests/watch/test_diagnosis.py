@@ -60,7 +60,7 @@ def test_the_unit_of_the_rate_changes_nothing(runs, kind, power):
 
 
 @given(extra=st.integers(1, 400), seed=st.integers(0, 9))
-def test_a_run_that_continues_healthily_has_no_error(runs, extra, seed):
+def test_a_healthy_live_run_has_no_error(runs, extra, seed):
     n = 400 + extra
     diagnosis = runs.diagnose(loss=runs.loss(n=n, seed=seed), lr=runs.rate(n=n))
     assert not diagnosis.failed
@@ -120,7 +120,7 @@ def test_no_two_rules_explain_each_other():
     assert set(TopologicalSorter(graph).static_order()) == set(graph)
 
 
-def test_findings_come_gravest_first(runs):
+def test_findings_come_most_severe_first(runs):
     loss = runs.loss()
     loss[390:] = np.inf
     diagnosis = runs.diagnose(

@@ -91,7 +91,7 @@ def test_what_is_less_than_that_is_not_an_overshoot(changed):
     assert codes(*burst(**changed)) == []
 
 
-def test_a_gradient_that_grows_while_the_loss_only_varies_is_none():
+def test_a_gradient_that_grows_while_the_loss_only_varies_is_not_an_overshoot():
     loss, norm = burst(height=0.0)
     loss[0] -= 1.0
     assert codes(loss, norm) == []

@@ -98,7 +98,7 @@ def test_recurring_spikes_are_not_a_missing_warm_up_even_if_the_first_comes_earl
     assert diagnosis.explained["LR304"] == "LR102"
 
 
-def test_a_swing_in_the_first_quarter_of_a_run_that_continues_is_not_judged_yet(runs):
+def test_a_swing_in_the_first_quarter_of_a_live_run_is_not_judged_yet(runs):
     loss = runs.loss()
     loss[150:240] += 1.3
     known = {"loss": loss, "lr": runs.rate(), "only": ["LR103"]}
@@ -297,7 +297,9 @@ def test_less_than_that_is_not_above_its_start_for_long(runs, loss_of):
 
 
 @pytest.mark.parametrize(("cut_at", "codes"), [(100, ["LR108"]), (300, [])])
-def test_a_loss_that_comes_back_at_the_full_rate_shows_that_the_rate_is_borne(runs, cut_at, codes):
+def test_a_loss_that_comes_back_at_the_full_rate_shows_that_the_rate_is_tolerated(
+    runs, cut_at, codes
+):
     lr = np.where(np.arange(400) < cut_at, 0.1, 0.01)
     loss = burst(runs, 70.0)
     assert 200 < np.flatnonzero(loss > loss[0])[-1] < 300

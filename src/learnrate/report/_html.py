@@ -35,7 +35,7 @@ def whole_page(*, title: str, body: Markup, figures: Mapping[str, PlotlyFigure])
     from markupsafe import Markup  # noqa: PLC0415 - with Jinja2, loaded when a page is made
     from plotly.offline import get_plotlyjs  # noqa: PLC0415 - 5 MB, read when a page is made
 
-    island = {"themes": {"light": LIGHT, "dark": DARK}, "figures": figures}
+    page_data = {"themes": {"light": LIGHT, "dark": DARK}, "figures": figures}
     return _rendered(
         "page.html",
         title=title,
@@ -44,7 +44,7 @@ def whole_page(*, title: str, body: Markup, figures: Mapping[str, PlotlyFigure])
         light=Markup(variables(LIGHT)),  # noqa: S704
         dark=Markup(variables(DARK)),  # noqa: S704
         style=Markup(_asset("page.css")),  # noqa: S704
-        figures=Markup(_script_json(island)),  # noqa: S704
+        figures=Markup(_script_json(page_data)),  # noqa: S704
         plotly=Markup(get_plotlyjs()),  # noqa: S704
         script=Markup(_asset("page.js")),  # noqa: S704
     )
