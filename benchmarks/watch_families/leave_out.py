@@ -27,7 +27,7 @@ __all__ = ["GRID", "left_out_options", "left_out_scores"]
 GRID = {
     "LR101": "noise",
     "LR102": "height",
-    "LR103": "back",
+    "LR103": "rise",
     "LR107": "multiple",
     "LR108": "share",
     "LR109": "growth",
