@@ -1,11 +1,14 @@
 """What a torch scheduler sets beside the rate, under attach: as in a loop without learnrate, to the bit."""
 
 import warnings
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
 import learnrate  # noqa: E402 - after the skip
+from learnrate.watch._inspection import known_momenta  # noqa: E402
 
 lr = torch.optim.lr_scheduler
 TOTAL, HALFWAY, EVERY = 40, 17, 5
@@ -317,3 +320,31 @@ def test_from_torch_says_what_the_schedule_leaves_out(kind, name):
 @pytest.mark.parametrize("name", PLAIN)
 def test_from_torch_leaves_nothing_out_of_a_scheduler_of_the_rate_alone(name):
     learnrate.from_torch(Loop("SGD", name).scheduler, TOTAL)
+
+
+@pytest.mark.parametrize("takes_over", [True, False])
+@every_optimizer
+def test_a_cycled_momentum_is_recorded_where_it_changes(kind, takes_over, tmp_path):
+    loop = Loop(kind, "one cycle", store=tmp_path / "runs.db")
+    measure = learnrate.Measure(update_every=1)
+    if takes_over:
+        loop.attach(measure=measure)
+    else:
+        loop.run = learnrate.attach(
+            loop.optimizer, None, total_steps=TOTAL, store=tmp_path / "runs.db", measure=measure
+        )
+    name = "momentum" if kind == "SGD" else "betas"
+    used = []
+    loop.optimizer.register_step_pre_hook(lambda o, *_: used.append(o.param_groups[0][name]))
+    for _ in range(TOTAL - 1):
+        loss = loop.update()
+        if not takes_over:
+            loop.scheduler.step()
+        loop.run.step(loss)
+    loop.run.finish()
+    store = learnrate.Store(tmp_path / "runs.db")
+    facts = store.observations(loop.run.id).facts
+    first, used = (np.ravel(facts[name])[0], np.reshape(used, (TOTAL - 1, -1))[:, 0])
+    momenta = known_momenta(SimpleNamespace(facts=facts), np.arange(TOTAL - 1), first)
+    assert momenta.tolist() == used.tolist()
+    assert np.ptp(used) > 0.05

@@ -316,6 +316,8 @@ def test_updates_with_momentum_may_shrink_while_gradients_alternate(runs):
     ratio = 1e-3 * size * known["gradient_norm"]
     assert runs.codes(**known, facts=facts, update_ratio=ratio) == []
     assert runs.codes(**known, facts=facts | {"momentum": 0.0}, update_ratio=ratio) == ["LR308"]
+    cycled = {"momentum": 0.0, "momentum_used": [[50, 0.5], [100, 0.9], [300, 0.4]]}
+    assert runs.codes(**known, facts=facts | cycled, update_ratio=ratio) == []
     constant = 1e-3 * known["gradient_norm"]
     assert runs.codes(**known, facts=facts, update_ratio=constant) == ["LR308"]
 

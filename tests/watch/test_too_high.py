@@ -161,6 +161,20 @@ def test_at_the_edge_of_each_optimizer_nothing_is_reported(runs, optimizer, more
     assert runs.diagnose(facts=beyond, **known).codes() == ["LR104"]
 
 
+def test_the_limit_is_that_of_the_momentum_at_each_measurement(runs):
+    """As under OneCycleLR: Adam's first beta falls from 0.95 to 0.85, and the limit from 78 to 24.7."""
+    facts = {"optimizer": "adam", "preconditioned": True, "betas": [0.95, 0.99]}
+    known = {"loss": runs.loss(), "lr": np.full(400, 0.1), "only": ["LR104"]}
+    low, high = (38.0 * factor for factor in (37 / 57, 39 / 19))
+    measured = [[step, 1.3 * (high if step < 100 else low) / 0.1] for step in range(0, 400, 40)]
+    falls = {"momentum_used": [[90, 0.85]], "sharpness": measured}
+    (finding,) = runs.diagnose(facts=facts | falls, **known).findings
+    assert finding.evidence["median_ratio"] == pytest.approx(1.3)
+    assert finding.evidence["limit"] is None
+    assert "times the limit (median)" in finding.message
+    assert runs.codes(facts=facts | {"sharpness": measured}, **known) == []
+
+
 @pytest.mark.parametrize(
     ("facts", "why"),
     [

@@ -30,6 +30,7 @@ from learnrate.run._live_watch import LiveWatch
 from learnrate.run._loss_graph import LossGraph
 from learnrate.run._mailbox import Mailbox
 from learnrate.run._measure import Cadence, Measure
+from learnrate.run._momentum_meter import MomentumMeter
 from learnrate.run._optimizer_facts import optimizer_facts
 from learnrate.run._path_meter import PathMeter
 from learnrate.run._planned_groups import facts_of_groups, planned_groups
@@ -290,6 +291,7 @@ def attach(
         numbers,
         every=measure.every,
         step=step,
+        momentum=MomentumMeter(optimizers[0]),
         path=path,
         inspections=_inspections(optimizers, model, criterion, total_steps) if can_inspect else {},
         loss_graph=LossGraph() if can_inspect else None,

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from learnrate.run._inspection import Inspection
     from learnrate.run._loss_graph import LossGraph
+    from learnrate.run._momentum_meter import MomentumMeter
     from learnrate.run._path_meter import PathMeter
     from learnrate.run._probe_runner import ProbeAnswer
     from learnrate.run._rates import RateWriter
@@ -72,6 +73,7 @@ class Recording:
         recorder: writes the rows; None on other ranks, or if nothing is recorded.
         rates: have the rates of the last update.
         meter: measures the updates.
+        momentum: notices changes of the momentum.
         path: measures the path of the weights; None to leave it out.
         inspections: look for faults in the updates of optimizers, by the ids of these.
         loss_graph: looks at the graphs of the first losses; None to leave them out.
@@ -94,6 +96,7 @@ class Recording:
         *,
         every: int,
         step: int,
+        momentum: MomentumMeter,
         path: PathMeter | None = None,
         inspections: Mapping[int, Inspection] | None = None,
         loss_graph: LossGraph | None = None,
@@ -102,7 +105,7 @@ class Recording:
         self.is_due, self._next_due = True, float(step)
         self._is_measured = True  # whether something was measured of the last update
         self._rates, self._meter, self._numbers, self._every = rates, meter, numbers, every
-        self._path = path
+        self._path, self._momentum = path, momentum
         self._inspections = dict(inspections or {})
         self._loss_graph = loss_graph
         self._inspected: dict[str, Any] = {}
@@ -150,6 +153,9 @@ class Recording:
             if row:
                 self._effective_rates[id(optimizer)] = _effective_rate(optimizer)
         self._meter.before(optimizer, step, self._update_seconds, row=row)
+        momentum = self._momentum.before(optimizer)
+        if momentum:
+            self._add_columns(step, momentum)
         if self._path is not None:
             columns = self._path.before(optimizer, step)
             if columns is not None:

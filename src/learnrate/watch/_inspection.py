@@ -19,6 +19,7 @@ __all__ = [
     "backward_passes",
     "inspected",
     "inspection_lacks",
+    "known_momenta",
     "losses_are_divided",
     "pass_scales",
 ]
@@ -43,6 +44,7 @@ INSPECTION_COLUMNS = (
     "input_direct",
     "loss_input",
     "loss_pairs",
+    "momentum_used",
 )
 """The columns of inspections: each a number at some updates.
 
@@ -71,6 +73,8 @@ INSPECTION_COLUMNS = (
                        in a negative log-likelihood
     loss_pairs         rows of a batch, if the loss compares every prediction with every target by
                        broadcasting (n, 1) with (n,); 0: it does not
+    momentum_used      momentum of the first group, or Adam's first beta, at the first measured update where
+                       it differs from the one before
 """
 
 
@@ -84,6 +88,20 @@ def inspected(reading: Reading, name: str) -> Track:
     pairs = reading.facts.get(name) or ()
     table = np.asarray(pairs, dtype=float).reshape(-1, 2)
     return Track(table[:, 0].astype(np.int64), table[:, 1]).finite()
+
+
+def known_momenta(reading: Reading, steps: np.ndarray, initial: float) -> np.ndarray:
+    """The momentum at some steps, which a scheduler may cycle.
+
+    Args:
+        reading: a run.
+        steps: whole numbers of at least 0.
+        initial: the momentum until the first change.
+    """
+    changes = inspected(reading, "momentum_used")
+    momenta = np.array([initial, *changes.value])
+    known: np.ndarray = momenta[np.searchsorted(changes.step, steps, side="right")]
+    return known
 
 
 def inspection_lacks(reading: Reading, name: str, looks: float, measured_by: str) -> str | None:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from learnrate._numbers import rate_text
 from learnrate.watch._finding import Finding, Severity
+from learnrate.watch._inspection import known_momenta
 from learnrate.watch._rule import Rule, RuleOptions
 from learnrate.watch._stability import adam_limit, rmsprop_limit, sgd_limit
 from learnrate.watch._tracks import Track
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from learnrate.watch._example import ExampleRun
     from learnrate.watch._observations import Observations
     from learnrate.watch._reading import Reading
@@ -59,23 +63,33 @@ def _measurements(reading: Reading, fact: str) -> Track | None:
     return Track(pairs[:, 0], pairs[:, 1])
 
 
-def _stability_limit(reading: Reading) -> float | None:
-    """The rate times sharpness at which the optimizer is at the edge of stability."""
+def _stability_limits(reading: Reading, steps: np.ndarray) -> np.ndarray | None:
+    """The rate times sharpness at which the optimizer is at the edge of stability, at some steps."""
     facts = reading.facts
     name = str(facts.get("optimizer", "")).lower()
+    momentum = float(facts.get("momentum", 0.0))
+    limit: Callable[[float], float] = rmsprop_limit
     if "adam" in name or "rms" in name:
         if not facts.get("preconditioned"):
             return None
-        if "rms" in name:
-            return rmsprop_limit(float(facts.get("momentum", 0.0)))
-        return adam_limit(float(facts.get("betas", (0.9,))[0]))
-    if not any(word in name for word in ("sgd", "momentum", "nesterov")):
+        if "rms" not in name:
+            momentum, limit = float(facts.get("betas", (0.9,))[0]), adam_limit
+    elif any(word in name for word in ("sgd", "momentum", "nesterov")):
+        momentum = float(facts.get("momentum", 0.0 if name == "sgd" else 0.9))
+        limit = partial(
+            sgd_limit,
+            dampening=float(facts.get("dampening", 0.0)),
+            nesterov="nesterov" in name or bool(facts.get("nesterov")),
+        )
+    else:
         return None
-    return sgd_limit(
-        float(facts.get("momentum", 0.0 if name == "sgd" else 0.9)),
-        dampening=float(facts.get("dampening", 0.0)),
-        nesterov="nesterov" in name or bool(facts.get("nesterov")),
-    )
+    return np.array([limit(known) for known in known_momenta(reading, steps, momentum).tolist()])
+
+
+def _constant_limit(reading: Reading, steps: np.ndarray) -> float | None:
+    """The limit at some steps; None if it is not known, or changes."""
+    limits = _stability_limits(reading, steps)
+    return None if limits is None or np.ptp(limits) else float(limits[0])
 
 
 def _ratios(reading: Reading) -> Track | None:
@@ -83,11 +97,12 @@ def _ratios(reading: Reading) -> Track | None:
     probed = _measurements(reading, "edge_ratio")
     if probed is not None:
         return probed
-    sharpness, limit = _measurements(reading, "sharpness"), _stability_limit(reading)
-    if sharpness is None or limit is None:
+    sharpness = _measurements(reading, "sharpness")
+    limits = None if sharpness is None else _stability_limits(reading, sharpness.step)
+    if sharpness is None or limits is None:
         return None
     rates = np.array([reading.rate_at(step) or 0.0 for step in sharpness.step])
-    return Track(sharpness.step, rates * sharpness.value / limit)
+    return Track(sharpness.step, rates * sharpness.value / limits)
 
 
 class _BeyondEdge(Rule[BeyondEdgeOptions]):
@@ -107,7 +122,7 @@ class _BeyondEdge(Rule[BeyondEdgeOptions]):
         ):
             return None
         step = int(ratios.step[int(np.argmax(beyond))])
-        limit = _stability_limit(reading)
+        limit = _constant_limit(reading, ratios.step)
         limit_text = "" if limit is None else f" {limit:.3g}"
         return self.finding(
             step=step,

@@ -8,6 +8,7 @@ import numpy as np
 
 from learnrate._numbers import rate_text
 from learnrate.watch._finding import Finding, Severity
+from learnrate.watch._inspection import known_momenta
 from learnrate.watch._rule import Rule, RuleOptions
 from learnrate.watch._tracks import Track, levels_of, share_text
 
@@ -101,7 +102,8 @@ def _power(reading: Reading, options: NotAppliedOptions) -> float | None:
         powers.append(_log_slope(lr[counts], ratio[counts], step[counts], options.range))
     if (is_sgd or not name) and has_norm.sum() > 40:
         per_gradient = ratio[has_norm] / clipped_norm[has_norm]
-        momentum = min(0.999, abs(float(reading.facts.get("momentum") or 0.0)))
+        initial = float(reading.facts.get("momentum") or 0.0)
+        momentum = min(0.999, np.abs(known_momenta(reading, step, initial)).max())
         spread = (1.0 + momentum) / (1.0 - momentum)
         powers.append(
             _log_slope(lr[has_norm], per_gradient, step[has_norm], options.range, spread)
