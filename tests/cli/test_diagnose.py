@@ -242,7 +242,7 @@ def test_what_was_said_live_and_the_resumes_of_a_stored_run_belong_to_it(run, st
     code, out, _ = run("--run", good, "--store", "runs.db")
     assert code == 0
     assert "nothing found" in out
-    assert "Found while the run was going on" in out
+    assert "Found while the run was live" in out
     assert "The loss spiked." in out
     (row,) = json.loads(run("--run", good, "--store", "runs.db", "--json")[1])
     assert (row["code"], row["said_live"]) == ("LR102", True)

@@ -1,4 +1,4 @@
-"""What holds for all rules together, and for the rules while a run goes on."""
+"""What holds for all rules together, and for the rules while a run is live."""
 
 import inspect
 import json

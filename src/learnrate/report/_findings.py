@@ -33,7 +33,7 @@ _TITLES = {
     "gradient_norm": "gradient norm",
     "clipped": "share clipped",
 }
-_SAID_LIVE = "Found while the run was going on, but not in its whole record:"
+_SAID_LIVE = "Found while the run was live, but not in its whole record:"
 _COLOURS = (Colour.MEASURED, Colour.CHOSEN)
 _RULES = {rule.code: rule for rule in RULES}
 

@@ -146,7 +146,7 @@ def _snippet(plan: Plan) -> str:
 
 
 def _rising_rate_panel(curve: dict[str, Any], tried: Sequence[float] = ()) -> charts.Panel:
-    """The loss under a rising rate, and the rates at which trials went on from there.
+    """The loss under a rising rate, and the rates at which trials continued from there.
 
     Args:
         curve: what `RangeTest.to_dict` gives.

@@ -40,7 +40,7 @@ class Diagnosis:
         not_judged: what could not be judged of the rate, and why, in one line; empty if nothing.
         not_trained: which parts of the model were not trained when the run began, in one line; empty if
             none, or if that was not recorded.
-        said_live: findings that were reported while the run went on and that its whole record does not
+        said_live: findings that were reported while the run was live and that its whole record does not
             show; they say what was true then.
     """
 
@@ -173,7 +173,7 @@ def diagnose_reading(
 def _said_live(
     reading: Reading, rule_codes: set[str], findings: Mapping[str, Finding]
 ) -> tuple[Finding, ...]:
-    """The findings that were reported while the run went on, without those of the whole record.
+    """The findings that were reported while the run was live, without those of the whole record.
 
     Args:
         reading: the run.

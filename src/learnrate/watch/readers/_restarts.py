@@ -28,7 +28,7 @@ class LoggedFit:
     Attributes:
         first: its first row.
         end: the row after its last.
-        starts: its rows at which the counter began anew and training went on.
+        starts: its rows at which the counter began again and training continued.
         offsets: what is added to the counter from each of these rows on.
         resumed_at: the steps at which training was first_rows again rather than just counted anew.
         steps_per_epoch: the length of an epoch, if the counter began anew in each.
