@@ -171,6 +171,27 @@ def test_a_rate_changed_on_resume_is_one_argument_and_an_edit(tmp_path):
     assert store.observations(second.run.id).column("lr").tolist() == [0.1] * 10 + [0.02] * 40
 
 
+@pytest.mark.parametrize("change", [True, False])
+def test_a_schedule_that_was_changed_on_a_resume_is_that_of_the_next_one(change, tmp_path):
+    first = Short(tmp_path / "a.db")
+    state = first.train(10).state_dict()
+    first.run.finish("stopped")
+    second = Short(tmp_path / "a.db", "0.02 * constant(50)")
+    second.run.load_state_dict(state, change_schedule=True)
+    second.train(20).steer("scale 0.5", author="ann")
+    state = second.train(30).state_dict()
+    second.run.finish("stopped")
+    third = Short(tmp_path / "a.db", "0.02 * constant(50)")
+    third.run.load_state_dict(state, change_schedule=change)
+    third.train(50).finish()
+    store = Store(tmp_path / "a.db")
+    assert replayed(store, "last").lr.tolist() == [0.1] * 10 + [0.02] * 10 + [0.01] * 30
+    assert [edit.kind for edit in store.edits(third.run.id)] == ["follow", "scale"]
+    fourth = Short(tmp_path / "a.db", "0.03 * constant(50)")
+    with pytest.raises(ArgumentError, match=r"saved under 0.02 \* constant\(50\), but"):
+        fourth.run.load_state_dict(state)
+
+
 @pytest.mark.parametrize("later", [True, False])
 def test_edits_after_the_saved_state_are_made_again_unless_they_are_not_wanted(later, tmp_path):
     first = Short(tmp_path / "a.db")

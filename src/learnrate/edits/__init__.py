@@ -3,7 +3,15 @@
 Pure: standard library and numpy.
 """
 
-from learnrate.edits._edit import RATE_KINDS, Edit, EditKind, edit_in, undone_by_last, words_of
+from learnrate.edits._edit import (
+    RATE_KINDS,
+    Edit,
+    EditKind,
+    counted,
+    edit_in,
+    undone_by_last,
+    words_of,
+)
 from learnrate.edits._edited import Edited, edited
 from learnrate.edits._limits import AUTOMATIC, Limits
 
@@ -14,6 +22,7 @@ __all__ = [
     "EditKind",
     "Edited",
     "Limits",
+    "counted",
     "edit_in",
     "edited",
     "undone_by_last",

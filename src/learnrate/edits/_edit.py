@@ -23,9 +23,9 @@ __all__ = [
     "RATE_KINDS",
     "Edit",
     "EditKind",
+    "counted",
     "edit_in",
     "in_force",
-    "not_undone",
     "undone_by_last",
     "words_of",
 ]
@@ -283,10 +283,10 @@ def in_force(edits: Iterable[Edit]) -> tuple[Edit, ...]:
     return tuple(active)
 
 
-def not_undone(edits: Iterable[Edit]) -> tuple[Edit, ...]:
-    """The edits of the rate that count at the end of a history, which has no rollback."""
+def counted(edits: Iterable[Edit]) -> tuple[Edit, ...]:
+    """The edits of the rate that count at the end of a history: neither rolled back nor undone."""
     remaining: list[Edit] = []
-    for edit in edits:
+    for edit in in_force(edits):
         if edit.kind is not EditKind.UNDO:
             remaining.append(edit)
         elif remaining:
@@ -300,7 +300,7 @@ def undone_by_last(edits: Iterable[Edit]) -> Edit:
     Raises:
         ArgumentError: there is none.
     """
-    remaining = not_undone(in_force(edits)[:-1])
+    remaining = counted(in_force(edits)[:-1])
     if not remaining:
         raise ArgumentError("there is no edit of the rate to undo.")
     return remaining[-1]

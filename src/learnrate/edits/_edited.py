@@ -12,8 +12,8 @@ from learnrate.edits._edit import (
     RATE_KINDS,
     Edit,
     EditKind,
+    counted,
     in_force,
-    not_undone,
     undone_by_last,
 )
 from learnrate.edits._group_schedule import GroupSchedule
@@ -219,8 +219,7 @@ class Edited:
     def _undo(self, step: int, history: tuple[Edit, ...]) -> None:
         """Continue from a step on as if the edit that is undone had not been made."""
         undone = undone_by_last(history)
-        remaining = not_undone(in_force(history))
-        without = Edited(self.base, remaining, self.ratios, self.groups)
+        without = Edited(self.base, counted(history), self.ratios, self.groups)
         if without.total_steps is not None and without.total_steps <= step:
             raise ArgumentError(
                 f"without '{undone.words}' the run has {without.total_steps:,} steps, and {step:,} are made."

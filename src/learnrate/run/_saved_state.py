@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from learnrate._checks import check_whole
 from learnrate._errors import ArgumentError, ScheduleError
-from learnrate.edits import Edit, EditKind
+from learnrate.edits import Edit, EditKind, counted
 from learnrate.schedules import Constant, from_json
 
 if TYPE_CHECKING:
@@ -74,7 +74,8 @@ def check_schedules(
     saved, attached = state["schedule"], text_of(schedule)
     saved_texts = state["steering"].get("groups", [])
     texts = [text_of(rates) for rates in groups]
-    if (saved, saved_texts) == (attached, texts):
+    followed = _followed(state)
+    if saved_texts == texts and (saved == attached or followed == str(schedule)):
         return False
     if change_schedule:
         return True
@@ -84,13 +85,20 @@ def check_schedules(
     )
     if saved != attached:
         raise ArgumentError(
-            f"this state was saved under {schedule_in_words(saved)}, but the run was attached with "
+            f"this state was saved under {followed or schedule_in_words(saved)}, but the run was attached with "
             f"{schedule_in_words(attached)}. {way_out}"
         )
     raise ArgumentError(
         f"this state was saved with {_groups_in_words(saved_texts)}, but the run was attached with "
         f"{_groups_in_words(texts)}. {way_out}"
     )
+
+
+def _followed(state: Mapping[str, Any]) -> str | None:
+    """The text of the schedule that all groups follow since a `follow`; None without one."""
+    edits = counted(map(Edit.from_dict, state["steering"]["edits"]))
+    texts = [e.value for e in edits if e.kind is EditKind.FOLLOW and e.group is None]
+    return texts[-1] if texts else None
 
 
 def saved_groups(
