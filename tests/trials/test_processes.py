@@ -2,6 +2,8 @@
 
 import itertools
 import os
+import platform
+import resource
 import signal
 import sys
 import textwrap
@@ -159,3 +161,18 @@ def test_expected_time_is_that_of_the_process_that_ends_last():
     assert auto._expected_seconds(two, trials, 7.0) == 17.0
     stack = auto.Timing("vectorised", 2, 1, 0.25, processes=2)
     assert auto._expected_seconds(stack, trials, 0.0) == 5.0
+
+
+def page_faults_of_freed_tensors():
+    """Page faults per round of allocating and freeing 64 MiB, once memory has been reserved."""
+    rounds = 10
+    for round_number in range(2 * rounds):
+        if round_number == rounds:
+            before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+        del [torch.ones(2**22) for _ in range(4)][:]
+    return (resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before) / rounds
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc has mallopt")
+def test_a_process_reuses_the_memory_that_it_frees():
+    assert max(in_processes(page_faults_of_freed_tensors, 2)) < 50

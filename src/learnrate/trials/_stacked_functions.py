@@ -1,0 +1,302 @@
+"""torch's functions on stacked trials: one call on the trials' tensors together.
+
+`torch.vmap` decomposes a loss, a dense layer or attention into many small operations, or runs them
+trial by trial. Here the trials are one more axis of the same kernel.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import nn
+from torch._C import _functorch as functorch
+from torch.nn.attention import SDPBackend, sdpa_kernel
+
+from learnrate.trials._stacked_gru import gru
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from learnrate.task import Task
+
+__all__ = ["LARGE", "STACKED", "with_stacked_loss"]
+
+
+_ATTENTION = [
+    SDPBackend.FLASH_ATTENTION,
+    SDPBackend.EFFICIENT_ATTENTION,
+    SDPBackend.CUDNN_ATTENTION,
+    SDPBackend.MATH,
+]
+
+
+class _Opened:
+    """The tensors of a call, without the wrappers that `torch.vmap` puts around those of a trial.
+
+    Attributes:
+        width: number of trials.
+        tensors: each with the trials as its first axis; None for an argument that is None.
+        stacked: which of them differ from trial to trial.
+    """
+
+    def __init__(self, *arguments: torch.Tensor | None) -> None:
+        self._level = functorch.maybe_current_level() or 0  # which is not a level
+        self.width = 0
+        self.stacked = [False] * len(arguments)
+        self.tensors: list[Any] = list(arguments)
+        for place, argument in enumerate(arguments):
+            if argument is None or not functorch.is_batchedtensor(argument):
+                continue
+            if functorch.maybe_get_level(argument) == self._level:
+                dim = functorch.maybe_get_bdim(argument)
+                tensor = functorch.get_unwrapped(argument)
+                self.tensors[place] = tensor.movedim(dim, 0) if dim else tensor
+                self.stacked[place] = True
+                self.width = len(self.tensors[place])
+        for place, tensor in enumerate(self.tensors):
+            if tensor is not None and self.width and not self.stacked[place]:
+                self.tensors[place] = tensor.expand(self.width, *tensor.shape)
+
+    def __enter__(self) -> None:
+        """Leave `torch.vmap`, which looks at every call, also at those on plain tensors."""
+        self._layer = functorch.pop_dynamic_layer_stack()
+
+    def __exit__(self, *raised: object) -> None:
+        functorch.push_dynamic_layer_stack(self._layer)
+
+    def closed(self, result: torch.Tensor) -> torch.Tensor:
+        """A result whose first axis are the trials, as a tensor of one trial."""
+        return functorch._add_batch_dim(result, 0, self._level)  # noqa: SLF001
+
+
+def _linear(
+    input: torch.Tensor,  # noqa: A002 - torch's name
+    weight: torch.Tensor,
+    bias: torch.Tensor | None = None,
+) -> torch.Tensor | None:
+    opened = _Opened(input, weight, bias)
+    if not opened.stacked[1] or input.dim() < 2:
+        return None
+    rows, weights, biases = opened.tensors
+    with opened:
+        matrices = rows.flatten(1, -2)
+        if biases is None:
+            result = torch.bmm(matrices, weights.mT)
+        else:
+            result = torch.baddbmm(biases[:, None], matrices, weights.mT)
+        result = result.view(*rows.shape[:-1], -1)
+    return opened.closed(result)
+
+
+def _cross_entropy(  # noqa: PLR0917 - torch's arguments
+    input: torch.Tensor,  # noqa: A002 - torch's name
+    target: torch.Tensor,
+    weight: torch.Tensor | None = None,
+    size_average: bool | None = None,
+    ignore_index: int = -100,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+    label_smoothing: float = 0.0,
+) -> torch.Tensor | None:
+    opened = _Opened(input, target)
+    of_classes = not target.is_floating_point() and input.dim() > 1
+    usual = weight is None and size_average is None and reduce is None
+    if not opened.stacked[0] or not of_classes or not usual:
+        return None
+    scores, targets = opened.tensors
+    with opened:
+        result = nn.functional.cross_entropy(
+            scores.flatten(0, 1),
+            targets.flatten(0, 1),
+            ignore_index=ignore_index,
+            reduction="none",
+            label_smoothing=label_smoothing,
+        ).view(targets.shape)
+        if reduction != "none":
+            result = result.flatten(1).sum(1)
+        if reduction == "mean":
+            result = result / (targets != ignore_index).flatten(1).sum(1)
+    return opened.closed(result)
+
+
+def _attention(  # noqa: PLR0917 - torch's arguments
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    attn_mask: torch.Tensor | None = None,
+    dropout_p: float = 0.0,
+    is_causal: bool = False,
+    **settings: Any,
+) -> torch.Tensor | None:
+    opened = _Opened(query, key, value, attn_mask)
+    if not opened.width or {query.dim(), key.dim(), value.dim()} != {4}:
+        return None
+    queries, keys, values, mask = opened.tensors
+    with opened, sdpa_kernel(_ATTENTION):
+        if mask is not None:
+            missing = [1] * (5 - mask.dim())
+            mask = mask.view(opened.width, *missing, *mask.shape[1:])
+            mask = mask.expand(-1, query.shape[0], -1, -1, -1).flatten(0, 1)
+        result = nn.functional.scaled_dot_product_attention(
+            queries.flatten(0, 1),
+            keys.flatten(0, 1),
+            values.flatten(0, 1),
+            attn_mask=mask,
+            dropout_p=dropout_p,
+            is_causal=is_causal,
+            **settings,
+        ).unflatten(0, (opened.width, -1))
+    return opened.closed(result)
+
+
+def _self_attention(  # noqa: PLR0917 - torch's arguments
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    embed_dim: int,  # noqa: ARG001
+    heads: int,
+    weight: torch.Tensor | None,
+    bias: torch.Tensor | None,
+    bias_k: torch.Tensor | None,
+    bias_v: torch.Tensor | None,
+    add_zero_attn: bool,
+    dropout: float,
+    out_weight: torch.Tensor,
+    out_bias: torch.Tensor | None,
+    *,
+    training: bool = True,
+    key_padding_mask: torch.Tensor | None = None,
+    need_weights: bool = True,
+    attn_mask: torch.Tensor | None = None,
+    use_separate_proj_weight: bool = False,
+    is_causal: bool = False,
+    static_k: torch.Tensor | None = None,
+    static_v: torch.Tensor | None = None,
+    **unused: Any,  # noqa: ARG001
+) -> tuple[torch.Tensor, None] | None:
+    """The inside of `nn.MultiheadAttention`, if queries, keys and values are the same."""
+    added = (bias_k, bias_v, key_padding_mask, static_k, static_v)
+    special = add_zero_attn or need_weights or use_separate_proj_weight
+    one_input = query is key and key is value and query.dim() == 3
+    if special or not one_input or weight is None or any(part is not None for part in added):
+        return None
+    if is_causal and attn_mask is None:  # torch refuses it, with its own message
+        return None
+    projected = _linear(query.transpose(0, 1), weight, bias)
+    if projected is None:
+        return None
+    parts = projected.unflatten(-1, (3, heads, -1)).permute(2, 0, 3, 1, 4)
+    mask = None if is_causal else attn_mask
+    query, key, value = parts.unbind(0)
+    mixed = _attention(query, key, value, mask, dropout if training else 0.0, is_causal)
+    if mixed is None:
+        return None
+    result = _linear(mixed.transpose(1, 2).flatten(2), out_weight, out_bias)
+    return None if result is None else (result.transpose(0, 1), None)
+
+
+def _embedding(  # noqa: PLR0917 - torch's arguments
+    input: torch.Tensor,  # noqa: A002 - torch's name
+    weight: torch.Tensor,
+    padding_idx: int | None = None,
+    max_norm: float | None = None,
+    norm_type: float = 2.0,  # noqa: ARG001
+    scale_grad_by_freq: bool = False,
+    sparse: bool = False,
+) -> torch.Tensor | None:
+    opened = _Opened(input, weight)
+    usual = padding_idx is None and max_norm is None and not scale_grad_by_freq and not sparse
+    if not opened.stacked[1] or not usual:
+        return None
+    rows, weights = opened.tensors
+    count = weights.shape[1]
+    with opened:
+        first = torch.arange(0, opened.width * count, count, device=rows.device)
+        rows = rows + first.view(-1, *[1] * input.dim())
+        result = nn.functional.embedding(rows, weights.flatten(0, 1))
+    return opened.closed(result)
+
+
+def _layer_norm(
+    input: torch.Tensor,  # noqa: A002 - torch's name
+    normalized_shape: list[int],
+    weight: torch.Tensor | None = None,
+    bias: torch.Tensor | None = None,
+    eps: float = 1e-5,
+) -> torch.Tensor | None:
+    opened = _Opened(input, weight, bias)
+    if weight is None or bias is None or not opened.width:
+        return None
+    values, weights, biases = opened.tensors
+    shape = (opened.width, *[1] * (input.dim() - weight.dim()), *weight.shape)
+    with opened:
+        normal = nn.functional.layer_norm(values, normalized_shape, None, None, eps)
+        result = torch.addcmul(biases.view(shape), normal, weights.view(shape))
+    return opened.closed(result)
+
+
+def _gru(
+    input: torch.Tensor,  # noqa: A002 - torch's name
+    state: torch.Tensor,
+    parameters: list[torch.Tensor] | bool,
+    *settings: Any,
+) -> tuple[torch.Tensor, torch.Tensor] | None:
+    if not isinstance(parameters, list):  # a packed sequence
+        return None
+    opened = _Opened(input, state, *parameters)
+    if not opened.width or torch.is_autocast_enabled(input.device.type):
+        return None
+    values, states, *weights = opened.tensors
+    with opened:
+        outputs, last = gru(values, states, weights, *settings)
+    return opened.closed(outputs), opened.closed(last)
+
+
+STACKED: dict[Any, Callable[..., Any]] = {
+    nn.functional.linear: _linear,
+    nn.functional.cross_entropy: _cross_entropy,
+    nn.functional.scaled_dot_product_attention: _attention,
+    nn.functional.multi_head_attention_forward: _self_attention,
+    nn.functional.embedding: _embedding,
+    nn.functional.layer_norm: _layer_norm,
+    torch.gru: _gru,
+}
+"""Functions with a form for stacked trials; it returns None for arguments that it does not know."""
+
+LARGE = (
+    torch.gru,
+    nn.functional.embedding,
+    nn.functional.scaled_dot_product_attention,
+    nn.functional.multi_head_attention_forward,
+)
+"""Those whose form saves more than looking at every call costs."""
+
+
+class _StackedCrossEntropy(nn.CrossEntropyLoss):
+    def forward(
+        self,
+        input: torch.Tensor,  # noqa: A002 - torch's name
+        target: torch.Tensor,
+    ) -> torch.Tensor:
+        settings: dict[str, Any] = {
+            "ignore_index": self.ignore_index,
+            "reduction": self.reduction,
+            "label_smoothing": self.label_smoothing,
+        }
+        loss = _cross_entropy(input, target, self.weight, **settings)
+        return super().forward(input, target) if loss is None else loss
+
+
+def with_stacked_loss(task: Task) -> Task:
+    """The task with a loss that is fast on stacked trials, if it has such a form."""
+    if type(task.loss) is not nn.CrossEntropyLoss:
+        return task
+    loss = _StackedCrossEntropy(
+        weight=task.loss.weight,
+        ignore_index=task.loss.ignore_index,
+        reduction=task.loss.reduction,
+        label_smoothing=task.loss.label_smoothing,
+    )
+    return replace(task, loss=loss)
