@@ -11,7 +11,7 @@ from learnrate.report._html import filled_in, whole_page
 from learnrate.report._plotly import plotly_figure
 from learnrate.report._terminal import encoded_text
 from learnrate.report._text_plot import show_plot
-from learnrate.report._words import counted
+from learnrate.report._words import count_text
 from learnrate.watch import RULES, unit_of
 
 if TYPE_CHECKING:
@@ -51,11 +51,14 @@ def show_findings(
     """
     rows, unit = observations.step.size, unit_of(observations.facts)
     count = len(diagnosis.findings)
-    result = counted(count, "finding") if count else "nothing found"
+    result = count_text(count, "finding") if count else "nothing found"
     style = "bold" if count else "bold green"
     console.print(
         encoded_text(
-            console, (diagnosis.run, "bold"), (f"  {counted(rows, 'row')}: ", ""), (result, style)
+            console,
+            (diagnosis.run, "bold"),
+            (f"  {count_text(rows, 'row')}: ", ""),
+            (result, style),
         ),
         soft_wrap=True,  # so that a path can be copied
     )
@@ -105,13 +108,13 @@ def findings_page(diagnosed: Sequence[tuple[Observations, Diagnosis]]) -> str:
         _run(number, observations, diagnosis, figures)
         for number, (observations, diagnosis) in enumerate(diagnosed)
     ]
-    run_count = counted(len(runs), "run")
+    run_count = count_text(len(runs), "run")
     body = filled_in(
         "findings.html",
         runs=runs,
         classes=_CLASSES,
         run_count=run_count,
-        finding_count=counted(sum(len(run["findings"]) for run in runs), "finding"),
+        finding_count=count_text(sum(len(run["findings"]) for run in runs), "finding"),
         failed=sum(diagnosis.failed for _, diagnosis in diagnosed),
     )
     title = f"{run_count} diagnosed (learnrate diagnose)"
@@ -165,7 +168,7 @@ def _not_run_count(diagnosis: Diagnosis) -> str:
     lacking = len(diagnosis.not_run) - len(failed)
     parts = [_by_reason(diagnosis, failed)] if failed else []
     if lacking:
-        parts.append(f"{counted(lacking, 'rule')} could not run (--reasons says why).")
+        parts.append(f"{count_text(lacking, 'rule')} could not run (--reasons says why).")
     return "\n".join(parts)
 
 

@@ -20,7 +20,7 @@ __all__ = [
     "about_rung",
     "about_schedule",
     "about_verdict",
-    "counted",
+    "count_text",
     "range_test_updates",
     "spent",
 ]
@@ -107,7 +107,7 @@ def about_rung(rung: Rung) -> str:
         else "The best rate tried was the lowest or the highest one, so it may lie beyond it."
     )
     return (
-        f"{counted(len(rung.trials), 'trial')} of {rung.steps:,} updates{ended}. "
+        f"{count_text(len(rung.trials), 'trial')} of {rung.steps:,} updates{ended}. "
         f"Best rate {rate_text(rung.best, 2)}, "
         f"80 % interval {rate_text(rung.low, 2)} to {rate_text(rung.high, 2)}. {sides}"
     )
@@ -157,6 +157,6 @@ def about_schedule(plan: Plan) -> str:
     )
 
 
-def counted(number: int, noun: str) -> str:
+def count_text(number: int, noun: str) -> str:
     """A number with its noun, in the plural unless it is 1."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
