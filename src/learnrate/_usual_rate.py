@@ -131,7 +131,9 @@ def known_usual_rate(optimizers: Sequence[torch.optim.Optimizer]) -> UsualRate |
 def _check_kind(optimizer: object) -> None:
     if not isinstance(optimizer, torch.optim.Optimizer):
         rule = "a torch.optim.Optimizer with the weights that it trains"
-        refuse("usual_rate", "optimizer", rule, optimizer)
+        are_several = isinstance(optimizer, list | tuple)
+        way_out = "Give several as usual_rate(first, second)." if are_several else ""
+        refuse("usual_rate", "optimizer", rule, optimizer, way_out)
     if not _is_like_adam(optimizer):
         raise ArgumentError(
             f"usual_rate knows {', '.join(LIKE_ADAM)}; got {kind_of(optimizer)}, whose best rate the "

@@ -117,6 +117,16 @@ def test_the_preview_has_the_rates_of_the_schedule_with_and_without_the_edit(ser
     assert "0.01" in refused["refused"]
 
 
+def test_the_preview_of_an_undo_is_of_the_group_whose_edit_it_takes_back(served, runs, live):
+    planned = runs[0].run(live).schedule(np.arange(1000, TOTAL))
+    nothing = served.ask(f"/api/runs/{live}/preview?kind=undo")[1]
+    assert nothing["refused"] == "there is no edit of the rate to undo."
+    runs[0].add_edit(live, "scale", 0.5, group=0, author="ann")
+    preview = served.ask(f"/api/runs/{live}/preview?kind=undo&points=1000")[1]
+    assert preview["before"] == pytest.approx((planned / 2).tolist())
+    assert preview["after"] == planned.tolist()
+
+
 def test_an_edit_is_in_the_store_when_the_response_comes(served, runs, live):
     body = {"kind": "scale", "value": 0.5, "reason": f"flat {HOSTILE}", "author": "ann"}
     status, response = served.ask(f"/api/runs/{live}/edits", "POST", body)

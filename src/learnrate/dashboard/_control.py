@@ -9,7 +9,7 @@ import numpy as np
 from learnrate import steering
 from learnrate._errors import ArgumentError
 from learnrate.dashboard._models import PreviewResponse
-from learnrate.edits import Edit, Edited, EditKind, Limits
+from learnrate.edits import Edit, Edited, EditKind, Limits, counted
 from learnrate.steering import edited_run, no_snapshot, ratios_of
 
 if TYPE_CHECKING:
@@ -66,6 +66,7 @@ def preview_rates(
     if run.schedule is not None:
         try:
             edited = edited_run(run, store.edits(run.id), pending=True)
+            group = _group_of(request, edited)
             steps, rates = _rates(_schedule_of(edited, group), run.step, max_points)
             before = edited
         except ArgumentError:  # a group that does not exist
@@ -86,6 +87,14 @@ def preview_rates(
     return response.model_copy(
         update={"after_step": after_step, "after": rates_after, "text": str(schedule)}
     )
+
+
+def _group_of(request: EditRequest | None, edited: Edited) -> int | None:
+    """The parameter group that an edit changes, which an undo has from the edit that it takes back."""
+    if request is None or request.kind is not EditKind.UNDO:
+        return None if request is None else request.group
+    remaining = counted(edited.edits)
+    return remaining[-1].group if remaining else None
 
 
 def _with_edit(

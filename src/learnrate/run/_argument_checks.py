@@ -87,7 +87,7 @@ def checked_optimizers(optimizer: object) -> list[Optimizer]:
             raise ArgumentError(
                 "attach(optimizer=...): this optimizer has a run already, which sets its rates: "
                 f"{getattr(inner, ATTACHED)!r}. Call run.finish() on that run first, or make a new "
-                "optimizer."
+                "optimizer. `with learnrate.attach(...) as run:` ends a run also after an error."
             )
     if any(parameter.is_meta for parameter in parameters_of(*optimizers)):
         raise ArgumentError(
@@ -99,7 +99,8 @@ def checked_optimizers(optimizer: object) -> list[Optimizer]:
 
 def checked_edits(edits: object) -> list[Edit]:
     """The edits to repeat; each has the step that it takes effect at."""
-    checked = [edits] if isinstance(edits, str) or not isinstance(edits, Iterable) else [*edits]
+    is_list = isinstance(edits, Iterable) and not isinstance(edits, str)
+    checked: list[Any] = [*edits] if is_list else [edits]  # type: ignore[misc]  # an Iterable
     for edit in checked:
         if not isinstance(edit, Edit) or edit.step is None:
             way_out = "To edit a run that trains, call run.steer('scale 0.5')."
