@@ -31,8 +31,7 @@ from learnrate.trials import Journal, fingerprint, preserved
 
 from . import truth
 from .best import best_of
-from .scores import quantile
-from .table import percent
+from .scores import percent, quantile
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from .cells import Cell
 
-__all__ = ["Score", "Summary", "bests", "quantile", "scores", "summaries"]
+__all__ = ["Score", "Summary", "bests", "percent", "quantile", "scores", "summaries"]
 
 _TWICE = 1.0  # the excess of a loss twice the best
 
@@ -149,3 +149,12 @@ def _summary(method: str, group: Sequence[Score]) -> Summary:
 def quantile(values: np.ndarray, share: float) -> float:
     """The smallest value that is not below this share of the values; they may be infinite."""
     return float(np.quantile(values, share, method="inverted_cdf"))
+
+
+def percent(share: float) -> str:
+    """An excess in percent."""
+    if math.isinf(share):
+        return "diverged"
+    if abs(share) < 0.0995:
+        return f"{100 * share:.1f} %"
+    return f"{100 * share:,.0f} %"

@@ -12,7 +12,8 @@ from _page import table, write_section
 from . import ours, rows, truth
 from .best import best_of
 from .methods import fitted_domains
-from .scores import bests, quantile, scores, summaries
+from .scores import bests, percent, quantile, scores, summaries
+from .short_sweeps import spread, summary_lines
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -45,6 +46,7 @@ def show(cells: Sequence[Cell], page: Path | None) -> None:
         "versions": _versions(),
         "cells": _cells(cells),
         "ratios": _ratios(cells),
+        "short-sweeps": _short_sweeps(cells, scored),
         "methods": _methods(scored, "every cell"),
         "left-out": _methods(_left_out(scored), "cells of domains left out"),
         "domains": _domains(scored),
@@ -74,15 +76,6 @@ def _versions() -> str:
         return ""
     names = ", ".join(f"**{name}**" for name in sorted(earlier))
     return f"These rows were measured with an earlier version of the code: {names}."
-
-
-def percent(share: float) -> str:
-    """An excess in percent."""
-    if math.isinf(share):
-        return "diverged"
-    if abs(share) < 0.0995:
-        return f"{100 * share:.1f} %"
-    return f"{100 * share:,.0f} %"
 
 
 def _methods(scored: Sequence[Score], which: str) -> str:
@@ -193,6 +186,30 @@ def _ratios(cells: Sequence[Cell]) -> str:
     return table(["rate / best", "median excess", "90th percentile", "worst", "cells"], lines)
 
 
+def _short_sweeps(cells: Sequence[Cell], scored: Sequence[Score]) -> str:
+    """What exhaustive sweeps of shorter lengths give, and a plan with half of a run beside them."""
+    header = [
+        "trials",
+        "cells",
+        "cost in runs",
+        "rate",
+        "median excess",
+        "75th percentile",
+        "90th",
+    ]
+    header += ["worst", "above 8 %", "drift: 10 %, median, 90 %"]
+    plans = [score for score in scored if score.method == _COMPARED[0]]
+    lines = [
+        [_COMPARED[0], f"{which} ({len(group)})", "0.5", "chosen", *_spread_of(group), ""]
+        for which, group in (("all", plans), ("left out", _left_out(plans)))
+    ]
+    return table(header, [*summary_lines(cells, _SHORT), *lines])
+
+
+def _spread_of(group: Sequence[Score]) -> list[str]:
+    return spread([score.excess for score in group if score.excess is not None])
+
+
 def _intervals(scored: Sequence[Score]) -> str:
     """How often a stated interval contains the best rate, and the excess for each verdict."""
     lines = []
@@ -227,6 +244,8 @@ def _intervals(scored: Sequence[Score]) -> str:
     ]
     return table(header, lines)
 
+
+_SHORT = (4, 8)  # lengths of sweeps, as a T-th of the whole run
 
 _EXPECTED = (0.0, 0.02, 0.05, 0.15, math.inf)  # ends of the bands of stated excess
 
