@@ -106,6 +106,17 @@ def test_lightning_trains_at_the_schedule_and_records(fit, tmp_path):
 
 
 @filtered
+def test_a_schedule_that_ends_before_the_trainer_does_is_said(fit):
+    from learnrate.integrations.attach_lightning import LightningCallback
+
+    message = (
+        r"cosine\(6, floor=0.1\) ends after 8 of the Trainer's 12 updates. .* last rate, 0.003\."
+    )
+    with pytest.warns(UserWarning, match=message):
+        fit(LightningCallback(SCHEDULE, store=False), 12)
+
+
+@filtered
 def test_lightning_records_the_loss_itself_under_accumulation(fit, tmp_path):
     from learnrate.integrations.attach_lightning import LightningCallback
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -38,8 +39,20 @@ def bound_schedule(call: str, value: object, total_steps: int | None) -> Schedul
 
 
 def length_of(schedule: Schedule | str | float | None, updates: int | None) -> int | None:
-    """The steps to bind a schedule to: its own length if it has one, else `updates`."""
-    length = None if schedule is None else read(schedule).total_steps
+    """The steps to bind a schedule to: its own length if it has one, else `updates`.
+
+    It warns if the schedule ends before the Trainer does.
+    """
+    ready = None if schedule is None else read(schedule)
+    length = None if ready is None else ready.total_steps
+    if ready is not None and length is not None and updates is not None and length < updates:
+        warnings.warn(
+            f"the schedule {ready} ends after {length:,} of the Trainer's {updates:,} updates. All later ones "
+            f"use its last rate, {ready(length):g}. Plan for the Trainer's number of updates, or write "
+            "lengths as shares of the run, as in warmup(5%) >> cosine().",
+            UserWarning,
+            stacklevel=2,
+        )
     return updates if length is None else length
 
 

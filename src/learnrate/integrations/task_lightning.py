@@ -220,7 +220,7 @@ def _optimizer_of(model: Any) -> torch.optim.Optimizer:
         optimizer = optimizer.get("optimizer")
     if not isinstance(optimizer, torch.optim.Optimizer):
         raise TaskError(
-            f"configure_optimizers must return one torch.optim.Optimizer; got {optimizer!r}. "
+            f"configure_optimizers must return one torch.optim.Optimizer; got {kind_of(optimizer)}. "
             "A schedule of learnrate sets the rates of one optimizer."
         )
     for group in optimizer.param_groups:  # a scheduler changes the rates when it is made
