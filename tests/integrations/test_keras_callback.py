@@ -105,18 +105,22 @@ def test_the_rate_of_keras_s_own_schedule_is_that_of_the_update(tmp_path):
 def test_edits_change_the_rates_and_are_answered(tmp_path):
     callback = integration.KerasCallback(SCHEDULE, store=tmp_path / "a.db")
     at_five = at_batch(5, lambda: callback.steer("scale 0.5", author="ann"))
+    at_seven = at_batch(7, lambda: callback.steer("undo", author="ann"))
     at_nine = at_batch(9, lambda: [callback.steer("snapshot"), callback.steer("stop")])
-    steered = fit(make_model(), callback, others=[at_five, at_nine]).get_weights()[0]
+    others = [at_five, at_seven, at_nine]
+    steered = fit(make_model(), callback, others=others).get_weights()[0]
     run, observations = recorded(tmp_path / "a.db", callback)
-    expected = rates(12)[:9] * np.where(np.arange(9) >= 5, 0.5, 1.0)
+    expected = rates(12)[:9] * np.where(np.isin(np.arange(9), [5, 6]), 0.5, 1.0)
     np.testing.assert_allclose(observations.column("lr"), expected)
     assert (str(run.status), run.step) == ("stopped", 9)
     edits = learnrate.Store(tmp_path / "a.db").edits(run.id)
     assert [(edit.kind, str(edit.status)) for edit in edits] == [
         ("scale", "applied"),
+        ("undo", "applied"),
         ("snapshot", "refused"),
         ("stop", "applied"),
     ]
+    assert "as if 'scale 0.5 at step 5 by ann' had not been made" in edits[1].answer
     with pytest.raises(ArgumentError, match="training run"):
         callback.steer("scale 0.5")
     model = make_model()  # the oracle: the same rates, a batch at a time

@@ -9,7 +9,7 @@ from learnrate.edits._edit import (
     EditKind,
     counted,
     edit_in,
-    undone_by_last,
+    note_on_undo,
     words_of,
 )
 from learnrate.edits._edited import Edited, edited
@@ -25,6 +25,6 @@ __all__ = [
     "counted",
     "edit_in",
     "edited",
-    "undone_by_last",
+    "note_on_undo",
     "words_of",
 ]

@@ -26,6 +26,7 @@ __all__ = [
     "counted",
     "edit_in",
     "in_force",
+    "note_on_undo",
     "undone_by_last",
     "words_of",
 ]
@@ -304,6 +305,13 @@ def undone_by_last(edits: Iterable[Edit]) -> Edit:
     if not remaining:
         raise ArgumentError("there is no edit of the rate to undo.")
     return remaining[-1]
+
+
+def note_on_undo(edits: Sequence[Edit]) -> str:
+    """What the last of some edits takes back, to end a sentence; empty if it is no undo."""
+    if not edits or edits[-1].kind is not EditKind.UNDO:
+        return ""
+    return f"; as if '{undone_by_last(edits)}' had not been made"
 
 
 def _parsed_number(kind: EditKind, word: str) -> float | int | str:

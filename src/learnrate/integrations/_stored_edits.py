@@ -6,7 +6,7 @@ from contextlib import closing, suppress
 from typing import TYPE_CHECKING
 
 from learnrate._errors import ArgumentError, LearnrateError, StoreError
-from learnrate.edits import RATE_KINDS, Edit, Edited, EditKind
+from learnrate.edits import RATE_KINDS, Edit, Edited, EditKind, note_on_undo
 from learnrate.steering import as_edit, edits_of, login, request_edit
 from learnrate.store import EditStatus, Store
 
@@ -145,7 +145,8 @@ class StoredEdits:
         if edit.kind in RATE_KINDS:
             before = self.edited.schedule(step)
             self._follow(store, self.edited.with_edit(edit))
-            return f"rate {before:.4g} -> {self.edited.schedule(step):.4g}"
+            after = self.edited.schedule(step)
+            return f"rate {before:.4g} -> {after:.4g}{note_on_undo(self.edited.edits)}"
         if edit.kind is EditKind.STOP:
             self.stopped = f"stopped by {edit.author}"
             return ""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from learnrate._checks import refuse
-from learnrate.edits import Edit, EditKind, undone_by_last
+from learnrate.edits import Edit, EditKind, note_on_undo
 from learnrate.store import RunStatus
 
 if TYPE_CHECKING:
@@ -63,10 +63,8 @@ def note_on(edit: Edit, edited: Edited, planned_end: int | None) -> str:
         edited: the schedule with it.
         planned_end: updates of the whole run before it, if known.
     """
-    if edit.kind is EditKind.UNDO:
-        return f"; as if '{undone_by_last(edited.edits)}' had not been made"
     if edit.kind is not EditKind.DECAY or planned_end is None:
-        return ""
+        return note_on_undo(edited.edits)
     end = edited.group(edit.group or 0).schedule.total_steps or 0
     if end <= planned_end:
         return ""
