@@ -7,8 +7,9 @@ The trials are 16 rates of one seed under AdamW. A row is the time of one update
 plain loop, by the sequential engine, by stacks of 16 and of 4, by a process for every core, each with
 its share of the trials one by one or in a stack, and by the choice of `auto`. All are timed in turn
 within one run, several times; the fastest time of each counts, and rows are ratios to the plain loop,
-so that other load on the machine matters little. `share` is the floating-point rate of the matrix
-products of the fastest engine, as a share of that of one large product on this machine.
+so that other load on the machine matters little. `bound` is the same ratio for the matrix products of the
+update alone, each in the form that is fastest for a stack (a call for each trial or one for all,
+convolutions in groups or with channels last), in a process for every core.
 """
 
 from __future__ import annotations
@@ -20,10 +21,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+from _bounds import fastest, products_of, seconds_of_products
 from _page import parser_of, table, write_section
 from _tasks import tasks
 from torch import nn
-from torch.utils.flop_counter import FlopCounterMode
 
 from learnrate import Task, schedule
 from learnrate.trials import Training, Trial, choose_engine, preserved
@@ -100,20 +101,6 @@ def stacks(task: Task, width: int, rates: np.ndarray = RATES) -> Update:
     return update
 
 
-def fastest(update: Update, count: int = 4) -> float:
-    """Seconds of the fastest of `count` updates after the first two."""
-    update()
-    update()
-    times = []
-    for _ in range(count):
-        start = time.perf_counter()
-        update()
-        if torch.cuda.is_initialized():
-            torch.cuda.synchronize()
-        times.append(time.perf_counter() - start)
-    return min(times)
-
-
 def in_this_process(update: Update, threads: int) -> Candidate:
     """Measure in this process."""
 
@@ -174,29 +161,22 @@ def chosen(task: Task) -> tuple[str, Candidate]:
     return kind, in_this_process(stacks(task, choice.width), choice.threads)
 
 
-def flops(task: Task) -> int:
-    """Floating-point operations of the matrix products in one update of one trial."""
-    with FlopCounterMode(display=False) as counter:
-        Training(task, 0).update(1e-3)
-    return int(counter.get_total_flops())
+def bound(task: Task) -> Candidate:
+    """The matrix products of the update alone, in their fastest form, with the trials split over cores."""
+    processes = available_cores()
+    products = products_of(task)
 
+    def measure() -> float:
+        return seconds_of_products(products, TRIALS // processes)
 
-def peak_rate(device: str) -> float:
-    """Floating-point operations a second of one large matrix product."""
-    a = torch.randn(1024, 1024, device=device)
-
-    def product() -> float:
-        return float((a @ a)[0, 0])
-
-    return 2 * 1024**3 / fastest(product, 20)
+    return lambda: max(in_processes(measure, processes)) if processes > 1 else measure()
 
 
 def measure_row(task: Task, seconds: float) -> dict[str, Any]:
     """One row of the table."""
     auto_choice, auto_candidate = chosen(task)
     with preserved(task):
-        work = flops(task) * TRIALS
-        measures = candidates(task) | {"auto": auto_candidate}
+        measures = candidates(task) | {"auto": auto_candidate, "bound": bound(task)}
         times = dict.fromkeys(measures, float("inf"))
         end = time.perf_counter() + seconds * len(measures)
         while time.perf_counter() < end:
@@ -207,16 +187,16 @@ def measure_row(task: Task, seconds: float) -> dict[str, Any]:
         "milliseconds": {name: 1e3 * best for name, best in times.items()},
         "ratio": {name: times["plain"] / best for name, best in times.items()},
         "auto": auto_choice,
-        "rate": work / min(times.values()),
         "target": TARGETS[task.name],
     }
 
 
 def cells(row: dict[str, Any]) -> list[str]:
     """The cells of a row, as text."""
-    ratios = [f"{ratio:.2f}" for name, ratio in row["ratio"].items() if name != "plain"]
+    ratios = row["ratio"]
+    engines = [f"{ratios[name]:.2f}" for name in ratios if name not in ("plain", "bound")]
     first = [row["task"], f"{row['milliseconds']['plain']:.1f} ms"]
-    return [*first, *ratios, row["auto"], f"{row['share']:.0%}", f"{row['target']:g}"]
+    return [*first, *engines, row["auto"], f"{row['target']:g}", f"{ratios['bound']:.1f}"]
 
 
 def main() -> None:
@@ -230,24 +210,17 @@ def main() -> None:
     arguments = parser.parse_args()
     every = tasks(arguments.device)
     load = os.getloadavg()[0]
-    peaks, rows = [peak_rate(arguments.device)], []
-    for name in arguments.rows.split(","):
-        rows.append(measure_row(every[name], arguments.seconds))
-        peaks.append(peak_rate(arguments.device))
-    peak = max(peaks)
-    for row in rows:
-        row["share"] = row["rate"] / peak
-    machine = {"threads": torch.get_num_threads(), "load": load, "gigaflops": peak / 1e9}
+    rows = [measure_row(every[name], arguments.seconds) for name in arguments.rows.split(",")]
+    machine = {"threads": torch.get_num_threads(), "load": load}
     if arguments.json:
         print(json.dumps({"machine": machine, "rows": rows}))
         return
-    names = [name for name in rows[0]["ratio"] if name != "plain"]
-    header = ["task", "plain loop", *names, "it takes", "share of matrix rate", "wanted"]
+    names = [name for name in rows[0]["ratio"] if name not in ("plain", "bound")]
+    header = ["task", "plain loop", *names, "it takes", "wanted", "bound"]
     drawn = table(header, [cells(row) for row in rows])
     caption = (
         f"16 rates of one seed, AdamW, on the {arguments.device} with {machine['threads']} threads "
-        f"(load {load:.1f} before; one large matrix product: {peak / 1e9:.0f} GFLOP/s); times as "
-        "fast as the plain loop."
+        f"(load {load:.1f} before); times as fast as the plain loop."
     )
     print(f"{caption}\n\n{drawn}")
     if arguments.page is not None:

@@ -9,7 +9,7 @@ from torch import nn
 from torch.nn import functional
 
 from learnrate.trials._batchable import batchable
-from learnrate.trials._stacked_functions import LARGE, STACKED, with_stacked_loss
+from learnrate.trials._stacked_functions import LARGE, stacked_forms, with_stacked_loss
 from learnrate.trials._substitution import Substitution
 
 TRIALS, BATCH, TIME = 3, 4, 5
@@ -97,6 +97,19 @@ class OfEachStep(Classifier):
         return functional.cross_entropy(self.layer(x).transpose(1, 2), targets, **self.settings)
 
 
+class Image(nn.Module):
+    """Convolutions with GroupNorm over images of 5 x 6 pixels."""
+
+    def __init__(self, *parts, **settings):
+        super().__init__()
+        self.body = nn.Sequential(
+            nn.Conv2d(1, 4, 3, **settings), nn.GroupNorm(2, 4), nn.ReLU(), *parts
+        )
+
+    def forward(self, x):
+        return self.body(x[:, None]).flatten(1).cos().mean()
+
+
 MASK = torch.ones(TIME, TIME, dtype=torch.bool).tril()
 MODELS = {
     "gru": Recurrent,
@@ -123,6 +136,14 @@ MODELS = {
     "dot products, a mask for each": functools.partial(DotProducts, mask=MASK.expand(4, 1, 5, 5)),
     "words": Words,
     "words, padded": functools.partial(Words, padding_idx=0),
+    "image": Image,
+    "image, twice": lambda: Image(nn.Conv2d(4, 6, 2, bias=False), nn.GroupNorm(3, 6), padding=1),
+    "image, grouped": lambda: Image(nn.Conv2d(4, 6, (1, 2), groups=2), stride=2),
+    "image, same size": lambda: Image(nn.Conv2d(4, 2, 3, padding="same", dilation=2)),
+    "image, average": lambda: Image(nn.AvgPool2d(2), nn.Conv2d(4, 2, 1)),
+    "image, one average": lambda: Image(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 2)),
+    "image, maximum": lambda: Image(nn.MaxPool2d(2), nn.Conv2d(4, 2, 1)),
+    "image, not affine": lambda: Image(nn.GroupNorm(2, 4, affine=False)),
     "classes": Classifier,
     "classes, ignored": functools.partial(Classifier, ignore_index=0),
     "classes, smoothed": functools.partial(Classifier, label_smoothing=0.1, ignore_index=2),
@@ -161,7 +182,7 @@ def test_losses_and_gradients_are_those_of_each_trial_alone(make):
             return model(x)
 
     alone = torch.stack([loss(values) for values in of_each_trial(weights)])
-    with batchable(model, STACKED, LARGE):
+    with batchable(model, stacked_forms(model), LARGE):
         stacked = torch.vmap(loss)(weights)
     assert torch.allclose(stacked, alone, rtol=1e-10)
     for actual, expected in zip(
@@ -177,7 +198,7 @@ def test_tensors_that_no_trial_differs_in_are_left_to_torch(make):
     model = make().double()
     _, x = weights_and_input(model)
     expected = model(x)
-    with batchable(model, STACKED, LARGE):
+    with batchable(model, stacked_forms(model), LARGE):
         assert torch.allclose(model(x), expected, rtol=1e-10)
 
 
@@ -191,7 +212,7 @@ def test_a_gradient_inside_of_the_loss_is_left_to_torch():
             return torch.func.grad(model)(x).square().sum()
 
     alone = [loss(values) for values in of_each_trial(weights)]
-    with batchable(model, STACKED, LARGE):
+    with batchable(model, stacked_forms(model), LARGE):
         assert torch.allclose(torch.vmap(loss)(weights), torch.stack(alone), rtol=1e-10)
 
 

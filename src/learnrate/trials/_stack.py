@@ -11,7 +11,7 @@ import torch
 from learnrate._group_scales import rate_ratios
 from learnrate.trials._batchable import batchable
 from learnrate.trials._flat_optimizers import UpdateRule, update_rule_for
-from learnrate.trials._stacked_functions import LARGE, STACKED, with_stacked_loss
+from learnrate.trials._stacked_functions import LARGE, stacked_forms, with_stacked_loss
 from learnrate.trials._training import Training
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ class Stack:
         optimizer = self.training.optimizer
         self._ratios = rate_ratios(optimizer.param_groups)
         self._parameters = _trained(self.training.model, optimizer)
-        self._batchable = batchable(self.training.model, STACKED, LARGE)
+        self._batchable = batchable(self.training.model, stacked_forms(self.training.model), LARGE)
         self._slots = _slots(self.training.model, self._parameters)
         self._sizes = [parameter.numel() for parameter in self._parameters]
         self._orders = [tuple(range(parameter.dim())) for parameter in self._parameters]

@@ -7,6 +7,7 @@ trial by trial. Here the trials are one more axis of the same kernel.
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
     from learnrate.task import Task
 
-__all__ = ["LARGE", "STACKED", "with_stacked_loss"]
+__all__ = ["LARGE", "stacked_forms", "with_stacked_loss"]
 
 
 _ATTENTION = [
@@ -66,9 +67,9 @@ class _Opened:
     def __exit__(self, *raised: object) -> None:
         functorch.push_dynamic_layer_stack(self._layer)
 
-    def closed(self, result: torch.Tensor) -> torch.Tensor:
-        """A result whose first axis are the trials, as a tensor of one trial."""
-        return functorch._add_batch_dim(result, 0, self._level)  # noqa: SLF001
+    def closed(self, result: torch.Tensor, dim: int = 0) -> torch.Tensor:
+        """A result with the trials as axis `dim`, as a tensor of one trial."""
+        return functorch._add_batch_dim(result, dim, self._level)  # noqa: SLF001
 
 
 def _linear(
@@ -237,6 +238,83 @@ def _layer_norm(
     return opened.closed(result)
 
 
+def _conv2d(  # noqa: PLR0917 - torch's arguments
+    input: torch.Tensor,  # noqa: A002 - torch's name
+    weight: torch.Tensor,
+    bias: torch.Tensor | None = None,
+    stride: int | tuple[int, ...] = 1,
+    padding: str | int | tuple[int, ...] = 0,
+    dilation: int | tuple[int, ...] = 1,
+    groups: int = 1,
+    *,
+    memory_format: torch.memory_format = torch.channels_last,
+) -> torch.Tensor | None:
+    """The trials are groups of channels."""
+    opened = _Opened(input, weight, bias)
+    if not opened.stacked[1] or input.dim() != 4:
+        return None
+    images, weights, biases = opened.tensors
+    with opened:
+        if opened.stacked[0]:
+            images, groups = _side_by_side(images), groups * opened.width
+        elif groups == 1:
+            images = input
+        else:
+            return None
+        result = nn.functional.conv2d(
+            images.contiguous(memory_format=memory_format),
+            weights.flatten(0, 1),
+            None if biases is None else biases.flatten(),
+            stride,
+            padding,
+            dilation,
+            groups,
+        ).unflatten(1, (opened.width, -1))
+    return opened.closed(result, 1)
+
+
+def _group_norm(
+    input: torch.Tensor,  # noqa: A002 - torch's name
+    num_groups: int,
+    weight: torch.Tensor | None = None,
+    bias: torch.Tensor | None = None,
+    eps: float = 1e-5,
+) -> torch.Tensor | None:
+    opened = _Opened(input, weight, bias)
+    if not opened.stacked[0] or weight is None or bias is None:
+        return None
+    images, weights, biases = opened.tensors
+    with opened:
+        result = nn.functional.group_norm(
+            _side_by_side(images),
+            num_groups * opened.width,
+            weights.flatten(),
+            biases.flatten(),
+            eps,
+        ).unflatten(1, (opened.width, -1))
+    return opened.closed(result, 1)
+
+
+def _by_channel(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The form of a function that treats every channel of an image alone."""
+
+    def form(image: torch.Tensor, *arguments: Any, **settings: Any) -> torch.Tensor | None:
+        opened = _Opened(image)
+        if not opened.width or image.dim() != 4:
+            return None
+        with opened:
+            result = function(_side_by_side(opened.tensors[0]), *arguments, **settings)
+            result = result.unflatten(1, (opened.width, -1))
+        return opened.closed(result, 1)
+
+    return form
+
+
+def _side_by_side(images: torch.Tensor) -> torch.Tensor:
+    """The channels of all trials beside each other: (trials, batch, channels, ...) as one batch."""
+    return images.transpose(0, 1).flatten(1, 2)
+
+
 def _gru(
     input: torch.Tensor,  # noqa: A002 - torch's name
     state: torch.Tensor,
@@ -254,13 +332,16 @@ def _gru(
     return opened.closed(outputs), opened.closed(last)
 
 
-STACKED: dict[Any, Callable[..., Any]] = {
+_FORMS: dict[Any, Callable[..., Any]] = {
     nn.functional.linear: _linear,
     nn.functional.cross_entropy: _cross_entropy,
     nn.functional.scaled_dot_product_attention: _attention,
     nn.functional.multi_head_attention_forward: _self_attention,
     nn.functional.embedding: _embedding,
     nn.functional.layer_norm: _layer_norm,
+    nn.functional.group_norm: _group_norm,
+    nn.functional.avg_pool2d: _by_channel(nn.functional.avg_pool2d),
+    nn.functional.adaptive_avg_pool2d: _by_channel(nn.functional.adaptive_avg_pool2d),
     torch.gru: _gru,
 }
 """Functions with a form for stacked trials; it returns None for arguments that it does not know."""
@@ -268,10 +349,22 @@ STACKED: dict[Any, Callable[..., Any]] = {
 LARGE = (
     torch.gru,
     nn.functional.embedding,
+    nn.functional.group_norm,
     nn.functional.scaled_dot_product_attention,
     nn.functional.multi_head_attention_forward,
 )
 """Those whose form saves more than looking at every call costs."""
+
+
+def stacked_forms(model: nn.Module) -> dict[Any, Callable[..., Any]]:
+    """The functions that have a form for stacked trials of this model.
+
+    Convolutions and their gradients are fastest with channels last in memory, but max-pooling is
+    slowest so, by more.
+    """
+    pooled = any(isinstance(part, nn.MaxPool2d) for part in model.modules())
+    memory_format = torch.contiguous_format if pooled else torch.channels_last
+    return _FORMS | {nn.functional.conv2d: partial(_conv2d, memory_format=memory_format)}
 
 
 class _StackedCrossEntropy(nn.CrossEntropyLoss):
