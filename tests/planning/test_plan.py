@@ -430,6 +430,52 @@ def test_losses_that_become_negative_are_told_apart_wherever_their_zero_is():
     assert plans[0].peak == plans[1].peak
 
 
+def test_the_sign_of_a_training_loss_does_not_matter_where_trials_are_compared_by_validation():
+    """As in policy gradients, whose training loss is negative and need not fall."""
+    inputs, draws = torch.randn(256, 4, generator=torch.manual_seed(0)), torch.manual_seed(1)
+
+    def error(model, batch):
+        return (model(batch) - batch.sum(1, keepdim=True)).square().mean()
+
+    def planned(offset):
+        task = Task(
+            model=lambda: nn.Linear(4, 1),
+            loss=lambda model, batch: error(model, batch) - offset,
+            data=list(inputs[torch.randperm(256, generator=draws.manual_seed(1))].split(32)),
+            optimizer=lambda model: torch.optim.SGD(model.parameters(), lr=0.1),
+            validate=lambda model: error(model, inputs).item(),
+            total_steps=300,
+        )
+        return learnrate.plan(task, budget=0.5, progress=False)
+
+    positive, negative = planned(0.0), planned(100.0)
+    assert max(negative.range_test["loss"][:5]) < 0
+    assert negative.low < positive.peak < negative.high
+    assert negative.peak == pytest.approx(positive.peak, rel=0.5)
+
+
+@pytest.mark.parametrize("validated", [True, False])
+def test_training_losses_below_zero_whose_first_is_the_lowest_are_planned(validated):
+    """As in policy gradients, where the range test may see no improvement at all."""
+    batches = torch.randn(256, 4, generator=torch.manual_seed(0)).split(32)
+    levels = [10.0] + [5.0] * (len(batches) - 1)
+
+    def error(model, batch):
+        return (model(batch) - batch.sum(1, keepdim=True)).square().mean()
+
+    task = Task(
+        model=lambda: nn.Linear(4, 1),
+        loss=lambda model, batch: error(model, batch[0]) - batch[1],
+        data=list(zip(batches, levels, strict=True)),
+        optimizer=lambda model: torch.optim.SGD(model.parameters(), lr=0.1),
+        validate=(lambda model: error(model, torch.cat(batches)).item()) if validated else None,
+        total_steps=300,
+    )
+    plan = learnrate.plan(task, budget=0.5, progress=False)
+    assert plan.range_test["loss"][0] == min(plan.range_test["loss"]) < 0
+    assert 1e-3 < plan.peak < 1.0  # 2 over the largest eigenvalue of the Hessian diverges
+
+
 def test_a_time_that_pays_for_nothing_is_refused():
     with pytest.raises(ArgumentError, match=r"budget 0\.0001 s of 400 steps is \d+ updates"):
         learnrate.plan(quadratic_task(), budget="0.0001s")

@@ -211,7 +211,7 @@ def test_a_diverged_trial_pushes_the_best_rate_down_not_up():
     assert Surface((*finished, diverged), TOTAL, math.log(0.01)).best(200).best <= without
 
 
-@pytest.mark.parametrize(("start", "lowest"), [(2.3, 0.4), (1.5, -3.0)])
+@pytest.mark.parametrize(("start", "lowest"), [(2.3, 0.4), (1.5, -3.0), (-1.5, -1.5), (0.0, 0.0)])
 def test_a_scale_and_its_inverse_agree(start, lowest):
     scale = LossScale(start, lowest)
     losses = np.array([0.3, 0.9, 2.0]) if lowest > 0 else np.array([-5.0, 0.0, 2.0])

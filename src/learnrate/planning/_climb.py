@@ -105,13 +105,13 @@ class Climb:
 
     def _use(self, scale: LossScale) -> None:
         losses = self.range_test.loss[0][: before_training(len(self.range_test.mean))]
-        logs = [scale.log_loss(loss) for loss in losses.tolist()]
+        logs = np.array([scale.log_train(loss) for loss in losses.tolist()])
         self.scale = scale
         self.ladder = replace(
             self.ladder,
             start=scale.log_loss(scale.start if self.start is None else self.start),
-            train_start=scale.log_loss(float(np.mean(losses))),
-            train_noise=float(np.std(logs)),
+            train_start=scale.log_train(float(np.mean(losses))),
+            train_noise=float(np.std(logs[np.isfinite(logs)])) if np.isfinite(logs).any() else 0.0,
         )
         self.trials = [
             replace(

@@ -36,22 +36,32 @@ class TrialLoss:
 class LossScale:
     """The scale on which a plan compares losses: their natural logs.
 
-    Logs do not exist for losses at or below zero. If the range test shows such losses, the scale is
-    linear instead: the change of the loss since the start, as a share of the improvement that the
-    range test made. `log_loss` stands for both.
+    Logs do not exist for losses at or below zero. If there are such losses, the scale is linear
+    instead: the change of the loss since the start, as a share of the improvement that was seen, or
+    of the loss at the start if nothing improved. `log_loss` stands for both.
 
     Args:
         start: the loss before training.
-        lowest: the lowest loss of the range test.
+        lowest: the lowest loss seen.
     """
 
     start: float
     lowest: float
 
     @classmethod
-    def of(cls, curve: np.ndarray) -> LossScale:
-        """The scale of a task, from the smoothed losses of its range test."""
-        return cls(float(curve[0]), float(curve.min()))
+    def of(cls, validation_start: float | None, *curves: np.ndarray) -> LossScale:
+        """The scale of a task.
+
+        A training loss may be negative where the validation loss is not, as in policy gradients. Then
+        the trials are compared by logs of the validation loss.
+
+        Args:
+            validation_start: the validation loss before training; None if the task has none.
+            curves: the smoothed training losses of its range tests.
+        """
+        if validation_start is not None and validation_start > 0:
+            return cls(validation_start, validation_start)
+        return cls(float(curves[0][0]), min(float(curve.min()) for curve in curves))
 
     @property
     def logarithmic(self) -> bool:
@@ -64,7 +74,7 @@ class LossScale:
             return math.inf
         if self.logarithmic:
             return math.log(max(loss, 1e-12 * self.start))
-        return (loss - self.start) / (self.start - self.lowest)
+        return (loss - self.start) / self._unit
 
     def log_train(self, loss: float | None) -> float:
         """A training loss on this scale; NaN for None, and for a negative one on the scale of logs."""
@@ -80,7 +90,11 @@ class LossScale:
         """The losses whose `log_loss` these are, in the unit of the task."""
         if self.logarithmic:
             return np.asarray(np.exp(log_loss))
-        return np.asarray(self.start + log_loss * (self.start - self.lowest))
+        return np.asarray(self.start + log_loss * self._unit)
+
+    @property
+    def _unit(self) -> float:
+        return (self.start - self.lowest) or abs(self.start) or 1.0
 
 
 def linex(distance: np.ndarray, cliff: np.ndarray | float) -> np.ndarray:

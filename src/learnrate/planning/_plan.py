@@ -203,7 +203,7 @@ def plan(
             costs_together=(1.0,) if together is None else together.costs,
             usual_log_lr=before.usual_log_lr,
         )
-        scale = LossScale.of(range_test.mean)
+        scale = LossScale.of(before.loss, range_test.mean)
         climb = Climb(trainer, ladder, scale, range_test, before.loss, seed)
         climb, likeness = begin_like(climb, earlier, updates) if earlier else (climb, None)
         if likeness is not None and likeness.agrees:

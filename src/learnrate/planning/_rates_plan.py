@@ -89,7 +89,7 @@ def plan_rates(
             expected_stds=stds,
             names=groups.names,
         )
-        scale = LossScale(float(tests[0].mean[0]), min(float(test.mean.min()) for test in tests))
+        scale = LossScale.of(start, *(test.mean for test in tests))
         climb = Climb(trainer, ladder, scale, tests[0], start, seed)
         spending = climb.spend(budget, updates, more)
         return _planned(climb, groups, tests, spending)
