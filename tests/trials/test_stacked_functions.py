@@ -1,7 +1,9 @@
 """Functions that have a form for stacked trials: the values and the gradients of each trial alone."""
 
+import contextlib
 import functools
 
+import numpy as np
 import pytest
 import torch
 from engine_task import make_task
@@ -9,7 +11,13 @@ from torch import nn
 from torch.nn import functional
 
 from learnrate.trials._batchable import batchable
-from learnrate.trials._stacked_functions import LARGE, stacked_forms, with_stacked_loss
+from learnrate.trials._stack import Stack
+from learnrate.trials._stacked_functions import (
+    LARGE,
+    stacked_forms,
+    stacked_forwards,
+    with_stacked_loss,
+)
 from learnrate.trials._substitution import Substitution
 
 TRIALS, BATCH, TIME = 3, 4, 5
@@ -227,3 +235,45 @@ def test_only_a_criterion_of_torch_is_replaced():
     assert torch.equal(replaced(scores, TARGETS), smoothed(scores, TARGETS))
     for loss in (Mine(), nn.MSELoss(), lambda model, batch: model(batch[0]).sum()):
         assert with_stacked_loss(make_task(loss=loss)).loss is loss
+
+
+class Rows(nn.Linear):
+    """A dense layer of the user's."""
+
+
+def test_a_dense_layer_gives_what_it_gives_alone_with_and_without_trials():
+    layer = nn.Linear(6, 3).double()
+    forward = stacked_forwards(layer)[layer]
+    weights, x = weights_and_input(layer)
+    expected = torch.stack([x @ w["weight"].mT + w["bias"] for w in of_each_trial(weights)])
+
+    def rows(values):
+        layer.__dict__["_parameters"] = values
+        return forward(x)
+
+    before = layer._parameters
+    assert torch.allclose(torch.vmap(rows)(weights), expected, rtol=1e-10)
+    layer.__dict__["_parameters"] = before
+    assert torch.equal(forward(x), layer(x))
+    assert torch.equal(forward(x[0, 0]), layer(x[0, 0]))
+
+
+def test_a_forward_that_its_owner_replaced_is_left_as_it_is():
+    patched = nn.Linear(6, 6)
+    patched.forward = lambda rows: rows
+    assert list(stacked_forwards(nn.Sequential(patched, Rows(6, 3)))) == []
+
+
+def test_a_stack_leaves_no_forward_behind_also_after_an_error():
+    def loss(model, batch):
+        value = functional.cross_entropy(model(batch[0]), batch[1])
+        assert "forward" in vars(model[0])
+        if step == 1:
+            raise ValueError("bad record")
+        return value
+
+    trained = Stack(make_task(loss=loss), 0, 2)
+    for step in range(2):
+        with pytest.raises(ValueError, match="bad record") if step else contextlib.nullcontext():
+            trained.update(np.array([0.1, 0.1]))
+        assert not any("forward" in vars(layer) for layer in trained.training.model.modules())

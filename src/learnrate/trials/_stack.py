@@ -11,8 +11,14 @@ import torch
 from learnrate._group_scales import rate_ratios
 from learnrate.trials._batchable import batchable
 from learnrate.trials._flat_optimizers import UpdateRule, update_rule_for
-from learnrate.trials._stacked_functions import LARGE, stacked_forms, with_stacked_loss
+from learnrate.trials._stacked_functions import (
+    LARGE,
+    stacked_forms,
+    stacked_forwards,
+    with_stacked_loss,
+)
 from learnrate.trials._training import Training
+from learnrate.trials._trial_axis import over_trials
 
 if TYPE_CHECKING:
     from torch import nn
@@ -49,6 +55,7 @@ class Stack:
         self._ratios = rate_ratios(optimizer.param_groups)
         self._parameters = _trained(self.training.model, optimizer)
         self._batchable = batchable(self.training.model, stacked_forms(self.training.model), LARGE)
+        self._forwards = stacked_forwards(self.training.model)
         self._slots = _slots(self.training.model, self._parameters)
         self._sizes = [parameter.numel() for parameter in self._parameters]
         self._orders = [tuple(range(parameter.dim())) for parameter in self._parameters]
@@ -137,7 +144,7 @@ class Stack:
             warnings.filterwarnings(
                 "ignore", "There is a performance drop"
             )  # which `auto` measures
-            losses = torch.vmap(loss_of_trial, randomness="different")(self._leaves)
+            losses = over_trials(loss_of_trial, self._leaves)
         loss = losses.sum() / self._task.accumulate
         gradients = torch.autograd.grad(loss, self._leaves, allow_unused=True)
         if any(gradient is None for gradient in gradients):
@@ -158,11 +165,15 @@ class Stack:
         """The loss of the model with `values` in place of its trained parameters."""
         for holder, name, index in self._slots:
             holder[name] = values[index]
+        for layer, forward in self._forwards.items():
+            vars(layer)["forward"] = forward
         try:
             return self.training.loss_of(batch)
         finally:
             for holder, name, index in self._slots:
                 holder[name] = self._parameters[index]
+            for layer in self._forwards:
+                del vars(layer)["forward"]
 
     def _clip(self) -> None:
         """Clip the gradient norm of each trial to the task's limit."""

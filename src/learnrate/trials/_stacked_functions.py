@@ -12,17 +12,17 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
-from torch._C import _functorch as functorch
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from learnrate.trials._stacked_gru import gru
+from learnrate.trials._trial_axis import Opened
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from learnrate.task import Task
 
-__all__ = ["LARGE", "stacked_forms", "with_stacked_loss"]
+__all__ = ["LARGE", "stacked_forms", "stacked_forwards", "with_stacked_loss"]
 
 
 _ATTENTION = [
@@ -33,51 +33,12 @@ _ATTENTION = [
 ]
 
 
-class _Opened:
-    """The tensors of a call, without the wrappers that `torch.vmap` puts around those of a trial.
-
-    Attributes:
-        width: number of trials.
-        tensors: each with the trials as its first axis; None for an argument that is None.
-        stacked: which of them differ from trial to trial.
-    """
-
-    def __init__(self, *arguments: torch.Tensor | None) -> None:
-        self._level = functorch.maybe_current_level() or 0  # which is not a level
-        self.width = 0
-        self.stacked = [False] * len(arguments)
-        self.tensors: list[Any] = list(arguments)
-        for place, argument in enumerate(arguments):
-            if argument is None or not functorch.is_batchedtensor(argument):
-                continue
-            if functorch.maybe_get_level(argument) == self._level:
-                dim = functorch.maybe_get_bdim(argument)
-                tensor = functorch.get_unwrapped(argument)
-                self.tensors[place] = tensor.movedim(dim, 0) if dim else tensor
-                self.stacked[place] = True
-                self.width = len(self.tensors[place])
-        for place, tensor in enumerate(self.tensors):
-            if tensor is not None and self.width and not self.stacked[place]:
-                self.tensors[place] = tensor.expand(self.width, *tensor.shape)
-
-    def __enter__(self) -> None:
-        """Leave `torch.vmap`, which looks at every call, also at those on plain tensors."""
-        self._layer = functorch.pop_dynamic_layer_stack()
-
-    def __exit__(self, *raised: object) -> None:
-        functorch.push_dynamic_layer_stack(self._layer)
-
-    def closed(self, result: torch.Tensor, dim: int = 0) -> torch.Tensor:
-        """A result with the trials as axis `dim`, as a tensor of one trial."""
-        return functorch._add_batch_dim(result, dim, self._level)  # noqa: SLF001
-
-
 def _linear(
     input: torch.Tensor,  # noqa: A002 - torch's name
     weight: torch.Tensor,
     bias: torch.Tensor | None = None,
 ) -> torch.Tensor | None:
-    opened = _Opened(input, weight, bias)
+    opened = Opened(input, weight, bias)
     if not opened.stacked[1] or input.dim() < 2:
         return None
     rows, weights, biases = opened.tensors
@@ -101,7 +62,7 @@ def _cross_entropy(  # noqa: PLR0917 - torch's arguments
     reduction: str = "mean",
     label_smoothing: float = 0.0,
 ) -> torch.Tensor | None:
-    opened = _Opened(input, target)
+    opened = Opened(input, target)
     of_classes = not target.is_floating_point() and input.dim() > 1
     usual = weight is None and size_average is None and reduce is None
     if not opened.stacked[0] or not of_classes or not usual:
@@ -131,7 +92,7 @@ def _attention(  # noqa: PLR0917 - torch's arguments
     is_causal: bool = False,
     **settings: Any,
 ) -> torch.Tensor | None:
-    opened = _Opened(query, key, value, attn_mask)
+    opened = Opened(query, key, value, attn_mask)
     if not opened.width or {query.dim(), key.dim(), value.dim()} != {4}:
         return None
     queries, keys, values, mask = opened.tensors
@@ -207,7 +168,7 @@ def _embedding(  # noqa: PLR0917 - torch's arguments
     scale_grad_by_freq: bool = False,
     sparse: bool = False,
 ) -> torch.Tensor | None:
-    opened = _Opened(input, weight)
+    opened = Opened(input, weight)
     usual = padding_idx is None and max_norm is None and not scale_grad_by_freq and not sparse
     if not opened.stacked[1] or not usual:
         return None
@@ -227,7 +188,7 @@ def _layer_norm(
     bias: torch.Tensor | None = None,
     eps: float = 1e-5,
 ) -> torch.Tensor | None:
-    opened = _Opened(input, weight, bias)
+    opened = Opened(input, weight, bias)
     if weight is None or bias is None or not opened.width:
         return None
     values, weights, biases = opened.tensors
@@ -250,7 +211,7 @@ def _conv2d(  # noqa: PLR0917 - torch's arguments
     memory_format: torch.memory_format = torch.channels_last,
 ) -> torch.Tensor | None:
     """The trials are groups of channels."""
-    opened = _Opened(input, weight, bias)
+    opened = Opened(input, weight, bias)
     if not opened.stacked[1] or input.dim() != 4:
         return None
     images, weights, biases = opened.tensors
@@ -280,7 +241,7 @@ def _group_norm(
     bias: torch.Tensor | None = None,
     eps: float = 1e-5,
 ) -> torch.Tensor | None:
-    opened = _Opened(input, weight, bias)
+    opened = Opened(input, weight, bias)
     if not opened.stacked[0] or weight is None or bias is None:
         return None
     images, weights, biases = opened.tensors
@@ -299,7 +260,7 @@ def _by_channel(function: Callable[..., Any]) -> Callable[..., Any]:
     """The form of a function that treats every channel of an image alone."""
 
     def form(image: torch.Tensor, *arguments: Any, **settings: Any) -> torch.Tensor | None:
-        opened = _Opened(image)
+        opened = Opened(image)
         if not opened.width or image.dim() != 4:
             return None
         with opened:
@@ -323,7 +284,7 @@ def _gru(
 ) -> tuple[torch.Tensor, torch.Tensor] | None:
     if not isinstance(parameters, list):  # a packed sequence
         return None
-    opened = _Opened(input, state, *parameters)
+    opened = Opened(input, state, *parameters)
     if not opened.width or torch.is_autocast_enabled(input.device.type):
         return None
     values, states, *weights = opened.tensors
@@ -365,6 +326,23 @@ def stacked_forms(model: nn.Module) -> dict[Any, Callable[..., Any]]:
     pooled = any(isinstance(part, nn.MaxPool2d) for part in model.modules())
     memory_format = torch.contiguous_format if pooled else torch.channels_last
     return _FORMS | {nn.functional.conv2d: partial(_conv2d, memory_format=memory_format)}
+
+
+def stacked_forwards(model: nn.Module) -> dict[nn.Module, Callable[[torch.Tensor], torch.Tensor]]:
+    """What the dense layers of a model call in place of their `forward`.
+
+    This needs no look at every call. A layer whose `forward` was replaced by its owner is left as it is.
+    """
+    return {
+        layer: partial(_dense, layer)
+        for layer in model.modules()
+        if type(layer) is nn.Linear and "forward" not in vars(layer)
+    }
+
+
+def _dense(layer: nn.Linear, rows: torch.Tensor) -> torch.Tensor:
+    result = _linear(rows, layer.weight, layer.bias)
+    return nn.functional.linear(rows, layer.weight, layer.bias) if result is None else result
 
 
 class _StackedCrossEntropy(nn.CrossEntropyLoss):
