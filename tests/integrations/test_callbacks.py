@@ -116,6 +116,16 @@ def test_a_schedule_that_ends_before_the_trainer_does_is_said(fit):
         fit(LightningCallback(SCHEDULE, store=False), 12)
 
 
+def test_a_callback_refuses_an_option_that_there_is_not_when_it_is_made():
+    pytest.importorskip("lightning")
+    from learnrate.integrations.attach_lightning import LightningCallback
+
+    with pytest.raises(
+        ArgumentError, match=r"no argument warm\. Besides its own, it takes those of"
+    ):
+        LightningCallback(SCHEDULE, warm=2)
+
+
 @filtered
 def test_lightning_records_the_loss_itself_under_accumulation(fit, tmp_path):
     from learnrate.integrations.attach_lightning import LightningCallback
@@ -223,6 +233,9 @@ def test_transformers_trains_at_the_schedule_and_records(tmp_path):
     assert np.flatnonzero(np.isfinite(observations.column("validation"))).tolist() == [3, 7]
     with pytest.raises(ArgumentError, match="max_grad_norm"):
         TransformersCallback(measure=Measure(clip_norm=1.0))
+    message = "TransformersCallback has no argument total_step; did you mean total_steps\\?"
+    with pytest.raises(ArgumentError, match=message):
+        TransformersCallback(SCHEDULE, total_step=8)
 
 
 # Keras

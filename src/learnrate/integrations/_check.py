@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import difflib
 import warnings
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from inspect import signature
+from typing import TYPE_CHECKING, Any
 
 from learnrate._errors import ArgumentError
 from learnrate.schedules import Schedule, ready_schedule
 from learnrate.schedules import schedule as read
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
     from learnrate.run import Measure
 
-__all__ = ["bound_schedule", "length_of", "measured_outside"]
+__all__ = ["bound_schedule", "check_options", "length_of", "measured_outside"]
 
 
 def bound_schedule(call: str, value: object, total_steps: int | None) -> Schedule:
@@ -54,6 +58,30 @@ def length_of(schedule: Schedule | str | float | None, updates: int | None) -> i
             stacklevel=2,
         )
     return updates if length is None else length
+
+
+def check_options(callback: str, options: Iterable[str], attach: Callable[..., Any]) -> None:
+    """Refuse an option that `attach` does not take, before the training has begun.
+
+    Args:
+        callback: the name of the callback, for messages.
+        options: the names of the options.
+        attach: `learnrate.attach`, which loads torch.
+
+    Raises:
+        ArgumentError: there is no such option.
+    """
+    known = [
+        name for name in signature(attach).parameters if name not in {"optimizer", "schedule"}
+    ]
+    for option in options:
+        if option not in known:
+            close = difflib.get_close_matches(option, known, n=1)
+            hint = f"; did you mean {close[0]}?" if close else "."
+            raise ArgumentError(
+                f"{callback} has no argument {option}{hint} Besides its own, it takes those of attach: "
+                f"{', '.join(known)}."
+            )
 
 
 def measured_outside(callback: str, measure: Measure, *, reason: str) -> Measure:

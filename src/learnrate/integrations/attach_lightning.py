@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from torch.nn.utils import get_total_norm
 
 from learnrate._errors import needing
-from learnrate.integrations._check import length_of, measured_outside
+from learnrate.integrations._check import check_options, length_of, measured_outside
 from learnrate.integrations._resume import load_state
 from learnrate.run import Measure, Run, attach
 from learnrate.store import RunStatus
@@ -49,7 +49,8 @@ class LightningCallback(Callback):
         **options: other arguments of `attach`, such as `store`, `controllers`, `probes`.
 
     Raises:
-        ArgumentError: `measure` has a `clip_norm`: Lightning clips by `gradient_clip_val`.
+        ArgumentError: `attach` does not take an option, or `measure` has a `clip_norm`: Lightning clips
+            by `gradient_clip_val`.
     """
 
     def __init__(
@@ -63,6 +64,7 @@ class LightningCallback(Callback):
         **options: Any,
     ) -> None:
         self.run: Run | None = None
+        check_options("LightningCallback", options, attach)
         self._measure = measured_outside(
             "LightningCallback",
             options.pop("measure", Measure()),

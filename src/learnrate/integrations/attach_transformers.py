@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from learnrate._errors import needing
-from learnrate.integrations._check import length_of, measured_outside
+from learnrate.integrations._check import check_options, length_of, measured_outside
 from learnrate.integrations._resume import load_state
 from learnrate.run import Measure, Run, attach
 from learnrate.store import RunStatus
@@ -42,7 +42,7 @@ class TransformersCallback(TrainerCallback):
         **options: other arguments of `attach`, such as `store`, `probes`.
 
     Raises:
-        ArgumentError: `measure` has a `clip_norm`; the Trainer clips by `max_grad_norm`.
+        ArgumentError: `attach` does not take an option, or `measure` has a `clip_norm`; the Trainer clips by `max_grad_norm`.
     """
 
     def __init__(
@@ -54,6 +54,7 @@ class TransformersCallback(TrainerCallback):
         **options: Any,
     ) -> None:
         self.run: Run | None = None
+        check_options("TransformersCallback", options, attach)
         self._measure = measured_outside(
             "TransformersCallback",
             options.pop("measure", Measure()),
