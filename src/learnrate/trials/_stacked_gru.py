@@ -99,14 +99,14 @@ class _Recurrence(torch.autograd.Function):
         for step in range(steps):
             of_input, before = gates[:, step], states[:, step]
             of_state = torch.baddbmm(bias[:, None], before, weight.mT)
-            opening = torch.add(
-                of_input[..., :shared_width], of_state[..., :shared_width]
-            ).sigmoid_()
-            reset, update = opening[..., :hidden], opening[..., hidden:]
+            opening = shared[:, step]
+            torch.add(of_input[..., :shared_width], of_state[..., :shared_width], out=opening)
+            reset, update = opening.sigmoid_()[..., :hidden], opening[..., hidden:]
             part = of_state[..., shared_width:]
-            candidate = torch.addcmul(of_input[..., shared_width:], reset, part).tanh_()
+            candidate = new[:, step]
+            torch.addcmul(of_input[..., shared_width:], reset, part, out=candidate).tanh_()
             torch.lerp(candidate, before, update, out=states[:, step + 1])
-            shared[:, step], new[:, step], recurrent[:, step] = opening, candidate, part
+            recurrent[:, step] = part
         ctx.save_for_backward(states, shared, new, recurrent, weight)
         return states[:, 1:]
 
@@ -119,9 +119,11 @@ class _Recurrence(torch.autograd.Function):
         reset, update = shared[..., :hidden], shared[..., hidden:]
         # What a change of each gate's sum changes in the next state.
         of_new = (1 - update) * (1 - new * new)
-        of_update = (before - new) * update * (1 - update)
-        of_reset = of_new * recurrent * reset * (1 - reset)
-        of_gates = torch.stack([of_reset, of_update, of_new * reset], dim=3)
+        of_gates = new.new_empty(*new.shape[:3], 3, hidden)
+        of_reset, of_update, of_recurrent = of_gates.unbind(3)
+        torch.mul(of_new, reset, out=of_recurrent)
+        torch.mul(of_recurrent * recurrent, 1 - reset, out=of_reset)
+        torch.mul((before - new) * update, 1 - update, out=of_update)
         slope = slopes[:, -1]
         for step in reversed(range(slopes.shape[1])):
             gate = of_gates[:, step]
@@ -134,5 +136,5 @@ class _Recurrence(torch.autograd.Function):
         rows = of_gates.flatten(3).flatten(1, 2)
         weight_slope = torch.bmm(rows.mT, before.flatten(1, 2))
         bias_slope = rows.sum(1)
-        of_input = torch.cat([of_gates[:, :, :, :2].flatten(3), of_new], dim=-1)
-        return of_input, slope, weight_slope, bias_slope
+        of_recurrent.copy_(of_new)  # now the slopes of what the inputs add
+        return of_gates.flatten(3), slope, weight_slope, bias_slope
