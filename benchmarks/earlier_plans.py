@@ -132,7 +132,9 @@ def plan_of(
             expected_log_lr=expected_log_lr(test),
             usual_log_lr=before.usual_log_lr,
         )
-        climb = Climb(trainer, ladder, LossScale.of(test.mean), test, before.loss, seed)
+        climb = Climb(
+            trainer, ladder, LossScale.of(before.loss, test.mean), test, before.loss, seed
+        )
         if like:
             climb, evidence = begin_like(climb, tuple(like), updates, spread)
             agrees = evidence.agrees

@@ -245,8 +245,8 @@ def one_after_the_other(runs: WholeRuns, budget: float | None, seed: int) -> dic
                 total_steps=total_steps,
                 expected_log_lr=expected_log_lr(test),
             )
-            scale = LossScale.of(test.mean)
-            climb = Climb(trainer, ladder, scale, test, trainer.start(seed).loss, seed)
+            start = trainer.start(seed).loss
+            climb = Climb(trainer, ladder, LossScale.of(start, test.mean), test, start, seed)
             climb.go_on()
         if climb.has_finished_trials:
             lrs[number] = decide(climb.ladder, climb.trials).peak

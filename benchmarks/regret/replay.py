@@ -194,7 +194,9 @@ def _replayed_plan(trainer: ReplayTrainer, total_steps: int, budget: float, seed
         pace=Pace(1.0, 0.0) if len(trainer.costs) > 1 else None,
         costs_together=trainer.costs,
     )
-    climb = Climb(trainer, ladder, LossScale.of(range_test.mean), range_test, before.loss, seed)
+    climb = Climb(
+        trainer, ladder, LossScale.of(before.loss, range_test.mean), range_test, before.loss, seed
+    )
     climb.go_on()
     return _planned(climb)
 

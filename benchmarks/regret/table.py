@@ -12,6 +12,7 @@ from _page import table, write_section
 from . import ours, rows, truth
 from .best import best_of
 from .methods import fitted_domains
+from .pairs import pair_lines
 from .scores import bests, percent, quantile, scores, summaries
 from .short_sweeps import spread, summary_lines
 
@@ -49,6 +50,7 @@ def show(cells: Sequence[Cell], page: Path | None) -> None:
         "short-sweeps": _short_sweeps(cells, scored),
         "methods": _methods(scored, "every cell"),
         "left-out": _methods(_left_out(scored), "cells of domains left out"),
+        "pairs": _pairs(_left_out(scored)),
         "domains": _domains(scored),
         "intervals": _intervals(scored),
         "expected": expected_beside_real(_left_out(scored)),
@@ -88,6 +90,12 @@ def _left_out(scored: Sequence[Score]) -> list[Score]:
     """The scores in domains that neither their method nor today's methods were fitted to."""
     fitted = frozenset[str]().union(*(fitted_domains(method.name) for method in ours.METHODS))
     return [score for score in scored if score.left_out and score.cell.domain not in fitted]
+
+
+def _pairs(scored: Sequence[Score]) -> str:
+    """In how many cells of domains left out a plan ends lower than a method of about its cost."""
+    header = ["plan", "cost", "other method", "its cost", "cells", "plan lower", "plan higher"]
+    return table(header, pair_lines(scored))
 
 
 _COMPARED = (
