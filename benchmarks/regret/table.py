@@ -43,17 +43,18 @@ _HEADER = [
 def show(cells: Sequence[Cell], page: Path | None) -> None:
     """Print the tables; with a page, write them there and the picture in its folder."""
     scored = scores(cells)
+    left_out = _left_out(scored)
     parts = {
         "versions": _versions(),
         "cells": _cells(cells),
         "ratios": _ratios(cells),
         "short-sweeps": _short_sweeps(cells, scored),
         "methods": _methods(scored, "every cell"),
-        "left-out": _methods(_left_out(scored), "cells of domains left out"),
-        "pairs": _pairs(_left_out(scored)),
+        "left-out": _methods(left_out, "cells of domains left out"),
+        "pairs": _pairs(left_out),
         "domains": _domains(scored),
         "intervals": _intervals(scored),
-        "expected": expected_beside_real(_left_out(scored)),
+        "expected": expected_beside_real(left_out),
         "worst": _worst(scored),
     }
     for name, text in parts.items():

@@ -3,11 +3,23 @@
 from __future__ import annotations
 
 import math
-from typing import NoReturn
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, NoReturn
 
 from learnrate._errors import ArgumentError
 
-__all__ = ["check_finite", "check_seed", "check_share", "check_whole", "kind_of", "refuse"]
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+__all__ = [
+    "check_finite",
+    "check_seed",
+    "check_share",
+    "check_whole",
+    "did_you_mean",
+    "kind_of",
+    "refuse",
+]
 
 
 def refuse(owner: str, argument: str, rule: str, value: object, way_out: str = "") -> NoReturn:
@@ -29,6 +41,22 @@ def refuse(owner: str, argument: str, rule: str, value: object, way_out: str = "
     shown = shown if len(shown) <= 80 else shown[:77] + "..."
     message = f"{owner}({argument}=...) must be {rule}; got {shown}. {way_out}"
     raise ArgumentError(message.rstrip())
+
+
+def did_you_mean(name: str, known: Iterable[str], quote: str = "") -> str:
+    """The end of a sentence about an unknown name: a question with the closest known one, or a period.
+
+    Args:
+        name: the unknown name, as the user gave it.
+        known: all names that exist.
+        quote: the mark before and after the suggested name.
+
+    Examples:
+        >>> did_you_mean("sclae", ["scale", "set"]), did_you_mean("x", ["scale"])
+        ('; did you mean scale?', '.')
+    """
+    close = get_close_matches(name, list(known), n=1)
+    return f"; did you mean {quote}{close[0]}{quote}?" if close else "."
 
 
 def kind_of(value: object) -> str:

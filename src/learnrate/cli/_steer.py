@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 import time
 from typing import TYPE_CHECKING, Annotated, Any
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer import Argument, Option
 
+from learnrate._checks import did_you_mean
 from learnrate._errors import ArgumentError
 from learnrate.cli._common import print_json
 from learnrate.cli._options import JsonOption, StoreOption
@@ -102,8 +102,7 @@ def _check_options(context: typer.Context, words: list[str]) -> None:
     if unknown is None:
         return
     options = [name for option in context.command.params for name in option.opts if name[0] == "-"]
-    close = difflib.get_close_matches(unknown, options, n=1)
-    hint = f"; did you mean {close[0]}?" if close else "."
+    hint = did_you_mean(unknown, options)
     raise ArgumentError(
         f"there is no option {unknown}{hint} The options are {', '.join(options)}."
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 import shlex
 from collections.abc import Iterable
@@ -10,7 +9,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from learnrate._checks import check_whole
+from learnrate._checks import check_whole, did_you_mean
 from learnrate._errors import ArgumentError
 from learnrate._records import from_dict, to_dict
 from learnrate.schedules import Schedule, shape
@@ -133,8 +132,7 @@ class Edit:
 
     def __post_init__(self) -> None:
         if self.kind not in list(EditKind):
-            close = difflib.get_close_matches(str(self.kind), list(EditKind), n=1)
-            hint = f"; did you mean '{close[0]}'?" if close else "."
+            hint = did_you_mean(str(self.kind), EditKind, quote="'")
             raise ArgumentError(
                 f"there is no edit {str(self.kind)!r}{hint} The edits are {', '.join(EditKind)}."
             )

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 import warnings
 from dataclasses import replace
 from inspect import signature
 from typing import TYPE_CHECKING, Any
 
+from learnrate._checks import did_you_mean
 from learnrate._errors import ArgumentError
 from learnrate.schedules import Schedule, ready_schedule
 from learnrate.schedules import schedule as read
@@ -76,8 +76,7 @@ def check_options(callback: str, options: Iterable[str], attach: Callable[..., A
     ]
     for option in options:
         if option not in known:
-            close = difflib.get_close_matches(option, known, n=1)
-            hint = f"; did you mean {close[0]}?" if close else "."
+            hint = did_you_mean(option, known)
             raise ArgumentError(
                 f"{callback} has no argument {option}{hint} Besides its own, it takes those of attach: "
                 f"{', '.join(known)}."

@@ -106,12 +106,13 @@ class Climb:
     def _use(self, scale: LossScale) -> None:
         losses = self.range_test.loss[0][: before_training(len(self.range_test.mean))]
         logs = np.array([scale.log_train(loss) for loss in losses.tolist()])
+        finite_logs = logs[np.isfinite(logs)]
         self.scale = scale
         self.ladder = replace(
             self.ladder,
             start=scale.log_loss(scale.start if self.start is None else self.start),
             train_start=scale.log_train(float(np.mean(losses))),
-            train_noise=float(np.std(logs[np.isfinite(logs)])) if np.isfinite(logs).any() else 0.0,
+            train_noise=float(np.std(finite_logs)) if len(finite_logs) else 0.0,
         )
         self.trials = [
             replace(
