@@ -25,12 +25,12 @@ __all__ = [
 FACTOR = 4.0  # between the rates of branches
 WARMUP, STABLE_END = 0.05, 0.3  # shares of the run
 _MOST_TESTS = 3
-# How far the rate that short branches prefer lies from the best rate of the whole run: standard
-# deviation of the log. On five trainings at their best rates, branches of 2 % and 5 % of the run
-# preferred rates up to nine times lower, and up to nine times higher.
+# The standard deviation of the log of the rate that short branches prefer, around the best rate of the
+# whole run. On five tasks trained at their best rates, branches of 2 % and 5 % of the run preferred rates
+# from nine times lower to nine times higher.
 _BRANCH_ERROR = 2.0
 _LEAST_CHANGE = 1.1  # a smaller factor is not worth an edit
-# Of a fall in proportion to the rate: what is left of it at the best rate of a parabola.
+# For a parabola, the fall at the best rate as a share of a fall in proportion to the rate.
 _PROPORTION = 0.5
 
 
@@ -49,7 +49,7 @@ def branch_points(total_steps: int, count: int) -> list[int]:
 def next_factor(
     losses: Mapping[float, float], before: float | None, highest: float
 ) -> float | None:
-    """The factor of the present rate that the next branch tries; None if the branches tell enough.
+    """The factor of the present rate that the next branch tries; None if no further branch is needed.
 
     The first two are 1 and 4. If the loss falls in proportion to the rate up to 4, the rate is far too low:
     then the interval up to `highest` is halved, in logs, until it is a factor of 4. A quarter is tried if the
@@ -80,7 +80,8 @@ def highest_in_proportion(losses: Mapping[float, float], before: float | None) -
     """The highest factor, from 1 on, up to which the loss falls in proportion to the rate.
 
     While a rate is far too low, four times the rate lowers the loss by four times as much. At the best
-    rate of a parabola, half of that is left. What falls less than half as much ends the proportion.
+    rate of a parabola, the fall is half of that. If the loss falls by less than half, it is no longer in
+    proportion.
 
     Args:
         losses: the losses at the end of the branch of each factor; infinite if it diverged.
@@ -147,11 +148,11 @@ class RateBelief:
         s is the standard deviation of the plan's log rate, from its 80 % interval, and b that of the log
         rate which short branches prefer. The errors of the branches of one run have the same sign, so a
         mean over them would not be better than the latest ones, which are used. A rate up to which the
-        loss falls in proportion to the rate is a lower bound of the best rate, as long as the run does not
-        diverge at the present rate. A higher rate that ends lower after so few updates is not preferred,
-        because it may be too high for a whole run. A lower rate that ends lower counts only if the loss
-        rises at the present rate. Otherwise it only removes noise from the weights, which the decay at the
-        end of the run removes in any case.
+        loss falls in proportion to the rate is a lower bound of the best rate, as long as the run does
+        not diverge at the present rate. A higher rate is not preferred for a lower loss after so few
+        updates, because it may be too high for a whole run. A lower rate counts only if the loss rises at
+        the present rate. Otherwise its lower loss comes only from less noise in the weights, which the
+        decay at the end of the run removes in any case.
 
         Args:
             lr: the present rate.

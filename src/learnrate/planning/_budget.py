@@ -1,4 +1,4 @@
-"""The budget of a plan: a share of one run, or a time, from which the speed makes a share."""
+"""The budget of a plan: a share of one run, or a time, which the speed of training turns into a share."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Pace:
 
 @dataclass(frozen=True)
 class Budget:
-    """The most that a plan may cost: a share of one run, a time, or whichever of both is more.
+    """The most that a plan may cost: a share of one run, a time, or whichever of the two is more.
 
     Attributes:
         share: of one run, in (0, 1]; None if only the time counts.
@@ -79,10 +79,9 @@ class Budget:
         return time if self.share is None else f"{self.share:g} or {time}"
 
     def updates(self, total_steps: int, pace: Pace | None) -> int:
-        """How many updates the budget pays for, a validation counted as what takes as long.
-
-        What a time pays for is rounded down to a power of the square root of 2, in runs, so that
-        plans made again on the same machine usually agree.
+        """How many updates the budget pays for; a validation counts as the updates that take as long. For
+        a time, the number is rounded down to a power of the square root of 2, in runs, so that plans made
+        again on the same machine usually agree.
 
         Args:
             total_steps: the length of one run, in updates.
@@ -108,7 +107,7 @@ class Spending:
             training turned out to be faster than it was when a time was turned into updates.
         further: what the trials after the budget cost (`more`).
         shapes: what the comparison of shapes cost.
-        late: whether the time was over before what it should pay for was made.
+        late: whether the time was over before all that it should pay for was trained.
     """
 
     budget: Budget

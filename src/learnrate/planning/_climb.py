@@ -59,8 +59,8 @@ class Climb:
     def go_on(self) -> None:
         """Train every further trial that the ladder proposes.
 
-        Logs do not exist for negative losses. Where the first one appears, all losses are read on
-        the linear scale, and the climb goes on.
+        A negative loss has no logarithm. At the first one, all losses are converted to the linear scale,
+        and the climb continues.
         """
         self.trials = self.trainer.climb(self.ladder, self.trials, self.scale, self.seed)
         lowest = min((trial.record.final for trial in self.trials), default=math.inf)
@@ -89,7 +89,7 @@ class Climb:
         return replace(spending, further=trainer.spent - spending.spent)
 
     def count_updates(self, budget: int) -> None:
-        """Go on for a budget of updates, whatever time they take.
+        """Continue for a budget of updates, whatever time they take.
 
         Args:
             budget: for all trials, those that were made included.

@@ -25,6 +25,6 @@ class PlanClock:
     seconds_before: float = 0.0
 
     def is_over(self, expected: float) -> bool:
-        """Whether something that takes `expected` seconds would end too late."""
+        """Whether work that takes `expected` seconds would end after the time is over."""
         elapsed = self.seconds_before + time.perf_counter() - self.begin
         return bool(ranks().from_first(elapsed + expected > self.seconds))

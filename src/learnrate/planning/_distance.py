@@ -29,7 +29,7 @@ USUAL_DISTANCES = (0.25, 3.3)  # 80 % of them, at the end, in norms of the initi
 def log_prior_of_distance(
     trial_losses: Sequence[TrialLoss], start: float, total_steps: int, log_lrs: np.ndarray
 ) -> np.ndarray:
-    """The log prior of each best rate of a whole run, to a constant; 0 if no distance is known.
+    """The log prior of each best rate of a whole run, up to a constant; 0 if no distance is known.
 
     Args:
         trial_losses: as for `log_distances`.

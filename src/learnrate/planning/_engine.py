@@ -37,10 +37,9 @@ class TrialsTogether:
 
     @classmethod
     def measured(cls, task: Task, trials: Sequence[Trial], pace: Pace) -> TrialsTogether:
-        """The fastest way to run trials like these, from a few updates of each.
-
-        The fastest of a few updates of one trial alone becomes the time of an update, since the first
-        updates of a task are slow, and a share of a run is no more than the run takes.
+        """The fastest way to run trials like these, from a few updates with each method. The time of an
+        update is corrected to the fastest of these updates of a single trial, because the first updates
+        of a task are slow and would make the budget too long a time.
 
         Args:
             task: what is trained.
@@ -54,7 +53,7 @@ class TrialsTogether:
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> TrialsTogether:
-        """What `to_record` has kept."""
+        """The value that `to_record` saved."""
         return cls(Choice(**record["choice"]), tuple(record["costs"]), Pace(**record["pace"]))
 
     def to_record(self) -> dict[str, Any]:
@@ -72,7 +71,7 @@ class TrialsTogether:
 
     @property
     def worth_it(self) -> bool:
-        """Whether the gain is worth it: trials at once are chosen without each other's results."""
+        """Whether the gain outweighs choosing trials without each other's results."""
         return self.gain >= _LEAST_GAIN
 
     @property

@@ -91,7 +91,7 @@ class BranchTest:
 
 @dataclass
 class InsidePlan:
-    """The knowledge of a run that plans itself about its rate.
+    """What a run that plans itself has found out about its rate.
 
     Attributes:
         plan: the plan made before the first update.
@@ -196,7 +196,7 @@ class InsidePlan:
 
     @property
     def _too_high(self) -> float:
-        """The lowest rate that was too high before the run."""
+        """The lowest rate that was too high in the plan before the run."""
         trials = [trial for rung in self.plan.rungs for trial in rung.trials]
         diverged = [trial.lr for trial in trials if trial.status == Status.DIVERGED]
         test = self.plan.range_test
@@ -232,7 +232,7 @@ def plan_inside(
             "plan first; for a run this short it takes seconds."
         )
     first = make_plan(task, total_steps=total_steps, budget=share, seed=seed, progress=progress)
-    if first.further is not None:  # the run itself goes on searching, and takes no --more
+    if first.further is not None:  # the run itself continues the search, so `--more` does not apply
         reason = first.reason.removesuffix(f" {first.further.advice}")
         first = replace(first, reason=reason, further=None)
     shape = f"warmup({WARMUP:.0%}) >> constant({STABLE_END - WARMUP:.0%}) >> linear()"

@@ -1,4 +1,4 @@
-"""Which trial comes next: a pure function of the trials so far, so that a killed plan resumes."""
+"""Which trial comes next: a pure function of the trials so far, so that a killed plan can resume."""
 
 from __future__ import annotations
 
@@ -270,9 +270,8 @@ class Ladder:
         return self._short_length(_FIRST_TRIALS_IN_BUDGET, _FIRST_TRIALS)
 
     def _short_length(self, parts: int, count: int) -> int | None:
-        """The length of short trials of which each costs one of `parts` parts of the budget.
-
-        None if `count` of them cost too much, or are not short beside the run.
+        """The length of short trials that each cost the budget divided by `parts`. None if `count` of
+        them cost too much, or if they are not much shorter than the run.
         """
         most = max(_MIN_FIRST_STEPS, self.total_steps // _LONGEST_FIRST)
         steps = min(most, max(_MIN_FIRST_STEPS, self.budget // parts))
@@ -294,7 +293,7 @@ class Ladder:
         return min(self.total_steps, max(_MIN_STEPS, affordable))
 
     def _cost_of(self, count: int) -> float:
-        """What so many trials cost, as many at once as begin a rung, in trials that run alone."""
+        """The cost of `count` trials in groups of `first_together`, in trials that run alone."""
         whole, rest = divmod(count, self.first_together)
         cost = whole * self.costs_together[self.first_together - 1]
         return cost + (self.costs_together[rest - 1] if rest else 0.0)
@@ -330,7 +329,7 @@ class Ladder:
         return self._clear(lowest) if rung == 0 else 0.0
 
     def _clear(self, lowest: float) -> float:
-        """A difference that is clear where the log loss has fallen to `lowest`."""
+        """The difference of log losses that counts as clear if the lowest one is `lowest`."""
         return _CLEAR_SHARE * max(0.0, self.start - lowest) if math.isfinite(self.start) else 0.0
 
     def _halved(self, losses: dict[float, float]) -> float | None:
@@ -389,5 +388,5 @@ class Ladder:
 
 @lru_cache(maxsize=8)
 def _same(surface: Surface) -> Surface:
-    """The same posterior object for the several questions asked between two trials."""
+    """Cached, so that all questions between two trials use one posterior."""
     return surface

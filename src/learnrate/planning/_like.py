@@ -125,14 +125,14 @@ def _earlier(plan: Plan, source: str) -> EarlierPlan:
 def begin_like(
     climb: Climb, plans: tuple[EarlierPlan, ...], updates: int, spread: float = SPREAD
 ) -> tuple[Climb, LikePlans]:
-    """Train short trials where those of earlier plans were best, for at most a third of the budget.
+    """Test earlier plans by short trials around their best rates, for at most a third of the budget.
 
-    Short trials of similar tasks are off in the same direction from their whole runs, so they are compared
-    with trials of the same length.
+    The best rates of short trials differ from those of whole runs in the same way on similar tasks, so
+    trials are compared with earlier trials of the same length.
 
     Returns:
-        If the trials do not contradict the plans, a climb that has made all its trials. Else one that
-        has made none, and has what is left of the budget. And what the trials said.
+        A climb, and the result of the test. If the trials do not contradict the plans, the climb has
+        made all its trials. Otherwise it has made none, and has the rest of the budget.
 
     Args:
         climb: without trials.

@@ -14,7 +14,7 @@ _COMPRESS_BEYOND = 0.3  # above the lowest log loss
 
 @dataclass(frozen=True)
 class TrialLoss:
-    """The final loss of one trial, as the surface sees it.
+    """The final loss of one trial, as the joint fit uses it.
 
     Attributes:
         steps: the trial's length in updates.
@@ -36,9 +36,9 @@ class TrialLoss:
 class LossScale:
     """The scale on which a plan compares losses: their natural logs.
 
-    Logs do not exist for losses at or below zero. If there are such losses, the scale is linear
-    instead: the change of the loss since the start, as a share of the improvement that was seen, or
-    of the loss at the start if nothing improved. `log_loss` stands for both.
+    Losses at or below zero have no logarithm. If there are any, the scale is linear instead: the change
+    of the loss since the start, as a share of the improvement that was seen, or of the loss at the start
+    if nothing improved. `log_loss` stands for both.
 
     Args:
         start: the loss before training.

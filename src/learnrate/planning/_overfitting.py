@@ -1,22 +1,22 @@
 r"""Whether trials fit their training data better than the validation data. Pure arithmetic.
 
-What limits the best rate of a run is one of two things. Most often it is stability: above it, the
-training loss and the validation loss rise together. The best rate then hardly moves with the horizon.
-Or it is overfitting: above it, the training loss falls on and the validation loss rises. Then there
-is a best amount of training, which is about the rate times the number of updates, so a run that is
+The best rate of a run is limited by one of two things. Most often it is stability: at higher rates, the
+training loss and the validation loss rise together. The best rate then hardly moves with the horizon. Or
+it is overfitting: at higher rates, the training loss keeps falling and the validation loss rises. Then
+there is a best amount of training, which is about the rate times the number of updates, so a run that is
 ten times longer needs a rate that is ten times lower.
 
-Two figures of the longest trials show which it is. The *gap* is the part of the relative fall of the training
-loss that the validation loss does not share, at the best rate. The *lag* is how much further the log
-training loss falls at higher rates, as a share of its fall, and counts as far as the validation loss
-does not rise more. A training loss that has fallen by a few per cent may have done so by chance. So
-its falls are divided by the fall plus 0.03, and the gap is lowered by the standard error of the fall:
-the training loss of a short trial is the mean of a few batches. Neither figure changes if
-both losses are multiplied by a constant. Data that were read once cannot be overfitted: until the second pass, each
-training loss is one of new examples, as the validation loss is.
+Two figures of the longest trials show which it is. The *gap* is the part of the relative fall of the
+training loss that the validation loss does not share, at the best rate. The *lag* is how much further the
+log training loss falls at higher rates, as a share of its fall, and counts as far as the validation loss
+does not rise more. A training loss that has fallen by a few per cent may have done so by chance. So its
+falls are divided by the fall plus 0.03, and the gap is lowered by the standard error of the fall: the
+training loss of a short trial is the mean of a few batches. Neither figure changes if both losses are
+multiplied by a constant. Data that were read once cannot be overfitted: until the second pass, each
+training loss is measured on new examples, like the validation loss.
 
-The gap compares two losses, so they must be of one kind. Before training nothing is overfitted, and two
-losses of one kind agree but for noise. Where they do not, as with a physical residual and the error of
+The gap compares two losses, so they must be of one kind. Before training nothing is overfitted, so two
+losses of one kind are equal up to noise. If they are not, as with a physical residual and the error of
 the solution, or a sum and a mean, only the lag is used.
 """
 

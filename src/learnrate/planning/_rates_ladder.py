@@ -211,7 +211,7 @@ def _proposal(rung: int, steps: int, log_lrs: np.ndarray, reason: str) -> Propos
 
 
 def _candidates(middle: np.ndarray, tried: Sequence[LadderTrial]) -> np.ndarray:
-    """Places around the middle that are new, near those tried, and not above what diverged."""
+    """New places around the middle, near those tried, and not above a diverged trial."""
     places = np.array([trial.log_lrs for trial in tried])
     low, high = places.min(axis=0) - _BEYOND, places.max(axis=0) + _BEYOND
     reach, number = _CANDIDATES[len(middle)]
@@ -265,5 +265,5 @@ def _gains(
 
 @lru_cache(maxsize=8)
 def _same(posterior: RatesPosterior) -> RatesPosterior:
-    """The same posterior object, with what it has computed, for equal trials."""
+    """Cached, so that equal trials share one posterior with all that it has computed."""
     return posterior

@@ -313,12 +313,12 @@ class _Target:
         return np.asarray(rows[near[np.arange(_POINTS) % len(near)]])
 
     def _is_near(self, rows: np.ndarray) -> np.ndarray:
-        """Whether the optima lie near what was tried and expected, where trials can tell."""
+        """Whether the optima lie near the rates that were tried or expected."""
         optima = rows[:, : self._count]
         return np.asarray(np.all((optima > self._lowest) & (optima < self._highest), axis=1))
 
     def log_prior(self, rows: np.ndarray) -> np.ndarray:
-        """To a constant."""
+        """Up to a constant."""
         squares = ((rows - self._means) / self._stds) ** 2
         total = log_student(squares[:, : self._count], PRIOR_FREEDOM).sum(axis=1)
         squares[:, self._drift] = 0.0
@@ -356,7 +356,7 @@ def _diverged(rung: Sequence[RatesLoss]) -> np.ndarray:
 
 
 def _below_divergence(optima: np.ndarray, diverged: np.ndarray) -> np.ndarray:
-    """The log probability of optima, given that none is as high in every rate as what diverged."""
+    """The log probability of optima, given that none is at or above a diverged trial in every rate."""
     if not len(diverged):
         return np.zeros(len(optima))
     above = np.maximum(0.0, (optima[:, None, :] - diverged).min(axis=2)).max(axis=1)
@@ -364,7 +364,7 @@ def _below_divergence(optima: np.ndarray, diverged: np.ndarray) -> np.ndarray:
 
 
 def _sampled(posterior: RatesPosterior) -> _Points:
-    """The points that the trials leave of those of the prior."""
+    """The points of the prior, moved to the posterior given the trials."""
     target, random = _Target(posterior), np.random.default_rng(0)
     rows = target.drawn(random)
     if posterior.losses:

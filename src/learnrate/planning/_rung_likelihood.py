@@ -61,7 +61,7 @@ class RungLikelihood:
 
     @cached_property
     def marginal(self) -> np.ndarray:
-        """Over (optimum, cliff, noise): each length has a depth of its own, which is summed out."""
+        """Over (optimum, cliff, noise): each length has its own depth, which is summed out."""
         return _log_sum_exp(self.log_likelihood + self.log_prior_depth[:, None], axis=2)
 
     @cached_property
@@ -143,8 +143,8 @@ def _log_probability_below_divergence(
 def finite_log_losses(log_losses: Sequence[float]) -> np.ndarray:
     """The log losses of trials of one length, compressed, with a finite one for divergence.
 
-    A diverged trial counts as one e-fold above the worst that finished: it lies beyond the cliff,
-    and nobody can know how far.
+    A diverged trial counts as one e-fold above the worst that finished: it lies beyond the cliff, at an
+    unknown distance.
     """
     losses = np.array(log_losses)
     finite = losses[np.isfinite(losses)]
@@ -165,7 +165,7 @@ def log_student(squares: np.ndarray, freedom: float) -> np.ndarray:
 
 
 def log_normal(value: np.ndarray, mean: float, std: float) -> np.ndarray:
-    """The log density of a normal distribution, to a constant.
+    """The log density of a normal distribution, up to a constant.
 
     Args:
         value: where.
@@ -176,7 +176,7 @@ def log_normal(value: np.ndarray, mean: float, std: float) -> np.ndarray:
 
 
 def normalised(log_weights: np.ndarray) -> np.ndarray:
-    """Weights that sum to 1, from their logs to a constant."""
+    """Weights that sum to 1, from their logs up to a constant."""
     weights = np.exp(log_weights - log_weights.max())
     return np.asarray(weights / weights.sum())
 

@@ -1,4 +1,4 @@
-"""The trials of a plan as the surface sees them: one loss for each length and rate."""
+"""The trials of a plan as the joint fit uses them: one loss for each length and rate."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """Sequential Monte Carlo: points of a prior are moved to the posterior. Pure arithmetic.
 
-The likelihood enters with a power that rises from 0 to 1 (Del Moral et al. 2006). Each rise keeps a
-share of the points in effect; after it the points are drawn anew by their weights and moved by
-random-walk Metropolis steps, of which about a quarter are accepted.
+The likelihood enters with a power that rises from 0 to 1 (Del Moral et al. 2006). Each rise is as large
+as a given effective share of the points allows; after it the points are resampled by their weights and
+moved by random-walk Metropolis steps, of which about a quarter are accepted.
 """
 
 from __future__ import annotations

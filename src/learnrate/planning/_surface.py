@@ -13,17 +13,17 @@ the best rate costs 4 %, or the run: arXiv:2503.04715, data). Beyond 0.3 above t
 measured and modelled log losses are both compressed logarithmically.
 
 $b$ is the drift of the best rate with the horizon, for trials that warm up as long as the whole run.
-Trials of one length say nothing about it, and shorter ones little, so its prior decides. This is a mixture.
-If stability limits the best rate, the drift is about -0.2 with standard deviation 0.2 (our own
-sweeps; DeepOBS baselines: median -0.45, plain SGD -0.08; arXiv:2409.19913: -0.32 at a fixed batch
+Trials of one length say nothing about it, and shorter ones little, so its prior matters most. The prior
+is a mixture. If stability limits the best rate, the drift is about -0.2 with standard deviation 0.2 (our
+own sweeps; DeepOBS baselines: median -0.45, plain SGD -0.08; arXiv:2409.19913: -0.32 at a fixed batch
 size), and it may be above 0. If overfitting limits it, the product of rate and number of updates stays
 the same, and the drift is about -1.2 with standard deviation 0.35. `overfitting` is the weight of the
 second case. These priors, that of the range test and the noise are Student's t, because new tasks may be
-unlike those that were measured. Trials are left out if their log loss has fallen by less than a third
-of the fall of the longest trials. The best rate of a length lies below every rate that diverged. $s_h$ is the
-standard deviation from the line: 0.1, and 0.4 more for each e-fold that the trials are shorter than
-the longest ones. The range test estimates the best rate of the longest trials. The distance that
-their weights moved (`_distance`) and the usual rate of the optimizer (`_usual_rate`) estimate that of the whole
+unlike those that were measured. Trials are left out if their log loss has fallen by less than a third of
+the fall of the longest trials. The best rate of a length lies below every rate that diverged. $s_h$ is
+the standard deviation from the line: 0.1, and 0.4 more for each e-fold that the trials are shorter than
+the longest ones. The range test estimates the best rate of the longest trials. The distance that their
+weights moved (`_distance`) and the usual rate of the optimizer (`_usual_rate`) estimate that of the whole
 run.
 
 The fit is overconfident. So intervals are 1.6 times as wide as the fit says, or 1.8 times if all trials have
@@ -257,7 +257,7 @@ class Surface:
         return np.asarray(self._optima[0] + DRIFTS * math.log(steps / self.total_steps))
 
     def _log_weights(self, without: int | None = None) -> np.ndarray:
-        """The log posterior over (optimum, drift, cliff, noise), to a constant.
+        """The log posterior over (optimum, drift, cliff, noise), up to a constant.
 
         Args:
             without: a length whose trials are left out; None for the trials of all lengths.
@@ -330,7 +330,7 @@ class Surface:
     def _indistinguishable(self, steps: int) -> float:
         """How far from the best log rate of a longer run the loss is too flat to tell.
 
-        Among rates that cost the same, overfitting and the choice of validation set decide.
+        Among such rates, overfitting and the choice of the validation set decide which is best.
         """
         if steps in self._rungs:
             return 0.0

@@ -1,4 +1,4 @@
-"""Which trials run at once, if several at once cost little more than one. Pure arithmetic."""
+"""Which trials run at once, if several at once cost hardly more than one. Pure arithmetic."""
 
 from __future__ import annotations
 

@@ -82,7 +82,7 @@ class PlanTrainer:
         spent: the updates made so far. Trials that ran at once count for the time that they took.
         groups: which parameters each rate is for, if the task has several rates.
         together: how several trials run at once; None if one runs after another.
-        late: whether the time of the budget was over before what it should pay for was made.
+        late: whether the time of the budget was over before all that it should pay for was trained.
     """
 
     task: Task
@@ -201,10 +201,10 @@ class PlanTrainer:
     ) -> TrialsTogether | None:
         """Measure how several trials are run at once; None if one runs after another.
 
-        It is not worth measuring for a plan of a few seconds or few updates. Long updates leave nothing of
-        the machine idle, and their models may be large, so no copies of these are made. Ranks train
-        each trial together. What was measured is kept in the journal, so that a plan that is made again
-        asks for the same trials.
+        It is not worth measuring for a plan of a few seconds or few updates. Long updates leave no part
+        of the machine idle, and their models may be large, so these are not copied. Ranks train each
+        trial together. What was measured is kept in the journal, so that a plan that is made again asks
+        for the same trials.
 
         Args:
             engine: one of `PLAN_ENGINES`.
@@ -283,7 +283,7 @@ class PlanTrainer:
         trials: Sequence[LadderTrial],
         seed: int,
     ) -> bool:
-        """Whether the time is over. Where it was is kept, so that a plan made again ends there."""
+        """Whether the time is over; the trial at which it was is saved, for a plan made again."""
         if self._clock is None or ladder.pace is None or len(trials) < _FEWEST_TRIALS:
             return False
         measurement = f"end after {self._clock.seconds:g} s"

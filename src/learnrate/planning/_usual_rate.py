@@ -15,7 +15,7 @@ _LOG_LR_RANGE = 16.0  # e-folds: the width of the uniform part
 
 
 def log_prior_of_usual_rate(log_lrs: np.ndarray, usual: float) -> np.ndarray:
-    """The log prior of the best rate of a whole run, to a constant.
+    """The log prior of the best rate of a whole run, up to a constant.
 
     It is a mixture: normal around the usual rate, and uniform with a probability of 0.2. So all rates far
     from the usual one have the same prior.

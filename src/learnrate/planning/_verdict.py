@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 __all__ = ["COSTLY_REGRET", "about_cost", "extrapolation_doubts", "judge", "weak_evidence_text"]
 
-# Up to this expected regret, plans of domains left out ended as far above the best as expected; above it,
-# they ended further above.
+# Up to this expected regret, plans in domains left out ended as far above the best as expected. With a
+# higher one, they ended further above than expected.
 COSTLY_REGRET = 0.02
 _MIN_LONGEST = 16  # updates
 _MAX_EXTRAPOLATION = 12.0  # the whole run over the longest trial

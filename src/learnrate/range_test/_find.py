@@ -40,7 +40,7 @@ _MIN_RATES, _MAX_RATES, _MAX_REPEATS = 10, 1_000_000, 1_000
 _DIVERGENCE_FACTOR = 4.0  # ratio of the smooth loss to its lowest value
 _CLEAR_ERRORS = 6.0  # standard errors: in tests of fewer than 240 rates, a single loss moves the smooth loss less
 _LOSSES_IN_A_ROW = 3
-_FIRST_LOSSES = 10  # losses before records count: three in a row are likely among fewer
+_FIRST_LOSSES = 10  # losses before records count: among fewer, three in a row are likely
 _SMOOTH_SHARE = math.sqrt((1 - MEMORY) / (1 + MEMORY))  # share of the noise that smoothing leaves
 
 _NOT_RESTORED = (
@@ -195,7 +195,7 @@ def rates_between(low: float, high: float, iters: int, mode: str) -> np.ndarray:
 def _task_losses(
     task: Task, lrs: np.ndarray, seeds: list[int], bar: ProgressBar, *, validate: bool
 ) -> tuple[np.ndarray, UsualRate | None]:
-    """The losses of all repeats, and the usual rate of the weights that the first begins with."""
+    """The losses of all repeats, and the usual rate of the initial weights of the first."""
     check_task(task)
     losses, usual = [], None
     with preserved(task):

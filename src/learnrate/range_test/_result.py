@@ -87,7 +87,7 @@ class RangeTest:
     def smooth(self) -> np.ndarray:
         """The smooth loss of each repeat, shape (repeats, iters); NaN after its end.
 
-        Single losses far below both neighbours do not count; see `without_dips`.
+        Single losses far below both neighbours are replaced; see `without_dips`.
         """
         return smoothed(np.stack([without_dips(loss) for loss in self.loss]), self.memory)
 

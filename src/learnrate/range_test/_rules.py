@@ -23,7 +23,7 @@ __all__ = [
 
 Rule = Callable[[np.ndarray, np.ndarray], float]
 
-_NEIGHBOURS = 5  # differences on each side that say what is usual
+_NEIGHBOURS = 5  # differences on each side that define the usual one
 _FAR = 6.0  # usual differences
 
 
@@ -50,9 +50,9 @@ def smoothed(loss: np.ndarray, memory: float) -> np.ndarray:
 def without_dips(loss: np.ndarray) -> np.ndarray:
     """Losses in which single values far below both neighbours become the mean of the two.
 
-    The last batch of an epoch may have fewer examples. A loss that is summed over a batch is lower
-    for this update alone, whatever the rate. Far is six times the median difference of successive
-    losses nearby.
+    The last batch of an epoch may have fewer examples. A loss that is summed over a batch is lower for
+    this update alone, whatever the rate. Far means six times the median difference of successive losses
+    nearby.
 
     Args:
         loss: at increasing rates, shape (iters,); NaN after the end.

@@ -31,7 +31,8 @@ BLOCK = 2**14  # steps evaluated at once, so that the intermediate arrays stay i
 
 
 class Schedule(JoinedByThen, metaclass=ScheduleType):
-    """A pure value, step -> rate: frozen, comparable, hashable, picklable, readable.
+    """A pure function from step to rate, as an immutable value that can be compared, hashed, pickled and
+    printed.
 
     `schedule(step)` takes the 0-based index of the update about to happen and returns a float; an
     integer array gives a float64 array of the same shape, with the same numbers to the last bit. A
@@ -111,7 +112,7 @@ class Schedule(JoinedByThen, metaclass=ScheduleType):
         """Check rules between fields, and compute what is needed once. Does nothing by default."""
 
     def lengthen(self, extra: int) -> Schedule | None:
-        """The schedule with its stable phase `extra` steps longer; None without such a phase."""
+        """The schedule with a stable phase that is `extra` steps longer; None without such a phase."""
         return None
 
     def split(self) -> tuple[float | None, Schedule]:
@@ -326,7 +327,7 @@ class Schedule(JoinedByThen, metaclass=ScheduleType):
     # Algebra. The classes derive from this one, so they are built by name.
 
     def then(self, *parts: Schedule) -> Schedule:
-        """Join this schedule and others in a row; each part counts steps from its own start."""
+        """Join other schedules after this one; each part counts steps from its own start."""
         return make("chain", parts=(self, *parts))
 
     def __mul__(self, other: object) -> Schedule:
@@ -362,7 +363,7 @@ class Schedule(JoinedByThen, metaclass=ScheduleType):
         return make("repeat", inner=self, times=times)
 
     def delay(self, steps: Duration) -> Schedule:
-        """Wait at the first value for `steps`, a duration; see `Delay`."""
+        """Stay at the first value for `steps`, a duration; see `Delay`."""
         return make("delay", inner=self, steps=steps)
 
     def plot(self, axes: Axes | None = None, *, total_steps: int | None = None) -> Axes:

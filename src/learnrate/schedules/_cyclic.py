@@ -90,7 +90,7 @@ class Triangular(Shape):
 
         value(s) = floor + (1 - floor) z;   z rises 0 -> 1 over `rise` of a cycle, then falls
 
-    It is `floor` at s = 0. After its end the last value stays. It may stay without a length.
+    It is `floor` at s = 0. After its end it keeps its last value. It needs no length.
 
     Args:
         steps: Optimizer updates or a share of the run; by default the rest of the run.
@@ -127,7 +127,7 @@ class Triangular2(Shape):
 
         value(s) = floor + (1 - floor) z / 2^i;   z and cycle i as in `Triangular`
 
-    It is `floor` at s = 0. After its end the last value stays. It may stay without a length.
+    It is `floor` at s = 0. After its end it keeps its last value. It needs no length.
 
     Args:
         steps: Optimizer updates or a share of the run; by default the rest of the run.
@@ -162,7 +162,7 @@ class ExpRange(Shape):
 
         value(s) = floor + (1 - floor) z factor^(s / every);   z as in `Triangular`
 
-    It is `floor` at s = 0. After its end the last value stays. It may stay without a length.
+    It is `floor` at s = 0. After its end it keeps its last value. It needs no length.
 
     Args:
         steps: Optimizer updates or a share of the run; by default the rest of the run.

@@ -46,7 +46,7 @@ class MultiStep(Shape):
 
         value(s) = factor^(number of boundaries that are <= s)
 
-    A boundary is the first step at the lower rate. After its end the last value stays.
+    A boundary is the first step at the lower rate. After its end it keeps its last value.
 
     Args:
         steps: Optimizer updates or a share of the run; by default the rest of the run.
@@ -85,7 +85,7 @@ class InverseTime(Shape):
 
         value(s) = 1 / (1 + rate s / every),   or with floor(s / every) with `staircase`
 
-    After its end the last value stays. It may stay without a length: `inverse_time(every=100)`.
+    After its end it keeps its last value. It needs no length: `inverse_time(every=100)`.
 
     Args:
         steps: Optimizer updates or a share of the run; by default the rest of the run.
@@ -122,7 +122,7 @@ class InverseSqrt(Shape):
 
         value(s) = sqrt(every / (s + every))
 
-    It is 1 at s = 0 and 1/2 after `3 every` steps. After its end the last value stays. It may stay
+    It is 1 at s = 0 and 1/2 after `3 every` steps. After its end it keeps its last value. It may stay
     without a length: `warmup(4000) >> inverse_sqrt(every=4000)` has a value at every step.
 
     Args:
@@ -214,7 +214,7 @@ class PowerDecay(Shape):
 
         value(s) = min(1, (every / s)^exponent)
 
-    After its end the last value stays. It may stay without a length: `power_decay(every=100)`.
+    After its end it keeps its last value. It needs no length: `power_decay(every=100)`.
 
     Args:
         steps: Optimizer updates or a share of the run; by default the rest of the run.
@@ -316,8 +316,8 @@ class Saturating(Shape):
 
         value(s) = 1 - exp(-(s + 1) / every)
 
-    The value is 63 % after `every` updates and never reaches 1. After its end the last value stays.
-    It may stay without a length: `saturating(every=1000) * cosine()`.
+    The value is 63 % after `every` updates and never reaches 1. After its end it keeps its last value.
+    It needs no length: `saturating(every=1000) * cosine()`.
 
     Args:
         steps: Optimizer updates or a share of the run; by default the rest of the run.

@@ -4,7 +4,7 @@
     chain   := atom ('>>' atom)*
     atom    := number | name '(' arguments ')' | '(' product ')'
 
-`*` binds looser than `>>`, so that a peak multiplies the whole chain.
+`*` binds less tightly than `>>`, so a peak multiplies the whole chain.
 """
 
 from __future__ import annotations
@@ -119,7 +119,7 @@ class _Reader:
         return [*tokens, _Token("end", "the end", len(self.text.rstrip()))]
 
     def _way_out(self, position: int) -> str:
-        """What to write instead of a text of another language; empty if that is not known."""
+        """What to write instead of the syntax of another language; empty if that is not known."""
         if self.text.startswith((".then", ">", "->"), position):
             return " In a text, >> joins parts, as in warmup(500) >> cosine()."
         if self.text.strip().endswith(".json"):

@@ -267,7 +267,7 @@ def noam(warmup: int = 4000, width: int | None = None) -> Schedule:
 def untuned_warmup(
     beta2: float = 0.999, curve: Literal["linear", "exponential"] = "linear"
 ) -> Schedule:
-    """A warm-up whose length follows from Adam's `beta2`, so that there is nothing to tune.
+    """A warm-up whose length follows from Adam's `beta2`, so it needs no tuning.
 
         linear:       value(s) = min((s + 1) / n, 1), n = 2 / (1 - beta2), rounded
         exponential:  value(s) = 1 - exp(-(s + 1) (1 - beta2))

@@ -1,4 +1,4 @@
-"""The schedule classes by name, and the fields they are built from."""
+"""The schedule classes by name, and the fields that they are built from."""
 
 from __future__ import annotations
 

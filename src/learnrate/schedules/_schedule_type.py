@@ -1,4 +1,4 @@
-"""The operators that schedules do not have, and classes that were not called: refused in a sentence."""
+"""Errors for operators that schedules do not have, and for a class in place of a schedule."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def refuse_class(name: str) -> NoReturn:
 
 
 class ScheduleType(ABCMeta):
-    """The type of the classes of schedules, which says that a class must be called."""
+    """The metaclass of schedules, whose operators report that a class must be called."""
 
     def __mul__(cls, other: object) -> NoReturn:
         refuse_class(cls.__name__)

@@ -31,7 +31,7 @@ class Constant(Shape):
 
         value(s) = 1
 
-    It may stay without a length: `warmup(500) >> constant()` has a value at every step.
+    It needs no length: `warmup(500) >> constant()` has a value at every step.
 
     Args:
         steps: Optimizer updates or a share of the run; by default the rest of the run.
@@ -168,7 +168,7 @@ class Exponential(Shape):
         value(s) = max(floor, factor^(s / every)),   or factor^floor(s / every) with `staircase`
 
     With the defaults, 0.95 for every 1 % of the run, a run ends at 0.95^100 = 0.6 % of its peak.
-    After its end the last value stays. It may stay without a length: `exponential(every=100)`.
+    After its end it keeps its last value. It needs no length: `exponential(every=100)`.
 
     Args:
         steps: Optimizer updates or a share of the run; by default the rest of the run.
@@ -212,7 +212,7 @@ class Step(Shape):
         value(s) = factor^floor(s / every)
 
     It is 1 at s = 0; step `every` is the first at the lower rate. After its end the last value
-    stays. It may stay without a length: `step(every=1000)`.
+    stays. It needs no length: `step(every=1000)`.
 
     Args:
         steps: Optimizer updates or a share of the run; by default the rest of the run.

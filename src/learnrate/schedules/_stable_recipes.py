@@ -52,7 +52,7 @@ def wsd_s(
     decay: float = 0.1,
     shape: Schedule | None = None,
 ) -> Schedule:
-    """Warm-up-stable-decay in several periods: each ends with a decay, and the next goes on from there.
+    """Warm-up-stable-decay in several periods: each ends with a decay, and the next continues from there.
 
     The model at the end of each period is one that was trained for that long. The next period starts
     from it at the peak, so the updates of each decay are used by the next period.
@@ -109,7 +109,7 @@ def power_lr(
         rate(n) = min(peak, batch_size a n^-exponent),   n = s tokens_per_step
 
     multiplied by a warm-up at the beginning and a decay at the end. Unlike the other recipes it gives
-    rates, not shares of a peak. Where the run ends matters to the decay alone.
+    rates, not shares of a peak. Only the decay depends on where the run ends.
 
     Args:
         peak: The highest rate, above 0.

@@ -1,4 +1,4 @@
-"""Schedules given by their values: pieces, tables and functions."""
+"""Schedules that are given by their values: pieces, tables and functions."""
 
 import math
 from bisect import bisect_right
@@ -25,7 +25,7 @@ class Piecewise(Shape):
 
         value(s) = values[number of boundaries that are <= s]
 
-    After its end the last value stays.
+    After its end it keeps its last value.
 
     Args:
         steps: Optimizer updates or a share of the run; by default the rest of the run.
@@ -155,7 +155,7 @@ class Table(FixedLength):
         return copy_with(self, values=self.values[:steps])
 
     def formula(self, step: Value) -> Value:
-        """The value with the number of the step; the last one from there on."""
+        """The value with the index of the step; the last value after the end."""
         last = len(self.values) - 1.0
         if isinstance(step, float):
             return self.values[int(min(step, last))]
@@ -186,7 +186,7 @@ class FromFunction(Shape):
 
         value(s) = function(s), s counted from the start of the part
 
-    After its end the last value stays. It may stay without a length. A function has no text form
+    After its end it keeps its last value. It needs no length. A function has no text form
     and no JSON; make a `Table` of its values if you need them. It pickles if the function does.
 
     Args:

@@ -73,7 +73,7 @@ class Noise(Wrapper):
         value(s) = inner(s) (1 + scale u_s),   u_s uniform in [-1, 1)
 
     u depends on `seed` and the step only, so a step has the same noise in any order and on any
-    machine. After the end the last value stays.
+    machine. After the end it keeps its last value.
 
     Args:
         inner: The schedule to multiply.
@@ -138,7 +138,7 @@ class Staircase(Wrapper):
 
         value(s) = inner(floor(s / every))
 
-    It is what a scheduler gives that is stepped once an epoch. The inner schedule counts periods:
+    It gives the rates of a scheduler that is stepped once an epoch. The inner schedule counts periods:
     `staircase(cosine(90), every=390)` has 90 values of 390 updates each. A run may end within a
     period.
 
@@ -222,7 +222,7 @@ def _rounded(periods: int, every: float) -> int:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Delay(Wrapper):
-    """A schedule that waits at its first value for `steps` steps.
+    """A schedule that stays at its first value for `steps` steps before it begins.
 
         value(s) = inner(max(s - steps, 0))
 
