@@ -217,7 +217,7 @@ class Edited:
         self._groups.update(changed)
 
     def _undo(self, step: int, history: tuple[Edit, ...]) -> None:
-        """Continue from a step on as if the edit that is undone had not been made."""
+        """From a step on, continue as if the edit that is undone had not been made."""
         undone = undone_by_last(history)
         without = Edited(self.base, counted(history), self.ratios, self.groups)
         if without.total_steps is not None and without.total_steps <= step:

@@ -201,7 +201,7 @@ def _can_continue(pieces: Piecewise, step: int) -> bool:
 
 
 def _joined(schedule: Schedule, step: int, rest: Schedule) -> Schedule:
-    """The schedule until a step, then another from its step 0 on; a common peak stays in front."""
+    """The schedule until a step, then another from its step 0 on; a common peak is kept in front."""
     if step == 0:
         return rest
     peak, shape = schedule.split()

@@ -79,9 +79,10 @@ class Budget:
         return time if self.share is None else f"{self.share:g} or {time}"
 
     def updates(self, total_steps: int, pace: Pace | None) -> int:
-        """How many updates the budget pays for; a validation counts as the updates that take as long. For
-        a time, the number is rounded down to a power of the square root of 2, in runs, so that plans made
-        again on the same machine usually agree.
+        """How many updates the budget pays for; a validation counts as the updates that take as long.
+
+        For a time, the number is rounded down to a power of the square root of 2, in runs, so that plans
+        made again on the same machine usually agree.
 
         Args:
             total_steps: the length of one run, in updates.

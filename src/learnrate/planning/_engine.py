@@ -37,9 +37,10 @@ class TrialsTogether:
 
     @classmethod
     def measured(cls, task: Task, trials: Sequence[Trial], pace: Pace) -> TrialsTogether:
-        """The fastest way to run trials like these, from a few updates with each method. The time of an
-        update is corrected to the fastest of these updates of a single trial, because the first updates
-        of a task are slow and would make the budget too long a time.
+        """The fastest way to run trials like these, from a few updates with each method.
+
+        The time of an update becomes that of the fastest of these updates of a single trial. The first
+        updates of a task are slow, so their time would make the budget too long.
 
         Args:
             task: what is trained.

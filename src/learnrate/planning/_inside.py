@@ -232,7 +232,7 @@ def plan_inside(
             "plan first; for a run this short it takes seconds."
         )
     first = make_plan(task, total_steps=total_steps, budget=share, seed=seed, progress=progress)
-    if first.further is not None:  # the run itself continues the search, so `--more` does not apply
+    if first.further is not None:  # the run continues the search: no --more
         reason = first.reason.removesuffix(f" {first.further.advice}")
         first = replace(first, reason=reason, further=None)
     shape = f"warmup({WARMUP:.0%}) >> constant({STABLE_END - WARMUP:.0%}) >> linear()"

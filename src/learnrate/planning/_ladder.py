@@ -270,8 +270,9 @@ class Ladder:
         return self._short_length(_FIRST_TRIALS_IN_BUDGET, _FIRST_TRIALS)
 
     def _short_length(self, parts: int, count: int) -> int | None:
-        """The length of short trials that each cost the budget divided by `parts`. None if `count` of
-        them cost too much, or if they are not much shorter than the run.
+        """The length of short trials that each cost the budget divided by `parts`.
+
+        None if `count` of them cost too much, or if they are not much shorter than the run.
         """
         most = max(_MIN_FIRST_STEPS, self.total_steps // _LONGEST_FIRST)
         steps = min(most, max(_MIN_FIRST_STEPS, self.budget // parts))

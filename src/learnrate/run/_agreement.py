@@ -72,7 +72,7 @@ class Agreement:
         self._thread.start()
 
     def offer(self, document: dict[str, Any]) -> None:
-        """On the first rank: let all ranks apply an edit. Edits are applied in this order."""
+        """On the first rank: make all ranks apply an edit. Edits are applied in this order."""
         self._offers.append(document)
         self._wake.set()
 
@@ -94,7 +94,7 @@ class Agreement:
         return document
 
     def close(self) -> None:
-        """This rank makes no more steps."""
+        """Tell the other ranks that this rank makes no more steps."""
         self._closed = True
         self._known.set()
         self._wake.set()

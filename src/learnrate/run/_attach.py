@@ -113,27 +113,25 @@ def attach(
             total_steps=10_000,
         )
 
-    With `schedule=None` a torch scheduler continues to set the rates, whichever it is. They are
-    recorded, and changes by controllers and edits apply during the update alone. Findings on the
-    schedule need to know the intended one: give `measure=Measure(planned=...)` and `total_steps`.
+    With `schedule=None`, any torch scheduler continues to set the rates. They are recorded, and changes by
+    controllers and edits apply only during the update. Findings about the schedule need the intended one:
+    give `measure=Measure(planned=...)` and `total_steps`.
 
-    Under DDP or FSDP call `attach` on every rank. The first rank records. Ranks exchange no tensors
-    and use no collective operation; they agree on the step of an edit over the job's key-value
-    store. Give controllers and the guard the loss averaged over ranks, so that all ranks decide
-    alike.
+    Under DDP or FSDP call `attach` on every rank. The first rank records. Ranks exchange no tensors and use
+    no collective operation; they agree on the step of an edit over the job's key-value store. Pass the loss
+    averaged over ranks if there are controllers or a guard, so that all ranks decide alike.
 
-    Recorded of an update are its rate, loss, gradient norm, update ratio, whether it was clipped,
-    and its seconds; see `learnrate.watch.Observations`. If the store cannot be written, training
+    For each update, the run records the rate, the loss, the gradient norm, the update ratio, whether it was
+    clipped, and its seconds; see `learnrate.watch.Observations`. If the store cannot be written, training
     continues; see `learnrate.store.Recorder`.
 
     Args:
         optimizer: an optimizer, or several that share one schedule.
         schedule: a schedule, its text form, a number, or a torch scheduler to continue from its
-            present step, with all that it sets, such as the momentum that `OneCycleLR` cycles; edits
-            change the rate alone. None to leave the rates to an external scheduler, of which
-            `measure=Measure(planned="0.1 * cosine()")` says what it should do. Or a
-            `learnrate.schedules.Deadline`: then the clock starts now, `run.done` says when the time
-            is over, and a resumed run counts on.
+            present step, with all that it sets, such as the momentum that `OneCycleLR` cycles; edits change
+            the rate alone. None to leave the rates to an external scheduler, whose intended schedule
+            `measure=Measure(planned="0.1 * cosine()")` states. Or a `learnrate.schedules.Deadline`: then the
+            clock starts now, `run.done` is true when the time is over, and a resumed run continues to count.
         total_steps: updates of the whole run. May be omitted if the schedule has a length.
         every: updates between two calls of a torch scheduler's `step()`, at least 1. For a scheduler
             that is stepped once an epoch, the updates of an epoch, such as `len(loader)`.
@@ -144,12 +142,12 @@ def attach(
             "betas[0]". A schedule gives the value of the highest group, and the other groups keep
             their share; a list has a schedule, or None, for each group.
         model: the trained model. Its name, its number of parameters and the parts that are not
-            trained are recorded. Its inputs and outputs are looked at, now and then. Snapshots contain
+            trained are recorded. Its inputs and outputs are inspected at some updates. Snapshots contain
             its state, including buffers.
-        criterion: the loss module. Of a `CrossEntropyLoss` the number of classes is recorded, from
-            which the rules know the loss of a model that has learned nothing. It is not needed if
-            `run.step` gets the loss as a tensor; for other losses, give `facts={"chance": ...}`. If
-            losses accumulate, the gradient at its loss shows whether they are divided.
+        criterion: the loss module. For a `CrossEntropyLoss`, the number of classes is recorded; from it the
+        rules compute the loss of a model that has learned nothing. It is not needed if
+            `run.step` gets the loss as a tensor; for other losses, give `facts={"chance": ...}`. With
+            gradient accumulation, the gradient at its loss shows whether the losses are divided.
         extra_state: by name, objects with `state_dict` and `load_state_dict` that snapshots contain
             besides model and optimizers, such as a GradScaler or averaged weights.
         store: a file, a URL or a `Store`; None for the default store (see `Store`); False records
@@ -163,7 +161,7 @@ def attach(
             from the loss.
         measure: what is measured of updates, how often, and whether gradients are clipped.
         controllers: closed loops that multiply the rates, such as `learnrate.controllers.Plateau()`.
-            What they need of an update besides its loss is measured.
+            The signals that they need besides the loss are measured.
         guard: roll back and lower the rate when the loss diverges; True for the defaults of
             `Guard`. Several ranks must be given the same loss.
         limits: bounds of the edits that people make: `Limits`, or the same as a mapping.
@@ -360,7 +358,7 @@ def _inspections(
     criterion: nn.Module | None,
     total_steps: int | None,
 ) -> dict[int, Inspection]:
-    """An inspection for each optimizer, by its id; the first looks at model and criterion."""
+    """An inspection for each optimizer, by its id; the first one inspects model and criterion."""
     first, *others = map(id, optimizers)
     return {first: Inspection(model, criterion, total_steps)} | {
         other: Inspection(total_steps=total_steps) for other in others

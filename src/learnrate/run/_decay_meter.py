@@ -1,4 +1,4 @@
-"""How strong weight decay is against the gradient, and whether an optimizer's state is empty."""
+"""How strong weight decay is relative to the gradient, and whether an optimizer's state is empty."""
 
 from __future__ import annotations
 

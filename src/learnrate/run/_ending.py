@@ -22,11 +22,11 @@ __all__ = ["Ending", "checked_status", "close_abandoned", "note_on", "status_of"
 
 @dataclass
 class Ending:
-    """When a run ends. It does not refer to the run, so it is there after the run is deleted.
+    """When a run ends. It has no reference to the run, so it still exists after the run is deleted.
 
     Attributes:
         total_steps: updates of the whole run as edited, if known.
-        stopped: why the run ends early; None while it goes on.
+        stopped: why the run ends early; None while it continues.
         gave_up: whether the guard stopped the run.
         is_over: whether the time of the run is over; None if it has no such limit.
     """

@@ -24,12 +24,11 @@ _NEVER = -(2**53)
 class Guard:
     """How a run is guarded: `attach(..., guard=True)` or `guard=Guard(times=5)`.
 
-    A snapshot is taken every `every` updates; the last `keep` of them are kept. When the loss is
-    not finite, or is a spike for `patience` updates in a row, the run goes back to a snapshot from
-    before the spike, and the rate is multiplied by `factor`. The data is not rewound, so the
-    batches in between are not used again. If the loss diverges again right after a rescue, the data
-    is taken as the cause, and the rate is not lowered. After `times` rescues the run stops, with
-    advice.
+    A snapshot is taken every `every` updates; the last `keep` of them are kept. When the loss is not finite,
+    or is a spike for `patience` updates in a row, the run goes back to a snapshot from before the spike, and
+    the rate is multiplied by `factor`. The data is not rewound, so the batches in between are not used again.
+    If the loss diverges again right after a rescue, the data is assumed to be the cause, and the rate is not
+    lowered. After `times` rescues the run stops, with advice.
 
     A loss is a spike if it exceeds the median of the last `window` good losses by more than
     `spike` robust standard deviations of them, and by more than the share `lost` of the fall from
@@ -42,7 +41,7 @@ class Guard:
             1000.
         keep: the number of snapshots that are kept, at least 1.
         folder: where snapshots are written; None keeps them in memory.
-        factor: what the rate is multiplied with at each rescue, above 0 and below 1.
+        factor: what the rate is multiplied by at each rescue, above 0 and below 1.
         times: rescues before the run is stopped, at least 0.
         patience: spikes in a row that make a rescue necessary, at least 1.
         spike: robust standard deviations that make a loss a spike, at least 1.
@@ -88,7 +87,7 @@ class Rollback:
     Attributes:
         step: the step of the snapshot; None if there is none.
         discard: step of a snapshot that did not help and is dropped; None if there is none.
-        at_once: whether trouble came right after the last rescue, so that the data is the cause.
+        at_once: whether trouble came right after the last rescue, so the data is assumed to be the cause.
     """
 
     step: int | None

@@ -22,10 +22,10 @@ _ERRORS = (RuntimeError, NotImplementedError, TypeError, ValueError, AttributeEr
 
 
 class InputMeter:
-    """Looks at the inputs of one forward pass in training, with hooks that are taken away after it.
+    """Inspects the inputs of one forward pass in training, with hooks that are removed after it.
 
     Args:
-        model: whose inputs are looked at; it is held weakly.
+        model: whose inputs are inspected; only a weak reference is kept.
     """
 
     def __init__(self, model: nn.Module) -> None:

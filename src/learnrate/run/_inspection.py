@@ -1,4 +1,4 @@
-"""Looks at an optimizer's updates for faults of data and training code, now and then."""
+"""Inspects some of an optimizer's updates for faults of data and training code."""
 
 from __future__ import annotations
 
@@ -174,7 +174,7 @@ class Inspection:
             self._inputs.begin()
 
     def _try(self, measure: Callable[[], None]) -> None:
-        """Measure; what cannot be measured here is left out from now on."""
+        """Measure; if that fails, the measurement is left out from now on."""
         try:
             with torch.no_grad():
                 measure()

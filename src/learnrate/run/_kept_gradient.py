@@ -1,4 +1,4 @@
-"""Whether an update uses the gradient of the update before once more."""
+"""Whether an update uses the gradient of the update before a second time."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _EXACT = 1e-3  # relative difference of gradients that are equal up to rounding
 class KeptGradient:
     """Compares the gradient of a small tensor with that of the update before and with the new ones.
 
-    After an update, `begin` copies the gradient, and a hook adds up what the backward passes bring.
+    After an update, `begin` copies the gradient, and a hook adds up the gradients of the backward passes.
     Before the next update, `end` says whether the gradient is the sum of both, as if zero_grad was
     forgotten, or the new gradient alone. Clipping and scaling change neither answer.
 
@@ -28,8 +28,8 @@ class KeptGradient:
 
     Attributes:
         passes: backward passes since then.
-        factor: after `end`, the gradient of the update over the new one, if they differ by a factor
-            alone, as with clipping; else None.
+        factor: after `end`, the gradient of the update over the new one, if they differ only by a factor,
+            as with clipping; else None.
     """
 
     def __init__(self, parameters: Sequence[torch.Tensor]) -> None:

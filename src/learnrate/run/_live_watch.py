@@ -25,8 +25,8 @@ class LiveWatch:
     """An observer of a recorder that returns each finding once, as soon as it holds.
 
     Args:
-        edits: have the schedule with its edits so far, which the rates are compared with. They are
-            held weakly: the recorder's thread must not keep a run alive that nobody uses any more.
+        edits: have the schedule with its edits so far, which the rates are compared with. Only a weak
+            reference is kept, so that the recorder's thread does not keep an unused run alive.
         url: the store of the run, whose past is read when the run is resumed; None for no past.
     """
 
@@ -38,7 +38,7 @@ class LiveWatch:
         self._warned_of: set[str] = set()
 
     def __call__(self, rows: Observations) -> tuple[Finding, ...]:
-        """The findings that new rows lead to."""
+        """The findings that follow from new rows."""
         if self._watcher is None:
             has_groups = bool(self._edited.separate_groups) and self._edited.base is not None
             self._watcher = Watcher(
@@ -58,7 +58,7 @@ class LiveWatch:
         return new
 
     def _read_past(self, watcher: Watcher, rows: Observations) -> None:
-        """Let the watcher know what was recorded of the run before this process resumed it."""
+        """Tell the watcher what was recorded of the run before this process resumed it."""
         first = int(rows.step[0])
         if first == 0 or self._url is None:
             return

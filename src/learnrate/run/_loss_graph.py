@@ -1,4 +1,4 @@
-"""Reads from the graph of a loss its number of classes, and whether its inputs are what it expects."""
+"""Reads from the graph of a loss how many classes it has, and whether it gets the inputs that it expects."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _CODES = {  # by the operation of the loss, and the operation that computed its 
 
 
 class LossGraph:
-    """Looks at the graphs of the first losses that `run.step` gets as tensors.
+    """Reads the graphs of the first losses that `run.step` gets as tensors.
 
     A graph is read by the names and shapes of its nodes, also after the backward pass. No number
     is read, and nothing of the graph is kept.
@@ -92,7 +92,7 @@ def operation_of(tensor: torch.Tensor) -> str:
 
 
 def squared_error(loss: Any) -> tuple[int, int, str] | None:
-    """What a loss that is a mean squared error, or the mean of several, says of its graph.
+    """What the graph of a loss shows if it is a mean squared error, or the mean of several.
 
     Args:
         loss: the loss, as `run.step` takes it.

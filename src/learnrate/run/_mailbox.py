@@ -142,7 +142,7 @@ class Mailbox:
         return done.wait(wait)
 
     def write_answers(self) -> None:
-        """Wait until the store has all answers so far, or for a while if it cannot be written."""
+        """Wait until the store has all answers so far, or a short time if it cannot be written."""
         if self._outgoing:
             self.exchange()
 

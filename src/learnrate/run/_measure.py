@@ -28,13 +28,13 @@ class Measure:
             communication; pass it to `run.step`.
         update_every: the same for the update ratio: the norm of the update over the norm of the
             weights, from a sample of at most 65,536 weights.
-        path_share: share of the run's time for the path of the weights, from which the rules tell
-            by how much the rate is too high or too low; 0 for none, at most 0.1. Samples of at most
+        path_share: share of the run's time for the path of the weights, from which the rules estimate by how
+        much the rate is too high or too low; 0 for none, at most 0.1. Samples of at most
             16,384 weights and their gradients are kept at up to 17 updates, 2 MB. Measured for one
             optimizer whose parameters are not split over processes.
         inspect: whether some updates are inspected for faults of data and training code, such as a
-            forgotten zero_grad; see `learnrate.watch`. The inputs and outputs of a model that
-            `attach` is given are looked at, too.
+            forgotten zero_grad; see `learnrate.watch`. If `attach` is given a model, its inputs and outputs
+            are inspected too.
         clip_norm: clip the gradient to this norm before every update, as `clip_grad_norm_` does,
             and record its norm before clipping. If you clip the gradient yourself, leave this at
             None and call `run.step(loss, gradient_norm=...)`.
@@ -131,5 +131,5 @@ class Cadence:
             self._next = step + max(1, math.ceil(ratio))
 
     def stop(self) -> None:
-        """Measure at none of the following updates."""
+        """Stop measuring."""
         self._every, self._next = 0, math.inf

@@ -14,12 +14,12 @@ __all__ = ["ModuleHook", "is_captured", "is_compiled", "tensors_in"]
 
 
 class ModuleHook:
-    """Calls a function at a pass of a module; not where the pass is compiled or captured.
+    """Calls a function at a forward pass of a module, unless the pass is compiled or captured.
 
     A module may be copied or pickled while it has the hook. The copy's hook does nothing.
 
     Args:
-        look: gets what a hook of the module gets, and returns nothing.
+        look: called with the arguments of a hook of the module; returns nothing.
     """
 
     def __init__(self, look: Callable[..., None]) -> None:
@@ -38,7 +38,7 @@ def _look_at_nothing(*_arguments: Any) -> None:
 
 
 def is_captured() -> bool:
-    """Whether the work becomes a part of a CUDA graph, where numbers cannot be read."""
+    """Whether the work is captured in a CUDA graph, where numbers cannot be read."""
     return torch.cuda.is_initialized() and torch.cuda.is_current_stream_capturing()
 
 

@@ -26,15 +26,15 @@ _MOST_OUTPUTS = 4
 
 
 class PassScales:
-    """Reads the scale of each loss from gradients, with hooks that are taken away before the update.
+    """Reads the scale of each loss from gradients, with hooks that are removed before the update.
 
     The gradient at what a criterion returns is the scale. Without one, a cross-entropy on logits shows
     it in the gradient at the model's outputs, see `entropy_scale`, and a mean squared error in its
     value and the size of this gradient.
 
     Args:
-        model: whose outputs are looked at; None to leave them out. It is held weakly.
-        criterion: the loss module; None to leave it out. It is held weakly.
+        model: whose outputs are inspected; None to leave them out. Only a weak reference is kept.
+        criterion: the loss module; None to leave it out. Only a weak reference is kept.
     """
 
     def __init__(self, model: nn.Module | None, criterion: nn.Module | None) -> None:
@@ -66,7 +66,7 @@ class PassScales:
 
         Args:
             passes: backward passes since `begin`.
-            factor: the gradient of the update over that which the passes brought, as of a GradScaler;
+            factor: the gradient of the update over the sum of those of the passes, as with a GradScaler;
                 None if it is not known.
         """
         losses = [looked for looked in self._losses if looked.scales]

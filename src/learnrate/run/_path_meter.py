@@ -138,7 +138,7 @@ class PathMeter:
         return self._measure()
 
     def _has_time(self, step: int) -> bool:
-        """Whether there is time for a checkpoint; if not, they get further apart."""
+        """Whether there is time for a checkpoint; if not, the checkpoints get further apart."""
         elapsed = 0.0 if self._first_step is None else time.perf_counter() - self._began
         is_full = len(self._steps) > _MOST_CHECKPOINTS
         has_time = self._spent <= _EXTRA_SECONDS + self._share * elapsed
@@ -185,7 +185,7 @@ class PathMeter:
         )
 
     def _stop(self) -> None:
-        """Measure no more."""
+        """Stop measuring."""
         self.restart()
         self._next = math.inf
 

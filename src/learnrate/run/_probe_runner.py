@@ -1,4 +1,4 @@
-"""Probes of a live training: those that are due, and those that a person asks for."""
+"""Probes of a live training: those that are due, and those that a person requests."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = ["LiveProbes", "ProbeAnswer", "ProbeRunner"]
 
 
 class ProbeAnswer(Protocol):
-    """The answer of a probe of a live training: words for a person and numbers for the store."""
+    """The answer of a probe of a live training: text for a person and numbers for the store."""
 
     @property
     def words(self) -> str:

@@ -80,11 +80,10 @@ class RateWriter(Protocol):
 
 
 class ScheduledRates:
-    """Rates of a schedule: the highest group follows it, the others keep their share of it.
+    """Rates of a schedule: the highest group follows it, and the others keep their share of it.
 
-    A group with a schedule of its own, planned or edited, follows that. Rates are written when a
-    step begins, so that they can be seen, and again right before the update, so that no other
-    writer counts.
+    A group with a schedule of its own, planned or edited, follows that. Rates are written when a step begins,
+    so that they can be read, and again right before the update, so that other writers have no effect.
 
     Args:
         optimizers: whose groups are set.
@@ -114,7 +113,7 @@ class ScheduledRates:
         self._share(frozenset(self._group_schedules))
         self._targets: list[list[float]] = [[] for _ in optimizers]
         self._has_new_groups = False  # since the run was attached
-        self._overwritten = 0  # updates in a row whose rate somebody else had overwritten
+        self._overwritten = 0  # consecutive updates whose rate another writer had overwritten
         self.highest: float = 0.0
         self._used: tuple[float, dict[str, Rate] | None] = (0.0, None)
 
@@ -184,13 +183,13 @@ class ScheduledRates:
                 schedule = self._group_schedules.get(number)
                 if schedule is not None:
                     self._targets[index][i] = rate = schedule.value(step) * ratio
-                    if i < len(groups):  # a loaded state may have more
+                    if i < len(groups):  # a loaded state may have more groups
                         shares.write(groups[i], rate)
                 number += 1
         self.highest = max(self.rates(), key=abs)
 
     def before(self, index: int) -> None:
-        """Write the rates again if somebody else has overwritten them."""
+        """Write the rates again if another writer has overwritten them."""
         shares, groups = self._shares[index], self._optimizers[index].param_groups
         targets = self._targets[index]
         if len(groups) > len(targets):

@@ -75,8 +75,8 @@ class Recording:
         meter: measures the updates.
         momentum: notices changes of the momentum.
         path: measures the path of the weights; None to leave it out.
-        inspections: look for faults in the updates of optimizers, by the ids of these.
-        loss_graph: looks at the graphs of the first losses; None to leave them out.
+        inspections: inspect the updates of optimizers for faults, by the ids of the optimizers.
+        loss_graph: reads the graphs of the first losses; None to leave them out.
         numbers: reads losses on a device later.
         every: updates from one row to the next.
         step: the first update.
@@ -174,7 +174,7 @@ class Recording:
             self._take(inspection.after(optimizer, step))
 
     def _end_measurement(self, step: int, loss: Any) -> None:
-        """Record what inspections and the graph of the loss say, and plan the next measurement."""
+        """Record what inspections and the graph of the loss show, and plan the next measurement."""
         if self._loss_graph is not None:
             self._inspected |= self._loss_graph.look(loss)
             self._loss_graph = None if self._loss_graph.is_over else self._loss_graph
@@ -207,7 +207,7 @@ class Recording:
             self._inspected[name] = max([value, *others])
 
     def close(self) -> None:
-        """Take the hooks of inspections away."""
+        """Remove the hooks of inspections."""
         for inspection in self._inspections.values():
             inspection.close()
 

@@ -57,7 +57,7 @@ class Rescuer:
         rate_in_trouble = self._highest_rate(step - 1)
         try:
             after = self.apply(_edit_of_guard(EditKind.ROLLBACK, rollback.step, reason, step))
-        except FileError:  # its file is gone or was changed; an older one may do
+        except FileError:  # its file is gone or was changed; an older one may work
             if self.snapshots.shared:
                 raise
             self.snapshots.drop(rollback.step)

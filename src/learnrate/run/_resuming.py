@@ -137,7 +137,7 @@ class Resuming:
             recorder.begin_attempt(step, f"branch of {state['run'] or 'a run'} at step {step}")
 
     def _add_later_edits(self, step: int, *, keep: bool, reason: str) -> None:
-        """Read edits after the saved state from the store."""
+        """Read the edits after the saved state from the store."""
         mailbox = self.edits.mailbox
         assert mailbox is not None  # noqa: S101 - a recorded run has a mailbox
         try:

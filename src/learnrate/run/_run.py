@@ -153,7 +153,7 @@ class Run:
 
     @property
     def not_judged(self) -> str:
-        """A line on what could not be judged of the rate, and why; empty before `finish`."""
+        """A line on what could not be judged about the rate, and why; empty before `finish`."""
         watch = live_watch_of(self.recorder)
         return "" if watch is None else watch.not_judged
 
@@ -235,7 +235,7 @@ class Run:
             self._follow_probe(self._probe_runner.run_due(self._step))
 
     def _follow_probe(self, change: tuple[float, str] | None) -> None:
-        """Change the rate as branches advise, unless a person holds it or the limits forbid it."""
+        """Change the rate as branches suggest, unless a person holds it or the limits forbid it."""
         if change is not None and not self.edited.is_held:
             with contextlib.suppress(ArgumentError):
                 self.steer(f"scale {change[0]:g}", author="plan", reason=change[1])

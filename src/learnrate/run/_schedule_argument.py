@@ -1,7 +1,7 @@
 """The schedule that `attach` is given, and the object that writes its rates.
 
-It may be a schedule in steps, one by the clock, a torch scheduler, or None for rates that somebody
-else sets.
+It may be a schedule in steps, one by the clock, a torch scheduler, or None for rates that the loop sets by
+other means.
 """
 
 from __future__ import annotations
@@ -129,7 +129,7 @@ def bound_schedule(
     if not bound.ready:
         way_out = "Give total_steps=, the updates of the whole run."
         refuse("attach", "schedule", "bound to a run", str(bound), way_out)
-    bound(step)  # a function of the user's may fail, which must not leave a run behind
+    bound(step)  # a function of the user may fail; no run may exist by then
     return bound, None
 
 

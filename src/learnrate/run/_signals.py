@@ -162,7 +162,7 @@ class SignalMeter:
         return {name: value for name, value in signals.items() if name in self._names}
 
     def close(self, optimizer: torch.optim.Optimizer) -> None:
-        """Take what was kept out of the state of an optimizer."""
+        """Remove the kept direction from the state of an optimizer."""
         self.discard(optimizer)
         for parameter in _trainable(optimizer):
             if parameter in optimizer.state:
@@ -177,7 +177,7 @@ def measured_step(
 
     Let x be the trainable parameters before the update, x' after it, g the gradient, and lr the
     highest rate of the parameter groups. Then d = (x - x') / lr, including momentum and weight
-    decay. The dictionary is filled when the block ends, with those of these that are named:
+    decay. The dictionary is filled when the block ends, with those of the following that are named:
 
         inner = <x', d>,   squared = |d|^2,   descent = <g, d>,   lr
         hypergradient = -<g, p>,   alignment = <g, p> / (|g| |p|),   p the d of the update before

@@ -34,7 +34,7 @@ class _File:
     Attributes:
         path: the path of its file.
         digest: the digest of its bytes as this process wrote them. A file with another digest is
-            never unpickled, because that would run what somebody else put in.
+            never unpickled, because unpickling would run any code in it.
     """
 
     path: Path
@@ -46,8 +46,7 @@ class Snapshots:
 
     Automatic snapshots form a ring: the oldest is dropped when there are too many. Requested
     snapshots stay. Snapshots in memory are in main memory, not on an accelerator. In a folder each
-    snapshot is a file that is written completely or not at all, and that is refused if anybody
-    changed it since.
+    snapshot is a file that is written completely or not at all, and that is refused if it was changed since.
 
     Args:
         optimizers: their states and parameters are kept.

@@ -19,7 +19,7 @@ __all__ = ["TimedRates"]
 
 
 class TimedRates(ExternalRates):
-    """Writes the rate of the seconds so far when a step begins; edits change it from there.
+    """Writes the rate of the elapsed time when a step begins; edits change this rate.
 
     As the rate of a later step is not known, edits act as they do on an external scheduler's.
 
@@ -60,7 +60,7 @@ class TimedRates(ExternalRates):
         return {"elapsed": self.stopwatch.elapsed}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Count the seconds on from a saved state."""
+        """Continue to count the seconds from a saved state."""
         self.stopwatch.resume(float(state.get("elapsed", 0.0)))
 
     def _groups(self) -> list[dict[str, Any]]:

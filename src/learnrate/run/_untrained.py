@@ -38,7 +38,7 @@ class _Tensor:
 def untrained_facts(optimizers: Sequence[Optimizer], model: nn.Module) -> dict[str, Any]:
     """`not_trained`, which names the parts, and `not_trained_share` of the weights; empty if all are.
 
-    It is empty, too, if no tensor of the model is in an optimizer: it may hold copies of them.
+    They are empty, too, if no tensor of the model is in an optimizer, which may have copies of them.
 
     Args:
         optimizers: the optimizers of the run.

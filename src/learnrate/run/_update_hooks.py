@@ -56,7 +56,7 @@ class UpdateHooks:
         return bool(self._handles)
 
     def remove(self) -> None:
-        """Take the hooks and the mark out of the optimizers, and leave the rates as they are."""
+        """Remove the hooks and the mark from the optimizers, and leave the rates as they are."""
         for handle in self._handles:
             handle.remove()
         self._handles = []

@@ -97,7 +97,7 @@ class UpdateMeter:
             gradient_norm: the norm from the training's own clipping; None if it does not clip.
             clipped: whether the training's own clipping changed the gradient; None likewise.
             row: whether the update is recorded.
-            count: updates since the last row, which this one stands for where it alone is measured.
+            count: updates since the last row; if only this one is measured, it stands for all of them.
 
         Returns:
             Three values; None if one is not known.

@@ -31,8 +31,7 @@ BLOCK = 2**14  # steps evaluated at once, so that the intermediate arrays stay i
 
 
 class Schedule(JoinedByThen, metaclass=ScheduleType):
-    """A pure function from step to rate, as an immutable value that can be compared, hashed, pickled and
-    printed.
+    """A function from step to rate: an immutable value that can be compared, hashed and pickled.
 
     `schedule(step)` takes the 0-based index of the update about to happen and returns a float; an
     integer array gives a float64 array of the same shape, with the same numbers to the last bit. A

@@ -9,7 +9,7 @@ import numpy as np
 
 __all__ = ["FittedCosine", "fit_cosine", "fit_started_cosine"]
 
-_ROWS = 160  # enough to fix four parameters of a series without noise
+_ROWS = 160  # enough to determine four parameters of a series without noise
 _ITERATIONS = 12  # of Gauss-Newton, which converges quadratically
 _PER_HALF_PERIOD = 8  # frequencies tried between two that differ by half a period over the rows
 _SHIFTS = (-1, 0, 1)  # some tools count updates from 1, and some log the rate of the next update
@@ -79,9 +79,8 @@ def fit_started_cosine(
 ) -> FittedCosine | None:
     """The cosine with its crest at step 0 that falls to 0; None if the values lie on none.
 
-    It has two parameters, so three different values show it although the rows, which need not be
-    evenly spaced, are as far apart as two half periods. Two values show it if they alternate: then
-    its frequency is one of few.
+    It has two parameters, so three different values determine it, even if the rows are unevenly spaced and up
+    to two half periods apart. Two alternating values determine it too, because few frequencies give them.
 
     Args:
         step: (n,) in rising order.

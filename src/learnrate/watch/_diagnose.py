@@ -88,7 +88,7 @@ class Diagnosis:
         return rows
 
     def _remark_row(self, code: str, message: str) -> dict[str, Any]:
-        """A row of `to_list` for a remark, which is not a finding."""
+        """A row of `to_list` for a remark that is not a finding."""
         row = {"run": self.run, "code": code, "severity": "info", "step": None}
         return row | {"message": message, "evidence": {}, "remedy": ""}
 

@@ -182,8 +182,8 @@ def _ratio(numerator: float, denominator: float) -> float:
 def rate_multiple(reading: Reading) -> RateMultiple | None:
     """The rate over the best rate, if the last measurements agree that it is far from it.
 
-    Weights that went far stay far, so a rate that is too high shows at any later time. A path that is
-    straight says something only while the rate is high, and beyond the warm-up.
+    Weights that have moved far stay far away, so too high a rate shows at any later time. A straight path is
+    evidence only while the rate is high, and after the warm-up.
 
     Args:
         reading: a run with the columns of its path in its facts.
@@ -259,9 +259,9 @@ def moved_far(reading: Reading) -> bool:
 
 
 def _unexplained_loss(reading: Reading) -> str | None:
-    """That the loss does not fall as the slopes along the path predict; None if it does.
+    """A sentence if the loss falls less than the slopes along the path predict; None if it does not.
 
-    Then something besides these weights changes the loss, and keeps the slope as steep as it is.
+    Then something other than these weights changes the loss, and keeps the slope steep.
     """
     paths, levels = _paths_at_peak(reading, _paths(reading)), reading.levels
     if not paths or not levels.step.size:
@@ -279,7 +279,7 @@ def _unexplained_loss(reading: Reading) -> str | None:
 
 
 def _paths(reading: Reading) -> list[tuple[int, dict[str, float]]]:
-    """The measurements of a path from the first update on, by step, but those of the first part."""
+    """The measurements of a path from the first update on, by step, without those of its first part."""
     by_step: dict[int, dict[str, float]] = {}
     for name in PATH_COLUMNS:
         for step, value in reading.facts.get(name, ()):
@@ -306,7 +306,7 @@ def _paths_at_peak(
 
 
 def _log_multiple_if_far(path: Mapping[str, float]) -> float | None:
-    """log10 of a rate over the best rate, if the weights went further than at a good rate."""
+    """log10 of a rate over the best rate, if the weights moved further than at a good rate."""
     value, turn = _by_distance(path), _clipped(path.get("path_turn_2", 1.0))
     if value is None or (
         turn >= _LEAST_STRAIGHT_COSINE and path["path_distance"] <= _LARGEST_GOOD_DISTANCE
@@ -316,10 +316,10 @@ def _log_multiple_if_far(path: Mapping[str, float]) -> float | None:
 
 
 def _log_multiple_if_straight(path: Mapping[str, float]) -> float | None:
-    """log10 of a rate over the best rate, if the weights went straight on and not far.
+    """log10 of a rate over the best rate, if the weights moved on a straight line and not far.
 
-    That the path is straight, and that its slope is not used up, is needed beside the short distance:
-    wide networks and trained ones learn without going far.
+    A short distance is not enough, because wide networks and pretrained ones learn without moving far.
+    The path must also be straight, and the slope along it must still be steep.
     """
     value = _by_distance(path)
     if value is None or not path.keys() >= _BY_SLOPE.keys() | _BY_TURN.keys():

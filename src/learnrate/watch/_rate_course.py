@@ -1,4 +1,4 @@
-"""The course of a rate: what a log's rounding hides, stairs, and where the course is broken.
+"""The course of a rate: the rounding of its log, its stairs, and its breaks.
 
 A rate is computed, not measured, so it is judged without statistics: a course is continuous if the
 lines through the rows before and after a gap meet in the gap, or miss each other by no more than
@@ -135,7 +135,7 @@ class RateCourse:
 
     @property
     def has_stairs(self) -> bool:
-        """Whether the rate stands still for a number of rows again and again."""
+        """Whether the rate is constant for a number of rows, repeatedly."""
         return bool(self.rows.size < self.rate.value.size)
 
     @cached_property
@@ -151,7 +151,7 @@ class RateCourse:
             return []
         tolerance = self.tolerance[self.rows]
         is_broken = np.zeros(value.size - 1, dtype=bool)
-        for _ in range(_PASSES):  # a break that is known no longer counts as curvature beside it
+        for _ in range(_PASSES):  # a known break no longer counts as curvature beside it
             broken = is_broken | _broken(step, value, tolerance, is_broken)
             if (broken == is_broken).all():
                 break
@@ -272,7 +272,7 @@ def _broken(
 
 
 def _turns(value: np.ndarray, tolerance: np.ndarray) -> np.ndarray:
-    """(points - 1,) after which points that fell the rate rises by a part of itself that matters.
+    """(points - 1,) whether the rate fell up to a point and rises noticeably after it.
 
     Args:
         value: (points,) the rates.
@@ -292,9 +292,9 @@ def _extrapolated(
 ) -> tuple[np.ndarray, np.ndarray]:
     """(points - 1,) the value after each gap, extrapolated from the points before it, and its error.
 
-    The line through the last two points is bent as it was bent before, and bent more or less by
-    half of that and by the change of the bend. Where the bend is not known it may be as large as
-    the slope; a rate that stands still does not bend.
+    The line through the last two points is continued with the curvature before them. Its error is half of
+    this curvature plus the change of the curvature. If the curvature is not known, the error is as large as
+    the rise of the line; a constant rate has no curvature.
     """
     width = np.diff(step)
     slope = np.diff(value) / width

@@ -36,7 +36,7 @@ _RATE_TOLERANCE = 0.02  # of the peak: closer rates are equal up to a log's roun
 
 
 class Reading:
-    """A run as the rules see it; every quantity is computed when it is first used.
+    """A run as the rules read it; every quantity is computed when it is first used.
 
     Args:
         observations: what was recorded.
@@ -176,7 +176,7 @@ class Reading:
 
     @property
     def needed_signal(self) -> float:
-        """The least signal of a loss that tells something.
+        """The lowest signal at which the fall of a loss is significant.
 
         Of 60 levels of stationary noise without a trend, 1 % have a signal above 6 if they are
         independent, and above 12 if neighbours have a correlation of 0.8. Fewer levels fall by
@@ -232,8 +232,8 @@ class Reading:
     def progress(self) -> np.ndarray | None:
         """The sum of the rates up to each level over the whole sum; None if no rate was above 0.
 
-        In units of the summed rate a slow run falls straight under any schedule, because each update
-        then moves the weights by the same small amount per unit of rate.
+        Plotted against this sum, the loss of a run that is too slow falls on a straight line under any
+        schedule, because each update moves the weights by the same small amount per unit of rate.
         """
         rate = self.rate
         if rate.step.size < 2 or self.peak <= 0:

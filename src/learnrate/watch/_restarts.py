@@ -1,4 +1,4 @@
-"""Which breaks in the course of a rate its schedule intends, and which come from an interruption."""
+"""Which breaks in the course of a rate belong to its schedule, and which come from an interruption."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def unintended_gap(
 
 
 def _is_unintended(course: RateCourse, gap: Gap, first: int, *, is_resumed: bool) -> bool:
-    """Whether the piece from a point to a break did not lead to it.
+    """Whether the piece from a point to a break does not explain it.
 
     Args:
         course: the course of the rate.
@@ -80,7 +80,7 @@ def _is_unintended(course: RateCourse, gap: Gap, first: int, *, is_resumed: bool
         return is_resumed or _drops(course, gap, first)
     if _exceeds_all(course, gap):
         return True
-    # A short piece may begin at a fall that was taken for a break; a resume is certain without it.
+    # A short piece may begin at a fall that was mistaken for a break; a known resume does not need the piece.
     fall = _fall(value[: gap.point + 1] if is_resumed and piece.size < 2 else piece)
     if fall > 1 and value[gap.point] < 0.995 * value[gap.point + 1 - fall]:
         if fall < (2 if is_resumed else _LEAST_POINTS):
@@ -99,7 +99,7 @@ def _is_unintended(course: RateCourse, gap: Gap, first: int, *, is_resumed: bool
 
 
 def _may_be_stair(course: RateCourse, gap: Gap, first: int) -> bool:
-    """Whether a rise between two constant stretches may be a stair: the second is not the longer one."""
+    """Whether a rise between constant stretches may be a stair: the second is not the longer one."""
     value = course.points.value
     before, after = value[first : gap.point + 1], value[gap.point + 1 :]
     stands = np.ptp(before) == 0.0 and np.ptp(after) == 0.0

@@ -17,8 +17,8 @@ _FIRST_CAPACITY = 64
 class RowTable:
     """Rows in order of steps. Beyond a number, every second row is left out, as in a thinner log.
 
-    Of two neighbours the one with a finite loss stays, so that losses that are not finite in a row
-    were so in the run. Rows with a validation loss stay unless a quarter of all rows has one.
+    Of two neighbouring rows, the one with a finite loss is kept, so consecutive losses that are not finite
+    were consecutive in the run. Rows with a validation loss are kept, unless a quarter of all rows have one.
 
     Args:
         most: how many rows to keep at most, at least 64.

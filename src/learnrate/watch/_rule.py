@@ -142,7 +142,7 @@ class Rule(ABC, Generic[OptionsT]):
         """
 
     def lacks(self, reading: Reading) -> str | None:
-        """A sentence on other data that a reading lacks; None if nothing is lacking."""
+        """A sentence on other data that are missing in a reading; None if nothing is missing."""
         return None
 
     def example_run(self) -> Observations:

@@ -88,7 +88,7 @@ def neighbour_std(values: np.ndarray, *, around: float = 0.0) -> float:
 
 
 def quantile(values: np.ndarray, share: float) -> float:
-    """As `np.quantile`, at a third of its cost for few values."""
+    """Like `np.quantile`, at a third of its cost for few values."""
     place = share * (values.size - 1)
     low = int(place)
     ordered = np.partition(values, (low, min(low + 1, values.size - 1)))

@@ -169,7 +169,7 @@ class Watcher:
         columns: Mapping[str, Sequence[float] | np.ndarray],
         facts: Mapping[str, Any] | None = None,
     ) -> tuple[Finding, ...]:
-        """Take some rows and return the findings that are new.
+        """Add rows and return the new findings.
 
         Args:
             step: whole numbers of at least 0, strictly increasing. If the first is not above that
@@ -208,7 +208,7 @@ class Watcher:
         return self._report(certain)
 
     def _plan_check(self) -> None:
-        """Let the rules run when there are eight more rows, and a quarter more."""
+        """Plan the next run of the rules: when there are eight more rows, and a quarter more."""
         due = self._resumed_row + next_look(self._table.rows - self._resumed_row)
         if self._table.rows < _FIRST_CHECK < due:
             due = _FIRST_CHECK

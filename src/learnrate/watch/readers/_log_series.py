@@ -1,4 +1,4 @@
-"""Series as logs hold them, in the order they were written, and observations made of them."""
+"""The series of a log, in the order in which they were written, and the observations made of them."""
 
 from __future__ import annotations
 
@@ -75,9 +75,9 @@ def to_observations(
 ) -> Observations:
     """The observations in the series of a log.
 
-    A step that was written several times has its latest value. Where the steps of a series go back,
-    the run was resumed from there: what an earlier attempt wrote from that step on is left out.
-    Steps that are counted anew in each epoch are counted on.
+    A step that was written several times has its latest value. If the steps of a series go back, the run was
+    resumed from there, and what an earlier attempt wrote from that step on is left out. Steps that restart in
+    each epoch are continued.
 
     Args:
         run: the name of the run.
@@ -148,7 +148,7 @@ def observed(
         run: the name of the run.
         tracks: the steps and values of each chosen series, by name; inf where a value is not
             finite.
-        chosen: what each series was taken for. Of several rates the main one is chosen.
+        chosen: the series of each column. Of several rates the main one is chosen.
         total_steps: the updates of the whole run as planned, if the log records it.
         facts: what else the log records.
         resumed_at: steps at which the run is known to have been resumed.
@@ -209,12 +209,12 @@ def _count_on(
     facts: dict[str, Any],
     resumed_at: set[int],
 ) -> None:
-    """Count the steps of series on where the loss begins anew and training goes on, in place."""
+    """Make the steps of series continue, in place, where they restart although training goes on."""
     master = (chosen.columns.get("loss") or chosen.columns["lr"])[0]
     step, value = tracks[master]
     fits = fits_of(step, value, np.full(step.shape, np.nan), of_epochs=False)
     if len(fits) > 1 or not fits[0].starts:
-        return  # of several fits the last is the run, as of several attempts
+        return  # the last of several fits is the run, like the last of several attempts
     fit = fits[0]
     if fit.steps_per_epoch is not None:
         facts["steps_per_epoch"] = fit.steps_per_epoch
@@ -243,7 +243,7 @@ def _latest(
     if goes_back.size:
         resumed_at.update(step[goes_back].tolist())
         lowest_to_come = np.minimum.accumulate(step[::-1])[::-1]
-        # A row stands if no later row of the series goes back to its step or before it.
+        # A row is kept if no later row of the series goes back to its step or before it.
         stands = np.append(step[:-1] < lowest_to_come[1:], True)
     else:
         stands = np.append(rises > 0, True)[: step.size]

@@ -1,4 +1,4 @@
-"""Tables as logs hold them, one row for each time something was logged."""
+"""The table of a log, with one row for each time that something was logged."""
 
 from __future__ import annotations
 

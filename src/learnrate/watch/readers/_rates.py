@@ -20,11 +20,10 @@ _COMPARED_ROWS = 64  # rows at which courses are compared
 def main_rate(rates: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> str:
     """The name of the rate that stands for a run.
 
-    A log does not say how many parameters a group has, and the highest rate is often that of the
-    smallest: biases that warm up from above, or a new head. What most groups do, the run does.
-    Rates are compared as shares of their highest, so groups whose rates keep a ratio count
-    together. Among those that agree the commonest rate wins, then the first in the log's order,
-    which is that of the optimizer.
+    A log does not say how many parameters a group has, and the highest rate is often that of the smallest:
+    biases that warm up from above, or a new head. The rate that most groups follow stands for the run. Rates
+    are compared as shares of their highest, so groups whose rates keep a ratio count together. Among those
+    that agree the commonest rate wins, then the first in the log's order, which is that of the optimizer.
 
     Args:
         rates: steps and values of each, by name.

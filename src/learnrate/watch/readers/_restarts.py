@@ -1,4 +1,4 @@
-"""Logs whose steps go back: counted anew in each epoch, a second fit appended, a run resumed."""
+"""Logs whose steps go back: steps that restart in each epoch, a second fit, or a resumed run."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ class LoggedFit:
     Attributes:
         first: its first row.
         end: the row after its last.
-        starts: its rows at which the counter began again and training continued.
+        starts: its rows at which the counter restarted and training continued.
         offsets: what is added to the counter from each of these rows on.
-        resumed_at: the steps at which training was first_rows again rather than just counted anew.
-        steps_per_epoch: the length of an epoch, if the counter began anew in each.
+        resumed_at: the steps at which training was resumed; not those at which only the counter restarted.
+        steps_per_epoch: the length of an epoch, if the counter restarted in each.
     """
 
     first: int
@@ -59,11 +59,11 @@ def joined_by_epoch(step: np.ndarray, epoch: np.ndarray) -> tuple[np.ndarray, in
     """Steps counted over all epochs, and the length of an epoch.
 
     Args:
-        step: the step of each row, counted anew in each epoch.
+        step: the step of each row, which restarts in each epoch.
         epoch: the epoch of each row.
 
     Returns:
-        None if the steps are not counted anew where an epoch begins.
+        None if the steps do not restart where an epoch begins.
     """
     back = np.flatnonzero(np.diff(step) < 0) + 1
     if not back.size:
@@ -86,18 +86,18 @@ def _epoch_length(step: np.ndarray, first_rows: np.ndarray) -> int:
 def fits_of(
     step: np.ndarray, loss: np.ndarray, rate: np.ndarray, *, of_epochs: bool
 ) -> list[LoggedFit]:
-    """The trainings that wrote a log, from where its counter is back at its beginning.
+    """The fits that wrote a log, split where its counter restarts.
 
-    There the loss decides. If it is back at its first level too, a fresh model was trained: that is
-    another run. If it goes on from where it was, so does the run, and its steps are counted on.
-    If it has not moved enough to tell, segments of equal length are epochs of one run, and any
-    other earlier segment was an attempt that was given up: the later one replaces it.
+    The loss decides what a restart means. If the loss is back at its first level too, a new model was
+    trained, which is another run. If the loss continues from its last level, so does the run, and its
+    steps continue. If the loss has not changed enough to tell, segments of equal length are epochs of one
+    run, and any other earlier segment was an abandoned attempt, which the later one replaces.
 
     Args:
         step: whole numbers as logged.
         loss: the loss of each row, NaN where there is none.
         rate: as the loss.
-        of_epochs: whether the counter covers all epochs, so that it begins anew only with a fit.
+        of_epochs: whether the counter covers all epochs, so that it restarts only with a fit.
     """
     bounds = [0, *starts_of(step).tolist(), step.size]
     fits = [LoggedFit(0, step.size)]
@@ -130,7 +130,7 @@ def fits_of(
 
 
 def shifted(step: np.ndarray, starts: Sequence[int], offsets: Sequence[int]) -> np.ndarray:
-    """Steps counted on over the rows at which they begin anew.
+    """Steps that continue where those of the log restart.
 
     Args:
         step: as logged.
@@ -142,7 +142,7 @@ def shifted(step: np.ndarray, starts: Sequence[int], offsets: Sequence[int]) -> 
 
 
 def _verdict(loss: np.ndarray, first_rows: slice, before: slice, after: slice) -> int:
-    """Whether the loss after a start is back at its first level, or goes on from its last."""
+    """Whether the loss after a start is back at its first level, or continues from its last one."""
     parts = [part[np.isfinite(part)] for part in (loss[first_rows], loss[before], loss[after])]
     shortest = min(part.size for part in parts)
     if shortest == 0:

@@ -1,4 +1,4 @@
-"""Tables made of rows that are dictionaries, as JSON lines and text logs have them."""
+"""Tables made from rows that are dictionaries, as in JSON lines and text logs."""
 
 from __future__ import annotations
 

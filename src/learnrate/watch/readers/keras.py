@@ -1,4 +1,4 @@
-"""Keras's CSVLogger: a row per epoch, the epoch in the first column, validation as val_loss."""
+"""Keras's CSVLogger: a row per epoch, the epoch in the first column, the validation loss as val_loss."""
 
 from __future__ import annotations
 

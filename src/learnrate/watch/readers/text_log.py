@@ -69,7 +69,7 @@ _FORMATS = (
             r"Iter:?(?:\((?P<mode>train|val)\))?\s*\[\s*(?P<step>\d+)/(?P<total_steps>\d+)\]"
         ),
     ),
-    # nanoGPT, torchtune, torchtitan, detectron2, DeepSpeed, and what people print themselves
+    # nanoGPT, torchtune, torchtitan, detectron2, DeepSpeed, and scripts that print their own lines
     _Format(
         line=re.compile(
             rf"(?:\b{_EPOCH}\W+)?\b(?:steps?|iter|iteration|update)\s*[:#=]?\s*\[?(?P<step>\d+)"

@@ -94,7 +94,7 @@ def _extremes(values: np.ndarray, parts: int) -> np.ndarray:
 
 
 def _rises(values: np.ndarray, rows: np.ndarray, least: float, back: float) -> Iterator[_Spike]:
-    """Rises by `least` or more, each until the share `back` of it is lost again."""
+    """Rises by `least` or more, each up to where the share `back` of it is lost again."""
     heights = values[rows].tolist()
     low = top = int(rows[0])
     lowest = highest = heights[0]

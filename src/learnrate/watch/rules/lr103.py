@@ -55,7 +55,7 @@ class OscillatingOptions(RuleOptions):
 
 
 def _error_nearby(levels: np.ndarray, low: int, high: int) -> float:
-    """The standard error of a level about a rise, from the differences of neighbours."""
+    """The standard error of a level around a rise, from the differences of neighbours."""
     nearby = levels[max(0, low - _NEARBY) : high + 1 + _NEARBY]
     return neighbour_std(nearby, around=float(np.median(np.diff(nearby))))
 

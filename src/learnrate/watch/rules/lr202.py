@@ -48,7 +48,7 @@ class _NotLearning(Rule[NotLearningOptions]):
     explains = frozenset({"LR201", "LR301", "LR302", "LR402", "LR103", "LR502"})
 
     def check(self, reading: Reading, options: NotLearningOptions) -> Finding | None:
-        if reading.falls:  # whatever a log shows as 0 was rounded
+        if reading.falls:  # so values that the log shows as 0 were rounded
             return None
         rate = reading.rate.value
         norm, ratio = reading.track("gradient_norm").value, reading.track("update_ratio").value

@@ -42,7 +42,7 @@ class PlateauOptions(RuleOptions):
 
 
 def _will_decay(reading: Reading) -> bool:
-    """Whether the schedule, if known, lets the rate fall by half or more until the end."""
+    """Whether the schedule, if known, lowers the rate by half or more before the end."""
     schedule, total_steps = reading.observations.schedule, reading.observations.total_steps
     if schedule is None or total_steps is None:
         return False

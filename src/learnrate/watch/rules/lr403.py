@@ -20,7 +20,7 @@ __all__ = ["RULE", "RepeatsOptions"]
 
 _ROWS = 20_000  # the last ones: enough for any correlation that matters
 _SHORTEST = 8  # rows in an epoch: a shorter period is that of alternating tasks
-_RANK_LIMIT = 3.0  # standard deviations beyond which a row counts no more
+_RANK_LIMIT = 3.0  # standard deviations beyond which a larger loss has no more effect
 
 
 class RepeatsOptions(RuleOptions):
@@ -43,8 +43,8 @@ class RepeatsOptions(RuleOptions):
 def _autocorrelation(loss: np.ndarray) -> np.ndarray:
     """The correlation of a loss's short fluctuations with themselves, by distance in rows.
 
-    The mean of the two neighbours is taken off each loss, so that neither its course nor steps
-    between epochs count, and single large losses are cut.
+    The mean of its two neighbours is subtracted from each loss, so that neither its course nor steps between
+    epochs matter. Single large losses are clipped.
     """
     rough = loss[1:-1] - 0.5 * (loss[2:] + loss[:-2])
     rough = rough - np.median(rough)
