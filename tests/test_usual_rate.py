@@ -47,8 +47,8 @@ def test_a_layer_of_twice_the_width_has_half_the_rate():
 
 
 def test_it_is_the_geometric_mean_over_matrices_and_ignores_vectors():
-    usual = usual_of(torch.ones(3, 5), 4 * torch.ones(7, 2), torch.full((9,), 1e6))
-    assert usual.lr == pytest.approx(2.0 * CHANGE)
+    usual = usual_of(torch.eye(3, 5), 4 * torch.eye(7, 2), torch.full((9,), 1e6))
+    assert usual.lr == pytest.approx((4.0 / (15 * 14) ** 0.5) ** 0.5 * CHANGE)
     assert usual.matrices == 2
 
 
@@ -57,10 +57,31 @@ def test_a_kernel_has_a_row_for_each_output():
     assert usual_of(kernel).lr == pytest.approx(usual_of(kernel.reshape(8, 75)).lr)
 
 
+@pytest.mark.parametrize(
+    "gains",
+    [
+        torch.ones(1, 9, 1, 1),
+        torch.full((1, 6), 0.5),
+        torch.full((8, 4), -0.7),
+        torch.arange(1.0, 6.0).log().repeat(8, 1),
+        math.pi * torch.arange(9.0).outer(torch.ones(7)),
+    ],
+    ids=["of channels", "of one row", "decays", "decays of Mamba", "frequencies"],
+)
+def test_gains_decays_and_frequencies_are_no_matrices(gains):
+    usual = usual_of(weights(12, 7), gains)
+    assert usual == usual_of(weights(12, 7))
+    assert known_usual_rate([torch.optim.Adam([nn.Parameter(gains)])]) is None
+
+
+def test_a_layer_with_one_input_or_one_output_counts():
+    assert usual_of(weights(1, 20), weights(20, 1)).matrices == 2
+
+
 def test_it_is_the_rate_of_the_group_with_the_highest_one():
     groups = [
-        {"params": [nn.Parameter(torch.ones(4, 4))], "lr": 0.1},
-        {"params": [nn.Parameter(torch.ones(4, 4))], "lr": 0.01},
+        {"params": [nn.Parameter(4 * torch.eye(4))], "lr": 0.1},
+        {"params": [nn.Parameter(4 * torch.eye(4))], "lr": 0.01},
     ]
     usual = learnrate.usual_rate(torch.optim.AdamW(groups))
     assert usual.lr == pytest.approx(CHANGE * 10**0.5)
@@ -75,7 +96,7 @@ def test_momentum_of_rmsprop_lowers_it_as_much_as_it_raises_updates():
 
 
 def test_of_many_matrices_64_evenly_spaced_ones_are_enough():
-    many = [(1.0 + number % 2) * torch.ones(2, 2) for number in range(200)]
+    many = [(2.0 + 2.0 * (number % 2)) * torch.eye(2) for number in range(200)]
     usual = usual_of(*many)
     assert usual.matrices == 64
     assert usual.lr == pytest.approx(2**0.5 * CHANGE, rel=0.1)

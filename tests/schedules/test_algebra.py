@@ -159,6 +159,13 @@ def test_a_delay_waits_at_the_first_value(wait, step):
     assert wait + 100 == Delay(Cosine(100), wait).total_steps
 
 
+@pytest.mark.parametrize("shape", [Constant(0), Cosine(0), Warmup(0)])
+def test_a_repeat_of_a_shape_without_a_step_has_the_last_value_of_the_shape(shape):
+    repeated = shape.repeat(3)
+    assert repeated(0) == repeated(7) == shape(0)
+    assert repeated(np.arange(4)).tolist() == [shape(0)] * 4
+
+
 @given(times=st.integers(1, 5), step=st.integers(0, 300))
 def test_a_repeat_begins_again(times, step):
     repeated = Cosine(40).repeat(times)

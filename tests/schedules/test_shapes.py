@@ -214,6 +214,10 @@ REFUSED = [
         "Call .over(total_steps) with the number of steps of the whole run.",
     ),
     (lambda: Constant().table(), "has no fixed length; give table(total_steps=...)."),
+    (
+        lambda: Constant().table(10**10),
+        "can be listed for at most 100,000,000 steps; got 10,000,000,000. Give a smaller",
+    ),
 ]
 
 

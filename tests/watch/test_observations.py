@@ -56,3 +56,9 @@ def test_an_unknown_column_is_refused_by_name():
 def test_a_column_has_a_value_for_every_step():
     with pytest.raises(ArgumentError, match="2 steps"):
         Observations(run="a", step=[0, 1], columns={"loss": [1.0]})
+
+
+@pytest.mark.parametrize("total_steps", [-1, 0, 1.5, True])
+def test_the_length_of_a_run_is_a_whole_number_of_at_least_1(total_steps):
+    with pytest.raises(ArgumentError, match=r"Observations\(total_steps=.*must be a whole number"):
+        Observations(run="a", step=[0], columns={}, total_steps=total_steps)

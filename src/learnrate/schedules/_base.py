@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from learnrate._errors import ScheduleError
 from learnrate.schedules._durations import Clock, Deadline, Duration, RunLength, round_half_up
-from learnrate.schedules._fields import whole_number
+from learnrate.schedules._fields import all_steps, whole_number
 from learnrate.schedules._registry import SHAPES, fields_of, make, rebuild, text_of
 from learnrate.schedules._schedule_type import JoinedByThen, ScheduleType
 
@@ -161,12 +161,12 @@ class Schedule(JoinedByThen, metaclass=ScheduleType):
             total_steps: Steps of the run; by default the length that the schedule is bound to.
 
         Raises:
-            ScheduleError: no length is known, or the schedule does not fit `total_steps`.
+            ScheduleError: no length is known, it is above 100,000,000, or the schedule does not fit it.
         """
         bound = self if total_steps is None else self.over(total_steps)
         if bound.total_steps is None:
             raise ScheduleError(f"{self} has no fixed length; give table(total_steps=...).")
-        return bound(np.arange(bound.total_steps))
+        return bound(all_steps(bound.total_steps))
 
     @property
     def ready(self) -> bool:

@@ -33,9 +33,12 @@ __all__ = [
     "Values",
     "Whole",
     "Word",
+    "all_steps",
     "refuse",
     "whole_number",
 ]
+
+_LONGEST_TABLE = 100_000_000  # steps; their rates take 800 MB
 
 
 class FieldError(ScheduleError):
@@ -331,3 +334,17 @@ Boundaries: TypeAlias = Annotated[
 Factor: TypeAlias = Annotated[float, Number(low=0, high=1, exclude_low=True)]
 Growth: TypeAlias = Annotated[float, Number(low=0, exclude_low=True)]
 Values: TypeAlias = Annotated[tuple[float, ...], Listed(Number(low=0))]
+
+
+def all_steps(total_steps: int) -> np.ndarray:
+    """The steps of a run, to compute the rate of each.
+
+    Raises:
+        ScheduleError: there are more than 100,000,000.
+    """
+    if total_steps > _LONGEST_TABLE:
+        raise ScheduleError(
+            f"The rates of all steps can be listed for at most {_LONGEST_TABLE:,} steps; got "
+            f"{total_steps:,}. Give a smaller total_steps."
+        )
+    return np.arange(total_steps)

@@ -353,7 +353,7 @@ class Repeat(Wrapper):
 
     def formula(self, step: Value) -> Value:
         """The value of the inner schedule at the step counted from the start of the cycle."""
-        length = cast("int", self.inner.total_steps)
+        length = max(1, cast("int", self.inner.total_steps))  # `constant(0)` has no step
         cycle = minimum(floor(step / length), self.times - 1.0)
         return self.inner.formula(step - cycle * length)
 

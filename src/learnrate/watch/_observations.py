@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from learnrate._checks import check_whole
 from learnrate._errors import ArgumentError
 
 if TYPE_CHECKING:
@@ -106,7 +107,7 @@ class Observations:
             loss; `gradient_norm` before clipping, these three inf if they were not finite;
             `update_ratio`, the norm of the update over that of the parameters; `clipped`, the share
             of updates since the previous row whose gradient was clipped; `seconds` per update.
-        total_steps: the updates of the whole run as planned, if known.
+        total_steps: the updates of the whole run as planned, at least 1; None if they are not known.
         schedule: the schedule that the rate should have followed, if known.
         facts: further JSON values by name. Rules read `optimizer`, `momentum`, `clip_norm`,
             `objective` (one of `OBJECTIVES`, see `attach`), `steps_per_epoch`, `step_unit` (`epoch`
@@ -122,7 +123,8 @@ class Observations:
             `Finding.to_dict` writes them).
 
     Raises:
-        ArgumentError: a column is unknown or of another length, or steps do not increase.
+        ArgumentError: a column is unknown or of another length, steps do not increase, or `total_steps`
+            is not a whole number of at least 1.
 
     Examples:
         >>> observations = Observations(run="a", step=[0, 1], columns={"loss": [2.0, 1.5]})
@@ -138,6 +140,8 @@ class Observations:
     facts: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        if self.total_steps is not None:
+            check_whole("Observations", "total_steps", self.total_steps, 1)
         step, columns = rows_of("Observations", self.step, self.columns)
         object.__setattr__(self, "step", step)
         object.__setattr__(self, "columns", columns)
